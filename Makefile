@@ -1,0 +1,69 @@
+# Everything starts here: `make` lists the targets.  Settings of pip (PIP_*, pip.conf) and apt are used as they are.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format generated tools clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## Install into .venv and trace a recorded task: overview, then its ladder
+	@printf '\n$$ jstrace read captures/engine_shell_fail.pcap\n\n'
+	@$(BIN)/jstrace read captures/engine_shell_fail.pcap
+	@printf '\n$$ jstrace read captures/engine_shell_fail.pcap --task 1\n\n'
+	@$(BIN)/jstrace read captures/engine_shell_fail.pcap --task 1
+
+test: lint tools ## Set up everything (tshark included) and run every check and test
+	@$(BIN)/pytest -n auto
+
+lint: $(VENV)/.installed-dev ## Style, types and generated files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m dissector.codegen --check
+
+format: $(VENV)/.installed-dev ## Rewrite the sources in the house style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+generated: $(VENV)/.installed-dev ## Write the generated files anew
+	@$(BIN)/python -m dissector.codegen
+
+clean: ## Remove whatever the targets above made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- what the targets stand on -------------------------------------------------------------------------------------
+
+# The stamp comes last, so an interrupted set-up is repeated.
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+		|| { echo "Python 3.10 or later is needed; name it: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(MAKE) -s ensurepip
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+.PHONY: ensurepip
+ensurepip:
+	@if [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; $(APT) install -qq -y python3-venv >/dev/null; \
+	else echo "Python's venv module is missing; as root: apt-get install python3-venv" >&2; exit 1; fi
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml
+	@$(BIN)/pip install -q -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.created pyproject.toml
+	@$(BIN)/pip install -q -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+# tshark judges the Wireshark plugin, tcpdump feeds the live source.
+tools:
+	@if command -v tshark >/dev/null && command -v tcpdump >/dev/null; then :; \
+	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; $(APT) install -qq -y tshark tcpdump >/dev/null; \
+	else echo "tshark and tcpdump are missing; as root: apt-get install tshark tcpdump" >&2; exit 1; fi

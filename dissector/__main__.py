@@ -1,0 +1,6 @@
+"""``python -m dissector`` is ``jstrace``."""
+
+from dissector.cli import main
+
+if __name__ == "__main__":
+    main()

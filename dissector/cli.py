@@ -1,0 +1,265 @@
+"""The command ``jstrace``: options, wiring and exit codes; heavy imports only where a command needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dissector import __version__
+from dissector.errors import JstraceError
+
+if TYPE_CHECKING:
+    from dissector.render.views import Event, View
+
+_BAD_INPUT, _INTERRUPTED, _BROKEN_PIPE = 2, 130, 141
+#: The severities that --fail-on takes, the lighter one first.
+_SEVERITIES = ("warning", "error")
+
+_EXAMPLES = """\b
+Examples:
+  jstrace read client.pcap                            all tasks, and what went wrong
+  jstrace read client.pcap --task 3                   who said what in task 3
+  jstrace read client.pcap --task 3 --log             what its job wrote
+  jstrace read *.pcap --filter 'outcome!=success'     only the tasks that need a look
+  jstrace read client.pcap --format jsonl --messages  everything, for programs
+  tcpdump -U -w - port 4444 or portrange 50000-59999 | jstrace read -
+"""
+
+
+def _port_range(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[int, int]:
+    """``LOW-HIGH``"""
+    low, dash, high = text.partition("-")
+    if not (dash and low.isdecimal() and high.isdecimal() and 1 <= int(low) <= int(high) <= 65_535):
+        raise click.BadParameter(f"{text!r} is no port range such as 50000-59999")
+    return int(low), int(high)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_EXAMPLES,
+)
+@click.version_option(__version__, prog_name="jstrace")
+def main() -> None:
+    """Trace the remote tasks of SOS JobScheduler 1.x in packet captures: which task ran where, what its job and the
+    scheduler said to each other, what went wrong and why."""
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="The ladder of task N: who said what. Repeatable.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Ladders with a line for every message, nothing folded.")
+@click.option("--log", is_flag=True, help="Only what the jobs wrote to their logs.")
+@click.option(
+    "--bytes", "fields", is_flag=True, help="Ladders with the fields of each message below it: offset, name, value."
+)
+@click.option("--full", is_flag=True, help="Long texts whole, and every problem of many alike.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "jsonl"]),
+    default="table",
+    show_default=True,
+    help="For people; or records for programs, as one JSON object or one a line while reading.",
+)
+@click.option("--messages", is_flag=True, help="Messages too (json and jsonl).")
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="EXPR",
+    help="Only what matches all conditions, such as "
+    "'job=nightly outcome!=success latency>0.5 text~\"in * out\"'. Repeatable.",
+)
+@click.option(
+    "--command-port",
+    "command_ports",
+    multiple=True,
+    type=click.IntRange(1, 65_535),
+    metavar="PORT",
+    default=(4444, 4445, 4455),
+    show_default=True,
+    help="Ports of remote schedulers, where the bytes do not tell. Repeatable.",
+)
+@click.option(
+    "--callback-ports",
+    callback=_port_range,
+    default="50000-59999",
+    show_default=True,
+    metavar="LOW-HIGH",
+    help="Ports that clients open for their task processes, where the bytes do not tell.",
+)
+@click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
+@click.option(
+    "--fail-on", type=click.Choice(_SEVERITIES), help="Exit with 1 when a problem of this severity or worse is shown."
+)
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="auto: on a terminal, unless NO_COLOR is set.",
+)
+@click.option(
+    "--no-progress", is_flag=True, help="No progress bar (where standard error is no terminal, there is none anyway)."
+)
+def read(files: tuple[str, ...], **options: Any) -> None:
+    """Read captures and show the remote tasks in them.
+
+    Takes pcap and pcapng files, also compressed; - is standard input. Several files are read as one.
+
+    Without --task, -v, --log, --bytes or another --format: a table of all tasks, then the problems found.
+
+    Exit status: 0 read, 1 see --fail-on, 2 wrong usage or unreadable input.
+    """
+    wanted = _Wanted(**options)
+    wanted.check()
+    with _exit_codes():
+        _read(files, wanted)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The options of ``read``, by their names."""
+
+    tasks: tuple[int, ...]
+    verbose: bool
+    log: bool
+    fields: bool
+    full: bool
+    form: str
+    messages: bool
+    filters: tuple[str, ...]
+    command_ports: tuple[int, ...]
+    callback_ports: tuple[int, int]
+    show_secrets: bool
+    fail_on: str | None
+    color: str
+    no_progress: bool
+
+    def check(self) -> None:
+        """Options that would have no effect are wrong usage, not silence."""
+        if self.form == "table":
+            if self.messages:
+                raise click.UsageError("--messages needs --format json or jsonl; for people there is -v")
+            return
+        for name, given in (("-v", self.verbose), ("--log", self.log), ("--bytes", self.fields), ("--full", self.full)):
+            if given:
+                raise click.UsageError(f"{name} is for people and has no effect on --format {self.form}")
+
+    def view(self) -> View:
+        from dissector.render.masking import Mask
+
+        mask = Mask(not self.show_secrets)
+        if self.form != "table":
+            from dissector.render.json import JsonLinesView, JsonView
+            from dissector.render.records import Records
+
+            return (JsonView if self.form == "json" else JsonLinesView)(sys.stdout, Records(mask), self.messages)
+        from dissector.render.terminal import Terminal
+
+        terminal = Terminal(sys.stdout, self.color)
+        if self.log:
+            from dissector.render.log import LogView
+
+            return LogView(terminal, mask)
+        if self.tasks or self.verbose or self.fields:
+            from dissector.render.ladder import LadderView
+
+            return LadderView(terminal, mask, verbose=self.verbose, full=self.full, fields=self.fields)
+        from dissector.render.table import TableView
+
+        return TableView(terminal, mask, full=self.full)
+
+
+def _read(files: tuple[str, ...], wanted: _Wanted) -> None:
+    from dissector.model import Problem
+    from dissector.render.filter import parse
+    from dissector.render.progress import Progress
+    from dissector.render.views import Sieve
+    from dissector.session.tracer import Tracer
+    from dissector.sources.capture import CaptureReader
+
+    chosen, view = parse(wanted.filters), wanted.view()
+    sieve = Sieve(wanted.tasks, chosen, view.wants_messages)
+    tracer = Tracer(wanted.command_ports, wanted.callback_ports)
+    worst = 0
+
+    def show(events: Iterable[Event]) -> None:
+        nonlocal worst
+        for event in events:
+            for passed in sieve.feed(event):
+                view.add(passed)
+                if isinstance(passed, Problem) and passed.severity.value in _SEVERITIES:
+                    worst = max(worst, 1 + _SEVERITIES.index(passed.severity.value))
+
+    interrupted = False
+    with Progress(enabled=not wanted.no_progress) as progress:
+        reader = CaptureReader(files, progress)
+        try:
+            for packet in reader:
+                show(tracer.feed(packet))
+        except KeyboardInterrupt:
+            interrupted = True
+    show(tracer.finish())
+    show(reader.warnings)
+    show(sieve.finish())
+    view.close(reader.infos)
+    for warning in reader.warnings:
+        _say(f"warning: {warning.summary}")
+    if interrupted:
+        sys.exit(_INTERRUPTED)
+    if wanted.fail_on and worst > _SEVERITIES.index(wanted.fail_on):
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that makes SHELL complete jstrace's options.
+
+    \b
+    bash:  eval "$(jstrace completion bash)"     in ~/.bashrc
+    zsh:   eval "$(jstrace completion zsh)"      in ~/.zshrc
+    fish:  jstrace completion fish > ~/.config/fish/completions/jstrace.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    complete = get_completion_class(shell)
+    assert complete is not None, "click knows the shells of the choice"
+    click.echo(complete(main, {}, "jstrace", "_JSTRACE_COMPLETE").source())
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Errors as one line on standard error and the exit status that goes with them."""
+    try:
+        yield
+        sys.stdout.flush()
+    except JstraceError as error:
+        _say(str(error))
+        sys.exit(_BAD_INPUT)
+    except BrokenPipeError:
+        # The reader has seen enough.  What is still buffered must not fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_BROKEN_PIPE)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+
+
+def _say(text: str) -> None:
+    from dissector.render.text import escape
+
+    print(f"jstrace: {escape(text)}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""The grammar becomes code: a few node kinds, then text."""

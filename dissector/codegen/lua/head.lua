@@ -1,0 +1,17 @@
+-- Everything of the plugin hangs on one local table: nothing is global.
+local js = {}
+
+js.limits = {
+  message = 1000 * 1024 * 1024,      -- longest message that the engine itself accepts
+  decoded = 64 * 1024 * 1024,        -- longest message that is kept and decoded
+  variant_depth = 32,
+  dialog_depth = 64,
+  document = 16 * 1024 * 1024,
+  xml_depth = 256,
+  reorder = 4 * 1024 * 1024,         -- bytes of one direction that wait behind a hole
+  sniff = 4096,
+  objects = 65536,
+  head = 65536,                      -- start line and headers of an HTTP message
+}
+
+js.proto = Proto("jobscheduler", "JobScheduler 1.x remote execution")

@@ -1,0 +1,52 @@
+"""Every cap on what the wire may make us do, in one place.
+
+A length, a count or a depth that comes from a packet is compared with one of these before it is used; memory thereby
+depends on what is open at the moment and never on what a peer claims.
+"""
+
+from __future__ import annotations
+
+#: Longest message that the engine itself accepts (PROTOCOL.md section 3); a larger length header is ``impossible_length``.
+MAX_MESSAGE = 1000 * 1024 * 1024
+#: Longest message that is kept in memory and decoded; longer ones are counted, skipped and reported.
+MAX_DECODED_MESSAGE = 64 * 1024 * 1024
+#: Nesting of variants, arrays and reference properties inside one message.
+MAX_VARIANT_DEPTH = 32
+#: Arguments of one invoke or call (the engine's reader refuses more).
+MAX_ARGUMENTS = 100
+#: Requests open at the same time on one callback connection.
+MAX_DIALOG_DEPTH = 64
+#: Longest record of a capture file; a longer one means that the file is damaged.
+MAX_CAPTURED = 256 * 1024
+#: Longest block of a pcapng file that is no packet (name resolution, secrets, statistics).
+MAX_PCAPNG_BLOCK = 16 * 1024 * 1024
+#: Longest XML document of the command connection; the rest of a longer one is skipped and reported.
+MAX_DOCUMENT = 16 * 1024 * 1024
+#: Longest head (start line and headers) of an HTTP message, and longest line of a chunked body.
+MAX_HTTP_HEAD = 64 * 1024
+#: Packets listed for one document; of a longer one the first ones and the last one are named.
+MAX_PACKETS_LISTED = 65_536
+#: Element nesting inside one XML document.
+MAX_XML_DEPTH = 256
+#: Bytes of one direction waiting behind a hole; beyond it the hole is reported as a gap.
+MAX_REORDER_BYTES = 4 * 1024 * 1024
+#: Connections followed at the same time; the one idle longest is given up first.
+MAX_CONNECTIONS = 65_536
+#: Half-open connections (a SYN and no data yet) remembered at the same time.
+MAX_HALF_OPEN = 16_384
+#: Closed connections remembered at the same time, for packets that come late.
+MAX_CLOSED = 16_384
+#: Seconds without a packet after which a connection that never said anything is forgotten.
+HALF_OPEN_SECONDS = 300
+#: Seconds without a packet after which a connection without an open task is forgotten.
+IDLE_SECONDS = 3_600
+#: Bytes looked at to tell what a connection carries.
+MAX_SNIFF = 4_096
+#: Objects, learnt dispids and names remembered for one callback connection.
+MAX_OBJECTS = 65_536
+#: Log lines kept for one task; later ones are counted only.
+MAX_LOG_LINES = 200_000
+#: Problems kept for one task; later ones of the same code are counted in the last one.
+MAX_PROBLEMS = 200
+#: Packet numbers listed as evidence for one problem.
+MAX_EVIDENCE = 32

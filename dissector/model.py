@@ -1,0 +1,421 @@
+"""Records that every floor shares.
+
+Records on the hot path are ``NamedTuple`` (built several times faster than frozen dataclasses and just as immutable).
+``Connection``, ``Task`` and ``Message`` live while packets arrive: the floor that owns a field updates it, everyone
+else reads.  Times are integer nanoseconds since the epoch as the capture tells them: a float can not hold them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+
+# --- packets -------------------------------------------------------------------------------------------------------
+
+
+class Packet(NamedTuple):
+    """One record of a capture: ``number`` counts from 1 over all files of a run, ``data`` is what was captured."""
+
+    number: int
+    time: int
+    link_type: int
+    data: bytes
+    wire_length: int
+
+
+class Segment(NamedTuple):
+    """One TCP segment.  Addresses are packed (4 or 16 bytes); ``length`` is the payload's length on the wire, which
+    is larger than ``len(payload)`` when the snap length cut the packet."""
+
+    number: int
+    time: int
+    src: bytes
+    sport: int
+    dst: bytes
+    dport: int
+    seq: int
+    ack: int
+    flags: int
+    window: int
+    payload: bytes
+    length: int
+    ttl: int
+    ip_id: int
+
+
+FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
+
+
+class IcmpError(NamedTuple):
+    """An ICMP or ICMPv6 error with the TCP endpoints of the packet that it answers."""
+
+    number: int
+    time: int
+    sender: bytes
+    reason: str
+    src: bytes
+    sport: int
+    dst: bytes
+    dport: int
+    seq: int
+
+
+class Fragment(NamedTuple):
+    """An IP fragment that carries TCP: reported, never reassembled."""
+
+    number: int
+    time: int
+    src: bytes
+    dst: bytes
+
+
+class Side(IntEnum):
+    """An end of a TCP connection: ``CLIENT`` sent the SYN."""
+
+    CLIENT = 0
+    SERVER = 1
+
+    @property
+    def other(self) -> Side:
+        return Side.SERVER if self is Side.CLIENT else Side.CLIENT
+
+
+class Chunk(NamedTuple):
+    """Bytes of one direction in stream order.  ``offset`` counts from the byte behind the SYN (or from the first byte
+    seen), ``number`` and ``time`` are those of the packet that delivered them."""
+
+    side: Side
+    offset: int
+    data: bytes
+    number: int
+    time: int
+
+
+class Gap(NamedTuple):
+    """Bytes of one direction that are not in the capture.  ``number`` and ``time``: the packet that proved it;
+    ``snapped``: that packet carried them, and the snap length of the capture cut them off."""
+
+    side: Side
+    offset: int
+    size: int
+    number: int
+    time: int
+    snapped: bool = False
+
+
+class Opened(NamedTuple):
+    """First packet of a connection."""
+
+    number: int
+    time: int
+
+
+class Closed(NamedTuple):
+    """End of a connection: nothing more will be delivered.  ``how`` is that of ``Connection.closed``."""
+
+    how: str | None
+    number: int
+    time: int
+
+
+#: What happens to a connection, in this order: Opened, Chunks and Gaps, Closed.
+StreamEvent = Opened | Chunk | Gap | Closed
+
+
+class Frame(NamedTuple):
+    """One message of the callback connection: ``data`` is the message without its length header, ``offset`` the
+    header's place in its direction's stream, ``packets`` the packets that carried it (the last one completed it, at
+    ``time``)."""
+
+    side: Side
+    offset: int
+    data: bytes
+    packets: tuple[int, ...]
+    time: int
+
+
+class RawDocument(NamedTuple):
+    """One document of the command connection: ``data`` without its terminator (NUL, CR LF), ``offset`` the place of its
+    first byte in its direction's stream, ``packets`` the packets that carried it (the last one completed it, at
+    ``time``).  ``kind`` is xml, shorthand (a typed command), http (a whole HTTP message) or poke (a lone LF, CR LF or
+    0x04); ``complete`` is False for what is left over when the connection ends."""
+
+    side: Side
+    offset: int
+    data: bytes
+    packets: tuple[int, ...]
+    time: int
+    complete: bool
+    kind: str
+
+
+class StreamProblem(NamedTuple):
+    """Bytes that are no frame or document: ``code`` is a problem code of the output contract."""
+
+    code: str
+    side: Side
+    offset: int
+    number: int
+    time: int
+    text: str
+
+
+# --- connections ---------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def address_text(packed: bytes) -> str:
+    """Printed form of a packed IPv4 or IPv6 address."""
+    return ip_address(packed).compressed
+
+
+class Endpoint(NamedTuple):
+    """An address in printed form and a port; ``port`` is None when it was not captured."""
+
+    ip: str
+    port: int | None
+
+    def __str__(self) -> str:
+        host = f"[{self.ip}]" if ":" in self.ip else self.ip
+        return host if self.port is None else f"{host}:{self.port}"
+
+
+class Role(str, Enum):
+    COMMAND = "command"
+    CALLBACK = "callback"
+    UNKNOWN = "unknown"
+
+
+class Mark(NamedTuple):
+    """A packet as evidence: its number and time, and the TTL and IP id that tell its true sender."""
+
+    number: int
+    time: int
+    ttl: int = 0
+    ip_id: int = 0
+
+
+@dataclass(slots=True)
+class SideFacts:
+    """What one end of a connection sent, as far as the diagnosis needs it."""
+
+    first_seq: int | None = None
+    packets: int = 0
+    #: Stream bytes captured or cut off by the snap length, each counted once: no retransmissions, no lost bytes.
+    bytes: int = 0
+    #: Segments with bytes that were captured before; a packet that was captured twice is none.
+    retransmissions: int = 0
+    retransmitted: list[Mark] = field(default_factory=list)
+    first_data: Mark | None = None
+    last_data: Mark | None = None
+    last: Mark | None = None
+    fin: Mark | None = None
+    rst: Mark | None = None
+    #: The reset's sequence number is nowhere near the stream: a receiver ignores it, so the connection goes on.
+    rst_outside: bool = False
+    zero_windows: list[Mark] = field(default_factory=list)
+    #: Highest acknowledgement number sent, as a stream offset of the OTHER side; None before the first.
+    acked: int | None = None
+    #: Stream offset behind the last byte that this side sent, holes included.
+    sent: int = 0
+    #: Time to live of the first packet (0: none seen).
+    ttl: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One TCP connection (one instance: a reused port makes a new one), updated by ``stream.reassembly``.
+
+    ``client`` sent the SYN; where no SYN was captured it is a guess that ``mid_stream`` marks.  ``n`` is 0 until the
+    session finds that it belongs to JobScheduler.
+    """
+
+    client: Endpoint
+    server: Endpoint
+    start: int
+    first_packet: int
+    end: int = 0
+    last_packet: int = 0
+    n: int = 0
+    role: Role = Role.UNKNOWN
+    task: Task | None = None
+    mid_stream: bool = False
+    closed: str | None = None
+    #: The session heard that nothing more will come (closed, given up, or the capture ended).
+    over: bool = False
+    packets: int = 0
+    bytes: int = 0
+    #: Holes of bytes that were not captured; what the snap length cut off is counted in ``snapped`` (bytes) instead.
+    gaps: int = 0
+    gap_marks: list[Mark] = field(default_factory=list)
+    snapped: int = 0
+    #: Nanoseconds without a packet before the first FIN or RST; None without either.
+    idle_before_end: int | None = None
+    #: Longest time without a packet (nanoseconds), and the packet that ended it.
+    silence: int = 0
+    silence_end: Mark | None = None
+    syns: list[Mark] = field(default_factory=list)
+    syn_acks: list[Mark] = field(default_factory=list)
+    icmp: list[IcmpError] = field(default_factory=list)
+    sides: tuple[SideFacts, SideFacts] = field(default_factory=lambda: (SideFacts(), SideFacts()))
+
+    @property
+    def retransmissions(self) -> int:
+        return self.sides[0].retransmissions + self.sides[1].retransmissions
+
+    @property
+    def established(self) -> bool:
+        """True once either side sent something that only an open connection allows."""
+        return bool(self.syn_acks) or self.mid_stream or self.bytes > 0
+
+    def unacknowledged(self, side: Side) -> int:
+        """Bytes that ``side`` sent and the other side never acknowledged in the capture."""
+        return max(0, self.sides[side].sent - (self.sides[side.other].acked or 0))
+
+
+# --- tasks ---------------------------------------------------------------------------------------------------------
+
+
+class Outcome(str, Enum):
+    """How a task ended; the words of the output contract."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    KILLED = "killed"
+    LOST = "lost"
+    REFUSED = "refused"
+    NO_CALLBACK = "no_callback"
+    UNREACHABLE = "unreachable"
+    RUNNING = "running"
+    UNKNOWN = "unknown"
+
+
+class LogLine(NamedTuple):
+    """One spooler_log callback: ``level`` is error, warn, info or debug1 ... debug9."""
+
+    time: int
+    level: str
+    text: str
+    packet: int
+
+
+@dataclass(slots=True)
+class Counts:
+    """Figures of one callback connection, as the output contract defines them."""
+
+    messages: int = 0
+    calls: int = 0
+    callbacks: int = 0
+    errors: int = 0
+    keep_alives: int = 0
+    log_lines: int = 0
+    bytes: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One remote task: up to two connections joined.  ``n`` is 0 until its order is settled (see session.tracer)."""
+
+    start: int
+    first_packet: int
+    n: int = 0
+    end: int = 0
+    client: Endpoint | None = None
+    remote: Endpoint | None = None
+    callback_port: int | None = None
+    callback_peer: Endpoint | None = None
+    kind: str | None = None
+    process_id: int | None = None
+    pid: int | None = None
+    job: str | None = None
+    task_id: int | None = None
+    #: Nanoseconds from the start command to the callback's first packet.
+    callback_delay: int | None = None
+    outcome: Outcome = Outcome.UNKNOWN
+    exit_code: int | None = None
+    signal: int | None = None
+    state_text: str | None = None
+    counts: Counts = field(default_factory=Counts)
+    log: list[LogLine] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    command: Connection | None = None
+    callback: Connection | None = None
+
+
+class ObjectInfo(NamedTuple):
+    """An object of a callback connection: the name that begin gave it and its class (a reference's title)."""
+
+    name: str | None
+    class_name: str | None
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """One document of a command connection or one frame of a callback connection, paired and named.
+
+    ``body`` is a ``wire.messages`` record or a ``wire.control`` document; ``raw`` the bytes it was decoded from
+    (a frame without its length header).  ``answers`` and ``answered_by`` are message numbers.
+    """
+
+    n: int
+    connection: Connection
+    time: int
+    packets: tuple[int, ...]
+    to_remote: bool
+    kind: str
+    operation: str | None
+    body: Any
+    raw: bytes
+    size: int
+    task: Task | None = None
+    object_id: int | None = None
+    object_name: str | None = None
+    object_class: str | None = None
+    member: str | None = None
+    answers: int | None = None
+    answered_by: int | None = None
+    depth: int = 0
+    latency: int | None = None
+    #: Why the message could not be decoded, or what is odd about it.
+    note: str | None = None
+    #: The request that an answer answers.
+    request: Message | None = None
+    #: What the connection's dialog knows of objects, by object id.
+    objects: dict[int, ObjectInfo] | None = None
+
+
+class Severity(str, Enum):
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(slots=True)
+class Problem:
+    """Something that a user should know, with its proof.  ``cause`` and ``remedy`` are plain words."""
+
+    code: str
+    severity: Severity
+    time: int
+    packets: tuple[int, ...]
+    summary: str
+    cause: str = ""
+    remedy: str = ""
+    task: Task | None = None
+    connection: Connection | None = None
+
+
+@dataclass(slots=True)
+class CaptureInfo:
+    """What was read: the ``captures`` record of the output contract."""
+
+    file: str
+    packets: int = 0
+    tcp_segments: int = 0
+    first: int | None = None
+    last: int | None = None
+    link_type: str | None = None
+    truncated: bool = False

@@ -1,0 +1,125 @@
+"""What the ladder of a task shows of its connections: how they opened, were refused, fell on deaf ears and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from dissector.model import Connection, Mark, Message, Outcome, Role, Side, Task, address_text
+from dissector.render.steps import Lane, Step
+from dissector.render.words import Said
+
+#: A client that ends a task this long after its start without a callback gave up waiting (60 s, Z-REMOTE-118).
+_GIVE_UP_SECONDS = 55
+
+
+def connection_steps(
+    task: Task, connections: Sequence[Connection], messages: Sequence[Message], verbose: bool
+) -> Iterator[Step]:
+    """The connections' part of a task's ladder; ``messages`` are the task's, by their numbers."""
+    for connection in connections:
+        if connection.role is Role.COMMAND:
+            yield from _command(connection, messages, verbose)
+        elif connection.role is Role.CALLBACK:
+            yield from _callback(task, connection, messages, verbose)
+        else:
+            yield from _stranger(connection)
+        for error in connection.icmp:
+            label = f"ICMP {error.reason} from {address_text(error.sender)}"
+            yield Step(error.time, (error.number,), label, style="error")
+    if task.outcome is Outcome.NO_CALLBACK:
+        yield from _gave_up(task, messages)
+
+
+def is_open_at(connections: Sequence[Connection], time: int) -> bool:
+    """True while a callback connection stands: the task process is there."""
+    return any(
+        connection.role is Role.CALLBACK and connection.established and connection.start <= time <= connection.end
+        for connection in connections
+    )
+
+
+def _command(connection: Connection, messages: Sequence[Message], verbose: bool) -> Iterator[Step]:
+    if not connection.established:
+        yield from _unanswered(connection, Lane.CLIENT, Lane.REMOTE, verbose)
+        return
+    if verbose:
+        yield _opened(connection, Lane.CLIENT, Lane.REMOTE, "command connection", "")
+    commands = [message for message in messages if message.kind == "command"]
+    answered = bool(commands) and commands[-1].answered_by is not None
+    if verbose or not answered:
+        yield from _ended(connection, "command", ("client", "remote"), answered)
+
+
+def _callback(task: Task, connection: Connection, messages: Sequence[Message], verbose: bool) -> Iterator[Step]:
+    if not connection.established:
+        yield from _unanswered(connection, Lane.PROCESS, Lane.CLIENT, verbose)
+        return
+    words = []
+    if task.remote is not None and connection.client.ip != task.remote.ip:
+        words.append(f"from {connection.client.ip}")
+    if len(connection.syns) > 1:
+        words.append(f"{len(connection.syns)} SYNs")
+    if connection.mid_stream:
+        words.append("begun before the capture")
+    yield _opened(connection, Lane.PROCESS, Lane.CLIENT, "callback connection", ", ".join(words))
+    released = any(one.operation == "release" and one.kind == "request" and one.to_remote for one in messages)
+    yield from _ended(connection, "callback", ("task process", "client"), released)
+
+
+def _stranger(connection: Connection) -> Iterator[Step]:
+    """Somebody else who came to the announced port."""
+    label = f"{connection.client} connects to the announced port {connection.server.port}"
+    yield Step(connection.start, (connection.first_packet,), label, style="error")
+    yield from _ended(connection, "its", (str(connection.client), "client"), False)
+
+
+def _opened(connection: Connection, source: Lane, target: Lane, label: str, said: str) -> Step:
+    first = connection.syns[0] if connection.syns else Mark(connection.first_packet, connection.start)
+    return Step(first.time, (first.number,), label, Said(said), source, target, line="double", style="lane")
+
+
+def _unanswered(connection: Connection, source: Lane, target: Lane, verbose: bool) -> Iterator[Step]:
+    """SYNs that opened nothing, and the RST that refused them."""
+    syns, refusal = connection.syns, connection.sides[Side.SERVER].rst
+    label = f"SYN to port {connection.server.port}"
+    verdict = "" if refusal is not None or connection.icmp else "no answer"
+    if len(syns) > 1:
+        times = f"{len(syns)} SYNs in {(syns[-1].time - syns[0].time) / 1e9:.3g} s"
+        verdict = f"{times}, {verdict}" if verdict else times
+    for number, mark in enumerate(syns):
+        if number in (0, len(syns) - 1) or verbose:
+            said = Said(verdict if number == 0 else "", failed=True)
+            yield Step(mark.time, (mark.number,), label, said, source, target, line="dashed", style="error")
+    if refusal is not None:
+        said = Said("connection refused", failed=True)
+        yield Step(refusal.time, (refusal.number,), "RST", said, target, source, style="error")
+
+
+def _ended(connection: Connection, name: str, ends: tuple[str, str], orderly: bool) -> Iterator[Step]:
+    """How a connection ended: the flags of the end that closed first, and whether that is as it should be."""
+    marks = sorted(
+        (mark.time, mark.number, flag, side)
+        for side in Side
+        for flag, mark in (("FIN", connection.sides[side].fin), ("RST", connection.sides[side].rst))
+        if mark is not None
+    )
+    if not marks:
+        return
+    time, number, _, closer = marks[0]
+    flags = ", ".join(flag for _, _, flag, side in marks if side is closer)
+    if orderly:
+        yield Step(time, (number,), f"{name} connection closed ({flags}: normal)", style="dim")
+    else:
+        yield Step(time, (number,), f"{name} connection ended by the {ends[closer]} ({flags})", style="error")
+
+
+def _gave_up(task: Task, messages: Sequence[Message]) -> Iterator[Step]:
+    """The line where the client stopped waiting: just before the command that ends the task, or its FIN."""
+    commands = [message for message in messages if message.kind == "command"]
+    if not commands or task.command is None:
+        return
+    fin = task.command.sides[Side.CLIENT].fin
+    time = commands[1].time if len(commands) > 1 else fin.time if fin is not None else 0
+    if time - commands[0].time >= _GIVE_UP_SECONDS * 10**9:
+        waited = (time - commands[0].time) / 1e9
+        yield Step(time, (), f"no callback for {waited:.1f} s: the client gives up (Z-REMOTE-118)", style="error")

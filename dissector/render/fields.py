@@ -1,0 +1,91 @@
+"""The bytes of a message, field by field: ``0009..000c  dispid  14``; offsets count from the class byte."""
+
+from __future__ import annotations
+
+from dissector.model import Message
+from dissector.render.filter import texts
+from dissector.render.masking import Mask
+from dissector.render.terminal import Terminal
+from dissector.render.text import escape, fold, size
+from dissector.render.words import shown_body
+from dissector.wire.control import Document, HttpMessage
+from dissector.wire.decode import fields, pending_of
+from dissector.wire.fields import FieldNode
+from dissector.wire.messages import Undecoded
+
+_BYTES_A_LINE = 16
+#: Lines of bytes that could not be decoded, unless all are wanted.
+_LINES = 4
+_MASKED = "***"
+
+
+def print_fields(terminal: Terminal, message: Message, mask: Mask, margin: int, full: bool) -> None:
+    """Under a line of the ladder; what can not be decoded is shown as bytes."""
+    if isinstance(message.body, (Document, HttpMessage)):
+        _print_document(terminal, message.raw, mask, margin, full)
+        return
+    pending = pending_of(message.request.body) if message.request is not None else None
+    _Printer(terminal, message, mask, margin, full).node(fields(message.raw, pending), 0)
+
+
+class _Printer:
+    def __init__(self, terminal: Terminal, message: Message, mask: Mask, margin: int, full: bool) -> None:
+        body, shown = message.body, shown_body(message, mask)
+        self._terminal = terminal
+        self._raw = message.raw
+        self._mask = mask
+        self._margin = margin
+        self._full = full
+        #: What the mask makes of each text (or bytes) of the message, for those that it changes.
+        pairs = zip(texts(body, (str, bytes)), texts(shown, (str, bytes)), strict=True)
+        self._hidden = {plain: masked for plain, masked in pairs if plain != masked}
+        #: Somewhere in what could not be decoded is a secret.
+        self._opaque = isinstance(body, Undecoded) and body.data in self._hidden
+
+    def node(self, node: FieldNode, depth: int) -> None:
+        last = max(node.end - 1, node.start)
+        place = f"{node.start:04x}..{last:04x}" if node.end > node.start else f"{node.start:04x}  none"
+        head = " " * self._margin + f"{place}  " + "  " * depth
+        text = "" if node.children else escape(self._text(node))
+        room = max(self._terminal.width - len(head) - len(node.name) - 2, 8)
+        text = text if self._full else fold(text, room)
+        self._terminal.line((head, "dim"), (node.name, "key"), (f"  {text}" if text else "", ""))
+        if node.name == "undecoded":
+            self._bytes(node)
+        for child in node.children:
+            self.node(child, depth + 1)
+
+    def _text(self, node: FieldNode) -> str:
+        value = node.value
+        if not isinstance(value, (str, bytes)):
+            return node.text
+        if self._opaque and node.name != "undecoded":
+            return _MASKED
+        if value in self._hidden:
+            return str(self._hidden[value])
+        return self._mask.text(node.text) if isinstance(value, str) else node.text
+
+    def _bytes(self, node: FieldNode) -> None:
+        """The bytes themselves, of many the first ones."""
+        end = node.end if self._full else min(node.end, node.start + _LINES * _BYTES_A_LINE)
+        if self._opaque:
+            end = node.start
+        for offset in range(node.start, end, _BYTES_A_LINE):
+            part = self._raw[offset : min(offset + _BYTES_A_LINE, end)]
+            readable = "".join(chr(byte) if 32 <= byte < 127 else "·" for byte in part)
+            self._terminal.line(
+                (" " * self._margin + f"{offset:04x}  ", "dim"), (f"{part.hex(' '):<47}  ", ""), (readable, "dim")
+            )
+        if end < node.end:
+            why = ", a secret among them" if self._opaque else ""
+            self._terminal.line((" " * self._margin + f"{end:04x}  … {size(node.end - end)} more{why}", "dim"))
+
+
+def _print_document(terminal: Terminal, raw: bytes, mask: Mask, margin: int, full: bool) -> None:
+    offset = 0
+    for line in raw.decode("iso-8859-1").splitlines(keepends=True):
+        text = escape(mask.text(line.rstrip("\r\n\0")))
+        head = " " * margin + f"{offset:04x}..{offset + len(line) - 1:04x}  "
+        room = max(terminal.width - len(head), 8)
+        terminal.line((head, "dim"), (text if full else fold(text, room), ""))
+        offset += len(line)

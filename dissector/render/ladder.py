@@ -1,0 +1,302 @@
+"""The page of a task: who said what to whom, as arrows between client, remote scheduler and task process.
+
+A wide screen (100 cells and more) has the texts inside the arrows; a narrow one draws small arrows with the texts
+behind them.  What a step shows is decided in ``steps``; here it is only drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from dissector.model import CaptureInfo, Connection, Message, Outcome, Problem, Task
+from dissector.render.connections import connection_steps, is_open_at
+from dissector.render.fields import print_fields
+from dissector.render.masking import Mask
+from dissector.render.problems import print_problems
+from dissector.render.rows import outcome_words, problem_rows
+from dissector.render.steps import Lane, Step, message_steps
+from dissector.render.terminal import Span, Terminal, clip, wrap
+from dissector.render.text import clock, duration, escape
+from dissector.render.theme import OUTCOME_STYLES
+from dissector.render.views import Event
+from dissector.render.words import Words
+
+_WIDE = 100
+_LATENCY = 9
+_SMALL = (0, 4, 8)
+Lanes = tuple[int, int, int]
+#: Of each kind of line: what it is drawn with, and its crossing of a lane.
+_SHAFTS = {"solid": ("─", "┼"), "double": ("═", "╪"), "dashed": ("╌", "╌")}
+_NAMES = ("client", "remote scheduler", "task process")
+_TEN_SECONDS = 10 * 10**9
+
+
+class Layout(NamedTuple):
+    """Cells: of the packet and time columns, the places of the lanes, of what stands right of the lanes."""
+
+    packet: int
+    time: int
+    lanes: Lanes
+    said: int
+    wide: bool
+
+    @property
+    def margin(self) -> int:
+        return self.packet + self.time + 4
+
+
+def layout(width: int, last_packet: int, last_time: int) -> Layout:
+    packet = max(len(str(last_packet)), 6) + 1
+    time = len(elapsed(last_time, last_time)) + 1
+    room = width - packet - time - 4 - _LATENCY - 2
+    if width < _WIDE:
+        return Layout(packet, time, _SMALL, max(room - _SMALL[2] - 3, 4), wide=False)
+    process = min(max(room * 66 // 100, 44), 110)
+    return Layout(packet, time, (0, process * 58 // 100, process), room - process - 2, wide=True)
+
+
+def elapsed(nanoseconds: int, total: int) -> str:
+    """Time since the task's start, in one unit for the whole page: milliseconds, or seconds for long tasks."""
+    if total < _TEN_SECONDS:
+        return f"{nanoseconds / 1e6:.3f} ms"
+    return f"{nanoseconds / 1e9:.6f} s"
+
+
+# --- one line ------------------------------------------------------------------------------------------------------
+
+
+def draw(step: Step, lanes: Lanes, process_alive: bool, inside: bool, room: int) -> list[Span]:
+    """The lanes of one line: an arrow, with its label if ``inside``, or a remark of up to ``room`` cells."""
+    cells = [" "] * (lanes[Lane.PROCESS] + 1)
+    for lane in Lane:
+        if lane is not Lane.PROCESS or process_alive:
+            cells[lanes[lane]] = "│"
+    shaft = "lane"
+    start, end = 3, room
+    if step.source is not None and step.target is not None:
+        left, right = sorted((lanes[step.source], lanes[step.target]))
+        cells[left : right + 1] = _arrow(step, cells[left : right + 1])
+        start, end = left + 3 + min(2 * step.depth, (right - left) // 4), right - 2
+        shaft = step.style if step.line == "dashed" else "lane"
+    line = "".join(cells)
+    if not inside:
+        return [(line, shaft)]
+    label = clip(step.label, max(end - start - 3, 1))
+    if step.source is not None and label:
+        label = f" {label} "
+    return [(line[:start], shaft), (label, step.style), (line[start + len(label) :], shaft)]
+
+
+def _arrow(step: Step, crossed: Sequence[str]) -> list[str]:
+    """An arrow as long as the cells that it is drawn over, with signs where it crosses a lane."""
+    shaft, cross = _SHAFTS[step.line]
+    middle = [cross if cell == "│" else shaft for cell in crossed[1:-1]]
+    rightward = step.target == max(step.source or 0, step.target or 0)
+    head = "×" if step.line == "dashed" else "▶" if rightward else "◀"
+    middle[-1 if rightward else 0] = head
+    return ["├" if rightward else "│", *middle, "│" if rightward else "┤"]
+
+
+def stretched(step: Step, place: Layout, process_alive: bool) -> Lanes:
+    """The lanes of one line, moved to the right for a label that is longer than its arrow, as far as there is room."""
+    lanes = place.lanes
+    if not place.wide or step.source is None or step.target is None:
+        return lanes
+    reached = max(step.source, step.target)
+    missing = len(step.label) + 2 * step.depth + 8 - lanes[reached]
+    free = place.said - sum(len(text) for text, _ in _said_spans(step, inside=True))
+    if reached is Lane.REMOTE:
+        free = lanes[Lane.PROCESS] - lanes[Lane.REMOTE] + (free if not process_alive else -2)
+    more = min(missing, free)
+    if more <= 0:
+        return lanes
+    end = lanes[reached] + more
+    return (lanes[0], end, max(end, lanes[2])) if reached is Lane.REMOTE else (lanes[0], lanes[1], end)
+
+
+class Page:
+    """Draws the steps of one task."""
+
+    def __init__(
+        self, terminal: Terminal, task: Task | None, connections: Sequence[Connection], shown: Sequence[Step]
+    ) -> None:
+        self._terminal = terminal
+        self._connections = connections
+        self._start = task.start if task is not None else shown[0].time if shown else 0
+        last = max((step.time for step in shown), default=self._start)
+        self._total = max(last - self._start, 0)
+        last_packet = max((step.packets[-1] for step in shown if step.packets), default=0)
+        self.layout = layout(terminal.width, last_packet, self._total)
+
+    def headings(self) -> None:
+        place = self.layout
+        left = "packet".rjust(place.packet) + "  " + "time".rjust(place.time) + "  "
+        if place.wide:
+            names = "".join(
+                name.ljust(end - start)
+                for name, start, end in zip(
+                    _NAMES, place.lanes, (*place.lanes[1:], place.lanes[2] + place.said + 3), strict=True
+                )
+            )
+        else:
+            names = "C   R   P  ".ljust(place.lanes[2] + 3 + place.said)
+        latency = "latency".rjust(_LATENCY)
+        self._terminal.line((left + names[: place.lanes[2] + 3 + place.said] + latency, "heading"))
+
+    def step(self, step: Step, whole: Step | None = None) -> None:
+        """One line; with ``whole`` (the same step in full words) what did not fit follows below."""
+        place = self.layout
+        packet = str(step.packets[-1]) if step.packets else ""
+        time = elapsed(step.time - self._start, self._total)
+        spans: list[Span] = [(packet.rjust(place.packet), "dim"), ("  " + time.rjust(place.time) + "  ", "dim")]
+        alive = is_open_at(self._connections, step.time)
+        lanes = stretched(step, place, alive)
+        moved = lanes[Lane.PROCESS] - place.lanes[Lane.PROCESS]
+        spans += draw(step, lanes, alive, place.wide, place.lanes[Lane.PROCESS] + place.said)
+        room = place.said - moved + (_LATENCY if step.latency is None else 0)
+        spans += [("  ", ""), *_cut(_said_spans(step, place.wide), room)]
+        latency = duration(step.latency) if step.latency is not None else ""
+        if latency:
+            used = sum(len(text) for text, _ in spans)
+            room = place.margin + place.lanes[2] + 3 + place.said + _LATENCY - used
+            spans.append((latency.rjust(max(room, len(latency) + 1)), "dim"))
+        self._terminal.line(*spans)
+        if whole is not None:
+            self._rest(step, whole)
+
+    def _rest(self, step: Step, whole: Step) -> None:
+        place = self.layout
+        lanes = stretched(step, place, is_open_at(self._connections, step.time))
+        reach = max(step.source or 0, step.target or 0) or Lane.PROCESS
+        room = lanes[reach] - 8 - 2 * step.depth if place.wide else place.said - 2 * step.depth
+        if whole.label != step.label or len(step.label) > room:
+            self.below(whole.label, step.style)
+        taken = lanes[Lane.PROCESS] - place.lanes[Lane.PROCESS] if place.wide else len(step.label) + 2 * step.depth + 2
+        if whole.said.text != step.said.text or len(step.said.text) > place.said - taken:
+            self.below(whole.said.text, "error" if step.said.failed else "answer")
+
+    def below(self, text: str, style: str) -> None:
+        """Text under a line, in full; its own line breaks are kept."""
+        for line in text.split("\n"):
+            for part in wrap(line, self._terminal.width - self.layout.margin - 4):
+                self._terminal.line((" " * (self.layout.margin + 4), ""), (part, style))
+
+
+def _said_spans(step: Step, inside: bool) -> list[Span]:
+    """What stands right of the lanes: the answer, what is folded, and first the label if it is not in the arrow."""
+    spans: list[Span] = []
+    if not inside and step.label:
+        spans += [("  " * step.depth + step.label, step.style), ("  ", "")]
+    if step.said.text:
+        spans += [(step.said.text, "error" if step.said.failed else "answer"), ("  ", "")]
+    if step.folded:
+        spans.append((step.folded, "dim"))
+    return spans
+
+
+def _cut(spans: Iterable[Span], width: int) -> list[Span]:
+    """The spans up to ``width`` cells, the last one folded."""
+    kept: list[Span] = []
+    for text, style in spans:
+        if width <= 0:
+            break
+        kept.append((clip(text, width) if text.strip() else text[:width], style))
+        width -= len(text)
+    return kept
+
+
+# --- pages ---------------------------------------------------------------------------------------------------------
+
+
+class LadderView:
+    """A page for each task, in order, then what was said outside of tasks."""
+
+    wants_messages = True
+
+    def __init__(
+        self, terminal: Terminal, mask: Mask, *, verbose: bool = False, full: bool = False, fields: bool = False
+    ) -> None:
+        self._terminal = terminal
+        self._mask = mask
+        self._verbose = verbose or fields
+        self._full = full
+        self._fields = fields
+        self._tasks: list[Task] = []
+        self._problems: list[Problem] = []
+        self._messages: dict[int, list[Message]] = {}
+        self._connections: dict[int, list[Connection]] = {}
+
+    def add(self, event: Event) -> None:
+        if isinstance(event, Message):
+            self._messages.setdefault(event.task.n if event.task is not None else 0, []).append(event)
+        elif isinstance(event, Task):
+            self._tasks.append(event)
+        elif isinstance(event, Problem):
+            self._problems.append(event)
+        elif event.task is not None:
+            self._connections.setdefault(event.task.n, []).append(event)
+
+    def close(self, captures: Sequence[CaptureInfo]) -> None:  # noqa: ARG002
+        first = True
+        for task in sorted(self._tasks, key=lambda one: one.n):
+            if not first:
+                self._terminal.line()
+            first = False
+            self._task(task)
+        loose = self._messages.get(0, [])
+        by_connection: dict[int, list[Message]] = {}
+        for message in loose:
+            by_connection.setdefault(message.connection.n, []).append(message)
+        for messages in by_connection.values():
+            if not first:
+                self._terminal.line()
+            first = False
+            self._connection(messages)
+        rest = [problem for problem in self._problems if problem.task is None]
+        print_problems(self._terminal, problem_rows(rest, self._mask, self._full))
+        if first and not rest:
+            self._terminal.line((" no task", "title"))
+        self._terminal.flush()
+
+    def _task(self, task: Task) -> None:
+        words = [f"kind {task.kind}" if task.kind else "", f"process {task.process_id}" if task.process_id else ""]
+        words.append(f"pid {task.pid}" if task.pid else "")
+        job = escape(self._mask.text(task.job or "")) + (f":{task.task_id}" if task.task_id is not None else "")
+        head: list[Span] = [(f" task {task.n}  {job}".rstrip() + "  ", "title")]
+        head += [(outcome_words(task), OUTCOME_STYLES[task.outcome]), (f"  {clock(task.start)} UTC", "")]
+        self._terminal.line(*head, (", ".join(["", *filter(None, words)]), ""))
+        ends = [("client", task.client), ("remote", task.remote), ("task process", task.callback_peer)]
+        self._terminal.block([(" ", "")], "   ".join(f"{name} {end}" for name, end in ends if end is not None), "dim")
+        self._page(task, self._messages.get(task.n, []))
+        print_problems(self._terminal, problem_rows([p for p in self._problems if p.task is task], self._mask, True))
+
+    def _connection(self, messages: list[Message]) -> None:
+        connection = messages[0].connection
+        title = f" connection {connection.n}  {connection.role.value}  no task  {clock(connection.start)} UTC"
+        self._terminal.line((title, "title"))
+        self._terminal.line((f" client {connection.client}   remote {connection.server}", "dim"))
+        self._page(None, messages)
+
+    def _page(self, task: Task | None, messages: Sequence[Message]) -> None:
+        messages = sorted(messages, key=lambda message: message.n)
+        connections = self._connections.get(task.n, []) if task is not None else []
+        shown = self._steps(task, connections, messages, full=False)
+        whole = self._steps(task, connections, messages, full=True) if self._full else shown
+        page = Page(self._terminal, task, connections, shown)
+        self._terminal.line()
+        page.headings()
+        for step, full in zip(shown, whole, strict=True):
+            page.step(step, full if self._full else None)
+            if self._fields:
+                for message in step.messages:
+                    print_fields(self._terminal, message, self._mask, page.layout.margin, self._full)
+
+    def _steps(
+        self, task: Task | None, connections: Sequence[Connection], messages: Sequence[Message], full: bool
+    ) -> list[Step]:
+        running = task is not None and task.outcome is Outcome.RUNNING
+        steps = message_steps(messages, Words(self._mask, full), self._verbose, running)
+        if task is not None:
+            steps += connection_steps(task, connections, messages, self._verbose)
+        return sorted(steps, key=lambda step: (step.time, step.packets[:1]))

@@ -1,0 +1,49 @@
+"""The log of a task, as the engine's own log would show it: time, level, text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dissector.model import CaptureInfo, LogLine, Task
+from dissector.render.masking import Mask
+from dissector.render.terminal import Terminal
+from dissector.render.text import clock, escape
+from dissector.render.theme import log_style
+from dissector.render.views import Event
+
+_LEVEL_CELLS = 6
+
+
+class LogView:
+    """Prints the log lines of each task; a heading tells tasks apart where there are several."""
+
+    wants_messages = False
+
+    def __init__(self, terminal: Terminal, mask: Mask) -> None:
+        self._terminal = terminal
+        self._mask = mask
+        self._tasks: list[Task] = []
+
+    def add(self, event: Event) -> None:
+        if isinstance(event, Task):
+            self._tasks.append(event)
+
+    def close(self, captures: Sequence[CaptureInfo]) -> None:  # noqa: ARG002
+        self._tasks.sort(key=lambda task: task.n)
+        for number, task in enumerate(self._tasks):
+            if len(self._tasks) > 1:
+                if number:
+                    self._terminal.line()
+                job = escape(self._mask.text(task.job or ""))
+                self._terminal.line((f"task {task.n}  {job}".rstrip(), "title"))
+            for line in task.log:
+                self._print(line)
+        self._terminal.flush()
+
+    def _print(self, line: LogLine) -> None:
+        """A log call may bring several lines of text; the further ones stand below the first."""
+        head = f"{clock(line.time)} {line.level:<{_LEVEL_CELLS}} "
+        texts = self._mask.text(line.text).replace("\r\n", "\n").rstrip("\n").split("\n")
+        for number, text in enumerate(texts):
+            style = log_style(line.level)
+            self._terminal.line((head if number == 0 else " " * len(head), "dim"), (escape(text), style))

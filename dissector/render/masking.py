@@ -1,0 +1,145 @@
+"""Secrets in what is shown become ``***``: the rules of ``secrets.py``, applied to names, texts and messages.
+
+``Mask`` is the one thing that views ask; ``--show-secrets`` makes one that masks nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from dissector.render.secrets import MASK, looks_secret, mask_text, names_a_secret
+from dissector.wire.control import Document, HttpMessage
+from dissector.wire.messages import DispParams, Property, SafeArray, Undecoded, Variant
+
+T = TypeVar("T")
+
+
+class Mask:
+    """Masks secrets if ``enabled``, else gives back what it gets."""
+
+    def __init__(self, enabled: bool = True) -> None:
+        self.enabled = enabled
+
+    def text(self, text: str) -> str:
+        """Free text with the secrets in it masked."""
+        return mask_text(text) if self.enabled else text
+
+    def value(self, name: str, value: str) -> str:
+        """The value of a variable, parameter or header: masked as a whole when its name looks like a secret."""
+        if not self.enabled:
+            return value
+        return _hidden(value) if looks_secret(name) else mask_text(value)
+
+    def body(self, body: T, secret: bool = False) -> T:
+        """A message's body (``wire.messages``, ``wire.control``) with masked texts, of the same shape.
+
+        ``secret`` masks every text in arguments and results: for the answer to a request that ``asks_for_secret``.
+        """
+        if not self.enabled:
+            return body
+        masked: T = _masked(body, secret)
+        return masked
+
+    def asks_for_secret(self, body: object) -> bool:
+        """True for a request whose answer is a secret: one of its arguments is a secret's name."""
+        params = getattr(body, "params", None)
+        if not self.enabled or not isinstance(params, DispParams):
+            return False
+        return any(isinstance(one.value, str) and names_a_secret(one.value) for one in params.arguments)
+
+
+def _hidden(text: str) -> str:
+    return MASK if text else text
+
+
+def _masked(value: Any, secret: bool) -> Any:
+    """The value itself when nothing in it is to be masked."""
+    if isinstance(value, str):
+        return _hidden(value) if secret else mask_text(value)
+    if isinstance(value, tuple):
+        return _tuple(value, secret)
+    if isinstance(value, DispParams):
+        return replace(value, arguments=_arguments(value, secret))
+    if isinstance(value, Property):
+        return replace(value, value=_masked(value.value, secret or looks_secret(value.name)))
+    if isinstance(value, Undecoded):
+        return Undecoded(_bytes(value.data, secret), mask_text(value.reason))
+    if isinstance(value, SafeArray) and isinstance(value.elements, bytes):
+        return replace(value, elements=_bytes(value.elements, secret))
+    if isinstance(value, Document):
+        return _document(value)
+    if isinstance(value, HttpMessage):
+        return _http(value)
+    return _record(value, secret) if is_dataclass(value) else value
+
+
+def _tuple(values: tuple[Any, ...], secret: bool) -> tuple[Any, ...]:
+    masked = [_masked(value, secret) for value in values]
+    # A NamedTuple stays one.
+    return type(values)(*masked) if hasattr(values, "_fields") else tuple(masked)
+
+
+def _record(value: Any, secret: bool) -> Any:
+    """A dataclass with its texts masked; ``secret`` holds for what it carries, not for names in it."""
+    changes: dict[str, Any] = {}
+    for field in fields(value):
+        old = getattr(value, field.name)
+        new = old if field.name in _NEVER_SECRET else _masked(old, secret)
+        if new is not old:
+            changes[field.name] = new
+    return replace(value, **changes) if changes else value
+
+
+#: Names and identities, which tell what a message is about.
+_NEVER_SECRET = frozenset(("name", "names", "title", "iid", "clsid", "proxy_clsid"))
+
+
+def _arguments(params: DispParams, secret: bool) -> tuple[Variant, ...]:
+    """Arguments in wire order; texts behind a secret's name (in natural order) are masked whatever they say."""
+    masked: list[Variant] = []
+    after_name = False
+    for argument in params.natural:
+        is_name = not after_name and isinstance(argument.value, str) and names_a_secret(argument.value)
+        masked.append(argument if is_name else _masked(argument, secret or after_name))
+        after_name = after_name or is_name
+    return tuple(reversed(masked))
+
+
+def _bytes(data: bytes, secret: bool) -> bytes:
+    """Bytes of unknown meaning: kept unless a secret's name is among them, since its value can be anywhere."""
+    return MASK.encode() if secret and data or looks_secret(data.decode("iso-8859-1")) else data
+
+
+def _document(document: Document) -> Document:
+    hidden = any(name == "name" and looks_secret(value) for name, value in document.attributes)
+    attributes = tuple(
+        (name, _hidden(value) if looks_secret(name) or (hidden and name != "name") else mask_text(value))
+        for name, value in document.attributes
+    )
+    return replace(
+        document,
+        text=mask_text(document.text),
+        attributes=attributes,
+        error=_masked(document.error, secret=False),
+        reason=_masked(document.reason, secret=False),
+    )
+
+
+def _http(message: HttpMessage) -> HttpMessage:
+    """The body's bytes are masked like its text, and the JSON object goes: it is in the text."""
+    headers = tuple(
+        (name, _hidden(value) if looks_secret(name) else mask_text(value)) for name, value in message.headers
+    )
+    body = message.body.decode("iso-8859-1")
+    return replace(
+        message,
+        text=mask_text(message.text),
+        element=mask_text(message.element),
+        path=_masked(message.path, secret=False),
+        headers=headers,
+        body=mask_text(body).encode("iso-8859-1"),
+        document=_document(message.document) if message.document else None,
+        json=None,
+        reason=_masked(message.reason, secret=False),
+    )

@@ -1,0 +1,194 @@
+"""What the table of tasks and the list of problems show, as plain text: no colours, no widths."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from signal import Signals
+from typing import NamedTuple
+
+from dissector.model import CaptureInfo, Outcome, Problem, Severity, Task
+from dissector.render.masking import Mask
+from dissector.render.text import clock, duration, escape, iso
+
+_WORDS = {Outcome.NO_CALLBACK: "no callback"}
+#: Problems shown in full that share code and cause; the tasks of the others are listed.
+SHOWN_ALIKE = 3
+_RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+class Column(NamedTuple):
+    """A column of the task table.  A narrow screen shortens it down to ``least`` cells (0: never) and then leaves out
+    columns, the ones with the highest ``rank`` first."""
+
+    key: str
+    heading: str
+    right: bool = False
+    rank: int = 0
+    least: int = 0
+
+
+COLUMNS = (
+    Column("n", "#", right=True),
+    Column("start", "start", rank=5),
+    Column("client", "client", rank=9, least=15),
+    Column("remote", "remote", rank=4, least=15),
+    Column("port", "port", right=True, rank=6),
+    Column("job", "job", rank=1, least=16),
+    Column("task_id", "task", right=True, rank=10),
+    Column("kind", "kind", rank=11),
+    Column("outcome", "outcome"),
+    Column("took", "took", right=True, rank=3),
+    Column("callback", "callback", right=True, rank=7),
+    Column("calls", "calls", right=True, rank=8),
+    Column("problems", "problems", rank=2, least=18),
+)
+
+
+class TaskRow(NamedTuple):
+    """Cells by column key, and what colours them."""
+
+    cells: dict[str, str]
+    outcome: Outcome
+    worst: Severity | None
+
+
+def signal_name(number: int) -> str:
+    """``SIGKILL`` for 9 (the numbers of Linux)."""
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def outcome_words(task: Task) -> str:
+    """``failure, exit 5``; ``killed, SIGKILL``; ``no callback``."""
+    words = _WORDS.get(task.outcome, task.outcome.value)
+    if task.outcome in (Outcome.SUCCESS, Outcome.REFUSED, Outcome.NO_CALLBACK, Outcome.UNREACHABLE):
+        return words
+    if task.signal:
+        return f"{words}, {signal_name(task.signal)}"
+    if task.exit_code:
+        return f"{words}, exit {task.exit_code}"
+    return words
+
+
+def problem_codes(problems: Iterable[Problem]) -> str:
+    """``job_failed, slow_call x3``: the worst first, each once."""
+    ordered = sorted(problems, key=lambda problem: _RANK[problem.severity])
+    counts = Counter(problem.code for problem in ordered)
+    return ", ".join(code if count == 1 else f"{code} x{count}" for code, count in counts.items())
+
+
+def worst(problems: Iterable[Problem]) -> Severity | None:
+    return min((problem.severity for problem in problems), key=_RANK.__getitem__, default=None)
+
+
+def task_row(task: Task, mask: Mask) -> TaskRow:
+    cells = {
+        "n": str(task.n),
+        "start": clock(task.start),
+        "client": str(task.client or ""),
+        "remote": str(task.remote or ""),
+        "port": "" if task.callback_port is None else str(task.callback_port),
+        "job": escape(mask.text(task.job or "")),
+        "task_id": "" if task.task_id is None else str(task.task_id),
+        "kind": task.kind or "",
+        "outcome": outcome_words(task),
+        "took": duration(task.end - task.start) if task.end else "",
+        "callback": "" if task.callback_delay is None else duration(task.callback_delay),
+        "calls": f"{task.counts.calls}+{task.counts.callbacks}",
+        "problems": problem_codes(task.problems),
+    }
+    return TaskRow(cells, task.outcome, worst(task.problems))
+
+
+def outcome_summary(tasks: Sequence[Task]) -> str:
+    """``64 tasks: 60 success, 4 failure``."""
+    counts = Counter(task.outcome for task in tasks)
+    parts = (f"{counts[outcome]} {_WORDS.get(outcome, outcome.value)}" for outcome in Outcome if counts[outcome])
+    return f"{len(tasks)} {'task' if len(tasks) == 1 else 'tasks'}: {', '.join(parts)}"
+
+
+def capture_line(info: CaptureInfo) -> str:
+    """``x.pcap  59 packets (57 TCP)  2026-11-22 04:07:04 UTC, 15 ms``."""
+    words = [escape(info.file), f"{info.packets} packets ({info.tcp_segments} TCP)"]
+    if info.first is not None and info.last is not None:
+        start = iso(info.first)
+        words.append(f"{start[:10]} {start[11:19]} UTC, {duration(info.last - info.first)}")
+    if info.truncated:
+        words.append("cut off in its last record")
+    return "  ".join(words)
+
+
+# --- problems ------------------------------------------------------------------------------------------------------
+
+
+class ProblemRow(NamedTuple):
+    """A problem as text; ``others`` lists the tasks of problems alike that are not shown themselves."""
+
+    severity: Severity
+    where: str
+    code: str
+    summary: str
+    cause: str
+    remedy: str
+    packets: str
+    others: str
+
+
+def problem_rows(problems: Iterable[Problem], mask: Mask, every: bool = False) -> list[ProblemRow]:
+    """The problems, the worst first; of many alike the first few, unless ``every`` is wanted."""
+    groups: dict[tuple[str, str, str], list[Problem]] = {}
+    for problem in sorted(problems, key=lambda one: (_RANK[one.severity], _task_number(one), one.time)):
+        groups.setdefault((problem.severity.value, problem.code, problem.cause), []).append(problem)
+    rows = []
+    for group in groups.values():
+        shown = group if every or len(group) <= SHOWN_ALIKE + 1 else group[:SHOWN_ALIKE]
+        rows += [_problem_row(problem, mask) for problem in shown]
+        if hidden := group[len(shown) :]:
+            rows[-1] = rows[-1]._replace(others=_others(hidden))
+    return rows
+
+
+def _others(hidden: Sequence[Problem]) -> str:
+    tasks = sorted({problem.task.n for problem in hidden if problem.task is not None})
+    where = f", {'task' if len(tasks) == 1 else 'tasks'} {ranges(tasks)}" if tasks else ""
+    return f"{len(hidden)} more {hidden[0].code} with this cause{where}"
+
+
+def _task_number(problem: Problem) -> int:
+    return problem.task.n if problem.task is not None else 0
+
+
+def _problem_row(problem: Problem, mask: Mask) -> ProblemRow:
+    if problem.task is not None:
+        where = f"task {problem.task.n}"
+    elif problem.connection is not None and problem.connection.n:
+        where = f"connection {problem.connection.n}"
+    else:
+        where = ""
+    return ProblemRow(
+        problem.severity,
+        where,
+        problem.code,
+        escape(mask.text(problem.summary)),
+        escape(mask.text(problem.cause)),
+        escape(mask.text(problem.remedy)),
+        ranges(problem.packets),
+        "",
+    )
+
+
+def ranges(numbers: Iterable[int], most: int = 8) -> str:
+    """``1, 3-5, 9``; behind ``most`` parts an ellipsis and the last one."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    words = [str(low) if low == high else f"{low}-{high}" for low, high in parts]
+    if len(words) > most:
+        words = [*words[: most - 1], "…", words[-1]]
+    return ", ".join(words)

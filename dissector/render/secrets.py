@@ -1,0 +1,270 @@
+"""Finds secrets in free text: ``password=...``, ``<param name="password" value="..."/>``, ``"secret": "..."``, URLs.
+
+Nothing is parsed: the text may be XML in JSON in a log line, and cut off anywhere.  A quote may be of any form (with
+backslashes before it, or an entity) and ends at the next one of its form, an unclosed one at the end of the text.  Where
+it is not clear what belongs to a secret, more is masked and not less.  Every search goes on where the last one ended,
+and every repetition in a pattern is bounded or disjoint from what follows: time is linear in the text's length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+MASK = "***"
+
+_SECRET = (
+    r"passwords?|passwd|pwd|passwort|passphrase|kennwort|secret|token|key|credential|(?<![A-Za-z])pass(?![A-Za-z])"
+)
+_HEADER = r"x-jobscheduler-(?:tunnel-secret|licen[sc]e-?keys?|session)|(?:proxy-)?authorization|(?:set-)?cookie"
+_CANDIDATE = re.compile(rf"(?P<header>{_HEADER})|{_SECRET}", re.IGNORECASE)
+_REST_OF_NAME = re.compile(r"[\w.$-]*")
+_WHOLE_NAME = re.compile(r"[\w.$/:-]{1,256}")
+
+_QUOTE = r"\\*(?:[\"']|&(?:amp;)*(?:quot|apos|\#0*34|\#0*39|\#x0*22|\#x0*27);)"
+_OPENING = re.compile(_QUOTE, re.IGNORECASE)
+#: What stands between a name and its value; a comma does between two quoted words: set_var("password", "x").
+_ASSIGNMENT = re.compile(
+    rf"(?P<quote>{_QUOTE})?[ \t]{{0,64}}[)\]]{{0,2}}[ \t]{{0,64}}(?P<sign>[!:]?={{1,3}}>?|:|,|%3[ad])(?P<blanks>\s{{0,64}})",
+    re.IGNORECASE,
+)
+_OPTION = re.compile(r"(?:^|[\s\"'])--?[\w.-]{0,62}\Z")
+_BLANKS = re.compile(r"[ \t]{1,64}(?![\s-])")
+_ENTITY = r"&(?:amp;)*(?:amp|lt|gt|apos|\#\d{1,7}|\#x[0-9a-f]{1,6});"
+_BARE_VALUE = re.compile(
+    rf"(?:(?:bearer|basic|digest|negotiate)[ \t]{{1,8}})?(?:[^\s;&\"'<>]|{_ENTITY})*", re.IGNORECASE
+)
+_JSON_VALUE = re.compile(r"[^\s,}\]\"'\\]*")
+_ARRAY_STOP = re.compile(r"[\]\"'&]")
+_LINE = re.compile(r"[^\r\n]*")
+#: What goes on behind a closing quote: a doubled quote, quotes inside of a shell word, more of the word.
+_MORE_QUOTED = {'"': ('"', "'\"'\""), "'": ("'", "\"'\"'", "\\''")}
+_MORE_BARE = re.compile(r"[\w$%!@#^*~-][^\s,;&<>\"')\]}]*")
+
+_TAG_BEGINNING = re.compile(r"<|&(?:amp;)*(?:lt|\#0*60|\#x0*3c);|\\+u003c", re.IGNORECASE)
+_TAG_END = re.compile(r">|&(?:amp;)*(?:gt|\#0*62|\#x0*3e);|\\+u003e", re.IGNORECASE)
+_CDATA = "![CDATA["
+_LONGEST_NAME = 256
+_TAG_NAME = re.compile(r"[\w.:-]+")
+_NAMING = re.compile(
+    rf"(?<![\w.-])(?:name|key|variable|param)(?:{_QUOTE})?\s{{0,8}}[:=]\s{{0,8}}(?P<quote>{_QUOTE})?", re.IGNORECASE
+)
+_VALUING = re.compile(
+    rf"(?<![\w.-])(?:hex_|default_)?(?:value|default|content|text)(?P<quote>{_QUOTE})?\s{{0,8}}(?P<sign>[:=])\s{{0,8}}",
+    re.IGNORECASE,
+)
+_URL_WORD = re.compile(r"[^\s\"<>]+")
+_ORACLE_URL = re.compile(r"jdbc:oracle:\w+:[^/@]*/", re.IGNORECASE)
+
+Span = tuple[int, int]
+
+
+def looks_secret(name: str) -> bool:
+    """True for the name of something that is not to be shown: it has a word like password, secret or key in it."""
+    return _CANDIDATE.search(name) is not None
+
+
+def names_a_secret(text: str) -> bool:
+    """True for a text that is nothing but such a name (an argument "db_password"), not a sentence with the word."""
+    return _WHOLE_NAME.fullmatch(text) is not None and looks_secret(text)
+
+
+def mask_text(text: str) -> str:
+    """The text with every secret in it as ``***``."""
+    if _CANDIDATE.search(text):
+        text = _replaced(text, _element_secrets(text))
+        text = _replaced(text, _assigned_secrets(text))
+    return _URL_WORD.sub(_masked_url, text) if "@" in text else text
+
+
+def _replaced(text: str, spans: Iterable[Span]) -> str:
+    pieces: list[str] = []
+    done = 0
+    for start, end in spans:
+        if end > max(start, done):
+            pieces += (text[done:start], MASK)
+            done = end
+    return "".join((*pieces, text[done:])) if pieces else text
+
+
+# --- name and value ------------------------------------------------------------------------------------------------
+
+
+def _assigned_secrets(text: str) -> Iterator[Span]:
+    """Values behind a secret's name and ``=``, ``:`` or the like."""
+    position = 0
+    while candidate := _CANDIDATE.search(text, position):
+        name = _REST_OF_NAME.match(text, candidate.end())
+        position = name.end() if name else candidate.end()
+        start = _value_start(text, candidate, position)
+        if start is None:
+            continue
+        end = _value_end(text, start, *_context(text, candidate, position))
+        yield start, end
+        position = max(position, end)
+
+
+def _value_start(text: str, candidate: re.Match[str], name_end: int) -> int | None:
+    sign = _ASSIGNMENT.match(text, name_end)
+    if sign is None:
+        before = text[max(candidate.start() - 64, 0) : candidate.start()]
+        blanks = _BLANKS.match(text, name_end) if _OPTION.search(before) else None
+        return blanks.end() if blanks else None
+    value = text[sign.end() : sign.end() + 1]
+    if sign["sign"] == ",":
+        follows = _OPENING.match(text, sign.end()) or value.isdigit()
+        return sign.end() if sign["quote"] and follows else None
+    return None if "\n" in sign["blanks"] and not sign["quote"] else sign.end()
+
+
+def _context(text: str, candidate: re.Match[str], name_end: int) -> tuple[str, bool, bool]:
+    """Sign, whether the name is quoted, whether it is a header's."""
+    sign = _ASSIGNMENT.match(text, name_end)
+    return (sign["sign"], bool(sign["quote"]), bool(candidate["header"])) if sign else ("", False, False)
+
+
+def _value_end(text: str, start: int, sign: str, quoted_name: bool, header: bool = False) -> int:
+    """Where the value that begins at ``start`` ends."""
+    if opening := _OPENING.match(text, start):
+        return _quoted_end(text, opening)
+    first = text[start : start + 1]
+    if first == "[":
+        return _array_end(text, start)
+    if first == "{" and sign == ":":
+        # An object: its members have names of their own.
+        return start
+    if first == "{":
+        end = text.find("}", start)
+        return len(text) if end < 0 else end + 1
+    pattern = _LINE if header else _JSON_VALUE if quoted_name and sign == ":" else _BARE_VALUE
+    match = pattern.match(text, start)
+    return match.end() if match else start
+
+
+def _quoted_end(text: str, opening: re.Match[str]) -> int:
+    """Index behind the closing quote and what still belongs to the value behind it."""
+    mark = opening[0].lstrip("\\")
+    backslashes = len(opening[0]) - len(mark)
+    end = _closing_end(text, opening.end(), mark, backslashes)
+    while not backslashes and end < len(text):
+        more = next((more for more in _MORE_QUOTED.get(mark, ()) if text.startswith(more, end)), None)
+        if more is not None:
+            end = _closing_end(text, end + len(more), mark, backslashes)
+        elif mark in _MORE_QUOTED and (bare := _MORE_BARE.match(text, end)):
+            end = bare.end()
+        else:
+            break
+    return end
+
+
+def _closing_end(text: str, start: int, mark: str, backslashes: int) -> int:
+    """Index behind the next ``mark`` with as many backslashes before it as the opening one had.
+
+    Inside of a string in a string in ... an escaped quote has more of them, and escaped backslashes come in groups.
+    """
+    position = start
+    while (found := text.find(mark, position)) >= 0:
+        run = found
+        while run > position and text[run - 1] == "\\":
+            run -= 1
+        if (found - run) % (2 * (backslashes + 1)) == backslashes:
+            return found + len(mark)
+        position = found + len(mark)
+    return len(text)
+
+
+def _array_end(text: str, start: int) -> int:
+    """Index behind the ``]`` that no quotes enclose."""
+    position = start + 1
+    while stop := _ARRAY_STOP.search(text, position):
+        if stop[0] == "]":
+            return stop.end()
+        run = stop.start()
+        while run > position and text[run - 1] == "\\":
+            run -= 1
+        opening = _OPENING.match(text, run)
+        position = _quoted_end(text, opening) if opening else stop.end()
+    return len(text)
+
+
+# --- XML -----------------------------------------------------------------------------------------------------------
+
+
+def _element_secrets(text: str) -> Iterator[Span]:
+    """Values and contents of elements with a secret's name, their own or in an attribute ``name``.
+
+    What stands before the first tag is looked at like a tag.  An attribute ``password="..."`` is no matter of this, but
+    of what is assigned.
+    """
+    marks = [(0, 0), *(match.span() for match in _TAG_BEGINNING.finditer(text)), (len(text), len(text))]
+    reached = 0
+    in_content = in_cdata = False
+    for number, ((_, begin), (end, _)) in enumerate(pairwise(marks)):
+        start = max(begin, reached)
+        if start >= end:
+            continue
+        in_cdata = in_cdata or (in_content and text.startswith(_CDATA, start))
+        if in_cdata:
+            closing = text.find("]]", start, end)
+            in_cdata = in_content = closing < 0
+            yield start + len(_CDATA) * text.startswith(_CDATA, start), end if closing < 0 else closing
+            continue
+        named = _is_named_secret(text, start, end)
+        if named:
+            for value in _attribute_values(text, start, end):
+                yield value
+                reached = value[1]
+        in_content = number > 0 and (named or _has_secret_tag(text, start, end))
+        if in_content and reached < end and (content := _content(text, max(start, reached), end)):
+            yield content
+            reached = end
+
+
+def _has_secret_tag(text: str, start: int, end: int) -> bool:
+    name = _TAG_NAME.match(text, start, min(end, start + _LONGEST_NAME))
+    return name is not None and looks_secret(name[0])
+
+
+def _is_named_secret(text: str, start: int, end: int) -> bool:
+    return _CANDIDATE.search(text, start, end) is not None and any(
+        looks_secret(_name_in(text[naming.end() : min(naming.end() + _LONGEST_NAME, end)], naming["quote"]))
+        for naming in _NAMING.finditer(text, start, end)
+    )
+
+
+def _name_in(text: str, quote: str | None) -> str:
+    if quote:
+        return text.partition(quote)[0]
+    word = _TAG_NAME.match(text)
+    return word[0] if word else ""
+
+
+def _content(text: str, start: int, end: int) -> Span | None:
+    """What stands behind a start tag; None when the element is empty, or the text there blank."""
+    tag_end = _TAG_END.search(text, start, end)
+    if tag_end is None or text[tag_end.start() - 1] in "/?" or not text[tag_end.end() : end].strip():
+        return None
+    return tag_end.end(), end
+
+
+def _attribute_values(text: str, start: int, end: int) -> Iterator[Span]:
+    position = start
+    while position < end and (valuing := _VALUING.search(text, position, end)):
+        # The value may go on behind a "<" that XML would not allow there.
+        position = max(_value_end(text, valuing.end(), valuing["sign"], bool(valuing["quote"])), valuing.end())
+        yield valuing.end(), position
+
+
+# --- URLs ----------------------------------------------------------------------------------------------------------
+
+
+def _masked_url(match: re.Match[str]) -> str:
+    """``scheme://user:password@host``: all from the user's colon to the last at sign of the word."""
+    word = match[0]
+    at = word.rfind("@")
+    if oracle := _ORACLE_URL.search(word, 0, max(at, 0)):
+        return f"{word[: oracle.end()]}{MASK}{word[at:]}"
+    slashes = word.find("//", 0, max(at, 0))
+    colon = word.find(":", slashes, at) if slashes >= 0 else -1
+    return word if colon < 0 else f"{word[: colon + 1]}{MASK}{word[at:]}"

@@ -1,0 +1,128 @@
+"""The table of tasks: one glance for the fleet, then the problems.  Fits any width by leaving out what tells least."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dissector.model import CaptureInfo, Connection, Problem, Task
+from dissector.render.masking import Mask
+from dissector.render.problems import print_problems
+from dissector.render.rows import (
+    COLUMNS,
+    Column,
+    TaskRow,
+    capture_line,
+    outcome_summary,
+    problem_rows,
+    task_row,
+)
+from dissector.render.terminal import Span, Terminal, clip
+from dissector.render.theme import OUTCOME_STYLES, SEVERITY_STYLES
+from dissector.render.views import Event
+
+_GAP = 2
+
+
+class TableView:
+    """Keeps tasks and problems, never messages."""
+
+    wants_messages = False
+
+    def __init__(self, terminal: Terminal, mask: Mask, *, full: bool = False) -> None:
+        self._terminal = terminal
+        self._mask = mask
+        self._full = full
+        self._tasks: list[Task] = []
+        self._problems: list[Problem] = []
+        self._others = 0
+
+    def add(self, event: Event) -> None:
+        if isinstance(event, Task):
+            self._tasks.append(event)
+        elif isinstance(event, Problem):
+            self._problems.append(event)
+        elif isinstance(event, Connection) and event.task is None:
+            self._others += 1
+
+    def close(self, captures: Sequence[CaptureInfo]) -> None:
+        terminal = self._terminal
+        for info in captures:
+            terminal.block([(" ", "")], capture_line(info), "dim")
+        if self._tasks:
+            terminal.line()
+            tasks = sorted(self._tasks, key=lambda task: task.n)
+            print_table(terminal, [task_row(task, self._mask) for task in tasks])
+            if len(tasks) > 1:
+                terminal.line()
+                terminal.line((f" {outcome_summary(tasks)}", "title"))
+        else:
+            terminal.line((" no task", "title"))
+        if self._others:
+            what = "connection that belongs" if self._others == 1 else "connections that belong"
+            terminal.block([(" ", "")], f"{self._others} {what} to no task (-v shows what was said)", "dim")
+        print_problems(terminal, problem_rows(self._problems, self._mask, self._full))
+        terminal.flush()
+
+
+def print_table(terminal: Terminal, rows: Sequence[TaskRow]) -> None:
+    widths = column_widths(rows, terminal.width if terminal.fixed else None)
+    terminal.line((" ", ""), *_line(widths, {column: (column.heading, "heading") for column in widths}))
+    for row in rows:
+        cells = {column: (row.cells[column.key], _style(row, column)) for column in widths}
+        terminal.line((" ", ""), *_line(widths, cells))
+
+
+def _style(row: TaskRow, column: Column) -> str:
+    if column.key == "outcome":
+        return OUTCOME_STYLES[row.outcome]
+    if column.key == "problems" and row.worst is not None:
+        return SEVERITY_STYLES[row.worst]
+    return "title" if column.key in ("n", "job") else ""
+
+
+def _line(widths: dict[Column, int], cells: dict[Column, Span]) -> list[Span]:
+    spans: list[Span] = []
+    for column, width in widths.items():
+        text, style = cells[column]
+        text = clip(text, width)
+        spans.append((text.rjust(width) if column.right else text.ljust(width), style))
+        spans.append((" " * _GAP, ""))
+    return spans[:-1]
+
+
+def column_widths(rows: Sequence[TaskRow], width: int | None) -> dict[Column, int]:
+    """The columns that fit into ``width`` cells (None: all, unshortened) and how wide each is.
+
+    Columns that are empty in every row are left out.  Shortening comes before leaving out.
+    """
+    natural = {
+        column: max(len(column.heading), *(len(row.cells[column.key]) for row in rows))
+        for column in COLUMNS
+        if any(row.cells[column.key] for row in rows)
+    }
+    if width is None:
+        return natural
+    while (missing := _total(natural) - width) > 0:
+        slack = {column: natural[column] - column.least for column in natural if column.least < natural[column]}
+        slack = {column: cells for column, cells in slack.items() if column.least}
+        if sum(slack.values()) >= missing or all(column.rank == 0 for column in natural):
+            return _shorten(natural, slack, missing)
+        del natural[max(natural, key=lambda column: column.rank)]
+    return natural
+
+
+def _total(widths: dict[Column, int]) -> int:
+    return 1 + sum(widths.values()) + _GAP * (len(widths) - 1)
+
+
+def _shorten(widths: dict[Column, int], slack: dict[Column, int], missing: int) -> dict[Column, int]:
+    """Take ``missing`` cells where most is left; where that is not enough, from the widest column."""
+    widths, slack = dict(widths), dict(slack)
+    for _ in range(missing):
+        if any(slack.values()):
+            column = max(slack, key=lambda one: slack[one])
+            slack[column] -= 1
+        else:
+            column = max(widths, key=lambda one: widths[one])
+        widths[column] = max(widths[column] - 1, 1)
+    return widths

@@ -1,0 +1,110 @@
+"""A stream of lines made of styled spans: finds out what the stream can show, and shows that.
+
+Views hand over text with the names of styles; only this module knows colours' codes, the screen's width and which
+characters the stream's encoding has.
+"""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Iterable
+from typing import TextIO
+
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.style import Style
+
+from dissector.render.theme import STYLES
+
+#: A text and the name of its style.
+Span = tuple[str, str]
+
+_GLYPHS = "─│├┤┼╪═╌▶◀×…·µ"
+_PLAIN = str.maketrans(_GLYPHS, "-|||++=-><x~.u")
+_PIPED_WIDTH = 160
+_LEAST_WIDTH = 20
+
+
+class Terminal:
+    """``width`` is the number of cells in a line; ``fixed`` is False where lines may be longer (a pipe or a file)."""
+
+    def __init__(self, out: TextIO, color: str = "auto") -> None:
+        """``color`` is auto, always or never; auto honours NO_COLOR and wants a terminal."""
+        self._out = out
+        self._colors = _color_system(out, color)
+        self._styles = {name: Style.parse(text) if text else None for name, text in STYLES.items()}
+        self._encoding = getattr(out, "encoding", None) or "utf-8"
+        self._plain = not _can_encode(self._encoding, _GLYPHS)
+        columns = os.environ.get("COLUMNS", "")
+        if columns.isascii() and columns.isdigit() and int(columns) > 0:
+            self.width, self.fixed = int(columns), True
+        elif out.isatty():
+            self.width, self.fixed = Console(file=out).width, True
+        else:
+            self.width, self.fixed = _PIPED_WIDTH, False
+        self.width = max(self.width, _LEAST_WIDTH)
+
+    def line(self, *spans: Span) -> None:
+        """Write one line; blanks at its end are left out."""
+        cut = list(spans)
+        while cut and not (last := cut[-1][0].rstrip(" ")):
+            cut.pop()
+        if cut:
+            cut[-1] = (last, cut[-1][1])
+        self._out.write("".join(self._render(text, style) for text, style in cut) + "\n")
+
+    def block(self, head: Iterable[Span], text: str, style: str = "", widest: int = 10_000) -> None:
+        """Write ``text`` wrapped behind ``head``, its further lines as far in as the first."""
+        spans, width = list(head), min(self.width, widest)
+        indent = sum(len(part) for part, _ in spans)
+        if indent > width // 2:
+            self.line(*spans)
+            indent, spans = 4, [("    ", "")]
+        for number, part in enumerate(wrap(text, width - indent)):
+            self.line(*(spans if number == 0 else [(" " * indent, "")]), (part, style))
+
+    def flush(self) -> None:
+        self._out.flush()
+
+    def _render(self, text: str, style: str) -> str:
+        if self._plain:
+            text = text.translate(_PLAIN)
+        text = text.encode(self._encoding, "backslashreplace").decode(self._encoding)
+        rule = self._styles.get(style)
+        if self._colors is None or rule is None:
+            return text
+        return rule.render(text, color_system=self._colors)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Lines of at most ``width`` cells; at least one, which may be empty."""
+    return textwrap.wrap(text, max(width, 8), break_on_hyphens=False) or [""]
+
+
+def clip(text: str, width: int) -> str:
+    """At most ``width`` cells, with an ellipsis where something is missing."""
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"[:width]
+
+
+def _color_system(out: TextIO, color: str) -> ColorSystem | None:
+    if color == "never" or (color == "auto" and (os.environ.get("NO_COLOR") or not out.isatty())):
+        return None
+    name = Console(file=out, force_terminal=True, no_color=False).color_system
+    return _SYSTEMS.get(name or "", ColorSystem.STANDARD if color == "always" else None)
+
+
+_SYSTEMS = {
+    "standard": ColorSystem.STANDARD,
+    "256": ColorSystem.EIGHT_BIT,
+    "truecolor": ColorSystem.TRUECOLOR,
+    "windows": ColorSystem.WINDOWS,
+}
+
+
+def _can_encode(encoding: str, text: str) -> bool:
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,108 @@
+"""Text for screens: hostile text made harmless, long text folded, numbers and times in readable words."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+
+_ELLIPSIS = "…"
+#: C0, DEL and C1 controls, bidirectional marks, zero-width and line-separating characters, lone surrogates.
+_HOSTILE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]|[\U000e0000-\U000e0fff]"
+)
+_NAMES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_SIZES = ("kB", "MB", "GB", "TB")
+
+
+def escape(text: str) -> str:
+    r"""Shows what a terminal would obey: ``\n``, ``\t``, ``\x1b``, ``\u202e``.  Printable text stays as it is.
+
+    A backslash stays one, too: the result is for reading, not for reading back.
+    """
+    return _HOSTILE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match[0]
+    code = ord(character)
+    if character in _NAMES:
+        return _NAMES[character]
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def fold(text: str, width: int) -> str:
+    """At most ``width`` characters: the first line, cut where needed, and what was left out.
+
+    ``first line … (14 lines, 1.0 MB)``; where that does not fit, the beginning and an ellipsis.
+    """
+    first, line_end, rest = text.partition("\n")
+    if not line_end and len(text) <= width:
+        return text
+    lines = text.count("\n") + (not text.endswith("\n"))
+    if lines == 1 and not rest and len(first) <= width:
+        return first
+    told = f"{lines} lines, {size(len(text))}" if lines > 1 else size(len(text))
+    note = f" {_ELLIPSIS} ({told})"
+    if len(note) * 2 > width:
+        return first[: max(width - 1, 0)] + _ELLIPSIS if width > 0 else ""
+    return first[: width - len(note)].rstrip() + note
+
+
+def duration(nanoseconds: int) -> str:
+    """``0.6 ms``, ``15 ms``, ``1.25 s``, ``2 m 15 s``, ``3 h 05 m``, ``2 d 04 h``."""
+    if nanoseconds < 0:
+        return f"-{duration(-nanoseconds)}"
+    seconds = nanoseconds / 1e9
+    if seconds < 0.000_05:
+        return f"{nanoseconds / 1e3:.3g} µs"
+    if seconds < 0.9995:
+        return f"{_short(seconds * 1e3)} ms"
+    if seconds < 59.95:
+        return f"{_short(seconds)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} m {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} m" if hours < 24 else f"{hours // 24} d {hours % 24:02d} h"
+
+
+def _short(number: float) -> str:
+    """Three digits, without a fraction that says nothing."""
+    digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
+    text = f"{number:.{digits}f}"
+    return text.rstrip("0").rstrip(".") if digits else text
+
+
+def _moment(nanoseconds: int) -> datetime:
+    """The moment, to the microsecond below; beyond what a calendar holds, the nearest one that it does."""
+    try:
+        return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    except OverflowError:
+        return (
+            datetime.max.replace(tzinfo=timezone.utc) if nanoseconds > 0 else datetime.min.replace(tzinfo=timezone.utc)
+        )
+
+
+def clock(nanoseconds: int) -> str:
+    """Time of day in UTC: ``04:07:15.118``."""
+    return _moment(nanoseconds).strftime("%H:%M:%S.%f")[:-3]
+
+
+def iso(nanoseconds: int) -> str:
+    """Date and time in UTC to the microsecond: ``2026-11-22T04:07:15.118000Z``."""
+    return _moment(nanoseconds).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def size(count: int) -> str:
+    """``950 bytes``, ``1.0 kB``, ``64 MB``: decimal units."""
+    if abs(count) < 1000:
+        return "1 byte" if count == 1 else f"{count} bytes"
+    number = float(count)
+    for unit in _SIZES:
+        number /= 1000
+        if abs(number) < 999.5 or unit == _SIZES[-1]:
+            break
+    return f"{number:.1f} {unit}" if abs(number) < 9.95 else f"{number:.0f} {unit}"

@@ -1,0 +1,100 @@
+"""What a view is, and the sieve before it that lets through what the user asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Protocol
+
+from dissector.model import CaptureInfo, Connection, Message, Problem, Task
+from dissector.render.filter import Filter
+
+Event = Message | Problem | Task | Connection
+
+
+class View(Protocol):
+    """Gets what was found as it becomes final; ``close`` comes last, once."""
+
+    @property
+    def wants_messages(self) -> bool:
+        """False when ``add`` need not be called with messages."""
+
+    def add(self, event: Event) -> None: ...
+
+    def close(self, captures: Sequence[CaptureInfo]) -> None: ...
+
+
+class Sieve:
+    """Passes the events that belong to the selected tasks and messages.
+
+    A task can be judged when it is final only; what belongs to it waits until then.  Without a selection every event
+    passes at once.  Problems of the capture as a whole always pass.
+    """
+
+    def __init__(self, numbers: Collection[int], chosen: Filter, wants_messages: bool) -> None:
+        self._numbers = frozenset(numbers)
+        self._filter = chosen
+        self._wants_messages = wants_messages
+        self._by_task = bool(numbers or chosen.on_tasks)
+        self._everything = not (numbers or chosen.on_tasks or chosen.on_messages)
+        #: What waits for the verdict on its task, by the task's identity.
+        self._waiting: dict[int, list[Event]] = {}
+        #: Tasks (kept, so that an identity is never used again) with the verdict on them.
+        self._verdicts: dict[int, tuple[Task, bool]] = {}
+        self._matched: dict[int, Task] = {}
+
+    def feed(self, event: Event) -> Iterator[Event]:
+        """The events that pass now."""
+        if isinstance(event, Message) and not self._message(event):
+            return
+        if self._everything:
+            yield event
+        elif isinstance(event, Task):
+            yield from self._judge(event)
+        elif event.task is None:
+            if self._passes_alone(event):
+                yield event
+        elif (verdict := self._verdicts.get(id(event.task))) is not None:
+            if verdict[1]:
+                yield event
+        elif not self._rejected_by_number(event.task):
+            self._waiting.setdefault(id(event.task), []).append(event)
+
+    def finish(self) -> Iterator[Event]:
+        """What waits for tasks that never came."""
+        for events in list(self._waiting.values()):
+            task = events[0].task if not isinstance(events[0], Task) else None
+            if task is not None and self._selected(task):
+                yield from events
+        self._waiting.clear()
+
+    def _message(self, message: Message) -> bool:
+        """True when the message itself is wanted; remembers the tasks of those that match."""
+        if self._filter.on_messages:
+            if not self._filter.message(message):
+                return False
+            if message.task is not None:
+                self._matched[id(message.task)] = message.task
+        return self._wants_messages
+
+    def _judge(self, task: Task) -> Iterator[Event]:
+        selected = self._selected(task)
+        self._verdicts[id(task)] = (task, selected)
+        waiting = self._waiting.pop(id(task), ())
+        if selected:
+            yield from waiting
+            yield task
+
+    def _selected(self, task: Task) -> bool:
+        if self._numbers and task.n not in self._numbers:
+            return False
+        if self._filter.on_messages and id(task) not in self._matched:
+            return False
+        return self._filter.task(task)
+
+    def _rejected_by_number(self, task: Task) -> bool:
+        return bool(self._numbers) and task.n != 0 and task.n not in self._numbers
+
+    def _passes_alone(self, event: Message | Problem | Connection) -> bool:
+        if isinstance(event, Message):
+            return not self._by_task
+        return isinstance(event, Problem) and event.connection is None

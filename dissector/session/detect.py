@@ -1,0 +1,99 @@
+"""What a connection carries, told from its first bytes in both directions.
+
+A port is only a hint: on a known command port any text is taken for a command, elsewhere the bytes must say so
+themselves (a ``remote_scheduler.`` element, an answer that begins ``<spooler><answer``, an engine path in HTTP; a
+``create_instance``, a tunnel token; in mid-stream a run of frames that fit each other).
+"""
+
+from __future__ import annotations
+
+import re
+
+from dissector.limits import MAX_SNIFF
+from dissector.model import Role
+from dissector.stream.framing import plausible_frame
+
+#: create_instance: session id 0 and the command; the class id may be any, not only the engine's own object.
+_CREATE = b"S" + bytes(8) + b"C"
+_TUNNEL = b'{"tunnelToken"'
+_HEADER = 4
+_PROLOG = rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?"
+_ENGINE_COMMAND = re.compile(_PROLOG + rb"<(?:remote_scheduler\.|register_remote_scheduler|supervisor\.)")
+_ENGINE_ANSWER = re.compile(_PROLOG + rb"<spooler>\s*<answer[\s>/]")
+_ENGINE_HTTP = re.compile(rb"[A-Z]{3,8} [^ ]{0,1024}/jobscheduler/")
+_ANSWER_START = b"<spooler>"
+_XML_START = re.compile(rb"\s*(?:<(?:[?!A-Za-z_]|$)|$)")
+_TYPED_COMMAND = re.compile(rb"[\s\x04]*(?:$|[<A-Za-z])")
+
+
+def verdict(client: bytes, server: bytes, *, is_command_port: bool, mid_stream: bool) -> Role | None:
+    """COMMAND, CALLBACK, UNKNOWN (none of ours) or None (not clear yet), for the first bytes of each direction."""
+    command = _command(client, server, is_command_port)
+    callback = _callback(client, server, mid_stream)
+    if Role.COMMAND in (command, callback) or Role.CALLBACK in (command, callback):
+        return command if command is Role.COMMAND else callback
+    full = len(client) >= MAX_SNIFF or len(server) >= MAX_SNIFF
+    return Role.UNKNOWN if full or command is callback is Role.UNKNOWN else None
+
+
+def swapped(client: bytes, server: bytes) -> bool:
+    """True when the end taken for the task process sends what only the JobScheduler client sends, so that a
+    mid-stream connection's ends were guessed the wrong way round."""
+    return _drives(client) and not _drives(server)
+
+
+def is_foreign_callback(data: bytes) -> bool:
+    """True when the first bytes from the calling end of a callback connection can not begin an answer frame or a
+    tunnel token: the connection was opened by somebody else."""
+    return data[0] > 0x3E or (len(data) > _HEADER and data[_HEADER] not in b"AE{")
+
+
+def _command(client: bytes, server: bytes, is_command_port: bool) -> Role | None:
+    if _ENGINE_COMMAND.match(client) or _ENGINE_ANSWER.match(server) or _ENGINE_HTTP.match(client):
+        return Role.COMMAND
+    if is_command_port:
+        if client and _TYPED_COMMAND.match(client) and client.strip():
+            return Role.COMMAND
+        return Role.UNKNOWN if client.strip() else None
+    if not _XML_START.match(client) or (server and not _XML_START.match(server)):
+        return Role.UNKNOWN
+    if len(server.lstrip()) > 256:  # a prolog and <spooler> would have been there
+        return Role.UNKNOWN
+    return None
+
+
+def _callback(client: bytes, server: bytes, mid_stream: bool) -> Role | None:
+    if _begins(server, _CREATE) or _begins(client, _TUNNEL):
+        return Role.CALLBACK
+    if mid_stream:
+        if _is_dialog(client) or _is_dialog(server):
+            return Role.CALLBACK
+        return Role.UNKNOWN if len(client) + len(server) >= MAX_SNIFF else None
+    may_be = _may_begin(server, _CREATE) and _may_begin(client, _TUNNEL)
+    return None if may_be else Role.UNKNOWN
+
+
+def _begins(head: bytes, start: bytes) -> bool:
+    return head[_HEADER : _HEADER + len(start)] == start
+
+
+def _may_begin(head: bytes, start: bytes) -> bool:
+    """True while ``head`` can still become a frame that begins with ``start``."""
+    return head[:2] in (b"", b"\0", b"\0\0") and start.startswith(head[_HEADER : _HEADER + len(start)])
+
+
+def _is_dialog(head: bytes) -> bool:
+    """Whole plausible frames from the first byte on, at least one of them a request that names its command: an answer
+    alone is too short to tell it from anything else."""
+    position, requests = 0, 0
+    while position < len(head):
+        if not plausible_frame(head[position:]):
+            return False
+        end = position + _HEADER + int.from_bytes(head[position : position + _HEADER], "big")
+        requests += head[position + _HEADER : position + _HEADER + 1] in (b"O", b"S") and end <= len(head)
+        position = end
+    return requests > 0
+
+
+def _drives(head: bytes) -> bool:
+    return head[4:5] == b"S" or (head[4:5] == b"O" and head[13:14] == b"A")

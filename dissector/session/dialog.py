@@ -1,0 +1,264 @@
+"""Who answers whom on a callback connection, and what the objects and members are called.
+
+The connection is half-duplex with nesting: whoever is asked may ask back before answering.  An answer therefore
+belongs to the newest request, not yet answered, that the other side sent: one stack tells all.
+
+    frame of class   the stack                                the message
+    S O K            push                                     request, depth = height before the push
+    A E              pop the newest entry of the other side   answer, decoded by that entry; depth = its depth
+    {                untouched                                tunnel token of a 1.10+ task process
+    any other        untouched                                undecoded
+
+Entries above the popped one were sent by the answering side itself: it answered the outer request, so their own
+answers can not come any more (they were lost with a gap).  An ``A`` on an empty stack can not be decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dissector.errors import DecodeError
+from dissector.limits import MAX_DIALOG_DEPTH, MAX_OBJECTS
+from dissector.model import Connection, Frame, Message, ObjectInfo, Side
+from dissector.wire import messages as wire
+from dissector.wire.decode import Pending, decode, operation_of, pending_of
+from dissector.wire.names import class_key, member_name
+
+_REQUESTS = frozenset(b"SOK")
+_ANSWERS = frozenset(b"AE")
+_HEADER = 4
+
+
+@dataclass(slots=True)
+class _Open:
+    """A request without its answer yet; ``pending`` is None when the request itself could not be decoded."""
+
+    side: Side
+    message: Message
+    pending: Pending | None
+
+
+class Dialog:
+    """Messages of one callback connection.  ``client_side`` is the end where the JobScheduler client (the listener)
+    is, ``next_number`` gives message numbers."""
+
+    def __init__(self, connection: Connection, client_side: Side, next_number: Callable[[], int]) -> None:
+        self._connection = connection
+        self._client_side = client_side
+        self._next_number = next_number
+        self._stack: list[_Open] = []
+        self._learnt: dict[tuple[str | int, int], str] = {}
+        self._keys: dict[int, str | None] = {}
+        self.objects: dict[int, ObjectInfo] = {}
+
+    def feed(self, frame: Frame) -> Message:
+        """The frame as a message; an answer also fills in ``answered_by`` of its ``request``."""
+        message_class = frame.data[0]
+        if message_class in _REQUESTS:
+            return self._request(frame)
+        if message_class in _ANSWERS:
+            return self._answer(frame)
+        return self._outsider(frame)
+
+    def open_requests(self) -> list[Message]:
+        """Requests without an answer, outermost first."""
+        return [entry.message for entry in self._stack]
+
+    # --- requests --------------------------------------------------------------------------------------------------
+
+    def _request(self, frame: Frame) -> Message:
+        message = self._message(frame, "keep_alive" if frame.data[0] == 0x4B else "request")
+        message.depth = len(self._stack)
+        pending: Pending | None = None
+        try:
+            body, trailing = decode(frame.data, None)
+        except DecodeError as error:
+            self._undecoded(message, str(error))
+        else:
+            message.body = body
+            _note_trailing(message, trailing)
+            pending = pending_of(body)
+            operation = operation_of(body)
+            message.operation = operation.value if operation else None
+            self._name_request(message)
+            self._learn_objects(body)
+        if len(self._stack) >= MAX_DIALOG_DEPTH:
+            del self._stack[0]
+        self._stack.append(_Open(frame.side, message, pending))
+        return message
+
+    def _outsider(self, frame: Frame) -> Message:
+        """The JSON frame that opens the connection of a task process of releases 1.10+: named, but outside of the
+        grammar, so its kind is ``undecoded``; and whatever else is neither request nor answer."""
+        message = self._message(frame, "undecoded")
+        try:
+            message.body = decode(frame.data, None).body
+            message.operation = "tunnel_token"
+        except DecodeError as error:
+            self._undecoded(message, str(error))
+        return message
+
+    def _name_request(self, message: Message) -> None:
+        body = message.body
+        object_id = getattr(body, "object_id", None)
+        if object_id is not None:
+            message.object_id = object_id
+            message.object_name, message.object_class = self.objects.get(object_id, (None, None))
+        if isinstance(body, wire.Invoke):
+            message.member = self._member(body)
+        elif isinstance(body, wire.Call):
+            message.member = body.name
+            if body.name.lower() == "begin":
+                self._learn_names(body)
+        elif isinstance(body, wire.GetIdsOfNames) and body.names:
+            message.member = body.names[0]
+
+    def _member(self, body: wire.Invoke) -> str | None:
+        """What was seen on the connection wins over the tables: for this object, else for one of the same interface
+        (not of the same title: the Java task server calls all kinds of objects ``Obj``)."""
+        key = self._keys.get(body.object_id)
+        for owner in (body.object_id, key):
+            if owner is not None and (owner, body.dispid) in self._learnt:
+                return self._learnt[owner, body.dispid]
+        return member_name(key, body.dispid, body.flags) if key else None
+
+    # --- answers ---------------------------------------------------------------------------------------------------
+
+    def _answer(self, frame: Frame) -> Message:
+        entry = self._pop(frame.side)
+        message = self._message(frame, "error" if frame.data[0] == 0x45 else "answer")
+        if entry is not None:
+            request = entry.message
+            request.answered_by = message.n
+            message.answers = request.n
+            message.request = request
+            message.depth = request.depth
+            message.latency = frame.time - request.time
+            message.operation = request.operation
+            message.member = request.member
+            message.object_id = request.object_id
+            message.object_name = request.object_name
+            message.object_class = request.object_class
+        pending = entry.pending if entry else None
+        if pending is None and frame.data[0] == 0x41:
+            reason = "answer to a request that could not be decoded" if entry else "answer without its request"
+            self._undecoded(message, reason)
+            return message
+        try:
+            body, trailing = decode(frame.data, pending)
+        except DecodeError as error:
+            self._undecoded(message, str(error))
+            return message
+        message.body = body
+        _note_trailing(message, trailing)
+        self._learn_objects(body)
+        if isinstance(body, wire.GetIdsOfNamesAnswer) and body.dispids:
+            self._learn_members(message, body.dispids)
+        return message
+
+    def _pop(self, side: Side) -> _Open | None:
+        for index in range(len(self._stack) - 1, -1, -1):
+            if self._stack[index].side is not side:
+                entry = self._stack[index]
+                del self._stack[index:]
+                return entry
+        return None
+
+    # --- names -----------------------------------------------------------------------------------------------------
+
+    def _learn_members(self, answer: Message, dispids: tuple[int, ...]) -> None:
+        request = answer.request.body if answer.request else None
+        if not isinstance(request, wire.GetIdsOfNames) or len(self._learnt) >= MAX_OBJECTS:
+            return
+        key = self._keys.get(request.object_id)
+        for name, dispid in zip(request.names, dispids, strict=False):
+            # Names are matched without case: the first spelling that was looked up stays.
+            self._learnt.setdefault((request.object_id, dispid), name)
+            if key is not None:
+                self._learnt.setdefault((key, dispid), name)
+
+    def _learn_names(self, begin: wire.Call) -> None:
+        """``begin(objects, names)``: two arrays of equal order give the objects their names."""
+        arrays = [argument.value for argument in begin.params.natural]
+        if len(arrays) < 2 or not all(isinstance(array, wire.SafeArray) for array in arrays[:2]):
+            return
+        objects, names = (_variants(array) for array in arrays[:2])
+        for reference, name in zip(objects, names, strict=False):
+            if isinstance(reference, wire.Reference) and isinstance(name, str) and reference.object_id:
+                self._learn(reference, name)
+
+    def _learn_objects(self, value: object) -> None:
+        """Every reference inside a body, by a walk that only enters what can hold one."""
+        stack = [value]
+        while stack:
+            item = stack.pop()
+            if isinstance(item, wire.Reference):
+                self._learn(item, None)
+                if item.new:
+                    stack.extend(member.value.value for member in item.new.properties)
+            elif isinstance(item, wire.SafeArray):
+                if item.element_vt == 12:
+                    stack.extend(_variants(item))
+            elif isinstance(item, (wire.Invoke, wire.Call)):
+                stack.extend(argument.value for argument in item.params.arguments)
+            elif isinstance(item, (wire.InvokeAnswer, wire.CallAnswer)):
+                if item.result is not None:
+                    stack.append(item.result.value)
+            elif isinstance(item, wire.CreateInstanceAnswer):
+                stack.extend(result.object for result in item.results or ())
+            elif isinstance(item, wire.QueryInterfaceAnswer):
+                stack.append(item.object)
+
+    def _learn(self, reference: wire.Reference, name: str | None) -> None:
+        object_id, new = reference.object_id, reference.new
+        if not object_id:
+            return
+        known = self.objects.get(object_id)
+        if known is None and len(self.objects) >= MAX_OBJECTS:
+            oldest = next(iter(self.objects))  # ids count up and are not used again
+            del self.objects[oldest]
+            self._keys.pop(oldest, None)
+        old_name, class_name = known or (None, None)
+        name = name or old_name
+        if new is not None or name != old_name:
+            clsid = new.proxy_clsid if new else None
+            key = class_key(new.title if new else class_name or "", clsid, name) or self._keys.get(object_id)
+            self._keys[object_id] = key
+            class_name = (new.title if new else class_name) or class_name or key
+        self.objects[object_id] = ObjectInfo(name, class_name)
+
+    # --- records ---------------------------------------------------------------------------------------------------
+
+    def _message(self, frame: Frame, kind: str) -> Message:
+        return Message(
+            n=self._next_number(),
+            connection=self._connection,
+            time=frame.time,
+            packets=frame.packets,
+            to_remote=frame.side is self._client_side,
+            kind=kind,
+            operation="keep_alive" if kind == "keep_alive" else None,
+            body=None,
+            raw=frame.data,
+            size=len(frame.data) + _HEADER,
+            task=self._connection.task,
+            objects=self.objects,
+        )
+
+    def _undecoded(self, message: Message, reason: str) -> None:
+        message.kind = "undecoded"
+        message.note = reason
+        message.body = wire.Undecoded(message.raw, reason)
+
+
+def _note_trailing(message: Message, trailing: int) -> None:
+    if trailing:
+        message.note = f"{trailing} bytes left over behind the message"
+
+
+def _variants(array: object) -> list[object]:
+    """Plain values of an array's elements."""
+    if not isinstance(array, wire.SafeArray) or isinstance(array.elements, bytes):
+        return []
+    return [element.value if isinstance(element, wire.Variant) else element for element in array.elements]

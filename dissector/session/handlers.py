@@ -1,0 +1,290 @@
+"""What is done with the bytes of a connection: one small class for each thing that a connection can be.
+
+    Sniffer   nobody knows yet: keeps the first bytes until they tell, then hands them on
+    Command   XML documents, paired with their answers
+    Callback  frames, paired by a Dialog
+
+A handler gets ``Chunk`` and ``Gap`` in stream order and ``closed`` once; it tells the tracer (through ``Desk``) what it
+found.  Detection goes by content; a port is a hint for connections whose bytes say nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from dissector.limits import MAX_SNIFF
+from dissector.model import (
+    Chunk,
+    Connection,
+    Frame,
+    Gap,
+    Message,
+    RawDocument,
+    Role,
+    Side,
+    StreamProblem,
+)
+from dissector.session import detect
+from dissector.session.dialog import Dialog
+from dissector.session.task import TaskFacts
+from dissector.stream.documents import DocumentReader
+from dissector.stream.framing import FrameReader
+from dissector.wire import control
+
+
+class Desk(Protocol):
+    """What a handler may ask of the tracer."""
+
+    def next_number(self) -> int: ...
+    def message(self, message: Message) -> None: ...
+    def stream_problem(self, problem: StreamProblem, connection: Connection) -> None: ...
+    def recognised(self, connection: Connection) -> None: ...
+    def command_started(self, facts: TaskFacts) -> None: ...
+    def callback_opened(self, facts: TaskFacts, connection: Connection) -> TaskFacts: ...
+    def callback_foreign(self, facts: TaskFacts, connection: Connection, packet: int) -> None: ...
+
+
+class Command:
+    """A command connection: documents of both sides, each answer paired with its command.
+
+    Requests and answers alternate; broken XML may never be answered, and several commands in one segment are answered
+    by one error.  So an answer belongs to the oldest open command that is not broken (an XML error: to the oldest one),
+    and whatever is older, or came in the same segment as the command of an XML error, stays without an answer.
+    """
+
+    def __init__(self, connection: Connection, desk: Desk) -> None:
+        self.connection = connection
+        self.facts: TaskFacts | None = None
+        self._desk = desk
+        self._open: list[Message] = []
+        mid_stream = connection.mid_stream
+        self._readers = (
+            DocumentReader(Side.CLIENT, is_client=True, mid_stream=mid_stream),
+            DocumentReader(Side.SERVER, is_client=False, mid_stream=mid_stream),
+        )
+        self._all_facts: list[TaskFacts] = []
+
+    def chunk(self, chunk: Chunk) -> None:
+        self._handle(self._readers[chunk.side].feed(chunk))
+
+    def gap(self, gap: Gap) -> None:
+        self._handle(self._readers[gap.side].gap(gap))
+
+    def closed(self, number: int, time: int) -> None:
+        for reader in self._readers:
+            self._handle(reader.finish(number, time))
+        for message in self._open:
+            self._desk.message(message)
+        self._open.clear()
+
+    def _handle(self, items: Iterable[RawDocument | StreamProblem]) -> None:
+        for item in items:
+            if isinstance(item, StreamProblem):
+                self._desk.stream_problem(item, self.connection)
+            elif item.kind == "poke":
+                continue
+            elif item.side is Side.CLIENT:
+                self._command(item)
+            else:
+                self._answer(item)
+
+    def _command(self, raw: RawDocument) -> None:
+        message = self._message(raw, "command")
+        document = _document(message)
+        start = control.start_task(document) if document else None
+        if start is not None:
+            self._start(message)
+        facts = self._facts_of(document)
+        message.task = facts.record if facts else None
+        if facts is not None:
+            facts.command(message)
+        if start is not None and facts is not None:
+            self._desk.command_started(facts)
+        self._desk.recognised(self.connection)
+        self._open.append(message)
+
+    def _start(self, message: Message) -> None:
+        """The engine starts one task a connection; a tool may start more, each a task of its own."""
+        if self.facts is None or self.facts.start is not None:
+            self.facts = TaskFacts.of_command(self.connection, message if self._all_facts else None)
+            self._all_facts.append(self.facts)
+
+    def _facts_of(self, document: control.Document | None) -> TaskFacts | None:
+        """The task that a command is about: by its process_id where several run on this connection."""
+        close = control.close_task(document) or control.kill_task(document) if document else None
+        if close is not None and len(self._all_facts) > 1:
+            return next((f for f in self._all_facts if f.record.process_id == close.process_id), self.facts)
+        if document is not None and close is None and control.start_task(document) is None:
+            return None
+        return self.facts
+
+    def _answer(self, raw: RawDocument) -> None:
+        message = self._message(raw, "command_answer")
+        request = self._pair(message)
+        if request is not None:
+            request.answered_by = message.n
+            message.answers = request.n
+            message.request = request
+            message.latency = message.time - request.time
+            message.operation = request.operation
+            message.task = request.task
+            facts = next((f for f in self._all_facts if f.record is request.task), None)
+            if facts is not None:
+                facts.command_answer(message)
+        self._desk.message(message)
+
+    def _pair(self, answer: Message) -> Message | None:
+        document = _document(answer)
+        is_xml_error = document is not None and document.error is not None and document.error.code.startswith("XML")
+        request: Message | None = None
+        while self._open and request is None:
+            candidate = self._open.pop(0)
+            if is_xml_error or not _is_broken(candidate):
+                request = candidate
+            else:
+                self._desk.message(candidate)
+        while is_xml_error and request and self._open and self._open[0].packets[-1] == request.packets[-1]:
+            self._desk.message(self._open.pop(0))
+        if request is not None:
+            self._desk.message(request)
+        return request
+
+    def _message(self, raw: RawDocument, kind: str) -> Message:
+        body: control.Document | control.HttpMessage
+        if raw.kind == "http":
+            body = control.parse_http(raw.data, is_request=kind == "command")
+        elif kind == "command":
+            body = control.parse_command(raw.data)
+        else:
+            body = control.parse_answer(raw.data)
+        note = getattr(body, "reason", None)
+        return Message(
+            n=self._desk.next_number(),
+            connection=self.connection,
+            time=raw.time,
+            packets=raw.packets,
+            to_remote=kind == "command",
+            kind=kind,
+            operation=body.element,
+            body=body,
+            raw=raw.data,
+            size=len(raw.data),
+            note=note if raw.complete else note or "the document is not complete",
+        )
+
+
+class Callback:
+    """A callback connection of the task ``facts``; its listening end is the JobScheduler client."""
+
+    def __init__(self, connection: Connection, desk: Desk, facts: TaskFacts) -> None:
+        self.connection = connection
+        self.facts = facts
+        self._desk = desk
+        self._dialog = Dialog(connection, Side.SERVER, desk.next_number)
+        synced = not connection.mid_stream
+        self._readers = (FrameReader(Side.CLIENT, synced=synced), FrameReader(Side.SERVER, synced=synced))
+        self._foreign = False
+        self._opened = False
+
+    def chunk(self, chunk: Chunk) -> None:
+        if self._foreign:
+            return
+        if not self._opened:
+            self._opened = True
+            self.facts = self._desk.callback_opened(self.facts, self.connection)
+        if (
+            chunk.side is Side.CLIENT
+            and not self.facts.confirmed
+            and chunk.offset == 0
+            and detect.is_foreign_callback(chunk.data)
+        ):
+            self._foreign = True
+            self._desk.callback_foreign(self.facts, self.connection, chunk.number)
+            return
+        self._handle(self._readers[chunk.side].feed(chunk))
+
+    def gap(self, gap: Gap) -> None:
+        if not self._foreign:
+            self._open()
+            self._handle(self._readers[gap.side].gap(gap))
+
+    def _open(self) -> None:
+        if not self._opened:
+            self._opened = True
+            self.facts = self._desk.callback_opened(self.facts, self.connection)
+
+    def closed(self, number: int, time: int) -> None:
+        if self.connection.established:  # accepted, maybe without a word
+            self._open()
+        if not self._foreign:
+            for reader in self._readers:
+                self._handle(reader.finish(number, time))
+        self.facts.open_requests = self._dialog.open_requests()
+        for message in self.facts.open_requests:
+            self._desk.message(message)
+
+    def open_requests(self) -> list[Message]:
+        """Calls without an answer, outermost first."""
+        return self._dialog.open_requests()
+
+    def _handle(self, items: Iterable[Frame | StreamProblem]) -> None:
+        for item in items:
+            if isinstance(item, StreamProblem):
+                self._desk.stream_problem(item, self.connection)
+                continue
+            message = self._dialog.feed(item)
+            if item.side is Side.CLIENT and not self.facts.confirmed:
+                self.facts.confirmed = True
+            self.facts.frame(message)
+            if message.request is not None:
+                self._desk.message(message.request)
+            if message.kind not in ("request", "keep_alive"):
+                self._desk.message(message)
+
+
+class Sniffer:
+    """Keeps what a new connection says until ``verdict`` knows what it is."""
+
+    def __init__(self, connection: Connection, *, is_command_port: bool) -> None:
+        self.connection = connection
+        self.is_command_port = is_command_port
+        self.events: list[Chunk | Gap] = []
+        self._heads: tuple[bytearray, bytearray] = (bytearray(), bytearray())
+
+    def chunk(self, chunk: Chunk) -> None:
+        self.events.append(chunk)
+        head = self._heads[chunk.side]
+        head += chunk.data[: max(0, MAX_SNIFF - len(head))]
+
+    def gap(self, gap: Gap) -> None:
+        self.events.append(gap)
+
+    def closed(self, number: int, time: int) -> None:
+        pass
+
+    def verdict(self) -> Role | None:
+        """As ``detect.verdict``."""
+        client, server = (bytes(head) for head in self._heads)
+        return detect.verdict(
+            client, server, is_command_port=self.is_command_port, mid_stream=self.connection.mid_stream
+        )
+
+    @property
+    def swapped(self) -> bool:
+        """As ``detect.swapped``, for a connection whose SYN was not captured."""
+        client, server = (bytes(head) for head in self._heads)
+        return self.connection.mid_stream and detect.swapped(client, server)
+
+
+Handler = Command | Callback | Sniffer
+
+
+def _document(message: Message) -> control.Document | None:
+    body = message.body
+    return body.document if isinstance(body, control.HttpMessage) else body
+
+
+def _is_broken(message: Message) -> bool:
+    document = _document(message)
+    return document is not None and document.form == "broken"

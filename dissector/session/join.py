@@ -1,0 +1,109 @@
+"""Which callback connection belongs to which start command.
+
+The start command tells the port, and the client's address is the command connection's.  The first SYN to that address
+and port after the command is the callback, whoever sends it: the remote may call from another address (several
+interfaces, NAT), so its address is never compared.  Three things make it less simple:
+
+* A refused or unanswered SYN takes nothing: the next one to the same port may be the one that gets through.
+* Ports are used again within a second.  A start whose callback has proved itself (a frame from the task process) is
+  out; of several others (a client killed and restarted) the one with an open command connection wins, then the newest.
+* Behind NAT or with several interfaces the remote may call another address or port than announced.  Such a SYN belongs
+  to a start only if everything else fits: it comes from that start's remote, and hits the client or the announced port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from dissector.limits import MAX_CONNECTIONS
+from dissector.model import Connection
+from dissector.session.task import TaskFacts
+
+_K = TypeVar("_K")
+_Key = tuple[str, int]
+
+
+class Joiner:
+    """Start commands that wait for their callback, by client address and announced port."""
+
+    def __init__(self, callback_ports: tuple[int, int]) -> None:
+        self._low, self._high = callback_ports
+        self._waiting: dict[_Key, list[TaskFacts]] = {}
+        self._by_remote: dict[str, list[TaskFacts]] = {}
+        self._size = 0
+
+    def announce(self, facts: TaskFacts) -> None:
+        """A start command was seen; ``facts.record`` knows client, remote and port."""
+        record = facts.record
+        if record.client is None or record.remote is None or record.callback_port is None:
+            return
+        if self._size >= MAX_CONNECTIONS:  # starts that nobody ever ended: forget them all rather than grow
+            self._waiting.clear()
+            self._by_remote.clear()
+            self._size = 0
+        self._size += 1
+        self._waiting.setdefault((record.client.ip, record.callback_port), []).append(facts)
+        self._by_remote.setdefault(record.remote.ip, []).append(facts)
+
+    def forget(self, facts: TaskFacts) -> None:
+        """The task is over: nothing may join it any more."""
+        record = facts.record
+        if record.client is None or record.remote is None or record.callback_port is None:
+            return
+        if _remove(self._waiting, (record.client.ip, record.callback_port), facts):
+            _remove(self._by_remote, record.remote.ip, facts)
+            self._size -= 1
+
+    def announced(self, connection: Connection) -> TaskFacts | None:
+        """The start that announced the port which ``connection`` goes to."""
+        server = connection.server
+        if server.port is None:
+            return None
+        waiting = self._waiting.get((server.ip, server.port))
+        return _best(waiting, connection) if waiting else None
+
+    def elsewhere(self, connection: Connection) -> TaskFacts | None:
+        """The start whose remote opens ``connection`` to a place that nobody announced, if exactly one fits."""
+        waiting = self._by_remote.get(connection.client.ip)
+        if not waiting:
+            return None
+        server = connection.server
+        fitting = [
+            facts
+            for facts in waiting
+            if not facts.confirmed
+            and not facts.attempts
+            and facts.start is not None
+            and facts.start.time <= connection.start
+            and facts.record.client is not None
+            and (
+                server.port == facts.record.callback_port
+                or (server.ip == facts.record.client.ip and self._low <= (server.port or 0) <= self._high)
+            )
+        ]
+        return fitting[0] if len(fitting) == 1 else None
+
+
+def _best(waiting: Iterable[TaskFacts], connection: Connection) -> TaskFacts | None:
+    fitting = [
+        facts
+        for facts in waiting
+        if not facts.confirmed and (connection.mid_stream or facts.record.start <= connection.start)
+    ]
+    return max(fitting, key=_rank, default=None)
+
+
+def _rank(facts: TaskFacts) -> tuple[bool, int]:
+    command = facts.record.command
+    return command is not None and command.closed is None, facts.record.start
+
+
+def _remove(table: dict[_K, list[TaskFacts]], key: _K, facts: TaskFacts) -> bool:
+    entries = table.get(key)
+    if not entries or facts not in entries:
+        return False
+    entries.remove(facts)
+    if not entries:
+        del table[key]
+    return True

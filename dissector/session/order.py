@@ -1,0 +1,73 @@
+"""Numbers tasks in the order of their first packets and holds back what can not be printed before they have one.
+
+A task is recognised by its start command, some packets behind its first one (the SYN); of tasks that start together the
+later one may be recognised first.  So a number is given only when no connection that is still undecided began earlier,
+and events of a task without a number wait.  The wait is bounded by ``window`` (time on the wire) and ``_MAX_HELD``
+(events): a live view must not stall, and neither may memory grow.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from dissector.model import Connection, Message, Problem, Task
+
+Event = Message | Problem | Task | Connection
+
+_MAX_HELD = 20_000
+
+
+class Sequencer:
+    """``window`` is in nanoseconds; None waits as long as it takes (a capture file)."""
+
+    def __init__(self, window: int | None = None) -> None:
+        self._window = window
+        self._undecided: dict[Connection, None] = {}
+        self._unnumbered: list[Task] = []
+        self._held: deque[Event] = deque()
+        self._count = 0
+
+    def opened(self, connection: Connection) -> None:
+        """A connection that may become a task's first one; connections come in the order of their first packets."""
+        self._undecided[connection] = None
+
+    def decided(self, connection: Connection) -> None:
+        self._undecided.pop(connection, None)
+
+    def add(self, task: Task) -> None:
+        """A task was recognised."""
+        self._unnumbered.append(task)
+
+    def emit(self, event: Event) -> None:
+        self._held.append(event)
+
+    def drain(self, now: int | None) -> list[Event]:
+        """Events that are ready at packet time ``now``; all of them when it is None."""
+        if not self._held and not self._unnumbered:
+            return []
+        if self._unnumbered:
+            self._number(now)
+        ready = []
+        while self._held and _is_ready(self._held[0]):
+            ready.append(self._held.popleft())
+        return ready
+
+    def _number(self, now: int | None) -> None:
+        force = now is None or len(self._held) > _MAX_HELD
+        if self._window is not None and now is not None:
+            for connection in [c for c in self._undecided if now - c.start > self._window]:
+                del self._undecided[connection]
+        first = next(iter(self._undecided), None)
+        self._unnumbered.sort(key=lambda task: task.first_packet)
+        while self._unnumbered:
+            task = self._unnumbered[0]
+            if not force and first is not None and first.first_packet < task.first_packet:
+                return
+            self._count += 1
+            task.n = self._count
+            del self._unnumbered[0]
+
+
+def _is_ready(event: Event) -> bool:
+    task = event if isinstance(event, Task) else event.task
+    return task is None or task.n > 0

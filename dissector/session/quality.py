@@ -1,0 +1,132 @@
+"""What the capture lacks and what the network did: problems that weaken a verdict, or explain slowness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from dissector.limits import MAX_EVIDENCE
+from dissector.model import (
+    Connection,
+    Fragment,
+    Outcome,
+    Packet,
+    Problem,
+    Severity,
+    Side,
+    StreamProblem,
+    address_text,
+)
+from dissector.session.case import Case, count, end_name
+from dissector.session.codes import CODES
+from dissector.session.verdict import SECOND
+
+_MANY_RETRANSMISSIONS = 3
+
+
+def capture(case: Case) -> Iterator[Problem]:
+    """What the capture lacks, and what the network did."""
+    facts = case.facts
+    record = facts.record
+    if record.command is None:
+        summary = "The command connection of this task is not in the capture."
+        yield case.problem("command_not_captured", summary, [record.first_packet])
+    elif record.callback is None and record.outcome is Outcome.UNKNOWN and facts.start is not None:
+        summary = "The callback connection of this task is not in the capture."
+        yield case.problem("callback_not_captured", summary, facts.start.packets, record.command)
+    for connection in (record.command, record.callback):
+        if connection is not None:
+            yield from _connection_quality(case, connection)
+
+
+def _connection_quality(case: Case, connection: Connection) -> Iterator[Problem]:
+    name = f"The {connection.role.value} connection"
+    first = [connection.first_packet]
+    if connection.mid_stream:
+        yield case.problem("mid_stream", f"{name} began before the capture.", first, connection)
+    if connection.bytes and 0 in (connection.sides[0].packets, connection.sides[1].packets):
+        yield case.problem("one_direction", f"{name} was captured in one direction only.", first, connection)
+    if connection.snapped:
+        summary = f"{name}: the snap length cut off {count(connection.snapped, 'byte')}."
+        yield case.problem("snap_length", summary, first, connection)
+    repeated = [mark for side in connection.sides for mark in side.retransmitted]
+    if connection.retransmissions >= _MANY_RETRANSMISSIONS:
+        summary = f"{name}: {connection.retransmissions} segments were sent again."
+        yield case.problem("retransmissions", summary, [mark.number for mark in repeated], connection)
+    for side in Side:
+        marks = connection.sides[side].zero_windows
+        if marks:
+            summary = f"{name}: {end_name(side, connection)} had no room for more data {len(marks)} times."
+            yield case.problem(
+                "zero_window",
+                summary,
+                [m.number for m in marks],
+                connection,
+                time=marks[0].time,
+                severity=Severity.INFO,
+            )
+
+
+def frames(case: Case) -> Iterator[Problem]:
+    facts = case.facts
+    for code, messages in (("undecoded_frame", facts.undecoded), ("trailing_bytes", facts.trailing)):
+        if messages:
+            packets = [message.packets[-1] for message in messages]
+            summary = f"{count(len(messages), 'message')}: {messages[0].note}"
+            yield case.problem(code, summary, packets, messages[0].connection, time=messages[0].time)
+
+
+# --- problems without a task ---------------------------------------------------------------------------------------
+
+
+def of_stream(problem: StreamProblem, connection: Connection) -> Problem:
+    """A problem of the bytes themselves, for the connection's task if it has one."""
+    entry = CODES[problem.code]
+    return Problem(
+        code=problem.code,
+        severity=entry.severity,
+        time=problem.time,
+        packets=(problem.number,),
+        summary=f"{connection.role.value} connection, {end_name(problem.side, connection).lower()}: {problem.text}",
+        cause=entry.cause,
+        remedy=entry.remedy,
+        task=connection.task,
+        connection=connection,
+    )
+
+
+@dataclass(slots=True)
+class CaptureNotes:
+    """What was odd about the capture as a whole."""
+
+    _backwards: list[int] = field(default_factory=list)
+    _most: int = 0
+    _fragments: list[Fragment] = field(default_factory=list)
+    _fragment_count: int = 0
+    _first_time: int = 0
+
+    def clock_backwards(self, packet: Packet, latest: int) -> None:
+        self._first_time = self._first_time or packet.time
+        self._most = max(self._most, latest - packet.time)
+        if len(self._backwards) < MAX_EVIDENCE:
+            self._backwards.append(packet.number)
+
+    def fragment(self, fragment: Fragment) -> None:
+        self._fragment_count += 1
+        if len(self._fragments) < MAX_EVIDENCE:
+            self._fragments.append(fragment)
+
+    def problems(self) -> Iterator[Problem]:
+        if self._backwards:
+            summary = f"The capture's clock goes backwards, by up to {self._most / SECOND:.3f} s."
+            yield _general("clock_backwards", summary, self._first_time, self._backwards)
+        if self._fragments:
+            first = self._fragments[0]
+            way = f"{address_text(first.src)} to {address_text(first.dst)}"
+            summary = f"{count(self._fragment_count, 'IP fragment')} carry TCP, the first one from {way}."
+            yield _general("ip_fragment", summary, first.time, [f.number for f in self._fragments])
+
+
+def _general(code: str, summary: str, time: int, packets: Iterable[int]) -> Problem:
+    entry = CODES[code]
+    return Problem(code, entry.severity, time, tuple(packets), summary, entry.cause, entry.remedy)

@@ -1,0 +1,286 @@
+"""What the messages of one task say about it: the facts that the outcome and the diagnosis rest on.
+
+Facts come from the messages alone (PROTOCOL.md section 5); nothing here judges them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dissector.limits import MAX_EVIDENCE, MAX_LOG_LINES
+from dissector.model import Connection, Endpoint, LogLine, Message, Task
+from dissector.wire import control, details
+from dissector.wire import messages as wire
+
+#: log(level, text): 2 error, 1 warn, 0 info, -1 ... -9 debug1 ... debug9.
+_LEVELS = {2: "error", 1: "warn", 0: "info", **{-n: f"debug{n}" for n in range(1, 10)}}
+_LOG_MEMBERS = frozenset(_LEVELS.values())
+#: hresults and engine codes of a member that does not exist: normal where the caller only asks whether it does.
+_UNKNOWN_NAME = 0x80020006
+_MEMBER_NOT_FOUND = 0x80020003
+
+
+@dataclass(slots=True)
+class FailedCalls:
+    """Calls of one member that failed in the same way: the first one, how many, and the first packets."""
+
+    first: Message
+    text: str
+    count: int = 0
+    packets: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class TaskFacts:
+    """One task under way.  Times are those of messages; None means: not seen."""
+
+    record: Task
+    start: Message | None = None
+    start_document: control.StartTask | None = None
+    start_answer: Message | None = None
+    start_error: control.XmlError | None = None
+    close: Message | None = None
+    close_answer: Message | None = None
+    kill: Message | None = None
+    #: Connections from the remote that were meant as the callback and never got through.
+    attempts: list[Connection] = field(default_factory=list)
+    #: Someone else's connection that took the announced port, and the packet of its first strange bytes.
+    intruder: Connection | None = None
+    foreign_packet: int | None = None
+    #: A frame of the task process was seen: the callback connection is the right one for certain.
+    confirmed: bool = False
+    instance: int | None = None
+    first_frame: Message | None = None
+    last_frame: Message | None = None
+    begin_refused: Message | None = None
+    result: Message | None = None
+    client_error: Message | None = None
+    release: Message | None = None
+    released: Message | None = None
+    failed_calls: dict[tuple[str, str], FailedCalls] = field(default_factory=dict)
+    undecoded: list[Message] = field(default_factory=list)
+    trailing: list[Message] = field(default_factory=list)
+    #: Requests still unanswered when the callback connection ended, outermost first.
+    open_requests: list[Message] = field(default_factory=list)
+
+    @classmethod
+    def of_command(cls, connection: Connection, first: Message | None = None) -> TaskFacts:
+        """A task known by its command connection; ``first``: the start command where it is not the connection's first
+        one, so that the task begins there and not with the SYN."""
+        record = Task(
+            start=first.time if first else connection.start,
+            first_packet=first.packets[0] if first else connection.first_packet,
+            client=connection.client,
+            remote=connection.server,
+            command=connection,
+        )
+        if connection.task is None:
+            connection.task = record
+        return cls(record)
+
+    @classmethod
+    def of_callback(cls, connection: Connection) -> TaskFacts:
+        """A task whose command connection was not captured: the listener is its client."""
+        record = Task(
+            start=connection.start,
+            first_packet=connection.first_packet,
+            client=Endpoint(connection.server.ip, None),
+            callback_port=connection.server.port,
+        )
+        return cls(record)
+
+    # --- command connection ----------------------------------------------------------------------------------------
+
+    def command(self, message: Message) -> None:
+        """A document from the client."""
+        document = message.body
+        if not isinstance(document, control.Document):
+            return
+        if (start := control.start_task(document)) is not None:
+            self.start, self.start_document = message, start
+            self.record.kind = "process" if start.kind == "process" else "api"
+            self.record.callback_port = start.tcp_port
+        elif (close := control.close_task(document)) is not None:
+            self.close = message
+            if close.kill:
+                self.kill = self.kill or message
+        elif control.kill_task(document) is not None:
+            self.kill = self.kill or message
+
+    def command_answer(self, message: Message) -> None:
+        """A document from the remote; ``message.request`` is what it answers."""
+        document = message.body
+        if not isinstance(document, control.Document):
+            return
+        if message.request is self.start and self.start is not None and self.start_answer is None:
+            self.start_answer = message
+            self.start_error = document.error
+            if (started := control.process_started(document)) is not None:
+                self.record.process_id, self.record.pid = started.process_id, started.pid
+        elif message.request is self.close and self.close is not None:
+            self.close_answer = message
+
+    # --- callback connection ---------------------------------------------------------------------------------------
+
+    def frame(self, message: Message) -> None:
+        """A frame of the callback connection, in order."""
+        self.first_frame = self.first_frame or message
+        self.last_frame = message
+        self._count(message)
+        if message.note is not None:
+            odd = self.undecoded if message.kind == "undecoded" else self.trailing
+            if len(odd) < MAX_EVIDENCE:
+                odd.append(message)
+        if message.kind == "request":
+            self._request(message)
+        elif message.kind == "answer":
+            self._answer(message)
+        elif message.kind == "error":
+            self._error(message)
+
+    def _count(self, message: Message) -> None:
+        counts = self.record.counts
+        counts.messages += 1
+        counts.bytes += message.size
+        if message.kind == "request":
+            if message.to_remote:
+                counts.calls += 1
+            else:
+                counts.callbacks += 1
+        elif message.kind == "keep_alive":
+            counts.keep_alives += 1
+        elif message.kind == "error":
+            counts.errors += 1
+
+    def _request(self, message: Message) -> None:
+        body = message.body
+        if isinstance(body, wire.Invoke):
+            if not message.to_remote and message.object_name == "spooler_log":
+                self._log(message, body)
+        elif isinstance(body, wire.Call):
+            if body.name.lower() == "construct":
+                self._construct(body)
+        elif isinstance(body, wire.Release) and message.to_remote and self.instance in (None, body.object_id):
+            self.release = message
+
+    def _log(self, message: Message, body: wire.Invoke) -> None:
+        member = (message.member or "").lower()
+        values = [argument.value for argument in body.params.natural]
+        if member == "log" and len(values) == 2 and isinstance(values[0], int):
+            level, text = _LEVELS.get(values[0], f"log{values[0]}"), values[1]
+        elif member in _LOG_MEMBERS and len(values) == 1:
+            level, text = member, values[0]
+        else:
+            return
+        self.record.counts.log_lines += 1
+        if isinstance(text, str) and len(self.record.log) < MAX_LOG_LINES:
+            self.record.log.append(LogLine(message.time, level, text, message.packets[0]))
+
+    def _construct(self, body: wire.Call) -> None:
+        parameters = details.construct_parameters(body.params.natural)
+        record = self.record
+        record.job = parameters.get("job") or record.job
+        task_id = parameters.get("task_id")
+        if task_id and task_id.isascii() and task_id.isdigit():
+            record.task_id = int(task_id)
+        if record.kind is None:
+            # The start command that would tell was not captured; a shell job is what runs as kind="process".
+            record.kind = "process" if (parameters.get("language") or "").lower() == "shell" else "api"
+
+    def _answer(self, message: Message) -> None:
+        body = message.body
+        if isinstance(body, wire.CreateInstanceAnswer):
+            if body.results and self.instance is None:
+                self.instance = body.results[0].object.object_id or None
+        elif isinstance(body, wire.CallAnswer):
+            self._call_answer(message, body)
+        elif message.request is not None and message.request is self.release:
+            self.released = message
+        hresult = getattr(body, "hresult", None)
+        if hresult is not None and wire.is_failed(hresult):
+            self.record.counts.errors += 1
+            self._failed(message, hresult)
+
+    def _call_answer(self, message: Message, body: wire.CallAnswer) -> None:
+        member = (message.member or "").lower()
+        value = body.result.value
+        if member == "begin" and value is False:
+            self.begin_refused = message
+        elif member == "step" and isinstance(value, str):
+            result = details.process_result(value)
+            if result is not None:
+                self.result = message
+                record = self.record
+                record.exit_code, record.state_text = result.exit_code, result.state_text
+                record.signal = _signal_number(result.signal)
+
+    def _error(self, message: Message) -> None:
+        """An E answer: one to the client's own call fails the task, unless it only asked whether a method exists."""
+        request = message.request
+        if request is not None and request.to_remote:
+            if not _asks_whether_it_exists(request):
+                self.client_error = self.client_error or message
+            return
+        self._remember_failure(message, error_text(message))
+
+    def _failed(self, message: Message, hresult: int) -> None:
+        if hresult in (_UNKNOWN_NAME, _MEMBER_NOT_FOUND) and message.operation == "get_ids_of_names":
+            return  # the usual way to ask for an optional member
+        if message.operation == "query_interface":
+            return  # the usual way to ask for an optional interface
+        self._remember_failure(message, error_text(message) or f"hresult {hresult:08X}")
+
+    def _remember_failure(self, message: Message, text: str) -> None:
+        key = (f"{message.object_name or message.object_class}.{message.member}", text[:200])
+        failed = self.failed_calls.get(key)
+        if failed is None:
+            if len(self.failed_calls) >= MAX_EVIDENCE:
+                return
+            failed = self.failed_calls[key] = FailedCalls(message, text)
+        failed.count += 1
+        if len(failed.packets) < MAX_EVIDENCE:
+            failed.packets.append(message.packets[-1])
+
+    # --- where it stands -------------------------------------------------------------------------------------------
+
+    def connections(self) -> list[Connection]:
+        """Every connection of the task: command, callback attempts, the intruder's."""
+        return [c for c in (self.record.command, *self.attempts, self.intruder) if c is not None]
+
+    def last_seen(self) -> int:
+        """Time of the last packet of any of its connections."""
+        return max((c.end for c in self.connections()), default=self.record.start)
+
+    def is_over(self) -> bool:
+        """True when none of the connections seen so far can bring anything more."""
+        return all(connection.over for connection in self.connections())
+
+    def is_through(self) -> bool:
+        """True when nothing more can come: all is over, and no callback is to be waited for."""
+        if not self.is_over():
+            return False
+        never_started = self.start is None or self.start_error is not None or self.start_answer is None
+        return self.record.callback is not None or never_started
+
+
+def error_text(message: Message) -> str:
+    """The words of an error answer or of a failed hresult's excepinfo; empty when there are none."""
+    body = message.body
+    if isinstance(body, wire.ErrorAnswer):
+        return body.part("what=") or body.part("code=") or body.part("name=") or ""
+    if isinstance(body, wire.InvokeAnswer) and body.failure is not None:
+        return body.failure.excepinfo.description
+    return ""
+
+
+def _asks_whether_it_exists(request: Message) -> bool:
+    """``call("?spooler_open()Z")``: a leading question mark means "if it exists"."""
+    body = request.body
+    if not isinstance(body, wire.Call) or not body.params.arguments:
+        return False
+    first = body.params.natural[0].value
+    return isinstance(first, str) and first.startswith("?")
+
+
+def _signal_number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and text != "0" else None

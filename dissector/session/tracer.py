@@ -1,0 +1,320 @@
+"""Packets in, events out: the whole session floor behind ``feed`` and ``finish``.
+
+An event is a Message, Problem, Task or Connection, handed out once, when nothing about it can change any more: a
+request with its answer (or with its connection's end), a connection shortly after its end (late segments still count),
+a task when its connections are through.  Time is packet time; nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import count
+
+from dissector.limits import MAX_CONNECTIONS, MAX_PROBLEMS
+from dissector.model import (
+    Chunk,
+    Connection,
+    Endpoint,
+    Fragment,
+    Gap,
+    IcmpError,
+    Message,
+    Opened,
+    Packet,
+    Role,
+    Segment,
+    Side,
+    StreamEvent,
+    StreamProblem,
+    Task,
+)
+from dissector.session import diagnosis, quality
+from dissector.session.handlers import Callback, Command, Sniffer
+from dissector.session.join import Joiner
+from dissector.session.order import Event, Sequencer
+from dissector.session.task import TaskFacts
+from dissector.session.verdict import closed_by
+from dissector.stream import packets
+from dissector.stream.reassembly import Connections, Flow
+
+COMMAND_PORTS = (4444, 4455)
+CALLBACK_PORTS = (50_000, 59_999)
+
+_SECOND = 1_000_000_000
+#: A closed connection is final this long after its last packet: late segments, and the other connection's end.
+_LINGER = 1 * _SECOND
+#: A task without a callback may still get one: the kernel of the remote gives up its SYNs after about 130 s.
+_CALLBACK_LINGER = 150 * _SECOND
+#: Somebody who waits for the port to open tries again at once; a scheduler tries again after 60 s.
+_PROBE_WINDOW = 2 * _SECOND
+#: A clock that goes back less than this is the usual jitter between the queues of a network card.
+_CLOCK_JITTER = 10_000_000
+
+
+class Tracer:
+    """``command_ports`` and ``callback_ports`` (lowest, highest) are hints for connections whose bytes say nothing;
+    ``window`` is how long (nanoseconds) a task's number may be held back, None for files (see ``order``)."""
+
+    def __init__(
+        self,
+        command_ports: Iterable[int] = COMMAND_PORTS,
+        callback_ports: tuple[int, int] = CALLBACK_PORTS,
+        window: int | None = None,
+    ) -> None:
+        self._command_ports = frozenset(command_ports)
+        self._servers: dict[Endpoint, None] = {}
+        self._connections = Connections()
+        self._joiner = Joiner(callback_ports)
+        self._order = Sequencer(window)
+        self._numbers = count(1)
+        self._connection_numbers = count(1)
+        self._open: dict[Task, TaskFacts] = {}
+        self._strays: dict[Connection, TaskFacts] = {}
+        self._closing: deque[Flow] = deque()
+        self._failed: list[Connection] = []
+        self._notes = quality.CaptureNotes()
+        self._now = 0
+        self._next_check = 0
+
+    @property
+    def running(self) -> list[TaskFacts]:
+        """Facts of the tasks under way, for a live view."""
+        return list(self._open.values())
+
+    def feed(self, packet: Packet) -> list[Event]:
+        """Takes one packet; returns the events that it made final."""
+        if packet.time >= self._now:
+            self._now = packet.time
+        elif packet.time < self._now - _CLOCK_JITTER:
+            self._notes.clock_backwards(packet, self._now)
+        record = None if self._connections.is_foreign(packet) else packets.parse(packet)
+        if isinstance(record, Segment):
+            for flow, event in self._connections.feed(record):
+                self._stream_event(flow, event)
+        elif isinstance(record, IcmpError):
+            self._connections.feed_icmp(record)
+        elif isinstance(record, Fragment):
+            self._notes.fragment(record)
+        if self._now >= self._next_check:
+            self._next_check = self._now + _SECOND // 4
+            self._age()
+        return self._order.drain(self._now)
+
+    def finish(self) -> list[Event]:
+        """The capture is over: everything open becomes final as it is."""
+        for flow, event in self._connections.finish():
+            self._stream_event(flow, event)
+        while self._closing:
+            self._settle(self._closing.popleft())
+        for connection in self._failed:
+            self._unreachable(connection)
+        self._failed.clear()
+        for facts in list(self._open.values()):
+            self._finish_task(facts)
+        for problem in self._notes.problems():
+            self._order.emit(problem)
+        return self._order.drain(None)
+
+    # --- connections -----------------------------------------------------------------------------------------------
+
+    def _stream_event(self, flow: Flow, event: StreamEvent) -> None:
+        if isinstance(event, Chunk):
+            if flow.handler is not None:
+                flow.handler.chunk(event)
+                if isinstance(flow.handler, Sniffer):
+                    self._decide(flow, flow.handler)
+        elif isinstance(event, Gap):
+            if flow.handler is not None:
+                flow.handler.gap(event)
+        elif isinstance(event, Opened):
+            self._opened(flow)
+        else:
+            self._closed(flow)
+
+    def _opened(self, flow: Flow) -> None:
+        connection = flow.connection
+        facts = self._joiner.announced(connection)
+        if facts is not None:
+            flow.handler = self._attempt(facts, connection)
+            return
+        self._order.opened(connection)
+        stray = self._joiner.elsewhere(connection)
+        if stray is not None:
+            self._strays[connection] = stray
+        flow.handler = Sniffer(connection, is_command_port=self._is_command_server(connection.server))
+
+    def _attempt(self, facts: TaskFacts, connection: Connection) -> Callback:
+        """A connection that is meant as the callback of ``facts``, whether it gets through or not."""
+        self._take(connection, Role.CALLBACK, facts.record)
+        facts.attempts.append(connection)
+        if facts.start is not None and facts.record.callback_delay is None:
+            facts.record.callback_delay = connection.start - facts.start.time
+        return Callback(connection, self, facts)
+
+    def _decide(self, flow: Flow, sniffer: Sniffer) -> None:
+        role = sniffer.verdict()
+        connection = flow.connection
+        if role is None:
+            return
+        if role is Role.UNKNOWN:
+            flow.ignored, flow.handler = True, None
+            self._order.decided(connection)
+            self._strays.pop(connection, None)
+            return
+        events = sniffer.events
+        if sniffer.swapped:
+            flow.swap()
+            events = [event._replace(side=Side(event.side).other) for event in events]
+        if role is Role.COMMAND:
+            self._take(connection, role, None)
+            self._servers[connection.server] = None
+            if len(self._servers) > MAX_CONNECTIONS:
+                del self._servers[next(iter(self._servers))]
+            flow.handler = Command(connection, self)
+        else:
+            flow.handler = self._unannounced(connection)
+        for event in events:
+            self._stream_event(flow, event)
+
+    def _unannounced(self, connection: Connection) -> Callback:
+        """A callback connection, known by its content, on a port that no captured command announced."""
+        facts = self._strays.pop(connection, None) or self._joiner.announced(connection)
+        if facts is None:
+            facts = TaskFacts.of_callback(connection)
+            self._add_task(facts)
+        callback = self._attempt(facts, connection)
+        self._order.decided(connection)
+        return callback
+
+    def _closed(self, flow: Flow) -> None:
+        connection = flow.connection
+        connection.over = True
+        if flow.handler is not None:
+            flow.handler.closed(connection.last_packet, connection.end)
+        if isinstance(flow.handler, Sniffer):
+            self._silent(connection)
+        elif connection.role is not Role.UNKNOWN or connection.n:
+            self._closing.append(flow)
+        if connection not in self._failed:
+            self._order.decided(connection)
+
+    def _silent(self, connection: Connection) -> None:
+        """The end of a connection that never said what it is."""
+        stray = self._strays.pop(connection, None)
+        if stray is not None and not connection.established:
+            self._attempt(stray, connection)
+        elif not self._is_command_server(connection.server) or connection.mid_stream:
+            return
+        elif not connection.established:
+            if connection.syns:
+                self._failed.append(connection)
+        elif connection.bytes == 0 and closed_by(connection) is Side.SERVER:
+            self._add_task(TaskFacts.of_command(connection))
+            self._take(connection, Role.COMMAND, connection.task)
+        elif connection.bytes == 0:
+            self._failed = [failed for failed in self._failed if not _is_probe(failed, connection)]
+
+    def _settle(self, flow: Flow) -> None:
+        """A closed connection has lingered: nothing more is expected of it."""
+        self._order.emit(flow.connection)
+        for facts in [f for f in self._open.values() if flow.connection in f.connections()]:
+            if facts.is_through():
+                self._finish_task(facts)
+
+    def _is_command_server(self, server: Endpoint) -> bool:
+        return server.port in self._command_ports or server in self._servers
+
+    def _take(self, connection: Connection, role: Role, task: Task | None) -> None:
+        """The connection is ours: it gets its role and a number."""
+        connection.role = role
+        connection.task = task or connection.task
+        if connection.n == 0:
+            connection.n = next(self._connection_numbers)
+
+    # --- what handlers report (Desk) -------------------------------------------------------------------------------
+
+    def next_number(self) -> int:
+        return next(self._numbers)
+
+    def message(self, message: Message) -> None:
+        self._order.emit(message)
+
+    def recognised(self, connection: Connection) -> None:
+        self._order.decided(connection)
+
+    def stream_problem(self, problem: StreamProblem, connection: Connection) -> None:
+        found = quality.of_stream(problem, connection)
+        if connection.task is None:
+            self._order.emit(found)
+        elif len(connection.task.problems) < MAX_PROBLEMS:
+            connection.task.problems.append(found)
+
+    def command_started(self, facts: TaskFacts) -> None:
+        self._add_task(facts)
+        self._joiner.announce(facts)
+
+    def callback_opened(self, facts: TaskFacts, connection: Connection) -> TaskFacts:
+        """First data on a callback connection: it got through.  Of several starts that wait for the same port the
+        choice may be another one now than it was at the SYN."""
+        chosen = self._joiner.announced(connection) or facts
+        if chosen is not facts:
+            facts.attempts.remove(connection)
+            chosen.attempts.append(connection)
+            connection.task = chosen.record
+        record = chosen.record
+        record.callback, record.callback_peer = connection, connection.client
+        if chosen.start is not None:
+            record.callback_delay = connection.start - chosen.start.time
+        return chosen
+
+    def callback_foreign(self, facts: TaskFacts, connection: Connection, packet: int) -> None:
+        """Somebody else took the port; the real callback will find it closed."""
+        facts.intruder, facts.foreign_packet = connection, packet
+        facts.attempts.remove(connection)
+        facts.record.callback = facts.record.callback_peer = None
+        connection.role = Role.UNKNOWN
+
+    # --- tasks -----------------------------------------------------------------------------------------------------
+
+    def _add_task(self, facts: TaskFacts) -> None:
+        self._open[facts.record] = facts
+        self._order.add(facts.record)
+
+    def _unreachable(self, connection: Connection) -> None:
+        facts = TaskFacts.of_command(connection)
+        self._take(connection, Role.COMMAND, facts.record)
+        self._add_task(facts)
+        self._order.decided(connection)
+        self._order.emit(connection)
+        self._finish_task(facts)
+
+    def _age(self) -> None:
+        while self._closing and self._closing[0].connection.end + _LINGER <= self._now:
+            self._settle(self._closing.popleft())
+        for connection in [c for c in self._failed if c.end + _PROBE_WINDOW <= self._now]:
+            self._failed.remove(connection)
+            self._unreachable(connection)
+        for facts in [f for f in self._open.values() if f.last_seen() + _CALLBACK_LINGER <= self._now]:
+            if facts.is_over():
+                self._finish_task(facts)
+
+    def _finish_task(self, facts: TaskFacts) -> None:
+        record = facts.record
+        del self._open[record]
+        self._joiner.forget(facts)
+        record.end = facts.last_seen()
+        diagnosis.judge(facts, self._now)
+        for problem in record.problems:
+            self._order.emit(problem)
+        self._order.emit(record)
+
+
+def _is_probe(failed: Connection, probe: Connection) -> bool:
+    """True when ``failed`` was an earlier try of whoever then opened ``probe`` and closed it without a word: somebody
+    who waits for the port, not a scheduler (which sends its command at once and tries again after 60 s only)."""
+    same = failed.client.ip == probe.client.ip and failed.server == probe.server
+    return same and 0 <= probe.start - failed.end <= _PROBE_WINDOW
+
+
+__all__ = ["CALLBACK_PORTS", "COMMAND_PORTS", "Event", "Tracer"]

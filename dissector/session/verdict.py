@@ -1,0 +1,138 @@
+"""How a task ended: the outcome word, from the facts alone.
+
+Read top down; the first thing that went wrong decides, as the operator would have met it.  Times in nanoseconds.
+"""
+
+from __future__ import annotations
+
+from dissector.model import Connection, Mark, Outcome, Side
+from dissector.session.task import TaskFacts
+
+SECOND = 1_000_000_000
+#: The client gives up after 60 s without a callback; recordings of the engine show 59 s to 69 s.
+GIVE_UP_FROM = 55 * SECOND
+GIVE_UP_TO = 75 * SECOND
+#: An unanswered SYN may still be answered for so long; the kernel repeats it after 1, 2 and 3 s.
+_SYN_PATIENCE = 3 * SECOND
+#: A callback connection that shows no end this long after the remote reported the process gone lost its end on the way.
+_END_PATIENCE = 2 * SECOND
+_STUCK_RETRANSMISSIONS = 3
+
+
+def outcome(facts: TaskFacts, now: int) -> Outcome:
+    """The outcome as of packet time ``now`` (the last packet seen)."""
+    command = facts.record.command
+    if command is not None and not command.established:
+        return _unconnected(command, now)
+    if facts.start_error is not None or is_rejected(facts):
+        return Outcome.REFUSED
+    if facts.record.callback is None:
+        return _without_callback(facts, now)
+    return _with_callback(facts, facts.record.callback, now)
+
+
+def is_rejected(facts: TaskFacts) -> bool:
+    """The remote accepted the command connection and closed it without a byte."""
+    command = facts.record.command
+    if command is None or command.mid_stream or facts.record.callback is not None:
+        return False
+    return command.sides[Side.SERVER].bytes == 0 and closed_by(command) is Side.SERVER
+
+
+def waited(facts: TaskFacts, now: int) -> int:
+    """How long the client waited for the callback: from the start command to its close, or to the end of the command
+    connection, or until now."""
+    if facts.start is None:
+        return 0
+    command = facts.record.command
+    end = facts.close.time if facts.close else command.end if command is not None and command.closed else now
+    return end - facts.start.time
+
+
+def end_mark(connection: Connection) -> Mark | None:
+    """The first FIN or RST."""
+    marks = [mark for side in connection.sides for mark in (side.fin, side.rst) if mark is not None]
+    return min(marks, key=lambda mark: mark.number, default=None)
+
+
+def closed_by(connection: Connection) -> Side | None:
+    """Which end sent the first FIN or RST."""
+    first = end_mark(connection)
+    if first is None:
+        return None
+    client = connection.sides[Side.CLIENT]
+    return Side.CLIENT if first in (client.fin, client.rst) else Side.SERVER
+
+
+def stuck_side(connection: Connection) -> Side | None:
+    """The end whose data nobody acknowledges any more although it sent it again and again."""
+    for side in Side:
+        facts, other = connection.sides[side], connection.sides[side.other]
+        if len(facts.retransmitted) >= _STUCK_RETRANSMISSIONS and (other.acked or 0) < facts.sent:
+            return side
+    return None
+
+
+def is_refused(attempt: Connection) -> bool:
+    """A SYN that was answered by RST or by an ICMP error."""
+    return attempt.sides[Side.SERVER].rst is not None or bool(attempt.icmp)
+
+
+def _unconnected(command: Connection, now: int) -> Outcome:
+    if not command.syns:
+        return Outcome.UNKNOWN
+    if is_refused(command) or now - command.syns[0].time > _SYN_PATIENCE:
+        return Outcome.UNREACHABLE
+    return Outcome.RUNNING
+
+
+def _without_callback(facts: TaskFacts, now: int) -> Outcome:
+    time = waited(facts, now)
+    if facts.intruder is not None:
+        return Outcome.NO_CALLBACK
+    if facts.kill is not None and time < GIVE_UP_FROM:
+        return Outcome.KILLED
+    if facts.attempts:
+        hopeless = any(is_refused(a) or now - a.syns[0].time > _SYN_PATIENCE for a in facts.attempts if a.syns)
+        return Outcome.NO_CALLBACK if hopeless else Outcome.RUNNING
+    if facts.start is None:
+        return Outcome.UNKNOWN
+    command = facts.record.command
+    if facts.close is None and (command is None or command.closed is None):
+        return Outcome.RUNNING if time <= GIVE_UP_TO else Outcome.UNKNOWN
+    if GIVE_UP_FROM <= time <= GIVE_UP_TO or facts.close is None:
+        return Outcome.NO_CALLBACK
+    return Outcome.UNKNOWN  # closed early or late without a callback: it ran, but was not captured
+
+
+def _with_callback(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
+    end = end_mark(callback)
+    left = facts.released or (facts.release if end is not None and closed_by(callback) is Side.SERVER else None)
+    if left is not None:
+        return _of_results(facts, left.time)
+    if end is None:
+        return _unfinished(facts, callback, now)
+    if facts.kill is not None and facts.kill.time <= end.time and stuck_side(callback) is None:
+        return Outcome.KILLED
+    if callback.gaps and closed_by(callback) is Side.SERVER:
+        return Outcome.UNKNOWN  # the client closed as always, but its last words are not in the capture
+    return Outcome.LOST
+
+
+def _of_results(facts: TaskFacts, left: int) -> Outcome:
+    if facts.kill is not None and facts.kill.time <= left:
+        return Outcome.KILLED
+    record = facts.record
+    failed = record.exit_code or record.signal or facts.client_error or facts.begin_refused
+    return Outcome.FAILURE if failed else Outcome.SUCCESS
+
+
+def _unfinished(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
+    if stuck_side(callback) is not None:
+        return Outcome.LOST
+    gone = facts.close_answer is not None and facts.close_answer.request is facts.close
+    if gone and facts.close_answer is not None and callback.end <= facts.close_answer.time:
+        silent = now - facts.close_answer.time > _END_PATIENCE or callback.end < facts.close_answer.time - _END_PATIENCE
+        if silent:
+            return Outcome.LOST
+    return Outcome.KILLED if facts.kill is not None else Outcome.RUNNING

@@ -1,0 +1,98 @@
+"""Bytes of a capture file in blocks: plain, gzip or zstandard (told by content, not by name), or standard input."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import zstandard
+
+from dissector.errors import CaptureError
+
+#: How a path names standard input.
+STANDARD_INPUT = "-"
+_BLOCK = 256 * 1024
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+
+class DamagedError(Exception):
+    """The file can not be read on: ``cut`` when it just ends too early, else something in it is impossible.
+
+    For this room only; what leaves it is a CaptureError or a warning.
+    """
+
+    def __init__(self, reason: str, offset: int, *, cut: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.offset = offset
+        self.cut = cut
+
+
+class ByteStream:
+    """Reads ``path`` once, front to back.  ``on_read`` is told how many bytes of the file (compressed ones, if it is
+    compressed) were used since the last time.  Raises CaptureError when the file can not be opened or read."""
+
+    def __init__(self, path: str, on_read: Callable[[int], object] | None = None) -> None:
+        self.name = "standard input" if path == STANDARD_INPUT else path
+        #: Uncompressed bytes read so far.
+        self.total = 0
+        #: What is wrong with the compressed data, None when nothing is.
+        self.broken: str | None = None
+        self._on_read = on_read
+        self._position = 0
+        try:
+            # A stream that lives as long as this object: __exit__ closes it.
+            self._file: Any = sys.stdin.buffer if path == STANDARD_INPUT else Path(path).open("rb")  # noqa: SIM115
+            self._reader: Any = self._unpacked()
+            self._seekable = self._file.seekable()
+        except OSError as error:
+            raise CaptureError(self.name, error.strerror or str(error)) from None
+
+    def __enter__(self) -> ByteStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not sys.stdin.buffer:
+            self._file.close()
+
+    def _unpacked(self) -> Any:
+        magic = self._file.peek(4)[:4]
+        if magic.startswith(_GZIP):
+            return gzip.GzipFile(fileobj=self._file)
+        if magic == _ZSTD:
+            return zstandard.ZstdDecompressor().stream_reader(self._file, read_across_frames=True)
+        return self._file
+
+    def more(self, rest: bytes, need: int) -> bytes:
+        """``rest`` with the bytes that follow it: at least ``need`` altogether, unless the file ends before."""
+        parts, size = [rest], len(rest)
+        while size < need:
+            block = self._block()
+            if not block:
+                break
+            parts.append(block)
+            size += len(block)
+        return b"".join(parts)
+
+    def _block(self) -> bytes:
+        """The next bytes as soon as there are some (a pipe is not waited for longer than needed); empty at the end."""
+        try:
+            block: bytes = self._reader.read1(_BLOCK)
+        except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError):
+            self.broken = "its compressed data is damaged or cut off"
+            return b""
+        except OSError as error:
+            raise CaptureError(self.name, error.strerror or str(error), offset=self.total) from None
+        self.total += len(block)
+        if self._on_read is not None:
+            position = self._file.tell() if self._seekable else self.total
+            self._on_read(position - self._position)
+            self._position = position
+        return block

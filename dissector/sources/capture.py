@@ -1,0 +1,150 @@
+"""Capture files as one stream of packets.
+
+The readers of the two formats are own code, though scapy has some: scapy's end a file that is cut off or damaged
+without a word that a program could read, keep the interfaces of a section for the next one, ignore if_tsoffset, and
+take several times as long for a packet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from heapq import heappop, heappush
+from itertools import count
+from os import PathLike, fspath
+from pathlib import Path
+
+from dissector.errors import CaptureError
+from dissector.model import CaptureInfo, Packet, Problem, Severity
+from dissector.sources.bytestream import STANDARD_INPUT, ByteStream, DamagedError
+from dissector.sources.pcap import Record, is_pcap, read_pcap
+from dissector.sources.pcapng import is_pcapng, read_pcapng
+from dissector.stream.link import link_type_name
+from dissector.stream.packets import carries_segment
+
+#: Called with the bytes read so far and the bytes there are (None: not known).
+Progress = Callable[[int, "int | None"], object]
+
+
+def read_captures(paths: Iterable[str | PathLike[str]], progress: Progress | None = None) -> Iterator[Packet]:
+    """The packets of all files as ``CaptureReader`` gives them."""
+    return iter(CaptureReader(paths, progress))
+
+
+class CaptureReader:
+    """Iterates over the packets of capture files (``-``: standard input), once.
+
+    Packets of several files come in the order of their times, and are numbered in that order from 1 on: as in a file
+    made by ``mergecap``, and with one file simply as in that file.  A file is opened when its first packet is due, so
+    a ring of many files does no harm.
+
+    ``infos`` has a record for each file, ``warnings`` a Problem for each file that could be read in part only: one that
+    ends inside a packet, or that is damaged behind its first packets.  Raises CaptureError for a file that can not be
+    opened, is no capture, has a link type without IP, or is damaged before its first packet.
+    """
+
+    def __init__(self, paths: Iterable[str | PathLike[str]], progress: Progress | None = None) -> None:
+        self._paths = [fspath(path) for path in paths]
+        self.infos = [CaptureInfo(path) for path in self._paths]
+        self.warnings: list[Problem] = []
+        self._progress = progress
+        self._done = 0
+        self._size = _total_size(self._paths)
+
+    def __iter__(self) -> Iterator[Packet]:
+        if len(self._paths) == 1:
+            return self._packets(self.infos[0])
+        return self._merged()
+
+    def _packets(self, info: CaptureInfo) -> Iterator[Packet]:
+        """The packets of one file, numbered from 1 on."""
+        link_types: dict[int, None] = {}
+        last_link_type = -1
+        with ByteStream(info.file, self._read if self._progress else None) as stream:
+            try:
+                for time, link_type, data, length in _records(stream):
+                    info.packets += 1
+                    packet = Packet(info.packets, time, link_type, data, length)
+                    if link_type != last_link_type:
+                        last_link_type = link_type
+                        link_types[link_type] = None
+                        info.link_type = ", ".join(map(link_type_name, link_types))
+                    if info.first is None or info.last is None:
+                        info.first = info.last = time
+                    elif time > info.last:
+                        info.last = time
+                    elif time < info.first:
+                        info.first = time
+                    if carries_segment(packet):
+                        info.tcp_segments += 1
+                    yield packet
+            except DamagedError as damage:
+                if not damage.cut and not info.packets:
+                    raise CaptureError(stream.name, damage.reason, offset=damage.offset) from None
+                info.truncated = True
+                self.warnings.append(_truncated(stream.name, info, damage))
+
+    def _merged(self) -> Iterator[Packet]:
+        """The packets of all files by time; files are opened in the order of their first packets."""
+        later = sorted(((_first_time(path), index) for index, path in enumerate(self._paths)), reverse=True)
+        current: list[tuple[int, int, Packet, Iterator[Packet]]] = []
+        numbers = count(1)
+        while later or current:
+            if later and (not current or later[-1][0] <= current[0][0]):
+                _, index = later.pop()
+                packets = self._packets(self.infos[index])
+            else:
+                _, index, packet, packets = heappop(current)
+                yield Packet(next(numbers), *packet[1:])
+            following = next(packets, None)
+            if following is not None:
+                heappush(current, (following.time, index, following, packets))
+
+    def _read(self, size: int) -> None:
+        self._done += size
+        if self._progress is not None:
+            self._progress(self._done, self._size)
+
+
+def _records(stream: ByteStream) -> Iterator[Record]:
+    start = stream.more(b"", 4)
+    if is_pcap(start):
+        return read_pcap(stream, start)
+    if is_pcapng(start):
+        return read_pcapng(stream, start)
+    if not start and not stream.broken:
+        raise CaptureError(stream.name, "the file is empty")
+    raise CaptureError(stream.name, stream.broken or "this is no capture file (pcap or pcapng)")
+
+
+def _first_time(path: str) -> int:
+    """Time of a file's first packet; what can be read only once, or has none, comes first.  Raises CaptureError."""
+    if path == STANDARD_INPUT or (Path(path).exists() and not Path(path).is_file()):
+        return 0
+    with ByteStream(path) as stream:
+        try:
+            first = next(_records(stream), None)
+        except DamagedError as damage:
+            if not damage.cut:
+                raise CaptureError(stream.name, damage.reason, offset=damage.offset) from None
+            first = None
+    return first[0] if first is not None else 0
+
+
+def _total_size(paths: list[str]) -> int | None:
+    """Bytes of all files; None when one of them does not tell."""
+    if not all(Path(path).is_file() for path in paths):
+        return None
+    return sum(Path(path).stat().st_size for path in paths)
+
+
+def _truncated(name: str, info: CaptureInfo, damage: DamagedError) -> Problem:
+    where = f"packet {info.packets + 1}, offset {damage.offset}"
+    return Problem(
+        code="capture_truncated",
+        severity=Severity.WARNING,
+        time=info.last or 0,
+        packets=(),
+        summary=f"{name} could be read up to {where} only: {damage.reason}",
+        cause="the capture was ended hard, is still being written, or was damaged on its way",
+        remedy="end the capturing program with Ctrl-C (SIGINT) and copy the file in binary mode",
+    )

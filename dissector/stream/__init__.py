@@ -1,0 +1,1 @@
+"""Pure TCP: captured packets become ordered bytes, bytes become frames."""

@@ -1,0 +1,303 @@
+"""One direction of a TCP connection: segments in any order become bytes in stream order.
+
+Sequence numbers live modulo 2^32, stream offsets do not: ``expect`` is the sequence number of offset ``next``, and all
+arithmetic is on the signed distance of a sequence number from ``expect``.  Bytes that came too early wait; where two
+segments differ about the same byte, the one captured first wins.  A hole is given up (a Gap, never filler bytes) when
+it is proven that the bytes will not come: see ``acknowledged`` and ``give_up``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from typing import NamedTuple
+
+from dissector.limits import MAX_EVIDENCE, MAX_REORDER_BYTES
+from dissector.model import Chunk, Connection, Gap, Mark, Segment, Side, SideFacts, StreamEvent
+
+_MASK = 0xFFFF_FFFF
+_HALF = 0x8000_0000
+#: No window of TCP is larger (RFC 7323): what is farther away than this belongs to no stream that was seen.
+_LARGEST_WINDOW = 1 << 30
+#: What one waiting segment costs besides its bytes, so that empty-looking floods are bounded too.
+_OVERHEAD = 256
+#: A packet that was captured at two interfaces comes twice within this time (ns); a retransmission takes longer or has
+#: another IP id.  Without IP ids (IPv6, some stacks) only the time tells, so it has to be shorter.
+_TWICE, _TWICE_WITHOUT_ID = 50_000_000, 1_000_000
+
+
+class Waiting(NamedTuple):
+    """Bytes from ``start`` to ``end`` that arrived early; ``payload`` is shorter when the snap length cut it."""
+
+    start: int
+    end: int
+    payload: bytes
+    number: int
+    time: int
+
+
+class Direction:
+    """What ``side`` sends.  Methods append Chunk and Gap to the list ``out`` that they are given."""
+
+    __slots__ = (
+        "_held",
+        "_probed",
+        "_recent",
+        "_waiting",
+        "anchored",
+        "connection",
+        "expect",
+        "facts",
+        "fin_at",
+        "known",
+        "next",
+        "proof",
+        "side",
+        "syn",
+        "window",
+    )
+
+    def __init__(self, side: Side, connection: Connection) -> None:
+        self.side = side
+        self.connection = connection
+        self.facts: SideFacts = connection.sides[side]
+        #: True once ``expect`` means something; ``anchored`` once it is beyond doubt (a SYN, or bytes delivered).
+        self.known = self.anchored = False
+        self.expect = self.next = 0
+        #: Sequence number of the SYN.
+        self.syn: int | None = None
+        self.fin_at: int | None = None
+        #: Offset up to which the other side acknowledged what was not captured, with the packet that said so.
+        self.proof: tuple[int, int, int] | None = None
+        self.window = 1
+        self._waiting: list[Waiting] = []
+        self._held = 0
+        self._probed = -1
+        self._recent: deque[tuple[int, int, int, int]] | None = None
+
+    @property
+    def ended(self) -> bool:
+        """True when everything up to the FIN was delivered."""
+        return self.fin_at is not None and self.next >= self.fin_at
+
+    def begin(self, seq: int, *, anchored: bool = False) -> None:
+        """Offset 0 is at ``seq``."""
+        self.known, self.anchored = True, anchored
+        self.expect, self.next = seq & _MASK, 0
+
+    def distance(self, seq: int) -> int:
+        """Bytes from the next expected byte to ``seq``, negative for what is behind."""
+        return ((seq - self.expect + _HALF) & _MASK) - _HALF
+
+    # --- segments with data ------------------------------------------------------------------------------------------
+
+    def receive(self, segment: Segment, mark: Mark, other: Direction, out: list[StreamEvent]) -> None:
+        """Takes a segment with payload; ``other`` is the opposite direction (its window and acknowledgements)."""
+        number, time, _, _, _, _, seq, _, _, _, payload, length, _, ip_id = segment
+        recent = self._recent
+        if recent is None:
+            recent = self._recent = deque(maxlen=16)
+        if self.anchored and seq == self.expect and not self._waiting and self.fin_at is None:
+            # In order: nearly every segment.
+            if length == 1 and other.window == 0:
+                self._probed = self.next + 1
+            self._new_data(mark, self.next + length)
+            recent.append((seq, length, ip_id, time))
+            self._deliver(length, payload, number, time, out)
+            return
+        if self.anchored or self._anchor(seq, length):
+            self._irregular(seq, payload, length, mark, other, out)
+            recent.append((seq, length, ip_id, time))
+
+    def _irregular(
+        self, seq: int, payload: bytes, length: int, mark: Mark, other: Direction, out: list[StreamEvent]
+    ) -> None:
+        """A segment that is not the next one: repeated, too early, or both."""
+        ahead = self.distance(seq)
+        if abs(ahead) > _LARGEST_WINDOW:
+            return
+        start, end = self.next + ahead, self.next + ahead + length
+        if self.fin_at is not None and end > self.fin_at:
+            end = self.fin_at
+            payload = payload[: max(0, end - start)]
+        if end <= self.next:
+            if start < end and not self._is_probe(ahead, length, other):
+                self._again(seq, length, mark)
+            return
+        if start < self.next:
+            if self._probed != self.next or start != self.next - 1:
+                self._again(seq, length, mark)
+            payload = payload[self.next - start :]
+            start = self.next
+        if not self._waiting and start == self.next:
+            self._new_data(mark, end)
+            self._deliver(end - start, payload, mark.number, mark.time, out)
+            return
+        before = self._held
+        if self._hold(start, end, payload, mark):
+            self._again(seq, length, mark)
+        if self._held > before:
+            self._new_data(mark, end)
+        self._drain(out)
+        self._bound(mark, out)
+
+    def _anchor(self, seq: int, length: int) -> bool:
+        """First data of a direction without a SYN: False for the garbage byte of a TCP keep-alive."""
+        ahead = self.distance(seq) if self.known else 0
+        if ahead == -1 and length == 1:
+            return False
+        if not self.known or ahead < 0 or self.connection.mid_stream:
+            self.begin(seq)
+        self.anchored = True
+        return True
+
+    def _is_probe(self, ahead: int, length: int, other: Direction) -> bool:
+        """A keep-alive repeats the last byte though it was acknowledged; a zero-window probe repeats its own byte."""
+        if length != 1 or ahead != -1:
+            return False
+        acked = other.facts.acked
+        return other.window == 0 or (acked is not None and acked >= self.next)
+
+    def _again(self, seq: int, length: int, mark: Mark) -> None:
+        """Counts a retransmission, unless it is the same packet captured a second time."""
+        limit = _TWICE if mark.ip_id else _TWICE_WITHOUT_ID
+        for old_seq, old_length, old_id, old_time in self._recent or ():
+            if old_seq == seq and old_length == length and old_id == mark.ip_id and mark.time - old_time <= limit:
+                return
+        self.facts.retransmissions += 1
+        if len(self.facts.retransmitted) < MAX_EVIDENCE:
+            self.facts.retransmitted.append(mark)
+
+    def _new_data(self, mark: Mark, end: int) -> None:
+        facts = self.facts
+        if facts.first_data is None:
+            facts.first_data = mark
+        facts.last_data = mark
+        if end > facts.sent:
+            facts.sent = end
+
+    # --- acknowledgements, FIN and the end ---------------------------------------------------------------------------
+
+    def acknowledged(self, ahead: int, segment: Segment, out: list[StreamEvent]) -> None:
+        """The other side has ``ahead`` more bytes than were delivered: those not captured are lost to the capture.
+
+        A network card with several queues may capture an acknowledgement before its data, so a first one without data
+        of its own is only noted.  One byte more than the tail is most likely a FIN that was not captured.
+        """
+        if not self.facts.packets or ahead > _LARGEST_WINDOW:
+            return
+        upto = self.next + ahead
+        if self.fin_at is not None:
+            upto = min(upto, self.fin_at)
+        if upto <= self.next or (upto == self.next + 1 and not self._waiting):
+            return
+        seen_before = self.proof is not None and self.proof[0] > self.next
+        if not seen_before or upto > self.proven:
+            self.proof = upto, segment.number, segment.time
+        if seen_before or segment.length:
+            self.give_up(upto, segment.number, segment.time, out)
+
+    @property
+    def proven(self) -> int:
+        """Offset up to which bytes are known to exist without having been captured."""
+        return self.proof[0] if self.proof is not None else 0
+
+    def finish_at(self, seq: int) -> None:
+        """A FIN stands at ``seq``: nothing behind it counts."""
+        if not self.known or (not self.anchored and self.connection.mid_stream):
+            self.begin(seq)
+        if self.fin_at is None:
+            fin_at = self.fin_at = max(self.next, self.next + self.distance(seq))
+            self.facts.sent = max(self.facts.sent, fin_at)
+            self._waiting = [self._cut(held, held.start, fin_at) for held in self._waiting if held.start < fin_at]
+            self._held = sum(len(held.payload) + _OVERHEAD for held in self._waiting)
+
+    def flush(self, number: int, time: int, out: list[StreamEvent]) -> None:
+        """No more segments will come: what waits is delivered behind its gaps, then what is proven but missing."""
+        if self._waiting:
+            self.give_up(self._waiting[-1].end, number, time, out)
+        if self.proof is not None and self.proof[0] > self.next:
+            self.give_up(*self.proof, out)
+        self.proof = self._recent = None
+
+    def give_up(self, upto: int, number: int, time: int, out: list[StreamEvent]) -> None:
+        """Declares every hole below offset ``upto`` a gap and delivers what waits behind it."""
+        while self.next < upto:
+            end = min(upto, self._waiting[0].start) if self._waiting else upto
+            size = end - self.next
+            connection = self.connection
+            connection.gaps += 1
+            if len(connection.gap_marks) < MAX_EVIDENCE:
+                connection.gap_marks.append(Mark(number, time))
+            out.append(Gap(self.side, self.next, size, number, time))
+            self._advance(size)
+            if end > self.facts.sent:
+                self.facts.sent = end
+            self._drain(out)
+
+    # --- delivering and holding --------------------------------------------------------------------------------------
+
+    def _advance(self, size: int) -> None:
+        self.anchored = True
+        self.next += size
+        self.expect = (self.expect + size) & _MASK
+
+    def _deliver(self, length: int, payload: bytes, number: int, time: int, out: list[StreamEvent]) -> None:
+        offset = self.next
+        self.next = offset + length
+        self.expect = (self.expect + length) & _MASK
+        self.facts.bytes += length
+        self.connection.bytes += length
+        if payload:
+            out.append(Chunk(self.side, offset, payload, number, time))
+        cut = length - len(payload)
+        if cut:
+            self.connection.snapped += cut
+            out.append(Gap(self.side, offset + len(payload), cut, number, time, True))
+
+    def _drain(self, out: list[StreamEvent]) -> None:
+        waiting = self._waiting
+        done = 0
+        while done < len(waiting) and waiting[done].start <= self.next:
+            held = waiting[done]
+            done += 1
+            self._held -= len(held.payload) + _OVERHEAD
+            if held.end > self.next:
+                held = self._cut(held, self.next, held.end)
+                self._deliver(held.end - held.start, held.payload, held.number, held.time, out)
+        del waiting[:done]
+
+    def _hold(self, start: int, end: int, payload: bytes, mark: Mark) -> bool:
+        """Keeps what is new of these bytes; True when some of them were there already."""
+        waiting, new = self._waiting, Waiting(start, end, payload, mark.number, mark.time)
+        overlap = False
+        at = bisect_left(waiting, (start,))
+        if at and waiting[at - 1].end > start:
+            overlap, start = True, waiting[at - 1].end
+        while start < end:
+            stop = min(end, waiting[at].start) if at < len(waiting) else end
+            if stop > start:
+                piece = self._cut(new, start, stop)
+                waiting.insert(at, piece)
+                self._held += len(piece.payload) + _OVERHEAD
+                at += 1
+            if stop == end:
+                break
+            overlap, start = True, waiting[at].end
+            at += 1
+        return overlap
+
+    @staticmethod
+    def _cut(held: Waiting, start: int, end: int) -> Waiting:
+        """The part of ``held`` from ``start`` on and up to ``end``."""
+        if start <= held.start and end >= held.end:
+            return held
+        start, end = max(start, held.start), min(end, held.end)
+        return held._replace(start=start, end=end, payload=held.payload[start - held.start : end - held.start])
+
+    def _bound(self, mark: Mark, out: list[StreamEvent]) -> None:
+        """Gives up holes that are acknowledged already, and the oldest ones when too much waits behind them."""
+        if self._waiting and self.proven > self.next:
+            self.give_up(self.proven, mark.number, mark.time, out)
+        while self._held > MAX_REORDER_BYTES:
+            self.give_up(self._waiting[0].start, mark.number, mark.time, out)

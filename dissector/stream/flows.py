@@ -1,0 +1,174 @@
+"""The table of TCP connections: bounded, with constant work per packet whatever the traffic.
+
+A flow stands on one of three shelves (quiet: no data yet; talking; closed), oldest first.  A shelf that is full, or
+whose oldest flow has been idle for too long, gives up flows from its front.  Packets do not reorder a shelf: a flow
+found at the front that had packets lately is put to the back then (the clock algorithm).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any
+
+from dissector.limits import (
+    HALF_OPEN_SECONDS,
+    IDLE_SECONDS,
+    MAX_CLOSED,
+    MAX_CONNECTIONS,
+    MAX_HALF_OPEN,
+)
+from dissector.model import Connection, Endpoint, Packet, Segment, Side, address_text
+from dissector.stream.direction import Direction
+from dissector.stream.packets import flow_key
+
+#: Sender's address and port, receiver's address and port.
+Key = tuple[bytes, int, bytes, int]
+Shelf = OrderedDict["Flow", None]
+
+_SECOND = 1_000_000_000
+_PORTS = Struct("!HH")
+#: Flows looked at when a new one comes: more than one, so that the shelves shrink after a flood.
+_STEPS = 4
+
+
+@dataclass(slots=True, eq=False)
+class Flow:
+    """A connection in the table.  ``handler`` is the session's own; the session sets ``ignored`` when the connection is
+    foreign: nothing more is reported about it, and its packets cost next to nothing."""
+
+    connection: Connection
+    directions: tuple[Direction, Direction]
+    keys: tuple[Key, Key]
+    shelf: Shelf
+    filed: int
+    handler: Any = None
+    ignored: bool = False
+    #: A FIN was seen; Closed was reported; how often ``swap`` was called.
+    ending: bool = False
+    over: bool = False
+    swaps: int = 0
+
+    def swap(self) -> None:
+        """Client and server were guessed the wrong way round (only possible without a SYN)."""
+        connection = self.connection
+        connection.client, connection.server = connection.server, connection.client
+        connection.sides = connection.sides[::-1]
+        for direction in self.directions:
+            direction.side = direction.side.other
+        self.swaps += 1
+
+
+class FlowTable:
+    """Flows by the four values that name a connection, in both directions."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Key, tuple[Flow, int]] = {}
+        self._quiet: Shelf = OrderedDict()
+        self._talking: Shelf = OrderedDict()
+        self._closed: Shelf = OrderedDict()
+        self._foreign: OrderedDict[bytes, None] = OrderedDict()
+        #: The table's ``get``: (flow, index of the sender's direction) or None.
+        self.find = self._entries.get
+
+    def __len__(self) -> int:
+        return len(self._entries) // 2
+
+    def unfinished(self) -> list[Flow]:
+        """Flows that were not closed, by their first packets."""
+        flows = [*self._quiet, *self._talking]
+        return sorted(flows, key=lambda flow: flow.connection.first_packet)
+
+    def add(self, segment: Segment, *, from_client: bool, mid_stream: bool) -> tuple[Flow, int]:
+        """A new flow that begins with ``segment``: (flow, index of the sender's direction)."""
+        number, time, src, sport, dst, dport = segment[:6]
+        ends = Endpoint(address_text(src), sport), Endpoint(address_text(dst), dport)
+        client, server = ends if from_client else ends[::-1]
+        connection = Connection(client, server, time, number, end=time, mid_stream=mid_stream)
+        keys = (src, sport, dst, dport), (dst, dport, src, sport)
+        keys = keys if from_client else keys[::-1]
+        directions = Direction(Side.CLIENT, connection), Direction(Side.SERVER, connection)
+        flow = Flow(connection, directions, keys, self._quiet, time)
+        self._entries[keys[0]] = flow, 0
+        self._entries[keys[1]] = flow, 1
+        self._quiet[flow] = None
+        return flow, 0 if from_client else 1
+
+    def talks(self, flow: Flow) -> None:
+        """``flow`` carries data."""
+        if flow.shelf is self._quiet:
+            self._file(flow, self._talking)
+
+    def close(self, flow: Flow) -> None:
+        """``flow`` is over: kept for late packets only."""
+        self._file(flow, self._closed)
+
+    def remove(self, flow: Flow) -> None:
+        """Takes ``flow`` out of the table."""
+        flow.shelf.pop(flow, None)
+        for key in flow.keys:
+            entry = self._entries.get(key)
+            if entry is not None and entry[0] is flow:
+                del self._entries[key]
+
+    def _file(self, flow: Flow, shelf: Shelf) -> None:
+        flow.shelf.pop(flow, None)
+        flow.shelf, flow.filed = shelf, flow.connection.end
+        shelf[flow] = None
+
+    # --- growing old -------------------------------------------------------------------------------------------------
+
+    def stale(self, now: int) -> Iterator[Flow]:
+        """Flows to give up at ``now`` (a few at a time); they are out of the table when they are yielded."""
+        yield from self._retire(self._quiet, MAX_HALF_OPEN, HALF_OPEN_SECONDS * _SECOND, now)
+        yield from self._retire(self._talking, MAX_CONNECTIONS, IDLE_SECONDS * _SECOND, now)
+        yield from self._retire(self._closed, MAX_CLOSED, HALF_OPEN_SECONDS * _SECOND, now)
+
+    def _retire(self, shelf: Shelf, limit: int, patience: int, now: int) -> Iterator[Flow]:
+        for _ in range(_STEPS):
+            flow = next(iter(shelf), None)
+            full = len(shelf) > limit
+            if flow is None or (not full and now - flow.filed < patience):
+                return
+            connection = flow.connection
+            # The session numbers what it cares about: a task may be silent for hours.
+            kept = shelf is self._talking and connection.n > 0
+            fresh = connection.end > flow.filed if full else now - connection.end < patience
+            if fresh or kept:
+                flow.filed = now
+                shelf.move_to_end(flow)
+            else:
+                self.remove(flow)
+                yield flow
+        if len(shelf) > limit:
+            flow = next(iter(shelf))
+            self.remove(flow)
+            yield flow
+
+    # --- foreign connections -----------------------------------------------------------------------------------------
+
+    def ignore(self, flow: Flow) -> None:
+        """Forgets ``flow`` but for its name, so that its packets are known as foreign."""
+        self.remove(flow)
+        for src, sport, dst, dport in flow.keys:
+            self._foreign[src + dst + _PORTS.pack(sport, dport)] = None
+        while len(self._foreign) > 2 * MAX_CONNECTIONS:
+            self._foreign.popitem(last=False)
+
+    def is_foreign(self, packet: Packet) -> bool:
+        """True for a packet (not parsed yet) of an ignored connection; a cheap look that may miss some."""
+        key = flow_key(packet)
+        return key is not None and key in self._foreign
+
+    def ignores(self, segment: Segment, *, is_start: bool) -> bool:
+        """True for a segment of an ignored connection; one that starts a new connection ends that."""
+        _, _, src, sport, dst, dport = segment[:6]
+        key = src + dst + _PORTS.pack(sport, dport)
+        if key not in self._foreign:
+            return False
+        if is_start:
+            self._foreign.pop(key)
+            self._foreign.pop(dst + src + _PORTS.pack(dport, sport), None)
+        return not is_start

@@ -1,0 +1,185 @@
+"""HTTP/1.1 messages of one direction: bytes in, whole messages out.
+
+A command connection whose first byte is an upper-case letter is HTTP for its life (PROTOCOL.md section 2; AGENT.md has
+the requests).  Only what delimits a message is read here (RFC 9112 section 6): Content-Length and the chunked coding.
+A response to HEAD can not be told from one direction alone; JobScheduler sends no HEAD.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+
+from dissector.limits import MAX_HTTP_HEAD
+from dissector.model import Chunk, Gap, RawDocument, Side, StreamProblem
+from dissector.stream.assembly import Assembly
+
+_START_LINE = re.compile(rb"(?:HTTP/1\.\d (?P<status>\d{3})(?: [^\r\n]*)?|[A-Z]{1,20} [^ \r\n]+ HTTP/1\.\d)\r?\n")
+#: How a message begins, for the search for one behind a hole.
+HTTP_BEGINNING = re.compile(rb"HTTP/1\.|[A-Z]{3,20} [/*h]")
+_HEAD_END = re.compile(rb"\n\r?\n")
+_LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_CHUNKED = re.compile(rb"^transfer-encoding[ \t]*:[^\r\n]*\bchunked\b", re.IGNORECASE | re.MULTILINE)
+_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_LINE_BREAKS = re.compile(rb"[\r\n]*")
+
+
+class _State(Enum):
+    HEAD = auto()
+    BODY = auto()
+    CHUNK_SIZE = auto()
+    CHUNK_DATA = auto()
+    TRAILER = auto()
+    UNTIL_CLOSE = auto()
+    LOST = auto()
+
+
+class HttpReader:
+    """Cuts the bytes of one direction into HTTP messages; each is one ``RawDocument`` of kind http."""
+
+    def __init__(self, side: Side) -> None:
+        self._message = Assembly(side)
+        self._state = _State.HEAD
+        self._remaining = 0
+
+    def feed(self, chunk: Chunk) -> list[RawDocument | StreamProblem]:
+        if self._state is _State.LOST:
+            if not HTTP_BEGINNING.match(chunk.data):
+                return []
+            self._state = _State.HEAD
+        self._message.add(chunk)
+        found: list[RawDocument | StreamProblem] = []
+        while self._message.buffer and self._state is not _State.LOST and self._step(chunk, found):
+            pass
+        found += self._message.limit(chunk)
+        return found
+
+    def gap(self, gap: Gap) -> list[RawDocument | StreamProblem]:
+        """A hole inside a body of known length spoils this message only; behind any other the next beginning is
+        looked for."""
+        if not self._message.under_way:
+            self._state = _State.LOST
+            return []
+        report = self._message.problem("gap", gap.number, gap.time, f"{gap.size} bytes of an HTTP message are missing")
+        bounded = self._state in (_State.BODY, _State.CHUNK_DATA)
+        if bounded and gap.size < self._remaining:
+            self._remaining -= gap.size
+            self._message.clear()
+            self._message.skipping = True
+        elif self._state is _State.UNTIL_CLOSE:
+            self._message.clear()
+            self._message.skipping = True
+        else:
+            self._lose()
+        return [report]
+
+    def finish(self, time: int) -> list[RawDocument | StreamProblem]:
+        """What is left over; the body of a response without a length is complete now."""
+        if not self._message.buffer:
+            return []
+        complete = self._state is _State.UNTIL_CLOSE
+        return [*self._message.take(len(self._message.buffer), time, "http", complete)]
+
+    def _lose(self) -> None:
+        self._message.clear()
+        self._state = _State.LOST
+
+    def _step(self, chunk: Chunk, found: list[RawDocument | StreamProblem]) -> bool:
+        """One piece of a message: False when more bytes are needed."""
+        match self._state:
+            case _State.HEAD:
+                return self._head(chunk, found)
+            case _State.CHUNK_SIZE:
+                return self._chunk_size(chunk, found)
+            case _State.TRAILER:
+                return self._trailer(chunk, found)
+            case _State.UNTIL_CLOSE:
+                self._message.at = len(self._message.buffer)
+                return False
+            case _:
+                return self._body(chunk, found)
+
+    def _head(self, chunk: Chunk, found: list[RawDocument | StreamProblem]) -> bool:
+        message = self._message
+        if message.at == 0 and (blanks := _LINE_BREAKS.match(message.buffer)) and blanks.end():
+            message.drop(blanks.end())
+            return True
+        end = _HEAD_END.search(message.buffer, message.at)
+        if end is None:
+            message.at = max(len(message.buffer) - 2, 1)
+            if len(message.buffer) > MAX_HTTP_HEAD:
+                self._broken(chunk, found, "HTTP head without an end")
+            return False
+        head = bytes(message.buffer[: end.end()])
+        start = _START_LINE.match(head)
+        if start is None:
+            self._broken(chunk, found, "no HTTP start line")
+            return False
+        message.at = end.end()
+        self._state = self._framing(head, start["status"])
+        if self._state is _State.HEAD:
+            self._complete(chunk, found)
+        return True
+
+    def _framing(self, head: bytes, status: bytes | None) -> _State:
+        """What follows the head; HEAD when the message has no body."""
+        if status is not None and (status[:1] == b"1" or status in (b"204", b"304")):
+            return _State.HEAD
+        if _CHUNKED.search(head):
+            return _State.CHUNK_SIZE
+        if length := _LENGTH.search(head):
+            self._remaining = int(length[1])
+            return _State.BODY if self._remaining else _State.HEAD
+        return _State.HEAD if status is None else _State.UNTIL_CLOSE
+
+    def _body(self, chunk: Chunk, found: list[RawDocument | StreamProblem]) -> bool:
+        message = self._message
+        size = min(self._remaining, len(message.buffer) - message.at)
+        message.at += size
+        self._remaining -= size
+        if self._remaining:
+            return False
+        if self._state is _State.CHUNK_DATA:
+            self._state = _State.CHUNK_SIZE
+        else:
+            self._complete(chunk, found)
+        return True
+
+    def _chunk_size(self, chunk: Chunk, found: list[RawDocument | StreamProblem]) -> bool:
+        message = self._message
+        line_end = message.buffer.find(b"\n", message.at)
+        if line_end < 0:
+            if len(message.buffer) - message.at > MAX_HTTP_HEAD:
+                self._broken(chunk, found, "HTTP chunk without a size")
+            return False
+        size = _CHUNK_SIZE.match(message.buffer, message.at)
+        if size is None:
+            self._broken(chunk, found, "HTTP chunk without a size")
+            return False
+        message.at = size.end()
+        length = int(size[1], 16)
+        # The CR LF behind a chunk's data is taken with it.
+        self._remaining = length + 2
+        self._state = _State.CHUNK_DATA if length else _State.TRAILER
+        return True
+
+    def _trailer(self, chunk: Chunk, found: list[RawDocument | StreamProblem]) -> bool:
+        message = self._message
+        line_end = message.buffer.find(b"\n", message.at)
+        if line_end < 0:
+            if len(message.buffer) - message.at > MAX_HTTP_HEAD:
+                self._broken(chunk, found, "HTTP trailer without an end")
+            return False
+        last = not message.buffer[message.at : line_end].strip()
+        message.at = line_end + 1
+        if last:
+            self._complete(chunk, found)
+        return True
+
+    def _complete(self, chunk: Chunk, found: list[RawDocument | StreamProblem]) -> None:
+        found += self._message.take(self._message.at, chunk.time, "http")
+        self._state = _State.HEAD
+
+    def _broken(self, chunk: Chunk, found: list[RawDocument | StreamProblem], text: str) -> None:
+        found.append(self._message.problem("undecoded_frame", chunk.number, chunk.time, text))
+        self._lose()

@@ -1,0 +1,287 @@
+"""TCP connections: which segment belongs to which, when one begins and ends, and its bytes in order.
+
+A connection is the ordered pair of its endpoints plus its SYN instance: a SYN with another initial sequence number
+begins a new one on the same ports.  Everything that TCP does to bytes on their way (loss, repetition, reordering,
+overlap, probes) is settled here or in ``direction``; above, a connection is
+
+    Opened  (Chunk | Gap)*  Closed
+
+where Closed comes once: after both FINs were reached, a reset, a newer connection on the same ports, idleness, or the
+end of the capture.  Packets that come later count in ``Connection`` but change no stream.  Sources: RFC 9293, 7323.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from dissector.limits import MAX_EVIDENCE
+from dissector.model import (
+    ACK,
+    FIN,
+    RST,
+    SYN,
+    Chunk,
+    Closed,
+    Connection,
+    Gap,
+    IcmpError,
+    Mark,
+    Opened,
+    Packet,
+    Segment,
+    Side,
+    SideFacts,
+    StreamEvent,
+)
+from dissector.stream.direction import Direction
+from dissector.stream.flows import Flow, FlowTable
+
+#: Farther from the stream than this (bytes), a reset or a late segment belongs to something else.
+_NEAR = 1 << 24
+#: A SYN captured behind the first segments of its connection comes within this time (ns).
+_SHUFFLED = 1_000_000_000
+#: The same SYN captured twice; a real second try takes a second, or at least has another IP id.
+_TWICE = 50_000_000
+
+
+Report = tuple[Flow, StreamEvent]
+
+
+class Connections:
+    """All TCP connections of a capture: segments in, events of their flows out."""
+
+    def __init__(self) -> None:
+        self._table = FlowTable()
+        self._find = self._table.find
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def feed(self, segment: Segment) -> Iterable[Report]:
+        """Takes one segment; the events that it caused, of its own flow or of one that it displaced."""
+        entry = self._find(segment[2:6])
+        if entry is None:
+            return self._begin(segment)
+        flow, index = entry
+        if flow.ignored:
+            self._table.ignore(flow)
+            return self._begin(segment)
+        if segment.flags & SYN:
+            return self._synchronise(flow, index, segment)
+        if flow.over:
+            return self._late(flow, index, segment)
+        return self._established(flow, index, segment)
+
+    def feed_icmp(self, error: IcmpError) -> Flow | None:
+        """Attaches an ICMP error to the connection whose packet it quotes; None when there is none."""
+        entry = self._find((error.src, error.sport, error.dst, error.dport))
+        if entry is None or entry[0].ignored:
+            return None
+        connection = entry[0].connection
+        if len(connection.icmp) < MAX_EVIDENCE:
+            connection.icmp.append(error)
+        return entry[0]
+
+    def is_foreign(self, packet: Packet) -> bool:
+        """True for a packet that needs no parsing: it continues a connection that the session ignores."""
+        return self._table.is_foreign(packet)
+
+    def finish(self) -> Iterable[Report]:
+        """The capture is over: what waits is delivered, and every connection that is open is Closed as it is."""
+        ended = [(flow, self._end(flow)) for flow in self._table.unfinished()]
+        for flow, _ in ended:
+            self._table.remove(flow)
+        return chain.from_iterable(_reports(flow, events) for flow, events in ended)
+
+    # --- beginnings --------------------------------------------------------------------------------------------------
+
+    def _begin(self, segment: Segment) -> Iterable[Report]:
+        """First segment of a connection that is not in the table."""
+        flags = segment.flags
+        is_syn, is_ack = bool(flags & SYN), bool(flags & ACK)
+        if self._table.ignores(segment, is_start=is_syn):
+            return ()
+        stale = [_reports(old, self._end(old)) for old in self._table.stale(segment.time) if not old.over]
+        # Without a SYN the lower port is most likely the one that listens.
+        from_client = not is_ack if is_syn else segment.sport >= segment.dport
+        flow, index = self._table.add(segment, from_client=from_client, mid_stream=not is_syn)
+        opened = (flow, Opened(segment.number, segment.time))
+        first = self._synchronise if is_syn else self._established
+        return chain(*stale, (opened,), first(flow, index, segment))
+
+    def _synchronise(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
+        """A SYN or SYN+ACK: of this connection, again or for the first time, or of the next one."""
+        sender, connection = flow.directions[index], flow.connection
+        is_answer = bool(segment.flags & ACK)
+        repeated = sender.syn == segment.seq
+        if not repeated and not self._belongs(flow, index, segment):
+            out = [] if flow.over else self._end(flow)
+            self._table.remove(flow)
+            return chain(_reports(flow, out), self._begin(segment))
+        mark = _note(connection, sender.facts, segment)
+        marks = connection.syn_acks if is_answer else connection.syns
+        if len(marks) < MAX_EVIDENCE and not _captured_twice(marks, mark):
+            marks.append(mark)
+        if repeated or flow.over:
+            return ()
+        sender.syn = segment.seq
+        if sender.next == 0:
+            sender.begin(segment.seq + 1, anchored=True)
+        if connection.mid_stream:
+            connection.mid_stream = False
+            if (sender.side is Side.SERVER) != is_answer:
+                flow.swap()
+        events: list[StreamEvent] = []
+        if is_answer:
+            self._acknowledge(flow, index, segment, events)
+        if segment.length:
+            self._table.talks(flow)
+            behind = segment._replace(seq=(segment.seq + 1) & 0xFFFF_FFFF)
+            sender.receive(behind, mark, flow.directions[1 - index], events)
+        return _reports(flow, events)
+
+    @staticmethod
+    def _belongs(flow: Flow, index: int, segment: Segment) -> bool:
+        """True when a SYN or SYN+ACK that was not seen before is part of this connection."""
+        sender, other = flow.directions[index], flow.directions[1 - index]
+        if segment.flags & ACK and other.syn is not None and (segment.ack - other.syn) & 0xFFFF_FFFF == 1:
+            return sender.syn is None or sender.next == 0
+        if flow.over or sender.syn is not None:
+            return False
+        if not flow.connection.packets:
+            return True
+        # Captured in the wrong order: its connection is just a moment old and begins where the SYN says.
+        begins_here = not sender.known or (sender.expect - sender.next - segment.seq) & 0xFFFF_FFFF == 1
+        return begins_here and segment.time - flow.connection.start < _SHUFFLED
+
+    # --- the way of a segment ----------------------------------------------------------------------------------------
+
+    def _established(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
+        """A segment without SYN of an open connection."""
+        connection = flow.connection
+        sender, other = flow.directions[index], flow.directions[1 - index]
+        flags, window, before = segment.flags, segment.window, connection.end
+        mark = _note(connection, sender.facts, segment)
+        out: list[StreamEvent] = []
+        if flags & RST:
+            return _reports(flow, self._reset(flow, sender, segment, mark, before))
+        if flags & ACK:
+            self._acknowledge(flow, index, segment, out)
+        sender.window = window
+        if not window and len(sender.facts.zero_windows) < MAX_EVIDENCE:
+            sender.facts.zero_windows.append(mark)
+        if segment.length:
+            if not connection.bytes:
+                self._table.talks(flow)
+            sender.receive(segment, mark, other, out)
+        if flags & FIN:
+            _end_mark(connection, sender.facts, mark, before, "fin")
+            sender.finish_at(segment.seq + segment.length)
+            flow.ending = True
+        if flow.ending and sender.ended and other.ended:
+            out += self._close(flow, "fin")
+        if len(out) == 1:
+            return ((flow, out[0]),)
+        return _reports(flow, out) if out else ()
+
+    def _acknowledge(self, flow: Flow, index: int, segment: Segment, out: list[StreamEvent]) -> None:
+        """The sender's acknowledgement number, as an offset of the other direction."""
+        sender, other = flow.directions[index], flow.directions[1 - index]
+        ack = segment.ack
+        if not other.known:
+            other.begin(ack, anchored=bool(segment.flags & SYN))
+        if ack == other.expect:
+            acked = other.next
+        else:
+            ahead = other.distance(ack)
+            acked = other.next + ahead
+            if ahead > 0:
+                other.acknowledged(ahead, segment, out)
+                acked = min(acked, max(other.next, other.proven) if other.fin_at is None else other.fin_at)
+        facts = sender.facts
+        if facts.acked is None or acked > facts.acked:
+            facts.acked = max(0, acked)
+
+    def _reset(self, flow: Flow, sender: Direction, segment: Segment, mark: Mark, before: int) -> list[StreamEvent]:
+        facts = sender.facts
+        outside = sender.anchored and abs(sender.distance(segment.seq)) > _NEAR
+        if facts.rst is None or (facts.rst_outside and not outside):
+            _end_mark(flow.connection, facts, mark, before, "rst")
+            facts.rst_outside = outside
+        if outside:
+            return []
+        return self._close(flow, "rst")
+
+    def _late(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
+        """A segment behind the end: counted, unless it is too far away to be of this connection at all."""
+        sender, connection = flow.directions[index], flow.connection
+        if segment.length and sender.anchored and abs(sender.distance(segment.seq)) > _NEAR:
+            self._table.remove(flow)
+            return self._begin(segment)
+        mark = _note(connection, sender.facts, segment)
+        if segment.flags & RST and sender.facts.rst is None:
+            sender.facts.rst = mark
+        if segment.flags & FIN and sender.facts.fin is None:
+            sender.facts.fin = mark
+        return ()
+
+    def _close(self, flow: Flow, how: str) -> list[StreamEvent]:
+        flow.connection.closed = how
+        self._table.close(flow)
+        return self._end(flow)
+
+    @staticmethod
+    def _end(flow: Flow) -> list[StreamEvent]:
+        """What is still to be delivered of a flow that ends now, and Closed."""
+        flow.over = True
+        if flow.ignored:
+            return []
+        connection = flow.connection
+        number, time = connection.last_packet, connection.end
+        out: list[StreamEvent] = []
+        for direction in flow.directions:
+            direction.flush(number, time, out)
+        out.append(Closed(connection.closed, number, time))
+        return out
+
+
+def _note(connection: Connection, facts: SideFacts, segment: Segment) -> Mark:
+    """Counts a packet."""
+    time, ttl = segment.time, segment.ttl
+    mark = Mark(segment.number, time, ttl, segment.ip_id)
+    silence = time - connection.end
+    if silence > connection.silence:
+        connection.silence, connection.silence_end = silence, mark
+    connection.packets += 1
+    connection.end, connection.last_packet = time, mark.number
+    facts.packets += 1
+    facts.last = mark
+    if facts.first_seq is None:
+        facts.first_seq, facts.ttl = segment.seq, ttl
+    return mark
+
+
+def _end_mark(connection: Connection, facts: SideFacts, mark: Mark, before: int, which: str) -> None:
+    """The first FIN or reset of a side, and how long nothing had come before the first of both sides."""
+    if connection.idle_before_end is None:
+        connection.idle_before_end = mark.time - before
+    if which == "rst" or facts.fin is None:
+        setattr(facts, which, mark)
+
+
+def _captured_twice(marks: list[Mark], mark: Mark) -> bool:
+    last = marks[-1] if marks else None
+    return last is not None and mark.time - last.time <= _TWICE and mark.ip_id == last.ip_id
+
+
+def _reports(flow: Flow, events: Iterable[StreamEvent]) -> Iterator[Report]:
+    """Events with their flow, lazily: whoever handles one of them may swap the flow's sides for the others."""
+    swaps = flow.swaps
+    for event in events:
+        if flow.swaps != swaps and isinstance(event, (Chunk, Gap)):
+            event = event._replace(side=event.side.other)
+        yield flow, event
+
+
+__all__ = ["Closed", "Connections", "Flow", "Opened", "Report", "StreamEvent"]

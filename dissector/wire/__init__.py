@@ -1,0 +1,1 @@
+"""What bytes mean: no state, no I/O."""

@@ -1,0 +1,382 @@
+"""The documents of the command connection: one whole document in, what it says out (PROTOCOL.md section 2).
+
+Nothing here raises for any bytes: a document that can not be read has the form ``broken`` and a reason.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+from xml.sax import SAXException, SAXParseException
+from xml.sax.handler import ContentHandler
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.sax import make_parser
+
+from dissector.limits import MAX_DOCUMENT, MAX_XML_DEPTH
+from dissector.wire.http import split_http
+
+if TYPE_CHECKING:
+    from xml.sax.xmlreader import AttributesImpl
+
+Attributes = tuple[tuple[str, str], ...]
+
+#: Typed commands that the engine knows by a shorter word.
+SHORTHANDS = {"s": "show_state"}
+START_TASK = "remote_scheduler.start_remote_task"
+CLOSE_TASK = "remote_scheduler.remote_task.close"
+KILL_TASK = "remote_scheduler.remote_task.kill"
+
+_PROLOG = '<?xml version="1.0" encoding="ISO-8859-1"?>\n'
+_WORD = re.compile(r"[A-Za-z_][\w.\-]*", re.ASCII)
+_NUMBER = re.compile(r"\s*([+-]?\d{1,19})\s*", re.ASCII)
+_SPECIAL = re.compile(r'[&<>"\t\n\r]|[^\x20-\x7e]')
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
+
+
+# --- XML from unknown senders --------------------------------------------------------------------------------------
+
+
+class Events(ContentHandler):
+    """Base of what reads XML, for deriving ``start``, ``text`` and ``end``.  ``depth`` is 1 inside the root element.
+
+    Events and not a tree, because a tree takes thirty times the memory of its document.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depth = 0
+
+    def start(self, name: str, attributes: Attributes) -> None:
+        """A start tag; attributes in the order of the document."""
+
+    def text(self, content: str) -> None:
+        """A piece of text; one text may come in several."""
+
+    def end(self, name: str) -> None:
+        """An end tag; ``depth`` still counts the element."""
+
+    def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802  SAX's own name
+        self.depth += 1
+        if self.depth > MAX_XML_DEPTH:
+            raise SAXException(f"elements nested deeper than {MAX_XML_DEPTH}")
+        self.start(name, tuple(attrs.items()))
+
+    def endElement(self, name: str) -> None:  # noqa: N802  SAX's own name
+        self.end(name)
+        self.depth -= 1
+
+    def characters(self, content: str) -> None:
+        self.text(content)
+
+
+def read_xml(text: str, events: Events) -> str | None:
+    """Sends the document's events; None, or why the document is broken (events up to there were sent).
+
+    Text in, so that the prolog's encoding does not count: documents are ISO-8859-1 whatever it says.  A DTD is refused,
+    and with it every entity of the document's own.
+    """
+    if len(text) > MAX_DOCUMENT:
+        return f"longer than {MAX_DOCUMENT} characters"
+    parser = make_parser()
+    parser.forbid_dtd = True
+    parser.setContentHandler(events)
+    try:
+        parser.feed(text)
+        parser.close()
+    except SAXParseException as error:
+        return f"{error.getMessage()} (line {error.getLineNumber()}, column {error.getColumnNumber()})"
+    except SAXException as error:
+        return error.getMessage()
+    except DefusedXmlException:
+        return "a DTD, which is refused"
+    except ValueError as error:
+        return f"no XML characters: {error}"
+    return None
+
+
+# --- documents -----------------------------------------------------------------------------------------------------
+
+
+class XmlError(NamedTuple):
+    """An ``ERROR`` element; absent attributes are empty."""
+
+    code: str
+    text: str
+    class_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """``text`` is the document without terminators.  ``form`` is xml, shorthand or broken.
+
+    ``element`` with its ``attributes`` is a command's root element or the first element inside an ``<answer>``; of a
+    broken document what was read before the fault.  ``error`` is the first ``ERROR`` element, ``reason`` why the
+    document is broken, or what the engine would refuse in a typed command.
+    """
+
+    text: str
+    form: str
+    element: str | None = None
+    attributes: Attributes = ()
+    error: XmlError | None = None
+    reason: str | None = None
+
+    def get(self, name: str) -> str | None:
+        """Value of an attribute of ``element``."""
+        return next((value for key, value in self.attributes if key == name), None)
+
+
+class _Root(Events):
+    """Keeps the root element."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.element: str | None = None
+        self.attributes: Attributes = ()
+
+    def start(self, name: str, attributes: Attributes) -> None:
+        if self.depth == 1:
+            self.element, self.attributes = name, attributes
+
+
+class _Answer(_Root):
+    """Keeps the first element inside ``<answer>``, else the answer, else the root; and the first error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: XmlError | None = None
+        self._answer_depth = 0
+        self._found = False
+
+    def start(self, name: str, attributes: Attributes) -> None:
+        super().start(name, attributes)
+        if self._answer_depth and not self._found:
+            self._found = True
+            self.element, self.attributes = name, attributes
+        elif name == "answer" and self.depth <= 2 and not self._answer_depth:
+            self._answer_depth = self.depth
+            self.element, self.attributes = name, attributes
+        if name == "ERROR" and self.error is None:
+            values = dict(attributes)
+            self.error = XmlError(values.get("code", ""), values.get("text", ""), values.get("class", ""))
+
+
+def parse_command(data: bytes) -> Document:
+    """What a client sent: XML, or a typed command."""
+    text = _text(data)
+    if not text.lstrip().startswith("<"):
+        return _shorthand(text)
+    events = _Root()
+    reason = read_xml(text.lstrip(), events)
+    return Document(text, "broken" if reason else "xml", events.element, events.attributes, None, reason)
+
+
+def parse_answer(data: bytes) -> Document:
+    """What a server sent."""
+    text = _text(data)
+    events = _Answer()
+    reason = read_xml(text.lstrip(), events)
+    return Document(text, "broken" if reason else "xml", events.element, events.attributes, events.error, reason)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("iso-8859-1").rstrip("\0\r\n")
+
+
+def _shorthand(text: str) -> Document:
+    """A typed command is what the engine puts between ``<`` and ``/>`` to get its XML."""
+    word = _WORD.match(text.lstrip())
+    if word is None:
+        return Document(text, "broken", reason="neither XML nor a command" if text.strip() else "empty")
+    events = _Root()
+    reason = read_xml(f"<{text.strip()}/>", events)
+    return Document(text, "shorthand", SHORTHANDS.get(word[0], word[0]), events.attributes, None, reason)
+
+
+# --- HTTP ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HttpMessage:
+    """A request (``method`` and ``path``) or a response (``status``).
+
+    ``element`` names it: ``POST /jobscheduler/engine/command``, ``HTTP 200``.  ``text`` is the head and, where the body
+    is text, the decoded body.  ``document`` is there when the body is XML (the classic agent's commands), ``json`` when
+    it is a JSON object (the Universal Agent's), with its ``$TYPE`` in ``json_type``.
+    """
+
+    text: str
+    element: str
+    method: str | None
+    path: str | None
+    status: int | None
+    headers: Attributes
+    body: bytes
+    document: Document | None = None
+    json: dict[str, Any] | None = field(default=None, hash=False)
+    reason: str | None = None
+
+    @property
+    def form(self) -> str:
+        return "http"
+
+    @property
+    def json_type(self) -> str | None:
+        value = (self.json or {}).get("$TYPE")
+        return value if isinstance(value, str) else None
+
+    @property
+    def error(self) -> XmlError | None:
+        return self.document.error if self.document else None
+
+    def get(self, name: str) -> str | None:
+        """Value of an attribute of the XML body's element."""
+        return self.document.get(name) if self.document else None
+
+
+def parse_http(data: bytes, is_request: bool) -> HttpMessage:
+    """One whole HTTP message, of the client (``is_request``) or of the server."""
+    parts = split_http(data)
+    first, _, rest = parts.start_line.partition(" ")
+    path = rest.partition(" ")[0]
+    is_xml = parts.body.lstrip().startswith(b"<") and "html" not in (parts.header("Content-Type") or "").lower()
+    document = (parse_command if is_request else parse_answer)(parts.body) if is_xml else None
+    return HttpMessage(
+        text=parts.text,
+        element=f"{first} {path}".rstrip() if is_request else f"HTTP {path}".rstrip(),
+        method=first if is_request else None,
+        path=path if is_request else None,
+        status=None if is_request else number(path),
+        headers=parts.headers,
+        body=parts.body,
+        document=document,
+        json=parts.json_object,
+        reason=parts.reason or (document.reason if document else None),
+    )
+
+
+# --- the commands of a remote task ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartTask:
+    """``kind`` is "process" for a shell job and None for an API job; later releases send the Java settings."""
+
+    tcp_port: int
+    kind: str | None = None
+    java_options: str | None = None
+    java_classpath: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStarted:
+    """Answer to a start: ``process_id`` has up to 64 bits, ``pid`` is there for API jobs only."""
+
+    process_id: int
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CloseTask:
+    process_id: int
+    kill: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KillTask:
+    process_id: int
+    signal: str | None = None
+
+
+def start_task(document: Document) -> StartTask | None:
+    """The start command; None for another one, or when its port is none."""
+    port = number(document.get("tcp_port"))
+    if document.element != START_TASK or port is None or not 0 < port < 65_536:
+        return None
+    return StartTask(port, document.get("kind"), document.get("java_options"), document.get("java_classpath"))
+
+
+def process_started(document: Document) -> ProcessStarted | None:
+    """The answer to a start command that was obeyed."""
+    process_id = number(document.get("process_id"))
+    if document.element != "process" or process_id is None:
+        return None
+    return ProcessStarted(process_id, number(document.get("pid")))
+
+
+def close_task(document: Document) -> CloseTask | None:
+    """The close command; the engine reads 1, true and yes as a wish to kill."""
+    process_id = number(document.get("process_id"))
+    if document.element != CLOSE_TASK or process_id is None:
+        return None
+    return CloseTask(process_id, (document.get("kill") or "").strip().lower() in ("1", "true", "yes"))
+
+
+def kill_task(document: Document) -> KillTask | None:
+    process_id = number(document.get("process_id"))
+    if document.element != KILL_TASK or process_id is None:
+        return None
+    return KillTask(process_id, document.get("signal"))
+
+
+def number(text: str | None) -> int | None:
+    """A decimal number of up to 19 digits; None for anything else."""
+    match = _NUMBER.fullmatch(text) if text is not None else None
+    return int(match[1]) if match else None
+
+
+# --- the engine's own bytes ----------------------------------------------------------------------------------------
+
+
+def encode_start(command: StartTask) -> bytes:
+    """The start command as the engine sends it."""
+    attributes: list[tuple[str, object]] = [("tcp_port", command.tcp_port)]
+    for name in ("kind", "java_options", "java_classpath"):
+        value = getattr(command, name)
+        if value is not None:
+            attributes.append((name, value))
+    return (_PROLOG + _element(START_TASK, attributes)).encode("iso-8859-1")
+
+
+def encode_close(command: CloseTask) -> bytes:
+    """The close command: without prolog, with single quotes."""
+    kill = " kill='yes'" if command.kill else ""
+    return f"<{CLOSE_TASK} process_id='{command.process_id}'{kill}/>".encode("iso-8859-1")
+
+
+def encode_process_answer(started: ProcessStarted, time: str) -> bytes:
+    """The answer to a start, with LF and NUL; ``time`` is ``2026-11-22 04:06:13.943``."""
+    attributes: list[tuple[str, object]] = [("process_id", started.process_id)]
+    if started.pid is not None:
+        attributes.append(("pid", started.pid))
+    return _answer(time, _element("process", attributes)) + b"\n\0"
+
+
+def encode_ok(time: str) -> bytes:
+    """The answer to close: NUL without LF."""
+    return _answer(time, "<ok/>") + b"\0"
+
+
+def encode_error(error: XmlError, time: str) -> bytes:
+    """An answer with an error; the element itself tells the time in whole seconds."""
+    attributes: list[tuple[str, object]] = [("time", time.partition(".")[0])]
+    if error.class_name:
+        attributes.append(("class", error.class_name))
+    attributes += [("code", error.code), ("text", error.text)]
+    return _answer(time, _element("ERROR", attributes)) + b"\n\0"
+
+
+def _answer(time: str, content: str) -> bytes:
+    return f'{_PROLOG}<spooler><answer time="{_escaped(time)}">{content}</answer></spooler>'.encode("iso-8859-1")
+
+
+def _element(name: str, attributes: list[tuple[str, object]]) -> str:
+    pairs = [f' {key}="{_escaped(str(value))}"' for key, value in attributes]
+    return f"<{name}{''.join(pairs)}/>"
+
+
+def _escaped(value: str) -> str:
+    """An attribute's value; what is not printable ASCII is written as its number, as the engine does."""
+    return _SPECIAL.sub(lambda match: _ENTITIES.get(match[0]) or f"&#{ord(match[0])};", value)

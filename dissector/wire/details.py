@@ -1,0 +1,210 @@
+"""What is inside the strings of a callback connection: construct's parameters, scripts, environments, results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dissector.wire.control import Attributes, Events, number, read_xml
+from dissector.wire.messages import SafeArray, Variant
+
+Pairs = tuple[tuple[str, str], ...]
+
+_MONITOR = "monitor."
+
+
+class SourcePart(NamedTuple):
+    """A piece of a job's script; ``linenr`` is its first line in the configuration file, when told."""
+
+    linenr: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """One group of ``monitor.`` parameters, names without that prefix."""
+
+    pairs: Pairs
+
+    def get(self, name: str) -> str | None:
+        return _get(self.pairs, name)
+
+
+@dataclass(frozen=True, slots=True)
+class ConstructParameters:
+    """All parameters of call ``construct`` in order, and those that tell what is to run, read."""
+
+    pairs: Pairs
+    language: str | None
+    job: str | None
+    task_id: str | None
+    script: tuple[SourcePart, ...]
+    environment: Pairs
+    monitors: tuple[Monitor, ...]
+
+    def get(self, name: str) -> str | None:
+        return _get(self.pairs, name)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessResult:
+    """Result of a shell job's step: ``success`` is its ``spooler_process_result``."""
+
+    exit_code: int | None
+    signal: str | None
+    state_text: str | None
+    params: Pairs
+    success: bool | None = None
+
+
+def construct_parameters(variants: Iterable[Variant | str]) -> ConstructParameters:
+    """Reads the ``key=value`` strings of call ``construct``: its arguments, or the elements of the array among them.
+
+    EMPTY and other kinds of elements are skipped.  ``monitor.language`` begins the next monitor, as in the engine.
+    """
+    pairs = tuple(_pair(text) for text in _strings(variants) if text)
+    first = dict(reversed(pairs))
+    return ConstructParameters(
+        pairs=pairs,
+        language=first.get("language"),
+        job=first.get("job"),
+        task_id=first.get("task_id"),
+        script=script_source(first["script"]) if "script" in first else (),
+        environment=variable_set(first["environment"]) if "environment" in first else (),
+        monitors=_monitors(pairs),
+    )
+
+
+def _strings(variants: Iterable[Variant | str]) -> Iterator[str]:
+    for element in variants:
+        value = element.value if isinstance(element, Variant) else element
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, SafeArray) and not isinstance(value.elements, bytes):
+            yield from _strings(value.elements)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, value
+
+
+def _get(pairs: Pairs, name: str) -> str | None:
+    return next((value for key, value in pairs if key == name), None)
+
+
+def _monitors(pairs: Pairs) -> tuple[Monitor, ...]:
+    groups: list[list[tuple[str, str]]] = []
+    for name, value in pairs:
+        if not name.startswith(_MONITOR):
+            continue
+        if not groups or name == "monitor.language":
+            groups.append([])
+        groups[-1].append((name.removeprefix(_MONITOR), value))
+    return tuple(Monitor(tuple(group)) for group in groups)
+
+
+class _Source(Events):
+    """Texts of ``<source_part>``, and text that stands outside of any."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[SourcePart] = []
+        self._linenr: int | None = None
+        self._pieces: list[str] = []
+
+    def start(self, name: str, attributes: Attributes) -> None:
+        self._flush(keep_blank=False)
+        if name == "source_part":
+            self._linenr = number(dict(attributes).get("linenr"))
+
+    def text(self, content: str) -> None:
+        self._pieces.append(content)
+
+    def end(self, name: str) -> None:
+        self._flush(keep_blank=name == "source_part")
+        self._linenr = None
+
+    def _flush(self, keep_blank: bool) -> None:
+        text = "".join(self._pieces)
+        self._pieces.clear()
+        if keep_blank or text.strip():
+            self.parts.append(SourcePart(self._linenr, text))
+
+
+def script_source(xml: str) -> tuple[SourcePart, ...]:
+    """Parts of ``<source><source_part linenr="1">...``; text that is no XML is one part without a line number."""
+    events = _Source()
+    if read_xml(xml.lstrip(), events) is not None:
+        return (SourcePart(None, xml),) if xml.strip() else ()
+    return tuple(events.parts)
+
+
+class _Variables(Events):
+    """Names and values of all ``<variable>`` and ``<param>`` elements, and the root element."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root: str | None = None
+        self.root_attributes: dict[str, str] = {}
+        self.pairs: list[tuple[str, str]] = []
+        self._name: str | None = None
+        self._pieces: list[str] = []
+
+    def start(self, name: str, attributes: Attributes) -> None:
+        values = dict(attributes)
+        if self.depth == 1:
+            self.root, self.root_attributes = name, values
+        if name not in ("variable", "param") or "name" not in values:
+            return
+        value = values.get("value") or _from_hex(values.get("hex_value"))
+        if value is None and "value" not in values:
+            self._name = values["name"]
+            self._pieces.clear()
+        else:
+            self.pairs.append((values["name"], value or ""))
+
+    def text(self, content: str) -> None:
+        if self._name is not None:
+            self._pieces.append(content)
+
+    def end(self, name: str) -> None:
+        if self._name is not None and name in ("variable", "param"):
+            self.pairs.append((self._name, "".join(self._pieces)))
+            self._name = None
+
+
+def _from_hex(text: str | None) -> str | None:
+    """A value with characters that XML has not is sent as ``hex_value``, the hex digits of its ISO-8859-1 bytes."""
+    try:
+        return bytes.fromhex(text).decode("iso-8859-1") if text is not None else None
+    except ValueError:
+        return None
+
+
+def variable_set(xml: str) -> Pairs:
+    """Names and values of ``<sos.spooler.variable_set>`` and the like; of broken XML those before the fault."""
+    events = _Variables()
+    read_xml(xml.lstrip(), events)
+    return tuple(events.pairs)
+
+
+def environment(xml: str) -> Pairs:
+    """Names and values of ``<environment><variable name value/>`` (a variable set in Universal Agents)."""
+    return variable_set(xml)
+
+
+def process_result(xml: str) -> ProcessResult | None:
+    """The BSTR that a shell job's ``step`` returns; None when it is none."""
+    events = _Variables()
+    if read_xml(xml.lstrip(), events) is not None or events.root != "process.result":
+        return None
+    values = events.root_attributes
+    return ProcessResult(
+        exit_code=number(values.get("exit_code")),
+        signal=values.get("signal"),
+        state_text=values.get("state_text"),
+        params=tuple(events.pairs),
+        success={"true": True, "false": False}.get(values.get("spooler_process_result", "")),
+    )

@@ -1,0 +1,48 @@
+"""What tests of the whole program share: the recordings and the command itself, run in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+#: One object as ``--format json`` prints it.
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def captures() -> Path:
+    """The folder of recordings."""
+    return Path(__file__).resolve().parent.parent / "captures"
+
+
+@pytest.fixture(scope="session")
+def jstrace() -> Callable[..., Result]:
+    """The command: ``jstrace("read", path, ...)`` gives exit code, standard output and standard error."""
+    from dissector.cli import main
+
+    def run(*arguments: object) -> Result:
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trace(jstrace: Callable[..., Result]) -> Callable[..., Json]:
+    """``trace(path, ...)``: what ``jstrace read path ... --format json --messages`` prints, read back."""
+
+    def read(*arguments: object) -> Json:
+        result = jstrace("read", *arguments, "--format", "json", "--messages")
+        assert result.exit_code == 0, result.stderr
+        document: Json = json.loads(result.stdout)
+        assert document["schema"] == "jstrace/1"
+        return document
+
+    return read

@@ -1,0 +1,166 @@
+"""The house plan, read off the imports: floors point down only, and each big library stays in its room."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent / "dissector"
+
+#: Room -> the rooms that it may see besides itself.
+GROUND = {"errors", "limits", "model"}
+WIRE_ONLY = GROUND | {"wire"}
+CORE = WIRE_ONLY | {"stream"}
+SIGHT: dict[str, set[str]] = {
+    "errors": set(),
+    "limits": set(),
+    "model": {"limits", "errors"},
+    "wire": GROUND,
+    "stream": GROUND,
+    "session": CORE,
+    "codegen": WIRE_ONLY,
+    "sources": GROUND | {"stream"},
+    "render": WIRE_ONLY,
+    "cli": CORE | {"session", "sources", "render"},
+    "__init__": set(),
+    "__main__": {"cli"},
+}
+
+#: Library -> the only places that may import it.
+FENCES: dict[str, tuple[str, ...]] = {
+    "construct": ("wire/grammar.py", "wire/decode.py", "codegen/ir.py"),
+    "scapy": ("sources/",),
+    "rich": ("render/",),
+    "textual": ("render/",),
+    "click": ("cli.py",),
+    "pyshark": (),
+    "defusedxml": ("wire/control.py",),
+}
+
+#: What does I/O, reads a clock or starts something has no place below ``sources`` and ``render``.
+NO_IO_ROOMS = {"errors", "limits", "model", "wire", "stream", "session"}
+IO_MODULES = {
+    "asyncio",
+    "logging",
+    "os",
+    "pathlib",
+    "random",
+    "select",
+    "socket",
+    "subprocess",
+    "sys",
+    "threading",
+    "time",
+}
+
+MAX_LINES = 400
+GENERATED = {"wire/_decoder.py"}
+
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+class Import(NamedTuple):
+    place: str
+    line: int
+    target: str
+
+    @property
+    def room(self) -> str:
+        return room_of(self.place)
+
+
+def room_of(place: str) -> str:
+    """``wire/decode.py`` -> ``wire``, ``cli.py`` -> ``cli``."""
+    return place.split("/")[0].removesuffix(".py")
+
+
+def imports(path: Path, root: Path = ROOT) -> Iterator[Import]:
+    """Every import of a module with its absolute dotted target, wherever in the module it stands."""
+    place = path.relative_to(root).as_posix()
+    package = ["dissector", *path.relative_to(root).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(place, node.lineno, alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield Import(place, node.lineno, f"{source}.{alias.name}")
+
+
+def trespasses(found: Import) -> bool:
+    """True for an import of the package itself from a room that must not see it."""
+    parts = found.target.split(".")
+    if parts[0] != "dissector" or len(parts) < 2 or parts[1] not in SIGHT:
+        return False
+    return parts[1] != found.room and parts[1] not in SIGHT[found.room]
+
+
+def climbs_a_fence(found: Import) -> bool:
+    """True for an import of a fenced library outside of its room."""
+    places = FENCES.get(found.target.split(".")[0])
+    return places is not None and not found.place.startswith(places or ("-",))
+
+
+def does_io(found: Import) -> bool:
+    return found.room in NO_IO_ROOMS and found.target.split(".")[0] in IO_MODULES
+
+
+def listing(rule: object) -> list[str]:
+    assert callable(rule)
+    return [f"{i.place}:{i.line} imports {i.target}" for path in MODULES for i in imports(path) if rule(i)]
+
+
+def test_every_module_has_a_room() -> None:
+    assert MODULES
+    assert {room_of(path.relative_to(ROOT).as_posix()) for path in MODULES} <= set(SIGHT)
+
+
+def test_imports_point_down_only() -> None:
+    assert listing(trespasses) == []
+
+
+def test_libraries_stay_behind_their_fences() -> None:
+    assert listing(climbs_a_fence) == []
+
+
+def test_no_input_or_output_below_the_sources() -> None:
+    assert listing(does_io) == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_modules_stay_small(path: Path) -> None:
+    if path.relative_to(ROOT).as_posix() not in GENERATED:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "rule"),
+    [
+        ("wire/a.py", "from dissector.stream.framing import Framer", trespasses),
+        ("wire/a.py", "from ..stream import framing", trespasses),
+        ("stream/a.py", "import dissector.wire.enums", trespasses),
+        ("session/a.py", "def f():\n    from dissector import render", trespasses),
+        ("session/a.py", "from dissector.codegen.ir import Node", trespasses),
+        ("sources/a.py", "from dissector.render import rows", trespasses),
+        ("render/a.py", "from dissector.session.tracer import Tracer", trespasses),
+        ("model.py", "from .wire.messages import Body", trespasses),
+        ("session/a.py", "from scapy.all import IP", climbs_a_fence),
+        ("wire/enums.py", "import construct as c", climbs_a_fence),
+        ("sources/a.py", "import rich.table", climbs_a_fence),
+        ("render/a.py", "import click", climbs_a_fence),
+        ("sources/a.py", "import pyshark", climbs_a_fence),
+        ("session/a.py", "import socket", does_io),
+    ],
+)
+def test_the_rules_see_a_breach(place: str, code: str, rule: object, tmp_path: Path) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(code)
+    assert callable(rule)
+    assert [rule(found) for found in imports(path, tmp_path)] == [True]
