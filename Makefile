@@ -20,7 +20,7 @@ demo: $(VENV)/.installed ## Install into .venv and trace a recorded task: overvi
 	@$(BIN)/jstrace read captures/engine_shell_fail.pcap --task 1
 
 test: lint tools ## Set up everything (tshark included) and run every check and test
-	@$(BIN)/pytest -n auto
+	@$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.installed-dev ## Style, types and generated files
 	@$(BIN)/ruff check .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,9 @@ from dissector import __version__
 from dissector.errors import JstraceError
 
 if TYPE_CHECKING:
-    from dissector.render.views import Event, View
+    from dissector.render.views import View
 
-_BAD_INPUT, _INTERRUPTED, _BROKEN_PIPE = 2, 130, 141
-#: The severities that --fail-on takes, the lighter one first.
-_SEVERITIES = ("warning", "error")
+_PROBLEMS, _BAD_INPUT, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 130, 141
 
 _EXAMPLES = """\b
 Examples:
@@ -103,7 +101,9 @@ def main() -> None:
 )
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
 @click.option(
-    "--fail-on", type=click.Choice(_SEVERITIES), help="Exit with 1 when a problem of this severity or worse is shown."
+    "--fail-on",
+    type=click.Choice(["error", "warning"]),
+    help="Exit with 1 when a problem of this severity or worse is shown.",
 )
 @click.option(
     "--color",
@@ -185,44 +185,34 @@ class _Wanted:
 
 
 def _read(files: tuple[str, ...], wanted: _Wanted) -> None:
-    from dissector.model import Problem
+    from dissector.model import Severity
     from dissector.render.filter import parse
     from dissector.render.progress import Progress
-    from dissector.render.views import Sieve
+    from dissector.render.views import Output
     from dissector.session.tracer import Tracer
     from dissector.sources.capture import CaptureReader
 
-    chosen, view = parse(wanted.filters), wanted.view()
-    sieve = Sieve(wanted.tasks, chosen, view.wants_messages)
+    output = Output(wanted.view(), wanted.tasks, parse(wanted.filters))
     tracer = Tracer(wanted.command_ports, wanted.callback_ports)
-    worst = 0
-
-    def show(events: Iterable[Event]) -> None:
-        nonlocal worst
-        for event in events:
-            for passed in sieve.feed(event):
-                view.add(passed)
-                if isinstance(passed, Problem) and passed.severity.value in _SEVERITIES:
-                    worst = max(worst, 1 + _SEVERITIES.index(passed.severity.value))
-
     interrupted = False
     with Progress(enabled=not wanted.no_progress) as progress:
         reader = CaptureReader(files, progress)
         try:
             for packet in reader:
-                show(tracer.feed(packet))
+                output.add(tracer.feed(packet))
         except KeyboardInterrupt:
             interrupted = True
-    show(tracer.finish())
-    show(reader.warnings)
-    show(sieve.finish())
-    view.close(reader.infos)
+    output.add(tracer.finish())
+    output.add(reader.warnings)
+    output.close(reader.infos)
     for warning in reader.warnings:
         _say(f"warning: {warning.summary}")
+    for number in sorted(set(wanted.tasks) - output.tasks):
+        _say(f"warning: there is no task {number} to show")
     if interrupted:
         sys.exit(_INTERRUPTED)
-    if wanted.fail_on and worst > _SEVERITIES.index(wanted.fail_on):
-        sys.exit(1)
+    if wanted.fail_on and output.has_problem(Severity(wanted.fail_on)):
+        sys.exit(_PROBLEMS)
 
 
 @main.command()

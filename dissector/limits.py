@@ -6,10 +6,10 @@ depends on what is open at the moment and never on what a peer claims.
 
 from __future__ import annotations
 
-#: Longest message that the engine itself accepts (PROTOCOL.md section 3); a larger length header is ``impossible_length``.
+#: Longest message that the engine accepts (PROTOCOL.md section 3); a larger length header is ``impossible_length``.
 MAX_MESSAGE = 1000 * 1024 * 1024
 #: Longest message that is kept in memory and decoded; longer ones are counted, skipped and reported.
-MAX_DECODED_MESSAGE = 64 * 1024 * 1024
+MAX_DECODED_MESSAGE = 16 * 1024 * 1024
 #: Nesting of variants, arrays and reference properties inside one message.
 MAX_VARIANT_DEPTH = 32
 #: Arguments of one invoke or call (the engine's reader refuses more).
@@ -40,6 +40,8 @@ MAX_CLOSED = 16_384
 HALF_OPEN_SECONDS = 300
 #: Seconds without a packet after which a connection without an open task is forgotten.
 IDLE_SECONDS = 3_600
+#: Unanswered or refused command connections that become a task each; later ones (a scan, a flood) are only counted.
+MAX_UNREACHABLE = 1_000
 #: Bytes looked at to tell what a connection carries.
 MAX_SNIFF = 4_096
 #: Objects, learnt dispids and names remembered for one callback connection.

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from dissector.model import Packet
+from dissector.traffic import Packet
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 A, B = "10.1.0.1", "10.1.0.2"

@@ -25,8 +25,11 @@ def jstrace() -> Callable[..., Result]:
     """The command: ``jstrace("read", path, ...)`` gives exit code, standard output and standard error."""
     from dissector.cli import main
 
+    # A terminal of known width, whatever the tests run in.
+    runner = CliRunner(env={"COLUMNS": "140", "LINES": "50", "TERM": "dumb"})
+
     def run(*arguments: object) -> Result:
-        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        result = runner.invoke(main, [str(argument) for argument in arguments])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
@@ -46,3 +49,10 @@ def trace(jstrace: Callable[..., Result]) -> Callable[..., Json]:
         return document
 
     return read
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal that the tests happen to run in must not show in what they compare."""
+    for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)

@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
+from dissector.wire import control
 from dissector.wire import messages as m
 from dissector.wire.decode import encode_frame
 
 #: 2026-11-22 04:00:00 UTC, when every conversation begins.
 EPOCH = 1_795_320_000
+ANSWER_TIME = "2026-11-22 04:00:00.000"
 SECOND = 1_000_000_000
 MICROSECOND = 1_000
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
@@ -53,7 +55,7 @@ class Record(NamedTuple):
 
 def checksum(data: bytes) -> int:
     """The ones' complement sum of IP and TCP."""
-    words = struct.unpack(f">{(len(data) + 1) // 2}H", data + bytes(len(data) % 2))
+    words: tuple[int, ...] = struct.unpack(f">{(len(data) + 1) // 2}H", data + bytes(len(data) % 2))
     total = sum(words)
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
@@ -201,23 +203,22 @@ def dialog(script: TaskScript) -> Iterator[tuple[int, m.Body]]:
     yield 0, m.EmptyAnswer()
 
 
-def start_command(script: TaskScript) -> bytes:
-    kind = "" if script.pid is not None else ' kind="process"'
-    return f'{PROLOG}<remote_scheduler.start_remote_task tcp_port="{script.callback_port}"{kind}/>'.encode("latin-1")
-
-
 def xml_answer(content: str, end: str = "\n") -> bytes:
-    text = f'{PROLOG}<spooler><answer time="2026-11-22 04:00:00.000">{content}</answer></spooler>{end}'
-    return text.encode("latin-1") + b"\0"
+    """An answer with any content, well-formed or not."""
+    text = f'{PROLOG}<spooler><answer time="{ANSWER_TIME}">{content}</answer></spooler>{end}'
+    return text.encode("iso-8859-1") + b"\0"
+
+
+def start_command(script: TaskScript) -> bytes:
+    return control.encode_start(control.StartTask(script.callback_port, None if script.pid else "process"))
 
 
 def started_answer(script: TaskScript) -> bytes:
-    pid = "" if script.pid is None else f' pid="{script.pid}"'
-    return xml_answer(f'<process process_id="{script.process_id}"{pid}/>')
+    return control.encode_process_answer(control.ProcessStarted(script.process_id, script.pid), ANSWER_TIME)
 
 
 def close_command(script: TaskScript) -> bytes:
-    return f"<remote_scheduler.remote_task.close process_id='{script.process_id}'/>".encode("latin-1")
+    return control.encode_close(control.CloseTask(script.process_id))
 
 
 @dataclass
@@ -251,7 +252,7 @@ class Network:
         callback.packet(now, 1, FIN | ACK)
         callback.reset(now + 5 * MICROSECOND, 1)
         command.send(now + 100 * MICROSECOND, 0, close_command(script))
-        command.send(now + 400 * MICROSECOND, 1, xml_answer("<ok/>", end=""))
+        command.send(now + 400 * MICROSECOND, 1, control.encode_ok(ANSWER_TIME))
         command.finish(now + 500 * MICROSECOND, 0)
         return now + 540 * MICROSECOND
 

@@ -261,7 +261,8 @@ def test_a_lost_piece_of_a_long_message(tmp_path: Path, trace: Callable[..., Jso
 
 
 def test_a_start_in_the_middle(tmp_path: Path, trace: Callable[..., Json]) -> None:
-    """The capture begins while the task runs: no message is invented, and what can be decoded is."""
+    """The capture begins while the task runs: no message is invented, what can be decoded is, and a name that was told
+    before the capture began is a right one or none."""
     quiet = trace(CAPTURES / "engine_api_java_ok.pcap")
     segments = read(CAPTURES / "engine_api_java_ok.pcap")
     first = 80
@@ -269,10 +270,15 @@ def test_a_start_in_the_middle(tmp_path: Path, trace: Callable[..., Json]) -> No
     path.write_bytes(in_time_order(segments[first:]))
     document = trace(path)
     later = [message for message in quiet["messages"] if message["packets"][0] > first]
-    sent = {(message["operation"], message["member"], message["bytes"]) for message in later}
-    found = [message for message in document["messages"] if message["kind"] == "request"]
-    assert {(message["operation"], message["member"], message["bytes"]) for message in found} <= sent
-    assert len(document["messages"]) == len(later)
+    found = document["messages"]
+    assert [message["bytes"] for message in found] == [message["bytes"] for message in later]
+    assert [message["direction"] for message in found] == [message["direction"] for message in later]
+    for message, whole in zip(found, later, strict=True):
+        if message["kind"] in ("request", "answer", "error"):
+            assert (message["kind"], message["operation"]) == (whole["kind"], whole["operation"])
+            assert message["member"] in (whole["member"], None)
+            assert message["result"] == whole["result"]
+    assert sum(message["kind"] == "undecoded" for message in found) <= 2
     assert "mid_stream" in codes(document)
 
 

@@ -186,18 +186,17 @@ def object_is_told(frame: Json, found: Json | None) -> bool:
     """The object of a request; where the truth knows no name or class the program may have found one."""
     if frame["class"] != "O":
         return True
-    return (
-        found is not None
-        and found["id"] == frame["object_id"]
-        and frame["object_name"] in (None, found["name"])
-        and (frame["object_class"] or found["class"]) == found["class"]
-    )
+    if found is None or found["id"] != frame["object_id"]:
+        return False
+    right_name: bool = frame["object_name"] in (None, found["name"])
+    right_class: bool = frame["object_class"] in (None, "", found["class"])
+    return right_name and right_class
 
 
 def error_is_told(frame: Json, found: Json | None) -> bool:
     """``E`` answers as sent, a failed hresult as source, eight hex digits and description."""
     if frame["class"] == "E":
-        return found == frame["error"]
+        return bool(found == frame["error"])
     if frame.get("hresult", 0) < 0x8000_0000:
         return found is None
     details = frame.get("excepinfo") or {"source": "", "description": ""}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 import construct as c
 
@@ -46,7 +46,7 @@ class Compare:
     right: Expression
 
 
-Expression = Union[Name, Param, Constant, Compare]
+Expression = Name | Param | Constant | Compare
 
 # --- nodes ---------------------------------------------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Repeating:
-    """``then`` where its ``size`` is exactly what is left and its first eight bytes say ``value``, else ``otherwise``."""
+    """``then`` where ``size`` bytes are all that is left and the first eight say ``value``, else ``otherwise``."""
 
     value: Expression
     size: int
@@ -176,9 +176,7 @@ class Group:
         return tuple(item for item in self.items if isinstance(item, Field))
 
 
-Node = Union[
-    Integer, Boolean, Blob, Text, Nothing, Rest, Recursive, Repeat, Maybe, Choice, Repeating, Group
-]  # fmt: skip
+Node = Integer | Boolean | Blob | Text | Nothing | Rest | Recursive | Repeat | Maybe | Choice | Repeating | Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,14 +256,13 @@ class _Reader:
                 assert isinstance(text, Text)
                 return Text(text.prefix, number=True)
             case g.Counted():
-                return Repeat(expression(sc.count, path), self.node(sc.subcon, f"{path}[]"), sc.at_least)
-            case g.ToEnd():
-                return Repeat(None, self.node(sc.subcon, f"{path}[]"), 0)
+                count = None if sc.count is None else expression(sc.count, path)
+                return Repeat(count, self.node(sc.subcon, f"{path}[]"), sc.at_least)
             case g.Nested():
                 return self.recursive(sc, path)
             case c.IfThenElse() if sc.elsesubcon is c.Pass:
                 return Maybe(expression(sc.condfunc, path), self.node(sc.thensubcon, path))
-            case c.Switch(default=g.Unknown()):
+            case g.Fork():
                 return self.choice(sc, path)
             case g.Repeating():
                 then, otherwise = self.way(sc.then, path), self.way(sc.otherwise, path)
@@ -303,9 +300,7 @@ class _Reader:
             name = target.name or ""
             merged.setdefault((name, self.node(target, _join(path, name))), []).append(code)
         cases = tuple(Case(tuple(codes), name, node) for (name, node), codes in merged.items())
-        if repr(sc.default.code) != repr(sc.keyfunc):
-            raise TypeError(f"{path}: the default tells of another key than the choice's")
-        return Choice(expression(sc.keyfunc, path), cases, sc.default.what)
+        return Choice(expression(sc.keyfunc, path), cases, sc.what)
 
     def way(self, target: Any, path: str) -> Case:
         return Case((), target.name, self.node(target, _join(path, target.name)))

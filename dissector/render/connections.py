@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dissector.model import Connection, Mark, Message, Outcome, Role, Side, Task, address_text
+from dissector.model import Connection, Mark, Message, Outcome, Role, Task, address_text
 from dissector.render.steps import Lane, Step
 from dissector.render.words import Said
+from dissector.traffic import Side
+from dissector.wire.control import CLOSE_TASK
+
+#: Where arrows of the end that opened a connection begin and end.
+Lanes = tuple[Lane, Lane]
 
 #: A client that ends a task this long after its start without a callback gave up waiting (60 s, Z-REMOTE-118).
 _GIVE_UP_SECONDS = 55
@@ -39,20 +44,23 @@ def is_open_at(connections: Sequence[Connection], time: int) -> bool:
 
 
 def _command(connection: Connection, messages: Sequence[Message], verbose: bool) -> Iterator[Step]:
+    lanes = (Lane.CLIENT, Lane.REMOTE)
     if not connection.established:
-        yield from _unanswered(connection, Lane.CLIENT, Lane.REMOTE, verbose)
+        yield from _unanswered(connection, lanes, verbose)
         return
     if verbose:
-        yield _opened(connection, Lane.CLIENT, Lane.REMOTE, "command connection", "")
+        yield _opened(connection, lanes, "command connection", "")
     commands = [message for message in messages if message.kind == "command"]
-    answered = bool(commands) and commands[-1].answered_by is not None
-    if verbose or not answered:
-        yield from _ended(connection, "command", ("client", "remote"), answered)
+    closed = bool(commands) and commands[-1].operation == CLOSE_TASK and commands[-1].answered_by is not None
+    yield from _sent_again(connection, lanes, verbose)
+    if verbose or not closed:
+        yield from _ended(connection, "command", ("client", "remote"), closed)
 
 
 def _callback(task: Task, connection: Connection, messages: Sequence[Message], verbose: bool) -> Iterator[Step]:
+    lanes = (Lane.PROCESS, Lane.CLIENT)
     if not connection.established:
-        yield from _unanswered(connection, Lane.PROCESS, Lane.CLIENT, verbose)
+        yield from _unanswered(connection, lanes, verbose)
         return
     words = []
     if task.remote is not None and connection.client.ip != task.remote.ip:
@@ -61,7 +69,8 @@ def _callback(task: Task, connection: Connection, messages: Sequence[Message], v
         words.append(f"{len(connection.syns)} SYNs")
     if connection.mid_stream:
         words.append("begun before the capture")
-    yield _opened(connection, Lane.PROCESS, Lane.CLIENT, "callback connection", ", ".join(words))
+    yield _opened(connection, lanes, "callback connection", ", ".join(words))
+    yield from _sent_again(connection, lanes, verbose)
     released = any(one.operation == "release" and one.kind == "request" and one.to_remote for one in messages)
     yield from _ended(connection, "callback", ("task process", "client"), released)
 
@@ -70,29 +79,47 @@ def _stranger(connection: Connection) -> Iterator[Step]:
     """Somebody else who came to the announced port."""
     label = f"{connection.client} connects to the announced port {connection.server.port}"
     yield Step(connection.start, (connection.first_packet,), label, style="error")
-    yield from _ended(connection, "its", (str(connection.client), "client"), False)
+    yield from _ended(connection, "its", ("stranger", "client"), False)
 
 
-def _opened(connection: Connection, source: Lane, target: Lane, label: str, said: str) -> Step:
+def _opened(connection: Connection, lanes: Lanes, label: str, said: str) -> Step:
     first = connection.syns[0] if connection.syns else Mark(connection.first_packet, connection.start)
-    return Step(first.time, (first.number,), label, Said(said), source, target, line="double", style="lane")
+    return Step(first.time, (first.number,), label, Said(said), *lanes, line="double", style="lane")
 
 
-def _unanswered(connection: Connection, source: Lane, target: Lane, verbose: bool) -> Iterator[Step]:
+def _unanswered(connection: Connection, lanes: Lanes, verbose: bool) -> Iterator[Step]:
     """SYNs that opened nothing, and the RST that refused them."""
     syns, refusal = connection.syns, connection.sides[Side.SERVER].rst
     label = f"SYN to port {connection.server.port}"
     verdict = "" if refusal is not None or connection.icmp else "no answer"
     if len(syns) > 1:
-        times = f"{len(syns)} SYNs in {(syns[-1].time - syns[0].time) / 1e9:.3g} s"
+        times = f"{len(syns)} SYNs in {_span(syns)}"
         verdict = f"{times}, {verdict}" if verdict else times
     for number, mark in enumerate(syns):
         if number in (0, len(syns) - 1) or verbose:
             said = Said(verdict if number == 0 else "", failed=True)
-            yield Step(mark.time, (mark.number,), label, said, source, target, line="dashed", style="error")
+            yield Step(mark.time, (mark.number,), label, said, *lanes, line="dashed", style="error")
     if refusal is not None:
         said = Said("connection refused", failed=True)
-        yield Step(refusal.time, (refusal.number,), "RST", said, target, source, style="error")
+        yield Step(refusal.time, (refusal.number,), "RST", said, *lanes[::-1], style="error")
+
+
+def _sent_again(connection: Connection, lanes: Lanes, verbose: bool) -> Iterator[Step]:
+    """Retransmissions: all of them, or those after which the other end said nothing any more."""
+    for side in Side:
+        marks = connection.sides[side].retransmitted
+        heard = connection.sides[side.other].last
+        if not verbose and heard is not None:
+            marks = [mark for mark in marks if mark.time > heard.time]
+        direction = lanes if side is Side.CLIENT else lanes[::-1]
+        for number, mark in enumerate(marks):
+            if number == 0 or verbose:
+                said = ""
+                if not verbose:
+                    times = "once" if len(marks) == 1 else f"{len(marks)} times in {_span(marks)}"
+                    said = f"{times}, no answer"
+                what = Said(said, failed=True)
+                yield Step(mark.time, (mark.number,), "sent again", what, *direction, line="dashed", style="warning")
 
 
 def _ended(connection: Connection, name: str, ends: tuple[str, str], orderly: bool) -> Iterator[Step]:
@@ -110,7 +137,7 @@ def _ended(connection: Connection, name: str, ends: tuple[str, str], orderly: bo
     if orderly:
         yield Step(time, (number,), f"{name} connection closed ({flags}: normal)", style="dim")
     else:
-        yield Step(time, (number,), f"{name} connection ended by the {ends[closer]} ({flags})", style="error")
+        yield Step(time, (number,), f"{name} connection ended: {flags} from the {ends[closer]}'s side", style="error")
 
 
 def _gave_up(task: Task, messages: Sequence[Message]) -> Iterator[Step]:
@@ -123,3 +150,7 @@ def _gave_up(task: Task, messages: Sequence[Message]) -> Iterator[Step]:
     if time - commands[0].time >= _GIVE_UP_SECONDS * 10**9:
         waited = (time - commands[0].time) / 1e9
         yield Step(time, (), f"no callback for {waited:.1f} s: the client gives up (Z-REMOTE-118)", style="error")
+
+
+def _span(marks: Sequence[Mark]) -> str:
+    return f"{(marks[-1].time - marks[0].time) / 1e9:.3g} s"

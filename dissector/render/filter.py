@@ -25,9 +25,9 @@ _CONDITION = re.compile(
 )
 _TIME = re.compile(
     r"(?:(?P<date>\d{4}-\d\d-\d\d)(?:[T ]|$))?"
-    r"(?:(?P<hour>\d\d?):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<part>\d{1,9}))?)?)?Z?"
+    r"(?:(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.(?P<part>\d{1,9}))?)?)?Z?"
 )
-_SECONDS = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)(?P<unit>us|ms|s|min|h|)")
+_SECONDS = re.compile(r"(?P<number>\d{1,12}(?:\.\d{1,12})?|\.\d{1,12})(?P<unit>us|ms|s|min|h|)")
 _UNITS = {"us": 1_000, "ms": 1_000_000, "": 1_000_000_000, "s": 1_000_000_000, "min": 60 * 10**9, "h": 3600 * 10**9}
 _DAY = 86_400 * 10**9
 

@@ -24,6 +24,11 @@ from dissector.render.words import Words
 
 _WIDE = 100
 _LATENCY = 9
+#: Cells for a job's name, and how far in the fields of a message stand on a narrow screen.
+_JOB = 60
+_NARROW_MARGIN = 4
+#: Lines of an error that does not fit into its line of the ladder.
+_ERROR_LINES = 4
 _SMALL = (0, 4, 8)
 Lanes = tuple[int, int, int]
 #: Of each kind of line: what it is drawn with, and its crossing of a lane.
@@ -98,7 +103,7 @@ def _arrow(step: Step, crossed: Sequence[str]) -> list[str]:
     return ["├" if rightward else "│", *middle, "│" if rightward else "┤"]
 
 
-def stretched(step: Step, place: Layout, process_alive: bool) -> Lanes:
+def stretched(step: Step, place: Layout) -> Lanes:
     """The lanes of one line, moved to the right for a label that is longer than its arrow, as far as there is room."""
     lanes = place.lanes
     if not place.wide or step.source is None or step.target is None:
@@ -107,7 +112,7 @@ def stretched(step: Step, place: Layout, process_alive: bool) -> Lanes:
     missing = len(step.label) + 2 * step.depth + 8 - lanes[reached]
     free = place.said - sum(len(text) for text, _ in _said_spans(step, inside=True))
     if reached is Lane.REMOTE:
-        free = lanes[Lane.PROCESS] - lanes[Lane.REMOTE] + (free if not process_alive else -2)
+        free += lanes[Lane.PROCESS] - lanes[Lane.REMOTE]
     more = min(missing, free)
     if more <= 0:
         return lanes
@@ -151,7 +156,7 @@ class Page:
         time = elapsed(step.time - self._start, self._total)
         spans: list[Span] = [(packet.rjust(place.packet), "dim"), ("  " + time.rjust(place.time) + "  ", "dim")]
         alive = is_open_at(self._connections, step.time)
-        lanes = stretched(step, place, alive)
+        lanes = stretched(step, place)
         moved = lanes[Lane.PROCESS] - place.lanes[Lane.PROCESS]
         spans += draw(step, lanes, alive, place.wide, place.lanes[Lane.PROCESS] + place.said)
         room = place.said - moved + (_LATENCY if step.latency is None else 0)
@@ -162,25 +167,21 @@ class Page:
             room = place.margin + place.lanes[2] + 3 + place.said + _LATENCY - used
             spans.append((latency.rjust(max(room, len(latency) + 1)), "dim"))
         self._terminal.line(*spans)
+        self._below("".join(text for text, _ in spans), step, whole)
+
+    def _below(self, shown: str, step: Step, whole: Step | None) -> None:
+        """What of a line's texts is not ``shown`` in it: all of ``whole``, else the beginning of what went wrong."""
+        said_style = "error" if step.said.failed else "answer"
+        texts = [(step.label, step.style), (step.said.text, said_style)]
         if whole is not None:
-            self._rest(step, whole)
-
-    def _rest(self, step: Step, whole: Step) -> None:
-        place = self.layout
-        lanes = stretched(step, place, is_open_at(self._connections, step.time))
-        reach = max(step.source or 0, step.target or 0) or Lane.PROCESS
-        room = lanes[reach] - 8 - 2 * step.depth if place.wide else place.said - 2 * step.depth
-        if whole.label != step.label or len(step.label) > room:
-            self.below(whole.label, step.style)
-        taken = lanes[Lane.PROCESS] - place.lanes[Lane.PROCESS] if place.wide else len(step.label) + 2 * step.depth + 2
-        if whole.said.text != step.said.text or len(step.said.text) > place.said - taken:
-            self.below(whole.said.text, "error" if step.said.failed else "answer")
-
-    def below(self, text: str, style: str) -> None:
-        """Text under a line, in full; its own line breaks are kept."""
-        for line in text.split("\n"):
-            for part in wrap(line, self._terminal.width - self.layout.margin - 4):
-                self._terminal.line((" " * (self.layout.margin + 4), ""), (part, style))
+            texts = [(whole.label, step.style), (whole.said.text, said_style)]
+        margin = self.layout.margin + 4
+        for text, style in texts:
+            if text in shown or (whole is None and style != "error"):
+                continue
+            lines = [part for line in text.split("\n") for part in wrap(line, self._terminal.width - margin)]
+            for line in lines if whole is not None else lines[:_ERROR_LINES]:
+                self._terminal.line((" " * margin, ""), (line, style))
 
 
 def _said_spans(step: Step, inside: bool) -> list[Span]:
@@ -260,14 +261,20 @@ class LadderView:
         self._terminal.flush()
 
     def _task(self, task: Task) -> None:
-        words = [f"kind {task.kind}" if task.kind else "", f"process {task.process_id}" if task.process_id else ""]
-        words.append(f"pid {task.pid}" if task.pid else "")
         job = escape(self._mask.text(task.job or "")) + (f":{task.task_id}" if task.task_id is not None else "")
-        head: list[Span] = [(f" task {task.n}  {job}".rstrip() + "  ", "title")]
+        head = [(f" task {task.n}  ", "title"), (f"{clip(job, _JOB)}  " if job else "", "title")]
         head += [(outcome_words(task), OUTCOME_STYLES[task.outcome]), (f"  {clock(task.start)} UTC", "")]
-        self._terminal.line(*head, (", ".join(["", *filter(None, words)]), ""))
-        ends = [("client", task.client), ("remote", task.remote), ("task process", task.callback_peer)]
-        self._terminal.block([(" ", "")], "   ".join(f"{name} {end}" for name, end in ends if end is not None), "dim")
+        self._terminal.line(*_cut(head, self._terminal.width))
+        facts = [
+            ("client", task.client),
+            ("remote", task.remote),
+            ("task process", task.callback_peer),
+            ("kind", task.kind),
+            ("process_id", task.process_id),
+            ("pid", task.pid),
+        ]
+        words = "   ".join(f"{name} {fact}" for name, fact in facts if fact is not None)
+        self._terminal.block([(" ", "")], words, "dim")
         self._page(task, self._messages.get(task.n, []))
         print_problems(self._terminal, problem_rows([p for p in self._problems if p.task is task], self._mask, True))
 
@@ -286,11 +293,12 @@ class LadderView:
         page = Page(self._terminal, task, connections, shown)
         self._terminal.line()
         page.headings()
+        margin = page.layout.margin if page.layout.wide else _NARROW_MARGIN
         for step, full in zip(shown, whole, strict=True):
             page.step(step, full if self._full else None)
             if self._fields:
                 for message in step.messages:
-                    print_fields(self._terminal, message, self._mask, page.layout.margin, self._full)
+                    print_fields(self._terminal, message, self._mask, margin, self._full)
 
     def _steps(
         self, task: Task | None, connections: Sequence[Connection], messages: Sequence[Message], full: bool

@@ -14,6 +14,9 @@ from dissector.wire.messages import DispParams, Property, SafeArray, Undecoded, 
 
 T = TypeVar("T")
 
+#: Fields with names and identities, which tell what a message is about.
+_NEVER_SECRET = frozenset(("name", "names", "title", "iid", "iids", "clsid", "proxy_clsid"))
+
 
 class Mask:
     """Masks secrets if ``enabled``, else gives back what it gets."""
@@ -76,6 +79,8 @@ def _masked(value: Any, secret: bool) -> Any:
 
 def _tuple(values: tuple[Any, ...], secret: bool) -> tuple[Any, ...]:
     masked = [_masked(value, secret) for value in values]
+    if all(new is old for new, old in zip(masked, values, strict=True)):
+        return values
     # A NamedTuple stays one.
     return type(values)(*masked) if hasattr(values, "_fields") else tuple(masked)
 
@@ -91,10 +96,6 @@ def _record(value: Any, secret: bool) -> Any:
     return replace(value, **changes) if changes else value
 
 
-#: Names and identities, which tell what a message is about.
-_NEVER_SECRET = frozenset(("name", "names", "title", "iid", "clsid", "proxy_clsid"))
-
-
 def _arguments(params: DispParams, secret: bool) -> tuple[Variant, ...]:
     """Arguments in wire order; texts behind a secret's name (in natural order) are masked whatever they say."""
     masked: list[Variant] = []
@@ -108,7 +109,7 @@ def _arguments(params: DispParams, secret: bool) -> tuple[Variant, ...]:
 
 def _bytes(data: bytes, secret: bool) -> bytes:
     """Bytes of unknown meaning: kept unless a secret's name is among them, since its value can be anywhere."""
-    return MASK.encode() if secret and data or looks_secret(data.decode("iso-8859-1")) else data
+    return MASK.encode() if (secret and data) or looks_secret(data.decode("iso-8859-1")) else data
 
 
 def _document(document: Document) -> Document:

@@ -14,7 +14,8 @@ from dissector.render.text import clock, duration, escape, iso
 _WORDS = {Outcome.NO_CALLBACK: "no callback"}
 #: Problems shown in full that share code and cause; the tasks of the others are listed.
 SHOWN_ALIKE = 3
-_RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+#: The worst severity first.
+RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
 class Column(NamedTuple):
@@ -75,13 +76,13 @@ def outcome_words(task: Task) -> str:
 
 def problem_codes(problems: Iterable[Problem]) -> str:
     """``job_failed, slow_call x3``: the worst first, each once."""
-    ordered = sorted(problems, key=lambda problem: _RANK[problem.severity])
+    ordered = sorted(problems, key=lambda problem: RANK[problem.severity])
     counts = Counter(problem.code for problem in ordered)
     return ", ".join(code if count == 1 else f"{code} x{count}" for code, count in counts.items())
 
 
 def worst(problems: Iterable[Problem]) -> Severity | None:
-    return min((problem.severity for problem in problems), key=_RANK.__getitem__, default=None)
+    return min((problem.severity for problem in problems), key=RANK.__getitem__, default=None)
 
 
 def task_row(task: Task, mask: Mask) -> TaskRow:
@@ -140,7 +141,7 @@ class ProblemRow(NamedTuple):
 def problem_rows(problems: Iterable[Problem], mask: Mask, every: bool = False) -> list[ProblemRow]:
     """The problems, the worst first; of many alike the first few, unless ``every`` is wanted."""
     groups: dict[tuple[str, str, str], list[Problem]] = {}
-    for problem in sorted(problems, key=lambda one: (_RANK[one.severity], _task_number(one), one.time)):
+    for problem in sorted(problems, key=lambda one: (RANK[one.severity], _task_number(one), one.time)):
         groups.setdefault((problem.severity.value, problem.code, problem.cause), []).append(problem)
     rows = []
     for group in groups.values():

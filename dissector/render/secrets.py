@@ -1,9 +1,9 @@
 """Finds secrets in free text: ``password=...``, ``<param name="password" value="..."/>``, ``"secret": "..."``, URLs.
 
 Nothing is parsed: the text may be XML in JSON in a log line, and cut off anywhere.  A quote may be of any form (with
-backslashes before it, or an entity) and ends at the next one of its form, an unclosed one at the end of the text.  Where
-it is not clear what belongs to a secret, more is masked and not less.  Every search goes on where the last one ended,
-and every repetition in a pattern is bounded or disjoint from what follows: time is linear in the text's length.
+backslashes before it, or an entity) and ends at the next one of its form, an unclosed one at the end of the text.
+Where it is not clear what belongs to a secret, more is masked and not less.  Every search goes on where the last one
+ended, and every repetition in a pattern is bounded or tried at one place only: time is linear in the text's length.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ _QUOTE = r"\\*(?:[\"']|&(?:amp;)*(?:quot|apos|\#0*34|\#0*39|\#x0*22|\#x0*27);)"
 _OPENING = re.compile(_QUOTE, re.IGNORECASE)
 #: What stands between a name and its value; a comma does between two quoted words: set_var("password", "x").
 _ASSIGNMENT = re.compile(
-    rf"(?P<quote>{_QUOTE})?[ \t]{{0,64}}[)\]]{{0,2}}[ \t]{{0,64}}(?P<sign>[!:]?={{1,3}}>?|:|,|%3[ad])(?P<blanks>\s{{0,64}})",
+    rf"(?P<quote>{_QUOTE})?[ \t]{{0,64}}[)\]]{{0,2}}[ \t]{{0,64}}"
+    r"(?P<sign>[!:]?={1,3}>?|:|,|%3[ad])(?P<blanks>\s{0,64})",
     re.IGNORECASE,
 )
+_MEMBER_NAME = re.compile(r"\s{0,8}:")
 _OPTION = re.compile(r"(?:^|[\s\"'])--?[\w.-]{0,62}\Z")
 _BLANKS = re.compile(r"[ \t]{1,64}(?![\s-])")
 _ENTITY = r"&(?:amp;)*(?:amp|lt|gt|apos|\#\d{1,7}|\#x[0-9a-f]{1,6});"
@@ -42,13 +44,24 @@ _LINE = re.compile(r"[^\r\n]*")
 _MORE_QUOTED = {'"': ('"', "'\"'\""), "'": ("'", "\"'\"'", "\\''")}
 _MORE_BARE = re.compile(r"[\w$%!@#^*~-][^\s,;&<>\"')\]}]*")
 
-_TAG_BEGINNING = re.compile(r"<|&(?:amp;)*(?:lt|\#0*60|\#x0*3c);|\\+u003c", re.IGNORECASE)
-_TAG_END = re.compile(r">|&(?:amp;)*(?:gt|\#0*62|\#x0*3e);|\\+u003e", re.IGNORECASE)
+_LESS = r"(?:lt|\#0*60|\#x0*3c);"
+#: How a tag begins in XML, in XML as text in XML, in that as text in XML, and however deep.
+_TAG_BEGINNINGS = tuple(
+    (sign, re.compile(rf"<|\\u003c{escaped}", re.IGNORECASE))
+    for sign, escaped in (
+        ("", ""),
+        ("&", rf"|&{_LESS}"),
+        ("&amp;", rf"|&(?:amp;)?{_LESS}"),
+        ("&amp;amp;", rf"|&(?:amp;)*{_LESS}"),
+    )
+)
+_TAG_END = re.compile(r">|&(?:amp;)*(?:gt|\#0*62|\#x0*3e);|\\u003e", re.IGNORECASE)
 _CDATA = "![CDATA["
 _LONGEST_NAME = 256
 _TAG_NAME = re.compile(r"[\w.:-]+")
 _NAMING = re.compile(
-    rf"(?<![\w.-])(?:name|key|variable|param)(?:{_QUOTE})?\s{{0,8}}[:=]\s{{0,8}}(?P<quote>{_QUOTE})?", re.IGNORECASE
+    rf"(?<![\w.-])(?:name|key|variable|param)(?:{_QUOTE})?\s{{0,8}}(?P<sign>[:=])\s{{0,8}}(?P<quote>{_QUOTE})?",
+    re.IGNORECASE,
 )
 _VALUING = re.compile(
     rf"(?<![\w.-])(?:hex_|default_)?(?:value|default|content|text)(?P<quote>{_QUOTE})?\s{{0,8}}(?P<sign>[:=])\s{{0,8}}",
@@ -73,7 +86,10 @@ def names_a_secret(text: str) -> bool:
 def mask_text(text: str) -> str:
     """The text with every secret in it as ``***``."""
     if _CANDIDATE.search(text):
-        text = _replaced(text, _element_secrets(text))
+        text = _replaced(text, _member_secrets(text))
+        for sign, beginning in _TAG_BEGINNINGS:
+            if sign in text:
+                text = _replaced(text, _element_secrets(text, beginning))
         text = _replaced(text, _assigned_secrets(text))
     return _URL_WORD.sub(_masked_url, text) if "@" in text else text
 
@@ -97,16 +113,20 @@ def _assigned_secrets(text: str) -> Iterator[Span]:
     while candidate := _CANDIDATE.search(text, position):
         name = _REST_OF_NAME.match(text, candidate.end())
         position = name.end() if name else candidate.end()
-        start = _value_start(text, candidate, position)
+        sign = _ASSIGNMENT.match(text, position)
+        start = _value_start(text, candidate, position, sign)
         if start is None:
             continue
-        end = _value_end(text, start, *_context(text, candidate, position))
-        yield start, end
+        header = bool(sign and candidate["header"])
+        end = _value_end(text, start, sign["sign"] if sign else "", bool(sign and sign["quote"]), header)
+        if sign and sign["sign"] == "," and _MEMBER_NAME.match(text, end):
+            # Two members in a row: "name": "password", "value": ...
+            continue
+        yield _inside(text, start, end)
         position = max(position, end)
 
 
-def _value_start(text: str, candidate: re.Match[str], name_end: int) -> int | None:
-    sign = _ASSIGNMENT.match(text, name_end)
+def _value_start(text: str, candidate: re.Match[str], name_end: int, sign: re.Match[str] | None) -> int | None:
     if sign is None:
         before = text[max(candidate.start() - 64, 0) : candidate.start()]
         blanks = _BLANKS.match(text, name_end) if _OPTION.search(before) else None
@@ -116,12 +136,6 @@ def _value_start(text: str, candidate: re.Match[str], name_end: int) -> int | No
         follows = _OPENING.match(text, sign.end()) or value.isdigit()
         return sign.end() if sign["quote"] and follows else None
     return None if "\n" in sign["blanks"] and not sign["quote"] else sign.end()
-
-
-def _context(text: str, candidate: re.Match[str], name_end: int) -> tuple[str, bool, bool]:
-    """Sign, whether the name is quoted, whether it is a header's."""
-    sign = _ASSIGNMENT.match(text, name_end)
-    return (sign["sign"], bool(sign["quote"]), bool(candidate["header"])) if sign else ("", False, False)
 
 
 def _value_end(text: str, start: int, sign: str, quoted_name: bool, header: bool = False) -> int:
@@ -140,6 +154,14 @@ def _value_end(text: str, start: int, sign: str, quoted_name: bool, header: bool
     pattern = _LINE if header else _JSON_VALUE if quoted_name and sign == ":" else _BARE_VALUE
     match = pattern.match(text, start)
     return match.end() if match else start
+
+
+def _inside(text: str, start: int, end: int) -> Span:
+    """The value without the quotes around it."""
+    opening = _OPENING.match(text, start)
+    if opening is None or opening.end() > end - len(opening[0]) or not text.endswith(opening[0], start, end):
+        return start, end
+    return opening.end(), end - len(opening[0])
 
 
 def _quoted_end(text: str, opening: re.Match[str]) -> int:
@@ -162,13 +184,15 @@ def _closing_end(text: str, start: int, mark: str, backslashes: int) -> int:
     """Index behind the next ``mark`` with as many backslashes before it as the opening one had.
 
     Inside of a string in a string in ... an escaped quote has more of them, and escaped backslashes come in groups.
+    Before an entity they may stand for either, when XML is in JSON: with more of them it does not close.
     """
+    group = len(text) if mark[0] == "&" else 2 * (backslashes + 1)
     position = start
     while (found := text.find(mark, position)) >= 0:
         run = found
         while run > position and text[run - 1] == "\\":
             run -= 1
-        if (found - run) % (2 * (backslashes + 1)) == backslashes:
+        if (found - run) % group == backslashes:
             return found + len(mark)
         position = found + len(mark)
     return len(text)
@@ -191,13 +215,21 @@ def _array_end(text: str, start: int) -> int:
 # --- XML -----------------------------------------------------------------------------------------------------------
 
 
-def _element_secrets(text: str) -> Iterator[Span]:
+def _member_secrets(text: str) -> Iterator[Span]:
+    """Every value of a JSON text in which one has a secret's name: ``{"name": "db_password", "value": "..."}``."""
+    if _is_named_secret(text, 0, len(text), ":"):
+        for value, _ in _attribute_values(text, 0, len(text), ":"):
+            yield value
+
+
+def _element_secrets(text: str, beginning: re.Pattern[str]) -> Iterator[Span]:
     """Values and contents of elements with a secret's name, their own or in an attribute ``name``.
 
-    What stands before the first tag is looked at like a tag.  An attribute ``password="..."`` is no matter of this, but
-    of what is assigned.
+    An element reaches from one tag's beginning to the next; what stands before the first one is looked at like one.
+    Escaped beginnings count in a later round, since they may stand inside a value.  An attribute ``password="..."`` is
+    no matter of this, but of what is assigned.
     """
-    marks = [(0, 0), *(match.span() for match in _TAG_BEGINNING.finditer(text)), (len(text), len(text))]
+    marks = [(0, 0), *(match.span() for match in beginning.finditer(text)), (len(text), len(text))]
     reached = 0
     in_content = in_cdata = False
     for number, ((_, begin), (end, _)) in enumerate(pairwise(marks)):
@@ -212,9 +244,9 @@ def _element_secrets(text: str) -> Iterator[Span]:
             continue
         named = _is_named_secret(text, start, end)
         if named:
-            for value in _attribute_values(text, start, end):
+            for value, value_end in _attribute_values(text, start, end):
                 yield value
-                reached = value[1]
+                reached = value_end
         in_content = number > 0 and (named or _has_secret_tag(text, start, end))
         if in_content and reached < end and (content := _content(text, max(start, reached), end)):
             yield content
@@ -226,10 +258,11 @@ def _has_secret_tag(text: str, start: int, end: int) -> bool:
     return name is not None and looks_secret(name[0])
 
 
-def _is_named_secret(text: str, start: int, end: int) -> bool:
+def _is_named_secret(text: str, start: int, end: int, signs: str = ":=") -> bool:
     return _CANDIDATE.search(text, start, end) is not None and any(
         looks_secret(_name_in(text[naming.end() : min(naming.end() + _LONGEST_NAME, end)], naming["quote"]))
         for naming in _NAMING.finditer(text, start, end)
+        if naming["sign"] in signs
     )
 
 
@@ -248,12 +281,16 @@ def _content(text: str, start: int, end: int) -> Span | None:
     return tag_end.end(), end
 
 
-def _attribute_values(text: str, start: int, end: int) -> Iterator[Span]:
+def _attribute_values(text: str, start: int, end: int, signs: str = ":=") -> Iterator[tuple[Span, int]]:
+    """What to mask, and where the search goes on."""
     position = start
     while position < end and (valuing := _VALUING.search(text, position, end)):
         # The value may go on behind a "<" that XML would not allow there.
-        position = max(_value_end(text, valuing.end(), valuing["sign"], bool(valuing["quote"])), valuing.end())
-        yield valuing.end(), position
+        position = valuing.end()
+        if valuing["sign"] not in signs:
+            continue
+        position = max(_value_end(text, position, valuing["sign"], bool(valuing["quote"])), position)
+        yield _inside(text, valuing.end(), position), position
 
 
 # --- URLs ----------------------------------------------------------------------------------------------------------

@@ -45,10 +45,10 @@ class Step(NamedTuple):
 
 def message_steps(messages: Sequence[Message], words: Words, verbose: bool, running: bool = False) -> list[Step]:
     """The messages' part of a ladder; ``messages`` by their numbers.  ``running``: their task may still answer."""
-    return list(_verbose(messages, words)) if verbose else _calls(messages, words, running)
+    return list(_verbose(messages, words, running)) if verbose else _calls(messages, words, running)
 
 
-def _verbose(messages: Sequence[Message], words: Words) -> Iterator[Step]:
+def _verbose(messages: Sequence[Message], words: Words, running: bool) -> Iterator[Step]:
     for message in messages:
         if _is_answer(message):
             said = words.answer(message)
@@ -56,7 +56,7 @@ def _verbose(messages: Sequence[Message], words: Words) -> Iterator[Step]:
                 label=_answer_label(said), latency=message.latency, style="error" if said.failed else "answer"
             )
         else:
-            yield _arrow(message, Said(""), words)
+            yield _arrow(message, _silence(message, running), words)
 
 
 def _answer_label(said: Said) -> str:
@@ -73,9 +73,10 @@ def _calls(messages: Sequence[Message], words: Words, running: bool) -> list[Ste
     folded: dict[int, Counter[str]] = {}
     for message in messages:
         if message.kind in _COMMANDS:
-            said = words.answer(message) if message.kind == "command_answer" else Said("")
-            step = _arrow(message, said, words)
-            lines.append(step if message.kind == "command" else _command_answer(step, message))
+            if message.kind == "command":
+                lines.append(_arrow(message, _silence(message, running), words))
+            else:
+                lines.append(_command_answer(_arrow(message, words.answer(message), words), message))
             continue
         if _is_answer(message) and message.answers in shown:
             continue
@@ -101,9 +102,14 @@ def _call(message: Message, answer: Message | None, words: Words, running: bool)
     if answer is not None:
         step = _arrow(message, words.answer(answer), words)
         return step._replace(latency=answer.latency, messages=(message, answer))
+    return _arrow(message, _silence(message, running), words)
+
+
+def _silence(message: Message, running: bool) -> Said:
+    """What stands at a request that nobody answered."""
     if message.kind == "undecoded" or message.answered_by is not None:
-        return _arrow(message, Said(""), words)
-    return _arrow(message, Said("not answered yet") if running else Said("no answer", failed=True), words)
+        return Said("")
+    return Said("not answered yet") if running else Said("no answer", failed=True)
 
 
 def _command_answer(step: Step, message: Message) -> Step:

@@ -6,6 +6,8 @@ import re
 from datetime import datetime, timedelta, timezone
 
 _ELLIPSIS = "…"
+#: Characters of a folded text that must fit beside the note on the rest.
+_LEAST_SHOWN = 8
 #: C0, DEL and C1 controls, bidirectional marks, zero-width and line-separating characters, lone surrogates.
 _HOSTILE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]|[\U000e0000-\U000e0fff]"
@@ -46,7 +48,7 @@ def fold(text: str, width: int) -> str:
         return first
     told = f"{lines} lines, {size(len(text))}" if lines > 1 else size(len(text))
     note = f" {_ELLIPSIS} ({told})"
-    if len(note) * 2 > width:
+    if len(note) + _LEAST_SHOWN > width:
         return first[: max(width - 1, 0)] + _ELLIPSIS if width > 0 else ""
     return first[: width - len(note)].rstrip() + note
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from dissector.model import CaptureInfo, Connection, Message, Problem, Task
+from dissector.model import CaptureInfo, Connection, Message, Problem, Severity, Task
 from dissector.render.filter import Filter
+from dissector.render.rows import RANK
 
 Event = Message | Problem | Task | Connection
 
@@ -21,6 +22,37 @@ class View(Protocol):
     def add(self, event: Event) -> None: ...
 
     def close(self, captures: Sequence[CaptureInfo]) -> None: ...
+
+
+class Output:
+    """A view behind its sieve, and what the exit status depends on: ``tasks`` are the numbers of the tasks shown."""
+
+    def __init__(self, view: View, numbers: Collection[int], chosen: Filter) -> None:
+        self._view = view
+        self._sieve = Sieve(numbers, chosen, view.wants_messages)
+        self._severities: set[Severity] = set()
+        self.tasks: set[int] = set()
+
+    def add(self, events: Iterable[Event]) -> None:
+        for event in events:
+            for passed in self._sieve.feed(event):
+                self._show(passed)
+
+    def close(self, captures: Sequence[CaptureInfo]) -> None:
+        for passed in self._sieve.finish():
+            self._show(passed)
+        self._view.close(captures)
+
+    def has_problem(self, severity: Severity) -> bool:
+        """True when a problem of this severity or a worse one was shown."""
+        return any(RANK[shown] <= RANK[severity] for shown in self._severities)
+
+    def _show(self, event: Event) -> None:
+        self._view.add(event)
+        if isinstance(event, Problem):
+            self._severities.add(event.severity)
+        elif isinstance(event, Task):
+            self.tasks.add(event.n)
 
 
 class Sieve:

@@ -26,7 +26,7 @@ _PREFIX = "remote_scheduler."
 #: Parameters of construct in the order in which they tell most; the others follow with ``full`` only.
 _TELLING = ("language", "job", "java_class", "process.filename", "com_class", "filename", "script")
 #: More than any screen shows of one text.
-_LINE_CELLS = 512
+_LINE_CELLS = 1024
 
 
 class Said(NamedTuple):
@@ -100,6 +100,7 @@ class Words:
                 if value.strip()
             )
         words = [f"{key}={self._parameter(key, given[key], parameters)}" for key in _TELLING if key in given]
+        words = [word for word in words if word != "script=0 lines"]
         if parameters.monitors:
             words.append(_number(len(parameters.monitors), "monitor"))
         return ", ".join([*words, "…"])
@@ -133,8 +134,7 @@ class Words:
         if isinstance(body, (Document, HttpMessage)):
             return self.command_answer(body)
         if isinstance(body, wire.ErrorAnswer):
-            what = " ".join(part for part in (body.part("what="),) if part) or " ".join(body.strings)
-            return Said(self.text(what) or "error", failed=True)
+            return Said(self._error(body.part("what=") or " ".join(body.strings)) or "error", failed=True)
         if isinstance(body, wire.Undecoded):
             return Said(f"undecoded, {len(message.raw)} bytes: {escape(message.note or body.reason)}", failed=True)
         hresult = getattr(body, "hresult", 0)
@@ -175,8 +175,12 @@ class Words:
     def _failure(self, hresult: int, body: object) -> str:
         words = [hresult_name(hresult)]
         if isinstance(body, wire.InvokeAnswer) and body.failure is not None:
-            words.append(self.text(body.failure.excepinfo.description))
+            words.append(self._error(body.failure.excepinfo.description))
         return "  ".join(word for word in words if word)
+
+    def _error(self, text: str) -> str:
+        """An error's text is worth all its lines; without ``full`` they become one."""
+        return self.text(text if self._full else " ".join(line.strip() for line in text.split("\n")))
 
     # --- documents -------------------------------------------------------------------------------------------------
 
@@ -202,7 +206,7 @@ class Words:
             return Said(self.text(body.element or ""))
         if document.error is not None:
             code, text, _ = document.error
-            return Said(f"ERROR {self.text(text if text.startswith(code) else f'{code}  {text}')}", failed=True)
+            return Said(f"ERROR {self._error(text if text.startswith(code) else f'{code}  {text}')}", failed=True)
         started = process_started(document)
         if started is not None:
             pid = f", pid {started.pid}" if started.pid else ""
@@ -313,6 +317,6 @@ def _number(count: int, word: str) -> str:
 
 def _double(value: wire.Double) -> str:
     try:
-        return f"{value.value:g}"
+        return repr(value.value)
     except ValueError:
         return escape(value.text)

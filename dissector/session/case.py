@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dissector.limits import MAX_EVIDENCE
-from dissector.model import Connection, Mark, Message, Problem, Severity, Side, address_text
+from dissector.model import Connection, Mark, Message, Problem, Severity, address_text
 from dissector.session.codes import CODES
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import SECOND
+from dissector.traffic import Side
 
 
 @dataclass(slots=True)
@@ -84,8 +85,14 @@ def end_name(side: Side, connection: Connection | None = None) -> str:
 
 
 def call_name(message: Message) -> str:
-    target = message.object_name or message.object_class
+    """``spooler_task.order`` of a callback; of the client's own calls the name alone, their object is always one."""
+    target = None if message.operation == "call" else message.object_name or message.object_class
     return ".".join(part for part in (target, message.member or message.operation) if part)
+
+
+def after_silence(idle: int) -> str:
+    """ " after 30 s of silence", for a silence worth telling."""
+    return f" after {idle / SECOND:.0f} s of silence" if idle >= SECOND else ""
 
 
 def open_call_text(facts: TaskFacts) -> str:

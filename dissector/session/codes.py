@@ -55,6 +55,12 @@ CODES: dict[str, Code] = {
         "see the error's code and text: SCHEDULER-121 is a too low level in allowed_host, SCHEDULER-717 a licence",
         ("SCHEDULER-121 (at the remote)", "SCHEDULER-223", *_Z118),
     ),
+    "connection_flood": Code(
+        _WARNING,
+        "Very many connections to command ports got no answer.",
+        "a port scan or a flood; each of the first ones is shown as a task of its own",
+        "look who sends them; name only the true command ports with --command-port",
+    ),
     "callback_dropped": Code(
         _ERROR,
         "The task process calls back and nobody answers.",

@@ -17,6 +17,9 @@ from dissector.stream.framing import plausible_frame
 _CREATE = b"S" + bytes(8) + b"C"
 _TUNNEL = b'{"tunnelToken"'
 _HEADER = 4
+#: Requests of one end only: the client creates and calls, the task process looks up, invokes and keeps alive.
+_SCHEDULER = re.compile(rb"S|O.{8}A", re.DOTALL)
+_TASK_PROCESS = re.compile(rb"K|O.{8}[IGQ]", re.DOTALL)
 _PROLOG = rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?"
 _ENGINE_COMMAND = re.compile(_PROLOG + rb"<(?:remote_scheduler\.|register_remote_scheduler|supervisor\.)")
 _ENGINE_ANSWER = re.compile(_PROLOG + rb"<spooler>\s*<answer[\s>/]")
@@ -37,15 +40,16 @@ def verdict(client: bytes, server: bytes, *, is_command_port: bool, mid_stream: 
 
 
 def swapped(client: bytes, server: bytes) -> bool:
-    """True when the end taken for the task process sends what only the JobScheduler client sends, so that a
-    mid-stream connection's ends were guessed the wrong way round."""
-    return _drives(client) and not _drives(server)
+    """True when the end taken for the task process sends what only the JobScheduler client sends, or the other end what
+    only a task process sends, so that a mid-stream connection's ends were guessed the wrong way round."""
+    right = _sends(client, _TASK_PROCESS) or _sends(server, _SCHEDULER)
+    return not right and (_sends(client, _SCHEDULER) or _sends(server, _TASK_PROCESS))
 
 
 def is_foreign_callback(data: bytes) -> bool:
-    """True when the first bytes from the calling end of a callback connection can not begin an answer frame or a
-    tunnel token: the connection was opened by somebody else."""
-    return data[0] > 0x3E or (len(data) > _HEADER and data[_HEADER] not in b"AE{")
+    """True when the first bytes from the calling end of a callback connection can not begin an answer frame, a
+    keep-alive or a tunnel token: the connection was opened by somebody else."""
+    return data[0] > 0x3E or (len(data) > _HEADER and data[_HEADER] not in b"AEK{")
 
 
 def _command(client: bytes, server: bytes, is_command_port: bool) -> Role | None:
@@ -95,5 +99,11 @@ def _is_dialog(head: bytes) -> bool:
     return requests > 0
 
 
-def _drives(head: bytes) -> bool:
-    return head[4:5] == b"S" or (head[4:5] == b"O" and head[13:14] == b"A")
+def _sends(head: bytes, requests: re.Pattern[bytes]) -> bool:
+    """True when one of the whole plausible frames from the first byte on begins with one of ``requests``."""
+    position = 0
+    while position < len(head) and plausible_frame(head, position):
+        if requests.match(head, position + _HEADER):
+            return True
+        position += _HEADER + int.from_bytes(head[position : position + _HEADER], "big")
+    return False

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from dissector.limits import MAX_PROBLEMS
-from dissector.model import Connection, Mark, Message, Outcome, Problem, Severity, Side
+from dissector.model import Connection, Mark, Message, Outcome, Problem, Severity
 from dissector.session import quality
 from dissector.session.case import (
     Case,
+    after_silence,
     by_whom,
     call_name,
     count,
@@ -32,7 +33,9 @@ from dissector.session.verdict import (
     is_rejected,
     outcome,
     stuck_side,
+    waited,
 )
+from dissector.traffic import Side
 
 #: Silence before the end of a connection that makes an idle timeout likely.
 _IDLE = 5 * SECOND
@@ -130,7 +133,7 @@ def _failed_attempt(case: Case, attempt: Connection) -> Problem:
         summary = f"Port {record.callback_port} of {record.client.ip} was announced, but {target} was called."
         return case.problem("callback_elsewhere", summary, evidence, attempt)
     answer = attempt.sides[Side.SERVER].rst
-    gave_up = facts.close.time if facts.close else None
+    gave_up = facts.close.time if facts.close and waited(facts, case.now) >= GIVE_UP_FROM else None
     late = facts.start is not None and attempt.syns and attempt.syns[0].time - facts.start.time > GIVE_UP_FROM
     if late or (answer is not None and gave_up is not None and gave_up < answer.time and len(syns) > 1):
         summary = f"The callback to {target} came when the client had given up."
@@ -173,7 +176,7 @@ def _early_end(case: Case, callback: Connection, end: Mark, during: str) -> Prob
     what = "reset" if is_reset else "closed"
     code = "idle_connection_cut" if by_device and idle >= _IDLE else "connection_lost"
     whom = "a device in between" if by_device else end_name(side).lower()
-    summary = f"The callback connection was {what} by {whom}{during}, after {idle / SECOND:.1f} s of silence."
+    summary = f"The callback connection was {what} by {whom}{during}{after_silence(idle)}."
     return case.problem(code, summary, [end.number], callback, time=end.time)
 
 

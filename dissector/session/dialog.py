@@ -10,17 +10,20 @@ belongs to the newest request, not yet answered, that the other side sent: one s
     any other        untouched                                undecoded
 
 Entries above the popped one were sent by the answering side itself: it answered the outer request, so their own
-answers can not come any more (they were lost with a gap).  An ``A`` on an empty stack can not be decoded.
+answers can not come any more (they were lost with a gap).  Likewise nobody asks twice without an answer in between:
+where bytes were lost, the answer to the first request was among them.  An ``A`` on an empty stack can not be decoded.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH, MAX_OBJECTS
-from dissector.model import Connection, Frame, Message, ObjectInfo, Side
+from dissector.model import Connection, Message, ObjectInfo
+from dissector.traffic import Frame, Side
 from dissector.wire import messages as wire
 from dissector.wire.decode import Pending, decode, operation_of, pending_of
 from dissector.wire.names import class_key, member_name
@@ -48,9 +51,10 @@ class Dialog:
         self._client_side = client_side
         self._next_number = next_number
         self._stack: list[_Open] = []
+        self._given_up: list[Message] = []
         self._learnt: dict[tuple[str | int, int], str] = {}
         self._keys: dict[int, str | None] = {}
-        self.objects: dict[int, ObjectInfo] = {}
+        self.objects: OrderedDict[int, ObjectInfo] = OrderedDict()
 
     def feed(self, frame: Frame) -> Message:
         """The frame as a message; an answer also fills in ``answered_by`` of its ``request``."""
@@ -65,10 +69,17 @@ class Dialog:
         """Requests without an answer, outermost first."""
         return [entry.message for entry in self._stack]
 
+    def given_up(self) -> list[Message]:
+        """Requests that no answer can come to any more, since it was last asked."""
+        messages, self._given_up = self._given_up, []
+        return messages
+
     # --- requests --------------------------------------------------------------------------------------------------
 
     def _request(self, frame: Frame) -> Message:
         message = self._message(frame, "keep_alive" if frame.data[0] == 0x4B else "request")
+        if self._stack and self._stack[-1].side is frame.side and (self._connection.gaps or self._connection.snapped):
+            self._given_up.append(self._stack.pop().message)
         message.depth = len(self._stack)
         pending: Pending | None = None
         try:
@@ -84,7 +95,7 @@ class Dialog:
             self._name_request(message)
             self._learn_objects(body)
         if len(self._stack) >= MAX_DIALOG_DEPTH:
-            del self._stack[0]
+            self._given_up.append(self._stack.pop(0).message)
         self._stack.append(_Open(frame.side, message, pending))
         return message
 
@@ -161,6 +172,7 @@ class Dialog:
         for index in range(len(self._stack) - 1, -1, -1):
             if self._stack[index].side is not side:
                 entry = self._stack[index]
+                self._given_up += [inner.message for inner in self._stack[index + 1 :]]
                 del self._stack[index:]
                 return entry
         return None
@@ -216,8 +228,7 @@ class Dialog:
             return
         known = self.objects.get(object_id)
         if known is None and len(self.objects) >= MAX_OBJECTS:
-            oldest = next(iter(self.objects))  # ids count up and are not used again
-            del self.objects[oldest]
+            oldest, _ = self.objects.popitem(last=False)  # ids count up and are not used again
             self._keys.pop(oldest, None)
         old_name, class_name = known or (None, None)
         name = name or old_name

@@ -14,22 +14,13 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from dissector.limits import MAX_SNIFF
-from dissector.model import (
-    Chunk,
-    Connection,
-    Frame,
-    Gap,
-    Message,
-    RawDocument,
-    Role,
-    Side,
-    StreamProblem,
-)
+from dissector.model import Connection, Message, Role
 from dissector.session import detect
 from dissector.session.dialog import Dialog
-from dissector.session.task import TaskFacts
+from dissector.session.task import TaskFacts, document_of
 from dissector.stream.documents import DocumentReader
 from dissector.stream.framing import FrameReader
+from dissector.traffic import Chunk, Frame, Gap, RawDocument, Side, StreamProblem
 from dissector.wire import control
 
 
@@ -63,7 +54,7 @@ class Command:
             DocumentReader(Side.CLIENT, is_client=True, mid_stream=mid_stream),
             DocumentReader(Side.SERVER, is_client=False, mid_stream=mid_stream),
         )
-        self._all_facts: list[TaskFacts] = []
+        self.tasks: list[TaskFacts] = []
 
     def chunk(self, chunk: Chunk) -> None:
         self._handle(self._readers[chunk.side].feed(chunk))
@@ -91,7 +82,7 @@ class Command:
 
     def _command(self, raw: RawDocument) -> None:
         message = self._message(raw, "command")
-        document = _document(message)
+        document = document_of(message)
         start = control.start_task(document) if document else None
         if start is not None:
             self._start(message)
@@ -107,14 +98,14 @@ class Command:
     def _start(self, message: Message) -> None:
         """The engine starts one task a connection; a tool may start more, each a task of its own."""
         if self.facts is None or self.facts.start is not None:
-            self.facts = TaskFacts.of_command(self.connection, message if self._all_facts else None)
-            self._all_facts.append(self.facts)
+            self.facts = TaskFacts.of_command(self.connection, message if self.tasks else None)
+            self.tasks.append(self.facts)
 
     def _facts_of(self, document: control.Document | None) -> TaskFacts | None:
         """The task that a command is about: by its process_id where several run on this connection."""
         close = control.close_task(document) or control.kill_task(document) if document else None
-        if close is not None and len(self._all_facts) > 1:
-            return next((f for f in self._all_facts if f.record.process_id == close.process_id), self.facts)
+        if close is not None and len(self.tasks) > 1:
+            return next((f for f in self.tasks if f.record.process_id == close.process_id), self.facts)
         if document is not None and close is None and control.start_task(document) is None:
             return None
         return self.facts
@@ -129,13 +120,13 @@ class Command:
             message.latency = message.time - request.time
             message.operation = request.operation
             message.task = request.task
-            facts = next((f for f in self._all_facts if f.record is request.task), None)
+            facts = next((f for f in self.tasks if f.record is request.task), None)
             if facts is not None:
                 facts.command_answer(message)
         self._desk.message(message)
 
     def _pair(self, answer: Message) -> Message | None:
-        document = _document(answer)
+        document = document_of(answer)
         is_xml_error = document is not None and document.error is not None and document.error.code.startswith("XML")
         request: Message | None = None
         while self._open and request is None:
@@ -197,6 +188,7 @@ class Callback:
             chunk.side is Side.CLIENT
             and not self.facts.confirmed
             and chunk.offset == 0
+            and not self.connection.mid_stream
             and detect.is_foreign_callback(chunk.data)
         ):
             self._foreign = True
@@ -239,6 +231,8 @@ class Callback:
             self.facts.frame(message)
             if message.request is not None:
                 self._desk.message(message.request)
+            for lost in self._dialog.given_up():
+                self._desk.message(lost)
             if message.kind not in ("request", "keep_alive"):
                 self._desk.message(message)
 
@@ -280,11 +274,6 @@ class Sniffer:
 Handler = Command | Callback | Sniffer
 
 
-def _document(message: Message) -> control.Document | None:
-    body = message.body
-    return body.document if isinstance(body, control.HttpMessage) else body
-
-
 def _is_broken(message: Message) -> bool:
-    document = _document(message)
+    document = document_of(message)
     return document is not None and document.form == "broken"

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from dissector.limits import MAX_CONNECTIONS
-from dissector.model import Connection
+from dissector.model import Connection, Endpoint
 from dissector.session.task import TaskFacts
 
 _K = TypeVar("_K")
@@ -62,6 +62,10 @@ class Joiner:
             return None
         waiting = self._waiting.get((server.ip, server.port))
         return _best(waiting, connection) if waiting else None
+
+    def is_announced(self, listener: Endpoint) -> bool:
+        """True when a start announced this address and port."""
+        return listener.port is not None and (listener.ip, listener.port) in self._waiting
 
     def elsewhere(self, connection: Connection) -> TaskFacts | None:
         """The start whose remote opens ``connection`` to a place that nobody announced, if exactly one fits."""

@@ -6,20 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from dissector.limits import MAX_EVIDENCE
-from dissector.model import (
-    Connection,
-    Fragment,
-    Outcome,
-    Packet,
-    Problem,
-    Severity,
-    Side,
-    StreamProblem,
-    address_text,
-)
+from dissector.model import Connection, Message, Outcome, Problem, Severity, address_text
 from dissector.session.case import Case, count, end_name
 from dissector.session.codes import CODES
 from dissector.session.verdict import SECOND
+from dissector.traffic import Fragment, Packet, Side, StreamProblem
 
 _MANY_RETRANSMISSIONS = 3
 
@@ -68,12 +59,22 @@ def _connection_quality(case: Case, connection: Connection) -> Iterator[Problem]
 
 
 def frames(case: Case) -> Iterator[Problem]:
+    """Messages that could not be decoded, or not wholly."""
     facts = case.facts
     for code, messages in (("undecoded_frame", facts.undecoded), ("trailing_bytes", facts.trailing)):
         if messages:
+            first = messages[0]
             packets = [message.packets[-1] for message in messages]
-            summary = f"{count(len(messages), 'message')}: {messages[0].note}"
-            yield case.problem(code, summary, packets, messages[0].connection, time=messages[0].time)
+            summary = f"{count(len(messages), 'message')}: {first.note}"
+            severity = Severity.INFO if all(map(_lacks_its_request, messages)) else None
+            yield case.problem(code, summary, packets, first.connection, time=first.time, severity=severity)
+
+
+def _lacks_its_request(message: Message) -> bool:
+    """An answer that could not be decoded because the capture lacks its request, which is told as such already."""
+    connection = message.connection
+    incomplete = connection.mid_stream or connection.gaps > 0 or connection.snapped > 0
+    return incomplete and message.raw[:1] == b"A" and message.request is None
 
 
 # --- problems without a task ---------------------------------------------------------------------------------------
@@ -104,6 +105,8 @@ class CaptureNotes:
     _fragments: list[Fragment] = field(default_factory=list)
     _fragment_count: int = 0
     _first_time: int = 0
+    _unanswered: list[Connection] = field(default_factory=list)
+    _unanswered_count: int = 0
 
     def clock_backwards(self, packet: Packet, latest: int) -> None:
         self._first_time = self._first_time or packet.time
@@ -116,7 +119,17 @@ class CaptureNotes:
         if len(self._fragments) < MAX_EVIDENCE:
             self._fragments.append(fragment)
 
+    def unanswered(self, connection: Connection) -> None:
+        """A command connection that never was, beyond the number that is shown one by one."""
+        self._unanswered_count += 1
+        if len(self._unanswered) < MAX_EVIDENCE:
+            self._unanswered.append(connection)
+
     def problems(self) -> Iterator[Problem]:
+        if self._unanswered:
+            summary = f"{count(self._unanswered_count, 'more connection')} to command ports got no answer."
+            packets = [connection.first_packet for connection in self._unanswered]
+            yield _general("connection_flood", summary, self._unanswered[0].start, packets)
         if self._backwards:
             summary = f"The capture's clock goes backwards, by up to {self._most / SECOND:.3f} s."
             yield _general("clock_backwards", summary, self._first_time, self._backwards)

@@ -14,7 +14,7 @@ from dissector.wire import messages as wire
 
 #: log(level, text): 2 error, 1 warn, 0 info, -1 ... -9 debug1 ... debug9.
 _LEVELS = {2: "error", 1: "warn", 0: "info", **{-n: f"debug{n}" for n in range(1, 10)}}
-_LOG_MEMBERS = frozenset(_LEVELS.values())
+_LOG_MEMBERS = {level: level for level in _LEVELS.values()} | {"debug": "debug1"}
 #: hresults and engine codes of a member that does not exist: normal where the caller only asks whether it does.
 _UNKNOWN_NAME = 0x80020006
 _MEMBER_NOT_FOUND = 0x80020003
@@ -93,8 +93,8 @@ class TaskFacts:
 
     def command(self, message: Message) -> None:
         """A document from the client."""
-        document = message.body
-        if not isinstance(document, control.Document):
+        document = document_of(message)
+        if document is None:
             return
         if (start := control.start_task(document)) is not None:
             self.start, self.start_document = message, start
@@ -109,8 +109,8 @@ class TaskFacts:
 
     def command_answer(self, message: Message) -> None:
         """A document from the remote; ``message.request`` is what it answers."""
-        document = message.body
-        if not isinstance(document, control.Document):
+        document = document_of(message)
+        if document is None:
             return
         if message.request is self.start and self.start is not None and self.start_answer is None:
             self.start_answer = message
@@ -169,7 +169,7 @@ class TaskFacts:
         if member == "log" and len(values) == 2 and isinstance(values[0], int):
             level, text = _LEVELS.get(values[0], f"log{values[0]}"), values[1]
         elif member in _LOG_MEMBERS and len(values) == 1:
-            level, text = member, values[0]
+            level, text = _LOG_MEMBERS[member], values[0]
         else:
             return
         self.record.counts.log_lines += 1
@@ -231,7 +231,8 @@ class TaskFacts:
         self._remember_failure(message, error_text(message) or f"hresult {hresult:08X}")
 
     def _remember_failure(self, message: Message, text: str) -> None:
-        key = (f"{message.object_name or message.object_class}.{message.member}", text[:200])
+        owner = message.object_name or message.object_class or f"object {message.object_id or 0:016x}"
+        key = (f"{owner}.{message.member or 'unknown member'}", text[:200])
         failed = self.failed_calls.get(key)
         if failed is None:
             if len(self.failed_calls) >= MAX_EVIDENCE:
@@ -261,6 +262,12 @@ class TaskFacts:
             return False
         never_started = self.start is None or self.start_error is not None or self.start_answer is None
         return self.record.callback is not None or never_started
+
+
+def document_of(message: Message) -> control.Document | None:
+    """The XML document of a command or its answer, also of one that came by HTTP."""
+    body = message.body
+    return body.document if isinstance(body, control.HttpMessage) else body
 
 
 def error_text(message: Message) -> str:

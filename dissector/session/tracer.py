@@ -11,24 +11,8 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import count
 
-from dissector.limits import MAX_CONNECTIONS, MAX_PROBLEMS
-from dissector.model import (
-    Chunk,
-    Connection,
-    Endpoint,
-    Fragment,
-    Gap,
-    IcmpError,
-    Message,
-    Opened,
-    Packet,
-    Role,
-    Segment,
-    Side,
-    StreamEvent,
-    StreamProblem,
-    Task,
-)
+from dissector.limits import MAX_CONNECTIONS, MAX_PROBLEMS, MAX_UNREACHABLE
+from dissector.model import Connection, Endpoint, Message, Role, Task
 from dissector.session import diagnosis, quality
 from dissector.session.handlers import Callback, Command, Sniffer
 from dissector.session.join import Joiner
@@ -37,6 +21,7 @@ from dissector.session.task import TaskFacts
 from dissector.session.verdict import closed_by
 from dissector.stream import packets
 from dissector.stream.reassembly import Connections, Flow
+from dissector.traffic import Chunk, Fragment, Gap, IcmpError, Opened, Packet, Segment, Side, StreamEvent, StreamProblem
 
 COMMAND_PORTS = (4444, 4455)
 CALLBACK_PORTS = (50_000, 59_999)
@@ -72,7 +57,8 @@ class Tracer:
         self._open: dict[Task, TaskFacts] = {}
         self._strays: dict[Connection, TaskFacts] = {}
         self._closing: deque[Flow] = deque()
-        self._failed: list[Connection] = []
+        self._failed: dict[Connection, None] = {}
+        self._unreached = 0
         self._notes = quality.CaptureNotes()
         self._now = 0
         self._next_check = 0
@@ -163,7 +149,9 @@ class Tracer:
             self._strays.pop(connection, None)
             return
         events = sniffer.events
-        if sniffer.swapped:
+        if sniffer.swapped or (
+            role is Role.CALLBACK and connection.mid_stream and self._joiner.is_announced(connection.client)
+        ):
             flow.swap()
             events = [event._replace(side=Side(event.side).other) for event in events]
         if role is Role.COMMAND:
@@ -207,19 +195,28 @@ class Tracer:
         elif not self._is_command_server(connection.server) or connection.mid_stream:
             return
         elif not connection.established:
-            if connection.syns:
-                self._failed.append(connection)
+            if connection.syns and self._unreached < MAX_UNREACHABLE:
+                self._unreached += 1
+                self._failed[connection] = None
+            elif connection.syns:
+                self._notes.unanswered(connection)
         elif connection.bytes == 0 and closed_by(connection) is Side.SERVER:
             self._add_task(TaskFacts.of_command(connection))
             self._take(connection, Role.COMMAND, connection.task)
         elif connection.bytes == 0:
-            self._failed = [failed for failed in self._failed if not _is_probe(failed, connection)]
+            for probe in [failed for failed in self._failed if _is_probe(failed, connection)]:
+                del self._failed[probe]
+                self._unreached -= 1
+                self._order.decided(probe)
 
     def _settle(self, flow: Flow) -> None:
         """A closed connection has lingered: nothing more is expected of it."""
         self._order.emit(flow.connection)
-        for facts in [f for f in self._open.values() if flow.connection in f.connections()]:
-            if facts.is_through():
+        handler, task = flow.handler, flow.connection.task
+        concerned = [facts.record for facts in handler.tasks] if isinstance(handler, Command) else [task]
+        for record in concerned:
+            facts = self._open.get(record) if record is not None else None
+            if facts is not None and facts.is_through():
                 self._finish_task(facts)
 
     def _is_command_server(self, server: Endpoint) -> bool:
@@ -293,7 +290,7 @@ class Tracer:
         while self._closing and self._closing[0].connection.end + _LINGER <= self._now:
             self._settle(self._closing.popleft())
         for connection in [c for c in self._failed if c.end + _PROBE_WINDOW <= self._now]:
-            self._failed.remove(connection)
+            del self._failed[connection]
             self._unreachable(connection)
         for facts in [f for f in self._open.values() if f.last_seen() + _CALLBACK_LINGER <= self._now]:
             if facts.is_over():

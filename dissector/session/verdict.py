@@ -5,8 +5,9 @@ Read top down; the first thing that went wrong decides, as the operator would ha
 
 from __future__ import annotations
 
-from dissector.model import Connection, Mark, Outcome, Side
+from dissector.model import Connection, Mark, Outcome
 from dissector.session.task import TaskFacts
+from dissector.traffic import Side
 
 SECOND = 1_000_000_000
 #: The client gives up after 60 s without a callback; recordings of the engine show 59 s to 69 s.

@@ -1,8 +1,8 @@
 """Capture files as one stream of packets.
 
 The readers of the two formats are own code, though scapy has some: scapy's end a file that is cut off or damaged
-without a word that a program could read, keep the interfaces of a section for the next one, ignore if_tsoffset, and
-take several times as long for a packet.
+without a word that a program could read, cut packets of 65,536 bytes and more, keep the interfaces of a pcapng section
+for the next one and ignore if_tsoffset.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from dissector.errors import CaptureError
-from dissector.model import CaptureInfo, Packet, Problem, Severity
+from dissector.model import CaptureInfo, Problem, Severity
 from dissector.sources.bytestream import STANDARD_INPUT, ByteStream, DamagedError
 from dissector.sources.pcap import Record, is_pcap, read_pcap
 from dissector.sources.pcapng import is_pcapng, read_pcapng
 from dissector.stream.link import link_type_name
 from dissector.stream.packets import carries_segment
+from dissector.traffic import Packet
 
 #: Called with the bytes read so far and the bytes there are (None: not known).
 Progress = Callable[[int, "int | None"], object]

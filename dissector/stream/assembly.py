@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dissector.limits import MAX_DOCUMENT, MAX_PACKETS_LISTED
-from dissector.model import Chunk, RawDocument, Side, StreamProblem
+from dissector.traffic import Chunk, RawDocument, Side, StreamProblem
 
 
 class Assembly:
@@ -33,6 +33,7 @@ class Assembly:
         """Appends the chunk's bytes from ``start`` on."""
         if not self.under_way:
             self.offset = chunk.offset + start
+            self._packets.clear()
         self._last = chunk.number
         self.buffer += chunk.data[start:] if start else chunk.data
         if self._packets[-1:] != [chunk.number] and len(self._packets) < MAX_PACKETS_LISTED - 1:

@@ -13,7 +13,8 @@ from collections import deque
 from typing import NamedTuple
 
 from dissector.limits import MAX_EVIDENCE, MAX_REORDER_BYTES
-from dissector.model import Chunk, Connection, Gap, Mark, Segment, Side, SideFacts, StreamEvent
+from dissector.model import Connection, Mark, SideFacts
+from dissector.traffic import Chunk, Gap, Segment, Side, StreamEvent
 
 _MASK = 0xFFFF_FFFF
 _HALF = 0x8000_0000
@@ -229,7 +230,7 @@ class Direction:
             connection.gaps += 1
             if len(connection.gap_marks) < MAX_EVIDENCE:
                 connection.gap_marks.append(Mark(number, time))
-            out.append(Gap(self.side, self.next, size, number, time))
+            out.append(Gap(self.side, self.next, size, number, time, acknowledged=end <= self.proven))
             self._advance(size)
             if end > self.facts.sent:
                 self.facts.sent = end

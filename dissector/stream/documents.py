@@ -15,9 +15,9 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from dissector.model import Chunk, Gap, RawDocument, Side, StreamProblem
 from dissector.stream.assembly import Assembly
 from dissector.stream.http import HTTP_BEGINNING, HttpReader
+from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
 
 Found = list[RawDocument | StreamProblem]
 

@@ -20,9 +20,10 @@ from dissector.limits import (
     MAX_CONNECTIONS,
     MAX_HALF_OPEN,
 )
-from dissector.model import Connection, Endpoint, Packet, Segment, Side, address_text
+from dissector.model import Connection, Endpoint, address_text
 from dissector.stream.direction import Direction
 from dissector.stream.packets import flow_key
+from dissector.traffic import Packet, Segment, Side
 
 #: Sender's address and port, receiver's address and port.
 Key = tuple[bytes, int, bytes, int]
@@ -129,7 +130,7 @@ class FlowTable:
     def _retire(self, shelf: Shelf, limit: int, patience: int, now: int) -> Iterator[Flow]:
         for _ in range(_STEPS):
             flow = next(iter(shelf), None)
-            full = len(shelf) > limit
+            full = len(shelf) >= limit
             if flow is None or (not full and now - flow.filed < patience):
                 return
             connection = flow.connection
@@ -142,7 +143,7 @@ class FlowTable:
             else:
                 self.remove(flow)
                 yield flow
-        if len(shelf) > limit:
+        if len(shelf) >= limit:
             flow = next(iter(shelf))
             self.remove(flow)
             yield flow

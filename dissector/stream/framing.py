@@ -15,7 +15,7 @@ import re
 from struct import Struct
 
 from dissector.limits import MAX_DECODED_MESSAGE, MAX_MESSAGE, MAX_PACKETS_LISTED
-from dissector.model import Chunk, Frame, Gap, Side, StreamProblem
+from dissector.traffic import Chunk, Frame, Gap, Side, StreamProblem
 
 Item = Frame | StreamProblem
 
@@ -26,26 +26,36 @@ _COMMANDS = {ord("S"): b"C", ord("O"): b"RQGIA"}
 #: A request is class, id (8 bytes) and command at least; its command stands behind header, class and id.
 _SHORTEST_REQUEST = 10
 _COMMAND_AT = _HEADER + 9
+#: An answer that is not empty is class and hresult at least, or class and a string's length.
+_SHORTEST_ANSWER = 5
 #: Where a frame short enough to be decoded may begin: found at every byte, overlapping ones too.
 _CANDIDATE = re.compile(rb"(?=[\x00-\x04].{3}[SOAEK])", re.DOTALL)
 
 
 def plausible_frame(data: bytes, start: int = 0) -> bool:
-    """True when a frame may begin at ``start``: a possible length, a known class, and for a request a known command.
+    """True when a frame may begin at ``start``: a possible length, a known class, and a body that can begin so.
 
-    Length and class have to be there (5 bytes); the command is checked when it is.
+    Length and class have to be there (5 bytes); of the body what is there is checked: the command of a request, the
+    hresult of an answer (0, small, or failed), the first string of an error answer.  So a string whose text begins
+    with a class letter ("Apple", "Error") is no frame, though it has the same form.
     """
     if len(data) - start <= _HEADER:
         return False
-    (length,) = _LENGTH.unpack_from(data, start)
-    kind = data[start + _HEADER]
+    length: int = _LENGTH.unpack_from(data, start)[0]
+    kind, body = data[start + _HEADER], data[start + _HEADER + 1 : start + _COMMAND_AT + 1]
     if not 0 < length <= MAX_MESSAGE or kind not in _CLASSES:
         return False
     commands = _COMMANDS.get(kind)
-    if commands is None:
-        return kind != ord("K") or length == 1
-    at = start + _COMMAND_AT
-    return bool(length >= _SHORTEST_REQUEST and (at >= len(data) or data[at] in commands))
+    if commands is not None:
+        return length >= _SHORTEST_REQUEST and (len(body) < _SHORTEST_REQUEST - 1 or body[-1] in commands)
+    if length == 1 or kind == ord("K"):
+        return length == 1
+    if length < _SHORTEST_ANSWER:
+        return False
+    if kind == ord("A"):
+        return not body or body[0] == 0 or body[0] >= 0x80
+    first: int = _LENGTH.unpack_from(body)[0] if len(body) >= _LENGTH.size else 0
+    return 0 <= first <= length - _SHORTEST_ANSWER
 
 
 class FrameReader:
@@ -100,8 +110,7 @@ class FrameReader:
             self._drop()
             return []
         rest = self._size - len(self._held) if self._size else 0
-        cause = "were cut off by the snap length" if gap.snapped else "are missing in the capture"
-        text = f"{gap.size} bytes {cause}"
+        text = f"{gap.size} bytes {_cause(gap)}"
         if rest >= gap.size:
             text += f", the message of {self._size - _HEADER} bytes at offset {self._start} is lost"
             self._drop()
@@ -259,6 +268,12 @@ class FrameReader:
 
     def _problem(self, code: str, offset: int, number: int, time: int, text: str) -> StreamProblem:
         return StreamProblem(code, self._side, offset, number, time, text)
+
+
+def _cause(gap: Gap) -> str:
+    if gap.snapped:
+        return "were cut off by the snap length"
+    return "are missing in the capture" if gap.acknowledged else "were not captured and never acknowledged"
 
 
 def _end_of_frame(data: bytes, start: int) -> int | None:

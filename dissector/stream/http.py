@@ -11,8 +11,8 @@ import re
 from enum import Enum, auto
 
 from dissector.limits import MAX_HTTP_HEAD
-from dissector.model import Chunk, Gap, RawDocument, Side, StreamProblem
 from dissector.stream.assembly import Assembly
+from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
 
 _START_LINE = re.compile(rb"(?:HTTP/1\.\d (?P<status>\d{3})(?: [^\r\n]*)?|[A-Z]{1,20} [^ \r\n]+ HTTP/1\.\d)\r?\n")
 #: How a message begins, for the search for one behind a hole.

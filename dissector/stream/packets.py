@@ -10,9 +10,9 @@ import struct
 from collections.abc import Callable
 from struct import Struct
 
-from dissector.model import Fragment, IcmpError, Packet, Segment
 from dissector.stream import icmp
 from dissector.stream.link import ETHERNET, ip_offset
+from dissector.traffic import Fragment, IcmpError, Packet, Segment
 
 _ICMP, _TCP, _ICMP6 = 1, 6, 58
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AH, _DESTINATION, _MOBILITY = 0, 43, 44, 51, 60, 135

@@ -16,26 +16,24 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from dissector.limits import MAX_EVIDENCE
-from dissector.model import (
+from dissector.model import Connection, Mark, SideFacts
+from dissector.stream.direction import Direction
+from dissector.stream.flows import Flow, FlowTable
+from dissector.traffic import (
     ACK,
     FIN,
     RST,
     SYN,
     Chunk,
     Closed,
-    Connection,
     Gap,
     IcmpError,
-    Mark,
     Opened,
     Packet,
     Segment,
     Side,
-    SideFacts,
     StreamEvent,
 )
-from dissector.stream.direction import Direction
-from dissector.stream.flows import Flow, FlowTable
 
 #: Farther from the stream than this (bytes), a reset or a late segment belongs to something else.
 _NEAR = 1 << 24
@@ -129,9 +127,12 @@ class Connections:
         if sender.next == 0:
             sender.begin(segment.seq + 1, anchored=True)
         if connection.mid_stream:
-            connection.mid_stream = False
-            if (sender.side is Side.SERVER) != is_answer:
+            wrong_way = (sender.side is Side.SERVER) != is_answer
+            if wrong_way and not connection.bytes:
                 flow.swap()
+                wrong_way = False
+            # With bytes delivered already the sides stay a guess: whoever has the bytes may still call swap.
+            connection.mid_stream = wrong_way
         events: list[StreamEvent] = []
         if is_answer:
             self._acknowledge(flow, index, segment, events)
@@ -219,11 +220,14 @@ class Connections:
         if segment.length and sender.anchored and abs(sender.distance(segment.seq)) > _NEAR:
             self._table.remove(flow)
             return self._begin(segment)
-        mark = _note(connection, sender.facts, segment)
-        if segment.flags & RST and sender.facts.rst is None:
-            sender.facts.rst = mark
-        if segment.flags & FIN and sender.facts.fin is None:
-            sender.facts.fin = mark
+        facts = sender.facts
+        mark = _note(connection, facts, segment)
+        if segment.flags & RST and facts.rst is None:
+            facts.rst = mark
+        elif segment.flags & FIN and facts.fin is None:
+            facts.fin = mark
+        elif segment.length and facts.late_data is None and sender.distance(segment.seq) >= 0:
+            facts.late_data = mark
         return ()
 
     def _close(self, flow: Flow, how: str) -> list[StreamEvent]:

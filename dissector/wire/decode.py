@@ -41,7 +41,7 @@ class Pending(NamedTuple):
     """The request that an answer belongs to: ``count`` is its number of interface ids or names, else 0."""
 
     operation: Operation
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody asks a request for
 
 
 class Decoded(NamedTuple):

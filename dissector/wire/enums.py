@@ -1,4 +1,4 @@
-"""Tables of codes.  A code that no table has is still a value: a pseudo member ``UNKNOWN_<decimal>``, never an error."""
+"""Tables of codes.  A code that no table has is a value too: a pseudo member ``UNKNOWN_<decimal>``, never an error."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The field tree of one message: every field with its name, path and exact byte span.
 
-``Reader`` is what the generated walk (``_decoder.walk_message``) drives.  It reads slowly and says exactly what is wrong
-where; the fast half of ``_decoder`` only knows that something is.
+``Reader`` is what the generated walk (``_decoder.walk_message``) drives.  It reads slowly and says exactly what is
+wrong where; the fast half of ``_decoder`` only knows that something is.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NoReturn, Union
+from typing import NoReturn
 
 from dissector.errors import DecodeError
 from dissector.wire.enums import Command, DispId, MessageClass, flag_names, vartype_name
 from dissector.wire.messages import is_number
 from dissector.wire.names import guid_name, guid_text, hresult_name, lcid_name
 
-Value = Union[None, int, bool, str, bytes]
+Value = None | int | bool | str | bytes
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ def _guid(value: bytes) -> str:
     return f"{guid_text(value)} ({name})" if name else guid_text(value)
 
 
-def _number(value: int, table: str | None) -> str:  # noqa: C901 - one line a table
+def _number(value: int, table: str | None) -> str:
     match table:
         case "message_class":
             return f"{MessageClass(value).name} ({_character(value)})"

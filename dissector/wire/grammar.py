@@ -11,11 +11,10 @@ without: the ``operation`` of the request that it answers and its ``count`` (int
 
 from __future__ import annotations
 
-from dataclasses import fields as dataclass_fields
 from typing import Any
 
 import construct as c
-from construct import If, Rebuild, Struct, Switch, len_, this
+from construct import If, Rebuild, Struct, len_, this
 
 from dissector.limits import MAX_ARGUMENTS, MAX_VARIANT_DEPTH
 from dissector.wire import messages as m
@@ -35,10 +34,9 @@ class GrammarError(c.ConstructError):  # type: ignore[misc]
 class Record(Struct):  # type: ignore[misc]
     """A struct that parses to, and builds from, one dataclass."""
 
-    def __init__(self, record: type, *fields: Any) -> None:
+    def __init__(self, record: Any, *fields: Any) -> None:
         super().__init__(*fields)
-        self.record = record
-        self.names = tuple(field.name for field in dataclass_fields(record))
+        self.record, self.names = record, record.__match_args__
 
     def _parsereport(self, stream: Any, context: Any, path: str) -> Any:
         found = self._parse(stream, context, path)
@@ -141,18 +139,24 @@ class Require(c.Construct):  # type: ignore[misc]
         self._parse(stream, context, path)
 
 
-class Unknown(c.Construct):  # type: ignore[misc]
-    """Default of every ``Switch``: refuses ``code``, of which ``what`` says what it was meant to be."""
+class Unknown(Require):
+    """The way out of every ``Fork``: refuses ``code``, of which ``what`` says what it was meant to be."""
 
     def __init__(self, what: str, code: Any) -> None:
-        super().__init__()
+        super().__init__(False, f"unknown {what}")
         self.what, self.code = what, code
 
     def _parse(self, _stream: Any, context: Any, path: str) -> None:
-        raise GrammarError(f"unknown {self.what} {c.evaluate(self.code, context)}", path)
+        raise GrammarError(f"{self.reason} {c.evaluate(self.code, context)}", path)
 
-    def _build(self, _obj: Any, stream: Any, context: Any, path: str) -> None:
-        self._parse(stream, context, path)
+
+class Fork(c.Switch):  # type: ignore[misc]
+    """A ``Switch`` that refuses what it has no case for; ``what`` says what ``key`` is."""
+
+    def __init__(self, key: Any, what: str, cases: dict[Any, Any]) -> None:
+        plain = {getattr(code, "value", code): case for code, case in cases.items()}
+        super().__init__(key, plain, default=Unknown(what, key))
+        self.what = what
 
 
 class Number(c.Validator):  # type: ignore[misc]
@@ -187,6 +191,7 @@ DISPID = Shown(INT32, "dispid")
 LCID = Shown(INT32, "lcid")
 INVOKE_FLAGS = Shown(UINT32, "invoke_flags")
 VAR_TYPE = Shown(UINT32, "vartype")
+COMMAND = Shown(BYTE, "command")
 
 DOUBLE = Record(
     m.Double,
@@ -214,6 +219,12 @@ REFERENCE = Record(
     "new" / If(this.is_new, NEW_OBJECT),
 )
 
+ELEMENTS = {
+    VarType.VARIANT: Counted(this.count, VARIANT, at_least=4),
+    VarType.BSTR: Counted(this.count, STRING, at_least=4),
+    VarType.UI1: c.Bytes(this.count),
+}
+
 SAFE_ARRAY = Record(
     m.SafeArray,
     "dims" / Rebuild(UINT16, 1),
@@ -222,16 +233,7 @@ SAFE_ARRAY = Record(
     "count" / Rebuild(COUNT, len_(this.elements)),
     "lower_bound" / INT32,
     "element_vt" / VAR_TYPE,
-    "elements"
-    / Switch(
-        this.element_vt,
-        {
-            int(VarType.VARIANT): Counted(this.count, VARIANT, at_least=4),
-            int(VarType.BSTR): Counted(this.count, STRING, at_least=4),
-            int(VarType.UI1): c.Bytes(this.count),
-        },
-        default=Unknown("array element type", this.element_vt),
-    ),
+    "elements" / Fork(this.element_vt, "array element type", ELEMENTS),
 )
 
 #: What may stand behind the vt, the frequent ones first: the generated decoder asks in this order.
@@ -263,16 +265,7 @@ VARIANT_VALUES = {
 #: alone (the 1.9 task server was seen to announce 0x2003 for an array of variants).
 ARRAYS = {VarType.ARRAY | vt: SAFE_ARRAY for vt in sorted((*VARIANT_VALUES, VarType.VARIANT)) if vt > VarType.NULL}
 
-VARIANT.target = Record(
-    m.Variant,
-    "vt" / VAR_TYPE,
-    "value"
-    / Switch(
-        this.vt,
-        {int(vt): value for vt, value in (VARIANT_VALUES | ARRAYS).items()},
-        default=Unknown("VARIANT type", this.vt),
-    ),
-)
+VARIANT.target = Record(m.Variant, "vt" / VAR_TYPE, "value" / Fork(this.vt, "VARIANT type", VARIANT_VALUES | ARRAYS))
 
 DISP_PARAMS = Record(
     m.DispParams,
@@ -307,8 +300,11 @@ CREATE_INSTANCE = Record(
 )
 
 RELEASE = Record(m.Release)
-
 QUERY_INTERFACE = Record(m.QueryInterface, "iid" / GUID)
+
+#: The Java client writes query_interface with the command of get_ids_of_names and the object id once more.  A true
+#: get_ids_of_names of that size would have no names and an iid that begins with the object's id.
+JAVA_QUERY_INTERFACE = Record(m.JavaQueryInterface, "object_id_again" / OBJECT_ID, "iid" / GUID)
 
 GET_IDS_OF_NAMES = Record(
     m.GetIdsOfNames,
@@ -318,53 +314,37 @@ GET_IDS_OF_NAMES = Record(
     "names" / Counted(this.count, STRING, at_least=4),
 )
 
-#: The Java client writes query_interface with the command of get_ids_of_names and the object id once more.  A true
-#: get_ids_of_names of that size would have no names and an iid that begins with the object's id.
-JAVA_QUERY_INTERFACE = Record(m.JavaQueryInterface, "object_id_again" / OBJECT_ID, "iid" / GUID)
-
 INVOKE = Record(
-    m.Invoke,
-    "dispid" / DISPID,
-    "iid" / GUID,
-    "lcid" / LCID,
-    "flags" / INVOKE_FLAGS,
-    "params" / DISP_PARAMS,
+    m.Invoke, "dispid" / DISPID, "iid" / GUID, "lcid" / LCID, "flags" / INVOKE_FLAGS, "params" / DISP_PARAMS
 )
 
 CALL = Record(m.Call, "name" / STRING, "params" / DISP_PARAMS)
-
 KEEP_ALIVE = Record(m.KeepAlive)
+
+SESSION_COMMANDS = {Command.CREATE_INSTANCE: "create_instance" / CREATE_INSTANCE}
+
+OBJECT_COMMANDS = {
+    Command.INVOKE: "invoke" / INVOKE,
+    Command.CALL: "call" / CALL,
+    Command.RELEASE: "release" / RELEASE,
+    Command.GET_IDS_OF_NAMES: Repeating(
+        this.object_id,
+        then="java_query_interface" / JAVA_QUERY_INTERFACE,
+        otherwise="get_ids_of_names" / GET_IDS_OF_NAMES,
+    ),
+    Command.QUERY_INTERFACE: "query_interface" / QUERY_INTERFACE,
+}
 
 SESSION_REQUEST = Struct(
     "session_id" / INT64,
-    "command" / Shown(BYTE, "command"),
-    "_request"
-    / Switch(
-        this.command,
-        {int(Command.CREATE_INSTANCE): "create_instance" / CREATE_INSTANCE},
-        default=Unknown("session command", this.command),
-    ),
+    "command" / COMMAND,
+    "_request" / Fork(this.command, "session command", SESSION_COMMANDS),
 )
 
 OBJECT_REQUEST = Struct(
     "object_id" / OBJECT_ID,
-    "command" / Shown(BYTE, "command"),
-    "_request"
-    / Switch(
-        this.command,
-        {
-            int(Command.INVOKE): "invoke" / INVOKE,
-            int(Command.CALL): "call" / CALL,
-            int(Command.RELEASE): "release" / RELEASE,
-            int(Command.GET_IDS_OF_NAMES): Repeating(
-                this.object_id,
-                then="java_query_interface" / JAVA_QUERY_INTERFACE,
-                otherwise="get_ids_of_names" / GET_IDS_OF_NAMES,
-            ),
-            int(Command.QUERY_INTERFACE): "query_interface" / QUERY_INTERFACE,
-        },
-        default=Unknown("object command", this.command),
-    ),
+    "command" / COMMAND,
+    "_request" / Fork(this.command, "object command", OBJECT_COMMANDS),
 )
 
 # --- section 3: answers --------------------------------------------------------------------------------------------
@@ -374,64 +354,45 @@ FAILED = this.hresult >= 0x8000_0000
 
 INTERFACE_RESULT = Record(m.InterfaceResult, "hresult" / HRESULT, "object" / REFERENCE)
 
-CREATE_INSTANCE_ANSWER = Record(
-    m.CreateInstanceAnswer,
-    "hresult" / HRESULT,
-    "results" / If(OK, Counted(this._params.count, INTERFACE_RESULT, at_least=13)),
-)
+INTERFACE_RESULTS = Counted(this._params.count, INTERFACE_RESULT, at_least=13)
+CREATE_INSTANCE_ANSWER = Record(m.CreateInstanceAnswer, "hresult" / HRESULT, "results" / If(OK, INTERFACE_RESULTS))
 
 EMPTY_ANSWER = Record(m.EmptyAnswer)
-
 QUERY_INTERFACE_ANSWER = Record(m.QueryInterfaceAnswer, "hresult" / HRESULT, "object" / If(OK, REFERENCE))
 
-GET_IDS_OF_NAMES_ANSWER = Record(
-    m.GetIdsOfNamesAnswer,
-    "hresult" / HRESULT,
-    "dispids" / If(OK, Counted(this._params.count, DISPID, at_least=4)),
-)
+DISPIDS = Counted(this._params.count, DISPID, at_least=4)
+GET_IDS_OF_NAMES_ANSWER = Record(m.GetIdsOfNamesAnswer, "hresult" / HRESULT, "dispids" / If(OK, DISPIDS))
 
 INVOKE_FAILURE = Record(m.InvokeFailure, "argerr" / INT32, "excepinfo" / EXCEP_INFO)
-
 INVOKE_ANSWER = Record(
-    m.InvokeAnswer,
-    "hresult" / HRESULT,
-    "result" / If(OK, VARIANT),
-    "failure" / If(FAILED, INVOKE_FAILURE),
+    m.InvokeAnswer, "hresult" / HRESULT, "result" / If(OK, VARIANT), "failure" / If(FAILED, INVOKE_FAILURE)
 )
 
 CALL_ANSWER = Record(m.CallAnswer, "hresult" / HRESULT, "result" / VARIANT)
-
-ANSWER = Switch(
-    this._params.operation,
-    {
-        Operation.INVOKE.value: "invoke_answer" / INVOKE_ANSWER,
-        Operation.CALL.value: "call_answer" / CALL_ANSWER,
-        Operation.RELEASE.value: "empty_answer" / EMPTY_ANSWER,
-        Operation.KEEP_ALIVE.value: "empty_answer" / EMPTY_ANSWER,
-        Operation.GET_IDS_OF_NAMES.value: "get_ids_of_names_answer" / GET_IDS_OF_NAMES_ANSWER,
-        Operation.CREATE_INSTANCE.value: "create_instance_answer" / CREATE_INSTANCE_ANSWER,
-        Operation.QUERY_INTERFACE.value: "query_interface_answer" / QUERY_INTERFACE_ANSWER,
-    },
-    default=Unknown("operation", this._params.operation),
-)
-
 ERROR_ANSWER = Record(m.ErrorAnswer, "strings" / ToEnd(STRING))
+
+ANSWERS = {
+    Operation.INVOKE: "invoke_answer" / INVOKE_ANSWER,
+    Operation.CALL: "call_answer" / CALL_ANSWER,
+    Operation.RELEASE: "empty_answer" / EMPTY_ANSWER,
+    Operation.KEEP_ALIVE: "empty_answer" / EMPTY_ANSWER,
+    Operation.GET_IDS_OF_NAMES: "get_ids_of_names_answer" / GET_IDS_OF_NAMES_ANSWER,
+    Operation.CREATE_INSTANCE: "create_instance_answer" / CREATE_INSTANCE_ANSWER,
+    Operation.QUERY_INTERFACE: "query_interface_answer" / QUERY_INTERFACE_ANSWER,
+}
 
 # --- section 3: the message ----------------------------------------------------------------------------------------
 
+BODIES = {
+    MessageClass.OBJECT: OBJECT_REQUEST,
+    MessageClass.ANSWER: Fork(this._params.operation, "operation", ANSWERS),
+    MessageClass.SESSION: SESSION_REQUEST,
+    MessageClass.ERROR: "error_answer" / ERROR_ANSWER,
+    MessageClass.KEEP_ALIVE: "keep_alive" / KEEP_ALIVE,
+}
+
 MESSAGE = Struct(
     "class" / Shown(BYTE, "message_class"),
-    "_body"
-    / Switch(
-        this["class"],
-        {
-            int(MessageClass.OBJECT): OBJECT_REQUEST,
-            int(MessageClass.ANSWER): ANSWER,
-            int(MessageClass.SESSION): SESSION_REQUEST,
-            int(MessageClass.ERROR): "error_answer" / ERROR_ANSWER,
-            int(MessageClass.KEEP_ALIVE): "keep_alive" / KEEP_ALIVE,
-        },
-        default=Unknown("message class", this["class"]),
-    ),
+    "_body" / Fork(this["class"], "message class", BODIES),
     "trailing" / c.GreedyBytes,
 )

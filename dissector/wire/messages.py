@@ -8,7 +8,6 @@ GUIDs are 16 bytes in printed order.  Strings are ISO-8859-1 text.  Arguments st
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class Reference:
     new: NewObject | None
 
 
-VariantValue = Union[None, int, str, Double, Reference, SafeArray]
+VariantValue = None | int | str | Double | Reference | SafeArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +249,17 @@ class TunnelToken:
     text: str
 
 
-Request = Union[CreateInstance, Release, QueryInterface, JavaQueryInterface, GetIdsOfNames, Invoke, Call, KeepAlive]
-Answer = Union[
-    CreateInstanceAnswer, EmptyAnswer, QueryInterfaceAnswer, GetIdsOfNamesAnswer, InvokeAnswer, CallAnswer, ErrorAnswer
-]
-Body = Union[Request, Answer, TunnelToken, Undecoded]
+Request = CreateInstance | Release | QueryInterface | JavaQueryInterface | GetIdsOfNames | Invoke | Call | KeepAlive
+Answer = (
+    CreateInstanceAnswer
+    | EmptyAnswer
+    | QueryInterfaceAnswer
+    | GetIdsOfNamesAnswer
+    | InvokeAnswer
+    | CallAnswer
+    | ErrorAnswer
+)
+Body = Request | Answer | TunnelToken | Undecoded
 
 
 def is_failed(hresult: int) -> bool:

@@ -114,7 +114,7 @@ def guid_name(guid: bytes) -> str | None:
 
 @lru_cache(maxsize=4096)
 def class_key(title: str, proxy_clsid: bytes | None = None, name: str | None = None) -> str | None:
-    """Key of an object's interface: by the last part of its title, else its proxy's class id, else its ``begin`` name."""
+    """Key of an object's interface: by the last part of its title, else its proxy's class id, else ``begin``'s name."""
     found = _keys().get(_plain(title)) if title else None
     if found is None and proxy_clsid is not None:
         found = _PROXIES.get(guid_text(proxy_clsid))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from dissector.model import (
@@ -201,3 +202,8 @@ def failing_job() -> Sample:
 
 def capture() -> CaptureInfo:
     return CaptureInfo("engine_shell_fail.pcap", 59, 57, at(0), at(15), "EN10MB")
+
+
+def golden(name: str) -> str:
+    """What a screen has to look like, to the last blank."""
+    return (Path(__file__).resolve().parent.parent / "golden" / f"{name}.txt").read_text(encoding="utf-8")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from render_sample import START, failing_job
 
 from dissector.errors import UsageError
@@ -145,6 +147,9 @@ def test_a_time_without_a_date_is_of_any_day() -> None:
         ("exit_code=five", "no whole number"),
         ("latency>soon", "no duration"),
         ("start=noon", "no time"),
+        ("start=24:00", "no time"),
+        ("latency>" + "9" * 400, "no duration"),
+        ("n=" + "9" * 9000, "no whole number"),
         ("start=2026-13-01", "no date"),
         ("ip=10.0.0.0/99", "no network"),
     ],
@@ -167,3 +172,23 @@ def test_many_stars_take_linear_time() -> None:
     made = task()
     made.job = "a" * 100_000
     assert not parse(["job~" + "a*" * 1_000 + "b"]).task(made)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*TASK_FIELDS, *MESSAGE_FIELDS, "", "colour"]),
+            st.sampled_from(["=", "!=", ">", "<=", "~", "==", " "]),
+            st.text(max_size=20) | st.from_regex(r"[0-9:./T -]{1,20}", fullmatch=True),
+        ),
+        max_size=3,
+    )
+)
+def test_any_text_is_a_filter_or_a_usage_error(parts: list[tuple[str, str, str]]) -> None:
+    sample = failing_job()
+    try:
+        chosen = parse([" ".join(map("".join, parts))])
+    except UsageError:
+        return
+    assert chosen.task(sample.task) in (True, False)
+    assert {chosen.message(message) for message in sample.messages} <= {True, False}

@@ -16,9 +16,11 @@ from typing import Any
 
 from conversation import (
     ACK,
+    ANSWER_TIME,
     EPOCH,
     FIN,
     MICROSECOND,
+    PROLOG,
     PSH,
     RST,
     SECOND,
@@ -31,13 +33,13 @@ from conversation import (
     dialog,
     start_command,
     started_answer,
-    xml_answer,
 )
 
-from dissector.model import Connection, Endpoint, Frame, Message, Outcome, Packet, Problem, Severity, Side, Task
+from dissector.model import Connection, Endpoint, Message, Outcome, Problem, Severity, Task
 from dissector.session.dialog import Dialog
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import read_captures
+from dissector.traffic import Frame, Packet, Side
 from dissector.wire import messages as wire
 from dissector.wire.decode import encode, encode_frame
 
@@ -76,6 +78,11 @@ class Talk:
         number = next(self._numbers)
         data = message if isinstance(message, bytes) else encode(message)
         return self.dialog.feed(Frame(side, 0, data, (number,), number * 1_000))
+
+
+def xml_answer(content: str) -> bytes:
+    """What the remote answers on the command connection, with its NUL."""
+    return f'{PROLOG}<spooler><answer time="{ANSWER_TIME}">{content}</answer></spooler>\0'.encode("latin-1")
 
 
 # --- packets -------------------------------------------------------------------------------------------------------
@@ -118,7 +125,8 @@ class Found:
 
     @property
     def tasks(self) -> list[Task]:
-        return [event for event in self.events if isinstance(event, Task)]
+        """Tasks by their numbers."""
+        return sorted((event for event in self.events if isinstance(event, Task)), key=lambda task: task.n)
 
     @property
     def connections(self) -> list[Connection]:
@@ -206,9 +214,9 @@ class Story:
         self.callback.open(nanoseconds(at))
         return self
 
-    def say(self, at: float, first: int = 0, last: int = RELEASED, pace: float = 0.001) -> Story:
-        """Messages of the healthy dialog, from ``first`` up to ``last``."""
-        return self.talk(at, *HEALTHY[first:last], pace=pace)
+    def say(self, at: float, first: int = 0, last: int | None = None, pace: float = 0.001) -> Story:
+        """Messages of the script's dialog (numbers as in ``HEALTHY``), from ``first`` up to ``last``."""
+        return self.talk(at, *tuple(dialog(self.script))[first:last], pace=pace)
 
     def talk(self, at: float, *messages: tuple[int, wire.Body | bytes], pace: float = 0.001) -> Story:
         """Any messages: (1 from the client or 0 from the task process, record or message bytes)."""
@@ -232,7 +240,7 @@ class Story:
         text = f"<remote_scheduler.remote_task.close process_id='{self.script.process_id}'{how}/>"
         self.command.send(time, 0, text.encode("latin-1"))
         if answer:
-            self.command.send(time + 300 * MICROSECOND, 1, xml_answer("<ok/>", end=""))
+            self.command.send(time + 300 * MICROSECOND, 1, xml_answer("<ok/>"))
             self.command.finish(time + 400 * MICROSECOND, 0)
         return self
 
@@ -298,6 +306,8 @@ __all__ = [
     "nanoseconds",
     "number_of",
     "packets_of",
+    "start_command",
+    "started_answer",
     "trace",
     "with_ttl",
     "xml_answer",

@@ -186,6 +186,22 @@ def test_the_answer_to_the_outer_call_ends_the_inner_ones() -> None:
     assert talk.task(OK).request is step
     assert lost.answered_by is None
     assert talk.dialog.open_requests() == []
+    assert talk.dialog.given_up() == [lost]
+    assert talk.dialog.given_up() == []
+
+
+@pytest.mark.parametrize("gaps", [0, 1])
+def test_nobody_asks_twice_without_an_answer_in_between(gaps: int) -> None:
+    """Where bytes were lost the first answer was among them, so the second callback is no deeper than the first."""
+    talk = Talk()
+    step = talk.client(STEP)
+    first = talk.task(log_line(LOG, "one"))
+    talk.dialog._connection.gaps = gaps
+    second = talk.task(log_line(LOG, "two"))
+    assert second.depth == (1 if gaps else 2)
+    assert talk.dialog.given_up() == ([first] if gaps else [])
+    assert talk.client(m.InvokeAnswer(0, EMPTY, None)).request is second
+    assert talk.task(OK).request is step
 
 
 def test_bytes_left_over_are_noted_and_the_message_is_kept() -> None:
@@ -201,6 +217,7 @@ def test_open_requests_are_bounded() -> None:
     talk = Talk()
     asked = [talk.client(STEP) for _ in range(limits.MAX_DIALOG_DEPTH + 5)]
     assert talk.dialog.open_requests() == asked[5:]
+    assert talk.dialog.given_up() == asked[:5]
     assert talk.task(OK).request is asked[-1]
 
 
@@ -276,14 +293,33 @@ def test_what_was_looked_up_wins_over_the_table() -> None:
     assert talk.task(log_line(LOG, "hello")).member == "surprise"
 
 
-def test_a_lookup_holds_for_all_objects_of_the_class() -> None:
+def test_a_lookup_holds_for_all_objects_of_the_interface() -> None:
     talk = Talk()
     for object_id in (LOG, OTHER):
-        talk.client(call(SERVER, "take", m.Variant(9, new_object(object_id, "my::Thing"))))
+        talk.client(call(SERVER, "take", m.Variant(9, new_object(object_id, "sos::scheduler::Com_log"))))
     talk.task(lookup(LOG, "colour"))
     talk.client(found(77))
     assert talk.task(invoke(OTHER, 77, 2)).member == "colour"
     assert talk.task(invoke(TASK, 77, 2)).member is None
+
+
+def test_a_lookup_does_not_hold_for_all_objects_of_a_title() -> None:
+    """The Java task server calls all kinds of objects ``Obj``."""
+    talk = Talk()
+    for object_id in (LOG, OTHER):
+        talk.client(call(SERVER, "take", m.Variant(9, new_object(object_id, "Obj"))))
+    talk.task(lookup(LOG, "colour"))
+    talk.client(found(77))
+    assert talk.task(invoke(LOG, 77, 2)).member == "colour"
+    assert talk.task(invoke(OTHER, 77, 2)).member is None
+
+
+def test_the_first_spelling_of_a_name_stays() -> None:
+    talk = Talk()
+    for name in ("Colour", "COLOUR"):
+        talk.task(lookup(LOG, name))
+        talk.client(found(77))
+    assert talk.task(invoke(LOG, 77, 2)).member == "Colour"
 
 
 def test_a_lookup_on_an_object_without_class_holds_for_that_object() -> None:

@@ -30,10 +30,10 @@ from builders import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dissector.model import Fragment, IcmpError, Packet, Segment
 from dissector.stream.icmp import reason
 from dissector.stream.link import is_supported, link_type_name
 from dissector.stream.packets import carries_segment, flow_key, parse
+from dissector.traffic import Fragment, IcmpError, Packet, Segment
 
 SEGMENT = ipv4(tcp(seq=7, ack=9, flags=PSH | ACK, window=513, payload=b"hello"))
 SEGMENT6 = ipv6(tcp(payload=b"hello"))
@@ -225,6 +225,9 @@ def test_icmp6_errors(kind: int, code: int, words: str) -> None:
     ],
 )
 def test_other_icmp_messages_are_none(message: bytes) -> None:
+    """The fragment is one that is not the first: its bytes only look like the start of a message."""
+    error = b"\x03\x03" + bytes(6) + ipv4(tcp())
+    assert parse(packet(ethernet(ipv4(error, protocol=ICMP, fragment=100)))) is None
     assert parse(packet(ethernet(ipv4(message, protocol=ICMP)))) is None
 
 

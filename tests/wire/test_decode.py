@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dissector.errors import DecodeError
@@ -34,6 +34,9 @@ IID = bytes.fromhex("feee47a26c1b11d88103000476ee8afb")
 NULL = bytes(16)
 OBJECT = 0xD97F997640000001
 INVOKED = Pending(Operation.INVOKE, 0)
+
+#: No deadline: a busy machine is no failure.
+thorough = settings(max_examples=300, deadline=None)
 
 CREATE = "53 0000000000000000 43" + CLSID.hex() + "0000000000000000 00 00000000 00000001" + IID.hex()
 LOG = "4f d97f997640000001 49 0000000e" + NULL.hex() + "00000000 00000001 00000002 00000000"
@@ -264,6 +267,25 @@ def test_literal_errors(text: str, pending: Pending | None, error: tuple[str, in
     assert tiles(tree, len(message))
 
 
+def known(head: str, tail: str) -> set[int]:
+    """The types below 0x7000 that are not refused as unknown between ``head`` and ``tail``."""
+    return {
+        vt
+        for vt in range(0x7000)
+        if "unknown" not in str(outcome(decode, bytes.fromhex(f"{head}{vt:08x}{tail}"), INVOKED))
+    }
+
+
+def test_no_other_variant_types_are_known() -> None:
+    scalars = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 16, 17, 18, 19, 20, 21, 22, 23}
+    arrays = {0x2000 + vt for vt in (scalars - {0, 1}) | {12}}
+    assert known("41 00000000", "00" * 16) == scalars | arrays
+
+
+def test_no_other_element_types_are_known() -> None:
+    assert known("41 00000000 0000200c 0001 0880 00000000 00000000", "") == {8, 12, 17}
+
+
 def test_every_cut_is_an_error_at_a_place_inside() -> None:
     for text, pending, _ in LITERALS:
         whole = bytes.fromhex(text)
@@ -355,6 +377,7 @@ def test_a_count_is_refused_before_it_is_used() -> None:
     assert time.perf_counter() - began < 1
 
 
+@thorough
 @given(bodies, st.binary(max_size=8))
 def test_any_record_survives_the_wire(drawn: tuple[m.Body, Pending | None], trailing: bytes) -> None:
     body, pending = drawn
@@ -368,6 +391,7 @@ def test_any_record_survives_the_wire(drawn: tuple[m.Body, Pending | None], trai
     assert "undecoded" not in [leaf.name for leaf in tree.leaves()]
 
 
+@thorough
 @given(st.binary(max_size=200), st.none() | pendings)
 @example(b"", None)
 def test_any_bytes_are_a_record_or_a_decode_error(message: bytes, pending: Pending | None) -> None:
@@ -375,6 +399,7 @@ def test_any_bytes_are_a_record_or_a_decode_error(message: bytes, pending: Pendi
     assert tiles(fields(message, pending), len(message))
 
 
+@thorough
 @given(st.sampled_from(sorted(b"SOAEK")), st.sampled_from(sorted(b"CRQGIA")), st.binary(max_size=80), pendings)
 def test_any_bytes_behind_a_true_head(first: int, command: int, rest: bytes, pending: Pending) -> None:
     message = bytes([first]) + rest[:8] + (bytes([command]) if first in b"SO" else b"") + rest[8:]
@@ -382,6 +407,7 @@ def test_any_bytes_behind_a_true_head(first: int, command: int, rest: bytes, pen
     assert tiles(fields(message, pending), len(message))
 
 
+@thorough
 @given(bodies, st.data())
 def test_damaged_messages_are_judged_alike(drawn: tuple[m.Body, Pending | None], data: st.DataObject) -> None:
     body, pending = drawn
@@ -430,6 +456,13 @@ def test_pending_and_operation() -> None:
 def test_what_does_not_fit_is_not_encoded(body: m.Body) -> None:
     with pytest.raises(ValueError, match=type(body).__name__):
         encode(body)
+
+
+@pytest.mark.parametrize("operation", [Operation.RELEASE, Operation.KEEP_ALIVE])
+def test_an_empty_answer_is_a_group_without_bytes(operation: Operation) -> None:
+    (head, body) = fields(b"A", Pending(operation, 0)).children
+    assert (head.path, head.start, head.end) == ("class", 0, 1)
+    assert (body.path, body.start, body.end, body.text) == ("empty_answer", 1, 1, "")
 
 
 def test_field_tree_names_and_texts() -> None:

@@ -24,10 +24,10 @@ REFUSED = [vector for vector in VECTORS if "throws" in vector]
 WRITTEN = [vector for vector in VECTORS if "throws" not in vector]
 
 BASE = {
-    "byte": g.Int8sb,
-    "int16": g.Int16sb,
-    "int32": g.Int32sb,
-    "int64": g.Int64sb,
+    "byte": g.INT8,
+    "int16": g.INT16,
+    "int32": g.INT32,
+    "int64": g.INT64,
     "bool": g.BOOL,
     "double": g.DOUBLE,
     "string": g.STRING,
@@ -117,7 +117,7 @@ def test_primitive(vector: Vector) -> None:
 
 def test_sequence() -> None:
     (vector,) = [vector for vector in WRITTEN if vector["type"] == "sequence"]
-    layout = g.Struct("a" / g.BOOL, "b" / g.STRING, "c" / g.Int32sb)
+    layout = g.Struct("a" / g.BOOL, "b" / g.STRING, "c" / g.INT32)
     found = layout.parse(bytes.fromhex(vector["hex"]))
     assert (found.a, found.b, found.c) == (True, "abc", 0x11223344)
     assert layout.build(found) == bytes.fromhex(vector["hex"])

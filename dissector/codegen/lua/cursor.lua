@@ -222,18 +222,28 @@ do
     return value and (sign == "-" and -value or value) + 0.0
   end
 
+  --- The one for reading without a tree, used again and again.
+  js.spare = { s = nil, p = 0, n = 0, last = 0, done = 0, level = 0, operation = nil, count = 0, reason = nil, offset = 0 }
+
   --- A cursor over a message's bytes; `range` and `node` for a tree, `pending` what an answer is read with.
   function js.read(s, operation, count, node, range, shown, secret)
+    if not node then
+      local c = js.spare
+      c.s, c.p, c.n, c.last, c.done, c.level, c.operation, c.count = s, 0, #s, 0, 0, 0, operation, count or 0
+      local ok, found = pcall(js.decode, c)
+      c.s = nil
+      if ok then return found end
+      if found ~= c then error(found, 0) end
+      return nil, format("offset %d: %s", c.offset, c.reason)
+    end
     local c = {
       s = s, p = 0, n = #s, last = 0, done = 0, level = 0, operation = operation, count = count or 0,
       node = node, range = range, shown = shown, secret = secret, opened = node and {} or nil,
     }
     local ok, found = pcall(js.decode, c)
-    if ok then return found, nil, c end
+    if ok then return found end
     if found ~= c then error(found, 0) end
-    if node then
-      if c.done < c.n then node:add(js.fields.undecoded, range(c.done, c.n - c.done)) end
-    end
-    return nil, format("offset %d: %s", c.offset, c.reason), c
+    if c.done < c.n then node:add(js.fields.undecoded, range(c.done, c.n - c.done)) end
+    return nil, format("offset %d: %s", c.offset, c.reason)
   end
 end

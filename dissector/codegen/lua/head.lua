@@ -14,4 +14,5 @@ js.limits = {
   head = 65536,                      -- start line and headers of an HTTP message
 }
 
+js.is_gui = gui_enabled()
 js.proto = Proto("jobscheduler", "JobScheduler 1.x remote execution")

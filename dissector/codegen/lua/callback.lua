@@ -1,0 +1,72 @@
+-- A callback connection: frames of both sides, paired by a dialog.  Its listening end (side 1) is the JobScheduler client.
+do
+  local sub = string.sub
+  local H = {}
+  H.__index = H
+
+  function js.callback_handler(stream, task)
+    local self = setmetatable({ stream = stream, task = task, dialog = js.dialog(1) }, H)
+    local synced = not stream.mid_stream
+    self.readers = { [0] = js.frame_reader(0, synced, self), [1] = js.frame_reader(1, synced, self) }
+    return self
+  end
+
+  function H:opened()
+    if self.is_open then return end
+    self.is_open = true
+    self.task = js.session:callback_opened(self.task, self.stream)
+  end
+
+  function H:chunk(side, offset, data, number, time, at)
+    if self.foreign then return end
+    self:opened()
+    if side == 0 and not self.task.confirmed and offset == 0 and js.is_foreign(data) then
+      self.foreign = true
+      js.session:callback_foreign(self.task, self.stream)
+      return
+    end
+    local reader = self.readers[side]
+    if at and reader.firm and reader.held_size == 0 and reader.to_skip == 0 and js.is_frame(data) then
+      -- A frame in a segment of its own: nearly all of them.
+      return self:frame(side, sub(data, 5), nil, time, at)
+    end
+    reader:feed({ offset = offset, data = data, number = number, time = time, at = at })
+  end
+
+  function H:gap(side, offset, size, number, time, snapped)
+    if self.foreign then return end
+    self:opened()
+    self.readers[side]:gap(offset, size, number, time, snapped)
+  end
+
+  function H:problem(code, side, text) js.session:problem(self.stream, code, text) end
+
+  function H:frame(side, data, packets, time, at)
+    local message, body = self.dialog:feed(side, data, packets, time, at)
+    local task = self.task
+    if side == 0 and not task.confirmed then
+      task.confirmed = true
+      js.session.joiner:forget(task)
+    end
+    message.task = task
+    if body then task:frame(message, body) else task.messages = task.messages + 1 end
+    js.session:message(self.stream, message, body)
+  end
+
+  --- The first FIN or RST: a task whose release was not asked for is lost.
+  function H:ending()
+    if self.foreign then return end
+    local task = self.task
+    if self.stream.established then
+      if self.is_open and not task.release and not self.told then
+        task.lost = true
+        js.session:problem(self.stream, "connection_lost", "the callback connection ended before release")
+      end
+    elseif not self.told then
+      js.session:problem(self.stream, "callback_refused", "the announced port refuses the callback")
+    end
+    self.told = true
+  end
+
+  function H:closed() end
+end

@@ -1,0 +1,130 @@
+-- A command connection: documents of both sides, each answer paired with its command (the rules of session/handlers.py).
+do
+  local H = {}
+  H.__index = H
+  local PREFIX = "remote_scheduler."
+
+  function js.command_handler(stream)
+    local self = setmetatable({ stream = stream, open = {}, tasks = {}, task = nil }, H)
+    self.readers = {
+      [0] = js.document_reader(0, true, stream.mid_stream, self),
+      [1] = js.document_reader(1, false, stream.mid_stream, self),
+    }
+    return self
+  end
+
+  function H:chunk(side, offset, data, number, time, at)
+    self.readers[side]:feed({ offset = offset, data = data, number = number, time = time, at = at })
+  end
+
+  function H:gap(side, _, size, number) self.readers[side]:gap(size, number) end
+
+  function H:closed()
+    for side = 0, 1 do self.readers[side]:finish() end
+    for _, task in ipairs(self.tasks) do task.command_closed = true end
+  end
+
+  function H:problem(code, side, text) js.session:problem(self.stream, code, text) end
+
+  --- HTTP is left to its own dissector; only an XML command in a body is looked at.
+  function H:http(side, chunk)
+    local body = string.match(chunk.data, "\r?\n\r?\n%s*(<.*)$") or string.match(chunk.data, "^%s*(<.*)$")
+    self.stream.is_http = true
+    if not body then return end
+    self:document(side, (string.gsub(body, "%s+$", "")), { chunk.number }, chunk.time, nil, "http", false)
+  end
+
+  function H:document(side, data, packets, time, at, kind, incomplete)
+    local to_remote = side == 0
+    local document = to_remote and js.parse_command(data) or js.parse_answer(data)
+    local message = {
+      document = true, to_remote = to_remote, side = side, kind = to_remote and "command" or "command_answer",
+      packets = packets, time = time, at = at, size = #data, operation = document.element, depth = 0,
+      note = document.reason or (incomplete and "the document is not complete") or nil,
+      is_broken = document.form == "broken", is_request = to_remote, is_http = kind == "http",
+    }
+    if not at then message.raw = data end
+    message.info = js.document_info(message, document)
+    if to_remote then self:command(message, document) else self:answer(message, document) end
+    js.session:message(self.stream, message)
+  end
+
+  function H:command(message, document)
+    local name = document.element
+    local port = name == PREFIX .. "start_remote_task" and tonumber(js.decimal(js.get(document, "tcp_port")) or "")
+    local is_start = port and port > 0 and port < 65536
+    if is_start then self:start(message, document, port) end
+    local id = js.decimal(js.get(document, "process_id"))
+    local is_close = id and name == PREFIX .. "remote_task.close"
+    local is_kill = id and name == PREFIX .. "remote_task.kill"
+    if is_start or is_close or is_kill then
+      message.task = self.task
+      if #self.tasks > 1 and not is_start then
+        for _, task in ipairs(self.tasks) do
+          if task.process_id == id then message.task = task end
+        end
+      end
+    end
+    local task = message.task
+    if task and is_close then
+      task.close = message
+      if string.find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true) then
+        task.killed = true
+      end
+      if not task.callback and not task.start_error then
+        js.session:problem(self.stream, "callback_missing", "the client ends a task that nobody called back for")
+      end
+    elseif task and is_kill then
+      task.killed = true
+    end
+    js.session:recognised(self.stream)
+    self.open[#self.open + 1] = message
+  end
+
+  --- The engine starts one task a connection; a tool may start more, each a task of its own.
+  function H:start(message, document, port)
+    local stream = self.stream
+    local first = #self.tasks == 0
+    if self.task and not self.task.start_message then first = false end
+    local task = js.new_task(first and stream.first_packet or message.packets[1], first and stream.start or message.time)
+    self.task = task
+    self.tasks[#self.tasks + 1] = task
+    task.client, task.remote, task.port, task.command = stream.client, stream.server, port, stream
+    task.kind = js.get(document, "kind") == "process" and "process" or "api"
+    task.start_message, task.start_time = message, message.time
+    message.task = task
+    js.session:command_started(stream, task)
+  end
+
+  function H:answer(message, document)
+    local request = self:pair(document)
+    if request then
+      request.answer, message.request = message, request
+      message.latency, message.operation, message.task = message.time - request.time, request.operation, request.task
+      local task = message.task
+      if task and request == task.start_message and not task.start_answer then
+        task.start_answer = message
+        if document.error then task.start_error = document.error.code end
+        local id = document.element == "process" and js.decimal(js.get(document, "process_id"))
+        if id then task.process_id, task.pid = id, js.decimal(js.get(document, "pid")) end
+      end
+    end
+    message.answer_element = document.element
+  end
+
+  --- The oldest open command that is not broken; to an XML error the oldest one.
+  function H:pair(document)
+    local open = self.open
+    local is_xml_error = document.error and string.sub(document.error.code, 1, 3) == "XML"
+    local request
+    while open[1] and not request do
+      local candidate = table.remove(open, 1)
+      if is_xml_error or not candidate.is_broken then request = candidate end
+    end
+    if is_xml_error and request then
+      local last = request.packets[#request.packets]
+      while open[1] and open[1].packets[#open[1].packets] == last do table.remove(open, 1) end
+    end
+    return request
+  end
+end

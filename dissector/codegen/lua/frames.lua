@@ -1,0 +1,253 @@
+-- One direction of a callback connection: bytes in stream order become frames (the rules of stream/framing.py).
+do
+  local byte, sub, find, format = string.byte, string.sub, string.find, string.format
+  local limits = js.limits
+  local CLASSES = { [0x53] = true, [0x4F] = true, [0x41] = true, [0x45] = true, [0x4B] = true }
+  local COMMANDS = {
+    [0x53] = { [0x43] = true },
+    [0x4F] = { [0x52] = true, [0x51] = true, [0x47] = true, [0x49] = true, [0x41] = true },
+  }
+
+  --- Length in a frame's header at `start` (from 0), signed.
+  local function length_at(data, start)
+    local a, b, c, d = byte(data, start + 1, start + 4)
+    local length = ((a * 256 + b) * 256 + c) * 256 + d
+    return length < 2147483648 and length or length - 4294967296
+  end
+
+  --- True when a frame may begin at `start`: a possible length, a known class, and for a request a known command.
+  local function plausible(data, start)
+    if #data - start <= 4 then return false end
+    local length, class = length_at(data, start), byte(data, start + 5)
+    if length <= 0 or length > limits.message or not CLASSES[class] then return false end
+    local commands = COMMANDS[class]
+    if not commands then return class ~= 0x4B or length == 1 end
+    local command = byte(data, start + 14)
+    return length >= 10 and (command == nil or commands[command] == true)
+  end
+  js.plausible_frame = plausible
+
+  --- True when `data` is one whole frame.
+  function js.is_frame(data)
+    return #data > 4 and length_at(data, 0) == #data - 4 and #data <= limits.decoded
+  end
+
+  local function end_of_frame(data, start)
+    if not plausible(data, start) then return nil end
+    local length = length_at(data, start)
+    return length <= limits.decoded and start + 4 + length or nil
+  end
+
+  local function is_boundary(data, at)
+    return at == #data or plausible(data, at)
+  end
+
+  --- Where a frame that begins anywhere in `data` ends, with the data or before another frame.
+  local function boundary(data)
+    local from = 1
+    while true do
+      local at = find(data, "[\0-\4]...[SOAEK]", from)
+      if not at then return nil end
+      local stop = end_of_frame(data, at - 1)
+      if stop and stop <= #data and is_boundary(data, stop) then return stop end
+      from = at + 1
+    end
+  end
+
+  local R = {}
+  R.__index = R
+
+  --- `out` takes `frame(side, data, packets, time, at)` and `problem(code, side, text, number)`.  Without `synced` the
+  --- first byte may lie anywhere in a message.
+  function js.frame_reader(side, synced, out)
+    return setmetatable({
+      side = side, synced = synced, firm = synced, out = out, held = {}, held_size = 0, size = 0, start = 0,
+      to_skip = 0, packets = {}, time = 0, mid_stream_at = not synced and -1 or nil,
+    }, R)
+  end
+
+  function R:drop()
+    self.held, self.held_size, self.size = {}, 0, 0
+  end
+
+  function R:lose_step()
+    self:drop()
+    self.synced, self.firm, self.to_skip = false, false, 0
+  end
+
+  function R:hold(chunk, from, to)
+    if to > from then
+      self.held[#self.held + 1] = sub(chunk.data, from + 1, to)
+      self.held_size = self.held_size + to - from
+    end
+    if chunk.time > self.time then self.time = chunk.time end
+    if self.packets[#self.packets] ~= chunk.number then self.packets[#self.packets + 1] = chunk.number end
+  end
+
+  --- The message under way, its header included, as one string.
+  function R:joined()
+    if #self.held > 1 then self.held = { table.concat(self.held) } end
+    return self.held[1] or ""
+  end
+
+  function R:complete()
+    local packets = self.packets
+    table.sort(packets)
+    local once = {}
+    for _, number in ipairs(packets) do
+      if once[#once] ~= number then once[#once + 1] = number end
+    end
+    local data = self:joined()
+    self:drop()
+    self.out:frame(self.side, sub(data, 5), once, self.time, nil)
+  end
+
+  function R:problem(code, text, number)
+    self.out:problem(code, self.side, text, number)
+  end
+
+  function R:feed(chunk)
+    local at, size = 0, #chunk.data
+    while at < size do
+      if self.to_skip > 0 then
+        local skipped = math.min(self.to_skip, size - at)
+        self.to_skip = self.to_skip - skipped
+        at = at + skipped
+      elseif self.synced then
+        at = self:read(chunk, at)
+      else
+        at = self:search(chunk, at)
+      end
+    end
+  end
+
+  function R:gap(offset, size, number, time, snapped)
+    if self.to_skip >= size and self.to_skip > 0 then
+      self.to_skip = self.to_skip - size
+      return
+    end
+    if not self.synced then return self:drop() end
+    local rest = self.size > 0 and self.size - self.held_size or 0
+    local text = format("%.0f bytes %s", size, snapped and "were cut off by the snap length" or "are missing in the capture")
+    if rest >= size then
+      self:drop()
+      self.to_skip = rest - size
+    else
+      self:lose_step()
+    end
+    self:problem("gap", text, number)
+  end
+
+  -- --- in step ---
+
+  --- Reads one frame, or the part of it that is there; gives where it ended in the chunk.
+  function R:read(chunk, at)
+    local data = chunk.data
+    local size = #data
+    if self.held_size == 0 then
+      self.start, self.time, self.packets = chunk.offset + at, chunk.time, {}
+      if size - at > 4 then
+        if not self.firm and not plausible(data, at) then
+          self.synced = false
+          return at
+        end
+        self.firm = true
+        local length = length_at(data, at)
+        local stop = at + 4 + length
+        if length > 0 and length <= limits.decoded and stop <= size then
+          self.out:frame(self.side, sub(data, at + 5, stop), { chunk.number }, chunk.time, chunk.at and chunk.at + at)
+          return stop
+        end
+      end
+    end
+    local wanted = self.size > 0 and self.size or self.firm and 4 or 5
+    local stop = math.min(size, at + wanted - self.held_size)
+    self:hold(chunk, at, stop)
+    if self.held_size == wanted then
+      if self.size > 0 then self:complete() else self:header(chunk) end
+    end
+    return stop
+  end
+
+  --- The length is complete: what it says about the message.
+  function R:header(chunk)
+    local data = self:joined()
+    if not self.firm and not plausible(data, 0) then
+      self.synced = false
+      return
+    end
+    self.firm = true
+    local length = length_at(data, 0)
+    if length == 0 then
+      self:problem("impossible_length", "a message of length 0 has no class", chunk.number)
+      self:drop()
+    elseif length < 0 or length > limits.message then
+      self:problem("impossible_length", format("length %.0f is none that the engine accepts", length), chunk.number)
+      self:lose_step()
+    elseif length > limits.decoded then
+      self:problem("undecoded_frame", format("a message of %.0f bytes is too long to be decoded", length), chunk.number)
+      self.to_skip = 4 + length - self.held_size
+      self:drop()
+    else
+      self.size = 4 + length
+      if self.size == self.held_size then self:complete() end
+    end
+  end
+
+  -- --- searching ---
+
+  function R:search(chunk, at)
+    if self.mid_stream_at == -1 then self.mid_stream_at = chunk.offset end
+    local data = chunk.data
+    local stop = at == 0 and end_of_frame(data, 0) or nil
+    if self.size > 0 and stop ~= #data then return self:continue_candidate(chunk) end
+    if stop and stop <= #data and is_boundary(data, stop) then return self:found(chunk, 0) end
+    if stop and stop > #data then
+      self:drop()
+      self.start, self.time, self.packets = chunk.offset, chunk.time, {}
+      self:hold(chunk, 0, #data)
+      self.size = stop
+      return #data
+    end
+    local before = self.held_size
+    local joined = self:joined() .. sub(data, at + 1)
+    local edge = boundary(joined)
+    if not edge then
+      local tail = sub(joined, -4)
+      self.held, self.held_size = { tail }, #tail
+      return #data
+    end
+    return self:found(chunk, at + edge - before)
+  end
+
+  --- More bytes of the message that is believed to have begun with a chunk.
+  function R:continue_candidate(chunk)
+    local data = chunk.data
+    local stop = math.min(#data, self.size - self.held_size)
+    self:hold(chunk, 0, stop)
+    if self.held_size < self.size then return stop end
+    if not is_boundary(data, stop) then
+      self:drop()
+      return stop
+    end
+    self:report_mid_stream(self.start, chunk.number)
+    self:complete()
+    return self:found(chunk, stop)
+  end
+
+  --- In step again at `at`: the search is over unless no frame follows there.
+  function R:found(chunk, at)
+    self:drop()
+    self:report_mid_stream(chunk.offset + at, chunk.number)
+    self.synced, self.firm = true, false
+    return at
+  end
+
+  function R:report_mid_stream(offset, number)
+    local began = self.mid_stream_at
+    self.mid_stream_at = nil
+    if began and began >= 0 and began < offset then
+      self:problem("mid_stream", format("the capture begins inside a message: %.0f bytes skipped", offset - began), number)
+    end
+  end
+end

@@ -1,0 +1,148 @@
+-- What the messages of a task say about it, and which callback connection belongs to which start command.
+do
+  local match, lower = string.match, string.lower
+  local T = {}
+  T.__index = T
+
+  --- `stream` is the command connection, or the callback connection of a task whose command was not captured.
+  function js.new_task(first_packet, start)
+    return setmetatable({
+      first_packet = first_packet, start = start, attempts = 0,
+      messages = 0, calls = 0, callbacks = 0, errors = 0, logs = 0,
+    }, T)
+  end
+
+  --- A frame of the callback connection, in order; gives code and text of what is wrong with it.
+  function T:frame(message, body)
+    self.messages = self.messages + 1
+    if message.kind == "request" then
+      if message.side == 1 then self.calls = self.calls + 1 else self.callbacks = self.callbacks + 1 end
+      return self:request(message, body)
+    elseif message.kind == "answer" then
+      return self:answer(message, body)
+    elseif message.kind == "error" then
+      self.errors = self.errors + 1
+    end
+  end
+
+  function T:request(message, body)
+    if body.record == "invoke" and message.side == 0 then
+      if js.log_call(message, body) then self.logs = self.logs + 1 end
+    elseif body.record == "call" and lower(body.name) == "construct" then
+      self:construct(body)
+    elseif body.record == "release" and message.side == 1 and (not self.instance or self.instance == message.object_id) then
+      self.release = message
+    end
+  end
+
+  function T:construct(body)
+    local array = js.natural(body.params)[1]
+    local elements = array and type(array.value) == "table" and array.value.elements
+    if type(elements) ~= "table" then return end
+    for _, one in ipairs(elements) do
+      local text = type(one) == "table" and one.vt == 8 and one.value or one
+      if type(text) == "string" then
+        local name, value = match(text, "^([%w_.]+)=(.*)$")
+        if name == "job" then self.job = js.line(value, 120) end
+        if name == "task_id" then self.task_id = match(value, "^%d+$") end
+        if name == "language" and not self.kind then self.kind = lower(value) == "shell" and "process" or "api" end
+      end
+    end
+  end
+
+  function T:answer(message, body)
+    if body.record == "create_instance_answer" then
+      local first = body.results and body.results[1]
+      if first and not self.instance then self.instance = first.object.object_id end
+    elseif message.request and message.request == self.release then
+      self.released = true
+    elseif body.record == "call_answer" then
+      local member, value = lower(message.member or ""), body.result.value
+      if member == "step" and type(value) == "string" then
+        local inside = match(value, "<process%.result%s([^>]*)>")
+        if inside then
+          self.exit_code = match(inside, 'exit_code="(-?%d+)"')
+          local signal = match(inside, 'signal="(%d+)"')
+          if signal and signal ~= "0" then self.signal = signal end
+        end
+      end
+    end
+    if message.hresult and message.hresult >= 2147483648 then self.errors = self.errors + 1 end
+  end
+
+  --- One word for the task list.
+  function T:outcome()
+    if self.start_error then return "refused" end
+    if self.unreachable then return "unreachable" end
+    if not self.callback then return self.command_closed and "no_callback" or "running" end
+    if self.lost then return "lost" end
+    if self.killed then return "killed" end
+    if (self.exit_code and self.exit_code ~= "0") or self.signal then return "failure" end
+    if self.released then return self.exit_code and "success" or "ended" end
+    return "running"
+  end
+
+  -- --- start commands that wait for their callback ---
+
+  local J = {}
+  J.__index = J
+  function js.new_joiner() return setmetatable({ waiting = {}, by_remote = {} }, J) end
+
+  local function push(map, key, task)
+    local list = map[key]
+    if not list then
+      list = {}
+      map[key] = list
+    end
+    list[#list + 1] = task
+  end
+
+  local function remove(map, key, task)
+    local list = map[key]
+    for index = #(list or {}), 1, -1 do
+      if list[index] == task then table.remove(list, index) end
+    end
+  end
+
+  function J:announce(task)
+    push(self.waiting, js.endpoint_key(task.client.ip, task.port), task)
+    push(self.by_remote, task.remote.ip, task)
+  end
+
+  --- The task's callback proved itself: nothing may join it any more.
+  function J:forget(task)
+    if not task.remote then return end
+    remove(self.waiting, js.endpoint_key(task.client.ip, task.port), task)
+    remove(self.by_remote, task.remote.ip, task)
+  end
+
+  --- The start that announced the port which a connection goes to: with an open command connection, the newest.
+  function J:announced(stream)
+    local best
+    for _, task in ipairs(self.waiting[stream.server.key] or {}) do
+      if not task.confirmed and (stream.mid_stream or task.start <= stream.start) then
+        local open, best_open = not task.command.closed, best and not best.command.closed
+        if not best or (open and not best_open) or (open == best_open and task.start >= best.start) then best = task end
+      end
+    end
+    return best
+  end
+
+  function J:is_announced(endpoint)
+    return self.waiting[endpoint.key] ~= nil and #self.waiting[endpoint.key] > 0
+  end
+
+  --- The start whose remote opens a connection to a place that nobody announced, if exactly one fits.
+  function J:elsewhere(stream)
+    local found
+    for _, task in ipairs(self.by_remote[stream.client.ip] or {}) do
+      local port = stream.server.port
+      if not task.confirmed and task.attempts == 0 and task.start_time <= stream.start
+          and (port == task.port or (stream.server.ip == task.client.ip and js.in_ranges(js.callback_ports, port))) then
+        if found then return nil end
+        found = task
+      end
+    end
+    return found
+  end
+end

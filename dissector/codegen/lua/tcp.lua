@@ -1,0 +1,180 @@
+-- One direction of a TCP connection: segments in any order become bytes in stream order.
+--
+-- The plugin puts segments in order itself, so that it shows the same whatever TCP's preferences for reassembly are.
+-- A hole is given up (a gap, never filler bytes) when the other side acknowledged it twice, or once with data.
+do
+  local HALF, WHOLE = 2147483648, 4294967296
+  local WINDOW = 1073741824
+  local D = {}
+  D.__index = D
+  js.direction = D
+
+  --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped)`.
+  function D.new(side, out)
+    return setmetatable({
+      side = side, out = out, known = false, anchored = false, expect = 0, next = 0, waiting = {}, held = 0, bytes = 0,
+      packets = 0,
+    }, D)
+  end
+
+  function D:begin(seq, anchored)
+    self.known, self.anchored, self.expect, self.next = true, anchored, seq % WHOLE, 0
+  end
+
+  --- Bytes from the next expected byte to `seq`, negative for what is behind.
+  function D:distance(seq)
+    return (seq - self.expect + HALF) % WHOLE - HALF
+  end
+
+  function D:advance(size)
+    self.anchored = true
+    self.next = self.next + size
+    self.expect = (self.expect + size) % WHOLE
+  end
+
+  function D:deliver(piece)
+    local offset = self.next
+    self:advance(piece.stop - piece.start)
+    self.bytes = self.bytes + piece.stop - piece.start
+    if #piece.data > 0 then
+      self.out:chunk(self.side, offset, piece.data, piece.number, piece.time, piece.at)
+    end
+    local cut = piece.stop - piece.start - #piece.data
+    if cut > 0 then self.out:gap(self.side, offset + #piece.data, cut, piece.number, piece.time, true) end
+  end
+
+  --- The part of a piece from offset `start` up to `stop`.
+  local function part(piece, start, stop)
+    if start <= piece.start and stop >= piece.stop then return piece end
+    local from = math.max(start, piece.start)
+    local to = math.min(stop, piece.stop)
+    return {
+      start = from, stop = to, data = string.sub(piece.data, from - piece.start + 1, to - piece.start),
+      number = piece.number, time = piece.time, at = piece.at and piece.at + from - piece.start,
+    }
+  end
+
+  --- A segment with payload: `length` bytes on the wire, of which `data` was captured.
+  function D:receive(seq, data, length, number, time, mid_stream)
+    if seq == self.expect and self.anchored and #self.waiting == 0 and not self.fin_at and #data == length then
+      -- In order: nearly every segment.
+      local offset = self.next
+      self.next, self.expect = offset + length, (seq + length) % WHOLE
+      self.bytes = self.bytes + length
+      return self.out:chunk(self.side, offset, data, number, time, 0)
+    end
+    if not self.anchored then
+      local ahead = self.known and self:distance(seq) or 0
+      if ahead == -1 and length == 1 then return end  -- the garbage byte of a TCP keep-alive
+      if not self.known or ahead < 0 or mid_stream then self:begin(seq) end
+      self.anchored = true
+    end
+    local ahead = self:distance(seq)
+    if math.abs(ahead) > WINDOW then return end
+    local piece = {
+      start = self.next + ahead, stop = self.next + ahead + length, data = data, number = number, time = time, at = 0,
+    }
+    if self.fin_at and piece.stop > self.fin_at then piece = part(piece, piece.start, self.fin_at) end
+    if piece.stop <= self.next then return end
+    if piece.start < self.next then piece = part(piece, self.next, piece.stop) end
+    if #self.waiting == 0 and piece.start == self.next then return self:deliver(piece) end
+    self:hold(piece)
+    self:drain(number)
+    if #self.waiting > 0 and self.proof and self.proof.upto > self.next then self:give_up(self.proof.upto, number, time) end
+    while self.held > js.limits.reorder do self:give_up(self.waiting[1].start, number, time) end
+  end
+
+  --- Keeps what is new of a piece, in order; where two segments differ the one captured first wins.
+  function D:hold(piece)
+    local waiting, start = self.waiting, piece.start
+    local at = 1
+    while waiting[at] and waiting[at].stop <= start do at = at + 1 end
+    while start < piece.stop do
+      local following = waiting[at]
+      if following and following.start <= start then
+        start = math.max(start, following.stop)
+        at = at + 1
+      else
+        local stop = following and math.min(piece.stop, following.start) or piece.stop
+        local new = part(piece, start, stop)
+        table.insert(waiting, at, new)
+        self.held = self.held + #new.data + 256
+        start, at = stop, at + 1
+      end
+    end
+  end
+
+  --- Delivers what waits no longer; only bytes of packet `number` lie in the packet at hand.
+  function D:drain(number)
+    local waiting = self.waiting
+    local done = 0
+    while waiting[done + 1] and waiting[done + 1].start <= self.next do
+      done = done + 1
+      local piece = waiting[done]
+      self.held = self.held - #piece.data - 256
+      if piece.stop > self.next then
+        piece = part(piece, self.next, piece.stop)
+        if piece.number ~= number then piece.at = nil end
+        self:deliver(piece)
+      end
+    end
+    if done > 0 then
+      local left = {}
+      for index = done + 1, #waiting do left[#left + 1] = waiting[index] end
+      self.waiting = left
+    end
+  end
+
+  --- Declares every hole below offset `upto` a gap and delivers what waits behind it.
+  function D:give_up(upto, number, time)
+    while self.next < upto do
+      local first = self.waiting[1]
+      local stop = first and math.min(upto, first.start) or upto
+      local size, offset = stop - self.next, self.next
+      self:advance(size)
+      self.out:gap(self.side, offset, size, number, time, false)
+      self:drain(number)
+    end
+  end
+
+  --- The other side acknowledged up to `ack`; `has_data`: in a segment with data.
+  function D:acknowledged(ack, has_data, number, time)
+    if not self.known then return self:begin(ack, false) end
+    local ahead = self:distance(ack)
+    if ahead <= 0 or ahead > WINDOW or self.packets == 0 then return end
+    local upto = self.next + ahead
+    if self.fin_at then upto = math.min(upto, self.fin_at) end
+    if upto <= self.next or (upto == self.next + 1 and #self.waiting == 0) then return end
+    local before = self.proof and self.proof.upto > self.next
+    if not before or upto > self.proof.upto then self.proof = { upto = upto } end
+    if before or has_data then self:give_up(upto, number, time) end
+  end
+
+  --- A FIN stands at `seq`: nothing behind it counts.
+  function D:finish_at(seq, mid_stream)
+    if not self.known or (not self.anchored and mid_stream) then self:begin(seq) end
+    if self.fin_at then return end
+    self.fin_at = math.max(self.next, self.next + self:distance(seq))
+    local left = {}
+    self.held = 0
+    for _, piece in ipairs(self.waiting) do
+      if piece.start < self.fin_at then
+        left[#left + 1] = part(piece, piece.start, self.fin_at)
+        self.held = self.held + #left[#left].data + 256
+      end
+    end
+    self.waiting = left
+  end
+
+  function D:ended()
+    return self.fin_at ~= nil and self.next >= self.fin_at
+  end
+
+  --- No more segments will come: what waits is delivered behind its gaps.
+  function D:flush(number, time)
+    local last = self.waiting[#self.waiting]
+    if last then self:give_up(last.stop, number, time) end
+    if self.proof and self.proof.upto > self.next then self:give_up(self.proof.upto, number, time) end
+    self.proof = nil
+  end
+end

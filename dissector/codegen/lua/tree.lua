@@ -1,0 +1,254 @@
+-- Draws what was written down about a packet: Info column, trees, expert information.
+do
+  local format, floor = string.format, math.floor
+  local F, X = js.fields, js.experts
+  local xml_dissector = Dissector.get("xml")
+
+  local function generated(node, field, value)
+    if value == nil then return nil end
+    local item = node:add(field, value)
+    item:set_generated()
+    return item
+  end
+
+  local function expert(item, code, text)
+    local one = X[code]
+    if one then item:add_proto_expert_info(one, js.line_utf8(js.utf8(text), 200)) end
+  end
+
+  local function relative_time(seconds)
+    local nanoseconds = floor(seconds * 1e9 + 0.5)
+    local whole = floor(nanoseconds / 1e9)
+    return NSTime.new(whole, nanoseconds - whole * 1e9)
+  end
+
+  --- Links to the other messages of the dialog, and to the other connection of the task.
+  local function links(node, message)
+    local task = message.task
+    generated(node, F.task, js.session:number(task))
+    if message.request then
+      generated(node, F.request_in, message.request.number)
+      generated(node, F.time, relative_time(message.time - message.request.time))
+    end
+    if message.answer then generated(node, F.response_in, message.answer.number) end
+    if not task then return end
+    if message.document then
+      if task.callback and message.is_request and message == task.start_message then
+        generated(node, F.callback_in, task.callback.first_packet)
+      end
+    elseif task.start_message then
+      generated(node, F.command_in, task.start_message.number)
+    end
+  end
+
+  local function segments(node, message)
+    if not message.packets or (#message.packets < 2 and message.packets[1] == message.number) then return end
+    for index = 1, math.min(#message.packets, 64) do generated(node, F.segment, message.packets[index]) end
+  end
+
+  --- Gives `range(offset, size)` over a message's bytes, from the packet or put together from several.
+  local function bytes_of(message, payload, title)
+    if message.at and payload then
+      local base = message.at
+      return function(offset, size) return payload(base + offset, size) end
+    end
+    local raw = message.raw or ""
+    if not message.document then
+      local n = #raw
+      local d = n % 256
+      local c, b, a = floor(n / 256) % 256, floor(n / 65536) % 256, floor(n / 16777216) % 256
+      raw = string.char(a, b, c, d) .. raw
+    end
+    if raw == "" then return nil end
+    local tvb = ByteArray.new(raw, true):tvb(title)
+    return function(offset, size) return tvb(offset, size) end
+  end
+
+  -- --- frames ---
+
+  local function draw_words(node, message, body)
+    if not body then return end
+    local level, text = js.log_call(message, body)
+    if level then
+      generated(node, F.log_level, level)
+      generated(node, F.log_text, js.shown(text, message.secret))
+    end
+    if body.params then
+      for _, one in ipairs(js.natural(body.params)) do
+        generated(node, F.argument, js.value_text(one, message.secret, 1000))
+      end
+    end
+    if body.record ~= "error_answer" and (body.result or body.dispids or body.results or body.object) then
+      generated(node, F.result, js.result_words(message, body))
+    end
+  end
+
+  --- What the Info column says; the body is at hand only with the packet that completed the message.
+  local function words_of(message, payload)
+    if not message.info then
+      local body
+      if js.session.fresh == message then body = js.session.fresh_body end
+      if not body and message.kind ~= "undecoded" then
+        local raw = message.raw or (payload and payload(message.at + 4, message.size - 4):raw())
+        local known = message.request and message.request.kind ~= "undecoded"
+        body = raw and js.read(raw, known and message.request.operation or nil, known and message.request.count or 0)
+        body = body and body.body
+      end
+      message.info = js.info(message, body)
+    end
+    return message.info
+  end
+
+  local function draw_frame(tree, message, payload)
+    words_of(message, payload)
+    local whole, root
+    if message.at and payload and message.size == payload:len() then
+      root = tree:add(js.proto, payload)
+    else
+      whole = bytes_of(message, payload, "Reassembled JobScheduler frame")
+      root = tree:add(js.proto, whole(0, message.size))
+    end
+    local body, raw
+    if js.wanted then
+      root:set_text("JobScheduler " .. message.info)
+      whole = whole or bytes_of(message, payload)
+      raw = message.raw or whole(4, message.size - 4):raw()
+      root:add(F.length, whole(0, 4))
+      local range = function(offset, size) return whole(4 + offset, size) end
+      if message.tunnel_token then
+        root:add(F.tunnel_token, range(0, #raw), js.shown(raw))
+      else
+        local known = message.request and message.request.kind ~= "undecoded"
+        local found = js.read(raw, known and message.request.operation or nil, known and message.request.count or 0,
+          root, range, js.shown, message.secret)
+        body = found and found.body
+      end
+      generated(root, F.role, "callback")
+      generated(root, F.kind, message.kind)
+      generated(root, F.operation, message.operation)
+      if message.object_id then
+        generated(root, F.object_id_of, js.uint64(message.object_id))
+        local object = message.object
+        generated(root, F.object_name, object and object.name and js.utf8(object.name))
+        generated(root, F.object_class, object and object.class and js.utf8(object.class))
+      end
+      generated(root, F.member, message.member and js.utf8(message.member))
+      generated(root, F.dispid_of, message.dispid)
+      generated(root, F.hresult_of, message.hresult)
+      generated(root, F.depth, message.depth)
+      draw_words(root, message, body)
+      links(root, message)
+      segments(root, message)
+      generated(root, F.note, message.note)
+    end
+    if message.kind == "undecoded" and not message.tunnel_token then
+      expert(root, "undecoded_frame", message.note or "undecoded")
+    end
+    if message.trailing then expert(root, "trailing_bytes", format("%d bytes left over behind the message", message.trailing)) end
+    if message.kind == "error" then expert(root, "error_answer", message.info) end
+    if message.hresult and message.hresult >= 2147483648 and message.operation ~= "query_interface" then
+      expert(root, "failed_hresult", message.info)
+    end
+    return root
+  end
+
+  -- --- documents ---
+
+  local function draw_document(tree, message, payload, pinfo)
+    local whole = bytes_of(message, payload, "Reassembled JobScheduler document")
+    if not whole then return nil end
+    local range = whole(0, message.size)
+    local data = message.raw or range:raw()
+    local document = message.to_remote and js.parse_command(data) or js.parse_answer(data)
+    local root = tree:add(js.proto, range, "JobScheduler ", message.info)
+    root:add(F.xml_text, range, (js.masked(document.text)))
+    generated(root, F.role, "command")
+    generated(root, F.kind, message.kind)
+    generated(root, F.operation, message.operation)
+    generated(root, F.xml_form, document.form)
+    generated(root, F.xml_element, document.element)
+    for index = 1, math.min(#document.attributes, 100) do
+      local one = document.attributes[index]
+      generated(root, F.xml_attribute, one[1] .. "=" .. js.attribute(one))
+    end
+    if document.error then
+      generated(root, F.xml_error_code, document.error.code)
+      generated(root, F.xml_error_text, js.masked(document.error.text))
+      expert(root, "xml_error", document.error.code .. "  " .. document.error.text)
+    end
+    links(root, message)
+    segments(root, message)
+    generated(root, F.note, message.note)
+    if message.is_broken then expert(root, "xml_broken", message.note or "broken") end
+    -- Wireshark's own tree of the XML shows everything, so not where something is masked.
+    if xml_dissector and document.form == "xml" and root.visible and js.masked(document.text) == document.text then
+      xml_dissector:call(range:tvb(), pinfo, root)
+    end
+    return root
+  end
+
+  -- --- packets ---
+
+  local function draw_part(tree, entry, payload)
+    local root
+    if payload then root = tree:add(js.proto, payload, "JobScheduler") else root = tree:add(js.proto, "JobScheduler") end
+    generated(root, F.role, entry.stream.role)
+    generated(root, F.task, js.session:number(entry.stream.task))
+    for _, message in ipairs(entry.parts or {}) do
+      generated(root, F.reassembled_in, message.number)
+      root:append_text(format(", part of the message that is complete in packet %d", message.number))
+    end
+    return root
+  end
+
+  local pass, checked
+
+  --- True when somebody looks at fields of ours: the tree is shown, or a filter, a column or a tap asks for one.  What is
+  --- asked for is the same for all packets of a pass in tshark, so there it is found out once.
+  local function is_wanted(tree, pinfo)
+    if tree.visible then return true end
+    if not js.is_gui and pass == pinfo.visited then return checked end
+    pass, checked = pinfo.visited, false
+    for _, field in pairs(F) do
+      if tree:referenced(field) then
+        checked = true
+        break
+      end
+    end
+    return checked
+  end
+
+  --- Draws a packet.
+  function js.draw(entry, pinfo, tree, payload)
+    js.wanted = is_wanted(tree, pinfo)
+    local words, first = {}, nil
+    local message, more = entry.message, 0
+    while message do
+      local root
+      if message.document then
+        root = draw_document(tree, message, payload, pinfo)
+      else
+        root = draw_frame(tree, message, payload)
+      end
+      first = first or root
+      if #words < 8 then words[#words + 1] = message.info end
+      more = more + 1
+      message = entry.more and entry.more[more]
+    end
+    local problems = entry.problems
+    if not first and (payload or problems) then first = draw_part(tree, entry, payload) end
+    for index = 1, problems and #problems or 0 do
+      expert(first, problems[index].code, problems[index].text)
+      if #words < 8 then words[#words + 1] = problems[index].text end
+    end
+    if #words == 0 and payload then
+      local part = entry.parts and entry.parts[1]
+      words[1] = part and format("part of the message that is complete in packet %d", part.number) or "part of a message"
+    end
+    if #words > 0 and not (entry.stream.is_http and entry.stream.role == "command") then
+      local columns = pinfo.cols
+      columns.protocol = "JobScheduler"
+      columns.info = #words == 1 and words[1] or table.concat(words, " | ")
+    end
+  end
+end

@@ -1,0 +1,204 @@
+-- Messages in words, for the Info column and the task list.
+do
+  local format, sub, lower, concat = string.format, string.sub, string.lower, table.concat
+  local REQUEST, ANSWER, NESTED = "\226\150\182 ", "\226\151\128 ", "\194\183 "
+  local LEVELS = { [2] = "error", [1] = "warn", [0] = "info" }
+  local IS_LEVEL = { error = true, warn = true, info = true }
+  for n = 1, 9 do
+    LEVELS[-n] = "debug" .. n
+    IS_LEVEL["debug" .. n] = true
+  end
+  local value_text
+
+  local function quoted(text, secret, limit)
+    text = string.gsub(text, "^%s*<%?xml.-%?>%s*", "")
+    return '"' .. js.line(js.masked(sub(text, 1, 2000), secret), limit) .. '"'
+  end
+
+  local function list_text(values, secret)
+    local words, size = {}, 0
+    for index = 1, #values do
+      local one = values[index]
+      words[index] = type(one) == "string" and quoted(one, secret, 60) or value_text(one, secret, 60)
+      size = size + #words[index]
+      if size > 200 and index < #values then
+        words[index + 1] = "\226\128\166"
+        break
+      end
+    end
+    return concat(words, ", ")
+  end
+
+  local function reference_text(reference)
+    if reference.object_id == "\0\0\0\0\0\0\0\0" then return "null" end
+    if reference.new and reference.new.title ~= "" then
+      return "<" .. js.line(string.match(reference.new.title, "[^:]*$"), 80) .. ">"
+    end
+    return "<object " .. js.hex(reference.object_id) .. ">"
+  end
+
+  local function currency(raw)
+    local text = tostring(js.int64(raw))
+    local sign, digits = string.match(text, "^(-?)(%d+)$")
+    digits = string.rep("0", math.max(0, 5 - #digits)) .. digits
+    return sign .. sub(digits, 1, -5) .. "." .. sub(digits, -4)
+  end
+
+  --- One VARIANT as text; strings are cut at `limit`.
+  function value_text(variant, secret, limit)
+    local vt, value = variant.vt, variant.value
+    if value == nil then return vt == 1 and "null" or "empty" end
+    if vt == 8 then return quoted(value, secret, limit) end
+    if vt == 11 then return tostring(value) end
+    if vt == 9 or vt == 13 then return reference_text(value) end
+    if vt == 4 or vt == 5 or vt == 7 then return format("%.6g", js.number(value.text) or 0) end
+    if vt == 6 then return currency(value) end
+    if vt == 20 then return tostring(js.int64(value)) end
+    if vt == 21 then return tostring(js.uint64(value)) end
+    if vt >= 0x2000 then
+      local elements = value.elements
+      if type(elements) == "string" then return format("%d bytes", #elements) end
+      return "[" .. list_text(elements, secret) .. "]"
+    end
+    return format("%.0f", value)
+  end
+  js.value_text = value_text
+
+  --- Arguments in natural order.
+  function js.natural(params)
+    local found, wire = {}, params.arguments
+    for index = #wire, 1, -1 do found[#found + 1] = wire[index] end
+    return found
+  end
+
+  --- True when an argument is the name of a secret, so that texts behind it are masked.
+  function js.has_secret_name(params)
+    for _, one in ipairs(params.arguments) do
+      if one.vt == 8 and js.names_a_secret(one.value) then return true end
+    end
+    return false
+  end
+
+  --- Level and text of a log line that an invoke writes; nothing when it writes none.
+  function js.log_call(message, body)
+    if body.record ~= "invoke" or not message.member then return nil end
+    local object = message.object
+    if not object or (object.name ~= "spooler_log" and not string.find(object.class or "", "Com_log$")) then return nil end
+    local member, wire = lower(message.member), body.params.arguments
+    local last = wire[1]
+    if not last or last.vt ~= 8 then return nil end
+    if member == "log" and #wire == 2 and type(wire[2].value) == "number" then
+      return LEVELS[wire[2].value] or format("log%.0f", wire[2].value), last.value
+    elseif IS_LEVEL[member] and #wire == 1 then
+      return member, last.value
+    end
+    return nil
+  end
+
+  function js.object_text(message)
+    local object = message.object
+    if object and not object.text then
+      object.text = object.name and js.line(object.name, 80)
+        or object.class and js.line(string.match(object.class, "[^:]*$"), 80) or nil
+    end
+    if object and object.text then return object.text end
+    return message.object_id and "object " .. js.hex(message.object_id) or "object"
+  end
+
+  local function invoke_text(message, body)
+    local level, text = js.log_call(message, body)
+    if level then return format("%s.%s(%s)", js.object_text(message), level, quoted(text)) end
+    local member = message.member and js.line(message.member, 80) or format("dispid %.0f", body.dispid)
+    local name = js.object_text(message) .. "." .. member
+    local values = js.natural(body.params)
+    if body.flags % 16 >= 4 and #values > 0 then
+      local put = table.remove(values)
+      local index = #values > 0 and "(" .. list_text(values) .. ")" or ""
+      return name .. index .. " = " .. value_text(put, message.secret, 120)
+    end
+    if #values == 0 and (math.floor(body.flags / 2) % 2 == 1 or not message.member) then return name end
+    return name .. "(" .. list_text(values, message.secret) .. ")"
+  end
+
+  local function request_words(message, body)
+    local kind = body and body.record
+    if kind == "invoke" then return invoke_text(message, body) end
+    if kind == "call" then
+      local name = js.line(body.name, 80)
+      return name .. "(" .. list_text(js.natural(body.params), message.secret) .. ")"
+    end
+    if kind == "get_ids_of_names" then
+      local names = {}
+      for index = 1, math.min(#body.names, 8) do names[index] = js.line(body.names[index], 80) end
+      return "get_ids_of_names " .. js.object_text(message) .. "." .. concat(names, ", ")
+    end
+    if kind == "release" then return "release " .. js.object_text(message) end
+    if kind == "create_instance" then
+      return "create_instance " .. (js.tables.guid[body.clsid] or js.guid_text(body.clsid))
+    end
+    if kind == "query_interface" or kind == "java_query_interface" then
+      return "query_interface " .. js.object_text(message) .. " " .. (js.tables.guid[body.iid] or js.guid_text(body.iid))
+    end
+    if kind == "keep_alive" then return "keep-alive" end
+    return format("undecoded, %d bytes: %s", message.size - 4, message.note or "")
+  end
+
+  local function result_words(message, body)
+    if body.result then return value_text(body.result, message.secret, 120) end
+    if body.dispids then return "dispid " .. concat(body.dispids, ", ") end
+    if body.results then return body.results[1] and reference_text(body.results[1].object) or "nothing" end
+    return body.object and reference_text(body.object) or nil
+  end
+  js.result_words = result_words
+
+  local function answer_words(message, body)
+    if not body then return format("undecoded answer, %d bytes: %s", message.size - 4, message.note or "") end
+    if body.record == "error_answer" then
+      local text = concat(body.strings, "  ")
+      for _, one in ipairs(body.strings) do
+        if sub(one, 1, 5) == "what=" then text = sub(one, 6) end
+      end
+      return "error " .. js.line(js.masked(text, message.secret), 160)
+    end
+    if body.record == "empty_answer" then return "answer" end
+    local words = { "answer", js.hresult_name(body.hresult) }
+    if body.failure then
+      words[#words + 1] = " " .. js.line(js.masked(body.failure.excepinfo.description, message.secret), 160)
+    else
+      local result = result_words(message, body)
+      if result and result ~= "empty" then words[#words + 1] = "=> " .. result end
+    end
+    return concat(words, " ")
+  end
+
+  function js.is_request(message)
+    local class = message.class
+    return class == 0x4F or class == 0x53 or class == 0x4B
+  end
+
+  --- What the Info column says of a frame.
+  function js.info(message, body)
+    local nested = message.depth > 0 and string.rep(NESTED, math.min(message.depth, 8)) or ""
+    if message.tunnel_token then return ANSWER .. "tunnel token" end
+    if js.is_request(message) then return nested .. REQUEST .. request_words(message, body) end
+    return nested .. ANSWER .. answer_words(message, body)
+  end
+
+  --- What it says of a document.
+  function js.document_info(message, document)
+    local arrow = message.to_remote and REQUEST or ANSWER
+    local error = document.error
+    if error then
+      local text = error.text
+      if sub(text, 1, #error.code) ~= error.code then text = error.code .. "  " .. text end
+      return arrow .. "ERROR " .. js.line_utf8(text, 160)
+    end
+    if not document.element then return arrow .. js.line_utf8(document.text, 120) end
+    local words = { (string.gsub(document.element, "^remote_scheduler%.", "")) }
+    for index = 1, math.min(#document.attributes, 8) do
+      local one = document.attributes[index]
+      words[#words + 1] = one[1] .. "=" .. js.attribute(one)
+    end
+    return arrow .. js.line_utf8(concat(words, " "), 240)
+  end
+end

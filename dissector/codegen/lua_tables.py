@@ -1,0 +1,66 @@
+"""The name tables of ``dissector.wire`` as Lua tables: codes, ids, and the members of every interface."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+
+from dissector.wire import enums, names
+
+_FLAGS = range(1, 16)
+
+
+def quoted(text: str) -> str:
+    """A Lua string literal; bytes beyond printable ASCII are escaped."""
+    data = text.encode("latin-1")
+    return '"' + "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:03d}" for b in data) + '"'
+
+
+def lines() -> list[str]:
+    """``js.tables``: name tables for ProtoFields, and what ``lua/names.lua`` looks up."""
+    signed = {code - (1 << 32): name for code, name in enums.HRESULTS.items() if code >= 1 << 31}
+    vartypes = [*enums.VarType, *(enums.VarType.ARRAY | vt for vt in enums.VarType if 1 < vt < enums.VarType.ARRAY)]
+    found = ["js.tables = {"]
+    found += _numbers("hresult", {**enums.HRESULTS, **signed})
+    found += _numbers("lcid", enums.LCIDS)
+    found += _numbers("invoke_flags", {flags: "|".join(enums.flag_names(flags)) for flags in _FLAGS})
+    found += _numbers("vartype", {int(vt): enums.vartype_name(int(vt)) for vt in vartypes})
+    found += _numbers("message_class", {int(one): one.name for one in enums.MessageClass})
+    found += _numbers("command", {int(one): one.name for one in enums.Command})
+    found += ["  guid = {", *(f"    {line}," for line in _guids()), "  },"]
+    found += ["  classes = {", *(f"    {line}," for line in _classes()), "  },"]
+    found += ["  class_keys = {", *(f"    [{quoted(plain)}] = {quoted(key)}," for plain, key in _keys()), "  },"]
+    return [*found, "}"]
+
+
+def _numbers(name: str, table: Mapping[int, str]) -> list[str]:
+    return [f"  {name} = {{", *(f"    [{code}] = {quoted(text)}," for code, text in sorted(table.items())), "  },"]
+
+
+def _guids() -> Iterable[str]:
+    for entry in json.loads(files("dissector.wire").joinpath("ids.json").read_text(encoding="utf-8")):
+        raw = bytes.fromhex(entry["guid"].replace("-", ""))
+        yield f"[{quoted(raw.decode('latin-1'))}] = {quoted(entry['name'])}"
+
+
+def _class_names() -> list[str]:
+    return list(json.loads(files("dissector.wire").joinpath("interfaces.json").read_text(encoding="utf-8"))["classes"])
+
+
+def _classes() -> Iterable[str]:
+    """For each class its members by dispid, as a call, a get and a put find them."""
+    for key in _class_names():
+        members = []
+        for dispid in sorted({member.dispid for member in names.class_members(key)}):
+            only = {member.name for member in names.class_members(key) if member.dispid == dispid}
+            found = [*only] if len(only) == 1 else [names.member_name(key, dispid, flags) or "" for flags in (1, 2, 4)]
+            members.append(f"[{dispid}] = {{{', '.join(map(quoted, found))}}}")
+        yield f"{quoted(key)[1:-1]} = {{ {', '.join(members)} }}"
+
+
+def _keys() -> Iterable[tuple[str, str]]:
+    """What a title is looked up by, lower case without ``com_`` and underscores."""
+    for key in _class_names():
+        yield key.lower().removeprefix("com_").replace("_", ""), key
+    yield "processclass", "Process_class_configuration"

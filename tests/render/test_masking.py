@@ -1,0 +1,279 @@
+"""Secrets: masked wherever they stand, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import bodies
+
+from dissector.render.masking import Mask
+from dissector.render.secrets import MASK, looks_secret
+from dissector.wire import messages as m
+from dissector.wire.control import parse_answer, parse_command, parse_http
+from dissector.wire.enums import VarType
+
+MASKED = Mask()
+SHOWN = Mask(enabled=False)
+
+
+@pytest.mark.parametrize(
+    "name", ["db_password", "PASSWD", "Pwd", "client_secret", "tunnelToken", "apiKey", "credentials"]
+)
+def test_names_of_secrets(name: str) -> None:
+    assert looks_secret(name)
+    assert MASKED.value(name, "x") == MASK
+    assert SHOWN.value(name, "x") == "x"
+
+
+@pytest.mark.parametrize("name", ["SCHEDULER_TASK_ID", "bypass", "passive", "compass", "job", "session_id"])
+def test_other_names(name: str) -> None:
+    assert not looks_secret(name)
+    assert MASKED.value(name, "x") == "x"
+    assert MASKED.value(name, "ftp://u:p@h") == "ftp://u:***@h"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the token is here, the key too",
+        "a password; another secret",
+        "SCHEDULER_TASK_ID=1 SCHEDULER_PARAM_A=value",
+        "http://host:4444/path?x=1",
+        "mail to user@host: at 12:30",
+        '<variable name="a" value="1"/><start_job job="/x"/>',
+        '{"agentTaskId":"1-2","tunnel":{"id":"1"}}',
+        "Content-Type: text/xml\r\nX-JobScheduler-Heartbeat: 1",
+        "<keyboards/> <compass>north</compass>",
+        "password=",
+        'password=""',
+    ],
+)
+def test_ordinary_text_stays(text: str) -> None:
+    assert MASKED.text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("password=hunter2;user=bob", "password=***;user=bob"),
+        ("?user=bob&PWD=x&y=1", "?user=bob&PWD=***&y=1"),
+        ("-Ddb.password=x -Da=b", "-Ddb.password=*** -Da=b"),
+        ("isql --password hunter2 db", "isql --password *** db"),
+        ('isql --password="a b" db', 'isql --password="***" db'),
+        ("password='it'\\''s' rest", "password='***' rest"),
+        ("password=a&amp;b&lt;c rest", "password=*** rest"),
+        ("password='a\\'b' rest", "password='***' rest"),
+        ("PWD={a;b};UID=u", "PWD=***;UID=u"),
+        ("my key : x", "my key : ***"),
+        ("token=Bearer abc rest", "token=*** rest"),
+        ("password='unclosed and more", "password=***"),
+        ('if password == "x":', 'if password == "***":'),
+        ('params.set_var("db_password", "x")', 'params.set_var("db_password", "***")'),
+        ('order.params.var("pwd") = "x"', 'order.params.var("pwd") = "***"'),
+        ("params['pwd'] = 'x'", "params['pwd'] = '***'"),
+        # URLs
+        ("ftp://user:p@ss/w:rd@host/dir", "ftp://user:***@host/dir"),
+        ("see http://a:b@c http://d:e@f", "see http://a:***@c http://d:***@f"),
+        ("jdbc:oracle:thin:scott/tiger@db:1521", "jdbc:oracle:thin:scott/***@db:1521"),
+        # JSON
+        ('{"id":"1","secret":"Zm9v","x":1}', '{"id":"1","secret":"***","x":1}'),
+        ('{"pin_key":1234,"user":"x"}', '{"pin_key":***,"user":"x"}'),
+        ('{"passwords":["a","b]"],"n":1}', '{"passwords":***,"n":1}'),
+        ('{"password":"a\\"b","n":1}', '{"password":"***","n":1}'),
+        ('{"x":"{\\"secret\\":\\"a\\\\\\"b\\",\\"n\\":1}"}', '{"x":"{\\"secret\\":\\"***\\",\\"n\\":1}"}'),
+        ('{"name":"db_password","value":"x"}', '{"name":"db_password","value":"***"}'),
+        # XML
+        ('<licence.use key="SOS-1"/>', '<licence.use key="***"/>'),
+        ('<variable name="pwd" value="x y"/><p a="b"/>', '<variable name="pwd" value="***"/><p a="b"/>'),
+        ("<variable value='x' name='pwd'/>", "<variable value='***' name='pwd'/>"),
+        ('<variable name="pwd" hex_value="6162"/>', '<variable name="pwd" hex_value="***"/>'),
+        ('<param name="pwd" type="t" value="a>b"/>', '<param name="pwd" type="t" value="***"/>'),
+        ("<password>x y</password><a>b</a>", "<password>***</password><a>b</a>"),
+        ("<param name='pwd'>x</param>", "<param name='pwd'>***</param>"),
+        ("<password>\n<![CDATA[a]b]]>\n</password> c", "<password>\n<![CDATA[***]]>\n</password> c"),
+        ("&lt;p name=&quot;pwd&quot; value=&quot;x&quot;/>", "&lt;p name=&quot;pwd&quot; value=&quot;***&quot;/>"),
+        # HTTP
+        ("X-JobScheduler-Tunnel-Secret: a b\r\nHost: h", "X-JobScheduler-Tunnel-Secret: ***\r\nHost: h"),
+        ("X-JobScheduler-LicenseKey: a b\nHost: h", "X-JobScheduler-LicenseKey: ***\nHost: h"),
+        ("X-JobScheduler-Session: a\r\nHost: h", "X-JobScheduler-Session: ***\r\nHost: h"),
+        ("Authorization: Basic YTpi\r\nHost: h", "Authorization: ***\r\nHost: h"),
+    ],
+)  # fmt: skip
+def test_secrets_in_text(text: str, shown: str) -> None:
+    assert MASKED.text(text) == shown
+    assert MASKED.text(shown) == shown
+    assert SHOWN.text(text) == text
+
+
+SECRETS = st.text(st.sampled_from("Zq7%$#/\\:@=!?*.,;&<>[]{}()'\" "), min_size=1, max_size=12).map(lambda s: f"ZZ{s}QQ")
+
+
+def xml(text: str) -> str:
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&apos;")):
+        text = text.replace(character, entity)
+    return text
+
+
+@given(SECRETS, st.integers(0, 3))
+def test_no_part_of_a_quoted_secret_is_left(secret: str, depth: int) -> None:
+    for text in (
+        json.dumps({"a": "b", "password": secret, "c": "d"}),
+        json.dumps({"list": [{"name": "pwd", "value": secret}]}),
+        json.dumps({"list": [{"value": secret, "name": "pwd"}]}),
+        f'<p><variable name="password" value="{xml(secret)}"/><b/></p>',
+        f"<p><variable value='{xml(secret)}' name='password'/><b/></p>",
+        f'<connect password="{xml(secret)}" user="u"/>',
+        f"<password>{xml(secret)}</password>",
+        f"set_var('password', {json.dumps(secret)})",
+    ):
+        for level in range(depth):
+            text = json.dumps(text) if level % 2 else xml(text)
+        masked = MASKED.text(f"before {text} after")
+        assert "ZZ" not in masked
+        assert "QQ" not in masked
+
+
+UNITS = [
+    *(
+        "key",
+        "key ",
+        "key=",
+        'key="',
+        "key\\",
+        "password='\\\\\\",
+        "<",
+        "<key>",
+        '<a name="key" ',
+        "&amp;",
+        "key&amp;lt;",
+    ),
+    *("a://b:", "://:@", '<variable name="pwd" value="x"/>', '"', "\\", "[", 'key=["', "name=key value=", "-key ", "x"),
+    *("<key><![CDATA[", "\\u003c", "  ", "key:\n", "X-JobScheduler-Session:", "pass", "_pass", "}{", "]]>"),
+]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_time_is_linear(unit: str) -> None:
+    for text in (
+        unit * (1_000_000 // len(unit)),
+        "key=" + unit * (100_000 // len(unit)) + "@",
+        "name=key" + unit * 9_999,
+    ):
+        began = time.perf_counter()
+        MASKED.text(text)
+        assert time.perf_counter() - began < 20
+
+
+def test_quotes_of_many_forms_take_linear_time() -> None:
+    began = time.perf_counter()
+    MASKED.text("".join("<name=key value=" + "\\" * number + '"' for number in range(1_400)))
+    assert time.perf_counter() - began < 20
+
+
+# --- messages ------------------------------------------------------------------------------------------------------
+
+
+def bstr(text: str) -> m.Variant:
+    return m.Variant(VarType.BSTR, text)
+
+
+def call(*natural: m.Variant) -> m.Call:
+    return m.Call(1, "call", m.DispParams((), natural[::-1]))
+
+
+def test_argument_behind_a_secret_name() -> None:
+    masked = MASKED.body(call(bstr("db_password"), bstr("x"), m.Variant(VarType.I4, 7)))
+    assert masked == call(bstr("db_password"), bstr(MASK), m.Variant(VarType.I4, 7))
+    assert MASKED.body(call(bstr("x"), bstr("db_password"))) == call(bstr("x"), bstr("db_password"))
+    assert MASKED.body(call(bstr("the token is gone"), bstr("x"))) == call(bstr("the token is gone"), bstr("x"))
+
+
+def test_property_put_of_a_secret() -> None:
+    put = m.Invoke(1, 0, bytes(16), 0, 4, m.DispParams((-3,), (bstr("x"), bstr("pwd"))))
+    assert MASKED.body(put).params == m.DispParams((-3,), (bstr(MASK), bstr("pwd")))
+    assert SHOWN.body(put) is put
+
+
+def test_arrays_references_and_bytes() -> None:
+    array = m.Variant(0x200C, m.SafeArray(0x880, 0, 12, (bstr("job=x"), bstr("password=x"))))
+    strings = m.Variant(0x2008, m.SafeArray(0x110, 0, 8, ("token=x", "y")))
+    new = m.NewObject(
+        "Key", bytes(16), (m.Property("secret", bstr("x")), m.Property("level", m.Variant(VarType.I4, 1)))
+    )
+    reference = m.Variant(VarType.DISPATCH, m.Reference(5, new))
+    raw = m.Variant(0x2011, m.SafeArray(0x90, 0, 17, b"\0password\0x"))
+    assert MASKED.body(call(array, strings, reference, raw)) == call(
+        m.Variant(0x200C, m.SafeArray(0x880, 0, 12, (bstr("job=x"), bstr("password=***")))),
+        m.Variant(0x2008, m.SafeArray(0x110, 0, 8, ("token=***", "y"))),
+        m.Variant(
+            VarType.DISPATCH,
+            m.Reference(5, m.NewObject("Key", bytes(16), (m.Property("secret", bstr(MASK)), new.properties[1]))),
+        ),
+        m.Variant(0x2011, m.SafeArray(0x90, 0, 17, b"***")),
+    )
+
+
+def test_answers() -> None:
+    answer = m.InvokeAnswer(0, bstr("x"), None)
+    assert MASKED.body(answer) == answer
+    assert MASKED.body(answer, secret=True) == m.InvokeAnswer(0, bstr(MASK), None)
+    assert MASKED.body(m.ErrorAnswer(("name=", "what=bad password=x"))) == m.ErrorAnswer(
+        ("name=", "what=bad password=***")
+    )
+    assert MASKED.body(m.Undecoded(b"A\0password\0x", "odd")) == m.Undecoded(b"***", "odd")
+    assert MASKED.body(m.Undecoded(b"A\0x", "odd")) == m.Undecoded(b"A\0x", "odd")
+    token = m.TunnelToken('{"tunnelToken":{"id":"1","secret":"x"}}')
+    assert MASKED.body(token) == m.TunnelToken('{"tunnelToken":{"id":"1","secret":"***"}}')
+
+
+def test_requests_for_secrets() -> None:
+    assert MASKED.asks_for_secret(call(bstr("db_password")))
+    assert not MASKED.asks_for_secret(call(bstr("job")))
+    assert not MASKED.asks_for_secret(m.KeepAlive())
+    assert not SHOWN.asks_for_secret(call(bstr("db_password")))
+
+
+def test_documents() -> None:
+    masked = MASKED.body(parse_command(b'<param name="db_password" value="x"/>'))
+    assert masked.text == '<param name="db_password" value="***"/>'
+    assert masked.attributes == (("name", "db_password"), ("value", MASK))
+    answer = MASKED.body(parse_answer(b'<spooler><answer><ERROR code="X" text="bad password=x"/></answer></spooler>'))
+    assert answer.error is not None
+    assert answer.error.text == "bad password=***"
+    assert dict(answer.attributes)["text"] == "bad password=***"
+
+
+def test_http_messages() -> None:
+    data = (
+        b"POST /x?token=zz HTTP/1.1\r\nX-JobScheduler-Tunnel-Secret: zz\r\nX-JobScheduler-Session: zz\r\n\r\n"
+        b'{"$TYPE":"Login","secret":"zz"}'
+    )
+    masked = MASKED.body(parse_http(data, is_request=True))
+    assert "zz" not in repr(masked)
+    assert masked.element == "POST /x?token=***"
+
+
+@given(bodies, st.booleans())
+def test_any_body_keeps_its_shape(drawn: tuple[Any, Any], secret: bool) -> None:
+    body = drawn[0]
+    masked = MASKED.body(body, secret)
+    assert type(masked) is type(body)
+    assert SHOWN.body(body, secret) is body
+    assert MASKED.body(masked, secret) == masked
+
+
+TRUTHS = sorted((Path(__file__).resolve().parents[2] / "captures").rglob("*.truth.json"))
+
+
+@pytest.mark.skipif(not TRUTHS, reason="the recordings' truth files are not there")
+def test_genuine_recordings_have_no_secrets() -> None:
+    for path in TRUTHS:
+        if "tunnel" not in path.name and "scala113" not in path.name:
+            for text in set(path.read_text(encoding="utf-8").splitlines()):
+                assert MASKED.text(text) == text

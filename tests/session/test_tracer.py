@@ -1,0 +1,300 @@
+"""The whole floor: packets in, events out, each once and final, in bounded memory."""
+
+from __future__ import annotations
+
+import copy
+import struct
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import pytest
+from kit import (
+    ACK,
+    CAPTURES,
+    CLIENT,
+    ETHERNET,
+    LOGGED,
+    PSH,
+    REMOTE,
+    RST,
+    SECOND,
+    STEP_ASKED,
+    SYN,
+    Address,
+    Line,
+    Network,
+    Record,
+    Story,
+    framed,
+    nanoseconds,
+    packets_of,
+    trace,
+)
+
+from dissector.limits import MAX_HALF_OPEN, MAX_UNREACHABLE
+from dissector.model import Connection, Message, Problem, Role, Task
+from dissector.session.order import Event
+from dissector.session.tracer import Tracer
+from dissector.sources.capture import read_captures
+from dissector.traffic import Packet
+
+
+def test_a_session_of_two_connections_from_bytes() -> None:
+    """A task that is created, steps with exit code 3, and is released: nothing but literals."""
+    records: list[Record] = []
+    command = Line(records, Address("10.1.0.10", 40_000), Address("10.2.0.10", 4_455))
+    callback = Line(records, Address("10.2.0.10", 50_000), Address("10.1.0.10", 59_999))
+    server = b"\0\0\0\x2a\0\0\0\1"
+    result = b'<process.result exit_code="3"/>'
+    command.open(0)
+    command.send(100, 0, b'<remote_scheduler.start_remote_task tcp_port="59999" kind="process"/>')
+    command.send(200, 1, b'<spooler><answer><process process_id="1"/></answer></spooler>\n\0')
+    callback.open(1_000)
+    for side, message in (
+        (1, b"S" + bytes(8) + b"C" + bytes(16) + bytes(9) + bytes(4) + b"\0\0\0\1" + bytes(16)),
+        (0, b"A" + bytes(4) + bytes(4) + server + b"\1" + bytes(4) + bytes(16) + bytes(4)),
+        (1, b"O" + server + b"A" + b"\0\0\0\4step" + bytes(8)),
+        (0, b"A" + bytes(4) + b"\0\0\0\x08" + struct.pack(">i", len(result)) + result),
+        (1, b"O" + server + b"R"),
+        (0, b"A"),
+    ):
+        callback.send(records[-1].time + 1_000, side, framed(message))
+    callback.reset(100_000, 1)
+    command.send(110_000, 0, b"<remote_scheduler.remote_task.close process_id='1'/>")
+    command.send(120_000, 1, b"<spooler><answer><ok/></answer></spooler>\0")
+    command.finish(130_000, 0)
+
+    found = trace(packets_of(records))
+    task = found.task
+    assert (task.outcome.value, task.exit_code, task.process_id, task.counts.messages) == ("failure", 3, 1, 6)
+    assert [m.operation for m in found.messages if m.kind == "request"] == ["create_instance", "call", "release"]
+    assert found.alarms == ["job_failed"]
+
+
+# --- events --------------------------------------------------------------------------------------------------------
+
+
+def events_of(packets: Iterable[Packet]) -> Iterator[tuple[int, Event]]:
+    """Events with the number of the packet that made them final (0: the end)."""
+    tracer = Tracer()
+    for packet in packets:
+        for event in tracer.feed(packet):
+            yield packet.number, event
+    for event in tracer.finish():
+        yield 0, event
+
+
+RECORDINGS = ["engine_shell_ok", "engine_ten_tasks", "h19_keepalive_many", "engine_kill_agent", "scala113_shell"]
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_every_event_comes_once(name: str) -> None:
+    found = trace(name)
+    assert max(Counter(map(id, found.events)).values()) == 1
+    assert sorted(message.n for message in found.messages) == [*range(1, len(found.messages) + 1)]
+    assert [task.n for task in found.tasks] == [*range(1, len(found.tasks) + 1)]
+    assert len({connection.n for connection in found.connections}) == len(found.connections)
+    assert {id(problem) for task in found.tasks for problem in task.problems} <= set(map(id, found.problems))
+
+
+def snapshot(event: Event) -> list[object]:
+    """What a view would show of an event."""
+    names = [
+        name for name in event.__slots__ if name not in ("connection", "request", "objects", "command", "callback")
+    ]
+    values = (getattr(event, name) for name in names if name != "task")
+    return [copy.deepcopy(value) if not isinstance(value, (Connection, Task)) else None for value in values]
+
+
+@pytest.mark.parametrize("name", ["engine_shell_ok", "engine_api_java_ok", "h19_nested"])
+def test_what_was_handed_out_does_not_change_any_more(name: str) -> None:
+    packets = list(recorded(name))
+    handed = [(event, snapshot(event)) for _, event in events_of(packets) if not isinstance(event, Task)]
+    assert [(event, seen) for event, seen in handed if snapshot(event) != seen] == []
+
+
+def recorded(name: str) -> Iterable[Packet]:
+    return read_captures([CAPTURES / f"{name}.pcap"])
+
+
+def test_a_request_comes_with_its_answer() -> None:
+    story = Story().healthy()
+    seen: set[int] = set()
+    for _, event in events_of(packets_of(story.records)):
+        if isinstance(event, Message):
+            seen.add(event.n)
+            if event.answered_by is not None:
+                assert event.kind in ("request", "keep_alive", "command")
+            if event.request is not None:
+                assert event.request.n in seen
+                assert event.request.answered_by == event.n
+
+
+def test_events_come_as_soon_as_they_are_final() -> None:
+    """The start's answer completes two messages; nothing waits for the end."""
+    story = Story().healthy().later(5.0)
+    by_kind = {type(event).__name__: number for number, event in reversed(list(events_of(packets_of(story.records))))}
+    assert by_kind["Message"] == 6
+    assert 0 < by_kind["Task"] <= len(story.records)
+    assert 0 < by_kind["Connection"] <= len(story.records)
+
+
+def test_open_requests_come_at_the_end() -> None:
+    found = Story().start().call_back().say(0.02, last=STEP_ASKED + 1).found()
+    pending = [message for message in found.messages if message.kind == "request" and message.answered_by is None]
+    assert [(message.member, message.depth) for message in pending] == [("step", 0), ("log", 1)]
+    assert found.outcome.value == "running"
+
+
+def test_a_request_whose_answer_was_lost_comes_with_the_outer_answer() -> None:
+    story = Story().healthy()
+    lost = next(index for index, record in enumerate(story.records) if b"hello" in record.data) + 2
+    story.network.records = story.records[:lost] + story.records[lost + 1 :]
+    found = story.found()
+    (log,) = [message for message in found.messages if message.member == "log"]
+    assert (log.kind, log.answered_by) == ("request", None)
+    assert found.outcome.value == "success"
+    assert found.codes.count("gap") == 1
+
+
+def test_a_connection_comes_with_its_final_figures() -> None:
+    story = Story().healthy()
+    late = story.callback
+    late.packet(nanoseconds(0.3), 0, RST)  # a late answer to the client's reset
+    found = story.found()
+    (callback,) = [connection for connection in found.connections if connection.role is Role.CALLBACK]
+    mine = [record for record in story.records if b"\xea\x5f" in (record.data[34:36], record.data[36:38])]
+    assert callback.packets == len(mine)
+    assert callback.bytes == sum(len(record.data) - 54 for record in mine)
+    assert callback.end - callback.start == nanoseconds(0.29)
+    assert (callback.task, callback.gaps, callback.retransmissions) == (found.task, 0, 0)
+
+
+def test_a_task_comes_behind_its_messages_and_problems() -> None:
+    kinds = [type(event) for event in Story(exit_code=1).healthy().found().events]
+    assert kinds.index(Task) > max(index for index, kind in enumerate(kinds) if kind in (Message, Problem))
+
+
+def test_running_tasks_are_there_for_a_live_view() -> None:
+    tracer = Tracer(window=2 * SECOND)
+    for packet in packets_of(Story().start().call_back().say(0.02, last=LOGGED).records):
+        tracer.feed(packet)
+    (facts,) = tracer.running
+    assert (facts.record.job, facts.record.n) == ("job", 1)
+    tracer.finish()
+    assert tracer.running == []
+
+
+def test_a_task_ends_in_a_live_view_too() -> None:
+    tracer, events = Tracer(window=2 * SECOND), []
+    for packet in packets_of(Story().healthy().later(10.0).records):
+        events += tracer.feed(packet)
+    assert [event.outcome.value for event in events if isinstance(event, Task)] == ["success"]
+    assert tracer.running == []
+
+
+@pytest.mark.parametrize("story", [Story().healthy(), Story().start(), Story().start().call_back().say(0.02, last=9)])
+def test_finishing_twice_does_no_harm(story: Story) -> None:
+    tracer = Tracer()
+    for packet in packets_of(story.records):
+        tracer.feed(packet)
+    assert tracer.finish() != [] or tracer.running == []
+    assert tracer.finish() == []
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert trace([]).events == []
+    assert trace([Packet(1, 0, ETHERNET, b"", 0), Packet(2, 0, 999, bytes(60), 60)]).events == []
+
+
+def test_ports_are_only_hints() -> None:
+    """A connection that says nothing is a task's only on a port that is known for it."""
+    story = Story()
+    story.command.packet(0, 0, SYN)
+    assert len(story.found().tasks) == 1
+    assert story.found(command_ports=[4_444]).tasks == []
+
+
+def test_two_runs_give_the_same() -> None:
+    def told() -> list[tuple[int, str | None]]:
+        return [(message.n, message.operation) for message in trace("engine_ten_tasks").messages]
+
+    assert told() == told()
+
+
+def test_a_hundred_tasks_leave_nothing_behind() -> None:
+    network = Network()
+    for index in range(100):
+        Story(network, command_port=40_000 + index, peer_port=50_000 + index, process_id=index).healthy(index * 3.0)
+    tracer = Tracer()
+    events = [event for packet in packets_of(network.records) for event in tracer.feed(packet)]
+    events += tracer.finish()
+    assert sum(isinstance(event, Task) for event in events) == 100
+    assert not tracer._open
+    assert not tracer._strays
+    assert not tracer._closing
+    assert not tracer._failed
+    assert not tracer._joiner._waiting
+    assert not tracer._order._held
+    assert not tracer._order._undecided
+
+
+# --- floods --------------------------------------------------------------------------------------------------------
+
+
+def flood(count: int, port: int) -> Iterator[Packet]:
+    """SYNs of as many clients to one port."""
+    template = bytearray(syn(port))
+    for index in range(count):
+        template[26:30] = struct.pack(">I", 0x0A00_0000 + index)
+        yield Packet(index + 1, index * 100_000, ETHERNET, bytes(template), len(template))
+
+
+def syn(port: int) -> bytes:
+    records: list[Record] = []
+    Line(records, Address(CLIENT, 33_333), Address(REMOTE, port)).packet(0, 0, SYN)
+    return records[0].data
+
+
+def test_a_hundred_thousand_half_open_connections() -> None:
+    tracer = Tracer()
+    events = [event for packet in flood(100_000, 8_080) for event in tracer.feed(packet)]
+    assert len(tracer._connections) <= MAX_HALF_OPEN + 10
+    assert len(tracer._order._undecided) <= MAX_HALF_OPEN + 10
+    assert events == tracer.finish() == []
+
+
+def test_a_flood_on_the_command_port_is_quick() -> None:
+    """Every SYN is a command connection that never was: the first ones are told one by one, all others are counted."""
+    began = time.process_time()
+    found = trace(flood(10_000, 4_455))
+    assert time.process_time() - began < 15
+    assert len(found.tasks) == MAX_UNREACHABLE
+    assert {task.outcome.value for task in found.tasks} <= {"unreachable", "running"}
+    assert found.problem("connection_flood").summary.startswith("9000 more connections")
+
+
+def test_foreign_packets_cost_next_to_nothing() -> None:
+    line = Line([], Address("10.3.0.1", 41_000), Address("10.3.0.2", 443))
+    line.open(0)
+    line.packet(100_000, 0, PSH | ACK, b"\x16\x03\x01" + bytes(300))
+    line.packet(200_000, 1, PSH | ACK, b"\x16\x03\x03" + bytes(300))
+    line.packet(300_000, 1, PSH | ACK, bytes(1_000))
+    packets = packets_of(line.records)
+    tracer, last = Tracer(), packets[-1]
+    for packet in packets:
+        tracer.feed(packet)
+    began = time.process_time()
+    for number in range(300_000):
+        tracer.feed(last._replace(number=number + 10))
+    assert time.process_time() - began < 10
+    assert len(tracer._connections) == 0
+    assert tracer.finish() == []
+
+
+def test_messages_do_not_wait_for_a_port_that_was_only_probed() -> None:
+    """The recording begins with a refused connection of somebody who waits for the port; it holds back nothing."""
+    tracer = Tracer()
+    events = [event for packet in read_captures([CAPTURES / "engine_shell_ok.pcap"]) for event in tracer.feed(packet)]
+    assert len([event for event in events if isinstance(event, Message)]) == 36
