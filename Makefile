@@ -5,10 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
 SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format generated tools clean
+.PHONY: help demo test lint format generated bench fuzz tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +36,12 @@ format: $(VENV)/.installed-dev ## Rewrite the sources in the house style
 
 generated: $(VENV)/.installed-dev ## Write the generated files anew
 	@$(BIN)/python -m dissector.codegen
+
+bench: $(VENV)/.installed-dev tools ## Figures beside tshark, scapy, dpkt, pyshark, into benchmarks/RESULTS.md (QUICK=1: small inputs)
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+
+fuzz: $(VENV)/.installed-fuzz tools ## Fuzz decoder, readers, tracer and plugin (FUZZ_SECONDS=60 each, FUZZ_TARGETS=all)
+	@$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 clean: ## Remove whatever the targets above made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache
@@ -61,6 +69,10 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml
 $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml
 	@$(BIN)/pip install -q -e '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-fuzz: $(VENV)/.created pyproject.toml
+	@$(BIN)/pip install -q -e '.[fuzz]'
+	@touch $@
 
 # tshark judges the Wireshark plugin, tcpdump feeds the live source.
 tools:

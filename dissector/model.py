@@ -60,6 +60,8 @@ class SideFacts:
     #: Segments with bytes that were captured before; a packet that was captured twice is none.
     retransmissions: int = 0
     retransmitted: list[Mark] = field(default_factory=list)
+    #: Payload (bytes) of the smallest segment that was sent again.
+    smallest_retransmitted: int | None = None
     first_data: Mark | None = None
     last_data: Mark | None = None
     last: Mark | None = None
@@ -259,6 +261,8 @@ class Problem:
     remedy: str = ""
     task: Task | None = None
     connection: Connection | None = None
+    #: What the schedulers' own logs say in such a case.
+    logs: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

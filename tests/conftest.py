@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,11 @@ from click.testing import CliRunner, Result
 
 #: One object as ``--format json`` prints it.
 Json = dict[str, Any]
+
+
+def pytest_configure() -> None:
+    """A terminal of known width, whatever the tests run in; a test may set another one."""
+    os.environ.update(COLUMNS="140", LINES="50")
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +31,8 @@ def jstrace() -> Callable[..., Result]:
     """The command: ``jstrace("read", path, ...)`` gives exit code, standard output and standard error."""
     from dissector.cli import main
 
-    # A terminal of known width, whatever the tests run in.
-    runner = CliRunner(env={"COLUMNS": "140", "LINES": "50", "TERM": "dumb"})
-
     def run(*arguments: object) -> Result:
-        result = runner.invoke(main, [str(argument) for argument in arguments])
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

@@ -165,7 +165,7 @@ class Functions:
 
     # --- values ------------------------------------------------------------------------------------------------------
 
-    def _value(self, node: Node, abbreviation: str, body: _Body, target: str, path: str) -> None:  # noqa: C901 - a kind a case
+    def _value(self, node: Node, abbreviation: str, body: _Body, target: str, path: str) -> None:
         match node:
             case Nothing():
                 return

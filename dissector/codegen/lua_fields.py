@@ -93,7 +93,7 @@ def _protofield(abbreviation: str, node: Node, path: str) -> str:
     return f'ProtoField.{kind}("jobscheduler.{abbreviation}", "{title}"{options})'
 
 
-def _type(node: Node, path: str) -> tuple[str, str]:  # noqa: C901 - one line a kind
+def _type(node: Node, path: str) -> tuple[str, str]:
     """ProtoField's constructor and its arguments behind the title."""
     match node:
         case Integer(table=table) if table in _LETTERS:

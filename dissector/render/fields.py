@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from dissector.model import Message
 from dissector.render.filter import texts
 from dissector.render.masking import Mask
@@ -82,9 +84,12 @@ class _Printer:
 
 
 def _print_document(terminal: Terminal, raw: bytes, mask: Mask, margin: int, full: bool) -> None:
+    """The document line by line.  It is masked as a whole: a secret may go over several lines."""
+    plain = raw.decode("iso-8859-1").splitlines(keepends=True)
+    masked = mask.text("".join(plain)).splitlines(keepends=True)
     offset = 0
-    for line in raw.decode("iso-8859-1").splitlines(keepends=True):
-        text = escape(mask.text(line.rstrip("\r\n\0")))
+    for line, shown in zip_longest(plain, masked, fillvalue=""):
+        text = escape(shown.rstrip("\r\n\0"))
         head = " " * margin + f"{offset:04x}..{offset + len(line) - 1:04x}  "
         room = max(terminal.width - len(head), 8)
         terminal.line((head, "dim"), (text if full else fold(text, room), ""))

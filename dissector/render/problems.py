@@ -20,7 +20,7 @@ def print_problems(terminal: Terminal, rows: Iterable[ProblemRow]) -> None:
     for row in rows:
         terminal.line()
         _summary(terminal, row)
-        for word, text in (("Cause", row.cause), ("Remedy", row.remedy), ("", row.others)):
+        for word, text in (("Cause", row.cause), ("Remedy", row.remedy), ("Logs", row.logs), ("", row.others)):
             if text:
                 _block(terminal, word, text, "" if word else "dim")
 

@@ -134,6 +134,7 @@ class ProblemRow(NamedTuple):
     summary: str
     cause: str
     remedy: str
+    logs: str
     packets: str
     others: str
 
@@ -176,6 +177,7 @@ def _problem_row(problem: Problem, mask: Mask) -> ProblemRow:
         escape(mask.text(problem.summary)),
         escape(mask.text(problem.cause)),
         escape(mask.text(problem.remedy)),
+        ", ".join(problem.logs),
         ranges(problem.packets),
         "",
     )

@@ -50,6 +50,7 @@ class Case:
             remedy=entry.remedy.format(**words) if remedy is None else remedy,
             task=record,
             connection=connection,
+            logs=entry.engine,
         )
 
 

@@ -97,6 +97,19 @@ CODES: dict[str, Code] = {
         "capture at the remote as well; look for the process's own log and for a firewall between there and here",
         _Z118,
     ),
+    "slow_start": Code(
+        _INFO,
+        "The callback came late, but in time.",
+        "the remote scheduler or the start of the task process was slow",
+        "look at the remote's load; after 60 s the client gives up",
+    ),
+    "path_mtu": Code(
+        _ERROR,
+        "Large segments do not get through while small ones do.",
+        "a link on the way has a smaller MTU, and the ICMP message that would say so is filtered (a black hole)",
+        "let ICMP 'fragmentation needed' through, or lower the MTU (or clamp the MSS) at both ends",
+        ("SCHEDULER-202", "often nothing at all"),
+    ),
     "callback_other_address": Code(
         _INFO,
         "The callback comes from another address than the remote scheduler's.",
@@ -123,7 +136,7 @@ CODES: dict[str, Code] = {
         "a firewall or translation between the schedulers forgot the idle connection",
         "raise the idle timeout of that device above the longest silence of a job, "
         "or let the job write a line now and then; releases 1.9.4 and later can send keep-alives",
-        ("(no message at all)", *_LOST),
+        (*_LOST, "often nothing at all"),
     ),
     "command_lost_first": Code(
         _ERROR,

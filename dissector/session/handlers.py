@@ -233,7 +233,7 @@ class Callback:
                 self._desk.message(message.request)
             for lost in self._dialog.given_up():
                 self._desk.message(lost)
-            if message.kind not in ("request", "keep_alive"):
+            if item.data[0] not in b"SOK":
                 self._desk.message(message)
 
 

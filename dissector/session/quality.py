@@ -13,6 +13,24 @@ from dissector.session.verdict import SECOND
 from dissector.traffic import Fragment, Packet, Side, StreamProblem
 
 _MANY_RETRANSMISSIONS = 3
+_LOW_PORT = 59_000
+
+
+def address(case: Case) -> Iterator[Problem]:
+    """The callback came from elsewhere than the remote: legal, and good to know for a firewall."""
+    record = case.facts.record
+    callback, peer, remote = record.callback, record.callback_peer, record.remote
+    if callback is not None and peer is not None and remote is not None and peer.ip != remote.ip:
+        summary = f"The callback came from {peer.ip}, the remote is {remote.ip}."
+        yield case.problem("callback_other_address", summary, [callback.first_packet], callback)
+
+
+def port(case: Case) -> Iterator[Problem]:
+    """Ports are given from 59999 down: a low one tells of many tasks at a time, or of ports that are not free again."""
+    record = case.facts.record
+    if case.facts.start is not None and record.callback_port and record.callback_port < _LOW_PORT:
+        summary = f"The client announced callback port {record.callback_port}."
+        yield case.problem("port_range_low", summary, case.facts.start.packets, record.command)
 
 
 def capture(case: Case) -> Iterator[Problem]:

@@ -15,6 +15,8 @@ from dissector.wire import messages as wire
 #: log(level, text): 2 error, 1 warn, 0 info, -1 ... -9 debug1 ... debug9.
 _LEVELS = {2: "error", 1: "warn", 0: "info", **{-n: f"debug{n}" for n in range(1, 10)}}
 _LOG_MEMBERS = {level: level for level in _LEVELS.values()} | {"debug": "debug1"}
+#: An answer of the client scheduler that takes so long (ns) is worth a word: in trouble, it polls once a second.
+_SLOW_CALLBACK = 900_000_000
 #: hresults and engine codes of a member that does not exist: normal where the caller only asks whether it does.
 _UNKNOWN_NAME = 0x80020006
 _MEMBER_NOT_FOUND = 0x80020003
@@ -27,6 +29,16 @@ class FailedCalls:
     first: Message
     text: str
     count: int = 0
+    packets: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SlowCallbacks:
+    """Callbacks of one member that the client took long to answer; ``longest`` in nanoseconds."""
+
+    first: Message
+    count: int = 0
+    longest: int = 0
     packets: list[int] = field(default_factory=list)
 
 
@@ -58,6 +70,7 @@ class TaskFacts:
     release: Message | None = None
     released: Message | None = None
     failed_calls: dict[tuple[str, str], FailedCalls] = field(default_factory=dict)
+    slow_callbacks: dict[str, SlowCallbacks] = field(default_factory=dict)
     undecoded: list[Message] = field(default_factory=list)
     trailing: list[Message] = field(default_factory=list)
     #: Requests still unanswered when the callback connection ended, outermost first.
@@ -131,6 +144,8 @@ class TaskFacts:
             odd = self.undecoded if message.kind == "undecoded" else self.trailing
             if len(odd) < MAX_EVIDENCE:
                 odd.append(message)
+        if message.to_remote and (message.latency or 0) >= _SLOW_CALLBACK:
+            self._slow(message)
         if message.kind == "request":
             self._request(message)
         elif message.kind == "answer":
@@ -229,6 +244,17 @@ class TaskFacts:
         if message.operation == "query_interface":
             return  # the usual way to ask for an optional interface
         self._remember_failure(message, error_text(message) or f"hresult {hresult:08X}")
+
+    def _slow(self, answer: Message) -> None:
+        """The client's answer to a callback (or to a keep-alive) came late."""
+        key = f"{answer.object_name}.{answer.member}"
+        if key not in self.slow_callbacks and len(self.slow_callbacks) >= MAX_EVIDENCE:
+            return
+        slow = self.slow_callbacks.setdefault(key, SlowCallbacks(answer))
+        slow.count += 1
+        slow.longest = max(slow.longest, answer.latency or 0)
+        if len(slow.packets) < MAX_EVIDENCE:
+            slow.packets.append(answer.packets[-1])
 
     def _remember_failure(self, message: Message, text: str) -> None:
         owner = message.object_name or message.object_class or f"object {message.object_id or 0:016x}"

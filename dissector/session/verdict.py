@@ -18,6 +18,8 @@ _SYN_PATIENCE = 3 * SECOND
 #: A callback connection that shows no end this long after the remote reported the process gone lost its end on the way.
 _END_PATIENCE = 2 * SECOND
 _STUCK_RETRANSMISSIONS = 3
+#: A hole that TCP has not filled after so long will not be filled.
+_HOLE_PATIENCE = 10 * SECOND
 
 
 def outcome(facts: TaskFacts, now: int) -> Outcome:
@@ -65,13 +67,24 @@ def closed_by(connection: Connection) -> Side | None:
     return Side.CLIENT if first in (client.fin, client.rst) else Side.SERVER
 
 
-def stuck_side(connection: Connection) -> Side | None:
-    """The end whose data nobody acknowledges any more although it sent it again and again."""
+def stuck_side(connection: Connection, now: int) -> Side | None:
+    """The end whose data nobody acknowledges any more: sent again and again, or with a hole that was never filled
+    (its first segments do not even reach this capture point)."""
     for side in Side:
-        facts, other = connection.sides[side], connection.sides[side.other]
-        if len(facts.retransmitted) >= _STUCK_RETRANSMISSIONS and (other.acked or 0) < facts.sent:
+        facts = connection.sides[side]
+        if not connection.unacknowledged(side):
+            continue
+        if len(facts.retransmitted) >= _STUCK_RETRANSMISSIONS:
+            return side
+        waits = facts.last_data is not None and now - facts.last_data.time > _HOLE_PATIENCE
+        if waits and connection.gaps and not facts.retransmitted:
             return side
     return None
+
+
+def refusal(attempt: Connection) -> Mark | None:
+    """The first SYN+ACK: when a connection got through at last."""
+    return attempt.syn_acks[0] if attempt.syn_acks else None
 
 
 def is_refused(attempt: Connection) -> bool:
@@ -113,7 +126,7 @@ def _with_callback(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
         return _of_results(facts, left.time)
     if end is None:
         return _unfinished(facts, callback, now)
-    if facts.kill is not None and facts.kill.time <= end.time and stuck_side(callback) is None:
+    if facts.kill is not None and facts.kill.time <= end.time and stuck_side(callback, now) is None:
         return Outcome.KILLED
     if callback.gaps and closed_by(callback) is Side.SERVER:
         return Outcome.UNKNOWN  # the client closed as always, but its last words are not in the capture
@@ -129,7 +142,7 @@ def _of_results(facts: TaskFacts, left: int) -> Outcome:
 
 
 def _unfinished(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
-    if stuck_side(callback) is not None:
+    if stuck_side(callback, now) is not None:
         return Outcome.LOST
     gone = facts.close_answer is not None and facts.close_answer.request is facts.close
     if gone and facts.close_answer is not None and callback.end <= facts.close_answer.time:

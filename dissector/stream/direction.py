@@ -166,6 +166,8 @@ class Direction:
             if old_seq == seq and old_length == length and old_id == mark.ip_id and mark.time - old_time <= limit:
                 return
         self.facts.retransmissions += 1
+        smallest = self.facts.smallest_retransmitted
+        self.facts.smallest_retransmitted = length if smallest is None else min(smallest, length)
         if len(self.facts.retransmitted) < MAX_EVIDENCE:
             self.facts.retransmitted.append(mark)
 

@@ -5,7 +5,7 @@ do
   H.__index = H
 
   function js.callback_handler(stream, task)
-    local self = setmetatable({ stream = stream, task = task, dialog = js.dialog(1) }, H)
+    local self = setmetatable({ stream = stream, task = task, dialog = js.dialog(1, stream) }, H)
     local synced = not stream.mid_stream
     self.readers = { [0] = js.frame_reader(0, synced, self), [1] = js.frame_reader(1, synced, self) }
     return self
@@ -20,7 +20,7 @@ do
   function H:chunk(side, offset, data, number, time, at)
     if self.foreign then return end
     self:opened()
-    if side == 0 and not self.task.confirmed and offset == 0 and js.is_foreign(data) then
+    if side == 0 and offset == 0 and not self.task.confirmed and not self.stream.mid_stream and js.is_foreign(data) then
       self.foreign = true
       js.session:callback_foreign(self.task, self.stream)
       return

@@ -73,19 +73,32 @@ do
     return nil
   end
 
-  local function drives(head)
-    local class = byte(head, 5)
-    return class == 0x53 or (class == 0x4F and byte(head, 14) == 0x41)
+  -- Requests of one end only: the client creates and calls, the task process looks up, invokes and keeps alive.
+  local function is_schedulers(class, command) return class == 0x53 or (class == 0x4F and command == 0x41) end
+  local function is_task_process(class, command)
+    return class == 0x4B or (class == 0x4F and (command == 0x49 or command == 0x47 or command == 0x51))
   end
 
-  --- True when the end taken for the task process sends what only the JobScheduler client sends.
+  --- True when one of the whole plausible frames from the first byte on is such a request.
+  local function sends(head, is_one)
+    local position = 0
+    while position < #head and js.plausible_frame(head, position) do
+      local a, b, c, d, class = byte(head, position + 1, position + 5)
+      if is_one(class, byte(head, position + 14)) then return true end
+      position = position + 4 + ((a * 256 + b) * 256 + c) * 256 + d
+    end
+    return false
+  end
+
+  --- True when the ends of a connection without SYN were guessed the wrong way round.
   function js.swapped(client, server)
-    return drives(client) and not drives(server)
+    if sends(client, is_task_process) or sends(server, is_schedulers) then return false end
+    return sends(client, is_schedulers) or sends(server, is_task_process)
   end
 
-  --- True when the first bytes from the calling end can not begin an answer frame or a tunnel token.
+  --- True when the first bytes from the calling end can not begin an answer, a keep-alive or a tunnel token.
   function js.is_foreign(data)
     local class = byte(data, 5)
-    return byte(data) > 0x3E or (class ~= nil and class ~= 0x41 and class ~= 0x45 and class ~= 0x7B)
+    return byte(data) > 0x3E or (class ~= nil and class ~= 0x41 and class ~= 0x45 and class ~= 0x4B and class ~= 0x7B)
   end
 end

@@ -125,11 +125,13 @@ do
     return entry, at, length
   end
 
-  --- Claims payload: that of connections known to be ours, and on command ports what looks like a command or an answer.
+  --- Claims payload: that of connections known to be ours, else what may begin a command.
   function proto.dissector(tvb)
-    local length = tvb:len()
-    if length > 0 and find(tvb:raw(0, 1), "[A-Z]") then return 0 end
-    return length
+    local id, length = get_stream(), tvb:len()
+    local stream = id and js.session.streams[id.value]
+    if stream and stream.role then return stream.is_http and 0 or length end
+    if stream == false or length == 0 then return 0 end
+    return find(tvb:raw(0, 1), "[<%s%l]") and length or 0
   end
 
   local post = Proto("jobscheduler_packets", "JobScheduler packets")

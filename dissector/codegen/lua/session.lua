@@ -102,6 +102,7 @@ do
       end,
       gap = function(_, side, ...)
         if stream.swapped_dirs then side = 1 - side end
+        stream.has_gaps = true
         if stream.handler then return stream.handler:gap(side, ...) end
         if stream.sniffing then stream.events[#stream.events + 1] = { "gap", side, ... } end
       end,

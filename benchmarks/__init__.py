@@ -1,0 +1,1 @@
+"""Figures of jstrace beside its peers: ``make bench`` (see ``__main__``)."""

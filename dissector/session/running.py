@@ -1,0 +1,96 @@
+"""How the job itself went: kills, failures, errors of its calls, and who was slow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dissector.model import Message, Outcome, Problem, Severity
+from dissector.session.case import Case, call_name, count
+from dissector.session.task import error_text
+from dissector.session.verdict import SECOND
+
+_OPEN_CALL = 60 * SECOND
+#: So many callbacks of about one second each are no accident.
+_MANY = 3
+_POLLING = SECOND + SECOND // 5
+
+
+def killed(case: Case) -> Iterator[Problem]:
+    facts = case.facts
+    if facts.kill is not None and facts.record.outcome is Outcome.KILLED:
+        how = f", signal {facts.record.signal}" if facts.record.signal else ""
+        summary = f"The client asked the remote to kill the task{how}."
+        yield case.problem("task_killed", summary, facts.kill.packets, facts.record.command, time=facts.kill.time)
+
+
+def failure(case: Case) -> Iterator[Problem]:
+    facts, record = case.facts, case.facts.record
+    error = facts.client_error
+    if error is not None:
+        summary = f"{error.member or 'a call'} was answered with an error: {error_text(error)}"
+        yield case.problem("error_answer", summary, error.packets, record.callback, time=error.time)
+    elif facts.begin_refused is not None:
+        summary = "The job's spooler_init returned false."
+        yield _job_failed(case, summary, facts.begin_refused)
+    elif record.outcome is Outcome.FAILURE and facts.result is not None:
+        text = f' ("{record.state_text}")' if record.state_text else ""
+        if record.signal:
+            cause = (
+                "this client did not ask for it: the remote kills a job when it loses the command connection, "
+                "or somebody on the remote host did"
+            )
+            yield _job_failed(
+                case, f"The job's process was ended by signal {record.signal}{text}.", facts.result, cause
+            )
+        else:
+            yield _job_failed(case, f"The job's process ended with exit code {record.exit_code}{text}.", facts.result)
+
+
+def _job_failed(case: Case, summary: str, proof: Message, cause: str | None = None) -> Problem:
+    callback = case.facts.record.callback
+    return case.problem("job_failed", summary, proof.packets, callback, time=proof.time, cause=cause)
+
+
+def calls(case: Case) -> Iterator[Problem]:
+    facts = case.facts
+    for (member, _), failed in facts.failed_calls.items():
+        times = f"{failed.count} calls" if failed.count > 1 else "a call"
+        summary = f"{times} of {member} failed: {failed.text}"
+        code = "error_answer" if failed.first.kind == "error" else "call_failed"
+        yield case.problem(
+            code, summary, failed.packets, facts.record.callback, time=failed.first.time, severity=Severity.INFO
+        )
+
+
+def open_call(case: Case) -> Iterator[Problem]:
+    """A task under way whose newest call waits for long."""
+    facts = case.facts
+    request = facts.open_requests[-1] if facts.open_requests else None
+    if facts.record.outcome is not Outcome.RUNNING or request is None or case.now - request.time < _OPEN_CALL:
+        return
+    seconds = (case.now - request.time) / SECOND
+    whose = "the task process" if request.to_remote else "the client scheduler"
+    summary = f"{call_name(request)} is without an answer for {seconds:.0f} s; {whose} has to answer."
+    # A long step is a long job, nothing more; a callback that the scheduler does not answer is not normal.
+    severity = Severity.INFO if request.to_remote else None
+    connection = facts.record.callback
+    yield case.problem("open_call", summary, request.packets, connection, time=request.time, severity=severity)
+
+
+def slowness(case: Case) -> Iterator[Problem]:
+    """Callbacks that the client scheduler answered late, member by member the slowest first."""
+    facts = case.facts
+    slow = sorted(facts.slow_callbacks.values(), key=lambda entry: -entry.longest)
+    if not slow:
+        return
+    total = sum(entry.count for entry in slow)
+    worst = slow[0]
+    summary = (
+        f"{count(total, 'callback')} took the client scheduler a second or more, "
+        f"the longest {worst.longest / SECOND:.1f} s ({call_name(worst.first)})."
+    )
+    cause = "the client scheduler was busy or stopped"
+    if total >= _MANY and all(entry.longest < _POLLING for entry in slow):
+        cause = "the client scheduler polls once a second: that is how it works when its command connection is gone"
+    packets = [packet for entry in slow for packet in entry.packets]
+    yield case.problem("slow_call", summary, packets, facts.record.callback, time=worst.first.time, cause=cause)

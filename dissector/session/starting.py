@@ -1,0 +1,194 @@
+"""What kept a task from starting: the command connection that never was, and the callback that never got through.
+
+The operator reads Z-REMOTE-118 after 60 s in every one of these cases; the packets tell them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dissector.model import Connection, Mark, Outcome, Problem
+from dissector.session.case import Case, by_whom, count, refusals, span
+from dissector.session.task import TaskFacts
+from dissector.session.verdict import (
+    GIVE_UP_FROM,
+    SECOND,
+    end_mark,
+    is_refused,
+    is_rejected,
+    refusal,
+    waited,
+)
+from dissector.traffic import Side
+
+#: A callback that takes longer than this to come is worth a word.
+_SLOW_START = 5 * SECOND
+
+
+def unmask_intruder(facts: TaskFacts) -> None:
+    """A connection from a foreign address that took the announced port and never sent an answer was never the task
+    process: somebody who only connected."""
+    record = facts.record
+    callback, remote = record.callback, record.remote
+    if callback is None or remote is None or facts.confirmed or facts.intruder is not None:
+        return
+    if callback.client.ip != remote.ip and callback.sides[Side.CLIENT].bytes == 0 and not callback.mid_stream:
+        facts.intruder = callback
+        facts.attempts.remove(callback)
+        record.callback = record.callback_peer = None
+
+
+def command(case: Case) -> Iterator[Problem]:
+    """The command connection that never was, or that the remote did not like."""
+    facts = case.facts
+    connection = facts.record.command
+    if connection is None or facts.record.outcome not in (Outcome.UNREACHABLE, Outcome.REFUSED):
+        return
+    if facts.record.outcome is Outcome.UNREACHABLE:
+        syns = [mark.number for mark in connection.syns]
+        if is_refused(connection):
+            summary = f"{connection.server} refused the command connection{by_whom(connection)}."
+            yield case.problem("command_refused", summary, syns + refusals(connection), connection)
+        else:
+            summary = f"{count(len(syns), 'SYN')} to {connection.server} in {span(connection.syns)}, no answer."
+            yield case.problem("command_unanswered", summary, syns, connection)
+    elif is_rejected(facts):
+        end = end_mark(connection)
+        summary = f"{connection.server} accepted the command connection and closed it without a byte."
+        yield case.problem("command_rejected", summary, [end.number] if end else [], connection)
+    elif facts.start_error is not None and facts.start_answer is not None:
+        error = facts.start_error
+        words = error.text if error.text.startswith(error.code) else f"{error.code} {error.text}"
+        summary = f"The remote refused to start the task: {words}".rstrip()
+        yield case.problem("start_error", summary, facts.start_answer.packets, connection)
+
+
+def callback(case: Case) -> Iterator[Problem]:
+    """The callback that never came, never got through, or took its time."""
+    facts = case.facts
+    record = facts.record
+    if facts.intruder is not None:
+        yield _foreign(case, facts.intruder)
+    elif record.outcome is Outcome.NO_CALLBACK:
+        yield from _client_left(case)
+        if facts.attempts:
+            yield _failed_attempt(case, facts.attempts[0])
+        else:
+            yield _missing(case)
+    elif record.callback is not None and (record.callback_delay or 0) >= _SLOW_START:
+        yield _slow(case, record.callback)
+
+
+def _missing(case: Case) -> Problem:
+    facts = case.facts
+    packets = facts.start.packets if facts.start else ()
+    if facts.start_answer is None:
+        summary = "The start command was not answered, and no callback connection was seen."
+        cause = "the remote scheduler is busy, stopped or hangs: its system acknowledged the command, it did not answer"
+        remedy = "look at the remote scheduler's process and load"
+        return case.problem("callback_missing", summary, packets, facts.record.command, cause=cause, remedy=remedy)
+    summary = "The start was answered, but no callback connection was seen."
+    return case.problem("callback_missing", summary, packets, facts.record.command)
+
+
+def _client_left(case: Case) -> Iterator[Problem]:
+    """A client that ends its command connection long before the 60 s are over does not wait any more: it ended."""
+    facts = case.facts
+    connection = facts.record.command
+    end = end_mark(connection) if connection is not None else None
+    if connection is None or end is None or facts.close is not None or waited(facts, case.now) >= GIVE_UP_FROM:
+        return
+    if facts.start_answer is not None:
+        summary = "The command connection ended before the callback came."
+        cause = "the client scheduler ended or was restarted, or a device in between cut the connection"
+        yield case.problem("command_lost_first", summary, [end.number], connection, time=end.time, cause=cause)
+
+
+def _foreign(case: Case, intruder: Connection) -> Problem:
+    facts = case.facts
+    port = facts.record.callback_port
+    if facts.foreign_packet is None:
+        summary = f"{intruder.client} took the announced port {port} and never sent a byte."
+        packets = [intruder.first_packet]
+    else:
+        summary = f"{intruder.client} took the announced port {port} and sent bytes that are no answer."
+        packets = [facts.foreign_packet]
+    return case.problem("callback_foreign_bytes", summary, packets, intruder)
+
+
+def _failed_attempt(case: Case, attempt: Connection) -> Problem:
+    record = case.facts.record
+    target = attempt.server
+    evidence = [mark.number for mark in attempt.syns] + refusals(attempt)
+    if record.client is not None and (target.ip, target.port) != (record.client.ip, record.callback_port):
+        summary = f"Port {record.callback_port} of {record.client.ip} was announced, but {target} was called."
+        return case.problem("callback_elsewhere", summary, evidence, attempt)
+    if _is_late(case, attempt):
+        return _late(case, attempt, evidence)
+    if is_refused(attempt):
+        return _refused(case, attempt, evidence)
+    summary = f"{count(len(attempt.syns), 'SYN')} to {target} in {span(attempt.syns)}, no answer."
+    return case.problem("callback_dropped", summary, evidence, attempt)
+
+
+def _is_late(case: Case, attempt: Connection) -> bool:
+    """True when the callback came, or got through to be refused, after the client had given up."""
+    facts = case.facts
+    if facts.start is None or not attempt.syns:
+        return False
+    if attempt.syns[0].time - facts.start.time > GIVE_UP_FROM:
+        return True
+    answer = attempt.sides[Side.SERVER].rst
+    gave_up = facts.close.time if facts.close and waited(facts, case.now) >= GIVE_UP_FROM else None
+    return answer is not None and gave_up is not None and gave_up < answer.time and len(attempt.syns) > 1
+
+
+def _late(case: Case, attempt: Connection, evidence: list[int]) -> Problem:
+    facts = case.facts
+    since = (attempt.syns[-1].time - facts.start.time) / SECOND if facts.start else 0
+    summary = f"The callback reached {attempt.server} {since:.0f} s after the start, when the client had given up."
+    cause = None
+    if len(attempt.syns) > 1:
+        cause = (
+            f"{len(attempt.syns) - 1} earlier SYNs in {span(attempt.syns)} were not answered: "
+            "a firewall dropped the way back, or packets were lost"
+        )
+    elif facts.start_answer is not None and facts.start_answer.latency and facts.start_answer.latency > GIVE_UP_FROM:
+        cause = "the remote scheduler took that long to answer the start: it was stopped, busy or overloaded"
+    return case.problem("callback_late", summary, evidence, attempt, cause=cause)
+
+
+def _refused(case: Case, attempt: Connection, evidence: list[int]) -> Problem:
+    """A reset with another TTL than the client's other packets was sent by a device, not by the client."""
+    command = case.facts.record.command
+    reset = attempt.sides[Side.SERVER].rst
+    usual = command.sides[Side.CLIENT].ttl if command is not None else 0
+    summary = f"The callback to {attempt.server} was refused{by_whom(attempt)}."
+    cause = remedy = None
+    if reset is not None and usual and reset.ttl:
+        if reset.ttl != usual:
+            cause = (
+                f"a device in between sent the reset (TTL {reset.ttl}, the client's packets have {usual}): "
+                "a firewall that rejects, or an address translation without a port forward"
+            )
+        else:
+            cause = "the client itself does not listen there (any more): it gave up, was restarted, or the port changed"
+            remedy = "see whether the client ended its side first, or a NAT changes the port on the way"
+    return case.problem("callback_refused", summary, evidence, attempt, cause=cause, remedy=remedy)
+
+
+def _slow(case: Case, connection: Connection) -> Problem:
+    facts = case.facts
+    seconds = (facts.record.callback_delay or 0) / SECOND
+    answer = facts.start_answer
+    answered = (answer.latency or 0) / SECOND if answer is not None else 0
+    first = connection.syns[0] if connection.syns else Mark(connection.first_packet, connection.start)
+    tries = refusal(connection) or first
+    if answered * 2 > seconds:
+        cause = f"the remote scheduler answered the start only after {answered:.1f} s: it was busy or stopped"
+    elif len(connection.syns) > 1:
+        cause = f"{len(connection.syns)} SYNs in {span(connection.syns)}: the first ones were lost or dropped"
+    else:
+        cause = "the task process took that long to start (Java start, load of the remote host)"
+    summary = f"The callback came {seconds:.1f} s after the start."
+    return case.problem("slow_start", summary, [first.number, tries.number], connection, time=first.time, cause=cause)

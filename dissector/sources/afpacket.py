@@ -1,0 +1,216 @@
+"""One packet socket with its ring: packets of an interface, or of all, with the times at which the kernel got them.
+
+The kernel writes packets into blocks of memory that it shares with this process (TPACKET_V3), so that no system call
+and no copy through a socket buffer is needed for each of them, and a burst of some 100,000 packets is kept while this
+process is busy.  Layouts: linux/if_packet.h; the filter is libpcap's, compiled and attached through scapy.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import socket
+from struct import Struct
+from typing import NamedTuple
+
+from dissector.errors import CaptureError, UsageError
+from dissector.sources.interfaces import ANY
+from dissector.stream.link import ETHERNET, LINUX_SLL2
+
+_SOL_PACKET = 263
+_ADD_MEMBERSHIP, _RX_RING, _STATISTICS, _VERSION, _IGNORE_OUTGOING = 1, 5, 6, 10, 23
+_V3 = 2
+_PROMISCUOUS = 1
+_SO_TIMESTAMPNS = 35
+_ALL_PROTOCOLS = 3
+_OUTGOING = 4
+_USER, _KERNEL = 1, 0
+_VLAN_VALID, _VLAN_TPID_VALID = 0x10, 0x40
+_RAW_IP = 12
+#: ARPHRD_ETHER and ARPHRD_LOOPBACK have Ethernet headers; others are captured without theirs ("cooked").
+_WITH_ETHERNET = frozenset({1, 772})
+_LOOPBACK = 772
+
+_BLOCK = 1 << 18
+#: 32 MB of ring; less where the kernel has no room.
+_BLOCKS = (128, 32, 8)
+_FRAME = 2048
+#: Milliseconds after which the kernel hands over a block that is not full.
+_RETIRE = 40
+
+_REQUEST = Struct("7I")
+_MEMBERSHIP = Struct("iHH8s")
+_STATUS = Struct("III")
+#: tp_next_offset, tp_sec, tp_nsec, tp_snaplen, tp_len, tp_status, tp_mac, tp_net, tp_rxhash, tp_vlan_tci, tp_vlan_tpid
+_HEADER = Struct("IIIIIIHHIIHxx")
+_ADDRESS = 48
+#: Behind the family: sll_protocol (network order), sll_ifindex, sll_hatype, sll_pkttype, sll_halen, sll_addr
+_LINK = Struct("2x2siHBB8s")
+#: Protocol, reserved, interface index, ARPHRD type, packet type, address length, address: the header of LINUX_SLL2.
+_SLL2 = Struct("!2s2xIHBB8s")
+_TAG = Struct("!HH")
+
+#: Time (ns), link type, captured bytes, length on the wire, interface index.
+Captured = tuple[int, int, bytes, int, int]
+
+
+class Counters(NamedTuple):
+    """Packets that passed the filter, and those of them that the kernel had no room for."""
+
+    seen: int
+    dropped: int
+
+
+class PacketSocket:
+    """Captures on ``name`` (``any``: all interfaces) what passes ``filter_text``.
+
+    :raises UsageError: libpcap does not understand the filter
+    :raises CaptureError: no such interface, or no right to capture
+    """
+
+    def __init__(self, name: str, kind: int | None, filter_text: str, vlan_filter_text: str) -> None:
+        """``kind`` is the interface's ARPHRD number, ``vlan_filter_text`` the filter where tags may be in the bytes."""
+        self.name = name
+        self.index = 0 if name == ANY else _index(name)
+        self.link_type = ETHERNET if kind in _WITH_ETHERNET else LINUX_SLL2
+        self._loopbacks = frozenset({_loopback_index()})
+        self._counters = Counters(0, 0)
+        self._block = 0
+        try:
+            self._socket = socket.socket(
+                socket.AF_PACKET, socket.SOCK_RAW if self.link_type == ETHERNET else socket.SOCK_DGRAM, 0
+            )
+        except PermissionError:
+            raise CaptureError(name, NO_RIGHT) from None
+        try:
+            _attach(self._socket, vlan_filter_text if self.link_type == ETHERNET else filter_text, self.link_type)
+            self._ring = self._map(kind == _LOOPBACK)
+            self._socket.bind(("" if name == ANY else name, _ALL_PROTOCOLS))
+        except OSError as error:
+            self._socket.close()
+            raise CaptureError(name, error.strerror or str(error)) from None
+        except UsageError:
+            self._socket.close()
+            raise
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        self._ring.close()
+        self._socket.close()
+
+    def _map(self, is_loopback: bool) -> mmap.mmap:
+        """The ring; only after it and the filter are there may packets come."""
+        own = self._socket
+        own.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        own.setsockopt(_SOL_PACKET, _VERSION, _V3)
+        if self.index:
+            own.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, _MEMBERSHIP.pack(self.index, _PROMISCUOUS, 0, b""))
+        if is_loopback:
+            own.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
+        for blocks in _BLOCKS:
+            request = _REQUEST.pack(_BLOCK, blocks, _FRAME, _BLOCK // _FRAME * blocks, _RETIRE, 0, 0)
+            try:
+                own.setsockopt(_SOL_PACKET, _RX_RING, request)
+            except OSError as error:
+                if error.errno == errno.ENOMEM and blocks != _BLOCKS[-1]:
+                    continue
+                raise
+            break
+        return mmap.mmap(own.fileno(), _BLOCK * blocks)
+
+    def read(self) -> list[Captured]:
+        """The packets of the oldest block that the kernel has handed over; empty when there is none."""
+        ring, start = self._ring, self._block * _BLOCK
+        status, count, at = _STATUS.unpack_from(ring, start + 8)
+        if not status & _USER:
+            return []
+        packets = []
+        at += start
+        for _ in range(count):
+            header = _HEADER.unpack_from(ring, at)
+            protocol, index, hardware, kind, length, address = _LINK.unpack_from(ring, at + _ADDRESS)
+            # What a loopback interface sends, it also receives: each packet once.
+            if kind != _OUTGOING or index not in self._loopbacks:
+                if self.link_type == ETHERNET:
+                    data, wire_length = self._ethernet(at, header)
+                else:
+                    begin = at + header[7]
+                    data = _SLL2.pack(protocol, index, hardware, kind, length, address)
+                    data += ring[begin : begin + header[3]]
+                    wire_length = header[4] + _SLL2.size
+                packets.append((header[1] * 1_000_000_000 + header[2], self.link_type, data, wire_length, index))
+            at += header[0]
+        _STATUS.pack_into(ring, start + 8, _KERNEL, 0, 0)
+        self._block = (self._block + 1) % (len(ring) // _BLOCK)
+        return packets
+
+    def _ethernet(self, at: int, header: tuple[int, ...]) -> tuple[bytes, int]:
+        """The packet as it was on the wire: the kernel takes VLAN tags off and hands them over beside the bytes."""
+        begin = at + header[6]
+        data = self._ring[begin : begin + header[3]]
+        if not header[5] & _VLAN_VALID and not header[9]:
+            return data, header[4]
+        kind = header[10] if header[5] & _VLAN_TPID_VALID else 0x8100
+        return data[:12] + _TAG.pack(kind, header[9]) + data[12:], header[4] + _TAG.size
+
+    def counters(self) -> Counters:
+        """Totals since the start."""
+        seen, dropped, _ = _STATUS.unpack(self._socket.getsockopt(_SOL_PACKET, _STATISTICS, _STATUS.size))
+        before = self._counters
+        self._counters = Counters(before.seen + seen, before.dropped + dropped)
+        return self._counters
+
+    def error(self) -> int:
+        """The error that poll announced, 0 for none; ENETDOWN when the interface goes down or away."""
+        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+    def exists(self) -> bool:
+        if not self.index:
+            return True
+        try:
+            return socket.if_nametoindex(self.name) == self.index
+        except OSError:
+            return False
+
+
+NO_RIGHT = (
+    "capturing needs the right CAP_NET_RAW: run it with sudo, or give Python the right once "
+    "(setcap cap_net_raw+ep on the python binary), or without root, as a member of the group wireshark: "
+    "dumpcap -i eth0 -P -w - | jstrace live -"
+)
+
+
+def _index(name: str) -> int:
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        raise CaptureError(name, "there is no such interface; jstrace live alone lists them") from None
+
+
+def _loopback_index() -> int:
+    try:
+        return socket.if_nametoindex("lo")
+    except OSError:
+        return -1
+
+
+def _attach(own: socket.socket, filter_text: str, link_type: int) -> None:
+    """:raises UsageError: libpcap does not understand the filter"""
+    from scapy.arch.common import compile_filter, free_filter
+    from scapy.arch.linux import SO_ATTACH_FILTER
+    from scapy.error import Scapy_Exception
+    from scapy.libs.structures import sock_fprog
+
+    # A cooked socket's filter sees packets from their IP header on.
+    try:
+        program = compile_filter(filter_text, linktype=ETHERNET if link_type == ETHERNET else _RAW_IP)
+    except Scapy_Exception as error:
+        raise UsageError(f"capture filter: {str(error).rpartition(' (')[2].rstrip(')')}: {filter_text}") from None
+    except (ImportError, OSError):
+        raise UsageError("libpcap is needed to filter packets; as root: apt-get install libpcap0.8") from None
+    try:
+        own.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, sock_fprog(program.bf_len, program.bf_insns))
+    finally:
+        free_filter(program)
