@@ -179,7 +179,7 @@ def _cached(name: str, folder: Path, plan: Callable[[_Totals], Iterator[Playing]
         old.unlink()
     path = folder / f"{stem}.pcap"
     totals = _Totals()
-    _write(path, timeline(plan(totals)))
+    write(path, timeline(plan(totals)))
     made = Made(str(path), **asdict(totals))
     assert made.size == path.stat().st_size, "the file has the size that its patterns have"
     note.write_text(json.dumps(asdict(made)), encoding="utf-8")
@@ -217,7 +217,7 @@ def _advance(under_way: list[tuple[int, int, int, Pattern, Keys, int]]) -> tuple
     return time, data_of(step, keys)
 
 
-def _write(path: Path, packets: Iterable[tuple[int, bytes]]) -> None:
+def write(path: Path, packets: Iterable[tuple[int, bytes]]) -> None:
     header = struct.Struct("<IIII").pack
     with path.open("wb", buffering=1 << 20) as file:
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1))

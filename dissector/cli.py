@@ -160,7 +160,7 @@ class _Wanted:
                 raise click.UsageError(f"{name} is for people and has no effect on --format {self.form}")
 
     def view(self) -> View:
-        from dissector.render.masking import Mask
+        from dissector.wire.masking import Mask
 
         mask = Mask(not self.show_secrets)
         if self.form != "table":

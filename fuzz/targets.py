@@ -21,7 +21,6 @@ from dissector.model import Connection, Message, Task
 from dissector.render import filter as filters
 from dissector.render.json import JsonLinesView
 from dissector.render.ladder import LadderView
-from dissector.render.masking import Mask
 from dissector.render.records import Records
 from dissector.render.table import TableView
 from dissector.render.terminal import Terminal
@@ -35,6 +34,7 @@ from dissector.traffic import Chunk, Frame, Gap, Packet, RawDocument, Segment, S
 from dissector.wire import control
 from dissector.wire.decode import Decoded, Pending, decode, fields, reference_decode
 from dissector.wire.enums import Operation
+from dissector.wire.masking import Mask
 from fuzz.script import packets as packets_of
 
 Target = Callable[[bytes], None]

@@ -43,7 +43,7 @@ Trace = Callable[..., Json]
 ETHERNET = 1
 MEGABYTE = 1_000_000
 #: Connections of a flood; more than ten times what is remembered of half-open ones.
-HALF_OPEN = 300_000
+HALF_OPEN = 1_000_000
 HEALTHY = TaskScript(job="healthy", log=("one", "two"), command_port=41_000, callback_port=59_999, peer_port=51_000)
 VICTIM = TaskScript(job="victim", command_port=42_000, callback_port=59_998, peer_port=52_000, process_id=2, task_id=2)
 
@@ -247,7 +247,7 @@ START = b'<remote_scheduler.start_remote_task tcp_port="59990"'
         (START + b"><!--", b"- ", 100),
         (START + b"><![CDATA[", b"]]", 100),
         (START + b">", b"<", 20),
-        (START + b">", b"<x>", 3),
+        (START + b">", b"<x>", 100),
         (b"s" * 10, b"s", 100),
     ],
     ids=["attribute", "comment", "cdata", "tag", "elements", "shorthand"],

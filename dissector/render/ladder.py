@@ -12,7 +12,6 @@ from typing import NamedTuple
 from dissector.model import CaptureInfo, Connection, Message, Outcome, Problem, Task
 from dissector.render.connections import connection_steps, is_open_at
 from dissector.render.fields import print_fields
-from dissector.render.masking import Mask
 from dissector.render.problems import print_problems
 from dissector.render.rows import outcome_words, problem_rows
 from dissector.render.steps import Lane, Step, message_steps
@@ -21,6 +20,7 @@ from dissector.render.text import clock, duration, escape
 from dissector.render.theme import OUTCOME_STYLES
 from dissector.render.views import Event
 from dissector.render.words import Words
+from dissector.wire.masking import Mask
 
 _WIDE = 100
 _LATENCY = 9

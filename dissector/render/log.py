@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dissector.model import CaptureInfo, LogLine, Task
-from dissector.render.masking import Mask
 from dissector.render.terminal import Terminal
 from dissector.render.text import clock, escape
 from dissector.render.theme import log_style
 from dissector.render.views import Event
+from dissector.wire.masking import Mask
 
 _LEVEL_CELLS = 6
 

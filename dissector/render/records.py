@@ -12,12 +12,12 @@ from decimal import Decimal
 from typing import Any
 
 from dissector.model import CaptureInfo, Connection, Endpoint, LogLine, Message, ObjectInfo, Problem, Task
-from dissector.render.masking import Mask
 from dissector.render.text import iso
 from dissector.render.words import shown_body
 from dissector.wire import messages as wire
 from dissector.wire.control import Document, HttpMessage
 from dissector.wire.enums import VarType, flag_names, vartype_name
+from dissector.wire.masking import Mask
 
 Record = dict[str, Any]
 

@@ -8,8 +8,8 @@ from signal import Signals
 from typing import NamedTuple
 
 from dissector.model import CaptureInfo, Outcome, Problem, Severity, Task
-from dissector.render.masking import Mask
 from dissector.render.text import clock, duration, escape, iso
+from dissector.wire.masking import Mask
 
 _WORDS = {Outcome.NO_CALLBACK: "no callback"}
 #: Problems shown in full that share code and cause; the tasks of the others are listed.

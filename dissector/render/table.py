@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dissector.model import CaptureInfo, Connection, Problem, Task
-from dissector.render.masking import Mask
 from dissector.render.problems import print_problems
 from dissector.render.rows import (
     COLUMNS,
@@ -19,6 +18,7 @@ from dissector.render.rows import (
 from dissector.render.terminal import Span, Terminal, clip
 from dissector.render.theme import OUTCOME_STYLES, SEVERITY_STYLES
 from dissector.render.views import Event
+from dissector.wire.masking import Mask
 
 _GAP = 2
 

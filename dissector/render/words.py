@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from dissector.model import Message
-from dissector.render.masking import Mask
 from dissector.render.rows import signal_name
 from dissector.render.text import escape
 from dissector.wire import details
 from dissector.wire import messages as wire
 from dissector.wire.control import Document, HttpMessage, process_started
 from dissector.wire.enums import InvokeFlag, is_put
+from dissector.wire.masking import Mask
 from dissector.wire.names import guid_name, guid_text, hresult_name
 
 #: log(level, text) by its number; the other members of a Com_log are named after their levels.

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
+from dissector.limits import MAX_XML_DEPTH
 from dissector.stream.assembly import Assembly
 from dissector.stream.http import HTTP_BEGINNING, HttpReader
 from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
@@ -133,6 +134,7 @@ class _ClientReader(_XmlReader):
         #: A LF now would end the document before, and not be a poke.
         self._behind_document = False
         self._after_return = False
+        self._gave_up = False
         self._is_xml = False
         self._open_elements = 0
         #: What ends the markup at hand (tag, comment, CDATA section); empty in text.
@@ -149,8 +151,20 @@ class _ClientReader(_XmlReader):
         found: Found = []
         while document.buffer and self._step(chunk, found):
             pass
+        if self._open_elements > MAX_XML_DEPTH:
+            return found + self._give_up(chunk)
         found += document.limit(chunk)
         return found
+
+    def _give_up(self, chunk: Chunk) -> Found:
+        """Elements nested without end: counting on would cost time for nothing.  Told once in a direction."""
+        report = self._document.problem(
+            "undecoded_frame", chunk.number, chunk.time, f"elements nested deeper than {MAX_XML_DEPTH}"
+        )
+        first, self._gave_up, self._lost = not self._gave_up, True, True
+        self._document.clear()
+        self._reset()
+        return [report] if first else []
 
     def gap(self, gap: Gap) -> Found:
         self._reset()
@@ -214,7 +228,7 @@ class _ClientReader(_XmlReader):
         """Index behind the document's last byte, -1 when it is not there yet."""
         document = self._document
         buffer = document.buffer
-        while True:
+        while self._open_elements <= MAX_XML_DEPTH:
             if not self._terminator and not self._enter(buffer):
                 return -1
             found = buffer.find(self._terminator, document.at)
@@ -225,6 +239,7 @@ class _ClientReader(_XmlReader):
             self._terminator = b""
             if self._tag and self._leave_tag(buffer[found - 1 : found]):
                 return document.at
+        return -1
 
     def _enter(self, buffer: bytearray) -> bool:
         """Goes to the next markup and tells what ends it: False when it is not there yet."""

@@ -23,10 +23,10 @@ from render_sample import (
 
 from dissector.model import Endpoint, Mark, Outcome, Role, Severity
 from dissector.render.ladder import LadderView
-from dissector.render.masking import Mask
 from dissector.render.terminal import Terminal
 from dissector.traffic import IcmpError
 from dissector.wire import messages as wire
+from dissector.wire.masking import Mask
 
 Page = Callable[..., str]
 

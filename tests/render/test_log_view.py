@@ -8,8 +8,8 @@ from render_sample import at, capture, failing_job
 
 from dissector.model import LogLine
 from dissector.render.log import LogView
-from dissector.render.masking import Mask
 from dissector.render.terminal import Terminal
+from dissector.wire.masking import Mask
 
 
 def shown(*logs: list[LogLine]) -> str:

@@ -24,9 +24,9 @@ from render_sample import (
 
 from dissector.model import Endpoint, Severity
 from dissector.render.json import JsonLinesView, JsonView
-from dissector.render.masking import Mask
 from dissector.render.records import Records, reference_record, value_record
 from dissector.wire import messages as wire
+from dissector.wire.masking import Mask
 
 TASK_RECORD = {
     "n": 1,

@@ -10,10 +10,10 @@ import pytest
 from render_sample import at, capture, failing_job, golden
 
 from dissector.model import CaptureInfo, Endpoint, Outcome, Problem, Severity, Task
-from dissector.render.masking import Mask
 from dissector.render.rows import outcome_words, problem_codes, ranges, signal_name
 from dissector.render.table import TableView
 from dissector.render.terminal import Terminal
+from dissector.wire.masking import Mask
 
 Show = Callable[..., str]
 

@@ -354,3 +354,13 @@ def test_no_bytes_and_no_gaps_raise(is_client: bool, mid_stream: bool, events: l
         if isinstance(item, RawDocument):
             assert 0 <= item.offset < feeder.offset
             assert item.data
+
+
+def test_elements_nested_without_end_are_given_up_once() -> None:
+    """Also in the next chunks, which begin like a document; a true document behind a gap is read again."""
+    reader = DocumentReader(Side.CLIENT, is_client=True)
+    found = [item for n in range(5) for item in reader.feed(Chunk(Side.CLIENT, n * 3_000, b"<x>" * 1_000, n + 1, n))]
+    assert [item.text for item in found if isinstance(item, StreamProblem)] == ["elements nested deeper than 256"]
+    reader.gap(Gap(Side.CLIENT, 15_000, 10, 6, 6))
+    last = reader.feed(Chunk(Side.CLIENT, 15_010, b"<show_state/>", 7, 7))
+    assert [item.data for item in last if isinstance(item, RawDocument)] == [b"<show_state/>"]

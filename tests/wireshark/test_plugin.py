@@ -19,7 +19,8 @@ MESSAGE = ("frame.number", "jobscheduler.class", "jobscheduler.depth", "jobsched
 EVERYTHING = (
     *MESSAGE, "jobscheduler.kind", "jobscheduler.operation", "jobscheduler.object.id", "jobscheduler.object.name",
     "jobscheduler.object.class", "jobscheduler.dispid", "jobscheduler.hresult", "jobscheduler.task",
-    "jobscheduler.time", "jobscheduler.log.text", "jobscheduler.xml.element", "jobscheduler.variant.bstr", "jobscheduler.note",
+    "jobscheduler.time", "jobscheduler.log.text", "jobscheduler.xml.element", "jobscheduler.variant.bstr",
+    "jobscheduler.note",
 )  # fmt: skip
 SMALL = ("engine_shell_ok", "engine_order", "h19_nested", "engine_xml_errors", "scala113_shell")
 
@@ -40,12 +41,13 @@ def _by_connection(name: str) -> list[list[tuple[str, ...]]]:
 
 @pytest.mark.parametrize("name", GENUINE)
 def test_genuine_captures_say_what_the_truth_says(name: str) -> None:
-    connections = sorted(
-        (connection["messages"] for connection in kit.truth(name)), key=lambda messages: messages[0]["packets"]
-    )
     # The truth counts the tunnel token of later releases as an open request; it is none.
-    tokens = [messages[0]["class"] == "{" for messages in connections]
-    wanted = [[one for one in messages if one.get("class") in tuple("SOAEK")] for messages in connections]
+    connections = [
+        ([one for one in messages if one.get("class") in tuple("SOAEK")], messages[0]["class"] == "{")
+        for messages in (connection["messages"] for connection in kit.truth(name))
+    ]
+    connections.sort(key=lambda connection: connection[0][0]["packets"][1])
+    wanted, tokens = [messages for messages, _ in connections], [token for _, token in connections]
     found = _by_connection(name)
     assert [len(one) for one in found] == [len(one) for one in wanted]
     for messages, told, token in zip(found, wanted, tokens, strict=True):

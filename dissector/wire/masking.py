@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from dissector.render.secrets import MASK, looks_secret, mask_text, names_a_secret
 from dissector.wire.control import Document, HttpMessage
 from dissector.wire.messages import DispParams, Property, SafeArray, Undecoded, Variant
+from dissector.wire.secrets import MASK, looks_secret, mask_text, names_a_secret
 
 T = TypeVar("T")
 

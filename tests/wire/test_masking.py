@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import bodies
 
-from dissector.render.masking import Mask
-from dissector.render.secrets import MASK, looks_secret
 from dissector.wire import messages as m
 from dissector.wire.control import parse_answer, parse_command, parse_http
 from dissector.wire.enums import VarType
+from dissector.wire.masking import Mask
+from dissector.wire.secrets import MASK, looks_secret
 
 MASKED = Mask()
 SHOWN = Mask(enabled=False)

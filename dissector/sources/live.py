@@ -1,0 +1,239 @@
+"""Packets as they come: from interfaces, or from a capture stream on standard input.
+
+Both are polled: ``poll`` gives what has come, in the order of time, after ``timeout`` seconds at the latest.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import select
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from dissector.errors import CaptureError, JstraceError
+from dissector.model import CaptureInfo, Problem
+from dissector.sources.afpacket import Captured, PacketSocket
+from dissector.sources.bytestream import STANDARD_INPUT
+from dissector.sources.capture import CaptureReader
+from dissector.sources.interfaces import ANY, interfaces
+from dissector.stream.link import link_type_name
+from dissector.stream.packets import carries_segment
+from dissector.traffic import Packet
+
+#: Two interfaces hand over their blocks at different moments; packets of several wait so long (s) for each other.
+_ORDER = 0.1
+_BATCH = 1_000
+#: Packets of a stream that wait to be traced.
+_WAITING = 20_000
+#: An ICMP or ICMPv6 message that quotes a packet which could not be delivered.
+_ICMP_ERRORS = (
+    "(icmp and (icmp[0] == 3 or icmp[0] == 11))",
+    "(icmp6 and ip6[40] >= 1 and ip6[40] <= 3)",
+)
+
+
+class Recorder(Protocol):
+    def write(self, packet: Packet, interface: str) -> None: ...
+
+
+class Source(Protocol):
+    """``over``: nothing more will come.  ``info`` counts what was handed out, ``dropped`` what the kernel had no room
+    for, ``warnings`` are problems of the capture itself."""
+
+    info: CaptureInfo
+    warnings: list[Problem]
+    over: bool
+
+    @property
+    def dropped(self) -> int: ...
+    def poll(self, timeout: float) -> list[Packet]: ...
+    def news(self) -> list[str]:
+        """What the user should hear of: an interface went down or away."""
+
+    def close(self) -> None: ...
+
+
+def port_filter(command_ports: Iterable[int], callback_ports: tuple[int, int], narrow: str | None = None) -> str:
+    """The libpcap filter for both connections of every task, and for ICMP errors that answer them."""
+    ports = [f"port {port}" for port in command_ports] + [f"portrange {callback_ports[0]}-{callback_ports[1]}"]
+    text = " or ".join([f"(tcp and ({' or '.join(ports)}))", *_ICMP_ERRORS])
+    return f"({text}) and ({narrow})" if narrow else text
+
+
+class LiveCapture:
+    """Captures on the interfaces ``names`` (``any``: all of them) what passes the filter.
+
+    :raises CaptureError: no such interface, or no right to capture
+    :raises UsageError: libpcap does not understand the filter
+    """
+
+    def __init__(self, names: Sequence[str], filter_text: str, recorder: Recorder | None = None) -> None:
+        self.info = CaptureInfo(", ".join(names))
+        self.warnings: list[Problem] = []
+        self.over = False
+        self._recorder = recorder
+        self._sockets: dict[int, PacketSocket] = {}
+        self._dropped = 0
+        self._news: list[str] = []
+        self._down: set[str] = set()
+        self._held: list[tuple[Captured, str]] = []
+        self._arrivals: deque[tuple[float, int]] = deque()
+        self._poll = select.poll()
+        kinds = {one.name: one.kind for one in interfaces()}
+        tagged = f"({filter_text}) or (vlan and ({filter_text}))"
+        try:
+            for name in dict.fromkeys(names):
+                self._add(PacketSocket(name, None if name == ANY else kinds.get(name), filter_text, tagged))
+        except JstraceError:
+            self.close()
+            raise
+
+    def _add(self, one: PacketSocket) -> None:
+        self._sockets[one.fileno()] = one
+        self._poll.register(one, select.POLLIN | select.POLLERR)
+
+    @property
+    def dropped(self) -> int:
+        return self._dropped + sum(one.counters().dropped for one in self._sockets.values())
+
+    def news(self) -> list[str]:
+        texts, self._news = self._news, []
+        return texts
+
+    def close(self) -> None:
+        for one in self._sockets.values():
+            self._dropped += one.counters().dropped
+            one.close()
+        self._sockets.clear()
+        self.over = True
+
+    def poll(self, timeout: float) -> list[Packet]:
+        if self._held:
+            timeout = min(timeout, _ORDER / 2)
+        for number, what in self._poll.poll(timeout * 1000):
+            one = self._sockets[number]
+            if what & select.POLLERR:
+                self._trouble(number, one)
+            arrived = one.read() if number in self._sockets else []
+            if arrived:
+                self._down.discard(one.name)
+                self._held += [(packet, one.name) for packet in arrived]
+                self._arrivals.append((time.monotonic(), max(packet[0] for packet in arrived)))
+        return self._hand_out()
+
+    def _hand_out(self) -> list[Packet]:
+        """Packets that no earlier one can come for any more."""
+        if not self._held:
+            return []
+        if len(self._sockets) > 1:
+            ready = self._settled()
+        else:
+            ready, self._held = self._held, []
+            self._arrivals.clear()
+        return [self._packet(captured, name) for captured, name in ready]
+
+    def _settled(self) -> list[tuple[Captured, str]]:
+        until, limit = -1, time.monotonic() - _ORDER
+        while self._arrivals and self._arrivals[0][0] <= limit:
+            until = max(until, self._arrivals.popleft()[1])
+        if until < 0:
+            return []
+        self._held.sort(key=lambda held: held[0][0])
+        ready = [held for held in self._held if held[0][0] <= until]
+        self._held = self._held[len(ready) :]
+        return ready
+
+    def _packet(self, captured: Captured, name: str) -> Packet:
+        time_, link_type, data, length, _ = captured
+        packet = Packet(self.info.packets + 1, time_, link_type, data, length)
+        count(self.info, packet)
+        if self._recorder is not None:
+            self._recorder.write(packet, name)
+        return packet
+
+    def _trouble(self, number: int, one: PacketSocket) -> None:
+        """The interface is down (its packets come again when it is up) or gone."""
+        code = one.error()
+        if not one.exists():
+            self._news.append(f"{one.name}: the interface is gone")
+            self._poll.unregister(number)
+            self._dropped += one.counters().dropped
+            del self._sockets[number]
+            one.close()
+            self.over = not self._sockets
+        elif code == errno.ENETDOWN and one.name not in self._down:
+            self._down.add(one.name)
+            self._news.append(f"{one.name}: the interface is down; waiting for it to come up again")
+
+
+class StreamCapture:
+    """The capture stream on standard input (``tcpdump -U -w - | jstrace live -``), as it grows."""
+
+    dropped = 0
+
+    def __init__(self, recorder: Recorder | None = None) -> None:
+        if sys.stdin is sys.__stdin__ and sys.stdin is not None:
+            # An object of its own: Python, when it ends, must not wait for one that a thread is reading.
+            sys.stdin = os.fdopen(os.dup(sys.stdin.fileno()))
+        self._reader = CaptureReader([STANDARD_INPUT])
+        self.info = CaptureInfo("standard input")
+        self.warnings = self._reader.warnings
+        self.over = False
+        self._recorder = recorder
+        self._queue: queue.Queue[Packet | JstraceError | None] = queue.Queue(_WAITING)
+        threading.Thread(target=self._read, name="standard input", daemon=True).start()
+
+    def _read(self) -> None:
+        try:
+            for packet in self._reader:
+                self._queue.put(packet)
+        except JstraceError as error:
+            self._queue.put(error)
+        self._queue.put(None)
+
+    def poll(self, timeout: float) -> list[Packet]:
+        """:raises CaptureError: standard input is no capture"""
+        packets: list[Packet] = []
+        try:
+            item = self._queue.get(timeout=timeout)
+            while isinstance(item, Packet):
+                packets.append(item)
+                count(self.info, item)
+                if self._recorder is not None:
+                    self._recorder.write(item, STANDARD_INPUT)
+                if len(packets) == _BATCH:
+                    return packets
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            return packets
+        self.over = True
+        self.info.truncated = bool(self.warnings)
+        if isinstance(item, JstraceError):
+            raise item
+        return packets
+
+    def news(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        """The reading thread ends with its stream, or with the process."""
+
+
+def count(info: CaptureInfo, packet: Packet) -> None:
+    """Adds a packet to the record of its capture."""
+    info.packets += 1
+    info.first = packet.time if info.first is None else min(info.first, packet.time)
+    info.last = packet.time if info.last is None else max(info.last, packet.time)
+    if info.link_type is None:
+        info.link_type = link_type_name(packet.link_type)
+    if carries_segment(packet):
+        info.tcp_segments += 1
+
+
+__all__ = ["CaptureError", "LiveCapture", "Source", "StreamCapture", "port_filter"]
