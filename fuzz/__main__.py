@@ -2,8 +2,8 @@
 
     python -m fuzz [TARGET...] [--seconds N]
 
-Seeds, grown corpora and findings lie in ``build/fuzz/TARGET``.  Exit status 1 when there is a finding; ``tests/fuzz`` is
-the place for its input then: ``tests/fuzz/TARGET/NAME``.
+Seeds, grown corpora and findings lie in ``build/fuzz/TARGET``.  Exit status 1 when there is a finding; its input
+then belongs into ``tests/fuzz/TARGET``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
@@ -84,7 +85,7 @@ def fuzz_lua(seconds: int) -> Outcome:
 
 
 def main() -> int:
-    runs: dict[str, Callable[[int], Outcome]] = {name: lambda seconds, name=name: fuzz(name, seconds) for name in SEEDS}
+    runs: dict[str, Callable[[int], Outcome]] = {name: partial(fuzz, name) for name in SEEDS}
     runs["lua"] = fuzz_lua
     parser = argparse.ArgumentParser(prog="python -m fuzz", description="Fuzz what reads bytes of others.")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(runs)}")

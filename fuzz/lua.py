@@ -140,13 +140,10 @@ def mutated(random: Random, pattern: Pattern) -> Pattern:
     steps = list(pattern.steps)
     for _ in range(random.choice((1, 1, 2, 4, 8, 16))):
         random.choice((_flip, _flip, _overwrite, _overwrite, _drop, _double, _swap, _cut, _spliced))(random, steps)
-    steps = [step._replace(delay=place.delay) for step, place in zip(steps, _delays(steps), strict=True)]
+    delays = sorted(step.delay for step in steps)
+    steps = [step._replace(delay=delay) for step, delay in zip(steps, delays, strict=True)]
     size = sum(16 + len(step.head) + 12 + len(step.tail) for step in steps)
     return Pattern(pattern.name, steps, pattern.lines, size)
-
-
-def _delays(steps: Sequence[Step]) -> list[Step]:
-    return sorted(steps, key=lambda step: step.delay)
 
 
 def _speaking(random: Random, steps: Sequence[Step]) -> tuple[int, int] | None:

@@ -246,6 +246,12 @@ CODES: dict[str, Code] = {
         "the capture's snap length is too small",
         "capture with full packets (tcpdump -s 0)",
     ),
+    "packets_dropped": Code(
+        _WARNING,
+        "The kernel had no room for packets that were to be captured.",
+        "this machine was too busy to take them in time",
+        "narrow the capture with --filter-bpf, or capture with dumpcap and read the file afterwards",
+    ),
     "capture_truncated": Code(
         _WARNING,
         "The capture file ends in the middle of a record.",

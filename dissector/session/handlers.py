@@ -181,9 +181,7 @@ class Callback:
     def chunk(self, chunk: Chunk) -> None:
         if self._foreign:
             return
-        if not self._opened:
-            self._opened = True
-            self.facts = self._desk.callback_opened(self.facts, self.connection)
+        self._open()
         if (
             chunk.side is Side.CLIENT
             and not self.facts.confirmed
@@ -205,6 +203,7 @@ class Callback:
         if not self._opened:
             self._opened = True
             self.facts = self._desk.callback_opened(self.facts, self.connection)
+            self.facts.dialog = self._dialog
 
     def closed(self, number: int, time: int) -> None:
         if self.connection.established:  # accepted, maybe without a word
@@ -215,10 +214,6 @@ class Callback:
         self.facts.open_requests = self._dialog.open_requests()
         for message in self.facts.open_requests:
             self._desk.message(message)
-
-    def open_requests(self) -> list[Message]:
-        """Calls without an answer, outermost first."""
-        return self._dialog.open_requests()
 
     def _handle(self, items: Iterable[Frame | StreamProblem]) -> None:
         for item in items:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from dissector.limits import MAX_EVIDENCE, MAX_LOG_LINES
 from dissector.model import Connection, Endpoint, LogLine, Message, Task
+from dissector.session.dialog import Dialog
 from dissector.wire import control, details
 from dissector.wire import messages as wire
 
@@ -73,6 +74,8 @@ class TaskFacts:
     slow_callbacks: dict[str, SlowCallbacks] = field(default_factory=dict)
     undecoded: list[Message] = field(default_factory=list)
     trailing: list[Message] = field(default_factory=list)
+    #: Who answers whom on the callback connection; None before it says something.
+    dialog: Dialog | None = None
     #: Requests still unanswered when the callback connection ended, outermost first.
     open_requests: list[Message] = field(default_factory=list)
 
@@ -277,6 +280,13 @@ class TaskFacts:
     def last_seen(self) -> int:
         """Time of the last packet of any of its connections."""
         return max((c.end for c in self.connections()), default=self.record.start)
+
+    def open_call(self) -> Message | None:
+        """The request whose answer the task waits for at the moment."""
+        callback = self.record.callback
+        if self.dialog is not None and callback is not None and not callback.over:
+            return next(reversed(self.dialog.open_requests()), None)
+        return self.start if self.start is not None and self.start_answer is None else None
 
     def is_over(self) -> bool:
         """True when none of the connections seen so far can bring anything more."""

@@ -87,6 +87,16 @@ class Tracer:
             self._age()
         return self._order.drain(self._now)
 
+    def tick(self, now: int) -> list[Event]:
+        """Nothing came until ``now`` (packet time): for captures that are followed as they grow."""
+        if now > self._now:
+            self._now = now
+            self._next_check = now + _SECOND // 4
+            for flow, event in self._connections.age(now):
+                self._stream_event(flow, event)
+            self._age()
+        return self._order.drain(self._now)
+
     def finish(self) -> list[Event]:
         """The capture is over: everything open becomes final as it is."""
         for flow, event in self._connections.finish():

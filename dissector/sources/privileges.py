@@ -36,9 +36,8 @@ def account(name: str | None) -> Account | None:
         else:
             entry = pwd.getpwnam(_NOBODY)
     except KeyError:
-        raise UsageError(
-            f"there is no user {name or os.environ.get('SUDO_UID') or _NOBODY}; name one: --user"
-        ) from None
+        wanted = name or os.environ.get("SUDO_UID") or _NOBODY
+        raise UsageError(f"there is no user {wanted}; name one with --user") from None
     return None if entry.pw_uid == _ROOT else Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 

@@ -85,6 +85,10 @@ class Connections:
         """True for a packet that needs no parsing: it continues a connection that the session ignores."""
         return self._table.is_foreign(packet)
 
+    def age(self, now: int) -> Iterable[Report]:
+        """Nothing came until ``now``: connections idle for too long are Closed as they are (a few at a time)."""
+        return chain.from_iterable([_reports(old, self._end(old)) for old in self._table.stale(now) if not old.over])
+
     def finish(self) -> Iterable[Report]:
         """The capture is over: what waits is delivered, and every connection that is open is Closed as it is."""
         ended = [(flow, self._end(flow)) for flow in self._table.unfinished()]

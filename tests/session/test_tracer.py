@@ -304,13 +304,7 @@ def test_a_request_that_can_not_be_decoded_is_told_once() -> None:
     """With its answer, like any other request: not on arrival and then again."""
     story = Story().start().call_back().say(0.02, last=STEP_ASKED)
     story.talk(0.05, (0, b"O" + bytes(8) + b"I" + b"\1"), (1, b"A" + bytes(8)))
-    messages = [event for event in events_of(story) if isinstance(event, Message)]
+    messages = [event for _, event in events_of(packets_of(story.records)) if isinstance(event, Message)]
     assert len({message.n for message in messages}) == len(messages)
     broken, answer = [message for message in messages if message.kind == "undecoded"]
     assert (broken.answered_by, answer.answers) == (answer.n, broken.n)
-
-
-def events_of(story: Story) -> list[Event]:
-    tracer = Tracer()
-    events = [event for packet in packets_of(story.network) for event in tracer.feed(packet)]
-    return events + tracer.finish()

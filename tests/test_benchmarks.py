@@ -1,0 +1,79 @@
+"""The benchmarks' inputs are what they claim, and every section runs; no figure is judged here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import inputs
+from benchmarks.__main__ import DISSECT, PYSHARK, SCAPY, WITH, main
+
+Trace = Callable[..., dict[str, Any]]
+#: The inputs of this part of the size: a few thousand packets.
+SCALE = 0.0005
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bench")
+
+
+def test_dense_input_is_whole_dialogs(folder: Path, trace: Trace) -> None:
+    made = inputs.dense(1_500, folder)
+    document = trace(made.path)
+    (capture,) = document["captures"]
+    assert capture["packets"] == capture["tcp_segments"] == made.packets == made.jobscheduler
+    tasks = document["tasks"]
+    assert len(tasks) == made.tasks > 10
+    assert sum(task["counts"]["messages"] for task in tasks) == made.frames >= 1_500
+    assert Counter(problem["code"] for problem in document["problems"]).keys() <= {
+        "command_not_captured",
+        "error_answer",
+        "job_failed",
+        "job_exception",
+    }
+    assert {task["outcome"] for task in tasks} <= {"success", "failure"}
+    ends = {(task["client"]["ip"], task["callback"]["port"]) for task in tasks}
+    assert len(ends) == len(tasks)
+
+
+def test_mixed_input_hides_the_same_dialogs(folder: Path, trace: Trace) -> None:
+    made = inputs.mixed(20_000, folder)
+    document = trace(made.path)
+    (capture,) = document["captures"]
+    assert capture["packets"] == made.packets
+    assert capture["tcp_segments"] < made.packets, "UDP and ARP are among them"
+    assert made.size / made.packets == pytest.approx(inputs.BYTES_PER_PACKET, rel=0.05)
+    assert made.jobscheduler / made.packets == pytest.approx(inputs.JOBSCHEDULER_SHARE, rel=0.2)
+    assert len(document["tasks"]) == made.tasks
+    assert sum(task["counts"]["messages"] for task in document["tasks"]) == made.frames
+    assert sum(connection["packets"] for connection in document["connections"]) == made.jobscheduler
+
+
+def test_inputs_are_the_same_every_time(folder: Path, tmp_path: Path) -> None:
+    first, second = inputs.mixed(3_000, folder), inputs.mixed(3_000, tmp_path)
+    assert Path(first.path).read_bytes() == Path(second.path).read_bytes()
+    before = Path(first.path).stat().st_mtime_ns
+    assert inputs.mixed(3_000, folder) == first
+    assert Path(first.path).stat().st_mtime_ns == before, "made once"
+
+
+def test_every_section_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folder / "results.md"
+    assert main(["--scale", str(SCALE), "--folder", str(folder), "--out", str(out)]) == 0
+    text = out.read_text(encoding="utf-8")
+    for title in ("Mixed", "Dense", "Decode", "Start", "Growth"):
+        assert f"\n## {title}" in text
+    for contender in (DISSECT, SCAPY, PYSHARK, WITH, "-T ek", "dpkt", "--format jsonl --messages"):
+        assert contender in text
+    assert "MISSED" not in text
+    assert text.strip() in capsys.readouterr().out.replace("\n\n\n", "\n\n")
+
+
+def test_unknown_section_is_refused() -> None:
+    with pytest.raises(SystemExit):
+        main(["nothing"])
