@@ -10,7 +10,11 @@ FUZZ_TARGETS ?=
 SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format generated bench fuzz tools clean
+# The plugin is tried in tshark 4.0 to 4.6: in this machine's and in those of later Debian suites, kept between runs.
+export TSHARK_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jstrace
+TSHARK_SUITES := trixie forky
+TSHARKS := $(TSHARK_SUITES:%=$(TSHARK_CACHE)/tshark-%/tshark)
+.PHONY: help demo test lint format generated bench fuzz tools tsharks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +25,7 @@ demo: $(VENV)/.installed ## Install into .venv and trace a recorded task: overvi
 	@printf '\n$$ jstrace read captures/engine_shell_fail.pcap --task 1\n\n'
 	@$(BIN)/jstrace read captures/engine_shell_fail.pcap --task 1
 
-test: lint tools ## Set up everything (tshark included) and run every check and test
+test: lint tools tsharks ## Set up everything (tshark included) and run every check and test
 	@$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.installed-dev ## Style, types and generated files
@@ -42,6 +46,9 @@ bench: $(VENV)/.installed-dev tools ## Figures beside tshark, scapy, dpkt, pysha
 
 fuzz: $(VENV)/.installed-fuzz tools ## Fuzz decoder, readers, tracer and plugin (FUZZ_SECONDS=60 each, FUZZ_TARGETS=all)
 	@$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+tsharks: ## Get the tsharks of later Debian suites (as root, 400 MB each)
+	@$(MAKE) -s -j2 $(TSHARKS)
 
 clean: ## Remove whatever the targets above made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache
@@ -79,3 +86,13 @@ tools:
 	@if command -v tshark >/dev/null && command -v tcpdump >/dev/null; then :; \
 	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; $(APT) install -qq -y tshark tcpdump >/dev/null; \
 	else echo "tshark and tcpdump are missing; as root: apt-get install tshark tcpdump" >&2; exit 1; fi
+
+$(TSHARKS): $(TSHARK_CACHE)/tshark-%/tshark: | debootstrap
+	@mkdir -p $(TSHARK_CACHE)
+	@$(SUDO) env DEBIAN_MIRROR="$(DEBIAN_MIRROR)" tests/verify/debian_tshark.sh $* $(TSHARK_CACHE)/tshark-$*
+
+.PHONY: debootstrap
+debootstrap:
+	@if command -v debootstrap >/dev/null; then :; \
+	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; $(APT) install -qq -y debootstrap >/dev/null; \
+	else echo "debootstrap is missing; as root: apt-get install debootstrap" >&2; exit 1; fi

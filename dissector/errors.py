@@ -1,4 +1,4 @@
-"""The three errors that bad input can raise, and nothing else."""
+"""The errors that bad input, or a program that is missing, can raise, and nothing else."""
 
 from __future__ import annotations
 
@@ -40,3 +40,7 @@ class CaptureError(JstraceError):
 
 class UsageError(JstraceError):
     """Arguments that make no sense (an unknown filter field, a port range that is none)."""
+
+
+class ToolError(JstraceError):
+    """A program that jstrace was asked to run is missing, or did not do what it is for."""

@@ -52,3 +52,7 @@ MAX_LOG_LINES = 200_000
 MAX_PROBLEMS = 200
 #: Packet numbers listed as evidence for one problem.
 MAX_EVIDENCE = 32
+#: Payload bytes that ``redact`` keeps in memory.
+MAX_REDACTED_BYTES = 1024 * 1024 * 1024
+#: Product of the numbers of messages of two tasks whose middle parts ``diff`` compares.
+MAX_COMPARED = 100_000_000

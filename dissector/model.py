@@ -69,6 +69,8 @@ class SideFacts:
     rst: Mark | None = None
     #: The reset's sequence number is nowhere near the stream: a receiver ignores it, so the connection goes on.
     rst_outside: bool = False
+    #: The reset carries no acknowledgement: its sender has no such connection (any more).
+    rst_unknown: bool = False
     #: First new data behind the connection's end: who sends on after "its" reset did not send that reset.
     late_data: Mark | None = None
     zero_windows: list[Mark] = field(default_factory=list)
@@ -200,6 +202,16 @@ class Task:
     callback: Connection | None = None
 
 
+class Running(NamedTuple):
+    """A task under way: what it does or waits for (``doing``) since when; ``calls`` are its requests without an answer
+    so far, outermost first."""
+
+    task: Task
+    doing: str
+    since: int
+    calls: tuple[Message, ...] = ()
+
+
 class ObjectInfo(NamedTuple):
     """An object of a callback connection: the name that begin gave it and its class (a reference's title)."""
 
@@ -207,7 +219,7 @@ class ObjectInfo(NamedTuple):
     class_name: str | None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(init=False, eq=False)
 class Message:
     """One document of a command connection or one frame of a callback connection, paired and named.
 
@@ -215,6 +227,7 @@ class Message:
     (a frame without its length header).  ``answers`` and ``answered_by`` are message numbers.
     """
 
+    # There are as many of them as frames: what has a default costs nothing until it is set.
     n: int
     connection: Connection
     time: int
@@ -240,6 +253,32 @@ class Message:
     request: Message | None = None
     #: What the connection's dialog knows of objects, by object id.
     objects: dict[int, ObjectInfo] | None = None
+
+    def __init__(
+        self,
+        n: int,
+        connection: Connection,
+        time: int,
+        packets: tuple[int, ...],
+        to_remote: bool,
+        kind: str,
+        operation: str | None,
+        body: Any,
+        raw: bytes,
+        size: int,
+        task: Task | None = None,
+    ) -> None:
+        self.n = n
+        self.connection = connection
+        self.time = time
+        self.packets = packets
+        self.to_remote = to_remote
+        self.kind = kind
+        self.operation = operation
+        self.body = body
+        self.raw = raw
+        self.size = size
+        self.task = task
 
 
 class Severity(str, Enum):

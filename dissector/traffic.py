@@ -6,18 +6,46 @@ immutable).  Times are integer nanoseconds since the epoch as the capture tells 
 
 from __future__ import annotations
 
+from collections.abc import Container
 from enum import IntEnum
+from struct import Struct
 from typing import NamedTuple
 
 
 class Packet(NamedTuple):
-    """One record of a capture: ``number`` counts from 1 over all files of a run, ``data`` is what was captured."""
+    """One record of a capture: ``number`` counts from 1 over all files of a run, ``data`` is what was captured.
+
+    ``key`` is there when somebody looked and saw that the packet is plain: Ethernet, IPv4 without options, TCP with
+    a whole header and no fragment.  It holds the addresses and ports as the packet has them, the sender's first.
+    """
 
     number: int
     time: int
     link_type: int
     data: bytes
     wire_length: int
+    key: bytes | None = None
+
+
+#: A record of a capture: time, link type, where its bytes begin and end in its block, length on the wire.
+Record = tuple[int, int, int, int, int]
+#: Bytes of a capture file and the whole records among them.
+Block = tuple[bytes, list[Record]]
+
+
+class Watch:
+    """What whoever reads packets needs to know of whoever wants them, to skip packets that would change nothing.
+
+    A plain packet of a connection in ``foreign`` (by ``Packet.key``) may be skipped unless it is a SYN; so may one that
+    carries neither TCP nor ICMP.  But a packet is due that is older than one before it, or as old as ``wake``.
+    ``now`` is the time of the latest packet, skipped ones included.
+    """
+
+    __slots__ = ("foreign", "now", "wake")
+
+    def __init__(self, foreign: Container[bytes] = ()) -> None:
+        self.foreign = foreign
+        self.now = self.wake = 0
 
 
 class Segment(NamedTuple):
@@ -39,6 +67,18 @@ class Segment(NamedTuple):
     ttl: int
     ip_id: int
 
+    @property
+    def key(self) -> bytes:
+        """Addresses and ports as a packet has them, the sender's first (12 or 36 bytes): names one direction."""
+        return key_of(self.src, self.sport, self.dst, self.dport)
+
+
+def key_of(src: bytes, sport: int, dst: bytes, dport: int) -> bytes:
+    """The key of what ``src`` sends to ``dst``."""
+    return src + dst + _PORTS.pack(sport, dport)
+
+
+_PORTS = Struct("!HH")
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 

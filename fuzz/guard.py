@@ -12,7 +12,7 @@ SLOW_SECONDS = 1.0
 #: Seconds after which an input counts as one that hangs.
 HANG_SECONDS = 20
 #: Resident memory of a process that fuzzes, coverage tables and corpus included.
-MEMORY_MB = 768
+MEMORY_MB = 256
 
 
 def verdict(target: str, path: Path) -> str | None:

@@ -6,8 +6,10 @@ into one capture, each between hosts of its own, and tshark reads that capture w
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
@@ -40,13 +42,15 @@ _RECORDINGS = (
 BATCH = 200
 TIMEOUT = 120
 _ERROR = re.compile(rb"Lua Error|lua_error|\[Lua|\.lua:\d+:|stack traceback", re.IGNORECASE)
-#: tshark's ways through a capture: everything printed, twice over, and with the fields of each error alone.
+#: Ways through a capture: all printed; twice over, Lua errors alone; twice over, a filter before the second time.
 _MODES: tuple[tuple[str, ...], ...] = (
     ("-V",),
     ("-2", "-T", "fields", "-e", "_ws.lua.error", "-Y", "_ws.lua.error"),
     ("-q", "-2", "-R", "jobscheduler", "-z", "io,phs"),
 )
 _INTERESTING = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"\0\0\x20\x0c", b"\0\0\0\1")
+#: A TCP header behind its ports.
+_TCP_REST = 16
 _START = 1_790_000_000_000_000_000
 
 
@@ -150,7 +154,8 @@ def _speaking(random: Random, steps: Sequence[Step]) -> tuple[int, int] | None:
     """A step with a payload, and where in its tail that begins."""
     places = []
     for index, step in enumerate(steps):
-        payload = payload_of(step.head + bytes(12) + step.tail)
+        whole = len(step.tail) >= _TCP_REST
+        payload = payload_of(step.head + bytes(12) + step.tail) if whole else b""
         if payload:
             places.append((index, len(step.tail) - len(payload)))
     return random.choice(places) if places else None
@@ -203,3 +208,14 @@ def _swap(random: Random, steps: list[Step]) -> None:
     index = random.randrange(len(steps))
     other = min(index + random.randrange(1, 4), len(steps) - 1)
     steps[index], steps[other] = steps[other], steps[index]
+
+
+def main() -> None:
+    """``python -m fuzz.lua FOLDER SECONDS`` prints what was found as JSON."""
+    found = run(Path(sys.argv[1]), float(sys.argv[2]))
+    findings = {str(path): why for path, why in found.findings.items()}
+    print(json.dumps({**found._asdict(), "findings": findings}))
+
+
+if __name__ == "__main__":
+    main()

@@ -111,7 +111,8 @@ def _packets() -> Iterator[bytes]:
 
 def _small_captures() -> Iterator[bytes]:
     for path in sorted(_CAPTURES.rglob("*.pcap")):
-        yield path.read_bytes()[:MAX_SIZE]
+        for size in (1_500, 6_000, MAX_SIZE):
+            yield path.read_bytes()[:size]
 
 
 def _files() -> Iterator[bytes]:
@@ -150,7 +151,9 @@ def _dialog() -> Iterator[bytes]:
         places = _places(pattern)
         lines = [line(places[flow // 2], flow % 2, payload) for flow, payload in _payloads(pattern)]
         ends = [line(place, 0, b"", control=0x20) for place in sorted(set(places))]
-        yield b"".join(lines + ends)[:MAX_SIZE]
+        # Beginnings too: short inputs are tried more often in the same time.
+        for length in (4, 8, 16, 32, len(lines)):
+            yield b"".join(lines[:length] + ends)[:MAX_SIZE]
 
 
 def _places(pattern: Pattern) -> list[int]:
@@ -177,6 +180,7 @@ SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {
     "files": _files,
     "capture": _small_captures,
     "dialog": _dialog,
+    "lean": _dialog,
     "screen": _dialog,
     "filter": _filter,
 }

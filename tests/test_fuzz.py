@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from dissector.model import Message, Task
 from fuzz import lua
 from fuzz.guard import verdict
 from fuzz.script import line, packets
 from fuzz.seeds import SEEDS, seeds
-from fuzz.targets import TARGETS
+from fuzz.targets import TARGETS, events_of
 
 FOUND = sorted(path for path in (Path(__file__).parent / "fuzz").glob("*/*") if path.is_file())
 #: Seeds of each target that are tried here.
@@ -55,12 +56,27 @@ def test_script_makes_connections() -> None:
     assert packets(b"\x01") != []
 
 
+def test_scripts_of_recordings_are_tasks() -> None:
+    """Whoever fuzzes what is taken for foreign traffic finds nothing."""
+    events = [event for seed in seeds("dialog") for event in events_of(packets(seed))]
+    jobs = {event.job for event in events if isinstance(event, Task)}
+    assert {"shell", "shell_fail", "orderjob", "ordershell"} <= jobs
+    assert sum(isinstance(event, Message) for event in events) > 1_000
+
+
+@pytest.fixture
+def small_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lua, "BATCH", 40)
+
+
+@pytest.mark.usefixtures("small_batch")
 def test_mutated_captures_do_not_break_the_plugin(tmp_path: Path) -> None:
     found = lua.run(tmp_path, 0, seed=1)
-    assert found.conversations == lua.BATCH
+    assert found.conversations == 40
     assert found.findings == {}
 
 
+@pytest.mark.usefixtures("small_batch")
 def test_a_broken_plugin_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "broken.lua"
     broken.write_text("local p = Proto('broken', 'broken')\nfunction p.dissector(b, i, t) error('no') end\n")

@@ -25,9 +25,13 @@ SIGHT: dict[str, set[str]] = {
     "session": CORE,
     "codegen": WIRE_ONLY,
     "sources": GROUND | {"stream"},
-    "render": WIRE_ONLY,
+    "reports": WIRE_ONLY | {"session"},
+    "render": WIRE_ONLY | {"reports"},
+    "share": CORE | {"session", "sources"},
     "simulate": WIRE_ONLY,
-    "cli": CORE | {"session", "sources", "render", "simulate"},
+    # Compares what the core makes of a capture file with what tshark and the generated plugin make of it.
+    "verify": CORE | {"session", "sources", "codegen"},
+    "cli": CORE | {"session", "sources", "render", "simulate", "codegen", "verify", "reports", "share"},
     "__init__": set(),
     "__main__": {"cli"},
 }
@@ -44,7 +48,7 @@ FENCES: dict[str, tuple[str, ...]] = {
 }
 
 #: What does I/O, reads a clock or starts something has no place below ``sources`` and ``render``.
-NO_IO_ROOMS = {"errors", "limits", "traffic", "model", "wire", "stream", "session"}
+NO_IO_ROOMS = {"errors", "limits", "traffic", "model", "wire", "stream", "session", "reports"}
 IO_MODULES = {
     "asyncio",
     "logging",

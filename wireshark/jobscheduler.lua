@@ -1485,6 +1485,7 @@ do
 
   function js.line(text, limit)
     limit = limit or 200
+    if #text <= limit and not find(text, "[\0-\31\127-\255]") then return text end
     text = gsub(text, "[\r\n]+$", "")
     local cut = #text > limit
     if cut then text = sub(text, 1, limit) end
@@ -1568,7 +1569,7 @@ end
 
 -- Messages in words, for the Info column and the task list.
 do
-  local format, sub, lower, concat = string.format, string.sub, string.lower, table.concat
+  local format, sub, lower, concat, byte = string.format, string.sub, string.lower, table.concat, string.byte
   local REQUEST, ANSWER, NESTED = "\226\150\182 ", "\226\151\128 ", "\194\183 "
   local LEVELS = { [2] = "error", [1] = "warn", [0] = "info" }
   local IS_LEVEL = { error = true, warn = true, info = true }
@@ -1579,11 +1580,14 @@ do
   local value_text
 
   local function quoted(text, secret, limit)
-    text = string.gsub(text, "^%s*<%?xml.-%?>%s*", "")
-    return '"' .. js.line(js.masked(sub(text, 1, 2000), secret), limit) .. '"'
+    if text == "" then return '""' end
+    if byte(text) == 60 then text = string.gsub(text, "^<%?xml.-%?>%s*", "") end
+    if #text > 2000 then text = sub(text, 1, 2000) end
+    return '"' .. js.line(js.masked(text, secret), limit) .. '"'
   end
 
   local function list_text(values, secret)
+    if #values == 0 then return "" end
     local words, size = {}, 0
     for index = 1, #values do
       local one = values[index]
@@ -1695,6 +1699,9 @@ do
       local name = js.line(body.name, 80)
       return name .. "(" .. list_text(js.natural(body.params), message.secret) .. ")"
     end
+    if kind == "get_ids_of_names" and #body.names == 1 then
+      return "get_ids_of_names " .. js.object_text(message) .. "." .. js.line(body.names[1], 80)
+    end
     if kind == "get_ids_of_names" then
       local names = {}
       for index = 1, math.min(#body.names, 8) do names[index] = js.line(body.names[index], 80) end
@@ -1729,14 +1736,12 @@ do
       return "error " .. js.line(js.masked(text, message.secret), 160)
     end
     if body.record == "empty_answer" then return "answer" end
-    local words = { "answer", js.hresult_name(body.hresult) }
+    local words = "answer " .. js.hresult_name(body.hresult)
     if body.failure then
-      words[#words + 1] = " " .. js.line(js.masked(body.failure.excepinfo.description, message.secret), 160)
-    else
-      local result = result_words(message, body)
-      if result and result ~= "empty" then words[#words + 1] = "=> " .. result end
+      return words .. "  " .. js.line(js.masked(body.failure.excepinfo.description, message.secret), 160)
     end
-    return concat(words, " ")
+    local result = result_words(message, body)
+    return result and result ~= "empty" and words .. " => " .. result or words
   end
 
   function js.is_request(message)
@@ -2651,9 +2656,10 @@ do
     local class = byte(data)
     -- So many fields are named here that the table is made in its size.
     local message = {
-      side = side, class = class, packets = packets, time = time, at = at, size = #data + 4, depth = 0, kind = nil,
-      operation = nil, object_id = nil, object = nil, member = nil, number = nil, task = nil, info = nil, request = nil,
+      side = side, class = class, time = time, at = at, size = #data + 4, depth = 0, kind = nil, operation = nil,
+      object_id = nil, object = nil, member = nil, number = nil, stream = nil, info = nil, answer = nil, dispid = nil,
     }
+    if packets then message.packets = packets end
     if not at then message.raw = data end
     local body
     if class == 0x53 or class == 0x4F or class == 0x4B then
@@ -3332,7 +3338,6 @@ do
       task.confirmed = true
       js.session.joiner:forget(task)
     end
-    message.task = task
     if body then task:frame(message, body) else task.messages = task.messages + 1 end
     js.session:message(self.stream, message, body)
   end
@@ -3375,11 +3380,14 @@ do
 
   local function endpoint(ip, port) return { ip = ip, port = port, key = js.endpoint_key(ip, port) } end
 
-  --- What the packet at hand is about; made when there is something to say.
+  --- What the packet at hand is about; made when there is something to say.  A message alone stands for itself.
   function S:entry(stream)
     local entry = self.packets[self.last]
     if not entry then
       entry = { stream = stream, message = nil, more = nil, problems = nil, parts = nil }
+      self.packets[self.last] = entry
+    elseif entry.size then
+      entry = { stream = stream, message = entry, more = nil, problems = nil, parts = entry.parts }
       self.packets[self.last] = entry
     end
     return entry
@@ -3393,14 +3401,19 @@ do
 
   --- A message is complete with the packet at hand; `body` is kept until the next packet, for the Info column.
   function S:message(stream, message, body)
-    local entry = self:entry(stream)
-    message.number = self.last
+    message.number, message.stream = self.last, stream
     self.fresh, self.fresh_body = message, body
-    if not entry.message then
-      entry.message = message
+    if not self.packets[self.last] then
+      -- A packet with one message and nothing else: nearly every one.
+      self.packets[self.last] = message
     else
-      entry.more = entry.more or {}
-      entry.more[#entry.more + 1] = message
+      local entry = self:entry(stream)
+      if not entry.message then
+        entry.message = message
+      else
+        entry.more = entry.more or {}
+        entry.more[#entry.more + 1] = message
+      end
     end
     if not message.packets then return end
     for _, number in ipairs(message.packets) do
@@ -3693,7 +3706,7 @@ do
 
   --- Links to the other messages of the dialog, and to the other connection of the task.
   local function links(node, message)
-    local task = message.task
+    local task = message.task or (not message.document and message.stream.handler.task) or nil
     generated(node, F.task, js.session:number(task))
     if message.request then
       generated(node, F.request_in, message.request.number)
@@ -3890,8 +3903,16 @@ do
   --- Draws a packet.
   function js.draw(entry, pinfo, tree, payload)
     js.wanted = is_wanted(tree, pinfo)
-    local words, first = {}, nil
-    local message, more = entry.message, 0
+    local words, first
+    if entry.class then
+      -- One frame and nothing else: nearly every packet.
+      draw_frame(tree, entry, payload)
+      local columns = pinfo.cols
+      columns.protocol, columns.info = "JobScheduler", entry.info
+      return
+    end
+    words = {}
+    local message, more = entry.size and entry or entry.message, 0
     while message do
       local root
       if message.document then

@@ -5,14 +5,13 @@ from __future__ import annotations
 from itertools import zip_longest
 
 from dissector.model import Message
-from dissector.render.filter import texts
 from dissector.render.terminal import Terminal
 from dissector.render.text import escape, fold, size
 from dissector.render.words import shown_body
 from dissector.wire.control import Document, HttpMessage
 from dissector.wire.decode import fields, pending_of
 from dissector.wire.fields import FieldNode
-from dissector.wire.masking import Mask
+from dissector.wire.masking import Mask, texts
 from dissector.wire.messages import Undecoded
 
 _BYTES_A_LINE = 16

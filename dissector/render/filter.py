@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from ipaddress import ip_address, ip_network
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from dissector.errors import UsageError
 from dissector.model import Endpoint, Message, Task
 from dissector.render.rows import signal_name
+from dissector.wire.masking import texts
 
 _CONDITION = re.compile(
     r"(?P<field>\w+)(?P<operator>!=|>=|<=|=|~|>|<)(?P<value>\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s\"']\S*|)(?=\s|$)"
@@ -198,18 +199,6 @@ def _of_body(name: str) -> Callable[[Message], Iterable[Any]]:
         return () if value is None else (value,)
 
     return values
-
-
-def texts(value: Any, kinds: type | tuple[type, ...] = str) -> Iterator[Any]:
-    """All texts inside a message's body: arguments, results, errors, names, or the document."""
-    if isinstance(value, kinds):
-        yield value
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from texts(item, kinds)
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from texts(getattr(value, field.name), kinds)
 
 
 MESSAGE_FIELDS: dict[str, Field] = {

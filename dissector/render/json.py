@@ -96,6 +96,10 @@ class JsonLinesView:
             self._line("capture", self._records.capture(info))
         self._out.flush()
 
+    def flush(self) -> None:
+        """What was written must reach the reader of a pipe."""
+        self._out.flush()
+
     def _line(self, name: str, record: Record) -> None:
         self._out.write(_encode({"record": name, **record}) + "\n")
         now = time.monotonic()

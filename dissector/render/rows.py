@@ -106,9 +106,16 @@ def task_row(task: Task, mask: Mask) -> TaskRow:
 
 def outcome_summary(tasks: Sequence[Task]) -> str:
     """``64 tasks: 60 success, 4 failure``."""
-    counts = Counter(task.outcome for task in tasks)
+    return tally(Counter(task.outcome for task in tasks))
+
+
+def tally(counts: Counter[Outcome]) -> str:
+    """The same of outcomes that were counted; ``no task`` of none."""
+    number = sum(counts.values())
+    if not number:
+        return "no task"
     parts = (f"{counts[outcome]} {_WORDS.get(outcome, outcome.value)}" for outcome in Outcome if counts[outcome])
-    return f"{len(tasks)} {'task' if len(tasks) == 1 else 'tasks'}: {', '.join(parts)}"
+    return f"{number} {'task' if number == 1 else 'tasks'}: {', '.join(parts)}"
 
 
 def capture_line(info: CaptureInfo) -> str:
@@ -181,6 +188,13 @@ def _problem_row(problem: Problem, mask: Mask) -> ProblemRow:
         ranges(problem.packets),
         "",
     )
+
+
+def problem_summary(row: ProblemRow) -> str:
+    """What happened, with the packets that prove it, in one line."""
+    if not row.packets:
+        return row.summary
+    return f"{row.summary}  [packet{'' if row.packets.isdecimal() else 's'} {row.packets}]"
 
 
 def ranges(numbers: Iterable[int], most: int = 8) -> str:

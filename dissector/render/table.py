@@ -66,10 +66,16 @@ class TableView:
 
 def print_table(terminal: Terminal, rows: Sequence[TaskRow]) -> None:
     widths = column_widths(rows, terminal.width if terminal.fixed else None)
-    terminal.line((" ", ""), *_line(widths, {column: (column.heading, "heading") for column in widths}))
+    terminal.line(*row_spans(widths, None))
     for row in rows:
-        cells = {column: (row.cells[column.key], _style(row, column)) for column in widths}
-        terminal.line((" ", ""), *_line(widths, cells))
+        terminal.line(*row_spans(widths, row))
+
+
+def row_spans(widths: dict[Column, int], row: TaskRow | None) -> list[Span]:
+    """One line of the table; without a row the headings."""
+    if row is None:
+        return [(" ", ""), *_line(widths, {column: (column.heading, "heading") for column in widths})]
+    return [(" ", ""), *_line(widths, {column: (row.cells[column.key], _style(row, column)) for column in widths})]
 
 
 def _style(row: TaskRow, column: Column) -> str:

@@ -20,8 +20,8 @@ from dissector.render.theme import STYLES
 #: A text and the name of its style.
 Span = tuple[str, str]
 
-_GLYPHS = "─│├┤┼╪═╌▶◀×…·µ"
-_PLAIN = str.maketrans(_GLYPHS, "-|||++=-><x~.u")
+_GLYPHS = "─│├┤┼╪═╌▶◀×…·µ█░"
+_PLAIN = str.maketrans(_GLYPHS, "-|||++=-><x~.u#:")
 _PIPED_WIDTH = 160
 _LEAST_WIDTH = 20
 

@@ -11,6 +11,9 @@ from dissector.render.rows import RANK
 
 Event = Message | Problem | Task | Connection
 
+#: Tasks whose verdicts are remembered; there is no end to the tasks of a live capture.
+_MAX_VERDICTS = 10_000
+
 
 class View(Protocol):
     """Gets what was found as it becomes final; ``close`` comes last, once."""
@@ -110,7 +113,10 @@ class Sieve:
 
     def _judge(self, task: Task) -> Iterator[Event]:
         selected = self._selected(task)
+        self._matched.pop(id(task), None)
         self._verdicts[id(task)] = (task, selected)
+        if len(self._verdicts) > _MAX_VERDICTS:  # what belongs to a task comes with it or shortly behind it
+            del self._verdicts[next(iter(self._verdicts))]
         waiting = self._waiting.pop(id(task), ())
         if selected:
             yield from waiting

@@ -18,28 +18,38 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from typing import Any, NamedTuple
 
 from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH, MAX_OBJECTS
 from dissector.model import Connection, Message, ObjectInfo
 from dissector.traffic import Frame, Side
 from dissector.wire import messages as wire
-from dissector.wire.decode import Pending, decode, operation_of, pending_of
+from dissector.wire.decode import Pending, decode, operation_name, pending_of
 from dissector.wire.names import class_key, member_name
 
+_KEEP_ALIVE, _ANSWER = ord("K"), ord("A")
 _REQUESTS = frozenset(b"SOK")
 _ANSWERS = frozenset(b"AE")
-_HEADER = 4
+#: Bytes of the length header in front of each message.
+HEADER = 4
 
 
-@dataclass(slots=True)
-class _Open:
-    """A request without its answer yet; ``pending`` is None when the request itself could not be decoded."""
+class Draft(NamedTuple):
+    """A request that may become a Message (see ``glance``)."""
 
-    side: Side
-    message: Message
-    pending: Pending | None
+    number: int
+    frame: Frame
+    body: Any
+    object_name: str | None
+    object_class: str | None
+    member: str | None
+    depth: int
+
+
+#: A request without its answer yet; Pending is None when the request itself could not be decoded.
+_Open = tuple[Side, "Message | Draft", "Pending | None"]
 
 
 class Dialog:
@@ -49,8 +59,8 @@ class Dialog:
     def __init__(self, connection: Connection, client_side: Side, next_number: Callable[[], int]) -> None:
         self._connection = connection
         self._client_side = client_side
-        self._next_number = next_number
-        self._stack: list[_Open] = []
+        self.next_number = next_number
+        self.stack: list[_Open] = []
         self._given_up: list[Message] = []
         self._learnt: dict[tuple[str | int, int], str] = {}
         self._keys: dict[int, str | None] = {}
@@ -58,7 +68,7 @@ class Dialog:
 
     def feed(self, frame: Frame) -> Message:
         """The frame as a message; an answer also fills in ``answered_by`` of its ``request``."""
-        message_class = frame.data[0]
+        message_class = frame[2][0]
         if message_class in _REQUESTS:
             return self._request(frame)
         if message_class in _ANSWERS:
@@ -67,7 +77,8 @@ class Dialog:
 
     def open_requests(self) -> list[Message]:
         """Requests without an answer, outermost first."""
-        return [entry.message for entry in self._stack]
+        self.stack = [(side, self._written(message), pending) for side, message, pending in self.stack]
+        return [message for _, message, _ in self.stack if isinstance(message, Message)]
 
     def given_up(self) -> list[Message]:
         """Requests that no answer can come to any more, since it was last asked."""
@@ -77,26 +88,28 @@ class Dialog:
     # --- requests --------------------------------------------------------------------------------------------------
 
     def _request(self, frame: Frame) -> Message:
-        message = self._message(frame, "keep_alive" if frame.data[0] == 0x4B else "request")
-        if self._stack and self._stack[-1].side is frame.side and (self._connection.gaps or self._connection.snapped):
-            self._given_up.append(self._stack.pop().message)
-        message.depth = len(self._stack)
+        side, stack, connection = frame[0], self.stack, self._connection
+        message = self._message(frame, "request" if frame[2][0] != _KEEP_ALIVE else "keep_alive")
+        if stack:
+            if stack[-1][0] is side and (connection.gaps or connection.snapped):
+                self._given_up.append(self._written(stack.pop()[1]))
+            message.depth = len(stack)
         pending: Pending | None = None
         try:
-            body, trailing = decode(frame.data, None)
+            body, trailing = decode(frame[2], None)
         except DecodeError as error:
             self._undecoded(message, str(error))
         else:
             message.body = body
-            _note_trailing(message, trailing)
+            if trailing:
+                _note_trailing(message, trailing)
             pending = pending_of(body)
-            operation = operation_of(body)
-            message.operation = operation.value if operation else None
+            message.operation = operation_name(body)
             self._name_request(message)
             self._learn_objects(body)
-        if len(self._stack) >= MAX_DIALOG_DEPTH:
-            self._given_up.append(self._stack.pop(0).message)
-        self._stack.append(_Open(frame.side, message, pending))
+        if len(stack) >= MAX_DIALOG_DEPTH:
+            self._given_up.append(self._written(stack.pop(0)[1]))
+        stack.append((side, message, pending))
         return message
 
     def _outsider(self, frame: Frame) -> Message:
@@ -116,18 +129,22 @@ class Dialog:
         if object_id is not None:
             message.object_id = object_id
             message.object_name, message.object_class = self.objects.get(object_id, (None, None))
-        if isinstance(body, wire.Invoke):
-            message.member = self._member(body)
-        elif isinstance(body, wire.Call):
-            message.member = body.name
-            if body.name.lower() == "begin":
-                self._learn_names(body)
-        elif isinstance(body, wire.GetIdsOfNames) and body.names:
-            message.member = body.names[0]
+        message.member = self.member(body)
+        if isinstance(body, wire.Call) and body.name.lower() == "begin":
+            self._learn_names(body)
 
-    def _member(self, body: wire.Invoke) -> str | None:
-        """What was seen on the connection wins over the tables: for this object, else for one of the same interface
-        (not of the same title: the Java task server calls all kinds of objects ``Obj``)."""
+    def member(self, body: wire.Body) -> str | None:
+        """The member that a request is about.
+
+        What was seen on the connection wins over the tables: for this object, else for one of the same interface (not
+        of the same title: the Java task server calls all kinds of objects ``Obj``).
+        """
+        if isinstance(body, wire.Call):
+            return body.name
+        if isinstance(body, wire.GetIdsOfNames):
+            return body.names[0] if body.names else None
+        if not isinstance(body, wire.Invoke):
+            return None
         key = self._keys.get(body.object_id)
         for owner in (body.object_id, key):
             if owner is not None and (owner, body.dispid) in self._learnt:
@@ -137,10 +154,12 @@ class Dialog:
     # --- answers ---------------------------------------------------------------------------------------------------
 
     def _answer(self, frame: Frame) -> Message:
-        entry = self._pop(frame.side)
-        message = self._message(frame, "error" if frame.data[0] == 0x45 else "answer")
+        entry = self._pop(frame[0])
+        message = self._message(frame, "answer" if frame[2][0] == _ANSWER else "error")
+        pending: Pending | None = None
         if entry is not None:
-            request = entry.message
+            _, asked, pending = entry
+            request = self._written(asked)
             request.answered_by = message.n
             message.answers = request.n
             message.request = request
@@ -151,36 +170,40 @@ class Dialog:
             message.object_id = request.object_id
             message.object_name = request.object_name
             message.object_class = request.object_class
-        pending = entry.pending if entry else None
-        if pending is None and frame.data[0] == 0x41:
+        if pending is None and frame[2][0] == _ANSWER:
             reason = "answer to a request that could not be decoded" if entry else "answer without its request"
             self._undecoded(message, reason)
             return message
         try:
-            body, trailing = decode(frame.data, pending)
+            body, trailing = decode(frame[2], pending)
         except DecodeError as error:
             self._undecoded(message, str(error))
             return message
         message.body = body
-        _note_trailing(message, trailing)
+        if trailing:
+            _note_trailing(message, trailing)
         self._learn_objects(body)
         if isinstance(body, wire.GetIdsOfNamesAnswer) and body.dispids:
-            self._learn_members(message, body.dispids)
+            if message.request is not None:
+                self.learn_members(message.request.body, body.dispids)
         return message
 
     def _pop(self, side: Side) -> _Open | None:
-        for index in range(len(self._stack) - 1, -1, -1):
-            if self._stack[index].side is not side:
-                entry = self._stack[index]
-                self._given_up += [inner.message for inner in self._stack[index + 1 :]]
-                del self._stack[index:]
+        stack = self.stack
+        if stack and stack[-1][0] is not side:
+            return stack.pop()
+        for index in range(len(stack) - 1, -1, -1):
+            if stack[index][0] is not side:
+                entry = stack[index]
+                self._given_up += [self._written(message) for _, message, _ in stack[index + 1 :]]
+                del stack[index:]
                 return entry
         return None
 
     # --- names -----------------------------------------------------------------------------------------------------
 
-    def _learn_members(self, answer: Message, dispids: tuple[int, ...]) -> None:
-        request = answer.request.body if answer.request else None
+    def learn_members(self, request: object, dispids: tuple[int, ...]) -> None:
+        """The answer to a get_ids_of_names."""
         if not isinstance(request, wire.GetIdsOfNames) or len(self._learnt) >= MAX_OBJECTS:
             return
         key = self._keys.get(request.object_id)
@@ -241,21 +264,26 @@ class Dialog:
 
     # --- records ---------------------------------------------------------------------------------------------------
 
-    def _message(self, frame: Frame, kind: str) -> Message:
-        return Message(
-            n=self._next_number(),
-            connection=self._connection,
-            time=frame.time,
-            packets=frame.packets,
-            to_remote=frame.side is self._client_side,
-            kind=kind,
-            operation="keep_alive" if kind == "keep_alive" else None,
-            body=None,
-            raw=frame.data,
-            size=len(frame.data) + _HEADER,
-            task=self._connection.task,
-            objects=self.objects,
-        )
+    def _written(self, request: Message | Draft) -> Message:
+        """A draft as the Message that it would have been."""
+        if isinstance(request, Message):
+            return request
+        number, frame, body, name, class_name, member, depth = request
+        message = self._message(frame, "request", number)
+        message.body, message.operation, message.depth = body, operation_name(body), depth
+        message.object_id, message.object_name, message.object_class = body.object_id, name, class_name
+        message.member = member
+        return message
+
+    def _message(self, frame: Frame, kind: str, number: int | None = None) -> Message:
+        side, _, data, packets, time = frame
+        connection = self._connection
+        operation = "keep_alive" if kind == "keep_alive" else None
+        size, to_remote = len(data) + HEADER, side is self._client_side
+        number, task = number or self.next_number(), connection.task
+        message = Message(number, connection, time, packets, to_remote, kind, operation, None, data, size, task)
+        message.objects = self.objects
+        return message
 
     def _undecoded(self, message: Message, reason: str) -> None:
         message.kind = "undecoded"
@@ -264,8 +292,7 @@ class Dialog:
 
 
 def _note_trailing(message: Message, trailing: int) -> None:
-    if trailing:
-        message.note = f"{trailing} bytes left over behind the message"
+    message.note = f"{trailing} bytes left over behind the message"
 
 
 def _variants(array: object) -> list[object]:

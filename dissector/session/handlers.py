@@ -14,9 +14,10 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from dissector.limits import MAX_SNIFF
-from dissector.model import Connection, Message, Role
+from dissector.model import Connection, Message, Role, Task
 from dissector.session import detect
 from dissector.session.dialog import Dialog
+from dissector.session.glance import Glance
 from dissector.session.task import TaskFacts, document_of
 from dissector.stream.documents import DocumentReader
 from dissector.stream.framing import FrameReader
@@ -24,10 +25,17 @@ from dissector.traffic import Chunk, Frame, Gap, RawDocument, Side, StreamProble
 from dissector.wire import control
 
 
+_ANSWER = ord("A")
+
+
 class Desk(Protocol):
     """What a handler may ask of the tracer."""
 
+    #: False when messages are of no use but for what the tasks' facts need of them.
+    wants_messages: bool
+
     def next_number(self) -> int: ...
+    def omitted(self, task: Task, messages: int) -> None: ...
     def message(self, message: Message) -> None: ...
     def stream_problem(self, problem: StreamProblem, connection: Connection) -> None: ...
     def recognised(self, connection: Connection) -> None: ...
@@ -149,20 +157,14 @@ class Command:
             body = control.parse_command(raw.data)
         else:
             body = control.parse_answer(raw.data)
-        note = getattr(body, "reason", None)
-        return Message(
-            n=self._desk.next_number(),
-            connection=self.connection,
-            time=raw.time,
-            packets=raw.packets,
-            to_remote=kind == "command",
-            kind=kind,
-            operation=body.element,
-            body=body,
-            raw=raw.data,
-            size=len(raw.data),
-            note=note if raw.complete else note or "the document is not complete",
+        number, to_remote = self._desk.next_number(), kind == "command"
+        data = raw.data
+        message = Message(
+            number, self.connection, raw.time, raw.packets, to_remote, kind, body.element, body, data, len(data)
         )
+        note = getattr(body, "reason", None)
+        message.note = note if raw.complete else note or "the document is not complete"
+        return message
 
 
 class Callback:
@@ -177,14 +179,16 @@ class Callback:
         self._readers = (FrameReader(Side.CLIENT, synced=synced), FrameReader(Side.SERVER, synced=synced))
         self._foreign = False
         self._opened = False
+        self._glance = None if desk.wants_messages else Glance(self._dialog, Side.SERVER)
 
     def chunk(self, chunk: Chunk) -> None:
         if self._foreign:
             return
-        self._open()
+        if not self._opened:
+            self._open()
         if (
-            chunk.side is Side.CLIENT
-            and not self.facts.confirmed
+            not self.facts.confirmed
+            and chunk.side is Side.CLIENT
             and chunk.offset == 0
             and not self.connection.mid_stream
             and detect.is_foreign_callback(chunk.data)
@@ -220,10 +224,15 @@ class Callback:
             if isinstance(item, StreamProblem):
                 self._desk.stream_problem(item, self.connection)
                 continue
+            facts = self.facts
+            if not facts.confirmed and item.side is Side.CLIENT:
+                facts.confirmed = True
+            if self._glance is not None and self._glance.take(item, facts):
+                if item.data[0] == _ANSWER:
+                    self._desk.omitted(facts.record, 2)
+                continue
             message = self._dialog.feed(item)
-            if item.side is Side.CLIENT and not self.facts.confirmed:
-                self.facts.confirmed = True
-            self.facts.frame(message)
+            facts.frame(message)
             if message.request is not None:
                 self._desk.message(message.request)
             for lost in self._dialog.given_up():

@@ -93,9 +93,16 @@ def _best(waiting: Iterable[TaskFacts], connection: Connection) -> TaskFacts | N
     fitting = [
         facts
         for facts in waiting
-        if not facts.confirmed and (connection.mid_stream or facts.record.start <= connection.start)
+        if not facts.confirmed and (connection.mid_stream or facts.record.start <= _began(connection))
     ]
     return max(fitting, key=_rank, default=None)
+
+
+def _began(connection: Connection) -> int:
+    """When it said something first; the client listens before it sends the start command, so that somebody quick can
+    connect (and say nothing) even earlier."""
+    said = [side.first_data.time for side in connection.sides if side.first_data is not None]
+    return min(said, default=connection.start)
 
 
 def _rank(facts: TaskFacts) -> tuple[bool, int]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dissector.model import Connection, Mark, Outcome, Problem
 from dissector.session.case import Case, after_silence, end_name, open_call_text
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import SECOND, closed_by, end_mark, stuck_side
+from dissector.session.verdict import SECOND, closed_by, end_mark, has_hole, stuck_side
 from dissector.traffic import Side
 
 #: Silence before the end of a connection that makes an idle timeout likely, with and without another proof.
@@ -51,15 +51,16 @@ def _stuck(case: Case, callback: Connection, side: Side) -> Iterator[Problem]:
     first = marks[0].time if marks else callback.end
     packets = [mark.number for mark in marks]
     smallest = sender.smallest_retransmitted
-    if smallest is not None and smallest >= _LARGE and callback.sides[side.other].acked:
-        summary = f"{end_name(side)}'s segments of {smallest} bytes never get through, while small ones do."
-        yield case.problem("path_mtu", summary, packets, callback, time=first)
-    elif not marks:
+    if has_hole(callback, side, case.now):
         summary = (
             f"{callback.unacknowledged(side)} bytes of {end_name(side).lower()} never arrive, later small ones do."
         )
-        yield case.problem("path_mtu", summary, [sender.last_data.number] if sender.last_data else [], callback)
+        behind = [sender.last_data.number] if sender.last_data else []
+        yield case.problem("path_mtu", summary, behind + packets, callback)
         return
+    if smallest is not None and smallest >= _LARGE and callback.sides[side.other].acked:
+        summary = f"{end_name(side)}'s segments of {smallest} bytes never get through, while small ones do."
+        yield case.problem("path_mtu", summary, packets, callback, time=first)
     last = callback.sides[side.other].last
     idle = first - last.time if last else 0
     alive = _other_connection_lives(facts, side.other, first)
@@ -86,7 +87,7 @@ def _early_end(case: Case, callback: Connection, end: Mark) -> Problem:
     sender = callback.sides[side]
     is_reset = sender.rst is end
     idle = _silence_before(callback, end)
-    by_device = is_reset and 0 < sender.ttl != end.ttl > 0
+    by_device = _by_device(callback, side, end)
     whom = "a device in between" if by_device else end_name(side).lower()
     summary = (
         f"The callback connection was {'reset' if is_reset else 'closed'} by {whom}"
@@ -105,14 +106,32 @@ def _early_end(case: Case, callback: Connection, end: Mark) -> Problem:
     return case.problem("connection_lost", summary, [end.number], callback, time=end.time, cause=cause)
 
 
+def _by_device(connection: Connection, side: Side, end: Mark) -> bool:
+    """A reset whose TTL is not that of its sender's other packets."""
+    sender = connection.sides[side]
+    return sender.rst is end and 0 < sender.ttl != end.ttl > 0
+
+
+def _answers_close(facts: TaskFacts, end: Mark) -> bool:
+    """The remote answers the close by ``end``, a reset that says that it has no such connection: it had lost the
+    command connection before.  (One that dies just then resets with an acknowledgement.)"""
+    command = facts.record.command
+    if command is None or facts.close is None:
+        return False
+    server = command.sides[Side.SERVER]
+    return server.rst is end and server.rst_unknown and facts.close.packets[-1] < end.number
+
+
 def _who_ended(facts: TaskFacts, side: Side, end: Mark) -> str:
     command = facts.record.command
     other = end_mark(command) if command is not None else None
-    together = other is not None and abs(other.time - end.time) <= _SAME_MOMENT
     if side is Side.SERVER:
         return "the client scheduler ended (killed, crashed, stopped) or closed the connection"
-    if together and command is not None and closed_by(command) is Side.SERVER:
-        return "the remote scheduler ended (killed, crashed, stopped): both connections ended in the same moment"
+    if command is not None and other is not None and closed_by(command) is Side.SERVER:
+        if _by_device(command, Side.SERVER, other) or _answers_close(facts, other):
+            return "the task process ended or was killed; the remote does that when it loses the command connection"
+        if abs(other.time - end.time) <= _SAME_MOMENT:
+            return "the remote scheduler ended (killed, crashed, stopped): both connections ended in the same moment"
     return "the task process ended (killed, crashed) or closed the connection; the remote scheduler lives"
 
 
@@ -142,22 +161,32 @@ def command_lost(case: Case) -> Iterator[Problem]:
     went_on = (last.time if last else callback.end) - end.time
     if went_on < (0 if is_reset else _LOST_FIRST):
         return
-    by_device = is_reset and 0 < command.sides[side].ttl != end.ttl > 0
-    whom = "a device in between" if by_device else end_name(side, command).lower()
+    whom = "a device in between" if _by_device(command, side, end) else end_name(side, command).lower()
     summary = f"The command connection was {'reset' if is_reset else 'closed'} by {whom} while the task was running."
     yield case.problem("command_lost_first", summary, [end.number], command, time=end.time)
 
 
 def _close_reset(case: Case, command: Connection, end: Mark) -> Iterator[Problem]:
-    """The close is answered by a reset.  If the job was killed by a signal that nobody here asked for, the remote had
-    lost the connection before; else only a device in between had."""
+    """The close is answered by a reset.  If the job was killed by a signal that nobody here asked for, or its process
+    was gone before, the remote had lost the connection; else only a device in between had."""
     facts = case.facts
-    if facts.close is None or facts.close_answer is not None or command.sides[Side.SERVER].rst is not end:
+    close = facts.close
+    if close is None or facts.close_answer is not None or facts.kill is not None:
         return
-    packets = (*facts.close.packets, end.number)
-    if facts.record.signal and facts.kill is None:
+    if command.sides[Side.SERVER].rst is end and (facts.record.signal or _process_gone(facts, command, end)):
         summary = "The remote answered the close with a reset: it had lost the command connection before."
+        packets = (*close.packets, end.number)
         yield case.problem("command_lost_first", summary, packets, command, time=end.time)
+
+
+def _process_gone(facts: TaskFacts, command: Connection, end: Mark) -> bool:
+    """True when the task process ended the callback connection, and then the remote did not know the other one."""
+    callback = facts.record.callback
+    last = end_mark(callback) if callback is not None else None
+    if callback is None or last is None or facts.record.outcome is not Outcome.LOST:
+        return False
+    by_process = closed_by(callback) is Side.CLIENT and not _by_device(callback, Side.CLIENT, last)
+    return by_process and _answers_close(facts, end) and not _by_device(command, Side.SERVER, end)
 
 
 def command_cut(case: Case) -> Iterator[Problem]:

@@ -9,10 +9,18 @@ and events of a task without a number wait.  The wait is bounded by ``window`` (
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 from dissector.model import Connection, Message, Problem, Task
 
 Event = Message | Problem | Task | Connection
+
+
+class _Omitted(NamedTuple):
+    """Stands for a message that nobody wants, so that the others wait neither shorter nor longer than with it."""
+
+    task: Task | None
+
 
 _MAX_HELD = 20_000
 
@@ -24,7 +32,7 @@ class Sequencer:
         self._window = window
         self._undecided: dict[Connection, None] = {}
         self._unnumbered: list[Task] = []
-        self._held: deque[Event] = deque()
+        self._held: deque[Event | _Omitted] = deque()
         self._count = 0
 
     def opened(self, connection: Connection) -> None:
@@ -41,15 +49,21 @@ class Sequencer:
     def emit(self, event: Event) -> None:
         self._held.append(event)
 
+    def omit(self, task: Task | None, messages: int = 1) -> None:
+        """In place of ``emit`` for messages that nobody wants."""
+        if self._held or (task is not None and not task.n):
+            self._held.extend([_Omitted(task)] * messages)
+
     def drain(self, now: int | None) -> list[Event]:
         """Events that are ready at packet time ``now``; all of them when it is None."""
-        if not self._held and not self._unnumbered:
-            return []
+        held = self._held
         if self._unnumbered:
             self._number(now)
-        ready = []
-        while self._held and _is_ready(self._held[0]):
-            ready.append(self._held.popleft())
+        ready: list[Event] = []
+        while held and _is_ready(held[0]):
+            event = held.popleft()
+            if not isinstance(event, _Omitted):
+                ready.append(event)
         return ready
 
     def _number(self, now: int | None) -> None:
@@ -68,6 +82,6 @@ class Sequencer:
             del self._unnumbered[0]
 
 
-def _is_ready(event: Event) -> bool:
+def _is_ready(event: Event | _Omitted) -> bool:
     task = event if isinstance(event, Task) else event.task
     return task is None or task.n > 0

@@ -13,7 +13,8 @@ from dissector.session.verdict import SECOND
 from dissector.traffic import Fragment, Packet, Side, StreamProblem
 
 _MANY_RETRANSMISSIONS = 3
-_LOW_PORT = 59_000
+#: Ports in the engine's usual range that it only gives after a thousand others.
+_LOW_PORTS = range(50_000, 59_000)
 
 
 def address(case: Case) -> Iterator[Problem]:
@@ -28,7 +29,7 @@ def address(case: Case) -> Iterator[Problem]:
 def port(case: Case) -> Iterator[Problem]:
     """Ports are given from 59999 down: a low one tells of many tasks at a time, or of ports that are not free again."""
     record = case.facts.record
-    if case.facts.start is not None and record.callback_port and record.callback_port < _LOW_PORT:
+    if case.facts.start is not None and record.callback_port in _LOW_PORTS:
         summary = f"The client announced callback port {record.callback_port}."
         yield case.problem("port_range_low", summary, case.facts.start.packets, record.command)
 

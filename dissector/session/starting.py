@@ -13,10 +13,11 @@ from dissector.session.task import TaskFacts
 from dissector.session.verdict import (
     GIVE_UP_FROM,
     SECOND,
+    closed_by,
     end_mark,
+    got_through,
     is_refused,
     is_rejected,
-    refusal,
     waited,
 )
 from dissector.traffic import Side
@@ -75,7 +76,7 @@ def callback(case: Case) -> Iterator[Problem]:
             yield _failed_attempt(case, facts.attempts[0])
         else:
             yield _missing(case)
-    elif record.callback is not None and (record.callback_delay or 0) >= _SLOW_START:
+    elif record.callback is not None and _start_took(facts, record.callback) >= _SLOW_START:
         yield _slow(case, record.callback)
 
 
@@ -92,7 +93,7 @@ def _missing(case: Case) -> Problem:
 
 
 def _client_left(case: Case) -> Iterator[Problem]:
-    """A client that ends its command connection long before the 60 s are over does not wait any more: it ended."""
+    """A command connection that ends long before the client's 60 s are over: one of the schedulers ended."""
     facts = case.facts
     connection = facts.record.command
     end = end_mark(connection) if connection is not None else None
@@ -100,7 +101,8 @@ def _client_left(case: Case) -> Iterator[Problem]:
         return
     if facts.start_answer is not None:
         summary = "The command connection ended before the callback came."
-        cause = "the client scheduler ended or was restarted, or a device in between cut the connection"
+        whose = "client" if closed_by(connection) is Side.CLIENT else "remote"
+        cause = f"the {whose} scheduler ended or was restarted, or a device in between cut the connection"
         yield case.problem("command_lost_first", summary, [end.number], connection, time=end.time, cause=cause)
 
 
@@ -177,13 +179,18 @@ def _refused(case: Case, attempt: Connection, evidence: list[int]) -> Problem:
     return case.problem("callback_refused", summary, evidence, attempt, cause=cause, remedy=remedy)
 
 
+def _start_took(facts: TaskFacts, callback: Connection) -> int:
+    """From the start command until the callback got through, lost SYNs included."""
+    return got_through(callback).time - facts.start.time if facts.start is not None else 0
+
+
 def _slow(case: Case, connection: Connection) -> Problem:
     facts = case.facts
-    seconds = (facts.record.callback_delay or 0) / SECOND
+    seconds = _start_took(facts, connection) / SECOND
     answer = facts.start_answer
     answered = (answer.latency or 0) / SECOND if answer is not None else 0
     first = connection.syns[0] if connection.syns else Mark(connection.first_packet, connection.start)
-    tries = refusal(connection) or first
+    through = got_through(connection)
     if answered * 2 > seconds:
         cause = f"the remote scheduler answered the start only after {answered:.1f} s: it was busy or stopped"
     elif len(connection.syns) > 1:
@@ -191,4 +198,4 @@ def _slow(case: Case, connection: Connection) -> Problem:
     else:
         cause = "the task process took that long to start (Java start, load of the remote host)"
     summary = f"The callback came {seconds:.1f} s after the start."
-    return case.problem("slow_start", summary, [first.number, tries.number], connection, time=first.time, cause=cause)
+    return case.problem("slow_start", summary, [first.number, through.number], connection, time=first.time, cause=cause)

@@ -17,7 +17,7 @@ from dissector.wire import messages as wire
 _LEVELS = {2: "error", 1: "warn", 0: "info", **{-n: f"debug{n}" for n in range(1, 10)}}
 _LOG_MEMBERS = {level: level for level in _LEVELS.values()} | {"debug": "debug1"}
 #: An answer of the client scheduler that takes so long (ns) is worth a word: in trouble, it polls once a second.
-_SLOW_CALLBACK = 900_000_000
+SLOW_CALLBACK = 900_000_000
 #: hresults and engine codes of a member that does not exist: normal where the caller only asks whether it does.
 _UNKNOWN_NAME = 0x80020006
 _MEMBER_NOT_FOUND = 0x80020003
@@ -63,8 +63,6 @@ class TaskFacts:
     #: A frame of the task process was seen: the callback connection is the right one for certain.
     confirmed: bool = False
     instance: int | None = None
-    first_frame: Message | None = None
-    last_frame: Message | None = None
     begin_refused: Message | None = None
     result: Message | None = None
     client_error: Message | None = None
@@ -140,49 +138,43 @@ class TaskFacts:
 
     def frame(self, message: Message) -> None:
         """A frame of the callback connection, in order."""
-        self.first_frame = self.first_frame or message
-        self.last_frame = message
-        self._count(message)
-        if message.note is not None:
-            odd = self.undecoded if message.kind == "undecoded" else self.trailing
-            if len(odd) < MAX_EVIDENCE:
-                odd.append(message)
-        if message.to_remote and (message.latency or 0) >= _SLOW_CALLBACK:
-            self._slow(message)
-        if message.kind == "request":
-            self._request(message)
-        elif message.kind == "answer":
-            self._answer(message)
-        elif message.kind == "error":
-            self._error(message)
-
-    def _count(self, message: Message) -> None:
-        counts = self.record.counts
+        counts, kind = self.record.counts, message.kind
         counts.messages += 1
         counts.bytes += message.size
-        if message.kind == "request":
+        if message.note is not None:
+            odd = self.undecoded if kind == "undecoded" else self.trailing
+            if len(odd) < MAX_EVIDENCE:
+                odd.append(message)
+        if message.to_remote and message.latency is not None and message.latency >= SLOW_CALLBACK:
+            self._slow(message)
+        if kind == "request":
             if message.to_remote:
                 counts.calls += 1
             else:
                 counts.callbacks += 1
-        elif message.kind == "keep_alive":
-            counts.keep_alives += 1
-        elif message.kind == "error":
+            self._request(message)
+        elif kind == "answer":
+            self._answer(message)
+        elif kind == "error":
             counts.errors += 1
+            self._error(message)
+        elif kind == "keep_alive":
+            counts.keep_alives += 1
 
     def _request(self, message: Message) -> None:
         body = message.body
         if isinstance(body, wire.Invoke):
             if not message.to_remote and message.object_name == "spooler_log":
-                self._log(message, body)
+                self.log(message.time, message.packets[0], message.member, body)
         elif isinstance(body, wire.Call):
             if body.name.lower() == "construct":
                 self._construct(body)
         elif isinstance(body, wire.Release) and message.to_remote and self.instance in (None, body.object_id):
             self.release = message
 
-    def _log(self, message: Message, body: wire.Invoke) -> None:
-        member = (message.member or "").lower()
+    def log(self, time: int, packet: int, member: str | None, body: wire.Invoke) -> None:
+        """A call of a log object's ``member``."""
+        member = (member or "").lower()
         values = [argument.value for argument in body.params.natural]
         if member == "log" and len(values) == 2 and isinstance(values[0], int):
             level, text = _LEVELS.get(values[0], f"log{values[0]}"), values[1]
@@ -192,7 +184,7 @@ class TaskFacts:
             return
         self.record.counts.log_lines += 1
         if isinstance(text, str) and len(self.record.log) < MAX_LOG_LINES:
-            self.record.log.append(LogLine(message.time, level, text, message.packets[0]))
+            self.record.log.append(LogLine(time, level, text, packet))
 
     def _construct(self, body: wire.Call) -> None:
         parameters = details.construct_parameters(body.params.natural)
@@ -242,8 +234,8 @@ class TaskFacts:
         self._remember_failure(message, error_text(message))
 
     def _failed(self, message: Message, hresult: int) -> None:
-        if hresult in (_UNKNOWN_NAME, _MEMBER_NOT_FOUND) and message.operation == "get_ids_of_names":
-            return  # the usual way to ask for an optional member
+        if message.operation == "get_ids_of_names" and is_usual_failure(hresult):
+            return
         if message.operation == "query_interface":
             return  # the usual way to ask for an optional interface
         self._remember_failure(message, error_text(message) or f"hresult {hresult:08X}")
@@ -281,12 +273,12 @@ class TaskFacts:
         """Time of the last packet of any of its connections."""
         return max((c.end for c in self.connections()), default=self.record.start)
 
-    def open_call(self) -> Message | None:
-        """The request whose answer the task waits for at the moment."""
+    def open_calls(self) -> list[Message]:
+        """The requests whose answers the task waits for at the moment, outermost first."""
         callback = self.record.callback
         if self.dialog is not None and callback is not None and not callback.over:
-            return next(reversed(self.dialog.open_requests()), None)
-        return self.start if self.start is not None and self.start_answer is None else None
+            return self.dialog.open_requests()
+        return [self.start] if self.start is not None and self.start_answer is None else []
 
     def is_over(self) -> bool:
         """True when none of the connections seen so far can bring anything more."""
@@ -298,6 +290,11 @@ class TaskFacts:
             return False
         never_started = self.start is None or self.start_error is not None or self.start_answer is None
         return self.record.callback is not None or never_started
+
+
+def is_usual_failure(hresult: int) -> bool:
+    """True for the answer to a get_ids_of_names that says no: the usual way to ask for an optional member."""
+    return hresult in (_UNKNOWN_NAME, _MEMBER_NOT_FOUND)
 
 
 def document_of(message: Message) -> control.Document | None:

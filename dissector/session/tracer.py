@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from itertools import count
 
 from dissector.limits import MAX_CONNECTIONS, MAX_PROBLEMS, MAX_UNREACHABLE
-from dissector.model import Connection, Endpoint, Message, Role, Task
+from dissector.model import Connection, Endpoint, Message, Outcome, Role, Task
 from dissector.session import diagnosis, quality
 from dissector.session.handlers import Callback, Command, Sniffer
 from dissector.session.join import Joiner
@@ -20,8 +20,21 @@ from dissector.session.order import Event, Sequencer
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import closed_by
 from dissector.stream import packets
+from dissector.stream.express import express
 from dissector.stream.reassembly import Connections, Flow
-from dissector.traffic import Chunk, Fragment, Gap, IcmpError, Opened, Packet, Segment, Side, StreamEvent, StreamProblem
+from dissector.traffic import (
+    Chunk,
+    Fragment,
+    Gap,
+    IcmpError,
+    Opened,
+    Packet,
+    Segment,
+    Side,
+    StreamEvent,
+    StreamProblem,
+    Watch,
+)
 
 COMMAND_PORTS = (4444, 4455)
 CALLBACK_PORTS = (50_000, 59_999)
@@ -39,17 +52,22 @@ _CLOCK_JITTER = 10_000_000
 
 class Tracer:
     """``command_ports`` and ``callback_ports`` (lowest, highest) are hints for connections whose bytes say nothing;
-    ``window`` is how long (nanoseconds) a task's number may be held back, None for files (see ``order``)."""
+    ``window`` is how long (nanoseconds) a task's number may be held back, None for files (see ``order``).  Without
+    ``messages`` no Message comes out, and most are never made; all else is the same."""
 
     def __init__(
         self,
         command_ports: Iterable[int] = COMMAND_PORTS,
         callback_ports: tuple[int, int] = CALLBACK_PORTS,
         window: int | None = None,
+        messages: bool = True,
     ) -> None:
+        self.wants_messages = messages
         self._command_ports = frozenset(command_ports)
         self._servers: dict[Endpoint, None] = {}
         self._connections = Connections()
+        #: For whoever reads the packets: which of them need not be fed.
+        self.watch = Watch(self._connections.foreign)
         self._joiner = Joiner(callback_ports)
         self._order = Sequencer(window)
         self._numbers = count(1)
@@ -60,8 +78,6 @@ class Tracer:
         self._failed: dict[Connection, None] = {}
         self._unreached = 0
         self._notes = quality.CaptureNotes()
-        self._now = 0
-        self._next_check = 0
 
     @property
     def running(self) -> list[TaskFacts]:
@@ -70,10 +86,24 @@ class Tracer:
 
     def feed(self, packet: Packet) -> list[Event]:
         """Takes one packet; returns the events that it made final."""
-        if packet.time >= self._now:
-            self._now = packet.time
-        elif packet.time < self._now - _CLOCK_JITTER:
-            self._notes.clock_backwards(packet, self._now)
+        watch, time, key = self.watch, packet[1], packet[5]
+        if time >= watch.now:
+            watch.now = time
+        elif time < watch.now - _CLOCK_JITTER:
+            self._notes.clock_backwards(packet, watch.now)
+        entry = self._connections.find(key) if key is not None else None
+        brought = entry is not None and entry[2].steady and express(entry, packet)
+        if brought is False:
+            self._parse(packet)
+        elif brought is not True:
+            self._stream_event(entry[0], brought)
+        if watch.now >= watch.wake:
+            watch.wake = watch.now + _SECOND // 4
+            self._age()
+        return self._order.drain(watch.now)
+
+    def _parse(self, packet: Packet) -> None:
+        """The way of a packet that needs more than a glance."""
         record = None if self._connections.is_foreign(packet) else packets.parse(packet)
         if isinstance(record, Segment):
             for flow, event in self._connections.feed(record):
@@ -82,20 +112,16 @@ class Tracer:
             self._connections.feed_icmp(record)
         elif isinstance(record, Fragment):
             self._notes.fragment(record)
-        if self._now >= self._next_check:
-            self._next_check = self._now + _SECOND // 4
-            self._age()
-        return self._order.drain(self._now)
 
     def tick(self, now: int) -> list[Event]:
         """Nothing came until ``now`` (packet time): for captures that are followed as they grow."""
-        if now > self._now:
-            self._now = now
-            self._next_check = now + _SECOND // 4
+        if now > self.watch.now:
+            self.watch.now = now
+            self.watch.wake = now + _SECOND // 4
             for flow, event in self._connections.age(now):
                 self._stream_event(flow, event)
             self._age()
-        return self._order.drain(self._now)
+        return self._order.drain(self.watch.now)
 
     def finish(self) -> list[Event]:
         """The capture is over: everything open becomes final as it is."""
@@ -245,7 +271,13 @@ class Tracer:
         return next(self._numbers)
 
     def message(self, message: Message) -> None:
-        self._order.emit(message)
+        if self.wants_messages:
+            self._order.emit(message)
+        else:
+            self._order.omit(message.task)
+
+    def omitted(self, task: Task, messages: int) -> None:
+        self._order.omit(task, messages)
 
     def recognised(self, connection: Connection) -> None:
         self._order.decided(connection)
@@ -285,6 +317,7 @@ class Tracer:
     # --- tasks -----------------------------------------------------------------------------------------------------
 
     def _add_task(self, facts: TaskFacts) -> None:
+        facts.record.outcome = Outcome.RUNNING
         self._open[facts.record] = facts
         self._order.add(facts.record)
 
@@ -297,12 +330,12 @@ class Tracer:
         self._finish_task(facts)
 
     def _age(self) -> None:
-        while self._closing and self._closing[0].connection.end + _LINGER <= self._now:
+        while self._closing and self._closing[0].connection.end + _LINGER <= self.watch.now:
             self._settle(self._closing.popleft())
-        for connection in [c for c in self._failed if c.end + _PROBE_WINDOW <= self._now]:
+        for connection in [c for c in self._failed if c.end + _PROBE_WINDOW <= self.watch.now]:
             del self._failed[connection]
             self._unreachable(connection)
-        for facts in [f for f in self._open.values() if f.last_seen() + _CALLBACK_LINGER <= self._now]:
+        for facts in [f for f in self._open.values() if f.last_seen() + _CALLBACK_LINGER <= self.watch.now]:
             if facts.is_over():
                 self._finish_task(facts)
 
@@ -311,7 +344,7 @@ class Tracer:
         del self._open[record]
         self._joiner.forget(facts)
         record.end = facts.last_seen()
-        diagnosis.judge(facts, self._now)
+        diagnosis.judge(facts, self.watch.now)
         for problem in record.problems:
             self._order.emit(problem)
         self._order.emit(record)

@@ -47,9 +47,18 @@ def waited(facts: TaskFacts, now: int) -> int:
     connection, or until now."""
     if facts.start is None:
         return 0
-    command = facts.record.command
-    end = facts.close.time if facts.close else command.end if command is not None and command.closed else now
+    left = _end_of_command(facts)
+    end = facts.close.time if facts.close else now if left is None else left
     return end - facts.start.time
+
+
+def _end_of_command(facts: TaskFacts) -> int | None:
+    """When the first end of the command connection left it; None while it is open."""
+    command = facts.record.command
+    if command is None:
+        return None
+    mark = end_mark(command)
+    return mark.time if mark is not None else command.end if command.closed else None
 
 
 def end_mark(connection: Connection) -> Mark | None:
@@ -72,19 +81,24 @@ def stuck_side(connection: Connection, now: int) -> Side | None:
     (its first segments do not even reach this capture point)."""
     for side in Side:
         facts = connection.sides[side]
-        if not connection.unacknowledged(side):
+        if not connection.unacknowledged(side) or not connection.sides[side.other].packets:
             continue
-        if len(facts.retransmitted) >= _STUCK_RETRANSMISSIONS:
-            return side
-        waits = facts.last_data is not None and now - facts.last_data.time > _HOLE_PATIENCE
-        if waits and connection.gaps and not facts.retransmitted:
+        if len(facts.retransmitted) >= _STUCK_RETRANSMISSIONS or has_hole(connection, side, now):
             return side
     return None
 
 
-def refusal(attempt: Connection) -> Mark | None:
-    """The first SYN+ACK: when a connection got through at last."""
-    return attempt.syn_acks[0] if attempt.syn_acks else None
+def has_hole(connection: Connection, side: Side, now: int) -> bool:
+    """True when bytes of ``side`` never came here, while few of those behind them were sent again."""
+    facts = connection.sides[side]
+    if facts.last_data is None or not connection.gaps or len(facts.retransmitted) >= _STUCK_RETRANSMISSIONS:
+        return False
+    return now - facts.last_data.time > _HOLE_PATIENCE
+
+
+def got_through(attempt: Connection) -> Mark:
+    """When a connection came about at last: its first SYN+ACK (its first packet where none was captured)."""
+    return attempt.syn_acks[0] if attempt.syn_acks else Mark(attempt.first_packet, attempt.start)
 
 
 def is_refused(attempt: Connection) -> bool:
@@ -111,8 +125,7 @@ def _without_callback(facts: TaskFacts, now: int) -> Outcome:
         return Outcome.NO_CALLBACK if hopeless else Outcome.RUNNING
     if facts.start is None:
         return Outcome.UNKNOWN
-    command = facts.record.command
-    if facts.close is None and (command is None or command.closed is None):
+    if facts.close is None and _end_of_command(facts) is None:
         return Outcome.RUNNING if time <= GIVE_UP_TO else Outcome.UNKNOWN
     if GIVE_UP_FROM <= time <= GIVE_UP_TO or facts.close is None:
         return Outcome.NO_CALLBACK

@@ -16,11 +16,11 @@ from pathlib import Path
 from dissector.errors import CaptureError
 from dissector.model import CaptureInfo, Problem, Severity
 from dissector.sources.bytestream import STANDARD_INPUT, ByteStream, DamagedError
-from dissector.sources.pcap import Record, is_pcap, read_pcap
+from dissector.sources.pcap import is_pcap, read_pcap
 from dissector.sources.pcapng import is_pcapng, read_pcapng
 from dissector.stream.link import link_type_name
-from dissector.stream.packets import carries_segment
-from dissector.traffic import Packet
+from dissector.stream.sift import Sift
+from dissector.traffic import Block, Packet, Watch
 
 #: Called with the bytes read so far and the bytes there are (None: not known).
 Progress = Callable[[int, "int | None"], object]
@@ -52,39 +52,37 @@ class CaptureReader:
         self._size = _total_size(self._paths)
 
     def __iter__(self) -> Iterator[Packet]:
-        if len(self._paths) == 1:
-            return self._packets(self.infos[0])
-        return self._merged()
+        return self.relevant(None)
 
-    def _packets(self, info: CaptureInfo) -> Iterator[Packet]:
+    def relevant(self, watch: Watch | None) -> Iterator[Packet]:
+        """The same without the packets that may be skipped by ``watch``; they count and are numbered all the same."""
+        if len(self._paths) == 1:
+            return self._packets(self.infos[0], watch)
+        # What is foreign depends on all packets before, and of several files one may be ahead: nothing is skipped.
+        return self._merged(Watch() if watch is not None else None)
+
+    def _packets(self, info: CaptureInfo, watch: Watch | None) -> Iterator[Packet]:
         """The packets of one file, numbered from 1 on."""
         link_types: dict[int, None] = {}
-        last_link_type = -1
+        sift = Sift(info, watch)
         with ByteStream(info.file, self._read if self._progress else None) as stream:
             try:
-                for time, link_type, data, length in _records(stream):
-                    info.packets += 1
-                    packet = Packet(info.packets, time, link_type, data, length)
-                    if link_type != last_link_type:
-                        last_link_type = link_type
-                        link_types[link_type] = None
+                for block in _blocks(stream):
+                    if block[1]:
+                        times, kinds, *_ = zip(*block[1], strict=True)
+                        low, high = min(times), max(times)
+                        info.first = low if info.first is None else min(info.first, low)
+                        info.last = high if info.last is None else max(info.last, high)
+                        link_types.update(dict.fromkeys(kinds))
                         info.link_type = ", ".join(map(link_type_name, link_types))
-                    if info.first is None or info.last is None:
-                        info.first = info.last = time
-                    elif time > info.last:
-                        info.last = time
-                    elif time < info.first:
-                        info.first = time
-                    if carries_segment(packet):
-                        info.tcp_segments += 1
-                    yield packet
+                        yield from sift.feed(block)
             except DamagedError as damage:
                 if not damage.cut and not info.packets:
                     raise CaptureError(stream.name, damage.reason, offset=damage.offset) from None
                 info.truncated = True
                 self.warnings.append(_truncated(stream.name, info, damage))
 
-    def _merged(self) -> Iterator[Packet]:
+    def _merged(self, watch: Watch | None) -> Iterator[Packet]:
         """The packets of all files by time; files are opened in the order of their first packets."""
         later = sorted(((_first_time(path), index) for index, path in enumerate(self._paths)), reverse=True)
         current: list[tuple[int, int, Packet, Iterator[Packet]]] = []
@@ -92,10 +90,10 @@ class CaptureReader:
         while later or current:
             if later and (not current or later[-1][0] <= current[0][0]):
                 _, index = later.pop()
-                packets = self._packets(self.infos[index])
+                packets = self._packets(self.infos[index], watch)
             else:
                 _, index, packet, packets = heappop(current)
-                yield Packet(next(numbers), *packet[1:])
+                yield packet._replace(number=next(numbers))
             following = next(packets, None)
             if following is not None:
                 heappush(current, (following.time, index, following, packets))
@@ -106,7 +104,7 @@ class CaptureReader:
             self._progress(self._done, self._size)
 
 
-def _records(stream: ByteStream) -> Iterator[Record]:
+def _blocks(stream: ByteStream) -> Iterator[Block]:
     start = stream.more(b"", 4)
     if is_pcap(start):
         return read_pcap(stream, start)
@@ -123,7 +121,7 @@ def _first_time(path: str) -> int:
         return 0
     with ByteStream(path) as stream:
         try:
-            first = next(_records(stream), None)
+            first = next((records[0] for _, records in _blocks(stream) if records), None)
         except DamagedError as damage:
             if not damage.cut:
                 raise CaptureError(stream.name, damage.reason, offset=damage.offset) from None

@@ -6,6 +6,7 @@ Both are polled: ``poll`` gives what has come, in the order of time, after ``tim
 from __future__ import annotations
 
 import errno
+import io
 import os
 import queue
 import select
@@ -14,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from dissector.errors import CaptureError, JstraceError
@@ -49,6 +51,8 @@ class Source(Protocol):
     info: CaptureInfo
     warnings: list[Problem]
     over: bool
+    #: Gets every packet that is handed out.
+    recorder: Recorder | None
 
     @property
     def dropped(self) -> int: ...
@@ -77,7 +81,7 @@ class LiveCapture:
         self.info = CaptureInfo(", ".join(names))
         self.warnings: list[Problem] = []
         self.over = False
-        self._recorder = recorder
+        self.recorder = recorder
         self._sockets: dict[int, PacketSocket] = {}
         self._dropped = 0
         self._news: list[str] = []
@@ -114,6 +118,7 @@ class LiveCapture:
         self.over = True
 
     def poll(self, timeout: float) -> list[Packet]:
+        """:raises CaptureError: the last interface is gone"""
         if self._held:
             timeout = min(timeout, _ORDER / 2)
         for number, what in self._poll.poll(timeout * 1000):
@@ -153,20 +158,21 @@ class LiveCapture:
         time_, link_type, data, length, _ = captured
         packet = Packet(self.info.packets + 1, time_, link_type, data, length)
         count(self.info, packet)
-        if self._recorder is not None:
-            self._recorder.write(packet, name)
+        if self.recorder is not None:
+            self.recorder.write(packet, name)
         return packet
 
     def _trouble(self, number: int, one: PacketSocket) -> None:
         """The interface is down (its packets come again when it is up) or gone."""
         code = one.error()
         if not one.exists():
-            self._news.append(f"{one.name}: the interface is gone")
             self._poll.unregister(number)
             self._dropped += one.counters().dropped
             del self._sockets[number]
             one.close()
-            self.over = not self._sockets
+            if not self._sockets:
+                raise CaptureError(one.name, "the interface is gone")
+            self._news.append(f"{one.name}: the interface is gone")
         elif code == errno.ENETDOWN and one.name not in self._down:
             self._down.add(one.name)
             self._news.append(f"{one.name}: the interface is down; waiting for it to come up again")
@@ -178,16 +184,15 @@ class StreamCapture:
     dropped = 0
 
     def __init__(self, recorder: Recorder | None = None) -> None:
-        if sys.stdin is sys.__stdin__ and sys.stdin is not None:
-            # An object of its own: Python, when it ends, must not wait for one that a thread is reading.
-            sys.stdin = os.fdopen(os.dup(sys.stdin.fileno()))
+        self._stream = _interruptible_input()
         self._reader = CaptureReader([STANDARD_INPUT])
         self.info = CaptureInfo("standard input")
         self.warnings = self._reader.warnings
         self.over = False
-        self._recorder = recorder
+        self.recorder = recorder
         self._queue: queue.Queue[Packet | JstraceError | None] = queue.Queue(_WAITING)
-        threading.Thread(target=self._read, name="standard input", daemon=True).start()
+        self._thread = threading.Thread(target=self._read, name="standard input", daemon=True)
+        self._thread.start()
 
     def _read(self) -> None:
         try:
@@ -205,8 +210,8 @@ class StreamCapture:
             while isinstance(item, Packet):
                 packets.append(item)
                 count(self.info, item)
-                if self._recorder is not None:
-                    self._recorder.write(item, STANDARD_INPUT)
+                if self.recorder is not None:
+                    self.recorder.write(item, STANDARD_INPUT)
                 if len(packets) == _BATCH:
                     return packets
                 item = self._queue.get_nowait()
@@ -222,7 +227,42 @@ class StreamCapture:
         return []
 
     def close(self) -> None:
-        """The reading thread ends with its stream, or with the process."""
+        """The reading thread must be gone when Python ends."""
+        self.over = True
+        if self._stream is None:
+            return
+        self._stream.end()
+        while self._thread.is_alive():
+            with suppress(queue.Empty):
+                self._queue.get(timeout=0.05)
+
+
+class _Input(io.RawIOBase):
+    """Standard input that another thread can end."""
+
+    def __init__(self, number: int) -> None:
+        self._number = os.dup(number)
+        self._wake, self._waker = os.pipe()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        ready, _, _ = select.select([self._number, self._wake], [], [])
+        return 0 if self._wake in ready else os.readv(self._number, [buffer])
+
+    def end(self) -> None:
+        os.write(self._waker, b"x")
+
+
+def _interruptible_input() -> _Input | None:
+    """Puts such an input in the place of ``sys.stdin``; None where that is no file (in tests)."""
+    try:
+        raw = _Input(sys.stdin.fileno())
+    except (OSError, ValueError):
+        return None
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(raw))
+    return raw
 
 
 def count(info: CaptureInfo, packet: Packet) -> None:
@@ -234,6 +274,3 @@ def count(info: CaptureInfo, packet: Packet) -> None:
         info.link_type = link_type_name(packet.link_type)
     if carries_segment(packet):
         info.tcp_segments += 1
-
-
-__all__ = ["CaptureError", "LiveCapture", "Source", "StreamCapture", "port_filter"]

@@ -12,9 +12,7 @@ from struct import Struct
 from dissector.limits import MAX_CAPTURED
 from dissector.sources.bytestream import ByteStream, DamagedError
 from dissector.stream.link import is_supported, link_type_name
-
-#: Time (ns since the epoch), link type, captured bytes, length on the wire.
-Record = tuple[int, int, bytes, int]
+from dissector.traffic import Block, Record
 
 _HEADER = 24
 _RECORD, _LONG_RECORD = 16, 24
@@ -29,7 +27,7 @@ def is_pcap(start: bytes) -> bool:
     return any(int.from_bytes(start[:4], order) in _MAGICS for order in ("big", "little"))
 
 
-def read_pcap(stream: ByteStream, buffer: bytes) -> Iterator[Record]:
+def read_pcap(stream: ByteStream, buffer: bytes) -> Iterator[Block]:
     """The records of a capture file; ``buffer`` is its beginning, ``stream`` has the rest.
 
     Raises DamagedError where it can not be read on: at the end of the records, all before were given.
@@ -48,20 +46,22 @@ def read_pcap(stream: ByteStream, buffer: bytes) -> Iterator[Record]:
     unpack = Struct(f"{order}IIII").unpack_from
     at = _HEADER
     while True:
-        if len(buffer) - at < size:
-            buffer, at = stream.more(buffer[at:], size), 0
-            if len(buffer) < size:
-                if buffer or stream.broken:
-                    raise DamagedError(stream.broken or "it ends inside a record", stream.total, cut=True)
-                return
-        seconds, fraction, captured, length = unpack(buffer, at)
-        if captured > MAX_CAPTURED:
-            raise DamagedError(f"a record can not be {captured} bytes long", stream.total - len(buffer) + at)
-        start, end = at + size, at + size + captured
-        if end > len(buffer):
-            buffer = stream.more(buffer[at:], size + captured)
-            start, end = size, size + captured
-            if end > len(buffer):
+        records: list[Record] = []
+        last, need = len(buffer) - size, size
+        while at <= last:
+            seconds, fraction, captured, length = unpack(buffer, at)
+            start = at + size
+            end = start + captured
+            if end > len(buffer) or captured > MAX_CAPTURED:
+                need = size + captured
+                break
+            records.append((seconds * 1_000_000_000 + fraction * unit, link_type, start, end, length))
+            at = end
+        yield buffer, records
+        if need > size + MAX_CAPTURED:
+            raise DamagedError(f"a record can not be {need - size} bytes long", stream.total - len(buffer) + at)
+        buffer, at = stream.more(buffer[at:], need), 0
+        if len(buffer) < need:
+            if buffer or stream.broken:
                 raise DamagedError(stream.broken or "it ends inside a record", stream.total, cut=True)
-        yield seconds * 1_000_000_000 + fraction * unit, link_type, buffer[start:end], length
-        at = end
+            return

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from dissector.limits import MAX_CAPTURED, MAX_PCAPNG_BLOCK
 from dissector.sources.bytestream import ByteStream, DamagedError
-from dissector.sources.pcap import Record
 from dissector.stream.link import is_supported, link_type_name
+from dissector.traffic import Block, Record
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
 _ORDER_MAGIC = {bytes.fromhex("1a2b3c4d"): ">", bytes.fromhex("4d3c2b1a"): "<"}
@@ -56,50 +56,49 @@ def is_pcapng(start: bytes) -> bool:
     return start[:4] == bytes.fromhex("0a0d0d0a")
 
 
-def read_pcapng(stream: ByteStream, buffer: bytes) -> Iterator[Record]:
+def read_pcapng(stream: ByteStream, buffer: bytes) -> Iterator[Block]:
     """The packets of a capture file; ``buffer`` is its beginning, ``stream`` has the rest.
 
     Raises DamagedError where it can not be read on; all packets before that place were given.
     """
     at, section = 0, _Section(_STRUCTS[">"])
     while True:
-        if len(buffer) - at < _SHORTEST:
-            buffer, at = stream.more(buffer[at:], _SHORTEST), 0
-            if not buffer and not stream.broken:
-                return
-            if len(buffer) < _SHORTEST:
-                raise _cut(stream)
-        if is_pcapng(buffer[at : at + 4]):
-            section = _Section(_byte_order(buffer[at + 8 : at + 12], stream.total - len(buffer) + at))
-        kind, length = section.structs.block.unpack_from(buffer, at)
-        if length < _SHORTEST or length % 4 or length > MAX_PCAPNG_BLOCK:
-            raise DamagedError(f"a block can not be {length} bytes long", stream.total - len(buffer) + at)
-        if len(buffer) - at < length:
-            buffer, at = stream.more(buffer[at:], length), 0
-            if len(buffer) < length:
-                raise _cut(stream)
-        end = at + length
+        records: list[Record] = []
+        need = _SHORTEST
         try:
-            record = section.block(kind, buffer, at + 8, end - 4)
+            while len(buffer) - at >= need:
+                if is_pcapng(buffer[at : at + 4]):
+                    section = _Section(_byte_order(buffer[at + 8 : at + 12]))
+                kind, length = section.structs.block.unpack_from(buffer, at)
+                if length < _SHORTEST or length % 4 or length > MAX_PCAPNG_BLOCK:
+                    raise ValueError(f"a block can not be {length} bytes long")
+                if len(buffer) - at < length:
+                    need = length
+                    break
+                end = at + length
+                record = section.block(kind, buffer, at + 8, end - 4)
+                if record is not None:
+                    records.append(record)
+                if section.structs.length.unpack_from(buffer, end - 4)[0] != length:
+                    raise ValueError("a block whose two lengths differ")
+                at = end
         except ValueError as error:
+            yield buffer, records
             raise DamagedError(str(error), stream.total - len(buffer) + at) from None
-        if record is not None:
-            yield record
-        if section.structs.length.unpack_from(buffer, end - 4)[0] != length:
-            raise DamagedError("a block whose two lengths differ", stream.total - len(buffer) + at)
-        at = end
+        yield buffer, records
+        buffer, at = stream.more(buffer[at:], need), 0
+        if not buffer and not stream.broken:
+            return
+        if len(buffer) < need:
+            raise DamagedError(stream.broken or "it ends inside a block", stream.total, cut=True)
 
 
-def _byte_order(magic: bytes, offset: int) -> _Structs:
-    """What the byte order of the section at ``offset`` means for its blocks."""
+def _byte_order(magic: bytes) -> _Structs:
+    """What the byte order of a section means for its blocks.  Raises ValueError when it has none."""
     order = _ORDER_MAGIC.get(magic)
     if order is None:
-        raise DamagedError("a section header without byte order", offset)
+        raise ValueError("a section header without byte order")
     return _STRUCTS[order]
-
-
-def _cut(stream: ByteStream) -> DamagedError:
-    return DamagedError(stream.broken or "it ends inside a block", stream.total, cut=True)
 
 
 class _Section:
@@ -116,7 +115,7 @@ class _Section:
             if end - at < 20:
                 raise ValueError("a packet block that is too short")
             index, high, low, captured, length = self.structs.enhanced.unpack_from(data, at)
-            return self._packet(index, high << 32 | low, data, at + 20, end, captured, length)
+            return self._packet(index, high << 32 | low, at + 20, end, captured, length)
         if kind == _INTERFACE:
             self._interfaces.append(self._interface(data, at, end))
         elif kind == _SIMPLE:
@@ -125,15 +124,15 @@ class _Section:
             if end - at < 20:
                 raise ValueError("a packet block that is too short")
             index, _, high, low, captured, length = self.structs.old_packet.unpack_from(data, at)
-            return self._packet(index, high << 32 | low, data, at + 20, end, captured, length)
+            return self._packet(index, high << 32 | low, at + 20, end, captured, length)
         return None
 
-    def _packet(self, index: int, ticks: int, data: bytes, at: int, end: int, captured: int, length: int) -> Record:
+    def _packet(self, index: int, ticks: int, at: int, end: int, captured: int, length: int) -> Record:
         interface = self._known(index)
         if captured > end - at or captured > MAX_CAPTURED:
             raise ValueError(f"a packet can not be {captured} bytes long here")
         time = self._last_time = ticks * interface.factor // interface.divisor + interface.shift
-        return time, interface.link_type, data[at : at + captured], length
+        return time, interface.link_type, at, at + captured, length
 
     def _simple(self, data: bytes, at: int, end: int) -> Record:
         """A packet without time: that of the packet before it has to do."""
@@ -144,7 +143,7 @@ class _Section:
         captured = min(length, interface.snap_length or length, end - at - 4)
         if captured > MAX_CAPTURED:
             raise ValueError(f"a packet can not be {captured} bytes long here")
-        return self._last_time, interface.link_type, data[at + 4 : at + 4 + captured], length
+        return self._last_time, interface.link_type, at + 4, at + 4 + captured, length
 
     def _known(self, index: int) -> _Interface:
         """The interface of a packet; one of an unknown link type is an error unless another one can be read."""

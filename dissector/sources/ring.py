@@ -116,18 +116,25 @@ class CaptureWriter:
             return
         self._size += size
 
-    def close(self, dropped: int = 0) -> None:
-        """``dropped``: what the kernel had no room for, for the file's statistics."""
-        if dropped and self._interfaces:
+    def close(self, dropped: int = 0, *, check: bool = False) -> None:
+        """``dropped``: what the kernel had no room for, for the file's statistics.
+
+        :raises CaptureError: with ``check``, when not everything was written
+        """
+        if dropped and self._interfaces and self._file >= 0:
             now = time.time_ns()
             body = _STATISTICS_BODY.pack(0, now >> 32, now & 0xFFFFFFFF)
             body += _options((_DROPPED, dropped.to_bytes(8, "little")))
             self._waiting += _block(_STATISTICS, body)
         self.flush()
-        os.close(self._file)
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+        if check and self.failure is not None:
+            raise CaptureError(str(self.files[-1]), self.failure)
 
     def _fail(self, error: OSError) -> None:
-        self.failure = f"{self.files[-1]}: {error.strerror or error}; nothing more is written, what was is readable"
+        self.failure = f"{error.strerror or error}; nothing more is written, what was is readable"
         try:
             os.ftruncate(self._file, self._size)
         except OSError:  # a pipe or a device

@@ -43,7 +43,6 @@ class Direction:
     __slots__ = (
         "_held",
         "_probed",
-        "_recent",
         "_waiting",
         "anchored",
         "connection",
@@ -53,7 +52,9 @@ class Direction:
         "known",
         "next",
         "proof",
+        "recent",
         "side",
+        "steady",
         "syn",
         "window",
     )
@@ -74,7 +75,15 @@ class Direction:
         self._waiting: list[Waiting] = []
         self._held = 0
         self._probed = -1
-        self._recent: deque[tuple[int, int, int, int]] | None = None
+        #: The latest segments with data: sequence number, length, IP id, time.  None before the first.
+        self.recent: deque[tuple[int, int, int, int]] | None = None
+        #: The next segment may take the short cut (see ``express``).
+        self.steady = False
+
+    @property
+    def regular(self) -> bool:
+        """True when the next segment in order is just delivered: nothing waits, and the end is not in sight."""
+        return self.anchored and self.facts.first_data is not None and not self._waiting and self.fin_at is None
 
     @property
     def ended(self) -> bool:
@@ -95,9 +104,9 @@ class Direction:
     def receive(self, segment: Segment, mark: Mark, other: Direction, out: list[StreamEvent]) -> None:
         """Takes a segment with payload; ``other`` is the opposite direction (its window and acknowledgements)."""
         number, time, _, _, _, _, seq, _, _, _, payload, length, _, ip_id = segment
-        recent = self._recent
+        recent = self.recent
         if recent is None:
-            recent = self._recent = deque(maxlen=16)
+            recent = self.recent = deque(maxlen=16)
         if self.anchored and seq == self.expect and not self._waiting and self.fin_at is None:
             # In order: nearly every segment.
             if length == 1 and other.window == 0:
@@ -162,7 +171,7 @@ class Direction:
     def _again(self, seq: int, length: int, mark: Mark) -> None:
         """Counts a retransmission, unless it is the same packet captured a second time."""
         limit = _TWICE if mark.ip_id else _TWICE_WITHOUT_ID
-        for old_seq, old_length, old_id, old_time in self._recent or ():
+        for old_seq, old_length, old_id, old_time in self.recent or ():
             if old_seq == seq and old_length == length and old_id == mark.ip_id and mark.time - old_time <= limit:
                 return
         self.facts.retransmissions += 1
@@ -221,7 +230,7 @@ class Direction:
             self.give_up(self._waiting[-1].end, number, time, out)
         if self.proof is not None and self.proof[0] > self.next:
             self.give_up(*self.proof, out)
-        self.proof = self._recent = None
+        self.proof = self.recent = None
 
     def give_up(self, upto: int, number: int, time: int, out: list[StreamEvent]) -> None:
         """Declares every hole below offset ``upto`` a gap and delivers what waits behind it."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 from dissector.limits import (
     HALF_OPEN_SECONDS,
@@ -23,14 +22,11 @@ from dissector.limits import (
 from dissector.model import Connection, Endpoint, address_text
 from dissector.stream.direction import Direction
 from dissector.stream.packets import flow_key
-from dissector.traffic import Packet, Segment, Side
+from dissector.traffic import Packet, Segment, Side, key_of
 
-#: Sender's address and port, receiver's address and port.
-Key = tuple[bytes, int, bytes, int]
 Shelf = OrderedDict["Flow", None]
 
 _SECOND = 1_000_000_000
-_PORTS = Struct("!HH")
 #: Flows looked at when a new one comes: more than one, so that the shelves shrink after a flood.
 _STEPS = 4
 
@@ -42,7 +38,7 @@ class Flow:
 
     connection: Connection
     directions: tuple[Direction, Direction]
-    keys: tuple[Key, Key]
+    keys: tuple[bytes, bytes]
     shelf: Shelf
     filed: int
     handler: Any = None
@@ -51,6 +47,12 @@ class Flow:
     ending: bool = False
     over: bool = False
     swaps: int = 0
+
+    def settle(self) -> None:
+        """Notes which directions go on as usual: see ``express``."""
+        going = not (self.ending or self.over) and self.connection.bytes > 0 and all(d.known for d in self.directions)
+        for direction in self.directions:
+            direction.steady = going and direction.regular
 
     def swap(self) -> None:
         """Client and server were guessed the wrong way round (only possible without a SYN)."""
@@ -62,16 +64,26 @@ class Flow:
         self.swaps += 1
 
 
+class Entry(NamedTuple):
+    """A flow as a packet finds it: ``index`` is that of the sender's direction."""
+
+    flow: Flow
+    index: int
+    sender: Direction
+    other: Direction
+
+
 class FlowTable:
-    """Flows by the four values that name a connection, in both directions."""
+    """Flows by the keys of their packets, in both directions."""
 
     def __init__(self) -> None:
-        self._entries: dict[Key, tuple[Flow, int]] = {}
+        self._entries: dict[bytes, Entry] = {}
         self._quiet: Shelf = OrderedDict()
         self._talking: Shelf = OrderedDict()
         self._closed: Shelf = OrderedDict()
-        self._foreign: OrderedDict[bytes, None] = OrderedDict()
-        #: The table's ``get``: (flow, index of the sender's direction) or None.
+        #: Keys of ignored connections, both directions of each.
+        self.foreign: OrderedDict[bytes, None] = OrderedDict()
+        #: The table's ``get``.
         self.find = self._entries.get
 
     def __len__(self) -> int:
@@ -88,12 +100,12 @@ class FlowTable:
         ends = Endpoint(address_text(src), sport), Endpoint(address_text(dst), dport)
         client, server = ends if from_client else ends[::-1]
         connection = Connection(client, server, time, number, end=time, mid_stream=mid_stream)
-        keys = (src, sport, dst, dport), (dst, dport, src, sport)
+        keys = key_of(src, sport, dst, dport), key_of(dst, dport, src, sport)
         keys = keys if from_client else keys[::-1]
         directions = Direction(Side.CLIENT, connection), Direction(Side.SERVER, connection)
         flow = Flow(connection, directions, keys, self._quiet, time)
-        self._entries[keys[0]] = flow, 0
-        self._entries[keys[1]] = flow, 1
+        self._entries[keys[0]] = Entry(flow, 0, *directions)
+        self._entries[keys[1]] = Entry(flow, 1, *directions[::-1])
         self._quiet[flow] = None
         return flow, 0 if from_client else 1
 
@@ -153,23 +165,22 @@ class FlowTable:
     def ignore(self, flow: Flow) -> None:
         """Forgets ``flow`` but for its name, so that its packets are known as foreign."""
         self.remove(flow)
-        for src, sport, dst, dport in flow.keys:
-            self._foreign[src + dst + _PORTS.pack(sport, dport)] = None
-        while len(self._foreign) > 2 * MAX_CONNECTIONS:
-            self._foreign.popitem(last=False)
+        for key in flow.keys:
+            self.foreign[key] = None
+        while len(self.foreign) > 2 * MAX_CONNECTIONS:
+            self.foreign.popitem(last=False)
 
     def is_foreign(self, packet: Packet) -> bool:
         """True for a packet (not parsed yet) of an ignored connection; a cheap look that may miss some."""
-        key = flow_key(packet)
-        return key is not None and key in self._foreign
+        key = packet.key or flow_key(packet)
+        return key is not None and key in self.foreign
 
     def ignores(self, segment: Segment, *, is_start: bool) -> bool:
         """True for a segment of an ignored connection; one that starts a new connection ends that."""
-        _, _, src, sport, dst, dport = segment[:6]
-        key = src + dst + _PORTS.pack(sport, dport)
-        if key not in self._foreign:
+        key = segment.key
+        if key not in self.foreign:
             return False
         if is_start:
-            self._foreign.pop(key)
-            self._foreign.pop(dst + src + _PORTS.pack(dport, sport), None)
+            self.foreign.pop(key)
+            self.foreign.pop(key_of(segment.dst, segment.dport, segment.src, segment.sport), None)
         return not is_start

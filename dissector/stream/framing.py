@@ -19,6 +19,7 @@ from dissector.traffic import Chunk, Frame, Gap, Side, StreamProblem
 
 Item = Frame | StreamProblem
 
+_new = tuple.__new__  # twice as fast as Frame(...)
 _LENGTH = Struct("!i")
 _HEADER = _LENGTH.size
 _CLASSES = b"SOAEK"
@@ -86,9 +87,15 @@ class FrameReader:
 
     def feed(self, chunk: Chunk) -> list[Item]:
         """Takes the next bytes; frames and problems that they complete, in stream order."""
+        side, offset, data, number, time = chunk
+        self._seen = offset + len(data)
+        if self._synced and self._firm and not self._held and not self._to_skip and len(data) > _HEADER:
+            length: int = _LENGTH.unpack_from(data)[0]
+            if length == len(data) - _HEADER <= MAX_DECODED_MESSAGE:
+                # Just one whole frame: nearly always.
+                return [_new(Frame, (side, offset, data[_HEADER:], (number,), time))]
         out: list[Item] = []
-        data, at = chunk.data, 0
-        self._seen = chunk.offset + len(data)
+        at = 0
         while at < len(data):
             if self._to_skip:
                 size = min(self._to_skip, len(data) - at)

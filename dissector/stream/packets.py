@@ -135,7 +135,7 @@ def _wire_end(packet: Packet) -> int:
 
 
 def _tcp(packet: Packet, at: int, end: int, src: bytes, dst: bytes, ttl: int, ip_id: int) -> Segment:
-    number, time, _, data, _ = packet
+    number, time, _, data, _, _ = packet
     sport, dport, seq, ack, offset, flags, window = _TCP_HEADER.unpack_from(data, at)
     start = at + (offset >> 4 << 2)
     if offset < 0x50 or start > end:

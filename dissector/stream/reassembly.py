@@ -33,6 +33,7 @@ from dissector.traffic import (
     Segment,
     Side,
     StreamEvent,
+    key_of,
 )
 
 #: Farther from the stream than this (bytes), a reset or a late segment belongs to something else.
@@ -51,17 +52,20 @@ class Connections:
 
     def __init__(self) -> None:
         self._table = FlowTable()
-        self._find = self._table.find
+        #: What is known of the sender of a packet, by its key.
+        self.find = self._table.find
+        #: Keys of packets that need no parsing unless they are SYNs: they continue connections that are ignored.
+        self.foreign = self._table.foreign
 
     def __len__(self) -> int:
         return len(self._table)
 
     def feed(self, segment: Segment) -> Iterable[Report]:
         """Takes one segment; the events that it caused, of its own flow or of one that it displaced."""
-        entry = self._find(segment[2:6])
+        entry = self.find(segment.key)
         if entry is None:
             return self._begin(segment)
-        flow, index = entry
+        flow, index = entry[:2]
         if flow.ignored:
             self._table.ignore(flow)
             return self._begin(segment)
@@ -73,13 +77,13 @@ class Connections:
 
     def feed_icmp(self, error: IcmpError) -> Flow | None:
         """Attaches an ICMP error to the connection whose packet it quotes; None when there is none."""
-        entry = self._find((error.src, error.sport, error.dst, error.dport))
-        if entry is None or entry[0].ignored:
+        entry = self.find(key_of(error.src, error.sport, error.dst, error.dport))
+        if entry is None or entry.flow.ignored:
             return None
-        connection = entry[0].connection
+        connection = entry.flow.connection
         if len(connection.icmp) < MAX_EVIDENCE:
             connection.icmp.append(error)
-        return entry[0]
+        return entry.flow
 
     def is_foreign(self, packet: Packet) -> bool:
         """True for a packet that needs no parsing: it continues a connection that the session ignores."""
@@ -186,6 +190,7 @@ class Connections:
             flow.ending = True
         if flow.ending and sender.ended and other.ended:
             out += self._close(flow, "fin")
+        flow.settle()
         if len(out) == 1:
             return ((flow, out[0]),)
         return _reports(flow, out) if out else ()
@@ -214,6 +219,7 @@ class Connections:
         if facts.rst is None or (facts.rst_outside and not outside):
             _end_mark(flow.connection, facts, mark, before, "rst")
             facts.rst_outside = outside
+            facts.rst_unknown = not segment.flags & ACK
         if outside:
             return []
         return self._close(flow, "rst")
@@ -243,6 +249,7 @@ class Connections:
     def _end(flow: Flow) -> list[StreamEvent]:
         """What is still to be delivered of a flow that ends now, and Closed."""
         flow.over = True
+        flow.settle()
         if flow.ignored:
             return []
         connection = flow.connection

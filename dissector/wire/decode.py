@@ -26,6 +26,7 @@ __all__ = [
     "encode",
     "encode_frame",
     "fields",
+    "operation_name",
     "operation_of",
     "pending_of",
     "reference_decode",
@@ -34,6 +35,7 @@ __all__ = [
 #: Why an answer is not decoded when its request is not known.
 NO_REQUEST = "answer without its request"
 
+_new = tuple.__new__  # twice as fast as Decoded(...)
 _TUNNEL_TOKEN = re.compile(rb'\{\s*"tunnelToken"\s*:')
 
 
@@ -58,6 +60,10 @@ class _Kind(NamedTuple):
     command: Command | None
     operation: Operation | None
 
+    @property
+    def is_request(self) -> bool:
+        return self.operation is not None and self.message_class is not MessageClass.ANSWER
+
 
 _KINDS: dict[type, _Kind] = {
     m.CreateInstance: _Kind(MessageClass.SESSION, Command.CREATE_INSTANCE, Operation.CREATE_INSTANCE),
@@ -77,6 +83,18 @@ _KINDS: dict[type, _Kind] = {
     m.ErrorAnswer: _Kind(MessageClass.ERROR, None, None),
 }
 
+#: What most requests leave pending, whatever is in them.
+_PENDING = {of: Pending(kind.operation, 0) for of, kind in _KINDS.items() if kind.operation and kind.is_request}
+
+
+#: What requests and answers are called.
+_NAMES = {of: kind.operation.value for of, kind in _KINDS.items() if kind.operation}
+
+
+def operation_name(body: m.Body) -> str | None:
+    """The operation's word in the output contract, None as ``operation_of``."""
+    return _NAMES.get(type(body))
+
 
 def operation_of(body: m.Body) -> Operation | None:
     """The operation that a record asks for or answers; None for what fits several (empty and error answers)."""
@@ -86,14 +104,11 @@ def operation_of(body: m.Body) -> Operation | None:
 
 def pending_of(request: m.Body) -> Pending | None:
     """What the answer to ``request`` will be decoded with; None for anything but a request."""
-    kind = _KINDS.get(type(request))
-    if kind is None or kind.operation is None or kind.message_class is MessageClass.ANSWER:
-        return None
-    match request:
-        case m.CreateInstance(iids=wanted) | m.GetIdsOfNames(names=wanted):
-            return Pending(kind.operation, len(wanted))
-        case _:
-            return Pending(kind.operation, 0)
+    if type(request) is m.GetIdsOfNames:
+        return Pending(Operation.GET_IDS_OF_NAMES, len(request.names))
+    if type(request) is m.CreateInstance:
+        return Pending(Operation.CREATE_INSTANCE, len(request.iids))
+    return _PENDING.get(type(request))
 
 
 def decode(message: bytes, pending: Pending | None) -> Decoded:
@@ -111,7 +126,8 @@ def decode(message: bytes, pending: Pending | None) -> Decoded:
     trailing = len(message) - end
     if trailing < 0:
         _refuse(message, operation, count)
-    return Decoded(body, trailing)
+    decoded: Decoded = _new(Decoded, (body, trailing))
+    return decoded
 
 
 def fields(message: bytes, pending: Pending | None) -> FieldNode:

@@ -12,6 +12,7 @@ from dissector.limits import MAX_DOCUMENT
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[^\r\n]*\r?\n")
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_COMPRESSIONS = frozenset(("gzip", "x-gzip", "deflate"))
 
 
 class HttpParts(NamedTuple):
@@ -51,16 +52,41 @@ class HttpParts(NamedTuple):
 
 def split_http(data: bytes) -> HttpParts:
     """Takes a message apart; never raises."""
+    parts = _head(data)
+    if "chunked" in (parts.header("Transfer-Encoding") or "").lower():
+        parts = _joined(parts)
+    if (parts.header("Content-Encoding") or "").lower() in _COMPRESSIONS:
+        parts = _inflated(parts)
+    return parts
+
+
+def _head(data: bytes) -> HttpParts:
+    """The parts with the body as it was sent."""
     end = _HEAD_END.search(data)
     head, body = (data[: end.start()], data[end.end() :]) if end else (data, b"")
     start_line, *lines = head.decode("iso-8859-1").replace("\r\n", "\n").split("\n")
     headers = tuple((name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
-    parts = HttpParts(start_line, headers, body, None if end else "the HTTP head has no end")
-    if "chunked" in (parts.header("Transfer-Encoding") or "").lower():
-        parts = _joined(parts)
-    if (parts.header("Content-Encoding") or "").lower() in ("gzip", "x-gzip", "deflate"):
-        parts = _inflated(parts)
-    return parts
+    return HttpParts(start_line, headers, body, None if end else "the HTTP head has no end")
+
+
+def is_encoded(data: bytes) -> bool:
+    """True when the body of a whole message is compressed."""
+    return (_head(data).header("Content-Encoding") or "").lower() in _COMPRESSIONS
+
+
+def body_pieces(data: bytes) -> list[tuple[int, int]]:
+    """Places of the body's bytes in a whole message: one, or those of its chunks."""
+    end = _HEAD_END.search(data)
+    if end is None:
+        return []
+    if "chunked" not in (_head(data).header("Transfer-Encoding") or "").lower():
+        return [(end.end(), len(data))]
+    pieces: list[tuple[int, int]] = []
+    at = end.end()
+    while (size := _CHUNK.match(data, at)) and (length := int(size[1], 16)):
+        pieces.append((size.end(), min(size.end() + length, len(data))))
+        at = size.end() + length + 2
+    return pieces
 
 
 def _joined(parts: HttpParts) -> HttpParts:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -50,6 +51,18 @@ class Mask:
         if not self.enabled or not isinstance(params, DispParams):
             return False
         return any(isinstance(one.value, str) and names_a_secret(one.value) for one in params.arguments)
+
+
+def texts(value: Any, kinds: type | tuple[type, ...] = str) -> Iterator[Any]:
+    """All texts inside a message's body: arguments, results, errors, names, or the document."""
+    if isinstance(value, kinds):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from texts(item, kinds)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from texts(getattr(value, field.name), kinds)
 
 
 def _hidden(text: str) -> str:

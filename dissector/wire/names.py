@@ -96,6 +96,11 @@ def _keys() -> dict[str, str]:
     return {_plain(key): key for key in _classes()} | _ALIASES
 
 
+def preload() -> None:
+    """Reads the tables now, while this process may, rather than when they are first needed."""
+    _ids(), _errors(), _keys()
+
+
 def _plain(title: str) -> str:
     """What C++ (``sos::scheduler::Com_log``), Java (``ComLog``) and the table (``Com_log``) have in common."""
     return title.rsplit("::", 1)[-1].rsplit(".", 1)[-1].lower().removeprefix("com_").replace("_", "")
@@ -138,7 +143,8 @@ def member_of(key: str, dispid: int, flags: int) -> Member | None:
     kinds = _PUT_KINDS if is_put(flags) else _METHOD_KINDS if flags & InvokeFlag.METHOD else _GET_KINDS
     candidates = [member for member in class_members(key) if member.dispid == dispid]
     classic = [member for member in candidates if not member.releases or "1.9" in member.releases]
-    ranked = sorted(classic or candidates, key=lambda member: kinds.index(member.kind))
+    # A kind that no access asks for (one release declares a DISPATCH_PROPERTYPUTREF) comes last.
+    ranked = sorted(classic or candidates, key=lambda member: (*kinds, member.kind).index(member.kind))
     return ranked[0] if ranked else None
 
 
@@ -162,3 +168,8 @@ def lcid_name(lcid: int) -> str:
 def error_code(code: str) -> ErrorInfo | None:
     """Cause and remedy of an engine's error code (``Z-REMOTE-118``)."""
     return _errors().get(code)
+
+
+def error_codes() -> tuple[str, ...]:
+    """All codes that ``error_code`` knows."""
+    return tuple(_errors())

@@ -9,7 +9,7 @@ ended, and every repetition in a pattern is bounded or tried at one place only: 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 MASK = "***"
@@ -71,6 +71,8 @@ _URL_WORD = re.compile(r"[^\s\"<>]+")
 _ORACLE_URL = re.compile(r"jdbc:oracle:\w+:[^/@]*/", re.IGNORECASE)
 
 Span = tuple[int, int]
+#: What takes the place of a secret of so many characters.
+Cover = Callable[[int], str]
 
 
 def looks_secret(name: str) -> bool:
@@ -85,21 +87,31 @@ def names_a_secret(text: str) -> bool:
 
 def mask_text(text: str) -> str:
     """The text with every secret in it as ``***``."""
+    return _covered(text, lambda _: MASK)
+
+
+def hide_text(text: str) -> str:
+    """The text with every character of a secret as ``*``: as long as it was, every other character in its place."""
+    return _covered(text, lambda size: "*" * size)
+
+
+def _covered(text: str, cover: Cover) -> str:
     if _CANDIDATE.search(text):
-        text = _replaced(text, _member_secrets(text))
+        text = _replaced(text, _member_secrets(text), cover)
         for sign, beginning in _TAG_BEGINNINGS:
             if sign in text:
-                text = _replaced(text, _element_secrets(text, beginning))
-        text = _replaced(text, _assigned_secrets(text))
-    return _URL_WORD.sub(_masked_url, text) if "@" in text else text
+                text = _replaced(text, _element_secrets(text, beginning), cover)
+        text = _replaced(text, _assigned_secrets(text), cover)
+    return _URL_WORD.sub(lambda word: _replaced(word[0], _url_secrets(word[0]), cover), text) if "@" in text else text
 
 
-def _replaced(text: str, spans: Iterable[Span]) -> str:
+def _replaced(text: str, spans: Iterable[Span], cover: Cover) -> str:
     pieces: list[str] = []
     done = 0
     for start, end in spans:
         if end > max(start, done):
-            pieces += (text[done:start], MASK)
+            start = max(start, done)
+            pieces += (text[done:start], cover(end - start))
             done = end
     return "".join((*pieces, text[done:])) if pieces else text
 
@@ -296,12 +308,13 @@ def _attribute_values(text: str, start: int, end: int, signs: str = ":=") -> Ite
 # --- URLs ----------------------------------------------------------------------------------------------------------
 
 
-def _masked_url(match: re.Match[str]) -> str:
+def _url_secrets(word: str) -> Iterator[Span]:
     """``scheme://user:password@host``: all from the user's colon to the last at sign of the word."""
-    word = match[0]
     at = word.rfind("@")
     if oracle := _ORACLE_URL.search(word, 0, max(at, 0)):
-        return f"{word[: oracle.end()]}{MASK}{word[at:]}"
+        yield oracle.end(), at
+        return
     slashes = word.find("//", 0, max(at, 0))
     colon = word.find(":", slashes, at) if slashes >= 0 else -1
-    return word if colon < 0 else f"{word[: colon + 1]}{MASK}{word[at:]}"
+    if colon >= 0:
+        yield colon + 1, at

@@ -271,6 +271,29 @@ def is_syn(record: Record) -> bool:
     return record.data[47] & (SYN | ACK) == SYN
 
 
+def until(last: int, **script: Any) -> Story:
+    return Story(**script).start().call_back().say(0.02, last=last)
+
+
+def syns_of(story: Story, line_port: int) -> list[int]:
+    port = struct.pack(">H", line_port)
+    return number_of(story, lambda record: is_syn(record) and record.data[36:38] == port)
+
+
+def the(code: str, severity: Severity, found: Found) -> Problem:
+    """The one alarm of a run, which belongs to its task and its words are complete."""
+    problem = found.problem(code)
+    assert problem.severity is severity
+    assert problem.task is found.task
+    assert code in [told.code for told in found.task.problems]
+    assert problem.summary
+    assert problem.cause
+    assert problem.remedy
+    assert "{" not in problem.summary + problem.cause + problem.remedy
+    assert list(problem.packets) == sorted(set(problem.packets))
+    return problem
+
+
 __all__ = [
     "ACK",
     "BEGUN",
@@ -308,7 +331,10 @@ __all__ = [
     "packets_of",
     "start_command",
     "started_answer",
+    "syns_of",
+    "the",
     "trace",
+    "until",
     "with_ttl",
     "xml_answer",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import struct
 import time
 from collections import Counter
@@ -100,9 +101,8 @@ def test_every_event_comes_once(name: str) -> None:
 
 def snapshot(event: Event) -> list[object]:
     """What a view would show of an event."""
-    names = [
-        name for name in event.__slots__ if name not in ("connection", "request", "objects", "command", "callback")
-    ]
+    skipped = ("connection", "request", "objects", "command", "callback")
+    names = [field.name for field in dataclasses.fields(event) if field.name not in skipped]
     values = (getattr(event, name) for name in names if name != "task")
     return [copy.deepcopy(value) if not isinstance(value, (Connection, Task)) else None for value in values]
 

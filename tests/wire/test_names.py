@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -149,3 +151,12 @@ def test_importing_reads_no_table() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[0, 0, 0, 0]"
+
+
+def test_every_member_of_the_table_can_be_asked_for() -> None:
+    """Whatever kind the table gives a member, and whatever the invoke's flags are."""
+    classes = json.loads((Path(names.__file__).parent / "interfaces.json").read_text(encoding="utf-8"))["classes"]
+    for key, entry in classes.items():
+        for member in entry["members"]:
+            for flags in (1, 2, 3, 4, 8):
+                assert names.member_name(key, member["dispid"], flags)

@@ -48,7 +48,6 @@ do
       task.confirmed = true
       js.session.joiner:forget(task)
     end
-    message.task = task
     if body then task:frame(message, body) else task.messages = task.messages + 1 end
     js.session:message(self.stream, message, body)
   end

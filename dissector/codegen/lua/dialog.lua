@@ -21,9 +21,10 @@ do
     local class = byte(data)
     -- So many fields are named here that the table is made in its size.
     local message = {
-      side = side, class = class, packets = packets, time = time, at = at, size = #data + 4, depth = 0, kind = nil,
-      operation = nil, object_id = nil, object = nil, member = nil, number = nil, task = nil, info = nil, request = nil,
+      side = side, class = class, time = time, at = at, size = #data + 4, depth = 0, kind = nil, operation = nil,
+      object_id = nil, object = nil, member = nil, number = nil, stream = nil, info = nil, answer = nil, dispid = nil,
     }
+    if packets then message.packets = packets end
     if not at then message.raw = data end
     local body
     if class == 0x53 or class == 0x4F or class == 0x4B then

@@ -18,11 +18,14 @@ do
 
   local function endpoint(ip, port) return { ip = ip, port = port, key = js.endpoint_key(ip, port) } end
 
-  --- What the packet at hand is about; made when there is something to say.
+  --- What the packet at hand is about; made when there is something to say.  A message alone stands for itself.
   function S:entry(stream)
     local entry = self.packets[self.last]
     if not entry then
       entry = { stream = stream, message = nil, more = nil, problems = nil, parts = nil }
+      self.packets[self.last] = entry
+    elseif entry.size then
+      entry = { stream = stream, message = entry, more = nil, problems = nil, parts = entry.parts }
       self.packets[self.last] = entry
     end
     return entry
@@ -36,14 +39,19 @@ do
 
   --- A message is complete with the packet at hand; `body` is kept until the next packet, for the Info column.
   function S:message(stream, message, body)
-    local entry = self:entry(stream)
-    message.number = self.last
+    message.number, message.stream = self.last, stream
     self.fresh, self.fresh_body = message, body
-    if not entry.message then
-      entry.message = message
+    if not self.packets[self.last] then
+      -- A packet with one message and nothing else: nearly every one.
+      self.packets[self.last] = message
     else
-      entry.more = entry.more or {}
-      entry.more[#entry.more + 1] = message
+      local entry = self:entry(stream)
+      if not entry.message then
+        entry.message = message
+      else
+        entry.more = entry.more or {}
+        entry.more[#entry.more + 1] = message
+      end
     end
     if not message.packets then return end
     for _, number in ipairs(message.packets) do

@@ -98,6 +98,7 @@ do
 
   function js.line(text, limit)
     limit = limit or 200
+    if #text <= limit and not find(text, "[\0-\31\127-\255]") then return text end
     text = gsub(text, "[\r\n]+$", "")
     local cut = #text > limit
     if cut then text = sub(text, 1, limit) end

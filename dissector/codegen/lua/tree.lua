@@ -24,7 +24,7 @@ do
 
   --- Links to the other messages of the dialog, and to the other connection of the task.
   local function links(node, message)
-    local task = message.task
+    local task = message.task or (not message.document and message.stream.handler.task) or nil
     generated(node, F.task, js.session:number(task))
     if message.request then
       generated(node, F.request_in, message.request.number)
@@ -221,8 +221,16 @@ do
   --- Draws a packet.
   function js.draw(entry, pinfo, tree, payload)
     js.wanted = is_wanted(tree, pinfo)
-    local words, first = {}, nil
-    local message, more = entry.message, 0
+    local words, first
+    if entry.class then
+      -- One frame and nothing else: nearly every packet.
+      draw_frame(tree, entry, payload)
+      local columns = pinfo.cols
+      columns.protocol, columns.info = "JobScheduler", entry.info
+      return
+    end
+    words = {}
+    local message, more = entry.size and entry or entry.message, 0
     while message do
       local root
       if message.document then

@@ -1,6 +1,6 @@
 -- Messages in words, for the Info column and the task list.
 do
-  local format, sub, lower, concat = string.format, string.sub, string.lower, table.concat
+  local format, sub, lower, concat, byte = string.format, string.sub, string.lower, table.concat, string.byte
   local REQUEST, ANSWER, NESTED = "\226\150\182 ", "\226\151\128 ", "\194\183 "
   local LEVELS = { [2] = "error", [1] = "warn", [0] = "info" }
   local IS_LEVEL = { error = true, warn = true, info = true }
@@ -11,11 +11,14 @@ do
   local value_text
 
   local function quoted(text, secret, limit)
-    text = string.gsub(text, "^%s*<%?xml.-%?>%s*", "")
-    return '"' .. js.line(js.masked(sub(text, 1, 2000), secret), limit) .. '"'
+    if text == "" then return '""' end
+    if byte(text) == 60 then text = string.gsub(text, "^<%?xml.-%?>%s*", "") end
+    if #text > 2000 then text = sub(text, 1, 2000) end
+    return '"' .. js.line(js.masked(text, secret), limit) .. '"'
   end
 
   local function list_text(values, secret)
+    if #values == 0 then return "" end
     local words, size = {}, 0
     for index = 1, #values do
       local one = values[index]
@@ -127,6 +130,9 @@ do
       local name = js.line(body.name, 80)
       return name .. "(" .. list_text(js.natural(body.params), message.secret) .. ")"
     end
+    if kind == "get_ids_of_names" and #body.names == 1 then
+      return "get_ids_of_names " .. js.object_text(message) .. "." .. js.line(body.names[1], 80)
+    end
     if kind == "get_ids_of_names" then
       local names = {}
       for index = 1, math.min(#body.names, 8) do names[index] = js.line(body.names[index], 80) end
@@ -161,14 +167,12 @@ do
       return "error " .. js.line(js.masked(text, message.secret), 160)
     end
     if body.record == "empty_answer" then return "answer" end
-    local words = { "answer", js.hresult_name(body.hresult) }
+    local words = "answer " .. js.hresult_name(body.hresult)
     if body.failure then
-      words[#words + 1] = " " .. js.line(js.masked(body.failure.excepinfo.description, message.secret), 160)
-    else
-      local result = result_words(message, body)
-      if result and result ~= "empty" then words[#words + 1] = "=> " .. result end
+      return words .. "  " .. js.line(js.masked(body.failure.excepinfo.description, message.secret), 160)
     end
-    return concat(words, " ")
+    local result = result_words(message, body)
+    return result and result ~= "empty" and words .. " => " .. result or words
   end
 
   function js.is_request(message)

@@ -1,54 +1,20 @@
-"""The command ``jstrace``: options, wiring and exit codes; heavy imports only where a command needs them."""
+"""``jstrace read``: captures from files."""
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dissector import __version__
-from dissector.errors import JstraceError
+from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, port_range, say
 
 if TYPE_CHECKING:
     from dissector.render.views import View
 
-_PROBLEMS, _BAD_INPUT, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 130, 141
 
-_EXAMPLES = """\b
-Examples:
-  jstrace read client.pcap                            all tasks, and what went wrong
-  jstrace read client.pcap --task 3                   who said what in task 3
-  jstrace read client.pcap --task 3 --log             what its job wrote
-  jstrace read *.pcap --filter 'outcome!=success'     only the tasks that need a look
-  jstrace read client.pcap --format jsonl --messages  everything, for programs
-  tcpdump -U -w - port 4444 or portrange 50000-59999 | jstrace read -
-"""
-
-
-def _port_range(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[int, int]:
-    """``LOW-HIGH``"""
-    low, dash, high = text.partition("-")
-    if not (dash and low.isdecimal() and high.isdecimal() and 1 <= int(low) <= int(high) <= 65_535):
-        raise click.BadParameter(f"{text!r} is no port range such as 50000-59999")
-    return int(low), int(high)
-
-
-@click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=_EXAMPLES,
-)
-@click.version_option(__version__, prog_name="jstrace")
-def main() -> None:
-    """Trace the remote tasks of SOS JobScheduler 1.x in packet captures: which task ran where, what its job and the
-    scheduler said to each other, what went wrong and why."""
-
-
-@main.command()
+@click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
 @click.option(
     "--task",
@@ -87,13 +53,13 @@ def main() -> None:
     multiple=True,
     type=click.IntRange(1, 65_535),
     metavar="PORT",
-    default=(4444, 4445, 4455),
+    default=(4444, 4455),
     show_default=True,
     help="Ports of remote schedulers, where the bytes do not tell. Repeatable.",
 )
 @click.option(
     "--callback-ports",
-    callback=_port_range,
+    callback=port_range,
     default="50000-59999",
     show_default=True,
     metavar="LOW-HIGH",
@@ -126,7 +92,7 @@ def read(files: tuple[str, ...], **options: Any) -> None:
     """
     wanted = _Wanted(**options)
     wanted.check()
-    with _exit_codes():
+    with exit_codes():
         _read(files, wanted)
 
 
@@ -198,58 +164,19 @@ def _read(files: tuple[str, ...], wanted: _Wanted) -> None:
     with Progress(enabled=not wanted.no_progress) as progress:
         reader = CaptureReader(files, progress)
         try:
-            for packet in reader:
-                output.add(tracer.feed(packet))
+            for packet in reader.relevant(tracer.watch):
+                if found := tracer.feed(packet):
+                    output.add(found)
         except KeyboardInterrupt:
             interrupted = True
     output.add(tracer.finish())
     output.add(reader.warnings)
     output.close(reader.infos)
     for warning in reader.warnings:
-        _say(f"warning: {warning.summary}")
+        say(f"warning: {warning.summary}")
     for number in sorted(set(wanted.tasks) - output.tasks):
-        _say(f"warning: there is no task {number} to show")
+        say(f"warning: there is no task {number} to show")
     if interrupted:
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     if wanted.fail_on and output.has_problem(Severity(wanted.fail_on)):
-        sys.exit(_PROBLEMS)
-
-
-@main.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
-    """Print the script that makes SHELL complete jstrace's options.
-
-    \b
-    bash:  eval "$(jstrace completion bash)"     in ~/.bashrc
-    zsh:   eval "$(jstrace completion zsh)"      in ~/.zshrc
-    fish:  jstrace completion fish > ~/.config/fish/completions/jstrace.fish
-    """
-    from click.shell_completion import get_completion_class
-
-    complete = get_completion_class(shell)
-    assert complete is not None, "click knows the shells of the choice"
-    click.echo(complete(main, {}, "jstrace", "_JSTRACE_COMPLETE").source())
-
-
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Errors as one line on standard error and the exit status that goes with them."""
-    try:
-        yield
-        sys.stdout.flush()
-    except JstraceError as error:
-        _say(str(error))
-        sys.exit(_BAD_INPUT)
-    except BrokenPipeError:
-        # The reader has seen enough.  What is still buffered must not fail once more when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(_BROKEN_PIPE)
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
-
-
-def _say(text: str) -> None:
-    from dissector.render.text import escape
-
-    print(f"jstrace: {escape(text)}", file=sys.stderr)
+        sys.exit(PROBLEMS)

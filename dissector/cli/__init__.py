@@ -1,0 +1,42 @@
+"""The command ``jstrace``: options, wiring and exit codes, a module a command; heavy imports where they are needed."""
+
+from __future__ import annotations
+
+import click
+
+from dissector import __version__
+from dissector.cli.completion import completion
+from dissector.cli.diff import diff
+from dissector.cli.explain import explain
+from dissector.cli.live import live
+from dissector.cli.lua import lua
+from dissector.cli.ports import ports
+from dissector.cli.read import read
+from dissector.cli.redact import redact
+from dissector.cli.simulate import simulate
+from dissector.cli.slice import slice_
+from dissector.cli.verify import verify
+
+_EXAMPLES = """\b
+Examples:
+  jstrace read client.pcap                            all tasks, and what went wrong
+  jstrace read client.pcap --task 3                   who said what in task 3
+  jstrace read client.pcap --task 3 --log             what its job wrote
+  jstrace read *.pcap --filter 'outcome!=success'     only the tasks that need a look
+  jstrace read client.pcap --format jsonl --messages  everything, for programs
+  tcpdump -U -w - port 4444 or portrange 50000-59999 | jstrace read -
+"""
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_EXAMPLES,
+)
+@click.version_option(__version__, prog_name="jstrace")
+def main() -> None:
+    """Trace the remote tasks of SOS JobScheduler 1.x in packet captures: which task ran where, what its job and the
+    scheduler said to each other, what went wrong and why."""
+
+
+for _command in (read, live, simulate, explain, ports, diff, slice_, redact, lua, verify, completion):
+    main.add_command(_command)

@@ -1,0 +1,77 @@
+"""What the commands share: values of options, exit codes, what is said on standard error."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from dissector.errors import JstraceError
+from dissector.model import Endpoint
+
+PROBLEMS, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+
+_TIME = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|min|h|)")
+#: Of a pipe whose reader has seen enough, and of a terminal that was closed.
+_READER_GONE = (errno.EPIPE, errno.EIO)
+_UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "min": 60.0, "h": 3_600.0}
+
+
+def port_range(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[int, int]:
+    """``LOW-HIGH``"""
+    low, dash, high = text.partition("-")
+    if not (dash and low.isdecimal() and high.isdecimal() and 1 <= int(low) <= int(high) <= 65_535):
+        raise click.BadParameter(f"{text!r} is no port range such as 50000-59999")
+    return int(low), int(high)
+
+
+def seconds(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
+    """``60s``, ``500ms``, ``10min``; a number alone is seconds."""
+    if text is None:
+        return None
+    match = _TIME.fullmatch(text)
+    value = float(match[1]) * _UNITS[match[2]] if match is not None else 0.0
+    if not value > 0:
+        raise click.BadParameter(f"{text!r} is no time such as 60s, 500ms or 10min")
+    return value
+
+
+def address(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Endpoint | None:
+    """``HOST:PORT``, ``[IPV6]:PORT``, or a port alone."""
+    if text is None:
+        return None
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65_535:
+        raise click.BadParameter(f"{text!r} is no HOST:PORT")
+    return Endpoint(host.strip("[]"), int(port))
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Errors as one line on standard error and the exit status that goes with them."""
+    try:
+        yield
+        sys.stdout.flush()
+    except JstraceError as error:
+        say(str(error))
+        sys.exit(BAD_INPUT)
+    except OSError as error:
+        # What is still buffered must not fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno not in _READER_GONE:
+            say(f"standard output: {error.strerror}")
+            sys.exit(BAD_INPUT)
+        sys.exit(BROKEN_PIPE)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def say(text: str) -> None:
+    from dissector.render.text import escape
+
+    print(f"jstrace: {escape(text)}", file=sys.stderr)

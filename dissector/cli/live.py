@@ -1,0 +1,344 @@
+"""``jstrace live``: tasks as they run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dissector.cli.common import BAD_INPUT, PROBLEMS, exit_codes, port_range, say, seconds
+from dissector.errors import UsageError
+
+if TYPE_CHECKING:
+    from dissector.model import Task
+    from dissector.monitor import Ends, Listener, Monitor
+    from dissector.render.live.app import Screen
+    from dissector.render.live.store import Status
+    from dissector.render.views import Event
+    from dissector.sources.live import Recorder, Source
+    from dissector.sources.recent import Recent
+    from dissector.sources.ring import CaptureWriter
+
+_STANDARD_INPUT = "-"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Nanoseconds that a task's number may wait for earlier connections that have not said what they are.
+_WINDOW = 1_000_000_000
+#: Seconds that the screen may take to end.
+_SCREEN_END = 3.0
+#: Bytes of packets that the full screen can still save.
+_RECENT = 64_000_000
+
+
+@click.command()
+@click.argument("sources", nargs=-1, metavar="[IFACE...|-]")
+@click.option("--plain", is_flag=True, help="A line for each event instead of the full screen.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "jsonl"]), default="text", show_default=True,
+    help="jsonl: records for programs, one a line, as they become final.",
+)  # fmt: skip
+@click.option("--messages", is_flag=True, help="Messages too (jsonl).")
+@click.option("--log", is_flag=True, help="What the jobs write to their logs too (--plain).")
+@click.option("--filter", "filters", multiple=True, metavar="EXPR", help="Only what matches, as in read. Repeatable.")
+@click.option(
+    "--command-port", "command_ports", multiple=True, type=click.IntRange(1, 65_535), metavar="PORT", default=(4444,),
+    show_default=True, help="Port of remote schedulers. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--callback-ports", callback=port_range, default="50000-59999", show_default=True, metavar="LOW-HIGH",
+    help="Ports that clients open for their task processes.",
+)  # fmt: skip
+@click.option("--filter-bpf", "narrow", metavar="EXPR", help="Capture less, such as 'host 10.0.0.7' (as in tcpdump).")
+@click.option("-w", "path", type=click.Path(), metavar="FILE", help="Write what is captured as pcapng meanwhile.")
+@click.option("--ring", metavar="NxSIZE", help="With -w: a ring of N files, such as 10x100MB; the oldest ones go.")
+@click.option("--for", "duration", callback=seconds, metavar="TIME", help="Stop after this time, such as 60s or 10min.")
+@click.option("--count", type=click.IntRange(1), metavar="N", help="Stop after N tasks have ended.")
+@click.option("--until", metavar="EXPR", help="Stop when a task or message matches, such as 'outcome=lost'.")
+@click.option(
+    "--slow", callback=seconds, default="10s", show_default=True, metavar="TIME",
+    help="Warn of a call without an answer for so long.",
+)  # fmt: skip
+@click.option(
+    "--keep", type=click.IntRange(1), default=1_000, show_default=True, metavar="N",
+    help="Ended tasks that the full screen keeps.",
+)  # fmt: skip
+@click.option("--user", metavar="NAME", help="Whom root becomes once it captures: who called sudo, or nobody; or root.")
+@click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
+def live(sources: tuple[str, ...], **options: Any) -> None:
+    """Follow remote tasks as they run.
+
+    Captures on the interfaces IFACE (any: all of them), or takes a capture stream from standard input (-). Without
+    either, lists the interfaces. On a terminal it fills the screen, else it prints a line for each event.
+
+    \b
+    jstrace live eth0                                    the full screen; ? shows its keys
+    jstrace live any --until outcome=lost -w lost.pcapng wait for it, unattended
+    dumpcap -q -i eth0 -P -w - | jstrace live -          without any right of its own
+
+    Capturing needs root or the right CAP_NET_RAW. Root's rights are given up once the interface is open.
+
+    Exit status: 0 ended as wanted or by Ctrl-C, 1 ended before what --until waits for, 2 wrong usage, or the capture or
+    its recording failed.
+    """
+    wanted = _Wanted(sources, **options)
+    wanted.check()
+    with exit_codes():
+        _live(wanted) if sources else _interfaces()
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The options, by their names."""
+
+    sources: tuple[str, ...]
+    plain: bool
+    form: str
+    messages: bool
+    log: bool
+    filters: tuple[str, ...]
+    command_ports: tuple[int, ...]
+    callback_ports: tuple[int, int]
+    narrow: str | None
+    path: str | None
+    ring: str | None
+    duration: float | None
+    count: int | None
+    until: str | None
+    slow: float
+    keep: int
+    user: str | None
+    show_secrets: bool
+    color: str
+
+    @property
+    def from_stream(self) -> bool:
+        return self.sources == (_STANDARD_INPUT,)
+
+    def check(self) -> None:
+        """Options that would have no effect are wrong usage, not silence."""
+        if _STANDARD_INPUT in self.sources and not self.from_stream:
+            raise click.UsageError("standard input can not be followed together with interfaces")
+        if self.from_stream and self.narrow:
+            raise click.UsageError("--filter-bpf has no effect on a stream: give the filter to who captures")
+        if self.messages and self.form != "jsonl":
+            raise click.UsageError("--messages needs --format jsonl; for people there is --log, and the full screen")
+        if self.ring and not self.path:
+            raise click.UsageError("--ring needs -w FILE")
+        if self.form == "jsonl" and self.log:
+            raise click.UsageError("--log has no effect on --format jsonl: tasks have their logs")
+
+    def ends(self) -> Ends:
+        from dissector.monitor import Ends
+
+        return Ends(self.duration, self.count, _until(self.until) if self.until else None)
+
+
+def _until(expression: str) -> Callable[[Event], bool]:
+    """True for a task that ended so, or for a message that matches in a task that does so far."""
+    from dissector.model import Message, Task
+    from dissector.render.filter import parse
+
+    chosen = parse((expression,))
+
+    def matches(event: Event) -> bool:
+        if isinstance(event, Message) and chosen.on_messages:
+            return chosen.message(event) and (event.task is None or chosen.task(event.task))
+        return isinstance(event, Task) and not chosen.on_messages and chosen.task(event)
+
+    return matches
+
+
+def _interfaces() -> None:
+    from dissector.sources.interfaces import ANY, interfaces
+
+    found = interfaces()
+    width = max(len(one.name) for one in found) if found else 0
+    for one in found:
+        print(f"{one.name:<{width}}  {'up' if one.is_up else 'down':<4}  {', '.join(one.addresses)}".rstrip())
+    print(f"{ANY:<{width}}        all of them")
+
+
+def _live(wanted: _Wanted) -> None:
+    from dissector.monitor import Monitor
+    from dissector.session.tracer import Tracer
+    from dissector.sources.privileges import account, become
+    from dissector.sources.ring import CaptureWriter, parse_ring
+
+    ring = parse_ring(wanted.ring) if wanted.ring else None
+    ends = wanted.ends()
+    who = account(wanted.user)
+    output = _Output(wanted)
+    # What only root may open is opened now; the files of a ring come later, so the first one shows whether they can.
+    writer = CaptureWriter(wanted.path) if wanted.path and ring is None else None
+    source = _source(wanted)
+    if who is not None:
+        if writer is not None:
+            writer.give_to(who.user, who.group)
+        _preload()
+        output.preload()
+        become(who)
+    if wanted.path and ring is not None:
+        writer = CaptureWriter(wanted.path, ring)
+    source.recorder = output.recorder(writer)
+    tracer = Tracer(wanted.command_ports, wanted.callback_ports, _WINDOW)
+    slow = int(wanted.slow * 1e9)
+    monitor = Monitor(source, tracer, output.listener, slow=slow, recorder=writer, ends=ends)
+    with _signals(monitor):
+        if not output.fills_screen and not wanted.from_stream:
+            say(f"capturing on {source.info.file}" + (f", as {who.name}" if who is not None else ""))
+        output.follow(monitor)
+    if monitor.error is not None:
+        raise monitor.error
+    if writer is not None and writer.failure is not None:
+        sys.exit(BAD_INPUT)
+    if ends.until is not None and not monitor.happened:
+        sys.exit(PROBLEMS)
+
+
+def _preload() -> None:
+    """What Python loads when it is first needed may be where only root can read."""
+    from dissector.wire import control, names
+
+    names.preload()
+    control.parse_command(b"<x/>")
+
+
+def _source(wanted: _Wanted) -> Source:
+    from dissector.sources.live import LiveCapture, StreamCapture, port_filter
+
+    if wanted.from_stream:
+        return StreamCapture()
+    return LiveCapture(wanted.sources, port_filter(wanted.command_ports, wanted.callback_ports, wanted.narrow))
+
+
+class _Output:
+    """Where it goes to: the full screen, lines, or records.  Made before root's rights are given up: what it imports
+    may be where only root can read."""
+
+    def __init__(self, wanted: _Wanted) -> None:
+        from dissector.render.filter import parse
+        from dissector.wire.masking import Mask
+
+        mask = Mask(not wanted.show_secrets)
+        chosen = parse(wanted.filters)
+        self._screen: Screen | None = None
+        self._recent: Recent | None = None
+        self.listener: Listener
+        if wanted.form == "jsonl":
+            from dissector.render.json import JsonLinesView
+            from dissector.render.live.jsonl import JsonLines
+            from dissector.render.records import Records
+
+            self.listener = JsonLines(JsonLinesView(sys.stdout, Records(mask), wanted.messages), chosen, say)
+        elif wanted.plain or not (sys.stdout.isatty() and sys.stderr.isatty()):
+            from dissector.render.live.plain import PlainView
+            from dissector.render.terminal import Terminal
+
+            self.listener = PlainView(Terminal(sys.stdout, wanted.color), mask, chosen, log=wanted.log)
+        else:
+            from dissector.render.live.app import Screen
+            from dissector.sources.recent import Recent
+
+            if wanted.from_stream:
+                _take_keyboard()
+            self._recent = Recent(_RECENT)
+            self._screen = Screen(mask, chosen, keep=wanted.keep, color=wanted.color)
+            self.listener = self._screen.store
+
+    @property
+    def fills_screen(self) -> bool:
+        return self._screen is not None
+
+    def preload(self) -> None:
+        if self._screen is not None:
+            self._screen.rehearse()
+
+    def recorder(self, writer: CaptureWriter | None) -> Recorder | None:
+        """What gets every packet: the file, and on a full screen the packets that it can still save."""
+        if self._recent is None:
+            return writer
+        self._recent.following = writer
+        return self._recent
+
+    def follow(self, monitor: Monitor) -> None:
+        """Until the end of the capture, or of the screen."""
+        if self._screen is None or self._recent is None:
+            monitor.run()
+            return
+        left = threading.Event()
+
+        def capture() -> None:
+            monitor.run()
+            if not left.wait(_SCREEN_END):  # the terminal is closed or stuck: the screen will never end by itself
+                os._exit(BAD_INPUT if monitor.error is not None else 0)
+
+        thread = threading.Thread(target=capture, name="capture")
+        thread.start()
+        try:
+            self._screen.run(_Control(monitor, self._recent))
+        finally:
+            left.set()
+            monitor.stop()
+            thread.join()
+        for line in self._screen.summary(monitor.source.info):
+            print(line)
+
+
+class _Control:
+    """What the screen may ask of the capture (``render.live.app.Control``)."""
+
+    def __init__(self, monitor: Monitor, recent: Recent) -> None:
+        self._monitor = monitor
+        self._recent = recent
+        self.lock = monitor.lock
+
+    @property
+    def over(self) -> bool:
+        return self._monitor.over
+
+    def status(self) -> Status:
+        from dissector.render.live.store import Status
+
+        monitor = self._monitor
+        return Status(monitor.source.info.file, monitor.source.info.packets, monitor.dropped, monitor.seconds)
+
+    def save(self, task: Task, path: str) -> tuple[int, bool]:
+        connections = [one for one in (task.command, task.callback) if one is not None]
+        with self.lock:
+            return self._recent.save(path, connections)
+
+
+def _take_keyboard() -> None:
+    """Standard input is the capture: keys come from the terminal itself."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR)
+    except OSError:
+        raise UsageError("there is no terminal for the full screen: --plain") from None
+    sys.stdin = os.fdopen(os.dup(sys.stdin.fileno()))
+    os.dup2(terminal, 0)
+    os.close(terminal)
+
+
+@contextmanager
+def _signals(monitor: Monitor) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal end the capture, not the process; the second time at once."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        if monitor.over:
+            raise KeyboardInterrupt
+        monitor.stop()
+
+    before = {number: signal.signal(number, end) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,49 @@
+"""``jstrace lua``: the Wireshark plugin."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from dissector.cli.common import PROBLEMS, exit_codes, say
+
+
+@click.command()
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it to FILE."
+)
+@click.option("--check", is_flag=True, help="Only say whether the checkout's wireshark/jobscheduler.lua is up to date.")
+@click.option("--install", "installing", is_flag=True, help="Put it and a profile into your Wireshark folders.")
+@click.option("--uninstall", "removing", is_flag=True, help="Take both away again.")
+def lua(output: Path | None, check: bool, installing: bool, removing: bool) -> None:
+    """Print the plugin that makes Wireshark and tshark (4.0 and later) show what jstrace knows.
+
+    The profile jobscheduler has columns, colouring rules and filter buttons.
+
+    Exit status: 0 done, 1 not up to date (--check), 2 wrong usage or a file that can not be written.
+    """
+    if sum(map(bool, (output, check, installing, removing))) > 1:
+        raise click.UsageError("only one of -o, --check, --install and --uninstall")
+    from dissector.codegen import install, lua
+    from dissector.errors import UsageError
+
+    with exit_codes():
+        if check:
+            if not lua.is_current():
+                say(f"{lua.TARGET} is out of date: jstrace lua -o {lua.TARGET}")
+                sys.exit(PROBLEMS)
+        elif installing or removing:
+            paths = install.install() if installing else install.uninstall()
+            for path in paths:
+                click.echo(f"{'written' if installing else 'removed'}: {path}")
+            if not paths:
+                click.echo("nothing to remove")
+        elif output is not None:
+            try:
+                output.write_text(lua.text(), encoding="utf-8")
+            except OSError as error:
+                raise UsageError(f"{output}: {error.strerror}") from None
+        else:
+            click.echo(lua.text(), nl=False)

@@ -1,0 +1,192 @@
+"""``jstrace simulate``: peers that speak the protocol, for trying, training and testing ways through firewalls."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dissector.cli.common import PROBLEMS, address, exit_codes, port_range, say, seconds
+from dissector.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dissector.model import Endpoint
+    from dissector.simulate.report import Recorder, ServedTask, Summary, TaskRecord
+
+_SIDES = ("both", "client", "remote")
+
+
+@click.command()
+@click.argument("side", type=click.Choice(_SIDES), default="both")
+@click.option("--list", "listing", is_flag=True, help="What scenarios there are.")
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    metavar="NAME",
+    default=("shell-job",),
+    show_default=True,
+    help="What the tasks do; all is every scenario once. Repeatable: they take turns.",
+)
+@click.option("--tasks", type=click.IntRange(1), metavar="N", help="How many; without it as the scenario says.")
+@click.option("--rate", type=float, metavar="PER_SECOND", help="How many start in a second.")
+@click.option("--parallel", type=int, default=100, show_default=True, help="Most tasks at the same time.")
+@click.option(
+    "--for", "duration", callback=seconds, metavar="TIME", help="Start tasks for so long, such as 60s or 10min."
+)
+@click.option(
+    "--listen",
+    callback=address,
+    metavar="[HOST:]PORT",
+    help="Where the remote listens; on loopback, on any free port, unless given (side remote: on all addresses, 4444).",
+)
+@click.option("--remote", callback=address, metavar="HOST:PORT", help="Where the client finds the remote.")
+@click.option(
+    "--callback-ports", callback=port_range, default="50000-59999", show_default=True, metavar="LOW-HIGH",
+    help="Ports that the client opens for callbacks, from the highest down.",
+)  # fmt: skip
+@click.option(
+    "--callback-timeout", callback=seconds, default="60s", show_default=True, metavar="TIME",
+    help="How long the client waits for a callback.",
+)  # fmt: skip
+@click.option(
+    "--callback-delay", callback=seconds, default="2s", show_default=True, metavar="TIME",
+    help="How late the callback of late-callback is.",
+)  # fmt: skip
+@click.option(
+    "--callback-address", default="127.0.0.2", show_default=True, metavar="IP",
+    help="Where the callback of callback-other-address comes from.",
+)  # fmt: skip
+@click.option(
+    "--work", callback=seconds, default="1s", show_default=True, metavar="TIME", help="How long jobs that wait do so."
+)
+@click.option("--log-lines", type=int, default=500, show_default=True, metavar="N", help="Lines of many-logs.")
+@click.option("-w", "path", type=click.Path(), metavar="FILE", help="Record the run as pcapng (as root).")
+@click.option("-q", "--quiet", is_flag=True, help="No line for each task.")
+def simulate(side: str, listing: bool, path: str | None, quiet: bool, **wanted: Any) -> None:
+    """Run a client scheduler and a remote scheduler with task processes that speak the protocol over real sockets.
+
+    SIDE both (the default) runs the two in one process on loopback; client and remote run one of them, on different
+    hosts if you like. Tasks end as their scenario says, or something is wrong with the network in between.
+
+    \b
+    jstrace simulate --scenario all                      every scenario once
+    jstrace simulate --scenario shell-job --tasks 500 --rate 50
+    jstrace simulate remote --listen 4444                on the host of the remote ...
+    jstrace simulate client --remote HOST:4444           ... and the firewall between is tested
+
+    Exit status: 0 all tasks ended as they should, 1 some did not, 2 wrong usage.
+    """
+    with exit_codes():
+        if listing:
+            _list()
+        else:
+            _simulate(side, path, quiet, wanted)
+
+
+def _list() -> None:
+    from dissector.simulate.scenario import SCENARIOS
+
+    width = max(map(len, SCENARIOS))
+    for one in SCENARIOS.values():
+        print(f"{one.name:<{width}}  {one.outcome.value:<11}  {one.summary}")
+
+
+def _simulate(side: str, path: str | None, quiet: bool, wanted: dict[str, Any]) -> None:
+    from dissector.model import Endpoint
+    from dissector.simulate.report import ANY_PORT, Options, Side
+    from dissector.simulate.run import simulate as run
+    from dissector.simulate.scenario import SCENARIOS
+
+    low, high = wanted.pop("callback_ports")
+    if "all" in wanted["scenarios"]:
+        wanted["scenarios"] = tuple(SCENARIOS)
+    listen = wanted.pop("listen") or (Endpoint("0.0.0.0", 4444) if side == "remote" else ANY_PORT)
+    if not listen.ip:
+        listen = listen._replace(ip="0.0.0.0" if side == "remote" else ANY_PORT.ip)
+    if (remote := wanted["remote"]) is not None and not remote.ip:
+        raise UsageError("--remote is the remote's HOST:PORT")
+    options = Options(
+        side=Side(side),
+        listen=listen,
+        callback_ports=(high, low),
+        recorder=_recorder(path) if path is not None else None,
+        on_ready=_ready if side != "client" else None,
+        on_task=None if quiet else _task,
+        on_served=_served if side == "remote" and not quiet else None,
+        **wanted,
+    )
+    summary = run(options)
+    _say_summary(summary, side)
+    if summary.unexpected or summary.failure is not None:
+        sys.exit(PROBLEMS)
+
+
+def _ready(remote: Endpoint) -> None:
+    print(f"remote listens on {remote}", flush=True)
+
+
+def _task(record: TaskRecord) -> None:
+    odd = "" if record.as_expected else f"  EXPECTED {record.expected.value}"
+    error = f"  {record.error}" if record.error else ""
+    print(f"task {record.n}  {record.scenario}  {record.outcome.value}  {record.seconds:.3f} s{odd}{error}", flush=True)
+
+
+def _served(task: ServedTask) -> None:
+    error = f"  {task.error}" if task.error else ""
+    print(f"{task.client}  {task.scenario or task.job or 'task'}  callback to {task.target}{error}", flush=True)
+
+
+def _say_summary(summary: Summary, side: str) -> None:
+    if side == "remote":
+        print(f"{summary.starts_served} starts in {summary.seconds:.1f} s")
+        return
+    outcomes = ", ".join(f"{count} {outcome.value}" for outcome, count in summary.outcomes.items())
+    print(f"{summary.started} tasks in {summary.seconds:.1f} s: {outcomes or 'none ended'}")
+    if summary.unexpected:
+        print(f"{summary.unexpected} did not end as their scenario says")
+    if summary.failure is not None:
+        say(summary.failure)
+
+
+def _recorder(path: str) -> Recorder:
+    """Records through the same sniffer as ``live``, from before the first packet to behind the last one."""
+
+    @contextmanager
+    def recording(remote: Endpoint, ports: tuple[int, int]) -> Iterator[None]:
+        from threading import Event, Thread
+
+        from dissector.sources.interfaces import ANY
+        from dissector.sources.live import LiveCapture, port_filter
+        from dissector.sources.ring import CaptureWriter
+
+        is_loopback = remote.ip in ("localhost", "::1") or remote.ip.startswith("127.")
+        writer = CaptureWriter(path)
+        capture = LiveCapture(
+            ["lo" if is_loopback else ANY], port_filter((remote.port or 0,), (ports[1], ports[0])), writer
+        )
+        over = Event()
+
+        def follow() -> None:
+            while not over.is_set():
+                capture.poll(0.05)
+            while capture.poll(0.1):
+                pass
+
+        thread = Thread(target=follow, name="recorder")
+        thread.start()
+        with ExitStack() as ending:
+            ending.callback(writer.close, check=True)
+            ending.callback(capture.close)
+            ending.callback(thread.join)
+            ending.callback(over.set)
+            yield
+
+    def enter(remote: Endpoint, ports: tuple[int, int]) -> AbstractContextManager[None]:
+        return recording(remote, ports)
+
+    return enter

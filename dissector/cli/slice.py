@@ -1,0 +1,51 @@
+"""``jstrace slice``: the packets of some tasks only."""
+
+from __future__ import annotations
+
+import click
+
+from dissector.cli.common import exit_codes
+from dissector.cli.tracing import Chooser, port_hints
+
+
+@click.command("slice")
+@click.argument("source", metavar="IN", type=click.Path())
+@click.argument("target", metavar="OUT", type=click.Path())
+@click.option("--task", "tasks", multiple=True, type=click.IntRange(1), metavar="N", help="Task N. Repeatable.")
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="EXPR",
+    help="Tasks that match all conditions, such as 'job=nightly outcome!=success'. Repeatable.",
+)
+@port_hints
+def slice_(
+    source: str,
+    target: str,
+    tasks: tuple[int, ...],
+    filters: tuple[str, ...],
+    command_ports: tuple[int, ...],
+    callback_ports: tuple[int, int],
+) -> None:
+    """Copy the packets of some tasks of IN to OUT, a pcapng file.
+
+    Comments that Wireshark shows say how each task ended, and what is wrong beside the packets that prove it
+    (display filter: frame.comment).
+
+    Exit status: 0 done, 2 wrong usage, no such task, or unreadable input.
+    """
+    from dissector.errors import UsageError
+    from dissector.share.found import Found, Hints
+    from dissector.share.slice import cut as run
+
+    if not (tasks or filters):
+        raise click.UsageError("say which tasks: --task or --filter")
+    with exit_codes():
+        chooser = Chooser(tasks, filters)
+        found = Found.of(source, Hints(command_ports, callback_ports), messages=False, on_event=chooser.add)
+        chosen = sorted(chooser.tasks, key=lambda task: task.n)
+        if not chosen:
+            raise UsageError(f"{source}: there is no such task")
+        written = run(source, target, found, chosen)
+        click.echo(f"{target}: {written} packets of {len(chosen)} {'task' if len(chosen) == 1 else 'tasks'}")

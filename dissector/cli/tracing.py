@@ -1,0 +1,89 @@
+"""What the commands share that trace a file before they do their own work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dissector.cli.common import port_range, say
+
+if TYPE_CHECKING:
+    from dissector.model import Task
+    from dissector.session.order import Event
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_COMMAND_PORT = click.option(
+    "--command-port",
+    "command_ports",
+    multiple=True,
+    type=click.IntRange(1, 65_535),
+    metavar="PORT",
+    default=(4444, 4455),
+    show_default=True,
+    help="Ports of remote schedulers, where the bytes do not tell. Repeatable.",
+)
+_CALLBACK_PORTS = click.option(
+    "--callback-ports",
+    callback=port_range,
+    default="50000-59999",
+    show_default=True,
+    metavar="LOW-HIGH",
+    help="Ports that clients open for their task processes, where the bytes do not tell.",
+)
+_COLOR = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="auto: on a terminal, unless NO_COLOR is set.",
+)
+_FORMAT = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for programs.",
+)
+
+
+def port_hints(command: _F) -> _F:
+    """Options ``command_ports`` and ``callback_ports``."""
+    return _COMMAND_PORT(_CALLBACK_PORTS(command))
+
+
+def output_options(command: _F) -> _F:
+    """Options ``form`` (text, json) and ``color``."""
+    return _FORMAT(_COLOR(command))
+
+
+def traced(files: Iterable[str], command_ports: tuple[int, ...], callback_ports: tuple[int, int]) -> Iterator[Event]:
+    """All that the files tell."""
+    from dissector.session.tracer import Tracer
+    from dissector.sources.capture import CaptureReader
+
+    tracer, reader = Tracer(command_ports, callback_ports), CaptureReader(files)
+    for packet in reader:
+        yield from tracer.feed(packet)
+    yield from tracer.finish()
+    for warning in reader.warnings:
+        say(f"warning: {warning.summary}")
+
+
+class Chooser:
+    """Picks the tasks with these numbers that match these filters out of all that is found."""
+
+    def __init__(self, numbers: tuple[int, ...] = (), filters: tuple[str, ...] = ()) -> None:
+        from dissector.render.filter import parse
+        from dissector.render.views import Sieve
+
+        self.tasks: list[Task] = []
+        self._sieve = Sieve(numbers, parse(filters), wants_messages=False)
+
+    def add(self, event: Event) -> None:
+        from dissector.model import Task
+
+        self.tasks += (passed for passed in self._sieve.feed(event) if isinstance(passed, Task))

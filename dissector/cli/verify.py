@@ -1,0 +1,64 @@
+"""``jstrace verify``: Python against Wireshark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dissector.cli.common import PROBLEMS, exit_codes
+from dissector.cli.tracing import port_hints
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
+@click.option("-2", "--two-pass", is_flag=True, help="Let tshark go through the capture twice, as Wireshark does.")
+@click.option(
+    "-o", "preferences", multiple=True, metavar="NAME:VALUE",
+    help="A preference for tshark, such as tcp.reassemble_out_of_order:TRUE. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--max-differences", type=click.IntRange(0), default=20, show_default=True, metavar="N", help="Shown of each FILE."
+)
+@click.option("--tshark", "program", default="tshark", show_default=True, metavar="PATH", help="The tshark to ask.")
+@click.option("--plugin", type=click.Path(path_type=Path), metavar="FILE", help="Another plugin than jstrace's own.")
+@port_hints
+def verify(
+    files: tuple[str, ...],
+    two_pass: bool,
+    preferences: tuple[str, ...],
+    max_differences: int,
+    program: str,
+    plugin: Path | None,
+    command_ports: tuple[int, ...],
+    callback_ports: tuple[int, int],
+) -> None:
+    """Check that jstrace and Wireshark tell the same about captures.
+
+    Decodes each FILE with jstrace and with tshark and the jobscheduler plugin, and compares all messages: names,
+    values and bytes of the fields, operation, object, member, nesting, task, links, log lines. tshark runs with its
+    own defaults; preferences and plugins of yours play no part.
+
+    Exit status: 0 equal, 1 differences, 2 unreadable input, no tshark, or the plugin does not work in it.
+    """
+    from dissector.render.text import escape
+    from dissector.verify.run import Report, verify
+    from dissector.verify.tshark import Tshark
+
+    def show(report: Report) -> None:
+        found = f"{report.count} differences" if report.count else "equal"
+        click.echo(f"{escape(report.capture)}: {report.messages} messages, {report.fields} fields: {found}")
+        for difference in report.differences:
+            click.echo(f"  {escape(str(difference))}")
+        if report.count > len(report.differences):
+            click.echo(f"  and {report.count - len(report.differences)} more")
+
+    tshark = Tshark(program, plugin, two_pass, preferences)
+    different = 0
+    with exit_codes():
+        for path in files:
+            report = verify(path, tshark, command_ports, callback_ports, max_differences)
+            show(report)
+            different += report.count
+    if different:
+        raise SystemExit(PROBLEMS)

@@ -1,0 +1,224 @@
+"""Follows a capture as it grows: packets into the tracer, what it finds to a listener, an end when one is wanted.
+
+Time is that of the packets; while none come it goes on with this machine's clock.  Whoever looks at what the tracer
+found from another thread holds ``lock``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dissector.errors import JstraceError
+from dissector.model import CaptureInfo, Message, Problem, Running, Task
+from dissector.session.codes import CODES
+from dissector.session.timers import Timers, running
+from dissector.session.tracer import Event, Tracer
+from dissector.sources.live import Source
+from dissector.sources.ring import CaptureWriter
+
+_SECOND = 1_000_000_000
+#: Packets arrive a little after their times: a silence counts when it is longer than that.
+_LATE = _SECOND // 2
+#: Seconds between two looks at what hangs, and the longest wait for a packet.
+_PERIOD = 0.25
+#: Seconds for what waits to be traced at the end.
+_PATIENCE = 5.0
+
+
+class Listener(Protocol):
+    """Gets what is found; of a task first ``started``, then ``called_back`` when somebody did, at last ``add``."""
+
+    def started(self, task: Task) -> None: ...
+    def called_back(self, task: Task) -> None: ...
+    def add(self, event: Event) -> None:
+        """A final record, as ``Tracer`` gives it."""
+
+    def warn(self, problem: Problem) -> None:
+        """Something hangs at the moment."""
+
+    def note(self, text: str) -> None:
+        """Something happened to the capture itself."""
+
+    def running(self, tasks: Sequence[Running], now: int) -> None:
+        """What is under way at ``now``, some times a second."""
+
+    def close(self, captures: Sequence[CaptureInfo]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Ends:
+    """When to stop: after ``seconds``, after ``tasks`` that ended, at the first record for which ``until`` is true."""
+
+    seconds: float | None = None
+    tasks: int | None = None
+    until: Callable[[Event], bool] | None = None
+
+
+class Monitor:
+    """``slow``: nanoseconds after which an open call is worth a warning."""
+
+    def __init__(
+        self,
+        source: Source,
+        tracer: Tracer,
+        listener: Listener,
+        *,
+        slow: int,
+        recorder: CaptureWriter | None = None,
+        ends: Ends | None = None,
+    ) -> None:
+        self.lock = threading.Lock()
+        #: The end is near: set by ``stop``, by what ``ends`` says, or when the source has nothing more.
+        self.over = False
+        #: ``ends.until`` came true.
+        self.happened = False
+        #: What ended the run before its time.
+        self.error: JstraceError | None = None
+        self.source = source
+        self._tracer = tracer
+        self._listener = listener
+        self._recorder = recorder
+        self._ends = ends or Ends()
+        self._timers = Timers(slow)
+        self._begun = time.monotonic()
+        self._next_look = 0.0
+        self._now = 0
+        self._arrived = 0.0
+        self._known: dict[Task, bool] = {}
+        self._finished = 0
+        self._dropped = 0
+        self._record_failed = False
+
+    @property
+    def dropped(self) -> int:
+        return self._dropped
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._begun
+
+    def stop(self) -> None:
+        self.over = True
+
+    def run(self) -> None:
+        """Until the end; then everything open becomes final.  What the source raises is in ``error``."""
+        try:
+            try:
+                while not self.over:
+                    self.step(_PERIOD)
+            except JstraceError as error:
+                self.error = error
+            self.over = True
+            self._catch_up()
+            with self.lock:
+                self._finish()
+        finally:
+            self.over = True
+            self.source.close()
+            if self._recorder is not None:
+                self._recorder.close(self._dropped)
+
+    def step(self, timeout: float) -> None:
+        """One wait for packets, and what they bring."""
+        if self._ends.seconds is not None:
+            timeout = max(0.0, min(timeout, self._ends.seconds - self.seconds))
+        packets = self.source.poll(timeout)
+        with self.lock:
+            moment = time.monotonic()
+            if packets:
+                self._now, self._arrived = max(self._now, packets[-1].time), moment
+            for packet in packets:
+                if events := self._tracer.feed(packet):
+                    self._pass(events)
+                    if self.over:
+                        return
+            if not packets and self._now:
+                self._pass(self._tracer.tick(self._clock(moment)))
+            if moment >= self._next_look:
+                self._next_look = moment + _PERIOD
+                self._look(moment)
+            if self.source.over or (self._ends.seconds is not None and self.seconds >= self._ends.seconds):
+                self.over = True
+
+    def _catch_up(self) -> None:
+        """When somebody ended it: what was captured until then and waits is still traced."""
+        begun, stopped = time.monotonic(), time.time_ns()
+        by_itself = self.happened or self._finished == self._ends.tasks or self.error is not None
+        while not (by_itself or self.source.over) and time.monotonic() - begun < _PATIENCE:
+            packets = self.source.poll(_PERIOD / 2)
+            with self.lock:
+                for packet in packets:
+                    self._pass(self._tracer.feed(packet))
+            if not packets or packets[-1].time > stopped:
+                break
+
+    def _clock(self, moment: float) -> int:
+        """Packet time now."""
+        return self._now + max(0, int((moment - self._arrived) * _SECOND) - _LATE)
+
+    def _look(self, moment: float) -> None:
+        """What hangs, what is under way, what happened to the capture."""
+        tasks = self._tracer.running
+        for facts in tasks:
+            self._introduce(facts.record)
+        for problem in self._timers.check(tasks, self._clock(moment)) if self._now else ():
+            self._listener.warn(problem)
+        self._listener.running([running(facts) for facts in tasks], self._clock(moment))
+        for text in self.source.news():
+            self._listener.note(text)
+        dropped = self.source.dropped
+        if dropped > self._dropped:
+            self._listener.note(f"the kernel dropped {dropped - self._dropped} packets, {dropped} so far")
+            self._dropped = dropped
+        if self._recorder is not None:
+            self._recorder.flush()
+            if self._recorder.failure is not None and not self._record_failed:
+                self._record_failed = True
+                self._listener.note(f"{self._recorder.files[-1]}: {self._recorder.failure}")
+
+    def _introduce(self, task: Task) -> None:
+        """Tells of a task that has a number, and of its callback, once each."""
+        if task.n == 0:
+            return
+        if task not in self._known:
+            self._known[task] = False
+            self._listener.started(task)
+        if task.callback is not None and not self._known[task]:
+            self._known[task] = True
+            self._listener.called_back(task)
+
+    def _pass(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, Task):
+                self._introduce(event)
+            elif isinstance(event, Message) and event.task is not None:
+                self._introduce(event.task)
+            self._listener.add(event)
+            if isinstance(event, Task):
+                self._known.pop(event, None)
+                self._finished += 1
+                if self._finished == self._ends.tasks:
+                    self.over = True
+            if self._ends.until is not None and not self.happened and self._ends.until(event):
+                self.happened = self.over = True
+
+    def _finish(self) -> None:
+        self._look(time.monotonic())
+        self._pass(self._tracer.finish())
+        self._pass(self.source.warnings)
+        if self._dropped:
+            self._pass([drops(self._dropped, self.source.info)])
+        self._listener.running((), self._now)
+        self._listener.close([self.source.info])
+
+
+def drops(count: int, info: CaptureInfo) -> Problem:
+    entry = CODES["packets_dropped"]
+    summary = f"The kernel dropped {count} packets of {info.packets + count}."
+    return Problem(
+        "packets_dropped", entry.severity, info.last or 0, (), summary, cause=entry.cause, remedy=entry.remedy
+    )

@@ -1,0 +1,364 @@
+"""The full screen: tasks above, one of ladder, log and problems below, keys at the bottom."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from threading import Lock
+from typing import ClassVar, Protocol
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher, Footer, Input, Static
+
+from dissector.errors import JstraceError
+from dissector.model import CaptureInfo, Problem, Task
+from dissector.render.filter import Filter, parse
+from dissector.render.ladder import LadderView
+from dissector.render.live.help import HelpScreen
+from dissector.render.live.pane import LinesPane, Sheet
+from dissector.render.live.plain import summary_lines
+from dissector.render.live.store import Entry, Status, Store
+from dissector.render.live.tasks import Shown, TaskTable
+from dissector.render.log import LogView
+from dissector.render.problems import print_problems
+from dissector.render.rows import TaskRow, problem_rows
+from dissector.render.text import duration, escape
+from dissector.wire.masking import Mask
+
+_PERIOD = 0.25
+
+
+class Control(Protocol):
+    """The capture that the screen shows; its records may be looked at under ``lock`` only."""
+
+    @property
+    def lock(self) -> AbstractContextManager[object]: ...
+    @property
+    def over(self) -> bool: ...
+    def status(self) -> Status: ...
+    def save(self, task: Task, path: str) -> tuple[int, bool]:
+        """Writes a task's packets: how many, and whether none of the first ones is missing.
+
+        :raises CaptureError: the file can not be written
+        """
+
+
+class LiveApp(App[None]):
+    """Shows ``store`` as it is every quarter of a second."""
+
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    #top { height: 1; background: $primary; color: $text; text-style: bold; }
+    #tasks { height: 2fr; min-height: 4; }
+    #title { height: 1; background: $panel; color: $text; }
+    #panes { height: 3fr; }
+    LinesPane { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
+    TaskTable { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
+    .zoomed #tasks { display: none; }
+    #entry { dock: bottom; height: 1; border: none; padding: 0 1; display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("l", "pane('ladder')", "Ladder"),
+        Binding("o", "pane('log')", "Log"),
+        Binding("p", "pane('problems')", "Problems"),
+        Binding("s", "sort", "Sort"),
+        Binding("S", "reverse", "Reverse", show=False),
+        Binding("f", "ask('filter')", "Filter"),
+        Binding("slash", "ask('search')", "Search", key_display="/"),
+        Binding("n", "again(1)", "Next", show=False),
+        Binding("N", "again(-1)", "Previous", show=False),
+        Binding("z", "zoom", "Zoom", show=False),
+        Binding("space", "pause", "Pause", key_display="␣"),
+        Binding("w", "ask('save')", "Save"),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q,ctrl+c", "quit", "Quit", key_display="q"),
+        Binding("tab", "other", "", show=False, priority=True),
+        Binding("escape", "leave", "", show=False),
+    ]
+
+    def __init__(self, store: Store, control: Control, *, colors: bool = True) -> None:
+        super().__init__()
+        self._store = store
+        self._control = control
+        self._colors = colors
+        self._paused = False
+        self._pane = "ladder"
+        self._filter = Filter()
+        self._filter_text = self._wanted = self._question = self._said = ""
+        self._drawn: tuple[object, ...] = ()
+        self._shown: tuple[str, Entry | None] = ("", None)
+        self._before: Widget | None = None
+        self._now = 0
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="top", markup=False)
+        yield TaskTable(id="tasks")
+        yield Static(id="title", markup=False)
+        with ContentSwitcher(initial="ladder", id="panes"):
+            yield LinesPane("choose a task", id="ladder")
+            yield LinesPane("no log lines", id="log")
+            yield LinesPane("no problems so far", id="problems")
+        yield Input(id="entry")
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        if not self._colors:
+            self.theme = "textual-ansi"
+        self.table.focus()
+        self.set_interval(_PERIOD, self._tick)
+        self._tick()
+
+    @property
+    def table(self) -> TaskTable:
+        return self.query_one(TaskTable)
+
+    @property
+    def pane(self) -> LinesPane:
+        return self.query_one(f"#{self._pane}", LinesPane)
+
+    # --- drawing ---------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        if self._control.over:
+            self.exit()
+        elif not self._paused:
+            self.redraw()
+
+    def redraw(self) -> None:
+        """Everything as it is now."""
+        with self._control.lock:
+            self._now = self._store.now
+            shown = Shown(self._chosen(self._store.under_way()), self._chosen(self._store.ended()), self._row)
+            self.table.show(shown)
+        self._draw_top()
+        self._draw_pane()
+
+    def _chosen(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        return [entry for entry in entries if self._filter.task(entry.task)] if self._filter.on_tasks else entries
+
+    def _row(self, entry: Entry) -> TaskRow:
+        return self._store.row_of(entry, self._now)
+
+    def _draw_top(self) -> None:
+        status = self._control.status()
+        running, ended = self._store.counts
+        words = [
+            f" jstrace  {escape(status.source)}",
+            f"{running} running, {ended} ended",
+            f"{status.packets} packets",
+            f"{status.dropped} dropped",
+            duration(int(status.seconds) * 10**9),
+        ]
+        if self._filter_text:
+            words.append(f"filter {self._filter_text}")
+        if self._paused:
+            words.append("PAUSED")
+        if self._said:
+            words.append(self._said)
+        self.query_one("#top", Static).update("  ".join(words))
+
+    def _draw_pane(self, *, anew: bool = False) -> None:
+        """The pane below, if anything in it changed."""
+        entry, pane = self.table.selected, self.pane
+        with self._control.lock:
+            state = (self._pane, pane.size, *self._state(entry))
+            if state == self._drawn and not anew:
+                return
+            self._drawn = state
+            sheet = Sheet(pane.size.width - 2)
+            title = self._write(sheet, entry)
+        self.query_one("#title", Static).update(title)
+        is_other = self._shown != (self._pane, entry)
+        self._shown = self._pane, entry
+        pane.show(sheet.lines, begin=is_other and entry is not None and entry.running is None, end=is_other)
+
+    def _state(self, entry: Entry | None) -> tuple[object, ...]:
+        """Differs when the pane has to be drawn anew."""
+        if self._pane == "problems":
+            return (self._store.told,)
+        if entry is None:
+            return ()
+        calls = [call.n for call in entry.running.calls] if entry.running is not None else []
+        return entry.task.n, entry.changes, len(entry.task.log), calls
+
+    def _write(self, sheet: Sheet, entry: Entry | None) -> str:
+        """Writes what the pane shows; its title."""
+        mask = self._store.mask
+        if self._pane == "problems":
+            for news in self._store.news:
+                if isinstance(news, Problem):
+                    print_problems(sheet, problem_rows([news], mask))
+                else:
+                    sheet.line((f" {escape(news)}", "warning"))
+            return " Problems of all tasks"
+        if entry is None:
+            return f" {self._pane.capitalize()}"
+        if self._pane == "log":
+            view = LogView(sheet, mask)
+            view.add(entry.task)
+            view.close(())
+            return f" Log of task {entry.task.n}"
+        ladder = LadderView(sheet, mask)
+        for event in self._store.events(entry):
+            ladder.add(event)
+        ladder.close(())
+        return f" Ladder of task {entry.task.n}"
+
+    def on_task_table_selected(self) -> None:
+        self._draw_pane()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._draw_pane, anew=True)
+
+    # --- keys ------------------------------------------------------------------------------------------------------
+
+    def action_pane(self, name: str) -> None:
+        focused = self.pane.has_focus
+        self._pane = name
+        self.query_one("#panes", ContentSwitcher).current = name
+        if focused:
+            self.pane.focus()
+        self.call_after_refresh(self._draw_pane, anew=True)
+
+    def action_other(self) -> None:
+        (self.pane if self.table.has_focus else self.table).focus()
+        if self.table.has_focus:
+            self.remove_class("zoomed")
+
+    def action_zoom(self) -> None:
+        self.toggle_class("zoomed")
+        (self.pane if self.has_class("zoomed") else self.table).focus()
+        self.call_after_refresh(self._draw_pane, anew=True)
+
+    def action_pause(self) -> None:
+        self._paused = not self._paused
+        self._draw_top()
+
+    def action_sort(self) -> None:
+        self.table.next_sort()
+        self._tell(f"sorted by {self.table.sort}")
+
+    def action_reverse(self) -> None:
+        self.table.reverse = not self.table.reverse
+        self._tell(f"sorted by {self.table.sort}")
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen())
+
+    def action_leave(self) -> None:
+        self._close_entry()
+        self._tell("")
+
+    def action_ask(self, question: str) -> None:
+        """Opens the line for a filter, a text or a file name."""
+        task = self.table.selected
+        if question == "save" and task is None:
+            return
+        self._question = question
+        entry = self.query_one(Input)
+        self._before = self.focused
+        values = {"filter": self._filter_text, "search": self._wanted}
+        entry.value = values.get(question, f"task-{task.task.n}.pcapng" if task else "")
+        entry.placeholder = {"filter": "job=nightly outcome!=success", "search": "text", "save": "file"}[question]
+        entry.styles.display = "block"
+        entry.focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self._close_entry()
+        {"filter": self._set_filter, "search": self._search, "save": self._save}[self._question](event.value.strip())
+
+    def _close_entry(self) -> None:
+        entry = self.query_one(Input)
+        if entry.styles.display == "block":
+            entry.styles.display = "none"
+            (self._before or self.table).focus()
+
+    def _set_filter(self, text: str) -> None:
+        try:
+            chosen = parse((text,)) if text else Filter()
+        except JstraceError as error:
+            self._tell(str(error))
+            return
+        if chosen.on_messages:
+            self._tell("the table is filtered by fields of tasks, such as job, outcome, ip, problem")
+            return
+        self._filter, self._filter_text = chosen, text
+        self._tell("")
+
+    def _search(self, text: str) -> None:
+        self._wanted = text
+        self.action_again(1)
+
+    def action_again(self, step: int) -> None:
+        if not self._wanted:
+            return
+        found = self.pane.search(self._wanted, step) if self.pane.has_focus else self._search_table(step)
+        self._tell("" if found else f"no {self._wanted!r} here")
+
+    def _search_table(self, step: int) -> bool:
+        entries, selected = self.table.entries, self.table.selected
+        start = next((i for i, entry in enumerate(entries) if entry is selected), 0)
+        wanted = self._wanted.casefold()
+        for distance in range(1, len(entries) + 1):
+            entry = entries[(start + step * distance) % len(entries)]
+            if wanted in " ".join(self._store.row_of(entry, self._now).cells.values()).casefold():
+                self.table.select(entry)
+                return True
+        return False
+
+    def _save(self, path: str) -> None:
+        entry = self.table.selected
+        if entry is None or not path:
+            return
+        try:
+            packets, whole = self._control.save(entry.task, path)
+        except JstraceError as error:
+            self._tell(str(error))
+            return
+        self._tell(f"{packets} packets in {path}" + ("" if whole else "; earlier ones are no longer in memory"))
+
+    def _tell(self, text: str) -> None:
+        self._said = text
+        self.redraw()
+
+
+class _NoCapture:
+    """Nothing to be seen."""
+
+    over = False
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+
+    def status(self) -> Status:
+        return Status("", 0, 0, 0.0)
+
+    def save(self, task: Task, path: str) -> tuple[int, bool]:
+        raise NotImplementedError
+
+
+async def _rehearse(app: LiveApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("question_mark", "escape", "tab", "p", "f", "enter")
+
+
+class Screen:
+    """The full screen with its store, for who wires it to a capture."""
+
+    def __init__(self, mask: Mask, chosen: Filter, *, keep: int, color: str) -> None:
+        self.store = Store(mask, chosen, keep)
+        self._colors = color != "never"
+
+    def rehearse(self) -> None:
+        """Makes Textual load what it loads when first needed, for a process that may not be able to later on."""
+        asyncio.run(_rehearse(LiveApp(Store(self.store.mask, Filter(), 1), _NoCapture())))
+
+    def run(self, control: Control) -> None:
+        """Until the user leaves it or the capture is over."""
+        LiveApp(self.store, control, colors=self._colors).run()
+
+    def summary(self, info: CaptureInfo) -> list[str]:
+        return summary_lines([info], self.store.outcomes)

@@ -1,0 +1,107 @@
+"""One line an event: a task started, was called back, wrote to its log, hangs, ended and how."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from dissector.model import CaptureInfo, Message, Outcome, Problem, Running, Task
+from dissector.render.filter import Filter
+from dissector.render.rows import outcome_words, problem_rows, problem_summary, tally
+from dissector.render.terminal import Span, Terminal
+from dissector.render.text import clock, duration, escape, iso
+from dissector.render.theme import OUTCOME_STYLES, SEVERITY_STYLES, log_style
+from dissector.render.views import Event, Sieve
+from dissector.render.words import log_call
+from dissector.wire.masking import Mask
+
+
+class PlainView:
+    """``chosen``: only tasks that match; as that is known at their end, a line each then."""
+
+    def __init__(self, terminal: Terminal, mask: Mask, chosen: Filter, *, log: bool) -> None:
+        self._terminal = terminal
+        self._mask = mask
+        self._log = log
+        self._early = not (chosen.on_tasks or chosen.on_messages)
+        self._sieve = Sieve((), chosen, wants_messages=log)
+        self._outcomes: Counter[Outcome] = Counter()
+
+    def started(self, task: Task) -> None:
+        if self._early:
+            port = f", callback port {task.callback_port}" if task.callback_port is not None else ""
+            self._line(task.start, task, (f"started  {task.client or '?'} → {task.remote or '?'}{port}", ""))
+
+    def called_back(self, task: Task) -> None:
+        if self._early and task.callback is not None:
+            after = f" after {duration(task.callback_delay)}" if task.callback_delay is not None else ""
+            self._line(task.callback.start, task, (f"callback from {task.callback_peer or '?'}{after}", ""))
+
+    def add(self, event: Event) -> None:
+        for passed in self._sieve.feed(event):
+            self._show(passed)
+
+    def _show(self, event: Event) -> None:
+        if isinstance(event, Task):
+            self._ended(event)
+        elif isinstance(event, Message):
+            self._log_line(event)
+        elif isinstance(event, Problem) and event.task is None:
+            self.warn(event)
+
+    def _ended(self, task: Task) -> None:
+        self._outcomes[task.outcome] += 1
+        words: list[Span] = [(f"{job_name(task, self._mask)}  ".lstrip(), "title")]
+        words.append((outcome_words(task), OUTCOME_STYLES[task.outcome]))
+        words.append((f"  took {duration(task.end - task.start)}", "dim"))
+        self._line(task.end, task, *words)
+        for problem in task.problems:
+            self._problem(task.end, problem)
+
+    def _log_line(self, message: Message) -> None:
+        said = log_call(message, message.body)
+        if said is not None and message.task is not None:
+            text = escape(self._mask.text(said.text.rstrip("\n")))
+            self._line(message.time, message.task, (f"log {said.level}  ", "dim"), (text, log_style(said.level)))
+
+    def warn(self, problem: Problem) -> None:
+        self._problem(problem.time, problem)
+
+    def _problem(self, time: int, problem: Problem) -> None:
+        row = problem_rows([problem], self._mask)[0]
+        style = SEVERITY_STYLES[row.severity]
+        self._line(time, problem.task, (f"{row.severity.value} {row.code}  ", style), (problem_summary(row), ""))
+
+    def note(self, text: str) -> None:
+        self._terminal.line((" " * 14, ""), (escape(text), "warning"))
+        self._terminal.flush()
+
+    def running(self, tasks: Sequence[Running], now: int) -> None:
+        """Lines tell of changes only."""
+
+    def close(self, captures: Sequence[CaptureInfo]) -> None:
+        for event in self._sieve.finish():
+            self._show(event)
+        for line in summary_lines(captures, self._outcomes):
+            self._terminal.line((line, "title"))
+        self._terminal.flush()
+
+    def _line(self, time: int, task: Task | None, *words: Span) -> None:
+        head = clock(time) + "  " + (f"task {task.n}  " if task is not None else "")
+        self._terminal.line((head, "dim"), *words)
+        self._terminal.flush()
+
+
+def job_name(task: Task, mask: Mask) -> str:
+    """``nightly:17``; empty when it is not known."""
+    return escape(mask.text(task.job or "")) + (f":{task.task_id}" if task.task_id is not None else "")
+
+
+def summary_lines(captures: Sequence[CaptureInfo], outcomes: Counter[Outcome]) -> list[str]:
+    """What was captured, and how the tasks ended."""
+    lines = []
+    for info in captures:
+        since = f"  since {iso(info.first)[11:19]} UTC" if info.first is not None else ""
+        lines.append(f"{escape(info.file)}  {info.packets} packets ({info.tcp_segments} TCP){since}")
+    lines.append(tally(outcomes))
+    return lines

@@ -1,0 +1,186 @@
+"""What the full screen knows: tasks under way and tasks that ended, bounded by ``keep`` and ``MAX_MESSAGES``.
+
+The capture's thread writes, the screen's thread reads, both under the capture's lock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dissector.model import CaptureInfo, Connection, Message, Outcome, Problem, Running, Severity, Task
+from dissector.render.filter import Filter
+from dissector.render.rows import RANK, TaskRow, task_row
+from dissector.render.text import duration
+from dissector.render.views import Event
+from dissector.wire.masking import Mask
+
+#: Messages held for ladders, of all tasks; the task that ended first loses its own first.
+MAX_MESSAGES = 50_000
+#: Messages held of one task: the newest ones.
+MAX_OF_TASK = 2_000
+#: Problems and remarks of the capture and of all tasks.
+MAX_NEWS = 500
+
+
+class Status(NamedTuple):
+    """Figures for the top line."""
+
+    source: str
+    packets: int
+    dropped: int
+    seconds: float
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A task on the screen.  ``running`` is None once it ended; ``changes`` counts what was added."""
+
+    task: Task
+    running: Running | None = None
+    row: TaskRow | None = None
+    messages: deque[Message] = field(default_factory=lambda: deque(maxlen=MAX_OF_TASK))
+    connections: list[Connection] = field(default_factory=list)
+    changes: int = 0
+
+
+class Store:
+    """A listener (``monitor.Listener``).  ``chosen``: what the command line lets through."""
+
+    wants_messages = True
+
+    def __init__(self, mask: Mask, chosen: Filter, keep: int) -> None:
+        self.mask = mask
+        self.news: deque[Problem | str] = deque(maxlen=MAX_NEWS)
+        self.outcomes: Counter[Outcome] = Counter()
+        #: Counts the changes to ``news``.
+        self.told = 0
+        self._chosen = chosen
+        self._keep = keep
+        self._running: dict[Task, Entry] = {}
+        self._ended: dict[Task, Entry] = {}
+        self._matched: set[Task] = set()
+        self._messages = 0
+        #: The time of the newest packet or tick that is known.
+        self.now = 0
+
+    # --- what the capture tells ------------------------------------------------------------------------------------
+
+    def started(self, task: Task) -> None:
+        self._entry(task)
+
+    def called_back(self, task: Task) -> None:
+        self._entry(task).changes += 1
+
+    def add(self, event: Event) -> None:
+        if isinstance(event, Task):
+            self._end(event)
+        elif isinstance(event, Message):
+            self._message(event)
+        elif isinstance(event, Connection):
+            entry = self._ended.get(event.task) if event.task is not None else None
+            if entry is not None and event not in entry.connections:
+                entry.connections.append(event)
+                entry.changes += 1
+        elif event.task is None or (event.severity is not Severity.INFO and self._chosen.task(event.task)):
+            self._tell(event)
+
+    def warn(self, problem: Problem) -> None:
+        self._tell(problem)
+
+    def note(self, text: str) -> None:
+        self._tell(text)
+
+    def running(self, tasks: Sequence[Running], now: int) -> None:
+        self.now = now
+        for one in tasks:
+            if one.task.n:
+                self._entry(one.task).running = one
+
+    def close(self, captures: Sequence[CaptureInfo]) -> None:
+        """The screen asks the capture itself for its figures."""
+
+    def _entry(self, task: Task) -> Entry:
+        entry = self._running.get(task)
+        if entry is None:
+            entry = self._running[task] = Entry(task)
+        return entry
+
+    def _message(self, message: Message) -> None:
+        if message.task is None:
+            return
+        if self._chosen.on_messages and message.task not in self._matched and self._chosen.message(message):
+            self._matched.add(message.task)
+        entry = self._entry(message.task)
+        self._messages += len(entry.messages) < MAX_OF_TASK
+        entry.messages.append(message)
+        entry.changes += 1
+
+    def _end(self, task: Task) -> None:
+        entry = self._running.pop(task, None) or Entry(task)
+        matched = task in self._matched or not self._chosen.on_messages
+        self._matched.discard(task)
+        if not matched or not self._chosen.task(task):
+            self._messages -= len(entry.messages)
+            return
+        self.outcomes[task.outcome] += 1
+        entry.running = None
+        entry.row = task_row(task, self.mask)
+        entry.connections = [one for one in (task.command, task.callback) if one is not None]
+        entry.changes += 1
+        self._ended[task] = entry
+        if len(self._ended) > self._keep:
+            oldest = next(iter(self._ended))
+            self._messages -= len(self._ended.pop(oldest).messages)
+        for old in self._ended.values():
+            if self._messages <= MAX_MESSAGES:
+                break
+            self._messages -= len(old.messages)
+            old.messages.clear()
+
+    def _tell(self, what: Problem | str) -> None:
+        self.news.append(what)
+        self.told += 1
+
+    # --- what the screen asks --------------------------------------------------------------------------------------
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Tasks under way, tasks that ended."""
+        return len(self._running), sum(self.outcomes.values())
+
+    def find(self, task: Task) -> Entry | None:
+        return self._running.get(task) or self._ended.get(task)
+
+    def under_way(self) -> list[Entry]:
+        return [entry for entry in self._running.values() if entry.task.n]
+
+    def ended(self) -> list[Entry]:
+        """The newest first."""
+        return list(reversed(self._ended.values()))
+
+    def events(self, entry: Entry) -> Iterator[Event]:
+        """What a ladder shows of a task: what is final, and the requests that are open."""
+        task = entry.task
+        seen = {message.n for message in entry.messages}
+        yield from entry.messages
+        for call in entry.running.calls if entry.running is not None else ():
+            if call.n not in seen:
+                yield call
+        yield from entry.connections or [one for one in (task.command, task.callback) if one is not None]
+        yield from task.problems
+        yield task
+
+    def row_of(self, entry: Entry, now: int) -> TaskRow:
+        """The row of a task: of one under way what it does and for how long, in place of its problems."""
+        if entry.row is not None:
+            return entry.row
+        task = entry.task
+        row = task_row(task, self.mask)
+        cells = dict(row.cells, outcome="running", took=duration(max(0, now - task.start)))
+        if (running := entry.running) is not None:
+            cells["problems"] = f"{running.doing} {duration(max(0, now - running.since))}"
+        worst = min((p.severity for p in task.problems), key=RANK.__getitem__, default=None)
+        return TaskRow(cells, Outcome.RUNNING, worst)

@@ -1,0 +1,160 @@
+"""The table of tasks: those under way on top, then those that ended; only the rows that are seen are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding
+from textual.geometry import Size
+from textual.message import Message as Event
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from dissector.model import Outcome, Task
+from dissector.render.live.pane import RICH_STYLES
+from dissector.render.live.store import Entry
+from dissector.render.rows import RANK, Column, TaskRow
+from dissector.render.table import column_widths, row_spans
+
+_CURSOR = Style(reverse=True)
+#: A column that the table is sorted by, and how.
+SORTS: dict[str, Callable[[Task], Any]] = {
+    "n": lambda task: task.n,
+    "took": lambda task: task.end - task.start,
+    "job": lambda task: ((task.job or "").casefold(), task.n),
+    "outcome": lambda task: (task.outcome.value, task.n),
+    "remote": lambda task: (str(task.remote or ""), task.n),
+    "problems": lambda task: (-min((RANK[p.severity] for p in task.problems), default=9), task.n),
+}
+
+
+class Shown(NamedTuple):
+    """What the table is about to show; ``row`` gives the cells of an entry."""
+
+    under_way: Sequence[Entry]
+    ended: Sequence[Entry]
+    row: Callable[[Entry], TaskRow]
+
+
+class TaskTable(ScrollView, can_focus=True):
+    """The cursor stays on its task while rows move; at the top it stays at the top."""
+
+    BINDINGS = [  # noqa: RUF012  textual's way
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
+        Binding("home", "move(-1000000)", "first", show=False),
+        Binding("end", "move(1000000)", "last", show=False),
+    ]
+
+    class Selected(Event):
+        """Another task is under the cursor."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._entries: list[Entry] = []
+        self._row: Callable[[Entry], TaskRow] | None = None
+        self._widest: dict[str, str] = {}
+        self._widths: dict[Column, int] = {}
+        self._selected: Entry | None = None
+        self._cursor = 0
+        self.sort = "n"
+        self.reverse = True
+
+    @property
+    def selected(self) -> Entry | None:
+        return self._selected
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """What is shown, in order."""
+        return self._entries
+
+    def show(self, shown: Shown) -> None:
+        ended = list(shown.ended)
+        if (self.sort, self.reverse) != ("n", True):
+            key = SORTS[self.sort]
+            ended.sort(key=lambda entry: key(entry.task), reverse=self.reverse)
+        self._entries = [*shown.under_way, *ended]
+        self._row = shown.row
+        self.virtual_size = Size(max(self.size.width - 2, 1), len(self._entries) + 1)
+        self._keep_cursor()
+        self.refresh()
+
+    def _keep_cursor(self) -> None:
+        before = self._selected
+        stays = self._entries[self._cursor : self._cursor + 1] == [before]
+        if before is not None and self._cursor > 0 and not stays:
+            self._cursor = next((i for i, entry in enumerate(self._entries) if entry is before), self._cursor)
+            self._into_view()
+        self._cursor = max(0, min(self._cursor, len(self._entries) - 1))
+        self._select()
+
+    def _select(self) -> None:
+        now = self._entries[self._cursor] if self._entries else None
+        if now is not self._selected:
+            self._selected = now
+            self.post_message(self.Selected())
+
+    def select(self, entry: Entry) -> None:
+        """Puts the cursor on it."""
+        self._cursor = self._entries.index(entry)
+        self._select()
+        self._into_view()
+        self.refresh()
+
+    def action_move(self, rows: int) -> None:
+        self._cursor = max(0, min(self._cursor + rows, len(self._entries) - 1))
+        self._select()
+        self._into_view()
+        self.refresh()
+
+    def action_page(self, pages: int) -> None:
+        self.action_move(pages * max(1, self.size.height - 2))
+
+    def _into_view(self) -> None:
+        room = max(1, self.size.height - 1)
+        top = self.scroll_offset.y
+        if self._cursor < top:
+            self.scroll_to(y=self._cursor, animate=False, immediate=True)
+        elif self._cursor >= top + room:
+            self.scroll_to(y=self._cursor - room + 1, animate=False, immediate=True)
+
+    def next_sort(self) -> None:
+        names = list(SORTS)
+        self.sort = names[(names.index(self.sort) + 1) % len(names)]
+        self.reverse = self.sort in ("n", "took", "problems")
+
+    # --- drawing ---------------------------------------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if y == 0:
+            self._measure(width)
+            return self._strip(row_spans(self._widths, None), width)
+        place = self.scroll_offset.y + y - 1
+        if place >= len(self._entries) or self._row is None:
+            return Strip.blank(width, self.rich_style)
+        row = self._row(self._entries[place])
+        strip = self._strip(row_spans(self._widths, row), width)
+        return strip.apply_style(_CURSOR) if place == self._cursor and self.has_focus else strip
+
+    def _measure(self, width: int) -> None:
+        """Columns as wide as the rows seen so far need: they may grow, but do not jump while one scrolls."""
+        if self._row is None:
+            return
+        top = self.scroll_offset.y
+        for entry in self._entries[top : top + self.size.height]:
+            for key, text in self._row(entry).cells.items():
+                if len(text) > len(self._widest.setdefault(key, "")):
+                    self._widest[key] = text
+        if self._widest:
+            self._widths = column_widths([TaskRow(self._widest, Outcome.UNKNOWN, None)], width)
+
+    def _strip(self, spans: Sequence[tuple[str, str]], width: int) -> Strip:
+        segments = [Segment(text, RICH_STYLES[style]) for text, style in spans]
+        return Strip(segments).adjust_cell_length(width).apply_style(self.rich_style)

@@ -1,0 +1,137 @@
+"""What a code means: those of jstrace's own problems, and those that the engine prints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from dissector.errors import UsageError
+from dissector.session.codes import CODES
+from dissector.wire.names import ErrorInfo, error_code, error_codes
+
+_ENGINE_CODE = re.compile(r"[A-Z][A-Z-]*-\d+")
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+#: What a rule would fill in.
+_WHOLE = (("{client}:{port}", "the announced port of the client"),)
+_WORDS = {"client": "the client", "remote": "the remote scheduler", "port": "the announced port"}
+#: Titles and meanings of codes that only the problem codes mention.
+_OTHERS = {
+    "ERRNO-113": ("no route to host", "An ICMP error (host or port unreachable, prohibited) in answer to a SYN."),
+    "SCHEDULER-279": ("process ended with a signal", "The job's process was ended by a signal, mostly SIGKILL."),
+}
+#: How codes that the engine tells alike differ on the wire (PROTOCOL.md, section 6).
+_TELLS = {
+    "command_unanswered": "SYNs to the remote's port without any answer",
+    "command_refused": "a SYN to the remote's port answered by RST or an ICMP error",
+    "command_rejected": "the remote accepts the connection and ends it without a byte",
+    "start_error": "the start command is answered by an ERROR element",
+    "slow_start": "the start command is acknowledged at once, but its answer takes long",
+    "callback_dropped": "the start is answered; SYNs to the announced port without any answer",
+    "callback_refused": "the start is answered; a SYN to the announced port is answered by RST or an ICMP error",
+    "callback_elsewhere": "the start is answered; a SYN goes to another address or port than the announced one",
+    "callback_late": "the start is answered; the callback comes more than 60 s later",
+    "callback_missing": "the start is answered; no SYN to the announced port is seen",
+    "callback_foreign_bytes": "somebody else's connection to the announced port, with bytes that are no message",
+    "path_mtu": "the callback connection is open; full-size segments are sent again and again, small ones pass",
+    "connection_lost": "FIN or RST on the callback connection before the task was released",
+    "idle_connection_cut": "a long silence on the callback connection, then RST, or data that nobody acknowledges",
+    "command_lost_first": "the command connection ends while the callback connection is still open",
+    "task_killed": "the client sends remote_task.close with kill='yes', or remote_task.kill",
+    "job_failed": "all connections end in order; the result of step tells an exit code or a signal",
+    "error_answer": "a call of the client is answered by an E message",
+}
+
+
+class Candidate(NamedTuple):
+    """A problem code that an engine's code can mean; ``place`` is where the engine says it, empty for the client."""
+
+    code: str
+    meaning: str
+    tell: str
+    place: str
+
+
+class Explanation(NamedTuple):
+    """``severity``, ``tell``, ``cause``, ``remedy`` and ``engine`` are those of a problem code; ``title``, ``look_for``
+    and ``candidates`` of an engine's."""
+
+    code: str
+    title: str
+    meaning: str
+    severity: str | None = None
+    cause: str = ""
+    remedy: str = ""
+    tell: str = ""
+    engine: tuple[str, ...] = ()
+    look_for: str = ""
+    candidates: tuple[Candidate, ...] = ()
+
+
+def explain(code: str) -> Explanation:
+    """The meaning of a code, in any case and with any of ``-``, ``_`` or blanks in it.
+
+    Raises UsageError with codes that look like it when there is no such code.
+    """
+    known = {_plain(one): one for one in all_codes()}
+    found = known.get(_plain(code)) or _by_number(code)
+    if found is None:
+        near = get_close_matches(_plain(code), known, n=4, cutoff=0.5)
+        hint = f"; there is {', '.join(known[one] for one in near)}" if near else "; jstrace explain lists them all"
+        raise UsageError(f"no code {code!r} is known{hint}")
+    return _of_problem(found) if found in CODES else _of_engine(found)
+
+
+def all_codes() -> list[str]:
+    """The problem codes, then the engine's codes."""
+    mentioned = {found for code in CODES.values() for line in code.engine for found in _ENGINE_CODE.findall(line)}
+    return [*CODES, *sorted(mentioned | set(error_codes()), key=_order)]
+
+
+def _of_problem(name: str) -> Explanation:
+    code = CODES[name]
+    return Explanation(
+        name,
+        "",
+        code.meaning,
+        code.severity.value,
+        _general(code.cause),
+        _general(code.remedy),
+        _TELLS.get(name, ""),
+        code.engine,
+    )
+
+
+def _of_engine(name: str) -> Explanation:
+    info = error_code(name) or ErrorInfo(name, *_OTHERS.get(name, ("", "")), "", "")
+    return Explanation(name, info.title, info.meaning, look_for=info.look_for, candidates=tuple(_candidates(name)))
+
+
+def _candidates(engine_code: str) -> Iterator[Candidate]:
+    for name, code in CODES.items():
+        for line in code.engine:
+            if engine_code in _ENGINE_CODE.findall(line):
+                place = line.partition("(")[2].rstrip(")")
+                yield Candidate(name, code.meaning, _TELLS.get(name, code.meaning), place)
+
+
+def _by_number(code: str) -> str | None:
+    """``118`` means Z-REMOTE-118 as long as there is no other code with this number."""
+    found = [one for one in all_codes() if one not in CODES and one.rpartition("-")[2] == code.strip()]
+    return found[0] if len(found) == 1 else None
+
+
+def _general(text: str) -> str:
+    for wording, words in _WHOLE:
+        text = text.replace(wording, words)
+    return _PLACEHOLDER.sub(lambda match: _WORDS.get(match[1], match[1].replace("_", " ")), text)
+
+
+def _plain(code: str) -> str:
+    return re.sub(r"[-_\s]+", "_", code.strip().lower())
+
+
+def _order(code: str) -> tuple[str, int]:
+    prefix, _, number = code.rpartition("-")
+    return prefix, int(number)

@@ -1,0 +1,89 @@
+"""What a capture file does not need: warnings about tasks that hang, while they hang.
+
+What is warned about is not final: when the task is over, its problems say what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from dissector.model import Problem, Running, Severity, Task
+from dissector.session.case import Case, call_name, refusals, span
+from dissector.session.task import TaskFacts
+from dissector.session.verdict import SECOND, is_refused
+
+#: A callback takes milliseconds; after the second time the client has given up.
+CALLBACK_AFTER = (5 * SECOND, 60 * SECOND)
+
+
+def running(facts: TaskFacts) -> Running:
+    """Where the task stands."""
+    record, calls = facts.record, facts.open_calls()
+    if facts.is_over():
+        doing = "ending" if record.callback is not None else "given up, a callback may still come"
+        return Running(record, doing, facts.last_seen())
+    if calls:
+        return Running(record, call_name(calls[-1]), calls[-1].time, tuple(calls))
+    if record.callback is None and facts.start is not None:
+        return Running(record, "no callback yet", facts.start.time)
+    return Running(record, "no open call", facts.last_seen())
+
+
+class Timers:
+    """Warns once for each thing; ``slow``: nanoseconds after which an open call is one."""
+
+    def __init__(self, slow: int) -> None:
+        self._slow = slow
+        self._told: dict[Task, set[int]] = {}
+
+    def check(self, tasks: Iterable[TaskFacts], now: int) -> list[Problem]:
+        """What became overdue; ``tasks`` are all that are under way."""
+        told: dict[Task, set[int]] = {}
+        found: list[Problem] = []
+        for facts in tasks:
+            if facts.record.n == 0:
+                continue
+            mine = told[facts.record] = self._told.get(facts.record, set())
+            for key, problem in self._overdue(facts, now):
+                if key not in mine:
+                    mine.add(key)
+                    found.append(problem)
+        self._told = told
+        return found
+
+    def _overdue(self, facts: TaskFacts, now: int) -> Iterator[tuple[int, Problem]]:
+        """Problems with keys that tell one from another."""
+        if facts.is_over():
+            return
+        if facts.record.callback is None and facts.start is not None and facts.start_error is None:
+            passed = [limit for limit in CALLBACK_AFTER if now - facts.start.time >= limit]
+            if passed:
+                yield -passed[-1], _no_callback(Case(facts, now), passed[-1])
+            return
+        call = next(reversed(facts.open_calls()), None)
+        if call is not None and now - call.time >= self._slow:
+            time = (now - call.time) // SECOND
+            summary = f"{call_name(call)} has been without an answer for {time} s."
+            case = Case(facts, now)
+            yield call.n, case.problem("slow_call", summary, call.packets, facts.record.callback, time=now)
+
+
+def _no_callback(case: Case, limit: int) -> Problem:
+    facts = case.facts
+    record = facts.record
+    start = facts.start.packets if facts.start else ()
+    severity = Severity.WARNING if limit == CALLBACK_AFTER[0] else Severity.ERROR
+    waited = f"No callback for {limit // SECOND} s"
+    attempt = facts.attempts[0] if facts.attempts else None
+    if attempt is None:
+        words, code, packets = "nobody has called yet", "callback_missing", list(start)
+    else:
+        packets = [mark.number for mark in attempt.syns] + refusals(attempt)
+        if is_refused(attempt):
+            words, code = f"{attempt.server} refuses it", "callback_refused"
+        else:
+            count = len(attempt.syns)
+            words = f"{count} SYN{'' if count == 1 else 's'} to {attempt.server} in {span(attempt.syns)}, no answer"
+            code = "callback_dropped"
+    summary = f"{waited}: {words}."
+    return case.problem(code, summary, packets, attempt or record.command, time=case.now, severity=severity)

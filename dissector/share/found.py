@@ -1,0 +1,111 @@
+"""What the tracer finds in a capture, kept as far as a copy of the capture needs it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from html import escape, unescape
+from typing import NamedTuple
+
+from dissector.model import Connection, Message, Problem, Role, Task
+from dissector.session.tracer import Event, Tracer
+from dissector.share.streams import Direction
+from dissector.share.texts import spans, without_secrets
+from dissector.sources.capture import CaptureReader
+from dissector.traffic import Side
+
+_HEADER = 4
+#: A secret shorter than this, or a number shorter than that, is not looked for elsewhere: it may be anything.
+_LEAST_SECRET, _LEAST_NUMBER = 4, 6
+_ASTERISKS = re.compile(rb"\*+")
+
+
+class Piece(NamedTuple):
+    """A message: its bytes in the stream as captured, the same without secrets, the packet in which it begins, and the
+    places in it of all that is the user's own.  ``header`` bytes of its length stand before it."""
+
+    number: int
+    packet: int
+    header: int
+    raw: bytes
+    clean: bytes
+    spans: list[tuple[int, int]]
+
+
+class Hints(NamedTuple):
+    """Ports for connections whose bytes say nothing (see ``Tracer``)."""
+
+    command_ports: tuple[int, ...]
+    callback_ports: tuple[int, int]
+
+
+@dataclass(slots=True)
+class Found:
+    """Everything of JobScheduler in a capture."""
+
+    tasks: list[Task] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    connections: dict[Connection, None] = field(default_factory=dict)
+    pieces: dict[Direction, list[Piece]] = field(default_factory=dict)
+    #: Texts that were masked somewhere, as bytes.
+    secrets: set[bytes] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, path: str, hints: Hints, *, messages: bool, on_event: Callable[[Event], object] | None = None) -> Found:
+        """What is in the file, with the texts of its messages if wanted; ``on_event`` gets all of it first.
+
+        Raises CaptureError.
+        """
+        found, tracer = cls(), Tracer(*hints)
+        for packet in CaptureReader([path]):
+            found._add(tracer.feed(packet), messages, on_event)
+        found._add(tracer.finish(), messages, on_event)
+        found.tasks.sort(key=lambda task: task.n)
+        return found
+
+    def _add(self, events: Iterable[Event], messages: bool, on_event: Callable[[Event], object] | None) -> None:
+        for event in events:
+            if on_event is not None:
+                on_event(event)
+            if isinstance(event, Task):
+                self.tasks.append(event)
+            elif isinstance(event, Connection):
+                self.connections[event] = None
+            elif isinstance(event, Problem):
+                self.problems.append(event)
+                if event.connection is not None:
+                    self.connections[event.connection] = None
+            elif messages:
+                self._message(event)
+
+    def _message(self, message: Message) -> None:
+        """Keeps what has to be known of a message."""
+        connection = message.connection
+        clean = without_secrets(message)
+        if clean != message.raw:
+            self.secrets.update(_differing(message.raw, clean))
+        # On a callback connection the scheduler listens; on a command connection it calls.
+        side = Side.CLIENT if message.to_remote == (connection.role is Role.COMMAND) else Side.SERVER
+        header = 0 if connection.role is Role.COMMAND else _HEADER
+        piece = Piece(message.n, message.packets[0], header, message.raw, clean, spans(message))
+        self.pieces.setdefault(Direction(connection, side), []).append(piece)
+
+
+def _differing(raw: bytes, clean: bytes) -> Iterator[bytes]:
+    """What of ``raw`` is behind the asterisks of ``clean``, as it is and as it may be written elsewhere."""
+    for match in _ASTERISKS.finditer(clean):
+        text = raw[match.start() : match.end()].decode("iso-8859-1")
+        if text.strip("*"):
+            variants = (text, unescape(text), escape(text), escape(text, quote=False), text.encode("latin-1").hex())
+            yield from (variant.encode("iso-8859-1", "ignore") for variant in variants)
+
+
+def pattern_of(secrets: Iterable[bytes]) -> re.Pattern[bytes] | None:
+    """Finds every secret that is long enough to be known again."""
+    wanted = [
+        secret
+        for secret in secrets
+        if len(secret) >= (_LEAST_NUMBER if secret.strip().isdigit() else _LEAST_SECRET) and secret.strip()
+    ]
+    return re.compile(b"|".join(re.escape(one) for one in sorted(wanted, key=len, reverse=True))) if wanted else None

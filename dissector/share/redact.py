@@ -1,0 +1,165 @@
+"""A capture that can be given away: nobody's addresses and secrets, and the tasks still as they were.
+
+Three passes over the file: what belongs to which connection and message (the tracer), the bytes of each direction, and
+the packets, written anew.  Then the result is read again: a file in which the tasks are not what they were, or in which
+something is left, is not what was promised.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from dissector import __version__
+from dissector.errors import CaptureError, UsageError
+from dissector.model import Endpoint, Task
+from dissector.share.addresses import AddressMap, packed_text
+from dissector.share.files import CaptureWriter, PcapngWriter, PcapWriter
+from dissector.share.found import Found, Hints, pattern_of
+from dissector.share.redaction import Redaction, addresses_in
+from dissector.sources.bytestream import ByteStream
+from dissector.sources.capture import CaptureReader
+from dissector.sources.pcapng import is_pcapng
+from dissector.stream.packets import parse
+from dissector.traffic import IcmpError, Packet, Segment
+
+_ETHERNET = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """``differences``: what the result, read again, tells otherwise; ``left``: secrets that are names of the protocol
+    as well, and were left where they are such."""
+
+    packets: int
+    written: int
+    tasks: int
+    addresses: int
+    secrets: int
+    differences: tuple[str, ...]
+    left: int
+
+
+def redact(source: str, target: str, key: bytes, hints: Hints, *, all_text: bool = False) -> Report:
+    """Writes ``target``, a capture of the format of ``source``; ``key`` decides what becomes of what.
+
+    Raises CaptureError for files that can not be read or written, or when an address is left in the result, which is
+    not kept then; UsageError when both are the same file, or there is more than can be kept in memory.
+    """
+    if Path(target).exists() and Path(target).samefile(source):
+        raise UsageError(f"{target}: the capture itself is not overwritten")
+    found = Found.of(source, hints, messages=True)
+    redaction = Redaction(found, key, all_text)
+    nano, link_type, packets = False, _ETHERNET, 0
+    for packet in CaptureReader([source]):
+        redaction.collect(packet)
+        nano = nano or packet.time % 1_000 != 0
+        link_type, packets = packet.link_type, packets + 1
+    redaction.prepare()
+    part = Path(f"{target}.part")
+    try:
+        with part.open("wb") as out:
+            written = _write(source, _writer(source, out, link_type, nano), redaction)
+        report = _checked(part, redaction, hints, packets, written)
+        part.replace(target)
+    except OSError as error:
+        raise CaptureError(target, error.strerror or str(error)) from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+    return report
+
+
+def _writer(source: str, out: BinaryIO, link_type: int, nano: bool) -> CaptureWriter:
+    with ByteStream(source) as stream:
+        if is_pcapng(stream.more(b"", 4)):
+            return PcapngWriter(out, f"jstrace {__version__}")
+    return PcapWriter(out, link_type, nano)
+
+
+def _write(source: str, writer: CaptureWriter, redaction: Redaction) -> int:
+    written = 0
+    for packet in CaptureReader([source]):
+        data = redaction.packet(packet)
+        if data is not None:
+            written += 1
+            # Behind the packet the wire may have had padding, which is no matter of anybody.
+            writer.packet(packet.time, packet.link_type, data, packet.wire_length)
+    return written
+
+
+# --- reading it again ----------------------------------------------------------------------------------------------
+
+
+def _checked(part: Path, redaction: Redaction, hints: Hints, packets: int, written: int) -> Report:
+    before, after = redaction.found.tasks, Found.of(str(part), hints, messages=True)
+    disjoint = redaction.addresses.disjoint
+    again = Redaction(after, redaction.key, all_text=False)
+    for packet in CaptureReader([part]):
+        again.collect(packet)
+        if disjoint and not redaction.originals.isdisjoint(_ends(packet)):
+            raise CaptureError(str(part), "an address could not be replaced", packet.number)
+    left: set[bytes] = set()
+    secrets = pattern_of(redaction.found.secrets)
+    for run in again.runs():
+        if disjoint and not redaction.texts.isdisjoint(addresses_in(run)):
+            raise CaptureError(str(part), "an address in a text could not be replaced")
+        left.update(secrets.findall(run.data) if secrets is not None else ())
+    return Report(
+        packets,
+        written,
+        len(before),
+        len(redaction.originals),
+        len(redaction.found.secrets),
+        tuple(_differences(before, after.tasks, redaction.addresses)),
+        len(left),
+    )
+
+
+def _ends(packet: Packet) -> tuple[bytes, ...]:
+    record = parse(packet)
+    if isinstance(record, Segment):
+        return record.src, record.dst
+    return (record.sender, record.src, record.dst) if isinstance(record, IcmpError) else ()
+
+
+def _differences(before: list[Task], after: list[Task], addresses: AddressMap) -> list[str]:
+    told = []
+    if len(before) != len(after):
+        told.append(f"{len(before)} tasks became {len(after)}")
+    for old, new in zip(before, after, strict=False):
+        first, second = _shape(old, addresses), _shape(new, None)
+        told += [
+            f"task {old.n}: {name} was {first[name]}, is {second[name]}"
+            for name in first
+            if first[name] != second[name]
+        ]
+    return told
+
+
+def _shape(task: Task, addresses: AddressMap | None) -> dict[str, object]:
+    """All that is to stay of a task: of texts the length."""
+
+    def end(endpoint: Endpoint | None) -> object:
+        packed = packed_text(endpoint.ip.encode()) if endpoint is not None else None
+        if endpoint is None or packed is None:
+            return endpoint
+        return (addresses.ip(packed) if addresses is not None else packed), endpoint.port
+
+    return {
+        "client": end(task.client),
+        "remote": end(task.remote),
+        "callback": (task.callback_port, end(task.callback_peer), task.callback_delay),
+        "kind": task.kind,
+        "ids": (task.process_id, task.pid, task.task_id),
+        "job": len(task.job or ""),
+        "start": task.start,
+        "end": task.end,
+        "outcome": task.outcome.value,
+        "result": (task.exit_code, task.signal),
+        "counts": task.counts,
+        "log": [(line.time, line.level, len(line.text)) for line in task.log],
+        "problems": sorted(problem.code for problem in task.problems),
+    }

@@ -1,0 +1,224 @@
+"""The bytes of a capture without what is nobody else's business, every length, number and name of the protocol kept.
+
+Texts are changed in the bytes of a direction as a whole, so that one which crosses segments is one, and each packet,
+sent for the first time or again, takes its bytes from there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import shake_256
+
+from dissector.errors import UsageError
+from dissector.limits import MAX_MESSAGE, MAX_REDACTED_BYTES
+from dissector.model import Role
+from dissector.share.addresses import IPV4_TEXT, IPV6_TEXT, AddressMap, packed_text
+from dissector.share.found import Found, Piece, pattern_of
+from dissector.share.headers import rewritten
+from dissector.share.streams import Conversations, Direction, Key, Run, Stream
+from dissector.share.texts import overwritten, readable
+from dissector.stream.packets import parse
+from dissector.traffic import IcmpError, Packet, Segment
+from dissector.wire.secrets import looks_secret
+
+#: Letters that no secret's name has, so that filler never looks like one.
+_LETTERS = b"bcdfghjkmnqrstvwxz"
+_FILLER = b"x"
+#: Length; length, class, object or session id, command.
+_HEADER, _REQUEST_HEAD = 4, 14
+_REQUESTS = (b"S", b"O")
+#: What tells that a document is one of the engine.
+_DOCUMENT_START = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<spooler>\s*<answer|<[\w.:-]+)?")
+
+
+@dataclass(slots=True)
+class Redaction:
+    """Turns packets of the capture that ``found`` tells about into others.  ``collect`` wants every packet of it first,
+    then ``prepare`` is called, then ``packet`` gives the new bytes of each."""
+
+    found: Found
+    key: bytes
+    all_text: bool
+    streams: dict[Direction, Stream] = field(default_factory=dict)
+    #: Packed addresses of the result's packets, and of the texts in them.
+    originals: set[bytes] = field(default_factory=set)
+    texts: set[bytes] = field(default_factory=set)
+    addresses: AddressMap = field(init=False)
+    _conversations: Conversations = field(init=False)
+    _size: int = 0
+
+    def __post_init__(self) -> None:
+        self._conversations = Conversations(self.found.connections)
+
+    def collect(self, packet: Packet) -> None:
+        """Remembers the packet's bytes and addresses if it is one of the result's.
+
+        Raises UsageError when the connections have more bytes than can be kept.
+        """
+        record = parse(packet)
+        if isinstance(record, Segment) and (direction := self._conversations.of_segment(record)) is not None:
+            self._size += len(record.payload)
+            if self._size > MAX_REDACTED_BYTES:
+                raise UsageError(
+                    f"the connections have more than {MAX_REDACTED_BYTES >> 20} MiB; take some tasks with slice first"
+                )
+            self.streams.setdefault(direction, Stream()).add(record)
+            self.originals.update((record.src, record.dst))
+        elif isinstance(record, IcmpError) and self._quoted(record) is not None:
+            self.originals.update((record.sender, record.src, record.dst))
+
+    def prepare(self) -> None:
+        """Changes the streams."""
+        secrets = pattern_of(self.found.secrets)
+        for direction, stream in self.streams.items():
+            self._clean(direction, stream, secrets)
+        self.texts = {text for run in self.runs() for text in addresses_in(run)}
+        self.originals.update(packed for text in self.texts if (packed := packed_text(_plain(text))) is not None)
+        self.addresses = AddressMap(self.key, self.originals)
+        for run in self.runs():
+            for pattern in (IPV4_TEXT, IPV6_TEXT):
+                run.data[:] = pattern.sub(lambda match: self.addresses.text(match[0]), bytes(run.data))
+
+    def runs(self) -> Iterator[Run]:
+        """All bytes of the connections, those without a hole between them together."""
+        for stream in self.streams.values():
+            yield from stream.joined()
+
+    def packet(self, packet: Packet) -> bytes | None:
+        """The packet's new bytes; None when it is not to be in the result."""
+        record = parse(packet)
+        if isinstance(record, Segment):
+            wanted = self._conversations.of_segment(record) is not None
+        else:
+            wanted = isinstance(record, IcmpError) and self._quoted(record) is not None
+        return rewritten(packet, self.addresses, self._payload(packet.number)) if wanted else None
+
+    def _quoted(self, error: IcmpError) -> Direction | None:
+        return self._conversations.of_quote((error.src, error.sport, error.dst, error.dport), error.number)
+
+    def _payload(self, number: int) -> Callable[[Key, int, int, int], bytes]:
+        def payload(key: Key, seq: int, flags: int, size: int) -> bytes:
+            direction = self._conversations.of_quote(key, number)
+            stream = self.streams.get(direction) if direction is not None else None
+            return stream.read(stream.place(seq, flags), size) if stream is not None else _FILLER * size
+
+        return payload
+
+    # --- one direction ---------------------------------------------------------------------------------------------
+
+    def _clean(self, direction: Direction, stream: Stream, secrets: re.Pattern[bytes] | None) -> None:
+        """Secrets, and all texts if wanted, in the messages and in what could not be read."""
+        runs = stream.joined()
+        done = runs[0].start if runs else 0
+        told: list[tuple[int, int]] = []
+        for piece in sorted(self.found.pieces.get(direction, ()), key=lambda piece: piece.number):
+            size = len(piece.raw)
+            data = size.to_bytes(piece.header, "big") + piece.raw if piece.header else piece.raw
+            begin = stream.place_of(piece.packet)
+            place = stream.find(data, max(done, done if begin is None else begin))
+            if place is None and begin is not None:
+                place = stream.find(data, done)
+            if place is None:
+                continue
+            done = place + len(data)
+            told.append((place, done))
+            stream.write(place + piece.header, self._cleaned(piece, secrets))
+        heads = _heads(stream, told) if direction.connection.role is Role.CALLBACK else []
+        kept = [(offset, stream.read(offset, end - offset)) for offset, end in heads]
+        for run in runs:
+            self._clean_untold(stream, run, told, secrets)
+        for offset, head in kept:
+            stream.write(offset, head)
+
+    def _cleaned(self, piece: Piece, secrets: re.Pattern[bytes] | None) -> bytes:
+        data = bytearray(piece.clean)
+        for start, end in piece.spans:
+            text = bytes(data[start:end])
+            if self.all_text:
+                # The original decides: what was the same stays the same.
+                data[start:end] = self._filler(piece.raw[start:end])
+            elif secrets is not None:
+                data[start:end] = secrets.sub(lambda match: b"*" * len(match[0]), text)
+        return bytes(data)
+
+    def _filler(self, text: bytes) -> bytes:
+        """Letters that the same text always becomes; its lines stay lines."""
+        digest = shake_256(self.key + text).digest(len(text))
+        return bytes(
+            old if old in b"\r\n" else _LETTERS[new % len(_LETTERS)] for old, new in zip(text, digest, strict=True)
+        )
+
+    def _clean_untold(
+        self, stream: Stream, run: Run, told: list[tuple[int, int]], secrets: re.Pattern[bytes] | None
+    ) -> None:
+        """Bytes that are in no message: cut off, behind a hole, or somebody else's.
+
+        What a secret's name stands before may be cut off from it, so behind a hole every text goes.
+        """
+        after_hole = run is not stream.runs[0] or not stream.from_start
+        for start, end in _outside(run.start, run.end, told):
+            low, high = start - run.start, end - run.start
+            old = bytes(run.data[low:high])
+            behind_hole = after_hole and start == run.start
+            places = list(readable(old))
+            new = overwritten(old, _behind_markup(old, places), _FILLER) if self.all_text else old
+            if behind_hole or (not self.all_text and _has_secret(old, secrets)):
+                new = overwritten(old, places if behind_hole else _behind_markup(old, places), _FILLER)
+            run.data[low:high] = new
+
+
+def addresses_in(run: Run) -> set[bytes]:
+    """Printed addresses in the bytes."""
+    data = bytes(run.data)
+    found = {match[0] for pattern in (IPV4_TEXT, IPV6_TEXT) for match in pattern.finditer(data)}
+    return {text for text in found if packed_text(_plain(text)) is not None}
+
+
+def _has_secret(data: bytes, secrets: re.Pattern[bytes] | None) -> bool:
+    return looks_secret(data.decode("iso-8859-1")) or (secrets is not None and secrets.search(data) is not None)
+
+
+def _behind_markup(data: bytes, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The places; of XML without what tells that it is a document of the engine."""
+    kept = _DOCUMENT_START.match(data)
+    for start, end in places:
+        if kept is None or end > kept.end():
+            yield max(start, kept.end() if kept else 0), end
+
+
+def _heads(stream: Stream, told: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Where messages begin that were not captured whole: each tells its length, and so where the next one begins.
+
+    What stands there up to the command (behind length, class and object id) decides how the rest is read.
+    """
+    heads = []
+    beginnings = [end for _, end in told] + ([1] if stream.from_start else [])
+    starts = {start for start, _ in told}
+    for at in beginnings:
+        while at not in starts and (size := stream.available(at, _HEADER + 1)):
+            length = int.from_bytes(stream.read(at, _HEADER), "big")
+            if size <= _HEADER or not 0 < length <= MAX_MESSAGE:
+                break
+            kind = stream.read(at + _HEADER, 1)
+            heads.append((at, at + stream.available(at, _REQUEST_HEAD if kind in _REQUESTS else _HEADER + 1)))
+            at += _HEADER + length
+    return heads
+
+
+def _outside(start: int, end: int, told: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The parts from ``start`` to ``end`` that none of ``told`` (in order) covers."""
+    for low, high in told:
+        if high <= start or low >= end:
+            continue
+        if low > start:
+            yield start, low
+        start = max(start, high)
+    if start < end:
+        yield start, end
+
+
+def _plain(text: bytes) -> bytes:
+    """An IPv4 address without leading zeros."""
+    return text if b":" in text else b".".join(str(int(part)).encode() for part in text.split(b"."))

@@ -1,0 +1,121 @@
+"""The packets of some tasks as a capture of their own, with what is wrong written beside the packets that prove it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from dissector import __version__
+from dissector.errors import CaptureError, UsageError
+from dissector.model import Connection, Problem, Task
+from dissector.share.files import PcapngWriter
+from dissector.share.found import Found
+from dissector.share.streams import Conversations
+from dissector.sources.capture import CaptureReader
+from dissector.stream.packets import parse
+from dissector.traffic import IcmpError, Packet, Segment
+from dissector.wire.masking import Mask
+
+Comments = dict[int, list[str]]
+
+_MASK = Mask()
+
+
+def cut(source: str, target: str, found: Found, tasks: Collection[Task]) -> int:
+    """Writes the packets of ``tasks`` to the pcapng file ``target``, with comments; returns how many.
+
+    Raises CaptureError for files that can not be read or written, UsageError when both are the same file.
+    """
+    if Path(target).exists() and Path(target).samefile(source):
+        raise UsageError(f"{target}: the capture itself is not overwritten")
+    chosen = frozenset(tasks)
+    conversations = Conversations(_connections(found, chosen))
+    problems = [problem for problem in found.problems if problem.task in chosen]
+    comments = _packet_comments(tasks, problems)
+    part = Path(f"{target}.part")
+    written = 0
+    try:
+        with part.open("wb") as out:
+            writer = PcapngWriter(out, f"jstrace {__version__}", _section_comments(source, tasks, problems))
+            for packet in CaptureReader([source]):
+                if _belongs(packet, conversations):
+                    written += 1
+                    time, link_type, data, length = packet[1:5]
+                    writer.packet(time, link_type, data, length, comments.get(packet.number, ()))
+        part.replace(target)
+    except OSError as error:
+        raise CaptureError(target, error.strerror or str(error)) from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+    return written
+
+
+def _connections(found: Found, tasks: frozenset[Task]) -> Iterable[Connection]:
+    """All that the tasks have to do with: also tries that never got through, and whoever came instead."""
+    for connection in found.connections:
+        if connection.task in tasks:
+            yield connection
+    for problem in found.problems:
+        if problem.task in tasks and problem.connection is not None and problem.connection.task is not problem.task:
+            yield problem.connection
+    for task in tasks:
+        # A command connection of several tasks is that of its first one only.
+        if task.command is not None and task.command.task is not task:
+            yield task.command
+
+
+def _belongs(packet: Packet, conversations: Conversations) -> bool:
+    record = parse(packet)
+    if isinstance(record, Segment):
+        return conversations.of_segment(record) is not None
+    if isinstance(record, IcmpError):
+        key = record.src, record.sport, record.dst, record.dport
+        return conversations.of_quote(key, record.number) is not None
+    return False
+
+
+# --- what the comments say -----------------------------------------------------------------------------------------
+
+
+def _packet_comments(tasks: Iterable[Task], problems: Iterable[Problem]) -> Comments:
+    comments: Comments = {}
+    for task in tasks:
+        comments.setdefault(task.first_packet, []).append(f"jstrace: {_verdict(task)}")
+    for problem in problems:
+        for place, number in enumerate(problem.packets):
+            words = f"{_where(problem)} (see packet {problem.packets[0]} of the original)" if place else _whole(problem)
+            comments.setdefault(number, []).append(f"jstrace: {words}")
+    return comments
+
+
+def _section_comments(source: str, tasks: Iterable[Task], problems: Iterable[Problem]) -> list[str]:
+    heading = f"Cut by jstrace from {Path(source).name}; packet numbers in comments are those of that file."
+    return [heading, *map(_verdict, tasks), *map(_whole, problems)]
+
+
+def _verdict(task: Task) -> str:
+    """``task 3 (nightly:17): lost``"""
+    job = _MASK.text(task.job or "")
+    name = f"{job}:{task.task_id}" if job and task.task_id is not None else job
+    words = [f"task {task.n}{f' ({name})' if name else ''}: {task.outcome.value}"]
+    if task.exit_code:
+        words.append(f"exit code {task.exit_code}")
+    if task.signal:
+        words.append(f"signal {task.signal}")
+    return ", ".join(words)
+
+
+def _where(problem: Problem) -> str:
+    task = f" in task {problem.task.n}" if problem.task is not None else ""
+    return f"{problem.severity.value} {problem.code}{task}"
+
+
+def _whole(problem: Problem) -> str:
+    parts = (
+        problem.summary,
+        f"Cause: {problem.cause}." if problem.cause else "",
+        problem.remedy and f"Remedy: {problem.remedy}.",
+    )
+    return f"{_where(problem)}: {_MASK.text(' '.join(part for part in parts if part))}"

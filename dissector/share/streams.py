@@ -1,0 +1,186 @@
+"""The bytes of a direction, to be changed in place: where each packet's bytes lie in the stream, and which came first.
+
+``stream.direction`` tells what a receiver gets; here every captured packet counts, repeated and late ones too, since
+all of them are written again.  Offsets count from the first segment seen and may be negative.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from dissector.model import Connection, Endpoint
+from dissector.traffic import SYN, Segment, Side
+
+_HALF, _MASK = 0x8000_0000, 0xFFFF_FFFF
+#: Farther away than any window of TCP reaches (RFC 7323) is no part of the stream.
+_FAR = 1 << 30
+#: In the place of bytes that belong to no stream.
+_FILLER = b"x"
+
+#: Sender's address and port, receiver's address and port.
+Key = tuple[bytes, int, bytes, int]
+
+
+class Run(NamedTuple):
+    """Bytes without a hole between them, from offset ``start`` on."""
+
+    start: int
+    data: bytearray
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.data)
+
+
+class Stream:
+    """One direction of a connection: ``add`` every segment, then ask for ``joined``."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        #: True when the first segment was the SYN: nothing is missing before the first byte.
+        self.from_start = False
+        self._first_seq: int | None = None
+        self._last = 0
+        self._pieces: list[tuple[int, bytes]] = []
+        self._places: dict[int, int] = {}
+
+    def add(self, segment: Segment) -> None:
+        """The next segment in the order of capture; of bytes captured twice the first ones count."""
+        if self._first_seq is None:
+            self._first_seq = segment.seq
+            self.from_start = bool(segment.flags & SYN)
+        start = self.place(segment.seq, segment.flags)
+        if start is None:
+            return
+        self._last = start
+        if segment.payload:
+            self._places.setdefault(segment.number, start)
+            self._insert(start, segment.payload)
+
+    def place(self, seq: int, flags: int) -> int | None:
+        """Offset of the first payload byte of a segment; None when it is too far away to be of this stream."""
+        if self._first_seq is None:
+            return None
+        ahead = ((seq - self._first_seq - self._last + _HALF) & _MASK) - _HALF
+        if abs(ahead) > _FAR:
+            return None
+        return self._last + ahead + (1 if flags & SYN else 0)
+
+    def place_of(self, number: int) -> int | None:
+        """Offset of the first payload byte of packet ``number``."""
+        return self._places.get(number)
+
+    def joined(self) -> list[Run]:
+        """The bytes, when all segments are there; they may be changed in place."""
+        runs: list[tuple[int, list[bytes], int]] = []
+        for start, data in self._pieces:
+            if runs and runs[-1][2] == start:
+                begin, parts, _ = runs.pop()
+                parts.append(data)
+                runs.append((begin, parts, start + len(data)))
+            else:
+                runs.append((start, [data], start + len(data)))
+        if runs:
+            self._pieces.clear()
+            self.runs = [Run(start, bytearray(b"".join(parts))) for start, parts, _ in runs]
+        return self.runs
+
+    def find(self, data: bytes, start: int) -> int | None:
+        """Offset of the first place at or behind ``start`` where ``data`` lies whole."""
+        for run in self._from(start):
+            at = run.data.find(data, max(start - run.start, 0))
+            if at >= 0:
+                return run.start + at
+        return None
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Other bytes in the place of those at ``offset``, all of which lie in one run."""
+        for run in self._from(offset):
+            if run.start <= offset:
+                run.data[offset - run.start : offset - run.start + len(data)] = data
+            return
+
+    def read(self, offset: int | None, size: int) -> bytes:
+        """``size`` bytes from ``offset`` on as they are now; filler where there are none."""
+        found = bytearray(_FILLER * size)
+        if offset is not None:
+            for run in self._from(offset):
+                if run.start >= offset + size:
+                    break
+                low, high = max(run.start, offset), min(run.end, offset + size)
+                found[low - offset : high - offset] = run.data[low - run.start : high - run.start]
+        return bytes(found)
+
+    def available(self, offset: int, most: int) -> int:
+        """How many bytes there are from ``offset`` on without a hole, ``most`` at the most."""
+        for run in self._from(offset):
+            return min(run.end - offset, most) if run.start <= offset else 0
+        return 0
+
+    def _from(self, offset: int) -> Iterator[Run]:
+        """The runs from the one on that has ``offset``, or the first one behind it."""
+        at = bisect_right(self.runs, offset, key=lambda run: run.start)
+        if at and self.runs[at - 1].end > offset:
+            at -= 1
+        for index in range(at, len(self.runs)):
+            yield self.runs[index]
+
+    def _insert(self, start: int, data: bytes) -> None:
+        pieces = self._pieces
+        if not pieces or pieces[-1][0] + len(pieces[-1][1]) <= start:
+            pieces.append((start, data))
+            return
+        at = bisect_right(pieces, start, key=lambda piece: piece[0])
+        if at and (before := pieces[at - 1][0] + len(pieces[at - 1][1])) > start:
+            start, data = before, data[before - start :]
+        while data:
+            room = pieces[at][0] - start if at < len(pieces) else len(data)
+            if room > 0:
+                pieces.insert(at, (start, data[:room]))
+                at += 1
+            if room >= len(data) or at >= len(pieces):
+                return
+            behind = pieces[at][0] + len(pieces[at][1])
+            start, data = behind, data[behind - start :]
+            at += 1
+
+
+class Direction(NamedTuple):
+    connection: Connection
+    side: Side
+
+
+class Conversations:
+    """Which of the given connections, and which direction of it, a packet belongs to."""
+
+    def __init__(self, connections: Iterable[Connection]) -> None:
+        self._known: dict[Key, list[tuple[int, int, Direction]]] = {}
+        for connection in connections:
+            ends = _packed(connection.client), _packed(connection.server)
+            for side in Side:
+                key = (*ends[side], *ends[side.other])
+                entry = connection.first_packet, connection.last_packet, Direction(connection, side)
+                self._known.setdefault(key, []).append(entry)
+        for entries in self._known.values():
+            entries.sort(key=lambda entry: entry[0])
+
+    def of_segment(self, segment: Segment) -> Direction | None:
+        """The direction that a segment belongs to."""
+        return self._find(segment[2:6], segment.number, late=False)
+
+    def of_quote(self, key: Key, number: int) -> Direction | None:
+        """The direction of the packet that packet ``number``, an ICMP error, quotes."""
+        return self._find(key, number, late=True)
+
+    def _find(self, key: Key, number: int, late: bool) -> Direction | None:
+        for first, last, direction in reversed(self._known.get(key, ())):
+            if first <= number:
+                return direction if late or number <= last else None
+        return None
+
+
+def _packed(end: Endpoint) -> tuple[bytes, int]:
+    return ip_address(end.ip).packed, end.port or 0

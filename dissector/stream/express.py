@@ -1,0 +1,65 @@
+"""The short cut for the packets that a dialog is made of: the next segment in order, or an acknowledgement.
+
+It does what ``packets.parse`` and ``Connections.feed`` do with such a packet, without the objects and questions that it
+does not need, in a quarter of the time.  A packet that is anything else is left to them before anything is changed.
+A test runs the two ways side by side.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from dissector.model import Mark
+from dissector.stream.flows import Entry
+from dissector.traffic import ACK, FIN, RST, SYN, Chunk, Packet
+
+#: Total length, id and TTL of the IP header; sequence and acknowledgement number, offset, flags, window of TCP's.
+_HEAD = Struct("!HH2xB15xIIBBH").unpack_from
+_IP, _LENGTHS = 14, 16
+_TELLING = FIN | SYN | RST | ACK
+_MASK, _HALF = 0xFFFF_FFFF, 0x8000_0000
+
+_new = tuple.__new__  # twice as fast as Mark(...)
+
+
+def express(entry: Entry, packet: Packet) -> Chunk | bool:
+    """What a plain packet (one with a key) brings: a Chunk, or True for nothing; False: it is not for here.
+
+    ``entry`` is the one of the packet's key; its sender has to be ``steady``.
+    """
+    flow, _, sender, other = entry
+    number, time, _, data, _, _ = packet
+    total, ip_id, ttl, seq, ack, offset, flags, window = _HEAD(data, _LENGTHS)
+    if seq != sender.expect or flags & _TELLING != ACK or not window or not other.window or flow.ignored:
+        return False
+    behind = (other.expect - ack) & _MASK
+    end = _IP + total
+    payload = data[34 + (offset >> 2 & 0x3C) : end]
+    length = end - 34 - (offset >> 2 & 0x3C)
+    if behind >= _HALF or length != len(payload):
+        return False
+    connection, facts = sender.connection, sender.facts
+    mark = _new(Mark, (number, time, ttl, ip_id))
+    silence = time - connection.end
+    if silence > connection.silence:
+        connection.silence, connection.silence_end = silence, mark
+    connection.packets += 1
+    connection.end, connection.last_packet = time, number
+    facts.packets += 1
+    facts.last = mark
+    acked = other.next - behind
+    if facts.acked is None or acked > facts.acked:
+        facts.acked = max(0, acked)
+    sender.window = window
+    if not length:
+        return True
+    start = sender.next
+    sender.next = upto = start + length
+    sender.expect = (seq + length) & _MASK
+    facts.last_data = mark
+    if upto > facts.sent:
+        facts.sent = upto
+    facts.bytes += length
+    connection.bytes += length
+    sender.recent.append((seq, length, ip_id, time))
+    return _new(Chunk, (sender.side, start, payload, number, time))

@@ -1,0 +1,1 @@
+"""Python against Wireshark: the same capture decoded by both, compared field by field."""

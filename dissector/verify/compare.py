@@ -1,0 +1,199 @@
+"""The two sides' words for the same messages, compared; nothing here reads or starts anything."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+
+from dissector.verify.records import Difference, Field, Told
+from dissector.wire.names import guid_text
+
+_SPACE = re.compile(r"\r\n|[\t\n\r]")
+_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_NOTHING = "nothing"
+#: Facts that the plugin shows besides what is compared: words for people, and links to the task's other connection.
+_NOT_COMPARED = frozenset({"argument", "result", "note", "command_in", "callback_in", "reassembled_in"})
+#: What the first pass can not know yet: it comes later in the capture.
+_KNOWN_LATER = frozenset({"response_in"})
+#: The same for a message of a task that has no number yet.
+_NUMBERED_LATER = frozenset({"task"})
+_LONGEST = 80
+
+
+def compare(python: Iterable[Told], tshark: Iterable[Told], *, two_pass: bool) -> Iterator[Difference | Told]:
+    """Every message that both sides have (as Python tells it), behind its differences; both in the order of packets.
+
+    Without ``two_pass`` tshark may show a message later than in the packet that completed it: when its connection's
+    other side told what the connection is, or with the connection's end.
+    """
+    ours, theirs = _ByPacket(python), _ByPacket(tshark)
+    late: list[Told] = []
+    while ours.messages or theirs.messages:
+        packet = min(side.packet for side in (ours, theirs) if side.messages)
+        decoded, displayed = _without_http(ours.take(packet), theirs.take(packet))
+        if not two_pass:
+            decoded, late = _with_late(decoded, displayed, late)
+        for one, other in zip_longest(decoded, displayed):
+            skipped = _NOT_COMPARED if two_pass else _NOT_COMPARED | _KNOWN_LATER
+            if one is not None and not (one.is_numbered or two_pass):
+                skipped |= _NUMBERED_LATER
+            yield from _pair(packet, one, other, skipped)
+    for told in late:
+        yield from _pair(told.packet, told, None, _NOT_COMPARED)
+
+
+def _without_http(decoded: list[Told], displayed: list[Told]) -> tuple[list[Told], list[Told]]:
+    """HTTP is left to Wireshark's own dissector, whatever the plugin shows besides."""
+    if not any(told.is_http for told in decoded):
+        return decoded, displayed
+    return [told for told in decoded if not told.is_http], [
+        told for told in displayed if told.facts.get("connection") != ("command",)
+    ]
+
+
+def _with_late(decoded: list[Told], displayed: list[Told], late: list[Told]) -> tuple[list[Told], list[Told]]:
+    """The messages that may be the displayed ones, and those that may still come."""
+    if len(displayed) > len(decoded):
+        missing = len(displayed) - len(decoded)
+        return late[:missing] + decoded, late[missing:]
+    return decoded[: len(displayed)], late + decoded[len(displayed) :]
+
+
+def _pair(
+    packet: int, decoded: Told | None, displayed: Told | None, skipped: frozenset[str]
+) -> Iterator[Difference | Told]:
+    if decoded is None:
+        assert displayed is not None
+        yield Difference(packet, "message", _NOTHING, _summary(displayed))
+    elif displayed is None:
+        yield Difference(packet, f"message of {decoded.connection}", _summary(decoded), _NOTHING)
+    else:
+        yield from _message(decoded, displayed, skipped)
+        yield decoded
+
+
+class _ByPacket:
+    """One side's messages, those of one packet at a time."""
+
+    def __init__(self, source: Iterable[Told]) -> None:
+        self._source = iter(source)
+        self._next: Told | None = None
+        self.messages: list[Told] = []
+        self._fill()
+
+    @property
+    def packet(self) -> int:
+        return self.messages[0].packet
+
+    def take(self, packet: int) -> list[Told]:
+        """The messages of ``packet``, if it is this side's next one."""
+        if not self.messages or self.packet != packet:
+            return []
+        taken = self.messages
+        self._fill()
+        return taken
+
+    def _fill(self) -> None:
+        first = self._next or next(self._source, None)
+        self.messages, self._next = [first] if first else [], None
+        for told in self._source if first else ():
+            if told.packet != self.packet:
+                self._next = told
+                return
+            self.messages.append(told)
+
+
+def _message(decoded: Told, displayed: Told, skipped: frozenset[str]) -> Iterator[Difference]:
+    packet = decoded.packet
+    if decoded.size != displayed.size:
+        yield Difference(packet, "size", str(decoded.size), str(displayed.size))
+    for name in sorted((decoded.facts.keys() | displayed.facts.keys()) - skipped):
+        ours = tuple(map(_printed, decoded.facts.get(name, ())))
+        theirs = displayed.facts.get(name, ())
+        if ours != theirs:
+            yield Difference(packet, name, _joined(ours), _joined(theirs))
+    for ours_field, theirs_field in zip_longest(decoded.fields, displayed.fields):
+        different = list(_field(packet, ours_field, theirs_field))
+        yield from different
+        if ours_field is None or theirs_field is None or ours_field[:4] != theirs_field[:4]:
+            return  # from here on all others would differ as well
+
+
+def _field(packet: int, decoded: Field | None, displayed: Field | None) -> Iterator[Difference]:
+    if decoded is None or displayed is None or decoded[:4] != displayed[:4]:
+        yield Difference(packet, "field", _place(decoded), _place(displayed))
+        return
+    if decoded.raw != displayed.raw:
+        yield Difference(packet, f"bytes of {_place(decoded)}", _cut(decoded.raw.hex()), _cut(displayed.raw.hex()))
+    if not _agree(decoded, str(displayed.value)):
+        yield Difference(packet, f"value of {_place(decoded)}", _cut(decoded.value), _cut(displayed.value))
+
+
+def _agree(decoded: Field, show: str) -> bool:
+    """True when ``show`` is how tshark writes the value."""
+    match decoded.value:
+        case None:
+            return show == ""
+        case bool(value):
+            return show in (("1", "True") if value else ("0", "False"))
+        case int(value):
+            return _integer(show) == value if decoded.name not in _LETTERS else show == _letter(value)
+        case float(value):
+            return _double(show, value)
+        case bytes(value):
+            return show == (guid_text(value) if "-" in show else value.hex(":"))
+        case str(value):
+            return decoded.name == "undecoded" or show == _printed(value)
+        case _:
+            return False
+
+
+_LETTERS = frozenset({"class", "command"})
+
+
+def _letter(code: int) -> str:
+    return chr(code) if 0x20 <= code < 0x7F else f"0x{code:02x}"
+
+
+def _integer(show: str) -> int | None:
+    try:
+        return int(show, 0)
+    except ValueError:
+        return None
+
+
+def _double(show: str, value: float) -> bool:
+    try:
+        shown = float(show)
+    except ValueError:
+        return False
+    return shown == value or (math.isnan(shown) and math.isnan(value)) or math.isclose(shown, value, rel_tol=1e-13)
+
+
+def _printed(text: str) -> str:
+    """``text`` as it comes out of PDML: control characters spelled out, white space as XML attributes have it."""
+    text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):x}", text.replace("\0", "␀"))
+    return _SPACE.sub(" ", text)
+
+
+# --- words ---------------------------------------------------------------------------------------------------------
+
+
+def _place(field: Field | None) -> str:
+    return _NOTHING if field is None else f"{field.name} at {field.start}..{field.end}, level {field.level}"
+
+
+def _summary(told: Told) -> str:
+    words = [" ".join(told.facts.get(name, ())) for name in ("kind", "operation", "member")]
+    return f"{' '.join(filter(None, words))}, {told.size} bytes"
+
+
+def _joined(texts: tuple[str, ...]) -> str:
+    return _cut(" | ".join(texts)) if texts else _NOTHING
+
+
+def _cut(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)})"

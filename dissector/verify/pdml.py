@@ -1,0 +1,99 @@
+"""PDML, tshark's own XML with name, value, position and size of every field, as it comes.
+
+Not by way of pyshark, which reads PDML too: it puts all fields of a layer into one flat dictionary by name, so which
+field stands in which is lost; it repairs broken XML without a word; and what tshark writes to standard error, where a
+plugin that does not load is reported, goes to its debug log.  Nor by a tree: of a long capture there would be too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO
+from xml.parsers.expat import ExpatError, ParserCreate
+
+from dissector.errors import ToolError
+from dissector.verify.records import Field, Told
+
+_PREFIX = "jobscheduler."
+_PROTOCOL = "jobscheduler"
+_READ_SIZE = 1 << 16
+
+Attributes = dict[str, str]
+
+
+def messages(stream: IO[bytes]) -> Iterator[Told]:
+    """The messages that the plugin shows.
+
+    :raises ExpatError: it is no XML
+    :raises ToolError: the tree of a packet has a Lua error
+    """
+    reader = _Reader()
+    parser = ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
+    parser.EntityDeclHandler = _refuse
+    while data := stream.read(_READ_SIZE):
+        parser.Parse(data, False)
+        yield from reader.take()
+    parser.Parse(b"", True)
+    yield from reader.take()
+
+
+def _refuse(*_declaration: object) -> None:
+    raise ExpatError("an entity of its own")
+
+
+class _Reader:
+    """Follows the elements.  In a message's tree fields with bytes are its own; what was generated has none."""
+
+    def __init__(self) -> None:
+        self._packet = 0
+        self._told: Told | None = None
+        self._origin = 0
+        #: Elements around the one at hand inside of a message's tree.
+        self._depth = 0
+        #: Depth of a subtree that belongs to another dissector; 0: none.
+        self._foreign = 0
+        self._done: list[Told] = []
+
+    def take(self) -> list[Told]:
+        done, self._done = self._done, []
+        return done
+
+    def start(self, element: str, attributes: Attributes) -> None:
+        if self._told is not None:
+            self._depth += 1
+            if not self._foreign:
+                self._field(self._told, attributes)
+            return
+        name = attributes.get("name", "")
+        if element == "proto" and name == _PROTOCOL:
+            self._told = Told(self._packet, int(attributes["size"]))
+            self._origin = int(attributes["pos"])
+        elif name == "num":
+            self._packet = int(attributes["show"])
+        elif attributes.get("show", "").startswith("Lua Error"):
+            raise ToolError(f"packet {self._packet}: {attributes['show']}")
+
+    def end(self, _element: str) -> None:
+        if self._told is None:
+            return
+        if self._foreign == self._depth:
+            self._foreign = 0
+        if self._depth == 0:
+            if "kind" in self._told.facts:
+                self._done.append(self._told)
+            self._told = None
+        else:
+            self._depth -= 1
+
+    def _field(self, told: Told, attributes: Attributes) -> None:
+        name, show = attributes.get("name", ""), attributes.get("show", "")
+        if not name.startswith(_PREFIX):
+            self._foreign = self._depth
+            return
+        name, size = name[len(_PREFIX) :], int(attributes["size"])
+        if size:
+            start, raw = int(attributes["pos"]) - self._origin, attributes.get("value", "")
+            told.fields.append(Field(name, self._depth, start, start + size, show, bytes.fromhex(raw)))
+        else:
+            told.facts[name] = (*told.facts.get(name, ()), show)

@@ -1,0 +1,152 @@
+"""What Python says of a capture: each message as ``Told``, in the order in which they were completed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from dissector.model import Message, Role, Task
+from dissector.session.tracer import Tracer
+from dissector.traffic import Packet
+from dissector.verify.names import named
+from dissector.verify.records import Field, Told
+from dissector.wire import control
+from dissector.wire import messages as wire
+from dissector.wire.decode import fields, pending_of
+
+_HEADER = 4
+#: Packets that the plugin lists for one message.
+_MAX_SEGMENTS = 64
+
+
+def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told]:
+    """The messages of ``packets`` in the order of their numbers.
+
+    A message is final with its answer, so those inside of an open call wait in memory for it.
+    """
+    waiting: dict[int, Message] = {}
+    teller, due = _Teller(waiting), 1
+    for packet in packets:
+        for event in tracer.feed(packet):
+            if isinstance(event, Message):
+                waiting[event.n] = event
+                teller.numbered(event.task, packet.number)
+        while due in waiting:
+            yield teller.tell(waiting.pop(due))
+            due += 1
+    for event in tracer.finish():
+        if isinstance(event, Message):
+            waiting[event.n] = event
+    for number in sorted(waiting):
+        yield teller.tell(waiting[number])
+
+
+class _Teller:
+    """Remembers for each task the packet by which it had its number, and how many of its log lines have been met.
+
+    ``later``: messages to come, by number.
+    """
+
+    def __init__(self, later: Mapping[int, Message]) -> None:
+        self._later = later
+        self._numbered: dict[Task, int] = {}
+        self._lines: dict[Task, int] = {}
+
+    def numbered(self, task: Task | None, packet: int) -> None:
+        """A message of ``task`` became final with ``packet``: from then on everybody can know the task's number."""
+        if task is not None:
+            self._numbered.setdefault(task, packet)
+
+    def tell(self, message: Message) -> Told:
+        packet = message.packets[-1]
+        told = Told(packet, message.size, connection=f"{message.connection.client} > {message.connection.server}")
+        told.is_http = isinstance(message.body, control.HttpMessage)
+        told.is_numbered = message.task is None or self._numbered.get(message.task, packet + 1) <= packet
+        told.facts = {name: texts for name, texts in self._facts(message) if texts}
+        told.fields = list(_document(message) if _is_document(message) else _frame(message))
+        return told
+
+    def _facts(self, message: Message) -> Iterator[tuple[str, tuple[str, ...]]]:
+        role = message.connection.role
+        yield "connection", (role.value if role is not Role.UNKNOWN else Role.CALLBACK.value,)
+        yield "kind", (message.kind,)
+        yield "operation", _maybe(message.operation)
+        yield "task", _maybe(message.task and message.task.n)
+        yield "segment", _segments(message)
+        if message.request is not None:
+            yield "request_in", (str(message.request.packets[-1]),)
+            yield "time", (_seconds(message.latency or 0),)
+        if message.answered_by is not None:
+            yield "response_in", (str(self._later[message.answered_by].packets[-1]),)
+        yield from self._of_document(message) if _is_document(message) else self._of_frame(message)
+
+    def _of_frame(self, message: Message) -> Iterator[tuple[str, tuple[str, ...]]]:
+        body = message.body
+        invoke = message.request.body if message.request else body
+        yield "depth", (str(message.depth),)
+        yield "object.id", () if message.object_id is None else (f"0x{message.object_id:016x}",)
+        yield "object.name", _maybe(message.object_name)
+        yield "object.class", _maybe(message.object_class)
+        yield "member", _maybe(message.member)
+        yield "dispid", (str(invoke.dispid),) if isinstance(invoke, wire.Invoke) else ()
+        hresult = getattr(body, "hresult", None)
+        yield "hresult", () if hresult is None else (f"0x{hresult:08x}",)
+        yield from self._log(message)
+
+    def _log(self, message: Message) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The line that the task's log has of this message."""
+        task = message.task
+        if task is None or not isinstance(message.body, wire.Invoke):
+            return
+        met = self._lines.get(task, 0)
+        line = task.log[met] if met < len(task.log) else None
+        texts = [argument.value for argument in message.body.params.arguments[:1]]
+        if line is not None and (line.time, line.packet, [line.text]) == (message.time, message.packets[0], texts):
+            self._lines[task] = met + 1
+            yield "log.level", (line.level,)
+            yield "log.text", (line.text,)
+
+    def _of_document(self, message: Message) -> Iterator[tuple[str, tuple[str, ...]]]:
+        document = message.body
+        if not isinstance(document, control.Document):
+            return
+        yield "xml.form", (document.form,)
+        yield "xml.element", _maybe(document.element)
+        yield "xml.attribute", tuple(f"{name}={value}" for name, value in document.attributes)
+        if document.error is not None:
+            yield "xml.error.code", (document.error.code,)
+            yield "xml.error.text", (document.error.text,)
+
+
+def _is_document(message: Message) -> bool:
+    return isinstance(message.body, (control.Document, control.HttpMessage))
+
+
+def _document(message: Message) -> Iterator[Field]:
+    yield Field("xml.text", 1, 0, message.size, message.body.text, message.raw)
+
+
+def _frame(message: Message) -> Iterator[Field]:
+    raw = message.raw
+    yield Field("length", 1, 0, _HEADER, len(raw), len(raw).to_bytes(_HEADER, "big"))
+    pending = pending_of(message.request.body) if message.request is not None else None
+    for name, level, node, is_number in named(fields(raw, pending)):
+        value: object = node.value
+        if is_number:
+            value = next((float(leaf.value) for leaf in node.leaves() if isinstance(leaf.value, str)), 0.0)
+        place = node.start + _HEADER, node.end + _HEADER
+        shown = is_number or not node.children
+        yield Field(name, level, *place, value, raw[node.start : node.end] if shown else b"")
+
+
+def _segments(message: Message) -> tuple[str, ...]:
+    several = len(message.packets) > 1
+    return tuple(map(str, message.packets[:_MAX_SEGMENTS])) if several else ()
+
+
+def _maybe(value: object) -> tuple[str, ...]:
+    return () if value is None else (str(value),)
+
+
+def _seconds(nanoseconds: int) -> str:
+    sign = "-" if nanoseconds < 0 else ""
+    return f"{sign}{abs(nanoseconds) // 1_000_000_000}.{abs(nanoseconds) % 1_000_000_000:09}"

@@ -1,0 +1,55 @@
+"""What the two sides tell of one message, in the same terms.
+
+``Field`` is a node of the message's tree; ``facts`` is what is known about the message besides its bytes, as text, by
+the name of the field in Wireshark without ``jobscheduler.``
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+Facts = dict[str, tuple[str, ...]]
+
+
+class Field(NamedTuple):
+    """Bytes ``start`` to ``end`` of a message (a frame's length header is byte 0 to 4), ``level`` nodes deep.
+
+    ``value`` is what they say: in ``Decoded`` as Python has it, in ``Displayed`` as tshark writes it.  A group has no
+    value; ``raw`` are the bytes, empty for a group.
+    """
+
+    name: str
+    level: int
+    start: int
+    end: int
+    value: object
+    raw: bytes
+
+
+@dataclass(slots=True)
+class Told:
+    """A message by one of the sides.  ``packet`` completed it; ``size`` counts a frame's length header."""
+
+    packet: int
+    size: int
+    fields: list[Field] = field(default_factory=list)
+    facts: Facts = field(default_factory=dict)
+    #: The connection, for people.
+    connection: str = ""
+    is_http: bool = False
+    #: Whether the number of the message's task can be told from the capture up to this message.
+    is_numbered: bool = True
+
+
+class Difference(NamedTuple):
+    """``place`` says which field or fact of which message; the two sides' words for it."""
+
+    packet: int
+    place: str
+    python: str
+    tshark: str
+
+    def __str__(self) -> str:
+        where = f"packet {self.packet}: " if self.packet else ""
+        return f"{where}{self.place}: Python {self.python}, tshark {self.tshark}"

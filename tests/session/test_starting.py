@@ -1,0 +1,346 @@
+"""What kept a task from starting, with the packets as proof: one story for each way to fail."""
+
+from __future__ import annotations
+
+import pytest
+from kit import (
+    ACK,
+    CLIENT,
+    CREATED,
+    FIN,
+    REMOTE,
+    RST,
+    SYN,
+    Address,
+    Line,
+    Story,
+    icmp_error,
+    is_reset,
+    nanoseconds,
+    number_of,
+    started_answer,
+    syns_of,
+    the,
+    with_ttl,
+    xml_answer,
+)
+
+from dissector.model import Severity
+
+ERROR, INFO = Severity.ERROR, Severity.INFO
+STRANGER = Address("10.9.9.9", 40_404)
+
+
+def knock(story: Story, *times: float, line: Line | None = None) -> Story:
+    """SYNs of one connection that is not answered."""
+    line = line or story.callback
+    for time in times:
+        line.next[0] = 5_000
+        line.packet(nanoseconds(time), 0, SYN)
+    return story
+
+
+def refuse(story: Story, time: float, ttl: int = 64) -> Story:
+    """A reset in answer to the callback's SYN."""
+    story.callback.packet(nanoseconds(time), 1, RST | ACK)
+    story.records[-1] = with_ttl(story.records[-1], ttl)
+    return story
+
+
+def intruder(story: Story, time: float) -> Line:
+    """Somebody else connects to the announced port; the client takes him for the task process and begins."""
+    line = story.network.line(STRANGER, Address(CLIENT, 59_999))
+    line.open(nanoseconds(time))
+    own, story.callback = story.callback, line
+    story.say(time + 0.001, last=1)
+    story.callback = own
+    return line
+
+
+# --- the command connection ----------------------------------------------------------------------------------------
+
+
+def test_command_unanswered() -> None:
+    story = Story()
+    for second in (0, 1, 3):
+        story.command.next[0] = 1_000
+        story.command.packet(nanoseconds(second), 0, SYN)
+    problem = the("command_unanswered", ERROR, story.later(10).found())
+    assert problem.packets == (1, 2, 3)
+    assert "3 SYNs to 10.2.0.10:4455 in 3 s" in problem.summary
+
+
+def test_command_refused_by_the_host() -> None:
+    story = Story()
+    story.command.packet(0, 0, SYN)
+    story.command.packet(1_000, 1, RST | ACK)
+    problem = the("command_refused", ERROR, story.found())
+    assert problem.packets == (1, 2)
+    assert "(RST)" in problem.summary
+
+
+def test_command_refused_by_a_router() -> None:
+    story = Story()
+    story.command.packet(0, 0, SYN)
+    story.records.append(icmp_error(1_000, story.records[0], "10.2.0.1", 13))
+    problem = the("command_refused", ERROR, story.found())
+    assert problem.packets == (1, 2)
+    assert "10.2.0.1" in problem.summary
+
+
+def test_command_rejected() -> None:
+    story = Story().start(answer=b"")
+    story.command.finish(nanoseconds(0.1), 1)
+    found = story.found()
+    problem = the("command_rejected", ERROR, found)
+    assert problem.packets == (6,)
+    assert CLIENT in problem.cause
+    assert CLIENT in problem.remedy
+    assert found.alarms == ["command_rejected"]
+
+
+def test_start_error() -> None:
+    story = Story().start(answer=xml_answer('<ERROR code="SCHEDULER-717" text="SCHEDULER-717 No licence"/>'))
+    story.command.finish(nanoseconds(0.1), 0)
+    found = story.found()
+    problem = the("start_error", ERROR, found)
+    assert (problem.packets, found.alarms) == ((6,), ["start_error"])
+    assert problem.summary.count("SCHEDULER-717") == 1
+
+
+# --- no callback ---------------------------------------------------------------------------------------------------
+
+
+def test_callback_missing() -> None:
+    found = Story().start().close(60.0).found()
+    assert the("callback_missing", ERROR, found).packets == (4,)
+    assert found.alarms == ["callback_missing"]
+
+
+def test_a_start_that_was_never_answered() -> None:
+    """The system acknowledged it, the remote scheduler did not answer: it is busy or stopped."""
+    story = Story().start(answer=b"")
+    story.command.packet(nanoseconds(60.0), 0, FIN | ACK)
+    found = story.found()
+    problem = the("callback_missing", ERROR, found)
+    assert (problem.packets, found.alarms) == ((4,), ["callback_missing"])
+    assert "not answered" in problem.summary
+    assert "busy, stopped or hangs" in problem.cause
+
+
+def test_the_client_left_before_the_callback() -> None:
+    """Long before its 60 s are over: what the callback met then only follows."""
+    story = Story().start()
+    story.command.finish(nanoseconds(5.0), 0)
+    found = refuse(knock(story, 6.0), 6.001).found()
+    problem = the("command_lost_first", ERROR, found)
+    assert "before the callback came" in problem.summary
+    assert list(problem.packets) == number_of(story, lambda record: bool(record.data[47] & FIN))[:1]
+    assert found.problem("callback_refused").severity is INFO
+    assert (found.outcome.value, found.alarms) == ("no_callback", ["command_lost_first"])
+
+
+@pytest.mark.parametrize(("side", "whose"), [(0, "the client"), (1, "the remote")])
+def test_who_left_before_the_callback(side: int, whose: str) -> None:
+    """An end that the other one does not answer counts too: a stopped process sends none."""
+    story = Story().start()
+    story.command.packet(nanoseconds(5.0), side, FIN | ACK)
+    found = story.later(200.0).found()
+    assert found.alarms == ["command_lost_first"]
+    assert found.problem("command_lost_first").cause.startswith(f"{whose} scheduler ended")
+
+
+def test_the_client_left_and_no_callback_was_seen() -> None:
+    story = Story().start()
+    story.command.reset(nanoseconds(5.0), 0)
+    found = story.later(200.0).found()
+    assert (found.outcome.value, found.alarms) == ("no_callback", ["command_lost_first"])
+    assert found.problem("callback_missing").severity is INFO
+
+
+def test_a_client_that_gives_up_after_its_time_did_not_leave() -> None:
+    story = Story().start()
+    story.command.finish(nanoseconds(56.0), 0)
+    assert story.later(250.0).found().alarms == ["callback_missing"]
+
+
+# --- a callback that did not get through ---------------------------------------------------------------------------
+
+
+def test_callback_dropped() -> None:
+    story = Story().start()
+    for second in (0.01, 1, 3, 7):
+        story.callback.next[0] = 5_000
+        story.callback.packet(nanoseconds(second), 0, SYN)
+    found = story.close(60.0).found()
+    problem = the("callback_dropped", ERROR, found)
+    assert list(problem.packets) == syns_of(story, 59_999)
+    assert len(problem.packets) == 4
+    assert f"{CLIENT}:59999" in problem.cause
+    assert found.alarms == ["callback_dropped"]
+
+
+def test_callback_refused() -> None:
+    story = Story().start()
+    story.callback.packet(nanoseconds(0.01), 0, SYN)
+    story.callback.packet(nanoseconds(0.011), 1, RST | ACK)
+    found = story.close(60.0).found()
+    problem = the("callback_refused", ERROR, found)
+    assert list(problem.packets) == syns_of(story, 59_999) + number_of(story, is_reset)
+    assert found.alarms == ["callback_refused"]
+
+
+@pytest.mark.parametrize(
+    ("ttl", "words"), [(63, "a device in between sent the reset (TTL 63"), (64, "the client itself does not listen")]
+)
+def test_who_refused_the_callback(ttl: int, words: str) -> None:
+    found = refuse(knock(Story().start(), 0.01), 0.011, ttl).close(60.0).found()
+    problem = the("callback_refused", ERROR, found)
+    assert words in problem.cause
+    assert ("NAT changes the port" in problem.remedy) == (ttl == 64)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(3, "port unreachable"), (13, "administratively prohibited"), (1, "host unreachable"), (10, "host administrativ")],
+)
+def test_a_router_refuses_the_callback(code: int, reason: str) -> None:
+    """The kernel tries once more after a second, and is told again."""
+    story = Story().start()
+    for time in (0.01, 1.01):
+        knock(story, time)
+        story.records.append(icmp_error(nanoseconds(time + 0.001), story.records[-1], "10.2.0.1", code))
+    problem = the("callback_refused", ERROR, story.close(60.0).found())
+    assert f"by 10.2.0.1 (ICMP: {reason}" in problem.summary
+    syns = syns_of(story, 59_999)
+    assert list(problem.packets) == sorted([*syns, *(number + 1 for number in syns)])
+
+
+@pytest.mark.parametrize("target", [Address(CLIENT, 59_998), Address("10.2.0.1", 59_999)])
+def test_callback_elsewhere(target: Address) -> None:
+    """A translation shifts the port; several interfaces or a translation change the address."""
+    story = Story().start()
+    line = story.network.line(Address(REMOTE, 50_000), target)
+    knock(story, 0.01, line=line)
+    line.packet(nanoseconds(0.011), 1, RST | ACK)
+    found = story.close(60.0).found()
+    problem = the("callback_elsewhere", ERROR, found)
+    assert f"Port 59999 of {CLIENT} was announced, but {target.ip}:{target.port} was called." == problem.summary
+    assert (len(problem.packets), found.alarms) == (2, ["callback_elsewhere"])
+
+
+# --- somebody else takes the port ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["leaves", "stays"])
+def test_an_intruder_without_a_word(leaves: bool) -> None:
+    """The client listens for one connection only: the task process finds the port closed."""
+    story = Story().start()
+    line = intruder(story, 0.05)
+    if leaves:
+        line.finish(nanoseconds(0.06), 0)
+    found = refuse(knock(story, 0.5), 0.501).later(100.0).found()
+    problem = the("callback_foreign_bytes", ERROR, found)
+    assert (found.outcome.value, found.alarms) == ("no_callback", ["callback_foreign_bytes"])
+    assert problem.summary == "10.9.9.9:40404 took the announced port 59999 and never sent a byte."
+    assert list(problem.packets) == syns_of(story, 59_999)[:1]
+    assert found.task.callback_peer is None
+
+
+def test_an_intruder_with_bytes_of_his_own() -> None:
+    story = Story().start()
+    line = intruder(story, 0.05)
+    line.send(nanoseconds(0.06), 0, b"GET / HTTP/1.0\r\n\r\n")
+    line.reset(nanoseconds(0.07), 1)
+    found = refuse(knock(story, 0.5), 0.501).close(1.0).found()
+    problem = the("callback_foreign_bytes", ERROR, found)
+    assert found.alarms == ["callback_foreign_bytes"]
+    assert "sent bytes that are no answer" in problem.summary
+    assert list(problem.packets) == number_of(story, lambda record: b"HTTP/1.0" in record.data)
+
+
+def test_a_silent_process_at_another_address_of_the_remote_is_no_intruder_once_it_answered() -> None:
+    found = Story(peer="10.9.9.9").start().call_back().say(0.02, last=CREATED).later(5.0).found()
+    assert (found.outcome.value, found.alarms) == ("running", [])
+
+
+def test_a_silent_process_of_the_remote_is_no_intruder() -> None:
+    found = Story().start().call_back().say(0.02, last=1).later(5.0).found()
+    assert (found.outcome.value, found.alarms) == ("running", [])
+
+
+# --- late ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "refused", "closed", "code"),
+    [
+        (54.0, 54.1, 60.0, "callback_refused"),  # nobody had given up
+        (60.5, 60.6, 60.0, "callback_late"),
+        (1.0, 61.0, 60.0, "callback_late"),  # its SYNs got through only then
+        (0.5, 2.0, 1.0, "callback_refused"),  # closed early: somebody else took the port
+    ],
+)
+def test_callback_late(first: float, refused: float, closed: float, code: str) -> None:
+    story = Story().start()
+    for second in (first, (first + refused) / 2):
+        story.callback.next[0] = 5_000
+        story.callback.packet(nanoseconds(second), 0, SYN)
+    story.callback.packet(nanoseconds(refused), 1, RST | ACK)
+    found = story.close(closed).found()
+    assert found.alarms == [code]
+    the(code, ERROR, found)
+
+
+def test_late_because_its_syns_were_not_answered() -> None:
+    story = knock(Story().start(), 0.01, 1.01, 3.01, 33.0, 61.0)
+    problem = the("callback_late", ERROR, refuse(story, 61.001).close(60.0).found())
+    assert "61 s after the start" in problem.summary
+    assert "4 earlier SYNs in 61 s were not answered" in problem.cause
+
+
+def test_late_because_the_start_was_answered_late() -> None:
+    story = Story().start(answer=b"")
+    story.command.send(nanoseconds(62.0), 1, started_answer(story.script))
+    found = refuse(knock(story, 62.1), 62.101).found()
+    assert "took that long to answer the start" in the("callback_late", ERROR, found).cause
+
+
+def test_late_because_the_process_was_slow() -> None:
+    problem = the("callback_late", ERROR, refuse(knock(Story().start(), 62.0), 62.001).close(60.0).found())
+    assert "longer than 60 s to start" in problem.cause
+
+
+def finish(story: Story, at: float) -> Story:
+    """A dialog that begins and ends well."""
+    return story.say(at).leave(at + 0.1).close(at + 0.2)
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(4.9, False), (5.1, True)])
+def test_slow_start_of_the_process(seconds: float, told: bool) -> None:
+    story = finish(Story().start().call_back(seconds), seconds + 0.01)
+    found = story.found()
+    assert (found.outcome.value, found.alarms) == ("success", [])
+    assert ("slow_start" in found.codes) is told
+    if told:
+        problem = the("slow_start", INFO, found)
+        assert problem.summary == "The callback came 5.1 s after the start."
+        assert "the task process took that long" in problem.cause
+        first = syns_of(story, 59_999)[0]
+        assert problem.packets == (first, first + 1)
+
+
+def test_slow_start_because_the_remote_answered_late() -> None:
+    story = Story().start(answer=b"")
+    story.command.send(nanoseconds(8.0), 1, started_answer(story.script))
+    found = finish(story.call_back(8.5), 8.6).found()
+    assert "answered the start only after 8.0 s" in the("slow_start", INFO, found).cause
+
+
+def test_slow_start_because_syns_were_lost() -> None:
+    story = knock(Story().start(), 0.01, 1.01, 3.01)
+    story.callback.next[0] = 5_000
+    found = finish(story.call_back(7.01), 7.1).found()
+    problem = the("slow_start", INFO, found)
+    assert problem.summary == "The callback came 7.0 s after the start."
+    assert "4 SYNs in 7 s: the first ones were lost or dropped" in problem.cause

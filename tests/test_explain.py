@@ -1,0 +1,115 @@
+"""``jstrace explain``: every code that can be told is explained, and codes of the engine lead to problem codes."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from dissector.reports.explain import all_codes, explain
+from dissector.session.codes import CODES
+from dissector.wire.names import error_codes
+
+Command = Callable[..., Result]
+PACKAGE = Path(__file__).resolve().parent.parent / "dissector"
+
+#: The codes that programs may rely on.
+CONTRACT = re.findall(
+    r"\w+",
+    """
+    command_unanswered command_refused command_rejected start_error callback_dropped callback_refused callback_elsewhere
+    callback_late callback_missing callback_other_address callback_foreign_bytes connection_lost idle_connection_cut
+    command_lost_first task_killed job_failed error_answer call_failed slow_call open_call retransmissions zero_window
+    port_range_low gap mid_stream one_direction undecoded_frame trailing_bytes impossible_length snap_length
+    capture_truncated clock_backwards ip_fragment command_not_captured callback_not_captured
+    """,
+)
+
+
+def emitted() -> set[str]:
+    """First arguments of everything in the package that makes a problem, as far as they are literals."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
+            arguments = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "code")]
+            if re.fullmatch(r"_?(stream_?)?problem|Problem|StreamProblem|_report", name):
+                found |= {
+                    one.value for one in arguments if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                }
+    return found
+
+
+@pytest.mark.parametrize("code", CONTRACT)
+def test_every_code_of_the_contract(code: str) -> None:
+    told = explain(code)
+    assert told.code == code
+    assert told.severity in ("info", "warning", "error")
+    assert told.meaning
+    assert told.cause
+    assert told.remedy
+    assert "{" not in told.cause + told.remedy
+
+
+def test_every_code_that_is_emitted() -> None:
+    assert len(emitted()) > 20
+    assert emitted() <= set(CODES)
+
+
+def test_the_list_is_complete(jstrace: Command) -> None:
+    listed = {line.split()[0] for line in jstrace("explain").stdout.splitlines() if line[1:2].strip()}
+    assert listed == set(all_codes()) >= set(CODES) | set(error_codes())
+
+
+def test_codes_of_problems_and_of_the_engine_lead_to_each_other() -> None:
+    candidates = {one.code for one in explain("Z-REMOTE-118").candidates}
+    assert candidates >= {"command_unanswered", "callback_dropped", "callback_refused", "callback_missing"}
+    assert "job_failed" not in candidates
+    for code in candidates:
+        assert "Z-REMOTE-118" in explain(code).engine
+    places = {one.code: one.place for one in explain("SCHEDULER-287").candidates}
+    assert places == {"command_rejected": "at the remote"}
+
+
+def test_candidates_of_one_code_differ_in_what_is_seen() -> None:
+    for code in all_codes():
+        told = explain(code)
+        seen = [one.tell for one in told.candidates]
+        assert len(set(seen)) == len(seen)
+        assert told.meaning or told.candidates
+
+
+@pytest.mark.parametrize("text", ["Z-REMOTE-118", "z_remote_118", "z remote 118", "118", " z-remote-118 "])
+def test_any_way_of_writing(text: str) -> None:
+    assert explain(text).code == "Z-REMOTE-118"
+
+
+def test_several_codes(jstrace: Command) -> None:
+    result = jstrace("explain", "callback_dropped", "scheduler-280", "ERRNO-111")
+    assert result.exit_code == 0
+    for words in ("callback_dropped  error", "Remedy", "SCHEDULER-280", "callback_refused", "59999 and lower"):
+        assert words in result.stdout
+
+
+def test_an_unknown_code(jstrace: Command) -> None:
+    result = jstrace("explain", "calback_droped")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "callback_dropped" in result.stderr
+    assert jstrace("explain", "xyz").exit_code == 2
+    assert len(jstrace("explain", "xyz").stderr.splitlines()) == 1
+
+
+def test_json(jstrace: Command) -> None:
+    document = json.loads(jstrace("explain", "--format", "json").stdout)
+    assert [one["code"] for one in document["codes"]] == all_codes()
+    (one,) = json.loads(jstrace("explain", "errno-111", "--format", "json").stdout)["codes"]
+    assert one["title"] == "connection refused"
+    assert [each["code"] for each in one["candidates"]] == ["command_refused", "callback_refused"]
+    assert set(one["candidates"][0]) == {"code", "meaning", "tell", "place"}

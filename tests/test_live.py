@@ -1,0 +1,284 @@
+"""``jstrace live`` on loopback: what it shows is what a recording of the same packets shows."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live_kit import COMMAND, HIGH, LOW, PORT, PORTS, QUICK, ROOT, eventually, live, needs_root, records, simulate
+
+from dissector.simulate.scenario import SCENARIOS
+
+pytestmark = needs_root
+BOTH = ("--listen", PORT, *QUICK)
+Json = dict[str, Any]
+
+
+def comparable(task: Json) -> Json:
+    """Times as they are in a recording with microseconds: two captures take the same packet at the same moment."""
+    same = {key: value for key, value in task.items() if key not in ("start", "end", "duration", "log")}
+    same["log"] = [(line["level"], line["text"]) for line in task["log"]]
+    if same["callback_delay"] is not None:
+        same["callback_delay"] = round(same["callback_delay"], 4)
+    return same
+
+
+def when(task: Json) -> tuple[float, float]:
+    start, end = (datetime.fromisoformat(task[key].replace("Z", "+00:00")).timestamp() for key in ("start", "end"))
+    return start, end
+
+
+def read(path: Path) -> Json:
+    command = [*COMMAND, "read", str(path), "--format", "json", *PORTS]
+    document: Json = json.loads(subprocess.run(command, capture_output=True, check=True, cwd=ROOT).stdout)
+    return document
+
+
+def test_every_scenario_is_what_a_recording_of_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "dumpcap.pcapng"
+    recorder = ["dumpcap", "-q", "-P", "-i", "lo", "-f", f"portrange {PORT}-{HIGH}", "-w", str(path)]
+    with subprocess.Popen(recorder, stderr=subprocess.PIPE) as dumpcap:
+        assert dumpcap.stderr is not None
+        assert b"File:" in dumpcap.stderr.readline() + dumpcap.stderr.readline()
+        with live("lo", *PORTS, "--format", "jsonl", "-w", tmp_path / "own.pcapng") as running:
+            simulate(*BOTH, "--scenario", "all")
+            lines = running.end()
+        dumpcap.terminate()
+        dumpcap.communicate()
+    tasks = records(lines, "task")
+    assert sorted(task["n"] for task in tasks) == list(range(1, len(SCENARIOS) + 1))
+    by_number = sorted(tasks, key=lambda task: int(task["n"]))
+    for document in (read(tmp_path / "own.pcapng"), read(path)):
+        for mine, other in zip(by_number, document["tasks"], strict=True):
+            assert comparable(mine) == comparable(other)
+            assert when(mine) == pytest.approx(when(other), abs=0.001)
+    outcomes = [task["outcome"] for task in by_number]
+    assert sorted(outcomes) == sorted(scenario.outcome.value for scenario in SCENARIOS.values())
+
+
+def test_many_tasks_at_a_rate(tmp_path: Path) -> None:
+    path = tmp_path / "many.pcapng"
+    with live("lo", *PORTS, "--format", "jsonl", "-w", path) as running:
+        simulate(*BOTH, "--scenario", "shell-job", "--tasks", 500, "--rate", 50, "-q")
+        lines = running.end()
+    tasks = records(lines, "task")
+    assert len(tasks) == 500
+    assert {task["outcome"] for task in tasks} == {"success"}
+    assert [problem["code"] for problem in records(lines, "problem") if problem["task"] is None] == []
+    assert len(read(path)["tasks"]) == 500
+
+
+def test_lines_for_people() -> None:
+    with live("lo", *PORTS, "--log") as running:
+        simulate(*BOTH, "--scenario", "failing-job")
+        running.until("failure")
+        text = running.end()
+    assert "capturing on lo, as nobody" in running.errors
+    words = [line.split(maxsplit=1)[1] for line in text.splitlines() if "task 1" in line]
+    assert words[0].startswith("task 1  started  127.0.0.1:")
+    assert f"127.0.0.1:{PORT}, callback port {HIGH}" in words[0]
+    assert "callback from 127.0.0.1:" in words[1]
+    assert any("log info  failing" in word for word in words)
+    assert any(word.startswith("task 1  failing-job:1  failure, exit 5  took") for word in words)
+    assert any("error job_failed  The job's process ended with exit code 5" in word for word in words)
+    assert text.endswith("1 task: 1 failure\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_with_the_summary(number: signal.Signals, tmp_path: Path) -> None:
+    path = tmp_path / "x.pcapng"
+    with live("lo", *PORTS, "-w", path) as running:
+        simulate(*BOTH)
+        running.until("success")
+        assert running.end(number).endswith("1 task: 1 success\n")
+    assert [task["outcome"] for task in read(path)["tasks"]] == ["success"]
+
+
+def test_kill_leaves_a_file_that_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcapng"
+    with live("lo", *PORTS, "-w", path) as running:
+        simulate(*BOTH)
+        running.until("success")
+        eventually(lambda: read(path)["tasks"])
+        running.process.kill()
+    document = read(path)
+    assert [task["outcome"] for task in document["tasks"]] == ["success"]
+    assert document["captures"][0]["truncated"] is False
+
+
+def test_until() -> None:
+    with live("lo", *PORTS, "--until", "outcome=lost") as running:
+        simulate(*BOTH, "--scenario", "shell-job", "--scenario", "lost-task")
+        assert "lost" in running.end(None)
+    with live("lo", *PORTS, "--until", "member=step") as running:
+        simulate(*BOTH)
+        running.end(None)
+    with live("lo", *PORTS, "--until", "outcome=lost", "--for", "0.3s") as running:
+        running.end(None, status=1)
+
+
+def test_count_and_time() -> None:
+    with live("lo", *PORTS, "--count", "2") as running:
+        simulate(*BOTH, "--tasks", 3)
+        assert running.end(None).count("success  took") >= 2
+    with live("lo", *PORTS, "--for", "0.5s") as running:
+        assert running.end(None).endswith("no task\n")
+
+
+def test_a_filter() -> None:
+    with live("lo", *PORTS, "--format", "jsonl", "--filter", "outcome!=success") as running:
+        simulate(*BOTH, "--scenario", "shell-job", "--scenario", "failing-job")
+        tasks = records(running.end(), "task")
+    assert [task["job"] for task in tasks] == ["failing-job"]
+
+
+def test_a_start_without_callback_is_reported_while_it_hangs() -> None:
+    with live("lo", *PORTS, "--slow", "1s") as running:
+        simulate(
+            "--listen", PORT, "--scenario", "no-callback", "--scenario", "idle", "--callback-timeout", "6.5s",
+            "--callback-ports", f"{LOW}-{HIGH}", "--work", "3s",
+        )  # fmt: skip
+        text = running.end()
+    lines = text.splitlines()
+    hangs = next(i for i, line in enumerate(lines) if "callback_missing  No callback for 5 s: nobody has" in line)
+    assert hangs < next(i for i, line in enumerate(lines) if "no callback  took" in line)
+    assert any("slow_call  step has been without an answer for 1 s" in line for line in lines)
+
+
+def test_a_ring(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.is_relative_to("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o011)
+    with live("lo", *PORTS, "-w", tmp_path / "r.pcapng", "--ring", "3x20kB") as running:
+        simulate(*BOTH, "--tasks", 20, "-q")
+        running.end()
+    files = sorted(tmp_path.glob("r_*.pcapng"))
+    assert len(files) == 3
+    assert files[0].name > "r_00002"
+    assert all(path.stat().st_size < 60_000 for path in files)
+    assert read(files[-1])["captures"][0]["packets"] > 0
+
+
+def test_a_ring_where_its_user_can_not_write(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    done = run("live", "lo", "-w", tmp_path / "r.pcapng", "--ring", "3x20kB")
+    assert done.returncode == 2
+    assert done.stderr.endswith("r.pcapng: Permission denied\n")
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    """A limit on the file's size stands for the disk: writing fails in the middle."""
+    path = tmp_path / "x.pcapng"
+    limit = 30_000
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    with live("lo", *PORTS, "-w", path, preexec_fn=limited) as running:
+        simulate(*BOTH, "--tasks", 20, "-q")
+        text = running.end(status=2)
+    assert "20 success" in text
+    assert "x.pcapng: File too large; nothing more is written, what was is readable" in text
+    assert path.stat().st_size <= limit
+    assert read(path)["captures"][0]["truncated"] is False
+
+
+def test_the_run_is_recorded_by_simulate_itself(tmp_path: Path) -> None:
+    path = tmp_path / "run.pcapng"
+    out = simulate(*BOTH, "--scenario", "api-job", "-w", path)
+    assert f"remote listens on 127.0.0.1:{PORT}" in out
+    assert [(task["job"], task["outcome"]) for task in read(path)["tasks"]] == [("api-job", "success")]
+
+
+# --- a stream on standard input ------------------------------------------------------------------------------------
+
+
+def test_a_stream_as_it_grows(captures: Path) -> None:
+    capture = (captures / "engine_shell_fail.pcap").read_bytes()
+    command = [*COMMAND, "live", "-", "--until", "outcome=failure", "--format", "jsonl"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=False, cwd=ROOT
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(capture)  # and does not end: the packets are shown all the same
+        process.stdin.flush()
+        assert process.wait(30) == 0
+        assert process.stdout is not None
+        assert process.stderr is not None
+        tasks = records(process.stdout.read().decode(), "task")
+        assert process.stderr.read() == b""
+    assert [(task["job"], task["exit_code"]) for task in tasks] == [("shell_fail", 5)]
+
+
+@pytest.mark.parametrize("name", ["engine_ten_tasks", "engine_order", "h19_two", "engine_kill_task"])
+def test_a_recording_as_a_stream(name: str, captures: Path, trace: Callable[..., Json]) -> None:
+    path = captures / f"{name}.pcap"
+    done = run("live", "-", "--format", "jsonl", input=path.read_bytes())
+    tasks = sorted(records(done.stdout, "task"), key=lambda task: int(task["n"]))
+    assert tasks == trace(path)["tasks"]
+
+
+def test_what_is_no_capture() -> None:
+    done = run("live", "-", input=b"hello world, no capture")
+    assert done.returncode == 2
+    assert done.stderr == "jstrace: standard input: this is no capture file (pcap or pcapng)\n"
+
+
+# --- wrong usage ---------------------------------------------------------------------------------------------------
+
+
+def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, check=False, cwd=ROOT, timeout=60, **options)
+    return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nosuch0"], "nosuch0: there is no such interface; jstrace live alone lists them"),
+        (["lo", "--filter-bpf", "hots 1"], "capture filter: "),
+        (["lo", "--until", "x=1"], "unknown field 'x'"),
+        (["lo", "-w", "/nowhere/x.pcapng"], "/nowhere/x.pcapng: No such file or directory"),
+        (["lo", "--ring", "3x1MB"], "--ring needs -w"),
+        (["lo", "-w", "x", "--ring", "3MB"], "'3MB' is no ring such as 10x100MB"),
+        (["lo", "--for", "soon"], "'soon' is no time such as 60s"),
+        (["lo", "-"], "standard input can not be followed together with interfaces"),
+        (["lo", "--user", "nobody-at-all"], "there is no user nobody-at-all"),
+    ],
+)
+def test_wrong_usage_is_one_clear_line(arguments: list[str], words: str) -> None:
+    done = run("live", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_the_right_to_capture() -> None:
+    script = (
+        "import os, sys\n"
+        "from dissector.cli import main\n"
+        "import dissector.monitor, dissector.sources.live, dissector.render.live.plain, dissector.cli.live as live\n"
+        "import dissector.sources.recent, dissector.sources.privileges, scapy.arch.common, scapy.arch.linux\n"
+        "os.setresuid(65534, 65534, 65534)\n"
+        "main(['live', 'lo'])\n"
+    )
+    done = subprocess.run([COMMAND[0], "-c", script], capture_output=True, check=False, cwd=ROOT, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    for word in ("CAP_NET_RAW", "setcap", "sudo", "dumpcap -i eth0 -P -w - | jstrace live -"):
+        assert word in done.stderr
+
+
+def test_the_list_of_interfaces() -> None:
+    lines = run("live").stdout.splitlines()
+    assert any(line.split()[:3] == ["lo", "up", "127.0.0.1,"] or "127.0.0.1" in line for line in lines)
+    assert lines[-1].split() == ["any", "all", "of", "them"]

@@ -1,0 +1,63 @@
+"""What the comparisons share: the tsharks, the captures, and a comparison that decodes with Python once only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+from dissector.session.tracer import CALLBACK_PORTS, COMMAND_PORTS, Tracer
+from dissector.sources.capture import CaptureReader
+from dissector.verify import python_side
+from dissector.verify.compare import compare
+from dissector.verify.records import Difference, Told
+from dissector.verify.tshark import Tshark
+
+ROOT = Path(__file__).resolve().parents[2]
+CAPTURES = sorted(path for path in (ROOT / "captures").rglob("*.pcap*") if path.suffix in (".pcap", ".pcapng"))
+PLUGIN = Path("/tmp/w.lua")
+
+_CACHE = Path(os.environ.get("TSHARK_CACHE") or Path.home() / ".cache" / "jstrace")
+#: This machine's and those of later Debian suites, which ``make tsharks`` gets.
+TSHARKS = ("tshark", *(str(_CACHE / f"tshark-{suite}" / "tshark") for suite in ("trixie", "forky")))
+
+_OUT_OF_ORDER = "tcp.reassemble_out_of_order:"
+
+
+class Way(NamedTuple):
+    """One way of running a tshark."""
+
+    program: str
+    two_pass: bool
+    preference: str
+
+    def __str__(self) -> str:
+        return f"{self.program}{' -2' if self.two_pass else ''} -o {self.preference}"
+
+
+WAYS = [
+    Way(program, two_pass, _OUT_OF_ORDER + state)
+    for program, two_pass, state in product(TSHARKS, (False, True), ("FALSE", "TRUE"))
+]
+#: Each tshark, and each of the passes and preferences, with half of the runs.
+SOME_WAYS = [way for number, way in enumerate(WAYS) if number % 4 in (0, 3)]
+
+
+def told_by_python(capture: Path) -> list[Told]:
+    return list(python_side.read(CaptureReader([capture]), Tracer(COMMAND_PORTS, CALLBACK_PORTS)))
+
+
+def disagreements(capture: Path, ways: Iterable[Way], least: int = 1) -> Iterator[str]:
+    """What the tsharks say differently, the first ones of each way; at least ``least`` messages must be compared."""
+    python = told_by_python(capture)
+    for way in ways:
+        tshark = Tshark(way.program, PLUGIN, way.two_pass, (way.preference,))
+        found = list(compare(python, tshark.read(str(capture)), two_pass=way.two_pass))
+        differences = [item for item in found if isinstance(item, Difference)]
+        compared = len(found) - len(differences)
+        if compared < least:
+            yield f"{way}: only {compared} messages were compared"
+        for difference in differences[:10]:
+            yield f"{way}: {difference}"
