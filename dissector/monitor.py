@@ -101,6 +101,11 @@ class Monitor:
     def seconds(self) -> float:
         return time.monotonic() - self._begun
 
+    @property
+    def _reached(self) -> bool:
+        """What was waited for came; what came behind it does not matter."""
+        return self.happened or (self._ends.tasks is not None and self._finished >= self._ends.tasks)
+
     def stop(self) -> None:
         self.over = True
 
@@ -134,7 +139,7 @@ class Monitor:
             for packet in packets:
                 if events := self._tracer.feed(packet):
                     self._pass(events)
-                    if self.over:
+                    if self._reached:
                         return
             if not packets and self._now:
                 self._pass(self._tracer.tick(self._clock(moment)))
@@ -147,7 +152,7 @@ class Monitor:
     def _catch_up(self) -> None:
         """When somebody ended it: what was captured until then and waits is still traced."""
         begun, stopped = time.monotonic(), time.time_ns()
-        by_itself = self.happened or self._finished == self._ends.tasks or self.error is not None
+        by_itself = self._reached or self.error is not None
         while not (by_itself or self.source.over) and time.monotonic() - begun < _PATIENCE:
             packets = self.source.poll(_PERIOD / 2)
             with self.lock:
@@ -201,10 +206,9 @@ class Monitor:
             if isinstance(event, Task):
                 self._known.pop(event, None)
                 self._finished += 1
-                if self._finished == self._ends.tasks:
-                    self.over = True
-            if self._ends.until is not None and not self.happened and self._ends.until(event):
-                self.happened = self.over = True
+            if self._ends.until is not None and not self.happened:
+                self.happened = self._ends.until(event)
+        self.over = self.over or self._reached
 
     def _finish(self) -> None:
         self._look(time.monotonic())

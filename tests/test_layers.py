@@ -29,9 +29,11 @@ SIGHT: dict[str, set[str]] = {
     "render": WIRE_ONLY | {"reports"},
     "share": CORE | {"session", "sources"},
     "simulate": WIRE_ONLY,
+    # Follows a capture as it grows: the tracer fed by a live source, for whoever listens.
+    "monitor": CORE | {"session", "sources"},
     # Compares what the core makes of a capture file with what tshark and the generated plugin make of it.
     "verify": CORE | {"session", "sources", "codegen"},
-    "cli": CORE | {"session", "sources", "render", "simulate", "codegen", "verify", "reports", "share"},
+    "cli": CORE | {"session", "sources", "render", "simulate", "codegen", "verify", "reports", "share", "monitor"},
     "__init__": set(),
     "__main__": {"cli"},
 }
@@ -42,7 +44,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "scapy": ("sources/",),
     "rich": ("render/",),
     "textual": ("render/",),
-    "click": ("cli.py",),
+    "click": ("cli/",),
     "pyshark": (),
     "defusedxml": ("wire/control.py",),
 }

@@ -43,13 +43,14 @@ def read(path: Path) -> Json:
 
 def test_every_scenario_is_what_a_recording_of_it_is(tmp_path: Path) -> None:
     path = tmp_path / "dumpcap.pcapng"
-    recorder = ["dumpcap", "-q", "-P", "-i", "lo", "-f", f"portrange {PORT}-{HIGH}", "-w", str(path)]
+    recorder = ["dumpcap", "-q", "-P", "-B", "64", "-i", "lo", "-f", f"portrange {PORT}-{HIGH}", "-w", str(path)]
     with subprocess.Popen(recorder, stderr=subprocess.PIPE) as dumpcap:
         assert dumpcap.stderr is not None
         assert b"File:" in dumpcap.stderr.readline() + dumpcap.stderr.readline()
         with live("lo", *PORTS, "--format", "jsonl", "-w", tmp_path / "own.pcapng") as running:
             simulate(*BOTH, "--scenario", "all")
             lines = running.end()
+        eventually(lambda: len(read(path)["tasks"]) == len(SCENARIOS))
         dumpcap.terminate()
         dumpcap.communicate()
     tasks = records(lines, "task")

@@ -80,7 +80,7 @@ def ports(
             rule = plan(parallel or 0, 2 * (starts_per_minute or 0))
         else:
             chooser = Chooser()
-            for event in traced(files, command_ports, callback_ports):
+            for event in traced(files, command_ports, callback_ports, messages=False):
                 chooser.add(event)
             found = port_uses(chooser.tasks)
         if rules_form:

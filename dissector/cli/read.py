@@ -159,7 +159,7 @@ def _read(files: tuple[str, ...], wanted: _Wanted) -> None:
     from dissector.sources.capture import CaptureReader
 
     output = Output(wanted.view(), wanted.tasks, parse(wanted.filters))
-    tracer = Tracer(wanted.command_ports, wanted.callback_ports)
+    tracer = Tracer(wanted.command_ports, wanted.callback_ports, messages=output.needs_messages)
     interrupted = False
     with Progress(enabled=not wanted.no_progress) as progress:
         reader = CaptureReader(files, progress)

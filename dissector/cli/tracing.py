@@ -60,12 +60,14 @@ def output_options(command: _F) -> _F:
     return _FORMAT(_COLOR(command))
 
 
-def traced(files: Iterable[str], command_ports: tuple[int, ...], callback_ports: tuple[int, int]) -> Iterator[Event]:
-    """All that the files tell."""
+def traced(
+    files: Iterable[str], command_ports: tuple[int, ...], callback_ports: tuple[int, int], *, messages: bool = True
+) -> Iterator[Event]:
+    """All that the files tell, with messages or without."""
     from dissector.session.tracer import Tracer
     from dissector.sources.capture import CaptureReader
 
-    tracer, reader = Tracer(command_ports, callback_ports), CaptureReader(files)
+    tracer, reader = Tracer(command_ports, callback_ports, messages=messages), CaptureReader(files)
     for packet in reader:
         yield from tracer.feed(packet)
     yield from tracer.finish()

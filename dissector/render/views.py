@@ -35,8 +35,14 @@ class Output:
         self._sieve = Sieve(numbers, chosen, view.wants_messages)
         self._severities: set[Severity] = set()
         self.tasks: set[int] = set()
+        #: False when nothing that is shown depends on messages.
+        self.needs_messages = view.wants_messages or bool(chosen.on_messages)
 
     def add(self, events: Iterable[Event]) -> None:
+        if self._sieve.is_open:
+            for event in events:
+                self._show(event)
+            return
         for event in events:
             for passed in self._sieve.feed(event):
                 self._show(passed)
@@ -52,6 +58,8 @@ class Output:
 
     def _show(self, event: Event) -> None:
         self._view.add(event)
+        if isinstance(event, Message):
+            return
         if isinstance(event, Problem):
             self._severities.add(event.severity)
         elif isinstance(event, Task):
@@ -71,6 +79,8 @@ class Sieve:
         self._wants_messages = wants_messages
         self._by_task = bool(numbers or chosen.on_tasks)
         self._everything = not (numbers or chosen.on_tasks or chosen.on_messages)
+        #: Every event passes, and at once.
+        self.is_open = self._everything and wants_messages
         #: What waits for the verdict on its task, by the task's identity.
         self._waiting: dict[int, list[Event]] = {}
         #: Tasks (kept, so that an identity is never used again) with the verdict on them.

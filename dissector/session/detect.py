@@ -73,7 +73,9 @@ def _callback(client: bytes, server: bytes, mid_stream: bool) -> Role | None:
         if _is_dialog(client) or _is_dialog(server):
             return Role.CALLBACK
         return Role.UNKNOWN if len(client) + len(server) >= MAX_SNIFF else None
-    may_be = _may_begin(server, _CREATE) and _may_begin(client, _TUNNEL)
+    if client and not server and _is_dialog(client):  # captured in one direction only
+        return Role.CALLBACK
+    may_be = _may_begin(server, _CREATE) and (_may_begin(client, _TUNNEL) or (not server and _is_frames(client)))
     return None if may_be else Role.UNKNOWN
 
 
@@ -84,6 +86,14 @@ def _begins(head: bytes, start: bytes) -> bool:
 def _may_begin(head: bytes, start: bytes) -> bool:
     """True while ``head`` can still become a frame that begins with ``start``."""
     return head[:2] in (b"", b"\0", b"\0\0") and start.startswith(head[_HEADER : _HEADER + len(start)])
+
+
+def _is_frames(head: bytes) -> bool:
+    """True while nothing else than plausible frames was seen."""
+    position = 0
+    while position < len(head) and plausible_frame(head, position):
+        position += _HEADER + int.from_bytes(head[position : position + _HEADER], "big")
+    return position >= len(head)
 
 
 def _is_dialog(head: bytes) -> bool:

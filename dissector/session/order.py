@@ -54,6 +54,11 @@ class Sequencer:
         if self._held or (task is not None and not task.n):
             self._held.extend([_Omitted(task)] * messages)
 
+    @property
+    def waits(self) -> bool:
+        """True when something waits to be ready, or to be numbered."""
+        return bool(self._held or self._unnumbered)
+
     def drain(self, now: int | None) -> list[Event]:
         """Events that are ready at packet time ``now``; all of them when it is None."""
         held = self._held

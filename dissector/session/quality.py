@@ -9,7 +9,7 @@ from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Message, Outcome, Problem, Severity, address_text
 from dissector.session.case import Case, count, end_name
 from dissector.session.codes import CODES
-from dissector.session.verdict import SECOND
+from dissector.session.verdict import SECOND, one_sided
 from dissector.traffic import Fragment, Packet, Side, StreamProblem
 
 _MANY_RETRANSMISSIONS = 3
@@ -54,7 +54,7 @@ def _connection_quality(case: Case, connection: Connection) -> Iterator[Problem]
     first = [connection.first_packet]
     if connection.mid_stream:
         yield case.problem("mid_stream", f"{name} began before the capture.", first, connection)
-    if connection.bytes and 0 in (connection.sides[0].packets, connection.sides[1].packets):
+    if one_sided(connection):
         yield case.problem("one_direction", f"{name} was captured in one direction only.", first, connection)
     if connection.snapped:
         summary = f"{name}: the snap length cut off {count(connection.snapped, 'byte')}."
@@ -92,7 +92,7 @@ def frames(case: Case) -> Iterator[Problem]:
 def _lacks_its_request(message: Message) -> bool:
     """An answer that could not be decoded because the capture lacks its request, which is told as such already."""
     connection = message.connection
-    incomplete = connection.mid_stream or connection.gaps > 0 or connection.snapped > 0
+    incomplete = connection.mid_stream or connection.gaps > 0 or connection.snapped > 0 or one_sided(connection)
     return incomplete and message.raw[:1] == b"A" and message.request is None
 
 
@@ -100,11 +100,17 @@ def _lacks_its_request(message: Message) -> bool:
 
 
 def of_stream(problem: StreamProblem, connection: Connection) -> Problem:
-    """A problem of the bytes themselves, for the connection's task if it has one."""
-    entry = CODES[problem.code]
+    """A problem of the bytes themselves, for the connection's task if it has one.
+
+    What the snap length cut off is no loss of the capture; its sum is told once (see ``_connection_quality``), so each
+    message is a remark.
+    """
+    is_cut = problem.code == "gap" and connection.snapped > 0 and connection.gaps == 0
+    code = "snap_length" if is_cut else problem.code
+    entry = CODES[code]
     return Problem(
-        code=problem.code,
-        severity=entry.severity,
+        code=code,
+        severity=Severity.INFO if is_cut else entry.severity,
         time=problem.time,
         packets=(problem.number,),
         summary=f"{connection.role.value} connection, {end_name(problem.side, connection).lower()}: {problem.text}",

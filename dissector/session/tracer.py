@@ -8,7 +8,7 @@ a task when its connections are through.  Time is packet time; nothing here read
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import count
 
 from dissector.limits import MAX_CONNECTIONS, MAX_PROBLEMS, MAX_UNREACHABLE
@@ -84,23 +84,27 @@ class Tracer:
         """Facts of the tasks under way, for a live view."""
         return list(self._open.values())
 
-    def feed(self, packet: Packet) -> list[Event]:
+    def feed(self, packet: Packet) -> Sequence[Event]:
         """Takes one packet; returns the events that it made final."""
         watch, time, key = self.watch, packet[1], packet[5]
         if time >= watch.now:
             watch.now = time
         elif time < watch.now - _CLOCK_JITTER:
             self._notes.clock_backwards(packet, watch.now)
-        entry = self._connections.find(key) if key is not None else None
-        brought = entry is not None and entry[2].steady and express(entry, packet)
-        if brought is False:
+        entry = None if key is None else self._connections.find(key)
+        brought = express(entry, packet) if entry is not None and entry[2].steady else False
+        if brought is False or entry is None:
             self._parse(packet)
         elif brought is not True:
-            self._stream_event(entry[0], brought)
+            handler = entry[0].handler
+            if type(handler) is Callback:
+                handler.chunk(brought)
+            else:
+                self._stream_event(entry[0], brought)
         if watch.now >= watch.wake:
             watch.wake = watch.now + _SECOND // 4
             self._age()
-        return self._order.drain(watch.now)
+        return self._order.drain(watch.now) if self._order.waits else ()
 
     def _parse(self, packet: Packet) -> None:
         """The way of a packet that needs more than a glance."""

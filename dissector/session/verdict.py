@@ -96,6 +96,11 @@ def has_hole(connection: Connection, side: Side, now: int) -> bool:
     return now - facts.last_data.time > _HOLE_PATIENCE
 
 
+def one_sided(connection: Connection) -> bool:
+    """True when only one direction of a connection that carried data was captured."""
+    return connection.bytes > 0 and 0 in (connection.sides[0].packets, connection.sides[1].packets)
+
+
 def got_through(attempt: Connection) -> Mark:
     """When a connection came about at last: its first SYN+ACK (its first packet where none was captured)."""
     return attempt.syn_acks[0] if attempt.syn_acks else Mark(attempt.first_packet, attempt.start)
@@ -133,6 +138,8 @@ def _without_callback(facts: TaskFacts, now: int) -> Outcome:
 
 
 def _with_callback(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
+    if one_sided(callback):
+        return Outcome.UNKNOWN  # how it went stood in what was not captured
     end = end_mark(callback)
     left = facts.released or (facts.release if end is not None and closed_by(callback) is Side.SERVER else None)
     if left is not None:

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from pathlib import Path
 from typing import BinaryIO, Protocol
+
+from dissector.errors import UsageError
+from dissector.sources.bytestream import STANDARD_INPUT
 
 _SNAP_LENGTH = 262_144
 _SECTION, _INTERFACE, _ENHANCED = 0x0A0D0D0A, 1, 6
@@ -16,6 +20,14 @@ _COMMENT, _USER_APPLICATION, _TIME_RESOLUTION = 1, 4, 9
 _NANOSECONDS = b"\x09"
 #: An option's length has 16 bits.
 _LONGEST = 65_000
+
+
+def check_target(source: str, target: str) -> None:
+    """Raises UsageError where ``source`` can be read only once, or would be overwritten."""
+    if source == STANDARD_INPUT:
+        raise UsageError("the capture is read several times: it has to be a file")
+    if Path(source).exists() and Path(target).exists() and Path(target).samefile(source):
+        raise UsageError(f"{target}: the capture itself is not overwritten")
 
 
 class CaptureWriter(Protocol):

@@ -57,7 +57,7 @@ class Found:
 
         Raises CaptureError.
         """
-        found, tracer = cls(), Tracer(*hints)
+        found, tracer = cls(), Tracer(*hints, messages=messages or on_event is not None)
         for packet in CaptureReader([path]):
             found._add(tracer.feed(packet), messages, on_event)
         found._add(tracer.finish(), messages, on_event)

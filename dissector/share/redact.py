@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dissector import __version__
-from dissector.errors import CaptureError, UsageError
+from dissector.errors import CaptureError
 from dissector.model import Endpoint, Task
 from dissector.share.addresses import AddressMap, packed_text
-from dissector.share.files import CaptureWriter, PcapngWriter, PcapWriter
+from dissector.share.files import CaptureWriter, PcapngWriter, PcapWriter, check_target
 from dissector.share.found import Found, Hints, pattern_of
 from dissector.share.redaction import Redaction, addresses_in
 from dissector.sources.bytestream import ByteStream
@@ -48,8 +48,7 @@ def redact(source: str, target: str, key: bytes, hints: Hints, *, all_text: bool
     Raises CaptureError for files that can not be read or written, or when an address is left in the result, which is
     not kept then; UsageError when both are the same file, or there is more than can be kept in memory.
     """
-    if Path(target).exists() and Path(target).samefile(source):
-        raise UsageError(f"{target}: the capture itself is not overwritten")
+    check_target(source, target)
     found = Found.of(source, hints, messages=True)
     redaction = Redaction(found, key, all_text)
     nano, link_type, packets = False, _ETHERNET, 0

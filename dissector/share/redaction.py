@@ -7,9 +7,11 @@ sent for the first time or again, takes its bytes from there.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import shake_256
+from itertools import islice
 
 from dissector.errors import UsageError
 from dissector.limits import MAX_MESSAGE, MAX_REDACTED_BYTES
@@ -151,7 +153,7 @@ class Redaction:
         )
 
     def _clean_untold(
-        self, stream: Stream, run: Run, told: list[tuple[int, int]], secrets: re.Pattern[bytes] | None
+        self, stream: Stream, run: Run, told: Sequence[tuple[int, int]], secrets: re.Pattern[bytes] | None
     ) -> None:
         """Bytes that are in no message: cut off, behind a hole, or somebody else's.
 
@@ -207,11 +209,12 @@ def _heads(stream: Stream, told: Iterable[tuple[int, int]]) -> list[tuple[int, i
     return heads
 
 
-def _outside(start: int, end: int, told: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _outside(start: int, end: int, told: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """The parts from ``start`` to ``end`` that none of ``told`` (in order) covers."""
-    for low, high in told:
-        if high <= start or low >= end:
-            continue
+    first = max(bisect_left(told, (start,)) - 1, 0)
+    for low, high in islice(told, first, None):
+        if low >= end:
+            break
         if low > start:
             yield start, low
         start = max(start, high)

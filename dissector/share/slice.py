@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from dissector import __version__
-from dissector.errors import CaptureError, UsageError
+from dissector.errors import CaptureError
 from dissector.model import Connection, Problem, Task
-from dissector.share.files import PcapngWriter
+from dissector.share.files import PcapngWriter, check_target
 from dissector.share.found import Found
 from dissector.share.streams import Conversations
 from dissector.sources.capture import CaptureReader
@@ -27,8 +27,7 @@ def cut(source: str, target: str, found: Found, tasks: Collection[Task]) -> int:
 
     Raises CaptureError for files that can not be read or written, UsageError when both are the same file.
     """
-    if Path(target).exists() and Path(target).samefile(source):
-        raise UsageError(f"{target}: the capture itself is not overwritten")
+    check_target(source, target)
     chosen = frozenset(tasks)
     conversations = Conversations(_connections(found, chosen))
     problems = [problem for problem in found.problems if problem.task in chosen]

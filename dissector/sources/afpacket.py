@@ -31,9 +31,12 @@ _RAW_IP = 12
 _WITH_ETHERNET = frozenset({1, 772})
 _LOOPBACK = 772
 
-_BLOCK = 1 << 18
+#: BPF_RET with a constant: how much of a packet that passes is captured.
+_RETURN = 0x06
+_SNAP_LENGTH = 1 << 18
+_BLOCK = 1 << 19
 #: 32 MB of ring; less where the kernel has no room.
-_BLOCKS = (128, 32, 8)
+_BLOCKS = (64, 16, 4)
 _FRAME = 2048
 #: Milliseconds after which the kernel hands over a block that is not full.
 _RETIRE = 40
@@ -77,15 +80,21 @@ class PacketSocket:
         self._counters = Counters(0, 0)
         self._block = 0
         try:
+            # Without a protocol it gets nothing before it is bound; one that is never bound has what it got before its
+            # ring was there taken away again.
             self._socket = socket.socket(
-                socket.AF_PACKET, socket.SOCK_RAW if self.link_type == ETHERNET else socket.SOCK_DGRAM, 0
+                socket.AF_PACKET,
+                socket.SOCK_RAW if self.link_type == ETHERNET else socket.SOCK_DGRAM,
+                0 if self.index else socket.htons(_ALL_PROTOCOLS),
             )
         except PermissionError:
             raise CaptureError(name, NO_RIGHT) from None
         try:
             _attach(self._socket, vlan_filter_text if self.link_type == ETHERNET else filter_text, self.link_type)
             self._ring = self._map(kind == _LOOPBACK)
-            self._socket.bind(("" if name == ANY else name, _ALL_PROTOCOLS))
+            if self.index:
+                self._socket.bind((name, _ALL_PROTOCOLS))
+            self._socket.getsockopt(_SOL_PACKET, _STATISTICS, _STATUS.size)
         except OSError as error:
             self._socket.close()
             raise CaptureError(name, error.strerror or str(error)) from None
@@ -210,6 +219,9 @@ def _attach(own: socket.socket, filter_text: str, link_type: int) -> None:
         raise UsageError(f"capture filter: {str(error).rpartition(' (')[2].rstrip(')')}: {filter_text}") from None
     except (ImportError, OSError):
         raise UsageError("libpcap is needed to filter packets; as root: apt-get install libpcap0.8") from None
+    for instruction in program.bf_insns[: program.bf_len]:
+        if instruction.code == _RETURN and instruction.k:
+            instruction.k = _SNAP_LENGTH  # scapy's is too short for the segments of loopback and of network cards
     try:
         own.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, sock_fprog(program.bf_len, program.bf_insns))
     finally:

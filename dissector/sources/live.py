@@ -119,8 +119,14 @@ class LiveCapture:
 
     def poll(self, timeout: float) -> list[Packet]:
         """:raises CaptureError: the last interface is gone"""
-        if self._held:
-            timeout = min(timeout, _ORDER / 2)
+        while True:
+            self._receive(_ORDER / 2 if self._held else timeout)
+            ready = self._hand_out()
+            if ready or not self._held:
+                return ready
+
+    def _receive(self, timeout: float) -> None:
+        """Takes what the kernel has, after ``timeout`` seconds at the latest."""
         for number, what in self._poll.poll(timeout * 1000):
             one = self._sockets[number]
             if what & select.POLLERR:
@@ -130,7 +136,6 @@ class LiveCapture:
                 self._down.discard(one.name)
                 self._held += [(packet, one.name) for packet in arrived]
                 self._arrivals.append((time.monotonic(), max(packet[0] for packet in arrived)))
-        return self._hand_out()
 
     def _hand_out(self) -> list[Packet]:
         """Packets that no earlier one can come for any more."""

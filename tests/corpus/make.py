@@ -172,8 +172,8 @@ class Recording:
             "scenario": case.scenario,
             "options": case.run,
             "before": [{"on": host, "what": line} for host, line in case.before],
-            "beside": [{"on": host, "what": line.replace("$INTRUDER", "intruder")} for host, line in case.beside],
-            "actions": [at._asdict() for at in case.at],
+            "beside": [{"on": host, "what": _plain(line)} for host, line in case.beside],
+            "actions": [{"at": at.seconds, "on": at.host, "what": _plain(at.line)} for at in case.at],
             "wire": case.impaired,
             "dumpcap": list(case.dumpcap),
             "client_says": [_brief(event) for client in clients for event in client.events],
@@ -184,6 +184,10 @@ class Recording:
         kept = {key: value for key, value in said.items() if value not in ("", [], {})}
         text = json.dumps(kept, indent=1, ensure_ascii=False)
         (CORPUS / f"{case.name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(line: str) -> str:
+    return line.replace("$INTRUDER", "intruder.py")
 
 
 def _brief(event: dict[str, Any]) -> dict[str, Any]:

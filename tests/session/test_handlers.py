@@ -22,6 +22,8 @@ STARTED = xml_answer('<process process_id="7" pid="4711"/>')
 class Desk:
     """A tracer that only writes down what it is told, and the conversation with a Command or Callback."""
 
+    wants_messages = True
+
     def __init__(self) -> None:
         self.connection = Connection(Endpoint(CLIENT, 40_000), Endpoint(REMOTE, 4_455), 0, 1)
         self.messages: list[Message] = []

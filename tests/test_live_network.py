@@ -1,0 +1,246 @@
+"""Client, router and remote in network namespaces: ``jstrace live`` on the router sees what a network does to tasks.
+
+The test makes the namespaces itself and removes them: client 10.61.1.10, remote 10.61.2.10, the router between.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live_kit import (
+    COMMAND,
+    HIGH,
+    LOW,
+    PORT,
+    PORTS,
+    QUICK,
+    ROOT,
+    live,
+    needs_namespaces,
+    records,
+    simulate,
+)
+
+pytestmark = needs_namespaces
+NAME = f"jst{os.getpid() % 10_000}"
+CLIENT, ROUTER, REMOTE = (f"{NAME}{letter}" for letter in "crs")
+CLIENT_IP, REMOTE_IP = "10.61.1.10", "10.61.2.10"
+Json = dict[str, Any]
+
+
+def sh(command: str) -> None:
+    subprocess.run(command.split(), check=True, capture_output=True)
+
+
+def inside(namespace: str) -> list[str]:
+    return ["ip", "netns", "exec", namespace]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def network() -> Iterator[None]:
+    """client (c0) --- (eth1) router (eth2) --- (s0) remote"""
+    names = (CLIENT, ROUTER, REMOTE)
+    try:
+        for name in names:
+            sh(f"ip netns add {name}")
+            sh(f"ip -n {name} link set lo up")
+        for host, near, far, ip, net in (
+            (CLIENT, "c0", "eth1", CLIENT_IP, "10.61.1"),
+            (REMOTE, "s0", "eth2", REMOTE_IP, "10.61.2"),
+        ):
+            sh(f"ip link add {near} netns {host} type veth peer name {far} netns {ROUTER}")
+            sh(f"ip -n {host} address add {ip}/24 dev {near}")
+            sh(f"ip -n {ROUTER} address add {net}.1/24 dev {far}")
+            sh(f"ip -n {host} link set {near} up")
+            sh(f"ip -n {ROUTER} link set {far} up")
+            sh(f"ip -n {host} route add default via {net}.1")
+        sh(f"ip -n {REMOTE} address add 10.61.2.11/24 dev s0")
+        sh(f"ip netns exec {ROUTER} sysctl -q -w net.ipv4.ip_forward=1")
+        yield
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+
+
+@contextmanager
+def rules(*commands: str) -> Iterator[None]:
+    """iptables rules on the router while it lasts."""
+    try:
+        for command in commands:
+            sh(f"ip netns exec {ROUTER} iptables {command}")
+        yield
+    finally:
+        for command in commands:
+            sh(f"ip netns exec {ROUTER} iptables {command.replace('-A ', '-D ')}")
+
+
+@contextmanager
+def remote(*arguments: object) -> Iterator[None]:
+    """A remote scheduler in its namespace that listens already."""
+    command = [*inside(REMOTE), *COMMAND, "simulate", "remote", "--listen", f"{REMOTE_IP}:{PORT}", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            assert "remote listens on" in process.stdout.readline()
+            yield
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def run(
+    *scenarios: str, interface: tuple[str, ...] = ("eth1",), status: int = 0, options: tuple[str, ...] = ()
+) -> list[Json]:
+    """The tasks that the router saw while client and remote played the scenarios."""
+    chosen = [word for scenario in scenarios for word in ("--scenario", scenario)]
+    with (
+        remote("--callback-delay", "0.2", "--callback-address", "10.61.2.11"),
+        live(*interface, *PORTS, "--format", "jsonl", inside=inside(ROUTER)) as watching,
+    ):
+        simulate(
+            "client", "--remote", f"{REMOTE_IP}:{PORT}", *QUICK, *chosen, *options, inside=inside(CLIENT), status=status
+        )
+        tasks = records(watching.end(), "task")
+    return sorted(tasks, key=lambda task: int(task["n"]))
+
+
+def test_scenarios_through_a_router() -> None:
+    names = ("shell-job", "failing-job", "killed-task", "lost-task", "refused-start", "late-callback", "api-job")
+    tasks = run(*names)
+    assert [task["outcome"] for task in tasks] == [
+        "success", "failure", "killed", "lost", "refused", "success", "success",
+    ]  # fmt: skip
+    assert {task["client"]["ip"] for task in tasks} == {CLIENT_IP}
+    assert {task["remote"]["ip"] for task in tasks} == {REMOTE_IP}
+    assert {task["callback"]["peer"]["ip"] for task in tasks if task["callback"]["peer"]} == {REMOTE_IP}
+
+
+@pytest.mark.parametrize("interface", [("eth2",), ("any",), ("eth1", "eth2")])
+def test_other_interfaces(interface: tuple[str, ...]) -> None:
+    tasks = run("shell-job", "failing-job", interface=interface)
+    assert [task["outcome"] for task in tasks] == ["success", "failure"]
+    assert [task["counts"]["messages"] for task in tasks] == [32, 30]
+
+
+def test_a_callback_from_another_address() -> None:
+    (task,) = run("callback-other-address")
+    assert (task["outcome"], task["callback"]["peer"]["ip"]) == ("success", "10.61.2.11")
+    assert "callback_other_address" in task["problems"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        ("-j DROP", "callback_dropped"),
+        ("-j REJECT --reject-with icmp-admin-prohibited", "callback_refused"),
+        ("-p tcp -j REJECT --reject-with tcp-reset", "callback_refused"),
+    ],
+)
+def test_a_firewall_on_the_way_back(rule: str, code: str) -> None:
+    way_back = f"-A FORWARD -s {REMOTE_IP} -d {CLIENT_IP} -p tcp --dport {LOW}:{HIGH}"
+    with rules(f"{way_back} {rule.removeprefix('-p tcp ')}"):
+        (task,) = run("shell-job", status=1, interface=("eth2",), options=("--callback-timeout", "5s"))
+    assert task["outcome"] == "no_callback"
+    assert code in task["problems"]
+
+
+def test_a_network_address_translation() -> None:
+    """The remote sees the router instead of the client, and calls that: it is told on."""
+    with rules(
+        f"-t nat -A POSTROUTING -s {CLIENT_IP} -o eth2 -j MASQUERADE",
+        f"-t nat -A PREROUTING -i eth2 -p tcp --dport {LOW}:{HIGH} -j DNAT --to-destination {CLIENT_IP}",
+    ):
+        (behind,) = run("shell-job", interface=("eth2",))
+        (before,) = run("shell-job", interface=("eth1",))
+    assert (behind["client"]["ip"], behind["outcome"]) == ("10.61.2.1", "success")
+    assert (before["client"]["ip"], before["outcome"]) == (CLIENT_IP, "success")
+
+
+def test_an_interface_that_goes_down_and_away(tmp_path: Path) -> None:
+    sh(f"ip link add jd0 netns {ROUTER} type veth peer name jd1 netns {ROUTER}")
+    sh(f"ip -n {ROUTER} link set jd0 up")
+    path = tmp_path / "x.pcapng"
+    with live("jd0", "--plain", "-w", path, inside=inside(ROUTER)) as running:
+        sh(f"ip -n {ROUTER} link set jd0 down")
+        running.until("jd0: the interface is down; waiting for it to come up again")
+        sh(f"ip -n {ROUTER} link set jd0 up")
+        sh(f"ip -n {ROUTER} link del jd0")
+        text = running.end(None, status=2)
+    assert running.errors.endswith("jstrace: jd0: the interface is gone\n")
+    assert text.endswith("no task\n")
+    assert path.stat().st_size > 0
+
+
+# --- packets of a recording on a wire ------------------------------------------------------------------------------
+
+_SEND = """
+import sys
+from scapy.arch.linux import L2Socket
+from scapy.utils import RawPcapReader
+import socket, time
+out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+out.bind((sys.argv[1], 0))
+for number, (data, _) in enumerate(RawPcapReader(sys.argv[2])):
+    out.send(data)
+    if number % 20 == 0:
+        time.sleep(0.002)
+"""
+
+
+@pytest.mark.parametrize("name", ["engine_ten_tasks", "engine_order", "engine_shell_fail", "engine_kill_task"])
+def test_a_recording_on_a_wire(name: str, captures: Path, trace: Callable[..., Json]) -> None:
+    """Packet for packet with an MTU that takes them; times differ, the rest of the tasks does not."""
+    path = captures / f"{name}.pcap"
+    sh(f"ip link add jr0 netns {ROUTER} type veth peer name jr1 netns {ROUTER}")
+    try:
+        for one in ("jr0", "jr1"):
+            sh(f"ip -n {ROUTER} link set {one} mtu 65535 up")
+        with live("jr1", "--command-port", 4455, "--format", "jsonl", inside=inside(ROUTER)) as running:
+            subprocess.run([*inside(ROUTER), sys.executable, "-c", _SEND, "jr0", str(path)], check=True, cwd=ROOT)
+            lines = running.end()
+    finally:
+        sh(f"ip -n {ROUTER} link del jr0")
+    tasks = sorted(records(lines, "task"), key=lambda task: int(task["n"]))
+    assert [timeless(task) for task in tasks] == [timeless(task) for task in trace(path)["tasks"]]
+
+
+def timeless(task: Json) -> Json:
+    same = {key: value for key, value in task.items() if key not in ("start", "end", "duration", "callback_delay")}
+    same["log"] = [(line["level"], line["text"]) for line in task["log"]]
+    return same
+
+
+def test_vlan_tags(captures: Path) -> None:
+    """The kernel takes tags off before a capture sees the packet; the recording has them again."""
+    sh(f"ip link add jv0 netns {ROUTER} type veth peer name jv1 netns {ROUTER}")
+    from scapy.utils import RawPcapReader, RawPcapWriter
+
+    plain = captures / "engine_shell_fail.pcap"
+    tagged = Path(os.environ.get("TMPDIR", "/tmp")) / f"{NAME}_tagged.pcap"
+    with RawPcapWriter(str(tagged), linktype=1) as writer:
+        writer.write_header(None)
+        with RawPcapReader(str(plain)) as reader:
+            for data, _ in reader:
+                writer.write_packet(data[:12] + struct.pack("!HH", 0x8100, 7) + data[12:])
+    try:
+        for one in ("jv0", "jv1"):
+            sh(f"ip -n {ROUTER} link set {one} mtu 65535 up")
+        own = tagged.with_suffix(".pcapng")
+        with live("jv1", "--command-port", 4455, "--format", "jsonl", "-w", own, inside=inside(ROUTER)) as running:
+            subprocess.run([*inside(ROUTER), sys.executable, "-c", _SEND, "jv0", str(tagged)], check=True, cwd=ROOT)
+            tasks = records(running.end(), "task")
+        assert [(task["job"], task["outcome"]) for task in tasks] == [("shell_fail", "failure")]
+        written = own.read_bytes()
+        assert written.count(struct.pack("!HHH", 0x8100, 7, 0x0800)) == 58
+    finally:
+        sh(f"ip -n {ROUTER} link del jv0")
+        tagged.unlink()
+        tagged.with_suffix(".pcapng").unlink(missing_ok=True)
