@@ -81,11 +81,15 @@ $(VENV)/.installed-fuzz: $(VENV)/.created pyproject.toml
 	@$(BIN)/pip install -q -e '.[fuzz]'
 	@touch $@
 
-# tshark judges the Wireshark plugin, tcpdump feeds the live source.
+# tshark judges the Wireshark plugin, tcpdump brings the libpcap that compiles filters; the others are for live tests: networks
+# of namespaces with firewalls, a terminal to look at.
+TOOLS := tshark tcpdump iproute2 iptables nftables ethtool tmux
 tools:
-	@if command -v tshark >/dev/null && command -v tcpdump >/dev/null; then :; \
-	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; $(APT) install -qq -y tshark tcpdump >/dev/null; \
-	else echo "tshark and tcpdump are missing; as root: apt-get install tshark tcpdump" >&2; exit 1; fi
+	@if command -v tshark >/dev/null && command -v tcpdump >/dev/null && command -v ip >/dev/null \
+		&& command -v iptables >/dev/null && command -v nft >/dev/null && command -v ethtool >/dev/null \
+		&& command -v tmux >/dev/null; then :; \
+	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; $(APT) install -qq -y $(TOOLS) >/dev/null; \
+	else echo "tools are missing; as root: apt-get install $(TOOLS)" >&2; exit 1; fi
 
 $(TSHARKS): $(TSHARK_CACHE)/tshark-%/tshark: | debootstrap
 	@mkdir -p $(TSHARK_CACHE)

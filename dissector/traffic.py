@@ -27,12 +27,6 @@ class Packet(NamedTuple):
     key: bytes | None = None
 
 
-#: A record of a capture: time, link type, where its bytes begin and end in its block, length on the wire.
-Record = tuple[int, int, int, int, int]
-#: Bytes of a capture file and the whole records among them.
-Block = tuple[bytes, list[Record]]
-
-
 class Watch:
     """What whoever reads packets needs to know of whoever wants them, to skip packets that would change nothing.
 

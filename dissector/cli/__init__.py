@@ -24,6 +24,10 @@ Examples:
   jstrace read client.pcap --task 3 --log             what its job wrote
   jstrace read *.pcap --filter 'outcome!=success'     only the tasks that need a look
   jstrace read client.pcap --format jsonl --messages  everything, for programs
+  jstrace explain Z-REMOTE-118                        what a code means
+  jstrace ports client.pcap                           callback ports, and the firewall's range for them
+  jstrace diff good.pcap bad.pcap                     where a bad run parts from a good one
+  jstrace redact client.pcap support.pcap             a copy without addresses and secrets
   tcpdump -U -w - port 4444 or portrange 50000-59999 | jstrace read -
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -158,6 +159,8 @@ def _read(files: tuple[str, ...], wanted: _Wanted) -> None:
     from dissector.session.tracer import Tracer
     from dissector.sources.capture import CaptureReader
 
+    # What packets leave behind is seldom garbage: looking for it after every 700 objects costs a tenth of the time.
+    gc.set_threshold(50_000, 20, 50)
     output = Output(wanted.view(), wanted.tasks, parse(wanted.filters))
     tracer = Tracer(wanted.command_ports, wanted.callback_ports, messages=output.needs_messages)
     interrupted = False

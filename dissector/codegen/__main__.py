@@ -9,13 +9,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dissector.codegen import python
+from dissector.codegen import lua, python
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 #: Generated file, from the checkout's root -> what makes its text.
 TARGETS: dict[str, Callable[[], str]] = {
     "dissector/wire/_decoder.py": python.generate,
+    "wireshark/jobscheduler.lua": lua.text,
 }
 
 

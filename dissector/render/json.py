@@ -78,7 +78,7 @@ class JsonLinesView:
         self.wants_messages = messages
         self._out = out
         self._records = records
-        self._flushed = time.monotonic()
+        self._flushed = 0.0
 
     def add(self, event: Event) -> None:
         records = self._records

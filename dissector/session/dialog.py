@@ -18,13 +18,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-
 from typing import Any, NamedTuple
 
 from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH, MAX_OBJECTS
 from dissector.model import Connection, Message, ObjectInfo
-from dissector.traffic import Frame, Side
+from dissector.traffic import Chunk, Frame, Side
 from dissector.wire import messages as wire
 from dissector.wire.decode import Pending, decode, operation_name, pending_of
 from dissector.wire.names import class_key, member_name
@@ -40,7 +39,8 @@ class Draft(NamedTuple):
     """A request that may become a Message (see ``glance``)."""
 
     number: int
-    frame: Frame
+    chunk: Chunk
+    data: bytes
     body: Any
     object_name: str | None
     object_class: str | None
@@ -183,9 +183,8 @@ class Dialog:
         if trailing:
             _note_trailing(message, trailing)
         self._learn_objects(body)
-        if isinstance(body, wire.GetIdsOfNamesAnswer) and body.dispids:
-            if message.request is not None:
-                self.learn_members(message.request.body, body.dispids)
+        if isinstance(body, wire.GetIdsOfNamesAnswer) and body.dispids and message.request is not None:
+            self.learn_members(message.request.body, body.dispids)
         return message
 
     def _pop(self, side: Side) -> _Open | None:
@@ -268,7 +267,8 @@ class Dialog:
         """A draft as the Message that it would have been."""
         if isinstance(request, Message):
             return request
-        number, frame, body, name, class_name, member, depth = request
+        number, chunk, data, body, name, class_name, member, depth = request
+        frame = Frame(chunk.side, chunk.offset, data, (chunk.number,), chunk.time)
         message = self._message(frame, "request", number)
         message.body, message.operation, message.depth = body, operation_name(body), depth
         message.object_id, message.object_name, message.object_class = body.object_id, name, class_name

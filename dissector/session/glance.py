@@ -9,19 +9,18 @@ anything is changed.  A test holds the two ways together.
 
 from __future__ import annotations
 
-from typing import Any
-
 from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH
 from dissector.session.dialog import HEADER, Dialog, Draft
 from dissector.session.task import SLOW_CALLBACK, TaskFacts, is_usual_failure
-from dissector.traffic import Frame, Side
+from dissector.traffic import Chunk, Side
 from dissector.wire import messages as wire
 from dissector.wire.decode import decode, pending_of
 
-_OBJECT, _ANSWER = ord("O"), ord("A")
-_COMMAND_AT = 9
-_COMMANDS = frozenset({b"I", b"R", b"G"})
+_OBJECT, ANSWER = ord("O"), ord("A")
+#: The answer of most invokes: hresult 0 and an empty VARIANT.
+_DONE = b"A" + bytes(8)
+_UNKNOWN = (None, None)
 #: VARIANT types without anything to learn: neither references nor arrays.
 _OBJECTS = frozenset({9, 13})
 _ARRAY = 0x2000
@@ -36,80 +35,76 @@ class Glance:
         self._dialog = dialog
         self._client_side = client_side
 
-    def take(self, frame: Frame, facts: TaskFacts) -> bool:
-        """True when the frame was taken: ``facts`` know of it.  An answer that was taken ends two messages."""
-        first = frame[2][0]
-        if first == _ANSWER:
-            return self._answer(frame, facts)
-        return first == _OBJECT and self._request(frame, facts)
+    def take(self, chunk: Chunk, data: bytes, facts: TaskFacts) -> bool:
+        """``chunk`` is a frame with the message ``data``.  True when it was taken: ``facts`` know of it.
 
-    def _request(self, frame: Frame, facts: TaskFacts) -> bool:
-        side, _, data, packets, time = frame
-        dialog, stack = self._dialog, self._dialog.stack
-        if side is self._client_side or data[_COMMAND_AT : _COMMAND_AT + 1] not in _COMMANDS:
-            return False
-        if stack and (stack[-1][0] is side or len(stack) >= MAX_DIALOG_DEPTH):
+        An answer that was taken ends two messages.
+        """
+        first = data[0]
+        if first == ANSWER:
+            return self._answer(chunk, data, facts)
+        return first == _OBJECT and self._request(chunk, data, facts)
+
+    def _request(self, chunk: Chunk, data: bytes, facts: TaskFacts) -> bool:
+        side, _, _, number, time = chunk
+        dialog = self._dialog
+        stack = dialog.stack
+        if side is self._client_side or (stack and (stack[-1][0] is side or len(stack) >= MAX_DIALOG_DEPTH)):
             return False
         try:
             body, trailing = decode(data, None)
         except DecodeError:
             return False
-        kind: Any = type(body)
         if trailing:
             return False
-        if kind is wire.Invoke:
+        if isinstance(body, wire.Invoke):
             for argument in body.params.arguments:
-                if _teaches(argument):
+                if argument.vt in _OBJECTS or argument.vt >= _ARRAY:
                     return False
-        elif kind is not wire.Release and kind is not wire.GetIdsOfNames:
+        elif not isinstance(body, (wire.Release, wire.GetIdsOfNames)):
             return False
-        name, class_name = dialog.objects.get(body.object_id, (None, None))
+        name, class_name = dialog.objects.get(body.object_id, _UNKNOWN)
         member = dialog.member(body)
-        draft = _new(Draft, (dialog.next_number(), frame, body, name, class_name, member, len(stack)))
+        draft = _new(Draft, (dialog.next_number(), chunk, data, body, name, class_name, member, len(stack)))
         stack.append((side, draft, pending_of(body)))
         counts = facts.record.counts
         counts.messages += 1
         counts.bytes += len(data) + HEADER
         counts.callbacks += 1
-        if name == "spooler_log" and kind is wire.Invoke:
-            facts.log(time, packets[0], member, body)
+        if name == "spooler_log" and isinstance(body, wire.Invoke):
+            facts.log(time, number, member, body)
         return True
 
-    def _answer(self, frame: Frame, facts: TaskFacts) -> bool:
-        side, _, data, _, time = frame
-        dialog, stack = self._dialog, self._dialog.stack
+    def _answer(self, chunk: Chunk, data: bytes, facts: TaskFacts) -> bool:
+        dialog = self._dialog
+        stack = dialog.stack
         if not stack:
             return False
         asked, draft, pending = stack[-1]
-        if asked is side or type(draft) is not Draft or time - draft[1][4] >= SLOW_CALLBACK:
+        if asked is chunk[0] or not isinstance(draft, Draft) or chunk[4] - draft[1][4] >= SLOW_CALLBACK:
             return False
-        try:
-            body, trailing = decode(data, pending)
-        except DecodeError:
-            return False
-        if trailing:
-            return False
-        kind: Any = type(body)
         counts = facts.record.counts
-        if kind is wire.InvokeAnswer:
-            if body.result is None or _teaches(body.result):
+        if data != _DONE or type(draft[3]) is not wire.Invoke:
+            try:
+                body, trailing = decode(data, pending)
+            except DecodeError:
                 return False
-        elif kind is wire.GetIdsOfNamesAnswer:
-            if body.dispids is None:
-                if not is_usual_failure(body.hresult):
+            if trailing:
+                return False
+            if isinstance(body, wire.InvokeAnswer):
+                if body.result is None or body.result.vt in _OBJECTS or body.result.vt >= _ARRAY:
                     return False
-                counts.errors += 1
-            else:
-                dialog.learn_members(draft[2], body.dispids)
-        elif kind is not wire.EmptyAnswer:
-            return False
+            elif isinstance(body, wire.GetIdsOfNamesAnswer):
+                if body.dispids is not None:
+                    dialog.learn_members(draft[3], body.dispids)
+                elif is_usual_failure(body.hresult):
+                    counts.errors += 1
+                else:
+                    return False
+            elif not isinstance(body, wire.EmptyAnswer):
+                return False
         stack.pop()
         dialog.next_number()
         counts.messages += 1
         counts.bytes += len(data) + HEADER
         return True
-
-
-def _teaches(variant: wire.Variant) -> bool:
-    """True when a dialog may learn objects from the value."""
-    return variant.vt in _OBJECTS or variant.vt >= _ARRAY

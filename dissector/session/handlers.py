@@ -17,15 +17,12 @@ from dissector.limits import MAX_SNIFF
 from dissector.model import Connection, Message, Role, Task
 from dissector.session import detect
 from dissector.session.dialog import Dialog
-from dissector.session.glance import Glance
+from dissector.session.glance import ANSWER, Glance
 from dissector.session.task import TaskFacts, document_of
 from dissector.stream.documents import DocumentReader
 from dissector.stream.framing import FrameReader
 from dissector.traffic import Chunk, Frame, Gap, RawDocument, Side, StreamProblem
 from dissector.wire import control
-
-
-_ANSWER = ord("A")
 
 
 class Desk(Protocol):
@@ -182,10 +179,16 @@ class Callback:
         self._glance = None if desk.wants_messages else Glance(self._dialog, Side.SERVER)
 
     def chunk(self, chunk: Chunk) -> None:
+        facts = self.facts
+        if self._glance is not None and facts.confirmed and self._opened:
+            message = self._readers[chunk[0]].whole(chunk)
+            if message is not None and self._glance.take(chunk, message, facts):
+                if message[0] == ANSWER:
+                    self._desk.omitted(facts.record, 2)
+                return
         if self._foreign:
             return
-        if not self._opened:
-            self._open()
+        self._open()
         if (
             not self.facts.confirmed
             and chunk.side is Side.CLIENT
@@ -227,10 +230,6 @@ class Callback:
             facts = self.facts
             if not facts.confirmed and item.side is Side.CLIENT:
                 facts.confirmed = True
-            if self._glance is not None and self._glance.take(item, facts):
-                if item.data[0] == _ANSWER:
-                    self._desk.omitted(facts.record, 2)
-                continue
             message = self._dialog.feed(item)
             facts.frame(message)
             if message.request is not None:

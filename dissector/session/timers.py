@@ -23,7 +23,7 @@ def running(facts: TaskFacts) -> Running:
         doing = "ending" if record.callback is not None else "given up, a callback may still come"
         return Running(record, doing, facts.last_seen())
     if calls:
-        return Running(record, call_name(calls[-1]), calls[-1].time, tuple(calls))
+        return Running(record, call_name(calls[-1]).rpartition("::")[2], calls[-1].time, tuple(calls))
     if record.callback is None and facts.start is not None:
         return Running(record, "no callback yet", facts.start.time)
     return Running(record, "no open call", facts.last_seen())

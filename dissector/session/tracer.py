@@ -252,7 +252,9 @@ class Tracer:
     def _settle(self, flow: Flow) -> None:
         """A closed connection has lingered: nothing more is expected of it."""
         self._order.emit(flow.connection)
-        handler, task = flow.handler, flow.connection.task
+        # The flow stays for late packets; what was made of its bytes does not.
+        handler, flow.handler = flow.handler, None
+        task = flow.connection.task
         concerned = [facts.record for facts in handler.tasks] if isinstance(handler, Command) else [task]
         for record in concerned:
             facts = self._open.get(record) if record is not None else None

@@ -18,9 +18,8 @@ from dissector.model import CaptureInfo, Problem, Severity
 from dissector.sources.bytestream import STANDARD_INPUT, ByteStream, DamagedError
 from dissector.sources.pcap import is_pcap, read_pcap
 from dissector.sources.pcapng import is_pcapng, read_pcapng
-from dissector.stream.link import link_type_name
 from dissector.stream.sift import Sift
-from dissector.traffic import Block, Packet, Watch
+from dissector.traffic import Packet, Watch
 
 #: Called with the bytes read so far and the bytes there are (None: not known).
 Progress = Callable[[int, "int | None"], object]
@@ -59,30 +58,20 @@ class CaptureReader:
         if len(self._paths) == 1:
             return self._packets(self.infos[0], watch)
         # What is foreign depends on all packets before, and of several files one may be ahead: nothing is skipped.
-        return self._merged(Watch() if watch is not None else None)
+        return self._merged(looking=watch is not None)
 
     def _packets(self, info: CaptureInfo, watch: Watch | None) -> Iterator[Packet]:
         """The packets of one file, numbered from 1 on."""
-        link_types: dict[int, None] = {}
-        sift = Sift(info, watch)
         with ByteStream(info.file, self._read if self._progress else None) as stream:
             try:
-                for block in _blocks(stream):
-                    if block[1]:
-                        times, kinds, *_ = zip(*block[1], strict=True)
-                        low, high = min(times), max(times)
-                        info.first = low if info.first is None else min(info.first, low)
-                        info.last = high if info.last is None else max(info.last, high)
-                        link_types.update(dict.fromkeys(kinds))
-                        info.link_type = ", ".join(map(link_type_name, link_types))
-                        yield from sift.feed(block)
+                yield from _packets(stream, Sift(info, watch))
             except DamagedError as damage:
                 if not damage.cut and not info.packets:
                     raise CaptureError(stream.name, damage.reason, offset=damage.offset) from None
                 info.truncated = True
                 self.warnings.append(_truncated(stream.name, info, damage))
 
-    def _merged(self, watch: Watch | None) -> Iterator[Packet]:
+    def _merged(self, *, looking: bool) -> Iterator[Packet]:
         """The packets of all files by time; files are opened in the order of their first packets."""
         later = sorted(((_first_time(path), index) for index, path in enumerate(self._paths)), reverse=True)
         current: list[tuple[int, int, Packet, Iterator[Packet]]] = []
@@ -90,7 +79,7 @@ class CaptureReader:
         while later or current:
             if later and (not current or later[-1][0] <= current[0][0]):
                 _, index = later.pop()
-                packets = self._packets(self.infos[index], watch)
+                packets = self._packets(self.infos[index], Watch() if looking else None)
             else:
                 _, index, packet, packets = heappop(current)
                 yield packet._replace(number=next(numbers))
@@ -104,12 +93,12 @@ class CaptureReader:
             self._progress(self._done, self._size)
 
 
-def _blocks(stream: ByteStream) -> Iterator[Block]:
+def _packets(stream: ByteStream, sift: Sift) -> Iterator[Packet]:
     start = stream.more(b"", 4)
     if is_pcap(start):
-        return read_pcap(stream, start)
+        return read_pcap(stream, start, sift)
     if is_pcapng(start):
-        return read_pcapng(stream, start)
+        return read_pcapng(stream, start, sift)
     if not start and not stream.broken:
         raise CaptureError(stream.name, "the file is empty")
     raise CaptureError(stream.name, stream.broken or "this is no capture file (pcap or pcapng)")
@@ -121,12 +110,12 @@ def _first_time(path: str) -> int:
         return 0
     with ByteStream(path) as stream:
         try:
-            first = next((records[0] for _, records in _blocks(stream) if records), None)
+            first = next(_packets(stream, Sift(CaptureInfo(path))), None)
         except DamagedError as damage:
             if not damage.cut:
                 raise CaptureError(stream.name, damage.reason, offset=damage.offset) from None
             first = None
-    return first[0] if first is not None else 0
+    return first.time if first is not None else 0
 
 
 def _total_size(paths: list[str]) -> int | None:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from dissector.limits import MAX_CAPTURED, MAX_PCAPNG_BLOCK
 from dissector.sources.bytestream import ByteStream, DamagedError
 from dissector.stream.link import is_supported, link_type_name
-from dissector.traffic import Block, Record
+from dissector.stream.sift import Record, Sift
+from dissector.traffic import Packet
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
 _ORDER_MAGIC = {bytes.fromhex("1a2b3c4d"): ">", bytes.fromhex("4d3c2b1a"): "<"}
@@ -56,8 +57,8 @@ def is_pcapng(start: bytes) -> bool:
     return start[:4] == bytes.fromhex("0a0d0d0a")
 
 
-def read_pcapng(stream: ByteStream, buffer: bytes) -> Iterator[Block]:
-    """The packets of a capture file; ``buffer`` is its beginning, ``stream`` has the rest.
+def read_pcapng(stream: ByteStream, buffer: bytes, sift: Sift) -> Iterator[Packet]:
+    """The packets of a capture file that pass ``sift``; ``buffer`` is its beginning, ``stream`` has the rest.
 
     Raises DamagedError where it can not be read on; all packets before that place were given.
     """
@@ -83,9 +84,9 @@ def read_pcapng(stream: ByteStream, buffer: bytes) -> Iterator[Block]:
                     raise ValueError("a block whose two lengths differ")
                 at = end
         except ValueError as error:
-            yield buffer, records
+            yield from sift.feed(records)
             raise DamagedError(str(error), stream.total - len(buffer) + at) from None
-        yield buffer, records
+        yield from sift.feed(records)
         buffer, at = stream.more(buffer[at:], need), 0
         if not buffer and not stream.broken:
             return
@@ -115,7 +116,7 @@ class _Section:
             if end - at < 20:
                 raise ValueError("a packet block that is too short")
             index, high, low, captured, length = self.structs.enhanced.unpack_from(data, at)
-            return self._packet(index, high << 32 | low, at + 20, end, captured, length)
+            return self._packet(index, high << 32 | low, data, at + 20, end, captured, length)
         if kind == _INTERFACE:
             self._interfaces.append(self._interface(data, at, end))
         elif kind == _SIMPLE:
@@ -124,15 +125,15 @@ class _Section:
             if end - at < 20:
                 raise ValueError("a packet block that is too short")
             index, _, high, low, captured, length = self.structs.old_packet.unpack_from(data, at)
-            return self._packet(index, high << 32 | low, at + 20, end, captured, length)
+            return self._packet(index, high << 32 | low, data, at + 20, end, captured, length)
         return None
 
-    def _packet(self, index: int, ticks: int, at: int, end: int, captured: int, length: int) -> Record:
+    def _packet(self, index: int, ticks: int, data: bytes, at: int, end: int, captured: int, length: int) -> Record:
         interface = self._known(index)
         if captured > end - at or captured > MAX_CAPTURED:
             raise ValueError(f"a packet can not be {captured} bytes long here")
         time = self._last_time = ticks * interface.factor // interface.divisor + interface.shift
-        return time, interface.link_type, at, at + captured, length
+        return time, interface.link_type, data[at : at + captured], length
 
     def _simple(self, data: bytes, at: int, end: int) -> Record:
         """A packet without time: that of the packet before it has to do."""
@@ -143,7 +144,7 @@ class _Section:
         captured = min(length, interface.snap_length or length, end - at - 4)
         if captured > MAX_CAPTURED:
             raise ValueError(f"a packet can not be {captured} bytes long here")
-        return self._last_time, interface.link_type, at + 4, at + 4 + captured, length
+        return self._last_time, interface.link_type, data[at + 4 : at + 4 + captured], length
 
     def _known(self, index: int) -> _Interface:
         """The interface of a packet; one of an unknown link type is an error unless another one can be read."""

@@ -15,7 +15,7 @@ from dissector.traffic import ACK, FIN, RST, SYN, Chunk, Packet
 
 #: Total length, id and TTL of the IP header; sequence and acknowledgement number, offset, flags, window of TCP's.
 _HEAD = Struct("!HH2xB15xIIBBH").unpack_from
-_IP, _LENGTHS = 14, 16
+_IP, _LENGTHS, _TCP = 14, 16, 34
 _TELLING = FIN | SYN | RST | ACK
 _MASK, _HALF = 0xFFFF_FFFF, 0x8000_0000
 
@@ -33,10 +33,9 @@ def express(entry: Entry, packet: Packet) -> Chunk | bool:
     if seq != sender.expect or flags & _TELLING != ACK or not window or not other.window or flow.ignored:
         return False
     behind = (other.expect - ack) & _MASK
-    end = _IP + total
-    payload = data[34 + (offset >> 2 & 0x3C) : end]
-    length = end - 34 - (offset >> 2 & 0x3C)
-    if behind >= _HALF or length != len(payload):
+    start, end = _TCP + (offset >> 2 & 0x3C), _IP + total
+    length, recent = end - start, sender.recent
+    if behind >= _HALF or len(data) < end or recent is None:
         return False
     connection, facts = sender.connection, sender.facts
     mark = _new(Mark, (number, time, ttl, ip_id))
@@ -53,13 +52,14 @@ def express(entry: Entry, packet: Packet) -> Chunk | bool:
     sender.window = window
     if not length:
         return True
-    start = sender.next
-    sender.next = upto = start + length
+    at = sender.next
+    sender.next = upto = at + length
     sender.expect = (seq + length) & _MASK
     facts.last_data = mark
     if upto > facts.sent:
         facts.sent = upto
     facts.bytes += length
     connection.bytes += length
-    sender.recent.append((seq, length, ip_id, time))
-    return _new(Chunk, (sender.side, start, payload, number, time))
+    recent.append((seq, length, ip_id, time))
+    chunk: Chunk = _new(Chunk, (sender.side, at, data[start:end], number, time))
+    return chunk

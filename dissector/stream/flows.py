@@ -65,10 +65,10 @@ class Flow:
 
 
 class Entry(NamedTuple):
-    """A flow as a packet finds it: ``index`` is that of the sender's direction."""
+    """A flow as a packet finds it: ``place`` is that of the sender among its directions."""
 
     flow: Flow
-    index: int
+    place: int
     sender: Direction
     other: Direction
 

@@ -25,23 +25,28 @@ _LONGEST = 80
 def compare(python: Iterable[Told], tshark: Iterable[Told], *, two_pass: bool) -> Iterator[Difference | Told]:
     """Every message that both sides have (as Python tells it), behind its differences; both in the order of packets.
 
-    Without ``two_pass`` tshark may show a message later than in the packet that completed it: when its connection's
-    other side told what the connection is, or with the connection's end.
+    What only a connection's end tells, Python tells then; tshark shows it where it was, or without ``two_pass``, when
+    that packet is gone, later as well.
     """
     ours, theirs = _ByPacket(python), _ByPacket(tshark)
     late: list[Told] = []
+    early: list[Told] = []
     while ours.messages or theirs.messages:
         packet = min(side.packet for side in (ours, theirs) if side.messages)
         decoded, displayed = _without_http(ours.take(packet), theirs.take(packet))
-        if not two_pass:
+        if not two_pass and (late or len(decoded) != len(displayed)):
             decoded, late = _with_late(decoded, displayed, late)
+        elif len(displayed) > len(decoded):
+            displayed, early = displayed[: len(decoded)], early + displayed[len(decoded) :]
+        else:
+            displayed += [told for told in early if told.packet == packet]
+            early = [told for told in early if told.packet != packet]
         for one, other in zip_longest(decoded, displayed):
-            skipped = _NOT_COMPARED if two_pass else _NOT_COMPARED | _KNOWN_LATER
-            if one is not None and not (one.is_numbered or two_pass):
-                skipped |= _NUMBERED_LATER
-            yield from _pair(packet, one, other, skipped)
+            yield from _pair(one, other, two_pass)
     for told in late:
-        yield from _pair(told.packet, told, None, _NOT_COMPARED)
+        yield from _pair(told, None, two_pass)
+    for told in early:
+        yield from _pair(None, told, two_pass)
 
 
 def _without_http(decoded: list[Told], displayed: list[Told]) -> tuple[list[Told], list[Told]]:
@@ -54,22 +59,32 @@ def _without_http(decoded: list[Told], displayed: list[Told]) -> tuple[list[Told
 
 
 def _with_late(decoded: list[Told], displayed: list[Told], late: list[Told]) -> tuple[list[Told], list[Told]]:
-    """The messages that may be the displayed ones, and those that may still come."""
-    if len(displayed) > len(decoded):
-        missing = len(displayed) - len(decoded)
-        return late[:missing] + decoded, late[missing:]
-    return decoded[: len(displayed)], late + decoded[len(displayed) :]
+    """The messages that may be the displayed ones, in their order, and those that may still come."""
+    chosen, left, late = list[Told](), list(decoded), list(late)
+    for told in displayed:
+        found = next((one for one in (*left[:1], *late, *left[1:]) if _alike(one, told)), None) or next(
+            iter(left), None
+        )
+        if found is not None:
+            chosen.append(found)
+            (left if found in left else late).remove(found)
+    return chosen, late + left
 
 
-def _pair(
-    packet: int, decoded: Told | None, displayed: Told | None, skipped: frozenset[str]
-) -> Iterator[Difference | Told]:
+def _alike(decoded: Told, displayed: Told) -> bool:
+    return decoded.size == displayed.size and decoded.facts.get("kind") == displayed.facts.get("kind")
+
+
+def _pair(decoded: Told | None, displayed: Told | None, two_pass: bool) -> Iterator[Difference | Told]:
     if decoded is None:
         assert displayed is not None
-        yield Difference(packet, "message", _NOTHING, _summary(displayed))
+        yield Difference(displayed.packet, "message", _NOTHING, _summary(displayed))
     elif displayed is None:
-        yield Difference(packet, f"message of {decoded.connection}", _summary(decoded), _NOTHING)
+        yield Difference(decoded.packet, f"message of {decoded.connection}", _summary(decoded), _NOTHING)
     else:
+        skipped = _NOT_COMPARED if two_pass else _NOT_COMPARED | _KNOWN_LATER
+        if not (decoded.is_numbered or two_pass):
+            skipped |= _NUMBERED_LATER
         yield from _message(decoded, displayed, skipped)
         yield decoded
 

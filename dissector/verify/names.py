@@ -33,10 +33,10 @@ def named(root: FieldNode) -> Iterator[Named]:
 def _group(parent: FieldNode, group: Group, level: int) -> Iterator[Named]:
     for child in parent.children:
         place = _place(group, parent, child.name)
-        if place is None:  # what is no part of the grammar: undecoded, tunnel_token
-            yield Named(child.name, level, child)
-        else:
+        if place is not None:
             yield from _node(child, *place, level)
+        elif child.end > child.start:  # what is no part of the grammar: undecoded, tunnel_token
+            yield Named(child.name, level, child)
 
 
 def _place(group: Group, parent: FieldNode, name: str) -> tuple[str, Node] | None:

@@ -43,7 +43,7 @@ def _refuse(*_declaration: object) -> None:
 
 
 class _Reader:
-    """Follows the elements.  In a message's tree fields with bytes are its own; what was generated has none."""
+    """Follows the elements.  In a message's tree what has a value has bytes; what was generated has none."""
 
     def __init__(self) -> None:
         self._packet = 0
@@ -92,8 +92,9 @@ class _Reader:
             self._foreign = self._depth
             return
         name, size = name[len(_PREFIX) :], int(attributes["size"])
+        raw = attributes.get("value")
         if size:
-            start, raw = int(attributes["pos"]) - self._origin, attributes.get("value", "")
-            told.fields.append(Field(name, self._depth, start, start + size, show, bytes.fromhex(raw)))
-        else:
+            start = int(attributes["pos"]) - self._origin
+            told.fields.append(Field(name, self._depth, start, start + size, show, bytes.fromhex(raw or "")))
+        elif raw is None:
             told.facts[name] = (*told.facts.get(name, ()), show)

@@ -27,7 +27,7 @@ class Field(NamedTuple):
     raw: bytes
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Told:
     """A message by one of the sides.  ``packet`` completed it; ``size`` counts a frame's length header."""
 

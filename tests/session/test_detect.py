@@ -160,6 +160,17 @@ def test_an_answer_alone_is_too_short_to_tell() -> None:
     assert verdict(framed(b"A"), framed(b"A\0\0\0\0"), mid=True) is None
 
 
+def test_the_task_process_s_direction_alone() -> None:
+    """Captured in one direction only: answers and requests that fit each other, from the end that opened."""
+    said = [encode_frame(body) for side, body in HEALTHY if side == 0]
+    answers = b"".join(said[:3])
+    assert verdict(said[0]) is None
+    assert verdict(answers) is None
+    assert verdict(answers + said[3]) is CALLBACK
+    assert verdict(answers, HTTP_OK) is UNKNOWN
+    assert verdict(answers + b"GET /") is UNKNOWN
+
+
 def test_only_the_client_drives() -> None:
     client, task = encode_frame(HEALTHY[BEGUN][1]), encode_frame(HEALTHY[STEP_ASKED][1])
     assert detect.swapped(client, task)

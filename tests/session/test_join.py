@@ -9,6 +9,7 @@ from kit import (
     REMOTE,
     RST,
     STEP_ASKED,
+    SYN,
     Address,
     Found,
     Network,
@@ -297,3 +298,18 @@ def test_a_callback_in_mid_stream_finds_its_start() -> None:
     found = trace(packets_of(story.records)[:7] + packets_of(story.records)[10:])
     assert found.task.command is not None
     assert found.task.callback is not None
+
+
+def test_somebody_connects_before_the_start_command() -> None:
+    """The client listens before it sends the start command, and speaks to whoever connected after it."""
+    story = Story()
+    stranger = story.network.line(Address("10.9.9.9", 40_404), Address(CLIENT, 59_999))
+    stranger.open(0)
+    story.start(0.01)
+    own, story.callback = story.callback, stranger
+    story.say(0.02, last=1)
+    story.callback = own
+    story.callback.packet(4_000_000_000, 0, SYN)
+    story.callback.packet(4_000_100_000, 1, RST | ACK)
+    found = story.found()
+    assert (found.outcome.value, found.alarms) == ("no_callback", ["callback_foreign_bytes"])

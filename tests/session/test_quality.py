@@ -78,13 +78,29 @@ def test_one_direction() -> None:
     assert the("one_direction", WARNING, story.found()).connection is not None
 
 
+@pytest.mark.parametrize("process_only", [True, False])
+def test_one_direction_tells_no_outcome(process_only: bool) -> None:
+    """Neither success nor a loss: what would tell was not captured."""
+    story = Story().healthy()
+    port = struct.pack(">H", 50_000 if process_only else 59_999)
+    command = struct.pack(">H", 40_000 if not process_only else 4_455)
+    story.network.records = [record for record in story.records if record.data[34:36] in (port, command)]
+    found = story.found()
+    assert found.outcome.value == "unknown"
+    assert set(found.alarms) == {"one_direction"}
+
+
 def test_snap_length() -> None:
     packets = [packet._replace(data=packet.data[:100]) for packet in packets_of(Story().healthy().records)]
     found = trace(packets)
-    assert "snap_length" in found.codes
-    cut = [problem.summary for problem in found.problems if problem.summary.startswith("callback connection")]
+    told = [problem for problem in found.problems if problem.code == "snap_length"]
+    sums = [problem for problem in told if problem.severity is WARNING]
+    assert all("the snap length cut off" in problem.summary for problem in sums)
+    cut = [problem for problem in told if problem.summary.startswith("callback connection")]
     assert len(cut) == 6
-    assert all("cut off by the snap length" in summary for summary in cut)
+    assert all("cut off by the snap length" in problem.summary for problem in cut)
+    assert {problem.severity for problem in cut} == {INFO}  # their sum is the warning
+    assert "gap" not in found.codes
 
 
 def test_gap() -> None:

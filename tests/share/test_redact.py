@@ -17,6 +17,7 @@ from builders import ICMP, enhanced, ethernet, interface, ipv4, section
 from click.testing import Result
 from conversation import EPOCH, SECOND, Address, Network, Record, TaskScript, pcap
 
+from dissector.errors import UsageError
 from dissector.share.found import Found, Hints
 from dissector.share.redact import Report, redact
 from dissector.sources.capture import CaptureReader
@@ -329,9 +330,32 @@ def test_the_command(told: Path, tmp_path: Path, jstrace: Command) -> None:
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_a_secret_that_is_a_word_of_the_protocol(tmp_path: Path) -> None:
+    network = Network()
+    network.play(TaskScript(log=("password=spooler_log", "spooler_log it is")))
+    path = tmp_path / "word.pcap"
+    path.write_bytes(network.capture())
+    target, report = run(path, tmp_path)
+    assert (report.differences, report.left) == ((), 1)
+    (task,) = Found.of(str(target), HINTS, messages=False).tasks
+    assert [line.text for line in task.log] == ["password=***********", "*********** it is"]
+
+
+def test_too_much_for_memory(told: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dissector.share.redaction.MAX_REDACTED_BYTES", 1_000)
+    with pytest.raises(UsageError, match="slice"):
+        run(told, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["told.pcap"]
+
+
 def test_wrong_usage(told: Path, tmp_path: Path, jstrace: Command) -> None:
     before = told.read_bytes()
-    for arguments in ((told, told), (tmp_path / "none.pcap", tmp_path / "x"), (told, tmp_path / "no" / "x.pcap")):
+    for arguments in (
+        (told, told),
+        (tmp_path / "none.pcap", tmp_path / "x"),
+        (told, tmp_path / "no" / "x.pcap"),
+        ("-", told),
+    ):
         result = jstrace("redact", *arguments)
         assert result.exit_code == 2
         assert len(result.stderr.splitlines()) == 1

@@ -13,7 +13,7 @@ do
   function A:under_way() return self.skipping or self.size > 0 or self.rest ~= "" end
 
   function A:add(chunk, from)
-    if not self:under_way() then self.offset = chunk.offset + from end
+    if not self:under_way() then self.offset, self.packets = chunk.offset + from, {} end
     self.chunk = chunk
     self.rest = self.rest .. (from > 0 and sub(chunk.data, from + 1) or chunk.data)
     if self.packets[#self.packets] ~= chunk.number then self.packets[#self.packets + 1] = chunk.number end

@@ -290,12 +290,15 @@ class LiveApp(App[None]):
 
     def _search(self, text: str) -> None:
         self._wanted = text
-        self.action_again(1)
+        self._find(1, in_pane=isinstance(self._before, LinesPane))
 
     def action_again(self, step: int) -> None:
+        self._find(step, in_pane=self.pane.has_focus)
+
+    def _find(self, step: int, *, in_pane: bool) -> None:
         if not self._wanted:
             return
-        found = self.pane.search(self._wanted, step) if self.pane.has_focus else self._search_table(step)
+        found = self.pane.search(self._wanted, step) if in_pane else self._search_table(step)
         self._tell("" if found else f"no {self._wanted!r} here")
 
     def _search_table(self, step: int) -> bool:

@@ -47,9 +47,9 @@ class LinesPane(ScrollView, can_focus=True):
         if begin or end:
             self._found = -1
         if begin:
-            self.scroll_home(animate=False, immediate=True)
+            self.scroll_home(animate=False, immediate=True, force=True)
         elif following:
-            self.scroll_end(animate=False, immediate=True)
+            self.scroll_end(animate=False, immediate=True, force=True)
         self.refresh()
 
     @property
@@ -64,7 +64,7 @@ class LinesPane(ScrollView, can_focus=True):
             place = (start + step * distance) % count
             if wanted.casefold() in "".join(text for text, _ in self._lines[place]).casefold():
                 self._found = place
-                self.scroll_to(y=max(0, place - self.size.height // 2), animate=False, immediate=True)
+                self.scroll_to(y=max(0, place - self.size.height // 2), animate=False, immediate=True, force=True)
                 self.refresh()
                 return True
         return False

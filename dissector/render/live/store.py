@@ -181,6 +181,6 @@ class Store:
         row = task_row(task, self.mask)
         cells = dict(row.cells, outcome="running", took=duration(max(0, now - task.start)))
         if (running := entry.running) is not None:
-            cells["problems"] = f"{running.doing} {duration(max(0, now - running.since))}"
+            cells["problems"] = f"{duration(max(0, now - running.since))} {running.doing}"
         worst = min((p.severity for p in task.problems), key=RANK.__getitem__, default=None)
         return TaskRow(cells, Outcome.RUNNING, worst)

@@ -75,10 +75,8 @@ class TaskTable(ScrollView, can_focus=True):
         return self._entries
 
     def show(self, shown: Shown) -> None:
-        ended = list(shown.ended)
-        if (self.sort, self.reverse) != ("n", True):
-            key = SORTS[self.sort]
-            ended.sort(key=lambda entry: key(entry.task), reverse=self.reverse)
+        key = SORTS[self.sort]
+        ended = sorted(shown.ended, key=lambda entry: key(entry.task), reverse=self.reverse)
         self._entries = [*shown.under_way, *ended]
         self._row = shown.row
         self.virtual_size = Size(max(self.size.width - 2, 1), len(self._entries) + 1)
@@ -120,9 +118,9 @@ class TaskTable(ScrollView, can_focus=True):
         room = max(1, self.size.height - 1)
         top = self.scroll_offset.y
         if self._cursor < top:
-            self.scroll_to(y=self._cursor, animate=False, immediate=True)
+            self.scroll_to(y=self._cursor, animate=False, immediate=True, force=True)
         elif self._cursor >= top + room:
-            self.scroll_to(y=self._cursor - room + 1, animate=False, immediate=True)
+            self.scroll_to(y=self._cursor - room + 1, animate=False, immediate=True, force=True)
 
     def next_sort(self) -> None:
         names = list(SORTS)

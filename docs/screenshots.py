@@ -1,0 +1,76 @@
+"""Makes the pictures of the full screen: ``python -m docs.screenshots``, from the recordings in ``captures``."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from threading import Lock
+
+from dissector.model import Task
+from dissector.render.filter import Filter
+from dissector.render.live.app import LiveApp
+from dissector.render.live.store import Status, Store
+from dissector.session.timers import running
+from dissector.session.tracer import Tracer
+from dissector.sources.capture import read_captures
+from dissector.wire.masking import Mask
+
+DOCS = Path(__file__).resolve().parent
+CAPTURES = DOCS.parent / "captures"
+RECORDINGS = ("engine_shell_ok", "engine_shell_fail", "engine_ten_tasks", "engine_kill_agent", "engine_order")
+
+
+class Capture:
+    over = False
+
+    def __init__(self, packets: int) -> None:
+        self.lock = Lock()
+        self._packets = packets
+
+    def status(self) -> Status:
+        return Status("eth0", self._packets, 0, 754.0)
+
+    def save(self, task: Task, path: str) -> tuple[int, bool]:
+        raise NotImplementedError
+
+
+def store() -> tuple[Store, int]:
+    """Tasks of several recordings as they ended, and those of another one that are under way."""
+    filled, tracer, count = Store(Mask(), Filter(), 1_000), Tracer(window=10**9), 0
+    now = next(iter(read_captures([CAPTURES / f"{RECORDINGS[0]}.pcap"]))).time
+    for name in RECORDINGS:
+        packets = list(read_captures([CAPTURES / f"{name}.pcap"]))
+        begin, is_last = now + 5 * 10**9, name == RECORDINGS[-1]
+        for packet in packets[:140] if is_last else packets:
+            count += 1
+            now = packet.time - packets[0].time + begin
+            for event in tracer.feed(packet._replace(number=count, time=now)):
+                filled.add(event)
+        if not is_last:
+            now += 300 * 10**9
+            for event in tracer.tick(now):
+                filled.add(event)
+    for facts in tracer.running:
+        filled.started(facts.record)
+    filled.running([running(facts) for facts in tracer.running], now + 3 * 10**8)
+    return filled, count
+
+
+async def picture(name: str, size: tuple[int, int], *keys: str) -> None:
+    filled, count = store()
+    app = LiveApp(filled, Capture(count))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.press(*keys)
+        await pilot.pause(0.4)
+        (DOCS / f"{name}.svg").write_text(app.export_screenshot(title="jstrace live eth0"), encoding="utf-8")
+
+
+def main() -> None:
+    asyncio.run(picture("live-ladder", (120, 36)))
+    asyncio.run(picture("live-problems", (120, 30), "p"))
+    asyncio.run(picture("live-small", (80, 24), "down", "down", "down"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,350 @@
+"""The full screen under Textual's pilot, and once in a real terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from threading import Lock
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import ContentSwitcher, Static
+
+from dissector.errors import CaptureError
+from dissector.model import Outcome, Problem, Severity, Task
+from dissector.render.filter import Filter, parse
+from dissector.render.live.app import LiveApp
+from dissector.render.live.help import HelpScreen
+from dissector.render.live.pane import LinesPane
+from dissector.render.live.store import MAX_MESSAGES, Status, Store
+from dissector.session.timers import running
+from dissector.session.tracer import Tracer
+from dissector.sources.capture import read_captures
+from dissector.wire.masking import Mask
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Capture:
+    """What the screen asks: figures and files."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.over = False
+        self.saved: list[tuple[int, str]] = []
+
+    def status(self) -> Status:
+        return Status("eth0", 1234, 5, 83.0)
+
+    def save(self, task: Task, path: str) -> tuple[int, bool]:
+        if path.startswith("/nowhere"):
+            raise CaptureError(path, "No such file or directory")
+        self.saved.append((task.n, path))
+        return 58, True
+
+
+def filled(path: Path, until: int | None = None, keep: int = 1_000, chosen: Filter | None = None) -> Store:
+    """What the screen knows after the packets of a recording, or the first of them."""
+    store, tracer = Store(Mask(), chosen or Filter(), keep), Tracer(window=1)
+    for packet in read_captures([path]):
+        if until is not None and packet.number > until:
+            for facts in tracer.running:
+                if facts.record.n:
+                    store.started(facts.record)
+            store.running([running(facts) for facts in tracer.running], packet.time)
+            return store
+        for event in tracer.feed(packet):
+            store.add(event)
+    for event in tracer.finish():
+        store.add(event)
+    return store
+
+
+Script = Callable[[LiveApp, Pilot[None]], Awaitable[None]]
+
+
+def play(store: Store, script: Script, size: tuple[int, int] = (80, 24), capture: Capture | None = None) -> None:
+    async def run() -> None:
+        app = LiveApp(store, capture or Capture())
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            await script(app, pilot)
+
+    asyncio.run(run())
+
+
+def top(app: LiveApp) -> str:
+    return str(app.query_one("#top", Static).render())
+
+
+def shown(app: LiveApp) -> list[str]:
+    """The table as it is on the screen."""
+    table = app.table
+    return [table.render_line(y).text.rstrip() for y in range(table.size.height)]
+
+
+def test_tasks_and_the_ladder_of_the_first(captures: Path) -> None:
+    async def script(app: LiveApp, _pilot: Pilot[None]) -> None:
+        assert top(app) == " jstrace  eth0  0 running, 10 ended  1234 packets  5 dropped  1 m 23 s"
+        rows = shown(app)
+        assert rows[0].split()[0] == "#"
+        assert [row.split()[0] for row in rows[1:8]] == ["10", "9", "8", "7", "6", "5", "4"]
+        assert all("success" in row for row in rows[1:8])
+        assert max(map(len, rows)) <= 80
+        assert "task 10  shell_long:10  success" in app.pane.text
+        assert "create_instance" in app.pane.text
+
+    play(filled(captures / "engine_ten_tasks.pcap"), script)
+
+
+def test_a_running_task_stands_on_top_with_its_open_call(captures: Path) -> None:
+    async def script(app: LiveApp, _pilot: Pilot[None]) -> None:
+        first = shown(app)[1]
+        assert "running" in first
+        assert first.endswith(" step")
+        assert "not answered yet" in app.pane.text
+        assert app.pane.scroll_offset.y == app.pane.max_scroll_y  # it follows the end
+
+    play(filled(captures / "engine_shell_fail.pcap", until=38), script, size=(140, 20))
+
+
+def test_the_other_panes(captures: Path) -> None:
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        await pilot.press("o")
+        await pilot.pause()
+        assert app.query_one(ContentSwitcher).current == "log"
+        assert "failing" in app.pane.text
+        await pilot.press("p")
+        await pilot.pause()
+        assert "job_failed" in app.pane.text
+        assert "Remedy" in app.pane.text
+        await pilot.press("l")
+        await pilot.pause()
+        assert "exit code 5" in app.pane.text
+
+    play(filled(captures / "engine_shell_fail.pcap"), script)
+
+
+def test_choosing_sorting_and_searching(captures: Path) -> None:
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        await pilot.press("down", "down")
+        await pilot.pause()
+        assert app.table.selected is not None
+        assert app.table.selected.task.n == 8
+        assert "task 8  " in app.pane.text
+        await pilot.press("s", "s", "s", "s", "s", "s", "S")  # round to the number again, the other way
+        await pilot.pause()
+        assert [entry.task.n for entry in app.table.entries] == list(range(1, 11))
+        assert app.table.selected.task.n == 8  # the cursor stays on its task
+        await pilot.press("slash", *"127.0.0.1", "enter")
+        await pilot.press("n")
+        assert "no " not in top(app)
+        await pilot.press("slash", *"xyz", "enter")
+        assert "no 'xyz' here" in top(app)
+
+    play(filled(captures / "engine_ten_tasks.pcap"), script)
+
+
+def test_searching_the_ladder(captures: Path) -> None:
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        await pilot.press("tab", "slash", *"release", "enter")
+        await pilot.pause()
+        assert app.pane.has_focus
+        place = app.pane.scroll_offset.y
+        assert place > 0
+        assert any("release" in app.pane.render_line(y).text for y in range(app.pane.size.height))
+
+    play(filled(captures / "engine_shell_fail.pcap"), script)
+
+
+def test_a_filter(captures: Path) -> None:
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        await pilot.press("f", *"task_id=3", "enter")
+        assert [entry.task.task_id for entry in app.table.entries] == [3]
+        assert "filter task_id=3" in top(app)
+        await pilot.press("f", *"x", "enter")
+        assert "'x' is not field, operator and value" in top(app)
+        assert len(app.table.entries) == 1  # a wrong one changes nothing
+
+    play(filled(captures / "engine_ten_tasks.pcap"), script)
+
+
+def test_the_command_line_s_filter_lets_through(captures: Path) -> None:
+    store = filled(captures / "engine_ten_tasks.pcap", chosen=parse(("task_id>8",)))
+    assert sorted(entry.task.task_id or 0 for entry in store.ended()) == [9, 10]
+    store = filled(captures / "engine_ten_tasks.pcap", chosen=parse(("member=nowhere",)))
+    assert store.ended() == []
+
+
+def test_saving(captures: Path) -> None:
+    capture = Capture()
+
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        await pilot.press("w", "enter")
+        assert capture.saved == [(1, "task-1.pcapng")]
+        assert "58 packets in task-1.pcapng" in top(app)
+        await pilot.press("w", "home", *"/nowhere/", "enter")
+        assert "/nowhere/task-1.pcapng: No such file or directory" in top(app)
+
+    play(filled(captures / "engine_shell_fail.pcap"), script, size=(160, 40), capture=capture)
+
+
+def test_pause_help_zoom_and_the_end(captures: Path) -> None:
+    capture = Capture()
+    store = filled(captures / "engine_shell_fail.pcap")
+
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        await pilot.press("space")
+        assert "PAUSED" in top(app)
+        store.add(Task(1, 1, n=2, end=2, outcome=Outcome.LOST))
+        await pilot.pause(0.4)
+        assert len(app.table.entries) == 1
+        await pilot.press("space")
+        await pilot.pause(0.4)
+        assert len(app.table.entries) == 2
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("escape", "z")
+        await pilot.pause()
+        assert not app.table.display
+        assert app.pane.has_focus
+        await pilot.press("z")
+        assert app.table.display
+        capture.over = True
+        await pilot.pause(0.6)
+        assert not app.is_running
+
+    play(store, script, capture=capture)
+
+
+def test_all_keys_are_in_the_footer_at_80_cells(captures: Path) -> None:
+    async def script(app: LiveApp, _pilot: Pilot[None]) -> None:
+        lines = [str(widget.render()) for widget in app.query("FooterKey")]
+        text = " ".join(lines)
+        for word in ("Ladder", "Log", "Problems", "Sort", "Filter", "Search", "Pause", "Save", "Help", "Quit"):
+            assert word in text
+        assert max(widget.region.right for widget in app.query("FooterKey")) <= 80
+
+    play(filled(captures / "engine_shell_fail.pcap"), script)
+
+
+def test_ten_thousand_tasks_stay_fluent() -> None:
+    store = Store(Mask(), Filter(), keep=10_000)
+    for n in range(1, 10_501):
+        store.add(Task(n * 10**6, n, n=n, end=n * 10**6 + n, job=f"job{n}", outcome=Outcome.SUCCESS))
+    assert len(store.ended()) == 10_000
+    assert store.counts == (0, 10_500)
+
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        begun = time.perf_counter()
+        for _ in range(10):
+            app.redraw()
+        assert (time.perf_counter() - begun) / 10 < 0.2
+        await pilot.press("end")
+        await pilot.pause()
+        assert app.table.selected is not None
+        assert app.table.selected.task.n == 501
+        assert any(row.split()[:1] == ["501"] for row in shown(app))
+
+    play(store, script, size=(120, 40))
+
+
+def test_memory_is_bounded(captures: Path) -> None:
+    store = Store(Mask(), Filter(), keep=3)
+    for packet_file in ["engine_ten_tasks.pcap"] * 3:
+        tracer = Tracer()
+        for packet in read_captures([captures / packet_file]):
+            for event in tracer.feed(packet):
+                store.add(event)
+        for event in tracer.finish():
+            store.add(event)
+    assert len(store.ended()) == 3
+    assert store._messages == sum(len(entry.messages) for entry in store.ended())
+    assert store._messages < MAX_MESSAGES
+
+
+def test_hostile_text_is_harmless() -> None:
+    store = Store(Mask(), Filter(), keep=10)
+    evil = "\x1b]0;gone\x07[bold]x[/]"
+    task = Task(1, 1, n=1, end=2, job=evil, outcome=Outcome.FAILURE)
+    task.problems.append(Problem("job_failed", Severity.ERROR, 1, (1,), evil, task=task))
+    for event in (task.problems[0], task):
+        store.add(event)
+
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        await pilot.press("p")
+        await pilot.pause()
+        everything = "\n".join([*shown(app), app.pane.text])
+        assert "\x1b" not in everything
+        assert "[bold]x[/]" in everything
+
+    play(store, script, size=(140, 30))
+
+
+def test_lines_stay_where_one_looks() -> None:
+    async def run() -> None:
+        from textual.app import App, ComposeResult
+
+        class One(App[None]):
+            def compose(self) -> ComposeResult:
+                yield LinesPane("empty", id="one")
+
+        async with One().run_test(size=(40, 10)) as pilot:
+            pane = pilot.app.query_one(LinesPane)
+            pane.show([[(f"line {n}", "")] for n in range(50)])
+            await pilot.pause()
+            assert pane.scroll_offset.y == pane.max_scroll_y == 40
+            pane.scroll_to(y=5, animate=False, immediate=True)
+            await pilot.pause()
+            pane.show([[(f"line {n}", "")] for n in range(60)])
+            await pilot.pause()
+            assert pane.scroll_offset.y == 5
+            pane.show([[("x", "")]] * 60, begin=True)
+            assert pane.scroll_offset.y == 0
+
+    asyncio.run(run())
+
+
+# --- a real terminal -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("tmux") is None, reason="capturing needs root, and tmux")
+def test_in_a_terminal(captures: Path) -> None:
+    """A capture stream on standard input, keys from the terminal, 80 by 24 cells."""
+    tmux = ["tmux", "-L", f"jstrace-{os.getpid()}", "-f", "/dev/null"]
+    command = (
+        f"(cat {captures / 'engine_ten_tasks.pcap'}; sleep 30) | {sys.executable} -m dissector live -; echo status $?"
+    )
+
+    def screen() -> str:
+        done = subprocess.run([*tmux, "capture-pane", "-p"], capture_output=True, text=True, check=False)
+        return done.stdout
+
+    def wait_for(word: str) -> str:
+        deadline = time.monotonic() + 40
+        while word not in (text := screen()):
+            assert time.monotonic() < deadline, text
+            time.sleep(0.1)
+        return text
+
+    subprocess.run([*tmux, "new-session", "-d", "-x", "80", "-y", "24", command], check=True, cwd=ROOT)
+    try:
+        text = wait_for("0 running, 10 ended")
+        assert "q Quit" in text.splitlines()[-1]
+        assert "shell_long" in text
+        subprocess.run([*tmux, "send-keys", "Down", "o"], check=True)
+        wait_for("Log of task 9")
+        subprocess.run([*tmux, "send-keys", "?"], check=True)
+        wait_for("ends the capture and prints the summary")
+        subprocess.run([*tmux, "send-keys", "Enter"], check=True)
+        wait_for("Log of task 9")
+        subprocess.run([*tmux, "send-keys", "q"], check=True)
+        wait_for("10 tasks: 10 success")
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=False, capture_output=True)

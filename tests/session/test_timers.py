@@ -1,0 +1,74 @@
+"""What is told about tasks that hang, while they hang."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dissector.model import Outcome, Problem, Severity, Task
+from dissector.session.timers import Timers, running
+from dissector.session.tracer import Event, Tracer
+from dissector.sources.capture import read_captures
+from dissector.traffic import Packet
+
+SECOND = 1_000_000_000
+
+
+def fed(path: Path, until: int) -> tuple[Tracer, Packet]:
+    """A tracer after the first packets of a recording, and the last one of them."""
+    tracer = Tracer(window=1)
+    packets = [packet for packet in read_captures([path]) if packet.number <= until]
+    for packet in packets:
+        tracer.feed(packet)
+    tracer.tick(packets[-1].time + 1)
+    return tracer, packets[-1]
+
+
+def test_an_open_call_is_told_once(captures: Path) -> None:
+    tracer, last = fed(captures / "engine_shell_fail.pcap", 38)
+    (facts,) = tracer.running
+    state = running(facts)
+    assert (state.doing, state.since, [call.member for call in state.calls]) == ("step", last.time, ["step"])
+    assert facts.record.outcome is Outcome.RUNNING
+    timers = Timers(slow=10 * SECOND)
+    assert timers.check(tracer.running, last.time + 9 * SECOND) == []
+    (problem,) = timers.check(tracer.running, last.time + 12 * SECOND)
+    assert problem.summary == "step has been without an answer for 12 s."
+    assert (problem.code, problem.task, problem.packets) == ("slow_call", facts.record, (38,))
+    assert timers.check(tracer.running, last.time + 100 * SECOND) == []
+
+
+def test_a_callback_that_does_not_come(captures: Path) -> None:
+    tracer, last = fed(captures / "engine_shell_fail.pcap", 15)
+    (facts,) = tracer.running
+    assert running(facts).doing == "no callback yet"
+    timers = Timers(slow=SECOND)
+    assert timers.check(tracer.running, last.time + 4 * SECOND) == []
+    found = [timers.check(tracer.running, last.time + n * SECOND) for n in (5, 6, 59, 61, 100)]
+    assert [[(p.code, p.severity, p.summary) for p in problems] for problems in found] == [
+        [("callback_missing", Severity.WARNING, "No callback for 5 s: nobody has called yet.")],
+        [],
+        [],
+        [("callback_missing", Severity.ERROR, "No callback for 60 s: nobody has called yet.")],
+        [],
+    ]
+
+
+def test_callbacks_that_are_dropped(captures: Path) -> None:
+    tracer, last = fed(captures / "faults" / "02_callback_drop.r.pcap", 14)
+    (problem,) = Timers(slow=SECOND).check(tracer.running, last.time + 3 * SECOND)
+    assert problem.code == "callback_dropped"
+    assert "SYNs to 10.50.1.10:59999" in problem.summary
+    assert problem.summary.endswith(", no answer.")
+
+
+def test_time_without_packets_makes_things_final(captures: Path) -> None:
+    tracer = Tracer(window=1)
+    events: list[Event] = []
+    for packet in read_captures([captures / "engine_shell_fail.pcap"]):
+        events += tracer.feed(packet)
+    assert not any(isinstance(event, Task) for event in events)
+    events = tracer.tick(packet.time + 2 * SECOND)
+    assert [event.outcome for event in events if isinstance(event, Task)] == [Outcome.FAILURE]
+    assert [event.code for event in events if isinstance(event, Problem)] == ["job_failed"]
+    assert tracer.tick(packet.time) == []  # time does not go back
+    assert tracer.running == []

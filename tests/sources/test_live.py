@@ -1,0 +1,242 @@
+"""Packets from interfaces: filters, each packet once, other link layers, drops, several interfaces in order."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dissector.errors import CaptureError, UsageError
+from dissector.sources import afpacket
+from dissector.sources.capture import read_captures
+from dissector.sources.interfaces import interfaces
+from dissector.sources.live import LiveCapture, port_filter
+from dissector.sources.recent import Recent
+from dissector.sources.ring import CaptureWriter, Ring, parse_ring
+from dissector.stream.link import ETHERNET, LINUX_SLL2
+from dissector.stream.packets import parse
+from dissector.traffic import SYN, IcmpError, Packet, Segment
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="capturing needs root")
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORT = 28_000 + 10 * WORKER
+FILTER = port_filter((PORT,), (PORT + 5, PORT + 6))
+
+
+def test_the_filter_s_words() -> None:
+    text = port_filter((4444, 4445), (50_000, 59_999))
+    assert text.startswith("(tcp and (port 4444 or port 4445 or portrange 50000-59999)) or (icmp and ")
+    narrow = port_filter((4444,), (1, 2), "host 10.0.0.1")
+    assert narrow.endswith(" and (host 10.0.0.1)")
+    assert narrow.startswith("((tcp")
+
+
+def test_the_interfaces() -> None:
+    (loopback,) = [one for one in interfaces() if one.name == "lo"]
+    assert loopback.kind == 772
+    assert "127.0.0.1" in loopback.addresses
+
+
+@contextmanager
+def capture(*names: str, text: str = FILTER) -> Iterator[LiveCapture]:
+    source = LiveCapture(names, text)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def collect(source: LiveCapture) -> list[Packet]:
+    """What came until nothing more does."""
+    packets: list[Packet] = []
+    while more := source.poll(0.3):
+        packets += more
+    return packets
+
+
+def talk(data: bytes = b"hello", family: socket.AddressFamily = socket.AF_INET) -> None:
+    """One connection, with bytes from its client."""
+    address = ("::1" if family is socket.AF_INET6 else "127.0.0.1", PORT)
+    with socket.create_server(address, family=family) as server, socket.create_connection(address) as client:
+        accepted, _ = server.accept()
+        with accepted:
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            while accepted.recv(65_536):
+                pass
+
+
+@needs_root
+@pytest.mark.parametrize(("name", "link_type"), [("lo", ETHERNET), ("any", LINUX_SLL2)])
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_each_packet_once(name: str, link_type: int, family: socket.AddressFamily) -> None:
+    before = time.time_ns()
+    with capture(name, text=f"tcp port {PORT}") as source:
+        talk(b"hello", family)
+        packets = collect(source)
+    segments = [record for record in map(parse, packets) if isinstance(record, Segment)]
+    assert len(segments) == len(packets) == source.info.packets == source.info.tcp_segments
+    assert {packet.link_type for packet in packets} == {link_type}
+    assert [packet.number for packet in packets] == list(range(1, len(packets) + 1))
+    assert [bool(segment.flags & SYN) for segment in segments][:3] == [True, True, False]
+    assert sum(bool(segment.flags & SYN) for segment in segments) == 2
+    assert b"".join(segment.payload for segment in segments) == b"hello"
+    times = [packet.time for packet in packets]
+    assert times == sorted(times)
+    assert before < times[0] < times[-1] < time.time_ns()
+    assert source.dropped == 0
+
+
+@needs_root
+def test_segments_of_64_kilobytes_are_whole() -> None:
+    with capture("lo") as source:
+        talk(bytes(2_000_000))
+        packets = collect(source)
+    assert max(packet.wire_length for packet in packets) > 65_535
+    assert all(len(packet.data) == packet.wire_length for packet in packets)
+
+
+@needs_root
+def test_icmp_errors_pass_and_other_things_do_not() -> None:
+    with capture("lo") as source:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"x", ("127.0.0.1", PORT))  # UDP: not ours, but the answer may be about ours
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as pinger:
+            pinger.sendto(bytes.fromhex("0800f7ff00000000"), ("127.0.0.1", 0))
+        packets = collect(source)
+    mine = [packet for packet in packets if packet.data[64:66] == PORT.to_bytes(2, "big")]
+    assert [packet.data[34] for packet in mine] == [3]  # destination unreachable
+    assert not isinstance(parse(mine[0]), IcmpError)  # it quotes no TCP
+    assert 8 not in {packet.data[34] for packet in packets if packet.data[23] == 1}
+
+
+@needs_root
+def test_a_filter_that_libpcap_does_not_understand() -> None:
+    for text in ("nonsense here", "tcp port 70000", ""):
+        with pytest.raises(UsageError, match="capture filter: "):
+            LiveCapture(["lo"], port_filter((4444,), (1, 2), text or "((")).close()
+
+
+def test_an_interface_that_is_not_there() -> None:
+    with pytest.raises(CaptureError, match="nosuch0: there is no such interface"):
+        LiveCapture(["nosuch0"], FILTER)
+
+
+@needs_root
+def test_drops_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(afpacket, "_BLOCKS", (2,))
+    with capture("lo") as source:
+        for _ in range(3):
+            talk(bytes(2_000_000))
+        packets = collect(source)
+        dropped = source.dropped
+        assert dropped > 0
+        assert packets
+        talk()
+        assert b"hello" in b"".join(packet.data for packet in collect(source))  # it goes on
+    assert source.dropped == dropped
+
+
+@needs_root
+def test_several_interfaces_in_order() -> None:
+    """Each packet of lo comes from both: in the order of time although the two hand over at different moments."""
+    with capture("lo", "any", text=f"tcp port {PORT}") as source:
+        for _ in range(20):
+            talk()
+            time.sleep(0.01)
+        packets = collect(source)
+    assert sum(packet.link_type == ETHERNET for packet in packets) * 2 == len(packets)
+    times = [packet.time for packet in packets]
+    assert times == sorted(times)
+
+
+@needs_root
+def test_recent_packets_of_some_connections(tmp_path: Path) -> None:
+    from dissector.session.tracer import Tracer
+    from dissector.stream.reassembly import Connections
+
+    recent = Recent(10_000_000)
+    connections = Connections()
+    seen = []
+    with capture("lo") as source:
+        source.recorder = recent
+        talk(b"first")
+        talk(b"second")
+        for packet in collect(source):
+            record = parse(packet)
+            assert isinstance(record, Segment)
+            seen += [flow.connection for flow, _ in connections.feed(record)]
+    assert Tracer().running == []
+    first, second = list(dict.fromkeys(seen))
+    path = str(tmp_path / "one.pcapng")
+    count, whole = recent.save(path, [second])
+    data = b"".join(packet.data for packet in read_captures([path]))
+    assert (b"first" in data, b"second" in data) == (False, True)
+    assert whole
+    assert count == second.packets
+    recent._room = 0
+    for packet in read_captures([path]):
+        recent.write(packet, "lo")
+    assert recent.save(path, [first])[1] is False
+    with pytest.raises(CaptureError, match="No such file"):
+        recent.save("/nowhere/x", [first])
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+PACKETS = [Packet(n, 1_700_000_000_123_456_789 + n, 1, bytes(60 + n), 60 + n) for n in range(1, 101)]
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcapng"
+    writer = CaptureWriter(str(path))
+    for packet in PACKETS:
+        writer.write(packet, "eth0" if packet.number % 2 else "eth1")
+    writer.close(dropped=7)
+    writer.close()
+    assert [packet[:5] for packet in read_captures([path])] == [packet[:5] for packet in PACKETS]
+    done = subprocess.run(["capinfos", "-M", str(path)], capture_output=True, text=True, check=False)
+    for word in ("eth0", "eth1", "Number of packets:   100"):
+        assert word in done.stdout
+
+
+def test_a_ring_keeps_the_newest(tmp_path: Path) -> None:
+    writer = CaptureWriter(str(tmp_path / "r.pcapng"), Ring(3, 2_000))
+    for packet in PACKETS:
+        writer.write(packet, "eth0")
+    writer.close()
+    files = sorted(tmp_path.iterdir())
+    assert files == list(writer.files)
+    assert len(files) == 3
+    kept = [packet.data for path in files for packet in read_captures([path])]
+    assert kept == [packet.data for packet in PACKETS[-len(kept) :]]
+
+
+def test_a_device_that_is_full() -> None:
+    writer = CaptureWriter("/dev/full")
+    for packet in PACKETS:
+        writer.write(packet, "eth0")
+    writer.flush()
+    assert writer.failure == "No space left on device; nothing more is written, what was is readable"
+    writer.write(PACKETS[0], "eth0")
+    with pytest.raises(CaptureError, match="/dev/full: No space left"):
+        writer.close(check=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "ring"), [("10x100MB", Ring(10, 10**8)), ("2x1k", Ring(2, 1000)), ("3x2GB", Ring(3, 2 * 10**9))]
+)
+def test_rings(text: str, ring: Ring) -> None:
+    assert parse_ring(text) == ring
+
+
+@pytest.mark.parametrize("text", ["", "10", "1x5MB", "3x0MB", "3x5", "3*5MB", "-3x5MB", "3x5TB"])
+def test_what_is_no_ring(text: str) -> None:
+    with pytest.raises(UsageError, match="is no ring such as 10x100MB"):
+        parse_ring(text)
