@@ -762,317 +762,367 @@ do
 end
 
 do
-  local F, C, R, NONE = js.fields, js.cursor, {}, {}
+  local F, C, R = js.fields, js.cursor, {}
 
   function R.invoke(c)
-    local f1, f2, f3, f4
-    f1 = C.i4(c, F["invoke.dispid"])
-    f2 = C.guid(c, F["invoke.iid"])
+    local r = { record = "invoke" }
     local v1
-    v1 = C.i4(c, F["invoke.lcid"])
-    f3 = C.u4(c, F["invoke.flags"])
-    local up2 = C.open(c, F["invoke.params"])
-    f4 = R.disp_params(c)
-    C.close(c, up2)
-    return { record = "invoke", dispid = f1, iid = f2, flags = f3, params = f4 }
+    v1 = C.i4(c, F["invoke.dispid"])
+    r.dispid = v1
+    local v2
+    v2 = C.guid(c, F["invoke.iid"])
+    r.iid = v2
+    local v3
+    v3 = C.i4(c, F["invoke.lcid"])
+    r.lcid = v3
+    local v4
+    v4 = C.u4(c, F["invoke.flags"])
+    r.flags = v4
+    local up5 = C.open(c, F["invoke.params"])
+    r.params = R.disp_params(c)
+    C.close(c, up5)
+    return r
   end
 
   function R.disp_params(c)
-    local f1
+    local r = { record = "disp_params" }
     local v1
     v1 = C.u4(c, F["disp_params.arg_count"])
+    r.arg_count = v1
     if not (v1 <= 100) then C.refuse(c, "more than 100 arguments") end
     local v2
     v2 = C.u4(c, F["disp_params.named_count"])
+    r.named_count = v2
     if not (v2 <= v1) then C.refuse(c, "more named arguments than arguments") end
-    local v3
-    v3 = NONE
+    r.named = {}
     if v2 > 0 then
       C.fits(c, v2, 4)
-      local up4 = C.open(c, F["disp_params.named"])
-      v3 = {}
-      local list = v3
+      local up3 = C.open(c, F["disp_params.named"])
+      local list = r.named
       for _ = 1, v2 do
-        local e5
-        e5 = C.i4(c, F["disp_params.named_item"])
-        list[#list + 1] = e5
+        local e4
+        e4 = C.i4(c, F["disp_params.named_item"])
+        list[#list + 1] = e4
       end
-      C.close(c, up4)
+      C.close(c, up3)
     end
-    f1 = NONE
+    r.arguments = {}
     if v1 > 0 then
       C.fits(c, v1, 4)
-      local up6 = C.open(c, F["disp_params.arguments"])
-      f1 = {}
-      local list = f1
+      local up5 = C.open(c, F["disp_params.arguments"])
+      local list = r.arguments
       for _ = 1, v1 do
-        local e7
+        local e6
         C.enter(c)
-        local up8 = C.open(c, F["variant"])
-        e7 = R.variant(c)
-        C.close(c, up8)
+        local up7 = C.open(c, F["variant"])
+        e6 = R.variant(c)
+        C.close(c, up7)
         c.level = c.level - 1
-        list[#list + 1] = e7
+        list[#list + 1] = e6
       end
-      C.close(c, up6)
+      C.close(c, up5)
     end
-    return { record = "disp_params", arguments = f1 }
+    return r
   end
 
   function R.call(c)
-    local f1, f2
-    f1 = C.text(c, F["call.name"], 4, false)
-    local up1 = C.open(c, F["call.params"])
-    f2 = R.disp_params(c)
-    C.close(c, up1)
-    return { record = "call", name = f1, params = f2 }
+    local r = { record = "call" }
+    local v1
+    v1 = C.text(c, F["call.name"], 4, false)
+    r.name = v1
+    local up2 = C.open(c, F["call.params"])
+    r.params = R.disp_params(c)
+    C.close(c, up2)
+    return r
   end
 
   function R.release(c)
-    return { record = "release" }
+    local r = { record = "release" }
+    return r
   end
 
   function R.java_query_interface(c)
-    local f1
+    local r = { record = "java_query_interface" }
     local v1
     v1 = C.u8(c, F["java_query_interface.object_id_again"])
-    f1 = C.guid(c, F["java_query_interface.iid"])
-    return { record = "java_query_interface", iid = f1 }
+    r.object_id_again = v1
+    local v2
+    v2 = C.guid(c, F["java_query_interface.iid"])
+    r.iid = v2
+    return r
   end
 
   function R.get_ids_of_names(c)
-    local f1, f2, f3
-    f1 = C.guid(c, F["get_ids_of_names.iid"])
+    local r = { record = "get_ids_of_names" }
     local v1
-    v1 = C.i4(c, F["get_ids_of_names.lcid"])
-    f2 = C.u4(c, F["get_ids_of_names.count"])
-    f3 = NONE
-    if f2 > 0 then
-      C.fits(c, f2, 4)
-      local up2 = C.open(c, F["get_ids_of_names.names"])
-      f3 = {}
-      local list = f3
-      for _ = 1, f2 do
-        local e3
-        e3 = C.text(c, F["get_ids_of_names.name"], 4, false)
-        list[#list + 1] = e3
-      end
-      C.close(c, up2)
-    end
-    return { record = "get_ids_of_names", iid = f1, count = f2, names = f3 }
-  end
-
-  function R.query_interface(c)
-    local f1
-    f1 = C.guid(c, F["query_interface.iid"])
-    return { record = "query_interface", iid = f1 }
-  end
-
-  function R.invoke_answer(c)
-    local f1, f2, f3
-    f1 = C.u4(c, F["invoke_answer.hresult"])
-    if f1 < 2147483648 then
-      C.enter(c)
-      local up1 = C.open(c, F["invoke_answer.result"])
-      f2 = R.variant(c)
-      C.close(c, up1)
-      c.level = c.level - 1
-    end
-    if f1 >= 2147483648 then
-      local up2 = C.open(c, F["invoke_answer.failure"])
-      f3 = R.invoke_failure(c)
-      C.close(c, up2)
-    end
-    return { record = "invoke_answer", hresult = f1, result = f2, failure = f3 }
-  end
-
-  function R.invoke_failure(c)
-    local f1
-    local v1
-    v1 = C.i4(c, F["invoke_failure.argerr"])
-    local up2 = C.open(c, F["invoke_failure.excepinfo"])
-    f1 = R.excep_info(c)
-    C.close(c, up2)
-    return { record = "invoke_failure", excepinfo = f1 }
-  end
-
-  function R.excep_info(c)
-    local f1, f2
-    f1 = C.i2(c, F["excep_info.code"])
-    local v1
-    v1 = C.i2(c, F["excep_info.reserved"])
+    v1 = C.guid(c, F["get_ids_of_names.iid"])
+    r.iid = v1
     local v2
-    v2 = C.text(c, F["excep_info.source"], 4, false)
-    f2 = C.text(c, F["excep_info.description"], 4, false)
+    v2 = C.i4(c, F["get_ids_of_names.lcid"])
+    r.lcid = v2
     local v3
-    v3 = C.text(c, F["excep_info.help_file"], 4, false)
-    local v4
-    v4 = C.i4(c, F["excep_info.help_context"])
-    local v5
-    v5 = C.i4(c, F["excep_info.scode"])
-    return { record = "excep_info", code = f1, description = f2 }
-  end
-
-  function R.call_answer(c)
-    local f1, f2
-    f1 = C.u4(c, F["call_answer.hresult"])
-    C.enter(c)
-    local up1 = C.open(c, F["call_answer.result"])
-    f2 = R.variant(c)
-    C.close(c, up1)
-    c.level = c.level - 1
-    return { record = "call_answer", hresult = f1, result = f2 }
-  end
-
-  function R.empty_answer(c)
-    return { record = "empty_answer" }
-  end
-
-  function R.get_ids_of_names_answer(c)
-    local f1, f2
-    f1 = C.u4(c, F["get_ids_of_names_answer.hresult"])
-    if f1 < 2147483648 then
-      f2 = NONE
-      if c.count > 0 then
-        C.fits(c, c.count, 4)
-        local up1 = C.open(c, F["get_ids_of_names_answer.dispids"])
-        f2 = {}
-        local list = f2
-        for _ = 1, c.count do
-          local e2
-          e2 = C.i4(c, F["get_ids_of_names_answer.dispid"])
-          list[#list + 1] = e2
-        end
-        C.close(c, up1)
-      end
-    end
-    return { record = "get_ids_of_names_answer", hresult = f1, dispids = f2 }
-  end
-
-  function R.create_instance_answer(c)
-    local f1, f2
-    f1 = C.u4(c, F["create_instance_answer.hresult"])
-    if f1 < 2147483648 then
-      f2 = NONE
-      if c.count > 0 then
-        C.fits(c, c.count, 13)
-        local up1 = C.open(c, F["create_instance_answer.results"])
-        f2 = {}
-        local list = f2
-        for _ = 1, c.count do
-          local e2
-          local up3 = C.open(c, F["interface_result"])
-          e2 = R.interface_result(c)
-          C.close(c, up3)
-          list[#list + 1] = e2
-        end
-        C.close(c, up1)
-      end
-    end
-    return { record = "create_instance_answer", hresult = f1, results = f2 }
-  end
-
-  function R.interface_result(c)
-    local f1, f2
-    f1 = C.u4(c, F["interface_result.hresult"])
-    local up1 = C.open(c, F["interface_result.object"])
-    f2 = R.reference(c)
-    C.close(c, up1)
-    return { record = "interface_result", hresult = f1, object = f2 }
-  end
-
-  function R.reference(c)
-    local f1, f2
-    f1 = C.u8(c, F["reference.object_id"])
-    local v1
-    v1 = C.bool(c, F["reference.is_new"])
-    if v1 then
-      local up2 = C.open(c, F["reference.new"])
-      f2 = R.new_object(c)
-      C.close(c, up2)
-    end
-    return { record = "reference", object_id = f1, new = f2 }
-  end
-
-  function R.new_object(c)
-    local f1, f2, f3
-    f1 = C.text(c, F["new_object.title"], 4, false)
-    f2 = C.guid(c, F["new_object.proxy_clsid"])
-    local v1
-    v1 = C.u4(c, F["new_object.property_count"])
-    f3 = NONE
-    if v1 > 0 then
-      C.fits(c, v1, 8)
-      local up2 = C.open(c, F["new_object.properties"])
-      f3 = {}
-      local list = f3
-      for _ = 1, v1 do
-        local e3
-        local up4 = C.open(c, F["property"])
-        e3 = R.property(c)
-        C.close(c, up4)
-        list[#list + 1] = e3
-      end
-      C.close(c, up2)
-    end
-    return { record = "new_object", title = f1, proxy_clsid = f2, properties = f3 }
-  end
-
-  function R.property(c)
-    local f1, f2
-    f1 = C.text(c, F["property.name"], 4, false)
-    C.enter(c)
-    local up1 = C.open(c, F["property.value"])
-    f2 = R.variant(c)
-    C.close(c, up1)
-    c.level = c.level - 1
-    return { record = "property", name = f1, value = f2 }
-  end
-
-  function R.query_interface_answer(c)
-    local f1, f2
-    f1 = C.u4(c, F["query_interface_answer.hresult"])
-    if f1 < 2147483648 then
-      local up1 = C.open(c, F["query_interface_answer.object"])
-      f2 = R.reference(c)
-      C.close(c, up1)
-    end
-    return { record = "query_interface_answer", hresult = f1, object = f2 }
-  end
-
-  function R.create_instance(c)
-    local f1, f2, f3
-    f1 = C.guid(c, F["create_instance.clsid"])
-    local v1
-    local up2 = C.open(c, F["create_instance.outer"])
-    v1 = R.reference(c)
-    C.close(c, up2)
-    local v3
-    v3 = C.i4(c, F["create_instance.context"])
-    f2 = C.u4(c, F["create_instance.count"])
-    f3 = NONE
-    if f2 > 0 then
-      C.fits(c, f2, 16)
-      local up4 = C.open(c, F["create_instance.iids"])
-      f3 = {}
-      local list = f3
-      for _ = 1, f2 do
+    v3 = C.u4(c, F["get_ids_of_names.count"])
+    r.count = v3
+    r.names = {}
+    if v3 > 0 then
+      C.fits(c, v3, 4)
+      local up4 = C.open(c, F["get_ids_of_names.names"])
+      local list = r.names
+      for _ = 1, v3 do
         local e5
-        e5 = C.guid(c, F["create_instance.iid"])
+        e5 = C.text(c, F["get_ids_of_names.name"], 4, false)
         list[#list + 1] = e5
       end
       C.close(c, up4)
     end
-    return { record = "create_instance", clsid = f1, count = f2, iids = f3 }
+    return r
+  end
+
+  function R.query_interface(c)
+    local r = { record = "query_interface" }
+    local v1
+    v1 = C.guid(c, F["query_interface.iid"])
+    r.iid = v1
+    return r
+  end
+
+  function R.invoke_answer(c)
+    local r = { record = "invoke_answer" }
+    local v1
+    v1 = C.u4(c, F["invoke_answer.hresult"])
+    r.hresult = v1
+    if v1 < 2147483648 then
+      C.enter(c)
+      local up2 = C.open(c, F["invoke_answer.result"])
+      r.result = R.variant(c)
+      C.close(c, up2)
+      c.level = c.level - 1
+    end
+    if v1 >= 2147483648 then
+      local up3 = C.open(c, F["invoke_answer.failure"])
+      r.failure = R.invoke_failure(c)
+      C.close(c, up3)
+    end
+    return r
+  end
+
+  function R.invoke_failure(c)
+    local r = { record = "invoke_failure" }
+    local v1
+    v1 = C.i4(c, F["invoke_failure.argerr"])
+    r.argerr = v1
+    local up2 = C.open(c, F["invoke_failure.excepinfo"])
+    r.excepinfo = R.excep_info(c)
+    C.close(c, up2)
+    return r
+  end
+
+  function R.excep_info(c)
+    local r = { record = "excep_info" }
+    local v1
+    v1 = C.i2(c, F["excep_info.code"])
+    r.code = v1
+    local v2
+    v2 = C.i2(c, F["excep_info.reserved"])
+    r.reserved = v2
+    local v3
+    v3 = C.text(c, F["excep_info.source"], 4, false)
+    r.source = v3
+    local v4
+    v4 = C.text(c, F["excep_info.description"], 4, false)
+    r.description = v4
+    local v5
+    v5 = C.text(c, F["excep_info.help_file"], 4, false)
+    r.help_file = v5
+    local v6
+    v6 = C.i4(c, F["excep_info.help_context"])
+    r.help_context = v6
+    local v7
+    v7 = C.i4(c, F["excep_info.scode"])
+    r.scode = v7
+    return r
+  end
+
+  function R.call_answer(c)
+    local r = { record = "call_answer" }
+    local v1
+    v1 = C.u4(c, F["call_answer.hresult"])
+    r.hresult = v1
+    C.enter(c)
+    local up2 = C.open(c, F["call_answer.result"])
+    r.result = R.variant(c)
+    C.close(c, up2)
+    c.level = c.level - 1
+    return r
+  end
+
+  function R.empty_answer(c)
+    local r = { record = "empty_answer" }
+    return r
+  end
+
+  function R.get_ids_of_names_answer(c)
+    local r = { record = "get_ids_of_names_answer" }
+    local v1
+    v1 = C.u4(c, F["get_ids_of_names_answer.hresult"])
+    r.hresult = v1
+    if v1 < 2147483648 then
+      r.dispids = {}
+      if c.count > 0 then
+        C.fits(c, c.count, 4)
+        local up2 = C.open(c, F["get_ids_of_names_answer.dispids"])
+        local list = r.dispids
+        for _ = 1, c.count do
+          local e3
+          e3 = C.i4(c, F["get_ids_of_names_answer.dispid"])
+          list[#list + 1] = e3
+        end
+        C.close(c, up2)
+      end
+    end
+    return r
+  end
+
+  function R.create_instance_answer(c)
+    local r = { record = "create_instance_answer" }
+    local v1
+    v1 = C.u4(c, F["create_instance_answer.hresult"])
+    r.hresult = v1
+    if v1 < 2147483648 then
+      r.results = {}
+      if c.count > 0 then
+        C.fits(c, c.count, 13)
+        local up2 = C.open(c, F["create_instance_answer.results"])
+        local list = r.results
+        for _ = 1, c.count do
+          local e3
+          local up4 = C.open(c, F["interface_result"])
+          e3 = R.interface_result(c)
+          C.close(c, up4)
+          list[#list + 1] = e3
+        end
+        C.close(c, up2)
+      end
+    end
+    return r
+  end
+
+  function R.interface_result(c)
+    local r = { record = "interface_result" }
+    local v1
+    v1 = C.u4(c, F["interface_result.hresult"])
+    r.hresult = v1
+    local up2 = C.open(c, F["interface_result.object"])
+    r.object = R.reference(c)
+    C.close(c, up2)
+    return r
+  end
+
+  function R.reference(c)
+    local r = { record = "reference" }
+    local v1
+    v1 = C.u8(c, F["reference.object_id"])
+    r.object_id = v1
+    local v2
+    v2 = C.bool(c, F["reference.is_new"])
+    r.is_new = v2
+    if v2 then
+      local up3 = C.open(c, F["reference.new"])
+      r.new = R.new_object(c)
+      C.close(c, up3)
+    end
+    return r
+  end
+
+  function R.new_object(c)
+    local r = { record = "new_object" }
+    local v1
+    v1 = C.text(c, F["new_object.title"], 4, false)
+    r.title = v1
+    local v2
+    v2 = C.guid(c, F["new_object.proxy_clsid"])
+    r.proxy_clsid = v2
+    local v3
+    v3 = C.u4(c, F["new_object.property_count"])
+    r.property_count = v3
+    r.properties = {}
+    if v3 > 0 then
+      C.fits(c, v3, 8)
+      local up4 = C.open(c, F["new_object.properties"])
+      local list = r.properties
+      for _ = 1, v3 do
+        local e5
+        local up6 = C.open(c, F["property"])
+        e5 = R.property(c)
+        C.close(c, up6)
+        list[#list + 1] = e5
+      end
+      C.close(c, up4)
+    end
+    return r
+  end
+
+  function R.property(c)
+    local r = { record = "property" }
+    local v1
+    v1 = C.text(c, F["property.name"], 4, false)
+    r.name = v1
+    C.enter(c)
+    local up2 = C.open(c, F["property.value"])
+    r.value = R.variant(c)
+    C.close(c, up2)
+    c.level = c.level - 1
+    return r
+  end
+
+  function R.query_interface_answer(c)
+    local r = { record = "query_interface_answer" }
+    local v1
+    v1 = C.u4(c, F["query_interface_answer.hresult"])
+    r.hresult = v1
+    if v1 < 2147483648 then
+      local up2 = C.open(c, F["query_interface_answer.object"])
+      r.object = R.reference(c)
+      C.close(c, up2)
+    end
+    return r
+  end
+
+  function R.create_instance(c)
+    local r = { record = "create_instance" }
+    local v1
+    v1 = C.guid(c, F["create_instance.clsid"])
+    r.clsid = v1
+    local up2 = C.open(c, F["create_instance.outer"])
+    r.outer = R.reference(c)
+    C.close(c, up2)
+    local v3
+    v3 = C.i4(c, F["create_instance.context"])
+    r.context = v3
+    local v4
+    v4 = C.u4(c, F["create_instance.count"])
+    r.count = v4
+    r.iids = {}
+    if v4 > 0 then
+      C.fits(c, v4, 16)
+      local up5 = C.open(c, F["create_instance.iids"])
+      local list = r.iids
+      for _ = 1, v4 do
+        local e6
+        e6 = C.guid(c, F["create_instance.iid"])
+        list[#list + 1] = e6
+      end
+      C.close(c, up5)
+    end
+    return r
   end
 
   function R.error_answer(c)
-    local f1
-    f1 = NONE
+    local r = { record = "error_answer" }
+    r.strings = {}
     if c.p < c.n then
       local up1 = C.open(c, F["error_answer.strings"])
-      f1 = {}
-      local list = f1
+      local list = r.strings
       while c.p < c.n do
         local e2
         e2 = C.text(c, F["error_answer.string"], 4, false)
@@ -1080,223 +1130,258 @@ do
       end
       C.close(c, up1)
     end
-    return { record = "error_answer", strings = f1 }
+    return r
   end
 
   function R.keep_alive(c)
-    return { record = "keep_alive" }
+    local r = { record = "keep_alive" }
+    return r
   end
 
   function R.variant(c)
-    local f1, f2
-    f1 = C.u4(c, F["variant.vt"])
-    if f1 == 8 then
-      f2 = C.text(c, F["variant.bstr"], 4, false)
-    elseif f1 == 0 then
-    elseif f1 == 1 then
-    elseif f1 == 3 then
-      f2 = C.i4(c, F["variant.i4"])
-    elseif f1 == 22 then
-      f2 = C.i4(c, F["variant.int"])
-    elseif f1 == 11 then
-      f2 = C.bool(c, F["variant.bool"])
-    elseif f1 == 9 then
-      local up1 = C.open(c, F["variant.dispatch"])
-      f2 = R.reference(c)
-      C.close(c, up1)
-    elseif f1 == 13 then
-      local up2 = C.open(c, F["variant.unknown"])
-      f2 = R.reference(c)
+    local r = { record = "variant" }
+    local v1
+    v1 = C.u4(c, F["variant.vt"])
+    r.vt = v1
+    if v1 == 8 then
+      r.value = C.text(c, F["variant.bstr"], 4, false)
+    elseif v1 == 0 then
+    elseif v1 == 1 then
+    elseif v1 == 3 then
+      r.value = C.i4(c, F["variant.i4"])
+    elseif v1 == 22 then
+      r.value = C.i4(c, F["variant.int"])
+    elseif v1 == 11 then
+      r.value = C.bool(c, F["variant.bool"])
+    elseif v1 == 9 then
+      local up2 = C.open(c, F["variant.dispatch"])
+      r.value = R.reference(c)
       C.close(c, up2)
-    elseif f1 == 5 then
-      local up3 = C.open_number(c, F["variant.r8"])
-      f2 = R.double(c)
+    elseif v1 == 13 then
+      local up3 = C.open(c, F["variant.unknown"])
+      r.value = R.reference(c)
       C.close(c, up3)
-    elseif f1 == 4 then
-      local up4 = C.open_number(c, F["variant.r4"])
-      f2 = R.double(c)
+    elseif v1 == 5 then
+      local up4 = C.open_number(c, F["variant.r8"])
+      r.value = R.double(c)
       C.close(c, up4)
-    elseif f1 == 7 then
-      local up5 = C.open_number(c, F["variant.date"])
-      f2 = R.double(c)
+    elseif v1 == 4 then
+      local up5 = C.open_number(c, F["variant.r4"])
+      r.value = R.double(c)
       C.close(c, up5)
-    elseif f1 == 20 then
-      f2 = C.i8(c, F["variant.i8"])
-    elseif f1 == 6 then
-      f2 = C.i8(c, F["variant.cy"])
-    elseif f1 == 21 then
-      f2 = C.u8(c, F["variant.ui8"])
-    elseif f1 == 19 then
-      f2 = C.u4(c, F["variant.ui4"])
-    elseif f1 == 23 then
-      f2 = C.u4(c, F["variant.uint"])
-    elseif f1 == 10 then
-      f2 = C.i4(c, F["variant.error"])
-    elseif f1 == 2 then
-      f2 = C.i2(c, F["variant.i2"])
-    elseif f1 == 18 then
-      f2 = C.u2(c, F["variant.ui2"])
-    elseif f1 == 16 then
-      f2 = C.i1(c, F["variant.i1"])
-    elseif f1 == 17 then
-      f2 = C.u1(c, F["variant.ui1"])
-    elseif (f1 >= 8194 and f1 <= 8205) or (f1 >= 8208 and f1 <= 8215) then
-      local up6 = C.open(c, F["variant.array"])
-      f2 = R.safe_array(c)
+    elseif v1 == 7 then
+      local up6 = C.open_number(c, F["variant.date"])
+      r.value = R.double(c)
       C.close(c, up6)
+    elseif v1 == 20 then
+      r.value = C.i8(c, F["variant.i8"])
+    elseif v1 == 6 then
+      r.value = C.i8(c, F["variant.cy"])
+    elseif v1 == 21 then
+      r.value = C.u8(c, F["variant.ui8"])
+    elseif v1 == 19 then
+      r.value = C.u4(c, F["variant.ui4"])
+    elseif v1 == 23 then
+      r.value = C.u4(c, F["variant.uint"])
+    elseif v1 == 10 then
+      r.value = C.i4(c, F["variant.error"])
+    elseif v1 == 2 then
+      r.value = C.i2(c, F["variant.i2"])
+    elseif v1 == 18 then
+      r.value = C.u2(c, F["variant.ui2"])
+    elseif v1 == 16 then
+      r.value = C.i1(c, F["variant.i1"])
+    elseif v1 == 17 then
+      r.value = C.u1(c, F["variant.ui1"])
+    elseif (v1 >= 8194 and v1 <= 8205) or (v1 >= 8208 and v1 <= 8215) then
+      local up7 = C.open(c, F["variant.array"])
+      r.value = R.safe_array(c)
+      C.close(c, up7)
     else
-      C.refuse(c, "unknown VARIANT type " .. string.format("%.0f", f1))
+      C.refuse(c, "unknown VARIANT type " .. string.format("%.0f", v1))
     end
-    return { record = "variant", vt = f1, value = f2 }
+    return r
   end
 
   function R.double(c)
-    local f1
+    local r = { record = "double" }
     local v1
     v1 = C.u1(c, F["double.marker"])
+    r.marker = v1
     if not (v1 == 115) then C.refuse(c, "a double begins with 's'") end
-    f1 = C.text(c, F["double.text"], 1, true)
-    return { record = "double", text = f1 }
+    local v2
+    v2 = C.text(c, F["double.text"], 1, true)
+    r.text = v2
+    return r
   end
 
   function R.safe_array(c)
-    local f1, f2, f3
+    local r = { record = "safe_array" }
     local v1
     v1 = C.u2(c, F["safe_array.dims"])
+    r.dims = v1
     if not (v1 == 1) then C.refuse(c, "an array has one dimension") end
     local v2
     v2 = C.u2(c, F["safe_array.features"])
-    f1 = C.u4(c, F["safe_array.count"])
+    r.features = v2
     local v3
-    v3 = C.i4(c, F["safe_array.lower_bound"])
-    f2 = C.u4(c, F["safe_array.element_vt"])
-    if f2 == 12 then
-      f3 = NONE
-      if f1 > 0 then
-        C.fits(c, f1, 4)
-        local up4 = C.open(c, F["safe_array.variant"])
-        f3 = {}
-        local list = f3
-        for _ = 1, f1 do
-          local e5
+    v3 = C.u4(c, F["safe_array.count"])
+    r.count = v3
+    local v4
+    v4 = C.i4(c, F["safe_array.lower_bound"])
+    r.lower_bound = v4
+    local v5
+    v5 = C.u4(c, F["safe_array.element_vt"])
+    r.element_vt = v5
+    if v5 == 12 then
+      r.elements = {}
+      if v3 > 0 then
+        C.fits(c, v3, 4)
+        local up6 = C.open(c, F["safe_array.variant"])
+        local list = r.elements
+        for _ = 1, v3 do
+          local e7
           C.enter(c)
-          local up6 = C.open(c, F["variant"])
-          e5 = R.variant(c)
-          C.close(c, up6)
+          local up8 = C.open(c, F["variant"])
+          e7 = R.variant(c)
+          C.close(c, up8)
           c.level = c.level - 1
-          list[#list + 1] = e5
+          list[#list + 1] = e7
         end
-        C.close(c, up4)
+        C.close(c, up6)
       end
-    elseif f2 == 8 then
-      f3 = NONE
-      if f1 > 0 then
-        C.fits(c, f1, 4)
-        local up7 = C.open(c, F["safe_array.bstr"])
-        f3 = {}
-        local list = f3
-        for _ = 1, f1 do
-          local e8
-          e8 = C.text(c, F["safe_array.bstr_item"], 4, false)
-          list[#list + 1] = e8
+    elseif v5 == 8 then
+      r.elements = {}
+      if v3 > 0 then
+        C.fits(c, v3, 4)
+        local up9 = C.open(c, F["safe_array.bstr"])
+        local list = r.elements
+        for _ = 1, v3 do
+          local e10
+          e10 = C.text(c, F["safe_array.bstr_item"], 4, false)
+          list[#list + 1] = e10
         end
-        C.close(c, up7)
+        C.close(c, up9)
       end
-    elseif f2 == 17 then
-      f3 = C.blob(c, F["safe_array.ui1"], f1)
+    elseif v5 == 17 then
+      r.elements = C.blob(c, F["safe_array.ui1"], v3)
     else
-      C.refuse(c, "unknown array element type " .. string.format("%.0f", f2))
+      C.refuse(c, "unknown array element type " .. string.format("%.0f", v5))
     end
-    return { record = "safe_array", count = f1, element_vt = f2, elements = f3 }
+    return r
   end
 
   function js.decode(c)
-    local f1, f2, f3, f4, f5
-    f1 = C.letter(c, F["class"], js.tables.message_class)
-    if f1 == 79 then
-      f2 = C.u8(c, F["object_id"])
-      f3 = C.letter(c, F["command"], js.tables.command)
-      if f3 == 73 then
-        local up1 = C.open(c, F["invoke"])
-        f4 = R.invoke(c)
-        C.close(c, up1)
-      elseif f3 == 65 then
-        local up2 = C.open(c, F["call"])
-        f4 = R.call(c)
-        C.close(c, up2)
-      elseif f3 == 82 then
-        local up3 = C.open(c, F["release"])
-        f4 = R.release(c)
-        C.close(c, up3)
-      elseif f3 == 71 then
-        if C.repeats(c, f2, 24) then
-          local up4 = C.open(c, F["java_query_interface"])
-          f4 = R.java_query_interface(c)
-          C.close(c, up4)
-        else
-          local up5 = C.open(c, F["get_ids_of_names"])
-          f4 = R.get_ids_of_names(c)
-          C.close(c, up5)
-        end
-      elseif f3 == 81 then
-        local up6 = C.open(c, F["query_interface"])
-        f4 = R.query_interface(c)
+    local r = {}
+    local v1
+    v1 = C.letter(c, F["class"], js.tables.message_class)
+    r.class = v1
+    if v1 == 79 then
+      local v2
+      v2 = C.u8(c, F["object_id"])
+      r.object_id = v2
+      local v3
+      v3 = C.letter(c, F["command"], js.tables.command)
+      r.command = v3
+      if v3 == 73 then
+        r.kind = "invoke"
+        local up4 = C.open(c, F["invoke"])
+        r.body = R.invoke(c)
+        C.close(c, up4)
+      elseif v3 == 65 then
+        r.kind = "call"
+        local up5 = C.open(c, F["call"])
+        r.body = R.call(c)
+        C.close(c, up5)
+      elseif v3 == 82 then
+        r.kind = "release"
+        local up6 = C.open(c, F["release"])
+        r.body = R.release(c)
         C.close(c, up6)
-      else
-        C.refuse(c, "unknown object command " .. tostring(f3))
-      end
-    elseif f1 == 65 then
-      if c.operation == "invoke" then
-        local up7 = C.open(c, F["invoke_answer"])
-        f4 = R.invoke_answer(c)
-        C.close(c, up7)
-      elseif c.operation == "call" then
-        local up8 = C.open(c, F["call_answer"])
-        f4 = R.call_answer(c)
-        C.close(c, up8)
-      elseif c.operation == "release" or c.operation == "keep_alive" then
-        local up9 = C.open(c, F["empty_answer"])
-        f4 = R.empty_answer(c)
+      elseif v3 == 71 then
+        if C.repeats(c, v2, 24) then
+          r.kind = "java_query_interface"
+          local up7 = C.open(c, F["java_query_interface"])
+          r.body = R.java_query_interface(c)
+          C.close(c, up7)
+        else
+          r.kind = "get_ids_of_names"
+          local up8 = C.open(c, F["get_ids_of_names"])
+          r.body = R.get_ids_of_names(c)
+          C.close(c, up8)
+        end
+      elseif v3 == 81 then
+        r.kind = "query_interface"
+        local up9 = C.open(c, F["query_interface"])
+        r.body = R.query_interface(c)
         C.close(c, up9)
-      elseif c.operation == "get_ids_of_names" then
-        local up10 = C.open(c, F["get_ids_of_names_answer"])
-        f4 = R.get_ids_of_names_answer(c)
+      else
+        C.refuse(c, "unknown object command " .. tostring(v3))
+      end
+    elseif v1 == 65 then
+      if c.operation == "invoke" then
+        r.kind = "invoke_answer"
+        local up10 = C.open(c, F["invoke_answer"])
+        r.body = R.invoke_answer(c)
         C.close(c, up10)
-      elseif c.operation == "create_instance" then
-        local up11 = C.open(c, F["create_instance_answer"])
-        f4 = R.create_instance_answer(c)
+      elseif c.operation == "call" then
+        r.kind = "call_answer"
+        local up11 = C.open(c, F["call_answer"])
+        r.body = R.call_answer(c)
         C.close(c, up11)
-      elseif c.operation == "query_interface" then
-        local up12 = C.open(c, F["query_interface_answer"])
-        f4 = R.query_interface_answer(c)
+      elseif c.operation == "release" or c.operation == "keep_alive" then
+        r.kind = "empty_answer"
+        local up12 = C.open(c, F["empty_answer"])
+        r.body = R.empty_answer(c)
         C.close(c, up12)
+      elseif c.operation == "get_ids_of_names" then
+        r.kind = "get_ids_of_names_answer"
+        local up13 = C.open(c, F["get_ids_of_names_answer"])
+        r.body = R.get_ids_of_names_answer(c)
+        C.close(c, up13)
+      elseif c.operation == "create_instance" then
+        r.kind = "create_instance_answer"
+        local up14 = C.open(c, F["create_instance_answer"])
+        r.body = R.create_instance_answer(c)
+        C.close(c, up14)
+      elseif c.operation == "query_interface" then
+        r.kind = "query_interface_answer"
+        local up15 = C.open(c, F["query_interface_answer"])
+        r.body = R.query_interface_answer(c)
+        C.close(c, up15)
       else
         C.refuse(c, "unknown operation " .. tostring(c.operation))
       end
-    elseif f1 == 83 then
-      local v13
-      v13 = C.i8(c, F["session_id"])
-      f3 = C.letter(c, F["command"], js.tables.command)
-      if f3 == 67 then
-        local up14 = C.open(c, F["create_instance"])
-        f4 = R.create_instance(c)
-        C.close(c, up14)
+    elseif v1 == 83 then
+      local v16
+      v16 = C.i8(c, F["session_id"])
+      r.session_id = v16
+      local v17
+      v17 = C.letter(c, F["command"], js.tables.command)
+      r.command = v17
+      if v17 == 67 then
+        r.kind = "create_instance"
+        local up18 = C.open(c, F["create_instance"])
+        r.body = R.create_instance(c)
+        C.close(c, up18)
       else
-        C.refuse(c, "unknown session command " .. tostring(f3))
+        C.refuse(c, "unknown session command " .. tostring(v17))
       end
-    elseif f1 == 69 then
-      local up15 = C.open(c, F["error_answer"])
-      f4 = R.error_answer(c)
-      C.close(c, up15)
-    elseif f1 == 75 then
-      local up16 = C.open(c, F["keep_alive"])
-      f4 = R.keep_alive(c)
-      C.close(c, up16)
+    elseif v1 == 69 then
+      r.kind = "error_answer"
+      local up19 = C.open(c, F["error_answer"])
+      r.body = R.error_answer(c)
+      C.close(c, up19)
+    elseif v1 == 75 then
+      r.kind = "keep_alive"
+      local up20 = C.open(c, F["keep_alive"])
+      r.body = R.keep_alive(c)
+      C.close(c, up20)
     else
-      C.refuse(c, "unknown message class " .. tostring(f1))
+      C.refuse(c, "unknown message class " .. tostring(v1))
     end
-    f5 = C.rest(c, F["trailing"])
-    return { class = f1, object_id = f2, command = f3, body = f4, trailing = f5 }
+    r.trailing = C.rest(c, F["trailing"])
+    return r
   end
 end
 
@@ -1485,8 +1570,7 @@ end
 -- Messages in words, for the Info column and the task list.
 do
   local format, sub, lower, concat, byte = string.format, string.sub, string.lower, table.concat, string.byte
-  local REQUEST, ANSWER, NESTED = "\226\150\182 ", "\226\151\128 ", {}
-  for depth = 0, 8 do NESTED[depth] = string.rep("\194\183 ", depth) end
+  local REQUEST, ANSWER, NESTED = "\226\150\182 ", "\226\151\128 ", "\194\183 "
   local LEVELS = { [2] = "error", [1] = "warn", [0] = "info" }
   local IS_LEVEL = { error = true, warn = true, info = true }
   for n = 1, 9 do
@@ -1634,8 +1718,8 @@ do
     return format("undecoded, %d bytes: %s", message.size - 4, message.note or "")
   end
 
-  local function result_words(body, secret)
-    if body.result then return value_text(body.result, secret, 120) end
+  local function result_words(message, body)
+    if body.result then return value_text(body.result, message.secret, 120) end
     if body.dispids then return "dispid " .. concat(body.dispids, ", ") end
     if body.results then return body.results[1] and reference_text(body.results[1].object) or "nothing" end
     return body.object and reference_text(body.object) or nil
@@ -1644,20 +1728,19 @@ do
 
   local function answer_words(message, body)
     if not body then return format("undecoded answer, %d bytes: %s", message.size - 4, message.note or "") end
-    local secret = js.about(message).secret
     if body.record == "error_answer" then
       local text = concat(body.strings, "  ")
       for _, one in ipairs(body.strings) do
         if sub(one, 1, 5) == "what=" then text = sub(one, 6) end
       end
-      return "error " .. js.line(js.masked(text, secret), 160)
+      return "error " .. js.line(js.masked(text, message.secret), 160)
     end
     if body.record == "empty_answer" then return "answer" end
     local words = "answer " .. js.hresult_name(body.hresult)
     if body.failure then
-      return words .. "  " .. js.line(js.masked(body.failure.excepinfo.description, secret), 160)
+      return words .. "  " .. js.line(js.masked(body.failure.excepinfo.description, message.secret), 160)
     end
-    local result = result_words(body, secret)
+    local result = result_words(message, body)
     return result and result ~= "empty" and words .. " => " .. result or words
   end
 
@@ -1668,7 +1751,7 @@ do
 
   --- What the Info column says of a frame.
   function js.info(message, body)
-    local nested = NESTED[math.min(js.about(message).depth or 0, 8)]
+    local nested = message.depth > 0 and string.rep(NESTED, math.min(message.depth, 8)) or ""
     if message.tunnel_token then return ANSWER .. "tunnel token" end
     if js.is_request(message) then return nested .. REQUEST .. request_words(message, body) end
     return nested .. ANSWER .. answer_words(message, body)
@@ -1877,111 +1960,6 @@ do
   end
 end
 
--- Where IP and TCP lie in the bytes of a packet.
---
--- The plugin reads the headers itself: fields of other dissectors would make tshark build trees of all packets, also of
--- those that nobody looks at.  As in `jstrace`, fragments of IP packets are not put together.
-do
-  local byte, sub, find, char, floor = string.byte, string.sub, string.find, string.char, math.floor
-  local TCP, ICMP, ICMP6, PORT_TYPE_TCP = 6, 1, 58, 2
-  local EXTENSIONS = { [0] = true, [43] = true, [51] = true, [60] = true, [135] = true }
-
-  --- Bytes of a packet that hold its headers.
-  js.head_size = 192
-
-  --- Where the IP header began last: it is the same in nearly all packets of a capture.
-  local link = 14
-
-  local function u2(head, at)
-    local a, b = byte(head, at + 1, at + 2)
-    return a * 256 + b
-  end
-
-  --- Protocol behind the IPv6 header at `at` and its extensions, and where it begins.
-  local function behind_ipv6(head, at)
-    local protocol, stop = byte(head, at + 7), at + 40
-    while EXTENSIONS[protocol] do
-      local following, size = byte(head, stop + 1, stop + 2)
-      if not size then return nil end
-      stop = stop + (protocol == 51 and (size + 2) * 4 or (size + 1) * 8)
-      protocol = following
-    end
-    return protocol, stop
-  end
-
-  --- Where the IP header begins that ends at `stop` in front of `protocol` (`protocol6` under IPv6), and its version.
-  local function ip_before(head, stop, protocol, protocol6)
-    for size = 20, math.min(60, stop), 4 do
-      local at = stop - size
-      if byte(head, at + 1) == 64 + size / 4 and byte(head, at + 10) == protocol then return at, 4 end
-    end
-    for size = 40, math.min(104, stop), 4 do
-      local at = stop - size
-      if floor(byte(head, at + 1) / 16) == 6 then
-        local found, behind = behind_ipv6(head, at)
-        if found == protocol6 and behind == stop then return at, 6 end
-      end
-    end
-    return nil
-  end
-
-  --- The TCP header with the packet's ports that lies behind an IP header, whatever is in front of that.
-  local function search(head, pinfo)
-    if pinfo.port_type ~= PORT_TYPE_TCP then return nil end
-    local from, to = pinfo.src_port, pinfo.dst_port
-    local ports = char(floor(from / 256), from % 256, floor(to / 256), to % 256)
-    local tcp = 20
-    while true do
-      tcp = find(head, ports, tcp + 1, true)
-      if not tcp then return nil end
-      tcp = tcp - 1
-      local at, version = ip_before(head, tcp, TCP, TCP)
-      if at then
-        -- An ICMP error quotes the headers of the packet that it is about.
-        if at >= 28 and ip_before(head, at - 8, ICMP, ICMP6) then return nil end
-        return at, version, tcp
-      end
-      tcp = tcp + 1
-    end
-  end
-
-  --- What a packet's first bytes tell of its TCP segment: its key (addresses and ports in the order of the packet), where
-  --- the TCP header and where the segment ends.  Nothing for a packet without one.  Of the plain headers of a connection in
-  --- `known` nothing more is checked.
-  function js.locate(head, pinfo, known)
-    local first, _, c, d, e, f, fragment, rest, _, protocol = byte(head, link + 1, link + 10)
-    local key
-    if first == 0x45 then
-      if protocol == TCP and fragment % 64 == 0 and rest == 0 and (c > 0 or d > 0) then
-        key = sub(head, link + 13, link + 24)
-        if known[key] ~= nil then return key, link + 20, link + c * 256 + d end
-      end
-    elseif first and first >= 0x60 and first < 0x70 and fragment == TCP and (e > 0 or f > 0) then
-      key = sub(head, link + 9, link + 44)
-      if known[key] ~= nil then return key, link + 40, link + 40 + e * 256 + f end
-    end
-    local at, version, tcp = search(head, pinfo)
-    if not at then return nil end
-    link = at
-    local size, addresses
-    if version == 4 then
-      if u2(head, at + 6) % 16384 > 0 then return nil end
-      size, addresses = u2(head, at + 2), sub(head, at + 13, at + 20)
-    else
-      size, addresses = u2(head, at + 4), sub(head, at + 9, at + 40)
-      if size > 0 then size = size + 40 end
-    end
-    -- Without a length the sender left segmentation to the network card.
-    return addresses .. sub(head, tcp + 1, tcp + 4), tcp, size > 0 and at + size or pinfo.len
-  end
-
-  --- The key of the other direction.
-  function js.other_way(key)
-    local width = (#key - 4) / 2
-    return sub(key, width + 1, 2 * width) .. sub(key, 1, width) .. sub(key, -2) .. sub(key, -4, -3)
-  end
-end
-
 -- One direction of a TCP connection: segments in any order become bytes in stream order.
 --
 -- The plugin puts segments in order itself, so that it shows the same whatever TCP's preferences for reassembly are.
@@ -1994,25 +1972,15 @@ do
   js.direction = D
 
   --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped)`.
-  function D.new(side, stream, out)
+  function D.new(side, out)
     return setmetatable({
-      side = side, stream = stream, out = out, known = false, anchored = false, expect = 0, next = 0, waiting = {}, held = 0, bytes = 0,
+      side = side, out = out, known = false, anchored = false, expect = 0, next = 0, waiting = {}, held = 0, bytes = 0,
       packets = 0,
     }, D)
   end
 
   function D:begin(seq, anchored)
     self.known, self.anchored, self.expect, self.next = true, anchored, seq % WHOLE, 0
-  end
-
-  --- True for a SYN that begins another connection between the same ports.
-  function D:is_over_with(seq, flags)
-    return flags % 32 < 16 and self.packets > 0 and seq ~= self.first_seq
-  end
-
-  --- True for an acknowledgement of what is known already, without data, SYN, FIN or RST: nearly every second packet.
-  function D:tells_nothing(ack, flags)
-    return ack == self.other.expect and flags % 8 == 0 and self.packets > 0
   end
 
   --- Bytes from the next expected byte to `seq`, negative for what is behind.
@@ -2684,35 +2652,25 @@ do
   end
 
   --- A frame as a message; an answer also fills in `answer` of its `request`.
-  --- What an answer has in common with its request is found there: see `js.about`.
   function D:feed(side, data, packets, time, at)
     local class = byte(data)
-    local message, body
-    -- All fields that most messages have are named, so that the tables are made in their size.
-    if class == 0x41 or class == 0x45 then
-      message = {
-        side = side, class = class, time = time, at = at, size = #data + 4, kind = nil, request = nil, hresult = nil,
-        number = nil, stream = nil, info = nil,
-      }
-      body = self:answer(message, data)
-    else
-      message = {
-        side = side, class = class, time = time, at = at, size = #data + 4, depth = 0, kind = nil, operation = nil,
-        object_id = nil, object = nil, member = nil, dispid = nil, number = nil, stream = nil, info = nil, answer = nil,
-      }
-      if class == 0x53 or class == 0x4F or class == 0x4B then
-        body = self:request(message, data)
-      else
-        self:outsider(message, data)
-      end
-    end
+    -- So many fields are named here that the table is made in its size.
+    local message = {
+      side = side, class = class, time = time, at = at, size = #data + 4, depth = 0, kind = nil, operation = nil,
+      object_id = nil, object = nil, member = nil, number = nil, stream = nil, info = nil, answer = nil, dispid = nil,
+    }
     if packets then message.packets = packets end
     if not at then message.raw = data end
+    local body
+    if class == 0x53 or class == 0x4F or class == 0x4B then
+      body = self:request(message, data)
+    elseif class == 0x41 or class == 0x45 then
+      body = self:answer(message, data)
+    else
+      self:outsider(message, data)
+    end
     return message, body
   end
-
-  --- The message that tells operation, object, member, depth and so on: for an answer its request.
-  function js.about(message) return message.request or message end
 
   function D:request(message, data)
     local stack = self.stack
@@ -2727,8 +2685,7 @@ do
     else
       if found.trailing > 0 then message.trailing = found.trailing end
       message.operation = OPERATIONS[body.record]
-      local asked = body.iids or body.names
-      if asked then message.count = #asked end
+      message.count = (body.iids and #body.iids) or (body.names and #body.names) or nil
       self:name(message, body, found.object_id)
       self:learn_objects(body)
     end
@@ -2748,34 +2705,43 @@ do
   end
 
   function D:name(message, body, object_id)
-    if object_id then message.object_id, message.object = object_id, self.objects[object_id] end
+    if object_id then
+      message.object_id = object_id
+      message.object = self.objects[object_id]
+    end
     local kind = body.record
     if kind == "invoke" then
       message.dispid = body.dispid
       message.member = self:member(object_id, body)
-      if js.has_secret_name(body.params) or (message.member and js.names_a_secret(message.member)) then
-        message.secret = true
-      end
+      if js.has_secret_name(body.params) then message.secret = true end
     elseif kind == "call" then
       message.member = body.name
       if lower(body.name) == "begin" then self:learn_names(body) end
     elseif kind == "get_ids_of_names" then
       message.member, message.names = body.names[1], body.names
     end
+    if message.member and js.names_a_secret(message.member) and kind == "invoke" then message.secret = true end
   end
 
   --- What was seen on the connection wins over the tables.
   function D:member(object_id, body)
     local key = self.keys[object_id]
-    local of_object, of_class = self.learnt[object_id], key and self.learnt[key]
-    return of_object and of_object[body.dispid] or of_class and of_class[body.dispid]
-      or key and js.member_name(key, body.dispid, body.flags) or nil
+    local learnt = self.learnt[object_id .. body.dispid] or (key and self.learnt[key .. body.dispid])
+    if learnt then return learnt end
+    return key and js.member_name(key, body.dispid, body.flags) or nil
   end
 
   function D:answer(message, data)
     local request, known = self:pop(message.side)
-    message.kind, message.request = message.class == 0x45 and "error" or "answer", request
-    if request then request.answer = message end
+    message.kind = message.class == 0x45 and "error" or "answer"
+    if request then
+      request.answer = message
+      message.request, message.depth, message.operation = request, request.depth, request.operation
+      message.member = request.member
+      if request.dispid then message.dispid = request.dispid end
+      if request.secret then message.secret = true end
+      message.object_id, message.object = request.object_id, request.object
+    end
     known = request and request.kind ~= "undecoded"
     if not known and message.class == 0x41 then
       message.kind = "undecoded"
@@ -2811,23 +2777,17 @@ do
 
   function D:learn_members(request, dispids)
     if self.count >= limits.objects then return end
-    local of_object, of_class = self:members(request.object_id), self:members(self.keys[request.object_id])
+    local id, key, learnt = request.object_id, self.keys[request.object_id], self.learnt
     for index = 1, math.min(#request.names, #dispids) do
       local name, dispid = request.names[index], dispids[index]
       -- Names are matched without case: the first spelling that was looked up stays.
-      if not of_object[dispid] then
-        of_object[dispid] = name
+      if not learnt[id .. dispid] then
+        learnt[id .. dispid] = name
         self.count = self.count + 1
       end
-      if of_class and not of_class[dispid] then of_class[dispid] = name end
+      if key and not learnt[key .. dispid] then learnt[key .. dispid] = name end
     end
     request.names = nil
-  end
-
-  --- The names that were learnt of an object or of a class, by their dispids.
-  function D:members(key)
-    if key and not self.learnt[key] then self.learnt[key] = {} end
-    return key and self.learnt[key]
   end
 
   --- `begin(objects, names)`: two arrays of equal order give the objects their names.
@@ -3002,7 +2962,7 @@ do
     elseif message.request and message.request == self.release then
       self.released = true
     elseif body.record == "call_answer" then
-      local member, value = lower(message.request and message.request.member or ""), body.result.value
+      local member, value = lower(message.member or ""), body.result.value
       if member == "step" and type(value) == "string" then
         local inside = match(value, "<process%.result%s([^>]*)>")
         if inside then
@@ -3411,8 +3371,8 @@ do
 
   function js.new_session()
     return setmetatable({
-      last = 0, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, order = js.new_order(),
-      joiner = js.new_joiner(),
+      last = 0, packets = {}, streams = {}, servers = {}, tasks = {}, order = js.new_order(), joiner = js.new_joiner(),
+      heads = {}, callbacks = {},
     }, S)
   end
 
@@ -3467,35 +3427,30 @@ do
 
   -- --- connections ---
 
-  --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.
-  function S:open(key, pinfo, flags, time)
-    local sport, dport = pinfo.src_port, pinfo.dst_port
+  --- First packet of a connection.
+  function S:open(id, src, sport, dst, dport, flags, number, time)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
     local from_client = sport >= dport
     if is_syn then from_client = not is_ack end
-    local source, target = endpoint(tostring(pinfo.src), sport), endpoint(tostring(pinfo.dst), dport)
+    local source, target = endpoint(src, sport), endpoint(dst, dport)
     local stream = {
-      key = key, client = from_client and source or target, server = from_client and target or source,
-      start = time, first_packet = self.last, mid_stream = not is_syn, events = {},
+      id = id, client = from_client and source or target, server = from_client and target or source,
+      start = time, first_packet = number, mid_stream = not is_syn, events = {},
+      first_side = from_client and 0 or 1, first_ip = src, first_port = sport, same_ports = sport == dport,
     }
-    local route = setmetatable({ stream = stream, session = self }, Route)
-    local sender = js.direction.new(from_client and 0 or 1, stream, route)
-    local receiver = js.direction.new(1 - sender.side, stream, route)
-    sender.other, receiver.other = receiver, sender
-    stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
-    self.flows[js.other_way(key)], self.flows[key] = receiver, sender
-    self:remember(stream, sport, dport)
+    stream.dirs = { [0] = js.direction.new(0, self:route(stream)), [1] = js.direction.new(1, self:route(stream)) }
+    self.streams[id] = stream
     local task = self.joiner:announced(stream)
     if task then
       self:attempt(stream, task)
-      return sender
+      return stream
     end
     stream.is_command_port = self:is_command_server(stream.server)
     stream.stray = self.joiner:elsewhere(stream)
     if not stream.is_command_port and not stream.stray and not js.heuristic
         and not js.in_ranges(js.callback_ports, stream.server.port)
         and not js.in_ranges(js.callback_ports, stream.client.port) then
-      self:disown(stream)
+      self.streams[id] = false
       return nil
     end
     stream.sniffing, stream.heads = true, { [0] = "", [1] = "" }
@@ -3503,62 +3458,25 @@ do
       stream.undecided = true
       self.order:add(stream)
     end
-    return sender
-  end
-
-  --- Notes a connection for the time when TCP asks who its payload is for.
-  function S:remember(stream, sport, dport)
-    local list = self.by_ports[sport * 65536 + dport]
-    if not list then
-      list = {}
-      self.by_ports[sport * 65536 + dport], self.by_ports[dport * 65536 + sport] = list, list
-    end
-    list[#list + 1] = stream
-  end
-
-  --- The connection of a packet that TCP hands over: the last one with its ports that had begun then, and where several
-  --- hosts use the same ports, with its addresses.
-  function S:connection(pinfo)
-    local list = self.by_ports[pinfo.src_port * 65536 + pinfo.dst_port]
-    if not list then return nil end
-    local number, src, dst = pinfo.number, nil, nil
-    for index = #list, 1, -1 do
-      local stream = list[index]
-      if stream.first_packet <= number then
-        if #list == 1 then return stream end
-        src, dst = src or tostring(pinfo.src), dst or tostring(pinfo.dst)
-        local one, other = stream.client.ip, stream.server.ip
-        if (src == one and dst == other) or (src == other and dst == one) then return stream end
-      end
-    end
-    return nil
-  end
-
-  --- A connection that is none of ours: its packets are not looked at any more.
-  function S:disown(stream)
-    local flows, key = self.flows, stream.key
-    flows[key], flows[js.other_way(key)] = false, false
-    stream.foreign, stream.sniffing, stream.events, stream.heads, stream.dirs = true, false, nil, nil, nil
+    return stream
   end
 
   --- Where the bytes of a connection go: kept until they tell what it is, then to its handler.
-  local Route = {}
-  Route.__index = Route
-
-  function Route:chunk(side, offset, data, number, time, at)
-    local stream = self.stream
-    if stream.swapped_dirs then side = 1 - side end
-    local handler = stream.handler
-    if handler then return handler:chunk(side, offset, data, number, time, at) end
-    if stream.sniffing then self.session:sniff(stream, side, offset, data, number, time, at) end
-  end
-
-  function Route:gap(side, ...)
-    local stream = self.stream
-    if stream.swapped_dirs then side = 1 - side end
-    stream.has_gaps = true
-    if stream.handler then return stream.handler:gap(side, ...) end
-    if stream.sniffing then stream.events[#stream.events + 1] = { "gap", side, ... } end
+  function S:route(stream)
+    local session = self
+    return {
+      chunk = function(_, side, ...)
+        if stream.swapped_dirs then side = 1 - side end
+        if stream.handler then return stream.handler:chunk(side, ...) end
+        if stream.sniffing then session:sniff(stream, side, ...) end
+      end,
+      gap = function(_, side, ...)
+        if stream.swapped_dirs then side = 1 - side end
+        stream.has_gaps = true
+        if stream.handler then return stream.handler:gap(side, ...) end
+        if stream.sniffing then stream.events[#stream.events + 1] = { "gap", side, ... } end
+      end,
+    }
   end
 
   function S:sniff(stream, side, offset, data, number, time, at)
@@ -3570,12 +3488,13 @@ do
 
   function S:decide(stream, role)
     if not role then return end
+    stream.sniffing = false
     if role == "unknown" then
       self:undecided_no_more(stream)
-      self:disown(stream)
+      self.streams[stream.id] = false
+      stream.events, stream.heads = nil, nil
       return
     end
-    stream.sniffing = false
     local events, swap = stream.events, false
     if stream.mid_stream then
       swap = js.swapped(stream.heads[0], stream.heads[1])
@@ -3674,14 +3593,14 @@ do
   -- --- the way of a segment ---
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
-  function S:segment(sender, seq, ack, flags, data, length, number, time)
-    local stream, other = sender.stream, sender.other
+  function S:segment(stream, side, seq, ack, flags, data, length, number, time)
+    local sender, other = stream.dirs[side], stream.dirs[1 - side]
     if stream.over then return false end
-    if sender.packets == 0 then sender.first_seq = flags % 4 >= 2 and seq or (seq - 1) % 4294967296 end
     sender.packets = sender.packets + 1
-    if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time) end
+    local is_ack = flags % 32 >= 16
+    if flags % 8 >= 2 then return self:control(stream, side, seq, ack, flags, data, length, number, time) end
     if stream.mid_stream then stream.established = true end
-    if ack ~= other.expect and flags % 32 >= 16 then other:acknowledged(ack, length > 0, number, time) end
+    if is_ack and ack ~= other.expect then other:acknowledged(ack, length > 0, number, time) end
     local before, held = sender.bytes, sender.held
     if length > 0 then
       stream.established = true
@@ -3689,15 +3608,15 @@ do
     end
     if flags % 2 == 1 then
       sender:finish_at((seq + length) % 4294967296, stream.mid_stream)
-      self:ending(stream, sender.side)
+      self:ending(stream, side)
     end
     if stream.ending and sender:ended() and other:ended() then self:close(stream, number, time) end
     return (sender.bytes > before or sender.held > held) and stream.role ~= nil and stream.role ~= "unknown"
   end
 
   --- The same for a SYN or a reset.
-  function S:control(sender, seq, ack, flags, data, length, number, time)
-    local stream, other = sender.stream, sender.other
+  function S:control(stream, side, seq, ack, flags, data, length, number, time)
+    local sender, other = stream.dirs[side], stream.dirs[1 - side]
     local is_ack = flags % 32 >= 16
     if flags % 4 >= 2 then
       if is_ack then stream.established = true end
@@ -3705,7 +3624,7 @@ do
       if is_ack and not other.known then other:begin(ack, true) end
       if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, false) end
     elseif not sender.anchored or math.abs(sender:distance(seq)) <= 16777216 then
-      self:ending(stream, sender.side)
+      self:ending(stream, side)
       self:close(stream, number, time)
     end
     return false
@@ -3720,7 +3639,6 @@ do
 
   function S:close(stream, number, time)
     stream.over, stream.closed = true, true
-    if stream.foreign then return end
     for side = 0, 1 do stream.dirs[side]:flush(number, time) end
     if stream.handler then
       stream.handler:closed()
@@ -3832,19 +3750,18 @@ do
 
   local function draw_words(node, message, body)
     if not body then return end
-    local secret = js.about(message).secret
     local level, text = js.log_call(message, body)
     if level then
       generated(node, F.log_level, level)
-      generated(node, F.log_text, js.shown(text, secret))
+      generated(node, F.log_text, js.shown(text, message.secret))
     end
     if body.params then
       for _, one in ipairs(js.natural(body.params)) do
-        generated(node, F.argument, js.value_text(one, secret, 1000))
+        generated(node, F.argument, js.value_text(one, message.secret, 1000))
       end
     end
     if body.record ~= "error_answer" and (body.result or body.dispids or body.results or body.object) then
-      generated(node, F.result, js.result_words(body, secret))
+      generated(node, F.result, js.result_words(message, body))
     end
   end
 
@@ -3864,15 +3781,6 @@ do
     return message.info
   end
 
-  local function has_failed(message)
-    return message.hresult and message.hresult >= 2147483648 and js.about(message).operation ~= "query_interface"
-  end
-
-  --- True when there is something to warn of.
-  local function has_expert(message)
-    return message.kind == "undecoded" or message.kind == "error" or message.trailing or has_failed(message)
-  end
-
   local function draw_frame(tree, message, payload)
     words_of(message, payload)
     local whole, root
@@ -3882,7 +3790,7 @@ do
       whole = bytes_of(message, payload, "Reassembled JobScheduler frame")
       root = tree:add(js.proto, whole(0, message.size))
     end
-    local about, body, raw = js.about(message), nil, nil
+    local body, raw
     if js.wanted then
       root:set_text("JobScheduler " .. message.info)
       whole = whole or bytes_of(message, payload)
@@ -3894,22 +3802,22 @@ do
       else
         local known = message.request and message.request.kind ~= "undecoded"
         local found = js.read(raw, known and message.request.operation or nil, known and message.request.count or 0,
-          root, range, js.shown, about.secret)
+          root, range, js.shown, message.secret)
         body = found and found.body
       end
       generated(root, F.role, "callback")
       generated(root, F.kind, message.kind)
-      generated(root, F.operation, about.operation)
-      if about.object_id then
-        generated(root, F.object_id_of, js.uint64(about.object_id))
-        local object = about.object
+      generated(root, F.operation, message.operation)
+      if message.object_id then
+        generated(root, F.object_id_of, js.uint64(message.object_id))
+        local object = message.object
         generated(root, F.object_name, object and object.name and js.utf8(object.name))
         generated(root, F.object_class, object and object.class and js.utf8(object.class))
       end
-      generated(root, F.member, about.member and js.utf8(about.member))
-      generated(root, F.dispid_of, about.dispid)
+      generated(root, F.member, message.member and js.utf8(message.member))
+      generated(root, F.dispid_of, message.dispid)
       generated(root, F.hresult_of, message.hresult)
-      generated(root, F.depth, about.depth or 0)
+      generated(root, F.depth, message.depth)
       draw_words(root, message, body)
       links(root, message)
       segments(root, message)
@@ -3920,7 +3828,9 @@ do
     end
     if message.trailing then expert(root, "trailing_bytes", format("%d bytes left over behind the message", message.trailing)) end
     if message.kind == "error" then expert(root, "error_answer", message.info) end
-    if has_failed(message) then expert(root, "failed_hresult", message.info) end
+    if message.hresult and message.hresult >= 2147483648 and message.operation ~= "query_interface" then
+      expert(root, "failed_hresult", message.info)
+    end
     return root
   end
 
@@ -3973,37 +3883,35 @@ do
     return root
   end
 
-  --- True when somebody looks at fields of ours: the tree is shown, or a filter, a column or a tap asks for one.
-  local function is_wanted(tree)
-    if tree.visible or tree:referenced(Dissector.get("jobscheduler")) then return true end
+  local pass, checked
+
+  --- True when somebody looks at fields of ours: the tree is shown, or a filter, a column or a tap asks for one.  What is
+  --- asked for is the same for all packets of a pass in tshark, so there it is found out once.
+  local function is_wanted(tree, pinfo)
+    if tree.visible then return true end
+    if not js.is_gui and pass == pinfo.visited then return checked end
+    pass, checked = pinfo.visited, false
     for _, field in pairs(F) do
-      if tree:referenced(field) then return true end
+      if tree:referenced(field) then
+        checked = true
+        break
+      end
     end
-    return false
+    return checked
   end
 
-  local session, pass
-
-  --- Fills the columns for a packet of which nobody wants to see more; false when there is more to be done, for `js.draw`.
-  function js.glance(entry, pinfo, tree)
-    -- In tshark, what is asked for is the same for all packets of a pass.
-    if js.is_gui or session ~= js.session or pass ~= session.is_first_pass then
-      session, pass = js.session, js.session.is_first_pass
-      js.wanted = is_wanted(tree)
-    end
-    if js.wanted or not entry.class or has_expert(entry) then return false end
-    if not entry.info then
-      if session.fresh ~= entry then return false end
-      entry.info = js.info(entry, session.fresh_body)
-    end
-    local columns = pinfo.cols
-    columns.protocol, columns.info = "JobScheduler", entry.info
-    return true
-  end
-
-  --- Draws a packet, after `js.glance`.
+  --- Draws a packet.
   function js.draw(entry, pinfo, tree, payload)
-    local words, first = {}, nil
+    js.wanted = is_wanted(tree, pinfo)
+    local words, first
+    if entry.class then
+      -- One frame and nothing else: nearly every packet.
+      draw_frame(tree, entry, payload)
+      local columns = pinfo.cols
+      columns.protocol, columns.info = "JobScheduler", entry.info
+      return
+    end
+    words = {}
     local message, more = entry.size and entry or entry.message, 0
     while message do
       local root
@@ -4071,8 +3979,10 @@ end
 -- The post-dissector does the work: it sees each packet once and whole, also those that TCP withholds from dissectors
 -- (out of order, pure acknowledgements).  The dissector that TCP calls only claims the payload.
 do
-  local byte, find, floor, min = string.byte, string.find, math.floor, math.min
+  local byte, find = string.byte, string.find
   local proto = js.proto
+  local get_stream, get_tcp = Field.new("tcp.stream"), Field.new("tcp")
+  local get_payload, get_length, get_icmp = Field.new("tcp.payload"), Field.new("tcp.len"), Field.new("icmp")
 
   --- True when a number is in one of the ranges of `js.ranges`.
   function js.in_ranges(ranges, number)
@@ -4091,7 +4001,7 @@ do
     return found
   end
 
-  local registered, tap
+  local registered
   local tcp_ports = DissectorTable.get("tcp.port")
 
   local function apply_preferences()
@@ -4104,11 +4014,6 @@ do
       if ports ~= "" then tcp_ports:add(ports, proto) end
       registered = ports
     end
-    if proto.prefs.task_table and not js.is_gui and not tap then
-      -- Made only now: with a tap, tshark builds trees of all packets.
-      tap = Listener.new("frame")
-      function tap.draw() print(table.concat(js.task_lines(), "\n")) end
-    end
   end
 
   function proto.prefs_changed() apply_preferences() end
@@ -4118,63 +4023,105 @@ do
     js.session = js.new_session()
   end
 
-  --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.
+  --- Places of the TCP header and payload in the packet's bytes; nil where they are not in it (IP fragments put together).
+  local function places(tvb, pinfo)
+    local tcp = get_tcp()
+    if not tcp then return nil end
+    local from = tcp.offset
+    if from + 20 > tvb:len() then return nil end
+    local header = tvb:raw(from, 14)
+    local a, b, c, d = byte(header, 1, 4)
+    local size = math.floor(byte(header, 13) / 16) * 4
+    if size < 20 or a * 256 + b ~= pinfo.src_port or c * 256 + d ~= pinfo.dst_port then return nil end
+    local length = 0
+    if from + size < tvb:len() then
+      local payload = get_payload()
+      length = payload and payload.len or 0
+      if from + size + length > tvb:len() then return nil end
+    end
+    return header, from + size, length
+  end
+
+  --- The same by way of the fields' own bytes.
+  local function elsewhere()
+    local tcp, payload = get_tcp(), get_payload()
+    local header = tcp and tcp.range
+    header = header and header:raw()
+    if not header or #header < 20 then return nil end
+    return string.sub(header, 1, 14), payload and payload.range
+  end
+
+  --- What is known of the packet at hand; the first time, its segment is taken.
   local function touch(tvb, pinfo)
     local session, number = js.session, pinfo.number
-    local is_new, entry = number > session.last, nil
-    session.is_first_pass = is_new
-    if is_new then
-      session.last, session.fresh = number, nil
+    if number <= session.last then return session.packets[number] end
+    session.last, session.fresh = number, nil
+    local id = get_stream()
+    id = id and id.value
+    if not id then return nil end
+    local stream = session.streams[id]
+    if stream == false then return nil end
+    local header, at, length = places(tvb, pinfo)
+    local data = ""
+    if header then
+      if length > 0 then data = tvb:raw(at, length) end
     else
-      entry = session.packets[number]
-      if not entry then return nil end
+      local range
+      header, range = elsewhere()
+      if not header then return nil end
+      if range then data = range:raw() end
+      length = #data
     end
-    local caplen, known = tvb:len(), session.flows
-    if caplen < 40 then return entry end
-    local head = tvb:raw(0, min(caplen, js.head_size))
-    local key, tcp, stop = js.locate(head, pinfo, known)
-    if not key then return entry end
-    local flow, flags = known[key], byte(head, tcp + 14)
-    if not flags or (flow == false and is_new and flags % 4 < 2) then return entry end
-    local a, b, c, d, e, f, g, h, offset = byte(head, tcp + 5, tcp + 13)
-    local at = tcp + floor(offset / 16) * 4
-    local length = stop - at
-    if offset < 80 or length < 0 then return entry end
-    local captured = min(length, caplen - at)
-    if not is_new then return entry, at, captured end
-
-    local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
-    if length == 0 and flow and flow:tells_nothing(ack, flags) then return nil end
-    local data = captured > 0 and tvb:raw(at, captured) or ""
-    local time = pinfo.rel_ts
-    if not flow or (flags % 4 >= 2 and flow:is_over_with(seq, flags)) then
-      flow = session:open(key, pinfo, flags, time)
-      if not flow then return nil end
+    local s1, s2, d1, d2, a, b, c, d, e, f, g, h, _, flags = byte(header, 1, 14)
+    local sport, time = s1 * 256 + s2, pinfo.rel_ts
+    if not stream then
+      if get_icmp() then return nil end
+      stream = session:open(id, tostring(pinfo.src), sport, tostring(pinfo.dst), d1 * 256 + d2, flags, number, time)
+      if not stream then return nil end
     end
-    local stream = flow.stream
-    local ours = session:segment(flow, seq, ack, flags, data, length, number, time)
-    entry = session.packets[number]
+    -- Which end sent it: the ports tell, unless both are the same.
+    local side = stream.first_side
+    if stream.same_ports then
+      if tostring(pinfo.src) ~= stream.first_ip then side = 1 - side end
+    elseif sport ~= stream.first_port then
+      side = 1 - side
+    end
+    if pinfo.caplen < pinfo.len then
+      local told = get_length()
+      if told and told.value > length then length = told.value end
+    end
+    local ours = session:segment(stream, side, ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h,
+      flags, data, length, number, time)
+    local entry = session.packets[number]
     if ours and not entry then entry = session:entry(stream) end
     if stream.role and not stream.claimed and not stream.is_http then
       stream.claimed = true
       pinfo.conversation = proto
     end
-    return entry, at, captured
+    return entry, at, length
   end
 
   --- Claims payload: that of connections known to be ours, else what may begin a command.
-  function proto.dissector(tvb, pinfo)
-    local stream, length = js.session:connection(pinfo), tvb:len()
+  function proto.dissector(tvb)
+    local id, length = get_stream(), tvb:len()
+    local stream = id and js.session.streams[id.value]
     if stream and stream.role then return stream.is_http and 0 or length end
-    if (stream and stream.foreign) or length == 0 then return 0 end
+    if stream == false or length == 0 then return 0 end
     return find(tvb:raw(0, 1), "[<%s%l]") and length or 0
   end
 
   local post = Proto("jobscheduler_packets", "JobScheduler packets")
   function post.dissector(tvb, pinfo, tree)
     local entry, at, length = touch(tvb, pinfo)
-    if entry and not js.glance(entry, pinfo, tree) then
-      js.draw(entry, pinfo, tree, at and length > 0 and tvb(at, length) or nil)
+    if entry then
+      local payload, _
+      if not at then _, at, length = places(tvb, pinfo) end
+      if at then
+        if length > 0 then payload = tvb(at, length) end
+      else
+        _, payload = elsewhere()
+      end
+      js.draw(entry, pinfo, tree, payload)
     end
     return 0
   end
@@ -4183,5 +4130,12 @@ do
   js.session = js.new_session()
   apply_preferences()
 
-  if js.is_gui then register_menu("JobScheduler/Task list", js.show_tasks, MENU_TOOLS_UNSORTED) end
+  if gui_enabled() then
+    register_menu("JobScheduler/Task list", js.show_tasks, MENU_TOOLS_UNSORTED)
+  else
+    local tap = Listener.new("frame")
+    function tap.draw()
+      if proto.prefs.task_table then print(table.concat(js.task_lines(), "\n")) end
+    end
+  end
 end

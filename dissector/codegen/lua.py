@@ -8,7 +8,6 @@ its path.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -21,8 +20,8 @@ TARGET = Path(__file__).resolve().parents[2] / "wireshark" / "jobscheduler.lua"
 
 #: The hand-written pieces in the order in which they build on each other; names and fields go behind the first.
 _PIECES = (
-    "cursor", "text", "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "tasks",
-    "detect", "command", "callback", "session", "tree", "window", "main",
+    "cursor", "text", "names", "words", "xml", "tcp", "frames", "documents", "dialog", "order", "tasks", "detect",
+    "command", "callback", "session", "tree", "window", "main",
 )  # fmt: skip
 
 _HEADER = """\
@@ -39,9 +38,7 @@ def text(source: Grammar | None = None) -> str:
 
     :raises TypeError: for a node of the grammar that Lua has no words for, with its path
     """
-    pieces = [_piece(name) for name in _PIECES]
-    read = set(re.findall(r"\.(\w+)", "".join(pieces)))
-    functions = Functions(source or grammar(), read.__contains__)
+    functions = Functions(source or grammar())
     decode = functions.lines()
     parts = [
         _HEADER,
@@ -49,9 +46,9 @@ def text(source: Grammar | None = None) -> str:
         "\n".join(lua_tables.lines()) + "\n",
         "\n".join(["js.fields = {}", "do", "  local F = js.fields", *functions.fields.lines(), "end"]) + "\n",
         _piece("fields"),
-        pieces[0],
-        "\n".join(["do", "  local F, C, R, NONE = js.fields, js.cursor, {}, {}", "", *decode, "end"]) + "\n",
-        *pieces[1:],
+        _piece("cursor"),
+        "\n".join(["do", "  local F, C, R = js.fields, js.cursor, {}", "", *decode, "end"]) + "\n",
+        *(_piece(name) for name in _PIECES[1:]),
     ]
     return "\n".join(parts)
 

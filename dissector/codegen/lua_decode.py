@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dissector.codegen.ir import (
@@ -36,11 +35,10 @@ _OPERATORS = {"<": "<", "<=": "<=", "==": "==", ">=": ">=", ">": ">"}
 
 @dataclass(slots=True)
 class _Body:
-    """Lua text of one function; ``variables`` hold what later nodes refer to, ``kept`` what the record will hold."""
+    """Lua text of one function and the variables that hold its fields."""
 
     group: Group
     variables: dict[str, str] = field(default_factory=dict)
-    kept: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     depth: int = 2
     count: int = 0
@@ -51,18 +49,6 @@ class _Body:
     def fresh(self, prefix: str) -> str:
         self.count += 1
         return f"{prefix}{self.count}"
-
-    def keep(self, name: str) -> str:
-        """The variable of a field of the record; the same name in another branch is the same field."""
-        return self.kept.setdefault(name, f"f{len(self.kept) + 1}")
-
-    def function(self, head: str) -> list[str]:
-        """The whole function.  The record is made at its end, so that the table has its size at once."""
-        declared = [f"    local {', '.join(self.kept.values())}"] if self.kept else []
-        record = [f'record = "{snake(self.group.record)}"'] if self.group.record else []
-        items = [f"{_key(name)} = {variable}" for name, variable in self.kept.items()]
-        made = f"    return {{ {', '.join([*record, *items])} }}"
-        return [f"  {head}", *declared, *self.lines, made, "  end", ""]
 
     def expression(self, found: Expression, path: str) -> str:
         match found:
@@ -81,92 +67,99 @@ class _Body:
 class Functions:
     """Writes the functions; ``fields`` collects the ProtoFields that they need.
 
-    :param wanted: says of a field's name whether anybody reads it from the record
     :raises TypeError: for a node that Lua has no words for; it names the node's path
     """
 
-    def __init__(self, source: Grammar, wanted: Callable[[str], bool] = lambda _: True) -> None:
+    def __init__(self, source: Grammar) -> None:
         self.fields = Fields()
-        self._wanted = wanted
         self._source = source
         self._functions: dict[str, list[str]] = {}
 
     def lines(self) -> list[str]:
         """All functions, ``js.decode`` last."""
         root = _Body(self._source.root)
-        self._items(self._source.root, root, "")
+        self._items(self._source.root, root, "r", "")
         self._record(self._source.recursive, "variant")
         records = [line for lines in self._functions.values() for line in lines]
-        return [*records, *root.function("function js.decode(c)")[:-1]]
+        return [*records, "  function js.decode(c)", "    local r = {}", *root.lines, "    return r", "  end"]
 
     def _record(self, group: Group, path: str) -> str:
         name = snake(group.record)
         if name not in self._functions:
             self._functions[name] = []
             body = _Body(group)
-            self._items(group, body, path)
-            self._functions[name] = body.function(f"function R.{name}(c)")
+            self._items(group, body, "r", path)
+            head = [f"  function R.{name}(c)", f'    local r = {{ record = "{name}" }}']
+            self._functions[name] = [*head, *body.lines, "    return r", "  end", ""]
         return name
 
     # --- members -----------------------------------------------------------------------------------------------------
 
-    def _items(self, group: Group, body: _Body, path: str) -> None:
+    def _items(self, group: Group, body: _Body, record: str, path: str) -> None:
         for item in group.items:
             if isinstance(item, Check):
                 reason = item.reason.replace('"', '\\"')
                 body.add(f'if not ({body.expression(item.condition, path)}) then C.refuse(c, "{reason}") end')
             elif item.is_fork:
-                self._fork(item.node, body, path)
+                self._fork(item.node, body, record, path)
             else:
-                self._member(group, item, body, f"{path}.{item.name}" if path else item.name)
+                self._member(group, item, body, record, f"{path}.{item.name}" if path else item.name)
 
-    def _member(self, group: Group, item: Field, body: _Body, path: str) -> None:
-        target = body.keep(item.name) if self._wanted(item.name) else body.fresh("v")
-        if target not in body.kept.values():
-            body.add(f"local {target}")
-        body.variables[item.name] = target
+    def _member(self, group: Group, item: Field, body: _Body, record: str, path: str) -> None:
+        target = f"{record}.{item.name}" if item.name != "end" else f'{record}["end"]'
         if by_code(group, item) and isinstance(item.node, Choice):
             self._coded(group, item.node, body, target, path)
             return
-        self._value(item.node, of_field(group.record, item.name), body, target, path)
+        abbreviation = of_field(group.record, item.name)
+        if isinstance(item.node, (Integer, Boolean, Blob, Text)):
+            variable = body.fresh("v")
+            body.add(f"local {variable}")
+            self._value(item.node, abbreviation, body, variable, path)
+            body.add(f"{target} = {variable}")
+            body.variables[item.name] = variable
+        else:
+            self._value(item.node, abbreviation, body, target, path)
 
-    def _fork(self, node: Node, body: _Body, path: str) -> None:
+    def _fork(self, node: Node, body: _Body, record: str, path: str) -> None:
         """A choice between what the rest of the message is: its ways are named cases or further structs."""
         match node:
             case Choice(key=key, cases=cases, otherwise=otherwise):
-                self._branches(body, body.expression(key, path), [(case.codes, case) for case in cases], path)
+                self._branches(body, body.expression(key, path), [(case.codes, case) for case in cases], record, path)
                 body.add("else")
                 body.add(f'  C.refuse(c, "unknown {otherwise} " .. tostring({body.expression(key, path)}))')
                 body.add("end")
             case _:
                 raise TypeError(f"{path}: the Lua generator does not know the fork {node!r}")
 
-    def _branches(self, body: _Body, key: str, branches: list[tuple[tuple[int | str, ...], Case]], path: str) -> None:
+    def _branches(
+        self, body: _Body, key: str, branches: list[tuple[tuple[int | str, ...], Case]], record: str, path: str
+    ) -> None:
         for number, (codes, case) in enumerate(branches):
             body.add(f"{'elseif' if number else 'if'} {_test(key, codes)} then")
             body.depth += 1
-            self._way(case, body, path)
+            self._way(case, body, record, path)
             body.depth -= 1
 
-    def _way(self, case: Case, body: _Body, path: str) -> None:
+    def _way(self, case: Case, body: _Body, record: str, path: str) -> None:
         path = f"{path}.{case.name}" if path and case.name else path or case.name
         match case.node:
             case Repeating(value=value, size=size, then=then, otherwise=otherwise):
                 body.add(f"if C.repeats(c, {body.expression(value, path)}, {size}) then")
                 body.depth += 1
-                self._way(then, body, path)
+                self._way(then, body, record, path)
                 body.depth -= 1
                 body.add("else")
                 body.depth += 1
-                self._way(otherwise, body, path)
+                self._way(otherwise, body, record, path)
                 body.depth -= 1
                 body.add("end")
             case Choice() as choice if not case.name:
-                self._fork(choice, body, path)
+                self._fork(choice, body, record, path)
             case Group(record="") as group if not case.name:
-                self._items(group, body, path)
+                self._items(group, body, record, path)
             case Group() as group if case.name:
-                self._value(group, case.name, body, body.keep("body"), path)
+                body.add(f'{record}.kind = "{case.name}"')
+                self._value(group, case.name, body, f"{record}.body", path)
             case _:
                 raise TypeError(f"{path}: the Lua generator does not know {case.node!r} here")
 
@@ -224,7 +217,7 @@ class Functions:
     def _repeat(self, node: Repeat, abbreviation: str, body: _Body, target: str, path: str) -> None:
         f = self.fields.declare(abbreviation, node, path)
         up, found = body.fresh("up"), body.fresh("e")
-        body.add(f"{target} = NONE")
+        body.add(f"{target} = {{}}")
         if node.count is None:
             body.add("if c.p < c.n then")
             loop = "while c.p < c.n do"
@@ -235,7 +228,6 @@ class Functions:
             loop = f"for _ = 1, {count} do"
         body.depth += 1
         body.add(f"local {up} = C.open(c, {f})")
-        body.add(f"{target} = {{}}")
         body.add(f"local list = {target}")
         body.add(loop)
         body.depth += 1
@@ -267,10 +259,6 @@ class Functions:
         body.add("else")
         body.add(f'  C.refuse(c, "unknown {node.otherwise} " .. string.format("%.0f", {key}))')
         body.add("end")
-
-
-def _key(name: str) -> str:
-    return '["end"]' if name == "end" else name
 
 
 def _test(key: str, codes: tuple[int | str, ...]) -> str:

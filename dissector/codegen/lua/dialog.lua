@@ -17,35 +17,25 @@ do
   end
 
   --- A frame as a message; an answer also fills in `answer` of its `request`.
-  --- What an answer has in common with its request is found there: see `js.about`.
   function D:feed(side, data, packets, time, at)
     local class = byte(data)
-    local message, body
-    -- All fields that most messages have are named, so that the tables are made in their size.
-    if class == 0x41 or class == 0x45 then
-      message = {
-        side = side, class = class, time = time, at = at, size = #data + 4, kind = nil, request = nil, hresult = nil,
-        number = nil, stream = nil, info = nil,
-      }
-      body = self:answer(message, data)
-    else
-      message = {
-        side = side, class = class, time = time, at = at, size = #data + 4, depth = 0, kind = nil, operation = nil,
-        object_id = nil, object = nil, member = nil, dispid = nil, number = nil, stream = nil, info = nil, answer = nil,
-      }
-      if class == 0x53 or class == 0x4F or class == 0x4B then
-        body = self:request(message, data)
-      else
-        self:outsider(message, data)
-      end
-    end
+    -- So many fields are named here that the table is made in its size.
+    local message = {
+      side = side, class = class, time = time, at = at, size = #data + 4, depth = 0, kind = nil, operation = nil,
+      object_id = nil, object = nil, member = nil, number = nil, stream = nil, info = nil, answer = nil, dispid = nil,
+    }
     if packets then message.packets = packets end
     if not at then message.raw = data end
+    local body
+    if class == 0x53 or class == 0x4F or class == 0x4B then
+      body = self:request(message, data)
+    elseif class == 0x41 or class == 0x45 then
+      body = self:answer(message, data)
+    else
+      self:outsider(message, data)
+    end
     return message, body
   end
-
-  --- The message that tells operation, object, member, depth and so on: for an answer its request.
-  function js.about(message) return message.request or message end
 
   function D:request(message, data)
     local stack = self.stack
@@ -60,8 +50,7 @@ do
     else
       if found.trailing > 0 then message.trailing = found.trailing end
       message.operation = OPERATIONS[body.record]
-      local asked = body.iids or body.names
-      if asked then message.count = #asked end
+      message.count = (body.iids and #body.iids) or (body.names and #body.names) or nil
       self:name(message, body, found.object_id)
       self:learn_objects(body)
     end
@@ -81,34 +70,43 @@ do
   end
 
   function D:name(message, body, object_id)
-    if object_id then message.object_id, message.object = object_id, self.objects[object_id] end
+    if object_id then
+      message.object_id = object_id
+      message.object = self.objects[object_id]
+    end
     local kind = body.record
     if kind == "invoke" then
       message.dispid = body.dispid
       message.member = self:member(object_id, body)
-      if js.has_secret_name(body.params) or (message.member and js.names_a_secret(message.member)) then
-        message.secret = true
-      end
+      if js.has_secret_name(body.params) then message.secret = true end
     elseif kind == "call" then
       message.member = body.name
       if lower(body.name) == "begin" then self:learn_names(body) end
     elseif kind == "get_ids_of_names" then
       message.member, message.names = body.names[1], body.names
     end
+    if message.member and js.names_a_secret(message.member) and kind == "invoke" then message.secret = true end
   end
 
   --- What was seen on the connection wins over the tables.
   function D:member(object_id, body)
     local key = self.keys[object_id]
-    local of_object, of_class = self.learnt[object_id], key and self.learnt[key]
-    return of_object and of_object[body.dispid] or of_class and of_class[body.dispid]
-      or key and js.member_name(key, body.dispid, body.flags) or nil
+    local learnt = self.learnt[object_id .. body.dispid] or (key and self.learnt[key .. body.dispid])
+    if learnt then return learnt end
+    return key and js.member_name(key, body.dispid, body.flags) or nil
   end
 
   function D:answer(message, data)
     local request, known = self:pop(message.side)
-    message.kind, message.request = message.class == 0x45 and "error" or "answer", request
-    if request then request.answer = message end
+    message.kind = message.class == 0x45 and "error" or "answer"
+    if request then
+      request.answer = message
+      message.request, message.depth, message.operation = request, request.depth, request.operation
+      message.member = request.member
+      if request.dispid then message.dispid = request.dispid end
+      if request.secret then message.secret = true end
+      message.object_id, message.object = request.object_id, request.object
+    end
     known = request and request.kind ~= "undecoded"
     if not known and message.class == 0x41 then
       message.kind = "undecoded"
@@ -144,23 +142,17 @@ do
 
   function D:learn_members(request, dispids)
     if self.count >= limits.objects then return end
-    local of_object, of_class = self:members(request.object_id), self:members(self.keys[request.object_id])
+    local id, key, learnt = request.object_id, self.keys[request.object_id], self.learnt
     for index = 1, math.min(#request.names, #dispids) do
       local name, dispid = request.names[index], dispids[index]
       -- Names are matched without case: the first spelling that was looked up stays.
-      if not of_object[dispid] then
-        of_object[dispid] = name
+      if not learnt[id .. dispid] then
+        learnt[id .. dispid] = name
         self.count = self.count + 1
       end
-      if of_class and not of_class[dispid] then of_class[dispid] = name end
+      if key and not learnt[key .. dispid] then learnt[key .. dispid] = name end
     end
     request.names = nil
-  end
-
-  --- The names that were learnt of an object or of a class, by their dispids.
-  function D:members(key)
-    if key and not self.learnt[key] then self.learnt[key] = {} end
-    return key and self.learnt[key]
   end
 
   --- `begin(objects, names)`: two arrays of equal order give the objects their names.

@@ -9,8 +9,8 @@ do
 
   function js.new_session()
     return setmetatable({
-      last = 0, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, order = js.new_order(),
-      joiner = js.new_joiner(),
+      last = 0, packets = {}, streams = {}, servers = {}, tasks = {}, order = js.new_order(), joiner = js.new_joiner(),
+      heads = {}, callbacks = {},
     }, S)
   end
 
@@ -65,35 +65,30 @@ do
 
   -- --- connections ---
 
-  --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.
-  function S:open(key, pinfo, flags, time)
-    local sport, dport = pinfo.src_port, pinfo.dst_port
+  --- First packet of a connection.
+  function S:open(id, src, sport, dst, dport, flags, number, time)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
     local from_client = sport >= dport
     if is_syn then from_client = not is_ack end
-    local source, target = endpoint(tostring(pinfo.src), sport), endpoint(tostring(pinfo.dst), dport)
+    local source, target = endpoint(src, sport), endpoint(dst, dport)
     local stream = {
-      key = key, client = from_client and source or target, server = from_client and target or source,
-      start = time, first_packet = self.last, mid_stream = not is_syn, events = {},
+      id = id, client = from_client and source or target, server = from_client and target or source,
+      start = time, first_packet = number, mid_stream = not is_syn, events = {},
+      first_side = from_client and 0 or 1, first_ip = src, first_port = sport, same_ports = sport == dport,
     }
-    local route = setmetatable({ stream = stream, session = self }, Route)
-    local sender = js.direction.new(from_client and 0 or 1, stream, route)
-    local receiver = js.direction.new(1 - sender.side, stream, route)
-    sender.other, receiver.other = receiver, sender
-    stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
-    self.flows[js.other_way(key)], self.flows[key] = receiver, sender
-    self:remember(stream, sport, dport)
+    stream.dirs = { [0] = js.direction.new(0, self:route(stream)), [1] = js.direction.new(1, self:route(stream)) }
+    self.streams[id] = stream
     local task = self.joiner:announced(stream)
     if task then
       self:attempt(stream, task)
-      return sender
+      return stream
     end
     stream.is_command_port = self:is_command_server(stream.server)
     stream.stray = self.joiner:elsewhere(stream)
     if not stream.is_command_port and not stream.stray and not js.heuristic
         and not js.in_ranges(js.callback_ports, stream.server.port)
         and not js.in_ranges(js.callback_ports, stream.client.port) then
-      self:disown(stream)
+      self.streams[id] = false
       return nil
     end
     stream.sniffing, stream.heads = true, { [0] = "", [1] = "" }
@@ -101,62 +96,25 @@ do
       stream.undecided = true
       self.order:add(stream)
     end
-    return sender
-  end
-
-  --- Notes a connection for the time when TCP asks who its payload is for.
-  function S:remember(stream, sport, dport)
-    local list = self.by_ports[sport * 65536 + dport]
-    if not list then
-      list = {}
-      self.by_ports[sport * 65536 + dport], self.by_ports[dport * 65536 + sport] = list, list
-    end
-    list[#list + 1] = stream
-  end
-
-  --- The connection of a packet that TCP hands over: the last one with its ports that had begun then, and where several
-  --- hosts use the same ports, with its addresses.
-  function S:connection(pinfo)
-    local list = self.by_ports[pinfo.src_port * 65536 + pinfo.dst_port]
-    if not list then return nil end
-    local number, src, dst = pinfo.number, nil, nil
-    for index = #list, 1, -1 do
-      local stream = list[index]
-      if stream.first_packet <= number then
-        if #list == 1 then return stream end
-        src, dst = src or tostring(pinfo.src), dst or tostring(pinfo.dst)
-        local one, other = stream.client.ip, stream.server.ip
-        if (src == one and dst == other) or (src == other and dst == one) then return stream end
-      end
-    end
-    return nil
-  end
-
-  --- A connection that is none of ours: its packets are not looked at any more.
-  function S:disown(stream)
-    local flows, key = self.flows, stream.key
-    flows[key], flows[js.other_way(key)] = false, false
-    stream.foreign, stream.sniffing, stream.events, stream.heads, stream.dirs = true, false, nil, nil, nil
+    return stream
   end
 
   --- Where the bytes of a connection go: kept until they tell what it is, then to its handler.
-  local Route = {}
-  Route.__index = Route
-
-  function Route:chunk(side, offset, data, number, time, at)
-    local stream = self.stream
-    if stream.swapped_dirs then side = 1 - side end
-    local handler = stream.handler
-    if handler then return handler:chunk(side, offset, data, number, time, at) end
-    if stream.sniffing then self.session:sniff(stream, side, offset, data, number, time, at) end
-  end
-
-  function Route:gap(side, ...)
-    local stream = self.stream
-    if stream.swapped_dirs then side = 1 - side end
-    stream.has_gaps = true
-    if stream.handler then return stream.handler:gap(side, ...) end
-    if stream.sniffing then stream.events[#stream.events + 1] = { "gap", side, ... } end
+  function S:route(stream)
+    local session = self
+    return {
+      chunk = function(_, side, ...)
+        if stream.swapped_dirs then side = 1 - side end
+        if stream.handler then return stream.handler:chunk(side, ...) end
+        if stream.sniffing then session:sniff(stream, side, ...) end
+      end,
+      gap = function(_, side, ...)
+        if stream.swapped_dirs then side = 1 - side end
+        stream.has_gaps = true
+        if stream.handler then return stream.handler:gap(side, ...) end
+        if stream.sniffing then stream.events[#stream.events + 1] = { "gap", side, ... } end
+      end,
+    }
   end
 
   function S:sniff(stream, side, offset, data, number, time, at)
@@ -168,12 +126,13 @@ do
 
   function S:decide(stream, role)
     if not role then return end
+    stream.sniffing = false
     if role == "unknown" then
       self:undecided_no_more(stream)
-      self:disown(stream)
+      self.streams[stream.id] = false
+      stream.events, stream.heads = nil, nil
       return
     end
-    stream.sniffing = false
     local events, swap = stream.events, false
     if stream.mid_stream then
       swap = js.swapped(stream.heads[0], stream.heads[1])
@@ -272,14 +231,14 @@ do
   -- --- the way of a segment ---
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
-  function S:segment(sender, seq, ack, flags, data, length, number, time)
-    local stream, other = sender.stream, sender.other
+  function S:segment(stream, side, seq, ack, flags, data, length, number, time)
+    local sender, other = stream.dirs[side], stream.dirs[1 - side]
     if stream.over then return false end
-    if sender.packets == 0 then sender.first_seq = flags % 4 >= 2 and seq or (seq - 1) % 4294967296 end
     sender.packets = sender.packets + 1
-    if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time) end
+    local is_ack = flags % 32 >= 16
+    if flags % 8 >= 2 then return self:control(stream, side, seq, ack, flags, data, length, number, time) end
     if stream.mid_stream then stream.established = true end
-    if ack ~= other.expect and flags % 32 >= 16 then other:acknowledged(ack, length > 0, number, time) end
+    if is_ack and ack ~= other.expect then other:acknowledged(ack, length > 0, number, time) end
     local before, held = sender.bytes, sender.held
     if length > 0 then
       stream.established = true
@@ -287,15 +246,15 @@ do
     end
     if flags % 2 == 1 then
       sender:finish_at((seq + length) % 4294967296, stream.mid_stream)
-      self:ending(stream, sender.side)
+      self:ending(stream, side)
     end
     if stream.ending and sender:ended() and other:ended() then self:close(stream, number, time) end
     return (sender.bytes > before or sender.held > held) and stream.role ~= nil and stream.role ~= "unknown"
   end
 
   --- The same for a SYN or a reset.
-  function S:control(sender, seq, ack, flags, data, length, number, time)
-    local stream, other = sender.stream, sender.other
+  function S:control(stream, side, seq, ack, flags, data, length, number, time)
+    local sender, other = stream.dirs[side], stream.dirs[1 - side]
     local is_ack = flags % 32 >= 16
     if flags % 4 >= 2 then
       if is_ack then stream.established = true end
@@ -303,7 +262,7 @@ do
       if is_ack and not other.known then other:begin(ack, true) end
       if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, false) end
     elseif not sender.anchored or math.abs(sender:distance(seq)) <= 16777216 then
-      self:ending(stream, sender.side)
+      self:ending(stream, side)
       self:close(stream, number, time)
     end
     return false
@@ -318,7 +277,6 @@ do
 
   function S:close(stream, number, time)
     stream.over, stream.closed = true, true
-    if stream.foreign then return end
     for side = 0, 1 do stream.dirs[side]:flush(number, time) end
     if stream.handler then
       stream.handler:closed()

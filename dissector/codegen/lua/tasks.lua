@@ -57,7 +57,7 @@ do
     elseif message.request and message.request == self.release then
       self.released = true
     elseif body.record == "call_answer" then
-      local member, value = lower(message.request and message.request.member or ""), body.result.value
+      local member, value = lower(message.member or ""), body.result.value
       if member == "step" and type(value) == "string" then
         local inside = match(value, "<process%.result%s([^>]*)>")
         if inside then

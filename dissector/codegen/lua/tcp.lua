@@ -10,25 +10,15 @@ do
   js.direction = D
 
   --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped)`.
-  function D.new(side, stream, out)
+  function D.new(side, out)
     return setmetatable({
-      side = side, stream = stream, out = out, known = false, anchored = false, expect = 0, next = 0, waiting = {}, held = 0, bytes = 0,
+      side = side, out = out, known = false, anchored = false, expect = 0, next = 0, waiting = {}, held = 0, bytes = 0,
       packets = 0,
     }, D)
   end
 
   function D:begin(seq, anchored)
     self.known, self.anchored, self.expect, self.next = true, anchored, seq % WHOLE, 0
-  end
-
-  --- True for a SYN that begins another connection between the same ports.
-  function D:is_over_with(seq, flags)
-    return flags % 32 < 16 and self.packets > 0 and seq ~= self.first_seq
-  end
-
-  --- True for an acknowledgement of what is known already, without data, SYN, FIN or RST: nearly every second packet.
-  function D:tells_nothing(ack, flags)
-    return ack == self.other.expect and flags % 8 == 0 and self.packets > 0
   end
 
   --- Bytes from the next expected byte to `seq`, negative for what is behind.

@@ -68,19 +68,18 @@ do
 
   local function draw_words(node, message, body)
     if not body then return end
-    local secret = js.about(message).secret
     local level, text = js.log_call(message, body)
     if level then
       generated(node, F.log_level, level)
-      generated(node, F.log_text, js.shown(text, secret))
+      generated(node, F.log_text, js.shown(text, message.secret))
     end
     if body.params then
       for _, one in ipairs(js.natural(body.params)) do
-        generated(node, F.argument, js.value_text(one, secret, 1000))
+        generated(node, F.argument, js.value_text(one, message.secret, 1000))
       end
     end
     if body.record ~= "error_answer" and (body.result or body.dispids or body.results or body.object) then
-      generated(node, F.result, js.result_words(body, secret))
+      generated(node, F.result, js.result_words(message, body))
     end
   end
 
@@ -100,15 +99,6 @@ do
     return message.info
   end
 
-  local function has_failed(message)
-    return message.hresult and message.hresult >= 2147483648 and js.about(message).operation ~= "query_interface"
-  end
-
-  --- True when there is something to warn of.
-  local function has_expert(message)
-    return message.kind == "undecoded" or message.kind == "error" or message.trailing or has_failed(message)
-  end
-
   local function draw_frame(tree, message, payload)
     words_of(message, payload)
     local whole, root
@@ -118,7 +108,7 @@ do
       whole = bytes_of(message, payload, "Reassembled JobScheduler frame")
       root = tree:add(js.proto, whole(0, message.size))
     end
-    local about, body, raw = js.about(message), nil, nil
+    local body, raw
     if js.wanted then
       root:set_text("JobScheduler " .. message.info)
       whole = whole or bytes_of(message, payload)
@@ -130,22 +120,22 @@ do
       else
         local known = message.request and message.request.kind ~= "undecoded"
         local found = js.read(raw, known and message.request.operation or nil, known and message.request.count or 0,
-          root, range, js.shown, about.secret)
+          root, range, js.shown, message.secret)
         body = found and found.body
       end
       generated(root, F.role, "callback")
       generated(root, F.kind, message.kind)
-      generated(root, F.operation, about.operation)
-      if about.object_id then
-        generated(root, F.object_id_of, js.uint64(about.object_id))
-        local object = about.object
+      generated(root, F.operation, message.operation)
+      if message.object_id then
+        generated(root, F.object_id_of, js.uint64(message.object_id))
+        local object = message.object
         generated(root, F.object_name, object and object.name and js.utf8(object.name))
         generated(root, F.object_class, object and object.class and js.utf8(object.class))
       end
-      generated(root, F.member, about.member and js.utf8(about.member))
-      generated(root, F.dispid_of, about.dispid)
+      generated(root, F.member, message.member and js.utf8(message.member))
+      generated(root, F.dispid_of, message.dispid)
       generated(root, F.hresult_of, message.hresult)
-      generated(root, F.depth, about.depth or 0)
+      generated(root, F.depth, message.depth)
       draw_words(root, message, body)
       links(root, message)
       segments(root, message)
@@ -156,7 +146,9 @@ do
     end
     if message.trailing then expert(root, "trailing_bytes", format("%d bytes left over behind the message", message.trailing)) end
     if message.kind == "error" then expert(root, "error_answer", message.info) end
-    if has_failed(message) then expert(root, "failed_hresult", message.info) end
+    if message.hresult and message.hresult >= 2147483648 and message.operation ~= "query_interface" then
+      expert(root, "failed_hresult", message.info)
+    end
     return root
   end
 
@@ -209,37 +201,35 @@ do
     return root
   end
 
-  --- True when somebody looks at fields of ours: the tree is shown, or a filter, a column or a tap asks for one.
-  local function is_wanted(tree)
-    if tree.visible or tree:referenced(Dissector.get("jobscheduler")) then return true end
+  local pass, checked
+
+  --- True when somebody looks at fields of ours: the tree is shown, or a filter, a column or a tap asks for one.  What is
+  --- asked for is the same for all packets of a pass in tshark, so there it is found out once.
+  local function is_wanted(tree, pinfo)
+    if tree.visible then return true end
+    if not js.is_gui and pass == pinfo.visited then return checked end
+    pass, checked = pinfo.visited, false
     for _, field in pairs(F) do
-      if tree:referenced(field) then return true end
+      if tree:referenced(field) then
+        checked = true
+        break
+      end
     end
-    return false
+    return checked
   end
 
-  local session, pass
-
-  --- Fills the columns for a packet of which nobody wants to see more; false when there is more to be done, for `js.draw`.
-  function js.glance(entry, pinfo, tree)
-    -- In tshark, what is asked for is the same for all packets of a pass.
-    if js.is_gui or session ~= js.session or pass ~= session.is_first_pass then
-      session, pass = js.session, js.session.is_first_pass
-      js.wanted = is_wanted(tree)
-    end
-    if js.wanted or not entry.class or has_expert(entry) then return false end
-    if not entry.info then
-      if session.fresh ~= entry then return false end
-      entry.info = js.info(entry, session.fresh_body)
-    end
-    local columns = pinfo.cols
-    columns.protocol, columns.info = "JobScheduler", entry.info
-    return true
-  end
-
-  --- Draws a packet, after `js.glance`.
+  --- Draws a packet.
   function js.draw(entry, pinfo, tree, payload)
-    local words, first = {}, nil
+    js.wanted = is_wanted(tree, pinfo)
+    local words, first
+    if entry.class then
+      -- One frame and nothing else: nearly every packet.
+      draw_frame(tree, entry, payload)
+      local columns = pinfo.cols
+      columns.protocol, columns.info = "JobScheduler", entry.info
+      return
+    end
+    words = {}
     local message, more = entry.size and entry or entry.message, 0
     while message do
       local root

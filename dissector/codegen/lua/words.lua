@@ -1,8 +1,7 @@
 -- Messages in words, for the Info column and the task list.
 do
   local format, sub, lower, concat, byte = string.format, string.sub, string.lower, table.concat, string.byte
-  local REQUEST, ANSWER, NESTED = "\226\150\182 ", "\226\151\128 ", {}
-  for depth = 0, 8 do NESTED[depth] = string.rep("\194\183 ", depth) end
+  local REQUEST, ANSWER, NESTED = "\226\150\182 ", "\226\151\128 ", "\194\183 "
   local LEVELS = { [2] = "error", [1] = "warn", [0] = "info" }
   local IS_LEVEL = { error = true, warn = true, info = true }
   for n = 1, 9 do
@@ -150,8 +149,8 @@ do
     return format("undecoded, %d bytes: %s", message.size - 4, message.note or "")
   end
 
-  local function result_words(body, secret)
-    if body.result then return value_text(body.result, secret, 120) end
+  local function result_words(message, body)
+    if body.result then return value_text(body.result, message.secret, 120) end
     if body.dispids then return "dispid " .. concat(body.dispids, ", ") end
     if body.results then return body.results[1] and reference_text(body.results[1].object) or "nothing" end
     return body.object and reference_text(body.object) or nil
@@ -160,20 +159,19 @@ do
 
   local function answer_words(message, body)
     if not body then return format("undecoded answer, %d bytes: %s", message.size - 4, message.note or "") end
-    local secret = js.about(message).secret
     if body.record == "error_answer" then
       local text = concat(body.strings, "  ")
       for _, one in ipairs(body.strings) do
         if sub(one, 1, 5) == "what=" then text = sub(one, 6) end
       end
-      return "error " .. js.line(js.masked(text, secret), 160)
+      return "error " .. js.line(js.masked(text, message.secret), 160)
     end
     if body.record == "empty_answer" then return "answer" end
     local words = "answer " .. js.hresult_name(body.hresult)
     if body.failure then
-      return words .. "  " .. js.line(js.masked(body.failure.excepinfo.description, secret), 160)
+      return words .. "  " .. js.line(js.masked(body.failure.excepinfo.description, message.secret), 160)
     end
-    local result = result_words(body, secret)
+    local result = result_words(message, body)
     return result and result ~= "empty" and words .. " => " .. result or words
   end
 
@@ -184,7 +182,7 @@ do
 
   --- What the Info column says of a frame.
   function js.info(message, body)
-    local nested = NESTED[math.min(js.about(message).depth or 0, 8)]
+    local nested = message.depth > 0 and string.rep(NESTED, math.min(message.depth, 8)) or ""
     if message.tunnel_token then return ANSWER .. "tunnel token" end
     if js.is_request(message) then return nested .. REQUEST .. request_words(message, body) end
     return nested .. ANSWER .. answer_words(message, body)
