@@ -17,7 +17,7 @@ from dissector.verify.tshark import Tshark
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPTURES = sorted(path for path in (ROOT / "captures").rglob("*.pcap*") if path.suffix in (".pcap", ".pcapng"))
-PLUGIN = Path("/tmp/w2.lua")
+PLUGIN = ROOT / "wireshark" / "jobscheduler.lua"
 
 _CACHE = Path(os.environ.get("TSHARK_CACHE") or Path.home() / ".cache" / "jstrace")
 #: This machine's and those of later Debian suites, which ``make tsharks`` gets.

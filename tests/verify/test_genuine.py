@@ -19,7 +19,11 @@ def in_turn(number: int) -> list[Path]:
     return sorted(CAPTURES, key=lambda path: path.stat().st_size)[number::_MIXES]
 
 
-@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.relative_to(ROOT / "captures").as_posix())
+#: What jstrace itself recorded in its laboratory comes in the mixes.
+GENUINE = [path for path in CAPTURES if path.parent.name != "corpus"]
+
+
+@pytest.mark.parametrize("capture", GENUINE, ids=lambda path: path.relative_to(ROOT / "captures").as_posix())
 def test_alone(capture: Path) -> None:
     """As a user would ask."""
     report = verify(str(capture), Tshark(), (4444, 4455), (50_000, 59_999), most=10)
@@ -36,6 +40,6 @@ def test_together(number: int, tmp_path: Path) -> None:
 
 def test_every_capture_is_in_a_mix() -> None:
     assert sorted(path for number in range(_MIXES) for path in in_turn(number)) == CAPTURES
-    assert len(CAPTURES) > 90
+    assert len(CAPTURES) > len(GENUINE) > 90
     assert len({way.program for way in WAYS}) == len(TSHARKS) == 3
     assert isinstance(WAYS[0], Way)
