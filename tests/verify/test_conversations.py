@@ -9,8 +9,8 @@ from pathlib import Path
 
 from conversation import Network
 from hypothesis import HealthCheck, given, settings
-from kit import SOME_WAYS, disagreements
 from talks import Talk, play, talks
+from verify_kit import SOME_WAYS, disagreements
 
 _MANY = 250
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kit import CAPTURES, ROOT, TSHARKS, WAYS, Way, disagreements
 from mixing import mixed, pcap
+from verify_kit import CAPTURES, ROOT, TSHARKS, WAYS, Way, disagreements
 
 from dissector.verify.run import verify
 from dissector.verify.tshark import Tshark

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kit import ROOT, SOME_WAYS, disagreements, told_by_python
 from test_disturbed import Seg, flights, in_time_order, read
+from verify_kit import ROOT, SOME_WAYS, disagreements, told_by_python
 
 #: Calls inside of calls, log lines, all types of values, two tasks, several documents on one connection; and 1 MB.
 SHORT = ("engine_shell_ok", "engine_xml_errors", "h19_nested", "scala111_keepalive")

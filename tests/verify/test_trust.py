@@ -12,7 +12,7 @@ from random import Random
 import pytest
 from click.testing import Result
 from conversation import Address, Network
-from kit import PLUGIN, ROOT, TSHARKS
+from verify_kit import PLUGIN, ROOT, TSHARKS
 
 from dissector.errors import ToolError
 from dissector.verify.compare import compare
