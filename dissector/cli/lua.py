@@ -31,6 +31,8 @@ def lua(output: Path | None, check: bool, installing: bool, removing: bool) -> N
 
     with exit_codes():
         if check:
+            if not lua.TARGET.is_file():
+                raise UsageError(f"{lua.TARGET} is not there: --check is for a checkout of jstrace")
             if not lua.is_current():
                 say(f"{lua.TARGET} is out of date: jstrace lua -o {lua.TARGET}")
                 sys.exit(PROBLEMS)
