@@ -35,7 +35,7 @@ MAX_CONNECTIONS = 65_536
 #: Half-open connections (a SYN and no data yet) remembered at the same time.
 MAX_HALF_OPEN = 16_384
 #: Closed connections remembered at the same time, for packets that come late.
-MAX_CLOSED = 16_384
+MAX_CLOSED = 4_096
 #: Seconds without a packet after which a connection that never said anything is forgotten.
 HALF_OPEN_SECONDS = 300
 #: Seconds without a packet after which a connection without an open task is forgotten.

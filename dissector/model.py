@@ -60,6 +60,8 @@ class SideFacts:
     #: Segments with bytes that were captured before; a packet that was captured twice is none.
     retransmissions: int = 0
     retransmitted: list[Mark] = field(default_factory=list)
+    #: Nanoseconds between each of these and the try before it, all together.
+    repeat_wait: int = 0
     #: Payload (bytes) of the smallest segment that was sent again.
     smallest_retransmitted: int | None = None
     first_data: Mark | None = None
@@ -78,6 +80,8 @@ class SideFacts:
     acked: int | None = None
     #: Stream offset behind the last byte that this side sent, holes included.
     sent: int = 0
+    #: Bytes in holes that the other side never acknowledged: lost on the way, not by the capture.
+    never_acknowledged: int = 0
     #: Time to live of the first packet (0: none seen).
     ttl: int = 0
 

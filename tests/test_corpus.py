@@ -68,7 +68,7 @@ EXPECTED: dict[str, dict[str, Leg]] = {
     "scanned_command_port": same(SUCCESS),
     "mtu_icmp": same(SUCCESS),
     # Something is slow, or has to be sent again.
-    "delay_150ms": same(SUCCESS),
+    "delay_150ms": same(SUCCESS, remarks="slow_network"),
     "loss_8": same(SUCCESS, remarks="retransmissions"),
     "reorder_double": same(SUCCESS),
     "late_9s": same(SUCCESS, remarks="slow_start"),
@@ -134,7 +134,7 @@ EXPECTED: dict[str, dict[str, Leg]] = {
     "late_capture": same(SUCCESS, remarks="mid_stream"),
     "command_only": same(UNKNOWN, remarks="callback_not_captured"),
     "callback_only": same(SUCCESS, remarks="command_not_captured"),
-    "one_direction": same(UNKNOWN, warnings="one_direction"),
+    "one_direction": same(UNKNOWN, warnings="one_direction one_direction"),
     "snap_96": same(SUCCESS, warnings="snap_length", remarks="snap_length"),
 }
 

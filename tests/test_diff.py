@@ -83,6 +83,17 @@ def test_a_run_that_broke_off(captures: Path, jstrace: Command) -> None:
     assert len(jstrace("diff", good, bad, "--full").stdout) > len(text)
 
 
+def test_a_call_without_an_answer_takes_its_time(captures: Path, jstrace: Command) -> None:
+    """The process died in step: the time until then is that of step, not of nobody."""
+    good, bad = (captures / "faults" / f"{case}.c.pcap" for case in ("01_healthy", "14_agent_killed"))
+    result = jstrace("diff", good, bad, "--format", "json")
+    assert result.exit_code == 0
+    (step,) = [row for row in json.loads(result.stdout)["times"] if row["name"] == "step"]
+    assert (step["calls_a"], step["calls_b"]) == (1, 1)
+    assert 1.9 < step["time_a"] < 2.0
+    assert 3.4 < step["time_b"] < 3.45
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

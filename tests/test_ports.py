@@ -148,6 +148,15 @@ def test_the_range_at_the_client_and_the_port_at_the_remote() -> None:
     assert all("dir=in" in line for line in windows[1::2])
 
 
+@pytest.mark.parametrize(("form", "mark"), [("iptables", "#"), ("nftables", "#"), ("netsh", "rem")])
+def test_answers_have_such_ports_too(form: str, mark: str) -> None:
+    """Linux takes source ports up to 60999: a rule that drops by port alone would drop answers to those connections."""
+    hint = rules([client_opening([], 59_850, 59_999)], form).splitlines()[-1]
+    assert hint.startswith(f"{mark} ")
+    assert "must not drop answers" in hint
+    assert "answers" not in rules(remote_openings([], [4444]), form)
+
+
 def test_rules_for_one_side(captures: Path, jstrace: Command) -> None:
     path = captures / "faults/07_remote_multihomed.c.pcap"
     client = jstrace("ports", path, "--rules", "nftables", "--side", "client").stdout

@@ -1,16 +1,26 @@
-"""``jstrace redact``: a capture that may be given away."""
+"""``jstrace redact``: captures that may be given away."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
 from dissector.cli.common import PROBLEMS, exit_codes, say
 from dissector.cli.tracing import port_hints
 
+#: What a name loses, because the result is not compressed.
+_COMPRESSED = (".gz", ".zst")
+
 
 @click.command()
-@click.argument("source", metavar="IN", type=click.Path())
-@click.argument("target", metavar="OUT", type=click.Path())
+@click.argument("files", nargs=-1, required=True, metavar="IN... [OUT]", type=click.Path())
+@click.option(
+    "--out-dir",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Several captures into this folder, under their own names: the same addresses and texts become the same.",
+)
 @click.option(
     "--all-text",
     is_flag=True,
@@ -23,8 +33,8 @@ from dissector.cli.tracing import port_hints
 )
 @port_hints
 def redact(
-    source: str,
-    target: str,
+    files: tuple[str, ...],
+    out_dir: str | None,
     all_text: bool,
     seed: str | None,
     command_ports: tuple[int, ...],
@@ -37,27 +47,58 @@ def redact(
     Other traffic is left out. OUT has the format of IN (pcap or pcapng), and is read again to see that its tasks are
     those of IN.
 
+    \b
+    jstrace redact client.pcap for-support.pcap
+    jstrace redact client.pcap remote.pcap --out-dir for-support
+
     Exit status: 0 done, 1 OUT tells something else than IN, 2 wrong usage or unreadable input.
     """
     from hashlib import blake2b
     from secrets import token_bytes
 
     from dissector.share.found import Hints
-    from dissector.share.redact import redact as run
+    from dissector.share.redact import redact_all
 
     key = token_bytes(32) if seed is None else blake2b(seed.encode()).digest()
     with exit_codes():
-        report = run(source, target, key, Hints(command_ports, callback_ports), all_text=all_text)
-        click.echo(
-            f"{target}: {report.written} of {report.packets} packets, {_count(report.tasks, 'task')}; "
-            f"{_count(report.addresses, 'address')} and {_count(report.secrets, 'secret')} replaced"
-        )
-        if report.left:
-            say(f"warning: {_count(report.left, 'secret')} left where the same word is the protocol's own")
-        for difference in report.differences:
-            say(f"warning: read again, {difference}")
-        if report.differences:
+        pairs = _pairs(files, out_dir)
+        reports = redact_all(pairs, key, Hints(command_ports, callback_ports), all_text=all_text)
+        for (_, target), report in zip(pairs, reports, strict=True):
+            click.echo(
+                f"{target}: {report.written} of {report.packets} packets, {_count(report.tasks, 'task')}; "
+                f"{_count(report.addresses, 'address')} and {_count(report.secrets, 'secret')} replaced"
+            )
+            if report.left:
+                say(f"warning: {_count(report.left, 'secret')} left where the same word is the protocol's own")
+            for difference in report.differences:
+                say(f"warning: {target}: read again, {difference}")
+        if any(report.differences for report in reports):
             raise SystemExit(PROBLEMS)
+
+
+def _pairs(files: tuple[str, ...], out_dir: str | None) -> list[tuple[str, str]]:
+    """Sources with their targets.  Raises UsageError where it is not clear what belongs to what."""
+    from dissector.errors import UsageError
+
+    if out_dir is None:
+        if len(files) != 2:
+            raise UsageError("give IN and OUT, or several captures and --out-dir")
+        return [(files[0], files[1])]
+    names = [_plain(Path(source).name) for source in files]
+    if len(set(names)) < len(names):
+        raise UsageError("captures of the same name can not be written to one folder")
+    folder = Path(out_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out_dir}: {error.strerror}") from None
+    return [(source, str(folder / name)) for source, name in zip(files, names, strict=True)]
+
+
+def _plain(name: str) -> str:
+    for suffix in _COMPRESSED:
+        name = name.removesuffix(suffix)
+    return name
 
 
 def _count(number: int, word: str) -> str:

@@ -166,21 +166,34 @@ def _times(recording: Recording) -> tuple[Counter[tuple[str, bool]], Counter[tup
     calls, times = Counter[tuple[str, bool]](), Counter[tuple[str, bool]]()
     inside: Counter[int] = Counter()
     outermost = 0
-    for message in recording.messages:
-        if message.request is None or message.latency is None or message.connection is not recording.task.callback:
-            continue
-        key = call_name(message), message.request.to_remote
-        depth = message.depth
+    for request, latency in _asked(recording):
+        key, depth = (call_name(request), request.to_remote), request.depth
         calls[key] += 1
-        times[key] += message.latency - inside.pop(depth + 1, 0)
-        inside[depth] += message.latency
-        outermost += message.latency if depth == 0 else 0
+        times[key] += latency - inside.pop(depth + 1, 0)
+        inside[depth] += latency
+        outermost += latency if depth == 0 else 0
         if depth == 0:
             inside.clear()
     delay = max(recording.task.callback_delay or 0, 0)
     times[START, True] += delay
     times[OUTSIDE, True] += recording.duration - outermost - delay
     return calls, times
+
+
+def _asked(recording: Recording) -> Iterable[tuple[Message, int]]:
+    """Requests in the order of their answers, with the time until then; behind them those that were never answered,
+    the innermost first, with the time until the connection's end."""
+    callback = recording.task.callback
+    waiting: list[Message] = []
+    for message in recording.messages:
+        if callback is None or message.connection is not callback:
+            continue
+        if message.request is not None and message.latency is not None:
+            yield message.request, message.latency
+        elif message.kind == "request" and message.answered_by is None:
+            waiting.append(message)
+    for request in reversed(waiting):
+        yield request, max(callback.end - request.time, 0) if callback is not None else 0
 
 
 def call_name(message: Message) -> str:

@@ -27,6 +27,8 @@ _TELLS = {
     "command_refused": "a SYN to the remote's port answered by RST or an ICMP error",
     "command_rejected": "the remote accepts the connection and ends it without a byte",
     "start_error": "the start command is answered by an ERROR element",
+    "slow_network": "the handshakes tell a long way, and there are many calls",
+    "slow_job": "the client's calls take long, and no callback nor the way does",
     "slow_start": "the start command is acknowledged at once, but its answer takes long",
     "callback_dropped": "the start is answered; SYNs to the announced port without any answer",
     "callback_refused": "the start is answered; a SYN to the announced port is answered by RST or an ICMP error",

@@ -10,6 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address
 from typing import NamedTuple
 
+#: Where systems take the source ports of connections that they open (Linux up to 60999, Windows and IANA from 49152).
+EPHEMERAL = range(32_768, 65_536)
+HINT = (
+    "Rules of your own that drop on these ports must not drop answers (let established connections through, or drop "
+    "SYNs only): connections to elsewhere have source ports in this range, too."
+)
+
 
 class Opening(NamedTuple):
     """TCP from ``sources`` (addresses or networks; none: from everywhere) to the ports ``low`` to ``high``."""
@@ -36,7 +43,10 @@ def rules(openings: Sequence[Opening], form: str) -> str:
 
     ``nftables``: a file for ``nft -f``; ``iptables`` and ``netsh``: commands.  Comments begin with # (netsh: rem).
     """
-    return "\n".join(FORMS[form](openings)) + "\n"
+    lines = list(FORMS[form](openings))
+    if any(opening.high in EPHEMERAL for opening in openings):
+        lines.append(f"{'rem' if form == 'netsh' else '#'} {HINT}")
+    return "\n".join(lines) + "\n"
 
 
 def _nftables(openings: Sequence[Opening]) -> Iterator[str]:

@@ -178,6 +178,18 @@ CODES: dict[str, Code] = {
         "whoever had to answer was busy",
         "see the ladder for what happened meanwhile",
     ),
+    "slow_network": Code(
+        _INFO,
+        "The way between the schedulers took most of the time.",
+        "every call waits for one trip there and back, and the way is long",
+        "let the job call the scheduler less often (fewer log lines and parameters one by one), or shorten the way",
+    ),
+    "slow_job": Code(
+        _INFO,
+        "The job itself took most of a long time.",
+        "the job itself: neither the network nor the schedulers",
+        "look into the job",
+    ),
     "open_call": Code(
         _WARNING,
         "A call is still without an answer at the end.",
@@ -275,6 +287,12 @@ CODES: dict[str, Code] = {
         "The command connection of this task was not captured.",
         "the capture's filter or place does not show it",
         "capture the remote's port (4444, 4455, ...) as well",
+    ),
+    "command_unreadable": Code(
+        _INFO,
+        "The start command of this task could not be read.",
+        "the capture has the command connection, but not all of its bytes",
+        "capture both directions with full packets (tcpdump -s 0), and start the capture before the task",
     ),
     "callback_not_captured": Code(
         _INFO,

@@ -48,8 +48,8 @@ def swapped(client: bytes, server: bytes) -> bool:
 
 def is_foreign_callback(data: bytes) -> bool:
     """True when the first bytes from the calling end of a callback connection can not begin an answer frame, a
-    keep-alive or a tunnel token: the connection was opened by somebody else."""
-    return data[0] > 0x3E or (len(data) > _HEADER and data[_HEADER] not in b"AEK{")
+    keep-alive or a tunnel token, none of which has 16 MiB: the connection was opened by somebody else."""
+    return data[0] > 0 or (len(data) > _HEADER and data[_HEADER] not in b"AEK{")
 
 
 def _command(client: bytes, server: bytes, is_command_port: bool) -> Role | None:

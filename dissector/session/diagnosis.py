@@ -6,7 +6,8 @@ S_FALSE, lookups of members that do not exist.
 
     starting  the command connection and the way back: what kept the task from starting
     losing    connections that ended too early, and what ended them
-    running   how the job itself went: kills, failures, errors, slowness
+    running   how the job itself went: kills, failures, errors
+    slowness  who took the time
     quality   what the capture lacks and what the network did
 """
 
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator
 
 from dissector.limits import MAX_PROBLEMS
 from dissector.model import Problem, Severity
-from dissector.session import losing, quality, running, starting
+from dissector.session import losing, quality, running, slowness, starting
 from dissector.session.case import Case
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import outcome
@@ -32,8 +33,6 @@ _CONSEQUENCES = {
     "gap": {"path_mtu"},
     "task_killed": {"idle_connection_cut", "path_mtu"},
 }
-#: What makes a verdict less certain, because packets may have been there that the capture does not show.
-_DOUBTS = {"gap", "snap_length", "one_direction", "mid_stream"}
 
 RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
     starting.command,
@@ -45,7 +44,7 @@ RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
     running.failure,
     running.calls,
     running.open_call,
-    running.slowness,
+    slowness.slowness,
     quality.address,
     quality.port,
     quality.frames,
@@ -53,8 +52,9 @@ RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
 )
 
 
-def judge(facts: TaskFacts, now: int) -> None:
-    """Gives ``facts.record`` its outcome and its problems, the gravest first."""
+def judge(facts: TaskFacts, now: int, clock_steps: tuple[int, int] | None = None) -> None:
+    """Gives ``facts.record`` its outcome and its problems, the gravest first.  ``clock_steps`` are the first and the
+    last packet whose time is before that of an earlier one."""
     record = facts.record
     starting.unmask_intruder(facts)
     record.outcome = outcome(facts, now)
@@ -62,7 +62,7 @@ def judge(facts: TaskFacts, now: int) -> None:
     found = [problem for rule in RULES for problem in rule(case)]
     found += record.problems
     _demote_consequences(found)
-    _add_doubts(found)
+    _add_doubts(found, quality.doubts(facts, clock_steps))
     order = [Severity.ERROR, Severity.WARNING, Severity.INFO]
     found.sort(key=lambda problem: order.index(problem.severity))
     record.problems = found[:MAX_PROBLEMS]
@@ -76,10 +76,10 @@ def _demote_consequences(found: list[Problem]) -> None:
             problem.severity = Severity.INFO
 
 
-def _add_doubts(found: list[Problem]) -> None:
-    doubts = sorted({problem.code for problem in found} & _DOUBTS)
+def _add_doubts(found: list[Problem], doubts: list[str]) -> None:
+    """Every verdict that rests on a capture which lacks something says so."""
     if not doubts:
         return
     for problem in found:
-        if problem.severity is Severity.ERROR and problem.cause and problem.code not in _DOUBTS:
+        if problem.severity is not Severity.INFO and problem.cause and problem.code not in quality.FLAWS:
             problem.cause += f" (less certain: {', '.join(doubts)})"

@@ -104,6 +104,7 @@ class Glance:
             elif not isinstance(body, wire.EmptyAnswer):
                 return False
         stack.pop()
+        facts.callback_time += chunk[4] - draft[1][4]
         dialog.next_number()
         counts.messages += 1
         counts.bytes += len(data) + HEADER

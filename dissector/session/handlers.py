@@ -36,6 +36,7 @@ class Desk(Protocol):
     def message(self, message: Message) -> None: ...
     def stream_problem(self, problem: StreamProblem, connection: Connection) -> None: ...
     def recognised(self, connection: Connection) -> None: ...
+    def command_found(self, connection: Connection) -> TaskFacts | None: ...
     def command_started(self, facts: TaskFacts) -> None: ...
     def callback_opened(self, facts: TaskFacts, connection: Connection) -> TaskFacts: ...
     def callback_foreign(self, facts: TaskFacts, connection: Connection, packet: int) -> None: ...
@@ -113,6 +114,9 @@ class Command:
             return next((f for f in self.tasks if f.record.process_id == close.process_id), self.facts)
         if document is not None and close is None and control.start_task(document) is None:
             return None
+        if close is not None and not self.tasks and (found := self._desk.command_found(self.connection)) is not None:
+            self.facts = found
+            self.tasks.append(found)
         return self.facts
 
     def _answer(self, raw: RawDocument) -> None:
@@ -128,6 +132,11 @@ class Command:
             facts = next((f for f in self.tasks if f.record is request.task), None)
             if facts is not None:
                 facts.command_answer(message)
+        elif not self.tasks and (started := TaskFacts.of_answer(self.connection, message)) is not None:
+            self.facts = started
+            self.tasks.append(started)
+            self._desk.command_started(started)
+            self._desk.recognised(self.connection)
         self._desk.message(message)
 
     def _pair(self, answer: Message) -> Message | None:

@@ -17,8 +17,9 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from dissector.limits import MAX_CONNECTIONS
-from dissector.model import Connection, Endpoint
+from dissector.model import Connection, Endpoint, Task
 from dissector.session.task import TaskFacts
+from dissector.session.verdict import one_sided
 
 _K = TypeVar("_K")
 _Key = tuple[str, int]
@@ -32,10 +33,37 @@ class Joiner:
         self._waiting: dict[_Key, list[TaskFacts]] = {}
         self._by_remote: dict[str, list[TaskFacts]] = {}
         self._size = 0
+        #: Command connections of which no start command was read.
+        self._unread: dict[Connection, None] = {}
+
+    def command(self, connection: Connection) -> None:
+        """A command connection, before it says what it wants."""
+        self._unread[connection] = None
+        if len(self._unread) > MAX_CONNECTIONS:
+            del self._unread[next(iter(self._unread))]
+
+    def unread(self, record: Task) -> Connection | None:
+        """A command connection that may be the one of a task without: between its two hosts, begun before its callback,
+        and with bytes that the capture lacks."""
+        callback = record.callback
+        if callback is None:
+            return None
+        return next(
+            (
+                command
+                for command in self._unread
+                if is_between(command, record)
+                and (command.mid_stream or command.first_packet < callback.last_packet)
+                and (command.mid_stream or command.gaps or command.snapped or one_sided(command))
+            ),
+            None,
+        )
 
     def announce(self, facts: TaskFacts) -> None:
         """A start command was seen; ``facts.record`` knows client, remote and port."""
         record = facts.record
+        if record.command is not None:
+            self._unread.pop(record.command, None)
         if record.client is None or record.remote is None or record.callback_port is None:
             return
         if self._size >= MAX_CONNECTIONS:  # starts that nobody ever ended: forget them all rather than grow
@@ -43,7 +71,10 @@ class Joiner:
             self._by_remote.clear()
             self._size = 0
         self._size += 1
-        self._waiting.setdefault((record.client.ip, record.callback_port), []).append(facts)
+        same_port = self._waiting.setdefault((record.client.ip, record.callback_port), [])
+        for earlier in same_port:
+            earlier.superseded = True
+        same_port.append(facts)
         self._by_remote.setdefault(record.remote.ip, []).append(facts)
 
     def forget(self, facts: TaskFacts) -> None:
@@ -87,6 +118,27 @@ class Joiner:
             )
         ]
         return fitting[0] if len(fitting) == 1 else None
+
+
+def is_between(command: Connection, record: Task) -> bool:
+    """True when the connection leads from the task's client to where its callback came from."""
+    peer, client = record.callback_peer, record.client
+    if peer is None or client is None:
+        return False
+    return (command.client.ip, command.server.ip) == (client.ip, peer.ip)
+
+
+def half_known(tasks: Iterable[TaskFacts], connection: Connection) -> TaskFacts | None:
+    """The newest task of which only the answer to the start could be read, if ``connection`` can be its callback."""
+    fitting = [
+        facts
+        for facts in tasks
+        if facts.start is None
+        and not facts.attempts
+        and (command := facts.record.command) is not None
+        and (command.client.ip, command.server.ip) == (connection.server.ip, connection.client.ip)
+    ]
+    return fitting[-1] if fitting else None
 
 
 def _best(waiting: Iterable[TaskFacts], connection: Connection) -> TaskFacts | None:

@@ -7,14 +7,36 @@ from dataclasses import dataclass, field
 
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Message, Outcome, Problem, Severity, address_text
-from dissector.session.case import Case, count, end_name
+from dissector.session.case import Case, count, end_name, span
 from dissector.session.codes import CODES
+from dissector.session.task import TaskFacts
 from dissector.session.verdict import SECOND, one_sided
 from dissector.traffic import Fragment, Packet, Side, StreamProblem
 
+#: Codes of what is wrong with the capture itself.
+FLAWS = frozenset({"clock_backwards", "gap", "mid_stream", "one_direction", "snap_length"})
 _MANY_RETRANSMISSIONS = 3
 #: Ports in the engine's usual range that it only gives after a thousand others.
 _LOW_PORTS = range(50_000, 59_000)
+
+
+def doubts(facts: TaskFacts, clock_steps: tuple[int, int] | None) -> list[str]:
+    """What makes a verdict about the task less certain: the flaws of its connections' capture."""
+    record, connections = facts.record, facts.connections()
+    last = max((connection.last_packet for connection in connections), default=record.first_packet)
+    found = {
+        "clock_backwards": clock_steps is not None and record.first_packet <= clock_steps[1] and clock_steps[0] <= last,
+        "gap": any(connection.gaps > _lost_on_the_way(connection) for connection in connections),
+        "mid_stream": any(connection.mid_stream for connection in connections),
+        "one_direction": any(one_sided(connection) for connection in connections),
+        "snap_length": any(connection.snapped for connection in connections),
+    }
+    return [flaw for flaw, holds in found.items() if holds]
+
+
+def _lost_on_the_way(connection: Connection) -> int:
+    """1 when the only hole was never acknowledged: it is none of the capture."""
+    return int(connection.gaps == 1 and any(side.never_acknowledged for side in connection.sides))
 
 
 def address(case: Case) -> Iterator[Problem]:
@@ -38,7 +60,11 @@ def capture(case: Case) -> Iterator[Problem]:
     """What the capture lacks, and what the network did."""
     facts = case.facts
     record = facts.record
-    if record.command is None:
+    if record.command is None and facts.unread_command is not None:
+        command = facts.unread_command
+        summary = f"A command connection of these hosts is captured, but no start command: {_lack(command)}."
+        yield case.problem("command_unreadable", summary, [command.first_packet], command)
+    elif record.command is None:
         summary = "The command connection of this task is not in the capture."
         yield case.problem("command_not_captured", summary, [record.first_packet])
     elif record.callback is None and record.outcome is Outcome.UNKNOWN and facts.start is not None:
@@ -47,6 +73,15 @@ def capture(case: Case) -> Iterator[Problem]:
     for connection in (record.command, record.callback):
         if connection is not None:
             yield from _connection_quality(case, connection)
+
+
+def _lack(connection: Connection) -> str:
+    """Why a command could not be read."""
+    if one_sided(connection):
+        return "one direction is missing"
+    if connection.snapped:
+        return "packets were cut off by the snap length"
+    return "the connection began before the capture" if connection.mid_stream else "packets are missing"
 
 
 def _connection_quality(case: Case, connection: Connection) -> Iterator[Problem]:
@@ -61,12 +96,14 @@ def _connection_quality(case: Case, connection: Connection) -> Iterator[Problem]
         yield case.problem("snap_length", summary, first, connection)
     repeated = [mark for side in connection.sides for mark in side.retransmitted]
     if connection.retransmissions >= _MANY_RETRANSMISSIONS:
-        summary = f"{name}: {connection.retransmissions} segments were sent again."
+        waited = sum(side.repeat_wait for side in connection.sides) / SECOND
+        summary = f"{name}: {connection.retransmissions} segments were sent again, {waited:.1f} s behind the first try."
         yield case.problem("retransmissions", summary, [mark.number for mark in repeated], connection)
     for side in Side:
         marks = connection.sides[side].zero_windows
         if marks:
-            summary = f"{name}: {end_name(side, connection)} had no room for more data {len(marks)} times."
+            times = f"{count(len(marks), 'time')} in {span(marks)}"
+            summary = f"{name}: {end_name(side, connection)} had no room for more data {times}."
             yield case.problem(
                 "zero_window",
                 summary,
@@ -108,14 +145,18 @@ def of_stream(problem: StreamProblem, connection: Connection) -> Problem:
     is_cut = problem.code == "gap" and connection.snapped > 0 and connection.gaps == 0
     code = "snap_length" if is_cut else problem.code
     entry = CODES[code]
+    cause, remedy = entry.cause, entry.remedy
+    if code == "gap" and connection.sides[problem.side].never_acknowledged:
+        cause = "they were lost on the way, not by the capture: the receiver has never acknowledged them"
+        remedy = "see whether larger segments pass at all, and where on the way packets are lost"
     return Problem(
         code=code,
         severity=Severity.INFO if is_cut else entry.severity,
         time=problem.time,
         packets=(problem.number,),
         summary=f"{connection.role.value} connection, {end_name(problem.side, connection).lower()}: {problem.text}",
-        cause=entry.cause,
-        remedy=entry.remedy,
+        cause=cause,
+        remedy=remedy,
         task=connection.task,
         connection=connection,
     )
@@ -130,12 +171,15 @@ class CaptureNotes:
     _fragments: list[Fragment] = field(default_factory=list)
     _fragment_count: int = 0
     _first_time: int = 0
+    #: The first and the last packet behind an earlier one's time.
+    clock_steps: tuple[int, int] | None = None
     _unanswered: list[Connection] = field(default_factory=list)
     _unanswered_count: int = 0
 
     def clock_backwards(self, packet: Packet, latest: int) -> None:
         self._first_time = self._first_time or packet.time
         self._most = max(self._most, latest - packet.time)
+        self.clock_steps = (self.clock_steps[0] if self.clock_steps else packet.number, packet.number)
         if len(self._backwards) < MAX_EVIDENCE:
             self._backwards.append(packet.number)
 

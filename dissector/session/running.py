@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dissector.model import Message, Outcome, Problem, Severity
-from dissector.session.case import Case, call_name, count
+from dissector.model import Connection, Message, Outcome, Problem, Severity
+from dissector.session.case import Case, call_name
 from dissector.session.task import error_text
-from dissector.session.verdict import SECOND
+from dissector.session.verdict import SECOND, one_sided
 
 _OPEN_CALL = 60 * SECOND
-#: So many callbacks of about one second each are no accident.
-_MANY = 3
-_POLLING = SECOND + SECOND // 5
 
 
 def killed(case: Case) -> Iterator[Problem]:
@@ -35,15 +32,20 @@ def failure(case: Case) -> Iterator[Problem]:
     elif record.outcome is Outcome.FAILURE and facts.result is not None:
         text = f' ("{record.state_text}")' if record.state_text else ""
         if record.signal:
-            cause = (
-                "this client did not ask for it: the remote kills a job when it loses the command connection, "
-                "or somebody on the remote host did"
-            )
+            others = "the remote kills a job when it loses the command connection, or somebody on the remote host did"
+            cause = f"this client did not ask for it: {others}"
+            if not _commands_are_known(record.command):
+                cause = f"whether the client asked for it is not in the capture; if not, {others}"
             yield _job_failed(
                 case, f"The job's process was ended by signal {record.signal}{text}.", facts.result, cause
             )
         else:
             yield _job_failed(case, f"The job's process ended with exit code {record.exit_code}{text}.", facts.result)
+
+
+def _commands_are_known(command: Connection | None) -> bool:
+    """True when a request to kill the task would have been seen."""
+    return command is not None and not (one_sided(command) or command.gaps or command.snapped)
 
 
 def _job_failed(case: Case, summary: str, proof: Message, cause: str | None = None) -> Problem:
@@ -75,22 +77,3 @@ def open_call(case: Case) -> Iterator[Problem]:
     severity = Severity.INFO if request.to_remote else None
     connection = facts.record.callback
     yield case.problem("open_call", summary, request.packets, connection, time=request.time, severity=severity)
-
-
-def slowness(case: Case) -> Iterator[Problem]:
-    """Callbacks that the client scheduler answered late, member by member the slowest first."""
-    facts = case.facts
-    slow = sorted(facts.slow_callbacks.values(), key=lambda entry: -entry.longest)
-    if not slow:
-        return
-    total = sum(entry.count for entry in slow)
-    worst = slow[0]
-    summary = (
-        f"{count(total, 'callback')} took the client scheduler a second or more, "
-        f"the longest {worst.longest / SECOND:.1f} s ({call_name(worst.first)})."
-    )
-    cause = "the client scheduler was busy or stopped"
-    if total >= _MANY and all(entry.longest < _POLLING for entry in slow):
-        cause = "the client scheduler polls once a second: that is how it works when its command connection is gone"
-    packets = [packet for entry in slow for packet in entry.packets]
-    yield case.problem("slow_call", summary, packets, facts.record.callback, time=worst.first.time, cause=cause)

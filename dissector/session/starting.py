@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dissector.model import Connection, Mark, Outcome, Problem
+from dissector.model import Connection, Mark, Outcome, Problem, address_text
 from dissector.session.case import Case, by_whom, count, refusals, span
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import (
@@ -18,12 +18,15 @@ from dissector.session.verdict import (
     got_through,
     is_refused,
     is_rejected,
+    one_sided,
     waited,
 )
 from dissector.traffic import Side
 
 #: A callback that takes longer than this to come is worth a word.
 _SLOW_START = 5 * SECOND
+#: What ICMP says when somebody does not want the connection; everything else says that there is no way.
+_BANS = ("prohibited", "port unreachable", "protocol unreachable", "rejected", "policy", "precedence")
 
 
 def unmask_intruder(facts: TaskFacts) -> None:
@@ -31,7 +34,7 @@ def unmask_intruder(facts: TaskFacts) -> None:
     process: somebody who only connected."""
     record = facts.record
     callback, remote = record.callback, record.remote
-    if callback is None or remote is None or facts.confirmed or facts.intruder is not None:
+    if callback is None or remote is None or facts.confirmed or facts.intruder is not None or one_sided(callback):
         return
     if callback.client.ip != remote.ip and callback.sides[Side.CLIENT].bytes == 0 and not callback.mid_stream:
         facts.intruder = callback
@@ -49,10 +52,11 @@ def command(case: Case) -> Iterator[Problem]:
         syns = [mark.number for mark in connection.syns]
         if is_refused(connection):
             summary = f"{connection.server} refused the command connection{by_whom(connection)}."
-            yield case.problem("command_refused", summary, syns + refusals(connection), connection)
+            cause, remedy = _rejecting(connection) if connection.icmp else (None, None)
+            evidence = syns + refusals(connection)
+            yield case.problem("command_refused", summary, evidence, connection, cause=cause, remedy=remedy)
         else:
-            summary = f"{count(len(syns), 'SYN')} to {connection.server} in {span(connection.syns)}, no answer."
-            yield case.problem("command_unanswered", summary, syns, connection)
+            yield _unanswered(case, "command_unanswered", connection)
     elif is_rejected(facts):
         end = end_mark(connection)
         summary = f"{connection.server} accepted the command connection and closed it without a byte."
@@ -82,14 +86,21 @@ def callback(case: Case) -> Iterator[Problem]:
 
 def _missing(case: Case) -> Problem:
     facts = case.facts
+    command = facts.record.command
     packets = facts.start.packets if facts.start else ()
-    if facts.start_answer is None:
+    if facts.start_answer is None and (command is None or not _may_be_answered(command)):
         summary = "The start command was not answered, and no callback connection was seen."
         cause = "the remote scheduler is busy, stopped or hangs: its system acknowledged the command, it did not answer"
         remedy = "look at the remote scheduler's process and load"
         return case.problem("callback_missing", summary, packets, facts.record.command, cause=cause, remedy=remedy)
-    summary = "The start was answered, but no callback connection was seen."
+    answered = "The start was answered, but" if facts.start_answer is not None else "After the start"
+    summary = f"{answered} no callback connection was seen."
     return case.problem("callback_missing", summary, packets, facts.record.command)
+
+
+def _may_be_answered(command: Connection) -> bool:
+    """True when an answer to the start may be among what could not be read."""
+    return one_sided(command) or command.gaps > 0 or command.sides[Side.SERVER].bytes > 0
 
 
 def _client_left(case: Case) -> Iterator[Problem]:
@@ -103,6 +114,8 @@ def _client_left(case: Case) -> Iterator[Problem]:
         summary = "The command connection ended before the callback came."
         whose = "client" if closed_by(connection) is Side.CLIENT else "remote"
         cause = f"the {whose} scheduler ended or was restarted, or a device in between cut the connection"
+        if not facts.attempts:
+            cause += "; or the callback is not in the capture, and the task was running"
         yield case.problem("command_lost_first", summary, [end.number], connection, time=end.time, cause=cause)
 
 
@@ -129,8 +142,16 @@ def _failed_attempt(case: Case, attempt: Connection) -> Problem:
         return _late(case, attempt, evidence)
     if is_refused(attempt):
         return _refused(case, attempt, evidence)
-    summary = f"{count(len(attempt.syns), 'SYN')} to {target} in {span(attempt.syns)}, no answer."
-    return case.problem("callback_dropped", summary, evidence, attempt)
+    return _unanswered(case, "callback_dropped", attempt)
+
+
+def _unanswered(case: Case, code: str, attempt: Connection) -> Problem:
+    syns = attempt.syns
+    summary = f"{count(len(syns), 'SYN')} to {attempt.server} in {span(syns)}, no answer."
+    problem = case.problem(code, summary, [mark.number for mark in syns], attempt)
+    if len(syns) == 1:
+        problem.cause += " (less certain: a SYN that nobody answers is sent again, so an answer may not be captured)"
+    return problem
 
 
 def _is_late(case: Case, attempt: Connection) -> bool:
@@ -148,7 +169,8 @@ def _is_late(case: Case, attempt: Connection) -> bool:
 def _late(case: Case, attempt: Connection, evidence: list[int]) -> Problem:
     facts = case.facts
     since = (attempt.syns[-1].time - facts.start.time) / SECOND if facts.start else 0
-    summary = f"The callback reached {attempt.server} {since:.0f} s after the start, when the client had given up."
+    came = "reached" if is_refused(attempt) or attempt.established else "was still sent to"
+    summary = f"The callback {came} {attempt.server} {since:.0f} s after the start, when the client had given up."
     cause = None
     if len(attempt.syns) > 1:
         cause = (
@@ -161,22 +183,52 @@ def _late(case: Case, attempt: Connection, evidence: list[int]) -> Problem:
 
 
 def _refused(case: Case, attempt: Connection, evidence: list[int]) -> Problem:
-    """A reset with another TTL than the client's other packets was sent by a device, not by the client."""
-    command = case.facts.record.command
+    summary = f"The callback to {attempt.server} was refused{by_whom(attempt)}."
+    cause, remedy = _rejecting(attempt) if attempt.icmp else _resetting(case, attempt)
+    return case.problem("callback_refused", summary, evidence, attempt, cause=cause, remedy=remedy)
+
+
+def _rejecting(attempt: Connection) -> tuple[str, str | None]:
+    """An ICMP error: who sent it, and what it says."""
+    error = attempt.icmp[0]
+    sender, target = address_text(error.sender), attempt.server
+    if not any(ban in error.reason for ban in _BANS):
+        cause = f"{sender} knows no way to {target.ip}: no route, that host is down, or a firewall that says so"
+        return cause, f"look for the route from {sender} to {target.ip}, whether that host is up, and at reject rules"
+    if sender == target.ip:
+        return f"the packet filter of {sender} itself rejects connections to port {target.port}", None
+    return f"a firewall ({sender}) rejects connections to {target}", None
+
+
+def _resetting(case: Case, attempt: Connection) -> tuple[str | None, str | None]:
+    """A reset with another TTL than the client's other packets was sent by a device, not by the client; of one with the
+    same, what the client did then tells whether it still listened."""
+    facts = case.facts
+    command = facts.record.command
     reset = attempt.sides[Side.SERVER].rst
     usual = command.sides[Side.CLIENT].ttl if command is not None else 0
-    summary = f"The callback to {attempt.server} was refused{by_whom(attempt)}."
-    cause = remedy = None
-    if reset is not None and usual and reset.ttl:
-        if reset.ttl != usual:
-            cause = (
-                f"a device in between sent the reset (TTL {reset.ttl}, the client's packets have {usual}): "
-                "a firewall that rejects, or an address translation without a port forward"
-            )
-        else:
-            cause = "the client itself does not listen there (any more): it gave up, was restarted, or the port changed"
-            remedy = "see whether the client ended its side first, or a NAT changes the port on the way"
-    return case.problem("callback_refused", summary, evidence, attempt, cause=cause, remedy=remedy)
+    if reset is None or command is None or not usual or not reset.ttl:
+        return None, None
+    if reset.ttl != usual:
+        cause = (
+            f"a device in between sent the reset (TTL {reset.ttl}, the client's packets have {usual}): "
+            "a firewall that rejects, or an address translation without a port forward"
+        )
+        return cause, None
+    end = end_mark(command)
+    if facts.close is not None and reset.number < facts.close.packets[0] and waited(facts, case.now) >= GIVE_UP_FROM:
+        cause = (
+            f"{attempt.server.ip} refused it while the client still waited: its own packet filter rejects, "
+            "or an address translation changes the port on the way"
+        )
+        return cause, "let the callback ports in at the client's own packet filter; forward ports unchanged"
+    if facts.close is None and end is not None and end.number < reset.number and closed_by(command) is Side.CLIENT:
+        return "the client scheduler had ended or was restarted: its port is closed or another task's", None
+    cause = (
+        "the client itself does not listen there (any more): it gave up, was restarted, the port changed, "
+        "or somebody else took the only connection that it accepts"
+    )
+    return cause, "see whether the client ended its side first, or a NAT changes the port on the way"
 
 
 def _start_took(facts: TaskFacts, callback: Connection) -> int:

@@ -21,6 +21,8 @@ SLOW_CALLBACK = 900_000_000
 #: hresults and engine codes of a member that does not exist: normal where the caller only asks whether it does.
 _UNKNOWN_NAME = 0x80020006
 _MEMBER_NOT_FOUND = 0x80020003
+#: Beginning of what step answers for a shell job.
+_RESULT = b"<process.result"
 
 
 @dataclass(slots=True)
@@ -55,6 +57,8 @@ class TaskFacts:
     close: Message | None = None
     close_answer: Message | None = None
     kill: Message | None = None
+    #: A connection that may be the task's command connection, but whose start command could not be read.
+    unread_command: Connection | None = None
     #: Connections from the remote that were meant as the callback and never got through.
     attempts: list[Connection] = field(default_factory=list)
     #: Someone else's connection that took the announced port, and the packet of its first strange bytes.
@@ -62,13 +66,21 @@ class TaskFacts:
     foreign_packet: int | None = None
     #: A frame of the task process was seen: the callback connection is the right one for certain.
     confirmed: bool = False
+    #: Its client announced its port again, which it would not do while it holds it: the end was missed.
+    superseded: bool = False
     instance: int | None = None
     begin_refused: Message | None = None
     result: Message | None = None
+    #: An answer that tells how the job went (to step or end, or an error) could be read.
+    result_seen: bool = False
     client_error: Message | None = None
     release: Message | None = None
     released: Message | None = None
     failed_calls: dict[tuple[str, str], FailedCalls] = field(default_factory=dict)
+    #: Nanoseconds that the client's outermost calls took, and in them those in which the client had to answer.
+    call_time: int = 0
+    callback_time: int = 0
+    longest_call: Message | None = None
     slow_callbacks: dict[str, SlowCallbacks] = field(default_factory=dict)
     undecoded: list[Message] = field(default_factory=list)
     trailing: list[Message] = field(default_factory=list)
@@ -93,6 +105,18 @@ class TaskFacts:
         return cls(record)
 
     @classmethod
+    def of_answer(cls, connection: Connection, answer: Message) -> TaskFacts | None:
+        """A task whose start command was not captured, or could not be read, but its answer; None for other answers."""
+        document = document_of(answer)
+        started = control.process_started(document) if document is not None else None
+        if started is None:
+            return None
+        facts = cls.of_command(connection)
+        facts.start_answer, answer.task = answer, facts.record
+        facts.record.process_id, facts.record.pid = started.process_id, started.pid
+        return facts
+
+    @classmethod
     def of_callback(cls, connection: Connection) -> TaskFacts:
         """A task whose command connection was not captured: the listener is its client."""
         record = Task(
@@ -102,6 +126,12 @@ class TaskFacts:
             callback_port=connection.server.port,
         )
         return cls(record)
+
+    def adopt(self, command: Connection) -> None:
+        """The task's command connection, of which the start was not captured."""
+        record = self.record
+        record.command, record.client, record.remote = command, command.client, command.server
+        command.task = record
 
     # --- command connection ----------------------------------------------------------------------------------------
 
@@ -145,8 +175,8 @@ class TaskFacts:
             odd = self.undecoded if kind == "undecoded" else self.trailing
             if len(odd) < MAX_EVIDENCE:
                 odd.append(message)
-        if message.to_remote and message.latency is not None and message.latency >= SLOW_CALLBACK:
-            self._slow(message)
+        if message.latency is not None:
+            self._took(message, message.latency)
         if kind == "request":
             if message.to_remote:
                 counts.calls += 1
@@ -160,6 +190,9 @@ class TaskFacts:
             self._error(message)
         elif kind == "keep_alive":
             counts.keep_alives += 1
+        elif _RESULT in message.raw:
+            # Its request came before the capture, but this text is that of no other answer.
+            self._process_result(message, message.raw[message.raw.index(_RESULT) :].decode("iso-8859-1"))
 
     def _request(self, message: Message) -> None:
         body = message.body
@@ -214,15 +247,20 @@ class TaskFacts:
     def _call_answer(self, message: Message, body: wire.CallAnswer) -> None:
         member = (message.member or "").lower()
         value = body.result.value
+        if member in ("step", "end"):
+            self.result_seen = True
         if member == "begin" and value is False:
             self.begin_refused = message
         elif member == "step" and isinstance(value, str):
-            result = details.process_result(value)
-            if result is not None:
-                self.result = message
-                record = self.record
-                record.exit_code, record.state_text = result.exit_code, result.state_text
-                record.signal = _signal_number(result.signal)
+            self._process_result(message, value)
+
+    def _process_result(self, message: Message, text: str) -> None:
+        result = details.process_result(text)
+        if result is not None:
+            self.result, self.result_seen = message, True
+            record = self.record
+            record.exit_code, record.state_text = result.exit_code, result.state_text
+            record.signal = _signal_number(result.signal)
 
     def _error(self, message: Message) -> None:
         """An E answer: one to the client's own call fails the task, unless it only asked whether a method exists."""
@@ -239,6 +277,19 @@ class TaskFacts:
         if message.operation == "query_interface":
             return  # the usual way to ask for an optional interface
         self._remember_failure(message, error_text(message) or f"hresult {hresult:08X}")
+
+    def _took(self, answer: Message, latency: int) -> None:
+        """The time of an answer; that of a call inside of a callback is not the callback's."""
+        if answer.to_remote:
+            self.callback_time += latency
+            if latency >= SLOW_CALLBACK:
+                self._slow(answer)
+        elif answer.depth:
+            self.callback_time -= latency
+        else:
+            self.call_time += latency
+            if self.longest_call is None or latency > (self.longest_call.latency or 0):
+                self.longest_call = answer
 
     def _slow(self, answer: Message) -> None:
         """The client's answer to a callback (or to a keep-alive) came late."""
@@ -286,10 +337,15 @@ class TaskFacts:
 
     def is_through(self) -> bool:
         """True when nothing more can come: all is over, and no callback is to be waited for."""
+        record = self.record
+        if record.callback is None and self.close_answer is not None and record.command is not None:
+            # A close is answered when the process, and with it its connect(), is gone.
+            tries = all(attempt.over or attempt.start < self.close_answer.time for attempt in self.attempts)
+            return record.command.over and tries
         if not self.is_over():
             return False
         never_started = self.start is None or self.start_error is not None or self.start_answer is None
-        return self.record.callback is not None or never_started
+        return record.callback is not None or never_started
 
 
 def is_usual_failure(hresult: int) -> bool:

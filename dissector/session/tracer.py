@@ -15,7 +15,7 @@ from dissector.limits import MAX_CONNECTIONS, MAX_PROBLEMS, MAX_UNREACHABLE
 from dissector.model import Connection, Endpoint, Message, Outcome, Role, Task
 from dissector.session import diagnosis, quality
 from dissector.session.handlers import Callback, Command, Sniffer
-from dissector.session.join import Joiner
+from dissector.session.join import Joiner, half_known, is_between
 from dissector.session.order import Event, Sequencer
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import closed_by
@@ -42,7 +42,8 @@ CALLBACK_PORTS = (50_000, 59_999)
 _SECOND = 1_000_000_000
 #: A closed connection is final this long after its last packet: late segments, and the other connection's end.
 _LINGER = 1 * _SECOND
-#: A task without a callback may still get one: the kernel of the remote gives up its SYNs after about 130 s.
+#: A task without a callback may still get one: the kernel of the remote gives up its SYNs after about 130 s.  So long
+#: is also waited for a word of a task whose end seems to have been missed.
 _CALLBACK_LINGER = 150 * _SECOND
 #: Somebody who waits for the port to open tries again at once; a scheduler tries again after 60 s.
 _PROBE_WINDOW = 2 * _SECOND
@@ -70,6 +71,8 @@ class Tracer:
         self.watch = Watch(self._connections.foreign)
         self._joiner = Joiner(callback_ports)
         self._order = Sequencer(window)
+        #: A capture that is followed has no end at which somebody would look at what became final long ago.
+        self._forgets = window is not None
         self._numbers = count(1)
         self._connection_numbers = count(1)
         self._open: dict[Task, TaskFacts] = {}
@@ -199,6 +202,7 @@ class Tracer:
             self._servers[connection.server] = None
             if len(self._servers) > MAX_CONNECTIONS:
                 del self._servers[next(iter(self._servers))]
+            self._joiner.command(connection)
             flow.handler = Command(connection, self)
         else:
             flow.handler = self._unannounced(connection)
@@ -208,6 +212,8 @@ class Tracer:
     def _unannounced(self, connection: Connection) -> Callback:
         """A callback connection, known by its content, on a port that no captured command announced."""
         facts = self._strays.pop(connection, None) or self._joiner.announced(connection)
+        if facts is None and (facts := half_known(self._open.values(), connection)) is not None:
+            facts.record.callback_port = connection.server.port
         if facts is None:
             facts = TaskFacts.of_callback(connection)
             self._add_task(facts)
@@ -260,6 +266,8 @@ class Tracer:
             facts = self._open.get(record) if record is not None else None
             if facts is not None and facts.is_through():
                 self._finish_task(facts)
+        if self._forgets and not any(record in self._open for record in concerned):
+            flow.forget()
 
     def _is_command_server(self, server: Endpoint) -> bool:
         return server.port in self._command_ports or server in self._servers
@@ -298,6 +306,15 @@ class Tracer:
     def command_started(self, facts: TaskFacts) -> None:
         self._add_task(facts)
         self._joiner.announce(facts)
+
+    def command_found(self, connection: Connection) -> TaskFacts | None:
+        """The task that a command is about whose start was not read: the only one that has no command connection."""
+        lacking = [facts for facts in self._open.values() if facts.record.command is None]
+        fitting = [facts for facts in lacking if is_between(connection, facts.record)]
+        if len(fitting) != 1:
+            return None
+        fitting[0].adopt(connection)
+        return fitting[0]
 
     def callback_opened(self, facts: TaskFacts, connection: Connection) -> TaskFacts:
         """First data on a callback connection: it got through.  Of several starts that wait for the same port the
@@ -342,15 +359,23 @@ class Tracer:
             del self._failed[connection]
             self._unreachable(connection)
         for facts in [f for f in self._open.values() if f.last_seen() + _CALLBACK_LINGER <= self.watch.now]:
-            if facts.is_over():
-                self._finish_task(facts)
+            if facts.is_over() or facts.superseded:
+                self._finish_task(facts, missed=not facts.is_over())
 
-    def _finish_task(self, facts: TaskFacts) -> None:
+    def _finish_task(self, facts: TaskFacts, *, missed: bool = False) -> None:
+        """``missed``: it is over, but how was not captured."""
         record = facts.record
         del self._open[record]
         self._joiner.forget(facts)
+        if record.command is None:
+            facts.unread_command = self._joiner.unread(record)
         record.end = facts.last_seen()
-        diagnosis.judge(facts, self.watch.now)
+        if missed:
+            for connection in facts.connections():
+                connection.over = True
+        diagnosis.judge(facts, self.watch.now, self._notes.clock_steps)
+        if missed and record.outcome is Outcome.RUNNING:
+            record.outcome = Outcome.UNKNOWN
         for problem in record.problems:
             self._order.emit(problem)
         self._order.emit(record)

@@ -13,11 +13,13 @@ SECOND = 1_000_000_000
 #: The client gives up after 60 s without a callback; recordings of the engine show 59 s to 69 s.
 GIVE_UP_FROM = 55 * SECOND
 GIVE_UP_TO = 75 * SECOND
-#: An unanswered SYN may still be answered for so long; the kernel repeats it after 1, 2 and 3 s.
+#: An unanswered SYN may still be answered for so long; Linux repeats it after 1, 2 and 3 s, Windows after 3 s.
 _SYN_PATIENCE = 3 * SECOND
 #: A callback connection that shows no end this long after the remote reported the process gone lost its end on the way.
 _END_PATIENCE = 2 * SECOND
+#: Data that was sent again so often, for so long, and behind which nothing new came, got stuck.
 _STUCK_RETRANSMISSIONS = 3
+_STUCK_PATIENCE = 2 * SECOND
 #: A hole that TCP has not filled after so long will not be filled.
 _HOLE_PATIENCE = 10 * SECOND
 
@@ -37,7 +39,7 @@ def outcome(facts: TaskFacts, now: int) -> Outcome:
 def is_rejected(facts: TaskFacts) -> bool:
     """The remote accepted the command connection and closed it without a byte."""
     command = facts.record.command
-    if command is None or command.mid_stream or facts.record.callback is not None:
+    if command is None or command.mid_stream or command.gaps or facts.record.callback is not None:
         return False
     return command.sides[Side.SERVER].bytes == 0 and closed_by(command) is Side.SERVER
 
@@ -62,15 +64,16 @@ def _end_of_command(facts: TaskFacts) -> int | None:
 
 
 def end_mark(connection: Connection) -> Mark | None:
-    """The first FIN or RST."""
-    marks = [mark for side in connection.sides for mark in (side.fin, side.rst) if mark is not None]
+    """The first FIN or RST; a reset from outside of the stream ends nothing."""
+    resets = [side.rst for side in connection.sides if not side.rst_outside]
+    marks = [mark for mark in (*resets, *(side.fin for side in connection.sides)) if mark is not None]
     return min(marks, key=lambda mark: mark.number, default=None)
 
 
 def closed_by(connection: Connection) -> Side | None:
-    """Which end sent the first FIN or RST."""
+    """Which end sent the first FIN or RST; None when the packets of one end were not captured at all."""
     first = end_mark(connection)
-    if first is None:
+    if first is None or (connection.established and 0 in (side.packets for side in connection.sides)):
         return None
     client = connection.sides[Side.CLIENT]
     return Side.CLIENT if first in (client.fin, client.rst) else Side.SERVER
@@ -80,20 +83,29 @@ def stuck_side(connection: Connection, now: int) -> Side | None:
     """The end whose data nobody acknowledges any more: sent again and again, or with a hole that was never filled
     (its first segments do not even reach this capture point)."""
     for side in Side:
-        facts = connection.sides[side]
         if not connection.unacknowledged(side) or not connection.sides[side.other].packets:
             continue
-        if len(facts.retransmitted) >= _STUCK_RETRANSMISSIONS or has_hole(connection, side, now):
+        if len(stuck_tries(connection, side, now)) >= _STUCK_RETRANSMISSIONS or has_hole(connection, side, now):
             return side
     return None
 
 
-def has_hole(connection: Connection, side: Side, now: int) -> bool:
-    """True when bytes of ``side`` never came here, while few of those behind them were sent again."""
+def stuck_tries(connection: Connection, side: Side, now: int) -> list[Mark]:
+    """The retransmissions of what ``side`` sent last, if they went on for long enough to be more than a loss."""
     facts = connection.sides[side]
-    if facts.last_data is None or not connection.gaps or len(facts.retransmitted) >= _STUCK_RETRANSMISSIONS:
+    last = facts.last_data
+    tries = [mark for mark in facts.retransmitted if last is None or mark.number > last.number]
+    return tries if last is not None and now - last.time >= _STUCK_PATIENCE else []
+
+
+def has_hole(connection: Connection, side: Side, now: int) -> bool:
+    """True when bytes of ``side`` never came here nor to the other end, while few of those behind them were sent
+    again."""
+    facts = connection.sides[side]
+    if facts.last_data is None or not facts.never_acknowledged:
         return False
-    return now - facts.last_data.time > _HOLE_PATIENCE
+    few = len(stuck_tries(connection, side, now)) < _STUCK_RETRANSMISSIONS
+    return few and now - facts.last_data.time > _HOLE_PATIENCE
 
 
 def one_sided(connection: Connection) -> bool:
@@ -132,6 +144,8 @@ def _without_callback(facts: TaskFacts, now: int) -> Outcome:
         return Outcome.UNKNOWN
     if facts.close is None and _end_of_command(facts) is None:
         return Outcome.RUNNING if time <= GIVE_UP_TO else Outcome.UNKNOWN
+    if facts.record.command is not None and one_sided(facts.record.command) and time < GIVE_UP_FROM:
+        return Outcome.UNKNOWN  # what the other side answered, and when it ended, was not captured
     if GIVE_UP_FROM <= time <= GIVE_UP_TO or facts.close is None:
         return Outcome.NO_CALLBACK
     return Outcome.UNKNOWN  # closed early or late without a callback: it ran, but was not captured
@@ -150,7 +164,13 @@ def _with_callback(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
         return Outcome.KILLED
     if callback.gaps and closed_by(callback) is Side.SERVER:
         return Outcome.UNKNOWN  # the client closed as always, but its last words are not in the capture
+    if callback.mid_stream and facts.release is None and not facts.open_requests and is_fin(callback, end):
+        return Outcome.UNKNOWN  # closed as always, with nothing open; the release may have been before the capture
     return Outcome.LOST
+
+
+def is_fin(connection: Connection, mark: Mark) -> bool:
+    return mark in (side.fin for side in connection.sides)
 
 
 def _of_results(facts: TaskFacts, left: int) -> Outcome:
@@ -158,11 +178,21 @@ def _of_results(facts: TaskFacts, left: int) -> Outcome:
         return Outcome.KILLED
     record = facts.record
     failed = record.exit_code or record.signal or facts.client_error or facts.begin_refused
-    return Outcome.FAILURE if failed else Outcome.SUCCESS
+    if failed:
+        return Outcome.FAILURE
+    callback = record.callback
+    lossy = callback is not None and (callback.mid_stream or callback.gaps > 0 or callback.snapped > 0)
+    return Outcome.UNKNOWN if lossy and not facts.result_seen else Outcome.SUCCESS
+
+
+def _close_unheard(facts: TaskFacts, now: int) -> bool:
+    """The close is sent again and again, and never acknowledged."""
+    command = facts.record.command
+    return facts.close is not None and command is not None and stuck_side(command, now) is Side.CLIENT
 
 
 def _unfinished(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
-    if stuck_side(callback, now) is not None:
+    if stuck_side(callback, now) is not None or _close_unheard(facts, now):
         return Outcome.LOST
     gone = facts.close_answer is not None and facts.close_answer.request is facts.close
     if gone and facts.close_answer is not None and callback.end <= facts.close_answer.time:

@@ -7,6 +7,8 @@ something is left, is not what was promised.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import BinaryIO
 
 from dissector import __version__
 from dissector.errors import CaptureError
+from dissector.limits import MAX_REDACTED_BYTES
 from dissector.model import Endpoint, Task
 from dissector.share.addresses import AddressMap, packed_text
 from dissector.share.files import CaptureWriter, PcapngWriter, PcapWriter, check_target
@@ -43,32 +46,74 @@ class Report:
 
 
 def redact(source: str, target: str, key: bytes, hints: Hints, *, all_text: bool = False) -> Report:
-    """Writes ``target``, a capture of the format of ``source``; ``key`` decides what becomes of what.
+    """As ``redact_all``, of one capture."""
+    return redact_all([(source, target)], key, hints, all_text=all_text)[0]
 
-    Raises CaptureError for files that can not be read or written, or when an address is left in the result, which is
-    not kept then; UsageError when both are the same file, or there is more than can be kept in memory.
+
+def redact_all(files: Sequence[tuple[str, str]], key: bytes, hints: Hints, *, all_text: bool = False) -> list[Report]:
+    """Writes for each source of ``files`` its target, a capture of the same format; ``key`` decides what becomes of
+    what, the same in all of them, and a secret of one is a secret in all.
+
+    Raises CaptureError for files that can not be read or written, or when an address is left in a result, none of
+    which is kept then; UsageError when a source would be overwritten, or there is more than can be kept in memory.
     """
-    check_target(source, target)
-    found = Found.of(source, hints, messages=True)
-    redaction = Redaction(found, key, all_text)
+    for _, target in files:
+        for source, _ in files:
+            check_target(source, target)
+    jobs: list[_Job] = []
+    for source, target in files:
+        jobs.append(_collected(source, target, key, hints, all_text, sum(job.redaction.size for job in jobs)))
+    secrets = pattern_of({secret for job in jobs for secret in job.redaction.found.secrets})
+    for job in jobs:
+        job.redaction.clean(secrets)
+    originals = {address for job in jobs for address in job.redaction.originals}
+    addresses = AddressMap(key, originals)
+    try:
+        reports = []
+        for job in jobs:
+            job.redaction.rename(addresses)
+            written = _write(job)
+            reports.append(_checked(job, written, hints, originals, secrets))
+        for job in jobs:
+            _moving(job.part, job.target)
+    finally:
+        for job in jobs:
+            with suppress(OSError):
+                job.part.unlink(missing_ok=True)
+    return reports
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    source: str
+    target: str
+    redaction: Redaction
+    link_type: int
+    nano: bool
+    packets: int
+
+    @property
+    def part(self) -> Path:
+        """The result before it was looked at."""
+        return Path(f"{self.target}.part")
+
+
+def _collected(source: str, target: str, key: bytes, hints: Hints, all_text: bool, taken: int) -> _Job:
+    """What is in a capture; ``taken`` bytes are kept of others."""
+    redaction = Redaction(Found.of(source, hints, messages=True), key, all_text)
     nano, link_type, packets = False, _ETHERNET, 0
     for packet in CaptureReader([source]):
-        redaction.collect(packet)
+        redaction.collect(packet, MAX_REDACTED_BYTES - taken)
         nano = nano or packet.time % 1_000 != 0
         link_type, packets = packet.link_type, packets + 1
-    redaction.prepare()
-    part = Path(f"{target}.part")
+    return _Job(source, target, redaction, link_type, nano, packets)
+
+
+def _moving(part: Path, target: str) -> None:
     try:
-        with part.open("wb") as out:
-            written = _write(source, _writer(source, out, link_type, nano), redaction)
-        report = _checked(part, redaction, hints, packets, written)
         part.replace(target)
     except OSError as error:
         raise CaptureError(target, error.strerror or str(error)) from None
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-    return report
 
 
 def _writer(source: str, out: BinaryIO, link_type: int, nano: bool) -> CaptureWriter:
@@ -78,36 +123,42 @@ def _writer(source: str, out: BinaryIO, link_type: int, nano: bool) -> CaptureWr
     return PcapWriter(out, link_type, nano)
 
 
-def _write(source: str, writer: CaptureWriter, redaction: Redaction) -> int:
+def _write(job: _Job) -> int:
+    """Writes the result beside its target; returns the number of its packets."""
     written = 0
-    for packet in CaptureReader([source]):
-        data = redaction.packet(packet)
-        if data is not None:
-            written += 1
-            # Behind the packet the wire may have had padding, which is no matter of anybody.
-            writer.packet(packet.time, packet.link_type, data, packet.wire_length)
+    try:
+        with job.part.open("wb") as out:
+            writer = _writer(job.source, out, job.link_type, job.nano)
+            for packet in CaptureReader([job.source]):
+                data = job.redaction.packet(packet)
+                if data is not None:
+                    written += 1
+                    # Behind the packet the wire may have had padding, which is no matter of anybody.
+                    writer.packet(packet.time, packet.link_type, data, packet.wire_length)
+    except OSError as error:
+        raise CaptureError(job.target, error.strerror or str(error)) from None
     return written
 
 
 # --- reading it again ----------------------------------------------------------------------------------------------
 
 
-def _checked(part: Path, redaction: Redaction, hints: Hints, packets: int, written: int) -> Report:
-    before, after = redaction.found.tasks, Found.of(str(part), hints, messages=True)
+def _checked(job: _Job, written: int, hints: Hints, originals: set[bytes], secrets: re.Pattern[bytes] | None) -> Report:
+    redaction, part = job.redaction, str(job.part)
+    before, after = redaction.found.tasks, Found.of(part, hints, messages=True)
     disjoint = redaction.addresses.disjoint
     again = Redaction(after, redaction.key, all_text=False)
     for packet in CaptureReader([part]):
         again.collect(packet)
-        if disjoint and not redaction.originals.isdisjoint(_ends(packet)):
-            raise CaptureError(str(part), "an address could not be replaced", packet.number)
+        if disjoint and not originals.isdisjoint(_ends(packet)):
+            raise CaptureError(part, "an address could not be replaced", packet.number)
     left: set[bytes] = set()
-    secrets = pattern_of(redaction.found.secrets)
     for run in again.runs():
         if disjoint and not redaction.texts.isdisjoint(addresses_in(run)):
-            raise CaptureError(str(part), "an address in a text could not be replaced")
+            raise CaptureError(part, "an address in a text could not be replaced")
         left.update(secrets.findall(run.data) if secrets is not None else ())
     return Report(
-        packets,
+        job.packets,
         written,
         len(before),
         len(redaction.originals),

@@ -17,7 +17,7 @@ from dissector.errors import UsageError
 from dissector.limits import MAX_MESSAGE, MAX_REDACTED_BYTES
 from dissector.model import Role
 from dissector.share.addresses import IPV4_TEXT, IPV6_TEXT, AddressMap, packed_text
-from dissector.share.found import Found, Piece, pattern_of
+from dissector.share.found import Found, Piece
 from dissector.share.headers import rewritten
 from dissector.share.streams import Conversations, Direction, Key, Run, Stream
 from dissector.share.texts import overwritten, readable
@@ -31,6 +31,8 @@ _FILLER = b"x"
 #: Length; length, class, object or session id, command.
 _HEADER, _REQUEST_HEAD = 4, 14
 _REQUESTS = (b"S", b"O")
+#: A document begins with it: nothing was cut off before it.
+_PROLOG = b"<?xml"
 #: What tells that a document is one of the engine.
 _DOCUMENT_START = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<spooler>\s*<answer|<[\w.:-]+)?")
 
@@ -38,7 +40,7 @@ _DOCUMENT_START = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<spooler>\s*<answer|
 @dataclass(slots=True)
 class Redaction:
     """Turns packets of the capture that ``found`` tells about into others.  ``collect`` wants every packet of it first,
-    then ``prepare`` is called, then ``packet`` gives the new bytes of each."""
+    then come ``clean`` and ``rename``, then ``packet`` gives the new bytes of each."""
 
     found: Found
     key: bytes
@@ -54,15 +56,20 @@ class Redaction:
     def __post_init__(self) -> None:
         self._conversations = Conversations(self.found.connections)
 
-    def collect(self, packet: Packet) -> None:
+    @property
+    def size(self) -> int:
+        """Payload bytes that were collected."""
+        return self._size
+
+    def collect(self, packet: Packet, room: int = MAX_REDACTED_BYTES) -> None:
         """Remembers the packet's bytes and addresses if it is one of the result's.
 
-        Raises UsageError when the connections have more bytes than can be kept.
+        Raises UsageError when the connections have more bytes than ``room``.
         """
         record = parse(packet)
         if isinstance(record, Segment) and (direction := self._conversations.of_segment(record)) is not None:
             self._size += len(record.payload)
-            if self._size > MAX_REDACTED_BYTES:
+            if self._size > room:
                 raise UsageError(
                     f"the connections have more than {MAX_REDACTED_BYTES >> 20} MiB; take some tasks with slice first"
                 )
@@ -71,17 +78,19 @@ class Redaction:
         elif isinstance(record, IcmpError) and self._quoted(record) is not None:
             self.originals.update((record.sender, record.src, record.dst))
 
-    def prepare(self) -> None:
-        """Changes the streams."""
-        secrets = pattern_of(self.found.secrets)
+    def clean(self, secrets: re.Pattern[bytes] | None) -> None:
+        """Takes secrets out of the streams, also where only another capture tells that they are such."""
         for direction, stream in self.streams.items():
             self._clean(direction, stream, secrets)
         self.texts = {text for run in self.runs() for text in addresses_in(run)}
         self.originals.update(packed for text in self.texts if (packed := packed_text(_plain(text))) is not None)
-        self.addresses = AddressMap(self.key, self.originals)
+
+    def rename(self, addresses: AddressMap) -> None:
+        """Changes the addresses in the texts."""
+        self.addresses = addresses
         for run in self.runs():
             for pattern in (IPV4_TEXT, IPV6_TEXT):
-                run.data[:] = pattern.sub(lambda match: self.addresses.text(match[0]), bytes(run.data))
+                run.data[:] = pattern.sub(lambda match: addresses.text(match[0]), bytes(run.data))
 
     def runs(self) -> Iterator[Run]:
         """All bytes of the connections, those without a hole between them together."""
@@ -167,7 +176,8 @@ class Redaction:
             places = list(readable(old))
             new = overwritten(old, _behind_markup(old, places), _FILLER) if self.all_text else old
             if behind_hole or (not self.all_text and _has_secret(old, secrets)):
-                new = overwritten(old, places if behind_hole else _behind_markup(old, places), _FILLER)
+                cut_off = behind_hole and not old.startswith(_PROLOG)
+                new = overwritten(old, places if cut_off else _behind_markup(old, places), _FILLER)
             run.data[low:high] = new
 
 

@@ -171,10 +171,14 @@ class Direction:
     def _again(self, seq: int, length: int, mark: Mark) -> None:
         """Counts a retransmission, unless it is the same packet captured a second time."""
         limit = _TWICE if mark.ip_id else _TWICE_WITHOUT_ID
+        before = mark.time
         for old_seq, old_length, old_id, old_time in self.recent or ():
             if old_seq == seq and old_length == length and old_id == mark.ip_id and mark.time - old_time <= limit:
                 return
+            if old_seq == seq:
+                before = min(old_time, mark.time)
         self.facts.retransmissions += 1
+        self.facts.repeat_wait += mark.time - before
         smallest = self.facts.smallest_retransmitted
         self.facts.smallest_retransmitted = length if smallest is None else min(smallest, length)
         if len(self.facts.retransmitted) < MAX_EVIDENCE:
@@ -241,7 +245,10 @@ class Direction:
             connection.gaps += 1
             if len(connection.gap_marks) < MAX_EVIDENCE:
                 connection.gap_marks.append(Mark(number, time))
-            out.append(Gap(self.side, self.next, size, number, time, acknowledged=end <= self.proven))
+            acknowledged = end <= self.proven
+            if not acknowledged:
+                self.facts.never_acknowledged += size
+            out.append(Gap(self.side, self.next, size, number, time, acknowledged=acknowledged))
             self._advance(size)
             if end > self.facts.sent:
                 self.facts.sent = end

@@ -54,6 +54,16 @@ class Flow:
         for direction in self.directions:
             direction.steady = going and direction.regular
 
+    def forget(self) -> None:
+        """What is known of the connection is final: packets that still come count for nobody, and its records (its task
+        with the whole log) must not stay for their sake."""
+        old = self.connection
+        self.connection = Connection(
+            old.client, old.server, old.start, old.first_packet, end=old.end, mid_stream=old.mid_stream, over=True
+        )
+        for direction in self.directions:
+            direction.connection, direction.facts = self.connection, self.connection.sides[direction.side]
+
     def swap(self) -> None:
         """Client and server were guessed the wrong way round (only possible without a SYN)."""
         connection = self.connection
@@ -147,7 +157,7 @@ class FlowTable:
                 return
             connection = flow.connection
             # The session numbers what it cares about: a task may be silent for hours.
-            kept = shelf is self._talking and connection.n > 0
+            kept = shelf is self._talking and connection.n > 0 and not connection.over
             fresh = connection.end > flow.filed if full else now - connection.end < patience
             if fresh or kept:
                 flow.filed = now

@@ -185,7 +185,8 @@ class Connections:
                 self._table.talks(flow)
             sender.receive(segment, mark, other, out)
         if flags & FIN:
-            _end_mark(connection, sender.facts, mark, before, "fin")
+            _note_idle(connection, mark, before)
+            sender.facts.fin = sender.facts.fin or mark
             sender.finish_at(segment.seq + segment.length)
             flow.ending = True
         if flow.ending and sender.ended and other.ended:
@@ -217,11 +218,10 @@ class Connections:
         facts = sender.facts
         outside = sender.anchored and abs(sender.distance(segment.seq)) > _NEAR
         if facts.rst is None or (facts.rst_outside and not outside):
-            _end_mark(flow.connection, facts, mark, before, "rst")
-            facts.rst_outside = outside
-            facts.rst_unknown = not segment.flags & ACK
+            _note_reset(facts, mark, segment, outside=outside)
         if outside:
             return []
+        _note_idle(flow.connection, mark, before)
         return self._close(flow, "rst")
 
     def _late(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
@@ -233,7 +233,7 @@ class Connections:
         facts = sender.facts
         mark = _note(connection, facts, segment)
         if segment.flags & RST and facts.rst is None:
-            facts.rst = mark
+            _note_reset(facts, mark, segment, outside=sender.anchored and abs(sender.distance(segment.seq)) > _NEAR)
         elif segment.flags & FIN and facts.fin is None:
             facts.fin = mark
         elif segment.length and facts.late_data is None and sender.distance(segment.seq) >= 0:
@@ -277,12 +277,14 @@ def _note(connection: Connection, facts: SideFacts, segment: Segment) -> Mark:
     return mark
 
 
-def _end_mark(connection: Connection, facts: SideFacts, mark: Mark, before: int, which: str) -> None:
-    """The first FIN or reset of a side, and how long nothing had come before the first of both sides."""
+def _note_idle(connection: Connection, mark: Mark, before: int) -> None:
+    """How long nothing had come before the first FIN or reset of both sides."""
     if connection.idle_before_end is None:
         connection.idle_before_end = mark.time - before
-    if which == "rst" or facts.fin is None:
-        setattr(facts, which, mark)
+
+
+def _note_reset(facts: SideFacts, mark: Mark, segment: Segment, *, outside: bool) -> None:
+    facts.rst, facts.rst_outside, facts.rst_unknown = mark, outside, not segment.flags & ACK
 
 
 def _captured_twice(marks: list[Mark], mark: Mark) -> bool:

@@ -210,6 +210,11 @@ def test_a_stranger_on_the_announced_port(data: bytes) -> None:
     assert detect.is_foreign_callback(data)
 
 
+def test_an_empty_line_on_the_announced_port() -> None:
+    """Taken for a length it is a possible one, though not of what a task process says first."""
+    assert detect.is_foreign_callback(b"\r\n\r\n")
+
+
 @pytest.mark.parametrize("data", [framed(b"A\0\0\0\0"), framed(b"E"), framed(b"K"), TOKEN, b"\0\0\0\1", b"\0"])
 def test_the_task_process_on_the_announced_port(data: bytes) -> None:
     assert not detect.is_foreign_callback(data)

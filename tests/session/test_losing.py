@@ -327,3 +327,81 @@ def test_a_reset_behind_the_answered_close_is_normal() -> None:
     story = finished_by(None).close(1.0)
     story.command.reset(nanoseconds(1.1), 1)
     assert story.found().codes == []
+
+
+# --- who ended, and who was not heard --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("side", "words"), [(0, "the client scheduler ended (killed"), (1, "the remote scheduler ended (killed")]
+)
+def test_a_scheduler_ends_its_command_connection(side: int, words: str) -> None:
+    """The task process lives on for a while."""
+    story = until(STEP_ASKED)
+    story.command.packet(nanoseconds(1.0), side, FIN | ACK)
+    problem = the("command_lost_first", ERROR, story.leave(9.0, side=PROCESS, flags=RST | ACK).found())
+    assert problem.cause.startswith(words)
+    assert ("the remote then kills" in problem.cause) is (side == 0)
+    assert "why that scheduler ended" in problem.remedy
+
+
+def test_a_task_goes_on_silently_without_its_command_connection() -> None:
+    story = until(STEP_ASKED)
+    story.command.packet(nanoseconds(1.0), 1, FIN | ACK)
+    found = story.later(20.0).found()
+    the("command_lost_first", ERROR, found)
+    assert found.outcome.value == "running"
+
+
+def test_the_process_alone_when_nobody_is_heard_later() -> None:
+    """Nothing says that the remote scheduler lives."""
+    problem = the("connection_lost", ERROR, until(STEP_ASKED).leave(1.0, side=PROCESS, flags=RST | ACK).found())
+    assert problem.cause == "the task process ended (killed, crashed) or closed the connection"
+
+
+def unheard(at: float, *, story: Story, kill: str = "") -> Story:
+    """The close, sent again and again."""
+    seq = story.command.next[0]
+    for later in (0.0, 0.2, 0.6, 1.4, 3.0):
+        story.command.next[0] = seq
+        text = f"<remote_scheduler.remote_task.close process_id='1'{kill}/>"
+        story.command.packet(nanoseconds(at + later), 0, PSH | ACK, text.encode())
+    return story
+
+
+@pytest.mark.parametrize(("silence", "code"), [(100.0, "idle_connection_cut"), (10.0, "connection_lost")])
+def test_a_kill_that_nobody_hears(silence: float, code: str) -> None:
+    """Neither connection has an end, and nothing comes from the remote any more: the task is not killed, it is lost."""
+    found = unheard(silence, story=until(STEP_ASKED), kill=" kill='yes'").found()
+    problem = the(code, ERROR, found)
+    assert (found.outcome.value, found.alarms) == ("lost", [code])
+    assert "The close was sent again 4 times without an answer after" in problem.summary
+    assert problem.summary.endswith("the callback connection is open during step.")
+    assert "the other host or the network between them is gone" in problem.cause
+    assert len(problem.packets) == 5
+
+
+def test_a_close_that_is_not_heard_at_once() -> None:
+    """Too soon for an idle timeout: the remote's host went just then."""
+    found = unheard(0.2, story=finished_by(None)).found()
+    problem = the("command_lost_first", ERROR, found)
+    assert (found.outcome.value, found.alarms) == ("success", ["command_lost_first"])
+    assert "was gone when the task ended" in problem.cause
+
+
+def test_a_large_segment_after_a_silence_is_no_question_of_size() -> None:
+    """The host may have gone in the silence as well: both are said."""
+    found = insist(until(BEGUN), CLIENT_SIDE, 1_448, 10.0, 10.3, 10.7, 11.5, 13.1).later(30.0).found()
+    problem = the("connection_lost", ERROR, found)
+    assert found.alarms == ["connection_lost"]
+    assert "packets of this size do not pass" in problem.cause
+    assert "forgot both connections in these" in problem.cause
+
+
+def test_a_few_repetitions_are_no_end() -> None:
+    """A lossy line, cut in the middle of a recovery; and one that recovered, with its last data still under way."""
+    assert insist(until(BEGUN), CLIENT_SIDE, 500, 0.1, 0.3, 0.7, 1.5).found().outcome.value == "running"
+    story = insist(until(BEGUN), CLIENT_SIDE, 30, 0.1, 0.3, 0.7, 1.5)
+    story.callback.packet(nanoseconds(1.6), PROCESS, ACK)
+    found = insist(story, CLIENT_SIDE, 40, 9.0).later(9.5).found()
+    assert (found.outcome.value, found.alarms) == ("running", [])

@@ -191,13 +191,14 @@ def test_callback_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ttl", "words"), [(63, "a device in between sent the reset (TTL 63"), (64, "the client itself does not listen")]
+    ("ttl", "words"),
+    [(63, "a device in between sent the reset (TTL 63"), (64, "client still waited: its own packet filter rejects")],
 )
 def test_who_refused_the_callback(ttl: int, words: str) -> None:
     found = refuse(knock(Story().start(), 0.01), 0.011, ttl).close(60.0).found()
     problem = the("callback_refused", ERROR, found)
     assert words in problem.cause
-    assert ("NAT changes the port" in problem.remedy) == (ttl == 64)
+    assert ("own packet filter" in problem.remedy) == (ttl == 64)
 
 
 @pytest.mark.parametrize(

@@ -330,6 +330,58 @@ def test_the_command(told: Path, tmp_path: Path, jstrace: Command) -> None:
     assert not list(tmp_path.glob("*.part"))
 
 
+@pytest.fixture
+def both_sides(tmp_path: Path) -> list[Path]:
+    """A task in two captures; what is a secret is told in the first one only."""
+    task = Network()
+    task.play(TaskScript(log=(f"password={SECRET}", "from 10.1.0.10")))
+    other = Network()
+    other.play(TaskScript(log=(f"and again {SECRET}", "from 10.1.0.10"), remote="10.2.0.77"))
+    paths = [tmp_path / "client.pcap", tmp_path / "remote.pcap"]
+    for path, network in zip(paths, (task, other), strict=True):
+        path.write_bytes(network.capture())
+    return paths
+
+
+@pytest.mark.parametrize("all_text", [False, True], ids=["secrets", "all texts"])
+def test_several_captures_get_the_same_names(
+    both_sides: list[Path], all_text: bool, tmp_path: Path, jstrace: Command
+) -> None:
+    folder = tmp_path / "for" / "support"
+    options = ["--all-text"] if all_text else []
+    result = jstrace("redact", *both_sides, "--out-dir", folder, *options)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert sorted(path.name for path in folder.iterdir()) == ["client.pcap", "remote.pcap"]
+    first, second = (Found.of(str(folder / path.name), HINTS, messages=False).tasks[0] for path in both_sides)
+    assert first.client is not None
+    assert second.client is not None
+    assert first.client.ip == second.client.ip != "10.1.0.10"
+    assert first.remote != second.remote
+    assert first.log[1].text == second.log[1].text
+    for path in both_sides:
+        assert holds(folder / path.name, *PRIVATE, "10.2.0.77", ip("10.2.0.77"), ip("10.1.0.10")) == set()
+
+
+def test_both_legs_of_a_recording(tmp_path: Path, jstrace: Command) -> None:
+    """With a NAT between them: two names of one client become two others, and the tasks are as they were."""
+    legs = [CAPTURES / "faults" / f"06_client_nat_dnat.{leg}.pcap" for leg in "cr"]
+    assert jstrace("redact", *legs, "--out-dir", tmp_path).exit_code == 0
+    client, remote = (Found.of(str(tmp_path / leg.name), HINTS, messages=False).tasks[0] for leg in legs)
+    assert client.remote == remote.remote
+    assert client.callback_peer == remote.callback_peer
+    assert client.client != remote.client
+    words = ("10.50.1.10", "10.50.2.1", ip("10.50.1.10"), ip("10.50.2.1"), ip("10.50.2.10"))
+    assert [holds(tmp_path / leg.name, *words) for leg in legs] == [set(), set()]
+
+
+def test_none_is_kept_when_one_can_not_be_read(both_sides: list[Path], tmp_path: Path, jstrace: Command) -> None:
+    damaged = tmp_path / "damaged.pcap"
+    damaged.write_bytes(b"no capture at all")
+    folder = tmp_path / "out"
+    assert jstrace("redact", both_sides[0], damaged, "--out-dir", folder).exit_code == 2
+    assert list(folder.iterdir()) == []
+
+
 def test_a_secret_that_is_a_word_of_the_protocol(tmp_path: Path) -> None:
     network = Network()
     network.play(TaskScript(log=("password=spooler_log", "spooler_log it is")))
@@ -342,7 +394,7 @@ def test_a_secret_that_is_a_word_of_the_protocol(tmp_path: Path) -> None:
 
 
 def test_too_much_for_memory(told: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dissector.share.redaction.MAX_REDACTED_BYTES", 1_000)
+    monkeypatch.setattr("dissector.share.redact.MAX_REDACTED_BYTES", 1_000)
     with pytest.raises(UsageError, match="slice"):
         run(told, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["told.pcap"]
@@ -355,6 +407,11 @@ def test_wrong_usage(told: Path, tmp_path: Path, jstrace: Command) -> None:
         (tmp_path / "none.pcap", tmp_path / "x"),
         (told, tmp_path / "no" / "x.pcap"),
         ("-", told),
+        (told,),
+        (told, tmp_path / "a.pcap", tmp_path / "b.pcap"),
+        (told, told, "--out-dir", tmp_path / "out"),
+        (told, "--out-dir", tmp_path),
+        (told, "--out-dir", told / "folder"),
     ):
         result = jstrace("redact", *arguments)
         assert result.exit_code == 2

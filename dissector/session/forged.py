@@ -1,0 +1,52 @@
+"""Resets that their sender's other packets do not fit to: a device in between sent them in its name."""
+
+from __future__ import annotations
+
+from dissector.model import Connection, Mark, SideFacts
+from dissector.session.case import end_name
+from dissector.traffic import Side
+
+_IDS = 0x1_0000
+#: IP ids of packets that follow each other in one connection differ by so much at most: a few were not captured.
+_ID_STEP = 256
+
+
+def by_device(connection: Connection, side: Side, end: Mark) -> bool:
+    """True when ``end`` is a reset in the name of ``side`` that somebody else sent."""
+    return bool(forgery(connection, side, end))
+
+
+def forgery(connection: Connection, side: Side, end: Mark) -> str:
+    """What proves that somebody else sent the reset ``end`` in the name of ``side``; empty when nothing does."""
+    sender = connection.sides[side]
+    if sender.rst is not end:
+        return ""
+    name = end_name(side, connection).lower()
+    if 0 < sender.ttl != end.ttl > 0:
+        return f"its TTL is {end.ttl}, the packets of {name} have {sender.ttl}"
+    last, late = sender.last_data, sender.late_data
+    # Data with an IP id right before the reset's was only overtaken by it.
+    if late is not None and late.number > end.number and not _follows(late, end, sender):
+        return f"the data of {name} go on behind it (packet {late.number})"
+    if last is not None and not sender.rst_unknown and _counts(connection, side) and not _follows(last, end, sender):
+        return f"its IP id is {end.ip_id}, the packets of {name} have counted up to {last.ip_id}"
+    return ""
+
+
+def _counts(connection: Connection, side: Side) -> bool:
+    """Systems that count the packets of a connection in the IP id count their resets of it as well (but for one without
+    an acknowledgement, which belongs to no connection).  Either connection of the task shows whether this one does."""
+    task = connection.task
+    other = None if task is None else task.callback if connection is task.command else task.command
+    pairs = [(connection.sides[side], connection.syns if side is Side.CLIENT else [])]
+    if other is not None:
+        pairs.append((other.sides[side.other], other.syns if side.other is Side.CLIENT else []))
+    for sender, syns in pairs:
+        first, last = syns[0] if syns else sender.first_data, sender.last_data
+        if first is not None and last is not None and first is not last and _follows(first, last, sender):
+            return True
+    return False
+
+
+def _follows(earlier: Mark, later: Mark, sender: SideFacts) -> bool:
+    return 0 < (later.ip_id - earlier.ip_id) % _IDS <= sender.packets + _ID_STEP

@@ -1,0 +1,115 @@
+"""Who was slow: the client scheduler, the network or the job, from the times of the calls between them.
+
+Where the capture was taken does not matter: each connection's handshake tells how far its listener is from there, and
+the two listen at the two ends.  So of what a call took the way is known, and the rest is who had to answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dissector.model import Connection, Outcome, Problem
+from dissector.session.case import Case, call_name, count
+from dissector.session.task import SlowCallbacks, TaskFacts
+from dissector.session.verdict import SECOND
+
+#: So many callbacks of about one second each are no accident.
+_MANY = 3
+_POLLING = SECOND + SECOND // 5
+#: From here on it is worth a word that a part took more than half of the time.
+_NETWORK, _CLIENT, _JOB = 5 * SECOND, 5 * SECOND, 600 * SECOND
+_SHOWN = 3
+
+
+class Account(NamedTuple):
+    """Nanoseconds: of the callback connection, and in it those of the job, of the client scheduler, of the way, and
+    those in which nobody had to answer (the client scheduler asks when it has something to ask); ``trip`` is the way
+    there and back, 0 where no handshake was captured."""
+
+    total: int
+    job: int
+    client: int
+    network: int
+    pauses: int
+    trip: int
+
+    def __str__(self) -> str:
+        parts = [("the job", self.job), ("the client scheduler", self.client), ("the way", self.network)]
+        parts.append(("between calls", self.pauses))
+        return ", ".join(f"{name} {time / SECOND:.1f} s" for name, time in parts)
+
+
+def account(facts: TaskFacts) -> Account | None:
+    """Where the time of the task went; None without a callback connection."""
+    callback, counts = facts.record.callback, facts.record.counts
+    if callback is None:
+        return None
+    to_client, to_remote = _trip(callback), _trip(facts.record.command)
+    calls, callbacks = counts.calls, counts.callbacks
+    client = max(0, facts.callback_time - to_client * callbacks)
+    job = max(0, facts.call_time - facts.callback_time - to_remote * callbacks - to_remote * calls)
+    network = (to_client + to_remote) * (calls + callbacks)
+    total = max(callback.end - callback.start, 0)
+    return Account(total, job, client, network, max(0, total - facts.call_time), to_client + to_remote)
+
+
+def _trip(connection: Connection | None) -> int:
+    """From here to the listener and back; lost SYNs tell nothing."""
+    if connection is None or len(connection.syns) != 1 or len(connection.syn_acks) != 1:
+        return 0
+    return max(0, connection.syn_acks[0].time - connection.syns[0].time)
+
+
+def slowness(case: Case) -> Iterator[Problem]:
+    facts, record = case.facts, case.facts.record
+    times = account(facts)
+    if times is None:
+        return
+    slow = sorted(facts.slow_callbacks.values(), key=lambda entry: -entry.longest)
+    if slow:
+        yield _slow_callbacks(case, slow, times)
+    elif times.client >= max(_CLIENT, times.total // 2):
+        summary = (
+            f"{count(record.counts.callbacks, 'callback')} took the client scheduler {times.client / SECOND:.1f} s "
+            f"of {times.total / SECOND:.1f} s ({times})."
+        )
+        cause = "the client scheduler was busy"
+        yield case.problem("slow_call", summary, _ends(record.callback), record.callback, cause=cause)
+    if record.outcome is Outcome.LOST:
+        return
+    if times.network >= max(_NETWORK, times.total // 2):
+        summary = (
+            f"{count(record.counts.calls + record.counts.callbacks, 'call')} over a way of {times.trip / 1e6:.0f} ms "
+            f"there and back: about {times.network / SECOND:.1f} s of {times.total / SECOND:.1f} s."
+        )
+        yield case.problem("slow_network", summary, _ends(record.callback), record.callback)
+    longest = facts.longest_call
+    if longest is not None and times.job >= max(_JOB, times.total // 2):
+        summary = f"The job took its time: {call_name(longest)} {(longest.latency or 0) / SECOND:.0f} s ({times})."
+        yield case.problem("slow_job", summary, longest.packets, record.callback, time=longest.time)
+
+
+def _slow_callbacks(case: Case, slow: list[SlowCallbacks], times: Account) -> Problem:
+    """Callbacks that the client scheduler answered late, member by member the slowest first."""
+    total = sum(entry.count for entry in slow)
+    members = ", ".join(f"{entry.longest / SECOND:.1f} s ({call_name(entry.first)})" for entry in slow[:_SHOWN])
+    summary = (
+        f"{count(total, 'callback')} took the client scheduler a second or more, the longest {members}; "
+        f"of {times.total / SECOND:.1f} s in all: {times}."
+    )
+    cause = "the client scheduler was busy or stopped"
+    if total >= _MANY and all(entry.longest < _POLLING for entry in slow):
+        cause = "the client scheduler polls once a second: that is how it works when its command connection is gone"
+    packets = [packet for entry in slow for packet in entry.packets]
+    callback = case.facts.record.callback
+    return case.problem("slow_call", summary, packets, callback, time=slow[0].first.time, cause=cause)
+
+
+def _ends(connection: Connection | None) -> list[int]:
+    """The handshake that tells the way."""
+    return (
+        []
+        if connection is None
+        else [mark.number for mark in (*connection.syns[:1], *connection.syn_acks[:1])] or [connection.first_packet]
+    )
