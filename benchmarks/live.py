@@ -1,70 +1,137 @@
-"""Memory of a long ``jstrace live``: simulated tasks on loopback, the monitor's size as it goes on.
+"""``jstrace live`` over minutes: simulated peers on loopback, what the monitor weighs and misses as time goes on.
 
-``python -m benchmarks.live [SECONDS [PER_SECOND]]``; 600 seconds at 167 a second are 100,000 tasks.  As root.
+``python -m benchmarks live`` (as root; ten minutes): ``jstrace simulate`` runs 100,000 tasks at 167 a second over real
+sockets, client, remote and task processes in one asyncio process, while ``jstrace live lo --format jsonl`` follows them
+in another one on the same machine and writes its records to a file.
 """
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO, NamedTuple
 
-PORT, LOW, HIGH = 24_444, 22_000, 23_999
-JSTRACE = [sys.executable, "-m", "dissector"]
-_LINES = 12
+TASKS, RATE = 100_000, 167.0
+_PORT, _LOW, _HIGH = 24_444, 22_000, 23_999
+_PORTS = ("--callback-ports", f"{_LOW}-{_HIGH}")
+_JSTRACE = (sys.executable, "-m", "dissector")
+_SAMPLES = 10
 
 
-def main() -> None:
-    given = [float(text) for text in sys.argv[1:3]]
-    seconds, rate = (*given, *(600.0, 167.0)[len(given) :])
-    ports = ("--callback-ports", f"{LOW}-{HIGH}")
+class Sample(NamedTuple):
+    """``memory`` is the monitor's own (megabytes), ``ring`` what it shares with the kernel and with other processes;
+    the processor's seconds of the monitor and of the peers; tasks seen so far."""
+
+    seconds: float
+    memory: float
+    ring: float
+    live: float
+    peers: float
+    tasks: int
+
+
+@dataclass
+class Run:
+    samples: list[Sample] = field(default_factory=list)
+    seconds: float = 0.0
+    #: Tasks that ran, those that the monitor saw, and what it says about drops.
+    ran: int = 0
+    seen: int = 0
+    succeeded: int = 0
+    packets: str = ""
+    drops: str = "none"
+
+
+def run(tasks: int = TASKS, rate: float = RATE) -> Run:
+    """Plays and follows so many tasks."""
+    every = max(2.0, tasks / rate / _SAMPLES)
+    found = Run()
+    command = [*_JSTRACE, "simulate", "--listen", str(_PORT), *_PORTS, "--rate", str(rate), "--tasks", str(tasks),
+               "--parallel", "500", "-q"]  # fmt: skip
     with (
-        TemporaryFile("w+") as out,
-        subprocess.Popen(
-            [*JSTRACE, "live", "lo", "--command-port", str(PORT), *ports, "--format", "jsonl"],
-            stdout=out,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as live,
+        TemporaryFile() as out,
+        Path(f"/proc/self/fd/{out.fileno()}").open("rb") as reader,
+        _live(out) as live,
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as peers,
     ):
-        assert live.stderr is not None
-        live.stderr.readline()
-        load = subprocess.Popen(
-            [*JSTRACE, "simulate", "--listen", str(PORT), *ports, "--for", f"{seconds}s", "--rate", str(rate),
-             "--tasks", str(10**9), "--parallel", "500", "-q"],
-            stdout=subprocess.PIPE,
-            text=True,
-        )  # fmt: skip
-        begun = time.monotonic()
-        print("seconds   resident MB   CPU s")
-        while load.poll() is None:
-            time.sleep(max(1.0, seconds / _LINES))
-            print(f"{time.monotonic() - begun:7.0f} {resident(live.pid):13.1f} {used(live.pid):7.1f}", flush=True)
-        assert load.stdout is not None
-        print(load.stdout.read().strip())
+        begun, counter = time.monotonic(), _Counter(reader)
+        while not _ended(peers, every - (time.monotonic() - begun) % every):
+            seconds = time.monotonic() - begun
+            memory = resident(live.pid, "RssAnon"), resident(live.pid, "RssFile")
+            found.samples.append(Sample(seconds, *memory, used(live.pid), used(peers.pid), counter.tasks()))
+        found.seconds = time.monotonic() - begun
+        assert peers.stdout is not None
+        found.ran = int(peers.stdout.read().splitlines()[1].split()[0])
         time.sleep(2)
         live.terminate()
         live.wait()
-        out.seek(0)
-        found = [json.loads(line) for line in out]
-        drops = [one["summary"] for one in found if one["record"] == "problem" and one["code"] == "packets_dropped"]
-        print(f"{sum(one['record'] == 'task' for one in found)} tasks seen live; {drops or 'no drops'}")
+        found.seen = counter.tasks()
+        found.succeeded, found.packets, found.drops = counter.succeeded, counter.packets, counter.drops
+    return found
 
 
-def resident(process: int) -> float:
-    """Megabytes, the ring that it shares with the kernel included once touched."""
+@contextmanager
+def _live(out: IO[bytes]) -> Iterator[subprocess.Popen[str]]:
+    command = [*_JSTRACE, "live", "lo", "--command-port", str(_PORT), *_PORTS, "--format", "jsonl"]
+    with ExitStack() as stack:
+        said = stack.enter_context(TemporaryFile("w+"))
+        live = stack.enter_context(subprocess.Popen(command, stdout=out, stderr=said, text=True))
+        stack.callback(live.kill)
+        while not said.seek(0) and "capturing on" not in (text := said.read()):
+            if live.poll() is not None:
+                raise SystemExit(text)
+            time.sleep(0.1)
+        yield live
+
+
+class _Counter:
+    """Reads the monitor's records as they grow."""
+
+    def __init__(self, reader: IO[bytes]) -> None:
+        self._reader = reader
+        self._rest = b""
+        self._tasks = self.succeeded = 0
+        self.packets, self.drops = "", "none"
+
+    def tasks(self) -> int:
+        """How many there are by now."""
+        while block := self._reader.read(1 << 20):
+            *lines, self._rest = (self._rest + block).split(b"\n")
+            for line in lines:
+                self._line(line)
+        return self._tasks
+
+    def _line(self, line: bytes) -> None:
+        if line.startswith(b'{"record": "task"'):
+            self._tasks += 1
+            self.succeeded += b'"outcome": "success"' in line
+        elif line.startswith(b'{"record": "capture"'):
+            self.packets = line.decode().partition('"packets": ')[2].partition(",")[0]
+        elif b'"packets_dropped"' in line:
+            self.drops = line.decode().partition('"summary": "')[2].partition('"')[0]
+
+
+def _ended(process: subprocess.Popen[str], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def resident(process: int, kind: str) -> float:
+    """Megabytes of a kind of resident memory."""
     lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1000
+    return next(int(line.split()[1]) for line in lines if line.startswith(kind)) * 1024 / 1e6
 
 
 def used(process: int) -> float:
     """Seconds of processor time."""
     fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
-
-
-if __name__ == "__main__":
-    main()

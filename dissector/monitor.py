@@ -25,6 +25,10 @@ _SECOND = 1_000_000_000
 _LATE = _SECOND // 2
 #: Seconds between two looks at what hangs, and the longest wait for a packet.
 _PERIOD = 0.25
+#: A look takes longer the more is under way: at most one part in so many of the time goes into looking.
+_SHARE = 20
+#: Seconds between two remarks about packets that the kernel dropped.
+_REMARKS = 10.0
 #: Seconds for what waits to be traced at the end.
 _PATIENCE = 5.0
 
@@ -32,6 +36,8 @@ _PATIENCE = 5.0
 class Listener(Protocol):
     """Gets what is found; of a task first ``started``, then ``called_back`` when somebody did, at last ``add``."""
 
+    @property
+    def wants_messages(self) -> bool: ...
     def started(self, task: Task) -> None: ...
     def called_back(self, task: Task) -> None: ...
     def add(self, event: Event) -> None:
@@ -51,11 +57,13 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Ends:
-    """When to stop: after ``seconds``, after ``tasks`` that ended, at the first record for which ``until`` is true."""
+    """When to stop: after ``seconds``, after ``tasks`` that ended, at the first record for which ``until`` is true; it
+    looks at messages if ``on_messages``."""
 
     seconds: float | None = None
     tasks: int | None = None
     until: Callable[[Event], bool] | None = None
+    on_messages: bool = False
 
 
 class Monitor:
@@ -90,7 +98,8 @@ class Monitor:
         self._arrived = 0.0
         self._known: dict[Task, bool] = {}
         self._finished = 0
-        self._dropped = 0
+        self._dropped = self._remarked = 0
+        self._next_remark = 0.0
         self._record_failed = False
 
     @property
@@ -144,8 +153,10 @@ class Monitor:
             if not packets and self._now:
                 self._pass(self._tracer.tick(self._clock(moment)))
             if moment >= self._next_look:
-                self._next_look = moment + _PERIOD
+                begun = time.monotonic()
                 self._look(moment)
+                now = time.monotonic()
+                self._next_look = now + max(_PERIOD, _SHARE * (now - begun))
             if self.source.over or (self._ends.seconds is not None and self.seconds >= self._ends.seconds):
                 self.over = True
 
@@ -175,10 +186,10 @@ class Monitor:
         self._listener.running([running(facts) for facts in tasks], self._clock(moment))
         for text in self.source.news():
             self._listener.note(text)
-        dropped = self.source.dropped
-        if dropped > self._dropped:
-            self._listener.note(f"the kernel dropped {dropped - self._dropped} packets, {dropped} so far")
-            self._dropped = dropped
+        self._dropped = self.source.dropped
+        if self._dropped > self._remarked and moment >= self._next_remark:
+            self._listener.note(f"the kernel dropped {self._dropped - self._remarked} packets, {self._dropped} so far")
+            self._remarked, self._next_remark = self._dropped, moment + _REMARKS
         if self._recorder is not None:
             self._recorder.flush()
             if self._recorder.failure is not None and not self._record_failed:

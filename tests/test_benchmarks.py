@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,16 @@ def test_every_section_runs(folder: Path, capsys: pytest.CaptureFixture[str]) ->
         assert contender in text
     assert "MISSED" not in text
     assert text.strip() in capsys.readouterr().out.replace("\n\n\n", "\n\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="capturing needs root")
+def test_the_live_section_runs(folder: Path) -> None:
+    out = folder / "live.md"
+    assert main(["live", "--scale", "0.01", "--folder", str(folder), "--out", str(out)]) == 0
+    text = out.read_text(encoding="utf-8")
+    assert "1,000 simulated tasks over real sockets" in text
+    assert "- tasks not seen: **0.00** (at most 0)" in text
+    assert "- tasks seen to succeed: **1,000** (at least 1,000)" in text
 
 
 def test_unknown_section_is_refused() -> None:

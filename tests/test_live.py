@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
+import re
 import resource
 import signal
 import subprocess
@@ -22,17 +25,18 @@ Json = dict[str, Any]
 
 
 def comparable(task: Json) -> Json:
-    """Times as they are in a recording with microseconds: two captures take the same packet at the same moment."""
-    same = {key: value for key, value in task.items() if key not in ("start", "end", "duration", "log")}
+    """All but times, which ``when`` has: a recording has microseconds."""
+    same = {
+        key: value for key, value in task.items() if key not in ("start", "end", "duration", "callback_delay", "log")
+    }
     same["log"] = [(line["level"], line["text"]) for line in task["log"]]
-    if same["callback_delay"] is not None:
-        same["callback_delay"] = round(same["callback_delay"], 4)
     return same
 
 
-def when(task: Json) -> tuple[float, float]:
+def when(task: Json) -> tuple[float, ...]:
+    """Two captures take the same packet at the same moment."""
     start, end = (datetime.fromisoformat(task[key].replace("Z", "+00:00")).timestamp() for key in ("start", "end"))
-    return start, end
+    return start, end, task["duration"], task["callback_delay"] if task["callback_delay"] is not None else -1.0
 
 
 def read(path: Path) -> Json:
@@ -42,17 +46,18 @@ def read(path: Path) -> Json:
 
 
 def test_every_scenario_is_what_a_recording_of_it_is(tmp_path: Path) -> None:
-    path = tmp_path / "dumpcap.pcapng"
-    recorder = ["dumpcap", "-q", "-P", "-B", "64", "-i", "lo", "-f", f"portrange {PORT}-{HIGH}", "-w", str(path)]
-    with subprocess.Popen(recorder, stderr=subprocess.PIPE) as dumpcap:
-        assert dumpcap.stderr is not None
-        assert b"File:" in dumpcap.stderr.readline() + dumpcap.stderr.readline()
+    path = tmp_path / "tcpdump.pcap"
+    recorder = ["tcpdump", "-i", "lo", "-U", "-B", "65536", "-Z", "root", "-w", str(path), f"portrange {PORT}-{HIGH}"]
+    with subprocess.Popen(recorder, stderr=subprocess.PIPE) as tcpdump:
+        assert tcpdump.stderr is not None
+        assert b"listening on lo" in tcpdump.stderr.readline()
         with live("lo", *PORTS, "--format", "jsonl", "-w", tmp_path / "own.pcapng") as running:
             simulate(*BOTH, "--scenario", "all")
             lines = running.end()
-        eventually(lambda: len(read(path)["tasks"]) == len(SCENARIOS))
-        dumpcap.terminate()
-        dumpcap.communicate()
+        (capture,) = records(lines, "capture")
+        eventually(lambda: read(path)["captures"][0]["packets"] >= capture["packets"])
+        tcpdump.terminate()
+        tcpdump.communicate()
     tasks = records(lines, "task")
     assert sorted(task["n"] for task in tasks) == list(range(1, len(SCENARIOS) + 1))
     by_number = sorted(tasks, key=lambda task: int(task["n"]))
@@ -74,6 +79,25 @@ def test_many_tasks_at_a_rate(tmp_path: Path) -> None:
     assert {task["outcome"] for task in tasks} == {"success"}
     assert [problem["code"] for problem in records(lines, "problem") if problem["task"] is None] == []
     assert len(read(path)["tasks"]) == 500
+
+
+def test_drops_are_reported_and_it_goes_on_behind_them() -> None:
+    """A monitor that stands still misses what is more than its ring; then it is as good as before."""
+    with live("lo", *PORTS, "--format", "jsonl") as running:
+        running.process.send_signal(signal.SIGSTOP)
+        simulate(*BOTH, "--scenario", "big-script", "--tasks", 60, "--parallel", 5, "-q")
+        running.process.send_signal(signal.SIGCONT)
+        simulate(*BOTH, "--scenario", "order-job", "--tasks", 5, "-q")
+        lines = running.end()
+    (problem,) = [one for one in records(lines, "problem") if one["code"] == "packets_dropped"]
+    said = re.fullmatch(r"The kernel dropped (\d+) packets of (\d+)\.", problem["summary"])
+    assert said is not None
+    (capture,) = records(lines, "capture")
+    assert int(said[2]) - int(said[1]) == capture["packets"]
+    assert "jstrace: warning: the kernel dropped " in running.errors
+    tasks = [(task["job"], task["outcome"]) for task in records(lines, "task")]
+    assert tasks.count(("order-job", "success")) == 5
+    assert 0 < tasks.count(("big-script", "success")) < 60
 
 
 def test_lines_for_people() -> None:
@@ -112,6 +136,33 @@ def test_kill_leaves_a_file_that_can_be_read(tmp_path: Path) -> None:
     document = read(path)
     assert [task["outcome"] for task in document["tasks"]] == ["success"]
     assert document["captures"][0]["truncated"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "caller", "name"),
+    [
+        ((), None, "nobody"),
+        ((), "daemon", "daemon"),
+        (("--user", "daemon"), None, "daemon"),
+        (("--user", "root"), "daemon", "root"),
+    ],
+)
+def test_whom_root_becomes(arguments: tuple[str, ...], caller: str | None, name: str, tmp_path: Path) -> None:
+    """All of the process is somebody else, and the file is theirs."""
+    path = tmp_path / "x.pcapng"
+    environment = {key: value for key, value in os.environ.items() if key != "SUDO_UID"}
+    if caller is not None:
+        environment["SUDO_UID"] = str(pwd.getpwnam(caller).pw_uid)
+    with live("lo", *PORTS, "-w", path, *arguments, env=environment) as running:
+        status = Path(f"/proc/{running.process.pid}/status").read_text(encoding="ascii")
+        running.end()
+    user = pwd.getpwnam(name)
+    assert running.errors == "jstrace: capturing on lo" + ("" if name == "root" else f", as {name}") + "\n"
+    assert (path.stat().st_uid, path.stat().st_gid) == (user.pw_uid, user.pw_gid)
+    lines = dict(line.split(":\t", 1) for line in status.splitlines() if line.startswith(("Uid", "Gid", "CapEff")))
+    assert set(lines["Uid"].split()) == {str(user.pw_uid)}
+    assert set(lines["Gid"].split()) == {str(user.pw_gid)}
+    assert (int(lines["CapEff"], 16) == 0) is (name != "root")
 
 
 def test_until() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from dissector.errors import UsageError
 if TYPE_CHECKING:
     from dissector.model import Task
     from dissector.monitor import Ends, Listener, Monitor
+    from dissector.render.filter import Filter
     from dissector.render.live.app import Screen
     from dissector.render.live.store import Status
     from dissector.render.views import Event
@@ -137,16 +139,16 @@ class _Wanted:
 
     def ends(self) -> Ends:
         from dissector.monitor import Ends
+        from dissector.render.filter import parse
 
-        return Ends(self.duration, self.count, _until(self.until) if self.until else None)
+        chosen = parse((self.until,)) if self.until else None
+        until = _until(chosen) if chosen is not None else None
+        return Ends(self.duration, self.count, until, chosen is not None and bool(chosen.on_messages))
 
 
-def _until(expression: str) -> Callable[[Event], bool]:
+def _until(chosen: Filter) -> Callable[[Event], bool]:
     """True for a task that ended so, or for a message that matches in a task that does so far."""
     from dissector.model import Message, Task
-    from dissector.render.filter import parse
-
-    chosen = parse((expression,))
 
     def matches(event: Event) -> bool:
         if isinstance(event, Message) and chosen.on_messages:
@@ -188,9 +190,13 @@ def _live(wanted: _Wanted) -> None:
     if wanted.path and ring is not None:
         writer = CaptureWriter(wanted.path, ring)
     source.recorder = output.recorder(writer)
-    tracer = Tracer(wanted.command_ports, wanted.callback_ports, _WINDOW)
+    messages = output.listener.wants_messages or ends.on_messages
+    tracer = Tracer(wanted.command_ports, wanted.callback_ports, _WINDOW, messages)
     slow = int(wanted.slow * 1e9)
     monitor = Monitor(source, tracer, output.listener, slow=slow, recorder=writer, ends=ends)
+    # What is there now stays: the garbage collector need not look at it again while packets wait.
+    gc.collect()
+    gc.freeze()
     with _signals(monitor):
         if not output.fills_screen and not wanted.from_stream:
             say(f"capturing on {source.info.file}" + (f", as {who.name}" if who is not None else ""))

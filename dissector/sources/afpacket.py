@@ -34,9 +34,11 @@ _LOOPBACK = 772
 #: BPF_RET with a constant: how much of a packet that passes is captured.
 _RETURN = 0x06
 _SNAP_LENGTH = 1 << 18
-_BLOCK = 1 << 19
+#: A block takes the largest packet of loopback, and is small because it counts as full after ``_RETIRE`` whatever is in
+#: it: so many of them are ten seconds in which this process may be busy.
+_BLOCK = 1 << 17
 #: 32 MB of ring; less where the kernel has no room.
-_BLOCKS = (64, 16, 4)
+_BLOCKS = (256, 64, 16)
 _FRAME = 2048
 #: Milliseconds after which the kernel hands over a block that is not full.
 _RETIRE = 40

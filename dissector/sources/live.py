@@ -24,9 +24,9 @@ from dissector.sources.afpacket import Captured, PacketSocket
 from dissector.sources.bytestream import STANDARD_INPUT
 from dissector.sources.capture import CaptureReader
 from dissector.sources.interfaces import ANY, interfaces
-from dissector.stream.link import link_type_name
 from dissector.stream.packets import carries_segment
-from dissector.traffic import Packet
+from dissector.stream.sift import Sift
+from dissector.traffic import Packet, Watch
 
 #: Two interfaces hand over their blocks at different moments; packets of several wait so long (s) for each other.
 _ORDER = 0.1
@@ -89,6 +89,8 @@ class LiveCapture:
         self._held: list[tuple[Captured, str]] = []
         self._arrivals: deque[tuple[float, int]] = deque()
         self._poll = select.poll()
+        # Nothing is skipped, as all of it may be recorded; but plain packets get their keys.
+        self._sift = Sift(self.info, Watch())
         kinds = {one.name: one.kind for one in interfaces()}
         tagged = f"({filter_text}) or (vlan and ({filter_text}))"
         try:
@@ -146,7 +148,11 @@ class LiveCapture:
         else:
             ready, self._held = self._held, []
             self._arrivals.clear()
-        return [self._packet(captured, name) for captured, name in ready]
+        packets = list(self._sift.feed(captured[:4] for captured, _ in ready))
+        if self.recorder is not None:
+            for packet, (_, name) in zip(packets, ready, strict=True):
+                self.recorder.write(packet, name)
+        return packets
 
     def _settled(self) -> list[tuple[Captured, str]]:
         until, limit = -1, time.monotonic() - _ORDER
@@ -158,14 +164,6 @@ class LiveCapture:
         ready = [held for held in self._held if held[0][0] <= until]
         self._held = self._held[len(ready) :]
         return ready
-
-    def _packet(self, captured: Captured, name: str) -> Packet:
-        time_, link_type, data, length, _ = captured
-        packet = Packet(self.info.packets + 1, time_, link_type, data, length)
-        count(self.info, packet)
-        if self.recorder is not None:
-            self.recorder.write(packet, name)
-        return packet
 
     def _trouble(self, number: int, one: PacketSocket) -> None:
         """The interface is down (its packets come again when it is up) or gone."""
@@ -192,6 +190,7 @@ class StreamCapture:
         self._stream = _interruptible_input()
         self._reader = CaptureReader([STANDARD_INPUT])
         self.info = CaptureInfo("standard input")
+        self._sift = Sift(self.info)
         self.warnings = self._reader.warnings
         self.over = False
         self.recorder = recorder
@@ -201,7 +200,7 @@ class StreamCapture:
 
     def _read(self) -> None:
         try:
-            for packet in self._reader:
+            for packet in self._reader.relevant(Watch()):
                 self._queue.put(packet)
         except JstraceError as error:
             self._queue.put(error)
@@ -214,7 +213,7 @@ class StreamCapture:
             item = self._queue.get(timeout=timeout)
             while isinstance(item, Packet):
                 packets.append(item)
-                count(self.info, item)
+                self._count(item)
                 if self.recorder is not None:
                     self.recorder.write(item, STANDARD_INPUT)
                 if len(packets) == _BATCH:
@@ -227,6 +226,11 @@ class StreamCapture:
         if isinstance(item, JstraceError):
             raise item
         return packets
+
+    def _count(self, packet: Packet) -> None:
+        """Of what the reader has read, ``info`` tells what was handed out."""
+        self.info.link_type = self._reader.infos[0].link_type
+        self._sift.count(packet.time, packet.key is not None or carries_segment(packet))
 
     def news(self) -> list[str]:
         return []
@@ -268,14 +272,3 @@ def _interruptible_input() -> _Input | None:
         return None
     sys.stdin = io.TextIOWrapper(io.BufferedReader(raw))
     return raw
-
-
-def count(info: CaptureInfo, packet: Packet) -> None:
-    """Adds a packet to the record of its capture."""
-    info.packets += 1
-    info.first = packet.time if info.first is None else min(info.first, packet.time)
-    info.last = packet.time if info.last is None else max(info.last, packet.time)
-    if info.link_type is None:
-        info.link_type = link_type_name(packet.link_type)
-    if carries_segment(packet):
-        info.tcp_segments += 1

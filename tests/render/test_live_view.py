@@ -13,13 +13,15 @@ from pathlib import Path
 from threading import Lock
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
-from textual.widgets import ContentSwitcher, Static
+from textual.widgets import ContentSwitcher, Footer, Input, Static
 
 from dissector.errors import CaptureError
 from dissector.model import Outcome, Problem, Severity, Task
 from dissector.render.filter import Filter, parse
 from dissector.render.live.app import LiveApp
+from dissector.render.live.ask import Ask
 from dissector.render.live.help import HelpScreen
 from dissector.render.live.pane import LinesPane
 from dissector.render.live.store import MAX_MESSAGES, Status, Store
@@ -36,10 +38,12 @@ class Capture:
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.over = False
+        self.over = self.busy = False
         self.saved: list[tuple[int, str]] = []
 
     def status(self) -> Status:
+        if self.busy:
+            return Status("eth0, eth1", 51_234_567, 1_234_567, 10_000.0)
         return Status("eth0", 1234, 5, 83.0)
 
     def save(self, task: Task, path: str) -> tuple[int, bool]:
@@ -81,6 +85,11 @@ def play(store: Store, script: Script, size: tuple[int, int] = (80, 24), capture
 
 def top(app: LiveApp) -> str:
     return str(app.query_one("#top", Static).render())
+
+
+def title(app: LiveApp) -> str:
+    """The line above the pane."""
+    return str(app.query_one("#title", Static).render())
 
 
 def shown(app: LiveApp) -> list[str]:
@@ -144,9 +153,9 @@ def test_choosing_sorting_and_searching(captures: Path) -> None:
         assert app.table.selected.task.n == 8  # the cursor stays on its task
         await pilot.press("slash", *"127.0.0.1", "enter")
         await pilot.press("n")
-        assert "no " not in top(app)
+        assert "no " not in title(app)
         await pilot.press("slash", *"xyz", "enter")
-        assert "no 'xyz' here" in top(app)
+        assert title(app) == "no 'xyz' here"
 
     play(filled(captures / "engine_ten_tasks.pcap"), script)
 
@@ -167,12 +176,61 @@ def test_a_filter(captures: Path) -> None:
     async def script(app: LiveApp, pilot: Pilot[None]) -> None:
         await pilot.press("f", *"task_id=3", "enter")
         assert [entry.task.task_id for entry in app.table.entries] == [3]
-        assert "filter task_id=3" in top(app)
+        assert title(app).endswith("filter task_id=3")
         await pilot.press("f", *"x", "enter")
-        assert "'x' is not field, operator and value" in top(app)
+        assert title(app).startswith("filter 'x': 'x' is not field, operator and value")
+        assert title(app).endswith("   filter task_id=3")
         assert len(app.table.entries) == 1  # a wrong one changes nothing
 
     play(filled(captures / "engine_ten_tasks.pcap"), script)
+
+
+def test_what_is_asked_and_typed_is_seen(captures: Path) -> None:
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        await pilot.press("f", *"job=x")
+        await pilot.pause()
+        ask, entry, footer = app.query_one(Ask), app.query_one(Input), app.query_one(Footer)
+        assert ask.region.bottom == footer.region.y == 23
+        assert ask.region.height == entry.region.height == 1
+        assert entry.render_line(0).text.startswith("job=x")
+        await pilot.press("escape")
+        await pilot.pause()
+        assert ask.region.height == 0
+        assert app.table.has_focus
+
+    play(filled(captures / "engine_ten_tasks.pcap"), script)
+
+
+def test_keys_typed_ahead_come_to_what_is_asked(captures: Path) -> None:
+    """As a terminal far away sends them: all in one piece."""
+
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        names = {"/": "slash", "\r": "enter"}
+        for character in "/shell_long\r":
+            app.post_message(Key(names.get(character, character), character))
+        await pilot.pause(0.3)
+        assert title(app) == " Ladder of task 9"  # the next one
+        assert not app.query_one(Ask).is_open
+
+    play(filled(captures / "engine_ten_tasks.pcap"), script)
+
+
+def test_a_narrow_screen_shows_what_matters(captures: Path) -> None:
+    """Counters to the last figure, the filter, and what came of a key."""
+
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        capture.busy = True
+        await pilot.press("f", *"outcome=success", "enter")
+        await pilot.press("w", "enter")
+        await pilot.pause()
+        assert top(app) == " eth0, eth1  0 running, 10 ended  51234567 packets  1234567 dropped  2 h 46 m"
+        assert title(app) == "58 packets in task-10.pcapng   filter outcome=success"
+        assert max(len(top(app)), len(title(app))) <= 80
+        await pilot.press("space")
+        assert top(app).startswith(" PAUSED  eth0, eth1")
+
+    capture = Capture()
+    play(filled(captures / "engine_ten_tasks.pcap"), script, capture=capture)
 
 
 def test_the_command_line_s_filter_lets_through(captures: Path) -> None:
@@ -188,9 +246,9 @@ def test_saving(captures: Path) -> None:
     async def script(app: LiveApp, pilot: Pilot[None]) -> None:
         await pilot.press("w", "enter")
         assert capture.saved == [(1, "task-1.pcapng")]
-        assert "58 packets in task-1.pcapng" in top(app)
+        assert title(app) == "58 packets in task-1.pcapng"
         await pilot.press("w", "home", *"/nowhere/", "enter")
-        assert "/nowhere/task-1.pcapng: No such file or directory" in top(app)
+        assert "/nowhere/task-1.pcapng: No such file or directory" in title(app)
 
     play(filled(captures / "engine_shell_fail.pcap"), script, size=(160, 40), capture=capture)
 
@@ -203,6 +261,7 @@ def test_pause_help_zoom_and_the_end(captures: Path) -> None:
         await pilot.press("space")
         assert "PAUSED" in top(app)
         store.add(Task(1, 1, n=2, end=2, outcome=Outcome.LOST))
+        await pilot.press("s", "S")
         await pilot.pause(0.4)
         assert len(app.table.entries) == 1
         await pilot.press("space")
@@ -221,6 +280,14 @@ def test_pause_help_zoom_and_the_end(captures: Path) -> None:
         assert not app.is_running
 
     play(store, script, capture=capture)
+
+
+def test_a_clock_that_ticks_once_more_while_the_screen_is_taken_down(captures: Path) -> None:
+    async def script(app: LiveApp, _pilot: Pilot[None]) -> None:
+        await app.table.remove()
+        app._tick()
+
+    play(filled(captures / "engine_shell_fail.pcap"), script)
 
 
 def test_all_keys_are_in_the_footer_at_80_cells(captures: Path) -> None:

@@ -144,6 +144,21 @@ def test_drops_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_root
+def test_nothing_is_lost_while_this_process_is_busy_for_seconds() -> None:
+    """A block of the ring is handed over after a moment, however little is in it."""
+    with capture("lo", text=f"tcp port {PORT}") as source:
+        end = time.monotonic() + 3.5
+        connections = 0
+        while time.monotonic() < end:
+            talk()
+            connections += 1
+            time.sleep(0.02)
+        packets = collect(source)
+        assert source.dropped == 0
+    assert sum(b"hello" in packet.data for packet in packets) == connections
+
+
+@needs_root
 def test_several_interfaces_in_order() -> None:
     """Each packet of lo comes from both: in the order of time although the two hand over at different moments."""
     with capture("lo", "any", text=f"tcp port {PORT}") as source:

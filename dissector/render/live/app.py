@@ -10,13 +10,13 @@ from typing import ClassVar, Protocol
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widget import Widget
-from textual.widgets import ContentSwitcher, Footer, Input, Static
+from textual.widgets import ContentSwitcher, Footer, Static
 
 from dissector.errors import JstraceError
 from dissector.model import CaptureInfo, Problem, Task
 from dissector.render.filter import Filter, parse
 from dissector.render.ladder import LadderView
+from dissector.render.live.ask import Ask
 from dissector.render.live.help import HelpScreen
 from dissector.render.live.pane import LinesPane, Sheet
 from dissector.render.live.plain import summary_lines
@@ -58,7 +58,6 @@ class LiveApp(App[None]):
     LinesPane { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
     TaskTable { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
     .zoomed #tasks { display: none; }
-    #entry { dock: bottom; height: 1; border: none; padding: 0 1; display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l", "pane('ladder')", "Ladder"),
@@ -66,13 +65,13 @@ class LiveApp(App[None]):
         Binding("p", "pane('problems')", "Problems"),
         Binding("s", "sort", "Sort"),
         Binding("S", "reverse", "Reverse", show=False),
-        Binding("f", "ask('filter')", "Filter"),
-        Binding("slash", "ask('search')", "Search", key_display="/"),
+        Binding("f", "ask('filter')", "Filter", priority=True),
+        Binding("slash", "ask('search')", "Search", key_display="/", priority=True),
         Binding("n", "again(1)", "Next", show=False),
         Binding("N", "again(-1)", "Previous", show=False),
         Binding("z", "zoom", "Zoom", show=False),
         Binding("space", "pause", "Pause", key_display="␣"),
-        Binding("w", "ask('save')", "Save"),
+        Binding("w", "ask('save')", "Save", priority=True),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q,ctrl+c", "quit", "Quit", key_display="q"),
         Binding("tab", "other", "", show=False, priority=True),
@@ -87,10 +86,13 @@ class LiveApp(App[None]):
         self._paused = False
         self._pane = "ladder"
         self._filter = Filter()
-        self._filter_text = self._wanted = self._question = self._said = ""
+        self._filter_text = self._wanted = self._said = self._title = ""
+        #: Tasks under way, and tasks that ended, as they are shown.
+        self._entries: tuple[Sequence[Entry], Sequence[Entry]] = ((), ())
         self._drawn: tuple[object, ...] = ()
         self._shown: tuple[str, Entry | None] = ("", None)
-        self._before: Widget | None = None
+        #: The task whose packets are about to be saved.
+        self._saved: Entry | None = None
         self._now = 0
 
     def compose(self) -> ComposeResult:
@@ -101,7 +103,7 @@ class LiveApp(App[None]):
             yield LinesPane("choose a task", id="ladder")
             yield LinesPane("no log lines", id="log")
             yield LinesPane("no problems so far", id="problems")
-        yield Input(id="entry")
+        yield Ask(id="ask")
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -124,15 +126,17 @@ class LiveApp(App[None]):
     def _tick(self) -> None:
         if self._control.over:
             self.exit()
-        elif not self._paused:
+        elif not self._paused and self.query(TaskTable):  # none is left while the screen is taken down
             self.redraw()
 
     def redraw(self) -> None:
-        """Everything as it is now."""
+        """Everything as it is now; while paused, as it was then."""
         with self._control.lock:
-            self._now = self._store.now
-            shown = Shown(self._chosen(self._store.under_way()), self._chosen(self._store.ended()), self._row)
-            self.table.show(shown)
+            if not self._paused:
+                self._now = self._store.now
+                self._entries = self._store.under_way(), self._store.ended()
+            under_way, ended = self._entries
+            self.table.show(Shown(self._chosen(under_way), self._chosen(ended), self._row))
         self._draw_top()
         self._draw_pane()
 
@@ -146,19 +150,25 @@ class LiveApp(App[None]):
         status = self._control.status()
         running, ended = self._store.counts
         words = [
-            f" jstrace  {escape(status.source)}",
+            escape(status.source),
             f"{running} running, {ended} ended",
             f"{status.packets} packets",
             f"{status.dropped} dropped",
             duration(int(status.seconds) * 10**9),
         ]
+        if self._paused:
+            words.insert(0, "PAUSED")
+        elif len("  ".join([" jstrace", *words])) <= self.size.width:
+            words.insert(0, "jstrace")
+        self.query_one("#top", Static).update(" " + "  ".join(words))
+        self._draw_title()
+
+    def _draw_title(self) -> None:
+        """The pane's title, the filter, and what came of the last key."""
+        words = [self._said or self._title]
         if self._filter_text:
             words.append(f"filter {self._filter_text}")
-        if self._paused:
-            words.append("PAUSED")
-        if self._said:
-            words.append(self._said)
-        self.query_one("#top", Static).update("  ".join(words))
+        self.query_one("#title", Static).update("   ".join(words))
 
     def _draw_pane(self, *, anew: bool = False) -> None:
         """The pane below, if anything in it changed."""
@@ -169,8 +179,8 @@ class LiveApp(App[None]):
                 return
             self._drawn = state
             sheet = Sheet(pane.size.width - 2)
-            title = self._write(sheet, entry)
-        self.query_one("#title", Static).update(title)
+            self._title = self._write(sheet, entry)
+        self._draw_title()
         is_other = self._shown != (self._pane, entry)
         self._shown = self._pane, entry
         pane.show(sheet.lines, begin=is_other and entry is not None and entry.running is None, end=is_other)
@@ -249,32 +259,34 @@ class LiveApp(App[None]):
         self.push_screen(HelpScreen())
 
     def action_leave(self) -> None:
-        self._close_entry()
+        self.query_one(Ask).leave()
         self._tell("")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Keys that are bound with priority are meant for what has the screen or asks for a text, if anything does."""
+        return action not in ("ask", "other") or (len(self.screen_stack) == 1 and not self.query_one(Ask).is_open)
 
     def action_ask(self, question: str) -> None:
         """Opens the line for a filter, a text or a file name."""
         task = self.table.selected
         if question == "save" and task is None:
+            self._tell("choose a task")
             return
-        self._question = question
-        entry = self.query_one(Input)
-        self._before = self.focused
-        values = {"filter": self._filter_text, "search": self._wanted}
-        entry.value = values.get(question, f"task-{task.task.n}.pcapng" if task else "")
-        entry.placeholder = {"filter": "job=nightly outcome!=success", "search": "text", "save": "file"}[question]
-        entry.styles.display = "block"
-        entry.focus()
+        number = task.task.n if task else 0
+        words = {"filter": "Filter", "search": "Search", "save": f"Save the packets of task {number} as"}
+        values = {"filter": self._filter_text, "search": self._wanted, "save": f"task-{number}.pcapng"}
+        examples = {"filter": "job=nightly outcome!=success", "search": "text", "save": "file"}
+        self._saved = task
+        self.query_one(Ask).ask(question, words[question], values[question], examples[question])
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        self._close_entry()
-        {"filter": self._set_filter, "search": self._search, "save": self._save}[self._question](event.value.strip())
-
-    def _close_entry(self) -> None:
-        entry = self.query_one(Input)
-        if entry.styles.display == "block":
-            entry.styles.display = "none"
-            (self._before or self.table).focus()
+    def on_ask_answered(self, event: Ask.Answered) -> None:
+        if event.question == "filter":
+            self._set_filter(event.text)
+        elif event.question == "search":
+            self._wanted = event.text
+            self._find(1, in_pane=isinstance(event.before, LinesPane))
+        else:
+            self._save(event.text)
 
     def _set_filter(self, text: str) -> None:
         try:
@@ -287,10 +299,6 @@ class LiveApp(App[None]):
             return
         self._filter, self._filter_text = chosen, text
         self._tell("")
-
-    def _search(self, text: str) -> None:
-        self._wanted = text
-        self._find(1, in_pane=isinstance(self._before, LinesPane))
 
     def action_again(self, step: int) -> None:
         self._find(step, in_pane=self.pane.has_focus)
@@ -313,7 +321,7 @@ class LiveApp(App[None]):
         return False
 
     def _save(self, path: str) -> None:
-        entry = self.table.selected
+        entry = self._saved
         if entry is None or not path:
             return
         try:

@@ -14,6 +14,7 @@ class JsonLines:
     """``say`` gets what is worth telling and no record: a task that hangs, packets that were lost."""
 
     def __init__(self, view: JsonLinesView, chosen: Filter, say: Callable[[str], object]) -> None:
+        self.wants_messages = view.wants_messages or bool(chosen.on_messages)
         self._view = view
         self._sieve = Sieve((), chosen, view.wants_messages)
         self._say = say

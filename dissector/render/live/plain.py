@@ -22,7 +22,7 @@ class PlainView:
     def __init__(self, terminal: Terminal, mask: Mask, chosen: Filter, *, log: bool) -> None:
         self._terminal = terminal
         self._mask = mask
-        self._log = log
+        self.wants_messages = log or bool(chosen.on_messages)
         self._early = not (chosen.on_tasks or chosen.on_messages)
         self._sieve = Sieve((), chosen, wants_messages=log)
         self._outcomes: Counter[Outcome] = Counter()
