@@ -234,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report.add(machine(repetitions))
     report.add(
         "`make bench` makes this file. Ratios compare time a packet with the row whose ratio is 1; seconds include "
-        "starting. Memory is the peak of resident memory of all processes together, pages that they share counted in each."
+        "starting. Memory is the peak of resident memory of all processes together; what they share counts in each."
     )
     for name in chosen.sections or _ALL:
         SECTIONS[name](Bench(report, scale, repetitions, chosen.folder))

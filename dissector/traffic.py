@@ -6,7 +6,7 @@ immutable).  Times are integer nanoseconds since the epoch as the capture tells 
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection
 from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
@@ -27,19 +27,25 @@ class Packet(NamedTuple):
     key: bytes | None = None
 
 
+#: Later than any packet.
+NEVER = 1 << 100
+
+
 class Watch:
     """What whoever reads packets needs to know of whoever wants them, to skip packets that would change nothing.
 
     A plain packet of a connection in ``foreign`` (by ``Packet.key``) may be skipped unless it is a SYN; so may one that
     carries neither TCP nor ICMP.  But a packet is due that is older than one before it, or as old as ``wake``.
-    ``now`` is the time of the latest packet, skipped ones included.
+    ``now`` is the time of the latest packet, skipped ones included.  From the time ``limit`` on nothing may be skipped,
+    since packets of another file come between.
     """
 
-    __slots__ = ("foreign", "now", "wake")
+    __slots__ = ("foreign", "limit", "now", "wake")
 
-    def __init__(self, foreign: Container[bytes] = ()) -> None:
+    def __init__(self, foreign: Collection[bytes] = ()) -> None:
         self.foreign = foreign
         self.now = self.wake = 0
+        self.limit = NEVER
 
 
 class Segment(NamedTuple):

@@ -27,9 +27,12 @@ from dissector.render.records import Records
 from dissector.render.table import TableView
 from dissector.render.terminal import Terminal
 from dissector.render.views import Event, Output
+from dissector.session import blocks
+from dissector.session.runs import find_runs
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.stream import packets
+from dissector.stream.blocks import Block
 from dissector.stream.documents import DocumentReader
 from dissector.stream.framing import FrameReader
 from dissector.traffic import Chunk, Frame, Gap, Packet, RawDocument, Segment, Side
@@ -184,6 +187,9 @@ def _same_both_ways(path: str) -> None:
     told = _print_records(_told(tracer, reader.relevant(tracer.watch)), reader)
     reader = CaptureReader([path])
     assert told == _print_records(events_of(reader), reader), "skipped packets are missed"
+    reader, tracer = CaptureReader([path]), Tracer(messages=False)
+    rest = [line for line in told.splitlines(keepends=True) if not line.startswith('{"record": "message"')]
+    assert "".join(rest) == _print_records(_told_in_blocks(tracer, reader), reader), "blocks make a difference"
 
 
 def dialog(data: bytes) -> None:
@@ -217,6 +223,13 @@ def events_of(source: Iterable[Packet]) -> Iterator[Event]:
 def _told(tracer: Tracer, source: Iterable[Packet]) -> Iterator[Event]:
     for found in source:
         yield from tracer.feed(found)
+    yield from tracer.finish()
+
+
+def _told_in_blocks(tracer: Tracer, reader: CaptureReader) -> Iterator[Event]:
+    for item in reader.blocks(tracer.watch, find_runs):
+        for found in blocks.feed(tracer, item) if isinstance(item, Block) else (tracer.feed(item),):
+            yield from found
     yield from tracer.finish()
 
 

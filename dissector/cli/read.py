@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from dissector import limits
 from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, port_range, say
 
 if TYPE_CHECKING:
     from dissector.render.views import View
 
 
-@click.command()
+def _processors() -> int:
+    """2, unless there is but one processor for this process."""
+    given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(given, 2)
+
+
+#: What bounds the memory that a capture can take, by the names in ``limits.py``.
+_LIMITS = f"""\b
+Limits (memory depends on what is open at the moment, not on the file):
+  MAX_CONNECTIONS      {limits.MAX_CONNECTIONS:>9,}  connections followed at once
+  MAX_HALF_OPEN        {limits.MAX_HALF_OPEN:>9,}  more that have not said anything, for {limits.HALF_OPEN_SECONDS} s
+  IDLE_SECONDS         {limits.IDLE_SECONDS:>9,}  without a packet end one that belongs to no task
+  MAX_REORDER_BYTES    {limits.MAX_REORDER_BYTES >> 20:>5} MiB  wait behind a hole in a stream
+  MAX_DECODED_MESSAGE  {limits.MAX_DECODED_MESSAGE >> 20:>5} MiB  is the longest message that is decoded
+  MAX_DOCUMENT         {limits.MAX_DOCUMENT >> 20:>5} MiB  is the longest XML document that is read
+  MAX_LOG_LINES        {limits.MAX_LOG_LINES:>9,}  lines of a task's log are kept
+  MAX_PROBLEMS         {limits.MAX_PROBLEMS:>9,}  problems of a task are kept
+  MAX_UNREACHABLE      {limits.MAX_UNREACHABLE:>9,}  unanswered starts become tasks
+"""
+
+
+@click.command(epilog=_LIMITS)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
 @click.option(
     "--task",
@@ -80,6 +105,14 @@ if TYPE_CHECKING:
     help="auto: on a terminal, unless NO_COLOR is set.",
 )
 @click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=_processors,
+    show_default="2 where there are as many processors",
+    metavar="N",
+    help="Processes to use; the second one reads ahead, more are of no use. The result is the same.",
+)
+@click.option(
     "--no-progress", is_flag=True, help="No progress bar (where standard error is no terminal, there is none anyway)."
 )
 def read(files: tuple[str, ...], **options: Any) -> None:
@@ -114,6 +147,7 @@ class _Wanted:
     show_secrets: bool
     fail_on: str | None
     color: str
+    jobs: int
     no_progress: bool
 
     def check(self) -> None:
@@ -125,6 +159,17 @@ class _Wanted:
         for name, given in (("-v", self.verbose), ("--log", self.log), ("--bytes", self.fields), ("--full", self.full)):
             if given:
                 raise click.UsageError(f"{name} is for people and has no effect on --format {self.form}")
+
+    @property
+    def wants_messages(self) -> bool:
+        """What the view will say, known before it is made."""
+        shown = bool(self.tasks or self.verbose or self.fields) and not self.log
+        needed = shown if self.form == "table" else self.messages
+        if needed or not self.filters:
+            return needed
+        from dissector.render.filter import parse
+
+        return bool(parse(self.filters).on_messages)
 
     def view(self) -> View:
         from dissector.wire.masking import Mask
@@ -152,26 +197,38 @@ class _Wanted:
 
 
 def _read(files: tuple[str, ...], wanted: _Wanted) -> None:
-    from dissector.model import Severity
-    from dissector.render.filter import parse
     from dissector.render.progress import Progress
-    from dissector.render.views import Output
-    from dissector.session.tracer import Tracer
+    from dissector.session.runs import find_runs
     from dissector.sources.capture import CaptureReader
+    from dissector.traffic import Watch
 
     # What packets leave behind is seldom garbage: looking for it after every 700 objects costs a tenth of the time.
     gc.set_threshold(50_000, 20, 50)
-    output = Output(wanted.view(), wanted.tasks, parse(wanted.filters))
-    tracer = Tracer(wanted.command_ports, wanted.callback_ports, messages=output.needs_messages)
-    interrupted = False
+    watch, interrupted = Watch(), False
+    # Where messages are of no use, most packets need not be looked at one by one.
+    prepare = None if wanted.wants_messages else find_runs
     with Progress(enabled=not wanted.no_progress) as progress:
         reader = CaptureReader(files, progress)
-        try:
-            for packet in reader.relevant(tracer.watch):
-                if found := tracer.feed(packet):
-                    output.add(found)
-        except KeyboardInterrupt:
-            interrupted = True
+        with closing(reader.blocks(watch, prepare, ahead=wanted.jobs > 1)) as items:
+            # Another process may begin to read while this one imports the rest.
+            first = list(islice(items, 1)) if prepare is not None else []
+
+            from dissector.model import Severity
+            from dissector.render.filter import parse
+            from dissector.render.views import Output
+            from dissector.session.blocks import feed
+            from dissector.session.tracer import Tracer
+            from dissector.stream.blocks import Block
+
+            output = Output(wanted.view(), wanted.tasks, parse(wanted.filters))
+            tracer = Tracer(wanted.command_ports, wanted.callback_ports, messages=output.needs_messages, watch=watch)
+            try:
+                for item in chain(first, items):
+                    for found in feed(tracer, item) if isinstance(item, Block) else (tracer.feed(item),):
+                        if found:
+                            output.add(found)
+            except KeyboardInterrupt:
+                interrupted = True
     output.add(tracer.finish())
     output.add(reader.warnings)
     output.close(reader.infos)

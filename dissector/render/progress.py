@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-_PATIENCE_SECONDS = 0.5
+_PATIENCE_SECONDS = 0.2
+#: Drawn when bytes were read and so much later than before: a thread that draws would be in the way of ``fork``.
+_PERIOD_SECONDS = 0.1
 
 
 class Progress:
@@ -20,6 +22,7 @@ class Progress:
     def __init__(self, *, enabled: bool = True) -> None:
         self._enabled = enabled and sys.stderr.isatty()
         self._start = time.monotonic()
+        self._drawn = 0.0
         self._bar: Bar | None = None
         self._id: TaskID | None = None
 
@@ -32,6 +35,9 @@ class Progress:
             self._open(total)
         if self._bar is not None and self._id is not None:
             self._bar.update(self._id, completed=done, total=total)
+            if time.monotonic() - self._drawn >= _PERIOD_SECONDS:
+                self._drawn = time.monotonic()
+                self._bar.refresh()
 
     def _open(self, total: int | None) -> None:
         from rich.console import Console
@@ -45,7 +51,7 @@ class Progress:
             TransferSpeedColumn(),
             TimeRemainingColumn(),
         )
-        self._bar = Bar(*columns, console=Console(file=sys.stderr), transient=True)
+        self._bar = Bar(*columns, console=Console(file=sys.stderr), transient=True, auto_refresh=False)
         self._bar.start()
         self._id = self._bar.add_task("reading", total=total)
 

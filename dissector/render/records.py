@@ -101,10 +101,8 @@ class Records:
         }
 
     def message(self, message: Message) -> Record:
-        body = shown_body(message, self._mask)
-        hresult = getattr(body, "hresult", None)
-        invoke = isinstance(body, wire.Invoke)
-        return {
+        body, objects = shown_body(message, self._mask), message.objects
+        record: Record = {
             "n": message.n,
             "task": _number(message.task),
             "connection": message.connection.n,
@@ -115,22 +113,34 @@ class Records:
             "operation": message.operation,
             "object": _object(message, body),
             "member": message.member,
-            "dispid": body.dispid if invoke else None,
-            "flags": list(flag_names(body.flags)) if invoke else None,
-            "arguments": _arguments(body, message.objects),
+            "dispid": None,
+            "flags": None,
+            "arguments": None,
             "answers": message.answers,
             "answered_by": message.answered_by,
             "depth": message.depth,
             "latency": _seconds(message.latency),
-            "hresult": hresult,
-            "result": _result(body, message.objects),
-            "dispids": _list(body.dispids) if isinstance(body, wire.GetIdsOfNamesAnswer) else None,
-            "results": _results(body, message.objects),
-            "error": _error(body),
-            "excepinfo": _excepinfo(body),
-            "xml": _document_text(body),
+            "hresult": None,
+            "result": None,
+            "dispids": None,
+            "results": None,
+            "error": None,
+            "excepinfo": None,
+            "xml": None,
             "bytes": message.size,
         }
+        if isinstance(body, wire.Invoke):
+            record["dispid"], record["flags"] = body.dispid, list(flag_names(body.flags))
+            record["arguments"] = _arguments(body, objects)
+        elif isinstance(body, wire.InvokeAnswer):
+            record["hresult"], record["result"] = body.hresult, _result(body, objects)
+            record["error"], record["excepinfo"] = _error(body), _excepinfo(body)
+        else:
+            record["arguments"], record["hresult"] = _arguments(body, objects), getattr(body, "hresult", None)
+            record["result"], record["results"] = _result(body, objects), _results(body, objects)
+            record["dispids"] = _list(body.dispids) if isinstance(body, wire.GetIdsOfNamesAnswer) else None
+            record["error"], record["xml"] = _error(body), _document_text(body)
+        return record
 
     def _text(self, text: str | None) -> str | None:
         return None if text is None else self._mask.text(text)

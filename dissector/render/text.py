@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 _ELLIPSIS = "…"
 #: Characters of a folded text that must fit beside the note on the rest.
@@ -14,6 +15,9 @@ _HOSTILE = re.compile(
 )
 _NAMES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_SECOND = 1_000_000_000
+#: Seconds from the epoch to the year 10000, which no calendar here has.
+_CALENDAR_END = 253_402_300_800
 _SIZES = ("kB", "MB", "GB", "TB")
 
 
@@ -95,7 +99,15 @@ def clock(nanoseconds: int) -> str:
 
 def iso(nanoseconds: int) -> str:
     """Date and time in UTC to the microsecond: ``2026-11-22T04:07:15.118000Z``."""
-    return _moment(nanoseconds).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    seconds, rest = divmod(nanoseconds, _SECOND)
+    if not 0 <= seconds < _CALENDAR_END:
+        return _moment(nanoseconds).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return f"{_iso_second(seconds)}.{rest // 1000:06d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _iso_second(seconds: int) -> str:
+    return _moment(seconds * _SECOND).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def size(count: int) -> str:

@@ -265,8 +265,12 @@ class Words:
 
 def shown_body(message: Message, mask: Mask) -> Any:
     """The message's body with its secrets masked; an answer is a secret as a whole when a secret was asked for."""
-    asked = message.request is not None and mask.asks_for_secret(message.request.body)
-    return mask.body(message.body, secret=asked)
+    body, request = message.body, message.request
+    asked = request is not None and not mask.passes(request.raw) and mask.asks_for_secret(request.body)
+    is_document = isinstance(body, (Document, HttpMessage, wire.Undecoded))
+    if not asked and not is_document and mask.passes(message.raw):
+        return body
+    return mask.body(body, secret=asked)
 
 
 def log_call(message: Message, body: Any) -> LogCall | None:

@@ -9,10 +9,14 @@ anything is changed.  A test holds the two ways together.
 
 from __future__ import annotations
 
+from struct import Struct
+
 from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH
 from dissector.session.dialog import HEADER, Dialog, Draft
-from dissector.session.task import SLOW_CALLBACK, TaskFacts, is_usual_failure
+from dissector.session.pace import SLOW_CALLBACK
+from dissector.session.task import TaskFacts, is_usual_failure
+from dissector.stream.blocks import Pairs
 from dissector.traffic import Chunk, Side
 from dissector.wire import messages as wire
 from dissector.wire.decode import decode, pending_of
@@ -21,11 +25,19 @@ _OBJECT, ANSWER = ord("O"), ord("A")
 #: The answer of most invokes: hresult 0 and an empty VARIANT.
 _DONE = b"A" + bytes(8)
 _UNKNOWN = (None, None)
+_INVOKE = Struct(">xQxi16siI8x").unpack
+_NO_ARGUMENTS = wire.DispParams((), ())
 #: VARIANT types without anything to learn: neither references nor arrays.
 _OBJECTS = frozenset({9, 13})
 _ARRAY = 0x2000
 
 _new = tuple.__new__
+
+
+def _invoke(head: bytes) -> wire.Invoke:
+    """An invoke by what is before its arguments."""
+    object_id, dispid, iid, lcid, flags = _INVOKE(head)
+    return wire.Invoke(object_id, dispid, iid, lcid, flags, _NO_ARGUMENTS)
 
 
 class Glance:
@@ -44,6 +56,31 @@ class Glance:
         if first == ANSWER:
             return self._answer(chunk, data, facts)
         return first == _OBJECT and self._request(chunk, data, facts)
+
+    def may_ask(self, side: Side) -> bool:
+        """True when ``take`` would take a request of ``side`` now."""
+        stack = self._dialog.stack
+        return side is not self._client_side and (
+            not stack or (stack[-1][0] is not side and len(stack) < MAX_DIALOG_DEPTH)
+        )
+
+    def take_pairs(self, pairs: Pairs, heads: list[bytes], facts: TaskFacts) -> None:
+        """What ``take`` does with requests and answers of a run whose side ``may_ask``."""
+        _, number, size, _, _, lines, time_taken = pairs
+        counts, dialog = facts.record.counts, self._dialog
+        counts.messages += 2 * number
+        counts.callbacks += number
+        counts.bytes += size
+        facts.callback_time += time_taken
+        logs: dict[int, str | None] = {}
+        for time, packet, head, values in lines:
+            if head not in logs:
+                body = _invoke(heads[head])
+                is_log = dialog.objects.get(body.object_id, _UNKNOWN)[0] == "spooler_log"
+                logs[head] = (dialog.member(body) or "").lower() if is_log else None
+            member = logs[head]
+            if member is not None:
+                facts.logged(time, packet, member, values)
 
     def _request(self, chunk: Chunk, data: bytes, facts: TaskFacts) -> bool:
         side, _, _, number, time = chunk

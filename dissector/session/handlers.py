@@ -19,6 +19,7 @@ from dissector.session import detect
 from dissector.session.dialog import Dialog
 from dissector.session.glance import ANSWER, Glance
 from dissector.session.task import TaskFacts, document_of
+from dissector.stream.blocks import Pairs
 from dissector.stream.documents import DocumentReader
 from dissector.stream.framing import FrameReader
 from dissector.traffic import Chunk, Frame, Gap, RawDocument, Side, StreamProblem
@@ -209,6 +210,19 @@ class Callback:
             self._desk.callback_foreign(self.facts, self.connection, chunk.number)
             return
         self._handle(self._readers[chunk.side].feed(chunk))
+
+    @property
+    def in_step(self) -> bool:
+        """True when whole messages in order bring nothing but facts about the task."""
+        ready = self._glance is not None and self.facts.confirmed and self._opened
+        return ready and all(reader.in_step for reader in self._readers)
+
+    def pairs(self, pairs: Pairs, asker: Side, heads: list[bytes]) -> bool:
+        """Takes messages of a run at a glance, if ``asker`` may ask now; the connection has to be ``in_step``."""
+        if self._glance is None or not self._glance.may_ask(asker):
+            return False
+        self._glance.take_pairs(pairs, heads, self.facts)
+        return True
 
     def gap(self, gap: Gap) -> None:
         if not self._foreign:

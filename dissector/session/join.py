@@ -21,6 +21,9 @@ from dissector.model import Connection, Endpoint, Task
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import one_sided
 
+#: Somebody who waits for the port to open tries again at once; a scheduler tries again after 60 s.
+PROBE_WINDOW = 2_000_000_000
+
 _K = TypeVar("_K")
 _Key = tuple[str, int]
 
@@ -126,6 +129,13 @@ def is_between(command: Connection, record: Task) -> bool:
     if peer is None or client is None:
         return False
     return (command.client.ip, command.server.ip) == (client.ip, peer.ip)
+
+
+def is_probe(failed: Connection, probe: Connection) -> bool:
+    """True when ``failed`` was an earlier try of whoever then opened ``probe`` and closed it without a word: somebody
+    who waits for the port, not a scheduler (which sends its command at once and tries again after 60 s only)."""
+    same = failed.client.ip == probe.client.ip and failed.server == probe.server
+    return same and 0 <= probe.start - failed.end <= PROBE_WINDOW
 
 
 def half_known(tasks: Iterable[TaskFacts], connection: Connection) -> TaskFacts | None:

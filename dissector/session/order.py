@@ -51,8 +51,12 @@ class Sequencer:
 
     def omit(self, task: Task | None, messages: int = 1) -> None:
         """In place of ``emit`` for messages that nobody wants."""
-        if self._held or (task is not None and not task.n):
+        if self.holds(task):
             self._held.extend([_Omitted(task)] * messages)
+
+    def holds(self, task: Task | None) -> bool:
+        """True when ``omit`` would keep anything for this task."""
+        return bool(self._held) or (task is not None and not task.n)
 
     @property
     def waits(self) -> bool:

@@ -5,19 +5,19 @@ Facts come from the messages alone (PROTOCOL.md section 5); nothing here judges 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dissector.limits import MAX_EVIDENCE, MAX_LOG_LINES
 from dissector.model import Connection, Endpoint, LogLine, Message, Task
 from dissector.session.dialog import Dialog
+from dissector.session.pace import SLOW_CALLBACK
 from dissector.wire import control, details
 from dissector.wire import messages as wire
 
 #: log(level, text): 2 error, 1 warn, 0 info, -1 ... -9 debug1 ... debug9.
 _LEVELS = {2: "error", 1: "warn", 0: "info", **{-n: f"debug{n}" for n in range(1, 10)}}
 _LOG_MEMBERS = {level: level for level in _LEVELS.values()} | {"debug": "debug1"}
-#: An answer of the client scheduler that takes so long (ns) is worth a word: in trouble, it polls once a second.
-SLOW_CALLBACK = 900_000_000
 #: hresults and engine codes of a member that does not exist: normal where the caller only asks whether it does.
 _UNKNOWN_NAME = 0x80020006
 _MEMBER_NOT_FOUND = 0x80020003
@@ -207,8 +207,10 @@ class TaskFacts:
 
     def log(self, time: int, packet: int, member: str | None, body: wire.Invoke) -> None:
         """A call of a log object's ``member``."""
-        member = (member or "").lower()
-        values = [argument.value for argument in body.params.natural]
+        self.logged(time, packet, (member or "").lower(), [argument.value for argument in body.params.natural])
+
+    def logged(self, time: int, packet: int, member: str, values: Sequence[object]) -> None:
+        """The same by the member's name in small letters and the arguments as written."""
         if member == "log" and len(values) == 2 and isinstance(values[0], int):
             level, text = _LEVELS.get(values[0], f"log{values[0]}"), values[1]
         elif member in _LOG_MEMBERS and len(values) == 1:

@@ -15,12 +15,13 @@ from dissector.limits import MAX_CONNECTIONS, MAX_PROBLEMS, MAX_UNREACHABLE
 from dissector.model import Connection, Endpoint, Message, Outcome, Role, Task
 from dissector.session import diagnosis, quality
 from dissector.session.handlers import Callback, Command, Sniffer
-from dissector.session.join import Joiner, half_known, is_between
+from dissector.session.join import PROBE_WINDOW, Joiner, half_known, is_between, is_probe
 from dissector.session.order import Event, Sequencer
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import closed_by
 from dissector.stream import packets
 from dissector.stream.express import express
+from dissector.stream.flows import Entry
 from dissector.stream.reassembly import Connections, Flow
 from dissector.traffic import (
     Chunk,
@@ -45,8 +46,6 @@ _LINGER = 1 * _SECOND
 #: A task without a callback may still get one: the kernel of the remote gives up its SYNs after about 130 s.  So long
 #: is also waited for a word of a task whose end seems to have been missed.
 _CALLBACK_LINGER = 150 * _SECOND
-#: Somebody who waits for the port to open tries again at once; a scheduler tries again after 60 s.
-_PROBE_WINDOW = 2 * _SECOND
 #: A clock that goes back less than this is the usual jitter between the queues of a network card.
 _CLOCK_JITTER = 10_000_000
 
@@ -62,13 +61,15 @@ class Tracer:
         callback_ports: tuple[int, int] = CALLBACK_PORTS,
         window: int | None = None,
         messages: bool = True,
+        watch: Watch | None = None,
     ) -> None:
         self.wants_messages = messages
         self._command_ports = frozenset(command_ports)
         self._servers: dict[Endpoint, None] = {}
         self._connections = Connections()
         #: For whoever reads the packets: which of them need not be fed.
-        self.watch = Watch(self._connections.foreign)
+        self.watch = watch or Watch()
+        self.watch.foreign = self._connections.foreign
         self._joiner = Joiner(callback_ports)
         self._order = Sequencer(window)
         #: A capture that is followed has no end at which somebody would look at what became final long ago.
@@ -105,9 +106,24 @@ class Tracer:
             else:
                 self._stream_event(entry[0], brought)
         if watch.now >= watch.wake:
-            watch.wake = watch.now + _SECOND // 4
-            self._age()
+            return self.wake(watch.now)
         return self._order.drain(watch.now) if self._order.waits else ()
+
+    def wake(self, now: int) -> Sequence[Event]:
+        """Looks after what only time changes; returns the events that are final."""
+        self.watch.now, self.watch.wake = now, now + _SECOND // 4
+        self._age()
+        return self._order.drain(now) if self._order.waits else ()
+
+    def callback(self, key: bytes) -> tuple[Entry, Callback] | None:
+        """The callback connection of a packet's key, if whole messages on it bring nothing but facts about its task."""
+        entry = self._connections.find(key)
+        handler = entry.flow.handler if entry is not None else None
+        if entry is None or type(handler) is not Callback or not handler.in_step:
+            return None
+        # Who else may write down facts about the task, does so in the order of packets.
+        alone = len(handler.facts.attempts) == 1 and handler.facts.intruder is None and not self._strays
+        return (entry, handler) if alone and not self._order.holds(entry.flow.connection.task) else None
 
     def _parse(self, packet: Packet) -> None:
         """The way of a packet that needs more than a glance."""
@@ -250,7 +266,7 @@ class Tracer:
             self._add_task(TaskFacts.of_command(connection))
             self._take(connection, Role.COMMAND, connection.task)
         elif connection.bytes == 0:
-            for probe in [failed for failed in self._failed if _is_probe(failed, connection)]:
+            for probe in [failed for failed in self._failed if is_probe(failed, connection)]:
                 del self._failed[probe]
                 self._unreached -= 1
                 self._order.decided(probe)
@@ -355,7 +371,7 @@ class Tracer:
     def _age(self) -> None:
         while self._closing and self._closing[0].connection.end + _LINGER <= self.watch.now:
             self._settle(self._closing.popleft())
-        for connection in [c for c in self._failed if c.end + _PROBE_WINDOW <= self.watch.now]:
+        for connection in [c for c in self._failed if c.end + PROBE_WINDOW <= self.watch.now]:
             del self._failed[connection]
             self._unreachable(connection)
         for facts in [f for f in self._open.values() if f.last_seen() + _CALLBACK_LINGER <= self.watch.now]:
@@ -379,13 +395,6 @@ class Tracer:
         for problem in record.problems:
             self._order.emit(problem)
         self._order.emit(record)
-
-
-def _is_probe(failed: Connection, probe: Connection) -> bool:
-    """True when ``failed`` was an earlier try of whoever then opened ``probe`` and closed it without a word: somebody
-    who waits for the port, not a scheduler (which sends its command at once and tries again after 60 s only)."""
-    same = failed.client.ip == probe.client.ip and failed.server == probe.server
-    return same and 0 <= probe.start - failed.end <= _PROBE_WINDOW
 
 
 __all__ = ["CALLBACK_PORTS", "COMMAND_PORTS", "Event", "Tracer"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import os
 import sys
 import zlib
 from collections.abc import Callable
+from mmap import mmap
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +19,8 @@ from dissector.errors import CaptureError
 #: How a path names standard input.
 STANDARD_INPUT = "-"
 _BLOCK = 256 * 1024
+_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
+_DAMAGE = "its compressed data is damaged or cut off"
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -43,7 +47,9 @@ class ByteStream:
         self.total = 0
         #: What is wrong with the compressed data, None when nothing is.
         self.broken: str | None = None
-        self._on_read = on_read
+        #: Another process has read it to the end.
+        self.over = False
+        self.on_read = on_read
         self._position = 0
         try:
             # A stream that lives as long as this object: __exit__ closes it.
@@ -81,18 +87,50 @@ class ByteStream:
             size += len(block)
         return b"".join(parts)
 
+    def fill(self, buffer: mmap, at: int, stop: int) -> int:
+        """Reads into ``buffer[at:stop]``; returns where it ended, which is before ``stop`` at the end of the file."""
+        with memoryview(buffer) as view:
+            while at < stop:
+                try:
+                    if self._reader is self._file:
+                        size = self._reader.readinto(view[at:stop])
+                    else:  # read1 gives what could be unpacked before a damaged place
+                        block = self._reader.read1(min(_BLOCK, stop - at))
+                        size = len(block)
+                        view[at : at + size] = block
+                except _DAMAGED:
+                    self.broken = _DAMAGE
+                    break
+                except OSError as error:
+                    raise CaptureError(self.name, error.strerror or str(error), offset=self.total) from None
+                if not size:
+                    break
+                at += size
+                self._count(size)
+        return at
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file as it is now, 0 when nobody knows."""
+        return os.fstat(self._file.fileno()).st_size if self._seekable else 0
+
     def _block(self) -> bytes:
         """The next bytes as soon as there are some (a pipe is not waited for longer than needed); empty at the end."""
+        if self.over:
+            return b""
         try:
             block: bytes = self._reader.read1(_BLOCK)
-        except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError):
-            self.broken = "its compressed data is damaged or cut off"
+        except _DAMAGED:
+            self.broken = _DAMAGE
             return b""
         except OSError as error:
             raise CaptureError(self.name, error.strerror or str(error), offset=self.total) from None
-        self.total += len(block)
-        if self._on_read is not None:
-            position = self._file.tell() if self._seekable else self.total
-            self._on_read(position - self._position)
-            self._position = position
+        self._count(len(block))
         return block
+
+    def _count(self, size: int) -> None:
+        self.total += size
+        if self.on_read is not None:
+            position = self._file.tell() if self._seekable else self.total
+            self.on_read(position - self._position)
+            self._position = position

@@ -7,20 +7,23 @@ for the next one and ignore if_tsoffset.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from heapq import heappop, heappush
-from itertools import count
+from collections.abc import Callable, Generator, Iterable, Iterator
 from os import PathLike, fspath
 from pathlib import Path
+from typing import cast
 
 from dissector.errors import CaptureError
 from dissector.model import CaptureInfo, Problem, Severity
 from dissector.sources.bytestream import STANDARD_INPUT, ByteStream, DamagedError
+from dissector.sources.merge import merged
 from dissector.sources.pcap import is_pcap, read_pcap
 from dissector.sources.pcapng import is_pcapng, read_pcapng
+from dissector.stream.blocks import Block
 from dissector.stream.sift import Sift
 from dissector.traffic import Packet, Watch
 
+#: What is done with each block first.
+Prepare = Callable[[Block], object]
 #: Called with the bytes read so far and the bytes there are (None: not known).
 Progress = Callable[[int, "int | None"], object]
 
@@ -55,37 +58,34 @@ class CaptureReader:
 
     def relevant(self, watch: Watch | None) -> Iterator[Packet]:
         """The same without the packets that may be skipped by ``watch``; they count and are numbered all the same."""
-        if len(self._paths) == 1:
-            return self._packets(self.infos[0], watch)
-        # What is foreign depends on all packets before, and of several files one may be ahead: nothing is skipped.
-        return self._merged(looking=watch is not None)
+        return cast("Iterator[Packet]", self.blocks(watch, None))
 
-    def _packets(self, info: CaptureInfo, watch: Watch | None) -> Iterator[Packet]:
-        """The packets of one file, numbered from 1 on."""
+    def blocks(
+        self, watch: Watch | None, prepare: Prepare | None, *, ahead: bool = False
+    ) -> Generator[Packet | Block, None, None]:
+        """The same in blocks as far as they can be had, each of them prepared; ``ahead``: in another process."""
+        if len(self._paths) == 1:
+            return self._packets(0, watch, prepare, ahead=ahead)
+
+        def opened(index: int, before: int, alone: bool) -> Iterator[Packet | Block]:
+            return self._packets(index, watch, prepare, ahead=ahead and alone, before=before)
+
+        return merged([_first_time(path) for path in self._paths], self.infos, opened, watch or Watch())
+
+    def _packets(
+        self, index: int, watch: Watch | None, prepare: Prepare | None, *, ahead: bool = False, before: int = 0
+    ) -> Generator[Packet | Block, None, None]:
+        """What is in one file, numbered from ``before`` + 1 on."""
+        info = self.infos[index]
+        sift = Sift(info, watch, prepare, ahead=ahead, before=before)
         with ByteStream(info.file, self._read if self._progress else None) as stream:
             try:
-                yield from _packets(stream, Sift(info, watch))
+                yield from _packets(stream, sift)
             except DamagedError as damage:
                 if not damage.cut and not info.packets:
                     raise CaptureError(stream.name, damage.reason, offset=damage.offset) from None
                 info.truncated = True
                 self.warnings.append(_truncated(stream.name, info, damage))
-
-    def _merged(self, *, looking: bool) -> Iterator[Packet]:
-        """The packets of all files by time; files are opened in the order of their first packets."""
-        later = sorted(((_first_time(path), index) for index, path in enumerate(self._paths)), reverse=True)
-        current: list[tuple[int, int, Packet, Iterator[Packet]]] = []
-        numbers = count(1)
-        while later or current:
-            if later and (not current or later[-1][0] <= current[0][0]):
-                _, index = later.pop()
-                packets = self._packets(self.infos[index], Watch() if looking else None)
-            else:
-                _, index, packet, packets = heappop(current)
-                yield packet._replace(number=next(numbers))
-            following = next(packets, None)
-            if following is not None:
-                heappush(current, (following.time, index, following, packets))
 
     def _read(self, size: int) -> None:
         self._done += size
@@ -93,7 +93,7 @@ class CaptureReader:
             self._progress(self._done, self._size)
 
 
-def _packets(stream: ByteStream, sift: Sift) -> Iterator[Packet]:
+def _packets(stream: ByteStream, sift: Sift) -> Iterator[Packet | Block]:
     start = stream.more(b"", 4)
     if is_pcap(start):
         return read_pcap(stream, start, sift)
@@ -110,7 +110,7 @@ def _first_time(path: str) -> int:
         return 0
     with ByteStream(path) as stream:
         try:
-            first = next(_packets(stream, Sift(CaptureInfo(path))), None)
+            first = next((one for one in _packets(stream, Sift(CaptureInfo(path))) if isinstance(one, Packet)), None)
         except DamagedError as damage:
             if not damage.cut:
                 raise CaptureError(stream.name, damage.reason, offset=damage.offset) from None

@@ -6,13 +6,14 @@ of old Red Hat Linux, whose record headers have 8 more bytes.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from struct import Struct
-from typing import NamedTuple
 
 from dissector.limits import MAX_CAPTURED
-from dissector.model import CaptureInfo
+from dissector.sources.ahead import WORTH, ReadAhead, available
+from dissector.sources.blocks import BLOCK, Layout, count, gather
 from dissector.sources.bytestream import ByteStream, DamagedError
+from dissector.stream.blocks import Block
 from dissector.stream.link import ETHERNET, is_supported, link_type_name
 from dissector.stream.packets import carries_segment
 from dissector.stream.sift import ICMP, IPV4, LEAST, LOOK, SHORTEST, TCP, WHOLE, Record, Sift
@@ -34,8 +35,9 @@ def is_pcap(start: bytes) -> bool:
     return any(int.from_bytes(start[:4], order) in _MAGICS for order in ("big", "little"))
 
 
-def read_pcap(stream: ByteStream, buffer: bytes, sift: Sift) -> Iterator[Packet]:
+def read_pcap(stream: ByteStream, buffer: bytes, sift: Sift) -> Iterator[Packet | Block]:
     """The packets of a capture file that pass ``sift``; ``buffer`` is its beginning, ``stream`` has the rest.
+    Where blocks are wanted (``sift.prepare``), most of them are in blocks.
 
     Raises DamagedError where it can not be read on: at the end of the records, all before were given.
     """
@@ -49,33 +51,54 @@ def read_pcap(stream: ByteStream, buffer: bytes, sift: Sift) -> Iterator[Packet]
     link_type &= _LINK_TYPE
     if not is_supported(link_type):
         raise DamagedError(f"link type {link_type} ({link_type_name(link_type)}) is not supported", 20)
-    layout = _Layout(link_type, order, *_MAGICS[magic])
+    layout = Layout(link_type, order, *_MAGICS[magic])
     at = _HEADER
+    if sift.ahead and sift.prepare is not None and link_type == ETHERNET and stream.size >= WORTH and available():
+        buffer = yield from _read_ahead(stream, buffer, layout, sift, sift.prepare)
+        at = 0
     while True:
         if sift.watch is not None and link_type == ETHERNET:
-            at = yield from _quickly(buffer, at, layout, sift.info, sift.watch)
+            if sift.prepare is None:
+                at = yield from _quickly(buffer, at, layout, sift, sift.watch)
+            else:
+                block, at = gather(buffer, at, len(buffer), layout)
+                if block.times:
+                    block = block._replace(number=sift.number)
+                    count(sift.info, block)
+                    sift.prepare(block)
+                    yield block
         records, at, need = _walk(buffer, at, layout)
         yield from sift.feed(records)
         if need > layout.size + MAX_CAPTURED:
             where = stream.total - len(buffer) + at
             raise DamagedError(f"a record can not be {need - layout.size} bytes long", where)
-        buffer, at = stream.more(buffer[at:], need), 0
+        wanted = max(need, BLOCK) if sift.prepare is not None and stream.size else need
+        buffer, at = stream.more(buffer[at:], wanted), 0
         if len(buffer) < need:
             if buffer or stream.broken:
                 raise DamagedError(stream.broken or "it ends inside a record", stream.total, cut=True)
             return
 
 
-class _Layout(NamedTuple):
-    """How a file has its records: ``unit`` of the time's fraction in nanoseconds, ``size`` of a record's header."""
+def _read_ahead(
+    stream: ByteStream, buffer: bytes, layout: Layout, sift: Sift, prepare: Callable[[Block], object]
+) -> Generator[Block, None, bytes]:
+    """All of a file that can be had in blocks, from another process; returns what is left."""
+    reader = ReadAhead(stream, buffer, _HEADER, layout, sift.number, prepare)
+    try:
+        for block in reader:
+            if stream.on_read is not None:
+                stream.on_read(reader.used)
+                reader.used = 0
+            count(sift.info, block)
+            yield block
+    finally:
+        reader.close()
+    stream.over, stream.total, stream.broken = True, reader.total, reader.broken
+    return reader.rest
 
-    link_type: int
-    order: str
-    unit: int
-    size: int
 
-
-def _walk(buffer: bytes, at: int, layout: _Layout) -> tuple[list[Record], int, int]:
+def _walk(buffer: bytes, at: int, layout: Layout) -> tuple[list[Record], int, int]:
     """The whole records from ``at`` on, where they end, and how many bytes the next one needs from there."""
     link_type, order, unit, size = layout
     unpack = Struct(f"{order}IIII").unpack_from
@@ -90,14 +113,16 @@ def _walk(buffer: bytes, at: int, layout: _Layout) -> tuple[list[Record], int, i
     return records, at, size
 
 
-def _quickly(buffer: bytes, at: int, layout: _Layout, info: CaptureInfo, watch: Watch) -> Generator[Packet, None, int]:
+def _quickly(buffer: bytes, at: int, layout: Layout, sift: Sift, watch: Watch) -> Generator[Packet, None, int]:
     """``_walk`` and ``Sift.feed`` in one, for Ethernet: half of the time of reading goes here.  Returns where it ended,
     which is before records that are too near to the end of the buffer for a look."""
     link_type, order, unit, size = layout
     unpack = Struct(f"{order}IIII{size - _RECORD}x{LOOK}")
     look, last, stop = unpack.unpack_from, len(buffer) - unpack.size, len(buffer)
-    foreign, now, wake = watch.foreign, watch.now, watch.wake
-    number, segments, first = info.packets, info.tcp_segments, info.first
+    info, before = sift.info, sift.before
+    foreign, now, wake = watch.foreign, watch.now, min(watch.wake, watch.limit)
+    number, segments, first, latest = info.packets, info.tcp_segments, info.first, info.last or 0
+    skipped = 0
     while at <= last:
         seconds, fraction, captured, length, kind, total, fragment, protocol, key, offset, flags = look(buffer, at)
         start = at + size
@@ -113,22 +138,24 @@ def _quickly(buffer: bytes, at: int, layout: _Layout, info: CaptureInfo, watch: 
                 if fragment in WHOLE and total >= LEAST[offset]:
                     segments += 1
                     if key in foreign and now <= time < wake and not flags & SYN:
-                        now = time
+                        now = skipped = time
                         continue
                     plain = key
             elif now <= time < wake and protocol != ICMP:
-                now = time
+                now = skipped = time
                 continue
-        packet: Packet = _new(Packet, (number, time, link_type, buffer[start:end], length, plain))
+        packet: Packet = _new(Packet, (before + number, time, link_type, buffer[start:end], length, plain))
         if plain is None and carries_segment(packet):
             segments += 1
         if first is None or time < first:
             info.first = first = time
             info.link_type = link_type_name(link_type)
-        info.packets, info.tcp_segments, info.last = number, segments, time if time > now else now
-        watch.now = now
+        latest = max(latest, skipped, time)
+        info.packets, info.tcp_segments, info.last = number, segments, latest
+        watch.now = max(watch.now, now)
         yield packet
-        now, wake = max(watch.now, time), watch.wake
+        now, wake = watch.now, min(watch.wake, watch.limit)
     if number > info.packets:
-        info.packets, info.tcp_segments, info.last, watch.now = number, segments, now, now
+        info.packets, info.tcp_segments, info.last = number, segments, max(latest, skipped)
+        watch.now = max(watch.now, now)
     return at

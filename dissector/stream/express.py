@@ -10,6 +10,8 @@ from __future__ import annotations
 from struct import Struct
 
 from dissector.model import Mark
+from dissector.stream.blocks import Block, Part, Run
+from dissector.stream.direction import Direction
 from dissector.stream.flows import Entry
 from dissector.traffic import ACK, FIN, RST, SYN, Chunk, Packet
 
@@ -63,3 +65,62 @@ def express(entry: Entry, packet: Packet) -> Chunk | bool:
     recent.append((seq, length, ip_id, time))
     chunk: Chunk = _new(Chunk, (sender.side, at, data[start:end], number, time))
     return chunk
+
+
+def payload_of(block: Block, index: int) -> tuple[int, int]:
+    """Where the payload of a plain packet begins and ends in its block, if all of it was captured."""
+    at = block.begins[index]
+    total, _, _, _, _, offset, _, _ = _HEAD(block.data, at + _LENGTHS)
+    return at + _TCP + (offset >> 2 & 0x3C), at + _IP + total
+
+
+def sequence_of(block: Block, index: int) -> int:
+    """The sequence number of a plain packet."""
+    number: int = _HEAD(block.data, block.begins[index] + _LENGTHS)[3]
+    return number
+
+
+def fits(entry: Entry, run: Run) -> bool:
+    """True when ``express`` would take every segment of a run; ``entry`` is the one of its talk's first key."""
+    flow, _, one, two = entry
+    return not flow.ignored and _continues(one, run.parts[0]) and _continues(two, run.parts[1])
+
+
+def _continues(sender: Direction, part: Part) -> bool:
+    return sender.steady and sender.expect == part.base and sender.window > 0 and sender.recent is not None
+
+
+def take(entry: Entry, run: Run) -> tuple[int, int]:
+    """What ``express`` does with every segment of a run that ``fits``, but for its chunks; stream offsets of the first
+    bytes of either direction."""
+    flow, _, one, two = entry
+    connection = flow.connection
+    silence = run.start[1] - connection.end
+    if silence > connection.silence:
+        connection.silence, connection.silence_end = silence, Mark(*run.start)
+    if run.behind is not None and run.silence > connection.silence:
+        connection.silence, connection.silence_end = run.silence, Mark(*run.behind)
+    offsets = one.next, two.next
+    _continue(one, run.parts[0], offsets[1])
+    _continue(two, run.parts[1], offsets[0])
+    connection.last_packet, connection.end = max(part.last for part in run.parts)[:2]
+    return offsets
+
+
+def _continue(sender: Direction, part: Part, other: int) -> None:
+    connection, facts = sender.connection, sender.facts
+    connection.packets += part.packets
+    connection.bytes += part.sent
+    facts.packets += part.packets
+    facts.last = Mark(*part.last)
+    acked = other + part.acked
+    if facts.acked is None or acked > facts.acked:
+        facts.acked = max(0, acked)
+    sender.window = part.window
+    if part.last_data is not None and sender.recent is not None:
+        sender.next += part.sent
+        sender.expect = (sender.expect + part.sent) & _MASK
+        facts.last_data = Mark(*part.last_data)
+        facts.sent = max(facts.sent, sender.next)
+        facts.bytes += part.sent
+        sender.recent.extend(part.recent)

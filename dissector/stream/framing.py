@@ -84,6 +84,11 @@ class FrameReader:
         """Bytes of a message that has not ended (its header included)."""
         return (len(self._held) if self._synced else 0) + self._skipped
 
+    @property
+    def in_step(self) -> bool:
+        """True when the next byte is the first one of a frame, for certain."""
+        return self._synced and self._firm and not self._held and not self._to_skip
+
     def feed(self, chunk: Chunk) -> list[Item]:
         """Takes the next bytes; frames and problems that they complete, in stream order."""
         message = self.whole(chunk)

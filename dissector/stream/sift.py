@@ -7,10 +7,11 @@ made for them.  Whatever is not plain goes on as it is, and ``packets`` tells wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from struct import Struct
 
 from dissector.model import CaptureInfo
+from dissector.stream.blocks import Block
 from dissector.stream.link import ETHERNET, link_type_name
 from dissector.stream.packets import carries_segment
 from dissector.traffic import SYN, Packet, Watch
@@ -32,15 +33,33 @@ _look = Struct(">" + LOOK).unpack_from
 
 
 class Sift:
-    """Numbers the packets of one file from 1 on and tells ``info`` about them.
+    """Numbers the packets of one file and tells ``info`` about them.
 
-    Without ``watch`` every packet passes, and none gets a key.
+    Without ``watch`` every packet passes, and none gets a key.  ``prepare``: blocks are wanted where they can be had,
+    and this is done with each of them first (``ahead``: in another process if that is worth it).  ``before`` packets of
+    other files have numbers already.
     """
 
-    def __init__(self, info: CaptureInfo, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        info: CaptureInfo,
+        watch: Watch | None = None,
+        prepare: Callable[[Block], object] | None = None,
+        *,
+        ahead: bool = False,
+        before: int = 0,
+    ) -> None:
         self.info = info
         self.watch = watch
+        self.prepare = prepare
+        self.ahead = ahead
+        self.before = before
         self._link_types: dict[int, None] = {}
+
+    @property
+    def number(self) -> int:
+        """Of the last packet so far."""
+        return self.before + self.info.packets
 
     def feed(self, records: Iterable[Record]) -> Iterator[Packet]:
         """The packets that the reader has to see."""
@@ -56,11 +75,11 @@ class Sift:
                     if protocol == TCP and fragment in WHOLE and total >= LEAST[offset]:
                         key, counts = name, True
                     nothing = key in watch.foreign and not flags & SYN if key else protocol not in (ICMP, TCP)
-                    if nothing and watch.now <= time < watch.wake:
+                    if nothing and watch.now <= time < min(watch.wake, watch.limit):
                         self.count(time, counts)
                         watch.now = time
                         continue
-            packet = Packet(info.packets + 1, time, link_type, data, length, key)
+            packet = Packet(self.number + 1, time, link_type, data, length, key)
             self.count(time, counts or carries_segment(packet))
             yield packet
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, IntEnum
+from functools import lru_cache
 from typing import TypeVar
 
 _Self = TypeVar("_Self", bound="Code")
@@ -163,6 +164,7 @@ LCIDS = {
 }
 
 
+@lru_cache(maxsize=256)
 def vartype_name(vt: int) -> str:
     """``BSTR``, ``ARRAY|VARIANT``, ``UNKNOWN_99``."""
     if vt & VarType.ARRAY and vt != VarType.ARRAY:
@@ -170,6 +172,7 @@ def vartype_name(vt: int) -> str:
     return VarType(vt).name
 
 
+@lru_cache(maxsize=256)
 def flag_names(flags: int) -> tuple[str, ...]:
     """Names of the invoke flags set, lowest bit first; bits without a name as ``UNKNOWN_<bit's value>``."""
     return tuple(InvokeFlag(1 << bit).name for bit in range(flags.bit_length()) if flags >> bit & 1)

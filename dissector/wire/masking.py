@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from dissector.wire.control import Document, HttpMessage
@@ -15,6 +17,10 @@ from dissector.wire.secrets import MASK, looks_secret, mask_text, names_a_secret
 
 T = TypeVar("T")
 
+#: What every name of a secret has in it (see ``secrets``), and every URL with a user in it.
+_HINTS = re.compile(rb"pass|pwd|kennwort|secret|token|key|credential|authorization|cookie|x-jobscheduler|@")
+#: Values without a text, nearly all of them.
+_NO_TEXT = frozenset((int, bool, float, bytes, type(None)))
 #: Fields with names and identities, which tell what a message is about.
 _NEVER_SECRET = frozenset(("name", "names", "title", "iid", "iids", "clsid", "proxy_clsid"))
 
@@ -45,6 +51,11 @@ class Mask:
         masked: T = _masked(body, secret)
         return masked
 
+    def passes(self, raw: bytes) -> bool:
+        """True when no text of a message with the bytes ``raw`` can be a secret by itself, as of nearly all: ``body``
+        would give back its record.  Texts stand in the bytes as they are, but for documents."""
+        return not self.enabled or _HINTS.search(raw.lower()) is None
+
     def asks_for_secret(self, body: object) -> bool:
         """True for a request whose answer is a secret: one of its arguments is a secret's name."""
         params = getattr(body, "params", None)
@@ -71,12 +82,16 @@ def _hidden(text: str) -> str:
 
 def _masked(value: Any, secret: bool) -> Any:
     """The value itself when nothing in it is to be masked."""
+    if type(value) in _NO_TEXT:
+        return value
     if isinstance(value, str):
         return _hidden(value) if secret else mask_text(value)
     if isinstance(value, tuple):
         return _tuple(value, secret)
     if isinstance(value, DispParams):
-        return replace(value, arguments=_arguments(value, secret))
+        arguments = _arguments(value, secret)
+        same = all(new is old for new, old in zip(arguments, value.arguments, strict=True))
+        return value if same else replace(value, arguments=arguments)
     if isinstance(value, Property):
         return replace(value, value=_masked(value.value, secret or looks_secret(value.name)))
     if isinstance(value, Undecoded):
@@ -101,12 +116,19 @@ def _tuple(values: tuple[Any, ...], secret: bool) -> tuple[Any, ...]:
 def _record(value: Any, secret: bool) -> Any:
     """A dataclass with its texts masked; ``secret`` holds for what it carries, not for names in it."""
     changes: dict[str, Any] = {}
-    for field in fields(value):
-        old = getattr(value, field.name)
-        new = old if field.name in _NEVER_SECRET else _masked(old, secret)
+    kind: Any = type(value)
+    for name in _names(kind):
+        old = getattr(value, name)
+        new = _masked(old, secret)
         if new is not old:
-            changes[field.name] = new
+            changes[name] = new
     return replace(value, **changes) if changes else value
+
+
+@lru_cache(maxsize=64)
+def _names(kind: Any) -> tuple[str, ...]:
+    """Fields of a kind of record that a secret may be in."""
+    return tuple(field.name for field in fields(kind) if field.name not in _NEVER_SECRET)
 
 
 def _arguments(params: DispParams, secret: bool) -> tuple[Variant, ...]:

@@ -14,6 +14,7 @@ from strategies import bodies
 
 from dissector.wire import messages as m
 from dissector.wire.control import parse_answer, parse_command, parse_http
+from dissector.wire.decode import encode
 from dissector.wire.enums import VarType
 from dissector.wire.masking import Mask
 from dissector.wire.secrets import MASK, looks_secret
@@ -109,6 +110,8 @@ def test_secrets_in_text(text: str, shown: str) -> None:
     assert MASKED.text(text) == shown
     assert MASKED.text(shown) == shown
     assert SHOWN.text(text) == text
+    assert not MASKED.passes(b"\0\0\0\x41" + text.encode() + b"A")
+    assert SHOWN.passes(text.encode())
 
 
 SECRETS = st.text(st.sampled_from("Zq7%$#/\\:@=!?*.,;&<>[]{}()'\" "), min_size=1, max_size=12).map(lambda s: f"ZZ{s}QQ")
@@ -266,6 +269,49 @@ def test_any_body_keeps_its_shape(drawn: tuple[Any, Any], secret: bool) -> None:
     assert type(masked) is type(body)
     assert SHOWN.body(body, secret) is body
     assert MASKED.body(masked, secret) == masked
+
+
+#: All that ``looks_secret`` knows.
+HINTED = (
+    *(
+        "password",
+        "passwd",
+        "pwd",
+        "passwort",
+        "passphrase",
+        "kennwort",
+        "secret",
+        "token",
+        "key",
+        "credential",
+        "pass",
+    ),
+    *("x-jobscheduler-tunnel-secret", "x-jobscheduler-license-keys", "x-jobscheduler-licencekey"),
+    *("x-jobscheduler-session", "authorization", "proxy-authorization", "cookie", "set-cookie"),
+)
+
+
+@given(bodies)
+def test_what_passes_would_stay_as_it_is(drawn: tuple[Any, Any]) -> None:
+    body = drawn[0]
+    if MASKED.passes(encode(body)):
+        assert MASKED.body(body) == body
+        assert not MASKED.asks_for_secret(body)
+
+
+@given(st.text(st.characters(max_codepoint=255)), st.sampled_from(HINTED), st.text(st.characters(max_codepoint=255)))
+def test_no_name_of_a_secret_passes(before: str, name: str, behind: str) -> None:
+    """However it is written, and whatever stands beside it in a message."""
+    for text in (name, name.upper(), name.title()):
+        assert looks_secret(text)
+        assert not MASKED.passes((before + text + behind).encode("latin-1"))
+
+
+def test_nothing_that_is_masked_passes() -> None:
+    """In every text of the recordings with a word of secrets in it."""
+    for path in TRUTHS:
+        for text in set(path.read_text(encoding="utf-8").splitlines()):
+            assert MASKED.text(text) == text or not MASKED.passes(text.encode())
 
 
 TRUTHS = sorted((Path(__file__).resolve().parents[2] / "captures").rglob("*.truth.json"))
