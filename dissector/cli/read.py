@@ -16,6 +16,7 @@ from dissector import limits
 from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, port_range, say
 
 if TYPE_CHECKING:
+    from dissector.cli.twin import Twin
     from dissector.render.views import View
 
 
@@ -110,7 +111,8 @@ Limits (memory depends on what is open at the moment, not on the file):
     default=_processors,
     show_default="2 where there are as many processors",
     metavar="N",
-    help="Processes to use; the second one reads ahead, more are of no use. The result is the same.",
+    help="Processes to use; the second one reads ahead or makes half of the messages, more are of no use. The result is "
+    "the same.",
 )
 @click.option(
     "--no-progress", is_flag=True, help="No progress bar (where standard error is no terminal, there is none anyway)."
@@ -127,7 +129,13 @@ def read(files: tuple[str, ...], **options: Any) -> None:
     wanted = _Wanted(**options)
     wanted.check()
     with exit_codes():
-        _read(files, wanted)
+        if not wanted.shares(files):
+            _read(files, wanted)
+            return
+        from dissector.cli.twin import Twin
+
+        with Twin() as twin:
+            _read(files, wanted, twin)
 
 
 @dataclass(frozen=True)
@@ -171,10 +179,22 @@ class _Wanted:
 
         return bool(parse(self.filters).on_messages)
 
-    def view(self) -> View:
+    def shares(self, files: tuple[str, ...]) -> bool:
+        """True when two processes write the messages."""
+        if self.jobs < 2 or self.form != "jsonl" or not self.messages or self.tasks or self.filters:
+            return False
+        from dissector.cli.twin import pays
+
+        return pays(files)
+
+    def view(self, twin: Twin | None) -> View:
         from dissector.wire.masking import Mask
 
         mask = Mask(not self.show_secrets)
+        if twin is not None:
+            from dissector.render.records import Records
+
+            return twin.view(sys.stdout, Records(mask))
         if self.form != "table":
             from dissector.render.json import JsonLinesView, JsonView
             from dissector.render.records import Records
@@ -196,7 +216,7 @@ class _Wanted:
         return TableView(terminal, mask, full=self.full)
 
 
-def _read(files: tuple[str, ...], wanted: _Wanted) -> None:
+def _read(files: tuple[str, ...], wanted: _Wanted, twin: Twin | None = None) -> None:
     from dissector.render.progress import Progress
     from dissector.session.runs import find_runs
     from dissector.sources.capture import CaptureReader
@@ -207,7 +227,7 @@ def _read(files: tuple[str, ...], wanted: _Wanted) -> None:
     watch, interrupted = Watch(), False
     # Where messages are of no use, most packets need not be looked at one by one.
     prepare = None if wanted.wants_messages else find_runs
-    with Progress(enabled=not wanted.no_progress) as progress:
+    with Progress(enabled=not (wanted.no_progress or (twin is not None and twin.is_second))) as progress:
         reader = CaptureReader(files, progress)
         with closing(reader.blocks(watch, prepare, ahead=wanted.jobs > 1)) as items:
             # Another process may begin to read while this one imports the rest.
@@ -220,8 +240,14 @@ def _read(files: tuple[str, ...], wanted: _Wanted) -> None:
             from dissector.session.tracer import Tracer
             from dissector.stream.blocks import Block
 
-            output = Output(wanted.view(), wanted.tasks, parse(wanted.filters))
-            tracer = Tracer(wanted.command_ports, wanted.callback_ports, messages=output.needs_messages, watch=watch)
+            output = Output(wanted.view(twin), wanted.tasks, parse(wanted.filters))
+            tracer = Tracer(
+                wanted.command_ports,
+                wanted.callback_ports,
+                messages=output.needs_messages,
+                watch=watch,
+                elsewhere=None if twin is None else twin.elsewhere,
+            )
             try:
                 for item in chain(first, items):
                     for found in feed(tracer, item) if isinstance(item, Block) else (tracer.feed(item),):
@@ -229,9 +255,13 @@ def _read(files: tuple[str, ...], wanted: _Wanted) -> None:
                             output.add(found)
             except KeyboardInterrupt:
                 interrupted = True
+                if twin is not None:
+                    twin.part()
     output.add(tracer.finish())
     output.add(reader.warnings)
     output.close(reader.infos)
+    if twin is not None and twin.is_second:
+        return
     for warning in reader.warnings:
         say(f"warning: {warning.summary}")
     for number in sorted(set(wanted.tasks) - output.tasks):

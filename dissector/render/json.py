@@ -101,7 +101,10 @@ class JsonLinesView:
         self._out.flush()
 
     def _line(self, name: str, record: Record) -> None:
-        self._out.write(f'{{"record": "{name}", {_encode(record)[1:]}\n')
+        self.write(f'{{"record": "{name}", {_encode(record)[1:]}\n')
+
+    def write(self, line: str) -> None:
+        self._out.write(line)
         now = time.monotonic()
         if now - self._flushed > _FLUSH_SECONDS:
             self._flushed = now

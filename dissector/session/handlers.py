@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from dissector.limits import MAX_SNIFF
-from dissector.model import Connection, Message, Role, Task
+from dissector.model import Connection, Message, Role
 from dissector.session import detect
 from dissector.session.dialog import Dialog
 from dissector.session.glance import ANSWER, Glance
@@ -29,11 +29,11 @@ from dissector.wire import control
 class Desk(Protocol):
     """What a handler may ask of the tracer."""
 
-    #: False when messages are of no use but for what the tasks' facts need of them.
-    wants_messages: bool
-
     def next_number(self) -> int: ...
-    def omitted(self, task: Task, messages: int) -> None: ...
+    def tells(self, connection: Connection) -> bool:
+        """False when a connection's messages are of no use but for what the tasks' facts need of them."""
+
+    def omitted(self, connection: Connection, messages: int) -> None: ...
     def message(self, message: Message) -> None: ...
     def stream_problem(self, problem: StreamProblem, connection: Connection) -> None: ...
     def recognised(self, connection: Connection) -> None: ...
@@ -186,7 +186,7 @@ class Callback:
         self._readers = (FrameReader(Side.CLIENT, synced=synced), FrameReader(Side.SERVER, synced=synced))
         self._foreign = False
         self._opened = False
-        self._glance = None if desk.wants_messages else Glance(self._dialog, Side.SERVER)
+        self._glance = None if desk.tells(connection) else Glance(self._dialog, Side.SERVER)
 
     def chunk(self, chunk: Chunk) -> None:
         facts = self.facts
@@ -194,7 +194,7 @@ class Callback:
             message = self._readers[chunk[0]].whole(chunk)
             if message is not None and self._glance.take(chunk, message, facts):
                 if message[0] == ANSWER:
-                    self._desk.omitted(facts.record, 2)
+                    self._desk.omitted(self.connection, 2)
                 return
         if self._foreign:
             return

@@ -54,6 +54,11 @@ class Sequencer:
         if self.holds(task):
             self._held.extend([_Omitted(task)] * messages)
 
+    def stand_in(self, connection: Connection, messages: int) -> None:
+        """In place of ``emit`` for messages that somebody else makes: Messages with number 0 and nothing in them."""
+        blank = Message(0, connection, 0, (), False, "undecoded", None, None, b"", 0, connection.task)
+        self._held.extend([blank] * messages)
+
     def holds(self, task: Task | None) -> bool:
         """True when ``omit`` would keep anything for this task."""
         return bool(self._held) or (task is not None and not task.n)

@@ -1,4 +1,14 @@
-"""What counts as slow.  A module of its own: who reads ahead needs no more of the session than this."""
+"""What counts as slow, late or over, in nanoseconds.  A module of its own: who reads ahead needs no more of the session
+than this."""
 
-#: An answer of the client scheduler that takes so long (ns) is worth a word: in trouble, it polls once a second.
+_SECOND = 1_000_000_000
+#: A closed connection is final this long after its last packet: late segments, and the other connection's end.
+LINGER = 1 * _SECOND
+#: A task without a callback may still get one: the kernel of the remote gives up its SYNs after about 130 s.  So long
+#: is also waited for a word of a task whose end seems to have been missed.
+CALLBACK_LINGER = 150 * _SECOND
+#: A clock that goes back less than this is the usual jitter between the queues of a network card.
+CLOCK_JITTER = 10_000_000
+
+#: An answer of the client scheduler that takes so long is worth a word: in trouble, it polls once a second.
 SLOW_CALLBACK = 900_000_000

@@ -8,7 +8,7 @@ a task when its connections are through.  Time is packet time; nothing here read
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 from dissector.limits import MAX_CONNECTIONS, MAX_PROBLEMS, MAX_UNREACHABLE
@@ -17,6 +17,7 @@ from dissector.session import diagnosis, quality
 from dissector.session.handlers import Callback, Command, Sniffer
 from dissector.session.join import PROBE_WINDOW, Joiner, half_known, is_between, is_probe
 from dissector.session.order import Event, Sequencer
+from dissector.session.pace import CALLBACK_LINGER, CLOCK_JITTER, LINGER
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import closed_by
 from dissector.stream import packets
@@ -41,19 +42,13 @@ COMMAND_PORTS = (4444, 4455)
 CALLBACK_PORTS = (50_000, 59_999)
 
 _SECOND = 1_000_000_000
-#: A closed connection is final this long after its last packet: late segments, and the other connection's end.
-_LINGER = 1 * _SECOND
-#: A task without a callback may still get one: the kernel of the remote gives up its SYNs after about 130 s.  So long
-#: is also waited for a word of a task whose end seems to have been missed.
-_CALLBACK_LINGER = 150 * _SECOND
-#: A clock that goes back less than this is the usual jitter between the queues of a network card.
-_CLOCK_JITTER = 10_000_000
 
 
 class Tracer:
     """``command_ports`` and ``callback_ports`` (lowest, highest) are hints for connections whose bytes say nothing;
     ``window`` is how long (nanoseconds) a task's number may be held back, None for files (see ``order``).  Without
-    ``messages`` no Message comes out, and most are never made; all else is the same."""
+    ``messages`` no Message comes out, and most are never made; all else is the same.  With ``elsewhere`` that holds
+    for callback connections of which it is true, but a stand-in comes out for each message (see ``order``)."""
 
     def __init__(
         self,
@@ -62,8 +57,10 @@ class Tracer:
         window: int | None = None,
         messages: bool = True,
         watch: Watch | None = None,
+        elsewhere: Callable[[Connection], bool] | None = None,
     ) -> None:
         self.wants_messages = messages
+        self._elsewhere = elsewhere
         self._command_ports = frozenset(command_ports)
         self._servers: dict[Endpoint, None] = {}
         self._connections = Connections()
@@ -74,7 +71,7 @@ class Tracer:
         self._order = Sequencer(window)
         #: A capture that is followed has no end at which somebody would look at what became final long ago.
         self._forgets = window is not None
-        self._numbers = count(1)
+        self.next_number = count(1).__next__
         self._connection_numbers = count(1)
         self._open: dict[Task, TaskFacts] = {}
         self._strays: dict[Connection, TaskFacts] = {}
@@ -93,7 +90,7 @@ class Tracer:
         watch, time, key = self.watch, packet[1], packet[5]
         if time >= watch.now:
             watch.now = time
-        elif time < watch.now - _CLOCK_JITTER:
+        elif time < watch.now - CLOCK_JITTER:
             self._notes.clock_backwards(packet, watch.now)
         entry = None if key is None else self._connections.find(key)
         brought = express(entry, packet) if entry is not None and entry[2].steady else False
@@ -297,17 +294,20 @@ class Tracer:
 
     # --- what handlers report (Desk) -------------------------------------------------------------------------------
 
-    def next_number(self) -> int:
-        return next(self._numbers)
-
     def message(self, message: Message) -> None:
         if self.wants_messages:
             self._order.emit(message)
         else:
             self._order.omit(message.task)
 
-    def omitted(self, task: Task, messages: int) -> None:
-        self._order.omit(task, messages)
+    def tells(self, connection: Connection) -> bool:
+        return self.wants_messages and not (self._elsewhere is not None and self._elsewhere(connection))
+
+    def omitted(self, connection: Connection, messages: int) -> None:
+        if self.wants_messages:
+            self._order.stand_in(connection, messages)
+        else:
+            self._order.omit(connection.task, messages)
 
     def recognised(self, connection: Connection) -> None:
         self._order.decided(connection)
@@ -369,12 +369,12 @@ class Tracer:
         self._finish_task(facts)
 
     def _age(self) -> None:
-        while self._closing and self._closing[0].connection.end + _LINGER <= self.watch.now:
+        while self._closing and self._closing[0].connection.end + LINGER <= self.watch.now:
             self._settle(self._closing.popleft())
         for connection in [c for c in self._failed if c.end + PROBE_WINDOW <= self.watch.now]:
             del self._failed[connection]
             self._unreachable(connection)
-        for facts in [f for f in self._open.values() if f.last_seen() + _CALLBACK_LINGER <= self.watch.now]:
+        for facts in [f for f in self._open.values() if f.last_seen() + CALLBACK_LINGER <= self.watch.now]:
             if facts.is_over() or facts.superseded:
                 self._finish_task(facts, missed=not facts.is_over())
 

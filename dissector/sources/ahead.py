@@ -4,8 +4,9 @@ What is worth a second core is what needs no knowledge of the session: walking o
 connection, and decoding the messages of runs.  That is half of the work on a busy host's capture, and two fifths of it
 where all packets are JobScheduler's.  Tracing itself stays one process: tasks are numbered, joined and judged in the
 order of all packets.  So more than two processes for a file bring nothing, and neither does a second one where messages
-are wanted one by one, for pcapng (whose packets are not looked at by the block), or for files that overlap, but for the
-first of them.  The files of a ring come one after the other, each with its reader.
+are wanted one by one (``cli/twin.py`` has another use for it there), for pcapng (whose packets are not looked at by the
+block), or for files that overlap, but for the first of them.  The files of a ring come one after the other, each with
+its reader.
 
 The reader is forked, not spawned: it needs no imports and no arguments.  Bytes go through shared memory, what was found
 in them through a pipe; of both there is little, so whoever is faster waits.  The reader ends when its file does, when
@@ -47,6 +48,20 @@ def available() -> bool:
     return hasattr(os, "fork") and hasattr(mmap, "MAP_SHARED")
 
 
+def fork() -> int:
+    """As ``os.fork``; the new process leaves Ctrl-C to this one."""
+    # Ctrl-C must not find the new process before it knows.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with warnings.catch_warnings():
+        # Python warns where there are threads: what they hold stays held.  The new process needs nothing of theirs.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process = os.fork()
+    if process == 0:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return process
+
+
 class ReadAhead:
     """Blocks of a file from ``buffer[at:]`` on, ``number`` packets being before, and then what is left of it."""
 
@@ -56,15 +71,9 @@ class ReadAhead:
         self._name = stream.name
         self._slots = [mmap.mmap(-1, _SLOT) for _ in range(_SLOTS)]
         theirs, ours = os.pipe(), os.pipe()
-        # Ctrl-C must not find the new process before it is told to leave that to this one.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        with warnings.catch_warnings():
-            # Python warns where there are threads: what they hold stays held.  The reader needs nothing of theirs.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._pid = os.fork()
+        self._pid = fork()
         if self._pid == 0:
             _work(stream, buffer, at, layout, number, prepare, self._slots, theirs, ours)
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         os.close(theirs[0])
         os.close(ours[1])
         self._free = open(theirs[1], "wb", buffering=0)  # noqa: PTH123, SIM115  closed by close()
@@ -127,7 +136,6 @@ def _work(
 ) -> None:
     """All that the reader does; it never returns."""
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         gc.disable()  # there are no cycles, and what is shared with the other process should stay shared
         os.close(free[1])
         os.close(found[0])

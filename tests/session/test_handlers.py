@@ -22,8 +22,6 @@ STARTED = xml_answer('<process process_id="7" pid="4711"/>')
 class Desk:
     """A tracer that only writes down what it is told, and the conversation with a Command or Callback."""
 
-    wants_messages = True
-
     def __init__(self) -> None:
         self.connection = Connection(Endpoint(CLIENT, 40_000), Endpoint(REMOTE, 4_455), 0, 1)
         self.messages: list[Message] = []
@@ -36,6 +34,9 @@ class Desk:
         self.handler: Command | Callback = Command(self.connection, self)
         self._packets = count(1)
         self._offsets = [0, 0]
+
+    def tells(self, connection: Connection) -> bool:
+        return connection is self.connection
 
     def message(self, message: Message) -> None:
         self.messages.append(message)
