@@ -111,8 +111,8 @@ Limits (memory depends on what is open at the moment, not on the file):
     default=_processors,
     show_default="2 where there are as many processors",
     metavar="N",
-    help="Processes to use; the second one reads ahead or makes half of the messages, more are of no use. The result is "
-    "the same.",
+    help="Processes to use; the second one reads ahead or makes half of the messages, more are of no use. "
+    "The result is the same.",
 )
 @click.option(
     "--no-progress", is_flag=True, help="No progress bar (where standard error is no terminal, there is none anyway)."
