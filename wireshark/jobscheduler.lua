@@ -15,8 +15,14 @@ js.limits = {
   document = 16 * 1024 * 1024,
   xml_depth = 256,
   reorder = 4 * 1024 * 1024,         -- bytes of one direction that wait behind a hole
+  near = 16777216,                   -- bytes within which a segment is believed to be of its connection
+  half_open = 300,                   -- seconds after which a connection without data is given up
+  idle = 3600,                       -- the same for one with data
+  shuffled = 1,                      -- seconds within which packets may be captured in the wrong order
   sniff = 4096,
   objects = 65536,
+  answers = 4096,                    -- short answers that are kept because they come again
+  short = 64,
   head = 65536,                      -- start line and headers of an HTTP message
 }
 
@@ -668,8 +674,9 @@ do
     local up = c.node
     if up then
       local opened = c.opened
-      opened[#opened + 1] = c.p
-      if c.p < c.n then c.node = up:add(field, c.range(c.p, c.n - c.p)) end
+      local whole = c.p < c.n
+      if whole then c.node = up:add(field, c.range(c.p, c.n - c.p)) end
+      opened[#opened + 1] = { c.p, whole and c.node }
     end
     return up
   end
@@ -679,9 +686,10 @@ do
     local up = c.node
     if up then
       local opened = c.opened
-      opened[#opened + 1] = c.p
       local text = sub(c.s, c.p + 3, c.p + 2 + (byte(c.s, c.p + 2) or 0))
-      if c.p < c.n then c.node = up:add(field, c.range(c.p, c.n - c.p), js.number(text) or 0) end
+      local whole = c.p < c.n
+      if whole then c.node = up:add(field, c.range(c.p, c.n - c.p), js.number(text) or 0) end
+      opened[#opened + 1] = { c.p, whole and c.node }
     end
     return up
   end
@@ -689,7 +697,7 @@ do
   function C.close(c, up)
     if not up then return end
     local opened = c.opened
-    local from = opened[#opened]
+    local from = opened[#opened][1]
     opened[#opened] = nil
     if from < c.n then c.node:set_len(c.p - from) end
     c.node = up
@@ -735,394 +743,361 @@ do
     return value and (sign == "-" and -value or value) + 0.0
   end
 
-  --- The one for reading without a tree, used again and again.
-  js.spare = { s = nil, p = 0, n = 0, last = 0, done = 0, level = 0, operation = nil, count = 0, reason = nil, offset = 0 }
-
-  --- A cursor over a message's bytes; `range` and `node` for a tree, `pending` what an answer is read with.
-  function js.read(s, operation, count, node, range, shown, secret)
-    if not node then
-      local c = js.spare
-      c.s, c.p, c.n, c.last, c.done, c.level, c.operation, c.count = s, 0, #s, 0, 0, 0, operation, count or 0
-      local ok, found = pcall(js.decode, c)
-      c.s = nil
-      if ok then return found end
-      if found ~= c then error(found, 0) end
-      return nil, format("offset %d: %s", c.offset, c.reason)
-    end
-    local c = {
-      s = s, p = 0, n = #s, last = 0, done = 0, level = 0, operation = operation, count = count or 0,
-      node = node, range = range, shown = shown, secret = secret, opened = node and {} or nil,
-    }
+  --- Reads field by field, with `node` into the tree, and tells what is wrong.
+  local function read(c)
     local ok, found = pcall(js.decode, c)
     if ok then return found end
     if found ~= c then error(found, 0) end
-    if c.done < c.n then node:add(js.fields.undecoded, range(c.done, c.n - c.done)) end
     return nil, format("offset %d: %s", c.offset, c.reason)
+  end
+
+  local function cursor(s, operation, count)
+    return { s = s, p = 0, n = #s, last = 0, done = 0, level = 0, operation = operation, count = count or 0 }
+  end
+
+  --- What a message's bytes, from index `start` on, say, why they can not be read, and the id of the object that it is for;
+  --- `operation` and `count` are what an answer is read with.
+  function js.read(s, start, operation, count)
+    local ok, body, object_id, trailing = pcall(js.glimpse, s, start, operation, count or 0)
+    if not ok then
+      local found, failure = read(cursor(sub(s, start), operation, count))
+      if not found then return nil, failure end
+      body, object_id, trailing = found.body, found.object_id, found.trailing
+    end
+    if trailing > 0 then body.trailing = trailing end
+    return body, nil, object_id
+  end
+
+  --- Draws a message below `node`; gives what it says.
+  function js.read_into(node, range, s, operation, count, shown, secret)
+    local c = cursor(s, operation, count)
+    c.node, c.range, c.shown, c.secret, c.opened = node, range, shown, secret, {}
+    local found = read(c)
+    if found then return found.body end
+    for _, one in ipairs(c.opened) do
+      if one[2] then one[2]:set_len(math.max(c.done - one[1], 0)) end
+    end
+    if c.done < c.n then node:add(js.fields.undecoded, range(c.done, c.n - c.done)) end
+    return nil
   end
 end
 
 do
-  local F, C, R = js.fields, js.cursor, {}
+  local F, C, R, NONE = js.fields, js.cursor, {}, {}
 
   function R.invoke(c)
-    local r = { record = "invoke" }
+    local f1, f2, f3, f4
+    f1 = C.i4(c, F["invoke.dispid"])
+    f2 = C.guid(c, F["invoke.iid"])
     local v1
-    v1 = C.i4(c, F["invoke.dispid"])
-    r.dispid = v1
-    local v2
-    v2 = C.guid(c, F["invoke.iid"])
-    r.iid = v2
-    local v3
-    v3 = C.i4(c, F["invoke.lcid"])
-    r.lcid = v3
-    local v4
-    v4 = C.u4(c, F["invoke.flags"])
-    r.flags = v4
-    local up5 = C.open(c, F["invoke.params"])
-    r.params = R.disp_params(c)
-    C.close(c, up5)
-    return r
+    v1 = C.i4(c, F["invoke.lcid"])
+    f3 = C.u4(c, F["invoke.flags"])
+    local up2 = C.open(c, F["invoke.params"])
+    f4 = R.disp_params(c)
+    C.close(c, up2)
+    return { record = "invoke", dispid = f1, iid = f2, flags = f3, params = f4 }
   end
 
   function R.disp_params(c)
-    local r = { record = "disp_params" }
+    local f1
     local v1
     v1 = C.u4(c, F["disp_params.arg_count"])
-    r.arg_count = v1
-    if not (v1 <= 100) then C.refuse(c, "more than 100 arguments") end
+    if not (v1 <= 100) then
+      C.refuse(c, "more than 100 arguments")
+    end
     local v2
     v2 = C.u4(c, F["disp_params.named_count"])
-    r.named_count = v2
-    if not (v2 <= v1) then C.refuse(c, "more named arguments than arguments") end
-    r.named = {}
+    if not (v2 <= v1) then
+      C.refuse(c, "more named arguments than arguments")
+    end
+    local v3
+    v3 = NONE
     if v2 > 0 then
       C.fits(c, v2, 4)
-      local up3 = C.open(c, F["disp_params.named"])
-      local list = r.named
+      local up4 = C.open(c, F["disp_params.named"])
+      v3 = {}
+      local list = v3
       for _ = 1, v2 do
-        local e4
-        e4 = C.i4(c, F["disp_params.named_item"])
-        list[#list + 1] = e4
+        local e5
+        e5 = C.i4(c, F["disp_params.named_item"])
+        list[#list + 1] = e5
       end
-      C.close(c, up3)
+      C.close(c, up4)
     end
-    r.arguments = {}
+    f1 = NONE
     if v1 > 0 then
       C.fits(c, v1, 4)
-      local up5 = C.open(c, F["disp_params.arguments"])
-      local list = r.arguments
+      local up6 = C.open(c, F["disp_params.arguments"])
+      f1 = {}
+      local list = f1
       for _ = 1, v1 do
-        local e6
+        local e7
         C.enter(c)
-        local up7 = C.open(c, F["variant"])
-        e6 = R.variant(c)
-        C.close(c, up7)
+        local up8 = C.open(c, F["variant"])
+        e7 = R.variant(c)
+        C.close(c, up8)
         c.level = c.level - 1
-        list[#list + 1] = e6
+        list[#list + 1] = e7
       end
-      C.close(c, up5)
+      C.close(c, up6)
     end
-    return r
+    return { record = "disp_params", arguments = f1 }
   end
 
   function R.call(c)
-    local r = { record = "call" }
-    local v1
-    v1 = C.text(c, F["call.name"], 4, false)
-    r.name = v1
-    local up2 = C.open(c, F["call.params"])
-    r.params = R.disp_params(c)
-    C.close(c, up2)
-    return r
+    local f1, f2
+    f1 = C.text(c, F["call.name"], 4, false)
+    local up1 = C.open(c, F["call.params"])
+    f2 = R.disp_params(c)
+    C.close(c, up1)
+    return { record = "call", name = f1, params = f2 }
   end
 
   function R.release(c)
-    local r = { record = "release" }
-    return r
+    return { record = "release" }
   end
 
   function R.java_query_interface(c)
-    local r = { record = "java_query_interface" }
+    local f1
     local v1
     v1 = C.u8(c, F["java_query_interface.object_id_again"])
-    r.object_id_again = v1
-    local v2
-    v2 = C.guid(c, F["java_query_interface.iid"])
-    r.iid = v2
-    return r
+    f1 = C.guid(c, F["java_query_interface.iid"])
+    return { record = "java_query_interface", iid = f1 }
   end
 
   function R.get_ids_of_names(c)
-    local r = { record = "get_ids_of_names" }
+    local f1, f2, f3
+    f1 = C.guid(c, F["get_ids_of_names.iid"])
     local v1
-    v1 = C.guid(c, F["get_ids_of_names.iid"])
-    r.iid = v1
-    local v2
-    v2 = C.i4(c, F["get_ids_of_names.lcid"])
-    r.lcid = v2
-    local v3
-    v3 = C.u4(c, F["get_ids_of_names.count"])
-    r.count = v3
-    r.names = {}
-    if v3 > 0 then
-      C.fits(c, v3, 4)
-      local up4 = C.open(c, F["get_ids_of_names.names"])
-      local list = r.names
-      for _ = 1, v3 do
-        local e5
-        e5 = C.text(c, F["get_ids_of_names.name"], 4, false)
-        list[#list + 1] = e5
+    v1 = C.i4(c, F["get_ids_of_names.lcid"])
+    f2 = C.u4(c, F["get_ids_of_names.count"])
+    f3 = NONE
+    if f2 > 0 then
+      C.fits(c, f2, 4)
+      local up2 = C.open(c, F["get_ids_of_names.names"])
+      f3 = {}
+      local list = f3
+      for _ = 1, f2 do
+        local e3
+        e3 = C.text(c, F["get_ids_of_names.name"], 4, false)
+        list[#list + 1] = e3
       end
-      C.close(c, up4)
+      C.close(c, up2)
     end
-    return r
+    return { record = "get_ids_of_names", iid = f1, count = f2, names = f3 }
   end
 
   function R.query_interface(c)
-    local r = { record = "query_interface" }
-    local v1
-    v1 = C.guid(c, F["query_interface.iid"])
-    r.iid = v1
-    return r
+    local f1
+    f1 = C.guid(c, F["query_interface.iid"])
+    return { record = "query_interface", iid = f1 }
   end
 
   function R.invoke_answer(c)
-    local r = { record = "invoke_answer" }
-    local v1
-    v1 = C.u4(c, F["invoke_answer.hresult"])
-    r.hresult = v1
-    if v1 < 2147483648 then
+    local f1, f2, f3
+    f1 = C.u4(c, F["invoke_answer.hresult"])
+    if f1 < 2147483648 then
       C.enter(c)
-      local up2 = C.open(c, F["invoke_answer.result"])
-      r.result = R.variant(c)
-      C.close(c, up2)
+      local up1 = C.open(c, F["invoke_answer.result"])
+      f2 = R.variant(c)
+      C.close(c, up1)
       c.level = c.level - 1
     end
-    if v1 >= 2147483648 then
-      local up3 = C.open(c, F["invoke_answer.failure"])
-      r.failure = R.invoke_failure(c)
-      C.close(c, up3)
+    if f1 >= 2147483648 then
+      local up2 = C.open(c, F["invoke_answer.failure"])
+      f3 = R.invoke_failure(c)
+      C.close(c, up2)
     end
-    return r
+    return { record = "invoke_answer", hresult = f1, result = f2, failure = f3 }
   end
 
   function R.invoke_failure(c)
-    local r = { record = "invoke_failure" }
+    local f1
     local v1
     v1 = C.i4(c, F["invoke_failure.argerr"])
-    r.argerr = v1
     local up2 = C.open(c, F["invoke_failure.excepinfo"])
-    r.excepinfo = R.excep_info(c)
+    f1 = R.excep_info(c)
     C.close(c, up2)
-    return r
+    return { record = "invoke_failure", excepinfo = f1 }
   end
 
   function R.excep_info(c)
-    local r = { record = "excep_info" }
+    local f1, f2
+    f1 = C.i2(c, F["excep_info.code"])
     local v1
-    v1 = C.i2(c, F["excep_info.code"])
-    r.code = v1
+    v1 = C.i2(c, F["excep_info.reserved"])
     local v2
-    v2 = C.i2(c, F["excep_info.reserved"])
-    r.reserved = v2
+    v2 = C.text(c, F["excep_info.source"], 4, false)
+    f2 = C.text(c, F["excep_info.description"], 4, false)
     local v3
-    v3 = C.text(c, F["excep_info.source"], 4, false)
-    r.source = v3
+    v3 = C.text(c, F["excep_info.help_file"], 4, false)
     local v4
-    v4 = C.text(c, F["excep_info.description"], 4, false)
-    r.description = v4
+    v4 = C.i4(c, F["excep_info.help_context"])
     local v5
-    v5 = C.text(c, F["excep_info.help_file"], 4, false)
-    r.help_file = v5
-    local v6
-    v6 = C.i4(c, F["excep_info.help_context"])
-    r.help_context = v6
-    local v7
-    v7 = C.i4(c, F["excep_info.scode"])
-    r.scode = v7
-    return r
+    v5 = C.i4(c, F["excep_info.scode"])
+    return { record = "excep_info", code = f1, description = f2 }
   end
 
   function R.call_answer(c)
-    local r = { record = "call_answer" }
-    local v1
-    v1 = C.u4(c, F["call_answer.hresult"])
-    r.hresult = v1
+    local f1, f2
+    f1 = C.u4(c, F["call_answer.hresult"])
     C.enter(c)
-    local up2 = C.open(c, F["call_answer.result"])
-    r.result = R.variant(c)
-    C.close(c, up2)
+    local up1 = C.open(c, F["call_answer.result"])
+    f2 = R.variant(c)
+    C.close(c, up1)
     c.level = c.level - 1
-    return r
+    return { record = "call_answer", hresult = f1, result = f2 }
   end
 
   function R.empty_answer(c)
-    local r = { record = "empty_answer" }
-    return r
+    return { record = "empty_answer" }
   end
 
   function R.get_ids_of_names_answer(c)
-    local r = { record = "get_ids_of_names_answer" }
-    local v1
-    v1 = C.u4(c, F["get_ids_of_names_answer.hresult"])
-    r.hresult = v1
-    if v1 < 2147483648 then
-      r.dispids = {}
+    local f1, f2
+    f1 = C.u4(c, F["get_ids_of_names_answer.hresult"])
+    if f1 < 2147483648 then
+      f2 = NONE
       if c.count > 0 then
         C.fits(c, c.count, 4)
-        local up2 = C.open(c, F["get_ids_of_names_answer.dispids"])
-        local list = r.dispids
+        local up1 = C.open(c, F["get_ids_of_names_answer.dispids"])
+        f2 = {}
+        local list = f2
         for _ = 1, c.count do
-          local e3
-          e3 = C.i4(c, F["get_ids_of_names_answer.dispid"])
-          list[#list + 1] = e3
+          local e2
+          e2 = C.i4(c, F["get_ids_of_names_answer.dispid"])
+          list[#list + 1] = e2
         end
-        C.close(c, up2)
+        C.close(c, up1)
       end
     end
-    return r
+    return { record = "get_ids_of_names_answer", hresult = f1, dispids = f2 }
   end
 
   function R.create_instance_answer(c)
-    local r = { record = "create_instance_answer" }
-    local v1
-    v1 = C.u4(c, F["create_instance_answer.hresult"])
-    r.hresult = v1
-    if v1 < 2147483648 then
-      r.results = {}
+    local f1, f2
+    f1 = C.u4(c, F["create_instance_answer.hresult"])
+    if f1 < 2147483648 then
+      f2 = NONE
       if c.count > 0 then
         C.fits(c, c.count, 13)
-        local up2 = C.open(c, F["create_instance_answer.results"])
-        local list = r.results
+        local up1 = C.open(c, F["create_instance_answer.results"])
+        f2 = {}
+        local list = f2
         for _ = 1, c.count do
-          local e3
-          local up4 = C.open(c, F["interface_result"])
-          e3 = R.interface_result(c)
-          C.close(c, up4)
-          list[#list + 1] = e3
+          local e2
+          local up3 = C.open(c, F["interface_result"])
+          e2 = R.interface_result(c)
+          C.close(c, up3)
+          list[#list + 1] = e2
         end
-        C.close(c, up2)
+        C.close(c, up1)
       end
     end
-    return r
+    return { record = "create_instance_answer", hresult = f1, results = f2 }
   end
 
   function R.interface_result(c)
-    local r = { record = "interface_result" }
-    local v1
-    v1 = C.u4(c, F["interface_result.hresult"])
-    r.hresult = v1
-    local up2 = C.open(c, F["interface_result.object"])
-    r.object = R.reference(c)
-    C.close(c, up2)
-    return r
+    local f1, f2
+    f1 = C.u4(c, F["interface_result.hresult"])
+    local up1 = C.open(c, F["interface_result.object"])
+    f2 = R.reference(c)
+    C.close(c, up1)
+    return { record = "interface_result", hresult = f1, object = f2 }
   end
 
   function R.reference(c)
-    local r = { record = "reference" }
+    local f1, f2
+    f1 = C.u8(c, F["reference.object_id"])
     local v1
-    v1 = C.u8(c, F["reference.object_id"])
-    r.object_id = v1
-    local v2
-    v2 = C.bool(c, F["reference.is_new"])
-    r.is_new = v2
-    if v2 then
-      local up3 = C.open(c, F["reference.new"])
-      r.new = R.new_object(c)
-      C.close(c, up3)
+    v1 = C.bool(c, F["reference.is_new"])
+    if v1 then
+      local up2 = C.open(c, F["reference.new"])
+      f2 = R.new_object(c)
+      C.close(c, up2)
     end
-    return r
+    return { record = "reference", object_id = f1, new = f2 }
   end
 
   function R.new_object(c)
-    local r = { record = "new_object" }
+    local f1, f2, f3
+    f1 = C.text(c, F["new_object.title"], 4, false)
+    f2 = C.guid(c, F["new_object.proxy_clsid"])
     local v1
-    v1 = C.text(c, F["new_object.title"], 4, false)
-    r.title = v1
-    local v2
-    v2 = C.guid(c, F["new_object.proxy_clsid"])
-    r.proxy_clsid = v2
+    v1 = C.u4(c, F["new_object.property_count"])
+    f3 = NONE
+    if v1 > 0 then
+      C.fits(c, v1, 8)
+      local up2 = C.open(c, F["new_object.properties"])
+      f3 = {}
+      local list = f3
+      for _ = 1, v1 do
+        local e3
+        local up4 = C.open(c, F["property"])
+        e3 = R.property(c)
+        C.close(c, up4)
+        list[#list + 1] = e3
+      end
+      C.close(c, up2)
+    end
+    return { record = "new_object", title = f1, proxy_clsid = f2, properties = f3 }
+  end
+
+  function R.property(c)
+    local f1, f2
+    f1 = C.text(c, F["property.name"], 4, false)
+    C.enter(c)
+    local up1 = C.open(c, F["property.value"])
+    f2 = R.variant(c)
+    C.close(c, up1)
+    c.level = c.level - 1
+    return { record = "property", name = f1, value = f2 }
+  end
+
+  function R.query_interface_answer(c)
+    local f1, f2
+    f1 = C.u4(c, F["query_interface_answer.hresult"])
+    if f1 < 2147483648 then
+      local up1 = C.open(c, F["query_interface_answer.object"])
+      f2 = R.reference(c)
+      C.close(c, up1)
+    end
+    return { record = "query_interface_answer", hresult = f1, object = f2 }
+  end
+
+  function R.create_instance(c)
+    local f1, f2, f3
+    f1 = C.guid(c, F["create_instance.clsid"])
+    local v1
+    local up2 = C.open(c, F["create_instance.outer"])
+    v1 = R.reference(c)
+    C.close(c, up2)
     local v3
-    v3 = C.u4(c, F["new_object.property_count"])
-    r.property_count = v3
-    r.properties = {}
-    if v3 > 0 then
-      C.fits(c, v3, 8)
-      local up4 = C.open(c, F["new_object.properties"])
-      local list = r.properties
-      for _ = 1, v3 do
+    v3 = C.i4(c, F["create_instance.context"])
+    f2 = C.u4(c, F["create_instance.count"])
+    f3 = NONE
+    if f2 > 0 then
+      C.fits(c, f2, 16)
+      local up4 = C.open(c, F["create_instance.iids"])
+      f3 = {}
+      local list = f3
+      for _ = 1, f2 do
         local e5
-        local up6 = C.open(c, F["property"])
-        e5 = R.property(c)
-        C.close(c, up6)
+        e5 = C.guid(c, F["create_instance.iid"])
         list[#list + 1] = e5
       end
       C.close(c, up4)
     end
-    return r
-  end
-
-  function R.property(c)
-    local r = { record = "property" }
-    local v1
-    v1 = C.text(c, F["property.name"], 4, false)
-    r.name = v1
-    C.enter(c)
-    local up2 = C.open(c, F["property.value"])
-    r.value = R.variant(c)
-    C.close(c, up2)
-    c.level = c.level - 1
-    return r
-  end
-
-  function R.query_interface_answer(c)
-    local r = { record = "query_interface_answer" }
-    local v1
-    v1 = C.u4(c, F["query_interface_answer.hresult"])
-    r.hresult = v1
-    if v1 < 2147483648 then
-      local up2 = C.open(c, F["query_interface_answer.object"])
-      r.object = R.reference(c)
-      C.close(c, up2)
-    end
-    return r
-  end
-
-  function R.create_instance(c)
-    local r = { record = "create_instance" }
-    local v1
-    v1 = C.guid(c, F["create_instance.clsid"])
-    r.clsid = v1
-    local up2 = C.open(c, F["create_instance.outer"])
-    r.outer = R.reference(c)
-    C.close(c, up2)
-    local v3
-    v3 = C.i4(c, F["create_instance.context"])
-    r.context = v3
-    local v4
-    v4 = C.u4(c, F["create_instance.count"])
-    r.count = v4
-    r.iids = {}
-    if v4 > 0 then
-      C.fits(c, v4, 16)
-      local up5 = C.open(c, F["create_instance.iids"])
-      local list = r.iids
-      for _ = 1, v4 do
-        local e6
-        e6 = C.guid(c, F["create_instance.iid"])
-        list[#list + 1] = e6
-      end
-      C.close(c, up5)
-    end
-    return r
+    return { record = "create_instance", clsid = f1, count = f2, iids = f3 }
   end
 
   function R.error_answer(c)
-    local r = { record = "error_answer" }
-    r.strings = {}
+    local f1
+    f1 = NONE
     if c.p < c.n then
       local up1 = C.open(c, F["error_answer.strings"])
-      local list = r.strings
+      f1 = {}
+      local list = f1
       while c.p < c.n do
         local e2
         e2 = C.text(c, F["error_answer.string"], 4, false)
@@ -1130,258 +1105,787 @@ do
       end
       C.close(c, up1)
     end
-    return r
+    return { record = "error_answer", strings = f1 }
   end
 
   function R.keep_alive(c)
-    local r = { record = "keep_alive" }
-    return r
+    return { record = "keep_alive" }
   end
 
   function R.variant(c)
-    local r = { record = "variant" }
-    local v1
-    v1 = C.u4(c, F["variant.vt"])
-    r.vt = v1
-    if v1 == 8 then
-      r.value = C.text(c, F["variant.bstr"], 4, false)
-    elseif v1 == 0 then
-    elseif v1 == 1 then
-    elseif v1 == 3 then
-      r.value = C.i4(c, F["variant.i4"])
-    elseif v1 == 22 then
-      r.value = C.i4(c, F["variant.int"])
-    elseif v1 == 11 then
-      r.value = C.bool(c, F["variant.bool"])
-    elseif v1 == 9 then
-      local up2 = C.open(c, F["variant.dispatch"])
-      r.value = R.reference(c)
+    local f1, f2
+    f1 = C.u4(c, F["variant.vt"])
+    if f1 == 8 then
+      f2 = C.text(c, F["variant.bstr"], 4, false)
+    elseif f1 == 0 then
+    elseif f1 == 1 then
+    elseif f1 == 3 then
+      f2 = C.i4(c, F["variant.i4"])
+    elseif f1 == 22 then
+      f2 = C.i4(c, F["variant.int"])
+    elseif f1 == 11 then
+      f2 = C.bool(c, F["variant.bool"])
+    elseif f1 == 9 then
+      local up1 = C.open(c, F["variant.dispatch"])
+      f2 = R.reference(c)
+      C.close(c, up1)
+    elseif f1 == 13 then
+      local up2 = C.open(c, F["variant.unknown"])
+      f2 = R.reference(c)
       C.close(c, up2)
-    elseif v1 == 13 then
-      local up3 = C.open(c, F["variant.unknown"])
-      r.value = R.reference(c)
+    elseif f1 == 5 then
+      local up3 = C.open_number(c, F["variant.r8"])
+      f2 = R.double(c)
       C.close(c, up3)
-    elseif v1 == 5 then
-      local up4 = C.open_number(c, F["variant.r8"])
-      r.value = R.double(c)
+    elseif f1 == 4 then
+      local up4 = C.open_number(c, F["variant.r4"])
+      f2 = R.double(c)
       C.close(c, up4)
-    elseif v1 == 4 then
-      local up5 = C.open_number(c, F["variant.r4"])
-      r.value = R.double(c)
+    elseif f1 == 7 then
+      local up5 = C.open_number(c, F["variant.date"])
+      f2 = R.double(c)
       C.close(c, up5)
-    elseif v1 == 7 then
-      local up6 = C.open_number(c, F["variant.date"])
-      r.value = R.double(c)
+    elseif f1 == 20 then
+      f2 = C.i8(c, F["variant.i8"])
+    elseif f1 == 6 then
+      f2 = C.i8(c, F["variant.cy"])
+    elseif f1 == 21 then
+      f2 = C.u8(c, F["variant.ui8"])
+    elseif f1 == 19 then
+      f2 = C.u4(c, F["variant.ui4"])
+    elseif f1 == 23 then
+      f2 = C.u4(c, F["variant.uint"])
+    elseif f1 == 10 then
+      f2 = C.i4(c, F["variant.error"])
+    elseif f1 == 2 then
+      f2 = C.i2(c, F["variant.i2"])
+    elseif f1 == 18 then
+      f2 = C.u2(c, F["variant.ui2"])
+    elseif f1 == 16 then
+      f2 = C.i1(c, F["variant.i1"])
+    elseif f1 == 17 then
+      f2 = C.u1(c, F["variant.ui1"])
+    elseif (f1 >= 8194 and f1 <= 8205) or (f1 >= 8208 and f1 <= 8215) then
+      local up6 = C.open(c, F["variant.array"])
+      f2 = R.safe_array(c)
       C.close(c, up6)
-    elseif v1 == 20 then
-      r.value = C.i8(c, F["variant.i8"])
-    elseif v1 == 6 then
-      r.value = C.i8(c, F["variant.cy"])
-    elseif v1 == 21 then
-      r.value = C.u8(c, F["variant.ui8"])
-    elseif v1 == 19 then
-      r.value = C.u4(c, F["variant.ui4"])
-    elseif v1 == 23 then
-      r.value = C.u4(c, F["variant.uint"])
-    elseif v1 == 10 then
-      r.value = C.i4(c, F["variant.error"])
-    elseif v1 == 2 then
-      r.value = C.i2(c, F["variant.i2"])
-    elseif v1 == 18 then
-      r.value = C.u2(c, F["variant.ui2"])
-    elseif v1 == 16 then
-      r.value = C.i1(c, F["variant.i1"])
-    elseif v1 == 17 then
-      r.value = C.u1(c, F["variant.ui1"])
-    elseif (v1 >= 8194 and v1 <= 8205) or (v1 >= 8208 and v1 <= 8215) then
-      local up7 = C.open(c, F["variant.array"])
-      r.value = R.safe_array(c)
-      C.close(c, up7)
     else
-      C.refuse(c, "unknown VARIANT type " .. string.format("%.0f", v1))
+      C.refuse(c, "unknown VARIANT type " .. string.format("%.0f", f1))
     end
-    return r
+    return { record = "variant", vt = f1, value = f2 }
   end
 
   function R.double(c)
-    local r = { record = "double" }
+    local f1
     local v1
     v1 = C.u1(c, F["double.marker"])
-    r.marker = v1
-    if not (v1 == 115) then C.refuse(c, "a double begins with 's'") end
-    local v2
-    v2 = C.text(c, F["double.text"], 1, true)
-    r.text = v2
-    return r
+    if not (v1 == 115) then
+      C.refuse(c, "a double begins with 's'")
+    end
+    f1 = C.text(c, F["double.text"], 1, true)
+    return { record = "double", text = f1 }
   end
 
   function R.safe_array(c)
-    local r = { record = "safe_array" }
+    local f1, f2, f3
     local v1
     v1 = C.u2(c, F["safe_array.dims"])
-    r.dims = v1
-    if not (v1 == 1) then C.refuse(c, "an array has one dimension") end
+    if not (v1 == 1) then
+      C.refuse(c, "an array has one dimension")
+    end
     local v2
     v2 = C.u2(c, F["safe_array.features"])
-    r.features = v2
+    f1 = C.u4(c, F["safe_array.count"])
     local v3
-    v3 = C.u4(c, F["safe_array.count"])
-    r.count = v3
-    local v4
-    v4 = C.i4(c, F["safe_array.lower_bound"])
-    r.lower_bound = v4
-    local v5
-    v5 = C.u4(c, F["safe_array.element_vt"])
-    r.element_vt = v5
-    if v5 == 12 then
-      r.elements = {}
-      if v3 > 0 then
-        C.fits(c, v3, 4)
-        local up6 = C.open(c, F["safe_array.variant"])
-        local list = r.elements
-        for _ = 1, v3 do
-          local e7
+    v3 = C.i4(c, F["safe_array.lower_bound"])
+    f2 = C.u4(c, F["safe_array.element_vt"])
+    if f2 == 12 then
+      f3 = NONE
+      if f1 > 0 then
+        C.fits(c, f1, 4)
+        local up4 = C.open(c, F["safe_array.variant"])
+        f3 = {}
+        local list = f3
+        for _ = 1, f1 do
+          local e5
           C.enter(c)
-          local up8 = C.open(c, F["variant"])
-          e7 = R.variant(c)
-          C.close(c, up8)
+          local up6 = C.open(c, F["variant"])
+          e5 = R.variant(c)
+          C.close(c, up6)
           c.level = c.level - 1
-          list[#list + 1] = e7
+          list[#list + 1] = e5
         end
-        C.close(c, up6)
+        C.close(c, up4)
       end
-    elseif v5 == 8 then
-      r.elements = {}
-      if v3 > 0 then
-        C.fits(c, v3, 4)
-        local up9 = C.open(c, F["safe_array.bstr"])
-        local list = r.elements
-        for _ = 1, v3 do
-          local e10
-          e10 = C.text(c, F["safe_array.bstr_item"], 4, false)
-          list[#list + 1] = e10
+    elseif f2 == 8 then
+      f3 = NONE
+      if f1 > 0 then
+        C.fits(c, f1, 4)
+        local up7 = C.open(c, F["safe_array.bstr"])
+        f3 = {}
+        local list = f3
+        for _ = 1, f1 do
+          local e8
+          e8 = C.text(c, F["safe_array.bstr_item"], 4, false)
+          list[#list + 1] = e8
         end
-        C.close(c, up9)
+        C.close(c, up7)
       end
-    elseif v5 == 17 then
-      r.elements = C.blob(c, F["safe_array.ui1"], v3)
+    elseif f2 == 17 then
+      f3 = C.blob(c, F["safe_array.ui1"], f1)
     else
-      C.refuse(c, "unknown array element type " .. string.format("%.0f", v5))
+      C.refuse(c, "unknown array element type " .. string.format("%.0f", f2))
     end
-    return r
+    return { record = "safe_array", count = f1, element_vt = f2, elements = f3 }
   end
 
   function js.decode(c)
-    local r = {}
-    local v1
-    v1 = C.letter(c, F["class"], js.tables.message_class)
-    r.class = v1
-    if v1 == 79 then
-      local v2
-      v2 = C.u8(c, F["object_id"])
-      r.object_id = v2
-      local v3
-      v3 = C.letter(c, F["command"], js.tables.command)
-      r.command = v3
-      if v3 == 73 then
-        r.kind = "invoke"
-        local up4 = C.open(c, F["invoke"])
-        r.body = R.invoke(c)
-        C.close(c, up4)
-      elseif v3 == 65 then
-        r.kind = "call"
-        local up5 = C.open(c, F["call"])
-        r.body = R.call(c)
-        C.close(c, up5)
-      elseif v3 == 82 then
-        r.kind = "release"
-        local up6 = C.open(c, F["release"])
-        r.body = R.release(c)
-        C.close(c, up6)
-      elseif v3 == 71 then
-        if C.repeats(c, v2, 24) then
-          r.kind = "java_query_interface"
-          local up7 = C.open(c, F["java_query_interface"])
-          r.body = R.java_query_interface(c)
-          C.close(c, up7)
+    local f1, f2, f3, f4, f5
+    f1 = C.letter(c, F["class"], js.tables.message_class)
+    if f1 == 79 then
+      f2 = C.u8(c, F["object_id"])
+      f3 = C.letter(c, F["command"], js.tables.command)
+      if f3 == 73 then
+        local up1 = C.open(c, F["invoke"])
+        f4 = R.invoke(c)
+        C.close(c, up1)
+      elseif f3 == 65 then
+        local up2 = C.open(c, F["call"])
+        f4 = R.call(c)
+        C.close(c, up2)
+      elseif f3 == 82 then
+        local up3 = C.open(c, F["release"])
+        f4 = R.release(c)
+        C.close(c, up3)
+      elseif f3 == 71 then
+        if C.repeats(c, f2, 24) then
+          local up4 = C.open(c, F["java_query_interface"])
+          f4 = R.java_query_interface(c)
+          C.close(c, up4)
         else
-          r.kind = "get_ids_of_names"
-          local up8 = C.open(c, F["get_ids_of_names"])
-          r.body = R.get_ids_of_names(c)
-          C.close(c, up8)
+          local up5 = C.open(c, F["get_ids_of_names"])
+          f4 = R.get_ids_of_names(c)
+          C.close(c, up5)
         end
-      elseif v3 == 81 then
-        r.kind = "query_interface"
-        local up9 = C.open(c, F["query_interface"])
-        r.body = R.query_interface(c)
-        C.close(c, up9)
+      elseif f3 == 81 then
+        local up6 = C.open(c, F["query_interface"])
+        f4 = R.query_interface(c)
+        C.close(c, up6)
       else
-        C.refuse(c, "unknown object command " .. tostring(v3))
+        C.refuse(c, "unknown object command " .. tostring(f3))
       end
-    elseif v1 == 65 then
+    elseif f1 == 65 then
       if c.operation == "invoke" then
-        r.kind = "invoke_answer"
-        local up10 = C.open(c, F["invoke_answer"])
-        r.body = R.invoke_answer(c)
-        C.close(c, up10)
+        local up7 = C.open(c, F["invoke_answer"])
+        f4 = R.invoke_answer(c)
+        C.close(c, up7)
       elseif c.operation == "call" then
-        r.kind = "call_answer"
-        local up11 = C.open(c, F["call_answer"])
-        r.body = R.call_answer(c)
-        C.close(c, up11)
+        local up8 = C.open(c, F["call_answer"])
+        f4 = R.call_answer(c)
+        C.close(c, up8)
       elseif c.operation == "release" or c.operation == "keep_alive" then
-        r.kind = "empty_answer"
-        local up12 = C.open(c, F["empty_answer"])
-        r.body = R.empty_answer(c)
-        C.close(c, up12)
+        local up9 = C.open(c, F["empty_answer"])
+        f4 = R.empty_answer(c)
+        C.close(c, up9)
       elseif c.operation == "get_ids_of_names" then
-        r.kind = "get_ids_of_names_answer"
-        local up13 = C.open(c, F["get_ids_of_names_answer"])
-        r.body = R.get_ids_of_names_answer(c)
-        C.close(c, up13)
+        local up10 = C.open(c, F["get_ids_of_names_answer"])
+        f4 = R.get_ids_of_names_answer(c)
+        C.close(c, up10)
       elseif c.operation == "create_instance" then
-        r.kind = "create_instance_answer"
-        local up14 = C.open(c, F["create_instance_answer"])
-        r.body = R.create_instance_answer(c)
-        C.close(c, up14)
+        local up11 = C.open(c, F["create_instance_answer"])
+        f4 = R.create_instance_answer(c)
+        C.close(c, up11)
       elseif c.operation == "query_interface" then
-        r.kind = "query_interface_answer"
-        local up15 = C.open(c, F["query_interface_answer"])
-        r.body = R.query_interface_answer(c)
-        C.close(c, up15)
+        local up12 = C.open(c, F["query_interface_answer"])
+        f4 = R.query_interface_answer(c)
+        C.close(c, up12)
       else
         C.refuse(c, "unknown operation " .. tostring(c.operation))
       end
-    elseif v1 == 83 then
-      local v16
-      v16 = C.i8(c, F["session_id"])
-      r.session_id = v16
-      local v17
-      v17 = C.letter(c, F["command"], js.tables.command)
-      r.command = v17
-      if v17 == 67 then
-        r.kind = "create_instance"
-        local up18 = C.open(c, F["create_instance"])
-        r.body = R.create_instance(c)
-        C.close(c, up18)
+    elseif f1 == 83 then
+      local v13
+      v13 = C.i8(c, F["session_id"])
+      f3 = C.letter(c, F["command"], js.tables.command)
+      if f3 == 67 then
+        local up14 = C.open(c, F["create_instance"])
+        f4 = R.create_instance(c)
+        C.close(c, up14)
       else
-        C.refuse(c, "unknown session command " .. tostring(v17))
+        C.refuse(c, "unknown session command " .. tostring(f3))
       end
-    elseif v1 == 69 then
-      r.kind = "error_answer"
-      local up19 = C.open(c, F["error_answer"])
-      r.body = R.error_answer(c)
-      C.close(c, up19)
-    elseif v1 == 75 then
-      r.kind = "keep_alive"
-      local up20 = C.open(c, F["keep_alive"])
-      r.body = R.keep_alive(c)
-      C.close(c, up20)
+    elseif f1 == 69 then
+      local up15 = C.open(c, F["error_answer"])
+      f4 = R.error_answer(c)
+      C.close(c, up15)
+    elseif f1 == 75 then
+      local up16 = C.open(c, F["keep_alive"])
+      f4 = R.keep_alive(c)
+      C.close(c, up16)
     else
-      C.refuse(c, "unknown message class " .. tostring(v1))
+      C.refuse(c, "unknown message class " .. tostring(f1))
     end
-    r.trailing = C.rest(c, F["trailing"])
-    return r
+    f5 = C.rest(c, F["trailing"])
+    return { class = f1, object_id = f2, command = f3, body = f4, trailing = f5 }
+  end
+end
+
+do
+  local byte, sub, Q, NONE = string.byte, string.sub, {}, {}
+  local s, n, operation, count, level
+  local NO = {}
+
+  function Q.invoke(p)
+    local f1, f2, f3, f4
+    local b1, b2, b3, b4 = byte(s, p, p + 3)
+    f1 = ((b1 * 256 + b2) * 256 + b3) * 256 + b4
+    if f1 >= 2147483648 then f1 = f1 - 4294967296 end
+    f2 = sub(s, p + 4, p + 19)
+    local b5, b6, b7, b8 = byte(s, p + 24, p + 27)
+    f3 = ((b5 * 256 + b6) * 256 + b7) * 256 + b8
+    p = p + 28
+    f4, p = Q.disp_params(p)
+    return { record = "invoke", dispid = f1, iid = f2, flags = f3, params = f4 }, p
+  end
+
+  function Q.disp_params(p)
+    local f1
+    local v1
+    local b2, b3, b4, b5 = byte(s, p, p + 3)
+    v1 = ((b2 * 256 + b3) * 256 + b4) * 256 + b5
+    p = p + 4
+    if not (v1 <= 100) then error(NO) end
+    local v6
+    local b7, b8, b9, b10 = byte(s, p, p + 3)
+    v6 = ((b7 * 256 + b8) * 256 + b9) * 256 + b10
+    p = p + 4
+    if not (v6 <= v1) then error(NO) end
+    local v11
+    v11 = NONE
+    if v6 > 0 then
+      if v6 * 4 > n - p + 1 then error(NO) end
+      v11 = {}
+      for i = 1, v6 do
+        local e12
+        local b13, b14, b15, b16 = byte(s, p, p + 3)
+        e12 = ((b13 * 256 + b14) * 256 + b15) * 256 + b16
+        if e12 >= 2147483648 then e12 = e12 - 4294967296 end
+        p = p + 4
+        v11[i] = e12
+      end
+    end
+    f1 = NONE
+    if v1 > 0 then
+      if v1 * 4 > n - p + 1 then error(NO) end
+      f1 = {}
+      for i = 1, v1 do
+        local e17
+        if level == 32 then error(NO) end
+        level = level + 1
+        e17, p = Q.variant(p)
+        level = level - 1
+        f1[i] = e17
+      end
+    end
+    return { arguments = f1 }, p
+  end
+
+  function Q.variant(p)
+    local f1, f2
+    local b1, b2, b3, b4 = byte(s, p, p + 3)
+    f1 = ((b1 * 256 + b2) * 256 + b3) * 256 + b4
+    p = p + 4
+    if f1 == 8 then
+      local z5
+      local b6, b7, b8, b9 = byte(s, p, p + 3)
+      z5 = ((b6 * 256 + b7) * 256 + b8) * 256 + b9
+      f2 = sub(s, p + 4, p + 4 + z5 - 1)
+      p = p + 4 + z5
+    elseif f1 == 0 then
+    elseif f1 == 1 then
+    elseif f1 == 3 then
+      local b10, b11, b12, b13 = byte(s, p, p + 3)
+      f2 = ((b10 * 256 + b11) * 256 + b12) * 256 + b13
+      if f2 >= 2147483648 then f2 = f2 - 4294967296 end
+      p = p + 4
+    elseif f1 == 22 then
+      local b14, b15, b16, b17 = byte(s, p, p + 3)
+      f2 = ((b14 * 256 + b15) * 256 + b16) * 256 + b17
+      if f2 >= 2147483648 then f2 = f2 - 4294967296 end
+      p = p + 4
+    elseif f1 == 11 then
+      f2 = byte(s, p)
+      if not f2 then error(NO) end
+      if f2 > 1 then error(NO) end
+      f2 = f2 == 1
+      p = p + 1
+    elseif f1 == 9 then
+      f2, p = Q.reference(p)
+    elseif f1 == 13 then
+      f2, p = Q.reference(p)
+    elseif f1 == 5 then
+      f2, p = Q.double(p)
+    elseif f1 == 4 then
+      f2, p = Q.double(p)
+    elseif f1 == 7 then
+      f2, p = Q.double(p)
+    elseif f1 == 20 then
+      f2 = sub(s, p, p + 7)
+      p = p + 8
+    elseif f1 == 6 then
+      f2 = sub(s, p, p + 7)
+      p = p + 8
+    elseif f1 == 21 then
+      f2 = sub(s, p, p + 7)
+      p = p + 8
+    elseif f1 == 19 then
+      local b18, b19, b20, b21 = byte(s, p, p + 3)
+      f2 = ((b18 * 256 + b19) * 256 + b20) * 256 + b21
+      p = p + 4
+    elseif f1 == 23 then
+      local b22, b23, b24, b25 = byte(s, p, p + 3)
+      f2 = ((b22 * 256 + b23) * 256 + b24) * 256 + b25
+      p = p + 4
+    elseif f1 == 10 then
+      local b26, b27, b28, b29 = byte(s, p, p + 3)
+      f2 = ((b26 * 256 + b27) * 256 + b28) * 256 + b29
+      if f2 >= 2147483648 then f2 = f2 - 4294967296 end
+      p = p + 4
+    elseif f1 == 2 then
+      local b30, b31 = byte(s, p, p + 1)
+      f2 = b30 * 256 + b31
+      if f2 >= 32768 then f2 = f2 - 65536 end
+      p = p + 2
+    elseif f1 == 18 then
+      local b32, b33 = byte(s, p, p + 1)
+      f2 = b32 * 256 + b33
+      p = p + 2
+    elseif f1 == 16 then
+      f2 = byte(s, p)
+      if not f2 then error(NO) end
+      if f2 >= 128 then f2 = f2 - 256 end
+      p = p + 1
+    elseif f1 == 17 then
+      f2 = byte(s, p)
+      if not f2 then error(NO) end
+      p = p + 1
+    elseif (f1 >= 8194 and f1 <= 8205) or (f1 >= 8208 and f1 <= 8215) then
+      f2, p = Q.safe_array(p)
+    else
+      error(NO)
+    end
+    return { vt = f1, value = f2 }, p
+  end
+
+  function Q.reference(p)
+    local f1, f2
+    f1 = sub(s, p, p + 7)
+    local v1
+    v1 = byte(s, p + 8)
+    if not v1 then error(NO) end
+    if v1 > 1 then error(NO) end
+    v1 = v1 == 1
+    p = p + 9
+    if v1 then
+      f2, p = Q.new_object(p)
+    end
+    return { object_id = f1, new = f2 }, p
+  end
+
+  function Q.new_object(p)
+    local f1, f2, f3
+    local z1
+    local b2, b3, b4, b5 = byte(s, p, p + 3)
+    z1 = ((b2 * 256 + b3) * 256 + b4) * 256 + b5
+    f1 = sub(s, p + 4, p + 4 + z1 - 1)
+    p = p + 4 + z1
+    f2 = sub(s, p, p + 15)
+    local v6
+    local b7, b8, b9, b10 = byte(s, p + 16, p + 19)
+    v6 = ((b7 * 256 + b8) * 256 + b9) * 256 + b10
+    p = p + 20
+    f3 = NONE
+    if v6 > 0 then
+      if v6 * 8 > n - p + 1 then error(NO) end
+      f3 = {}
+      for i = 1, v6 do
+        local e11
+        e11, p = Q.property(p)
+        f3[i] = e11
+      end
+    end
+    return { title = f1, proxy_clsid = f2, properties = f3 }, p
+  end
+
+  function Q.property(p)
+    local f1, f2
+    local z1
+    local b2, b3, b4, b5 = byte(s, p, p + 3)
+    z1 = ((b2 * 256 + b3) * 256 + b4) * 256 + b5
+    f1 = sub(s, p + 4, p + 4 + z1 - 1)
+    p = p + 4 + z1
+    if level == 32 then error(NO) end
+    level = level + 1
+    f2, p = Q.variant(p)
+    level = level - 1
+    return { name = f1, value = f2 }, p
+  end
+
+  function Q.double(p)
+    local f1
+    local v1
+    v1 = byte(s, p)
+    if not v1 then error(NO) end
+    p = p + 1
+    if not (v1 == 115) then error(NO) end
+    local z2
+    z2 = byte(s, p)
+    if not z2 then error(NO) end
+    f1 = sub(s, p + 1, p + 1 + z2 - 1)
+    p = p + 1 + z2
+    if not js.number(f1) then error(NO) end
+    return { text = f1 }, p
+  end
+
+  function Q.safe_array(p)
+    local f1, f2, f3
+    local v1
+    local b2, b3 = byte(s, p, p + 1)
+    v1 = b2 * 256 + b3
+    p = p + 2
+    if not (v1 == 1) then error(NO) end
+    local b4, b5, b6, b7 = byte(s, p + 2, p + 5)
+    f1 = ((b4 * 256 + b5) * 256 + b6) * 256 + b7
+    local b8, b9, b10, b11 = byte(s, p + 10, p + 13)
+    f2 = ((b8 * 256 + b9) * 256 + b10) * 256 + b11
+    p = p + 14
+    if f2 == 12 then
+      f3 = NONE
+      if f1 > 0 then
+        if f1 * 4 > n - p + 1 then error(NO) end
+        f3 = {}
+        for i = 1, f1 do
+          local e12
+          if level == 32 then error(NO) end
+          level = level + 1
+          e12, p = Q.variant(p)
+          level = level - 1
+          f3[i] = e12
+        end
+      end
+    elseif f2 == 8 then
+      f3 = NONE
+      if f1 > 0 then
+        if f1 * 4 > n - p + 1 then error(NO) end
+        f3 = {}
+        for i = 1, f1 do
+          local e13
+          local z14
+          local b15, b16, b17, b18 = byte(s, p, p + 3)
+          z14 = ((b15 * 256 + b16) * 256 + b17) * 256 + b18
+          e13 = sub(s, p + 4, p + 4 + z14 - 1)
+          p = p + 4 + z14
+          f3[i] = e13
+        end
+      end
+    elseif f2 == 17 then
+      f3 = sub(s, p, p + f1 - 1)
+      p = p + f1
+    else
+      error(NO)
+    end
+    return { count = f1, element_vt = f2, elements = f3 }, p
+  end
+
+  function Q.call(p)
+    local f1, f2
+    local z1
+    local b2, b3, b4, b5 = byte(s, p, p + 3)
+    z1 = ((b2 * 256 + b3) * 256 + b4) * 256 + b5
+    f1 = sub(s, p + 4, p + 4 + z1 - 1)
+    p = p + 4 + z1
+    f2, p = Q.disp_params(p)
+    return { record = "call", name = f1, params = f2 }, p
+  end
+
+  function Q.release(p)
+    return { record = "release" }, p
+  end
+
+  function Q.java_query_interface(p)
+    local f1
+    f1 = sub(s, p + 8, p + 23)
+    p = p + 24
+    return { record = "java_query_interface", iid = f1 }, p
+  end
+
+  function Q.get_ids_of_names(p)
+    local f1, f2, f3
+    f1 = sub(s, p, p + 15)
+    local b1, b2, b3, b4 = byte(s, p + 20, p + 23)
+    f2 = ((b1 * 256 + b2) * 256 + b3) * 256 + b4
+    p = p + 24
+    f3 = NONE
+    if f2 > 0 then
+      if f2 * 4 > n - p + 1 then error(NO) end
+      f3 = {}
+      for i = 1, f2 do
+        local e5
+        local z6
+        local b7, b8, b9, b10 = byte(s, p, p + 3)
+        z6 = ((b7 * 256 + b8) * 256 + b9) * 256 + b10
+        e5 = sub(s, p + 4, p + 4 + z6 - 1)
+        p = p + 4 + z6
+        f3[i] = e5
+      end
+    end
+    return { record = "get_ids_of_names", iid = f1, count = f2, names = f3 }, p
+  end
+
+  function Q.query_interface(p)
+    local f1
+    f1 = sub(s, p, p + 15)
+    p = p + 16
+    return { record = "query_interface", iid = f1 }, p
+  end
+
+  function Q.invoke_answer(p)
+    local f1, f2, f3
+    local b1, b2, b3, b4 = byte(s, p, p + 3)
+    f1 = ((b1 * 256 + b2) * 256 + b3) * 256 + b4
+    p = p + 4
+    if f1 < 2147483648 then
+      if level == 32 then error(NO) end
+      level = level + 1
+      f2, p = Q.variant(p)
+      level = level - 1
+    end
+    if f1 >= 2147483648 then
+      f3, p = Q.invoke_failure(p)
+    end
+    return { record = "invoke_answer", hresult = f1, result = f2, failure = f3 }, p
+  end
+
+  function Q.invoke_failure(p)
+    local f1
+    p = p + 4
+    f1, p = Q.excep_info(p)
+    return { excepinfo = f1 }, p
+  end
+
+  function Q.excep_info(p)
+    local f1, f2
+    local b1, b2 = byte(s, p, p + 1)
+    f1 = b1 * 256 + b2
+    if f1 >= 32768 then f1 = f1 - 65536 end
+    p = p + 4
+    local v3
+    local z4
+    local b5, b6, b7, b8 = byte(s, p, p + 3)
+    z4 = ((b5 * 256 + b6) * 256 + b7) * 256 + b8
+    v3 = sub(s, p + 4, p + 4 + z4 - 1)
+    p = p + 4 + z4
+    local z9
+    local b10, b11, b12, b13 = byte(s, p, p + 3)
+    z9 = ((b10 * 256 + b11) * 256 + b12) * 256 + b13
+    f2 = sub(s, p + 4, p + 4 + z9 - 1)
+    p = p + 4 + z9
+    local v14
+    local z15
+    local b16, b17, b18, b19 = byte(s, p, p + 3)
+    z15 = ((b16 * 256 + b17) * 256 + b18) * 256 + b19
+    v14 = sub(s, p + 4, p + 4 + z15 - 1)
+    p = p + 4 + z15
+    p = p + 8
+    return { code = f1, description = f2 }, p
+  end
+
+  function Q.call_answer(p)
+    local f1, f2
+    local b1, b2, b3, b4 = byte(s, p, p + 3)
+    f1 = ((b1 * 256 + b2) * 256 + b3) * 256 + b4
+    p = p + 4
+    if level == 32 then error(NO) end
+    level = level + 1
+    f2, p = Q.variant(p)
+    level = level - 1
+    return { record = "call_answer", hresult = f1, result = f2 }, p
+  end
+
+  function Q.empty_answer(p)
+    return { record = "empty_answer" }, p
+  end
+
+  function Q.get_ids_of_names_answer(p)
+    local f1, f2
+    local b1, b2, b3, b4 = byte(s, p, p + 3)
+    f1 = ((b1 * 256 + b2) * 256 + b3) * 256 + b4
+    p = p + 4
+    if f1 < 2147483648 then
+      f2 = NONE
+      if count > 0 then
+        if count * 4 > n - p + 1 then error(NO) end
+        f2 = {}
+        for i = 1, count do
+          local e5
+          local b6, b7, b8, b9 = byte(s, p, p + 3)
+          e5 = ((b6 * 256 + b7) * 256 + b8) * 256 + b9
+          if e5 >= 2147483648 then e5 = e5 - 4294967296 end
+          p = p + 4
+          f2[i] = e5
+        end
+      end
+    end
+    return { record = "get_ids_of_names_answer", hresult = f1, dispids = f2 }, p
+  end
+
+  function Q.create_instance_answer(p)
+    local f1, f2
+    local b1, b2, b3, b4 = byte(s, p, p + 3)
+    f1 = ((b1 * 256 + b2) * 256 + b3) * 256 + b4
+    p = p + 4
+    if f1 < 2147483648 then
+      f2 = NONE
+      if count > 0 then
+        if count * 13 > n - p + 1 then error(NO) end
+        f2 = {}
+        for i = 1, count do
+          local e5
+          e5, p = Q.interface_result(p)
+          f2[i] = e5
+        end
+      end
+    end
+    return { record = "create_instance_answer", hresult = f1, results = f2 }, p
+  end
+
+  function Q.interface_result(p)
+    local f1, f2
+    local b1, b2, b3, b4 = byte(s, p, p + 3)
+    f1 = ((b1 * 256 + b2) * 256 + b3) * 256 + b4
+    p = p + 4
+    f2, p = Q.reference(p)
+    return { hresult = f1, object = f2 }, p
+  end
+
+  function Q.query_interface_answer(p)
+    local f1, f2
+    local b1, b2, b3, b4 = byte(s, p, p + 3)
+    f1 = ((b1 * 256 + b2) * 256 + b3) * 256 + b4
+    p = p + 4
+    if f1 < 2147483648 then
+      f2, p = Q.reference(p)
+    end
+    return { record = "query_interface_answer", hresult = f1, object = f2 }, p
+  end
+
+  function Q.create_instance(p)
+    local f1, f2, f3
+    f1 = sub(s, p, p + 15)
+    p = p + 16
+    local v1
+    v1, p = Q.reference(p)
+    local b2, b3, b4, b5 = byte(s, p + 4, p + 7)
+    f2 = ((b2 * 256 + b3) * 256 + b4) * 256 + b5
+    p = p + 8
+    f3 = NONE
+    if f2 > 0 then
+      if f2 * 16 > n - p + 1 then error(NO) end
+      f3 = {}
+      for i = 1, f2 do
+        local e6
+        e6 = sub(s, p, p + 16 - 1)
+        p = p + 16
+        f3[i] = e6
+      end
+    end
+    return { record = "create_instance", clsid = f1, count = f2, iids = f3 }, p
+  end
+
+  function Q.error_answer(p)
+    local f1
+    f1 = NONE
+    if p <= n then
+      f1 = {}
+      while p <= n do
+        local e1
+        local z2
+        local b3, b4, b5, b6 = byte(s, p, p + 3)
+        z2 = ((b3 * 256 + b4) * 256 + b5) * 256 + b6
+        e1 = sub(s, p + 4, p + 4 + z2 - 1)
+        p = p + 4 + z2
+        f1[#f1 + 1] = e1
+      end
+    end
+    return { record = "error_answer", strings = f1 }, p
+  end
+
+  function Q.keep_alive(p)
+    return { record = "keep_alive" }, p
+  end
+
+  --- Reads a message that begins at index `p`; gives what it says, its object's id and the bytes left over.
+  function js.glimpse(data, p, asked, number)
+    s, n, operation, count, level = data, #data, asked, number, 0
+    local body, object_id, f3, f4, f5
+    f3 = byte(s, p)
+    if not f3 then error(NO) end
+    p = p + 1
+    if f3 == 79 then
+      object_id = sub(s, p, p + 7)
+      f4 = byte(s, p + 8)
+      if not f4 then error(NO) end
+      p = p + 9
+      if f4 == 73 then
+        body, p = Q.invoke(p)
+      elseif f4 == 65 then
+        body, p = Q.call(p)
+      elseif f4 == 82 then
+        body, p = Q.release(p)
+      elseif f4 == 71 then
+        if n - p + 1 == 24 and sub(s, p, p + 7) == object_id then
+          body, p = Q.java_query_interface(p)
+        else
+          body, p = Q.get_ids_of_names(p)
+        end
+      elseif f4 == 81 then
+        body, p = Q.query_interface(p)
+      else
+        error(NO)
+      end
+    elseif f3 == 65 then
+      if operation == "invoke" then
+        body, p = Q.invoke_answer(p)
+      elseif operation == "call" then
+        body, p = Q.call_answer(p)
+      elseif operation == "release" or operation == "keep_alive" then
+        body, p = Q.empty_answer(p)
+      elseif operation == "get_ids_of_names" then
+        body, p = Q.get_ids_of_names_answer(p)
+      elseif operation == "create_instance" then
+        body, p = Q.create_instance_answer(p)
+      elseif operation == "query_interface" then
+        body, p = Q.query_interface_answer(p)
+      else
+        error(NO)
+      end
+    elseif f3 == 83 then
+      f4 = byte(s, p + 8)
+      if not f4 then error(NO) end
+      p = p + 9
+      if f4 == 67 then
+        body, p = Q.create_instance(p)
+      else
+        error(NO)
+      end
+    elseif f3 == 69 then
+      body, p = Q.error_answer(p)
+    elseif f3 == 75 then
+      body, p = Q.keep_alive(p)
+    else
+      error(NO)
+    end
+    if p > n + 1 then error(NO) end
+    return body, object_id, n + 1 - p
   end
 end
 
@@ -1570,13 +2074,19 @@ end
 -- Messages in words, for the Info column and the task list.
 do
   local format, sub, lower, concat, byte = string.format, string.sub, string.lower, table.concat, string.byte
-  local REQUEST, ANSWER, NESTED = "\226\150\182 ", "\226\151\128 ", "\194\183 "
+  local REQUEST, ANSWER = "\226\150\182 ", "\226\151\128 "
+  local ASKING, ANSWERING = {}, {}  -- by depth
+  for depth = 0, 8 do
+    local nested = string.rep("\194\183 ", depth)
+    ASKING[depth], ANSWERING[depth] = nested .. REQUEST, nested .. ANSWER
+  end
   local LEVELS = { [2] = "error", [1] = "warn", [0] = "info" }
   local IS_LEVEL = { error = true, warn = true, info = true }
   for n = 1, 9 do
     LEVELS[-n] = "debug" .. n
     IS_LEVEL["debug" .. n] = true
   end
+  local unpack = table.unpack
   local value_text
 
   local function quoted(text, secret, limit)
@@ -1586,12 +2096,17 @@ do
     return '"' .. js.line(js.masked(text, secret), limit) .. '"'
   end
 
+  local function item_text(one, secret)
+    return type(one) == "string" and quoted(one, secret, 60) or value_text(one, secret, 60)
+  end
+
   local function list_text(values, secret)
     if #values == 0 then return "" end
+    if #values == 1 then return item_text(values[1], secret) end
     local words, size = {}, 0
     for index = 1, #values do
       local one = values[index]
-      words[index] = type(one) == "string" and quoted(one, secret, 60) or value_text(one, secret, 60)
+      words[index] = item_text(one, secret)
       size = size + #words[index]
       if size > 200 and index < #values then
         words[index + 1] = "\226\128\166"
@@ -1639,6 +2154,7 @@ do
   --- Arguments in natural order.
   function js.natural(params)
     local found, wire = {}, params.arguments
+    if #wire < 2 then return wire end
     for index = #wire, 1, -1 do found[#found + 1] = wire[index] end
     return found
   end
@@ -1684,8 +2200,8 @@ do
     local name = js.object_text(message) .. "." .. member
     local values = js.natural(body.params)
     if body.flags % 16 >= 4 and #values > 0 then
-      local put = table.remove(values)
-      local index = #values > 0 and "(" .. list_text(values) .. ")" or ""
+      local put, others = values[#values], { unpack(values, 1, #values - 1) }
+      local index = #others > 0 and "(" .. list_text(others) .. ")" or ""
       return name .. index .. " = " .. value_text(put, message.secret, 120)
     end
     if #values == 0 and (math.floor(body.flags / 2) % 2 == 1 or not message.member) then return name end
@@ -1718,48 +2234,51 @@ do
     return format("undecoded, %d bytes: %s", message.size - 4, message.note or "")
   end
 
-  local function result_words(message, body)
-    if body.result then return value_text(body.result, message.secret, 120) end
+  local function result_words(body, secret)
+    if body.result then return value_text(body.result, secret, 120) end
     if body.dispids then return "dispid " .. concat(body.dispids, ", ") end
     if body.results then return body.results[1] and reference_text(body.results[1].object) or "nothing" end
     return body.object and reference_text(body.object) or nil
   end
   js.result_words = result_words
 
-  local function answer_words(message, body)
-    if not body then return format("undecoded answer, %d bytes: %s", message.size - 4, message.note or "") end
+  local function words_of_answer(body, secret)
     if body.record == "error_answer" then
       local text = concat(body.strings, "  ")
       for _, one in ipairs(body.strings) do
         if sub(one, 1, 5) == "what=" then text = sub(one, 6) end
       end
-      return "error " .. js.line(js.masked(text, message.secret), 160)
+      return "error " .. js.line(js.masked(text, secret), 160)
     end
     if body.record == "empty_answer" then return "answer" end
     local words = "answer " .. js.hresult_name(body.hresult)
-    if body.failure then
-      return words .. "  " .. js.line(js.masked(body.failure.excepinfo.description, message.secret), 160)
-    end
-    local result = result_words(message, body)
+    if body.failure then return words .. "  " .. js.line(js.masked(body.failure.excepinfo.description, secret), 160) end
+    local result = result_words(body, secret)
     return result and result ~= "empty" and words .. " => " .. result or words
   end
 
-  function js.is_request(message)
-    local class = message.class
-    return class == 0x4F or class == 0x53 or class == 0x4B
+  local function answer_words(message, body)
+    if not body then return format("undecoded answer, %d bytes: %s", message.size - 4, message.note or "") end
+    local secret = js.about(message).secret
+    if body.words and not secret then return body.words end
+    local words = words_of_answer(body, secret)
+    if body.words == false and not secret then body.words = words end
+    return words
   end
 
   --- What the Info column says of a frame.
   function js.info(message, body)
-    local nested = message.depth > 0 and string.rep(NESTED, math.min(message.depth, 8)) or ""
+    local class, depth = message.class, js.about(message).depth or 0
+    if depth > 8 then depth = 8 end
+    if class == 0x41 or class == 0x45 then return ANSWERING[depth] .. answer_words(message, body) end
     if message.tunnel_token then return ANSWER .. "tunnel token" end
-    if js.is_request(message) then return nested .. REQUEST .. request_words(message, body) end
-    return nested .. ANSWER .. answer_words(message, body)
+    if class == 0x4F or class == 0x53 or class == 0x4B then return ASKING[depth] .. request_words(message, body) end
+    return ANSWERING[depth] .. answer_words(message, body)
   end
 
   --- What it says of a document.
   function js.document_info(message, document)
-    local arrow = message.to_remote and REQUEST or ANSWER
+    local arrow = message.side == 0 and REQUEST or ANSWER
     local error = document.error
     if error then
       local text = error.text
@@ -1960,6 +2479,111 @@ do
   end
 end
 
+-- Where IP and TCP lie in the bytes of a packet.
+--
+-- The plugin reads the headers itself: fields of other dissectors would make tshark build trees of all packets, also of
+-- those that nobody looks at.  As in `jstrace`, fragments of IP packets are not put together.
+do
+  local byte, sub, find, char, floor = string.byte, string.sub, string.find, string.char, math.floor
+  local TCP, ICMP, ICMP6, PORT_TYPE_TCP = 6, 1, 58, 2
+  local EXTENSIONS = { [0] = true, [43] = true, [51] = true, [60] = true, [135] = true }
+
+  --- Bytes of a packet that hold its headers.
+  js.head_size = 512
+
+  --- Where the IP header began last: it is the same in nearly all packets of a capture.
+  local link = 14
+
+  local function u2(head, at)
+    local a, b = byte(head, at + 1, at + 2)
+    return a * 256 + b
+  end
+
+  --- Protocol behind the IPv6 header at `at` and its extensions, and where it begins.
+  local function behind_ipv6(head, at)
+    local protocol, stop = byte(head, at + 7), at + 40
+    while EXTENSIONS[protocol] do
+      local following, size = byte(head, stop + 1, stop + 2)
+      if not size then return nil end
+      stop = stop + (protocol == 51 and (size + 2) * 4 or (size + 1) * 8)
+      protocol = following
+    end
+    return protocol, stop
+  end
+
+  --- Where the IP header begins that ends at `stop` in front of `protocol` (`protocol6` under IPv6), and its version.
+  local function ip_before(head, stop, protocol, protocol6)
+    for size = 20, math.min(60, stop), 4 do
+      local at = stop - size
+      if byte(head, at + 1) == 64 + size / 4 and byte(head, at + 10) == protocol then return at, 4 end
+    end
+    for size = 40, math.min(104, stop), 4 do
+      local at = stop - size
+      if floor(byte(head, at + 1) / 16) == 6 then
+        local found, behind = behind_ipv6(head, at)
+        if found == protocol6 and behind == stop then return at, 6 end
+      end
+    end
+    return nil
+  end
+
+  --- The TCP header with the packet's ports that lies behind an IP header, whatever is in front of that.
+  local function search(head, pinfo)
+    if pinfo.port_type ~= PORT_TYPE_TCP then return nil end
+    local from, to = pinfo.src_port, pinfo.dst_port
+    local ports = char(floor(from / 256), from % 256, floor(to / 256), to % 256)
+    local tcp = 20
+    while true do
+      tcp = find(head, ports, tcp + 1, true)
+      if not tcp then return nil end
+      tcp = tcp - 1
+      local at, version = ip_before(head, tcp, TCP, TCP)
+      if at then
+        -- An ICMP error quotes the headers of the packet that it is about.
+        if at >= 28 and ip_before(head, at - 8, ICMP, ICMP6) then return nil end
+        return at, version, tcp
+      end
+      tcp = tcp + 1
+    end
+  end
+
+  --- What a packet's first bytes tell of its TCP segment: its key (addresses and ports in the order of the packet), where
+  --- the TCP header and where the segment ends.  Nothing for a packet without one.  Of the plain headers of a connection in
+  --- `known` nothing more is checked.
+  function js.locate(head, pinfo, known)
+    local first, _, c, d, e, f, fragment, rest, _, protocol = byte(head, link + 1, link + 10)
+    local key
+    if first == 0x45 then
+      if protocol == TCP and fragment % 64 == 0 and rest == 0 and (c > 0 or d > 0) then
+        key = sub(head, link + 13, link + 24)
+        if known[key] ~= nil then return key, link + 20, link + c * 256 + d end
+      end
+    elseif first and first >= 0x60 and first < 0x70 and fragment == TCP and (e > 0 or f > 0) then
+      key = sub(head, link + 9, link + 44)
+      if known[key] ~= nil then return key, link + 40, link + 40 + e * 256 + f end
+    end
+    local at, version, tcp = search(head, pinfo)
+    if not at then return nil end
+    link = at
+    local size, addresses
+    if version == 4 then
+      if u2(head, at + 6) % 16384 > 0 then return nil end
+      size, addresses = u2(head, at + 2), sub(head, at + 13, at + 20)
+    else
+      size, addresses = u2(head, at + 4), sub(head, at + 9, at + 40)
+      if size > 0 then size = size + 40 end
+    end
+    -- Without a length the sender left segmentation to the network card.
+    return addresses .. sub(head, tcp + 1, tcp + 4), tcp, size > 0 and at + size or pinfo.len
+  end
+
+  --- The key of the other direction.
+  function js.other_way(key)
+    local width = (#key - 4) / 2
+    return sub(key, width + 1, 2 * width) .. sub(key, 1, width) .. sub(key, -2) .. sub(key, -4, -3)
+  end
+end
+
 -- One direction of a TCP connection: segments in any order become bytes in stream order.
 --
 -- The plugin puts segments in order itself, so that it shows the same whatever TCP's preferences for reassembly are.
@@ -1972,15 +2596,35 @@ do
   js.direction = D
 
   --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped)`.
-  function D.new(side, out)
+  function D.new(side, stream, out)
     return setmetatable({
-      side = side, out = out, known = false, anchored = false, expect = 0, next = 0, waiting = {}, held = 0, bytes = 0,
-      packets = 0,
+      side = side, stream = stream, other = nil, out = out, known = false, anchored = false, expect = 0, next = 0,
+      waiting = {}, held = 0, bytes = 0, packets = 0, syn = nil,
     }, D)
   end
 
   function D:begin(seq, anchored)
     self.known, self.anchored, self.expect, self.next = true, anchored, seq % WHOLE, 0
+  end
+
+  --- True for a segment of the next connection between the same ports (the rules of stream/reassembly.py).
+  function D:is_over_with(seq, ack, flags, length, time)
+    local stream, other = self.stream, self.other
+    if flags % 4 < 2 then
+      return stream.over and length > 0 and self.anchored and math.abs(self:distance(seq)) > js.limits.near
+    end
+    if self.syn == seq then return false end
+    if flags % 32 >= 16 and other.syn and (ack - other.syn) % WHOLE == 1 then return self.syn and self.next > 0 end
+    if stream.over or self.syn then return true end
+    if self.packets + other.packets == 0 then return false end
+    -- Captured in the wrong order: its connection is just a moment old and begins where the SYN says.
+    local begins_here = not self.known or (self.expect - self.next - seq) % WHOLE == 1
+    return not begins_here or time - stream.start >= js.limits.shuffled
+  end
+
+  --- True for an acknowledgement of what is known already, without data, SYN, FIN or RST: nearly every second packet.
+  function D:tells_nothing(ack, flags)
+    return ack == self.other.expect and flags % 8 == 0 and self.packets > 0
   end
 
   --- Bytes from the next expected byte to `seq`, negative for what is behind.
@@ -2533,7 +3177,18 @@ do
     self.lost = false
     doc:add(chunk, 0)
     while doc.rest ~= "" and self:step() do end
+    if self.open > js.limits.xml_depth then return self:give_up(chunk) end
     doc:put_away(1)  -- whether a tag is an empty element is told by the byte before its end
+  end
+
+  --- Elements nested without end: counting on would cost time for nothing.  Told once in a direction.
+  function R:give_up(chunk)
+    if not self.gave_up then
+      self.out:problem("undecoded_frame", self.side, "elements are nested too deep", chunk.number)
+    end
+    self.gave_up, self.lost = true, true
+    self.doc:clear()
+    self.open, self.terminator, self.tag = 0, nil, nil
   end
 
   --- Blanks, a poke or a document: false when more bytes are needed.
@@ -2605,7 +3260,7 @@ do
   --- Index behind the document's last byte in `rest`, nil when it is not there yet.
   function R:xml_end()
     local doc = self.doc
-    while true do
+    while self.open <= js.limits.xml_depth do
       if not self.terminator and not self:enter() then return nil end
       local stop = find(doc.rest, self.terminator, doc.at + 1, true)
       if not stop then
@@ -2616,6 +3271,7 @@ do
       self.terminator = nil
       if self.tag and self:leave(stop > 1 and byte(doc.rest, stop - 1) or 0) then return doc.at end
     end
+    return nil
   end
 
   --- Counts the tag that ended; true when it was the document's last one.
@@ -2635,7 +3291,7 @@ end
 
 -- Who answers whom on a callback connection, and what objects and members are called (the rules of session/dialog.py).
 do
-  local byte, char, lower = string.byte, string.char, string.lower
+  local byte, sub, lower = string.byte, string.sub, string.lower
   local limits = js.limits
   local NULL = "\0\0\0\0\0\0\0\0"
   local OPERATIONS = {
@@ -2651,42 +3307,51 @@ do
     return setmetatable({ stream = stream, client_side = client_side, stack = {}, learnt = {}, keys = {}, objects = {}, count = 0 }, D)
   end
 
-  --- A frame as a message; an answer also fills in `answer` of its `request`.
-  function D:feed(side, data, packets, time, at)
-    local class = byte(data)
-    -- So many fields are named here that the table is made in its size.
-    local message = {
-      side = side, class = class, time = time, at = at, size = #data + 4, depth = 0, kind = nil, operation = nil,
-      object_id = nil, object = nil, member = nil, number = nil, stream = nil, info = nil, answer = nil, dispid = nil,
-    }
-    if packets then message.packets = packets end
-    if not at then message.raw = data end
-    local body
-    if class == 0x53 or class == 0x4F or class == 0x4B then
-      body = self:request(message, data)
-    elseif class == 0x41 or class == 0x45 then
-      body = self:answer(message, data)
+  --- A frame, from index `start` of `data` on, as a message; an answer also fills in `answer` of its `request`.
+  --- What an answer has in common with its request is found there: see `js.about`.
+  function D:feed(side, data, start, time, at)
+    local class, size = byte(data, start), #data + 5 - start
+    local message, body
+    -- All fields that most messages have are named, so that the tables are made in their size.
+    if class == 0x41 or class == 0x45 then
+      message = {
+        side = side, class = class, time = time, at = at, size = size, kind = nil, request = nil, hresult = nil,
+        number = nil, stream = nil, info = nil,
+      }
+      body = self:answer(message, data, start)
     else
-      self:outsider(message, data)
+      message = {
+        side = side, class = class, time = time, at = at, size = size, depth = 0, kind = nil, operation = nil,
+        object_id = nil, object = nil, member = nil, dispid = nil, number = nil, stream = nil, info = nil, answer = nil,
+      }
+      if class == 0x53 or class == 0x4F or class == 0x4B then
+        body = self:request(message, data, start)
+      else
+        self:outsider(message, sub(data, start))
+      end
     end
+    if not at then message.raw = sub(data, start) end
     return message, body
   end
 
-  function D:request(message, data)
+  --- The message that tells operation, object, member, depth and so on: for an answer its request.
+  function js.about(message) return message.request or message end
+
+  function D:request(message, data, start)
     local stack = self.stack
     local top = stack[#stack]
     -- Nobody asks twice without an answer in between: where bytes were lost, it was among them.
     if top and top.side == message.side and self.stream.has_gaps then stack[#stack] = nil end
     message.kind, message.depth = message.class == 0x4B and "keep_alive" or "request", #stack
-    local found, failure = js.read(data, nil, 0)
-    local body = found and found.body
+    local body, failure, object_id = js.read(data, start)
     if not body then
       message.kind, message.note = "undecoded", failure
     else
-      if found.trailing > 0 then message.trailing = found.trailing end
+      if body.trailing then message.trailing = body.trailing end
       message.operation = OPERATIONS[body.record]
-      message.count = (body.iids and #body.iids) or (body.names and #body.names) or nil
-      self:name(message, body, found.object_id)
+      local asked = body.iids or body.names
+      if asked then message.count = #asked end
+      self:name(message, body, object_id)
       self:learn_objects(body)
     end
     if #stack >= limits.dialog_depth then table.remove(stack, 1) end
@@ -2705,56 +3370,57 @@ do
   end
 
   function D:name(message, body, object_id)
-    if object_id then
-      message.object_id = object_id
-      message.object = self.objects[object_id]
-    end
+    if object_id then message.object_id, message.object = object_id, self.objects[object_id] end
     local kind = body.record
     if kind == "invoke" then
       message.dispid = body.dispid
       message.member = self:member(object_id, body)
-      if js.has_secret_name(body.params) then message.secret = true end
+      if js.has_secret_name(body.params) or (message.member and js.names_a_secret(message.member)) then
+        message.secret = true
+      end
     elseif kind == "call" then
       message.member = body.name
       if lower(body.name) == "begin" then self:learn_names(body) end
     elseif kind == "get_ids_of_names" then
       message.member, message.names = body.names[1], body.names
     end
-    if message.member and js.names_a_secret(message.member) and kind == "invoke" then message.secret = true end
   end
 
   --- What was seen on the connection wins over the tables.
   function D:member(object_id, body)
     local key = self.keys[object_id]
-    local learnt = self.learnt[object_id .. body.dispid] or (key and self.learnt[key .. body.dispid])
-    if learnt then return learnt end
-    return key and js.member_name(key, body.dispid, body.flags) or nil
+    local of_object, of_class = self.learnt[object_id], key and self.learnt[key]
+    return of_object and of_object[body.dispid] or of_class and of_class[body.dispid]
+      or key and js.member_name(key, body.dispid, body.flags) or nil
   end
 
-  function D:answer(message, data)
+  --- What an answer says.  The same short ones come again and again: they are read once.
+  local function read_answer(data, start, request)
+    local operation, count = request and request.operation or "error", request and request.count
+    local is_alone = #data <= limits.short and (count == nil or count == 1)
+    local known = is_alone and js.session.answers[operation]
+    if known and known[data] then return known[data] end
+    local body, failure = js.read(data, start, operation, count)
+    if is_alone and body then js.session:remember_answer(operation, data, body) end
+    return body, failure
+  end
+
+  function D:answer(message, data, start)
     local request, known = self:pop(message.side)
-    message.kind = message.class == 0x45 and "error" or "answer"
-    if request then
-      request.answer = message
-      message.request, message.depth, message.operation = request, request.depth, request.operation
-      message.member = request.member
-      if request.dispid then message.dispid = request.dispid end
-      if request.secret then message.secret = true end
-      message.object_id, message.object = request.object_id, request.object
-    end
+    message.kind, message.request = message.class == 0x45 and "error" or "answer", request
+    if request then request.answer = message end
     known = request and request.kind ~= "undecoded"
     if not known and message.class == 0x41 then
       message.kind = "undecoded"
       message.note = request and "answer to a request that could not be decoded" or "answer without its request"
       return nil
     end
-    local found, failure = js.read(data, known and request.operation or nil, known and request.count or 0)
-    local body = found and found.body
+    local body, failure = read_answer(data, start, known and request)
     if not body then
       message.kind, message.note = "undecoded", failure
       return nil
     end
-    if found.trailing > 0 then message.trailing = found.trailing end
+    if body.trailing then message.trailing = body.trailing end
     message.hresult = body.hresult
     self:learn_objects(body)
     if body.dispids and request.names then self:learn_members(request, body.dispids) end
@@ -2777,17 +3443,23 @@ do
 
   function D:learn_members(request, dispids)
     if self.count >= limits.objects then return end
-    local id, key, learnt = request.object_id, self.keys[request.object_id], self.learnt
+    local of_object, of_class = self:members(request.object_id), self:members(self.keys[request.object_id])
     for index = 1, math.min(#request.names, #dispids) do
       local name, dispid = request.names[index], dispids[index]
       -- Names are matched without case: the first spelling that was looked up stays.
-      if not learnt[id .. dispid] then
-        learnt[id .. dispid] = name
+      if not of_object[dispid] then
+        of_object[dispid] = name
         self.count = self.count + 1
       end
-      if key and not learnt[key .. dispid] then learnt[key .. dispid] = name end
+      if of_class and not of_class[dispid] then of_class[dispid] = name end
     end
     request.names = nil
+  end
+
+  --- The names that were learnt of an object or of a class, by their dispids.
+  function D:members(key)
+    if key and not self.learnt[key] then self.learnt[key] = {} end
+    return key and self.learnt[key]
   end
 
   --- `begin(objects, names)`: two arrays of equal order give the objects their names.
@@ -2906,6 +3578,7 @@ end
 -- What the messages of a task say about it, and which callback connection belongs to which start command.
 do
   local match, lower = string.match, string.lower
+  local LINGER = 1  -- seconds
   local T = {}
   T.__index = T
 
@@ -2927,6 +3600,9 @@ do
       return self:answer(message, body)
     elseif message.kind == "error" then
       self.errors = self.errors + 1
+      -- One to the client's own call fails the task, unless it only asked whether a method exists.
+      local request = message.request
+      if request and request.side == 1 and not request.optional then self.failed = true end
     end
   end
 
@@ -2935,6 +3611,10 @@ do
       if js.log_call(message, body) then self.logs = self.logs + 1 end
     elseif body.record == "call" and lower(body.name) == "construct" then
       self:construct(body)
+    elseif body.record == "call" then
+      local first = js.natural(body.params)[1]
+      local name = first and first.value
+      message.optional = type(name) == "string" and string.sub(name, 1, 1) == "?"
     elseif body.record == "release" and message.side == 1 and (not self.instance or self.instance == message.object_id) then
       self.release = message
     end
@@ -2962,8 +3642,10 @@ do
     elseif message.request and message.request == self.release then
       self.released = true
     elseif body.record == "call_answer" then
-      local member, value = lower(message.member or ""), body.result.value
-      if member == "step" and type(value) == "string" then
+      local member, value = lower(message.request and message.request.member or ""), body.result.value
+      if member == "begin" and value == false then
+        self.failed = true
+      elseif member == "step" and type(value) == "string" then
         local inside = match(value, "<process%.result%s([^>]*)>")
         if inside then
           self.exit_code = match(inside, 'exit_code="(-?%d+)"')
@@ -2982,8 +3664,8 @@ do
     if not self.callback then return self.command_closed and "no_callback" or "running" end
     if self.lost then return "lost" end
     if self.killed then return "killed" end
-    if (self.exit_code and self.exit_code ~= "0") or self.signal then return "failure" end
-    if self.released then return self.exit_code and "success" or "ended" end
+    if (self.exit_code and self.exit_code ~= "0") or self.signal or self.failed then return "failure" end
+    if self.released then return "success" end
     return "running"
   end
 
@@ -2991,7 +3673,43 @@ do
 
   local J = {}
   J.__index = J
-  function js.new_joiner() return setmetatable({ waiting = {}, by_remote = {} }, J) end
+
+  --- `lone` are tasks without a command connection, `half_known` those of which only the answer to the start was read.
+  function js.new_joiner() return setmetatable({ waiting = {}, by_remote = {}, lone = {}, half_known = {} }, J) end
+
+  --- True when a connection has been over for so long that nothing more is expected of it.
+  local function is_gone(stream, now) return stream ~= nil and stream.over ~= nil and stream.over + LINGER <= now end
+
+  --- The tasks of a list, without those that are over or known better by now.
+  local function still(list, now, is_known)
+    for index = #list, 1, -1 do
+      local task = list[index]
+      if is_known(task) or is_gone(task.callback, now) or is_gone(task.command, now) then table.remove(list, index) end
+    end
+    return list
+  end
+
+  --- The task that a command is about whose start was not read: the only one that has no command connection.
+  function J:without_command(stream, now)
+    local found
+    for _, task in ipairs(still(self.lone, now, function(task) return task.command end)) do
+      if task.callback and task.client.ip == stream.client.ip and task.callback.client.ip == stream.server.ip then
+        if found then return nil end
+        found = task
+      end
+    end
+    return found
+  end
+
+  --- The newest task of which only the answer to the start could be read, if a connection can be its callback.
+  function J:of_answer(stream, now)
+    local list = still(self.half_known, now, function(task) return task.attempts > 0 end)
+    for index = #list, 1, -1 do
+      local command = list[index].command
+      if command.client.ip == stream.server.ip and command.server.ip == stream.client.ip then return list[index] end
+    end
+    return nil
+  end
 
   local function push(map, key, task)
     local list = map[key]
@@ -3010,13 +3728,14 @@ do
   end
 
   function J:announce(task)
+    if not task.port then return end
     push(self.waiting, js.endpoint_key(task.client.ip, task.port), task)
     push(self.by_remote, task.remote.ip, task)
   end
 
   --- The task's callback proved itself: nothing may join it any more.
   function J:forget(task)
-    if not task.remote then return end
+    if not task.remote or not task.port then return end
     remove(self.waiting, js.endpoint_key(task.client.ip, task.port), task)
     remove(self.by_remote, task.remote.ip, task)
   end
@@ -3025,8 +3744,8 @@ do
   function J:announced(stream)
     local best
     for _, task in ipairs(self.waiting[stream.server.key] or {}) do
-      if not task.confirmed and (stream.mid_stream or task.start <= stream.start) then
-        local open, best_open = not task.command.closed, best and not best.command.closed
+      if not task.confirmed and (stream.mid_stream or task.start <= (stream.said or stream.start)) then
+        local open, best_open = not task.command.over, best and not best.command.over
         if not best or (open and not best_open) or (open == best_open and task.start >= best.start) then best = task end
       end
     end
@@ -3109,13 +3828,25 @@ do
     return requests > 0
   end
 
+  local function is_frames(head)
+    local position = 0
+    while position < #head and js.plausible_frame(head, position) do
+      local a, b, c, d = byte(head, position + 1, position + 4)
+      if not d then return true end
+      position = position + 4 + ((a * 256 + b) * 256 + c) * 256 + d
+    end
+    return position >= #head
+  end
+
   local function callback(client, server, mid_stream)
     if sub(server, 5, 4 + #CREATE) == CREATE or sub(client, 5, 4 + #TUNNEL) == TUNNEL then return "callback" end
     if mid_stream then
       if is_dialog(client) or is_dialog(server) then return "callback" end
       return #client + #server >= js.limits.sniff and "unknown" or nil
     end
-    return not (may_begin(server, CREATE) and may_begin(client, TUNNEL)) and "unknown" or nil
+    if client ~= "" and server == "" and is_dialog(client) then return "callback" end  -- captured in one direction only
+    local may_be = may_begin(server, CREATE) and (may_begin(client, TUNNEL) or (server == "" and is_frames(client)))
+    return not may_be and "unknown" or nil
   end
 
   --- "command", "callback", "unknown" (none of ours) or nil (not clear yet).
@@ -3150,10 +3881,10 @@ do
     return sends(client, is_schedulers) or sends(server, is_task_process)
   end
 
-  --- True when the first bytes from the calling end can not begin an answer, a keep-alive or a tunnel token.
+  --- True when the first bytes from the calling end can not begin an answer, a keep-alive or a tunnel token: none has 16 MiB.
   function js.is_foreign(data)
     local class = byte(data, 5)
-    return byte(data) > 0x3E or (class ~= nil and class ~= 0x41 and class ~= 0x45 and class ~= 0x4B and class ~= 0x7B)
+    return byte(data) > 0 or (class ~= nil and class ~= 0x41 and class ~= 0x45 and class ~= 0x4B and class ~= 0x7B)
   end
 end
 
@@ -3197,10 +3928,10 @@ do
     local to_remote = side == 0
     local document = to_remote and js.parse_command(data) or js.parse_answer(data)
     local message = {
-      document = true, to_remote = to_remote, side = side, kind = to_remote and "command" or "command_answer",
-      packets = packets, time = time, at = at, size = #data, operation = document.element, depth = 0,
+      document = true, side = side, kind = to_remote and "command" or "command_answer",
+      packets = packets, time = time, at = at, size = #data, operation = document.element,
       note = document.reason or (incomplete and "the document is not complete") or nil,
-      is_broken = document.form == "broken", is_request = to_remote, is_http = kind == "http",
+      is_broken = document.form == "broken" or nil,
     }
     if not at then message.raw = data end
     message.info = js.document_info(message, document)
@@ -3217,6 +3948,10 @@ do
     local is_close = id and name == PREFIX .. "remote_task.close"
     local is_kill = id and name == PREFIX .. "remote_task.kill"
     if is_start or is_close or is_kill then
+      if #self.tasks == 0 then
+        self.task = js.session:command_found(self.stream, message.time)
+        self.tasks[1] = self.task
+      end
       message.task = self.task
       if #self.tasks > 1 and not is_start then
         for _, task in ipairs(self.tasks) do
@@ -3259,16 +3994,19 @@ do
     local request = self:pair(document)
     if request then
       request.answer, message.request = message, request
-      message.latency, message.operation, message.task = message.time - request.time, request.operation, request.task
+      message.operation, message.task = request.operation, request.task
       local task = message.task
       if task and request == task.start_message and not task.start_answer then
         task.start_answer = message
         if document.error then task.start_error = document.error.code end
         local id = document.element == "process" and js.decimal(js.get(document, "process_id"))
-        if id then task.process_id, task.pid = id, js.decimal(js.get(document, "pid")) end
+        if id then task.process_id = id end
       end
+    elseif #self.tasks == 0 and document.element == "process" and js.decimal(js.get(document, "process_id")) then
+      message.task = js.session:answer_found(self.stream, message)
+      message.task.process_id = js.decimal(js.get(document, "process_id"))
+      self.task, self.tasks[1] = message.task, message.task
     end
-    message.answer_element = document.element
   end
 
   --- The oldest open command that is not broken; to an XML error the oldest one.
@@ -3290,7 +4028,6 @@ end
 
 -- A callback connection: frames of both sides, paired by a dialog.  Its listening end (side 1) is the JobScheduler client.
 do
-  local sub = string.sub
   local H = {}
   H.__index = H
 
@@ -3318,7 +4055,7 @@ do
     local reader = self.readers[side]
     if at and reader.firm and reader.held_size == 0 and reader.to_skip == 0 and js.is_frame(data) then
       -- A frame in a segment of its own: nearly all of them.
-      return self:frame(side, sub(data, 5), nil, time, at)
+      return self:frame(side, data, nil, time, at, 5)
     end
     reader:feed({ offset = offset, data = data, number = number, time = time, at = at })
   end
@@ -3331,8 +4068,10 @@ do
 
   function H:problem(code, side, text) js.session:problem(self.stream, code, text) end
 
-  function H:frame(side, data, packets, time, at)
-    local message, body = self.dialog:feed(side, data, packets, time, at)
+  --- A message begins at index `start` of `data`, 1 without it.
+  function H:frame(side, data, packets, time, at, start)
+    local message, body = self.dialog:feed(side, data, start or 1, time, at)
+    if packets then message.packets = packets end
     local task = self.task
     if side == 0 and not task.confirmed then
       task.confirmed = true
@@ -3368,11 +4107,14 @@ do
   local format = string.format
   local S = {}
   S.__index = S
+  js.Session = S
+  local Route = {}
+  Route.__index = Route
 
   function js.new_session()
     return setmetatable({
-      last = 0, packets = {}, streams = {}, servers = {}, tasks = {}, order = js.new_order(), joiner = js.new_joiner(),
-      heads = {}, callbacks = {},
+      last = 0, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {}, order = js.new_order(),
+      joiner = js.new_joiner(), answers = {}, answer_count = 0,
     }, S)
   end
 
@@ -3381,14 +4123,15 @@ do
   local function endpoint(ip, port) return { ip = ip, port = port, key = js.endpoint_key(ip, port) } end
 
   --- What the packet at hand is about; made when there is something to say.  A message alone stands for itself.
-  function S:entry(stream)
-    local entry = self.packets[self.last]
+  function S:entry(stream, number)
+    number = number or self.last
+    local entry = self.packets[number]
     if not entry then
-      entry = { stream = stream, message = nil, more = nil, problems = nil, parts = nil }
-      self.packets[self.last] = entry
+      entry = { stream = stream, message = nil, more = nil, problems = nil, parts = nil, late = nil }
+      self.packets[number] = entry
     elseif entry.size then
-      entry = { stream = stream, message = entry, more = nil, problems = nil, parts = entry.parts }
-      self.packets[self.last] = entry
+      entry = { stream = stream, message = entry, more = nil, problems = nil, parts = entry.parts, late = nil }
+      self.packets[number] = entry
     end
     return entry
   end
@@ -3401,13 +4144,20 @@ do
 
   --- A message is complete with the packet at hand; `body` is kept until the next packet, for the Info column.
   function S:message(stream, message, body)
-    message.number, message.stream = self.last, stream
+    local last = message.packets and message.packets[#message.packets] or self.last
+    message.number, message.stream = last, stream
     self.fresh, self.fresh_body = message, body
-    if not self.packets[self.last] then
+    if last ~= self.last then
+      -- Told later than by the packet that completed it, which is gone in the first pass.
+      local now = self:entry(stream)
+      now.late = now.late or {}
+      now.late[#now.late + 1] = message
+    end
+    if not self.packets[last] then
       -- A packet with one message and nothing else: nearly every one.
-      self.packets[self.last] = message
+      self.packets[last] = message
     else
-      local entry = self:entry(stream)
+      local entry = self:entry(stream, last)
       if not entry.message then
         entry.message = message
       else
@@ -3417,7 +4167,7 @@ do
     end
     if not message.packets then return end
     for _, number in ipairs(message.packets) do
-      local before = number ~= self.last and self.packets[number]
+      local before = number ~= last and self.packets[number]
       if before then
         before.parts = before.parts or {}
         before.parts[#before.parts + 1] = message
@@ -3427,59 +4177,101 @@ do
 
   -- --- connections ---
 
-  --- First packet of a connection.
-  function S:open(id, src, sport, dst, dport, flags, number, time)
+  --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.
+  function S:open(key, pinfo, flags, time)
+    local sport, dport = pinfo.src_port, pinfo.dst_port
+    self:age(time)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
     local from_client = sport >= dport
     if is_syn then from_client = not is_ack end
-    local source, target = endpoint(src, sport), endpoint(dst, dport)
+    local source, target = endpoint(tostring(pinfo.src), sport), endpoint(tostring(pinfo.dst), dport)
+    -- At most 16 fields, here and later: a larger table is slow to make and to throw away.
     local stream = {
-      id = id, client = from_client and source or target, server = from_client and target or source,
-      start = time, first_packet = number, mid_stream = not is_syn, events = {},
-      first_side = from_client and 0 or 1, first_ip = src, first_port = sport, same_ports = sport == dport,
+      key = key, client = from_client and source or target, server = from_client and target or source,
+      start = time, first_packet = self.last, mid_stream = not is_syn or nil,
     }
-    stream.dirs = { [0] = js.direction.new(0, self:route(stream)), [1] = js.direction.new(1, self:route(stream)) }
-    self.streams[id] = stream
+    local route = setmetatable({ stream = stream, session = self }, Route)
+    local sender = js.direction.new(from_client and 0 or 1, stream, route)
+    local receiver = js.direction.new(1 - sender.side, stream, route)
+    sender.other, receiver.other = receiver, sender
+    stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
+    self.flows[js.other_way(key)], self.flows[key] = receiver, sender
     local task = self.joiner:announced(stream)
     if task then
       self:attempt(stream, task)
-      return stream
+      return sender
     end
     stream.is_command_port = self:is_command_server(stream.server)
+    if js.in_ranges(js.command_ports, sport) or js.in_ranges(js.command_ports, dport) then self:remember(stream, sport, dport) end
     stream.stray = self.joiner:elsewhere(stream)
     if not stream.is_command_port and not stream.stray and not js.heuristic
         and not js.in_ranges(js.callback_ports, stream.server.port)
         and not js.in_ranges(js.callback_ports, stream.client.port) then
-      self.streams[id] = false
+      self:disown(stream)
       return nil
     end
-    stream.sniffing, stream.heads = true, { [0] = "", [1] = "" }
+    stream.sniffing, stream.events, stream.heads = true, {}, { [0] = "", [1] = "" }
     if stream.is_command_port and is_syn then
-      stream.undecided = true
+      stream.undecided, stream.seen, self.undecided[stream] = true, time, true
       self.order:add(stream)
     end
-    return stream
+    return sender
+  end
+
+  --- Notes a connection of a command port for the time when TCP asks who its payload is for.
+  function S:remember(stream, sport, dport)
+    local list = self.by_ports[sport * 65536 + dport]
+    if not list then
+      list = {}
+      self.by_ports[sport * 65536 + dport], self.by_ports[dport * 65536 + sport] = list, list
+    end
+    list[#list + 1] = stream
+  end
+
+  --- The connection of a packet that TCP hands over: the last one with its ports that had begun then, and where several
+  --- hosts use the same ports, with its addresses.
+  function S:connection(pinfo)
+    local list = self.by_ports[pinfo.src_port * 65536 + pinfo.dst_port]
+    if not list then return nil end
+    local number, src, dst = pinfo.number, nil, nil
+    for index = #list, 1, -1 do
+      local stream = list[index]
+      if stream.first_packet <= number then
+        if #list == 1 then return stream end
+        src, dst = src or tostring(pinfo.src), dst or tostring(pinfo.dst)
+        local one, other = stream.client.ip, stream.server.ip
+        if (src == one and dst == other) or (src == other and dst == one) then return stream end
+      end
+    end
+    return nil
+  end
+
+  --- A connection that is none of ours: its packets are not looked at any more.
+  function S:disown(stream)
+    local flows, key = self.flows, stream.key
+    flows[key], flows[js.other_way(key)] = false, false
+    stream.foreign, stream.sniffing, stream.events, stream.heads, stream.dirs = true, nil, nil, nil, nil
   end
 
   --- Where the bytes of a connection go: kept until they tell what it is, then to its handler.
-  function S:route(stream)
-    local session = self
-    return {
-      chunk = function(_, side, ...)
-        if stream.swapped_dirs then side = 1 - side end
-        if stream.handler then return stream.handler:chunk(side, ...) end
-        if stream.sniffing then session:sniff(stream, side, ...) end
-      end,
-      gap = function(_, side, ...)
-        if stream.swapped_dirs then side = 1 - side end
-        stream.has_gaps = true
-        if stream.handler then return stream.handler:gap(side, ...) end
-        if stream.sniffing then stream.events[#stream.events + 1] = { "gap", side, ... } end
-      end,
-    }
+  function Route:chunk(side, offset, data, number, time, at)
+    local stream = self.stream
+    if stream.swapped_dirs then side = 1 - side end
+    local handler = stream.handler
+    if handler then return handler:chunk(side, offset, data, number, time, at) end
+    if stream.sniffing then self.session:sniff(stream, side, offset, data, number, time, at) end
+  end
+
+  function Route:gap(side, ...)
+    local stream = self.stream
+    if stream.swapped_dirs then side = 1 - side end
+    stream.has_gaps = true
+    if stream.handler then return stream.handler:gap(side, ...) end
+    if stream.sniffing then stream.events[#stream.events + 1] = { "gap", side, ... } end
   end
 
   function S:sniff(stream, side, offset, data, number, time, at)
+    stream.said = stream.said or time
     stream.events[#stream.events + 1] = { "chunk", side, offset, data, number, time, at }
     local head = stream.heads[side]
     stream.heads[side] = head .. string.sub(data, 1, math.max(0, js.limits.sniff - #head))
@@ -3488,13 +4280,12 @@ do
 
   function S:decide(stream, role)
     if not role then return end
-    stream.sniffing = false
     if role == "unknown" then
       self:undecided_no_more(stream)
-      self.streams[stream.id] = false
-      stream.events, stream.heads = nil, nil
+      self:disown(stream)
       return
     end
+    stream.sniffing = nil
     local events, swap = stream.events, false
     if stream.mid_stream then
       swap = js.swapped(stream.heads[0], stream.heads[1])
@@ -3513,10 +4304,16 @@ do
       self:undecided_no_more(stream)
       local task = stream.stray or self.joiner:announced(stream)
       if not task then
+        task = self.joiner:of_answer(stream, events[#events][6])
+        if task then task.port = stream.server.port end
+      end
+      if not task then
         task = js.new_task(stream.first_packet, stream.start)
         task.client, task.port = endpoint(stream.server.ip, stream.server.port), stream.server.port
         self.order:add(task)
         self.tasks[#self.tasks + 1] = task
+        local lone = self.joiner.lone
+        lone[#lone + 1] = task
       end
       self:attempt(stream, task)
     end
@@ -3537,14 +4334,22 @@ do
 
   --- A connection that is meant as the callback of a task, whether it gets through or not.
   function S:attempt(stream, task)
-    stream.role, stream.task, stream.sniffing = "callback", task, false
+    stream.role, stream.task, stream.sniffing = "callback", task, nil
     task.attempts = task.attempts + 1
     stream.handler = js.callback_handler(stream, task)
   end
 
+  --- Gives up connections to command ports that have been silent for long and never said what they are.
+  function S:age(now)
+    for stream in pairs(self.undecided) do
+      local patience = stream.said and js.limits.idle or js.limits.half_open
+      if not stream.handler and stream.seen + patience <= now then self:close(stream, self.last, stream.seen) end
+    end
+  end
+
   function S:undecided_no_more(stream)
     if stream.undecided then
-      stream.undecided = nil
+      stream.undecided, self.undecided[stream] = nil, nil
       self.order:remove(stream)
     end
   end
@@ -3558,11 +4363,30 @@ do
   --- The first command of a connection: if it starts no task, it takes no number.
   function S:recognised(stream) self:undecided_no_more(stream) end
 
+  --- A command about a task whose start was not read.
+  function S:command_found(stream, now)
+    local task = self.joiner:without_command(stream, now)
+    if task then
+      task.command, task.client, task.remote, stream.task = stream, stream.client, stream.server, task
+    end
+    return task
+  end
+
+  --- A task by the answer to its start, which was not read.
+  function S:answer_found(stream, message)
+    local task = js.new_task(stream.first_packet, stream.start)
+    task.client, task.remote, task.command, task.start_answer = stream.client, stream.server, stream, message
+    self:command_started(stream, task)
+    local half_known = self.joiner.half_known
+    half_known[#half_known + 1] = task
+    return task
+  end
+
   function S:command_started(stream, task)
     self.tasks[#self.tasks + 1] = task
     stream.task = stream.task or task
     if stream.undecided then
-      stream.undecided = nil
+      stream.undecided, self.undecided[stream] = nil, nil
       self.order:replace(stream, task)
     else
       self.order:add(task)
@@ -3587,20 +4411,45 @@ do
     self:problem(stream, "callback_foreign_bytes", "somebody else took the announced port")
   end
 
+  --- A later pass: what has not said by now what it is, is no task.
+  function S:settle()
+    if self.is_settled then return end
+    self.is_settled = true
+    for stream in pairs(self.undecided) do
+      if stream.handler or stream.established then self:undecided_no_more(stream) end
+    end
+  end
+
+  --- Keeps what was read of an answer for others with the same bytes; `words` will be what the Info column says of it.
+  function S:remember_answer(operation, data, body)
+    if self.answer_count >= js.limits.answers then self.answers, self.answer_count = {}, 0 end
+    local known = self.answers[operation] or {}
+    self.answers[operation], known[data], self.answer_count = known, body, self.answer_count + 1
+    body.words = false
+  end
+
+  --- The packet at hand is drawn.
+  function S:shown()
+    if self.is_passing then self.packets[self.last] = nil end
+  end
+
   --- Number of a task: its place among all that began before it.
   function S:number(task) return task and self.order:find(task) or nil end
+end
 
-  -- --- the way of a segment ---
+-- The way of a segment through a session, and how connections begin and end.
+do
+  local S = js.Session
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
-  function S:segment(stream, side, seq, ack, flags, data, length, number, time)
-    local sender, other = stream.dirs[side], stream.dirs[1 - side]
+  function S:segment(sender, seq, ack, flags, data, length, number, time)
+    local stream, other = sender.stream, sender.other
     if stream.over then return false end
+    if stream.undecided then stream.seen = time end
     sender.packets = sender.packets + 1
-    local is_ack = flags % 32 >= 16
-    if flags % 8 >= 2 then return self:control(stream, side, seq, ack, flags, data, length, number, time) end
+    if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time) end
     if stream.mid_stream then stream.established = true end
-    if is_ack and ack ~= other.expect then other:acknowledged(ack, length > 0, number, time) end
+    if ack ~= other.expect and flags % 32 >= 16 then other:acknowledged(ack, length > 0, number, time) end
     local before, held = sender.bytes, sender.held
     if length > 0 then
       stream.established = true
@@ -3608,23 +4457,25 @@ do
     end
     if flags % 2 == 1 then
       sender:finish_at((seq + length) % 4294967296, stream.mid_stream)
-      self:ending(stream, side)
+      self:ending(stream, sender.side)
     end
-    if stream.ending and sender:ended() and other:ended() then self:close(stream, number, time) end
+    if stream.closed_by and sender:ended() and other:ended() then self:close(stream, number, time) end
     return (sender.bytes > before or sender.held > held) and stream.role ~= nil and stream.role ~= "unknown"
   end
 
   --- The same for a SYN or a reset.
-  function S:control(stream, side, seq, ack, flags, data, length, number, time)
-    local sender, other = stream.dirs[side], stream.dirs[1 - side]
+  function S:control(sender, seq, ack, flags, data, length, number, time)
+    local stream, other = sender.stream, sender.other
     local is_ack = flags % 32 >= 16
     if flags % 4 >= 2 then
+      if sender.syn == seq then return false end
+      sender.syn = seq
       if is_ack then stream.established = true end
       if sender.next == 0 then sender:begin(seq + 1, true) end
       if is_ack and not other.known then other:begin(ack, true) end
       if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, false) end
     elseif not sender.anchored or math.abs(sender:distance(seq)) <= 16777216 then
-      self:ending(stream, side)
+      self:ending(stream, sender.side)
       self:close(stream, number, time)
     end
     return false
@@ -3632,16 +4483,19 @@ do
 
   --- The first FIN or RST of a connection.
   function S:ending(stream, side)
-    if stream.ending then return end
-    stream.ending, stream.closed_by = true, stream.swapped_dirs and 1 - side or side
+    if stream.closed_by then return end
+    stream.closed_by = stream.swapped_dirs and 1 - side or side
     if stream.role == "callback" then stream.handler:ending() end
   end
 
   function S:close(stream, number, time)
-    stream.over, stream.closed = true, true
+    stream.over = time
+    if stream.foreign then return end
     for side = 0, 1 do stream.dirs[side]:flush(number, time) end
     if stream.handler then
       stream.handler:closed()
+      self:undecided_no_more(stream)
+      stream.handler = nil  -- nothing comes any more, and later passes look messages up only
     elseif stream.sniffing then
       self:silent(stream, time)
     end
@@ -3655,7 +4509,7 @@ do
       -- Unreachable, or closed without a byte: a task that never was.
       local task = js.new_task(stream.first_packet, stream.start)
       task.client, task.remote, task.command, task.unreachable = stream.client, stream.server, stream, true
-      stream.undecided, stream.role, stream.task = nil, "command", task
+      stream.undecided, self.undecided[stream], stream.role, stream.task = nil, nil, "command", task
       task.ended, task.refused = time, not stream.established
       self.order:replace(stream, task)
       self.tasks[#self.tasks + 1] = task
@@ -3682,7 +4536,7 @@ end
 
 -- Draws what was written down about a packet: Info column, trees, expert information.
 do
-  local format, floor = string.format, math.floor
+  local format, find, floor = string.format, string.find, math.floor
   local F, X = js.fields, js.experts
   local xml_dissector = Dissector.get("xml")
 
@@ -3706,7 +4560,7 @@ do
 
   --- Links to the other messages of the dialog, and to the other connection of the task.
   local function links(node, message)
-    local task = message.task or (not message.document and message.stream.handler.task) or nil
+    local task = message.task or (not message.document and message.stream.task) or nil
     generated(node, F.task, js.session:number(task))
     if message.request then
       generated(node, F.request_in, message.request.number)
@@ -3715,7 +4569,7 @@ do
     if message.answer then generated(node, F.response_in, message.answer.number) end
     if not task then return end
     if message.document then
-      if task.callback and message.is_request and message == task.start_message then
+      if task.callback and message == task.start_message then
         generated(node, F.callback_in, task.callback.first_packet)
       end
     elseif task.start_message then
@@ -3750,19 +4604,26 @@ do
 
   local function draw_words(node, message, body)
     if not body then return end
+    local secret = js.about(message).secret
     local level, text = js.log_call(message, body)
     if level then
       generated(node, F.log_level, level)
-      generated(node, F.log_text, js.shown(text, message.secret))
+      generated(node, F.log_text, js.shown(text, secret))
     end
     if body.params then
       for _, one in ipairs(js.natural(body.params)) do
-        generated(node, F.argument, js.value_text(one, message.secret, 1000))
+        generated(node, F.argument, js.value_text(one, secret, 1000))
       end
     end
     if body.record ~= "error_answer" and (body.result or body.dispids or body.results or body.object) then
-      generated(node, F.result, js.result_words(message, body))
+      generated(node, F.result, js.result_words(body, secret))
     end
+  end
+
+  --- What an answer is read with.
+  local function asked(message)
+    local request = message.request
+    if request and request.kind ~= "undecoded" then return request.operation, request.count end
   end
 
   --- What the Info column says; the body is at hand only with the packet that completed the message.
@@ -3772,13 +4633,20 @@ do
       if js.session.fresh == message then body = js.session.fresh_body end
       if not body and message.kind ~= "undecoded" then
         local raw = message.raw or (payload and payload(message.at + 4, message.size - 4):raw())
-        local known = message.request and message.request.kind ~= "undecoded"
-        body = raw and js.read(raw, known and message.request.operation or nil, known and message.request.count or 0)
-        body = body and body.body
+        body = raw and js.read(raw, 1, asked(message))
       end
       message.info = js.info(message, body)
     end
     return message.info
+  end
+
+  local function has_failed(message)
+    return message.hresult and message.hresult >= 2147483648 and js.about(message).operation ~= "query_interface"
+  end
+
+  --- True when there is something to warn of.
+  local function has_expert(message)
+    return message.kind == "undecoded" or message.kind == "error" or message.trailing or has_failed(message)
   end
 
   local function draw_frame(tree, message, payload)
@@ -3790,7 +4658,7 @@ do
       whole = bytes_of(message, payload, "Reassembled JobScheduler frame")
       root = tree:add(js.proto, whole(0, message.size))
     end
-    local body, raw
+    local about, body, raw = js.about(message), nil, nil
     if js.wanted then
       root:set_text("JobScheduler " .. message.info)
       whole = whole or bytes_of(message, payload)
@@ -3800,24 +4668,22 @@ do
       if message.tunnel_token then
         root:add(F.tunnel_token, range(0, #raw), js.shown(raw))
       else
-        local known = message.request and message.request.kind ~= "undecoded"
-        local found = js.read(raw, known and message.request.operation or nil, known and message.request.count or 0,
-          root, range, js.shown, message.secret)
-        body = found and found.body
+        local operation, count = asked(message)
+        body = js.read_into(root, range, raw, operation, count, js.shown, about.secret)
       end
       generated(root, F.role, "callback")
       generated(root, F.kind, message.kind)
-      generated(root, F.operation, message.operation)
-      if message.object_id then
-        generated(root, F.object_id_of, js.uint64(message.object_id))
-        local object = message.object
+      generated(root, F.operation, about.operation)
+      if about.object_id then
+        generated(root, F.object_id_of, js.uint64(about.object_id))
+        local object = about.object
         generated(root, F.object_name, object and object.name and js.utf8(object.name))
         generated(root, F.object_class, object and object.class and js.utf8(object.class))
       end
-      generated(root, F.member, message.member and js.utf8(message.member))
-      generated(root, F.dispid_of, message.dispid)
+      generated(root, F.member, about.member and js.utf8(about.member))
+      generated(root, F.dispid_of, about.dispid)
       generated(root, F.hresult_of, message.hresult)
-      generated(root, F.depth, message.depth)
+      generated(root, F.depth, about.depth or 0)
       draw_words(root, message, body)
       links(root, message)
       segments(root, message)
@@ -3828,9 +4694,7 @@ do
     end
     if message.trailing then expert(root, "trailing_bytes", format("%d bytes left over behind the message", message.trailing)) end
     if message.kind == "error" then expert(root, "error_answer", message.info) end
-    if message.hresult and message.hresult >= 2147483648 and message.operation ~= "query_interface" then
-      expert(root, "failed_hresult", message.info)
-    end
+    if has_failed(message) then expert(root, "failed_hresult", message.info) end
     return root
   end
 
@@ -3841,7 +4705,7 @@ do
     if not whole then return nil end
     local range = whole(0, message.size)
     local data = message.raw or range:raw()
-    local document = message.to_remote and js.parse_command(data) or js.parse_answer(data)
+    local document = message.side == 0 and js.parse_command(data) or js.parse_answer(data)
     local root = tree:add(js.proto, range, "JobScheduler ", message.info)
     root:add(F.xml_text, range, (js.masked(document.text)))
     generated(root, F.role, "command")
@@ -3883,35 +4747,51 @@ do
     return root
   end
 
-  local pass, checked
-
-  --- True when somebody looks at fields of ours: the tree is shown, or a filter, a column or a tap asks for one.  What is
-  --- asked for is the same for all packets of a pass in tshark, so there it is found out once.
-  local function is_wanted(tree, pinfo)
+  --- True when somebody looks at fields of ours: the tree is shown, or a filter, a column or a tap asks for one.
+  local function is_wanted(tree)
     if tree.visible then return true end
-    if not js.is_gui and pass == pinfo.visited then return checked end
-    pass, checked = pinfo.visited, false
     for _, field in pairs(F) do
-      if tree:referenced(field) then
-        checked = true
-        break
-      end
+      if tree:referenced(field) then return true end
     end
-    return checked
+    return false
   end
 
-  --- Draws a packet.
-  function js.draw(entry, pinfo, tree, payload)
-    js.wanted = is_wanted(tree, pinfo)
-    local words, first
-    if entry.class then
-      -- One frame and nothing else: nearly every packet.
-      draw_frame(tree, entry, payload)
-      local columns = pinfo.cols
-      columns.protocol, columns.info = "JobScheduler", entry.info
-      return
+  local session, pass, has_tree, has_columns
+
+  --- What is asked for is the same for all packets of a pass in tshark, so there it is found out once.
+  local function look(tree, columns)
+    if not js.is_gui and session == js.session and pass == session.is_first_pass then return end
+    session, pass = js.session, js.session.is_first_pass
+    js.wanted = is_wanted(tree)
+    has_tree = js.wanted or not find(tostring(tree), "has subtree=false", 1, true)
+    has_columns = tostring(columns.info) ~= "(info)"
+    -- A tshark that prints a line for each packet in its first pass, and no tree, never comes back to a packet.
+    session.is_passing = pass and has_columns and not has_tree and not js.is_gui
+  end
+
+  --- Fills the columns for a packet of which nobody wants to see more; false when there is more to be done, for `js.draw`.
+  function js.glance(entry, pinfo, tree)
+    local columns = pinfo.cols
+    look(tree, columns)
+    if has_tree or not entry.class or has_expert(entry) then return false end
+    if not has_columns then return true end
+    local info = entry.info
+    if not info then
+      if session.fresh ~= entry then return false end
+      info = js.info(entry, session.fresh_body)
+      if not session.is_passing then entry.info = info end
     end
-    words = {}
+    columns.protocol, columns.info = "JobScheduler", info
+    return true
+  end
+
+  --- Draws a packet, after `js.glance`.
+  function js.draw(entry, pinfo, tree, payload)
+    local words, first = {}, nil
+    for _, late in ipairs(not pinfo.visited and entry.late or {}) do
+      first = (late.document and draw_document or draw_frame)(tree, late, nil, pinfo) or first
+      words[#words + 1] = late.info
+    end
     local message, more = entry.size and entry or entry.message, 0
     while message do
       local root
@@ -3947,23 +4827,63 @@ end
 do
   local format = string.format
 
+  local HEADINGS = { "task", "packet", "job", "outcome", "calls", "logs", "kind", "remote", "callback to", "client" }
+  local TO_THE_RIGHT = { true, true, false, false, true, true, false, false, false, false }
+
   local function place(endpoint) return endpoint and endpoint.key or "?" end
 
-  local COLUMNS = "%5s  %-9s  %-22s  %-22s  %5s  %-20s  %7s  %-12s  %5s  %5s  %5s  %s"
+  local function outcome(task)
+    local word = task:outcome()
+    return task.exit_code and word == "failure" and "exit " .. task.exit_code or word
+  end
+
+  local function job(task)
+    return (task.job or "?") .. (task.task_id and ":" .. task.task_id or "")
+  end
+
+  --- Where the task process was told to call back.
+  local function announced(task)
+    return (task.client and task.client.ip or "?") .. ":" .. (task.port and format("%d", task.port) or "?")
+  end
+
+  --- Cells in the order of the headings; what tells most comes first: Wireshark's window folds long lines.
+  local function row(number, task)
+    return {
+      format("%d", number), format("%d", task.first_packet), job(task), outcome(task),
+      format("%d+%d", task.calls, task.callbacks), format("%d", task.logs), task.kind or "?",
+      place(task.remote), announced(task), place(task.client),
+    }
+  end
+
+  --- Widths in characters: what goes on the wire can hold UTF-8.
+  local function width(text)
+    local _, trailing = string.gsub(text, "[\128-\191]", "")
+    return #text - trailing
+  end
+
+  local function aligned(rows)
+    local widths, lines = {}, {}
+    for _, cells in ipairs(rows) do
+      for index, cell in ipairs(cells) do widths[index] = math.max(widths[index] or 0, width(cell)) end
+    end
+    for _, cells in ipairs(rows) do
+      local parts = {}
+      for index, cell in ipairs(cells) do
+        local fill = string.rep(" ", widths[index] - width(cell))
+        parts[index] = TO_THE_RIGHT[index] and fill .. cell or cell .. fill
+      end
+      lines[#lines + 1] = string.gsub(table.concat(parts, "  "), " +$", "")
+    end
+    return lines
+  end
 
   --- Lines of the table, tasks in the order of their numbers.
   function js.task_lines()
-    local lines = { format(COLUMNS, "task", "kind", "client", "remote", "port", "job", "id", "outcome", "calls", "backs", "logs", "packet") }
+    local rows = { HEADINGS }
     for number, task in ipairs(js.session.order.list) do
-      if task.outcome then
-        local outcome = task:outcome()
-        if task.exit_code and outcome == "failure" then outcome = "exit " .. task.exit_code end
-        lines[#lines + 1] = format(COLUMNS, format("%d", number), task.kind or "?", place(task.client), place(task.remote),
-          task.port and format("%d", task.port) or "?", task.job or "?", task.task_id or "?", outcome,
-          format("%d", task.calls), format("%d", task.callbacks), format("%d", task.logs), format("%d", task.first_packet))
-      end
+      if task.outcome then rows[#rows + 1] = row(number, task) end
     end
-    return lines
+    return aligned(rows)
   end
 
   function js.show_tasks()
@@ -3977,12 +4897,10 @@ end
 -- Registration with Wireshark.
 --
 -- The post-dissector does the work: it sees each packet once and whole, also those that TCP withholds from dissectors
--- (out of order, pure acknowledgements).  The dissector that TCP calls only claims the payload.
+-- (out of order, pure acknowledgements).  The dissectors that TCP calls only claim the payload.
 do
-  local byte, find = string.byte, string.find
+  local byte, find, sub, floor, min = string.byte, string.find, string.sub, math.floor, math.min
   local proto = js.proto
-  local get_stream, get_tcp = Field.new("tcp.stream"), Field.new("tcp")
-  local get_payload, get_length, get_icmp = Field.new("tcp.payload"), Field.new("tcp.len"), Field.new("icmp")
 
   --- True when a number is in one of the ranges of `js.ranges`.
   function js.in_ranges(ranges, number)
@@ -4001,18 +4919,24 @@ do
     return found
   end
 
-  local registered
+  local ports = Proto("jobscheduler_ports", "JobScheduler command ports")
+  local registered, tap
   local tcp_ports = DissectorTable.get("tcp.port")
 
   local function apply_preferences()
     js.command_ports = js.ranges(proto.prefs.command_ports)
     js.callback_ports = js.ranges(proto.prefs.callback_ports)
     js.heuristic, js.show_secrets = proto.prefs.heuristic, proto.prefs.show_secrets
-    local ports = tostring(proto.prefs.command_ports)
-    if ports ~= registered then
-      if registered and registered ~= "" then tcp_ports:remove(registered, proto) end
-      if ports ~= "" then tcp_ports:add(ports, proto) end
-      registered = ports
+    local numbers = tostring(proto.prefs.command_ports)
+    if numbers ~= registered then
+      if registered and registered ~= "" then tcp_ports:remove(registered, ports) end
+      if numbers ~= "" then tcp_ports:add(numbers, ports) end
+      registered = numbers
+    end
+    if proto.prefs.task_table and not js.is_gui and not tap then
+      -- Made only now: with a tap, tshark builds trees of all packets.
+      tap = Listener.new("frame")
+      function tap.draw() print(table.concat(js.task_lines(), "\n")) end
     end
   end
 
@@ -4023,119 +4947,81 @@ do
     js.session = js.new_session()
   end
 
-  --- Places of the TCP header and payload in the packet's bytes; nil where they are not in it (IP fragments put together).
-  local function places(tvb, pinfo)
-    local tcp = get_tcp()
-    if not tcp then return nil end
-    local from = tcp.offset
-    if from + 20 > tvb:len() then return nil end
-    local header = tvb:raw(from, 14)
-    local a, b, c, d = byte(header, 1, 4)
-    local size = math.floor(byte(header, 13) / 16) * 4
-    if size < 20 or a * 256 + b ~= pinfo.src_port or c * 256 + d ~= pinfo.dst_port then return nil end
-    local length = 0
-    if from + size < tvb:len() then
-      local payload = get_payload()
-      length = payload and payload.len or 0
-      if from + size + length > tvb:len() then return nil end
-    end
-    return header, from + size, length
-  end
-
-  --- The same by way of the fields' own bytes.
-  local function elsewhere()
-    local tcp, payload = get_tcp(), get_payload()
-    local header = tcp and tcp.range
-    header = header and header:raw()
-    if not header or #header < 20 then return nil end
-    return string.sub(header, 1, 14), payload and payload.range
-  end
-
-  --- What is known of the packet at hand; the first time, its segment is taken.
+  --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.
   local function touch(tvb, pinfo)
     local session, number = js.session, pinfo.number
-    if number <= session.last then return session.packets[number] end
-    session.last, session.fresh = number, nil
-    local id = get_stream()
-    id = id and id.value
-    if not id then return nil end
-    local stream = session.streams[id]
-    if stream == false then return nil end
-    local header, at, length = places(tvb, pinfo)
-    local data = ""
-    if header then
-      if length > 0 then data = tvb:raw(at, length) end
+    local is_new = number > session.last
+    session.is_first_pass = is_new
+    local entry
+    if is_new then
+      session.last, session.fresh, session.is_settled = number, nil, false
     else
-      local range
-      header, range = elsewhere()
-      if not header then return nil end
-      if range then data = range:raw() end
-      length = #data
+      session:settle()
+      entry = session.packets[number]
+      if not entry then return nil end
     end
-    local s1, s2, d1, d2, a, b, c, d, e, f, g, h, _, flags = byte(header, 1, 14)
-    local sport, time = s1 * 256 + s2, pinfo.rel_ts
-    if not stream then
-      if get_icmp() then return nil end
-      stream = session:open(id, tostring(pinfo.src), sport, tostring(pinfo.dst), d1 * 256 + d2, flags, number, time)
-      if not stream then return nil end
+    local caplen, known = tvb:len(), session.flows
+    if caplen < 40 then return entry end
+    local head = tvb:raw(0, min(caplen, js.head_size))
+    local key, tcp, stop = js.locate(head, pinfo, known)
+    if not key then return entry end
+    local flow = known[key]
+    local a, b, c, d, e, f, g, h, offset, flags = byte(head, tcp + 5, tcp + 14)
+    if not flags or (flow == false and is_new and flags % 4 < 2) then return entry end
+    local at = tcp + floor(offset / 16) * 4
+    local length = stop - at
+    if offset < 80 or length < 0 then return entry end
+    local captured = min(length, caplen - at)
+    if not is_new then return entry, at, captured end
+
+    local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
+    if length == 0 and flow and flow:tells_nothing(ack, flags) then return nil end
+    local data = ""
+    if captured > 0 then
+      if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = tvb:raw(at, captured) end
     end
-    -- Which end sent it: the ports tell, unless both are the same.
-    local side = stream.first_side
-    if stream.same_ports then
-      if tostring(pinfo.src) ~= stream.first_ip then side = 1 - side end
-    elseif sport ~= stream.first_port then
-      side = 1 - side
+    local time = pinfo.rel_ts
+    if not flow or flow:is_over_with(seq, ack, flags, length, time) then
+      flow = session:open(key, pinfo, flags, time)
+      if not flow then return nil end
     end
-    if pinfo.caplen < pinfo.len then
-      local told = get_length()
-      if told and told.value > length then length = told.value end
-    end
-    local ours = session:segment(stream, side, ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h,
-      flags, data, length, number, time)
-    local entry = session.packets[number]
+    local stream = flow.stream
+    local ours = session:segment(flow, seq, ack, flags, data, length, number, time)
+    entry = session.packets[number]
     if ours and not entry then entry = session:entry(stream) end
     if stream.role and not stream.claimed and not stream.is_http then
       stream.claimed = true
       pinfo.conversation = proto
     end
-    return entry, at, length
+    return entry, at, captured
   end
 
-  --- Claims payload: that of connections known to be ours, else what may begin a command.
-  function proto.dissector(tvb)
-    local id, length = get_stream(), tvb:len()
-    local stream = id and js.session.streams[id.value]
+  --- Claims the payload of a connection that is known to be ours; nothing returned means all of it.
+  function proto.dissector() end
+
+  --- On command ports: claims what may begin a command, as long as nothing else is known.
+  function ports.dissector(tvb, pinfo)
+    local stream, length = js.session:connection(pinfo), tvb:len()
     if stream and stream.role then return stream.is_http and 0 or length end
-    if stream == false or length == 0 then return 0 end
+    if (stream and stream.foreign) or length == 0 then return 0 end
     return find(tvb:raw(0, 1), "[<%s%l]") and length or 0
   end
 
   local post = Proto("jobscheduler_packets", "JobScheduler packets")
   function post.dissector(tvb, pinfo, tree)
     local entry, at, length = touch(tvb, pinfo)
-    if entry then
-      local payload, _
-      if not at then _, at, length = places(tvb, pinfo) end
-      if at then
-        if length > 0 then payload = tvb(at, length) end
-      else
-        _, payload = elsewhere()
-      end
-      js.draw(entry, pinfo, tree, payload)
+    if not entry then return 0 end
+    if not js.glance(entry, pinfo, tree) then
+      js.draw(entry, pinfo, tree, at and length > 0 and tvb(at, length) or nil)
     end
+    js.session:shown()
     return 0
   end
   register_postdissector(post)
 
+  tcp_ports:add_for_decode_as(proto)
   js.session = js.new_session()
   apply_preferences()
 
-  if gui_enabled() then
-    register_menu("JobScheduler/Task list", js.show_tasks, MENU_TOOLS_UNSORTED)
-  else
-    local tap = Listener.new("frame")
-    function tap.draw()
-      if proto.prefs.task_table then print(table.concat(js.task_lines(), "\n")) end
-    end
-  end
+  if js.is_gui then register_menu("JobScheduler/Task list", js.show_tasks, MENU_TOOLS_UNSORTED) end
 end

@@ -8,6 +8,7 @@ its path.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -15,13 +16,14 @@ from pathlib import Path
 from dissector.codegen import lua_tables
 from dissector.codegen.ir import Grammar, grammar
 from dissector.codegen.lua_decode import Functions
+from dissector.codegen.lua_plain import PlainFunctions
 
 TARGET = Path(__file__).resolve().parents[2] / "wireshark" / "jobscheduler.lua"
 
 #: The hand-written pieces in the order in which they build on each other; names and fields go behind the first.
 _PIECES = (
-    "cursor", "text", "names", "words", "xml", "tcp", "frames", "documents", "dialog", "order", "tasks", "detect",
-    "command", "callback", "session", "tree", "window", "main",
+    "cursor", "text", "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "tasks",
+    "detect", "command", "callback", "session", "segments", "tree", "window", "main",
 )  # fmt: skip
 
 _HEADER = """\
@@ -38,17 +40,20 @@ def text(source: Grammar | None = None) -> str:
 
     :raises TypeError: for a node of the grammar that Lua has no words for, with its path
     """
-    functions = Functions(source or grammar())
-    decode = functions.lines()
+    pieces = [_piece(name) for name in _PIECES]
+    read = set(re.findall(r"\.(\w+)", "".join(pieces)))
+    functions = Functions(source or grammar(), read.__contains__)
+    decode, plain = functions.lines(), PlainFunctions(source or grammar(), read.__contains__).lines()
     parts = [
         _HEADER,
         _piece("head"),
         "\n".join(lua_tables.lines()) + "\n",
         "\n".join(["js.fields = {}", "do", "  local F = js.fields", *functions.fields.lines(), "end"]) + "\n",
         _piece("fields"),
-        _piece("cursor"),
-        "\n".join(["do", "  local F, C, R = js.fields, js.cursor, {}", "", *decode, "end"]) + "\n",
-        *(_piece(name) for name in _PIECES[1:]),
+        pieces[0],
+        "\n".join(["do", "  local F, C, R, NONE = js.fields, js.cursor, {}, {}", "", *decode, "end"]) + "\n",
+        "\n".join(["do", "  local byte, sub, Q, NONE = string.byte, string.sub, {}, {}", *plain, "end"]) + "\n",
+        *pieces[1:],
     ]
     return "\n".join(parts)
 

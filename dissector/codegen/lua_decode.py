@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dissector.codegen.ir import (
@@ -30,15 +31,19 @@ from dissector.codegen.ir import (
 )
 from dissector.codegen.lua_fields import Fields, by_code, is_number, of_code, of_element, of_field, snake
 
+#: Says of a field's name whether anybody reads it from the record.
+Wanted = Callable[[str], bool]
+
 _OPERATORS = {"<": "<", "<=": "<=", "==": "==", ">=": ">=", ">": ">"}
 
 
 @dataclass(slots=True)
-class _Body:
-    """Lua text of one function and the variables that hold its fields."""
+class Body:
+    """Lua text of one function; ``variables`` hold what later nodes refer to, ``kept`` what the record will hold."""
 
     group: Group
     variables: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     depth: int = 2
     count: int = 0
@@ -49,6 +54,25 @@ class _Body:
     def fresh(self, prefix: str) -> str:
         self.count += 1
         return f"{prefix}{self.count}"
+
+    def keep(self, name: str) -> str:
+        """The variable of a field of the record; the same name in another branch is the same field."""
+        return self.kept.setdefault(name, f"f{len(self.kept) + 1}")
+
+    def is_kept(self, name: str) -> bool:
+        return name in self.kept
+
+    def function(self, head: str, more: str = "", *, has_name: bool = True) -> list[str]:
+        """The whole function.  The record is made at its end, so that the table has its size at once.
+
+        :param more: what is returned behind the record
+        :param has_name: the record says its name
+        """
+        declared = [f"    local {', '.join(self.kept.values())}"] if self.kept else []
+        record = [f'record = "{snake(self.group.record)}"'] if self.group.record and has_name else []
+        items = [f"{_key(name)} = {variable}" for name, variable in self.kept.items()]
+        made = f"    return {{ {', '.join([*record, *items])} }}{more}"
+        return [f"  {head}", *declared, *self.lines, made, "  end", ""]
 
     def expression(self, found: Expression, path: str) -> str:
         match found:
@@ -70,102 +94,106 @@ class Functions:
     :raises TypeError: for a node that Lua has no words for; it names the node's path
     """
 
-    def __init__(self, source: Grammar) -> None:
+    def __init__(self, source: Grammar, wanted: Wanted = lambda _: True) -> None:
         self.fields = Fields()
+        self._wanted = wanted
         self._source = source
         self._functions: dict[str, list[str]] = {}
 
     def lines(self) -> list[str]:
         """All functions, ``js.decode`` last."""
-        root = _Body(self._source.root)
-        self._items(self._source.root, root, "r", "")
+        root = Body(self._source.root)
+        self._items(self._source.root, root, "")
         self._record(self._source.recursive, "variant")
         records = [line for lines in self._functions.values() for line in lines]
-        return [*records, "  function js.decode(c)", "    local r = {}", *root.lines, "    return r", "  end"]
+        return [*records, *root.function("function js.decode(c)")[:-1]]
 
     def _record(self, group: Group, path: str) -> str:
         name = snake(group.record)
         if name not in self._functions:
             self._functions[name] = []
-            body = _Body(group)
-            self._items(group, body, "r", path)
-            head = [f"  function R.{name}(c)", f'    local r = {{ record = "{name}" }}']
-            self._functions[name] = [*head, *body.lines, "    return r", "  end", ""]
+            body = Body(group)
+            self._items(group, body, path)
+            self._functions[name] = body.function(f"function R.{name}(c)")
         return name
 
     # --- members -----------------------------------------------------------------------------------------------------
 
-    def _items(self, group: Group, body: _Body, record: str, path: str) -> None:
+    def _items(self, group: Group, body: Body, path: str) -> None:
         for item in group.items:
             if isinstance(item, Check):
                 reason = item.reason.replace('"', '\\"')
-                body.add(f'if not ({body.expression(item.condition, path)}) then C.refuse(c, "{reason}") end')
+                body.add(f"if not ({body.expression(item.condition, path)}) then")
+                self._refuse(body, f'"{reason}"')
+                body.add("end")
             elif item.is_fork:
-                self._fork(item.node, body, record, path)
+                self._fork(item.node, body, path)
             else:
-                self._member(group, item, body, record, f"{path}.{item.name}" if path else item.name)
+                self._member(group, item, body, f"{path}.{item.name}" if path else item.name)
 
-    def _member(self, group: Group, item: Field, body: _Body, record: str, path: str) -> None:
-        target = f"{record}.{item.name}" if item.name != "end" else f'{record}["end"]'
+    def _refuse(self, body: Body, words: str) -> None:
+        """``words`` are a Lua expression."""
+        body.add(f"  C.refuse(c, {words})")
+
+    def _declare(self, item: Field, body: Body) -> str:
+        """The variable of a field, kept in the record or not."""
+        is_kept = body.is_kept(item.name) or self._wanted(item.name)
+        target = body.keep(item.name) if is_kept else body.fresh("v")
+        if not is_kept:
+            body.add(f"local {target}")
+        body.variables[item.name] = target
+        return target
+
+    def _member(self, group: Group, item: Field, body: Body, path: str) -> None:
+        target = self._declare(item, body)
         if by_code(group, item) and isinstance(item.node, Choice):
             self._coded(group, item.node, body, target, path)
             return
-        abbreviation = of_field(group.record, item.name)
-        if isinstance(item.node, (Integer, Boolean, Blob, Text)):
-            variable = body.fresh("v")
-            body.add(f"local {variable}")
-            self._value(item.node, abbreviation, body, variable, path)
-            body.add(f"{target} = {variable}")
-            body.variables[item.name] = variable
-        else:
-            self._value(item.node, abbreviation, body, target, path)
+        self._value(item.node, of_field(group.record, item.name), body, target, path)
 
-    def _fork(self, node: Node, body: _Body, record: str, path: str) -> None:
+    def _fork(self, node: Node, body: Body, path: str) -> None:
         """A choice between what the rest of the message is: its ways are named cases or further structs."""
         match node:
             case Choice(key=key, cases=cases, otherwise=otherwise):
-                self._branches(body, body.expression(key, path), [(case.codes, case) for case in cases], record, path)
+                self._branches(body, body.expression(key, path), [(case.codes, case) for case in cases], path)
                 body.add("else")
-                body.add(f'  C.refuse(c, "unknown {otherwise} " .. tostring({body.expression(key, path)}))')
+                self._refuse(body, f'"unknown {otherwise} " .. tostring({body.expression(key, path)})')
                 body.add("end")
             case _:
                 raise TypeError(f"{path}: the Lua generator does not know the fork {node!r}")
 
-    def _branches(
-        self, body: _Body, key: str, branches: list[tuple[tuple[int | str, ...], Case]], record: str, path: str
-    ) -> None:
+    def _branches(self, body: Body, key: str, branches: list[tuple[tuple[int | str, ...], Case]], path: str) -> None:
         for number, (codes, case) in enumerate(branches):
             body.add(f"{'elseif' if number else 'if'} {_test(key, codes)} then")
             body.depth += 1
-            self._way(case, body, record, path)
+            self._way(case, body, path)
             body.depth -= 1
 
-    def _way(self, case: Case, body: _Body, record: str, path: str) -> None:
+    def _way(self, case: Case, body: Body, path: str) -> None:
         path = f"{path}.{case.name}" if path and case.name else path or case.name
         match case.node:
             case Repeating(value=value, size=size, then=then, otherwise=otherwise):
-                body.add(f"if C.repeats(c, {body.expression(value, path)}, {size}) then")
+                body.add(f"if {self._repeats(body.expression(value, path), size)} then")
                 body.depth += 1
-                self._way(then, body, record, path)
+                self._way(then, body, path)
                 body.depth -= 1
                 body.add("else")
                 body.depth += 1
-                self._way(otherwise, body, record, path)
+                self._way(otherwise, body, path)
                 body.depth -= 1
                 body.add("end")
             case Choice() as choice if not case.name:
-                self._fork(choice, body, record, path)
+                self._fork(choice, body, path)
             case Group(record="") as group if not case.name:
-                self._items(group, body, record, path)
+                self._items(group, body, path)
             case Group() as group if case.name:
-                body.add(f'{record}.kind = "{case.name}"')
-                self._value(group, case.name, body, f"{record}.body", path)
+                self._value(group, case.name, body, body.keep("body"), path)
             case _:
                 raise TypeError(f"{path}: the Lua generator does not know {case.node!r} here")
 
     # --- values ------------------------------------------------------------------------------------------------------
 
-    def _value(self, node: Node, abbreviation: str, body: _Body, target: str, path: str) -> None:
+    def _value(self, node: Node, abbreviation: str, body: Body, target: str, path: str) -> None:
         match node:
             case Nothing():
                 return
@@ -197,7 +225,7 @@ class Functions:
             case _:
                 raise TypeError(f"{path}: the Lua generator does not know {node!r}")
 
-    def _read(self, node: Node, f: str, body: _Body, path: str) -> str:
+    def _read(self, node: Node, f: str, body: Body, path: str) -> str:
         match node:
             case Integer(table="message_class" | "command" as table):
                 return f"C.letter(c, {f}, js.tables.{table})"
@@ -214,10 +242,14 @@ class Functions:
             case _:
                 return f"C.rest(c, {f})"
 
-    def _repeat(self, node: Repeat, abbreviation: str, body: _Body, target: str, path: str) -> None:
+    def _repeats(self, value: str, size: int) -> str:
+        """True when ``size`` bytes are left and the first eight say ``value``."""
+        return f"C.repeats(c, {value}, {size})"
+
+    def _repeat(self, node: Repeat, abbreviation: str, body: Body, target: str, path: str) -> None:
         f = self.fields.declare(abbreviation, node, path)
         up, found = body.fresh("up"), body.fresh("e")
-        body.add(f"{target} = {{}}")
+        body.add(f"{target} = NONE")
         if node.count is None:
             body.add("if c.p < c.n then")
             loop = "while c.p < c.n do"
@@ -228,6 +260,7 @@ class Functions:
             loop = f"for _ = 1, {count} do"
         body.depth += 1
         body.add(f"local {up} = C.open(c, {f})")
+        body.add(f"{target} = {{}}")
         body.add(f"local list = {target}")
         body.add(loop)
         body.depth += 1
@@ -240,7 +273,7 @@ class Functions:
         body.depth -= 1
         body.add("end")
 
-    def _coded(self, group: Group, node: Choice, body: _Body, target: str, path: str) -> None:
+    def _coded(self, group: Group, node: Choice, body: Body, target: str, path: str) -> None:
         """A value whose VARIANT type was read before: a field for each type."""
         key = body.expression(node.key, path)
         first = True
@@ -257,8 +290,12 @@ class Functions:
                 self._value(case.node, abbreviation, body, target, path)
                 body.depth -= 1
         body.add("else")
-        body.add(f'  C.refuse(c, "unknown {node.otherwise} " .. string.format("%.0f", {key}))')
+        self._refuse(body, f'"unknown {node.otherwise} " .. string.format("%.0f", {key})')
         body.add("end")
+
+
+def _key(name: str) -> str:
+    return '["end"]' if name == "end" else name
 
 
 def _test(key: str, codes: tuple[int | str, ...]) -> str:
@@ -278,4 +315,4 @@ def _runs(numbers: list[int]) -> list[tuple[int, int]]:
     return runs
 
 
-__all__ = ["Functions"]
+__all__ = ["Body", "Functions", "Wanted"]

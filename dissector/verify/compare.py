@@ -184,6 +184,8 @@ def _double(show: str, value: float) -> bool:
         shown = float(show)
     except ValueError:
         return False
+    if math.isinf(shown):  # the largest numbers, rounded to 15 digits, are beyond any double
+        return shown == value or show == f"{value:.15g}"
     return shown == value or (math.isnan(shown) and math.isnan(value)) or math.isclose(shown, value, rel_tol=1e-13)
 
 

@@ -54,8 +54,6 @@ class _Reader:
         #: Depth of a subtree that belongs to another dissector; 0: none.
         self._foreign = 0
         self._done: list[Told] = []
-        #: Packets that show a message after it was complete (its connection was recognised late), and the true ones.
-        self._late: dict[str, str] = {}
 
     def take(self) -> list[Told]:
         done, self._done = self._done, []
@@ -83,21 +81,10 @@ class _Reader:
             self._foreign = 0
         if self._depth == 0:
             if "kind" in self._told.facts:
-                self._settle(self._told)
                 self._done.append(self._told)
             self._told = None
         else:
             self._depth -= 1
-
-    def _settle(self, told: Told) -> None:
-        """Names the packets that completed messages, where they are not those that show them."""
-        segments = told.facts.get("segment", ())
-        if segments and segments[-1] != str(told.packet):
-            self._late[str(told.packet)] = segments[-1]
-            if len(segments) == 1:
-                del told.facts["segment"]
-        if "request_in" in told.facts:
-            told.facts["request_in"] = tuple(self._late.get(packet, packet) for packet in told.facts["request_in"])
 
     def _field(self, told: Told, attributes: Attributes) -> None:
         name, show = attributes.get("name", ""), attributes.get("show", "")

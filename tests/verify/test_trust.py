@@ -45,7 +45,7 @@ def test_equal(jstrace: Command) -> None:
     ("old", "new", "words"),
     [
         ('ProtoField.string("jobscheduler.class"', 'ProtoField.string("jobscheduler.klass"', "tshark klass at 4..5"),
-        ("F.depth, message.depth)", "F.depth, message.depth + 1)", "depth: Python 0, tshark 1"),
+        ("F.depth, about.depth or 0)", "F.depth, (about.depth or 0) + 1)", "depth: Python 0, tshark 1"),
         (
             "return whole(4 + offset, size)",
             "return whole(3 + offset, size)",
@@ -200,6 +200,7 @@ def test_what_the_first_pass_can_not_know() -> None:
         (True, "1", True), (True, "True", True), (True, "0", False), (False, "False", True),
         (-1, "-1", True), (255, "0x000000ff", True), (255, "254", False), (3, "", False),
         (1.5, "1.5", True), (float("nan"), "nan", True), (float("inf"), "inf", True), (1.5, "1.6", False),
+        (-1.7976931348623157e308, "-1.79769313486232e+308", True), (1.0, "1.79769313486232e+308", False),
         ("a\nb\x01\0", "a b\\x1␀", True), ("a", "b", False), (b"\1\2", "01:02", True), (b"\1\2", "01:03", False),
     ],
 )  # fmt: skip

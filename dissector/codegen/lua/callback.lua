@@ -1,6 +1,5 @@
 -- A callback connection: frames of both sides, paired by a dialog.  Its listening end (side 1) is the JobScheduler client.
 do
-  local sub = string.sub
   local H = {}
   H.__index = H
 
@@ -28,7 +27,7 @@ do
     local reader = self.readers[side]
     if at and reader.firm and reader.held_size == 0 and reader.to_skip == 0 and js.is_frame(data) then
       -- A frame in a segment of its own: nearly all of them.
-      return self:frame(side, sub(data, 5), nil, time, at)
+      return self:frame(side, data, nil, time, at, 5)
     end
     reader:feed({ offset = offset, data = data, number = number, time = time, at = at })
   end
@@ -41,8 +40,10 @@ do
 
   function H:problem(code, side, text) js.session:problem(self.stream, code, text) end
 
-  function H:frame(side, data, packets, time, at)
-    local message, body = self.dialog:feed(side, data, packets, time, at)
+  --- A message begins at index `start` of `data`, 1 without it.
+  function H:frame(side, data, packets, time, at, start)
+    local message, body = self.dialog:feed(side, data, start or 1, time, at)
+    if packets then message.packets = packets end
     local task = self.task
     if side == 0 and not task.confirmed then
       task.confirmed = true

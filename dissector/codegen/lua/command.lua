@@ -38,10 +38,10 @@ do
     local to_remote = side == 0
     local document = to_remote and js.parse_command(data) or js.parse_answer(data)
     local message = {
-      document = true, to_remote = to_remote, side = side, kind = to_remote and "command" or "command_answer",
-      packets = packets, time = time, at = at, size = #data, operation = document.element, depth = 0,
+      document = true, side = side, kind = to_remote and "command" or "command_answer",
+      packets = packets, time = time, at = at, size = #data, operation = document.element,
       note = document.reason or (incomplete and "the document is not complete") or nil,
-      is_broken = document.form == "broken", is_request = to_remote, is_http = kind == "http",
+      is_broken = document.form == "broken" or nil,
     }
     if not at then message.raw = data end
     message.info = js.document_info(message, document)
@@ -58,6 +58,10 @@ do
     local is_close = id and name == PREFIX .. "remote_task.close"
     local is_kill = id and name == PREFIX .. "remote_task.kill"
     if is_start or is_close or is_kill then
+      if #self.tasks == 0 then
+        self.task = js.session:command_found(self.stream, message.time)
+        self.tasks[1] = self.task
+      end
       message.task = self.task
       if #self.tasks > 1 and not is_start then
         for _, task in ipairs(self.tasks) do
@@ -100,16 +104,19 @@ do
     local request = self:pair(document)
     if request then
       request.answer, message.request = message, request
-      message.latency, message.operation, message.task = message.time - request.time, request.operation, request.task
+      message.operation, message.task = request.operation, request.task
       local task = message.task
       if task and request == task.start_message and not task.start_answer then
         task.start_answer = message
         if document.error then task.start_error = document.error.code end
         local id = document.element == "process" and js.decimal(js.get(document, "process_id"))
-        if id then task.process_id, task.pid = id, js.decimal(js.get(document, "pid")) end
+        if id then task.process_id = id end
       end
+    elseif #self.tasks == 0 and document.element == "process" and js.decimal(js.get(document, "process_id")) then
+      message.task = js.session:answer_found(self.stream, message)
+      message.task.process_id = js.decimal(js.get(document, "process_id"))
+      self.task, self.tasks[1] = message.task, message.task
     end
-    message.answer_element = document.element
   end
 
   --- The oldest open command that is not broken; to an XML error the oldest one.

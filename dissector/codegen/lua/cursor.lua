@@ -155,8 +155,9 @@ do
     local up = c.node
     if up then
       local opened = c.opened
-      opened[#opened + 1] = c.p
-      if c.p < c.n then c.node = up:add(field, c.range(c.p, c.n - c.p)) end
+      local whole = c.p < c.n
+      if whole then c.node = up:add(field, c.range(c.p, c.n - c.p)) end
+      opened[#opened + 1] = { c.p, whole and c.node }
     end
     return up
   end
@@ -166,9 +167,10 @@ do
     local up = c.node
     if up then
       local opened = c.opened
-      opened[#opened + 1] = c.p
       local text = sub(c.s, c.p + 3, c.p + 2 + (byte(c.s, c.p + 2) or 0))
-      if c.p < c.n then c.node = up:add(field, c.range(c.p, c.n - c.p), js.number(text) or 0) end
+      local whole = c.p < c.n
+      if whole then c.node = up:add(field, c.range(c.p, c.n - c.p), js.number(text) or 0) end
+      opened[#opened + 1] = { c.p, whole and c.node }
     end
     return up
   end
@@ -176,7 +178,7 @@ do
   function C.close(c, up)
     if not up then return end
     local opened = c.opened
-    local from = opened[#opened]
+    local from = opened[#opened][1]
     opened[#opened] = nil
     if from < c.n then c.node:set_len(c.p - from) end
     c.node = up
@@ -222,28 +224,41 @@ do
     return value and (sign == "-" and -value or value) + 0.0
   end
 
-  --- The one for reading without a tree, used again and again.
-  js.spare = { s = nil, p = 0, n = 0, last = 0, done = 0, level = 0, operation = nil, count = 0, reason = nil, offset = 0 }
-
-  --- A cursor over a message's bytes; `range` and `node` for a tree, `pending` what an answer is read with.
-  function js.read(s, operation, count, node, range, shown, secret)
-    if not node then
-      local c = js.spare
-      c.s, c.p, c.n, c.last, c.done, c.level, c.operation, c.count = s, 0, #s, 0, 0, 0, operation, count or 0
-      local ok, found = pcall(js.decode, c)
-      c.s = nil
-      if ok then return found end
-      if found ~= c then error(found, 0) end
-      return nil, format("offset %d: %s", c.offset, c.reason)
-    end
-    local c = {
-      s = s, p = 0, n = #s, last = 0, done = 0, level = 0, operation = operation, count = count or 0,
-      node = node, range = range, shown = shown, secret = secret, opened = node and {} or nil,
-    }
+  --- Reads field by field, with `node` into the tree, and tells what is wrong.
+  local function read(c)
     local ok, found = pcall(js.decode, c)
     if ok then return found end
     if found ~= c then error(found, 0) end
-    if c.done < c.n then node:add(js.fields.undecoded, range(c.done, c.n - c.done)) end
     return nil, format("offset %d: %s", c.offset, c.reason)
+  end
+
+  local function cursor(s, operation, count)
+    return { s = s, p = 0, n = #s, last = 0, done = 0, level = 0, operation = operation, count = count or 0 }
+  end
+
+  --- What a message's bytes, from index `start` on, say, why they can not be read, and the id of the object that it is for;
+  --- `operation` and `count` are what an answer is read with.
+  function js.read(s, start, operation, count)
+    local ok, body, object_id, trailing = pcall(js.glimpse, s, start, operation, count or 0)
+    if not ok then
+      local found, failure = read(cursor(sub(s, start), operation, count))
+      if not found then return nil, failure end
+      body, object_id, trailing = found.body, found.object_id, found.trailing
+    end
+    if trailing > 0 then body.trailing = trailing end
+    return body, nil, object_id
+  end
+
+  --- Draws a message below `node`; gives what it says.
+  function js.read_into(node, range, s, operation, count, shown, secret)
+    local c = cursor(s, operation, count)
+    c.node, c.range, c.shown, c.secret, c.opened = node, range, shown, secret, {}
+    local found = read(c)
+    if found then return found.body end
+    for _, one in ipairs(c.opened) do
+      if one[2] then one[2]:set_len(math.max(c.done - one[1], 0)) end
+    end
+    if c.done < c.n then node:add(js.fields.undecoded, range(c.done, c.n - c.done)) end
+    return nil
   end
 end

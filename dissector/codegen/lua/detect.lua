@@ -55,13 +55,25 @@ do
     return requests > 0
   end
 
+  local function is_frames(head)
+    local position = 0
+    while position < #head and js.plausible_frame(head, position) do
+      local a, b, c, d = byte(head, position + 1, position + 4)
+      if not d then return true end
+      position = position + 4 + ((a * 256 + b) * 256 + c) * 256 + d
+    end
+    return position >= #head
+  end
+
   local function callback(client, server, mid_stream)
     if sub(server, 5, 4 + #CREATE) == CREATE or sub(client, 5, 4 + #TUNNEL) == TUNNEL then return "callback" end
     if mid_stream then
       if is_dialog(client) or is_dialog(server) then return "callback" end
       return #client + #server >= js.limits.sniff and "unknown" or nil
     end
-    return not (may_begin(server, CREATE) and may_begin(client, TUNNEL)) and "unknown" or nil
+    if client ~= "" and server == "" and is_dialog(client) then return "callback" end  -- captured in one direction only
+    local may_be = may_begin(server, CREATE) and (may_begin(client, TUNNEL) or (server == "" and is_frames(client)))
+    return not may_be and "unknown" or nil
   end
 
   --- "command", "callback", "unknown" (none of ours) or nil (not clear yet).
@@ -96,9 +108,9 @@ do
     return sends(client, is_schedulers) or sends(server, is_task_process)
   end
 
-  --- True when the first bytes from the calling end can not begin an answer, a keep-alive or a tunnel token.
+  --- True when the first bytes from the calling end can not begin an answer, a keep-alive or a tunnel token: none has 16 MiB.
   function js.is_foreign(data)
     local class = byte(data, 5)
-    return byte(data) > 0x3E or (class ~= nil and class ~= 0x41 and class ~= 0x45 and class ~= 0x4B and class ~= 0x7B)
+    return byte(data) > 0 or (class ~= nil and class ~= 0x41 and class ~= 0x45 and class ~= 0x4B and class ~= 0x7B)
   end
 end

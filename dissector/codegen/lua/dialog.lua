@@ -1,6 +1,6 @@
 -- Who answers whom on a callback connection, and what objects and members are called (the rules of session/dialog.py).
 do
-  local byte, char, lower = string.byte, string.char, string.lower
+  local byte, sub, lower = string.byte, string.sub, string.lower
   local limits = js.limits
   local NULL = "\0\0\0\0\0\0\0\0"
   local OPERATIONS = {
@@ -16,42 +16,51 @@ do
     return setmetatable({ stream = stream, client_side = client_side, stack = {}, learnt = {}, keys = {}, objects = {}, count = 0 }, D)
   end
 
-  --- A frame as a message; an answer also fills in `answer` of its `request`.
-  function D:feed(side, data, packets, time, at)
-    local class = byte(data)
-    -- So many fields are named here that the table is made in its size.
-    local message = {
-      side = side, class = class, time = time, at = at, size = #data + 4, depth = 0, kind = nil, operation = nil,
-      object_id = nil, object = nil, member = nil, number = nil, stream = nil, info = nil, answer = nil, dispid = nil,
-    }
-    if packets then message.packets = packets end
-    if not at then message.raw = data end
-    local body
-    if class == 0x53 or class == 0x4F or class == 0x4B then
-      body = self:request(message, data)
-    elseif class == 0x41 or class == 0x45 then
-      body = self:answer(message, data)
+  --- A frame, from index `start` of `data` on, as a message; an answer also fills in `answer` of its `request`.
+  --- What an answer has in common with its request is found there: see `js.about`.
+  function D:feed(side, data, start, time, at)
+    local class, size = byte(data, start), #data + 5 - start
+    local message, body
+    -- All fields that most messages have are named, so that the tables are made in their size.
+    if class == 0x41 or class == 0x45 then
+      message = {
+        side = side, class = class, time = time, at = at, size = size, kind = nil, request = nil, hresult = nil,
+        number = nil, stream = nil, info = nil,
+      }
+      body = self:answer(message, data, start)
     else
-      self:outsider(message, data)
+      message = {
+        side = side, class = class, time = time, at = at, size = size, depth = 0, kind = nil, operation = nil,
+        object_id = nil, object = nil, member = nil, dispid = nil, number = nil, stream = nil, info = nil, answer = nil,
+      }
+      if class == 0x53 or class == 0x4F or class == 0x4B then
+        body = self:request(message, data, start)
+      else
+        self:outsider(message, sub(data, start))
+      end
     end
+    if not at then message.raw = sub(data, start) end
     return message, body
   end
 
-  function D:request(message, data)
+  --- The message that tells operation, object, member, depth and so on: for an answer its request.
+  function js.about(message) return message.request or message end
+
+  function D:request(message, data, start)
     local stack = self.stack
     local top = stack[#stack]
     -- Nobody asks twice without an answer in between: where bytes were lost, it was among them.
     if top and top.side == message.side and self.stream.has_gaps then stack[#stack] = nil end
     message.kind, message.depth = message.class == 0x4B and "keep_alive" or "request", #stack
-    local found, failure = js.read(data, nil, 0)
-    local body = found and found.body
+    local body, failure, object_id = js.read(data, start)
     if not body then
       message.kind, message.note = "undecoded", failure
     else
-      if found.trailing > 0 then message.trailing = found.trailing end
+      if body.trailing then message.trailing = body.trailing end
       message.operation = OPERATIONS[body.record]
-      message.count = (body.iids and #body.iids) or (body.names and #body.names) or nil
-      self:name(message, body, found.object_id)
+      local asked = body.iids or body.names
+      if asked then message.count = #asked end
+      self:name(message, body, object_id)
       self:learn_objects(body)
     end
     if #stack >= limits.dialog_depth then table.remove(stack, 1) end
@@ -70,56 +79,57 @@ do
   end
 
   function D:name(message, body, object_id)
-    if object_id then
-      message.object_id = object_id
-      message.object = self.objects[object_id]
-    end
+    if object_id then message.object_id, message.object = object_id, self.objects[object_id] end
     local kind = body.record
     if kind == "invoke" then
       message.dispid = body.dispid
       message.member = self:member(object_id, body)
-      if js.has_secret_name(body.params) then message.secret = true end
+      if js.has_secret_name(body.params) or (message.member and js.names_a_secret(message.member)) then
+        message.secret = true
+      end
     elseif kind == "call" then
       message.member = body.name
       if lower(body.name) == "begin" then self:learn_names(body) end
     elseif kind == "get_ids_of_names" then
       message.member, message.names = body.names[1], body.names
     end
-    if message.member and js.names_a_secret(message.member) and kind == "invoke" then message.secret = true end
   end
 
   --- What was seen on the connection wins over the tables.
   function D:member(object_id, body)
     local key = self.keys[object_id]
-    local learnt = self.learnt[object_id .. body.dispid] or (key and self.learnt[key .. body.dispid])
-    if learnt then return learnt end
-    return key and js.member_name(key, body.dispid, body.flags) or nil
+    local of_object, of_class = self.learnt[object_id], key and self.learnt[key]
+    return of_object and of_object[body.dispid] or of_class and of_class[body.dispid]
+      or key and js.member_name(key, body.dispid, body.flags) or nil
   end
 
-  function D:answer(message, data)
+  --- What an answer says.  The same short ones come again and again: they are read once.
+  local function read_answer(data, start, request)
+    local operation, count = request and request.operation or "error", request and request.count
+    local is_alone = #data <= limits.short and (count == nil or count == 1)
+    local known = is_alone and js.session.answers[operation]
+    if known and known[data] then return known[data] end
+    local body, failure = js.read(data, start, operation, count)
+    if is_alone and body then js.session:remember_answer(operation, data, body) end
+    return body, failure
+  end
+
+  function D:answer(message, data, start)
     local request, known = self:pop(message.side)
-    message.kind = message.class == 0x45 and "error" or "answer"
-    if request then
-      request.answer = message
-      message.request, message.depth, message.operation = request, request.depth, request.operation
-      message.member = request.member
-      if request.dispid then message.dispid = request.dispid end
-      if request.secret then message.secret = true end
-      message.object_id, message.object = request.object_id, request.object
-    end
+    message.kind, message.request = message.class == 0x45 and "error" or "answer", request
+    if request then request.answer = message end
     known = request and request.kind ~= "undecoded"
     if not known and message.class == 0x41 then
       message.kind = "undecoded"
       message.note = request and "answer to a request that could not be decoded" or "answer without its request"
       return nil
     end
-    local found, failure = js.read(data, known and request.operation or nil, known and request.count or 0)
-    local body = found and found.body
+    local body, failure = read_answer(data, start, known and request)
     if not body then
       message.kind, message.note = "undecoded", failure
       return nil
     end
-    if found.trailing > 0 then message.trailing = found.trailing end
+    if body.trailing then message.trailing = body.trailing end
     message.hresult = body.hresult
     self:learn_objects(body)
     if body.dispids and request.names then self:learn_members(request, body.dispids) end
@@ -142,17 +152,23 @@ do
 
   function D:learn_members(request, dispids)
     if self.count >= limits.objects then return end
-    local id, key, learnt = request.object_id, self.keys[request.object_id], self.learnt
+    local of_object, of_class = self:members(request.object_id), self:members(self.keys[request.object_id])
     for index = 1, math.min(#request.names, #dispids) do
       local name, dispid = request.names[index], dispids[index]
       -- Names are matched without case: the first spelling that was looked up stays.
-      if not learnt[id .. dispid] then
-        learnt[id .. dispid] = name
+      if not of_object[dispid] then
+        of_object[dispid] = name
         self.count = self.count + 1
       end
-      if key and not learnt[key .. dispid] then learnt[key .. dispid] = name end
+      if of_class and not of_class[dispid] then of_class[dispid] = name end
     end
     request.names = nil
+  end
+
+  --- The names that were learnt of an object or of a class, by their dispids.
+  function D:members(key)
+    if key and not self.learnt[key] then self.learnt[key] = {} end
+    return key and self.learnt[key]
   end
 
   --- `begin(objects, names)`: two arrays of equal order give the objects their names.

@@ -136,7 +136,18 @@ do
     self.lost = false
     doc:add(chunk, 0)
     while doc.rest ~= "" and self:step() do end
+    if self.open > js.limits.xml_depth then return self:give_up(chunk) end
     doc:put_away(1)  -- whether a tag is an empty element is told by the byte before its end
+  end
+
+  --- Elements nested without end: counting on would cost time for nothing.  Told once in a direction.
+  function R:give_up(chunk)
+    if not self.gave_up then
+      self.out:problem("undecoded_frame", self.side, "elements are nested too deep", chunk.number)
+    end
+    self.gave_up, self.lost = true, true
+    self.doc:clear()
+    self.open, self.terminator, self.tag = 0, nil, nil
   end
 
   --- Blanks, a poke or a document: false when more bytes are needed.
@@ -208,7 +219,7 @@ do
   --- Index behind the document's last byte in `rest`, nil when it is not there yet.
   function R:xml_end()
     local doc = self.doc
-    while true do
+    while self.open <= js.limits.xml_depth do
       if not self.terminator and not self:enter() then return nil end
       local stop = find(doc.rest, self.terminator, doc.at + 1, true)
       if not stop then
@@ -219,6 +230,7 @@ do
       self.terminator = nil
       if self.tag and self:leave(stop > 1 and byte(doc.rest, stop - 1) or 0) then return doc.at end
     end
+    return nil
   end
 
   --- Counts the tag that ended; true when it was the document's last one.

@@ -6,11 +6,14 @@ do
   local format = string.format
   local S = {}
   S.__index = S
+  js.Session = S
+  local Route = {}
+  Route.__index = Route
 
   function js.new_session()
     return setmetatable({
-      last = 0, packets = {}, streams = {}, servers = {}, tasks = {}, order = js.new_order(), joiner = js.new_joiner(),
-      heads = {}, callbacks = {},
+      last = 0, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {}, order = js.new_order(),
+      joiner = js.new_joiner(), answers = {}, answer_count = 0,
     }, S)
   end
 
@@ -19,14 +22,15 @@ do
   local function endpoint(ip, port) return { ip = ip, port = port, key = js.endpoint_key(ip, port) } end
 
   --- What the packet at hand is about; made when there is something to say.  A message alone stands for itself.
-  function S:entry(stream)
-    local entry = self.packets[self.last]
+  function S:entry(stream, number)
+    number = number or self.last
+    local entry = self.packets[number]
     if not entry then
-      entry = { stream = stream, message = nil, more = nil, problems = nil, parts = nil }
-      self.packets[self.last] = entry
+      entry = { stream = stream, message = nil, more = nil, problems = nil, parts = nil, late = nil }
+      self.packets[number] = entry
     elseif entry.size then
-      entry = { stream = stream, message = entry, more = nil, problems = nil, parts = entry.parts }
-      self.packets[self.last] = entry
+      entry = { stream = stream, message = entry, more = nil, problems = nil, parts = entry.parts, late = nil }
+      self.packets[number] = entry
     end
     return entry
   end
@@ -39,13 +43,20 @@ do
 
   --- A message is complete with the packet at hand; `body` is kept until the next packet, for the Info column.
   function S:message(stream, message, body)
-    message.number, message.stream = self.last, stream
+    local last = message.packets and message.packets[#message.packets] or self.last
+    message.number, message.stream = last, stream
     self.fresh, self.fresh_body = message, body
-    if not self.packets[self.last] then
+    if last ~= self.last then
+      -- Told later than by the packet that completed it, which is gone in the first pass.
+      local now = self:entry(stream)
+      now.late = now.late or {}
+      now.late[#now.late + 1] = message
+    end
+    if not self.packets[last] then
       -- A packet with one message and nothing else: nearly every one.
-      self.packets[self.last] = message
+      self.packets[last] = message
     else
-      local entry = self:entry(stream)
+      local entry = self:entry(stream, last)
       if not entry.message then
         entry.message = message
       else
@@ -55,7 +66,7 @@ do
     end
     if not message.packets then return end
     for _, number in ipairs(message.packets) do
-      local before = number ~= self.last and self.packets[number]
+      local before = number ~= last and self.packets[number]
       if before then
         before.parts = before.parts or {}
         before.parts[#before.parts + 1] = message
@@ -65,59 +76,101 @@ do
 
   -- --- connections ---
 
-  --- First packet of a connection.
-  function S:open(id, src, sport, dst, dport, flags, number, time)
+  --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.
+  function S:open(key, pinfo, flags, time)
+    local sport, dport = pinfo.src_port, pinfo.dst_port
+    self:age(time)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
     local from_client = sport >= dport
     if is_syn then from_client = not is_ack end
-    local source, target = endpoint(src, sport), endpoint(dst, dport)
+    local source, target = endpoint(tostring(pinfo.src), sport), endpoint(tostring(pinfo.dst), dport)
+    -- At most 16 fields, here and later: a larger table is slow to make and to throw away.
     local stream = {
-      id = id, client = from_client and source or target, server = from_client and target or source,
-      start = time, first_packet = number, mid_stream = not is_syn, events = {},
-      first_side = from_client and 0 or 1, first_ip = src, first_port = sport, same_ports = sport == dport,
+      key = key, client = from_client and source or target, server = from_client and target or source,
+      start = time, first_packet = self.last, mid_stream = not is_syn or nil,
     }
-    stream.dirs = { [0] = js.direction.new(0, self:route(stream)), [1] = js.direction.new(1, self:route(stream)) }
-    self.streams[id] = stream
+    local route = setmetatable({ stream = stream, session = self }, Route)
+    local sender = js.direction.new(from_client and 0 or 1, stream, route)
+    local receiver = js.direction.new(1 - sender.side, stream, route)
+    sender.other, receiver.other = receiver, sender
+    stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
+    self.flows[js.other_way(key)], self.flows[key] = receiver, sender
     local task = self.joiner:announced(stream)
     if task then
       self:attempt(stream, task)
-      return stream
+      return sender
     end
     stream.is_command_port = self:is_command_server(stream.server)
+    if js.in_ranges(js.command_ports, sport) or js.in_ranges(js.command_ports, dport) then self:remember(stream, sport, dport) end
     stream.stray = self.joiner:elsewhere(stream)
     if not stream.is_command_port and not stream.stray and not js.heuristic
         and not js.in_ranges(js.callback_ports, stream.server.port)
         and not js.in_ranges(js.callback_ports, stream.client.port) then
-      self.streams[id] = false
+      self:disown(stream)
       return nil
     end
-    stream.sniffing, stream.heads = true, { [0] = "", [1] = "" }
+    stream.sniffing, stream.events, stream.heads = true, {}, { [0] = "", [1] = "" }
     if stream.is_command_port and is_syn then
-      stream.undecided = true
+      stream.undecided, stream.seen, self.undecided[stream] = true, time, true
       self.order:add(stream)
     end
-    return stream
+    return sender
+  end
+
+  --- Notes a connection of a command port for the time when TCP asks who its payload is for.
+  function S:remember(stream, sport, dport)
+    local list = self.by_ports[sport * 65536 + dport]
+    if not list then
+      list = {}
+      self.by_ports[sport * 65536 + dport], self.by_ports[dport * 65536 + sport] = list, list
+    end
+    list[#list + 1] = stream
+  end
+
+  --- The connection of a packet that TCP hands over: the last one with its ports that had begun then, and where several
+  --- hosts use the same ports, with its addresses.
+  function S:connection(pinfo)
+    local list = self.by_ports[pinfo.src_port * 65536 + pinfo.dst_port]
+    if not list then return nil end
+    local number, src, dst = pinfo.number, nil, nil
+    for index = #list, 1, -1 do
+      local stream = list[index]
+      if stream.first_packet <= number then
+        if #list == 1 then return stream end
+        src, dst = src or tostring(pinfo.src), dst or tostring(pinfo.dst)
+        local one, other = stream.client.ip, stream.server.ip
+        if (src == one and dst == other) or (src == other and dst == one) then return stream end
+      end
+    end
+    return nil
+  end
+
+  --- A connection that is none of ours: its packets are not looked at any more.
+  function S:disown(stream)
+    local flows, key = self.flows, stream.key
+    flows[key], flows[js.other_way(key)] = false, false
+    stream.foreign, stream.sniffing, stream.events, stream.heads, stream.dirs = true, nil, nil, nil, nil
   end
 
   --- Where the bytes of a connection go: kept until they tell what it is, then to its handler.
-  function S:route(stream)
-    local session = self
-    return {
-      chunk = function(_, side, ...)
-        if stream.swapped_dirs then side = 1 - side end
-        if stream.handler then return stream.handler:chunk(side, ...) end
-        if stream.sniffing then session:sniff(stream, side, ...) end
-      end,
-      gap = function(_, side, ...)
-        if stream.swapped_dirs then side = 1 - side end
-        stream.has_gaps = true
-        if stream.handler then return stream.handler:gap(side, ...) end
-        if stream.sniffing then stream.events[#stream.events + 1] = { "gap", side, ... } end
-      end,
-    }
+  function Route:chunk(side, offset, data, number, time, at)
+    local stream = self.stream
+    if stream.swapped_dirs then side = 1 - side end
+    local handler = stream.handler
+    if handler then return handler:chunk(side, offset, data, number, time, at) end
+    if stream.sniffing then self.session:sniff(stream, side, offset, data, number, time, at) end
+  end
+
+  function Route:gap(side, ...)
+    local stream = self.stream
+    if stream.swapped_dirs then side = 1 - side end
+    stream.has_gaps = true
+    if stream.handler then return stream.handler:gap(side, ...) end
+    if stream.sniffing then stream.events[#stream.events + 1] = { "gap", side, ... } end
   end
 
   function S:sniff(stream, side, offset, data, number, time, at)
+    stream.said = stream.said or time
     stream.events[#stream.events + 1] = { "chunk", side, offset, data, number, time, at }
     local head = stream.heads[side]
     stream.heads[side] = head .. string.sub(data, 1, math.max(0, js.limits.sniff - #head))
@@ -126,13 +179,12 @@ do
 
   function S:decide(stream, role)
     if not role then return end
-    stream.sniffing = false
     if role == "unknown" then
       self:undecided_no_more(stream)
-      self.streams[stream.id] = false
-      stream.events, stream.heads = nil, nil
+      self:disown(stream)
       return
     end
+    stream.sniffing = nil
     local events, swap = stream.events, false
     if stream.mid_stream then
       swap = js.swapped(stream.heads[0], stream.heads[1])
@@ -151,10 +203,16 @@ do
       self:undecided_no_more(stream)
       local task = stream.stray or self.joiner:announced(stream)
       if not task then
+        task = self.joiner:of_answer(stream, events[#events][6])
+        if task then task.port = stream.server.port end
+      end
+      if not task then
         task = js.new_task(stream.first_packet, stream.start)
         task.client, task.port = endpoint(stream.server.ip, stream.server.port), stream.server.port
         self.order:add(task)
         self.tasks[#self.tasks + 1] = task
+        local lone = self.joiner.lone
+        lone[#lone + 1] = task
       end
       self:attempt(stream, task)
     end
@@ -175,14 +233,22 @@ do
 
   --- A connection that is meant as the callback of a task, whether it gets through or not.
   function S:attempt(stream, task)
-    stream.role, stream.task, stream.sniffing = "callback", task, false
+    stream.role, stream.task, stream.sniffing = "callback", task, nil
     task.attempts = task.attempts + 1
     stream.handler = js.callback_handler(stream, task)
   end
 
+  --- Gives up connections to command ports that have been silent for long and never said what they are.
+  function S:age(now)
+    for stream in pairs(self.undecided) do
+      local patience = stream.said and js.limits.idle or js.limits.half_open
+      if not stream.handler and stream.seen + patience <= now then self:close(stream, self.last, stream.seen) end
+    end
+  end
+
   function S:undecided_no_more(stream)
     if stream.undecided then
-      stream.undecided = nil
+      stream.undecided, self.undecided[stream] = nil, nil
       self.order:remove(stream)
     end
   end
@@ -196,11 +262,30 @@ do
   --- The first command of a connection: if it starts no task, it takes no number.
   function S:recognised(stream) self:undecided_no_more(stream) end
 
+  --- A command about a task whose start was not read.
+  function S:command_found(stream, now)
+    local task = self.joiner:without_command(stream, now)
+    if task then
+      task.command, task.client, task.remote, stream.task = stream, stream.client, stream.server, task
+    end
+    return task
+  end
+
+  --- A task by the answer to its start, which was not read.
+  function S:answer_found(stream, message)
+    local task = js.new_task(stream.first_packet, stream.start)
+    task.client, task.remote, task.command, task.start_answer = stream.client, stream.server, stream, message
+    self:command_started(stream, task)
+    local half_known = self.joiner.half_known
+    half_known[#half_known + 1] = task
+    return task
+  end
+
   function S:command_started(stream, task)
     self.tasks[#self.tasks + 1] = task
     stream.task = stream.task or task
     if stream.undecided then
-      stream.undecided = nil
+      stream.undecided, self.undecided[stream] = nil, nil
       self.order:replace(stream, task)
     else
       self.order:add(task)
@@ -225,95 +310,28 @@ do
     self:problem(stream, "callback_foreign_bytes", "somebody else took the announced port")
   end
 
+  --- A later pass: what has not said by now what it is, is no task.
+  function S:settle()
+    if self.is_settled then return end
+    self.is_settled = true
+    for stream in pairs(self.undecided) do
+      if stream.handler or stream.established then self:undecided_no_more(stream) end
+    end
+  end
+
+  --- Keeps what was read of an answer for others with the same bytes; `words` will be what the Info column says of it.
+  function S:remember_answer(operation, data, body)
+    if self.answer_count >= js.limits.answers then self.answers, self.answer_count = {}, 0 end
+    local known = self.answers[operation] or {}
+    self.answers[operation], known[data], self.answer_count = known, body, self.answer_count + 1
+    body.words = false
+  end
+
+  --- The packet at hand is drawn.
+  function S:shown()
+    if self.is_passing then self.packets[self.last] = nil end
+  end
+
   --- Number of a task: its place among all that began before it.
   function S:number(task) return task and self.order:find(task) or nil end
-
-  -- --- the way of a segment ---
-
-  --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
-  function S:segment(stream, side, seq, ack, flags, data, length, number, time)
-    local sender, other = stream.dirs[side], stream.dirs[1 - side]
-    if stream.over then return false end
-    sender.packets = sender.packets + 1
-    local is_ack = flags % 32 >= 16
-    if flags % 8 >= 2 then return self:control(stream, side, seq, ack, flags, data, length, number, time) end
-    if stream.mid_stream then stream.established = true end
-    if is_ack and ack ~= other.expect then other:acknowledged(ack, length > 0, number, time) end
-    local before, held = sender.bytes, sender.held
-    if length > 0 then
-      stream.established = true
-      sender:receive(seq, data, length, number, time, stream.mid_stream)
-    end
-    if flags % 2 == 1 then
-      sender:finish_at((seq + length) % 4294967296, stream.mid_stream)
-      self:ending(stream, side)
-    end
-    if stream.ending and sender:ended() and other:ended() then self:close(stream, number, time) end
-    return (sender.bytes > before or sender.held > held) and stream.role ~= nil and stream.role ~= "unknown"
-  end
-
-  --- The same for a SYN or a reset.
-  function S:control(stream, side, seq, ack, flags, data, length, number, time)
-    local sender, other = stream.dirs[side], stream.dirs[1 - side]
-    local is_ack = flags % 32 >= 16
-    if flags % 4 >= 2 then
-      if is_ack then stream.established = true end
-      if sender.next == 0 then sender:begin(seq + 1, true) end
-      if is_ack and not other.known then other:begin(ack, true) end
-      if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, false) end
-    elseif not sender.anchored or math.abs(sender:distance(seq)) <= 16777216 then
-      self:ending(stream, side)
-      self:close(stream, number, time)
-    end
-    return false
-  end
-
-  --- The first FIN or RST of a connection.
-  function S:ending(stream, side)
-    if stream.ending then return end
-    stream.ending, stream.closed_by = true, stream.swapped_dirs and 1 - side or side
-    if stream.role == "callback" then stream.handler:ending() end
-  end
-
-  function S:close(stream, number, time)
-    stream.over, stream.closed = true, true
-    for side = 0, 1 do stream.dirs[side]:flush(number, time) end
-    if stream.handler then
-      stream.handler:closed()
-    elseif stream.sniffing then
-      self:silent(stream, time)
-    end
-  end
-
-  --- The end of a connection that never said what it is.
-  function S:silent(stream, time)
-    if stream.stray and not stream.established then return self:attempt(stream, stream.stray) end
-    local bytes = stream.dirs[0].bytes + stream.dirs[1].bytes
-    if stream.undecided and bytes == 0 and (not stream.established or stream.closed_by == 1) then
-      -- Unreachable, or closed without a byte: a task that never was.
-      local task = js.new_task(stream.first_packet, stream.start)
-      task.client, task.remote, task.command, task.unreachable = stream.client, stream.server, stream, true
-      stream.undecided, stream.role, stream.task = nil, "command", task
-      task.ended, task.refused = time, not stream.established
-      self.order:replace(stream, task)
-      self.tasks[#self.tasks + 1] = task
-    else
-      self:undecided_no_more(stream)
-      if stream.established and bytes == 0 and stream.is_command_port then self:forget_tries(stream) end
-    end
-  end
-
-  --- A connection that somebody opened and closed without a word, right after others failed: he waits for the port and is
-  --- no scheduler, which sends its command at once.
-  function S:forget_tries(probe)
-    for index = #self.tasks, 1, -1 do
-      local task = self.tasks[index]
-      if probe.start - task.start > 150 then return end
-      local since = task.refused and probe.start - task.ended
-      if since and since >= 0 and since <= 2 and task.client.ip == probe.client.ip and task.remote.key == probe.server.key then
-        self.order:remove(task)
-        table.remove(self.tasks, index)
-      end
-    end
-  end
 end

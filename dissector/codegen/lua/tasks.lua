@@ -1,6 +1,7 @@
 -- What the messages of a task say about it, and which callback connection belongs to which start command.
 do
   local match, lower = string.match, string.lower
+  local LINGER = 1  -- seconds
   local T = {}
   T.__index = T
 
@@ -22,6 +23,9 @@ do
       return self:answer(message, body)
     elseif message.kind == "error" then
       self.errors = self.errors + 1
+      -- One to the client's own call fails the task, unless it only asked whether a method exists.
+      local request = message.request
+      if request and request.side == 1 and not request.optional then self.failed = true end
     end
   end
 
@@ -30,6 +34,10 @@ do
       if js.log_call(message, body) then self.logs = self.logs + 1 end
     elseif body.record == "call" and lower(body.name) == "construct" then
       self:construct(body)
+    elseif body.record == "call" then
+      local first = js.natural(body.params)[1]
+      local name = first and first.value
+      message.optional = type(name) == "string" and string.sub(name, 1, 1) == "?"
     elseif body.record == "release" and message.side == 1 and (not self.instance or self.instance == message.object_id) then
       self.release = message
     end
@@ -57,8 +65,10 @@ do
     elseif message.request and message.request == self.release then
       self.released = true
     elseif body.record == "call_answer" then
-      local member, value = lower(message.member or ""), body.result.value
-      if member == "step" and type(value) == "string" then
+      local member, value = lower(message.request and message.request.member or ""), body.result.value
+      if member == "begin" and value == false then
+        self.failed = true
+      elseif member == "step" and type(value) == "string" then
         local inside = match(value, "<process%.result%s([^>]*)>")
         if inside then
           self.exit_code = match(inside, 'exit_code="(-?%d+)"')
@@ -77,8 +87,8 @@ do
     if not self.callback then return self.command_closed and "no_callback" or "running" end
     if self.lost then return "lost" end
     if self.killed then return "killed" end
-    if (self.exit_code and self.exit_code ~= "0") or self.signal then return "failure" end
-    if self.released then return self.exit_code and "success" or "ended" end
+    if (self.exit_code and self.exit_code ~= "0") or self.signal or self.failed then return "failure" end
+    if self.released then return "success" end
     return "running"
   end
 
@@ -86,7 +96,43 @@ do
 
   local J = {}
   J.__index = J
-  function js.new_joiner() return setmetatable({ waiting = {}, by_remote = {} }, J) end
+
+  --- `lone` are tasks without a command connection, `half_known` those of which only the answer to the start was read.
+  function js.new_joiner() return setmetatable({ waiting = {}, by_remote = {}, lone = {}, half_known = {} }, J) end
+
+  --- True when a connection has been over for so long that nothing more is expected of it.
+  local function is_gone(stream, now) return stream ~= nil and stream.over ~= nil and stream.over + LINGER <= now end
+
+  --- The tasks of a list, without those that are over or known better by now.
+  local function still(list, now, is_known)
+    for index = #list, 1, -1 do
+      local task = list[index]
+      if is_known(task) or is_gone(task.callback, now) or is_gone(task.command, now) then table.remove(list, index) end
+    end
+    return list
+  end
+
+  --- The task that a command is about whose start was not read: the only one that has no command connection.
+  function J:without_command(stream, now)
+    local found
+    for _, task in ipairs(still(self.lone, now, function(task) return task.command end)) do
+      if task.callback and task.client.ip == stream.client.ip and task.callback.client.ip == stream.server.ip then
+        if found then return nil end
+        found = task
+      end
+    end
+    return found
+  end
+
+  --- The newest task of which only the answer to the start could be read, if a connection can be its callback.
+  function J:of_answer(stream, now)
+    local list = still(self.half_known, now, function(task) return task.attempts > 0 end)
+    for index = #list, 1, -1 do
+      local command = list[index].command
+      if command.client.ip == stream.server.ip and command.server.ip == stream.client.ip then return list[index] end
+    end
+    return nil
+  end
 
   local function push(map, key, task)
     local list = map[key]
@@ -105,13 +151,14 @@ do
   end
 
   function J:announce(task)
+    if not task.port then return end
     push(self.waiting, js.endpoint_key(task.client.ip, task.port), task)
     push(self.by_remote, task.remote.ip, task)
   end
 
   --- The task's callback proved itself: nothing may join it any more.
   function J:forget(task)
-    if not task.remote then return end
+    if not task.remote or not task.port then return end
     remove(self.waiting, js.endpoint_key(task.client.ip, task.port), task)
     remove(self.by_remote, task.remote.ip, task)
   end
@@ -120,8 +167,8 @@ do
   function J:announced(stream)
     local best
     for _, task in ipairs(self.waiting[stream.server.key] or {}) do
-      if not task.confirmed and (stream.mid_stream or task.start <= stream.start) then
-        local open, best_open = not task.command.closed, best and not best.command.closed
+      if not task.confirmed and (stream.mid_stream or task.start <= (stream.said or stream.start)) then
+        local open, best_open = not task.command.over, best and not best.command.over
         if not best or (open and not best_open) or (open == best_open and task.start >= best.start) then best = task end
       end
     end

@@ -10,15 +10,35 @@ do
   js.direction = D
 
   --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped)`.
-  function D.new(side, out)
+  function D.new(side, stream, out)
     return setmetatable({
-      side = side, out = out, known = false, anchored = false, expect = 0, next = 0, waiting = {}, held = 0, bytes = 0,
-      packets = 0,
+      side = side, stream = stream, other = nil, out = out, known = false, anchored = false, expect = 0, next = 0,
+      waiting = {}, held = 0, bytes = 0, packets = 0, syn = nil,
     }, D)
   end
 
   function D:begin(seq, anchored)
     self.known, self.anchored, self.expect, self.next = true, anchored, seq % WHOLE, 0
+  end
+
+  --- True for a segment of the next connection between the same ports (the rules of stream/reassembly.py).
+  function D:is_over_with(seq, ack, flags, length, time)
+    local stream, other = self.stream, self.other
+    if flags % 4 < 2 then
+      return stream.over and length > 0 and self.anchored and math.abs(self:distance(seq)) > js.limits.near
+    end
+    if self.syn == seq then return false end
+    if flags % 32 >= 16 and other.syn and (ack - other.syn) % WHOLE == 1 then return self.syn and self.next > 0 end
+    if stream.over or self.syn then return true end
+    if self.packets + other.packets == 0 then return false end
+    -- Captured in the wrong order: its connection is just a moment old and begins where the SYN says.
+    local begins_here = not self.known or (self.expect - self.next - seq) % WHOLE == 1
+    return not begins_here or time - stream.start >= js.limits.shuffled
+  end
+
+  --- True for an acknowledgement of what is known already, without data, SYN, FIN or RST: nearly every second packet.
+  function D:tells_nothing(ack, flags)
+    return ack == self.other.expect and flags % 8 == 0 and self.packets > 0
   end
 
   --- Bytes from the next expected byte to `seq`, negative for what is behind.

@@ -1,6 +1,6 @@
 -- Draws what was written down about a packet: Info column, trees, expert information.
 do
-  local format, floor = string.format, math.floor
+  local format, find, floor = string.format, string.find, math.floor
   local F, X = js.fields, js.experts
   local xml_dissector = Dissector.get("xml")
 
@@ -24,7 +24,7 @@ do
 
   --- Links to the other messages of the dialog, and to the other connection of the task.
   local function links(node, message)
-    local task = message.task or (not message.document and message.stream.handler.task) or nil
+    local task = message.task or (not message.document and message.stream.task) or nil
     generated(node, F.task, js.session:number(task))
     if message.request then
       generated(node, F.request_in, message.request.number)
@@ -33,7 +33,7 @@ do
     if message.answer then generated(node, F.response_in, message.answer.number) end
     if not task then return end
     if message.document then
-      if task.callback and message.is_request and message == task.start_message then
+      if task.callback and message == task.start_message then
         generated(node, F.callback_in, task.callback.first_packet)
       end
     elseif task.start_message then
@@ -68,19 +68,26 @@ do
 
   local function draw_words(node, message, body)
     if not body then return end
+    local secret = js.about(message).secret
     local level, text = js.log_call(message, body)
     if level then
       generated(node, F.log_level, level)
-      generated(node, F.log_text, js.shown(text, message.secret))
+      generated(node, F.log_text, js.shown(text, secret))
     end
     if body.params then
       for _, one in ipairs(js.natural(body.params)) do
-        generated(node, F.argument, js.value_text(one, message.secret, 1000))
+        generated(node, F.argument, js.value_text(one, secret, 1000))
       end
     end
     if body.record ~= "error_answer" and (body.result or body.dispids or body.results or body.object) then
-      generated(node, F.result, js.result_words(message, body))
+      generated(node, F.result, js.result_words(body, secret))
     end
+  end
+
+  --- What an answer is read with.
+  local function asked(message)
+    local request = message.request
+    if request and request.kind ~= "undecoded" then return request.operation, request.count end
   end
 
   --- What the Info column says; the body is at hand only with the packet that completed the message.
@@ -90,13 +97,20 @@ do
       if js.session.fresh == message then body = js.session.fresh_body end
       if not body and message.kind ~= "undecoded" then
         local raw = message.raw or (payload and payload(message.at + 4, message.size - 4):raw())
-        local known = message.request and message.request.kind ~= "undecoded"
-        body = raw and js.read(raw, known and message.request.operation or nil, known and message.request.count or 0)
-        body = body and body.body
+        body = raw and js.read(raw, 1, asked(message))
       end
       message.info = js.info(message, body)
     end
     return message.info
+  end
+
+  local function has_failed(message)
+    return message.hresult and message.hresult >= 2147483648 and js.about(message).operation ~= "query_interface"
+  end
+
+  --- True when there is something to warn of.
+  local function has_expert(message)
+    return message.kind == "undecoded" or message.kind == "error" or message.trailing or has_failed(message)
   end
 
   local function draw_frame(tree, message, payload)
@@ -108,7 +122,7 @@ do
       whole = bytes_of(message, payload, "Reassembled JobScheduler frame")
       root = tree:add(js.proto, whole(0, message.size))
     end
-    local body, raw
+    local about, body, raw = js.about(message), nil, nil
     if js.wanted then
       root:set_text("JobScheduler " .. message.info)
       whole = whole or bytes_of(message, payload)
@@ -118,24 +132,22 @@ do
       if message.tunnel_token then
         root:add(F.tunnel_token, range(0, #raw), js.shown(raw))
       else
-        local known = message.request and message.request.kind ~= "undecoded"
-        local found = js.read(raw, known and message.request.operation or nil, known and message.request.count or 0,
-          root, range, js.shown, message.secret)
-        body = found and found.body
+        local operation, count = asked(message)
+        body = js.read_into(root, range, raw, operation, count, js.shown, about.secret)
       end
       generated(root, F.role, "callback")
       generated(root, F.kind, message.kind)
-      generated(root, F.operation, message.operation)
-      if message.object_id then
-        generated(root, F.object_id_of, js.uint64(message.object_id))
-        local object = message.object
+      generated(root, F.operation, about.operation)
+      if about.object_id then
+        generated(root, F.object_id_of, js.uint64(about.object_id))
+        local object = about.object
         generated(root, F.object_name, object and object.name and js.utf8(object.name))
         generated(root, F.object_class, object and object.class and js.utf8(object.class))
       end
-      generated(root, F.member, message.member and js.utf8(message.member))
-      generated(root, F.dispid_of, message.dispid)
+      generated(root, F.member, about.member and js.utf8(about.member))
+      generated(root, F.dispid_of, about.dispid)
       generated(root, F.hresult_of, message.hresult)
-      generated(root, F.depth, message.depth)
+      generated(root, F.depth, about.depth or 0)
       draw_words(root, message, body)
       links(root, message)
       segments(root, message)
@@ -146,9 +158,7 @@ do
     end
     if message.trailing then expert(root, "trailing_bytes", format("%d bytes left over behind the message", message.trailing)) end
     if message.kind == "error" then expert(root, "error_answer", message.info) end
-    if message.hresult and message.hresult >= 2147483648 and message.operation ~= "query_interface" then
-      expert(root, "failed_hresult", message.info)
-    end
+    if has_failed(message) then expert(root, "failed_hresult", message.info) end
     return root
   end
 
@@ -159,7 +169,7 @@ do
     if not whole then return nil end
     local range = whole(0, message.size)
     local data = message.raw or range:raw()
-    local document = message.to_remote and js.parse_command(data) or js.parse_answer(data)
+    local document = message.side == 0 and js.parse_command(data) or js.parse_answer(data)
     local root = tree:add(js.proto, range, "JobScheduler ", message.info)
     root:add(F.xml_text, range, (js.masked(document.text)))
     generated(root, F.role, "command")
@@ -201,35 +211,51 @@ do
     return root
   end
 
-  local pass, checked
-
-  --- True when somebody looks at fields of ours: the tree is shown, or a filter, a column or a tap asks for one.  What is
-  --- asked for is the same for all packets of a pass in tshark, so there it is found out once.
-  local function is_wanted(tree, pinfo)
+  --- True when somebody looks at fields of ours: the tree is shown, or a filter, a column or a tap asks for one.
+  local function is_wanted(tree)
     if tree.visible then return true end
-    if not js.is_gui and pass == pinfo.visited then return checked end
-    pass, checked = pinfo.visited, false
     for _, field in pairs(F) do
-      if tree:referenced(field) then
-        checked = true
-        break
-      end
+      if tree:referenced(field) then return true end
     end
-    return checked
+    return false
   end
 
-  --- Draws a packet.
-  function js.draw(entry, pinfo, tree, payload)
-    js.wanted = is_wanted(tree, pinfo)
-    local words, first
-    if entry.class then
-      -- One frame and nothing else: nearly every packet.
-      draw_frame(tree, entry, payload)
-      local columns = pinfo.cols
-      columns.protocol, columns.info = "JobScheduler", entry.info
-      return
+  local session, pass, has_tree, has_columns
+
+  --- What is asked for is the same for all packets of a pass in tshark, so there it is found out once.
+  local function look(tree, columns)
+    if not js.is_gui and session == js.session and pass == session.is_first_pass then return end
+    session, pass = js.session, js.session.is_first_pass
+    js.wanted = is_wanted(tree)
+    has_tree = js.wanted or not find(tostring(tree), "has subtree=false", 1, true)
+    has_columns = tostring(columns.info) ~= "(info)"
+    -- A tshark that prints a line for each packet in its first pass, and no tree, never comes back to a packet.
+    session.is_passing = pass and has_columns and not has_tree and not js.is_gui
+  end
+
+  --- Fills the columns for a packet of which nobody wants to see more; false when there is more to be done, for `js.draw`.
+  function js.glance(entry, pinfo, tree)
+    local columns = pinfo.cols
+    look(tree, columns)
+    if has_tree or not entry.class or has_expert(entry) then return false end
+    if not has_columns then return true end
+    local info = entry.info
+    if not info then
+      if session.fresh ~= entry then return false end
+      info = js.info(entry, session.fresh_body)
+      if not session.is_passing then entry.info = info end
     end
-    words = {}
+    columns.protocol, columns.info = "JobScheduler", info
+    return true
+  end
+
+  --- Draws a packet, after `js.glance`.
+  function js.draw(entry, pinfo, tree, payload)
+    local words, first = {}, nil
+    for _, late in ipairs(not pinfo.visited and entry.late or {}) do
+      first = (late.document and draw_document or draw_frame)(tree, late, nil, pinfo) or first
+      words[#words + 1] = late.info
+    end
     local message, more = entry.size and entry or entry.message, 0
     while message do
       local root

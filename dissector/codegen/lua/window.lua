@@ -2,23 +2,63 @@
 do
   local format = string.format
 
+  local HEADINGS = { "task", "packet", "job", "outcome", "calls", "logs", "kind", "remote", "callback to", "client" }
+  local TO_THE_RIGHT = { true, true, false, false, true, true, false, false, false, false }
+
   local function place(endpoint) return endpoint and endpoint.key or "?" end
 
-  local COLUMNS = "%5s  %-9s  %-22s  %-22s  %5s  %-20s  %7s  %-12s  %5s  %5s  %5s  %s"
+  local function outcome(task)
+    local word = task:outcome()
+    return task.exit_code and word == "failure" and "exit " .. task.exit_code or word
+  end
+
+  local function job(task)
+    return (task.job or "?") .. (task.task_id and ":" .. task.task_id or "")
+  end
+
+  --- Where the task process was told to call back.
+  local function announced(task)
+    return (task.client and task.client.ip or "?") .. ":" .. (task.port and format("%d", task.port) or "?")
+  end
+
+  --- Cells in the order of the headings; what tells most comes first: Wireshark's window folds long lines.
+  local function row(number, task)
+    return {
+      format("%d", number), format("%d", task.first_packet), job(task), outcome(task),
+      format("%d+%d", task.calls, task.callbacks), format("%d", task.logs), task.kind or "?",
+      place(task.remote), announced(task), place(task.client),
+    }
+  end
+
+  --- Widths in characters: what goes on the wire can hold UTF-8.
+  local function width(text)
+    local _, trailing = string.gsub(text, "[\128-\191]", "")
+    return #text - trailing
+  end
+
+  local function aligned(rows)
+    local widths, lines = {}, {}
+    for _, cells in ipairs(rows) do
+      for index, cell in ipairs(cells) do widths[index] = math.max(widths[index] or 0, width(cell)) end
+    end
+    for _, cells in ipairs(rows) do
+      local parts = {}
+      for index, cell in ipairs(cells) do
+        local fill = string.rep(" ", widths[index] - width(cell))
+        parts[index] = TO_THE_RIGHT[index] and fill .. cell or cell .. fill
+      end
+      lines[#lines + 1] = string.gsub(table.concat(parts, "  "), " +$", "")
+    end
+    return lines
+  end
 
   --- Lines of the table, tasks in the order of their numbers.
   function js.task_lines()
-    local lines = { format(COLUMNS, "task", "kind", "client", "remote", "port", "job", "id", "outcome", "calls", "backs", "logs", "packet") }
+    local rows = { HEADINGS }
     for number, task in ipairs(js.session.order.list) do
-      if task.outcome then
-        local outcome = task:outcome()
-        if task.exit_code and outcome == "failure" then outcome = "exit " .. task.exit_code end
-        lines[#lines + 1] = format(COLUMNS, format("%d", number), task.kind or "?", place(task.client), place(task.remote),
-          task.port and format("%d", task.port) or "?", task.job or "?", task.task_id or "?", outcome,
-          format("%d", task.calls), format("%d", task.callbacks), format("%d", task.logs), format("%d", task.first_packet))
-      end
+      if task.outcome then rows[#rows + 1] = row(number, task) end
     end
-    return lines
+    return aligned(rows)
   end
 
   function js.show_tasks()

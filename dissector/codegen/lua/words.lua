@@ -1,13 +1,19 @@
 -- Messages in words, for the Info column and the task list.
 do
   local format, sub, lower, concat, byte = string.format, string.sub, string.lower, table.concat, string.byte
-  local REQUEST, ANSWER, NESTED = "\226\150\182 ", "\226\151\128 ", "\194\183 "
+  local REQUEST, ANSWER = "\226\150\182 ", "\226\151\128 "
+  local ASKING, ANSWERING = {}, {}  -- by depth
+  for depth = 0, 8 do
+    local nested = string.rep("\194\183 ", depth)
+    ASKING[depth], ANSWERING[depth] = nested .. REQUEST, nested .. ANSWER
+  end
   local LEVELS = { [2] = "error", [1] = "warn", [0] = "info" }
   local IS_LEVEL = { error = true, warn = true, info = true }
   for n = 1, 9 do
     LEVELS[-n] = "debug" .. n
     IS_LEVEL["debug" .. n] = true
   end
+  local unpack = table.unpack
   local value_text
 
   local function quoted(text, secret, limit)
@@ -17,12 +23,17 @@ do
     return '"' .. js.line(js.masked(text, secret), limit) .. '"'
   end
 
+  local function item_text(one, secret)
+    return type(one) == "string" and quoted(one, secret, 60) or value_text(one, secret, 60)
+  end
+
   local function list_text(values, secret)
     if #values == 0 then return "" end
+    if #values == 1 then return item_text(values[1], secret) end
     local words, size = {}, 0
     for index = 1, #values do
       local one = values[index]
-      words[index] = type(one) == "string" and quoted(one, secret, 60) or value_text(one, secret, 60)
+      words[index] = item_text(one, secret)
       size = size + #words[index]
       if size > 200 and index < #values then
         words[index + 1] = "\226\128\166"
@@ -70,6 +81,7 @@ do
   --- Arguments in natural order.
   function js.natural(params)
     local found, wire = {}, params.arguments
+    if #wire < 2 then return wire end
     for index = #wire, 1, -1 do found[#found + 1] = wire[index] end
     return found
   end
@@ -115,8 +127,8 @@ do
     local name = js.object_text(message) .. "." .. member
     local values = js.natural(body.params)
     if body.flags % 16 >= 4 and #values > 0 then
-      local put = table.remove(values)
-      local index = #values > 0 and "(" .. list_text(values) .. ")" or ""
+      local put, others = values[#values], { unpack(values, 1, #values - 1) }
+      local index = #others > 0 and "(" .. list_text(others) .. ")" or ""
       return name .. index .. " = " .. value_text(put, message.secret, 120)
     end
     if #values == 0 and (math.floor(body.flags / 2) % 2 == 1 or not message.member) then return name end
@@ -149,48 +161,51 @@ do
     return format("undecoded, %d bytes: %s", message.size - 4, message.note or "")
   end
 
-  local function result_words(message, body)
-    if body.result then return value_text(body.result, message.secret, 120) end
+  local function result_words(body, secret)
+    if body.result then return value_text(body.result, secret, 120) end
     if body.dispids then return "dispid " .. concat(body.dispids, ", ") end
     if body.results then return body.results[1] and reference_text(body.results[1].object) or "nothing" end
     return body.object and reference_text(body.object) or nil
   end
   js.result_words = result_words
 
-  local function answer_words(message, body)
-    if not body then return format("undecoded answer, %d bytes: %s", message.size - 4, message.note or "") end
+  local function words_of_answer(body, secret)
     if body.record == "error_answer" then
       local text = concat(body.strings, "  ")
       for _, one in ipairs(body.strings) do
         if sub(one, 1, 5) == "what=" then text = sub(one, 6) end
       end
-      return "error " .. js.line(js.masked(text, message.secret), 160)
+      return "error " .. js.line(js.masked(text, secret), 160)
     end
     if body.record == "empty_answer" then return "answer" end
     local words = "answer " .. js.hresult_name(body.hresult)
-    if body.failure then
-      return words .. "  " .. js.line(js.masked(body.failure.excepinfo.description, message.secret), 160)
-    end
-    local result = result_words(message, body)
+    if body.failure then return words .. "  " .. js.line(js.masked(body.failure.excepinfo.description, secret), 160) end
+    local result = result_words(body, secret)
     return result and result ~= "empty" and words .. " => " .. result or words
   end
 
-  function js.is_request(message)
-    local class = message.class
-    return class == 0x4F or class == 0x53 or class == 0x4B
+  local function answer_words(message, body)
+    if not body then return format("undecoded answer, %d bytes: %s", message.size - 4, message.note or "") end
+    local secret = js.about(message).secret
+    if body.words and not secret then return body.words end
+    local words = words_of_answer(body, secret)
+    if body.words == false and not secret then body.words = words end
+    return words
   end
 
   --- What the Info column says of a frame.
   function js.info(message, body)
-    local nested = message.depth > 0 and string.rep(NESTED, math.min(message.depth, 8)) or ""
+    local class, depth = message.class, js.about(message).depth or 0
+    if depth > 8 then depth = 8 end
+    if class == 0x41 or class == 0x45 then return ANSWERING[depth] .. answer_words(message, body) end
     if message.tunnel_token then return ANSWER .. "tunnel token" end
-    if js.is_request(message) then return nested .. REQUEST .. request_words(message, body) end
-    return nested .. ANSWER .. answer_words(message, body)
+    if class == 0x4F or class == 0x53 or class == 0x4B then return ASKING[depth] .. request_words(message, body) end
+    return ANSWERING[depth] .. answer_words(message, body)
   end
 
   --- What it says of a document.
   function js.document_info(message, document)
-    local arrow = message.to_remote and REQUEST or ANSWER
+    local arrow = message.side == 0 and REQUEST or ANSWER
     local error = document.error
     if error then
       local text = error.text

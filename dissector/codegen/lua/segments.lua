@@ -1,0 +1,96 @@
+-- The way of a segment through a session, and how connections begin and end.
+do
+  local S = js.Session
+
+  --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
+  function S:segment(sender, seq, ack, flags, data, length, number, time)
+    local stream, other = sender.stream, sender.other
+    if stream.over then return false end
+    if stream.undecided then stream.seen = time end
+    sender.packets = sender.packets + 1
+    if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time) end
+    if stream.mid_stream then stream.established = true end
+    if ack ~= other.expect and flags % 32 >= 16 then other:acknowledged(ack, length > 0, number, time) end
+    local before, held = sender.bytes, sender.held
+    if length > 0 then
+      stream.established = true
+      sender:receive(seq, data, length, number, time, stream.mid_stream)
+    end
+    if flags % 2 == 1 then
+      sender:finish_at((seq + length) % 4294967296, stream.mid_stream)
+      self:ending(stream, sender.side)
+    end
+    if stream.closed_by and sender:ended() and other:ended() then self:close(stream, number, time) end
+    return (sender.bytes > before or sender.held > held) and stream.role ~= nil and stream.role ~= "unknown"
+  end
+
+  --- The same for a SYN or a reset.
+  function S:control(sender, seq, ack, flags, data, length, number, time)
+    local stream, other = sender.stream, sender.other
+    local is_ack = flags % 32 >= 16
+    if flags % 4 >= 2 then
+      if sender.syn == seq then return false end
+      sender.syn = seq
+      if is_ack then stream.established = true end
+      if sender.next == 0 then sender:begin(seq + 1, true) end
+      if is_ack and not other.known then other:begin(ack, true) end
+      if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, false) end
+    elseif not sender.anchored or math.abs(sender:distance(seq)) <= 16777216 then
+      self:ending(stream, sender.side)
+      self:close(stream, number, time)
+    end
+    return false
+  end
+
+  --- The first FIN or RST of a connection.
+  function S:ending(stream, side)
+    if stream.closed_by then return end
+    stream.closed_by = stream.swapped_dirs and 1 - side or side
+    if stream.role == "callback" then stream.handler:ending() end
+  end
+
+  function S:close(stream, number, time)
+    stream.over = time
+    if stream.foreign then return end
+    for side = 0, 1 do stream.dirs[side]:flush(number, time) end
+    if stream.handler then
+      stream.handler:closed()
+      self:undecided_no_more(stream)
+      stream.handler = nil  -- nothing comes any more, and later passes look messages up only
+    elseif stream.sniffing then
+      self:silent(stream, time)
+    end
+  end
+
+  --- The end of a connection that never said what it is.
+  function S:silent(stream, time)
+    if stream.stray and not stream.established then return self:attempt(stream, stream.stray) end
+    local bytes = stream.dirs[0].bytes + stream.dirs[1].bytes
+    if stream.undecided and bytes == 0 and (not stream.established or stream.closed_by == 1) then
+      -- Unreachable, or closed without a byte: a task that never was.
+      local task = js.new_task(stream.first_packet, stream.start)
+      task.client, task.remote, task.command, task.unreachable = stream.client, stream.server, stream, true
+      stream.undecided, self.undecided[stream], stream.role, stream.task = nil, nil, "command", task
+      task.ended, task.refused = time, not stream.established
+      self.order:replace(stream, task)
+      self.tasks[#self.tasks + 1] = task
+    else
+      self:undecided_no_more(stream)
+      if stream.established and bytes == 0 and stream.is_command_port then self:forget_tries(stream) end
+    end
+  end
+
+  --- A connection that somebody opened and closed without a word, right after others failed: he waits for the port and is
+  --- no scheduler, which sends its command at once.
+  function S:forget_tries(probe)
+    for index = #self.tasks, 1, -1 do
+      local task = self.tasks[index]
+      if probe.start - task.start > 150 then return end
+      local since = task.refused and probe.start - task.ended
+      if since and since >= 0 and since <= 2 and task.client.ip == probe.client.ip and task.remote.key == probe.server.key then
+        self.order:remove(task)
+        table.remove(self.tasks, index)
+      end
+    end
+  end
+end

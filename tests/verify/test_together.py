@@ -1,0 +1,79 @@
+"""Python and every tshark agree on all captures, and the two readers of the plugin on all messages."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from mixing import mixed, pcap
+from verify_kit import CAPTURES, PLUGIN, ROOT, TSHARKS, WAYS, Way, disagreements
+
+_MIXES = 8
+
+
+def in_turn(number: int) -> list[Path]:
+    """Every eighth capture by size, so that each mix has long and short ones."""
+    return sorted(CAPTURES, key=lambda path: path.stat().st_size)[number::_MIXES]
+
+
+def ways(number: int) -> list[Way]:
+    """Half of the ways, by turns: each tshark with each number of passes and each preference."""
+    return [way for place, way in enumerate(WAYS) if (place % 4 in (0, 3)) == (number % 2 == 0)]
+
+
+@pytest.mark.parametrize("number", range(_MIXES))
+def test_together(number: int, tmp_path: Path) -> None:
+    """Whatever the tshark, in one pass or two, with segments out of order put together by TCP or not."""
+    path = tmp_path / "mixed.pcap"
+    path.write_bytes(pcap(mixed(in_turn(number))))
+    assert list(disagreements(path, ways(number), least=1_000)) == []
+
+
+def test_every_capture_is_in_a_mix() -> None:
+    assert sorted(path for number in range(_MIXES) for path in in_turn(number)) == CAPTURES
+    assert len(CAPTURES) > 90
+    assert {way for number in range(2) for way in ways(number)} == set(WAYS)
+    assert len({way.program for way in WAYS}) == len(TSHARKS) == 3
+
+
+_READ = "    local ok, body, object_id, trailing = pcall(js.glimpse, s, start, operation, count or 0)\n"
+#: Behind it: the careful reader has to find the same.
+_COMPARED = """\
+    local careful = read(cursor(sub(s, start), operation, count))
+    local function same(one, other)
+      if type(one) ~= "table" then return one == other end
+      for name, value in pairs(one) do
+        if not same(value, other[name]) then return false end
+      end
+      return true
+    end
+    if ok ~= (careful ~= nil) then error("one of the readers refuses a message") end
+    if ok and not (same(body, careful.body) and object_id == careful.object_id and trailing == careful.trailing) then
+      error("the readers find different things")
+    end
+"""
+
+
+def lua_errors(program: str, plugin: Path, capture: Path) -> str:
+    command = [program, "-n", "-X", f"lua_script:{plugin}", "-r", str(capture), "-Y", "_ws.lua.error"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout + "".join(line for line in done.stderr.splitlines() if "Lua" in line)
+
+
+def test_a_difference_between_the_readers_is_seen(tmp_path: Path) -> None:
+    plugin = tmp_path / "compared.lua"
+    text = PLUGIN.read_text(encoding="utf-8")
+    wrong = _READ + "    trailing = trailing and trailing + 1\n" + _COMPARED
+    plugin.write_text(text.replace(_READ, wrong), encoding="utf-8")
+    assert lua_errors("tshark", plugin, ROOT / "captures" / "h19_nested.pcap") != ""
+
+
+@pytest.mark.parametrize("program", TSHARKS)
+def test_the_quick_and_the_careful_reader_agree(program: str, tmp_path: Path) -> None:
+    path, plugin = tmp_path / "mixed.pcap", tmp_path / "compared.lua"
+    path.write_bytes(pcap(mixed(CAPTURES)))
+    text = PLUGIN.read_text(encoding="utf-8")
+    assert text.count(_READ) == 1
+    plugin.write_text(text.replace(_READ, _READ + _COMPARED), encoding="utf-8")
+    assert lua_errors(program, plugin, path) == ""
