@@ -9,7 +9,7 @@ do
 
   local function outcome(task)
     local word = task:outcome()
-    return task.exit_code and word == "failure" and "exit " .. task.exit_code or word
+    return word == "failure" and task.exit_code and task.exit_code ~= "0" and "exit " .. task.exit_code or word
   end
 
   local function job(task)
