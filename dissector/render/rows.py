@@ -104,11 +104,6 @@ def task_row(task: Task, mask: Mask) -> TaskRow:
     return TaskRow(cells, task.outcome, worst(task.problems))
 
 
-def outcome_summary(tasks: Sequence[Task]) -> str:
-    """``64 tasks: 60 success, 4 failure``."""
-    return tally(Counter(task.outcome for task in tasks))
-
-
 def tally(counts: Counter[Outcome]) -> str:
     """The same of outcomes that were counted; ``no task`` of none."""
     number = sum(counts.values())

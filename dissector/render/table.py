@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 
-from dissector.model import CaptureInfo, Connection, Problem, Task
+from dissector.model import CaptureInfo, Connection, Outcome, Problem, Task
 from dissector.render.problems import print_problems
 from dissector.render.rows import (
     COLUMNS,
     Column,
     TaskRow,
     capture_line,
-    outcome_summary,
     problem_rows,
+    tally,
     task_row,
 )
 from dissector.render.terminal import Span, Terminal, clip
@@ -24,7 +26,7 @@ _GAP = 2
 
 
 class TableView:
-    """Keeps tasks and problems, never messages."""
+    """Keeps problems and a row for each task, never messages nor a task with all that is known of it."""
 
     wants_messages = False
 
@@ -32,13 +34,15 @@ class TableView:
         self._terminal = terminal
         self._mask = mask
         self._full = full
-        self._tasks: list[Task] = []
+        self._rows: list[tuple[int, TaskRow]] = []
+        self._outcomes: Counter[Outcome] = Counter()
         self._problems: list[Problem] = []
         self._others = 0
 
     def add(self, event: Event) -> None:
         if isinstance(event, Task):
-            self._tasks.append(event)
+            self._rows.append((event.n, task_row(event, self._mask)))
+            self._outcomes[event.outcome] += 1
         elif isinstance(event, Problem):
             self._problems.append(event)
         elif isinstance(event, Connection) and event.task is None:
@@ -48,13 +52,13 @@ class TableView:
         terminal = self._terminal
         for info in captures:
             terminal.block([(" ", "")], capture_line(info), "dim")
-        if self._tasks:
+        if self._rows:
             terminal.line()
-            tasks = sorted(self._tasks, key=lambda task: task.n)
-            print_table(terminal, [task_row(task, self._mask) for task in tasks])
-            if len(tasks) > 1:
+            self._rows.sort(key=itemgetter(0))
+            print_table(terminal, [row for _, row in self._rows])
+            if len(self._rows) > 1:
                 terminal.line()
-                terminal.line((f" {outcome_summary(tasks)}", "title"))
+                terminal.line((f" {tally(self._outcomes)}", "title"))
         else:
             terminal.line((" no task", "title"))
         if self._others:
