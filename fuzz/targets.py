@@ -32,7 +32,6 @@ from dissector.session.runs import find_runs
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.stream import packets
-from dissector.stream.blocks import Block
 from dissector.stream.documents import DocumentReader
 from dissector.stream.framing import FrameReader
 from dissector.traffic import Chunk, Frame, Gap, Packet, RawDocument, Segment, Side
@@ -228,7 +227,7 @@ def _told(tracer: Tracer, source: Iterable[Packet]) -> Iterator[Event]:
 
 def _told_in_blocks(tracer: Tracer, reader: CaptureReader) -> Iterator[Event]:
     for item in reader.blocks(tracer.watch, find_runs):
-        for found in blocks.feed(tracer, item) if isinstance(item, Block) else (tracer.feed(item),):
+        for found in blocks.feed(tracer, item):
             yield from found
     yield from tracer.finish()
 

@@ -41,7 +41,7 @@ def in_blocks(*paths: Path, jobs: int = 1) -> str:
 
     def events() -> Iterator[Event]:
         for item in reader.blocks(tracer.watch, find_runs, ahead=jobs > 1):
-            for found in blocks.feed(tracer, item) if isinstance(item, Block) else (tracer.feed(item),):
+            for found in blocks.feed(tracer, item):
                 yield from found
         yield from tracer.finish()
 
@@ -215,7 +215,7 @@ def test_infos_count_what_blocks_pass_over(tmp_path: Path) -> None:
     talk = [(SECOND + at, data, len(data) + 7) for at, data in enumerate(foreign_talk())]
     reader, tracer = CaptureReader([write(tmp_path / "x.pcap", talk)]), Tracer(messages=False)
     for item in reader.blocks(tracer.watch, find_runs):
-        for found in blocks.feed(tracer, item) if isinstance(item, Block) else (tracer.feed(item),):
+        for found in blocks.feed(tracer, item):
             assert not any(isinstance(event, Task) for event in found)
     assert reader.infos == [
         CaptureInfo(str(tmp_path / "x.pcap"), 200, 200, SECOND, SECOND + 199, "Ethernet", truncated=False)

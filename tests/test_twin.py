@@ -7,12 +7,12 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from builders import pcap_header
 from click.testing import CliRunner
+from process_kit import PATIENCE, children, eventually, is_gone
 
 from dissector.cli import twin
 from dissector.cli.read import read
@@ -20,7 +20,6 @@ from dissector.cli.read import read
 ROOT = Path(__file__).resolve().parents[1]
 CAPTURES = sorted((ROOT / "captures").rglob("*.pcap"))
 RECORDS = (ROOT / "captures" / "engine_api_manylog.pcap").read_bytes()[24:]
-PATIENCE = 30.0
 #: ``jstrace read`` that takes any file for large enough.
 SMALL_TOO = "import dissector.cli.twin as twin; twin.WORTH = 0; from dissector.cli import main; main()"
 
@@ -116,24 +115,8 @@ def long_capture(tmp_path: Path) -> Path:
 
 def _second(process: subprocess.Popen[str]) -> int:
     """The number of the second process, once it is there."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
-        if children:
-            return int(children[0])
-        time.sleep(0.01)
-    raise AssertionError("no second process")
-
-
-def _is_gone(process: int) -> bool:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.01)
-    return False
+    assert eventually(lambda: children(process.pid)), "no second process"
+    return children(process.pid)[0]
 
 
 def test_the_second_process_is_killed(long_capture: Path) -> None:
@@ -152,7 +135,7 @@ def test_the_first_process_is_killed(long_capture: Path, number: signal.Signals)
         second = _second(process)
         process.send_signal(number)
         process.communicate(timeout=PATIENCE)
-    assert _is_gone(second)
+    assert is_gone(second)
 
 
 def test_ctrl_c(long_capture: Path) -> None:
@@ -162,7 +145,7 @@ def test_ctrl_c(long_capture: Path) -> None:
         head = process.stdout.readline()
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
-    assert _is_gone(second)
+    assert is_gone(second)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert all(line.startswith('{"record": ') and line.endswith("}") for line in (head + out).splitlines())
@@ -178,4 +161,4 @@ def test_nobody_listens(long_capture: Path) -> None:
         process.wait(PATIENCE)
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
-    assert _is_gone(second)
+    assert is_gone(second)

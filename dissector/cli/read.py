@@ -238,7 +238,6 @@ def _read(files: tuple[str, ...], wanted: _Wanted, twin: Twin | None = None) -> 
             from dissector.render.views import Output
             from dissector.session.blocks import feed
             from dissector.session.tracer import Tracer
-            from dissector.stream.blocks import Block
 
             output = Output(wanted.view(twin), wanted.tasks, parse(wanted.filters))
             tracer = Tracer(
@@ -250,7 +249,7 @@ def _read(files: tuple[str, ...], wanted: _Wanted, twin: Twin | None = None) -> 
             )
             try:
                 for item in chain(first, items):
-                    for found in feed(tracer, item) if isinstance(item, Block) else (tracer.feed(item),):
+                    for found in feed(tracer, item):
                         if found:
                             output.add(found)
             except KeyboardInterrupt:

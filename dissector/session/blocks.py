@@ -18,7 +18,7 @@ from dissector.session.tracer import Tracer
 from dissector.stream.blocks import Block, Run, Talk
 from dissector.stream.express import fits, payload_of, sequence_of, take
 from dissector.stream.flows import Entry
-from dissector.traffic import SYN, Chunk, Watch
+from dissector.traffic import SYN, Chunk, Packet, Watch
 
 #: Where in a plain packet TCP's flags are.
 _FLAGS = 47
@@ -36,9 +36,16 @@ class _Way:
         self.at = self.run = 0
 
 
-def feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
-    """The events that a block makes final, some at a time.  Each has to be used before the next are asked for: a
-    connection may still be given late packets."""
+def feed(tracer: Tracer, item: Packet | Block) -> Iterator[Sequence[Event]]:
+    """The events that a packet or a block makes final, some at a time.  Each has to be used before the next are asked
+    for: a connection may still be given late packets."""
+    if isinstance(item, Block):
+        yield from _feed(tracer, item)
+    else:
+        yield tracer.feed(item)
+
+
+def _feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
     watch, times = tracer.watch, block.times
     if not block.ordered or times[0] < watch.now:
         yield from (found for packet in block.packets() if (found := tracer.feed(packet)))

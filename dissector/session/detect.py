@@ -88,32 +88,29 @@ def _may_begin(head: bytes, start: bytes) -> bool:
     return head[:2] in (b"", b"\0", b"\0\0") and start.startswith(head[_HEADER : _HEADER + len(start)])
 
 
+def _frames(head: bytes) -> tuple[list[int], int]:
+    """Where the plausible frames from the first byte on begin, and where the one behind them would: beyond the end when
+    the last is not all there, before it when something else follows."""
+    starts, position = [], 0
+    while position < len(head) and plausible_frame(head, position):
+        starts.append(position)
+        position += _HEADER + int.from_bytes(head[position : position + _HEADER], "big")
+    return starts, position
+
+
 def _is_frames(head: bytes) -> bool:
     """True while nothing else than plausible frames was seen."""
-    position = 0
-    while position < len(head) and plausible_frame(head, position):
-        position += _HEADER + int.from_bytes(head[position : position + _HEADER], "big")
-    return position >= len(head)
+    return _frames(head)[1] >= len(head)
 
 
 def _is_dialog(head: bytes) -> bool:
-    """Whole plausible frames from the first byte on, at least one of them a request that names its command: an answer
+    """Plausible frames from the first byte on, at least one of them a whole request that names its command: an answer
     alone is too short to tell it from anything else."""
-    position, requests = 0, 0
-    while position < len(head):
-        if not plausible_frame(head[position:]):
-            return False
-        end = position + _HEADER + int.from_bytes(head[position : position + _HEADER], "big")
-        requests += head[position + _HEADER : position + _HEADER + 1] in (b"O", b"S") and end <= len(head)
-        position = end
-    return requests > 0
+    starts, stop = _frames(head)
+    whole = starts if stop <= len(head) else starts[:-1]
+    return stop >= len(head) and any(head[start + _HEADER : start + _HEADER + 1] in (b"O", b"S") for start in whole)
 
 
 def _sends(head: bytes, requests: re.Pattern[bytes]) -> bool:
-    """True when one of the whole plausible frames from the first byte on begins with one of ``requests``."""
-    position = 0
-    while position < len(head) and plausible_frame(head, position):
-        if requests.match(head, position + _HEADER):
-            return True
-        position += _HEADER + int.from_bytes(head[position : position + _HEADER], "big")
-    return False
+    """True when one of the plausible frames from the first byte on begins with one of ``requests``."""
+    return any(requests.match(head, start + _HEADER) for start in _frames(head)[0])

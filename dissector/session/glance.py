@@ -15,6 +15,7 @@ from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH
 from dissector.session.dialog import HEADER, Dialog, Draft
 from dissector.session.pace import SLOW_CALLBACK
+from dissector.session.runs import DONE
 from dissector.session.task import TaskFacts, is_usual_failure
 from dissector.stream.blocks import Pairs
 from dissector.traffic import Chunk, Side
@@ -22,8 +23,6 @@ from dissector.wire import messages as wire
 from dissector.wire.decode import decode, pending_of
 
 _OBJECT, ANSWER = ord("O"), ord("A")
-#: The answer of most invokes: hresult 0 and an empty VARIANT.
-_DONE = b"A" + bytes(8)
 _UNKNOWN = (None, None)
 _INVOKE = Struct(">xQxi16siI8x").unpack
 _NO_ARGUMENTS = wire.DispParams((), ())
@@ -86,7 +85,7 @@ class Glance:
         side, _, _, number, time = chunk
         dialog = self._dialog
         stack = dialog.stack
-        if side is self._client_side or (stack and (stack[-1][0] is side or len(stack) >= MAX_DIALOG_DEPTH)):
+        if not self.may_ask(side):
             return False
         try:
             body, trailing = decode(data, None)
@@ -121,7 +120,7 @@ class Glance:
         if asked is chunk[0] or not isinstance(draft, Draft) or chunk[4] - draft[1][4] >= SLOW_CALLBACK:
             return False
         counts = facts.record.counts
-        if data != _DONE or type(draft[3]) is not wire.Invoke:
+        if data != DONE or type(draft[3]) is not wire.Invoke:
             try:
                 body, trailing = decode(data, pending)
             except DecodeError:

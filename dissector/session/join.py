@@ -19,7 +19,7 @@ from typing import TypeVar
 from dissector.limits import MAX_CONNECTIONS
 from dissector.model import Connection, Endpoint, Task
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import one_sided
+from dissector.session.verdict import is_incomplete
 
 #: Somebody who waits for the port to open tries again at once; a scheduler tries again after 60 s.
 PROBE_WINDOW = 2_000_000_000
@@ -57,7 +57,7 @@ class Joiner:
                 for command in self._unread
                 if is_between(command, record)
                 and (command.mid_stream or command.first_packet < callback.last_packet)
-                and (command.mid_stream or command.gaps or command.snapped or one_sided(command))
+                and is_incomplete(command)
             ),
             None,
         )

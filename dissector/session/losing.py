@@ -26,6 +26,7 @@ _SAME_MOMENT = 5 * SECOND
 #: A packet so shortly before a reset is what the reset answers.
 _LAST_TRY = SECOND
 _GONE = "the other host or the network between them is gone: nothing came from it any more"
+_BY_DEVICE = "a device in between (a firewall, a translation) sent the reset: "
 _KEEP_ALIVE = (
     "raise the idle timeout of that device above the longest run time of a job; "
     "releases 1.9.6 and later can send keep-alives on this connection"
@@ -63,11 +64,16 @@ def _unheard(case: Case, callback: Connection) -> Iterator[Problem]:
     tries = stuck_tries(command, Side.CLIENT, case.now)
     idle = close.time - _last_heard(callback, command)
     code = "idle_connection_cut" if idle >= _LONG_IDLE else "connection_lost"
-    cause = f"{_GONE}; or a firewall forgot both connections in these {idle / SECOND:.0f} s of silence"
+    cause = _GONE + _or_forgotten(idle)
     summary = f"The close was sent again {len(tries)} times without an answer{after_silence(idle)}"
     packets = [*close.packets, *(mark.number for mark in tries)]
     summary += f"; the callback connection is open{open_call_text(facts)}."
     yield case.problem(code, summary, packets, command, time=close.time, cause=cause)
+
+
+def _or_forgotten(idle: int) -> str:
+    """The other cause that a silence of both connections can have."""
+    return f"; or a firewall forgot both connections in these {idle / SECOND:.0f} s of silence"
 
 
 def _last_heard(callback: Connection, command: Connection) -> int:
@@ -104,7 +110,7 @@ def _stuck(case: Case, callback: Connection, side: Side) -> Iterator[Problem]:
     if code == "connection_lost":
         cause = _GONE
         if idle >= _IDLE:
-            cause += f"; or a firewall forgot both connections in these {idle / SECOND:.0f} s of silence"
+            cause += _or_forgotten(idle)
         if is_large:
             cause += "; or packets of this size do not pass (see path_mtu)"
     summary = f"{end_name(side)}'s data was sent again {len(marks)} times without an answer{open_call_text(facts)}."
@@ -133,11 +139,7 @@ def _early_end(case: Case, callback: Connection, end: Mark) -> Problem:
     )
     if idle >= _IDLE and (proof or _disowned(facts, callback, side, end)):
         return case.problem("idle_connection_cut", summary, [end.number], callback, time=end.time)
-    cause = (
-        f"a device in between (a firewall, a translation) sent the reset: {proof}"
-        if proof
-        else _who_ended(facts, side, end)
-    )
+    cause = _BY_DEVICE + proof if proof else _who_ended(facts, side, end)
     return case.problem("connection_lost", summary, [end.number], callback, time=end.time, cause=cause)
 
 
@@ -209,7 +211,7 @@ def command_lost(case: Case) -> Iterator[Problem]:
     summary = f"The command connection was {'reset' if is_reset else 'closed'} by {whom} while the task was running."
     remedy = None if proof else "see why that scheduler ended: its own log, and that of its host"
     if proof:
-        cause = f"a device in between (a firewall, a translation) sent the reset: {proof}; {_THEN_KILLED}"
+        cause = f"{_BY_DEVICE}{proof}; {_THEN_KILLED}"
     elif side is Side.CLIENT:
         cause = f"the client scheduler ended (killed, crashed, stopped) or closed the connection; {_THEN_KILLED}"
     else:

@@ -10,7 +10,7 @@ from dissector.model import Connection, Message, Outcome, Problem, Severity, add
 from dissector.session.case import Case, count, end_name, span
 from dissector.session.codes import CODES
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import SECOND, one_sided
+from dissector.session.verdict import SECOND, is_incomplete, one_sided
 from dissector.traffic import Fragment, Packet, Side, StreamProblem
 
 #: Codes of what is wrong with the capture itself.
@@ -129,8 +129,7 @@ def frames(case: Case) -> Iterator[Problem]:
 def _lacks_its_request(message: Message) -> bool:
     """An answer that could not be decoded because the capture lacks its request, which is told as such already."""
     connection = message.connection
-    incomplete = connection.mid_stream or connection.gaps > 0 or connection.snapped > 0 or one_sided(connection)
-    return incomplete and message.raw[:1] == b"A" and message.request is None
+    return is_incomplete(connection) and message.raw[:1] == b"A" and message.request is None
 
 
 # --- problems without a task ---------------------------------------------------------------------------------------

@@ -13,20 +13,16 @@ from struct import Struct
 from dissector.limits import MAX_ARGUMENTS
 from dissector.session.pace import SLOW_CALLBACK
 from dissector.stream.blocks import Block, Buffer, Line, Mark, Pairs, Part, Piece, Run, Talk
-from dissector.stream.express import payload_of
-from dissector.traffic import ACK, FIN, RST, SYN
+from dissector.stream.express import HALF, HEAD, IP, LENGTHS, MASK, TCP, TELLING, payload_of
+from dissector.traffic import ACK
 
-#: Total length, id and TTL of the IP header; sequence and acknowledgement number, offset, flags, window of TCP's.
-_HEAD = Struct("!HH2xB15xIIBBH").unpack_from
-_LENGTHS, _IP, _TCP = 16, 14, 34
-_TELLING = FIN | SYN | RST | ACK
-_MASK, _HALF = 0xFFFF_FFFF, 0x8000_0000
 _UINT, _INT = Struct(">I").unpack_from, Struct(">i").unpack_from
 _COUNTS = Struct(">II").unpack_from
 #: Length header; class, id and command; what an invoke has before its arguments.
 _LENGTH, _RELEASE_SIZE, _INVOKE_SIZE = 4, 10, 46
 _REQUEST, _ANSWER, _INVOKE, _RELEASE, _COMMAND_AT = ord("O"), ord("A"), ord("I"), ord("R"), 9
-_DONE = b"A" + bytes(8)
+#: The answer of most invokes: hresult 0 and an empty VARIANT.
+DONE = b"A" + bytes(8)
 _EMPTY, _NULL, _I4, _BSTR, _BOOL = 0, 1, 3, 8, 11
 #: Arguments of a request that logs.
 _MOST_LOGGED = 2
@@ -82,7 +78,7 @@ def _run(block: Block, talk: Talk, first: int, shapes: _Shapes) -> int:  # noqa:
     places = talk.places
     base: list[int | None] = [None, None]
     expect: list[int | None] = [None, None]
-    packets, sent, acked, windows = [0, 0], [0, 0], [-_HALF, -_HALF], [0, 0]
+    packets, sent, acked, windows = [0, 0], [0, 0], [-HALF, -HALF], [0, 0]
     last: list[Mark] = [_NO_MARK] * 2
     last_data: list[Mark | None] = [None, None]
     recent: tuple[list[Mark], list[Mark]] = ([], [])
@@ -96,18 +92,18 @@ def _run(block: Block, talk: Talk, first: int, shapes: _Shapes) -> int:  # noqa:
         index, side = places[stop] >> 1, places[stop] & 1
         other = 1 - side
         at = begins[index]
-        total, ip_id, ttl, seq, ack, offset, flags, window = _HEAD(data, at + _LENGTHS)
-        begin, end = at + _TCP + (offset >> 2 & 0x3C), at + _IP + total
+        total, ip_id, ttl, seq, ack, offset, flags, window = HEAD(data, at + LENGTHS)
+        begin, end = at + TCP + (offset >> 2 & 0x3C), at + IP + total
         length = end - begin
         mine, theirs = expect[side], expect[other]
-        if flags & _TELLING != ACK or not window or end > begins[index + 1] - between:
+        if flags & TELLING != ACK or not window or end > begins[index + 1] - between:
             break
-        if seq != mine and (mine is not None or any((seq - one) & _MASK >= _HALF for one in lone)):
+        if seq != mine and (mine is not None or any((seq - one) & MASK >= HALF for one in lone)):
             break
-        ahead = -_HALF
+        ahead = -HALF
         if theirs is not None:
-            behind = (theirs - ack) & _MASK
-            if behind >= _HALF:
+            behind = (theirs - ack) & MASK
+            if behind >= HALF:
                 break
             ahead = sent[other] - behind
         if length and (length <= _LENGTH or _UINT(data, begin)[0] != length - _LENGTH):
@@ -124,7 +120,7 @@ def _run(block: Block, talk: Talk, first: int, shapes: _Shapes) -> int:  # noqa:
         if mine is None:
             base[side] = seq
             for one in lone:
-                acked[other] = max(acked[other], -((seq - one) & _MASK))
+                acked[other] = max(acked[other], -((seq - one) & MASK))
         if theirs is None:
             lone.append(ack)
         elif ahead > acked[side]:
@@ -137,7 +133,7 @@ def _run(block: Block, talk: Talk, first: int, shapes: _Shapes) -> int:  # noqa:
             recent[side].append((seq, length, ip_id, time))
             messages.add((side, index, begin, end, sent[side]), stop, time)
             sent[side] += length
-        expect[side] = (seq + length) & _MASK
+        expect[side] = (seq + length) & MASK
     else:
         stop = len(places)
     if stop - first >= _SHORTEST and start and base[0] is not None and base[1] is not None:
@@ -235,9 +231,9 @@ class _Messages:
         data, at = self._data, begin + _LENGTH
         if self._command == _RELEASE:
             return end - at == 1 and data[at] == _ANSWER
-        if end - at == len(_DONE) and data[at:end] == _DONE:
+        if end - at == len(DONE) and data[at:end] == DONE:
             return True
-        if end - at < len(_DONE) or data[at] != _ANSWER or _UINT(data, at + 1)[0] >= _HALF:
+        if end - at < len(DONE) or data[at] != _ANSWER or _UINT(data, at + 1)[0] >= HALF:
             return False
         return _values(data, at + 5, end, 1) is not None
 

@@ -108,8 +108,7 @@ def _slow_callbacks(case: Case, slow: list[SlowCallbacks], times: Account) -> Pr
 
 def _ends(connection: Connection | None) -> list[int]:
     """The handshake that tells the way."""
-    return (
-        []
-        if connection is None
-        else [mark.number for mark in (*connection.syns[:1], *connection.syn_acks[:1])] or [connection.first_packet]
-    )
+    if connection is None:
+        return []
+    handshake = (*connection.syns[:1], *connection.syn_acks[:1])
+    return [mark.number for mark in handshake] or [connection.first_packet]

@@ -113,6 +113,11 @@ def one_sided(connection: Connection) -> bool:
     return connection.bytes > 0 and 0 in (connection.sides[0].packets, connection.sides[1].packets)
 
 
+def is_incomplete(connection: Connection) -> bool:
+    """True when bytes of the connection are not in the capture."""
+    return connection.mid_stream or connection.gaps > 0 or connection.snapped > 0 or one_sided(connection)
+
+
 def got_through(attempt: Connection) -> Mark:
     """When a connection came about at last: its first SYN+ACK (its first packet where none was captured)."""
     return attempt.syn_acks[0] if attempt.syn_acks else Mark(attempt.first_packet, attempt.start)

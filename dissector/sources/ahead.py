@@ -24,6 +24,7 @@ import warnings
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from struct import Struct
 from typing import Any, BinaryIO
 
@@ -73,7 +74,7 @@ class ReadAhead:
         theirs, ours = os.pipe(), os.pipe()
         self._pid = fork()
         if self._pid == 0:
-            _work(stream, buffer, at, layout, number, prepare, self._slots, theirs, ours)
+            _work(stream.name, partial(_read, stream, buffer, at, layout, number, prepare, self._slots), theirs, ours)
         os.close(theirs[0])
         os.close(ours[1])
         self._free = open(theirs[1], "wb", buffering=0)  # noqa: PTH123, SIM115  closed by close()
@@ -123,17 +124,7 @@ class ReadAhead:
 # --- in the other process ------------------------------------------------------------------------------------------
 
 
-def _work(
-    stream: ByteStream,
-    buffer: bytes,
-    at: int,
-    layout: Layout,
-    number: int,
-    prepare: Prepare,
-    slots: list[mmap.mmap],
-    free: tuple[int, int],
-    found: tuple[int, int],
-) -> None:
+def _work(name: str, read: Callable[[BinaryIO, BinaryIO], None], free: tuple[int, int], found: tuple[int, int]) -> None:
     """All that the reader does; it never returns."""
     try:
         gc.disable()  # there are no cycles, and what is shared with the other process should stay shared
@@ -141,9 +132,9 @@ def _work(
         os.close(found[0])
         with open(free[0], "rb", buffering=0) as tokens, open(found[1], "wb", buffering=0) as out:  # noqa: PTH123
             try:
-                _read(stream, buffer, at, layout, number, prepare, slots, tokens, out)
+                read(tokens, out)
             except CaptureError as error:
-                _send(out, "error", stream.name, error.reason, error.offset)
+                _send(out, "error", name, error.reason, error.offset)
     finally:
         os._exit(0)
 

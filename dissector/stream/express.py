@@ -16,10 +16,10 @@ from dissector.stream.flows import Entry
 from dissector.traffic import ACK, FIN, RST, SYN, Chunk, Packet
 
 #: Total length, id and TTL of the IP header; sequence and acknowledgement number, offset, flags, window of TCP's.
-_HEAD = Struct("!HH2xB15xIIBBH").unpack_from
-_IP, _LENGTHS, _TCP = 14, 16, 34
-_TELLING = FIN | SYN | RST | ACK
-_MASK, _HALF = 0xFFFF_FFFF, 0x8000_0000
+HEAD = Struct("!HH2xB15xIIBBH").unpack_from
+IP, LENGTHS, TCP = 14, 16, 34
+TELLING = FIN | SYN | RST | ACK
+MASK, HALF = 0xFFFF_FFFF, 0x8000_0000
 
 _new = tuple.__new__  # twice as fast as Mark(...)
 
@@ -31,13 +31,13 @@ def express(entry: Entry, packet: Packet) -> Chunk | bool:
     """
     flow, _, sender, other = entry
     number, time, _, data, _, _ = packet
-    total, ip_id, ttl, seq, ack, offset, flags, window = _HEAD(data, _LENGTHS)
-    if seq != sender.expect or flags & _TELLING != ACK or not window or not other.window or flow.ignored:
+    total, ip_id, ttl, seq, ack, offset, flags, window = HEAD(data, LENGTHS)
+    if seq != sender.expect or flags & TELLING != ACK or not window or not other.window or flow.ignored:
         return False
-    behind = (other.expect - ack) & _MASK
-    start, end = _TCP + (offset >> 2 & 0x3C), _IP + total
+    behind = (other.expect - ack) & MASK
+    start, end = TCP + (offset >> 2 & 0x3C), IP + total
     length, recent = end - start, sender.recent
-    if behind >= _HALF or len(data) < end or recent is None:
+    if behind >= HALF or len(data) < end or recent is None:
         return False
     connection, facts = sender.connection, sender.facts
     mark = _new(Mark, (number, time, ttl, ip_id))
@@ -56,7 +56,7 @@ def express(entry: Entry, packet: Packet) -> Chunk | bool:
         return True
     at = sender.next
     sender.next = upto = at + length
-    sender.expect = (seq + length) & _MASK
+    sender.expect = (seq + length) & MASK
     facts.last_data = mark
     if upto > facts.sent:
         facts.sent = upto
@@ -70,13 +70,13 @@ def express(entry: Entry, packet: Packet) -> Chunk | bool:
 def payload_of(block: Block, index: int) -> tuple[int, int]:
     """Where the payload of a plain packet begins and ends in its block, if all of it was captured."""
     at = block.begins[index]
-    total, _, _, _, _, offset, _, _ = _HEAD(block.data, at + _LENGTHS)
-    return at + _TCP + (offset >> 2 & 0x3C), at + _IP + total
+    total, _, _, _, _, offset, _, _ = HEAD(block.data, at + LENGTHS)
+    return at + TCP + (offset >> 2 & 0x3C), at + IP + total
 
 
 def sequence_of(block: Block, index: int) -> int:
     """The sequence number of a plain packet."""
-    number: int = _HEAD(block.data, block.begins[index] + _LENGTHS)[3]
+    number: int = HEAD(block.data, block.begins[index] + LENGTHS)[3]
     return number
 
 
@@ -119,7 +119,7 @@ def _continue(sender: Direction, part: Part, other: int) -> None:
     sender.window = part.window
     if part.last_data is not None and sender.recent is not None:
         sender.next += part.sent
-        sender.expect = (sender.expect + part.sent) & _MASK
+        sender.expect = (sender.expect + part.sent) & MASK
         facts.last_data = Mark(*part.last_data)
         facts.sent = max(facts.sent, sender.next)
         facts.bytes += part.sent

@@ -111,7 +111,7 @@ class FrameReader:
     def whole(self, chunk: Chunk) -> bytes | None:
         """The message of a chunk that is just one whole frame, as nearly all are; None for others: feed them."""
         data = chunk[2]
-        if self._synced and self._firm and not self._held and not self._to_skip and len(data) > _HEADER:
+        if self.in_step and len(data) > _HEADER:
             length: int = _LENGTH.unpack_from(data)[0]
             if length == len(data) - _HEADER <= MAX_DECODED_MESSAGE:
                 return data[_HEADER:]

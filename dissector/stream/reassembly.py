@@ -216,7 +216,7 @@ class Connections:
 
     def _reset(self, flow: Flow, sender: Direction, segment: Segment, mark: Mark, before: int) -> list[StreamEvent]:
         facts = sender.facts
-        outside = sender.anchored and abs(sender.distance(segment.seq)) > _NEAR
+        outside = _is_outside(sender, segment)
         if facts.rst is None or (facts.rst_outside and not outside):
             _note_reset(facts, mark, segment, outside=outside)
         if outside:
@@ -233,7 +233,7 @@ class Connections:
         facts = sender.facts
         mark = _note(connection, facts, segment)
         if segment.flags & RST and facts.rst is None:
-            _note_reset(facts, mark, segment, outside=sender.anchored and abs(sender.distance(segment.seq)) > _NEAR)
+            _note_reset(facts, mark, segment, outside=_is_outside(sender, segment))
         elif segment.flags & FIN and facts.fin is None:
             facts.fin = mark
         elif segment.length and facts.late_data is None and sender.distance(segment.seq) >= 0:
@@ -281,6 +281,11 @@ def _note_idle(connection: Connection, mark: Mark, before: int) -> None:
     """How long nothing had come before the first FIN or reset of both sides."""
     if connection.idle_before_end is None:
         connection.idle_before_end = mark.time - before
+
+
+def _is_outside(sender: Direction, segment: Segment) -> bool:
+    """True for a segment that is nowhere near to what its sender has sent."""
+    return sender.anchored and abs(sender.distance(segment.seq)) > _NEAR
 
 
 def _note_reset(facts: SideFacts, mark: Mark, segment: Segment, *, outside: bool) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from builders import pcap_header
+from process_kit import PATIENCE, children, eventually, is_gone
 
 from dissector.errors import CaptureError
 from dissector.session.runs import find_runs
@@ -24,7 +25,6 @@ from dissector.stream.blocks import Block
 
 pytestmark = pytest.mark.skipif(not ahead.available(), reason="no fork here")
 
-PATIENCE = 30.0
 RECORDS = (Path(__file__).parents[2] / "captures" / "engine_api_manylog.pcap").read_bytes()[24:]
 HEADER = pcap_header()
 
@@ -106,10 +106,6 @@ def test_its_death_is_an_error(tmp_path: Path) -> None:
         list(items)
 
 
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 # --- the command ---------------------------------------------------------------------------------------------------
 
 
@@ -124,23 +120,9 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(path: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "dissector", "read", str(path), "--jobs", "2"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-    deadline = time.monotonic() + PATIENCE
-    while not children(running.pid):
-        assert time.monotonic() < deadline
-        assert running.poll() is None
-        time.sleep(0.005)
+    assert eventually(lambda: running.poll() is not None or children(running.pid))
+    assert running.poll() is None
     return running
-
-
-def group_is_gone(group: int) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_control_c_ends_both_and_shows_what_was_found(large: Path) -> None:
@@ -151,7 +133,7 @@ def test_control_c_ends_both_and_shows_what_was_found(large: Path) -> None:
     assert running.returncode == 130
     assert b"large.pcap" in out
     assert b"Traceback" not in error
-    assert group_is_gone(running.pid)
+    assert is_gone(-running.pid)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -160,7 +142,7 @@ def test_it_does_not_survive_the_command(number: int, large: Path) -> None:
         os.kill(running.pid, number)
         running.communicate(timeout=PATIENCE)
     assert running.returncode == -number
-    assert group_is_gone(running.pid)
+    assert is_gone(-running.pid)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--format", "json"], ["--format", "jsonl", "--filter", "job=x"]])
