@@ -282,9 +282,10 @@ def test_pause_help_zoom_and_the_end(captures: Path) -> None:
     play(store, script, capture=capture)
 
 
-def test_a_clock_that_ticks_once_more_while_the_screen_is_taken_down(captures: Path) -> None:
+@pytest.mark.parametrize("part", ["#top", "#tasks", "#title", "#ladder"])
+def test_a_clock_that_ticks_once_more_while_the_screen_is_taken_down(captures: Path, part: str) -> None:
     async def script(app: LiveApp, _pilot: Pilot[None]) -> None:
-        await app.table.remove()
+        await app.query_one(part).remove()
         app._tick()
 
     play(filled(captures / "engine_shell_fail.pcap"), script)

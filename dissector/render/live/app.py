@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from threading import Lock
 from typing import ClassVar, Protocol
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.widgets import ContentSwitcher, Footer, Static
 
 from dissector.errors import JstraceError
@@ -126,8 +127,9 @@ class LiveApp(App[None]):
     def _tick(self) -> None:
         if self._control.over:
             self.exit()
-        elif not self._paused and self.query(TaskTable):  # none is left while the screen is taken down
-            self.redraw()
+        elif not self._paused:
+            with suppress(NoMatches):  # while the screen is taken down its parts go one after the other
+                self.redraw()
 
     def redraw(self) -> None:
         """Everything as it is now; while paused, as it was then."""
