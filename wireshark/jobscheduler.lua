@@ -2527,6 +2527,21 @@ do
     return nil
   end
 
+  --- The key of the TCP segment that an ICMP error quotes, for a packet whose IP header begins where it did last.
+  local function quoted(head)
+    local first = byte(head, link + 1)
+    local is_old = first < 0x60
+    local icmp = link + (is_old and first % 16 * 4 or 40)
+    local ip = icmp + 8
+    local inner, kind = byte(head, ip + 1), byte(head, icmp + 1)
+    if not inner or byte(head, ip + (is_old and 10 or 7)) ~= TCP then return nil end
+    if is_old and (kind == 3 or kind == 11) then
+      local tcp = ip + inner % 16 * 4
+      return sub(head, ip + 13, ip + 20) .. sub(head, tcp + 1, tcp + 4)
+    end
+    return not is_old and kind <= 3 and sub(head, ip + 9, ip + 44) or nil
+  end
+
   --- The TCP header with the packet's ports that lies behind an IP header, whatever is in front of that.
   local function search(head, pinfo)
     if pinfo.port_type ~= PORT_TYPE_TCP then return nil end
@@ -2563,7 +2578,12 @@ do
       if known[key] ~= nil then return key, link + 40, link + 40 + e * 256 + f end
     end
     local at, version, tcp = search(head, pinfo)
-    if not at then return nil end
+    if not at then
+      local is_icmp = protocol == ICMP or (fragment == ICMP6 and first >= 0x60)
+      local about = is_icmp and quoted(head)
+      if about then js.session:icmp(about) end
+      return nil
+    end
     link = at
     local size, addresses
     if version == 4 then
@@ -2591,6 +2611,8 @@ end
 do
   local HALF, WHOLE = 2147483648, 4294967296
   local WINDOW = 1073741824
+  local MOST_COUNTED = 32
+  local TWICE = 0.001  -- seconds; so soon comes only what is captured a second time
   local D = {}
   D.__index = D
   js.direction = D
@@ -2599,7 +2621,7 @@ do
   function D.new(side, stream, out)
     return setmetatable({
       side = side, stream = stream, other = nil, out = out, known = false, anchored = false, expect = 0, next = 0,
-      waiting = {}, held = 0, bytes = 0, packets = 0, syn = nil,
+      waiting = {}, held = 0, bytes = 0, packets = 0, syn = nil, again = false,
     }, D)
   end
 
@@ -2681,13 +2703,35 @@ do
       start = self.next + ahead, stop = self.next + ahead + length, data = data, number = number, time = time, at = 0,
     }
     if self.fin_at and piece.stop > self.fin_at then piece = part(piece, piece.start, self.fin_at) end
-    if piece.stop <= self.next then return end
+    if piece.stop <= self.next then return self:repeated(seq, length, time) end
     if piece.start < self.next then piece = part(piece, self.next, piece.stop) end
     if #self.waiting == 0 and piece.start == self.next then return self:deliver(piece) end
+    local held = self.held
     self:hold(piece)
+    if self.held == held then self:repeated(seq, length, time) end
     self:drain(number)
     if #self.waiting > 0 and self.proof and self.proof.upto > self.next then self:give_up(self.proof.upto, number, time) end
     while self.held > js.limits.reorder do self:give_up(self.waiting[1].start, number, time) end
+  end
+
+  --- Nothing but bytes that were there before.  Counts how often since the last new ones, until all are acknowledged.
+  function D:repeated(seq, length, time)
+    if length == 1 and self:distance(seq) == -1 then return end  -- a TCP keep-alive, or a probe of a closed window
+    local again, reached = self.again, self.next + self.held
+    if not again or again.reached ~= reached then
+      again = { reached = reached, count = 0, since = self.stream.seen, times = {} }
+      self.again, self.other.tells_nothing = again, D.listens
+    end
+    if again.count >= MOST_COUNTED then return end
+    local before = again.times[seq] or again.since
+    if time - before > TWICE then again.count = again.count + 1 end
+    again.times[seq] = time
+  end
+
+  --- Stands in for `tells_nothing` while the other side sends something again.
+  function D:listens(ack, flags)
+    if ack == self.other.expect and flags % 32 >= 16 then self.other.again, self.tells_nothing = false, nil end
+    return D.tells_nothing(self, ack, flags)
   end
 
   --- Keeps what is new of a piece, in order; where two segments differ the one captured first wins.
@@ -2779,7 +2823,11 @@ do
   --- No more segments will come: what waits is delivered behind its gaps.
   function D:flush(number, time)
     local last = self.waiting[#self.waiting]
-    if last then self:give_up(last.stop, number, time) end
+    if last then
+      -- A hole that nobody acknowledged is no fault of the capture.
+      if not self.proof or self.proof.upto < self.waiting[1].start then self.lost = last.time end
+      self:give_up(last.stop, number, time)
+    end
     if self.proof and self.proof.upto > self.next then self:give_up(self.proof.upto, number, time) end
     self.proof = nil
   end
@@ -3577,20 +3625,30 @@ end
 
 -- What the messages of a task say about it, and which callback connection belongs to which start command.
 do
-  local match, lower = string.match, string.lower
+  local match, find, lower = string.match, string.find, string.lower
   local LINGER = 1  -- seconds
+  local LOGS = { error = true, warn = true, info = true, debug = true }
+  for n = 1, 9 do LOGS["debug" .. n] = true end
   local T = {}
   T.__index = T
 
   --- `stream` is the command connection, or the callback connection of a task whose command was not captured.
   function js.new_task(first_packet, start)
     return setmetatable({
-      first_packet = first_packet, start = start, attempts = 0,
+      first_packet = first_packet, start = start, attempts = {},
       messages = 0, calls = 0, callbacks = 0, errors = 0, logs = 0,
     }, T)
   end
 
-  --- A frame of the callback connection, in order; gives code and text of what is wrong with it.
+  --- True for a request that is counted as a line of the task's log, whether its text is one or not.
+  local function is_log_line(message, body)
+    local object, member, count = message.object, message.member, #body.params.arguments
+    if not member or not object or object.name ~= "spooler_log" then return false end
+    if count == 1 then return LOGS[member] or LOGS[lower(member)] or false end
+    return count == 2 and lower(member) == "log" and type(body.params.arguments[2].value) == "number"
+  end
+
+  --- A frame of the callback connection, in order.
   function T:frame(message, body)
     self.messages = self.messages + 1
     if message.kind == "request" then
@@ -3606,9 +3664,16 @@ do
     end
   end
 
+  --- One that could not be read.  What a shell job's step answers is known without its request.
+  function T:unread(message, data, start)
+    self.messages = self.messages + 1
+    local at = message.kind == "undecoded" and find(data, "<process.result", start, true)
+    if at then self:result(string.sub(data, at)) end
+  end
+
   function T:request(message, body)
     if body.record == "invoke" and message.side == 0 then
-      if js.log_call(message, body) then self.logs = self.logs + 1 end
+      if is_log_line(message, body) then self.logs = self.logs + 1 end
     elseif body.record == "call" and lower(body.name) == "construct" then
       self:construct(body)
     elseif body.record == "call" then
@@ -3640,33 +3705,33 @@ do
       local first = body.results and body.results[1]
       if first and not self.instance then self.instance = first.object.object_id end
     elseif message.request and message.request == self.release then
-      self.released = true
+      self.released = message
     elseif body.record == "call_answer" then
       local member, value = lower(message.request and message.request.member or ""), body.result.value
+      if member == "step" or member == "end" then self.result_seen = true end
       if member == "begin" and value == false then
         self.failed = true
       elseif member == "step" and type(value) == "string" then
-        local inside = match(value, "<process%.result%s([^>]*)>")
-        if inside then
-          self.exit_code = match(inside, 'exit_code="(-?%d+)"')
-          local signal = match(inside, 'signal="(%d+)"')
-          if signal and signal ~= "0" then self.signal = signal end
-        end
+        self:result(value)
       end
     end
     if message.hresult and message.hresult >= 2147483648 then self.errors = self.errors + 1 end
   end
 
-  --- One word for the task list.
-  function T:outcome()
-    if self.start_error then return "refused" end
-    if self.unreachable then return "unreachable" end
-    if not self.callback then return self.command_closed and "no_callback" or "running" end
-    if self.lost then return "lost" end
-    if self.killed then return "killed" end
-    if (self.exit_code and self.exit_code ~= "0") or self.signal or self.failed then return "failure" end
-    if self.released then return "success" end
-    return "running"
+  --- How a shell job went, if the text is an element that says so.
+  function T:result(text)
+    local document = find(text, "^%s*<") and js.parse_command(text)
+    if not document or document.form ~= "xml" or document.element ~= "process.result" then return end
+    local signal = match(js.get(document, "signal") or "", "^%d+$")
+    self.exit_code, self.result_seen = js.decimal(js.get(document, "exit_code")), true
+    self.signal = signal and tonumber(signal) > 0 and signal or nil
+  end
+
+  --- A connection turned out to be none of this task.
+  function T:no_attempt(stream)
+    for index = #self.attempts, 1, -1 do
+      if self.attempts[index] == stream then table.remove(self.attempts, index) end
+    end
   end
 
   -- --- start commands that wait for their callback ---
@@ -3675,7 +3740,7 @@ do
   J.__index = J
 
   --- `lone` are tasks without a command connection, `half_known` those of which only the answer to the start was read.
-  function js.new_joiner() return setmetatable({ waiting = {}, by_remote = {}, lone = {}, half_known = {} }, J) end
+  function js.new_joiner() return setmetatable({ waiting = {}, by_remote = {}, newest = {}, lone = {}, half_known = {} }, J) end
 
   --- True when a connection has been over for so long that nothing more is expected of it.
   local function is_gone(stream, now) return stream ~= nil and stream.over ~= nil and stream.over + LINGER <= now end
@@ -3703,7 +3768,7 @@ do
 
   --- The newest task of which only the answer to the start could be read, if a connection can be its callback.
   function J:of_answer(stream, now)
-    local list = still(self.half_known, now, function(task) return task.attempts > 0 end)
+    local list = still(self.half_known, now, function(task) return #task.attempts > 0 end)
     for index = #list, 1, -1 do
       local command = list[index].command
       if command.client.ip == stream.server.ip and command.server.ip == stream.client.ip then return list[index] end
@@ -3729,7 +3794,12 @@ do
 
   function J:announce(task)
     if not task.port then return end
-    push(self.waiting, js.endpoint_key(task.client.ip, task.port), task)
+    local key = js.endpoint_key(task.client.ip, task.port)
+    local before = self.newest[key]
+    -- A client that announces its port again does not hold it any more: the end of the task before was missed.
+    if before then before.superseded = true end
+    self.newest[key] = task
+    push(self.waiting, key, task)
     push(self.by_remote, task.remote.ip, task)
   end
 
@@ -3761,13 +3831,155 @@ do
     local found
     for _, task in ipairs(self.by_remote[stream.client.ip] or {}) do
       local port = stream.server.port
-      if not task.confirmed and task.attempts == 0 and task.start_time <= stream.start
+      if not task.confirmed and #task.attempts == 0 and task.start_time <= stream.start
           and (port == task.port or (stream.server.ip == task.client.ip and js.in_ranges(js.callback_ports, port))) then
         if found then return nil end
         found = task
       end
     end
     return found
+  end
+end
+
+-- How a task ended: the outcome word, from the facts alone (the rules of session/verdict.py).  Times in seconds.
+do
+  local GIVE_UP_FROM, GIVE_UP_TO = 55, 75
+  local SYN_PATIENCE, END_PATIENCE, STUCK_PATIENCE, HOLE_PATIENCE = 3, 2, 2, 10
+  local STUCK_TRIES = 3
+  local LINGER, CALLBACK_LINGER = 1, 150
+  local CLIENT, SERVER = 0, 1
+
+  --- What an end of a connection sent.
+  local function sent_by(stream, side) return stream.dirs[stream.swapped_dirs and 1 - side or side] end
+
+  --- True when only one direction of a connection that carried data was captured.
+  local function is_one_sided(stream)
+    local one, other = stream.dirs[0], stream.dirs[1]
+    return one.bytes + other.bytes > 0 and (one.packets == 0 or other.packets == 0)
+  end
+
+  local function has_holes(stream) return stream.has_holes or #stream.dirs[0].waiting + #stream.dirs[1].waiting > 0 end
+
+  --- Which end sent the first FIN or RST; nil when the packets of one end were not captured at all.
+  local function closed_by(stream)
+    if stream.established and (stream.dirs[0].packets == 0 or stream.dirs[1].packets == 0) then return nil end
+    return stream.closed_by
+  end
+
+  --- True when an end's data was sent again and again, or has a hole that nothing filled, and nobody acknowledges it.
+  local function is_stuck(stream, side, now)
+    local sender = sent_by(stream, side)
+    local again = sender.again
+    if sent_by(stream, 1 - side).packets == 0 then return false end
+    local is_newest = again and again.reached == sender.next + sender.held
+    if is_newest and again.count >= STUCK_TRIES and now - again.since >= STUCK_PATIENCE then return true end
+    local last = sender.waiting[#sender.waiting]
+    local lost = last and last.time or sender.lost
+    return lost ~= nil and now - lost > HOLE_PATIENCE
+  end
+
+  local function is_stuck_anywhere(stream, now) return is_stuck(stream, CLIENT, now) or is_stuck(stream, SERVER, now) end
+
+  --- A SYN that was answered by RST or by an ICMP error.
+  local function is_refused(attempt) return attempt.closed_by == SERVER or attempt.icmp end
+
+  local function is_hopeless(attempt, now) return is_refused(attempt) or now - attempt.start > SYN_PATIENCE end
+
+  --- The remote accepted the command connection and closed it without a byte.
+  local function is_rejected(command)
+    if not command or command.mid_stream or has_holes(command) then return false end
+    return sent_by(command, SERVER).bytes == 0 and closed_by(command) == SERVER
+  end
+
+  --- How long the client waited for the callback.
+  local function waited(task, now)
+    if not task.start_message then return 0 end
+    local stop = task.close and task.close.time or (task.command and task.command.ended) or now
+    return stop - task.start_message.time
+  end
+
+  local function without_callback(task, now)
+    local time, command = waited(task, now), task.command
+    if task.intruder then return "no_callback" end
+    if task.kill and time < GIVE_UP_FROM then return "killed" end
+    if #task.attempts > 0 then
+      for _, attempt in ipairs(task.attempts) do
+        if is_hopeless(attempt, now) then return "no_callback" end
+      end
+      return "running"
+    end
+    if not task.start_message then return "unknown" end
+    if not task.close and not (command and command.ended) then return time <= GIVE_UP_TO and "running" or "unknown" end
+    if command and is_one_sided(command) and time < GIVE_UP_FROM then return "unknown" end
+    if not task.close or (time >= GIVE_UP_FROM and time <= GIVE_UP_TO) then return "no_callback" end
+    return "unknown"
+  end
+
+  --- The task was left at the time `left`, as it should be.
+  local function of_results(task, callback, left)
+    if task.kill and task.kill.time <= left then return "killed" end
+    if (task.exit_code and task.exit_code ~= "0") or task.signal or task.failed then return "failure" end
+    local is_lossy = callback.mid_stream or callback.has_gaps or has_holes(callback)
+    return is_lossy and not task.result_seen and "unknown" or "success"
+  end
+
+  local function unfinished(task, callback, now)
+    if is_stuck_anywhere(callback, now) then return "lost" end
+    if task.close and task.command and is_stuck(task.command, CLIENT, now) then return "lost" end
+    local gone = task.close_answer and task.close_answer.time
+    if gone and callback.seen <= gone and (now - gone > END_PATIENCE or callback.seen < gone - END_PATIENCE) then
+      return "lost"
+    end
+    return task.kill and "killed" or "running"
+  end
+
+  local function with_callback(task, callback, now)
+    if is_one_sided(callback) then return "unknown" end
+    local by, ended = closed_by(callback), callback.ended
+    local left = task.released or (by == SERVER and task.release)
+    if left then return of_results(task, callback, left.time) end
+    if not ended then return unfinished(task, callback, now) end
+    if task.kill and task.kill.time <= ended and not is_stuck_anywhere(callback, now) then return "killed" end
+    if has_holes(callback) and by == SERVER then return "unknown" end
+    local is_asking = callback.handler and callback.handler:is_asking() or task.is_asking
+    local is_quiet = not task.release and not is_asking and not callback.was_reset
+    return callback.mid_stream and is_quiet and "unknown" or "lost"
+  end
+
+  --- The connection that got through, though nobody said a word on it maybe.
+  local function callback_of(task)
+    local found = task.callback
+    for _, attempt in ipairs(task.attempts) do
+      if not found and attempt.established then found = attempt end
+    end
+    return found
+  end
+
+  --- Somebody who only connected was never the task process.
+  local function is_intruder(task, callback)
+    if not task.remote or task.confirmed or callback.mid_stream or is_one_sided(callback) then return false end
+    return callback.client.ip ~= task.remote.ip and sent_by(callback, CLIENT).bytes == 0
+  end
+
+  --- Time of the last packet of any of its connections.
+  local function last_seen(task)
+    local last = task.command and task.command.seen or 0
+    for _, attempt in ipairs(task.attempts) do last = math.max(last, attempt.seen) end
+    return last
+  end
+
+  --- The outcome of a task as of the time `now`.
+  function js.outcome(task, now)
+    local command, callback = task.command, callback_of(task)
+    if command and not command.established then return is_hopeless(command, now) and "unreachable" or "running" end
+    if task.start_error or (not callback and is_rejected(command)) then return "refused" end
+    if callback and is_intruder(task, callback) then return "no_callback" end
+    if not callback then return without_callback(task, now) end
+    if callback.over and (not command or command.over) then
+      now = math.min(now, math.max(callback.over, command and command.over or 0) + LINGER)
+    end
+    local word = with_callback(task, callback, now)
+    return word == "running" and task.superseded and now - last_seen(task) >= CALLBACK_LINGER and "unknown" or word
   end
 end
 
@@ -3911,7 +4123,6 @@ do
 
   function H:closed()
     for side = 0, 1 do self.readers[side]:finish() end
-    for _, task in ipairs(self.tasks) do task.command_closed = true end
   end
 
   function H:problem(code, side, text) js.session:problem(self.stream, code, text) end
@@ -3963,13 +4174,13 @@ do
     if task and is_close then
       task.close = message
       if string.find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true) then
-        task.killed = true
+        task.kill = task.kill or message
       end
       if not task.callback and not task.start_error then
         js.session:problem(self.stream, "callback_missing", "the client ends a task that nobody called back for")
       end
     elseif task and is_kill then
-      task.killed = true
+      task.kill = task.kill or message
     end
     js.session:recognised(self.stream)
     self.open[#self.open + 1] = message
@@ -4001,6 +4212,8 @@ do
         if document.error then task.start_error = document.error.code end
         local id = document.element == "process" and js.decimal(js.get(document, "process_id"))
         if id then task.process_id = id end
+      elseif task and request == task.close then
+        task.close_answer = message
       end
     elseif #self.tasks == 0 and document.element == "process" and js.decimal(js.get(document, "process_id")) then
       message.task = js.session:answer_found(self.stream, message)
@@ -4077,17 +4290,16 @@ do
       task.confirmed = true
       js.session.joiner:forget(task)
     end
-    if body then task:frame(message, body) else task.messages = task.messages + 1 end
+    if body then task:frame(message, body) else task:unread(message, data, start or 1) end
     js.session:message(self.stream, message, body)
   end
 
-  --- The first FIN or RST: a task whose release was not asked for is lost.
+  --- The first FIN or RST: a task whose end nobody asked for is lost.
   function H:ending()
     if self.foreign then return end
     local task = self.task
     if self.stream.established then
-      if self.is_open and not task.release and not self.told then
-        task.lost = true
+      if self.is_open and not task.release and not task.kill and not self.told then
         js.session:problem(self.stream, "connection_lost", "the callback connection ended before release")
       end
     elseif not self.told then
@@ -4096,7 +4308,13 @@ do
     self.told = true
   end
 
-  function H:closed() end
+  function H:closed()
+    if self.stream.established and not self.foreign then self:opened() end  -- accepted, maybe without a word
+    self.task.is_asking = self:is_asking()
+  end
+
+  --- True while somebody waits for an answer.
+  function H:is_asking() return #self.dialog.stack > 0 end
 end
 
 -- Segments in, messages by packet out.  All state of a capture is in one table that `init` makes anew.
@@ -4114,7 +4332,7 @@ do
   function js.new_session()
     return setmetatable({
       last = 0, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {}, order = js.new_order(),
-      joiner = js.new_joiner(), answers = {}, answer_count = 0,
+      joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
     }, S)
   end
 
@@ -4188,7 +4406,7 @@ do
     -- At most 16 fields, here and later: a larger table is slow to make and to throw away.
     local stream = {
       key = key, client = from_client and source or target, server = from_client and target or source,
-      start = time, first_packet = self.last, mid_stream = not is_syn or nil,
+      start = time, seen = time, first_packet = self.last, mid_stream = not is_syn or nil,
     }
     local route = setmetatable({ stream = stream, session = self }, Route)
     local sender = js.direction.new(from_client and 0 or 1, stream, route)
@@ -4212,7 +4430,7 @@ do
     end
     stream.sniffing, stream.events, stream.heads = true, {}, { [0] = "", [1] = "" }
     if stream.is_command_port and is_syn then
-      stream.undecided, stream.seen, self.undecided[stream] = true, time, true
+      stream.undecided, self.undecided[stream] = true, true
       self.order:add(stream)
     end
     return sender
@@ -4246,6 +4464,15 @@ do
     return nil
   end
 
+  --- Notes the time, for the task list.
+  function S:clock(pinfo) self.now = math.max(self.now, pinfo.rel_ts) end
+
+  --- An ICMP error quotes a packet with this key.
+  function S:icmp(key)
+    local flow = self.flows[key]
+    if flow then flow.stream.icmp = true end
+  end
+
   --- A connection that is none of ours: its packets are not looked at any more.
   function S:disown(stream)
     local flows, key = self.flows, stream.key
@@ -4266,6 +4493,7 @@ do
     local stream = self.stream
     if stream.swapped_dirs then side = 1 - side end
     stream.has_gaps = true
+    if not select(5, ...) then stream.has_holes = true end
     if stream.handler then return stream.handler:gap(side, ...) end
     if stream.sniffing then stream.events[#stream.events + 1] = { "gap", side, ... } end
   end
@@ -4294,7 +4522,7 @@ do
     stream.events, stream.heads = nil, nil
     if swap then
       stream.client, stream.server = stream.server, stream.client
-      stream.swapped_dirs = true
+      stream.swapped_dirs, stream.closed_by = true, stream.closed_by and 1 - stream.closed_by
     end
     if role == "command" then
       stream.role = "command"
@@ -4309,7 +4537,7 @@ do
       end
       if not task then
         task = js.new_task(stream.first_packet, stream.start)
-        task.client, task.port = endpoint(stream.server.ip, stream.server.port), stream.server.port
+        task.client, task.port = { ip = stream.server.ip }, stream.server.port
         self.order:add(task)
         self.tasks[#self.tasks + 1] = task
         local lone = self.joiner.lone
@@ -4335,7 +4563,7 @@ do
   --- A connection that is meant as the callback of a task, whether it gets through or not.
   function S:attempt(stream, task)
     stream.role, stream.task, stream.sniffing = "callback", task, nil
-    task.attempts = task.attempts + 1
+    task.attempts[#task.attempts + 1] = stream
     stream.handler = js.callback_handler(stream, task)
   end
 
@@ -4398,15 +4626,16 @@ do
   function S:callback_opened(task, stream)
     local chosen = self.joiner:announced(stream) or task
     if chosen ~= task then
-      task.attempts, chosen.attempts = task.attempts - 1, chosen.attempts + 1
-      stream.task = chosen
+      task:no_attempt(stream)
+      chosen.attempts[#chosen.attempts + 1], stream.task = stream, chosen
     end
     chosen.callback = stream
     return chosen
   end
 
   function S:callback_foreign(task, stream)
-    task.attempts, task.callback = task.attempts - 1, nil
+    task:no_attempt(stream)
+    task.callback, task.intruder = nil, stream
     stream.role = "unknown"
     self:problem(stream, "callback_foreign_bytes", "somebody else took the announced port")
   end
@@ -4416,7 +4645,10 @@ do
     if self.is_settled then return end
     self.is_settled = true
     for stream in pairs(self.undecided) do
-      if stream.handler or stream.established then self:undecided_no_more(stream) end
+      if stream.handler or not self:came_to_nothing(stream) then
+        self:undecided_no_more(stream)
+        if not stream.handler then self:forget_tries(stream, math.max(self.now, stream.seen)) end
+      end
     end
   end
 
@@ -4440,16 +4672,20 @@ end
 -- The way of a segment through a session, and how connections begin and end.
 do
   local S = js.Session
+  local PROBE_WINDOW = 2  -- seconds
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
   function S:segment(sender, seq, ack, flags, data, length, number, time)
     local stream, other = sender.stream, sender.other
     if stream.over then return false end
-    if stream.undecided then stream.seen = time end
     sender.packets = sender.packets + 1
     if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time) end
     if stream.mid_stream then stream.established = true end
-    if ack ~= other.expect and flags % 32 >= 16 then other:acknowledged(ack, length > 0, number, time) end
+    if ack ~= other.expect then
+      if flags % 32 >= 16 then other:acknowledged(ack, length > 0, number, time) end
+    elseif other.again then
+      other.again = false
+    end
     local before, held = sender.bytes, sender.held
     if length > 0 then
       stream.established = true
@@ -4457,8 +4693,9 @@ do
     end
     if flags % 2 == 1 then
       sender:finish_at((seq + length) % 4294967296, stream.mid_stream)
-      self:ending(stream, sender.side)
+      self:ending(stream, sender.side, time, false)
     end
+    stream.seen = time
     if stream.closed_by and sender:ended() and other:ended() then self:close(stream, number, time) end
     return (sender.bytes > before or sender.held > held) and stream.role ~= nil and stream.role ~= "unknown"
   end
@@ -4467,6 +4704,7 @@ do
   function S:control(sender, seq, ack, flags, data, length, number, time)
     local stream, other = sender.stream, sender.other
     local is_ack = flags % 32 >= 16
+    stream.seen = time
     if flags % 4 >= 2 then
       if sender.syn == seq then return false end
       sender.syn = seq
@@ -4475,16 +4713,17 @@ do
       if is_ack and not other.known then other:begin(ack, true) end
       if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, false) end
     elseif not sender.anchored or math.abs(sender:distance(seq)) <= 16777216 then
-      self:ending(stream, sender.side)
+      self:ending(stream, sender.side, time, true)
       self:close(stream, number, time)
     end
     return false
   end
 
   --- The first FIN or RST of a connection.
-  function S:ending(stream, side)
+  function S:ending(stream, side, time, is_reset)
     if stream.closed_by then return end
     stream.closed_by = stream.swapped_dirs and 1 - side or side
+    stream.ended, stream.was_reset = time, is_reset
     if stream.role == "callback" then stream.handler:ending() end
   end
 
@@ -4504,29 +4743,42 @@ do
   --- The end of a connection that never said what it is.
   function S:silent(stream, time)
     if stream.stray and not stream.established then return self:attempt(stream, stream.stray) end
-    local bytes = stream.dirs[0].bytes + stream.dirs[1].bytes
-    if stream.undecided and bytes == 0 and (not stream.established or stream.closed_by == 1) then
-      -- Unreachable, or closed without a byte: a task that never was.
-      local task = js.new_task(stream.first_packet, stream.start)
-      task.client, task.remote, task.command, task.unreachable = stream.client, stream.server, stream, true
+    if stream.undecided and self:came_to_nothing(stream) then
+      local task = self:never_was(stream)
       stream.undecided, self.undecided[stream], stream.role, stream.task = nil, nil, "command", task
       task.ended, task.refused = time, not stream.established
       self.order:replace(stream, task)
       self.tasks[#self.tasks + 1] = task
     else
       self:undecided_no_more(stream)
-      if stream.established and bytes == 0 and stream.is_command_port then self:forget_tries(stream) end
+      self:forget_tries(stream, time)
     end
   end
 
+  --- True for a command connection that is unreachable so far, or that the remote ended without a byte of anybody.
+  function S:came_to_nothing(stream)
+    local bytes = stream.dirs[0].bytes + stream.dirs[1].bytes
+    return bytes == 0 and (not stream.established or stream.closed_by == 1)
+  end
+
+  --- The task of such a connection.
+  function S:never_was(stream)
+    local task = js.new_task(stream.first_packet, stream.start)
+    task.client, task.remote, task.command = stream.client, stream.server, stream
+    return task
+  end
+
   --- A connection that somebody opened and closed without a word, right after others failed: he waits for the port and is
-  --- no scheduler, which sends its command at once.
-  function S:forget_tries(probe)
+  --- no scheduler, which sends its command at once.  A failure some time before `now` stands.
+  function S:forget_tries(probe, now)
+    local bytes = probe.dirs[0].bytes + probe.dirs[1].bytes
+    if not (probe.established and probe.is_command_port and bytes == 0) then return end
     for index = #self.tasks, 1, -1 do
       local task = self.tasks[index]
       if probe.start - task.start > 150 then return end
       local since = task.refused and probe.start - task.ended
-      if since and since >= 0 and since <= 2 and task.client.ip == probe.client.ip and task.remote.key == probe.server.key then
+      local is_try = since and since >= 0 and since <= PROBE_WINDOW and now - task.ended < PROBE_WINDOW
+      if is_try and task.client.ip == probe.client.ip and task.remote.key == probe.server.key then
         self.order:remove(task)
         table.remove(self.tasks, index)
       end
@@ -4830,10 +5082,15 @@ do
   local HEADINGS = { "task", "packet", "job", "outcome", "calls", "logs", "kind", "remote", "callback to", "client" }
   local TO_THE_RIGHT = { true, true, false, false, true, true, false, false, false, false }
 
-  local function place(endpoint) return endpoint and endpoint.key or "?" end
+  --- An endpoint as text; the port is not known where the command connection was not captured.
+  local function place(endpoint)
+    if not endpoint then return "?" end
+    local host = string.find(endpoint.ip, ":", 1, true) and "[" .. endpoint.ip .. "]" or endpoint.ip
+    return endpoint.port and format("%s:%d", host, endpoint.port) or host
+  end
 
   local function outcome(task)
-    local word = task:outcome()
+    local word = js.outcome(task, js.session.now)
     return word == "failure" and task.exit_code and task.exit_code ~= "0" and "exit " .. task.exit_code or word
   end
 
@@ -4843,7 +5100,8 @@ do
 
   --- Where the task process was told to call back.
   local function announced(task)
-    return (task.client and task.client.ip or "?") .. ":" .. (task.port and format("%d", task.port) or "?")
+    local client = task.client
+    return client and place({ ip = client.ip, port = task.port }) .. (task.port and "" or ":?") or "?"
   end
 
   --- Cells in the order of the headings; what tells most comes first: Wireshark's window folds long lines.
@@ -4877,11 +5135,12 @@ do
     return lines
   end
 
-  --- Lines of the table, tasks in the order of their numbers.
+  --- Lines of the table, tasks in the order of their numbers; command connections that came to nothing so far are some.
   function js.task_lines()
-    local rows = { HEADINGS }
-    for number, task in ipairs(js.session.order.list) do
-      if task.outcome then rows[#rows + 1] = row(number, task) end
+    local rows, session = { HEADINGS }, js.session
+    session:settle()
+    for number, one in ipairs(session.order.list) do
+      rows[#rows + 1] = row(number, one.dirs and session:never_was(one) or one)
     end
     return aligned(rows)
   end
@@ -4936,6 +5195,7 @@ do
     if proto.prefs.task_table and not js.is_gui and not tap then
       -- Made only now: with a tap, tshark builds trees of all packets.
       tap = Listener.new("frame")
+      function tap.packet(pinfo) js.session:clock(pinfo) end
       function tap.draw() print(table.concat(js.task_lines(), "\n")) end
     end
   end
@@ -5008,7 +5268,7 @@ do
   end
 
   local post = Proto("jobscheduler_packets", "JobScheduler packets")
-  function post.dissector(tvb, pinfo, tree)
+  local function dissect(tvb, pinfo, tree)
     local entry, at, length = touch(tvb, pinfo)
     if not entry then return 0 end
     if not js.glance(entry, pinfo, tree) then
@@ -5016,6 +5276,14 @@ do
     end
     js.session:shown()
     return 0
+  end
+  post.dissector = dissect
+  if js.is_gui then
+    -- The task list may be asked for at any time.
+    function post.dissector(tvb, pinfo, tree)
+      js.session:clock(pinfo)
+      return dissect(tvb, pinfo, tree)
+    end
   end
   register_postdissector(post)
 

@@ -36,8 +36,9 @@ def verify(
     """Check that jstrace and Wireshark tell the same about captures.
 
     Decodes each FILE with jstrace and with tshark and the jobscheduler plugin, and compares all messages: names,
-    values and bytes of the fields, operation, object, member, nesting, task, links, log lines. tshark runs with its
-    own defaults; preferences and plugins of yours play no part.
+    values and bytes of the fields, operation, object, member, nesting, task, links, log lines; and the tasks: number,
+    first packet, outcome, how many calls and log lines. tshark runs with its own defaults; preferences and plugins of
+    yours play no part.
 
     Exit status: 0 equal, 1 differences, 2 unreadable input, no tshark, or the plugin does not work in it.
     """
@@ -47,7 +48,8 @@ def verify(
 
     def show(report: Report) -> None:
         found = f"{report.count} differences" if report.count else "equal"
-        click.echo(f"{escape(report.capture)}: {report.messages} messages, {report.fields} fields: {found}")
+        counts = f"{report.messages} messages, {report.fields} fields, {report.tasks} tasks"
+        click.echo(f"{escape(report.capture)}: {counts}: {found}")
         for difference in report.differences:
             click.echo(f"  {escape(str(difference))}")
         if report.count > len(report.differences):

@@ -1,4 +1,4 @@
-"""The two sides' words for the same messages, compared; nothing here reads or starts anything."""
+"""The two sides' words for the same messages and tasks, compared; nothing here reads or starts anything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
-from dissector.verify.records import Difference, Field, Told
+from dissector.verify.records import Difference, Field, Row, Told
 from dissector.wire.names import guid_text
 
 _SPACE = re.compile(r"\r\n|[\t\n\r]")
@@ -22,8 +22,11 @@ _NUMBERED_LATER = frozenset({"task"})
 _LONGEST = 80
 
 
-def compare(python: Iterable[Told], tshark: Iterable[Told], *, two_pass: bool) -> Iterator[Difference | Told]:
+def compare(
+    python: Iterable[Told | Row], tshark: Iterable[Told | Row], *, two_pass: bool
+) -> Iterator[Difference | Told | Row]:
     """Every message that both sides have (as Python tells it), behind its differences; both in the order of packets.
+    Then the tasks likewise.
 
     What only a connection's end tells, Python tells then; tshark shows it where it was, or without ``two_pass``, when
     that packet is gone, later as well.
@@ -47,6 +50,7 @@ def compare(python: Iterable[Told], tshark: Iterable[Told], *, two_pass: bool) -
         yield from _pair(told, None, two_pass)
     for told in early:
         yield from _pair(None, told, two_pass)
+    yield from _tasks(ours.tasks, theirs.tasks)
 
 
 def _without_http(decoded: list[Told], displayed: list[Told]) -> tuple[list[Told], list[Told]]:
@@ -89,11 +93,27 @@ def _pair(decoded: Told | None, displayed: Told | None, two_pass: bool) -> Itera
         yield decoded
 
 
-class _ByPacket:
-    """One side's messages, those of one packet at a time."""
+def _tasks(python: list[Row], tshark: list[Row]) -> Iterator[Difference | Row]:
+    displayed = {row.number: row for row in tshark}
+    for row in python:
+        other = displayed.pop(row.number, None)
+        if other is None:
+            yield Difference(row.packet, f"task {row.number}", row.outcome, _NOTHING)
+            continue
+        for name, one, two in zip(Row._fields, row, other, strict=True):
+            if one != two:
+                yield Difference(row.packet, f"{name} of task {row.number}", str(one), str(two))
+        yield row
+    for row in displayed.values():
+        yield Difference(row.packet, f"task {row.number}", _NOTHING, row.outcome)
 
-    def __init__(self, source: Iterable[Told]) -> None:
-        self._source = iter(source)
+
+class _ByPacket:
+    """One side's messages, those of one packet at a time; ``tasks`` are those behind the messages."""
+
+    def __init__(self, source: Iterable[Told | Row]) -> None:
+        self.tasks: list[Row] = []
+        self._source = self._messages(source)
         self._next: Told | None = None
         self.messages: list[Told] = []
         self._fill()
@@ -109,6 +129,13 @@ class _ByPacket:
         taken = self.messages
         self._fill()
         return taken
+
+    def _messages(self, source: Iterable[Told | Row]) -> Iterator[Told]:
+        for one in source:
+            if isinstance(one, Told):
+                yield one
+            else:
+                self.tasks.append(one)
 
     def _fill(self) -> None:
         first = self._next or next(self._source, None)

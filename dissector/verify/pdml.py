@@ -9,31 +9,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import IO
-from xml.parsers.expat import ExpatError, ParserCreate
+from xml.parsers.expat import ExpatError, ParserCreate, errors
 
 from dissector.errors import ToolError
-from dissector.verify.records import Field, Told
+from dissector.verify.records import Field, Row, Told
+from dissector.verify.table import rows
 
 _PREFIX = "jobscheduler."
 _PROTOCOL = "jobscheduler"
 _READ_SIZE = 1 << 16
+_BEHIND_THE_END = errors.codes[errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]
 
 Attributes = dict[str, str]
 
 
-def messages(stream: IO[bytes]) -> Iterator[Told]:
-    """The messages that the plugin shows.
+def read(stream: IO[bytes]) -> Iterator[Told | Row]:
+    """The messages that the plugin shows, and the rows of the task table if one is behind the document.
 
     :raises ExpatError: it is no XML
-    :raises ToolError: the tree of a packet has a Lua error
+    :raises ToolError: the tree of a packet has a Lua error, or what is behind the document is no table
     """
     reader = _Reader()
     parser = ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
     parser.EntityDeclHandler = _refuse
+    taken = 0
     while data := stream.read(_READ_SIZE):
-        parser.Parse(data, False)
+        try:
+            parser.Parse(data, False)
+        except ExpatError as error:
+            if error.code != _BEHIND_THE_END:
+                raise
+            yield from reader.take()
+            yield from rows((data[parser.ErrorByteIndex - taken :] + stream.read()).decode("utf-8", "replace"))
+            return
         yield from reader.take()
+        taken += len(data)
     parser.Parse(b"", True)
     yield from reader.take()
 

@@ -1,14 +1,14 @@
-"""What Python says of a capture: each message as ``Told``, in the order in which they were completed."""
+"""What Python says of a capture: the messages as ``Told`` in the order in which they were completed, then the tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from dissector.model import Message, Role, Task
+from dissector.model import Message, Outcome, Role, Task
 from dissector.session.tracer import Tracer
 from dissector.traffic import Packet
 from dissector.verify.names import named
-from dissector.verify.records import Field, Told
+from dissector.verify.records import Field, Row, Told
 from dissector.wire import control
 from dissector.wire import messages as wire
 from dissector.wire.decode import fields, pending_of
@@ -18,26 +18,39 @@ _HEADER = 4
 _MAX_SEGMENTS = 64
 
 
-def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told]:
-    """The messages of ``packets`` in the order of their numbers.
+def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
+    """The messages of ``packets`` in the order of their numbers, then the tasks in that of theirs.
 
     A message is final with its answer, so those inside of an open call wait in memory for it.
     """
     waiting: dict[int, Message] = {}
+    tasks: list[Row] = []
     teller, due = _Teller(waiting), 1
     for packet in packets:
         for event in tracer.feed(packet):
             if isinstance(event, Message):
                 waiting[event.n] = event
                 teller.numbered(event.task, packet.number)
+            elif isinstance(event, Task):
+                tasks.append(_row(event))
         while due in waiting:
             yield teller.tell(waiting.pop(due))
             due += 1
     for event in tracer.finish():
         if isinstance(event, Message):
             waiting[event.n] = event
+        elif isinstance(event, Task):
+            tasks.append(_row(event))
     for number in sorted(waiting):
         yield teller.tell(waiting[number])
+    yield from sorted(tasks)
+
+
+def _row(task: Task) -> Row:
+    counts, word = task.counts, task.outcome.value
+    if task.outcome is Outcome.FAILURE and task.exit_code:
+        word = f"exit {task.exit_code}"
+    return Row(task.n, task.first_packet, word, f"{counts.calls}+{counts.callbacks}", str(counts.log_lines))
 
 
 class _Teller:

@@ -1,4 +1,4 @@
-"""What the two sides tell of one message, in the same terms.
+"""What the two sides tell of one message, or of a task, in the same terms.
 
 ``Field`` is a node of the message's tree; ``facts`` is what is known about the message besides its bytes, as text, by
 the name of the field in Wireshark without ``jobscheduler.``
@@ -40,6 +40,17 @@ class Told:
     is_http: bool = False
     #: Whether the number of the message's task can be told from the capture up to this message.
     is_numbered: bool = True
+
+
+class Row(NamedTuple):
+    """A task as the plugin's task table has it, by one of the sides: ``packet`` is its first one, ``outcome`` the word
+    or ``exit 3``, ``calls`` those of both sides as ``3+17``, ``logs`` the number of log lines."""
+
+    number: int
+    packet: int
+    outcome: str
+    calls: str
+    logs: str
 
 
 class Difference(NamedTuple):

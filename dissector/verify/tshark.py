@@ -1,4 +1,4 @@
-"""What tshark says of a capture with the plugin loaded: each message as ``Told``, in the order of packets.
+"""What tshark says of a capture with the plugin loaded: messages as ``Told`` in the order of packets, then the tasks.
 
 tshark exits with 0 whatever becomes of a Lua script.  So everything on standard error that is not known to be harmless
 is an error here, and so is every Lua error inside of a packet's tree.
@@ -18,10 +18,11 @@ from xml.parsers.expat import ExpatError
 
 from dissector.codegen import lua
 from dissector.errors import ToolError, UsageError
-from dissector.verify.pdml import messages
-from dissector.verify.records import Told
+from dissector.verify import pdml
+from dissector.verify.records import Row, Told
 
 _FILTER = "jobscheduler || _ws.lua.error"
+_TABLE = "jobscheduler.task_table:TRUE"
 #: What tshark says on standard error although all is well, or that Python says as well.
 _HARMLESS = ("Running as user", "This could be dangerous", "appears to have been cut short in the middle of a packet")
 _CUT_SHORT = 2
@@ -38,7 +39,7 @@ class Tshark:
     preferences: Sequence[str] = ()
 
     def command(self, capture: str, plugin: Path, preferences: Sequence[str]) -> list[str]:
-        options = ["jobscheduler.show_secrets:TRUE", *preferences, *self.preferences]
+        options = ["jobscheduler.show_secrets:TRUE", _TABLE, *preferences, *self.preferences]
         return [
             *(self.program, "-n", "-r", capture, "-X", f"lua_script:{plugin}"),
             *(["-2"] if self.two_pass else []),
@@ -46,8 +47,8 @@ class Tshark:
             *("-Y", _FILTER, "-T", "pdml", "-J", "jobscheduler"),
         ]
 
-    def read(self, capture: str, preferences: Sequence[str] = ()) -> Generator[Told, None, None]:
-        """The messages that the plugin shows; ``preferences`` as those of the record.
+    def read(self, capture: str, preferences: Sequence[str] = ()) -> Generator[Told | Row, None, None]:
+        """The messages that the plugin shows, then the tasks; ``preferences`` as those of the record.
 
         :raises ToolError: there is no tshark, it can not read the file, or Lua complains
         :raises UsageError: the plugin is not there
@@ -61,7 +62,7 @@ class Tshark:
             process = self._start(self.command(capture, plugin, preferences), home, complaints)
             assert process.stdout is not None
             try:
-                yield from messages(process.stdout)
+                yield from pdml.read(process.stdout)
                 status = process.wait()
             except ExpatError:
                 self._check(complaints, process.wait())

@@ -49,17 +49,16 @@ do
       task.confirmed = true
       js.session.joiner:forget(task)
     end
-    if body then task:frame(message, body) else task.messages = task.messages + 1 end
+    if body then task:frame(message, body) else task:unread(message, data, start or 1) end
     js.session:message(self.stream, message, body)
   end
 
-  --- The first FIN or RST: a task whose release was not asked for is lost.
+  --- The first FIN or RST: a task whose end nobody asked for is lost.
   function H:ending()
     if self.foreign then return end
     local task = self.task
     if self.stream.established then
-      if self.is_open and not task.release and not self.told then
-        task.lost = true
+      if self.is_open and not task.release and not task.kill and not self.told then
         js.session:problem(self.stream, "connection_lost", "the callback connection ended before release")
       end
     elseif not self.told then
@@ -68,5 +67,11 @@ do
     self.told = true
   end
 
-  function H:closed() end
+  function H:closed()
+    if self.stream.established and not self.foreign then self:opened() end  -- accepted, maybe without a word
+    self.task.is_asking = self:is_asking()
+  end
+
+  --- True while somebody waits for an answer.
+  function H:is_asking() return #self.dialog.stack > 0 end
 end

@@ -21,7 +21,6 @@ do
 
   function H:closed()
     for side = 0, 1 do self.readers[side]:finish() end
-    for _, task in ipairs(self.tasks) do task.command_closed = true end
   end
 
   function H:problem(code, side, text) js.session:problem(self.stream, code, text) end
@@ -73,13 +72,13 @@ do
     if task and is_close then
       task.close = message
       if string.find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true) then
-        task.killed = true
+        task.kill = task.kill or message
       end
       if not task.callback and not task.start_error then
         js.session:problem(self.stream, "callback_missing", "the client ends a task that nobody called back for")
       end
     elseif task and is_kill then
-      task.killed = true
+      task.kill = task.kill or message
     end
     js.session:recognised(self.stream)
     self.open[#self.open + 1] = message
@@ -111,6 +110,8 @@ do
         if document.error then task.start_error = document.error.code end
         local id = document.element == "process" and js.decimal(js.get(document, "process_id"))
         if id then task.process_id = id end
+      elseif task and request == task.close then
+        task.close_answer = message
       end
     elseif #self.tasks == 0 and document.element == "process" and js.decimal(js.get(document, "process_id")) then
       message.task = js.session:answer_found(self.stream, message)

@@ -40,6 +40,7 @@ do
     if proto.prefs.task_table and not js.is_gui and not tap then
       -- Made only now: with a tap, tshark builds trees of all packets.
       tap = Listener.new("frame")
+      function tap.packet(pinfo) js.session:clock(pinfo) end
       function tap.draw() print(table.concat(js.task_lines(), "\n")) end
     end
   end
@@ -112,7 +113,7 @@ do
   end
 
   local post = Proto("jobscheduler_packets", "JobScheduler packets")
-  function post.dissector(tvb, pinfo, tree)
+  local function dissect(tvb, pinfo, tree)
     local entry, at, length = touch(tvb, pinfo)
     if not entry then return 0 end
     if not js.glance(entry, pinfo, tree) then
@@ -120,6 +121,14 @@ do
     end
     js.session:shown()
     return 0
+  end
+  post.dissector = dissect
+  if js.is_gui then
+    -- The task list may be asked for at any time.
+    function post.dissector(tvb, pinfo, tree)
+      js.session:clock(pinfo)
+      return dissect(tvb, pinfo, tree)
+    end
   end
   register_postdissector(post)
 

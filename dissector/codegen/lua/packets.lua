@@ -46,6 +46,21 @@ do
     return nil
   end
 
+  --- The key of the TCP segment that an ICMP error quotes, for a packet whose IP header begins where it did last.
+  local function quoted(head)
+    local first = byte(head, link + 1)
+    local is_old = first < 0x60
+    local icmp = link + (is_old and first % 16 * 4 or 40)
+    local ip = icmp + 8
+    local inner, kind = byte(head, ip + 1), byte(head, icmp + 1)
+    if not inner or byte(head, ip + (is_old and 10 or 7)) ~= TCP then return nil end
+    if is_old and (kind == 3 or kind == 11) then
+      local tcp = ip + inner % 16 * 4
+      return sub(head, ip + 13, ip + 20) .. sub(head, tcp + 1, tcp + 4)
+    end
+    return not is_old and kind <= 3 and sub(head, ip + 9, ip + 44) or nil
+  end
+
   --- The TCP header with the packet's ports that lies behind an IP header, whatever is in front of that.
   local function search(head, pinfo)
     if pinfo.port_type ~= PORT_TYPE_TCP then return nil end
@@ -82,7 +97,12 @@ do
       if known[key] ~= nil then return key, link + 40, link + 40 + e * 256 + f end
     end
     local at, version, tcp = search(head, pinfo)
-    if not at then return nil end
+    if not at then
+      local is_icmp = protocol == ICMP or (fragment == ICMP6 and first >= 0x60)
+      local about = is_icmp and quoted(head)
+      if about then js.session:icmp(about) end
+      return nil
+    end
     link = at
     local size, addresses
     if version == 4 then

@@ -1,16 +1,20 @@
 -- The way of a segment through a session, and how connections begin and end.
 do
   local S = js.Session
+  local PROBE_WINDOW = 2  -- seconds
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
   function S:segment(sender, seq, ack, flags, data, length, number, time)
     local stream, other = sender.stream, sender.other
     if stream.over then return false end
-    if stream.undecided then stream.seen = time end
     sender.packets = sender.packets + 1
     if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time) end
     if stream.mid_stream then stream.established = true end
-    if ack ~= other.expect and flags % 32 >= 16 then other:acknowledged(ack, length > 0, number, time) end
+    if ack ~= other.expect then
+      if flags % 32 >= 16 then other:acknowledged(ack, length > 0, number, time) end
+    elseif other.again then
+      other.again = false
+    end
     local before, held = sender.bytes, sender.held
     if length > 0 then
       stream.established = true
@@ -18,8 +22,9 @@ do
     end
     if flags % 2 == 1 then
       sender:finish_at((seq + length) % 4294967296, stream.mid_stream)
-      self:ending(stream, sender.side)
+      self:ending(stream, sender.side, time, false)
     end
+    stream.seen = time
     if stream.closed_by and sender:ended() and other:ended() then self:close(stream, number, time) end
     return (sender.bytes > before or sender.held > held) and stream.role ~= nil and stream.role ~= "unknown"
   end
@@ -28,6 +33,7 @@ do
   function S:control(sender, seq, ack, flags, data, length, number, time)
     local stream, other = sender.stream, sender.other
     local is_ack = flags % 32 >= 16
+    stream.seen = time
     if flags % 4 >= 2 then
       if sender.syn == seq then return false end
       sender.syn = seq
@@ -36,16 +42,17 @@ do
       if is_ack and not other.known then other:begin(ack, true) end
       if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, false) end
     elseif not sender.anchored or math.abs(sender:distance(seq)) <= 16777216 then
-      self:ending(stream, sender.side)
+      self:ending(stream, sender.side, time, true)
       self:close(stream, number, time)
     end
     return false
   end
 
   --- The first FIN or RST of a connection.
-  function S:ending(stream, side)
+  function S:ending(stream, side, time, is_reset)
     if stream.closed_by then return end
     stream.closed_by = stream.swapped_dirs and 1 - side or side
+    stream.ended, stream.was_reset = time, is_reset
     if stream.role == "callback" then stream.handler:ending() end
   end
 
@@ -65,29 +72,42 @@ do
   --- The end of a connection that never said what it is.
   function S:silent(stream, time)
     if stream.stray and not stream.established then return self:attempt(stream, stream.stray) end
-    local bytes = stream.dirs[0].bytes + stream.dirs[1].bytes
-    if stream.undecided and bytes == 0 and (not stream.established or stream.closed_by == 1) then
-      -- Unreachable, or closed without a byte: a task that never was.
-      local task = js.new_task(stream.first_packet, stream.start)
-      task.client, task.remote, task.command, task.unreachable = stream.client, stream.server, stream, true
+    if stream.undecided and self:came_to_nothing(stream) then
+      local task = self:never_was(stream)
       stream.undecided, self.undecided[stream], stream.role, stream.task = nil, nil, "command", task
       task.ended, task.refused = time, not stream.established
       self.order:replace(stream, task)
       self.tasks[#self.tasks + 1] = task
     else
       self:undecided_no_more(stream)
-      if stream.established and bytes == 0 and stream.is_command_port then self:forget_tries(stream) end
+      self:forget_tries(stream, time)
     end
   end
 
+  --- True for a command connection that is unreachable so far, or that the remote ended without a byte of anybody.
+  function S:came_to_nothing(stream)
+    local bytes = stream.dirs[0].bytes + stream.dirs[1].bytes
+    return bytes == 0 and (not stream.established or stream.closed_by == 1)
+  end
+
+  --- The task of such a connection.
+  function S:never_was(stream)
+    local task = js.new_task(stream.first_packet, stream.start)
+    task.client, task.remote, task.command = stream.client, stream.server, stream
+    return task
+  end
+
   --- A connection that somebody opened and closed without a word, right after others failed: he waits for the port and is
-  --- no scheduler, which sends its command at once.
-  function S:forget_tries(probe)
+  --- no scheduler, which sends its command at once.  A failure some time before `now` stands.
+  function S:forget_tries(probe, now)
+    local bytes = probe.dirs[0].bytes + probe.dirs[1].bytes
+    if not (probe.established and probe.is_command_port and bytes == 0) then return end
     for index = #self.tasks, 1, -1 do
       local task = self.tasks[index]
       if probe.start - task.start > 150 then return end
       local since = task.refused and probe.start - task.ended
-      if since and since >= 0 and since <= 2 and task.client.ip == probe.client.ip and task.remote.key == probe.server.key then
+      local is_try = since and since >= 0 and since <= PROBE_WINDOW and now - task.ended < PROBE_WINDOW
+      if is_try and task.client.ip == probe.client.ip and task.remote.key == probe.server.key then
         self.order:remove(task)
         table.remove(self.tasks, index)
       end

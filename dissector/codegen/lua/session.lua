@@ -13,7 +13,7 @@ do
   function js.new_session()
     return setmetatable({
       last = 0, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {}, order = js.new_order(),
-      joiner = js.new_joiner(), answers = {}, answer_count = 0,
+      joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
     }, S)
   end
 
@@ -87,7 +87,7 @@ do
     -- At most 16 fields, here and later: a larger table is slow to make and to throw away.
     local stream = {
       key = key, client = from_client and source or target, server = from_client and target or source,
-      start = time, first_packet = self.last, mid_stream = not is_syn or nil,
+      start = time, seen = time, first_packet = self.last, mid_stream = not is_syn or nil,
     }
     local route = setmetatable({ stream = stream, session = self }, Route)
     local sender = js.direction.new(from_client and 0 or 1, stream, route)
@@ -111,7 +111,7 @@ do
     end
     stream.sniffing, stream.events, stream.heads = true, {}, { [0] = "", [1] = "" }
     if stream.is_command_port and is_syn then
-      stream.undecided, stream.seen, self.undecided[stream] = true, time, true
+      stream.undecided, self.undecided[stream] = true, true
       self.order:add(stream)
     end
     return sender
@@ -145,6 +145,15 @@ do
     return nil
   end
 
+  --- Notes the time, for the task list.
+  function S:clock(pinfo) self.now = math.max(self.now, pinfo.rel_ts) end
+
+  --- An ICMP error quotes a packet with this key.
+  function S:icmp(key)
+    local flow = self.flows[key]
+    if flow then flow.stream.icmp = true end
+  end
+
   --- A connection that is none of ours: its packets are not looked at any more.
   function S:disown(stream)
     local flows, key = self.flows, stream.key
@@ -165,6 +174,7 @@ do
     local stream = self.stream
     if stream.swapped_dirs then side = 1 - side end
     stream.has_gaps = true
+    if not select(5, ...) then stream.has_holes = true end
     if stream.handler then return stream.handler:gap(side, ...) end
     if stream.sniffing then stream.events[#stream.events + 1] = { "gap", side, ... } end
   end
@@ -193,7 +203,7 @@ do
     stream.events, stream.heads = nil, nil
     if swap then
       stream.client, stream.server = stream.server, stream.client
-      stream.swapped_dirs = true
+      stream.swapped_dirs, stream.closed_by = true, stream.closed_by and 1 - stream.closed_by
     end
     if role == "command" then
       stream.role = "command"
@@ -208,7 +218,7 @@ do
       end
       if not task then
         task = js.new_task(stream.first_packet, stream.start)
-        task.client, task.port = endpoint(stream.server.ip, stream.server.port), stream.server.port
+        task.client, task.port = { ip = stream.server.ip }, stream.server.port
         self.order:add(task)
         self.tasks[#self.tasks + 1] = task
         local lone = self.joiner.lone
@@ -234,7 +244,7 @@ do
   --- A connection that is meant as the callback of a task, whether it gets through or not.
   function S:attempt(stream, task)
     stream.role, stream.task, stream.sniffing = "callback", task, nil
-    task.attempts = task.attempts + 1
+    task.attempts[#task.attempts + 1] = stream
     stream.handler = js.callback_handler(stream, task)
   end
 
@@ -297,15 +307,16 @@ do
   function S:callback_opened(task, stream)
     local chosen = self.joiner:announced(stream) or task
     if chosen ~= task then
-      task.attempts, chosen.attempts = task.attempts - 1, chosen.attempts + 1
-      stream.task = chosen
+      task:no_attempt(stream)
+      chosen.attempts[#chosen.attempts + 1], stream.task = stream, chosen
     end
     chosen.callback = stream
     return chosen
   end
 
   function S:callback_foreign(task, stream)
-    task.attempts, task.callback = task.attempts - 1, nil
+    task:no_attempt(stream)
+    task.callback, task.intruder = nil, stream
     stream.role = "unknown"
     self:problem(stream, "callback_foreign_bytes", "somebody else took the announced port")
   end
@@ -315,7 +326,10 @@ do
     if self.is_settled then return end
     self.is_settled = true
     for stream in pairs(self.undecided) do
-      if stream.handler or stream.established then self:undecided_no_more(stream) end
+      if stream.handler or not self:came_to_nothing(stream) then
+        self:undecided_no_more(stream)
+        if not stream.handler then self:forget_tries(stream, math.max(self.now, stream.seen)) end
+      end
     end
   end
 

@@ -1,19 +1,29 @@
 -- What the messages of a task say about it, and which callback connection belongs to which start command.
 do
-  local match, lower = string.match, string.lower
+  local match, find, lower = string.match, string.find, string.lower
   local LINGER = 1  -- seconds
+  local LOGS = { error = true, warn = true, info = true, debug = true }
+  for n = 1, 9 do LOGS["debug" .. n] = true end
   local T = {}
   T.__index = T
 
   --- `stream` is the command connection, or the callback connection of a task whose command was not captured.
   function js.new_task(first_packet, start)
     return setmetatable({
-      first_packet = first_packet, start = start, attempts = 0,
+      first_packet = first_packet, start = start, attempts = {},
       messages = 0, calls = 0, callbacks = 0, errors = 0, logs = 0,
     }, T)
   end
 
-  --- A frame of the callback connection, in order; gives code and text of what is wrong with it.
+  --- True for a request that is counted as a line of the task's log, whether its text is one or not.
+  local function is_log_line(message, body)
+    local object, member, count = message.object, message.member, #body.params.arguments
+    if not member or not object or object.name ~= "spooler_log" then return false end
+    if count == 1 then return LOGS[member] or LOGS[lower(member)] or false end
+    return count == 2 and lower(member) == "log" and type(body.params.arguments[2].value) == "number"
+  end
+
+  --- A frame of the callback connection, in order.
   function T:frame(message, body)
     self.messages = self.messages + 1
     if message.kind == "request" then
@@ -29,9 +39,16 @@ do
     end
   end
 
+  --- One that could not be read.  What a shell job's step answers is known without its request.
+  function T:unread(message, data, start)
+    self.messages = self.messages + 1
+    local at = message.kind == "undecoded" and find(data, "<process.result", start, true)
+    if at then self:result(string.sub(data, at)) end
+  end
+
   function T:request(message, body)
     if body.record == "invoke" and message.side == 0 then
-      if js.log_call(message, body) then self.logs = self.logs + 1 end
+      if is_log_line(message, body) then self.logs = self.logs + 1 end
     elseif body.record == "call" and lower(body.name) == "construct" then
       self:construct(body)
     elseif body.record == "call" then
@@ -63,33 +80,33 @@ do
       local first = body.results and body.results[1]
       if first and not self.instance then self.instance = first.object.object_id end
     elseif message.request and message.request == self.release then
-      self.released = true
+      self.released = message
     elseif body.record == "call_answer" then
       local member, value = lower(message.request and message.request.member or ""), body.result.value
+      if member == "step" or member == "end" then self.result_seen = true end
       if member == "begin" and value == false then
         self.failed = true
       elseif member == "step" and type(value) == "string" then
-        local inside = match(value, "<process%.result%s([^>]*)>")
-        if inside then
-          self.exit_code = match(inside, 'exit_code="(-?%d+)"')
-          local signal = match(inside, 'signal="(%d+)"')
-          if signal and signal ~= "0" then self.signal = signal end
-        end
+        self:result(value)
       end
     end
     if message.hresult and message.hresult >= 2147483648 then self.errors = self.errors + 1 end
   end
 
-  --- One word for the task list.
-  function T:outcome()
-    if self.start_error then return "refused" end
-    if self.unreachable then return "unreachable" end
-    if not self.callback then return self.command_closed and "no_callback" or "running" end
-    if self.lost then return "lost" end
-    if self.killed then return "killed" end
-    if (self.exit_code and self.exit_code ~= "0") or self.signal or self.failed then return "failure" end
-    if self.released then return "success" end
-    return "running"
+  --- How a shell job went, if the text is an element that says so.
+  function T:result(text)
+    local document = find(text, "^%s*<") and js.parse_command(text)
+    if not document or document.form ~= "xml" or document.element ~= "process.result" then return end
+    local signal = match(js.get(document, "signal") or "", "^%d+$")
+    self.exit_code, self.result_seen = js.decimal(js.get(document, "exit_code")), true
+    self.signal = signal and tonumber(signal) > 0 and signal or nil
+  end
+
+  --- A connection turned out to be none of this task.
+  function T:no_attempt(stream)
+    for index = #self.attempts, 1, -1 do
+      if self.attempts[index] == stream then table.remove(self.attempts, index) end
+    end
   end
 
   -- --- start commands that wait for their callback ---
@@ -98,7 +115,7 @@ do
   J.__index = J
 
   --- `lone` are tasks without a command connection, `half_known` those of which only the answer to the start was read.
-  function js.new_joiner() return setmetatable({ waiting = {}, by_remote = {}, lone = {}, half_known = {} }, J) end
+  function js.new_joiner() return setmetatable({ waiting = {}, by_remote = {}, newest = {}, lone = {}, half_known = {} }, J) end
 
   --- True when a connection has been over for so long that nothing more is expected of it.
   local function is_gone(stream, now) return stream ~= nil and stream.over ~= nil and stream.over + LINGER <= now end
@@ -126,7 +143,7 @@ do
 
   --- The newest task of which only the answer to the start could be read, if a connection can be its callback.
   function J:of_answer(stream, now)
-    local list = still(self.half_known, now, function(task) return task.attempts > 0 end)
+    local list = still(self.half_known, now, function(task) return #task.attempts > 0 end)
     for index = #list, 1, -1 do
       local command = list[index].command
       if command.client.ip == stream.server.ip and command.server.ip == stream.client.ip then return list[index] end
@@ -152,7 +169,12 @@ do
 
   function J:announce(task)
     if not task.port then return end
-    push(self.waiting, js.endpoint_key(task.client.ip, task.port), task)
+    local key = js.endpoint_key(task.client.ip, task.port)
+    local before = self.newest[key]
+    -- A client that announces its port again does not hold it any more: the end of the task before was missed.
+    if before then before.superseded = true end
+    self.newest[key] = task
+    push(self.waiting, key, task)
     push(self.by_remote, task.remote.ip, task)
   end
 
@@ -184,7 +206,7 @@ do
     local found
     for _, task in ipairs(self.by_remote[stream.client.ip] or {}) do
       local port = stream.server.port
-      if not task.confirmed and task.attempts == 0 and task.start_time <= stream.start
+      if not task.confirmed and #task.attempts == 0 and task.start_time <= stream.start
           and (port == task.port or (stream.server.ip == task.client.ip and js.in_ranges(js.callback_ports, port))) then
         if found then return nil end
         found = task

@@ -5,6 +5,8 @@
 do
   local HALF, WHOLE = 2147483648, 4294967296
   local WINDOW = 1073741824
+  local MOST_COUNTED = 32
+  local TWICE = 0.001  -- seconds; so soon comes only what is captured a second time
   local D = {}
   D.__index = D
   js.direction = D
@@ -13,7 +15,7 @@ do
   function D.new(side, stream, out)
     return setmetatable({
       side = side, stream = stream, other = nil, out = out, known = false, anchored = false, expect = 0, next = 0,
-      waiting = {}, held = 0, bytes = 0, packets = 0, syn = nil,
+      waiting = {}, held = 0, bytes = 0, packets = 0, syn = nil, again = false,
     }, D)
   end
 
@@ -95,13 +97,35 @@ do
       start = self.next + ahead, stop = self.next + ahead + length, data = data, number = number, time = time, at = 0,
     }
     if self.fin_at and piece.stop > self.fin_at then piece = part(piece, piece.start, self.fin_at) end
-    if piece.stop <= self.next then return end
+    if piece.stop <= self.next then return self:repeated(seq, length, time) end
     if piece.start < self.next then piece = part(piece, self.next, piece.stop) end
     if #self.waiting == 0 and piece.start == self.next then return self:deliver(piece) end
+    local held = self.held
     self:hold(piece)
+    if self.held == held then self:repeated(seq, length, time) end
     self:drain(number)
     if #self.waiting > 0 and self.proof and self.proof.upto > self.next then self:give_up(self.proof.upto, number, time) end
     while self.held > js.limits.reorder do self:give_up(self.waiting[1].start, number, time) end
+  end
+
+  --- Nothing but bytes that were there before.  Counts how often since the last new ones, until all are acknowledged.
+  function D:repeated(seq, length, time)
+    if length == 1 and self:distance(seq) == -1 then return end  -- a TCP keep-alive, or a probe of a closed window
+    local again, reached = self.again, self.next + self.held
+    if not again or again.reached ~= reached then
+      again = { reached = reached, count = 0, since = self.stream.seen, times = {} }
+      self.again, self.other.tells_nothing = again, D.listens
+    end
+    if again.count >= MOST_COUNTED then return end
+    local before = again.times[seq] or again.since
+    if time - before > TWICE then again.count = again.count + 1 end
+    again.times[seq] = time
+  end
+
+  --- Stands in for `tells_nothing` while the other side sends something again.
+  function D:listens(ack, flags)
+    if ack == self.other.expect and flags % 32 >= 16 then self.other.again, self.tells_nothing = false, nil end
+    return D.tells_nothing(self, ack, flags)
   end
 
   --- Keeps what is new of a piece, in order; where two segments differ the one captured first wins.
@@ -193,7 +217,11 @@ do
   --- No more segments will come: what waits is delivered behind its gaps.
   function D:flush(number, time)
     local last = self.waiting[#self.waiting]
-    if last then self:give_up(last.stop, number, time) end
+    if last then
+      -- A hole that nobody acknowledged is no fault of the capture.
+      if not self.proof or self.proof.upto < self.waiting[1].start then self.lost = last.time end
+      self:give_up(last.stop, number, time)
+    end
     if self.proof and self.proof.upto > self.next then self:give_up(self.proof.upto, number, time) end
     self.proof = nil
   end

@@ -5,10 +5,15 @@ do
   local HEADINGS = { "task", "packet", "job", "outcome", "calls", "logs", "kind", "remote", "callback to", "client" }
   local TO_THE_RIGHT = { true, true, false, false, true, true, false, false, false, false }
 
-  local function place(endpoint) return endpoint and endpoint.key or "?" end
+  --- An endpoint as text; the port is not known where the command connection was not captured.
+  local function place(endpoint)
+    if not endpoint then return "?" end
+    local host = string.find(endpoint.ip, ":", 1, true) and "[" .. endpoint.ip .. "]" or endpoint.ip
+    return endpoint.port and format("%s:%d", host, endpoint.port) or host
+  end
 
   local function outcome(task)
-    local word = task:outcome()
+    local word = js.outcome(task, js.session.now)
     return word == "failure" and task.exit_code and task.exit_code ~= "0" and "exit " .. task.exit_code or word
   end
 
@@ -18,7 +23,8 @@ do
 
   --- Where the task process was told to call back.
   local function announced(task)
-    return (task.client and task.client.ip or "?") .. ":" .. (task.port and format("%d", task.port) or "?")
+    local client = task.client
+    return client and place({ ip = client.ip, port = task.port }) .. (task.port and "" or ":?") or "?"
   end
 
   --- Cells in the order of the headings; what tells most comes first: Wireshark's window folds long lines.
@@ -52,11 +58,12 @@ do
     return lines
   end
 
-  --- Lines of the table, tasks in the order of their numbers.
+  --- Lines of the table, tasks in the order of their numbers; command connections that came to nothing so far are some.
   function js.task_lines()
-    local rows = { HEADINGS }
-    for number, task in ipairs(js.session.order.list) do
-      if task.outcome then rows[#rows + 1] = row(number, task) end
+    local rows, session = { HEADINGS }, js.session
+    session:settle()
+    for number, one in ipairs(session.order.list) do
+      rows[#rows + 1] = row(number, one.dirs and session:never_was(one) or one)
     end
     return aligned(rows)
   end

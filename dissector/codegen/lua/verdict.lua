@@ -1,0 +1,141 @@
+-- How a task ended: the outcome word, from the facts alone (the rules of session/verdict.py).  Times in seconds.
+do
+  local GIVE_UP_FROM, GIVE_UP_TO = 55, 75
+  local SYN_PATIENCE, END_PATIENCE, STUCK_PATIENCE, HOLE_PATIENCE = 3, 2, 2, 10
+  local STUCK_TRIES = 3
+  local LINGER, CALLBACK_LINGER = 1, 150
+  local CLIENT, SERVER = 0, 1
+
+  --- What an end of a connection sent.
+  local function sent_by(stream, side) return stream.dirs[stream.swapped_dirs and 1 - side or side] end
+
+  --- True when only one direction of a connection that carried data was captured.
+  local function is_one_sided(stream)
+    local one, other = stream.dirs[0], stream.dirs[1]
+    return one.bytes + other.bytes > 0 and (one.packets == 0 or other.packets == 0)
+  end
+
+  local function has_holes(stream) return stream.has_holes or #stream.dirs[0].waiting + #stream.dirs[1].waiting > 0 end
+
+  --- Which end sent the first FIN or RST; nil when the packets of one end were not captured at all.
+  local function closed_by(stream)
+    if stream.established and (stream.dirs[0].packets == 0 or stream.dirs[1].packets == 0) then return nil end
+    return stream.closed_by
+  end
+
+  --- True when an end's data was sent again and again, or has a hole that nothing filled, and nobody acknowledges it.
+  local function is_stuck(stream, side, now)
+    local sender = sent_by(stream, side)
+    local again = sender.again
+    if sent_by(stream, 1 - side).packets == 0 then return false end
+    local is_newest = again and again.reached == sender.next + sender.held
+    if is_newest and again.count >= STUCK_TRIES and now - again.since >= STUCK_PATIENCE then return true end
+    local last = sender.waiting[#sender.waiting]
+    local lost = last and last.time or sender.lost
+    return lost ~= nil and now - lost > HOLE_PATIENCE
+  end
+
+  local function is_stuck_anywhere(stream, now) return is_stuck(stream, CLIENT, now) or is_stuck(stream, SERVER, now) end
+
+  --- A SYN that was answered by RST or by an ICMP error.
+  local function is_refused(attempt) return attempt.closed_by == SERVER or attempt.icmp end
+
+  local function is_hopeless(attempt, now) return is_refused(attempt) or now - attempt.start > SYN_PATIENCE end
+
+  --- The remote accepted the command connection and closed it without a byte.
+  local function is_rejected(command)
+    if not command or command.mid_stream or has_holes(command) then return false end
+    return sent_by(command, SERVER).bytes == 0 and closed_by(command) == SERVER
+  end
+
+  --- How long the client waited for the callback.
+  local function waited(task, now)
+    if not task.start_message then return 0 end
+    local stop = task.close and task.close.time or (task.command and task.command.ended) or now
+    return stop - task.start_message.time
+  end
+
+  local function without_callback(task, now)
+    local time, command = waited(task, now), task.command
+    if task.intruder then return "no_callback" end
+    if task.kill and time < GIVE_UP_FROM then return "killed" end
+    if #task.attempts > 0 then
+      for _, attempt in ipairs(task.attempts) do
+        if is_hopeless(attempt, now) then return "no_callback" end
+      end
+      return "running"
+    end
+    if not task.start_message then return "unknown" end
+    if not task.close and not (command and command.ended) then return time <= GIVE_UP_TO and "running" or "unknown" end
+    if command and is_one_sided(command) and time < GIVE_UP_FROM then return "unknown" end
+    if not task.close or (time >= GIVE_UP_FROM and time <= GIVE_UP_TO) then return "no_callback" end
+    return "unknown"
+  end
+
+  --- The task was left at the time `left`, as it should be.
+  local function of_results(task, callback, left)
+    if task.kill and task.kill.time <= left then return "killed" end
+    if (task.exit_code and task.exit_code ~= "0") or task.signal or task.failed then return "failure" end
+    local is_lossy = callback.mid_stream or callback.has_gaps or has_holes(callback)
+    return is_lossy and not task.result_seen and "unknown" or "success"
+  end
+
+  local function unfinished(task, callback, now)
+    if is_stuck_anywhere(callback, now) then return "lost" end
+    if task.close and task.command and is_stuck(task.command, CLIENT, now) then return "lost" end
+    local gone = task.close_answer and task.close_answer.time
+    if gone and callback.seen <= gone and (now - gone > END_PATIENCE or callback.seen < gone - END_PATIENCE) then
+      return "lost"
+    end
+    return task.kill and "killed" or "running"
+  end
+
+  local function with_callback(task, callback, now)
+    if is_one_sided(callback) then return "unknown" end
+    local by, ended = closed_by(callback), callback.ended
+    local left = task.released or (by == SERVER and task.release)
+    if left then return of_results(task, callback, left.time) end
+    if not ended then return unfinished(task, callback, now) end
+    if task.kill and task.kill.time <= ended and not is_stuck_anywhere(callback, now) then return "killed" end
+    if has_holes(callback) and by == SERVER then return "unknown" end
+    local is_asking = callback.handler and callback.handler:is_asking() or task.is_asking
+    local is_quiet = not task.release and not is_asking and not callback.was_reset
+    return callback.mid_stream and is_quiet and "unknown" or "lost"
+  end
+
+  --- The connection that got through, though nobody said a word on it maybe.
+  local function callback_of(task)
+    local found = task.callback
+    for _, attempt in ipairs(task.attempts) do
+      if not found and attempt.established then found = attempt end
+    end
+    return found
+  end
+
+  --- Somebody who only connected was never the task process.
+  local function is_intruder(task, callback)
+    if not task.remote or task.confirmed or callback.mid_stream or is_one_sided(callback) then return false end
+    return callback.client.ip ~= task.remote.ip and sent_by(callback, CLIENT).bytes == 0
+  end
+
+  --- Time of the last packet of any of its connections.
+  local function last_seen(task)
+    local last = task.command and task.command.seen or 0
+    for _, attempt in ipairs(task.attempts) do last = math.max(last, attempt.seen) end
+    return last
+  end
+
+  --- The outcome of a task as of the time `now`.
+  function js.outcome(task, now)
+    local command, callback = task.command, callback_of(task)
+    if command and not command.established then return is_hopeless(command, now) and "unreachable" or "running" end
+    if task.start_error or (not callback and is_rejected(command)) then return "refused" end
+    if callback and is_intruder(task, callback) then return "no_callback" end
+    if not callback then return without_callback(task, now) end
+    if callback.over and (not command or command.over) then
+      now = math.min(now, math.max(callback.over, command and command.over or 0) + LINGER)
+    end
+    local word = with_callback(task, callback, now)
+    return word == "running" and task.superseded and now - last_seen(task) >= CALLBACK_LINGER and "unknown" or word
+  end
+end

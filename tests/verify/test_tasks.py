@@ -1,0 +1,212 @@
+"""The task table: both sides tell the same of every task, also where only the end of the capture tells how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from xml.parsers.expat import ExpatError
+
+import pytest
+from conversation import Network
+from endings import ENDINGS
+from mixing import Slice, pcap
+from verify_kit import CAPTURES, PLUGIN, ROOT, TSHARKS, told_by_python
+
+from dissector.errors import ToolError
+from dissector.sources.capture import CaptureReader
+from dissector.traffic import Packet
+from dissector.verify import pdml
+from dissector.verify.compare import compare
+from dissector.verify.records import Difference, Row, Told
+from dissector.verify.table import rows
+from dissector.verify.tshark import Tshark
+
+CORPUS = ROOT / "captures" / "corpus"
+SMALL = [path for path in CAPTURES if path.stat().st_size < 200_000]
+
+
+def disagreements(
+    capture: Path, plugin: Path = PLUGIN, program: str = "tshark", *, two_pass: bool = False
+) -> list[str]:
+    told = compare(told_by_python(capture), Tshark(program, plugin, two_pass).read(str(capture)), two_pass=two_pass)
+    return [str(item) for item in told if isinstance(item, Difference)]
+
+
+def packets_of(capture: Path) -> list[Packet]:
+    return list(CaptureReader([capture]))
+
+
+def made(name: str, path: Path) -> Path:
+    network = Network()
+    next(ending for ending in ENDINGS if ending.__name__ == name)(network)
+    path.write_bytes(network.capture())
+    return path
+
+
+def written(path: Path, packets: list[Packet]) -> Path:
+    path.write_bytes(pcap(Slice(packet.time, packet.data, packet.wire_length) for packet in packets))
+    return path
+
+
+# --- equal ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "callback_drop.c", "client_gone.c", "command_drop.c", "command_icmp_admin.c", "command_only.c",
+        "idle_callback_drop.r", "idle_conntrack_drop.r", "mtu_black_hole.c", "mtu_black_hole.r", "nat_drop.r",
+        "one_direction.c", "remote_down.c", "remote_killed_early.c", "scanner_silent.c", "start_not_answered.c",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("program", [TSHARKS[0], TSHARKS[-1]])
+def test_what_the_end_of_a_capture_tells(name: str, program: str) -> None:
+    """In a mix something always comes afterwards."""
+    assert disagreements(CORPUS / f"{name}.pcapng", program=program) == []
+
+
+def cuts() -> Iterator[tuple[Path, int, int]]:
+    """Captures with the first and the last packet that is left of them."""
+    random = Random(5)
+    for number in range(24):
+        path = random.choice(SMALL)
+        count = len(packets_of(path))
+        last = random.randint(1, max(1, count))
+        yield path, random.randint(0, last - 1) if number % 3 == 0 else 0, last
+
+
+@pytest.mark.parametrize(("path", "first", "last"), list(cuts()))
+def test_a_part_of_a_capture(path: Path, first: int, last: int, tmp_path: Path) -> None:
+    part = written(tmp_path / "part.pcap", packets_of(path)[first:last])
+    assert disagreements(part, two_pass=last % 2 == 0) == []
+
+
+@pytest.mark.parametrize(("name", "outcomes"), [(ending.__name__, words) for ending, words in ENDINGS.items()])
+def test_endings(name: str, outcomes: list[str], tmp_path: Path) -> None:
+    path = made(name, tmp_path / f"{name}.pcap")
+    assert [told.outcome for told in told_by_python(path) if isinstance(told, Row)] == outcomes
+    assert disagreements(path) == []
+
+
+def without_the_question(path: Path) -> Path:
+    """The end of a shell job, from the packet on that tells how it ended."""
+    packets = packets_of(CORPUS / "exit_5.c.pcapng")
+    return written(path, packets[next(n for n, one in enumerate(packets) if b"<process.result" in one.data) :])
+
+
+def test_a_result_is_known_without_its_question(tmp_path: Path) -> None:
+    path = without_the_question(tmp_path / "result.pcap")
+    assert [told.outcome for told in told_by_python(path) if isinstance(told, Row)] == ["exit 5"]
+    assert disagreements(path) == []
+
+
+# --- each rule counts ----------------------------------------------------------------------------------------------
+
+
+#: A place in the plugin, what stands there instead, and the capture or ending for which that makes a difference.
+RULES = [
+    ("GIVE_UP_FROM, GIVE_UP_TO = 55, 75", "GIVE_UP_FROM, GIVE_UP_TO = 0, 75", "command_only.c"),
+    ("GIVE_UP_FROM, GIVE_UP_TO = 55, 75", "GIVE_UP_FROM, GIVE_UP_TO = 55, 750", "closed_late"),
+    ("then return time <= GIVE_UP_TO and", "then return time <= 99 and", "nothing_more"),
+    ("then return time <= GIVE_UP_TO and", "then return time <= 66 and", "nothing_more_yet"),
+    ("now - attempt.start > SYN_PATIENCE", "false", "command_drop.c"),
+    ("or attempt.icmp", "", "command_icmp_admin.c"),
+    ("return attempt.closed_by == SERVER or", "return", "callback_62s.c"),
+    ("or (not callback and is_rejected(command))", "", "start_rejected.c"),
+    ("if task.start_error or", "if", "start_refused.c"),
+    ("if task.intruder then", "if false then", "somebody_else"),
+    ("if callback and is_intruder(task, callback) then", "if false then", "scanner_silent.c"),
+    ("if task.kill and time < GIVE_UP_FROM then", "if false then", "killed_before_the_callback"),
+    ("command and is_one_sided(command) and time", "false and time", "only_the_client"),
+    ('if not task.start_message then return "unknown" end', "", "only_the_remote"),
+    ("if is_one_sided(callback) then", "if false then", "one_direction.c"),
+    ("if task.kill and task.kill.time <= left then", "if false then", "killed.c"),
+    ("if task.kill and task.kill.time <= ended and", "if false and", "killed_and_closed"),
+    ("<= ended and not is_stuck_anywhere(callback, now) then", "<= ended then", "killed_and_not_heard"),
+    ("now = math.min(now, math.max(", "now = math.max(now, math.max(", "killed_while_not_heard"),
+    ("if not found and attempt.established then", "if false then", "accepted_without_a_word"),
+    ("if has_holes(callback) and by == SERVER then", "if false then", "release_not_captured"),
+    ('return callback.mid_stream and is_quiet and "unknown"', "return false", "release_before_the_capture"),
+    ("or (by == SERVER and task.release)", "", "released_not_captured"),
+    ("is_lossy and not task.result_seen and", "false and", "result_not_captured"),
+    ("STUCK_TRIES = 3", "STUCK_TRIES = 1", "sent_twice"),
+    ("STUCK_TRIES = 3", "STUCK_TRIES = 5", "sent_again_for_long"),
+    ("now - again.since >= STUCK_PATIENCE", "true", "sent_again_just_now"),
+    ("return lost ~= nil and", "return false and", "mtu_black_hole.r"),
+    ("self.other.again, self.tells_nothing = false, nil", "", "heard_at_last"),
+    ("other.again = false\n    end", "end", "answered_at_last"),
+    ("is_stuck(task.command, CLIENT, now)", "false", "close_not_heard"),
+    ("if gone and callback.seen <= gone and", "if false and", "gone_without_an_end"),
+    ('return task.kill and "killed" or', "return", "killed_and_open"),
+    ("and task.superseded and", "and false and", "announced_again"),
+    ("(not stream.established or stream.closed_by == 1)", "not stream.established", "half_closed"),
+    ("self:forget_tries(stream, math.max(self.now, stream.seen))", "", "waits_for_the_port"),
+    ("self:result(string.sub(data, at))", "", "result"),
+    ("if stream.handler or not self:came_to_nothing(stream) then", "if true then", "command_drop.c"),
+]
+
+
+def source(name: str, tmp_path: Path) -> Path:
+    recorded = CORPUS / f"{name}.pcapng"
+    path = tmp_path / "made.pcap"
+    return recorded if recorded.exists() else without_the_question(path) if name == "result" else made(name, path)
+
+
+@pytest.mark.parametrize(("old", "new", "name"), RULES)
+def test_a_changed_rule_is_seen(old: str, new: str, name: str, tmp_path: Path) -> None:
+    text = PLUGIN.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    changed = tmp_path / "changed.lua"
+    changed.write_text(text.replace(old, new), encoding="utf-8")
+    found = disagreements(source(name, tmp_path), changed)
+    assert found
+    assert all("task" in difference for difference in found)
+
+
+# --- reading and comparing -----------------------------------------------------------------------------------------
+
+
+TABLE = """\
+task  packet  job          outcome  calls  logs  kind     remote         callback to  client
+   1       5  a  exit 3:1  exit -7    4+2    10  process  10.0.0.2:4455  10.0.0.1:1   10.0.0.1:2
+  12      77  ä            lost       0+0     0  ?        ?              10.0.0.1:1   10.0.0.1
+"""
+ROWS = [Row(1, 5, "exit -7", "4+2", "10"), Row(12, 77, "lost", "0+0", "0")]
+
+
+def test_the_rows_of_a_table() -> None:
+    assert list(rows(TABLE)) == ROWS
+    assert list(rows("")) == []
+    assert list(rows(TABLE.splitlines()[0])) == []
+
+
+@pytest.mark.parametrize("text", ["task packet\n1 5", "x\n" + TABLE, TABLE + "\n", TABLE.replace("77", "x")])
+def test_what_is_no_table(text: str) -> None:
+    with pytest.raises(ToolError, match="no line of a task table"):
+        list(rows(text))
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 100_000])
+def test_the_table_stands_behind_the_document(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdml, "_READ_SIZE", size)
+    document = '<?xml version="1.0"?>\n<pdml><packet>\n</packet>\n</pdml>\n'
+    assert list(pdml.read(BytesIO((document + TABLE).encode()))) == ROWS
+    assert list(pdml.read(BytesIO(document.encode()))) == []
+    with pytest.raises(ExpatError):
+        list(pdml.read(BytesIO(document[:-9].encode())))
+
+
+def test_each_difference_between_tasks() -> None:
+    def differences(python: list[Row], tshark: list[Row]) -> list[str]:
+        told: list[Told | Row] = [*python]
+        return [str(item) for item in compare(told, tshark, two_pass=True) if isinstance(item, Difference)]
+
+    assert differences(ROWS, ROWS) == []
+    assert differences(ROWS, ROWS[:1]) == ["packet 77: task 12: Python lost, tshark nothing"]
+    assert differences(ROWS[1:], ROWS) == ["packet 5: task 1: Python nothing, tshark exit -7"]
+    assert differences(ROWS[1:], [ROWS[1]._replace(outcome="killed", logs="1")]) == [
+        "packet 77: outcome of task 12: Python lost, tshark killed",
+        "packet 77: logs of task 12: Python 0, tshark 1",
+    ]
