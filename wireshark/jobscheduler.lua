@@ -2625,6 +2625,23 @@ do
     }, D)
   end
 
+  -- One of a connection that is over and of which nobody will ask: just what tells late segments from the next connection.
+  -- There may be many of them, so what they have in common is in their class.
+  local Rest = setmetatable({ stream = { over = true }, anchored = true }, { __index = D })
+  Rest.__index = Rest
+
+  function Rest:tells_nothing(_, flags) return flags % 8 == 0 end
+
+  --- What is left of both directions.
+  function D.rest(one, other)
+    local first = setmetatable({ other = nil, syn = one.syn, expect = one.expect, next = one.next }, Rest)
+    local second = setmetatable({ other = first, syn = other.syn, expect = other.expect, next = other.next }, Rest)
+    first.other = second
+    if not one.anchored then first.anchored = false end
+    if not other.anchored then second.anchored = false end
+    return first, second
+  end
+
   function D:begin(seq, anchored)
     self.known, self.anchored, self.expect, self.next = true, anchored, seq % WHOLE, 0
   end
@@ -2660,6 +2677,12 @@ do
     self.expect = (self.expect + size) % WHOLE
   end
 
+  --- The next bytes came in order.
+  function D:went_on(seq, length)
+    self.next, self.expect = self.next + length, (seq + length) % WHOLE
+    self.bytes = self.bytes + length
+  end
+
   function D:deliver(piece)
     local offset = self.next
     self:advance(piece.stop - piece.start)
@@ -2687,8 +2710,7 @@ do
     if seq == self.expect and self.anchored and #self.waiting == 0 and not self.fin_at and #data == length then
       -- In order: nearly every segment.
       local offset = self.next
-      self.next, self.expect = offset + length, (seq + length) % WHOLE
-      self.bytes = self.bytes + length
+      self:went_on(seq, length)
       return self.out:chunk(self.side, offset, data, number, time, 0)
     end
     if not self.anchored then
@@ -2862,9 +2884,11 @@ do
   end
   js.plausible_frame = plausible
 
-  --- True when `data` is one whole frame.
-  function js.is_frame(data)
-    return #data > 4 and length_at(data, 0) == #data - 4 and #data <= limits.decoded
+  --- True when `data` is one whole frame from index `from` on.
+  function js.is_frame(data, from)
+    local a, b, c, d = byte(data, from, from + 3)
+    local size = #data - from - 3
+    return size > 0 and ((a * 256 + b) * 256 + c) * 256 + d == size and size <= limits.decoded
   end
 
   local function end_of_frame(data, start)
@@ -3445,11 +3469,12 @@ do
   --- What an answer says.  The same short ones come again and again: they are read once.
   local function read_answer(data, start, request)
     local operation, count = request and request.operation or "error", request and request.count
-    local is_alone = #data <= limits.short and (count == nil or count == 1)
+    local is_alone = #data - start < limits.short and (count == nil or count == 1)
+    local bytes = is_alone and sub(data, start)
     local known = is_alone and js.session.answers[operation]
-    if known and known[data] then return known[data] end
+    if known and known[bytes] then return known[bytes] end
     local body, failure = js.read(data, start, operation, count)
-    if is_alone and body then js.session:remember_answer(operation, data, body) end
+    if is_alone and body then js.session:remember_answer(operation, bytes, body) end
     return body, failure
   end
 
@@ -3785,11 +3810,17 @@ do
     list[#list + 1] = task
   end
 
+  --- Takes what is in a list once out of it; the newest stand last.
+  function js.take_out(list, one)
+    for index = #list, 1, -1 do
+      if list[index] == one then return table.remove(list, index) end
+    end
+  end
+
   local function remove(map, key, task)
     local list = map[key]
-    for index = #(list or {}), 1, -1 do
-      if list[index] == task then table.remove(list, index) end
-    end
+    if list then js.take_out(list, task) end
+    if list and #list == 0 then map[key] = nil end
   end
 
   function J:announce(task)
@@ -3808,6 +3839,15 @@ do
     if not task.remote or not task.port then return end
     remove(self.waiting, js.endpoint_key(task.client.ip, task.port), task)
     remove(self.by_remote, task.remote.ip, task)
+  end
+
+  --- The task is over, and no later pass will ask for it.
+  function J:let_go(task)
+    self:forget(task)
+    local key = task.port and js.endpoint_key(task.client.ip, task.port)
+    if key and self.newest[key] == task then self.newest[key] = nil end
+    js.take_out(self.lone, task)
+    js.take_out(self.half_known, task)
   end
 
   --- The start that announced the port which a connection goes to: with an open command connection, the newest.
@@ -4115,6 +4155,8 @@ do
     return self
   end
 
+  function H:in_step() end
+
   function H:chunk(side, offset, data, number, time, at)
     self.readers[side]:feed({ offset = offset, data = data, number = number, time = time, at = at })
   end
@@ -4265,12 +4307,13 @@ do
       js.session:callback_foreign(self.task, self.stream)
       return
     end
-    local reader = self.readers[side]
-    if at and reader.firm and reader.held_size == 0 and reader.to_skip == 0 and js.is_frame(data) then
-      -- A frame in a segment of its own: nearly all of them.
-      return self:frame(side, data, nil, time, at, 5)
-    end
-    reader:feed({ offset = offset, data = data, number = number, time = time, at = at })
+    self.readers[side]:feed({ offset = offset, data = data, number = number, time = time, at = at })
+  end
+
+  --- The reader of one direction (of TCP's) if a message of its own may come next.
+  function H:in_step(side)
+    local reader = self.readers[self.stream.swapped_dirs and 1 - side or side]
+    return self.is_open and not self.foreign and reader.firm and reader.held_size == 0 and reader.to_skip == 0 and reader
   end
 
   function H:gap(side, offset, size, number, time, snapped)
@@ -4331,8 +4374,8 @@ do
 
   function js.new_session()
     return setmetatable({
-      last = 0, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {}, order = js.new_order(),
-      joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
+      last = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {},
+      order = js.new_order(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
     }, S)
   end
 
@@ -4343,15 +4386,27 @@ do
   --- What the packet at hand is about; made when there is something to say.  A message alone stands for itself.
   function S:entry(stream, number)
     number = number or self.last
-    local entry = self.packets[number]
+    local entry = self:at(number)
     if not entry then
       entry = { stream = stream, message = nil, more = nil, problems = nil, parts = nil, late = nil }
-      self.packets[number] = entry
+      self:put(number, entry)
     elseif entry.size then
       entry = { stream = stream, message = entry, more = nil, problems = nil, parts = entry.parts, late = nil }
-      self.packets[number] = entry
+      self:put(number, entry)
     end
     return entry
+  end
+
+  --- What was written down about a packet.
+  function S:at(number)
+    if number == self.last then return self.current end
+    return self.packets[number]
+  end
+
+  --- Writes it down: for this pass, and unless nobody will ask again, for later ones.
+  function S:put(number, entry)
+    if number == self.last then self.current = entry end
+    if not self.is_passing then self.packets[number] = entry end
   end
 
   function S:problem(stream, code, text)
@@ -4371,9 +4426,9 @@ do
       now.late = now.late or {}
       now.late[#now.late + 1] = message
     end
-    if not self.packets[last] then
+    if not self:at(last) then
       -- A packet with one message and nothing else: nearly every one.
-      self.packets[last] = message
+      self:put(last, message)
     else
       local entry = self:entry(stream, last)
       if not entry.message then
@@ -4385,7 +4440,7 @@ do
     end
     if not message.packets then return end
     for _, number in ipairs(message.packets) do
-      local before = number ~= last and self.packets[number]
+      local before = number ~= last and self:at(number)
       if before then
         before.parts = before.parts or {}
         before.parts[#before.parts + 1] = message
@@ -4444,6 +4499,13 @@ do
       self.by_ports[sport * 65536 + dport], self.by_ports[dport * 65536 + sport] = list, list
     end
     list[#list + 1] = stream
+  end
+
+  function S:forget_ports(stream)
+    local from, to = stream.client.port, stream.server.port
+    local list = self.by_ports[from * 65536 + to]
+    if list then js.take_out(list, stream) end
+    if list and #list == 0 then self.by_ports[from * 65536 + to], self.by_ports[to * 65536 + from] = nil, nil end
   end
 
   --- The connection of a packet that TCP hands over: the last one with its ports that had begun then, and where several
@@ -4551,9 +4613,7 @@ do
         -- Only bytes of the packet at hand lie in it.
         local at = event[5] == self.last and event[7] or nil
         stream.handler:chunk(side, event[3], event[4], event[5], event[6], at)
-        if event[5] ~= self.last and not self.packets[event[5]] then
-          self.packets[event[5]] = { stream = stream }
-        end
+        if event[5] ~= self.last and not self:at(event[5]) then self:put(event[5], { stream = stream }) end
       else
         stream.handler:gap(side, event[3], event[4], event[5], event[6], event[7])
       end
@@ -4642,8 +4702,7 @@ do
 
   --- A later pass: what has not said by now what it is, is no task.
   function S:settle()
-    if self.is_settled then return end
-    self.is_settled = true
+    self.is_first_pass = false
     for stream in pairs(self.undecided) do
       if stream.handler or not self:came_to_nothing(stream) then
         self:undecided_no_more(stream)
@@ -4660,9 +4719,22 @@ do
     body.words = false
   end
 
-  --- The packet at hand is drawn.
-  function S:shown()
-    if self.is_passing then self.packets[self.last] = nil end
+  --- A connection is over and no later pass will ask for it: what is left tells late segments from the next connection,
+  --- and its task goes with the last of its connections.
+  function S:let_go(stream, tasks)
+    local flows, key = self.flows, stream.key
+    local back = js.other_way(key)
+    if flows[key] and flows[key].stream == stream then
+      flows[key], flows[back] = js.direction.rest(flows[key], flows[back])
+    end
+    self:forget_ports(stream)
+    for _, task in ipairs(tasks) do
+      if task.callback and task.callback.over and (not task.command or task.command.over) then
+        self.order:remove(task)
+        js.take_out(self.tasks, task)
+        self.joiner:let_go(task)
+      end
+    end
   end
 
   --- Number of a task: its place among all that began before it.
@@ -4700,6 +4772,22 @@ do
     return (sender.bytes > before or sender.held > held) and stream.role ~= nil and stream.role ~= "unknown"
   end
 
+  --- The usual segment: the next bytes of a callback connection, which are one whole message; what is written down about
+  --- the packet, nil for any other segment.  Its payload begins at index `from` of `data` and ends with it.
+  function S:usual(sender, seq, ack, data, from, length, time)
+    local stream = sender.stream
+    local reader = stream.handler and stream.handler:in_step(sender.side)
+    local other = sender.other
+    if not reader or seq ~= sender.expect or ack ~= other.expect or other.again or sender.fin_at or sender.waiting[1]
+        or not js.is_frame(data, from) then
+      return nil
+    end
+    sender.packets, stream.seen = sender.packets + 1, time
+    sender:went_on(seq, length)
+    stream.handler:frame(reader.side, data, nil, time, 0, from + 4)
+    return self.current
+  end
+
   --- The same for a SYN or a reset.
   function S:control(sender, seq, ack, flags, data, length, number, time)
     local stream, other = sender.stream, sender.other
@@ -4731,6 +4819,7 @@ do
     stream.over = time
     if stream.foreign then return end
     for side = 0, 1 do stream.dirs[side]:flush(number, time) end
+    local tasks = stream.handler and stream.handler.tasks or { stream.task }
     if stream.handler then
       stream.handler:closed()
       self:undecided_no_more(stream)
@@ -4738,6 +4827,7 @@ do
     elseif stream.sniffing then
       self:silent(stream, time)
     end
+    if self.is_passing then self:let_go(stream, tasks) end
   end
 
   --- The end of a connection that never said what it is.
@@ -5207,23 +5297,25 @@ do
     js.session = js.new_session()
   end
 
+  -- For each packet, so looked up just once.
+  local len, raw, locate = Tvb.len, Tvb.raw, js.locate
+
   --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.
   local function touch(tvb, pinfo)
     local session, number = js.session, pinfo.number
     local is_new = number > session.last
-    session.is_first_pass = is_new
     local entry
     if is_new then
-      session.last, session.fresh, session.is_settled = number, nil, false
+      session.last, session.current, session.is_first_pass = number, nil, true
     else
-      session:settle()
+      if session.is_first_pass then session:settle() end
       entry = session.packets[number]
       if not entry then return nil end
     end
-    local caplen, known = tvb:len(), session.flows
+    local caplen, known = len(tvb), session.flows
     if caplen < 40 then return entry end
-    local head = tvb:raw(0, min(caplen, js.head_size))
-    local key, tcp, stop = js.locate(head, pinfo, known)
+    local head = raw(tvb, 0, caplen < js.head_size and caplen or js.head_size)
+    local key, tcp, stop = locate(head, pinfo, known)
     if not key then return entry end
     local flow = known[key]
     local a, b, c, d, e, f, g, h, offset, flags = byte(head, tcp + 5, tcp + 14)
@@ -5236,18 +5328,22 @@ do
 
     local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
     if length == 0 and flow and flow:tells_nothing(ack, flags) then return nil end
+    local time = pinfo.rel_ts
+    if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
+      entry = session:usual(flow, seq, ack, head, at + 1, length, time)
+      if entry then return entry, at, captured end
+    end
     local data = ""
     if captured > 0 then
-      if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = tvb:raw(at, captured) end
+      if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = raw(tvb, at, captured) end
     end
-    local time = pinfo.rel_ts
     if not flow or flow:is_over_with(seq, ack, flags, length, time) then
       flow = session:open(key, pinfo, flags, time)
       if not flow then return nil end
     end
     local stream = flow.stream
     local ours = session:segment(flow, seq, ack, flags, data, length, number, time)
-    entry = session.packets[number]
+    entry = session.current
     if ours and not entry then entry = session:entry(stream) end
     if stream.role and not stream.claimed and not stream.is_http then
       stream.claimed = true
@@ -5274,7 +5370,6 @@ do
     if not js.glance(entry, pinfo, tree) then
       js.draw(entry, pinfo, tree, at and length > 0 and tvb(at, length) or nil)
     end
-    js.session:shown()
     return 0
   end
   post.dissector = dissect

@@ -77,3 +77,25 @@ def test_the_quick_and_the_careful_reader_agree(program: str, tmp_path: Path) ->
     assert text.count(_READ) == 1
     plugin.write_text(text.replace(_READ, _READ + _COMPARED), encoding="utf-8")
     assert lua_errors(program, plugin, path) == ""
+
+
+_LET_GO = "    session.is_passing = pass and has_columns and not has_tree and not js.is_gui\n"
+
+
+@pytest.mark.parametrize("program", TSHARKS)
+def test_letting_go_of_what_is_over_changes_nothing(program: str, tmp_path: Path) -> None:
+    """A tshark that only prints lines comes back to no packet, so nothing is kept for it: the lines are the same."""
+    path, keeping = tmp_path / "mixed.pcap", tmp_path / "keeping.lua"
+    path.write_bytes(pcap(mixed(CAPTURES)))
+    text = PLUGIN.read_text(encoding="utf-8")
+    assert text.count(_LET_GO) == 1
+    keeping.write_text(text.replace(_LET_GO, ""), encoding="utf-8")
+    one, other = (
+        subprocess.run(
+            [program, "-n", "-X", f"lua_script:{plugin}", "-r", str(path)], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        for plugin in (PLUGIN, keeping)
+    )
+    assert sum("▶" in line for line in one) > 5_000
+    different = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]
+    assert different == []

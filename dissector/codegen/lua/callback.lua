@@ -24,12 +24,13 @@ do
       js.session:callback_foreign(self.task, self.stream)
       return
     end
-    local reader = self.readers[side]
-    if at and reader.firm and reader.held_size == 0 and reader.to_skip == 0 and js.is_frame(data) then
-      -- A frame in a segment of its own: nearly all of them.
-      return self:frame(side, data, nil, time, at, 5)
-    end
-    reader:feed({ offset = offset, data = data, number = number, time = time, at = at })
+    self.readers[side]:feed({ offset = offset, data = data, number = number, time = time, at = at })
+  end
+
+  --- The reader of one direction (of TCP's) if a message of its own may come next.
+  function H:in_step(side)
+    local reader = self.readers[self.stream.swapped_dirs and 1 - side or side]
+    return self.is_open and not self.foreign and reader.firm and reader.held_size == 0 and reader.to_skip == 0 and reader
   end
 
   function H:gap(side, offset, size, number, time, snapped)

@@ -13,6 +13,8 @@ do
     return self
   end
 
+  function H:in_step() end
+
   function H:chunk(side, offset, data, number, time, at)
     self.readers[side]:feed({ offset = offset, data = data, number = number, time = time, at = at })
   end

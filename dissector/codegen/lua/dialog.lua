@@ -106,11 +106,12 @@ do
   --- What an answer says.  The same short ones come again and again: they are read once.
   local function read_answer(data, start, request)
     local operation, count = request and request.operation or "error", request and request.count
-    local is_alone = #data <= limits.short and (count == nil or count == 1)
+    local is_alone = #data - start < limits.short and (count == nil or count == 1)
+    local bytes = is_alone and sub(data, start)
     local known = is_alone and js.session.answers[operation]
-    if known and known[data] then return known[data] end
+    if known and known[bytes] then return known[bytes] end
     local body, failure = js.read(data, start, operation, count)
-    if is_alone and body then js.session:remember_answer(operation, data, body) end
+    if is_alone and body then js.session:remember_answer(operation, bytes, body) end
     return body, failure
   end
 

@@ -27,9 +27,11 @@ do
   end
   js.plausible_frame = plausible
 
-  --- True when `data` is one whole frame.
-  function js.is_frame(data)
-    return #data > 4 and length_at(data, 0) == #data - 4 and #data <= limits.decoded
+  --- True when `data` is one whole frame from index `from` on.
+  function js.is_frame(data, from)
+    local a, b, c, d = byte(data, from, from + 3)
+    local size = #data - from - 3
+    return size > 0 and ((a * 256 + b) * 256 + c) * 256 + d == size and size <= limits.decoded
   end
 
   local function end_of_frame(data, start)

@@ -52,23 +52,25 @@ do
     js.session = js.new_session()
   end
 
+  -- For each packet, so looked up just once.
+  local len, raw, locate = Tvb.len, Tvb.raw, js.locate
+
   --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.
   local function touch(tvb, pinfo)
     local session, number = js.session, pinfo.number
     local is_new = number > session.last
-    session.is_first_pass = is_new
     local entry
     if is_new then
-      session.last, session.fresh, session.is_settled = number, nil, false
+      session.last, session.current, session.is_first_pass = number, nil, true
     else
-      session:settle()
+      if session.is_first_pass then session:settle() end
       entry = session.packets[number]
       if not entry then return nil end
     end
-    local caplen, known = tvb:len(), session.flows
+    local caplen, known = len(tvb), session.flows
     if caplen < 40 then return entry end
-    local head = tvb:raw(0, min(caplen, js.head_size))
-    local key, tcp, stop = js.locate(head, pinfo, known)
+    local head = raw(tvb, 0, caplen < js.head_size and caplen or js.head_size)
+    local key, tcp, stop = locate(head, pinfo, known)
     if not key then return entry end
     local flow = known[key]
     local a, b, c, d, e, f, g, h, offset, flags = byte(head, tcp + 5, tcp + 14)
@@ -81,18 +83,22 @@ do
 
     local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
     if length == 0 and flow and flow:tells_nothing(ack, flags) then return nil end
+    local time = pinfo.rel_ts
+    if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
+      entry = session:usual(flow, seq, ack, head, at + 1, length, time)
+      if entry then return entry, at, captured end
+    end
     local data = ""
     if captured > 0 then
-      if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = tvb:raw(at, captured) end
+      if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = raw(tvb, at, captured) end
     end
-    local time = pinfo.rel_ts
     if not flow or flow:is_over_with(seq, ack, flags, length, time) then
       flow = session:open(key, pinfo, flags, time)
       if not flow then return nil end
     end
     local stream = flow.stream
     local ours = session:segment(flow, seq, ack, flags, data, length, number, time)
-    entry = session.packets[number]
+    entry = session.current
     if ours and not entry then entry = session:entry(stream) end
     if stream.role and not stream.claimed and not stream.is_http then
       stream.claimed = true
@@ -119,7 +125,6 @@ do
     if not js.glance(entry, pinfo, tree) then
       js.draw(entry, pinfo, tree, at and length > 0 and tvb(at, length) or nil)
     end
-    js.session:shown()
     return 0
   end
   post.dissector = dissect

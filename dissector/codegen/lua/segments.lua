@@ -29,6 +29,22 @@ do
     return (sender.bytes > before or sender.held > held) and stream.role ~= nil and stream.role ~= "unknown"
   end
 
+  --- The usual segment: the next bytes of a callback connection, which are one whole message; what is written down about
+  --- the packet, nil for any other segment.  Its payload begins at index `from` of `data` and ends with it.
+  function S:usual(sender, seq, ack, data, from, length, time)
+    local stream = sender.stream
+    local reader = stream.handler and stream.handler:in_step(sender.side)
+    local other = sender.other
+    if not reader or seq ~= sender.expect or ack ~= other.expect or other.again or sender.fin_at or sender.waiting[1]
+        or not js.is_frame(data, from) then
+      return nil
+    end
+    sender.packets, stream.seen = sender.packets + 1, time
+    sender:went_on(seq, length)
+    stream.handler:frame(reader.side, data, nil, time, 0, from + 4)
+    return self.current
+  end
+
   --- The same for a SYN or a reset.
   function S:control(sender, seq, ack, flags, data, length, number, time)
     local stream, other = sender.stream, sender.other
@@ -60,6 +76,7 @@ do
     stream.over = time
     if stream.foreign then return end
     for side = 0, 1 do stream.dirs[side]:flush(number, time) end
+    local tasks = stream.handler and stream.handler.tasks or { stream.task }
     if stream.handler then
       stream.handler:closed()
       self:undecided_no_more(stream)
@@ -67,6 +84,7 @@ do
     elseif stream.sniffing then
       self:silent(stream, time)
     end
+    if self.is_passing then self:let_go(stream, tasks) end
   end
 
   --- The end of a connection that never said what it is.

@@ -12,8 +12,8 @@ do
 
   function js.new_session()
     return setmetatable({
-      last = 0, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {}, order = js.new_order(),
-      joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
+      last = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {},
+      order = js.new_order(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
     }, S)
   end
 
@@ -24,15 +24,27 @@ do
   --- What the packet at hand is about; made when there is something to say.  A message alone stands for itself.
   function S:entry(stream, number)
     number = number or self.last
-    local entry = self.packets[number]
+    local entry = self:at(number)
     if not entry then
       entry = { stream = stream, message = nil, more = nil, problems = nil, parts = nil, late = nil }
-      self.packets[number] = entry
+      self:put(number, entry)
     elseif entry.size then
       entry = { stream = stream, message = entry, more = nil, problems = nil, parts = entry.parts, late = nil }
-      self.packets[number] = entry
+      self:put(number, entry)
     end
     return entry
+  end
+
+  --- What was written down about a packet.
+  function S:at(number)
+    if number == self.last then return self.current end
+    return self.packets[number]
+  end
+
+  --- Writes it down: for this pass, and unless nobody will ask again, for later ones.
+  function S:put(number, entry)
+    if number == self.last then self.current = entry end
+    if not self.is_passing then self.packets[number] = entry end
   end
 
   function S:problem(stream, code, text)
@@ -52,9 +64,9 @@ do
       now.late = now.late or {}
       now.late[#now.late + 1] = message
     end
-    if not self.packets[last] then
+    if not self:at(last) then
       -- A packet with one message and nothing else: nearly every one.
-      self.packets[last] = message
+      self:put(last, message)
     else
       local entry = self:entry(stream, last)
       if not entry.message then
@@ -66,7 +78,7 @@ do
     end
     if not message.packets then return end
     for _, number in ipairs(message.packets) do
-      local before = number ~= last and self.packets[number]
+      local before = number ~= last and self:at(number)
       if before then
         before.parts = before.parts or {}
         before.parts[#before.parts + 1] = message
@@ -125,6 +137,13 @@ do
       self.by_ports[sport * 65536 + dport], self.by_ports[dport * 65536 + sport] = list, list
     end
     list[#list + 1] = stream
+  end
+
+  function S:forget_ports(stream)
+    local from, to = stream.client.port, stream.server.port
+    local list = self.by_ports[from * 65536 + to]
+    if list then js.take_out(list, stream) end
+    if list and #list == 0 then self.by_ports[from * 65536 + to], self.by_ports[to * 65536 + from] = nil, nil end
   end
 
   --- The connection of a packet that TCP hands over: the last one with its ports that had begun then, and where several
@@ -232,9 +251,7 @@ do
         -- Only bytes of the packet at hand lie in it.
         local at = event[5] == self.last and event[7] or nil
         stream.handler:chunk(side, event[3], event[4], event[5], event[6], at)
-        if event[5] ~= self.last and not self.packets[event[5]] then
-          self.packets[event[5]] = { stream = stream }
-        end
+        if event[5] ~= self.last and not self:at(event[5]) then self:put(event[5], { stream = stream }) end
       else
         stream.handler:gap(side, event[3], event[4], event[5], event[6], event[7])
       end
@@ -323,8 +340,7 @@ do
 
   --- A later pass: what has not said by now what it is, is no task.
   function S:settle()
-    if self.is_settled then return end
-    self.is_settled = true
+    self.is_first_pass = false
     for stream in pairs(self.undecided) do
       if stream.handler or not self:came_to_nothing(stream) then
         self:undecided_no_more(stream)
@@ -341,9 +357,22 @@ do
     body.words = false
   end
 
-  --- The packet at hand is drawn.
-  function S:shown()
-    if self.is_passing then self.packets[self.last] = nil end
+  --- A connection is over and no later pass will ask for it: what is left tells late segments from the next connection,
+  --- and its task goes with the last of its connections.
+  function S:let_go(stream, tasks)
+    local flows, key = self.flows, stream.key
+    local back = js.other_way(key)
+    if flows[key] and flows[key].stream == stream then
+      flows[key], flows[back] = js.direction.rest(flows[key], flows[back])
+    end
+    self:forget_ports(stream)
+    for _, task in ipairs(tasks) do
+      if task.callback and task.callback.over and (not task.command or task.command.over) then
+        self.order:remove(task)
+        js.take_out(self.tasks, task)
+        self.joiner:let_go(task)
+      end
+    end
   end
 
   --- Number of a task: its place among all that began before it.

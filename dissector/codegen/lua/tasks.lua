@@ -160,11 +160,17 @@ do
     list[#list + 1] = task
   end
 
+  --- Takes what is in a list once out of it; the newest stand last.
+  function js.take_out(list, one)
+    for index = #list, 1, -1 do
+      if list[index] == one then return table.remove(list, index) end
+    end
+  end
+
   local function remove(map, key, task)
     local list = map[key]
-    for index = #(list or {}), 1, -1 do
-      if list[index] == task then table.remove(list, index) end
-    end
+    if list then js.take_out(list, task) end
+    if list and #list == 0 then map[key] = nil end
   end
 
   function J:announce(task)
@@ -183,6 +189,15 @@ do
     if not task.remote or not task.port then return end
     remove(self.waiting, js.endpoint_key(task.client.ip, task.port), task)
     remove(self.by_remote, task.remote.ip, task)
+  end
+
+  --- The task is over, and no later pass will ask for it.
+  function J:let_go(task)
+    self:forget(task)
+    local key = task.port and js.endpoint_key(task.client.ip, task.port)
+    if key and self.newest[key] == task then self.newest[key] = nil end
+    js.take_out(self.lone, task)
+    js.take_out(self.half_known, task)
   end
 
   --- The start that announced the port which a connection goes to: with an open command connection, the newest.

@@ -19,6 +19,23 @@ do
     }, D)
   end
 
+  -- One of a connection that is over and of which nobody will ask: just what tells late segments from the next connection.
+  -- There may be many of them, so what they have in common is in their class.
+  local Rest = setmetatable({ stream = { over = true }, anchored = true }, { __index = D })
+  Rest.__index = Rest
+
+  function Rest:tells_nothing(_, flags) return flags % 8 == 0 end
+
+  --- What is left of both directions.
+  function D.rest(one, other)
+    local first = setmetatable({ other = nil, syn = one.syn, expect = one.expect, next = one.next }, Rest)
+    local second = setmetatable({ other = first, syn = other.syn, expect = other.expect, next = other.next }, Rest)
+    first.other = second
+    if not one.anchored then first.anchored = false end
+    if not other.anchored then second.anchored = false end
+    return first, second
+  end
+
   function D:begin(seq, anchored)
     self.known, self.anchored, self.expect, self.next = true, anchored, seq % WHOLE, 0
   end
@@ -54,6 +71,12 @@ do
     self.expect = (self.expect + size) % WHOLE
   end
 
+  --- The next bytes came in order.
+  function D:went_on(seq, length)
+    self.next, self.expect = self.next + length, (seq + length) % WHOLE
+    self.bytes = self.bytes + length
+  end
+
   function D:deliver(piece)
     local offset = self.next
     self:advance(piece.stop - piece.start)
@@ -81,8 +104,7 @@ do
     if seq == self.expect and self.anchored and #self.waiting == 0 and not self.fin_at and #data == length then
       -- In order: nearly every segment.
       local offset = self.next
-      self.next, self.expect = offset + length, (seq + length) % WHOLE
-      self.bytes = self.bytes + length
+      self:went_on(seq, length)
       return self.out:chunk(self.side, offset, data, number, time, 0)
     end
     if not self.anchored then
