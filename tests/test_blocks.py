@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from test_short_cuts import SMALL, Raw, corrupt, cut, lose, printed, raw_packets, shuffle, traced
 
-from dissector.model import CaptureInfo, Task
+from dissector.model import CaptureInfo, Connection, Task
 from dissector.session import blocks
 from dissector.session.order import Event
 from dissector.session.runs import find_runs
@@ -30,14 +30,22 @@ CAPTURES = sorted([*ROOT.glob("*.pcap"), *sorted(ROOT.glob("faults/*.pcap"))[::5
 MANY_LINES = ROOT / "engine_api_manylog.pcap"
 SECOND = 1_000_000_000
 
+#: Arguments of a Tracer: whether messages are wanted, and of which callback connections they are made elsewhere.
+Wanted = tuple[bool, "Callable[[Connection], bool] | None"]
 
-def one_by_one(*paths: Path) -> str:
-    reader, tracer = CaptureReader(paths), Tracer(messages=False)
-    return printed(traced(tracer, reader), reader.infos, messages=False)
+#: Nothing of messages; all of them; all but those that somebody else has, for whom there are stand-ins.
+WITHOUT: Wanted = (False, None)
+ALL: Wanted = (True, None)
+HALF: Wanted = (True, lambda connection: connection.n % 4 == 2)
 
 
-def in_blocks(*paths: Path, jobs: int = 1) -> str:
-    reader, tracer = CaptureReader(paths), Tracer(messages=False)
+def one_by_one(*paths: Path, wanted: Wanted = WITHOUT) -> str:
+    reader, tracer = CaptureReader(paths), Tracer(messages=wanted[0], elsewhere=wanted[1])
+    return printed(traced(tracer, reader), reader.infos, messages=wanted[0])
+
+
+def in_blocks(*paths: Path, jobs: int = 1, wanted: Wanted = WITHOUT) -> str:
+    reader, tracer = CaptureReader(paths), Tracer(messages=wanted[0], elsewhere=wanted[1])
 
     def events() -> Iterator[Event]:
         for item in reader.blocks(tracer.watch, find_runs, ahead=jobs > 1):
@@ -45,7 +53,7 @@ def in_blocks(*paths: Path, jobs: int = 1) -> str:
                 yield from found
         yield from tracer.finish()
 
-    return printed(events(), reader.infos, messages=False)
+    return printed(events(), reader.infos, messages=wanted[0])
 
 
 @pytest.fixture(params=[3_000, 40_000, 1 << 20])
@@ -59,15 +67,17 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int
 
 @pytest.mark.usefixtures("size")
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
-def test_genuine_captures(path: Path) -> None:
-    assert in_blocks(path) == one_by_one(path)
+@pytest.mark.parametrize("wanted", [WITHOUT, ALL, HALF], ids=["without", "all", "half"])
+def test_genuine_captures(path: Path, wanted: Wanted) -> None:
+    assert in_blocks(path, wanted=wanted) == one_by_one(path, wanted=wanted)
 
 
 @pytest.mark.parametrize("damage", [lose, shuffle, corrupt, cut])
 def test_damaged_captures(damage: Callable[[list[Raw], random.Random], list[Raw]], size: int, tmp_path: Path) -> None:
     for path in SMALL[::3]:
         damaged = write(tmp_path / "x.pcap", damage(raw_packets(path), random.Random(f"{size} {path.stem}")))
-        assert in_blocks(damaged) == one_by_one(damaged), path.stem
+        for wanted in (WITHOUT, ALL, HALF):
+            assert in_blocks(damaged, wanted=wanted) == one_by_one(damaged, wanted=wanted), path.stem
 
 
 def write(path: Path, packets: Sequence[Raw]) -> Path:
@@ -90,10 +100,39 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("path", CAPTURES[::2], ids=lambda path: path.stem)
 def test_two_processes(path: Path) -> None:
-    assert in_blocks(path, jobs=2) == one_by_one(path)
+    for wanted in (WITHOUT, ALL):
+        assert in_blocks(path, jobs=2, wanted=wanted) == one_by_one(path, wanted=wanted)
 
 
 # --- several files -------------------------------------------------------------------------------------------------
+
+
+def ten_copies(packets: Sequence[Raw], later: int = 0) -> list[Raw]:
+    """A talk between ten pairs of hosts at once, packet by packet by turns, each begun so many packets ``later`` than
+    the one before; nobody looks at checksums."""
+
+    def copy(data: bytes, number: int) -> bytes:
+        return data[:26] + bytes(one ^ number for one in data[26:34]) + data[34:]
+
+    turns = sorted((at + later * number, number, at) for at in range(len(packets)) for number in range(10))
+    return [(SECOND + turn * 1_000_000, copy(packets[at][1], number), packets[at][2]) for turn, number, at in turns]
+
+
+def test_messages_of_many_connections_keep_their_places(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.pcap", ten_copies(raw_packets(MANY_LINES)[:600]))
+    for wanted in (WITHOUT, ALL, HALF):
+        assert in_blocks(path, wanted=wanted) == one_by_one(path, wanted=wanted)
+    assert in_blocks(path, wanted=ALL).count('"kind": "answer"') > 500
+
+
+@pytest.mark.parametrize("most", [4, 12, 30])
+def test_connections_that_are_given_up_under_way(most: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """There are twenty and room for fewer."""
+    for module in ("session.blocks", "session.tracer", "stream.flows"):
+        monkeypatch.setattr(f"dissector.{module}.MAX_CONNECTIONS", most)
+    path = write(tmp_path / "x.pcap", ten_copies(raw_packets(MANY_LINES)[:600], later=50))
+    for wanted in (WITHOUT, ALL, HALF):
+        assert in_blocks(path, wanted=wanted) == one_by_one(path, wanted=wanted)
 
 
 @pytest.mark.usefixtures("eager")
@@ -121,7 +160,8 @@ def test_files_that_overlap(jobs: int, tmp_path: Path) -> None:
             write(tmp_path / "first.pcap", [one for at, one in enumerate(packets) if at in first]),
             write(tmp_path / "second.pcap", [one for at, one in enumerate(packets) if at not in first]),
         ]
-        assert in_blocks(*parts, jobs=jobs) == one_by_one(*parts), path.stem
+        for wanted in (WITHOUT, ALL):
+            assert in_blocks(*parts, jobs=jobs, wanted=wanted) == one_by_one(*parts, wanted=wanted), path.stem
 
 
 def test_a_ring_is_skipped_through_like_one_file(tmp_path: Path) -> None:
@@ -157,7 +197,8 @@ def foreign_talk() -> Iterator[bytes]:
 # --- blocks are of use ---------------------------------------------------------------------------------------------
 
 
-def test_most_packets_of_a_dialog_are_in_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("wanted", [WITHOUT, ALL, HALF], ids=["without", "all", "half"])
+def test_most_packets_of_a_dialog_are_in_runs(wanted: Wanted, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the tests above would compare one way with itself."""
     taken: list[Run] = []
     fed: list[Packet] = []
@@ -173,7 +214,7 @@ def test_most_packets_of_a_dialog_are_in_runs(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(blocks, "take", counted_take)
     monkeypatch.setattr(Tracer, "feed", counted_feed)
-    in_blocks(MANY_LINES)
+    in_blocks(MANY_LINES, wanted=wanted)
     assert sum(run.stop - run.first for run in taken) > 5 * len(fed)
     assert any(len(item) > 5 for run in taken for item in run.items), "requests with their answers, many at once"
 

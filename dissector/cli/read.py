@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -18,6 +20,11 @@ from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, port_range, 
 if TYPE_CHECKING:
     from dissector.cli.twin import Twin
     from dissector.render.views import View
+    from dissector.stream.blocks import Block
+    from dissector.traffic import Packet
+
+#: Blocks (of 1 MiB) between two looks for garbage: one takes ten milliseconds.
+_SWEEP = 256
 
 
 def _processors() -> int:
@@ -216,6 +223,19 @@ class _Wanted:
         return TableView(terminal, mask, full=self.full)
 
 
+def _swept(items: Iterable[Packet | Block]) -> Iterator[Packet | Block]:
+    """The same, with a look for garbage now and then: tasks, connections and logs that are over hang on one another."""
+    from dissector.stream.blocks import Block
+
+    blocks = 0
+    for item in items:
+        yield item
+        if isinstance(item, Block):
+            blocks += 1
+            if blocks % _SWEEP == 0:
+                gc.collect()
+
+
 def _read(files: tuple[str, ...], wanted: _Wanted, twin: Twin | None = None) -> None:
     from dissector.render.progress import Progress
     from dissector.session.runs import find_runs
@@ -224,14 +244,13 @@ def _read(files: tuple[str, ...], wanted: _Wanted, twin: Twin | None = None) -> 
 
     # What packets leave behind is seldom garbage: looking for it after every 700 objects costs a tenth of the time.
     gc.set_threshold(50_000, 20, 50)
+    atexit.register(gc.freeze)  # nor is it when Python ends and looks once more
     watch, interrupted = Watch(), False
-    # Where messages are of no use, most packets need not be looked at one by one.
-    prepare = None if wanted.wants_messages else find_runs
     with Progress(enabled=not (wanted.no_progress or (twin is not None and twin.is_second))) as progress:
         reader = CaptureReader(files, progress)
-        with closing(reader.blocks(watch, prepare, ahead=wanted.jobs > 1)) as items:
+        with closing(reader.blocks(watch, find_runs, ahead=wanted.jobs > 1 and twin is None)) as items:
             # Another process may begin to read while this one imports the rest.
-            first = list(islice(items, 1)) if prepare is not None else []
+            first = list(islice(items, 1))
 
             from dissector.model import Severity
             from dissector.render.filter import parse
@@ -248,7 +267,7 @@ def _read(files: tuple[str, ...], wanted: _Wanted, twin: Twin | None = None) -> 
                 elsewhere=None if twin is None else twin.elsewhere,
             )
             try:
-                for item in chain(first, items):
+                for item in _swept(chain(first, items)):
                     for found in feed(tracer, item):
                         if found:
                             output.add(found)

@@ -5,22 +5,17 @@ What is written is ASCII (other characters are escaped) and therefore valid JSON
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TextIO
 
 from dissector.model import CaptureInfo, Connection, Message, Problem, Task
-from dissector.render.records import Record, Records
+from dissector.render.records import Records
 from dissector.render.views import Event
 
 SCHEMA = "jstrace/1"
 #: Seconds after which written lines must have reached the reader of a pipe.
 _FLUSH_SECONDS = 0.2
-
-
-#: As ``json.dumps``, which makes an encoder for each call.
-_encode = json.JSONEncoder(allow_nan=False).encode
 
 
 class JsonView:
@@ -61,12 +56,12 @@ class JsonView:
         write("}\n")
         self._out.flush()
 
-    def _list(self, key: str, items: Iterable[Any], record: Callable[[Any], Record]) -> None:
+    def _list(self, key: str, items: Iterable[Any], record: Callable[[Any], str]) -> None:
         write = self._out.write
         write(f',\n "{key}": [')
         separator = "\n  "
         for item in items:
-            write(separator + _encode(record(item)))
+            write(separator + record(item))
             separator = ",\n  "
         write("]")
 
@@ -100,8 +95,8 @@ class JsonLinesView:
         """What was written must reach the reader of a pipe."""
         self._out.flush()
 
-    def _line(self, name: str, record: Record) -> None:
-        self.write(f'{{"record": "{name}", {_encode(record)[1:]}\n')
+    def _line(self, name: str, record: str) -> None:
+        self.write(f'{{"record": "{name}", {record[1:]}\n')
 
     def write(self, line: str) -> None:
         self._out.write(line)

@@ -1,22 +1,32 @@
-"""Records for programs: the output contract ``jstrace/1``, one dictionary per record, keys in the contract's order.
+"""Records for programs: the output contract ``jstrace/1``, each as the text of a JSON object, keys in its order.
 
-Every key is always there (``None`` when absent), times are ISO 8601 with microseconds, durations are seconds; doubles
+Every key is always there (null when absent), times are ISO 8601 with microseconds, durations are seconds; doubles
 without a JSON form (infinities, NaN) are texts.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from dissector.model import CaptureInfo, Connection, Endpoint, LogLine, Message, ObjectInfo, Problem, Task
+from dissector.model import CaptureInfo, Connection, Endpoint, LogLine, Message, Problem, Task
 from dissector.render.text import iso
+from dissector.render.values import (
+    NULL,
+    Objects,
+    array,
+    encoded,
+    named_text,
+    number_or_null,
+    object_text,
+    reference_text,
+    text_or_null,
+    value_text,
+)
 from dissector.render.words import shown_body
 from dissector.wire import messages as wire
 from dissector.wire.control import Document, HttpMessage
-from dissector.wire.enums import VarType, flag_names, vartype_name
+from dissector.wire.enums import flag_names
 from dissector.wire.masking import Mask
 
 Record = dict[str, Any]
@@ -28,8 +38,8 @@ class Records:
     def __init__(self, mask: Mask) -> None:
         self._mask = mask
 
-    def capture(self, info: CaptureInfo) -> Record:
-        return {
+    def capture(self, info: CaptureInfo) -> str:
+        record = {
             "file": info.file,
             "packets": info.packets,
             "tcp_segments": info.tcp_segments,
@@ -38,10 +48,11 @@ class Records:
             "link_type": info.link_type,
             "truncated": info.truncated,
         }
+        return encoded(record)
 
-    def task(self, task: Task) -> Record:
+    def task(self, task: Task) -> str:
         counts = task.counts
-        return {
+        record = {
             "n": task.n,
             "client": _endpoint(task.client),
             "remote": _endpoint(task.remote),
@@ -70,9 +81,10 @@ class Records:
             "log": [self._log_line(line) for line in task.log],
             "problems": [problem.code for problem in task.problems],
         }
+        return encoded(record)
 
-    def connection(self, connection: Connection) -> Record:
-        return {
+    def connection(self, connection: Connection) -> str:
+        record = {
             "n": connection.n,
             "role": connection.role.value,
             "client": _endpoint(connection.client),
@@ -86,9 +98,10 @@ class Records:
             "gaps": connection.gaps,
             "retransmissions": connection.retransmissions,
         }
+        return encoded(record)
 
-    def problem(self, problem: Problem) -> Record:
-        return {
+    def problem(self, problem: Problem) -> str:
+        record = {
             "code": problem.code,
             "severity": problem.severity.value,
             "task": _number(problem.task),
@@ -99,48 +112,22 @@ class Records:
             "cause": self._text(problem.cause),
             "remedy": self._text(problem.remedy),
         }
+        return encoded(record)
 
-    def message(self, message: Message) -> Record:
+    def message(self, message: Message) -> str:
         body, objects = shown_body(message, self._mask), message.objects
-        record: Record = {
-            "n": message.n,
-            "task": _number(message.task),
-            "connection": message.connection.n,
-            "time": _time(message.time),
-            "packets": list(message.packets),
-            "direction": "client->remote" if message.to_remote else "remote->client",
-            "kind": message.kind,
-            "operation": message.operation,
-            "object": _object(message, body),
-            "member": message.member,
-            "dispid": None,
-            "flags": None,
-            "arguments": None,
-            "answers": message.answers,
-            "answered_by": message.answered_by,
-            "depth": message.depth,
-            "latency": _seconds(message.latency),
-            "hresult": None,
-            "result": None,
-            "dispids": None,
-            "results": None,
-            "error": None,
-            "excepinfo": None,
-            "xml": None,
-            "bytes": message.size,
-        }
-        if isinstance(body, wire.Invoke):
-            record["dispid"], record["flags"] = body.dispid, list(flag_names(body.flags))
-            record["arguments"] = _arguments(body, objects)
-        elif isinstance(body, wire.InvokeAnswer):
-            record["hresult"], record["result"] = body.hresult, _result(body, objects)
-            record["error"], record["excepinfo"] = _error(body), _excepinfo(body)
-        else:
-            record["arguments"], record["hresult"] = _arguments(body, objects), getattr(body, "hresult", None)
-            record["result"], record["results"] = _result(body, objects), _results(body, objects)
-            record["dispids"] = _list(body.dispids) if isinstance(body, wire.GetIdsOfNamesAnswer) else None
-            record["error"], record["xml"] = _error(body), _document_text(body)
-        return record
+        answers, answered_by, latency = message.answers, message.answered_by, message.latency
+        return (
+            f'{{"n": {message.n}, "task": {_number(message.task) or NULL}, "connection": {message.connection.n}, '
+            f'"time": "{iso(message.time)}", "packets": {list(message.packets)}, '
+            f'"direction": {_TO_REMOTE if message.to_remote else _TO_CLIENT}, "kind": "{message.kind}", '
+            f'"operation": {text_or_null(message.operation)}, "object": {_object(message, body)}, '
+            f'"member": {text_or_null(message.member)}, {_asked(body, objects)}, '
+            f'"answers": {NULL if answers is None else answers}, '
+            f'"answered_by": {NULL if answered_by is None else answered_by}, "depth": {message.depth}, '
+            f'"latency": {NULL if latency is None else latency / 1e9}, {_answered(body, objects)}, '
+            f'"bytes": {message.size}}}'
+        )
 
     def _text(self, text: str | None) -> str | None:
         return None if text is None else self._mask.text(text)
@@ -149,10 +136,77 @@ class Records:
         return {"time": _time(line.time), "level": line.level, "text": self._text(line.text)}
 
 
+# --- parts of a message --------------------------------------------------------------------------------------------
+
+
+def _members(*names: str) -> str:
+    """Members of an object for ``%`` to fill in."""
+    return ", ".join(f'"{name}": %s' for name in names)
+
+
+_ASKED = _members("dispid", "flags", "arguments")
+_ANSWERED = _members("hresult", "result", "dispids", "results", "error", "excepinfo", "xml")
+_NOTHING_ASKED, _NOTHING_ANSWERED = (members.replace("%s", NULL) for members in (_ASKED, _ANSWERED))
+#: What nearly all answers to an invoke say.
+_RESULT = _ANSWERED % ("%s", "%s", *[NULL] * 5)
+#: What brings neither a result nor an error.
+_SILENT = frozenset((wire.Invoke, wire.Call, wire.Release, wire.GetIdsOfNames, wire.KeepAlive, wire.EmptyAnswer))
+_TO_REMOTE, _TO_CLIENT = '"client->remote"', '"remote->client"'
 _ERROR_PARTS = (("name", "name"), ("code", "code"), ("text", "what"))
 
 
-# --- parts of a message --------------------------------------------------------------------------------------------
+def _asked(body: Any, objects: Objects) -> str:
+    if isinstance(body, wire.Invoke):
+        return _ASKED % (body.dispid, _flags(body.flags), _arguments(body.params, objects))
+    if isinstance(body, wire.Call):
+        return _ASKED % (NULL, NULL, _arguments(body.params, objects))
+    return _NOTHING_ASKED
+
+
+def _answered(body: Any, objects: Objects) -> str:
+    if type(body) in _SILENT:
+        return _NOTHING_ANSWERED
+    hresult = getattr(body, "hresult", None)
+    result = body.result if isinstance(body, (wire.InvokeAnswer, wire.CallAnswer)) else None
+    result_text = NULL if result is None else value_text(result, objects)
+    if result is not None and not wire.is_failed(body.hresult) and getattr(body, "failure", None) is None:
+        return _RESULT % (hresult, result_text)
+    dispids = body.dispids if isinstance(body, wire.GetIdsOfNamesAnswer) else None
+    return _ANSWERED % (
+        number_or_null(hresult),
+        result_text,
+        NULL if dispids is None else list(dispids),
+        _results(body, objects),
+        encoded(_error(body)),
+        encoded(_excepinfo(body)),
+        text_or_null(_document_text(body)),
+    )
+
+
+@lru_cache(maxsize=256)
+def _flags(flags: int) -> str:
+    return encoded(flag_names(flags))
+
+
+def _arguments(params: wire.DispParams, objects: Objects) -> str:
+    return array([value_text(variant, objects) for variant in params.natural])
+
+
+def _object(message: Message, body: Any) -> str:
+    """The object that a message is about; for the answer to a query_interface without its own, the one it found."""
+    object_id = message.object_id
+    if object_id is not None:
+        return object_text(object_id, message.object_name, message.object_class)
+    if isinstance(body, wire.QueryInterfaceAnswer) and body.object is not None:
+        return named_text(body.object.object_id, message.objects)
+    return NULL
+
+
+def _results(body: Any, objects: Objects) -> str:
+    if not isinstance(body, wire.CreateInstanceAnswer) or body.results is None:
+        return NULL
+    results = ((one.hresult, reference_text(one.object, objects)) for one in body.results)
+    return array(f'{{"hresult": {hresult}, "object": {reference}}}' for hresult, reference in results)
 
 
 def _error(body: Any) -> Record | None:
@@ -173,41 +227,6 @@ def _error(body: Any) -> Record | None:
     }
 
 
-def _document_text(body: Any) -> str | None:
-    """The XML, also when it came by HTTP; an HTTP message without XML as it is."""
-    if isinstance(body, HttpMessage):
-        return body.document.text if body.document is not None else body.text
-    return body.text if isinstance(body, Document) else None
-
-
-def _object(message: Message, body: Any) -> Record | None:
-    """The object that a message is about; for the answer to a query_interface without its own, the one it found."""
-    object_id = message.object_id
-    if object_id is None and isinstance(body, wire.QueryInterfaceAnswer) and body.object is not None:
-        return _named(body.object.object_id, message.objects)
-    if object_id is None:
-        return None
-    return {"id": _hex(object_id), "name": message.object_name, "class": message.object_class}
-
-
-def _arguments(body: Any, objects: dict[int, ObjectInfo] | None) -> list[Record] | None:
-    if not isinstance(body, (wire.Invoke, wire.Call)):
-        return None
-    return [value_record(variant, objects) for variant in body.params.natural]
-
-
-def _result(body: Any, objects: dict[int, ObjectInfo] | None) -> Record | None:
-    if not isinstance(body, (wire.InvokeAnswer, wire.CallAnswer)) or body.result is None:
-        return None
-    return value_record(body.result, objects)
-
-
-def _results(body: Any, objects: dict[int, ObjectInfo] | None) -> list[Record] | None:
-    if not isinstance(body, wire.CreateInstanceAnswer) or body.results is None:
-        return None
-    return [{"hresult": one.hresult, "object": reference_record(one.object, objects)} for one in body.results]
-
-
 def _excepinfo(body: Any) -> Record | None:
     if not isinstance(body, wire.InvokeAnswer) or body.failure is None:
         return None
@@ -223,72 +242,14 @@ def _excepinfo(body: Any) -> Record | None:
     }
 
 
-# --- values --------------------------------------------------------------------------------------------------------
-
-
-def value_record(variant: wire.Variant, objects: dict[int, ObjectInfo] | None = None) -> Record:
-    """A VARIANT as the contract's Value."""
-    value = variant.value
-    if isinstance(value, wire.SafeArray):
-        return _array_record(value, objects)
-    return {"type": vartype_name(variant.vt), "value": _plain(variant.vt, value, objects)}
-
-
-def _plain(vt: int, value: Any, objects: dict[int, ObjectInfo] | None) -> Any:
-    if isinstance(value, wire.Reference):
-        return reference_record(value, objects)
-    if isinstance(value, wire.Double):
-        return _double(value)
-    if vt == VarType.CY:
-        return f"{Decimal(value).scaleb(-4):.4f}"
-    if vt in (VarType.I8, VarType.UI8):
-        return str(value)
-    return value
-
-
-def _double(value: wire.Double) -> float | str:
-    number = value.value
-    if math.isnan(number):
-        return "nan"
-    if math.isinf(number):
-        return "inf" if number > 0 else "-inf"
-    return number
-
-
-def _array_record(array: wire.SafeArray, objects: dict[int, ObjectInfo] | None) -> Record:
-    elements = array.elements
-    name = f"ARRAY|{vartype_name(array.element_vt)}"
-    if isinstance(elements, bytes):
-        return {"type": name, "value": elements.hex()}
-    items = (wire.Variant(VarType.BSTR, one) if isinstance(one, str) else one for one in elements)
-    return {"type": name, "value": [value_record(item, objects) for item in items]}
-
-
-def reference_record(reference: wire.Reference, objects: dict[int, ObjectInfo] | None) -> Record | None:
-    """None for the null reference; else the object's id, and its name and class as far as the session knows them."""
-    if not reference.object_id:
-        return None
-    named = _named(reference.object_id, objects)
-    title = reference.new.title if reference.new is not None else None
-    return {
-        "id": named["id"],
-        "new": reference.new is not None,
-        "name": named["name"],
-        "class": named["class"] or title or None,
-    }
-
-
-def _named(object_id: int, objects: dict[int, ObjectInfo] | None) -> Record:
-    info = (objects or {}).get(object_id)
-    name, class_name = info if info is not None else (None, None)
-    return {"id": _hex(object_id), "name": name, "class": class_name}
+def _document_text(body: Any) -> str | None:
+    """The XML, also when it came by HTTP; an HTTP message without XML as it is."""
+    if isinstance(body, HttpMessage):
+        return body.document.text if body.document is not None else body.text
+    return body.text if isinstance(body, Document) else None
 
 
 # --- small things --------------------------------------------------------------------------------------------------
-
-
-def _hex(object_id: int) -> str:
-    return f"0x{object_id:016x}"
 
 
 def _time(nanoseconds: int | None) -> str | None:
@@ -306,7 +267,3 @@ def _endpoint(endpoint: Endpoint | None) -> Record | None:
 def _number(record: Task | Connection | None) -> int | None:
     """The record's number; one that never got a number belongs to nothing that is shown."""
     return record.n or None if record is not None else None
-
-
-def _list(values: Iterable[int] | None) -> list[int] | None:
-    return None if values is None else list(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from operator import itemgetter
 
 from dissector.model import CaptureInfo, Connection, Outcome, Problem, Task
@@ -44,7 +45,7 @@ class TableView:
             self._rows.append((event.n, task_row(event, self._mask)))
             self._outcomes[event.outcome] += 1
         elif isinstance(event, Problem):
-            self._problems.append(event)
+            self._problems.append(_alone(event))
         elif isinstance(event, Connection) and event.task is None:
             self._others += 1
 
@@ -66,6 +67,14 @@ class TableView:
             terminal.block([(" ", "")], f"{self._others} {what} to no task (-v shows what was said)", "dim")
         print_problems(terminal, problem_rows(self._problems, self._mask, self._full))
         terminal.flush()
+
+
+def _alone(problem: Problem) -> Problem:
+    """What is shown of a problem; of its task that is the number, not its log and its connections."""
+    task = problem.task
+    if task is None:
+        return problem
+    return replace(problem, task=Task(task.start, task.first_packet, task.n), connection=None)
 
 
 def print_table(terminal: Terminal, rows: Sequence[TaskRow]) -> None:

@@ -263,12 +263,15 @@ class Words:
         return escape(lines[0][:_LINE_CELLS]) + (f" (+{_number(more, 'line')})" if more else "")
 
 
+#: Bodies whose texts do not stand in the bytes as they are, or may be anywhere.
+_FREE_TEXT = frozenset((Document, HttpMessage, wire.Undecoded))
+
+
 def shown_body(message: Message, mask: Mask) -> Any:
     """The message's body with its secrets masked; an answer is a secret as a whole when a secret was asked for."""
     body, request = message.body, message.request
     asked = request is not None and not mask.passes(request.raw) and mask.asks_for_secret(request.body)
-    is_document = isinstance(body, (Document, HttpMessage, wire.Undecoded))
-    if not asked and not is_document and mask.passes(message.raw):
+    if not asked and type(body) not in _FREE_TEXT and mask.passes(message.raw):
         return body
     return mask.body(body, secret=asked)
 

@@ -1,8 +1,9 @@
 """Feeds a tracer with blocks: whole runs where they fit, nothing of what is foreign, the rest packet by packet.
 
 The tracer is in the same state after a block as after its packets one by one, and gives the same events in the same
-order: a run gives none, and nothing that other packets of the block do depends on how far it has come.  A test runs
-the two ways side by side.
+order: nothing that other packets of the block do depends on how far a run has come.  Only its messages, where they are
+wanted, have their places among those of other connections: each is told when its packet is due.  A test runs the two
+ways side by side.
 """
 
 from __future__ import annotations
@@ -12,28 +13,41 @@ from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heapreplace
 
 from dissector.limits import MAX_CONNECTIONS
+from dissector.session.dialog import HEADER
 from dissector.session.handlers import Callback
 from dissector.session.order import Event
 from dissector.session.tracer import Tracer
-from dissector.stream.blocks import Block, Run, Talk
-from dissector.stream.express import fits, payload_of, sequence_of, take
+from dissector.stream.blocks import Block, Piece, Run, Talk
+from dissector.stream.express import fits, take
 from dissector.stream.flows import Entry
-from dissector.traffic import SYN, Chunk, Packet, Watch
+from dissector.traffic import SYN, Frame, Packet, Watch
+
+_new = tuple.__new__
 
 #: Where in a plain packet TCP's flags are.
 _FLAGS = 47
 
 
 class _Way:
-    """How far one talk of a block has come: the place to go on at, and the next run.  ``certain``: what is foreign
-    stays foreign in this block unless it begins anew."""
+    """How far one talk of a block has come: the place to go on at, the next run, and what is to be told of the one
+    before.  ``certain``: what is foreign stays foreign in this block unless it begins anew."""
 
-    __slots__ = ("at", "certain", "run", "talk")
+    __slots__ = ("at", "certain", "run", "talk", "telling")
 
     def __init__(self, talk: Talk, certain: bool) -> None:
         self.talk = talk
         self.certain = certain
         self.at = self.run = 0
+        self.telling: Iterator[int] | None = None
+
+    def due(self) -> int | None:
+        """Index of the next packet that is looked at, None behind the last one; tells the message that was due."""
+        if self.telling is not None:
+            index = next(self.telling, None)
+            if index is not None:
+                return index
+            self.telling = None
+        return self.talk.places[self.at] >> 1 if self.at < len(self.talk.places) else None
 
 
 def feed(tracer: Tracer, item: Packet | Block) -> Iterator[Sequence[Event]]:
@@ -66,12 +80,14 @@ def _feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
             heappop(due)
         else:
             way = ways[number]
-            if not _run(tracer, block, way) and (found := _step(tracer, block, way, index)):
+            if way.telling is None and not _run(tracer, block, way) and (found := _step(tracer, block, way, index)):
                 yield found
-            if way.at < len(way.talk.places):
-                heapreplace(due, (way.talk.places[way.at] >> 1, number))
+            if (coming := way.due()) is not None:
+                heapreplace(due, (coming, number))
             else:
                 heappop(due)
+            if found := tracer.ready():
+                yield found
         if wake_at == index:
             wake_at = bisect_left(times, watch.wake, index)
     while wake_at < len(times):
@@ -100,31 +116,38 @@ def _run(tracer: Tracer, block: Block, way: _Way) -> bool:
         return False
     run = runs[way.run]
     way.run += 1
-    found = tracer.callback(way.talk.keys[0])
+    found = tracer.callback(way.talk.keys[0], len(block.talks) + len(block.others))
     if found is None or not fits(found[0], run):
         return False
     way.at = run.stop
-    _take(*found, run, block, way.talk)
+    way.telling = _tell(*found, run, block, one_by_one=tracer.wants_messages)
     return True
 
 
-def _take(entry: Entry, handler: Callback, run: Run, block: Block, talk: Talk) -> None:
-    """All of a run that fits."""
+def _tell(entry: Entry, handler: Callback, run: Run, block: Block, *, one_by_one: bool) -> Iterator[int]:
+    """Takes a run that fits.  ``one_by_one`` gives the index of each message, which is told when the next one is asked
+    for; else all of them are told at once."""
     senders, bases, number = (entry.sender, entry.other), take(entry, run), block.number + 1
+    data, times = block.data, block.times
 
-    def tell(side: int, index: int, begin: int, end: int, before: int) -> None:
-        offset, data = bases[side] + before, block.data[begin:end]
-        handler.chunk(Chunk(senders[side].side, offset, data, number + index, block.times[index]))
+    def tell(piece: Piece) -> None:
+        side, index, begin, end, before = piece
+        message, packets = data[begin + HEADER : end], (number + index,)
+        handler.frame(_new(Frame, (senders[side].side, bases[side] + before, message, packets, times[index])))
 
     for item in run.items:
-        if len(item) == 5:
-            tell(*item)
-        elif not handler.pairs(item, senders[item[0]].side, run.heads):
-            for place in talk.places[item[3] : item[4]]:
-                side, index = place & 1, place >> 1
-                begin, end = payload_of(block, index)
-                if end > begin:
-                    tell(side, index, begin, end, (sequence_of(block, index) - run.parts[side].base) & 0xFFFF_FFFF)
+        taken = False
+        for position, piece in enumerate([item] if len(item) == 5 else item[5]):
+            if one_by_one:
+                yield piece[1]
+            if len(item) == 6 and not position:
+                taken = handler.pairs(item, senders[item[0]].side, run.heads)
+            if not taken:
+                tell(piece)
+            elif one_by_one:
+                handler.passed(is_answer=position % 2 == 1)
+            else:
+                break
 
 
 def _step(tracer: Tracer, block: Block, way: _Way, index: int) -> Sequence[Event]:

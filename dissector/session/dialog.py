@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH, MAX_OBJECTS
 from dissector.model import Connection, Message, ObjectInfo
-from dissector.traffic import Chunk, Frame, Side
+from dissector.traffic import Frame, Side
 from dissector.wire import messages as wire
 from dissector.wire.decode import Pending, decode, operation_name, pending_of
 from dissector.wire.names import class_key, member_name
@@ -31,6 +31,10 @@ from dissector.wire.names import class_key, member_name
 _KEEP_ALIVE, _ANSWER = ord("K"), ord("A")
 _REQUESTS = frozenset(b"SOK")
 _ANSWERS = frozenset(b"AE")
+#: What nearly all messages and values are: no object is in them.
+_WITHOUT_OBJECTS = frozenset(
+    (type(None), bool, int, str, wire.Double, wire.Release, wire.GetIdsOfNames, wire.GetIdsOfNamesAnswer)
+)
 #: Bytes of the length header in front of each message.
 HEADER = 4
 
@@ -39,8 +43,7 @@ class Draft(NamedTuple):
     """A request that may become a Message (see ``glance``)."""
 
     number: int
-    chunk: Chunk
-    data: bytes
+    frame: Frame
     body: Any
     object_name: str | None
     object_class: str | None
@@ -82,6 +85,8 @@ class Dialog:
 
     def given_up(self) -> list[Message]:
         """Requests that no answer can come to any more, since it was last asked."""
+        if not self._given_up:
+            return []
         messages, self._given_up = self._given_up, []
         return messages
 
@@ -227,6 +232,8 @@ class Dialog:
         stack = [value]
         while stack:
             item = stack.pop()
+            if type(item) in _WITHOUT_OBJECTS:
+                continue
             if isinstance(item, wire.Reference):
                 self._learn(item, None)
                 if item.new:
@@ -267,8 +274,7 @@ class Dialog:
         """A draft as the Message that it would have been."""
         if isinstance(request, Message):
             return request
-        number, chunk, data, body, name, class_name, member, depth = request
-        frame = Frame(chunk.side, chunk.offset, data, (chunk.number,), chunk.time)
+        number, frame, body, name, class_name, member, depth = request
         message = self._message(frame, "request", number)
         message.body, message.operation, message.depth = body, operation_name(body), depth
         message.object_id, message.object_name, message.object_class = body.object_id, name, class_name

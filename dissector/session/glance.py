@@ -18,7 +18,7 @@ from dissector.session.pace import SLOW_CALLBACK
 from dissector.session.runs import DONE
 from dissector.session.task import TaskFacts, is_usual_failure
 from dissector.stream.blocks import Pairs
-from dissector.traffic import Chunk, Side
+from dissector.traffic import Frame, Side
 from dissector.wire import messages as wire
 from dissector.wire.decode import decode, pending_of
 
@@ -46,15 +46,15 @@ class Glance:
         self._dialog = dialog
         self._client_side = client_side
 
-    def take(self, chunk: Chunk, data: bytes, facts: TaskFacts) -> bool:
-        """``chunk`` is a frame with the message ``data``.  True when it was taken: ``facts`` know of it.
+    def take(self, frame: Frame, facts: TaskFacts) -> bool:
+        """True when the frame was taken: ``facts`` know of it.
 
         An answer that was taken ends two messages.
         """
-        first = data[0]
+        first = frame[2][0]
         if first == ANSWER:
-            return self._answer(chunk, data, facts)
-        return first == _OBJECT and self._request(chunk, data, facts)
+            return self._answer(frame, facts)
+        return first == _OBJECT and self._request(frame, facts)
 
     def may_ask(self, side: Side) -> bool:
         """True when ``take`` would take a request of ``side`` now."""
@@ -65,7 +65,7 @@ class Glance:
 
     def take_pairs(self, pairs: Pairs, heads: list[bytes], facts: TaskFacts) -> None:
         """What ``take`` does with requests and answers of a run whose side ``may_ask``."""
-        _, number, size, _, _, lines, time_taken = pairs
+        _, number, size, lines, time_taken, _ = pairs
         counts, dialog = facts.record.counts, self._dialog
         counts.messages += 2 * number
         counts.callbacks += number
@@ -81,8 +81,8 @@ class Glance:
             if member is not None:
                 facts.logged(time, packet, member, values)
 
-    def _request(self, chunk: Chunk, data: bytes, facts: TaskFacts) -> bool:
-        side, _, _, number, time = chunk
+    def _request(self, frame: Frame, facts: TaskFacts) -> bool:
+        side, _, data, packets, time = frame
         dialog = self._dialog
         stack = dialog.stack
         if not self.may_ask(side):
@@ -101,26 +101,27 @@ class Glance:
             return False
         name, class_name = dialog.objects.get(body.object_id, _UNKNOWN)
         member = dialog.member(body)
-        draft = _new(Draft, (dialog.next_number(), chunk, data, body, name, class_name, member, len(stack)))
+        draft = _new(Draft, (dialog.next_number(), frame, body, name, class_name, member, len(stack)))
         stack.append((side, draft, pending_of(body)))
         counts = facts.record.counts
         counts.messages += 1
         counts.bytes += len(data) + HEADER
         counts.callbacks += 1
         if name == "spooler_log" and isinstance(body, wire.Invoke):
-            facts.log(time, number, member, body)
+            facts.log(time, packets[0], member, body)
         return True
 
-    def _answer(self, chunk: Chunk, data: bytes, facts: TaskFacts) -> bool:
+    def _answer(self, frame: Frame, facts: TaskFacts) -> bool:
+        side, _, data, _, time = frame
         dialog = self._dialog
         stack = dialog.stack
         if not stack:
             return False
         asked, draft, pending = stack[-1]
-        if asked is chunk[0] or not isinstance(draft, Draft) or chunk[4] - draft[1][4] >= SLOW_CALLBACK:
+        if asked is side or not isinstance(draft, Draft) or time - draft[1][4] >= SLOW_CALLBACK:
             return False
         counts = facts.record.counts
-        if data != DONE or type(draft[3]) is not wire.Invoke:
+        if data != DONE or type(draft[2]) is not wire.Invoke:
             try:
                 body, trailing = decode(data, pending)
             except DecodeError:
@@ -132,7 +133,7 @@ class Glance:
                     return False
             elif isinstance(body, wire.GetIdsOfNamesAnswer):
                 if body.dispids is not None:
-                    dialog.learn_members(draft[3], body.dispids)
+                    dialog.learn_members(draft[2], body.dispids)
                 elif is_usual_failure(body.hresult):
                     counts.errors += 1
                 else:
@@ -140,7 +141,7 @@ class Glance:
             elif not isinstance(body, wire.EmptyAnswer):
                 return False
         stack.pop()
-        facts.callback_time += chunk[4] - draft[1][4]
+        facts.callback_time += time - draft[1][4]
         dialog.next_number()
         counts.messages += 1
         counts.bytes += len(data) + HEADER

@@ -189,12 +189,10 @@ class Callback:
         self._glance = None if desk.tells(connection) else Glance(self._dialog, Side.SERVER)
 
     def chunk(self, chunk: Chunk) -> None:
-        facts = self.facts
-        if self._glance is not None and facts.confirmed and self._opened:
-            message = self._readers[chunk[0]].whole(chunk)
-            if message is not None and self._glance.take(chunk, message, facts):
-                if message[0] == ANSWER:
-                    self._desk.omitted(self.connection, 2)
+        if self.facts.confirmed and self._opened and not self._foreign:
+            frame = self._readers[chunk[0]].whole(chunk)
+            if frame is not None:
+                self.frame(frame)
                 return
         if self._foreign:
             return
@@ -211,10 +209,17 @@ class Callback:
             return
         self._handle(self._readers[chunk.side].feed(chunk))
 
+    def frame(self, frame: Frame) -> None:
+        """The next message of a connection that is ``in_step``."""
+        if self._glance is None or not self._glance.take(frame, self.facts):
+            self._frame(frame)
+        elif frame[2][0] == ANSWER:
+            self._desk.omitted(self.connection, 2)
+
     @property
     def in_step(self) -> bool:
-        """True when whole messages in order bring nothing but facts about the task."""
-        ready = self._glance is not None and self.facts.confirmed and self._opened
+        """True when whole messages in order are all that is expected."""
+        ready = self.facts.confirmed and self._opened and not self._foreign
         return ready and all(reader.in_step for reader in self._readers)
 
     def pairs(self, pairs: Pairs, asker: Side, heads: list[bytes]) -> bool:
@@ -223,6 +228,12 @@ class Callback:
             return False
         self._glance.take_pairs(pairs, heads, self.facts)
         return True
+
+    def passed(self, *, is_answer: bool) -> None:
+        """One of the messages that ``pairs`` took comes by."""
+        self._desk.next_number()
+        if is_answer:
+            self._desk.omitted(self.connection, 2)
 
     def gap(self, gap: Gap) -> None:
         if not self._foreign:
@@ -250,17 +261,19 @@ class Callback:
             if isinstance(item, StreamProblem):
                 self._desk.stream_problem(item, self.connection)
                 continue
-            facts = self.facts
-            if not facts.confirmed and item.side is Side.CLIENT:
-                facts.confirmed = True
-            message = self._dialog.feed(item)
-            facts.frame(message)
-            if message.request is not None:
-                self._desk.message(message.request)
-            for lost in self._dialog.given_up():
-                self._desk.message(lost)
-            if item.data[0] not in b"SOK":
-                self._desk.message(message)
+            if not self.facts.confirmed and item.side is Side.CLIENT:
+                self.facts.confirmed = True
+            self._frame(item)
+
+    def _frame(self, frame: Frame) -> None:
+        message, desk = self._dialog.feed(frame), self._desk
+        self.facts.frame(message)
+        if message.request is not None:
+            desk.message(message.request)
+        for lost in self._dialog.given_up():
+            desk.message(lost)
+        if frame[2][0] not in b"SOK":
+            desk.message(message)
 
 
 class Sniffer:

@@ -63,11 +63,6 @@ class Sequencer:
         """True when ``omit`` would keep anything for this task."""
         return bool(self._held) or (task is not None and not task.n)
 
-    @property
-    def waits(self) -> bool:
-        """True when something waits to be ready, or to be numbered."""
-        return bool(self._held or self._unnumbered)
-
     def drain(self, now: int | None) -> list[Event]:
         """Events that are ready at packet time ``now``; all of them when it is None."""
         held = self._held

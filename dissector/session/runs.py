@@ -131,7 +131,7 @@ def _run(block: Block, talk: Talk, first: int, shapes: _Shapes) -> int:  # noqa:
         if length:
             last_data[side] = mark
             recent[side].append((seq, length, ip_id, time))
-            messages.add((side, index, begin, end, sent[side]), stop, time)
+            messages.add((side, index, begin, end, sent[side]), time)
             sent[side] += length
         expect[side] = (seq + length) & MASK
     else:
@@ -156,26 +156,24 @@ class _Messages:
         self._shapes = shapes
         self.heads: dict[bytes, int] = {}
         self.items: list[Pairs | Piece] = []
-        #: The request that waits for its answer: where it lies, its place, time, and what it may log.
+        #: The request that waits for its answer: where it lies, its time, and what it may log.
         self._open: Piece | None = None
-        self._asker, self._command, self._place, self._asked = -1, 0, 0, 0
+        self._asker, self._command, self._asked = -1, 0, 0
         self._line: Line | None = None
         #: Pairs since the last item.
-        self._pairs = self._size = self._first = self._stop = self._time = 0
+        self._pairs: list[Piece] = []
+        self._size = self._time = 0
         self._lines: list[Line] = []
 
-    def add(self, piece: Piece, place: int, time: int) -> None:
-        """One message with its length header, at a place of the talk."""
+    def add(self, piece: Piece, time: int) -> None:
+        """One message with its length header."""
         side, _, begin, end, _ = piece
         opened = self._open
         if opened is not None:
             if side != self._asker and time - self._asked < SLOW_CALLBACK and self._answers(begin, end):
-                if not self._pairs:
-                    self._first = self._place
-                self._pairs += 1
+                self._pairs += opened, piece
                 self._size += end - begin + opened[3] - opened[2]
                 self._time += time - self._asked
-                self._stop = place + 1
                 if self._line is not None:
                     self._lines.append(self._line)
                 self._open = None
@@ -184,7 +182,7 @@ class _Messages:
             self.items.append(opened)
             self._open = None
         if self._asks(piece, time):
-            self._open, self._asker, self._place, self._asked = piece, side, place, time
+            self._open, self._asker, self._asked = piece, side, time
         else:
             self._settle()
             self.items.append(piece)
@@ -198,10 +196,10 @@ class _Messages:
 
     def _settle(self) -> None:
         if self._pairs:
-            known = self._pairs, self._size, self._first, self._stop, self._lines, self._time
-            self.items.append((self._asker, *known))
-            self._pairs = self._size = self._time = 0
-            self._lines = []
+            number = len(self._pairs) // 2
+            self.items.append((self._asker, number, self._size, self._lines, self._time, self._pairs))
+            self._size = self._time = 0
+            self._lines, self._pairs = [], []
 
     def _asks(self, piece: Piece, time: int) -> bool:
         """True for a request that ``Glance`` would take if its side may ask."""

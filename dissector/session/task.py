@@ -337,6 +337,13 @@ class TaskFacts:
         """True when none of the connections seen so far can bring anything more."""
         return all(connection.over for connection in self.connections())
 
+    def end_missed(self) -> None:
+        """It is over, but how was not captured.  A callback that was accepted got through, if without a word."""
+        for connection in self.connections():
+            connection.over = True
+            if self.record.callback is None and connection in self.attempts and connection.established:
+                self.record.callback, self.record.callback_peer = connection, connection.client
+
     def is_through(self) -> bool:
         """True when nothing more can come: all is over, and no callback is to be waited for."""
         record = self.record

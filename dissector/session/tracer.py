@@ -38,9 +38,7 @@ from dissector.traffic import (
     Watch,
 )
 
-COMMAND_PORTS = (4444, 4455)
-CALLBACK_PORTS = (50_000, 59_999)
-
+COMMAND_PORTS, CALLBACK_PORTS = (4444, 4455), (50_000, 59_999)
 _SECOND = 1_000_000_000
 
 
@@ -102,25 +100,29 @@ class Tracer:
                 handler.chunk(brought)
             else:
                 self._stream_event(entry[0], brought)
-        if watch.now >= watch.wake:
-            return self.wake(watch.now)
-        return self._order.drain(watch.now) if self._order.waits else ()
+        return self.wake(watch.now) if watch.now >= watch.wake else self._order.drain(watch.now)
 
     def wake(self, now: int) -> Sequence[Event]:
         """Looks after what only time changes; returns the events that are final."""
         self.watch.now, self.watch.wake = now, now + _SECOND // 4
         self._age()
-        return self._order.drain(now) if self._order.waits else ()
+        return self._order.drain(now)
 
-    def callback(self, key: bytes) -> tuple[Entry, Callback] | None:
-        """The callback connection of a packet's key, if whole messages on it bring nothing but facts about its task."""
+    def ready(self) -> Sequence[Event]:
+        """The events that are final by now."""
+        return self._order.drain(self.watch.now)
+
+    def callback(self, key: bytes, others: int) -> tuple[Entry, Callback] | None:
+        """The callback connection of a packet's key, if whole messages on it bring nothing but facts about its task
+        and there is room for so many ``others``: else it may be given up at any packet."""
         entry = self._connections.find(key)
         handler = entry.flow.handler if entry is not None else None
         if entry is None or type(handler) is not Callback or not handler.in_step:
             return None
         # Who else may write down facts about the task, does so in the order of packets.
         alone = len(handler.facts.attempts) == 1 and handler.facts.intruder is None and not self._strays
-        return (entry, handler) if alone and not self._order.holds(entry.flow.connection.task) else None
+        in_order = self.wants_messages or not self._order.holds(entry.flow.connection.task)
+        return (entry, handler) if alone and in_order and len(self._connections) + others <= MAX_CONNECTIONS else None
 
     def _parse(self, packet: Packet) -> None:
         """The way of a packet that needs more than a glance."""
@@ -136,8 +138,7 @@ class Tracer:
     def tick(self, now: int) -> list[Event]:
         """Nothing came until ``now`` (packet time): for captures that are followed as they grow."""
         if now > self.watch.now:
-            self.watch.now = now
-            self.watch.wake = now + _SECOND // 4
+            self.watch.now, self.watch.wake = now, now + _SECOND // 4
             for flow, event in self._connections.age(now):
                 self._stream_event(flow, event)
             self._age()
@@ -387,8 +388,7 @@ class Tracer:
             facts.unread_command = self._joiner.unread(record)
         record.end = facts.last_seen()
         if missed:
-            for connection in facts.connections():
-                connection.over = True
+            facts.end_missed()
         diagnosis.judge(facts, self.watch.now, self._notes.clock_steps)
         if missed and record.outcome is Outcome.RUNNING:
             record.outcome = Outcome.UNKNOWN

@@ -3,10 +3,10 @@
 What is worth a second core is what needs no knowledge of the session: walking over the records, sorting them by
 connection, and decoding the messages of runs.  That is half of the work on a busy host's capture, and two fifths of it
 where all packets are JobScheduler's.  Tracing itself stays one process: tasks are numbered, joined and judged in the
-order of all packets.  So more than two processes for a file bring nothing, and neither does a second one where messages
-are wanted one by one (``cli/twin.py`` has another use for it there), for pcapng (whose packets are not looked at by the
-block), or for files that overlap, but for the first of them.  The files of a ring come one after the other, each with
-its reader.
+order of all packets.  So more than two processes for a file bring nothing, and neither does a second one for pcapng
+(whose packets are not looked at by the block), or for files that overlap, but for the first of them.  The files of a
+ring come one after the other, each with its reader.  Where all messages are written, ``cli/twin.py`` has a better use
+for the second process.
 
 The reader is forked, not spawned: it needs no imports and no arguments.  Bytes go through shared memory, what was found
 in them through a pipe; of both there is little, so whoever is faster waits.  The reader ends when its file does, when

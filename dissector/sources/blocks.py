@@ -46,7 +46,8 @@ def gather(buffer: Buffer, at: int, stop: int, layout: Layout) -> tuple[Block, i
     others: list[int] = []
     syns: dict[bytes, int] = {}
     cut: dict[int, int] = {}
-    segments = index = 0
+    place = base = 0
+    second = -1
     begin, add_time = begins.append, times.append
     while at <= last:
         seconds, fraction, captured, length, kind, total, fragment, protocol, key, offset, flags = look(buffer, at)
@@ -54,25 +55,27 @@ def gather(buffer: Buffer, at: int, stop: int, layout: Layout) -> tuple[Block, i
         if end > stop or captured > MAX_CAPTURED:
             break
         begin(at + size)
-        add_time(seconds * _SECOND + fraction * unit)
+        if seconds != second:
+            second, base = seconds, seconds * _SECOND
+        add_time(base + fraction * unit)
         if length != captured:
-            cut[index] = length
+            cut[place >> 1] = length
         if kind != IPV4 or captured < SHORTEST:
-            others.append(index)
+            others.append(place >> 1)
         elif protocol == TCP:
             if fragment in WHOLE and total >= LEAST[offset]:
-                segments += 1
-                groups[key].append(index)
+                groups[key].append(place)
                 if flags & SYN:
-                    syns[key] = index
+                    syns[key] = place >> 1
             else:
-                others.append(index)
+                others.append(place >> 1)
         elif protocol == ICMP:
-            others.append(index)
+            others.append(place >> 1)
         at = end
-        index += 1
+        place += 2
     begin(at + size)
     ordered = times == sorted(times)
+    segments = sum(map(len, groups.values()))
     return Block(buffer, begins, size, times, ordered, cut, segments, others, talks_of(groups, syns)), at
 
 

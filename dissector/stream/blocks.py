@@ -23,11 +23,11 @@ Buffer = bytes | mmap
 Mark = tuple[int, int, int, int]
 #: A request that may write to a log: time, packet, which of the run's ``heads``, arguments as written.
 Line = tuple[int, int, int, tuple[object, ...]]
-#: Requests with their answers, all of them taken at a glance: who asks, how many, bytes, places from and to, lines,
-#: nanoseconds from each request to its answer in all.
-Pairs = tuple[int, int, int, int, int, list[Line], int]
 #: A message as it is, with its length header: direction, index, where it begins and ends, bytes of the run before it.
 Piece = tuple[int, int, int, int, int]
+#: Requests with their answers, all of them taken at a glance: who asks, how many, bytes, lines, nanoseconds from each
+#: request to its answer in all, and the messages.
+Pairs = tuple[int, int, int, list[Line], int, list[Piece]]
 
 
 class Part(NamedTuple):
@@ -113,13 +113,14 @@ class Block(NamedTuple):
 
 
 def talks_of(groups: dict[bytes, list[int]], syns: dict[bytes, int]) -> list[Talk]:
-    """Packets by key as talks; ``syns`` are the last packets with a SYN.  Uses up ``groups``."""
+    """Places (2 * index) by key as talks; ``syns`` are the last packets with a SYN.  Uses up ``groups``."""
     talks = []
     while groups:
-        key, ahead = groups.popitem()
+        key, places = groups.popitem()
         back_key = key[4:8] + key[:4] + key[10:12] + key[8:10]
-        back = groups.pop(back_key, ())
-        places = sorted([index << 1 for index in ahead] + [index << 1 | 1 for index in back])
+        if back := groups.pop(back_key, None):
+            places += [place | 1 for place in back]
+            places.sort()
         begins = max(syns.get(key, -1), syns.get(back_key, -1)) if syns else -1
         talks.append(Talk((key, back_key), begins, places, []))
     return talks

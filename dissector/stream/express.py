@@ -74,12 +74,6 @@ def payload_of(block: Block, index: int) -> tuple[int, int]:
     return at + TCP + (offset >> 2 & 0x3C), at + IP + total
 
 
-def sequence_of(block: Block, index: int) -> int:
-    """The sequence number of a plain packet."""
-    number: int = HEAD(block.data, block.begins[index] + LENGTHS)[3]
-    return number
-
-
 def fits(entry: Entry, run: Run) -> bool:
     """True when ``express`` would take every segment of a run; ``entry`` is the one of its talk's first key."""
     flow, _, one, two = entry

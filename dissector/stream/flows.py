@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 from dissector.limits import (
@@ -91,8 +92,8 @@ class FlowTable:
         self._quiet: Shelf = OrderedDict()
         self._talking: Shelf = OrderedDict()
         self._closed: Shelf = OrderedDict()
-        #: Keys of ignored connections, both directions of each.
-        self.foreign: OrderedDict[bytes, None] = OrderedDict()
+        #: Keys of ignored connections, both directions of each, oldest first.
+        self.foreign: dict[bytes, None] = {}
         #: The table's ``get``.
         self.find = self._entries.get
 
@@ -177,8 +178,10 @@ class FlowTable:
         self.remove(flow)
         for key in flow.keys:
             self.foreign[key] = None
-        while len(self.foreign) > 2 * MAX_CONNECTIONS:
-            self.foreign.popitem(last=False)
+        if (above := len(self.foreign) - 2 * MAX_CONNECTIONS) > 0:
+            # Some more at a time: the way to the oldest one leads over all that were there before it.
+            for key in list(islice(self.foreign, above + MAX_CONNECTIONS // 32)):
+                del self.foreign[key]
 
     def is_foreign(self, packet: Packet) -> bool:
         """True for a packet (not parsed yet) of an ignored connection; a cheap look that may miss some."""

@@ -91,9 +91,9 @@ class FrameReader:
 
     def feed(self, chunk: Chunk) -> list[Item]:
         """Takes the next bytes; frames and problems that they complete, in stream order."""
-        message = self.whole(chunk)
-        if message is not None:
-            return [Frame(chunk.side, chunk.offset, message, (chunk.number,), chunk.time)]
+        frame = self.whole(chunk)
+        if frame is not None:
+            return [frame]
         out: list[Item] = []
         data, at = chunk.data, 0
         self._seen = chunk.offset + len(data)
@@ -108,13 +108,13 @@ class FrameReader:
                 at = self._search(chunk, at, out)
         return out
 
-    def whole(self, chunk: Chunk) -> bytes | None:
-        """The message of a chunk that is just one whole frame, as nearly all are; None for others: feed them."""
-        data = chunk[2]
+    def whole(self, chunk: Chunk) -> Frame | None:
+        """A chunk that is just one whole frame, as nearly all are; None for others: feed them."""
+        side, offset, data, number, time = chunk
         if self.in_step and len(data) > _HEADER:
             length: int = _LENGTH.unpack_from(data)[0]
             if length == len(data) - _HEADER <= MAX_DECODED_MESSAGE:
-                return data[_HEADER:]
+                return Frame(side, offset, data[_HEADER:], (number,), time)
         return None
 
     def gap(self, gap: Gap) -> list[Item]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from render_sample import (
     EMPTY_ANSWER,
     INSTANCE,
@@ -21,11 +24,14 @@ from render_sample import (
     failing_job,
     params,
 )
+from strategies import bodies, variants
 
 from dissector.model import Endpoint, Severity
 from dissector.render.json import JsonLinesView, JsonView
-from dissector.render.records import Records, reference_record, value_record
+from dissector.render.records import Records
+from dissector.render.values import reference_text, value_text
 from dissector.wire import messages as wire
+from dissector.wire.enums import vartype_name
 from dissector.wire.masking import Mask
 
 TASK_RECORD = {
@@ -127,35 +133,41 @@ BLANK = {
 RECORDS = Records(Mask())
 
 
+def read(record: str) -> Any:
+    """A record as a program reads it; its text is what ``json`` would write."""
+    found = json.loads(record)
+    assert json.dumps(found, allow_nan=False) == record
+    return found
+
+
 def message(number: int) -> dict[str, Any]:
-    """The record of message ``number`` of the failing job, as a program reads it."""
-    record = RECORDS.message(failing_job().messages[number - 1])
-    read: dict[str, Any] = json.loads(json.dumps(record, allow_nan=False))
-    return read
+    """The record of message ``number`` of the failing job."""
+    record: dict[str, Any] = read(RECORDS.message(failing_job().messages[number - 1]))
+    return record
 
 
 def test_records_of_a_run() -> None:
     sample = failing_job()
-    assert json.dumps(RECORDS.task(sample.task)) == json.dumps(TASK_RECORD)
-    assert json.dumps(RECORDS.connection(sample.callback)) == json.dumps(CONNECTION_RECORD)
-    assert json.dumps(RECORDS.problem(sample.problems[0])) == json.dumps(PROBLEM_RECORD)
-    assert json.dumps(RECORDS.capture(capture())) == json.dumps(CAPTURE_RECORD)
+    assert RECORDS.task(sample.task) == json.dumps(TASK_RECORD)
+    assert RECORDS.connection(sample.callback) == json.dumps(CONNECTION_RECORD)
+    assert RECORDS.problem(sample.problems[0]) == json.dumps(PROBLEM_RECORD)
+    assert RECORDS.capture(capture()) == json.dumps(CAPTURE_RECORD)
 
 
 def test_what_is_not_known_is_null() -> None:
     sample = Sample()
     sample.task.remote, sample.task.client = None, Endpoint("10.1.0.10", None)
-    record = RECORDS.task(sample.task)
+    record = read(RECORDS.task(sample.task))
     assert list(record) == list(TASK_RECORD)
     assert record["client"] == {"ip": "10.1.0.10", "port": None}
     assert record["remote"] is None
     assert record["callback"] == {"port": None, "peer": None}
     assert (record["duration"], record["end"]) == (0.0, record["start"])
     sample.callback.task = None
-    assert RECORDS.connection(sample.callback)["task"] is None
+    assert read(RECORDS.connection(sample.callback))["task"] is None
     info = capture()
     info.first = info.last = info.link_type = None
-    assert list(RECORDS.capture(info).values())[3:6] == [None, None, None]
+    assert list(read(RECORDS.capture(info)).values())[3:6] == [None, None, None]
 
 
 @pytest.mark.parametrize("number", range(1, 23))
@@ -223,8 +235,8 @@ def test_errors() -> None:
     asked = sample.request(1, 20, False, "invoke", wire.Invoke(TASK, 9, NULL_GUID, 0, 3, params()), "job", 1)
     info = wire.ExcepInfo(1, 2, "Spooler.Task", "no such job", "help", 3, -4)
     failed = sample.answer(2, 21, asked, wire.InvokeAnswer(0x8002000A, None, wire.InvokeFailure(-1, info)))
-    record = RECORDS.message(failed)
-    assert RECORDS.message(asked)["flags"] == ["METHOD", "PROPERTYGET"]
+    record = read(RECORDS.message(failed))
+    assert read(RECORDS.message(asked))["flags"] == ["METHOD", "PROPERTYGET"]
     assert record["hresult"] == 0x8002000A
     assert record["error"] == {"name": "Spooler.Task", "code": "8002000A", "text": "no such job"}
     assert record["excepinfo"] == {
@@ -238,15 +250,15 @@ def test_errors() -> None:
     }
     assert record["result"] is None
     answer = sample.answer(3, 22, asked, wire.ErrorAnswer(("name=", "what=broken", "odd")))
-    assert RECORDS.message(answer)["error"] == {"name": "", "code": "", "text": "broken"}
+    assert read(RECORDS.message(answer))["error"] == {"name": "", "code": "", "text": "broken"}
     lookup = sample.answer(4, 23, asked, wire.GetIdsOfNamesAnswer(0x80020006, None))
-    assert RECORDS.message(lookup)["error"] == {"name": "", "code": "80020006", "text": ""}
-    assert RECORDS.message(lookup)["dispids"] is None
+    assert read(RECORDS.message(lookup))["error"] == {"name": "", "code": "80020006", "text": ""}
+    assert read(RECORDS.message(lookup))["dispids"] is None
     fine = sample.answer(5, 24, asked, wire.CallAnswer(1, wire.Variant(0, None)))
-    assert (RECORDS.message(fine)["hresult"], RECORDS.message(fine)["error"]) == (1, None)
+    assert (read(RECORDS.message(fine))["hresult"], read(RECORDS.message(fine))["error"]) == (1, None)
     command = sample.say(6, 25, "<x/>")
     refused = sample.reply(7, 26, command, '<ERROR code="SCHEDULER-121" class="C" text="no"/>')
-    assert RECORDS.message(refused)["error"] == {"name": "C", "code": "SCHEDULER-121", "text": "no"}
+    assert read(RECORDS.message(refused))["error"] == {"name": "C", "code": "SCHEDULER-121", "text": "no"}
 
 
 @pytest.mark.parametrize(
@@ -259,6 +271,11 @@ def test_errors() -> None:
         (wire.Variant(20, -(2**63)), "I8", "-9223372036854775808"),
         (wire.Variant(21, 2**64 - 1), "UI8", "18446744073709551615"),
         (wire.Variant(4, wire.Double("1.5")), "R4", 1.5),
+        (wire.Variant(4, wire.Double("4.9E-324")), "R4", 5e-324),
+        (wire.Variant(5, wire.Double("3.3333333333333331e-01")), "R8", 1 / 3),
+        (wire.Variant(5, wire.Double("1.0E7")), "R8", 10_000_000.0),
+        (wire.Variant(5, wire.Double("1e22")), "R8", 1e22),
+        (wire.Variant(5, wire.Double("-0.0")), "R8", -0.0),
         (wire.Variant(5, wire.Double("-inf")), "R8", "-inf"),
         (wire.Variant(5, wire.Double("Infinity")), "R8", "inf"),
         (wire.Variant(7, wire.Double("NaN")), "DATE", "nan"),
@@ -274,17 +291,60 @@ def test_errors() -> None:
     ],
 )
 def test_values(variant: wire.Variant, kind: str, value: object) -> None:
-    record = value_record(variant)
-    assert json.dumps(record, allow_nan=False) == json.dumps({"type": kind, "value": value})
+    assert value_text(variant) == json.dumps({"type": kind, "value": value})
 
 
 def test_a_reference_is_named_as_far_as_it_is_known() -> None:
-    known = reference_record(wire.Reference(LOG, None), OBJECTS)
+    known = read(reference_text(wire.Reference(LOG, None), OBJECTS))
     assert known == {"id": f"0x{LOG:016x}", "new": False, "name": "spooler_log", "class": OBJECTS[LOG].class_name}
-    unknown = reference_record(wire.Reference(5, None), OBJECTS)
+    unknown = read(reference_text(wire.Reference(5, None), OBJECTS))
     assert unknown == {"id": "0x0000000000000005", "new": False, "name": None, "class": None}
     new = wire.Reference(5, wire.NewObject("Title", NULL_GUID, ()))
-    assert reference_record(new, None) == {"id": "0x0000000000000005", "new": True, "name": None, "class": "Title"}
+    named = {"id": "0x0000000000000005", "new": True, "name": None, "class": "Title"}
+    assert read(reference_text(new, None)) == named
+
+
+def as_dictionary(variant: wire.Variant) -> dict[str, Any]:
+    """The contract's Value in the plainest way."""
+    vt, value = variant.vt, variant.value
+    if isinstance(value, wire.SafeArray):
+        kind, elements = f"ARRAY|{vartype_name(value.element_vt)}", value.elements
+        if isinstance(elements, bytes):
+            return {"type": kind, "value": elements.hex()}
+        variants = [wire.Variant(8, one) if isinstance(one, str) else one for one in elements]
+        return {"type": kind, "value": [as_dictionary(one) for one in variants]}
+    shown: Any = value
+    if isinstance(value, wire.Reference):
+        info = OBJECTS.get(value.object_id)
+        name, class_name = info or (None, None)
+        known = {"name": name, "class": class_name or (value.new.title or None if value.new else None)}
+        shown = {"id": f"0x{value.object_id:016x}", "new": value.new is not None, **known} if value.object_id else None
+    elif isinstance(value, wire.Double):
+        shown = value.value if math.isfinite(value.value) else str(value.value)
+    elif vartype_name(vt) == "CY":
+        assert isinstance(value, int)
+        shown = f"{'-' if value < 0 else ''}{abs(value) // 10_000}.{abs(value) % 10_000:04d}"
+    elif vartype_name(vt) in ("I8", "UI8"):
+        shown = str(value)
+    return {"type": vartype_name(vt), "value": shown}
+
+
+@given(variants)
+def test_values_are_written_as_json_writes_them(variant: wire.Variant) -> None:
+    assert value_text(variant, OBJECTS) == json.dumps(as_dictionary(variant), allow_nan=False)
+
+
+@given(bodies, st.booleans())
+def test_any_message_is_written_as_json_writes_it(body: tuple[wire.Body, Any], masked: bool) -> None:
+    sample = Sample()
+    asked = sample.request(1, 20, False, "invoke", wire.Invoke(TASK, 9, NULL_GUID, 0, 3, params()), "job", 1)
+    said = sample.answer(2, 21, asked, body[0])
+    for one in (said, sample.request(3, 22, True, "call", body[0])):
+        record = read(Records(Mask(masked)).message(one))
+        assert list(record) == list(BLANK)
+        params_of = getattr(body[0], "params", None)
+        if not masked and params_of is not None:
+            assert record["arguments"] == [as_dictionary(argument) for argument in params_of.natural]
 
 
 # --- the two formats -----------------------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +52,19 @@ def fleet(size: int) -> list[Any]:
 def test_all_columns(show: Show) -> None:
     sample = failing_job()
     assert show([sample.task, *sample.problems]) == golden("table_140")
+
+
+def test_a_task_that_was_shown_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither for its row nor for its problems: there is no end to the tasks of a long capture."""
+    monkeypatch.setenv("COLUMNS", "140")
+    sample, out = failing_job(), io.StringIO()
+    view, kept = TableView(Terminal(out), Mask()), [sample.task, sample.callback]
+    before = [sys.getrefcount(one) for one in kept]
+    view.add(sample.task)
+    view.add(replace(sample.problems[0], connection=sample.callback))
+    assert [sys.getrefcount(one) for one in kept] == before
+    view.close([capture()])
+    assert out.getvalue() == golden("table_140")
 
 
 def test_80_cells(show: Show) -> None:

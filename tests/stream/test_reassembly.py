@@ -20,7 +20,7 @@ from dissector.sources.capture import read_captures
 from dissector.stream.framing import FrameReader
 from dissector.stream.packets import parse
 from dissector.stream.reassembly import Closed, Connections, Flow, Opened, StreamEvent
-from dissector.traffic import Chunk, Frame, Gap, IcmpError, Segment, Side
+from dissector.traffic import Chunk, Frame, Gap, IcmpError, Segment, Side, key_of
 
 CLIENT, SERVER = Side.CLIENT, Side.SERVER
 MS = 1_000_000
@@ -786,6 +786,20 @@ def test_the_busiest_of_too_many_stay(monkeypatch: pytest.MonkeyPatch) -> None:
         list(talk.table.feed(start._replace(seq=index + 1, flags=ACK, payload=b"y", length=1)))
     assert len({flow for flow, _ in talk.events}) == 1
     assert len(talk.table) <= 60
+
+
+def test_foreign_connections_are_bounded_and_the_oldest_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dissector.stream.flows.MAX_CONNECTIONS", 64)
+    table = Connections()
+    for index in range(1, 1_000):
+        start = syn(index, index)
+        for flow, _ in table.feed(start):
+            flow.ignored = True
+        assert list(table.feed(start._replace(flags=ACK))) == []
+        assert len(table.foreign) <= 128
+    assert len(table.foreign) > 120
+    latest = [syn(index, index) for index in range(1_000 - len(table.foreign) // 2, 1_000)]
+    assert set(table.foreign) == {key for one in latest for key in (one.key, key_of(one.dst, 80, one.src, 1_024))}
 
 
 def test_silent_connections_are_forgotten_by_and_by() -> None:

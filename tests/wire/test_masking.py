@@ -32,6 +32,15 @@ def test_names_of_secrets(name: str) -> None:
     assert SHOWN.value(name, "x") == "x"
 
 
+def test_what_was_just_looked_at_is_remembered_by_its_bytes_alone() -> None:
+    mask, harmless, telling = Mask(), b"job=x", b"password=x"
+    for raw in (harmless, harmless, telling, telling, harmless, telling):
+        assert mask.passes(raw) is (raw is harmless)
+    assert SHOWN.passes(telling)
+    assert not Mask().passes(b"@")
+    assert Mask().passes(b"")
+
+
 @pytest.mark.parametrize("name", ["SCHEDULER_TASK_ID", "bypass", "passive", "compass", "job", "session_id"])
 def test_other_names(name: str) -> None:
     assert not looks_secret(name)
