@@ -2081,10 +2081,10 @@ do
     ASKING[depth], ANSWERING[depth] = nested .. REQUEST, nested .. ANSWER
   end
   local LEVELS = { [2] = "error", [1] = "warn", [0] = "info" }
-  local IS_LEVEL = { error = true, warn = true, info = true }
+  local LEVEL_OF = { error = "error", warn = "warn", info = "info", debug = "debug1" }  -- by member
   for n = 1, 9 do
     LEVELS[-n] = "debug" .. n
-    IS_LEVEL["debug" .. n] = true
+    LEVEL_OF["debug" .. n] = "debug" .. n
   end
   local unpack = table.unpack
   local value_text
@@ -2177,8 +2177,8 @@ do
     if not last or last.vt ~= 8 then return nil end
     if member == "log" and #wire == 2 and type(wire[2].value) == "number" then
       return LEVELS[wire[2].value] or format("log%.0f", wire[2].value), last.value
-    elseif IS_LEVEL[member] and #wire == 1 then
-      return member, last.value
+    elseif LEVEL_OF[member] and #wire == 1 then
+      return LEVEL_OF[member], last.value
     end
     return nil
   end

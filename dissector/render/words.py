@@ -17,11 +17,8 @@ from dissector.wire import messages as wire
 from dissector.wire.control import Document, HttpMessage, process_started
 from dissector.wire.enums import InvokeFlag, is_put
 from dissector.wire.masking import Mask
-from dissector.wire.names import guid_name, guid_text, hresult_name
+from dissector.wire.names import guid_name, guid_text, hresult_name, log_line
 
-#: log(level, text) by its number; the other members of a Com_log are named after their levels.
-_LEVELS = {2: "error", 1: "warn", 0: "info", **{-n: f"debug{n}" for n in range(1, 10)}}
-_LEVEL_NAMES = frozenset(_LEVELS.values())
 _PREFIX = "remote_scheduler."
 #: Parameters of construct in the order in which they tell most; the others follow with ``full`` only.
 _TELLING = ("language", "job", "java_class", "process.filename", "com_class", "filename", "script")
@@ -282,12 +279,8 @@ def log_call(message: Message, body: Any) -> LogCall | None:
         return None
     if message.object_name != "spooler_log" and short_class(message.object_class or "") != "Com_log":
         return None
-    member, values = message.member.lower(), [argument.value for argument in body.params.natural]
-    if member == "log" and len(values) == 2 and isinstance(values[0], int) and isinstance(values[1], str):
-        return LogCall(_LEVELS.get(values[0], f"level {values[0]}"), values[1])
-    if member in _LEVEL_NAMES and len(values) == 1 and isinstance(values[0], str):
-        return LogCall(member, values[0])
-    return None
+    line = log_line(message.member.lower(), [argument.value for argument in body.params.natural])
+    return LogCall(line[0], line[1]) if line is not None and isinstance(line[1], str) else None
 
 
 def object_words(message: Message) -> str:

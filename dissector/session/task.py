@@ -14,10 +14,8 @@ from dissector.session.dialog import Dialog
 from dissector.session.pace import SLOW_CALLBACK
 from dissector.wire import control, details
 from dissector.wire import messages as wire
+from dissector.wire.names import log_line
 
-#: log(level, text): 2 error, 1 warn, 0 info, -1 ... -9 debug1 ... debug9.
-_LEVELS = {2: "error", 1: "warn", 0: "info", **{-n: f"debug{n}" for n in range(1, 10)}}
-_LOG_MEMBERS = {level: level for level in _LEVELS.values()} | {"debug": "debug1"}
 #: hresults and engine codes of a member that does not exist: normal where the caller only asks whether it does.
 _UNKNOWN_NAME = 0x80020006
 _MEMBER_NOT_FOUND = 0x80020003
@@ -211,12 +209,10 @@ class TaskFacts:
 
     def logged(self, time: int, packet: int, member: str, values: Sequence[object]) -> None:
         """The same by the member's name in small letters and the arguments as written."""
-        if member == "log" and len(values) == 2 and isinstance(values[0], int):
-            level, text = _LEVELS.get(values[0], f"log{values[0]}"), values[1]
-        elif member in _LOG_MEMBERS and len(values) == 1:
-            level, text = _LOG_MEMBERS[member], values[0]
-        else:
+        line = log_line(member, values)
+        if line is None:
             return
+        level, text = line
         self.record.counts.log_lines += 1
         if isinstance(text, str) and len(self.record.log) < MAX_LOG_LINES:
             self.record.log.append(LogLine(time, level, text, packet))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -36,6 +37,10 @@ class ErrorInfo(NamedTuple):
     seen_in: str
 
 
+#: log(level, text) of a Com_log: 2 error, 1 warn, 0 info, -1 ... -9 debug1 ... debug9.
+_LOG_LEVELS = {2: "error", 1: "warn", 0: "info", **{-n: f"debug{n}" for n in range(1, 10)}}
+#: Its other members that write a line, in small letters: they are named after their levels.
+_LOG_MEMBERS = {level: level for level in _LOG_LEVELS.values()} | {"debug": "debug1"}
 #: Interface of the proxies that the engine knows, by class id.
 _PROXIES = {
     "feee47a6-6c1b-11d8-8103-000476ee8afb": "Com_log",
@@ -152,6 +157,18 @@ def member_name(key: str, dispid: int, flags: int) -> str | None:
     """Name of the member that an invoke with ``flags`` means, None when the tables do not know it."""
     member = member_of(key, dispid, flags)
     return member.name if member else None
+
+
+def log_line(member: str, values: Sequence[object]) -> tuple[str, object] | None:
+    """Level and text of the line that a call of a Com_log's member (in small letters) writes; None when it writes none.
+
+    ``values`` are the arguments as written.
+    """
+    if member == "log" and len(values) == 2 and isinstance(values[0], int):
+        return _LOG_LEVELS.get(values[0], f"log{values[0]}"), values[1]
+    if member in _LOG_MEMBERS and len(values) == 1:
+        return _LOG_MEMBERS[member], values[0]
+    return None
 
 
 def hresult_name(hresult: int) -> str:

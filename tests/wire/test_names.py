@@ -18,6 +18,7 @@ from dissector.wire.names import (
     guid_text,
     hresult_name,
     lcid_name,
+    log_line,
     member_name,
     member_of,
 )
@@ -160,3 +161,23 @@ def test_every_member_of_the_table_can_be_asked_for() -> None:
         for member in entry["members"]:
             for flags in (1, 2, 3, 4, 8):
                 assert names.member_name(key, member["dispid"], flags)
+
+
+@pytest.mark.parametrize(
+    ("member", "values", "line"),
+    [
+        ("info", ("a",), ("info", "a")),
+        ("debug", ("a",), ("debug1", "a")),
+        ("debug9", ("a",), ("debug9", "a")),
+        ("debug10", ("a",), None),
+        ("log", (2, "a"), ("error", "a")),
+        ("log", (-9, "a"), ("debug9", "a")),
+        ("log", (7, "a"), ("log7", "a")),
+        ("log", ("2", "a"), None),
+        ("info", ("a", "b"), None),
+        ("info", (), None),
+        ("level", (1,), None),
+    ],
+)
+def test_log_line(member: str, values: tuple[object, ...], line: tuple[str, str] | None) -> None:
+    assert log_line(member, values) == line
