@@ -6,7 +6,7 @@ immutable).  Times are integer nanoseconds since the epoch as the capture tells 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
@@ -34,16 +34,17 @@ NEVER = 1 << 100
 class Watch:
     """What whoever reads packets needs to know of whoever wants them, to skip packets that would change nothing.
 
-    A plain packet of a connection in ``foreign`` (by ``Packet.key``) may be skipped unless it is a SYN; so may one that
-    carries neither TCP nor ICMP.  But a packet is due that is older than one before it, or as old as ``wake``.
-    ``now`` is the time of the latest packet, skipped ones included.  From the time ``limit`` on nothing may be skipped,
-    since packets of another file come between.
+    A plain packet of a connection in ``foreign`` (by ``Packet.key``) may be skipped unless it begins or ends one; so
+    may one that carries neither TCP nor ICMP.  Who skips the end too tells ``ended`` the keys of both directions.  But
+    a packet is due that is older than one before it, or as old as ``wake``.  ``now`` is the time of the latest packet,
+    skipped ones included.  From the time ``limit`` on nothing may be skipped: packets of another file come between.
     """
 
-    __slots__ = ("foreign", "limit", "now", "wake")
+    __slots__ = ("ended", "foreign", "limit", "now", "wake")
 
     def __init__(self, foreign: Collection[bytes] = ()) -> None:
         self.foreign = foreign
+        self.ended: Callable[[bytes, bytes], None] = lambda _key, _back: None
         self.now = self.wake = 0
         self.limit = NEVER
 
@@ -81,6 +82,8 @@ def key_of(src: bytes, sport: int, dst: bytes, dport: int) -> bytes:
 _PORTS = Struct("!HH")
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
+#: Of packets that begin or end a connection.
+ENDS = FIN | SYN | RST
 
 
 class IcmpError(NamedTuple):

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent / "captures"
 CAPTURES = sorted([*ROOT.glob("*.pcap"), *sorted(ROOT.glob("faults/*.pcap"))[::5]])
 MANY_LINES = ROOT / "engine_api_manylog.pcap"
 SECOND = 1_000_000_000
+OUTCOME = '"outcome": "failure"'
 
 #: Arguments of a Tracer: whether messages are wanted, and of which callback connections they are made elsewhere.
 Wanted = tuple[bool, "Callable[[Connection], bool] | None"]
@@ -181,13 +182,51 @@ def test_a_ring_is_skipped_through_like_one_file(tmp_path: Path) -> None:
     assert numbers[-1] > 150
 
 
-def foreign_talk() -> Iterator[bytes]:
-    """A web page, 200 packets of it."""
+@pytest.mark.parametrize("ends", [b"", b"\x11", b"\x14", b"\x11\x10\x10"], ids=["open", "fin", "reset", "late"])
+@pytest.mark.parametrize("pages", [1, 200])
+def test_the_ports_of_a_foreign_connection_are_used_again(ends: bytes, pages: int, tmp_path: Path) -> None:
+    """By a task's command; what ended is not kept in mind."""
+    packets = raw_packets(ROOT / "engine_shell_fail.pcap")
+    command = next(data for _, data, _ in packets if b"start_remote_task" in data)
+    before = [
+        *foreign_talk(pages, (command[26:34], command[34:38])),
+        *foreign_ends(ends, (command[26:34], command[34:38])),
+    ]
+    first = packets[0][0] - SECOND
+    path = write(tmp_path / "x.pcap", [*((first + at, data, len(data)) for at, data in enumerate(before)), *packets])
+    assert one_by_one(path).count(OUTCOME) == one_by_one(ROOT / "engine_shell_fail.pcap").count(OUTCOME) == 1
+    for wanted in (WITHOUT, ALL):
+        assert in_blocks(path, wanted=wanted) == one_by_one(path, wanted=wanted)
+
+
+@pytest.mark.usefixtures("size")
+def test_foreign_connections_that_ended_are_not_kept(tmp_path: Path) -> None:
+    talks: list[bytes] = []
+    for port in range(1, 100):
+        ends = bytes((10, 0, 0, 1, 10, 0, 0, 2)), struct.pack(">HH", 40_000 + port, 80)
+        talks += [*foreign_talk(5 + port, ends), *foreign_ends(b"\x11\x10"[: 1 + port % 2], ends)]
+    path = write(tmp_path / "x.pcap", [(SECOND + at, data, len(data)) for at, data in enumerate(talks)])
+    for prepare in (find_runs, None):
+        reader, tracer = CaptureReader([path]), Tracer()
+        for item in reader.blocks(tracer.watch, prepare):
+            assert [event for found in blocks.feed(tracer, item) for event in found] == []
+        assert len(tracer.watch.foreign) <= 2
+
+
+def foreign_ends(flags: bytes, ends: tuple[bytes, bytes]) -> list[bytes]:
+    """Packets without data, each with one of these flags."""
+    one = next(foreign_talk(1, ends))
+    return [one[:38] + b"\xff\xff\xff" + one[41:47] + bytes((flag,)) + one[48:] for flag in flags]
+
+
+def foreign_talk(
+    number: int = 200, ends: tuple[bytes, bytes] = (bytes((10, 0, 0, 1, 10, 0, 0, 2)), struct.pack(">HH", 40_000, 80))
+) -> Iterator[bytes]:
+    """TLS, so many packets of it, between these addresses and ports."""
     ethernet = bytes(12) + b"\x08\0"
-    ends = bytes((10, 0, 0, 1, 10, 0, 0, 2)), struct.pack(">HH", 40_000, 80)
     seq = 0
-    for at in range(200):
-        payload = b"GET / HTTP/1.1\r\n\r\n" if at else b""
+    for at in range(number):
+        payload = b"\x16\x03\x01\0\x0d" + bytes(13) if at else b""
         flags = 0x18 if at else 0x02
         tcp = ends[1] + struct.pack(">IIBBHHH", seq, 1, 0x50, flags, 500, 0, 0) + payload
         yield ethernet + struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(tcp), at, 0, 64, 6, 0) + ends[0] + tcp

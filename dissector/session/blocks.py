@@ -20,7 +20,7 @@ from dissector.session.tracer import Tracer
 from dissector.stream.blocks import Block, Piece, Run, Talk
 from dissector.stream.express import fits, take
 from dissector.stream.flows import Entry
-from dissector.traffic import SYN, Frame, Packet, Watch
+from dissector.traffic import ENDS, FIN, RST, Frame, Packet, Watch
 
 _new = tuple.__new__
 
@@ -101,7 +101,19 @@ def _ways(tracer: Tracer, block: Block) -> list[_Way]:
     watch = tracer.watch
     # Where the cap on foreign connections is near, one may be forgotten while the block is under way.
     certain = len(watch.foreign) + 2 * len(block.talks) <= 2 * MAX_CONNECTIONS
-    return [_Way(talk, certain) for talk in block.talks if not (certain and _is_foreign(watch, talk, 0))]
+    ways = []
+    for talk in block.talks:
+        if certain and _is_foreign(watch, talk, 0):
+            _leave(tracer, block, talk)
+        else:
+            ways.append(_Way(talk, certain))
+    return ways
+
+
+def _leave(tracer: Tracer, block: Block, talk: Talk) -> None:
+    """The rest of a foreign talk is of no interest, unless its connection ends with it: FIN, FIN and the last ACK."""
+    if any(block.data[block.begins[place >> 1] + _FLAGS] & (FIN | RST) for place in talk.places[-3:]):
+        tracer.watch.ended(*talk.keys)
 
 
 def _is_foreign(watch: Watch, talk: Talk, index: int) -> bool:
@@ -155,8 +167,9 @@ def _step(tracer: Tracer, block: Block, way: _Way, index: int) -> Sequence[Event
     talk, watch = way.talk, tracer.watch
     key = talk.keys[talk.places[way.at] & 1]
     way.at += 1
-    if key not in watch.foreign or block.data[block.begins[index] + _FLAGS] & SYN:
+    if key not in watch.foreign or block.data[block.begins[index] + _FLAGS] & ENDS:
         return tracer.feed(block.packet(index, key))
     if way.certain and _is_foreign(watch, talk, index):
         way.at = len(talk.places)
+        _leave(tracer, block, talk)
     return ()

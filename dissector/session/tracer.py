@@ -64,7 +64,7 @@ class Tracer:
         self._connections = Connections()
         #: For whoever reads the packets: which of them need not be fed.
         self.watch = watch or Watch()
-        self.watch.foreign = self._connections.foreign
+        self.watch.foreign, self.watch.ended = self._connections.foreign, self._connections.ended
         self._joiner = Joiner(callback_ports)
         self._order = Sequencer(window)
         #: A capture that is followed has no end at which somebody would look at what became final long ago.

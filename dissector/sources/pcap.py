@@ -17,7 +17,7 @@ from dissector.stream.blocks import Block
 from dissector.stream.link import ETHERNET, is_supported, link_type_name
 from dissector.stream.packets import carries_segment
 from dissector.stream.sift import ICMP, IPV4, LEAST, LOOK, SHORTEST, TCP, WHOLE, Record, Sift
-from dissector.traffic import SYN, Packet, Watch
+from dissector.traffic import ENDS, Packet, Watch
 
 _SECOND = 1_000_000_000
 _new = tuple.__new__  # three times as fast as Packet(...)
@@ -137,7 +137,7 @@ def _quickly(buffer: bytes, at: int, layout: Layout, sift: Sift, watch: Watch) -
             if protocol == TCP:
                 if fragment in WHOLE and total >= LEAST[offset]:
                     segments += 1
-                    if key in foreign and now <= time < wake and not flags & SYN:
+                    if key in foreign and now <= time < wake and not flags & ENDS:
                         now = skipped = time
                         continue
                     plain = key

@@ -23,7 +23,7 @@ from dissector.limits import (
 from dissector.model import Connection, Endpoint, address_text
 from dissector.stream.direction import Direction
 from dissector.stream.packets import flow_key
-from dissector.traffic import Packet, Segment, Side, key_of
+from dissector.traffic import ENDS, SYN, Packet, Segment, Side, key_of
 
 Shelf = OrderedDict["Flow", None]
 
@@ -94,6 +94,8 @@ class FlowTable:
         self._closed: Shelf = OrderedDict()
         #: Keys of ignored connections, both directions of each, oldest first.
         self.foreign: dict[bytes, None] = {}
+        #: The same of those that are over.
+        self._gone: dict[bytes, None] = {}
         #: The table's ``get``.
         self.find = self._entries.get
 
@@ -178,22 +180,43 @@ class FlowTable:
         self.remove(flow)
         for key in flow.keys:
             self.foreign[key] = None
-        if (above := len(self.foreign) - 2 * MAX_CONNECTIONS) > 0:
-            # Some more at a time: the way to the oldest one leads over all that were there before it.
-            for key in list(islice(self.foreign, above + MAX_CONNECTIONS // 32)):
-                del self.foreign[key]
+        _keep_newest(self.foreign, 2 * MAX_CONNECTIONS)
+
+    def ended(self, key: bytes, back: bytes) -> None:
+        """An ignored connection is over: what follows comes late, and of those that are over few are remembered."""
+        for one in (key, back):
+            self.foreign.pop(one, None)
+            self._gone[one] = None
+        _keep_newest(self._gone, 2 * MAX_CLOSED)
 
     def is_foreign(self, packet: Packet) -> bool:
         """True for a packet (not parsed yet) of an ignored connection; a cheap look that may miss some."""
-        key = packet.key or flow_key(packet)
-        return key is not None and key in self.foreign
+        return flow_key(packet) in self.foreign
 
-    def ignores(self, segment: Segment, *, is_start: bool) -> bool:
-        """True for a segment of an ignored connection; one that starts a new connection ends that."""
+    def ignores(self, segment: Segment) -> bool:
+        """True for a segment of an ignored connection; a SYN starts a new one, FIN and RST end it, but one that goes on
+        behind a FIN is not over."""
         key = segment.key
-        if key not in self.foreign:
+        if key not in self.foreign and key not in self._gone:
             return False
-        if is_start:
-            self.foreign.pop(key)
-            self.foreign.pop(key_of(segment.dst, segment.dport, segment.src, segment.sport), None)
-        return not is_start
+        flags, back = segment.flags, key_of(segment.dst, segment.dport, segment.src, segment.sport)
+        if flags & SYN:
+            for one in (key, back):
+                self.foreign.pop(one, None)
+                self._gone.pop(one, None)
+            return False
+        if flags & ENDS:
+            self.ended(key, back)
+        elif segment.length and key in self._gone:
+            for one in (key, back):
+                self._gone.pop(one, None)
+                self.foreign[one] = None
+        return True
+
+
+def _keep_newest(keys: dict[bytes, None], limit: int) -> None:
+    """Forgets the oldest keys above ``limit``."""
+    if (above := len(keys) - limit) > 0:
+        # Some more at a time: the way to the oldest one leads over all that were there before it.
+        for key in list(islice(keys, above + limit // 64)):
+            del keys[key]

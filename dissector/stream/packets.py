@@ -12,7 +12,7 @@ from struct import Struct
 
 from dissector.stream import icmp
 from dissector.stream.link import ETHERNET, ip_offset
-from dissector.traffic import Fragment, IcmpError, Packet, Segment
+from dissector.traffic import ENDS, Fragment, IcmpError, Packet, Segment
 
 _ICMP, _TCP, _ICMP6 = 1, 6, 58
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AH, _DESTINATION, _MOBILITY = 0, 43, 44, 51, 60, 135
@@ -52,8 +52,8 @@ def parse(packet: Packet, on_damaged: Callable[[Packet], object] | None = None) 
 def flow_key(packet: Packet) -> bytes | None:
     """Source address, destination address, source port and destination port as the packet has them (12 or 36 bytes).
 
-    This is the cheap look at a packet: None for a SYN and for everything that is not plain TCP without IP options or
-    extension headers, for which ``parse`` has to be asked.
+    This is the cheap look at a packet: None for what begins or ends a connection (SYN, FIN, RST) and for all that is
+    not plain TCP without IP options or extension headers, for which ``parse`` has to be asked.
     """
     link_type, data = packet[2], packet[3]
     try:
@@ -62,9 +62,9 @@ def flow_key(packet: Packet) -> bytes | None:
             return None
         first = data[at]
         if first == 0x45:
-            if data[at + 9] == _TCP and not data[at + 33] & 2 and not data[at + 6] & 0x3F and not data[at + 7]:
+            if data[at + 9] == _TCP and not data[at + 33] & ENDS and not data[at + 6] & 0x3F and not data[at + 7]:
                 return data[at + 12 : at + 24]
-        elif first >> 4 == 6 and data[at + 6] == _TCP and not data[at + 53] & 2:
+        elif first >> 4 == 6 and data[at + 6] == _TCP and not data[at + 53] & ENDS:
             return data[at + 8 : at + 44]
     except (IndexError, struct.error):
         pass

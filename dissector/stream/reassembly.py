@@ -54,7 +54,7 @@ class Connections:
         self._table = FlowTable()
         #: What is known of the sender of a packet, by its key.
         self.find = self._table.find
-        #: Keys of packets that need no parsing unless they are SYNs: they continue connections that are ignored.
+        #: Keys of packets that need no parsing but for SYN, FIN and RST: they continue connections that are ignored.
         self.foreign = self._table.foreign
 
     def __len__(self) -> int:
@@ -89,6 +89,10 @@ class Connections:
         """True for a packet that needs no parsing: it continues a connection that the session ignores."""
         return self._table.is_foreign(packet)
 
+    def ended(self, key: bytes, back: bytes) -> None:
+        """A connection that the session ignores is over; its packets have these keys."""
+        self._table.ended(key, back)
+
     def age(self, now: int) -> Iterable[Report]:
         """Nothing came until ``now``: connections idle for too long are Closed as they are (a few at a time)."""
         return chain.from_iterable([_reports(old, self._end(old)) for old in self._table.stale(now) if not old.over])
@@ -106,7 +110,7 @@ class Connections:
         """First segment of a connection that is not in the table."""
         flags = segment.flags
         is_syn, is_ack = bool(flags & SYN), bool(flags & ACK)
-        if self._table.ignores(segment, is_start=is_syn):
+        if self._table.ignores(segment):
             return ()
         stale = [_reports(old, self._end(old)) for old in self._table.stale(segment.time) if not old.over]
         # Without a SYN the lower port is most likely the one that listens.

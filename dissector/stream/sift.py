@@ -14,7 +14,7 @@ from dissector.model import CaptureInfo
 from dissector.stream.blocks import Block
 from dissector.stream.link import ETHERNET, link_type_name
 from dissector.stream.packets import carries_segment
-from dissector.traffic import SYN, Packet, Watch
+from dissector.traffic import ENDS, Packet, Watch
 
 #: A record of a capture: time, link type, captured bytes, length on the wire.
 Record = tuple[int, int, bytes, int]
@@ -74,7 +74,7 @@ class Sift:
                 if kind == IPV4:
                     if protocol == TCP and fragment in WHOLE and total >= LEAST[offset]:
                         key, counts = name, True
-                    nothing = key in watch.foreign and not flags & SYN if key else protocol not in (ICMP, TCP)
+                    nothing = key in watch.foreign and not flags & ENDS if key else protocol not in (ICMP, TCP)
                     if nothing and watch.now <= time < min(watch.wake, watch.limit):
                         self.count(time, counts)
                         watch.now = time

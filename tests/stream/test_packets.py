@@ -14,6 +14,7 @@ from builders import (
     ICMP,
     ICMP6,
     PSH,
+    RST,
     SYN,
     TCP,
     UDP,
@@ -316,7 +317,7 @@ def test_flow_key_is_addresses_and_ports() -> None:
     assert flow_key(packet(ethernet(SEGMENT))) == key
     assert flow_key(packet(ethernet(SEGMENT, tags=[0x8100]))) == key
     assert flow_key(packet(SEGMENT, 101)) == key
-    assert flow_key(packet(ethernet(ipv4(tcp(flags=FIN | ACK))))) == key
+    assert flow_key(packet(ethernet(ipv4(tcp(flags=PSH | ACK))))) == key
     assert flow_key(packet(ethernet(SEGMENT6, 0x86DD))) == ip_address(A6).packed + ip_address(B6).packed + ports
 
 
@@ -324,6 +325,8 @@ def test_flow_key_is_addresses_and_ports() -> None:
     "data",
     [
         ethernet(ipv4(tcp(flags=SYN))),
+        ethernet(ipv4(tcp(flags=FIN | ACK))),
+        ethernet(ipv4(tcp(flags=RST))),
         ethernet(ipv4(tcp(), options=bytes(4))),
         ethernet(ipv4(tcp(), fragment=0x2000)),
         ethernet(ipv4(tcp(), fragment=1)),

@@ -802,6 +802,37 @@ def test_foreign_connections_are_bounded_and_the_oldest_go_first(monkeypatch: py
     assert set(table.foreign) == {key for one in latest for key in (one.key, key_of(one.dst, 80, one.src, 1_024))}
 
 
+def test_of_foreign_connections_that_are_over_few_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dissector.stream.flows.MAX_CLOSED", 64)
+    table = Connections()
+    for index in range(1, 1_000):
+        start = syn(index, index)
+        for flow, _ in table.feed(start):
+            flow.ignored = True
+        for flags in (ACK, FIN | ACK, ACK):
+            assert list(table.feed(start._replace(flags=flags))) == []
+    assert (len(table), table.foreign) == (0, {})
+    assert len(table._table._gone) <= 128
+    late = syn(999, 999)._replace(flags=ACK, payload=b"x", length=1)
+    assert list(table.feed(late)) == []
+
+
+def test_a_foreign_connection_that_goes_on_behind_a_fin_is_not_over() -> None:
+    talk = Talk().open()
+    talk.a(0, b"GET /")
+    talk.flow.ignored = True
+    talk.a(5, b"more")
+    keys = set(talk.table.foreign)
+    assert len(keys) == 2
+    assert talk.a(9, flags=FIN) == talk.b(0, acks=10) == []
+    assert talk.table.foreign == {}
+    assert talk.b(0, b"a long page") == []
+    assert set(talk.table.foreign) == keys
+    assert talk.b(11, flags=RST) == []
+    talk.isn = (5, 6)
+    assert [type(event) for event in talk.a(-1, acks=None, flags=SYN)] == [Opened]
+
+
 def test_silent_connections_are_forgotten_by_and_by() -> None:
     table = Connections()
     for index in range(1, 5):
