@@ -59,6 +59,7 @@ class SideFacts:
     bytes: int = 0
     #: Segments with bytes that were captured before; a packet that was captured twice is none.
     retransmissions: int = 0
+    #: The first ones of them, and the newest: those tell whether anybody still listens.
     retransmitted: list[Mark] = field(default_factory=list)
     #: Nanoseconds between each of these and the try before it, all together.
     repeat_wait: int = 0

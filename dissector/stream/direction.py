@@ -181,8 +181,10 @@ class Direction:
         self.facts.repeat_wait += mark.time - before
         smallest = self.facts.smallest_retransmitted
         self.facts.smallest_retransmitted = length if smallest is None else min(smallest, length)
-        if len(self.facts.retransmitted) < MAX_EVIDENCE:
-            self.facts.retransmitted.append(mark)
+        marks = self.facts.retransmitted
+        if len(marks) == MAX_EVIDENCE:
+            del marks[MAX_EVIDENCE // 2]
+        marks.append(mark)
 
     def _new_data(self, mark: Mark, end: int) -> None:
         facts = self.facts

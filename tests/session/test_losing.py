@@ -170,6 +170,22 @@ def test_data_that_nobody_acknowledges(silence: float, code: str) -> None:
     assert "4 times" in problem.summary
 
 
+def test_data_that_nobody_acknowledges_behind_many_losses() -> None:
+    """As many retransmissions as are kept for evidence, of data that got through in the end."""
+    story = until(STEP_ASKED)
+    line = story.callback
+    seq = line.next[0]
+    for attempt in range(40):
+        line.next[0] = seq - 20
+        line.packet(nanoseconds(0.1 + attempt / 100), 0, PSH | ACK, bytes(20))
+    for attempt in range(5):
+        line.next[0] = seq
+        line.packet(nanoseconds(1.0 + attempt), 0, PSH | ACK, b"\0\0\0\1K")
+    found = story.found()
+    assert found.outcome.value == "lost"
+    assert "4 times" in the("connection_lost", ERROR, found).summary
+
+
 @pytest.mark.parametrize(("life", "code"), [(True, "idle_connection_cut"), (False, "connection_lost")])
 def test_a_silence_and_the_other_connection(life: bool, code: str) -> None:
     """After 8 s of silence: does the client still talk on the command connection?"""

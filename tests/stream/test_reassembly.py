@@ -259,6 +259,16 @@ def test_retransmission() -> None:
     assert facts.last_data == Mark(4, 4 * MS, 64, 4)
 
 
+def test_of_many_retransmissions_the_first_and_the_newest_are_kept() -> None:
+    talk = Talk().open()
+    talk.a(0, b"hello")
+    for _ in range(100):
+        talk.a(0, b"hello")
+    facts = talk.facts(CLIENT)
+    assert facts.retransmissions == 100
+    assert [mark.number for mark in facts.retransmitted] == [*range(5, 21), *range(89, 105)]
+
+
 def test_retransmission_with_other_boundaries() -> None:
     talk = Talk().open()
     talk.a(0, b"abc")
