@@ -2086,6 +2086,7 @@ do
     LEVELS[-n] = "debug" .. n
     LEVEL_OF["debug" .. n] = "debug" .. n
   end
+  js.log_levels = LEVEL_OF
   local unpack = table.unpack
   local value_text
 
@@ -2886,9 +2887,8 @@ do
 
   --- True when `data` is one whole frame from index `from` on.
   function js.is_frame(data, from)
-    local a, b, c, d = byte(data, from, from + 3)
     local size = #data - from - 3
-    return size > 0 and ((a * 256 + b) * 256 + c) * 256 + d == size and size <= limits.decoded
+    return size > 0 and length_at(data, from - 1) == size and size <= limits.decoded
   end
 
   local function end_of_frame(data, start)
@@ -3652,8 +3652,6 @@ end
 do
   local match, find, lower = string.match, string.find, string.lower
   local LINGER = 1  -- seconds
-  local LOGS = { error = true, warn = true, info = true, debug = true }
-  for n = 1, 9 do LOGS["debug" .. n] = true end
   local T = {}
   T.__index = T
 
@@ -3669,7 +3667,7 @@ do
   local function is_log_line(message, body)
     local object, member, count = message.object, message.member, #body.params.arguments
     if not member or not object or object.name ~= "spooler_log" then return false end
-    if count == 1 then return LOGS[member] or LOGS[lower(member)] or false end
+    if count == 1 then return (js.log_levels[member] or js.log_levels[lower(member)]) ~= nil end
     return count == 2 and lower(member) == "log" and type(body.params.arguments[2].value) == "number"
   end
 
@@ -3753,11 +3751,7 @@ do
   end
 
   --- A connection turned out to be none of this task.
-  function T:no_attempt(stream)
-    for index = #self.attempts, 1, -1 do
-      if self.attempts[index] == stream then table.remove(self.attempts, index) end
-    end
-  end
+  function T:no_attempt(stream) js.take_out(self.attempts, stream) end
 
   -- --- start commands that wait for their callback ---
 
@@ -3779,16 +3773,23 @@ do
     return list
   end
 
-  --- The task that a command is about whose start was not read: the only one that has no command connection.
-  function J:without_command(stream, now)
+  --- The one of a list that fits; nil when several do.
+  local function only(list, fits)
     local found
-    for _, task in ipairs(still(self.lone, now, function(task) return task.command end)) do
-      if task.callback and task.client.ip == stream.client.ip and task.callback.client.ip == stream.server.ip then
+    for _, task in ipairs(list) do
+      if fits(task) then
         if found then return nil end
         found = task
       end
     end
     return found
+  end
+
+  --- The task that a command is about whose start was not read: the only one that has no command connection.
+  function J:without_command(stream, now)
+    return only(still(self.lone, now, function(task) return task.command end), function(task)
+      return task.callback and task.client.ip == stream.client.ip and task.callback.client.ip == stream.server.ip
+    end)
   end
 
   --- The newest task of which only the answer to the start could be read, if a connection can be its callback.
@@ -3868,16 +3869,11 @@ do
 
   --- The start whose remote opens a connection to a place that nobody announced, if exactly one fits.
   function J:elsewhere(stream)
-    local found
-    for _, task in ipairs(self.by_remote[stream.client.ip] or {}) do
-      local port = stream.server.port
-      if not task.confirmed and #task.attempts == 0 and task.start_time <= stream.start
-          and (port == task.port or (stream.server.ip == task.client.ip and js.in_ranges(js.callback_ports, port))) then
-        if found then return nil end
-        found = task
-      end
-    end
-    return found
+    local port = stream.server.port
+    return only(self.by_remote[stream.client.ip] or {}, function(task)
+      return not task.confirmed and #task.attempts == 0 and task.start_time <= stream.start
+        and (port == task.port or (stream.server.ip == task.client.ip and js.in_ranges(js.callback_ports, port)))
+    end)
   end
 end
 
@@ -4600,8 +4596,7 @@ do
       if not task then
         task = js.new_task(stream.first_packet, stream.start)
         task.client, task.port = { ip = stream.server.ip }, stream.server.port
-        self.order:add(task)
-        self.tasks[#self.tasks + 1] = task
+        self:began(stream, task)
         local lone = self.joiner.lone
         lone[#lone + 1] = task
       end
@@ -4671,15 +4666,20 @@ do
   end
 
   function S:command_started(stream, task)
-    self.tasks[#self.tasks + 1] = task
     stream.task = stream.task or task
+    self:began(stream, task)
+    self.joiner:announce(task)
+  end
+
+  --- A task of its own, at the place of its command connection if that waited for it.
+  function S:began(stream, task)
+    self.tasks[#self.tasks + 1] = task
     if stream.undecided then
       stream.undecided, self.undecided[stream] = nil, nil
       self.order:replace(stream, task)
     else
       self.order:add(task)
     end
-    self.joiner:announce(task)
   end
 
   --- First data on a callback connection: it got through.
@@ -4800,7 +4800,7 @@ do
       if sender.next == 0 then sender:begin(seq + 1, true) end
       if is_ack and not other.known then other:begin(ack, true) end
       if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, false) end
-    elseif not sender.anchored or math.abs(sender:distance(seq)) <= 16777216 then
+    elseif not sender.anchored or math.abs(sender:distance(seq)) <= js.limits.near then
       self:ending(stream, sender.side, time, true)
       self:close(stream, number, time)
     end
@@ -4835,10 +4835,8 @@ do
     if stream.stray and not stream.established then return self:attempt(stream, stream.stray) end
     if stream.undecided and self:came_to_nothing(stream) then
       local task = self:never_was(stream)
-      stream.undecided, self.undecided[stream], stream.role, stream.task = nil, nil, "command", task
-      task.ended, task.refused = time, not stream.established
-      self.order:replace(stream, task)
-      self.tasks[#self.tasks + 1] = task
+      stream.role, stream.task = "command", task
+      self:began(stream, task)
     else
       self:undecided_no_more(stream)
       self:forget_tries(stream, time)
@@ -4866,8 +4864,10 @@ do
     for index = #self.tasks, 1, -1 do
       local task = self.tasks[index]
       if probe.start - task.start > 150 then return end
-      local since = task.refused and probe.start - task.ended
-      local is_try = since and since >= 0 and since <= PROBE_WINDOW and now - task.ended < PROBE_WINDOW
+      local command = task.command
+      local ended = command and not command.established and command.over
+      local since = ended and probe.start - ended
+      local is_try = since and since >= 0 and since <= PROBE_WINDOW and now - ended < PROBE_WINDOW
       if is_try and task.client.ip == probe.client.ip and task.remote.key == probe.server.key then
         self.order:remove(task)
         table.remove(self.tasks, index)

@@ -178,16 +178,11 @@ class FlowTable:
     def ignore(self, flow: Flow) -> None:
         """Forgets ``flow`` but for its name, so that its packets are known as foreign."""
         self.remove(flow)
-        for key in flow.keys:
-            self.foreign[key] = None
-        _keep_newest(self.foreign, 2 * MAX_CONNECTIONS)
+        self._put(flow.keys, self.foreign, MAX_CONNECTIONS)
 
     def ended(self, key: bytes, back: bytes) -> None:
         """An ignored connection is over: what follows comes late, and of those that are over few are remembered."""
-        for one in (key, back):
-            self.foreign.pop(one, None)
-            self._gone[one] = None
-        _keep_newest(self._gone, 2 * MAX_CLOSED)
+        self._put((key, back), self._gone, MAX_CLOSED)
 
     def is_foreign(self, packet: Packet) -> bool:
         """True for a packet (not parsed yet) of an ignored connection; a cheap look that may miss some."""
@@ -199,24 +194,26 @@ class FlowTable:
         key = segment.key
         if key not in self.foreign and key not in self._gone:
             return False
-        flags, back = segment.flags, key_of(segment.dst, segment.dport, segment.src, segment.sport)
-        if flags & SYN:
-            for one in (key, back):
-                self.foreign.pop(one, None)
-                self._gone.pop(one, None)
+        keys = key, key_of(segment.dst, segment.dport, segment.src, segment.sport)
+        if segment.flags & SYN:
+            self._drop(keys)
             return False
-        if flags & ENDS:
-            self.ended(key, back)
+        if segment.flags & ENDS:
+            self.ended(*keys)
         elif segment.length and key in self._gone:
-            for one in (key, back):
-                self._gone.pop(one, None)
-                self.foreign[one] = None
+            self._put(keys, self.foreign, MAX_CONNECTIONS)
         return True
 
+    def _drop(self, keys: tuple[bytes, bytes]) -> None:
+        for key in keys:
+            self.foreign.pop(key, None)
+            self._gone.pop(key, None)
 
-def _keep_newest(keys: dict[bytes, None], limit: int) -> None:
-    """Forgets the oldest keys above ``limit``."""
-    if (above := len(keys) - limit) > 0:
-        # Some more at a time: the way to the oldest one leads over all that were there before it.
-        for key in list(islice(keys, above + limit // 64)):
-            del keys[key]
+    def _put(self, keys: tuple[bytes, bytes], where: dict[bytes, None], most: int) -> None:
+        """Remembers a connection's keys in ``where`` alone, which has the newest of so many connections."""
+        self._drop(keys)
+        where.update(dict.fromkeys(keys))
+        if (above := len(where) - 2 * most) > 0:
+            # Some more at a time: the way to the oldest one leads over all that were there before it.
+            for key in list(islice(where, above + most // 32)):
+                del where[key]

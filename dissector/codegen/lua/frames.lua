@@ -29,9 +29,8 @@ do
 
   --- True when `data` is one whole frame from index `from` on.
   function js.is_frame(data, from)
-    local a, b, c, d = byte(data, from, from + 3)
     local size = #data - from - 3
-    return size > 0 and ((a * 256 + b) * 256 + c) * 256 + d == size and size <= limits.decoded
+    return size > 0 and length_at(data, from - 1) == size and size <= limits.decoded
   end
 
   local function end_of_frame(data, start)

@@ -57,7 +57,7 @@ do
       if sender.next == 0 then sender:begin(seq + 1, true) end
       if is_ack and not other.known then other:begin(ack, true) end
       if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, false) end
-    elseif not sender.anchored or math.abs(sender:distance(seq)) <= 16777216 then
+    elseif not sender.anchored or math.abs(sender:distance(seq)) <= js.limits.near then
       self:ending(stream, sender.side, time, true)
       self:close(stream, number, time)
     end
@@ -92,10 +92,8 @@ do
     if stream.stray and not stream.established then return self:attempt(stream, stream.stray) end
     if stream.undecided and self:came_to_nothing(stream) then
       local task = self:never_was(stream)
-      stream.undecided, self.undecided[stream], stream.role, stream.task = nil, nil, "command", task
-      task.ended, task.refused = time, not stream.established
-      self.order:replace(stream, task)
-      self.tasks[#self.tasks + 1] = task
+      stream.role, stream.task = "command", task
+      self:began(stream, task)
     else
       self:undecided_no_more(stream)
       self:forget_tries(stream, time)
@@ -123,8 +121,10 @@ do
     for index = #self.tasks, 1, -1 do
       local task = self.tasks[index]
       if probe.start - task.start > 150 then return end
-      local since = task.refused and probe.start - task.ended
-      local is_try = since and since >= 0 and since <= PROBE_WINDOW and now - task.ended < PROBE_WINDOW
+      local command = task.command
+      local ended = command and not command.established and command.over
+      local since = ended and probe.start - ended
+      local is_try = since and since >= 0 and since <= PROBE_WINDOW and now - ended < PROBE_WINDOW
       if is_try and task.client.ip == probe.client.ip and task.remote.key == probe.server.key then
         self.order:remove(task)
         table.remove(self.tasks, index)

@@ -238,8 +238,7 @@ do
       if not task then
         task = js.new_task(stream.first_packet, stream.start)
         task.client, task.port = { ip = stream.server.ip }, stream.server.port
-        self.order:add(task)
-        self.tasks[#self.tasks + 1] = task
+        self:began(stream, task)
         local lone = self.joiner.lone
         lone[#lone + 1] = task
       end
@@ -309,15 +308,20 @@ do
   end
 
   function S:command_started(stream, task)
-    self.tasks[#self.tasks + 1] = task
     stream.task = stream.task or task
+    self:began(stream, task)
+    self.joiner:announce(task)
+  end
+
+  --- A task of its own, at the place of its command connection if that waited for it.
+  function S:began(stream, task)
+    self.tasks[#self.tasks + 1] = task
     if stream.undecided then
       stream.undecided, self.undecided[stream] = nil, nil
       self.order:replace(stream, task)
     else
       self.order:add(task)
     end
-    self.joiner:announce(task)
   end
 
   --- First data on a callback connection: it got through.

@@ -2,8 +2,6 @@
 do
   local match, find, lower = string.match, string.find, string.lower
   local LINGER = 1  -- seconds
-  local LOGS = { error = true, warn = true, info = true, debug = true }
-  for n = 1, 9 do LOGS["debug" .. n] = true end
   local T = {}
   T.__index = T
 
@@ -19,7 +17,7 @@ do
   local function is_log_line(message, body)
     local object, member, count = message.object, message.member, #body.params.arguments
     if not member or not object or object.name ~= "spooler_log" then return false end
-    if count == 1 then return LOGS[member] or LOGS[lower(member)] or false end
+    if count == 1 then return (js.log_levels[member] or js.log_levels[lower(member)]) ~= nil end
     return count == 2 and lower(member) == "log" and type(body.params.arguments[2].value) == "number"
   end
 
@@ -103,11 +101,7 @@ do
   end
 
   --- A connection turned out to be none of this task.
-  function T:no_attempt(stream)
-    for index = #self.attempts, 1, -1 do
-      if self.attempts[index] == stream then table.remove(self.attempts, index) end
-    end
-  end
+  function T:no_attempt(stream) js.take_out(self.attempts, stream) end
 
   -- --- start commands that wait for their callback ---
 
@@ -129,16 +123,23 @@ do
     return list
   end
 
-  --- The task that a command is about whose start was not read: the only one that has no command connection.
-  function J:without_command(stream, now)
+  --- The one of a list that fits; nil when several do.
+  local function only(list, fits)
     local found
-    for _, task in ipairs(still(self.lone, now, function(task) return task.command end)) do
-      if task.callback and task.client.ip == stream.client.ip and task.callback.client.ip == stream.server.ip then
+    for _, task in ipairs(list) do
+      if fits(task) then
         if found then return nil end
         found = task
       end
     end
     return found
+  end
+
+  --- The task that a command is about whose start was not read: the only one that has no command connection.
+  function J:without_command(stream, now)
+    return only(still(self.lone, now, function(task) return task.command end), function(task)
+      return task.callback and task.client.ip == stream.client.ip and task.callback.client.ip == stream.server.ip
+    end)
   end
 
   --- The newest task of which only the answer to the start could be read, if a connection can be its callback.
@@ -218,15 +219,10 @@ do
 
   --- The start whose remote opens a connection to a place that nobody announced, if exactly one fits.
   function J:elsewhere(stream)
-    local found
-    for _, task in ipairs(self.by_remote[stream.client.ip] or {}) do
-      local port = stream.server.port
-      if not task.confirmed and #task.attempts == 0 and task.start_time <= stream.start
-          and (port == task.port or (stream.server.ip == task.client.ip and js.in_ranges(js.callback_ports, port))) then
-        if found then return nil end
-        found = task
-      end
-    end
-    return found
+    local port = stream.server.port
+    return only(self.by_remote[stream.client.ip] or {}, function(task)
+      return not task.confirmed and #task.attempts == 0 and task.start_time <= stream.start
+        and (port == task.port or (stream.server.ip == task.client.ip and js.in_ranges(js.callback_ports, port)))
+    end)
   end
 end

@@ -13,6 +13,7 @@ do
     LEVELS[-n] = "debug" .. n
     LEVEL_OF["debug" .. n] = "debug" .. n
   end
+  js.log_levels = LEVEL_OF
   local unpack = table.unpack
   local value_text
 
