@@ -193,6 +193,8 @@ js.tables = {
     [81] = "QUERY_INTERFACE",
     [82] = "RELEASE",
   },
+  command_ports = "4444,4445,4455",
+  callback_ports = "50000-59999",
   guid = {
     ["\254\238G\130l\027\017\216\129\003\000\004v\238\138\251"] = "Ierror",
     ["\254\238G\129l\027\017\216\129\003\000\004v\238\138\251"] = "Error",
@@ -510,8 +512,8 @@ do
   js.proto.experts = experts
 
   local prefs = js.proto.prefs
-  prefs.command_ports = Pref.range("Command ports", "4444,4455", "TCP ports of remote schedulers", 65535)
-  prefs.callback_ports = Pref.range("Callback ports", "50000-59999", "TCP ports that clients listen on for their task processes", 65535)
+  prefs.command_ports = Pref.range("Command ports", js.tables.command_ports, "TCP ports of remote schedulers", 65535)
+  prefs.callback_ports = Pref.range("Callback ports", js.tables.callback_ports, "TCP ports that clients listen on for their task processes", 65535)
   prefs.heuristic = Pref.bool("Find connections by their content", true, "Look at the first bytes of TCP connections on any port")
   prefs.show_secrets = Pref.bool("Show secrets", false, "Do not mask passwords and the like")
   prefs.task_table = Pref.bool("Print the task table at the end (tshark)", false, "A line for each remote task on standard output")
@@ -5259,7 +5261,7 @@ do
     return false
   end
 
-  --- Ranges of a preference such as `4444,4455-4460`.
+  --- Ranges of a preference such as `1024,4000-4010`.
   function js.ranges(text)
     local found = {}
     for low, high in string.gmatch(tostring(text), "(%d+)%-?(%d*)") do

@@ -16,8 +16,9 @@ from dissector.cli.redact import redact
 from dissector.cli.simulate import simulate
 from dissector.cli.slice import slice_
 from dissector.cli.verify import verify
+from dissector.ports import CAPTURE_FILTER
 
-_EXAMPLES = """\b
+_EXAMPLES = f"""\b
 Examples:
   jstrace read client.pcap                            all tasks, and what went wrong
   jstrace read client.pcap --task 3                   who said what in task 3
@@ -28,7 +29,7 @@ Examples:
   jstrace ports client.pcap                           callback ports, and the firewall's range for them
   jstrace diff good.pcap bad.pcap                     where a bad run parts from a good one
   jstrace redact client.pcap support.pcap             a copy without addresses and secrets
-  tcpdump -U -w - port 4444 or portrange 50000-59999 | jstrace read -
+  tcpdump -U -w - {CAPTURE_FILTER} | jstrace read -
 """
 
 

@@ -13,6 +13,7 @@ import click
 
 from dissector.errors import JstraceError
 from dissector.model import Endpoint
+from dissector.ports import CALLBACKS_TEXT
 
 PROBLEMS, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
@@ -26,7 +27,7 @@ def port_range(_context: click.Context, _parameter: click.Parameter, text: str) 
     """``LOW-HIGH``"""
     low, dash, high = text.partition("-")
     if not (dash and low.isdecimal() and high.isdecimal() and 1 <= int(low) <= int(high) <= 65_535):
-        raise click.BadParameter(f"{text!r} is no port range such as 50000-59999")
+        raise click.BadParameter(f"{text!r} is no port range such as {CALLBACKS_TEXT}")
     return int(low), int(high)
 
 

@@ -17,6 +17,7 @@ import click
 
 from dissector.cli.common import BAD_INPUT, PROBLEMS, exit_codes, port_range, say, seconds
 from dissector.errors import UsageError
+from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
 if TYPE_CHECKING:
     from dissector.model import Task
@@ -50,11 +51,11 @@ _RECENT = 64_000_000
 @click.option("--log", is_flag=True, help="What the jobs write to their logs too (--plain).")
 @click.option("--filter", "filters", multiple=True, metavar="EXPR", help="Only what matches, as in read. Repeatable.")
 @click.option(
-    "--command-port", "command_ports", multiple=True, type=click.IntRange(1, 65_535), metavar="PORT", default=(4444,),
-    show_default=True, help="Port of remote schedulers. Repeatable.",
+    "--command-port", "command_ports", multiple=True, type=click.IntRange(1, 65_535), metavar="PORT",
+    default=COMMAND_PORTS, show_default=True, help="Ports of remote schedulers. Repeatable.",
 )  # fmt: skip
 @click.option(
-    "--callback-ports", callback=port_range, default="50000-59999", show_default=True, metavar="LOW-HIGH",
+    "--callback-ports", callback=port_range, default=CALLBACKS_TEXT, show_default=True, metavar="LOW-HIGH",
     help="Ports that clients open for their task processes.",
 )  # fmt: skip
 @click.option("--filter-bpf", "narrow", metavar="EXPR", help="Capture less, such as 'host 10.0.0.7' (as in tcpdump).")

@@ -132,7 +132,7 @@ def _openings(
         )
     if side != "client":
         seen = sorted({port for use in chosen for port in use.remote_ports})
-        openings += remote_openings(clients or tuple(use.client for use in chosen), seen or command_ports[:1])
+        openings += remote_openings(clients or tuple(use.client for use in chosen), seen or command_ports)
     return openings
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dissector import limits
-from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, port_range, say
+from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, say
+from dissector.cli.tracing import port_hints
 
 if TYPE_CHECKING:
     from dissector.cli.twin import Twin
@@ -81,24 +82,7 @@ Limits (memory depends on what is open at the moment, not on the file):
     help="Only what matches all conditions, such as "
     "'job=nightly outcome!=success latency>0.5 text~\"in * out\"'. Repeatable.",
 )
-@click.option(
-    "--command-port",
-    "command_ports",
-    multiple=True,
-    type=click.IntRange(1, 65_535),
-    metavar="PORT",
-    default=(4444, 4455),
-    show_default=True,
-    help="Ports of remote schedulers, where the bytes do not tell. Repeatable.",
-)
-@click.option(
-    "--callback-ports",
-    callback=port_range,
-    default="50000-59999",
-    show_default=True,
-    metavar="LOW-HIGH",
-    help="Ports that clients open for their task processes, where the bytes do not tell.",
-)
+@port_hints
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
 @click.option(
     "--fail-on",

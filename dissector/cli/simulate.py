@@ -10,6 +10,7 @@ import click
 
 from dissector.cli.common import PROBLEMS, address, exit_codes, port_range, say, seconds
 from dissector.errors import UsageError
+from dissector.ports import CALLBACK_PORTS, CALLBACKS_TEXT, COMMAND_PORTS, COMMANDS_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,11 +43,12 @@ _SIDES = ("both", "client", "remote")
     "--listen",
     callback=address,
     metavar="[HOST:]PORT",
-    help="Where the remote listens; on loopback, on any free port, unless given (side remote: on all addresses, 4444).",
+    help=f"Where the remote listens; unless given, on loopback, the first free port of {COMMANDS_TEXT}; side remote on "
+    f"all addresses, port {COMMAND_PORTS[0]}.",
 )
 @click.option("--remote", callback=address, metavar="HOST:PORT", help="Where the client finds the remote.")
 @click.option(
-    "--callback-ports", callback=port_range, default="50000-59999", show_default=True, metavar="LOW-HIGH",
+    "--callback-ports", callback=port_range, default=CALLBACKS_TEXT, show_default=True, metavar="LOW-HIGH",
     help="Ports that the client opens for callbacks, from the highest down.",
 )  # fmt: skip
 @click.option(
@@ -76,7 +78,7 @@ def simulate(side: str, listing: bool, path: str | None, quiet: bool, **wanted: 
     \b
     jstrace simulate --scenario all                      every scenario once
     jstrace simulate --scenario shell-job --tasks 500 --rate 50
-    jstrace simulate remote --listen 4444                on the host of the remote ...
+    jstrace simulate remote                              on the host of the remote ...
     jstrace simulate client --remote HOST:4444           ... and the firewall between is tested
 
     Exit status: 0 all tasks ended as they should, 1 some did not, 2 wrong usage.
@@ -98,16 +100,16 @@ def _list() -> None:
 
 def _simulate(side: str, path: str | None, quiet: bool, wanted: dict[str, Any]) -> None:
     from dissector.model import Endpoint
-    from dissector.simulate.report import ANY_PORT, Options, Side
+    from dissector.simulate.report import LOOPBACK, Options, Side
     from dissector.simulate.run import simulate as run
     from dissector.simulate.scenario import SCENARIOS
 
     low, high = wanted.pop("callback_ports")
     if "all" in wanted["scenarios"]:
         wanted["scenarios"] = tuple(SCENARIOS)
-    listen = wanted.pop("listen") or (Endpoint("0.0.0.0", 4444) if side == "remote" else ANY_PORT)
+    listen = wanted.pop("listen") or Endpoint("", COMMAND_PORTS[0] if side == "remote" else None)
     if not listen.ip:
-        listen = listen._replace(ip="0.0.0.0" if side == "remote" else ANY_PORT.ip)
+        listen = listen._replace(ip="0.0.0.0" if side == "remote" else LOOPBACK)
     if (remote := wanted["remote"]) is not None and not remote.ip:
         raise UsageError("--remote is the remote's HOST:PORT")
     options = Options(
@@ -115,7 +117,7 @@ def _simulate(side: str, path: str | None, quiet: bool, wanted: dict[str, Any]) 
         listen=listen,
         callback_ports=(high, low),
         recorder=_recorder(path) if path is not None else None,
-        on_ready=_ready if side != "client" else None,
+        on_ready=lambda remote: _ready(remote, side, (low, high)),
         on_task=None if quiet else _task,
         on_served=_served if side == "remote" and not quiet else None,
         **wanted,
@@ -126,8 +128,27 @@ def _simulate(side: str, path: str | None, quiet: bool, wanted: dict[str, Any]) 
         sys.exit(PROBLEMS)
 
 
-def _ready(remote: Endpoint) -> None:
-    print(f"remote listens on {remote}", flush=True)
+def _ready(remote: Endpoint, side: str, callback_ports: tuple[int, int]) -> None:
+    if side != "client":
+        print(f"remote listens on {remote}")
+    print(f"to follow it: {_live(remote, callback_ports)}", flush=True)
+
+
+def _live(remote: Endpoint, callback_ports: tuple[int, int]) -> str:
+    """The command that shows these tasks, on this host."""
+    words = ["jstrace live", _interface(remote)]
+    if remote.port not in COMMAND_PORTS:
+        words.append(f"--command-port {remote.port}")
+    if callback_ports != CALLBACK_PORTS:
+        words.append(f"--callback-ports {callback_ports[0]}-{callback_ports[1]}")
+    return " ".join(words)
+
+
+def _interface(remote: Endpoint) -> str:
+    """Where its packets pass on this host."""
+    from dissector.sources.interfaces import ANY
+
+    return "lo" if remote.ip in ("localhost", "::1") or remote.ip.startswith("127.") else ANY
 
 
 def _task(record: TaskRecord) -> None:
@@ -160,15 +181,11 @@ def _recorder(path: str) -> Recorder:
     def recording(remote: Endpoint, ports: tuple[int, int]) -> Iterator[None]:
         from threading import Event, Thread
 
-        from dissector.sources.interfaces import ANY
         from dissector.sources.live import LiveCapture, port_filter
         from dissector.sources.ring import CaptureWriter
 
-        is_loopback = remote.ip in ("localhost", "::1") or remote.ip.startswith("127.")
         writer = CaptureWriter(path)
-        capture = LiveCapture(
-            ["lo" if is_loopback else ANY], port_filter((remote.port or 0,), (ports[1], ports[0])), writer
-        )
+        capture = LiveCapture([_interface(remote)], port_filter((remote.port or 0,), (ports[1], ports[0])), writer)
         over = Event()
 
         def follow() -> None:

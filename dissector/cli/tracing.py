@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dissector.cli.common import port_range, say
+from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
 if TYPE_CHECKING:
     from dissector.model import Task
@@ -21,14 +22,14 @@ _COMMAND_PORT = click.option(
     multiple=True,
     type=click.IntRange(1, 65_535),
     metavar="PORT",
-    default=(4444, 4455),
+    default=COMMAND_PORTS,
     show_default=True,
     help="Ports of remote schedulers, where the bytes do not tell. Repeatable.",
 )
 _CALLBACK_PORTS = click.option(
     "--callback-ports",
     callback=port_range,
-    default="50000-59999",
+    default=CALLBACKS_TEXT,
     show_default=True,
     metavar="LOW-HIGH",
     help="Ports that clients open for their task processes, where the bytes do not tell.",

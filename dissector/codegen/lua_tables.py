@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
+from dissector.ports import CALLBACKS_TEXT, COMMANDS_TEXT
 from dissector.wire import enums, names
 
 _FLAGS = range(1, 16)
@@ -28,6 +29,7 @@ def lines() -> list[str]:
     found += _numbers("vartype", {int(vt): enums.vartype_name(int(vt)) for vt in vartypes})
     found += _numbers("message_class", {int(one): one.name for one in enums.MessageClass})
     found += _numbers("command", {int(one): one.name for one in enums.Command})
+    found += [f"  command_ports = {quoted(COMMANDS_TEXT)},", f"  callback_ports = {quoted(CALLBACKS_TEXT)},"]
     found += ["  guid = {", *(f"    {line}," for line in _guids()), "  },"]
     found += ["  classes = {", *(f"    {line}," for line in _classes()), "  },"]
     found += ["  class_keys = {", *(f"    [{quoted(plain)}] = {quoted(key)}," for plain, key in _keys()), "  },"]

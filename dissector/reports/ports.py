@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from dissector.errors import UsageError
 from dissector.model import Task
+from dissector.ports import CALLBACK_PORTS
 
-HIGHEST = 59_999
+HIGHEST = CALLBACK_PORTS[1]
 #: The engine never opens a port this low.
 LOWEST = 1_024
 SECOND = 1_000_000_000

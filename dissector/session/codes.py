@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dissector.model import Severity
+from dissector.ports import COMMANDS_TEXT
 
 _INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
 
@@ -286,7 +287,7 @@ CODES: dict[str, Code] = {
         _INFO,
         "The command connection of this task was not captured.",
         "the capture's filter or place does not show it",
-        "capture the remote's port (4444, 4455, ...) as well",
+        f"capture the remote's port (usually one of {COMMANDS_TEXT}) as well",
     ),
     "command_unreadable": Code(
         _INFO,

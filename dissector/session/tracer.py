@@ -13,6 +13,7 @@ from itertools import count
 
 from dissector.limits import MAX_CONNECTIONS, MAX_PROBLEMS, MAX_UNREACHABLE
 from dissector.model import Connection, Endpoint, Message, Outcome, Role, Task
+from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session import diagnosis, quality
 from dissector.session.handlers import Callback, Command, Sniffer
 from dissector.session.join import PROBE_WINDOW, Joiner, half_known, is_between, is_probe
@@ -38,7 +39,6 @@ from dissector.traffic import (
     Watch,
 )
 
-COMMAND_PORTS, CALLBACK_PORTS = (4444, 4455), (50_000, 59_999)
 _SECOND = 1_000_000_000
 
 
@@ -397,4 +397,4 @@ class Tracer:
         self._order.emit(record)
 
 
-__all__ = ["CALLBACK_PORTS", "COMMAND_PORTS", "Event", "Tracer"]
+__all__ = ["Event", "Tracer"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import quoteattr
 
+from dissector.ports import COMMAND_PORTS
 from dissector.simulate import values as v
 from dissector.simulate.dialog import Script
 from dissector.simulate.objects import World
@@ -106,7 +107,7 @@ def _environment(job: str, task_id: int) -> str:
         "SCHEDULER_JOB_NAME": job,
         "SCHEDULER_TASK_ID": str(task_id),
         "SCHEDULER_HOST": "localhost",
-        "SCHEDULER_TCP_PORT": "4444",
+        "SCHEDULER_TCP_PORT": str(COMMAND_PORTS[0]),
     }
     inner = "".join(f"<variable name={quoteattr(name)} value={quoteattr(value)}/>" for name, value in values.items())
     return f'{v.PROLOG}<environment count="{len(values)}">{inner}</environment>\n'

@@ -13,6 +13,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from dissector.limits import MAX_LOG_LINES, MAX_OBJECTS
+from dissector.ports import COMMAND_PORTS
 from dissector.simulate import values as v
 from dissector.simulate.dialog import Script, Served
 from dissector.wire import messages as m
@@ -60,7 +61,11 @@ class World:
         own_group = m.Property("subprocess_own_process_group_default", v.FALSE)
         self.task = self._add(f"{_COM}task", v.TASK_PROXY, own_group)
         self.task_log = self._add(f"{_COM}log", v.LOG_PROXY, m.Property("level", v.i4(-9)))
-        self.spooler.properties |= {"id": v.bstr("simulated"), "hostname": v.bstr("localhost"), "tcp_port": v.i4(4444)}
+        self.spooler.properties |= {
+            "id": v.bstr("simulated"),
+            "hostname": v.bstr("localhost"),
+            "tcp_port": v.i4(COMMAND_PORTS[0]),
+        }
         self.job.properties |= {"name": v.bstr(job), "title": v.bstr(f"Simulated {job}")}
         self.task.properties |= {
             "id": v.i4(task_id),

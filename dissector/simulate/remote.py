@@ -10,6 +10,7 @@ from itertools import count
 
 from dissector.errors import UsageError
 from dissector.model import Endpoint
+from dissector.ports import COMMAND_PORTS
 from dissector.simulate.dialog import Dialog, endpoint
 from dissector.simulate.process import Pace, TaskProcess
 from dissector.simulate.report import Options, ServedTask
@@ -209,12 +210,19 @@ class Remote:
         :raises UsageError: the port can not be had
         """
         listen = self.options.listen
-        loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(lambda: CommandPeer(self), listen.ip or None, listen.port or 0)
-        except (OSError, UnicodeError) as error:
-            raise UsageError(f"can not listen on {listen}: {error}") from None
+        ports = (*COMMAND_PORTS, 0) if listen.port is None else (listen.port,)
+        for port in ports:
+            try:
+                self._server = await self._listen(listen.ip, port)
+                break
+            except (OSError, UnicodeError) as error:
+                if port == ports[-1]:
+                    raise UsageError(f"can not listen on {listen}: {error}") from None
+        assert self._server is not None
         return endpoint(self._server.sockets[0].getsockname())
+
+    async def _listen(self, ip: str, port: int) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(lambda: CommandPeer(self), ip or None, port)
 
     def spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -8,13 +8,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
 
+from dissector import ports
 from dissector.errors import UsageError
 from dissector.model import Endpoint, Outcome
 from dissector.simulate.scenario import SCENARIOS, scenario
 
 LOOPBACK = "127.0.0.1"
 #: The engine takes callback ports from the first one down and stops above 1024 (PROTOCOL.md section 1).
-CALLBACK_PORTS = (59_999, 50_000)
+CALLBACK_PORTS = (ports.CALLBACK_PORTS[1], ports.CALLBACK_PORTS[0])
 ANY_PORT = Endpoint(LOOPBACK, 0)
 _MAX_PARALLEL = 10_000
 
@@ -84,7 +85,8 @@ class Options:
 
     ``scenarios`` take turns.  ``tasks`` None: as many as the scenario says, one of each of several, without end when
     there is a ``duration`` (which ends the starts, not the tasks).  ``rate`` is tasks a second, None: as the scenario
-    says, else as fast as ``parallel`` allows.  ``listen`` port 0 is any free port.  ``callback_ports`` are the highest
+    says, else as fast as ``parallel`` allows.  ``listen`` port 0 is any free port, None the first free one of the
+    usual ports, or else any.  ``callback_ports`` are the highest
     and the lowest.  ``keep``: how many task records the summary holds; older ones are counted only, ``on_task`` gets
     all.  ``on_ready`` gets the remote's endpoint once it listens.
 

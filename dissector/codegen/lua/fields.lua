@@ -65,8 +65,8 @@ do
   js.proto.experts = experts
 
   local prefs = js.proto.prefs
-  prefs.command_ports = Pref.range("Command ports", "4444,4455", "TCP ports of remote schedulers", 65535)
-  prefs.callback_ports = Pref.range("Callback ports", "50000-59999", "TCP ports that clients listen on for their task processes", 65535)
+  prefs.command_ports = Pref.range("Command ports", js.tables.command_ports, "TCP ports of remote schedulers", 65535)
+  prefs.callback_ports = Pref.range("Callback ports", js.tables.callback_ports, "TCP ports that clients listen on for their task processes", 65535)
   prefs.heuristic = Pref.bool("Find connections by their content", true, "Look at the first bytes of TCP connections on any port")
   prefs.show_secrets = Pref.bool("Show secrets", false, "Do not mask passwords and the like")
   prefs.task_table = Pref.bool("Print the task table at the end (tshark)", false, "A line for each remote task on standard output")

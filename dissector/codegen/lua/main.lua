@@ -14,7 +14,7 @@ do
     return false
   end
 
-  --- Ranges of a preference such as `4444,4455-4460`.
+  --- Ranges of a preference such as `1024,4000-4010`.
   function js.ranges(text)
     local found = {}
     for low, high in string.gmatch(tostring(text), "(%d+)%-?(%d*)") do
