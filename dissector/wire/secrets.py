@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from io import StringIO
 from itertools import pairwise
 
 MASK = "***"
@@ -22,7 +23,9 @@ _CANDIDATE = re.compile(rf"(?P<header>{_HEADER})|{_SECRET}", re.IGNORECASE)
 _REST_OF_NAME = re.compile(r"[\w.$-]*")
 _WHOLE_NAME = re.compile(r"[\w.$/:-]{1,256}")
 
-_QUOTE = r"\\*(?:[\"']|&(?:amp;)*(?:quot|apos|\#0*34|\#0*39|\#x0*22|\#x0*27);)"
+#: Levels of XML as text in XML; bounded, since a repetition without an end remembers every step.
+_DEEPER = "(?:amp;){0,64}"
+_QUOTE = rf"\\*(?:[\"']|&{_DEEPER}(?:quot|apos|\#0*34|\#0*39|\#x0*22|\#x0*27);)"
 _OPENING = re.compile(_QUOTE, re.IGNORECASE)
 #: What stands between a name and its value; a comma does between two quoted words: set_var("password", "x").
 _ASSIGNMENT = re.compile(
@@ -33,10 +36,9 @@ _ASSIGNMENT = re.compile(
 _MEMBER_NAME = re.compile(r"\s{0,8}:")
 _OPTION = re.compile(r"(?:^|[\s\"'])--?[\w.-]{0,62}\Z")
 _BLANKS = re.compile(r"[ \t]{1,64}(?![\s-])")
-_ENTITY = r"&(?:amp;)*(?:amp|lt|gt|apos|\#\d{1,7}|\#x[0-9a-f]{1,6});"
-_BARE_VALUE = re.compile(
-    rf"(?:(?:bearer|basic|digest|negotiate)[ \t]{{1,8}})?(?:[^\s;&\"'<>]|{_ENTITY})*", re.IGNORECASE
-)
+_ENTITY = re.compile(rf"&{_DEEPER}(?:amp|lt|gt|apos|\#\d{{1,7}}|\#x[0-9a-f]{{1,6}});", re.IGNORECASE)
+_SCHEME = re.compile(r"(?:bearer|basic|digest|negotiate)[ \t]{1,8}", re.IGNORECASE)
+_BARE_STOP = re.compile(r"[\s;\"'<>&]")
 _JSON_VALUE = re.compile(r"[^\s,}\]\"'\\]*")
 _ARRAY_STOP = re.compile(r"[\]\"'&]")
 _LINE = re.compile(r"[^\r\n]*")
@@ -52,10 +54,10 @@ _TAG_BEGINNINGS = tuple(
         ("", ""),
         ("&", rf"|&{_LESS}"),
         ("&amp;", rf"|&(?:amp;)?{_LESS}"),
-        ("&amp;amp;", rf"|&(?:amp;)*{_LESS}"),
+        ("&amp;amp;", rf"|&{_DEEPER}{_LESS}"),
     )
 )
-_TAG_END = re.compile(r">|&(?:amp;)*(?:gt|\#0*62|\#x0*3e);|\\u003e", re.IGNORECASE)
+_TAG_END = re.compile(rf">|&{_DEEPER}(?:gt|\#0*62|\#x0*3e);|\\u003e", re.IGNORECASE)
 _CDATA = "![CDATA["
 _LONGEST_NAME = 256
 _TAG_NAME = re.compile(r"[\w.:-]+")
@@ -68,7 +70,8 @@ _VALUING = re.compile(
     re.IGNORECASE,
 )
 _URL_WORD = re.compile(r"[^\s\"<>]+")
-_ORACLE_URL = re.compile(r"jdbc:oracle:\w+:[^/@]*/", re.IGNORECASE)
+_ORACLE_URL = re.compile(r"jdbc:oracle:\w{1,64}:", re.IGNORECASE)
+_USER_END = re.compile(r"[/@]")
 
 Span = tuple[int, int]
 #: What takes the place of a secret of so many characters.
@@ -106,14 +109,19 @@ def _covered(text: str, cover: Cover) -> str:
 
 
 def _replaced(text: str, spans: Iterable[Span], cover: Cover) -> str:
-    pieces: list[str] = []
+    # No list of pieces: a text may have a million of them.
+    result = StringIO(newline="")
     done = 0
     for start, end in spans:
         if end > max(start, done):
             start = max(start, done)
-            pieces += (text[done:start], cover(end - start))
+            result.write(text[done:start])
+            result.write(cover(end - start))
             done = end
-    return "".join((*pieces, text[done:])) if pieces else text
+    if not done:
+        return text
+    result.write(text[done:])
+    return result.getvalue()
 
 
 # --- name and value ------------------------------------------------------------------------------------------------
@@ -163,9 +171,26 @@ def _value_end(text: str, start: int, sign: str, quoted_name: bool, header: bool
     if first == "{":
         end = text.find("}", start)
         return len(text) if end < 0 else end + 1
-    pattern = _LINE if header else _JSON_VALUE if quoted_name and sign == ":" else _BARE_VALUE
+    if not header and not (quoted_name and sign == ":"):
+        return _bare_end(text, start)
+    pattern = _LINE if header else _JSON_VALUE
     match = pattern.match(text, start)
     return match.end() if match else start
+
+
+def _bare_end(text: str, start: int) -> int:
+    """Index behind a value without quotes.  Entities belong to it.
+
+    They are stepped over one by one: a pattern that repeats them remembers every step, a gigabyte for some megabytes.
+    """
+    scheme = _SCHEME.match(text, start)
+    position = scheme.end() if scheme else start
+    while stop := _BARE_STOP.search(text, position):
+        entity = _ENTITY.match(text, stop.start())
+        if entity is None:
+            return stop.start()
+        position = entity.end()
+    return len(text)
 
 
 def _inside(text: str, start: int, end: int) -> Span:
@@ -311,10 +336,24 @@ def _attribute_values(text: str, start: int, end: int, signs: str = ":=") -> Ite
 def _url_secrets(word: str) -> Iterator[Span]:
     """``scheme://user:password@host``: all from the user's colon to the last at sign of the word."""
     at = word.rfind("@")
-    if oracle := _ORACLE_URL.search(word, 0, max(at, 0)):
-        yield oracle.end(), at
+    oracle = _oracle_password(word, max(at, 0))
+    if oracle is not None:
+        yield oracle, at
         return
     slashes = word.find("//", 0, max(at, 0))
     colon = word.find(":", slashes, at) if slashes >= 0 else -1
     if colon >= 0:
         yield colon + 1, at
+
+
+def _oracle_password(word: str, at: int) -> int | None:
+    """Index of the password in ``jdbc:oracle:thin:user/password@host``; None when the word has none before ``at``."""
+    position = 0
+    while driver := _ORACLE_URL.search(word, position, at):
+        user_end = _USER_END.search(word, driver.end(), at)
+        if user_end is None:
+            return None
+        if user_end[0] == "/":
+            return user_end.end()
+        position = user_end.end()
+    return None

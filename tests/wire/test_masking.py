@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,7 @@ def test_ordinary_text_stays(text: str) -> None:
         ("ftp://user:p@ss/w:rd@host/dir", "ftp://user:***@host/dir"),
         ("see http://a:b@c http://d:e@f", "see http://a:***@c http://d:***@f"),
         ("jdbc:oracle:thin:scott/tiger@db:1521", "jdbc:oracle:thin:scott/***@db:1521"),
+        ("jdbc:oracle:thin:@jdbc:oracle:oci:scott/tiger@db", "jdbc:oracle:thin:@jdbc:oracle:oci:scott/***@db"),
         # JSON
         ('{"id":"1","secret":"Zm9v","x":1}', '{"id":"1","secret":"***","x":1}'),
         ('{"pin_key":1234,"user":"x"}', '{"pin_key":***,"user":"x"}'),
@@ -186,6 +188,25 @@ def test_quotes_of_many_forms_take_linear_time() -> None:
     began = time.perf_counter()
     MASKED.text("".join("<name=key value=" + "\\" * number + '"' for number in range(1_400)))
     assert time.perf_counter() - began < 20
+
+
+@pytest.mark.parametrize("unit", ["jdbc:oracle:", "jdbc:oracle:x:", "//:jdbc:oracle:x:", "ajdbc:oracle:x:b"])
+def test_a_word_of_many_drivers_takes_linear_time(unit: str) -> None:
+    began = time.process_time()
+    MASKED.text(unit * (400_000 // len(unit)) + "@")
+    assert time.process_time() - began < 4  # a minute when every driver is followed to the end
+
+
+@pytest.mark.parametrize(
+    "text", ["password=" * 100_000, "password=x " * 100_000, "key=" + "&amp;" * 200_000, "key=&" + "amp;" * 250_000]
+)
+def test_memory_is_some_times_the_text(text: str) -> None:
+    tracemalloc.start()
+    try:
+        MASKED.text(text)
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(text)  # a hundred times when a pattern remembers its steps
+    finally:
+        tracemalloc.stop()
 
 
 # --- messages ------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 -- Text from the wire: ISO-8859-1 to UTF-8, secrets masked.
 do
-  local find, sub, gsub, lower, format = string.find, string.sub, string.gsub, string.lower, string.format
+  local find, match, sub, gsub, lower, format =
+    string.find, string.match, string.sub, string.gsub, string.lower, string.format
   local UTF8 = { ["\0"] = "\226\144\128" }  -- a NUL would end the text in Wireshark: shown as its symbol
   for code = 128, 255 do
     UTF8[string.char(code)] = string.char(192 + math.floor(code / 64), 128 + code % 64)
@@ -65,9 +66,17 @@ do
     return known
   end
 
+  --- A word with ``user:password@`` in it, masked from the colon to the last at sign: each is looked for once, so that
+  --- the time is linear whatever the word.
+  local function mask_url(word)
+    local head = match(word, "^.*@")
+    local _, colon = find(head or "", "//[^:/@]*:")
+    return colon and sub(word, 1, colon) .. "***@" .. sub(word, #head + 1) or nil
+  end
+
   --- The text with everything behind the first name of a secret masked, if something is assigned there.
   function js.mask(text)
-    if find(text, "@", 1, true) then text = gsub(text, "(//[^%s:/@]*:)[^%s]*@", "%1***@") end
+    if find(text, "@", 1, true) then text = gsub(text, "[^%s]+", mask_url) end
     local low = lower(text)
     local stop = may_be_secret(low) and secret_end(low)
     if stop and find(text, "[=:,\"'>%[{%s]", stop + 1) then return sub(text, 1, stop) .. "***" end
@@ -99,7 +108,7 @@ do
   function js.line(text, limit)
     limit = limit or 200
     if #text <= limit and not find(text, "[\0-\31\127-\255]") then return text end
-    text = gsub(text, "[\r\n]+$", "")
+    text = match(text, "^.*[^\r\n]") or ""
     local cut = #text > limit
     if cut then text = sub(text, 1, limit) end
     return js.utf8((gsub(text, "[\0\1-\31\127-\159]", escaped))) .. (cut and "\226\128\166" or "")
