@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ Json = dict[str, Any]
 
 
 def pytest_configure() -> None:
-    """A terminal of known width and a Ctrl+C that counts, whatever the tests run in; a test may set another one.
+    """A terminal of known width in UTC and a Ctrl+C that counts, whatever the tests run in; a test may set another one.
 
     A shell lets what it starts in the background ignore the signal, and programs that tests start would inherit that.
     """
-    os.environ.update(COLUMNS="140", LINES="50")
+    os.environ.update(COLUMNS="140", LINES="50", TZ="UTC")
+    time.tzset()
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

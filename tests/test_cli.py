@@ -68,11 +68,75 @@ def test_tasks_by_number(captures: Path, jstrace: Command) -> None:
     assert {connection["task"] for connection in document["connections"]} == {2, 9}
 
 
-def test_a_task_that_is_not_there(failing: Path, jstrace: Command) -> None:
+def test_a_task_that_is_not_there(failing: Path, jstrace: Command, tmp_path: Path) -> None:
+    """What is there is shown; that something is not is an error, not a warning that nobody reads."""
     result = jstrace("read", failing, "--task", 1, "--task", 7)
-    assert result.exit_code == 0
+    assert result.exit_code == 2
     assert "task 1" in result.stdout
-    assert result.stderr == "jstrace: warning: there is no task 7 to show\n"
+    assert result.stderr == "jstrace: there is no task 7: there is 1 task\n"
+    assert jstrace("read", failing, "--task", 1, "--filter", "outcome=success").exit_code == 0
+    assert jstrace("slice", failing, tmp_path / "x.pcapng", "--task", 1, "--task", 2).exit_code == 2
+    assert not (tmp_path / "x.pcapng").exists()
+
+
+def test_how_much_is_shown(captures: Path, jstrace: Command) -> None:
+    path = captures / "engine_ten_tasks.pcap"
+    assert " 2 of 10 tasks shown\n" in jstrace("read", path, "--filter", "task_id=3,4").stdout
+    assert " none of 10 tasks matches\n" in jstrace("read", path, "--filter", "task_id=99").stdout
+    assert " none of 10 tasks matches\n" in jstrace("read", path, "--filter", "task_id=99", "-v").stdout
+    assert "shown" not in jstrace("read", path, "--filter", "task_id>0").stdout
+    assert "shown" not in jstrace("read", path).stdout
+
+
+def test_wrong_filters_are_told_before_anything_is_read(jstrace: Command) -> None:
+    result = jstrace("read", "nowhere.pcap", "--filter", "outcome=sucess")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "jstrace: filter 'outcome=sucess': outcome: there is no 'sucess'; it is success\n"
+
+
+def test_help(jstrace: Command) -> None:
+    page = jstrace("help", "filter").stdout
+    for word in ("outcome", "no_callback", "spooler_log.info", "Examples:"):
+        assert word in page
+        assert word in jstrace("read", "--help").stdout
+    assert jstrace("help", "slice").stdout == jstrace("slice", "--help").stdout
+    assert jstrace("help").stdout == jstrace("--help").stdout
+    assert "there is read, live," in jstrace("help", "reed").stderr
+    assert jstrace("help", "reed").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("zone", "options", "start"),
+    [
+        ("Asia/Kolkata", (), "09:37:04.837"),
+        ("America/New_York", (), "23:07:04.837"),
+        ("America/New_York", ("--utc",), "04:07:04.837"),
+    ],
+)
+def test_local_time(failing: Path, zone: str, options: tuple[str, ...], start: str) -> None:
+    name = {"Asia/Kolkata": "2026-11-22 09:37:04 IST", "America/New_York": "2026-11-21 23:07:04 EST"}[zone]
+    name = "2026-11-22 04:07:04 UTC" if options else name
+    assert f" {start}  127.0.0.1" in (table := spawn("read", failing, *options, TZ=zone).stdout.decode())
+    assert table.count(name) == 1
+    assert f"{name}" in spawn("read", failing, "-v", *options, TZ=zone).stdout.decode().replace(".837", "")
+    log = spawn("read", failing, "--log", *options, TZ=zone).stdout.decode().splitlines()
+    assert log[0] == f"{name[:10]} {name[-3:]}"
+    assert log[1][:5] == start[:5]
+    assert b'"2026-11-22T04:07:04.837' in spawn("read", failing, "--format", "json", *options, TZ=zone).stdout
+    wanted = f"start={start[:5]}"
+    assert b"shell_fail" in spawn("read", failing, "--filter", wanted, *options, TZ=zone).stdout
+
+
+def test_the_date_stands_where_a_capture_spans_days(captures: Path, failing: Path) -> None:
+    """The same files, in a zone where midnight lies between their tasks."""
+    files = [failing, captures / "faults" / "02_callback_drop.r.pcap"]
+    assert b" 04:07:04.837  " in spawn("read", *files, TZ="UTC").stdout
+    table = spawn("read", *files, TZ="XYZ+5").stdout.decode()
+    assert " 2026-11-21 23:07:04.837  " in table
+    assert " 2026-11-22 00:09:15.752  " in table
+    log = spawn("read", *files, captures / "faults" / "01_healthy.c.pcap", "--log", TZ="XYZ+5").stdout.decode()
+    assert "2026-11-21 XYZ\n" in log
+    assert "2026-11-22 XYZ\n" in log
 
 
 def test_jsonl_says_the_same_as_json(failing: Path, jstrace: Command) -> None:
@@ -101,7 +165,7 @@ def test_filters(failing: Path, jstrace: Command) -> None:
     assert messages("member=spooler_log.log") == ["log"] * 4
     assert messages("job=shell_fail member=step") == ["step"] * 2
     assert messages("job=other", "member=step") == []
-    assert "no task" in jstrace("read", failing, "--filter", "outcome=success").stdout
+    assert "none of 1 task matches" in jstrace("read", failing, "--filter", "outcome=success").stdout
 
 
 def test_several_files_are_one_run(captures: Path, jstrace: Command) -> None:
@@ -195,7 +259,7 @@ def test_version_and_help_load_nothing_heavy() -> None:
     """rich, construct, scapy and the tables of names take longer than all the rest of ``--help``."""
     script = (
         "import sys, dissector.cli as cli\n"
-        "for arguments in (['--version'], ['--help'], ['read', '--help']):\n"
+        "for arguments in (['--version'], ['--help'], ['slice', '--help']):\n"
         "    cli.main(arguments, standalone_mode=False)\n"
         "print(*sorted(name for name in sys.modules if name.split('.')[0] in\n"
         "    ('rich', 'construct', 'scapy', 'xml', 'zstandard', 'dissector')), file=sys.stderr)"

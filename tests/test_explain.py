@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.shell_completion import get_completion_class
 from click.testing import Result
 
+from dissector.cli import main
 from dissector.reports.explain import all_codes, explain
 from dissector.session.codes import CODES
 from dissector.wire.names import error_codes
@@ -84,6 +86,59 @@ def test_candidates_of_one_code_differ_in_what_is_seen() -> None:
         seen = [one.tell for one in told.candidates]
         assert len(set(seen)) == len(seen)
         assert told.meaning or told.candidates
+
+
+def test_every_code_of_the_recordings(captures: Path) -> None:
+    """Codes in the engine's own logs and answers, as far as they were recorded."""
+    pattern = re.compile(r"\b(?:SCHEDULER|Z-REMOTE|Z-JAVA|ERRNO|WINSOCK|COM)-[0-9A-F]{1,8}\b|\bXML-ERROR\b")
+    texts = [path.read_text(encoding="utf-8") for path in captures.rglob("*.json")]
+    named = {code for text in texts for code in pattern.findall(text)}
+    assert len(named) > 20
+    for code in named:
+        assert explain(code).meaning, code
+
+
+@pytest.mark.parametrize(
+    ("windows", "linux"),
+    [("10051", "101"), ("10054", "104"), ("10060", "110"), ("10061", "111"), ("10065", "113")],
+)
+def test_windows_has_other_numbers_for_the_same(windows: str, linux: str) -> None:
+    told, same = explain(f"winsock-{windows}"), explain(f"ERRNO-{linux}")
+    assert told == explain(windows)
+    assert (told.title, told.candidates, told.look_for) == (same.title, same.candidates, same.look_for)
+    assert f"ERRNO-{linux}" in told.meaning
+
+
+def test_problems_name_the_codes_of_both_systems() -> None:
+    assert "ERRNO-111 or WINSOCK-10061" in ", ".join(explain("callback_refused").engine)
+
+
+@pytest.mark.parametrize("text", ["0x80020009", "80020009", "com-80020009", "DISP_E_EXCEPTION", "disp_e_exception"])
+def test_hresults(text: str) -> None:
+    told = explain(text)
+    assert (told.code, told.title) == ("COM-80020009", "DISP_E_EXCEPTION")
+    assert explain("DISP_E_OVERFLOW").meaning
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("explain z-remote-11", {"Z-REMOTE-115", "Z-REMOTE-118", "Z-REMOTE-119"}),
+        ("explain callback_d", {"callback_dropped"}),
+        ("simulate --scenario shell-j", {"shell-job"}),
+        ("simulate --scenario al", {"all"}),
+        ("live l", {"lo"}),
+        ("live an", {"any"}),
+        ("read --filter outc", {"outcome="}),
+        ("slice --filter outc", {"outcome="}),
+    ],
+)
+def test_completion(arguments: str, words: set[str]) -> None:
+    complete = get_completion_class("bash")
+    assert complete is not None
+    *before, begun = arguments.split()
+    found = complete(main, {}, "jstrace", "_JSTRACE_COMPLETE").get_completions(before, begun)
+    assert {item.value for item in found} >= words
 
 
 @pytest.mark.parametrize("text", ["Z-REMOTE-118", "z_remote_118", "z remote 118", "118", " z-remote-118 "])

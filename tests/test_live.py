@@ -298,7 +298,7 @@ def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     [
         (["nosuch0"], "nosuch0: there is no such interface; jstrace live alone lists them"),
         (["lo", "--filter-bpf", "hots 1"], "capture filter: "),
-        (["lo", "--until", "x=1"], "unknown field 'x'"),
+        (["lo", "--until", "x=1"], "there is no field 'x'"),
         (["lo", "-w", "/nowhere/x.pcapng"], "/nowhere/x.pcapng: No such file or directory"),
         (["lo", "--ring", "3x1MB"], "--ring needs -w"),
         (["lo", "-w", "x", "--ring", "3MB"], "'3MB' is no ring such as 10x100MB"),

@@ -8,6 +8,7 @@ from dissector import __version__
 from dissector.cli.completion import completion
 from dissector.cli.diff import diff
 from dissector.cli.explain import explain
+from dissector.cli.help import help_
 from dissector.cli.live import live
 from dissector.cli.lua import lua
 from dissector.cli.ports import ports
@@ -26,6 +27,7 @@ Examples:
   jstrace read *.pcap --filter 'outcome!=success'     only the tasks that need a look
   jstrace read client.pcap --format jsonl --messages  everything, for programs
   jstrace explain Z-REMOTE-118                        what a code means
+  jstrace help filter                                 what --filter knows
   jstrace ports client.pcap                           callback ports, and the firewall's range for them
   jstrace diff good.pcap bad.pcap                     where a bad run parts from a good one
   jstrace redact client.pcap support.pcap             a copy without addresses and secrets
@@ -43,5 +45,5 @@ def main() -> None:
     scheduler said to each other, what went wrong and why."""
 
 
-for _command in (read, live, simulate, explain, ports, diff, slice_, redact, lua, verify, completion):
+for _command in (read, live, simulate, explain, ports, diff, slice_, redact, lua, verify, completion, help_):
     main.add_command(_command)

@@ -6,12 +6,12 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import click
 
-from dissector.errors import JstraceError
+from dissector.errors import JstraceError, UsageError
 from dissector.model import Endpoint
 from dissector.ports import CALLBACKS_TEXT
 
@@ -50,6 +50,50 @@ def address(_context: click.Context, _parameter: click.Parameter, text: str | No
     if not port.isdecimal() or int(port) > 65_535:
         raise click.BadParameter(f"{text!r} is no HOST:PORT")
     return Endpoint(host.strip("[]"), int(port))
+
+
+def _show_utc(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    from dissector.render import times
+
+    times.show_utc(wanted)
+
+
+#: ``--utc``, for commands that show or read times of day.
+utc_option = click.option(
+    "--utc",
+    is_flag=True,
+    expose_value=False,
+    callback=_show_utc,
+    help="Times in UTC instead of local time (of TZ). Records for programs are always in UTC.",
+)
+
+
+def _complete_filter(_context: click.Context, _parameter: click.Parameter, text: str) -> list[str]:
+    from dissector.render.filter.guide import completions
+
+    return completions(text)
+
+
+#: ``--filter``, for commands that choose tasks.
+filter_option = click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="EXPR",
+    shell_complete=_complete_filter,
+    help="Only what matches, such as 'job=nightly outcome!=success'; see jstrace help filter. Repeatable.",
+)
+
+
+def refuse_missing(numbers: Iterable[int], seen: int) -> None:
+    """Tasks are numbered from 1 to ``seen``.
+
+    :raises UsageError: there is no task with one of these numbers
+    """
+    missing = [str(number) for number in sorted(set(numbers)) if number > seen]
+    if missing:
+        are = "there is 1 task" if seen == 1 else f"there are {seen or 'no'} tasks"
+        raise UsageError(f"there is no task {', '.join(missing)}: {are}")
 
 
 @contextmanager

@@ -10,8 +10,14 @@ from dissector.cli.common import exit_codes
 from dissector.cli.tracing import output_options
 
 
+def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -> list[str]:
+    from dissector.reports.explain import all_codes
+
+    return [code for code in all_codes() if code.lower().startswith(text.lower())]
+
+
 @click.command()
-@click.argument("codes", nargs=-1, metavar="[CODE]...")
+@click.argument("codes", nargs=-1, metavar="[CODE]...", shell_complete=_complete)
 @output_options
 def explain(codes: tuple[str, ...], form: str, color: str) -> None:
     """Say what codes mean: those of jstrace's problems, and those of the engine's logs such as Z-REMOTE-118.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dissector.cli.common import BAD_INPUT, PROBLEMS, exit_codes, port_range, say, seconds
+from dissector.cli.common import BAD_INPUT, PROBLEMS, exit_codes, filter_option, port_range, say, seconds, utc_option
 from dissector.errors import UsageError
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
@@ -40,8 +40,14 @@ _SCREEN_END = 3.0
 _RECENT = 64_000_000
 
 
+def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -> list[str]:
+    from dissector.sources.interfaces import ANY, interfaces
+
+    return [name for name in (*(one.name for one in interfaces()), ANY) if name.startswith(text)]
+
+
 @click.command()
-@click.argument("sources", nargs=-1, metavar="[IFACE...|-]")
+@click.argument("sources", nargs=-1, metavar="[IFACE...|-]", shell_complete=_complete)
 @click.option("--plain", is_flag=True, help="A line for each event instead of the full screen.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "jsonl"]), default="text", show_default=True,
@@ -49,7 +55,7 @@ _RECENT = 64_000_000
 )  # fmt: skip
 @click.option("--messages", is_flag=True, help="Messages too (jsonl).")
 @click.option("--log", is_flag=True, help="What the jobs write to their logs too (--plain).")
-@click.option("--filter", "filters", multiple=True, metavar="EXPR", help="Only what matches, as in read. Repeatable.")
+@filter_option
 @click.option(
     "--command-port", "command_ports", multiple=True, type=click.IntRange(1, 65_535), metavar="PORT",
     default=COMMAND_PORTS, show_default=True, help="Ports of remote schedulers. Repeatable.",
@@ -73,6 +79,7 @@ _RECENT = 64_000_000
     help="Ended tasks that the full screen keeps.",
 )  # fmt: skip
 @click.option("--user", metavar="NAME", help="Whom root becomes once it captures: who called sudo, or nobody; or root.")
+@utc_option
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
 def live(sources: tuple[str, ...], **options: Any) -> None:

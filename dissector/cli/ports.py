@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dissector.cli.common import exit_codes
+from dissector.cli.common import exit_codes, utc_option
 from dissector.cli.tracing import Chooser, output_options, port_hints, traced
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--remote", "remotes", multiple=True, metavar="ADDRESS", help="With --rules: a remote. Repeatable.")
 @port_hints
 @output_options
+@utc_option
 def ports(
     files: tuple[str, ...],
     planning: bool,

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dissector import limits
-from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, say
+from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, filter_option, refuse_missing, say, utc_option
+from dissector.cli.help import FilterCommand
 from dissector.cli.tracing import port_hints
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ Limits (memory depends on what is open at the moment, not on the file):
 """
 
 
-@click.command(epilog=_LIMITS)
+@click.command(cls=FilterCommand, epilog=_LIMITS)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
 @click.option(
     "--task",
@@ -74,15 +75,9 @@ Limits (memory depends on what is open at the moment, not on the file):
     help="For people; or records for programs, as one JSON object or one a line while reading.",
 )
 @click.option("--messages", is_flag=True, help="Messages too (json and jsonl).")
-@click.option(
-    "--filter",
-    "filters",
-    multiple=True,
-    metavar="EXPR",
-    help="Only what matches all conditions, such as "
-    "'job=nightly outcome!=success latency>0.5 text~\"in * out\"'. Repeatable.",
-)
+@filter_option
 @port_hints
+@utc_option
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
 @click.option(
     "--fail-on",
@@ -120,6 +115,10 @@ def read(files: tuple[str, ...], **options: Any) -> None:
     wanted = _Wanted(**options)
     wanted.check()
     with exit_codes():
+        if wanted.filters:  # a wrong one is told before a large capture is read
+            from dissector.render.filter import parse
+
+            parse(wanted.filters)
         if not wanted.shares(files):
             _read(files, wanted)
             return
@@ -266,9 +265,8 @@ def _read(files: tuple[str, ...], wanted: _Wanted, twin: Twin | None = None) -> 
         return
     for warning in reader.warnings:
         say(f"warning: {warning.summary}")
-    for number in sorted(set(wanted.tasks) - output.tasks):
-        say(f"warning: there is no task {number} to show")
     if interrupted:
         sys.exit(INTERRUPTED)
+    refuse_missing(wanted.tasks, output.seen)
     if wanted.fail_on and output.has_problem(Severity(wanted.fail_on)):
         sys.exit(PROBLEMS)

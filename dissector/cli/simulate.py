@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 _SIDES = ("both", "client", "remote")
 
 
+def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -> list[str]:
+    from dissector.simulate.scenario import SCENARIOS
+
+    return [name for name in (*SCENARIOS, "all") if name.startswith(text)]
+
+
 @click.command()
 @click.argument("side", type=click.Choice(_SIDES), default="both")
 @click.option("--list", "listing", is_flag=True, help="What scenarios there are.")
@@ -29,6 +35,7 @@ _SIDES = ("both", "client", "remote")
     "scenarios",
     multiple=True,
     metavar="NAME",
+    shell_complete=_complete,
     default=("shell-job",),
     show_default=True,
     help="What the tasks do; all is every scenario once. Repeatable: they take turns.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dissector.cli.common import exit_codes
+from dissector.cli.common import exit_codes, filter_option, refuse_missing, utc_option
 from dissector.cli.tracing import Chooser, port_hints
 
 
@@ -12,14 +12,9 @@ from dissector.cli.tracing import Chooser, port_hints
 @click.argument("source", metavar="IN", type=click.Path())
 @click.argument("target", metavar="OUT", type=click.Path())
 @click.option("--task", "tasks", multiple=True, type=click.IntRange(1), metavar="N", help="Task N. Repeatable.")
-@click.option(
-    "--filter",
-    "filters",
-    multiple=True,
-    metavar="EXPR",
-    help="Tasks that match all conditions, such as 'job=nightly outcome!=success'. Repeatable.",
-)
+@filter_option
 @port_hints
+@utc_option
 def slice_(
     source: str,
     target: str,
@@ -45,7 +40,8 @@ def slice_(
         chooser = Chooser(tasks, filters)
         found = Found.of(source, Hints(command_ports, callback_ports), messages=False, on_event=chooser.add)
         chosen = sorted(chooser.tasks, key=lambda task: task.n)
+        refuse_missing(tasks, chooser.seen)
         if not chosen:
-            raise UsageError(f"{source}: there is no such task")
+            raise UsageError(f"{source}: none of {chooser.seen} tasks matches")
         written = run(source, target, found, chosen)
         click.echo(f"{target}: {written} packets of {len(chosen)} {'task' if len(chosen) == 1 else 'tasks'}")

@@ -77,16 +77,18 @@ def traced(
 
 
 class Chooser:
-    """Picks the tasks with these numbers that match these filters out of all that is found."""
+    """Picks the tasks with these numbers that match these filters out of all that is found; ``seen`` counts these."""
 
     def __init__(self, numbers: tuple[int, ...] = (), filters: tuple[str, ...] = ()) -> None:
         from dissector.render.filter import parse
         from dissector.render.views import Sieve
 
         self.tasks: list[Task] = []
+        self.seen = 0
         self._sieve = Sieve(numbers, parse(filters), wants_messages=False)
 
     def add(self, event: Event) -> None:
         from dissector.model import Task
 
+        self.seen += isinstance(event, Task)
         self.tasks += (passed for passed in self._sieve.feed(event) if isinstance(passed, Task))

@@ -122,7 +122,7 @@ class _SecondView(JsonLinesView):
         if isinstance(event, Message) and is_other_half(event.connection):
             super().add(event)
 
-    def close(self, captures: Sequence[CaptureInfo]) -> None:  # noqa: ARG002  the first one writes them
+    def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002  the first one writes them
         self.flush()
 
 

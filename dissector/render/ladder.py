@@ -13,11 +13,12 @@ from dissector.model import CaptureInfo, Connection, Message, Outcome, Problem, 
 from dissector.render.connections import connection_steps, is_open_at
 from dissector.render.fields import print_fields
 from dissector.render.problems import print_problems
-from dissector.render.rows import outcome_words, problem_rows
+from dissector.render.rows import no_task, outcome_words, problem_rows
 from dissector.render.steps import Lane, Step, message_steps
 from dissector.render.terminal import Span, Terminal, clip, wrap
-from dissector.render.text import clock, duration, escape
+from dissector.render.text import duration, escape
 from dissector.render.theme import OUTCOME_STYLES
+from dissector.render.times import dated, zone
 from dissector.render.views import Event
 from dissector.render.words import Words
 from dissector.wire.masking import Mask
@@ -238,7 +239,7 @@ class LadderView:
         elif event.task is not None:
             self._connections.setdefault(event.task.n, []).append(event)
 
-    def close(self, captures: Sequence[CaptureInfo]) -> None:  # noqa: ARG002
+    def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002
         first = True
         for task in sorted(self._tasks, key=lambda one: one.n):
             if not first:
@@ -257,13 +258,13 @@ class LadderView:
         rest = [problem for problem in self._problems if problem.task is None]
         print_problems(self._terminal, problem_rows(rest, self._mask, self._full))
         if first and not rest:
-            self._terminal.line((" no task", "title"))
+            self._terminal.line((no_task(seen), "title"))
         self._terminal.flush()
 
     def _task(self, task: Task) -> None:
         job = escape(self._mask.text(task.job or "")) + (f":{task.task_id}" if task.task_id is not None else "")
         head = [(f" task {task.n}  ", "title"), (f"{clip(job, _JOB)}  " if job else "", "title")]
-        head += [(outcome_words(task), OUTCOME_STYLES[task.outcome]), (f"  {clock(task.start)} UTC", "")]
+        head += [(outcome_words(task), OUTCOME_STYLES[task.outcome]), (f"  {dated(task.start)} {zone(task.start)}", "")]
         self._terminal.line(*_cut(head, self._terminal.width))
         facts = [
             ("client", task.client),
@@ -280,7 +281,8 @@ class LadderView:
 
     def _connection(self, messages: list[Message]) -> None:
         connection = messages[0].connection
-        title = f" connection {connection.n}  {connection.role.value}  no task  {clock(connection.start)} UTC"
+        start = f"{dated(connection.start)} {zone(connection.start)}"
+        title = f" connection {connection.n}  {connection.role.value}  no task  {start}"
         self._terminal.line((title, "title"))
         self._terminal.line((f" client {connection.client}   remote {connection.server}", "dim"))
         self._page(None, messages)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from dissector.model import CaptureInfo, LogLine, Task
 from dissector.render.terminal import Terminal
-from dissector.render.text import clock, escape
+from dissector.render.text import escape
 from dissector.render.theme import log_style
+from dissector.render.times import clock, day
 from dissector.render.views import Event
 from dissector.wire.masking import Mask
 
@@ -23,12 +24,14 @@ class LogView:
         self._terminal = terminal
         self._mask = mask
         self._tasks: list[Task] = []
+        #: The day and the zone that were said last.
+        self._day = ""
 
     def add(self, event: Event) -> None:
         if isinstance(event, Task):
             self._tasks.append(event)
 
-    def close(self, captures: Sequence[CaptureInfo]) -> None:  # noqa: ARG002
+    def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002
         self._tasks.sort(key=lambda task: task.n)
         for number, task in enumerate(self._tasks):
             if len(self._tasks) > 1:
@@ -42,6 +45,9 @@ class LogView:
 
     def _print(self, line: LogLine) -> None:
         """A log call may bring several lines of text; the further ones stand below the first."""
+        if (today := day(line.time)) != self._day:
+            self._day = today
+            self._terminal.line((today, "dim"))
         head = f"{clock(line.time)} {line.level:<{_LEVEL_CELLS}} "
         texts = self._mask.text(line.text).replace("\r\n", "\n").rstrip("\n").split("\n")
         for number, text in enumerate(texts):

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 from dissector.render.terminal import Terminal
-from dissector.render.text import clock, duration, iso
+from dissector.render.text import duration
+from dissector.render.times import clock, date, dated, iso, zone
 from dissector.reports.ports import HELD, Plan, PortUse, Use
 
 _MOST_ROWS = 16
@@ -108,7 +109,8 @@ def _draw(terminal: Terminal, uses: Sequence[Use]) -> None:
         row = [use for use in uses if high - ports < use.port <= high]
         cells = "".join(_cell(row, first + at * step, first + (at + 1) * step) for at in range(columns))
         terminal.line((f" {high:>{_MARGIN - 2}} ", "dim"), ("│", "lane"), (cells, "callback"))
-    axis = f"{clock(first)}{clock(last).rjust(max(columns - 12, 14))} UTC"
+    begin, end = (clock(first), clock(last)) if date(first) == date(last) else (dated(first), dated(last))
+    axis = f"{begin}{end.rjust(max(columns - len(begin), len(end) + 2))} {zone(last)}"
     terminal.line((" " * (_MARGIN + 1) + axis, "dim"))
     several = f"; {ports} ports a row" if ports > 1 else ""
     terminal.line(

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from dissector.model import CaptureInfo, Connection, Endpoint, LogLine, Message, Problem, Task
-from dissector.render.text import iso
+from dissector.render.times import iso
 from dissector.render.values import (
     NULL,
     Objects,

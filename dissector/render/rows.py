@@ -8,7 +8,8 @@ from signal import Signals
 from typing import NamedTuple
 
 from dissector.model import CaptureInfo, Outcome, Problem, Severity, Task
-from dissector.render.text import clock, duration, escape, iso
+from dissector.render.text import duration, escape
+from dissector.render.times import clock, date, dated, zone
 from dissector.wire.masking import Mask
 
 _WORDS = {Outcome.NO_CALLBACK: "no callback"}
@@ -36,7 +37,7 @@ COLUMNS = (
     Column("remote", "remote", rank=4, least=15),
     Column("port", "port", right=True, rank=6),
     Column("job", "job", rank=1, least=16),
-    Column("task_id", "task", right=True, rank=10),
+    Column("task_id", "task_id", right=True, rank=10),
     Column("kind", "kind", rank=11),
     Column("outcome", "outcome"),
     Column("took", "took", right=True, rank=3),
@@ -47,7 +48,7 @@ COLUMNS = (
 
 
 class TaskRow(NamedTuple):
-    """Cells by column key, and what colours them."""
+    """Cells by column key, and what colours them; ``start`` has its date."""
 
     cells: dict[str, str]
     outcome: Outcome
@@ -88,7 +89,7 @@ def worst(problems: Iterable[Problem]) -> Severity | None:
 def task_row(task: Task, mask: Mask) -> TaskRow:
     cells = {
         "n": str(task.n),
-        "start": clock(task.start),
+        "start": dated(task.start),
         "client": str(task.client or ""),
         "remote": str(task.remote or ""),
         "port": "" if task.callback_port is None else str(task.callback_port),
@@ -104,6 +105,11 @@ def task_row(task: Task, mask: Mask) -> TaskRow:
     return TaskRow(cells, task.outcome, worst(task.problems))
 
 
+def without_date(row: TaskRow) -> TaskRow:
+    """The row for a table whose tasks are all of one day."""
+    return row._replace(cells={**row.cells, "start": row.cells["start"].partition(" ")[2]})
+
+
 def tally(counts: Counter[Outcome]) -> str:
     """The same of outcomes that were counted; ``no task`` of none."""
     number = sum(counts.values())
@@ -113,12 +119,17 @@ def tally(counts: Counter[Outcome]) -> str:
     return f"{number} {'task' if number == 1 else 'tasks'}: {', '.join(parts)}"
 
 
+def no_task(seen: int | None) -> str:
+    """Where no task is shown of ``seen`` ones."""
+    return f" none of {seen} {'task' if seen == 1 else 'tasks'} matches" if seen else " no task"
+
+
 def capture_line(info: CaptureInfo) -> str:
     """``x.pcap  59 packets (57 TCP)  2026-11-22 04:07:04 UTC, 15 ms``."""
     words = [escape(info.file), f"{info.packets} packets ({info.tcp_segments} TCP)"]
     if info.first is not None and info.last is not None:
-        start = iso(info.first)
-        words.append(f"{start[:10]} {start[11:19]} UTC, {duration(info.last - info.first)}")
+        start = f"{date(info.first)} {clock(info.first)[:8]} {zone(info.first)}"
+        words.append(f"{start}, {duration(info.last - info.first)}")
     if info.truncated:
         words.append("cut off in its last record")
     return "  ".join(words)

@@ -14,12 +14,15 @@ from dissector.render.rows import (
     Column,
     TaskRow,
     capture_line,
+    no_task,
     problem_rows,
     tally,
     task_row,
+    without_date,
 )
 from dissector.render.terminal import Span, Terminal, clip
 from dissector.render.theme import OUTCOME_STYLES, SEVERITY_STYLES
+from dissector.render.times import date
 from dissector.render.views import Event
 from dissector.wire.masking import Mask
 
@@ -49,24 +52,33 @@ class TableView:
         elif isinstance(event, Connection) and event.task is None:
             self._others += 1
 
-    def close(self, captures: Sequence[CaptureInfo]) -> None:
+    def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:
         terminal = self._terminal
         for info in captures:
             terminal.block([(" ", "")], capture_line(info), "dim")
         if self._rows:
             terminal.line()
             self._rows.sort(key=itemgetter(0))
-            print_table(terminal, [row for _, row in self._rows])
+            rows = [row for _, row in self._rows]
+            print_table(terminal, rows if _spans_days(captures) else list(map(without_date, rows)))
             if len(self._rows) > 1:
                 terminal.line()
                 terminal.line((f" {tally(self._outcomes)}", "title"))
+            if seen is not None and seen > len(self._rows):
+                terminal.line()
+                terminal.line((f" {len(self._rows)} of {seen} tasks shown", "dim"))
         else:
-            terminal.line((" no task", "title"))
+            terminal.line((no_task(seen), "title"))
         if self._others:
             what = "connection that belongs" if self._others == 1 else "connections that belong"
             terminal.block([(" ", "")], f"{self._others} {what} to no task (-v shows what was said)", "dim")
         print_problems(terminal, problem_rows(self._problems, self._mask, self._full))
         terminal.flush()
+
+
+def _spans_days(captures: Sequence[CaptureInfo]) -> bool:
+    moments = [moment for info in captures for moment in (info.first, info.last) if moment is not None]
+    return bool(moments) and date(min(moments)) != date(max(moments))
 
 
 def _alone(problem: Problem) -> Problem:

@@ -1,10 +1,8 @@
-"""Text for screens: hostile text made harmless, long text folded, numbers and times in readable words."""
+"""Text for screens: hostile text made harmless, long text folded, numbers and durations in readable words."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
-from functools import lru_cache
 
 _ELLIPSIS = "…"
 #: Characters of a folded text that must fit beside the note on the rest.
@@ -14,10 +12,6 @@ _HOSTILE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]|[\U000e0000-\U000e0fff]"
 )
 _NAMES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_SECOND = 1_000_000_000
-#: Seconds from the epoch to the year 10000, which no calendar here has.
-_CALENDAR_END = 253_402_300_800
 _SIZES = ("kB", "MB", "GB", "TB")
 
 
@@ -80,34 +74,6 @@ def _short(number: float) -> str:
     digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
     text = f"{number:.{digits}f}"
     return text.rstrip("0").rstrip(".") if digits else text
-
-
-def _moment(nanoseconds: int) -> datetime:
-    """The moment, to the microsecond below; beyond what a calendar holds, the nearest one that it does."""
-    try:
-        return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
-    except OverflowError:
-        return (
-            datetime.max.replace(tzinfo=timezone.utc) if nanoseconds > 0 else datetime.min.replace(tzinfo=timezone.utc)
-        )
-
-
-def clock(nanoseconds: int) -> str:
-    """Time of day in UTC: ``04:07:15.118``."""
-    return _moment(nanoseconds).strftime("%H:%M:%S.%f")[:-3]
-
-
-def iso(nanoseconds: int) -> str:
-    """Date and time in UTC to the microsecond: ``2026-11-22T04:07:15.118000Z``."""
-    seconds, rest = divmod(nanoseconds, _SECOND)
-    if not 0 <= seconds < _CALENDAR_END:
-        return _moment(nanoseconds).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-    return f"{_iso_second(seconds)}.{rest // 1000:06d}Z"
-
-
-@lru_cache(maxsize=1024)
-def _iso_second(seconds: int) -> str:
-    return _moment(seconds * _SECOND).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def size(count: int) -> str:

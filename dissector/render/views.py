@@ -24,17 +24,20 @@ class View(Protocol):
 
     def add(self, event: Event) -> None: ...
 
-    def close(self, captures: Sequence[CaptureInfo]) -> None: ...
+    def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:
+        """``seen`` is the number of tasks in the captures, shown or not."""
 
 
 class Output:
-    """A view behind its sieve, and what the exit status depends on: ``tasks`` are the numbers of the tasks shown."""
+    """A view behind its sieve, and what the exit status depends on: ``tasks`` are the numbers of the tasks shown,
+    ``seen`` counts all there are."""
 
     def __init__(self, view: View, numbers: Collection[int], chosen: Filter) -> None:
         self._view = view
         self._sieve = Sieve(numbers, chosen, view.wants_messages)
         self._severities: set[Severity] = set()
         self.tasks: set[int] = set()
+        self.seen = 0
         #: False when nothing that is shown depends on messages.
         self.needs_messages = view.wants_messages or bool(chosen.on_messages)
 
@@ -44,13 +47,15 @@ class Output:
                 self._show(event)
             return
         for event in events:
+            if isinstance(event, Task):
+                self.seen += 1
             for passed in self._sieve.feed(event):
                 self._show(passed)
 
     def close(self, captures: Sequence[CaptureInfo]) -> None:
         for passed in self._sieve.finish():
             self._show(passed)
-        self._view.close(captures)
+        self._view.close(captures, self.seen)
 
     def has_problem(self, severity: Severity) -> bool:
         """True when a problem of this severity or a worse one was shown."""
@@ -64,6 +69,8 @@ class Output:
             self._severities.add(event.severity)
         elif isinstance(event, Task):
             self.tasks.add(event.n)
+            if self._sieve.is_open:
+                self.seen += 1
 
 
 class Sieve:

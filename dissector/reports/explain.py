@@ -9,18 +9,18 @@ from typing import NamedTuple
 
 from dissector.errors import UsageError
 from dissector.session.codes import CODES
+from dissector.wire.enums import HRESULTS
+from dissector.wire.messages import is_failed
 from dissector.wire.names import ErrorInfo, error_code, error_codes
 
 _ENGINE_CODE = re.compile(r"[A-Z][A-Z-]*-\d+")
+_ERRNO = re.compile(r"ERRNO-(\d+)")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 #: What a rule would fill in.
 _WHOLE = (("{client}:{port}", "the announced port of the client"),)
 _WORDS = {"client": "the client", "remote": "the remote scheduler", "port": "the announced port"}
-#: Titles and meanings of codes that only the problem codes mention.
-_OTHERS = {
-    "ERRNO-113": ("no route to host", "An ICMP error (host or port unreachable, prohibited) in answer to a SYN."),
-    "SCHEDULER-279": ("process ended with a signal", "The job's process was ended by a signal, mostly SIGKILL."),
-}
+#: What Windows says in place of Linux' codes.
+_WINDOWS = {"101": "10051", "104": "10054", "110": "10060", "111": "10061", "113": "10065"}
 #: How codes that the engine tells alike differ on the wire (PROTOCOL.md, section 6).
 _TELLS = {
     "command_unanswered": "SYNs to the remote's port without any answer",
@@ -77,7 +77,7 @@ def explain(code: str) -> Explanation:
     Raises UsageError with codes that look like it when there is no such code.
     """
     known = {_plain(one): one for one in all_codes()}
-    found = known.get(_plain(code)) or _by_number(code)
+    found = known.get(_plain(code)) or _by_number(code) or _by_title(code)
     if found is None:
         near = get_close_matches(_plain(code), known, n=4, cutoff=0.5)
         hint = f"; there is {', '.join(known[one] for one in near)}" if near else "; jstrace explain lists them all"
@@ -85,10 +85,16 @@ def explain(code: str) -> Explanation:
     return _of_problem(found) if found in CODES else _of_engine(found)
 
 
+def problem_codes() -> list[str]:
+    """The codes of jstrace's own problems."""
+    return list(CODES)
+
+
 def all_codes() -> list[str]:
     """The problem codes, then the engine's codes."""
     mentioned = {found for code in CODES.values() for line in code.engine for found in _ENGINE_CODE.findall(line)}
-    return [*CODES, *sorted(mentioned | set(error_codes()), key=_order)]
+    hresults = {f"COM-{value:08X}" for value in HRESULTS if is_failed(value)}
+    return [*CODES, *sorted(mentioned | hresults | set(error_codes()), key=_order)]
 
 
 def _of_problem(name: str) -> Explanation:
@@ -101,27 +107,44 @@ def _of_problem(name: str) -> Explanation:
         _general(code.cause),
         _general(code.remedy),
         _TELLS.get(name, ""),
-        code.engine,
+        tuple(map(_with_windows, code.engine)),
     )
 
 
 def _of_engine(name: str) -> Explanation:
-    info = error_code(name) or ErrorInfo(name, *_OTHERS.get(name, ("", "")), "", "")
+    info = error_code(name) or _of_hresult(name)
     return Explanation(name, info.title, info.meaning, look_for=info.look_for, candidates=tuple(_candidates(name)))
 
 
 def _candidates(engine_code: str) -> Iterator[Candidate]:
     for name, code in CODES.items():
-        for line in code.engine:
+        for line in map(_with_windows, code.engine):
             if engine_code in _ENGINE_CODE.findall(line):
                 place = line.partition("(")[2].rstrip(")")
                 yield Candidate(name, code.meaning, _TELLS.get(name, code.meaning), place)
 
 
 def _by_number(code: str) -> str | None:
-    """``118`` means Z-REMOTE-118 as long as there is no other code with this number."""
-    found = [one for one in all_codes() if one not in CODES and one.rpartition("-")[2] == code.strip()]
+    """``118`` means Z-REMOTE-118 as long as there is no other code with this number; ``0x80020009`` an hresult."""
+    number = code.strip().upper().removeprefix("0X")
+    found = [one for one in all_codes() if one not in CODES and one.rpartition("-")[2] == number]
     return found[0] if len(found) == 1 else None
+
+
+def _by_title(code: str) -> str | None:
+    """``DISP_E_EXCEPTION`` means COM-80020009."""
+    return next((f"COM-{value:08X}" for value, name in HRESULTS.items() if name == code.strip().upper()), None)
+
+
+def _of_hresult(name: str) -> ErrorInfo:
+    """A code that is in no table: an hresult of COM has a name at least."""
+    title = HRESULTS.get(int(name.rpartition("-")[2], 16), "") if name.startswith("COM-") else ""
+    return ErrorInfo(name, title, f"An hresult of COM, {title}." if title else "", "", "answer")
+
+
+def _with_windows(line: str) -> str:
+    """``ERRNO-111 or WINSOCK-10061 (at the remote)``"""
+    return _ERRNO.sub(lambda one: f"{one[0]} or WINSOCK-{_WINDOWS[one[1]]}" if one[1] in _WINDOWS else one[0], line)
 
 
 def _general(text: str) -> str:
@@ -134,6 +157,6 @@ def _plain(code: str) -> str:
     return re.sub(r"[-_\s]+", "_", code.strip().lower())
 
 
-def _order(code: str) -> tuple[str, int]:
+def _order(code: str) -> tuple[str, int, str]:
     prefix, _, number = code.rpartition("-")
-    return prefix, int(number)
+    return prefix, len(number), number

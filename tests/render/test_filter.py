@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +12,11 @@ from render_sample import START, failing_job
 
 from dissector.errors import UsageError
 from dissector.model import Task
-from dissector.render.filter import MESSAGE_FIELDS, TASK_FIELDS, parse
+from dissector.render.filter import parse
+from dissector.render.filter.fields import MESSAGE_FIELDS, TASK_FIELDS
+from dissector.render.filter.guide import EXAMPLES, completions, guide
+from dissector.render.rows import COLUMNS
+from dissector.render.times import show_utc
 
 
 def task() -> Task:
@@ -51,6 +58,15 @@ def task() -> Task:
         ("ip=10.2.0.0/16", True),
         ("ip=10.3.0.0/16", False),
         ("ip~10.2.", True),
+        ("ip=10.2.*", True),
+        ("ip=10.0.2.*", False),
+        ("client=10.1.0.0/16", True),
+        ("client=10.1.*:47406", True),
+        ("client=:47406", True),
+        ("client=:47407", False),
+        ("client=10.1.0.10:47407", False),
+        ("client!=10.1.0.10:47407", True),
+        ("peer=10.2.0.10", True),
         ("port=59999", True),
         ("port=4455", True),
         ("port>60000", False),
@@ -76,6 +92,60 @@ def task() -> Task:
         ('start="2026-11-22 04:07:04"', True),
         ("start>2026-11-21", True),
         ("start>2026-11-22", False),
+        ("start=2026-11-22T04:07Z", True),
+        ("start=2026-11-22Z", True),
+        ("job==shell_fail", True),
+        ("job=shell*", True),
+        ("job=*fail", True),
+        ("job=s*l*f*l", True),
+        ("job=s*l*f", False),
+        ("job=shell_fail*l", False),
+        ("job=l*shell_fail", False),
+        ("job=nightly,shell_fail", True),
+        ("job!=nightly,shell_fail", False),
+        ("job~night,fail", True),
+        ('job="shell_fail",x', True),
+        ("outcome=lost,failure", True),
+        ("outcome=fail*", True),
+        ("outcome!=lost,killed", True),
+        ("outcome~ail", True),
+        ("outcome=No-Callback", False),
+        ("signal=KILL", True),
+        ("signal~kill", True),
+        ("signal!=SIGTERM", True),
+        ("signal>8", True),
+        ("exit_code=4-6", True),
+        ("exit_code=6-9", False),
+        ("exit_code!=4-6", False),
+        ("took>10ms", True),
+        ("took<1m", True),
+        ("took>1d", False),
+        ("callback=600us", True),
+        ("callbacks=4-12", True),
+        ("calls>=5 calls<6", True),
+        ("log_lines=1", True),
+        ("problems=job_*", True),
+        ("severity=error", True),
+        ("severity=warning,info", False),
+        ("pid=", True),
+        ("pid!=", False),
+        ("job=", False),
+        ("job!=", True),
+        ("problem=", False),
+        ("problem!=", True),
+        ("job=x or exit_code=5", True),
+        ("job=x or exit_code=6", False),
+        ("job=x || exit_code=5 && n=1", True),
+        ("job=x or exit_code=5 and n=2", False),
+        ("(job=x or exit_code=5) and n=2", False),
+        ("(job=x or exit_code=5) n=1", True),
+        ("not job=x", True),
+        ("not (job=x or exit_code=5)", False),
+        ("!job=x !(n=2)", True),
+        ("not not n=1", True),
+        ("NOT n=2 AND n=1 OR n=3", True),
+        ("n = 1 task_id != 9", True),
+        ("((n=1))", True),
     ],
 )
 def test_tasks(expression: str, holds: bool) -> None:
@@ -105,6 +175,11 @@ def test_tasks(expression: str, holds: bool) -> None:
         ("text~failing", [5, 14, 16]),
         ("text=failing", []),
         ('text~"for good"', [14]),
+        ("message=command,command_answer", [1, 2, 21, 22]),
+        ("operation=create_*", [3, 4]),
+        ("member=begin or member=step", [7, 12, 13, 16]),
+        ("message=error or not message!=error", []),
+        ("text~spooler_open()Z", []),
         ("time>=04:07:04.851", [21, 22]),
     ],
 )
@@ -124,7 +199,8 @@ def test_quotes() -> None:
     assert parse([r'job="a \"b\" c"']).task(made)
     assert parse(["job='a \"b\" c'"]).task(made)
     made.job = None
-    assert parse(["job!=''"]).task(made)
+    assert not parse(["job!=''"]).task(made)
+    assert parse(["job!=x"]).task(made)
 
 
 def test_a_time_without_a_date_is_of_any_day() -> None:
@@ -137,21 +213,56 @@ def test_a_time_without_a_date_is_of_any_day() -> None:
 @pytest.mark.parametrize(
     ("expression", "part"),
     [
-        ("jobs=1", "unknown field 'jobs'"),
+        ("jobs=1", "there is no field 'jobs'; there is job"),
+        ("colour=red", "there is no field 'colour'"),
         ("job", "'job' is not field, operator and value"),
-        ("job = x", "is not field, operator and value"),
+        ("job= x", "'x' is not field, operator and value"),
         ("=x", "is not field, operator and value"),
         ('job="x', "is not field, operator and value"),
+        ('job="x"y', "is not field, operator and value"),
         ("job>x", "not with >"),
+        ("job>", "a value is missing"),
         ("exit_code~5", "not with ~"),
         ("exit_code=five", "no whole number"),
+        ("exit_code=5.5", "no whole number"),
+        ("exit_code=٣", "no whole number"),
+        ("task_id=0x", "no whole number"),
         ("latency>soon", "no duration"),
         ("start=noon", "no time"),
         ("start=24:00", "no time"),
+        ("start=04:07Z", "needs a date"),
+        ("start=Z", "no time"),
         ("latency>" + "9" * 400, "no duration"),
         ("n=" + "9" * 9000, "no whole number"),
         ("start=2026-13-01", "no date"),
-        ("ip=10.0.0.0/99", "no network"),
+        ("start=0000-01-01", "no date"),
+        ("ip=10.0.0.0/99", "no address of a network"),
+        ("ip=localhost", "no address"),
+        ("client=10.1.0.10:http", "no ADDRESS:PORT"),
+        ("remote=remote.example", "no address"),
+        ("ip>10.0.0.1", "not with >"),
+        ("outcome=sucess", "there is no 'sucess'; it is success"),
+        ("outcome=x", "one of success, failure, killed"),
+        ("outcome=lost,kiled", "it is killed"),
+        ("outcome~xyz", "there is no 'xyz'"),
+        ("outcome=z*", "there is no 'z*'"),
+        ("kind=shell", "one of process, api"),
+        ("problem=calback_dropped", "it is callback_dropped"),
+        ("severity=fatal", "one of info, warning, error"),
+        ("message=call", "there is no 'call'"),
+        ("direction=up", "one of client->remote, remote->client"),
+        ("signal=SIGFOO", "there is no signal 'SIGFOO'"),
+        ("exit_code>1,2", "a list goes with"),
+        ("job=a,,b", "a value of the list is missing"),
+        ("job=a or", "a condition is missing at its end"),
+        ("or job=a", "a condition is missing before 'or'"),
+        ("(job=a", "')' is missing"),
+        ("job=a)", "')' has no partner"),
+        ("not", "a condition is missing at its end"),
+        ("()", "a condition is missing before ')'"),
+        ("(" * 100 + "n=1" + ")" * 100, "too many parentheses"),
+        ("job=a or member=b", "'or' joins conditions on tasks, or conditions on messages"),
+        ("not (job=a member=b)", "'not' takes conditions on tasks, or conditions on messages"),
     ],
 )
 def test_nonsense_is_a_usage_error(expression: str, part: str) -> None:
@@ -160,11 +271,65 @@ def test_nonsense_is_a_usage_error(expression: str, part: str) -> None:
     assert part in str(caught.value)
 
 
+def test_tasks_and_messages_in_one_filter() -> None:
+    chosen = parse(["(job=a* or outcome=lost) member=begin", "latency>1ms or dispid=14"])
+    assert chosen.on_tasks
+    assert chosen.on_messages
+    assert not parse([" "]).on_tasks
+
+
+def test_every_column_of_the_table_is_a_field() -> None:
+    assert {column.heading for column in COLUMNS} - {"#"} <= set(TASK_FIELDS)
+
+
 def test_an_unknown_field_lists_the_known_ones() -> None:
     with pytest.raises(UsageError) as caught:
-        parse(["job=x colour=red"])
+        parse(["job=x zzz=red"])
     for name in (*TASK_FIELDS, *MESSAGE_FIELDS):
         assert name in str(caught.value)
+
+
+def test_times_are_those_that_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        assert parse(["start=09:37:04 start=2026-11-22T09:37 start=2026-11-22T04:07Z"]).task(task())
+        show_utc(True)
+        assert parse(["start=04:07:04"]).task(task())
+    finally:
+        show_utc(False)
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_the_guide_names_every_field_and_its_examples_are_right() -> None:
+    page = "\n".join(guide())
+    for name in (*TASK_FIELDS, *MESSAGE_FIELDS):
+        assert re.search(rf"(?m)^  (\w+, )?{name}[ ,]", page), name
+    for text, _ in EXAMPLES:
+        parse([text])
+    assert max(map(len, page.splitlines())) <= 115
+
+
+@pytest.mark.parametrize(
+    ("text", "longer"),
+    [
+        ("outc", ["outcome="]),
+        ("job=x (outc", ["job=x (outcome="]),
+        ("outcome=k", ["outcome=killed"]),
+        ("outcome!=lost,K", ["outcome!=lost,killed"]),
+        ("problem=callback_o", ["problem=callback_other_address"]),
+        ("kind=", ["kind=process", "kind=api"]),
+        ("call", ["calls=", "callback=", "callback_delay=", "callbacks="]),
+        ("job=ni", []),
+        ("exit_code>", []),
+        ("nothing=x", []),
+        ("job=x ", []),
+        ("", []),
+    ],
+)
+def test_completions(text: str, longer: list[str]) -> None:
+    assert sorted(completions(text)) == sorted(longer)
 
 
 def test_many_stars_take_linear_time() -> None:
@@ -172,14 +337,15 @@ def test_many_stars_take_linear_time() -> None:
     made = task()
     made.job = "a" * 100_000
     assert not parse(["job~" + "a*" * 1_000 + "b"]).task(made)
+    assert not parse(["job=" + "a*" * 1_000 + "b"]).task(made)
 
 
 @given(
     st.lists(
         st.tuples(
             st.sampled_from([*TASK_FIELDS, *MESSAGE_FIELDS, "", "colour"]),
-            st.sampled_from(["=", "!=", ">", "<=", "~", "==", " "]),
-            st.text(max_size=20) | st.from_regex(r"[0-9:./T -]{1,20}", fullmatch=True),
+            st.sampled_from(["=", "!=", ">", "<=", "~", "==", " ", " or ", " not ", "(", ")"]),
+            st.text(max_size=20) | st.from_regex(r"[0-9:./T,* -]{1,20}", fullmatch=True),
         ),
         max_size=3,
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock
 
 import pytest
+from textual.color import Color
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import ContentSwitcher, Footer, Input, Static
@@ -181,6 +182,45 @@ def test_a_filter(captures: Path) -> None:
         assert title(app).startswith("filter 'x': 'x' is not field, operator and value")
         assert title(app).endswith("   filter task_id=3")
         assert len(app.table.entries) == 1  # a wrong one changes nothing
+
+    play(filled(captures / "engine_ten_tasks.pcap"), script)
+
+
+def test_a_wrong_filter_is_red_while_it_is_typed(captures: Path) -> None:
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        ask = app.query_one(Ask)
+        await pilot.press("f", *"outcome=lo")
+        await pilot.pause()
+        assert ask.has_class("refused")
+        assert "there is no 'lo'" in str(app.query_one("#note", Static).render())
+        assert app.query_one(Input).styles.color == Color.parse(app.theme_variables["error"])
+        await pilot.press(*"st")
+        await pilot.pause()
+        assert not ask.has_class("refused")
+        assert app.query_one(Input).styles.color != Color.parse(app.theme_variables["error"])
+        await pilot.press("ctrl+u", *"member=x")
+        await pilot.pause()
+        assert "fields of tasks" in str(app.query_one("#note", Static).render())
+
+    play(filled(captures / "engine_ten_tasks.pcap"), script, size=(160, 40))
+
+
+def test_fields_and_values_are_completed(captures: Path) -> None:
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        entry = app.query_one(Input)
+        await pilot.press("f", *"outc", "tab")
+        assert entry.value == "outcome="
+        await pilot.press(*"su", "tab", "enter")
+        assert {one.task.outcome for one in app.table.entries} == {Outcome.SUCCESS}
+        await pilot.press("f", "ctrl+u", *"job=x callb", "tab", "tab")
+        assert entry.value == "job=x callback"
+        assert str(app.query_one("#note", Static).render()) == "callback= callback_delay= callbacks="
+        assert app.query_one(Ask).is_open
+        await pilot.press("ctrl+u", *"kind=p")
+        await pilot.pause(0.2)
+        assert entry._suggestion == "kind=process"
+        await pilot.press("right")
+        assert entry.value == "kind=process"
 
     play(filled(captures / "engine_ten_tasks.pcap"), script)
 

@@ -21,12 +21,14 @@ from dissector.render.live.ask import Ask
 from dissector.render.live.help import HelpScreen
 from dissector.render.live.pane import LinesPane, Sheet
 from dissector.render.live.plain import summary_lines
+from dissector.render.live.questions import ask_file, ask_filter, ask_search, refusal
 from dissector.render.live.store import Entry, Status, Store
 from dissector.render.live.tasks import Shown, TaskTable
 from dissector.render.log import LogView
 from dissector.render.problems import print_problems
-from dissector.render.rows import TaskRow, problem_rows
+from dissector.render.rows import TaskRow, problem_rows, without_date
 from dissector.render.text import duration, escape
+from dissector.render.times import date, zone
 from dissector.wire.masking import Mask
 
 _PERIOD = 0.25
@@ -146,7 +148,9 @@ class LiveApp(App[None]):
         return [entry for entry in entries if self._filter.task(entry.task)] if self._filter.on_tasks else entries
 
     def _row(self, entry: Entry) -> TaskRow:
-        return self._store.row_of(entry, self._now)
+        """The cells of a task; the date stands where it is another one than today's."""
+        row = self._store.row_of(entry, self._now)
+        return without_date(row) if date(entry.task.start) == date(self._now) else row
 
     def _draw_top(self) -> None:
         status = self._control.status()
@@ -157,6 +161,7 @@ class LiveApp(App[None]):
             f"{status.packets} packets",
             f"{status.dropped} dropped",
             duration(int(status.seconds) * 10**9),
+            *([zone(self._now)] if self._now else []),
         ]
         if self._paused:
             words.insert(0, "PAUSED")
@@ -274,12 +279,12 @@ class LiveApp(App[None]):
         if question == "save" and task is None:
             self._tell("choose a task")
             return
-        number = task.task.n if task else 0
-        words = {"filter": "Filter", "search": "Search", "save": f"Save the packets of task {number} as"}
-        values = {"filter": self._filter_text, "search": self._wanted, "save": f"task-{number}.pcapng"}
-        examples = {"filter": "job=nightly outcome!=success", "search": "text", "save": "file"}
         self._saved = task
-        self.query_one(Ask).ask(question, words[question], values[question], examples[question])
+        if question == "save":
+            asked = ask_file(task.task.n if task else 0)
+        else:
+            asked = ask_filter(self._filter_text) if question == "filter" else ask_search(self._wanted)
+        self.query_one(Ask).ask(asked)
 
     def on_ask_answered(self, event: Ask.Answered) -> None:
         if event.question == "filter":
@@ -291,15 +296,10 @@ class LiveApp(App[None]):
             self._save(event.text)
 
     def _set_filter(self, text: str) -> None:
-        try:
-            chosen = parse((text,)) if text else Filter()
-        except JstraceError as error:
-            self._tell(str(error))
+        if why := refusal(text):
+            self._tell(f"filter {text!r}: {why}")
             return
-        if chosen.on_messages:
-            self._tell("the table is filtered by fields of tasks, such as job, outcome, ip, problem")
-            return
-        self._filter, self._filter_text = chosen, text
+        self._filter, self._filter_text = parse((text,)), text
         self._tell("")
 
     def action_again(self, step: int) -> None:

@@ -9,8 +9,9 @@ from dissector.model import CaptureInfo, Message, Outcome, Problem, Running, Tas
 from dissector.render.filter import Filter
 from dissector.render.rows import outcome_words, problem_rows, problem_summary, tally
 from dissector.render.terminal import Span, Terminal
-from dissector.render.text import clock, duration, escape, iso
+from dissector.render.text import duration, escape
 from dissector.render.theme import OUTCOME_STYLES, SEVERITY_STYLES, log_style
+from dissector.render.times import clock, day, zone
 from dissector.render.views import Event, Sieve
 from dissector.render.words import log_call
 from dissector.wire.masking import Mask
@@ -26,6 +27,8 @@ class PlainView:
         self._early = not (chosen.on_tasks or chosen.on_messages)
         self._sieve = Sieve((), chosen, wants_messages=log)
         self._outcomes: Counter[Outcome] = Counter()
+        #: The day and the zone that were said last.
+        self._day = ""
 
     def started(self, task: Task) -> None:
         if self._early:
@@ -87,6 +90,9 @@ class PlainView:
         self._terminal.flush()
 
     def _line(self, time: int, task: Task | None, *words: Span) -> None:
+        if (today := day(time)) != self._day:
+            self._day = today
+            self._terminal.line((today, "dim"))
         head = clock(time) + "  " + (f"task {task.n}  " if task is not None else "")
         self._terminal.line((head, "dim"), *words)
         self._terminal.flush()
@@ -101,7 +107,7 @@ def summary_lines(captures: Sequence[CaptureInfo], outcomes: Counter[Outcome]) -
     """What was captured, and how the tasks ended."""
     lines = []
     for info in captures:
-        since = f"  since {iso(info.first)[11:19]} UTC" if info.first is not None else ""
+        since = f"  since {clock(info.first)[:8]} {zone(info.first)}" if info.first is not None else ""
         lines.append(f"{escape(info.file)}  {info.packets} packets ({info.tcp_segments} TCP){since}")
     lines.append(tally(outcomes))
     return lines
