@@ -4381,8 +4381,9 @@ do
 
   function js.new_session()
     return setmetatable({
-      last = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {},
+      last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {},
       order = js.new_order(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
+      packet_of = {}, number_of = {},
     }, S)
   end
 
@@ -4482,7 +4483,7 @@ do
       return sender
     end
     stream.is_command_port = self:is_command_server(stream.server)
-    if js.in_ranges(js.command_ports, sport) or js.in_ranges(js.command_ports, dport) then self:remember(stream, sport, dport) end
+    if js.in_ranges(js.command_ports, sport) or js.in_ranges(js.command_ports, dport) then self:remember(stream) end
     stream.stray = self.joiner:elsewhere(stream)
     if not stream.is_command_port and not stream.stray and not js.heuristic
         and not js.in_ranges(js.callback_ports, stream.server.port)
@@ -4498,12 +4499,16 @@ do
     return sender
   end
 
-  --- Notes a connection of a command port for the time when TCP asks who its payload is for.
-  function S:remember(stream, sport, dport)
+  --- Notes a connection of ours or of a command port for the time when TCP asks who its payload is for.
+  function S:remember(stream)
+    local sport, dport = stream.client.port, stream.server.port
     local list = self.by_ports[sport * 65536 + dport]
     if not list then
       list = {}
       self.by_ports[sport * 65536 + dport], self.by_ports[dport * 65536 + sport] = list, list
+    end
+    for _, one in ipairs(list) do
+      if one == stream then return end
     end
     list[#list + 1] = stream
   end
@@ -4520,11 +4525,11 @@ do
   function S:connection(pinfo)
     local list = self.by_ports[pinfo.src_port * 65536 + pinfo.dst_port]
     if not list then return nil end
-    local number, src, dst = pinfo.number, nil, nil
+    local packet, src, dst = pinfo.visited and self:packet(pinfo.number) or self.last, nil, nil
     for index = #list, 1, -1 do
       local stream = list[index]
-      if stream.first_packet <= number then
-        if #list == 1 then return stream end
+      if stream.first_packet <= packet then
+        if #list == 1 and stream.is_command_port then return stream end  -- all of these are noted
         src, dst = src or tostring(pinfo.src), dst or tostring(pinfo.dst)
         local one, other = stream.client.ip, stream.server.ip
         if (src == one and dst == other) or (src == other and dst == one) then return stream end
@@ -4752,6 +4757,37 @@ do
   function S:number(task) return task and self.order:find(task) or nil end
 end
 
+-- Numbers of packets.  A read filter (`tshark -2 -R`) takes packets out in the first pass, and each leaves its number to the
+-- next one.  In here every packet has a number of its own: without such a filter, Wireshark's.
+do
+  local S = js.Session
+
+  --- The next packet of the first pass, with Wireshark's number; its own.
+  function S:arrived(number)
+    local last, packet = self.last, number + self.away
+    if packet <= last then
+      self.number_of[last] = false
+      packet = last + 1
+      self.away = packet - number
+    end
+    if self.away > 0 then self.packet_of[number], self.number_of[packet] = packet, number end
+    self.last, self.current, self.is_first_pass = packet, nil, true
+    return packet
+  end
+
+  --- The packet that has Wireshark's number in a later pass.
+  function S:packet(number) return self.packet_of[number] or number end
+
+  --- Wireshark's number of a packet, nil when it was taken out.  Of the last one nobody says whether it was.
+  function S:shown(packet)
+    if self.away == 0 then return packet end
+    if packet == self.last and not self.is_first_pass then return nil end
+    local number = self.number_of[packet]
+    if number == nil then return packet end
+    return number or nil
+  end
+end
+
 -- The way of a segment through a session, and how connections begin and end.
 do
   local S = js.Session
@@ -4916,23 +4952,25 @@ do
     local task = message.task or (not message.document and message.stream.task) or nil
     generated(node, F.task, js.session:number(task))
     if message.request then
-      generated(node, F.request_in, message.request.number)
+      generated(node, F.request_in, js.session:shown(message.request.number))
       generated(node, F.time, relative_time(message.time - message.request.time))
     end
-    if message.answer then generated(node, F.response_in, message.answer.number) end
+    if message.answer then generated(node, F.response_in, js.session:shown(message.answer.number)) end
     if not task then return end
     if message.document then
       if task.callback and message == task.start_message then
-        generated(node, F.callback_in, task.callback.first_packet)
+        generated(node, F.callback_in, js.session:shown(task.callback.first_packet))
       end
     elseif task.start_message then
-      generated(node, F.command_in, task.start_message.number)
+      generated(node, F.command_in, js.session:shown(task.start_message.number))
     end
   end
 
   local function segments(node, message)
     if not message.packets or (#message.packets < 2 and message.packets[1] == message.number) then return end
-    for index = 1, math.min(#message.packets, 64) do generated(node, F.segment, message.packets[index]) end
+    for index = 1, math.min(#message.packets, 64) do
+      generated(node, F.segment, js.session:shown(message.packets[index]))
+    end
   end
 
   --- Gives `range(offset, size)` over a message's bytes, from the packet or put together from several.
@@ -5088,14 +5126,19 @@ do
 
   -- --- packets ---
 
+  local function part_words(message)
+    local number = js.session:shown(message.number)
+    return number and format("part of the message that is complete in packet %d", number) or "part of a message"
+  end
+
   local function draw_part(tree, entry, payload)
     local root
     if payload then root = tree:add(js.proto, payload, "JobScheduler") else root = tree:add(js.proto, "JobScheduler") end
     generated(root, F.role, entry.stream.role)
     generated(root, F.task, js.session:number(entry.stream.task))
     for _, message in ipairs(entry.parts or {}) do
-      generated(root, F.reassembled_in, message.number)
-      root:append_text(format(", part of the message that is complete in packet %d", message.number))
+      generated(root, F.reassembled_in, js.session:shown(message.number))
+      root:append_text(", " .. part_words(message))
     end
     return root
   end
@@ -5166,7 +5209,7 @@ do
     end
     if #words == 0 and payload then
       local part = entry.parts and entry.parts[1]
-      words[1] = part and format("part of the message that is complete in packet %d", part.number) or "part of a message"
+      words[1] = part and part_words(part) or "part of a message"
     end
     if #words > 0 and not (entry.stream.is_http and entry.stream.role == "command") then
       local columns = pinfo.cols
@@ -5207,8 +5250,9 @@ do
 
   --- Cells in the order of the headings; what tells most comes first: Wireshark's window folds long lines.
   local function row(number, task)
+    local packet = js.session:shown(task.first_packet)
     return {
-      format("%d", number), format("%d", task.first_packet), job(task), outcome(task),
+      format("%d", number), packet and format("%d", packet) or "-", job(task), outcome(task),
       format("%d+%d", task.calls, task.callbacks), format("%d", task.logs), task.kind or "?",
       place(task.remote), announced(task), place(task.client),
     }
@@ -5248,18 +5292,108 @@ do
 
   function js.show_tasks()
     local window = TextWindow.new("JobScheduler tasks")
-    local function fill() window:set(table.concat(js.task_lines(), "\n") .. "\n") end
+    local function fill()
+      local lines = js.enabled == false and { "The protocol is disabled: Analyze > Enabled Protocols." } or js.task_lines()
+      window:set(table.concat(lines, "\n") .. "\n")
+    end
     fill()
     window:add_button("Refresh", fill)
   end
 end
 
+-- Whose payload a segment is: TCP asks the dissectors of its ports, and those of our connections are entered there.
+--
+-- Not by `pinfo.conversation`, which would be one line: a conversation keeps its dissector when Wireshark reloads the Lua
+-- plugins, and the next packet drawn, which may be before the capture is read anew, calls one that is gone (SIGSEGV).
+-- From the table of ports Wireshark takes ours away by itself.
+do
+  local find = string.find
+  local proto, claim = js.proto, {}
+  js.claim = claim
+  local tcp_ports = DissectorTable.get("tcp.port")
+  local numbers  -- the command ports as they are entered
+  local taken = {}  -- ports of connections: the dissector that had the port before, or false
+  local is_asked, own = false, nil
+
+  --- The port's dissector, nil when there is none or it is ours.
+  local function owner_of(port)
+    local owner = tcp_ports:get_dissector(port)
+    own = own or tostring(Dissector.get("jobscheduler"))
+    if owner and tostring(owner) == own then return nil end
+    return owner
+  end
+
+  local function take(port, owner)
+    if taken[port] ~= nil or js.in_ranges(js.command_ports, port) then return end
+    taken[port] = owner or false
+    tcp_ports:add(port, proto)
+  end
+
+  --- A connection of ours: TCP tries the server's port first where it saw the SYN, else the lower one.
+  function claim.stream(stream)
+    local session, client, server = js.session, stream.client.port, stream.server.port
+    session:remember(stream)
+    take(server, owner_of(server))
+    local other = owner_of(client)
+    if other then take(client, other) end
+  end
+
+  --- Gives the ports of connections back, for the next capture.
+  function claim.nothing()
+    for port, owner in pairs(taken) do
+      tcp_ports:remove(port, proto)
+      if owner then tcp_ports:add(port, owner) end
+    end
+    taken = {}
+  end
+
+  --- Enters the command ports, text such as `4444,4455-4460`.
+  function claim.command_ports(text)
+    if text == numbers then return end
+    if numbers and numbers ~= "" then tcp_ports:remove(numbers, proto) end
+    if text ~= "" then tcp_ports:add(text, proto) end
+    numbers = text
+  end
+
+  --- True when Wireshark calls our dissector, which it does not when the protocol is disabled.
+  function claim.is_called(tvb, pinfo, tree)
+    is_asked = true
+    Dissector.get("jobscheduler"):call(tvb(0, 0):tvb(), pinfo, tree)
+    local was_called = not is_asked
+    is_asked = false
+    return was_called
+  end
+
+  --- Bytes claimed.  On command ports what may begin a command, as long as nothing else is known; on a port that the user
+  --- decodes as this protocol everything.
+  function proto.dissector(tvb, pinfo, tree)
+    if is_asked then
+      is_asked = false
+      return 0
+    end
+    local stream, length = js.session:connection(pinfo), tvb:len()
+    local is_ours = stream and stream.role and stream.role ~= "unknown"
+    if is_ours and not stream.is_http then return length end
+    local from, to = pinfo.src_port, pinfo.dst_port
+    local owner = taken[to]
+    if owner == nil then owner = taken[from] end
+    if owner then return owner:call(tvb, pinfo, tree) end
+    if js.in_ranges(js.command_ports, from) or js.in_ranges(js.command_ports, to) then
+      local may_be = not is_ours and not (stream and stream.foreign) and length > 0 and find(tvb:raw(0, 1), "[<%s%l]")
+      return may_be and length or 0
+    end
+    return owner == nil and length or 0
+  end
+
+  tcp_ports:add_for_decode_as(proto)
+end
+
 -- Registration with Wireshark.
 --
 -- The post-dissector does the work: it sees each packet once and whole, also those that TCP withholds from dissectors
--- (out of order, pure acknowledgements).  The dissectors that TCP calls only claim the payload.
+-- (out of order, pure acknowledgements).  The dissector that TCP calls only claims the payload (claim.lua).
 do
-  local byte, find, sub, floor, min = string.byte, string.find, string.sub, math.floor, math.min
+  local byte, sub, floor, min = string.byte, string.sub, math.floor, math.min
   local proto = js.proto
 
   --- True when a number is in one of the ranges of `js.ranges`.
@@ -5279,33 +5413,29 @@ do
     return found
   end
 
-  local ports = Proto("jobscheduler_ports", "JobScheduler command ports")
-  local registered, tap
-  local tcp_ports = DissectorTable.get("tcp.port")
+  local tap
 
   local function apply_preferences()
     js.command_ports = js.ranges(proto.prefs.command_ports)
     js.callback_ports = js.ranges(proto.prefs.callback_ports)
     js.heuristic, js.show_secrets = proto.prefs.heuristic, proto.prefs.show_secrets
-    local numbers = tostring(proto.prefs.command_ports)
-    if numbers ~= registered then
-      if registered and registered ~= "" then tcp_ports:remove(registered, ports) end
-      if numbers ~= "" then tcp_ports:add(numbers, ports) end
-      registered = numbers
-    end
+    js.claim.command_ports(tostring(proto.prefs.command_ports))
     if proto.prefs.task_table and not js.is_gui and not tap then
       -- Made only now: with a tap, tshark builds trees of all packets.
       tap = Listener.new("frame")
       function tap.packet(pinfo) js.session:clock(pinfo) end
-      function tap.draw() print(table.concat(js.task_lines(), "\n")) end
+      function tap.draw()
+        if js.enabled ~= false then print(table.concat(js.task_lines(), "\n")) end
+      end
     end
   end
 
   function proto.prefs_changed() apply_preferences() end
 
   function proto.init()
+    js.claim.nothing()
     apply_preferences()
-    js.session = js.new_session()
+    js.session, js.enabled = js.new_session(), nil
   end
 
   -- For each packet, so looked up just once.
@@ -5313,14 +5443,13 @@ do
 
   --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.
   local function touch(tvb, pinfo)
-    local session, number = js.session, pinfo.number
-    local is_new = number > session.last
+    local session, number, is_new = js.session, pinfo.number, not pinfo.visited
     local entry
     if is_new then
-      session.last, session.current, session.is_first_pass = number, nil, true
+      number = session:arrived(number)
     else
       if session.is_first_pass then session:settle() end
-      entry = session.packets[number]
+      entry = session.packets[session:packet(number)]
       if not entry then return nil end
     end
     local caplen, known = len(tvb), session.flows
@@ -5358,24 +5487,20 @@ do
     if ours and not entry then entry = session:entry(stream) end
     if stream.role and not stream.claimed and not stream.is_http then
       stream.claimed = true
-      pinfo.conversation = proto
+      js.claim.stream(stream)
     end
     return entry, at, captured
   end
 
-  --- Claims the payload of a connection that is known to be ours; nothing returned means all of it.
-  function proto.dissector() end
-
-  --- On command ports: claims what may begin a command, as long as nothing else is known.
-  function ports.dissector(tvb, pinfo)
-    local stream, length = js.session:connection(pinfo), tvb:len()
-    if stream and stream.role then return stream.is_http and 0 or length end
-    if (stream and stream.foreign) or length == 0 then return 0 end
-    return find(tvb:raw(0, 1), "[<%s%l]") and length or 0
+  --- True unless the user disabled the protocol.  Wireshark has no word for it, but calls no dissector of a disabled one.
+  local function is_enabled(tvb, pinfo, tree)
+    if js.enabled == nil then js.enabled = js.claim.is_called(tvb, pinfo, tree) end
+    return js.enabled
   end
 
   local post = Proto("jobscheduler_packets", "JobScheduler packets")
   local function dissect(tvb, pinfo, tree)
+    if not is_enabled(tvb, pinfo, tree) then return 0 end
     local entry, at, length = touch(tvb, pinfo)
     if not entry then return 0 end
     if not js.glance(entry, pinfo, tree) then
@@ -5393,7 +5518,6 @@ do
   end
   register_postdissector(post)
 
-  tcp_ports:add_for_decode_as(proto)
   js.session = js.new_session()
   apply_preferences()
 

@@ -23,7 +23,8 @@ TARGET = Path(__file__).resolve().parents[2] / "wireshark" / "jobscheduler.lua"
 #: The hand-written pieces in the order in which they build on each other; names and fields go behind the first.
 _PIECES = (
     "cursor", "text", "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "tasks",
-    "verdict", "detect", "command", "callback", "session", "segments", "tree", "window", "main",
+    "verdict", "detect", "command", "callback", "session", "numbering", "segments", "tree", "window",
+    "claim", "main",
 )  # fmt: skip
 
 _HEADER = """\

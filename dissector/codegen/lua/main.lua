@@ -1,9 +1,9 @@
 -- Registration with Wireshark.
 --
 -- The post-dissector does the work: it sees each packet once and whole, also those that TCP withholds from dissectors
--- (out of order, pure acknowledgements).  The dissectors that TCP calls only claim the payload.
+-- (out of order, pure acknowledgements).  The dissector that TCP calls only claims the payload (claim.lua).
 do
-  local byte, find, sub, floor, min = string.byte, string.find, string.sub, math.floor, math.min
+  local byte, sub, floor, min = string.byte, string.sub, math.floor, math.min
   local proto = js.proto
 
   --- True when a number is in one of the ranges of `js.ranges`.
@@ -23,33 +23,29 @@ do
     return found
   end
 
-  local ports = Proto("jobscheduler_ports", "JobScheduler command ports")
-  local registered, tap
-  local tcp_ports = DissectorTable.get("tcp.port")
+  local tap
 
   local function apply_preferences()
     js.command_ports = js.ranges(proto.prefs.command_ports)
     js.callback_ports = js.ranges(proto.prefs.callback_ports)
     js.heuristic, js.show_secrets = proto.prefs.heuristic, proto.prefs.show_secrets
-    local numbers = tostring(proto.prefs.command_ports)
-    if numbers ~= registered then
-      if registered and registered ~= "" then tcp_ports:remove(registered, ports) end
-      if numbers ~= "" then tcp_ports:add(numbers, ports) end
-      registered = numbers
-    end
+    js.claim.command_ports(tostring(proto.prefs.command_ports))
     if proto.prefs.task_table and not js.is_gui and not tap then
       -- Made only now: with a tap, tshark builds trees of all packets.
       tap = Listener.new("frame")
       function tap.packet(pinfo) js.session:clock(pinfo) end
-      function tap.draw() print(table.concat(js.task_lines(), "\n")) end
+      function tap.draw()
+        if js.enabled ~= false then print(table.concat(js.task_lines(), "\n")) end
+      end
     end
   end
 
   function proto.prefs_changed() apply_preferences() end
 
   function proto.init()
+    js.claim.nothing()
     apply_preferences()
-    js.session = js.new_session()
+    js.session, js.enabled = js.new_session(), nil
   end
 
   -- For each packet, so looked up just once.
@@ -57,14 +53,13 @@ do
 
   --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.
   local function touch(tvb, pinfo)
-    local session, number = js.session, pinfo.number
-    local is_new = number > session.last
+    local session, number, is_new = js.session, pinfo.number, not pinfo.visited
     local entry
     if is_new then
-      session.last, session.current, session.is_first_pass = number, nil, true
+      number = session:arrived(number)
     else
       if session.is_first_pass then session:settle() end
-      entry = session.packets[number]
+      entry = session.packets[session:packet(number)]
       if not entry then return nil end
     end
     local caplen, known = len(tvb), session.flows
@@ -102,24 +97,20 @@ do
     if ours and not entry then entry = session:entry(stream) end
     if stream.role and not stream.claimed and not stream.is_http then
       stream.claimed = true
-      pinfo.conversation = proto
+      js.claim.stream(stream)
     end
     return entry, at, captured
   end
 
-  --- Claims the payload of a connection that is known to be ours; nothing returned means all of it.
-  function proto.dissector() end
-
-  --- On command ports: claims what may begin a command, as long as nothing else is known.
-  function ports.dissector(tvb, pinfo)
-    local stream, length = js.session:connection(pinfo), tvb:len()
-    if stream and stream.role then return stream.is_http and 0 or length end
-    if (stream and stream.foreign) or length == 0 then return 0 end
-    return find(tvb:raw(0, 1), "[<%s%l]") and length or 0
+  --- True unless the user disabled the protocol.  Wireshark has no word for it, but calls no dissector of a disabled one.
+  local function is_enabled(tvb, pinfo, tree)
+    if js.enabled == nil then js.enabled = js.claim.is_called(tvb, pinfo, tree) end
+    return js.enabled
   end
 
   local post = Proto("jobscheduler_packets", "JobScheduler packets")
   local function dissect(tvb, pinfo, tree)
+    if not is_enabled(tvb, pinfo, tree) then return 0 end
     local entry, at, length = touch(tvb, pinfo)
     if not entry then return 0 end
     if not js.glance(entry, pinfo, tree) then
@@ -137,7 +128,6 @@ do
   end
   register_postdissector(post)
 
-  tcp_ports:add_for_decode_as(proto)
   js.session = js.new_session()
   apply_preferences()
 

@@ -12,8 +12,9 @@ do
 
   function js.new_session()
     return setmetatable({
-      last = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {},
+      last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {},
       order = js.new_order(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
+      packet_of = {}, number_of = {},
     }, S)
   end
 
@@ -113,7 +114,7 @@ do
       return sender
     end
     stream.is_command_port = self:is_command_server(stream.server)
-    if js.in_ranges(js.command_ports, sport) or js.in_ranges(js.command_ports, dport) then self:remember(stream, sport, dport) end
+    if js.in_ranges(js.command_ports, sport) or js.in_ranges(js.command_ports, dport) then self:remember(stream) end
     stream.stray = self.joiner:elsewhere(stream)
     if not stream.is_command_port and not stream.stray and not js.heuristic
         and not js.in_ranges(js.callback_ports, stream.server.port)
@@ -129,12 +130,16 @@ do
     return sender
   end
 
-  --- Notes a connection of a command port for the time when TCP asks who its payload is for.
-  function S:remember(stream, sport, dport)
+  --- Notes a connection of ours or of a command port for the time when TCP asks who its payload is for.
+  function S:remember(stream)
+    local sport, dport = stream.client.port, stream.server.port
     local list = self.by_ports[sport * 65536 + dport]
     if not list then
       list = {}
       self.by_ports[sport * 65536 + dport], self.by_ports[dport * 65536 + sport] = list, list
+    end
+    for _, one in ipairs(list) do
+      if one == stream then return end
     end
     list[#list + 1] = stream
   end
@@ -151,11 +156,11 @@ do
   function S:connection(pinfo)
     local list = self.by_ports[pinfo.src_port * 65536 + pinfo.dst_port]
     if not list then return nil end
-    local number, src, dst = pinfo.number, nil, nil
+    local packet, src, dst = pinfo.visited and self:packet(pinfo.number) or self.last, nil, nil
     for index = #list, 1, -1 do
       local stream = list[index]
-      if stream.first_packet <= number then
-        if #list == 1 then return stream end
+      if stream.first_packet <= packet then
+        if #list == 1 and stream.is_command_port then return stream end  -- all of these are noted
         src, dst = src or tostring(pinfo.src), dst or tostring(pinfo.dst)
         local one, other = stream.client.ip, stream.server.ip
         if (src == one and dst == other) or (src == other and dst == one) then return stream end

@@ -27,23 +27,25 @@ do
     local task = message.task or (not message.document and message.stream.task) or nil
     generated(node, F.task, js.session:number(task))
     if message.request then
-      generated(node, F.request_in, message.request.number)
+      generated(node, F.request_in, js.session:shown(message.request.number))
       generated(node, F.time, relative_time(message.time - message.request.time))
     end
-    if message.answer then generated(node, F.response_in, message.answer.number) end
+    if message.answer then generated(node, F.response_in, js.session:shown(message.answer.number)) end
     if not task then return end
     if message.document then
       if task.callback and message == task.start_message then
-        generated(node, F.callback_in, task.callback.first_packet)
+        generated(node, F.callback_in, js.session:shown(task.callback.first_packet))
       end
     elseif task.start_message then
-      generated(node, F.command_in, task.start_message.number)
+      generated(node, F.command_in, js.session:shown(task.start_message.number))
     end
   end
 
   local function segments(node, message)
     if not message.packets or (#message.packets < 2 and message.packets[1] == message.number) then return end
-    for index = 1, math.min(#message.packets, 64) do generated(node, F.segment, message.packets[index]) end
+    for index = 1, math.min(#message.packets, 64) do
+      generated(node, F.segment, js.session:shown(message.packets[index]))
+    end
   end
 
   --- Gives `range(offset, size)` over a message's bytes, from the packet or put together from several.
@@ -199,14 +201,19 @@ do
 
   -- --- packets ---
 
+  local function part_words(message)
+    local number = js.session:shown(message.number)
+    return number and format("part of the message that is complete in packet %d", number) or "part of a message"
+  end
+
   local function draw_part(tree, entry, payload)
     local root
     if payload then root = tree:add(js.proto, payload, "JobScheduler") else root = tree:add(js.proto, "JobScheduler") end
     generated(root, F.role, entry.stream.role)
     generated(root, F.task, js.session:number(entry.stream.task))
     for _, message in ipairs(entry.parts or {}) do
-      generated(root, F.reassembled_in, message.number)
-      root:append_text(format(", part of the message that is complete in packet %d", message.number))
+      generated(root, F.reassembled_in, js.session:shown(message.number))
+      root:append_text(", " .. part_words(message))
     end
     return root
   end
@@ -277,7 +284,7 @@ do
     end
     if #words == 0 and payload then
       local part = entry.parts and entry.parts[1]
-      words[1] = part and format("part of the message that is complete in packet %d", part.number) or "part of a message"
+      words[1] = part and part_words(part) or "part of a message"
     end
     if #words > 0 and not (entry.stream.is_http and entry.stream.role == "command") then
       local columns = pinfo.cols

@@ -29,8 +29,9 @@ do
 
   --- Cells in the order of the headings; what tells most comes first: Wireshark's window folds long lines.
   local function row(number, task)
+    local packet = js.session:shown(task.first_packet)
     return {
-      format("%d", number), format("%d", task.first_packet), job(task), outcome(task),
+      format("%d", number), packet and format("%d", packet) or "-", job(task), outcome(task),
       format("%d+%d", task.calls, task.callbacks), format("%d", task.logs), task.kind or "?",
       place(task.remote), announced(task), place(task.client),
     }
@@ -70,7 +71,10 @@ do
 
   function js.show_tasks()
     local window = TextWindow.new("JobScheduler tasks")
-    local function fill() window:set(table.concat(js.task_lines(), "\n") .. "\n") end
+    local function fill()
+      local lines = js.enabled == false and { "The protocol is disabled: Analyze > Enabled Protocols." } or js.task_lines()
+      window:set(table.concat(lines, "\n") .. "\n")
+    end
     fill()
     window:add_button("Refresh", fill)
   end

@@ -1,0 +1,30 @@
+-- Numbers of packets.  A read filter (`tshark -2 -R`) takes packets out in the first pass, and each leaves its number to the
+-- next one.  In here every packet has a number of its own: without such a filter, Wireshark's.
+do
+  local S = js.Session
+
+  --- The next packet of the first pass, with Wireshark's number; its own.
+  function S:arrived(number)
+    local last, packet = self.last, number + self.away
+    if packet <= last then
+      self.number_of[last] = false
+      packet = last + 1
+      self.away = packet - number
+    end
+    if self.away > 0 then self.packet_of[number], self.number_of[packet] = packet, number end
+    self.last, self.current, self.is_first_pass = packet, nil, true
+    return packet
+  end
+
+  --- The packet that has Wireshark's number in a later pass.
+  function S:packet(number) return self.packet_of[number] or number end
+
+  --- Wireshark's number of a packet, nil when it was taken out.  Of the last one nobody says whether it was.
+  function S:shown(packet)
+    if self.away == 0 then return packet end
+    if packet == self.last and not self.is_first_pass then return nil end
+    local number = self.number_of[packet]
+    if number == nil then return packet end
+    return number or nil
+  end
+end

@@ -1,0 +1,114 @@
+"""Whose dissector gets the payload: ours for our connections, theirs for those of others, none of ours if disabled."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import plugin_kit as kit
+import pytest
+
+#: Ports that Wireshark gives to protocols of others although systems choose them for connections.
+IRC, ENIP = 57_000, 44_818
+
+
+def _with_ports(source: list[kit.Record], changes: dict[int, int]) -> list[kit.Record]:
+    """The same with other ports, in the TCP headers and in the start command."""
+    changed = []
+    for packet in source:
+        frame, tcp = bytearray(packet.data), 14 + (packet.data[14] & 15) * 4
+        for at in (tcp, tcp + 2):
+            port = int.from_bytes(frame[at : at + 2], "big")
+            frame[at : at + 2] = changes.get(port, port).to_bytes(2, "big")
+        data = bytes(frame)
+        for old, new in changes.items():
+            data = data.replace(f'tcp_port="{old}"'.encode(), f'tcp_port="{new}"'.encode())
+        changed.append(packet._replace(data=data))
+    return changed
+
+
+def _genuine() -> list[kit.Record]:
+    return kit.records(kit.CAPTURES / "engine_shell_ok.pcap")
+
+
+def _ports(packets: list[kit.Record]) -> set[int]:
+    found: set[int] = set()
+    for packet in packets:
+        tcp = 14 + (packet.data[14] & 15) * 4
+        found |= {int.from_bytes(packet.data[at : at + 2], "big") for at in (tcp, tcp + 2)}
+    return found
+
+
+def _chat(port: int) -> list[kit.Record]:
+    """A connection of somebody else to the port that ours uses, too."""
+    talk = kit.Talk(port, IRC)
+    talk.client(b"NICK somebody\r\nUSER somebody 0 * :Some Body\r\n")
+    talk.server(b":irc.example 001 somebody :Welcome\r\n")
+    return talk.records
+
+
+def _layers(path: Path, *options: str) -> list[str]:
+    return kit.tshark(path, *options, "-T", "fields", "-e", "frame.protocols").split()
+
+
+@pytest.mark.parametrize("start", [0, 20], ids=["whole", "mid-stream"])
+def test_no_dissector_of_another_protocol_gets_our_payload(tmp_path: Path, start: int) -> None:
+    """Both ends of the callback connection have ports that others claim; the messages are the same as ever."""
+    callback = max(_ports(_genuine()) - {59_999})
+    packets = _with_ports(_genuine()[start:], {59_999: IRC, callback: ENIP})
+    path = kit.write(tmp_path / "ports.pcap", packets)
+    plain = kit.write(tmp_path / "plain.pcap", _genuine()[start:])
+    names = ("frame.number", "jobscheduler.class", "jobscheduler.operation", "jobscheduler.member")
+    assert kit.rows(path, "jobscheduler", *names) == kit.rows(plain, "jobscheduler", *names)
+    # Before its first bytes are read nobody knows what a connection is; the second pass knows.
+    for options, unknown in ((), 2), (("-2",), 0):
+        foreign = [one for one in _layers(path, *options) if "irc" in one or "enip" in one]
+        assert len(foreign) <= unknown
+    assert any(one.endswith("tcp:jobscheduler") for one in _layers(path))
+
+
+@pytest.mark.parametrize("options", [(), ("-2",)], ids=["one-pass", "two-passes"])
+def test_the_port_of_a_callback_stays_open_to_others(tmp_path: Path, options: tuple[str, ...]) -> None:
+    ours = _with_ports(_genuine(), {59_999: IRC})
+    path = kit.write(tmp_path / "shared.pcap", [*_chat(40_001), *ours, *_chat(40_002)])
+    layers = _layers(path, *options)
+    chat = len(_chat(40_001))
+    assert [one.count("irc") for one in layers[:chat]] == [0, 0, 0, 1, 1]
+    assert [one.count("irc") for one in layers[-chat:]] == [0, 0, 0, 1, 1]
+    assert any(one.endswith("jobscheduler") for one in layers[chat:-chat])
+
+
+def test_a_port_can_be_decoded_as_ours(tmp_path: Path) -> None:
+    talk = kit.Talk(40_000, 7_777)
+    talk.client(b"neither XML nor a message")
+    path = kit.write(tmp_path / "asked.pcap", talk.records)
+    assert not any("jobscheduler" in one for one in _layers(path))
+    assert _layers(path, "-d", "tcp.port==7777,jobscheduler")[-1].endswith("tcp:jobscheduler")
+
+
+def _output(path: Path, *options: str) -> str:
+    command = ["tshark", "-r", str(path), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+
+
+def _middle(tmp_path: Path) -> Path:
+    """The first packet of the capture is a command."""
+    packets = [packet for packet in _genuine() if kit.payload(packet.data)]
+    return kit.write(tmp_path / "middle.pcap", packets)
+
+
+@pytest.mark.parametrize("passes", [(), ("-2",)], ids=["one-pass", "two-passes"])
+@pytest.mark.parametrize(
+    "kind", [("-V",), (), ("-q", "-o", "jobscheduler.task_table:TRUE")], ids=["tree", "lines", "tap"]
+)
+@pytest.mark.parametrize("source", ["whole", "middle"])
+def test_a_disabled_protocol_does_nothing(
+    tmp_path: Path, source: str, kind: tuple[str, ...], passes: tuple[str, ...]
+) -> None:
+    """What tshark prints is what it prints without the plugin."""
+    path = kit.CAPTURES / "engine_shell_ok.pcap" if source == "whole" else _middle(tmp_path)
+    plugin = ("-X", f"lua_script:{kit.PLUGIN}")
+    disabled = _output(path, *plugin, "--disable-protocol", "jobscheduler", *passes, *kind)
+    assert disabled != _output(path, *plugin, *passes, *kind)
+    without = [one for one in kind if not one.startswith("jobscheduler.") and one != "-o"]
+    assert disabled == _output(path, *passes, *without)
