@@ -14,7 +14,7 @@ SHELL := /bin/sh
 export TSHARK_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jstrace
 TSHARK_SUITES := trixie forky
 TSHARKS := $(TSHARK_SUITES:%=$(TSHARK_CACHE)/tshark-%/tshark)
-.PHONY: help demo test lint format generated bench fuzz tools tsharks clean
+.PHONY: help demo test lint format generated gui bench fuzz tools screen tsharks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,8 +25,8 @@ demo: $(VENV)/.installed ## Install into .venv and trace a recorded task: overvi
 	@printf '\n$$ jstrace read captures/engine_shell_fail.pcap --task 1\n\n'
 	@$(BIN)/jstrace read captures/engine_shell_fail.pcap --task 1
 
-test: lint tools tsharks ## Set up everything (tshark included) and run every check and test
-	@$(BIN)/python -m pytest -n auto
+test: lint tools screen tsharks ## Set up everything (tshark included) and run every check and test
+	@$(BIN)/python -m pytest -n auto -rs
 
 lint: $(VENV)/.installed-dev ## Style, types and generated files
 	@$(BIN)/ruff check .
@@ -40,6 +40,9 @@ format: $(VENV)/.installed-dev ## Rewrite the sources in the house style
 
 generated: $(VENV)/.installed-dev ## Write the generated files anew
 	@$(BIN)/python -m dissector.codegen
+
+gui: $(VENV)/.installed-dev tools screen ## Try the plugin in Wireshark itself, on a display of its own
+	@$(BIN)/python -m pytest tests/wireshark/test_program.py -rs
 
 bench: $(VENV)/.installed-dev tools ## Figures beside tshark, scapy, dpkt, pyshark, into benchmarks/RESULTS.md (QUICK=1: small inputs)
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
@@ -90,6 +93,15 @@ tools:
 		&& command -v tmux >/dev/null; then :; \
 	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; $(APT) install -qq -y $(TOOLS) >/dev/null; \
 	else echo "tools are missing; as root: apt-get install $(TOOLS)" >&2; exit 1; fi
+
+# Wireshark itself, a display and a hand to press keys; where they are not to be had, pytest names the tests that it skips.
+SCREEN := wireshark xvfb openbox xdotool
+screen:
+	@if command -v wireshark >/dev/null && command -v Xvfb >/dev/null && command -v openbox >/dev/null \
+		&& command -v xdotool >/dev/null; then :; \
+	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; \
+		$(APT) install -qq -y --no-install-recommends $(SCREEN) >/dev/null || echo "not to be had here: $(SCREEN)" >&2; \
+	else echo "Wireshark itself is not tried; as root: apt-get install $(SCREEN)" >&2; fi
 
 $(TSHARKS): $(TSHARK_CACHE)/tshark-%/tshark: | debootstrap
 	@mkdir -p $(TSHARK_CACHE)
