@@ -209,12 +209,14 @@ class Task:
 
 class Running(NamedTuple):
     """A task under way: what it does or waits for (``doing``) since when; ``calls`` are its requests without an answer
-    so far, outermost first."""
+    so far, outermost first.  ``outcome`` is there when all its connections have ended (at ``since``) and only late
+    packets can still change what is told of it."""
 
     task: Task
     doing: str
     since: int
     calls: tuple[Message, ...] = ()
+    outcome: Outcome | None = None
 
 
 class ObjectInfo(NamedTuple):

@@ -183,7 +183,8 @@ class Monitor:
             self._introduce(facts.record)
         for problem in self._timers.check(tasks, self._clock(moment)) if self._now else ():
             self._listener.warn(problem)
-        self._listener.running([running(facts) for facts in tasks], self._clock(moment))
+        now = self._clock(moment)
+        self._listener.running([running(facts, now) for facts in tasks], now)
         for text in self.source.news():
             self._listener.note(text)
         self._dropped = self.source.dropped

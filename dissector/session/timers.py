@@ -10,18 +10,19 @@ from collections.abc import Iterable, Iterator
 from dissector.model import Problem, Running, Severity, Task
 from dissector.session.case import Case, call_name, refusals, span
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import SECOND, is_refused
+from dissector.session.verdict import SECOND, is_refused, outcome
 
 #: A callback takes milliseconds; after the second time the client has given up.
 CALLBACK_AFTER = (5 * SECOND, 60 * SECOND)
 
 
-def running(facts: TaskFacts) -> Running:
-    """Where the task stands."""
+def running(facts: TaskFacts, now: int) -> Running:
+    """Where the task stands at packet time ``now``."""
     record, calls = facts.record, facts.open_calls()
+    if facts.is_through():
+        return Running(record, "over", facts.last_seen(), (), outcome(facts, now))
     if facts.is_over():
-        doing = "ending" if record.callback is not None else "given up, a callback may still come"
-        return Running(record, doing, facts.last_seen())
+        return Running(record, "given up, a callback may still come", facts.last_seen())
     if calls:
         return Running(record, call_name(calls[-1]).rpartition("::")[2], calls[-1].time, tuple(calls))
     if record.callback is None and facts.start is not None:

@@ -62,7 +62,7 @@ def filled(path: Path, until: int | None = None, keep: int = 1_000, chosen: Filt
             for facts in tracer.running:
                 if facts.record.n:
                     store.started(facts.record)
-            store.running([running(facts) for facts in tracer.running], packet.time)
+            store.running([running(facts, packet.time) for facts in tracer.running], packet.time)
             return store
         for event in tracer.feed(packet):
             store.add(event)
@@ -122,6 +122,59 @@ def test_a_running_task_stands_on_top_with_its_open_call(captures: Path) -> None
         assert app.pane.scroll_offset.y == app.pane.max_scroll_y  # it follows the end
 
     play(filled(captures / "engine_shell_fail.pcap", until=38), script, size=(140, 20))
+
+
+def before_the_record(path: Path, chosen: Filter | None = None, seconds: float = 0.9) -> Store:
+    """What the screen knows so long after the last packet of a recording: of its last task there is no record yet."""
+    store, tracer = Store(Mask(), chosen or Filter(), 10), Tracer(window=10**9)
+    for packet in read_captures([path]):
+        for event in tracer.feed(packet):
+            store.add(event)
+    now = packet.time + int(seconds * 1e9)
+    for event in tracer.tick(now):
+        store.add(event)
+    store.running([running(facts, now) for facts in tracer.running], now)
+    return store
+
+
+def test_what_is_over_is_shown_so_at_once(captures: Path) -> None:
+    """A task of 15 ms does not count to a second while its record waits for late packets."""
+
+    async def script(app: LiveApp, _pilot: Pilot[None]) -> None:
+        assert "0 running, 1 ended" in top(app)
+        assert app._store.outcomes.total() == 0  # no record so far
+        row = shown(app)[1]
+        assert "failure, exit 5" in row
+        assert "15.1 ms" in row
+        assert "running" not in row
+        assert "task 1  shell_fail:1  failure, exit 5" in app.pane.text
+
+    play(before_the_record(captures / "engine_shell_fail.pcap"), script)
+
+
+@pytest.mark.parametrize(("text", "rows"), [("outcome=failure", 1), ("outcome!=failure", 0), ("job=shell_fail", 1)])
+def test_filters_know_what_is_over(captures: Path, text: str, rows: int) -> None:
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        assert len(app.table.entries) == 1
+        await pilot.press("f", *text, "enter")
+        await pilot.pause()
+        assert len(app.table.entries) == rows
+
+    path = captures / "engine_shell_fail.pcap"
+    play(before_the_record(path), script)
+    store = before_the_record(path, parse((text,)))
+    assert len(store.ended()) == rows
+    assert store.counts == (0, rows)
+
+
+def test_its_record_changes_nothing_but_problems(captures: Path) -> None:
+    path = captures / "engine_shell_fail.pcap"
+    early, final = before_the_record(path), before_the_record(path, seconds=1.1)
+    assert (early.outcomes.total(), final.outcomes.total()) == (0, 1)
+    (one,), (other,) = early.ended(), final.ended()
+    cells, others = early.row_of(one, early.now).cells, final.row_of(other, final.now).cells
+    assert {key for key in cells if cells[key] != others[key]} == {"problems"}
+    assert early.counts == final.counts == (0, 1)
 
 
 def test_the_other_panes(captures: Path) -> None:
@@ -443,7 +496,8 @@ def test_in_a_terminal(captures: Path) -> None:
 
     subprocess.run([*tmux, "new-session", "-d", "-x", "80", "-y", "24", command], check=True, cwd=ROOT)
     try:
-        text = wait_for("0 running, 10 ended")
+        wait_for("0 running, 10 ended")
+        text = wait_for("q Quit")
         assert "q Quit" in text.splitlines()[-1]
         assert "shell_long" in text
         subprocess.run([*tmux, "send-keys", "Down", "o"], check=True)

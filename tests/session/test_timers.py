@@ -26,7 +26,7 @@ def fed(path: Path, until: int) -> tuple[Tracer, Packet]:
 def test_an_open_call_is_told_once(captures: Path) -> None:
     tracer, last = fed(captures / "engine_shell_fail.pcap", 38)
     (facts,) = tracer.running
-    state = running(facts)
+    state = running(facts, last.time)
     assert (state.doing, state.since, [call.member for call in state.calls]) == ("step", last.time, ["step"])
     assert facts.record.outcome is Outcome.RUNNING
     timers = Timers(slow=10 * SECOND)
@@ -40,7 +40,7 @@ def test_an_open_call_is_told_once(captures: Path) -> None:
 def test_a_callback_that_does_not_come(captures: Path) -> None:
     tracer, last = fed(captures / "engine_shell_fail.pcap", 15)
     (facts,) = tracer.running
-    assert running(facts).doing == "no callback yet"
+    assert running(facts, last.time).doing == "no callback yet"
     timers = Timers(slow=SECOND)
     assert timers.check(tracer.running, last.time + 4 * SECOND) == []
     found = [timers.check(tracer.running, last.time + n * SECOND) for n in (5, 6, 59, 61, 100)]
@@ -51,6 +51,33 @@ def test_a_callback_that_does_not_come(captures: Path) -> None:
         [("callback_missing", Severity.ERROR, "No callback for 60 s: nobody has called yet.")],
         [],
     ]
+
+
+def test_what_is_over_is_over_at_once(captures: Path) -> None:
+    """With the packet that ends it, a second before its record is final; the outcome is the final one."""
+    tracer = Tracer(window=SECOND)
+    early: list[tuple[Outcome | None, int]] = []
+    for packet in read_captures([captures / "engine_shell_fail.pcap"]):
+        tracer.feed(packet)
+        early += [(one.outcome, packet.time) for one in (running(facts, packet.time) for facts in tracer.running)]
+    told = [entry for entry in early if entry[0] is not None]
+    (task,) = [event for event in tracer.finish() if isinstance(event, Task)]
+    assert early[0][0] is None
+    assert told[0][0] is Outcome.FAILURE
+    assert task.end - told[0][1] < SECOND // 1_000
+    assert {found for found, _ in told} == {task.outcome}
+
+
+def test_a_start_that_was_given_up_is_not_over(captures: Path) -> None:
+    """Its callback may still come."""
+    path = captures / "faults" / "02_callback_drop.c.pcap"
+    last = [packet.number for packet in read_captures([path])][-1]
+    tracer, packet = fed(path, last)
+    states = [running(facts, packet.time) for facts in tracer.running]
+    assert [(state.outcome, state.doing) for state in states] in (
+        [(None, "given up, a callback may still come")],
+        [(Outcome.NO_CALLBACK, "over")],
+    )
 
 
 def test_callbacks_that_are_dropped(captures: Path) -> None:

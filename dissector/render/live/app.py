@@ -92,6 +92,7 @@ class LiveApp(App[None]):
         self._filter_text = self._wanted = self._said = self._title = ""
         #: Tasks under way, and tasks that ended, as they are shown.
         self._entries: tuple[Sequence[Entry], Sequence[Entry]] = ((), ())
+        self._counts = (0, 0)
         self._drawn: tuple[object, ...] = ()
         self._shown: tuple[str, Entry | None] = ("", None)
         #: The task whose packets are about to be saved.
@@ -136,6 +137,7 @@ class LiveApp(App[None]):
     def redraw(self) -> None:
         """Everything as it is now; while paused, as it was then."""
         with self._control.lock:
+            self._counts = self._store.counts
             if not self._paused:
                 self._now = self._store.now
                 self._entries = self._store.under_way(), self._store.ended()
@@ -145,7 +147,7 @@ class LiveApp(App[None]):
         self._draw_pane()
 
     def _chosen(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        return [entry for entry in entries if self._filter.task(entry.task)] if self._filter.on_tasks else entries
+        return [entry for entry in entries if self._filter.task(entry.shown)] if self._filter.on_tasks else entries
 
     def _row(self, entry: Entry) -> TaskRow:
         """The cells of a task; the date stands where it is another one than today's."""
@@ -154,7 +156,7 @@ class LiveApp(App[None]):
 
     def _draw_top(self) -> None:
         status = self._control.status()
-        running, ended = self._store.counts
+        running, ended = self._counts
         words = [
             escape(status.source),
             f"{running} running, {ended} ended",

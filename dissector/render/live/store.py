@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from dissector.model import CaptureInfo, Connection, Message, Outcome, Problem, Running, Severity, Task
@@ -36,7 +36,7 @@ class Status(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A task on the screen.  ``running`` is None once it ended; ``changes`` counts what was added."""
+    """A task on the screen.  ``running`` is None once its record is final; ``changes`` counts what was added."""
 
     task: Task
     running: Running | None = None
@@ -44,6 +44,17 @@ class Entry:
     messages: deque[Message] = field(default_factory=lambda: deque(maxlen=MAX_OF_TASK))
     connections: list[Connection] = field(default_factory=list)
     changes: int = 0
+
+    @property
+    def shown(self) -> Task:
+        """The task as it is shown: one that is over is so at once, while its record waits for late packets."""
+        if self.running is None or self.running.outcome is None:
+            return self.task
+        return replace(self.task, outcome=self.running.outcome, end=self.running.since)
+
+    @property
+    def is_over(self) -> bool:
+        return self.running is not None and self.running.outcome is not None
 
 
 class Store:
@@ -97,7 +108,9 @@ class Store:
         self.now = now
         for one in tasks:
             if one.task.n:
-                self._entry(one.task).running = one
+                entry = self._entry(one.task)
+                entry.changes += entry.is_over != (one.outcome is not None)
+                entry.running = one
 
     def close(self, captures: Sequence[CaptureInfo]) -> None:
         """The screen asks the capture itself for its figures."""
@@ -120,9 +133,9 @@ class Store:
 
     def _end(self, task: Task) -> None:
         entry = self._running.pop(task, None) or Entry(task)
-        matched = task in self._matched or not self._chosen.on_messages
+        passes = self._passes(task, task)
         self._matched.discard(task)
-        if not matched or not self._chosen.task(task):
+        if not passes:
             self._messages -= len(entry.messages)
             return
         self.outcomes[task.outcome] += 1
@@ -149,21 +162,30 @@ class Store:
     @property
     def counts(self) -> tuple[int, int]:
         """Tasks under way, tasks that ended."""
-        return len(self._running), sum(self.outcomes.values())
+        running = sum(not entry.is_over for entry in self._running.values())
+        return running, sum(self.outcomes.values()) + len(self._over())
 
     def find(self, task: Task) -> Entry | None:
         return self._running.get(task) or self._ended.get(task)
 
     def under_way(self) -> list[Entry]:
-        return [entry for entry in self._running.values() if entry.task.n]
+        return [entry for entry in self._running.values() if entry.task.n and not entry.is_over]
 
     def ended(self) -> list[Entry]:
         """The newest first."""
-        return list(reversed(self._ended.values()))
+        return [*reversed(self._over()), *reversed(self._ended.values())]
+
+    def _over(self) -> list[Entry]:
+        """Tasks that are over, while their records are not final."""
+        return [entry for entry in self._running.values() if entry.is_over and self._passes(entry.task, entry.shown)]
+
+    def _passes(self, task: Task, shown: Task) -> bool:
+        """What the command line lets through of tasks that ended."""
+        return (task in self._matched or not self._chosen.on_messages) and self._chosen.task(shown)
 
     def events(self, entry: Entry) -> Iterator[Event]:
         """What a ladder shows of a task: what is final, and the requests that are open."""
-        task = entry.task
+        task = entry.shown
         seen = {message.n for message in entry.messages}
         yield from entry.messages
         for call in entry.running.calls if entry.running is not None else ():
@@ -177,8 +199,10 @@ class Store:
         """The row of a task: of one under way what it does and for how long, in place of its problems."""
         if entry.row is not None:
             return entry.row
+        row = task_row(entry.shown, self.mask)
+        if entry.is_over:
+            return row
         task = entry.task
-        row = task_row(task, self.mask)
         cells = dict(row.cells, outcome="running", took=duration(max(0, now - task.start)))
         if (running := entry.running) is not None:
             cells["problems"] = f"{duration(max(0, now - running.since))} {running.doing}"

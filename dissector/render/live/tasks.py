@@ -76,7 +76,7 @@ class TaskTable(ScrollView, can_focus=True):
 
     def show(self, shown: Shown) -> None:
         key = SORTS[self.sort]
-        ended = sorted(shown.ended, key=lambda entry: key(entry.task), reverse=self.reverse)
+        ended = sorted(shown.ended, key=lambda entry: key(entry.shown), reverse=self.reverse)
         self._entries = [*shown.under_way, *ended]
         self._row = shown.row
         self.virtual_size = Size(max(self.size.width - 2, 1), len(self._entries) + 1)
