@@ -70,6 +70,8 @@ class SideFacts:
     last: Mark | None = None
     fin: Mark | None = None
     rst: Mark | None = None
+    #: The last packet before the reset.
+    before_rst: Mark | None = None
     #: The reset's sequence number is nowhere near the stream: a receiver ignores it, so the connection goes on.
     rst_outside: bool = False
     #: The reset carries no acknowledgement: its sender has no such connection (any more).
@@ -131,7 +133,15 @@ class Connection:
     @property
     def established(self) -> bool:
         """True once either side sent something that only an open connection allows."""
-        return bool(self.syn_acks) or self.mid_stream or self.bytes > 0
+        return self.mid_stream or self.bytes > 0 or (bool(self.syn_acks) and not self.syn_ack_lost)
+
+    @property
+    def syn_ack_lost(self) -> bool:
+        """The SYN+ACK was captured, but never arrives: it or the SYN is retransmitted, and nobody acknowledges it."""
+        if not self.syns or not self.syn_acks or self.mid_stream or self.bytes:
+            return False
+        is_repeated = len(self.syn_acks) > 1 or (len(self.syns) > 1 and self.syns[-1].time > self.syn_acks[0].time)
+        return is_repeated and self.sides[Side.CLIENT].acked is None
 
     def unacknowledged(self, side: Side) -> int:
         """Bytes that ``side`` sent and the other side never acknowledged in the capture."""

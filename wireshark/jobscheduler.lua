@@ -2547,6 +2547,8 @@ do
     local ip = icmp + 8
     local inner, kind = byte(head, ip + 1), byte(head, icmp + 1)
     if not inner or byte(head, ip + (is_old and 10 or 7)) ~= TCP then return nil end
+    local is_too_large = is_old and kind == 3 and byte(head, icmp + 2) == 4 or not is_old and kind == 2
+    if is_too_large then return nil end  -- it comes again in smaller packets
     if is_old and (kind == 3 or kind == 11) then
       local tcp = ip + inner % 16 * 4
       return sub(head, ip + 13, ip + 20) .. sub(head, tcp + 1, tcp + 4)
@@ -2593,7 +2595,7 @@ do
     if not at then
       local is_icmp = protocol == ICMP or (fragment == ICMP6 and first >= 0x60)
       local about = is_icmp and quoted(head)
-      if about then js.session:icmp(about) end
+      if about then js.session:icmp(about, pinfo.rel_ts) end
       return nil
     end
     link = at
@@ -2767,6 +2769,15 @@ do
     if ack == self.other.expect and flags % 32 >= 16 then self.other.again, self.tells_nothing = false, nil end
     return D.tells_nothing(self, ack, flags)
   end
+
+  --- Stands in for `tells_nothing` until the SYN+ACK is acknowledged.
+  function D:opens(ack, flags)
+    if flags % 32 >= 16 and flags % 8 < 2 then self.stream.established, self.tells_nothing = true, nil end
+    return D.tells_nothing(self, ack, flags)
+  end
+
+  --- True until then.
+  function D:waits_for_ack() return rawget(self, "tells_nothing") == D.opens end
 
   --- Keeps what is new of a piece, in order; where two segments differ the one captured first wins.
   function D:hold(piece)
@@ -3919,13 +3930,28 @@ do
     local again = sender.again
     if sent_by(stream, 1 - side).packets == 0 then return false end
     local is_newest = again and again.reached == sender.next + sender.held
-    if is_newest and again.count >= STUCK_TRIES and now - again.since >= STUCK_PATIENCE then return true end
+    local enough = stream.icmp and is_newest and stream.icmp >= again.since and 1 or STUCK_TRIES
+    if is_newest and again.count >= enough and now - again.since >= STUCK_PATIENCE then return true end
     local last = sender.waiting[#sender.waiting]
     local lost = last and last.time or sender.lost
     return lost ~= nil and now - lost > HOLE_PATIENCE
   end
 
   local function is_stuck_anywhere(stream, now) return is_stuck(stream, CLIENT, now) or is_stuck(stream, SERVER, now) end
+
+  --- The client's last command is retransmitted again and again, and never acknowledged.
+  local function is_unheard(task, now) return task.command and is_stuck(task.command, CLIENT, now) end
+
+  --- The client asked for it before `til`, and the remote heard it.
+  local function was_killed(task, til, now) return task.kill and task.kill.time <= til and not is_unheard(task, now) end
+
+  --- The start may have been answered, but the capture lacks the answer, or a part of it.
+  local function is_answer_missing(task)
+    local command = task.command
+    if task.start_answer or not command then return false end
+    local is_lossy = command.mid_stream or command.has_gaps or has_holes(command) or is_one_sided(command)
+    return is_lossy or sent_by(command, SERVER).bytes > 0
+  end
 
   --- A SYN that was answered by RST or by an ICMP error.
   local function is_refused(attempt) return attempt.closed_by == SERVER or attempt.icmp end
@@ -3948,7 +3974,8 @@ do
   local function without_callback(task, now)
     local time, command = waited(task, now), task.command
     if task.intruder then return "no_callback" end
-    if task.kill and time < GIVE_UP_FROM then return "killed" end
+    local unheard = is_unheard(task, now)
+    if task.kill and time < GIVE_UP_FROM and not unheard then return "killed" end
     if #task.attempts > 0 then
       for _, attempt in ipairs(task.attempts) do
         if is_hopeless(attempt, now) then return "no_callback" end
@@ -3956,15 +3983,16 @@ do
       return "running"
     end
     if not task.start_message then return "unknown" end
+    if unheard then return "no_callback" end
     if not task.close and not (command and command.ended) then return time <= GIVE_UP_TO and "running" or "unknown" end
-    if command and is_one_sided(command) and time < GIVE_UP_FROM then return "unknown" end
+    if not task.close and is_answer_missing(task) then return "unknown" end
     if not task.close or (time >= GIVE_UP_FROM and time <= GIVE_UP_TO) then return "no_callback" end
     return "unknown"
   end
 
   --- The task was left at the time `left`, as it should be.
-  local function of_results(task, callback, left)
-    if task.kill and task.kill.time <= left then return "killed" end
+  local function of_results(task, callback, left, now)
+    if was_killed(task, left, now) then return "killed" end
     if (task.exit_code and task.exit_code ~= "0") or task.signal or task.failed then return "failure" end
     local is_lossy = callback.mid_stream or callback.has_gaps or has_holes(callback)
     return is_lossy and not task.result_seen and "unknown" or "success"
@@ -3972,7 +4000,7 @@ do
 
   local function unfinished(task, callback, now)
     if is_stuck_anywhere(callback, now) then return "lost" end
-    if task.close and task.command and is_stuck(task.command, CLIENT, now) then return "lost" end
+    if (task.close or task.kill) and is_unheard(task, now) then return "lost" end
     local gone = task.close_answer and task.close_answer.time
     if gone and callback.seen <= gone and (now - gone > END_PATIENCE or callback.seen < gone - END_PATIENCE) then
       return "lost"
@@ -3984,9 +4012,9 @@ do
     if is_one_sided(callback) then return "unknown" end
     local by, ended = closed_by(callback), callback.ended
     local left = task.released or (by == SERVER and task.release)
-    if left then return of_results(task, callback, left.time) end
+    if left then return of_results(task, callback, left.time, now) end
     if not ended then return unfinished(task, callback, now) end
-    if task.kill and task.kill.time <= ended and not is_stuck_anywhere(callback, now) then return "killed" end
+    if was_killed(task, ended, now) and not is_stuck_anywhere(callback, now) then return "killed" end
     if has_holes(callback) and by == SERVER then return "unknown" end
     local is_asking = callback.handler and callback.handler:is_asking() or task.is_asking
     local is_quiet = not task.release and not is_asking and not callback.was_reset
@@ -4002,10 +4030,15 @@ do
     return found
   end
 
-  --- Somebody who only connected was never the task process.
+  --- Somebody who only connected was never the task process: he left without a word, or it found the port closed.
   local function is_intruder(task, callback)
     if not task.remote or task.confirmed or callback.mid_stream or is_one_sided(callback) then return false end
-    return callback.client.ip ~= task.remote.ip and sent_by(callback, CLIENT).bytes == 0
+    if callback.client.ip == task.remote.ip or sent_by(callback, CLIENT).bytes > 0 then return false end
+    if closed_by(callback) == CLIENT then return true end
+    for _, attempt in ipairs(task.attempts) do
+      if attempt ~= callback and is_refused(attempt) then return true end
+    end
+    return false
   end
 
   --- Time of the last packet of any of its connections.
@@ -4541,10 +4574,10 @@ do
   --- Notes the time, for the task list.
   function S:clock(pinfo) self.now = math.max(self.now, pinfo.rel_ts) end
 
-  --- An ICMP error quotes a packet with this key.
-  function S:icmp(key)
+  --- An ICMP error says that a packet with this key never arrives.
+  function S:icmp(key, time)
     local flow = self.flows[key]
-    if flow then flow.stream.icmp = true end
+    if flow then flow.stream.icmp = time end
   end
 
   --- A connection that is none of ours: its packets are not looked at any more.
@@ -4792,6 +4825,7 @@ end
 do
   local S = js.Session
   local PROBE_WINDOW = 2  -- seconds
+  local TWICE = 0.05  -- seconds; a SYN is retransmitted after more than that, sooner it is captured twice
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
   function S:segment(sender, seq, ack, flags, data, length, number, time)
@@ -4838,12 +4872,17 @@ do
   --- The same for a SYN or a reset.
   function S:control(sender, seq, ack, flags, data, length, number, time)
     local stream, other = sender.stream, sender.other
-    local is_ack = flags % 32 >= 16
+    local is_ack, before = flags % 32 >= 16, stream.seen
     stream.seen = time
     if flags % 4 >= 2 then
-      if sender.syn == seq then return false end
+      if sender.syn == seq then
+        -- Retransmitted behind a SYN+ACK that nobody acknowledged: that never arrives.
+        local client = is_ack and other or sender
+        if client:waits_for_ack() and time - before > TWICE then stream.established = nil end
+        return false
+      end
       sender.syn = seq
-      if is_ack then stream.established = true end
+      if is_ack then stream.established, other.tells_nothing = true, js.direction.opens end
       if sender.next == 0 then sender:begin(seq + 1, true) end
       if is_ack and not other.known then other:begin(ack, true) end
       if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, false) end
@@ -4890,10 +4929,10 @@ do
     end
   end
 
-  --- True for a command connection that is unreachable so far, or that the remote ended without a byte of anybody.
+  --- True for a command connection that is unreachable so far, and without a byte of anybody.
   function S:came_to_nothing(stream)
     local bytes = stream.dirs[0].bytes + stream.dirs[1].bytes
-    return bytes == 0 and (not stream.established or stream.closed_by == 1)
+    return bytes == 0 and not stream.established
   end
 
   --- The task of such a connection.

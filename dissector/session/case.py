@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Mark, Message, Problem, Severity, address_text
 from dissector.session.codes import CODES
+from dissector.session.hosts import Hosts
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import SECOND
+from dissector.session.verdict import SECOND, unreachables
 from dissector.traffic import Side
 
 
 @dataclass(slots=True)
 class Case:
-    """A task to be judged at packet time ``now``."""
+    """A task to be judged at packet time ``now``; ``grain``: the error that coarse time stamps make (see ``clock``);
+    ``hosts``: who was heard lately."""
 
     facts: TaskFacts
     now: int
+    grain: int = 0
+    hosts: Hosts = field(default_factory=Hosts)
 
     def problem(
         self,
@@ -67,13 +71,12 @@ def span(marks: list[Mark]) -> str:
 
 def refusals(connection: Connection) -> list[int]:
     reset = connection.sides[Side.SERVER].rst
-    return ([reset.number] if reset else []) + [icmp.number for icmp in connection.icmp]
+    return ([reset.number] if reset else []) + [error.number for error in unreachables(connection)]
 
 
 def by_whom(connection: Connection) -> str:
-    if connection.icmp:
-        icmp = connection.icmp[0]
-        return f" by {address_text(icmp.sender)} (ICMP: {icmp.reason})"
+    if errors := unreachables(connection):
+        return f" by {address_text(errors[0].sender)} (ICMP: {errors[0].reason})"
     return " (RST)"
 
 
@@ -83,6 +86,20 @@ def end_name(side: Side, connection: Connection | None = None) -> str:
     if is_command:
         return "The client" if side is Side.CLIENT else "The remote"
     return "The task process" if side is Side.CLIENT else "The client"
+
+
+def host_of(connection: Connection, side: Side) -> str:
+    """The address of an end."""
+    return (connection.client, connection.server)[side].ip
+
+
+def by_device_text(proof: str) -> str:
+    return f"a device in between (a firewall, an address translation) sent the reset: {proof}"
+
+
+def between(connection: Connection) -> str:
+    """Where to look for a device."""
+    return f"look at the firewalls and address translations between {connection.client.ip} and {connection.server.ip}"
 
 
 def call_name(message: Message) -> str:

@@ -31,7 +31,7 @@ CODES: dict[str, Code] = {
     "command_unanswered": Code(
         _ERROR,
         "Nobody answers on the remote scheduler's port.",
-        "the remote host is down or unreachable, the address is wrong, or a firewall drops the way to {remote}",
+        "the remote host is down or unreachable, the address is wrong, or a firewall drops packets to {remote}",
         "check that the remote runs and that {remote} can be reached from {client}; open that port in the firewall",
         (*_Z118, "SCHEDULER-224"),
     ),
@@ -52,9 +52,29 @@ CODES: dict[str, Code] = {
     "start_error": Code(
         _ERROR,
         "The remote scheduler answered the start command with an error.",
-        "the remote refused to start the task",
-        "see the error's code and text: SCHEDULER-121 is a too low level in allowed_host, SCHEDULER-717 a licence",
-        ("SCHEDULER-121 (at the remote)", "SCHEDULER-223", *_Z118),
+        "the error's code decides: SCHEDULER-121 is a level below all in allowed_host, SCHEDULER-717 a licence",
+        "see the error's code and text; jstrace explain CODE tells more",
+        ("SCHEDULER-121 (at the remote)", "SCHEDULER-717 (at the remote)", "SCHEDULER-223", *_Z118),
+    ),
+    "start_cut": Code(
+        _ERROR,
+        "The command connection ended before the start was answered.",
+        "the remote scheduler ended before it answered, or a device in between reset the connection",
+        "see why the remote scheduler ended; look at the firewalls between the schedulers",
+        ("SCHEDULER-224", *_Z118),
+    ),
+    "syn_ack_lost": Code(
+        _ERROR,
+        "The answer to a SYN never arrives: the connection is not opened.",
+        "the path back is broken: a firewall that drops, or a wrong route",
+        "look at the firewalls and routes of the direction in which the SYN+ACK goes",
+        (*_Z118, "ERRNO-110 (debug log)"),
+    ),
+    "unused_connections": Code(
+        _INFO,
+        "Connections to a command port were opened and closed without a byte.",
+        "health checks, monitoring or a port scan: a scheduler sends its command at once",
+        "nothing to do; a host that checks the remote and is not in its allowed_host list makes SCHEDULER-287 there",
     ),
     "connection_flood": Code(
         _WARNING,
@@ -65,14 +85,14 @@ CODES: dict[str, Code] = {
     "callback_dropped": Code(
         _ERROR,
         "The task process calls back and nobody answers.",
-        "a firewall drops the way back from the remote to {client}:{port}",
+        "a firewall drops the SYNs from the remote to {client}:{port}",
         "let new TCP connections from the remote through to the client's ports 59999 and lower",
         (*_Z118, "ERRNO-110 (at the remote, debug log)"),
     ),
     "callback_refused": Code(
         _ERROR,
         "The callback connection was refused.",
-        "a firewall rejects the way back to {client}:{port}, or the client does not listen there any more",
+        "a firewall rejects the SYNs to {client}:{port}, or the client does not listen there any more",
         "let new TCP connections from the remote through to the client's ports 59999 and lower",
         (*_Z118, "ERRNO-111 or ERRNO-113 (at the remote, debug log)"),
     ),
@@ -92,10 +112,10 @@ CODES: dict[str, Code] = {
     ),
     "callback_missing": Code(
         _ERROR,
-        "The remote said that the task process runs, but no callback connection came.",
-        "the process died at its start, calls another address (NAT, several interfaces), "
+        "No callback connection came.",
+        "the task process ended at its start, calls another address (NAT, several interfaces), "
         "or its SYNs do not pass this capture point",
-        "capture at the remote as well; look for the process's own log and for a firewall between there and here",
+        "capture at the remote as well; see the remote scheduler's log, and look for a firewall between there and here",
         _Z118,
     ),
     "slow_start": Code(
@@ -127,8 +147,8 @@ CODES: dict[str, Code] = {
     "connection_lost": Code(
         _ERROR,
         "The callback connection ended before the task did.",
-        "the task process or one of the schedulers ended, or a device in between reset the connection",
-        "look for a killed or crashed process at the end that closed the connection",
+        "the task process or one of the schedulers ended, the network failed, or a device reset the connection",
+        "see who ended the connection, and look at that host",
         _LOST,
     ),
     "idle_connection_cut": Code(
@@ -142,8 +162,8 @@ CODES: dict[str, Code] = {
     "command_lost_first": Code(
         _ERROR,
         "The command connection ended while the task was running.",
-        "whoever ended it: a device in between, or the client; the remote then kills the task's process",
-        "find who reset the command connection; idle timeouts of firewalls apply to it as well",
+        "a scheduler ended it, or a device in between; the remote then kills the task's process",
+        "find who ended the command connection; idle timeouts of firewalls apply to it as well",
         ("SCHEDULER-850 (at the remote)", "SCHEDULER-279"),
     ),
     "task_killed": Code(
@@ -156,7 +176,7 @@ CODES: dict[str, Code] = {
     "job_failed": Code(
         _ERROR,
         "The job failed by itself.",
-        "the job itself: everything on the wire went as it should",
+        "the job itself: its connections ended in order",
         "read the task's log: --log",
         ("SCHEDULER-280", "SCHEDULER-279"),
     ),
@@ -181,9 +201,9 @@ CODES: dict[str, Code] = {
     ),
     "slow_network": Code(
         _INFO,
-        "The way between the schedulers took most of the time.",
-        "every call waits for one trip there and back, and the way is long",
-        "let the job call the scheduler less often (fewer log lines and parameters one by one), or shorten the way",
+        "The network between the schedulers took most of the time.",
+        "every call waits for one trip there and back, and the path is long",
+        "let the job call the scheduler less often (fewer log lines and parameters one by one), or shorten the path",
     ),
     "slow_job": Code(
         _INFO,
@@ -199,13 +219,13 @@ CODES: dict[str, Code] = {
     ),
     "retransmissions": Code(
         _INFO,
-        "Segments had to be sent again.",
-        "packets are lost on the way between the schedulers",
+        "Segments were retransmitted.",
+        "packets are lost on the path between the schedulers",
         "if it happens often, look for an overloaded or faulty link",
     ),
     "zero_window": Code(
         _WARNING,
-        "A receiver had no room for more data.",
+        "A receiver announced a zero window: its buffer is full.",
         "its program does not read: it is busy, stopped or overloaded",
         "look at the load of the end that closed its window",
     ),

@@ -4,8 +4,9 @@
 general is in ``codes``; a rule adds what it saw.  Nothing normal is reported: a reset behind the release, keep-alives,
 S_FALSE, lookups of members that do not exist.
 
-    starting  the command connection and the way back: what kept the task from starting
-    losing    connections that ended too early, and what ended them
+    starting  the command connection: what kept the task from starting
+    calling   the callback that never got through, or took its time
+    losing    callback connections that ended too early, and what ended them; command_loss: command connections
     running   how the job itself went: kills, failures, errors
     slowness  who took the time
     quality   what the capture lacks and what the network did
@@ -17,8 +18,10 @@ from collections.abc import Callable, Iterator
 
 from dissector.limits import MAX_PROBLEMS
 from dissector.model import Problem, Severity
-from dissector.session import losing, quality, running, slowness, starting
+from dissector.session import calling, command_loss, losing, quality, running, slowness, starting
 from dissector.session.case import Case
+from dissector.session.clock import grain
+from dissector.session.hosts import Hosts
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import outcome
 
@@ -36,10 +39,10 @@ _CONSEQUENCES = {
 
 RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
     starting.command,
-    starting.callback,
+    calling.callback,
     losing.callback_lost,
-    losing.command_lost,
-    losing.command_cut,
+    command_loss.command_lost,
+    command_loss.command_cut,
     running.killed,
     running.failure,
     running.calls,
@@ -52,13 +55,13 @@ RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
 )
 
 
-def judge(facts: TaskFacts, now: int, clock_steps: tuple[int, int] | None = None) -> None:
+def judge(facts: TaskFacts, now: int, clock_steps: tuple[int, int] | None = None, hosts: Hosts | None = None) -> None:
     """Gives ``facts.record`` its outcome and its problems, the gravest first.  ``clock_steps`` are the first and the
-    last packet whose time is before that of an earlier one."""
+    last packet whose time is before that of an earlier one; ``hosts`` knows who was heard lately."""
     record = facts.record
-    starting.unmask_intruder(facts)
+    calling.unmask_intruder(facts)
     record.outcome = outcome(facts, now)
-    case = Case(facts, now)
+    case = Case(facts, now, grain(facts), hosts or Hosts())
     found = [problem for rule in RULES for problem in rule(case)]
     found += record.problems
     _demote_consequences(found)

@@ -22,8 +22,10 @@ def forgery(connection: Connection, side: Side, end: Mark) -> str:
     if sender.rst is not end:
         return ""
     name = end_name(side, connection).lower()
-    if 0 < sender.ttl != end.ttl > 0:
-        return f"its TTL is {end.ttl}, the packets of {name} have {sender.ttl}"
+    usual = ttls(connection, side)
+    # One that goes on with the IP id came from the sender itself, by another path.
+    if usual and end.ttl and end.ttl not in usual and not _goes_on(connection, side, end):
+        return f"its TTL is {end.ttl}, the packets of {name} have {' and '.join(map(str, sorted(usual)))}"
     last, late = sender.last_data, sender.late_data
     # Data with an IP id right before the reset's was only overtaken by it.
     if late is not None and late.number > end.number and not _follows(late, end, sender):
@@ -33,11 +35,43 @@ def forgery(connection: Connection, side: Side, end: Mark) -> str:
     return ""
 
 
+def ttls(connection: Connection, side: Side) -> set[int]:
+    """All TTLs that packets of an end had as far as they are remembered, resets aside: its first one may be of a device
+    that answers SYNs in its name, and paths change.  Those of its host on the task's other connection count too."""
+    found = _ttls(connection, side)
+    other = _other(connection)
+    if other is not None and (connection.client.ip, connection.server.ip) == (other.server.ip, other.client.ip):
+        found |= _ttls(other, side.other)
+    return found - {0}
+
+
+def _ttls(connection: Connection, side: Side) -> set[int]:
+    sender = connection.sides[side]
+    last = sender.before_rst if sender.rst is not None else sender.last
+    marks = [sender.first_data, sender.last_data, sender.late_data, sender.fin, last]
+    marks += connection.syns if side is Side.CLIENT else connection.syn_acks
+    marks += [*sender.retransmitted, *sender.zero_windows]
+    found = {mark.ttl for mark in marks if mark is not None}
+    # The first packet of an end of which only a reset was seen is that reset.
+    return found | {sender.ttl} if sender.packets > 1 or sender.rst is None else found
+
+
+def _other(connection: Connection) -> Connection | None:
+    """The task's other connection; it runs in the opposite direction."""
+    task = connection.task
+    return None if task is None else task.callback if connection is task.command else task.command
+
+
+def _goes_on(connection: Connection, side: Side, end: Mark) -> bool:
+    """The reset has the IP id that comes next, of a sender that counts."""
+    before = connection.sides[side].before_rst
+    return before is not None and _counts(connection, side) and _follows(before, end, connection.sides[side])
+
+
 def _counts(connection: Connection, side: Side) -> bool:
     """Systems that count the packets of a connection in the IP id count their resets of it as well (but for one without
     an acknowledgement, which belongs to no connection).  Either connection of the task shows whether this one does."""
-    task = connection.task
-    other = None if task is None else task.callback if connection is task.command else task.command
+    other = _other(connection)
     pairs = [(connection.sides[side], connection.syns if side is Side.CLIENT else [])]
     if other is not None:
         pairs.append((other.sides[side.other], other.syns if side.other is Side.CLIENT else []))

@@ -1,39 +1,51 @@
-"""Connections that ended before the task did: which end closed them, in the middle of what, after which silence.
+"""Callback connections that ended before the task did: by whom, in the middle of what, after which silence.
 
 A reset that its sender's other packets do not fit to came from a device in between (see ``forged``).  A scheduler that
 dies loses both connections.  A device that forgets an idle connection answers the next segment with a
-reset, or drops it: then it is sent again and again and nobody acknowledges it, while the other connection lives on.
+reset, or drops it: then it is retransmitted and nobody acknowledges it, while the other connection lives on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dissector.model import Connection, Mark, Outcome, Problem
-from dissector.session.case import Case, after_silence, end_name, open_call_text
+from dissector.model import Connection, Mark, Outcome, Problem, address_text
+from dissector.session.case import (
+    Case,
+    after_silence,
+    between,
+    by_device_text,
+    end_name,
+    host_of,
+    open_call_text,
+)
 from dissector.session.forged import by_device, forgery
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import SECOND, closed_by, end_mark, has_hole, stuck_side, stuck_tries
-from dissector.traffic import Side
+from dissector.session.verdict import (
+    SECOND,
+    closed_by,
+    end_mark,
+    has_hole,
+    is_unheard,
+    stuck_side,
+    stuck_tries,
+    unreachables,
+)
+from dissector.traffic import IcmpError, Side
 
 #: Silence before the end of a connection that makes an idle timeout likely, with and without another proof.
-_IDLE = 5 * SECOND
+IDLE = 5 * SECOND
 _LONG_IDLE = 20 * SECOND
-#: The command connection counts as lost first when the task went on at least this long without it.
-_LOST_FIRST = SECOND // 2
 #: A scheduler that ends closes all its connections within this time.
 _SAME_MOMENT = 5 * SECOND
+#: A scheduler that closes a connection in order so long after it "reset" the other one has not ended with that reset.
+_OUTLIVED = SECOND
 #: A packet so shortly before a reset is what the reset answers.
 _LAST_TRY = SECOND
-_GONE = "the other host or the network between them is gone: nothing came from it any more"
-_BY_DEVICE = "a device in between (a firewall, a translation) sent the reset: "
-_KEEP_ALIVE = (
-    "raise the idle timeout of that device above the longest run time of a job; "
-    "releases 1.9.6 and later can send keep-alives on this connection"
-)
-_THEN_KILLED = "the remote then kills the task's process"
-#: Payload (bytes) from which on a segment may be too large for a link on the way; the smallest IPv4 MTU in use is 576.
+#: Payload (bytes) from which on a segment may be too large for a link on the path; the smallest IPv4 MTU in use is 576.
 _LARGE = 536
+
+_Advice = tuple[str, str]
 
 
 def callback_lost(case: Case) -> Iterator[Problem]:
@@ -42,9 +54,10 @@ def callback_lost(case: Case) -> Iterator[Problem]:
     if facts.record.outcome is not Outcome.LOST or callback is None:
         return
     end, stuck = end_mark(callback), stuck_side(callback, case.now)
+    asked = facts.kill or facts.close
     if stuck is not None:
         yield from _stuck(case, callback, stuck)
-    elif end is None and facts.close_answer is None:
+    elif asked is not None and is_unheard(facts, case.now) and (end is None or asked.time <= end.time):
         yield from _unheard(case, callback)
     elif end is None:
         summary = "The remote reported the process gone, but the callback connection shows no end"
@@ -54,21 +67,48 @@ def callback_lost(case: Case) -> Iterator[Problem]:
         yield _early_end(case, callback, end)
 
 
+# --- nobody is heard any more --------------------------------------------------------------------------------------
+
+
 def _unheard(case: Case, callback: Connection) -> Iterator[Problem]:
     """The client ends the task after a silence, and its close is never acknowledged: nothing comes from there any
     more, on either connection."""
     facts = case.facts
-    command, close = facts.record.command, facts.close
+    command, close = facts.record.command, facts.close or facts.kill
     if command is None or close is None:
         return
     tries = stuck_tries(command, Side.CLIENT, case.now)
     idle = close.time - _last_heard(callback, command)
     code = "idle_connection_cut" if idle >= _LONG_IDLE else "connection_lost"
-    cause = _GONE + _or_forgotten(idle)
-    summary = f"The close was sent again {len(tries)} times without an answer{after_silence(idle)}"
-    packets = [*close.packets, *(mark.number for mark in tries)]
-    summary += f"; the callback connection is open{open_call_text(facts)}."
-    yield case.problem(code, summary, packets, command, time=close.time, cause=cause)
+    what = "request to kill the task" if facts.kill is not None else "close"
+    is_open = "is open" if end_mark(callback) is None else "was open until then"
+    summary = (
+        f"The {what} was retransmitted {len(tries)} times without an answer{after_silence(idle)}; "
+        f"the callback connection {is_open}{open_call_text(facts)}."
+    )
+    errors = unreachables(command)
+    packets = [*close.packets, *(mark.number for mark in tries), *(error.number for error in errors)]
+    cause, remedy = _gone(case, command.server.ip, errors, close.time)
+    if errors:
+        code = "connection_lost"
+    else:
+        cause += _or_forgotten(idle)
+    yield case.problem(code, summary, packets, command, time=close.time, cause=cause, remedy=remedy)
+
+
+def _gone(case: Case, host: str, errors: list[IcmpError], since: int) -> _Advice:
+    """Nothing comes from a host any more."""
+    own = [side for connection in case.facts.connections() for side in connection.sides]
+    if errors:
+        first = errors[0]
+        told = f"{address_text(first.sender)} says: {first.reason}" + (f" ({len(errors)} times)" if errors[1:] else "")
+        cause = f"the other host or the network between them is gone: nothing came from {host} any more; {told}"
+    elif case.hosts.heard(host, since, *own):
+        cause = f"packets of this task to and from {host} are lost, though that host talks on other connections"
+        return cause, f"look at the firewalls and the network on the path to {host}"
+    else:
+        cause = f"the other host or the network between them is gone: nothing came from {host} any more"
+    return cause, f"look at {host} and at the network path to it at that time: down, restarted, or cut off?"
 
 
 def _or_forgotten(idle: int) -> str:
@@ -84,7 +124,7 @@ def _last_heard(callback: Connection, command: Connection) -> int:
 
 def _stuck(case: Case, callback: Connection, side: Side) -> Iterator[Problem]:
     facts = case.facts
-    sender = callback.sides[side]
+    sender, host = callback.sides[side], host_of(callback, side.other)
     marks = stuck_tries(callback, side, case.now)
     first = marks[0].time if marks else callback.end
     packets = [mark.number for mark in marks]
@@ -98,23 +138,29 @@ def _stuck(case: Case, callback: Connection, side: Side) -> Iterator[Problem]:
         return
     last = callback.sides[side.other].last
     idle = first - last.time if last else 0
-    alive = _other_connection_lives(facts, side.other, first)
-    # Small ones pass when something came just before or since, on this connection or the other.
-    passing = alive or idle < _IDLE
+    errors = unreachables(callback)
+    alive = _other_connection_lives(facts, side.other, first) or case.hosts.heard(host, first, *callback.sides)
+    # Small ones pass when something came just before or since, on this connection or another.
+    passing = alive or idle < IDLE
     is_large = smallest is not None and smallest >= _LARGE
-    if is_large and passing and callback.sides[side.other].acked:
+    if is_large and passing and not errors and callback.sides[side.other].acked:
         summary = f"{end_name(side)}'s segments of {smallest} bytes never get through, while small ones do."
         yield case.problem("path_mtu", summary, packets, callback, time=first)
-    code = "idle_connection_cut" if idle >= (_IDLE if alive else _LONG_IDLE) else "connection_lost"
-    cause = None
-    if code == "connection_lost":
-        cause = _GONE
-        if idle >= _IDLE:
-            cause += _or_forgotten(idle)
-        if is_large:
-            cause += "; or packets of this size do not pass (see path_mtu)"
-    summary = f"{end_name(side)}'s data was sent again {len(marks)} times without an answer{open_call_text(facts)}."
-    yield case.problem(code, f"{summary[:-1]}{after_silence(idle)}.", packets, callback, time=first, cause=cause)
+    is_idle_cut = not errors and idle >= (IDLE if alive else _LONG_IDLE)
+    summary = (
+        f"{end_name(side)}'s data was retransmitted {len(marks)} times without an answer"
+        f"{open_call_text(facts)}{after_silence(idle)}."
+    )
+    if is_idle_cut:
+        yield case.problem("idle_connection_cut", summary, packets, callback, time=first)
+        return
+    cause, remedy = _gone(case, host, errors, first)
+    if idle >= IDLE and not errors:
+        cause += _or_forgotten(idle)
+    if is_large and not errors:
+        cause += "; or packets of this size do not pass (see path_mtu)"
+    packets += [error.number for error in errors]
+    yield case.problem("connection_lost", summary, packets, callback, time=first, cause=cause, remedy=remedy)
 
 
 def _other_connection_lives(facts: TaskFacts, silent: Side, since: int) -> bool:
@@ -126,21 +172,48 @@ def _other_connection_lives(facts: TaskFacts, silent: Side, since: int) -> bool:
     return last is not None and last.time >= since
 
 
+# --- somebody ended it ---------------------------------------------------------------------------------------------
+
+
 def _early_end(case: Case, callback: Connection, end: Mark) -> Problem:
     facts = case.facts
     side = closed_by(callback) or Side.CLIENT
-    is_reset = callback.sides[side].rst is end
-    idle = _silence_before(callback, end)
-    proof = forgery(callback, side, end)
-    whom = "a device in between" if proof else end_name(side).lower()
-    summary = (
-        f"The callback connection was {'reset' if is_reset else 'closed'} by {whom}"
-        f"{open_call_text(facts)}{after_silence(idle)}."
-    )
-    if idle >= _IDLE and (proof or _disowned(facts, callback, side, end)):
+    how = "reset" if callback.sides[side].rst is end else "closed"
+    idle, proof = _silence_before(callback, end), forgery(callback, side, end)
+    end_of = f"{end_name(side).lower()} ({host_of(callback, side)})"
+    outlived = _outlives(facts, side, end)
+    during = f"{open_call_text(facts)}{after_silence(idle)}."
+    summary = f"The callback connection was {how} by {'a device in between' if proof else end_of}{during}"
+    if idle >= IDLE and (proof or _disowned(facts, callback, side, end)):
         return case.problem("idle_connection_cut", summary, [end.number], callback, time=end.time)
-    cause = _BY_DEVICE + proof if proof else _who_ended(facts, side, end)
-    return case.problem("connection_lost", summary, [end.number], callback, time=end.time, cause=cause)
+    if how == "reset" and not proof and outlived and idle >= _LONG_IDLE and callback.sides[side].fin is None:
+        summary = f"The callback connection was reset in the name of {end_of}{during}"
+        cause = f"a firewall or translation forgot the idle connection: {end_name(side).lower()} itself {outlived}"
+        return case.problem("idle_connection_cut", summary, [end.number], callback, time=end.time, cause=cause)
+    if proof:
+        cause, remedy = by_device_text(proof), between(callback)
+    else:
+        cause, remedy = _who_ended(case, callback, side, end, outlived)
+        if how == "reset" and idle >= _LONG_IDLE:
+            cause += (
+                f"; or a device that forgot the connection in these {idle / SECOND:.0f} s of silence sent the reset"
+            )
+    return case.problem("connection_lost", summary, [end.number], callback, time=end.time, cause=cause, remedy=remedy)
+
+
+def _outlives(facts: TaskFacts, side: Side, end: Mark) -> str:
+    """How the client scheduler shows that it did not end with ``end``, in words; empty when it does not."""
+    command = facts.record.command
+    if side is not Side.SERVER or command is None:
+        return ""
+    client = command.sides[Side.CLIENT]
+    if client.last_data is not None and client.last_data.time > end.time:
+        seconds = (client.last_data.time - end.time) / SECOND
+        return f"goes on: it sends on the command connection {seconds:.1f} s later (packet {client.last_data.number})"
+    if client.fin is not None and client.fin.time - end.time >= _OUTLIVED:
+        seconds = (client.fin.time - end.time) / SECOND
+        return f"goes on: it closes the command connection {seconds:.1f} s later (packet {client.fin.number})"
+    return ""
 
 
 def _disowned(facts: TaskFacts, callback: Connection, side: Side, end: Mark) -> bool:
@@ -151,7 +224,7 @@ def _disowned(facts: TaskFacts, callback: Connection, side: Side, end: Mark) -> 
     return unknown and _other_connection_lives(facts, side, end.time)
 
 
-def _answers_close(facts: TaskFacts, end: Mark) -> bool:
+def answers_close(facts: TaskFacts, end: Mark) -> bool:
     """The remote answers the close by ``end``, a reset that says that it has no such connection: it had lost the
     command connection before.  (One that dies just then resets with an acknowledgement.)"""
     command = facts.record.command
@@ -161,22 +234,31 @@ def _answers_close(facts: TaskFacts, end: Mark) -> bool:
     return server.rst is end and server.rst_unknown and facts.close.packets[-1] < end.number
 
 
-def _who_ended(facts: TaskFacts, side: Side, end: Mark) -> str:
-    if side is Side.SERVER:
-        return "the client scheduler ended (killed, crashed, stopped) or closed the connection"
-    ended = "the task process ended (killed, crashed) or closed the connection"
+def _who_ended(case: Case, callback: Connection, side: Side, end: Mark, outlived: str) -> _Advice:
+    facts, host = case.facts, host_of(callback, side)
     command = facts.record.command
+    if side is Side.SERVER and outlived:
+        remedy = f"see the log of the client scheduler on {host} for why it closed the connection"
+        return f"the client scheduler closed the connection; it {outlived}", remedy
+    if side is Side.SERVER:
+        cause = "the client scheduler ended (killed, crashed, stopped) or closed the connection"
+        return cause, f"see why the client scheduler on {host} ended: its own log, and that of its host"
+    ended = "the task process ended (killed, crashed) or closed the connection"
+    remedy = f"see why the task process on {host} ended: the job's log, memory, crashes and kills on that host"
     if command is None:
-        return ended
+        return ended, remedy
     other, closer = end_mark(command), closed_by(command)
     if other is not None and closer is not None:
         lost = other.number < end.number and closer is Side.CLIENT
-        if lost or by_device(command, closer, other) or _answers_close(facts, other):
-            return "the task process ended or was killed; the remote does that when it loses the command connection"
+        if lost or by_device(command, closer, other) or answers_close(facts, other):
+            cause = "the task process ended or was killed; the remote does that when it loses the command connection"
+            return cause, "find who ended the command connection (see command_lost_first)"
         alone = closer is Side.SERVER and facts.close_answer is None and not command.gaps
         if alone and abs(other.time - end.time) <= _SAME_MOMENT:
-            return "the remote scheduler ended (killed, crashed, stopped): both connections ended with it"
-    return f"{ended}; the remote scheduler lives" if _other_connection_lives(facts, side, end.time) else ended
+            remedy = f"see why the remote scheduler on {host} ended: its own log, and that of its host"
+            return "the remote scheduler ended (killed, crashed, stopped): both connections ended with it", remedy
+    lives = _other_connection_lives(facts, side, end.time)
+    return f"{ended}; the remote scheduler lives" if lives else ended, remedy
 
 
 def _silence_before(callback: Connection, end: Mark) -> int:
@@ -186,93 +268,3 @@ def _silence_before(callback: Connection, end: Mark) -> int:
     if broken is not None and end.time - broken.time < _LAST_TRY:
         return callback.silence
     return callback.idle_before_end or 0
-
-
-def command_lost(case: Case) -> Iterator[Problem]:
-    """A scheduler that dies loses both connections in the same moment, in any order; a reset that comes first, or an
-    end long before, is another story."""
-    facts = case.facts
-    command, callback = facts.record.command, facts.record.callback
-    end = end_mark(command) if command is not None else None
-    if command is None or callback is None or end is None or facts.start_answer is None:
-        return
-    if facts.close is not None and facts.close.packets[0] < end.number:
-        yield from _close_reset(case, command, end)
-        return
-    last, side = end_mark(callback), closed_by(command)
-    if side is None or command.gaps or (last is not None and last.number < end.number):
-        return
-    is_reset = command.sides[side].rst is end
-    open_until = case.now if facts.record.outcome is Outcome.RUNNING else callback.end
-    if (last.time if last else open_until) - end.time < (0 if is_reset else _LOST_FIRST):
-        return
-    proof = forgery(command, side, end)
-    whom = "a device in between" if proof else end_name(side, command).lower()
-    summary = f"The command connection was {'reset' if is_reset else 'closed'} by {whom} while the task was running."
-    remedy = None if proof else "see why that scheduler ended: its own log, and that of its host"
-    if proof:
-        cause = f"{_BY_DEVICE}{proof}; {_THEN_KILLED}"
-    elif side is Side.CLIENT:
-        cause = f"the client scheduler ended (killed, crashed, stopped) or closed the connection; {_THEN_KILLED}"
-    else:
-        cause = "the remote scheduler ended (killed, crashed, stopped) or closed the connection"
-    yield case.problem("command_lost_first", summary, [end.number], command, time=end.time, cause=cause, remedy=remedy)
-
-
-def _close_reset(case: Case, command: Connection, end: Mark) -> Iterator[Problem]:
-    """The close is answered by a reset.  If the job was killed by a signal that nobody here asked for, or its process
-    was gone before, the remote had lost the connection; else only a device in between had."""
-    facts = case.facts
-    close = facts.close
-    if close is None or facts.close_answer is not None or facts.kill is not None:
-        return
-    if command.sides[Side.SERVER].rst is end and (facts.record.signal or _process_gone(facts, command, end)):
-        summary = "The remote answered the close with a reset: it had lost the command connection before."
-        packets = (*close.packets, end.number)
-        yield case.problem("command_lost_first", summary, packets, command, time=end.time)
-
-
-def _process_gone(facts: TaskFacts, command: Connection, end: Mark) -> bool:
-    """True when the task process ended the callback connection, and then the remote did not know the other one."""
-    callback = facts.record.callback
-    last = end_mark(callback) if callback is not None else None
-    if callback is None or last is None or facts.record.outcome is not Outcome.LOST:
-        return False
-    by_process = closed_by(callback) is Side.CLIENT and not by_device(callback, Side.CLIENT, last)
-    return by_process and _answers_close(facts, end) and not by_device(command, Side.SERVER, end)
-
-
-def command_cut(case: Case) -> Iterator[Problem]:
-    """The command connection was forgotten by a device while the task ran: its close is reset, or never acknowledged.
-    The task itself is not harmed, but its process entry (and its place in the process class) is not freed."""
-    facts = case.facts
-    command = facts.record.command
-    if command is None or facts.close is None or facts.close_answer is not None or facts.released is None:
-        return
-    if facts.record.signal and facts.kill is None:
-        return
-    stuck, end = stuck_side(command, case.now), command.sides[Side.SERVER].rst
-    idle = facts.close.time - facts.start_answer.time if facts.start_answer else 0
-    if stuck is Side.CLIENT:
-        how, packets = "is sent again without an answer", [m.number for m in stuck_tries(command, stuck, case.now)]
-    elif end is not None and end.time >= facts.close.time:
-        how, packets = "was answered by a reset", [*facts.close.packets, end.number]
-    else:
-        return
-    summary = f"The close of the task {how}{after_silence(idle)} on the command connection."
-    if stuck is Side.CLIENT and idle < _IDLE:
-        cause = "the remote scheduler's host, or the way to it, was gone when the task ended"
-        remedy = "look at the remote scheduler's host and at the network at that time"
-        yield case.problem(
-            "command_lost_first", summary, packets, command, time=facts.close.time, cause=cause, remedy=remedy
-        )
-        return
-    yield case.problem(
-        "idle_connection_cut",
-        summary,
-        packets,
-        command,
-        time=facts.close.time,
-        cause="a firewall or translation between the schedulers forgot the idle command connection",
-        remedy=_KEEP_ALIVE,
-    )

@@ -12,3 +12,5 @@ CLOCK_JITTER = 10_000_000
 
 #: An answer of the client scheduler that takes so long is worth a word: in trouble, it polls once a second.
 SLOW_CALLBACK = 900_000_000
+#: The coarsest time stamps of captures.
+COARSE = 1 * _SECOND

@@ -10,7 +10,7 @@ from dissector.model import Connection, Message, Outcome, Problem, Severity, add
 from dissector.session.case import Case, count, end_name, span
 from dissector.session.codes import CODES
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import SECOND, is_incomplete, one_sided
+from dissector.session.verdict import SECOND, closed_by, is_incomplete, one_sided
 from dissector.traffic import Fragment, Packet, Side, StreamProblem
 
 #: Codes of what is wrong with the capture itself.
@@ -97,13 +97,15 @@ def _connection_quality(case: Case, connection: Connection) -> Iterator[Problem]
     repeated = [mark for side in connection.sides for mark in side.retransmitted]
     if connection.retransmissions >= _MANY_RETRANSMISSIONS:
         waited = sum(side.repeat_wait for side in connection.sides) / SECOND
-        summary = f"{name}: {connection.retransmissions} segments were sent again, {waited:.1f} s behind the first try."
+        summary = (
+            f"{name}: {connection.retransmissions} segments were retransmitted, {waited:.1f} s behind the first try."
+        )
         yield case.problem("retransmissions", summary, [mark.number for mark in repeated], connection)
     for side in Side:
         marks = connection.sides[side].zero_windows
         if marks:
             times = f"{count(len(marks), 'time')} in {span(marks)}"
-            summary = f"{name}: {end_name(side, connection)} had no room for more data {times}."
+            summary = f"{name}: {end_name(side, connection)} announced a zero window {times}."
             yield case.problem(
                 "zero_window",
                 summary,
@@ -174,6 +176,8 @@ class CaptureNotes:
     clock_steps: tuple[int, int] | None = None
     _unanswered: list[Connection] = field(default_factory=list)
     _unanswered_count: int = 0
+    _unused: list[Connection] = field(default_factory=list)
+    _unused_count: int = 0
 
     def clock_backwards(self, packet: Packet, latest: int) -> None:
         self._first_time = self._first_time or packet.time
@@ -193,7 +197,21 @@ class CaptureNotes:
         if len(self._unanswered) < MAX_EVIDENCE:
             self._unanswered.append(connection)
 
+    def unused(self, connection: Connection) -> None:
+        """One to a command port that carried no byte.  A scheduler sends its command at once, so somebody only looked
+        whether the port is open; worth a word when the remote ended it, as it does with hosts that it does not know."""
+        if closed_by(connection) is Side.SERVER:
+            self._unused_count += 1
+            if len(self._unused) < MAX_EVIDENCE:
+                self._unused.append(connection)
+
     def problems(self) -> Iterator[Problem]:
+        if self._unused:
+            one = self._unused[0]
+            summary = f"{count(self._unused_count, 'connection')} to command ports ended without a byte"
+            summary += f", the first one from {one.client.ip} to {one.server}."
+            packets = [connection.first_packet for connection in self._unused]
+            yield _general("unused_connections", summary, one.start, packets)
         if self._unanswered:
             summary = f"{count(self._unanswered_count, 'more connection')} to command ports got no answer."
             packets = [connection.first_packet for connection in self._unanswered]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from dissector.model import Connection, Outcome, Problem
 from dissector.session.case import Case, call_name, count
+from dissector.session.pace import COARSE, SLOW_CALLBACK
 from dissector.session.task import SlowCallbacks, TaskFacts
 from dissector.session.verdict import SECOND
 
@@ -35,7 +36,7 @@ class Account(NamedTuple):
     trip: int
 
     def __str__(self) -> str:
-        parts = [("the job", self.job), ("the client scheduler", self.client), ("the way", self.network)]
+        parts = [("the job", self.job), ("the client scheduler", self.client), ("the network", self.network)]
         parts.append(("between calls", self.pauses))
         return ", ".join(f"{name} {time / SECOND:.1f} s" for name, time in parts)
 
@@ -66,10 +67,11 @@ def slowness(case: Case) -> Iterator[Problem]:
     times = account(facts)
     if times is None:
         return
-    slow = sorted(facts.slow_callbacks.values(), key=lambda entry: -entry.longest)
+    sure = [entry for entry in facts.slow_callbacks.values() if entry.longest - case.grain >= SLOW_CALLBACK]
+    slow = sorted(sure, key=lambda entry: -entry.longest)
     if slow:
         yield _slow_callbacks(case, slow, times)
-    elif times.client >= max(_CLIENT, times.total // 2):
+    elif times.client - case.grain * record.counts.callbacks >= max(_CLIENT, times.total // 2):
         summary = (
             f"{count(record.counts.callbacks, 'callback')} took the client scheduler {times.client / SECOND:.1f} s "
             f"of {times.total / SECOND:.1f} s ({times})."
@@ -78,21 +80,22 @@ def slowness(case: Case) -> Iterator[Problem]:
         yield case.problem("slow_call", summary, _ends(record.callback), record.callback, cause=cause)
     if record.outcome is Outcome.LOST:
         return
-    if times.network >= max(_NETWORK, times.total // 2):
+    trips = record.counts.calls + record.counts.callbacks
+    if times.network - 2 * case.grain * trips >= max(_NETWORK, times.total // 2):
         summary = (
-            f"{count(record.counts.calls + record.counts.callbacks, 'call')} over a way of {times.trip / 1e6:.0f} ms "
-            f"there and back: about {times.network / SECOND:.1f} s of {times.total / SECOND:.1f} s."
+            f"{count(trips, 'call')} over a path of {times.trip / 1e6:.0f} ms there and back: "
+            f"about {times.network / SECOND:.1f} s of {times.total / SECOND:.1f} s."
         )
         yield case.problem("slow_network", summary, _ends(record.callback), record.callback)
     longest = facts.longest_call
-    if longest is not None and times.job >= max(_JOB, times.total // 2):
+    if longest is not None and times.job - case.grain >= max(_JOB, times.total // 2):
         summary = f"The job took its time: {call_name(longest)} {(longest.latency or 0) / SECOND:.0f} s ({times})."
         yield case.problem("slow_job", summary, longest.packets, record.callback, time=longest.time)
 
 
 def _slow_callbacks(case: Case, slow: list[SlowCallbacks], times: Account) -> Problem:
     """Callbacks that the client scheduler answered late, member by member the slowest first."""
-    total = sum(entry.count for entry in slow)
+    total = sum(entry.certain if case.grain >= COARSE else entry.count for entry in slow)
     members = ", ".join(f"{entry.longest / SECOND:.1f} s ({call_name(entry.first)})" for entry in slow[:_SHOWN])
     summary = (
         f"{count(total, 'callback')} took the client scheduler a second or more, the longest {members}; "

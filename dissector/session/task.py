@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from dissector.limits import MAX_EVIDENCE, MAX_LOG_LINES
 from dissector.model import Connection, Endpoint, LogLine, Message, Task
 from dissector.session.dialog import Dialog
-from dissector.session.pace import SLOW_CALLBACK
+from dissector.session.pace import COARSE, SLOW_CALLBACK
 from dissector.wire import control, details
 from dissector.wire import messages as wire
 from dissector.wire.names import log_line
@@ -35,10 +35,12 @@ class FailedCalls:
 
 @dataclass(slots=True)
 class SlowCallbacks:
-    """Callbacks of one member that the client took long to answer; ``longest`` in nanoseconds."""
+    """Callbacks of one member that the client took long to answer; ``longest`` in nanoseconds.  ``certain`` of them
+    took long even if time stamps are whole seconds."""
 
     first: Message
     count: int = 0
+    certain: int = 0
     longest: int = 0
     packets: list[int] = field(default_factory=list)
 
@@ -296,6 +298,7 @@ class TaskFacts:
             return
         slow = self.slow_callbacks.setdefault(key, SlowCallbacks(answer))
         slow.count += 1
+        slow.certain += (answer.latency or 0) >= SLOW_CALLBACK + COARSE
         slow.longest = max(slow.longest, answer.latency or 0)
         if len(slow.packets) < MAX_EVIDENCE:
             slow.packets.append(answer.packets[-1])

@@ -16,11 +16,11 @@ from dissector.model import Connection, Endpoint, Message, Outcome, Role, Task
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session import diagnosis, quality
 from dissector.session.handlers import Callback, Command, Sniffer
+from dissector.session.hosts import Hosts
 from dissector.session.join import PROBE_WINDOW, Joiner, half_known, is_between, is_probe
 from dissector.session.order import Event, Sequencer
 from dissector.session.pace import CALLBACK_LINGER, CLOCK_JITTER, LINGER
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import closed_by
 from dissector.stream import packets
 from dissector.stream.express import express
 from dissector.stream.flows import Entry
@@ -76,7 +76,7 @@ class Tracer:
         self._closing: deque[Flow] = deque()
         self._failed: dict[Connection, None] = {}
         self._unreached = 0
-        self._notes = quality.CaptureNotes()
+        self._notes, self._hosts = quality.CaptureNotes(), Hosts()
 
     @property
     def running(self) -> list[TaskFacts]:
@@ -260,10 +260,9 @@ class Tracer:
                 self._failed[connection] = None
             elif connection.syns:
                 self._notes.unanswered(connection)
-        elif connection.bytes == 0 and closed_by(connection) is Side.SERVER:
-            self._add_task(TaskFacts.of_command(connection))
-            self._take(connection, Role.COMMAND, connection.task)
         elif connection.bytes == 0:
+            self._hosts.note(connection)
+            self._notes.unused(connection)
             for probe in [failed for failed in self._failed if is_probe(failed, connection)]:
                 del self._failed[probe]
                 self._unreached -= 1
@@ -289,6 +288,7 @@ class Tracer:
     def _take(self, connection: Connection, role: Role, task: Task | None) -> None:
         """The connection is ours: it gets its role and a number."""
         connection.role = role
+        self._hosts.note(connection)
         connection.task = task or connection.task
         if connection.n == 0:
             connection.n = next(self._connection_numbers)
@@ -389,7 +389,7 @@ class Tracer:
         record.end = facts.last_seen()
         if missed:
             facts.end_missed()
-        diagnosis.judge(facts, self.watch.now, self._notes.clock_steps)
+        diagnosis.judge(facts, self.watch.now, self._notes.clock_steps, self._hosts)
         if missed and record.outcome is Outcome.RUNNING:
             record.outcome = Outcome.UNKNOWN
         for problem in record.problems:

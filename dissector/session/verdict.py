@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dissector.model import Connection, Mark, Outcome
 from dissector.session.task import TaskFacts
-from dissector.traffic import Side
+from dissector.traffic import IcmpError, Side
 
 SECOND = 1_000_000_000
 #: The client gives up after 60 s without a callback; recordings of the engine show 59 s to 69 s.
@@ -85,9 +85,23 @@ def stuck_side(connection: Connection, now: int) -> Side | None:
     for side in Side:
         if not connection.unacknowledged(side) or not connection.sides[side.other].packets:
             continue
-        if len(stuck_tries(connection, side, now)) >= _STUCK_RETRANSMISSIONS or has_hole(connection, side, now):
+        tries = stuck_tries(connection, side, now)
+        if len(tries) >= _STUCK_RETRANSMISSIONS or (tries and _is_reported(connection, side)):
+            return side
+        if has_hole(connection, side, now):
             return side
     return None
+
+
+def _is_reported(connection: Connection, side: Side) -> bool:
+    """A router says that what ``side`` sent last does not arrive."""
+    last = connection.sides[side].last_data
+    return last is not None and any(error.time >= last.time for error in unreachables(connection))
+
+
+def unreachables(connection: Connection) -> list[IcmpError]:
+    """The ICMP errors that say that a packet will never arrive (one that is too large comes again in smaller ones)."""
+    return [error for error in connection.icmp if error.reason != "fragmentation needed"]
 
 
 def stuck_tries(connection: Connection, side: Side, now: int) -> list[Mark]:
@@ -125,7 +139,7 @@ def got_through(attempt: Connection) -> Mark:
 
 def is_refused(attempt: Connection) -> bool:
     """A SYN that was answered by RST or by an ICMP error."""
-    return attempt.sides[Side.SERVER].rst is not None or bool(attempt.icmp)
+    return attempt.sides[Side.SERVER].rst is not None or bool(unreachables(attempt))
 
 
 def _unconnected(command: Connection, now: int) -> Outcome:
@@ -140,20 +154,42 @@ def _without_callback(facts: TaskFacts, now: int) -> Outcome:
     time = waited(facts, now)
     if facts.intruder is not None:
         return Outcome.NO_CALLBACK
-    if facts.kill is not None and time < GIVE_UP_FROM:
+    unheard = is_unheard(facts, now)
+    if facts.kill is not None and time < GIVE_UP_FROM and not unheard:
         return Outcome.KILLED
     if facts.attempts:
         hopeless = any(is_refused(a) or now - a.syns[0].time > _SYN_PATIENCE for a in facts.attempts if a.syns)
         return Outcome.NO_CALLBACK if hopeless else Outcome.RUNNING
     if facts.start is None:
         return Outcome.UNKNOWN
+    if unheard:
+        return Outcome.NO_CALLBACK
     if facts.close is None and _end_of_command(facts) is None:
         return Outcome.RUNNING if time <= GIVE_UP_TO else Outcome.UNKNOWN
-    if facts.record.command is not None and one_sided(facts.record.command) and time < GIVE_UP_FROM:
-        return Outcome.UNKNOWN  # what the other side answered, and when it ended, was not captured
+    if facts.close is None and is_answer_missing(facts):
+        return Outcome.UNKNOWN  # the remote may have refused the start as well
     if GIVE_UP_FROM <= time <= GIVE_UP_TO or facts.close is None:
         return Outcome.NO_CALLBACK
     return Outcome.UNKNOWN  # closed early or late without a callback: it ran, but was not captured
+
+
+def is_answer_missing(facts: TaskFacts) -> bool:
+    """The start may have been answered, but the capture lacks the answer, or a part of it."""
+    command = facts.record.command
+    if facts.start_answer is not None or command is None:
+        return False
+    return is_incomplete(command) or command.sides[Side.SERVER].bytes > 0
+
+
+def is_unheard(facts: TaskFacts, now: int) -> bool:
+    """The client's last command is retransmitted again and again, and never acknowledged."""
+    command = facts.record.command
+    return command is not None and stuck_side(command, now) is Side.CLIENT
+
+
+def _was_killed(facts: TaskFacts, until: int, now: int) -> bool:
+    """The client asked for it before ``until``, and the remote heard it."""
+    return facts.kill is not None and facts.kill.time <= until and not is_unheard(facts, now)
 
 
 def _with_callback(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
@@ -162,10 +198,10 @@ def _with_callback(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
     end = end_mark(callback)
     left = facts.released or (facts.release if end is not None and closed_by(callback) is Side.SERVER else None)
     if left is not None:
-        return _of_results(facts, left.time)
+        return _of_results(facts, killed=_was_killed(facts, left.time, now))
     if end is None:
         return _unfinished(facts, callback, now)
-    if facts.kill is not None and facts.kill.time <= end.time and stuck_side(callback, now) is None:
+    if stuck_side(callback, now) is None and _was_killed(facts, end.time, now):
         return Outcome.KILLED
     if callback.gaps and closed_by(callback) is Side.SERVER:
         return Outcome.UNKNOWN  # the client closed as always, but its last words are not in the capture
@@ -178,8 +214,8 @@ def is_fin(connection: Connection, mark: Mark) -> bool:
     return mark in (side.fin for side in connection.sides)
 
 
-def _of_results(facts: TaskFacts, left: int) -> Outcome:
-    if facts.kill is not None and facts.kill.time <= left:
+def _of_results(facts: TaskFacts, *, killed: bool) -> Outcome:
+    if killed:
         return Outcome.KILLED
     record = facts.record
     failed = record.exit_code or record.signal or facts.client_error or facts.begin_refused
@@ -190,14 +226,9 @@ def _of_results(facts: TaskFacts, left: int) -> Outcome:
     return Outcome.UNKNOWN if lossy and not facts.result_seen else Outcome.SUCCESS
 
 
-def _close_unheard(facts: TaskFacts, now: int) -> bool:
-    """The close is sent again and again, and never acknowledged."""
-    command = facts.record.command
-    return facts.close is not None and command is not None and stuck_side(command, now) is Side.CLIENT
-
-
 def _unfinished(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
-    if stuck_side(callback, now) is not None or _close_unheard(facts, now):
+    asked_to_end = facts.close is not None or facts.kill is not None
+    if stuck_side(callback, now) is not None or (asked_to_end and is_unheard(facts, now)):
         return Outcome.LOST
     gone = facts.close_answer is not None and facts.close_answer.request is facts.close
     if gone and facts.close_answer is not None and callback.end <= facts.close_answer.time:

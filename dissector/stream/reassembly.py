@@ -174,11 +174,11 @@ class Connections:
         """A segment without SYN of an open connection."""
         connection = flow.connection
         sender, other = flow.directions[index], flow.directions[1 - index]
-        flags, window, before = segment.flags, segment.window, connection.end
+        flags, window, before, last = segment.flags, segment.window, connection.end, sender.facts.last
         mark = _note(connection, sender.facts, segment)
         out: list[StreamEvent] = []
         if flags & RST:
-            return _reports(flow, self._reset(flow, sender, segment, mark, before))
+            return _reports(flow, self._reset(flow, sender, segment, mark, before, last))
         if flags & ACK:
             self._acknowledge(flow, index, segment, out)
         sender.window = window
@@ -218,11 +218,13 @@ class Connections:
         if facts.acked is None or acked > facts.acked:
             facts.acked = max(0, acked)
 
-    def _reset(self, flow: Flow, sender: Direction, segment: Segment, mark: Mark, before: int) -> list[StreamEvent]:
+    def _reset(
+        self, flow: Flow, sender: Direction, segment: Segment, mark: Mark, before: int, last: Mark | None
+    ) -> list[StreamEvent]:
         facts = sender.facts
         outside = _is_outside(sender, segment)
         if facts.rst is None or (facts.rst_outside and not outside):
-            _note_reset(facts, mark, segment, outside=outside)
+            _note_reset(facts, mark, segment, last, outside=outside)
         if outside:
             return []
         _note_idle(flow.connection, mark, before)
@@ -235,9 +237,10 @@ class Connections:
             self._table.remove(flow)
             return self._begin(segment)
         facts = sender.facts
+        last = facts.last
         mark = _note(connection, facts, segment)
         if segment.flags & RST and facts.rst is None:
-            _note_reset(facts, mark, segment, outside=_is_outside(sender, segment))
+            _note_reset(facts, mark, segment, last, outside=_is_outside(sender, segment))
         elif segment.flags & FIN and facts.fin is None:
             facts.fin = mark
         elif segment.length and facts.late_data is None and sender.distance(segment.seq) >= 0:
@@ -292,8 +295,9 @@ def _is_outside(sender: Direction, segment: Segment) -> bool:
     return sender.anchored and abs(sender.distance(segment.seq)) > _NEAR
 
 
-def _note_reset(facts: SideFacts, mark: Mark, segment: Segment, *, outside: bool) -> None:
+def _note_reset(facts: SideFacts, mark: Mark, segment: Segment, last: Mark | None, *, outside: bool) -> None:
     facts.rst, facts.rst_outside, facts.rst_unknown = mark, outside, not segment.flags & ACK
+    facts.before_rst = last
 
 
 def _captured_twice(marks: list[Mark], mark: Mark) -> bool:

@@ -55,8 +55,8 @@ def test_connection_lost() -> None:
     story = until(STEP_ASKED).leave(1.0, side=0, flags=RST | ACK)
     problem = the("connection_lost", ERROR, story.found())
     assert list(problem.packets) == number_of(story, is_reset)
-    assert problem.summary.endswith("by the task process during step.")
-    assert "reset by the task process during " in problem.summary
+    assert problem.summary.endswith("by the task process (10.2.0.10) during step.")
+    assert "reset by the task process (10.2.0.10) during " in problem.summary
 
 
 def cut_by_a_device(silence: float, ttl: int = 63) -> Found:
@@ -143,7 +143,7 @@ def test_the_client_ends() -> None:
     story.command.finish(nanoseconds(1.001), 0)
     found = story.found()
     problem = the("connection_lost", ERROR, found)
-    assert "reset by the client during step" in problem.summary
+    assert "reset by the client (10.1.0.10) during step" in problem.summary
     assert "the client scheduler ended" in problem.cause
     assert found.alarms == ["connection_lost"]
 
@@ -195,7 +195,7 @@ def test_a_silence_and_the_other_connection(life: bool, code: str) -> None:
     found = story.later(20.0).found()
     problem = the(code, ERROR, found)
     assert (found.outcome.value, found.alarms) == ("lost", [code])
-    assert "sent again 3 times without an answer during step after 8 s of silence." in problem.summary
+    assert "retransmitted 3 times without an answer during step after 8 s of silence." in problem.summary
     assert ("the other host" in problem.cause) is not life
 
 
@@ -284,7 +284,7 @@ def test_a_command_connection_that_is_closed_while_the_task_goes_on(earlier: flo
     found = story.leave(2.0, side=PROCESS).found()
     assert found.alarms == (["command_lost_first"] if first else ["connection_lost"])
     if first:
-        assert "closed by the client while" in found.problem("command_lost_first").summary
+        assert "closed by the client (10.1.0.10) while" in found.problem("command_lost_first").summary
 
 
 def test_a_device_resets_the_command_connection() -> None:
@@ -335,7 +335,7 @@ def test_a_close_that_is_never_acknowledged() -> None:
     found = story.later(230.0).found()
     problem = the("idle_connection_cut", ERROR, found)
     assert (found.outcome.value, found.alarms) == ("success", ["idle_connection_cut"])
-    assert "is sent again without an answer after 200 s of silence on the command connection" in problem.summary
+    assert "is retransmitted without an answer after 200 s of silence on the command connection" in problem.summary
     assert len(problem.packets) == 3
 
 
@@ -391,7 +391,7 @@ def test_a_kill_that_nobody_hears(silence: float, code: str) -> None:
     found = unheard(silence, story=until(STEP_ASKED), kill=" kill='yes'").found()
     problem = the(code, ERROR, found)
     assert (found.outcome.value, found.alarms) == ("lost", [code])
-    assert "The close was sent again 4 times without an answer after" in problem.summary
+    assert "The request to kill the task was retransmitted 4 times without an answer after" in problem.summary
     assert problem.summary.endswith("the callback connection is open during step.")
     assert "the other host or the network between them is gone" in problem.cause
     assert len(problem.packets) == 5

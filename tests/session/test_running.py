@@ -113,7 +113,7 @@ def test_a_slow_callback() -> None:
     problem = the("slow_call", INFO, found)
     assert problem.summary == (
         "1 callback took the client scheduler a second or more, the longest 4.0 s (spooler_log.log); "
-        "of 4.4 s in all: the job 0.1 s, the client scheduler 4.2 s, the way 0.0 s, between calls 0.1 s."
+        "of 4.4 s in all: the job 0.1 s, the client scheduler 4.2 s, the network 0.0 s, between calls 0.1 s."
     )
     assert problem.cause == "the client scheduler was busy or stopped"
     (answer,) = [message for message in found.messages if (message.latency or 0) > 3_000_000_000 and message.to_remote]

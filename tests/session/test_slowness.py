@@ -57,7 +57,7 @@ def test_the_way_took_the_most() -> None:
     made = facts(0.5, 0.5, calls=10, callbacks=50, call_time=65.0, callback_time=25.5)
     assert codes(made) == ["slow_network"]
     (problem,) = slowness(Case(made, 0))
-    assert problem.summary == "60 calls over a way of 1000 ms there and back: about 60.0 s of 100.0 s."
+    assert problem.summary == "60 calls over a path of 1000 ms there and back: about 60.0 s of 100.0 s."
     assert (problem.severity, problem.packets) == (INFO, (1, 9))
 
 

@@ -147,7 +147,9 @@ def test_who_left_before_the_callback(side: int, whose: str) -> None:
     story.command.packet(nanoseconds(5.0), side, FIN | ACK)
     found = story.later(200.0).found()
     assert found.alarms == ["command_lost_first"]
+    host = REMOTE if side else CLIENT
     assert found.problem("command_lost_first").cause.startswith(f"{whose} scheduler ended")
+    assert host in found.problem("command_lost_first").remedy
 
 
 def test_the_client_left_and_no_callback_was_seen() -> None:

@@ -9,16 +9,20 @@ from conversation import TRUE, bstr, call
 from kit import (
     ACK,
     BEGUN,
+    CLIENT,
     CREATED,
     FIN,
     HEALTHY,
     LOGGED,
     RELEASE_ASKED,
     RELEASED,
+    REMOTE,
     RST,
     STEP_ASKED,
     STEPPED,
     SYN,
+    Address,
+    Network,
     Story,
     icmp_error,
     nanoseconds,
@@ -76,14 +80,22 @@ def test_an_error_answer_to_the_start() -> None:
     assert outcome(story) == "refused"
 
 
-@pytest.mark.parametrize("says_something", [True, False])
-def test_closed_without_a_byte(says_something: bool) -> None:
-    story = Story()
-    story.command.open(0)
-    if says_something:
-        story.start(0.0002, answer=b"")
+def test_closed_without_a_byte() -> None:
+    story = Story().start(answer=b"")
     story.command.finish(nanoseconds(0.1), 1)
     assert outcome(story) == "refused"
+
+
+def test_closed_without_a_byte_of_anybody() -> None:
+    """A scheduler sends its command at once: these are health checks, and get one remark together."""
+    network = Network()
+    for number in range(66):
+        line = network.line(Address(CLIENT, 41_000 + number), Address(REMOTE, 4_455))
+        line.open(nanoseconds(number))
+        line.finish(nanoseconds(number + 0.1), 1)
+    found = trace(network)
+    assert (found.tasks, found.codes, found.alarms) == ([], ["unused_connections"], [])
+    assert found.problem("unused_connections").summary.startswith("66 connections to command ports")
 
 
 def test_a_probe_of_the_port_is_no_task() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
 from conversation import (
@@ -256,10 +257,140 @@ def announced_again(network: Network) -> None:
 
 
 def half_closed(network: Network) -> None:
-    """The remote ends the command connection, the client says nothing more in the capture."""
+    """Somebody looks whether the port is open, and the remote ends it."""
     command = network.line(Address(SCRIPT.client, 40_000), Address(SCRIPT.remote, 4_455))
     command.open(0)
     command.packet(seconds(1), 1, FIN | ACK)
+
+
+# --- who is not heard ------------------------------------------------------------------------------------------------
+
+
+def start_not_heard(network: Network) -> None:
+    command = network.line(Address(SCRIPT.client, 40_000), Address(SCRIPT.remote, 4_455))
+    command.open(0)
+    unheard(command, 0, start_command(SCRIPT), (0.01, 0.3, 0.9, 2.1))
+    later(network, 20)
+
+
+def start_not_heard_twice(network: Network) -> None:
+    command = network.line(Address(SCRIPT.client, 40_000), Address(SCRIPT.remote, 4_455))
+    command.open(0)
+    unheard(command, 0, start_command(SCRIPT), (0.01, 0.3, 0.9))
+    later(network, 20)
+
+
+def _unreachable(network: Network, code: int) -> None:
+    """Data without an acknowledgement, twice, and what a router says."""
+    started(network)
+    unheard(called(network, 6), 1, frame(6), (2, 2.3))
+    quoted = network.records[-1].data[14:42]
+    body = struct.pack(">BBHI", 3, code, 0, 0) + quoted
+    head = struct.pack(">BBHHHBBH4s", 0x45, 0, 20 + len(body), 0, 0, 64, 1, 0, bytes((10, 1, 0, 1)))
+    network.records.append(Record(seconds(2.31), network.records[-1].data[:14] + head + quoted[12:16] + body))
+    later(network, 20)
+
+
+def a_router_says_unreachable(network: Network) -> None:
+    _unreachable(network, 1)
+
+
+def a_router_says_too_large(network: Network) -> None:
+    _unreachable(network, 4)
+
+
+def kill_not_heard(network: Network) -> None:
+    """The client ends both connections long after: nobody has heard that it wants the task killed."""
+    command = started(network)
+    callback = called(network, 7)
+    unheard(command, 0, KILL, (10, 10.3, 10.9, 12.1))
+    callback.reset(seconds(60), 1)
+    command.packet(seconds(60), 0, FIN | ACK)
+    later(network, 80)
+
+
+def early_kill_not_heard(network: Network) -> None:
+    unheard(started(network), 0, KILL, (10, 10.3, 10.9, 12.1))
+    later(network, 30)
+
+
+def finished_though_killed(network: Network) -> None:
+    """The kill was not heard, the task came to its end by itself."""
+    command = started(network)
+    callback = called(network, 9)
+    unheard(command, 0, KILL, (10, 10.3, 10.9, 12.1))
+    for number, (side, body) in enumerate(list(dialog(SCRIPT))[9:]):
+        callback.send(seconds(20) + number * 1_000 * MICROSECOND, side, encode_frame(body))
+    callback.reset(seconds(21), 1)
+    later(network, 30)
+
+
+def answer_not_captured(network: Network) -> None:
+    """The client waits its time; the remote may have refused the start as well."""
+    started(network).finish(seconds(60), 0)
+    network.records = [record for record in network.records if b"<process " not in record.data]
+
+
+def _half_open(line: Line, synchronised: tuple[float, ...], answered: tuple[float, ...]) -> None:
+    for at in synchronised:
+        line.next[0] = 1_000
+        line.packet(seconds(at), 0, SYN)
+    line.next[1] = 9_000
+    for at in answered:
+        line.packet(seconds(at), 1, SYN | ACK)
+        line.next[1] = 9_000
+
+
+def command_half_open(network: Network) -> None:
+    """Every SYN is answered, and no answer arrives."""
+    line = network.line(Address(SCRIPT.client, 40_000), Address(SCRIPT.remote, 4_455))
+    _half_open(line, (0, 1, 3), (0.01, 1.01, 3.01))
+    later(network, 20)
+
+
+def answer_repeated(network: Network) -> None:
+    """At the remote's side: one SYN, and its answer again and again."""
+    line = network.line(Address(SCRIPT.client, 40_000), Address(SCRIPT.remote, 4_455))
+    _half_open(line, (0,), (0.01, 1.01, 3.01))
+    later(network, 20)
+
+
+def callback_half_open(network: Network) -> None:
+    started(network)
+    line = network.line(SCRIPT.peer_address, Address(SCRIPT.client, SCRIPT.callback_port))
+    _half_open(line, (1, 2, 4), (1.01, 2.01, 4.01))
+    later(network, 20)
+
+
+def opened_at_last(network: Network) -> None:
+    started(network)
+    line = network.line(SCRIPT.peer_address, Address(SCRIPT.client, SCRIPT.callback_port))
+    _half_open(line, (1, 2), (1.01, 2.01))
+    line.next[1] += 1
+    line.packet(seconds(2.02), 0, ACK)
+    later(network, 20)
+
+
+def silent_stranger(network: Network, at: float = 1) -> None:
+    """It may be the task process, on a remote with several addresses."""
+    started(network)
+    network.line(Address("10.7.0.1", 50_001), Address(SCRIPT.client, SCRIPT.callback_port)).open(seconds(at))
+    later(network, 20)
+
+
+def stranger_leaves(network: Network) -> None:
+    started(network)
+    stranger = network.line(Address("10.7.0.1", 50_001), Address(SCRIPT.client, SCRIPT.callback_port))
+    stranger.open(seconds(1))
+    stranger.finish(seconds(1.2), 0)
+
+
+def silent_stranger_found_out(network: Network) -> None:
+    """The task process finds the port closed."""
+    silent_stranger(network)
+    line = network.line(SCRIPT.peer_address, Address(SCRIPT.client, SCRIPT.callback_port))
+    line.packet(seconds(2), 0, SYN)
+    line.reset(seconds(2) + 10, 1)
 
 
 def waits_for_the_port(network: Network) -> None:
@@ -297,6 +428,21 @@ ENDINGS: dict[Callable[[Network], None], list[str]] = {
     close_not_heard: ["lost"],
     gone_without_an_end: ["lost"],
     announced_again: ["unknown", "running"],
-    half_closed: ["refused"],
+    half_closed: [],
+    start_not_heard: ["no_callback"],
+    start_not_heard_twice: ["running"],
+    a_router_says_unreachable: ["lost"],
+    a_router_says_too_large: ["running"],
+    kill_not_heard: ["lost"],
+    early_kill_not_heard: ["no_callback"],
+    finished_though_killed: ["success"],
+    answer_not_captured: ["unknown"],
+    command_half_open: ["unreachable"],
+    answer_repeated: ["unreachable"],
+    callback_half_open: ["no_callback"],
+    opened_at_last: ["running"],
+    silent_stranger: ["running"],
+    stranger_leaves: ["no_callback"],
+    silent_stranger_found_out: ["no_callback"],
     waits_for_the_port: ["unreachable", "running"],
 }

@@ -54,6 +54,8 @@ do
     local ip = icmp + 8
     local inner, kind = byte(head, ip + 1), byte(head, icmp + 1)
     if not inner or byte(head, ip + (is_old and 10 or 7)) ~= TCP then return nil end
+    local is_too_large = is_old and kind == 3 and byte(head, icmp + 2) == 4 or not is_old and kind == 2
+    if is_too_large then return nil end  -- it comes again in smaller packets
     if is_old and (kind == 3 or kind == 11) then
       local tcp = ip + inner % 16 * 4
       return sub(head, ip + 13, ip + 20) .. sub(head, tcp + 1, tcp + 4)
@@ -100,7 +102,7 @@ do
     if not at then
       local is_icmp = protocol == ICMP or (fragment == ICMP6 and first >= 0x60)
       local about = is_icmp and quoted(head)
-      if about then js.session:icmp(about) end
+      if about then js.session:icmp(about, pinfo.rel_ts) end
       return nil
     end
     link = at

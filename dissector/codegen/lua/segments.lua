@@ -2,6 +2,7 @@
 do
   local S = js.Session
   local PROBE_WINDOW = 2  -- seconds
+  local TWICE = 0.05  -- seconds; a SYN is retransmitted after more than that, sooner it is captured twice
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
   function S:segment(sender, seq, ack, flags, data, length, number, time)
@@ -48,12 +49,17 @@ do
   --- The same for a SYN or a reset.
   function S:control(sender, seq, ack, flags, data, length, number, time)
     local stream, other = sender.stream, sender.other
-    local is_ack = flags % 32 >= 16
+    local is_ack, before = flags % 32 >= 16, stream.seen
     stream.seen = time
     if flags % 4 >= 2 then
-      if sender.syn == seq then return false end
+      if sender.syn == seq then
+        -- Retransmitted behind a SYN+ACK that nobody acknowledged: that never arrives.
+        local client = is_ack and other or sender
+        if client:waits_for_ack() and time - before > TWICE then stream.established = nil end
+        return false
+      end
       sender.syn = seq
-      if is_ack then stream.established = true end
+      if is_ack then stream.established, other.tells_nothing = true, js.direction.opens end
       if sender.next == 0 then sender:begin(seq + 1, true) end
       if is_ack and not other.known then other:begin(ack, true) end
       if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, false) end
@@ -100,10 +106,10 @@ do
     end
   end
 
-  --- True for a command connection that is unreachable so far, or that the remote ended without a byte of anybody.
+  --- True for a command connection that is unreachable so far, and without a byte of anybody.
   function S:came_to_nothing(stream)
     local bytes = stream.dirs[0].bytes + stream.dirs[1].bytes
-    return bytes == 0 and (not stream.established or stream.closed_by == 1)
+    return bytes == 0 and not stream.established
   end
 
   --- The task of such a connection.

@@ -172,10 +172,10 @@ do
   --- Notes the time, for the task list.
   function S:clock(pinfo) self.now = math.max(self.now, pinfo.rel_ts) end
 
-  --- An ICMP error quotes a packet with this key.
-  function S:icmp(key)
+  --- An ICMP error says that a packet with this key never arrives.
+  function S:icmp(key, time)
     local flow = self.flows[key]
-    if flow then flow.stream.icmp = true end
+    if flow then flow.stream.icmp = time end
   end
 
   --- A connection that is none of ours: its packets are not looked at any more.

@@ -150,6 +150,15 @@ do
     return D.tells_nothing(self, ack, flags)
   end
 
+  --- Stands in for `tells_nothing` until the SYN+ACK is acknowledged.
+  function D:opens(ack, flags)
+    if flags % 32 >= 16 and flags % 8 < 2 then self.stream.established, self.tells_nothing = true, nil end
+    return D.tells_nothing(self, ack, flags)
+  end
+
+  --- True until then.
+  function D:waits_for_ack() return rawget(self, "tells_nothing") == D.opens end
+
   --- Keeps what is new of a piece, in order; where two segments differ the one captured first wins.
   function D:hold(piece)
     local waiting, start = self.waiting, piece.start

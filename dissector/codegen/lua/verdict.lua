@@ -29,13 +29,28 @@ do
     local again = sender.again
     if sent_by(stream, 1 - side).packets == 0 then return false end
     local is_newest = again and again.reached == sender.next + sender.held
-    if is_newest and again.count >= STUCK_TRIES and now - again.since >= STUCK_PATIENCE then return true end
+    local enough = stream.icmp and is_newest and stream.icmp >= again.since and 1 or STUCK_TRIES
+    if is_newest and again.count >= enough and now - again.since >= STUCK_PATIENCE then return true end
     local last = sender.waiting[#sender.waiting]
     local lost = last and last.time or sender.lost
     return lost ~= nil and now - lost > HOLE_PATIENCE
   end
 
   local function is_stuck_anywhere(stream, now) return is_stuck(stream, CLIENT, now) or is_stuck(stream, SERVER, now) end
+
+  --- The client's last command is retransmitted again and again, and never acknowledged.
+  local function is_unheard(task, now) return task.command and is_stuck(task.command, CLIENT, now) end
+
+  --- The client asked for it before `til`, and the remote heard it.
+  local function was_killed(task, til, now) return task.kill and task.kill.time <= til and not is_unheard(task, now) end
+
+  --- The start may have been answered, but the capture lacks the answer, or a part of it.
+  local function is_answer_missing(task)
+    local command = task.command
+    if task.start_answer or not command then return false end
+    local is_lossy = command.mid_stream or command.has_gaps or has_holes(command) or is_one_sided(command)
+    return is_lossy or sent_by(command, SERVER).bytes > 0
+  end
 
   --- A SYN that was answered by RST or by an ICMP error.
   local function is_refused(attempt) return attempt.closed_by == SERVER or attempt.icmp end
@@ -58,7 +73,8 @@ do
   local function without_callback(task, now)
     local time, command = waited(task, now), task.command
     if task.intruder then return "no_callback" end
-    if task.kill and time < GIVE_UP_FROM then return "killed" end
+    local unheard = is_unheard(task, now)
+    if task.kill and time < GIVE_UP_FROM and not unheard then return "killed" end
     if #task.attempts > 0 then
       for _, attempt in ipairs(task.attempts) do
         if is_hopeless(attempt, now) then return "no_callback" end
@@ -66,15 +82,16 @@ do
       return "running"
     end
     if not task.start_message then return "unknown" end
+    if unheard then return "no_callback" end
     if not task.close and not (command and command.ended) then return time <= GIVE_UP_TO and "running" or "unknown" end
-    if command and is_one_sided(command) and time < GIVE_UP_FROM then return "unknown" end
+    if not task.close and is_answer_missing(task) then return "unknown" end
     if not task.close or (time >= GIVE_UP_FROM and time <= GIVE_UP_TO) then return "no_callback" end
     return "unknown"
   end
 
   --- The task was left at the time `left`, as it should be.
-  local function of_results(task, callback, left)
-    if task.kill and task.kill.time <= left then return "killed" end
+  local function of_results(task, callback, left, now)
+    if was_killed(task, left, now) then return "killed" end
     if (task.exit_code and task.exit_code ~= "0") or task.signal or task.failed then return "failure" end
     local is_lossy = callback.mid_stream or callback.has_gaps or has_holes(callback)
     return is_lossy and not task.result_seen and "unknown" or "success"
@@ -82,7 +99,7 @@ do
 
   local function unfinished(task, callback, now)
     if is_stuck_anywhere(callback, now) then return "lost" end
-    if task.close and task.command and is_stuck(task.command, CLIENT, now) then return "lost" end
+    if (task.close or task.kill) and is_unheard(task, now) then return "lost" end
     local gone = task.close_answer and task.close_answer.time
     if gone and callback.seen <= gone and (now - gone > END_PATIENCE or callback.seen < gone - END_PATIENCE) then
       return "lost"
@@ -94,9 +111,9 @@ do
     if is_one_sided(callback) then return "unknown" end
     local by, ended = closed_by(callback), callback.ended
     local left = task.released or (by == SERVER and task.release)
-    if left then return of_results(task, callback, left.time) end
+    if left then return of_results(task, callback, left.time, now) end
     if not ended then return unfinished(task, callback, now) end
-    if task.kill and task.kill.time <= ended and not is_stuck_anywhere(callback, now) then return "killed" end
+    if was_killed(task, ended, now) and not is_stuck_anywhere(callback, now) then return "killed" end
     if has_holes(callback) and by == SERVER then return "unknown" end
     local is_asking = callback.handler and callback.handler:is_asking() or task.is_asking
     local is_quiet = not task.release and not is_asking and not callback.was_reset
@@ -112,10 +129,15 @@ do
     return found
   end
 
-  --- Somebody who only connected was never the task process.
+  --- Somebody who only connected was never the task process: he left without a word, or it found the port closed.
   local function is_intruder(task, callback)
     if not task.remote or task.confirmed or callback.mid_stream or is_one_sided(callback) then return false end
-    return callback.client.ip ~= task.remote.ip and sent_by(callback, CLIENT).bytes == 0
+    if callback.client.ip == task.remote.ip or sent_by(callback, CLIENT).bytes > 0 then return false end
+    if closed_by(callback) == CLIENT then return true end
+    for _, attempt in ipairs(task.attempts) do
+      if attempt ~= callback and is_refused(attempt) then return true end
+    end
+    return false
   end
 
   --- Time of the last packet of any of its connections.

@@ -1,0 +1,210 @@
+"""The way back: a callback that never got through, was refused, came late, or was somebody else's connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dissector.model import Connection, Mark, Outcome, Problem
+from dissector.session.case import Case, by_whom, refusals, span
+from dissector.session.forged import ttls
+from dissector.session.starting import left, missing, rejecting, syn_ack_lost, unanswered
+from dissector.session.task import TaskFacts
+from dissector.session.verdict import (
+    GIVE_UP_FROM,
+    SECOND,
+    closed_by,
+    end_mark,
+    got_through,
+    is_answer_missing,
+    is_refused,
+    one_sided,
+    unreachables,
+    waited,
+)
+from dissector.traffic import Side
+
+#: A callback that takes longer than this to come is worth a word.
+_SLOW_START = 5 * SECOND
+_Advice = tuple[str | None, str | None]
+
+
+def unmask_intruder(facts: TaskFacts) -> None:
+    """A connection from a foreign address that took the announced port was never the task process when it left without
+    a word, or when another one then found the port closed.  One that is just silent may be the process, on a remote
+    with several addresses."""
+    record = facts.record
+    callback, remote = record.callback, record.remote
+    if callback is None or remote is None or facts.confirmed or facts.intruder is not None or one_sided(callback):
+        return
+    if callback.client.ip == remote.ip or callback.sides[Side.CLIENT].bytes or callback.mid_stream:
+        return
+    end = end_mark(callback)
+    has_left = end is not None and closed_by(callback) is Side.CLIENT
+    if has_left or any(is_refused(other) for other in facts.attempts if other is not callback):
+        facts.intruder = callback
+        facts.attempts.remove(callback)
+        record.callback = record.callback_peer = None
+
+
+def callback(case: Case) -> Iterator[Problem]:
+    """The callback that never came, never got through, or took its time."""
+    facts = case.facts
+    record = facts.record
+    if facts.intruder is not None:
+        yield _foreign(case, facts.intruder)
+    elif record.outcome is Outcome.NO_CALLBACK:
+        yield from left(case)
+        yield _failed_attempt(case, facts.attempts[0]) if facts.attempts else missing(case)
+    elif record.outcome is Outcome.UNKNOWN and record.callback is None and _may_be_refused(case):
+        yield missing(case)
+    elif record.callback is not None and _start_took(facts, record.callback) >= _SLOW_START + case.grain:
+        yield _slow(case, record.callback)
+
+
+def _may_be_refused(case: Case) -> bool:
+    """The client waited in vain, and what the remote answered is not in the capture."""
+    facts = case.facts
+    is_over = facts.start is not None and waited(facts, case.now) >= GIVE_UP_FROM
+    return is_over and facts.close is None and is_answer_missing(facts)
+
+
+def _foreign(case: Case, intruder: Connection) -> Problem:
+    facts = case.facts
+    port = facts.record.callback_port
+    if facts.foreign_packet is None:
+        summary = f"{intruder.client} took the announced port {port} and never sent a byte."
+        packets = [intruder.first_packet]
+    else:
+        summary = f"{intruder.client} took the announced port {port} and sent bytes that are no answer."
+        packets = [facts.foreign_packet]
+    return case.problem("callback_foreign_bytes", summary, packets, intruder)
+
+
+def _failed_attempt(case: Case, attempt: Connection) -> Problem:
+    record = case.facts.record
+    target = attempt.server
+    evidence = [mark.number for mark in attempt.syns] + refusals(attempt)
+    if record.client is not None and (target.ip, target.port) != (record.client.ip, record.callback_port):
+        summary = f"Port {record.callback_port} of {record.client.ip} was announced, but {target} was called."
+        return case.problem("callback_elsewhere", summary, evidence, attempt)
+    if _is_late(case, attempt):
+        return _late(case, attempt, evidence)
+    if attempt.syn_ack_lost:
+        return syn_ack_lost(case, attempt)
+    if is_refused(attempt):
+        return _refused(case, attempt, evidence)
+    return unanswered(case, "callback_dropped", attempt)
+
+
+def _gave_up(facts: TaskFacts, now: int) -> int | None:
+    """When the client gave up after its time; None when it did not."""
+    if facts.start is None or waited(facts, now) < GIVE_UP_FROM:
+        return None
+    end = end_mark(facts.record.command) if facts.record.command is not None else None
+    return facts.close.time if facts.close else end.time if end else None
+
+
+def _is_late(case: Case, attempt: Connection) -> bool:
+    """True when the callback came, or got through to be refused, after the client had given up."""
+    facts = case.facts
+    if facts.start is None or not attempt.syns:
+        return False
+    if attempt.syns[0].time - facts.start.time > GIVE_UP_FROM:
+        return True
+    answer, gave_up = attempt.sides[Side.SERVER].rst, _gave_up(facts, case.now)
+    return answer is not None and gave_up is not None and gave_up < answer.time and len(attempt.syns) > 1
+
+
+def _late(case: Case, attempt: Connection, evidence: list[int]) -> Problem:
+    facts = case.facts
+    since = (attempt.syns[-1].time - facts.start.time) / SECOND if facts.start else 0
+    came = "reached" if is_refused(attempt) or attempt.established else "was still sent to"
+    summary = f"The callback {came} {attempt.server} {since:.0f} s after the start, when the client had given up."
+    cause = remedy = None
+    if len(attempt.syns) > 1:
+        cause = (
+            f"{len(attempt.syns) - 1} earlier SYNs in {span(attempt.syns)} were not answered: "
+            "a firewall dropped them on the return path, or packets were lost"
+        )
+    elif _answered_late(facts):
+        cause = "the remote scheduler took that long to answer the start: it was stopped, busy or overloaded"
+        remedy = "look at the load of the remote scheduler at that time; start fewer tasks on it at a time"
+    return case.problem("callback_late", summary, evidence, attempt, cause=cause, remedy=remedy)
+
+
+def _answered_late(facts: TaskFacts) -> bool:
+    """The start was not answered within the client's time."""
+    answer = facts.start_answer
+    return answer is None or (answer.latency is not None and answer.latency > GIVE_UP_FROM)
+
+
+def _refused(case: Case, attempt: Connection, evidence: list[int]) -> Problem:
+    summary = f"The callback to {attempt.server} was refused{by_whom(attempt)}."
+    cause, remedy = rejecting(case, attempt) if unreachables(attempt) else _resetting(case, attempt)
+    return case.problem("callback_refused", summary, evidence, attempt, cause=cause, remedy=remedy)
+
+
+def _resetting(case: Case, attempt: Connection) -> _Advice:
+    """A reset with a TTL that none of the client's packets has was sent by a device, not by the client; of one with the
+    same, what the client did before tells whether it still listened."""
+    facts = case.facts
+    command, target = facts.record.command, attempt.server
+    reset = attempt.sides[Side.SERVER].rst
+    if reset is None or command is None:
+        return None, None
+    usual = ttls(command, Side.CLIENT)
+    if usual and reset.ttl and reset.ttl not in usual:
+        seen = " and ".join(str(ttl) for ttl in sorted(usual))
+        cause = (
+            f"a device in between sent the reset (TTL {reset.ttl}, the client's packets have {seen}): "
+            "a firewall that rejects, or an address translation without a port forward"
+        )
+        return cause, (
+            f"let new TCP connections from {attempt.client.ip} to port {target.port} and lower through at that device; "
+            f"behind an address translation (NAT) forward these ports of {target.ip} to the client"
+        )
+    end = end_mark(command)
+    gave_up = _gave_up(facts, case.now)
+    if gave_up is not None and gave_up < reset.time:
+        waited_for = (gave_up - facts.start.time) / SECOND if facts.start else 0
+        cause = f"the client had given up {waited_for:.0f} s after the start and does not listen any more"
+        return cause, "see why the callback came so late: the load of the remote, or SYNs that were lost before"
+    if end is not None and end.number < reset.number and closed_by(command) is Side.CLIENT and facts.close is None:
+        cause = (
+            f"the client scheduler on {target.ip} had ended or was restarted (packet {end.number}): "
+            "its port is closed, or another task has it"
+        )
+        return cause, f"see why the client scheduler on {target.ip} ended: its own log, and that of its host"
+    if gave_up is not None:
+        cause = (
+            f"{target.ip} refused it while the client still waited: its own packet filter rejects, "
+            "or an address translation changes the port on the path"
+        )
+        return cause, "let the callback ports in at the client's own packet filter; forward ports unchanged"
+    cause = (
+        f"nobody listens on {target} (any more): the client gave up or was restarted, "
+        "the port was changed on the path, or somebody else took the only connection that it accepts"
+    )
+    return cause, "see whether the client ended its side first, whether a NAT changes the port, and who else connected"
+
+
+def _start_took(facts: TaskFacts, callback: Connection) -> int:
+    """From the start command until the callback got through, lost SYNs included."""
+    return got_through(callback).time - facts.start.time if facts.start is not None else 0
+
+
+def _slow(case: Case, connection: Connection) -> Problem:
+    facts = case.facts
+    seconds = _start_took(facts, connection) / SECOND
+    answer = facts.start_answer
+    answered = (answer.latency or 0) / SECOND if answer is not None else 0
+    first = connection.syns[0] if connection.syns else Mark(connection.first_packet, connection.start)
+    through = got_through(connection)
+    if answered * 2 > seconds:
+        cause = f"the remote scheduler answered the start only after {answered:.1f} s: it was busy or stopped"
+    elif len(connection.syns) > 1:
+        cause = f"{len(connection.syns)} SYNs in {span(connection.syns)}: the first ones were lost or dropped"
+    else:
+        cause = "the task process took that long to start (Java start, load of the remote host)"
+    summary = f"The callback came {seconds:.1f} s after the start."
+    return case.problem("slow_start", summary, [first.number, through.number], connection, time=first.time, cause=cause)
