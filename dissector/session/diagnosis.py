@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from dissector.limits import MAX_PROBLEMS
-from dissector.model import Problem, Severity
+from dissector.model import Problem, Severity, Task
 from dissector.session import calling, command_loss, losing, quality, running, slowness, starting
 from dissector.session.case import Case
 from dissector.session.clock import grain
@@ -36,6 +36,9 @@ _CONSEQUENCES = {
     "gap": {"path_mtu"},
     "task_killed": {"idle_connection_cut", "path_mtu"},
 }
+
+#: A shell adds the signal that ended a command to this.
+_SIGNAL_CODES = 128
 
 RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
     starting.command,
@@ -64,19 +67,31 @@ def judge(facts: TaskFacts, now: int, clock_steps: tuple[int, int] | None = None
     case = Case(facts, now, grain(facts), hosts or Hosts())
     found = [problem for rule in RULES for problem in rule(case)]
     found += record.problems
-    _demote_consequences(found)
+    _demote_consequences(found, was_ended=_was_ended(record))
     _add_doubts(found, quality.doubts(facts, clock_steps))
     order = [Severity.ERROR, Severity.WARNING, Severity.INFO]
     found.sort(key=lambda problem: order.index(problem.severity))
     record.problems = found[:MAX_PROBLEMS]
 
 
-def _demote_consequences(found: list[Problem]) -> None:
-    """What only follows from another problem of the task stays in the list, but does not alarm on its own."""
+def _demote_consequences(found: list[Problem], *, was_ended: bool) -> None:
+    """What only follows from another problem of the task stays in the list and says so, but does not alarm on its own.
+    ``was_ended``: the job did not end by itself."""
     codes = {problem.code for problem in found}
     for problem in found:
-        if _CONSEQUENCES.get(problem.code, set()) & codes:
-            problem.severity = Severity.INFO
+        reasons = sorted(_CONSEQUENCES.get(problem.code, set()) & codes)
+        if not reasons or (problem.code == "job_failed" and not was_ended):
+            continue
+        problem.severity = Severity.INFO
+        if problem.code == "job_failed":
+            problem.cause = "the remote kills the job when it loses the command connection"
+            problem.remedy = f"see {reasons[0]}"
+        problem.cause = f"follows from {reasons[0]}: {problem.cause}"
+
+
+def _was_ended(record: Task) -> bool:
+    """The job was ended from outside: by a signal, which a shell tells as an exit code above 128."""
+    return bool(record.signal) or (record.exit_code or 0) > _SIGNAL_CODES
 
 
 def _add_doubts(found: list[Problem], doubts: list[str]) -> None:

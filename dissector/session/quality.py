@@ -124,8 +124,16 @@ def frames(case: Case) -> Iterator[Problem]:
             first = messages[0]
             packets = [message.packets[-1] for message in messages]
             summary = f"{count(len(messages), 'message')}: {first.note}"
-            severity = Severity.INFO if all(map(_lacks_its_request, messages)) else None
-            yield case.problem(code, summary, packets, first.connection, time=first.time, severity=severity)
+            severity = cause = remedy = None
+            if all(map(_lacks_its_request, messages)):
+                severity, cause = Severity.INFO, _lack(first.connection)
+                cause = (
+                    f"their requests are not in the capture ({cause}), and no answer can be read without its request"
+                )
+                remedy = "nothing is wrong on the wire; start the capture before the task and capture full packets"
+            yield case.problem(
+                code, summary, packets, first.connection, time=first.time, severity=severity, cause=cause, remedy=remedy
+            )
 
 
 def _lacks_its_request(message: Message) -> bool:

@@ -17,7 +17,7 @@ class Advice(NamedTuple):
     remedy: str
 
 
-_CODE = re.compile(r"[A-Z][A-Z0-9]*(?:-[A-Z]+)*-[0-9A-F]+\b")
+_CODE = re.compile(r"XML-ERROR|[A-Z][A-Z0-9]*(?:-[A-Z]+)*-[0-9A-F]+\b")
 _RESOURCES = Advice(
     "the remote host has no memory or no process left for another task",
     "look at the memory and at the limits of processes on {remote_ip}; run fewer tasks there at a time",
@@ -80,7 +80,7 @@ def advice(error: XmlError, client: str, remote: str, remote_ip: str) -> Advice:
         found = Advice(f"{info.title}: {info.meaning}", info.look_for)
     if found is None:
         cause = f"the remote scheduler could not start the task; {code or 'the text of its error'} says why"
-        found = Advice(cause, "see the log of the remote scheduler on {remote_ip} at that time")
+        return Advice(cause, f"see the log of the remote scheduler on {remote_ip} at that time")
     words = {"client": client, "remote": remote, "remote_ip": remote_ip}
     return Advice(*(_filled(text, words) for text in found))
 

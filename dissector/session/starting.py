@@ -144,7 +144,7 @@ def left(case: Case) -> Iterator[Problem]:
     if connection is None or end is None or facts.close is not None or waited(facts, case.now) >= GIVE_UP_FROM:
         return
     side = closed_by(connection)
-    if facts.start_answer is None or side is None:
+    if side is None:
         return
     proof, host = forgery(connection, side, end), host_of(connection, side)
     whom = end_name(side, connection).lower()

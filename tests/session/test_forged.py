@@ -7,9 +7,11 @@ import struct
 import pytest
 from kit import (
     ACK,
+    LOGGED,
     PSH,
     RST,
     STEP_ASKED,
+    SYN,
     Found,
     Record,
     Story,
@@ -137,3 +139,75 @@ def test_a_late_reset_of_another_sender_is_no_proof() -> None:
     (callback,) = [one for one in found.connections if one.role.value == "callback"]
     assert not callback.sides[PROCESS].rst_unknown
     assert "reset by the task process" in the("connection_lost", ERROR, found).summary
+
+
+# --- the TTL alone ---------------------------------------------------------------------------------------------------
+
+
+def with_ttls(story: Story, ttls: dict[int, int]) -> Found:
+    """The packets (numbered from 0, by time) with these TTLs."""
+    story.records.sort(key=lambda record: record.time)
+    for place, ttl in ttls.items():
+        story.records[place] = with_ttl(story.records[place], ttl)
+    return story.found()
+
+
+def lost(side: int = PROCESS, at: float = 1.0) -> Story:
+    return until(STEP_ASKED).leave(at, side=side, flags=RST | ACK)
+
+
+def syn_acks(story: Story) -> list[int]:
+    ordered = sorted(story.records, key=lambda record: record.time)
+    return [place for place, record in enumerate(ordered) if record.data[47] & (SYN | ACK) == SYN | ACK]
+
+
+@pytest.mark.parametrize("ttl", [252, 64], ids=["proxy", "host"])
+def test_a_device_that_answers_syns_is_not_the_host(ttl: int) -> None:
+    """The SYN+ACK has another TTL than all that follows, and the reset has that of the rest."""
+    story = lost(CLIENT_SIDE)
+    problem = with_ttls(story, {syn_acks(story)[1]: ttl}).problem("connection_lost")
+    assert "reset by the client (10.1.0.10)" in problem.summary
+    assert "the client scheduler ended" in problem.cause
+    assert "look at the firewalls" not in problem.remedy
+
+
+def test_a_reset_unlike_the_proxy_and_the_host() -> None:
+    story = lost(CLIENT_SIDE)
+    problem = with_ttls(story, {syn_acks(story)[1]: 252, -1: 254}).problem("connection_lost")
+    assert "reset by a device in between" in problem.summary
+    assert "its TTL is 254, the packets of the client have 64 and 252" in problem.cause
+    assert problem.remedy == "look at the firewalls and address translations between 10.2.0.10 and 10.1.0.10"
+
+
+def test_another_path_since_some_packets() -> None:
+    """The last packets before the reset came by the path that the reset takes."""
+    story = until(LOGGED)
+    changed = len(story.records) - 2
+    story.leave(1.0, side=PROCESS, flags=RST | ACK)
+    found = with_ttls(story, {changed: 62, changed + 1: 62, -1: 62})
+    assert "reset by the task process" in found.problem("connection_lost").summary
+
+
+def test_another_path_with_the_reset() -> None:
+    """Its IP id is the next one of a host that counts."""
+    story = counting(lost())
+    assert "reset by the task process" in with_ttls(story, {-1: 62}).problem("connection_lost").summary
+
+
+def test_the_other_connection_knows_the_path() -> None:
+    """The remote's answer to the close takes the path of the reset."""
+    story = lost().close(1.5)
+    answer = number_of(story, lambda record: b"<ok/>" in record.data)[0] - 1
+    reset = number_of(story, is_reset)[0] - 1
+    found = with_ttls(story, {reset: 62, answer: 62})
+    assert "reset by the task process" in found.problem("connection_lost").summary
+    assert "a device in between" in with_ttls(lost().close(1.5), {reset: 62}).problem("connection_lost").summary
+
+
+def test_the_other_connection_of_another_host_tells_nothing() -> None:
+    """The task process calls from another address than the remote's."""
+    story = Story(peer="10.9.9.9").start().call_back().say(0.02, last=STEP_ASKED)
+    story.leave(1.0, side=PROCESS, flags=RST | ACK).close(1.5)
+    answer = number_of(story, lambda record: b"<ok/>" in record.data)[0] - 1
+    found = with_ttls(story, {number_of(story, is_reset)[0] - 1: 62, answer: 62})
+    assert "reset by a device in between" in found.problem("connection_lost").summary

@@ -15,6 +15,7 @@ from kit import (
     STEPPED,
     Found,
     Story,
+    icmp_error,
     is_reset,
     nanoseconds,
     number_of,
@@ -421,3 +422,150 @@ def test_a_few_repetitions_are_no_end() -> None:
     story.callback.packet(nanoseconds(1.6), PROCESS, ACK)
     found = insist(story, CLIENT_SIDE, 40, 9.0).later(9.5).found()
     assert (found.outcome.value, found.alarms) == ("running", [])
+
+
+# --- silence comes before the kill -----------------------------------------------------------------------------------
+
+
+def icmp_errors(story: Story, code: int, *times: float) -> Story:
+    """A router answers the packet that was written last."""
+    answered = story.records[-1]
+    for time in times:
+        story.records.append(icmp_error(nanoseconds(time), answered, "10.1.0.1", code))
+    return story
+
+
+def test_a_kill_that_nobody_hears_before_the_client_ends() -> None:
+    """Long after, the client's scheduler is stopped: its FIN and its reset are not what ended the task."""
+    story = unheard(10.0, story=until(STEP_ASKED), kill=" kill='yes'")
+    icmp_errors(story, 1, 13.1, 14.1, 15.1)
+    story.command.packet(nanoseconds(60.0), 0, FIN | ACK)
+    found = story.leave(60.001, side=CLIENT_SIDE, flags=RST | ACK).later(80.0).found()
+    problem = the("connection_lost", ERROR, found)
+    assert (found.outcome.value, found.alarms) == ("lost", ["connection_lost"])
+    assert problem.summary.startswith("The request to kill the task was retransmitted 4 times without an answer")
+    assert problem.summary.endswith("the callback connection was open until then during step.")
+    assert "nothing came from 10.2.0.10 any more; 10.1.0.1 says: host unreachable (3 times)" in problem.cause
+    assert "10.2.0.10" in problem.remedy
+    assert "closed the connection" not in problem.cause + problem.remedy
+    assert len(problem.packets) == 5 + 3
+
+
+def test_a_kill_that_is_heard() -> None:
+    """The same, but for the acknowledgement."""
+    story = unheard(10.0, story=until(STEP_ASKED), kill=" kill='yes'")
+    story.command.packet(nanoseconds(13.1), 1, ACK)
+    found = story.leave(60.0, side=CLIENT_SIDE, flags=RST | ACK).later(80.0).found()
+    assert (found.outcome.value, found.alarms) == ("killed", ["task_killed"])
+
+
+@pytest.mark.parametrize(("code", "word"), [(1, "lost"), (4, "running")], ids=["host unreachable", "too large"])
+def test_what_a_router_says_of_an_open_connection(code: int, word: str) -> None:
+    """That a packet is too large does not say that nothing arrives."""
+    story = icmp_errors(insist(until(STEP_ASKED), PROCESS, 5, 2.0, 2.3), code, 2.31)
+    found = story.later(20.0).found()
+    assert found.outcome.value == word
+    if word == "lost":
+        problem = the("connection_lost", ERROR, found)
+        assert "10.1.0.1 says: host unreachable" in problem.cause
+
+
+def test_an_old_word_of_a_router() -> None:
+    """What was sent since then may arrive."""
+    story = icmp_errors(insist(until(STEP_ASKED), PROCESS, 5, 2.0), 1, 2.01)
+    story.callback.packet(nanoseconds(2.5), CLIENT_SIDE, ACK)
+    assert insist(story, PROCESS, 9, 3.0, 3.3).later(20.0).found().outcome.value == "running"
+
+
+def test_a_host_that_talks_to_others_is_not_gone() -> None:
+    story = insist(until(STEP_ASKED), PROCESS, 5, 1.0, 1.3, 1.9, 3.1)
+    other = Story(story.network, command_port=41_000, callback_port=59_000, peer_port=51_000)
+    other.healthy(2.0)
+    (problem,) = [one for one in story.found().problems if one.code == "connection_lost"]
+    assert "though that host talks on other connections" in problem.cause
+    assert "gone" not in problem.cause
+
+
+# --- who is named ----------------------------------------------------------------------------------------------------
+
+
+def polite(silence: float, later: float, *, reset: bool = True) -> Found:
+    """The callback connection is reset in the client's name; so much later the client ends its command connection."""
+    story = until(STEP_ASKED)
+    story.leave(0.03 + silence, side=CLIENT_SIDE, flags=RST | ACK if reset else FIN | ACK)
+    story.command.finish(nanoseconds(0.03 + silence + later), 0)
+    return story.found()
+
+
+@pytest.mark.parametrize(
+    ("silence", "later", "code"),
+    [
+        (300.0, 2.0, "idle_connection_cut"),
+        (300.0, 1.0, "idle_connection_cut"),
+        (300.0, 0.99, "connection_lost"),  # it ends just then
+        (20.0, 2.0, "idle_connection_cut"),
+        (19.9, 2.0, "connection_lost"),
+    ],
+)
+def test_a_client_that_outlives_its_reset(silence: float, later: float, code: str) -> None:
+    problem = the(code, ERROR, polite(silence, later))
+    assert ("the client itself goes on" in problem.cause) is (code == "idle_connection_cut")
+    assert ("in the name of the client (10.1.0.10)" in problem.summary) is (code == "idle_connection_cut")
+
+
+def test_a_client_that_closes_in_order() -> None:
+    """A FIN is its own."""
+    problem = the("connection_lost", ERROR, polite(300.0, 2.0, reset=False))
+    assert "the client scheduler closed the connection; it goes on" in problem.cause
+    assert "10.1.0.10" in problem.remedy
+
+
+def test_a_client_that_closes_the_task_behind_the_reset() -> None:
+    """Its close is data of its own."""
+    story = until(STEP_ASKED).leave(30.0, side=CLIENT_SIDE, flags=RST | ACK).close(30.2)
+    problem = the("idle_connection_cut", ERROR, story.found())
+    assert "it sends on the command connection 0.2 s later" in problem.cause.replace("goes on: ", "")
+
+
+@pytest.mark.parametrize(("side", "host"), [(PROCESS, "10.2.0.10"), (CLIENT_SIDE, "10.1.0.10")])
+def test_who_ended_is_named_with_its_host(side: int, host: str) -> None:
+    problem = the("connection_lost", ERROR, until(STEP_ASKED).leave(1.0, side=side, flags=RST | ACK).found())
+    assert f"({host})" in problem.summary
+    assert host in problem.remedy
+
+
+def test_nobody_ended_what_nobody_closed() -> None:
+    found = insist(until(STEP_ASKED), PROCESS, 5, 1.0, 1.3, 1.9, 3.1).later(20.0).found()
+    problem = the("connection_lost", ERROR, found)
+    assert "killed" not in problem.cause + problem.remedy
+    assert "10.1.0.10" in problem.remedy
+
+
+def test_a_client_that_goes_on_did_not_end_with_the_command_connection() -> None:
+    story = until(STEP_ASKED)
+    story.command.reset(nanoseconds(0.5), 0)
+    story.say(2.0, STEP_ASKED, STEPPED).leave(3.0, side=PROCESS, flags=RST | ACK)
+    problem = the("command_lost_first", ERROR, story.found())
+    assert "it goes on with the callback connection" in problem.cause
+
+
+@pytest.mark.parametrize(
+    ("result", "follows"),
+    [
+        ('exit_code="0" signal="9"', True),
+        ('exit_code="137"', True),
+        ('exit_code="129"', True),
+        ('exit_code="128"', False),
+        ('exit_code="5"', False),
+    ],
+)
+def test_a_job_that_fails_without_its_command_connection(result: str, follows: bool) -> None:
+    """Only one that was ended from outside follows from the loss."""
+    answer = (PROCESS, m.CallAnswer(0, bstr(f"<process.result {result}/>")))
+    story = until(LOGGED).talk(0.04, answer).say(0.05, STEPPED).leave(0.08)
+    story.command.reset(nanoseconds(0.03), 1)
+    found = story.found()
+    problem = found.problem("job_failed")
+    assert (problem.severity is INFO) is follows
+    assert problem.cause.startswith("follows from command_lost_first: the remote kills the job") is follows
+    assert found.alarms == (["command_lost_first"] if follows else ["command_lost_first", "job_failed"])

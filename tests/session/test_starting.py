@@ -8,16 +8,20 @@ from kit import (
     CLIENT,
     CREATED,
     FIN,
+    PSH,
     REMOTE,
     RST,
     SYN,
     Address,
+    Found,
     Line,
+    Network,
     Story,
     icmp_error,
     is_reset,
     nanoseconds,
     number_of,
+    start_command,
     started_answer,
     syns_of,
     the,
@@ -347,3 +351,193 @@ def test_slow_start_because_syns_were_lost() -> None:
     problem = the("slow_start", INFO, found)
     assert problem.summary == "The callback came 7.0 s after the start."
     assert "4 SYNs in 7 s: the first ones were lost or dropped" in problem.cause
+
+
+# --- what was not acknowledged, and what never arrived -------------------------------------------------------------
+
+
+def unheard_start(story: Story, *times: float) -> Story:
+    """The start command at each of these times, without an acknowledgement."""
+    story.command.open(0)
+    seq = story.command.next[0]
+    for time in times:
+        story.command.next[0] = seq
+        story.command.packet(nanoseconds(time), 0, PSH | ACK, start_command(story.script))
+    return story
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_start_that_is_never_acknowledged(ends: bool) -> None:
+    story = unheard_start(Story(), 0.1, 0.3, 0.9, 2.1, 4.5)
+    if ends:
+        story.command.packet(nanoseconds(60.0), 0, FIN | ACK)
+    found = story.later(30.0 if not ends else 61.0).found()
+    problem = the("callback_missing", ERROR, found)
+    assert (found.outcome.value, found.alarms) == ("no_callback", ["callback_missing"])
+    assert "The start command was never acknowledged (4 retransmissions in 4 s)" in problem.summary
+    assert "its system acknowledged" not in problem.cause
+    assert problem.packets == (4, 5, 6, 7, 8)
+    assert f"from {CLIENT} to {REMOTE}:4455" in problem.remedy
+
+
+def test_a_router_says_why_the_start_is_not_acknowledged() -> None:
+    """Its word and one retransmission are enough."""
+    story = unheard_start(Story(), 0.1, 0.3)
+    story.records.append(icmp_error(nanoseconds(0.31), story.records[-1], "10.1.0.1", 1))
+    found = story.later(30.0).found()
+    problem = the("callback_missing", ERROR, found)
+    assert found.outcome.value == "no_callback"
+    assert problem.cause.endswith("10.1.0.1 says: host unreachable")
+    assert problem.packets == (4, 5, 6)
+
+
+def test_the_client_leaves_before_the_start_is_answered() -> None:
+    story = Story().start(answer=b"")
+    story.command.packet(nanoseconds(5.0), 0, FIN | ACK)
+    found = story.later(200.0).found()
+    assert found.alarms == ["command_lost_first"]
+    assert "The command connection was closed by the client before the callback came." in [
+        problem.summary for problem in found.problems
+    ]
+
+
+def half_open(line: Line, *times: float, answers: int = 1) -> None:
+    """SYNs, each of them answered so often; nothing arrives."""
+    isn = line.next[1]
+    for time in times:
+        line.next[0] = 5_000
+        line.packet(nanoseconds(time), 0, SYN)
+        for again in range(answers):
+            line.next[1] = isn
+            line.packet(nanoseconds(time + 0.001 + again), 1, SYN | ACK)
+
+
+@pytest.mark.parametrize(("times", "answers"), [((0.01, 1.01, 3.01), 1), ((0.01,), 3)])
+def test_the_syn_ack_of_the_callback_never_arrives(times: tuple[float, ...], answers: int) -> None:
+    """Seen at the client: SYNs again and again; seen at the remote's side of the break: SYN+ACKs."""
+    story = Story().start()
+    half_open(story.callback, *times, answers=answers)
+    found = story.later(20.0).found()
+    problem = the("syn_ack_lost", ERROR, found)
+    assert (found.outcome.value, found.alarms) == ("no_callback", ["syn_ack_lost"])
+    assert f"The SYN+ACK of {CLIENT}:59999 never arrives at {REMOTE}" in problem.summary
+    assert len(problem.packets) == len(times) * (1 + answers)
+    assert found.task.callback_peer is None
+
+
+def test_the_syn_ack_of_the_remote_never_arrives() -> None:
+    story = Story()
+    half_open(story.command, 0.0, 1.0, 3.0)
+    found = story.later(20.0).found()
+    problem = the("syn_ack_lost", ERROR, found)
+    assert (found.outcome.value, found.alarms) == ("unreachable", ["syn_ack_lost"])
+    assert f"The SYN+ACK of {REMOTE}:4455 never arrives at {CLIENT}" in problem.summary
+    assert problem.summary.endswith("the command connection is not opened.")
+
+
+def test_a_syn_ack_that_arrives_at_last() -> None:
+    story = Story().start()
+    half_open(story.callback, 0.01, 1.01)
+    story.callback.packet(nanoseconds(1.02), 0, ACK)
+    found = finish(story, 1.1).found()
+    assert (found.outcome.value, found.alarms) == ("success", [])
+
+
+def test_a_handshake_without_its_last_packet() -> None:
+    """It may be missing in the capture only: nobody asks again."""
+    story = Story().start()
+    half_open(story.callback, 0.01)
+    assert story.later(20.0).found().outcome.value == "running"
+
+
+# --- rejected, or cut ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("after", "code"), [(1.99, "command_rejected"), (2.01, "start_cut")])
+def test_a_rejection_comes_at_once(after: float, code: str) -> None:
+    story = Story().start(answer=b"")
+    story.command.finish(nanoseconds(after + 0.000_02), 1)  # counted from the SYN+ACK
+    found = story.found()
+    problem = the(code, ERROR, found)
+    assert (found.outcome.value, found.alarms) == ("refused", [code])
+    assert ("allowed_host" in problem.remedy) is (code == "command_rejected")
+
+
+@pytest.mark.parametrize(("ttl", "words"), [(64, "the remote scheduler ended (killed"), (254, "its TTL is 254")])
+def test_an_early_reset_is_no_rejection(ttl: int, words: str) -> None:
+    story = Story().start(answer=b"")
+    story.command.reset(nanoseconds(0.01), 1)
+    story.records[-1] = with_ttl(story.records[-1], ttl)
+    found = story.found()
+    problem = the("start_cut", ERROR, found)
+    assert found.outcome.value == "refused"
+    assert words in problem.cause
+    assert ("device in between reset" in problem.summary) is (ttl == 254)
+    assert "allowed_host" not in problem.cause + problem.remedy
+
+
+def test_an_answer_that_is_not_in_the_capture() -> None:
+    """The client waits its time; nobody knows whether the remote refused or the process ended."""
+    story = Story().start()
+    story.command.finish(nanoseconds(60.0), 0)
+    story.network.records = [record for record in story.records if b"<process " not in record.data]
+    found = story.found()
+    problem = the("callback_missing", ERROR, found)
+    assert found.outcome.value == "unknown"
+    assert "the answer to the start is not in the capture or not complete" in problem.summary
+    assert problem.cause.startswith("the remote refused the start (its answer would tell)")
+
+
+def test_a_close_tells_that_the_start_was_answered() -> None:
+    """It names the process."""
+    story = Story().start().close(60.0)
+    story.network.records = [record for record in story.records if b"<process " not in record.data]
+    assert story.found().outcome.value == "no_callback"
+
+
+# --- a host that is not down -----------------------------------------------------------------------------------------
+
+
+def after_another(seconds: float) -> Found:
+    """SYNs without an answer so long after the same port answered somebody."""
+    network = Network()
+    Story(network).healthy()
+    story = Story(network, command_port=40_001)
+    knock(story, *(0.050_44 + seconds + more for more in (0.0, 1.0, 3.0)), line=story.command)
+    return story.later(seconds + 20.0).found()
+
+
+@pytest.mark.parametrize(("seconds", "answers"), [(30.0, True), (59.9, True), (60.1, False)])
+def test_a_port_that_answers_others(seconds: float, answers: bool) -> None:
+    problem = after_another(seconds).problem("command_unanswered")
+    assert ("answers other connections at that time" in problem.cause) is answers
+    assert ("the remote host is down" in problem.cause) is not answers
+
+
+def test_a_router_that_says_host_unreachable_of_a_host_that_answers() -> None:
+    network = Network()
+    Story(network).healthy()
+    story = knock(Story(network, command_port=40_001), 1.0)
+    story.callback.packet(nanoseconds(1.0), 0, SYN)
+    knock(story, 1.0, line=story.command)
+    story.records.append(icmp_error(nanoseconds(1.001), story.records[-1], "10.1.0.1", 1))
+    problem = story.found().problem("command_refused")
+    assert "though 10.2.0.10:4455 answers other connections" in problem.cause
+    assert "host is down" not in problem.cause
+
+
+def test_the_client_had_given_up() -> None:
+    """It did not end: its time was over, and it had no process to close."""
+    story = Story().start(answer=b"")
+    story.command.packet(nanoseconds(60.0), 0, FIN | ACK)
+    knock(story, 50.0)
+    found = refuse(story, 60.5).found()
+    problem = the("callback_refused", ERROR, found)
+    assert "the client had given up 60 s after the start" in problem.cause
+    assert "ended or was restarted" not in problem.cause
+
+
+def test_a_second_address_is_no_scanner() -> None:
+    """The handshake alone, without a word: the task process may call from another address."""
+    found = Story(peer="10.9.9.9").start().call_back().later(5.0).found()
+    assert (found.outcome.value, found.codes) == ("running", ["callback_other_address"])

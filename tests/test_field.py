@@ -1,0 +1,54 @@
+"""Recordings in the shapes that operators bring: what is told, and what must not be.
+
+Made from recordings of the genuine engine (``captures/README.md`` lists them): packets changed, left out or added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+Json = dict[str, Any]
+FIELD = Path(__file__).resolve().parent.parent / "captures" / "field"
+
+
+class Told(NamedTuple):
+    """``outcome`` of the only task, codes of all alarms, words that have to be there, and words that must not be."""
+
+    outcome: str
+    alarms: tuple[str, ...]
+    words: tuple[str, ...]
+    not_told: tuple[str, ...]
+
+
+EXPECTED = {
+    # The handshake of the callback connection was answered by a device in the client's name.
+    "01_synproxy_client_killed": Told(
+        "lost", ("connection_lost",), ("the client scheduler ended", "10.50.1.10"), ("device", "firewall")
+    ),
+    "10_reset_after_start_device": Told(
+        "refused", ("start_cut",), ("device", "its TTL is 254, the packets of the remote have 63"), ("allowed_host",)
+    ),
+    "31_start_never_acked_fin": Told(
+        "no_callback", ("callback_missing",), ("never acknowledged", "10.50.2.10"), ("its system acknowledged",)
+    ),
+    "26_synack_lost": Told("no_callback", ("syn_ack_lost",), ("SYN+ACK", "never arrives"), ("scanner",)),
+    "running_multihomed_called_scanner": Told(
+        "running", (), ("callback came from 10.50.2.11",), ("scanner", "took the announced port")
+    ),
+    "hang_then_foreign_120s": Told("running", ("open_call",), ("without an answer for 119 s",), ("lost",)),
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_what_is_told(name: str, trace: Callable[..., Json]) -> None:
+    document, expected = trace(FIELD / f"{name}.pcap"), EXPECTED[name]
+    assert [task["outcome"] for task in document["tasks"]] == [expected.outcome]
+    alarms = [problem["code"] for problem in document["problems"] if problem["severity"] != "info"]
+    assert tuple(alarms) == expected.alarms
+    text = " ".join(problem[key] for problem in document["problems"] for key in ("summary", "cause", "remedy"))
+    assert [word for word in expected.words if word not in text] == []
+    assert [word for word in expected.not_told if word in text] == []
