@@ -196,6 +196,7 @@ class Monitor:
             if self._recorder.failure is not None and not self._record_failed:
                 self._record_failed = True
                 self._listener.note(f"{self._recorder.files[-1]}: {self._recorder.failure}")
+                self.over = self.over or self._recorder.reader_gone
 
     def _introduce(self, task: Task) -> None:
         """Tells of a task that has a number, and of its callback, once each."""

@@ -21,20 +21,23 @@ SIGHT: dict[str, set[str]] = {
     "ports": set(),
     "traffic": set(),
     "model": {"traffic"},
+    # How files are written by whatever writes some.
+    "outfile": {"errors"},
     "wire": GROUND,
     "stream": GROUND,
     "session": CORE,
-    "codegen": WIRE_ONLY,
-    "sources": GROUND | {"stream"},
+    "codegen": WIRE_ONLY | {"outfile"},
+    "sources": GROUND | {"stream", "outfile"},
     "reports": WIRE_ONLY | {"session"},
     "render": WIRE_ONLY | {"reports"},
-    "share": CORE | {"session", "sources"},
+    "share": CORE | {"session", "sources", "outfile"},
     "simulate": WIRE_ONLY,
     # Follows a capture as it grows: the tracer fed by a live source, for whoever listens.
     "monitor": CORE | {"session", "sources"},
     # Compares what the core makes of a capture file with what tshark and the generated plugin make of it.
     "verify": CORE | {"session", "sources", "codegen"},
-    "cli": CORE | {"session", "sources", "render", "simulate", "codegen", "verify", "reports", "share", "monitor"},
+    "cli": CORE
+    | {"session", "sources", "render", "simulate", "codegen", "verify", "reports", "share", "monitor", "outfile"},
     "__init__": set(),
     "__main__": {"cli"},
 }

@@ -165,6 +165,79 @@ def test_whom_root_becomes(arguments: tuple[str, ...], caller: str | None, name:
     assert (int(lines["CapEff"], 16) == 0) is (name != "root")
 
 
+def test_root_follows_no_link(tmp_path: Path) -> None:
+    """Neither the file that is written to nor its owner is what somebody else chose."""
+    victim, link = tmp_path / "victim", tmp_path / "x.pcapng"
+    victim.write_text("precious")
+    link.symlink_to(victim)
+    before = victim.stat()
+    done = subprocess.run(
+        [*COMMAND, "live", "lo", "-w", str(link), "--for", "0.3s"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"jstrace: {link} exists already; --overwrite replaces such files\n"
+    with live("lo", *PORTS, "-w", link, "--overwrite") as running:
+        simulate(*BOTH)
+        running.until("success")
+        running.end()
+    assert not link.is_symlink()
+    assert link.stat().st_mode & 0o777 == 0o600
+    assert link.stat().st_uid == pwd.getpwnam("nobody").pw_uid
+    after = victim.stat()
+    assert victim.read_text() == "precious"
+    assert (after.st_uid, after.st_mode, after.st_mtime_ns) == (before.st_uid, before.st_mode, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("ending", ["pcap", "pcap.gz", "pcapng.zst"])
+def test_a_file_is_what_it_is_called(ending: str, tmp_path: Path) -> None:
+    """And readable while it grows."""
+    path = tmp_path / f"x.{ending}"
+    with live("lo", *PORTS, "-w", path) as running:
+        simulate(*BOTH)
+        running.until("success")
+        eventually(lambda: path.stat().st_size and read(path)["tasks"])
+        running.end()
+    assert [task["outcome"] for task in read(path)["tasks"]] == ["success"]
+    magic = path.read_bytes()[:4]
+    assert (
+        magic
+        == {"pcap": b"\x4d\x3c\xb2\xa1", "gz": b"\x1f\x8b\x08\0", "zst": b"\x28\xb5\x2f\xfd"}[ending.split(".")[-1]]
+    )
+
+
+def test_a_capture_on_standard_output(tmp_path: Path) -> None:
+    """Words are on standard error; who reads it may leave."""
+    path = tmp_path / "x.pcapng"
+    command = [*COMMAND, "live", "lo", *PORTS, "-w", "-", "--count", "1"]
+    with (
+        path.open("wb") as out,
+        subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True, cwd=ROOT) as it,
+    ):
+        assert it.stderr is not None
+        assert "capturing on lo" in it.stderr.readline()
+        simulate(*BOTH)
+        words = it.communicate(timeout=60)[1]
+    assert it.returncode == 0
+    assert words.endswith("1 task: 1 success\n")
+    assert [task["outcome"] for task in read(path)["tasks"]] == ["success"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as it:
+        assert it.stderr is not None
+        assert it.stdout is not None
+        assert "capturing on lo" in it.stderr.readline()
+        it.stdout.close()
+        simulate(*BOTH, "--tasks", 3)
+        it.wait(timeout=60)
+        assert it.returncode == 141
+        assert "Traceback" not in it.stderr.read()
+    for more in (["--ring", "2x1MB"], ["--format", "jsonl"]):
+        done = subprocess.run([*command, *more], capture_output=True, check=False, cwd=ROOT)
+        assert (done.returncode, done.stdout) == (2, b"")
+
+
 def test_until() -> None:
     with live("lo", *PORTS, "--until", "outcome=lost") as running:
         simulate(*BOTH, "--scenario", "shell-job", "--scenario", "lost-task")

@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dissector.cli.common import BAD_INPUT, PROBLEMS, exit_codes, filter_option, port_range, say, seconds, utc_option
+from dissector.cli.common import (
+    BAD_INPUT,
+    BROKEN_PIPE,
+    PROBLEMS,
+    exit_codes,
+    filter_option,
+    port_range,
+    say,
+    seconds,
+    utc_option,
+)
 from dissector.errors import UsageError
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
@@ -65,7 +75,10 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
     help="Ports that clients open for their task processes.",
 )  # fmt: skip
 @click.option("--filter-bpf", "narrow", metavar="EXPR", help="Capture less, such as 'host 10.0.0.7' (as in tcpdump).")
-@click.option("-w", "path", type=click.Path(), metavar="FILE", help="Write what is captured as pcapng meanwhile.")
+@click.option(
+    "-w", "path", type=click.Path(), metavar="FILE", help="Write what is captured meanwhile; - is standard output."
+)
+@click.option("--overwrite", is_flag=True, help="Files that exist already may be replaced.")
 @click.option("--ring", metavar="NxSIZE", help="With -w: a ring of N files, such as 10x100MB; the oldest ones go.")
 @click.option("--for", "duration", callback=seconds, metavar="TIME", help="Stop after this time, such as 60s or 10min.")
 @click.option("--count", type=click.IntRange(1), metavar="N", help="Stop after N tasks have ended.")
@@ -93,6 +106,9 @@ def live(sources: tuple[str, ...], **options: Any) -> None:
     jstrace live any --until outcome=lost -w lost.pcapng wait for it, unattended
     dumpcap -q -i eth0 -P -w - | jstrace live -          without any right of its own
 
+    Files are pcapng unless their name ends in .pcap; .gz and .zst behind it compress them. Only their owner may read
+    them, and what exists already is not touched (--overwrite).
+
     Capturing needs root or the right CAP_NET_RAW. Root's rights are given up once the interface is open.
 
     Exit status: 0 ended as wanted or by Ctrl-C, 1 ended before what --until waits for, 2 wrong usage, or the capture or
@@ -118,6 +134,7 @@ class _Wanted:
     callback_ports: tuple[int, int]
     narrow: str | None
     path: str | None
+    overwrite: bool
     ring: str | None
     duration: float | None
     count: int | None
@@ -132,6 +149,13 @@ class _Wanted:
     def from_stream(self) -> bool:
         return self.sources == (_STANDARD_INPUT,)
 
+    @property
+    def to_stdout(self) -> bool:
+        """Standard output is the capture: words go to standard error."""
+        from dissector.outfile import is_stdout
+
+        return self.path is not None and is_stdout(self.path)
+
     def check(self) -> None:
         """Options that would have no effect are wrong usage, not silence."""
         if _STANDARD_INPUT in self.sources and not self.from_stream:
@@ -142,6 +166,8 @@ class _Wanted:
             raise click.UsageError("--messages needs --format jsonl; for people there is --log, and the full screen")
         if self.ring and not self.path:
             raise click.UsageError("--ring needs -w FILE")
+        if self.to_stdout and (self.ring or self.form == "jsonl"):
+            raise click.UsageError(f"-w {self.path} leaves no standard output for {'--ring' if self.ring else 'jsonl'}")
         if self.form == "jsonl" and self.log:
             raise click.UsageError("--log has no effect on --format jsonl: tasks have their logs")
 
@@ -178,6 +204,7 @@ def _interfaces() -> None:
 
 def _live(wanted: _Wanted) -> None:
     from dissector.monitor import Monitor
+    from dissector.outfile import check_output
     from dissector.session.tracer import Tracer
     from dissector.sources.privileges import account, become
     from dissector.sources.ring import CaptureWriter, parse_ring
@@ -185,9 +212,11 @@ def _live(wanted: _Wanted) -> None:
     ring = parse_ring(wanted.ring) if wanted.ring else None
     ends = wanted.ends()
     who = account(wanted.user)
+    if wanted.path and ring is None:
+        check_output(wanted.path, wanted.sources if wanted.from_stream else ())
     output = _Output(wanted)
     # What only root may open is opened now; the files of a ring come later, so the first one shows whether they can.
-    writer = CaptureWriter(wanted.path) if wanted.path and ring is None else None
+    writer = CaptureWriter(wanted.path, overwrite=wanted.overwrite) if wanted.path and ring is None else None
     source = _source(wanted)
     if who is not None:
         if writer is not None:
@@ -212,7 +241,7 @@ def _live(wanted: _Wanted) -> None:
     if monitor.error is not None:
         raise monitor.error
     if writer is not None and writer.failure is not None:
-        sys.exit(BAD_INPUT)
+        sys.exit(BROKEN_PIPE if writer.reader_gone else BAD_INPUT)
     if ends.until is not None and not monitor.happened:
         sys.exit(PROBLEMS)
 
@@ -256,14 +285,15 @@ class _Output:
             from dissector.render.live.plain import PlainView
             from dissector.render.terminal import Terminal
 
-            self.listener = PlainView(Terminal(sys.stdout, wanted.color), mask, chosen, log=wanted.log)
+            out = sys.stderr if wanted.to_stdout else sys.stdout
+            self.listener = PlainView(Terminal(out, wanted.color), mask, chosen, log=wanted.log)
         else:
             from dissector.render.live.app import Screen
             from dissector.sources.recent import Recent
 
             if wanted.from_stream:
                 _take_keyboard()
-            self._recent = Recent(_RECENT)
+            self._recent = Recent(_RECENT, overwrite=wanted.overwrite)
             self._screen = Screen(mask, chosen, keep=wanted.keep, color=wanted.color)
             self.listener = self._screen.store
 

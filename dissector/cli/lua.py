@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -12,12 +11,12 @@ from dissector.cli.common import PROBLEMS, exit_codes, say
 
 @click.command()
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it to FILE."
+    "-o", "--output", type=click.Path(), metavar="FILE", help="Write it to FILE; - is standard output, as without it."
 )
 @click.option("--check", is_flag=True, help="Only say whether the checkout's wireshark/jobscheduler.lua is up to date.")
 @click.option("--install", "installing", is_flag=True, help="Put it and a profile into your Wireshark folders.")
 @click.option("--uninstall", "removing", is_flag=True, help="Take both away again.")
-def lua(output: Path | None, check: bool, installing: bool, removing: bool) -> None:
+def lua(output: str | None, check: bool, installing: bool, removing: bool) -> None:
     """Print the plugin that makes Wireshark and tshark (4.0 and later) show what jstrace knows.
 
     The profile jobscheduler has columns, colouring rules and filter buttons.
@@ -28,6 +27,7 @@ def lua(output: Path | None, check: bool, installing: bool, removing: bool) -> N
         raise click.UsageError("only one of -o, --check, --install and --uninstall")
     from dissector.codegen import install, lua
     from dissector.errors import UsageError
+    from dissector.outfile import is_stdout, write_text
 
     with exit_codes():
         if check:
@@ -42,10 +42,7 @@ def lua(output: Path | None, check: bool, installing: bool, removing: bool) -> N
                 click.echo(f"{'written' if installing else 'removed'}: {path}")
             if not paths:
                 click.echo("nothing to remove")
-        elif output is not None:
-            try:
-                output.write_text(lua.text(), encoding="utf-8")
-            except OSError as error:
-                raise UsageError(f"{output}: {error.strerror}") from None
+        elif output is not None and not is_stdout(output):
+            write_text(output, lua.text())
         else:
             click.echo(lua.text(), nl=False)

@@ -44,8 +44,9 @@ def redact(
 
     Every address becomes another one, the same one everywhere, in headers and in texts; addresses of one network stay
     in one network. Secrets become asterisks. Lengths, times and checksums stay right, so OUT can be traced like IN.
-    Other traffic is left out. OUT has the format of IN (pcap or pcapng), and is read again to see that its tasks are
-    those of IN.
+    Other traffic is left out. OUT has the format of IN (pcap or pcapng) unless its name ends in .pcap or .pcapng, and
+    is compressed when it ends in .gz or .zst; only its owner may read it. - is standard output. OUT is read again to
+    see that its tasks are those of IN.
 
     \b
     jstrace redact client.pcap for-support.pcap
@@ -56,6 +57,7 @@ def redact(
     from hashlib import blake2b
     from secrets import token_bytes
 
+    from dissector.outfile import is_stdout, shown
     from dissector.share.found import Hints
     from dissector.share.redact import redact_all
 
@@ -65,13 +67,14 @@ def redact(
         reports = redact_all(pairs, key, Hints(command_ports, callback_ports), all_text=all_text)
         for (_, target), report in zip(pairs, reports, strict=True):
             click.echo(
-                f"{target}: {report.written} of {report.packets} packets, {_count(report.tasks, 'task')}; "
-                f"{_count(report.addresses, 'address')} and {_count(report.secrets, 'secret')} replaced"
+                f"{shown(target)}: {report.written} of {report.packets} packets, {_count(report.tasks, 'task')}; "
+                f"{_count(report.addresses, 'address')} and {_count(report.secrets, 'secret')} replaced",
+                err=is_stdout(target),
             )
             if report.left:
                 say(f"warning: {_count(report.left, 'secret')} left where the same word is the protocol's own")
             for difference in report.differences:
-                say(f"warning: {target}: read again, {difference}")
+                say(f"warning: {shown(target)}: read again, {difference}")
         if any(report.differences for report in reports):
             raise SystemExit(PROBLEMS)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -74,9 +74,12 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
     "--work", callback=seconds, default="1s", show_default=True, metavar="TIME", help="How long jobs that wait do so."
 )
 @click.option("--log-lines", type=int, default=500, show_default=True, metavar="N", help="Lines of many-logs.")
-@click.option("-w", "path", type=click.Path(), metavar="FILE", help="Record the run as pcapng (as root).")
+@click.option(
+    "-w", "path", type=click.Path(), metavar="FILE", help="Record the run as pcapng (as root); - is standard output."
+)
+@click.option("--overwrite", is_flag=True, help="A file that exists already may be replaced.")
 @click.option("-q", "--quiet", is_flag=True, help="No line for each task.")
-def simulate(side: str, listing: bool, path: str | None, quiet: bool, **wanted: Any) -> None:
+def simulate(side: str, listing: bool, path: str | None, overwrite: bool, quiet: bool, **wanted: Any) -> None:
     """Run a client scheduler and a remote scheduler with task processes that speak the protocol over real sockets.
 
     SIDE both (the default) runs the two in one process on loopback; client and remote run one of them, on different
@@ -94,7 +97,7 @@ def simulate(side: str, listing: bool, path: str | None, quiet: bool, **wanted: 
         if listing:
             _list()
         else:
-            _simulate(side, path, quiet, wanted)
+            _simulate(side, path, overwrite, quiet, wanted)
 
 
 def _list() -> None:
@@ -105,12 +108,16 @@ def _list() -> None:
         print(f"{one.name:<{width}}  {one.outcome.value:<11}  {one.summary}")
 
 
-def _simulate(side: str, path: str | None, quiet: bool, wanted: dict[str, Any]) -> None:
+def _simulate(side: str, path: str | None, overwrite: bool, quiet: bool, wanted: dict[str, Any]) -> None:
     from dissector.model import Endpoint
+    from dissector.outfile import check_output, is_stdout
     from dissector.simulate.report import LOOPBACK, Options, Side
     from dissector.simulate.run import simulate as run
     from dissector.simulate.scenario import SCENARIOS
 
+    if path is not None:
+        check_output(path)
+    lines = _Lines(sys.stderr if path is not None and is_stdout(path) else sys.stdout)
     low, high = wanted.pop("callback_ports")
     if "all" in wanted["scenarios"]:
         wanted["scenarios"] = tuple(SCENARIOS)
@@ -123,22 +130,54 @@ def _simulate(side: str, path: str | None, quiet: bool, wanted: dict[str, Any]) 
         side=Side(side),
         listen=listen,
         callback_ports=(high, low),
-        recorder=_recorder(path) if path is not None else None,
-        on_ready=lambda remote: _ready(remote, side, (low, high)),
-        on_task=None if quiet else _task,
-        on_served=_served if side == "remote" and not quiet else None,
+        recorder=_recorder(path, overwrite) if path is not None else None,
+        on_ready=lambda remote: lines.ready(remote, side, (low, high)),
+        on_task=None if quiet else lines.task,
+        on_served=lines.served if side == "remote" and not quiet else None,
         **wanted,
     )
     summary = run(options)
-    _say_summary(summary, side)
+    lines.summary(summary, side)
     if summary.unexpected or summary.failure is not None:
         sys.exit(PROBLEMS)
 
 
-def _ready(remote: Endpoint, side: str, callback_ports: tuple[int, int]) -> None:
-    if side != "client":
-        print(f"remote listens on {remote}")
-    print(f"to follow it: {_live(remote, callback_ports)}", flush=True)
+class _Lines:
+    """What a run says; what a peer sent may be anything, so no line of it reaches the terminal as it is."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def ready(self, remote: Endpoint, side: str, callback_ports: tuple[int, int]) -> None:
+        if side != "client":
+            self._print(f"remote listens on {remote}")
+        self._print(f"to follow it: {_live(remote, callback_ports)}")
+
+    def task(self, record: TaskRecord) -> None:
+        odd = "" if record.as_expected else f"  EXPECTED {record.expected.value}"
+        error = f"  {record.error}" if record.error else ""
+        seconds = f"{record.seconds:.3f} s"
+        self._print(f"task {record.n}  {record.scenario}  {record.outcome.value}  {seconds}{odd}{error}")
+
+    def served(self, task: ServedTask) -> None:
+        error = f"  {task.error}" if task.error else ""
+        self._print(f"{task.client}  {task.scenario or task.job or 'task'}  callback to {task.target}{error}")
+
+    def summary(self, summary: Summary, side: str) -> None:
+        if side == "remote":
+            self._print(f"{summary.starts_served} starts in {summary.seconds:.1f} s")
+            return
+        outcomes = ", ".join(f"{count} {outcome.value}" for outcome, count in summary.outcomes.items())
+        self._print(f"{summary.started} tasks in {summary.seconds:.1f} s: {outcomes or 'none ended'}")
+        if summary.unexpected:
+            self._print(f"{summary.unexpected} did not end as their scenario says")
+        if summary.failure is not None:
+            say(summary.failure)
+
+    def _print(self, text: str) -> None:
+        from dissector.render.text import escape
+
+        print(escape(text), file=self._out, flush=True)
 
 
 def _live(remote: Endpoint, callback_ports: tuple[int, int]) -> str:
@@ -158,30 +197,7 @@ def _interface(remote: Endpoint) -> str:
     return "lo" if remote.ip in ("localhost", "::1") or remote.ip.startswith("127.") else ANY
 
 
-def _task(record: TaskRecord) -> None:
-    odd = "" if record.as_expected else f"  EXPECTED {record.expected.value}"
-    error = f"  {record.error}" if record.error else ""
-    print(f"task {record.n}  {record.scenario}  {record.outcome.value}  {record.seconds:.3f} s{odd}{error}", flush=True)
-
-
-def _served(task: ServedTask) -> None:
-    error = f"  {task.error}" if task.error else ""
-    print(f"{task.client}  {task.scenario or task.job or 'task'}  callback to {task.target}{error}", flush=True)
-
-
-def _say_summary(summary: Summary, side: str) -> None:
-    if side == "remote":
-        print(f"{summary.starts_served} starts in {summary.seconds:.1f} s")
-        return
-    outcomes = ", ".join(f"{count} {outcome.value}" for outcome, count in summary.outcomes.items())
-    print(f"{summary.started} tasks in {summary.seconds:.1f} s: {outcomes or 'none ended'}")
-    if summary.unexpected:
-        print(f"{summary.unexpected} did not end as their scenario says")
-    if summary.failure is not None:
-        say(summary.failure)
-
-
-def _recorder(path: str) -> Recorder:
+def _recorder(path: str, overwrite: bool) -> Recorder:
     """Records through the same sniffer as ``live``, from before the first packet to behind the last one."""
 
     @contextmanager
@@ -191,7 +207,7 @@ def _recorder(path: str) -> Recorder:
         from dissector.sources.live import LiveCapture, port_filter
         from dissector.sources.ring import CaptureWriter
 
-        writer = CaptureWriter(path)
+        writer = CaptureWriter(path, overwrite=overwrite)
         capture = LiveCapture([_interface(remote)], port_filter((remote.port or 0,), (ports[1], ports[0])), writer)
         over = Event()
 

@@ -26,17 +26,21 @@ def slice_(
     """Copy the packets of some tasks of IN to OUT, a pcapng file.
 
     Comments that Wireshark shows say how each task ended, and what is wrong beside the packets that prove it
-    (display filter: frame.comment).
+    (display filter: frame.comment). OUT is pcap, which has no comments, when its name ends in .pcap, and compressed
+    when it ends in .gz or .zst; only its owner may read it. - is standard output.
 
     Exit status: 0 done, 2 wrong usage, no such task, or unreadable input.
     """
     from dissector.errors import UsageError
+    from dissector.outfile import is_stdout, shown
+    from dissector.share.files import check_files
     from dissector.share.found import Found, Hints
     from dissector.share.slice import cut as run
 
     if not (tasks or filters):
         raise click.UsageError("say which tasks: --task or --filter")
     with exit_codes():
+        check_files([source], [target])
         chooser = Chooser(tasks, filters)
         found = Found.of(source, Hints(command_ports, callback_ports), messages=False, on_event=chooser.add)
         chosen = sorted(chooser.tasks, key=lambda task: task.n)
@@ -44,4 +48,5 @@ def slice_(
         if not chosen:
             raise UsageError(f"{source}: none of {chooser.seen} tasks matches")
         written = run(source, target, found, chosen)
-        click.echo(f"{target}: {written} packets of {len(chosen)} {'task' if len(chosen) == 1 else 'tasks'}")
+        words = f"{written} packets of {len(chosen)} {'task' if len(chosen) == 1 else 'tasks'}"
+        click.echo(f"{shown(target)}: {words}", err=is_stdout(target))

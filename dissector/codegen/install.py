@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from dissector.codegen import lua
 from dissector.errors import UsageError
+from dissector.outfile import write_text
 
 PROFILE = "jobscheduler"
 _PLUGIN = "jobscheduler.lua"
@@ -57,7 +58,8 @@ def _asked(environment: Mapping[str, str]) -> dict[str, str]:
 def install(places: Folders | None = None) -> list[Path]:
     """Writes plugin and profile; the files written, the plugin first.
 
-    :raises UsageError: another file stands where the plugin belongs, or a folder can not be written
+    :raises UsageError: another file stands where the plugin belongs, or a folder can not be made
+    :raises CaptureError: a file can not be written
     """
     places = places or folders()
     plugin = places.plugins / _PLUGIN
@@ -67,7 +69,7 @@ def install(places: Folders | None = None) -> list[Path]:
     try:
         for path, text in texts.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            write_text(str(path), text)
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}") from None
     return list(texts)

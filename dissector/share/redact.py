@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
-from dissector import __version__
 from dissector.errors import CaptureError
 from dissector.limits import MAX_REDACTED_BYTES
 from dissector.model import Endpoint, Task
+from dissector.outfile import OutFile
 from dissector.share.addresses import AddressMap, packed_text
-from dissector.share.files import CaptureWriter, PcapngWriter, PcapWriter, check_target
+from dissector.share.files import CaptureFile, check_files
 from dissector.share.found import Found, Hints, pattern_of
 from dissector.share.redaction import Redaction, addresses_in
 from dissector.sources.bytestream import ByteStream
 from dissector.sources.capture import CaptureReader
+from dissector.sources.formats import fits_pcap
 from dissector.sources.pcapng import is_pcapng
 from dissector.stream.packets import parse
 from dissector.traffic import IcmpError, Packet, Segment
-
-_ETHERNET = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +48,13 @@ def redact(source: str, target: str, key: bytes, hints: Hints, *, all_text: bool
 
 
 def redact_all(files: Sequence[tuple[str, str]], key: bytes, hints: Hints, *, all_text: bool = False) -> list[Report]:
-    """Writes for each source of ``files`` its target, a capture of the same format; ``key`` decides what becomes of
-    what, the same in all of them, and a secret of one is a secret in all.
+    """Writes for each source of ``files`` its target, a capture of the same format unless its name says another one;
+    ``key`` decides what becomes of what, the same in all of them, and a secret of one is a secret in all.
 
     Raises CaptureError for files that can not be read or written, or when an address is left in a result, none of
-    which is kept then; UsageError when a source would be overwritten, or there is more than can be kept in memory.
+    which is kept then; UsageError as ``check_files``, or when there is more than can be kept in memory.
     """
-    for _, target in files:
-        for source, _ in files:
-            check_target(source, target)
+    check_files((source for source, _ in files), (target for _, target in files))
     jobs: list[_Job] = []
     for source, target in files:
         jobs.append(_collected(source, target, key, hints, all_text, sum(job.redaction.size for job in jobs)))
@@ -68,18 +63,15 @@ def redact_all(files: Sequence[tuple[str, str]], key: bytes, hints: Hints, *, al
         job.redaction.clean(secrets)
     originals = {address for job in jobs for address in job.redaction.originals}
     addresses = AddressMap(key, originals)
-    try:
-        reports = []
-        for job in jobs:
+    reports = []
+    with ExitStack() as opened:
+        results = [opened.enter_context(OutFile(job.target)) for job in jobs]
+        for job, out in zip(jobs, results, strict=True):
             job.redaction.rename(addresses)
-            written = _write(job)
-            reports.append(_checked(job, written, hints, originals, secrets))
-        for job in jobs:
-            _moving(job.part, job.target)
-    finally:
-        for job in jobs:
-            with suppress(OSError):
-                job.part.unlink(missing_ok=True)
+            written = _write(job, out)
+            reports.append(_checked(job, str(out.path), written, hints, originals, secrets))
+        for out in results:
+            out.commit()
     return reports
 
 
@@ -88,74 +80,63 @@ class _Job:
     source: str
     target: str
     redaction: Redaction
-    link_type: int
+    #: Times are told in nanoseconds, and all of them can be told in a pcap file.
     nano: bool
+    fits_pcap: bool
     packets: int
-
-    @property
-    def part(self) -> Path:
-        """The result before it was looked at."""
-        return Path(f"{self.target}.part")
 
 
 def _collected(source: str, target: str, key: bytes, hints: Hints, all_text: bool, taken: int) -> _Job:
     """What is in a capture; ``taken`` bytes are kept of others."""
     redaction = Redaction(Found.of(source, hints, messages=True), key, all_text)
-    nano, link_type, packets = False, _ETHERNET, 0
+    nano, fits, packets = False, True, 0
     for packet in CaptureReader([source]):
         redaction.collect(packet, MAX_REDACTED_BYTES - taken)
         nano = nano or packet.time % 1_000 != 0
-        link_type, packets = packet.link_type, packets + 1
-    return _Job(source, target, redaction, link_type, nano, packets)
+        fits = fits and fits_pcap(packet.time)
+        packets += 1
+    return _Job(source, target, redaction, nano, fits, packets)
 
 
-def _moving(part: Path, target: str) -> None:
-    try:
-        part.replace(target)
-    except OSError as error:
-        raise CaptureError(target, error.strerror or str(error)) from None
+def _format(job: _Job) -> str:
+    """That of the source."""
+    with ByteStream(job.source) as stream:
+        return "pcap" if job.fits_pcap and not is_pcapng(stream.more(b"", 4)) else "pcapng"
 
 
-def _writer(source: str, out: BinaryIO, link_type: int, nano: bool) -> CaptureWriter:
-    with ByteStream(source) as stream:
-        if is_pcapng(stream.more(b"", 4)):
-            return PcapngWriter(out, f"jstrace {__version__}")
-    return PcapWriter(out, link_type, nano)
-
-
-def _write(job: _Job) -> int:
-    """Writes the result beside its target; returns the number of its packets."""
+def _write(job: _Job, out: OutFile) -> int:
+    """Writes the result; returns the number of its packets."""
     written = 0
-    try:
-        with job.part.open("wb") as out:
-            writer = _writer(job.source, out, job.link_type, job.nano)
-            for packet in CaptureReader([job.source]):
-                data = job.redaction.packet(packet)
-                if data is not None:
-                    written += 1
-                    # Behind the packet the wire may have had padding, which is no matter of anybody.
-                    writer.packet(packet.time, packet.link_type, data, packet.wire_length)
-    except OSError as error:
-        raise CaptureError(job.target, error.strerror or str(error)) from None
+    writer = CaptureFile(out, _format(job), nano=job.nano)
+    for packet in CaptureReader([job.source]):
+        data = job.redaction.packet(packet)
+        if data is not None:
+            written += 1
+            # Behind the packet the wire may have had padding, which is no matter of anybody.
+            writer.packet(packet.time, packet.link_type, data, packet.wire_length)
+    writer.close()
     return written
 
 
 # --- reading it again ----------------------------------------------------------------------------------------------
 
 
-def _checked(job: _Job, written: int, hints: Hints, originals: set[bytes], secrets: re.Pattern[bytes] | None) -> Report:
-    redaction, part = job.redaction, str(job.part)
+def _checked(
+    job: _Job, part: str, written: int, hints: Hints, originals: set[bytes], secrets: re.Pattern[bytes] | None
+) -> Report:
+    """``part`` is the result before it has its name."""
+    redaction = job.redaction
     before, after = redaction.found.tasks, Found.of(part, hints, messages=True)
     disjoint = redaction.addresses.disjoint
     again = Redaction(after, redaction.key, all_text=False)
     for packet in CaptureReader([part]):
         again.collect(packet)
         if disjoint and not originals.isdisjoint(_ends(packet)):
-            raise CaptureError(part, "an address could not be replaced", packet.number)
+            raise CaptureError(job.target, "an address could not be replaced", packet.number)
     left: set[bytes] = set()
     for run in again.runs():
         if disjoint and not redaction.texts.isdisjoint(addresses_in(run)):
-            raise CaptureError(part, "an address in a text could not be replaced")
+            raise CaptureError(job.target, "an address in a text could not be replaced")
         left.update(secrets.findall(run.data) if secrets is not None else ())
     return Report(
         job.packets,

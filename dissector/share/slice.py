@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from pathlib import Path
 
-from dissector import __version__
-from dissector.errors import CaptureError
 from dissector.model import Connection, Problem, Task
-from dissector.share.files import PcapngWriter, check_target
+from dissector.outfile import OutFile
+from dissector.share.files import CaptureFile, check_files
 from dissector.share.found import Found
 from dissector.share.streams import Conversations
 from dissector.sources.capture import CaptureReader
@@ -23,31 +21,26 @@ _MASK = Mask()
 
 
 def cut(source: str, target: str, found: Found, tasks: Collection[Task]) -> int:
-    """Writes the packets of ``tasks`` to the pcapng file ``target``, with comments; returns how many.
+    """Writes the packets of ``tasks`` to the file ``target``, pcapng with comments unless its name says pcap; returns
+    how many.
 
-    Raises CaptureError for files that can not be read or written, UsageError when both are the same file.
+    Raises CaptureError for files that can not be read or written, UsageError as ``check_files``.
     """
-    check_target(source, target)
+    check_files([source], [target])
     chosen = frozenset(tasks)
     conversations = Conversations(_connections(found, chosen))
     problems = [problem for problem in found.problems if problem.task in chosen]
     comments = _packet_comments(tasks, problems)
-    part = Path(f"{target}.part")
     written = 0
-    try:
-        with part.open("wb") as out:
-            writer = PcapngWriter(out, f"jstrace {__version__}", _section_comments(source, tasks, problems))
-            for packet in CaptureReader([source]):
-                if _belongs(packet, conversations):
-                    written += 1
-                    time, link_type, data, length = packet[1:5]
-                    writer.packet(time, link_type, data, length, comments.get(packet.number, ()))
-        part.replace(target)
-    except OSError as error:
-        raise CaptureError(target, error.strerror or str(error)) from None
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    with OutFile(target) as out:
+        writer = CaptureFile(out, "pcapng", comments=_section_comments(source, tasks, problems))
+        for packet in CaptureReader([source]):
+            if _belongs(packet, conversations):
+                written += 1
+                time, link_type, data, length = packet[1:5]
+                writer.packet(time, link_type, data, length, comments.get(packet.number, ()))
+        writer.close()
+        out.commit()
     return written
 
 

@@ -16,9 +16,11 @@ _OVERHEAD = 200
 
 
 class Recent:
-    """A recorder that holds ``size`` bytes at most, and passes on to ``following`` what it gets."""
+    """A recorder that holds ``size`` bytes at most, and passes on to ``following`` what it gets; ``overwrite``: what is
+    saved may take the place of a file that exists."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, overwrite: bool = True) -> None:
+        self._overwrite = overwrite
         self.following: Recorder | None = None
         self._room = size
         self._packets: deque[tuple[Packet, str]] = deque()
@@ -36,11 +38,12 @@ class Recent:
         the first packet of all of them is still there.
 
         :raises CaptureError: the file can not be written
+        :raises UsageError: there is one of this name already, which was not to be overwritten
         """
         wanted = list(connections)
         ends = {_ends(*c.client, *c.server): c for c in wanted}
         first = self._packets[0][0].number if self._packets else 0
-        writer = CaptureWriter(path)
+        writer = CaptureWriter(path, overwrite=self._overwrite)
         for packet, interface in self._packets:
             record = parse(packet)
             if not isinstance(record, (Segment, IcmpError)):

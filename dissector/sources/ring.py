@@ -1,35 +1,23 @@
-"""Writes what is captured as pcapng: into one file, or into a ring of files of which the newest are kept.
+"""Writes what is captured as it comes: into one file, or into a ring of files of which the newest are kept.
 
-Source: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html.  A file is readable up to its last flush
-whatever happens: blocks reach it whole, and what a full disk took only a part of is cut off again.
+A file is readable up to its last flush whatever happens: blocks reach it whole, and what a full disk took only a part
+of is cut off again.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
 from collections import deque
 from pathlib import Path
-from struct import Struct
 from typing import NamedTuple
 
-from dissector import __version__
 from dissector.errors import CaptureError, UsageError
+from dissector.outfile import Packing, capture_format, check_output, is_stdout, open_new, split_ending
+from dissector.sources.formats import Format, Pcap, Pcapng
 from dissector.traffic import Packet
-
-_SECTION, _INTERFACE, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 5, 6
-_ORDER_MAGIC = 0x1A2B3C4D
-_APPLICATION, _NAME, _RESOLUTION, _DROPPED = 4, 2, 9, 5
-_NANOSECONDS = b"\x09"
-_SNAP_LENGTH = 262_144
-_EDGE = Struct("<II")
-_LENGTH = Struct("<I")
-_SECTION_BODY = Struct("<IHHq")
-_INTERFACE_BODY = Struct("<HHI")
-_PACKET_BODY = Struct("<IIIII")
-_STATISTICS_BODY = Struct("<III")
-_OPTION = Struct("<HH")
 
 #: Bytes that wait for the next flush at most, and seconds.
 _FLUSH_BYTES, _FLUSH_SECONDS = 1 << 16, 0.25
@@ -56,32 +44,40 @@ def parse_ring(text: str) -> Ring:
 
 
 class CaptureWriter:
-    """``path`` is the file, or with a ring the pattern of the files: ``x.pcapng`` gives ``x_00001_….pcapng``.
+    """``path`` is the file, or with a ring the pattern of the files: ``x.pcapng`` gives ``x_00001_….pcapng``.  Its
+    ending says what it is: pcapng (the default) or pcap, and compressed or not.
 
     A file that can not be written any more does not stop the capture: ``failure`` tells why, nothing more is written.
 
     :raises CaptureError: the file can not be created
+    :raises UsageError: it exists already and ``overwrite`` is not wanted, or it is nothing to write a capture to
     """
 
-    def __init__(self, path: str, ring: Ring | None = None) -> None:
+    def __init__(self, path: str, ring: Ring | None = None, *, overwrite: bool = True) -> None:
         self.failure: str | None = None
+        #: Who reads the stream that is written to has enough.
+        self.reader_gone = False
         self.packets = 0
         self.files: deque[Path] = deque()
-        self._path = Path(path)
+        self._path = path
         self._ring = ring
+        self._overwrite = overwrite
         self._number = 0
-        self._interfaces: dict[tuple[str, int], int] = {}
+        self._format: Format
+        self._packing: Packing
+        self._is_new = False
         self._waiting = bytearray()
         self._size = 0
         self._flushed = time.monotonic()
+        check_output(path)
         try:
             self._file = self._open()
         except OSError as error:
             raise CaptureError(path, error.strerror or str(error)) from None
 
     def give_to(self, user: int, group: int) -> None:
-        """The (new) file belongs to this user from now on."""
-        if os.fstat(self._file).st_size == 0 and self.files[-1].is_file():
+        """The file belongs to this user from now on, if it was made here."""
+        if self._is_new:
             os.fchown(self._file, user, group)
 
     def write(self, packet: Packet, interface: str) -> None:
@@ -89,13 +85,14 @@ class CaptureWriter:
             return
         if self._ring is not None and self._size + len(self._waiting) >= self._ring.size:
             self._next_file()
-        number = self._interfaces.get((interface, packet.link_type))
-        if number is None:
-            number = self._add_interface(interface, packet.link_type)
-        data = packet.data
-        stamp = packet.time
-        body = _PACKET_BODY.pack(number, stamp >> 32, stamp & 0xFFFFFFFF, len(data), packet.wire_length)
-        self._waiting += _block(_PACKET, body + data + bytes(-len(data) % 4))
+        try:
+            self._waiting += self._format.packet(
+                packet.time, packet.link_type, packet.data, packet.wire_length, (), interface
+            )
+        except ValueError as error:
+            self.flush()
+            self._fail(str(error))
+            return
         self.packets += 1
         if len(self._waiting) >= _FLUSH_BYTES or time.monotonic() - self._flushed >= _FLUSH_SECONDS:
             self.flush()
@@ -103,38 +100,43 @@ class CaptureWriter:
     def flush(self) -> None:
         """What was written is in the file now."""
         self._flushed = time.monotonic()
-        if self.failure is not None or not self._waiting:
+        if self._waiting:
+            self._put(self._packing.pack(bytes(self._waiting)) + self._packing.sync())
+            self._waiting.clear()
+
+    def _put(self, data: bytes) -> None:
+        if self.failure is not None:
             return
-        rest = memoryview(bytes(self._waiting))
-        self._waiting.clear()
-        size = len(rest)
+        rest = memoryview(data)
         try:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
         except OSError as error:
-            self._fail(error)
+            self.reader_gone = error.errno == errno.EPIPE
+            self._fail(error.strerror or str(error))
             return
-        self._size += size
+        self._size += len(data)
 
     def close(self, dropped: int = 0, *, check: bool = False) -> None:
         """``dropped``: what the kernel had no room for, for the file's statistics.
 
         :raises CaptureError: with ``check``, when not everything was written
         """
-        if dropped and self._interfaces and self._file >= 0:
-            now = time.time_ns()
-            body = _STATISTICS_BODY.pack(0, now >> 32, now & 0xFFFFFFFF)
-            body += _options((_DROPPED, dropped.to_bytes(8, "little")))
-            self._waiting += _block(_STATISTICS, body)
-        self.flush()
         if self._file >= 0:
+            self._end_file(dropped)
             os.close(self._file)
             self._file = -1
         if check and self.failure is not None:
             raise CaptureError(str(self.files[-1]), self.failure)
 
-    def _fail(self, error: OSError) -> None:
-        self.failure = f"{error.strerror or error}; nothing more is written, what was is readable"
+    def _end_file(self, dropped: int = 0) -> None:
+        if self.failure is None:
+            self._waiting += self._format.end(dropped)
+            self._put(self._packing.pack(bytes(self._waiting)) + self._packing.end())
+        self._waiting.clear()
+
+    def _fail(self, reason: str) -> None:
+        self.failure = f"{reason}; nothing more is written, what was is readable"
         try:
             os.ftruncate(self._file, self._size)
         except OSError:  # a pipe or a device
@@ -145,18 +147,21 @@ class CaptureWriter:
         if self._ring is not None:
             self._number += 1
             stamp = time.strftime("%Y%m%d%H%M%S")
-            path = path.with_name(f"{path.stem}_{self._number:05d}_{stamp}{path.suffix or '.pcapng'}")
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-        self.files.append(path)
+            stem, ending = split_ending(Path(path).name)
+            path = str(Path(path).with_name(f"{stem}_{self._number:05d}_{stamp}{ending or '.pcapng'}"))
+        number, self._is_new = open_new(path, overwrite=self._overwrite and self._ring is None)
+        self.files.append(Path("standard output" if is_stdout(path) else path))
         self._size = 0
-        self._interfaces.clear()
-        options = _options((_APPLICATION, f"jstrace {__version__}".encode()))
-        self._waiting += _block(_SECTION, _SECTION_BODY.pack(_ORDER_MAGIC, 1, 0, -1) + options)
+        self._format = Pcap() if capture_format(path, "pcapng") == "pcap" else Pcapng()
+        self._packing = Packing(path)
+        self._waiting += self._format.begin()
         return number
 
     def _next_file(self) -> None:
-        self.flush()
-        if self.failure is not None or self._ring is None:
+        if self._ring is None:
+            return
+        self._end_file()
+        if self.failure is not None:
             return
         previous = self._file
         try:
@@ -164,21 +169,5 @@ class CaptureWriter:
             os.close(previous)
             while len(self.files) > self._ring.files:
                 self.files.popleft().unlink(missing_ok=True)
-        except OSError as error:
-            self._fail(error)
-
-    def _add_interface(self, name: str, link_type: int) -> int:
-        number = self._interfaces[name, link_type] = len(self._interfaces)
-        options = _options((_NAME, name.encode()), (_RESOLUTION, _NANOSECONDS))
-        self._waiting += _block(_INTERFACE, _INTERFACE_BODY.pack(link_type, 0, _SNAP_LENGTH) + options)
-        return number
-
-
-def _block(kind: int, body: bytes) -> bytes:
-    length = len(body) + 12
-    return _EDGE.pack(kind, length) + body + _LENGTH.pack(length)
-
-
-def _options(*options: tuple[int, bytes]) -> bytes:
-    parts = [_OPTION.pack(code, len(value)) + value + bytes(-len(value) % 4) for code, value in options]
-    return b"".join(parts) + _OPTION.pack(0, 0)
+        except (OSError, UsageError) as error:
+            self._fail(getattr(error, "strerror", None) or str(error))
