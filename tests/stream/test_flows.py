@@ -6,12 +6,11 @@ import pytest
 from builders import ACK, FIN, RST, SECOND, SYN
 from stream_kit import MS, Talk, syn
 
-from dissector.limits import HALF_OPEN_SECONDS, IDLE_SECONDS
 from dissector.stream.flows import FlowTable
 from dissector.stream.reassembly import Closed, Connections
 from dissector.traffic import IcmpError, Segment
 
-HALF_OPEN, IDLE = HALF_OPEN_SECONDS * SECOND, IDLE_SECONDS * SECOND
+HALF_OPEN, IDLE = 300 * SECOND, 3_600 * SECOND
 
 
 def closed_by(table: Connections, segment: Segment) -> list[int]:
