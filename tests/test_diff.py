@@ -107,3 +107,14 @@ def test_a_task_that_is_not_there(arguments: tuple[object, ...], words: str, cap
     result = jstrace("diff", path, path, *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert words in result.stderr
+
+
+@pytest.mark.parametrize(("cap", "status"), [(16 * 14, 0), (16 * 14 - 1, 2)])
+def test_how_many_messages_are_compared(
+    cap: int, status: int, good: Path, captures: Path, jstrace: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between their equal beginnings and ends these two have 16 and 14."""
+    monkeypatch.setattr("dissector.reports.diff.MAX_COMPARED", cap)
+    result = jstrace("diff", good, captures / "engine_kill_task.pcap")
+    assert result.exit_code == status
+    assert ("messages are too many to be compared" in result.stderr) is bool(status)

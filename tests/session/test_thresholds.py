@@ -750,3 +750,109 @@ def test_a_talk_that_begins_anew_is_looked_at() -> None:
     assert len(_ways(tracer, Block(b"", [0], 0, [1], True, {}, 0, [], [Talk(pair, 0, [], [])]))) == 1
     tracer.watch.foreign = {pair[0]: None}
     assert len(_ways(tracer, Block(b"", [0], 0, [1], True, {}, 0, [], [Talk(pair, -1, [], [])]))) == 1
+
+
+# --- caps -------------------------------------------------------------------------------------------------------------
+
+
+def remembered(monkeypatch: pytest.MonkeyPatch, path: str, cap: int) -> None:
+    monkeypatch.setattr(f"dissector.session.{path}", cap)
+
+
+@pytest.mark.parametrize(("starts", "waits"), [(3, True), (4, False)])
+def test_how_many_starts_wait_for_their_callback(starts: int, waits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered(monkeypatch, "join.MAX_CONNECTIONS", 3)
+    joiner = Joiner((50_000, 59_999))
+    for number in range(starts):
+        made = facts(callback=False)
+        made.record.callback_port = 59_000 + number
+        joiner.announce(made)
+    assert joiner.is_announced(Endpoint(CLIENT, 59_000)) is waits
+    assert joiner.is_announced(Endpoint(CLIENT, 59_000 + starts - 1))
+
+
+def test_starts_that_are_over_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered(monkeypatch, "join.MAX_CONNECTIONS", 3)
+    joiner = Joiner((50_000, 59_999))
+    first = facts(callback=False)
+    joiner.announce(first)
+    for _ in range(9):
+        other = facts(callback=False)
+        other.record.callback_port = 59_000
+        joiner.announce(other)
+        joiner.forget(other)
+        joiner.forget(other)
+    assert joiner.announced(connection(Role.CALLBACK)) is first
+
+
+@pytest.mark.parametrize(("connections", "known"), [(3, True), (4, False)])
+def test_how_many_unread_command_connections_are_remembered(
+    connections: int, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembered(monkeypatch, "join.MAX_CONNECTIONS", 3)
+    joiner = Joiner((50_000, 59_999))
+    first = connection(gaps=1)
+    joiner.command(first)
+    for _ in range(connections - 1):
+        joiner.command(connection(server=Endpoint("10.7.0.1", 4_455), gaps=1))
+    task = Task(0, 1, client=Endpoint(CLIENT, None), callback_peer=Endpoint(REMOTE, 50_000))
+    task.callback = connection(Role.CALLBACK, last_packet=2)
+    assert joiner.unread(task) is (first if known else None)
+
+
+@pytest.mark.parametrize(("hosts", "heard"), [(1, True), (2, False)])
+def test_how_many_hosts_are_remembered(hosts: int, heard: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three entries a connection; the oldest is that of the first port."""
+    remembered(monkeypatch, "hosts.MAX_CONNECTIONS", 3)
+    table = Hosts()
+    for number in range(hosts):
+        one = connection(server=Endpoint(REMOTE, 4_000 + number))
+        one.sides[THERE].last = Mark(5, SECOND)
+        table.note(one)
+    assert (table.answers(connection(server=Endpoint(REMOTE, 4_000)), SECOND) == 1) is heard
+
+
+@pytest.mark.parametrize(("lines", "kept"), [(3, 3), (4, 3)])
+def test_how_many_log_lines_are_kept(lines: int, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered(monkeypatch, "task.MAX_LOG_LINES", 3)
+    made = facts()
+    for number in range(lines):
+        made.logged(number, number, "info", ["text"])
+    assert (len(made.record.log), made.record.counts.log_lines) == (kept, lines)
+
+
+@pytest.mark.parametrize(("number", "kept"), [(32, 32), (33, 32)])
+def test_how_much_evidence_is_kept(number: int, kept: int) -> None:
+    """Of messages that were not decoded, of slow callbacks by member, and of one member's."""
+    made, other = facts(), facts()
+    for index in range(number):
+        made.frame(message(index, kind="undecoded", note="odd"))
+        made.frame(message(index, kind="answer", note="odd", latency=SECOND, object_name=str(index)))
+        other.frame(message(index, kind="answer", latency=SECOND, object_name="log"))
+    assert (len(made.undecoded), len(made.trailing), len(made.slow_callbacks)) == (kept, kept, kept)
+    (slow,) = other.slow_callbacks.values()
+    assert (slow.count, len(slow.packets)) == (number, kept)
+
+
+@pytest.mark.parametrize(("number", "told_one_by_one"), [(3, 3), (4, 3)])
+def test_how_many_unreachable_commands_become_tasks(
+    number: int, told_one_by_one: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembered(monkeypatch, "tracer.MAX_UNREACHABLE", 3)
+    story = Story()
+    for index in range(number):
+        Story(story.network, command_port=40_001 + index).command.packet(index * SECOND, 0, SYN)
+    found = trace(story)
+    assert len(found.tasks) == told_one_by_one
+    assert found.codes.count("connection_flood") == number - told_one_by_one
+
+
+@pytest.mark.parametrize(("objects", "first"), [(3, 1), (4, 2)])
+def test_how_many_objects_are_remembered(objects: int, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered(monkeypatch, "dialog.MAX_OBJECTS", 3)
+    dialog = Dialog(connection(Role.CALLBACK), THERE, iter(range(1, 99)).__next__)
+    for number in range(1, objects + 1):
+        new = wire.Reference(number, wire.NewObject("Com_log", bytes(16), ()))
+        body = wire.Call(99, "take", wire.DispParams((), (wire.Variant(9, new),)))
+        dialog.feed(Frame(THERE, 0, encode(body), (number,), number))
+    assert list(dialog.objects) == list(range(first, objects + 1))

@@ -1,0 +1,76 @@
+"""The caps on documents, HTTP heads and frames, from both sides."""
+
+from __future__ import annotations
+
+import pytest
+
+from dissector.stream.documents import DocumentReader
+from dissector.stream.framing import FrameReader
+from dissector.traffic import Chunk, Frame, RawDocument, Side, StreamProblem
+
+CLIENT = Side.CLIENT
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def read(*pieces: bytes, is_client: bool = True) -> list[str]:
+    """Kinds of documents and codes of problems."""
+    side = CLIENT if is_client else Side.SERVER
+    reader, found, offset = DocumentReader(side, is_client), [], 0
+    for number, piece in enumerate(pieces, 1):
+        found += reader.feed(Chunk(side, offset, piece, number, number))
+        offset += len(piece)
+    return [item.kind if isinstance(item, RawDocument) else item.code for item in found]
+
+
+@pytest.mark.parametrize(("depth", "found"), [(256, ["xml"]), (257, ["undecoded_frame"])])
+def test_how_deep_elements_may_be_nested(depth: int, found: list[str]) -> None:
+    assert read(b"<a>" * depth, b"</a>" * depth) == found
+
+
+@pytest.mark.parametrize("is_client", [True, False])
+@pytest.mark.parametrize(("size", "found"), [(100, []), (101, ["undecoded_frame"])])
+def test_how_long_a_document_may_be(
+    size: int, found: list[str], is_client: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dissector.stream.assembly.MAX_DOCUMENT", 100)
+    assert read(b"<a>" + b"x" * (size - 3), is_client=is_client) == found
+    assert read(b"<a>" + b"x" * (size - 4), b"x", is_client=is_client) == found
+
+
+@pytest.mark.parametrize(("size", "found"), [(65_536, []), (65_537, ["undecoded_frame"])])
+def test_how_long_an_http_head_may_be(size: int, found: list[str]) -> None:
+    assert read(OK + b"x: " + b"y" * (size - len(OK) - 3), is_client=False) == found
+
+
+@pytest.mark.parametrize(("size", "found"), [(65_536, []), (65_537, ["undecoded_frame"])])
+@pytest.mark.parametrize("beginning", [b"", b"0\r\n"])
+def test_how_long_a_line_of_a_chunked_body_may_be(beginning: bytes, size: int, found: list[str]) -> None:
+    assert read(CHUNKED + beginning, b"5;" + b"x" * (size - 2), is_client=False) == found
+
+
+def test_of_a_long_document_the_first_packets_and_the_last_one_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dissector.stream.assembly.MAX_PACKETS_LISTED", 4)
+    for pieces, packets in ((4, (1, 2, 3, 4)), (5, (1, 2, 3, 5)), (6, (1, 2, 3, 6))):
+        reader = DocumentReader(CLIENT, True)
+        texts = [b"<a>", *[b"x"] * (pieces - 2), b"</a>"]
+        found = [item for n, text in enumerate(texts, 1) for item in reader.feed(Chunk(CLIENT, 0, text, n, n))]
+        assert [item.packets for item in found if isinstance(item, RawDocument)] == [packets]
+
+
+def test_of_a_long_message_the_first_packets_and_the_last_one_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dissector.stream.framing.MAX_PACKETS_LISTED", 4)
+    for pieces, packets in ((4, (1, 2, 3, 4)), (5, (1, 2, 3, 5)), (6, (1, 2, 3, 6))):
+        reader = FrameReader(CLIENT)
+        texts = [bytes([0, 0, 0, pieces - 1]), *[b"A"] * (pieces - 1)]
+        found = [item for n, text in enumerate(texts, 1) for item in reader.feed(Chunk(CLIENT, n, text, n, n))]
+        assert [item.packets for item in found if isinstance(item, Frame)] == [packets]
+
+
+@pytest.mark.parametrize(
+    ("length", "code"),
+    [(1_048_576_000, "undecoded_frame"), (1_048_576_001, "impossible_length"), (0, "impossible_length"), (1, None)],
+)
+def test_which_lengths_of_a_message_the_engine_accepts(length: int, code: str | None) -> None:
+    found = FrameReader(CLIENT).feed(Chunk(CLIENT, 0, length.to_bytes(4, "big") + b"A", 1, 1))
+    assert [item.code if isinstance(item, StreamProblem) else None for item in found] == [code]
