@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import click
 
 from dissector import __version__
+from dissector.cli import streams
+from dissector.cli.common import exit_codes
 from dissector.cli.completion import completion
 from dissector.cli.diff import diff
 from dissector.cli.explain import explain
@@ -35,7 +40,20 @@ Examples:
 """
 
 
+class _Jstrace(click.Group):
+    """Also what click itself prints may meet a closed stream or a full disk."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        streams.prepare()
+        with exit_codes():
+            try:
+                return super().main(*args, **extra)
+            finally:
+                sys.stdout.flush()
+
+
 @click.group(
+    cls=_Jstrace,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=_EXAMPLES,
 )

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import click
 
+from dissector.cli import streams
 from dissector.errors import JstraceError, UsageError
 from dissector.model import Endpoint
 from dissector.ports import CALLBACKS_TEXT
@@ -106,17 +107,26 @@ def exit_codes() -> Iterator[None]:
         say(str(error))
         sys.exit(BAD_INPUT)
     except OSError as error:
-        # What is still buffered must not fail once more when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if error.errno not in _READER_GONE:
-            say(f"standard output: {error.strerror}")
-            sys.exit(BAD_INPUT)
-        sys.exit(BROKEN_PIPE)
+        sys.exit(_failed(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _failed(error: OSError) -> int:
+    """The exit status of what the system refused; said with the name of the file, where it is known."""
+    if error.filename in (streams.OUTPUT, streams.ERRORS):
+        streams.drop(sys.stdout if error.filename == streams.OUTPUT else sys.stderr)
+        if error.errno in _READER_GONE:
+            return BROKEN_PIPE
+    reason = error.strerror or str(error)
+    say(f"{os.fsdecode(error.filename)}: {reason}" if error.filename else reason)
+    return BAD_INPUT
 
 
 def say(text: str) -> None:
     from dissector.render.text import escape
 
-    print(f"jstrace: {escape(text)}", file=sys.stderr)
+    try:
+        print(f"jstrace: {escape(text)}", file=sys.stderr)
+    except OSError:
+        streams.drop(sys.stderr)

@@ -66,13 +66,17 @@ def install(places: Folders | None = None) -> list[Path]:
     if plugin.exists() and not _is_ours(plugin):
         raise UsageError(f"{plugin} is not the plugin of jstrace: move it away first")
     texts = {plugin: lua.text(), **{places.profiles / PROFILE / name: text for name, text in profile().items()}}
-    try:
-        for path, text in texts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(str(path), text)
-    except OSError as error:
-        raise UsageError(f"{error.filename}: {error.strerror}") from None
+    for path, text in texts.items():
+        _write(path, text)
     return list(texts)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(str(path), text)
+    except OSError as error:
+        raise UsageError(f"{error.filename or path}: {error.strerror}") from None
 
 
 def uninstall(places: Folders | None = None) -> list[Path]:
