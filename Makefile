@@ -7,6 +7,9 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
+MODULES ?=
+SAMPLE ?= 0
+SEED ?= 1
 SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 .DEFAULT_GOAL := help
@@ -50,6 +53,9 @@ bench: $(VENV)/.installed-dev tools ## Figures beside tshark, scapy, dpkt, pysha
 fuzz: $(VENV)/.installed-fuzz tools ## Fuzz decoder, readers, tracer and plugin (FUZZ_SECONDS=60 each, FUZZ_TARGETS=all)
 	@$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
+mutate: $(VENV)/.installed-mutate ## Which small mistakes does no test notice? (MODULES="stream/ join.py", SAMPLE=400 SEED=1)
+	@$(BIN)/python -m mutation --sample $(SAMPLE) --seed $(SEED) $(MODULES)
+
 tsharks: ## Get the tsharks of later Debian suites (as root, 400 MB each)
 	@$(MAKE) -s -j2 $(TSHARKS)
 
@@ -82,6 +88,10 @@ $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml
 
 $(VENV)/.installed-fuzz: $(VENV)/.created pyproject.toml
 	@$(BIN)/pip install -q -e '.[fuzz]'
+	@touch $@
+
+$(VENV)/.installed-mutate: $(VENV)/.installed-dev
+	@$(BIN)/pip install -q -e '.[mutate]'
 	@touch $@
 
 # tshark judges the Wireshark plugin, tcpdump brings the libpcap that compiles filters; the others are for live tests: networks

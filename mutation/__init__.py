@@ -1,0 +1,1 @@
+"""Small mistakes put into the lower floors: which of them does no test notice?  ``make mutate`` (see ``__main__``)."""

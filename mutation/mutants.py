@@ -1,0 +1,87 @@
+"""What can be changed in a module: the mutants of cosmic-ray but for those that can not make a difference.
+
+Paths count from the current folder: modules are read where they are mutated.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+from cosmic_ray.work_item import MutationSpec
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOORS = ("session", "stream", "wire")
+GENERATED = frozenset({"dissector/wire/_decoder.py"})
+
+#: Numbers, enumerations and types are what is compared here: with them "is" and "==" give the same.
+_SAME = frozenset({"Eq_Is", "NotEq_IsNot", "Is_Eq", "IsNot_NotEq"})
+_Place = tuple[int, int]
+
+
+class Mutant(NamedTuple):
+    """One change of a module: operator, which of the places that it fits to, and where that place begins and ends."""
+
+    module: str
+    operator: str
+    occurrence: int
+    start: _Place
+    end: _Place
+
+    @property
+    def spec(self) -> MutationSpec:
+        return MutationSpec(Path(self.module), self.operator, self.occurrence, self.start, self.end)
+
+    def lines(self) -> tuple[str, str]:
+        """The first line that it changes, before and after, without blanks around."""
+        code = Path(self.module).read_text(encoding="utf-8")
+        changed = mutate_code(code, get_operator(self.operator)(), self.occurrence) or ""
+        for before, after in zip(code.splitlines(), changed.splitlines(), strict=False):
+            if before != after:
+                return before.strip(), after.strip()
+        return "", ""
+
+
+def modules(wanted: list[str]) -> list[str]:
+    """Modules as paths: those of the lower floors, or what ``wanted`` names (files, folders, or parts of paths)."""
+    found = [
+        path.as_posix()
+        for floor in FLOORS
+        for path in sorted(Path("dissector", floor).glob("*.py"))
+        if path.name != "__init__.py"
+    ]
+    return [name for name in found if name not in GENERATED and (not wanted or any(one in name for one in wanted))]
+
+
+def mutants(module: str) -> Iterator[Mutant]:
+    """All mutants of a module, in a fixed order."""
+    code = Path(module).read_text(encoding="utf-8")
+    tree, unread = get_ast(code), _annotations(code)
+    for operator in sorted(operator_names()):
+        make = get_operator(operator)
+        if make.arguments() or operator.partition("Operator_")[2] in _SAME:
+            continue
+        places = (place for node in ast_nodes(tree) for place in make().mutation_positions(node))
+        for occurrence, (start, end) in enumerate(places):
+            if not any(first <= start < last for first, last in unread):
+                yield Mutant(module, operator, occurrence, start, end)
+
+
+def _annotations(code: str) -> list[tuple[_Place, _Place]]:
+    """Where annotations stand: nobody evaluates them."""
+    found: list[ast.expr | None] = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, (ast.AnnAssign, ast.arg)):
+            found.append(node.annotation)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            found.append(node.returns)
+    return [
+        ((one.lineno, one.col_offset), (one.end_lineno or 0, one.end_col_offset or 0))
+        for one in found
+        if one is not None
+    ]
