@@ -44,3 +44,7 @@ class UsageError(JstraceError):
 
 class ToolError(JstraceError):
     """A program that jstrace was asked to run is missing, or did not do what it is for."""
+
+
+class ScreenError(JstraceError):
+    """The full screen ended by an error of its own."""

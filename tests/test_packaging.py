@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,3 +32,20 @@ def test_every_data_file_is_packaged() -> None:
     }
     assert {"wire/ids.json", "codegen/lua/main.lua", "codegen/profile/colorfilters"} <= data
     assert sorted(name for name in data if not any(fnmatch(name, pattern) for pattern in patterns)) == []
+
+
+def test_every_package_is_packaged() -> None:
+    patterns = _project()["tool"]["setuptools"]["packages"]["find"]["include"]
+    names = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks", "fuzz", "mutation"}
+    assert {"dissector", "jstrace"} <= names
+    assert sorted(name for name in names if not any(fnmatch(name, pattern) for pattern in patterns)) == []
+
+
+@pytest.mark.parametrize("name", ["jstrace", "dissector"])
+def test_the_package_is_the_command(name: str) -> None:
+    command = [sys.executable, "-m", name]
+    done = subprocess.run([*command, "--version"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("jstrace, version ")
+    wrong = subprocess.run([*command, "nonsense"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("Usage: jstrace ")

@@ -5,6 +5,7 @@ Both are polled: ``poll`` gives what has come, in the order of time, after ``tim
 
 from __future__ import annotations
 
+import atexit
 import errno
 import io
 import os
@@ -197,6 +198,7 @@ class StreamCapture:
         self._queue: queue.Queue[Packet | JstraceError | None] = queue.Queue(_WAITING)
         self._thread = threading.Thread(target=self._read, name="standard input", daemon=True)
         self._thread.start()
+        atexit.register(self.close)
 
     def _read(self) -> None:
         try:
@@ -236,7 +238,8 @@ class StreamCapture:
         return []
 
     def close(self) -> None:
-        """The reading thread must be gone when Python ends."""
+        """The reading thread must be gone when Python ends, whatever ends it: else Python aborts."""
+        atexit.unregister(self.close)
         self.over = True
         if self._stream is None:
             return

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
+from io import StringIO
 from threading import Lock
 from typing import ClassVar, Protocol
 
+from rich.console import Console
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.widgets import ContentSwitcher, Footer, Static
 
-from dissector.errors import JstraceError
+from dissector.errors import JstraceError, ScreenError
 from dissector.model import CaptureInfo, Problem, Task
 from dissector.render.filter import Filter, parse
 from dissector.render.ladder import LadderView
@@ -32,6 +34,8 @@ from dissector.render.times import date, zone
 from dissector.wire.masking import Mask
 
 _PERIOD = 0.25
+#: Textual's theme of the terminal's own colours, by its names in releases from 8.2.5 on and before.
+_PLAIN_THEMES = ("ansi-dark", "textual-ansi")
 
 
 class Control(Protocol):
@@ -112,7 +116,7 @@ class LiveApp(App[None]):
 
     def on_mount(self) -> None:
         if not self._colors:
-            self.theme = "textual-ansi"
+            self.theme = next(name for name in _PLAIN_THEMES if name in self.available_themes)
         self.table.focus()
         self.set_interval(_PERIOD, self._tick)
         self._tick()
@@ -368,12 +372,24 @@ class Screen:
         self._colors = color != "never"
 
     def rehearse(self) -> None:
-        """Makes Textual load what it loads when first needed, for a process that may not be able to later on."""
-        asyncio.run(_rehearse(LiveApp(Store(self.store.mask, Filter(), 1), _NoCapture())))
+        """Makes Textual load what it needs later, for errors too: this process may soon not be able to."""
+        from rich.traceback import Traceback
+
+        asyncio.run(_rehearse(LiveApp(Store(self.store.mask, Filter(), 1), _NoCapture(), colors=self._colors)))
+        try:
+            raise ScreenError
+        except ScreenError:
+            Console(file=StringIO(), width=80).print(Traceback(show_locals=True))
 
     def run(self, control: Control) -> None:
-        """Until the user leaves it or the capture is over."""
-        LiveApp(self.store, control, colors=self._colors).run()
+        """Until the user leaves it or the capture is over.
+
+        :raises ScreenError: the screen ended by an error of its own, which Textual has printed
+        """
+        app = LiveApp(self.store, control, colors=self._colors)
+        app.run()
+        if app.return_code:
+            raise ScreenError("the full screen failed; --plain follows without it")
 
     def summary(self, info: CaptureInfo) -> list[str]:
         return summary_lines([info], self.store.outcomes)
