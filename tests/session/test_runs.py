@@ -1,0 +1,405 @@
+"""Runs of a block beside what a plain count of the same packets gives; every oddity ends a run just there."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+import pytest
+from kit import ACK, FIN, PSH, RST, SYN, Address, Line, Record, framed
+
+from dissector.session.runs import DONE, find_runs
+from dissector.stream.blocks import Block, Pairs, Run, talks_of
+from dissector.wire import messages as m
+from dissector.wire.decode import encode
+
+SECOND, MS = 1_000_000_000, 1_000_000
+PROCESS, CLIENT = 0, 1
+BETWEEN = 16
+EMPTY = m.Variant(0, None)
+NOBODY = bytes(16)
+TEXT = m.Variant(8, "a line")
+STEP = m.Call(1, "step", m.DispParams((), ()))
+
+
+def invoke(*values: m.Variant, names: tuple[int, ...] = (), flags: int = 1) -> bytes:
+    return framed(encode(m.Invoke(5, 14, NOBODY, 0, flags, m.DispParams(names, values))))
+
+
+LOG = invoke(TEXT, m.Variant(3, -7))
+STEPPING = framed(encode(STEP))
+ANSWER = framed(DONE)
+RELEASE, RELEASED = framed(encode(m.Release(5))), framed(b"A")
+KEEP_ALIVE = framed(b"K")
+
+
+class Conversation:
+    """Packets of one callback connection, 1 ms apart; ``say`` sends one packet."""
+
+    def __init__(self, syn: bool = False, isn: int = 1_000) -> None:
+        self.records: list[Record] = []
+        self.sides: list[int] = []
+        self.line = Line(self.records, Address("10.2.0.10", 50_000), Address("10.1.0.10", 59_999), isn)
+        self.time = 5 * SECOND
+        if syn:
+            self.say(PROCESS, flags=SYN).say(CLIENT, flags=SYN | ACK).say(PROCESS)
+
+    def say(self, side: int, payload: bytes = b"", flags: int = ACK, after: int = MS) -> Conversation:
+        self.time += after
+        self.line.packet(self.time, side, flags, payload)
+        number = len(self.records)
+        data = self.records[-1].data
+        # A TTL and an IP id of its own for each packet.
+        data = data[:18] + struct.pack(">HHB", number, 0x4000, 60 + number % 4) + data[23:]
+        self.records[-1] = Record(self.time, data)
+        self.sides.append(side)
+        return self
+
+    def talk(self, turns: int = 4) -> Conversation:
+        """The task process logs lines."""
+        for _ in range(turns):
+            self.say(PROCESS, LOG, flags=PSH | ACK).say(CLIENT, ANSWER)
+        return self
+
+    def change(self, place: int, at: int, value: bytes) -> Conversation:
+        """Other bytes in the frame of one packet."""
+        time, data = self.records[place]
+        self.records[place] = Record(time, data[:at] + value + data[at + len(value) :])
+        return self
+
+    def block(self, cut: int = 0, number: int = 100) -> Block:
+        """``cut``: so many bytes of the last packet were not captured."""
+        frames = [record.data for record in self.records]
+        frames[-1] = frames[-1][: len(frames[-1]) - cut]
+        begins, data = [BETWEEN], b""
+        for frame in frames:
+            data += bytes(BETWEEN) + frame
+            begins.append(begins[-1] + len(frame) + BETWEEN)
+        keys = [frame[26:38] for frame in frames]
+        groups: dict[bytes, list[int]] = {}
+        syns: dict[bytes, int] = {}
+        for index, key in enumerate(keys):
+            groups.setdefault(key, []).append(2 * index)
+            if frames[index][47] & SYN:
+                syns[key] = index
+        times = [record.time for record in self.records]
+        talks = talks_of(dict(reversed(groups.items())), syns)
+        return Block(data + bytes(BETWEEN), begins, BETWEEN, times, True, {}, len(frames), [], talks, number)
+
+    def runs(self, **options: int) -> list[Run]:
+        """The runs that are found; what they say of their packets is right."""
+        block = self.block(**options)
+        find_runs(block)
+        (talk,) = block.talks
+        assert [place >> 1 for place in talk.places] == list(range(len(self.records)))
+        for run in talk.runs:
+            check(block, [place & 1 for place in talk.places], run)
+        return talk.runs
+
+    def spans(self, **options: int) -> list[tuple[int, int]]:
+        return [(run.first, run.stop) for run in self.runs(**options)]
+
+
+class Seen(NamedTuple):
+    """One packet."""
+
+    side: int
+    mark: tuple[int, int, int, int]
+    seq: int
+    ack: int
+    window: int
+    payload: bytes
+
+
+def seen(block: Block, side: int, index: int) -> Seen:
+    data = block.data[block.begins[index] : block.begins[index + 1] - block.between]
+    assert isinstance(data, bytes)
+    seq, ack, offset, _, window = struct.unpack_from(">IIBBH", data, 38)
+    total, ip_id = struct.unpack_from(">HH", data, 16)
+    mark = block.number + index + 1, block.times[index], data[22], ip_id
+    return Seen(side, mark, seq, ack, window, data[34 + (offset >> 4) * 4 : 14 + total])
+
+
+def signed(distance: int) -> int:
+    return (distance + 2**31) % 2**32 - 2**31
+
+
+def check(block: Block, sides: list[int], run: Run) -> None:
+    """Counts the packets of a run one by one."""
+    packets = [seen(block, sides[place], place) for place in range(run.first, run.stop)]
+    for side, part in enumerate(run.parts):
+        mine = [packet for packet in packets if packet.side == side]
+        said = [packet for packet in mine if packet.payload]
+        assert (part.packets, part.base) == (len(mine), mine[0].seq)
+        assert part.sent == sum(len(packet.payload) for packet in mine)
+        assert part.acked == max(signed(packet.ack - run.parts[1 - side].base) for packet in mine)
+        assert (part.window, part.last) == (mine[-1].window, mine[-1].mark)
+        assert part.last_data == (said[-1].mark if said else None)
+        assert part.recent == [(p.seq, len(p.payload), p.mark[3], p.mark[1]) for p in said][-16:]
+    times = [packet.mark[1] for packet in packets]
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert (run.start, run.silence) == (packets[0].mark, max(pauses))
+    longest = pauses.index(max(pauses)) + 1
+    assert run.behind == (packets[longest].mark if max(pauses) else None)
+    pieces = [piece for item in run.items for piece in (item[5] if is_pairs(item) else [item])]
+    sent, expected = [0, 0], []
+    for place, packet in enumerate(packets, run.first):
+        if packet.payload:
+            expected.append((packet.side, place, packet.payload, sent[packet.side]))
+            sent[packet.side] += len(packet.payload)
+    assert [(side, index, block.data[low:high], at) for side, index, low, high, at in pieces] == expected
+
+
+def is_pairs(item: object) -> bool:
+    return isinstance(item, tuple) and len(item) == 6
+
+
+def pairs(run: Run) -> list[Pairs]:
+    return [item for item in run.items if is_pairs(item)]  # type: ignore[misc]
+
+
+# --- where a run is ---------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_all_that_is_in_order() -> None:
+    talk = Conversation().talk().say(PROCESS).say(CLIENT).say(CLIENT, STEPPING, after=7 * MS).say(PROCESS)
+    assert talk.spans() == [(0, 12)]
+
+
+def test_numbers_wrap() -> None:
+    assert Conversation(isn=2**32 - 100).talk(6).spans() == [(0, 12)]
+
+
+@pytest.mark.parametrize(("packets", "spans"), [(6, [(0, 6)]), (5, [])])
+def test_a_run_has_six_packets(packets: int, spans: list[tuple[int, int]]) -> None:
+    talk = Conversation()
+    for index in range(packets):
+        talk.say(index % 2, KEEP_ALIVE if index % 2 == 0 else b"")
+    assert talk.spans() == spans
+
+
+def test_a_run_needs_both_sides() -> None:
+    talk = Conversation()
+    for _ in range(9):
+        talk.say(PROCESS, KEEP_ALIVE)
+    assert talk.spans() == []
+
+
+ODDITIES: dict[str, Callable[[Conversation], object]] = {
+    "FIN": lambda talk: talk.say(PROCESS, flags=FIN | ACK),
+    "reset": lambda talk: talk.say(PROCESS, flags=RST | ACK),
+    "no acknowledgement": lambda talk: talk.say(PROCESS, flags=PSH),
+    "window shut": lambda talk: talk.say(PROCESS, LOG).change(8, 48, bytes(2)),
+    "one byte early": lambda talk: talk.say(PROCESS, LOG).change(8, 38, struct.pack(">I", talk.line.next[0] - 50)),
+    "four bytes": lambda talk: talk.say(PROCESS, bytes(4)),
+    "part of a message": lambda talk: talk.say(PROCESS, LOG[:-1]),
+    "more than a message": lambda talk: talk.say(PROCESS, LOG + b"x"),
+    "two messages": lambda talk: talk.say(PROCESS, KEEP_ALIVE * 2),
+    "acknowledges what was not sent": lambda talk: talk.say(PROCESS).change(
+        8, 42, struct.pack(">I", talk.line.next[1] + 1)
+    ),
+    "a minute and more": lambda talk: talk.say(PROCESS, LOG, after=60 * SECOND + 1),
+}
+
+
+@pytest.mark.parametrize("oddity", ODDITIES)
+def test_an_oddity_ends_a_run(oddity: str) -> None:
+    talk = Conversation().talk(4)
+    ODDITIES[oddity](talk)
+    for _ in range(3):
+        talk.say(CLIENT).say(PROCESS)
+    assert talk.spans()[0] == (0, 8)
+
+
+def test_a_pause_of_a_minute_ends_no_run() -> None:
+    talk = Conversation().talk(4).say(PROCESS, LOG, after=60 * SECOND)
+    assert talk.spans() == [(0, 9)]
+
+
+def test_a_packet_that_was_cut_ends_a_run() -> None:
+    talk = Conversation().talk(4).say(PROCESS, LOG)
+    assert talk.spans(cut=1) == [(0, 8)]
+    assert talk.spans() == [(0, 9)]
+
+
+def test_behind_an_oddity_another_run_may_begin_or_with_it() -> None:
+    talk = Conversation().talk(4).say(PROCESS, bytes(4)).talk(4)
+    assert talk.spans() == [(0, 8), (9, 17)]
+    talk = Conversation().talk(4).say(PROCESS, LOG, after=61 * SECOND).say(CLIENT, ANSWER).talk(4)
+    assert talk.spans() == [(0, 8), (8, 18)]
+
+
+def test_an_acknowledgement_may_be_old_but_not_ahead_of_the_first_bytes() -> None:
+    """The run begins with one side alone; what it acknowledged is behind the other's first byte, or just before it."""
+    talk = Conversation().talk(1)
+    talk.say(PROCESS).say(PROCESS).say(CLIENT, STEPPING).say(PROCESS).talk(3)
+    assert talk.spans() == [(0, 12)]
+    talk = Conversation().say(PROCESS).say(PROCESS).say(CLIENT, STEPPING).talk(3)
+    old = talk.records[2].data[38:42]
+    talk.change(0, 42, struct.pack(">I", int.from_bytes(old, "big") - 300))
+    assert talk.spans() == [(0, 9)]
+    talk.change(1, 42, struct.pack(">I", int.from_bytes(old, "big") + 1))
+    assert talk.spans()[0][0] != 0
+
+
+def test_the_longest_silence_is_the_first_of_its_length() -> None:
+    talk = Conversation().talk(2).say(PROCESS, after=9 * MS).say(CLIENT, after=9 * MS).talk(2)
+    (run,) = talk.runs()
+    assert (run.silence, run.behind and run.behind[0]) == (9 * MS, 105)
+
+
+# --- which talks are looked at ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("silent", "data", "found"), [(7, b"GET / HTTP/1.1", 0), (8, b"GET / HTTP/1.1", 1), (7, LOG, 1)]
+)
+def test_what_the_first_data_of_a_talk_says(silent: int, data: bytes, found: int) -> None:
+    """Where a talk begins with none of ours nothing is looked for, but only eight packets are looked at."""
+    talk = Conversation()
+    for index in range(silent):
+        talk.say(index % 2)
+    talk.say(PROCESS, data).talk(2)
+    assert len(talk.runs()) >= found
+    assert bool(talk.runs()) is bool(found)
+
+
+def test_a_first_message_that_was_cut_is_none() -> None:
+    talk = Conversation().say(PROCESS).say(CLIENT).say(PROCESS).say(CLIENT).say(PROCESS).say(CLIENT).say(PROCESS, LOG)
+    assert talk.spans() == [(0, 7)]
+    assert talk.spans(cut=1) == []
+
+
+def test_a_run_begins_when_both_have_spoken() -> None:
+    talk = Conversation(syn=True).say(CLIENT, STEPPING).say(PROCESS).say(PROCESS, LOG).say(CLIENT, ANSWER).talk(3)
+    assert talk.spans() == [(6, 13)]
+
+
+def test_what_is_before_the_last_syn_is_left_alone() -> None:
+    talk = Conversation().talk(4).say(PROCESS, flags=SYN | ACK).say(CLIENT).say(PROCESS).talk(4)
+    assert talk.spans() == [(13, 19)]
+
+
+def test_nothing_is_found_before_both_have_spoken() -> None:
+    talk = Conversation(syn=True)
+    for _ in range(4):
+        talk.say(CLIENT, STEPPING).say(PROCESS)
+    assert talk.spans() == []
+
+
+# --- requests with their answers --------------------------------------------------------------------------------------
+
+
+def asked(*requests: bytes, answers: tuple[bytes, ...] = (), after: int = MS, more: int = 3) -> list[Pairs]:
+    """The pairs of a run: requests of the task process, each with its answer, between others that are pairs."""
+    talk = Conversation()
+    for index, request in enumerate(requests):
+        talk.say(PROCESS, request).say(CLIENT, answers[index] if answers else ANSWER, after=after)
+    for _ in range(more):
+        talk.say(PROCESS).say(CLIENT)
+    (run,) = talk.runs()
+    return pairs(run)
+
+
+def test_lines_of_a_log_are_pairs() -> None:
+    (found,) = asked(LOG, LOG, LOG, after=5 * MS)
+    side, number, size, lines, time, pieces = found
+    assert (side, number, size, time, len(pieces)) == (PROCESS, 3, 3 * len(LOG + ANSWER), 15 * MS, 6)
+    assert [(line[1], line[2], line[3]) for line in lines] == [
+        (101, 0, (-7, "a line")),
+        (103, 0, (-7, "a line")),
+        (105, 0, (-7, "a line")),
+    ]
+    assert [line[0] for line in lines] == [5 * SECOND + MS, 5 * SECOND + 7 * MS, 5 * SECOND + 13 * MS]
+
+
+def test_each_kind_of_request_has_its_head() -> None:
+    talk = Conversation().talk(2)
+    talk.say(PROCESS, invoke(TEXT)).say(CLIENT, ANSWER).say(PROCESS, LOG).say(CLIENT, ANSWER)
+    (run,) = talk.runs()
+    (found,) = pairs(run)
+    assert [line[2] for line in found[3]] == [0, 0, 1, 0]
+    assert run.heads == [LOG[4:50], invoke(TEXT)[4:50]]
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (LOG, ANSWER),
+        (invoke(), ANSWER),
+        (invoke(EMPTY), ANSWER),
+        (invoke(m.Variant(1, None)), ANSWER),
+        (invoke(m.Variant(11, True)), ANSWER),
+        (invoke(m.Variant(8, "")), ANSWER),
+        (invoke(TEXT, TEXT, TEXT), ANSWER),
+        (invoke(TEXT, names=(-3,), flags=4), ANSWER),
+        (LOG, framed(encode(m.InvokeAnswer(0, TEXT, None)))),
+        (LOG, framed(encode(m.InvokeAnswer(0x7FFF_FFFF, m.Variant(3, 1), None)))),
+        (RELEASE, RELEASED),
+    ],
+)
+def test_what_is_a_pair(request_: bytes, answer: bytes) -> None:
+    (found,) = asked(request_, request_, request_, answers=(answer,) * 3)
+    assert (found[1], found[2]) == (3, 3 * len(request_ + answer))
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (KEEP_ALIVE, RELEASED),
+        (STEPPING, ANSWER),
+        (RELEASE, ANSWER),
+        (LOG, RELEASED),
+        (LOG, framed(DONE[:-1])),
+        (LOG, framed(DONE + b"\0")),
+        (LOG, framed(b"E" + DONE[1:])),
+        (LOG, framed(b"A\x80" + DONE[2:])),
+        (LOG, framed(b"A" + bytes(4) + b"\0\0\0\x09" + bytes(8))),
+        (framed(LOG[4:-1]), ANSWER),
+        (framed(LOG[4:] + b"\0"), ANSWER),
+        (framed(b"S" + LOG[5:]), ANSWER),
+        (framed(LOG[4:13] + b"G" + LOG[14:]), ANSWER),
+        (framed(RELEASE[4:13] + b"G"), RELEASED),
+        (framed(b"S" + RELEASE[5:]), RELEASED),
+        (framed(invoke(m.Variant(11, True))[4:-1] + b"\x02"), ANSWER),
+        (framed(LOG[4:42] + struct.pack(">II", 2, 3) + LOG[50:]), ANSWER),
+        (framed(LOG[4:42] + struct.pack(">II", 101, 0) + bytes(404)), ANSWER),
+    ],
+)
+def test_what_is_none(request_: bytes, answer: bytes) -> None:
+    """Between others that are; all messages are there nevertheless, as ``check`` looks after."""
+    found = asked(LOG, request_, LOG, answers=(ANSWER, answer, ANSWER))
+    assert [one[1] for one in found] == [1, 1]
+
+
+def test_an_invoke_may_have_a_hundred_arguments() -> None:
+    most = framed(LOG[4:42] + struct.pack(">II", 100, 0) + bytes(400))
+    (found,) = asked(most, most, most)
+    assert found[1] == 3
+    assert [line[3] for line in found[3]] == []
+
+
+@pytest.mark.parametrize(("after", "number"), [(900 * MS - 1, 3), (900 * MS, 0)])
+def test_a_slow_answer_is_looked_at_closely(after: int, number: int) -> None:
+    found = asked(LOG, LOG, LOG, after=after)
+    assert sum(one[1] for one in found) == number
+
+
+def test_only_who_asked_first_asks() -> None:
+    """The other side's requests, and what comes between a request and its answer, are handed over as they are."""
+    talk = Conversation().talk(2).say(CLIENT, LOG).say(PROCESS, ANSWER).say(PROCESS, LOG).say(PROCESS, LOG)
+    talk.say(CLIENT, ANSWER).say(CLIENT, ANSWER)
+    (run,) = talk.runs()
+    assert [item[1] if is_pairs(item) else "one" for item in run.items] == [2, "one", "one", "one", 1, "one"]
+
+
+def test_a_request_that_waits_at_the_end_is_there() -> None:
+    (run,) = Conversation().talk(3).say(PROCESS, LOG).runs()
+    assert [is_pairs(item) for item in run.items] == [True, False]
+
+
+def test_of_many_segments_the_last_sixteen_of_a_side_are_kept() -> None:
+    (run,) = Conversation().talk(20).runs()
+    assert [len(part.recent) for part in run.parts] == [16, 16]
