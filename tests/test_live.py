@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import resource
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -17,7 +18,9 @@ from typing import Any
 import pytest
 from live_kit import COMMAND, HIGH, LOW, PORT, PORTS, QUICK, ROOT, eventually, live, needs_root, records, simulate
 
+from dissector.errors import CaptureError
 from dissector.simulate.scenario import SCENARIOS
+from dissector.sources import privileges
 
 pytestmark = needs_root
 BOTH = ("--listen", PORT, *QUICK)
@@ -162,7 +165,118 @@ def test_whom_root_becomes(arguments: tuple[str, ...], caller: str | None, name:
     lines = dict(line.split(":\t", 1) for line in status.splitlines() if line.startswith(("Uid", "Gid", "CapEff")))
     assert set(lines["Uid"].split()) == {str(user.pw_uid)}
     assert set(lines["Gid"].split()) == {str(user.pw_gid)}
-    assert (int(lines["CapEff"], 16) == 0) is (name != "root")
+
+
+def rights(pid: int) -> list[dict[str, int]]:
+    """Capabilities and no_new_privs of every thread, from /proc/PID/task/TID/status."""
+    names = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs")
+    found = []
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        lines = dict(line.split(":\t", 1) for line in status.read_text(encoding="ascii").splitlines())
+        found.append({name: int(lines[name], 16) for name in names})
+    return found
+
+
+#: Writing where it likes: what root that stays root keeps.
+DAC_OVERRIDE = 1 << 1
+
+
+@pytest.mark.parametrize(("user", "kept"), [("nobody", 0), ("daemon", 0), ("root", DAC_OVERRIDE)])
+def test_a_capture_keeps_no_capability(user: str, kept: int, tmp_path: Path) -> None:
+    """No thread of it has any that capturing and writing do not need, nor could a program that it starts get one; and
+    it captures and writes all the same."""
+    path = tmp_path / "x.pcapng"
+    with live("lo", *PORTS, "-w", path, "--user", user) as running:
+        before = rights(running.process.pid)
+        simulate(*BOTH)
+        running.until("success")
+        after = rights(running.process.pid)
+        assert "1 success" in running.end()
+    mine = {"CapInh": 0, "CapPrm": kept, "CapEff": kept, "CapBnd": 0, "CapAmb": 0, "NoNewPrivs": 1}
+    assert before
+    assert before + after == [mine] * len(before + after)
+    assert [task["outcome"] for task in read(path)["tasks"]] == ["success"]
+
+
+@pytest.mark.parametrize("ambient", [False, True])
+def test_a_user_with_the_right_to_capture_keeps_it_for_opening_only(ambient: bool) -> None:
+    """As with setcap, or a service manager's ambient capabilities."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("setpriv is not there")
+    given = "-all,+net_raw"
+    inside = [setpriv, "--reuid", "root", "--inh-caps", given, "--bounding-set", given]
+    inside += ["--ambient-caps", given] if ambient else []
+    with live("lo", *PORTS, "--user", "root", inside=inside) as running:
+        (found, *others) = rights(running.process.pid)
+        running.end()
+    assert others == []
+    # Who may not shrink the set still can get nothing by it.
+    assert {name: value for name, value in found.items() if name != "CapBnd"} == {
+        "CapInh": 0, "CapPrm": 0, "CapEff": 0, "CapAmb": 0, "NoNewPrivs": 1,
+    }  # fmt: skip
+
+
+def test_a_stream_keeps_no_capability(captures: Path) -> None:
+    """The thread that reads standard input included."""
+    command = [*COMMAND, "live", "-", "--plain"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write((captures / "engine_shell_fail.pcap").read_bytes())
+        process.stdin.flush()
+        process.stdout.readline()
+        found = rights(process.pid)
+        process.stdin.close()
+        assert process.wait(30) == 0
+    assert len(found) == 2
+    assert {tuple(one.values()) for one in found} == {(0, 0, 0, 0, 0, 1)}
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Path:
+    """A folder that only root can write, and others not even enter."""
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def test_a_file_where_only_root_can_write(private: Path) -> None:
+    path = private / "x.pcapng"
+    with live("lo", *PORTS, "-w", path) as running:
+        simulate(*BOTH)
+        running.until("success")
+        running.end()
+    assert [task["outcome"] for task in read(path)["tasks"]] == ["success"]
+
+
+def test_a_ring_where_only_root_can_write(private: Path) -> None:
+    """Its files come one after the other: whom root became can not make them, and that is said at once."""
+    path = private / "x.pcapng"
+    done = run("live", "lo", *PORTS, "-w", path, "--ring", "2x100kB")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"jstrace: {path}")
+    assert done.stderr.endswith(": Permission denied for nobody: another folder, or --user root\n")
+    with live("lo", *PORTS, "-w", path, "--ring", "2x100kB", "--user", "root") as running:
+        simulate(*BOTH)
+        running.until("success")
+        running.end()
+    (file,) = private.iterdir()
+    assert [task["outcome"] for task in read(file)["tasks"]] == ["success"]
+
+
+def test_errors_explain_what_root_gave_up() -> None:
+    nobody = privileges.Account("nobody", 65_534, 65_534)
+    denied, full = CaptureError("x", "Permission denied"), CaptureError("x", "No space left on device")
+    for one, error, said in (
+        (nobody, denied, "x: Permission denied for nobody: another folder, or --user root"),
+        (nobody, full, "x: No space left on device"),
+        (None, denied, "x: Permission denied"),
+    ):
+        with pytest.raises(CaptureError) as raised, privileges.explained(one):
+            raise error
+        assert str(raised.value) == said
 
 
 def test_root_follows_no_link(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dissector.render.live.store import Status
     from dissector.render.views import Event
     from dissector.sources.live import Recorder, Source
+    from dissector.sources.privileges import Account
     from dissector.sources.recent import Recent
     from dissector.sources.ring import CaptureWriter
 
@@ -206,7 +207,7 @@ def _live(wanted: _Wanted) -> None:
     from dissector.monitor import Monitor
     from dissector.outfile import check_output
     from dissector.session.tracer import Tracer
-    from dissector.sources.privileges import account, become
+    from dissector.sources.privileges import account, become, explained
     from dissector.sources.ring import CaptureWriter, parse_ring
 
     ring = parse_ring(wanted.ring) if wanted.ring else None
@@ -223,9 +224,11 @@ def _live(wanted: _Wanted) -> None:
             writer.give_to(who.user, who.group)
         _preload()
         output.preload()
-        become(who)
+    become(who)
+    output.who = who
     if wanted.path and ring is not None:
-        writer = CaptureWriter(wanted.path, ring)
+        with explained(who):
+            writer = CaptureWriter(wanted.path, ring)
     source.recorder = output.recorder(writer)
     messages = output.listener.wants_messages or ends.on_messages
     tracer = Tracer(wanted.command_ports, wanted.callback_ports, _WINDOW, messages)
@@ -274,6 +277,8 @@ class _Output:
         chosen = parse(wanted.filters)
         self._screen: Screen | None = None
         self._recent: Recent | None = None
+        #: Whom root became.
+        self.who: Account | None = None
         self.listener: Listener
         if wanted.form == "jsonl":
             from dissector.render.json import JsonLinesView
@@ -327,7 +332,7 @@ class _Output:
         thread = threading.Thread(target=capture, name="capture")
         thread.start()
         try:
-            self._screen.run(_Control(monitor, self._recent))
+            self._screen.run(_Control(monitor, self._recent, self.who))
         finally:
             left.set()
             monitor.stop()
@@ -339,7 +344,8 @@ class _Output:
 class _Control:
     """What the screen may ask of the capture (``render.live.app.Control``)."""
 
-    def __init__(self, monitor: Monitor, recent: Recent) -> None:
+    def __init__(self, monitor: Monitor, recent: Recent, who: Account | None) -> None:
+        self._who = who
         self._monitor = monitor
         self._recent = recent
         self.lock = monitor.lock
@@ -355,8 +361,10 @@ class _Control:
         return Status(monitor.source.info.file, monitor.source.info.packets, monitor.dropped, monitor.seconds)
 
     def save(self, task: Task, path: str) -> tuple[int, bool]:
+        from dissector.sources.privileges import explained
+
         connections = [one for one in (task.command, task.callback) if one is not None]
-        with self.lock:
+        with self.lock, explained(self._who):
             return self._recent.save(path, connections)
 
 

@@ -196,8 +196,8 @@ class StreamCapture:
         self.over = False
         self.recorder = recorder
         self._queue: queue.Queue[Packet | JstraceError | None] = queue.Queue(_WAITING)
+        #: Started by the first poll: what a process gives up before, a thread that runs already would keep.
         self._thread = threading.Thread(target=self._read, name="standard input", daemon=True)
-        self._thread.start()
         atexit.register(self.close)
 
     def _read(self) -> None:
@@ -211,6 +211,8 @@ class StreamCapture:
     def poll(self, timeout: float) -> list[Packet]:
         """:raises CaptureError: standard input is no capture"""
         packets: list[Packet] = []
+        if self._thread.ident is None:
+            self._thread.start()
         try:
             item = self._queue.get(timeout=timeout)
             while isinstance(item, Packet):

@@ -1,16 +1,28 @@
-"""Gives up root's rights once the sockets are open."""
+"""Gives up root's rights, and all capabilities, once the sockets are open."""
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import grp
 import os
 import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
+from struct import Struct
 from typing import NamedTuple
 
-from dissector.errors import UsageError
+from dissector.errors import CaptureError, UsageError
 
 _ROOT = 0
 _NOBODY = "nobody"
+
+#: linux/prctl.h and linux/capability.h; more capabilities than any kernel has.
+_CAPBSET_DROP, _NO_NEW_PRIVILEGES, _CAP_AMBIENT, _CLEAR_ALL = 24, 38, 47, 4
+_CAPABILITY_VERSION_3 = 0x20080522
+_CAPABILITY_HEADER, _CAPABILITIES = Struct("Ii"), Struct("6I")
+_DAC_OVERRIDE = 1
+_MOST_CAPABILITIES = 64
 
 
 class Account(NamedTuple):
@@ -41,8 +53,53 @@ def account(name: str | None) -> Account | None:
     return None if entry.pw_uid == _ROOT else Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def become(one: Account) -> None:
-    """For good: this process can not go back."""
-    os.setgroups([entry.gr_gid for entry in grp.getgrall() if one.name in entry.gr_mem] or [one.group])
-    os.setresgid(one.group, one.group, one.group)
-    os.setresuid(one.user, one.user, one.user)
+def become(one: Account | None) -> None:
+    """For good: this process can not go back, nor can what it might start.  None stays who it is; of capabilities root
+    keeps the one by which it may write where it likes, all others keep none.
+
+    :raises CaptureError: the system does not let it
+    """
+    stays_root = one is None and os.geteuid() == _ROOT
+    _empty_bounding_set()
+    if one is not None:
+        try:
+            os.setgroups([entry.gr_gid for entry in grp.getgrall() if one.name in entry.gr_mem] or [one.group])
+            os.setresgid(one.group, one.group, one.group)
+            os.setresuid(one.user, one.user, one.user)
+        except OSError as error:
+            raise CaptureError(f"user {one.name}", f"root can not become it: {error.strerror}; --user root") from None
+    _keep_only(1 << _DAC_OVERRIDE if stays_root else 0)
+
+
+def _empty_bounding_set() -> None:
+    """Needs CAP_SETPCAP; who lacks it is not let to, and gains nothing by the set but through a program it starts."""
+    prctl = _libc().prctl
+    for capability in range(_MOST_CAPABILITIES):
+        prctl(_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+def _keep_only(capabilities: int) -> None:
+    libc = _libc()
+    libc.prctl(_CAP_AMBIENT, _CLEAR_ALL, 0, 0, 0)
+    libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    header, data = _CAPABILITY_HEADER.pack(_CAPABILITY_VERSION_3, 0), ctypes.create_string_buffer(_CAPABILITIES.size)
+    libc.capget(header, data)
+    # Effective, permitted and inheritable ones, in two words of 32.
+    kept = capabilities & _CAPABILITIES.unpack(data)[1]
+    if libc.capset(header, _CAPABILITIES.pack(kept, kept, 0, 0, 0, 0)) != 0:
+        raise CaptureError("capabilities", f"can not be given up: {os.strerror(ctypes.get_errno())}")
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+@contextmanager
+def explained(one: Account | None) -> Iterator[None]:
+    """Where root may write, whom it became may not: an error says so, and what to do."""
+    try:
+        yield
+    except CaptureError as error:
+        if one is None or error.reason != os.strerror(errno.EACCES):
+            raise
+        raise CaptureError(error.where, f"{error.reason} for {one.name}: another folder, or --user root") from None
