@@ -1,6 +1,6 @@
 """What can be changed in a module: the mutants of cosmic-ray but for those that can not make a difference.
 
-Paths count from the current folder: modules are read where they are mutated.
+Paths count from the current folder.
 """
 
 from __future__ import annotations
@@ -8,14 +8,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
-from cosmic_ray.work_item import MutationSpec
 
-ROOT = Path(__file__).resolve().parent.parent
 FLOORS = ("session", "stream", "wire")
 GENERATED = frozenset({"dissector/wire/_decoder.py"})
 
@@ -33,18 +31,27 @@ class Mutant(NamedTuple):
     start: _Place
     end: _Place
 
+    @classmethod
+    def of(cls, fields: list[Any]) -> Mutant:
+        """From JSON."""
+        module, operator, occurrence, start, end = fields
+        return cls(module, operator, occurrence, tuple(start), tuple(end))
+
     @property
-    def spec(self) -> MutationSpec:
-        return MutationSpec(Path(self.module), self.operator, self.occurrence, self.start, self.end)
+    def floor(self) -> str:
+        return Path(self.module).parent.name
+
+    def sources(self) -> tuple[str, str]:
+        """The module before and after."""
+        before = Path(self.module).read_text(encoding="utf-8")
+        return before, mutate_code(before, get_operator(self.operator)(), self.occurrence) or before
 
     def lines(self) -> tuple[str, str]:
         """The first line that it changes, before and after, without blanks around."""
-        code = Path(self.module).read_text(encoding="utf-8")
-        changed = mutate_code(code, get_operator(self.operator)(), self.occurrence) or ""
-        for before, after in zip(code.splitlines(), changed.splitlines(), strict=False):
-            if before != after:
-                return before.strip(), after.strip()
-        return "", ""
+        before, after = (source.splitlines() for source in self.sources())
+        changed = (pair for pair in zip(before, after, strict=False) if pair[0] != pair[1])
+        first, second = next(changed, ("", ""))
+        return first.strip(), second.strip()
 
 
 def modules(wanted: list[str]) -> list[str]:

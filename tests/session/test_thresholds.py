@@ -8,9 +8,9 @@ import pytest
 from kit import ACK, HEALTHY, RST, SYN, Story, nanoseconds, packets_of, trace
 
 from dissector.model import Connection, Endpoint, Mark, Message, Outcome, Problem, Role, Severity, Task
-from dissector.session import detect
+from dissector.session import calling, command_loss, detect, running, starting
 from dissector.session.blocks import _ways
-from dissector.session.case import Case
+from dissector.session.case import Case, after_silence
 from dissector.session.clock import grain
 from dissector.session.dialog import Dialog
 from dissector.session.forged import by_device
@@ -344,6 +344,94 @@ def test_a_last_try_right_before_a_reset_does_not_end_the_silence(tried: int, sa
     (problem,) = callback_lost(Case(made, 200 * SECOND))
     assert problem.summary.endswith(f"{said}." if tried else said)
     assert ("silence" in problem.summary) is bool(tried)
+
+
+# --- the start, and the end of the command connection ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("end", "reset", "code"),
+    [(2 * SECOND, False, "command_rejected"), (2 * SECOND + 1, False, "start_cut"), (SECOND, True, "start_cut")],
+)
+def test_how_soon_a_remote_rejects(end: int, reset: bool, code: str) -> None:
+    """Counted from the answer to the SYN, which came at 1,000 ns."""
+    made = facts(callback=False, start=None)
+    assert made.record.command is not None
+    made.record.outcome = Outcome.REFUSED
+    server, mark = made.record.command.sides[THERE], Mark(5, end + 1_000, 64, 2)
+    if reset:
+        server.rst = mark
+    else:
+        server.fin = mark
+    assert [problem.code for problem in starting.command(Case(made, end))] == [code]
+
+
+@pytest.mark.parametrize(("ago", "answers"), [(60 * SECOND, True), (60 * SECOND + 1, False)])
+def test_how_lately_a_port_answered_that_is_not_down(ago: int, answers: bool) -> None:
+    made = facts(callback=False, start=None)
+    command = made.record.command
+    assert command is not None
+    made.record.outcome, command.syn_acks, command.start = Outcome.UNREACHABLE, [], 100 * SECOND
+    case = Case(made, 200 * SECOND)
+    other = connection()
+    other.sides[THERE].last = Mark(1, 100 * SECOND - ago)
+    case.hosts.note(other)
+    (problem,) = starting.command(case)
+    assert ("answers other connections" in problem.cause) is answers
+
+
+@pytest.mark.parametrize(("late", "codes"), [(5 * SECOND, ["slow_start"]), (5 * SECOND - 1, [])])
+def test_from_when_on_a_callback_came_late(late: int, codes: list[str]) -> None:
+    made = facts()
+    record(made)[1].syn_acks = [Mark(2, late)]
+    assert [problem.code for problem in calling.callback(Case(made, late))] == codes
+    assert list(calling.callback(Case(made, late, grain=1))) == []
+
+
+@pytest.mark.parametrize(("now", "codes"), [(70 * SECOND, ["open_call"]), (70 * SECOND - 1, [])])
+def test_from_when_on_an_open_call_is_told_of(now: int, codes: list[str]) -> None:
+    made = facts()
+    made.record.outcome = Outcome.RUNNING
+    made.open_requests = [message(10 * SECOND)]
+    assert [problem.code for problem in running.open_call(Case(made, now))] == codes
+
+
+@pytest.mark.parametrize(
+    ("reset", "went_on", "codes"),
+    [
+        (False, SECOND // 2, ["command_lost_first"]),
+        (False, SECOND // 2 - 1, []),
+        (True, 0, ["command_lost_first"]),
+        (True, -1, []),
+    ],
+)
+def test_how_long_a_task_goes_on_without_a_command_connection_that_was_lost_first(
+    reset: bool, went_on: int, codes: list[str]
+) -> None:
+    made = facts()
+    command, callback = record(made)
+    mark = Mark(20, 10 * SECOND, 64, 1)
+    if reset:
+        command.sides[HERE].rst = mark
+    else:
+        command.sides[HERE].fin = mark
+    callback.sides[HERE].fin = Mark(21, 10 * SECOND + went_on)
+    assert [problem.code for problem in command_loss.command_lost(Case(made, 60 * SECOND))] == codes
+
+
+@pytest.mark.parametrize(("later", "goes_on"), [(SECOND // 2, True), (SECOND // 2 - 1, False)])
+def test_a_client_that_goes_on_with_the_callback_has_not_ended(later: int, goes_on: bool) -> None:
+    made = facts()
+    command, callback = record(made)
+    command.sides[HERE].fin, callback.end = Mark(20, 10 * SECOND, 64, 1), 30 * SECOND
+    callback.sides[THERE].last_data = Mark(25, 10 * SECOND + later)
+    (problem,) = command_loss.command_lost(Case(made, 60 * SECOND))
+    assert ("it goes on with the callback connection (packet 25)" in problem.cause) is goes_on
+
+
+@pytest.mark.parametrize(("idle", "words"), [(SECOND, " after 1 s of silence"), (SECOND - 1, "")])
+def test_which_silence_is_worth_telling(idle: int, words: str) -> None:
+    assert after_silence(idle) == words
 
 
 # --- joining ----------------------------------------------------------------------------------------------------------

@@ -415,6 +415,22 @@ def test_the_answer_to_a_syn_acknowledges_just_the_syn() -> None:
     assert [type(event) for event in talk.b(-1, acks=7, flags=SYN, seq=99)] == [Closed, Opened]
 
 
+@pytest.mark.parametrize(("acks", "flows"), [(0, 1), (1, 2), (-1, 2)])
+def test_a_late_answer_has_to_acknowledge_just_the_syn(acks: int, flows: int) -> None:
+    talk = Talk()
+    talk.a(-1, acks=None, flags=SYN)
+    talk.time += 2_000 * MS
+    talk.b(-1, acks=acks, flags=SYN)
+    assert len({flow for flow, _ in talk.events}) == flows
+
+
+def test_an_answer_behind_data_of_its_sender_is_another_connection_s() -> None:
+    talk = Talk().open()
+    talk.b(0, b"data")
+    talk.b(-1, acks=0, flags=SYN, seq=77)
+    assert len({flow for flow, _ in talk.events}) == 2
+
+
 def test_a_second_syn_of_the_same_side_begins_a_new_connection() -> None:
     talk = Talk()
     talk.a(-1, acks=None, flags=SYN)

@@ -1,0 +1,165 @@
+"""Tries the mutants of one floor, each in a process of its own that is forked when all tests are collected.
+
+    python -m mutation.floor FLOOR INPUT OUTPUT     in a copy of the project
+
+``INPUT`` has mutants as JSON, ``OUTPUT`` gets those that were killed or not, a line each.  All tests run once, to see
+which of them run which lines; a mutant has to pass those that run its line, the quickest first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import process_time
+
+import pytest
+from coverage import Coverage
+
+from mutation.mutants import Mutant
+from mutation.patch import patch
+
+#: Of the tests of the whole program those that are quick and look at everything.
+WHOLE = ("tests/test_truth.py", "tests/test_faults.py", "tests/test_doubts.py", "tests/test_short_cuts.py")
+#: What belongs to the tests of a floor besides its folder.
+MORE = {"stream": ("tests/sources/test_capture.py",), "wire": ("tests/codegen",)}
+#: A mutant may take so many times as long as the original and so many seconds more (of CPU), and so much memory.
+SLACK, EXTRA, MEMORY = 5, 10, 4 << 30
+#: Tests that measure time.
+TIMED = ("linear", "is_quick", "hundred_thousand", "next_to_nothing", "searched_twice", "without_end")
+_OPTIONS = ("-x", "-q", "--no-header", "--tb=no", "-p", "no:xdist")
+
+
+class Trials:
+    """For pytest: instead of its loop over the tests."""
+
+    def __init__(self, mutants: list[Mutant], out: Path) -> None:
+        self.mutants = mutants
+        self.out = out
+        self.failed = False
+        self.items: dict[str, pytest.Item] = {}
+        self.lines: dict[str, dict[int, set[str]]] = {}
+        self.seconds: dict[str, float] = {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """A test that measures time fails by chance, one with random examples succeeds by chance: no vote for them."""
+        from hypothesis import is_hypothesis_test  # pytest wants to be there first
+
+        items[:] = [
+            item
+            for item in items
+            if not is_hypothesis_test(getattr(item, "function", None)) and not any(word in item.name for word in TIMED)
+        ]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.failed |= report.failed
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.items = {item.nodeid: item for item in session.items}
+        with tempfile.NamedTemporaryFile("r", suffix=".json") as file:
+            if not _forked(lambda: self._measure(Path(file.name)), 0):
+                raise RuntimeError("a test fails without any mutant")
+            lines, self.seconds = json.load(file)
+        self.lines = {module: {int(line): set(tests) for line, tests in of.items()} for module, of in lines.items()}
+        with self.out.open("w") as out:
+            for mutant in self.mutants:
+                out.write(json.dumps([mutant, not self._survives(mutant)]) + "\n")
+                out.flush()
+        return True
+
+    # --- which test runs what ----------------------------------------------------------------------------------------
+
+    def _measure(self, found: Path) -> bool:
+        modules = {mutant.module for mutant in self.mutants}
+        coverage = Coverage(data_file=None, include=[str(Path(module).resolve()) for module in modules])
+        coverage.start()
+        seconds = {}
+        for name in self.items:
+            coverage.switch_context(name)
+            begin = process_time()
+            if not self._passes([name]):
+                os.write(2, f"{name} fails\n".encode())
+                return False
+            seconds[name] = process_time() - begin
+        coverage.stop()
+        data = coverage.get_data()
+        lines = {module: data.contexts_by_lineno(str(Path(module).resolve())) for module in modules}
+        found.write_text(json.dumps([lines, seconds]))
+        return True
+
+    def _tests(self, mutant: Mutant) -> list[str]:
+        lines = self.lines.get(mutant.module, {})
+        found = set().union(*(lines.get(line, ()) for line in range(mutant.start[0], mutant.end[0] + 1)))
+        # A line that only the import runs: whoever runs anything of the module may notice.
+        found = found - {""} or set().union(*lines.values()) - {""} or set(self.items)
+        return sorted(found, key=lambda name: self.seconds[name])
+
+    # --- one mutant --------------------------------------------------------------------------------------------------
+
+    def _passes(self, names: list[str]) -> bool:
+        items = [self.items[name] for name in names]
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self.failed:
+                return False
+        return True
+
+    def _survives(self, mutant: Mutant) -> bool:
+        before, after = mutant.sources()
+        tests = self._tests(mutant)
+        patience = EXTRA + SLACK * sum(self.seconds[name] for name in tests)
+        module = mutant.module.removesuffix(".py").replace("/", ".")
+        fits = _forked(lambda: patch(module, before, after), EXTRA)
+        if fits:
+            return _forked(lambda: patch(module, before, after) and self._passes(tests), patience)
+        path = Path(mutant.module)
+        path.write_text(after, encoding="utf-8")
+        try:
+            return _forked(lambda: _anew(tests), patience)
+        finally:
+            path.write_text(before, encoding="utf-8")
+
+
+def _anew(tests: list[str]) -> bool:
+    """Runs tests in a process that imports everything anew, first a few of them."""
+    for names in (tests[:40], tests[40:]):
+        if names:
+            Path("tests.txt").write_text("\n".join(names))
+            command = [sys.executable, "-m", "pytest", *_OPTIONS, "@tests.txt"]
+            environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+            if subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL).returncode:
+                return False
+    return True
+
+
+def _forked(work: Callable[[], bool], seconds: float) -> bool:
+    """Does ``work`` in another process; False also when it takes longer (0: it may), or ends with an exception."""
+    process = os.fork()
+    if process:
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    status = 1
+    try:
+        if seconds:
+            signal.signal(signal.SIGPROF, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_PROF, seconds)
+            resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 5, int(seconds) + 5))
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        status = 0 if work() else 1
+    finally:
+        os._exit(status)
+
+
+def main(floor: str, source: str, target: str) -> None:
+    found = [Mutant.of(fields) for fields in json.loads(Path(source).read_text())]
+    places = [f"tests/{floor}", *MORE.get(floor, ()), *WHOLE]
+    sys.exit(pytest.main([*_OPTIONS, *places], plugins=[Trials(found, Path(target))]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
