@@ -30,6 +30,12 @@ MAX_PACKETS_LISTED = 65_536
 MAX_XML_DEPTH = 256
 #: Bytes of one direction waiting behind a hole; beyond it the hole is reported as a gap.
 MAX_REORDER_BYTES = 4 * 1024 * 1024
+#: Layers of link headers, tags and tunnels in one packet that are looked through.
+MAX_LAYERS = 16
+#: IP datagrams of which some fragments are missing, their bytes, and how long the rest is waited for.
+MAX_FRAGMENTED = 1_024
+MAX_FRAGMENT_BYTES = 8 * 1024 * 1024
+FRAGMENT_SECONDS = 30
 #: Connections followed at the same time; the one idle longest is given up first.
 MAX_CONNECTIONS = 65_536
 #: Half-open connections (a SYN and no data yet) remembered at the same time.

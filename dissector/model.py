@@ -12,7 +12,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
-from dissector.traffic import IcmpError, Side
+from dissector.traffic import IcmpError, Side, Via
 
 # --- connections ---------------------------------------------------------------------------------------------------
 
@@ -125,6 +125,8 @@ class Connection:
     syn_acks: list[Mark] = field(default_factory=list)
     icmp: list[IcmpError] = field(default_factory=list)
     sides: tuple[SideFacts, SideFacts] = field(default_factory=lambda: (SideFacts(), SideFacts()))
+    #: Tunnels that its first packet came in, outermost first.
+    via: tuple[Via, ...] = ()
 
     @property
     def retransmissions(self) -> int:

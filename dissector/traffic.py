@@ -49,9 +49,20 @@ class Watch:
         self.limit = NEVER
 
 
+class Via(NamedTuple):
+    """A tunnel: its kind, and its network, key, session or label where it has one."""
+
+    kind: str
+    number: int | None = None
+
+    def __str__(self) -> str:
+        return self.kind if self.number is None else f"{self.kind} {self.number}"
+
+
 class Segment(NamedTuple):
     """One TCP segment.  Addresses are packed (4 or 16 bytes); ``length`` is the payload's length on the wire, which
-    is larger than ``len(payload)`` when the snap length cut the packet."""
+    is larger than ``len(payload)`` when the snap length cut the packet.  ``via`` are the tunnels around it, outermost
+    first."""
 
     number: int
     time: int
@@ -67,6 +78,7 @@ class Segment(NamedTuple):
     length: int
     ttl: int
     ip_id: int
+    via: tuple[Via, ...] = ()
 
     @property
     def key(self) -> bytes:
@@ -101,12 +113,24 @@ class IcmpError(NamedTuple):
 
 
 class Fragment(NamedTuple):
-    """An IP fragment that carries TCP: reported, never reassembled."""
+    """An IP fragment that may carry TCP, by itself or in a tunnel: the bytes of its datagram from ``offset`` on.
+
+    ``ident`` and ``protocol`` are those of the datagram, ``more`` tells that others follow.  ``is_cut``: the snap
+    length cut bytes off.  ``via`` are the tunnels around it.
+    """
 
     number: int
     time: int
     src: bytes
     dst: bytes
+    protocol: int
+    ident: int
+    offset: int
+    more: bool
+    ttl: int
+    payload: bytes
+    is_cut: bool = False
+    via: tuple[Via, ...] = ()
 
 
 class Side(IntEnum):

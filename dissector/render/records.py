@@ -97,6 +97,7 @@ class Records:
             "bytes": connection.bytes,
             "gaps": connection.gaps,
             "retransmissions": connection.retransmissions,
+            "via": list(map(str, connection.via)),
         }
         return encoded(record)
 

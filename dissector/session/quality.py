@@ -230,7 +230,7 @@ class CaptureNotes:
         if self._fragments:
             first = self._fragments[0]
             way = f"{address_text(first.src)} to {address_text(first.dst)}"
-            summary = f"{count(self._fragment_count, 'IP fragment')} carry TCP, the first one from {way}."
+            summary = f"{count(self._fragment_count, 'IP datagram')} with TCP lack fragments, the first one from {way}."
             yield _general("ip_fragment", summary, first.time, [f.number for f in self._fragments])
 
 

@@ -21,13 +21,11 @@ from dissector.session.join import PROBE_WINDOW, Joiner, half_known, is_between,
 from dissector.session.order import Event, Sequencer
 from dissector.session.pace import CALLBACK_LINGER, CLOCK_JITTER, LINGER
 from dissector.session.task import TaskFacts
-from dissector.stream import packets
 from dissector.stream.express import express
 from dissector.stream.flows import Entry
 from dissector.stream.reassembly import Connections, Flow
 from dissector.traffic import (
     Chunk,
-    Fragment,
     Gap,
     IcmpError,
     Opened,
@@ -61,7 +59,8 @@ class Tracer:
         self._elsewhere = elsewhere
         self._command_ports = frozenset(command_ports)
         self._servers: dict[Endpoint, None] = {}
-        self._connections = Connections()
+        self._notes, self._hosts = quality.CaptureNotes(), Hosts()
+        self._connections = Connections(self._notes.fragment)
         #: For whoever reads the packets: which of them need not be fed.
         self.watch = watch or Watch()
         self.watch.foreign, self.watch.ended = self._connections.foreign, self._connections.ended
@@ -76,7 +75,6 @@ class Tracer:
         self._closing: deque[Flow] = deque()
         self._failed: dict[Connection, None] = {}
         self._unreached = 0
-        self._notes, self._hosts = quality.CaptureNotes(), Hosts()
 
     @property
     def running(self) -> list[TaskFacts]:
@@ -126,14 +124,12 @@ class Tracer:
 
     def _parse(self, packet: Packet) -> None:
         """The way of a packet that needs more than a glance."""
-        record = None if self._connections.is_foreign(packet) else packets.parse(packet)
+        record = self._connections.parse(packet)
         if isinstance(record, Segment):
             for flow, event in self._connections.feed(record):
                 self._stream_event(flow, event)
         elif isinstance(record, IcmpError):
             self._connections.feed_icmp(record)
-        elif isinstance(record, Fragment):
-            self._notes.fragment(record)
 
     def tick(self, now: int) -> list[Event]:
         """Nothing came until ``now`` (packet time): for captures that are followed as they grow."""

@@ -12,12 +12,23 @@ from struct import Struct
 
 from dissector.share.addresses import AddressMap
 from dissector.share.streams import Key
-from dissector.stream.link import ETHERNET, LINUX_SLL, LINUX_SLL2, ip_offset
+from dissector.stream.ip import (
+    AUTHENTICATION,
+    DESTINATION,
+    EXTENSIONS,
+    FRAGMENT,
+    HOP_BY_HOP,
+    ICMP,
+    ROUTING,
+    TCP,
+    UDP,
+    header,
+)
+from dissector.stream.layers import FRAME, Step
+from dissector.stream.link import ETHERNET, LINUX_SLL, LINUX_SLL2
+from dissector.stream.packets import IP_KINDS, unwrap
 from dissector.traffic import Packet
 
-_ICMP, _TCP, _ICMP6 = 1, 6, 58
-_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AH, _DESTINATION, _MOBILITY = 0, 43, 44, 51, 60, 135
-_EXTENSIONS = frozenset({_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AH, _DESTINATION, _MOBILITY})
 _SHORT = Struct("!H")
 _PORTS_AND_SEQ = Struct("!HHI")
 _NOP, _PAD = 1, 1
@@ -30,23 +41,38 @@ Payload = Callable[[Key, int, int, int], bytes]
 def rewritten(packet: Packet, addresses: AddressMap, payload: Payload) -> bytes:
     """The packet's bytes with everything changed that is to be.
 
-    The packet is one that ``stream.packets.parse`` reads.  Raises struct.error or IndexError where it is not.
+    The packet is one that ``stream.packets.parse`` reads.  Raises struct.error or IndexError where it is not, and
+    ValueError where its link layer header may tell names.
     """
+    path: list[Step] = []
+    unwrap(packet, path)
     data = bytearray(packet.data)
-    at = ip_offset(packet.link_type, packet.data)
     _link(data, packet.link_type, addresses)
-    _Writer(data, addresses, payload).ip(at, quoted=False)
+    writer = _Writer(data, addresses, payload)
+    # From the inside out: checksums are those of what was changed.
+    inner, *outer = reversed(path)
+    writer.ip(inner.at, quoted=False)
+    for step in outer:
+        if step.kind == FRAME:
+            _macs(data, step.at, addresses)
+        elif step.kind in IP_KINDS:
+            writer.outer(step.at)
     return bytes(data)
 
 
 def _link(data: bytearray, link_type: int, addresses: AddressMap) -> None:
     if link_type == ETHERNET:
-        data[0:6], data[6:12] = addresses.mac(bytes(data[0:6])), addresses.mac(bytes(data[6:12]))
+        _macs(data, 0, addresses)
     elif link_type in (LINUX_SLL, LINUX_SLL2):
         start = 6 if link_type == LINUX_SLL else 12
         size = data[5] if link_type == LINUX_SLL else data[11]
         address = bytes(data[start : start + size]) if size <= 8 else b""
         data[start : start + 8] = addresses.mac(address).ljust(8, b"\0") if address else bytes(8)
+
+
+def _macs(data: bytearray, at: int, addresses: AddressMap) -> None:
+    for start in (at, at + 6):
+        data[start : start + 6] = addresses.mac(bytes(data[start : start + 6]))
 
 
 class _Writer:
@@ -65,17 +91,48 @@ class _Writer:
         else:
             self._ipv6(at, quoted)
 
+    def outer(self, at: int) -> None:
+        """The IP header of a tunnel, and the checksum of a UDP header behind it; what is inside is written already."""
+        data = self._data
+        head = header(bytes(data), at, len(data))
+        if head is None:
+            return
+        start = at + 12 if head.version == 4 else at + 8
+        data[start : start + 2 * len(head.src)] = self._addresses.ip(head.src) + self._addresses.ip(head.dst)
+        if head.version == 4:
+            self._header_checksum(at, at + ((data[at] & 15) << 2))
+        place = head.payload + 6
+        if head.protocol == UDP and data[place : place + 2] != b"\0\0":
+            end = min(head.end, len(data))
+            self._checksum(place, UDP, head.payload, end, start, len(head.src))
+
+    def _header_checksum(self, at: int, end: int) -> None:
+        data = self._data
+        data[at + 20 : end] = bytes([_NOP]) * (min(end, len(data)) - at - 20)
+        data[at + 10 : at + 12] = b"\0\0"
+        _SHORT.pack_into(data, at + 10, checksum(data[at:end]))
+
+    def _checksum(self, place: int, protocol: int, at: int, end: int, ends_at: int, width: int) -> None:
+        """Writes the checksum at ``place`` of ``data[at:end]`` and, but for ICMP, the addresses at ``ends_at``."""
+        data = self._data
+        data[place : place + 2] = b"\0\0"
+        pseudo = b""
+        if protocol != ICMP:
+            pseudo = bytes(data[ends_at : ends_at + 2 * width]) + struct.pack("!II", end - at, protocol)
+        _SHORT.pack_into(data, place, checksum(pseudo + data[at:end]))
+
     def _ipv4(self, at: int, quoted: bool) -> None:
         data = self._data
-        header = (data[at] & 15) << 2
+        size = (data[at] & 15) << 2
         total = _SHORT.unpack_from(data, at + 2)[0]
         end = self._end(at + total if total else 0, quoted)
         old = bytes(data[at + 12 : at + 16]), bytes(data[at + 16 : at + 20])
         data[at + 12 : at + 20] = b"".join(map(self._addresses.ip, old))
-        data[at + 20 : at + header] = bytes([_NOP]) * (min(at + header, len(data)) - at - 20)
-        data[at + 10 : at + 12] = b"\0\0"
-        _SHORT.pack_into(data, at + 10, checksum(data[at : at + header]))
-        self._inner(data[at + 9], at + header, end, at + 12, old)
+        self._header_checksum(at, at + size)
+        protocol, inner = data[at + 9], at + size
+        if protocol == AUTHENTICATION:
+            protocol, inner = self._extensions(protocol, inner)
+        self._inner(protocol, inner, end, at + 12, old)
 
     def _ipv6(self, at: int, quoted: bool) -> None:
         data = self._data
@@ -96,20 +153,20 @@ class _Writer:
 
     def _extensions(self, following: int, at: int) -> tuple[int, int]:
         data = self._data
-        while following in _EXTENSIONS:
+        while following in EXTENSIONS:
             kind, following, units = following, data[at], data[at + 1]
-            size = 8 if kind == _FRAGMENT else (units + 2) << 2 if kind == _AH else (units + 1) << 3
-            if kind in (_HOP_BY_HOP, _DESTINATION):
+            size = 8 if kind == FRAGMENT else (units + 2) << 2 if kind == AUTHENTICATION else (units + 1) << 3
+            if kind in (HOP_BY_HOP, DESTINATION):
                 data[at + 2 : at + size] = bytes([_PAD, size - 4 & 0xFF]) + bytes(size - 4)
-            elif kind == _ROUTING:
+            elif kind == ROUTING:
                 data[at + 3 : at + size] = bytes(size - 3)
-            elif kind != _FRAGMENT:
+            elif kind != FRAGMENT:
                 data[at + 4 : at + size] = bytes(size - 4)
             at += size
         return following, at
 
     def _inner(self, protocol: int, at: int, end: int, ends_at: int, old: tuple[bytes, bytes]) -> None:
-        if protocol == _TCP:
+        if protocol == TCP:
             self._tcp(at, end, old)
             place = at + 16
         else:
@@ -117,12 +174,7 @@ class _Writer:
             place = at + 2
         if place + 2 > end:
             return
-        data = self._data
-        data[place : place + 2] = b"\0\0"
-        pseudo = b""
-        if protocol != _ICMP:
-            pseudo = bytes(data[ends_at : ends_at + 2 * len(old[0])]) + struct.pack("!II", end - at, protocol)
-        _SHORT.pack_into(data, place, checksum(pseudo + data[at:end]))
+        self._checksum(place, protocol, at, end, ends_at, len(old[0]))
 
     def _tcp(self, at: int, end: int, old: tuple[bytes, bytes]) -> None:
         """Of a quoted segment maybe no more is there than ports and sequence number."""

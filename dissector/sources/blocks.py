@@ -16,8 +16,8 @@ from dissector.limits import MAX_CAPTURED
 from dissector.model import CaptureInfo
 from dissector.stream.blocks import Block, Buffer, talks_of
 from dissector.stream.link import ETHERNET, link_type_name
-from dissector.stream.packets import carries_segment
-from dissector.stream.sift import ICMP, IPV4, LEAST, LOOK, SHORTEST, TCP, WHOLE
+from dissector.stream.packets import WHOLE, carries_segment, may_carry
+from dissector.stream.sift import IPV4, LEAST, LOOK, SHORTEST, TCP
 from dissector.traffic import SYN
 
 #: Bytes of a file that are looked at together.
@@ -69,7 +69,7 @@ def gather(buffer: Buffer, at: int, stop: int, layout: Layout) -> tuple[Block, i
                     syns[key] = place >> 1
             else:
                 others.append(place >> 1)
-        elif protocol == ICMP:
+        elif may_carry(protocol, fragment, key):
             others.append(place >> 1)
         at = end
         place += 2

@@ -15,8 +15,8 @@ from dissector.sources.blocks import BLOCK, Layout, count, gather
 from dissector.sources.bytestream import ByteStream, DamagedError
 from dissector.stream.blocks import Block
 from dissector.stream.link import ETHERNET, is_supported, link_type_name
-from dissector.stream.packets import carries_segment
-from dissector.stream.sift import ICMP, IPV4, LEAST, LOOK, SHORTEST, TCP, WHOLE, Record, Sift
+from dissector.stream.packets import WHOLE, carries_segment, may_carry
+from dissector.stream.sift import IPV4, LEAST, LOOK, SHORTEST, TCP, Record, Sift
 from dissector.traffic import ENDS, Packet, Watch
 
 _SECOND = 1_000_000_000
@@ -141,7 +141,7 @@ def _quickly(buffer: bytes, at: int, layout: Layout, sift: Sift, watch: Watch) -
                         now = skipped = time
                         continue
                     plain = key
-            elif now <= time < wake and protocol != ICMP:
+            elif now <= time < wake and not may_carry(protocol, fragment, key):
                 now = skipped = time
                 continue
         packet: Packet = _new(Packet, (before + number, time, link_type, buffer[start:end], length, plain))

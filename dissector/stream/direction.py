@@ -103,7 +103,7 @@ class Direction:
 
     def receive(self, segment: Segment, mark: Mark, other: Direction, out: list[StreamEvent]) -> None:
         """Takes a segment with payload; ``other`` is the opposite direction (its window and acknowledgements)."""
-        number, time, _, _, _, _, seq, _, _, _, payload, length, _, ip_id = segment
+        number, time, _, _, _, _, seq, _, _, _, payload, length, _, ip_id, _ = segment
         recent = self.recent
         if recent is None:
             recent = self.recent = deque(maxlen=16)

@@ -112,7 +112,7 @@ class FlowTable:
         number, time, src, sport, dst, dport = segment[:6]
         ends = Endpoint(address_text(src), sport), Endpoint(address_text(dst), dport)
         client, server = ends if from_client else ends[::-1]
-        connection = Connection(client, server, time, number, end=time, mid_stream=mid_stream)
+        connection = Connection(client, server, time, number, end=time, mid_stream=mid_stream, via=segment.via)
         keys = key_of(src, sport, dst, dport), key_of(dst, dport, src, sport)
         keys = keys if from_client else keys[::-1]
         directions = Direction(Side.CLIENT, connection), Direction(Side.SERVER, connection)

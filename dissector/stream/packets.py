@@ -1,7 +1,8 @@
-"""Captured bytes to TCP segments: link layer, IPv4 and IPv6, TCP, and the ICMP errors that answer TCP.
+"""Captured bytes to TCP segments: link layers and tunnels, IPv4 and IPv6, TCP, and the ICMP errors that answer TCP.
 
-Sources: RFC 791, 8200, 9293; ``link`` for the link layers.  Everything here is on the hot path: most packets of a
-capture belong to somebody else, so the decision that a packet is foreign comes before any object is made.
+A packet is a walk over its layers down to the innermost IP header.  Sources: RFC 768, 9293; ``link``, ``layers`` and
+``ip`` for what is in front of TCP.  Everything here is on the hot path: most packets of a capture belong to somebody
+else, so the decision that a packet is foreign comes before any object is made.
 """
 
 from __future__ import annotations
@@ -10,19 +11,25 @@ import struct
 from collections.abc import Callable
 from struct import Struct
 
-from dissector.stream import icmp
-from dissector.stream.link import ETHERNET, ip_offset
-from dissector.traffic import ENDS, Fragment, IcmpError, Packet, Segment
+from dissector.limits import MAX_LAYERS
+from dissector.stream import icmp, ip, layers
+from dissector.stream.layers import Step
+from dissector.stream.link import ETHERNET, first_step
+from dissector.traffic import ENDS, Fragment, IcmpError, Packet, Segment, Via
 
-_ICMP, _TCP, _ICMP6 = 1, 6, 58
-_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AH, _DESTINATION, _MOBILITY = 0, 43, 44, 51, 60, 135
-_EXTENSIONS = frozenset({_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AH, _DESTINATION, _MOBILITY})
+_TCP_HEADER = Struct("!HHIIBBH").unpack_from
+_PORTS = Struct("!HH").unpack_from
+#: What a walk over layers ends at.
+IP_KINDS = frozenset({layers.IP, layers.IPV4, layers.IPV6})
+_PLAIN = Step(layers.IPV4, 14)
+#: Protocols whose fragments are of interest.
+_CARRIERS = frozenset({ip.TCP, ip.UDP, *layers.BY_PROTOCOL})
 
-_IPV4 = Struct("!BxHHHBB2x4s4s")
-_IPV6 = Struct("!4xHBB16s16s")
-_TCP_HEADER = Struct("!HHIIBBH")
-_MF_OR_OFFSET = 0x3FFF
-_OFFSET = 0x1FFF
+#: Protocols of packets that may be of interest without a look at their ports.
+_OF_INTEREST = frozenset({ip.TCP, ip.ICMP, ip.AUTHENTICATION, *layers.BY_PROTOCOL})
+_TUNNEL_PORTS = frozenset(port.to_bytes(2, "big") for port in layers.BY_PORT)
+#: Fragment fields of an IPv4 packet that is no fragment.
+WHOLE = frozenset({b"\0\0", b"\x40\0"})
 
 Parsed = Segment | IcmpError | Fragment | None
 
@@ -32,39 +39,84 @@ def parse(packet: Packet, on_damaged: Callable[[Packet], object] | None = None) 
 
     A packet whose headers are incomplete or contradict themselves gives None too and is handed to ``on_damaged``.
     """
-    link_type, data = packet[2], packet[3]
     try:
-        # Plain Ethernet with IPv4 goes straight through: that is nearly every packet.
-        at = 14 if link_type == ETHERNET and data[12] == 8 and data[13] == 0 else ip_offset(link_type, data)
-        if at < 0:
+        head, via = unwrap(packet)
+        if head is None:
             return None
-        version = data[at] >> 4
-        if version == 4:
-            return _ipv4(packet, at)
-        if version == 6:
-            return _ipv6(packet, at)
+        if head.part is not None:
+            return _fragment(packet, head, via)
+        if head.protocol == ip.TCP:
+            return _tcp(packet, head, via)
+        if head.protocol == (ip.ICMP if head.version == 4 else ip.ICMP6):
+            return _icmp(packet, head)
     except (IndexError, ValueError, struct.error):
         if on_damaged is not None:
             on_damaged(packet)
     return None
 
 
+def unwrap(packet: Packet, path: list[Step] | None = None) -> tuple[ip.Header | None, tuple[Via, ...]]:
+    """The innermost IP header of a packet (None: there is none), and the tunnels around it; ``path`` gets all layers
+    behind the link layer header with their places.
+
+    :raises ValueError, IndexError, struct.error: a header contradicts itself, or was not captured whole
+    """
+    link_type, data = packet[2], packet[3]
+    # Plain Ethernet with IPv4 goes straight through: that is nearly every packet.
+    is_plain = link_type == ETHERNET and data[12] == 8 and data[13] == 0
+    step = _PLAIN if is_plain else first_step(link_type, data)
+    head: ip.Header | None = None
+    via: tuple[Via, ...] = ()
+    for _ in range(MAX_LAYERS):
+        if path is not None:
+            path.append(step)
+        if step.via is not None:
+            via = (*via, step.via)
+        if step.kind in IP_KINDS:
+            head = ip.header(data, step.at, max(packet.wire_length, len(data)))
+            if head is None or head.part is not None:
+                break
+            layer, at = _tunnel(data, head), head.payload
+        else:
+            head, layer, at = None, layers.LAYERS.get(step.kind), step.at
+        if layer is None:
+            break
+        step = layer(data, at)
+    return head, via
+
+
+def _tunnel(data: bytes, head: ip.Header) -> layers.Layer | None:
+    """What the payload of an IP header is, if it is a tunnel."""
+    if head.protocol != ip.UDP:
+        return layers.BY_PROTOCOL.get(head.protocol)
+    source, target = _PORTS(data, head.payload)
+    layer = layers.BY_PORT.get(target) or layers.BY_PORT.get(source)
+    return None if layer is None else lambda data, at: layer(data, at + 8)
+
+
 def flow_key(packet: Packet) -> bytes | None:
     """Source address, destination address, source port and destination port as the packet has them (12 or 36 bytes).
 
     This is the cheap look at a packet: None for what begins or ends a connection (SYN, FIN, RST) and for all that is
-    not plain TCP without IP options or extension headers, for which ``parse`` has to be asked.
+    not TCP behind one IP header without options or extensions, for which ``parse`` has to be asked.
     """
     link_type, data = packet[2], packet[3]
     try:
-        at = 14 if link_type == ETHERNET and data[12] == 8 and data[13] == 0 else ip_offset(link_type, data)
-        if at < 0:
-            return None
+        if link_type == ETHERNET and data[12] == 8 and data[13] == 0:
+            at = 14
+        else:
+            step = first_step(link_type, data)
+            while step.kind not in IP_KINDS:
+                layer = layers.LAYERS.get(step.kind)
+                if layer is None:
+                    return None
+                step = layer(data, step.at)
+            at = step.at
         first = data[at]
         if first == 0x45:
-            if data[at + 9] == _TCP and not data[at + 33] & ENDS and not data[at + 6] & 0x3F and not data[at + 7]:
+            if data[at + 9] == ip.TCP and not data[at + 33] & ENDS and not data[at + 6] & 0x3F and not data[at + 7]:
                 return data[at + 12 : at + 24]
-        elif first >> 4 == 6 and data[at + 6] == _TCP and not data[at + 53] & ENDS:
+        elif first >> 4 == 6 and data[at + 6] == ip.TCP and not data[at + 53] & ENDS:
             return data[at + 8 : at + 44]
     except (IndexError, struct.error):
         pass
@@ -75,88 +127,66 @@ def carries_segment(packet: Packet) -> bool:
     """True when ``parse`` gives a Segment; plain packets are told by a few bytes."""
     data = packet[3]
     if packet[2] == ETHERNET and len(data) >= 54 and data[12] == 8 and data[13] == 0 and data[14] == 0x45:
-        if data[23] != _TCP:
+        if data[23] == ip.TCP:
+            header = data[46] >> 4 << 2
+            if not data[20] & 0x3F and not data[21] and 20 <= header <= (data[16] << 8 | data[17]) - 20:
+                return True
+        elif not may_carry(data[23], data[20:22], data[26:38]):
             return False
-        header = data[46] >> 4 << 2
-        if not data[20] & 0x3F and not data[21] and 20 <= header <= (data[16] << 8 | data[17]) - 20:
-            return True
     return isinstance(parse(packet), Segment)
 
 
-def _ipv4(packet: Packet, at: int) -> Parsed:
-    data = packet[3]
-    protocol = data[at + 9]
-    if protocol not in (_TCP, _ICMP):
-        return None
-    version_ihl, total, ip_id, fragment, ttl, _, src, dst = _IPV4.unpack_from(data, at)
-    header = (version_ihl & 15) << 2
-    if header < 20:
-        raise ValueError("IPv4 header length")
-    if protocol == _TCP:
-        if fragment & _MF_OR_OFFSET:
-            return Fragment(packet[0], packet[1], src, dst)
-        # Total length 0: the sender left segmentation to the network card, the packet says how long it is.
-        end = at + total if total else _wire_end(packet)
-        return _tcp(packet, at + header, end, src, dst, ttl, ip_id)
-    if fragment & _OFFSET:
-        return None
-    return _icmp(packet, at + header, 4, src)
+def may_carry(protocol: int, fragment: bytes, key: bytes) -> bool:
+    """False for an IPv4 packet that is of no interest, neither as TCP or ICMP nor as a tunnel, told from its protocol,
+    its fragment field, and its addresses and ports (those of a header without options)."""
+    if protocol != ip.UDP:
+        return protocol in _OF_INTEREST
+    return fragment not in WHOLE or key[10:12] in _TUNNEL_PORTS or key[8:10] in _TUNNEL_PORTS
 
 
-def _ipv6(packet: Packet, at: int) -> Parsed:
-    data = packet[3]
-    length, following, hop_limit, src, dst = _IPV6.unpack_from(data, at)
-    end = at + 40 + length if length else _wire_end(packet)
-    following, header, fragmented = _skip_extensions(data, at + 40, following)
-    if following == _TCP:
-        if fragmented:
-            return Fragment(packet[0], packet[1], src, dst)
-        return _tcp(packet, header, end, src, dst, hop_limit, 0)
-    if following == _ICMP6 and not fragmented:
-        return _icmp(packet, header, 6, src)
-    return None
-
-
-def _skip_extensions(data: bytes, at: int, following: int) -> tuple[int, int, bool]:
-    """(protocol, its offset, True when the packet is a fragment) behind the IPv6 extension headers."""
-    while following in _EXTENSIONS:
-        kind, following, size = following, data[at], data[at + 1]
-        if kind == _FRAGMENT:
-            if data[at + 2] or data[at + 3] & 0xF9:
-                return following, at + 8, True
-            at += 8
-        else:
-            at += (size + 2) << 2 if kind == _AH else (size + 1) << 3
-    return following, at, False
-
-
-def _wire_end(packet: Packet) -> int:
-    return max(packet.wire_length, len(packet.data))
-
-
-def _tcp(packet: Packet, at: int, end: int, src: bytes, dst: bytes, ttl: int, ip_id: int) -> Segment:
+def _tcp(packet: Packet, head: ip.Header, via: tuple[Via, ...]) -> Segment:
     number, time, _, data, _, _ = packet
-    sport, dport, seq, ack, offset, flags, window = _TCP_HEADER.unpack_from(data, at)
+    _, _, at, end, src, dst, ttl, ip_id, _ = head
+    sport, dport, seq, ack, offset, flags, window = _TCP_HEADER(data, at)
     start = at + (offset >> 4 << 2)
     if offset < 0x50 or start > end:
         raise ValueError("TCP header length")
     payload = data[start:end]
-    return Segment(number, time, src, sport, dst, dport, seq, ack, flags, window, payload, end - start, ttl, ip_id)
+    length = end - start
+    return Segment(number, time, src, sport, dst, dport, seq, ack, flags, window, payload, length, ttl, ip_id, via)
 
 
-def _icmp(packet: Packet, at: int, version: int, sender: bytes) -> IcmpError | None:
-    data = packet.data
-    reason = icmp.reason(version, data[at], data[at + 1])
+def _fragment(packet: Packet, head: ip.Header, via: tuple[Via, ...]) -> Fragment | None:
+    part = head.part
+    if part is None or head.protocol not in _CARRIERS:
+        return None
+    payload = packet.data[head.payload : head.end]
+    is_cut = len(payload) < head.end - head.payload
+    return Fragment(
+        packet.number,
+        packet.time,
+        head.src,
+        head.dst,
+        head.protocol,
+        part.ident,
+        part.offset,
+        part.more,
+        head.ttl,
+        payload,
+        is_cut,
+        via,
+    )
+
+
+def _icmp(packet: Packet, head: ip.Header) -> IcmpError | None:
+    data, at = packet.data, head.payload
+    reason = icmp.reason(head.version, data[at], data[at + 1])
     if reason is None:
         return None
-    quote = at + 8
-    if version == 4:
-        _, _, _, fragment, _, protocol, src, dst = _IPV4.unpack_from(data, quote)
-        header, unusable = quote + ((data[quote] & 15) << 2), bool(fragment & _OFFSET)
-    else:
-        _, protocol, _, src, dst = _IPV6.unpack_from(data, quote)
-        protocol, header, unusable = _skip_extensions(data, quote + 40, protocol)
-    if protocol != _TCP or unusable or data[quote] >> 4 != version:
+    quoted = ip.header(data, at + 8, len(data))
+    if quoted is None or quoted.version != head.version or quoted.protocol != ip.TCP:
         return None
-    sport, dport, seq = icmp.TCP_QUOTE.unpack_from(data, header)
-    return IcmpError(packet.number, packet.time, sender, reason, src, sport, dst, dport, seq)
+    if quoted.part is not None and quoted.part.offset:
+        return None
+    sport, dport, seq = icmp.TCP_QUOTE.unpack_from(data, quoted.payload)
+    return IcmpError(packet.number, packet.time, head.src, reason, quoted.src, sport, quoted.dst, dport, seq)

@@ -12,13 +12,14 @@ end of the capture.  Packets that come later count in ``Connection`` but change 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Mark, SideFacts
 from dissector.stream.direction import Direction
 from dissector.stream.flows import Flow, FlowTable
+from dissector.stream.fragments import Datagrams
 from dissector.traffic import (
     ACK,
     FIN,
@@ -26,6 +27,7 @@ from dissector.traffic import (
     SYN,
     Chunk,
     Closed,
+    Fragment,
     Gap,
     IcmpError,
     Opened,
@@ -50,8 +52,10 @@ Report = tuple[Flow, StreamEvent]
 class Connections:
     """All TCP connections of a capture: segments in, events of their flows out."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_lost: Callable[[Fragment], object] = lambda _fragment: None) -> None:
+        """``on_lost`` gets a fragment of each IP datagram with TCP that was never whole."""
         self._table = FlowTable()
+        self._datagrams = Datagrams(on_lost)
         #: What is known of the sender of a packet, by its key.
         self.find = self._table.find
         #: Keys of packets that need no parsing but for SYN, FIN and RST: they continue connections that are ignored.
@@ -85,9 +89,9 @@ class Connections:
             connection.icmp.append(error)
         return entry.flow
 
-    def is_foreign(self, packet: Packet) -> bool:
-        """True for a packet that needs no parsing: it continues a connection that the session ignores."""
-        return self._table.is_foreign(packet)
+    def parse(self, packet: Packet) -> Segment | IcmpError | None:
+        """What a packet means for TCP; None also where it continues a connection that the session ignores."""
+        return None if self._table.is_foreign(packet) else self._datagrams.parse(packet)
 
     def ended(self, key: bytes, back: bytes) -> None:
         """A connection that the session ignores is over; its packets have these keys."""
@@ -99,6 +103,7 @@ class Connections:
 
     def finish(self) -> Iterable[Report]:
         """The capture is over: what waits is delivered, and every connection that is open is Closed as it is."""
+        self._datagrams.finish()
         ended = [(flow, self._end(flow)) for flow in self._table.unfinished()]
         for flow, _ in ended:
             self._table.remove(flow)

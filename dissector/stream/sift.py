@@ -13,7 +13,7 @@ from struct import Struct
 from dissector.model import CaptureInfo
 from dissector.stream.blocks import Block
 from dissector.stream.link import ETHERNET, link_type_name
-from dissector.stream.packets import carries_segment
+from dissector.stream.packets import WHOLE, carries_segment, may_carry
 from dissector.traffic import ENDS, Packet, Watch
 
 #: A record of a capture: time, link type, captured bytes, length on the wire.
@@ -24,8 +24,7 @@ Record = tuple[int, int, bytes, int]
 LOOK = "12x3sx2s2x2sxB2x12s8xBB"
 #: A plain packet has the first of these, is not shorter, and has one of these as fragment field.
 IPV4, SHORTEST = b"\x08\x00\x45", 54
-WHOLE = frozenset({b"\0\0", b"\x40\0"})
-ICMP, TCP = 1, 6
+TCP = 6
 #: TCP's offset byte -> the least total length, as the packet has it, that holds headers so long.
 LEAST = [(20 + (byte >> 4 << 2)).to_bytes(2, "big") if byte >= 0x50 else b"\xff\xff\xff" for byte in range(256)]
 
@@ -74,7 +73,8 @@ class Sift:
                 if kind == IPV4:
                     if protocol == TCP and fragment in WHOLE and total >= LEAST[offset]:
                         key, counts = name, True
-                    nothing = key in watch.foreign and not flags & ENDS if key else protocol not in (ICMP, TCP)
+                    foreign = key in watch.foreign and not flags & ENDS
+                    nothing = foreign if key else not may_carry(protocol, fragment, name)
                     if nothing and watch.now <= time < min(watch.wake, watch.limit):
                         self.count(time, counts)
                         watch.now = time

@@ -142,10 +142,14 @@ def test_tcp_options_cut_by_the_snap_length() -> None:
 
 
 @pytest.mark.parametrize("fragment", [0x2000, 0x2001, 0x0001, 0x1FFF])
-def test_ipv4_fragments_of_tcp_are_told(fragment: int) -> None:
-    data = ethernet(ipv4(tcp(payload=b"hello"), fragment=fragment))
-    assert parse(packet(data, number=4, time=5)) == Fragment(4, 5, ip_address(A).packed, ip_address(B).packed)
-    assert parse(packet(ethernet(ipv4(bytes(30), protocol=UDP, fragment=fragment)))) is None
+def test_ipv4_fragments_are_told(fragment: int) -> None:
+    inside = tcp(payload=b"hello")
+    found = parse(packet(ethernet(ipv4(inside, fragment=fragment)), number=4, time=5))
+    ends = ip_address(A).packed, ip_address(B).packed
+    offset, more = (fragment & 0x1FFF) * 8, bool(fragment & 0x2000)
+    assert found == Fragment(4, 5, *ends, TCP, 1, offset, more, 64, inside)
+    assert isinstance(parse(packet(ethernet(ipv4(bytes(30), protocol=UDP, fragment=fragment)))), Fragment)
+    assert parse(packet(ethernet(ipv4(bytes(30), protocol=ICMP, fragment=fragment)))) is None
 
 
 @pytest.mark.parametrize(
@@ -164,10 +168,12 @@ def test_ipv6_extension_headers(following: int, payload: bytes) -> None:
 
 
 @pytest.mark.parametrize(("offset", "more"), [(0, True), (185, True), (185, False)])
-def test_ipv6_fragments_of_tcp_are_told(offset: int, more: bool) -> None:
+def test_ipv6_fragments_are_told(offset: int, more: bool) -> None:
     data = ethernet(ipv6(fragment_header(TCP, bytes(40), offset, more), following=44), 0x86DD)
-    assert isinstance(parse(packet(data)), Fragment)
-    other = ethernet(ipv6(fragment_header(UDP, bytes(40), offset, more), following=44), 0x86DD)
+    found = parse(packet(data))
+    assert isinstance(found, Fragment)
+    assert (found.offset, found.more, found.ident, found.payload) == (offset * 8, more, 7, bytes(40))
+    other = ethernet(ipv6(fragment_header(ICMP6, bytes(40), offset, more), following=44), 0x86DD)
     assert parse(packet(other)) is None
 
 

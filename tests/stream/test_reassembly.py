@@ -646,18 +646,18 @@ def test_packets_of_ignored_connections_need_no_parsing() -> None:
     first = packet(frame())
     segment = parse(first)
     assert isinstance(segment, Segment)
-    assert not table.is_foreign(first)
+    assert table.parse(first)
     for flow, _ in table.feed(segment):
         flow.ignored = True
     assert list(table.feed(segment)) == []
-    assert table.is_foreign(first)
+    assert not table.parse(first)
     answer = packet(ethernet(ipv4(tcp(4_444, 40_000), src=B, dst=A)))
-    assert table.is_foreign(answer)
-    assert not table.is_foreign(packet(frame(flags=SYN)))
-    assert not table.is_foreign(packet(frame(dport=4_445)))
+    assert not table.parse(answer)
+    assert table.parse(packet(frame(flags=SYN)))
+    assert table.parse(packet(frame(dport=4_445)))
     assert [type(event) for _, event in table.feed(segment._replace(flags=SYN))] == [Opened]
-    assert not table.is_foreign(first)
-    assert not table.is_foreign(answer)
+    assert table.parse(first)
+    assert table.parse(answer)
 
 
 def test_half_open_connections_are_bounded_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:

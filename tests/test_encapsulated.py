@@ -1,0 +1,156 @@
+"""Genuine recordings in every encapsulation tell what they tell without it."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import ethernet, ipv4, ipv6, pcap
+from encapsulations import ENCAPSULATIONS, OUTER, OUTER6, UDP, ip_of, vxlan
+
+from dissector.sources.capture import read_captures
+from dissector.traffic import Packet
+
+Json = dict[str, Any]
+Trace = Callable[..., Json]
+
+
+def plain(path: Path) -> list[tuple[int, bytes]]:
+    """Times and frames of a recording."""
+    return [(packet.time, packet.data) for packet in read_captures([path])]
+
+
+def told(document: Json) -> Json:
+    """All that packets' sizes and tunnels do not change."""
+    for info in document.pop("captures"):
+        assert info["packets"] >= info["tcp_segments"] > 0
+    for connection in document["connections"]:
+        connection.pop("via")
+    return document
+
+
+@pytest.fixture
+def retold(trace: Trace, tmp_path: Path) -> Callable[[Iterable[tuple[int, bytes]], int], Json]:
+    def run(records: Iterable[tuple[int, bytes]], link_type: int = 1) -> Json:
+        path = tmp_path / "wrapped.pcap"
+        path.write_bytes(pcap(records, link_type=link_type))
+        return trace(path)
+
+    return run
+
+
+@pytest.mark.parametrize("name", ENCAPSULATIONS)
+@pytest.mark.parametrize("recording", ["engine_shell_fail.pcap", "faults/04_callback_reject_icmp_port.r.pcap"])
+def test_recordings(name: str, recording: str, captures: Path, trace: Trace, retold: Any) -> None:
+    link_type, wrap, via = ENCAPSULATIONS[name]
+    records = [(time, wrap(frame)) for time, frame in plain(captures / recording)]
+    document = retold(records, link_type)
+    assert all(connection["via"] == list(via) for connection in document["connections"])
+    assert told(document) == told(trace(captures / recording))
+
+
+def fragmented(frame: bytes, size: int, number: int) -> Iterator[bytes]:
+    """The frame's IP packet in fragments with ``size`` bytes of payload (a multiple of 8)."""
+    head, payload = frame[14:34], ip_of(frame)[20:]
+    if len(payload) <= size:
+        yield frame
+        return
+    for offset in range(0, len(payload), size):
+        more = offset + size < len(payload)
+        piece = payload[offset : offset + size]
+        field = more << 13 | offset >> 3
+        fields = head[:2] + struct.pack(">HHH", 20 + len(piece), number & 0xFFFF, field) + head[8:]
+        yield frame[:14] + fields + piece
+
+
+@pytest.mark.parametrize("size", [8, 64, 1_480])
+@pytest.mark.parametrize("order", ["in order", "reversed", "twice"])
+def test_fragments(size: int, order: str, captures: Path, trace: Trace, retold: Any) -> None:
+    path, records = captures / "engine_api_java_ok.pcap", []
+    for number, (time, frame) in enumerate(plain(path)):
+        pieces = list(fragmented(frame, size, number))
+        pieces = pieces[::-1] if order == "reversed" else pieces
+        records += [(time, piece) for piece in pieces for _ in range(1 + (order == "twice"))]
+    document, expected = retold(records), trace(path)
+    for one in (document, expected):
+        _without_packets(one)
+    assert document == expected
+
+
+def test_fragments_of_tunnels(captures: Path, trace: Trace, retold: Any) -> None:
+    path, records = captures / "engine_api_java_ok.pcap", []
+    for number, (time, frame) in enumerate(plain(path)):
+        outer = ethernet(ipv4(vxlan(frame), protocol=UDP, **OUTER))
+        records += [(time, piece) for piece in fragmented(outer, 512, number)]
+    document, expected = retold(records), trace(path)
+    assert {name for connection in document["connections"] for name in connection["via"]} == {"vxlan 42"}
+    for one in (document, expected):
+        _without_packets(one)
+    assert document == expected
+
+
+def test_fragments_of_ipv6(captures: Path, retold: Any) -> None:
+    path, whole, cut = captures / "engine_shell_fail.pcap", [], []
+    for number, (time, frame) in enumerate(plain(path)):
+        inner = ip_of(frame)[20:]
+        whole.append((time, ethernet(ipv6(inner, **OUTER6), 0x86DD)))
+        for offset in range(0, len(inner), 40):
+            place = offset | (offset + 40 < len(inner))
+            header = struct.pack(">BBHI", 6, 0, place, number)
+            cut.append((time, ethernet(ipv6(header + inner[offset : offset + 40], following=44, **OUTER6), 0x86DD)))
+    expected, document = retold(whole), retold(cut)
+    for one in (document, expected):
+        _without_packets(one)
+    assert document == expected
+
+
+def test_a_fragment_that_is_missing_is_told(captures: Path, retold: Any) -> None:
+    records = []
+    for number, (time, frame) in enumerate(plain(captures / "engine_api_java_ok.pcap")):
+        records += [(time, piece) for piece in fragmented(frame, 512, number)]
+    lost = next(index for index, (_, piece) in enumerate(records) if piece[20] & 0x20)
+    del records[lost]
+    document = retold(records)
+    codes = {problem["code"] for problem in document["problems"]}
+    assert "ip_fragment" in codes
+    assert document["tasks"][0]["outcome"] in ("success", "unknown")
+
+
+def test_fragments_are_mixed_with_those_of_others(captures: Path, trace: Trace, retold: Any) -> None:
+    """Of the same hosts, with the same ids, but another protocol."""
+    chance, path, records = random.Random(1), captures / "engine_api_java_ok.pcap", []
+    for number, (time, frame) in enumerate(plain(path)):
+        pieces = [*fragmented(frame, 64, number)]
+        other = frame[:23] + b"\x11" + frame[24:]
+        pieces += list(fragmented(other, 64, number)) if len(pieces) > 1 else []
+        chance.shuffle(pieces)
+        records += [(time, piece) for piece in pieces]
+    document, expected = retold(records), trace(path)
+    for one in (document, expected):
+        _without_packets(one)
+    assert document == expected
+
+
+def _without_packets(document: Json) -> None:
+    for name in ("tasks", "connections", "messages", "problems"):
+        for record in document[name]:
+            for key in ("packets", "via"):
+                record.pop(key, None)
+    document.pop("captures")
+
+
+def test_the_packet_of_a_datagram_is_its_last_fragment(captures: Path) -> None:
+    from dissector.stream.fragments import Datagrams
+
+    datagrams = Datagrams(lambda _fragment: pytest.fail("nothing is lost"))
+    frame = plain(captures / "engine_shell_fail.pcap")[12][1]
+    pieces = list(fragmented(frame, 64, 7))
+    assert len(pieces) > 2
+    found = [datagrams.parse(Packet(number, 0, 1, piece, len(piece))) for number, piece in enumerate(pieces, 1)]
+    assert found[:-1] == [None] * (len(pieces) - 1)
+    assert found[-1] is not None
+    assert found[-1].number == len(pieces)
