@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,34 @@ def test_the_packet_of_a_datagram_is_its_last_fragment(captures: Path) -> None:
     assert found[:-1] == [None] * (len(pieces) - 1)
     assert found[-1] is not None
     assert found[-1].number == len(pieces)
+
+
+@pytest.mark.parametrize(
+    "name", ["VXLAN", "NFLOG", "PKTAP", "802.1ad", "ERSPAN II", "fragments", "tunnel in fragments"]
+)
+@pytest.mark.parametrize("suffix", ["pcap", "pcapng"])
+def test_copies_tell_the_same(
+    name: str, suffix: str, captures: Path, trace: Trace, tmp_path: Path, jstrace: Callable[..., Any]
+) -> None:
+    """``redact`` and ``slice`` of packets in tunnels and fragments."""
+    link_type, wrap, _ = ENCAPSULATIONS.get(name, ENCAPSULATIONS["VXLAN"])
+    records: list[tuple[int, bytes]] = []
+    for number, (time, frame) in enumerate(plain(captures / "engine_api_java_ok.pcap")):
+        whole = frame if name == "fragments" else wrap(frame)
+        pieces = fragmented(whole, 256, number) if "fragments" in name else [whole]
+        records += [(time, piece) for piece in pieces]
+    source, redacted, sliced = tmp_path / "in.pcap", tmp_path / f"r.{suffix}", tmp_path / f"s.{suffix}"
+    source.write_bytes(pcap(records, link_type=link_type))
+    result = jstrace("redact", source, redacted)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert jstrace("slice", source, sliced, "--task", 1).exit_code == 0
+    original = trace(source)
+    for copy in (redacted, sliced):
+        document = trace(copy)
+        assert document["problems"] == original["problems"]
+        for key in ("outcome", "exit_code", "counts", "start", "end"):
+            assert document["tasks"][0][key] == original["tasks"][0][key], key
+    # The first eight packets are those of somebody who waited for the port.
+    assert sum(1 for _ in read_captures([sliced])) == len(records) - 8
+    for outer in ("192.0.2.1", "192.0.2.2"):
+        assert ip_address(outer).packed not in redacted.read_bytes()

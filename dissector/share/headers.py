@@ -25,7 +25,7 @@ from dissector.stream.ip import (
     header,
 )
 from dissector.stream.layers import FRAME, Step
-from dissector.stream.link import ETHERNET, LINUX_SLL, LINUX_SLL2
+from dissector.stream.link import ETHERNET, IPV4, IPV6, LINUX_SLL, LINUX_SLL2, LOOP, NULL, RAW
 from dissector.stream.packets import IP_KINDS, unwrap
 from dissector.traffic import Packet
 
@@ -34,23 +34,48 @@ _PORTS_AND_SEQ = Struct("!HHI")
 _NOP, _PAD = 1, 1
 _MULTIPATH = 30
 
+#: Link types whose headers tell nothing but addresses that are rewritten here.
+_NAMELESS = frozenset({NULL, ETHERNET, RAW, 12, 14, LOOP, LINUX_SLL, IPV4, IPV6, LINUX_SLL2})
+
 #: (key, sequence number, flags, size) of a segment -> the payload that it is to have.
 Payload = Callable[[Key, int, int, int], bytes]
+
+
+def without_names(packet: Packet) -> Packet:
+    """The packet as raw IP where its link layer header may tell names of interfaces, programs or hosts."""
+    if packet.link_type in _NAMELESS:
+        return packet
+    front = next(step for step in _path(packet) if step.kind in IP_KINDS).at
+    return packet._replace(link_type=RAW, data=packet.data[front:], wire_length=packet.wire_length - front)
+
+
+def addresses_of(packet: Packet) -> set[bytes]:
+    """The addresses in all IP headers of a packet that ``stream.packets.parse`` reads."""
+    found: set[bytes] = set()
+    for step in _path(packet):
+        head = header(packet.data, step.at, len(packet.data)) if step.kind in IP_KINDS else None
+        if head is not None:
+            found.update((head.src, head.dst))
+    return found
+
+
+def _path(packet: Packet) -> list[Step]:
+    path: list[Step] = []
+    unwrap(packet, path)
+    return path
 
 
 def rewritten(packet: Packet, addresses: AddressMap, payload: Payload) -> bytes:
     """The packet's bytes with everything changed that is to be.
 
-    The packet is one that ``stream.packets.parse`` reads.  Raises struct.error or IndexError where it is not, and
-    ValueError where its link layer header may tell names.
+    The packet is one that ``stream.packets.parse`` reads, ``without_names``.  Raises struct.error or IndexError where
+    it is not.
     """
-    path: list[Step] = []
-    unwrap(packet, path)
     data = bytearray(packet.data)
     _link(data, packet.link_type, addresses)
     writer = _Writer(data, addresses, payload)
     # From the inside out: checksums are those of what was changed.
-    inner, *outer = reversed(path)
+    inner, *outer = reversed(_path(packet))
     writer.ip(inner.at, quoted=False)
     for step in outer:
         if step.kind == FRAME:

@@ -19,13 +19,14 @@ from dissector.outfile import OutFile
 from dissector.share.addresses import AddressMap, packed_text
 from dissector.share.files import CaptureFile, check_files
 from dissector.share.found import Found, Hints, pattern_of
+from dissector.share.headers import addresses_of
 from dissector.share.redaction import Redaction, addresses_in
 from dissector.sources.bytestream import ByteStream
 from dissector.sources.capture import CaptureReader
 from dissector.sources.formats import fits_pcap
 from dissector.sources.pcapng import is_pcapng
 from dissector.stream.packets import parse
-from dissector.traffic import IcmpError, Packet, Segment
+from dissector.traffic import IcmpError, Packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +110,11 @@ def _write(job: _Job, out: OutFile) -> int:
     written = 0
     writer = CaptureFile(out, _format(job), nano=job.nano)
     for packet in CaptureReader([job.source]):
-        data = job.redaction.packet(packet)
-        if data is not None:
+        new = job.redaction.packet(packet)
+        if new is not None:
             written += 1
             # Behind the packet the wire may have had padding, which is no matter of anybody.
-            writer.packet(packet.time, packet.link_type, data, packet.wire_length)
+            writer.packet(new.time, new.link_type, new.data, new.wire_length)
     writer.close()
     return written
 
@@ -149,11 +150,11 @@ def _checked(
     )
 
 
-def _ends(packet: Packet) -> tuple[bytes, ...]:
+def _ends(packet: Packet) -> set[bytes]:
     record = parse(packet)
-    if isinstance(record, Segment):
-        return record.src, record.dst
-    return (record.sender, record.src, record.dst) if isinstance(record, IcmpError) else ()
+    if record is None:
+        return set()
+    return addresses_of(packet) | ({record.src, record.dst} if isinstance(record, IcmpError) else set())
 
 
 def _differences(before: list[Task], after: list[Task], addresses: AddressMap) -> list[str]:

@@ -18,11 +18,11 @@ from dissector.limits import MAX_MESSAGE, MAX_REDACTED_BYTES
 from dissector.model import Role
 from dissector.share.addresses import IPV4_TEXT, IPV6_TEXT, AddressMap, packed_text
 from dissector.share.found import Found, Piece
-from dissector.share.headers import rewritten
+from dissector.share.headers import addresses_of, rewritten, without_names
 from dissector.share.streams import Conversations, Direction, Key, Run, Stream
 from dissector.share.texts import overwritten, readable
-from dissector.stream.packets import parse
-from dissector.traffic import IcmpError, Packet, Segment
+from dissector.stream.fragments import Datagrams
+from dissector.traffic import Fragment, IcmpError, Packet, Segment
 from dissector.wire.secrets import looks_secret
 
 #: Letters that no secret's name has, so that filler never looks like one.
@@ -35,6 +35,10 @@ _REQUESTS = (b"S", b"O")
 _PROLOG = b"<?xml"
 #: What tells that a document is one of the engine.
 _DOCUMENT_START = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<spooler>\s*<answer|<[\w.:-]+)?")
+
+
+def _lost(_fragment: Fragment) -> None:
+    """What was never whole is not in the result."""
 
 
 @dataclass(slots=True)
@@ -52,6 +56,9 @@ class Redaction:
     addresses: AddressMap = field(init=False)
     _conversations: Conversations = field(init=False)
     _size: int = 0
+    #: Fragmented datagrams of the first pass over the packets and of the second.
+    _collected: Datagrams = field(default_factory=lambda: Datagrams(_lost))
+    _written: Datagrams = field(default_factory=lambda: Datagrams(_lost))
 
     def __post_init__(self) -> None:
         self._conversations = Conversations(self.found.connections)
@@ -66,7 +73,7 @@ class Redaction:
 
         Raises UsageError when the connections have more bytes than ``room``.
         """
-        record = parse(packet)
+        whole, record = self._collected.whole(packet)
         if isinstance(record, Segment) and (direction := self._conversations.of_segment(record)) is not None:
             self._size += len(record.payload)
             if self._size > room:
@@ -74,9 +81,9 @@ class Redaction:
                     f"the connections have more than {MAX_REDACTED_BYTES >> 20} MiB; take some tasks with slice first"
                 )
             self.streams.setdefault(direction, Stream()).add(record)
-            self.originals.update((record.src, record.dst))
+            self.originals |= addresses_of(whole or packet)
         elif isinstance(record, IcmpError) and self._quoted(record) is not None:
-            self.originals.update((record.sender, record.src, record.dst))
+            self.originals |= {*addresses_of(whole or packet), record.src, record.dst}
 
     def clean(self, secrets: re.Pattern[bytes] | None) -> None:
         """Takes secrets out of the streams, also where only another capture tells that they are such."""
@@ -97,14 +104,18 @@ class Redaction:
         for stream in self.streams.values():
             yield from stream.joined()
 
-    def packet(self, packet: Packet) -> bytes | None:
-        """The packet's new bytes; None when it is not to be in the result."""
-        record = parse(packet)
+    def packet(self, packet: Packet) -> Packet | None:
+        """The packet with its new bytes; None when it is not to be in the result.  A datagram that came in fragments
+        stands in the place of the last one."""
+        whole, record = self._written.whole(packet)
         if isinstance(record, Segment):
             wanted = self._conversations.of_segment(record) is not None
         else:
             wanted = isinstance(record, IcmpError) and self._quoted(record) is not None
-        return rewritten(packet, self.addresses, self._payload(packet.number)) if wanted else None
+        if whole is None or not wanted:
+            return None
+        plain = without_names(whole)
+        return plain._replace(data=rewritten(plain, self.addresses, self._payload(packet.number)))
 
     def _quoted(self, error: IcmpError) -> Direction | None:
         return self._conversations.of_quote((error.src, error.sport, error.dst, error.dport), error.number)

@@ -11,8 +11,9 @@ from dissector.share.files import CaptureFile, check_files
 from dissector.share.found import Found
 from dissector.share.streams import Conversations
 from dissector.sources.capture import CaptureReader
-from dissector.stream.packets import parse
-from dissector.traffic import IcmpError, Packet, Segment
+from dissector.stream.fragments import Datagrams
+from dissector.stream.packets import Parsed, parse
+from dissector.traffic import Fragment, IcmpError, Segment
 from dissector.wire.masking import Mask
 
 Comments = dict[int, list[str]]
@@ -34,8 +35,15 @@ def cut(source: str, target: str, found: Found, tasks: Collection[Task]) -> int:
     written = 0
     with OutFile(target) as out:
         writer = CaptureFile(out, "pcapng", comments=_section_comments(source, tasks, problems))
+        datagrams: frozenset[int] | None = None
         for packet in CaptureReader([source]):
-            if _belongs(packet, conversations):
+            record = parse(packet)
+            if isinstance(record, Fragment):
+                datagrams = _fragments(source, conversations) if datagrams is None else datagrams
+                wanted = packet.number in datagrams
+            else:
+                wanted = _belongs(record, conversations)
+            if wanted:
                 written += 1
                 time, link_type, data, length = packet[1:5]
                 writer.packet(time, link_type, data, length, comments.get(packet.number, ()))
@@ -58,8 +66,17 @@ def _connections(found: Found, tasks: frozenset[Task]) -> Iterable[Connection]:
             yield task.command
 
 
-def _belongs(packet: Packet, conversations: Conversations) -> bool:
-    record = parse(packet)
+def _fragments(source: str, conversations: Conversations) -> frozenset[int]:
+    """Packets with fragments of datagrams that belong to the tasks."""
+    datagrams, found = Datagrams(lambda _lost: None), set()
+    for packet in CaptureReader([source]):
+        whole, record = datagrams.whole(packet)
+        if whole is not packet and _belongs(record, conversations):
+            found.update(datagrams.numbers)
+    return frozenset(found)
+
+
+def _belongs(record: Parsed, conversations: Conversations) -> bool:
     if isinstance(record, Segment):
         return conversations.of_segment(record) is not None
     if isinstance(record, IcmpError):

@@ -32,6 +32,8 @@ class _Datagram:
 
     first: Fragment
     pieces: dict[int, bytes] = field(default_factory=dict)
+    #: The packets that they came in.
+    numbers: list[int] = field(default_factory=list)
     have: int = 0
     size: int | None = None
     damaged: bool = False
@@ -62,6 +64,8 @@ class Datagrams:
         self._bytes = 0
         #: Whole ones, and when they were: a fragment may be captured twice.
         self._done: OrderedDict[_Key, int] = OrderedDict()
+        #: Packets of the datagram that ``whole`` gave last.
+        self.numbers: list[int] = []
 
     def parse(self, packet: Packet) -> Segment | IcmpError | None:
         """As ``packets.parse``; a datagram is the packet that completed it."""
@@ -95,6 +99,7 @@ class Datagrams:
         payload = datagram.joined() if datagram.is_whole and not datagram.damaged else None
         if payload is not None:
             self._drop(key)
+            self.numbers = datagram.numbers
             self._done[key] = fragment.time
             if len(self._done) > MAX_FRAGMENTED:
                 self._done.popitem(last=False)
@@ -127,6 +132,7 @@ class Datagrams:
             datagram.damaged = True
             return
         datagram.pieces[offset] = payload
+        datagram.numbers.append(fragment.number)
         datagram.have += len(payload)
         self._bytes += len(payload)
 

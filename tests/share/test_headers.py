@@ -7,9 +7,10 @@ from ipaddress import ip_address
 
 import pytest
 from builders import A6, ACK, B6, ICMP, ICMP6, A, B, ethernet, extension, ipv4, ipv6, packet, tcp
+from encapsulations import ENCAPSULATIONS, OUTER, OUTER6
 
 from dissector.share.addresses import AddressMap
-from dissector.share.headers import checksum, rewritten
+from dissector.share.headers import addresses_of, checksum, rewritten, without_names
 from dissector.stream.packets import parse
 from dissector.traffic import Segment
 
@@ -103,3 +104,32 @@ def test_cooked_captures() -> None:
 
 def test_raw_ip() -> None:
     assert checksum(written(ipv4(tcp()), 101)[:20]) == 0
+
+
+@pytest.mark.parametrize("name", ENCAPSULATIONS)
+def test_every_layer_of_a_tunnel(name: str) -> None:
+    """Addresses of all IP headers and of all frames; checksums that were there are right again."""
+    link_type, wrap, _ = ENCAPSULATIONS[name]
+    outer = [ip_address(text).packed for ends in (OUTER, OUTER6) for text in ends.values()]
+    plain = without_names(packet(wrap(ethernet(ipv4(tcp(payload=PAYLOAD)))), link_type))
+    assert addresses_of(plain) <= {*ENDS, *outer}
+    table = AddressMap(b"key", [*ENDS, *outer])
+    new = rewritten(plain, table, lambda _key, _seq, _flags, size: b"x" * size)
+    assert len(new) == len(plain.data) == plain.wire_length
+    frames = [b"\x02\0\0\0\0\x02", b"\x02\0\0\0\0\x01"]
+    assert not [address for address in (*ENDS, *outer, *frames) if address in new]
+    record = parse(plain._replace(data=new))
+    assert isinstance(record, Segment)
+    assert (record.src, record.dst, record.payload) == (table.ip(ENDS[0]), table.ip(ENDS[1]), b"x" * len(PAYLOAD))
+
+
+def test_the_checksum_of_an_outer_udp_header() -> None:
+    inner = b"\x08\0\0\0\0\0\x2a\0" + ethernet(ipv4(tcp(payload=PAYLOAD)))
+    for unused in (True, False):
+        head = struct.pack(">HHHH", 40_001, 4_789, 8 + len(inner), 0 if unused else 0xBEEF)
+        new = written(ethernet(ipv4(head + inner, protocol=17)))[14:]
+        assert checksum(new[:20]) == 0
+        if unused:
+            assert new[26:28] == b"\0\0"
+        else:
+            assert checksum(pseudo(new, 17) + new[20:]) == 0
