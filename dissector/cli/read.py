@@ -41,6 +41,8 @@ Limits (memory depends on what is open at the moment, not on the file):
   MAX_CONNECTIONS      {limits.MAX_CONNECTIONS:>9,}  connections followed at once
   MAX_HALF_OPEN        {limits.MAX_HALF_OPEN:>9,}  more that have not said anything, for {limits.HALF_OPEN_SECONDS} s
   IDLE_SECONDS         {limits.IDLE_SECONDS:>9,}  without a packet end one that belongs to no task
+  MAX_FRAGMENTED       {limits.MAX_FRAGMENTED:>9,}  IP datagrams wait for fragments, for {limits.FRAGMENT_SECONDS} s
+  MAX_LAYERS           {limits.MAX_LAYERS:>9,}  tags and tunnels in one packet are looked through
   MAX_REORDER_BYTES    {limits.MAX_REORDER_BYTES >> 20:>5} MiB  wait behind a hole in a stream
   MAX_DECODED_MESSAGE  {limits.MAX_DECODED_MESSAGE >> 20:>5} MiB  is the longest message that is decoded
   MAX_DOCUMENT         {limits.MAX_DOCUMENT >> 20:>5} MiB  is the longest XML document that is read

@@ -13,6 +13,7 @@ _IPV4 = Struct("!BxHHHBB2x4s4s").unpack_from
 _IPV6 = Struct("!4xHBB16s16s").unpack_from
 _FRAGMENT6 = Struct("!HI").unpack_from
 _MORE, _OFFSET = 0x2000, 0x1FFF
+_new = tuple.__new__  # three times as fast as Header(...)
 
 
 class Part(NamedTuple):
@@ -63,13 +64,18 @@ def _header4(data: bytes, at: int, wire_end: int) -> Header:
     payload = at + size
     if protocol == AUTHENTICATION and part is None:
         protocol, payload = data[payload], payload + ((data[payload + 1] + 2) << 2)
-    return Header(4, protocol, payload, end, src, dst, ttl, ip_id, part)
+    found: Header = _new(Header, (4, protocol, payload, end, src, dst, ttl, ip_id, part))
+    return found
 
 
 def _header6(data: bytes, at: int, wire_end: int) -> Header:
     length, following, hop_limit, src, dst = _IPV6(data, at)
-    protocol, payload, part = skip_extensions(data, at + 40, following)
-    return Header(6, protocol, payload, at + 40 + length if length else wire_end, src, dst, hop_limit, 0, part)
+    payload, part = at + 40, None
+    if following in EXTENSIONS:
+        following, payload, part = skip_extensions(data, payload, following)
+    end = at + 40 + length if length else wire_end
+    found: Header = _new(Header, (6, following, payload, end, src, dst, hop_limit, 0, part))
+    return found
 
 
 def skip_extensions(data: bytes, at: int, following: int) -> tuple[int, int, Part | None]:

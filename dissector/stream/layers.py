@@ -33,6 +33,7 @@ class Step(NamedTuple):
 
 
 Layer = Callable[[bytes, int], Step]
+_new = tuple.__new__  # three times as fast as Step(...), for what is in nearly every packet of a capture
 
 
 def fixed(kind: int, size: int, via: Via | None = None) -> Layer:
@@ -54,7 +55,8 @@ _LLC_IP = b"\x06\x06\x03"
 def frame(data: bytes, at: int) -> Step:
     """An Ethernet frame."""
     (kind,) = _U16(data, at + 12)
-    return Step(kind, at + 14) if kind >= _LEAST_TYPE else Step(LLC, at + 14)
+    step: Step = _new(Step, (kind if kind >= _LEAST_TYPE else LLC, at + 14, None))
+    return step
 
 
 def llc(data: bytes, at: int) -> Step:
@@ -72,7 +74,9 @@ def llc(data: bytes, at: int) -> Step:
 
 def tag(data: bytes, at: int) -> Step:
     """802.1Q, 802.1ad: two bytes in front of the type."""
-    return _typed(data, at + 2)
+    (kind,) = _U16(data, at + 2)
+    step: Step = _new(Step, (kind if kind >= _LEAST_TYPE else LLC, at + 4, None))
+    return step
 
 
 def vn_tag(data: bytes, at: int) -> Step:

@@ -31,6 +31,8 @@ _TUNNEL_PORTS = frozenset(port.to_bytes(2, "big") for port in layers.BY_PORT)
 #: Fragment fields of an IPv4 packet that is no fragment.
 WHOLE = frozenset({b"\0\0", b"\x40\0"})
 
+_new = tuple.__new__  # three times as fast as Segment(...)
+
 Parsed = Segment | IcmpError | Fragment | None
 
 
@@ -68,17 +70,18 @@ def unwrap(packet: Packet, path: list[Step] | None = None) -> tuple[ip.Header | 
     head: ip.Header | None = None
     via: tuple[Via, ...] = ()
     for _ in range(MAX_LAYERS):
+        kind, at, tunnel = step
         if path is not None:
             path.append(step)
-        if step.via is not None:
-            via = (*via, step.via)
-        if step.kind in IP_KINDS:
-            head = ip.header(data, step.at, max(packet.wire_length, len(data)))
-            if head is None or head.part is not None:
+        if tunnel is not None:
+            via = (*via, tunnel)
+        if kind in IP_KINDS:
+            head = ip.header(data, at, max(packet[4], len(data)))
+            if head is None or head.protocol == ip.TCP or head.part is not None:
                 break
             layer, at = _tunnel(data, head), head.payload
         else:
-            head, layer, at = None, layers.LAYERS.get(step.kind), step.at
+            head, layer = None, layers.LAYERS.get(kind)
         if layer is None:
             break
         step = layer(data, at)
@@ -153,7 +156,9 @@ def _tcp(packet: Packet, head: ip.Header, via: tuple[Via, ...]) -> Segment:
         raise ValueError("TCP header length")
     payload = data[start:end]
     length = end - start
-    return Segment(number, time, src, sport, dst, dport, seq, ack, flags, window, payload, length, ttl, ip_id, via)
+    fields = (number, time, src, sport, dst, dport, seq, ack, flags, window, payload, length, ttl, ip_id, via)
+    segment: Segment = _new(Segment, fields)
+    return segment
 
 
 def _fragment(packet: Packet, head: ip.Header, via: tuple[Via, ...]) -> Fragment | None:
