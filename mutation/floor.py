@@ -25,10 +25,12 @@ from coverage import Coverage
 from mutation.mutants import Mutant
 from mutation.patch import patch
 
-#: Of the tests of the whole program those that are quick and look at everything.
-WHOLE = ("tests/test_truth.py", "tests/test_faults.py", "tests/test_doubts.py", "tests/test_short_cuts.py")
-#: What belongs to the tests of a floor besides its folder.
-MORE = {"stream": ("tests/sources/test_capture.py",), "wire": ("tests/codegen",)}
+#: What belongs to the tests of a floor besides its folder: of the tests of the whole program those that are about it.
+MORE = {
+    "session": ("tests/test_faults.py", "tests/test_doubts.py"),
+    "stream": ("tests/sources/test_capture.py",),
+    "wire": ("tests/codegen", "tests/test_truth.py"),
+}
 #: A mutant may take so many times as long as the original and so many seconds more (of CPU), and so much memory.
 SLACK, EXTRA, MEMORY = 5, 10, 4 << 30
 #: Tests that measure time.
@@ -127,15 +129,11 @@ class Trials:
 
 
 def _anew(tests: list[str]) -> bool:
-    """Runs tests in a process that imports everything anew, first a few of them."""
-    for names in (tests[:40], tests[40:]):
-        if names:
-            Path("tests.txt").write_text("\n".join(names))
-            command = [sys.executable, "-m", "pytest", *_OPTIONS, "@tests.txt"]
-            environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-            if subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL).returncode:
-                return False
-    return True
+    """Runs tests in a process that imports everything anew."""
+    Path("tests.txt").write_text("\n".join(tests))
+    command = [sys.executable, "-m", "pytest", *_OPTIONS, "@tests.txt"]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL).returncode == 0
 
 
 def _forked(work: Callable[[], bool], seconds: float) -> bool:
@@ -157,7 +155,7 @@ def _forked(work: Callable[[], bool], seconds: float) -> bool:
 
 def main(floor: str, source: str, target: str) -> None:
     found = [Mutant.of(fields) for fields in json.loads(Path(source).read_text())]
-    places = [f"tests/{floor}", *MORE.get(floor, ()), *WHOLE]
+    places = f"tests/{floor}", *MORE[floor]
     sys.exit(pytest.main([*_OPTIONS, *places], plugins=[Trials(found, Path(target))]))
 
 
