@@ -33,11 +33,13 @@ class Layout(NamedTuple):
     order: str
     unit: int
     size: int
+    #: The lengths stand the other way round; None: where that makes sense.
+    swapped: bool | None = False
 
 
 def gather(buffer: Buffer, at: int, stop: int, layout: Layout) -> tuple[Block, int]:
     """The whole records from ``at`` to ``stop`` but for some near the end, and where they end."""
-    _, order, unit, size = layout
+    _, order, unit, size, _ = layout
     unpack = Struct(f"{order}IIII{size - _RECORD}x{LOOK}")
     look, last = unpack.unpack_from, stop - unpack.size
     begins: list[int] = []

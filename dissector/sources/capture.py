@@ -18,10 +18,14 @@ from dissector.sources.bytestream import STANDARD_INPUT, ByteStream, DamagedErro
 from dissector.sources.merge import merged
 from dissector.sources.pcap import is_pcap, read_pcap
 from dissector.sources.pcapng import is_pcapng, read_pcapng
+from dissector.sources.snoop import is_snoop, read_snoop
+from dissector.sources.unreadable import describe
 from dissector.stream.blocks import Block
 from dissector.stream.sift import Sift
 from dissector.traffic import Packet, Watch
 
+#: Bytes of a file that tell what it is.
+_TELLING = 512
 #: What is done with each block first.
 Prepare = Callable[[Block], object]
 #: Called with the bytes read so far and the bytes there are (None: not known).
@@ -99,9 +103,12 @@ def _packets(stream: ByteStream, sift: Sift) -> Iterator[Packet | Block]:
         return read_pcap(stream, start, sift)
     if is_pcapng(start):
         return read_pcapng(stream, start, sift)
+    if is_snoop(start):
+        return read_snoop(stream, start, sift)
     if not start and not stream.broken:
         raise CaptureError(stream.name, "the file is empty")
-    raise CaptureError(stream.name, stream.broken or "this is no capture file (pcap or pcapng)")
+    known = describe(stream.more(start, _TELLING))
+    raise CaptureError(stream.name, stream.broken or known or "this is no capture file (pcap, pcapng or snoop)")
 
 
 def _first_time(path: str) -> int:

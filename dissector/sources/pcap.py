@@ -1,7 +1,8 @@
 """Classic capture files: both byte orders, times in microseconds or nanoseconds, and Kuznetzov's longer records.
 
 Source: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html; the third magic is that of the patched libpcap
-of old Red Hat Linux, whose record headers have 8 more bytes.
+of old Red Hat Linux, whose record headers have 8 more bytes.  Before version 2.3 the two lengths of a record stood the
+other way round, and in some files of that version they do (libpcap's own notes on its savefile format).
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ _HEADER = 24
 _RECORD, _LONG_RECORD = 16, 24
 #: Magic number -> nanoseconds of one unit of the fraction, length of a record's header.
 _MAGICS = {0xA1B2C3D4: (1_000, _RECORD), 0xA1B23C4D: (1, _RECORD), 0xA1B2CD34: (1_000, _LONG_RECORD)}
+#: The version of DG/UX' tcpdump.
+_DG_UX = 543
+#: AIX writes nanoseconds, and numbers of interface types (RFC 1573) in place of link types.
+_AIX, _AIX_LINK_TYPES = (2, 2), {6: ETHERNET, 9: 6, 15: 10, 24: 0}
 #: The upper half of the link type field tells about frame check sequences.
 _LINK_TYPE = 0xFFFF
 
@@ -44,20 +49,14 @@ def read_pcap(stream: ByteStream, buffer: bytes, sift: Sift) -> Iterator[Packet 
     buffer = stream.more(buffer, _HEADER)
     if len(buffer) < _HEADER:
         raise DamagedError("the file ends inside its header", len(buffer))
-    order = "<" if int.from_bytes(buffer[:4], "little") in _MAGICS else ">"
-    magic, major, minor, _, _, _, link_type = Struct(f"{order}IHHiIII").unpack_from(buffer)
-    if major != 2:
-        raise DamagedError(f"version {major}.{minor} of the format is unknown", 4)
-    link_type &= _LINK_TYPE
-    if not is_supported(link_type):
-        raise DamagedError(f"link type {link_type} ({link_type_name(link_type)}) is not supported", 20)
-    layout = Layout(link_type, order, *_MAGICS[magic])
+    layout = _layout(buffer)
+    is_fast = layout.link_type == ETHERNET and layout.swapped is False
     at = _HEADER
-    if sift.ahead and sift.prepare is not None and link_type == ETHERNET and stream.size >= WORTH and available():
+    if sift.ahead and sift.prepare is not None and is_fast and stream.size >= WORTH and available():
         buffer = yield from _read_ahead(stream, buffer, layout, sift, sift.prepare)
         at = 0
     while True:
-        if sift.watch is not None and link_type == ETHERNET:
+        if sift.watch is not None and is_fast:
             if sift.prepare is None:
                 at = yield from _quickly(buffer, at, layout, sift, sift.watch)
             else:
@@ -80,6 +79,28 @@ def read_pcap(stream: ByteStream, buffer: bytes, sift: Sift) -> Iterator[Packet 
             return
 
 
+def _layout(header: bytes) -> Layout:
+    """What a file's header says of its records.  Raises DamagedError when they can not be read."""
+    order = "<" if int.from_bytes(header[:4], "little") in _MAGICS else ">"
+    magic, major, minor, _, _, _, link_type = Struct(f"{order}IHHiIII").unpack_from(header)
+    if major not in (2, _DG_UX):
+        raise DamagedError(f"version {major}.{minor} of the format is unknown", 4)
+    link_type &= _LINK_TYPE
+    unit, size = _MAGICS[magic]
+    if (major, minor) == _AIX and link_type in _AIX_LINK_TYPES:
+        link_type, unit = _AIX_LINK_TYPES[link_type], 1
+    if not is_supported(link_type):
+        raise DamagedError(f"link type {link_type} ({link_type_name(link_type)}) is not supported", 20)
+    return Layout(link_type, order, unit, size, swapped=_swapped(major, minor))
+
+
+def _swapped(major: int, minor: int) -> bool | None:
+    """Whether the two lengths of a record changed places; None: where the first one is larger than the second."""
+    if (major, minor) == (2, 3):
+        return None
+    return major == _DG_UX or minor < 3
+
+
 def _read_ahead(
     stream: ByteStream, buffer: bytes, layout: Layout, sift: Sift, prepare: Callable[[Block], object]
 ) -> Generator[Block, None, bytes]:
@@ -100,11 +121,13 @@ def _read_ahead(
 
 def _walk(buffer: bytes, at: int, layout: Layout) -> tuple[list[Record], int, int]:
     """The whole records from ``at`` on, where they end, and how many bytes the next one needs from there."""
-    link_type, order, unit, size = layout
+    link_type, order, unit, size, swapped = layout
     unpack = Struct(f"{order}IIII").unpack_from
     records: list[Record] = []
     while len(buffer) - at >= size:
         seconds, fraction, captured, length = unpack(buffer, at)
+        if swapped or (swapped is None and captured > length):
+            captured, length = length, captured
         end = at + size + captured
         if end > len(buffer) or captured > MAX_CAPTURED:
             return records, at, size + captured
@@ -116,7 +139,7 @@ def _walk(buffer: bytes, at: int, layout: Layout) -> tuple[list[Record], int, in
 def _quickly(buffer: bytes, at: int, layout: Layout, sift: Sift, watch: Watch) -> Generator[Packet, None, int]:
     """``_walk`` and ``Sift.feed`` in one, for Ethernet: half of the time of reading goes here.  Returns where it ended,
     which is before records that are too near to the end of the buffer for a look."""
-    link_type, order, unit, size = layout
+    link_type, order, unit, size, _ = layout
     unpack = Struct(f"{order}IIII{size - _RECORD}x{LOOK}")
     look, last, stop = unpack.unpack_from, len(buffer) - unpack.size, len(buffer)
     info, before = sift.info, sift.before
