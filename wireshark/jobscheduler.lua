@@ -325,6 +325,112 @@ js.tables = {
   },
 }
 
+js.secret_rules = {
+  hint = "p(?:ass|wd?|in|sk|hps|rivate-l|m_|ypi|i_|at_|[acps][ats]_|do[ \092t]?\092(|i[a-f0-9]{8}|(?<=otp)|(?<=snmp)|(?<=exp)|(?<=imp)|(?<=-hp)|(?<=/p)[: \092t]|(?<=/rp)|(?<=[ \092t\092n\092\034';]-p))|c(?:red|ret|ode=|ert[ \092t=]|ca[a-z0-9]{4}|onn(?:ect(?:ion)?)?[ \092t(_]|vv)|u(?:th|do|ress|res|essel|se[ \092t]|ser[ \092t=]|sing[ \092t])|g(?:eheim|on[ \092t]|=|nature=|h[pousr]_|ithub_pat|l[a-z]{2,5}-|lsa_|ocspx|(?<=sg)\092.)|k(?:ey|enn|init|r_pat|\092.com/|(?<=tok)|(?<=cook)|_(?:live|test|prod)_|-|ia[a-z0-9]{16})|-(?<=[ \092t\092n\092\034';]-)[eakxnwupk]|_(?<=hf_)|_(?<=v1_)|y(?:(?<=[d \092t\092r\092n][ \092t\092r\092n]by)|a29|j(?<=eyj))|@|\092||x(?:-j|ox|app)|j(?:sess|wt)|q(?<=sq)l|v(?:ault|[sbr]?\092.(?<=hv[sbr]\092.))|z(?:ugang|a(?<=aiza))|\092$(?:[1-7y]|2[abxy]|apr|arg)|\092{s|<<|&lt;&lt;|\092xfcss|\092xbcss|b(?<=ab)ia[a-z0-9]|:aa|3(?<=a3)t|3(?<=atatt3)x",
+  pieces = {
+    candidate = "(x-jobscheduler-(?:tunnel-secret|licen[sc]e-?keys?|session)|(?:proxy-)?authorization|(?:set-)?cookie2?)|passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|jsessionid|phpsessid|(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])|pw(?![a-z])|(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])|schl(?:\092xfc|\092xc3\092xbc|ue)ssel(?![a-z])|(?<![a-z])(?:pin|t?otp|psk|cvv|jwt|creds?)(?![a-z])|(?-i:(?<=[a-z])(?:Pin|Otp|Psk|Jwt|Creds?)(?![a-z]))|(?<=_)auth(?![a-z])",
+    name_rest = "[\092w.$-]*",
+    whole_name = "^[\092w.$/:-]{1,256}$",
+    quote = "\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);)",
+    assignment = "(\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))?[ \092t]{0,64}[)\092]]{0,2}[ \092t]{0,64}([!:+]?={1,3}(?:>|&(?:amp;){0,32}gt;)?|:|,|->|%3[ad]|-c?(?:eq|ne)(?=[ \092t]))(\092s{0,64})",
+    prose = "(?:[ \092t]{1,4}(?:for|of|f(?:\092xfc|\092xc3\092xbc|ue)r|von)[ \092t]{1,4}(?:user[ \092t]{1,4}|benutzer[ \092t]{1,4})?[\092w.@\092\034'\092\092-]{1,64})?[ \092t]{1,4}(?:(?:has|have)[ \092t]been[ \092t]{1,4}|was[ \092t]{1,4}|is[ \092t]{1,4}|wurde[ \092t]{1,4})?(?:(?:re)?set[ \092t]{1,4}to|changed[ \092t]{1,4}to|now|is|was|to|lautet|ist|war|auf|hei(?:ss|\092xdf|\092xc3\092x9f)t)(?:[ \092t]{1,4}now)?[ \092t]{0,4}:?[ \092t]{1,4}(?!(?:an?|the|not|no|now|too|in|on|at|to|of|by|as|for|from|with|and|or|but|if|when|will|would|can|could|must|may|should|has|have|had|is|was|are|be|set|unset|ok|okay|valid|invalid|correct|incorrect|wrong|required|empty|missing|expired|expir\092w+|weak|strong|blank|null|none|nil|true|false|unknown|unchanged|changed|being|been|needed|used|stored|saved|hidden|masked|encrypted|locked|bad|good|different|same|only|also|still|already|never|always|going|about|available|optional|mandatory|long|short|shorter|longer|older|case|read|taken|given|found|defined|present|absent|checked|verified|accepted|rejected|refused|denied|reset|updated|deleted|removed|generated|created|sent|there|here|this|that|it|your|my|our|his|her|their|file|files|field|prompt|policy|manager|management|authentication|auth|login|logon|store|protected|change|changes|check|entry|hash|length|rule|rules|age|expiry|error|failed|failure|failures|mismatch|shown|prints|printed|shows|returns|returned|command|commands|output|then|ls|cd|echo|exit|test|falsch|richtig|leer|nicht|kein|keine|ung(?:\092xfc|\092xc3\092xbc|ue)ltig|g(?:\092xfc|\092xc3\092xbc|ue)ltig|abgelaufen|erforderlich|korrekt|inkorrekt|gesetzt|zu|ein|eine|der|die|das|und|oder|noch|wieder|bereits|unbekannt|wurde|wird|ist|war|hat|muss|kann|soll|fehlt|ge\092w{2,20}t)(?![\092w-]))(?=\092S)",
+    weak = "token|secret|key|credential|creds",
+    follows = "[ \092t]{1,4}(?=[^\092s,;:()]{0,64}\092d)(?=[^\092s,;:()]{0,64}[a-z!#$%^*+?@])(?=[^\092s,;:()]{4})(?![\092w.-]{0,64}/)",
+    mixed = "(?=[^\092s,;:()]{0,64}\092d)(?=[^\092s,;:()]{0,64}[a-z!#$%^*+?@])(?=[^\092s,;:()]{4})(?![\092w.-]{0,64}/)",
+    letter = "\092w",
+    follows_quoted = "[ \092t]{1,4}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);)[^\092s\092\034'])",
+    follows_number = "[ \092t]{1,4}(?=\092d{4,12}(?![\092w.:-]))",
+    follows_word = "[ \092t]{1,4}(?!(?:an?|the|not|no|now|too|in|on|at|to|of|by|as|for|from|with|and|or|but|if|when|will|would|can|could|must|may|should|has|have|had|is|was|are|be|set|unset|ok|okay|valid|invalid|correct|incorrect|wrong|required|empty|missing|expired|expir\092w+|weak|strong|blank|null|none|nil|true|false|unknown|unchanged|changed|being|been|needed|used|stored|saved|hidden|masked|encrypted|locked|bad|good|different|same|only|also|still|already|never|always|going|about|available|optional|mandatory|long|short|shorter|longer|older|case|read|taken|given|found|defined|present|absent|checked|verified|accepted|rejected|refused|denied|reset|updated|deleted|removed|generated|created|sent|there|here|this|that|it|your|my|our|his|her|their|file|files|field|prompt|policy|manager|management|authentication|auth|login|logon|store|protected|change|changes|check|entry|hash|length|rule|rules|age|expiry|error|failed|failure|failures|mismatch|shown|prints|printed|shows|returns|returned|command|commands|output|then|ls|cd|echo|exit|test|falsch|richtig|leer|nicht|kein|keine|ung(?:\092xfc|\092xc3\092xbc|ue)ltig|g(?:\092xfc|\092xc3\092xbc|ue)ltig|abgelaufen|erforderlich|korrekt|inkorrekt|gesetzt|zu|ein|eine|der|die|das|und|oder|noch|wieder|bereits|unbekannt|wurde|wird|ist|war|hat|muss|kann|soll|fehlt|ge\092w{2,20}t)(?![\092w-]))(?=[\092w\092\034'!$%#@*?+])",
+    noun = "(?<![\092w.$%{-])(?:passwor[dt]|passwd|pwd|pw|kennwort|passphrase|passcode|(pin)|(secret|token))(?![\092w-])",
+    told_before = "(?:with|using|via|mit|and|und|(?:user(?:name)?|login|benutzer)[ \092t:=]{1,4}[\092w.@\092\034'\092\092-]{1,64}[ \092t,]{0,4}(?:and|und)?)[ \092t]{1,4}(?:the[ \092t]{1,4}|dem[ \092t]{1,4})?(?![\092s\092S])",
+    called = "[ \092t]?\092([ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))",
+    member_name = "\092s{0,8}:",
+    option = "(?:^|[\092s\092\034'`,;(])(?:--?|/)[\092w.-]{0,62}(?![\092s\092S])",
+    set_before = "(?:^|[\092s\092\034'`;&|(])(?:setx(?:[ \092t]{1,4}/\092w{1,8})?|setenv)[ \092t]{1,8}[\092\034']?[\092w.$-]{0,62}(?![\092s\092S])",
+    set_between = "[\092\034']?[ \092t]{1,8}(?=\092S)",
+    blanks = "[ \092t]{1,64}(?![\092s-])",
+    scheme = "(?:bearer|basic|digest|negotiate)[ \092t]{1,8}",
+    bare_stop = "[\092s;\092\034'<>&]",
+    entity = "&(?:amp;){0,32}(?:amp|lt|gt|apos|#\092d{1,7}|#x[0-9a-f]{1,6});",
+    json_value = "[^\092s,}\092]\092\034'\092\092]*",
+    array_stop = "[\092]\092\034'&]",
+    line = "[^\092r\092n]*",
+    more_bare = "[\092w$%!@#^*~-][^\092s,;&<>\092\034')\092]}]*",
+    joined = "\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);)[ \092t]{0,8}[.+&|]{1,2}[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))",
+    folder = "(?:/[\092w.@+-]{1,255}){0,64}/?(?![^\092s;&\092\034'<>)|\092\092])",
+    tag_plain = "<|\092\092u003c",
+    tag_once = "<|\092\092u003c|&(?:lt|#0*60|#x0*3c);",
+    tag_twice = "<|\092\092u003c|&(?:amp;)?(?:lt|#0*60|#x0*3c);",
+    tag_deeper = "<|\092\092u003c|&(?:amp;){0,32}(?:lt|#0*60|#x0*3c);",
+    tag_end = ">|&(?:amp;){0,32}(?:gt|#0*62|#x0*3e);|\092\092u003e",
+    tag_name = "[\092w.:-]+",
+    naming = "(?<![\092w.-])(?:name|key|variable|param|parameter|id|attr)(?:\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))?\092s{0,8}([:=])\092s{0,8}(\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))?",
+    valuing = "(?<![\092w.-])(?:hex_|default_)?(?:value|default|content|text)(\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))?\092s{0,8}([:=])\092s{0,8}",
+    url_word = "[^\092s\092\034<>]+",
+    oracle_url = "jdbc:oracle:\092w{1,64}:",
+    user_end = "[/@]",
+    argument_stop = "[\092n;|&\092\034'\092\092]",
+    argument_quoted = "\092\034[^\092\034\092n]*\092\034?|'[^'\092n]*'?|\092\092(?:\092r?\092n|[^\092n])|&(?:amp;){0,32}(?:quot|apos|lt|gt|#\092d{1,6}|#x[0-9a-f]{1,5});",
+  },
+  shapes = {
+    { needs = { "private key" }, pattern = "-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----([^-]*(?:-(?!----END)[^-]*){0,16})", exact = true },
+    { needs = { "private-lines" }, pattern = "Private-Lines: \092d{1,4}((?:\092s{1,4}[A-Za-z0-9+/=]{1,80}){0,200})", exact = true },
+    { needs = { "akia", "asia", "abia", "acca", "a3t", "gh", "gl", "xox", "xapp", "eyj", "aiza", "ya29", "gocspx", "k_", "sk-", "sg.", "npm_", "pypi-", "hf_", "dckr", "_v1_", "hv", "dapi", "shp", "lin_api", "atatt", "age-s", ":aa" }, pattern = "(?<![\092w])((?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_\092w{20,255}|gl(?:pat|ptt|dt|rt|cbt|ft|soat|agent)-[\092w-]{16,255}|xox[abceoprs][\092w.]{0,4}-[\092w-]{8,255}|xapp-\092d-[\092w-]{8,255}|eyJ[\092w-]{6,8000}\092.[\092w-]{4,8000}(?:\092.[\092w-]{0,8000}){0,3}|AIza[\092w-]{35}|ya29\092.[\092w-]{20,400}|GOCSPX-[\092w-]{20,60}|[sr]k_(?:live|test|prod)_[A-Za-z0-9]{10,200}|sk-[\092w-]{20,200}|SG\092.[\092w-]{16,40}\092.[\092w-]{16,60}|npm_[A-Za-z0-9]{30,60}|pypi-[\092w-]{16,255}|hf_[A-Za-z0-9]{30,60}|dckr_pat_[\092w-]{20,60}|do[opr]_v1_[a-f0-9]{60,70}|hv[sbr]\092.[\092w-]{20,255}|dapi[a-f0-9]{32}|shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{32}|glsa_\092w{32,60}|lin_api_\092w{30,60}|ATATT3x[\092w=-]{20,255}|AGE-SECRET-KEY-1[A-Z0-9]{50,70}|\092d{8,10}:AA[\092w-]{30,40})", exact = true },
+    { needs = { "$", "sha" }, pattern = "(\092$(?:1|2[abxy]|5|6|y|7|apr1|argon2id?)\092$[\092w./$,=+-]{16,200}|\092{S?SHA(?:256|512)?\092}[\092w+/=]{20,200})", exact = true },
+    { needs = { "hooks.slack" }, pattern = "hooks\092.slack\092.com/(?:services|workflows)/([\092w/]{8,200})" },
+    { needs = { "sig" }, pattern = "[?&;](?:x-amz-|x-goog-)?sig(?:nature)?=([\092w%+/=.~-]{1,500})" },
+    { needs = { "code=", "auth=" }, pattern = "[?&](?:code|auth)=([\092w%+/=.~-]{8,500})" },
+    { needs = { "identified" }, pattern = "identified[ \092t\092r\092n]{1,8}by[ \092t\092r\092n]{1,8}(?:values[ \092t\092r\092n]{1,8}|password[ \092t\092r\092n]{1,8})?" },
+    { needs = { "conn" }, pattern = "(?:^|[\092n;\092\034'>])[ \092t]{0,16}conn(?:ect)?[ \092t]{1,8}[\092\034']?[\092w$#.]{1,64}(?:\092[\092w{1,64}\092])?/(?:\092\034([^\092\034\092n]{1,128})|([^\092s@/\092\034'&;<>]{1,128}))" },
+    { needs = { " using " }, pattern = "connect[ \092t]{1,4}to[ \092t]{1,4}\092S{1,64}[ \092t]{1,4}user[ \092t]{1,4}\092S{1,64}[ \092t]{1,4}using[ \092t]{1,4}" },
+    { needs = { ".logon" }, pattern = "\092.logon[ \092t]{1,4}[^\092s,]{1,128},[ \092t]{0,4}" },
+    { needs = { "echo", "printf" }, pattern = "(?:echo|printf)(?:\092.exe)?[ \092t]{1,8}(?:-[nee]{1,3}[ \092t]{1,8})?(?:[\092\034']%s(?:\092\092n)?[\092\034'][ \092t]{1,8})?([^\092n|]{1,200}?)[ \092t]{0,8}\092|[ \092t]{0,8}(?:[\092w./-]{0,40}/)?(?:sudo|su|doas|passwd|chpasswd|kinit|cryptsetup|runas|gpg2?|openssl|docker|podman|plink|pscp|ssh|sshpass|net|smbclient|mount|keytool|ecryptfs-\092w+|gnome-keyring-daemon|saslpasswd2|htpasswd|realm|adcli|vault|oc|kubectl|helm|az|gh|faillock|expect)(?![\092w-])" },
+    { needs = { "<<<" }, pattern = "(?<![\092w-])(?:sudo|su|doas|passwd|chpasswd|kinit|cryptsetup|runas|gpg2?|openssl|docker|podman|plink|pscp|ssh|sshpass|net|smbclient|mount|keytool|ecryptfs-\092w+|gnome-keyring-daemon|saslpasswd2|htpasswd|realm|adcli|vault|oc|kubectl|helm|az|gh|faillock|expect)(?![\092w-])[^\092n<]{0,200}<<<[ \092t]{0,8}" },
+    { needs = { "<<", "&lt;&lt;" }, pattern = "(?<![\092w-])(?:sudo|passwd|chpasswd|kinit|su)(?![\092w-])[^\092n<&]{0,200}(?:<<|&lt;&lt;)-?[ \092t]{0,4}[\092\034']?\092w{1,32}[\092\034']?[ \092t]{0,4}\092r?\092n([^\092r\092n]{1,200})" },
+    { needs = { "assword", "asswort" }, pattern = "asswor[dt][^\092n;]{0,80}[\092n;}][^\092n]{0,40}?send(?:_user)?[ \092t]{1,8}(?:--[ \092t]{1,8})?\092\092*\092\034((?:[^\092\034\092\092]|\092\092[^r\092\034n]){1,128})" },
+    { needs = { "user" }, pattern = "(?:^|\092n)[ \092t]{0,8}(?:quote[ \092t]{1,8})?user[ \092t]{1,8}[^\092s:=]{1,64}[ \092t]{1,8}([^\092s:=]{1,128})[ \092t]{0,8}(?=[\092r\092n<&]|$)" },
+    { needs = { "pass" }, pattern = "(?:^|[\092n>:])[ \092t]{0,8}(?:quote[ \092t]{1,8})?PASS[ \092t]{1,8}([^\092s]{1,128})[ \092t]{0,8}(?=[\092r\092n<&\092\034']|$)", exact = true },
+    { needs = { "securestring" }, pattern = "convertto-securestring(?:[ \092t]{1,8}-\092w{1,20})*[ \092t]{0,8}\092(?[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
+    { needs = { "credential", "passwordauthentication", "oci_connect", "cx_oracle", "oracledb" }, pattern = "(?:(?:ps|network)?credential|passwordauthentication|oci_p?connect|(?:cx_oracle|oracledb)\092.connect)(?:\092]?::new)?[ \092t]{0,4}(?:\092(|-argumentlist)[ \092t]{0,8}\092(?[^\092n,()]{1,200},[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
+    { needs = { "connect" }, pattern = "(?:getconnection|dbi->connect(?:_cached)?|mysqli?_p?connect|pymysql\092.connect|mysqldb\092.connect|new[ \092t]pdo)[ \092t]{0,4}\092([^\092n()]{1,300}?,[^\092n,()]{1,200},[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
+    { needs = { "mysqli", "pdo" }, pattern = "new[ \092t]{1,4}\092\092?(?:mysqli|pdo)[ \092t]{0,4}\092([^\092n()]{1,300}?,[^\092n,()]{1,200},[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
+    { needs = { "@" }, pattern = "(?<![\092w])https?://([\092w~.-]{20,255})@" },
+  },
+  commands = {
+    { needs = { "mysql", "mariadb" }, program = "(?<![\092w.-])(?:mysql\092w{0,12}|mariadb(?:-\092w{1,12})?)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:p))(?=[^\092s])" },
+    { needs = { "curl", "lftp", "http " }, program = "(?<![\092w.-])(?:curl|lftp|https?)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:u|U|E|a)[ \092t]{0,8})(?:\092\034[^\092s:\092\034]{0,128}:([^\092\034\092n]{1,400})|'[^\092s:']{0,128}:([^'\092n]{1,400})|&quot;[^\092s:&]{0,128}:((?:[^&\092n]|&(?!quot;)){1,400})|[^\092s:,\092\034'&-][^\092s:,\092\034'&]{0,128}[:,](?=[^\092s/]))|(?<=[\092s\092\034'])--(?:proxy-|cert-)?(?:user|cert|auth)[ \092t=]{1,8}(?:\092\034[^\092s:\092\034]{0,128}:([^\092\034\092n]{1,400})|'[^\092s:']{0,128}:([^'\092n]{1,400})|&quot;[^\092s:&]{0,128}:((?:[^&\092n]|&(?!quot;)){1,400})|[^\092s:,\092\034'&-][^\092s:,\092\034'&]{0,128}[:,](?=[^\092s/]))" },
+    { needs = { "sqlplus", "sqlldr", "rman", "exp", "imp", "sqlcl" }, program = "(?<![\092w.-])(?:sqlplusw?|sqlldr|rman|expd?p?|impd?p?|sqlcl)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=[\092s\092\034'=;])(?:userid=)?(?:[\092\034']|&quot;)?[A-Za-z][\092w$#.]{0,63}(?:\092[\092w{1,64}\092])?/(?:\092\092?\092\034([^\092\034\092\092\092n]{1,128})|&quot;([^&\092n]{1,128})|([^\092s@/\092\034'&;<>]{1,128}))" },
+    { needs = { "sshpass" }, program = "(?<![\092w.-])(?:sshpass)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:p))[ \092t]{0,8}=?(?=[^\092s-])" },
+    { needs = { "plink", "pscp", "psftp", "putty" }, program = "(?<![\092w.-])(?:plink|pscp|psftp|putty|kitty)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:pw))[ \092t]{1,8}(?=\092S)" },
+    { needs = { "net ", "net1 " }, program = "(?<![\092w.-])(?:net1?[ \092t]{1,8}use)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "[ \092t](?=[^\092s\092\092/&*-]|&quot;|\092\092[\092\034'])(?![a-z]:(?:[\092s]|$)|lpt\092d|(?:[\092\034']|&quot;)(?:\092\092\092\092|[a-z]:))" },
+    { needs = { "net ", "net1 " }, program = "(?<![\092w.-])(?:net1?[ \092t]{1,8}user[ \092t]{1,8}[^\092s/]{1,64})(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "[ \092t](?=[^\092s/*])" },
+    { needs = { "redis-cli", "valkey" }, program = "(?<![\092w.-])(?:redis-cli|valkey-cli|redis-benchmark)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:a))[ \092t]{0,8}(?=[^\092s-])" },
+    { needs = { "openssl" }, program = "(?<![\092w.-])(?:openssl)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:k|K|pass|passin|passout|passwd|storepass))[ \092t]{1,8}(?:[\092\034']?pass:)?(?![\092\034']?(?:env|file|fd|stdin)\092b)(?=[^\092s-])|(?<=[\092s\092\034'])pass:(?=\092S)|(?-i:(?<=\092s)passwd(?:[ \092t]{1,8}-(?!salt)\092w{1,6})*[ \092t]{1,8})(?=[^\092s-])" },
+    { needs = { "sqlcmd", "osql", "isql", "bcp", "tsql", "fisql", "sqsh", "dbisql", "bteq" }, program = "(?<![\092w.-])(?:sqlcmd|osql|iisql|isql|isql-fb|bcp|tsql|fisql|sqsh|dbisql|defncopy)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:P|pas|password))[ \092t]{0,8}(?=[^\092s-])" },
+    { needs = { "isql", "iusql" }, program = "(?<![\092w.-])(?:(?:isql|iusql)(?:[ \092t]{1,8}-[bvwd]{1,8})*[ \092t]{1,8}[^\092s-]\092S{0,63}[ \092t]{1,8}[^\092s-]\092S{0,63})(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "^[ \092t]{1,8}(?=[^\092s-])" },
+    { needs = { "mongo", "influx", "cqlsh", "beeline", "couch", "clickhouse", "arango" }, program = "(?<![\092w.-])(?:mongo\092w{0,10}|influx|cqlsh|beeline|couchbase-cli|clickhouse-client|arangosh)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:p))[ \092t]{0,8}(?=[^\092s-])" },
+    { needs = { "ldap" }, program = "(?<![\092w.-])(?:ldap\092w{2,12})(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:w))[ \092t]{0,8}(?=[^\092s-])" },
+    { needs = { "smbclient", "rpcclient", "smbmap", "wmic", "winexe", "smbget", "rpc" }, program = "(?<![\092w.-])(?:smbclient|rpcclient|winexe|smbget|smbcacls|net[ \092t]{1,4}r(?:pc|ads))(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=[\092s])(?:-U|--user(?:name)?=?)[ \092t]{0,8}[\092\034']?[^\092s%\092\034']{1,128}%(?=\092S)" },
+    { needs = { "zip", "rar", "7z" }, program = "(?<![\092w.-])(?:zip|unzip|zipcloak)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:P))[ \092t]{0,8}(?=[^\092s-])" },
+    { needs = { "7z", "rar" }, program = "(?<![\092w.-])(?:7z[ar]?|rar|unrar|winrar)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:p|hp))(?=[^\092s-])" },
+    { needs = { "psexec", "paexec" }, program = "(?<![\092w.-])(?:psexec(?:64)?|paexec|psservice|pskill|pslist)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=\092s)-p[ \092t]{1,8}(?=\092S)" },
+    { needs = { "schtasks" }, program = "(?<![\092w.-])(?:schtasks)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=\092s)/r?p[ \092t]{1,8}(?=[^\092s/])" },
+    { needs = { "xfreerdp", "mstsc", "rdesktop" }, program = "(?<![\092w.-])(?:xfreerdp3?|wfreerdp|rdesktop)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=\092s)(?:/p:|-p[ \092t]{1,8})(?=\092S)" },
+    { needs = { "docker", "podman", "az ", "oc ", "helm", "skopeo", "buildah", "cf ", "nerdctl" }, program = "(?<![\092w.-])(?:(?:docker|podman|oc|helm(?:[ \092t]registry)?|skopeo|buildah|nerdctl|az|cf)[ \092t]{1,8}(?:acr[ \092t]{1,8})?login)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=\092s)(?-i:-p)[ \092t=]{1,8}(?=\092S)" },
+    { needs = { "ipmi", "bmc", "pmcmd", "impdb", "sapcontrol", "dsmadmc" }, program = "(?<![\092w.-])(?:ipmitool|ipmiutil|bmc-\092w{1,12}|pmcmd|pmrep|infacmd|vncdo)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:P|p|x))[ \092t]{0,8}(?=[^\092s-])" },
+    { needs = { "sapcontrol", "startsap" }, program = "(?<![\092w.-])(?:sapcontrol)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=\092s)-user[ \092t]{1,8}\092S{1,64}[ \092t]{1,8}" },
+    { needs = { "snmp" }, program = "(?<![\092w.-])(?:snmp\092w{2,12})(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:c|A|X))[ \092t]{0,8}(?=[^\092s-])" },
+    { needs = { "ssh-keygen" }, program = "(?<![\092w.-])(?:ssh-keygen)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:N|P))[ \092t]{1,8}(?=[^\092s-])" },
+    { needs = { "htpasswd", "htdigest", "saslpasswd" }, program = "(?<![\092w.-])(?:htpasswd2?(?:[ \092t]{1,8}-\092w{1,8})*[ \092t]{1,8}[^\092s-]\092S{0,255}[ \092t]{1,8}[^\092s-]\092S{0,128})(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "^[ \092t]{1,8}(?=\092S)" },
+    { needs = { "useradd", "usermod", "mkpasswd" }, program = "(?<![\092w.-])(?:useradd|usermod|adduser|mkpasswd)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:p))[ \092t]{1,8}(?=[^\092s-])" },
+    { needs = { "vault" }, program = "(?<![\092w.-])(?:vault[ \092t]{1,4}login)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "[ \092t](?=[^\092s-][^\092s=]{7})" },
+    { needs = { "wpa_" }, program = "(?<![\092w.-])(?:wpa_passphrase[ \092t]{1,4}\092S{1,64})(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "[ \092t](?=\092S)" },
+    { needs = { "ncftp", "sftp", "ftp", "wput" }, program = "(?<![\092w.-])(?:ncftp\092w{0,6}|wput|yafc)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:p))[ \092t]{1,8}(?=\092S)" },
+    { needs = { "ftpuse", "wmic", "cscript", "winrs", "evil-winrm" }, program = "(?<![\092w.-])(?:winrs|evil-winrm|wbemtest)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=\092s)(?:[-/]p(?:assword)?)[: \092t](?=\092S)" },
+  },
+  folders = { PWD = true, OLDPWD = true },
+}
+
 js.fields = {}
 do
   local F = js.fields
@@ -516,6 +622,8 @@ do
   prefs.callback_ports = Pref.range("Callback ports", js.tables.callback_ports, "TCP ports that clients listen on for their task processes", 65535)
   prefs.heuristic = Pref.bool("Find connections by their content", true, "Look at the first bytes of TCP connections on any port")
   prefs.show_secrets = Pref.bool("Show secrets", false, "Do not mask passwords and the like")
+  prefs.mask_names = Pref.string("Mask names", "", "More words in names of secrets, divided by commas, such as badge,vault_id")
+  prefs.mask_pattern = Pref.string("Mask pattern", "", "A regular expression: what it matches, or its first group, is masked")
   prefs.task_table = Pref.bool("Print the task table at the end (tshark)", false, "A line for each remote task on standard output")
 end
 
@@ -658,7 +766,7 @@ do
     c.last, c.p = from, from + size
     local text = sub(c.s, from + 1, from + size)
     if is_number and not js.number(text) then refuse(c, "text that is no number") end
-    if c.node then leaf(c, field, p, prefix + size, c.shown(text, c.secret)) end
+    if c.node then leaf(c, field, p, prefix + size, c.shown(text, c.veil)) end
     return text
   end
 
@@ -771,15 +879,18 @@ do
   end
 
   --- Draws a message below `node`; gives what it says.
-  function js.read_into(node, range, s, operation, count, shown, secret)
+  function js.read_into(node, range, s, operation, count, shown, veil)
     local c = cursor(s, operation, count)
-    c.node, c.range, c.shown, c.secret, c.opened = node, range, shown, secret, {}
+    c.node, c.range, c.shown, c.veil, c.opened = node, range, shown, veil, {}
     local found = read(c)
     if found then return found.body end
     for _, one in ipairs(c.opened) do
       if one[2] then one[2]:set_len(math.max(c.done - one[1], 0)) end
     end
-    if c.done < c.n then node:add(js.fields.undecoded, range(c.done, c.n - c.done)) end
+    if c.done < c.n then
+      local bytes = range(c.done, c.n - c.done)
+      if veil == js.veil_of_all then node:add(js.fields.undecoded, bytes, js.no_bytes) else node:add(js.fields.undecoded, bytes) end
+    end
     return nil
   end
 end
@@ -1891,10 +2002,9 @@ do
   end
 end
 
--- Text from the wire: ISO-8859-1 to UTF-8, secrets masked.
+-- Text from the wire: ISO-8859-1 to UTF-8, harmless, on one line.
 do
-  local find, match, sub, gsub, lower, format =
-    string.find, string.match, string.sub, string.gsub, string.lower, string.format
+  local find, match, sub, gsub, format = string.find, string.match, string.sub, string.gsub, string.format
   local UTF8 = { ["\0"] = "\226\144\128" }  -- a NUL would end the text in Wireshark: shown as its symbol
   for code = 128, 255 do
     UTF8[string.char(code)] = string.char(192 + math.floor(code / 64), 128 + code % 64)
@@ -1915,82 +2025,6 @@ do
       return char(0xE0 + floor(code / 4096), 0x80 + floor(code / 64) % 64, 0x80 + code % 64)
     end
     return char(0xF0 + floor(code / 262144), 0x80 + floor(code / 4096) % 64, 0x80 + floor(code / 64) % 64, 0x80 + code % 64)
-  end
-
-  local WORDS = {
-    "password", "passwd", "pwd", "passwort", "passphrase", "kennwort", "secret", "token", "key", "credential",
-    "authorization", "cookie", "license", "licence",
-  }
-
-  -- Most texts have none of these, so one word of each kind is looked for by its most telling letters first.
-  local HINTS = { "pass", "pwd", "secret", "token", "key", "kennw", "cred", "auth", "cook", "licen" }
-
-  local function may_be_secret(low)
-    for index = 1, #HINTS do
-      if find(low, HINTS[index], 1, true) then return true end
-    end
-    return false
-  end
-
-  --- Where the name of a secret ends in lower-case text, nil when there is none.
-  local function secret_end(low)
-    local first
-    for index = 1, #WORDS do
-      local _, stop = find(low, WORDS[index], 1, true)
-      if stop and (not first or stop < first) then first = stop end
-    end
-    local _, stop = find(low, "%f[%a]pass%f[%A]")
-    if stop and (not first or stop < first) then first = stop end
-    return first
-  end
-
-  --- True for a text that is nothing but the name of something that is not to be shown.
-  --- The same names come again and again.
-  local names, count = {}, 0
-
-  function js.names_a_secret(text)
-    local known = names[text]
-    if known ~= nil then return known end
-    if #text > 256 then return false end
-    local low = lower(text)
-    known = may_be_secret(low) and find(text, "^[%w_.$/:-]+$") ~= nil and secret_end(low) ~= nil
-    if count >= 4096 then names, count = {}, 0 end
-    names[text], count = known, count + 1
-    return known
-  end
-
-  --- A word with ``user:password@`` in it, masked from the colon to the last at sign: each is looked for once, so that
-  --- the time is linear whatever the word.
-  local function mask_url(word)
-    local head = match(word, "^.*@")
-    local _, colon = find(head or "", "//[^:/@]*:")
-    return colon and sub(word, 1, colon) .. "***@" .. sub(word, #head + 1) or nil
-  end
-
-  --- The text with everything behind the first name of a secret masked, if something is assigned there.
-  function js.mask(text)
-    if find(text, "@", 1, true) then text = gsub(text, "[^%s]+", mask_url) end
-    local low = lower(text)
-    local stop = may_be_secret(low) and secret_end(low)
-    if stop and find(text, "[=:,\"'>%[{%s]", stop + 1) then return sub(text, 1, stop) .. "***" end
-    return text
-  end
-
-  --- Text as it may be shown; `secret`: its name said that it is one.
-  function js.masked(text, secret)
-    if js.show_secrets then return text end
-    if secret and text ~= "" and not js.names_a_secret(text) then return "***" end
-    return js.mask(text)
-  end
-
-  --- The same as UTF-8, for a field of the tree.
-  function js.shown(text, secret)
-    return js.utf8(js.masked(text, secret))
-  end
-
-  --- Value of an XML attribute, a pair of name and value.
-  function js.attribute(pair)
-    return js.masked(pair[2], secret_end(lower(pair[1])) ~= nil)
   end
 
   --- One line for the Info column: control characters and line ends made visible, long text cut.
@@ -2025,6 +2059,592 @@ do
   end
   function js.uint64(raw) return UInt64.new(halves(raw)) end
   function js.int64(raw) return Int64.new(halves(raw)) end
+end
+
+-- Finds secrets in texts: the search of wire/secrets.py and its neighbours, by the same rules.
+-- Places are indices from 1; a span reaches from its first character to before its second number.
+do
+  local find, sub, lower, byte, concat = string.find, string.sub, string.lower, string.byte, table.concat
+  local rex, rules, known = rex_pcre2, js.secret_rules, {}
+  local ANCHORED = rex.flags().ANCHORED
+  local MASK, CDATA, NAME, BEFORE = "***", "![CDATA[", 256, 96
+  local QUOTES = { ['"'] = { '"', "'\"'\"" }, ["'"] = { "'", "\"'\"'", "\\''" } }
+
+  --- What is shown in the place of bytes with a secret among them.
+  js.no_bytes = ByteArray.new(MASK, true)
+
+  local function compiled(source, exact)
+    local key = exact and "=" .. source or source
+    local found = known[key]
+    if not found then
+      found = rex.new(source, exact and "" or "i")
+      known[key] = found
+    end
+    return found
+  end
+
+  local function piece(name) return compiled(rules.pieces[name]) end
+
+  --- Where the piece that begins at `at` ends, and its groups.
+  local function begins(name, text, at)
+    local _, stop, one, two, three = piece(name):find(text, at, ANCHORED)
+    if stop then return stop + 1, one, two, three end
+    return nil
+  end
+
+  local candidate, hint, extra = compiled(rules.pieces.candidate), compiled(rules.hint, true), nil
+
+  --- What a user calls secret besides: words in names, divided by commas, and a pattern.
+  function js.extend_secrets(names, pattern)
+    local more = ""
+    for word in string.gmatch(lower(names or ""), "[^,%s]+") do
+      more = more .. "|" .. string.gsub(word, "%W", "\\%0")
+    end
+    candidate, hint = compiled(rules.pieces.candidate .. more), compiled(rules.hint .. more, true)
+    local ok, made = pcall(rex.new, pattern or "", "")
+    extra = ok and pattern and pattern ~= "" and made or nil
+    js.forget_names()
+  end
+
+  -- --- where a value ends ---
+
+  local function closing_end(text, start, mark, backslashes)
+    local group = byte(mark) == 38 and #text + 1 or 2 * (backslashes + 1)
+    local position = start
+    while true do
+      local found = find(text, mark, position, true)
+      if not found then return #text + 1 end
+      local run = found
+      while run > position and byte(text, run - 1) == 92 do run = run - 1 end
+      if (found - run) % group == backslashes then return found + #mark end
+      position = found + #mark
+    end
+  end
+
+  local function quoted_end(text, start, behind)
+    local backslashes = 0
+    while byte(text, start + backslashes) == 92 do backslashes = backslashes + 1 end
+    local mark = sub(text, start + backslashes, behind - 1)
+    local stop = closing_end(text, behind, mark, backslashes)
+    local going_on = QUOTES[mark]
+    while backslashes == 0 and going_on and stop <= #text do
+      local more
+      for _, one in ipairs(going_on) do
+        if not more and sub(text, stop, stop + #one - 1) == one then more = one end
+      end
+      if more then
+        stop = closing_end(text, stop + #more, mark, backslashes)
+      else
+        local bare = begins("more_bare", text, stop)
+        if not bare then break end
+        stop = bare
+      end
+    end
+    return stop
+  end
+
+  local function array_end(text, start)
+    local position = start + 1
+    while true do
+      local from, to = piece("array_stop"):find(text, position)
+      if not from then return #text + 1 end
+      if sub(text, from, to) == "]" then return to + 1 end
+      local run = from
+      while run > position and byte(text, run - 1) == 92 do run = run - 1 end
+      local behind = begins("quote", text, run)
+      position = behind and quoted_end(text, run, behind) or to + 1
+    end
+  end
+
+  --- Where one of `stops` is that is no beginning of `belonging`.
+  local function stepped(text, start, stops, belonging)
+    local position = start
+    while true do
+      local from = piece(stops):find(text, position)
+      if not from then return #text + 1 end
+      position = begins(belonging, text, from)
+      if not position then return from end
+    end
+  end
+
+  local function value_end(text, start, sign, quoted_name, header)
+    local behind = begins("quote", text, start)
+    if behind then return quoted_end(text, start, behind) end
+    local first = byte(text, start)
+    if first == 91 then return array_end(text, start) end
+    if first == 123 and sign == ":" then return start end
+    if first == 123 then return (find(text, "}", start, true) or #text) + 1 end
+    local name = header and "line" or quoted_name and sign == ":" and "json_value"
+    if name then return begins(name, text, start) or start end
+    return stepped(text, begins("scheme", text, start) or start, "bare_stop", "entity")
+  end
+
+  --- The value without the quotes around it.
+  local function inside(text, start, stop)
+    local behind = begins("quote", text, start)
+    local size = behind and behind - start
+    if not behind or behind > stop - size or sub(text, stop - size, stop - 1) ~= sub(text, start, behind - 1) then
+      return start, stop
+    end
+    return behind, stop - size
+  end
+
+  -- --- replacing ---
+
+  local function add(spans, start, stop) spans[#spans + 1] = { start, stop } end
+
+  local function replaced(text, spans)
+    local parts, done = {}, 1
+    for _, span in ipairs(spans) do
+      local start = span[1] < done and done or span[1]
+      if span[2] > start then
+        parts[#parts + 1] = sub(text, done, start - 1)
+        parts[#parts + 1] = MASK
+        done = span[2]
+      end
+    end
+    if done == 1 and #parts == 0 then return text end
+    parts[#parts + 1] = sub(text, done)
+    return concat(parts)
+  end
+
+  -- --- elements and members ---
+
+  local function name_in(text, quote)
+    if quote then
+      local stop = find(text, quote, 1, true)
+      return stop and sub(text, 1, stop - 1) or text
+    end
+    local stop = begins("tag_name", text, 1)
+    return stop and sub(text, 1, stop - 1) or ""
+  end
+
+  local function secret_name(element, signs)
+    if not candidate:find(element) then return nil end
+    local at = 1
+    while true do
+      local from, to, sign, quote = piece("naming"):find(element, at)
+      if not from then return nil end
+      if find(signs, sign, 1, true) then
+        local name = name_in(sub(element, to + 1, to + NAME), quote or nil)
+        if candidate:find(name) then return name end
+      end
+      at = to + 1
+    end
+  end
+
+  local function is_folder(name, text, start)
+    return rules.folders[name] and byte(text, start) == 47 and begins("folder", text, start) ~= nil
+  end
+
+  --- Calls `take(from, to, stop)` with each value of an attribute `value`.
+  local function attribute_values(text, start, stop, signs, take)
+    local position = start
+    while position < stop do
+      local from, to, quote, sign = piece("valuing"):find(text, position)
+      if not from or to >= stop then return end
+      local value = to + 1
+      position = value
+      if find(signs, sign, 1, true) then
+        position = math.max(value_end(text, value, sign, quote and true), value)
+        local low, high = inside(text, value, position)
+        take(low, high, position)
+      end
+    end
+  end
+
+  local function members(text)
+    local spans = {}
+    if secret_name(text, ":") then
+      attribute_values(text, 1, #text + 1, ":", function(low, high) add(spans, low, high) end)
+    end
+    return spans
+  end
+
+  local function content(text, start, stop)
+    local from, to = piece("tag_end"):find(text, start)
+    if not from or to >= stop or find(sub(text, from - 1, from - 1), "[/?]") then return nil end
+    if not find(sub(text, to + 1, stop - 1), "%S") then return nil end
+    return to + 1
+  end
+
+  local function tag_marks(text, beginning)
+    local marks, at = { { 1, 1 } }, 1
+    while true do
+      local from, to = beginning:find(text, at)
+      if not from then break end
+      marks[#marks + 1] = { from, to + 1 }
+      at = to + 1
+    end
+    marks[#marks + 1] = { #text + 1, #text + 1 }
+    return marks
+  end
+
+  local function elements(text, beginning)
+    local spans, marks = {}, tag_marks(text, beginning)
+    local reached, in_content, in_cdata = 1, false, false
+    for number = 1, #marks - 1 do
+      local stop = marks[number + 1][1]
+      local start = math.max(marks[number][2], reached)
+      if start < stop then
+        local is_cdata = sub(text, start, start + #CDATA - 1) == CDATA
+        in_cdata = in_cdata or (in_content and is_cdata)
+        if in_cdata then
+          local closing = find(text, "]]", start, true)
+          if closing and closing + 1 >= stop then closing = nil end
+          in_content = not closing
+          in_cdata = in_content
+          add(spans, is_cdata and start + #CDATA or start, closing or stop)
+        else
+          local name = secret_name(sub(text, start, stop - 1), ":=")
+          if name then
+            attribute_values(text, start, stop, ":=", function(low, high, at)
+              if not is_folder(name, text, low) then add(spans, low, high) end
+              reached = at
+            end)
+          end
+          local tag = not name and number > 1 and name_in(sub(text, start, math.min(stop - 1, start + NAME - 1)))
+          in_content = number > 1 and (name ~= nil or (tag and candidate:find(tag) ~= nil))
+          local from = in_content and reached < stop and content(text, math.max(start, reached), stop)
+          if from then
+            add(spans, from, stop)
+            reached = stop
+          end
+        end
+      end
+    end
+    return spans
+  end
+
+  local ROUNDS = { { "", "tag_plain" }, { "&", "tag_once" }, { "&amp;", "tag_twice" }, { "&amp;amp;", "tag_deeper" } }
+
+  -- --- name and value ---
+
+  local function count_of(text, what)
+    local count, at = 0, 1
+    while true do
+      local from, to = find(text, what, at, true)
+      if not from then return count end
+      count, at = count + 1, to + 1
+    end
+  end
+
+  --- True when the quote behind a name ends the text that the name is in.
+  local function closes(text, name_start, from, behind)
+    if begins("letter", text, behind) then return false end
+    local before = string.match(sub(text, math.max(name_start - 2 * BEFORE, 1), name_start - 1), "[^\n]*$")
+    local mark = sub(text, from, behind - 1)
+    local count = count_of(before, mark)
+    if #mark == 1 then count = count - count_of(before, "\\" .. mark) end
+    return count % 2 == 1
+  end
+
+  local function sign_value(text, name_start, behind, quote, sign, blanks)
+    if sign == "," then
+      local follows = begins("quote", text, behind) or find(text, "^%d", behind)
+      return quote and follows and behind or nil
+    end
+    if find(blanks, "\n", 1, true) and not quote then return nil end
+    local opened = not quote and begins("quote", text, behind)
+    if opened and closes(text, name_start, behind, opened) then return (begins("joined", text, behind)) end
+    return behind
+  end
+
+  local function noun_value(text, stop, is_pin, is_weak, before, word)
+    local behind = { is_pin and "follows_number" or "follows" }
+    if not is_pin and not is_weak then
+      behind[2] = "follows_quoted"
+      if lower(word) == "pwd" or piece("told_before"):find(before) then behind[3] = "follows_word" end
+    end
+    for _, one in ipairs(behind) do
+      local value = begins(one, text, stop)
+      if value then return value end
+    end
+    return nil
+  end
+
+  local PLAIN = { { "option", "blanks" }, { "set_before", "set_between" } }
+
+  local function plain_value(text, from, to, stop)
+    local before = sub(text, math.max(from - BEFORE, 1), from - 1)
+    if not find(text, "^[ \t(\"']", stop) then return nil end
+    for _, one in ipairs(PLAIN) do
+      if piece(one[1]):find(before) then return (begins(one[2], text, stop)) end
+    end
+    local value = begins("called", text, stop)
+    if value then return value end
+    value = begins("prose", text, stop)
+    if value then
+      if piece("weak"):find(sub(text, from, to)) and not begins("mixed", text, value) then return nil end
+      return value
+    end
+    local noun, is_pin, is_weak = begins("noun", text, from)
+    if noun ~= stop then return nil end
+    return noun_value(text, stop, is_pin, is_weak, before, sub(text, from, noun - 1))
+  end
+
+  local function whole_word(text, start, stop)
+    local first = start
+    while first > math.max(start - BEFORE, 1) and begins("letter", text, first - 1) do first = first - 1 end
+    return sub(text, first, stop - 1)
+  end
+
+  local function assigned(text)
+    local spans, position = {}, 1
+    while true do
+      local from, to, header = candidate:find(text, position)
+      if not from then return spans end
+      position = begins("name_rest", text, to + 1) or to + 1
+      local name_stop = position
+      local behind, quote, sign, blanks = begins("assignment", text, position)
+      local start
+      if behind then
+        start = sign_value(text, from, behind, quote, sign, blanks)
+      else
+        start = plain_value(text, from, to, position)
+      end
+      if start then
+        local stop = value_end(text, start, behind and sign or "", behind and quote and true, behind and header and true)
+        local is_member = behind and sign == "," and begins("member_name", text, stop)
+        if not is_member and not (behind and is_folder(whole_word(text, from, name_stop), text, start)) then
+          local low, high = inside(text, start, stop)
+          add(spans, low, high)
+          position = math.max(position, stop)
+        end
+      end
+    end
+  end
+
+  -- --- shapes, command lines, URLs ---
+
+  --- The group that matched of a list of places, false where one did not.
+  local function group_of(places)
+    for index = #places - 1, 1, -2 do
+      if places[index] then return places[index], places[index + 1] + 1 end
+    end
+    return nil
+  end
+
+  --- Adds the secrets that `pattern` finds in the part of a text from `first` to before `stop`.
+  local function matches(text, pattern, spans, first, stop)
+    local part = (first > 1 or stop <= #text) and sub(text, first, stop - 1) or text
+    local position, before = 1, first - 1
+    while position <= #part do
+      local from, to, places = pattern:exec(part, position)
+      if not from then return end
+      local low, high = group_of(places)
+      if low then
+        add(spans, before + low, before + high)
+        position = math.max(to + 1, from + 1)
+      else
+        local value_stop = value_end(text, before + to + 1, "")
+        add(spans, inside(text, before + to + 1, value_stop))
+        position = math.max(value_stop - before, from + 1)
+      end
+    end
+  end
+
+  local function add_arguments(text, command, spans)
+    local program, options, position = compiled(command.program), compiled(command.options), 1
+    while position <= #text do
+      local _, to = program:find(text, position)
+      if not to then return end
+      position = stepped(text, to + 1, "argument_stop", "argument_quoted")
+      matches(text, options, spans, to + 1, position)
+    end
+  end
+
+  local function is_needed(low, needs)
+    for _, one in ipairs(needs) do
+      if find(low, one, 1, true) then return true end
+    end
+    return false
+  end
+
+  --- Where the password in `jdbc:oracle:thin:user/password` begins.
+  local function oracle_password(head)
+    local position = 1
+    while true do
+      local _, driver = piece("oracle_url"):find(head, position)
+      if not driver then return nil end
+      local stop = find(head, "[/@]", driver + 1)
+      if not stop then return nil end
+      if byte(head, stop) == 47 then return stop + 1 end
+      position = stop + 1
+    end
+  end
+
+  local function url_masked(word)
+    local at = string.match(word, ".*()@")
+    if not at then return word end
+    local head = sub(word, 1, at - 1)
+    local oracle = oracle_password(head)
+    if oracle then return oracle < at and sub(head, 1, oracle - 1) .. MASK .. sub(word, at) or word end
+    local slashes = find(head, "//", 1, true)
+    local colon = slashes and find(head, ":", slashes, true)
+    return colon and colon + 1 < at and sub(head, 1, colon) .. MASK .. sub(word, at) or word
+  end
+
+  local function ours(text, low)
+    if candidate:find(text) then
+      text = replaced(text, members(text))
+      for _, one in ipairs(ROUNDS) do
+        if find(text, one[1], 1, true) then text = replaced(text, elements(text, piece(one[2]))) end
+      end
+      text = replaced(text, assigned(text))
+    end
+    for _, shape in ipairs(rules.shapes) do
+      if is_needed(low, shape.needs) then
+        local spans = {}
+        matches(text, compiled(shape.pattern, shape.exact), spans, 1, #text + 1)
+        text = replaced(text, spans)
+      end
+    end
+    for _, command in ipairs(rules.commands) do
+      if is_needed(low, command.needs) then
+        local spans = {}
+        add_arguments(text, command, spans)
+        text = replaced(text, spans)
+      end
+    end
+    if find(text, "@", 1, true) then text = string.gsub(text, "[^%s\"<>]+", url_masked) end
+    return text
+  end
+
+  local function extended(text)
+    local spans, position = {}, 1
+    while position <= #text do
+      local from, to, places = extra:exec(text, position)
+      if not from then break end
+      if places[1] ~= nil then
+        if places[1] then add(spans, places[1], places[2] + 1) end
+      else
+        add(spans, from, to + 1)
+      end
+      position = math.max(to + 1, from + 1)
+    end
+    return replaced(text, spans)
+  end
+
+  local function covered(text)
+    local low = lower(text)
+    if hint:find(low) then text = ours(text, low) end
+    if extra then text = extended(text) end
+    return text
+  end
+
+  --- The text with every secret in it as `***`; all of it where PCRE2 gives up.
+  function js.mask(text)
+    local ok, masked = pcall(covered, text)
+    return ok and masked or MASK
+  end
+
+  --- True for the name of something that is not to be shown.  The same names come again and again.
+  local names, count = {}, 0
+
+  function js.forget_names() names, count = {}, 0 end
+
+  function js.looks_secret(name)
+    if #name > NAME then return candidate:find(name) ~= nil end
+    local found = names[name]
+    if found ~= nil then return found end
+    if count >= 4096 then js.forget_names() end
+    found = candidate:find(name) ~= nil
+    names[name], count = found, count + 1
+    return found
+  end
+
+  --- True for a text that is nothing but such a name, no sentence with the word in it.
+  function js.names_a_secret(text)
+    return #text <= NAME and find(text, "^[%w_.$/:-]+$") ~= nil and js.looks_secret(text)
+  end
+
+  --- Text as it may be shown; `veil` has texts of the message that are secret as a whole.
+  function js.masked(text, veil)
+    if js.show_secrets then return text end
+    return veil and veil[text] or js.mask(text)
+  end
+
+  --- The same as UTF-8, for a field of the tree.
+  function js.shown(text, veil) return js.utf8(js.masked(text, veil)) end
+
+  --- Value of an XML attribute, a pair of name and value, of a document's `attributes`.
+  function js.attribute(pair, attributes)
+    if js.show_secrets or pair[2] == "" then return pair[2] end
+    if js.looks_secret(pair[1]) then return MASK end
+    if pair[1] ~= "name" then
+      for _, one in ipairs(attributes) do
+        if one[1] == "name" and js.looks_secret(one[2]) then return MASK end
+      end
+    end
+    return js.mask(pair[2])
+  end
+
+  -- --- what in a message is secret as a whole (the rules of wire/masking.py) ---
+
+  local veiled
+
+  local function veil_properties(veil, new, secret)
+    for _, property in ipairs(new.properties) do
+      veiled(veil, property.value, secret or js.looks_secret(property.name))
+    end
+  end
+
+  function veiled(veil, value, secret)
+    if type(value) == "string" then
+      if secret and value ~= "" then veil[value] = MASK end
+      return
+    end
+    value = type(value) == "table" and value.value or nil
+    if type(value) == "string" then
+      veiled(veil, value, secret)
+    elseif type(value) == "table" and type(value.elements) == "table" then
+      for _, one in ipairs(value.elements) do veiled(veil, one, secret) end
+    elseif type(value) == "table" and value.new then
+      veil_properties(veil, value.new, secret)
+    end
+  end
+
+  local function veil_answer(veil, body, secret)
+    if body.result then veiled(veil, body.result, secret) end
+    for _, one in ipairs(body.results or {}) do
+      if type(one) == "table" and one.object and one.object.new then veil_properties(veil, one.object.new, secret) end
+    end
+    if body.object and body.object.new then veil_properties(veil, body.object.new, secret) end
+    if not secret then return end
+    for _, one in ipairs(body.strings or {}) do veiled(veil, one, true) end
+    local info = body.failure and body.failure.excepinfo
+    if info then
+      for _, name in ipairs({ "source", "description", "help_file" }) do veiled(veil, info[name] or "", true) end
+    end
+  end
+
+  --- True when something in a message that can not be read may be a secret: the name of one is in it, or it is an answer
+  --- of which nobody knows what was asked, and has a text.
+  function js.is_opaque(raw)
+    if js.show_secrets then return false end
+    local text = "[\t\n\r\32-\126\160-\255]"
+    return candidate:find(raw) ~= nil or (byte(raw) == 65 and find(raw, text .. text .. text .. text) ~= nil)
+  end
+
+  --- For every text of such a message.
+  js.veil_of_all = setmetatable({}, { __index = function(_, text) return text ~= "" and MASK or nil end })
+
+  --- Texts of a message's body that are secret whatever they say; `secret`: its request or its member says so.
+  function js.veil(body, secret)
+    if js.show_secrets or not body then return nil end
+    local veil = {}
+    if body.params then
+      secret = secret or js.has_secret_name(body.params)
+      for _, one in ipairs(body.params.arguments) do
+        local is_name = one.vt == 8 and js.names_a_secret(one.value)
+        if not is_name then veiled(veil, one, secret) end
+      end
+    else
+      veil_answer(veil, body, secret)
+    end
+    return next(veil) and veil or nil
+  end
 end
 
 -- What objects and members are called.
@@ -2101,24 +2721,25 @@ do
   local unpack = table.unpack
   local value_text
 
-  local function quoted(text, secret, limit)
+  local function quoted(text, veil, limit)
     if text == "" then return '""' end
+    if veil and veil[text] then return '"' .. veil[text] .. '"' end
     if byte(text) == 60 then text = string.gsub(text, "^<%?xml.-%?>%s*", "") end
     if #text > 2000 then text = sub(text, 1, 2000) end
-    return '"' .. js.line(js.masked(text, secret), limit) .. '"'
+    return '"' .. js.line(js.masked(text, veil), limit) .. '"'
   end
 
-  local function item_text(one, secret)
-    return type(one) == "string" and quoted(one, secret, 60) or value_text(one, secret, 60)
+  local function item_text(one, veil)
+    return type(one) == "string" and quoted(one, veil, 60) or value_text(one, veil, 60)
   end
 
-  local function list_text(values, secret)
+  local function list_text(values, veil)
     if #values == 0 then return "" end
-    if #values == 1 then return item_text(values[1], secret) end
+    if #values == 1 then return item_text(values[1], veil) end
     local words, size = {}, 0
     for index = 1, #values do
       local one = values[index]
-      words[index] = item_text(one, secret)
+      words[index] = item_text(one, veil)
       size = size + #words[index]
       if size > 200 and index < #values then
         words[index + 1] = "\226\128\166"
@@ -2144,10 +2765,10 @@ do
   end
 
   --- One VARIANT as text; strings are cut at `limit`.
-  function value_text(variant, secret, limit)
+  function value_text(variant, veil, limit)
     local vt, value = variant.vt, variant.value
     if value == nil then return vt == 1 and "null" or "empty" end
-    if vt == 8 then return quoted(value, secret, limit) end
+    if vt == 8 then return quoted(value, veil, limit) end
     if vt == 11 then return tostring(value) end
     if vt == 9 or vt == 13 then return reference_text(value) end
     if vt == 4 or vt == 5 or vt == 7 then return format("%.6g", js.number(value.text) or 0) end
@@ -2157,7 +2778,7 @@ do
     if vt >= 0x2000 then
       local elements = value.elements
       if type(elements) == "string" then return format("%d bytes", #elements) end
-      return "[" .. list_text(elements, secret) .. "]"
+      return "[" .. list_text(elements, veil) .. "]"
     end
     return format("%.0f", value)
   end
@@ -2171,7 +2792,7 @@ do
     return found
   end
 
-  --- True when an argument is the name of a secret, so that texts behind it are masked.
+  --- True when an argument is the name of a secret, so that texts beside it are masked.
   function js.has_secret_name(params)
     for _, one in ipairs(params.arguments) do
       if one.vt == 8 and js.names_a_secret(one.value) then return true end
@@ -2205,27 +2826,27 @@ do
     return message.object_id and "object " .. js.hex(message.object_id) or "object"
   end
 
-  local function invoke_text(message, body)
+  local function invoke_text(message, body, veil)
     local level, text = js.log_call(message, body)
-    if level then return format("%s.%s(%s)", js.object_text(message), level, quoted(text)) end
+    if level then return format("%s.%s(%s)", js.object_text(message), level, quoted(text, veil)) end
     local member = message.member and js.line(message.member, 80) or format("dispid %.0f", body.dispid)
     local name = js.object_text(message) .. "." .. member
     local values = js.natural(body.params)
     if body.flags % 16 >= 4 and #values > 0 then
       local put, others = values[#values], { unpack(values, 1, #values - 1) }
-      local index = #others > 0 and "(" .. list_text(others) .. ")" or ""
-      return name .. index .. " = " .. value_text(put, message.secret, 120)
+      local index = #others > 0 and "(" .. list_text(others, veil) .. ")" or ""
+      return name .. index .. " = " .. value_text(put, veil, 120)
     end
     if #values == 0 and (math.floor(body.flags / 2) % 2 == 1 or not message.member) then return name end
-    return name .. "(" .. list_text(values, message.secret) .. ")"
+    return name .. "(" .. list_text(values, veil) .. ")"
   end
 
   local function request_words(message, body)
-    local kind = body and body.record
-    if kind == "invoke" then return invoke_text(message, body) end
+    local kind, veil = body and body.record, body and body.params and js.veil(body, message.secret)
+    if kind == "invoke" then return invoke_text(message, body, veil) end
     if kind == "call" then
       local name = js.line(body.name, 80)
-      return name .. "(" .. list_text(js.natural(body.params), message.secret) .. ")"
+      return name .. "(" .. list_text(js.natural(body.params), veil) .. ")"
     end
     if kind == "get_ids_of_names" and #body.names == 1 then
       return "get_ids_of_names " .. js.object_text(message) .. "." .. js.line(body.names[1], 80)
@@ -2246,26 +2867,27 @@ do
     return format("undecoded, %d bytes: %s", message.size - 4, message.note or "")
   end
 
-  local function result_words(body, secret)
-    if body.result then return value_text(body.result, secret, 120) end
+  local function result_words(body, veil)
+    if body.result then return value_text(body.result, veil, 120) end
     if body.dispids then return "dispid " .. concat(body.dispids, ", ") end
     if body.results then return body.results[1] and reference_text(body.results[1].object) or "nothing" end
     return body.object and reference_text(body.object) or nil
   end
   js.result_words = result_words
 
-  local function words_of_answer(body, secret)
+  local function words_of_answer(body, veil)
     if body.record == "error_answer" then
-      local text = concat(body.strings, "  ")
-      for _, one in ipairs(body.strings) do
-        if sub(one, 1, 5) == "what=" then text = sub(one, 6) end
+      local words, what = {}, nil
+      for index, one in ipairs(body.strings) do
+        words[index] = js.masked(one, veil)
+        if sub(one, 1, 5) == "what=" then what = string.gsub(words[index], "^what=", "") end
       end
-      return "error " .. js.line(js.masked(text, secret), 160)
+      return "error " .. js.line(what or concat(words, "  "), 160)
     end
     if body.record == "empty_answer" then return "answer" end
     local words = "answer " .. js.hresult_name(body.hresult)
-    if body.failure then return words .. "  " .. js.line(js.masked(body.failure.excepinfo.description, secret), 160) end
-    local result = result_words(body, secret)
+    if body.failure then return words .. "  " .. js.line(js.masked(body.failure.excepinfo.description, veil), 160) end
+    local result = result_words(body, veil)
     return result and result ~= "empty" and words .. " => " .. result or words
   end
 
@@ -2273,7 +2895,7 @@ do
     if not body then return format("undecoded answer, %d bytes: %s", message.size - 4, message.note or "") end
     local secret = js.about(message).secret
     if body.words and not secret then return body.words end
-    local words = words_of_answer(body, secret)
+    local words = words_of_answer(body, js.veil(body, secret))
     if body.words == false and not secret then body.words = words end
     return words
   end
@@ -2293,15 +2915,15 @@ do
     local arrow = message.side == 0 and REQUEST or ANSWER
     local error = document.error
     if error then
-      local text = error.text
+      local text = js.masked(error.text)
       if sub(text, 1, #error.code) ~= error.code then text = error.code .. "  " .. text end
       return arrow .. "ERROR " .. js.line_utf8(text, 160)
     end
-    if not document.element then return arrow .. js.line_utf8(document.text, 120) end
+    if not document.element then return arrow .. js.line_utf8(js.masked(document.text), 120) end
     local words = { (string.gsub(document.element, "^remote_scheduler%.", "")) }
     for index = 1, math.min(#document.attributes, 8) do
       local one = document.attributes[index]
-      words[#words + 1] = one[1] .. "=" .. js.attribute(one)
+      words[#words + 1] = one[1] .. "=" .. js.attribute(one, document.attributes)
     end
     return arrow .. js.line_utf8(concat(words, " "), 240)
   end
@@ -3469,11 +4091,12 @@ do
     if kind == "invoke" then
       message.dispid = body.dispid
       message.member = self:member(object_id, body)
-      if js.has_secret_name(body.params) or (message.member and js.names_a_secret(message.member)) then
+      if js.has_secret_name(body.params) or (message.member and js.looks_secret(message.member)) then
         message.secret = true
       end
     elseif kind == "call" then
       message.member = body.name
+      if js.has_secret_name(body.params) or js.looks_secret(body.name) then message.secret = true end
       if lower(body.name) == "begin" then self:learn_names(body) end
     elseif kind == "get_ids_of_names" then
       message.member, message.names = body.names[1], body.names
@@ -5034,19 +5657,19 @@ do
 
   local function draw_words(node, message, body)
     if not body then return end
-    local secret = js.about(message).secret
+    local veil = js.veil(body, js.about(message).secret)
     local level, text = js.log_call(message, body)
     if level then
       generated(node, F.log_level, level)
-      generated(node, F.log_text, js.shown(text, secret))
+      generated(node, F.log_text, js.shown(text, veil))
     end
     if body.params then
       for _, one in ipairs(js.natural(body.params)) do
-        generated(node, F.argument, js.value_text(one, secret, 1000))
+        generated(node, F.argument, js.value_text(one, veil, 1000))
       end
     end
     if body.record ~= "error_answer" and (body.result or body.dispids or body.results or body.object) then
-      generated(node, F.result, js.result_words(body, secret))
+      generated(node, F.result, js.result_words(body, veil))
     end
   end
 
@@ -5099,7 +5722,9 @@ do
         root:add(F.tunnel_token, range(0, #raw), js.shown(raw))
       else
         local operation, count = asked(message)
-        body = js.read_into(root, range, raw, operation, count, js.shown, about.secret)
+        local read = js.read(raw, 1, operation, count)
+        local veil = read and js.veil(read, about.secret) or not read and js.is_opaque(raw) and js.veil_of_all or nil
+        body = js.read_into(root, range, raw, operation, count, js.shown, veil)
       end
       generated(root, F.role, "callback")
       generated(root, F.kind, message.kind)
@@ -5145,12 +5770,12 @@ do
     generated(root, F.xml_element, document.element)
     for index = 1, math.min(#document.attributes, 100) do
       local one = document.attributes[index]
-      generated(root, F.xml_attribute, one[1] .. "=" .. js.attribute(one))
+      generated(root, F.xml_attribute, one[1] .. "=" .. js.attribute(one, document.attributes))
     end
     if document.error then
       generated(root, F.xml_error_code, document.error.code)
       generated(root, F.xml_error_text, js.masked(document.error.text))
-      expert(root, "xml_error", document.error.code .. "  " .. document.error.text)
+      expert(root, "xml_error", document.error.code .. "  " .. js.masked(document.error.text))
     end
     links(root, message)
     segments(root, message)
@@ -5459,6 +6084,7 @@ do
     js.callback_ports = js.ranges(proto.prefs.callback_ports)
     js.heuristic, js.show_secrets = proto.prefs.heuristic, proto.prefs.show_secrets
     js.claim.command_ports(tostring(proto.prefs.command_ports))
+    js.extend_secrets(proto.prefs.mask_names, proto.prefs.mask_pattern)
     if proto.prefs.task_table and not js.is_gui and not tap then
       -- Made only now: with a tap, tshark builds trees of all packets.
       tap = Listener.new("frame")

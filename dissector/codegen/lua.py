@@ -13,7 +13,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from dissector.codegen import lua_tables
+from dissector.codegen import lua_secrets, lua_tables
 from dissector.codegen.ir import Grammar, grammar
 from dissector.codegen.lua_decode import Functions
 from dissector.codegen.lua_plain import PlainFunctions
@@ -22,8 +22,8 @@ TARGET = Path(__file__).resolve().parents[2] / "wireshark" / "jobscheduler.lua"
 
 #: The hand-written pieces in the order in which they build on each other; names and fields go behind the first.
 _PIECES = (
-    "cursor", "text", "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "tasks",
-    "verdict", "detect", "command", "callback", "session", "numbering", "segments", "tree", "window",
+    "cursor", "text", "secrets", "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order",
+    "tasks", "verdict", "detect", "command", "callback", "session", "numbering", "segments", "tree", "window",
     "claim", "main",
 )  # fmt: skip
 
@@ -49,6 +49,7 @@ def text(source: Grammar | None = None) -> str:
         _HEADER,
         _piece("head"),
         "\n".join(lua_tables.lines()) + "\n",
+        "\n".join(lua_secrets.lines()) + "\n",
         "\n".join(["js.fields = {}", "do", "  local F = js.fields", *functions.fields.lines(), "end"]) + "\n",
         _piece("fields"),
         pieces[0],

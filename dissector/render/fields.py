@@ -7,11 +7,10 @@ from itertools import zip_longest
 from dissector.model import Message
 from dissector.render.terminal import Terminal
 from dissector.render.text import escape, fold, size
-from dissector.render.words import shown_body
 from dissector.wire.control import Document, HttpMessage
 from dissector.wire.decode import fields, pending_of
 from dissector.wire.fields import FieldNode
-from dissector.wire.masking import Mask, texts
+from dissector.wire.masking import Mask
 from dissector.wire.messages import Undecoded
 
 _BYTES_A_LINE = 16
@@ -31,17 +30,14 @@ def print_fields(terminal: Terminal, message: Message, mask: Mask, margin: int, 
 
 class _Printer:
     def __init__(self, terminal: Terminal, message: Message, mask: Mask, margin: int, full: bool) -> None:
-        body, shown = message.body, shown_body(message, mask)
         self._terminal = terminal
         self._raw = message.raw
         self._mask = mask
         self._margin = margin
         self._full = full
-        #: What the mask makes of each text (or bytes) of the message, for those that it changes.
-        pairs = zip(texts(body, (str, bytes)), texts(shown, (str, bytes)), strict=True)
-        self._hidden = {plain: masked for plain, masked in pairs if plain != masked}
+        self._hidden = mask.hidden(message)
         #: Somewhere in what could not be decoded is a secret.
-        self._opaque = isinstance(body, Undecoded) and body.data in self._hidden
+        self._opaque = isinstance(message.body, Undecoded) and message.body.data in self._hidden
 
     def node(self, node: FieldNode, depth: int) -> None:
         last = max(node.end - 1, node.start)

@@ -122,13 +122,17 @@ class Records:
             f'{{"n": {message.n}, "task": {_number(message.task) or NULL}, "connection": {message.connection.n}, '
             f'"time": "{iso(message.time)}", "packets": {list(message.packets)}, '
             f'"direction": {_TO_REMOTE if message.to_remote else _TO_CLIENT}, "kind": "{message.kind}", '
-            f'"operation": {text_or_null(message.operation)}, "object": {_object(message, body)}, '
+            f'"operation": {text_or_null(self._operation(message))}, "object": {_object(message, body)}, '
             f'"member": {text_or_null(message.member)}, {_asked(body, objects)}, '
             f'"answers": {NULL if answers is None else answers}, '
             f'"answered_by": {NULL if answered_by is None else answered_by}, "depth": {message.depth}, '
             f'"latency": {NULL if latency is None else latency / 1e9}, {_answered(body, objects)}, '
             f'"bytes": {message.size}}}'
         )
+
+    def _operation(self, message: Message) -> str | None:
+        """Of a command by HTTP it has the URL."""
+        return self._text(message.operation) if isinstance(message.body, HttpMessage) else message.operation
 
     def _text(self, text: str | None) -> str | None:
         return None if text is None else self._mask.text(text)

@@ -265,12 +265,11 @@ _FREE_TEXT = frozenset((Document, HttpMessage, wire.Undecoded))
 
 
 def shown_body(message: Message, mask: Mask) -> Any:
-    """The message's body with its secrets masked; an answer is a secret as a whole when a secret was asked for."""
-    body, request = message.body, message.request
-    asked = request is not None and not mask.passes(request.raw) and mask.asks_for_secret(request.body)
-    if not asked and type(body) not in _FREE_TEXT and mask.passes(message.raw):
+    """The message's body with its secrets masked."""
+    body, secret = message.body, mask.is_secret(message)
+    if not secret and type(body) not in _FREE_TEXT and mask.passes(message.raw):
         return body
-    return mask.body(body, secret=asked)
+    return mask.body(body, secret)
 
 
 def log_call(message: Message, body: Any) -> LogCall | None:

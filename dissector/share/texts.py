@@ -15,7 +15,7 @@ from dissector.wire.control import Document, HttpMessage
 from dissector.wire.decode import fields, pending_of
 from dissector.wire.fields import FieldNode
 from dissector.wire.http import body_pieces, is_encoded
-from dissector.wire.masking import Mask, texts
+from dissector.wire.masking import Mask
 from dissector.wire.secrets import MASK, hide_text, mask_text
 
 Span = tuple[int, int]
@@ -119,11 +119,7 @@ def without_secrets(message: Message) -> bytes:
         return _http_without_secrets(raw, body)
     if isinstance(body, (Document, wire.TunnelToken)):
         return hide_text(raw.decode(_LATIN)).encode(_LATIN)
-    mask = Mask()
-    asked = message.request is not None and mask.asks_for_secret(message.request.body)
-    masked = mask.body(body, secret=asked)
-    pairs = zip(texts(body, (str, bytes)), texts(masked, (str, bytes)), strict=True)
-    hidden = {plain: shown for plain, shown in pairs if plain != shown}
+    hidden = Mask().hidden(message)
     if not hidden:
         return raw
     if isinstance(body, wire.Undecoded):

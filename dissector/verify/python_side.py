@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from dissector.model import Message, Outcome, Role, Task
 from dissector.session.tracer import Tracer
@@ -12,6 +13,8 @@ from dissector.verify.records import Field, Row, Told
 from dissector.wire import control
 from dissector.wire import messages as wire
 from dissector.wire.decode import fields, pending_of
+from dissector.wire.masking import Mask
+from dissector.wire.secrets import MASK
 
 _HEADER = 4
 #: Packets that the plugin lists for one message.
@@ -60,6 +63,8 @@ class _Teller:
     """
 
     def __init__(self, later: Mapping[int, Message]) -> None:
+        self._mask = Mask()
+        self._hidden: dict[Any, Any] = {}
         self._later = later
         self._numbered: dict[Task, int] = {}
         self._lines: dict[Task, int] = {}
@@ -74,8 +79,9 @@ class _Teller:
         told = Told(packet, message.size, connection=f"{message.connection.client} > {message.connection.server}")
         told.is_http = isinstance(message.body, control.HttpMessage)
         told.is_numbered = message.task is None or self._numbered.get(message.task, packet + 1) <= packet
+        self._hidden = {} if told.is_http else self._mask.hidden(message)
         told.facts = {name: texts for name, texts in self._facts(message) if texts}
-        told.fields = list(_document(message) if _is_document(message) else _frame(message))
+        told.fields = list(self._document(message) if _is_document(message) else self._frame(message))
         return told
 
     def _facts(self, message: Message) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -116,12 +122,12 @@ class _Teller:
         if line is not None and (line.time, line.packet, [line.text]) == (message.time, message.packets[0], texts):
             self._lines[task] = met + 1
             yield "log.level", (line.level,)
-            yield "log.text", (line.text,)
+            yield "log.text", (self._shown(line.text),)
 
     def _of_document(self, message: Message) -> Iterator[tuple[str, tuple[str, ...]]]:
-        document = message.body
-        if not isinstance(document, control.Document):
+        if not isinstance(message.body, control.Document):
             return
+        document = self._mask.body(message.body)
         yield "xml.form", (document.form,)
         yield "xml.element", _maybe(document.element)
         yield "xml.attribute", tuple(f"{name}={value}" for name, value in document.attributes)
@@ -129,26 +135,32 @@ class _Teller:
             yield "xml.error.code", (document.error.code,)
             yield "xml.error.text", (document.error.text,)
 
+    def _document(self, message: Message) -> Iterator[Field]:
+        yield Field("xml.text", 1, 0, message.size, self._mask.text(message.body.text), message.raw)
+
+    def _frame(self, message: Message) -> Iterator[Field]:
+        raw, body = message.raw, message.body
+        yield Field("length", 1, 0, _HEADER, len(raw), len(raw).to_bytes(_HEADER, "big"))
+        is_opaque = isinstance(body, wire.Undecoded) and body.data in self._hidden
+        pending = pending_of(message.request.body) if message.request is not None else None
+        for name, level, node, is_number in named(fields(raw, pending)):
+            value: object = node.value
+            if is_number:
+                value = next((float(leaf.value) for leaf in node.leaves() if isinstance(leaf.value, str)), 0.0)
+            elif isinstance(value, str) and name != "undecoded":
+                value = MASK if is_opaque and value else self._shown(value)
+            place = node.start + _HEADER, node.end + _HEADER
+            shown = is_number or not node.children
+            yield Field(name, level, *place, value, raw[node.start : node.end] if shown else b"")
+
+    def _shown(self, text: str) -> str:
+        """A text of the message at hand as it is shown."""
+        hidden = self._hidden.get(text)
+        return hidden if isinstance(hidden, str) else self._mask.text(text)
+
 
 def _is_document(message: Message) -> bool:
     return isinstance(message.body, (control.Document, control.HttpMessage))
-
-
-def _document(message: Message) -> Iterator[Field]:
-    yield Field("xml.text", 1, 0, message.size, message.body.text, message.raw)
-
-
-def _frame(message: Message) -> Iterator[Field]:
-    raw = message.raw
-    yield Field("length", 1, 0, _HEADER, len(raw), len(raw).to_bytes(_HEADER, "big"))
-    pending = pending_of(message.request.body) if message.request is not None else None
-    for name, level, node, is_number in named(fields(raw, pending)):
-        value: object = node.value
-        if is_number:
-            value = next((float(leaf.value) for leaf in node.leaves() if isinstance(leaf.value, str)), 0.0)
-        place = node.start + _HEADER, node.end + _HEADER
-        shown = is_number or not node.children
-        yield Field(name, level, *place, value, raw[node.start : node.end] if shown else b"")
 
 
 def _segments(message: Message) -> tuple[str, ...]:

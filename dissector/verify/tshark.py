@@ -22,6 +22,8 @@ from dissector.verify import pdml
 from dissector.verify.records import Row, Told
 
 _FILTER = "jobscheduler || _ws.lua.error"
+#: As a user sees it: what is masked is compared too.
+_MASKED = "jobscheduler.show_secrets:FALSE"
 _TABLE = "jobscheduler.task_table:TRUE"
 #: What tshark says on standard error although all is well, or that Python says as well.
 _HARMLESS = ("Running as user", "This could be dangerous", "appears to have been cut short in the middle of a packet")
@@ -39,7 +41,7 @@ class Tshark:
     preferences: Sequence[str] = ()
 
     def command(self, capture: str, plugin: Path, preferences: Sequence[str]) -> list[str]:
-        options = ["jobscheduler.show_secrets:TRUE", _TABLE, *preferences, *self.preferences]
+        options = [_MASKED, _TABLE, *preferences, *self.preferences]
         return [
             *(self.program, "-n", "-r", capture, "-X", f"lua_script:{plugin}"),
             *(["-2"] if self.two_pass else []),

@@ -11,14 +11,16 @@ from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from dissector.model import Message
 from dissector.wire.control import Document, HttpMessage
 from dissector.wire.messages import DispParams, Property, SafeArray, Undecoded, Variant
-from dissector.wire.secrets import MASK, looks_secret, mask_text, names_a_secret
+from dissector.wire.secrets import MASK, looks_secret, mask_text, may_hold_secret, names_a_secret
 
 T = TypeVar("T")
 
-#: What every name of a secret has in it (see ``secrets``), and every URL with a user in it.
-_HINTS = re.compile(rb"pass|pwd|kennwort|secret|token|key|credential|authorization|cookie|x-jobscheduler|@")
+#: What may be text in the bytes of an answer that can not be read without its request.
+_READABLE = re.compile(rb"[\t\n\r\x20-\x7e\xa0-\xff]{4}")
+_ANSWER = b"A"
 #: Values without a text, nearly all of them.
 _NO_TEXT = frozenset((int, bool, float, bytes, type(None)))
 #: Fields with names and identities, which tell what a message is about.
@@ -45,26 +47,43 @@ class Mask:
     def body(self, body: T, secret: bool = False) -> T:
         """A message's body (``wire.messages``, ``wire.control``) with masked texts, of the same shape.
 
-        ``secret`` masks every text in arguments and results: for the answer to a request that ``asks_for_secret``.
+        ``secret`` masks every text in arguments and results: of a message that ``is_secret``.
         """
         if not self.enabled:
             return body
         masked: T = _masked(body, secret)
         return masked
 
+    def hidden(self, message: Message) -> dict[Any, Any]:
+        """What becomes of each text (and of bytes) of a message, of those that do not stay as they are."""
+        masked = self.body(message.body, self.is_secret(message))
+        pairs = zip(texts(message.body, (str, bytes)), texts(masked, (str, bytes)), strict=True)
+        return {plain: shown for plain, shown in pairs if plain != shown}
+
     def passes(self, raw: bytes) -> bool:
         """True when no text of a message with the bytes ``raw`` can be a secret by itself, as of nearly all: ``body``
         would give back its record.  Texts stand in the bytes as they are, but for documents."""
         if raw is not self._raw:  # an answer is shown behind its request, which was just looked at
-            self._raw, self._passes = raw, not self.enabled or _HINTS.search(raw.lower()) is None
+            self._raw, self._passes = raw, not (self.enabled and may_hold_secret(raw))
         return self._passes
+
+    def is_secret(self, message: Message) -> bool:
+        """True when the texts of a message are secret as a whole: the member that it is about (a property, a method) has
+        the name of a secret, or it answers a request that ``asks_for_secret``."""
+        if not self.enabled:
+            return False
+        request = message.request
+        member = message.member if request is None else request.member
+        if member is not None and looks_secret(member):
+            return True
+        return request is not None and not self.passes(request.raw) and self.asks_for_secret(request.body)
 
     def asks_for_secret(self, body: object) -> bool:
         """True for a request whose answer is a secret: one of its arguments is a secret's name."""
         params = getattr(body, "params", None)
         if not self.enabled or not isinstance(params, DispParams):
             return False
-        return any(isinstance(one.value, str) and names_a_secret(one.value) for one in params.arguments)
+        return any(map(_is_name, params.arguments))
 
 
 def texts(value: Any, kinds: type | tuple[type, ...] = str) -> Iterator[Any]:
@@ -98,6 +117,8 @@ def _masked(value: Any, secret: bool) -> Any:
     if isinstance(value, Property):
         return replace(value, value=_masked(value.value, secret or looks_secret(value.name)))
     if isinstance(value, Undecoded):
+        # Nobody knows whether an answer whose request is missing was asked for a secret.
+        secret = secret or (value.data[:1] == _ANSWER and _READABLE.search(value.data) is not None)
         return Undecoded(_bytes(value.data, secret), mask_text(value.reason))
     if isinstance(value, SafeArray) and isinstance(value.elements, bytes):
         return replace(value, elements=_bytes(value.elements, secret))
@@ -135,14 +156,13 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 
 def _arguments(params: DispParams, secret: bool) -> tuple[Variant, ...]:
-    """Arguments in wire order; texts behind a secret's name (in natural order) are masked whatever they say."""
-    masked: list[Variant] = []
-    after_name = False
-    for argument in params.natural:
-        is_name = not after_name and isinstance(argument.value, str) and names_a_secret(argument.value)
-        masked.append(argument if is_name else _masked(argument, secret or after_name))
-        after_name = after_name or is_name
-    return tuple(reversed(masked))
+    """The arguments; texts beside a secret's name are masked whatever they say: the value may stand on either side."""
+    secret = secret or any(map(_is_name, params.arguments))
+    return tuple(one if _is_name(one) else _masked(one, secret) for one in params.arguments)
+
+
+def _is_name(argument: Variant) -> bool:
+    return isinstance(argument.value, str) and names_a_secret(argument.value)
 
 
 def _bytes(data: bytes, secret: bool) -> bytes:

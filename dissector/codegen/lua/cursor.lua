@@ -137,7 +137,7 @@ do
     c.last, c.p = from, from + size
     local text = sub(c.s, from + 1, from + size)
     if is_number and not js.number(text) then refuse(c, "text that is no number") end
-    if c.node then leaf(c, field, p, prefix + size, c.shown(text, c.secret)) end
+    if c.node then leaf(c, field, p, prefix + size, c.shown(text, c.veil)) end
     return text
   end
 
@@ -250,15 +250,18 @@ do
   end
 
   --- Draws a message below `node`; gives what it says.
-  function js.read_into(node, range, s, operation, count, shown, secret)
+  function js.read_into(node, range, s, operation, count, shown, veil)
     local c = cursor(s, operation, count)
-    c.node, c.range, c.shown, c.secret, c.opened = node, range, shown, secret, {}
+    c.node, c.range, c.shown, c.veil, c.opened = node, range, shown, veil, {}
     local found = read(c)
     if found then return found.body end
     for _, one in ipairs(c.opened) do
       if one[2] then one[2]:set_len(math.max(c.done - one[1], 0)) end
     end
-    if c.done < c.n then node:add(js.fields.undecoded, range(c.done, c.n - c.done)) end
+    if c.done < c.n then
+      local bytes = range(c.done, c.n - c.done)
+      if veil == js.veil_of_all then node:add(js.fields.undecoded, bytes, js.no_bytes) else node:add(js.fields.undecoded, bytes) end
+    end
     return nil
   end
 end

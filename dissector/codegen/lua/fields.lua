@@ -69,5 +69,7 @@ do
   prefs.callback_ports = Pref.range("Callback ports", js.tables.callback_ports, "TCP ports that clients listen on for their task processes", 65535)
   prefs.heuristic = Pref.bool("Find connections by their content", true, "Look at the first bytes of TCP connections on any port")
   prefs.show_secrets = Pref.bool("Show secrets", false, "Do not mask passwords and the like")
+  prefs.mask_names = Pref.string("Mask names", "", "More words in names of secrets, divided by commas, such as badge,vault_id")
+  prefs.mask_pattern = Pref.string("Mask pattern", "", "A regular expression: what it matches, or its first group, is masked")
   prefs.task_table = Pref.bool("Print the task table at the end (tshark)", false, "A line for each remote task on standard output")
 end

@@ -30,6 +30,7 @@ do
     js.callback_ports = js.ranges(proto.prefs.callback_ports)
     js.heuristic, js.show_secrets = proto.prefs.heuristic, proto.prefs.show_secrets
     js.claim.command_ports(tostring(proto.prefs.command_ports))
+    js.extend_secrets(proto.prefs.mask_names, proto.prefs.mask_pattern)
     if proto.prefs.task_table and not js.is_gui and not tap then
       -- Made only now: with a tap, tshark builds trees of all packets.
       tap = Listener.new("frame")

@@ -70,19 +70,19 @@ do
 
   local function draw_words(node, message, body)
     if not body then return end
-    local secret = js.about(message).secret
+    local veil = js.veil(body, js.about(message).secret)
     local level, text = js.log_call(message, body)
     if level then
       generated(node, F.log_level, level)
-      generated(node, F.log_text, js.shown(text, secret))
+      generated(node, F.log_text, js.shown(text, veil))
     end
     if body.params then
       for _, one in ipairs(js.natural(body.params)) do
-        generated(node, F.argument, js.value_text(one, secret, 1000))
+        generated(node, F.argument, js.value_text(one, veil, 1000))
       end
     end
     if body.record ~= "error_answer" and (body.result or body.dispids or body.results or body.object) then
-      generated(node, F.result, js.result_words(body, secret))
+      generated(node, F.result, js.result_words(body, veil))
     end
   end
 
@@ -135,7 +135,9 @@ do
         root:add(F.tunnel_token, range(0, #raw), js.shown(raw))
       else
         local operation, count = asked(message)
-        body = js.read_into(root, range, raw, operation, count, js.shown, about.secret)
+        local read = js.read(raw, 1, operation, count)
+        local veil = read and js.veil(read, about.secret) or not read and js.is_opaque(raw) and js.veil_of_all or nil
+        body = js.read_into(root, range, raw, operation, count, js.shown, veil)
       end
       generated(root, F.role, "callback")
       generated(root, F.kind, message.kind)
@@ -181,12 +183,12 @@ do
     generated(root, F.xml_element, document.element)
     for index = 1, math.min(#document.attributes, 100) do
       local one = document.attributes[index]
-      generated(root, F.xml_attribute, one[1] .. "=" .. js.attribute(one))
+      generated(root, F.xml_attribute, one[1] .. "=" .. js.attribute(one, document.attributes))
     end
     if document.error then
       generated(root, F.xml_error_code, document.error.code)
       generated(root, F.xml_error_text, js.masked(document.error.text))
-      expert(root, "xml_error", document.error.code .. "  " .. document.error.text)
+      expert(root, "xml_error", document.error.code .. "  " .. js.masked(document.error.text))
     end
     links(root, message)
     segments(root, message)

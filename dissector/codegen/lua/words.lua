@@ -17,24 +17,25 @@ do
   local unpack = table.unpack
   local value_text
 
-  local function quoted(text, secret, limit)
+  local function quoted(text, veil, limit)
     if text == "" then return '""' end
+    if veil and veil[text] then return '"' .. veil[text] .. '"' end
     if byte(text) == 60 then text = string.gsub(text, "^<%?xml.-%?>%s*", "") end
     if #text > 2000 then text = sub(text, 1, 2000) end
-    return '"' .. js.line(js.masked(text, secret), limit) .. '"'
+    return '"' .. js.line(js.masked(text, veil), limit) .. '"'
   end
 
-  local function item_text(one, secret)
-    return type(one) == "string" and quoted(one, secret, 60) or value_text(one, secret, 60)
+  local function item_text(one, veil)
+    return type(one) == "string" and quoted(one, veil, 60) or value_text(one, veil, 60)
   end
 
-  local function list_text(values, secret)
+  local function list_text(values, veil)
     if #values == 0 then return "" end
-    if #values == 1 then return item_text(values[1], secret) end
+    if #values == 1 then return item_text(values[1], veil) end
     local words, size = {}, 0
     for index = 1, #values do
       local one = values[index]
-      words[index] = item_text(one, secret)
+      words[index] = item_text(one, veil)
       size = size + #words[index]
       if size > 200 and index < #values then
         words[index + 1] = "\226\128\166"
@@ -60,10 +61,10 @@ do
   end
 
   --- One VARIANT as text; strings are cut at `limit`.
-  function value_text(variant, secret, limit)
+  function value_text(variant, veil, limit)
     local vt, value = variant.vt, variant.value
     if value == nil then return vt == 1 and "null" or "empty" end
-    if vt == 8 then return quoted(value, secret, limit) end
+    if vt == 8 then return quoted(value, veil, limit) end
     if vt == 11 then return tostring(value) end
     if vt == 9 or vt == 13 then return reference_text(value) end
     if vt == 4 or vt == 5 or vt == 7 then return format("%.6g", js.number(value.text) or 0) end
@@ -73,7 +74,7 @@ do
     if vt >= 0x2000 then
       local elements = value.elements
       if type(elements) == "string" then return format("%d bytes", #elements) end
-      return "[" .. list_text(elements, secret) .. "]"
+      return "[" .. list_text(elements, veil) .. "]"
     end
     return format("%.0f", value)
   end
@@ -87,7 +88,7 @@ do
     return found
   end
 
-  --- True when an argument is the name of a secret, so that texts behind it are masked.
+  --- True when an argument is the name of a secret, so that texts beside it are masked.
   function js.has_secret_name(params)
     for _, one in ipairs(params.arguments) do
       if one.vt == 8 and js.names_a_secret(one.value) then return true end
@@ -121,27 +122,27 @@ do
     return message.object_id and "object " .. js.hex(message.object_id) or "object"
   end
 
-  local function invoke_text(message, body)
+  local function invoke_text(message, body, veil)
     local level, text = js.log_call(message, body)
-    if level then return format("%s.%s(%s)", js.object_text(message), level, quoted(text)) end
+    if level then return format("%s.%s(%s)", js.object_text(message), level, quoted(text, veil)) end
     local member = message.member and js.line(message.member, 80) or format("dispid %.0f", body.dispid)
     local name = js.object_text(message) .. "." .. member
     local values = js.natural(body.params)
     if body.flags % 16 >= 4 and #values > 0 then
       local put, others = values[#values], { unpack(values, 1, #values - 1) }
-      local index = #others > 0 and "(" .. list_text(others) .. ")" or ""
-      return name .. index .. " = " .. value_text(put, message.secret, 120)
+      local index = #others > 0 and "(" .. list_text(others, veil) .. ")" or ""
+      return name .. index .. " = " .. value_text(put, veil, 120)
     end
     if #values == 0 and (math.floor(body.flags / 2) % 2 == 1 or not message.member) then return name end
-    return name .. "(" .. list_text(values, message.secret) .. ")"
+    return name .. "(" .. list_text(values, veil) .. ")"
   end
 
   local function request_words(message, body)
-    local kind = body and body.record
-    if kind == "invoke" then return invoke_text(message, body) end
+    local kind, veil = body and body.record, body and body.params and js.veil(body, message.secret)
+    if kind == "invoke" then return invoke_text(message, body, veil) end
     if kind == "call" then
       local name = js.line(body.name, 80)
-      return name .. "(" .. list_text(js.natural(body.params), message.secret) .. ")"
+      return name .. "(" .. list_text(js.natural(body.params), veil) .. ")"
     end
     if kind == "get_ids_of_names" and #body.names == 1 then
       return "get_ids_of_names " .. js.object_text(message) .. "." .. js.line(body.names[1], 80)
@@ -162,26 +163,27 @@ do
     return format("undecoded, %d bytes: %s", message.size - 4, message.note or "")
   end
 
-  local function result_words(body, secret)
-    if body.result then return value_text(body.result, secret, 120) end
+  local function result_words(body, veil)
+    if body.result then return value_text(body.result, veil, 120) end
     if body.dispids then return "dispid " .. concat(body.dispids, ", ") end
     if body.results then return body.results[1] and reference_text(body.results[1].object) or "nothing" end
     return body.object and reference_text(body.object) or nil
   end
   js.result_words = result_words
 
-  local function words_of_answer(body, secret)
+  local function words_of_answer(body, veil)
     if body.record == "error_answer" then
-      local text = concat(body.strings, "  ")
-      for _, one in ipairs(body.strings) do
-        if sub(one, 1, 5) == "what=" then text = sub(one, 6) end
+      local words, what = {}, nil
+      for index, one in ipairs(body.strings) do
+        words[index] = js.masked(one, veil)
+        if sub(one, 1, 5) == "what=" then what = string.gsub(words[index], "^what=", "") end
       end
-      return "error " .. js.line(js.masked(text, secret), 160)
+      return "error " .. js.line(what or concat(words, "  "), 160)
     end
     if body.record == "empty_answer" then return "answer" end
     local words = "answer " .. js.hresult_name(body.hresult)
-    if body.failure then return words .. "  " .. js.line(js.masked(body.failure.excepinfo.description, secret), 160) end
-    local result = result_words(body, secret)
+    if body.failure then return words .. "  " .. js.line(js.masked(body.failure.excepinfo.description, veil), 160) end
+    local result = result_words(body, veil)
     return result and result ~= "empty" and words .. " => " .. result or words
   end
 
@@ -189,7 +191,7 @@ do
     if not body then return format("undecoded answer, %d bytes: %s", message.size - 4, message.note or "") end
     local secret = js.about(message).secret
     if body.words and not secret then return body.words end
-    local words = words_of_answer(body, secret)
+    local words = words_of_answer(body, js.veil(body, secret))
     if body.words == false and not secret then body.words = words end
     return words
   end
@@ -209,15 +211,15 @@ do
     local arrow = message.side == 0 and REQUEST or ANSWER
     local error = document.error
     if error then
-      local text = error.text
+      local text = js.masked(error.text)
       if sub(text, 1, #error.code) ~= error.code then text = error.code .. "  " .. text end
       return arrow .. "ERROR " .. js.line_utf8(text, 160)
     end
-    if not document.element then return arrow .. js.line_utf8(document.text, 120) end
+    if not document.element then return arrow .. js.line_utf8(js.masked(document.text), 120) end
     local words = { (string.gsub(document.element, "^remote_scheduler%.", "")) }
     for index = 1, math.min(#document.attributes, 8) do
       local one = document.attributes[index]
-      words[#words + 1] = one[1] .. "=" .. js.attribute(one)
+      words[#words + 1] = one[1] .. "=" .. js.attribute(one, document.attributes)
     end
     return arrow .. js.line_utf8(concat(words, " "), 240)
   end
