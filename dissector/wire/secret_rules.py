@@ -114,6 +114,8 @@ PIECES: dict[str, str] = {
     r"[ \t]{1,4}(?:the[ \t]{1,4}|dem[ \t]{1,4})?(?![\s\S])",
     "called": rf"[ \t]?\([ \t]{{0,8}}(?={QUOTE})",
     "member_name": r"\s{0,8}:",
+    "option_hint": r"[\w./-](?![\s\S])",
+    "set_hint": "setx|setenv",
     "option": r"(?:^|[\s\"'`,;(])(?:--?|/)[\w.-]{0,62}(?![\s\S])",
     "set_before": r"(?:^|[\s\"'`;&|(])(?:setx(?:[ \t]{1,4}/\w{1,8})?|setenv)[ \t]{1,8}[\"']?[\w.$-]{0,62}(?![\s\S])",
     "set_between": r"[\"']?[ \t]{1,8}(?=\S)",

@@ -29,6 +29,8 @@ _OPENING, _ASSIGNMENT, _MEMBER_NAME = piece("quote"), piece("assignment"), piece
 _URL_WORD, _ORACLE_URL, _USER_END = piece("url_word"), piece("oracle_url"), piece("user_end")
 #: How far before a name is looked at for what it belongs to.
 _BEFORE = 96
+#: What a name stands behind that needs no sign, what is between it and its value, and what tells at once that it may be.
+_BEHIND = (("option", "blanks", "option_hint"), ("set_before", "set_between", "set_hint"))
 
 
 class Finder:
@@ -133,8 +135,8 @@ def _plain_value(text: str, candidate: re.Match[str], name_end: int) -> int | No
     follower = text[name_end : name_end + 1]
     if follower not in (" ", "\t", "(", '"', "'"):
         return None
-    for place, behind in (("option", "blanks"), ("set_before", "set_between")):
-        if piece(place).search(before):
+    for place, behind, telling in _BEHIND:
+        if piece(telling).search(before) and piece(place).search(before):
             match = piece(behind).match(text, name_end)
             return match.end() if match else None
     if match := piece("called").match(text, name_end):

@@ -300,13 +300,13 @@ do
     return nil
   end
 
-  local PLAIN = { { "option", "blanks" }, { "set_before", "set_between" } }
+  local PLAIN = { { "option", "blanks", "option_hint" }, { "set_before", "set_between", "set_hint" } }
 
   local function plain_value(text, from, to, stop)
     local before = sub(text, math.max(from - BEFORE, 1), from - 1)
     if not find(text, "^[ \t(\"']", stop) then return nil end
     for _, one in ipairs(PLAIN) do
-      if piece(one[1]):find(before) then return (begins(one[2], text, stop)) end
+      if piece(one[3]):find(before) and piece(one[1]):find(before) then return (begins(one[2], text, stop)) end
     end
     local value = begins("called", text, stop)
     if value then return value end
