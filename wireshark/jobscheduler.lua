@@ -345,6 +345,8 @@ js.secret_rules = {
     told_before = "(?:with|using|via|mit|and|und|(?:user(?:name)?|login|benutzer)[ \092t:=]{1,4}[\092w.@\092\034'\092\092-]{1,64}[ \092t,]{0,4}(?:and|und)?)[ \092t]{1,4}(?:the[ \092t]{1,4}|dem[ \092t]{1,4})?(?![\092s\092S])",
     called = "[ \092t]?\092([ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))",
     member_name = "\092s{0,8}:",
+    option_hint = "[\092w./-](?![\092s\092S])",
+    set_hint = "setx|setenv",
     option = "(?:^|[\092s\092\034'`,;(])(?:--?|/)[\092w.-]{0,62}(?![\092s\092S])",
     set_before = "(?:^|[\092s\092\034'`;&|(])(?:setx(?:[ \092t]{1,4}/\092w{1,8})?|setenv)[ \092t]{1,8}[\092\034']?[\092w.$-]{0,62}(?![\092s\092S])",
     set_between = "[\092\034']?[ \092t]{1,8}(?=\092S)",
@@ -370,6 +372,7 @@ js.secret_rules = {
     oracle_url = "jdbc:oracle:\092w{1,64}:",
     user_end = "[/@]",
     argument_stop = "[\092n;|&\092\034'\092\092]",
+    escaped = "&(?:amp;){0,32}(?:(quot|#0*34|#x0*22)|(apos|#0*39|#x0*27)|(lt|#0*60|#x0*3c)|(gt|#0*62|#x0*3e)|(amp|#0*38|#x0*26));|\092\092{1,64}(?:(\092\034)|('))",
     argument_quoted = "\092\034[^\092\034\092n]*\092\034?|'[^'\092n]*'?|\092\092(?:\092r?\092n|[^\092n])|&(?:amp;){0,32}(?:quot|apos|lt|gt|#\092d{1,6}|#x[0-9a-f]{1,5});",
   },
   shapes = {
@@ -381,12 +384,12 @@ js.secret_rules = {
     { needs = { "sig" }, pattern = "[?&;](?:x-amz-|x-goog-)?sig(?:nature)?=([\092w%+/=.~-]{1,500})" },
     { needs = { "code=", "auth=" }, pattern = "[?&](?:code|auth)=([\092w%+/=.~-]{8,500})" },
     { needs = { "identified" }, pattern = "identified[ \092t\092r\092n]{1,8}by[ \092t\092r\092n]{1,8}(?:values[ \092t\092r\092n]{1,8}|password[ \092t\092r\092n]{1,8})?" },
-    { needs = { "conn" }, pattern = "(?:^|[\092n;\092\034'>])[ \092t]{0,16}conn(?:ect)?[ \092t]{1,8}[\092\034']?[\092w$#.]{1,64}(?:\092[\092w{1,64}\092])?/(?:\092\034([^\092\034\092n]{1,128})|([^\092s@/\092\034'&;<>]{1,128}))" },
+    { needs = { "conn" }, pattern = "(?<![\092w.-])conn(?:ect)?[ \092t]{1,8}[\092\034']?[\092w$#.]{1,64}(?:\092[\092w{1,64}\092])?/(?:\092\034([^\092\034\092n]{1,128})|([^\092s@/\092\034'&;<>]{1,128}))" },
     { needs = { " using " }, pattern = "connect[ \092t]{1,4}to[ \092t]{1,4}\092S{1,64}[ \092t]{1,4}user[ \092t]{1,4}\092S{1,64}[ \092t]{1,4}using[ \092t]{1,4}" },
     { needs = { ".logon" }, pattern = "\092.logon[ \092t]{1,4}[^\092s,]{1,128},[ \092t]{0,4}" },
     { needs = { "echo", "printf" }, pattern = "(?:echo|printf)(?:\092.exe)?[ \092t]{1,8}(?:-[nee]{1,3}[ \092t]{1,8})?(?:[\092\034']%s(?:\092\092n)?[\092\034'][ \092t]{1,8})?([^\092n|]{1,200}?)[ \092t]{0,8}\092|[ \092t]{0,8}(?:[\092w./-]{0,40}/)?(?:sudo|su|doas|passwd|chpasswd|kinit|cryptsetup|runas|gpg2?|openssl|docker|podman|plink|pscp|ssh|sshpass|net|smbclient|mount|keytool|ecryptfs-\092w+|gnome-keyring-daemon|saslpasswd2|htpasswd|realm|adcli|vault|oc|kubectl|helm|az|gh|faillock|expect)(?![\092w-])" },
     { needs = { "<<<" }, pattern = "(?<![\092w-])(?:sudo|su|doas|passwd|chpasswd|kinit|cryptsetup|runas|gpg2?|openssl|docker|podman|plink|pscp|ssh|sshpass|net|smbclient|mount|keytool|ecryptfs-\092w+|gnome-keyring-daemon|saslpasswd2|htpasswd|realm|adcli|vault|oc|kubectl|helm|az|gh|faillock|expect)(?![\092w-])[^\092n<]{0,200}<<<[ \092t]{0,8}" },
-    { needs = { "<<", "&lt;&lt;" }, pattern = "(?<![\092w-])(?:sudo|passwd|chpasswd|kinit|su)(?![\092w-])[^\092n<&]{0,200}(?:<<|&lt;&lt;)-?[ \092t]{0,4}[\092\034']?\092w{1,32}[\092\034']?[ \092t]{0,4}\092r?\092n([^\092r\092n]{1,200})" },
+    { needs = { "<<" }, pattern = "(?<![\092w-])(?:sudo|passwd|chpasswd|kinit|su)(?![\092w-])[^\092n<]{0,200}<<-?[ \092t]{0,4}[\092\034']?\092w{1,32}[\092\034']?[ \092t]{0,4}\092r?\092n([^\092r\092n]{1,200})" },
     { needs = { "assword", "asswort" }, pattern = "asswor[dt][^\092n;]{0,80}[\092n;}][^\092n]{0,40}?send(?:_user)?[ \092t]{1,8}(?:--[ \092t]{1,8})?\092\092*\092\034((?:[^\092\034\092\092]|\092\092[^r\092\034n]){1,128})" },
     { needs = { "user" }, pattern = "(?:^|\092n)[ \092t]{0,8}(?:quote[ \092t]{1,8})?user[ \092t]{1,8}[^\092s:=]{1,64}[ \092t]{1,8}([^\092s:=]{1,128})[ \092t]{0,8}(?=[\092r\092n<&]|$)" },
     { needs = { "pass" }, pattern = "(?:^|[\092n>:])[ \092t]{0,8}(?:quote[ \092t]{1,8})?PASS[ \092t]{1,8}([^\092s]{1,128})[ \092t]{0,8}(?=[\092r\092n<&\092\034']|$)", exact = true },
@@ -398,11 +401,11 @@ js.secret_rules = {
   },
   commands = {
     { needs = { "mysql", "mariadb" }, program = "(?<![\092w.-])(?:mysql\092w{0,12}|mariadb(?:-\092w{1,12})?)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:p))(?=[^\092s])" },
-    { needs = { "curl", "lftp", "http " }, program = "(?<![\092w.-])(?:curl|lftp|https?)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:u|U|E|a)[ \092t]{0,8})(?:\092\034[^\092s:\092\034]{0,128}:([^\092\034\092n]{1,400})|'[^\092s:']{0,128}:([^'\092n]{1,400})|&quot;[^\092s:&]{0,128}:((?:[^&\092n]|&(?!quot;)){1,400})|[^\092s:,\092\034'&-][^\092s:,\092\034'&]{0,128}[:,](?=[^\092s/]))|(?<=[\092s\092\034'])--(?:proxy-|cert-)?(?:user|cert|auth)[ \092t=]{1,8}(?:\092\034[^\092s:\092\034]{0,128}:([^\092\034\092n]{1,400})|'[^\092s:']{0,128}:([^'\092n]{1,400})|&quot;[^\092s:&]{0,128}:((?:[^&\092n]|&(?!quot;)){1,400})|[^\092s:,\092\034'&-][^\092s:,\092\034'&]{0,128}[:,](?=[^\092s/]))" },
-    { needs = { "sqlplus", "sqlldr", "rman", "exp", "imp", "sqlcl" }, program = "(?<![\092w.-])(?:sqlplusw?|sqlldr|rman|expd?p?|impd?p?|sqlcl)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=[\092s\092\034'=;])(?:userid=)?(?:[\092\034']|&quot;)?[A-Za-z][\092w$#.]{0,63}(?:\092[\092w{1,64}\092])?/(?:\092\092?\092\034([^\092\034\092\092\092n]{1,128})|&quot;([^&\092n]{1,128})|([^\092s@/\092\034'&;<>]{1,128}))" },
+    { needs = { "curl", "lftp", "http " }, program = "(?<![\092w.-])(?:curl|lftp|https?)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:u|U|E|a)[ \092t]{0,8})(?:\092\034[^\092s:\092\034]{0,128}:([^\092\034\092n]{1,400})|'[^\092s:']{0,128}:([^'\092n]{1,400})|[^\092s:,\092\034'&-][^\092s:,\092\034'&]{0,128}[:,](?=[^\092s/]))|(?<=[\092s\092\034'])--(?:proxy-|cert-)?(?:user|cert|auth)[ \092t=]{1,8}(?:\092\034[^\092s:\092\034]{0,128}:([^\092\034\092n]{1,400})|'[^\092s:']{0,128}:([^'\092n]{1,400})|[^\092s:,\092\034'&-][^\092s:,\092\034'&]{0,128}[:,](?=[^\092s/]))" },
+    { needs = { "sqlplus", "sqlldr", "rman", "exp", "imp", "sqlcl" }, program = "(?<![\092w.-])(?:sqlplusw?|sqlldr|rman|expd?p?|impd?p?|sqlcl)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=[\092s\092\034'=;])(?:userid=)?[\092\034']?[A-Za-z][\092w$#.]{0,63}(?:\092[\092w{1,64}\092])?/(?:\092\092?\092\034([^\092\034\092\092\092n]{1,128})|([^\092s@/\092\034'&;<>]{1,128}))" },
     { needs = { "sshpass" }, program = "(?<![\092w.-])(?:sshpass)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:p))[ \092t]{0,8}=?(?=[^\092s-])" },
     { needs = { "plink", "pscp", "psftp", "putty" }, program = "(?<![\092w.-])(?:plink|pscp|psftp|putty|kitty)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:pw))[ \092t]{1,8}(?=\092S)" },
-    { needs = { "net ", "net1 " }, program = "(?<![\092w.-])(?:net1?[ \092t]{1,8}use)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "[ \092t](?=[^\092s\092\092/&*-]|&quot;|\092\092[\092\034'])(?![a-z]:(?:[\092s]|$)|lpt\092d|(?:[\092\034']|&quot;)(?:\092\092\092\092|[a-z]:))" },
+    { needs = { "net ", "net1 " }, program = "(?<![\092w.-])(?:net1?[ \092t]{1,8}use)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "[ \092t](?=[^\092s\092\092/&*-])(?![a-z]:(?:[\092s]|$)|lpt\092d|[\092\034'](?:\092\092\092\092|[a-z]:))" },
     { needs = { "net ", "net1 " }, program = "(?<![\092w.-])(?:net1?[ \092t]{1,8}user[ \092t]{1,8}[^\092s/]{1,64})(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "[ \092t](?=[^\092s/*])" },
     { needs = { "redis-cli", "valkey" }, program = "(?<![\092w.-])(?:redis-cli|valkey-cli|redis-benchmark)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:a))[ \092t]{0,8}(?=[^\092s-])" },
     { needs = { "openssl" }, program = "(?<![\092w.-])(?:openssl)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:k|K|pass|passin|passout|passwd|storepass))[ \092t]{1,8}(?:[\092\034']?pass:)?(?![\092\034']?(?:env|file|fd|stdin)\092b)(?=[^\092s-])|(?<=[\092s\092\034'])pass:(?=\092S)|(?-i:(?<=\092s)passwd(?:[ \092t]{1,8}-(?!salt)\092w{1,6})*[ \092t]{1,8})(?=[^\092s-])" },
@@ -428,6 +431,7 @@ js.secret_rules = {
     { needs = { "ncftp", "sftp", "ftp", "wput" }, program = "(?<![\092w.-])(?:ncftp\092w{0,6}|wput|yafc)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:p))[ \092t]{1,8}(?=\092S)" },
     { needs = { "ftpuse", "wmic", "cscript", "winrs", "evil-winrm" }, program = "(?<![\092w.-])(?:winrs|evil-winrm|wbemtest)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=\092s)(?:[-/]p(?:assword)?)[: \092t](?=\092S)" },
   },
+  escaped = "\034'<>&\034'",
   folders = { PWD = true, OLDPWD = true },
 }
 
@@ -2071,7 +2075,7 @@ do
   local QUOTES = { ['"'] = { '"', "'\"'\"" }, ["'"] = { "'", "\"'\"'", "\\''" } }
 
   --- What is shown in the place of bytes with a secret among them.
-  js.no_bytes = ByteArray.new(MASK, true)
+  js.no_bytes = MASK
 
   local function compiled(source, exact)
     local key = exact and "=" .. source or source
@@ -2363,13 +2367,13 @@ do
     return nil
   end
 
-  local PLAIN = { { "option", "blanks" }, { "set_before", "set_between" } }
+  local PLAIN = { { "option", "blanks", "option_hint" }, { "set_before", "set_between", "set_hint" } }
 
   local function plain_value(text, from, to, stop)
     local before = sub(text, math.max(from - BEFORE, 1), from - 1)
     if not find(text, "^[ \t(\"']", stop) then return nil end
     for _, one in ipairs(PLAIN) do
-      if piece(one[1]):find(before) then return (begins(one[2], text, stop)) end
+      if piece(one[3]):find(before) and piece(one[1]):find(before) then return (begins(one[2], text, stop)) end
     end
     local value = begins("called", text, stop)
     if value then return value end
@@ -2485,7 +2489,52 @@ do
     return colon and colon + 1 < at and sub(head, 1, colon) .. MASK .. sub(word, at) or word
   end
 
-  local function ours(text, low)
+  --- The plain text of what is escaped in XML or in a string, and what gives the place of one in the other.
+  local function plain_of(source)
+    local parts, places, shifts, done = {}, {}, { [0] = 0 }, 1
+    local pattern, at = piece("escaped"), 1
+    while true do
+      local from, to, groups = pattern:exec(source, at)
+      if not from then break end
+      local which = 1
+      for index = 1, #groups, 2 do
+        if groups[index] then which = (index + 1) / 2 end
+      end
+      parts[#parts + 1] = sub(source, done, from - 1)
+      parts[#parts + 1] = sub(rules.escaped, which, which)
+      local shift = shifts[#places]
+      places[#places + 1] = from - shift
+      shifts[#places] = shift + to - from
+      done, at = to + 1, to + 1
+    end
+    if done == 1 then return source, function(index) return index end end
+    parts[#parts + 1] = sub(source, done)
+    return concat(parts), function(index)
+      local low, high = 0, #places  -- the number of places before the index
+      while low < high do
+        local middle = math.ceil((low + high) / 2)
+        if places[middle] < index then low = middle else high = middle - 1 end
+      end
+      return index + shifts[low]
+    end
+  end
+
+  --- What is secret by its form, and in command lines.
+  local function shaped(text)
+    local spans, plain, place = {}, plain_of(text)
+    local low = lower(plain)
+    for _, shape in ipairs(rules.shapes) do
+      if is_needed(low, shape.needs) then matches(plain, compiled(shape.pattern, shape.exact), spans, 1, #plain + 1) end
+    end
+    for _, command in ipairs(rules.commands) do
+      if is_needed(low, command.needs) then add_arguments(plain, command, spans) end
+    end
+    for _, span in ipairs(spans) do span[1], span[2] = place(span[1]), place(span[2]) end
+    table.sort(spans, function(one, two) return one[1] < two[1] or (one[1] == two[1] and one[2] < two[2]) end)
+    return spans
+  end
+
+  local function ours(text)
     if candidate:find(text) then
       text = replaced(text, members(text))
       for _, one in ipairs(ROUNDS) do
@@ -2493,20 +2542,7 @@ do
       end
       text = replaced(text, assigned(text))
     end
-    for _, shape in ipairs(rules.shapes) do
-      if is_needed(low, shape.needs) then
-        local spans = {}
-        matches(text, compiled(shape.pattern, shape.exact), spans, 1, #text + 1)
-        text = replaced(text, spans)
-      end
-    end
-    for _, command in ipairs(rules.commands) do
-      if is_needed(low, command.needs) then
-        local spans = {}
-        add_arguments(text, command, spans)
-        text = replaced(text, spans)
-      end
-    end
+    text = replaced(text, shaped(text))
     if find(text, "@", 1, true) then text = string.gsub(text, "[^%s\"<>]+", url_masked) end
     return text
   end
@@ -2527,8 +2563,7 @@ do
   end
 
   local function covered(text)
-    local low = lower(text)
-    if hint:find(low) then text = ours(text, low) end
+    if hint:find(lower(text)) then text = ours(text) end
     if extra then text = extended(text) end
     return text
   end
@@ -5875,8 +5910,16 @@ do
       local part = entry.parts and entry.parts[1]
       words[1] = part and part_words(part) or "part of a message"
     end
-    if #words > 0 and not (entry.stream.is_http and entry.stream.role == "command") then
-      local columns = pinfo.cols
+    local columns = pinfo.cols
+    if entry.stream.is_http and entry.stream.role ~= "callback" then
+      -- Wireshark's own words for HTTP, which have the query.
+      local info = tostring(columns.info)
+      local masked = js.masked(info)
+      if masked ~= info then
+        columns.info:clear_fence()
+        columns.info = masked
+      end
+    elseif #words > 0 then
       columns.protocol = "JobScheduler"
       columns.info = #words == 1 and words[1] or table.concat(words, " | ")
     end

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from dissector.codegen.lua_tables import quoted
 from dissector.wire import secret_rules as rules
+from dissector.wire import secret_shapes as shapes
 from dissector.wire.secret_elements import FOLDERS
 
 
@@ -17,18 +18,19 @@ def lines() -> Iterator[str]:
     yield from (f"    {name} = {quoted(source)}," for name, source in rules.PIECES.items())
     yield "  },"
     yield "  shapes = {"
-    for shape in rules.SHAPES:
+    for shape in shapes.SHAPES:
         exact = ", exact = true" if shape.exact else ""
         yield f"    {{ needs = {_words(shape.needs)}, pattern = {quoted(shape.pattern)}{exact} }},"
     yield "  },"
     yield "  commands = {"
-    for command in rules.COMMANDS:
-        program = rules.PROGRAM % command.program
-        yield f"    {{ needs = {_words(command.needs)}, program = {quoted(program)}, options = {quoted(command.options)} }},"
+    for command in shapes.COMMANDS:
+        program, options = quoted(shapes.PROGRAM % command.program), quoted(command.options)
+        yield f"    {{ needs = {_words(command.needs)}, program = {program}, options = {options} }},"
     yield "  },"
+    yield f"  escaped = {quoted(rules.ESCAPED)},"
     yield f"  folders = {{ {', '.join(f'{name} = true' for name in FOLDERS)} }},"
     yield "}"
 
 
-def _words(words: Iterable[str]) -> str:
-    return f"{{ {', '.join(map(quoted, words))} }}"
+def _words(needs: str) -> str:
+    return f"{{ {', '.join(map(quoted, needs.split('|')))} }}"

@@ -68,8 +68,8 @@ class Mask:
         return self._passes
 
     def is_secret(self, message: Message) -> bool:
-        """True when the texts of a message are secret as a whole: the member that it is about (a property, a method) has
-        the name of a secret, or it answers a request that ``asks_for_secret``."""
+        """True when the texts of a message are secret as a whole: the member that it is about (a property, a method)
+        has the name of a secret, or it answers a request that ``asks_for_secret``."""
         if not self.enabled:
             return False
         request = message.request

@@ -1,7 +1,9 @@
-"""Finds secrets in free text: ``password=...``, ``<param name="password" value="..."/>``, ``mysql -p...``, tokens, URLs.
+"""Finds secrets in free text: ``password=...``, ``<param name="pwd" value="..."/>``, ``mysql -p...``, tokens, URLs.
 
-What a secret looks like is told in ``secret_rules``; here is how it is searched, once for Python and once more in
-``codegen/lua/secrets.lua``.  Nothing is parsed: the text may be XML in JSON in a log line, and cut off anywhere.  A
+What a secret looks like is told in ``secret_rules`` and ``secret_shapes``; here is how it is searched, once for Python
+and once more in ``codegen/lua/secrets.lua``.
+
+Nothing is parsed: the text may be XML in JSON in a log line, and cut off anywhere.  A
 quote may be of any form (with backslashes before it, or an entity) and ends at the next one of its form, an unclosed
 one at the end of the text.  Where it is not clear what belongs to a secret, more is masked and not less.  Every search
 goes on where the last one ended, and every repetition in a pattern is bounded or tried at one place only: time is
@@ -16,7 +18,9 @@ from functools import lru_cache
 from io import StringIO
 
 from dissector.wire.secret_elements import Elements, is_folder
-from dissector.wire.secret_rules import COMMANDS, HINT, PIECES, PROGRAM, SHAPES
+from dissector.wire.secret_plain import Plain
+from dissector.wire.secret_rules import HINT, PIECES
+from dissector.wire.secret_shapes import COMMANDS, PROGRAM, SHAPES
 from dissector.wire.secret_values import Span, arguments_end, compiled, inside, piece, value_end
 
 MASK = "***"
@@ -27,9 +31,11 @@ Cover = Callable[[int], str]
 _REST_OF_NAME, _WHOLE_NAME = piece("name_rest"), piece("whole_name")
 _OPENING, _ASSIGNMENT, _MEMBER_NAME = piece("quote"), piece("assignment"), piece("member_name")
 _URL_WORD, _ORACLE_URL, _USER_END = piece("url_word"), piece("oracle_url"), piece("user_end")
+_SHAPES = tuple((tuple(shape.needs.split("|")), shape) for shape in SHAPES)
+_COMMANDS = tuple((tuple(command.needs.split("|")), command) for command in COMMANDS)
 #: How far before a name is looked at for what it belongs to.
 _BEFORE = 96
-#: What a name stands behind that needs no sign, what is between it and its value, and what tells at once that it may be.
+#: What a name stands behind that needs no sign, what is between it and its value, and what tells at once that it may.
 _BEHIND = (("option", "blanks", "option_hint"), ("set_before", "set_between", "set_hint"))
 
 
@@ -54,26 +60,20 @@ class Finder:
 
     def covered(self, text: str, cover: Cover) -> str:
         """The text with what ``cover`` gives in the place of each secret."""
-        low = text.lower()
-        if self._hint.search(low):
-            text = self._ours(text, low, cover)
+        if self._hint.search(text.lower()):
+            text = self._ours(text, cover)
         for pattern in self.patterns:
             text = _replaced(text, (match.span(bool(pattern.groups)) for match in pattern.finditer(text)), cover)
         return text
 
-    def _ours(self, text: str, low: str, cover: Cover) -> str:
+    def _ours(self, text: str, cover: Cover) -> str:
         if self.candidate.search(text):
             text = _replaced(text, self._elements.members(text), cover)
             for beginning in self._elements.rounds(text):
                 text = _replaced(text, self._elements.secrets(text, beginning), cover)
             text = _replaced(text, self._assigned(text), cover)
-        for shape in SHAPES:
-            if any(need in low for need in shape.needs):
-                text = _replaced(text, _matches(text, compiled(shape.pattern, shape.exact)), cover)
-        for command in COMMANDS:
-            if any(need in low for need in command.needs):
-                program, options = compiled(PROGRAM % command.program), compiled(command.options)
-                text = _replaced(text, _arguments(text, program, options), cover)
+        plain = Plain(text)
+        text = _replaced(text, plain.spans_in_source(sorted(_shaped(plain.text))), cover)
         if "@" in text:
             text = _URL_WORD.sub(lambda word: _replaced(word[0], _url_secrets(word[0]), cover), text)
         return text
@@ -171,6 +171,17 @@ def _whole_word(text: str, start: int, end: int) -> str:
 # --- shapes, command lines, URLs -----------------------------------------------------------------------------------
 
 
+def _shaped(text: str) -> Iterator[Span]:
+    """What is secret by its form, and in command lines."""
+    low = text.lower()
+    for needs, shape in _SHAPES:
+        if any(need in low for need in needs):
+            yield from _matches(text, compiled(shape.pattern, shape.exact))
+    for needs, command in _COMMANDS:
+        if any(need in low for need in needs):
+            yield from _arguments(text, compiled(PROGRAM % command.program), compiled(command.options))
+
+
 def _matches(text: str, pattern: re.Pattern[str]) -> Iterator[Span]:
     """The secrets of a shape: the group that matched, or the value behind the match."""
     position = 0
@@ -255,7 +266,7 @@ def extend(names: Iterable[str] = (), patterns: Iterable[str] = ()) -> None:
 
     :raises re.error: a pattern is none
     """
-    global _finder  # noqa: PLW0603  one process has one notion of what is secret
+    global _finder
     _finder = Finder(tuple(names), tuple(patterns))
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from secrets_corpus import HARMLESS, SECRET, Marked
 from strategies import bodies
 
 from dissector.wire import messages as m
@@ -18,7 +20,7 @@ from dissector.wire.control import parse_answer, parse_command, parse_http
 from dissector.wire.decode import encode
 from dissector.wire.enums import VarType
 from dissector.wire.masking import Mask
-from dissector.wire.secrets import MASK, looks_secret
+from dissector.wire.secrets import MASK, hide_text, looks_secret, mask_text, may_hold_secret
 
 MASKED = Mask()
 SHOWN = Mask(enabled=False)
@@ -153,6 +155,73 @@ def test_no_part_of_a_quoted_secret_is_left(secret: str, depth: int) -> None:
         assert "QQ" not in masked
 
 
+@pytest.mark.parametrize("marked", SECRET, ids=lambda marked: marked.text[:60])
+def test_corpus(marked: Marked) -> None:
+    """Each secret is masked, by as many asterisks where lengths stay, and what is around it is left."""
+    text = marked.text
+    masked, hidden = mask_text(text), hide_text(text)
+    assert len(hidden) == len(text)
+    for secret in filter(str.strip, marked.secrets):
+        assert secret.strip() not in masked
+        assert secret.strip() not in hidden
+    assert masked.partition(MASK)[0] == text[: masked.index(MASK)]
+    assert mask_text(masked) == masked
+    assert may_hold_secret(text.encode("latin-1"))
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_harmless_texts_of_the_corpus_stay(text: str) -> None:
+    assert mask_text(text) == text
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("write", [xml, lambda text: json.dumps(text)[1:-1]], ids=["xml", "json"])
+def test_corpus_inside_of_others(write: Callable[[str], str], depth: int) -> None:
+    """In XML, in a JSON text, and in such inside of such."""
+    for marked in SECRET:
+        text, secrets = marked.text, [secret for secret in marked.secrets if len(secret.strip()) > 3]
+        if not text.isascii() or "\n" in text or "PRIVATE KEY" in text or text.startswith(("quote", "--->", "user ")):
+            continue
+        for _ in range(depth):
+            text, secrets = write(text), list(map(write, secrets))
+        masked = mask_text(f"before {text} after")
+        assert [secret for secret in secrets if secret in masked] == []
+
+
+SHAPE_UNITS = [
+    *("password ", "password is ", "-key ", "pwd x1 ", "mysql -p ", "curl -u ", "net use x ", "echo x ", "sqlplus a/"),
+    *("identified by ", "token ", "eyJ", "ghp_a", "user a b\n", "-----BEGIN PRIVATE KEY-----", "PASS a\n", "connect("),
+    *(
+        "getconnection(a,",
+        "$6$aa",
+        "https://aaaaaaaaaaaaaaaaaaaa",
+        "password=x ",
+        "setx key x",
+        "sudo <<E\n",
+        "echo a|",
+    ),
+    *('assword;send "', "isql a b c ", "openssl -k ", "mysql '", 'mysql "', "pscredential(a,", "AKIA", "&quot;", '\\"'),
+]
+
+
+@pytest.mark.parametrize("unit", SHAPE_UNITS)
+def test_time_is_linear_for_shapes(unit: str) -> None:
+    """A log line of 200 KB takes a third of a second."""
+    text = unit * (200_000 // len(unit))
+    mask_text(unit)
+    began = time.process_time()
+    mask_text(text)
+    assert time.process_time() - began < 4
+
+
+def test_megabytes_of_assignments() -> None:
+    """Megabytes of them: each may be one."""
+    began = time.process_time()
+    mask_text("password=" * (5_000_000 // 9))
+    mask_text("password=x " * (3_000_000 // 11))
+    assert time.process_time() - began < 20
+
+
 UNITS = [
     *(
         "key",
@@ -223,8 +292,12 @@ def call(*natural: m.Variant) -> m.Call:
 def test_argument_behind_a_secret_name() -> None:
     masked = MASKED.body(call(bstr("db_password"), bstr("x"), m.Variant(VarType.I4, 7)))
     assert masked == call(bstr("db_password"), bstr(MASK), m.Variant(VarType.I4, 7))
-    assert MASKED.body(call(bstr("x"), bstr("db_password"))) == call(bstr("x"), bstr("db_password"))
     assert MASKED.body(call(bstr("the token is gone"), bstr("x"))) == call(bstr("the token is gone"), bstr("x"))
+
+
+def test_argument_before_a_secret_name() -> None:
+    assert MASKED.body(call(bstr("x"), bstr("db_password"))) == call(bstr(MASK), bstr("db_password"))
+    assert MASKED.body(call(bstr("x"), bstr("a password"))) == call(bstr("x"), bstr("a password"))
 
 
 def test_property_put_of_a_secret() -> None:
@@ -260,7 +333,8 @@ def test_answers() -> None:
         ("name=", "what=bad password=***")
     )
     assert MASKED.body(m.Undecoded(b"A\0password\0x", "odd")) == m.Undecoded(b"***", "odd")
-    assert MASKED.body(m.Undecoded(b"A\0x", "odd")) == m.Undecoded(b"A\0x", "odd")
+    for data, shown in ((b"A\0x", b"A\0x"), (b"A\0abc\0", b"A\0abc\0"), (b"A\0abcd", b"***"), (b"O\0abcd", b"O\0abcd")):
+        assert MASKED.body(m.Undecoded(data, "odd")) == m.Undecoded(data if shown == data else shown, "odd")
     token = m.TunnelToken('{"tunnelToken":{"id":"1","secret":"x"}}')
     assert MASKED.body(token) == m.TunnelToken('{"tunnelToken":{"id":"1","secret":"***"}}')
 
@@ -321,6 +395,7 @@ HINTED = (
 )
 
 
+@settings(deadline=None)
 @given(bodies)
 def test_what_passes_would_stay_as_it_is(drawn: tuple[Any, Any]) -> None:
     body = drawn[0]

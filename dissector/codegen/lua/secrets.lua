@@ -8,7 +8,7 @@ do
   local QUOTES = { ['"'] = { '"', "'\"'\"" }, ["'"] = { "'", "\"'\"'", "\\''" } }
 
   --- What is shown in the place of bytes with a secret among them.
-  js.no_bytes = ByteArray.new(MASK, true)
+  js.no_bytes = MASK
 
   local function compiled(source, exact)
     local key = exact and "=" .. source or source
@@ -422,7 +422,52 @@ do
     return colon and colon + 1 < at and sub(head, 1, colon) .. MASK .. sub(word, at) or word
   end
 
-  local function ours(text, low)
+  --- The plain text of what is escaped in XML or in a string, and what gives the place of one in the other.
+  local function plain_of(source)
+    local parts, places, shifts, done = {}, {}, { [0] = 0 }, 1
+    local pattern, at = piece("escaped"), 1
+    while true do
+      local from, to, groups = pattern:exec(source, at)
+      if not from then break end
+      local which = 1
+      for index = 1, #groups, 2 do
+        if groups[index] then which = (index + 1) / 2 end
+      end
+      parts[#parts + 1] = sub(source, done, from - 1)
+      parts[#parts + 1] = sub(rules.escaped, which, which)
+      local shift = shifts[#places]
+      places[#places + 1] = from - shift
+      shifts[#places] = shift + to - from
+      done, at = to + 1, to + 1
+    end
+    if done == 1 then return source, function(index) return index end end
+    parts[#parts + 1] = sub(source, done)
+    return concat(parts), function(index)
+      local low, high = 0, #places  -- the number of places before the index
+      while low < high do
+        local middle = math.ceil((low + high) / 2)
+        if places[middle] < index then low = middle else high = middle - 1 end
+      end
+      return index + shifts[low]
+    end
+  end
+
+  --- What is secret by its form, and in command lines.
+  local function shaped(text)
+    local spans, plain, place = {}, plain_of(text)
+    local low = lower(plain)
+    for _, shape in ipairs(rules.shapes) do
+      if is_needed(low, shape.needs) then matches(plain, compiled(shape.pattern, shape.exact), spans, 1, #plain + 1) end
+    end
+    for _, command in ipairs(rules.commands) do
+      if is_needed(low, command.needs) then add_arguments(plain, command, spans) end
+    end
+    for _, span in ipairs(spans) do span[1], span[2] = place(span[1]), place(span[2]) end
+    table.sort(spans, function(one, two) return one[1] < two[1] or (one[1] == two[1] and one[2] < two[2]) end)
+    return spans
+  end
+
+  local function ours(text)
     if candidate:find(text) then
       text = replaced(text, members(text))
       for _, one in ipairs(ROUNDS) do
@@ -430,20 +475,7 @@ do
       end
       text = replaced(text, assigned(text))
     end
-    for _, shape in ipairs(rules.shapes) do
-      if is_needed(low, shape.needs) then
-        local spans = {}
-        matches(text, compiled(shape.pattern, shape.exact), spans, 1, #text + 1)
-        text = replaced(text, spans)
-      end
-    end
-    for _, command in ipairs(rules.commands) do
-      if is_needed(low, command.needs) then
-        local spans = {}
-        add_arguments(text, command, spans)
-        text = replaced(text, spans)
-      end
-    end
+    text = replaced(text, shaped(text))
     if find(text, "@", 1, true) then text = string.gsub(text, "[^%s\"<>]+", url_masked) end
     return text
   end
@@ -464,8 +496,7 @@ do
   end
 
   local function covered(text)
-    local low = lower(text)
-    if hint:find(low) then text = ours(text, low) end
+    if hint:find(lower(text)) then text = ours(text) end
     if extra then text = extended(text) end
     return text
   end

@@ -288,8 +288,16 @@ do
       local part = entry.parts and entry.parts[1]
       words[1] = part and part_words(part) or "part of a message"
     end
-    if #words > 0 and not (entry.stream.is_http and entry.stream.role == "command") then
-      local columns = pinfo.cols
+    local columns = pinfo.cols
+    if entry.stream.is_http and entry.stream.role ~= "callback" then
+      -- Wireshark's own words for HTTP, which have the query.
+      local info = tostring(columns.info)
+      local masked = js.masked(info)
+      if masked ~= info then
+        columns.info:clear_fence()
+        columns.info = masked
+      end
+    elseif #words > 0 then
       columns.protocol = "JobScheduler"
       columns.info = #words == 1 and words[1] or table.concat(words, " | ")
     end
