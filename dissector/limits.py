@@ -8,8 +8,9 @@ from __future__ import annotations
 
 #: Longest message that the engine accepts (PROTOCOL.md section 3); a larger length header is ``impossible_length``.
 MAX_MESSAGE = 1000 * 1024 * 1024
-#: Longest message that is kept in memory and decoded; longer ones are counted, skipped and reported.
-MAX_DECODED_MESSAGE = 16 * 1024 * 1024
+#: Longest message that is kept in memory and decoded, here and in the Wireshark plugin; longer ones are counted,
+#: skipped and reported.  A job's whole script goes in one message.
+MAX_DECODED_MESSAGE = 64 * 1024 * 1024
 #: Nesting of variants, arrays and reference properties inside one message.
 MAX_VARIANT_DEPTH = 32
 #: Arguments of one invoke or call (the engine's reader refuses more).

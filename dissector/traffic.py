@@ -216,7 +216,8 @@ class RawDocument(NamedTuple):
 
 
 class StreamProblem(NamedTuple):
-    """Bytes that are no frame or document: ``code`` is a problem code of the output contract."""
+    """Bytes that are no frame or document: ``code`` is a problem code of the output contract; ``is_cap``: nothing is
+    wrong with them but that there are more of them than jstrace keeps."""
 
     code: str
     side: Side
@@ -224,3 +225,4 @@ class StreamProblem(NamedTuple):
     number: int
     time: int
     text: str
+    is_cap: bool = False

@@ -142,6 +142,29 @@ def test_nested_variants(depth: int, tmp_path: Path, trace: Trace) -> None:
     assert sum(found["kind"] == "error" for found in document["messages"]) == 1
 
 
+@pytest.mark.parametrize("size", [17 << 20, MAX_DECODED_MESSAGE - 100, MAX_DECODED_MESSAGE])
+def test_a_long_message(size: int, tmp_path: Path, trace: Trace) -> None:
+    """Up to the cap it is read; beyond it the cap is named, and nobody is blamed."""
+    network = Network()
+    callback, now = begun(network)
+    message = invoke_with(struct.pack(">II", 8, size) + b"x" * size)
+    callback.send(now, 0, frame(message), mss=60_000)
+    document = trace_beside(network, tmp_path, trace)
+    mine = [found["operation"] for found in document["messages"] if found["bytes"] == len(message) + 4]
+    told = [problem for problem in document["problems"] if problem["code"] == "undecoded_frame"]
+    if len(message) <= MAX_DECODED_MESSAGE:
+        assert (mine, told) == (["invoke"], [])
+        return
+    (problem,) = told
+    assert mine == []
+    assert (
+        f"a message of {len(message)} bytes is skipped: jstrace decodes messages of up to 67108864 bytes"
+        in problem["summary"]
+    )
+    assert "a cap of jstrace itself" in problem["cause"]
+    assert "damaged" not in problem["cause"] + problem["remedy"]
+
+
 @pytest.mark.parametrize(
     "argument",
     [

@@ -12,12 +12,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent / "dissector"
 
 #: Room -> the rooms that it may see besides itself.
-GROUND = {"errors", "limits", "ports", "traffic", "model"}
+GROUND = {"errors", "limits", "numbers", "ports", "traffic", "model"}
 WIRE_ONLY = GROUND | {"wire"}
 CORE = WIRE_ONLY | {"stream"}
 SIGHT: dict[str, set[str]] = {
     "errors": set(),
     "limits": set(),
+    "numbers": set(),
     "ports": set(),
     "traffic": set(),
     "model": {"traffic"},
@@ -54,7 +55,7 @@ FENCES: dict[str, tuple[str, ...]] = {
 }
 
 #: What does I/O, reads a clock or starts something has no place below ``sources`` and ``render``.
-NO_IO_ROOMS = {"errors", "limits", "ports", "traffic", "model", "wire", "stream", "session", "reports"}
+NO_IO_ROOMS = {"errors", "limits", "numbers", "ports", "traffic", "model", "wire", "stream", "session", "reports"}
 IO_MODULES = {
     "asyncio",
     "logging",

@@ -7,23 +7,12 @@
 -- Everything of the plugin hangs on one local table: nothing is global.
 local js = {}
 
+-- The plugin's own; those that it has in common with the rest of jstrace stand behind the tables of names.
 js.limits = {
-  message = 1000 * 1024 * 1024,      -- longest message that the engine itself accepts
-  decoded = 64 * 1024 * 1024,        -- longest message that is kept and decoded
-  variant_depth = 32,
-  dialog_depth = 64,
-  document = 16 * 1024 * 1024,
-  xml_depth = 256,
-  reorder = 4 * 1024 * 1024,         -- bytes of one direction that wait behind a hole
   near = 16777216,                   -- bytes within which a segment is believed to be of its connection
-  half_open = 300,                   -- seconds after which a connection without data is given up
-  idle = 3600,                       -- the same for one with data
   shuffled = 1,                      -- seconds within which packets may be captured in the wrong order
-  sniff = 4096,
-  objects = 65536,
   answers = 4096,                    -- short answers that are kept because they come again
   short = 64,
-  head = 65536,                      -- start line and headers of an HTTP message
 }
 
 js.is_gui = gui_enabled()
@@ -323,6 +312,26 @@ js.tables = {
     ["xsltstylesheet"] = "Xslt_stylesheet",
     ["processclass"] = "Process_class_configuration",
   },
+}
+js.limits.message = 1048576000
+js.limits.decoded = 67108864
+js.limits.variant_depth = 32
+js.limits.dialog_depth = 64
+js.limits.document = 16777216
+js.limits.xml_depth = 256
+js.limits.reorder = 4194304
+js.limits.half_open = 300
+js.limits.idle = 3600
+js.limits.sniff = 4096
+js.limits.objects = 65536
+js.limits.head = 65536
+js.bounds = {
+  int64 = { "-9223372036854775808", "9223372036854775807" },
+  port = { "1", "65535" },
+  pid = { "0", "4294967295" },
+  task_id = { "0", "9223372036854775807" },
+  exit_code = { "-2147483648", "4294967295" },
+  signal = { "0", "255" },
 }
 
 js.secret_rules = {
@@ -748,6 +757,19 @@ do
     if a > 1 then refuse(c, "a bool is neither 0 nor 1") end
     if c.node then leaf(c, field, p, 1) end
     return a == 1
+  end
+
+  --- All but 0 is true; what nobody writes shows its byte.
+  function C.truth(c, field)
+    local p = c.p
+    local a = byte(c.s, p + 1)
+    if not a then short(c, 1) end
+    c.last, c.p = p, p + 1
+    if c.node then
+      local item = leaf(c, field, p, 1)
+      if a > 1 then item:append_text(format(" (0x%02x)", a)) end
+    end
+    return a ~= 0
   end
 
   --- A string's leaf begins with its length.
@@ -1241,7 +1263,7 @@ do
     elseif f1 == 22 then
       f2 = C.i4(c, F["variant.int"])
     elseif f1 == 11 then
-      f2 = C.bool(c, F["variant.bool"])
+      f2 = C.truth(c, F["variant.bool"])
     elseif f1 == 9 then
       local up1 = C.open(c, F["variant.dispatch"])
       f2 = R.reference(c)
@@ -1532,8 +1554,7 @@ do
     elseif f1 == 11 then
       f2 = byte(s, p)
       if not f2 then error(NO) end
-      if f2 > 1 then error(NO) end
-      f2 = f2 == 1
+      f2 = f2 ~= 0
       p = p + 1
     elseif f1 == 9 then
       f2, p = Q.reference(p)
@@ -1600,7 +1621,7 @@ do
     v1 = byte(s, p + 8)
     if not v1 then error(NO) end
     if v1 > 1 then error(NO) end
-    v1 = v1 == 1
+    v1 = v1 ~= 0
     p = p + 9
     if v1 then
       f2, p = Q.new_object(p)
@@ -3139,12 +3160,30 @@ do
     return nil
   end
 
-  --- A decimal number of up to 19 digits as text without leading zeros, nil for anything else.
-  function js.decimal(text)
-    local sign, digits = match(text or "", "^%s*([+-]?)(%d+)%s*$")
-    if not digits or #digits > 19 then return nil end
+  --- A decimal number within the bounds of `kind` (js.bounds) as text without leading zeros, nil for anything else.
+  function js.decimal(text, kind)
+    local sign, digits = match(text or "", "^[ \t\r\n]*([+-]?)(%d+)[ \t\r\n]*$")
+    if not digits then return nil end
     digits = match(digits, "^0*(%d+)$")
-    return (sign == "-" and digits ~= "0" and "-" or "") .. digits
+    sign = sign == "-" and digits ~= "0" and "-" or ""
+    local least, most = js.bounds[kind][1], js.bounds[kind][2]
+    if sign == "-" then
+      if sub(least, 1, 1) ~= "-" then return nil end
+      most, least = sub(least, 2), "0"
+    end
+    local function above(a, b) return #a > #b or (#a == #b and a > b) end
+    if above(digits, most) or (sign == "" and sub(least, 1, 1) ~= "-" and above(least, digits)) then return nil end
+    return sign .. digits
+  end
+
+  --- Calls `tell` with the words for each of `names` (kinds by attribute) that should be a number and is none.
+  function js.odd_numbers(document, names, tell)
+    for _, one in ipairs(document.attributes) do
+      local kind = names[one[1]]
+      if kind and find(one[2], "%S") and not js.decimal(one[2], kind) then
+        tell(one[1] .. " is no number that is possible there, so it counts as unknown")
+      end
+    end
   end
 end
 
@@ -3723,7 +3762,8 @@ do
       self:problem("impossible_length", format("length %.0f is none that the engine accepts", length), chunk.number)
       self:lose_step()
     elseif length > limits.decoded then
-      self:problem("undecoded_frame", format("a message of %.0f bytes is too long to be decoded", length), chunk.number)
+      local text = "a message of %.0f bytes is skipped: jstrace decodes messages of up to %.0f bytes"
+      self:problem("undecoded_frame", format(text, length, limits.decoded), chunk.number)
       self.to_skip = 4 + length - self.held_size
       self:drop()
     else
@@ -3820,7 +3860,8 @@ do
     self.rest, self.at = sub(self.rest, done + 1), keep
     if not self.skipping and self.size > js.limits.document then
       self.skipping, self.parts = true, {}
-      self.out:problem("undecoded_frame", self.side, "the document is too long", self.chunk.number)
+      local text = string.format("a document is skipped: jstrace reads documents of up to %.0f bytes", js.limits.document)
+      self.out:problem("undecoded_frame", self.side, text, self.chunk.number)
     end
   end
 
@@ -4397,7 +4438,7 @@ do
       if type(text) == "string" then
         local name, value = match(text, "^([%w_.]+)=(.*)$")
         if name == "job" then self.job = js.line(value, 120) end
-        if name == "task_id" then self.task_id = match(value, "^%d+$") end
+        if name == "task_id" then self.task_id = js.decimal(value, "task_id") end
         if name == "language" and not self.kind then self.kind = lower(value) == "shell" and "process" or "api" end
       end
     end
@@ -4425,9 +4466,10 @@ do
   function T:result(text)
     local document = find(text, "^%s*<") and js.parse_command(text)
     if not document or document.form ~= "xml" or document.element ~= "process.result" then return end
-    local signal = match(js.get(document, "signal") or "", "^%d+$")
-    self.exit_code, self.result_seen = js.decimal(js.get(document, "exit_code")), true
-    self.signal = signal and tonumber(signal) > 0 and signal or nil
+    local signal = js.decimal(js.get(document, "signal"), "signal")
+    self.exit_code, self.result_seen = js.decimal(js.get(document, "exit_code"), "exit_code"), true
+    self.signal = signal ~= "0" and signal or nil
+    js.odd_numbers(document, { exit_code = "exit_code", signal = "signal" }, function() self.result_odd = true end)
   end
 
   --- A connection turned out to be none of this task.
@@ -4438,7 +4480,7 @@ do
   local J = {}
   J.__index = J
 
-  --- `lone` are tasks without a command connection, `half_known` those of which only the answer to the start was read.
+  --- `lone` are tasks without a command connection, `half_known` those whose port is not known.
   function js.new_joiner() return setmetatable({ waiting = {}, by_remote = {}, newest = {}, lone = {}, half_known = {} }, J) end
 
   --- True when a connection has been over for so long that nothing more is expected of it.
@@ -4472,7 +4514,7 @@ do
     end)
   end
 
-  --- The newest task of which only the answer to the start could be read, if a connection can be its callback.
+  --- The newest task whose port is not known, if a connection can be its callback.
   function J:of_answer(stream, now)
     local list = still(self.half_known, now, function(task) return #task.attempts > 0 end)
     for index = #list, 1, -1 do
@@ -4653,7 +4695,7 @@ do
     if was_killed(task, left, now) then return "killed" end
     if (task.exit_code and task.exit_code ~= "0") or task.signal or task.failed then return "failure" end
     local is_lossy = callback.mid_stream or callback.has_gaps or has_holes(callback)
-    return is_lossy and not task.result_seen and "unknown" or "success"
+    return (task.result_odd or (is_lossy and not task.result_seen)) and "unknown" or "success"
   end
 
   local function unfinished(task, callback, now)
@@ -4843,6 +4885,12 @@ do
   local H = {}
   H.__index = H
   local PREFIX = "remote_scheduler."
+  local NUMBERS = {
+    [PREFIX .. "start_remote_task"] = { tcp_port = "port" },
+    [PREFIX .. "remote_task.close"] = { process_id = "int64" },
+    [PREFIX .. "remote_task.kill"] = { process_id = "int64" },
+    process = { process_id = "int64", pid = "pid" },
+  }
 
   function js.command_handler(stream)
     local self = setmetatable({ stream = stream, open = {}, tasks = {}, task = nil }, H)
@@ -4892,10 +4940,10 @@ do
 
   function H:command(message, document)
     local name = document.element
-    local port = name == PREFIX .. "start_remote_task" and tonumber(js.decimal(js.get(document, "tcp_port")) or "")
-    local is_start = port and port > 0 and port < 65536
-    if is_start then self:start(message, document, port) end
-    local id = js.decimal(js.get(document, "process_id"))
+    local port = name == PREFIX .. "start_remote_task" and js.get(document, "tcp_port")
+    local is_start = port and port ~= ""
+    if is_start then self:start(message, document, tonumber(js.decimal(port, "port") or "")) end
+    local id = js.decimal(js.get(document, "process_id"), "int64")
     local is_close = id and name == PREFIX .. "remote_task.close"
     local is_kill = id and name == PREFIX .. "remote_task.kill"
     if is_start or is_close or is_kill then
@@ -4923,6 +4971,7 @@ do
       task.kill = task.kill or message
     end
     js.session:recognised(self.stream)
+    self:tell_odd_numbers(message, document)
     self.open[#self.open + 1] = message
   end
 
@@ -4950,16 +4999,21 @@ do
       if task and request == task.start_message and not task.start_answer then
         task.start_answer = message
         if document.error then task.start_error = document.error.code end
-        local id = document.element == "process" and js.decimal(js.get(document, "process_id"))
+        local id = document.element == "process" and js.decimal(js.get(document, "process_id"), "int64")
         if id then task.process_id = id end
       elseif task and request == task.close then
         task.close_answer = message
       end
-    elseif #self.tasks == 0 and document.element == "process" and js.decimal(js.get(document, "process_id")) then
+    elseif #self.tasks == 0 and document.element == "process" and js.decimal(js.get(document, "process_id"), "int64") then
       message.task = js.session:answer_found(self.stream, message)
-      message.task.process_id = js.decimal(js.get(document, "process_id"))
+      message.task.process_id = js.decimal(js.get(document, "process_id"), "int64")
       self.task, self.tasks[1] = message.task, message.task
     end
+    self:tell_odd_numbers(message, document)
+  end
+
+  function H:tell_odd_numbers(message, document)
+    js.odd_numbers(document, NUMBERS[document.element] or {}, function(words) self:problem("odd_number", message.side, words) end)
   end
 
   --- The oldest open command that is not broken; to an XML error the oldest one.
@@ -5367,8 +5421,6 @@ do
     local task = js.new_task(stream.first_packet, stream.start)
     task.client, task.remote, task.command, task.start_answer = stream.client, stream.server, stream, message
     self:command_started(stream, task)
-    local half_known = self.joiner.half_known
-    half_known[#half_known + 1] = task
     return task
   end
 
@@ -5376,6 +5428,8 @@ do
     stream.task = stream.task or task
     self:began(stream, task)
     self.joiner:announce(task)
+    local half_known = self.joiner.half_known
+    if not task.port then half_known[#half_known + 1] = task end
   end
 
   --- A task of its own, at the place of its command connection if that waited for it.

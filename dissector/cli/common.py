@@ -14,6 +14,7 @@ import click
 from dissector.cli import streams
 from dissector.errors import JstraceError, UsageError
 from dissector.model import Endpoint
+from dissector.numbers import ANY_PORT, PORT, number
 from dissector.ports import CALLBACKS_TEXT
 
 PROBLEMS, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
@@ -26,10 +27,10 @@ _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "min": 60.0, "h": 3_600.0}
 
 def port_range(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[int, int]:
     """``LOW-HIGH``"""
-    low, dash, high = text.partition("-")
-    if not (dash and low.isdecimal() and high.isdecimal() and 1 <= int(low) <= int(high) <= 65_535):
+    low, high = (number(end, PORT) for end in (*text.split("-"), "", "")[:2])
+    if low is None or high is None or low > high or text.count("-") != 1:
         raise click.BadParameter(f"{text!r} is no port range such as {CALLBACKS_TEXT}")
-    return int(low), int(high)
+    return low, high
 
 
 def seconds(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
@@ -48,9 +49,10 @@ def address(_context: click.Context, _parameter: click.Parameter, text: str | No
     if text is None:
         return None
     host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65_535:
+    value = number(port, ANY_PORT)
+    if value is None:
         raise click.BadParameter(f"{text!r} is no HOST:PORT")
-    return Endpoint(host.strip("[]"), int(port))
+    return Endpoint(host.strip("[]"), value)
 
 
 def _show_utc(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

@@ -62,7 +62,9 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Boolean:
-    """One byte, 0 or 1 and nothing else."""
+    """One byte, 0 or 1 and nothing else if ``strict``, else all but 0 is true."""
+
+    strict: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,16 +239,14 @@ class _Reader:
                 return self.group(sc, path, sc.record.__name__, sc.names)
             case c.Struct():
                 return self.group(sc, path, "", ())
-            case c.Renamed():
+            case c.Renamed() | c.Rebuild():
                 return self.node(sc.subcon, path)
             case g.Shown():
                 return self.shown(sc, path)
-            case c.Rebuild():
-                return self.node(sc.subcon, path)
             case c.FormatField():
                 return Integer(*_INTEGER[sc.fmtstr[1]])
-            case c.Mapping() if sc.decmapping == {0: False, 1: True}:
-                return Boolean()
+            case _ if sc in (g.BOOL, g.TRUTH):
+                return Boolean(strict=sc is g.BOOL)
             case c.Bytes():
                 return Blob(expression(sc.length, path))
             case c.StringEncoded(subcon=c.Prefixed(lengthfield=prefix)) if sc.encoding == "latin-1":

@@ -231,8 +231,8 @@ class Functions:
                 return f"C.letter(c, {f}, js.tables.{table})"
             case Integer(size=size, signed=signed):
                 return f"C.{'i' if signed else 'u'}{size}(c, {f})"
-            case Boolean():
-                return f"C.bool(c, {f})"
+            case Boolean(strict=strict):
+                return f"C.{'bool' if strict else 'truth'}(c, {f})"
             case Blob(table="guid"):
                 return f"C.guid(c, {f})"
             case Blob(size=size):

@@ -111,10 +111,11 @@ class PlainFunctions(Functions):
         match node:
             case Blob() | Integer(size=8):
                 body.add(f"{target} = sub(s, {at}, {last})")
-            case Boolean():
+            case Boolean(strict=strict):
                 self._number(body, target, 1, at, last, signed=False)
-                body.add(f"if {target} > 1 then error(NO) end")
-                body.add(f"{target} = {target} == 1")
+                if strict:
+                    body.add(f"if {target} > 1 then error(NO) end")
+                body.add(f"{target} = {target} ~= 0")
             case Integer(size=size, signed=signed):
                 self._number(body, target, size, at, last, signed=signed)
             case _:

@@ -6,10 +6,33 @@ import json
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
+from dissector import limits, numbers
 from dissector.ports import CALLBACKS_TEXT, COMMANDS_TEXT
 from dissector.wire import enums, names
 
 _FLAGS = range(1, 16)
+_CAPS = {
+    "message": limits.MAX_MESSAGE,
+    "decoded": limits.MAX_DECODED_MESSAGE,
+    "variant_depth": limits.MAX_VARIANT_DEPTH,
+    "dialog_depth": limits.MAX_DIALOG_DEPTH,
+    "document": limits.MAX_DOCUMENT,
+    "xml_depth": limits.MAX_XML_DEPTH,
+    "reorder": limits.MAX_REORDER_BYTES,
+    "half_open": limits.HALF_OPEN_SECONDS,
+    "idle": limits.IDLE_SECONDS,
+    "sniff": limits.MAX_SNIFF,
+    "objects": limits.MAX_OBJECTS,
+    "head": limits.MAX_HTTP_HEAD,
+}
+_BOUNDS = {
+    "int64": numbers.INT64,
+    "port": numbers.PORT,
+    "pid": numbers.PID,
+    "task_id": numbers.TASK_ID,
+    "exit_code": numbers.EXIT_CODE,
+    "signal": numbers.SIGNAL,
+}
 
 
 def quoted(text: str) -> str:
@@ -33,7 +56,21 @@ def lines() -> list[str]:
     found += ["  guid = {", *(f"    {line}," for line in _guids()), "  },"]
     found += ["  classes = {", *(f"    {line}," for line in _classes()), "  },"]
     found += ["  class_keys = {", *(f"    [{quoted(plain)}] = {quoted(key)}," for plain, key in _keys()), "  },"]
-    return [*found, "}"]
+    return [*found, "}", *_caps(), *_bounds()]
+
+
+def _caps() -> Iterable[str]:
+    """What Python and Lua have in common of ``js.limits``."""
+    return [f"js.limits.{name} = {cap}" for name, cap in _CAPS.items()]
+
+
+def _bounds() -> Iterable[str]:
+    """``js.bounds``: the least and the greatest number as text; a double can not tell 64 bits."""
+    return [
+        "js.bounds = {",
+        *(f"  {name} = {{ {quoted(str(one.least))}, {quoted(str(one.greatest))} }}," for name, one in _BOUNDS.items()),
+        "}",
+    ]
 
 
 def _numbers(name: str, table: Mapping[int, str]) -> list[str]:

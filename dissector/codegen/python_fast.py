@@ -172,7 +172,7 @@ class FastHalf:
                 self.read(item.node, "" if item.is_fork else target, block)
 
     def unpack(self, run: list[tuple[str, str]], block: _Block, checks: list[str] | None = None) -> None:
-        """Reads the ``run`` of (format, variable; ``?`` is a bool), makes the ``checks``, and empties both."""
+        """Reads the ``run`` of (format, variable; ``?`` is a strict bool), makes the ``checks``, and empties both."""
         if run:
             forms = "".join(form for form, _ in run)
             size = struct.calcsize(f">{forms}")
@@ -200,7 +200,7 @@ class FastHalf:
             case Integer() | Boolean() | Blob(size=Constant()):
                 self.unpack([(_form(node), target)], block)
                 if isinstance(node, Boolean):
-                    block.out.add(f"{target} = {target} == 1")
+                    block.out.add(f"{target} = {target} != 0")
             case Blob(size=size):
                 block.settle()
                 wanted = expression(size, block.names)
@@ -294,12 +294,12 @@ class FastHalf:
 
 
 def _form(node: Node) -> str:
-    """Format of a node of fixed size for ``struct`` (``?`` for a bool), "" for any other."""
+    """Format of a node of fixed size for ``struct`` (``?`` for a strict bool), "" for any other."""
     match node:
         case Integer(size=size, signed=signed):
             return _FORMATS[size] if signed else _FORMATS[size].upper()
-        case Boolean():
-            return "?"
+        case Boolean(strict=strict):
+            return "?" if strict else "B"
         case Blob(size=Constant(value=size)):
             return f"{size}s"
         case _:

@@ -72,8 +72,8 @@ class WalkHalf:
             case Integer():
                 table = f", {node.table!r}" if node.table else ""
                 out.add(f"{assign}r.integer({name}, {node.size}, {node.signed}{table})")
-            case Boolean():
-                out.add(f"{assign}r.boolean({name})")
+            case Boolean(strict=strict):
+                out.add(f"{assign}r.{'boolean' if strict else 'truth'}({name})")
             case Blob():
                 table = f", {node.table!r}" if node.table else ""
                 out.add(f"r.blob({name}, {expression(node.size, names)}{table})")

@@ -15,6 +15,7 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
 
+from dissector.numbers import Bounds, number
 from dissector.render.theme import STYLES
 
 #: A text and the name of its style.
@@ -24,6 +25,7 @@ _GLYPHS = "─│├┤┼╪═╌▶◀×…·µ█░"
 _PLAIN = str.maketrans(_GLYPHS, "-|||++=-><x~.u#:")
 _PIPED_WIDTH = 160
 _LEAST_WIDTH = 20
+_WIDTHS = Bounds(1, 1_000_000)
 
 
 class Terminal:
@@ -37,8 +39,8 @@ class Terminal:
         self._encoding = getattr(out, "encoding", None) or "utf-8"
         self._plain = not _can_encode(self._encoding, _GLYPHS)
         columns = os.environ.get("COLUMNS", "")
-        if columns.isascii() and columns.isdigit() and int(columns) > 0:
-            self.width, self.fixed = int(columns), True
+        if (width := number(columns, _WIDTHS)) is not None:
+            self.width, self.fixed = width, True
         elif out.isatty():
             self.width, self.fixed = Console(file=out).width, True
         else:
@@ -61,8 +63,8 @@ class Terminal:
         if indent > width // 2:
             self.line(*spans)
             indent, spans = 4, [("    ", "")]
-        for number, part in enumerate(wrap(text, width - indent)):
-            self.line(*(spans if number == 0 else [(" " * indent, "")]), (part, style))
+        for place, part in enumerate(wrap(text, width - indent)):
+            self.line(*(spans if place == 0 else [(" " * indent, "")]), (part, style))
 
     def flush(self) -> None:
         self._out.flush()

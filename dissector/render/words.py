@@ -159,8 +159,8 @@ class Words:
     def _process_result(self, ended: details.ProcessResult) -> Said:
         words = []
         if ended.signal and ended.signal != "0":
-            number = str(ended.signal)
-            words.append(signal_name(int(number)) if number.isdecimal() else self.text(number))
+            number = ended.signal_number
+            words.append(self.text(ended.signal) if number is None else signal_name(number))
         elif ended.exit_code is not None:
             words.append(f"exit code {ended.exit_code}")
         if ended.state_text:

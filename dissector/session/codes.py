@@ -260,6 +260,12 @@ CODES: dict[str, Code] = {
         "see its bytes with --bytes",
         ("Z-REMOTE-106", "Z-REMOTE-107", "Z-REMOTE-109"),
     ),
+    "odd_number": Code(
+        _INFO,
+        "A text on the wire should be a number, and is none that is possible there.",
+        "another program than a JobScheduler sent it, or somebody tries what happens",
+        "see the text with -v or --bytes; jstrace goes on as if it were not there",
+    ),
     "trailing_bytes": Code(
         _WARNING,
         "A message has bytes left over behind its end.",

@@ -48,7 +48,7 @@ def swapped(client: bytes, server: bytes) -> bool:
 
 def is_foreign_callback(data: bytes) -> bool:
     """True when the first bytes from the calling end of a callback connection can not begin an answer frame, a
-    keep-alive or a tunnel token, none of which has 16 MiB: the connection was opened by somebody else."""
+    keep-alive or a tunnel token, which are short: the connection was opened by somebody else."""
     return data[0] > 0 or (len(data) > _HEADER and data[_HEADER] not in b"AEK{")
 
 

@@ -54,6 +54,7 @@ RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
     quality.address,
     quality.port,
     quality.frames,
+    quality.numbers,
     quality.capture,
 )
 

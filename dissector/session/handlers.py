@@ -15,6 +15,7 @@ from typing import Protocol
 
 from dissector.limits import MAX_SNIFF
 from dissector.model import Connection, Message, Role
+from dissector.numbers import odd_words
 from dissector.session import detect
 from dissector.session.dialog import Dialog
 from dissector.session.glance import ANSWER, Glance
@@ -90,7 +91,7 @@ class Command:
     def _command(self, raw: RawDocument) -> None:
         message = self._message(raw, "command")
         document = document_of(message)
-        start = control.start_task(document) if document else None
+        start = control.start_command(document) if document else None
         if start is not None:
             self._start(message)
         facts = self._facts_of(document)
@@ -100,6 +101,7 @@ class Command:
         if start is not None and facts is not None:
             self._desk.command_started(facts)
         self._desk.recognised(self.connection)
+        self._tell_odd_numbers(message)
         self._open.append(message)
 
     def _start(self, message: Message) -> None:
@@ -113,7 +115,7 @@ class Command:
         close = control.close_task(document) or control.kill_task(document) if document else None
         if close is not None and len(self.tasks) > 1:
             return next((f for f in self.tasks if f.record.process_id == close.process_id), self.facts)
-        if document is not None and close is None and control.start_task(document) is None:
+        if document is not None and close is None and control.start_command(document) is None:
             return None
         if close is not None and not self.tasks and (found := self._desk.command_found(self.connection)) is not None:
             self.facts = found
@@ -138,6 +140,7 @@ class Command:
             self.tasks.append(started)
             self._desk.command_started(started)
             self._desk.recognised(self.connection)
+        self._tell_odd_numbers(message)
         self._desk.message(message)
 
     def _pair(self, answer: Message) -> Message | None:
@@ -172,6 +175,14 @@ class Command:
         note = getattr(body, "reason", None)
         message.note = note if raw.complete else note or "the document is not complete"
         return message
+
+    def _tell_odd_numbers(self, message: Message) -> None:
+        document = document_of(message)
+        for name, text in control.odd_numbers(document) if document is not None else ():
+            side = Side.CLIENT if message.to_remote else Side.SERVER
+            where = 0, message.packets[-1], message.time
+            problem = StreamProblem("odd_number", side, *where, odd_words(name, text))
+            self._desk.stream_problem(problem, self.connection)
 
 
 class Callback:

@@ -139,11 +139,12 @@ def is_probe(failed: Connection, probe: Connection) -> bool:
 
 
 def half_known(tasks: Iterable[TaskFacts], connection: Connection) -> TaskFacts | None:
-    """The newest task of which only the answer to the start could be read, if ``connection`` can be its callback."""
+    """The newest task whose port is not known, because only the answer to its start could be read or because the port
+    was none, if ``connection`` can be its callback."""
     fitting = [
         facts
         for facts in tasks
-        if facts.start is None
+        if facts.record.callback_port is None
         and not facts.attempts
         and (command := facts.record.command) is not None
         and (command.client.ip, command.server.ip) == (connection.server.ip, connection.client.ip)

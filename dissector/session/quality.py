@@ -136,6 +136,12 @@ def frames(case: Case) -> Iterator[Problem]:
             )
 
 
+def numbers(case: Case) -> Iterator[Problem]:
+    """Texts that should be numbers and are none."""
+    for message, words in case.facts.odd_numbers.values():
+        yield case.problem("odd_number", f"{words}.", message.packets, message.connection, time=message.time)
+
+
 def _lacks_its_request(message: Message) -> bool:
     """An answer that could not be decoded because the capture lacks its request, which is told as such already."""
     connection = message.connection
@@ -155,6 +161,9 @@ def of_stream(problem: StreamProblem, connection: Connection) -> Problem:
     code = "snap_length" if is_cut else problem.code
     entry = CODES[code]
     cause, remedy = entry.cause, entry.remedy
+    if problem.is_cap:
+        cause = "a cap of jstrace itself, so that no capture takes all memory: nothing is wrong on the wire"
+        remedy = "everything around it can be read; what it says can not"
     if code == "gap" and connection.sides[problem.side].never_acknowledged:
         cause = "they were lost on the way, not by the capture: the receiver has never acknowledged them"
         remedy = "see whether larger segments pass at all, and where on the way packets are lost"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from dissector.limits import MAX_EVIDENCE, MAX_LOG_LINES
 from dissector.model import Connection, Endpoint, LogLine, Message, Task
+from dissector.numbers import TASK_ID, is_odd, number, odd_words
 from dissector.session.dialog import Dialog
 from dissector.session.pace import COARSE, SLOW_CALLBACK
 from dissector.wire import control, details
@@ -84,6 +85,10 @@ class TaskFacts:
     slow_callbacks: dict[str, SlowCallbacks] = field(default_factory=dict)
     undecoded: list[Message] = field(default_factory=list)
     trailing: list[Message] = field(default_factory=list)
+    #: What should be a number and is none, by name: the message that has it, and what to say.
+    odd_numbers: dict[str, tuple[Message, str]] = field(default_factory=dict)
+    #: One of those would tell how the job went.
+    result_odd: bool = False
     #: Who answers whom on the callback connection; None before it says something.
     dialog: Dialog | None = None
     #: Requests still unanswered when the callback connection ended, outermost first.
@@ -140,7 +145,7 @@ class TaskFacts:
         document = document_of(message)
         if document is None:
             return
-        if (start := control.start_task(document)) is not None:
+        if (start := control.start_command(document)) is not None:
             self.start, self.start_document = message, start
             self.record.kind = "process" if start.kind == "process" else "api"
             self.record.callback_port = start.tcp_port
@@ -201,7 +206,7 @@ class TaskFacts:
                 self.log(message.time, message.packets[0], message.member, body)
         elif isinstance(body, wire.Call):
             if body.name.lower() == "construct":
-                self._construct(body)
+                self._construct(message, body)
         elif isinstance(body, wire.Release) and message.to_remote and self.instance in (None, body.object_id):
             self.release = message
 
@@ -219,13 +224,14 @@ class TaskFacts:
         if isinstance(text, str) and len(self.record.log) < MAX_LOG_LINES:
             self.record.log.append(LogLine(time, level, text, packet))
 
-    def _construct(self, body: wire.Call) -> None:
+    def _construct(self, message: Message, body: wire.Call) -> None:
         parameters = details.construct_parameters(body.params.natural)
         record = self.record
         record.job = parameters.get("job") or record.job
         task_id = parameters.get("task_id")
-        if task_id and task_id.isascii() and task_id.isdigit():
-            record.task_id = int(task_id)
+        record.task_id = number(task_id, TASK_ID)
+        if task_id is not None and is_odd(task_id, TASK_ID):
+            self._odd_number(message, "task_id", task_id)
         if record.kind is None:
             # The start command that would tell was not captured; a shell job is what runs as kind="process".
             record.kind = "process" if (parameters.get("language") or "").lower() == "shell" else "api"
@@ -260,7 +266,14 @@ class TaskFacts:
             self.result, self.result_seen = message, True
             record = self.record
             record.exit_code, record.state_text = result.exit_code, result.state_text
-            record.signal = _signal_number(result.signal)
+            record.signal = result.signal_number
+            for name, text in result.odd:
+                self.result_odd = True
+                self._odd_number(message, name, text)
+
+    def _odd_number(self, message: Message, name: str, text: str) -> None:
+        """A text that should be a number and is none: it counts as unknown."""
+        self.odd_numbers.setdefault(name, (message, odd_words(name, text)))
 
     def _error(self, message: Message) -> None:
         """An E answer: one to the client's own call fails the task, unless it only asked whether a method exists."""
@@ -384,7 +397,3 @@ def _asks_whether_it_exists(request: Message) -> bool:
         return False
     first = body.params.natural[0].value
     return isinstance(first, str) and first.startswith("?")
-
-
-def _signal_number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and text != "0" else None

@@ -223,7 +223,7 @@ def _of_results(facts: TaskFacts, *, killed: bool) -> Outcome:
         return Outcome.FAILURE
     callback = record.callback
     lossy = callback is not None and (callback.mid_stream or callback.gaps > 0 or callback.snapped > 0)
-    return Outcome.UNKNOWN if lossy and not facts.result_seen else Outcome.SUCCESS
+    return Outcome.UNKNOWN if facts.result_odd or (lossy and not facts.result_seen) else Outcome.SUCCESS
 
 
 def _unfinished(facts: TaskFacts, callback: Connection, now: int) -> Outcome:

@@ -10,7 +10,6 @@ from dissector.simulate.dialog import Script
 from dissector.simulate.objects import World
 from dissector.simulate.scenario import Scenario
 from dissector.wire import messages as m
-from dissector.wire.control import number
 from dissector.wire.details import process_result
 
 _ELEMENTS = 18
@@ -51,7 +50,7 @@ class Drive:
             self.failed = True
             return
         self.exit_code = found.exit_code
-        self.signal = number(found.signal)
+        self.signal = found.signal_number
         self.failed = self.failed or bool(self.exit_code or self.signal)
 
     def _api(self) -> Script[None]:

@@ -68,7 +68,8 @@ class Assembly:
             return []
         if len(self.buffer) <= MAX_DOCUMENT:
             return []
-        report = self.problem("undecoded_frame", chunk.number, chunk.time, f"document longer than {MAX_DOCUMENT} bytes")
+        text = f"a document is skipped: jstrace reads documents of up to {MAX_DOCUMENT} bytes"
+        report = self.problem("undecoded_frame", chunk.number, chunk.time, text)._replace(is_cap=True)
         self.skipping = True
         return [report, *self.limit(chunk)]
 

@@ -197,9 +197,10 @@ class FrameReader:
             out.append(self._problem("impossible_length", *where, text))
             self._lose_step()
         elif length > MAX_DECODED_MESSAGE:
-            out.append(
-                self._problem("undecoded_frame", *where, f"a message of {length} bytes is too long to be decoded")
+            text = (
+                f"a message of {length} bytes is skipped: jstrace decodes messages of up to {MAX_DECODED_MESSAGE} bytes"
             )
+            out.append(self._problem("undecoded_frame", *where, text)._replace(is_cap=True))
             self._to_skip, self._skipped = _HEADER + length - len(self._held), len(self._held)
             self._drop()
         else:

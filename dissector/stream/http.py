@@ -11,6 +11,7 @@ import re
 from enum import Enum, auto
 
 from dissector.limits import MAX_HTTP_HEAD
+from dissector.numbers import COUNT, hexadecimal, number
 from dissector.stream.assembly import Assembly
 from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
 
@@ -18,9 +19,9 @@ _START_LINE = re.compile(rb"(?:HTTP/1\.\d (?P<status>\d{3})(?: [^\r\n]*)?|[A-Z]{
 #: How a message begins, for the search for one behind a hole.
 HTTP_BEGINNING = re.compile(rb"HTTP/1\.|[A-Z]{3,20} [/*h]")
 _HEAD_END = re.compile(rb"\n\r?\n")
-_LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_LENGTH = re.compile(rb"^content-length[ \t]*:([^\r\n]*)\r?$", re.IGNORECASE | re.MULTILINE)
 _CHUNKED = re.compile(rb"^transfer-encoding[ \t]*:[^\r\n]*\bchunked\b", re.IGNORECASE | re.MULTILINE)
-_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?\r?\n")
 _LINE_BREAKS = re.compile(rb"[\r\n]*")
 
 
@@ -116,20 +117,27 @@ class HttpReader:
             self._broken(chunk, found, "no HTTP start line")
             return False
         message.at = end.end()
-        self._state = self._framing(head, start["status"])
-        if self._state is _State.HEAD:
+        state = self._framing(head, start["status"])
+        if state is None:
+            self._broken(chunk, found, "HTTP Content-Length is no number that is possible there")
+            return False
+        self._state = state
+        if state is _State.HEAD:
             self._complete(chunk, found)
         return True
 
-    def _framing(self, head: bytes, status: bytes | None) -> _State:
-        """What follows the head; HEAD when the message has no body."""
+    def _framing(self, head: bytes, status: bytes | None) -> _State | None:
+        """What follows the head; HEAD when the message has no body, None when nobody can tell."""
         if status is not None and (status[:1] == b"1" or status in (b"204", b"304")):
             return _State.HEAD
         if _CHUNKED.search(head):
             return _State.CHUNK_SIZE
         if length := _LENGTH.search(head):
-            self._remaining = int(length[1])
-            return _State.BODY if self._remaining else _State.HEAD
+            size = number(length[1].decode("latin-1"), COUNT)
+            if size is None:
+                return None
+            self._remaining = size
+            return _State.BODY if size else _State.HEAD
         return _State.HEAD if status is None else _State.UNTIL_CLOSE
 
     def _body(self, chunk: Chunk, found: list[RawDocument | StreamProblem]) -> bool:
@@ -153,11 +161,11 @@ class HttpReader:
                 self._broken(chunk, found, "HTTP chunk without a size")
             return False
         size = _CHUNK_SIZE.match(message.buffer, message.at)
-        if size is None:
-            self._broken(chunk, found, "HTTP chunk without a size")
+        length = hexadecimal(size[1].decode("ascii")) if size is not None else None
+        if size is None or length is None:
+            self._broken(chunk, found, "HTTP chunk without a size that is possible")
             return False
         message.at = size.end()
-        length = int(size[1], 16)
         # The CR LF behind a chunk's data is taken with it.
         self._remaining = length + 2
         self._state = _State.CHUNK_DATA if length else _State.TRAILER

@@ -75,9 +75,7 @@ def _variant(data: bytes, o: int, depth: int) -> tuple[Variant, int]:
         o += 8
     elif vt == 11:
         value = data[o + 4]
-        if value > 1:
-            raise ValueError
-        value = value == 1
+        value = value != 0
         o += 5
     elif vt in {9, 13}:
         value, o = _reference(data, o + 4, depth - 1)
@@ -490,7 +488,7 @@ def _walk_variant(r: Reader) -> None:
     elif vt in {3, 22}:
         r.integer("value", 4, True)
     elif vt == 11:
-        r.boolean("value")
+        r.truth("value")
     elif vt in {9, 13}:
         with r.group("value"):
             _walk_reference(r)

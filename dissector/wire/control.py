@@ -15,6 +15,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.sax import make_parser
 
 from dissector.limits import MAX_DOCUMENT, MAX_XML_DEPTH
+from dissector.numbers import INT64, PID, PORT, Bounds, is_odd, number
 from dissector.wire.http import split_http
 
 if TYPE_CHECKING:
@@ -30,7 +31,14 @@ KILL_TASK = "remote_scheduler.remote_task.kill"
 
 _PROLOG = '<?xml version="1.0" encoding="ISO-8859-1"?>\n'
 _WORD = re.compile(r"[A-Za-z_][\w.\-]*", re.ASCII)
-_NUMBER = re.compile(r"\s*([+-]?\d{1,19})\s*", re.ASCII)
+#: What elements have as numbers, and within which bounds.
+_NUMBERS = {
+    START_TASK: {"tcp_port": PORT},
+    CLOSE_TASK: {"process_id": INT64},
+    KILL_TASK: {"process_id": INT64},
+    "process": {"process_id": INT64, "pid": PID},
+}
+_STATUS = Bounds(100, 999)
 _SPECIAL = re.compile(r'[&<>"\t\n\r]|[^\x20-\x7e]')
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
@@ -71,14 +79,14 @@ class Events(ContentHandler):
         self.text(content)
 
 
-def read_xml(text: str, events: Events) -> str | None:
+def read_xml(text: str, events: Events, longest: int = MAX_DOCUMENT) -> str | None:
     """Sends the document's events; None, or why the document is broken (events up to there were sent).
 
     Text in, so that the prolog's encoding does not count: documents are ISO-8859-1 whatever it says.  A DTD is refused,
     and with it every entity of the document's own.
     """
-    if len(text) > MAX_DOCUMENT:
-        return f"longer than {MAX_DOCUMENT} characters"
+    if len(text) > longest:
+        return f"longer than {longest} characters"
     parser = make_parser()
     parser.forbid_dtd = True
     parser.setContentHandler(events)
@@ -248,7 +256,7 @@ def parse_http(data: bytes, is_request: bool) -> HttpMessage:
         element=f"{first} {path}".rstrip() if is_request else f"HTTP {path}".rstrip(),
         method=first if is_request else None,
         path=path if is_request else None,
-        status=None if is_request else number(path),
+        status=None if is_request else number(path, _STATUS),
         headers=parts.headers,
         body=parts.body,
         document=document,
@@ -262,9 +270,10 @@ def parse_http(data: bytes, is_request: bool) -> HttpMessage:
 
 @dataclass(frozen=True, slots=True)
 class StartTask:
-    """``kind`` is "process" for a shell job and None for an API job; later releases send the Java settings."""
+    """``kind`` is "process" for a shell job and None for an API job; later releases send the Java settings.
+    ``tcp_port`` is None where the text is no port."""
 
-    tcp_port: int
+    tcp_port: int | None
     kind: str | None = None
     java_options: str | None = None
     java_classpath: str | None = None
@@ -292,10 +301,17 @@ class KillTask:
 
 def start_task(document: Document) -> StartTask | None:
     """The start command; None for another one, or when its port is none."""
-    port = number(document.get("tcp_port"))
-    if document.element != START_TASK or port is None or not 0 < port < 65_536:
+    start = start_command(document)
+    return None if start is None or start.tcp_port is None else start
+
+
+def start_command(document: Document) -> StartTask | None:
+    """The same, but of a command whose port is none too."""
+    text = document.get("tcp_port")
+    if document.element != START_TASK or not text:
         return None
-    return StartTask(port, document.get("kind"), document.get("java_options"), document.get("java_classpath"))
+    java = document.get("java_options"), document.get("java_classpath")
+    return StartTask(number(text, PORT), document.get("kind"), *java)
 
 
 def process_started(document: Document) -> ProcessStarted | None:
@@ -303,7 +319,7 @@ def process_started(document: Document) -> ProcessStarted | None:
     process_id = number(document.get("process_id"))
     if document.element != "process" or process_id is None:
         return None
-    return ProcessStarted(process_id, number(document.get("pid")))
+    return ProcessStarted(process_id, number(document.get("pid"), PID))
 
 
 def close_task(document: Document) -> CloseTask | None:
@@ -321,10 +337,11 @@ def kill_task(document: Document) -> KillTask | None:
     return KillTask(process_id, document.get("signal"))
 
 
-def number(text: str | None) -> int | None:
-    """A decimal number of up to 19 digits; None for anything else."""
-    match = _NUMBER.fullmatch(text) if text is not None else None
-    return int(match[1]) if match else None
+def odd_numbers(document: Document) -> list[tuple[str, str]]:
+    """Names and texts of those attributes that should be numbers and are none that is possible there."""
+    bounds = _NUMBERS.get(document.element or "", {})
+    texts = ((name, document.get(name)) for name in bounds)
+    return [(name, text) for name, text in texts if text is not None and is_odd(text, bounds[name])]
 
 
 # --- the engine's own bytes ----------------------------------------------------------------------------------------

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dissector.wire.control import Attributes, Events, number, read_xml
+from dissector.limits import MAX_DECODED_MESSAGE
+from dissector.numbers import COUNT, EXIT_CODE, SIGNAL, is_odd, number
+from dissector.wire.control import Attributes, Events, read_xml
 from dissector.wire.messages import SafeArray, Variant
 
 Pairs = tuple[tuple[str, str], ...]
 
 _MONITOR = "monitor."
+_RESULT_NUMBERS = (("exit_code", EXIT_CODE), ("signal", SIGNAL))
 
 
 class SourcePart(NamedTuple):
@@ -49,13 +52,20 @@ class ConstructParameters:
 
 @dataclass(frozen=True, slots=True)
 class ProcessResult:
-    """Result of a shell job's step: ``success`` is its ``spooler_process_result``."""
+    """Result of a shell job's step: ``success`` is its ``spooler_process_result``; ``odd`` are names and texts of what
+    should be numbers and is none."""
 
     exit_code: int | None
     signal: str | None
     state_text: str | None
     params: Pairs
     success: bool | None = None
+    odd: Attributes = field(default=(), compare=False)
+
+    @property
+    def signal_number(self) -> int | None:
+        """None also where the process ended by itself."""
+        return number(self.signal, SIGNAL) or None
 
 
 def construct_parameters(variants: Iterable[Variant | str]) -> ConstructParameters:
@@ -117,7 +127,7 @@ class _Source(Events):
     def start(self, name: str, attributes: Attributes) -> None:
         self._flush(keep_blank=False)
         if name == "source_part":
-            self._linenr = number(dict(attributes).get("linenr"))
+            self._linenr = number(dict(attributes).get("linenr"), COUNT)
 
     def text(self, content: str) -> None:
         self._pieces.append(content)
@@ -136,7 +146,7 @@ class _Source(Events):
 def script_source(xml: str) -> tuple[SourcePart, ...]:
     """Parts of ``<source><source_part linenr="1">...``; text that is no XML is one part without a line number."""
     events = _Source()
-    if read_xml(xml.lstrip(), events) is not None:
+    if read_xml(xml.lstrip(), events, MAX_DECODED_MESSAGE) is not None:
         return (SourcePart(None, xml),) if xml.strip() else ()
     return tuple(events.parts)
 
@@ -186,7 +196,7 @@ def _from_hex(text: str | None) -> str | None:
 def variable_set(xml: str) -> Pairs:
     """Names and values of ``<sos.spooler.variable_set>`` and the like; of broken XML those before the fault."""
     events = _Variables()
-    read_xml(xml.lstrip(), events)
+    read_xml(xml.lstrip(), events, MAX_DECODED_MESSAGE)
     return tuple(events.pairs)
 
 
@@ -198,13 +208,14 @@ def environment(xml: str) -> Pairs:
 def process_result(xml: str) -> ProcessResult | None:
     """The BSTR that a shell job's ``step`` returns; None when it is none."""
     events = _Variables()
-    if read_xml(xml.lstrip(), events) is not None or events.root != "process.result":
+    if read_xml(xml.lstrip(), events, MAX_DECODED_MESSAGE) is not None or events.root != "process.result":
         return None
     values = events.root_attributes
     return ProcessResult(
-        exit_code=number(values.get("exit_code")),
+        exit_code=number(values.get("exit_code"), EXIT_CODE),
         signal=values.get("signal"),
         state_text=values.get("state_text"),
         params=tuple(events.pairs),
         success={"true": True, "false": False}.get(values.get("spooler_process_result", "")),
+        odd=tuple((name, values[name]) for name, bounds in _RESULT_NUMBERS if is_odd(values.get(name), bounds)),
     )

@@ -24,7 +24,8 @@ class FieldNode:
     """Bytes ``start`` to ``end`` (exclusive, counted from the class byte) and what they say.
 
     A node without children is a leaf; leaves in order cover the message without hole or overlap.  A string's leaf
-    begins with its length.  ``table`` names what translates ``value`` (the grammar's ``Shown``).
+    begins with its length.  ``table`` names what translates ``value`` (the grammar's ``Shown``); of a bool that
+    is neither 0 nor 1 it is the byte itself.
     """
 
     name: str
@@ -55,7 +56,7 @@ def display(value: Value, table: str | None) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
-        return str(value).lower()
+        return str(value).lower() + (f" ({table})" if table else "")
     if isinstance(value, str):
         return value
     return _number(value, table)
@@ -131,6 +132,13 @@ class Reader:
             self.refuse(name, "a bool is neither 0 nor 1")
         self._leaf(name, start, bool(byte))
         return bool(byte)
+
+    def truth(self, name: str) -> bool:
+        """All but 0 is true; what nobody writes shows its byte."""
+        start = self.position
+        byte = self._take(name, 1)[0]
+        self._leaf(name, start, byte != 0, f"{byte:#04x}" if byte > 1 else None)
+        return byte != 0
 
     def blob(self, name: str, size: int, table: str | None = None) -> None:
         start = self.position

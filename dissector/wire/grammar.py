@@ -182,6 +182,8 @@ INT8, INT16, INT32, INT64 = c.Int8sb, c.Int16sb, c.Int32sb, c.Int64sb
 BYTE, UINT16, UINT32, UINT64 = c.Int8ub, c.Int16ub, c.Int32ub, c.Int64ub
 COUNT = UINT32
 BOOL = c.Mapping(BYTE, {False: 0, True: 1})
+#: A value of a program: the genuine reader takes all but 0 for true (0xFF was seen); 1 is written.
+TRUTH = c.Flag
 STRING = c.PascalString(UINT32, "latin-1")
 GUID = Shown(c.Bytes(16), "guid")
 OBJECT_ID = Shown(UINT64, "object_id")
@@ -243,7 +245,7 @@ VARIANT_VALUES = {
     VarType.NULL: c.Pass,
     VarType.I4: INT32,
     VarType.INT: INT32,
-    VarType.BOOL: BOOL,
+    VarType.BOOL: TRUTH,
     VarType.DISPATCH: REFERENCE,
     VarType.UNKNOWN: REFERENCE,
     VarType.R8: DOUBLE,

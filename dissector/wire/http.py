@@ -8,9 +8,10 @@ import zlib
 from typing import Any, NamedTuple
 
 from dissector.limits import MAX_DOCUMENT
+from dissector.numbers import hexadecimal
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[^\r\n]*\r?\n")
+_CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]+)[^\r\n]*\r?\n")
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _COMPRESSIONS = frozenset(("gzip", "x-gzip", "deflate"))
 
@@ -83,7 +84,7 @@ def body_pieces(data: bytes) -> list[tuple[int, int]]:
         return [(end.end(), len(data))]
     pieces: list[tuple[int, int]] = []
     at = end.end()
-    while (size := _CHUNK.match(data, at)) and (length := int(size[1], 16)):
+    while (size := _CHUNK.match(data, at)) and (length := hexadecimal(size[1].decode("ascii"))):
         pieces.append((size.end(), min(size.end() + length, len(data))))
         at = size.end() + length + 2
     return pieces
@@ -94,7 +95,9 @@ def _joined(parts: HttpParts) -> HttpParts:
     pieces: list[bytes] = []
     at = 0
     while size := _CHUNK.match(parts.body, at):
-        length = int(size[1], 16)
+        length = hexadecimal(size[1].decode("ascii"))
+        if length is None:
+            break
         if not length:
             return parts._replace(body=b"".join(pieces))
         pieces.append(parts.body[size.end() : size.end() + length])

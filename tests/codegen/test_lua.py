@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dissector import limits
 from dissector.codegen import install, lua
 from dissector.codegen.ir import Constant, Field, Group, Integer, Repeat, grammar, places
 from dissector.codegen.lua_decode import Functions
@@ -126,3 +127,14 @@ def test_the_folders_of_wireshark(
     values = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     values |= {name: value.format(tmp_path) for name, value in environment.items()}
     assert install.folders(values) == install.Folders(tmp_path / plugins, tmp_path / profiles)
+
+
+def test_caps_are_those_of_python() -> None:
+    """One number for both: a message that is read here is read there."""
+    text = lua.text()
+    for name, cap in {
+        "decoded": limits.MAX_DECODED_MESSAGE,
+        "message": limits.MAX_MESSAGE,
+        "document": limits.MAX_DOCUMENT,
+    }.items():
+        assert re.findall(rf"\bjs\.limits\.{name} = (\d+)$", text, re.MULTILINE) == [str(cap)]

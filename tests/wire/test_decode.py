@@ -135,6 +135,7 @@ VARIANTS: list[tuple[str, m.Variant]] = [
     ("0000000d 0000000000000001" + NEW, m.Variant(13, NEW_REFERENCE)),
     ("0000000a 80020004", m.Variant(10, 0x80020004 - (1 << 32))),
     ("0000000b 00", m.Variant(11, False)),
+    ("0000000b 01", m.Variant(11, True)),
     ("00000010 ff", m.Variant(16, -1)),
     ("00000011 ff", m.Variant(17, 255)),
     ("00000014 ffffffffffffffff", m.Variant(20, -1)),
@@ -181,7 +182,6 @@ ERRORS: list[tuple[str, Pending | None, tuple[str, int, str]]] = [
         None,
         ("call.params.arguments[1].value", 26, "unknown VARIANT type 14"),
     ),
-    ("41 00000000 0000000b 02", INVOKED, ("invoke_answer.result.value", 9, "a bool is neither 0 nor 1")),
     (
         "41 00000000 00000009 0000000000000001 02",
         INVOKED,
@@ -497,3 +497,16 @@ def test_field_tree_names_and_texts() -> None:
 def test_texts_of_values(text: str, value: object, shown: str) -> None:
     leaf = [leaf for leaf in fields(bytes.fromhex("41 00000000" + text), INVOKED).leaves() if leaf.end > leaf.start][-1]
     assert (leaf.value, leaf.text) == (value, shown)
+
+
+@pytest.mark.parametrize("byte", [0, 1, 2, 0x7F, 0x80, 0xFF])
+def test_every_byte_of_a_bool_but_0_is_true(byte: int) -> None:
+    """As the genuine reader has it; the tree shows a byte that nobody writes, and what is written is 0 or 1."""
+    data = bytes.fromhex("41 00000000 0000000b") + bytes([byte])
+    answer = m.InvokeAnswer(0, m.Variant(11, byte != 0), None)
+    assert decode(data, INVOKED) == reference_decode(data, INVOKED) == Decoded(answer, 0)
+    assert type(answer.result) is m.Variant
+    assert decode(data, INVOKED).body.result.value is (byte != 0)  # type: ignore[union-attr]
+    leaf = list(fields(data, INVOKED).leaves())[-1]
+    assert leaf.text == ("false" if byte == 0 else "true" if byte == 1 else f"true (0x{byte:02x})")
+    assert encode(answer) == data[:-1] + bytes([min(byte, 1)])

@@ -3,6 +3,12 @@ do
   local H = {}
   H.__index = H
   local PREFIX = "remote_scheduler."
+  local NUMBERS = {
+    [PREFIX .. "start_remote_task"] = { tcp_port = "port" },
+    [PREFIX .. "remote_task.close"] = { process_id = "int64" },
+    [PREFIX .. "remote_task.kill"] = { process_id = "int64" },
+    process = { process_id = "int64", pid = "pid" },
+  }
 
   function js.command_handler(stream)
     local self = setmetatable({ stream = stream, open = {}, tasks = {}, task = nil }, H)
@@ -52,10 +58,10 @@ do
 
   function H:command(message, document)
     local name = document.element
-    local port = name == PREFIX .. "start_remote_task" and tonumber(js.decimal(js.get(document, "tcp_port")) or "")
-    local is_start = port and port > 0 and port < 65536
-    if is_start then self:start(message, document, port) end
-    local id = js.decimal(js.get(document, "process_id"))
+    local port = name == PREFIX .. "start_remote_task" and js.get(document, "tcp_port")
+    local is_start = port and port ~= ""
+    if is_start then self:start(message, document, tonumber(js.decimal(port, "port") or "")) end
+    local id = js.decimal(js.get(document, "process_id"), "int64")
     local is_close = id and name == PREFIX .. "remote_task.close"
     local is_kill = id and name == PREFIX .. "remote_task.kill"
     if is_start or is_close or is_kill then
@@ -83,6 +89,7 @@ do
       task.kill = task.kill or message
     end
     js.session:recognised(self.stream)
+    self:tell_odd_numbers(message, document)
     self.open[#self.open + 1] = message
   end
 
@@ -110,16 +117,21 @@ do
       if task and request == task.start_message and not task.start_answer then
         task.start_answer = message
         if document.error then task.start_error = document.error.code end
-        local id = document.element == "process" and js.decimal(js.get(document, "process_id"))
+        local id = document.element == "process" and js.decimal(js.get(document, "process_id"), "int64")
         if id then task.process_id = id end
       elseif task and request == task.close then
         task.close_answer = message
       end
-    elseif #self.tasks == 0 and document.element == "process" and js.decimal(js.get(document, "process_id")) then
+    elseif #self.tasks == 0 and document.element == "process" and js.decimal(js.get(document, "process_id"), "int64") then
       message.task = js.session:answer_found(self.stream, message)
-      message.task.process_id = js.decimal(js.get(document, "process_id"))
+      message.task.process_id = js.decimal(js.get(document, "process_id"), "int64")
       self.task, self.tasks[1] = message.task, message.task
     end
+    self:tell_odd_numbers(message, document)
+  end
+
+  function H:tell_odd_numbers(message, document)
+    js.odd_numbers(document, NUMBERS[document.element] or {}, function(words) self:problem("odd_number", message.side, words) end)
   end
 
   --- The oldest open command that is not broken; to an XML error the oldest one.

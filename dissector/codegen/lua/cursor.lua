@@ -117,6 +117,19 @@ do
     return a == 1
   end
 
+  --- All but 0 is true; what nobody writes shows its byte.
+  function C.truth(c, field)
+    local p = c.p
+    local a = byte(c.s, p + 1)
+    if not a then short(c, 1) end
+    c.last, c.p = p, p + 1
+    if c.node then
+      local item = leaf(c, field, p, 1)
+      if a > 1 then item:append_text(format(" (0x%02x)", a)) end
+    end
+    return a ~= 0
+  end
+
   --- A string's leaf begins with its length.
   function C.text(c, field, prefix, is_number)
     local p = c.p

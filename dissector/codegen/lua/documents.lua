@@ -28,7 +28,8 @@ do
     self.rest, self.at = sub(self.rest, done + 1), keep
     if not self.skipping and self.size > js.limits.document then
       self.skipping, self.parts = true, {}
-      self.out:problem("undecoded_frame", self.side, "the document is too long", self.chunk.number)
+      local text = string.format("a document is skipped: jstrace reads documents of up to %.0f bytes", js.limits.document)
+      self.out:problem("undecoded_frame", self.side, text, self.chunk.number)
     end
   end
 

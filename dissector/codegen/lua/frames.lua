@@ -186,7 +186,8 @@ do
       self:problem("impossible_length", format("length %.0f is none that the engine accepts", length), chunk.number)
       self:lose_step()
     elseif length > limits.decoded then
-      self:problem("undecoded_frame", format("a message of %.0f bytes is too long to be decoded", length), chunk.number)
+      local text = "a message of %.0f bytes is skipped: jstrace decodes messages of up to %.0f bytes"
+      self:problem("undecoded_frame", format(text, length, limits.decoded), chunk.number)
       self.to_skip = 4 + length - self.held_size
       self:drop()
     else

@@ -307,8 +307,6 @@ do
     local task = js.new_task(stream.first_packet, stream.start)
     task.client, task.remote, task.command, task.start_answer = stream.client, stream.server, stream, message
     self:command_started(stream, task)
-    local half_known = self.joiner.half_known
-    half_known[#half_known + 1] = task
     return task
   end
 
@@ -316,6 +314,8 @@ do
     stream.task = stream.task or task
     self:began(stream, task)
     self.joiner:announce(task)
+    local half_known = self.joiner.half_known
+    if not task.port then half_known[#half_known + 1] = task end
   end
 
   --- A task of its own, at the place of its command connection if that waited for it.

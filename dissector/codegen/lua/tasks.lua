@@ -67,7 +67,7 @@ do
       if type(text) == "string" then
         local name, value = match(text, "^([%w_.]+)=(.*)$")
         if name == "job" then self.job = js.line(value, 120) end
-        if name == "task_id" then self.task_id = match(value, "^%d+$") end
+        if name == "task_id" then self.task_id = js.decimal(value, "task_id") end
         if name == "language" and not self.kind then self.kind = lower(value) == "shell" and "process" or "api" end
       end
     end
@@ -95,9 +95,10 @@ do
   function T:result(text)
     local document = find(text, "^%s*<") and js.parse_command(text)
     if not document or document.form ~= "xml" or document.element ~= "process.result" then return end
-    local signal = match(js.get(document, "signal") or "", "^%d+$")
-    self.exit_code, self.result_seen = js.decimal(js.get(document, "exit_code")), true
-    self.signal = signal and tonumber(signal) > 0 and signal or nil
+    local signal = js.decimal(js.get(document, "signal"), "signal")
+    self.exit_code, self.result_seen = js.decimal(js.get(document, "exit_code"), "exit_code"), true
+    self.signal = signal ~= "0" and signal or nil
+    js.odd_numbers(document, { exit_code = "exit_code", signal = "signal" }, function() self.result_odd = true end)
   end
 
   --- A connection turned out to be none of this task.
@@ -108,7 +109,7 @@ do
   local J = {}
   J.__index = J
 
-  --- `lone` are tasks without a command connection, `half_known` those of which only the answer to the start was read.
+  --- `lone` are tasks without a command connection, `half_known` those whose port is not known.
   function js.new_joiner() return setmetatable({ waiting = {}, by_remote = {}, newest = {}, lone = {}, half_known = {} }, J) end
 
   --- True when a connection has been over for so long that nothing more is expected of it.
@@ -142,7 +143,7 @@ do
     end)
   end
 
-  --- The newest task of which only the answer to the start could be read, if a connection can be its callback.
+  --- The newest task whose port is not known, if a connection can be its callback.
   function J:of_answer(stream, now)
     local list = still(self.half_known, now, function(task) return #task.attempts > 0 end)
     for index = #list, 1, -1 do

@@ -94,7 +94,7 @@ do
     if was_killed(task, left, now) then return "killed" end
     if (task.exit_code and task.exit_code ~= "0") or task.signal or task.failed then return "failure" end
     local is_lossy = callback.mid_stream or callback.has_gaps or has_holes(callback)
-    return is_lossy and not task.result_seen and "unknown" or "success"
+    return (task.result_odd or (is_lossy and not task.result_seen)) and "unknown" or "success"
   end
 
   local function unfinished(task, callback, now)

@@ -173,11 +173,29 @@ do
     return nil
   end
 
-  --- A decimal number of up to 19 digits as text without leading zeros, nil for anything else.
-  function js.decimal(text)
-    local sign, digits = match(text or "", "^%s*([+-]?)(%d+)%s*$")
-    if not digits or #digits > 19 then return nil end
+  --- A decimal number within the bounds of `kind` (js.bounds) as text without leading zeros, nil for anything else.
+  function js.decimal(text, kind)
+    local sign, digits = match(text or "", "^[ \t\r\n]*([+-]?)(%d+)[ \t\r\n]*$")
+    if not digits then return nil end
     digits = match(digits, "^0*(%d+)$")
-    return (sign == "-" and digits ~= "0" and "-" or "") .. digits
+    sign = sign == "-" and digits ~= "0" and "-" or ""
+    local least, most = js.bounds[kind][1], js.bounds[kind][2]
+    if sign == "-" then
+      if sub(least, 1, 1) ~= "-" then return nil end
+      most, least = sub(least, 2), "0"
+    end
+    local function above(a, b) return #a > #b or (#a == #b and a > b) end
+    if above(digits, most) or (sign == "" and sub(least, 1, 1) ~= "-" and above(least, digits)) then return nil end
+    return sign .. digits
+  end
+
+  --- Calls `tell` with the words for each of `names` (kinds by attribute) that should be a number and is none.
+  function js.odd_numbers(document, names, tell)
+    for _, one in ipairs(document.attributes) do
+      local kind = names[one[1]]
+      if kind and find(one[2], "%S") and not js.decimal(one[2], kind) then
+        tell(one[1] .. " is no number that is possible there, so it counts as unknown")
+      end
+    end
   end
 end
