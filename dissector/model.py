@@ -134,8 +134,11 @@ class Connection:
 
     @property
     def established(self) -> bool:
-        """True once either side sent something that only an open connection allows."""
-        return self.mid_stream or self.bytes > 0 or (bool(self.syn_acks) and not self.syn_ack_lost)
+        """True once either side sent something that only an open connection allows; a reset alone refuses one."""
+        client, server = self.sides
+        only_refused = server.rst is not None and self.packets == server.packets == 1
+        goes_on = client.acked is not None or (self.mid_stream and not only_refused)
+        return goes_on or self.bytes > 0 or (bool(self.syn_acks) and not self.syn_ack_lost)
 
     @property
     def syn_ack_lost(self) -> bool:

@@ -4381,7 +4381,45 @@ do
     return setmetatable({
       first_packet = first_packet, start = start, attempts = {},
       messages = 0, calls = 0, callbacks = 0, errors = 0, logs = 0,
+      settled = true, asking = nil, losses = { [0] = 0, [1] = 0 }, before = nil,
     }, T)
+  end
+
+  -- --- whether what decides how the job went was captured (the rules of session/proof.py) ---
+
+  --- Some of what an end sent can not be read.
+  function T:lost(side)
+    self.losses[side] = self.losses[side] + 1
+    if side == 0 and not self.asking then self.settled = false end
+  end
+
+  --- The client's next outermost call; it would not come before the answer to the last one.
+  function T:asked(message)
+    if message.operation == "create_instance" then
+      self.settled = true
+    elseif self.asking then
+      self.settled = false
+    end
+    self.asking, self.before = message, { [0] = self.losses[0], [1] = self.losses[1] }
+  end
+
+  --- An answer to the call under way; false when it may be that to another call.
+  function T:answered(message)
+    if not message.request or message.request ~= self.asking then return true end
+    local certain = self.losses[0] == self.before[0] or self.losses[1] == self.before[1]
+    self.asking = nil
+    if not certain then
+      self.settled = false
+    elseif message.kind == "answer" and lower(message.request.member or "") == "step" then
+      self.settled = true
+    end
+    return certain
+  end
+
+  --- True when a job that was left is known to have ended without an error.
+  function T:went_well()
+    if self.result_seen then return self.exit_code == "0" end
+    return self.settled and (self.asking == nil or self.asking == self.release)
   end
 
   --- True for a request that is counted as a line of the task's log, whether its text is one or not.
@@ -4402,20 +4440,28 @@ do
       return self:answer(message, body)
     elseif message.kind == "error" then
       self.errors = self.errors + 1
+      if message.side ~= 0 then return end
       -- One to the client's own call fails the task, unless it only asked whether a method exists.
-      local request = message.request
-      if request and request.side == 1 and not request.optional then self.failed = true end
+      local request, certain = message.request, self:answered(message)
+      if not (request and request.optional and certain) then self.failed = true end
     end
   end
 
   --- One that could not be read.  What a shell job's step answers is known without its request.
   function T:unread(message, data, start)
     self.messages = self.messages + 1
+    if message.side ~= 0 then return end
+    local request = message.request
+    if message.class == 0x41 or message.class == 0x45 then
+      if request and request == self.asking then self.asking = nil end
+      if not request or request.side == 1 then self.settled = false end
+    end
     local at = message.kind == "undecoded" and find(data, "<process.result", start, true)
     if at then self:result(string.sub(data, at)) end
   end
 
   function T:request(message, body)
+    if message.side == 1 and message.depth == 0 then self:asked(message) end
     if body.record == "invoke" and message.side == 0 then
       if is_log_line(message, body) then self.logs = self.logs + 1 end
     elseif body.record == "call" and lower(body.name) == "construct" then
@@ -4445,6 +4491,7 @@ do
   end
 
   function T:answer(message, body)
+    local certain = self:answered(message)
     if body.record == "create_instance_answer" then
       local first = body.results and body.results[1]
       if first and not self.instance then self.instance = first.object.object_id end
@@ -4452,8 +4499,7 @@ do
       self.released = message
     elseif body.record == "call_answer" then
       local member, value = lower(message.request and message.request.member or ""), body.result.value
-      if member == "step" or member == "end" then self.result_seen = true end
-      if member == "begin" and value == false then
+      if member == "begin" and value == false and certain then
         self.failed = true
       elseif member == "step" and type(value) == "string" then
         self:result(value)
@@ -4462,14 +4508,25 @@ do
     if message.hresult and message.hresult >= 2147483648 then self.errors = self.errors + 1 end
   end
 
-  --- How a shell job went, if the text is an element that says so.
+  --- How a shell job went, if the text is an element that says so.  It holds what the job wrote and need not be
+  --- well-formed: its start tag is read as it stands, up to where it is no attribute any more.
   function T:result(text)
-    local document = find(text, "^%s*<") and js.parse_command(text)
-    if not document or document.form ~= "xml" or document.element ~= "process.result" then return end
-    local signal = js.decimal(js.get(document, "signal"), "signal")
-    self.exit_code, self.result_seen = js.decimal(js.get(document, "exit_code"), "exit_code"), true
+    text = string.gsub(text, "^%s*<%?[^>]*>", "")
+    local at = match(text, "^%s*<process%.result()[%s/>]")
+    if not at then return end
+    local tag = { attributes = {} }
+    while true do
+      local name, quote, from = match(text, "^%s+([%a_:][%w_:.-]*)%s*=%s*([\"'])()", at)
+      local stop = name and find(text, quote, from, true)
+      if not stop then break end
+      tag.attributes[#tag.attributes + 1] = { name, string.sub(text, from, stop - 1) }
+      at = stop + 1
+    end
+    if not find(text, "%S", at) then return end  -- cut off inside of its start tag
+    local signal = js.decimal(js.get(tag, "signal"), "signal")
+    self.exit_code, self.result_seen = js.decimal(js.get(tag, "exit_code"), "exit_code"), true
     self.signal = signal ~= "0" and signal or nil
-    js.odd_numbers(document, { exit_code = "exit_code", signal = "signal" }, function() self.result_odd = true end)
+    js.odd_numbers(tag, { exit_code = "exit_code", signal = "signal" }, function() self.result_odd = true end)
   end
 
   --- A connection turned out to be none of this task.
@@ -4659,8 +4716,9 @@ do
   local function is_hopeless(attempt, now) return is_refused(attempt) or now - attempt.start > SYN_PATIENCE end
 
   --- The remote accepted the command connection and closed it without a byte.
-  local function is_rejected(command)
-    if not command or command.mid_stream or has_holes(command) then return false end
+  local function is_rejected(task)
+    local command = task.command
+    if not command or has_holes(command) or (command.mid_stream and not task.start_message) then return false end
     return sent_by(command, SERVER).bytes == 0 and closed_by(command) == SERVER
   end
 
@@ -4690,12 +4748,17 @@ do
     return "unknown"
   end
 
+  --- True when an error was seen, or how the job's process ended.
+  local function has_failed(task) return (task.exit_code and task.exit_code ~= "0") or task.signal or task.failed end
+
+  --- Of a task whose release may be among what was not captured.
+  local function unreleased(task) return has_failed(task) and "failure" or "unknown" end
+
   --- The task was left at the time `left`, as it should be.
-  local function of_results(task, callback, left, now)
+  local function of_results(task, left, now)
     if was_killed(task, left, now) then return "killed" end
-    if (task.exit_code and task.exit_code ~= "0") or task.signal or task.failed then return "failure" end
-    local is_lossy = callback.mid_stream or callback.has_gaps or has_holes(callback)
-    return (task.result_odd or (is_lossy and not task.result_seen)) and "unknown" or "success"
+    if has_failed(task) then return "failure" end
+    return task:went_well() and not task.result_odd and "success" or "unknown"
   end
 
   local function unfinished(task, callback, now)
@@ -4712,13 +4775,13 @@ do
     if is_one_sided(callback) then return "unknown" end
     local by, ended = closed_by(callback), callback.ended
     local left = task.released or (by == SERVER and task.release)
-    if left then return of_results(task, callback, left.time, now) end
+    if left then return of_results(task, left.time, now) end
     if not ended then return unfinished(task, callback, now) end
     if was_killed(task, ended, now) and not is_stuck_anywhere(callback, now) then return "killed" end
-    if has_holes(callback) and by == SERVER then return "unknown" end
+    if has_holes(callback) and by == SERVER then return unreleased(task) end
     local is_asking = callback.handler and callback.handler:is_asking() or task.is_asking
     local is_quiet = not task.release and not is_asking and not callback.was_reset
-    return callback.mid_stream and is_quiet and "unknown" or "lost"
+    return (callback.mid_stream or has_holes(callback)) and is_quiet and unreleased(task) or "lost"
   end
 
   --- The connection that got through, though nobody said a word on it maybe.
@@ -4752,7 +4815,7 @@ do
   function js.outcome(task, now)
     local command, callback = task.command, callback_of(task)
     if command and not command.established then return is_hopeless(command, now) and "unreachable" or "running" end
-    if task.start_error or (not callback and is_rejected(command)) then return "refused" end
+    if task.start_error or (not callback and is_rejected(task)) then return "refused" end
     if callback and is_intruder(task, callback) then return "no_callback" end
     if not callback then return without_callback(task, now) end
     if callback.over and (not command or command.over) then
@@ -4766,6 +4829,7 @@ end
 -- What a connection carries, told from its first bytes in both directions (the rules of session/detect.py).
 do
   local byte, sub, find, match = string.byte, string.sub, string.find, string.match
+  local EPHEMERAL = 1024  -- no system gives a lower port to a connection that it opens, unless it is asked to
   local CREATE, TUNNEL = "S\0\0\0\0\0\0\0\0C", '{"tunnelToken"'
 
   local function behind_prolog(text)
@@ -4787,6 +4851,9 @@ do
   local function may_be_xml(text)
     return find(text, "^%s*$") or find(text, "^%s*<$") or find(text, "^%s*<[?!%a_]")
   end
+
+  --- True when one of the two sends what is certainly a command to the other, or its answer.
+  local function commands(client, server) return is_engine_command(client) or is_engine_answer(server) end
 
   --- "command", "unknown" or nil (not clear yet).
   local function command(client, server, is_command_port)
@@ -4843,6 +4910,7 @@ do
 
   --- "command", "callback", "unknown" (none of ours) or nil (not clear yet).
   function js.verdict(client, server, is_command_port, mid_stream)
+    if mid_stream and commands(server, client) then return "command" end
     local one, other = command(client, server, is_command_port), callback(client, server, mid_stream)
     if one == "command" or other == "callback" then return one == "command" and one or other end
     local full = #client >= js.limits.sniff or #server >= js.limits.sniff
@@ -4852,7 +4920,10 @@ do
 
   -- Requests of one end only: the client creates and calls, the task process looks up, invokes and keeps alive.
   local function is_schedulers(class, command) return class == 0x53 or (class == 0x4F and command == 0x41) end
-  local function is_task_process(class, command)
+  local function is_task_process(class, command, head, position)
+    if class == 0x41 then
+      return find(sub(head, position + 18, position + 112), "<process.result", 1, true) ~= nil
+    end
     return class == 0x4B or (class == 0x4F and (command == 0x49 or command == 0x47 or command == 0x51))
   end
 
@@ -4861,7 +4932,7 @@ do
     local position = 0
     while position < #head and js.plausible_frame(head, position) do
       local a, b, c, d, class = byte(head, position + 1, position + 5)
-      if is_one(class, byte(head, position + 14)) then return true end
+      if is_one(class, byte(head, position + 14), head, position) then return true end
       position = position + 4 + ((a * 256 + b) * 256 + c) * 256 + d
     end
     return false
@@ -4869,8 +4940,20 @@ do
 
   --- True when the ends of a connection without SYN were guessed the wrong way round.
   function js.swapped(client, server)
-    if sends(client, is_task_process) or sends(server, is_schedulers) then return false end
+    if sends(client, is_task_process) or sends(server, is_schedulers) or commands(client, server) then return false end
+    if commands(server, client) then return true end
     return sends(client, is_schedulers) or sends(server, is_task_process)
+  end
+
+  --- True when of a connection without a SYN `other` is most likely the port that listens: a known command port, or the one
+  --- in the callback range, which the engine uses from its upper end down; else the lower one.
+  function js.listens(port, other)
+    local is_command = js.in_ranges(js.command_ports, other)
+    if js.in_ranges(js.command_ports, port) ~= is_command then return is_command end
+    local mine, others = js.in_ranges(js.callback_ports, port), js.in_ranges(js.callback_ports, other)
+    if mine and others then return other >= port end
+    if (mine or others) and math.min(port, other) >= EPHEMERAL then return others end
+    return port >= other
   end
 
   --- True when the first bytes from the calling end can not begin an answer, a keep-alive or a tunnel token: none has 16 MiB.
@@ -5049,6 +5132,7 @@ do
     if self.is_open then return end
     self.is_open = true
     self.task = js.session:callback_opened(self.task, self.stream)
+    self.task.settled = not self.stream.mid_stream
   end
 
   function H:chunk(side, offset, data, number, time, at)
@@ -5071,10 +5155,14 @@ do
   function H:gap(side, offset, size, number, time, snapped)
     if self.foreign then return end
     self:opened()
+    self.task:lost(side)
     self.readers[side]:gap(offset, size, number, time, snapped)
   end
 
-  function H:problem(code, side, text) js.session:problem(self.stream, code, text) end
+  function H:problem(code, side, text)
+    if code ~= "gap" then self.task:lost(side) end
+    js.session:problem(self.stream, code, text)
+  end
 
   --- A message begins at index `start` of `data`, 1 without it.
   function H:frame(side, data, packets, time, at, start)
@@ -5208,8 +5296,8 @@ do
     local sport, dport = pinfo.src_port, pinfo.dst_port
     self:age(time)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
-    local from_client = sport >= dport
-    if is_syn then from_client = not is_ack end
+    local from_client = not is_ack
+    if not is_syn then from_client = js.listens(sport, dport) end
     local source, target = endpoint(tostring(pinfo.src), sport), endpoint(tostring(pinfo.dst), dport)
     -- At most 16 fields, here and later: a larger table is slow to make and to throw away.
     local stream = {
@@ -5545,7 +5633,7 @@ do
     if stream.over then return false end
     sender.packets = sender.packets + 1
     if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time) end
-    if stream.mid_stream then stream.established = true end
+    if stream.mid_stream or sender.side == 0 then stream.established = true end
     if ack ~= other.expect then
       if flags % 32 >= 16 then other:acknowledged(ack, length > 0, number, time) end
     elseif other.again then

@@ -8,6 +8,7 @@ themselves (a ``remote_scheduler.`` element, an answer that begins ``<spooler><a
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 from dissector.limits import MAX_SNIFF
 from dissector.model import Role
@@ -19,7 +20,9 @@ _TUNNEL = b'{"tunnelToken"'
 _HEADER = 4
 #: Requests of one end only: the client creates and calls, the task process looks up, invokes and keeps alive.
 _SCHEDULER = re.compile(rb"S|O.{8}A", re.DOTALL)
-_TASK_PROCESS = re.compile(rb"K|O.{8}[IGQ]", re.DOTALL)
+_TASK_PROCESS = re.compile(rb"K|O.{8}[IGQ]|A.{12}.{0,80}?<process\.result", re.DOTALL)
+#: No system gives a lower port than this to a connection that it opens, unless it is asked to.
+_EPHEMERAL = 1024
 _PROLOG = rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?"
 _ENGINE_COMMAND = re.compile(_PROLOG + rb"<(?:remote_scheduler\.|register_remote_scheduler|supervisor\.)")
 _ENGINE_ANSWER = re.compile(_PROLOG + rb"<spooler>\s*<answer[\s>/]")
@@ -32,6 +35,8 @@ _TYPED_COMMAND = re.compile(rb"[\s\x04]*(?:$|[<A-Za-z])")
 def verdict(client: bytes, server: bytes, *, is_command_port: bool, mid_stream: bool) -> Role | None:
     """COMMAND, CALLBACK, UNKNOWN (none of ours) or None (not clear yet), for the first bytes of each direction."""
     command = _command(client, server, is_command_port)
+    if mid_stream and _commands(server, client):
+        return Role.COMMAND
     callback = _callback(client, server, mid_stream)
     if Role.COMMAND in (command, callback) or Role.CALLBACK in (command, callback):
         return command if command is Role.COMMAND else callback
@@ -39,11 +44,32 @@ def verdict(client: bytes, server: bytes, *, is_command_port: bool, mid_stream: 
     return Role.UNKNOWN if full or command is callback is Role.UNKNOWN else None
 
 
+def listens(command_ports: Container[int], callback_ports: tuple[int, int], port: int, other: int) -> bool:
+    """True when of a connection without a SYN ``other`` is most likely the port that listens: a known command port, or
+    the one in the callback range, which the engine uses from its upper end down; else the lower one."""
+    if (port in command_ports) is not (other in command_ports):
+        return other in command_ports
+    low, high = callback_ports
+    mine, others = low <= port <= high, low <= other <= high
+    if mine and others:
+        return other >= port
+    if (mine or others) and min(port, other) >= _EPHEMERAL:
+        return others
+    return port >= other
+
+
 def swapped(client: bytes, server: bytes) -> bool:
-    """True when the end taken for the task process sends what only the JobScheduler client sends, or the other end what
-    only a task process sends, so that a mid-stream connection's ends were guessed the wrong way round."""
-    right = _sends(client, _TASK_PROCESS) or _sends(server, _SCHEDULER)
+    """True when an end sends what only the other one can send (a request of the JobScheduler client or of the task
+    process, a command or its answer), so that a mid-stream connection's ends were guessed the wrong way round."""
+    right = _sends(client, _TASK_PROCESS) or _sends(server, _SCHEDULER) or _commands(client, server)
+    if not right and _commands(server, client):
+        return True
     return not right and (_sends(client, _SCHEDULER) or _sends(server, _TASK_PROCESS))
+
+
+def _commands(client: bytes, server: bytes) -> bool:
+    """True when one of the two sends what is certainly a command to the other, or its answer."""
+    return bool(_ENGINE_COMMAND.match(client) or _ENGINE_ANSWER.match(server))
 
 
 def is_foreign_callback(data: bytes) -> bool:

@@ -249,6 +249,7 @@ class Callback:
     def gap(self, gap: Gap) -> None:
         if not self._foreign:
             self._open()
+            self.facts.proof.lost(gap.side)
             self._handle(self._readers[gap.side].gap(gap))
 
     def _open(self) -> None:
@@ -256,6 +257,7 @@ class Callback:
             self._opened = True
             self.facts = self._desk.callback_opened(self.facts, self.connection)
             self.facts.dialog = self._dialog
+            self.facts.proof.settled = not self.connection.mid_stream
 
     def closed(self, number: int, time: int) -> None:
         if self.connection.established:  # accepted, maybe without a word
@@ -270,6 +272,8 @@ class Callback:
     def _handle(self, items: Iterable[Frame | StreamProblem]) -> None:
         for item in items:
             if isinstance(item, StreamProblem):
+                if item.code != "gap":
+                    self.facts.proof.lost(item.side)
                 self._desk.stream_problem(item, self.connection)
                 continue
             if not self.facts.confirmed and item.side is Side.CLIENT:

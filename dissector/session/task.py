@@ -13,6 +13,8 @@ from dissector.model import Connection, Endpoint, LogLine, Message, Task
 from dissector.numbers import TASK_ID, is_odd, number, odd_words
 from dissector.session.dialog import Dialog
 from dissector.session.pace import COARSE, SLOW_CALLBACK
+from dissector.session.proof import Proof
+from dissector.session.slow import SlowCallbacks
 from dissector.wire import control, details
 from dissector.wire import messages as wire
 from dissector.wire.names import log_line
@@ -31,18 +33,6 @@ class FailedCalls:
     first: Message
     text: str
     count: int = 0
-    packets: list[int] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class SlowCallbacks:
-    """Callbacks of one member that the client took long to answer; ``longest`` in nanoseconds.  ``certain`` of them
-    took long even if time stamps are whole seconds."""
-
-    first: Message
-    count: int = 0
-    certain: int = 0
-    longest: int = 0
     packets: list[int] = field(default_factory=list)
 
 
@@ -72,8 +62,8 @@ class TaskFacts:
     instance: int | None = None
     begin_refused: Message | None = None
     result: Message | None = None
-    #: An answer that tells how the job went (to step or end, or an error) could be read.
-    result_seen: bool = False
+    #: How much the capture lacks of what decides: see ``proof``.
+    proof: Proof = field(default_factory=Proof)
     client_error: Message | None = None
     release: Message | None = None
     released: Message | None = None
@@ -177,6 +167,8 @@ class TaskFacts:
         counts.messages += 1
         counts.bytes += message.size
         if message.note is not None:
+            if kind == "undecoded" and not message.to_remote:
+                self.proof.unread(message)
             odd = self.undecoded if kind == "undecoded" else self.trailing
             if len(odd) < MAX_EVIDENCE:
                 odd.append(message)
@@ -195,12 +187,14 @@ class TaskFacts:
             self._error(message)
         elif kind == "keep_alive":
             counts.keep_alives += 1
-        elif _RESULT in message.raw:
+        elif not message.to_remote and _RESULT in message.raw:
             # Its request came before the capture, but this text is that of no other answer.
             self._process_result(message, message.raw[message.raw.index(_RESULT) :].decode("iso-8859-1"))
 
     def _request(self, message: Message) -> None:
         body = message.body
+        if message.to_remote and message.depth == 0:
+            self.proof.asked(message)
         if isinstance(body, wire.Invoke):
             if not message.to_remote and message.object_name == "spooler_log":
                 self.log(message.time, message.packets[0], message.member, body)
@@ -238,11 +232,12 @@ class TaskFacts:
 
     def _answer(self, message: Message) -> None:
         body = message.body
+        certain = message.request is not self.proof.asking or self.proof.answered(message)
         if isinstance(body, wire.CreateInstanceAnswer):
             if body.results and self.instance is None:
                 self.instance = body.results[0].object.object_id or None
         elif isinstance(body, wire.CallAnswer):
-            self._call_answer(message, body)
+            self._call_answer(message, body, certain=certain)
         elif message.request is not None and message.request is self.release:
             self.released = message
         hresult = getattr(body, "hresult", None)
@@ -250,12 +245,10 @@ class TaskFacts:
             self.record.counts.errors += 1
             self._failed(message, hresult)
 
-    def _call_answer(self, message: Message, body: wire.CallAnswer) -> None:
+    def _call_answer(self, message: Message, body: wire.CallAnswer, *, certain: bool) -> None:
         member = (message.member or "").lower()
         value = body.result.value
-        if member in ("step", "end"):
-            self.result_seen = True
-        if member == "begin" and value is False:
+        if member == "begin" and value is False and certain:
             self.begin_refused = message
         elif member == "step" and isinstance(value, str):
             self._process_result(message, value)
@@ -263,7 +256,7 @@ class TaskFacts:
     def _process_result(self, message: Message, text: str) -> None:
         result = details.process_result(text)
         if result is not None:
-            self.result, self.result_seen = message, True
+            self.result = message
             record = self.record
             record.exit_code, record.state_text = result.exit_code, result.state_text
             record.signal = result.signal_number
@@ -278,8 +271,9 @@ class TaskFacts:
     def _error(self, message: Message) -> None:
         """An E answer: one to the client's own call fails the task, unless it only asked whether a method exists."""
         request = message.request
-        if request is not None and request.to_remote:
-            if not _asks_whether_it_exists(request):
+        if not message.to_remote:
+            certain = request is None or request is not self.proof.asking or self.proof.answered(message)
+            if request is None or not (_asks_whether_it_exists(request) and certain):
                 self.client_error = self.client_error or message
             return
         self._remember_failure(message, error_text(message))

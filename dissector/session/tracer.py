@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import count
 
 from dissector.limits import MAX_CONNECTIONS, MAX_PROBLEMS, MAX_UNREACHABLE
 from dissector.model import Connection, Endpoint, Message, Outcome, Role, Task
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
-from dissector.session import diagnosis, quality
+from dissector.session import detect, diagnosis, quality
 from dissector.session.handlers import Callback, Command, Sniffer
 from dissector.session.hosts import Hosts
 from dissector.session.join import PROBE_WINDOW, Joiner, half_known, is_between, is_probe
@@ -60,7 +61,8 @@ class Tracer:
         self._command_ports = frozenset(command_ports)
         self._servers: dict[Endpoint, None] = {}
         self._notes, self._hosts = quality.CaptureNotes(), Hosts()
-        self._connections = Connections(self._notes.fragment)
+        listens = partial(detect.listens, self._command_ports, callback_ports)
+        self._connections = Connections(self._notes.fragment, listens)
         #: For whoever reads the packets: which of them need not be fed.
         self.watch = watch or Watch()
         self.watch.foreign, self.watch.ended = self._connections.foreign, self._connections.ended
@@ -148,7 +150,6 @@ class Tracer:
             self._settle(self._closing.popleft())
         for connection in self._failed:
             self._unreachable(connection)
-        self._failed.clear()
         for facts in list(self._open.values()):
             self._finish_task(facts)
         for problem in self._notes.problems():

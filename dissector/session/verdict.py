@@ -39,8 +39,10 @@ def outcome(facts: TaskFacts, now: int) -> Outcome:
 def is_rejected(facts: TaskFacts) -> bool:
     """The remote accepted the command connection and closed it without a byte."""
     command = facts.record.command
-    if command is None or command.mid_stream or command.gaps or facts.record.callback is not None:
+    if command is None or command.gaps or facts.record.callback is not None:
         return False
+    if command.mid_stream and facts.start is None:
+        return False  # its bytes may have been before the capture
     return command.sides[Side.SERVER].bytes == 0 and closed_by(command) is Side.SERVER
 
 
@@ -158,7 +160,7 @@ def _without_callback(facts: TaskFacts, now: int) -> Outcome:
     if facts.kill is not None and time < GIVE_UP_FROM and not unheard:
         return Outcome.KILLED
     if facts.attempts:
-        hopeless = any(is_refused(a) or now - a.syns[0].time > _SYN_PATIENCE for a in facts.attempts if a.syns)
+        hopeless = any(is_refused(a) or (a.syns and now - a.syns[0].time > _SYN_PATIENCE) for a in facts.attempts)
         return Outcome.NO_CALLBACK if hopeless else Outcome.RUNNING
     if facts.start is None:
         return Outcome.UNKNOWN
@@ -204,10 +206,22 @@ def _with_callback(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
     if stuck_side(callback, now) is None and _was_killed(facts, end.time, now):
         return Outcome.KILLED
     if callback.gaps and closed_by(callback) is Side.SERVER:
-        return Outcome.UNKNOWN  # the client closed as always, but its last words are not in the capture
-    if callback.mid_stream and facts.release is None and not facts.open_requests and is_fin(callback, end):
-        return Outcome.UNKNOWN  # closed as always, with nothing open; the release may have been before the capture
+        return _unreleased(facts)  # the client closed as always, but its last words are not in the capture
+    is_lossy = callback.mid_stream or callback.gaps
+    if is_lossy and facts.release is None and not facts.open_requests and is_fin(callback, end):
+        return _unreleased(facts)  # closed as always, with nothing open; the release may be what was not captured
     return Outcome.LOST
+
+
+def _unreleased(facts: TaskFacts) -> Outcome:
+    """Of a task whose release may be among what was not captured."""
+    return Outcome.FAILURE if _has_failed(facts) else Outcome.UNKNOWN
+
+
+def _has_failed(facts: TaskFacts) -> bool:
+    """True when an error was seen, or how the job's process ended."""
+    record = facts.record
+    return bool(record.exit_code or record.signal or facts.client_error or facts.begin_refused)
 
 
 def is_fin(connection: Connection, mark: Mark) -> bool:
@@ -217,13 +231,16 @@ def is_fin(connection: Connection, mark: Mark) -> bool:
 def _of_results(facts: TaskFacts, *, killed: bool) -> Outcome:
     if killed:
         return Outcome.KILLED
-    record = facts.record
-    failed = record.exit_code or record.signal or facts.client_error or facts.begin_refused
-    if failed:
+    if _has_failed(facts):
         return Outcome.FAILURE
-    callback = record.callback
-    lossy = callback is not None and (callback.mid_stream or callback.gaps > 0 or callback.snapped > 0)
-    return Outcome.UNKNOWN if facts.result_odd or (lossy and not facts.result_seen) else Outcome.SUCCESS
+    return Outcome.SUCCESS if _went_well(facts) else Outcome.UNKNOWN
+
+
+def _went_well(facts: TaskFacts) -> bool:
+    """True when all that decides how the job went was captured, and nothing of it is an error."""
+    if facts.result is not None:
+        return facts.record.exit_code == 0 and not facts.result_odd
+    return facts.proof.holds(facts.release)
 
 
 def _unfinished(facts: TaskFacts, callback: Connection, now: int) -> Outcome:

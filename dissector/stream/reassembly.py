@@ -52,10 +52,16 @@ Report = tuple[Flow, StreamEvent]
 class Connections:
     """All TCP connections of a capture: segments in, events of their flows out."""
 
-    def __init__(self, on_lost: Callable[[Fragment], object] = lambda _fragment: None) -> None:
-        """``on_lost`` gets a fragment of each IP datagram with TCP that was never whole."""
+    def __init__(
+        self,
+        on_lost: Callable[[Fragment], object] = lambda _fragment: None,
+        listens: Callable[[int, int], bool] = int.__ge__,
+    ) -> None:
+        """``on_lost`` gets a fragment of each IP datagram with TCP that was never whole.  ``listens`` tells whether the
+        second of two ports is the one that listens, for connections without a SYN."""
         self._table = FlowTable()
         self._datagrams = Datagrams(on_lost)
+        self._listens = listens
         #: What is known of the sender of a packet, by its key.
         self.find = self._table.find
         #: Keys of packets that need no parsing but for SYN, FIN and RST: they continue connections that are ignored.
@@ -118,8 +124,7 @@ class Connections:
         if self._table.ignores(segment):
             return ()
         stale = [_reports(old, self._end(old)) for old in self._table.stale(segment.time) if not old.over]
-        # Without a SYN the lower port is most likely the one that listens.
-        from_client = not is_ack if is_syn else segment.sport >= segment.dport
+        from_client = not is_ack if is_syn else self._listens(segment.sport, segment.dport)
         flow, index = self._table.add(segment, from_client=from_client, mid_stream=not is_syn)
         opened = (flow, Opened(segment.number, segment.time))
         first = self._synchronise if is_syn else self._established

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -15,6 +16,11 @@ Pairs = tuple[tuple[str, str], ...]
 
 _MONITOR = "monitor."
 _RESULT_NUMBERS = (("exit_code", EXIT_CODE), ("signal", SIGNAL))
+_RESULT_TAG = re.compile(r"\s*(?:<\?[^>]*>\s*)?<process\.result(?=[\s/>])")
+_ATTRIBUTE = re.compile(r"""\s+([A-Za-z_:][\w:.-]*)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_REFERENCE = re.compile(r"&(?:(amp|lt|gt|quot|apos)|#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6}));")
+_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+_BLANK = re.compile(r"[\t\n\r]")
 
 
 class SourcePart(NamedTuple):
@@ -152,20 +158,16 @@ def script_source(xml: str) -> tuple[SourcePart, ...]:
 
 
 class _Variables(Events):
-    """Names and values of all ``<variable>`` and ``<param>`` elements, and the root element."""
+    """Names and values of all ``<variable>`` and ``<param>`` elements."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.root: str | None = None
-        self.root_attributes: dict[str, str] = {}
         self.pairs: list[tuple[str, str]] = []
         self._name: str | None = None
         self._pieces: list[str] = []
 
     def start(self, name: str, attributes: Attributes) -> None:
         values = dict(attributes)
-        if self.depth == 1:
-            self.root, self.root_attributes = name, values
         if name not in ("variable", "param") or "name" not in values:
             return
         value = values.get("value") or _from_hex(values.get("hex_value"))
@@ -205,17 +207,38 @@ def environment(xml: str) -> Pairs:
     return variable_set(xml)
 
 
+def _unescaped(value: str) -> str:
+    """An attribute's value without its references; what looks like one and is none stays."""
+    return _REFERENCE.sub(_character, _BLANK.sub(" ", value))
+
+
+def _character(reference: re.Match[str]) -> str:
+    name, code = reference[1], int(reference[2] or reference[3] or "0", 16 if reference[3] else 10)
+    is_character = 0 < code < 0xD800 or 0xDFFF < code < 0x11_0000
+    return _ENTITIES.get(name) or (chr(code) if is_character else reference[0])
+
+
 def process_result(xml: str) -> ProcessResult | None:
-    """The BSTR that a shell job's ``step`` returns; None when it is none."""
-    events = _Variables()
-    if read_xml(xml.lstrip(), events, MAX_DECODED_MESSAGE) is not None or events.root != "process.result":
+    """The BSTR that a shell job's ``step`` returns; None when it is none.
+
+    It holds what the job wrote, control characters, bare ``&`` and ``<`` included, so it need not be well-formed: its
+    start tag is read as it stands, up to where it is no attribute any more.
+    """
+    tag = _RESULT_TAG.match(xml)
+    if tag is None:
         return None
-    values = events.root_attributes
+    values: dict[str, str] = {}
+    at = tag.end()
+    while (attribute := _ATTRIBUTE.match(xml, at)) is not None:
+        values.setdefault(attribute[1], _unescaped(attribute[2] or attribute[3] or ""))
+        at = attribute.end()
+    if not xml[at:].strip():
+        return None  # cut off inside of its start tag
     return ProcessResult(
         exit_code=number(values.get("exit_code"), EXIT_CODE),
         signal=values.get("signal"),
         state_text=values.get("state_text"),
-        params=tuple(events.pairs),
+        params=variable_set(xml[xml.find(">", at) + 1 :]),
         success={"true": True, "false": False}.get(values.get("spooler_process_result", "")),
         odd=tuple((name, values[name]) for name, bounds in _RESULT_NUMBERS if is_odd(values.get(name), bounds)),
     )

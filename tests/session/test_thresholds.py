@@ -18,8 +18,9 @@ from dissector.session.hosts import Hosts
 from dissector.session.join import Joiner, is_between, is_probe
 from dissector.session.losing import callback_lost
 from dissector.session.quality import capture, port
+from dissector.session.slow import SlowCallbacks
 from dissector.session.slowness import slowness
-from dissector.session.task import SlowCallbacks, TaskFacts
+from dissector.session.task import TaskFacts
 from dissector.session.timers import Timers
 from dissector.session.tracer import Tracer
 from dissector.session.verdict import has_hole, outcome, stuck_side

@@ -106,6 +106,11 @@ def release_not_captured(network: Network) -> None:
     without(network, _RELEASE)
 
 
+def last_words_not_captured(network: Network) -> None:
+    without(network, b"<process.result")
+    network.records = [one for one in network.records if _RELEASE not in one.data and _RELEASED not in one.data[54:]]
+
+
 def released_not_captured(network: Network) -> None:
     without(network, b"\0\0\0\1A")
 
@@ -407,6 +412,7 @@ ENDINGS: dict[Callable[[Network], None], list[str]] = {
     result_not_captured: ["unknown"],
     release_before_the_capture: ["unknown"],
     release_not_captured: ["unknown"],
+    last_words_not_captured: ["unknown"],
     released_not_captured: ["success"],
     killed_before_the_callback: ["killed"],
     nothing_more: ["unknown"],

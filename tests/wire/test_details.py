@@ -117,11 +117,18 @@ def test_variable_sets() -> None:
         ('<process.result exit_code="five"/>', ProcessResult(None, None, None, ())),
         ('<process.result exit_code="4294967295"/>', ProcessResult(4294967295, None, None, ())),
         ('<process.result exit_code="0"', None),
+        (
+            '<process.result exit_code="1" state_text="\x1b[0m & <b> &amp;&#33;&#x21;&#xd800;&lt"/>',
+            ProcessResult(1, None, "\x1b[0m & <b> &!!&#xd800;&lt", ()),
+        ),
+        ('<process.result exit_code="1" state_text="a"b"><p>', ProcessResult(1, None, "a", ())),
+        ("<process.result exit_code='1' exit_code='2'/>junk", ProcessResult(1, None, None, ())),
+        ("<process.results exit_code='1'/>", None),
         ("<other/>", None),
         ("true", None),
         ("", None),
     ],
-    ids=range(9),
+    ids=range(13),
 )
 def test_process_results(xml: str, result: ProcessResult | None) -> None:
     assert process_result(xml) == result

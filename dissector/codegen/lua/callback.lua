@@ -14,6 +14,7 @@ do
     if self.is_open then return end
     self.is_open = true
     self.task = js.session:callback_opened(self.task, self.stream)
+    self.task.settled = not self.stream.mid_stream
   end
 
   function H:chunk(side, offset, data, number, time, at)
@@ -36,10 +37,14 @@ do
   function H:gap(side, offset, size, number, time, snapped)
     if self.foreign then return end
     self:opened()
+    self.task:lost(side)
     self.readers[side]:gap(offset, size, number, time, snapped)
   end
 
-  function H:problem(code, side, text) js.session:problem(self.stream, code, text) end
+  function H:problem(code, side, text)
+    if code ~= "gap" then self.task:lost(side) end
+    js.session:problem(self.stream, code, text)
+  end
 
   --- A message begins at index `start` of `data`, 1 without it.
   function H:frame(side, data, packets, time, at, start)

@@ -1,6 +1,7 @@
 -- What a connection carries, told from its first bytes in both directions (the rules of session/detect.py).
 do
   local byte, sub, find, match = string.byte, string.sub, string.find, string.match
+  local EPHEMERAL = 1024  -- no system gives a lower port to a connection that it opens, unless it is asked to
   local CREATE, TUNNEL = "S\0\0\0\0\0\0\0\0C", '{"tunnelToken"'
 
   local function behind_prolog(text)
@@ -22,6 +23,9 @@ do
   local function may_be_xml(text)
     return find(text, "^%s*$") or find(text, "^%s*<$") or find(text, "^%s*<[?!%a_]")
   end
+
+  --- True when one of the two sends what is certainly a command to the other, or its answer.
+  local function commands(client, server) return is_engine_command(client) or is_engine_answer(server) end
 
   --- "command", "unknown" or nil (not clear yet).
   local function command(client, server, is_command_port)
@@ -78,6 +82,7 @@ do
 
   --- "command", "callback", "unknown" (none of ours) or nil (not clear yet).
   function js.verdict(client, server, is_command_port, mid_stream)
+    if mid_stream and commands(server, client) then return "command" end
     local one, other = command(client, server, is_command_port), callback(client, server, mid_stream)
     if one == "command" or other == "callback" then return one == "command" and one or other end
     local full = #client >= js.limits.sniff or #server >= js.limits.sniff
@@ -87,7 +92,10 @@ do
 
   -- Requests of one end only: the client creates and calls, the task process looks up, invokes and keeps alive.
   local function is_schedulers(class, command) return class == 0x53 or (class == 0x4F and command == 0x41) end
-  local function is_task_process(class, command)
+  local function is_task_process(class, command, head, position)
+    if class == 0x41 then
+      return find(sub(head, position + 18, position + 112), "<process.result", 1, true) ~= nil
+    end
     return class == 0x4B or (class == 0x4F and (command == 0x49 or command == 0x47 or command == 0x51))
   end
 
@@ -96,7 +104,7 @@ do
     local position = 0
     while position < #head and js.plausible_frame(head, position) do
       local a, b, c, d, class = byte(head, position + 1, position + 5)
-      if is_one(class, byte(head, position + 14)) then return true end
+      if is_one(class, byte(head, position + 14), head, position) then return true end
       position = position + 4 + ((a * 256 + b) * 256 + c) * 256 + d
     end
     return false
@@ -104,8 +112,20 @@ do
 
   --- True when the ends of a connection without SYN were guessed the wrong way round.
   function js.swapped(client, server)
-    if sends(client, is_task_process) or sends(server, is_schedulers) then return false end
+    if sends(client, is_task_process) or sends(server, is_schedulers) or commands(client, server) then return false end
+    if commands(server, client) then return true end
     return sends(client, is_schedulers) or sends(server, is_task_process)
+  end
+
+  --- True when of a connection without a SYN `other` is most likely the port that listens: a known command port, or the one
+  --- in the callback range, which the engine uses from its upper end down; else the lower one.
+  function js.listens(port, other)
+    local is_command = js.in_ranges(js.command_ports, other)
+    if js.in_ranges(js.command_ports, port) ~= is_command then return is_command end
+    local mine, others = js.in_ranges(js.callback_ports, port), js.in_ranges(js.callback_ports, other)
+    if mine and others then return other >= port end
+    if (mine or others) and math.min(port, other) >= EPHEMERAL then return others end
+    return port >= other
   end
 
   --- True when the first bytes from the calling end can not begin an answer, a keep-alive or a tunnel token: none has 16 MiB.

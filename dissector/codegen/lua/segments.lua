@@ -10,7 +10,7 @@ do
     if stream.over then return false end
     sender.packets = sender.packets + 1
     if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time) end
-    if stream.mid_stream then stream.established = true end
+    if stream.mid_stream or sender.side == 0 then stream.established = true end
     if ack ~= other.expect then
       if flags % 32 >= 16 then other:acknowledged(ack, length > 0, number, time) end
     elseif other.again then

@@ -94,8 +94,8 @@ do
     local sport, dport = pinfo.src_port, pinfo.dst_port
     self:age(time)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
-    local from_client = sport >= dport
-    if is_syn then from_client = not is_ack end
+    local from_client = not is_ack
+    if not is_syn then from_client = js.listens(sport, dport) end
     local source, target = endpoint(tostring(pinfo.src), sport), endpoint(tostring(pinfo.dst), dport)
     -- At most 16 fields, here and later: a larger table is slow to make and to throw away.
     local stream = {

@@ -10,7 +10,45 @@ do
     return setmetatable({
       first_packet = first_packet, start = start, attempts = {},
       messages = 0, calls = 0, callbacks = 0, errors = 0, logs = 0,
+      settled = true, asking = nil, losses = { [0] = 0, [1] = 0 }, before = nil,
     }, T)
+  end
+
+  -- --- whether what decides how the job went was captured (the rules of session/proof.py) ---
+
+  --- Some of what an end sent can not be read.
+  function T:lost(side)
+    self.losses[side] = self.losses[side] + 1
+    if side == 0 and not self.asking then self.settled = false end
+  end
+
+  --- The client's next outermost call; it would not come before the answer to the last one.
+  function T:asked(message)
+    if message.operation == "create_instance" then
+      self.settled = true
+    elseif self.asking then
+      self.settled = false
+    end
+    self.asking, self.before = message, { [0] = self.losses[0], [1] = self.losses[1] }
+  end
+
+  --- An answer to the call under way; false when it may be that to another call.
+  function T:answered(message)
+    if not message.request or message.request ~= self.asking then return true end
+    local certain = self.losses[0] == self.before[0] or self.losses[1] == self.before[1]
+    self.asking = nil
+    if not certain then
+      self.settled = false
+    elseif message.kind == "answer" and lower(message.request.member or "") == "step" then
+      self.settled = true
+    end
+    return certain
+  end
+
+  --- True when a job that was left is known to have ended without an error.
+  function T:went_well()
+    if self.result_seen then return self.exit_code == "0" end
+    return self.settled and (self.asking == nil or self.asking == self.release)
   end
 
   --- True for a request that is counted as a line of the task's log, whether its text is one or not.
@@ -31,20 +69,28 @@ do
       return self:answer(message, body)
     elseif message.kind == "error" then
       self.errors = self.errors + 1
+      if message.side ~= 0 then return end
       -- One to the client's own call fails the task, unless it only asked whether a method exists.
-      local request = message.request
-      if request and request.side == 1 and not request.optional then self.failed = true end
+      local request, certain = message.request, self:answered(message)
+      if not (request and request.optional and certain) then self.failed = true end
     end
   end
 
   --- One that could not be read.  What a shell job's step answers is known without its request.
   function T:unread(message, data, start)
     self.messages = self.messages + 1
+    if message.side ~= 0 then return end
+    local request = message.request
+    if message.class == 0x41 or message.class == 0x45 then
+      if request and request == self.asking then self.asking = nil end
+      if not request or request.side == 1 then self.settled = false end
+    end
     local at = message.kind == "undecoded" and find(data, "<process.result", start, true)
     if at then self:result(string.sub(data, at)) end
   end
 
   function T:request(message, body)
+    if message.side == 1 and message.depth == 0 then self:asked(message) end
     if body.record == "invoke" and message.side == 0 then
       if is_log_line(message, body) then self.logs = self.logs + 1 end
     elseif body.record == "call" and lower(body.name) == "construct" then
@@ -74,6 +120,7 @@ do
   end
 
   function T:answer(message, body)
+    local certain = self:answered(message)
     if body.record == "create_instance_answer" then
       local first = body.results and body.results[1]
       if first and not self.instance then self.instance = first.object.object_id end
@@ -81,8 +128,7 @@ do
       self.released = message
     elseif body.record == "call_answer" then
       local member, value = lower(message.request and message.request.member or ""), body.result.value
-      if member == "step" or member == "end" then self.result_seen = true end
-      if member == "begin" and value == false then
+      if member == "begin" and value == false and certain then
         self.failed = true
       elseif member == "step" and type(value) == "string" then
         self:result(value)
@@ -91,14 +137,25 @@ do
     if message.hresult and message.hresult >= 2147483648 then self.errors = self.errors + 1 end
   end
 
-  --- How a shell job went, if the text is an element that says so.
+  --- How a shell job went, if the text is an element that says so.  It holds what the job wrote and need not be
+  --- well-formed: its start tag is read as it stands, up to where it is no attribute any more.
   function T:result(text)
-    local document = find(text, "^%s*<") and js.parse_command(text)
-    if not document or document.form ~= "xml" or document.element ~= "process.result" then return end
-    local signal = js.decimal(js.get(document, "signal"), "signal")
-    self.exit_code, self.result_seen = js.decimal(js.get(document, "exit_code"), "exit_code"), true
+    text = string.gsub(text, "^%s*<%?[^>]*>", "")
+    local at = match(text, "^%s*<process%.result()[%s/>]")
+    if not at then return end
+    local tag = { attributes = {} }
+    while true do
+      local name, quote, from = match(text, "^%s+([%a_:][%w_:.-]*)%s*=%s*([\"'])()", at)
+      local stop = name and find(text, quote, from, true)
+      if not stop then break end
+      tag.attributes[#tag.attributes + 1] = { name, string.sub(text, from, stop - 1) }
+      at = stop + 1
+    end
+    if not find(text, "%S", at) then return end  -- cut off inside of its start tag
+    local signal = js.decimal(js.get(tag, "signal"), "signal")
+    self.exit_code, self.result_seen = js.decimal(js.get(tag, "exit_code"), "exit_code"), true
     self.signal = signal ~= "0" and signal or nil
-    js.odd_numbers(document, { exit_code = "exit_code", signal = "signal" }, function() self.result_odd = true end)
+    js.odd_numbers(tag, { exit_code = "exit_code", signal = "signal" }, function() self.result_odd = true end)
   end
 
   --- A connection turned out to be none of this task.

@@ -58,8 +58,9 @@ do
   local function is_hopeless(attempt, now) return is_refused(attempt) or now - attempt.start > SYN_PATIENCE end
 
   --- The remote accepted the command connection and closed it without a byte.
-  local function is_rejected(command)
-    if not command or command.mid_stream or has_holes(command) then return false end
+  local function is_rejected(task)
+    local command = task.command
+    if not command or has_holes(command) or (command.mid_stream and not task.start_message) then return false end
     return sent_by(command, SERVER).bytes == 0 and closed_by(command) == SERVER
   end
 
@@ -89,12 +90,17 @@ do
     return "unknown"
   end
 
+  --- True when an error was seen, or how the job's process ended.
+  local function has_failed(task) return (task.exit_code and task.exit_code ~= "0") or task.signal or task.failed end
+
+  --- Of a task whose release may be among what was not captured.
+  local function unreleased(task) return has_failed(task) and "failure" or "unknown" end
+
   --- The task was left at the time `left`, as it should be.
-  local function of_results(task, callback, left, now)
+  local function of_results(task, left, now)
     if was_killed(task, left, now) then return "killed" end
-    if (task.exit_code and task.exit_code ~= "0") or task.signal or task.failed then return "failure" end
-    local is_lossy = callback.mid_stream or callback.has_gaps or has_holes(callback)
-    return (task.result_odd or (is_lossy and not task.result_seen)) and "unknown" or "success"
+    if has_failed(task) then return "failure" end
+    return task:went_well() and not task.result_odd and "success" or "unknown"
   end
 
   local function unfinished(task, callback, now)
@@ -111,13 +117,13 @@ do
     if is_one_sided(callback) then return "unknown" end
     local by, ended = closed_by(callback), callback.ended
     local left = task.released or (by == SERVER and task.release)
-    if left then return of_results(task, callback, left.time, now) end
+    if left then return of_results(task, left.time, now) end
     if not ended then return unfinished(task, callback, now) end
     if was_killed(task, ended, now) and not is_stuck_anywhere(callback, now) then return "killed" end
-    if has_holes(callback) and by == SERVER then return "unknown" end
+    if has_holes(callback) and by == SERVER then return unreleased(task) end
     local is_asking = callback.handler and callback.handler:is_asking() or task.is_asking
     local is_quiet = not task.release and not is_asking and not callback.was_reset
-    return callback.mid_stream and is_quiet and "unknown" or "lost"
+    return (callback.mid_stream or has_holes(callback)) and is_quiet and unreleased(task) or "lost"
   end
 
   --- The connection that got through, though nobody said a word on it maybe.
@@ -151,7 +157,7 @@ do
   function js.outcome(task, now)
     local command, callback = task.command, callback_of(task)
     if command and not command.established then return is_hopeless(command, now) and "unreachable" or "running" end
-    if task.start_error or (not callback and is_rejected(command)) then return "refused" end
+    if task.start_error or (not callback and is_rejected(task)) then return "refused" end
     if callback and is_intruder(task, callback) then return "no_callback" end
     if not callback then return without_callback(task, now) end
     if callback.over and (not command or command.over) then
