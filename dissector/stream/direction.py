@@ -129,7 +129,7 @@ class Direction:
         start, end = self.next + ahead, self.next + ahead + length
         if self.fin_at is not None and end > self.fin_at:
             end = self.fin_at
-            payload = payload[: max(0, end - start)]
+            payload = payload[: end - start]
         if end <= self.next:
             if start < end and not self._is_probe(ahead, length, other):
                 self._again(seq, length, mark)
@@ -234,7 +234,7 @@ class Direction:
         """No more segments will come: what waits is delivered behind its gaps, then what is proven but missing."""
         if self._waiting:
             self.give_up(self._waiting[-1].end, number, time, out)
-        if self.proof is not None and self.proof[0] > self.next:
+        if self.proof is not None:
             self.give_up(*self.proof, out)
         self.proof = self.recent = None
 

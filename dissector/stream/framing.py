@@ -209,9 +209,8 @@ class FrameReader:
                 self._complete(out)
 
     def _complete(self, out: list[Item]) -> None:
-        packets = self._packets if len(self._packets) == 1 else sorted(set(self._packets))
         message = bytes(memoryview(self._held)[_HEADER:])
-        out.append(Frame(self._side, self._start, message, tuple(packets), self._time))
+        out.append(Frame(self._side, self._start, message, tuple(sorted(set(self._packets))), self._time))
         self._drop()
 
     def _drop(self) -> None:

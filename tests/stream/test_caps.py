@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dissector.limits import MAX_DECODED_MESSAGE
 from dissector.stream.documents import DocumentReader
 from dissector.stream.framing import FrameReader
 from dissector.traffic import Chunk, Frame, RawDocument, Side, StreamProblem
@@ -58,6 +59,16 @@ def test_of_a_long_document_the_first_packets_and_the_last_one_are_named(monkeyp
         assert [item.packets for item in found if isinstance(item, RawDocument)] == [packets]
 
 
+def test_the_last_packet_of_a_long_document_may_have_been_captured_before_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dissector.stream.assembly.MAX_PACKETS_LISTED", 4)
+    reader = DocumentReader(CLIENT, True)
+    texts = {1: b"<a>", 2: b"x", 9: b"x", 5: b"</a>"}
+    found = [item for n, text in texts.items() for item in reader.feed(Chunk(CLIENT, 0, text, n, n))]
+    assert [item.packets for item in found if isinstance(item, RawDocument)] == [(1, 2, 9, 5)]
+
+
 def test_of_a_long_message_the_first_packets_and_the_last_one_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dissector.stream.framing.MAX_PACKETS_LISTED", 4)
     for pieces, packets in ((4, (1, 2, 3, 4)), (5, (1, 2, 3, 5)), (6, (1, 2, 3, 6))):
@@ -74,3 +85,12 @@ def test_of_a_long_message_the_first_packets_and_the_last_one_are_named(monkeypa
 def test_which_lengths_of_a_message_the_engine_accepts(length: int, code: str | None) -> None:
     found = FrameReader(CLIENT).feed(Chunk(CLIENT, 0, length.to_bytes(4, "big") + b"A", 1, 1))
     assert [item.code if isinstance(item, StreamProblem) else None for item in found] == [code]
+
+
+@pytest.mark.parametrize(("more", "frames"), [(0, 0), (1, 2)])
+def test_how_long_a_message_may_be_that_a_search_waits_for(more: int, frames: int) -> None:
+    """The next chunk has two messages, or is a part of the long one that seems to have begun."""
+    reader = FrameReader(CLIENT, synced=False)
+    assert reader.feed(Chunk(CLIENT, 0, (MAX_DECODED_MESSAGE + more).to_bytes(4, "big") + b"A" + bytes(8), 1, 1)) == []
+    found = reader.feed(Chunk(CLIENT, 13, b"\0\0\0\1K\0\0\0\1A", 2, 2))
+    assert [item.data for item in found if isinstance(item, Frame)] == [b"K", b"A"][:frames]

@@ -51,6 +51,7 @@ class Ways:
         number = 0 if ack is None else (isn[1] + 1 + ack) % 2**32
         body = tcp(*ports, (isn[0] + 1 + at) % 2**32, number, flags, window, payload, options)
         data = ethernet(ipv4(body, *ends, ttl=ttl, ip_id=ip_id))
+        data = data[:46] + bytes([data[46] | more.pop("reserved", 0)]) + data[47:]
         return packet(data[: len(data) - cut], number=self.number, time=self.time, wire_length=len(data))
 
     def a(self, at: int, ack: int | None, payload: bytes = b"", flags: int = ACK, **more: int) -> bool:
@@ -108,12 +109,14 @@ def test_data_and_acknowledgements_in_order() -> None:
     # Sequence numbers of the client wrap here.
     assert ways.a(9, 7, bytes(40))
     assert ways.a(49, 7, b"x" * 1_000, options=12)
-    assert ways.b(7, 1_049, after=3 * SECOND)
-    assert ways.b(7, 1_049, after=2 * SECOND)
-    assert ways.a(1_049, 7, b"later", after=3 * SECOND + 1)
+    # Reserved bits of TCP's header, beside the length of the header.
+    assert ways.a(1_049, 7, b"y", reserved=0x0F)
+    assert ways.b(7, 1_050, after=3 * SECOND)
+    assert ways.b(7, 1_050, after=2 * SECOND)
+    assert ways.a(1_050, 7, b"later", after=3 * SECOND + 1)
     connection = ways.entry.flow.connection
-    assert (connection.silence, connection.silence_end) == (3 * SECOND + 1, Mark(14, ways.time, 64, 14))
-    assert (connection.bytes, connection.sides[Side.CLIENT].sent, connection.packets) == (1_061, 1_054, 14)
+    assert (connection.silence, connection.silence_end) == (3 * SECOND + 1, Mark(15, ways.time, 64, 15))
+    assert (connection.bytes, connection.sides[Side.CLIENT].sent, connection.packets) == (1_062, 1_055, 15)
 
 
 def test_an_acknowledgement_that_is_old_changes_nothing() -> None:
