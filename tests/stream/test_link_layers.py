@@ -6,10 +6,13 @@ from __future__ import annotations
 import struct
 
 import pytest
+from builders import ethernet, ipv4, packet, tcp
 
 from dissector.stream import layers
 from dissector.stream.layers import FRAME, IP, LLC, NOTHING, PPP, Step
-from dissector.traffic import Via
+from dissector.stream.link import is_supported, link_type_name
+from dissector.stream.packets import carries_segment, may_carry, parse
+from dissector.traffic import Segment, Via
 
 MACS = bytes(12)
 AT = 3  # of every layer under test: something else is in front of it
@@ -120,3 +123,150 @@ def w(*values: int) -> bytes:
 )
 def test_what_a_layer_says(layer: str, data: bytes, kind: int, size: int, via: Via | None) -> None:
     assert getattr(layers, layer)(b"\xff" * AT + data, AT) == Step(kind, AT + size, via)
+
+
+# --- which layer it is ------------------------------------------------------------------------------------------------
+
+INNER = ipv4(tcp(payload=b"hello"))
+INNER_FRAME = ethernet(INNER)
+BOTTOM = w(0x100)
+VXLAN = b"\x08\0\0\0" + w(5 << 8)
+
+
+@pytest.mark.parametrize(
+    ("ethertype", "data"),
+    [
+        *((kind, h(5, 0x0800) + INNER) for kind in (0x8100, 0x88A8, 0x9100, 0x9200)),
+        (0x8926, h(1, 2, 0x0800) + INNER),
+        (0x893F, h(1, 2, 3, 0x0800) + INNER),
+        (0x88E7, bytes(4) + INNER_FRAME),
+        (0x8903, bytes(2) + INNER_FRAME),
+        (0x8847, BOTTOM + INNER),
+        (0x8848, BOTTOM + INNER),
+        (0x8864, b"\x11\x00" + h(9, len(INNER) + 2, 0x0021) + INNER),
+        (0x0800, INNER),
+    ],
+)
+def test_ethertypes(ethertype: int, data: bytes) -> None:
+    assert isinstance(parse(packet(ethernet(data, ethertype))), Segment)
+    for near in (ethertype - 1, ethertype + 1):
+        if near not in layers.LAYERS:
+            assert parse(packet(ethernet(data, near))) is None
+
+
+@pytest.mark.parametrize(
+    ("protocol", "data"),
+    [(4, INNER), (47, h(0, 0x0800) + INNER), (97, h(0x3000) + INNER_FRAME), (137, BOTTOM + INNER), (6, INNER[20:])],
+)
+def test_protocols(protocol: int, data: bytes) -> None:
+    assert isinstance(parse(packet(ethernet(ipv4(data, protocol=protocol)))), Segment)
+    assert not isinstance(parse(packet(ethernet(ipv4(data, protocol=protocol + 1)))), Segment)
+
+
+@pytest.mark.parametrize(
+    ("port", "data"),
+    [
+        (4789, VXLAN + INNER_FRAME),
+        (8472, VXLAN + INNER_FRAME),
+        (4790, b"\x0c\0\0\1" + w(5 << 8) + INNER),
+        (6081, h(0, 0x0800) + w(5 << 8) + INNER),
+        (2152, b"\x30\xff" + h(0) + w(7) + INNER),
+        (6635, BOTTOM + INNER),
+    ],
+)
+def test_ports_of_tunnels(port: int, data: bytes) -> None:
+    """From or to this port; the quick look passes just these."""
+    for ports in ((port, 999), (999, port), (port - 3, 999), (999, port + 3)):
+        one = packet(ethernet(ipv4(h(*ports, 8 + len(data), 0) + data, protocol=17)))
+        assert isinstance(parse(one), Segment) is (port in ports)
+        assert carries_segment(one) is (port in ports)
+        assert may_carry(17, b"\0\0", one.data[26:38]) is (port in ports)
+        assert may_carry(17, b"\x20\0", one.data[26:38])
+
+
+@pytest.mark.parametrize(
+    ("protocol", "interest"), [(1, True), (2, False), (4, True), (6, True), (47, True), (89, False)]
+)
+def test_protocols_of_interest(protocol: int, interest: bool) -> None:
+    assert may_carry(protocol, b"\0\0", bytes(12)) is interest
+
+
+# --- link types -------------------------------------------------------------------------------------------------------
+
+LLC_SNAP = b"\xaa\xaa\x03\0\0\0" + h(0x0800)
+
+
+@pytest.mark.parametrize(
+    ("link_type", "data", "name"),
+    [
+        (0, b"\2\0\0\0", "BSD loopback"),
+        (0, b"\0\0\0\x02", "BSD loopback"),
+        (108, b"\0\0\0\x02", "OpenBSD loopback"),
+        (1, MACS + h(0x0800), "Ethernet"),
+        (1, MACS + h(len(INNER) + 8) + LLC_SNAP, "Ethernet"),
+        (6, bytes(14) + LLC_SNAP, "Token Ring"),
+        (6, bytes(8) + b"\x80" + bytes(5) + b"\xe6" + bytes(5) + LLC_SNAP, "Token Ring"),
+        (9, b"\xff\x03\x00\x21", "PPP"),
+        (10, bytes(13) + LLC_SNAP, "FDDI"),
+        (12, b"", "Raw IP"),
+        (14, b"", "Raw IP"),
+        (101, b"", "Raw IP"),
+        (50, b"\xff\x03\x00\x21", "PPP with HDLC"),
+        (50, b"\x0f\x00\x08\x00", "PPP with HDLC"),
+        (51, b"\x11\x00" + h(9, 4, 0x0021), "PPPoE"),
+        (100, LLC_SNAP, "ATM with LLC"),
+        (104, b"\x0f\x00\x08\x00", "Cisco HDLC"),
+        (113, bytes(14) + h(0x0800), "Linux cooked v1"),
+        (113, bytes(14) + h(4) + LLC_SNAP, "Linux cooked v1"),
+        (276, h(0x0800) + bytes(18), "Linux cooked v2"),
+        (276, h(4) + bytes(18) + LLC_SNAP, "Linux cooked v2"),
+        (117, b"\x3d\x02" + bytes(62), "OpenBSD pflog"),
+        (117, b"\x40\x18" + bytes(62), "OpenBSD pflog"),
+        (109, bytes(12), "OpenBSD enc"),
+        (122, bytes(16) + LLC_SNAP, "IP over Fibre Channel"),
+        (166, b"\0\x03\x00\x21", "PPP of pppd"),
+        (166, b"\x01\x03\x00\x21", "PPP of pppd"),
+        (166, b"\xff\x03\x00\x21", "PPP of pppd"),
+        (166, b"\x00\x21", "PPP of pppd"),
+        (204, b"\x01\xff\x03\x00\x21", "PPP with direction"),
+        (219, BOTTOM, "MPLS"),
+        (226, bytes(24), "Solaris ipnet"),
+        (274, bytes(8) + MACS + h(0x0800), "Ethernet with preamble"),
+        (228, b"", "Raw IPv4"),
+        (239, b"\x02\0\0\0" + b"\x08\0\x01\0abcd" + b"\x07\0\x02\0abc\0" + b"\x2c\0\x09\0", "NFLOG"),
+        (239, b"\x02\0\0\0" + b"\0\x08\0\x01abcd" + b"\0\x2c\0\x09", "NFLOG"),
+        (258, struct.pack("<III", 12, 1, 1) + MACS + h(0x0800), "PKTAP"),
+    ],
+)
+def test_link_types(link_type: int, data: bytes, name: str) -> None:
+    assert link_type_name(link_type) == name
+    found = parse(packet(data + INNER, link_type))
+    assert isinstance(found, Segment)
+    assert found.payload == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("link_type", "data"),
+    [
+        (0, b"\3\0\0\0"),
+        (113, bytes(14) + h(5)),
+        (276, h(5) + bytes(18)),
+        (117, b"\x3d\x03" + bytes(62)),
+        (239, b"\x03\0\0\0" + b"\x2c\0\x09\0"),
+        (258, struct.pack("<III", 11, 1, 1) + MACS + h(0x0800)),
+        (258, struct.pack("<III", 12, 1, 258) + MACS + h(0x0800)),
+        (2, b""),
+        (13, b""),
+        (102, b""),
+        (230, b""),
+    ],
+)
+def test_what_no_link_type_has(link_type: int, data: bytes) -> None:
+    assert parse(packet(data + INNER, link_type)) is None
+
+
+def test_a_link_type_without_a_name_has_its_number() -> None:
+    assert link_type_name(4_711) == "link type 4711"
+    assert not is_supported(4_711)
+    named = [number for number in range(300) if not link_type_name(number).startswith("link type")]
+    assert [number for number in range(300) if is_supported(number) and number not in named] == []
