@@ -36,6 +36,12 @@ EXPECTED = {
         "no_callback", ("callback_missing",), ("never acknowledged", "10.50.2.10"), ("its system acknowledged",)
     ),
     "26_synack_lost": Told("no_callback", ("syn_ack_lost",), ("SYN+ACK", "never arrives"), ("scanner",)),
+    "reorder_reject": Told(
+        "no_callback",
+        ("callback_refused",),
+        ("was refused (RST)", "TTL 64, the client's packets have 63"),
+        ("ended at its start",),
+    ),
     "running_multihomed_called_scanner": Told(
         "running", (), ("callback came from 10.50.2.11",), ("scanner", "took the announced port")
     ),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dissector.model import Connection, Mark, Outcome, Problem
 from dissector.session.case import Case, by_whom, refusals, span
-from dissector.session.forged import ttls
+from dissector.session.forged import doubt, ttls
 from dissector.session.starting import left, missing, rejecting, syn_ack_lost, unanswered
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import (
@@ -141,6 +141,9 @@ def _answered_late(facts: TaskFacts) -> bool:
 def _refused(case: Case, attempt: Connection, evidence: list[int]) -> Problem:
     summary = f"The callback to {attempt.server} was refused{by_whom(attempt)}."
     cause, remedy = rejecting(case, attempt) if unreachables(attempt) else _resetting(case, attempt)
+    command = case.facts.record.command
+    if cause is not None and command is not None and not unreachables(attempt):
+        cause += doubt(command, Side.CLIENT)
     return case.problem("callback_refused", summary, evidence, attempt, cause=cause, remedy=remedy)
 
 

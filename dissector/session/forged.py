@@ -56,6 +56,20 @@ def _ttls(connection: Connection, side: Side) -> set[int]:
     return found | {sender.ttl} if sender.packets > 1 or sender.rst is None else found
 
 
+def doubt(connection: Connection, side: Side) -> str:
+    """Words that weaken a claim about who sent a reset, where an end's packets take several paths or were captured at
+    several places: there one TTL more or less tells nothing.  A handshake that a device answers does not count."""
+    sender = connection.sides[side]
+    last = sender.before_rst if sender.rst is not None else sender.last
+    marks = [sender.first_data, sender.last_data, last]
+    found = sorted({mark.ttl for mark in marks if mark is not None and mark.ttl})
+    if len(found) < 2 or sender.first_data is None:
+        return ""
+    name = end_name(side, connection).lower()
+    seen = " and ".join(map(str, found))
+    return f" (less certain: packets of {name} have TTLs {seen}, as on several paths or at several places of capture)"
+
+
 def _other(connection: Connection) -> Connection | None:
     """The task's other connection; it runs in the opposite direction."""
     task = connection.task

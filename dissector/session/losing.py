@@ -19,7 +19,7 @@ from dissector.session.case import (
     host_of,
     open_call_text,
 )
-from dissector.session.forged import by_device, forgery
+from dissector.session.forged import by_device, doubt, forgery
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import (
     SECOND,
@@ -198,6 +198,7 @@ def _early_end(case: Case, callback: Connection, end: Mark) -> Problem:
             cause += (
                 f"; or a device that forgot the connection in these {idle / SECOND:.0f} s of silence sent the reset"
             )
+        cause += doubt(callback, side) if how == "reset" else ""
     return case.problem("connection_lost", summary, [end.number], callback, time=end.time, cause=cause, remedy=remedy)
 
 

@@ -10,7 +10,7 @@ from dissector.model import Connection, Message, Outcome, Problem, Severity, add
 from dissector.session.case import Case, count, end_name, span
 from dissector.session.codes import CODES
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import SECOND, closed_by, is_incomplete, one_sided
+from dissector.session.verdict import SECOND, closed_by, is_answer_missing, is_incomplete, one_sided
 from dissector.traffic import Fragment, Packet, Side, StreamProblem
 
 #: Codes of what is wrong with the capture itself.
@@ -67,12 +67,17 @@ def capture(case: Case) -> Iterator[Problem]:
     elif record.command is None:
         summary = "The command connection of this task is not in the capture."
         yield case.problem("command_not_captured", summary, [record.first_packet])
-    elif record.callback is None and record.outcome is Outcome.UNKNOWN and facts.start is not None:
+    elif record.callback is None and record.outcome is Outcome.UNKNOWN and facts.start and not _may_be_refused(facts):
         summary = "The callback connection of this task is not in the capture."
         yield case.problem("callback_not_captured", summary, facts.start.packets, record.command)
     for connection in (record.command, record.callback):
         if connection is not None:
             yield from _connection_quality(case, connection)
+
+
+def _may_be_refused(facts: TaskFacts) -> bool:
+    """There may have been no callback at all."""
+    return facts.close is None and is_answer_missing(facts)
 
 
 def _lack(connection: Connection) -> str:

@@ -68,7 +68,7 @@ def _rejected(case: Case, connection: Connection, end: Mark) -> Problem:
     """A remote that does not know the client ends the connection in order, with a FIN, when it accepts it; a reset
     alone, or an end long after, is something else."""
     opened = connection.syn_acks[0].time if connection.syn_acks else connection.start
-    after = (end.time - opened) / SECOND
+    after = end.time - opened
     server, proof = connection.sides[Side.SERVER], forgery(connection, Side.SERVER, end)
     if server.fin is end and end.time - opened <= _AT_ONCE:
         summary = f"{connection.server} accepted the command connection and closed it without a byte."
@@ -77,7 +77,7 @@ def _rejected(case: Case, connection: Connection, end: Mark) -> Problem:
     whom = "a device in between" if proof else str(connection.server)
     summary = (
         f"{whom[0].upper()}{whom[1:]} {'reset' if is_reset else 'closed'} the command connection "
-        f"{after:.1f} s after it was opened, before the start was answered."
+        f"{_time(after)} after it was opened, before the start was answered."
     )
     remedy = f"see why the remote scheduler on {connection.server.ip} ended: its own log, and that of its host"
     if proof:
@@ -87,6 +87,10 @@ def _rejected(case: Case, connection: Connection, end: Mark) -> Problem:
     else:
         cause = "the remote scheduler ended (killed, crashed, stopped) before it answered, or closed the connection"
     return case.problem("start_cut", summary, [end.number], connection, cause=cause, remedy=remedy)
+
+
+def _time(nanoseconds: int) -> str:
+    return f"{nanoseconds / SECOND:.1f} s" if nanoseconds >= SECOND else f"{nanoseconds / 1e6:.0f} ms"
 
 
 # --- no callback, and nobody tried ---------------------------------------------------------------------------------

@@ -15,7 +15,12 @@ from itertools import count
 from dissector.limits import MAX_CONNECTIONS, MAX_PROBLEMS, MAX_UNREACHABLE
 from dissector.model import Connection, Endpoint, Message, Outcome, Role, Task
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
+<<<<<<< HEAD
 from dissector.session import detect, diagnosis, quality
+=======
+from dissector.session import diagnosis, quality
+from dissector.session.early import Early
+>>>>>>> c0cde4f (Find callbacks that stand before their start command; doubt who reset where TTLs vary; say what an early end took)
 from dissector.session.handlers import Callback, Command, Sniffer
 from dissector.session.hosts import Hosts
 from dissector.session.join import PROBE_WINDOW, Joiner, half_known, is_between, is_probe
@@ -26,7 +31,7 @@ from dissector.stream.express import express
 from dissector.stream.flows import Entry
 from dissector.stream.reassembly import Connections, Flow
 from dissector.traffic import (
-    Chunk,
+    Closed,
     Gap,
     IcmpError,
     Opened,
@@ -77,6 +82,7 @@ class Tracer:
         self._closing: deque[Flow] = deque()
         self._failed: dict[Connection, None] = {}
         self._unreached = 0
+        self._early = Early()
 
     @property
     def running(self) -> list[TaskFacts]:
@@ -136,10 +142,9 @@ class Tracer:
     def tick(self, now: int) -> list[Event]:
         """Nothing came until ``now`` (packet time): for captures that are followed as they grow."""
         if now > self.watch.now:
-            self.watch.now, self.watch.wake = now, now + _SECOND // 4
             for flow, event in self._connections.age(now):
                 self._stream_event(flow, event)
-            self._age()
+            return list(self.wake(now))
         return self._order.drain(self.watch.now)
 
     def finish(self) -> list[Event]:
@@ -148,7 +153,7 @@ class Tracer:
             self._stream_event(flow, event)
         while self._closing:
             self._settle(self._closing.popleft())
-        for connection in self._failed:
+        for connection in list(self._failed):
             self._unreachable(connection)
         for facts in list(self._open.values()):
             self._finish_task(facts)
@@ -159,18 +164,16 @@ class Tracer:
     # --- connections -----------------------------------------------------------------------------------------------
 
     def _stream_event(self, flow: Flow, event: StreamEvent) -> None:
-        if isinstance(event, Chunk):
-            if flow.handler is not None:
-                flow.handler.chunk(event)
-                if isinstance(flow.handler, Sniffer):
-                    self._decide(flow, flow.handler)
-        elif isinstance(event, Gap):
-            if flow.handler is not None:
-                flow.handler.gap(event)
-        elif isinstance(event, Opened):
+        if isinstance(event, Opened):
             self._opened(flow)
-        else:
+        elif isinstance(event, Closed):
             self._closed(flow)
+        elif flow.handler is not None and isinstance(event, Gap):
+            flow.handler.gap(event)
+        elif flow.handler is not None:
+            flow.handler.chunk(event)
+            if isinstance(flow.handler, Sniffer):
+                self._decide(flow, flow.handler)
 
     def _opened(self, flow: Flow) -> None:
         connection = flow.connection
@@ -182,6 +185,7 @@ class Tracer:
         stray = self._joiner.elsewhere(connection)
         if stray is not None:
             self._strays[connection] = stray
+        self._early.note(flow)
         flow.handler = Sniffer(connection, is_command_port=self._is_command_server(connection.server))
 
     def _attempt(self, facts: TaskFacts, connection: Connection) -> Callback:
@@ -228,9 +232,8 @@ class Tracer:
         if facts is None:
             facts = TaskFacts.of_callback(connection)
             self._add_task(facts)
-        callback = self._attempt(facts, connection)
         self._order.decided(connection)
-        return callback
+        return self._attempt(facts, connection)
 
     def _closed(self, flow: Flow) -> None:
         connection = flow.connection
@@ -270,13 +273,12 @@ class Tracer:
         self._order.emit(flow.connection)
         # The flow stays for late packets; what was made of its bytes does not.
         handler, flow.handler = flow.handler, None
-        task = flow.connection.task
-        concerned = [facts.record for facts in handler.tasks] if isinstance(handler, Command) else [task]
-        for record in concerned:
+        tasks = [facts.record for facts in handler.tasks] if isinstance(handler, Command) else [flow.connection.task]
+        for record in tasks:
             facts = self._open.get(record) if record is not None else None
             if facts is not None and facts.is_through():
                 self._finish_task(facts)
-        if self._forgets and not any(record in self._open for record in concerned):
+        if self._forgets and not any(record in self._open for record in tasks):
             flow.forget()
 
     def _is_command_server(self, server: Endpoint) -> bool:
@@ -320,6 +322,10 @@ class Tracer:
     def command_started(self, facts: TaskFacts) -> None:
         self._add_task(facts)
         self._joiner.announce(facts)
+        for flow in self._early.callbacks(facts):
+            self._order.decided(flow.connection)
+            flow.handler = self._attempt(facts, flow.connection)
+            self._closing.extend([flow] * flow.connection.over)
 
     def command_found(self, connection: Connection) -> TaskFacts | None:
         """The task that a command is about whose start was not read: the only one that has no command connection."""
@@ -359,6 +365,7 @@ class Tracer:
         self._order.add(facts.record)
 
     def _unreachable(self, connection: Connection) -> None:
+        del self._failed[connection]
         facts = TaskFacts.of_command(connection)
         self._take(connection, Role.COMMAND, facts.record)
         self._add_task(facts)
@@ -370,7 +377,6 @@ class Tracer:
         while self._closing and self._closing[0].connection.end + LINGER <= self.watch.now:
             self._settle(self._closing.popleft())
         for connection in [c for c in self._failed if c.end + PROBE_WINDOW <= self.watch.now]:
-            del self._failed[connection]
             self._unreachable(connection)
         for facts in [f for f in self._open.values() if f.last_seen() + CALLBACK_LINGER <= self.watch.now]:
             if facts.is_over() or facts.superseded:

@@ -18,6 +18,7 @@ from kit import (
     is_reset,
     nanoseconds,
     number_of,
+    packets_of,
     the,
     trace,
     until,
@@ -211,3 +212,21 @@ def test_the_other_connection_of_another_host_tells_nothing() -> None:
     answer = number_of(story, lambda record: b"<ok/>" in record.data)[0] - 1
     found = with_ttls(story, {number_of(story, is_reset)[0] - 1: 62, answer: 62})
     assert "reset by a device in between" in found.problem("connection_lost").summary
+
+
+def test_a_capture_at_two_places() -> None:
+    """Every packet twice, one hop apart: the reset of either place has a TTL that is known."""
+    story = lost(CLIENT_SIDE)
+    story.records.sort(key=lambda record: record.time)
+    twice = [one for record in story.records for one in (record, with_ttl(record, 63))]
+    for near_first in (True, False):
+        records = twice if near_first else [*twice[:-2], twice[-1]]
+        problem = trace(packets_of(records)).problem("connection_lost")
+        assert "reset by the client" in problem.summary
+        assert problem.cause.endswith("TTLs 63 and 64, as on several paths or at several places of capture)")
+
+
+def test_a_proxy_in_the_handshake_makes_no_doubt() -> None:
+    story = lost(CLIENT_SIDE)
+    problem = with_ttls(story, {syn_acks(story)[1]: 252}).problem("connection_lost")
+    assert "less certain" not in problem.cause
