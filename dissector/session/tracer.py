@@ -15,12 +15,8 @@ from itertools import count
 from dissector.limits import MAX_CONNECTIONS, MAX_PROBLEMS, MAX_UNREACHABLE
 from dissector.model import Connection, Endpoint, Message, Outcome, Role, Task
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
-<<<<<<< HEAD
 from dissector.session import detect, diagnosis, quality
-=======
-from dissector.session import diagnosis, quality
 from dissector.session.early import Early
->>>>>>> c0cde4f (Find callbacks that stand before their start command; doubt who reset where TTLs vary; say what an early end took)
 from dissector.session.handlers import Callback, Command, Sniffer
 from dissector.session.hosts import Hosts
 from dissector.session.join import PROBE_WINDOW, Joiner, half_known, is_between, is_probe
