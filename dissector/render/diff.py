@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
@@ -11,6 +10,7 @@ from dissector.render.rows import outcome_words, ranges
 from dissector.render.terminal import Terminal, clip
 from dissector.render.text import duration, escape
 from dissector.render.theme import OUTCOME_STYLES
+from dissector.render.values import write_object
 from dissector.render.words import Words
 from dissector.reports.diff import Difference, Part, Recording, Spent
 from dissector.wire.masking import Mask
@@ -176,7 +176,7 @@ def print_json(out: TextIO, found: Difference, mask: Mask) -> None:
             for one in found.spent
         ],
     }
-    out.write(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    write_object(out, record)
 
 
 def _recording_record(recording: Recording, mask: Mask) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TextIO
 
 from dissector.model import Severity
 from dissector.render.terminal import Terminal
 from dissector.render.theme import SEVERITY_STYLES
+from dissector.render.values import write_object
 from dissector.reports.explain import Explanation
 
 _WIDEST = 110
@@ -21,7 +21,7 @@ def print_json(out: TextIO, explanations: Sequence[Explanation]) -> None:
         {**one._asdict(), "engine": list(one.engine), "candidates": [each._asdict() for each in one.candidates]}
         for one in explanations
     ]
-    out.write(json.dumps({"schema": "jstrace-explain/1", "codes": records}, indent=1, ensure_ascii=False) + "\n")
+    write_object(out, {"schema": "jstrace-explain/1", "codes": records})
 
 
 def print_explanations(terminal: Terminal, explanations: Sequence[Explanation]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 from dissector.render.terminal import Terminal
 from dissector.render.text import duration
 from dissector.render.times import clock, date, dated, iso, zone
+from dissector.render.values import write_object
 from dissector.reports.ports import HELD, Plan, PortUse, Use
 
 _MOST_ROWS = 16
@@ -37,7 +37,7 @@ def print_json(out: TextIO, clients: Sequence[PortUse] = (), plan: Plan | None =
         record["plan"] = plan_record(plan)
     else:
         record["clients"] = list(map(_client_record, clients))
-    out.write(json.dumps(record, indent=1) + "\n")
+    write_object(out, record)
 
 
 def _client_record(use: PortUse) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any
+from typing import Any, TextIO
 
 from dissector.model import ObjectInfo
 from dissector.wire import messages as wire
@@ -22,6 +22,7 @@ Objects = dict[int, ObjectInfo] | None
 
 #: As ``json.dumps``, which makes an encoder for each call.
 encoded = json.JSONEncoder(allow_nan=False).encode
+_indented = json.JSONEncoder(allow_nan=False, indent=1).encode
 
 NULL = "null"
 #: As plain ints: comparing members of an enum takes longer than all else.
@@ -29,6 +30,12 @@ _CY = int(VarType.CY)
 #: Integers beyond what a double holds.
 _AS_TEXT = frozenset((int(VarType.I8), int(VarType.UI8)))
 _NOT_KNOWN = ObjectInfo(None, None)
+
+
+def write_object(out: TextIO, record: dict[str, Any]) -> None:
+    """A whole document over several lines: ASCII as all JSON here, so that it can be written in any locale and no
+    terminal obeys it."""
+    out.write(_indented(record) + "\n")
 
 
 def text_or_null(text: str | None) -> str:
