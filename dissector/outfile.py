@@ -234,7 +234,7 @@ class OutFile:
             raise self._error(error) from None
 
     def commit(self) -> None:
-        """Gives it its name, or to the stream.  A stream that nobody reads any more raises BrokenPipeError."""
+        """Gives it its name, or to the stream.  What standard output refuses is OSError."""
         self.close()
         try:
             if self._to_stream:
@@ -243,9 +243,9 @@ class OutFile:
                 raise UsageError(f"{self.target}: it is a folder")
             else:
                 self.path.replace(self.target)
-        except BrokenPipeError:
-            raise
         except OSError as error:
+            if is_stdout(self.target):
+                raise
             raise self._error(error) from None
 
     def _send(self) -> None:
