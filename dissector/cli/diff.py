@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dissector.cli.common import exit_codes
+from dissector.cli.masks import mask_options
 from dissector.cli.tracing import output_options, port_hints, traced
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--job", metavar="NAME", help="The first task of this job in each.")
 @click.option("--full", is_flag=True, help="Every message, and every row of the table of times.")
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
+@mask_options
 @port_hints
 @output_options
 def diff(

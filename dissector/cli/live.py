@@ -26,6 +26,7 @@ from dissector.cli.common import (
     seconds,
     utc_option,
 )
+from dissector.cli.masks import mask_options
 from dissector.errors import UsageError
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
@@ -95,6 +96,7 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
 @click.option("--user", metavar="NAME", help="Whom root becomes once it captures: who called sudo, or nobody; or root.")
 @utc_option
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
+@mask_options
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
 def live(sources: tuple[str, ...], **options: Any) -> None:
     """Follow remote tasks as they run.

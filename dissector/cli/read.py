@@ -17,6 +17,7 @@ import click
 from dissector import limits
 from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, filter_option, refuse_missing, say, utc_option
 from dissector.cli.help import FilterCommand
+from dissector.cli.masks import mask_options
 from dissector.cli.tracing import port_hints
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ Limits (memory depends on what is open at the moment, not on the file):
 @port_hints
 @utc_option
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
+@mask_options
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning"]),

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dissector.cli.common import PROBLEMS, exit_codes, say
+from dissector.cli.masks import mask_options
 from dissector.cli.tracing import port_hints
 
 #: What a name loses, because the result is not compressed.
@@ -31,6 +32,7 @@ _COMPRESSED = (".gz", ".zst")
     metavar="TEXT",
     help="Become the same every time; without it, something new in every run. Keep it to yourself.",
 )
+@mask_options
 @port_hints
 def redact(
     files: tuple[str, ...],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from dissector.cli.common import exit_codes, filter_option, refuse_missing, utc_option
+from dissector.cli.masks import mask_options
 from dissector.cli.tracing import Chooser, port_hints
 
 
@@ -13,6 +14,7 @@ from dissector.cli.tracing import Chooser, port_hints
 @click.argument("target", metavar="OUT", type=click.Path())
 @click.option("--task", "tasks", multiple=True, type=click.IntRange(1), metavar="N", help="Task N. Repeatable.")
 @filter_option
+@mask_options
 @port_hints
 @utc_option
 def slice_(
