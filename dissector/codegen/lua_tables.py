@@ -9,6 +9,7 @@ from importlib.resources import files
 from dissector import limits, numbers
 from dissector.ports import CALLBACKS_TEXT, COMMANDS_TEXT
 from dissector.wire import enums, names
+from dissector.wire.harmless import HOSTILE
 
 _FLAGS = range(1, 16)
 _CAPS = {
@@ -53,6 +54,8 @@ def lines() -> list[str]:
     found += _numbers("message_class", {int(one): one.name for one in enums.MessageClass})
     found += _numbers("command", {int(one): one.name for one in enums.Command})
     found += [f"  command_ports = {quoted(COMMANDS_TEXT)},", f"  callback_ports = {quoted(CALLBACKS_TEXT)},"]
+    ranges = ", ".join(f"{{ {low}, {high} }}" for low, high in HOSTILE)
+    found.append(f"  hostile = {{ {ranges} }},")
     found += ["  guid = {", *(f"    {line}," for line in _guids()), "  },"]
     found += ["  classes = {", *(f"    {line}," for line in _classes()), "  },"]
     found += ["  class_keys = {", *(f"    [{quoted(plain)}] = {quoted(key)}," for plain, key in _keys()), "  },"]

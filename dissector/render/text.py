@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from dissector.wire.harmless import escape as escape
 
 _ELLIPSIS = "…"
 #: Characters of a folded text that must fit beside the note on the rest.
 _LEAST_SHOWN = 8
-#: C0, DEL and C1 controls, bidirectional marks, zero-width and line-separating characters, lone surrogates.
-_HOSTILE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]|[\U000e0000-\U000e0fff]"
-)
-_NAMES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _SIZES = ("kB", "MB", "GB", "TB")
-
-
-def escape(text: str) -> str:
-    r"""Shows what a terminal would obey: ``\n``, ``\t``, ``\x1b``, ``\u202e``.  Printable text stays as it is.
-
-    A backslash stays one, too: the result is for reading, not for reading back.
-    """
-    return _HOSTILE.sub(_escaped, text)
-
-
-def _escaped(match: re.Match[str]) -> str:
-    character = match[0]
-    code = ord(character)
-    if character in _NAMES:
-        return _NAMES[character]
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def fold(text: str, width: int) -> str:

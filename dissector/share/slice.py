@@ -14,6 +14,7 @@ from dissector.sources.capture import CaptureReader
 from dissector.stream.fragments import Datagrams
 from dissector.stream.packets import Parsed, parse
 from dissector.traffic import Fragment, IcmpError, Segment
+from dissector.wire.harmless import escape
 from dissector.wire.masking import Mask
 
 Comments = dict[int, list[str]]
@@ -100,7 +101,7 @@ def _packet_comments(tasks: Iterable[Task], problems: Iterable[Problem]) -> Comm
 
 
 def _section_comments(source: str, tasks: Iterable[Task], problems: Iterable[Problem]) -> list[str]:
-    heading = f"Cut by jstrace from {Path(source).name}; packet numbers in comments are those of that file."
+    heading = f"Cut by jstrace from {escape(Path(source).name)}; packet numbers in comments are those of that file."
     return [heading, *map(_verdict, tasks), *map(_whole, problems)]
 
 
@@ -108,7 +109,7 @@ def _verdict(task: Task) -> str:
     """``task 3 (nightly:17): lost``"""
     job = _MASK.text(task.job or "")
     name = f"{job}:{task.task_id}" if job and task.task_id is not None else job
-    words = [f"task {task.n}{f' ({name})' if name else ''}: {task.outcome.value}"]
+    words = [f"task {task.n}{f' ({escape(name)})' if name else ''}: {task.outcome.value}"]
     if task.exit_code:
         words.append(f"exit code {task.exit_code}")
     if task.signal:
@@ -127,4 +128,4 @@ def _whole(problem: Problem) -> str:
         f"Cause: {problem.cause}." if problem.cause else "",
         problem.remedy and f"Remedy: {problem.remedy}.",
     )
-    return f"{_where(problem)}: {_MASK.text(' '.join(part for part in parts if part))}"
+    return f"{_where(problem)}: {escape(_MASK.text(' '.join(part for part in parts if part)))}"

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
 from dissector.verify.records import Difference, Field, Row, Told
+from dissector.wire.harmless import escape
 from dissector.wire.names import guid_text
 
 _SPACE = re.compile(r"\r\n|[\t\n\r]")
-_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NOTHING = "nothing"
 #: Facts that the plugin shows besides what is compared: words for people, and links to the task's other connection.
 _NOT_COMPARED = frozenset({"argument", "result", "note", "command_in", "callback_in", "reassembled_in"})
@@ -218,8 +218,7 @@ def _double(show: str, value: float) -> bool:
 
 def _printed(text: str) -> str:
     """``text`` as it comes out of PDML: control characters spelled out, white space as XML attributes have it."""
-    text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):x}", text.replace("\0", "␀"))
-    return _SPACE.sub(" ", text)
+    return escape(_SPACE.sub(" ", text.replace("\0", "␀")))
 
 
 # --- words ---------------------------------------------------------------------------------------------------------

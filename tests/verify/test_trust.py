@@ -201,7 +201,7 @@ def test_what_the_first_pass_can_not_know() -> None:
         (-1, "-1", True), (255, "0x000000ff", True), (255, "254", False), (3, "", False),
         (1.5, "1.5", True), (float("nan"), "nan", True), (float("inf"), "inf", True), (1.5, "1.6", False),
         (-1.7976931348623157e308, "-1.79769313486232e+308", True), (1.0, "1.79769313486232e+308", False),
-        ("a\nb\x01\0", "a b\\x1␀", True), ("a", "b", False), (b"\1\2", "01:02", True), (b"\1\2", "01:03", False),
+        ("a\nb\x01\0", "a b\\x01␀", True), ("a", "b", False), (b"\1\2", "01:02", True), (b"\1\2", "01:03", False),
     ],
 )  # fmt: skip
 def test_values(value: object, show: str, agree: bool) -> None:

@@ -2,19 +2,28 @@
 do
   local find, match, sub, gsub, format = string.find, string.match, string.sub, string.gsub, string.format
   local UTF8 = { ["\0"] = "\226\144\128" }  -- a NUL would end the text in Wireshark: shown as its symbol
+  local HOSTILE, UNPRINTED = js.tables.hostile, "[\0-\8\11\12\14-\31\127-\255]"
+  for code = 1, 127 do UTF8[string.char(code)] = format("\\x%02x", code) end
   for code = 128, 255 do
-    UTF8[string.char(code)] = string.char(192 + math.floor(code / 64), 128 + code % 64)
+    -- C1 controls and the soft hyphen become visible: a terminal would obey them.
+    UTF8[string.char(code)] = (code < 160 or code == 173) and format("\\x%02x", code)
+      or string.char(192 + math.floor(code / 64), 128 + code % 64)
   end
 
   --- UTF-8 of ISO-8859-1 bytes.
   function js.utf8(text)
-    if find(text, "[\0\128-\255]") then return (gsub(text, "[\0\128-\255]", UTF8)) end
+    if find(text, UNPRINTED) then return (gsub(text, UNPRINTED, UTF8)) end
     return text
   end
 
-  --- UTF-8 of one character.
+  --- UTF-8 of one character; what a terminal would obey, or would not show, is written as an escape.
   function js.character(code)
     local char, floor = string.char, math.floor
+    for _, range in ipairs(HOSTILE) do
+      if code >= range[1] and code <= range[2] and code > 127 then
+        return format(code < 0x100 and "\\x%02x" or code < 0x10000 and "\\u%04x" or "\\U%08x", code)
+      end
+    end
     if code < 0x80 then return char(code) end
     if code < 0x800 then return char(0xC0 + floor(code / 64), 0x80 + code % 64) end
     if code < 0x10000 then
@@ -34,7 +43,7 @@ do
     text = match(text, "^.*[^\r\n]") or ""
     local cut = #text > limit
     if cut then text = sub(text, 1, limit) end
-    return js.utf8((gsub(text, "[\0\1-\31\127-\159]", escaped))) .. (cut and "\226\128\166" or "")
+    return js.utf8((gsub(text, "[\0\1-\31\127-\159\173]", escaped))) .. (cut and "\226\128\166" or "")
   end
 
   --- The same of text that is UTF-8 already.

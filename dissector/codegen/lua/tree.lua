@@ -194,8 +194,9 @@ do
     segments(root, message)
     generated(root, F.note, message.note)
     if message.is_broken then expert(root, "xml_broken", message.note or "broken") end
-    -- Wireshark's own tree of the XML shows everything, so not where something is masked.
-    if xml_dissector and document.form == "xml" and root.visible and js.masked(document.text) == document.text then
+    -- Wireshark's own tree of the XML shows everything, so not where something is masked or a terminal would obey it.
+    local is_harmless = not find(data, "[\1-\8\11\12\14-\31\127-\159\173]")
+    if is_harmless and xml_dissector and document.form == "xml" and root.visible and js.masked(document.text) == document.text then
       xml_dissector:call(range:tvb(), pinfo, root)
     end
     return root
