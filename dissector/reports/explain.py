@@ -30,6 +30,8 @@ _TELLS = {
     "slow_network": "the handshakes tell a long way, and there are many calls",
     "slow_job": "the client's calls take long, and no callback nor the way does",
     "slow_start": "the start command is acknowledged at once, but its answer takes long",
+    "start_cut": "FIN or RST of the remote's side, or of a device, behind the start command and without an answer",
+    "syn_ack_lost": "a SYN is answered, but it or the SYN+ACK is retransmitted, and no ACK follows",
     "callback_dropped": "the start is answered; SYNs to the announced port without any answer",
     "callback_refused": "the start is answered; a SYN to the announced port is answered by RST or an ICMP error",
     "callback_elsewhere": "the start is answered; a SYN goes to another address or port than the announced one",

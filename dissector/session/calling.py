@@ -87,10 +87,10 @@ def _failed_attempt(case: Case, attempt: Connection) -> Problem:
     if record.client is not None and (target.ip, target.port) != (record.client.ip, record.callback_port):
         summary = f"Port {record.callback_port} of {record.client.ip} was announced, but {target} was called."
         return case.problem("callback_elsewhere", summary, evidence, attempt)
-    if _is_late(case, attempt):
-        return _late(case, attempt, evidence)
     if attempt.syn_ack_lost:
         return syn_ack_lost(case, attempt)
+    if _is_late(case, attempt):
+        return _late(case, attempt, evidence)
     if is_refused(attempt):
         return _refused(case, attempt, evidence)
     return unanswered(case, "callback_dropped", attempt)

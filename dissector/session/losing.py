@@ -62,7 +62,13 @@ def callback_lost(case: Case) -> Iterator[Problem]:
     elif end is None:
         summary = "The remote reported the process gone, but the callback connection shows no end"
         packets = facts.close_answer.packets if facts.close_answer else ()
-        yield case.problem("idle_connection_cut", f"{summary}{open_call_text(facts)}.", packets, callback)
+        idle = facts.close.time - callback.end if facts.close else 0
+        code, cause, remedy = "idle_connection_cut", None, None
+        if idle < IDLE:
+            code, cause = "connection_lost", "the end of the connection was lost on the path, or is not in the capture"
+            remedy = f"capture on {host_of(callback, Side.CLIENT)} as well"
+        summary = f"{summary}{open_call_text(facts)}{after_silence(idle)}."
+        yield case.problem(code, summary, packets, callback, cause=cause, remedy=remedy)
     else:
         yield _early_end(case, callback, end)
 

@@ -96,6 +96,7 @@ def slowness(case: Case) -> Iterator[Problem]:
 
 def _slow_callbacks(case: Case, slow: list[SlowCallbacks], times: Account) -> Problem:
     """Callbacks that the client scheduler answered late, member by member the slowest first."""
+    callback = case.facts.record.callback
     total = sum(entry.certain if case.grain >= COARSE else entry.count for entry in slow)
     members = ", ".join(f"{entry.longest / SECOND:.1f} s ({call_name(entry.first)})" for entry in slow[:_SHOWN])
     summary = (
@@ -105,8 +106,9 @@ def _slow_callbacks(case: Case, slow: list[SlowCallbacks], times: Account) -> Pr
     cause = "the client scheduler was busy or stopped"
     if total >= _MANY and all(entry.longest < _POLLING for entry in slow):
         cause = "the client scheduler polls once a second: that is how it works when its command connection is gone"
+    if callback is not None and callback.retransmissions:
+        cause += ", or packets were lost (see retransmissions)"
     packets = [packet for entry in slow for packet in entry.packets]
-    callback = case.facts.record.callback
     return case.problem("slow_call", summary, packets, callback, time=slow[0].first.time, cause=cause)
 
 

@@ -180,9 +180,19 @@ def unanswered(case: Case, code: str, attempt: Connection) -> Problem:
         )
         remedy = f"look at the load of the remote scheduler on {attempt.server.ip}; start fewer tasks at a time"
     problem = case.problem(code, summary, [mark.number for mark in syns], attempt, cause=cause, remedy=remedy)
+    if code == "callback_dropped" and not _is_heard(case, attempt):
+        problem.cause += f", or that host is down: nothing came from {attempt.server.ip} since"
+        problem.remedy += f"; look at {attempt.server.ip}"
     if len(syns) == 1:
         problem.cause += " (less certain: an unanswered SYN is retransmitted, so an answer may not be captured)"
     return problem
+
+
+def _is_heard(case: Case, attempt: Connection) -> bool:
+    """The host that does not answer a callback sends something else meanwhile."""
+    command, since = case.facts.record.command, attempt.start
+    last = command.sides[Side.CLIENT].last if command is not None else None
+    return (last is not None and last.time >= since) or case.hosts.heard(attempt.server.ip, since, *attempt.sides)
 
 
 def _answers_others(case: Case, attempt: Connection) -> bool:

@@ -80,7 +80,10 @@ def _no_callback(case: Case, limit: int) -> Problem:
         words, code, packets = "nobody has called yet", "callback_missing", list(start)
     else:
         packets = [mark.number for mark in attempt.syns] + refusals(attempt)
-        if is_refused(attempt):
+        if attempt.syn_ack_lost:
+            words, code = f"the SYN+ACK of {attempt.server} never arrives at {attempt.client.ip}", "syn_ack_lost"
+            packets += [mark.number for mark in attempt.syn_acks]
+        elif is_refused(attempt):
             words, code = f"{attempt.server} refuses it", "callback_refused"
         else:
             count = len(attempt.syns)

@@ -569,3 +569,10 @@ def test_a_job_that_fails_without_its_command_connection(result: str, follows: b
     assert (problem.severity is INFO) is follows
     assert problem.cause.startswith("follows from command_lost_first: the remote kills the job") is follows
     assert found.alarms == (["command_lost_first"] if follows else ["command_lost_first", "job_failed"])
+
+
+@pytest.mark.parametrize(("silence", "code"), [(4.9, "connection_lost"), (5.1, "idle_connection_cut")])
+def test_a_callback_connection_without_an_end(silence: float, code: str) -> None:
+    """Without a silence no device forgot it: its end was lost."""
+    problem = the(code, ERROR, until(STEP_ASKED).close(0.02 + 0.007 + silence).later(60.0).found())
+    assert ("the end of the connection was lost on the path" in problem.cause) is (code == "connection_lost")

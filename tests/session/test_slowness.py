@@ -97,3 +97,13 @@ def test_a_long_job() -> None:
 
 def test_a_healthy_task_says_nothing() -> None:
     assert Story().healthy().found().codes == []
+
+
+@pytest.mark.parametrize("lossy", [False, True])
+def test_a_slow_callback_or_a_lost_packet(lossy: bool) -> None:
+    story = until(STEP_ASKED).say(0.1, STEP_ASKED, STEP_ASKED + 1)
+    if lossy:
+        again = story.records[-2]
+        story.records.append(again._replace(time=again.time + SECOND // 2))
+    found = story.say(1.4, STEP_ASKED + 1).leave(2.0).close(2.1).found()
+    assert ("or packets were lost" in found.problem("slow_call").cause) is lossy

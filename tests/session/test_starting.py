@@ -29,7 +29,7 @@ from kit import (
     xml_answer,
 )
 
-from dissector.model import Severity
+from dissector.model import Problem, Severity
 
 ERROR, INFO = Severity.ERROR, Severity.INFO
 STRANGER = Address("10.9.9.9", 40_404)
@@ -541,3 +541,27 @@ def test_a_second_address_is_no_scanner() -> None:
     """The handshake alone, without a word: the task process may call from another address."""
     found = Story(peer="10.9.9.9").start().call_back().later(5.0).found()
     assert (found.outcome.value, found.codes) == ("running", ["callback_other_address"])
+
+
+def dropped(last: float | None) -> Problem:
+    """SYNs from 1.0 s on without an answer; the client sends a space at that time."""
+    story = knock(Story().start(), 1.0, 2.0, 4.0)
+    if last is not None:
+        story.command.packet(nanoseconds(last), 0, PSH | ACK, b" ")
+    return story.later(30.0).found().problem("callback_dropped")
+
+
+@pytest.mark.parametrize(("last", "heard"), [(None, False), (0.999, False), (1.0, True), (9.0, True)])
+def test_a_firewall_or_a_host_that_is_down(last: float | None, heard: bool) -> None:
+    problem = dropped(last)
+    assert problem.cause.startswith(f"a firewall drops the SYNs from the remote to {CLIENT}:59999")
+    assert (f"or that host is down: nothing came from {CLIENT} since" in problem.cause) is not heard
+
+
+def test_a_syn_ack_that_never_arrives_and_then_a_refusal() -> None:
+    """The client has given up by then: its answers before were lost, not missing."""
+    story = Story().start()
+    half_open(story.callback, 0.01, 1.01, 3.01, 61.0)
+    story.network.records.pop()
+    found = refuse(story, 61.001).close(60.0).found()
+    assert found.alarms == ["syn_ack_lost"]

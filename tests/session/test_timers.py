@@ -99,3 +99,11 @@ def test_time_without_packets_makes_things_final(captures: Path) -> None:
     assert [event.code for event in events if isinstance(event, Problem)] == ["job_failed"]
     assert tracer.tick(packet.time) == []  # time does not go back
     assert tracer.running == []
+
+
+def test_a_callback_whose_answer_never_arrives(captures: Path) -> None:
+    tracer, last = fed(captures / "field" / "26_synack_lost.pcap", 14)
+    (problem,) = Timers(slow=SECOND).check(tracer.running, last.time + 6 * SECOND)
+    assert problem.code == "syn_ack_lost"
+    assert problem.summary == "No callback for 5 s: the SYN+ACK of 10.50.1.10:59999 never arrives at 10.50.2.10."
+    assert problem.packets == (9, 10, 11, 12, 13, 14)
