@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from dissector.sources.ring import CaptureWriter
 
 _STANDARD_INPUT = "-"
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Windows has no SIGHUP.
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 #: Nanoseconds that a task's number may wait for earlier connections that have not said what they are.
 _WINDOW = 1_000_000_000
 #: Seconds that the screen may take to end.
@@ -117,9 +118,12 @@ def live(sources: tuple[str, ...], **options: Any) -> None:
     Exit status: 0 ended as wanted or by Ctrl-C, 1 ended before what --until waits for, 2 wrong usage, or the capture or
     its recording failed.
     """
+    from dissector.sources.support import check
+
     wanted = _Wanted(sources, **options)
     wanted.check()
     with exit_codes():
+        check(wanted.from_stream)
         _live(wanted) if sources else _interfaces()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from dissector.sources.support import has_interfaces
+
 #: The name that stands for all interfaces, those that come later included.
 ANY = "any"
 _UP = 0x1
@@ -19,7 +21,9 @@ class Interface(NamedTuple):
 
 
 def interfaces() -> list[Interface]:
-    """All interfaces, in the kernel's order."""
+    """All interfaces, in the kernel's order; none where they can not be captured on."""
+    if not has_interfaces():
+        return []
     import scapy.arch.linux  # noqa: F401  (fills conf.ifaces)
     from scapy.config import conf
 

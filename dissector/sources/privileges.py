@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import grp
 import os
-import pwd
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from struct import Struct
@@ -40,6 +39,8 @@ def account(name: str | None) -> Account | None:
         if name is not None:
             raise UsageError("--user: only root can become somebody else")
         return None
+    import pwd
+
     try:
         if name is not None:
             entry = pwd.getpwnam(name)
@@ -60,15 +61,25 @@ def become(one: Account | None) -> None:
     :raises CaptureError: the system does not let it
     """
     stays_root = one is None and os.geteuid() == _ROOT
-    _empty_bounding_set()
+    has_capabilities = sys.platform == "linux"
+    if has_capabilities:
+        _empty_bounding_set()
     if one is not None:
         try:
-            os.setgroups([entry.gr_gid for entry in grp.getgrall() if one.name in entry.gr_mem] or [one.group])
-            os.setresgid(one.group, one.group, one.group)
-            os.setresuid(one.user, one.user, one.user)
+            _change(one)
         except OSError as error:
             raise CaptureError(f"user {one.name}", f"root can not become it: {error.strerror}; --user root") from None
-    _keep_only(1 << _DAC_OVERRIDE if stays_root else 0)
+    if has_capabilities:
+        _keep_only(1 << _DAC_OVERRIDE if stays_root else 0)
+
+
+def _change(one: Account) -> None:
+    """For root these calls set the real, the effective and the saved id."""
+    import grp
+
+    os.setgroups([entry.gr_gid for entry in grp.getgrall() if one.name in entry.gr_mem] or [one.group])
+    os.setgid(one.group)
+    os.setuid(one.user)
 
 
 def _empty_bounding_set() -> None:
