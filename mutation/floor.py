@@ -44,7 +44,7 @@ class Trials:
     def __init__(self, mutants: list[Mutant], out: Path) -> None:
         self.mutants = mutants
         self.out = out
-        self.failed = False
+        self.failed = self.anew_checked = False
         self.items: dict[str, pytest.Item] = {}
         self.lines: dict[str, dict[int, set[str]]] = {}
         self.seconds: dict[str, float] = {}
@@ -120,6 +120,9 @@ class Trials:
         fits = _forked(lambda: patch(module, before, after), EXTRA)
         if fits:
             return _forked(lambda: patch(module, before, after) and self._passes(tests), patience)
+        if not self.anew_checked and not _anew(list(self.items)):
+            raise RuntimeError("a test fails in a new process without any mutant")
+        self.anew_checked = True
         path = Path(mutant.module)
         path.write_text(after, encoding="utf-8")
         try:
@@ -133,7 +136,7 @@ def _anew(tests: list[str]) -> bool:
     Path("tests.txt").write_text("\n".join(tests))
     command = [sys.executable, "-m", "pytest", *_OPTIONS, "@tests.txt"]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL).returncode == 0
+    return subprocess.run(command, env=environment, check=False, capture_output=True).returncode == 0
 
 
 def _forked(work: Callable[[], bool], seconds: float) -> bool:

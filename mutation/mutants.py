@@ -19,6 +19,10 @@ GENERATED = frozenset({"dissector/wire/_decoder.py"})
 
 #: Numbers, enumerations and types are what is compared here: with them "is" and "==" give the same.
 _SAME = frozenset({"Eq_Is", "NotEq_IsNot", "Is_Eq", "IsNot_NotEq"})
+#: Behind this stands how much memory is taken, and how much time.
+_COSTS = ("slots=", "maxsize=")
+#: Flags of regular expressions have different bits: their sum is their union.
+_UNIONS = frozenset({"BitOr_Add", "BitOr_BitXor"})
 _Place = tuple[int, int]
 
 
@@ -68,15 +72,19 @@ def modules(wanted: list[str]) -> list[str]:
 def mutants(module: str) -> Iterator[Mutant]:
     """All mutants of a module, in a fixed order."""
     code = Path(module).read_text(encoding="utf-8")
-    tree, unread = get_ast(code), _annotations(code)
+    tree, unread, lines = get_ast(code), _annotations(code), code.splitlines()
     for operator in sorted(operator_names()):
-        make = get_operator(operator)
-        if make.arguments() or operator.partition("Operator_")[2] in _SAME:
+        make, change = get_operator(operator), operator.partition("Operator_")[2]
+        if make.arguments() or change in _SAME:
             continue
         places = (place for node in ast_nodes(tree) for place in make().mutation_positions(node))
         for occurrence, (start, end) in enumerate(places):
-            if not any(first <= start < last for first, last in unread):
-                yield Mutant(module, operator, occurrence, start, end)
+            line = lines[start[0] - 1]
+            is_union = change in _UNIONS and line[end[1] :].startswith(" re.")
+            is_cost = line[: start[1]].endswith(_COSTS) or line.lstrip().startswith("@lru_cache")
+            if is_cost or is_union or any(low <= start < high for low, high in unread):
+                continue
+            yield Mutant(module, operator, occurrence, start, end)
 
 
 def _annotations(code: str) -> list[tuple[_Place, _Place]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -183,8 +184,9 @@ def printed(events: Iterable[Event], messages: bool) -> str:
     return out.getvalue()
 
 
-def long_way(told: Story, messages: bool) -> str:
-    tracer = Tracer()
+@cache
+def long_way(name: str, messages: bool) -> str:
+    tracer, told = Tracer(), STORIES[name]()
     events = [event for packet in packets_of(told.records) for event in tracer.feed(packet)]
     return printed(events + tracer.finish(), messages)
 
@@ -197,7 +199,7 @@ def test_packet_by_packet(name: str, messages: bool) -> None:
     records = [(packet.time, ETHERNET, packet.data, packet.wire_length) for packet in packets_of(told.records)]
     sift = Sift(CaptureInfo("x"), tracer.watch)
     events = [event for packet in sift.feed(records) for event in tracer.feed(packet)]
-    assert printed(events + tracer.finish(), messages) == long_way(told, messages)
+    assert printed(events + tracer.finish(), messages) == long_way(name, messages)
 
 
 @every
@@ -212,7 +214,7 @@ def test_in_blocks(name: str, messages: bool, tmp_path: Path) -> None:
         for found in blocks.feed(tracer, item):
             events += found
     events += tracer.finish()
-    assert printed(events, messages) == long_way(told, messages)
+    assert printed(events, messages) == long_way(name, messages)
 
 
 def test_lines_of_a_run_are_kept_with_their_times() -> None:
