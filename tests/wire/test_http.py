@@ -1,0 +1,108 @@
+"""One HTTP message taken apart: heads, chunks, compressed bodies, and which bodies are text."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from dissector.wire.http import body_pieces, is_encoded, split_http
+
+HEAD = b"POST /x HTTP/1.1\r\nHost: r\r\n"
+CHUNKED = HEAD + b"transfer-ENCODING: gzip, Chunked\r\n\r\n"
+PLAIN = HEAD + b"\r\n"
+
+
+def bodies(data: bytes) -> list[bytes]:
+    return [data[begin:end] for begin, end in body_pieces(data)]
+
+
+@pytest.mark.parametrize(
+    ("data", "pieces"),
+    [
+        (PLAIN + b"abc", [b"abc"]),
+        (PLAIN.replace(b"\r", b"") + b"abc", [b"abc"]),
+        (PLAIN, [b""]),
+        (HEAD, []),
+        (CHUNKED + b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", [b"abc", b"de"]),
+        (CHUNKED + b" \t0A\r\n0123456789\r\n1\r\nx\r\n0\r\n\r\n", [b"0123456789", b"x"]),
+        (CHUNKED + b"3\nabc\r\n1\nx\r\n", [b"abc", b"x"]),
+        (CHUNKED + b"3\r\nabc\r\n5\r\nde", [b"abc", b"de"]),
+        (CHUNKED + b"0\r\n\r\n3\r\nabc\r\n", []),
+        (CHUNKED + b"x\r\nabc\r\n", []),
+        (CHUNKED + b"1" + b"0" * 15 + b"\r\nabc\r\n", []),
+        (CHUNKED + b"1" + b"0" * 14 + b"\r\nabc\r\n", [b"abc\r\n"]),
+    ],
+)
+def test_where_the_bytes_of_a_body_are(data: bytes, pieces: list[bytes]) -> None:
+    assert bodies(data) == pieces
+    if b"0\r\n\r\n" in data and pieces:
+        assert split_http(data).body == b"".join(pieces)
+
+
+@pytest.mark.parametrize(
+    ("headers", "encoded"),
+    [
+        (b"Content-Encoding: gzip", True),
+        (b"content-encoding:  X-GZIP ", True),
+        (b"Content-Encoding: deflate", True),
+        (b"Content-Encoding: identity", False),
+        (b"X-Content-Encoding: gzip", False),
+        (b"Host: r", False),
+    ],
+)
+def test_which_bodies_are_compressed(headers: bytes, encoded: bool) -> None:
+    data = b"POST /x HTTP/1.1\r\n" + headers + b"\r\n\r\n" + gzip.compress(b"body")
+    assert is_encoded(data) is encoded
+    assert (split_http(data).body == b"body") is encoded
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "is_text"),
+    [
+        (b"text/plain", b"abc", True),
+        (b"application/json", b"abc", True),
+        (b"application/xml; charset=x", b"abc", True),
+        (b"Text/HTML", b"abc", True),
+        (b"application/octet-stream", b"abc", False),
+        (b"no-text/plain", b"abc", False),
+        (b"image/png", b"  <a/>", True),
+        (b"image/png", b'\n{"a":1}', True),
+        (b"image/png", b"a<", False),
+    ],
+)
+def test_which_bodies_are_shown(kind: bytes, body: bytes, is_text: bool) -> None:
+    text = split_http(b"POST /x HTTP/1.1\r\nContent-Type: " + kind + b"\r\n\r\n" + body).text
+    head, _, shown = text.partition("\n\n")
+    assert head == f"POST /x HTTP/1.1\nContent-Type: {kind.decode()}"
+    assert shown == (body.decode() if is_text else f"({len(body)} bytes)")
+
+
+def test_a_head_alone() -> None:
+    parts = split_http(b"GET / HTTP/1.0\r\nA: b:c\r\nnothing")
+    assert parts.headers == (("A", "b:c"), ("nothing", ""))
+    assert (parts.body, parts.reason, parts.start_line) == (b"", "the HTTP head has no end", "GET / HTTP/1.0")
+    assert split_http(PLAIN).text == "POST /x HTTP/1.1\nHost: r"
+    assert (parts.header("a"), parts.header("b")) == ("b:c", None)
+
+
+@pytest.mark.parametrize(("body", "found"), [(b' {"a": 1}', {"a": 1}), (b"[1]", None), (b"{1}", None), (b"", None)])
+def test_json_objects(body: bytes, found: object) -> None:
+    assert split_http(PLAIN + body).json_object == found
+    assert split_http(PLAIN + b"{" + b'"a":[' * 100_000).json_object is None
+
+
+@pytest.mark.parametrize(("size", "reason"), [(100, None), (101, "the body is longer than 100 bytes")])
+def test_how_much_is_inflated(size: int, reason: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dissector.wire.http.MAX_DOCUMENT", 100)
+    parts = split_http(b"POST /x HTTP/1.1\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(size)))
+    assert (len(parts.body), parts.reason) == (100, reason)
+
+
+def test_a_compressed_body_of_chunks_that_has_no_end() -> None:
+    data = gzip.compress(b"body")
+    whole = HEAD + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(data), data)
+    assert (split_http(whole).body, split_http(whole).reason) == (b"body", "the chunked body has no end")
+    assert (split_http(whole + b"0\r\n").body, split_http(whole + b"0\r\n").reason) == (b"body", None)
+    empty = split_http(HEAD + b"Content-Encoding: gzip\r\n\r\n")
+    assert (empty.body, empty.reason) == (b"", None)
