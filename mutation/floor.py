@@ -98,9 +98,9 @@ class Trials:
     def _tests(self, mutant: Mutant) -> list[str]:
         lines = self.lines.get(mutant.module, {})
         found = set().union(*(lines.get(line, ()) for line in range(mutant.start[0], mutant.end[0] + 1)))
-        # A line that only the import runs: whoever runs anything of the module may notice.
-        found = found - {""} or set().union(*lines.values()) - {""} or set(self.items)
-        return sorted(found, key=lambda name: self.seconds[name])
+        # A line that only the import runs: anybody may notice, who runs anything else of the module first of all.
+        near = set().union(*lines.values())
+        return sorted(found - {""} or self.items, key=lambda name: (name not in near, self.seconds[name]))
 
     # --- one mutant --------------------------------------------------------------------------------------------------
 
