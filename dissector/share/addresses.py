@@ -19,6 +19,14 @@ IPV4_TEXT = re.compile(rb"(?<!\d)(?:\d{1,3}\.){3}\d{1,3}(?!\d)")
 #: What may be an IPv6 address as text.
 IPV6_TEXT = re.compile(rb"(?<![\w:.])(?=[0-9A-Fa-f]*:[0-9A-Fa-f]*:)[0-9A-Fa-f:]{3,39}(?![\w:])")
 
+#: An IPv4 address as it is in names of hosts: ip-203-0-113-77, 203-0-113-77.example.com.
+IPV4_NAME = re.compile(
+    rb"(?<=[A-Za-z][-_.])(?:\d{1,3}(?:-\d{1,3}){3}|\d{1,3}(?:_\d{1,3}){3})(?![\d_-])"
+    rb"|(?<![\w-])\d{1,3}(?:-\d{1,3}){3}(?=\.[A-Za-z])"
+)
+#: A link layer address as text.
+MAC_TEXT = re.compile(rb"(?<![\w:-])[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5}|(?:-[0-9A-Fa-f]{2}){5})(?![\w:-])")
+
 #: Parts of IPv4 addresses that stay: they tell private networks and loopback, not whose they are.
 _KEPT = frozenset(map(bytes, ((10,), (127,), (169,), (169, 254), (172,), (192,), (192, 168))))
 #: First parts that mean something else than a host.
@@ -67,6 +75,17 @@ class AddressMap:
         mapped = self.ip(bytes(numbers))
         written = b".".join(str(number).encode().zfill(len(part)) for number, part in zip(mapped, parts, strict=True))
         return written if len(written) == len(text) else b"x" * len(text)
+
+    def mac_text(self, text: bytes) -> bytes:
+        """The link layer address in the printed form ``text``, as it is in headers, in the same form."""
+        sign = text[2:3]
+        mapped = self.mac(bytes.fromhex(text.replace(sign, b"").decode("ascii"))).hex(sign.decode("ascii"))
+        return (mapped if text == text.lower() else mapped.upper()).encode()
+
+    def name_text(self, text: bytes) -> bytes:
+        """The IPv4 address in a host's name."""
+        sign = b"_" if b"_" in text else b"-"
+        return self.text(text.replace(sign, b".")).replace(b".", sign)
 
     def _text6(self, text: bytes) -> bytes:
         """Any printed form of an IPv6 address, digit by digit: mapped addresses are hardly ever as long as theirs."""

@@ -16,7 +16,7 @@ from itertools import islice
 from dissector.errors import UsageError
 from dissector.limits import MAX_MESSAGE, MAX_REDACTED_BYTES
 from dissector.model import Role
-from dissector.share.addresses import IPV4_TEXT, IPV6_TEXT, AddressMap, packed_text
+from dissector.share.addresses import IPV4_NAME, IPV4_TEXT, IPV6_TEXT, MAC_TEXT, AddressMap, packed_text
 from dissector.share.found import Found, Piece
 from dissector.share.headers import addresses_of, rewritten, without_names
 from dissector.share.streams import Conversations, Direction, Key, Run, Stream
@@ -96,8 +96,13 @@ class Redaction:
         """Changes the addresses in the texts."""
         self.addresses = addresses
         for run in self.runs():
-            for pattern in (IPV4_TEXT, IPV6_TEXT):
-                run.data[:] = pattern.sub(lambda match: addresses.text(match[0]), bytes(run.data))
+            for pattern, mapped in (
+                (IPV4_TEXT, addresses.text),
+                (IPV6_TEXT, addresses.text),
+                (IPV4_NAME, addresses.name_text),
+                (MAC_TEXT, addresses.mac_text),
+            ):
+                run.data[:] = pattern.sub(_put(mapped), bytes(run.data))
 
     def runs(self) -> Iterator[Run]:
         """All bytes of the connections, those without a hole between them together."""
@@ -192,10 +197,15 @@ class Redaction:
             run.data[low:high] = new
 
 
+def _put(mapped: Callable[[bytes], bytes]) -> Callable[[re.Match[bytes]], bytes]:
+    return lambda match: mapped(match[0])
+
+
 def addresses_in(run: Run) -> set[bytes]:
     """Printed addresses in the bytes."""
     data = bytes(run.data)
     found = {match[0] for pattern in (IPV4_TEXT, IPV6_TEXT) for match in pattern.finditer(data)}
+    found.update(re.sub(rb"[-_]", b".", match[0]) for match in IPV4_NAME.finditer(data))
     return {text for text in found if packed_text(_plain(text)) is not None}
 
 

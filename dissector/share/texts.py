@@ -68,6 +68,23 @@ _MARKUP = re.compile(
 _ATTRIBUTE = re.compile(r"(?P<name>[\w.:-]+)\s*=\s*(?:\"(?P<double>[^\"]*)|'(?P<single>[^']*))")
 _JSON_TEXT = re.compile(r"\"(?P<text>(?:[^\"\\]|\\.)*)\"(?!\s*:)", re.DOTALL)
 _WORD = re.compile(r"\s*[\w.]+")
+_QUERY = re.compile(r"\?(?P<query>[^\s]+)")
+_HEADER = re.compile(r"\n(?P<name>[\w-]{1,64}):[ \t]*(?P<value>[^\r\n]*)")
+#: Headers without which a message can not be read as before.
+_KEPT_HEADERS = frozenset(
+    (
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "transfer-encoding",
+        "connection",
+        "expect",
+        "upgrade",
+        "date",
+        "x-jobscheduler-heartbeat",
+        "x-jobscheduler-http-heartbeat-timeout",
+    )
+)
 #: Readable bytes, four and more in a row: what may be text in bytes of unknown meaning.
 _READABLE = re.compile(rb"[\t\n\r\x20-\x7e\xa0-\xff]{4,}")
 
@@ -222,10 +239,13 @@ def _document_spans(text: str) -> Iterator[Span]:
 
 
 def _http_spans(raw: bytes) -> Iterator[Span]:
-    """Places in the body; the head has addresses and secrets only."""
+    """Places in the head of what says neither how long nor of which kind the message is, and in the body."""
     pieces = body_pieces(raw)
+    yield from _head_spans(raw[: pieces[0][0] if pieces else len(raw)].decode(_LATIN))
     body = b"".join(raw[start:end] for start, end in pieces)
     if is_encoded(raw):
+        # No part of compressed bytes can be changed alone.
+        yield from (piece for piece in pieces if piece[0] < piece[1])
         return
     text = body.decode(_LATIN)
     if text.lstrip().startswith("<"):
@@ -235,6 +255,15 @@ def _http_spans(raw: bytes) -> Iterator[Span]:
     else:
         found = readable(body)
     yield from _scattered(found, pieces)
+
+
+def _head_spans(head: str) -> Iterator[Span]:
+    start_line, _, _ = head.partition("\n")
+    if query := _QUERY.search(start_line):
+        yield query.span("query")
+    for header in _HEADER.finditer(head, len(start_line)):
+        if header["name"].lower() not in _KEPT_HEADERS and header["value"]:
+            yield header.span("value")
 
 
 def _http_without_secrets(raw: bytes, message: HttpMessage) -> bytes:

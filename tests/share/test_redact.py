@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import random
 import re
@@ -380,6 +381,50 @@ def test_none_is_kept_when_one_can_not_be_read(both_sides: list[Path], tmp_path:
     folder = tmp_path / "out"
     assert jstrace("redact", both_sides[0], damaged, "--out-dir", folder).exit_code == 2
     assert list(folder.iterdir()) == []
+
+
+NAMES = (
+    "from ip-203-0-113-77.ec2.internal, host_203_0_113_77 and 203-0-113-77.pool.example.net",
+    "link 52:54:00:AB:cd:0f is 52-54-00-ab-cd-0f; on 2026-11-22 at 04-07-15 code 1-2-3-4",
+    "peer 203.0.113.77",
+)
+
+
+def test_names_of_hosts_and_link_addresses_in_texts(tmp_path: Path) -> None:
+    """They become what the same addresses become elsewhere; dates and other numbers stay."""
+    network = Network()
+    network.play(TaskScript(log=NAMES))
+    path = tmp_path / "names.pcap"
+    path.write_bytes(network.capture())
+    target, report = run(path, tmp_path)
+    assert report.differences == ()
+    (task,) = Found.of(str(target), HINTS, messages=False).tasks
+    names, links, peer = (line.text for line in task.log)
+    mapped = peer.removeprefix("peer ")
+    dashed = mapped.replace(".", "-")
+    assert mapped != "203.0.113.77"
+    assert names == f"from ip-{dashed}.ec2.internal, host_{mapped.replace('.', '_')} and {dashed}.pool.example.net"
+    link = re.fullmatch(r"link (\S{17}) is (\S{17}); on 2026-11-22 at 04-07-15 code 1-2-3-4", links)
+    assert link is not None
+    assert link[1].lower().replace(":", "-") == link[2] != "52-54-00-ab-cd-0f"
+    everything, _ = run(path, tmp_path, all_text=True)
+    assert holds(everything, "203-0-113-77", "203_0_113_77", "52-54-00", "ec2", "example") == set()
+
+
+def test_heads_and_compressed_bodies_by_http(tmp_path: Path) -> None:
+    body = gzip.compress(b"<start_job job='payroll' at='now'><params/></start_job>" * 3)
+    head = b"POST /x?user=bob HTTP/1.1\r\nHost: db1.example.com\r\nUser-Agent: alice\r\nContent-Type: text/xml\r\n"
+    request = head + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    answer = b"HTTP/1.1 200 OK\r\nServer: srv1\r\nContent-Length: 28\r\n\r\n<spooler><answer/></spooler>"
+    network = Network()
+    network.play(TaskScript())
+    network.say(Address("10.1.0.12", 41_000), Address("10.2.0.10", 4_444), (0, request), (1, answer), start=1.0)
+    path = tmp_path / "http.pcap"
+    path.write_bytes(network.capture())
+    words = ("bob", "db1.example.com", "alice", "srv1", body)
+    assert holds(path, *words) == set(words)
+    target, _ = run(path, tmp_path, all_text=True)
+    assert holds(target, *words) == set()
 
 
 def test_a_secret_that_is_a_word_of_the_protocol(tmp_path: Path) -> None:
