@@ -21,6 +21,11 @@ MAX_DIALOG_DEPTH = 64
 MAX_CAPTURED = 256 * 1024
 #: Longest block of a pcapng file that is no packet (name resolution, secrets, statistics).
 MAX_PCAPNG_BLOCK = 16 * 1024 * 1024
+#: Different interfaces of one section of a pcapng file.
+MAX_INTERFACES = 65_536
+#: Bytes that each byte of a compressed file may unpack to (gzip reaches 1,032); so many in all are never too many.
+MAX_RATIO = 1_100
+MAX_UNPACKED = 8 * 1024 * 1024
 #: Longest XML document of the command connection; the rest of a longer one is skipped and reported.
 MAX_DOCUMENT = 16 * 1024 * 1024
 #: Longest head (start line and headers) of an HTTP message, and longest line of a chunked body.
@@ -47,6 +52,12 @@ MAX_CLOSED = 4_096
 HALF_OPEN_SECONDS = 300
 #: Seconds without a packet after which a connection without an open task is forgotten.
 IDLE_SECONDS = 3_600
+#: Tasks under way at the same time; the one idle longest is given up first, and said to be.
+MAX_OPEN_TASKS = 16_384
+#: Connections to the port of one start that are told one by one; later ones are counted only.
+MAX_ATTEMPTS = 64
+#: Commands of one connection that wait for their answers; later ones are told without theirs.
+MAX_PENDING_COMMANDS = 1_000
 #: Unanswered or refused command connections that become a task each; later ones (a scan, a flood) are only counted.
 MAX_UNREACHABLE = 1_000
 #: Bytes looked at to tell what a connection carries.
@@ -55,7 +66,9 @@ MAX_SNIFF = 4_096
 MAX_OBJECTS = 65_536
 #: Log lines kept for one task; later ones are counted only.
 MAX_LOG_LINES = 200_000
-#: Problems kept for one task; later ones of the same code are counted in the last one.
+#: Characters of them.
+MAX_LOG_BYTES = 64 * 1024 * 1024
+#: Problems kept for one task or connection; later ones are counted only.
 MAX_PROBLEMS = 200
 #: Packet numbers listed as evidence for one problem.
 MAX_EVIDENCE = 32

@@ -116,6 +116,8 @@ class Connection:
     gaps: int = 0
     gap_marks: list[Mark] = field(default_factory=list)
     snapped: int = 0
+    #: How often its bytes were none that can be read.
+    problems: int = 0
     #: Nanoseconds without a packet before the first FIN or RST; None without either.
     idle_before_end: int | None = None
     #: Longest time without a packet (nanoseconds), and the packet that ended it.

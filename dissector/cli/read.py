@@ -44,12 +44,18 @@ Limits (memory depends on what is open at the moment, not on the file):
   IDLE_SECONDS         {limits.IDLE_SECONDS:>9,}  without a packet end one that belongs to no task
   MAX_FRAGMENTED       {limits.MAX_FRAGMENTED:>9,}  IP datagrams wait for fragments, for {limits.FRAGMENT_SECONDS} s
   MAX_LAYERS           {limits.MAX_LAYERS:>9,}  tags and tunnels in one packet are looked through
+  MAX_RATIO            {limits.MAX_RATIO:>9,}  times its size is what a compressed file may unpack to
+  MAX_INTERFACES       {limits.MAX_INTERFACES:>9,}  different interfaces of a pcapng section are known
   MAX_REORDER_BYTES    {limits.MAX_REORDER_BYTES >> 20:>5} MiB  wait behind a hole in a stream
   MAX_DECODED_MESSAGE  {limits.MAX_DECODED_MESSAGE >> 20:>5} MiB  is the longest message that is decoded
   MAX_DOCUMENT         {limits.MAX_DOCUMENT >> 20:>5} MiB  is the longest XML document that is read
   MAX_LOG_LINES        {limits.MAX_LOG_LINES:>9,}  lines of a task's log are kept
-  MAX_PROBLEMS         {limits.MAX_PROBLEMS:>9,}  problems of a task are kept
+  MAX_LOG_BYTES        {limits.MAX_LOG_BYTES >> 20:>5} MiB  of them
+  MAX_PROBLEMS         {limits.MAX_PROBLEMS:>9,}  problems of a task or connection are kept
   MAX_UNREACHABLE      {limits.MAX_UNREACHABLE:>9,}  unanswered starts become tasks
+  MAX_OPEN_TASKS       {limits.MAX_OPEN_TASKS:>9,}  tasks are under way at once; of more the idlest is given up
+  MAX_ATTEMPTS         {limits.MAX_ATTEMPTS:>9,}  calls to the port of one start are told one by one
+  MAX_PENDING_COMMANDS {limits.MAX_PENDING_COMMANDS:>9,}  commands of a connection wait for their answers
 """
 
 

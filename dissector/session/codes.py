@@ -82,6 +82,12 @@ CODES: dict[str, Code] = {
         "a port scan or a flood; each of the first ones is shown as a task of its own",
         "look who sends them; name only the true command ports with --command-port",
     ),
+    "limit_reached": Code(
+        _WARNING,
+        "There was more of something than jstrace keeps.",
+        "a flood, or an attack on whoever reads the capture; what is kept is bounded, so that memory is",
+        "read a part of the capture: some minutes of it, or some hosts; jstrace read --help names the limits",
+    ),
     "callback_dropped": Code(
         _ERROR,
         "The task process calls back and nobody answers.",

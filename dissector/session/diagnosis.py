@@ -10,6 +10,7 @@ S_FALSE, lookups of members that do not exist.
     running   how the job itself went: kills, failures, errors
     slowness  who took the time
     quality   what the capture lacks and what the network did
+    bounds    what was too much to be kept
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from dissector.limits import MAX_PROBLEMS
-from dissector.model import Problem, Severity, Task
-from dissector.session import calling, command_loss, losing, quality, running, slowness, starting
+from dissector.model import Outcome, Problem, Severity, Task
+from dissector.session import bounds, calling, command_loss, losing, quality, running, slowness, starting
 from dissector.session.case import Case
 from dissector.session.clock import grain
 from dissector.session.hosts import Hosts
@@ -56,7 +57,18 @@ RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
     quality.frames,
     quality.numbers,
     quality.capture,
+    bounds.reached,
 )
+
+
+def conclude(facts: TaskFacts, now: int, clock_steps: tuple[int, int] | None, hosts: Hosts, *, missed: bool) -> None:
+    """The task is final: ``judge``, and when it ended.  ``missed``: it is over, but how was not captured."""
+    facts.record.end = facts.last_seen()
+    if missed:
+        facts.end_missed()
+    judge(facts, now, clock_steps, hosts)
+    if (missed or facts.given_up) and facts.record.outcome is Outcome.RUNNING:
+        facts.record.outcome = Outcome.UNKNOWN
 
 
 def judge(facts: TaskFacts, now: int, clock_steps: tuple[int, int] | None = None, hosts: Hosts | None = None) -> None:

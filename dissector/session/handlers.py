@@ -10,11 +10,12 @@ found.  Detection goes by content; a port is a hint for connections whose bytes 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
-from dissector.limits import MAX_SNIFF
-from dissector.model import Connection, Message, Role
+from dissector.limits import MAX_PENDING_COMMANDS, MAX_SNIFF
+from dissector.model import Connection, Message, Role, Task
 from dissector.numbers import odd_words
 from dissector.session import detect
 from dissector.session.dialog import Dialog
@@ -25,6 +26,11 @@ from dissector.stream.documents import DocumentReader
 from dissector.stream.framing import FrameReader
 from dissector.traffic import Chunk, Frame, Gap, RawDocument, Side, StreamProblem
 from dissector.wire import control
+
+#: Tasks of one connection from which on those that are over are looked for.
+_FEW_TASKS = 16
+#: Pieces after each of which a new connection is looked at; pieces after which nobody will know what it is.
+_EVERY_PIECE, _MOST_EVENTS = 64, 2 * MAX_SNIFF
 
 
 class Desk(Protocol):
@@ -40,6 +46,9 @@ class Desk(Protocol):
     def recognised(self, connection: Connection) -> None: ...
     def command_found(self, connection: Connection) -> TaskFacts | None: ...
     def command_started(self, facts: TaskFacts) -> None: ...
+    def is_open(self, record: Task) -> bool:
+        """True while the task is under way."""
+
     def callback_opened(self, facts: TaskFacts, connection: Connection) -> TaskFacts: ...
     def callback_foreign(self, facts: TaskFacts, connection: Connection, packet: int) -> None: ...
 
@@ -56,13 +65,18 @@ class Command:
         self.connection = connection
         self.facts: TaskFacts | None = None
         self._desk = desk
-        self._open: list[Message] = []
+        self._open: deque[Message] = deque()
+        #: Commands behind these that wait for their answers too, but are not kept.
+        self._unpaired = 0
         mid_stream = connection.mid_stream
         self._readers = (
             DocumentReader(Side.CLIENT, is_client=True, mid_stream=mid_stream),
             DocumentReader(Side.SERVER, is_client=False, mid_stream=mid_stream),
         )
-        self.tasks: list[TaskFacts] = []
+        #: Tasks begun here: all that are under way, and some that were.
+        self.tasks: dict[Task, TaskFacts] = {}
+        self._by_process: dict[int, TaskFacts] = {}
+        self._most_tasks = _FEW_TASKS
 
     def chunk(self, chunk: Chunk) -> None:
         self._handle(self._readers[chunk.side].feed(chunk))
@@ -102,24 +116,44 @@ class Command:
             self._desk.command_started(facts)
         self._desk.recognised(self.connection)
         self._tell_odd_numbers(message)
-        self._open.append(message)
+        if len(self._open) < MAX_PENDING_COMMANDS and not self._unpaired:
+            self._open.append(message)
+        else:
+            # Its answer comes behind those of the others, so that it is enough to count.
+            self._unpaired += 1
+            message.note = message.note or f"behind {MAX_PENDING_COMMANDS} commands without an answer: not paired"
+            self._desk.message(message)
 
     def _start(self, message: Message) -> None:
         """The engine starts one task a connection; a tool may start more, each a task of its own."""
         if self.facts is None or self.facts.start is not None:
-            self.facts = TaskFacts.of_command(self.connection, message if self.tasks else None)
-            self.tasks.append(self.facts)
+            self._begin(TaskFacts.of_command(self.connection, message if self.tasks else None))
+
+    def _begin(self, facts: TaskFacts) -> None:
+        if len(self.tasks) >= self._most_tasks:
+            self.tasks = {record: known for record, known in self.tasks.items() if self._desk.is_open(record)}
+            self._by_process = {
+                number: known for number, known in self._by_process.items() if known.record in self.tasks
+            }
+            self._most_tasks = max(_FEW_TASKS, 2 * len(self.tasks))
+        self.facts = self.tasks[facts.record] = facts
+        self._named(facts)
+
+    def _named(self, facts: TaskFacts) -> None:
+        """Of several tasks with one process_id the first one counts."""
+        if facts.record.process_id is not None:
+            self._by_process.setdefault(facts.record.process_id, facts)
 
     def _facts_of(self, document: control.Document | None) -> TaskFacts | None:
         """The task that a command is about: by its process_id where several run on this connection."""
         close = control.close_task(document) or control.kill_task(document) if document else None
         if close is not None and len(self.tasks) > 1:
-            return next((f for f in self.tasks if f.record.process_id == close.process_id), self.facts)
+            known = None if close.process_id is None else self._by_process.get(close.process_id)
+            return known or self.facts
         if document is not None and close is None and control.start_command(document) is None:
             return None
         if close is not None and not self.tasks and (found := self._desk.command_found(self.connection)) is not None:
-            self.facts = found
-            self.tasks.append(found)
+            self._begin(found)
         return self.facts
 
     def _answer(self, raw: RawDocument) -> None:
@@ -132,12 +166,12 @@ class Command:
             message.latency = message.time - request.time
             message.operation = request.operation
             message.task = request.task
-            facts = next((f for f in self.tasks if f.record is request.task), None)
+            facts = self.tasks.get(request.task) if request.task is not None else None
             if facts is not None:
                 facts.command_answer(message)
+                self._named(facts)
         elif not self.tasks and (started := TaskFacts.of_answer(self.connection, message)) is not None:
-            self.facts = started
-            self.tasks.append(started)
+            self._begin(started)
             self._desk.command_started(started)
             self._desk.recognised(self.connection)
         self._tell_odd_numbers(message)
@@ -148,15 +182,17 @@ class Command:
         is_xml_error = document is not None and document.error is not None and document.error.code.startswith("XML")
         request: Message | None = None
         while self._open and request is None:
-            candidate = self._open.pop(0)
+            candidate = self._open.popleft()
             if is_xml_error or not _is_broken(candidate):
                 request = candidate
             else:
                 self._desk.message(candidate)
         while is_xml_error and request and self._open and self._open[0].packets[-1] == request.packets[-1]:
-            self._desk.message(self._open.pop(0))
+            self._desk.message(self._open.popleft())
         if request is not None:
             self._desk.message(request)
+        elif self._unpaired:
+            self._unpaired -= 1
         return request
 
     def _message(self, raw: RawDocument, kind: str) -> Message:
@@ -299,6 +335,7 @@ class Sniffer:
         self.is_command_port = is_command_port
         self.events: list[Chunk | Gap] = []
         self._heads: tuple[bytearray, bytearray] = (bytearray(), bytearray())
+        self._next_look = 0
 
     def chunk(self, chunk: Chunk) -> None:
         self.events.append(chunk)
@@ -306,14 +343,25 @@ class Sniffer:
         head += chunk.data[: max(0, MAX_SNIFF - len(head))]
 
     def gap(self, gap: Gap) -> None:
-        self.events.append(gap)
+        if not self._is_full:
+            self.events.append(gap)
 
     def closed(self, number: int, time: int) -> None:
         pass
 
+    @property
+    def _is_full(self) -> bool:
+        return len(self.events) >= _MOST_EVENTS
+
     def verdict(self) -> Role | None:
-        """As ``detect.verdict``."""
+        """As ``detect.verdict``; what comes in very many small pieces is not looked at with every one."""
         client, server = (bytes(head) for head in self._heads)
+        if self._is_full:
+            return Role.UNKNOWN
+        size = len(client) + len(server)
+        if len(self.events) > _EVERY_PIECE and size < self._next_look and MAX_SNIFF not in (len(client), len(server)):
+            return None
+        self._next_look = size + size // 16
         return detect.verdict(
             client, server, is_command_port=self.is_command_port, mid_stream=self.connection.mid_stream
         )

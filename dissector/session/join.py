@@ -13,6 +13,7 @@ interfaces, NAT), so its address is never compared.  Three things make it less s
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -24,70 +25,101 @@ from dissector.session.verdict import is_incomplete
 #: Somebody who waits for the port to open tries again at once; a scheduler tries again after 60 s.
 PROBE_WINDOW = 2_000_000_000
 
+#: Starts with one port, and command connections between two hosts: more that are alike are not told from each other.
+_MOST_ALIKE = 64
+
 _K = TypeVar("_K")
+_V = TypeVar("_V")
 _Key = tuple[str, int]
+_Table = dict[_K, "OrderedDict[TaskFacts, None]"]
 
 
 class Joiner:
     """Start commands that wait for their callback, by client address and announced port."""
 
-    def __init__(self, callback_ports: tuple[int, int]) -> None:
+    def __init__(self, callback_ports: tuple[int, int], command_ports: Iterable[int] = ()) -> None:
         self._low, self._high = callback_ports
-        self._waiting: dict[_Key, list[TaskFacts]] = {}
-        self._by_remote: dict[str, list[TaskFacts]] = {}
-        self._size = 0
-        #: Command connections of which no start command was read.
-        self._unread: dict[Connection, None] = {}
+        self._command_ports = frozenset(command_ports)
+        self._waiting: _Table[_Key] = {}
+        #: Those of which nobody called yet (some more, until somebody looks), by the remote's address with the port and
+        #: with the client's address.
+        self._expected: _Table[tuple[str, int | str]] = {}
+        #: Command connections of which no start command was read; the same by the addresses of their ends.
+        self._unread: OrderedDict[Connection, None] = OrderedDict()
+        self._servers: OrderedDict[Endpoint, None] = OrderedDict()
+        self._unread_between: dict[tuple[str, str], OrderedDict[Connection, None]] = {}
 
     def command(self, connection: Connection) -> None:
         """A command connection, before it says what it wants."""
+        self._servers[connection.server] = None
+        if len(self._servers) > MAX_CONNECTIONS:
+            self._servers.popitem(last=False)
         self._unread[connection] = None
+        between = self._unread_between.setdefault(_ends(connection), OrderedDict())
+        between[connection] = None
+        if len(between) > _MOST_ALIKE:
+            self._read(next(iter(between)))
         if len(self._unread) > MAX_CONNECTIONS:
-            del self._unread[next(iter(self._unread))]
+            self._read(next(iter(self._unread)))
+
+    def is_server(self, server: Endpoint) -> bool:
+        """True when somebody sends commands there: they were seen, or the port is known for them."""
+        return server.port in self._command_ports or server in self._servers
+
+    def _read(self, connection: Connection) -> None:
+        """Nothing more is to be found out about a command connection."""
+        if connection in self._unread:
+            del self._unread[connection]
+            _remove(self._unread_between, _ends(connection), connection)
 
     def unread(self, record: Task) -> Connection | None:
         """A command connection that may be the one of a task without: between its two hosts, begun before its callback,
         and with bytes that the capture lacks."""
-        callback = record.callback
-        if callback is None:
+        callback, peer, client = record.callback, record.callback_peer, record.client
+        if callback is None or peer is None or client is None:
             return None
         return next(
             (
                 command
-                for command in self._unread
-                if is_between(command, record)
-                and (command.mid_stream or command.first_packet < callback.last_packet)
-                and is_incomplete(command)
+                for command in self._unread_between.get((client.ip, peer.ip), ())
+                if (command.mid_stream or command.first_packet < callback.last_packet) and is_incomplete(command)
             ),
             None,
         )
 
-    def announce(self, facts: TaskFacts) -> None:
-        """A start command was seen; ``facts.record`` knows client, remote and port."""
+    def announce(self, facts: TaskFacts) -> TaskFacts | None:
+        """A start command was seen; ``facts.record`` knows client, remote and port.  Returns the start that it
+        supersedes, if there is one."""
         record = facts.record
         if record.command is not None:
-            self._unread.pop(record.command, None)
+            self._read(record.command)
         if record.client is None or record.remote is None or record.callback_port is None:
-            return
-        if self._size >= MAX_CONNECTIONS:  # starts that nobody ever ended: forget them all rather than grow
-            self._waiting.clear()
-            self._by_remote.clear()
-            self._size = 0
-        self._size += 1
-        same_port = self._waiting.setdefault((record.client.ip, record.callback_port), [])
-        for earlier in same_port:
-            earlier.superseded = True
-        same_port.append(facts)
-        self._by_remote.setdefault(record.remote.ip, []).append(facts)
+            return None
+        same_port = self._waiting.setdefault((record.client.ip, record.callback_port), OrderedDict())
+        earlier = next(reversed(same_port), None)
+        same_port[facts] = None
+        if len(same_port) > _MOST_ALIKE:
+            self.forget(next(iter(same_port)))
+        self.expect(facts)
+        if earlier is None or earlier.superseded:
+            return None
+        earlier.superseded = True
+        return earlier
+
+    def expect(self, facts: TaskFacts) -> None:
+        """Nobody called the start yet, or what did was something else."""
+        record = facts.record
+        if record.client is not None and facts in self._waiting.get((record.client.ip, record.callback_port or 0), ()):
+            for place in _places(record):
+                self._expected.setdefault(place, OrderedDict())[facts] = None
 
     def forget(self, facts: TaskFacts) -> None:
         """The task is over: nothing may join it any more."""
         record = facts.record
-        if record.client is None or record.remote is None or record.callback_port is None:
-            return
-        if _remove(self._waiting, (record.client.ip, record.callback_port), facts):
-            _remove(self._by_remote, record.remote.ip, facts)
-            self._size -= 1
+        if record.client is not None and record.callback_port is not None:
+            _remove(self._waiting, (record.client.ip, record.callback_port), facts)
+            for place in _places(record):
+                _remove(self._expected, place, facts)
 
     def announced(self, connection: Connection) -> TaskFacts | None:
         """The start that announced the port which ``connection`` goes to."""
@@ -103,32 +135,39 @@ class Joiner:
 
     def elsewhere(self, connection: Connection) -> TaskFacts | None:
         """The start whose remote opens ``connection`` to a place that nobody announced, if exactly one fits."""
-        waiting = self._by_remote.get(connection.client.ip)
-        if not waiting:
-            return None
-        server = connection.server
-        fitting = [
-            facts
-            for facts in waiting
-            if not facts.confirmed
-            and not facts.attempts
-            and facts.start is not None
-            and facts.start.time <= connection.start
-            and facts.record.client is not None
-            and (
-                server.port == facts.record.callback_port
-                or (server.ip == facts.record.client.ip and self._low <= (server.port or 0) <= self._high)
-            )
-        ]
-        return fitting[0] if len(fitting) == 1 else None
+        remote, server = connection.client.ip, connection.server
+        fitting = self._fitting((remote, server.port or 0), connection)
+        if self._low <= (server.port or 0) <= self._high:
+            fitting |= self._fitting((remote, server.ip), connection)
+        return fitting.pop() if len(fitting) == 1 else None
+
+    def _fitting(self, place: tuple[str, int | str], connection: Connection) -> set[TaskFacts]:
+        """Starts that expect a callback and may have got ``connection``: two of them are as good as more."""
+        expected, found, gone = self._expected.get(place, ()), set(), []
+        looked = 0
+        for facts in expected:
+            if facts.confirmed or facts.attempts:
+                gone.append(facts)
+                continue
+            looked += 1
+            if facts.start is not None and facts.start.time <= connection.start:
+                found.add(facts)
+            if len(found) > 1 or looked == _MOST_ALIKE:
+                break
+        for facts in gone:
+            _remove(self._expected, place, facts)
+        return found
 
 
-def is_between(command: Connection, record: Task) -> bool:
-    """True when the connection leads from the task's client to where its callback came from."""
-    peer, client = record.callback_peer, record.client
-    if peer is None or client is None:
-        return False
-    return (command.client.ip, command.server.ip) == (client.ip, peer.ip)
+def _ends(command: Connection) -> tuple[str, str]:
+    return command.client.ip, command.server.ip
+
+
+def _places(record: Task) -> list[tuple[str, int | str]]:
+    """Where the callback of a start is expected that does not come to the place announced."""
+    if record.remote is None or record.client is None or record.callback_port is None:
+        return []
+    return [(record.remote.ip, record.callback_port), (record.remote.ip, record.client.ip)]
 
 
 def is_probe(failed: Connection, probe: Connection) -> bool:
@@ -136,20 +175,6 @@ def is_probe(failed: Connection, probe: Connection) -> bool:
     who waits for the port, not a scheduler (which sends its command at once and tries again after 60 s only)."""
     same = failed.client.ip == probe.client.ip and failed.server == probe.server
     return same and 0 <= probe.start - failed.end <= PROBE_WINDOW
-
-
-def half_known(tasks: Iterable[TaskFacts], connection: Connection) -> TaskFacts | None:
-    """The newest task whose port is not known, because only the answer to its start could be read or because the port
-    was none, if ``connection`` can be its callback."""
-    fitting = [
-        facts
-        for facts in tasks
-        if facts.record.callback_port is None
-        and not facts.attempts
-        and (command := facts.record.command) is not None
-        and (command.client.ip, command.server.ip) == (connection.server.ip, connection.client.ip)
-    ]
-    return fitting[-1] if fitting else None
 
 
 def _best(waiting: Iterable[TaskFacts], connection: Connection) -> TaskFacts | None:
@@ -173,11 +198,9 @@ def _rank(facts: TaskFacts) -> tuple[bool, int]:
     return command is not None and command.closed is None, facts.record.start
 
 
-def _remove(table: dict[_K, list[TaskFacts]], key: _K, facts: TaskFacts) -> bool:
+def _remove(table: dict[_K, OrderedDict[_V, None]], key: _K, entry: _V) -> None:
     entries = table.get(key)
-    if not entries or facts not in entries:
-        return False
-    entries.remove(facts)
-    if not entries:
-        del table[key]
-    return True
+    if entries is not None:
+        entries.pop(entry, None)
+        if not entries:
+            del table[key]

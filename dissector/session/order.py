@@ -8,7 +8,8 @@ and events of a task without a number wait.  The wait is bounded by ``window`` (
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from dissector.model import Connection, Message, Problem, Task
@@ -30,8 +31,10 @@ class Sequencer:
 
     def __init__(self, window: int | None = None) -> None:
         self._window = window
-        self._undecided: dict[Connection, None] = {}
-        self._unnumbered: list[Task] = []
+        self._undecided: OrderedDict[Connection, None] = OrderedDict()
+        #: By their first packets; of several that begin with the same one the one that was recognised first.
+        self._unnumbered: list[tuple[int, int, Task]] = []
+        self._added = 0
         self._held: deque[Event | _Omitted] = deque()
         self._count = 0
 
@@ -44,7 +47,8 @@ class Sequencer:
 
     def add(self, task: Task) -> None:
         """A task was recognised."""
-        self._unnumbered.append(task)
+        self._added += 1
+        heappush(self._unnumbered, (task.first_packet, self._added, task))
 
     def emit(self, event: Event) -> None:
         self._held.append(event)
@@ -78,17 +82,16 @@ class Sequencer:
     def _number(self, now: int | None) -> None:
         force = now is None or len(self._held) > _MAX_HELD
         if self._window is not None and now is not None:
-            for connection in [c for c in self._undecided if now - c.start > self._window]:
-                del self._undecided[connection]
+            while self._undecided and now - next(iter(self._undecided)).start > self._window:
+                self._undecided.popitem(last=False)
         first = next(iter(self._undecided), None)
-        self._unnumbered.sort(key=lambda task: task.first_packet)
         while self._unnumbered:
-            task = self._unnumbered[0]
-            if not force and first is not None and first.first_packet < task.first_packet:
+            first_packet, _, task = self._unnumbered[0]
+            if not force and first is not None and first.first_packet < first_packet:
                 return
             self._count += 1
             task.n = self._count
-            del self._unnumbered[0]
+            heappop(self._unnumbered)
 
 
 def _is_ready(event: Event | _Omitted) -> bool:

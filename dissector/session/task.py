@@ -5,16 +5,18 @@ Facts come from the messages alone (PROTOCOL.md section 5); nothing here judges 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dissector.limits import MAX_EVIDENCE, MAX_LOG_LINES
+from dissector.limits import MAX_EVIDENCE, MAX_LOG_BYTES, MAX_LOG_LINES
 from dissector.model import Connection, Endpoint, LogLine, Message, Task
 from dissector.numbers import TASK_ID, is_odd, number, odd_words
 from dissector.session.dialog import Dialog
 from dissector.session.pace import COARSE, SLOW_CALLBACK
 from dissector.session.proof import Proof
 from dissector.session.slow import SlowCallbacks
+from dissector.session.tallies import FailedCalls
 from dissector.wire import control, details
 from dissector.wire import messages as wire
 from dissector.wire.names import log_line
@@ -26,21 +28,12 @@ _MEMBER_NOT_FOUND = 0x80020003
 _RESULT = b"<process.result"
 
 
-@dataclass(slots=True)
-class FailedCalls:
-    """Calls of one member that failed in the same way: the first one, how many, and the first packets."""
-
-    first: Message
-    text: str
-    count: int = 0
-    packets: list[int] = field(default_factory=list)
-
-
 @dataclass(slots=True, eq=False)
 class TaskFacts:
     """One task under way.  Times are those of messages; None means: not seen."""
 
     record: Task
+    rank: int = 0
     start: Message | None = None
     start_document: control.StartTask | None = None
     start_answer: Message | None = None
@@ -52,6 +45,10 @@ class TaskFacts:
     unread_command: Connection | None = None
     #: Connections from the remote that were meant as the callback and never got through.
     attempts: list[Connection] = field(default_factory=list)
+    #: What there was beyond what is kept, by its noun.
+    more: Counter[str] = field(default_factory=Counter)
+    log_size: int = 0
+    given_up: bool = False
     #: Someone else's connection that took the announced port, and the packet of its first strange bytes.
     intruder: Connection | None = None
     foreign_packet: int | None = None
@@ -215,8 +212,12 @@ class TaskFacts:
             return
         level, text = line
         self.record.counts.log_lines += 1
-        if isinstance(text, str) and len(self.record.log) < MAX_LOG_LINES:
-            self.record.log.append(LogLine(time, level, text, packet))
+        size, log = self.log_size + len(str(text)), self.record.log
+        if not isinstance(text, str) or len(log) >= MAX_LOG_LINES or size > MAX_LOG_BYTES:
+            self.more["log line"] += isinstance(text, str)
+            return
+        self.log_size = size
+        log.append(LogLine(time, level, text, packet))
 
     def _construct(self, message: Message, body: wire.Call) -> None:
         parameters = details.construct_parameters(body.params.natural)

@@ -12,17 +12,19 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import count
 
-from dissector.limits import MAX_CONNECTIONS, MAX_PROBLEMS, MAX_UNREACHABLE
-from dissector.model import Connection, Endpoint, Message, Outcome, Role, Task
+from dissector.limits import MAX_CLOSED, MAX_CONNECTIONS
+from dissector.model import Connection, Message, Outcome, Role, Task
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
-from dissector.session import detect, diagnosis, quality
+from dissector.session import bounds, detect, diagnosis, quality
 from dissector.session.early import Early
 from dissector.session.handlers import Callback, Command, Sniffer
 from dissector.session.hosts import Hosts
-from dissector.session.join import PROBE_WINDOW, Joiner, half_known, is_between, is_probe
+from dissector.session.join import Joiner
+from dissector.session.opened import OpenTasks
 from dissector.session.order import Event, Sequencer
-from dissector.session.pace import CALLBACK_LINGER, CLOCK_JITTER, LINGER
+from dissector.session.pace import CLOCK_JITTER, LINGER
 from dissector.session.task import TaskFacts
+from dissector.session.unreached import Unreached
 from dissector.stream.express import express
 from dissector.stream.flows import Entry
 from dissector.stream.reassembly import Connections, Flow
@@ -59,31 +61,27 @@ class Tracer:
     ) -> None:
         self.wants_messages = messages
         self._elsewhere = elsewhere
-        self._command_ports = frozenset(command_ports)
-        self._servers: dict[Endpoint, None] = {}
-        self._notes, self._hosts = quality.CaptureNotes(), Hosts()
-        listens = partial(detect.listens, self._command_ports, callback_ports)
-        self._connections = Connections(self._notes.fragment, listens)
+        self._notes, self._hosts, ports = quality.CaptureNotes(), Hosts(), frozenset(command_ports)
+        self._connections = Connections(self._notes.fragment, partial(detect.listens, ports, callback_ports))
         #: For whoever reads the packets: which of them need not be fed.
         self.watch = watch or Watch()
         self.watch.foreign, self.watch.ended = self._connections.foreign, self._connections.ended
-        self._joiner = Joiner(callback_ports)
+        self._joiner = Joiner(callback_ports, ports)
         self._order = Sequencer(window)
-        #: A capture that is followed has no end at which somebody would look at what became final long ago.
+        #: A capture that is followed has no end at which somebody would look back.
         self._forgets = window is not None
         self.next_number = count(1).__next__
         self._connection_numbers = count(1)
-        self._open: dict[Task, TaskFacts] = {}
+        self._open = OpenTasks()
         self._strays: dict[Connection, TaskFacts] = {}
         self._closing: deque[Flow] = deque()
-        self._failed: dict[Connection, None] = {}
-        self._unreached = 0
+        self._unreached = Unreached()
         self._early = Early()
 
     @property
     def running(self) -> list[TaskFacts]:
         """Facts of the tasks under way, for a live view."""
-        return list(self._open.values())
+        return list(self._open)
 
     def feed(self, packet: Packet) -> Sequence[Event]:
         """Takes one packet; returns the events that it made final."""
@@ -149,9 +147,9 @@ class Tracer:
             self._stream_event(flow, event)
         while self._closing:
             self._settle(self._closing.popleft())
-        for connection in list(self._failed):
+        for connection in self._unreached.due(None):
             self._unreachable(connection)
-        for facts in list(self._open.values()):
+        for facts in self._open:
             self._finish_task(facts)
         for problem in self._notes.problems():
             self._order.emit(problem)
@@ -174,7 +172,7 @@ class Tracer:
     def _opened(self, flow: Flow) -> None:
         connection = flow.connection
         facts = self._joiner.announced(connection)
-        if facts is not None:
+        if facts is not None and bounds.admits(facts):
             flow.handler = self._attempt(facts, connection)
             return
         self._order.opened(connection)
@@ -182,7 +180,7 @@ class Tracer:
         if stray is not None:
             self._strays[connection] = stray
         self._early.note(flow)
-        flow.handler = Sniffer(connection, is_command_port=self._is_command_server(connection.server))
+        flow.handler = Sniffer(connection, is_command_port=self._joiner.is_server(connection.server))
 
     def _attempt(self, facts: TaskFacts, connection: Connection) -> Callback:
         """A connection that is meant as the callback of ``facts``, whether it gets through or not."""
@@ -210,9 +208,6 @@ class Tracer:
             events = [event._replace(side=Side(event.side).other) for event in events]
         if role is Role.COMMAND:
             self._take(connection, role, None)
-            self._servers[connection.server] = None
-            if len(self._servers) > MAX_CONNECTIONS:
-                del self._servers[next(iter(self._servers))]
             self._joiner.command(connection)
             flow.handler = Command(connection, self)
         else:
@@ -223,7 +218,7 @@ class Tracer:
     def _unannounced(self, connection: Connection) -> Callback:
         """A callback connection, known by its content, on a port that no captured command announced."""
         facts = self._strays.pop(connection, None) or self._joiner.announced(connection)
-        if facts is None and (facts := half_known(self._open.values(), connection)) is not None:
+        if facts is None and (facts := self._open.half_known(connection)) is not None:
             facts.record.callback_port = connection.server.port
         if facts is None:
             facts = TaskFacts.of_callback(connection)
@@ -239,8 +234,12 @@ class Tracer:
         if isinstance(flow.handler, Sniffer):
             self._silent(connection)
         elif connection.role is not Role.UNKNOWN or connection.n:
+            for facts in self._concerned(flow):
+                self._open.touched(facts)
             self._closing.append(flow)
-        if connection not in self._failed:
+            if len(self._closing) > MAX_CLOSED:
+                self._settle(self._closing.popleft())
+        if connection not in self._unreached:
             self._order.decided(connection)
 
     def _silent(self, connection: Connection) -> None:
@@ -248,37 +247,35 @@ class Tracer:
         stray = self._strays.pop(connection, None)
         if stray is not None and not connection.established:
             self._attempt(stray, connection)
-        elif not self._is_command_server(connection.server) or connection.mid_stream:
+        elif not self._joiner.is_server(connection.server) or connection.mid_stream:
             return
         elif not connection.established:
-            if connection.syns and self._unreached < MAX_UNREACHABLE:
-                self._unreached += 1
-                self._failed[connection] = None
-            elif connection.syns:
+            if connection.syns and not self._unreached.add(connection):
                 self._notes.unanswered(connection)
         elif connection.bytes == 0:
             self._hosts.note(connection)
             self._notes.unused(connection)
-            for probe in [failed for failed in self._failed if is_probe(failed, connection)]:
-                del self._failed[probe]
-                self._unreached -= 1
+            for probe in self._unreached.taken_back(connection):
                 self._order.decided(probe)
 
     def _settle(self, flow: Flow) -> None:
         """A closed connection has lingered: nothing more is expected of it."""
+        if (unlisted := bounds.unlisted(flow.connection)) is not None:
+            self._order.emit(unlisted)
         self._order.emit(flow.connection)
+        concerned = self._concerned(flow)
         # The flow stays for late packets; what was made of its bytes does not.
-        handler, flow.handler = flow.handler, None
-        tasks = [facts.record for facts in handler.tasks] if isinstance(handler, Command) else [flow.connection.task]
-        for record in tasks:
-            facts = self._open.get(record) if record is not None else None
-            if facts is not None and facts.is_through():
-                self._finish_task(facts)
-        if self._forgets and not any(record in self._open for record in tasks):
+        flow.handler = None
+        for facts in filter(TaskFacts.is_through, concerned):
+            self._finish_task(facts)
+        if self._forgets and not any(facts.record in self._open for facts in concerned):
             flow.forget()
 
-    def _is_command_server(self, server: Endpoint) -> bool:
-        return server.port in self._command_ports or server in self._servers
+    def _concerned(self, flow: Flow) -> list[TaskFacts]:
+        """The tasks under way that a connection is about."""
+        handler = flow.handler
+        records = list(handler.tasks) if isinstance(handler, Command) else [flow.connection.task]
+        return [facts for record in records if (facts := self._open.get(record)) is not None]
 
     def _take(self, connection: Connection, role: Role, task: Task | None) -> None:
         """The connection is ours: it gets its role and a number."""
@@ -309,59 +306,69 @@ class Tracer:
         self._order.decided(connection)
 
     def stream_problem(self, problem: StreamProblem, connection: Connection) -> None:
-        found = quality.of_stream(problem, connection)
-        if connection.task is None:
+        found = bounds.counted(problem, connection, self._open.get(connection.task))
+        if found is not None:
             self._order.emit(found)
-        elif len(connection.task.problems) < MAX_PROBLEMS:
-            connection.task.problems.append(found)
 
     def command_started(self, facts: TaskFacts) -> None:
         self._add_task(facts)
-        self._joiner.announce(facts)
+        superseded = self._joiner.announce(facts)
+        if superseded is not None:
+            self._open.touched(superseded)
         for flow in self._early.callbacks(facts):
             self._order.decided(flow.connection)
             flow.handler = self._attempt(facts, flow.connection)
             self._closing.extend([flow] * flow.connection.over)
 
+    def is_open(self, record: Task) -> bool:
+        return record in self._open
+
     def command_found(self, connection: Connection) -> TaskFacts | None:
         """The task that a command is about whose start was not read: the only one that has no command connection."""
-        lacking = [facts for facts in self._open.values() if facts.record.command is None]
-        fitting = [facts for facts in lacking if is_between(connection, facts.record)]
-        if len(fitting) != 1:
-            return None
-        fitting[0].adopt(connection)
-        return fitting[0]
+        facts = self._open.without_command(connection)
+        if facts is not None:
+            facts.adopt(connection)
+            self._open.changed(facts)
+        return facts
 
     def callback_opened(self, facts: TaskFacts, connection: Connection) -> TaskFacts:
         """First data on a callback connection: it got through.  Of several starts that wait for the same port the
         choice may be another one now than it was at the SYN."""
         chosen = self._joiner.announced(connection) or facts
         if chosen is not facts:
-            facts.attempts.remove(connection)
+            self._lost_attempt(facts, connection)
             chosen.attempts.append(connection)
             connection.task = chosen.record
         record = chosen.record
         record.callback, record.callback_peer = connection, connection.client
         if chosen.start is not None:
             record.callback_delay = connection.start - chosen.start.time
+        self._open.changed(chosen)
         return chosen
 
     def callback_foreign(self, facts: TaskFacts, connection: Connection, packet: int) -> None:
         """Somebody else took the port; the real callback will find it closed."""
         facts.intruder, facts.foreign_packet = connection, packet
-        facts.attempts.remove(connection)
         facts.record.callback = facts.record.callback_peer = None
+        self._lost_attempt(facts, connection)
         connection.role = Role.UNKNOWN
+
+    def _lost_attempt(self, facts: TaskFacts, connection: Connection) -> None:
+        """The connection is no callback of ``facts`` after all."""
+        facts.attempts.remove(connection)
+        self._open.changed(facts)
+        self._joiner.expect(facts)
 
     # --- tasks -----------------------------------------------------------------------------------------------------
 
     def _add_task(self, facts: TaskFacts) -> None:
         facts.record.outcome = Outcome.RUNNING
-        self._open[facts.record] = facts
+        if (idlest := self._open.too_many()) is not None:
+            self._finish_task(idlest)
+        self._open.add(facts)
         self._order.add(facts.record)
 
     def _unreachable(self, connection: Connection) -> None:
-        del self._failed[connection]
         facts = TaskFacts.of_command(connection)
         self._take(connection, Role.COMMAND, facts.record)
         self._add_task(facts)
@@ -372,25 +379,19 @@ class Tracer:
     def _age(self) -> None:
         while self._closing and self._closing[0].connection.end + LINGER <= self.watch.now:
             self._settle(self._closing.popleft())
-        for connection in [c for c in self._failed if c.end + PROBE_WINDOW <= self.watch.now]:
+        for connection in self._unreached.due(self.watch.now):
             self._unreachable(connection)
-        for facts in [f for f in self._open.values() if f.last_seen() + CALLBACK_LINGER <= self.watch.now]:
-            if facts.is_over() or facts.superseded:
-                self._finish_task(facts, missed=not facts.is_over())
+        for facts in self._open.due(self.watch.now):
+            self._finish_task(facts, missed=not facts.is_over())
 
     def _finish_task(self, facts: TaskFacts, *, missed: bool = False) -> None:
         """``missed``: it is over, but how was not captured."""
         record = facts.record
-        del self._open[record]
+        self._open.remove(facts)
         self._joiner.forget(facts)
         if record.command is None:
             facts.unread_command = self._joiner.unread(record)
-        record.end = facts.last_seen()
-        if missed:
-            facts.end_missed()
-        diagnosis.judge(facts, self.watch.now, self._notes.clock_steps, self._hosts)
-        if missed and record.outcome is Outcome.RUNNING:
-            record.outcome = Outcome.UNKNOWN
+        diagnosis.conclude(facts, self.watch.now, self._notes.clock_steps, self._hosts, missed=missed)
         for problem in record.problems:
             self._order.emit(problem)
         self._order.emit(record)

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from mmap import mmap
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import zstandard
 
 from dissector.errors import CaptureError
+from dissector.limits import MAX_RATIO, MAX_UNPACKED
 
 #: How a path names standard input.
 STANDARD_INPUT = "-"
@@ -37,6 +38,19 @@ class DamagedError(Exception):
         self.cut = cut
 
 
+class _Packed:
+    """Compressed bytes, counted as they are used."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.used = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._file.read(size)
+        self.used += len(data)
+        return data
+
+
 class ByteStream:
     """Reads ``path`` once, front to back.  ``on_read`` is told how many bytes of the file (compressed ones, if it is
     compressed) were used since the last time.  Raises CaptureError when the file can not be opened or read."""
@@ -51,6 +65,8 @@ class ByteStream:
         self.over = False
         self.on_read = on_read
         self._position = 0
+        #: Where compressed data comes from; None of a plain file.
+        self._packed: _Packed | None = None
         try:
             # A stream that lives as long as this object: __exit__ closes it.
             self._file: Any = sys.stdin.buffer if path == STANDARD_INPUT else Path(path).open("rb")  # noqa: SIM115
@@ -71,9 +87,11 @@ class ByteStream:
     def _unpacked(self) -> Any:
         magic = self._file.peek(4)[:4]
         if magic.startswith(_GZIP):
-            return gzip.GzipFile(fileobj=self._file)
+            self._packed = _Packed(self._file)
+            return gzip.GzipFile(fileobj=cast("Any", self._packed))
         if magic == _ZSTD:
-            return zstandard.ZstdDecompressor().stream_reader(self._file, read_across_frames=True)
+            self._packed = _Packed(self._file)
+            return zstandard.ZstdDecompressor().stream_reader(cast("Any", self._packed), read_across_frames=True)
         return self._file
 
     def more(self, rest: bytes, need: int) -> bytes:
@@ -95,7 +113,7 @@ class ByteStream:
                     if self._reader is self._file:
                         size = self._reader.readinto(view[at:stop])
                     else:  # read1 gives what could be unpacked before a damaged place
-                        block = self._reader.read1(min(_BLOCK, stop - at))
+                        block = self._within(self._reader.read1(min(_BLOCK, stop - at)))
                         size = len(block)
                         view[at : at + size] = block
                 except _DAMAGED:
@@ -119,7 +137,7 @@ class ByteStream:
         if self.over:
             return b""
         try:
-            block: bytes = self._reader.read1(_BLOCK)
+            block = self._within(self._reader.read1(_BLOCK))
         except _DAMAGED:
             self.broken = _DAMAGE
             return b""
@@ -127,6 +145,14 @@ class ByteStream:
             raise CaptureError(self.name, error.strerror or str(error), offset=self.total) from None
         self._count(len(block))
         return block
+
+    def _within(self, block: bytes) -> bytes:
+        """The block, unless so few bytes of the file can not honestly hold so many."""
+        packed = self._packed
+        if packed is None or self.total + len(block) <= max(MAX_UNPACKED, MAX_RATIO * packed.used):
+            return block
+        self.broken = f"its compressed data unpacks to more than {MAX_RATIO:,} times as much"
+        return b""
 
     def _count(self, size: int) -> None:
         self.total += size

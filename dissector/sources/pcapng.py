@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import NamedTuple
 
-from dissector.limits import MAX_CAPTURED, MAX_PCAPNG_BLOCK
+from dissector.limits import MAX_CAPTURED, MAX_INTERFACES, MAX_PCAPNG_BLOCK
 from dissector.sources.bytestream import ByteStream, DamagedError
 from dissector.stream.link import is_supported, link_type_name
 from dissector.stream.sift import Record, Sift
@@ -107,7 +107,10 @@ class _Section:
 
     def __init__(self, structs: _Structs) -> None:
         self.structs = structs
+        #: Interfaces are few, or alike: a million descriptions take some megabytes.
         self._interfaces: list[_Interface] = []
+        self._different: dict[_Interface, _Interface] = {}
+        self._readable = False
         self._last_time = 0
 
     def block(self, kind: int, data: bytes, at: int, end: int) -> Record | None:
@@ -118,7 +121,7 @@ class _Section:
             index, high, low, captured, length = self.structs.enhanced.unpack_from(data, at)
             return self._packet(index, high << 32 | low, data, at + 20, end, captured, length)
         if kind == _INTERFACE:
-            self._interfaces.append(self._interface(data, at, end))
+            self._describe(self._interface(data, at, end))
         elif kind == _SIMPLE:
             return self._simple(data, at, end)
         elif kind == _OLD_PACKET:
@@ -152,9 +155,17 @@ class _Section:
             raise ValueError(f"a packet of interface {index}, which was not described")
         interface = self._interfaces[index]
         link_type = interface.link_type
-        if not is_supported(link_type) and not any(is_supported(other.link_type) for other in self._interfaces):
+        if not self._readable:
             raise ValueError(f"link type {link_type} ({link_type_name(link_type)}) is not supported")
         return interface
+
+    def _describe(self, interface: _Interface) -> None:
+        if self._interfaces:  # the snap length of the first one alone is used
+            interface = interface._replace(snap_length=0)
+        if interface not in self._different and len(self._different) >= MAX_INTERFACES:
+            raise ValueError(f"more than {MAX_INTERFACES} different interfaces")
+        self._interfaces.append(self._different.setdefault(interface, interface))
+        self._readable = self._readable or is_supported(interface.link_type)
 
     def _interface(self, data: bytes, at: int, end: int) -> _Interface:
         if end - at < 8:

@@ -22,6 +22,8 @@ _HALF = 0x8000_0000
 _LARGEST_WINDOW = 1 << 30
 #: What one waiting segment costs besides its bytes, so that empty-looking floods are bounded too.
 _OVERHEAD = 256
+#: Pieces gone over while one hole is waited for: more than any retransmission of what fits behind it.
+_MOST_WALKED = 65_536
 #: A packet that was captured at two interfaces comes twice within this time (ns); a retransmission takes longer or has
 #: another IP id.  Without IP ids (IPv6, some stacks) only the time tells, so it has to be shorter.
 _TWICE, _TWICE_WITHOUT_ID = 50_000_000, 1_000_000
@@ -44,6 +46,7 @@ class Direction:
         "_held",
         "_probed",
         "_waiting",
+        "_walked",
         "anchored",
         "connection",
         "expect",
@@ -74,6 +77,8 @@ class Direction:
         self.window = 1
         self._waiting: list[Waiting] = []
         self._held = 0
+        #: Waiting pieces that repeated segments went over.
+        self._walked = 0
         self._probed = -1
         #: The latest segments with data: sequence number, length, IP id, time.  None before the first.
         self.recent: deque[tuple[int, int, int, int]] | None = None
@@ -278,7 +283,9 @@ class Direction:
 
     def _drain(self, out: list[StreamEvent]) -> None:
         waiting = self._waiting
-        done = 0
+        if not waiting or waiting[0].start > self.next:
+            return
+        self._walked = done = 0
         while done < len(waiting) and waiting[done].start <= self.next:
             held = waiting[done]
             done += 1
@@ -292,7 +299,7 @@ class Direction:
         """Keeps what is new of these bytes; True when some of them were there already."""
         waiting, new = self._waiting, Waiting(start, end, payload, mark.number, mark.time)
         overlap = False
-        at = bisect_left(waiting, (start,))
+        first = at = bisect_left(waiting, (start,))
         if at and waiting[at - 1].end > start:
             overlap, start = True, waiting[at - 1].end
         while start < end:
@@ -306,6 +313,7 @@ class Direction:
                 break
             overlap, start = True, waiting[at].end
             at += 1
+        self._walked += at - first
         return overlap
 
     @staticmethod
@@ -320,5 +328,6 @@ class Direction:
         """Gives up holes that are acknowledged already, and the oldest ones when too much waits behind them."""
         if self._waiting and self.proven > self.next:
             self.give_up(self.proven, mark.number, mark.time, out)
-        while self._held > MAX_REORDER_BYTES:
+        while self._waiting and (self._held > MAX_REORDER_BYTES or self._walked > _MOST_WALKED):
+            self._walked = 0
             self.give_up(self._waiting[0].start, mark.number, mark.time, out)

@@ -28,6 +28,9 @@ TCP = 6
 #: TCP's offset byte -> the least total length, as the packet has it, that holds headers so long.
 LEAST = [(20 + (byte >> 4 << 2)).to_bytes(2, "big") if byte >= 0x50 else b"\xff\xff\xff" for byte in range(256)]
 
+#: Link types of a file that are named.
+_NAMED = 16
+
 _look = Struct(">" + LOOK).unpack_from
 
 
@@ -62,11 +65,10 @@ class Sift:
 
     def feed(self, records: Iterable[Record]) -> Iterator[Packet]:
         """The packets that the reader has to see."""
-        info, watch = self.info, self.watch
+        watch = self.watch
         for time, link_type, data, length in records:
             if link_type not in self._link_types:
-                self._link_types[link_type] = None
-                info.link_type = ", ".join(map(link_type_name, self._link_types))
+                self._met(link_type)
             key, counts = None, False
             if watch is not None and link_type == ETHERNET and len(data) >= SHORTEST:
                 kind, total, fragment, protocol, name, offset, flags = _look(data)
@@ -82,6 +84,13 @@ class Sift:
             packet = Packet(self.number + 1, time, link_type, data, length, key)
             self.count(time, counts or carries_segment(packet))
             yield packet
+
+    def _met(self, link_type: int) -> None:
+        """Names a link type in ``info``, but not thousands."""
+        self._link_types[link_type] = None
+        if len(self._link_types) <= _NAMED + 1:
+            names = [link_type_name(one) for one in self._link_types]
+            self.info.link_type = ", ".join(names if len(names) <= _NAMED else [*names[:_NAMED], "..."])
 
     def count(self, time: int, is_segment: bool) -> None:
         """Counts one packet."""

@@ -15,8 +15,9 @@ from dissector.session.clock import grain
 from dissector.session.dialog import Dialog
 from dissector.session.forged import by_device
 from dissector.session.hosts import Hosts
-from dissector.session.join import Joiner, is_between, is_probe
+from dissector.session.join import Joiner, is_probe
 from dissector.session.losing import callback_lost
+from dissector.session.opened import OpenTasks
 from dissector.session.quality import capture, port
 from dissector.session.slow import SlowCallbacks
 from dissector.session.slowness import slowness
@@ -502,11 +503,33 @@ def test_of_two_starts_that_fit_none_is_taken() -> None:
 
 def test_a_command_connection_is_between_the_client_and_who_called() -> None:
     known = Task(0, 1, client=Endpoint(CLIENT, None), callback_peer=Endpoint(REMOTE, 50_000))
-    assert is_between(connection(), known)
-    assert not is_between(connection(client=Endpoint("10.1.0.11", 1)), known)
-    assert not is_between(connection(server=Endpoint("10.2.0.11", 4_455)), known)
-    assert not is_between(connection(), Task(0, 1, client=Endpoint(CLIENT, None)))
-    assert not is_between(connection(), Task(0, 1, callback_peer=Endpoint(REMOTE, 50_000)))
+    tasks, made = OpenTasks(), TaskFacts(known)
+    tasks.add(made)
+    assert tasks.without_command(connection()) is made
+    assert tasks.without_command(connection(client=Endpoint("10.1.0.11", 1))) is None
+    assert tasks.without_command(connection(server=Endpoint("10.2.0.11", 4_455))) is None
+    other = TaskFacts(Task(0, 1, client=Endpoint(CLIENT, None), callback_peer=Endpoint(REMOTE, 50_001)))
+    tasks.add(other)
+    assert tasks.without_command(connection()) is None  # one of two
+    other.record.callback_peer = None
+    tasks.changed(other)
+    assert tasks.without_command(connection()) is made
+    tasks.remove(made)
+    assert tasks.without_command(connection()) is None
+
+
+@pytest.mark.parametrize(("starts", "waits"), [(64, True), (65, False)])
+def test_how_many_starts_with_one_port_are_told_apart(starts: int, waits: bool) -> None:
+    joiner = Joiner((50_000, 59_999))
+    made = [facts(callback=False) for _ in range(starts)]
+    for one in made:
+        one.record.callback_port = 59_000
+        joiner.announce(one)
+    assert [one.superseded for one in made] == [True] * (starts - 1) + [False]
+    for one in made[1:]:
+        one.confirmed = True
+    call = connection(Role.CALLBACK, server=Endpoint(CLIENT, 59_000), start=SECOND)
+    assert joiner.announced(call) is (made[0] if waits else None)
 
 
 # --- when things are final --------------------------------------------------------------------------------------------
@@ -848,32 +871,6 @@ def remembered(monkeypatch: pytest.MonkeyPatch, path: str, cap: int) -> None:
     monkeypatch.setattr(f"dissector.session.{path}", cap)
 
 
-@pytest.mark.parametrize(("starts", "waits"), [(3, True), (4, False)])
-def test_how_many_starts_wait_for_their_callback(starts: int, waits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    remembered(monkeypatch, "join.MAX_CONNECTIONS", 3)
-    joiner = Joiner((50_000, 59_999))
-    for number in range(starts):
-        made = facts(callback=False)
-        made.record.callback_port = 59_000 + number
-        joiner.announce(made)
-    assert joiner.is_announced(Endpoint(CLIENT, 59_000)) is waits
-    assert joiner.is_announced(Endpoint(CLIENT, 59_000 + starts - 1))
-
-
-def test_starts_that_are_over_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    remembered(monkeypatch, "join.MAX_CONNECTIONS", 3)
-    joiner = Joiner((50_000, 59_999))
-    first = facts(callback=False)
-    joiner.announce(first)
-    for _ in range(9):
-        other = facts(callback=False)
-        other.record.callback_port = 59_000
-        joiner.announce(other)
-        joiner.forget(other)
-        joiner.forget(other)
-    assert joiner.announced(connection(Role.CALLBACK)) is first
-
-
 @pytest.mark.parametrize(("connections", "known"), [(3, True), (4, False)])
 def test_how_many_unread_command_connections_are_remembered(
     connections: int, known: bool, monkeypatch: pytest.MonkeyPatch
@@ -927,7 +924,7 @@ def test_how_much_evidence_is_kept(number: int, kept: int) -> None:
 def test_how_many_unreachable_commands_become_tasks(
     number: int, told_one_by_one: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    remembered(monkeypatch, "tracer.MAX_UNREACHABLE", 3)
+    remembered(monkeypatch, "unreached.MAX_UNREACHABLE", 3)
     story = Story()
     for index in range(number):
         Story(story.network, command_port=40_001 + index).command.packet(index * SECOND, 0, SYN)

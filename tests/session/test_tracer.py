@@ -234,7 +234,7 @@ def test_a_hundred_tasks_leave_nothing_behind() -> None:
     assert not tracer._open
     assert not tracer._strays
     assert not tracer._closing
-    assert not tracer._failed
+    assert not tracer._unreached.due(None)
     assert not tracer._joiner._waiting
     assert not tracer._order._held
     assert not tracer._order._undecided

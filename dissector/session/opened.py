@@ -1,0 +1,166 @@
+"""The tasks under way, and the questions about them that must not cost a walk over all of them.
+
+A task is looked at again when it may be due, not at every tick: in a heap by the time at which it will have been silent
+for so long.  Packets do not touch the heap: a task found due that had some lately goes back into it.  One that is
+silent but not over waits aside until something happens to it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+
+from dissector.limits import MAX_OPEN_TASKS
+from dissector.model import Connection, Task
+from dissector.session.pace import CALLBACK_LINGER
+from dissector.session.task import TaskFacts
+
+#: Addresses of the client and of where the callback comes from.
+_Pair = tuple[str, str]
+#: Entries of tasks that are gone may be so many more than those of others.
+_SPARE = 1_024
+
+
+class OpenTasks:
+    """Facts of the tasks under way, in the order in which they were recognised."""
+
+    def __init__(self) -> None:
+        self._open: dict[Task, TaskFacts] = {}
+        self._ranks: dict[int, TaskFacts] = {}
+        self._count = 0
+        self._heap: list[tuple[int, int]] = []
+        #: Silent for so long, and not over.
+        self._aside: OrderedDict[int, None] = OrderedDict()
+        #: Whose port is not known, and those without a command connection.
+        self._half_known: dict[_Pair, OrderedDict[TaskFacts, None]] = {}
+        self._without_command: dict[_Pair, OrderedDict[TaskFacts, None]] = {}
+        #: Under which pair a task is in the latter.
+        self._pairs: dict[TaskFacts, _Pair] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __contains__(self, record: Task | None) -> bool:
+        return record in self._open
+
+    def __iter__(self) -> Iterator[TaskFacts]:
+        return iter(list(self._open.values()))
+
+    def get(self, record: Task | None) -> TaskFacts | None:
+        return self._open.get(record) if record is not None else None
+
+    def add(self, facts: TaskFacts) -> None:
+        self._count += 1
+        facts.rank = self._count
+        self._open[facts.record] = self._ranks[facts.rank] = facts
+        self._push(facts)
+        self.changed(facts)
+
+    def remove(self, facts: TaskFacts) -> None:
+        del self._open[facts.record], self._ranks[facts.rank]
+        self._aside.pop(facts.rank, None)
+        command = facts.record.command
+        if command is not None:
+            _drop(self._half_known, _pair_of(command), facts)
+        if facts in self._pairs:
+            _drop(self._without_command, self._pairs.pop(facts), facts)
+        if len(self._heap) > 2 * len(self._open) + _SPARE:
+            self._heap = [entry for entry in self._heap if entry[1] in self._ranks]
+            heapify(self._heap)
+
+    # --- silence ---------------------------------------------------------------------------------------------------
+
+    def due(self, now: int) -> list[TaskFacts]:
+        """Tasks that are over or superseded and have been silent for ``CALLBACK_LINGER``; each is told once."""
+        found = []
+        while self._heap and self._heap[0][0] <= now:
+            facts = self._ranks.get(heappop(self._heap)[1])
+            if facts is None:
+                continue
+            if facts.last_seen() + CALLBACK_LINGER > now:
+                self._push(facts)
+            elif facts.is_over() or facts.superseded:
+                found.append(facts)
+            else:
+                self._aside[facts.rank] = None
+        return sorted(found, key=lambda facts: facts.rank)
+
+    def touched(self, facts: TaskFacts) -> None:
+        """Something happened to the task that may make it due: a connection is over, or it was superseded."""
+        if facts.rank in self._aside:
+            del self._aside[facts.rank]
+            self._push(facts)
+
+    def too_many(self) -> TaskFacts | None:
+        """The task to give up before another one is added."""
+        if len(self._open) < MAX_OPEN_TASKS:
+            return None
+        facts = self._idlest()
+        facts.given_up = True
+        return facts
+
+    def _idlest(self) -> TaskFacts:
+        """The task that has been silent for longest, more or less; there has to be one."""
+        while self._aside:
+            facts = self._ranks[self._aside.popitem(last=False)[0]]
+            if not self._heap or facts.last_seen() + CALLBACK_LINGER <= self._heap[0][0]:
+                return facts
+            self._push(facts)
+        while True:
+            time, rank = heappop(self._heap)
+            facts_or_none = self._ranks.get(rank)
+            if facts_or_none is not None:
+                if facts_or_none.last_seen() + CALLBACK_LINGER <= time:
+                    return facts_or_none
+                self._push(facts_or_none)
+
+    def _push(self, facts: TaskFacts) -> None:
+        heappush(self._heap, (facts.last_seen() + CALLBACK_LINGER, facts.rank))
+
+    # --- who may be whose ------------------------------------------------------------------------------------------
+
+    def changed(self, facts: TaskFacts) -> None:
+        """The task has other connections than before."""
+        record = facts.record
+        if record not in self._open:
+            return
+        self.touched(facts)
+        command, client, peer = record.command, record.client, record.callback_peer
+        if command is not None and record.callback_port is None and not facts.attempts:
+            self._half_known.setdefault(_pair_of(command), OrderedDict())[facts] = None
+        known = self._pairs.pop(facts, None)
+        if known is not None:
+            _drop(self._without_command, known, facts)
+        if command is None and client is not None and peer is not None:
+            pair = self._pairs[facts] = client.ip, peer.ip
+            self._without_command.setdefault(pair, OrderedDict())[facts] = None
+
+    def half_known(self, callback: Connection) -> TaskFacts | None:
+        """The newest task whose port is not known, because only the answer to its start could be read or because the
+        port was none, if ``callback`` can be its callback."""
+        pair = callback.server.ip, callback.client.ip
+        waiting = self._half_known.get(pair)
+        while waiting:
+            facts = next(reversed(waiting))
+            if facts.record.callback_port is None and not facts.attempts:
+                return facts
+            _drop(self._half_known, pair, facts)
+        return None
+
+    def without_command(self, command: Connection) -> TaskFacts | None:
+        """The only task without a command connection that ``command`` can be the one of."""
+        waiting = self._without_command.get(_pair_of(command), ())
+        return next(iter(waiting)) if len(waiting) == 1 else None
+
+
+def _pair_of(command: Connection) -> _Pair:
+    return command.client.ip, command.server.ip
+
+
+def _drop(table: dict[_Pair, OrderedDict[TaskFacts, None]], pair: _Pair, facts: TaskFacts) -> None:
+    waiting = table.get(pair)
+    if waiting is not None:
+        waiting.pop(facts, None)
+        if not waiting:
+            del table[pair]

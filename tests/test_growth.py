@@ -1,0 +1,218 @@
+"""Work grows no faster than the capture, whatever grows in it; what has a cap stays below it and says so."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import sys
+from collections.abc import Callable, Iterable
+from itertools import count
+from pathlib import Path
+from types import FrameType
+
+import pytest
+import zstandard
+
+from benchmarks import attacks
+from dissector.errors import CaptureError
+from dissector.model import Message, Outcome, Problem, Task
+from dissector.session import bounds, handlers, opened
+from dissector.session import task as task_module
+from dissector.session.order import Event
+from dissector.session.tracer import Tracer
+from dissector.sources import bytestream, pcapng
+from dissector.sources.capture import CaptureReader
+from dissector.stream import direction
+from dissector.traffic import Packet
+
+#: Sizes that are compared.  Twice as many may cost twice the work and a little more.
+FEW, MANY, MOST = 120, 240, 2.3
+#: Each packet is due for a look at what time changes.
+STEP = 250_000_000
+
+
+def packets(found: attacks.Packets) -> Iterable[Packet]:
+    for number, (_, data) in enumerate(found, 1):
+        key = data[26:38] if len(data) >= 54 and not data[20] & 0x3F else None
+        yield Packet(number, 1_790_000_000_000_000_000 + number * STEP, 1, data, max(len(data), 54), key)
+
+
+def trace(found: Iterable[Packet], *, window: int | None = None) -> list[Event]:
+    tracer = Tracer(window=window)
+    events = [event for packet in found for event in tracer.feed(packet)]
+    return events + tracer.finish()
+
+
+def work(run: Callable[[], object]) -> int:
+    """How often a function is called while it runs."""
+    calls = count()
+
+    def called(_frame: FrameType, event: str, _argument: object) -> None:
+        if event in ("call", "c_call"):
+            next(calls)
+
+    sys.setprofile(called)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return next(calls)
+
+
+@pytest.mark.parametrize("shape", attacks.SHAPES)
+def test_work_is_linear(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direction, "_MOST_WALKED", 500)
+    few, many = ([*packets(attacks.SHAPES[shape](n))] for n in (FEW, MANY))
+    trace(few[:500])  # what is made once
+    assert work(lambda: trace(many)) < MOST * work(lambda: trace(few))
+
+
+@pytest.mark.parametrize("shape", ["open tasks", "silent then starts", "closing tasks"])
+def test_work_of_a_capture_that_is_followed_is_linear(shape: str) -> None:
+    few, many = ([*packets(attacks.SHAPES[shape](n))] for n in (FEW, MANY))
+    assert work(lambda: trace(many, window=10**12)) < MOST * work(lambda: trace(few, window=10**12))
+
+
+# --- caps ----------------------------------------------------------------------------------------------------------
+
+
+def told(events: Iterable[Event]) -> list[str]:
+    return [one.summary for one in events if isinstance(one, Problem) and one.code == "limit_reached"]
+
+
+def tasks(events: Iterable[Event]) -> list[Task]:
+    return sorted((one for one in events if isinstance(one, Task)), key=lambda task: task.n)
+
+
+@pytest.mark.parametrize("most", [9, 10, 11])
+def test_of_too_many_open_tasks_the_idlest_is_given_up(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "MAX_OPEN_TASKS", most)
+    tracer = Tracer()
+    events: list[Event] = []
+    for packet in packets(attacks.open_tasks(10)):
+        events += tracer.feed(packet)
+        assert len(tracer.running) <= most
+    events += tracer.finish()
+    found = tasks(events)
+    given_up = [task.n for task in found if any(problem.code == "limit_reached" for problem in task.problems)]
+    assert [task.n for task in found] == [*range(1, 11)]
+    assert given_up == [*range(1, 11 - most)]
+    assert len(told(events)) == len(given_up)
+    assert all(task.outcome is Outcome.UNKNOWN for task in found if task.n in given_up)
+    assert all(task.outcome is Outcome.RUNNING for task in found if task.n not in given_up)
+
+
+def test_a_task_that_still_talks_is_not_the_one_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "MAX_OPEN_TASKS", 2)
+    one, two, three = ([*packets(attacks.open_tasks(n))] for n in (1, 2, 3))
+    again = one[-1]._replace(number=99, time=two[-1].time + STEP)
+    late = [packet._replace(number=packet.number + 99, time=packet.time + 2 * STEP) for packet in three[len(two) :]]
+    found = tasks(trace([*two, again, *late]))
+    assert [task.outcome for task in found] == [Outcome.RUNNING, Outcome.UNKNOWN, Outcome.RUNNING]
+
+
+@pytest.mark.parametrize(("most", "more"), [(9, 1), (10, 0)])
+def test_calls_to_one_port_are_counted(most: int, more: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MAX_ATTEMPTS", most)
+    events = trace(packets(attacks.calls_to_one_port(10)))
+    assert told(events) == [f"1 more connection to port 59999, behind the first {most}: counted only."] * more
+
+
+@pytest.mark.parametrize(("most", "alone"), [(40, 1), (41, 0)])
+def test_commands_without_an_answer_are_told_without_it(most: int, alone: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "MAX_PENDING_COMMANDS", most)
+    events = trace(packets(attacks.pending_commands(1)))
+    messages = [one for one in events if isinstance(one, Message)]
+    assert len(messages) == 41
+    assert sum(one.note is not None and "not paired" in one.note for one in messages) == alone
+
+
+def test_answers_are_paired_up_to_the_cap_and_again_when_all_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "MAX_PENDING_COMMANDS", 2)
+    line = attacks.Line((1, 2_000), (2, 4_444))
+    talk = [*line.open()]
+    commands = ("a", "b", "c", "d")
+    for name in commands:
+        talk += line.send(0, f"<remote_scheduler.{name}/>".encode())
+    for name in commands:
+        talk += line.send(1, f"<spooler><answer><{name}/></answer></spooler>\0".encode())
+    talk += line.send(0, b"<remote_scheduler.e/>")
+    talk += line.send(1, b"<spooler><answer><e/></answer></spooler>\0")
+    events = trace(packets(iter((0, data) for data in talk)))
+    messages = [one for one in events if isinstance(one, Message)]
+    answers = [(one.request.operation if one.request else None) for one in messages if one.kind == "command_answer"]
+    assert answers == ["remote_scheduler.a", "remote_scheduler.b", None, None, "remote_scheduler.e"]
+
+
+@pytest.mark.parametrize(("most", "more"), [(9, 1), (10, 0)])
+def test_problems_are_counted(most: int, more: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MAX_PROBLEMS", most)
+    events = trace(packets(attacks.problems(1)))
+    assert told(events) == [f"1 more problem of its bytes, behind the first {most}: counted only."] * more
+
+
+@pytest.mark.parametrize(("most", "more"), [(9, 1), (10, 0)])
+def test_problems_of_no_task_are_counted(most: int, more: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MAX_PROBLEMS", most)
+    events = trace(packets(attacks.gaps(10)))
+    assert sum(isinstance(one, Problem) and one.code == "gap" for one in events) == min(most, 10)
+    assert told(events) == ["command connection: 1 more problem of its bytes: counted only."] * more
+
+
+@pytest.mark.parametrize(("cap", "value"), [("MAX_LOG_LINES", 3), ("MAX_LOG_BYTES", len("line 0 password=0") * 3)])
+def test_log_lines_are_counted(cap: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_module, cap, value)
+    events = trace(packets(attacks.log_lines(1)))
+    (task,) = tasks(events)
+    assert (len(task.log), task.counts.log_lines) == (3, 4)
+    assert len(told(events)) == 1
+    assert told(events)[0].startswith("1 more log line ")
+    monkeypatch.setattr(task_module, cap, value * 2)
+    assert not told(trace(packets(attacks.log_lines(1))))
+
+
+# --- files ---------------------------------------------------------------------------------------------------------
+
+
+def read(path: Path) -> CaptureReader:
+    reader = CaptureReader([str(path)])
+    list(reader)
+    return reader
+
+
+@pytest.mark.parametrize("shape", attacks.FILES)
+def test_reading_is_linear(shape: str, tmp_path: Path) -> None:
+    few, many = (attacks.written(tmp_path / f"{n}.pcapng", shape, n) for n in (1_000, 2_000))
+    read(few)
+    assert work(lambda: read(many)) < MOST * work(lambda: read(few))
+    assert read(many).infos[0].packets == 2_000
+    assert len(read(many).infos[0].link_type or "") < 400
+
+
+@pytest.mark.parametrize(("most", "packets_read"), [(99, 0), (101, 100)])
+def test_different_interfaces_are_bounded(
+    most: int, packets_read: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pcapng, "MAX_INTERFACES", most)
+    path = attacks.written(tmp_path / "x.pcapng", "many link types", 100)
+    if packets_read:
+        assert read(path).infos[0].packets == packets_read
+    else:
+        with pytest.raises(CaptureError, match="more than 99 different interfaces"):
+            read(path)
+
+
+@pytest.mark.parametrize("pack", [zstandard.ZstdCompressor(level=19).compress, gzip.compress])
+def test_what_unpacks_to_far_too_much_is_not_read_to_its_end(
+    pack: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bytestream, "MAX_UNPACKED", 1 << 20)
+    path = tmp_path / "x"
+    empty = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65_535, 1) + bytes(4 << 20)
+    path.write_bytes(pack(empty))
+    monkeypatch.setattr(bytestream, "MAX_RATIO", 100)
+    reader = read(path)
+    assert reader.infos[0].packets <= (1 << 20) // 16
+    assert "unpacks to more than 100 times as much" in reader.warnings[0].summary
+    monkeypatch.setattr(bytestream, "MAX_RATIO", 1 << 20)
+    assert read(path).infos[0].packets == (4 << 20) // 16
