@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dissector.cli import streams
 from dissector.cli.common import (
     BAD_INPUT,
     BROKEN_PIPE,
@@ -27,14 +28,13 @@ from dissector.cli.common import (
     utc_option,
 )
 from dissector.cli.masks import mask_options
-from dissector.errors import UsageError
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
 if TYPE_CHECKING:
     from dissector.model import Task
     from dissector.monitor import Ends, Listener, Monitor
     from dissector.render.filter import Filter
-    from dissector.render.live.app import Screen
+    from dissector.render.live.screen import Screen
     from dissector.render.live.store import Status
     from dissector.render.views import Event
     from dissector.sources.live import Recorder, Source
@@ -292,18 +292,18 @@ class _Output:
             from dissector.render.records import Records
 
             self.listener = JsonLines(JsonLinesView(sys.stdout, Records(mask), wanted.messages), chosen, say)
-        elif wanted.plain or not (sys.stdout.isatty() and sys.stderr.isatty()):
+        elif wanted.plain or not streams.can_fill(wanted.from_stream):
             from dissector.render.live.plain import PlainView
             from dissector.render.terminal import Terminal
 
             out = sys.stderr if wanted.to_stdout else sys.stdout
             self.listener = PlainView(Terminal(out, wanted.color), mask, chosen, log=wanted.log)
         else:
-            from dissector.render.live.app import Screen
+            from dissector.render.live.screen import Screen
             from dissector.sources.recent import Recent
 
             if wanted.from_stream:
-                _take_keyboard()
+                streams.take_keyboard()
             self._recent = Recent(_RECENT, overwrite=wanted.overwrite)
             self._screen = Screen(mask, chosen, keep=wanted.keep, color=wanted.color)
             self.listener = self._screen.store
@@ -372,17 +372,6 @@ class _Control:
         connections = [one for one in (task.command, task.callback) if one is not None]
         with self.lock, explained(self._who):
             return self._recent.save(path, connections)
-
-
-def _take_keyboard() -> None:
-    """Standard input is the capture: keys come from the terminal itself."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDWR)
-    except OSError:
-        raise UsageError("there is no terminal for the full screen: --plain") from None
-    sys.stdin = os.fdopen(os.dup(sys.stdin.fileno()))
-    os.dup2(terminal, 0)
-    os.close(terminal)
 
 
 @contextmanager

@@ -12,6 +12,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
+from dissector.errors import UsageError
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -89,3 +91,26 @@ def drop(stream: TextIO) -> None:
     """What is still buffered must not fail once more when Python ends."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def can_fill(from_stream: bool) -> bool:
+    """A full screen needs a terminal whose cursor can be sent anywhere, and a keyboard: with ``from_stream`` standard
+    input is none, but the terminal has one."""
+    from dissector.render.abilities import abilities
+
+    needed = (sys.stdout, sys.stderr) if from_stream else (sys.stdin, sys.stdout, sys.stderr)
+    return all(stream.isatty() for stream in needed) and abilities().fills
+
+
+def take_keyboard() -> None:
+    """Standard input is a capture: keys come from the terminal itself.
+
+    :raises UsageError: there is none
+    """
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR)
+    except OSError:
+        raise UsageError("there is no terminal for the full screen: --plain") from None
+    sys.stdin = os.fdopen(os.dup(sys.stdin.fileno()))
+    os.dup2(terminal, 0)
+    os.close(terminal)

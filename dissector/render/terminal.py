@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.style import Style
 
 from dissector.numbers import Bounds, number
+from dissector.render.abilities import colors
 from dissector.render.theme import STYLES
 
 #: A text and the name of its style.
@@ -90,7 +91,7 @@ def clip(text: str, width: int) -> str:
 
 
 def _color_system(out: TextIO, color: str) -> ColorSystem | None:
-    if color == "never" or (color == "auto" and (os.environ.get("NO_COLOR") or not out.isatty())):
+    if color == "never" or (color == "auto" and not (out.isatty() and colors(color))):
         return None
     name = Console(file=out, force_terminal=True, no_color=False).color_system
     return _SYSTEMS.get(name or "", ColorSystem.STANDARD if color == "always" else None)

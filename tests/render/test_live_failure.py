@@ -17,7 +17,8 @@ from textual.app import App
 from dissector.errors import ScreenError
 from dissector.model import Task
 from dissector.render.filter import Filter
-from dissector.render.live.app import LiveApp, Screen
+from dissector.render.live.app import LiveApp
+from dissector.render.live.screen import Screen
 from dissector.render.live.store import Status, Store
 from dissector.wire.masking import Mask
 
@@ -71,7 +72,7 @@ def test_what_is_rehearsed_is_what_runs(color: str) -> None:
 
 def test_without_colours_the_terminal_chooses_them() -> None:
     async def run() -> None:
-        app = LiveApp(Store(Mask(), Filter(), 10), _Capture(), colors=False)
+        app = LiveApp(Store(Mask(), Filter(), 10), _Capture(), colors=0)
         async with app.run_test(size=(80, 24)):
             assert app.ansi_color or app.current_theme.ansi
 

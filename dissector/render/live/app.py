@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
-from io import StringIO
-from threading import Lock
 from typing import ClassVar, Protocol
 
-from rich.console import Console
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.widgets import ContentSwitcher, Footer, Static
 
-from dissector.errors import JstraceError, ScreenError
-from dissector.model import CaptureInfo, Problem, Task
+from dissector.errors import JstraceError
+from dissector.model import Problem, Task
+from dissector.render import abilities
 from dissector.render.filter import Filter, parse
 from dissector.render.ladder import LadderView
 from dissector.render.live.ask import Ask
 from dissector.render.live.help import HelpScreen
+from dissector.render.live.line import PacedApp
 from dissector.render.live.pane import LinesPane, Sheet
-from dissector.render.live.plain import summary_lines
 from dissector.render.live.questions import ask_file, ask_filter, ask_search, refusal
 from dissector.render.live.store import Entry, Status, Store
 from dissector.render.live.tasks import Shown, TaskTable
@@ -31,7 +28,6 @@ from dissector.render.problems import print_problems
 from dissector.render.rows import TaskRow, problem_rows, without_date
 from dissector.render.text import duration, escape
 from dissector.render.times import date, zone
-from dissector.wire.masking import Mask
 
 _PERIOD = 0.25
 #: Textual's theme of the terminal's own colours, by its names in releases from 8.2.5 on and before.
@@ -53,7 +49,7 @@ class Control(Protocol):
         """
 
 
-class LiveApp(App[None]):
+class LiveApp(PacedApp):
     """Shows ``store`` as it is every quarter of a second."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -65,6 +61,7 @@ class LiveApp(App[None]):
     LinesPane { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
     TaskTable { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
     .zoomed #tasks { display: none; }
+    .colorless #top, .colorless #title { text-style: bold reverse; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l", "pane('ladder')", "Ladder"),
@@ -80,13 +77,16 @@ class LiveApp(App[None]):
         Binding("space", "pause", "Pause", key_display="␣"),
         Binding("w", "ask('save')", "Save", priority=True),
         Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("ctrl+z", "suspend_process", "", show=False, priority=True),
         Binding("q,ctrl+c", "quit", "Quit", key_display="q"),
         Binding("tab", "other", "", show=False, priority=True),
         Binding("escape", "leave", "", show=False),
     ]
 
-    def __init__(self, store: Store, control: Control, *, colors: bool = True) -> None:
-        super().__init__()
+    def __init__(self, store: Store, control: Control, *, colors: int = 1 << 24) -> None:
+        """``colors``: how many the terminal has.  Up to 16 are taken as they are: any others would become those that
+        look most like them, and a warning could look like an error."""
+        super().__init__(**({"ansi_color": True} if colors <= abilities.NAMED_COLORS else {}))
         self._store = store
         self._control = control
         self._colors = colors
@@ -115,7 +115,8 @@ class LiveApp(App[None]):
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        if not self._colors:
+        self.set_class(not self._colors, "colorless")
+        if self._colors <= abilities.NAMED_COLORS:
             self.theme = next(name for name in _PLAIN_THEMES if name in self.available_themes)
         self.table.focus()
         self.set_interval(_PERIOD, self._tick)
@@ -134,7 +135,7 @@ class LiveApp(App[None]):
     def _tick(self) -> None:
         if self._control.over:
             self.exit()
-        elif not self._paused:
+        elif not (self._paused or self.held):
             with suppress(NoMatches):  # while the screen is taken down its parts go one after the other
                 self.redraw()
 
@@ -342,54 +343,3 @@ class LiveApp(App[None]):
     def _tell(self, text: str) -> None:
         self._said = text
         self.redraw()
-
-
-class _NoCapture:
-    """Nothing to be seen."""
-
-    over = False
-
-    def __init__(self) -> None:
-        self.lock = Lock()
-
-    def status(self) -> Status:
-        return Status("", 0, 0, 0.0)
-
-    def save(self, task: Task, path: str) -> tuple[int, bool]:
-        raise NotImplementedError
-
-
-async def _rehearse(app: LiveApp) -> None:
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("question_mark", "escape", "tab", "p", "f", "enter")
-
-
-class Screen:
-    """The full screen with its store, for who wires it to a capture."""
-
-    def __init__(self, mask: Mask, chosen: Filter, *, keep: int, color: str) -> None:
-        self.store = Store(mask, chosen, keep)
-        self._colors = color != "never"
-
-    def rehearse(self) -> None:
-        """Makes Textual load what it needs later, for errors too: this process may soon not be able to."""
-        from rich.traceback import Traceback
-
-        asyncio.run(_rehearse(LiveApp(Store(self.store.mask, Filter(), 1), _NoCapture(), colors=self._colors)))
-        try:
-            raise ScreenError
-        except ScreenError:
-            Console(file=StringIO(), width=80).print(Traceback(show_locals=True))
-
-    def run(self, control: Control) -> None:
-        """Until the user leaves it or the capture is over.
-
-        :raises ScreenError: the screen ended by an error of its own, which Textual has printed
-        """
-        app = LiveApp(self.store, control, colors=self._colors)
-        app.run()
-        if app.return_code:
-            raise ScreenError("the full screen failed; --plain follows without it")
-
-    def summary(self, info: CaptureInfo) -> list[str]:
-        return summary_lines([info], self.store.outcomes)

@@ -26,6 +26,7 @@ KEYS = (
     ("space", "Pause", "the screen stands still, the capture goes on"),
     ("w", "Save", "the chosen task's packets as pcapng, if still in memory"),
     ("?", "Help", "this page"),
+    ("ctrl-z", "", "back to the shell; fg comes back to the screen"),
     ("q", "Quit", "ends the capture and prints the summary"),
 )
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message as Event
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -62,6 +62,8 @@ class TaskTable(ScrollView, can_focus=True):
         self._widths: dict[Column, int] = {}
         self._selected: Entry | None = None
         self._cursor = 0
+        #: Lines as they were drawn last.
+        self._drawn: dict[int, Strip] = {}
         self.sort = "n"
         self.reverse = True
 
@@ -81,7 +83,13 @@ class TaskTable(ScrollView, can_focus=True):
         self._row = shown.row
         self.virtual_size = Size(max(self.size.width - 2, 1), len(self._entries) + 1)
         self._keep_cursor()
-        self.refresh()
+        self._refresh_changed()
+
+    def _refresh_changed(self) -> None:
+        """Most rows stay as they are, and a line to the terminal may be slow."""
+        for y in range(self.size.height):
+            if self._drawn.get(y) != self._line(y):
+                self.refresh(Region(0, y, self.size.width, 1))
 
     def _keep_cursor(self) -> None:
         before = self._selected
@@ -130,6 +138,10 @@ class TaskTable(ScrollView, can_focus=True):
     # --- drawing ---------------------------------------------------------------------------------------------------
 
     def render_line(self, y: int) -> Strip:
+        strip = self._drawn[y] = self._line(y)
+        return strip
+
+    def _line(self, y: int) -> Strip:
         width = self.size.width
         if y == 0:
             self._measure(width)
