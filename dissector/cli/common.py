@@ -14,7 +14,6 @@ import click
 from dissector.cli import streams
 from dissector.errors import JstraceError, UsageError
 from dissector.model import Endpoint
-from dissector.numbers import ANY_PORT, PORT, number
 from dissector.ports import CALLBACKS_TEXT
 
 PROBLEMS, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
@@ -27,6 +26,8 @@ _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "min": 60.0, "h": 3_600.0}
 
 def port_range(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[int, int]:
     """``LOW-HIGH``"""
+    from dissector.numbers import PORT, number
+
     low, high = (number(end, PORT) for end in (*text.split("-"), "", "")[:2])
     if low is None or high is None or low > high or text.count("-") != 1:
         raise click.BadParameter(f"{text!r} is no port range such as {CALLBACKS_TEXT}")
@@ -48,6 +49,8 @@ def address(_context: click.Context, _parameter: click.Parameter, text: str | No
     """``HOST:PORT``, ``[IPV6]:PORT``, or a port alone."""
     if text is None:
         return None
+    from dissector.numbers import ANY_PORT, number
+
     host, _, port = text.rpartition(":")
     value = number(port, ANY_PORT)
     if value is None:
