@@ -268,7 +268,9 @@ def test_version_and_help_load_nothing_heavy() -> None:
     assert __version__ in done.stdout
     assert "jstrace read" in done.stdout
     loaded = {name for name in done.stderr.split() if not name.startswith("dissector.cli")}
-    assert loaded <= {f"dissector{name}" for name in ("", ".errors", ".limits", ".ports", ".traffic", ".model")}
+    assert loaded <= {
+        f"dissector{name}" for name in ("", ".errors", ".limits", ".model", ".numbers", ".ports", ".traffic")
+    }
 
 
 def test_json_needs_no_rich(failing: Path) -> None:
