@@ -2685,6 +2685,9 @@ do
     end
   end
 
+  --- False when nothing in the bytes of a message can be a secret by itself, as in nearly all.
+  function js.may_hold_secret(raw) return hint:find(lower(raw)) ~= nil end
+
   --- True when something in a message that can not be read may be a secret: the name of one is in it, or it is an answer
   --- of which nobody knows what was asked, and has a text.
   function js.is_opaque(raw)
@@ -2908,7 +2911,7 @@ do
   end
 
   local function request_words(message, body)
-    local kind, veil = body and body.record, body and body.params and js.veil(body, message.secret)
+    local kind, veil = body and body.record, message.secret and js.veil(body, true)
     if kind == "invoke" then return invoke_text(message, body, veil) end
     if kind == "call" then
       local name = js.line(body.name, 80)
@@ -2961,7 +2964,7 @@ do
     if not body then return format("undecoded answer, %d bytes: %s", message.size - 4, message.note or "") end
     local secret = js.about(message).secret
     if body.words and not secret then return body.words end
-    local words = words_of_answer(body, js.veil(body, secret))
+    local words = words_of_answer(body, secret and js.veil(body, true))
     if body.words == false and not secret then body.words = words end
     return words
   end
@@ -5844,7 +5847,8 @@ do
 
   local function draw_words(node, message, body)
     if not body then return end
-    local veil = js.veil(body, js.about(message).secret)
+    local secret = js.about(message).secret
+    local veil = secret and js.veil(body, secret)
     local level, text = js.log_call(message, body)
     if level then
       generated(node, F.log_level, level)
@@ -5909,8 +5913,12 @@ do
         root:add(F.tunnel_token, range(0, #raw), js.shown(raw))
       else
         local operation, count = asked(message)
-        local read = js.read(raw, 1, operation, count)
-        local veil = read and js.veil(read, about.secret) or not read and js.is_opaque(raw) and js.veil_of_all or nil
+        local veil
+        if message.kind == "undecoded" then
+          veil = js.is_opaque(raw) and js.veil_of_all or nil
+        elseif about.secret or js.may_hold_secret(raw) then
+          veil = js.veil(js.read(raw, 1, operation, count), about.secret)
+        end
         body = js.read_into(root, range, raw, operation, count, js.shown, veil)
       end
       generated(root, F.role, "callback")

@@ -587,6 +587,9 @@ do
     end
   end
 
+  --- False when nothing in the bytes of a message can be a secret by itself, as in nearly all.
+  function js.may_hold_secret(raw) return hint:find(lower(raw)) ~= nil end
+
   --- True when something in a message that can not be read may be a secret: the name of one is in it, or it is an answer
   --- of which nobody knows what was asked, and has a text.
   function js.is_opaque(raw)

@@ -70,7 +70,8 @@ do
 
   local function draw_words(node, message, body)
     if not body then return end
-    local veil = js.veil(body, js.about(message).secret)
+    local secret = js.about(message).secret
+    local veil = secret and js.veil(body, secret)
     local level, text = js.log_call(message, body)
     if level then
       generated(node, F.log_level, level)
@@ -135,8 +136,12 @@ do
         root:add(F.tunnel_token, range(0, #raw), js.shown(raw))
       else
         local operation, count = asked(message)
-        local read = js.read(raw, 1, operation, count)
-        local veil = read and js.veil(read, about.secret) or not read and js.is_opaque(raw) and js.veil_of_all or nil
+        local veil
+        if message.kind == "undecoded" then
+          veil = js.is_opaque(raw) and js.veil_of_all or nil
+        elseif about.secret or js.may_hold_secret(raw) then
+          veil = js.veil(js.read(raw, 1, operation, count), about.secret)
+        end
         body = js.read_into(root, range, raw, operation, count, js.shown, veil)
       end
       generated(root, F.role, "callback")

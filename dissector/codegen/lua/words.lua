@@ -138,7 +138,7 @@ do
   end
 
   local function request_words(message, body)
-    local kind, veil = body and body.record, body and body.params and js.veil(body, message.secret)
+    local kind, veil = body and body.record, message.secret and js.veil(body, true)
     if kind == "invoke" then return invoke_text(message, body, veil) end
     if kind == "call" then
       local name = js.line(body.name, 80)
@@ -191,7 +191,7 @@ do
     if not body then return format("undecoded answer, %d bytes: %s", message.size - 4, message.note or "") end
     local secret = js.about(message).secret
     if body.words and not secret then return body.words end
-    local words = words_of_answer(body, js.veil(body, secret))
+    local words = words_of_answer(body, secret and js.veil(body, true))
     if body.words == false and not secret then body.words = words end
     return words
   end
