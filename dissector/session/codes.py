@@ -297,6 +297,18 @@ CODES: dict[str, Code] = {
         "this machine was too busy to take them in time",
         "narrow the capture with --filter-bpf, or capture with dumpcap and read the file afterwards",
     ),
+    "file_skipped": Code(
+        _WARNING,
+        "One of several files could not be read.",
+        "the file is empty, is no capture, has vanished, or is not readable",
+        "see what became of it; the other files were read",
+    ),
+    "packets_skipped": Code(
+        _INFO,
+        "Packets of link types without IP were passed over.",
+        "interfaces without IP (USB, Bluetooth, ...) were captured as well",
+        "nothing to do, unless the tasks are there: then capture on an interface with IP",
+    ),
     "capture_truncated": Code(
         _WARNING,
         "The capture file ends in the middle of a record.",

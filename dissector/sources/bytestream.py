@@ -1,28 +1,23 @@
-"""Bytes of a capture file in blocks: plain, gzip or zstandard (told by content, not by name), or standard input."""
+"""Bytes of a capture file in blocks: plain or compressed (told by content, not by name), or standard input."""
 
 from __future__ import annotations
 
-import gzip
 import os
 import sys
-import zlib
 from collections.abc import Callable
 from mmap import mmap
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
-
-import zstandard
+from typing import Any
 
 from dissector.errors import CaptureError
 from dissector.limits import MAX_RATIO, MAX_UNPACKED
+from dissector.sources.unpack import TELLING, Packed, unpacked
 
 #: How a path names standard input.
 STANDARD_INPUT = "-"
 _BLOCK = 256 * 1024
-_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
 _DAMAGE = "its compressed data is damaged or cut off"
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 class DamagedError(Exception):
@@ -36,19 +31,6 @@ class DamagedError(Exception):
         self.reason = reason
         self.offset = offset
         self.cut = cut
-
-
-class _Packed:
-    """Compressed bytes, counted as they are used."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self.used = 0
-
-    def read(self, size: int = -1) -> bytes:
-        data: bytes = self._file.read(size)
-        self.used += len(data)
-        return data
 
 
 class ByteStream:
@@ -66,7 +48,8 @@ class ByteStream:
         self.on_read = on_read
         self._position = 0
         #: Where compressed data comes from; None of a plain file.
-        self._packed: _Packed | None = None
+        self._packed: Packed | None = None
+        self._damage: tuple[type[Exception], ...] = ()
         try:
             # A stream that lives as long as this object: __exit__ closes it.
             self._file: Any = sys.stdin.buffer if path == STANDARD_INPUT else Path(path).open("rb")  # noqa: SIM115
@@ -81,18 +64,16 @@ class ByteStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not sys.stdin.buffer:
+        if self.is_file:
             self._file.close()
 
     def _unpacked(self) -> Any:
-        magic = self._file.peek(4)[:4]
-        if magic.startswith(_GZIP):
-            self._packed = _Packed(self._file)
-            return gzip.GzipFile(fileobj=cast("Any", self._packed))
-        if magic == _ZSTD:
-            self._packed = _Packed(self._file)
-            return zstandard.ZstdDecompressor().stream_reader(cast("Any", self._packed), read_across_frames=True)
-        return self._file
+        packed = Packed(self._file)
+        reader = unpacked(self.name, self._file.peek(TELLING)[:TELLING], packed)
+        if reader is None:
+            return self._file
+        self._packed, self._damage = packed, reader.damage
+        return reader.stream
 
     def more(self, rest: bytes, need: int) -> bytes:
         """``rest`` with the bytes that follow it: at least ``need`` altogether, unless the file ends before."""
@@ -116,7 +97,7 @@ class ByteStream:
                         block = self._within(self._reader.read1(min(_BLOCK, stop - at)))
                         size = len(block)
                         view[at : at + size] = block
-                except _DAMAGED:
+                except self._damage:
                     self.broken = _DAMAGE
                     break
                 except OSError as error:
@@ -126,6 +107,10 @@ class ByteStream:
                 at += size
                 self._count(size)
         return at
+
+    @property
+    def is_file(self) -> bool:
+        return self._file is not sys.stdin.buffer
 
     @property
     def size(self) -> int:
@@ -138,7 +123,7 @@ class ByteStream:
             return b""
         try:
             block = self._within(self._reader.read1(_BLOCK))
-        except _DAMAGED:
+        except self._damage:
             self.broken = _DAMAGE
             return b""
         except OSError as error:

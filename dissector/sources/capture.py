@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import cast
 
 from dissector.errors import CaptureError
-from dissector.model import CaptureInfo, Problem, Severity
+from dissector.model import CaptureInfo, Problem
 from dissector.sources.bytestream import STANDARD_INPUT, ByteStream, DamagedError
 from dissector.sources.merge import merged
 from dissector.sources.pcap import is_pcap, read_pcap
 from dissector.sources.pcapng import is_pcapng, read_pcapng
+from dissector.sources.remarks import skipped_file, skipped_packets, truncated
 from dissector.sources.snoop import is_snoop, read_snoop
 from dissector.sources.unreadable import describe
 from dissector.stream.blocks import Block
+from dissector.stream.link import link_type_name
 from dissector.stream.sift import Sift
 from dissector.traffic import Packet, Watch
 
@@ -44,9 +46,10 @@ class CaptureReader:
     made by ``mergecap``, and with one file simply as in that file.  A file is opened when its first packet is due, so
     a ring of many files does no harm.
 
-    ``infos`` has a record for each file, ``warnings`` a Problem for each file that could be read in part only: one that
-    ends inside a packet, or that is damaged behind its first packets.  Raises CaptureError for a file that can not be
-    opened, is no capture, has a link type without IP, or is damaged before its first packet.
+    ``infos`` has a record for each file, ``warnings`` a Problem for each file that could be read in part only (it ends
+    inside a packet, is damaged behind its first packets, or has packets of link types without IP as well) and for each
+    of several files that could not be read.  Raises CaptureError for a single file, or the first one where none can be
+    read, that can not be opened, is no capture, has only link types without IP, or is damaged before its first packet.
     """
 
     def __init__(self, paths: Iterable[str | PathLike[str]], progress: Progress | None = None) -> None:
@@ -72,9 +75,27 @@ class CaptureReader:
             return self._packets(0, watch, prepare, ahead=ahead)
 
         def opened(index: int, before: int, alone: bool) -> Iterator[Packet | Block]:
-            return self._packets(index, watch, prepare, ahead=ahead and alone, before=before)
+            return self._one_of_several(index, watch, prepare, ahead=ahead and alone, before=before)
 
-        return merged([_first_time(path) for path in self._paths], self.infos, opened, watch or Watch())
+        return merged(self._first_times(), self.infos, opened, watch or Watch())
+
+    def _first_times(self) -> list[tuple[int, int]]:
+        """Time of the first packet and place of each file that can be read; of those that can not a warning."""
+        times = [_time_or_error(path) for path in self._paths]
+        errors = [one for one in times if isinstance(one, CaptureError)]
+        if errors and len(errors) == len(times):
+            raise errors[0]
+        self.warnings += map(skipped_file, errors)
+        return [(one, index) for index, one in enumerate(times) if isinstance(one, int)]
+
+    def _one_of_several(
+        self, index: int, watch: Watch | None, prepare: Prepare | None, *, ahead: bool, before: int
+    ) -> Iterator[Packet | Block]:
+        """As ``_packets``; that the file can not be read (any more) does not end the others."""
+        try:
+            yield from self._packets(index, watch, prepare, ahead=ahead, before=before)
+        except CaptureError as error:
+            self.warnings.append(skipped_file(error))
 
     def _packets(
         self, index: int, watch: Watch | None, prepare: Prepare | None, *, ahead: bool = False, before: int = 0
@@ -89,7 +110,12 @@ class CaptureReader:
                 if not damage.cut and not info.packets:
                     raise CaptureError(stream.name, damage.reason, offset=damage.offset) from None
                 info.truncated = True
-                self.warnings.append(_truncated(stream.name, info, damage))
+                self.warnings.append(truncated(stream.name, info, damage))
+        if sift.unread and sum(sift.unread.values()) == info.packets:
+            first = next(iter(sift.unread))
+            raise CaptureError(stream.name, f"link type {first} ({link_type_name(first)}) is not supported")
+        if sift.unread:
+            self.warnings.append(skipped_packets(stream.name, info, sift.unread))
 
     def _read(self, size: int) -> None:
         self._done += size
@@ -106,9 +132,17 @@ def _packets(stream: ByteStream, sift: Sift) -> Iterator[Packet | Block]:
     if is_snoop(start):
         return read_snoop(stream, start, sift)
     if not start and not stream.broken:
-        raise CaptureError(stream.name, "the file is empty")
+        late = ": a running tcpdump writes its packets late (with -U each one at once)" if stream.is_file else ""
+        raise CaptureError(stream.name, f"the file is empty{late}")
     known = describe(stream.more(start, _TELLING))
     raise CaptureError(stream.name, stream.broken or known or "this is no capture file (pcap, pcapng or snoop)")
+
+
+def _time_or_error(path: str) -> int | CaptureError:
+    try:
+        return _first_time(path)
+    except CaptureError as error:
+        return error
 
 
 def _first_time(path: str) -> int:
@@ -130,16 +164,3 @@ def _total_size(paths: list[str]) -> int | None:
     if not all(Path(path).is_file() for path in paths):
         return None
     return sum(Path(path).stat().st_size for path in paths)
-
-
-def _truncated(name: str, info: CaptureInfo, damage: DamagedError) -> Problem:
-    where = f"packet {info.packets + 1}, offset {damage.offset}"
-    return Problem(
-        code="capture_truncated",
-        severity=Severity.WARNING,
-        time=info.last or 0,
-        packets=(),
-        summary=f"{name} could be read up to {where} only: {damage.reason}",
-        cause="the capture was ended hard, is still being written, or was damaged on its way",
-        remedy="end the capturing program with Ctrl-C (SIGINT) and copy the file in binary mode",
-    )

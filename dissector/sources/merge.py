@@ -20,10 +20,10 @@ Opener = Callable[[int, int, bool], Items]
 
 
 def merged(
-    first_times: Sequence[int], infos: Sequence[CaptureInfo], opened: Opener, watch: Watch
+    first_times: Sequence[tuple[int, int]], infos: Sequence[CaptureInfo], opened: Opener, watch: Watch
 ) -> Generator[Packet | Block, None, None]:
-    """All files, each opened when its first packet is due."""
-    later = sorted(((time, index) for index, time in enumerate(first_times)), reverse=True)
+    """All files, each opened when its first packet is due: ``first_times`` are their times with their places."""
+    later = sorted(first_times, reverse=True)
     current: list[tuple[int, int, Packet, _File]] = []
     given = 0
     while later or current:

@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 from dissector.limits import MAX_CAPTURED, MAX_INTERFACES, MAX_PCAPNG_BLOCK
 from dissector.sources.bytestream import ByteStream, DamagedError
-from dissector.stream.link import is_supported, link_type_name
-from dissector.stream.sift import Record, Sift
+from dissector.stream.sift import NO_PACKET, Record, Sift
 from dissector.traffic import Packet
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
+#: Blocks that are no packets and that Wireshark numbers all the same: custom ones, and entries of a journal.
+_NUMBERED = frozenset({0x0BAD, 0x4000_0BAD, 9})
 _ORDER_MAGIC = {bytes.fromhex("1a2b3c4d"): ">", bytes.fromhex("4d3c2b1a"): "<"}
 #: A block without a body: type, length, length again.
 _SHORTEST = 12
@@ -69,7 +70,7 @@ def read_pcapng(stream: ByteStream, buffer: bytes, sift: Sift) -> Iterator[Packe
         try:
             while len(buffer) - at >= need:
                 if is_pcapng(buffer[at : at + 4]):
-                    section = _Section(_byte_order(buffer[at + 8 : at + 12]))
+                    section = _Section(_byte_order(buffer[at + 8 : at + 12]), section.last_time)
                 kind, length = section.structs.block.unpack_from(buffer, at)
                 if length < _SHORTEST or length % 4 or length > MAX_PCAPNG_BLOCK:
                     raise ValueError(f"a block can not be {length} bytes long")
@@ -105,16 +106,17 @@ def _byte_order(magic: bytes) -> _Structs:
 class _Section:
     """The blocks of one section.  Raises ValueError for a block that contradicts itself."""
 
-    def __init__(self, structs: _Structs) -> None:
+    def __init__(self, structs: _Structs, last_time: int | None = None) -> None:
         self.structs = structs
+        #: Time of the last packet that had one, in the section before too.
+        self.last_time = last_time
         #: Interfaces are few, or alike: a million descriptions take some megabytes.
         self._interfaces: list[_Interface] = []
         self._different: dict[_Interface, _Interface] = {}
-        self._readable = False
-        self._last_time = 0
 
     def block(self, kind: int, data: bytes, at: int, end: int) -> Record | None:
-        """The packet of a block whose body is ``data[at:end]``, None for a block of another kind."""
+        """The packet of a block whose body is ``data[at:end]``, None for a block of another kind; of one that is only
+        numbered a record without a packet."""
         if kind == _ENHANCED:
             if end - at < 20:
                 raise ValueError("a packet block that is too short")
@@ -122,6 +124,8 @@ class _Section:
             return self._packet(index, high << 32 | low, data, at + 20, end, captured, length)
         if kind == _INTERFACE:
             self._describe(self._interface(data, at, end))
+        elif kind in _NUMBERED:
+            return None, NO_PACKET, b"", 0
         elif kind == _SIMPLE:
             return self._simple(data, at, end)
         elif kind == _OLD_PACKET:
@@ -135,7 +139,7 @@ class _Section:
         interface = self._known(index)
         if captured > end - at or captured > MAX_CAPTURED:
             raise ValueError(f"a packet can not be {captured} bytes long here")
-        time = self._last_time = ticks * interface.factor // interface.divisor + interface.shift
+        time = self.last_time = ticks * interface.factor // interface.divisor + interface.shift
         return time, interface.link_type, data[at : at + captured], length
 
     def _simple(self, data: bytes, at: int, end: int) -> Record:
@@ -147,17 +151,13 @@ class _Section:
         captured = min(length, interface.snap_length or length, end - at - 4)
         if captured > MAX_CAPTURED:
             raise ValueError(f"a packet can not be {captured} bytes long here")
-        return self._last_time, interface.link_type, data[at + 4 : at + 4 + captured], length
+        return self.last_time, interface.link_type, data[at + 4 : at + 4 + captured], length
 
     def _known(self, index: int) -> _Interface:
-        """The interface of a packet; one of an unknown link type is an error unless another one can be read."""
+        """The interface of a packet."""
         if index >= len(self._interfaces):
             raise ValueError(f"a packet of interface {index}, which was not described")
-        interface = self._interfaces[index]
-        link_type = interface.link_type
-        if not self._readable:
-            raise ValueError(f"link type {link_type} ({link_type_name(link_type)}) is not supported")
-        return interface
+        return self._interfaces[index]
 
     def _describe(self, interface: _Interface) -> None:
         if self._interfaces:  # the snap length of the first one alone is used
@@ -165,7 +165,6 @@ class _Section:
         if interface not in self._different and len(self._different) >= MAX_INTERFACES:
             raise ValueError(f"more than {MAX_INTERFACES} different interfaces")
         self._interfaces.append(self._different.setdefault(interface, interface))
-        self._readable = self._readable or is_supported(interface.link_type)
 
     def _interface(self, data: bytes, at: int, end: int) -> _Interface:
         if end - at < 8:

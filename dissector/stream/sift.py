@@ -12,12 +12,14 @@ from struct import Struct
 
 from dissector.model import CaptureInfo
 from dissector.stream.blocks import Block
-from dissector.stream.link import ETHERNET, link_type_name
+from dissector.stream.link import ETHERNET, is_supported, link_type_name
 from dissector.stream.packets import WHOLE, carries_segment, may_carry
 from dissector.traffic import ENDS, Packet, Watch
 
-#: A record of a capture: time, link type, captured bytes, length on the wire.
-Record = tuple[int, int, bytes, int]
+#: A record of a capture: time (None: it has none), link type, captured bytes, length on the wire.
+Record = tuple[int | None, int, bytes, int]
+#: In the place of a link type, of records that are numbered like packets and are none.
+NO_PACKET = -1
 
 #: How to unpack what tells a plain packet, for ``struct`` in any byte order: ethertype with version and header length,
 #: total length, fragment field, protocol, key, TCP's offset and flags.
@@ -56,7 +58,10 @@ class Sift:
         self.prepare = prepare
         self.ahead = ahead
         self.before = before
-        self._link_types: dict[int, None] = {}
+        #: Whether packets of a link type can be read, and how many of which can not.
+        self._link_types: dict[int, bool] = {}
+        self.unread: dict[int, int] = {}
+        self._time = 0
 
     @property
     def number(self) -> int:
@@ -67,8 +72,9 @@ class Sift:
         """The packets that the reader has to see."""
         watch = self.watch
         for time, link_type, data, length in records:
-            if link_type not in self._link_types:
-                self._met(link_type)
+            if not self._link_types.get(link_type) and not self._is_readable(link_type):
+                self.count(time, is_segment=False)
+                continue
             key, counts = None, False
             if watch is not None and link_type == ETHERNET and len(data) >= SHORTEST:
                 kind, total, fragment, protocol, name, offset, flags = _look(data)
@@ -77,26 +83,40 @@ class Sift:
                         key, counts = name, True
                     foreign = key in watch.foreign and not flags & ENDS
                     nothing = foreign if key else not may_carry(protocol, fragment, name)
-                    if nothing and watch.now <= time < min(watch.wake, watch.limit):
+                    if nothing and time is not None and watch.now <= time < min(watch.wake, watch.limit):
                         self.count(time, counts)
                         watch.now = time
                         continue
-            packet = Packet(self.number + 1, time, link_type, data, length, key)
+            self._time = self._time if time is None else time
+            packet = Packet(self.number + 1, self._time, link_type, data, length, key)
             self.count(time, counts or carries_segment(packet))
             yield packet
 
+    def _is_readable(self, link_type: int) -> bool:
+        """Asked of link types that are new or can not be read: those are counted."""
+        if link_type == NO_PACKET:
+            return False
+        if link_type not in self._link_types:
+            self._met(link_type)
+        readable = self._link_types[link_type]
+        if not readable and (link_type in self.unread or len(self.unread) < _NAMED):
+            self.unread[link_type] = self.unread.get(link_type, 0) + 1
+        return readable
+
     def _met(self, link_type: int) -> None:
         """Names a link type in ``info``, but not thousands."""
-        self._link_types[link_type] = None
+        self._link_types[link_type] = is_supported(link_type)
         if len(self._link_types) <= _NAMED + 1:
             names = [link_type_name(one) for one in self._link_types]
             self.info.link_type = ", ".join(names if len(names) <= _NAMED else [*names[:_NAMED], "..."])
 
-    def count(self, time: int, is_segment: bool) -> None:
-        """Counts one packet."""
+    def count(self, time: int | None, is_segment: bool) -> None:
+        """Counts one packet, which may have no time of its own."""
         info = self.info
         info.packets += 1
         info.tcp_segments += is_segment
+        if time is None:
+            return
         if info.first is None or info.last is None:
             info.first = info.last = time
         elif time > info.last:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import struct
 import sys
@@ -12,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import lz4.frame
 import pytest
 import zstandard
 from builders import (
@@ -214,11 +217,53 @@ def test_other_blocks_are_passed_over(tmp_path: Path) -> None:
     assert [packet.data for packet in read(write(tmp_path, data))[0]] == [FIRST]
 
 
-def test_packets_of_an_unsupported_interface_are_counted_beside_others(tmp_path: Path) -> None:
-    data = section() + interface(189) + interface(1) + enhanced(b"usb") + enhanced(FIRST, index=1)
+def test_packets_of_an_unsupported_interface_are_counted_and_passed_over(tmp_path: Path) -> None:
+    data = section() + interface(189) + interface(1) + enhanced(b"usb") + enhanced(FIRST, index=1) + enhanced(b"usb")
     packets, reader = read(write(tmp_path, data))
-    assert [packet.number for packet in packets] == [1, 2]
-    assert reader.infos[0].tcp_segments == 1
+    assert [packet.number for packet in packets] == [2]
+    assert (reader.infos[0].packets, reader.infos[0].tcp_segments) == (3, 1)
+    (remark,) = reader.warnings
+    assert (remark.code, remark.severity.value) == ("packets_skipped", "info")
+    assert "2 packets were not read" in remark.summary
+    assert "2 of USB of Linux" in remark.summary
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_section_without_ip_is_passed_over(order: tuple[int, int], tmp_path: Path) -> None:
+    sections = [
+        section() + interface(220) + enhanced(bytes(64), 5_000_000),
+        section(">") + interface(order=">") + enhanced(FIRST, 6_000_000, order=">"),
+    ]
+    packets, reader = read(write(tmp_path, b"".join(sections[index] for index in order)))
+    assert [packet.data for packet in packets] == [FIRST]
+    assert [warning.code for warning in reader.warnings] == ["packets_skipped"]
+    assert (reader.infos[0].first, reader.infos[0].last) == (5 * SECOND, 6 * SECOND)
+
+
+def test_a_file_with_nothing_but_unsupported_packets_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path, section() + interface(220) + enhanced(bytes(64)) + enhanced(bytes(64)))
+    assert "link type 220 (USB of Linux, padded) is not supported" in str(refused(path))
+
+
+def test_custom_and_journal_blocks_are_numbered_like_packets(tmp_path: Path) -> None:
+    """As Wireshark does it."""
+    custom = block(0x0BAD, bytes(8)) + block(0x4000_0BAD, bytes(8))
+    data = section() + custom + interface() + block(9, b"MESSAGE=x\n") + enhanced(FIRST, 4_000_000) + custom
+    packets, reader = read(write(tmp_path, data + enhanced(FIRST, 5_000_000)))
+    assert [(packet.number, packet.time) for packet in packets] == [(4, 4 * SECOND), (7, 5 * SECOND)]
+    info = reader.infos[0]
+    assert (info.packets, info.tcp_segments, info.first, info.last) == (7, 2, 4 * SECOND, 5 * SECOND)
+    assert reader.warnings == []
+    assert info.link_type == "Ethernet"
+
+
+def test_a_packet_without_a_time_has_that_of_the_one_before(tmp_path: Path) -> None:
+    """In the section before, too; where there is none, the capture does not begin in 1970."""
+    head = section() + interface()
+    data = head + simple(FIRST) + enhanced(FIRST, 4_000_000) + head + simple(FIRST) + enhanced(FIRST, 5_000_000)
+    packets, reader = read(write(tmp_path, data))
+    assert [packet.time for packet in packets] == [0, 4 * SECOND, 4 * SECOND, 5 * SECOND]
+    assert (reader.infos[0].first, reader.infos[0].last) == (4 * SECOND, 5 * SECOND)
 
 
 # --- where the bytes come from -------------------------------------------------------------------------------------
@@ -237,6 +282,12 @@ def test_compressed_files_are_told_by_content(data: bytes, tmp_path: Path) -> No
         gzip.compress(data[:50]) + gzip.compress(data[50:]),
         pack(data),
         pack(data[:50]) + pack(data[50:]),
+        lz4.frame.compress(data),
+        lz4.frame.compress(data[:50]) + lz4.frame.compress(data[50:]),
+        lzma.compress(data),
+        lzma.compress(data[:50]) + lzma.compress(data[50:]),
+        bz2.compress(data),
+        bz2.compress(data[:50]) + bz2.compress(data[50:]),
     ):
         assert read(write(tmp_path, packed, "named.wrong"))[0] == plain
 
@@ -371,10 +422,40 @@ def test_an_impossible_first_record_is_an_error_with_its_place(tmp_path: Path) -
     assert "4294967295 bytes" in error.reason
 
 
-def test_only_a_damaged_file_among_several_is_an_error_before_anything_is_read(tmp_path: Path) -> None:
-    good, bad = write(tmp_path, WHOLE, "good"), write(tmp_path, b"not a capture", "bad")
-    with pytest.raises(CaptureError, match="bad"):
-        next(iter(CaptureReader([good, bad])))
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["empty", "text", "zeros", "pcap header cut", "missing"])
+def test_a_file_among_several_that_can_not_be_read_is_a_warning(kind: str, place: int, tmp_path: Path) -> None:
+    good = [write(tmp_path, WHOLE, "good"), write(tmp_path, WHOLE_NG, "other")]
+    bad = tmp_path / "missing" if kind == "missing" else write(tmp_path, GARBAGE[kind], "bad")
+    paths = [*good[:place], bad, *good[place:]]
+    packets, reader = read(*paths)
+    assert len(packets) == 4
+    (warning,) = reader.warnings
+    assert (warning.code, warning.severity.value) == (
+        ("capture_truncated" if kind == "pcap header cut" else "file_skipped"),
+        "warning",
+    )
+    assert str(bad) in warning.summary
+    assert [info.packets for info in reader.infos] == [0 if path == bad else 2 for path in paths]
+
+
+def test_files_of_which_none_can_be_read_are_an_error(tmp_path: Path) -> None:
+    paths = [write(tmp_path, GARBAGE[kind], kind) for kind in ("empty", "text")]
+    with pytest.raises(CaptureError, match="empty"):
+        list(CaptureReader(paths))
+
+
+def test_a_file_that_vanishes_among_several_is_a_warning(tmp_path: Path) -> None:
+    first, second = (
+        write(tmp_path, pcap([(NOON, FIRST)]), "first"),
+        write(tmp_path, pcap([(NOON + 9, FIRST)]), "second"),
+    )
+    reader = CaptureReader([first, second])
+    packets = iter(reader)
+    assert next(packets).number == 1
+    second.unlink()
+    assert list(packets) == []
+    assert [warning.code for warning in reader.warnings] == ["file_skipped"]
 
 
 HEAD_NG = section() + interface()
@@ -421,15 +502,21 @@ def test_what_can_not_be_opened(tmp_path: Path) -> None:
     missing = tmp_path / "missing.pcap"
     assert str(refused(missing)) == f"{missing}: No such file or directory"
     assert str(refused(tmp_path)) == f"{tmp_path}: Is a directory"
-    with pytest.raises(CaptureError, match="No such file"):
-        list(read_captures([write(tmp_path, WHOLE), missing]))
     locked = write(tmp_path, WHOLE, "locked")
     locked.chmod(0)
     if not os.access(locked, os.R_OK):
         assert str(refused(locked)) == f"{locked}: Permission denied"
 
 
-SAMPLES = [WHOLE, WHOLE_NG, gzip.compress(WHOLE), zstandard.ZstdCompressor().compress(WHOLE_NG)]
+SAMPLES = [
+    WHOLE,
+    WHOLE_NG,
+    gzip.compress(WHOLE),
+    zstandard.ZstdCompressor().compress(WHOLE_NG),
+    lz4.frame.compress(WHOLE),
+    lzma.compress(WHOLE),
+    bz2.compress(WHOLE),
+]
 
 
 @settings(max_examples=300, deadline=None)
