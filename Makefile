@@ -7,6 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
+VERSIONS ?=
 MODULES ?=
 SAMPLE ?= 0
 SEED ?= 1
@@ -17,7 +18,7 @@ SHELL := /bin/sh
 export TSHARK_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jstrace
 TSHARK_SUITES := trixie forky
 TSHARKS := $(TSHARK_SUITES:%=$(TSHARK_CACHE)/tshark-%/tshark)
-.PHONY: help demo test lint format generated gui bench fuzz tools screen tsharks clean
+.PHONY: help demo test lint format generated gui versions bench fuzz tools screen tsharks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +31,7 @@ demo: $(VENV)/.installed ## Install into .venv and trace a recorded task: overvi
 
 test: lint tools screen tsharks ## Set up everything (tshark included) and run every check and test
 	@$(BIN)/python -m pytest -n auto -rs
+	@$(MAKE) -s versions
 
 lint: $(VENV)/.installed-dev ## Style, types and generated files
 	@$(BIN)/ruff check .
@@ -46,6 +48,9 @@ generated: $(VENV)/.installed-dev ## Write the generated files anew
 
 gui: $(VENV)/.installed-dev tools screen ## Try the plugin in Wireshark itself, on a display of its own
 	@$(BIN)/python -m pytest tests/wireshark/test_program.py -rs
+
+versions: $(VENV)/.installed-dev tools ## A fast part of the tests on Python 3.10 to 3.14 and on the lowest packages (VERSIONS=3.12)
+	@$(BIN)/python tests/versions.py $(VERSIONS)
 
 bench: $(VENV)/.installed-dev tools ## Figures beside tshark, scapy, dpkt, pyshark, into benchmarks/RESULTS.md (QUICK=1: small inputs)
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
