@@ -45,6 +45,11 @@ EXPECTED = {
     "running_multihomed_called_scanner": Told(
         "running", (), ("callback came from 10.50.2.11",), ("scanner", "took the announced port")
     ),
+    "snap512_failure_as_success": Told("failure", ("snap_length", "error_answer"), ("NoClassDefFoundError",), ()),
+    "snap128_failure_as_success": Told("unknown", ("snap_length", "snap_length"), ("snap length",), ()),
+    "lost_begin_failure_as_success": Told("unknown", ("gap",), ("503 bytes are missing",), ()),
+    "exitcode_lost_control_byte": Told("failure", ("job_failed",), ("exit code 1", "FAILED"), ()),
+    "nat_gateway_log_doubled": Told("success", (), ("of two legs of a gateway", "10.50.2.10:4455"), ()),
     "hang_then_foreign_120s": Told("running", ("open_call",), ("without an answer for 119 s",), ("lost",)),
 }
 
@@ -58,3 +63,24 @@ def test_what_is_told(name: str, trace: Callable[..., Json]) -> None:
     text = " ".join(problem[key] for problem in document["problems"] for key in ("summary", "cause", "remedy"))
     assert [word for word in expected.words if word not in text] == []
     assert [word for word in expected.not_told if word in text] == []
+
+
+def test_a_connection_on_two_legs_is_told_once(trace: Callable[..., Json]) -> None:
+    (task,) = trace(FIELD / "nat_gateway_log_doubled.pcap")["tasks"]
+    assert (task["counts"]["messages"], len(task["log"])) == (32, 3)
+
+
+def test_the_listener_is_in_the_callback_range(trace: Callable[..., Json]) -> None:
+    """Its SYN was not captured, and the port of the task process is lower."""
+    task = trace(FIELD / "midstream_port_invented.pcap")["tasks"][0]
+    assert task["callback"] == {"port": 59_999, "peer": {"ip": "127.0.0.1", "port": 33_976}}
+    assert (task["counts"]["calls"], task["counts"]["callbacks"]) == (4, 10)
+
+
+def test_tasks_do_not_swap_where_a_start_is_lost(trace: Callable[..., Json]) -> None:
+    """The callback to the port that nobody announced fits two starts, so it gets none."""
+    document = trace(FIELD / "lost_start_tasks_swapped.pcap")
+    told = {(task["client"]["port"], task["callback"]["port"]): task for task in document["tasks"]}
+    assert (told[43_198, 59_998]["job"], told[43_198, 59_998]["outcome"]) == ("api", "failure")
+    assert (told[None, 59_997]["job"], told[None, 59_997]["callback"]["peer"]["port"]) == ("shell_long", 40_338)
+    assert "pair_unclear" in told[None, 59_997]["problems"]

@@ -11,6 +11,7 @@ local js = {}
 js.limits = {
   near = 16777216,                   -- bytes within which a segment is believed to be of its connection
   shuffled = 1,                      -- seconds within which packets may be captured in the wrong order
+  copies = 4096,                     -- connections that a copy on another leg is looked for among
   answers = 4096,                    -- short answers that are kept because they come again
   short = 64,
 }
@@ -3320,6 +3321,12 @@ do
     return addresses .. sub(head, tcp + 1, tcp + 4), tcp, size > 0 and at + size or pinfo.len
   end
 
+  --- How many hops a packet has left, and its IP id (0: none), where its TCP header begins at `tcp`.
+  function js.hop(head, tcp, key_size)
+    if key_size > 12 then return byte(head, tcp - 32) or 0, 0 end
+    return byte(head, tcp - 11) or 0, tcp >= 16 and u2(head, tcp - 16) or 0
+  end
+
   --- The key of the other direction.
   function js.other_way(key)
     local width = (#key - 4) / 2
@@ -4578,20 +4585,22 @@ do
   end
 
   --- The task that a command is about whose start was not read: the only one that has no command connection.
-  function J:without_command(stream, now)
-    return only(still(self.lone, now, function(task) return task.command end), function(task)
+  --- It is closed when its callback connection has ended, unless it is to be killed.
+  function J:without_command(stream, now, kill)
+    local task = only(self:lone_tasks(now), function(task)
       return task.callback and task.client.ip == stream.client.ip and task.callback.client.ip == stream.server.ip
     end)
+    local may_be = task and (kill or task.callback.over or task.callback.ended)
+    return may_be and task or nil
   end
 
-  --- The newest task whose port is not known, if a connection can be its callback.
-  function J:of_answer(stream, now)
-    local list = still(self.half_known, now, function(task) return #task.attempts > 0 end)
-    for index = #list, 1, -1 do
-      local command = list[index].command
-      if command.client.ip == stream.server.ip and command.server.ip == stream.client.ip then return list[index] end
-    end
-    return nil
+  function J:lone_tasks(now)
+    return still(self.lone, now, function(task) return task.command end)
+  end
+
+  --- Tasks whose port could not be read, maybe only the answer to the start.
+  function J:half_knowns(now)
+    return still(self.half_known, now, function(task) return #task.attempts > 0 end)
   end
 
   local function push(map, key, task)
@@ -4661,11 +4670,90 @@ do
 
   --- The start whose remote opens a connection to a place that nobody announced, if exactly one fits.
   function J:elsewhere(stream)
+    if stream.mid_stream then return nil end
     local port = stream.server.port
     return only(self.by_remote[stream.client.ip] or {}, function(task)
       return not task.confirmed and #task.attempts == 0 and task.start_time <= stream.start
         and (port == task.port or (stream.server.ip == task.client.ip and js.in_ranges(js.callback_ports, port)))
     end)
+  end
+end
+
+-- Callback connections that no start announced, and connections that are there twice (the rules of session/pairs.py).
+do
+  local PATIENCE, COPY_WINDOW, EARLIER = 2, 0.05, 1  -- seconds
+  local P = {}
+  P.__index = P
+
+  function js.new_pairs(joiner) return setmetatable({ joiner = joiner, held = {}, newest = {}, count = 0 }, P) end
+
+  --- When the start, or the answer to it, was seen.
+  local function told(task)
+    local message = task.start_message or task.start_answer
+    return message and message.time or task.start
+  end
+
+  --- The tasks whose callback a connection can be, though no start announced it.
+  function P:fitting(stream, now)
+    if stream.mid_stream then return {} end
+    local found = {}
+    if stream.stray and #stream.stray.attempts == 0 then found[1] = stream.stray end
+    for _, task in ipairs(self.joiner:half_knowns(now)) do
+      local command = task.command
+      local same = command.client.ip == stream.server.ip and command.server.ip == stream.client.ip
+      if same and told(task) - EARLIER <= stream.start then found[#found + 1] = task end
+    end
+    return found
+  end
+
+  --- True while it is too early to tell whose callback it is.
+  function P:waits(stream, now)
+    if now - stream.start >= PATIENCE or self.joiner:announced(stream) then return false end
+    if #self:fitting(stream, now) == 0 then return false end
+    self.held[stream] = true
+    return true
+  end
+
+  local function is_rival(other, stream, earliest)
+    return other ~= nil and other ~= stream and not other.mid_stream and other.start >= earliest
+      and other.client.ip == stream.client.ip and other.server.ip == stream.server.ip
+  end
+
+  --- The task that a connection belongs to, if just one is possible.
+  function P:owner(stream, now)
+    local announced = self.joiner:announced(stream)
+    if announced then
+      self.held[stream] = nil
+      return announced
+    end
+    local stray, fitting, earliest = stream.stray, self:fitting(stream, now), math.huge
+    -- The start that it fitted got its own callback: what is left is a guess.
+    if #fitting ~= 1 or (stray and #stray.attempts > 0) then return nil end
+    earliest = told(fitting[1]) - EARLIER
+    for other in pairs(self.held) do
+      if other.start + 2 * PATIENCE > now and is_rival(other, stream, earliest) then return nil end
+    end
+    for _, task in ipairs(self.joiner:lone_tasks(now)) do
+      if is_rival(task.callback, stream, earliest) then return nil end
+    end
+    self.held[stream] = nil
+    return fitting[1]
+  end
+
+  --- True for the SYN of a connection that was there already with other addresses: one hop later, or with the same IP id.
+  function P:is_copy(stream, seq, ttl, id)
+    if stream.mid_stream then return false end
+    local key, known = stream.client.port * 65536 + stream.server.port, nil
+    known = self.newest[key]
+    local is_same = known and known.seq == seq and ((id ~= 0 and known.id == id) or math.abs(known.ttl - ttl) == 1)
+    local stands_off = known and (known.client ~= stream.client.key or known.server ~= stream.server.key)
+    if is_same and stands_off and stream.start >= known.start and stream.start - known.start <= COPY_WINDOW then return true end
+    if self.count >= js.limits.copies then self.newest, self.count = {}, 0 end
+    if not known then self.count = self.count + 1 end
+    self.newest[key] = {
+      seq = seq, ttl = ttl, id = id, start = stream.start, client = stream.client.key, server = stream.server.key,
+    }
+    return false
   end
 end
 
@@ -5042,9 +5130,10 @@ do
     local id = js.decimal(js.get(document, "process_id"), "int64")
     local is_close = id and name == PREFIX .. "remote_task.close"
     local is_kill = id and name == PREFIX .. "remote_task.kill"
+    local wants_kill = string.find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true)
     if is_start or is_close or is_kill then
       if #self.tasks == 0 then
-        self.task = js.session:command_found(self.stream, message.time)
+        self.task = js.session:command_found(self.stream, message.time, is_kill or wants_kill)
         self.tasks[1] = self.task
       end
       message.task = self.task
@@ -5057,7 +5146,7 @@ do
     local task = message.task
     if task and is_close then
       task.close = message
-      if string.find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true) then
+      if wants_kill then
         task.kill = task.kill or message
       end
       if not task.callback and not task.start_error then
@@ -5226,11 +5315,13 @@ do
   Route.__index = Route
 
   function js.new_session()
-    return setmetatable({
+    local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {},
       order = js.new_order(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
       packet_of = {}, number_of = {},
     }, S)
+    session.pairs = js.new_pairs(session.joiner)
+    return session
   end
 
   function js.endpoint_key(ip, port) return format("%s:%d", ip, port) end
@@ -5305,7 +5396,7 @@ do
   -- --- connections ---
 
   --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.
-  function S:open(key, pinfo, flags, time)
+  function S:open(key, pinfo, flags, time, seq, ttl, id)
     local sport, dport = pinfo.src_port, pinfo.dst_port
     self:age(time)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
@@ -5323,6 +5414,7 @@ do
     sender.other, receiver.other = receiver, sender
     stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
     self.flows[js.other_way(key)], self.flows[key] = receiver, sender
+    if self.pairs:is_copy(stream, is_syn and not is_ack and seq or -1, ttl, id) then return sender end
     local task = self.joiner:announced(stream)
     if task then
       self:attempt(stream, task)
@@ -5415,7 +5507,10 @@ do
     stream.has_gaps = true
     if not select(5, ...) then stream.has_holes = true end
     if stream.handler then return stream.handler:gap(side, ...) end
-    if stream.sniffing then stream.events[#stream.events + 1] = { "gap", side, ... } end
+    if stream.sniffing then
+      stream.events[#stream.events + 1] = { "gap", side, ... }
+      stream.heads[side], stream.gapped = "", true
+    end
   end
 
   function S:sniff(stream, side, offset, data, number, time, at)
@@ -5423,11 +5518,14 @@ do
     stream.events[#stream.events + 1] = { "chunk", side, offset, data, number, time, at }
     local head = stream.heads[side]
     stream.heads[side] = head .. string.sub(data, 1, math.max(0, js.limits.sniff - #head))
-    self:decide(stream, js.verdict(stream.heads[0], stream.heads[1], stream.is_command_port, stream.mid_stream))
+    self:decide(stream, time, false)
   end
 
-  function S:decide(stream, role)
-    if not role then return end
+  --- Hands the connection to its handler when it tells what it is; `over` when nothing more will come.
+  function S:decide(stream, time, over)
+    local heads = stream.heads
+    local role = js.verdict(heads[0], heads[1], stream.is_command_port, stream.mid_stream or stream.gapped)
+    if not role or (role == "callback" and not over and self.pairs:waits(stream, time)) then return end
     if role == "unknown" then
       self:undecided_no_more(stream)
       self:disown(stream)
@@ -5450,18 +5548,8 @@ do
       stream.handler = js.command_handler(stream)
     else
       self:undecided_no_more(stream)
-      local task = stream.stray or self.joiner:announced(stream)
-      if not task then
-        task = self.joiner:of_answer(stream, events[#events][6])
-        if task then task.port = stream.server.port end
-      end
-      if not task then
-        task = js.new_task(stream.first_packet, stream.start)
-        task.client, task.port = { ip = stream.server.ip }, stream.server.port
-        self:began(stream, task)
-        local lone = self.joiner.lone
-        lone[#lone + 1] = task
-      end
+      local task = self.pairs:owner(stream, time) or self:lone(stream)
+      task.port = task.port or stream.server.port
       self:attempt(stream, task)
     end
     for _, event in ipairs(events) do
@@ -5475,6 +5563,16 @@ do
         stream.handler:gap(side, event[3], event[4], event[5], event[6], event[7])
       end
     end
+  end
+
+  --- A task of which only the callback is known.
+  function S:lone(stream)
+    local task = js.new_task(stream.first_packet, stream.start)
+    task.client, task.port = { ip = stream.server.ip }, stream.server.port
+    self:began(stream, task)
+    local lone = self.joiner.lone
+    lone[#lone + 1] = task
+    return task
   end
 
   --- A connection that is meant as the callback of a task, whether it gets through or not.
@@ -5509,8 +5607,8 @@ do
   function S:recognised(stream) self:undecided_no_more(stream) end
 
   --- A command about a task whose start was not read.
-  function S:command_found(stream, now)
-    local task = self.joiner:without_command(stream, now)
+  function S:command_found(stream, now, kill)
+    local task = self.joiner:without_command(stream, now, kill)
     if task then
       task.command, task.client, task.remote, stream.task = stream, stream.client, stream.server, task
     end
@@ -5547,6 +5645,8 @@ do
   --- First data on a callback connection: it got through.
   function S:callback_opened(task, stream)
     local chosen = self.joiner:announced(stream) or task
+    -- A task process calls once.
+    if chosen.confirmed and chosen.callback and chosen.callback ~= stream then chosen = self:lone(stream) end
     if chosen ~= task then
       task:no_attempt(stream)
       chosen.attempts[#chosen.attempts + 1], stream.task = stream, chosen
@@ -5718,6 +5818,8 @@ do
     stream.over = time
     if stream.foreign then return end
     for side = 0, 1 do stream.dirs[side]:flush(number, time) end
+    if stream.sniffing then self:decide(stream, time, true) end
+    if stream.foreign then return end
     local tasks = stream.handler and stream.handler.tasks or { stream.task }
     if stream.handler then
       stream.handler:closed()
@@ -6347,7 +6449,7 @@ do
       if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = raw(tvb, at, captured) end
     end
     if not flow or flow:is_over_with(seq, ack, flags, length, time) then
-      flow = session:open(key, pinfo, flags, time)
+      flow = session:open(key, pinfo, flags, time, seq, js.hop(head, tcp, #key))
       if not flow then return nil end
     end
     local stream = flow.stream

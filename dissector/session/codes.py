@@ -333,6 +333,18 @@ CODES: dict[str, Code] = {
         "the capture's filter or place does not show it",
         f"capture the remote's port (usually one of {COMMANDS_TEXT}) as well",
     ),
+    "pair_unclear": Code(
+        _INFO,
+        "Whose start this callback connection belongs to can not be told.",
+        "start commands are missing in the capture, and more than one task fits",
+        "start the capture before the tasks, and capture both directions with full packets (tcpdump -s 0)",
+    ),
+    "duplicates": Code(
+        _INFO,
+        "Connections are in the capture twice, with other addresses.",
+        "the capture was taken on a gateway that translates addresses, on both of its legs",
+        "nothing to do; a capture of one interface alone shows each connection once",
+    ),
     "command_unreadable": Code(
         _INFO,
         "The start command of this task could not be read.",

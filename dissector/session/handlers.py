@@ -44,7 +44,7 @@ class Desk(Protocol):
     def message(self, message: Message) -> None: ...
     def stream_problem(self, problem: StreamProblem, connection: Connection) -> None: ...
     def recognised(self, connection: Connection) -> None: ...
-    def command_found(self, connection: Connection) -> TaskFacts | None: ...
+    def command_found(self, connection: Connection, *, kill: bool) -> TaskFacts | None: ...
     def command_started(self, facts: TaskFacts) -> None: ...
     def is_open(self, record: Task) -> bool:
         """True while the task is under way."""
@@ -152,8 +152,10 @@ class Command:
             return known or self.facts
         if document is not None and close is None and control.start_command(document) is None:
             return None
-        if close is not None and not self.tasks and (found := self._desk.command_found(self.connection)) is not None:
-            self._begin(found)
+        if close is not None and not self.tasks:
+            kill = not isinstance(close, control.CloseTask) or close.kill
+            if (found := self._desk.command_found(self.connection, kill=kill)) is not None:
+                self._begin(found)
         return self.facts
 
     def _answer(self, raw: RawDocument) -> None:
@@ -334,8 +336,11 @@ class Sniffer:
         self.connection = connection
         self.is_command_port = is_command_port
         self.events: list[Chunk | Gap] = []
+        #: Bytes are missing, so that what was captured may begin anywhere.
+        self._has_gap = False
         self._heads: tuple[bytearray, bytearray] = (bytearray(), bytearray())
         self._next_look = 0
+        self._is_callback = False
 
     def chunk(self, chunk: Chunk) -> None:
         self.events.append(chunk)
@@ -345,6 +350,8 @@ class Sniffer:
     def gap(self, gap: Gap) -> None:
         if not self._is_full:
             self.events.append(gap)
+        self._has_gap = True
+        self._heads[gap.side].clear()
 
     def closed(self, number: int, time: int) -> None:
         pass
@@ -355,6 +362,8 @@ class Sniffer:
 
     def verdict(self) -> Role | None:
         """As ``detect.verdict``; what comes in very many small pieces is not looked at with every one."""
+        if self._is_callback:
+            return Role.CALLBACK
         client, server = (bytes(head) for head in self._heads)
         if self._is_full:
             return Role.UNKNOWN
@@ -362,9 +371,15 @@ class Sniffer:
         if len(self.events) > _EVERY_PIECE and size < self._next_look and MAX_SNIFF not in (len(client), len(server)):
             return None
         self._next_look = size + size // 16
-        return detect.verdict(
-            client, server, is_command_port=self.is_command_port, mid_stream=self.connection.mid_stream
-        )
+        mid_stream = self.connection.mid_stream or self._has_gap
+        role = detect.verdict(client, server, is_command_port=self.is_command_port, mid_stream=mid_stream)
+        self._is_callback = role is Role.CALLBACK
+        return role
+
+    @property
+    def may_wait(self) -> bool:
+        """True while there is room for what comes before it is known whose callback it is."""
+        return len(self.events) < _EVERY_PIECE
 
     @property
     def swapped(self) -> bool:

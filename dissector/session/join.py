@@ -135,6 +135,8 @@ class Joiner:
 
     def elsewhere(self, connection: Connection) -> TaskFacts | None:
         """The start whose remote opens ``connection`` to a place that nobody announced, if exactly one fits."""
+        if connection.mid_stream:
+            return None
         remote, server = connection.client.ip, connection.server
         fitting = self._fitting((remote, server.port or 0), connection)
         if self._low <= (server.port or 0) <= self._high:

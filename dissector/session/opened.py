@@ -10,14 +10,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
+from itertools import islice
 
 from dissector.limits import MAX_OPEN_TASKS
 from dissector.model import Connection, Task
 from dissector.session.pace import CALLBACK_LINGER
 from dissector.session.task import TaskFacts
+from dissector.session.verdict import end_mark
 
 #: Addresses of the client and of where the callback comes from.
 _Pair = tuple[str, str]
+#: Tasks between two hosts that are looked at to tell them from each other.
+_MOST_ALIKE = 64
 #: Entries of tasks that are gone may be so many more than those of others.
 _SPARE = 1_024
 
@@ -136,22 +140,33 @@ class OpenTasks:
             pair = self._pairs[facts] = client.ip, peer.ip
             self._without_command.setdefault(pair, OrderedDict())[facts] = None
 
-    def half_known(self, callback: Connection) -> TaskFacts | None:
-        """The newest task whose port is not known, because only the answer to its start could be read or because the
-        port was none, if ``callback`` can be its callback."""
+    def half_known(self, callback: Connection) -> list[TaskFacts]:
+        """The newest two tasks whose port is not known, because only the answer to the start could be read or because
+        the port was none, and of which ``callback`` can be the callback."""
         pair = callback.server.ip, callback.client.ip
-        waiting = self._half_known.get(pair)
-        while waiting:
-            facts = next(reversed(waiting))
+        found: list[TaskFacts] = []
+        for facts in list(islice(reversed(self._half_known.get(pair, {})), _MOST_ALIKE)):
             if facts.record.callback_port is None and not facts.attempts:
-                return facts
-            _drop(self._half_known, pair, facts)
-        return None
+                found.append(facts)
+            else:
+                _drop(self._half_known, pair, facts)
+            if len(found) == 2:
+                break
+        return found
 
-    def without_command(self, command: Connection) -> TaskFacts | None:
-        """The only task without a command connection that ``command`` can be the one of."""
+    def lone(self, callback: Connection) -> list[TaskFacts]:
+        """The newest tasks without a command connection between the hosts of ``callback``."""
+        pair = callback.server.ip, callback.client.ip
+        return list(islice(reversed(self._without_command.get(pair, {})), _MOST_ALIKE))
+
+    def without_command(self, command: Connection, *, kill: bool) -> TaskFacts | None:
+        """The only task without a command connection that ``command`` can be the one of.  The client sends a close when
+        the callback connection has ended, unless it wants to ``kill`` the task."""
         waiting = self._without_command.get(_pair_of(command), ())
-        return next(iter(waiting)) if len(waiting) == 1 else None
+        facts = next(iter(waiting)) if len(waiting) == 1 else None
+        callback = facts.record.callback if facts is not None else None
+        may_be = callback is not None and (kill or callback.over or end_mark(callback) is not None)
+        return facts if may_be else None
 
 
 def _pair_of(command: Connection) -> _Pair:

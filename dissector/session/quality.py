@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from dissector.limits import MAX_EVIDENCE
-from dissector.model import Connection, Message, Outcome, Problem, Severity, address_text
+from dissector.model import Connection, Endpoint, Message, Outcome, Problem, Severity, address_text
 from dissector.session.case import Case, count, end_name, span
 from dissector.session.codes import CODES
 from dissector.session.task import TaskFacts
@@ -60,7 +60,10 @@ def capture(case: Case) -> Iterator[Problem]:
     """What the capture lacks, and what the network did."""
     facts = case.facts
     record = facts.record
-    if record.command is None and facts.unread_command is not None:
+    if record.command is None and facts.pair_unclear:
+        summary = "More than one start fits this callback connection, so it was joined to none."
+        yield case.problem("pair_unclear", summary, [record.first_packet], record.callback)
+    elif record.command is None and facts.unread_command is not None:
         command = facts.unread_command
         summary = f"A command connection of these hosts is captured, but no start command: {_lack(command)}."
         yield case.problem("command_unreadable", summary, [command.first_packet], command)
@@ -198,6 +201,8 @@ class CaptureNotes:
     clock_steps: tuple[int, int] | None = None
     _unanswered: list[Connection] = field(default_factory=list)
     _unanswered_count: int = 0
+    _copies: list[tuple[tuple[Endpoint, Endpoint], Connection]] = field(default_factory=list)
+    _copy_count: int = 0
     _unused: list[Connection] = field(default_factory=list)
     _unused_count: int = 0
 
@@ -227,7 +232,18 @@ class CaptureNotes:
             if len(self._unused) < MAX_EVIDENCE:
                 self._unused.append(connection)
 
+    def copied(self, original: tuple[Endpoint, Endpoint], copy: Connection) -> None:
+        """The same connection on another leg of a gateway."""
+        self._copy_count += 1
+        if len(self._copies) < MAX_EVIDENCE:
+            self._copies.append((original, copy))
+
     def problems(self) -> Iterator[Problem]:
+        if self._copies:
+            (client, server), copy = self._copies[0]
+            summary = f"{count(self._copy_count, 'connection')} of two legs of a gateway, told once: "
+            summary += f"{client} to {server} is {copy.client} to {copy.server}."
+            yield _general("duplicates", summary, copy.start, [copy.first_packet for _, copy in self._copies])
         if self._unused:
             one = self._unused[0]
             summary = f"{count(self._unused_count, 'connection')} to command ports ended without a byte"

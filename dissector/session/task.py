@@ -52,6 +52,8 @@ class TaskFacts:
     #: Someone else's connection that took the announced port, and the packet of its first strange bytes.
     intruder: Connection | None = None
     foreign_packet: int | None = None
+    #: Its callback may be that of several starts, so it got none.
+    pair_unclear: bool = False
     #: A frame of the task process was seen: the callback connection is the right one for certain.
     confirmed: bool = False
     #: Its client announced its port again, which it would not do while it holds it: the end was missed.

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import count
 
 from dissector.limits import MAX_CLOSED, MAX_CONNECTIONS
-from dissector.model import Connection, Message, Outcome, Role, Task
+from dissector.model import Connection, Outcome, Role, Task
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session import bounds, detect, diagnosis, quality
 from dissector.session.early import Early
@@ -23,7 +23,9 @@ from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
 from dissector.session.order import Event, Sequencer
 from dissector.session.pace import CLOCK_JITTER, LINGER
+from dissector.session.pairs import Copies, Unannounced
 from dissector.session.task import TaskFacts
+from dissector.session.telling import Teller
 from dissector.session.unreached import Unreached
 from dissector.stream.express import express
 from dissector.stream.flows import Entry
@@ -44,7 +46,7 @@ from dissector.traffic import (
 _SECOND = 1_000_000_000
 
 
-class Tracer:
+class Tracer(Teller):
     """``command_ports`` and ``callback_ports`` (lowest, highest) are hints for connections whose bytes say nothing;
     ``window`` is how long (nanoseconds) a task's number may be held back, None for files (see ``order``).  Without
     ``messages`` no Message comes out, and most are never made; all else is the same.  With ``elsewhere`` that holds
@@ -59,21 +61,19 @@ class Tracer:
         watch: Watch | None = None,
         elsewhere: Callable[[Connection], bool] | None = None,
     ) -> None:
-        self.wants_messages = messages
-        self._elsewhere = elsewhere
+        super().__init__(Sequencer(window), messages, elsewhere)
         self._notes, self._hosts, ports = quality.CaptureNotes(), Hosts(), frozenset(command_ports)
         self._connections = Connections(self._notes.fragment, partial(detect.listens, ports, callback_ports))
         #: For whoever reads the packets: which of them need not be fed.
         self.watch = watch or Watch()
         self.watch.foreign, self.watch.ended = self._connections.foreign, self._connections.ended
         self._joiner = Joiner(callback_ports, ports)
-        self._order = Sequencer(window)
         #: A capture that is followed has no end at which somebody would look back.
         self._forgets = window is not None
         self.next_number = count(1).__next__
         self._connection_numbers = count(1)
         self._open = OpenTasks()
-        self._strays: dict[Connection, TaskFacts] = {}
+        self._unannounced, self._copies = Unannounced(self._joiner, self._open), Copies()
         self._closing: deque[Flow] = deque()
         self._unreached = Unreached()
         self._early = Early()
@@ -120,7 +120,7 @@ class Tracer:
         if entry is None or type(handler) is not Callback or not handler.in_step:
             return None
         # Who else may write down facts about the task, does so in the order of packets.
-        alone = len(handler.facts.attempts) == 1 and handler.facts.intruder is None and not self._strays
+        alone = len(handler.facts.attempts) == 1 and handler.facts.intruder is None and not self._unannounced.strays
         in_order = self.wants_messages or not self._order.holds(entry.flow.connection.task)
         return (entry, handler) if alone and in_order and len(self._connections) + others <= MAX_CONNECTIONS else None
 
@@ -171,6 +171,10 @@ class Tracer:
 
     def _opened(self, flow: Flow) -> None:
         connection = flow.connection
+        original = self._copies.original(connection)
+        if original is not None:  # no handler: nobody looks at its bytes
+            self._notes.copied(original, connection)
+            return
         facts = self._joiner.announced(connection)
         if facts is not None and bounds.admits(facts):
             flow.handler = self._attempt(facts, connection)
@@ -178,7 +182,7 @@ class Tracer:
         self._order.opened(connection)
         stray = self._joiner.elsewhere(connection)
         if stray is not None:
-            self._strays[connection] = stray
+            self._unannounced.strays[connection] = stray
         self._early.note(flow)
         flow.handler = Sniffer(connection, is_command_port=self._joiner.is_server(connection.server))
 
@@ -190,15 +194,17 @@ class Tracer:
             facts.record.callback_delay = connection.start - facts.start.time
         return Callback(connection, self, facts)
 
-    def _decide(self, flow: Flow, sniffer: Sniffer) -> None:
+    def _decide(self, flow: Flow, sniffer: Sniffer, *, over: bool = False) -> None:
         role = sniffer.verdict()
         connection = flow.connection
-        if role is None:
+        if role is None or (
+            role is Role.CALLBACK and sniffer.may_wait and not over and self._unannounced.waits(connection)
+        ):
             return
         if role is Role.UNKNOWN:
             flow.ignored, flow.handler = True, None
             self._order.decided(connection)
-            self._strays.pop(connection, None)
+            self._unannounced.drop(connection)
             return
         events = sniffer.events
         if sniffer.swapped or (
@@ -211,24 +217,30 @@ class Tracer:
             self._joiner.command(connection)
             flow.handler = Command(connection, self)
         else:
-            flow.handler = self._unannounced(connection)
+            flow.handler = self._callback_of(connection)
         for event in events:
             self._stream_event(flow, event)
 
-    def _unannounced(self, connection: Connection) -> Callback:
-        """A callback connection, known by its content, on a port that no captured command announced."""
-        facts = self._strays.pop(connection, None) or self._joiner.announced(connection)
-        if facts is None and (facts := self._open.half_known(connection)) is not None:
-            facts.record.callback_port = connection.server.port
-        if facts is None:
-            facts = TaskFacts.of_callback(connection)
-            self._add_task(facts)
+    def _callback_of(self, connection: Connection) -> Callback:
+        """A callback connection, known by its content, on a port that no captured command announced at its SYN."""
+        found, is_unclear = self._unannounced.owner(connection)
+        facts = found or self._lone(connection)
+        facts.pair_unclear = is_unclear
+        facts.record.callback_port = facts.record.callback_port or connection.server.port
         self._order.decided(connection)
         return self._attempt(facts, connection)
+
+    def _lone(self, connection: Connection) -> TaskFacts:
+        """A task of which only the callback is known."""
+        facts = TaskFacts.of_callback(connection)
+        self._add_task(facts)
+        return facts
 
     def _closed(self, flow: Flow) -> None:
         connection = flow.connection
         connection.over = True
+        if isinstance(flow.handler, Sniffer):
+            self._decide(flow, flow.handler, over=True)
         if flow.handler is not None:
             flow.handler.closed(connection.last_packet, connection.end)
         if isinstance(flow.handler, Sniffer):
@@ -244,7 +256,7 @@ class Tracer:
 
     def _silent(self, connection: Connection) -> None:
         """The end of a connection that never said what it is."""
-        stray = self._strays.pop(connection, None)
+        stray = self._unannounced.strays.pop(connection, None)
         if stray is not None and not connection.established:
             self._attempt(stray, connection)
         elif not self._joiner.is_server(connection.server) or connection.mid_stream:
@@ -287,24 +299,6 @@ class Tracer:
 
     # --- what handlers report (Desk) -------------------------------------------------------------------------------
 
-    def message(self, message: Message) -> None:
-        if self.wants_messages:
-            self._order.emit(message)
-        else:
-            self._order.omit(message.task)
-
-    def tells(self, connection: Connection) -> bool:
-        return self.wants_messages and not (self._elsewhere is not None and self._elsewhere(connection))
-
-    def omitted(self, connection: Connection, messages: int) -> None:
-        if self.wants_messages:
-            self._order.stand_in(connection, messages)
-        else:
-            self._order.omit(connection.task, messages)
-
-    def recognised(self, connection: Connection) -> None:
-        self._order.decided(connection)
-
     def stream_problem(self, problem: StreamProblem, connection: Connection) -> None:
         found = bounds.counted(problem, connection, self._open.get(connection.task))
         if found is not None:
@@ -323,9 +317,10 @@ class Tracer:
     def is_open(self, record: Task) -> bool:
         return record in self._open
 
-    def command_found(self, connection: Connection) -> TaskFacts | None:
-        """The task that a command is about whose start was not read: the only one that has no command connection."""
-        facts = self._open.without_command(connection)
+    def command_found(self, connection: Connection, *, kill: bool) -> TaskFacts | None:
+        """The task that a close or ``kill`` is about whose start was not read: the only one that has no command
+        connection."""
+        facts = self._open.without_command(connection, kill=kill)
         if facts is not None:
             facts.adopt(connection)
             self._open.changed(facts)
@@ -335,6 +330,8 @@ class Tracer:
         """First data on a callback connection: it got through.  Of several starts that wait for the same port the
         choice may be another one now than it was at the SYN."""
         chosen = self._joiner.announced(connection) or facts
+        if chosen.confirmed and chosen.record.callback not in (None, connection):
+            chosen = self._lone(connection)  # a task process calls once
         if chosen is not facts:
             self._lost_attempt(facts, connection)
             chosen.attempts.append(connection)
@@ -381,6 +378,7 @@ class Tracer:
             self._settle(self._closing.popleft())
         for connection in self._unreached.due(self.watch.now):
             self._unreachable(connection)
+        self._unannounced.settle(self.watch.now)
         for facts in self._open.due(self.watch.now):
             self._finish_task(facts, missed=not facts.is_over())
 

@@ -232,7 +232,8 @@ def test_a_hundred_tasks_leave_nothing_behind() -> None:
     events += tracer.finish()
     assert sum(isinstance(event, Task) for event in events) == 100
     assert not tracer._open
-    assert not tracer._strays
+    assert not tracer._unannounced.strays
+    assert not tracer._unannounced._held
     assert not tracer._closing
     assert not tracer._unreached.due(None)
     assert not tracer._joiner._waiting

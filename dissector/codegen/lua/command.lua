@@ -64,9 +64,10 @@ do
     local id = js.decimal(js.get(document, "process_id"), "int64")
     local is_close = id and name == PREFIX .. "remote_task.close"
     local is_kill = id and name == PREFIX .. "remote_task.kill"
+    local wants_kill = string.find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true)
     if is_start or is_close or is_kill then
       if #self.tasks == 0 then
-        self.task = js.session:command_found(self.stream, message.time)
+        self.task = js.session:command_found(self.stream, message.time, is_kill or wants_kill)
         self.tasks[1] = self.task
       end
       message.task = self.task
@@ -79,7 +80,7 @@ do
     local task = message.task
     if task and is_close then
       task.close = message
-      if string.find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true) then
+      if wants_kill then
         task.kill = task.kill or message
       end
       if not task.callback and not task.start_error then

@@ -5,6 +5,7 @@ local js = {}
 js.limits = {
   near = 16777216,                   -- bytes within which a segment is believed to be of its connection
   shuffled = 1,                      -- seconds within which packets may be captured in the wrong order
+  copies = 4096,                     -- connections that a copy on another leg is looked for among
   answers = 4096,                    -- short answers that are kept because they come again
   short = 64,
 }

@@ -89,7 +89,7 @@ do
       if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = raw(tvb, at, captured) end
     end
     if not flow or flow:is_over_with(seq, ack, flags, length, time) then
-      flow = session:open(key, pinfo, flags, time)
+      flow = session:open(key, pinfo, flags, time, seq, js.hop(head, tcp, #key))
       if not flow then return nil end
     end
     local stream = flow.stream

@@ -118,6 +118,12 @@ do
     return addresses .. sub(head, tcp + 1, tcp + 4), tcp, size > 0 and at + size or pinfo.len
   end
 
+  --- How many hops a packet has left, and its IP id (0: none), where its TCP header begins at `tcp`.
+  function js.hop(head, tcp, key_size)
+    if key_size > 12 then return byte(head, tcp - 32) or 0, 0 end
+    return byte(head, tcp - 11) or 0, tcp >= 16 and u2(head, tcp - 16) or 0
+  end
+
   --- The key of the other direction.
   function js.other_way(key)
     local width = (#key - 4) / 2

@@ -11,11 +11,13 @@ do
   Route.__index = Route
 
   function js.new_session()
-    return setmetatable({
+    local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {},
       order = js.new_order(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
       packet_of = {}, number_of = {},
     }, S)
+    session.pairs = js.new_pairs(session.joiner)
+    return session
   end
 
   function js.endpoint_key(ip, port) return format("%s:%d", ip, port) end
@@ -90,7 +92,7 @@ do
   -- --- connections ---
 
   --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.
-  function S:open(key, pinfo, flags, time)
+  function S:open(key, pinfo, flags, time, seq, ttl, id)
     local sport, dport = pinfo.src_port, pinfo.dst_port
     self:age(time)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
@@ -108,6 +110,7 @@ do
     sender.other, receiver.other = receiver, sender
     stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
     self.flows[js.other_way(key)], self.flows[key] = receiver, sender
+    if self.pairs:is_copy(stream, is_syn and not is_ack and seq or -1, ttl, id) then return sender end
     local task = self.joiner:announced(stream)
     if task then
       self:attempt(stream, task)
@@ -200,7 +203,10 @@ do
     stream.has_gaps = true
     if not select(5, ...) then stream.has_holes = true end
     if stream.handler then return stream.handler:gap(side, ...) end
-    if stream.sniffing then stream.events[#stream.events + 1] = { "gap", side, ... } end
+    if stream.sniffing then
+      stream.events[#stream.events + 1] = { "gap", side, ... }
+      stream.heads[side], stream.gapped = "", true
+    end
   end
 
   function S:sniff(stream, side, offset, data, number, time, at)
@@ -208,11 +214,14 @@ do
     stream.events[#stream.events + 1] = { "chunk", side, offset, data, number, time, at }
     local head = stream.heads[side]
     stream.heads[side] = head .. string.sub(data, 1, math.max(0, js.limits.sniff - #head))
-    self:decide(stream, js.verdict(stream.heads[0], stream.heads[1], stream.is_command_port, stream.mid_stream))
+    self:decide(stream, time, false)
   end
 
-  function S:decide(stream, role)
-    if not role then return end
+  --- Hands the connection to its handler when it tells what it is; `over` when nothing more will come.
+  function S:decide(stream, time, over)
+    local heads = stream.heads
+    local role = js.verdict(heads[0], heads[1], stream.is_command_port, stream.mid_stream or stream.gapped)
+    if not role or (role == "callback" and not over and self.pairs:waits(stream, time)) then return end
     if role == "unknown" then
       self:undecided_no_more(stream)
       self:disown(stream)
@@ -235,18 +244,8 @@ do
       stream.handler = js.command_handler(stream)
     else
       self:undecided_no_more(stream)
-      local task = stream.stray or self.joiner:announced(stream)
-      if not task then
-        task = self.joiner:of_answer(stream, events[#events][6])
-        if task then task.port = stream.server.port end
-      end
-      if not task then
-        task = js.new_task(stream.first_packet, stream.start)
-        task.client, task.port = { ip = stream.server.ip }, stream.server.port
-        self:began(stream, task)
-        local lone = self.joiner.lone
-        lone[#lone + 1] = task
-      end
+      local task = self.pairs:owner(stream, time) or self:lone(stream)
+      task.port = task.port or stream.server.port
       self:attempt(stream, task)
     end
     for _, event in ipairs(events) do
@@ -260,6 +259,16 @@ do
         stream.handler:gap(side, event[3], event[4], event[5], event[6], event[7])
       end
     end
+  end
+
+  --- A task of which only the callback is known.
+  function S:lone(stream)
+    local task = js.new_task(stream.first_packet, stream.start)
+    task.client, task.port = { ip = stream.server.ip }, stream.server.port
+    self:began(stream, task)
+    local lone = self.joiner.lone
+    lone[#lone + 1] = task
+    return task
   end
 
   --- A connection that is meant as the callback of a task, whether it gets through or not.
@@ -294,8 +303,8 @@ do
   function S:recognised(stream) self:undecided_no_more(stream) end
 
   --- A command about a task whose start was not read.
-  function S:command_found(stream, now)
-    local task = self.joiner:without_command(stream, now)
+  function S:command_found(stream, now, kill)
+    local task = self.joiner:without_command(stream, now, kill)
     if task then
       task.command, task.client, task.remote, stream.task = stream, stream.client, stream.server, task
     end
@@ -332,6 +341,8 @@ do
   --- First data on a callback connection: it got through.
   function S:callback_opened(task, stream)
     local chosen = self.joiner:announced(stream) or task
+    -- A task process calls once.
+    if chosen.confirmed and chosen.callback and chosen.callback ~= stream then chosen = self:lone(stream) end
     if chosen ~= task then
       task:no_attempt(stream)
       chosen.attempts[#chosen.attempts + 1], stream.task = stream, chosen

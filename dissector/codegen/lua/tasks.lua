@@ -194,20 +194,22 @@ do
   end
 
   --- The task that a command is about whose start was not read: the only one that has no command connection.
-  function J:without_command(stream, now)
-    return only(still(self.lone, now, function(task) return task.command end), function(task)
+  --- It is closed when its callback connection has ended, unless it is to be killed.
+  function J:without_command(stream, now, kill)
+    local task = only(self:lone_tasks(now), function(task)
       return task.callback and task.client.ip == stream.client.ip and task.callback.client.ip == stream.server.ip
     end)
+    local may_be = task and (kill or task.callback.over or task.callback.ended)
+    return may_be and task or nil
   end
 
-  --- The newest task whose port is not known, if a connection can be its callback.
-  function J:of_answer(stream, now)
-    local list = still(self.half_known, now, function(task) return #task.attempts > 0 end)
-    for index = #list, 1, -1 do
-      local command = list[index].command
-      if command.client.ip == stream.server.ip and command.server.ip == stream.client.ip then return list[index] end
-    end
-    return nil
+  function J:lone_tasks(now)
+    return still(self.lone, now, function(task) return task.command end)
+  end
+
+  --- Tasks whose port could not be read, maybe only the answer to the start.
+  function J:half_knowns(now)
+    return still(self.half_known, now, function(task) return #task.attempts > 0 end)
   end
 
   local function push(map, key, task)
@@ -277,6 +279,7 @@ do
 
   --- The start whose remote opens a connection to a place that nobody announced, if exactly one fits.
   function J:elsewhere(stream)
+    if stream.mid_stream then return nil end
     local port = stream.server.port
     return only(self.by_remote[stream.client.ip] or {}, function(task)
       return not task.confirmed and #task.attempts == 0 and task.start_time <= stream.start

@@ -1,0 +1,77 @@
+-- Callback connections that no start announced, and connections that are there twice (the rules of session/pairs.py).
+do
+  local PATIENCE, COPY_WINDOW, EARLIER = 2, 0.05, 1  -- seconds
+  local P = {}
+  P.__index = P
+
+  function js.new_pairs(joiner) return setmetatable({ joiner = joiner, held = {}, newest = {}, count = 0 }, P) end
+
+  --- When the start, or the answer to it, was seen.
+  local function told(task)
+    local message = task.start_message or task.start_answer
+    return message and message.time or task.start
+  end
+
+  --- The tasks whose callback a connection can be, though no start announced it.
+  function P:fitting(stream, now)
+    if stream.mid_stream then return {} end
+    local found = {}
+    if stream.stray and #stream.stray.attempts == 0 then found[1] = stream.stray end
+    for _, task in ipairs(self.joiner:half_knowns(now)) do
+      local command = task.command
+      local same = command.client.ip == stream.server.ip and command.server.ip == stream.client.ip
+      if same and told(task) - EARLIER <= stream.start then found[#found + 1] = task end
+    end
+    return found
+  end
+
+  --- True while it is too early to tell whose callback it is.
+  function P:waits(stream, now)
+    if now - stream.start >= PATIENCE or self.joiner:announced(stream) then return false end
+    if #self:fitting(stream, now) == 0 then return false end
+    self.held[stream] = true
+    return true
+  end
+
+  local function is_rival(other, stream, earliest)
+    return other ~= nil and other ~= stream and not other.mid_stream and other.start >= earliest
+      and other.client.ip == stream.client.ip and other.server.ip == stream.server.ip
+  end
+
+  --- The task that a connection belongs to, if just one is possible.
+  function P:owner(stream, now)
+    local announced = self.joiner:announced(stream)
+    if announced then
+      self.held[stream] = nil
+      return announced
+    end
+    local stray, fitting, earliest = stream.stray, self:fitting(stream, now), math.huge
+    -- The start that it fitted got its own callback: what is left is a guess.
+    if #fitting ~= 1 or (stray and #stray.attempts > 0) then return nil end
+    earliest = told(fitting[1]) - EARLIER
+    for other in pairs(self.held) do
+      if other.start + 2 * PATIENCE > now and is_rival(other, stream, earliest) then return nil end
+    end
+    for _, task in ipairs(self.joiner:lone_tasks(now)) do
+      if is_rival(task.callback, stream, earliest) then return nil end
+    end
+    self.held[stream] = nil
+    return fitting[1]
+  end
+
+  --- True for the SYN of a connection that was there already with other addresses: one hop later, or with the same IP id.
+  function P:is_copy(stream, seq, ttl, id)
+    if stream.mid_stream then return false end
+    local key, known = stream.client.port * 65536 + stream.server.port, nil
+    known = self.newest[key]
+    local is_same = known and known.seq == seq and ((id ~= 0 and known.id == id) or math.abs(known.ttl - ttl) == 1)
+    local stands_off = known and (known.client ~= stream.client.key or known.server ~= stream.server.key)
+    if is_same and stands_off and stream.start >= known.start and stream.start - known.start <= COPY_WINDOW then return true end
+    if self.count >= js.limits.copies then self.newest, self.count = {}, 0 end
+    if not known then self.count = self.count + 1 end
+    self.newest[key] = {
+      seq = seq, ttl = ttl, id = id, start = stream.start, client = stream.client.key, server = stream.server.key,
+    }
+    return false
+  end
+end

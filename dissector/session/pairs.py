@@ -1,0 +1,143 @@
+"""Callback connections that no start announced, and connections that are there twice.
+
+A callback that nobody announced may be that of a start whose command was lost, or go through an address translation.
+It gets the task that it fits only when it fits no other, and when no other such callback fits that task: so it is held
+back for a while.  A gateway that translates addresses shows each connection on both of its legs, with the same ports
+and sequence numbers: the second one is a copy.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+from dissector.limits import MAX_CLOSED
+from dissector.model import Connection, Endpoint
+from dissector.session.join import Joiner
+from dissector.session.opened import OpenTasks
+from dissector.session.task import TaskFacts
+
+#: So long a callback that fits a task is held back (ns): tasks that start together call back together.
+PAIR_PATIENCE = 2_000_000_000
+#: So long after a connection its copy on the other leg may begin (ns); a new one with the same ports takes longer.
+_COPY_WINDOW = 50_000_000
+#: A callback may be captured so long before the answer to its start (ns).
+_EARLIER = 1_000_000_000
+#: Callbacks that are held at the same time.
+_MOST_HELD = 256
+
+
+class Unannounced:
+    """Callbacks that nobody announced; ``strays`` are connections that fit a start whose port they do not call."""
+
+    def __init__(self, joiner: Joiner, tasks: OpenTasks) -> None:
+        self._joiner = joiner
+        self._tasks = tasks
+        self.strays: dict[Connection, TaskFacts] = {}
+        self._held: OrderedDict[Connection, None] = OrderedDict()
+
+    def drop(self, connection: Connection) -> None:
+        """It is none, or it was decided."""
+        self.strays.pop(connection, None)
+        self._held.pop(connection, None)
+
+    def waits(self, connection: Connection) -> bool:
+        """True while it is too early to tell whose callback it is."""
+        if connection.end - connection.start >= PAIR_PATIENCE or self._joiner.announced(connection) is not None:
+            return False
+        if not self._fitting(connection):
+            return False
+        self._held[connection] = None
+        if len(self._held) > _MOST_HELD:
+            self._held.popitem(last=False)
+        return True
+
+    def owner(self, connection: Connection) -> tuple[TaskFacts | None, bool]:
+        """The task that it belongs to, if just one is possible; and whether several were."""
+        announced = self._joiner.announced(connection)
+        if announced is not None:
+            self.drop(connection)
+            return announced, False
+        stray, fitting = self.strays.pop(connection, None), self._fitting(connection)
+        if stray is not None:
+            if stray.attempts and fitting:
+                return None, True  # the start that it fitted got its own callback; what is left is a guess
+            fitting = fitting if stray.attempts else [stray, *fitting]
+        if len(fitting) == 1 and not self._has_rival(connection, _told(fitting[0]) - _EARLIER):
+            self._held.pop(connection, None)
+            return fitting[0], False
+        return None, bool(fitting)
+
+    def _has_rival(self, connection: Connection, earliest: int) -> bool:
+        """True when another such callback between these hosts began since, and is under way or held."""
+        others = [*self._held, *(facts.record.callback for facts in self._tasks.lone(connection))]
+        ends = connection.client.ip, connection.server.ip
+        return any(
+            other is not connection and not other.mid_stream and other.start >= earliest
+            and (other.client.ip, other.server.ip) == ends
+            for other in others
+            if other is not None
+        )  # fmt: skip
+
+    def _fitting(self, connection: Connection) -> list[TaskFacts]:
+        if connection.mid_stream:
+            return []
+        stray = self.strays.get(connection)
+        fitting = [facts for facts in self._tasks.half_known(connection) if _told(facts) - _EARLIER <= connection.start]
+        return [stray, *fitting] if stray is not None and not stray.attempts else fitting
+
+    def settle(self, now: int) -> None:
+        """Forgets what was held and is no rival of newer ones any more."""
+        while self._held and next(iter(self._held)).start + 2 * PAIR_PATIENCE <= now:
+            self._held.popitem(last=False)
+
+
+def _told(facts: TaskFacts) -> int:
+    """When the start, or the answer to it, was seen."""
+    message = facts.start or facts.start_answer
+    return message.time if message is not None else facts.record.start
+
+
+class _Opened(NamedTuple):
+    """A connection's ends and its SYN."""
+
+    client: Endpoint
+    server: Endpoint
+    seq: int | None
+    ttl: int
+    ip_id: int
+    start: int
+
+
+class Copies:
+    """The newest connections by their ports; their records are not kept for it."""
+
+    def __init__(self) -> None:
+        self._newest: OrderedDict[tuple[int | None, int | None], _Opened] = OrderedDict()
+
+    def original(self, connection: Connection) -> tuple[Endpoint, Endpoint] | None:
+        """Client and server of the connection that this new one shows again, with other addresses; None for one of its
+        own."""
+        client, server = connection.client, connection.server
+        if connection.mid_stream:
+            return None
+        seq = connection.sides[0].first_seq if connection.syns else None
+        ttl, ip_id = (connection.syns[0].ttl, connection.syns[0].ip_id) if connection.syns else (0, 0)
+        new = _Opened(client, server, seq, ttl, ip_id, connection.start)
+        known = self._newest.get((client.port, server.port))
+        if known is not None and _is_copy(known, new):
+            return known.client, known.server
+        self._newest[client.port, server.port] = new
+        self._newest.move_to_end((client.port, server.port))
+        if len(self._newest) > MAX_CLOSED:
+            self._newest.popitem(last=False)
+        return None
+
+
+def _is_copy(known: _Opened, new: _Opened) -> bool:
+    """True for the same SYN with other addresses: one hop later, or with the same IP id."""
+    if known.seq is None or known.seq != new.seq:
+        return False
+    is_same = (known.ip_id != 0 and known.ip_id == new.ip_id) or abs(known.ttl - new.ttl) == 1
+    other_ends = (known.client, known.server) != (new.client, new.server)
+    return is_same and other_ends and 0 <= new.start - known.start <= _COPY_WINDOW

@@ -1,0 +1,142 @@
+"""Every genuine recording, cut as captures are cut: a snap length, a lost packet, a late start, an early end.
+
+What is told of a cut recording is what is told of the whole one, or less: never a success where the job failed or
+where what decides is missing, and never a connection, port, direction or number of another task.  The cuts are drawn
+anew for each recording, the same in every run; ``JSTRACE_CUTS`` is how many of each kind.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from dissector.model import Connection, Outcome, Task
+from dissector.session.tracer import Tracer
+from dissector.sources.capture import CaptureReader
+from dissector.traffic import Packet
+
+CAPTURES = Path(__file__).resolve().parent.parent / "captures"
+#: Small enough to be traced again and again.
+NAMES = sorted(
+    path.relative_to(CAPTURES).with_suffix("").as_posix()
+    for pattern in ("*.pcap", "faults/*.pcap")
+    for path in CAPTURES.glob(pattern)
+    if 1_000 < path.stat().st_size < 450_000
+)
+CUTS = int(os.environ.get("JSTRACE_CUTS", "4"))
+SNAP_LENGTHS = (64, 96, 128, 256, 512)
+#: Less is known: that is no fault.
+WEAKER = {Outcome.UNKNOWN, Outcome.RUNNING}
+#: (whole, cut): another failure, which the part shows as it is.
+VISIBLE = {
+    (Outcome.KILLED, Outcome.FAILURE),  # the signal is seen, the request to kill is not
+    (Outcome.LOST, Outcome.KILLED),  # that nobody listens any more is seen later, or not at all
+    (Outcome.KILLED, Outcome.LOST),
+}
+Packets = list[Packet]
+
+
+@lru_cache(maxsize=2)
+def packets_of(name: str) -> Packets:
+    return list(CaptureReader([str(CAPTURES / f"{name}.pcap")]))
+
+
+def tasks_of(packets: Packets) -> list[Task]:
+    tracer = Tracer(messages=False)
+    events = [
+        event
+        for number, packet in enumerate(packets, 1)
+        for event in tracer.feed(packet._replace(number=number, key=None))
+    ]
+    return [event for event in (*events, *tracer.finish()) if isinstance(event, Task)]
+
+
+@lru_cache(maxsize=2)
+def whole(name: str) -> list[Task]:
+    return tasks_of(packets_of(name))
+
+
+# --- cuts ----------------------------------------------------------------------------------------------------------
+
+
+def snapped(packets: Packets, _dice: random.Random) -> Iterator[Packets]:
+    for size in SNAP_LENGTHS:
+        yield [packet._replace(data=packet.data[:size]) for packet in packets]
+
+
+def losing(packets: Packets, dice: random.Random) -> Iterator[Packets]:
+    for lost in drawn(packets, dice):
+        yield packets[:lost] + packets[lost + 1 :]
+
+
+def late(packets: Packets, dice: random.Random) -> Iterator[Packets]:
+    for first in drawn(packets, dice):
+        yield packets[first:]
+
+
+def early(packets: Packets, dice: random.Random) -> Iterator[Packets]:
+    for last in drawn(packets, dice):
+        yield packets[:last]
+
+
+def drawn(packets: Packets, dice: random.Random) -> list[int]:
+    return sorted(dice.sample(range(1, len(packets)), min(CUTS, len(packets) - 1)))
+
+
+# --- comparison ----------------------------------------------------------------------------------------------------
+
+
+def ends(connection: Connection) -> frozenset[object]:
+    return frozenset((connection.client, connection.server))
+
+
+def same(known: Connection | None, found: Connection) -> bool:
+    """The same connection, whichever end is taken for its client."""
+    if known is None or ends(known) != ends(found):
+        return False
+    return known.start <= found.end and found.start <= known.end
+
+
+def faults(task: Task, known: list[Task]) -> Iterator[str]:
+    """What is told of a task of the part that is not true of the whole."""
+    callbacks = [one for one in known if task.callback is not None and same(one.callback, task.callback)]
+    commands = [one for one in known if task.command is not None and same(one.command, task.command)]
+    if task.callback is not None and callbacks and commands and not any(one in commands for one in callbacks):
+        yield f"the callback {task.callback.client} has another task's command connection"
+    true = callbacks or commands
+    if not true:
+        return  # of what the whole recording counts to no task
+    words = {one.outcome for one in true}
+    if task.outcome not in words | WEAKER and not any((word, task.outcome) in VISIBLE for word in words):
+        yield f"{task.outcome.value} instead of {[word.value for word in words]}"
+    for name in ("callback_port", "process_id", "pid", "job", "task_id", "kind"):
+        if getattr(task, name) not in (None, *(getattr(one, name) for one in true)):
+            yield f"{name} {getattr(task, name)}"
+    for connection, of_task in ((task.callback, "callback"), (task.command, "command")):
+        right = [getattr(one, of_task) for one in true if getattr(one, of_task) is not None]
+        if connection is not None and right and all(connection.server != one.server for one in right):
+            yield f"{of_task} connection to {connection.server}"
+
+
+#: Recordings in whose parts nothing tells: which end listens, both ports being outside of the usual range; and that the
+#: only start which announces the port is not the one that was lost, but that of the restarted client.
+UNKNOWABLE = {
+    "scala111_keepalive": ("callback",),
+    "faults/15d_client_restarted_callback_to_new_listener.c": ("the callback", "process_id", "task_id", "job"),
+}
+
+
+@pytest.mark.parametrize("cut", [snapped, losing, late, early])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_part_tells_the_truth_or_less(name: str, cut: Callable[..., Iterator[Packets]]) -> None:
+    dice = random.Random(f"{name} {cut.__name__}")
+    for part in cut(packets_of(name), dice):
+        told = [fault for task in tasks_of(part) for fault in faults(task, whole(name))]
+        unknowable = UNKNOWABLE.get(name, ())
+        told = [fault for fault in told if not fault.startswith(unknowable)]
+        assert told == []
