@@ -60,20 +60,21 @@ class Elements:
                 in_cdata = in_content = closing < 0
                 yield start + len(_CDATA) * text.startswith(_CDATA, start), end if closing < 0 else closing
                 continue
-            name = self._secret_name(text[start:end], ":=")
+            name = self._secret_name(text[start:end], ":=") or (number and self._secret_tag(text, start, end)) or ""
             if name:
                 for (low, high), value_stop in _attribute_values(text, start, end, ":="):
                     if not is_folder(name, text, low):
                         yield low, high
                     reached = value_stop
-            in_content = number > 0 and (bool(name) or self._has_secret_tag(text, start, end))
+            in_content = number > 0 and bool(name)
             if in_content and reached < end and (content := _content(text, max(start, reached), end)):
                 yield content
                 reached = end
 
-    def _has_secret_tag(self, text: str, start: int, end: int) -> bool:
+    def _secret_tag(self, text: str, start: int, end: int) -> str:
+        """The element's own name if it is a secret's; else empty."""
         name = _TAG_NAME.match(text[start : min(end, start + _LONGEST_NAME)])
-        return name is not None and self._names.search(name[0]) is not None
+        return name[0] if name is not None and self._names.search(name[0]) else ""
 
     def _secret_name(self, element: str, signs: str) -> str:
         """The secret's name that the element has in an attribute; empty without one."""

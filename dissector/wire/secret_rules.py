@@ -74,7 +74,8 @@ HINT = "|".join(
         r"_(?<=hf_)|_(?<=v1_)",
         r"y(?:(?<=[d \t\r\n][ \t\r\n]by)|a29|j(?<=eyj))",
         r"@|\||x(?:-j|ox|app)|j(?:sess|wt)|q(?<=sq)l|v(?:ault|[sbr]?\.(?<=hv[sbr]\.))|z(?:ugang|a(?<=aiza))",
-        r"\$(?:[1-7y]|2[abxy]|apr|arg)|\{s|<<|&lt;&lt;|\xfcss|\xbcss|b(?<=ab)ia[a-z0-9]|:aa|3(?<=a3)t|3(?<=atatt3)x",
+        r"\$(?:[1-7y]|2[abxy]|apr|arg)|\{s|<<|&lt;&lt;|\xfcss|\xbcss|b(?:(?<=ab)ia[a-z0-9]|earer)|:aa|3(?<=a3)t"
+        r"|3(?<=atatt3)x",
     )
 )
 
@@ -90,12 +91,14 @@ PIECES: dict[str, str] = {
     "whole_name": r"^[\w.$/:-]{1,256}$",
     "quote": QUOTE,
     # What stands between a name and its value; a comma does between two quoted words: set_var("password", "x").
-    "assignment": rf"({QUOTE})?[ \t]{{0,64}}[)\]]{{0,2}}[ \t]{{0,64}}([!:+]?={{1,3}}(?:>|&(?:amp;){{0,32}}gt;)?|:|,"
-    rf"|->|%3[ad]|-c?(?:eq|ne)(?=[ \t]))(\s{{0,64}})",
+    "assignment": rf"({QUOTE})?[ \t]{{0,64}}[)\]]{{0,2}}[ \t]{{0,64}}([!:+]?={{1,3}}(?:>|&(?:amp;){{0,32}}gt;)?"
+    rf"|:(?!:)|,|->|%3[ad]|-c?(?:eq|ne)(?=[ \t]))(\s{{0,64}})(?:[nbruf@](?=[\"']))?",
     "prose": rf"{_FOR_WHOM}[ \t]{{1,4}}(?:(?:has|have)[ \t]been[ \t]{{1,4}}|was[ \t]{{1,4}}|is[ \t]{{1,4}}"
     rf"|wurde[ \t]{{1,4}})?"
-    rf"(?:(?:re)?set[ \t]{{1,4}}to|changed[ \t]{{1,4}}to|now|is|was|to|lautet|ist|war|auf|hei(?:ss|\xdf|\xc3\x9f)t)"
-    rf"(?:[ \t]{{1,4}}now)?[ \t]{{0,4}}:?[ \t]{{1,4}}(?!{_NO_SECRET})(?=\S)",
+    rf"(?:ge(?:ae|\xe4|\xc3\xa4)ndert[ \t]{{1,4}}auf|gesetzt[ \t]{{1,4}}auf|(?:re)?set[ \t]{{1,4}}to"
+    rf"|changed[ \t]{{1,4}}to|now|is|was|to|lautet|ist|war|auf|hei(?:ss|\xdf|\xc3\x9f)t)"
+    rf"(?:[ \t]{{1,4}}now)?[ \t]{{0,4}}:?[ \t]{{1,4}}(?!{_NO_SECRET})(?=\S)"
+    rf"|{_FOR_WHOM[:-1]}[ \t]{{0,4}}:[ \t]{{1,4}}(?!{_NO_SECRET})(?=\S)",
     # Names that stand in sentences of all kinds: their value has to look like one.
     "weak": "token|secret|key|credential|creds",
     # "password X": where X can be told from a word.
@@ -105,16 +108,18 @@ PIECES: dict[str, str] = {
     "follows_quoted": rf"[ \t]{{1,4}}(?={QUOTE}[^\s\"'])",
     "follows_number": r"[ \t]{1,4}(?=\d{4,12}(?![\w.:-]))",
     "follows_word": rf"[ \t]{{1,4}}(?!{_NO_SECRET})(?=[\w\"'!$%#@*?+])",
-    "noun": r"(?<![\w.$%{-])(?:passwor[dt]|passwd|pwd|pw|kennwort|passphrase|passcode|(pin)|(secret|token))(?![\w-])",
+    "noun": r"(?<![\w.$%{-])(?:passwor[dt]|passwd|pwd|pw|kennwort|passphrase|passcode|(pin|geheimzahl)|(secret"
+    r"|token))(?![\w-])",
     "told_before": r"(?:with|using|via|mit|and|und|(?:user(?:name)?|login"
     r"|benutzer)[ \t:=]{1,4}[\w.@\"'\\-]{1,64}[ \t,]{0,4}(?:and|und)?)"
     r"[ \t]{1,4}(?:the[ \t]{1,4}|dem[ \t]{1,4})?(?![\s\S])",
     "called": rf"[ \t]?\([ \t]{{0,8}}(?={QUOTE})",
     "member_name": r"\s{0,8}:",
     "option_hint": r"[\w./-](?![\s\S])",
-    "set_hint": "setx|setenv",
+    "set_hint": "setx|setenv|configure",
     "option": r"(?:^|[\s\"'`,;(])(?:--?|/)[\w.-]{0,62}(?![\s\S])",
-    "set_before": r"(?:^|[\s\"'`;&|(])(?:setx(?:[ \t]{1,4}/\w{1,8})?|setenv)[ \t]{1,8}[\"']?[\w.$-]{0,62}(?![\s\S])",
+    "set_before": r"(?:^|[\s\"'`;&|(])(?:setx(?:[ \t]{1,4}/\w{1,8})?|setenv"
+    r"|configure[ \t]{1,4}set)[ \t]{1,8}[\"']?[\w.$-]{0,62}(?![\s\S])",
     "set_between": r"[\"']?[ \t]{1,8}(?=\S)",
     "blanks": r"[ \t]{1,64}(?![\s-])",
     "scheme": r"(?:bearer|basic|digest|negotiate)[ \t]{1,8}",

@@ -112,10 +112,13 @@ SHAPES: tuple[Shape, ...] = (
         exact=True,
     ),
     # PowerShell, Java, Perl, PHP, Python: the argument that is one.
-    Shape("securestring", rf"convertto-securestring(?:[ \t]{{1,8}}-\w{{1,20}})*[ \t]{{0,8}}\(?[ \t]{{0,8}}(?={QUOTE})"),
+    Shape(
+        "securestring",
+        rf"convertto-securestring(?:[ \t]{{1,8}}-string)?[ \t]{{1,8}}\(?[ \t]{{0,8}}(?={QUOTE}|[^\s$(-])",
+    ),
     Shape(
         "credential|passwordauthentication|oci_connect|cx_oracle|oracledb",
-        r"(?:(?:ps|network)?credential|passwordauthentication|oci_p?connect|(?:cx_oracle"
+        r"(?:(?:ps|network)?credentials?|passwordauthentication|oci_p?connect|(?:cx_oracle"
         r"|oracledb)\.connect)(?:\]?::new)?[ \t]{0,4}"
         rf"(?:\(|-argumentlist)[ \t]{{0,8}}\(?[^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})",
     ),
@@ -129,6 +132,8 @@ SHAPES: tuple[Shape, ...] = (
         "mysqli|pdo",
         rf"new[ \t]{{1,4}}\\?(?:mysqli|pdo)[ \t]{{0,4}}\([^\n()]{{1,300}}?,[^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})",
     ),
+    Shape("auth=(", rf"auth=\([^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})"),
+    Shape("bearer", r"bearer[ \t]{1,8}([\w.~+/=-]{16,4000})"),
     # A URL that is all name: https://TOKEN@host
     Shape("@", r"(?<![\w])https?://([\w~.-]{20,255})@"),
 )
@@ -157,7 +162,8 @@ COMMANDS: tuple[Command, ...] = (
         "curl|lftp|http ",
         "curl|lftp|https?",
         rf"(?-i:(?<=[\s\"';])-(?:u|U|E|a)[ \t]{{0,8}}){_USER_AND}|(?<=[\s\"'])--(?:proxy-|cert-)?(?:user|cert"
-        rf"|auth)[ \t=]{{1,8}}{_USER_AND}",
+        rf"|auth)[ \t=]{{1,8}}{_USER_AND}"
+        r"|(?<=[\s\"'])--oauth2-bearer[ \t=]{1,8}(?=\S)",
     ),
     Command(
         "sqlplus|sqlldr|rman|exp|imp|sqlcl",

@@ -234,14 +234,15 @@ do
           add(spans, is_cdata and start + #CDATA or start, closing or stop)
         else
           local name = secret_name(sub(text, start, stop - 1), ":=")
+          local tag = not name and number > 1 and name_in(sub(text, start, math.min(stop - 1, start + NAME - 1)))
+          if tag and candidate:find(tag) then name = tag end
           if name then
             attribute_values(text, start, stop, ":=", function(low, high, at)
               if not is_folder(name, text, low) then add(spans, low, high) end
               reached = at
             end)
           end
-          local tag = not name and number > 1 and name_in(sub(text, start, math.min(stop - 1, start + NAME - 1)))
-          in_content = number > 1 and (name ~= nil or (tag and candidate:find(tag) ~= nil))
+          in_content = number > 1 and name ~= nil
           local from = in_content and reached < stop and content(text, math.max(start, reached), stop)
           if from then
             add(spans, from, stop)
