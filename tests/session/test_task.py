@@ -61,8 +61,16 @@ def test_process_ids_may_be_large() -> None:
 def test_a_start_without_a_port_starts_nothing() -> None:
     story = Story()
     story.command.open(0)
-    story.command.send(100_000, 0, b'<remote_scheduler.start_remote_task tcp_port="x"/>')
+    story.command.send(100_000, 0, b"<remote_scheduler.start_remote_task/>")
     assert story.found().tasks == []
+
+
+def test_a_start_whose_port_is_none_is_a_task_with_an_unknown_port() -> None:
+    story = Story()
+    story.command.open(0)
+    story.command.send(100_000, 0, b'<remote_scheduler.start_remote_task tcp_port="x"/>')
+    found = story.found()
+    assert (found.task.callback_port, found.codes) == (None, ["odd_number"])
 
 
 # --- construct -----------------------------------------------------------------------------------------------------
