@@ -172,12 +172,15 @@ class _Lines:
         if summary.unexpected:
             self._print(f"{summary.unexpected} did not end as their scenario says")
         if summary.failure is not None:
-            say(summary.failure)
+            from dissector.wire.secrets import mask_text
+
+            say(mask_text(summary.failure))
 
     def _print(self, text: str) -> None:
         from dissector.render.text import escape
+        from dissector.wire.secrets import mask_text
 
-        print(escape(text), file=self._out, flush=True)
+        print(escape(mask_text(text)), file=self._out, flush=True)
 
 
 def _live(remote: Endpoint, callback_ports: tuple[int, int]) -> str:
