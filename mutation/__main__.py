@@ -53,7 +53,12 @@ def chosen(wanted: list[str], sample: int, seed: int) -> list[Mutant]:
         rng = random.Random(seed)
         found = sorted(rng.choice(at) for at in rng.sample(list(places.values()), sample))
     same = equivalents()
-    return [mutant for mutant in found if (mutant.module, *mutant.lines()) not in same]
+    suspects = {(module, before) for module, before, _ in same}
+    return [
+        mutant
+        for mutant in found
+        if (mutant.module, mutant.line) not in suspects or (mutant.module, *mutant.lines()) not in same
+    ]
 
 
 def tried(floor: str, found: list[Mutant]) -> list[tuple[Mutant, bool]]:

@@ -45,6 +45,11 @@ class Mutant(NamedTuple):
     def floor(self) -> str:
         return Path(self.module).parent.name
 
+    @property
+    def line(self) -> str:
+        """Where it begins, without blanks around."""
+        return Path(self.module).read_text(encoding="utf-8").splitlines()[self.start[0] - 1].strip()
+
     def sources(self) -> tuple[str, str]:
         """The module before and after."""
         before = Path(self.module).read_text(encoding="utf-8")

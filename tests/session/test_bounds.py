@@ -1,0 +1,269 @@
+"""The numbers of pairing and of remembering, from both sides."""
+
+from __future__ import annotations
+
+import pytest
+from test_thresholds import CLIENT, HERE, MS, REMOTE, SECOND, connection, facts, message
+
+from dissector.model import CaptureInfo, Connection, Endpoint, Mark, Role
+from dissector.session.detect import listens
+from dissector.session.early import Early
+from dissector.session.join import Joiner
+from dissector.session.opened import OpenTasks
+from dissector.session.pairs import Copies, Unannounced
+from dissector.session.task import TaskFacts
+from dissector.stream.flows import FlowTable
+from dissector.stream.sift import Sift
+from dissector.traffic import SYN, Segment
+
+
+def callback(start: int = 0, **fields: object) -> Connection:
+    return connection(Role.CALLBACK, start=start, **{"end": start, **fields})
+
+
+def half_known(told: int) -> TaskFacts:
+    """A task of which only the answer to the start was read, at this time."""
+    made = facts(callback=False, start=None)
+    made.record.callback_port = None
+    made.start_answer = message(told)
+    return made
+
+
+def unannounced(*told: int) -> Unannounced:
+    tasks = OpenTasks()
+    for time in told:
+        tasks.add(half_known(time))
+    return Unannounced(Joiner((50_000, 59_999)), tasks)
+
+
+# --- callbacks that nobody announced ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("age", "waits"), [(2 * SECOND - 1, True), (2 * SECOND, False)])
+def test_how_long_a_callback_is_held_back(age: int, waits: bool) -> None:
+    one = callback(10 * SECOND)
+    one.end = one.start + age
+    assert unannounced(10 * SECOND).waits(one) is waits
+
+
+@pytest.mark.parametrize(("before", "fits"), [(SECOND, True), (SECOND + 1, False)])
+def test_how_long_before_its_start_s_answer_a_callback_may_come(before: int, fits: bool) -> None:
+    known = unannounced(10 * SECOND)
+    assert (known.owner(callback(10 * SECOND - before))[0] is not None) is fits
+
+
+@pytest.mark.parametrize(("later", "pushed_out"), [(2 * 2 * SECOND - 1, False), (2 * 2 * SECOND, True)])
+def test_how_long_a_held_callback_is_a_rival(later: int, pushed_out: bool) -> None:
+    known, first = unannounced(10 * SECOND), callback(10 * SECOND)
+    assert known.waits(first)
+    known.settle(first.start + later)
+    owner, several = known.owner(callback(10 * SECOND))
+    assert (owner is not None, several) == (pushed_out, not pushed_out)
+
+
+@pytest.mark.parametrize(("others", "is_rival"), [(255, True), (256, False)])
+def test_how_many_callbacks_are_held(others: int, is_rival: bool) -> None:
+    known = unannounced(10 * SECOND)
+    assert known.waits(callback(10 * SECOND))
+    for index in range(others):
+        assert known.waits(callback(9 * SECOND + index))
+    last = callback(10 * SECOND)
+    for one in list(known._held)[1 if is_rival else 0 :]:
+        known.drop(one)
+    assert (known.owner(last)[0] is None) is is_rival
+
+
+def test_of_two_tasks_that_fit_none_is_chosen() -> None:
+    assert unannounced(10 * SECOND, 10 * SECOND).owner(callback(10 * SECOND)) == (None, True)
+    assert unannounced().owner(callback(10 * SECOND)) == (None, False)
+
+
+# --- copies -----------------------------------------------------------------------------------------------------------
+
+
+def copied(later: int = MS, ttl: int = 63, ip_id: int = 0, client: str = "192.0.2.9", seq: int = 77) -> bool:
+    """True when a second connection is taken for the first one on the other leg of a translation."""
+    copies, first = Copies(), connection(start=SECOND, syns=[Mark(1, SECOND, 64, 5)])
+    first.sides[HERE].first_seq = 77
+    assert copies.original(first) is None
+    second = connection(start=SECOND + later, syns=[Mark(2, SECOND + later, ttl, ip_id)])
+    second.client, second.sides[HERE].first_seq = Endpoint(client, 40_000), seq
+    return copies.original(second) == (first.client, first.server)
+
+
+@pytest.mark.parametrize(("later", "is_copy"), [(0, True), (50 * MS, True), (50 * MS + 1, False), (-1, False)])
+def test_how_soon_a_copy_comes(later: int, is_copy: bool) -> None:
+    assert copied(later) is is_copy
+
+
+def test_a_copy_is_one_hop_on_or_has_the_same_ip_id() -> None:
+    assert copied(ttl=65)
+    assert not copied(ttl=62)
+    assert not copied(ttl=64)
+    assert copied(ttl=60, ip_id=5)
+    assert not copied(ttl=60, ip_id=6)
+    assert not copied(seq=78)
+    assert not copied(client=CLIENT)
+
+
+@pytest.mark.parametrize(("others", "known"), [(2, True), (3, False)])
+def test_how_many_connections_are_known_for_copies(others: int, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dissector.session.pairs.MAX_CLOSED", 3)
+    copies = Copies()
+    first = connection(syns=[Mark(1, 0, 64, 5)])
+    copies.original(first)
+    first.sides[HERE].first_seq = 77
+    copies.original(first)
+    for index in range(others):
+        copies.original(connection(client=Endpoint(CLIENT, 1_000 + index)))
+    second = connection(client=Endpoint("192.0.2.9", 40_000), syns=[Mark(2, 0, 63, 0)])
+    second.sides[HERE].first_seq = 77
+    assert (copies.original(second) is not None) is known
+
+
+# --- callbacks that come before their start ---------------------------------------------------------------------------
+
+
+def early(behind: int, others: int = 0, **fields: object) -> list[object]:
+    """Callbacks found for a start of the second 1."""
+    table, found = FlowTable(), Early()
+    for index in range(others + 1):
+        segment = Segment(
+            1, SECOND + behind, b"\x0a\2\0\x0a", 50_000 + index, b"\x0a\1\0\x0a", 59_999, 1, 0, SYN, 1, b"", 0, 64, 1
+        )
+        flow, _ = table.add(segment, from_client=True, mid_stream=False)
+        flow.connection.syns = [Mark(1, SECOND + behind)]
+        if index:
+            flow.connection.role = Role.COMMAND
+        else:
+            for name, value in fields.items():
+                setattr(flow.connection, name, value)
+        found.note(flow)
+    return list(found.callbacks(facts(callback=False, start=SECOND)))
+
+
+@pytest.mark.parametrize(("behind", "number"), [(0, 1), (10 * MS, 1), (10 * MS + 1, 0), (-1, 0)])
+def test_how_much_out_of_order_a_callback_may_be(behind: int, number: int) -> None:
+    assert len(early(behind)) == number
+
+
+@pytest.mark.parametrize(("others", "number"), [(31, 1), (32, 0)])
+def test_how_many_connections_are_kept_in_mind(others: int, number: int) -> None:
+    assert len(early(0, others)) == number
+
+
+def test_who_spoke_or_sent_no_syn_or_is_known_was_not_early() -> None:
+    assert early(0, bytes=1) == early(0, syns=[]) == early(0, role=Role.COMMAND) == []
+    assert early(0, server=Endpoint(CLIENT, 59_998)) == []
+
+
+# --- tasks under way --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("used", "found"), [(63, 1), (64, 0)])
+def test_how_many_tasks_between_two_hosts_are_looked_at(used: int, found: int) -> None:
+    tasks = OpenTasks()
+    tasks.add(half_known(1))
+    for _ in range(used):
+        other = half_known(2)
+        tasks.add(other)
+        other.attempts.append(callback())
+    assert len(tasks.half_known(callback())) == found
+
+
+@pytest.mark.parametrize(("number", "given_up"), [(2, False), (3, True)])
+def test_how_many_tasks_may_be_open(number: int, given_up: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dissector.session.opened.MAX_OPEN_TASKS", 3)
+    tasks, all_ = OpenTasks(), []
+    for index in range(number):
+        made = facts(callback=False)
+        assert made.record.command is not None
+        made.record.command.end = (number - index) * SECOND
+        tasks.add(made)
+        all_.append(made)
+    assert tasks.too_many() is (all_[-1] if given_up else None)
+    assert [one.given_up for one in all_] == [False] * (number - 1) + [given_up]
+
+
+def test_a_task_is_due_once_when_it_is_over_and_has_been_silent_for_150_s() -> None:
+    tasks, made = OpenTasks(), facts(callback=False)
+    command = made.record.command
+    assert command is not None
+    tasks.add(made)
+    command.end, command.over = 5 * SECOND, True
+    assert tasks.due(155 * SECOND - 1) == []
+    assert tasks.due(155 * SECOND) == [made]
+    assert tasks.due(500 * SECOND) == []
+
+
+def test_a_task_that_is_not_over_waits_aside_until_something_happens() -> None:
+    tasks, made = OpenTasks(), facts(callback=False)
+    tasks.add(made)
+    assert tasks.due(150 * SECOND) == []
+    assert made.record.command is not None
+    made.record.command.over = True
+    assert tasks.due(500 * SECOND) == []
+    tasks.touched(made)
+    assert tasks.due(500 * SECOND) == [made]
+
+
+@pytest.mark.parametrize(("others", "known"), [(63, True), (64, False)])
+def test_how_many_starts_of_one_port_are_told_apart(others: int, known: bool) -> None:
+    joiner, first = Joiner((50_000, 59_999)), facts(callback=False)
+    joiner.announce(first)
+    for _ in range(others):
+        other = facts(callback=False, start=SECOND)
+        other.record.start = SECOND
+        joiner.announce(other)
+    assert (joiner.announced(callback(0)) is first) is known
+
+
+@pytest.mark.parametrize(("others", "known"), [(63, True), (64, False)])
+def test_how_many_unread_commands_between_two_hosts_are_told_apart(others: int, known: bool) -> None:
+    joiner, first = Joiner((50_000, 59_999)), connection(gaps=1)
+    joiner.command(first)
+    for _ in range(others):
+        joiner.command(connection())
+    made = facts(callback=False).record
+    made.callback, made.callback_peer = callback(last_packet=2), Endpoint(REMOTE, 50_000)
+    assert joiner.unread(made) is (first if known else None)
+
+
+# --- ports, link types ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("port", "other", "other_listens"),
+    [
+        (40_000, 4_455, True),
+        (4_455, 40_000, False),
+        (50_000, 59_999, True),
+        (59_999, 50_000, False),
+        (59_998, 59_998, True),
+        (49_999, 50_000, True),
+        (50_000, 49_999, False),
+        (60_000, 59_999, True),
+        (59_999, 60_000, False),
+        (1_024, 55_000, True),
+        (1_023, 55_000, False),
+        (55_000, 1_024, False),
+        (55_000, 1_023, True),
+        (8_080, 8_081, False),
+        (8_081, 8_080, True),
+        (8_080, 8_080, True),
+        (4_444, 4_455, False),
+    ],
+)
+def test_who_listens(port: int, other: int, other_listens: bool) -> None:
+    assert listens({4_444, 4_455}, (50_000, 59_999), port, other) is other_listens
+
+
+def test_sixteen_link_types_are_named_and_counted() -> None:
+    for number, more in ((16, False), (17, True), (18, True)):
+        info = CaptureInfo("x")
+        sift = Sift(info)
+        list(sift.feed((1, 500 + index, bytes(60), 60) for index in range(number)))
+        assert info.link_type is not None
+        assert info.link_type.endswith(", ...") is more
+        assert info.link_type.count("link type") == 16
+        assert len(sift.unread) == 16
