@@ -2,7 +2,8 @@
 
     python -m benchmarks [SECTION...] [--quick] [--repeat N] [--out FILE]
 
-Sections: mixed, dense, plugin, decode, startup, growth; live takes ten minutes and root, so it runs on demand only.
+Sections: mixed, dense, plugin, decode, startup, growth; attacks (captures in which one thing grows) and live take ten
+minutes and more, live takes root too, so they run on demand only.
 ``--quick`` takes inputs of a fiftieth of the size and leaves ``RESULTS.md`` alone.  Exit status 1 when a goal is
 missed; small inputs are not judged, there starting counts most.
 """
@@ -17,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dissector
+from benchmarks import attacks as hostile
 from benchmarks import decoding, inputs
 from benchmarks import live as following
-from benchmarks.measure import Contender, Figures, compare
+from benchmarks.measure import Contender, Figures, compare, run
 from benchmarks.report import Report, machine, megabytes
 
 QUICK = 1 / 50
@@ -32,6 +34,7 @@ DISSECT = "tshark -q -Y frame (dissects, prints nothing)"
 PLAIN, WITH, EK = "tshark (a line a packet)", "tshark with the plugin", "tshark with the plugin, -T ek"
 SCAPY, DPKT, PYSHARK = "scapy PcapReader, TCPSession", "dpkt", "pyshark"
 _FIRST_LINE_SECONDS, _MEMORY_MB = 0.5, 150
+_ATTACKS = (5_000, 10_000, 20_000, 40_000)
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,27 @@ def growth(bench: Bench) -> None:
     report.goal("memory of 4 GB / of 1 GB", four.peak / one.peak, 1.1, at_least=False)
 
 
+def attacks(bench: Bench) -> None:
+    """Twice as much of what somebody makes grow may cost 2.3 times, in Python and in the plugin."""
+    report, home = bench.report, bench.folder / "home"
+    report.section("Attacks: captures in which one thing grows")
+    sizes = [max(10, round(size * bench.scale)) for size in _ATTACKS]
+    rows, ratios = [], []
+    for shape in (*hostile.SHAPES, *hostile.FILES):
+        found = []
+        for size in sizes:
+            path = str(hostile.written(bench.folder / "attack.pcap", shape, size))
+            commands = {"jstrace": jstrace("read", "--jobs", "1", path), "plugin": _tshark(path, plugin=True)}
+            found.append({name: run(command, home) for name, command in commands.items()})
+        for name in ("jstrace", "plugin"):
+            runs = [runs_of[name] for runs_of in found]
+            ratios.append(runs[-1].cpu / runs[-2].cpu)
+            cells = [f"{one.cpu:.1f} s, {megabytes(one.peak)} MB" for one in runs]
+            rows.append((f"{shape}, {name}", *cells, f"{ratios[-1]:.2f}"))
+    report.table(("processor time and peak memory", *(f"{size:,}" for size in sizes), "last ratio"), rows)
+    report.goal("time of 40,000 / of 20,000 at worst", max(ratios), 2.3, at_least=False)
+
+
 def live(bench: Bench) -> None:
     """Ten minutes of tasks on loopback, followed as they run."""
     found = following.run(round(following.TASKS * bench.scale))
@@ -209,10 +233,11 @@ SECTIONS: dict[str, Callable[[Bench], None]] = {
     "decode": decode,
     "startup": startup,
     "growth": growth,
+    "attacks": attacks,
     "live": live,
 }
-#: ``dense`` tells the plugin's cost too, and ``live`` has its own time.
-_ALL = [name for name in SECTIONS if name not in ("plugin", "live")]
+#: ``dense`` tells the plugin's cost too; ``attacks`` and ``live`` have their own time.
+_ALL = [name for name in SECTIONS if name not in ("plugin", "attacks", "live")]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

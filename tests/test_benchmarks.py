@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import inputs
+from benchmarks import attacks, inputs
 from benchmarks.__main__ import DISSECT, PYSHARK, SCAPY, WITH, main
 
 Trace = Callable[..., dict[str, Any]]
@@ -83,6 +83,16 @@ def test_the_live_section_runs(folder: Path) -> None:
     assert "1,000 simulated tasks over real sockets" in text
     assert "- tasks not seen: **0.00** (at most 0)" in text
     assert "- tasks seen to succeed: **1,000** (at least 1,000)" in text
+
+
+def test_the_section_of_attacks_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attacks, "SHAPES", {"open tasks": attacks.open_tasks})
+    monkeypatch.setattr(attacks, "FILES", {"unknown interfaces": attacks.unknown_interfaces})
+    out = folder / "attacks.md"
+    assert main(["attacks", "--scale", str(SCALE), "--folder", str(folder), "--out", str(out)]) == 0
+    text = out.read_text(encoding="utf-8")
+    assert "| open tasks, jstrace" in text
+    assert "| unknown interfaces, plugin" in text
 
 
 def test_unknown_section_is_refused() -> None:
