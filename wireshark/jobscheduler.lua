@@ -322,6 +322,7 @@ js.limits.dialog_depth = 64
 js.limits.document = 16777216
 js.limits.xml_depth = 256
 js.limits.reorder = 4194304
+js.limits.pending = 1000
 js.limits.half_open = 300
 js.limits.idle = 3600
 js.limits.sniff = 4096
@@ -4392,10 +4393,53 @@ do
   end
 end
 
+-- What is due at a time, the earliest first: a binary heap.
+do
+  local P = {}
+  P.__index = P
+  function js.new_heap() return setmetatable({ times = {}, items = {}, size = 0 }, P) end
+
+  function P:push(time, item)
+    local times, items = self.times, self.items
+    local at = self.size + 1
+    self.size = at
+    while at > 1 do
+      local above = (at - at % 2) / 2
+      if times[above] <= time then break end
+      times[at], items[at] = times[above], items[above]
+      at = above
+    end
+    times[at], items[at] = time, item
+  end
+
+  --- True when the earliest one is due.
+  function P:due(now) return self.size > 0 and self.times[1] <= now end
+
+  --- Takes the earliest one.
+  function P:pop()
+    local times, items, size = self.times, self.items, self.size
+    local first, time, item = items[1], times[size], items[size]
+    times[size], items[size] = nil, nil
+    size = size - 1
+    self.size = size
+    local at = 1
+    while 2 * at <= size do
+      local below = 2 * at
+      if below < size and times[below + 1] < times[below] then below = below + 1 end
+      if times[below] >= time then break end
+      times[at], items[at] = times[below], items[below]
+      at = below
+    end
+    if size > 0 then times[at], items[at] = time, item end
+    return first
+  end
+end
+
 -- What the messages of a task say about it, and which callback connection belongs to which start command.
 do
   local match, find, lower = string.match, string.find, string.lower
   local LINGER = 1  -- seconds
+  local MOST_ALIKE = 64  -- starts with one port (as in session/join.py)
   local T = {}
   T.__index = T
 
@@ -4637,6 +4681,7 @@ do
     self.newest[key] = task
     push(self.waiting, key, task)
     push(self.by_remote, task.remote.ip, task)
+    if #self.waiting[key] > MOST_ALIKE then self:forget(self.waiting[key][1]) end
   end
 
   --- The task's callback proved itself: nothing may join it any more.
@@ -5080,7 +5125,10 @@ do
   }
 
   function js.command_handler(stream)
-    local self = setmetatable({ stream = stream, open = {}, tasks = {}, task = nil }, H)
+    -- Commands without an answer are open[first] to open[last]; of those behind, `unpaired` are counted only.
+    local self = setmetatable({
+      stream = stream, open = {}, first = 1, last = 0, unpaired = 0, tasks = {}, by_process = {}, task = nil,
+    }, H)
     self.readers = {
       [0] = js.document_reader(0, true, stream.mid_stream, self),
       [1] = js.document_reader(1, false, stream.mid_stream, self),
@@ -5141,9 +5189,7 @@ do
       end
       message.task = self.task
       if #self.tasks > 1 and not is_start then
-        for _, task in ipairs(self.tasks) do
-          if task.process_id == id then message.task = task end
-        end
+        message.task = self.by_process[id] or message.task
       end
     end
     local task = message.task
@@ -5160,7 +5206,20 @@ do
     end
     js.session:recognised(self.stream)
     self:tell_odd_numbers(message, document)
-    self.open[#self.open + 1] = message
+    if self.last - self.first + 1 < js.limits.pending and self.unpaired == 0 then
+      self.last = self.last + 1
+      self.open[self.last] = message
+    else
+      self.unpaired = self.unpaired + 1
+      message.note = message.note
+        or string.format("behind %d commands without an answer: not paired", js.limits.pending)
+    end
+  end
+
+  --- Of several tasks with one process_id the first one counts.
+  function H:name(task, id)
+    task.process_id = id
+    self.by_process[id] = self.by_process[id] or task
   end
 
   --- The engine starts one task a connection; a tool may start more, each a task of its own.
@@ -5188,13 +5247,13 @@ do
         task.start_answer = message
         if document.error then task.start_error = document.error.code end
         local id = document.element == "process" and js.decimal(js.get(document, "process_id"), "int64")
-        if id then task.process_id = id end
+        if id then self:name(task, id) end
       elseif task and request == task.close then
         task.close_answer = message
       end
     elseif #self.tasks == 0 and document.element == "process" and js.decimal(js.get(document, "process_id"), "int64") then
       message.task = js.session:answer_found(self.stream, message)
-      message.task.process_id = js.decimal(js.get(document, "process_id"), "int64")
+      self:name(message.task, js.decimal(js.get(document, "process_id"), "int64"))
       self.task, self.tasks[1] = message.task, message.task
     end
     self:tell_odd_numbers(message, document)
@@ -5204,19 +5263,33 @@ do
     js.odd_numbers(document, NUMBERS[document.element] or {}, function(words) self:problem("odd_number", message.side, words) end)
   end
 
+  --- The oldest open command, which is none any more.
+  function H:take()
+    local message = self.open[self.first]
+    if message then
+      self.open[self.first], self.first = nil, self.first + 1
+    end
+    return message
+  end
+
   --- The oldest open command that is not broken; to an XML error the oldest one.
   function H:pair(document)
-    local open = self.open
     local is_xml_error = document.error and string.sub(document.error.code, 1, 3) == "XML"
     local request
-    while open[1] and not request do
-      local candidate = table.remove(open, 1)
+    repeat
+      local candidate = self:take()
+      if not candidate then break end
       if is_xml_error or not candidate.is_broken then request = candidate end
-    end
+    until request
     if is_xml_error and request then
       local last = request.packets[#request.packets]
-      while open[1] and open[1].packets[#open[1].packets] == last do table.remove(open, 1) end
+      local following = self.open[self.first]
+      while following and following.packets[#following.packets] == last do
+        self:take()
+        following = self.open[self.first]
+      end
     end
+    if not request and self.unpaired > 0 then self.unpaired = self.unpaired - 1 end
     return request
   end
 end
@@ -5320,7 +5393,7 @@ do
   function js.new_session()
     local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {},
-      order = js.new_order(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
+      order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
       packet_of = {}, number_of = {},
     }, S)
     session.pairs = js.new_pairs(session.joiner)
@@ -5435,6 +5508,7 @@ do
     stream.sniffing, stream.events, stream.heads = true, {}, { [0] = "", [1] = "" }
     if stream.is_command_port and is_syn then
       stream.undecided, self.undecided[stream] = true, true
+      self.aging:push(time + js.limits.half_open, stream)
       self.order:add(stream)
     end
     return sender
@@ -5587,9 +5661,17 @@ do
 
   --- Gives up connections to command ports that have been silent for long and never said what they are.
   function S:age(now)
-    for stream in pairs(self.undecided) do
+    local aging = self.aging
+    while aging:due(now) do
+      local stream = aging:pop()
       local patience = stream.said and js.limits.idle or js.limits.half_open
-      if not stream.handler and stream.seen + patience <= now then self:close(stream, self.last, stream.seen) end
+      if stream.undecided and not stream.handler then
+        if stream.seen + patience <= now then
+          self:close(stream, self.last, stream.seen)
+        else
+          aging:push(stream.seen + patience, stream)
+        end
+      end
     end
   end
 

@@ -20,6 +20,7 @@ _CAPS = {
     "document": limits.MAX_DOCUMENT,
     "xml_depth": limits.MAX_XML_DEPTH,
     "reorder": limits.MAX_REORDER_BYTES,
+    "pending": limits.MAX_PENDING_COMMANDS,
     "half_open": limits.HALF_OPEN_SECONDS,
     "idle": limits.IDLE_SECONDS,
     "sniff": limits.MAX_SNIFF,

@@ -11,7 +11,10 @@ do
   }
 
   function js.command_handler(stream)
-    local self = setmetatable({ stream = stream, open = {}, tasks = {}, task = nil }, H)
+    -- Commands without an answer are open[first] to open[last]; of those behind, `unpaired` are counted only.
+    local self = setmetatable({
+      stream = stream, open = {}, first = 1, last = 0, unpaired = 0, tasks = {}, by_process = {}, task = nil,
+    }, H)
     self.readers = {
       [0] = js.document_reader(0, true, stream.mid_stream, self),
       [1] = js.document_reader(1, false, stream.mid_stream, self),
@@ -72,9 +75,7 @@ do
       end
       message.task = self.task
       if #self.tasks > 1 and not is_start then
-        for _, task in ipairs(self.tasks) do
-          if task.process_id == id then message.task = task end
-        end
+        message.task = self.by_process[id] or message.task
       end
     end
     local task = message.task
@@ -91,7 +92,20 @@ do
     end
     js.session:recognised(self.stream)
     self:tell_odd_numbers(message, document)
-    self.open[#self.open + 1] = message
+    if self.last - self.first + 1 < js.limits.pending and self.unpaired == 0 then
+      self.last = self.last + 1
+      self.open[self.last] = message
+    else
+      self.unpaired = self.unpaired + 1
+      message.note = message.note
+        or string.format("behind %d commands without an answer: not paired", js.limits.pending)
+    end
+  end
+
+  --- Of several tasks with one process_id the first one counts.
+  function H:name(task, id)
+    task.process_id = id
+    self.by_process[id] = self.by_process[id] or task
   end
 
   --- The engine starts one task a connection; a tool may start more, each a task of its own.
@@ -119,13 +133,13 @@ do
         task.start_answer = message
         if document.error then task.start_error = document.error.code end
         local id = document.element == "process" and js.decimal(js.get(document, "process_id"), "int64")
-        if id then task.process_id = id end
+        if id then self:name(task, id) end
       elseif task and request == task.close then
         task.close_answer = message
       end
     elseif #self.tasks == 0 and document.element == "process" and js.decimal(js.get(document, "process_id"), "int64") then
       message.task = js.session:answer_found(self.stream, message)
-      message.task.process_id = js.decimal(js.get(document, "process_id"), "int64")
+      self:name(message.task, js.decimal(js.get(document, "process_id"), "int64"))
       self.task, self.tasks[1] = message.task, message.task
     end
     self:tell_odd_numbers(message, document)
@@ -135,19 +149,33 @@ do
     js.odd_numbers(document, NUMBERS[document.element] or {}, function(words) self:problem("odd_number", message.side, words) end)
   end
 
+  --- The oldest open command, which is none any more.
+  function H:take()
+    local message = self.open[self.first]
+    if message then
+      self.open[self.first], self.first = nil, self.first + 1
+    end
+    return message
+  end
+
   --- The oldest open command that is not broken; to an XML error the oldest one.
   function H:pair(document)
-    local open = self.open
     local is_xml_error = document.error and string.sub(document.error.code, 1, 3) == "XML"
     local request
-    while open[1] and not request do
-      local candidate = table.remove(open, 1)
+    repeat
+      local candidate = self:take()
+      if not candidate then break end
       if is_xml_error or not candidate.is_broken then request = candidate end
-    end
+    until request
     if is_xml_error and request then
       local last = request.packets[#request.packets]
-      while open[1] and open[1].packets[#open[1].packets] == last do table.remove(open, 1) end
+      local following = self.open[self.first]
+      while following and following.packets[#following.packets] == last do
+        self:take()
+        following = self.open[self.first]
+      end
     end
+    if not request and self.unpaired > 0 then self.unpaired = self.unpaired - 1 end
     return request
   end
 end

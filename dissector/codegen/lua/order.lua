@@ -46,3 +46,45 @@ do
     end
   end
 end
+
+-- What is due at a time, the earliest first: a binary heap.
+do
+  local P = {}
+  P.__index = P
+  function js.new_heap() return setmetatable({ times = {}, items = {}, size = 0 }, P) end
+
+  function P:push(time, item)
+    local times, items = self.times, self.items
+    local at = self.size + 1
+    self.size = at
+    while at > 1 do
+      local above = (at - at % 2) / 2
+      if times[above] <= time then break end
+      times[at], items[at] = times[above], items[above]
+      at = above
+    end
+    times[at], items[at] = time, item
+  end
+
+  --- True when the earliest one is due.
+  function P:due(now) return self.size > 0 and self.times[1] <= now end
+
+  --- Takes the earliest one.
+  function P:pop()
+    local times, items, size = self.times, self.items, self.size
+    local first, time, item = items[1], times[size], items[size]
+    times[size], items[size] = nil, nil
+    size = size - 1
+    self.size = size
+    local at = 1
+    while 2 * at <= size do
+      local below = 2 * at
+      if below < size and times[below + 1] < times[below] then below = below + 1 end
+      if times[below] >= time then break end
+      times[at], items[at] = times[below], items[below]
+      at = below
+    end
+    if size > 0 then times[at], items[at] = time, item end
+    return first
+  end
+end

@@ -13,7 +13,7 @@ do
   function js.new_session()
     local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {},
-      order = js.new_order(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
+      order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
       packet_of = {}, number_of = {},
     }, S)
     session.pairs = js.new_pairs(session.joiner)
@@ -128,6 +128,7 @@ do
     stream.sniffing, stream.events, stream.heads = true, {}, { [0] = "", [1] = "" }
     if stream.is_command_port and is_syn then
       stream.undecided, self.undecided[stream] = true, true
+      self.aging:push(time + js.limits.half_open, stream)
       self.order:add(stream)
     end
     return sender
@@ -280,9 +281,17 @@ do
 
   --- Gives up connections to command ports that have been silent for long and never said what they are.
   function S:age(now)
-    for stream in pairs(self.undecided) do
+    local aging = self.aging
+    while aging:due(now) do
+      local stream = aging:pop()
       local patience = stream.said and js.limits.idle or js.limits.half_open
-      if not stream.handler and stream.seen + patience <= now then self:close(stream, self.last, stream.seen) end
+      if stream.undecided and not stream.handler then
+        if stream.seen + patience <= now then
+          self:close(stream, self.last, stream.seen)
+        else
+          aging:push(stream.seen + patience, stream)
+        end
+      end
     end
   end
 

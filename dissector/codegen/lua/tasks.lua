@@ -2,6 +2,7 @@
 do
   local match, find, lower = string.match, string.find, string.lower
   local LINGER = 1  -- seconds
+  local MOST_ALIKE = 64  -- starts with one port (as in session/join.py)
   local T = {}
   T.__index = T
 
@@ -243,6 +244,7 @@ do
     self.newest[key] = task
     push(self.waiting, key, task)
     push(self.by_remote, task.remote.ip, task)
+    if #self.waiting[key] > MOST_ALIKE then self:forget(self.waiting[key][1]) end
   end
 
   --- The task's callback proved itself: nothing may join it any more.
