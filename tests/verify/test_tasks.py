@@ -134,7 +134,6 @@ RULES = [
     ("if closed_by(callback) == CLIENT then return true end", "", "stranger_leaves"),
     ("or has_holes(command) or is_one_sided(command)", "or has_holes(command)", "only_the_client"),
     ('if not task.start_message then return "unknown" end', "", "only_the_remote"),
-    ("if is_one_sided(callback) then", "if false then", "one_direction.c"),
     ("if was_killed(task, left, now) then", "if false then", "killed.c"),
     ("if was_killed(task, ended, now) and", "if false and", "killed_and_closed"),
     ("ended, now) and not is_stuck_anywhere(callback, now) then", "ended, now) then", "killed_and_not_heard"),
