@@ -20,12 +20,12 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
 @click.argument("codes", nargs=-1, metavar="[CODE]...", shell_complete=_complete)
 @output_options
 def explain(codes: tuple[str, ...], form: str, color: str) -> None:
-    """Say what codes mean: those of jstrace's problems, and those of the engine's logs such as Z-REMOTE-118.
+    """Explain codes: those of jstrace's problems, and those of the engine's logs such as Z-REMOTE-118.
 
-    Without a code: a list of all. Of a code of the engine it is also told which problems it can stand for and how they
-    differ in a capture.
+    Without a code: a list of all. For a code of the engine it also lists the problems that can be behind it, and how
+    they differ in a capture.
 
-    Exit status: 0 told, 2 no such code.
+    Exit status: 0 done, 2 no such code.
     """
     from dissector.render.explain import print_explanations, print_json, print_list
     from dissector.render.terminal import Terminal

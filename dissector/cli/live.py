@@ -81,7 +81,7 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
 @click.option(
     "-w", "path", type=click.Path(), metavar="FILE", help="Write what is captured meanwhile; - is standard output."
 )
-@click.option("--overwrite", is_flag=True, help="Files that exist already may be replaced.")
+@click.option("--overwrite", is_flag=True, help="Replace files that exist already.")
 @click.option("--ring", metavar="NxSIZE", help="With -w: a ring of N files, such as 10x100MB; the oldest ones go.")
 @click.option("--for", "duration", callback=seconds, metavar="TIME", help="Stop after this time, such as 60s or 10min.")
 @click.option("--count", type=click.IntRange(1), metavar="N", help="Stop after N tasks have ended.")
@@ -94,7 +94,7 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
     "--keep", type=click.IntRange(1), default=1_000, show_default=True, metavar="N",
     help="Ended tasks that the full screen keeps.",
 )  # fmt: skip
-@click.option("--user", metavar="NAME", help="Whom root becomes once it captures: who called sudo, or nobody; or root.")
+@click.option("--user", metavar="NAME", help="User that root switches to once it captures (else who called sudo, or nobody); root: none.")
 @utc_option
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
 @mask_options
@@ -108,14 +108,14 @@ def live(sources: tuple[str, ...], **options: Any) -> None:
     \b
     jstrace live eth0                                    the full screen; ? shows its keys
     jstrace live any --until outcome=lost -w lost.pcapng wait for it, unattended
-    dumpcap -q -i eth0 -P -w - | jstrace live -          without any right of its own
+    dumpcap -q -i eth0 -P -w - | jstrace live -          without privileges of its own
 
     Files are pcapng unless their name ends in .pcap; .gz and .zst behind it compress them. Only their owner may read
     them, and what exists already is not touched (--overwrite).
 
-    Capturing needs root or the right CAP_NET_RAW. Root's rights are given up once the interface is open.
+    Capturing needs root or the capability CAP_NET_RAW. Root privileges are dropped once the interface is open.
 
-    Exit status: 0 ended as wanted or by Ctrl-C, 1 ended before what --until waits for, 2 wrong usage, or the capture or
+    Exit status: 0 ended as requested or by Ctrl-C, 1 ended before what --until waits for, 2 wrong usage, or the capture or
     its recording failed.
     """
     from dissector.sources.support import check

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(allow_dash=True))
-@click.option("--plan", "planning", is_flag=True, help="Without a capture: the range for a load that is told.")
+@click.option("--plan", "planning", is_flag=True, help="Without a capture: the range for a given load.")
 @click.option("--parallel", type=click.IntRange(1, 60_000), metavar="N", help="With --plan: most tasks at a time.")
 @click.option(
     "--starts-per-minute", type=click.IntRange(0, 30_000), metavar="N", help="With --plan: most starts in a minute."
@@ -63,7 +63,7 @@ def ports(
     jstrace ports client.pcap --rules nftables --side client
     jstrace ports --plan --parallel 30 --starts-per-minute 60
 
-    Exit status: 0 told, 2 wrong usage or unreadable input.
+    Exit status: 0 done, 2 wrong usage or unreadable input.
     """
     if planning == bool(files):
         raise click.UsageError("give captures, or --plan with --parallel and --starts-per-minute")

@@ -54,7 +54,7 @@ Limits (memory depends on what is open at the moment, not on the file):
   MAX_PROBLEMS         {limits.MAX_PROBLEMS:>9,}  problems of a task or connection are kept
   MAX_UNREACHABLE      {limits.MAX_UNREACHABLE:>9,}  unanswered starts become tasks
   MAX_OPEN_TASKS       {limits.MAX_OPEN_TASKS:>9,}  tasks are under way at once; of more the idlest is given up
-  MAX_ATTEMPTS         {limits.MAX_ATTEMPTS:>9,}  calls to the port of one start are told one by one
+  MAX_ATTEMPTS         {limits.MAX_ATTEMPTS:>9,}  calls to the port of one start are shown one by one
   MAX_PENDING_COMMANDS {limits.MAX_PENDING_COMMANDS:>9,}  commands of a connection wait for their answers
 """
 

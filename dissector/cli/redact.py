@@ -20,17 +20,17 @@ _COMPRESSED = (".gz", ".zst")
     "--out-dir",
     metavar="DIR",
     type=click.Path(file_okay=False),
-    help="Several captures into this folder, under their own names: the same addresses and texts become the same.",
+    help="Write several captures to this folder, under their own names and with the same pseudonyms.",
 )
 @click.option(
     "--all-text",
     is_flag=True,
-    help="Scripts, environment, parameters, logs and names of jobs too: all that is not the protocol's own.",
+    help="Replace scripts, environment, parameters, logs and names of jobs too: all that is not the protocol's own.",
 )
 @click.option(
     "--seed",
     metavar="TEXT",
-    help="Become the same every time; without it, something new in every run. Keep it to yourself.",
+    help="Key of the pseudonyms: with the same key they are the same in every run. Keep it secret.",
 )
 @mask_options
 @port_hints
@@ -54,7 +54,7 @@ def redact(
     jstrace redact client.pcap for-support.pcap
     jstrace redact client.pcap remote.pcap --out-dir for-support
 
-    Exit status: 0 done, 1 OUT tells something else than IN, 2 wrong usage or unreadable input.
+    Exit status: 0 done, 1 OUT does not show what IN shows, 2 wrong usage or unreadable input.
     """
     from hashlib import blake2b
     from secrets import token_bytes

@@ -77,7 +77,7 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
 @click.option(
     "-w", "path", type=click.Path(), metavar="FILE", help="Record the run as pcapng (as root); - is standard output."
 )
-@click.option("--overwrite", is_flag=True, help="A file that exists already may be replaced.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists already.")
 @click.option("-q", "--quiet", is_flag=True, help="No line for each task.")
 def simulate(side: str, listing: bool, path: str | None, overwrite: bool, quiet: bool, **wanted: Any) -> None:
     """Run a client scheduler and a remote scheduler with task processes that speak the protocol over real sockets.

@@ -24,7 +24,7 @@ _COMMAND_PORT = click.option(
     metavar="PORT",
     default=COMMAND_PORTS,
     show_default=True,
-    help="Ports of remote schedulers, where the bytes do not tell. Repeatable.",
+    help="Ports of remote schedulers, where their bytes do not show it. Repeatable.",
 )
 _CALLBACK_PORTS = click.option(
     "--callback-ports",
@@ -32,7 +32,7 @@ _CALLBACK_PORTS = click.option(
     default=CALLBACKS_TEXT,
     show_default=True,
     metavar="LOW-HIGH",
-    help="Ports that clients open for their task processes, where the bytes do not tell.",
+    help="Ports that clients open for their task processes, where their bytes do not show it.",
 )
 _COLOR = click.option(
     "--color",

@@ -18,7 +18,7 @@ from dissector.cli.tracing import port_hints
     help="A preference for tshark, such as tcp.reassemble_out_of_order:TRUE. Repeatable.",
 )  # fmt: skip
 @click.option(
-    "--max-differences", type=click.IntRange(0), default=20, show_default=True, metavar="N", help="Shown of each FILE."
+    "--max-differences", type=click.IntRange(0), default=20, show_default=True, metavar="N", help="What to show of each FILE."
 )
 @click.option("--tshark", "program", default="tshark", show_default=True, metavar="PATH", help="The tshark to ask.")
 @click.option("--plugin", type=click.Path(path_type=Path), metavar="FILE", help="Another plugin than jstrace's own.")
@@ -33,7 +33,7 @@ def verify(
     command_ports: tuple[int, ...],
     callback_ports: tuple[int, int],
 ) -> None:
-    """Check that jstrace and Wireshark tell the same about captures.
+    """Check that jstrace and Wireshark agree on captures.
 
     Decodes each FILE with jstrace and with tshark and the jobscheduler plugin, and compares all messages: names,
     values and bytes of the fields, operation, object, member, nesting, task, links, log lines; and the tasks: number,

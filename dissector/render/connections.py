@@ -119,7 +119,7 @@ def _sent_again(connection: Connection, lanes: Lanes, verbose: bool) -> Iterator
                     times = "once" if len(marks) == 1 else f"{len(marks)} times in {_span(marks)}"
                     said = f"{times}, no answer"
                 what = Said(said, failed=True)
-                yield Step(mark.time, (mark.number,), "sent again", what, *direction, line="dashed", style="warning")
+                yield Step(mark.time, (mark.number,), "retransmitted", what, *direction, line="dashed", style="warning")
 
 
 def _ended(connection: Connection, name: str, ends: tuple[str, str], orderly: bool) -> Iterator[Step]:

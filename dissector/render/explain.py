@@ -41,7 +41,7 @@ def print_explanations(terminal: Terminal, explanations: Sequence[Explanation]) 
         _part(terminal, "Look", one.look_for)
         _part(terminal, "Engine", ", ".join(one.engine))
         if one.candidates:
-            _part(terminal, "", "jstrace tells apart what it can stand for:")
+            _part(terminal, "", "jstrace distinguishes these causes:")
             for each in one.candidates:
                 place = f"  ({each.place})" if each.place else ""
                 terminal.block([(f"   {each.code:<24}", "key")], each.tell + place, "", _WIDEST)

@@ -53,7 +53,7 @@ CODES: dict[str, Code] = {
         _ERROR,
         "The remote scheduler answered the start command with an error.",
         "the error's code decides: SCHEDULER-121 is a level below all in allowed_host, SCHEDULER-717 a licence",
-        "see the error's code and text; jstrace explain CODE tells more",
+        "see the error's code and text, and jstrace explain CODE",
         ("SCHEDULER-121 (at the remote)", "SCHEDULER-717 (at the remote)", "SCHEDULER-223", *_Z118),
     ),
     "start_cut": Code(
@@ -80,7 +80,7 @@ CODES: dict[str, Code] = {
         _WARNING,
         "Very many connections to command ports got no answer.",
         "a port scan or a flood; each of the first ones is shown as a task of its own",
-        "look who sends them; name only the true command ports with --command-port",
+        "find out who sends them; name only the true command ports with --command-port",
     ),
     "limit_reached": Code(
         _WARNING,
@@ -133,7 +133,7 @@ CODES: dict[str, Code] = {
     "path_mtu": Code(
         _ERROR,
         "Large segments do not get through while small ones do.",
-        "a link on the way has a smaller MTU, and the ICMP message that would say so is filtered (a black hole)",
+        "a link on the path has a smaller MTU, and the ICMP message that would say so is filtered (a black hole)",
         "let ICMP 'fragmentation needed' through, or lower the MTU (or clamp the MSS) at both ends",
         ("SCHEDULER-202", "often nothing at all"),
     ),
@@ -268,9 +268,9 @@ CODES: dict[str, Code] = {
     ),
     "odd_number": Code(
         _INFO,
-        "A text on the wire should be a number, and is none that is possible there.",
-        "another program than a JobScheduler sent it, or somebody tries what happens",
-        "see the text with -v or --bytes; jstrace goes on as if it were not there",
+        "A number in a message is not valid.",
+        "the sender is no JobScheduler, or somebody probes the parser",
+        "see the text with -v or --bytes; jstrace treats the number as unknown",
     ),
     "trailing_bytes": Code(
         _WARNING,
@@ -293,8 +293,8 @@ CODES: dict[str, Code] = {
     ),
     "packets_dropped": Code(
         _WARNING,
-        "The kernel had no room for packets that were to be captured.",
-        "this machine was too busy to take them in time",
+        "The kernel dropped packets before they could be captured.",
+        "this machine was too busy to read them in time",
         "narrow the capture with --filter-bpf, or capture with dumpcap and read the file afterwards",
     ),
     "file_skipped": Code(
@@ -323,8 +323,8 @@ CODES: dict[str, Code] = {
     ),
     "ip_fragment": Code(
         _WARNING,
-        "IP fragments that carry TCP were captured.",
-        "a link with a smaller packet size in between; their bytes are treated as missing",
+        "Fragments of IP datagrams with TCP are missing.",
+        "fragments were lost, or took another path; the bytes of their datagrams count as missing",
         "check the path MTU between the schedulers",
     ),
     "command_not_captured": Code(

@@ -173,8 +173,8 @@ def of_stream(problem: StreamProblem, connection: Connection) -> Problem:
         cause = "a cap of jstrace itself, so that no capture takes all memory: nothing is wrong on the wire"
         remedy = "everything around it can be read; what it says can not"
     if code == "gap" and connection.sides[problem.side].never_acknowledged:
-        cause = "they were lost on the way, not by the capture: the receiver has never acknowledged them"
-        remedy = "see whether larger segments pass at all, and where on the way packets are lost"
+        cause = "they were lost in the network, not by the capture: the receiver never acknowledged them"
+        remedy = "see whether larger segments pass at all, and where packets are lost"
     return Problem(
         code=code,
         severity=Severity.INFO if is_cut else entry.severity,

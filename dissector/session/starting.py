@@ -106,7 +106,7 @@ def missing(case: Case) -> Problem:
     if is_answer_missing(facts):
         summary = "No callback connection was seen, and the answer to the start is not in the capture or not complete."
         cause = (
-            "the remote refused the start (its answer would tell), the task process ended before it called back, "
+            "the remote refused the start (its answer would say so), the task process ended before it called back, "
             "or the capture does not show the callback"
         )
         remedy = "capture both directions with full packets (tcpdump -s 0); see the remote scheduler's own log"

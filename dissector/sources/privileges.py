@@ -37,7 +37,7 @@ def account(name: str | None) -> Account | None:
     """
     if os.geteuid() != _ROOT:
         if name is not None:
-            raise UsageError("--user: only root can become somebody else")
+            raise UsageError("--user: only root can switch users")
         return None
     import pwd
 
@@ -68,7 +68,7 @@ def become(one: Account | None) -> None:
         try:
             _change(one)
         except OSError as error:
-            raise CaptureError(f"user {one.name}", f"root can not become it: {error.strerror}; --user root") from None
+            raise CaptureError(f"user {one.name}", f"root can not switch to this user: {error.strerror}; --user root") from None
     if has_capabilities:
         _keep_only(1 << _DAC_OVERRIDE if stays_root else 0)
 

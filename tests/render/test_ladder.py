@@ -195,11 +195,11 @@ def test_an_idle_connection_that_was_cut(page: Page) -> None:
     sample.callback.sides[0].retransmitted = [Mark(50 + n, at(1000 * n + 20)) for n in range(8)]
     sample.callback.sides[1].last = Mark(37, at(3.7))
     drawn = page(sample.events)
-    assert drawn.count("sent again") == 1
+    assert drawn.count("retransmitted") == 1
     assert "8 times in 7 s, no answer" in drawn
-    assert page(sample.events, verbose=True).count("sent again") == 8
+    assert page(sample.events, verbose=True).count("retransmitted") == 8
     sample.callback.sides[1].last = Mark(99, at(9_000))
-    assert "sent again" not in page(sample.events)
+    assert "retransmitted" not in page(sample.events)
 
 
 def test_a_command_connection_that_ends_early(page: Page) -> None:

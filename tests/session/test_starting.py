@@ -485,7 +485,7 @@ def test_an_answer_that_is_not_in_the_capture() -> None:
     problem = the("callback_missing", ERROR, found)
     assert found.outcome.value == "unknown"
     assert "the answer to the start is not in the capture or not complete" in problem.summary
-    assert problem.cause.startswith("the remote refused the start (its answer would tell)")
+    assert problem.cause.startswith("the remote refused the start (its answer would say so)")
 
 
 def test_a_close_tells_that_the_start_was_answered() -> None:

@@ -30,7 +30,7 @@ address   10.1.0.7, 10.1.0.0/16, 10.1.*, 10.1.0.7:4444, :4444, [fd00::1]:4444
 EXAMPLES = (
     ("outcome!=success,running", "what did not go well"),
     ("job=order* took>10min", "slow runs of some jobs"),
-    ("problem=callback* remote=10.2.0.0/16", "ways back that do not work, by network"),
+    ("problem=callback* remote=10.2.0.0/16", "callbacks that fail, by network"),
     ("start>=04:00 start<04:15", "tasks of a quarter of an hour, on any day"),
     ("member=spooler_log.* text~deadlock", "lines of the log, and their tasks"),
     ("latency>500ms or hresult>=0x80000000", "slow or failed answers"),

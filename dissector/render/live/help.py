@@ -32,8 +32,8 @@ KEYS = (
 
 _WORDS = """
 Tasks under way stand on top, with what they wait for and for how long in the column of problems. A start without
-a callback is reported after 5 s and after 60 s, an open call after --slow seconds. What the kernel had no room for is
-counted as dropped in the top line; what is decoded around such a gap is right. Times are local, or UTC with
+a callback is reported after 5 s and after 60 s, an open call after --slow seconds. Packets that the kernel dropped are
+counted in the top line; what is decoded around such a gap is right. Times are local, or UTC with
 --utc; the top line names the zone.
 """
 
