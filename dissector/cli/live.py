@@ -94,7 +94,11 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
     "--keep", type=click.IntRange(1), default=1_000, show_default=True, metavar="N",
     help="Ended tasks that the full screen keeps.",
 )  # fmt: skip
-@click.option("--user", metavar="NAME", help="User that root switches to once it captures (else who called sudo, or nobody); root: none.")
+@click.option(
+    "--user",
+    metavar="NAME",
+    help="User that root switches to once it captures (else who called sudo, or nobody); root: none.",
+)
 @utc_option
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
 @mask_options
@@ -115,8 +119,8 @@ def live(sources: tuple[str, ...], **options: Any) -> None:
 
     Capturing needs root or the capability CAP_NET_RAW. Root privileges are dropped once the interface is open.
 
-    Exit status: 0 ended as requested or by Ctrl-C, 1 ended before what --until waits for, 2 wrong usage, or the capture or
-    its recording failed.
+    Exit status: 0 ended as requested or by Ctrl-C, 1 ended before what --until waits for, 2 wrong usage, or the capture
+    or its recording failed.
     """
     from dissector.sources.support import check
 

@@ -13,7 +13,9 @@ from dissector.cli.common import PROBLEMS, exit_codes, say
 @click.option(
     "-o", "--output", type=click.Path(), metavar="FILE", help="Write it to FILE; - is standard output, as without it."
 )
-@click.option("--check", is_flag=True, help="Only check whether the checkout's wireshark/jobscheduler.lua is up to date.")
+@click.option(
+    "--check", is_flag=True, help="Only check whether the checkout's wireshark/jobscheduler.lua is up to date."
+)
 @click.option("--install", "installing", is_flag=True, help="Install it and a profile in your Wireshark folders.")
 @click.option("--uninstall", "removing", is_flag=True, help="Remove both.")
 def lua(output: str | None, check: bool, installing: bool, removing: bool) -> None:

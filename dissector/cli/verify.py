@@ -18,7 +18,12 @@ from dissector.cli.tracing import port_hints
     help="A preference for tshark, such as tcp.reassemble_out_of_order:TRUE. Repeatable.",
 )  # fmt: skip
 @click.option(
-    "--max-differences", type=click.IntRange(0), default=20, show_default=True, metavar="N", help="What to show of each FILE."
+    "--max-differences",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="What to show of each FILE.",
 )
 @click.option("--tshark", "program", default="tshark", show_default=True, metavar="PATH", help="The tshark to ask.")
 @click.option("--plugin", type=click.Path(path_type=Path), metavar="FILE", help="Another plugin than jstrace's own.")

@@ -27,8 +27,6 @@ _TELLS = {
     "command_refused": "a SYN to the remote's port answered by RST or an ICMP error",
     "command_rejected": "the remote accepts the connection and ends it without a byte",
     "start_error": "the start command is answered by an ERROR element",
-    "start_cut": "the command connection ends behind the start command, before an answer",
-    "syn_ack_lost": "SYNs are answered by SYN+ACKs that the caller never acknowledges",
     "slow_network": "the handshakes show a long round trip, and there are many calls",
     "slow_job": "the client's calls take long, but neither callbacks nor the network do",
     "slow_start": "the start command is acknowledged at once, but its answer takes long",

@@ -68,7 +68,9 @@ def become(one: Account | None) -> None:
         try:
             _change(one)
         except OSError as error:
-            raise CaptureError(f"user {one.name}", f"root can not switch to this user: {error.strerror}; --user root") from None
+            raise CaptureError(
+                f"user {one.name}", f"root can not switch to this user: {error.strerror}; --user root"
+            ) from None
     if has_capabilities:
         _keep_only(1 << _DAC_OVERRIDE if stays_root else 0)
 
