@@ -108,13 +108,14 @@ def _format(job: _Job) -> str:
 def _write(job: _Job, out: OutFile) -> int:
     """Writes the result; returns the number of its packets."""
     written = 0
-    writer = CaptureFile(out, _format(job), nano=job.nano)
-    for packet in CaptureReader([job.source]):
+    writer, reader = CaptureFile(out, _format(job), nano=job.nano), CaptureReader([job.source])
+    for packet in reader:
         new = job.redaction.packet(packet)
         if new is not None:
             written += 1
             # Behind the packet the wire may have had padding, which is no matter of anybody.
             writer.packet(new.time, new.link_type, new.data, new.wire_length)
+    written += writer.ends(reader.infos[0].last, job.redaction.found.connections)
     writer.close()
     return written
 

@@ -37,7 +37,8 @@ def cut(source: str, target: str, found: Found, tasks: Collection[Task]) -> int:
     with OutFile(target) as out:
         writer = CaptureFile(out, "pcapng", comments=_section_comments(source, tasks, problems))
         datagrams: frozenset[int] | None = None
-        for packet in CaptureReader([source]):
+        reader = CaptureReader([source])
+        for packet in reader:
             record = parse(packet)
             if isinstance(record, Fragment):
                 datagrams = _fragments(source, conversations) if datagrams is None else datagrams
@@ -48,6 +49,7 @@ def cut(source: str, target: str, found: Found, tasks: Collection[Task]) -> int:
                 written += 1
                 time, link_type, data, length = packet[1:5]
                 writer.packet(time, link_type, data, length, comments.get(packet.number, ()))
+        written += writer.ends(reader.infos[0].last, _connections(found, chosen))
         writer.close()
         out.commit()
     return written
