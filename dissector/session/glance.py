@@ -138,8 +138,6 @@ class Glance:
                     counts.errors += 1
                 else:
                     return False
-            elif not isinstance(body, wire.EmptyAnswer):
-                return False
         stack.pop()
         facts.callback_time += time - draft[1][4]
         dialog.next_number()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from test_thresholds import CLIENT, HERE, MS, REMOTE, SECOND, connection, facts, message
+from test_thresholds import CLIENT, HERE, MS, REMOTE, SECOND, THERE, connection, facts, message
 
-from dissector.model import CaptureInfo, Connection, Endpoint, Mark, Role
+from dissector.model import CaptureInfo, Connection, Endpoint, Mark, Message, Role
+from dissector.session.bounds import admits, counted, reached, unlisted
+from dissector.session.case import Case
 from dissector.session.detect import listens
 from dissector.session.early import Early
 from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
 from dissector.session.pairs import Copies, Unannounced
+from dissector.session.proof import Proof
 from dissector.session.task import TaskFacts
 from dissector.stream.flows import FlowTable
 from dissector.stream.sift import Sift
-from dissector.traffic import SYN, Segment
+from dissector.traffic import SYN, Segment, Side, StreamProblem
 
 
 def callback(start: int = 0, **fields: object) -> Connection:
@@ -267,3 +270,124 @@ def test_sixteen_link_types_are_named_and_counted() -> None:
         assert info.link_type.endswith(", ...") is more
         assert info.link_type.count("link type") == 16
         assert len(sift.unread) == 16
+
+
+# --- problems of bytes ------------------------------------------------------------------------------------------------
+
+
+def odd(number: int) -> StreamProblem:
+    return StreamProblem("undecoded_frame", HERE, 0, number, number, "odd")
+
+
+@pytest.mark.parametrize(("number", "more"), [(200, None), (201, "1 more problem"), (203, "3 more problems")])
+def test_how_many_problems_of_a_connection_without_a_task_are_told(number: int, more: str | None) -> None:
+    one = connection()
+    told = [counted(odd(index), one, None) for index in range(number)]
+    assert sum(problem is not None for problem in told) == 200
+    rest = unlisted(one)
+    assert (rest is None) is (more is None)
+    assert rest is None or (more and f"{more} of its bytes: counted only." in rest.summary)
+
+
+@pytest.mark.parametrize(("number", "more"), [(200, 0), (201, 1)])
+def test_how_many_problems_of_a_task_are_kept(number: int, more: int) -> None:
+    made = facts()
+    one = made.record.callback
+    assert one is not None
+    assert [counted(odd(index), one, made) for index in range(number)] == [None] * number
+    assert (len(made.record.problems), made.more["problem"]) == (200, more)
+    assert counted(odd(1), one, None) is unlisted(one) is None
+
+
+def test_how_many_connections_to_the_port_of_a_start_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dissector.session.bounds.MAX_ATTEMPTS", 3)
+    made = facts(callback=False)
+    for number in range(5):
+        if admits(made):
+            made.attempts.append(callback())
+        assert (len(made.attempts), made.more["connection"]) == (min(number + 1, 3), max(number - 2, 0))
+    (problem,) = reached(Case(made, 0))
+    assert problem.summary.startswith("2 more connections to port 59999, behind the first")
+
+
+# --- proof of a success -----------------------------------------------------------------------------------------------
+
+
+def ask(operation: str = "call") -> Message:
+    return message(1, operation=operation)
+
+
+def reply(member: str = "construct", kind: str = "answer") -> Message:
+    return message(2, kind=kind, member=member)
+
+
+def test_a_job_whose_answers_are_all_there_is_settled() -> None:
+    proof, release = Proof(), ask()
+    assert proof.holds(None)
+    for member in ("construct", "begin", "step"):
+        proof.asked(ask())
+        assert not proof.holds(None)
+        assert proof.answered(reply(member))
+        assert proof.holds(None)
+    proof.asked(release)
+    assert proof.holds(release)
+    assert not proof.holds(ask())
+
+
+@pytest.mark.parametrize(("sides", "settled"), [((HERE,), False), ((THERE,), True), ((THERE, HERE), False)])
+def test_bytes_lost_between_calls(sides: tuple[Side, ...], settled: bool) -> None:
+    """What the task process said between calls is an answer."""
+    proof = Proof()
+    for side in sides:
+        proof.lost(side)
+    assert proof.settled is settled
+
+
+@pytest.mark.parametrize(
+    ("sides", "certain"), [((), True), ((HERE,), True), ((THERE,), True), ((HERE, HERE), True), ((HERE, THERE), False)]
+)
+def test_bytes_lost_while_a_call_is_under_way(sides: tuple[Side, ...], certain: bool) -> None:
+    proof = Proof()
+    proof.lost(THERE)
+    proof.asked(ask())
+    for side in sides:
+        proof.lost(side)
+    assert proof.answered(reply()) is certain
+    assert proof.settled is certain
+
+
+def test_a_step_settles_what_was_lost_before_and_other_answers_do_not() -> None:
+    for member, kind, settled in (("Step", "answer", True), ("end", "answer", False), ("step", "error", False)):
+        proof = Proof()
+        proof.lost(HERE)
+        proof.asked(ask())
+        assert proof.answered(reply(member, kind))
+        assert proof.settled is settled
+
+
+def test_a_call_behind_one_without_an_answer_and_the_first_of_all() -> None:
+    proof = Proof()
+    proof.asked(ask())
+    proof.asked(ask())
+    assert not proof.settled
+    proof.asked(ask("create_instance"))
+    assert proof.settled
+
+
+@pytest.mark.parametrize(
+    ("raw", "of_client", "settled", "asking"),
+    [
+        (b"A", True, False, False),
+        (b"E", True, False, False),
+        (b"O", True, True, True),
+        (b"A", False, True, True),
+        (b"A", None, False, True),
+    ],
+)
+def test_an_answer_that_can_not_be_read(raw: bytes, of_client: bool | None, settled: bool, asking: bool) -> None:
+    """Of the call under way, of a callback, of a request that is not known."""
+    proof, request = Proof(), ask()
+    proof.asked(request)
+    inner = message(1, to_remote=False)
+    proof.unread(message(2, raw=raw, request=request if of_client else None if of_client is None else inner))
+    assert (proof.settled, proof.asking is request) == (settled, asking)

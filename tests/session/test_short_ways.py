@@ -13,7 +13,7 @@ import pytest
 from conversation import EPOCH, pcap
 from kit import FIN, MICROSECOND, RST, SECOND, STEP_ASKED, Address, Story, nanoseconds, packets_of
 
-from dissector.model import CaptureInfo, Message, Task
+from dissector.model import CaptureInfo, Message, Role, Task
 from dissector.render.json import JsonLinesView
 from dissector.render.records import Records
 from dissector.session import blocks
@@ -148,6 +148,19 @@ def damaged(change: Callable[[Story], object]) -> Story:
     return told
 
 
+def without_answers(told: Story) -> Story:
+    """The client's answers to the third and the fourth line were not captured, but acknowledged."""
+    told.records.sort(key=lambda record: record.time)
+    answers = [
+        index
+        for index, record in enumerate(told.records)
+        if record.data[34:36] == b"\xea\x5f" and len(record.data) == 54 + 13 and record.time > nanoseconds(0.03)
+    ]
+    for index in (answers[3], answers[2]):
+        del told.records[index]
+    return told
+
+
 def twice(told: Story) -> None:
     """A packet with data is retransmitted, another one comes too early."""
     place = next(index for index, record in enumerate(told.records) if record.time > nanoseconds(0.04))
@@ -168,6 +181,8 @@ STORIES: dict[str, Callable[[], Story]] = {
     "the beginning is missing": lambda: damaged(lambda told: told.records.__delitem__(slice(0, 14))),
     "the middle is missing": lambda: damaged(lambda told: told.records.__delitem__(slice(14, 40))),
     "the end is missing": lambda: damaged(lambda told: told.records.__delitem__(slice(80, None))),
+    "answers are missing": lambda: without_answers(story(LINES)),
+    "answers are missing, and the end": lambda: without_answers(story(LINES).leave(0.0405, side=0, flags=RST)),
     "retransmitted": lambda: damaged(twice),
     "reset": lambda: story(LINES).leave(0.0405, side=0, flags=RST),
     "closed in the middle": lambda: story(LINES).leave(0.0405, side=0, flags=FIN),
@@ -175,46 +190,61 @@ STORIES: dict[str, Callable[[], Story]] = {
 every = pytest.mark.parametrize("name", STORIES)
 
 
-def printed(events: Iterable[Event], messages: bool) -> str:
-    out = StringIO()
+#: Whether messages are wanted, and whether somebody else makes those of callback connections.
+MODES = {"messages": (True, False), "none": (False, False), "elsewhere": (True, True)}
+modes = pytest.mark.parametrize("mode", MODES)
+
+
+def tracer_of(mode: str) -> Tracer:
+    messages, elsewhere = MODES[mode]
+    return Tracer(messages=messages, elsewhere=(lambda _: True) if elsewhere else None)
+
+
+def printed(events: Iterable[Event], mode: str) -> str:
+    out, (messages, elsewhere) = StringIO(), MODES[mode]
     view = JsonLinesView(out, Records(Mask()), messages)
     for event in events:
-        if messages or not isinstance(event, Message):
+        if isinstance(event, Message) and (not event.n or (elsewhere and event.connection.role is Role.CALLBACK)):
+            out.write("a message of somebody else\n")
+        elif messages or not isinstance(event, Message):
             view.add(event)
     return out.getvalue()
 
 
 @cache
-def long_way(name: str, messages: bool) -> str:
+def long_way(name: str, mode: str) -> str:
+    """Each packet parsed, each message made."""
     tracer, told = Tracer(), STORIES[name]()
     events = [event for packet in packets_of(told.records) for event in tracer.feed(packet)]
-    return printed(events + tracer.finish(), messages)
+    return printed(events + tracer.finish(), mode)
 
 
 @every
-@pytest.mark.parametrize("messages", [True, False])
-def test_packet_by_packet(name: str, messages: bool) -> None:
+@modes
+def test_packet_by_packet(name: str, mode: str) -> None:
     told = STORIES[name]()
-    tracer = Tracer(messages=messages)
+    tracer = tracer_of(mode)
     records = [(packet.time, ETHERNET, packet.data, packet.wire_length) for packet in packets_of(told.records)]
     sift = Sift(CaptureInfo("x"), tracer.watch)
     events = [event for packet in sift.feed(records) for event in tracer.feed(packet)]
-    assert printed(events + tracer.finish(), messages) == long_way(name, messages)
+    assert printed(events + tracer.finish(), mode) == long_way(name, mode)
 
 
 @every
-@pytest.mark.parametrize("messages", [True, False])
-def test_in_blocks(name: str, messages: bool, tmp_path: Path) -> None:
+@modes
+def test_in_blocks(name: str, mode: str, tmp_path: Path) -> None:
     told = STORIES[name]()
     path = tmp_path / "x.pcap"
-    path.write_bytes(pcap(sorted(told.records, key=lambda record: record.time)))
-    tracer = Tracer(messages=messages)
+    records = sorted(told.records, key=lambda record: record.time)
+    path.write_bytes(pcap(records))
+    tracer = tracer_of(mode)
     events: list[Event] = []
     for item in CaptureReader([path]).blocks(tracer.watch, find_runs):
         for found in blocks.feed(tracer, item):
             events += found
+    assert tracer.watch.now == EPOCH * SECOND + records[-1].time
     events += tracer.finish()
-    assert printed(events, messages) == long_way(name, messages)
+    assert printed(events, mode) == long_way(name, mode)
 
 
 def test_lines_of_a_run_are_kept_with_their_times() -> None:
