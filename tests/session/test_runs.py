@@ -374,6 +374,18 @@ def test_what_is_none(request_: bytes, answer: bytes) -> None:
     assert [one[1] for one in found] == [1, 1]
 
 
+@pytest.mark.parametrize("value", [b"\0\0\0\x0b", b"\0\0\0\x03\0\0\0", b"\0\0\0\x08\0\0\0", b"\0\0\0"])
+def test_an_argument_that_ends_with_the_file(value: bytes) -> None:
+    """A truth value, a number, a text and a type that are not all there, in the last bytes of all."""
+    request_ = framed(LOG[4:42] + struct.pack(">II", 1, 0) + value)
+    talk = Conversation().talk(3).say(PROCESS, request_)
+    block = talk.block()
+    block = block._replace(data=block.data[: block.begins[-1] - BETWEEN])
+    find_runs(block)
+    (run,) = block.talks[0].runs
+    assert [is_pairs(item) for item in run.items] == [True, False]
+
+
 def test_an_invoke_may_have_a_hundred_arguments() -> None:
     most = framed(LOG[4:42] + struct.pack(">II", 100, 0) + bytes(400))
     (found,) = asked(most, most, most)

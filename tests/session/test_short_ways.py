@@ -11,7 +11,19 @@ from pathlib import Path
 
 import pytest
 from conversation import EPOCH, pcap
-from kit import FIN, MICROSECOND, RST, SECOND, STEP_ASKED, Address, Story, nanoseconds, packets_of
+from kit import (
+    FIN,
+    MICROSECOND,
+    RST,
+    SECOND,
+    STEP_ASKED,
+    Address,
+    Story,
+    nanoseconds,
+    packets_of,
+    start_command,
+    started_answer,
+)
 
 from dissector.model import CaptureInfo, Message, Role, Task
 from dissector.render.json import JsonLinesView
@@ -141,6 +153,17 @@ def several() -> Story:
     return told
 
 
+def hesitating() -> Story:
+    """The client says nothing but blanks at first, and the remote as little, before the start command comes."""
+    told = Story()
+    told.command.open(0)
+    for index in range(4):
+        told.command.send(nanoseconds(0.001 * (index + 1)), index % 2, b" ")
+    told.command.send(nanoseconds(0.006), 0, start_command(told.script))
+    told.command.send(nanoseconds(0.007), 1, started_answer(told.script))
+    return told.call_back(0.01).say(0.02).leave(0.06).close(0.07)
+
+
 def damaged(change: Callable[[Story], object]) -> Story:
     told = story(TALKS["learnt names"] + TALKS["lines"])
     told.records.sort(key=lambda record: record.time)
@@ -176,6 +199,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "slower answers": lambda: story(TALKS["lines"][:8], pace=1.3),
     "a minute between": lambda: story((*LINES, *LINES), pace=61.0),
     "several": several,
+    "blanks before the start": hesitating,
     "a packet is missing": lambda: damaged(lambda told: told.records.pop(60)),
     "two packets are missing": lambda: damaged(lambda told: (told.records.pop(50), told.records.pop(70))),
     "the beginning is missing": lambda: damaged(lambda told: told.records.__delitem__(slice(0, 14))),

@@ -190,6 +190,73 @@ def test_when_a_hole_will_not_be_filled(lost: int, tries: int, now: int, hole: b
     assert has_hole(made, HERE, now) is hole
 
 
+def ended(**fields: object) -> tuple[TaskFacts, Connection]:
+    """A task whose process closed its connection at second 9 without a release, in a capture that lacks something."""
+    made = facts()
+    callback = record(made)[1]
+    callback.gaps, callback.sides[HERE].fin = 1, Mark(50, 9 * SECOND)
+    for name, value in fields.items():
+        setattr(callback if hasattr(callback, name) else made, name, value)
+    return made, callback
+
+
+def test_a_process_that_closed_with_nothing_open_may_have_been_released() -> None:
+    made, callback = ended()
+    assert outcome(made, 60 * SECOND) is Outcome.UNKNOWN
+    made.client_error = message(8 * SECOND)
+    assert outcome(made, 60 * SECOND) is Outcome.FAILURE
+    made, callback = ended(gaps=0, mid_stream=True)
+    assert outcome(made, 60 * SECOND) is Outcome.UNKNOWN
+    assert callback.mid_stream
+
+
+def test_a_process_that_closed_with_something_open_is_lost() -> None:
+    assert outcome(ended(release=message(8 * SECOND))[0], 60 * SECOND) is Outcome.LOST
+    assert outcome(ended(open_requests=[message(8 * SECOND)])[0], 60 * SECOND) is Outcome.LOST
+    assert outcome(ended(gaps=0)[0], 60 * SECOND) is Outcome.LOST
+    made, callback = ended()
+    callback.sides[HERE].fin, callback.sides[HERE].rst = None, Mark(50, 9 * SECOND)
+    assert outcome(made, 60 * SECOND) is Outcome.LOST
+
+
+@pytest.mark.parametrize(("gaps", "expected"), [(0, Outcome.LOST), (1, Outcome.UNKNOWN)])
+def test_a_client_that_closed_without_a_release(gaps: int, expected: Outcome) -> None:
+    made, callback = ended(gaps=gaps)
+    callback.sides[HERE].fin, callback.sides[THERE].rst = None, Mark(50, 9 * SECOND)
+    assert outcome(made, 60 * SECOND) is expected
+
+
+@pytest.mark.parametrize(("kill", "expected"), [(9 * SECOND, Outcome.KILLED), (9 * SECOND + 1, Outcome.UNKNOWN)])
+def test_a_kill_counts_until_the_end_of_the_connection(kill: int, expected: Outcome) -> None:
+    assert outcome(ended(kill=message(kill))[0], 60 * SECOND) is expected
+
+
+@pytest.mark.parametrize(("kill", "expected"), [(8 * SECOND, Outcome.KILLED), (8 * SECOND + 1, Outcome.SUCCESS)])
+def test_a_kill_counts_until_the_client_left(kill: int, expected: Outcome) -> None:
+    """Its release was answered: what it asked for later changed nothing."""
+    made, _ = ended(kill=message(kill), released=message(8 * SECOND))
+    assert outcome(made, 60 * SECOND) is expected
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "odd", "expected"), [(0, False, "success"), (0, True, "unknown"), (3, False, "failure")]
+)
+def test_the_result_of_a_job_decides(exit_code: int, odd: bool, expected: str) -> None:
+    made, _ = ended(released=message(8 * SECOND), result=message(7 * SECOND), result_odd=odd)
+    made.record.exit_code = exit_code
+    assert outcome(made, 60 * SECOND).value == expected
+
+
+def test_milliseconds_of_a_path_are_told_exactly() -> None:
+    made = facts()
+    _, callback = record(made)
+    made.record.outcome, made.record.command = Outcome.SUCCESS, None
+    callback.syn_acks, callback.end = [Mark(2, 600 * SECOND)], 700 * SECOND
+    made.record.counts.calls = 1
+    (problem,) = slowness(Case(made, 700 * SECOND))
+    assert " over a path of 600000 ms there and back: about 600.0 s of 700.0 s." in problem.summary
+
+
 # --- who ended it -----------------------------------------------------------------------------------------------------
 
 
