@@ -114,7 +114,7 @@ class Direction:
             recent = self.recent = deque(maxlen=16)
         if self.anchored and seq == self.expect and not self._waiting and self.fin_at is None:
             # In order: nearly every segment.
-            if length == 1 and other.window == 0:
+            if other.window == 0:
                 self._probed = self.next + 1
             self._new_data(mark, self.next + length)
             recent.append((seq, length, ip_id, time))

@@ -9,7 +9,9 @@ from dissector.model import CaptureInfo, Connection, Endpoint, Mark, Message, Ro
 from dissector.session.bounds import admits, counted, reached, unlisted
 from dissector.session.case import Case
 from dissector.session.detect import listens
+from dissector.session.dialog import Dialog
 from dissector.session.early import Early
+from dissector.session.glance import Glance
 from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
 from dissector.session.pairs import Copies, Unannounced
@@ -17,7 +19,9 @@ from dissector.session.proof import Proof
 from dissector.session.task import TaskFacts
 from dissector.stream.flows import FlowTable
 from dissector.stream.sift import Sift
-from dissector.traffic import SYN, Segment, Side, StreamProblem
+from dissector.traffic import SYN, Frame, Segment, Side, StreamProblem
+from dissector.wire.decode import encode
+from dissector.wire.messages import Release
 
 
 def callback(start: int = 0, **fields: object) -> Connection:
@@ -391,3 +395,23 @@ def test_an_answer_that_can_not_be_read(raw: bytes, of_client: bool | None, sett
     inner = message(1, to_remote=False)
     proof.unread(message(2, raw=raw, request=request if of_client else None if of_client is None else inner))
     assert (proof.settled, proof.asking is request) == (settled, asking)
+
+
+# --- at a glance ------------------------------------------------------------------------------------------------------
+
+
+def test_who_may_ask_at_a_glance() -> None:
+    """The task process, when nobody or the client asked last, and not too deep."""
+    one = callback(gaps=1)
+    dialog, made = Dialog(one, THERE, iter(range(1, 999)).__next__), facts()
+    glance, request = Glance(dialog, THERE), Frame(HERE, 0, encode(Release(7)), (1,), 1)
+    assert not glance.may_ask(THERE)
+    assert glance.may_ask(HERE)
+    assert glance.take(request, made)
+    # Bytes are missing, the answer perhaps among them: the dialog has to give the first request up.
+    assert not glance.take(request, made)
+    dialog.feed(request)
+    assert [given_up.n for given_up in dialog.given_up()] == [1]
+    for depth in (62, 63):
+        dialog.stack = [(THERE, message(1), None)] * (depth + 1)
+        assert glance.may_ask(HERE) is (depth == 62)

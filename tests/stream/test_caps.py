@@ -6,8 +6,8 @@ import pytest
 
 from dissector.limits import MAX_DECODED_MESSAGE
 from dissector.stream.documents import DocumentReader
-from dissector.stream.framing import FrameReader
-from dissector.traffic import Chunk, Frame, RawDocument, Side, StreamProblem
+from dissector.stream.framing import FrameReader, plausible_frame
+from dissector.traffic import Chunk, Frame, Gap, RawDocument, Side, StreamProblem
 
 CLIENT = Side.CLIENT
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -94,3 +94,30 @@ def test_how_long_a_message_may_be_that_a_search_waits_for(more: int, frames: in
     assert reader.feed(Chunk(CLIENT, 0, (MAX_DECODED_MESSAGE + more).to_bytes(4, "big") + b"A" + bytes(8), 1, 1)) == []
     found = reader.feed(Chunk(CLIENT, 13, b"\0\0\0\1K\0\0\0\1A", 2, 2))
     assert [item.data for item in found if isinstance(item, Frame)] == [b"K", b"A"][:frames]
+
+
+@pytest.mark.parametrize(
+    ("body", "plausible"),
+    [(b"", True), (b"\0\0\0\0", True), (b"\x80\1\1\1", True), (b"\x7f\0\0\0", False), (b"\1\0\0\0", False)],
+)
+def test_how_an_answer_may_begin(body: bytes, plausible: bool) -> None:
+    assert plausible_frame(b"\0\0\0\5A" + body) is plausible
+
+
+def test_a_part_of_a_message_that_looks_like_a_whole_one_is_a_part() -> None:
+    inner = b"\0\0\0\5A\0\0\0\0"
+    reader = FrameReader(CLIENT)
+    assert reader.feed(Chunk(CLIENT, 0, b"\0\0\0\x0cA\0\0", 1, 1)) == []
+    (found,) = reader.feed(Chunk(CLIENT, 7, inner, 2, 2))
+    assert isinstance(found, Frame)
+    assert found.data == b"A\0\0" + inner
+    reader.gap(Gap(CLIENT, 16, 3, 3, 3))
+    # Behind the hole nobody knows where a message begins: what looks like one is the first to be believed.
+    assert [type(item) for item in reader.feed(Chunk(CLIENT, 19, inner, 4, 4))] == [Frame]
+
+
+@pytest.mark.parametrize("pad", range(5))
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_a_head_in_single_bytes(pad: int, end: bytes) -> None:
+    head = end.join([b"GET /jobscheduler HTTP/1.1", b"a: " + b"x" * pad, b"", b""])
+    assert read(*(bytes([byte]) for byte in head)) == ["http"]

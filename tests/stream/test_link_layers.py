@@ -206,6 +206,7 @@ LLC_SNAP = b"\xaa\xaa\x03\0\0\0" + h(0x0800)
         (1, MACS + h(len(INNER) + 8) + LLC_SNAP, "Ethernet"),
         (6, bytes(14) + LLC_SNAP, "Token Ring"),
         (6, bytes(8) + b"\x80" + bytes(5) + b"\xe6" + bytes(5) + LLC_SNAP, "Token Ring"),
+        (6, bytes(8) + b"\x7f" + bytes(5) + LLC_SNAP, "Token Ring"),
         (9, b"\xff\x03\x00\x21", "PPP"),
         (10, bytes(13) + LLC_SNAP, "FDDI"),
         (12, b"", "Raw IP"),
@@ -270,3 +271,30 @@ def test_a_link_type_without_a_name_has_its_number() -> None:
     assert not is_supported(4_711)
     named = [number for number in range(300) if not link_type_name(number).startswith("link type")]
     assert [number for number in range(300) if is_supported(number) and number not in named] == []
+
+
+@pytest.mark.parametrize(
+    ("link_type", "name"),
+    [
+        (105, "IEEE 802.11"),
+        (119, "IEEE 802.11 with Prism header"),
+        (127, "IEEE 802.11 with radiotap"),
+        (147, "user-defined (DLT_USER0)"),
+        (163, "IEEE 802.11 with AVS header"),
+        (187, "Bluetooth"),
+        (189, "USB of Linux"),
+        (192, "per-packet information (PPI)"),
+        (195, "IEEE 802.15.4"),
+        (201, "Bluetooth with direction"),
+        (220, "USB of Linux, padded"),
+        (227, "CAN of Linux"),
+        (249, "USBPcap"),
+        (252, "Wireshark upper PDU"),
+        (253, "Netlink"),
+        (254, "Bluetooth monitor of Linux"),
+        (277, "ZigBee"),
+    ],
+)
+def test_names_of_what_is_not_read(link_type: int, name: str) -> None:
+    assert link_type_name(link_type) == name
+    assert not is_supported(link_type)
