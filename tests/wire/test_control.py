@@ -263,3 +263,23 @@ def test_no_bytes_raise(data: bytes) -> None:
 def test_no_http_bytes_raise(data: bytes, is_request: bool, header: bytes) -> None:
     for text in (data, request(data, header), b'{"a":' + data, b"HTTP/1.1 200\n\n{" + b"[" * 100_000):
         assert parse_http(text, is_request).form == "http"
+
+
+@pytest.mark.parametrize(
+    ("text", "odd"),
+    [
+        (b'<remote_scheduler.start_remote_task tcp_port="59999"/>', []),
+        (b'<remote_scheduler.start_remote_task tcp_port="1"/>', []),
+        (b'<remote_scheduler.start_remote_task tcp_port="65535"/>', []),
+        (b'<remote_scheduler.start_remote_task tcp_port="0"/>', [("tcp_port", "0")]),
+        (b'<remote_scheduler.start_remote_task tcp_port="65536"/>', [("tcp_port", "65536")]),
+        (b'<remote_scheduler.start_remote_task tcp_port="x"/>', [("tcp_port", "x")]),
+        (b'<remote_scheduler.start_remote_task tcp_port=""/>', []),
+        (b"<remote_scheduler.start_remote_task/>", []),
+        (b'<remote_scheduler.remote_task.close process_id="1e9"/>', [("process_id", "1e9")]),
+        (b'<remote_scheduler.remote_task.kill process_id="9"/>', []),
+        (b'<show_state tcp_port="x" process_id="y"/>', []),
+    ],
+)
+def test_numbers_that_are_none(text: bytes, odd: list[tuple[str, str]]) -> None:
+    assert control.odd_numbers(parse_command(text)) == odd
