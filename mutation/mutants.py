@@ -20,8 +20,8 @@ GENERATED = frozenset({"dissector/wire/_decoder.py"})
 
 #: Identity in place of equality or order: with numbers it is a matter of the interpreter, and nobody's mistake.
 _IDENTITY = re.compile(r"(?!Is).*_Is(Not)?|Is_Eq|IsNot_NotEq")
-#: Behind this stands how much memory is taken, and how much time.
-_COSTS = ("slots=", "maxsize=")
+#: Behind this stands how much memory and time is taken, or whether to check what holds by construction.
+_COSTS = ("slots=", "maxsize=", "strict=")
 #: Flags of regular expressions have different bits: their sum is their union.
 _UNIONS = frozenset({"BitOr_Add", "BitOr_BitXor"})
 _Place = tuple[int, int]
