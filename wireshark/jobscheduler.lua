@@ -2100,17 +2100,19 @@ do
   function js.int64(raw) return Int64.new(halves(raw)) end
 end
 
--- Finds secrets in texts: the search of wire/secrets.py and its neighbours, by the same rules.
+-- Where a secret ends that begins at some place of a text (wire/secret_values.py), and what all search of secrets needs.
 -- Places are indices from 1; a span reaches from its first character to before its second number.
 do
   local find, sub, lower, byte, concat = string.find, string.sub, string.lower, string.byte, table.concat
   local rex, rules, known = rex_pcre2, js.secret_rules, {}
   local ANCHORED = rex.flags().ANCHORED
-  local MASK, CDATA, NAME, BEFORE = "***", "![CDATA[", 256, 96
   local QUOTES = { ['"'] = { '"', "'\"'\"" }, ["'"] = { "'", "\"'\"'", "\\''" } }
+  --- `candidate` and `hint` are patterns of `secret_rules`, with what a user adds; `extra` is a user's own pattern.
+  local S = { mask = "***", longest_name = 256 }
+  js.secrets = S
 
   --- What is shown in the place of bytes with a secret among them.
-  js.no_bytes = MASK
+  js.no_bytes = S.mask
 
   local function compiled(source, exact)
     local key = exact and "=" .. source or source
@@ -2131,7 +2133,7 @@ do
     return nil
   end
 
-  local candidate, hint, extra = compiled(rules.pieces.candidate), compiled(rules.hint, true), nil
+  S.candidate, S.hint = compiled(rules.pieces.candidate), compiled(rules.hint, true)
 
   --- What a user calls secret besides: words in names, divided by commas, and a pattern.
   function js.extend_secrets(names, pattern)
@@ -2139,9 +2141,9 @@ do
     for word in string.gmatch(lower(names or ""), "[^,%s]+") do
       more = more .. "|" .. string.gsub(word, "%W", "\\%0")
     end
-    candidate, hint = compiled(rules.pieces.candidate .. more), compiled(rules.hint .. more, true)
+    S.candidate, S.hint = compiled(rules.pieces.candidate .. more), compiled(rules.hint .. more, true)
     local ok, made = pcall(rex.new, pattern or "", "")
-    extra = ok and pattern and pattern ~= "" and made or nil
+    S.extra = ok and pattern and pattern ~= "" and made or nil
     js.forget_names()
   end
 
@@ -2238,7 +2240,7 @@ do
       local start = span[1] < done and done or span[1]
       if span[2] > start then
         parts[#parts + 1] = sub(text, done, start - 1)
-        parts[#parts + 1] = MASK
+        parts[#parts + 1] = S.mask
         done = span[2]
       end
     end
@@ -2247,7 +2249,17 @@ do
     return concat(parts)
   end
 
-  -- --- elements and members ---
+  S.compiled, S.piece, S.begins, S.stepped = compiled, piece, begins, stepped
+  S.value_end, S.inside, S.add, S.replaced = value_end, inside, add, replaced
+end
+
+-- Secrets of which the name stands in another place than right before: attributes of XML, members of JSON
+-- (wire/secret_elements.py).
+do
+  local find, sub, byte = string.find, string.sub, string.byte
+  local S, rules = js.secrets, js.secret_rules
+  local piece, begins, value_end, inside, add, replaced = S.piece, S.begins, S.value_end, S.inside, S.add, S.replaced
+  local CDATA, NAME = "![CDATA[", S.longest_name
 
   local function name_in(text, quote)
     if quote then
@@ -2259,14 +2271,14 @@ do
   end
 
   local function secret_name(element, signs)
-    if not candidate:find(element) then return nil end
+    if not S.candidate:find(element) then return nil end
     local at = 1
     while true do
       local from, to, sign, quote = piece("naming"):find(element, at)
       if not from then return nil end
       if find(signs, sign, 1, true) then
         local name = name_in(sub(element, to + 1, to + NAME), quote or nil)
-        if candidate:find(name) then return name end
+        if S.candidate:find(name) then return name end
       end
       at = to + 1
     end
@@ -2337,7 +2349,7 @@ do
         else
           local name = secret_name(sub(text, start, stop - 1), ":=")
           local tag = not name and number > 1 and name_in(sub(text, start, math.min(stop - 1, start + NAME - 1)))
-          if tag and candidate:find(tag) then name = tag end
+          if tag and S.candidate:find(tag) then name = tag end
           if name then
             attribute_values(text, start, stop, ":=", function(low, high, at)
               if not is_folder(name, text, low) then add(spans, low, high) end
@@ -2358,7 +2370,23 @@ do
 
   local ROUNDS = { { "", "tag_plain" }, { "&", "tag_once" }, { "&amp;", "tag_twice" }, { "&amp;amp;", "tag_deeper" } }
 
-  -- --- name and value ---
+  --- The text without the secrets in elements, the plainest tags first, and in members.
+  function S.without_elements(text)
+    text = replaced(text, members(text))
+    for _, one in ipairs(ROUNDS) do
+      if find(text, one[1], 1, true) then text = replaced(text, elements(text, piece(one[2]))) end
+    end
+    return text
+  end
+  S.is_folder = is_folder
+end
+
+-- Secrets that stand behind their name: `password=...`, options, sentences (wire/secrets.py).
+do
+  local find, sub, lower = string.find, string.sub, string.lower
+  local S = js.secrets
+  local piece, begins, value_end, inside, add, is_folder = S.piece, S.begins, S.value_end, S.inside, S.add, S.is_folder
+  local BEFORE = 96
 
   local function count_of(text, what)
     local count, at = 0, 1
@@ -2432,7 +2460,7 @@ do
   local function assigned(text)
     local spans, position = {}, 1
     while true do
-      local from, to, header = candidate:find(text, position)
+      local from, to, header = S.candidate:find(text, position)
       if not from then return spans end
       position = begins("name_rest", text, to + 1) or to + 1
       local name_stop = position
@@ -2455,7 +2483,15 @@ do
     end
   end
 
-  -- --- shapes, command lines, URLs ---
+  S.assigned = assigned
+end
+
+-- Secrets that are known by their form, in command lines and in URLs (wire/secret_shapes.py, wire/secret_plain.py).
+do
+  local find, sub, lower, byte, concat = string.find, string.sub, string.lower, string.byte, table.concat
+  local S, rules = js.secrets, js.secret_rules
+  local compiled, piece, value_end, inside, add = S.compiled, S.piece, S.value_end, S.inside, S.add
+  local stepped, MASK = S.stepped, S.mask
 
   --- The group that matched of a list of places, false where one did not.
   local function group_of(places)
@@ -2570,23 +2606,29 @@ do
     return spans
   end
 
+  S.shaped, S.url_masked = shaped, url_masked
+end
+
+-- Text without its secrets: the search of wire/secrets.py, by the same rules, and what all views ask.
+do
+  local find, lower, gsub = string.find, string.lower, string.gsub
+  local S = js.secrets
+  local add, replaced, MASK = S.add, S.replaced, S.mask
+
   local function ours(text)
-    if candidate:find(text) then
-      text = replaced(text, members(text))
-      for _, one in ipairs(ROUNDS) do
-        if find(text, one[1], 1, true) then text = replaced(text, elements(text, piece(one[2]))) end
-      end
-      text = replaced(text, assigned(text))
+    if S.candidate:find(text) then
+      text = S.without_elements(text)
+      text = replaced(text, S.assigned(text))
     end
-    text = replaced(text, shaped(text))
-    if find(text, "@", 1, true) then text = string.gsub(text, "[^%s\"<>]+", url_masked) end
+    text = replaced(text, S.shaped(text))
+    if find(text, "@", 1, true) then text = gsub(text, "[^%s\"<>]+", S.url_masked) end
     return text
   end
 
   local function extended(text)
     local spans, position = {}, 1
     while position <= #text do
-      local from, to, places = extra:exec(text, position)
+      local from, to, places = S.extra:exec(text, position)
       if not from then break end
       if places[1] ~= nil then
         if places[1] then add(spans, places[1], places[2] + 1) end
@@ -2599,8 +2641,8 @@ do
   end
 
   local function covered(text)
-    if hint:find(lower(text)) then text = ours(text) end
-    if extra then text = extended(text) end
+    if S.hint:find(lower(text)) then text = ours(text) end
+    if S.extra then text = extended(text) end
     return text
   end
 
@@ -2616,18 +2658,18 @@ do
   function js.forget_names() names, count = {}, 0 end
 
   function js.looks_secret(name)
-    if #name > NAME then return candidate:find(name) ~= nil end
+    if #name > S.longest_name then return S.candidate:find(name) ~= nil end
     local found = names[name]
     if found ~= nil then return found end
     if count >= 4096 then js.forget_names() end
-    found = candidate:find(name) ~= nil
+    found = S.candidate:find(name) ~= nil
     names[name], count = found, count + 1
     return found
   end
 
   --- True for a text that is nothing but such a name, no sentence with the word in it.
   function js.names_a_secret(text)
-    return #text <= NAME and find(text, "^[%w_.$/:-]+$") ~= nil and js.looks_secret(text)
+    return #text <= S.longest_name and find(text, "^[%w_.$/:-]+$") ~= nil and js.looks_secret(text)
   end
 
   --- Text as it may be shown; `veil` has texts of the message that are secret as a whole.
@@ -2651,7 +2693,15 @@ do
     return js.mask(pair[2])
   end
 
-  -- --- what in a message is secret as a whole (the rules of wire/masking.py) ---
+  --- False when nothing in the bytes of a message can be a secret by itself, as in nearly all.
+  function js.may_hold_secret(raw) return S.hint:find(lower(raw)) ~= nil end
+end
+
+-- What in a message is secret as a whole (the rules of wire/masking.py).
+do
+  local find, byte = string.find, string.byte
+  local S = js.secrets
+  local MASK = S.mask
 
   local veiled
 
@@ -2690,15 +2740,12 @@ do
     end
   end
 
-  --- False when nothing in the bytes of a message can be a secret by itself, as in nearly all.
-  function js.may_hold_secret(raw) return hint:find(lower(raw)) ~= nil end
-
   --- True when something in a message that can not be read may be a secret: the name of one is in it, or it is an answer
   --- of which nobody knows what was asked, and has a text.
   function js.is_opaque(raw)
     if js.show_secrets then return false end
     local text = "[\t\n\r\32-\126\160-\255]"
-    return candidate:find(raw) ~= nil or (byte(raw) == 65 and find(raw, text .. text .. text .. text) ~= nil)
+    return S.candidate:find(raw) ~= nil or (byte(raw) == 65 and find(raw, text .. text .. text .. text) ~= nil)
   end
 
   --- For every text of such a message.

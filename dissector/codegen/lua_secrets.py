@@ -11,7 +11,7 @@ from dissector.wire.secret_elements import FOLDERS
 
 
 def lines() -> Iterator[str]:
-    """``js.secret_rules``: what ``lua/secrets.lua`` searches by."""
+    """``js.secret_rules``: what ``lua/secret*.lua`` search by."""
     yield "js.secret_rules = {"
     yield f"  hint = {quoted(rules.HINT)},"
     yield "  pieces = {"

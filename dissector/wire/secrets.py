@@ -1,7 +1,7 @@
 """Finds secrets in free text: ``password=...``, ``<param name="pwd" value="..."/>``, ``mysql -p...``, tokens, URLs.
 
 What a secret looks like is told in ``secret_rules`` and ``secret_shapes``; here is how it is searched, once for Python
-and once more in ``codegen/lua/secrets.lua``.
+and once more in ``codegen/lua/secret*.lua``.
 
 Nothing is parsed: the text may be XML in JSON in a log line, and cut off anywhere.  A
 quote may be of any form (with backslashes before it, or an entity) and ends at the next one of its form, an unclosed
