@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dissector.codegen.lua_tables import quoted
+from dissector.wire import secret_commands as commands
 from dissector.wire import secret_rules as rules
 from dissector.wire import secret_shapes as shapes
 from dissector.wire.secret_elements import FOLDERS
@@ -23,8 +24,8 @@ def lines() -> Iterator[str]:
         yield f"    {{ needs = {_words(shape.needs)}, pattern = {quoted(shape.pattern)}{exact} }},"
     yield "  },"
     yield "  commands = {"
-    for command in shapes.COMMANDS:
-        program, options = quoted(shapes.PROGRAM % command.program), quoted(command.options)
+    for command in commands.COMMANDS:
+        program, options = quoted(commands.PROGRAM % command.program), quoted(command.options)
         yield f"    {{ needs = {_words(command.needs)}, program = {program}, options = {options} }},"
     yield "  },"
     yield f"  escaped = {quoted(rules.ESCAPED)},"

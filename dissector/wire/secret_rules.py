@@ -10,7 +10,7 @@ from __future__ import annotations
 #: A part of the name of something that is not to be shown: db_password, apiKey, SSHPASS, userPin, Kennwort.
 NAMES = "|".join(
     (
-        "passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|jsessionid|phpsessid",
+        "passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid",
         r"(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])",
         r"pw(?![a-z])",
         r"(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])",
@@ -41,7 +41,7 @@ _NO_SECRET = (
     r"|long|short|shorter|longer|older|case|read|taken|given|found|defined|present|absent|checked|verified|accepted"
     r"|rejected"
     r"|refused|denied|reset|updated|deleted|removed|generated|created|sent|there|here|this|that|it|your|my|our|his"
-    r"|her|their"
+    r"|her|their|safe|out|known|kept|simple|exposed|leaked|public|in|rotated|mounted|referenced|loaded|ready"
     r"|file|files|field|prompt|policy|manager|management|authentication|auth|login|logon|store|protected|change"
     r"|changes|check"
     r"|entry|hash|length|rule|rules|age|expiry|error|failed|failure|failures|mismatch|shown|prints|printed|shows"
@@ -68,13 +68,14 @@ HINT = "|".join(
         r"|(?<=-hp)|(?<=/p)[: \t]|(?<=/rp)|(?<=[ \t\n\"';]-p))",
         r"c(?:red|ret|ode=|ert[ \t=]|ca[a-z0-9]{4}|onn(?:ect(?:ion)?)?[ \t(_]|vv)",
         r"u(?:th|do|ress|res|essel|se[ \t]|ser[ \t=]|sing[ \t])",
-        r"g(?:eheim|on[ \t]|=|nature=|h[pousr]_|ithub_pat|l[a-z]{2,5}-|lsa_|ocspx|(?<=sg)\.)",
+        r"g(?:eheim|on[ \t]|=|nature ?[^a-z ]|(?<=sig)[^a-z ]|(?<=losung)swort|(?<=log)indaten"
+        r"|h[pousr]_|ithub_pat|l[a-z]{2,5}-|lsa_|ocspx|(?<=sg)\.)",
         r"k(?:ey|enn|init|r_pat|\.com/|(?<=tok)|(?<=cook)|_(?:live|test|prod)_|-|ia[a-z0-9]{16})",
         r"-(?<=[ \t\n\"';]-)[eakxnwupk]",
         r"_(?<=hf_)|_(?<=v1_)",
         r"y(?:(?<=[d \t\r\n][ \t\r\n]by)|a29|j(?<=eyj))",
         r"@|\||x(?:-j|ox|app)|j(?:sess|wt)|q(?<=sq)l|v(?:ault|[sbr]?\.(?<=hv[sbr]\.))|z(?:ugang|a(?<=aiza))",
-        r"\$(?:[1-7y]|2[abxy]|apr|arg)|\{s|<<|&lt;&lt;|\xfcss|\xbcss|b(?:(?<=ab)ia[a-z0-9]|earer)|:aa|3(?<=a3)t"
+        r"\$(?:[1-7y]|2[abxy]|apr|arg)|\{s|<<|&lt;&lt;|\xfcss|\xbcss|b(?:(?<=ab)ia[a-z0-9]|earer)|s(?<=as)ia[a-z0-9]{16}|:aa|3(?<=a3)t"
         r"|3(?<=atatt3)x",
     )
 )
@@ -96,11 +97,11 @@ PIECES: dict[str, str] = {
     "prose": rf"{_FOR_WHOM}[ \t]{{1,4}}(?:(?:has|have)[ \t]been[ \t]{{1,4}}|was[ \t]{{1,4}}|is[ \t]{{1,4}}"
     rf"|wurde[ \t]{{1,4}})?"
     rf"(?:ge(?:ae|\xe4|\xc3\xa4)ndert[ \t]{{1,4}}auf|gesetzt[ \t]{{1,4}}auf|(?:re)?set[ \t]{{1,4}}to"
-    rf"|changed[ \t]{{1,4}}to|now|is|was|to|lautet|ist|war|auf|hei(?:ss|\xdf|\xc3\x9f)t)"
+    rf"|changed[ \t]{{1,4}}to|now|is|was|are|were|to|lautet|lauten|ist|sind|war|auf|hei(?:ss|\xdf|\xc3\x9f)t)"
     rf"(?:[ \t]{{1,4}}now)?[ \t]{{0,4}}:?[ \t]{{1,4}}(?!{_NO_SECRET})(?=\S)"
     rf"|{_FOR_WHOM[:-1]}[ \t]{{0,4}}:[ \t]{{1,4}}(?!{_NO_SECRET})(?=\S)",
     # Names that stand in sentences of all kinds: their value has to look like one.
-    "weak": "token|secret|key|credential|creds",
+    "weak": "token|key|credential|creds",
     # "password X": where X can be told from a word.
     "follows": rf"[ \t]{{1,4}}{_MIXED}",
     "mixed": _MIXED,
@@ -109,10 +110,13 @@ PIECES: dict[str, str] = {
     "follows_number": r"[ \t]{1,4}(?=\d{4,12}(?![\w.:-]))",
     "follows_word": rf"[ \t]{{1,4}}(?!{_NO_SECRET})(?=[\w\"'!$%#@*?+])",
     "noun": r"(?<![\w.$%{-])(?:passwor[dt]|passwd|pwd|pw|kennwort|passphrase|passcode|(pin|geheimzahl)|(secret"
-    r"|token))(?![\w-])",
+    r"|token|credentials?|(?:(?<=api )|(?<=access )|(?<=auth )|(?<=shared )|(?<=licen[cs]e ))key))(?![\w-])",
     "told_before": r"(?:with|using|via|mit|and|und|(?:user(?:name)?|login"
     r"|benutzer)[ \t:=]{1,4}[\w.@\"'\\-]{1,64}[ \t,]{0,4}(?:and|und)?)"
     r"[ \t]{1,4}(?:the[ \t]{1,4}|dem[ \t]{1,4})?(?![\s\S])",
+    # An element of which the opening is cut off: PASSWORD>X.
+    "tail": r"(?:>|&(?:amp;){0,32}gt;)(?=[^\s<>=&|/])",
+    "tail_before": r"(?:^|[^\w.:$%{(</-])[\w.:-]{0,62}(?![\s\S])",
     "called": rf"[ \t]?\([ \t]{{0,8}}(?={QUOTE})",
     "member_name": r"\s{0,8}:",
     "option_hint": r"[\w./-](?![\s\S])",

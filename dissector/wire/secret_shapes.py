@@ -1,6 +1,6 @@
-"""What a secret looks like by itself, and where one stands in a command line, as data for Python and Lua.
+"""What a secret looks like by itself, as data for Python and Lua.
 
-As in ``secret_rules``.  In a ``Shape`` and in a command's option the group that matched is the secret; where none did,
+As in ``secret_rules``.  In a ``Shape`` the group that matched is the secret; where none did,
 it is the value that begins where the match ends.  The text is plain: nothing of it is written as XML needs it.
 """
 
@@ -21,16 +21,6 @@ class Shape(NamedTuple):
     pattern: str
     exact: bool = False
 
-
-class Command(NamedTuple):
-    """A program (what its name and its arguments begin with), and what in its arguments stands before a secret."""
-
-    needs: str
-    program: str
-    options: str
-
-
-# --- shapes --------------------------------------------------------------------------------------------------------
 
 _TOKENS = "|".join(
     (
@@ -54,6 +44,16 @@ _PASSWORD_READERS = (
     r"|faillock|expect)"
 )
 
+#: What is no user before a slash: services of Kerberos, owners of modules.
+_NO_USER = (
+    r"(?:http|https|host|nfs|cifs|ldap|imap|smtp|pop|ftp|dns|hdfs|hive|yarn|mapred|zookeeper|kafka|postgres|mssqlsvc|krbtgt"
+    r"|kadmin|termsrv|wsman|afs|actions|github|library)"
+)
+_DATABASE = (
+    r"//|\(|\"|(?!v?\d{1,6}(?:\.\d{1,6}){0,2}(?![\w.])|sha(?:256|512):|(?:latest|main|master|head|next|stable)(?![\w.]))"
+    r"(?![\w-]{0,64}\.(?:service|socket|timer))\w"
+)
+
 SHAPES: tuple[Shape, ...] = (
     # A private key, all of it, also when it is cut off.
     Shape(
@@ -70,11 +70,31 @@ SHAPES: tuple[Shape, ...] = (
     ),
     Shape("$|sha", f"({_HASHES})", exact=True),
     Shape("hooks.slack", r"hooks\.slack\.com/(?:services|workflows)/([\w/]{8,200})"),
-    # What signs a URL.
+    # What signs a URL, or another text.
     Shape("sig", r"[?&;](?:x-amz-|x-goog-)?sig(?:nature)?=([\w%+/=.~-]{1,500})"),
+    Shape(
+        "sig",
+        r"(?<![\w.])(?:x-[\w-]{0,32})?sig(?:nature)?[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?:sha(?:1|256|512)=)?"
+        r"(?!(?:sha|md|rsa|ecdsa|hmac)-?\d)(?=[\w%+/.~-]{0,64}\d)(?=[\w%+/.~-]{0,64}[a-z])([\w%+/=.~-]{6,500})",
+    ),
     Shape("code=|auth=", r"[?&](?:code|auth)=([\w%+/=.~-]{8,500})"),
     # SQL
-    Shape("identified", r"identified[ \t\r\n]{1,8}by[ \t\r\n]{1,8}(?:values[ \t\r\n]{1,8}|password[ \t\r\n]{1,8})?"),
+    Shape(
+        "identified",
+        r"identified[ \t\r\n]{1,8}(?:with[ \t\r\n]{1,8}\S{1,64}[ \t\r\n]{1,8}(?:as|by)|by)[ \t\r\n]{1,8}"
+        r"(?:values[ \t\r\n]{1,8}|password[ \t\r\n]{1,8})?",
+    ),
+    Shape(
+        "identified",
+        r"identified[^;]{1,80}?by[ \t\r\n]{1,8}(?:\"[^\"\n]{1,128}\"|'[^'\n]{1,128}'|[^\s\"';]{1,128})[ \t\r\n]{1,8}"
+        r"replace[ \t\r\n]{1,8}(?=[^\s;])",
+    ),
+    # user/X@db, as Oracle's programs take it; a/b@... is also a principal, a version of a module, a unit of systemd.
+    Shape(
+        "@",
+        rf"(?<![\w.:/@\\-])(?!{_NO_USER}/)[A-Za-z][\w$#]{{0,29}}(?:\[\w{{1,30}}\])?/"
+        rf"(?:\"([^\"\n]{{1,128}})\"|([^\s@/\"'&;<>,|()*]{{1,128}}))@(?={_DATABASE})",
+    ),
     Shape(
         "conn",
         r"(?<![\w.-])conn(?:ect)?[ \t]{1,8}[\"']?[\w$#.]{1,64}(?:\[\w{1,64}\])?/(?:\"([^\"\n]{1,128})"
@@ -103,7 +123,7 @@ SHAPES: tuple[Shape, ...] = (
     # ftp: lines of its own.
     Shape(
         "user",
-        r"(?:^|\n)[ \t]{0,8}(?:quote[ \t]{1,8})?user[ \t]{1,8}[^\s:=]{1,64}[ \t]{1,8}([^\s:=]{1,128})[ \t]{0,8}(?="
+        r"(?:^|\n)[ \t]{0,8}(?:quote[ \t]{1,8})?user[ \t]{1,8}[^\s:=/]{1,64}[ \t]{1,8}([^\s:=]{1,128})[ \t]{0,8}(?="
         r"[\r\n<&]|$)",
     ),
     Shape(
@@ -132,113 +152,9 @@ SHAPES: tuple[Shape, ...] = (
         "mysqli|pdo",
         rf"new[ \t]{{1,4}}\\?(?:mysqli|pdo)[ \t]{{0,4}}\([^\n()]{{1,300}}?,[^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})",
     ),
+    Shape("credential", r"credentials?[ \t]{1,4}(?:are|is)[ \t]{1,4}[\w.@-]{1,64}[/:]([^\s,;]{1,128})"),
     Shape("auth=(", rf"auth=\([^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})"),
     Shape("bearer", r"bearer[ \t]{1,8}([\w.~+/=-]{16,4000})"),
     # A URL that is all name: https://TOKEN@host
     Shape("@", r"(?<![\w])https?://([\w~.-]{20,255})@"),
-)
-
-# --- command lines -------------------------------------------------------------------------------------------------
-
-#: Before a program's name: the beginning, a blank, a folder, something that joins commands, a quote.
-PROGRAM = r"(?<![\w.-])(?:%s)(?:\.exe|\.bat|\.cmd|\.sh)?(?=[ \t\"'&\\])"
-_USER = r"[A-Za-z][\w$#.]{0,63}(?:\[\w{1,64}\])?"
-_UP_TO_AT = r"(?:\\?\"([^\"\\\n]{1,128})|([^\s@/\"'&;<>]{1,128}))"
-#: ``user:X`` in quotes or without.
-_USER_AND = (
-    r"(?:\"[^\s:\"]{0,128}:([^\"\n]{1,400})|'[^\s:']{0,128}:([^'\n]{1,400})"
-    r"|[^\s:,\"'&-][^\s:,\"'&]{0,128}[:,](?=[^\s/]))"
-)
-
-
-def _short(options: str, behind: str = r"[ \t]{0,8}=?(?=[^\s-])") -> str:
-    """Options of one dash, where case counts, with the value attached or behind blanks."""
-    return rf"(?-i:(?<=[\s\"';])-(?:{options})){behind}"
-
-
-COMMANDS: tuple[Command, ...] = (
-    Command("mysql|mariadb", r"mysql\w{0,12}|mariadb(?:-\w{1,12})?", _short("p", r"(?=[^\s])")),
-    Command(
-        "curl|lftp|http ",
-        "curl|lftp|https?",
-        rf"(?-i:(?<=[\s\"';])-(?:u|U|E|a)[ \t]{{0,8}}){_USER_AND}|(?<=[\s\"'])--(?:proxy-|cert-)?(?:user|cert"
-        rf"|auth)[ \t=]{{1,8}}{_USER_AND}"
-        r"|(?<=[\s\"'])--oauth2-bearer[ \t=]{1,8}(?=\S)",
-    ),
-    Command(
-        "sqlplus|sqlldr|rman|exp|imp|sqlcl",
-        "sqlplusw?|sqlldr|rman|expd?p?|impd?p?|sqlcl",
-        rf"(?<=[\s\"'=;])(?:userid=)?[\"']?{_USER}/{_UP_TO_AT}",
-    ),
-    Command("sshpass", "sshpass", _short("p")),
-    Command("plink|pscp|psftp|putty", "plink|pscp|psftp|putty|kitty", _short("pw", r"[ \t]{1,8}(?=\S)")),
-    Command(
-        "net |net1 ",
-        r"net1?[ \t]{1,8}use",
-        r"[ \t](?=[^\s\\/&*-])(?![a-z]:(?:[\s]|$)|lpt\d|[\"'](?:\\\\|[a-z]:))",
-    ),
-    Command("net |net1 ", r"net1?[ \t]{1,8}user[ \t]{1,8}[^\s/]{1,64}", r"[ \t](?=[^\s/*])"),
-    Command("redis-cli|valkey", "redis-cli|valkey-cli|redis-benchmark", _short("a", r"[ \t]{0,8}(?=[^\s-])")),
-    Command(
-        "openssl",
-        r"openssl",
-        _short(
-            "k|K|pass|passin|passout|passwd|storepass",
-            r"[ \t]{1,8}(?:[\"']?pass:)?(?![\"']?(?:env|file|fd|stdin)\b)(?=[^\s-])",
-        )
-        + r"|(?<=[\s\"'])pass:(?=\S)|(?-i:(?<=\s)passwd(?:[ \t]{1,8}-(?!salt)\w{1,6})*[ \t]{1,8})(?=[^\s-])",
-    ),
-    Command(
-        "sqlcmd|osql|isql|bcp|tsql|fisql|sqsh|dbisql|bteq",
-        r"sqlcmd|osql|iisql|isql|isql-fb|bcp|tsql|fisql|sqsh|dbisql|defncopy",
-        _short("P|pas|password", r"[ \t]{0,8}(?=[^\s-])"),
-    ),
-    Command(
-        "isql|iusql",
-        r"(?:isql|iusql)(?:[ \t]{1,8}-[bvwd]{1,8})*[ \t]{1,8}[^\s-]\S{0,63}[ \t]{1,8}[^\s-]\S{0,63}",
-        r"^[ \t]{1,8}(?=[^\s-])",
-    ),
-    Command(
-        "mongo|influx|cqlsh|beeline|couch|clickhouse|arango",
-        r"mongo\w{0,10}|influx|cqlsh|beeline|couchbase-cli|clickhouse-client|arangosh",
-        _short("p", r"[ \t]{0,8}(?=[^\s-])"),
-    ),
-    Command("ldap", r"ldap\w{2,12}", _short("w", r"[ \t]{0,8}(?=[^\s-])")),
-    Command(
-        "smbclient|rpcclient|smbmap|wmic|winexe|smbget|rpc",
-        r"smbclient|rpcclient|winexe|smbget|smbcacls|net[ \t]{1,4}r(?:pc|ads)",
-        r"(?<=[\s])(?:-U|--user(?:name)?=?)[ \t]{0,8}[\"']?[^\s%\"']{1,128}%(?=\S)",
-    ),
-    Command("zip|rar|7z", r"zip|unzip|zipcloak", _short("P", r"[ \t]{0,8}(?=[^\s-])")),
-    Command("7z|rar", r"7z[ar]?|rar|unrar|winrar", _short("p|hp", r"(?=[^\s-])")),
-    Command("psexec|paexec", r"psexec(?:64)?|paexec|psservice|pskill|pslist", r"(?<=\s)-p[ \t]{1,8}(?=\S)"),
-    Command("schtasks", "schtasks", r"(?<=\s)/r?p[ \t]{1,8}(?=[^\s/])"),
-    Command("xfreerdp|mstsc|rdesktop", r"xfreerdp3?|wfreerdp|rdesktop", r"(?<=\s)(?:/p:|-p[ \t]{1,8})(?=\S)"),
-    Command(
-        "docker|podman|az |oc |helm|skopeo|buildah|cf |nerdctl",
-        r"(?:docker|podman|oc|helm(?:[ \t]registry)?|skopeo|buildah|nerdctl|az|cf)[ \t]{1,8}(?:acr[ \t]{1,8})?login",
-        r"(?<=\s)(?-i:-p)[ \t=]{1,8}(?=\S)",
-    ),
-    Command(
-        "ipmi|bmc|pmcmd|impdb|sapcontrol|dsmadmc",
-        r"ipmitool|ipmiutil|bmc-\w{1,12}|pmcmd|pmrep|infacmd|vncdo",
-        _short("P|p|x", r"[ \t]{0,8}(?=[^\s-])"),
-    ),
-    Command("sapcontrol|startsap", "sapcontrol", r"(?<=\s)-user[ \t]{1,8}\S{1,64}[ \t]{1,8}"),
-    Command("snmp", r"snmp\w{2,12}", _short("c|A|X", r"[ \t]{0,8}(?=[^\s-])")),
-    Command("ssh-keygen", "ssh-keygen", _short("N|P", r"[ \t]{1,8}(?=[^\s-])")),
-    Command(
-        "htpasswd|htdigest|saslpasswd",
-        r"htpasswd2?(?:[ \t]{1,8}-\w{1,8})*[ \t]{1,8}[^\s-]\S{0,255}[ \t]{1,8}[^\s-]\S{0,128}",
-        r"^[ \t]{1,8}(?=\S)",
-    ),
-    Command("useradd|usermod|mkpasswd", r"useradd|usermod|adduser|mkpasswd", _short("p", r"[ \t]{1,8}(?=[^\s-])")),
-    Command("vault", r"vault[ \t]{1,4}login", r"[ \t](?=[^\s-][^\s=]{7})"),
-    Command("wpa_", r"wpa_passphrase[ \t]{1,4}\S{1,64}", r"[ \t](?=\S)"),
-    Command("ncftp|sftp|ftp|wput", r"ncftp\w{0,6}|wput|yafc", _short("p", r"[ \t]{1,8}(?=\S)")),
-    Command(
-        "ftpuse|wmic|cscript|winrs|evil-winrm",
-        r"winrs|evil-winrm|wbemtest",
-        r"(?<=\s)(?:[-/]p(?:assword)?)[: \t](?=\S)",
-    ),
 )

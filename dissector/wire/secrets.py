@@ -1,13 +1,12 @@
 """Finds secrets in free text: ``password=...``, ``<param name="pwd" value="..."/>``, ``mysql -p...``, tokens, URLs.
 
-What a secret looks like is told in ``secret_rules`` and ``secret_shapes``; here is how it is searched, once for Python
-and once more in ``codegen/lua/secret*.lua``.
+What a secret looks like is told in ``secret_rules``, ``secret_shapes`` and ``secret_commands``; here is how it is
+searched, once for Python and once more in ``codegen/lua/secret*.lua``.
 
-Nothing is parsed: the text may be XML in JSON in a log line, and cut off anywhere.  A
-quote may be of any form (with backslashes before it, or an entity) and ends at the next one of its form, an unclosed
-one at the end of the text.  Where it is not clear what belongs to a secret, more is masked and not less.  Every search
-goes on where the last one ended, and every repetition in a pattern is bounded or tried at one place only: time is
-linear in the text's length.
+Nothing is parsed: the text may be XML in JSON in a log line, and cut off anywhere.  A quote may be of any form (with
+backslashes before it, or an entity) and ends at the next one of its form, an unclosed one at the end of the text.
+Where it is not clear what belongs to a secret, more is masked and not less.  Every search goes on where the last one
+ended, and every repetition in a pattern is bounded or tried at one place only: time is linear in the text's length.
 """
 
 from __future__ import annotations
@@ -17,10 +16,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from io import StringIO
 
+from dissector.wire.secret_commands import COMMANDS, PROGRAM
 from dissector.wire.secret_elements import Elements, is_folder
 from dissector.wire.secret_plain import Plain
 from dissector.wire.secret_rules import HINT, PIECES
-from dissector.wire.secret_shapes import COMMANDS, PROGRAM, SHAPES
+from dissector.wire.secret_shapes import SHAPES
 from dissector.wire.secret_values import Span, arguments_end, compiled, inside, piece, value_end
 
 MASK = "***"
@@ -133,6 +133,8 @@ def _plain_value(text: str, candidate: re.Match[str], name_end: int) -> int | No
     """Where a value begins that no sign stands before: of an option, in a sentence, in a call."""
     before = text[max(candidate.start() - _BEFORE, 0) : candidate.start()]
     follower = text[name_end : name_end + 1]
+    if follower in (">", "&"):
+        return _tail_value(text, candidate, name_end, before)
     if follower not in (" ", "\t", "(", '"', "'"):
         return None
     for place, behind, telling in _BEHIND:
@@ -142,10 +144,23 @@ def _plain_value(text: str, candidate: re.Match[str], name_end: int) -> int | No
     if match := piece("called").match(text, name_end):
         return match.end()
     if match := piece("prose").match(text, name_end):
-        is_weak = piece("weak").search(candidate[0]) and not piece("mixed").match(text, match.end())
-        return None if is_weak else match.end()
+        return _unless_weak(text, candidate, match.end())
     noun = piece("noun").match(text, candidate.start())
     return _noun_value(text, noun, before) if noun and noun.end() == name_end else None
+
+
+def _tail_value(text: str, candidate: re.Match[str], name_end: int, before: str) -> int | None:
+    """``password>X``, where the element's opening is cut off."""
+    match = piece("tail").match(text, name_end)
+    if match is None or not piece("tail_before").search(before):
+        return None
+    return _unless_weak(text, candidate, match.end())
+
+
+def _unless_weak(text: str, candidate: re.Match[str], start: int) -> int | None:
+    """``start``, unless the name is one of sentences and the value looks like a word."""
+    is_weak = piece("weak").search(candidate[0]) and not piece("mixed").match(text, start)
+    return None if is_weak else start
 
 
 def _noun_value(text: str, noun: re.Match[str], before: str) -> int | None:

@@ -273,7 +273,12 @@ do
     end
     if c.done < c.n then
       local bytes = range(c.done, c.n - c.done)
-      if veil == js.veil_of_all then node:add(js.fields.undecoded, bytes, js.no_bytes) else node:add(js.fields.undecoded, bytes) end
+      -- As many as there are bytes: Wireshark reads the value as far as the range goes.
+      if veil == js.veil_of_all then
+        node:add(js.fields.undecoded, bytes, string.rep("*", c.n - c.done))
+      else
+        node:add(js.fields.undecoded, bytes)
+      end
     end
     return nil
   end

@@ -50,8 +50,18 @@ do
 
   local PLAIN = { { "option", "blanks", "option_hint" }, { "set_before", "set_between", "set_hint" } }
 
+  --- The value, unless the name from `from` to `to` is one of sentences and the value looks like a word.
+  local function unless_weak(text, from, to, value)
+    if piece("weak"):find(sub(text, from, to)) and not begins("mixed", text, value) then return nil end
+    return value
+  end
+
   local function plain_value(text, from, to, stop)
     local before = sub(text, math.max(from - BEFORE, 1), from - 1)
+    if find(text, "^[>&]", stop) then
+      local tail = begins("tail", text, stop)
+      return tail and piece("tail_before"):find(before) and unless_weak(text, from, to, tail) or nil
+    end
     if not find(text, "^[ \t(\"']", stop) then return nil end
     for _, one in ipairs(PLAIN) do
       if piece(one[3]):find(before) and piece(one[1]):find(before) then return (begins(one[2], text, stop)) end
@@ -59,10 +69,7 @@ do
     local value = begins("called", text, stop)
     if value then return value end
     value = begins("prose", text, stop)
-    if value then
-      if piece("weak"):find(sub(text, from, to)) and not begins("mixed", text, value) then return nil end
-      return value
-    end
+    if value then return unless_weak(text, from, to, value) end
     local noun, is_pin, is_weak = begins("noun", text, from)
     if noun ~= stop then return nil end
     return noun_value(text, stop, is_pin, is_weak, before, sub(text, from, noun - 1))

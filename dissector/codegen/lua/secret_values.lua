@@ -9,9 +9,6 @@ do
   local S = { mask = "***", longest_name = 256 }
   js.secrets = S
 
-  --- What is shown in the place of bytes with a secret among them.
-  js.no_bytes = S.mask
-
   local function compiled(source, exact)
     local key = exact and "=" .. source or source
     local found = known[key]

@@ -1,0 +1,149 @@
+"""Where a secret stands in a command line, as data for Python and Lua.
+
+As in ``secret_shapes``: in a command's option the group that matched is the secret; where none did, it is the value
+that begins where the match ends.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dissector.wire.secret_rules import NAMES
+
+
+class Command(NamedTuple):
+    """A program (what its name and its arguments begin with), and what in its arguments stands before a secret."""
+
+    needs: str
+    program: str
+    options: str
+
+
+#: Before a program's name: the beginning, a blank, a folder, something that joins commands, a quote.
+PROGRAM = r"(?<![\w.-])(?:%s)(?:\.exe|\.bat|\.cmd|\.sh)?(?=[ \t\"'&\\])"
+_USER = r"[A-Za-z][\w$#.]{0,63}(?:\[\w{1,64}\])?"
+_UP_TO_AT = r"(?:\\?\"([^\"\\\n]{1,128})|([^\s@/\"'&;<>]{1,128}))"
+#: ``user:X`` in quotes or without.
+_USER_AND = (
+    r"(?:\"[^\s:\"]{0,128}:([^\"\n]{1,400})|'[^\s:']{0,128}:([^'\n]{1,400})"
+    r"|[^\s:,\"'&-][^\s:,\"'&]{0,128}[:,](?=[^\s/]))"
+)
+
+
+def _short(options: str, behind: str = r"[ \t]{0,8}=?(?=[^\s-])") -> str:
+    """Options of one dash, where case counts, with the value attached or behind blanks."""
+    return rf"(?-i:(?<=[\s\"';])-(?:{options})){behind}"
+
+
+#: Between a program and its first word.
+_EXE = r"(?:\.exe)?[\"']?"
+_NAMED_BY_OPTION = "(?:set|new)-itemproperty|put-parameter|create-secret"
+
+
+def _named(name: str, value: str) -> str:
+    """A value that an option gives to what another option, on either side, names."""
+    named = rf"{name}[ \t=:]{{1,4}}(?:[\w.\\/-]{{0,64}}|[\"'][^\"'\n]{{0,64}})(?:{NAMES})"
+    given = rf"(?<=\s){value}[ \t=:]{{1,4}}(?=[^\s/-])"
+    return rf"(?<=\s){named}[^\n]{{0,200}}?{given}|{given}(?=[^\n]{{1,300}}?\s{named})"
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("mysql|mariadb", r"mysql\w{0,12}|mariadb(?:-\w{1,12})?", _short("p", r"(?=[^\s])")),
+    Command(
+        "curl|lftp|http ",
+        "curl|lftp|https?",
+        rf"(?-i:(?<=[\s\"';])-(?:u|U|E|a)[ \t]{{0,8}}){_USER_AND}|(?<=[\s\"'])--(?:proxy-|cert-)?(?:user|cert"
+        rf"|auth)[ \t=]{{1,8}}{_USER_AND}"
+        r"|(?<=[\s\"'])--oauth2-bearer[ \t=]{1,8}(?=\S)",
+    ),
+    Command(
+        "sqlplus|sqlldr|rman|exp|imp|sqlcl",
+        "sqlplusw?|sqlldr|rman|expd?p?|impd?p?|sqlcl",
+        rf"(?<=[\s\"'=;])(?:userid=)?[\"']?{_USER}/{_UP_TO_AT}",
+    ),
+    Command("sshpass", "sshpass", _short("p")),
+    Command("plink|pscp|psftp|putty", "plink|pscp|psftp|putty|kitty", _short("pw", r"[ \t]{1,8}(?=\S)")),
+    Command(
+        "use",
+        rf"net1?{_EXE}[ \t]{{1,8}}use",
+        r"[ \t](?=[^\s\\/&*-])(?![a-z]:(?:[\s]|$)|lpt\d|[\"'](?:\\\\|[a-z]:)|https?://)",
+    ),
+    Command("user", rf"net1?{_EXE}[ \t]{{1,8}}user[ \t]{{1,8}}[^\s/]{{1,64}}", r"[ \t](?=[^\s/*])"),
+    Command("reg", rf"reg{_EXE}[ \t]{{1,8}}add", _named("/v", "/d")),
+    Command(
+        "itemproperty|put-parameter|create-secret",
+        _NAMED_BY_OPTION,
+        _named("--?n(?:ame)?", "--?(?:value|v|secret-string)"),
+    ),
+    Command("redis-cli|valkey", "redis-cli|valkey-cli|redis-benchmark", _short("a", r"[ \t]{0,8}(?=[^\s-])")),
+    Command(
+        "openssl",
+        r"openssl",
+        _short(
+            "k|K|pass|passin|passout|passwd|storepass",
+            r"[ \t]{1,8}(?:[\"']?pass:)?(?![\"']?(?:env|file|fd|stdin)\b)(?=[^\s-])",
+        )
+        + r"|(?<=[\s\"'])pass:(?=\S)|(?-i:(?<=\s)passwd(?:[ \t]{1,8}-(?!salt)\w{1,6})*[ \t]{1,8})(?=[^\s-])",
+    ),
+    Command(
+        "sqlcmd|osql|isql|bcp|tsql|fisql|sqsh|dbisql|bteq",
+        r"sqlcmd|osql|iisql|isql|isql-fb|bcp|tsql|fisql|sqsh|dbisql|defncopy",
+        _short("P|pas|password", r"[ \t]{0,8}(?=[^\s-])"),
+    ),
+    Command(
+        "isql|iusql",
+        r"(?:isql|iusql)(?:[ \t]{1,8}-[bvwd]{1,8})*[ \t]{1,8}[^\s-]\S{0,63}[ \t]{1,8}[^\s-]\S{0,63}",
+        r"^[ \t]{1,8}(?=[^\s-])",
+    ),
+    Command(
+        "mongo|influx|cqlsh|beeline|couch|clickhouse|arango",
+        r"mongo\w{0,10}|influx|cqlsh|beeline|couchbase-cli|clickhouse-client|arangosh",
+        _short("p", r"[ \t]{0,8}(?=[^\s-])"),
+    ),
+    Command("ldap", r"ldap\w{2,12}", _short("w", r"[ \t]{0,8}(?=[^\s-])")),
+    Command(
+        "smbclient|rpcclient|smbmap|wmic|winexe|smbget|rpc",
+        r"smbclient|rpcclient|winexe|smbget|smbcacls|net[ \t]{1,4}r(?:pc|ads)",
+        r"(?<=[\s])(?:-U|--user(?:name)?=?)[ \t]{0,8}[\"']?[^\s%\"']{1,128}%(?=\S)",
+    ),
+    Command(
+        "smbclient",
+        "smbclient",
+        r"(?<=\s)[\"']?(?://|\\\\)[^\s\"']{1,255}[\"']?"
+        r"(?:[ \t]{1,8}(?:-[NkPEgeq]"
+        r"|-[UWIpc][ \t]{1,8}(?:\"[^\"\n]{0,128}\"|'[^'\n]{0,128}'|[^\s\"'-][^\s\"']{0,128}))(?=\s))"
+        r"{0,4}[ \t]{1,8}(?=[^\s-])",
+    ),
+    Command("zip|rar|7z", r"zip|unzip|zipcloak", _short("P", r"[ \t]{0,8}(?=[^\s-])")),
+    Command("7z|rar", r"7z[ar]?|rar|unrar|winrar", _short("p|hp", r"(?=[^\s-])")),
+    Command("psexec|paexec", r"psexec(?:64)?|paexec|psservice|pskill|pslist", r"(?<=\s)-p[ \t]{1,8}(?=\S)"),
+    Command("schtasks", "schtasks", r"(?<=\s)/r?p[ \t]{1,8}(?=[^\s/])"),
+    Command("xfreerdp|mstsc|rdesktop", r"xfreerdp3?|wfreerdp|rdesktop", r"(?<=\s)(?:/p:|-p[ \t]{1,8})(?=\S)"),
+    Command(
+        "docker|podman|az |oc |helm|skopeo|buildah|cf |nerdctl",
+        r"(?:docker|podman|oc|helm(?:[ \t]registry)?|skopeo|buildah|nerdctl|az|cf)[ \t]{1,8}(?:acr[ \t]{1,8})?login",
+        r"(?<=\s)(?-i:-p)[ \t=]{1,8}(?=\S)",
+    ),
+    Command(
+        "ipmi|bmc|pmcmd|impdb|sapcontrol|dsmadmc",
+        r"ipmitool|ipmiutil|bmc-\w{1,12}|pmcmd|pmrep|infacmd|vncdo",
+        _short("P|p|x", r"[ \t]{0,8}(?=[^\s-])"),
+    ),
+    Command("sapcontrol|startsap", "sapcontrol", r"(?<=\s)-user[ \t]{1,8}\S{1,64}[ \t]{1,8}"),
+    Command("snmp", r"snmp\w{2,12}", _short("c|A|X", r"[ \t]{0,8}(?=[^\s-])")),
+    Command("ssh-keygen", "ssh-keygen", _short("N|P", r"[ \t]{1,8}(?=[^\s-])")),
+    Command(
+        "htpasswd|htdigest|saslpasswd",
+        r"htpasswd2?(?:[ \t]{1,8}-\w{1,8})*[ \t]{1,8}[^\s-]\S{0,255}[ \t]{1,8}[^\s-]\S{0,128}",
+        r"^[ \t]{1,8}(?=\S)",
+    ),
+    Command("useradd|usermod|mkpasswd", r"useradd|usermod|adduser|mkpasswd", _short("p", r"[ \t]{1,8}(?=[^\s-])")),
+    Command("vault", r"vault[ \t]{1,4}login", r"[ \t](?=[^\s-][^\s=]{7})"),
+    Command("wpa_", r"wpa_passphrase[ \t]{1,4}\S{1,64}", r"[ \t](?=\S)"),
+    Command("ncftp|sftp|ftp|wput", r"ncftp\w{0,6}|wput|yafc", _short("p", r"[ \t]{1,8}(?=\S)")),
+    Command(
+        "ftpuse|wmic|cscript|winrs|evil-winrm",
+        r"winrs|evil-winrm|wbemtest",
+        r"(?<=\s)(?:[-/]p(?:assword)?)[: \t](?=\S)",
+    ),
+)
