@@ -6,6 +6,7 @@ else reads.  Times are integer nanoseconds since the epoch, as in ``traffic``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
@@ -234,6 +235,10 @@ class Running(NamedTuple):
     since: int
     calls: tuple[Message, ...] = ()
     outcome: Outcome | None = None
+
+
+#: Where a task stands that is under way; None for any other one.
+Look = Callable[[Task], Running | None]
 
 
 class ObjectInfo(NamedTuple):

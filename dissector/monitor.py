@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dissector.errors import JstraceError
-from dissector.model import CaptureInfo, Message, Problem, Running, Task
+from dissector.model import CaptureInfo, Look, Message, Problem, Running, Task
 from dissector.session.codes import CODES
+from dissector.session.task import TaskFacts
 from dissector.session.timers import Timers, running
 from dissector.session.tracer import Event, Tracer
 from dissector.sources.live import Source
@@ -49,8 +50,9 @@ class Listener(Protocol):
     def note(self, text: str) -> None:
         """Something happened to the capture itself."""
 
-    def running(self, tasks: Sequence[Running], now: int) -> None:
-        """What is under way at ``now``, some times a second."""
+    def running(self, changed: Sequence[Running], now: int, look: Look) -> None:
+        """Some times a second: the tasks under way that came, or of which a connection came or went, and those that are
+        about to become final; ``look`` tells where any other one stands at ``now``."""
 
     def close(self, captures: Sequence[CaptureInfo]) -> None: ...
 
@@ -94,9 +96,11 @@ class Monitor:
         self._timers = Timers(slow)
         self._begun = time.monotonic()
         self._next_look = 0.0
-        self._now = 0
+        self._now = self._looked = 0
         self._arrived = 0.0
         self._known: dict[Task, bool] = {}
+        #: Tasks that change without a packet: they get a number, or are over and become final, within a second or two.
+        self._soon: list[TaskFacts] = []
         self._finished = 0
         self._dropped = self._remarked = 0
         self._next_remark = 0.0
@@ -178,13 +182,13 @@ class Monitor:
 
     def _look(self, moment: float) -> None:
         """What hangs, what is under way, what happened to the capture."""
-        tasks = self._tracer.running
-        for facts in tasks:
+        now = self._looked = self._clock(moment)
+        changed = self._changed()
+        for facts in changed:
             self._introduce(facts.record)
-        for problem in self._timers.check(tasks, self._clock(moment)) if self._now else ():
+        for problem in self._timers.check(changed, now) if self._now else ():
             self._listener.warn(problem)
-        now = self._clock(moment)
-        self._listener.running([running(facts, now) for facts in tasks], now)
+        self._listener.running([running(facts, now) for facts in changed], now, self._where)
         for text in self.source.news():
             self._listener.note(text)
         self._dropped = self.source.dropped
@@ -197,6 +201,18 @@ class Monitor:
                 self._record_failed = True
                 self._listener.note(f"{self._recorder.files[-1]}: {self._recorder.failure}")
                 self.over = self.over or self._recorder.reader_gone
+
+    def _changed(self) -> list[TaskFacts]:
+        """The tasks to be told of at this look: with many under way most of them just wait."""
+        under_way = self._tracer.under_way
+        soon = (facts for facts in self._soon if facts.record in under_way)
+        changed = list(dict.fromkeys((*soon, *under_way.news())))
+        self._soon = [facts for facts in changed if facts.record.n == 0 or facts.is_through()]
+        return sorted(changed, key=lambda facts: facts.rank)
+
+    def _where(self, task: Task) -> Running | None:
+        facts = self._tracer.under_way.get(task)
+        return running(facts, self._looked) if facts is not None else None
 
     def _introduce(self, task: Task) -> None:
         """Tells of a task that has a number, and of its callback, once each."""
@@ -218,6 +234,7 @@ class Monitor:
             self._listener.add(event)
             if isinstance(event, Task):
                 self._known.pop(event, None)
+                self._timers.forget(event)
                 self._finished += 1
             if self._ends.until is not None and not self.happened:
                 self.happened = self._ends.until(event)
@@ -229,7 +246,7 @@ class Monitor:
         self._pass(self.source.warnings)
         if self._dropped:
             self._pass([drops(self._dropped, self.source.info)])
-        self._listener.running((), self._now)
+        self._listener.running((), self._now, self._where)
         self._listener.close([self.source.info])
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import struct
 import sys
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from pathlib import Path
 from types import FrameType
@@ -14,16 +15,21 @@ import pytest
 import zstandard
 
 from benchmarks import attacks
+from dissector import monitor
 from dissector.errors import CaptureError
-from dissector.model import Message, Outcome, Problem, Task
+from dissector.model import CaptureInfo, Message, Outcome, Problem, Task
+from dissector.render.filter import Filter
+from dissector.render.live.store import Store
 from dissector.session import bounds, handlers, opened
 from dissector.session import task as task_module
 from dissector.session.order import Event
 from dissector.session.tracer import Tracer
 from dissector.sources import bytestream, pcapng
 from dissector.sources.capture import CaptureReader
+from dissector.sources.live import Recorder
 from dissector.stream import direction
 from dissector.traffic import Packet
+from dissector.wire.masking import Mask
 
 #: Sizes that are compared.  Twice as many may cost twice the work and a little more.
 FEW, MANY, MOST = 120, 240, 2.3
@@ -71,6 +77,87 @@ def test_work_is_linear(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_work_of_a_capture_that_is_followed_is_linear(shape: str) -> None:
     few, many = ([*packets(attacks.SHAPES[shape](n))] for n in (FEW, MANY))
     assert work(lambda: trace(many, window=10**12)) < MOST * work(lambda: trace(few, window=10**12))
+
+
+# --- looks at a capture that is followed ---------------------------------------------------------------------------
+
+
+class Quiet:
+    """Packets all at once, and then none."""
+
+    def __init__(self, found: Sequence[Packet]) -> None:
+        self.info = CaptureInfo("made up")
+        self.warnings: list[Problem] = []
+        self.over = False
+        self.dropped = 0
+        self.recorder: Recorder | None = None
+        self._packets = [*found]
+
+    def poll(self, timeout: float) -> list[Packet]:  # noqa: ARG002
+        found, self._packets = self._packets, []
+        return found
+
+    def news(self) -> list[str]:
+        return []
+
+    def close(self) -> None: ...
+
+
+class Follower:
+    """A capture that is followed on the full screen, without the screen."""
+
+    def __init__(self, shape: str, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(monitor, "_PERIOD", 0)
+        monkeypatch.setattr(monitor, "_SHARE", 0)
+        self.store = Store(Mask(), Filter(), 10)
+        step = STEP // n
+        found = [packet._replace(time=packet.number * step) for packet in packets(attacks.SHAPES[shape](n))]
+        self._monitor = monitor.Monitor(Quiet(found), Tracer(window=1), self.store, slow=10**10)
+        self._at = 0.0
+        monkeypatch.setattr(monitor.time, "monotonic", lambda: self._at)
+        self.look(2.0)
+
+    def look(self, seconds: float) -> None:
+        """Time goes on in steps of a look, and the screen is drawn."""
+        for _ in range(int(seconds * 4)):
+            self._at += 0.25
+            self._monitor.step(0)
+            assert self.store.counts == (len(self.store.under_way()), 0)
+            for entry in self.store.under_way()[:10]:
+                self.store.refresh(entry)
+                self.store.row_of(entry, self.store.now)
+
+
+@pytest.mark.parametrize("shape", ["open tasks", "starts without answer", "called back"])
+def test_a_look_costs_the_same_however_much_is_under_way(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(attacks.SHAPES, "called back", called_back)
+    costs = []
+    for n in (FEW, MANY):
+        follower = Follower(shape, n, monkeypatch)
+        assert follower.store.counts == (n, 0)
+        costs.append(work(lambda follower=follower: follower.look(2.0)))  # type: ignore[misc]
+    assert costs[1] < 1.05 * costs[0]
+
+
+@pytest.mark.parametrize("shape", ["open tasks", "called back"])
+def test_warnings_cost_as_much_as_there_are_of_them(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(attacks.SHAPES, "called back", called_back)
+    costs = []
+    for n in (FEW, MANY):
+        follower = Follower(shape, n, monkeypatch)
+        costs.append(work(lambda follower=follower: follower.look(70.0)))  # type: ignore[misc]
+        codes = Counter(news.code for news in follower.store.news if isinstance(news, Problem))
+        assert codes == ({"callback_missing": 2 * n} if shape == "open tasks" else {"slow_call": n})
+    assert costs[1] < MOST * costs[0]
+
+
+def called_back(n: int) -> attacks.Packets:
+    """Callbacks whose clients wait for the answer to a call."""
+    return (
+        packet
+        for number in range(n)
+        for packet in attacks._clocked(attacks._opening(attacks._callback(number, 59_999 - number)))
+    )
 
 
 # --- caps ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from dissector import monitor
-from dissector.model import CaptureInfo, Problem, Running, Task
+from dissector.model import CaptureInfo, Look, Problem, Running, Task
 from dissector.monitor import Ends, Monitor
 from dissector.session.tracer import Event, Tracer
 from dissector.sources.live import Recorder
@@ -59,7 +59,7 @@ class Listener:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
-    def running(self, tasks: Sequence[Running], now: int) -> None:  # noqa: ARG002
+    def running(self, changed: Sequence[Running], now: int, look: Look) -> None:  # noqa: ARG002
         self.looks += 1
         time.sleep(self._pause)
 

@@ -34,6 +34,8 @@ class OpenTasks:
         self._ranks: dict[int, TaskFacts] = {}
         self._count = 0
         self._heap: list[tuple[int, int]] = []
+        #: Those to which something happened since somebody asked.
+        self._news: dict[TaskFacts, None] = {}
         #: Silent for so long, and not over.
         self._aside: OrderedDict[int, None] = OrderedDict()
         #: Whose port is not known, and those without a command connection.
@@ -63,6 +65,7 @@ class OpenTasks:
 
     def remove(self, facts: TaskFacts) -> None:
         del self._open[facts.record], self._ranks[facts.rank]
+        self._news.pop(facts, None)
         self._aside.pop(facts.rank, None)
         command = facts.record.command
         if command is not None:
@@ -91,10 +94,18 @@ class OpenTasks:
         return sorted(found, key=lambda facts: facts.rank)
 
     def touched(self, facts: TaskFacts) -> None:
-        """Something happened to the task that may make it due: a connection is over, or it was superseded."""
+        """Something happened to the task that may make it due: a connection is over or new, or it was superseded."""
+        if facts.record in self._open:
+            self._news[facts] = None
         if facts.rank in self._aside:
             del self._aside[facts.rank]
             self._push(facts)
+
+    def news(self) -> list[TaskFacts]:
+        """The tasks that came, or of which a connection came or went, since this was asked last."""
+        found = list(self._news)
+        self._news.clear()
+        return found
 
     def too_many(self) -> TaskFacts | None:
         """The task to give up before another one is added."""

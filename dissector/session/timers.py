@@ -6,6 +6,7 @@ What is warned about is not final: when the task is over, its problems say what 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
 
 from dissector.model import Problem, Running, Severity, Task
 from dissector.session.case import Case, call_name, refusals, span
@@ -31,33 +32,67 @@ def running(facts: TaskFacts, now: int) -> Running:
 
 
 class Timers:
-    """Warns once for each thing; ``slow``: nanoseconds after which an open call is one."""
+    """Warns once for each thing; ``slow``: nanoseconds after which an open call is one.
+
+    A task is looked at when there may be something to say: when something happened to it, and when it is due in a heap.
+    """
 
     def __init__(self, slow: int) -> None:
         self._slow = slow
         self._told: dict[Task, set[int]] = {}
+        #: When each task is due, and a heap of it; entries of the heap that are not in it are void.
+        self._due: dict[Task, int] = {}
+        self._heap: list[tuple[int, int, TaskFacts]] = []
 
-    def check(self, tasks: Iterable[TaskFacts], now: int) -> list[Problem]:
-        """What became overdue; ``tasks`` are all that are under way."""
-        told: dict[Task, set[int]] = {}
-        found: list[Problem] = []
-        for facts in tasks:
-            if facts.record.n == 0:
-                continue
-            mine = told[facts.record] = self._told.get(facts.record, set())
-            for key, problem in self._overdue(facts, now):
-                if key not in mine:
-                    mine.add(key)
-                    found.append(problem)
-        self._told = told
-        return found
+    def check(self, changed: Iterable[TaskFacts], now: int) -> list[Problem]:
+        """What became overdue; ``changed``: the tasks that came, or of which a connection came or went, since the last
+        time.  Those without a number are none yet."""
+        looked_at = {facts.record.n: facts for facts in changed if facts.record.n}
+        while self._heap and self._heap[0][0] <= now:
+            due, n, facts = heappop(self._heap)
+            if self._due.get(facts.record) == due:
+                looked_at[n] = facts
+        return [problem for _, facts in sorted(looked_at.items()) for problem in self._look(facts, now)]
+
+    def forget(self, record: Task) -> None:
+        """The task is over."""
+        self._told.pop(record, None)
+        self._due.pop(record, None)
+
+    def _look(self, facts: TaskFacts, now: int) -> Iterator[Problem]:
+        record = facts.record
+        told = self._told.setdefault(record, set())
+        for key, problem in self._overdue(facts, now):
+            if key not in told:
+                told.add(key)
+                yield problem
+        due = self._next(facts, now)
+        if due is None:
+            self._due.pop(record, None)
+        elif not now < self._due.get(record, 0) <= due:
+            self._due[record] = due
+            heappush(self._heap, (due, record.n, facts))
+
+    def _next(self, facts: TaskFacts, now: int) -> int | None:
+        """When there may be something to say, unless something happens to the task before; None: never."""
+        if facts.is_over():
+            return None
+        begun = _waits_since(facts)
+        if begun is not None:
+            return next((begun + limit for limit in CALLBACK_AFTER if begun + limit > now), None)
+        call = next(reversed(facts.open_calls()), None)
+        if call is not None and call.time + self._slow > now:
+            return call.time + self._slow
+        # The next call that may be overdue is one that comes now.
+        return now + self._slow if facts.record.callback is not None else None
 
     def _overdue(self, facts: TaskFacts, now: int) -> Iterator[tuple[int, Problem]]:
         """Problems with keys that tell one from another."""
         if facts.is_over():
             return
-        if facts.record.callback is None and facts.start is not None and facts.start_error is None:
-            passed = [limit for limit in CALLBACK_AFTER if now - facts.start.time >= limit]
+        begun = _waits_since(facts)
+        if begun is not None:
+            passed = [limit for limit in CALLBACK_AFTER if now - begun >= limit]
             if passed:
                 yield -passed[-1], _no_callback(Case(facts, now), passed[-1])
             return
@@ -67,6 +102,13 @@ class Timers:
             summary = f"{call_name(call)} has been without an answer for {time} s."
             case = Case(facts, now)
             yield call.n, case.problem("slow_call", summary, call.packets, facts.record.callback, time=now)
+
+
+def _waits_since(facts: TaskFacts) -> int | None:
+    """Since when the task waits for its callback; None when it does not."""
+    if facts.record.callback is not None or facts.start is None or facts.start_error is not None:
+        return None
+    return facts.start.time
 
 
 def _no_callback(case: Case, limit: int) -> Problem:

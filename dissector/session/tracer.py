@@ -72,16 +72,17 @@ class Tracer(Teller):
         self._forgets = window is not None
         self.next_number = count(1).__next__
         self._connection_numbers = count(1)
-        self._open = OpenTasks()
-        self._unannounced, self._copies = Unannounced(self._joiner, self._open), Copies()
+        #: For a live view too.
+        self.under_way = OpenTasks()
+        self._unannounced, self._copies = Unannounced(self._joiner, self.under_way), Copies()
         self._closing: deque[Flow] = deque()
         self._unreached = Unreached()
         self._early = Early()
 
     @property
     def running(self) -> list[TaskFacts]:
-        """Facts of the tasks under way, for a live view."""
-        return list(self._open)
+        """Facts of the tasks under way."""
+        return list(self.under_way)
 
     def feed(self, packet: Packet) -> Sequence[Event]:
         """Takes one packet; returns the events that it made final."""
@@ -149,7 +150,7 @@ class Tracer(Teller):
             self._settle(self._closing.popleft())
         for connection in self._unreached.due(None):
             self._unreachable(connection)
-        for facts in self._open:
+        for facts in self.under_way:
             self._finish_task(facts)
         for problem in self._notes.problems():
             self._order.emit(problem)
@@ -190,6 +191,7 @@ class Tracer(Teller):
         """A connection that is meant as the callback of ``facts``, whether it gets through or not."""
         self._take(connection, Role.CALLBACK, facts.record)
         facts.attempts.append(connection)
+        self.under_way.touched(facts)
         if facts.start is not None and facts.record.callback_delay is None:
             facts.record.callback_delay = connection.start - facts.start.time
         return Callback(connection, self, facts)
@@ -247,7 +249,7 @@ class Tracer(Teller):
             self._silent(connection)
         elif connection.role is not Role.UNKNOWN or connection.n:
             for facts in self._concerned(flow):
-                self._open.touched(facts)
+                self.under_way.touched(facts)
             self._closing.append(flow)
             if len(self._closing) > MAX_CLOSED:
                 self._settle(self._closing.popleft())
@@ -280,14 +282,14 @@ class Tracer(Teller):
         flow.handler = None
         for facts in filter(TaskFacts.is_through, concerned):
             self._finish_task(facts)
-        if self._forgets and not any(facts.record in self._open for facts in concerned):
+        if self._forgets and not any(facts.record in self.under_way for facts in concerned):
             flow.forget()
 
     def _concerned(self, flow: Flow) -> list[TaskFacts]:
         """The tasks under way that a connection is about."""
         handler = flow.handler
         records = list(handler.tasks) if isinstance(handler, Command) else [flow.connection.task]
-        return [facts for record in records if (facts := self._open.get(record)) is not None]
+        return [facts for record in records if (facts := self.under_way.get(record)) is not None]
 
     def _take(self, connection: Connection, role: Role, task: Task | None) -> None:
         """The connection is ours: it gets its role and a number."""
@@ -300,7 +302,7 @@ class Tracer(Teller):
     # --- what handlers report (Desk) -------------------------------------------------------------------------------
 
     def stream_problem(self, problem: StreamProblem, connection: Connection) -> None:
-        found = bounds.counted(problem, connection, self._open.get(connection.task))
+        found = bounds.counted(problem, connection, self.under_way.get(connection.task))
         if found is not None:
             self._order.emit(found)
 
@@ -308,22 +310,22 @@ class Tracer(Teller):
         self._add_task(facts)
         superseded = self._joiner.announce(facts)
         if superseded is not None:
-            self._open.touched(superseded)
+            self.under_way.touched(superseded)
         for flow in self._early.callbacks(facts):
             self._order.decided(flow.connection)
             flow.handler = self._attempt(facts, flow.connection)
             self._closing.extend([flow] * flow.connection.over)
 
     def is_open(self, record: Task) -> bool:
-        return record in self._open
+        return record in self.under_way
 
     def command_found(self, connection: Connection, *, kill: bool) -> TaskFacts | None:
         """The task that a close or ``kill`` is about whose start was not read: the only one that has no command
         connection."""
-        facts = self._open.without_command(connection, kill=kill)
+        facts = self.under_way.without_command(connection, kill=kill)
         if facts is not None:
             facts.adopt(connection)
-            self._open.changed(facts)
+            self.under_way.changed(facts)
         return facts
 
     def callback_opened(self, facts: TaskFacts, connection: Connection) -> TaskFacts:
@@ -340,7 +342,7 @@ class Tracer(Teller):
         record.callback, record.callback_peer = connection, connection.client
         if chosen.start is not None:
             record.callback_delay = connection.start - chosen.start.time
-        self._open.changed(chosen)
+        self.under_way.changed(chosen)
         return chosen
 
     def callback_foreign(self, facts: TaskFacts, connection: Connection, packet: int) -> None:
@@ -353,16 +355,16 @@ class Tracer(Teller):
     def _lost_attempt(self, facts: TaskFacts, connection: Connection) -> None:
         """The connection is no callback of ``facts`` after all."""
         facts.attempts.remove(connection)
-        self._open.changed(facts)
+        self.under_way.changed(facts)
         self._joiner.expect(facts)
 
     # --- tasks -----------------------------------------------------------------------------------------------------
 
     def _add_task(self, facts: TaskFacts) -> None:
         facts.record.outcome = Outcome.RUNNING
-        if (idlest := self._open.too_many()) is not None:
+        if (idlest := self.under_way.too_many()) is not None:
             self._finish_task(idlest)
-        self._open.add(facts)
+        self.under_way.add(facts)
         self._order.add(facts.record)
 
     def _unreachable(self, connection: Connection) -> None:
@@ -379,13 +381,13 @@ class Tracer(Teller):
         for connection in self._unreached.due(self.watch.now):
             self._unreachable(connection)
         self._unannounced.settle(self.watch.now)
-        for facts in self._open.due(self.watch.now):
+        for facts in self.under_way.due(self.watch.now):
             self._finish_task(facts, missed=not facts.is_over())
 
     def _finish_task(self, facts: TaskFacts, *, missed: bool = False) -> None:
         """``missed``: it is over, but how was not captured."""
         record = facts.record
-        self._open.remove(facts)
+        self.under_way.remove(facts)
         self._joiner.forget(facts)
         if record.command is None:
             facts.unread_command = self._joiner.unread(record)

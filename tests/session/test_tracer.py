@@ -231,7 +231,7 @@ def test_a_hundred_tasks_leave_nothing_behind() -> None:
     events = [event for packet in packets_of(network.records) for event in tracer.feed(packet)]
     events += tracer.finish()
     assert sum(isinstance(event, Task) for event in events) == 100
-    assert not tracer._open
+    assert not tracer.under_way
     assert not tracer._unannounced.strays
     assert not tracer._unannounced._held
     assert not tracer._closing

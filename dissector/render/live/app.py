@@ -147,12 +147,16 @@ class LiveApp(PacedApp):
                 self._now = self._store.now
                 self._entries = self._store.under_way(), self._store.ended()
             under_way, ended = self._entries
-            self.table.show(Shown(self._chosen(under_way), self._chosen(ended), self._row))
+            self.table.show(Shown(self._chosen(under_way), self._chosen(ended), self._row, self._refresh))
         self._draw_top()
         self._draw_pane()
 
     def _chosen(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         return [entry for entry in entries if self._filter.task(entry.shown)] if self._filter.on_tasks else entries
+
+    def _refresh(self, entry: Entry) -> None:
+        if not self._paused:
+            self._store.refresh(entry)
 
     def _row(self, entry: Entry) -> TaskRow:
         """The cells of a task; the date stands where it is another one than today's."""
@@ -188,6 +192,8 @@ class LiveApp(PacedApp):
         """The pane below, if anything in it changed."""
         entry, pane = self.table.selected, self.pane
         with self._control.lock:
+            if entry is not None:
+                self._refresh(entry)
             state = (self._pane, pane.size, *self._state(entry))
             if state == self._drawn and not anew:
                 return
@@ -324,6 +330,8 @@ class LiveApp(PacedApp):
         wanted = self._wanted.casefold()
         for distance in range(1, len(entries) + 1):
             entry = entries[(start + step * distance) % len(entries)]
+            with self._control.lock:
+                self._refresh(entry)
             if wanted in " ".join(self._store.row_of(entry, self._now).cells.values()).casefold():
                 self.table.select(entry)
                 return True

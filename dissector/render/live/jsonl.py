@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dissector.model import CaptureInfo, Problem, Running, Task
+from dissector.model import CaptureInfo, Look, Problem, Running, Task
 from dissector.render.filter import Filter
 from dissector.render.json import JsonLinesView
 from dissector.render.views import Event, Sieve
@@ -36,7 +36,7 @@ class JsonLines:
     def note(self, text: str) -> None:
         self._say(f"warning: {text}")
 
-    def running(self, tasks: Sequence[Running], now: int) -> None:  # noqa: ARG002
+    def running(self, changed: Sequence[Running], now: int, look: Look) -> None:  # noqa: ARG002
         self._view.flush()
 
     def close(self, captures: Sequence[CaptureInfo]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from dissector.model import CaptureInfo, Message, Outcome, Problem, Running, Task
+from dissector.model import CaptureInfo, Look, Message, Outcome, Problem, Running, Task
 from dissector.render.filter import Filter
 from dissector.render.rows import outcome_words, problem_rows, problem_summary, tally
 from dissector.render.terminal import Span, Terminal
@@ -79,7 +79,7 @@ class PlainView:
         self._terminal.line((" " * 14, ""), (escape(text), "warning"))
         self._terminal.flush()
 
-    def running(self, tasks: Sequence[Running], now: int) -> None:
+    def running(self, changed: Sequence[Running], now: int, look: Look) -> None:
         """Lines tell of changes only."""
 
     def close(self, captures: Sequence[CaptureInfo]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from dissector.model import CaptureInfo, Connection, Message, Outcome, Problem, Running, Severity, Task
+from dissector.model import CaptureInfo, Connection, Look, Message, Outcome, Problem, Running, Severity, Task
 from dissector.render.filter import Filter
 from dissector.render.rows import RANK, TaskRow, task_row
 from dissector.render.text import duration
@@ -71,6 +71,9 @@ class Store:
         self._chosen = chosen
         self._keep = keep
         self._running: dict[Task, Entry] = {}
+        #: Those that are over, while their records are not final.
+        self._over: dict[Task, Entry] = {}
+        self._look: Look | None = None
         self._ended: dict[Task, Entry] = {}
         self._matched: set[Task] = set()
         self._messages = 0
@@ -104,19 +107,25 @@ class Store:
     def note(self, text: str) -> None:
         self._tell(text)
 
-    def running(self, tasks: Sequence[Running], now: int) -> None:
-        self.now = now
-        for one in tasks:
+    def running(self, changed: Sequence[Running], now: int, look: Look | None = None) -> None:
+        self.now, self._look = now, look
+        for one in changed:
             if one.task.n:
-                entry = self._entry(one.task)
-                entry.changes += entry.is_over != (one.outcome is not None)
-                entry.running = one
+                self._stands(self._entry(one.task), one)
+
+    def _stands(self, entry: Entry, running: Running) -> None:
+        is_over = running.outcome is not None
+        if entry.is_over != is_over:
+            entry.changes += 1
+            here, there = (self._running, self._over) if is_over else (self._over, self._running)
+            there[entry.task] = here.pop(entry.task)
+        entry.running = running
 
     def close(self, captures: Sequence[CaptureInfo]) -> None:
         """The screen asks the capture itself for its figures."""
 
     def _entry(self, task: Task) -> Entry:
-        entry = self._running.get(task)
+        entry = self._running.get(task) or self._over.get(task)
         if entry is None:
             entry = self._running[task] = Entry(task)
         return entry
@@ -132,7 +141,7 @@ class Store:
         entry.changes += 1
 
     def _end(self, task: Task) -> None:
-        entry = self._running.pop(task, None) or Entry(task)
+        entry = self._running.pop(task, None) or self._over.pop(task, None) or Entry(task)
         passes = self._passes(task, task)
         self._matched.discard(task)
         if not passes:
@@ -162,22 +171,26 @@ class Store:
     @property
     def counts(self) -> tuple[int, int]:
         """Tasks under way, tasks that ended."""
-        running = sum(not entry.is_over for entry in self._running.values())
-        return running, sum(self.outcomes.values()) + len(self._over())
+        return len(self._running), sum(self.outcomes.values()) + len(self._just_over())
 
     def find(self, task: Task) -> Entry | None:
-        return self._running.get(task) or self._ended.get(task)
+        return self._running.get(task) or self._over.get(task) or self._ended.get(task)
+
+    def refresh(self, entry: Entry) -> None:
+        """Learns what a task does now: of one that is not seen nobody need know."""
+        running = self._look(entry.task) if self._look is not None else None
+        if running is not None and entry.row is None:
+            self._stands(entry, running)
 
     def under_way(self) -> list[Entry]:
-        return [entry for entry in self._running.values() if entry.task.n and not entry.is_over]
+        return list(self._running.values())
 
     def ended(self) -> list[Entry]:
         """The newest first."""
-        return [*reversed(self._over()), *reversed(self._ended.values())]
+        return [*reversed(self._just_over()), *reversed(self._ended.values())]
 
-    def _over(self) -> list[Entry]:
-        """Tasks that are over, while their records are not final."""
-        return [entry for entry in self._running.values() if entry.is_over and self._passes(entry.task, entry.shown)]
+    def _just_over(self) -> list[Entry]:
+        return [entry for entry in self._over.values() if self._passes(entry.task, entry.shown)]
 
     def _passes(self, task: Task, shown: Task) -> bool:
         """What the command line lets through of tasks that ended."""

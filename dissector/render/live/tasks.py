@@ -32,11 +32,13 @@ SORTS: dict[str, Callable[[Task], Any]] = {
 
 
 class Shown(NamedTuple):
-    """What the table is about to show; ``row`` gives the cells of an entry."""
+    """What the table is about to show; ``refresh`` is called with the entries that are seen, then ``row`` gives their
+    cells."""
 
     under_way: Sequence[Entry]
     ended: Sequence[Entry]
     row: Callable[[Entry], TaskRow]
+    refresh: Callable[[Entry], None]
 
 
 class TaskTable(ScrollView, can_focus=True):
@@ -83,6 +85,8 @@ class TaskTable(ScrollView, can_focus=True):
         self._row = shown.row
         self.virtual_size = Size(max(self.size.width - 2, 1), len(self._entries) + 1)
         self._keep_cursor()
+        for entry in self._seen():
+            shown.refresh(entry)
         self._refresh_changed()
 
     def _refresh_changed(self) -> None:
@@ -90,6 +94,10 @@ class TaskTable(ScrollView, can_focus=True):
         for y in range(self.size.height):
             if self._drawn.get(y) != self._line(y):
                 self.refresh(Region(0, y, self.size.width, 1))
+
+    def _seen(self) -> list[Entry]:
+        top = self.scroll_offset.y
+        return self._entries[top : top + self.size.height]
 
     def _keep_cursor(self) -> None:
         before = self._selected
@@ -157,8 +165,7 @@ class TaskTable(ScrollView, can_focus=True):
         """Columns as wide as the rows seen so far need: they may grow, but do not jump while one scrolls."""
         if self._row is None:
             return
-        top = self.scroll_offset.y
-        for entry in self._entries[top : top + self.size.height]:
+        for entry in self._seen():
             for key, text in self._row(entry).cells.items():
                 if len(text) > len(self._widest.setdefault(key, "")):
                     self._widest[key] = text
