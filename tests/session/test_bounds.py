@@ -21,7 +21,7 @@ from dissector.stream.flows import FlowTable
 from dissector.stream.sift import Sift
 from dissector.traffic import SYN, Frame, Segment, Side, StreamProblem
 from dissector.wire.decode import encode
-from dissector.wire.messages import Release
+from dissector.wire.messages import Call, DispParams, NewObject, Reference, Release, SafeArray, Variant
 
 
 def callback(start: int = 0, **fields: object) -> Connection:
@@ -415,3 +415,16 @@ def test_who_may_ask_at_a_glance() -> None:
     for depth in (62, 63):
         dialog.stack = [(THERE, message(1), None)] * (depth + 1)
         assert glance.may_ask(HERE) is (depth == 62)
+
+
+@pytest.mark.parametrize(
+    ("object_id", "name", "known"),
+    [(7, Variant(8, "log"), {7: "log"}), (7, Variant(3, 5), {7: None}), (0, Variant(8, "log"), {})],
+)
+def test_which_names_begin_gives(object_id: int, name: Variant, known: dict[int, str | None]) -> None:
+    """An object has a name where one is a text; no object has none."""
+    dialog = Dialog(callback(), THERE, iter(range(1, 9)).__next__)
+    new = Variant(9, Reference(object_id, NewObject("Com_log", bytes(16), ()) if object_id else None))
+    arrays = [Variant(0x200C, SafeArray(0x0880, 0, 12, (one,))) for one in (new, name)]
+    dialog.feed(Frame(THERE, 0, encode(Call(1, "begin", DispParams((), tuple(arrays[::-1])))), (1,), 1))
+    assert {number: info.name for number, info in dialog.objects.items()} == known
