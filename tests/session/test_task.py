@@ -71,6 +71,13 @@ def test_a_start_whose_port_is_none_is_a_task_with_an_unknown_port() -> None:
     story.command.send(100_000, 0, b'<remote_scheduler.start_remote_task tcp_port="x"/>')
     found = story.found()
     assert (found.task.callback_port, found.codes) == (None, ["odd_number"])
+    assert found.problems[0].summary.startswith("command connection, the client: tcp_port=")
+
+
+def test_a_process_whose_number_is_none_is_told_of_the_remote() -> None:
+    found = started(answer='<process process_id="1" pid="x"/>')
+    (problem,) = [problem for problem in found.problems if problem.code == "odd_number"]
+    assert problem.summary.startswith("command connection, the remote: pid=")
 
 
 # --- construct -----------------------------------------------------------------------------------------------------
