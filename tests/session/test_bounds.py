@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from kit import Story
 from test_thresholds import CLIENT, HERE, MS, REMOTE, SECOND, THERE, connection, facts, message
 
-from dissector.model import CaptureInfo, Connection, Endpoint, Mark, Message, Role
+from dissector.model import CaptureInfo, Connection, Endpoint, Mark, Message, Outcome, Role
 from dissector.session.bounds import admits, counted, reached, unlisted
 from dissector.session.case import Case
 from dissector.session.detect import listens
@@ -459,3 +460,10 @@ def test_which_names_begin_gives(object_id: int, name: Variant, known: dict[int,
     arrays = [Variant(0x200C, SafeArray(0x0880, 0, 12, (one,))) for one in (new, name)]
     dialog.feed(Frame(THERE, 0, encode(Call(1, "begin", DispParams((), tuple(arrays[::-1])))), (1,), 1))
     assert {number: info.name for number, info in dialog.objects.items()} == known
+
+
+@pytest.mark.parametrize(("first", "expected"), [(10, Outcome.UNKNOWN), (9, Outcome.SUCCESS), (6, Outcome.SUCCESS)])
+def test_a_capture_that_begins_behind_the_result_proves_no_success(first: int, expected: Outcome) -> None:
+    """Its first message is the release; or the answer to the step, or the question for it."""
+    told = Story().start().say(0.02, first).leave(0.06).close(0.07).found()
+    assert told.outcome is expected
