@@ -17,6 +17,7 @@ from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
 from dissector.session.pairs import Copies, Unannounced
 from dissector.session.proof import Proof
+from dissector.session.starting import unanswered
 from dissector.session.task import TaskFacts
 from dissector.stream.flows import FlowTable
 from dissector.stream.sift import Sift
@@ -467,3 +468,19 @@ def test_a_capture_that_begins_behind_the_result_proves_no_success(first: int, e
     """Its first message is the release; or the answer to the step, or the question for it."""
     told = Story().start().say(0.02, first).leave(0.06).close(0.07).found()
     assert told.outcome is expected
+
+
+@pytest.mark.parametrize(("syns", "certain"), [(1, False), (2, True)])
+def test_a_single_syn_without_an_answer_is_less_certain(syns: int, certain: bool) -> None:
+    attempt = callback(SECOND, syns=[Mark(number, SECOND) for number in range(syns)], syn_acks=[])
+    problem = unanswered(Case(facts(callback=False), 9 * SECOND), "callback_dropped", attempt)
+    assert ("less certain" in problem.cause) is not certain
+
+
+@pytest.mark.parametrize(("last", "down"), [(SECOND, False), (SECOND - 1, True), (None, True)])
+def test_a_client_that_says_something_meanwhile_is_not_down(last: int | None, down: bool) -> None:
+    made, attempt = facts(callback=False), callback(SECOND, syns=[Mark(1, SECOND)] * 2, syn_acks=[])
+    assert made.record.command is not None
+    made.record.command.sides[HERE].last = None if last is None else Mark(9, last)
+    problem = unanswered(Case(made, 9 * SECOND), "callback_dropped", attempt)
+    assert ("that host is down" in problem.cause) is down
