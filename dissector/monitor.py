@@ -246,6 +246,8 @@ class Monitor:
         self._pass(self.source.warnings)
         if self._dropped:
             self._pass([drops(self._dropped, self.source.info)])
+        else:  # what was dropped may have been the tasks
+            self._pass(list(self._tracer.overview.problems()))
         self._listener.running((), self._now, self._where)
         self._listener.close([self.source.info])
 

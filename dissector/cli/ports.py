@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dissector.cli.common import exit_codes, utc_option
-from dissector.cli.tracing import Chooser, output_options, port_hints, traced
+from dissector.cli.common import exit_codes, say, utc_option
+from dissector.cli.tracing import Chooser, instead, output_options, port_hints, traced
 
 if TYPE_CHECKING:
     from dissector.reports.firewall import Opening
@@ -84,6 +84,8 @@ def ports(
             for event in traced(files, command_ports, callback_ports, messages=False):
                 chooser.add(event)
             found = port_uses(chooser.tasks)
+            if not chooser.seen:
+                say(f"no task: {instead(chooser.problems)}")
         if rules_form:
             _print_rules(rules_form, _openings(found, rule, side, clients, remotes, command_ports))
         else:

@@ -269,6 +269,7 @@ def _read(files: tuple[str, ...], wanted: _Wanted, twin: Twin | None = None) -> 
                 if twin is not None:
                     twin.part()
     output.add(tracer.finish())
+    output.add(tracer.overview.problems())
     output.add(reader.warnings)
     output.close(reader.infos)
     if twin is not None and twin.is_second:

@@ -6,7 +6,7 @@ import click
 
 from dissector.cli.common import exit_codes, filter_option, refuse_missing, utc_option
 from dissector.cli.masks import mask_options
-from dissector.cli.tracing import Chooser, port_hints
+from dissector.cli.tracing import Chooser, instead, port_hints
 
 
 @click.command("slice")
@@ -46,6 +46,8 @@ def slice_(
         chooser = Chooser(tasks, filters)
         found = Found.of(source, Hints(command_ports, callback_ports), messages=False, on_event=chooser.add)
         chosen = sorted(chooser.tasks, key=lambda task: task.n)
+        if not chooser.seen:
+            raise UsageError(f"{source}: no task: {instead(found.instead)}")
         refuse_missing(tasks, chooser.seen)
         if not chosen:
             raise UsageError(f"{source}: none of {chooser.seen} tasks matches")

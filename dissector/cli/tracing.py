@@ -11,7 +11,7 @@ from dissector.cli.common import port_range, say
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
 if TYPE_CHECKING:
-    from dissector.model import Task
+    from dissector.model import Problem, Task
     from dissector.session.order import Event
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -72,8 +72,17 @@ def traced(
     for packet in reader:
         yield from tracer.feed(packet)
     yield from tracer.finish()
+    yield from tracer.overview.problems()
     for warning in reader.warnings:
         say(f"warning: {warning.summary}")
+
+
+def instead(problems: Iterable[Problem]) -> str:
+    """What there is in the place of tasks, and what to do about it, in one line."""
+    from dissector.render.text import escape
+
+    words = [f"{escape(problem.summary)} ({problem.code}: {escape(problem.remedy)})" for problem in problems]
+    return " ".join(words) or "no connection of a JobScheduler"
 
 
 class Chooser:
@@ -85,10 +94,14 @@ class Chooser:
 
         self.tasks: list[Task] = []
         self.seen = 0
+        #: Of no task.
+        self.problems: list[Problem] = []
         self._sieve = Sieve(numbers, parse(filters), wants_messages=False)
 
     def add(self, event: Event) -> None:
-        from dissector.model import Task
+        from dissector.model import Problem, Task
 
         self.seen += isinstance(event, Task)
+        if isinstance(event, Problem) and event.task is None:
+            self.problems.append(event)
         self.tasks += (passed for passed in self._sieve.feed(event) if isinstance(passed, Task))

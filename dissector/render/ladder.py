@@ -256,9 +256,9 @@ class LadderView:
             first = False
             self._connection(messages)
         rest = [problem for problem in self._problems if problem.task is None]
-        print_problems(self._terminal, problem_rows(rest, self._mask, self._full))
-        if first and not rest:
+        if first:
             self._terminal.line((no_task(seen), "title"))
+        print_problems(self._terminal, problem_rows(rest, self._mask, self._full))
         self._terminal.flush()
 
     def _task(self, task: Task) -> None:

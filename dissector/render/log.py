@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dissector.model import CaptureInfo, LogLine, Task
+from dissector.model import CaptureInfo, LogLine, Problem, Task
+from dissector.render.problems import print_problems
+from dissector.render.rows import no_task, problem_rows
 from dissector.render.terminal import Terminal
 from dissector.render.text import escape
 from dissector.render.theme import log_style
@@ -24,14 +26,20 @@ class LogView:
         self._terminal = terminal
         self._mask = mask
         self._tasks: list[Task] = []
+        self._problems: list[Problem] = []
         #: The day and the zone that were said last.
         self._day = ""
 
     def add(self, event: Event) -> None:
         if isinstance(event, Task):
             self._tasks.append(event)
+        elif isinstance(event, Problem) and event.task is None:
+            self._problems.append(event)
 
     def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002
+        if not self._tasks:
+            self._terminal.line((no_task(seen), "title"))
+            print_problems(self._terminal, problem_rows(self._problems, self._mask))
         self._tasks.sort(key=lambda task: task.n)
         for number, task in enumerate(self._tasks):
             if len(self._tasks) > 1:

@@ -58,6 +58,15 @@ class Case:
         )
 
 
+def general(
+    code: str, summary: str, time: int, packets: Iterable[int], cause: str | None = None, remedy: str | None = None
+) -> Problem:
+    """A problem of no task and no connection; words that are not given come from the table of codes."""
+    entry = CODES[code]
+    cause, remedy = entry.cause if cause is None else cause, entry.remedy if remedy is None else remedy
+    return Problem(code, entry.severity, time, tuple(packets), summary, cause, remedy)
+
+
 # --- words ---------------------------------------------------------------------------------------------------------
 
 

@@ -6,22 +6,11 @@ that a rule gives (``{port}``, ``{client}``, ``{remote}``); a rule that knows be
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dissector.model import Severity
 from dissector.ports import COMMANDS_TEXT
+from dissector.session.capture_codes import CAPTURE_CODES, Code
 
 _INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
-
-
-class Code(NamedTuple):
-    """``engine`` lists what the engine itself says in such a case."""
-
-    severity: Severity
-    meaning: str
-    cause: str
-    remedy: str
-    engine: tuple[str, ...] = ()
 
 
 _Z118 = ("Z-REMOTE-118", "SCHEDULER-280")
@@ -357,4 +346,5 @@ CODES: dict[str, Code] = {
         "the capture's filter or place does not show it",
         "capture the ports 59999 and lower of the client as well",
     ),
+    **CAPTURE_CODES,
 }

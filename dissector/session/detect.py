@@ -72,6 +72,11 @@ def _commands(client: bytes, server: bytes) -> bool:
     return bool(_ENGINE_COMMAND.match(client) or _ENGINE_ANSWER.match(server))
 
 
+def is_engine(client: bytes, server: bytes) -> bool:
+    """True when one of the two begins as only engines do on a command connection."""
+    return bool(_ENGINE_COMMAND.match(client) or _ENGINE_ANSWER.match(server) or _ENGINE_HTTP.match(client))
+
+
 def is_foreign_callback(data: bytes) -> bool:
     """True when the first bytes from the calling end of a callback connection can not begin an answer frame, a
     keep-alive or a tunnel token, which are short: the connection was opened by somebody else."""
@@ -79,7 +84,7 @@ def is_foreign_callback(data: bytes) -> bool:
 
 
 def _command(client: bytes, server: bytes, is_command_port: bool) -> Role | None:
-    if _ENGINE_COMMAND.match(client) or _ENGINE_ANSWER.match(server) or _ENGINE_HTTP.match(client):
+    if is_engine(client, server):
         return Role.COMMAND
     if is_command_port:
         if client and _TYPED_COMMAND.match(client) and client.strip():

@@ -14,12 +14,13 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
-from dissector.limits import MAX_PENDING_COMMANDS, MAX_SNIFF
-from dissector.model import Connection, Message, Role, Task
+from dissector.limits import MAX_PENDING_COMMANDS
+from dissector.model import Connection, Message, Task
 from dissector.numbers import odd_words
 from dissector.session import detect
 from dissector.session.dialog import Dialog
 from dissector.session.glance import ANSWER, Glance
+from dissector.session.sniffer import Sniffer as Sniffer
 from dissector.session.task import TaskFacts, document_of
 from dissector.stream.blocks import Pairs
 from dissector.stream.documents import DocumentReader
@@ -29,8 +30,6 @@ from dissector.wire import control
 
 #: Tasks of one connection from which on those that are over are looked for.
 _FEW_TASKS = 16
-#: Pieces after each of which a new connection is looked at; pieces after which nobody will know what it is.
-_EVERY_PIECE, _MOST_EVENTS = 64, 2 * MAX_SNIFF
 
 
 class Desk(Protocol):
@@ -61,10 +60,12 @@ class Command:
     and whatever is older, or came in the same segment as the command of an XML error, stays without an answer.
     """
 
-    def __init__(self, connection: Connection, desk: Desk) -> None:
+    def __init__(self, connection: Connection, desk: Desk, *, is_ours: bool = True) -> None:
+        """``is_ours``: not only its port says what the connection is."""
         self.connection = connection
         self.facts: TaskFacts | None = None
         self._desk = desk
+        self._is_ours = is_ours
         self._open: deque[Message] = deque()
         #: Commands behind these that wait for their answers too, but are not kept.
         self._unpaired = 0
@@ -94,13 +95,18 @@ class Command:
     def _handle(self, items: Iterable[RawDocument | StreamProblem]) -> None:
         for item in items:
             if isinstance(item, StreamProblem):
-                self._desk.stream_problem(item, self.connection)
+                self._problem(item)
             elif item.kind == "poke":
                 continue
             elif item.side is Side.CLIENT:
                 self._command(item)
             else:
                 self._answer(item)
+
+    def _problem(self, problem: StreamProblem) -> None:
+        """Told unless the bytes may be somebody else's: what is wrong with those is no matter of ours."""
+        if self._is_ours:
+            self._desk.stream_problem(problem, self.connection)
 
     def _command(self, raw: RawDocument) -> None:
         message = self._message(raw, "command")
@@ -159,6 +165,7 @@ class Command:
         return self.facts
 
     def _answer(self, raw: RawDocument) -> None:
+        self._is_ours = self._is_ours or detect.is_engine(b"", raw.data)
         message = self._message(raw, "command_answer")
         request = self._pair(message)
         if request is not None:
@@ -220,7 +227,7 @@ class Command:
             side = Side.CLIENT if message.to_remote else Side.SERVER
             where = 0, message.packets[-1], message.time
             problem = StreamProblem("odd_number", side, *where, odd_words(name, text))
-            self._desk.stream_problem(problem, self.connection)
+            self._problem(problem)
 
 
 class Callback:
@@ -327,65 +334,6 @@ class Callback:
             desk.message(lost)
         if frame[2][0] not in b"SOK":
             desk.message(message)
-
-
-class Sniffer:
-    """Keeps what a new connection says until ``verdict`` knows what it is."""
-
-    def __init__(self, connection: Connection, *, is_command_port: bool) -> None:
-        self.connection = connection
-        self.is_command_port = is_command_port
-        self.events: list[Chunk | Gap] = []
-        #: Bytes are missing, so that what was captured may begin anywhere.
-        self._has_gap = False
-        self._heads: tuple[bytearray, bytearray] = (bytearray(), bytearray())
-        self._next_look = 0
-        self._is_callback = False
-
-    def chunk(self, chunk: Chunk) -> None:
-        self.events.append(chunk)
-        head = self._heads[chunk.side]
-        head += chunk.data[: max(0, MAX_SNIFF - len(head))]
-
-    def gap(self, gap: Gap) -> None:
-        if not self._is_full:
-            self.events.append(gap)
-        self._has_gap = True
-        self._heads[gap.side].clear()
-
-    def closed(self, number: int, time: int) -> None:
-        pass
-
-    @property
-    def _is_full(self) -> bool:
-        return len(self.events) >= _MOST_EVENTS
-
-    def verdict(self) -> Role | None:
-        """As ``detect.verdict``; what comes in very many small pieces is not looked at with every one."""
-        if self._is_callback:
-            return Role.CALLBACK
-        client, server = (bytes(head) for head in self._heads)
-        if self._is_full:
-            return Role.UNKNOWN
-        size = len(client) + len(server)
-        if len(self.events) > _EVERY_PIECE and size < self._next_look and MAX_SNIFF not in (len(client), len(server)):
-            return None
-        self._next_look = size + size // 16
-        mid_stream = self.connection.mid_stream or self._has_gap
-        role = detect.verdict(client, server, is_command_port=self.is_command_port, mid_stream=mid_stream)
-        self._is_callback = role is Role.CALLBACK
-        return role
-
-    @property
-    def may_wait(self) -> bool:
-        """True while there is room for what comes before it is known whose callback it is."""
-        return len(self.events) < _EVERY_PIECE
-
-    @property
-    def swapped(self) -> bool:
-        """As ``detect.swapped``, for a connection whose SYN was not captured."""
-        client, server = (bytes(head) for head in self._heads)
-        return self.connection.mid_stream and detect.swapped(client, server)
 
 
 Handler = Command | Callback | Sniffer

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Endpoint, Message, Outcome, Problem, Severity, address_text
-from dissector.session.case import Case, count, end_name, span
+from dissector.session.case import Case, count, end_name, general, span
 from dissector.session.codes import CODES
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import SECOND, closed_by, is_answer_missing, is_incomplete, one_sided
@@ -243,27 +243,22 @@ class CaptureNotes:
             (client, server), copy = self._copies[0]
             summary = f"{count(self._copy_count, 'connection')} of two legs of a gateway, told once: "
             summary += f"{client} to {server} is {copy.client} to {copy.server}."
-            yield _general("duplicates", summary, copy.start, [copy.first_packet for _, copy in self._copies])
+            yield general("duplicates", summary, copy.start, [copy.first_packet for _, copy in self._copies])
         if self._unused:
             one = self._unused[0]
             summary = f"{count(self._unused_count, 'connection')} to command ports ended without a byte"
             summary += f", the first one from {one.client.ip} to {one.server}."
             packets = [connection.first_packet for connection in self._unused]
-            yield _general("unused_connections", summary, one.start, packets)
+            yield general("unused_connections", summary, one.start, packets)
         if self._unanswered:
             summary = f"{count(self._unanswered_count, 'more connection')} to command ports got no answer."
             packets = [connection.first_packet for connection in self._unanswered]
-            yield _general("connection_flood", summary, self._unanswered[0].start, packets)
+            yield general("connection_flood", summary, self._unanswered[0].start, packets)
         if self._backwards:
             summary = f"The capture's clock goes backwards, by up to {self._most / SECOND:.3f} s."
-            yield _general("clock_backwards", summary, self._first_time, self._backwards)
+            yield general("clock_backwards", summary, self._first_time, self._backwards)
         if self._fragments:
             first = self._fragments[0]
             way = f"{address_text(first.src)} to {address_text(first.dst)}"
             summary = f"{count(self._fragment_count, 'IP datagram')} with TCP lack fragments, the first one from {way}."
-            yield _general("ip_fragment", summary, first.time, [f.number for f in self._fragments])
-
-
-def _general(code: str, summary: str, time: int, packets: Iterable[int]) -> Problem:
-    entry = CODES[code]
-    return Problem(code, entry.severity, time, tuple(packets), summary, entry.cause, entry.remedy)
+            yield general("ip_fragment", summary, first.time, [f.number for f in self._fragments])

@@ -21,7 +21,9 @@ from dissector.session.handlers import Callback, Command, Sniffer
 from dissector.session.hosts import Hosts
 from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
-from dissector.session.order import Event, Sequencer
+from dissector.session.order import Event as Event
+from dissector.session.order import Sequencer
+from dissector.session.overview import Overview
 from dissector.session.pace import CLOCK_JITTER, LINGER
 from dissector.session.pairs import Copies, Unannounced
 from dissector.session.task import TaskFacts
@@ -63,21 +65,22 @@ class Tracer(Teller):
     ) -> None:
         super().__init__(Sequencer(window), messages, elsewhere)
         self._notes, self._hosts, ports = quality.CaptureNotes(), Hosts(), frozenset(command_ports)
-        self._connections = Connections(self._notes.fragment, partial(detect.listens, ports, callback_ports))
         #: For whoever reads the packets: which of them need not be fed.
         self.watch = watch or Watch()
+        #: After ``finish``: what there is where there is no task.
+        self.overview = Overview(self.watch, callback_ports)
+        listens = partial(detect.listens, ports, callback_ports)
+        self._connections = Connections(self._notes.fragment, listens, self.overview.unread)
         self.watch.foreign, self.watch.ended = self._connections.foreign, self._connections.ended
         self._joiner = Joiner(callback_ports, ports)
         #: A capture that is followed has no end at which somebody would look back.
         self._forgets = window is not None
-        self.next_number = count(1).__next__
-        self._connection_numbers = count(1)
+        self.next_number, self._connection_numbers = count(1).__next__, count(1)
         #: For a live view too.
         self.under_way = OpenTasks()
         self._unannounced, self._copies = Unannounced(self._joiner, self.under_way), Copies()
         self._closing: deque[Flow] = deque()
-        self._unreached = Unreached()
-        self._early = Early()
+        self._unreached, self._early = Unreached(), Early()
 
     @property
     def running(self) -> list[TaskFacts]:
@@ -181,8 +184,7 @@ class Tracer(Teller):
             flow.handler = self._attempt(facts, connection)
             return
         self._order.opened(connection)
-        stray = self._joiner.elsewhere(connection)
-        if stray is not None:
+        if (stray := self._joiner.elsewhere(connection)) is not None:
             self._unannounced.strays[connection] = stray
         self._early.note(flow)
         flow.handler = Sniffer(connection, is_command_port=self._joiner.is_server(connection.server))
@@ -203,6 +205,7 @@ class Tracer(Teller):
             role is Role.CALLBACK and sniffer.may_wait and not over and self._unannounced.waits(connection)
         ):
             return
+        self.overview.judged(sniffer, role)
         if role is Role.UNKNOWN:
             flow.ignored, flow.handler = True, None
             self._order.decided(connection)
@@ -217,7 +220,7 @@ class Tracer(Teller):
         if role is Role.COMMAND:
             self._take(connection, role, None)
             self._joiner.command(connection)
-            flow.handler = Command(connection, self)
+            flow.handler = Command(connection, self, is_ours=sniffer.is_ours)
         else:
             flow.handler = self._callback_of(connection)
         for event in events:
@@ -246,6 +249,7 @@ class Tracer(Teller):
         if flow.handler is not None:
             flow.handler.closed(connection.last_packet, connection.end)
         if isinstance(flow.handler, Sniffer):
+            self.overview.judged(flow.handler, Role.UNKNOWN)
             self._silent(connection)
         elif connection.role is not Role.UNKNOWN or connection.n:
             for facts in self._concerned(flow):
@@ -296,14 +300,12 @@ class Tracer(Teller):
         connection.role = role
         self._hosts.note(connection)
         connection.task = task or connection.task
-        if connection.n == 0:
-            connection.n = next(self._connection_numbers)
+        connection.n = connection.n or next(self._connection_numbers)
 
     # --- what handlers report (Desk) -------------------------------------------------------------------------------
 
     def stream_problem(self, problem: StreamProblem, connection: Connection) -> None:
-        found = bounds.counted(problem, connection, self.under_way.get(connection.task))
-        if found is not None:
+        if (found := bounds.counted(problem, connection, self.under_way.get(connection.task))) is not None:
             self._order.emit(found)
 
     def command_started(self, facts: TaskFacts) -> None:
@@ -366,6 +368,7 @@ class Tracer(Teller):
             self._finish_task(idlest)
         self.under_way.add(facts)
         self._order.add(facts.record)
+        self.overview.has_tasks = True
 
     def _unreachable(self, connection: Connection) -> None:
         facts = TaskFacts.of_command(connection)
@@ -395,6 +398,3 @@ class Tracer(Teller):
         for problem in record.problems:
             self._order.emit(problem)
         self._order.emit(record)
-
-
-__all__ = ["Event", "Tracer"]

@@ -50,6 +50,8 @@ class Found:
     pieces: dict[Direction, list[Piece]] = field(default_factory=dict)
     #: Texts that were masked somewhere, as bytes.
     secrets: set[bytes] = field(default_factory=set)
+    #: What there is where there is no task.
+    instead: list[Problem] = field(default_factory=list)
 
     @classmethod
     def of(cls, path: str, hints: Hints, *, messages: bool, on_event: Callable[[Event], object] | None = None) -> Found:
@@ -61,6 +63,7 @@ class Found:
         for packet in CaptureReader([path]):
             found._add(tracer.feed(packet), messages, on_event)
         found._add(tracer.finish(), messages, on_event)
+        found.instead += tracer.overview.problems()
         found.tasks.sort(key=lambda task: task.n)
         return found
 

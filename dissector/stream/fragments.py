@@ -11,6 +11,7 @@ import struct
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from dissector.limits import FRAGMENT_SECONDS, MAX_FRAGMENT_BYTES, MAX_FRAGMENTED
 from dissector.stream.ip import UDP
@@ -22,6 +23,13 @@ _SECOND = 1_000_000_000
 _LONGEST = 65_535
 #: A fragment that was captured at two interfaces comes twice within this time (ns); ids are used again later.
 _TWICE = 50_000_000
+
+
+class OnUnread(Protocol):
+    """Called with a packet that could not be read: in a tunnel of this name, or because its headers are damaged."""
+
+    def __call__(self, packet: Packet, tunnel: str | None = None, /) -> object: ...
+
 
 _Key = tuple[bytes, bytes, int, int]
 
@@ -55,10 +63,12 @@ class _Datagram:
 
 class Datagrams:
     """Packets to what they mean for TCP, fragmented ones too.  ``on_lost`` gets the first fragment of each datagram
-    that is given up, unless it is one of UDP, which is seldom a tunnel."""
+    that is given up, unless it is one of UDP, which is seldom a tunnel.  ``on_unread`` gets what
+    ``packets.parse`` could not read."""
 
-    def __init__(self, on_lost: Callable[[Fragment], object]) -> None:
+    def __init__(self, on_lost: Callable[[Fragment], object], on_unread: OnUnread | None = None) -> None:
         self._on_lost = on_lost
+        self._on_unread = on_unread
         #: Unfinished datagrams, the oldest first.
         self._open: OrderedDict[_Key, _Datagram] = OrderedDict()
         self._bytes = 0
@@ -74,12 +84,12 @@ class Datagrams:
     def whole(self, packet: Packet) -> tuple[Packet | None, Segment | IcmpError | None]:
         """A packet and what it means for TCP; in place of the fragment that completes a datagram a packet with all of
         it, in place of the others nothing."""
-        record = parse(packet)
+        record = parse(packet, self._on_unread, self._on_unread)
         while isinstance(record, Fragment):
             datagram = self._add(packet, record)
             if datagram is None:
                 return None, None
-            packet, record = datagram, parse(datagram)
+            packet, record = datagram, parse(datagram, self._on_unread, self._on_unread)
         return packet, record
 
     def finish(self) -> None:

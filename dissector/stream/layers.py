@@ -108,7 +108,9 @@ def mpls(data: bytes, at: int) -> Step:
 
 # --- PPP and HDLC --------------------------------------------------------------------------------------------------
 
-_PPP_KINDS = {0x0021: IPV4, 0x0057: IPV6, 0x0281: 0x8847, 0x0283: 0x8848}
+#: A kind of its own: the number of PPP's compressed and encrypted datagrams is no ethertype.
+_ENCRYPTED_PPP = -5
+_PPP_KINDS = {0x0021: IPV4, 0x0057: IPV6, 0x00FD: _ENCRYPTED_PPP, 0x0281: 0x8847, 0x0283: 0x8848}
 _CISCO_HDLC = (0x0F, 0x8F)
 
 
@@ -232,6 +234,39 @@ def teredo(data: bytes, at: int) -> Step:
     return Step(IPV6 if data[at] >> 4 == 6 else NOTHING, at, Via("teredo"))
 
 
+# --- tunnels that can not be read ----------------------------------------------------------------------------------
+
+
+#: The names of these tunnels.
+SEALED: set[str] = set()
+
+
+def _sealed(name: str, begins: Callable[[bytes, int], bool] | None = None) -> Layer:
+    """A tunnel that is encrypted or compressed; ``begins`` tells it from others on its port."""
+    inside, other = Via(name), Step(NOTHING, 0)
+    SEALED.add(name)
+    return lambda data, at: Step(NOTHING, at, inside) if begins is None or begins(data, at) else other
+
+
+def _is_esp(data: bytes, at: int) -> bool:
+    """ESP in UDP (RFC 3948): a single byte keeps the way open, four zeros stand before IKE."""
+    return len(data) >= at + 8 and data[at : at + 4] != bytes(4)
+
+
+def _is_wireguard(data: bytes, at: int) -> bool:
+    return 1 <= data[at] <= 4 and data[at + 1 : at + 4] == bytes(3) and len(data) >= at + 16
+
+
+def _is_openvpn(data: bytes, at: int) -> bool:
+    """The operation is in the upper five bits: hard resets, soft ones, control, acknowledgements and data."""
+    return 1 <= data[at] >> 3 <= 11 and len(data) >= at + 10
+
+
+def _is_l2tp(data: bytes, at: int) -> bool:
+    """Versions 2 and 3 (RFC 2661, 3931): data, not the control messages that keep the tunnel."""
+    return not data[at] & 0x80 and data[at + 1] & 0x0F in (2, 3)
+
+
 #: What ethertypes and the kinds above stand for; IP headers themselves are where a walk ends.
 LAYERS: dict[int, Layer] = {
     FRAME: frame,
@@ -248,16 +283,24 @@ LAYERS: dict[int, Layer] = {
     0x8847: mpls,
     0x8848: mpls,
     0x8864: pppoe,
+    0x88E5: _sealed("MACsec"),
+    _ENCRYPTED_PPP: _sealed("PPP with MPPE"),
     _PPP_IN_GRE: ppp,
     _TRANSPARENT: frame,
 }
-#: Tunnels by the protocol number of the IP header in front of them.
+#: Tunnels by the protocol number of the IP header in front of them, first those that can not be read.
+SEALED_PROTOCOLS: dict[int, Layer] = {
+    50: _sealed("ESP (IPsec)"),
+    108: _sealed("IPComp"),
+    115: _sealed("L2TP"),
+}
 BY_PROTOCOL: dict[int, Layer] = {
     4: fixed(IPV4, 0, Via("ipip")),
     41: fixed(IPV6, 0, Via("6in4")),
     47: gre,
     97: fixed(FRAME, 2, Via("etherip")),  # RFC 3378
     137: mpls,
+    **SEALED_PROTOCOLS,
 }
 #: Tunnels in UDP by their port.
 BY_PORT: dict[int, Layer] = {
@@ -268,4 +311,8 @@ BY_PORT: dict[int, Layer] = {
     2152: gtp,
     3544: teredo,
     6635: mpls,
+    1194: _sealed("OpenVPN", _is_openvpn),
+    1701: _sealed("L2TP", _is_l2tp),
+    4500: _sealed("ESP (IPsec)", _is_esp),
+    51820: _sealed("WireGuard", _is_wireguard),
 }

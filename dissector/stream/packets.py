@@ -23,7 +23,7 @@ _PORTS = Struct("!HH").unpack_from
 IP_KINDS = frozenset({layers.IP, layers.IPV4, layers.IPV6})
 _PLAIN = Step(layers.IPV4, 14)
 #: Protocols whose fragments are of interest.
-_CARRIERS = frozenset({ip.TCP, ip.UDP, *layers.BY_PROTOCOL})
+_CARRIERS = frozenset({ip.TCP, ip.UDP, *layers.BY_PROTOCOL}) - layers.SEALED_PROTOCOLS.keys()
 
 #: Protocols of packets that may be of interest without a look at their ports.
 _OF_INTEREST = frozenset({ip.TCP, ip.ICMP, ip.AUTHENTICATION, *layers.BY_PROTOCOL})
@@ -34,16 +34,22 @@ WHOLE = frozenset({b"\0\0", b"\x40\0"})
 _new = tuple.__new__  # three times as fast as Segment(...)
 
 Parsed = Segment | IcmpError | Fragment | None
+#: Called with a packet whose headers are damaged, or with one and the name of the tunnel that it can not be read in.
+OnDamaged = Callable[[Packet], object]
+OnSealed = Callable[[Packet, str], object]
 
 
-def parse(packet: Packet, on_damaged: Callable[[Packet], object] | None = None) -> Parsed:
+def parse(packet: Packet, on_damaged: OnDamaged | None = None, on_sealed: OnSealed | None = None) -> Parsed:
     """What a packet means for TCP; None when it is none of it.  Never raises, whatever the bytes.
 
-    A packet whose headers are incomplete or contradict themselves gives None too and is handed to ``on_damaged``.
+    A packet whose headers are incomplete or contradict themselves gives None too and is handed to ``on_damaged``; so is
+    one in a tunnel that can not be read to ``on_sealed``.
     """
     try:
         head, via = unwrap(packet)
         if head is None:
+            if via and on_sealed is not None and via[-1].kind in layers.SEALED:
+                on_sealed(packet, via[-1].kind)
             return None
         if head.part is not None:
             return _fragment(packet, head, via)
@@ -127,7 +133,7 @@ def flow_key(packet: Packet) -> bytes | None:
 
 
 def carries_segment(packet: Packet) -> bool:
-    """True when ``parse`` gives a Segment; plain packets are told by a few bytes."""
+    """True when ``parse`` gives a Segment, or TCP's header was cut off; plain packets are told by a few bytes."""
     data = packet[3]
     if packet[2] == ETHERNET and len(data) >= 54 and data[12] == 8 and data[13] == 0 and data[14] == 0x45:
         if data[23] == ip.TCP:
@@ -136,7 +142,16 @@ def carries_segment(packet: Packet) -> bool:
                 return True
         elif not may_carry(data[23], data[20:22], data[26:38]):
             return False
-    return isinstance(parse(packet), Segment)
+    return isinstance(parse(packet), Segment) or (len(data) < packet[4] and _is_cut_in_tcp(packet))
+
+
+def _is_cut_in_tcp(packet: Packet) -> bool:
+    """True when the snap length cut the packet off inside of its TCP header."""
+    try:
+        head, _ = unwrap(packet)
+    except (IndexError, ValueError, struct.error):
+        return False
+    return head is not None and head.protocol == ip.TCP and head.part is None and len(packet[3]) < head.payload + 20
 
 
 def may_carry(protocol: int, fragment: bytes, key: bytes) -> bool:

@@ -19,7 +19,7 @@ from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Mark, SideFacts
 from dissector.stream.direction import Direction
 from dissector.stream.flows import Flow, FlowTable
-from dissector.stream.fragments import Datagrams
+from dissector.stream.fragments import Datagrams, OnUnread
 from dissector.traffic import (
     ACK,
     FIN,
@@ -56,11 +56,14 @@ class Connections:
         self,
         on_lost: Callable[[Fragment], object] = lambda _fragment: None,
         listens: Callable[[int, int], bool] = int.__ge__,
+        on_unread: OnUnread | None = None,
     ) -> None:
         """``on_lost`` gets a fragment of each IP datagram with TCP that was never whole.  ``listens`` tells whether the
-        second of two ports is the one that listens, for connections without a SYN."""
+        second of two ports is the one that listens, for connections without a SYN.
+
+        ``on_unread`` gets what could not be read (see ``Datagrams``)."""
         self._table = FlowTable()
-        self._datagrams = Datagrams(on_lost)
+        self._datagrams = Datagrams(on_lost, on_unread)
         self._listens = listens
         #: What is known of the sender of a packet, by its key.
         self.find = self._table.find

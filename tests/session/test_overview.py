@@ -1,0 +1,217 @@
+"""What a capture without a task holds instead."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from conversation import ACK, EPOCH, PSH, RST, SECOND, SYN, Address, Network, TaskScript, ethernet
+
+from dissector.model import Problem
+from dissector.session import overview
+from dissector.session.foreign import protocol
+from dissector.session.tracer import Tracer
+from dissector.sources.capture import CaptureReader
+from dissector.traffic import Packet
+
+A, B = "10.1.0.10", "10.2.0.10"
+HELLO = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03\x03"
+
+
+def told(frames: Iterable[bytes], snap: int = 65_535) -> dict[str, Problem]:
+    """The overview's problems of these frames, a millisecond apart, by their codes."""
+    tracer, found = Tracer(), []
+    for number, data in enumerate(frames, 1):
+        time = EPOCH * SECOND + number * 1_000_000
+        found += tracer.feed(Packet(number, time, 1, data[:snap], len(data)))
+    found += tracer.finish()
+    assert [event for event in found if isinstance(event, Problem) and event.severity.value != "info"] == []
+    problems = list(tracer.overview.problems())
+    assert len({one.code for one in problems}) == len(problems)
+    return {one.code: one for one in problems}
+
+
+def talk(port: int, *said: tuple[int, bytes], client_port: int = 40_000, syn: bool = True) -> list[bytes]:
+    """A connection to ``port`` with what its client (0) and server (1) say."""
+    ends = Address(A, client_port), Address(B, port)
+    seqs, frames = [1_000, 9_000], []
+    if syn:
+        frames = [ethernet(*ends, 999, 0, SYN), ethernet(*ends[::-1], 8_999, 1_000, SYN | ACK)]
+        frames.append(ethernet(*ends, 1_000, 9_000, ACK))
+    for side, data in said:
+        frames.append(ethernet(ends[side], ends[1 - side], seqs[side], seqs[1 - side], PSH | ACK, data))
+        seqs[side] += len(data)
+        frames.append(ethernet(ends[1 - side], ends[side], seqs[1 - side], seqs[side], ACK))
+    return frames
+
+
+def syn(port: int, client_port: int = 40_000) -> bytes:
+    return ethernet(Address(A, client_port), Address(B, port), 7, 0, SYN)
+
+
+def outer(protocol_number: int, payload: bytes) -> bytes:
+    head = struct.pack(
+        ">BBHHHBBH4s4s",
+        0x45,
+        0,
+        20 + len(payload),
+        0,
+        0,
+        64,
+        protocol_number,
+        0,
+        IPv4Address(A).packed,
+        IPv4Address(B).packed,
+    )
+    return bytes(12) + b"\x08\x00" + head + payload
+
+
+def udp(port: int, payload: bytes) -> bytes:
+    return outer(17, struct.pack(">HHHH", 40_000, port, 8 + len(payload), 0) + payload)
+
+
+def test_no_packet() -> None:
+    (problem,) = told([]).values()
+    assert (problem.code, problem.packets) == ("nothing_captured", ())
+    assert "capture at the client" in problem.remedy
+
+
+def test_no_tcp() -> None:
+    assert list(told([bytes(12) + b"\x08\x06" + bytes(46)])) == ["no_tcp"]
+
+
+def test_a_task_makes_all_of_it_noise(tmp_path: Path) -> None:
+    network = Network()
+    network.play(TaskScript(callback_port=59_999), start=0.5)
+    path = tmp_path / "task.pcap"
+    path.write_bytes(network.capture())
+    frames = [packet.data for packet in CaptureReader([path])]
+    assert told([syn(4450), *talk(4444, (0, HELLO), client_port=41_000), outer(50, bytes(40)), *frames]) == {}
+
+
+def test_attempts_elsewhere_name_port_and_option() -> None:
+    frames = [syn(4450, 40_000), syn(4450, 40_001), syn(4460, 40_002)]
+    frames.append(ethernet(Address(B, 4460), Address(A, 40_002), 0, 8, RST | ACK))
+    (problem,) = told(frames).values()
+    assert problem.code == "unanswered_elsewhere"
+    assert problem.summary == ("2 connections were not answered, 1 was refused: 10.2.0.10:4450 (2), 10.2.0.10:4460.")
+    assert "--command-port 4450" in problem.remedy
+    assert problem.packets == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("port", "code"),
+    [
+        (49_999, "unanswered_elsewhere"),
+        (50_000, "callbacks_unanswered"),
+        (59_999, "callbacks_unanswered"),
+        (60_000, "unanswered_elsewhere"),
+    ],
+)
+def test_callbacks_alone(port: int, code: str) -> None:
+    assert list(told([syn(port)])) == [code]
+
+
+def test_tls_on_a_command_port() -> None:
+    (problem,) = told(talk(4444, (0, HELLO))).values()
+    assert problem.code == "tls_not_decrypted"
+    assert "port 4444 TLS" in problem.summary
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("SMTP", [(1, b"220 mail.example ESMTP\r\n"), (0, b"EHLO a\r\n"), (1, b"250 ok\r\n"), (0, b"\x00\x01\xfe")]),
+        ("FTP", [(1, b"220 ready\r\n"), (0, b"USER a\r\n"), (1, b"331 x\r\n")]),
+        ("SSH", [(1, b"SSH-2.0-x\r\n"), (0, b"SSH-2.0-y\r\n")]),
+        ("HTTP", [(0, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), (1, b"HTTP/1.1 200 OK\r\n\r\nx"), (0, b"\x01\x02")]),
+        ("POP3", [(1, b"+OK hello\r\n"), (0, b"USER a\r\n")]),
+    ],
+)
+def test_another_protocol_on_a_command_port(name: str, said: list[tuple[int, bytes]]) -> None:
+    (problem,) = told(talk(4444, *said)).values()
+    assert (problem.code, problem.severity.value) == ("foreign_protocol", "info")
+    assert f"port 4444 {name}" in problem.summary
+
+
+def test_commands_that_start_nothing() -> None:
+    assert list(told(talk(4444, (0, b"<show_state/>")))) == ["no_start_command"]
+
+
+@pytest.mark.parametrize(("snap", "codes"), [(49, ["snap_length"]), (50, [])])
+def test_snap_length_that_cuts_headers(snap: int, codes: list[str]) -> None:
+    found = told(talk(80, (0, b"hello")), snap)
+    assert [code for code in found if "at most" in found[code].summary] == codes
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("ESP (IPsec)", outer(50, bytes(40))),
+        ("L2TP", outer(115, bytes(40))),
+        ("ESP (IPsec)", udp(4500, b"\0\0\0\x01" + bytes(20))),
+        ("WireGuard", udp(51_820, b"\x04\0\0\0" + bytes(28))),
+        ("OpenVPN", udp(1194, b"\x48" + bytes(20))),
+        ("L2TP", udp(1701, b"\x00\x02\0\x01\0\x01" + bytes(20))),
+        ("MACsec", bytes(12) + b"\x88\xe5" + bytes(40)),
+    ],
+)
+def test_a_tunnel_has_its_name(name: str, data: bytes) -> None:
+    (problem,) = told([data, data]).values()
+    assert problem.code == "tunnelled_unknown"
+    assert problem.summary == f"2 packets in tunnels that can not be read: {name} (2)."
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        udp(4500, b"\xff"),
+        udp(4500, bytes(4) + bytes(28)),  # IKE
+        udp(51_820, b"\x05\0\0\0" + bytes(28)),
+        udp(51_820, b"\x04\0\0\0" + bytes(11)),
+        udp(1194, b"\x60" + bytes(20)),
+        udp(1701, b"\xc8\x02" + bytes(20)),  # a control message
+        udp(53, bytes(40)),
+    ],
+)
+def test_what_is_no_such_tunnel(data: bytes) -> None:
+    assert list(told([data])) == ["no_tcp"]
+
+
+@pytest.mark.parametrize(("packets", "codes"), [(4, ["one_direction"]), (3, ["other_traffic"])])
+def test_one_direction(packets: int, codes: list[str]) -> None:
+    """So many packets of one end alone: fewer tell nothing, as its peer may just not have answered yet."""
+    said = talk(80, (1, b"HTTP/1.1 200 OK\r\n\r\n"), (0, b"GET / HTTP/1.1\r\n\r\n"), (0, b"more"))
+    client = [frame for frame in said if frame[26:30] == IPv4Address(A).packed]
+    data = ethernet(Address(A, 40_000), Address(B, 80), 1_000, 9_000, PSH | ACK, b"GET / HTTP/1.1\r\n\r\n")
+    acks = [ethernet(Address(A, 40_000), Address(B, 80), 1_000, 9_000, ACK)] * (packets - 2)
+    assert list(told([client[0], *acks, data])) == codes
+
+
+def test_only_connections_begun_before_the_capture() -> None:
+    begun = talk(80, (0, b"x" * 600), syn=False)
+    assert told(begun)["mid_stream"].summary == "The only connection began before the capture."
+    assert "mid_stream" not in told([*begun, *talk(81, (0, b"GET / HTTP/1.1\r\n\r\n"))])
+
+
+def test_other_traffic_is_named_by_port() -> None:
+    frames = [frame for port in range(80, 86) for frame in talk(port, (0, HELLO))]
+    (problem,) = told(frames).values()
+    assert problem.code == "other_traffic"
+    assert problem.summary.startswith("6 TCP connections, none of a JobScheduler: port 80 TLS, ")
+    assert problem.summary.endswith(" and 2 others.")
+
+
+def test_the_tables_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overview, "_MOST_KINDS", 2)
+    (problem,) = told([syn(port, port + 30_000) for port in (81, 82, 83, 81)]).values()
+    assert "10.2.0.10:83" not in problem.summary
+
+
+def test_protocols_are_not_guessed() -> None:
+    assert protocol(b"", b"") is None
+    assert protocol(b"show_state\r\n", b"") is None
+    assert protocol(b"<spooler>", b"") is None
