@@ -37,6 +37,16 @@ from dissector.wire.decode import encode_frame
 PLACED = tuple(f"Wq7Place{number}X" for number in range(13))
 PUT, METHOD, METHOD_BEHIND, PROPERTY, PROPERTY_ANSWER, ANSWER, LOST, NEW, ERROR = PLACED[:9]
 ATTRIBUTE, QUERY, ARRAY, ENVIRONMENT = PLACED[9:]
+#: Secrets that are sent as numbers, as they are on the wire.
+NUMBERS: dict[int, m.Variant] = {
+    73190451: m.Variant(3, 73190451),
+    73190452: m.Variant(20, 73190452),
+    73190453: m.Variant(5, m.Double.of(73190453)),
+    73190454: m.Variant(19, 73190454),
+    73190455: m.Variant(22, 73190455),
+    73190456: m.Variant(3, 73190456),
+    73190457: m.Variant(6, 731904570000),
+}
 _CLIENT, _REMOTE, _PEER = Address("10.1.0.10", 40_000), Address("10.2.0.10", 4_455), Address("10.2.0.10", 50_000)
 _BACK = Address("10.1.0.10", 59_999)
 _SERVER, _LOG, _SET = 0x0100_0000_0000_0001, 0x0100_0000_0000_0002, 0x0100_0000_0000_0003
@@ -80,6 +90,19 @@ def _placed() -> Iterator[tuple[int, m.Body]]:
     yield 1, m.InvokeAnswer(0, bstr(ANSWER), None)
     yield 0, method(_SET, 101, bstr("Kennwort"), variants(bstr(ARRAY)))
     yield 1, done
+    number = list(NUMBERS.values())
+    yield 0, put(_SET, 100, number[0], bstr("db_password"))
+    yield 1, done
+    yield 0, method(_SET, 101, bstr("pin"), number[1])
+    yield 1, done
+    yield 0, put(_SET, 102, number[2])
+    yield 1, done
+    yield 0, get(_SET, 102)
+    yield 1, m.InvokeAnswer(0, number[3], None)
+    yield 0, get(_SET, 100, bstr("password"))
+    yield 1, m.InvokeAnswer(0, number[4], None)
+    yield 0, method(_SET, 101, bstr("Kennwort"), variants(number[6]))
+    yield 1, done
 
 
 def _dialog(texts: list[str]) -> Iterator[tuple[int, m.Body]]:
@@ -100,8 +123,9 @@ def _dialog(texts: list[str]) -> Iterator[tuple[int, m.Body]]:
     yield 1, call(_SERVER, "construct", variants(*map(bstr, settings)))
     yield 0, m.CallAnswer(0, TRUE)
     password = m.Property("password", bstr(NEW))
+    pin = m.Property("pin", NUMBERS[73190456])
     objects = variants(
-        m.Variant(9, new_object(_LOG, f"{_TITLE}log", LOG_PROXY, password)),
+        m.Variant(9, new_object(_LOG, f"{_TITLE}log", LOG_PROXY, password, pin)),
         m.Variant(9, new_object(_SET, f"{_TITLE}variable_set")),
     )
     yield 1, call(_SERVER, "begin", objects, variants(bstr("spooler_log"), bstr("params")))
@@ -164,7 +188,7 @@ def capture() -> bytes:
 def secrets() -> set[str]:
     """Every text that no output may have."""
     parts = (part for marked in SECRET for secret in marked.secrets for part in re.split(r"[\r\n]+", secret))
-    return {part for part in parts if len(part) >= 4 and part.isascii()} | set(PLACED)
+    return {part for part in parts if len(part) >= 4 and part.isascii()} | set(PLACED) | set(map(str, NUMBERS))
 
 
 def left(output: str) -> list[str]:

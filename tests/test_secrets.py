@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from secrets_kit import capture, left, secrets
+from secrets_kit import NUMBERS, capture, left, secrets
 from wire.secrets_corpus import HARMLESS
 
 from dissector.render.text import escape
@@ -55,6 +55,22 @@ def test_read_leaves_harmless_texts(path: Path, jstrace: Command) -> None:
         assert text in lines
 
 
+def test_numbers_keep_their_type_in_json(path: Path, jstrace: Command) -> None:
+    lines = map(json.loads, jstrace("read", path, "--format", "jsonl", "--messages").stdout.splitlines())
+    calls = [line for line in lines if line["record"] == "message"]
+    put = next(call for call in calls if [value["type"] for value in call["arguments"] or ()] == ["BSTR", "I4"])
+    assert put["arguments"] == [{"type": "BSTR", "value": "db_password"}, {"type": "I4", "value": None}]
+    results = [call["result"] for call in calls if call["result"]]
+    assert {"type": "UI4", "value": None} in results
+    assert {"type": "INT", "value": None} in results
+
+
+def test_numbers_are_asterisks_in_text(path: Path, jstrace: Command) -> None:
+    ladder = jstrace("read", path, "-v").stdout
+    assert 'value("db_password") = ***' in ladder
+    assert 'set_var("pin", ***)' in ladder
+
+
 TSHARK = [
     (),
     ("-V", "-O", "jobscheduler"),
@@ -97,6 +113,7 @@ def test_verify_sees_a_plugin_that_masks_less(path: Path, tmp_path: Path, jstrac
             ("local ok, masked = pcall(covered, text)", "local ok, masked = true, text"),
             ('if secret and value ~= "" then veil[value] = MASK end', ""),
             ("if js.looks_secret(pair[1]) then return MASK end", ""),
+            ("veil[0] = MASK  -- for all numbers of the message", ""),
         )
     ):
         assert text.count(old) == 1
@@ -107,7 +124,12 @@ def test_verify_sees_a_plugin_that_masks_less(path: Path, tmp_path: Path, jstrac
 
 def test_slice_and_redact(path: Path, tmp_path: Path, jstrace: Command) -> None:
     assert jstrace("redact", path, tmp_path / "plain.pcap").exit_code == 0
-    assert left((tmp_path / "plain.pcap").read_bytes().decode("latin-1")) == []
+    plain = (tmp_path / "plain.pcap").read_bytes()
+    assert left(plain.decode("latin-1")) == []
+    assert [number for number in NUMBERS if number.to_bytes(4, "big") in plain] == []
+    assert b"7.3190453" in path.read_bytes()
+    assert b"7.3190453" not in plain
+    assert jstrace("read", tmp_path / "plain.pcap", "--format", "json", "--messages").exit_code == 0
     assert jstrace("redact", path, tmp_path / "all.pcap", "--all-text").exit_code == 0
     assert left((tmp_path / "all.pcap").read_bytes().decode("latin-1")) == []
     assert jstrace("slice", path, tmp_path / "cut.pcapng", "--task", 1).exit_code == 0

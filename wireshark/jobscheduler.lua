@@ -454,6 +454,7 @@ js.secret_rules = {
     { needs = { "ncftp", "sftp", "ftp", "wput" }, program = "(?<![\092w.-])(?:ncftp\092w{0,6}|wput|yafc)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:p))[ \092t]{1,8}(?=\092S)" },
     { needs = { "ftpuse", "wmic", "cscript", "winrs", "evil-winrm" }, program = "(?<![\092w.-])(?:winrs|evil-winrm|wbemtest)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=\092s)(?:[-/]p(?:assword)?)[: \092t](?=\092S)" },
   },
+  numbers = { [2] = "variant.i2", [3] = "variant.i4", [4] = "variant.r4", [5] = "variant.r8", [6] = "variant.cy", [7] = "variant.date", [16] = "variant.i1", [17] = "variant.ui1", [18] = "variant.ui2", [19] = "variant.ui4", [20] = "variant.i8", [21] = "variant.ui8", [22] = "variant.int", [23] = "variant.uint" },
   escaped = "\034'<>&\034'",
   folders = { PWD = true, OLDPWD = true },
 }
@@ -661,6 +662,10 @@ do
   local C = {}
   js.cursor = C
 
+  --- Fields of values that are numbers; `veil[0]` says that those of a message are secret.
+  local NUMBERS = {}
+  for _, name in pairs(js.secret_rules.numbers) do NUMBERS[js.fields[name]] = true end
+
   --- Stops reading: everything behind the last field is undecoded.
   local function refuse(c, reason, offset)
     c.reason, c.offset = reason, offset or c.last
@@ -673,8 +678,11 @@ do
     refuse(c, format("needs %.0f bytes, %d left", size, c.n - c.p))
   end
 
+  local function is_hidden(c, field) return c.veil and c.veil[0] and NUMBERS[field] end
+
   local function leaf(c, field, p, size, value)
     c.done = p + size
+    if is_hidden(c, field) then return c.node:add(c.range(p, size), "***") end
     if value ~= nil then return c.node:add(field, c.range(p, size), value) end
     return c.node:add(field, c.range(p, size))
   end
@@ -729,7 +737,11 @@ do
     c.last, c.p = p, p + size
     if c.node then
       c.done = p + size
-      if size > 0 then c.node:add(field, c.range(p, size)) end
+      if size > 0 and is_hidden(c, field) then
+        c.node:add(c.range(p, size), "***")
+      elseif size > 0 then
+        c.node:add(field, c.range(p, size))
+      end
     end
     return sub(c.s, p + 1, p + size)
   end
@@ -806,7 +818,10 @@ do
     c.last, c.p = from, from + size
     local text = sub(c.s, from + 1, from + size)
     if is_number and not js.number(text) then refuse(c, "text that is no number") end
-    if c.node then leaf(c, field, p, prefix + size, c.shown(text, c.veil)) end
+    if c.node then
+      local is_secret = is_number and c.veil and c.veil[0]
+      leaf(c, field, p, prefix + size, is_secret and "***" or c.shown(text, c.veil))
+    end
     return text
   end
 
@@ -838,7 +853,11 @@ do
       local opened = c.opened
       local text = sub(c.s, c.p + 3, c.p + 2 + (byte(c.s, c.p + 2) or 0))
       local whole = c.p < c.n
-      if whole then c.node = up:add(field, c.range(c.p, c.n - c.p), js.number(text) or 0) end
+      if whole and is_hidden(c, field) then
+        c.node = up:add(c.range(c.p, c.n - c.p), "***")
+      elseif whole then
+        c.node = up:add(field, c.range(c.p, c.n - c.p), js.number(text) or 0)
+      end
       opened[#opened + 1] = { c.p, whole and c.node }
     end
     return up
@@ -2734,6 +2753,10 @@ do
       if secret and value ~= "" then veil[value] = MASK end
       return
     end
+    if secret and type(value) == "table" and js.secret_rules.numbers[value.vt] then
+      veil[0] = MASK  -- for all numbers of the message
+      return
+    end
     value = type(value) == "table" and value.value or nil
     if type(value) == "string" then
       veiled(veil, value, secret)
@@ -2767,9 +2790,9 @@ do
   end
 
   --- For every text of such a message.
-  js.veil_of_all = setmetatable({}, { __index = function(_, text) return text ~= "" and MASK or nil end })
+  js.veil_of_all = setmetatable({}, { __index = function(_, text) return type(text) == "string" and text ~= "" and MASK or nil end })
 
-  --- Texts of a message's body that are secret whatever they say; `secret`: its request or its member says so.
+  --- Texts of a message's body that are secret whatever they say, at 0 whether its numbers are; `secret`: its request or its member says so.
   function js.veil(body, secret)
     if js.show_secrets or not body then return nil end
     local veil = {}
@@ -2908,6 +2931,7 @@ do
     local vt, value = variant.vt, variant.value
     if value == nil then return vt == 1 and "null" or "empty" end
     if vt == 8 then return quoted(value, veil, limit) end
+    if veil and veil[0] and js.secret_rules.numbers[vt] then return veil[0] end
     if vt == 11 then return tostring(value) end
     if vt == 9 or vt == 13 then return reference_text(value) end
     if vt == 4 or vt == 5 or vt == 7 then return format("%.6g", js.number(value.text) or 0) end

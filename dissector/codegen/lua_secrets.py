@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dissector.codegen.lua_fields import of_code
 from dissector.codegen.lua_tables import quoted
 from dissector.wire import secret_commands as commands
 from dissector.wire import secret_rules as rules
 from dissector.wire import secret_shapes as shapes
+from dissector.wire.masking import NUMBERS
 from dissector.wire.secret_elements import FOLDERS
 
 
@@ -28,6 +30,8 @@ def lines() -> Iterator[str]:
         program, options = quoted(commands.PROGRAM % command.program), quoted(command.options)
         yield f"    {{ needs = {_words(command.needs)}, program = {program}, options = {options} }},"
     yield "  },"
+    numbers = ", ".join(f"[{int(vt)}] = {quoted(of_code('variant', int(vt)))}" for vt in sorted(NUMBERS))
+    yield f"  numbers = {{ {numbers} }},"
     yield f"  escaped = {quoted(rules.ESCAPED)},"
     yield f"  folders = {{ {', '.join(f'{name} = true' for name in FOLDERS)} }},"
     yield "}"

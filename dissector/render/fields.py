@@ -25,11 +25,16 @@ def print_fields(terminal: Terminal, message: Message, mask: Mask, margin: int, 
         _print_document(terminal, message.raw, mask, margin, full)
         return
     pending = pending_of(message.request.body) if message.request is not None else None
-    _Printer(terminal, message, mask, margin, full).node(fields(message.raw, pending), 0)
+    root = fields(message.raw, pending)
+    numbers = {(leaf.start, leaf.end) for number in mask.numbers(message, root) for leaf in number.leaves()}
+    _Printer(terminal, message, mask, margin, full, numbers).node(root, 0)
 
 
 class _Printer:
-    def __init__(self, terminal: Terminal, message: Message, mask: Mask, margin: int, full: bool) -> None:
+    def __init__(
+        self, terminal: Terminal, message: Message, mask: Mask, margin: int, full: bool, numbers: set[tuple[int, int]]
+    ) -> None:
+        self._numbers = numbers
         self._terminal = terminal
         self._raw = message.raw
         self._mask = mask
@@ -54,6 +59,8 @@ class _Printer:
 
     def _text(self, node: FieldNode) -> str:
         value = node.value
+        if (node.start, node.end) in self._numbers:
+            return _MASKED
         if not isinstance(value, (str, bytes)):
             return node.text
         if self._opaque and node.name != "undecoded":

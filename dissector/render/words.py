@@ -18,6 +18,7 @@ from dissector.wire.control import Document, HttpMessage, process_started
 from dissector.wire.enums import InvokeFlag, is_put
 from dissector.wire.masking import Mask
 from dissector.wire.names import guid_name, guid_text, hresult_name, log_line
+from dissector.wire.secrets import MASK
 
 _PREFIX = "remote_scheduler."
 #: Parameters of construct in the order in which they tell most; the others follow with ``full`` only.
@@ -215,7 +216,7 @@ class Words:
     def value(self, variant: wire.Variant) -> str:
         value = variant.value
         if value is None:
-            return "null" if variant.vt == 1 else "empty"
+            return _NO_VALUE.get(variant.vt, MASK)
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, int):
@@ -260,6 +261,8 @@ class Words:
         return escape(lines[0][:_LINE_CELLS]) + (f" (+{_number(more, 'line')})" if more else "")
 
 
+#: By type; other types have none when it is secret.
+_NO_VALUE = {0: "empty", 1: "null"}
 #: Bodies whose texts do not stand in the bytes as they are, or may be anywhere.
 _FREE_TEXT = frozenset((Document, HttpMessage, wire.Undecoded))
 

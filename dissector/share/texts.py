@@ -136,15 +136,19 @@ def without_secrets(message: Message) -> bytes:
         return _http_without_secrets(raw, body)
     if isinstance(body, (Document, wire.TunnelToken)):
         return hide_text(raw.decode(_LATIN)).encode(_LATIN)
-    hidden = Mask().hidden(message)
-    if not hidden:
-        return raw
+    mask = Mask()
     if isinstance(body, wire.Undecoded):
-        return overwritten(raw, readable(raw)) if body.data in hidden else raw
-    data = bytearray(raw)
-    for leaf in _leaves(message):
+        return overwritten(raw, readable(raw)) if body.data in mask.hidden(message) else raw
+    if not mask.is_secret(message) and mask.passes(raw):
+        return raw
+    hidden = mask.hidden(message)
+    data, root = bytearray(raw), _root(message)
+    for leaf in root.leaves():
         if isinstance(leaf.value, (str, bytes)) and leaf.value in hidden:
             _hide_leaf(data, leaf, hidden[leaf.value])
+    for number in mask.numbers(message, root):
+        for leaf in number.leaves():
+            _hide_number(data, leaf)
     return bytes(data)
 
 
@@ -159,9 +163,13 @@ def overwritten(data: bytes, places: Iterable[Span], filler: bytes = b"*") -> by
 # --- frames --------------------------------------------------------------------------------------------------------
 
 
-def _leaves(message: Message) -> Iterator[FieldNode]:
+def _root(message: Message) -> FieldNode:
     pending = pending_of(message.request.body) if message.request is not None else None
-    return fields(message.raw, pending).leaves()
+    return fields(message.raw, pending)
+
+
+def _leaves(message: Message) -> Iterator[FieldNode]:
+    return _root(message).leaves()
 
 
 def _leaf_spans(leaf: FieldNode, text_spans: Callable[[str, int], Iterator[Span]]) -> Iterator[Span]:
@@ -213,12 +221,17 @@ def _hide_leaf(data: bytearray, leaf: FieldNode, shown: str | bytes) -> None:
     if isinstance(value, bytes):
         data[leaf.start : leaf.end] = b"*" * (leaf.end - leaf.start)
     elif isinstance(value, str):
-        start = leaf.end - len(value)
-        if start - leaf.start != _STRING_HEADER:
-            text = re.sub(r"\d", "0", value)
-        else:
-            text = "*" * len(value) if shown == MASK else hide_text(value)
-        data[start : leaf.end] = text.encode(_LATIN)
+        text = "*" * len(value) if shown == MASK else hide_text(value)
+        data[leaf.end - len(value) : leaf.end] = text.encode(_LATIN)
+
+
+def _hide_number(data: bytearray, leaf: FieldNode) -> None:
+    """Of a double, which is text, the digits; its other leaf is the marker."""
+    if isinstance(leaf.value, str):
+        start = leaf.end - len(leaf.value)
+        data[start : leaf.end] = re.sub(r"[1-9]", "0", leaf.value).encode(_LATIN)
+    elif leaf.name == "value":
+        data[leaf.start : leaf.end] = bytes(leaf.end - leaf.start)
 
 
 # --- documents -----------------------------------------------------------------------------------------------------

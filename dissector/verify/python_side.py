@@ -143,7 +143,11 @@ class _Teller:
         yield Field("length", 1, 0, _HEADER, len(raw), len(raw).to_bytes(_HEADER, "big"))
         is_opaque = isinstance(body, wire.Undecoded) and body.data in self._hidden
         pending = pending_of(message.request.body) if message.request is not None else None
-        for name, level, node, is_number in named(fields(raw, pending)):
+        root = fields(raw, pending)
+        numbers = self._mask.numbers(message, root)
+        for name, level, node, is_number in named(root):
+            if any(number.start <= node.start and node.end <= number.end for number in numbers):
+                continue  # the plugin shows no field there
             value: object = node.value
             if is_number:
                 value = next((float(leaf.value) for leaf in node.leaves() if isinstance(leaf.value, str)), 0.0)

@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 
 from dissector.model import Message
 from dissector.wire.control import Document, HttpMessage
-from dissector.wire.messages import DispParams, Property, SafeArray, Undecoded, Variant
+from dissector.wire.enums import VarType
+from dissector.wire.fields import FieldNode
+from dissector.wire.messages import DispParams, Double, Property, SafeArray, Undecoded, Variant
 from dissector.wire.secrets import MASK, looks_secret, mask_text, may_hold_secret, names_a_secret
 
 T = TypeVar("T")
@@ -23,6 +25,14 @@ _READABLE = re.compile(rb"[\t\n\r\x20-\x7e\xa0-\xff]{4}")
 _ANSWER = b"A"
 #: Values without a text, nearly all of them.
 _NO_TEXT = frozenset((int, bool, float, bytes, type(None)))
+#: Values that are numbers.  One that is secret becomes None: a Value of its type without a value.
+NUMBERS = frozenset(
+    (
+        *(VarType.I1, VarType.I2, VarType.I4, VarType.I8, VarType.INT),
+        *(VarType.UI1, VarType.UI2, VarType.UI4, VarType.UI8, VarType.UINT),
+        *(VarType.R4, VarType.R8, VarType.CY, VarType.DATE),
+    )
+)
 #: Fields with names and identities, which tell what a message is about.
 _NEVER_SECRET = frozenset(("name", "names", "title", "iid", "iids", "clsid", "proxy_clsid"))
 
@@ -47,7 +57,7 @@ class Mask:
     def body(self, body: T, secret: bool = False) -> T:
         """A message's body (``wire.messages``, ``wire.control``) with masked texts, of the same shape.
 
-        ``secret`` masks every text in arguments and results: of a message that ``is_secret``.
+        ``secret`` masks every text and number in arguments and results: of a message that ``is_secret``.
         """
         if not self.enabled:
             return body
@@ -59,6 +69,18 @@ class Mask:
         masked = self.body(message.body, self.is_secret(message))
         pairs = zip(texts(message.body, (str, bytes)), texts(masked, (str, bytes)), strict=True)
         return {plain: shown for plain, shown in pairs if plain != shown}
+
+    def numbers(self, message: Message, root: FieldNode) -> list[FieldNode]:
+        """Nodes of the message's field tree that are secret numbers, a double's group whole.
+
+        Where one number is secret all of the message are: they stand in the same call or answer.
+        """
+        secret = self.is_secret(message)
+        if not secret and self.passes(message.raw):
+            return []
+        masked = self.body(message.body, secret)
+        pairs = zip(_variants(message.body), _variants(masked), strict=True)
+        return list(_numbers(root)) if any(new.value is None is not old.value for old, new in pairs) else []
 
     def passes(self, raw: bytes) -> bool:
         """True when no text of a message with the bytes ``raw`` can be a secret by itself, as of nearly all: ``body``
@@ -87,15 +109,40 @@ class Mask:
 
 
 def texts(value: Any, kinds: type | tuple[type, ...] = str) -> Iterator[Any]:
-    """All texts inside a message's body: arguments, results, errors, names, or the document."""
+    """All texts inside a message's body: arguments, results, errors, names, or the document; no numbers."""
     if isinstance(value, kinds):
         yield value
+    elif isinstance(value, Double):
+        return
     elif isinstance(value, tuple):
         for item in value:
             yield from texts(item, kinds)
     elif is_dataclass(value):
         for field in fields(value):
             yield from texts(getattr(value, field.name), kinds)
+
+
+def _variants(value: Any) -> Iterator[Variant]:
+    if isinstance(value, Variant):
+        yield value
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _variants(item)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _variants(getattr(value, field.name))
+
+
+def _numbers(node: FieldNode) -> Iterator[FieldNode]:
+    """The values of variants that are numbers."""
+    vt: object = None
+    for child in node.children:
+        if child.name == "vt":
+            vt = child.value
+        elif child.name == "value" and vt in NUMBERS:
+            yield child
+        else:
+            yield from _numbers(child)
 
 
 def _hidden(text: str) -> str:
@@ -114,6 +161,8 @@ def _masked(value: Any, secret: bool) -> Any:
         arguments = _arguments(value, secret)
         same = all(new is old for new, old in zip(arguments, value.arguments, strict=True))
         return value if same else replace(value, arguments=arguments)
+    if isinstance(value, Variant) and secret and value.vt in NUMBERS:
+        return value if value.value is None else replace(value, value=None)
     if isinstance(value, Property):
         return replace(value, value=_masked(value.value, secret or looks_secret(value.name)))
     if isinstance(value, Undecoded):
@@ -156,7 +205,8 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 
 def _arguments(params: DispParams, secret: bool) -> tuple[Variant, ...]:
-    """The arguments; texts beside a secret's name are masked whatever they say: the value may stand on either side."""
+    """The arguments; texts and numbers beside a secret's name are masked whatever they say: the value may
+    stand on either side."""
     secret = secret or any(map(_is_name, params.arguments))
     return tuple(one if _is_name(one) else _masked(one, secret) for one in params.arguments)
 

@@ -364,17 +364,17 @@ def test_depth_is_capped(make: Callable[[int], bytes]) -> None:
 @pytest.mark.parametrize("make", [nested, nested_properties])
 def test_a_million_levels_are_refused_at_once(make: Callable[[int], bytes]) -> None:
     message = make(1_000_000)
-    began = time.perf_counter()
+    began = time.process_time()
     assert outcome(decode, message, INVOKED)[2] == "nested deeper than 32"  # type: ignore[index]
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_count_is_refused_before_it_is_used() -> None:
     array = bytes.fromhex("41 00000000 0000200c 0001 0880 ffffffff 00000000 0000000c") + bytes(4_000_000)
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(DecodeError, match="4294967295 elements can not be in the 4000000 bytes left"):
         decode(array, INVOKED)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 @thorough

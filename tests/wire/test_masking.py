@@ -17,11 +17,12 @@ from dissector.wire import messages as m
 from dissector.wire.control import parse_answer, parse_command, parse_http
 from dissector.wire.decode import encode
 from dissector.wire.enums import VarType
-from dissector.wire.masking import Mask
+from dissector.wire.masking import NUMBERS, Mask
 from dissector.wire.secrets import MASK, hide_text, looks_secret, mask_text, may_hold_secret
 
 MASKED = Mask()
 SHOWN = Mask(enabled=False)
+DOUBLES = {VarType.R4, VarType.R8, VarType.DATE}
 
 
 @pytest.mark.parametrize(
@@ -199,7 +200,7 @@ def call(*natural: m.Variant) -> m.Call:
 
 def test_argument_behind_a_secret_name() -> None:
     masked = MASKED.body(call(bstr("db_password"), bstr("x"), m.Variant(VarType.I4, 7)))
-    assert masked == call(bstr("db_password"), bstr(MASK), m.Variant(VarType.I4, 7))
+    assert masked == call(bstr("db_password"), bstr(MASK), m.Variant(VarType.I4, None))
     assert MASKED.body(call(bstr("the token is gone"), bstr("x"))) == call(bstr("the token is gone"), bstr("x"))
 
 
@@ -212,6 +213,22 @@ def test_property_put_of_a_secret() -> None:
     put = m.Invoke(1, 0, bytes(16), 0, 4, m.DispParams((-3,), (bstr("x"), bstr("pwd"))))
     assert MASKED.body(put).params == m.DispParams((-3,), (bstr(MASK), bstr("pwd")))
     assert SHOWN.body(put) is put
+
+
+def test_numbers_that_are_secret() -> None:
+    numbers = [
+        *(m.Variant(vt, 7) for vt in sorted(NUMBERS - DOUBLES)),
+        *(m.Variant(vt, m.Double.of(7)) for vt in sorted(DOUBLES)),
+    ]
+    others = [m.Variant(VarType.EMPTY, None), m.Variant(VarType.BOOL, True), m.Variant(VarType.ERROR, 7)]
+    for one in numbers:
+        assert MASKED.body(call(bstr("pin"), one)) == call(bstr("pin"), m.Variant(one.vt, None))
+        assert MASKED.body(m.InvokeAnswer(0, one, None), secret=True) == m.InvokeAnswer(
+            0, m.Variant(one.vt, None), None
+        )
+        assert MASKED.body(call(bstr("spin"), one)) == call(bstr("spin"), one)
+    for one in others:
+        assert MASKED.body(call(bstr("pin"), one)) == call(bstr("pin"), one)
 
 
 def test_arrays_references_and_bytes() -> None:

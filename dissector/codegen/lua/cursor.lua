@@ -5,6 +5,10 @@ do
   local C = {}
   js.cursor = C
 
+  --- Fields of values that are numbers; `veil[0]` says that those of a message are secret.
+  local NUMBERS = {}
+  for _, name in pairs(js.secret_rules.numbers) do NUMBERS[js.fields[name]] = true end
+
   --- Stops reading: everything behind the last field is undecoded.
   local function refuse(c, reason, offset)
     c.reason, c.offset = reason, offset or c.last
@@ -17,8 +21,11 @@ do
     refuse(c, format("needs %.0f bytes, %d left", size, c.n - c.p))
   end
 
+  local function is_hidden(c, field) return c.veil and c.veil[0] and NUMBERS[field] end
+
   local function leaf(c, field, p, size, value)
     c.done = p + size
+    if is_hidden(c, field) then return c.node:add(c.range(p, size), "***") end
     if value ~= nil then return c.node:add(field, c.range(p, size), value) end
     return c.node:add(field, c.range(p, size))
   end
@@ -73,7 +80,11 @@ do
     c.last, c.p = p, p + size
     if c.node then
       c.done = p + size
-      if size > 0 then c.node:add(field, c.range(p, size)) end
+      if size > 0 and is_hidden(c, field) then
+        c.node:add(c.range(p, size), "***")
+      elseif size > 0 then
+        c.node:add(field, c.range(p, size))
+      end
     end
     return sub(c.s, p + 1, p + size)
   end
@@ -150,7 +161,10 @@ do
     c.last, c.p = from, from + size
     local text = sub(c.s, from + 1, from + size)
     if is_number and not js.number(text) then refuse(c, "text that is no number") end
-    if c.node then leaf(c, field, p, prefix + size, c.shown(text, c.veil)) end
+    if c.node then
+      local is_secret = is_number and c.veil and c.veil[0]
+      leaf(c, field, p, prefix + size, is_secret and "***" or c.shown(text, c.veil))
+    end
     return text
   end
 
@@ -182,7 +196,11 @@ do
       local opened = c.opened
       local text = sub(c.s, c.p + 3, c.p + 2 + (byte(c.s, c.p + 2) or 0))
       local whole = c.p < c.n
-      if whole then c.node = up:add(field, c.range(c.p, c.n - c.p), js.number(text) or 0) end
+      if whole and is_hidden(c, field) then
+        c.node = up:add(c.range(c.p, c.n - c.p), "***")
+      elseif whole then
+        c.node = up:add(field, c.range(c.p, c.n - c.p), js.number(text) or 0)
+      end
       opened[#opened + 1] = { c.p, whole and c.node }
     end
     return up

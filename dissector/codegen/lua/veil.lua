@@ -17,6 +17,10 @@ do
       if secret and value ~= "" then veil[value] = MASK end
       return
     end
+    if secret and type(value) == "table" and js.secret_rules.numbers[value.vt] then
+      veil[0] = MASK  -- for all numbers of the message
+      return
+    end
     value = type(value) == "table" and value.value or nil
     if type(value) == "string" then
       veiled(veil, value, secret)
@@ -50,9 +54,9 @@ do
   end
 
   --- For every text of such a message.
-  js.veil_of_all = setmetatable({}, { __index = function(_, text) return text ~= "" and MASK or nil end })
+  js.veil_of_all = setmetatable({}, { __index = function(_, text) return type(text) == "string" and text ~= "" and MASK or nil end })
 
-  --- Texts of a message's body that are secret whatever they say; `secret`: its request or its member says so.
+  --- Texts of a message's body that are secret whatever they say, at 0 whether its numbers are; `secret`: its request or its member says so.
   function js.veil(body, secret)
     if js.show_secrets or not body then return nil end
     local veil = {}

@@ -65,6 +65,7 @@ do
     local vt, value = variant.vt, variant.value
     if value == nil then return vt == 1 and "null" or "empty" end
     if vt == 8 then return quoted(value, veil, limit) end
+    if veil and veil[0] and js.secret_rules.numbers[vt] then return veil[0] end
     if vt == 11 then return tostring(value) end
     if vt == 9 or vt == 13 then return reference_text(value) end
     if vt == 4 or vt == 5 or vt == 7 then return format("%.6g", js.number(value.text) or 0) end
