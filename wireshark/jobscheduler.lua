@@ -322,6 +322,8 @@ js.limits.dialog_depth = 64
 js.limits.document = 16777216
 js.limits.xml_depth = 256
 js.limits.reorder = 4194304
+js.limits.attempts = 64
+js.limits.unreachable = 1000
 js.limits.pending = 1000
 js.limits.half_open = 300
 js.limits.idle = 3600
@@ -4435,20 +4437,17 @@ end
 
 -- Tasks count in the order of their first packets.  A connection to a command port whose bytes do not tell yet what it is
 -- takes a place among them until they do, so that numbers given while packets still arrive rarely have to change.
+--
+-- They stand in chunks: to put one into a single long list, or to take it out, would move all those behind it.
 do
+  local LONGEST = 512
   local O = {}
   O.__index = O
-  function js.new_order() return setmetatable({ list = {} }, O) end
 
-  --- Adds a task or an undecided connection; both know their `first_packet`.
-  function O:add(one)
-    local list = self.list
-    local at = #list
-    while at > 0 and list[at].first_packet > one.first_packet do at = at - 1 end
-    table.insert(list, at + 1, one)
-  end
+  --- `before` of a chunk is how many stand in those before it, right up to the chunk with the number `counted`.
+  function js.new_order() return setmetatable({ chunks = { { before = 0 } }, counted = 1 }, O) end
 
-  --- First place of those that begin with `packet`.
+  --- First place of a list whose entry begins with `packet` or later.
   local function place(list, packet)
     local low, high = 1, #list + 1
     while low < high do
@@ -4458,27 +4457,164 @@ do
     return low
   end
 
+  --- The first chunk whose last entry begins with `packet` or later, else the last one.
+  function O:chunk_of(packet)
+    local chunks = self.chunks
+    local low, high = 1, #chunks
+    while low < high do
+      local middle = math.floor((low + high) / 2)
+      local chunk = chunks[middle]
+      if chunk[#chunk].first_packet < packet then low = middle + 1 else high = middle end
+    end
+    return low
+  end
+
+  function O:changed(number) self.counted = math.min(self.counted, number) end
+
+  --- Adds a task or an undecided connection behind those that begin with the same packet; both know their `first_packet`.
+  function O:add(one)
+    local chunks, packet = self.chunks, one.first_packet
+    local number = self:chunk_of(packet + 1)
+    local chunk = chunks[number]
+    if #chunk >= LONGEST then
+      local rest = { before = 0, table.unpack(chunk, LONGEST / 2 + 1) }
+      for at = #chunk, LONGEST / 2 + 1, -1 do chunk[at] = nil end
+      table.insert(chunks, number + 1, rest)
+      self:changed(number)
+      return self:add(one)
+    end
+    table.insert(chunk, place(chunk, packet + 1), one)
+    self:changed(number)
+  end
+
+  --- Chunk and place of an entry, nil when it is not there.
+  function O:seek(one)
+    local chunks, packet = self.chunks, one.first_packet
+    local number = self:chunk_of(packet)
+    local at = place(chunks[number], packet)
+    while chunks[number] do
+      local found = chunks[number][at]
+      if found == one then return number, at end
+      if found and found.first_packet ~= packet then return nil end
+      if found then at = at + 1 else number, at = number + 1, 1 end
+    end
+    return nil
+  end
+
+  --- Its place among all; nil when it is not there.
   function O:find(one)
-    local list = self.list
-    local at = place(list, one.first_packet)
-    while list[at] and list[at] ~= one and list[at].first_packet == one.first_packet do at = at + 1 end
-    return list[at] == one and at or nil
+    local number, at = self:seek(one)
+    if not number then return nil end
+    local chunks = self.chunks
+    for next_one = self.counted + 1, number do
+      local last = chunks[next_one - 1]
+      chunks[next_one].before = last.before + #last
+      self.counted = next_one
+    end
+    return chunks[number].before + at
   end
 
   function O:remove(one)
-    local at = self:find(one)
-    if at then table.remove(self.list, at) end
+    local number, at = self:seek(one)
+    if not number then return end
+    local chunks = self.chunks
+    table.remove(chunks[number], at)
+    self:changed(number)
+    if #chunks[number] == 0 and #chunks > 1 then
+      table.remove(chunks, number)
+      chunks[1].before, self.counted = 0, math.max(1, math.min(self.counted, number - 1))
+    end
   end
 
   --- A connection turns out to be the beginning of `task`.
   function O:replace(one, task)
-    local at = self:find(one)
-    if at and one.first_packet == task.first_packet then
-      self.list[at] = task
+    local number, at = self:seek(one)
+    if number and one.first_packet == task.first_packet then
+      self.chunks[number][at] = task
     else
-      if at then table.remove(self.list, at) end
+      self:remove(one)
       self:add(task)
     end
+  end
+
+  --- All of them in order.
+  function O:all()
+    local found = {}
+    for _, chunk in ipairs(self.chunks) do
+      for _, one in ipairs(chunk) do found[#found + 1] = one end
+    end
+    return found
+  end
+end
+
+-- Things in the order in which they came, each once; any of them leaves without a look at the others.
+do
+  local Q = {}
+  Q.__index = Q
+  function js.new_queue() return setmetatable({ items = {}, places = {}, first = 1, last = 0, size = 0 }, Q) end
+
+  function Q:push(item)
+    self:remove(item)
+    self.last, self.size = self.last + 1, self.size + 1
+    self.items[self.last], self.places[item] = item, self.last
+  end
+
+  function Q:remove(item)
+    local items, at = self.items, self.places[item]
+    if not at then return end
+    items[at], self.places[item], self.size = nil, nil, self.size - 1
+    while self.first <= self.last and not items[self.first] do self.first = self.first + 1 end
+    while self.last >= self.first and not items[self.last] do self.last = self.last - 1 end
+    if self.last - self.first > 2 * self.size + 16 then self:close_up() end
+  end
+
+  --- Leaves no holes.
+  function Q:close_up()
+    local items = {}
+    for at = self.first, self.last do
+      local item = self.items[at]
+      if item then
+        items[#items + 1] = item
+        self.places[item] = #items
+      end
+    end
+    self.items, self.first, self.last = items, 1, #items
+  end
+
+  --- The oldest one.
+  function Q:oldest() return self.items[self.first] end
+
+  --- A copy of up to `most` of them, the oldest first.
+  function Q:begin(most)
+    local found, at = {}, self.first
+    while at <= self.last and #found < most do
+      found[#found + 1], at = self.items[at], at + 1
+    end
+    return found
+  end
+
+  --- A copy of up to `most` of them, the newest first.
+  function Q:newest(most)
+    local found, at = {}, self.last
+    while at >= self.first and #found < most do
+      found[#found + 1], at = self.items[at], at - 1
+    end
+    return found
+  end
+
+  --- Queues by keys: none of them is empty.
+  function js.push(map, key, item)
+    local queue = map[key] or js.new_queue()
+    map[key] = queue
+    queue:push(item)
+    return queue
+  end
+
+  function js.drop(map, key, item)
+    local queue = map[key]
+    if not queue then return end
+    queue:remove(item)
+    if queue.size == 0 then map[key] = nil end
   end
 end
 
@@ -4686,79 +4822,83 @@ do
   end
 
   --- A connection turned out to be none of this task.
-  function T:no_attempt(stream) js.take_out(self.attempts, stream) end
+  function T:no_attempt(stream)
+    js.take_out(self.attempts, stream)
+    js.session.joiner:expect(self)
+  end
 
   -- --- start commands that wait for their callback ---
 
   local J = {}
   J.__index = J
 
-  --- `lone` are tasks without a command connection, `half_known` those whose port is not known.
-  function js.new_joiner() return setmetatable({ waiting = {}, by_remote = {}, newest = {}, lone = {}, half_known = {} }, J) end
+  --- `waiting` are starts by the place they announced, `expected` those that nobody called yet by the places where their
+  --- remotes may call; `lone` are tasks without a command connection and `half_known` those whose port is not known, by
+  --- the addresses of client and remote.
+  function js.new_joiner() return setmetatable({ waiting = {}, expected = {}, newest = {}, lone = {}, half_known = {} }, J) end
 
   --- True when a connection has been over for so long that nothing more is expected of it.
   local function is_gone(stream, now) return stream ~= nil and stream.over ~= nil and stream.over + LINGER <= now end
 
-  --- The tasks of a list, without those that are over or known better by now.
-  local function still(list, now, is_known)
-    for index = #list, 1, -1 do
-      local task = list[index]
-      if is_known(task) or is_gone(task.callback, now) or is_gone(task.command, now) then table.remove(list, index) end
-    end
-    return list
-  end
+  local function pair(client, remote) return client.ip .. " " .. remote.ip end
 
-  --- The one of a list that fits; nil when several do.
-  local function only(list, fits)
-    local found
-    for _, task in ipairs(list) do
-      if fits(task) then
-        if found then return nil end
-        found = task
+  --- The newest tasks of a queue that are neither over nor known better by now, at most `most`.
+  local function still(map, key, now, most, is_known)
+    local found, queue = {}, map[key]
+    for _, task in ipairs(queue and queue:newest(MOST_ALIKE) or {}) do
+      if is_known(task) or is_gone(task.callback, now) or is_gone(task.command, now) then
+        js.drop(map, key, task)
+      elseif #found < most then
+        found[#found + 1] = task
+      else
+        break
       end
     end
     return found
   end
 
+  local function has_command(task) return task.command ~= nil end
+
+  local function was_called(task) return #task.attempts > 0 end
+
+  --- A task whose callback alone is known.
+  function J:add_lone(task, callback)
+    task.pair = pair(callback.server, callback.client)
+    js.push(self.lone, task.pair, task)
+  end
+
+  --- A task whose port could not be read, maybe only the answer to the start.
+  function J:add_half_known(task) js.push(self.half_known, pair(task.client, task.remote), task) end
+
   --- The task that a command is about whose start was not read: the only one that has no command connection.
   --- It is closed when its callback connection has ended, unless it is to be killed.
   function J:without_command(stream, now, kill)
-    local task = only(self:lone_tasks(now), function(task)
-      return task.callback and task.client.ip == stream.client.ip and task.callback.client.ip == stream.server.ip
-    end)
+    local found = still(self.lone, pair(stream.client, stream.server), now, MOST_ALIKE, has_command)
+    local task = #found == 1 and found[1].callback and found[1]
     local may_be = task and (kill or task.callback.over or task.callback.ended)
     return may_be and task or nil
   end
 
-  function J:lone_tasks(now)
-    return still(self.lone, now, function(task) return task.command end)
+  --- The newest tasks without a command connection between the hosts of a callback.
+  function J:lone_tasks(stream, now)
+    return still(self.lone, pair(stream.server, stream.client), now, MOST_ALIKE, has_command)
   end
 
-  --- Tasks whose port could not be read, maybe only the answer to the start.
-  function J:half_knowns(now)
-    return still(self.half_known, now, function(task) return #task.attempts > 0 end)
+  --- The newest two tasks whose port is not known and of which a connection can be the callback.
+  function J:half_knowns(stream, now)
+    return still(self.half_known, pair(stream.server, stream.client), now, 2, was_called)
   end
 
-  local function push(map, key, task)
-    local list = map[key]
-    if not list then
-      list = {}
-      map[key] = list
-    end
-    list[#list + 1] = task
-  end
-
-  --- Takes what is in a list once out of it; the newest stand last.
+  --- Takes what is in a short list once out of it; the newest stand last.
   function js.take_out(list, one)
     for index = #list, 1, -1 do
       if list[index] == one then return table.remove(list, index) end
     end
   end
 
-  local function remove(map, key, task)
-    local list = map[key]
-    if list then js.take_out(list, task) end
-    if list and #list == 0 then map[key] = nil end
+  --- Where the callback of a start is expected that does not come to the place announced.
+  local function places(task)
+    return task.remote.ip .. " " .. task.port, pair(task.client, task.remote)
   end
 
   function J:announce(task)
@@ -4768,16 +4908,27 @@ do
     -- A client that announces its port again does not hold it any more: the end of the task before was missed.
     if before then before.superseded = true end
     self.newest[key] = task
-    push(self.waiting, key, task)
-    push(self.by_remote, task.remote.ip, task)
-    if #self.waiting[key] > MOST_ALIKE then self:forget(self.waiting[key][1]) end
+    local waiting = js.push(self.waiting, key, task)
+    self:expect(task)
+    if waiting.size > MOST_ALIKE then self:forget(waiting:oldest()) end
+  end
+
+  --- Nobody called the start yet, or what did was something else.
+  function J:expect(task)
+    local waiting = task.remote and task.port and self.waiting[js.endpoint_key(task.client.ip, task.port)]
+    if not (waiting and waiting.places[task]) then return end
+    local at_port, at_client = places(task)
+    js.push(self.expected, at_port, task)
+    js.push(self.expected, at_client, task)
   end
 
   --- The task's callback proved itself: nothing may join it any more.
   function J:forget(task)
     if not task.remote or not task.port then return end
-    remove(self.waiting, js.endpoint_key(task.client.ip, task.port), task)
-    remove(self.by_remote, task.remote.ip, task)
+    local at_port, at_client = places(task)
+    js.drop(self.waiting, js.endpoint_key(task.client.ip, task.port), task)
+    js.drop(self.expected, at_port, task)
+    js.drop(self.expected, at_client, task)
   end
 
   --- The task is over, and no later pass will ask for it.
@@ -4785,14 +4936,15 @@ do
     self:forget(task)
     local key = task.port and js.endpoint_key(task.client.ip, task.port)
     if key and self.newest[key] == task then self.newest[key] = nil end
-    js.take_out(self.lone, task)
-    js.take_out(self.half_known, task)
+    if task.pair then js.drop(self.lone, task.pair, task) end
+    if task.remote then js.drop(self.half_known, pair(task.client, task.remote), task) end
   end
 
   --- The start that announced the port which a connection goes to: with an open command connection, the newest.
   function J:announced(stream)
     local best
-    for _, task in ipairs(self.waiting[stream.server.key] or {}) do
+    local waiting = self.waiting[stream.server.key]
+    for _, task in ipairs(waiting and waiting:begin(2 * MOST_ALIKE) or {}) do
       if not task.confirmed and (stream.mid_stream or task.start <= (stream.said or stream.start)) then
         local open, best_open = not task.command.over, best and not best.command.over
         if not best or (open and not best_open) or (open == best_open and task.start >= best.start) then best = task end
@@ -4802,17 +4954,29 @@ do
   end
 
   function J:is_announced(endpoint)
-    return self.waiting[endpoint.key] ~= nil and #self.waiting[endpoint.key] > 0
+    return self.waiting[endpoint.key] ~= nil
+  end
+
+  --- Starts that expect a callback at a place and may have got a connection: two of them are as good as more.
+  function J:fitting(place, stream, found)
+    local queue = self.expected[place]
+    for _, task in ipairs(queue and queue:begin(MOST_ALIKE) or {}) do
+      if task.confirmed or #task.attempts > 0 then
+        js.drop(self.expected, place, task)
+      elseif task.start_time <= stream.start and found[1] ~= task then
+        found[#found + 1] = task
+      end
+      if #found > 1 then return end
+    end
   end
 
   --- The start whose remote opens a connection to a place that nobody announced, if exactly one fits.
   function J:elsewhere(stream)
     if stream.mid_stream then return nil end
-    local port = stream.server.port
-    return only(self.by_remote[stream.client.ip] or {}, function(task)
-      return not task.confirmed and #task.attempts == 0 and task.start_time <= stream.start
-        and (port == task.port or (stream.server.ip == task.client.ip and js.in_ranges(js.callback_ports, port)))
-    end)
+    local port, found = stream.server.port, {}
+    self:fitting(stream.client.ip .. " " .. port, stream, found)
+    if js.in_ranges(js.callback_ports, port) then self:fitting(pair(stream.server, stream.client), stream, found) end
+    return #found == 1 and found[1] or nil
   end
 end
 
@@ -4835,10 +4999,8 @@ do
     if stream.mid_stream then return {} end
     local found = {}
     if stream.stray and #stream.stray.attempts == 0 then found[1] = stream.stray end
-    for _, task in ipairs(self.joiner:half_knowns(now)) do
-      local command = task.command
-      local same = command.client.ip == stream.server.ip and command.server.ip == stream.client.ip
-      if same and told(task) - EARLIER <= stream.start then found[#found + 1] = task end
+    for _, task in ipairs(self.joiner:half_knowns(stream, now)) do
+      if told(task) - EARLIER <= stream.start then found[#found + 1] = task end
     end
     return found
   end
@@ -4870,7 +5032,7 @@ do
     for other in pairs(self.held) do
       if other.start + 2 * PATIENCE > now and is_rival(other, stream, earliest) then return nil end
     end
-    for _, task in ipairs(self.joiner:lone_tasks(now)) do
+    for _, task in ipairs(self.joiner:lone_tasks(stream, now)) do
       if is_rival(task.callback, stream, earliest) then return nil end
     end
     self.held[stream] = nil
@@ -5481,7 +5643,7 @@ do
 
   function js.new_session()
     local session = setmetatable({
-      last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {},
+      last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
       order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
       packet_of = {}, number_of = {},
     }, S)
@@ -5581,7 +5743,7 @@ do
     self.flows[js.other_way(key)], self.flows[key] = receiver, sender
     if self.pairs:is_copy(stream, is_syn and not is_ack and seq or -1, ttl, id) then return sender end
     local task = self.joiner:announced(stream)
-    if task then
+    if task and #task.attempts < js.limits.attempts then
       self:attempt(stream, task)
       return sender
     end
@@ -5606,34 +5768,31 @@ do
   --- Notes a connection of ours or of a command port for the time when TCP asks who its payload is for.
   function S:remember(stream)
     local sport, dport = stream.client.port, stream.server.port
-    local list = self.by_ports[sport * 65536 + dport]
-    if not list then
-      list = {}
-      self.by_ports[sport * 65536 + dport], self.by_ports[dport * 65536 + sport] = list, list
+    local queue = self.by_ports[sport * 65536 + dport]
+    if not queue then
+      queue = js.new_queue()
+      self.by_ports[sport * 65536 + dport], self.by_ports[dport * 65536 + sport] = queue, queue
     end
-    for _, one in ipairs(list) do
-      if one == stream then return end
-    end
-    list[#list + 1] = stream
+    if not queue.places[stream] then queue:push(stream) end
   end
 
   function S:forget_ports(stream)
     local from, to = stream.client.port, stream.server.port
-    local list = self.by_ports[from * 65536 + to]
-    if list then js.take_out(list, stream) end
-    if list and #list == 0 then self.by_ports[from * 65536 + to], self.by_ports[to * 65536 + from] = nil, nil end
+    local queue = self.by_ports[from * 65536 + to]
+    if queue then queue:remove(stream) end
+    if queue and queue.size == 0 then self.by_ports[from * 65536 + to], self.by_ports[to * 65536 + from] = nil, nil end
   end
 
   --- The connection of a packet that TCP hands over: the last one with its ports that had begun then, and where several
   --- hosts use the same ports, with its addresses.
   function S:connection(pinfo)
-    local list = self.by_ports[pinfo.src_port * 65536 + pinfo.dst_port]
-    if not list then return nil end
+    local queue = self.by_ports[pinfo.src_port * 65536 + pinfo.dst_port]
+    if not queue then return nil end
     local packet, src, dst = pinfo.visited and self:packet(pinfo.number) or self.last, nil, nil
-    for index = #list, 1, -1 do
-      local stream = list[index]
-      if stream.first_packet <= packet then
-        if #list == 1 and stream.is_command_port then return stream end  -- all of these are noted
+    for at = queue.last, queue.first, -1 do
+      local stream = queue.items[at]
+      if stream and stream.first_packet <= packet then
+        if queue.size == 1 and stream.is_command_port then return stream end  -- all of these are noted
         src, dst = src or tostring(pinfo.src), dst or tostring(pinfo.dst)
         local one, other = stream.client.ip, stream.server.ip
         if (src == one and dst == other) or (src == other and dst == one) then return stream end
@@ -5736,8 +5895,7 @@ do
     local task = js.new_task(stream.first_packet, stream.start)
     task.client, task.port = { ip = stream.server.ip }, stream.server.port
     self:began(stream, task)
-    local lone = self.joiner.lone
-    lone[#lone + 1] = task
+    self.joiner:add_lone(task, stream)
     return task
   end
 
@@ -5801,13 +5959,11 @@ do
     stream.task = stream.task or task
     self:began(stream, task)
     self.joiner:announce(task)
-    local half_known = self.joiner.half_known
-    if not task.port then half_known[#half_known + 1] = task end
+    if not task.port then self.joiner:add_half_known(task) end
   end
 
   --- A task of its own, at the place of its command connection if that waited for it.
   function S:began(stream, task)
-    self.tasks[#self.tasks + 1] = task
     if stream.undecided then
       stream.undecided, self.undecided[stream] = nil, nil
       self.order:replace(stream, task)
@@ -5845,6 +6001,19 @@ do
         if not stream.handler then self:forget_tries(stream, math.max(self.now, stream.seen)) end
       end
     end
+    self:leave_out()
+  end
+
+  --- Of connections that came to nothing so far the first ones are tasks, as of those that did so for good.
+  function S:leave_out()
+    if next(self.undecided) == nil then return end
+    local room = js.limits.unreachable - self.unreached
+    for _, one in ipairs(self.order:all()) do
+      if self.undecided[one] then
+        room = room - 1
+        if room < 0 then self:undecided_no_more(one) end
+      end
+    end
   end
 
   --- Keeps what was read of an answer for others with the same bytes; `words` will be what the Info column says of it.
@@ -5867,7 +6036,6 @@ do
     for _, task in ipairs(tasks) do
       if task.callback and task.callback.over and (not task.command or task.command.over) then
         self.order:remove(task)
-        js.take_out(self.tasks, task)
         self.joiner:let_go(task)
       end
     end
@@ -6005,13 +6173,17 @@ do
     if self.is_passing then self:let_go(stream, tasks) end
   end
 
+  local function tries_key(stream) return stream.client.ip .. " " .. stream.server.key end
+
   --- The end of a connection that never said what it is.
   function S:silent(stream, time)
     if stream.stray and not stream.established then return self:attempt(stream, stream.stray) end
-    if stream.undecided and self:came_to_nothing(stream) then
+    if stream.undecided and self:came_to_nothing(stream) and self.unreached < js.limits.unreachable then
+      self.unreached = self.unreached + 1
       local task = self:never_was(stream)
       stream.role, stream.task = "command", task
       self:began(stream, task)
+      js.push(self.tries, tries_key(stream), task)
     else
       self:undecided_no_more(stream)
       self:forget_tries(stream, time)
@@ -6036,17 +6208,17 @@ do
   function S:forget_tries(probe, now)
     local bytes = probe.dirs[0].bytes + probe.dirs[1].bytes
     if not (probe.established and probe.is_command_port and bytes == 0) then return end
-    for index = #self.tasks, 1, -1 do
-      local task = self.tasks[index]
-      if probe.start - task.start > 150 then return end
-      local command = task.command
-      local ended = command and not command.established and command.over
-      local since = ended and probe.start - ended
-      local is_try = since and since >= 0 and since <= PROBE_WINDOW and now - ended < PROBE_WINDOW
-      if is_try and task.client.ip == probe.client.ip and task.remote.key == probe.server.key then
+    local key = tries_key(probe)
+    local tries = self.tries[key]
+    for _, task in ipairs(tries and tries:newest(tries.size) or {}) do
+      local ended = task.command.over
+      local since = probe.start - ended
+      local is_old = since > PROBE_WINDOW or now - ended >= PROBE_WINDOW
+      if since >= 0 and not is_old then
         self.order:remove(task)
-        table.remove(self.tasks, index)
+        self.unreached = self.unreached - 1
       end
+      if since >= 0 or is_old then js.drop(self.tries, key, task) end
     end
   end
 end
@@ -6428,7 +6600,7 @@ do
   function js.task_lines()
     local rows, session = { HEADINGS }, js.session
     session:settle()
-    for number, one in ipairs(session.order.list) do
+    for number, one in ipairs(session.order:all()) do
       rows[#rows + 1] = row(number, one.dirs and session:never_was(one) or one)
     end
     return aligned(rows)

@@ -20,6 +20,8 @@ _CAPS = {
     "document": limits.MAX_DOCUMENT,
     "xml_depth": limits.MAX_XML_DEPTH,
     "reorder": limits.MAX_REORDER_BYTES,
+    "attempts": limits.MAX_ATTEMPTS,
+    "unreachable": limits.MAX_UNREACHABLE,
     "pending": limits.MAX_PENDING_COMMANDS,
     "half_open": limits.HALF_OPEN_SECONDS,
     "idle": limits.IDLE_SECONDS,

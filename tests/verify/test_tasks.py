@@ -14,7 +14,9 @@ from endings import ENDINGS
 from mixing import Slice, pcap
 from verify_kit import CAPTURES, PLUGIN, ROOT, TSHARKS, told_by_python
 
+from benchmarks import attacks
 from dissector.errors import ToolError
+from dissector.limits import MAX_ATTEMPTS, MAX_UNREACHABLE
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 from dissector.verify import pdml
@@ -48,6 +50,23 @@ def made(name: str, path: Path) -> Path:
 def written(path: Path, packets: list[Packet]) -> Path:
     path.write_bytes(pcap(Slice(packet.time, packet.data, packet.wire_length) for packet in packets))
     return path
+
+
+# --- much of the same ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "n"),
+    [
+        ("calls to one port", MAX_ATTEMPTS + 2),
+        ("unanswered syns", MAX_UNREACHABLE + 2),
+        ("silent then starts", 1_100),
+        ("starts for one port", 200),
+        ("calls elsewhere", 200),
+    ],
+)
+def test_of_very_much_as_much_is_told(shape: str, n: int, tmp_path: Path) -> None:
+    assert disagreements(attacks.written(tmp_path / "x.pcap", shape, n)) == []
 
 
 # --- equal ---------------------------------------------------------------------------------------------------------

@@ -1,19 +1,16 @@
 -- Tasks count in the order of their first packets.  A connection to a command port whose bytes do not tell yet what it is
 -- takes a place among them until they do, so that numbers given while packets still arrive rarely have to change.
+--
+-- They stand in chunks: to put one into a single long list, or to take it out, would move all those behind it.
 do
+  local LONGEST = 512
   local O = {}
   O.__index = O
-  function js.new_order() return setmetatable({ list = {} }, O) end
 
-  --- Adds a task or an undecided connection; both know their `first_packet`.
-  function O:add(one)
-    local list = self.list
-    local at = #list
-    while at > 0 and list[at].first_packet > one.first_packet do at = at - 1 end
-    table.insert(list, at + 1, one)
-  end
+  --- `before` of a chunk is how many stand in those before it, right up to the chunk with the number `counted`.
+  function js.new_order() return setmetatable({ chunks = { { before = 0 } }, counted = 1 }, O) end
 
-  --- First place of those that begin with `packet`.
+  --- First place of a list whose entry begins with `packet` or later.
   local function place(list, packet)
     local low, high = 1, #list + 1
     while low < high do
@@ -23,27 +20,164 @@ do
     return low
   end
 
+  --- The first chunk whose last entry begins with `packet` or later, else the last one.
+  function O:chunk_of(packet)
+    local chunks = self.chunks
+    local low, high = 1, #chunks
+    while low < high do
+      local middle = math.floor((low + high) / 2)
+      local chunk = chunks[middle]
+      if chunk[#chunk].first_packet < packet then low = middle + 1 else high = middle end
+    end
+    return low
+  end
+
+  function O:changed(number) self.counted = math.min(self.counted, number) end
+
+  --- Adds a task or an undecided connection behind those that begin with the same packet; both know their `first_packet`.
+  function O:add(one)
+    local chunks, packet = self.chunks, one.first_packet
+    local number = self:chunk_of(packet + 1)
+    local chunk = chunks[number]
+    if #chunk >= LONGEST then
+      local rest = { before = 0, table.unpack(chunk, LONGEST / 2 + 1) }
+      for at = #chunk, LONGEST / 2 + 1, -1 do chunk[at] = nil end
+      table.insert(chunks, number + 1, rest)
+      self:changed(number)
+      return self:add(one)
+    end
+    table.insert(chunk, place(chunk, packet + 1), one)
+    self:changed(number)
+  end
+
+  --- Chunk and place of an entry, nil when it is not there.
+  function O:seek(one)
+    local chunks, packet = self.chunks, one.first_packet
+    local number = self:chunk_of(packet)
+    local at = place(chunks[number], packet)
+    while chunks[number] do
+      local found = chunks[number][at]
+      if found == one then return number, at end
+      if found and found.first_packet ~= packet then return nil end
+      if found then at = at + 1 else number, at = number + 1, 1 end
+    end
+    return nil
+  end
+
+  --- Its place among all; nil when it is not there.
   function O:find(one)
-    local list = self.list
-    local at = place(list, one.first_packet)
-    while list[at] and list[at] ~= one and list[at].first_packet == one.first_packet do at = at + 1 end
-    return list[at] == one and at or nil
+    local number, at = self:seek(one)
+    if not number then return nil end
+    local chunks = self.chunks
+    for next_one = self.counted + 1, number do
+      local last = chunks[next_one - 1]
+      chunks[next_one].before = last.before + #last
+      self.counted = next_one
+    end
+    return chunks[number].before + at
   end
 
   function O:remove(one)
-    local at = self:find(one)
-    if at then table.remove(self.list, at) end
+    local number, at = self:seek(one)
+    if not number then return end
+    local chunks = self.chunks
+    table.remove(chunks[number], at)
+    self:changed(number)
+    if #chunks[number] == 0 and #chunks > 1 then
+      table.remove(chunks, number)
+      chunks[1].before, self.counted = 0, math.max(1, math.min(self.counted, number - 1))
+    end
   end
 
   --- A connection turns out to be the beginning of `task`.
   function O:replace(one, task)
-    local at = self:find(one)
-    if at and one.first_packet == task.first_packet then
-      self.list[at] = task
+    local number, at = self:seek(one)
+    if number and one.first_packet == task.first_packet then
+      self.chunks[number][at] = task
     else
-      if at then table.remove(self.list, at) end
+      self:remove(one)
       self:add(task)
     end
+  end
+
+  --- All of them in order.
+  function O:all()
+    local found = {}
+    for _, chunk in ipairs(self.chunks) do
+      for _, one in ipairs(chunk) do found[#found + 1] = one end
+    end
+    return found
+  end
+end
+
+-- Things in the order in which they came, each once; any of them leaves without a look at the others.
+do
+  local Q = {}
+  Q.__index = Q
+  function js.new_queue() return setmetatable({ items = {}, places = {}, first = 1, last = 0, size = 0 }, Q) end
+
+  function Q:push(item)
+    self:remove(item)
+    self.last, self.size = self.last + 1, self.size + 1
+    self.items[self.last], self.places[item] = item, self.last
+  end
+
+  function Q:remove(item)
+    local items, at = self.items, self.places[item]
+    if not at then return end
+    items[at], self.places[item], self.size = nil, nil, self.size - 1
+    while self.first <= self.last and not items[self.first] do self.first = self.first + 1 end
+    while self.last >= self.first and not items[self.last] do self.last = self.last - 1 end
+    if self.last - self.first > 2 * self.size + 16 then self:close_up() end
+  end
+
+  --- Leaves no holes.
+  function Q:close_up()
+    local items = {}
+    for at = self.first, self.last do
+      local item = self.items[at]
+      if item then
+        items[#items + 1] = item
+        self.places[item] = #items
+      end
+    end
+    self.items, self.first, self.last = items, 1, #items
+  end
+
+  --- The oldest one.
+  function Q:oldest() return self.items[self.first] end
+
+  --- A copy of up to `most` of them, the oldest first.
+  function Q:begin(most)
+    local found, at = {}, self.first
+    while at <= self.last and #found < most do
+      found[#found + 1], at = self.items[at], at + 1
+    end
+    return found
+  end
+
+  --- A copy of up to `most` of them, the newest first.
+  function Q:newest(most)
+    local found, at = {}, self.last
+    while at >= self.first and #found < most do
+      found[#found + 1], at = self.items[at], at - 1
+    end
+    return found
+  end
+
+  --- Queues by keys: none of them is empty.
+  function js.push(map, key, item)
+    local queue = map[key] or js.new_queue()
+    map[key] = queue
+    queue:push(item)
+    return queue
+  end
+
+  function js.drop(map, key, item)
+    local queue = map[key]
+    if not queue then return end
+    queue:remove(item)
+    if queue.size == 0 then map[key] = nil end
   end
 end
 

@@ -17,10 +17,8 @@ do
     if stream.mid_stream then return {} end
     local found = {}
     if stream.stray and #stream.stray.attempts == 0 then found[1] = stream.stray end
-    for _, task in ipairs(self.joiner:half_knowns(now)) do
-      local command = task.command
-      local same = command.client.ip == stream.server.ip and command.server.ip == stream.client.ip
-      if same and told(task) - EARLIER <= stream.start then found[#found + 1] = task end
+    for _, task in ipairs(self.joiner:half_knowns(stream, now)) do
+      if told(task) - EARLIER <= stream.start then found[#found + 1] = task end
     end
     return found
   end
@@ -52,7 +50,7 @@ do
     for other in pairs(self.held) do
       if other.start + 2 * PATIENCE > now and is_rival(other, stream, earliest) then return nil end
     end
-    for _, task in ipairs(self.joiner:lone_tasks(now)) do
+    for _, task in ipairs(self.joiner:lone_tasks(stream, now)) do
       if is_rival(task.callback, stream, earliest) then return nil end
     end
     self.held[stream] = nil

@@ -95,13 +95,17 @@ do
     if self.is_passing then self:let_go(stream, tasks) end
   end
 
+  local function tries_key(stream) return stream.client.ip .. " " .. stream.server.key end
+
   --- The end of a connection that never said what it is.
   function S:silent(stream, time)
     if stream.stray and not stream.established then return self:attempt(stream, stream.stray) end
-    if stream.undecided and self:came_to_nothing(stream) then
+    if stream.undecided and self:came_to_nothing(stream) and self.unreached < js.limits.unreachable then
+      self.unreached = self.unreached + 1
       local task = self:never_was(stream)
       stream.role, stream.task = "command", task
       self:began(stream, task)
+      js.push(self.tries, tries_key(stream), task)
     else
       self:undecided_no_more(stream)
       self:forget_tries(stream, time)
@@ -126,17 +130,17 @@ do
   function S:forget_tries(probe, now)
     local bytes = probe.dirs[0].bytes + probe.dirs[1].bytes
     if not (probe.established and probe.is_command_port and bytes == 0) then return end
-    for index = #self.tasks, 1, -1 do
-      local task = self.tasks[index]
-      if probe.start - task.start > 150 then return end
-      local command = task.command
-      local ended = command and not command.established and command.over
-      local since = ended and probe.start - ended
-      local is_try = since and since >= 0 and since <= PROBE_WINDOW and now - ended < PROBE_WINDOW
-      if is_try and task.client.ip == probe.client.ip and task.remote.key == probe.server.key then
+    local key = tries_key(probe)
+    local tries = self.tries[key]
+    for _, task in ipairs(tries and tries:newest(tries.size) or {}) do
+      local ended = task.command.over
+      local since = probe.start - ended
+      local is_old = since > PROBE_WINDOW or now - ended >= PROBE_WINDOW
+      if since >= 0 and not is_old then
         self.order:remove(task)
-        table.remove(self.tasks, index)
+        self.unreached = self.unreached - 1
       end
+      if since >= 0 or is_old then js.drop(self.tries, key, task) end
     end
   end
 end

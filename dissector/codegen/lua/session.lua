@@ -12,7 +12,7 @@ do
 
   function js.new_session()
     local session = setmetatable({
-      last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tasks = {}, undecided = {},
+      last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
       order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
       packet_of = {}, number_of = {},
     }, S)
@@ -112,7 +112,7 @@ do
     self.flows[js.other_way(key)], self.flows[key] = receiver, sender
     if self.pairs:is_copy(stream, is_syn and not is_ack and seq or -1, ttl, id) then return sender end
     local task = self.joiner:announced(stream)
-    if task then
+    if task and #task.attempts < js.limits.attempts then
       self:attempt(stream, task)
       return sender
     end
@@ -137,34 +137,31 @@ do
   --- Notes a connection of ours or of a command port for the time when TCP asks who its payload is for.
   function S:remember(stream)
     local sport, dport = stream.client.port, stream.server.port
-    local list = self.by_ports[sport * 65536 + dport]
-    if not list then
-      list = {}
-      self.by_ports[sport * 65536 + dport], self.by_ports[dport * 65536 + sport] = list, list
+    local queue = self.by_ports[sport * 65536 + dport]
+    if not queue then
+      queue = js.new_queue()
+      self.by_ports[sport * 65536 + dport], self.by_ports[dport * 65536 + sport] = queue, queue
     end
-    for _, one in ipairs(list) do
-      if one == stream then return end
-    end
-    list[#list + 1] = stream
+    if not queue.places[stream] then queue:push(stream) end
   end
 
   function S:forget_ports(stream)
     local from, to = stream.client.port, stream.server.port
-    local list = self.by_ports[from * 65536 + to]
-    if list then js.take_out(list, stream) end
-    if list and #list == 0 then self.by_ports[from * 65536 + to], self.by_ports[to * 65536 + from] = nil, nil end
+    local queue = self.by_ports[from * 65536 + to]
+    if queue then queue:remove(stream) end
+    if queue and queue.size == 0 then self.by_ports[from * 65536 + to], self.by_ports[to * 65536 + from] = nil, nil end
   end
 
   --- The connection of a packet that TCP hands over: the last one with its ports that had begun then, and where several
   --- hosts use the same ports, with its addresses.
   function S:connection(pinfo)
-    local list = self.by_ports[pinfo.src_port * 65536 + pinfo.dst_port]
-    if not list then return nil end
+    local queue = self.by_ports[pinfo.src_port * 65536 + pinfo.dst_port]
+    if not queue then return nil end
     local packet, src, dst = pinfo.visited and self:packet(pinfo.number) or self.last, nil, nil
-    for index = #list, 1, -1 do
-      local stream = list[index]
-      if stream.first_packet <= packet then
-        if #list == 1 and stream.is_command_port then return stream end  -- all of these are noted
+    for at = queue.last, queue.first, -1 do
+      local stream = queue.items[at]
+      if stream and stream.first_packet <= packet then
+        if queue.size == 1 and stream.is_command_port then return stream end  -- all of these are noted
         src, dst = src or tostring(pinfo.src), dst or tostring(pinfo.dst)
         local one, other = stream.client.ip, stream.server.ip
         if (src == one and dst == other) or (src == other and dst == one) then return stream end
@@ -267,8 +264,7 @@ do
     local task = js.new_task(stream.first_packet, stream.start)
     task.client, task.port = { ip = stream.server.ip }, stream.server.port
     self:began(stream, task)
-    local lone = self.joiner.lone
-    lone[#lone + 1] = task
+    self.joiner:add_lone(task, stream)
     return task
   end
 
@@ -332,13 +328,11 @@ do
     stream.task = stream.task or task
     self:began(stream, task)
     self.joiner:announce(task)
-    local half_known = self.joiner.half_known
-    if not task.port then half_known[#half_known + 1] = task end
+    if not task.port then self.joiner:add_half_known(task) end
   end
 
   --- A task of its own, at the place of its command connection if that waited for it.
   function S:began(stream, task)
-    self.tasks[#self.tasks + 1] = task
     if stream.undecided then
       stream.undecided, self.undecided[stream] = nil, nil
       self.order:replace(stream, task)
@@ -376,6 +370,19 @@ do
         if not stream.handler then self:forget_tries(stream, math.max(self.now, stream.seen)) end
       end
     end
+    self:leave_out()
+  end
+
+  --- Of connections that came to nothing so far the first ones are tasks, as of those that did so for good.
+  function S:leave_out()
+    if next(self.undecided) == nil then return end
+    local room = js.limits.unreachable - self.unreached
+    for _, one in ipairs(self.order:all()) do
+      if self.undecided[one] then
+        room = room - 1
+        if room < 0 then self:undecided_no_more(one) end
+      end
+    end
   end
 
   --- Keeps what was read of an answer for others with the same bytes; `words` will be what the Info column says of it.
@@ -398,7 +405,6 @@ do
     for _, task in ipairs(tasks) do
       if task.callback and task.callback.over and (not task.command or task.command.over) then
         self.order:remove(task)
-        js.take_out(self.tasks, task)
         self.joiner:let_go(task)
       end
     end

@@ -160,79 +160,83 @@ do
   end
 
   --- A connection turned out to be none of this task.
-  function T:no_attempt(stream) js.take_out(self.attempts, stream) end
+  function T:no_attempt(stream)
+    js.take_out(self.attempts, stream)
+    js.session.joiner:expect(self)
+  end
 
   -- --- start commands that wait for their callback ---
 
   local J = {}
   J.__index = J
 
-  --- `lone` are tasks without a command connection, `half_known` those whose port is not known.
-  function js.new_joiner() return setmetatable({ waiting = {}, by_remote = {}, newest = {}, lone = {}, half_known = {} }, J) end
+  --- `waiting` are starts by the place they announced, `expected` those that nobody called yet by the places where their
+  --- remotes may call; `lone` are tasks without a command connection and `half_known` those whose port is not known, by
+  --- the addresses of client and remote.
+  function js.new_joiner() return setmetatable({ waiting = {}, expected = {}, newest = {}, lone = {}, half_known = {} }, J) end
 
   --- True when a connection has been over for so long that nothing more is expected of it.
   local function is_gone(stream, now) return stream ~= nil and stream.over ~= nil and stream.over + LINGER <= now end
 
-  --- The tasks of a list, without those that are over or known better by now.
-  local function still(list, now, is_known)
-    for index = #list, 1, -1 do
-      local task = list[index]
-      if is_known(task) or is_gone(task.callback, now) or is_gone(task.command, now) then table.remove(list, index) end
-    end
-    return list
-  end
+  local function pair(client, remote) return client.ip .. " " .. remote.ip end
 
-  --- The one of a list that fits; nil when several do.
-  local function only(list, fits)
-    local found
-    for _, task in ipairs(list) do
-      if fits(task) then
-        if found then return nil end
-        found = task
+  --- The newest tasks of a queue that are neither over nor known better by now, at most `most`.
+  local function still(map, key, now, most, is_known)
+    local found, queue = {}, map[key]
+    for _, task in ipairs(queue and queue:newest(MOST_ALIKE) or {}) do
+      if is_known(task) or is_gone(task.callback, now) or is_gone(task.command, now) then
+        js.drop(map, key, task)
+      elseif #found < most then
+        found[#found + 1] = task
+      else
+        break
       end
     end
     return found
   end
 
+  local function has_command(task) return task.command ~= nil end
+
+  local function was_called(task) return #task.attempts > 0 end
+
+  --- A task whose callback alone is known.
+  function J:add_lone(task, callback)
+    task.pair = pair(callback.server, callback.client)
+    js.push(self.lone, task.pair, task)
+  end
+
+  --- A task whose port could not be read, maybe only the answer to the start.
+  function J:add_half_known(task) js.push(self.half_known, pair(task.client, task.remote), task) end
+
   --- The task that a command is about whose start was not read: the only one that has no command connection.
   --- It is closed when its callback connection has ended, unless it is to be killed.
   function J:without_command(stream, now, kill)
-    local task = only(self:lone_tasks(now), function(task)
-      return task.callback and task.client.ip == stream.client.ip and task.callback.client.ip == stream.server.ip
-    end)
+    local found = still(self.lone, pair(stream.client, stream.server), now, MOST_ALIKE, has_command)
+    local task = #found == 1 and found[1].callback and found[1]
     local may_be = task and (kill or task.callback.over or task.callback.ended)
     return may_be and task or nil
   end
 
-  function J:lone_tasks(now)
-    return still(self.lone, now, function(task) return task.command end)
+  --- The newest tasks without a command connection between the hosts of a callback.
+  function J:lone_tasks(stream, now)
+    return still(self.lone, pair(stream.server, stream.client), now, MOST_ALIKE, has_command)
   end
 
-  --- Tasks whose port could not be read, maybe only the answer to the start.
-  function J:half_knowns(now)
-    return still(self.half_known, now, function(task) return #task.attempts > 0 end)
+  --- The newest two tasks whose port is not known and of which a connection can be the callback.
+  function J:half_knowns(stream, now)
+    return still(self.half_known, pair(stream.server, stream.client), now, 2, was_called)
   end
 
-  local function push(map, key, task)
-    local list = map[key]
-    if not list then
-      list = {}
-      map[key] = list
-    end
-    list[#list + 1] = task
-  end
-
-  --- Takes what is in a list once out of it; the newest stand last.
+  --- Takes what is in a short list once out of it; the newest stand last.
   function js.take_out(list, one)
     for index = #list, 1, -1 do
       if list[index] == one then return table.remove(list, index) end
     end
   end
 
-  local function remove(map, key, task)
-    local list = map[key]
-    if list then js.take_out(list, task) end
-    if list and #list == 0 then map[key] = nil end
+  --- Where the callback of a start is expected that does not come to the place announced.
+  local function places(task)
+    return task.remote.ip .. " " .. task.port, pair(task.client, task.remote)
   end
 
   function J:announce(task)
@@ -242,16 +246,27 @@ do
     -- A client that announces its port again does not hold it any more: the end of the task before was missed.
     if before then before.superseded = true end
     self.newest[key] = task
-    push(self.waiting, key, task)
-    push(self.by_remote, task.remote.ip, task)
-    if #self.waiting[key] > MOST_ALIKE then self:forget(self.waiting[key][1]) end
+    local waiting = js.push(self.waiting, key, task)
+    self:expect(task)
+    if waiting.size > MOST_ALIKE then self:forget(waiting:oldest()) end
+  end
+
+  --- Nobody called the start yet, or what did was something else.
+  function J:expect(task)
+    local waiting = task.remote and task.port and self.waiting[js.endpoint_key(task.client.ip, task.port)]
+    if not (waiting and waiting.places[task]) then return end
+    local at_port, at_client = places(task)
+    js.push(self.expected, at_port, task)
+    js.push(self.expected, at_client, task)
   end
 
   --- The task's callback proved itself: nothing may join it any more.
   function J:forget(task)
     if not task.remote or not task.port then return end
-    remove(self.waiting, js.endpoint_key(task.client.ip, task.port), task)
-    remove(self.by_remote, task.remote.ip, task)
+    local at_port, at_client = places(task)
+    js.drop(self.waiting, js.endpoint_key(task.client.ip, task.port), task)
+    js.drop(self.expected, at_port, task)
+    js.drop(self.expected, at_client, task)
   end
 
   --- The task is over, and no later pass will ask for it.
@@ -259,14 +274,15 @@ do
     self:forget(task)
     local key = task.port and js.endpoint_key(task.client.ip, task.port)
     if key and self.newest[key] == task then self.newest[key] = nil end
-    js.take_out(self.lone, task)
-    js.take_out(self.half_known, task)
+    if task.pair then js.drop(self.lone, task.pair, task) end
+    if task.remote then js.drop(self.half_known, pair(task.client, task.remote), task) end
   end
 
   --- The start that announced the port which a connection goes to: with an open command connection, the newest.
   function J:announced(stream)
     local best
-    for _, task in ipairs(self.waiting[stream.server.key] or {}) do
+    local waiting = self.waiting[stream.server.key]
+    for _, task in ipairs(waiting and waiting:begin(2 * MOST_ALIKE) or {}) do
       if not task.confirmed and (stream.mid_stream or task.start <= (stream.said or stream.start)) then
         local open, best_open = not task.command.over, best and not best.command.over
         if not best or (open and not best_open) or (open == best_open and task.start >= best.start) then best = task end
@@ -276,16 +292,28 @@ do
   end
 
   function J:is_announced(endpoint)
-    return self.waiting[endpoint.key] ~= nil and #self.waiting[endpoint.key] > 0
+    return self.waiting[endpoint.key] ~= nil
+  end
+
+  --- Starts that expect a callback at a place and may have got a connection: two of them are as good as more.
+  function J:fitting(place, stream, found)
+    local queue = self.expected[place]
+    for _, task in ipairs(queue and queue:begin(MOST_ALIKE) or {}) do
+      if task.confirmed or #task.attempts > 0 then
+        js.drop(self.expected, place, task)
+      elseif task.start_time <= stream.start and found[1] ~= task then
+        found[#found + 1] = task
+      end
+      if #found > 1 then return end
+    end
   end
 
   --- The start whose remote opens a connection to a place that nobody announced, if exactly one fits.
   function J:elsewhere(stream)
     if stream.mid_stream then return nil end
-    local port = stream.server.port
-    return only(self.by_remote[stream.client.ip] or {}, function(task)
-      return not task.confirmed and #task.attempts == 0 and task.start_time <= stream.start
-        and (port == task.port or (stream.server.ip == task.client.ip and js.in_ranges(js.callback_ports, port)))
-    end)
+    local port, found = stream.server.port, {}
+    self:fitting(stream.client.ip .. " " .. port, stream, found)
+    if js.in_ranges(js.callback_ports, port) then self:fitting(pair(stream.server, stream.client), stream, found) end
+    return #found == 1 and found[1] or nil
   end
 end
