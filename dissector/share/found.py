@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape, unescape
@@ -33,6 +34,39 @@ class Piece(NamedTuple):
     spans: list[tuple[int, int]]
 
 
+class Pieces:
+    """The messages of one direction, in little more room than their bytes: there may be a million of them."""
+
+    def __init__(self) -> None:
+        self._numbers, self._packets = array("Q"), array("Q")
+        #: Where the bytes and the places of each end.
+        self._ends, self._span_ends = array("Q"), array("Q")
+        self._headers, self._raw, self._spans = bytearray(), bytearray(), array("L")
+        #: Of the messages with secrets.
+        self._clean: dict[int, bytes] = {}
+
+    def add(self, piece: Piece) -> None:
+        if piece.clean != piece.raw:
+            self._clean[len(self._numbers)] = piece.clean
+        self._numbers.append(piece.number)
+        self._packets.append(piece.packet)
+        self._headers.append(piece.header)
+        self._raw += piece.raw
+        self._ends.append(len(self._raw))
+        for span in piece.spans:
+            self._spans.extend(span)
+        self._span_ends.append(len(self._spans))
+
+    def __iter__(self) -> Iterator[Piece]:
+        """By their numbers."""
+        for at in sorted(range(len(self._numbers)), key=self._numbers.__getitem__):
+            begin, spans_begin = (self._ends[at - 1], self._span_ends[at - 1]) if at else (0, 0)
+            raw = bytes(self._raw[begin : self._ends[at]])
+            places = self._spans[spans_begin : self._span_ends[at]]
+            spans = list(zip(places[::2], places[1::2], strict=True))
+            yield Piece(self._numbers[at], self._packets[at], self._headers[at], raw, self._clean.get(at, raw), spans)
+
+
 class Hints(NamedTuple):
     """Ports for connections whose bytes say nothing (see ``Tracer``)."""
 
@@ -47,7 +81,7 @@ class Found:
     tasks: list[Task] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     connections: dict[Connection, None] = field(default_factory=dict)
-    pieces: dict[Direction, list[Piece]] = field(default_factory=dict)
+    pieces: dict[Direction, Pieces] = field(default_factory=dict)
     #: Texts that were masked somewhere, as bytes.
     secrets: set[bytes] = field(default_factory=set)
     #: What there is where there is no task.
@@ -92,7 +126,7 @@ class Found:
         side = Side.CLIENT if message.to_remote == (connection.role is Role.COMMAND) else Side.SERVER
         header = 0 if connection.role is Role.COMMAND else _HEADER
         piece = Piece(message.n, message.packets[0], header, message.raw, clean, spans(message))
-        self.pieces.setdefault(Direction(connection, side), []).append(piece)
+        self.pieces.setdefault(Direction(connection, side), Pieces()).add(piece)
 
 
 def _differing(raw: bytes, clean: bytes) -> Iterator[bytes]:

@@ -128,7 +128,7 @@ def _checked(
 ) -> Report:
     """``part`` is the result before it has its name."""
     redaction = job.redaction
-    before, after = redaction.found.tasks, Found.of(part, hints, messages=True)
+    before, after = redaction.found.tasks, Found.of(part, hints, messages=False)
     disjoint = redaction.addresses.disjoint
     again = Redaction(after, redaction.key, all_text=False)
     for packet in CaptureReader([part]):

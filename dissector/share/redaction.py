@@ -140,7 +140,7 @@ class Redaction:
         runs = stream.joined()
         done = runs[0].start if runs else 0
         told: list[tuple[int, int]] = []
-        for piece in sorted(self.found.pieces.get(direction, ()), key=lambda piece: piece.number):
+        for piece in self.found.pieces.pop(direction, ()):
             size = len(piece.raw)
             data = size.to_bytes(piece.header, "big") + piece.raw if piece.header else piece.raw
             begin = stream.place_of(piece.packet)

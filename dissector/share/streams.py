@@ -6,7 +6,8 @@ all of them are written again.  Offsets count from the first segment seen and ma
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -44,8 +45,9 @@ class Stream:
         self.from_start = False
         self._first_seq: int | None = None
         self._last = 0
-        self._pieces: list[tuple[int, bytes]] = []
-        self._places: dict[int, int] = {}
+        self._pieces: list[tuple[int, bytearray]] = []
+        #: Packets with payload, in their order, and the offsets of it.
+        self._numbers, self._places = array("Q"), array("q")
 
     def add(self, segment: Segment) -> None:
         """The next segment in the order of capture; of bytes captured twice the first ones count."""
@@ -57,7 +59,9 @@ class Stream:
             return
         self._last = start
         if segment.payload:
-            self._places.setdefault(segment.number, start)
+            if not self._numbers or self._numbers[-1] != segment.number:
+                self._numbers.append(segment.number)
+                self._places.append(start)
             self._insert(start, segment.payload)
 
     def place(self, seq: int, flags: int) -> int | None:
@@ -71,11 +75,12 @@ class Stream:
 
     def place_of(self, number: int) -> int | None:
         """Offset of the first payload byte of packet ``number``."""
-        return self._places.get(number)
+        at = bisect_left(self._numbers, number)
+        return self._places[at] if at < len(self._numbers) and self._numbers[at] == number else None
 
     def joined(self) -> list[Run]:
         """The bytes, when all segments are there; they may be changed in place."""
-        runs: list[tuple[int, list[bytes], int]] = []
+        runs: list[tuple[int, list[bytearray], int]] = []
         for start, data in self._pieces:
             if runs and runs[-1][2] == start:
                 begin, parts, _ = runs.pop()
@@ -85,7 +90,9 @@ class Stream:
                 runs.append((start, [data], start + len(data)))
         if runs:
             self._pieces.clear()
-            self.runs = [Run(start, bytearray(b"".join(parts))) for start, parts, _ in runs]
+            self.runs = [
+                Run(start, parts[0] if len(parts) == 1 else bytearray().join(parts)) for start, parts, _ in runs
+            ]
         return self.runs
 
     def find(self, data: bytes, start: int) -> int | None:
@@ -130,8 +137,12 @@ class Stream:
 
     def _insert(self, start: int, data: bytes) -> None:
         pieces = self._pieces
-        if not pieces or pieces[-1][0] + len(pieces[-1][1]) <= start:
-            pieces.append((start, data))
+        end = pieces[-1][0] + len(pieces[-1][1]) if pieces else None
+        if end == start:
+            pieces[-1][1].extend(data)
+            return
+        if end is None or end < start:
+            pieces.append((start, bytearray(data)))
             return
         at = bisect_right(pieces, start, key=lambda piece: piece[0])
         if at and (before := pieces[at - 1][0] + len(pieces[at - 1][1])) > start:
@@ -139,7 +150,7 @@ class Stream:
         while data:
             room = pieces[at][0] - start if at < len(pieces) else len(data)
             if room > 0:
-                pieces.insert(at, (start, data[:room]))
+                pieces.insert(at, (start, bytearray(data[:room])))
                 at += 1
             if room >= len(data) or at >= len(pieces):
                 return
