@@ -67,7 +67,7 @@ def run(tasks: int = TASKS, rate: float = RATE) -> Run:
             found.samples.append(Sample(seconds, *memory, used(live.pid), used(peers.pid), counter.tasks()))
         found.seconds = time.monotonic() - begun
         assert peers.stdout is not None
-        found.ran = int(peers.stdout.read().splitlines()[1].split()[0])
+        found.ran = next(int(line.split()[0]) for line in peers.stdout if " tasks in " in line)
         time.sleep(2)
         live.terminate()
         live.wait()

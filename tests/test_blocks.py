@@ -113,7 +113,10 @@ def ten_copies(packets: Sequence[Raw], later: int = 0) -> list[Raw]:
     the one before; nobody looks at checksums."""
 
     def copy(data: bytes, number: int) -> bytes:
-        return data[:26] + bytes(one ^ number for one in data[26:34]) + data[34:]
+        ends = bytes(one ^ number for one in data[26:34])
+        # Equal numbers would be those of one connection on two legs of a gateway.
+        seq, ack = ((one + (number << 24)) & 0xFFFF_FFFF for one in struct.unpack_from(">II", data, 38))
+        return data[:26] + ends + data[34:38] + struct.pack(">II", seq, ack) + data[46:]
 
     turns = sorted((at + later * number, number, at) for at in range(len(packets)) for number in range(10))
     return [(SECOND + turn * 1_000_000, copy(packets[at][1], number), packets[at][2]) for turn, number, at in turns]

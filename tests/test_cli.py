@@ -230,16 +230,27 @@ def test_wrong_usage(arguments: tuple[str, ...], failing: Path, jstrace: Command
     assert result.stderr
 
 
-def test_unreadable_input_is_told_in_one_line(tmp_path: Path, failing: Path, jstrace: Command) -> None:
+def test_unreadable_input_is_told_in_one_line(tmp_path: Path, jstrace: Command) -> None:
     missing, text = tmp_path / "missing.pcap", tmp_path / "text\n.pcap"
     text.write_text("no capture")
-    for paths in ([missing], [failing, missing], [text]):
+    for paths in ([missing], [missing, missing], [text]):
         for form in ("table", "json"):
             result = jstrace("read", *paths, "--format", form)
             assert (result.exit_code, result.stdout) == (2, "")
             assert result.stderr.startswith("jstrace: ")
             assert result.stderr.count("\n") == 1
             assert paths[-1].name.split("\n")[0] in result.stderr
+
+
+def test_a_file_among_several_that_can_not_be_read_is_a_warning(
+    tmp_path: Path, failing: Path, jstrace: Command
+) -> None:
+    result = jstrace("read", failing, tmp_path / "missing.pcap", "--format", "json")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, len(document["tasks"])) == (0, 1)
+    assert "file_skipped" in {problem["code"] for problem in document["problems"]}
+    assert result.stderr.startswith("jstrace: warning: ")
+    assert "missing.pcap: No such file or directory" in result.stderr
 
 
 def test_a_capture_that_is_cut_off_is_a_warning(tmp_path: Path, failing: Path, jstrace: Command) -> None:

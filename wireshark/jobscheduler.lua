@@ -6663,7 +6663,7 @@ do
     taken = {}
   end
 
-  --- Enters the command ports, text such as `4444,4455-4460`.
+  --- Enters the command ports, text with commas and ranges.
   function claim.command_ports(text)
     if text == numbers then return end
     if numbers and numbers ~= "" then tcp_ports:remove(numbers, proto) end
@@ -6693,7 +6693,11 @@ do
     local from, to = pinfo.src_port, pinfo.dst_port
     local owner = taken[to]
     if owner == nil then owner = taken[from] end
-    if owner then return owner:call(tvb, pinfo, tree) end
+    if owner then
+      -- What is malformed for it is an error of Lua here; the rest of the packet is shown all the same.
+      local is_whole, used = pcall(owner.call, owner, tvb, pinfo, tree)
+      return is_whole and used or length
+    end
     if js.in_ranges(js.command_ports, from) or js.in_ranges(js.command_ports, to) then
       local may_be = not is_ours and not (stream and stream.foreign) and length > 0 and find(tvb:raw(0, 1), "[<%s%l]")
       return may_be and length or 0

@@ -41,9 +41,11 @@ def _of_file() -> tuple[list[str], list[str]]:
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             lines = file.read(_LONGEST_FILE).splitlines()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return names, patterns
     except OSError as error:
+        if not os.access(path.parent, os.X_OK):  # the home of another user, left in the environment
+            return names, patterns
         raise UsageError(f"{path}: {error.strerror}") from None
     for number, line in enumerate(lines, 1):
         kind, _, value = line.strip().partition(" ")

@@ -77,6 +77,7 @@ CONNECTION_RECORD = {
     "bytes": 0,
     "gaps": 0,
     "retransmissions": 0,
+    "via": [],
 }
 
 PROBLEM_RECORD = {

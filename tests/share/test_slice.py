@@ -87,7 +87,7 @@ def test_wireshark_shows_the_verdict(captures: Path, tmp_path: Path, jstrace: Co
     told = [number for number, text in found.items() if "callback_dropped" in text]
     (problem,) = [one for one in read(target, jstrace)["problems"] if one["code"] == "callback_dropped"]
     assert told == problem["packets"]
-    assert "Cause: a firewall drops the way back" in found[told[0]]
+    assert "Cause: a firewall drops the SYNs" in found[told[0]]
     assert "Remedy:" in found[told[0]]
     shown = subprocess.run(["capinfos", "-k", str(target)], capture_output=True, text=True, check=True).stdout
     assert "Cut by jstrace from 02_callback_drop.r.pcap" in shown

@@ -49,7 +49,7 @@ def mixed(captures: Iterable[Path]) -> Iterator[Slice]:
 
 
 def _readdressed(packet: Packet, number: int, addresses: dict[bytes, bytes]) -> bytes:
-    """The frame with every IPv4 address replaced by one of the capture ``number``'s own, 10.number.0.1 and on."""
+    """The frame with every IPv4 address replaced by one of the capture ``number``'s own, 10.number.0.1 and on (11 from 256 on)."""
     data = bytearray(packet.data)
     at = _ETHERNET
     if data[12:14] != _IPV4:
@@ -57,7 +57,7 @@ def _readdressed(packet: Packet, number: int, addresses: dict[bytes, bytes]) -> 
     while len(data) >= at + 20 and data[at] >> 4 == 4:
         for place in (at + 12, at + 16):
             address = bytes(data[place : place + 4])
-            new = addresses.setdefault(address, bytes((10, number, 0, len(addresses) + 1)))
+            new = addresses.setdefault(address, bytes((10 + (number >> 8), number & 0xFF, 0, len(addresses) + 1)))
             data[place : place + 4] = new
         if data[at + 9] != _ICMP:
             break

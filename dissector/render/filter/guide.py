@@ -25,7 +25,7 @@ that have such a message.
 _VALUES = """\
 number    59999, 0x1f, 10-20                  text      nightly, order*, "with spaces"
 duration  0.5 (seconds), 500ms, 2min, 1h      time      04:07, 04:07:15.118, 2026-11-22, 2026-11-22T04:07Z
-address   10.1.0.7, 10.1.0.0/16, 10.1.*, 10.1.0.7:4444, :4444, [fd00::1]:4444
+address   10.1.0.7, 10.1.0.0/16, 10.1.*, 10.1.0.7:59999, :59999, [fd00::1]:59999
 """
 EXAMPLES = (
     ("outcome!=success,running", "what did not go well"),
