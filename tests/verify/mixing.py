@@ -49,7 +49,7 @@ def mixed(captures: Iterable[Path]) -> Iterator[Slice]:
 
 
 def _readdressed(packet: Packet, number: int, addresses: dict[bytes, bytes]) -> bytes:
-    """The frame with every IPv4 address replaced by one of the capture ``number``'s own, 10.number.0.1 and on (11 from 256 on)."""
+    """The frame with every IPv4 address replaced by one of the capture ``number``'s own, 10.number.0.1 and on."""
     data = bytearray(packet.data)
     at = _ETHERNET
     if data[12:14] != _IPV4:
