@@ -135,7 +135,7 @@ EXPECTED: dict[str, dict[str, Leg]] = {
     "command_only": same(UNKNOWN, remarks="callback_not_captured"),
     "callback_only": same(SUCCESS, remarks="command_not_captured"),
     "one_direction": same(UNKNOWN, warnings="one_direction one_direction"),
-    "snap_96": same(UNKNOWN, warnings="snap_length", remarks="snap_length"),
+    "snap_96": same(UNKNOWN, warnings="snap_length snap_length", remarks="snap_length"),
 }
 
 #: Recordings that do not show what the peers know.

@@ -46,6 +46,12 @@ EXPECTED = {
         "running", (), ("callback came from 10.50.2.11",), ("scanner", "took the announced port")
     ),
     "snap512_failure_as_success": Told("failure", ("snap_length", "error_answer"), ("NoClassDefFoundError",), ()),
+    "snap96_no_task": Told(
+        "no_callback",
+        ("callback_dropped", "snap_length"),
+        ("11 SYNs to 10.50.1.10:59999", "the snap length cut off 300 bytes"),
+        ("command_lost_first",),
+    ),
     "snap128_failure_as_success": Told("unknown", ("snap_length", "snap_length"), ("snap length",), ()),
     "lost_begin_failure_as_success": Told("unknown", ("gap",), ("503 bytes are missing",), ()),
     "exitcode_lost_control_byte": Told("failure", ("job_failed",), ("exit code 1", "FAILED"), ()),
@@ -84,3 +90,12 @@ def test_tasks_do_not_swap_where_a_start_is_lost(trace: Callable[..., Json]) -> 
     assert (told[43_198, 59_998]["job"], told[43_198, 59_998]["outcome"]) == ("api", "failure")
     assert (told[None, 59_997]["job"], told[None, 59_997]["callback"]["peer"]["port"]) == ("shell_long", 40_338)
     assert "pair_unclear" in told[None, 59_997]["problems"]
+
+
+def test_a_start_that_was_cut_off_is_told_by_its_callback(trace: Callable[..., Json]) -> None:
+    (task,) = trace(FIELD / "snap96_no_task.pcap")["tasks"]
+    assert task["client"] == {"ip": "10.50.1.10", "port": 52_522}
+    assert task["remote"] == {"ip": "10.50.2.10", "port": 4_455}
+    assert task["callback"] == {"port": 59_999, "peer": None}
+    dropped = next(one for one in trace(FIELD / "snap96_no_task.pcap")["problems"] if one["code"] == "callback_dropped")
+    assert dropped["packets"] == [9, 11, 12, 13, 14, 15, 18, 19, 20, 21, 28]

@@ -4980,13 +4980,182 @@ do
   end
 end
 
+-- Command connections whose start command the snap length cut off (the rules of session/cut.py).
+do
+  local PATIENCE, GIVE_UP_TO = 2, 75  -- seconds
+  local MOST_ALIKE = 64
+  local C = {}
+  C.__index = C
+
+  --- `between` has the commands that wait, by the addresses of their ends.
+  function js.new_cut(session) return setmetatable({ session = session, between = {}, all = {} }, C) end
+
+  local function ends(client, server) return client.ip .. " " .. server.ip end
+
+  local function bytes_of(stream) return stream.dirs[0].bytes + stream.dirs[1].bytes end
+
+  --- Nobody knows what the connection is.
+  local function is_open_question(stream) return stream.sniffing and not stream.foreign end
+
+  --- The snap length cut off bytes of the client: those of its first document, as far as it may be a start.
+  function C:note(stream, offset, time)
+    local known, handler = stream.cut, stream.handler
+    if known then
+      known.task.cut_command = known.task.cut_command or time
+      return
+    end
+    if stream.mid_stream or stream.task or not (stream.sniffing or stream.role == "command") then return end
+    local head, is_command = handler and handler.head or stream.heads[0], handler ~= nil or stream.is_command_port
+    local begins = offset == #head or handler ~= nil
+    if not (begins and js.may_start(head) and (head ~= "" or is_command)) then return end
+    local task = js.new_task(stream.first_packet, stream.start)
+    task.client, task.remote, task.command = stream.client, stream.server, stream
+    local cut = {
+      stream = stream, task = task, time = time, is_start = js.is_start(head), is_command = is_command, tries = {},
+    }
+    stream.cut = cut
+    local key = ends(stream.client, stream.server)
+    local list = self.between[key] or {}
+    self.between[key], list[#list + 1], self.all[#self.all + 1] = list, cut, cut
+    if #list > MOST_ALIKE then self:drop(list[1].stream) end
+  end
+
+  --- It was read after all, or is something else.
+  function C:drop(stream)
+    local cut, key = stream.cut, ends(stream.client, stream.server)
+    if not cut then return end
+    stream.cut = nil
+    local list = self.between[key]
+    js.take_out(list, cut)
+    js.take_out(self.all, cut)
+    if #list == 0 then self.between[key] = nil end
+  end
+
+  --- A command connection turned out to be that of a task.
+  function C:started(stream, task)
+    if not stream.cut then return end
+    if task.start_message or task.callback then return self:drop(stream) end
+    stream.cut.task, stream.cut.is_task = task, true
+  end
+
+  --- Another callback of this command was under way for long when `callback` began.
+  local function is_served(cut, callback)
+    for _, one in ipairs(cut.tries) do
+      local is_other = one ~= callback and is_open_question(one)
+      if is_other and one.start + PATIENCE < callback.start and bytes_of(one) > 0 then return true end
+    end
+    return false
+  end
+
+  function C:waiting(callback)
+    local list, found = self.between[ends(callback.server, callback.client)], {}
+    if not list or not js.in_ranges(js.callback_ports, callback.server.port) then return found end
+    for _, cut in ipairs(list) do
+      local since = callback.start - cut.time
+      if since >= 0 and since <= GIVE_UP_TO and not is_served(cut, callback) then found[#found + 1] = cut end
+    end
+    return found
+  end
+
+  --- A connection that no start announced.
+  function C:opened(stream)
+    if stream.mid_stream then return end
+    local cuts = self:waiting(stream)
+    for _, cut in ipairs(cuts) do
+      if #cuts > 1 or #cut.tries == MOST_ALIKE then cut.is_unclear = true end
+      if #cut.tries < MOST_ALIKE then cut.tries[#cut.tries + 1] = stream end
+    end
+  end
+
+  --- The tasks, not known so far, whose callback this one can be.
+  function C:fitting(callback)
+    local found = {}
+    for _, cut in ipairs(self:waiting(callback)) do
+      if not cut.is_task then found[#found + 1] = cut.task end
+    end
+    return found
+  end
+
+  --- Hands on what a connection said while nobody knew what it is.
+  local function replay(stream, handler)
+    local events = stream.events or {}
+    stream.sniffing, stream.events, stream.heads = nil, nil, nil
+    for _, event in ipairs(events) do
+      if event[1] == "chunk" then
+        handler:chunk(event[2], event[3], event[4], event[5], event[6])
+      else
+        handler:gap(event[2], event[3], event[4], event[5], event[6], event[7])
+      end
+    end
+  end
+
+  --- It is a start command.
+  function C:start(cut)
+    local stream = cut.stream
+    local handler = stream.handler or js.command_handler(stream)
+    stream.role, stream.handler = "command", handler
+    if stream.sniffing then replay(stream, handler) end
+    handler.task, handler.tasks[#handler.tasks + 1] = cut.task, cut.task
+    self.session:command_started(stream, cut.task)
+  end
+
+  --- One of those that are fitting has its callback.
+  function C:found(task)
+    local cut = task.command and task.command.cut
+    if cut and cut.task == task and not cut.is_task then self:start(cut) end
+  end
+
+  --- The callback connections of a cut command, if one pair is possible.
+  local function tries_of(cut)
+    local tries, talked, key = {}, 0, nil
+    for _, stream in ipairs(cut.tries) do
+      if is_open_question(stream) then
+        if key and key ~= stream.server.key then return {} end
+        tries[#tries + 1], key = stream, stream.server.key
+        if bytes_of(stream) > 0 then talked = talked + 1 end
+      end
+    end
+    return (talked < 2 and not cut.is_unclear) and tries or {}
+  end
+
+  --- The command connection is over: it is that of a task if one pair is possible, or if it tells so itself.
+  function C:ended(stream)
+    local cut, session = stream.cut, self.session
+    if not cut then return end
+    local tries = tries_of(cut)
+    local is_rejection = cut.is_command and #cut.tries == 0 and js.is_rejected(cut.task)
+    if not cut.is_task and (#tries > 0 or cut.is_start or is_rejection) then self:start(cut) end
+    self:drop(stream)
+    if stream.handler then session:recognised(stream) end
+    if cut.task.callback then return end
+    for _, one in ipairs(tries) do
+      cut.task.port = one.server.port
+      session:undecided_no_more(one)
+      local events = one.events
+      session:attempt(one, cut.task)
+      one.events, one.sniffing = events, true
+      replay(one, one.handler)
+      if one.over then
+        one.handler:closed()
+        one.handler = nil
+      end
+    end
+  end
+
+  --- The capture is over.
+  function C:settle()
+    for index = #self.all, 1, -1 do self:ended(self.all[index].stream) end
+  end
+end
+
 -- Callback connections that no start announced, and connections that are there twice (the rules of session/pairs.py).
 do
   local PATIENCE, COPY_WINDOW, EARLIER = 2, 0.05, 1  -- seconds
+  local MOST_EVENTS = 64  -- that are kept of a connection while it is too early
   local P = {}
   P.__index = P
 
-  function js.new_pairs(joiner) return setmetatable({ joiner = joiner, held = {}, newest = {}, count = 0 }, P) end
+  function js.new_pairs(joiner, cut) return setmetatable({ joiner = joiner, cut = cut, held = {}, newest = {}, count = 0 }, P) end
 
   --- When the start, or the answer to it, was seen.
   local function told(task)
@@ -4994,12 +5163,22 @@ do
     return message and message.time or task.start
   end
 
+  --- True when the snap length cut off the starts of all of them.
+  function P:is_cut_only(stream, now)
+    for _, task in ipairs(self.joiner:half_knowns(stream, now)) do
+      if not task.command.cut then return false end
+    end
+    return true
+  end
+
   --- The tasks whose callback a connection can be, though no start announced it.
   function P:fitting(stream, now)
     if stream.mid_stream then return {} end
     local found = {}
     if stream.stray and #stream.stray.attempts == 0 then found[1] = stream.stray end
-    for _, task in ipairs(self.joiner:half_knowns(stream, now)) do
+    local halves = { table.unpack(self.joiner:half_knowns(stream, now)) }
+    for _, task in ipairs(self.cut:fitting(stream)) do halves[#halves + 1] = task end
+    for _, task in ipairs(halves) do
       if told(task) - EARLIER <= stream.start then found[#found + 1] = task end
     end
     return found
@@ -5007,7 +5186,7 @@ do
 
   --- True while it is too early to tell whose callback it is.
   function P:waits(stream, now)
-    if now - stream.start >= PATIENCE or self.joiner:announced(stream) then return false end
+    if now - stream.start >= PATIENCE or #stream.events >= MOST_EVENTS or self.joiner:announced(stream) then return false end
     if #self:fitting(stream, now) == 0 then return false end
     self.held[stream] = true
     return true
@@ -5122,6 +5301,13 @@ do
     return sent_by(command, SERVER).bytes == 0 and closed_by(command) == SERVER
   end
 
+  js.is_rejected = is_rejected
+
+  --- The client said something before `til` that the snap length cut off: it may have been a kill.
+  local function may_be_killed(task, til)
+    return task.cut_command ~= nil and task.cut_command <= til and not task.kill
+  end
+
   --- How long the client waited for the callback.
   local function waited(task, now)
     if not task.start_message then return 0 end
@@ -5136,7 +5322,9 @@ do
     if task.kill and time < GIVE_UP_FROM and not unheard then return "killed" end
     if #task.attempts > 0 then
       for _, attempt in ipairs(task.attempts) do
-        if is_hopeless(attempt, now) then return "no_callback" end
+        if is_hopeless(attempt, now) then
+          return may_be_killed(task, task.start + GIVE_UP_FROM) and "unknown" or "no_callback"
+        end
       end
       return "running"
     end
@@ -5168,6 +5356,7 @@ do
     if gone and callback.seen <= gone and (now - gone > END_PATIENCE or callback.seen < gone - END_PATIENCE) then
       return "lost"
     end
+    if may_be_killed(task, now) and task.command and task.command.ended then return "unknown" end
     return task.kill and "killed" or "running"
   end
 
@@ -5178,10 +5367,12 @@ do
     if left then return of_results(task, left.time, now) end
     if not ended then return unfinished(task, callback, now) end
     if was_killed(task, ended, now) and not is_stuck_anywhere(callback, now) then return "killed" end
+    if callback.is_snapped and task.calls == 0 then return "unknown" end
     if has_holes(callback) and by == SERVER then return unreleased(task) end
     local is_asking = callback.handler and callback.handler:is_asking() or task.is_asking
     local is_quiet = not task.release and not is_asking and not callback.was_reset
-    return (callback.mid_stream or has_holes(callback)) and is_quiet and unreleased(task) or "lost"
+    if (callback.mid_stream or has_holes(callback)) and is_quiet then return unreleased(task) end
+    return may_be_killed(task, ended) and "unknown" or "lost"
   end
 
   --- The connection that got through, though nobody said a word on it maybe.
@@ -5251,6 +5442,23 @@ do
   local function may_be_xml(text)
     return find(text, "^%s*$") or find(text, "^%s*<$") or find(text, "^%s*<[?!%a_]")
   end
+
+  local START = "<remote_scheduler.start_remote_task"
+  local START_ALONE = 19  -- what only start commands have behind the prolog
+
+  local function cut_off_text(head)
+    local text = behind_prolog(head)
+    return #text <= 205 and match(text, "^<%?xml[^>]*$") and "" or text
+  end
+
+  --- True when a document, cut off behind `head`, can be a start command.
+  function js.may_start(head)
+    local text = cut_off_text(head)
+    return sub(START, 1, #text) == sub(text, 1, #START) or sub("<?xml", 1, #text) == text
+  end
+
+  --- True when such a document can be nothing else.
+  function js.is_start(head) return #cut_off_text(head) >= START_ALONE and js.may_start(head) end
 
   --- True when one of the two sends what is certainly a command to the other, or its answer.
   local function commands(client, server) return is_engine_command(client) or is_engine_answer(server) end
@@ -5393,7 +5601,11 @@ do
     self.readers[side]:feed({ offset = offset, data = data, number = number, time = time, at = at })
   end
 
-  function H:gap(side, _, size, number) self.readers[side]:gap(size, number) end
+  function H:gap(side, _, size, number, time, snapped)
+    local task = self.task
+    if snapped and side == 0 and task then task.cut_command = task.cut_command or time end
+    self.readers[side]:gap(size, number)
+  end
 
   function H:closed()
     for side = 0, 1 do self.readers[side]:finish() end
@@ -5647,7 +5859,8 @@ do
       order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
       packet_of = {}, number_of = {},
     }, S)
-    session.pairs = js.new_pairs(session.joiner)
+    session.cut = js.new_cut(session)
+    session.pairs = js.new_pairs(session.joiner, session.cut)
     return session
   end
 
@@ -5750,6 +5963,7 @@ do
     stream.is_command_port = self:is_command_server(stream.server)
     if js.in_ranges(js.command_ports, sport) or js.in_ranges(js.command_ports, dport) then self:remember(stream) end
     stream.stray = self.joiner:elsewhere(stream)
+    if not stream.stray and self.pairs:is_cut_only(stream, time) then self.cut:opened(stream) end
     if not stream.is_command_port and not stream.stray and not js.heuristic
         and not js.in_ranges(js.callback_ports, stream.server.port)
         and not js.in_ranges(js.callback_ports, stream.client.port) then
@@ -5830,7 +6044,13 @@ do
     local stream = self.stream
     if stream.swapped_dirs then side = 1 - side end
     stream.has_gaps = true
-    if not select(5, ...) then stream.has_holes = true end
+    local offset, _, _, time, snapped = ...
+    if snapped then
+      stream.is_snapped = true
+      if side == 0 and stream.role ~= "callback" then self.session.cut:note(stream, offset, time) end
+    else
+      stream.has_holes = true
+    end
     if stream.handler then return stream.handler:gap(side, ...) end
     if stream.sniffing then
       stream.events[#stream.events + 1] = { "gap", side, ... }
@@ -5852,12 +6072,13 @@ do
     local role = js.verdict(heads[0], heads[1], stream.is_command_port, stream.mid_stream or stream.gapped)
     if not role or (role == "callback" and not over and self.pairs:waits(stream, time)) then return end
     if role == "unknown" then
+      self.cut:drop(stream)
       self:undecided_no_more(stream)
       self:disown(stream)
       return
     end
     stream.sniffing = nil
-    local events, swap = stream.events, false
+    local events, swap, head = stream.events, false, stream.heads[0]
     if stream.mid_stream then
       swap = js.swapped(stream.heads[0], stream.heads[1])
         or (role == "callback" and self.joiner:is_announced(stream.client))
@@ -5871,9 +6092,12 @@ do
       stream.role = "command"
       self.servers[stream.server.key] = true
       stream.handler = js.command_handler(stream)
+      stream.handler.head = head
     else
       self:undecided_no_more(stream)
-      local task = self.pairs:owner(stream, time) or self:lone(stream)
+      local task = self.pairs:owner(stream, time)
+      if task then self.cut:found(task) end
+      task = task or self:lone(stream)
       task.port = task.port or stream.server.port
       self:attempt(stream, task)
     end
@@ -5936,12 +6160,15 @@ do
   -- --- what handlers report ---
 
   --- The first command of a connection: if it starts no task, it takes no number.
-  function S:recognised(stream) self:undecided_no_more(stream) end
+  function S:recognised(stream)
+    if not stream.cut then self:undecided_no_more(stream) end
+  end
 
   --- A command about a task whose start was not read.
   function S:command_found(stream, now, kill)
     local task = self.joiner:without_command(stream, now, kill)
     if task then
+      self.cut:drop(stream)
       task.command, task.client, task.remote, stream.task = stream, stream.client, stream.server, task
     end
     return task
@@ -5958,6 +6185,7 @@ do
   function S:command_started(stream, task)
     stream.task = stream.task or task
     self:began(stream, task)
+    self.cut:started(stream, task)
     self.joiner:announce(task)
     if not task.port then self.joiner:add_half_known(task) end
   end
@@ -5995,6 +6223,7 @@ do
   --- A later pass: what has not said by now what it is, is no task.
   function S:settle()
     self.is_first_pass = false
+    self.cut:settle()
     for stream in pairs(self.undecided) do
       if stream.handler or not self:came_to_nothing(stream) then
         self:undecided_no_more(stream)
@@ -6160,6 +6389,7 @@ do
     stream.over = time
     if stream.foreign then return end
     for side = 0, 1 do stream.dirs[side]:flush(number, time) end
+    if stream.cut then self.cut:ended(stream) end
     if stream.sniffing then self:decide(stream, time, true) end
     if stream.foreign then return end
     local tasks = stream.handler and stream.handler.tasks or { stream.task }

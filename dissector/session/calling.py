@@ -55,6 +55,8 @@ def callback(case: Case) -> Iterator[Problem]:
     elif record.outcome is Outcome.NO_CALLBACK:
         yield from left(case)
         yield _failed_attempt(case, facts.attempts[0]) if facts.attempts else missing(case)
+    elif record.outcome is Outcome.UNKNOWN and record.callback is None and facts.attempts:
+        yield _failed_attempt(case, facts.attempts[0])
     elif record.outcome is Outcome.UNKNOWN and record.callback is None and _may_be_refused(case):
         yield missing(case)
     elif record.callback is not None and _start_took(facts, record.callback) >= _SLOW_START + case.grain:

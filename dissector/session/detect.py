@@ -27,6 +27,11 @@ _PROLOG = rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?"
 _ENGINE_COMMAND = re.compile(_PROLOG + rb"<(?:remote_scheduler\.|register_remote_scheduler|supervisor\.)")
 _ENGINE_ANSWER = re.compile(_PROLOG + rb"<spooler>\s*<answer[\s>/]")
 _ENGINE_HTTP = re.compile(rb"[A-Z]{3,8} [^ ]{0,1024}/jobscheduler/")
+_START_COMMAND = b"<remote_scheduler.start_remote_task"
+#: What only start commands have behind the prolog.
+_START_ALONE = 19
+#: A prolog, maybe without its end where nothing of what follows is left.
+_OPENING = re.compile(rb"\s*(?:<\?xml[^>]{0,200}(?:\?>\s*|\Z))?")
 _ANSWER_START = b"<spooler>"
 _XML_START = re.compile(rb"\s*(?:<(?:[?!A-Za-z_]|$)|$)")
 _TYPED_COMMAND = re.compile(rb"[\s\x04]*(?:$|[<A-Za-z])")
@@ -65,6 +70,23 @@ def swapped(client: bytes, server: bytes) -> bool:
     if not right and _commands(server, client):
         return True
     return not right and (_sends(client, _SCHEDULER) or _sends(server, _TASK_PROCESS))
+
+
+def may_start(head: bytes) -> bool:
+    """True when a document, cut off behind ``head``, can be a start command."""
+    text = _behind_prolog(head)
+    return _START_COMMAND.startswith(text[: len(_START_COMMAND)]) or b"<?xml".startswith(text)
+
+
+def is_start(head: bytes) -> bool:
+    """True when such a document can be nothing else."""
+    text = _behind_prolog(head)
+    return len(text) >= _START_ALONE and may_start(head)
+
+
+def _behind_prolog(head: bytes) -> bytes:
+    opening = _OPENING.match(head)
+    return head[opening.end() :] if opening is not None else head
 
 
 def _commands(client: bytes, server: bytes) -> bool:

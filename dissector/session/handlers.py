@@ -60,9 +60,10 @@ class Command:
     and whatever is older, or came in the same segment as the command of an XML error, stays without an answer.
     """
 
-    def __init__(self, connection: Connection, desk: Desk, *, is_ours: bool = True) -> None:
-        """``is_ours``: not only its port says what the connection is."""
+    def __init__(self, connection: Connection, desk: Desk, head: bytes = b"", *, is_ours: bool = True) -> None:
+        """``head``: the first bytes of the client, ``is_ours``: not only its port says what the connection is."""
         self.connection = connection
+        self.head = head
         self.facts: TaskFacts | None = None
         self._desk = desk
         self._is_ours = is_ours
@@ -83,6 +84,8 @@ class Command:
         self._handle(self._readers[chunk.side].feed(chunk))
 
     def gap(self, gap: Gap) -> None:
+        if gap.snapped and gap.side is Side.CLIENT and self.facts is not None:
+            self.facts.cut_command = self.facts.cut_command or gap.time
         self._handle(self._readers[gap.side].gap(gap))
 
     def closed(self, number: int, time: int) -> None:
@@ -133,9 +136,9 @@ class Command:
     def _start(self, message: Message) -> None:
         """The engine starts one task a connection; a tool may start more, each a task of its own."""
         if self.facts is None or self.facts.start is not None:
-            self._begin(TaskFacts.of_command(self.connection, message if self.tasks else None))
+            self.begin(TaskFacts.of_command(self.connection, message if self.tasks else None))
 
-    def _begin(self, facts: TaskFacts) -> None:
+    def begin(self, facts: TaskFacts) -> None:
         if len(self.tasks) >= self._most_tasks:
             self.tasks = {record: known for record, known in self.tasks.items() if self._desk.is_open(record)}
             self._by_process = {
@@ -161,7 +164,7 @@ class Command:
         if close is not None and not self.tasks:
             kill = not isinstance(close, control.CloseTask) or close.kill
             if (found := self._desk.command_found(self.connection, kill=kill)) is not None:
-                self._begin(found)
+                self.begin(found)
         return self.facts
 
     def _answer(self, raw: RawDocument) -> None:
@@ -180,7 +183,7 @@ class Command:
                 facts.command_answer(message)
                 self._named(facts)
         elif not self.tasks and (started := TaskFacts.of_answer(self.connection, message)) is not None:
-            self._begin(started)
+            self.begin(started)
             self._desk.command_started(started)
             self._desk.recognised(self.connection)
         self._tell_odd_numbers(message)

@@ -7,6 +7,8 @@ LINGER = 1 * _SECOND
 #: A task without a callback may still get one: the kernel of the remote gives up its SYNs after about 130 s.  So long
 #: is also waited for a word of a task whose end seems to have been missed.
 CALLBACK_LINGER = 150 * _SECOND
+#: So long a callback that fits a task is held back: tasks that start together call back together.
+PAIR_PATIENCE = 2 * _SECOND
 #: A clock that goes back less than this is the usual jitter between the queues of a network card.
 CLOCK_JITTER = 10_000_000
 

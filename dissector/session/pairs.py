@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from dissector.limits import MAX_CLOSED
 from dissector.model import Connection, Endpoint
+from dissector.session.cut import CutStarts
 from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
+from dissector.session.pace import PAIR_PATIENCE
 from dissector.session.task import TaskFacts
 
-#: So long a callback that fits a task is held back (ns): tasks that start together call back together.
-PAIR_PATIENCE = 2_000_000_000
 #: So long after a connection its copy on the other leg may begin (ns); a new one with the same ports takes longer.
 _COPY_WINDOW = 50_000_000
 #: A callback may be captured so long before the answer to its start (ns).
@@ -30,9 +30,10 @@ _MOST_HELD = 256
 class Unannounced:
     """Callbacks that nobody announced; ``strays`` are connections that fit a start whose port they do not call."""
 
-    def __init__(self, joiner: Joiner, tasks: OpenTasks) -> None:
+    def __init__(self, joiner: Joiner, tasks: OpenTasks, cut: CutStarts) -> None:
         self._joiner = joiner
         self._tasks = tasks
+        self._cut = cut
         self.strays: dict[Connection, TaskFacts] = {}
         self._held: OrderedDict[Connection, None] = OrderedDict()
 
@@ -83,7 +84,8 @@ class Unannounced:
         if connection.mid_stream:
             return []
         stray = self.strays.get(connection)
-        fitting = [facts for facts in self._tasks.half_known(connection) if _told(facts) - _EARLIER <= connection.start]
+        halves = (*self._tasks.half_known(connection), *self._cut.fitting(connection))
+        fitting = [facts for facts in halves if _told(facts) - _EARLIER <= connection.start]
         return [stray, *fitting] if stray is not None and not stray.attempts else fitting
 
     def settle(self, now: int) -> None:

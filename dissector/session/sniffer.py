@@ -72,6 +72,11 @@ class Sniffer:
         return is_xml or detect.is_engine(client, server)
 
     @property
+    def head(self) -> bytes:
+        """The first bytes of the client."""
+        return bytes(self._heads[0])
+
+    @property
     def may_wait(self) -> bool:
         """True while there is room for what comes before it is known whose callback it is."""
         return len(self.events) < _EVERY_PIECE

@@ -145,7 +145,9 @@ def left(case: Case) -> Iterator[Problem]:
     facts = case.facts
     connection = facts.record.command
     end = end_mark(connection) if connection is not None else None
-    if connection is None or end is None or facts.close is not None or waited(facts, case.now) >= GIVE_UP_FROM:
+    if connection is None or end is None or facts.start is None or facts.close is not None:
+        return
+    if waited(facts, case.now) >= GIVE_UP_FROM:
         return
     side = closed_by(connection)
     if side is None:

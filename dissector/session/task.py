@@ -41,6 +41,8 @@ class TaskFacts:
     close: Message | None = None
     close_answer: Message | None = None
     kill: Message | None = None
+    #: When the client said something behind the start that the snap length cut off; the first time.
+    cut_command: int | None = None
     #: A connection that may be the task's command connection, but whose start command could not be read.
     unread_command: Connection | None = None
     #: Connections from the remote that were meant as the callback and never got through.

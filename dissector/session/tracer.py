@@ -13,21 +13,20 @@ from functools import partial
 from itertools import count
 
 from dissector.limits import MAX_CLOSED, MAX_CONNECTIONS
-from dissector.model import Connection, Outcome, Role, Task
+from dissector.model import Connection, Role, Task
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
-from dissector.session import bounds, detect, diagnosis, quality
+from dissector.session import bounds, detect
+from dissector.session.cut import CutStarts
 from dissector.session.early import Early
 from dissector.session.handlers import Callback, Command, Sniffer
-from dissector.session.hosts import Hosts
 from dissector.session.join import Joiner
-from dissector.session.opened import OpenTasks
+from dissector.session.keeping import Keeper
 from dissector.session.order import Event as Event
 from dissector.session.order import Sequencer
 from dissector.session.overview import Overview
 from dissector.session.pace import CLOCK_JITTER, LINGER
 from dissector.session.pairs import Copies, Unannounced
 from dissector.session.task import TaskFacts
-from dissector.session.telling import Teller
 from dissector.session.unreached import Unreached
 from dissector.stream.express import express
 from dissector.stream.flows import Entry
@@ -41,14 +40,13 @@ from dissector.traffic import (
     Segment,
     Side,
     StreamEvent,
-    StreamProblem,
     Watch,
 )
 
 _SECOND = 1_000_000_000
 
 
-class Tracer(Teller):
+class Tracer(Keeper):
     """``command_ports`` and ``callback_ports`` (lowest, highest) are hints for connections whose bytes say nothing;
     ``window`` is how long (nanoseconds) a task's number may be held back, None for files (see ``order``).  Without
     ``messages`` no Message comes out, and most are never made; all else is the same.  With ``elsewhere`` that holds
@@ -63,29 +61,19 @@ class Tracer(Teller):
         watch: Watch | None = None,
         elsewhere: Callable[[Connection], bool] | None = None,
     ) -> None:
-        super().__init__(Sequencer(window), messages, elsewhere)
-        self._notes, self._hosts, ports = quality.CaptureNotes(), Hosts(), frozenset(command_ports)
-        #: For whoever reads the packets: which of them need not be fed.
-        self.watch = watch or Watch()
-        #: After ``finish``: what there is where there is no task.
-        self.overview = Overview(self.watch, callback_ports)
+        ports, watch = frozenset(command_ports), watch or Watch()
+        joiner, overview = Joiner(callback_ports, ports), Overview(watch, callback_ports)
+        super().__init__(Sequencer(window), messages, elsewhere, joiner, watch, overview)
         listens = partial(detect.listens, ports, callback_ports)
         self._connections = Connections(self._notes.fragment, listens, self.overview.unread)
         self.watch.foreign, self.watch.ended = self._connections.foreign, self._connections.ended
-        self._joiner = Joiner(callback_ports, ports)
         #: A capture that is followed has no end at which somebody would look back.
         self._forgets = window is not None
         self.next_number, self._connection_numbers = count(1).__next__, count(1)
-        #: For a live view too.
-        self.under_way = OpenTasks()
-        self._unannounced, self._copies = Unannounced(self._joiner, self.under_way), Copies()
+        self._cut, self._copies = CutStarts(callback_ports, self), Copies()
+        self._unannounced = Unannounced(self._joiner, self.under_way, self._cut)
         self._closing: deque[Flow] = deque()
         self._unreached, self._early = Unreached(), Early()
-
-    @property
-    def running(self) -> list[TaskFacts]:
-        """Facts of the tasks under way."""
-        return list(self.under_way)
 
     def feed(self, packet: Packet) -> Sequence[Event]:
         """Takes one packet; returns the events that it made final."""
@@ -167,6 +155,8 @@ class Tracer(Teller):
         elif isinstance(event, Closed):
             self._closed(flow)
         elif flow.handler is not None and isinstance(event, Gap):
+            if event.snapped and event.side is Side.CLIENT:
+                self._cut.note(flow, event)
             flow.handler.gap(event)
         elif flow.handler is not None:
             flow.handler.chunk(event)
@@ -181,17 +171,19 @@ class Tracer(Teller):
             return
         facts = self._joiner.announced(connection)
         if facts is not None and bounds.admits(facts):
-            flow.handler = self._attempt(facts, connection)
+            flow.handler = self.attempt(facts, connection)
             return
         self._order.opened(connection)
         if (stray := self._joiner.elsewhere(connection)) is not None:
             self._unannounced.strays[connection] = stray
+        else:
+            self._cut.opened(flow, self.under_way.half_known(connection))
         self._early.note(flow)
         flow.handler = Sniffer(connection, is_command_port=self._joiner.is_server(connection.server))
 
-    def _attempt(self, facts: TaskFacts, connection: Connection) -> Callback:
+    def attempt(self, facts: TaskFacts, connection: Connection) -> Callback:
         """A connection that is meant as the callback of ``facts``, whether it gets through or not."""
-        self._take(connection, Role.CALLBACK, facts.record)
+        self.take(connection, Role.CALLBACK, facts.record)
         facts.attempts.append(connection)
         self.under_way.touched(facts)
         if facts.start is not None and facts.record.callback_delay is None:
@@ -210,6 +202,7 @@ class Tracer(Teller):
             flow.ignored, flow.handler = True, None
             self._order.decided(connection)
             self._unannounced.drop(connection)
+            self._cut.drop(connection)
             return
         events = sniffer.events
         if sniffer.swapped or (
@@ -218,9 +211,9 @@ class Tracer(Teller):
             flow.swap()
             events = [event._replace(side=Side(event.side).other) for event in events]
         if role is Role.COMMAND:
-            self._take(connection, role, None)
+            self.take(connection, role, None)
             self._joiner.command(connection)
-            flow.handler = Command(connection, self, is_ours=sniffer.is_ours)
+            flow.handler = Command(connection, self, sniffer.head, is_ours=sniffer.is_ours)
         else:
             flow.handler = self._callback_of(connection)
         for event in events:
@@ -229,11 +222,11 @@ class Tracer(Teller):
     def _callback_of(self, connection: Connection) -> Callback:
         """A callback connection, known by its content, on a port that no captured command announced at its SYN."""
         found, is_unclear = self._unannounced.owner(connection)
-        facts = found or self._lone(connection)
+        facts = self._cut.found(found) or self._lone(connection)
         facts.pair_unclear = is_unclear
         facts.record.callback_port = facts.record.callback_port or connection.server.port
         self._order.decided(connection)
-        return self._attempt(facts, connection)
+        return self.attempt(facts, connection)
 
     def _lone(self, connection: Connection) -> TaskFacts:
         """A task of which only the callback is known."""
@@ -244,6 +237,7 @@ class Tracer(Teller):
     def _closed(self, flow: Flow) -> None:
         connection = flow.connection
         connection.over = True
+        self._cut.ended(connection)
         if isinstance(flow.handler, Sniffer):
             self._decide(flow, flow.handler, over=True)
         if flow.handler is not None:
@@ -254,17 +248,21 @@ class Tracer(Teller):
         elif connection.role is not Role.UNKNOWN or connection.n:
             for facts in self._concerned(flow):
                 self.under_way.touched(facts)
-            self._closing.append(flow)
-            if len(self._closing) > MAX_CLOSED:
-                self._settle(self._closing.popleft())
+            self.linger(flow)
         if connection not in self._unreached:
             self._order.decided(connection)
+
+    def linger(self, flow: Flow) -> None:
+        """The connection is over; late segments still count."""
+        self._closing.append(flow)
+        if len(self._closing) > MAX_CLOSED:
+            self._settle(self._closing.popleft())
 
     def _silent(self, connection: Connection) -> None:
         """The end of a connection that never said what it is."""
         stray = self._unannounced.strays.pop(connection, None)
         if stray is not None and not connection.established:
-            self._attempt(stray, connection)
+            self.attempt(stray, connection)
         elif not self._joiner.is_server(connection.server) or connection.mid_stream:
             return
         elif not connection.established:
@@ -295,7 +293,7 @@ class Tracer(Teller):
         records = list(handler.tasks) if isinstance(handler, Command) else [flow.connection.task]
         return [facts for record in records if (facts := self.under_way.get(record)) is not None]
 
-    def _take(self, connection: Connection, role: Role, task: Task | None) -> None:
+    def take(self, connection: Connection, role: Role, task: Task | None) -> None:
         """The connection is ours: it gets its role and a number."""
         connection.role = role
         self._hosts.note(connection)
@@ -304,28 +302,27 @@ class Tracer(Teller):
 
     # --- what handlers report (Desk) -------------------------------------------------------------------------------
 
-    def stream_problem(self, problem: StreamProblem, connection: Connection) -> None:
-        if (found := bounds.counted(problem, connection, self.under_way.get(connection.task))) is not None:
-            self._order.emit(found)
-
     def command_started(self, facts: TaskFacts) -> None:
         self._add_task(facts)
+        self._cut.started(facts)
         superseded = self._joiner.announce(facts)
         if superseded is not None:
             self.under_way.touched(superseded)
         for flow in self._early.callbacks(facts):
             self._order.decided(flow.connection)
-            flow.handler = self._attempt(facts, flow.connection)
+            flow.handler = self.attempt(facts, flow.connection)
             self._closing.extend([flow] * flow.connection.over)
 
-    def is_open(self, record: Task) -> bool:
-        return record in self.under_way
+    def recognised(self, connection: Connection) -> None:
+        if connection not in self._cut:
+            super().recognised(connection)
 
     def command_found(self, connection: Connection, *, kill: bool) -> TaskFacts | None:
         """The task that a close or ``kill`` is about whose start was not read: the only one that has no command
         connection."""
         facts = self.under_way.without_command(connection, kill=kill)
         if facts is not None:
+            self._cut.drop(connection)
             facts.adopt(connection)
             self.under_way.changed(facts)
         return facts
@@ -362,17 +359,9 @@ class Tracer(Teller):
 
     # --- tasks -----------------------------------------------------------------------------------------------------
 
-    def _add_task(self, facts: TaskFacts) -> None:
-        facts.record.outcome = Outcome.RUNNING
-        if (idlest := self.under_way.too_many()) is not None:
-            self._finish_task(idlest)
-        self.under_way.add(facts)
-        self._order.add(facts.record)
-        self.overview.has_tasks = True
-
     def _unreachable(self, connection: Connection) -> None:
         facts = TaskFacts.of_command(connection)
-        self._take(connection, Role.COMMAND, facts.record)
+        self.take(connection, Role.COMMAND, facts.record)
         self._add_task(facts)
         self._order.decided(connection)
         self._order.emit(connection)
@@ -386,15 +375,3 @@ class Tracer(Teller):
         self._unannounced.settle(self.watch.now)
         for facts in self.under_way.due(self.watch.now):
             self._finish_task(facts, missed=not facts.is_over())
-
-    def _finish_task(self, facts: TaskFacts, *, missed: bool = False) -> None:
-        """``missed``: it is over, but how was not captured."""
-        record = facts.record
-        self.under_way.remove(facts)
-        self._joiner.forget(facts)
-        if record.command is None:
-            facts.unread_command = self._joiner.unread(record)
-        diagnosis.conclude(facts, self.watch.now, self._notes.clock_steps, self._hosts, missed=missed)
-        for problem in record.problems:
-            self._order.emit(problem)
-        self._order.emit(record)

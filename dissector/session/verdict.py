@@ -161,6 +161,8 @@ def _without_callback(facts: TaskFacts, now: int) -> Outcome:
         return Outcome.KILLED
     if facts.attempts:
         hopeless = any(is_refused(a) or (a.syns and now - a.syns[0].time > _SYN_PATIENCE) for a in facts.attempts)
+        if hopeless and _may_be_killed(facts, facts.record.start + GIVE_UP_FROM):
+            return Outcome.UNKNOWN
         return Outcome.NO_CALLBACK if hopeless else Outcome.RUNNING
     if facts.start is None:
         return Outcome.UNKNOWN
@@ -173,6 +175,11 @@ def _without_callback(facts: TaskFacts, now: int) -> Outcome:
     if GIVE_UP_FROM <= time <= GIVE_UP_TO or facts.close is None:
         return Outcome.NO_CALLBACK
     return Outcome.UNKNOWN  # closed early or late without a callback: it ran, but was not captured
+
+
+def _may_be_killed(facts: TaskFacts, until: int) -> bool:
+    """The client said something before ``until`` that the snap length cut off: it may have been a kill."""
+    return facts.cut_command is not None and facts.cut_command <= until and facts.kill is None
 
 
 def is_answer_missing(facts: TaskFacts) -> bool:
@@ -205,12 +212,14 @@ def _with_callback(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
         return _unfinished(facts, callback, now)
     if stuck_side(callback, now) is None and _was_killed(facts, end.time, now):
         return Outcome.KILLED
+    if callback.snapped and not facts.record.counts.calls:
+        return Outcome.UNKNOWN  # not one call of the client could be read: its release can not be either
     if callback.gaps and closed_by(callback) is Side.SERVER:
         return _unreleased(facts)  # the client closed as always, but its last words are not in the capture
     is_lossy = callback.mid_stream or callback.gaps
     if is_lossy and facts.release is None and not facts.open_requests and is_fin(callback, end):
         return _unreleased(facts)  # closed as always, with nothing open; the release may be what was not captured
-    return Outcome.LOST
+    return Outcome.UNKNOWN if _may_be_killed(facts, end.time) else Outcome.LOST
 
 
 def _unreleased(facts: TaskFacts) -> Outcome:
@@ -252,4 +261,6 @@ def _unfinished(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
         silent = now - facts.close_answer.time > _END_PATIENCE or callback.end < facts.close_answer.time - _END_PATIENCE
         if silent:
             return Outcome.LOST
+    if _may_be_killed(facts, now) and _end_of_command(facts) is not None:
+        return Outcome.UNKNOWN  # the client left it, and why was cut off
     return Outcome.KILLED if facts.kill is not None else Outcome.RUNNING

@@ -9,6 +9,7 @@ from test_thresholds import CLIENT, HERE, MS, REMOTE, SECOND, THERE, connection,
 from dissector.model import CaptureInfo, Connection, Endpoint, Mark, Message, Outcome, Role
 from dissector.session.bounds import admits, counted, reached, unlisted
 from dissector.session.case import Case
+from dissector.session.cut import CutStarts
 from dissector.session.detect import listens
 from dissector.session.dialog import Dialog
 from dissector.session.early import Early
@@ -19,6 +20,7 @@ from dissector.session.pairs import Copies, Unannounced
 from dissector.session.proof import Proof
 from dissector.session.starting import unanswered
 from dissector.session.task import TaskFacts
+from dissector.session.tracer import Tracer
 from dissector.stream.flows import FlowTable
 from dissector.stream.sift import Sift
 from dissector.traffic import SYN, Frame, Segment, Side, StreamProblem
@@ -42,7 +44,7 @@ def unannounced(*told: int) -> Unannounced:
     tasks = OpenTasks()
     for time in told:
         tasks.add(half_known(time))
-    return Unannounced(Joiner((50_000, 59_999)), tasks)
+    return Unannounced(Joiner((50_000, 59_999)), tasks, CutStarts((50_000, 59_999), Tracer()))
 
 
 # --- callbacks that nobody announced ----------------------------------------------------------------------------------

@@ -28,7 +28,11 @@ do
     self.readers[side]:feed({ offset = offset, data = data, number = number, time = time, at = at })
   end
 
-  function H:gap(side, _, size, number) self.readers[side]:gap(size, number) end
+  function H:gap(side, _, size, number, time, snapped)
+    local task = self.task
+    if snapped and side == 0 and task then task.cut_command = task.cut_command or time end
+    self.readers[side]:gap(size, number)
+  end
 
   function H:closed()
     for side = 0, 1 do self.readers[side]:finish() end

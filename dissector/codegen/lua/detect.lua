@@ -24,6 +24,23 @@ do
     return find(text, "^%s*$") or find(text, "^%s*<$") or find(text, "^%s*<[?!%a_]")
   end
 
+  local START = "<remote_scheduler.start_remote_task"
+  local START_ALONE = 19  -- what only start commands have behind the prolog
+
+  local function cut_off_text(head)
+    local text = behind_prolog(head)
+    return #text <= 205 and match(text, "^<%?xml[^>]*$") and "" or text
+  end
+
+  --- True when a document, cut off behind `head`, can be a start command.
+  function js.may_start(head)
+    local text = cut_off_text(head)
+    return sub(START, 1, #text) == sub(text, 1, #START) or sub("<?xml", 1, #text) == text
+  end
+
+  --- True when such a document can be nothing else.
+  function js.is_start(head) return #cut_off_text(head) >= START_ALONE and js.may_start(head) end
+
   --- True when one of the two sends what is certainly a command to the other, or its answer.
   local function commands(client, server) return is_engine_command(client) or is_engine_answer(server) end
 

@@ -1,10 +1,11 @@
 -- Callback connections that no start announced, and connections that are there twice (the rules of session/pairs.py).
 do
   local PATIENCE, COPY_WINDOW, EARLIER = 2, 0.05, 1  -- seconds
+  local MOST_EVENTS = 64  -- that are kept of a connection while it is too early
   local P = {}
   P.__index = P
 
-  function js.new_pairs(joiner) return setmetatable({ joiner = joiner, held = {}, newest = {}, count = 0 }, P) end
+  function js.new_pairs(joiner, cut) return setmetatable({ joiner = joiner, cut = cut, held = {}, newest = {}, count = 0 }, P) end
 
   --- When the start, or the answer to it, was seen.
   local function told(task)
@@ -12,12 +13,22 @@ do
     return message and message.time or task.start
   end
 
+  --- True when the snap length cut off the starts of all of them.
+  function P:is_cut_only(stream, now)
+    for _, task in ipairs(self.joiner:half_knowns(stream, now)) do
+      if not task.command.cut then return false end
+    end
+    return true
+  end
+
   --- The tasks whose callback a connection can be, though no start announced it.
   function P:fitting(stream, now)
     if stream.mid_stream then return {} end
     local found = {}
     if stream.stray and #stream.stray.attempts == 0 then found[1] = stream.stray end
-    for _, task in ipairs(self.joiner:half_knowns(stream, now)) do
+    local halves = { table.unpack(self.joiner:half_knowns(stream, now)) }
+    for _, task in ipairs(self.cut:fitting(stream)) do halves[#halves + 1] = task end
+    for _, task in ipairs(halves) do
       if told(task) - EARLIER <= stream.start then found[#found + 1] = task end
     end
     return found
@@ -25,7 +36,7 @@ do
 
   --- True while it is too early to tell whose callback it is.
   function P:waits(stream, now)
-    if now - stream.start >= PATIENCE or self.joiner:announced(stream) then return false end
+    if now - stream.start >= PATIENCE or #stream.events >= MOST_EVENTS or self.joiner:announced(stream) then return false end
     if #self:fitting(stream, now) == 0 then return false end
     self.held[stream] = true
     return true

@@ -82,6 +82,7 @@ do
     stream.over = time
     if stream.foreign then return end
     for side = 0, 1 do stream.dirs[side]:flush(number, time) end
+    if stream.cut then self.cut:ended(stream) end
     if stream.sniffing then self:decide(stream, time, true) end
     if stream.foreign then return end
     local tasks = stream.handler and stream.handler.tasks or { stream.task }

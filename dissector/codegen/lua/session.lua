@@ -16,7 +16,8 @@ do
       order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
       packet_of = {}, number_of = {},
     }, S)
-    session.pairs = js.new_pairs(session.joiner)
+    session.cut = js.new_cut(session)
+    session.pairs = js.new_pairs(session.joiner, session.cut)
     return session
   end
 
@@ -119,6 +120,7 @@ do
     stream.is_command_port = self:is_command_server(stream.server)
     if js.in_ranges(js.command_ports, sport) or js.in_ranges(js.command_ports, dport) then self:remember(stream) end
     stream.stray = self.joiner:elsewhere(stream)
+    if not stream.stray and self.pairs:is_cut_only(stream, time) then self.cut:opened(stream) end
     if not stream.is_command_port and not stream.stray and not js.heuristic
         and not js.in_ranges(js.callback_ports, stream.server.port)
         and not js.in_ranges(js.callback_ports, stream.client.port) then
@@ -199,7 +201,13 @@ do
     local stream = self.stream
     if stream.swapped_dirs then side = 1 - side end
     stream.has_gaps = true
-    if not select(5, ...) then stream.has_holes = true end
+    local offset, _, _, time, snapped = ...
+    if snapped then
+      stream.is_snapped = true
+      if side == 0 and stream.role ~= "callback" then self.session.cut:note(stream, offset, time) end
+    else
+      stream.has_holes = true
+    end
     if stream.handler then return stream.handler:gap(side, ...) end
     if stream.sniffing then
       stream.events[#stream.events + 1] = { "gap", side, ... }
@@ -221,12 +229,13 @@ do
     local role = js.verdict(heads[0], heads[1], stream.is_command_port, stream.mid_stream or stream.gapped)
     if not role or (role == "callback" and not over and self.pairs:waits(stream, time)) then return end
     if role == "unknown" then
+      self.cut:drop(stream)
       self:undecided_no_more(stream)
       self:disown(stream)
       return
     end
     stream.sniffing = nil
-    local events, swap = stream.events, false
+    local events, swap, head = stream.events, false, stream.heads[0]
     if stream.mid_stream then
       swap = js.swapped(stream.heads[0], stream.heads[1])
         or (role == "callback" and self.joiner:is_announced(stream.client))
@@ -240,9 +249,12 @@ do
       stream.role = "command"
       self.servers[stream.server.key] = true
       stream.handler = js.command_handler(stream)
+      stream.handler.head = head
     else
       self:undecided_no_more(stream)
-      local task = self.pairs:owner(stream, time) or self:lone(stream)
+      local task = self.pairs:owner(stream, time)
+      if task then self.cut:found(task) end
+      task = task or self:lone(stream)
       task.port = task.port or stream.server.port
       self:attempt(stream, task)
     end
@@ -305,12 +317,15 @@ do
   -- --- what handlers report ---
 
   --- The first command of a connection: if it starts no task, it takes no number.
-  function S:recognised(stream) self:undecided_no_more(stream) end
+  function S:recognised(stream)
+    if not stream.cut then self:undecided_no_more(stream) end
+  end
 
   --- A command about a task whose start was not read.
   function S:command_found(stream, now, kill)
     local task = self.joiner:without_command(stream, now, kill)
     if task then
+      self.cut:drop(stream)
       task.command, task.client, task.remote, stream.task = stream, stream.client, stream.server, task
     end
     return task
@@ -327,6 +342,7 @@ do
   function S:command_started(stream, task)
     stream.task = stream.task or task
     self:began(stream, task)
+    self.cut:started(stream, task)
     self.joiner:announce(task)
     if not task.port then self.joiner:add_half_known(task) end
   end
@@ -364,6 +380,7 @@ do
   --- A later pass: what has not said by now what it is, is no task.
   function S:settle()
     self.is_first_pass = false
+    self.cut:settle()
     for stream in pairs(self.undecided) do
       if stream.handler or not self:came_to_nothing(stream) then
         self:undecided_no_more(stream)

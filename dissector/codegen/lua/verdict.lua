@@ -64,6 +64,13 @@ do
     return sent_by(command, SERVER).bytes == 0 and closed_by(command) == SERVER
   end
 
+  js.is_rejected = is_rejected
+
+  --- The client said something before `til` that the snap length cut off: it may have been a kill.
+  local function may_be_killed(task, til)
+    return task.cut_command ~= nil and task.cut_command <= til and not task.kill
+  end
+
   --- How long the client waited for the callback.
   local function waited(task, now)
     if not task.start_message then return 0 end
@@ -78,7 +85,9 @@ do
     if task.kill and time < GIVE_UP_FROM and not unheard then return "killed" end
     if #task.attempts > 0 then
       for _, attempt in ipairs(task.attempts) do
-        if is_hopeless(attempt, now) then return "no_callback" end
+        if is_hopeless(attempt, now) then
+          return may_be_killed(task, task.start + GIVE_UP_FROM) and "unknown" or "no_callback"
+        end
       end
       return "running"
     end
@@ -110,6 +119,7 @@ do
     if gone and callback.seen <= gone and (now - gone > END_PATIENCE or callback.seen < gone - END_PATIENCE) then
       return "lost"
     end
+    if may_be_killed(task, now) and task.command and task.command.ended then return "unknown" end
     return task.kill and "killed" or "running"
   end
 
@@ -120,10 +130,12 @@ do
     if left then return of_results(task, left.time, now) end
     if not ended then return unfinished(task, callback, now) end
     if was_killed(task, ended, now) and not is_stuck_anywhere(callback, now) then return "killed" end
+    if callback.is_snapped and task.calls == 0 then return "unknown" end
     if has_holes(callback) and by == SERVER then return unreleased(task) end
     local is_asking = callback.handler and callback.handler:is_asking() or task.is_asking
     local is_quiet = not task.release and not is_asking and not callback.was_reset
-    return (callback.mid_stream or has_holes(callback)) and is_quiet and unreleased(task) or "lost"
+    if (callback.mid_stream or has_holes(callback)) and is_quiet then return unreleased(task) end
+    return may_be_killed(task, ended) and "unknown" or "lost"
   end
 
   --- The connection that got through, though nobody said a word on it maybe.
