@@ -159,7 +159,7 @@ RULES = [
     ("now = math.min(now, math.max(", "now = math.max(now, math.max(", "killed_while_not_heard"),
     ("if not found and attempt.established then", "if false then", "accepted_without_a_word"),
     ("if has_holes(callback) and by == SERVER then", "if false then", "last_words_not_captured"),
-    ("return (callback.mid_stream or has_holes(callback)) and", "return false and", "release_before_the_capture"),
+    ("if (callback.mid_stream or has_holes(callback)) and", "if false and", "release_before_the_capture"),
     ("or (by == SERVER and task.release)", "", "released_not_captured"),
     ("return self.settled and (self.asking", "return (self.asking", "result_not_captured"),
     ("STUCK_TRIES = 3", "STUCK_TRIES = 1", "sent_twice"),
