@@ -324,7 +324,7 @@ CODES: dict[str, Code] = {
     ),
     "pair_unclear": Code(
         _INFO,
-        "Whose start this callback connection belongs to can not be told.",
+        "It is unclear which start this callback connection belongs to.",
         "start commands are missing in the capture, and more than one task fits",
         "start the capture before the tasks, and capture both directions with full packets (tcpdump -s 0)",
     ),

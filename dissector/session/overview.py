@@ -147,7 +147,7 @@ class Overview:
             yield _told("snap_length", summary, [self._headless])
         elif self._snapped.number:
             number = f"{self._snapped.number} of {count(self._opened.number, 'connection')}"
-            summary = f"The snap length cut off bytes of {number}: what these carry can not be told."
+            summary = f"The snap length cut off bytes of {number}: what these carry is unknown."
             yield _told("snap_length", summary, [self._snapped])
 
     def _sealed(self) -> Iterator[Problem]:

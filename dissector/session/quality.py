@@ -241,7 +241,7 @@ class CaptureNotes:
     def problems(self) -> Iterator[Problem]:
         if self._copies:
             (client, server), copy = self._copies[0]
-            summary = f"{count(self._copy_count, 'connection')} of two legs of a gateway, told once: "
+            summary = f"{count(self._copy_count, 'connection')} of two legs of a gateway, shown once: "
             summary += f"{client} to {server} is {copy.client} to {copy.server}."
             yield general("duplicates", summary, copy.start, [copy.first_packet for _, copy in self._copies])
         if self._unused:

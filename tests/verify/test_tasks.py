@@ -77,7 +77,7 @@ def test_of_very_much_as_much_is_told(shape: str, n: int, tmp_path: Path) -> Non
     [
         "callback_drop.c", "client_gone.c", "command_drop.c", "command_icmp_admin.c", "command_only.c",
         "idle_callback_drop.r", "idle_conntrack_drop.r", "mtu_black_hole.c", "mtu_black_hole.r", "nat_drop.r",
-        "one_direction.c", "remote_down.c", "remote_killed_early.c", "scanner_silent.c", "start_not_answered.c",
+        "remote_down.c", "remote_killed_early.c", "scanner_silent.c", "start_not_answered.c",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("program", [TSHARKS[0], TSHARKS[-1]])
