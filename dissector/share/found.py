@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape, unescape
+from itertools import groupby
 from typing import NamedTuple
 
 from dissector.model import Connection, Message, Problem, Role, Task
@@ -19,6 +20,8 @@ from dissector.traffic import Side
 _HEADER = 4
 #: A secret shorter than this, or a number shorter than that, is not looked for elsewhere: it may be anything.
 _LEAST_SECRET, _LEAST_NUMBER = 4, 6
+#: Bytes of secrets that are told apart one by one; what they share beyond is seldom.
+_DEEPEST = 40
 _ASTERISKS = re.compile(rb"\*+")
 
 
@@ -145,4 +148,17 @@ def pattern_of(secrets: Iterable[bytes]) -> re.Pattern[bytes] | None:
         for secret in secrets
         if len(secret) >= (_LEAST_NUMBER if secret.strip().isdigit() else _LEAST_SECRET) and secret.strip()
     ]
-    return re.compile(b"|".join(re.escape(one) for one in sorted(wanted, key=len, reverse=True))) if wanted else None
+    return re.compile(_any_of(sorted(set(wanted)), 0)) if wanted else None
+
+
+def _any_of(words: list[bytes], depth: int) -> bytes:
+    """A pattern that finds the longest of sorted ``words``, whose first ``depth`` bytes it does not repeat: a tree by
+    their bytes, so that a place in a text costs what its own bytes do and not what there are words."""
+    if len(words) == 1 or depth == _DEEPEST:
+        return b"(?:" + b"|".join(re.escape(one[depth:]) for one in sorted(words, key=len, reverse=True)) + b")"
+    ends = len(words[0]) == depth
+    parts = [
+        re.escape(bytes((first,))) + _any_of(list(group), depth + 1)
+        for first, group in groupby(words[1:] if ends else words, key=lambda word: word[depth])
+    ]
+    return b"(?:" + b"|".join(parts) + b")" + (b"?" if ends else b"")
