@@ -34,6 +34,7 @@ NUMBERS = {str(port) for port in ports.COMMAND_PORTS}
 
 def lists(text: str) -> Iterator[set[str]]:
     """The default ports in every enumeration of some."""
+    text = re.sub(r"hostile = \{.*", "", text)  # code points
     for found in re.finditer(r"\b44\d\d\b(?:(?:\W|\bor\b|\band\b|\bport\b|\btcp\b){1,12}\b44\d\d\b)+", text):
         yield set(re.findall(r"44\d\d", found[0]))
 

@@ -233,7 +233,7 @@ def _attempts(ends: Mapping[Endpoint, _Tally]) -> str:
 
 
 def _listed(kinds: Mapping[_K, _Tally], name: Callable[[_K], str]) -> str:
-    """``port 4444 HTTP (12), port 4445 SMTP and 3 others``: the most frequent ones."""
+    """``port 80 HTTP (12), port 25 SMTP and 3 others``: the most frequent ones."""
     ordered = sorted(kinds, key=lambda kind: -kinds[kind].number)
     words = [name(kind) + (f" ({kinds[kind].number})" if kinds[kind].number > 1 else "") for kind in ordered[:_NAMED]]
     rest = len(ordered) - _NAMED
