@@ -22,7 +22,7 @@ from dissector.share.headers import addresses_of, rewritten, without_names
 from dissector.share.streams import Conversations, Direction, Key, Run, Stream
 from dissector.share.texts import overwritten, readable
 from dissector.stream.fragments import Datagrams
-from dissector.traffic import Fragment, IcmpError, Packet, Segment
+from dissector.traffic import IcmpError, Packet, Segment
 from dissector.wire.secrets import looks_secret
 
 #: Letters that no secret's name has, so that filler never looks like one.
@@ -35,10 +35,6 @@ _REQUESTS = (b"S", b"O")
 _PROLOG = b"<?xml"
 #: What tells that a document is one of the engine.
 _DOCUMENT_START = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<spooler>\s*<answer|<[\w.:-]+)?")
-
-
-def _lost(_fragment: Fragment) -> None:
-    """What was never whole is not in the result."""
 
 
 @dataclass(slots=True)
@@ -57,8 +53,8 @@ class Redaction:
     _conversations: Conversations = field(init=False)
     _size: int = 0
     #: Fragmented datagrams of the first pass over the packets and of the second.
-    _collected: Datagrams = field(default_factory=lambda: Datagrams(_lost))
-    _written: Datagrams = field(default_factory=lambda: Datagrams(_lost))
+    _collected: Datagrams = field(default_factory=Datagrams)
+    _written: Datagrams = field(default_factory=Datagrams)
 
     def __post_init__(self) -> None:
         self._conversations = Conversations(self.found.connections)

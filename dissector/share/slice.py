@@ -71,7 +71,7 @@ def _connections(found: Found, tasks: frozenset[Task]) -> Iterable[Connection]:
 
 def _fragments(source: str, conversations: Conversations) -> frozenset[int]:
     """Packets with fragments of datagrams that belong to the tasks."""
-    datagrams, found = Datagrams(lambda _lost: None), set()
+    datagrams, found = Datagrams(), set()
     for packet in CaptureReader([source]):
         whole, record = datagrams.whole(packet)
         if whole is not packet and _belongs(record, conversations):

@@ -52,13 +52,17 @@ class _Datagram:
 
     def joined(self) -> bytes | None:
         """The pieces in order; None, and damaged, where they overlap."""
-        end = 0
-        for offset in sorted(self.pieces):
+        end, parts = 0, sorted(self.pieces.items())
+        for offset, piece in parts:
             if offset != end:
                 self.damaged = True
                 return None
-            end += len(self.pieces[offset])
-        return b"".join(self.pieces[offset] for offset in sorted(self.pieces))
+            end += len(piece)
+        return b"".join(piece for _, piece in parts)
+
+
+def ignore(_fragment: Fragment) -> None:
+    """For who does not ask for datagrams that were never whole."""
 
 
 class Datagrams:
@@ -66,7 +70,7 @@ class Datagrams:
     that is given up, unless it is one of UDP, which is seldom a tunnel.  ``on_unread`` gets what
     ``packets.parse`` could not read."""
 
-    def __init__(self, on_lost: Callable[[Fragment], object], on_unread: OnUnread | None = None) -> None:
+    def __init__(self, on_lost: Callable[[Fragment], object] = ignore, on_unread: OnUnread | None = None) -> None:
         self._on_lost = on_lost
         self._on_unread = on_unread
         #: Unfinished datagrams, the oldest first.

@@ -19,7 +19,7 @@ from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Mark, SideFacts
 from dissector.stream.direction import Direction
 from dissector.stream.flows import Flow, FlowTable
-from dissector.stream.fragments import Datagrams, OnUnread
+from dissector.stream.fragments import Datagrams, OnUnread, ignore
 from dissector.traffic import (
     ACK,
     FIN,
@@ -54,7 +54,7 @@ class Connections:
 
     def __init__(
         self,
-        on_lost: Callable[[Fragment], object] = lambda _fragment: None,
+        on_lost: Callable[[Fragment], object] = ignore,
         listens: Callable[[int, int], bool] = int.__ge__,
         on_unread: OnUnread | None = None,
     ) -> None:
