@@ -11,7 +11,7 @@ from benchmarks.inputs import ROOT
 from benchmarks.measure import alternate
 from dissector.model import Message, Role
 from dissector.session.tracer import Tracer
-from dissector.sources.capture import read_captures
+from dissector.sources.capture import CaptureReader
 from dissector.wire.decode import Pending, decode, pending_of, reference_decode
 
 #: Bytes of a message that still counts as small: log lines, property reads and their answers.
@@ -33,7 +33,7 @@ def messages(path: Path) -> list[Message]:
     """All messages of a recording."""
     tracer = Tracer()
     events: list[object] = []
-    for packet in read_captures([path]):
+    for packet in CaptureReader([path]):
         events += tracer.feed(packet)
     events += tracer.finish()
     return [event for event in events if isinstance(event, Message)]

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from dissector.errors import JstraceError
 from dissector.model import CaptureInfo, Look, Message, Problem, Running, Task
+from dissector.session.advance import feed
 from dissector.session.codes import CODES
 from dissector.session.task import TaskFacts
 from dissector.session.timers import Timers, running
@@ -144,17 +145,17 @@ class Monitor:
         """One wait for packets, and what they bring."""
         if self._ends.seconds is not None:
             timeout = max(0.0, min(timeout, self._ends.seconds - self.seconds))
-        packets = self.source.poll(timeout)
+        blocks = self.source.poll(timeout)
         with self.lock:
             moment = time.monotonic()
-            if packets:
-                self._now, self._arrived = max(self._now, packets[-1].time), moment
-            for packet in packets:
-                if events := self._tracer.feed(packet):
+            if blocks:
+                self._now, self._arrived = max(self._now, blocks[-1].times[-1]), moment
+            for block in blocks:
+                for events in feed(self._tracer, block):
                     self._pass(events)
                     if self._reached:
                         return
-            if not packets and self._now:
+            if not blocks and self._now:
                 self._pass(self._tracer.tick(self._clock(moment)))
             if moment >= self._next_look:
                 begun = time.monotonic()
@@ -169,11 +170,12 @@ class Monitor:
         begun, stopped = time.monotonic(), time.time_ns()
         by_itself = self._reached or self.error is not None
         while not (by_itself or self.source.over) and time.monotonic() - begun < _PATIENCE:
-            packets = self.source.poll(_PERIOD / 2)
+            blocks = self.source.poll(_PERIOD / 2)
             with self.lock:
-                for packet in packets:
-                    self._pass(self._tracer.feed(packet))
-            if not packets or packets[-1].time > stopped:
+                for block in blocks:
+                    for events in feed(self._tracer, block):
+                        self._pass(events)
+            if not blocks or blocks[-1].times[-1] > stopped:
                 break
 
     def _clock(self, moment: float) -> int:

@@ -6,7 +6,6 @@ immutable).  Times are integer nanoseconds since the epoch as the capture tells 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
@@ -15,8 +14,9 @@ from typing import NamedTuple
 class Packet(NamedTuple):
     """One record of a capture: ``number`` counts from 1 over all files of a run, ``data`` is what was captured.
 
-    ``key`` is there when somebody looked and saw that the packet is plain: Ethernet, IPv4 without options, TCP with
-    a whole header and no fragment.  It holds the addresses and ports as the packet has them, the sender's first.
+    ``key`` is there when somebody looked and saw that the packet is plain: an IP header without options or extensions
+    that begins at ``ip``, TCP with a whole header and no fragment.  It holds the addresses and ports as the packet has
+    them, the sender's first.
     """
 
     number: int
@@ -25,28 +25,7 @@ class Packet(NamedTuple):
     data: bytes
     wire_length: int
     key: bytes | None = None
-
-
-#: Later than any packet.
-NEVER = 1 << 100
-
-
-class Watch:
-    """What whoever reads packets needs to know of whoever wants them, to skip packets that would change nothing.
-
-    A plain packet of a connection in ``foreign`` (by ``Packet.key``) may be skipped unless it begins or ends one; so
-    may one that carries neither TCP nor ICMP.  Who skips the end too tells ``ended`` the keys of both directions.  But
-    a packet is due that is older than one before it, or as old as ``wake``.  ``now`` is the time of the latest packet,
-    skipped ones included.  From the time ``limit`` on nothing may be skipped: packets of another file come between.
-    """
-
-    __slots__ = ("ended", "foreign", "limit", "now", "wake")
-
-    def __init__(self, foreign: Collection[bytes] = ()) -> None:
-        self.foreign = foreign
-        self.ended: Callable[[bytes, bytes], None] = lambda _key, _back: None
-        self.now = self.wake = 0
-        self.limit = NEVER
+    ip: int = 0
 
 
 class Via(NamedTuple):

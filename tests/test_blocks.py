@@ -13,16 +13,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from dissector.session.runs import find_runs
+from dissector.stream.blocks import Block, Run
 from test_short_cuts import SMALL, Raw, corrupt, cut, lose, printed, raw_packets, shuffle, traced
 
 from dissector.model import CaptureInfo, Connection, Task
 from dissector.session import blocks
 from dissector.session.order import Event
-from dissector.session.runs import find_runs
 from dissector.session.tracer import Tracer
 from dissector.sources import ahead, bytestream, pcap
 from dissector.sources.capture import CaptureReader
-from dissector.stream.blocks import Block, Run
 from dissector.traffic import Packet
 
 ROOT = Path(__file__).resolve().parent.parent / "captures"

@@ -13,7 +13,7 @@ import pytest
 from builders import ethernet, ipv4, ipv6, pcap
 from encapsulations import ENCAPSULATIONS, OUTER, OUTER6, UDP, ip_of, vxlan
 
-from dissector.sources.capture import read_captures
+from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 
 Json = dict[str, Any]
@@ -22,7 +22,7 @@ Trace = Callable[..., Json]
 
 def plain(path: Path) -> list[tuple[int, bytes]]:
     """Times and frames of a recording."""
-    return [(packet.time, packet.data) for packet in read_captures([path])]
+    return [(packet.time, packet.data) for packet in CaptureReader([path])]
 
 
 def told(document: Json) -> Json:
@@ -183,6 +183,6 @@ def test_copies_tell_the_same(
         for key in ("outcome", "exit_code", "counts", "start", "end"):
             assert document["tasks"][0][key] == original["tasks"][0][key], key
     # The first eight packets are those of somebody who waited for the port.
-    assert sum(1 for _ in read_captures([sliced])) == len(records) - 8
+    assert sum(1 for _ in CaptureReader([sliced])) == len(records) - 8
     for outer in ("192.0.2.1", "192.0.2.2"):
         assert ip_address(outer).packed not in redacted.read_bytes()

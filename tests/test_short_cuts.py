@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dissector.stream.sift import Sift
 
 from dissector.model import CaptureInfo, Message
 from dissector.render.json import JsonLinesView
@@ -23,7 +24,6 @@ from dissector.session.order import Event
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.stream.link import ETHERNET
-from dissector.stream.sift import Sift
 from dissector.traffic import Packet
 from dissector.wire.masking import Mask
 

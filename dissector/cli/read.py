@@ -21,10 +21,9 @@ from dissector.cli.masks import mask_options
 from dissector.cli.tracing import port_hints
 
 if TYPE_CHECKING:
-    from dissector.cli.twin import Twin
+    from dissector.cli.parallel import SecondProcess
     from dissector.render.views import View
-    from dissector.stream.blocks import Block
-    from dissector.traffic import Packet
+    from dissector.stream.block import Block
 
 #: Blocks (of 1 MiB) between two looks for garbage: one takes ten milliseconds.
 _SWEEP = 256
@@ -132,10 +131,10 @@ def read(files: tuple[str, ...], **options: Any) -> None:
         if not wanted.shares(files):
             _read(files, wanted)
             return
-        from dissector.cli.twin import Twin
+        from dissector.cli.parallel import SecondProcess
 
-        with Twin() as twin:
-            _read(files, wanted, twin)
+        with SecondProcess() as second:
+            _read(files, wanted, second)
 
 
 @dataclass(frozen=True)
@@ -183,18 +182,18 @@ class _Wanted:
         """True when two processes write the messages."""
         if self.jobs < 2 or self.form != "jsonl" or not self.messages or self.tasks or self.filters:
             return False
-        from dissector.cli.twin import pays
+        from dissector.cli.parallel import pays
 
         return pays(files)
 
-    def view(self, twin: Twin | None) -> View:
+    def view(self, second: SecondProcess | None) -> View:
         from dissector.wire.masking import Mask
 
         mask = Mask(not self.show_secrets)
-        if twin is not None:
+        if second is not None:
             from dissector.render.records import Records
 
-            return twin.view(sys.stdout, Records(mask))
+            return second.view(sys.stdout, Records(mask))
         if self.form != "table":
             from dissector.render.json import JsonLinesView, JsonView
             from dissector.render.records import Records
@@ -216,63 +215,56 @@ class _Wanted:
         return TableView(terminal, mask, full=self.full)
 
 
-def _swept(items: Iterable[Packet | Block]) -> Iterator[Packet | Block]:
+def _swept(blocks: Iterable[Block]) -> Iterator[Block]:
     """The same, with a look for garbage now and then: tasks, connections and logs that are over hang on one another."""
-    from dissector.stream.blocks import Block
-
-    blocks = 0
-    for item in items:
-        yield item
-        if isinstance(item, Block):
-            blocks += 1
-            if blocks % _SWEEP == 0:
-                gc.collect()
+    for number, block in enumerate(blocks, 1):
+        yield block
+        if number % _SWEEP == 0:
+            gc.collect()
 
 
-def _read(files: tuple[str, ...], wanted: _Wanted, twin: Twin | None = None) -> None:
+def _read(files: tuple[str, ...], wanted: _Wanted, second: SecondProcess | None = None) -> None:
     from dissector.render.progress import Progress
-    from dissector.session.runs import find_runs
+    from dissector.session.run_detection import find_runs
     from dissector.sources.capture import CaptureReader
-    from dissector.traffic import Watch
 
     # What packets leave behind is seldom garbage: looking for it after every 700 objects costs a tenth of the time.
     gc.set_threshold(50_000, 20, 50)
     atexit.register(gc.freeze)  # nor is it when Python ends and looks once more
-    watch, interrupted = Watch(), False
-    with Progress(enabled=not (wanted.no_progress or (twin is not None and twin.is_second))) as progress:
+    interrupted = False
+    with Progress(enabled=not (wanted.no_progress or (second is not None and second.is_second))) as progress:
         reader = CaptureReader(files, progress)
-        with closing(reader.blocks(watch, find_runs, ahead=wanted.jobs > 1 and twin is None)) as items:
+        with closing(reader.blocks(find_runs, prefetch=wanted.jobs > 1 and second is None)) as blocks:
             # Another process may begin to read while this one imports the rest.
-            first = list(islice(items, 1))
+            first = list(islice(blocks, 1))
 
             from dissector.model import Severity
             from dissector.render.filter import parse
             from dissector.render.views import Output
-            from dissector.session.blocks import feed
+            from dissector.session.advance import feed
             from dissector.session.tracer import Tracer
 
-            output = Output(wanted.view(twin), wanted.tasks, parse(wanted.filters))
+            output = Output(wanted.view(second), wanted.tasks, parse(wanted.filters))
             tracer = Tracer(
                 wanted.command_ports,
                 wanted.callback_ports,
                 messages=output.needs_messages,
-                watch=watch,
-                elsewhere=None if twin is None else twin.elsewhere,
+                elsewhere=None if second is None else second.elsewhere,
             )
             try:
-                for item in _swept(chain(first, items)):
-                    for found in feed(tracer, item):
-                        if found:
-                            output.add(found)
+                for block in _swept(chain(first, blocks)):
+                    for events in feed(tracer, block):
+                        if events:
+                            output.add(events)
             except KeyboardInterrupt:
                 interrupted = True
-                if twin is not None:
-                    twin.part()
+                if second is not None:
+                    second.part()
     output.add(tracer.finish())
     output.add(tracer.overview.problems())
     output.add(reader.warnings)
     output.close(reader.infos)
-    if twin is not None and twin.is_second:
+    if second is not None and second.is_second:
         return
     for warning in reader.warnings:
         say(f"warning: {warning.summary}")

@@ -65,12 +65,15 @@ def traced(
     files: Iterable[str], command_ports: tuple[int, ...], callback_ports: tuple[int, int], *, messages: bool = True
 ) -> Iterator[Event]:
     """All that the files tell, with messages or without."""
+    from dissector.session.advance import feed
+    from dissector.session.run_detection import find_runs
     from dissector.session.tracer import Tracer
     from dissector.sources.capture import CaptureReader
 
     tracer, reader = Tracer(command_ports, callback_ports, messages=messages), CaptureReader(files)
-    for packet in reader:
-        yield from tracer.feed(packet)
+    for block in reader.blocks(find_runs):
+        for events in feed(tracer, block):
+            yield from events
     yield from tracer.finish()
     yield from tracer.overview.problems()
     for warning in reader.warnings:

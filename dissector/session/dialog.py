@@ -40,7 +40,7 @@ HEADER = 4
 
 
 class Draft(NamedTuple):
-    """A request that may become a Message (see ``glance``)."""
+    """A request that may become a Message (see ``skim``)."""
 
     number: int
     frame: Frame

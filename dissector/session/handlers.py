@@ -19,10 +19,10 @@ from dissector.model import Connection, Message, Task
 from dissector.numbers import odd_words
 from dissector.session import detect
 from dissector.session.dialog import Dialog
-from dissector.session.glance import ANSWER, Glance
+from dissector.session.skim import ANSWER, Skim
 from dissector.session.sniffer import Sniffer as Sniffer
 from dissector.session.task import TaskFacts, document_of
-from dissector.stream.blocks import Pairs
+from dissector.stream.block import Pairs
 from dissector.stream.documents import DocumentReader
 from dissector.stream.framing import FrameReader
 from dissector.traffic import Chunk, Frame, Gap, RawDocument, Side, StreamProblem
@@ -245,7 +245,7 @@ class Callback:
         self._readers = (FrameReader(Side.CLIENT, synced=synced), FrameReader(Side.SERVER, synced=synced))
         self._foreign = False
         self._opened = False
-        self._glance = None if desk.tells(connection) else Glance(self._dialog, Side.SERVER)
+        self._skim = None if desk.tells(connection) else Skim(self._dialog, Side.SERVER)
 
     def chunk(self, chunk: Chunk) -> None:
         if self.facts.confirmed and self._opened and not self._foreign:
@@ -270,7 +270,7 @@ class Callback:
 
     def frame(self, frame: Frame) -> None:
         """The next message of a connection that is ``in_step``."""
-        if self._glance is None or not self._glance.take(frame, self.facts):
+        if self._skim is None or not self._skim.take(frame, self.facts):
             self._frame(frame)
         elif frame[2][0] == ANSWER:
             self._desk.omitted(self.connection, 2)
@@ -281,11 +281,12 @@ class Callback:
         ready = self.facts.confirmed and self._opened and not self._foreign
         return ready and all(reader.in_step for reader in self._readers)
 
-    def pairs(self, pairs: Pairs, asker: Side, heads: list[bytes]) -> bool:
-        """Takes messages of a run at a glance, if ``asker`` may ask now; the connection has to be ``in_step``."""
-        if self._glance is None or not self._glance.may_ask(asker):
+    def pairs(self, pairs: Pairs, asker: Side, heads: list[bytes], first: int) -> bool:
+        """Skims messages of a run, if ``asker`` may ask now; the connection has to be ``in_step``.  ``first`` is the
+        number of its block's first packet."""
+        if self._skim is None or not self._skim.may_ask(asker):
             return False
-        self._glance.take_pairs(pairs, heads, self.facts)
+        self._skim.take_pairs(pairs, heads, self.facts, first)
         return True
 
     def passed(self, *, is_answer: bool) -> None:

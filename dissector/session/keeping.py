@@ -11,14 +11,15 @@ from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
 from dissector.session.order import Sequencer
 from dissector.session.overview import Overview
+from dissector.session.packet_time import PacketTime
 from dissector.session.quality import CaptureNotes
 from dissector.session.task import TaskFacts
 from dissector.session.telling import Teller
-from dissector.traffic import StreamProblem, Watch
+from dissector.traffic import StreamProblem
 
 
 class Keeper(Teller):
-    """``joiner`` knows the starts that wait for their callbacks, ``watch`` the time."""
+    """``joiner`` knows the starts that wait for their callbacks, ``clock`` the time."""
 
     def __init__(
         self,
@@ -26,12 +27,12 @@ class Keeper(Teller):
         wants_messages: bool,
         elsewhere: Callable[[Connection], bool] | None,
         joiner: Joiner,
-        watch: Watch,
+        clock: PacketTime,
         overview: Overview,
     ) -> None:
         super().__init__(order, wants_messages, elsewhere)
         #: For whoever reads the packets: which of them need not be fed.
-        self.watch = watch
+        self.clock = clock
         #: After ``finish``: what there is where there is no task.
         self.overview = overview
         self._joiner = joiner
@@ -66,7 +67,7 @@ class Keeper(Teller):
         self._joiner.forget(facts)
         if record.command is None:
             facts.unread_command = self._joiner.unread(record)
-        diagnosis.conclude(facts, self.watch.now, self._notes.clock_steps, self._hosts, missed=missed)
+        diagnosis.conclude(facts, self.clock.now, self._notes.clock_steps, self._hosts, missed=missed)
         for problem in record.problems:
             self._order.emit(problem)
         self._order.emit(record)

@@ -14,9 +14,10 @@ from dissector.limits import MAX_EVIDENCE
 from dissector.model import Endpoint, Problem, Role
 from dissector.session.case import count, general
 from dissector.session.foreign import TLS
+from dissector.session.packet_time import PacketTime
 from dissector.session.sniffer import Sniffer
 from dissector.session.verdict import is_refused, one_sided
-from dissector.traffic import Packet, Watch
+from dissector.traffic import Packet
 
 #: Ports, protocols and tunnels that are told apart; of more there is only the number.
 _MOST_KINDS = 1_024
@@ -64,10 +65,10 @@ class _Table(Generic[_K]):
 
 
 class Overview:
-    """``watch`` is the tracer's; ``callback_ports`` (lowest, highest): where clients wait for task processes."""
+    """``clock`` is the tracer's; ``callback_ports`` (lowest, highest): where clients wait for task processes."""
 
-    def __init__(self, watch: Watch, callback_ports: tuple[int, int]) -> None:
-        self._watch = watch
+    def __init__(self, clock: PacketTime, callback_ports: tuple[int, int]) -> None:
+        self._clock = clock
         self._callback_ports = callback_ports
         self.has_tasks = False
         #: TCP connections; which of them were opened, and how these were captured.
@@ -134,7 +135,7 @@ class Overview:
         """What is worth a word of the whole capture; nothing where there are tasks."""
         if self.has_tasks:
             return
-        if not self._watch.wake:  # nobody has been asked yet when to wake up
+        if not self._clock.wake:  # nobody has been asked yet when to wake up
             yield general("nothing_captured", "The capture has no packet.", 0, ())
             return
         found = [*self._cut(), *self._sealed(), *self._attempted(), *self._on_command_ports(), *self._half_captured()]

@@ -25,10 +25,11 @@ from dissector.session.order import Event as Event
 from dissector.session.order import Sequencer
 from dissector.session.overview import Overview
 from dissector.session.pace import CLOCK_JITTER, LINGER
+from dissector.session.packet_time import PacketTime
 from dissector.session.pairs import Copies, Unannounced
 from dissector.session.task import TaskFacts
 from dissector.session.unreached import Unreached
-from dissector.stream.express import express
+from dissector.stream.fast_path import advance
 from dissector.stream.flows import Entry
 from dissector.stream.reassembly import Connections, Flow
 from dissector.traffic import (
@@ -40,7 +41,6 @@ from dissector.traffic import (
     Segment,
     Side,
     StreamEvent,
-    Watch,
 )
 
 _SECOND = 1_000_000_000
@@ -58,15 +58,15 @@ class Tracer(Keeper):
         callback_ports: tuple[int, int] = CALLBACK_PORTS,
         window: int | None = None,
         messages: bool = True,
-        watch: Watch | None = None,
         elsewhere: Callable[[Connection], bool] | None = None,
     ) -> None:
-        ports, watch = frozenset(command_ports), watch or Watch()
-        joiner, overview = Joiner(callback_ports, ports), Overview(watch, callback_ports)
-        super().__init__(Sequencer(window), messages, elsewhere, joiner, watch, overview)
+        ports, clock = frozenset(command_ports), PacketTime()
+        joiner, overview = Joiner(callback_ports, ports), Overview(clock, callback_ports)
+        super().__init__(Sequencer(window), messages, elsewhere, joiner, clock, overview)
         listens = partial(detect.listens, ports, callback_ports)
         self._connections = Connections(self._notes.fragment, listens, self.overview.unread)
-        self.watch.foreign, self.watch.ended = self._connections.foreign, self._connections.ended
+        #: Keys of packets that need no parsing but for SYN, FIN and RST; who skips those too tells ``ended`` the keys.
+        self.foreign, self.ended = self._connections.foreign, self._connections.ended
         #: A capture that is followed has no end at which somebody would look back.
         self._forgets = window is not None
         self.next_number, self._connection_numbers = count(1).__next__, count(1)
@@ -77,13 +77,13 @@ class Tracer(Keeper):
 
     def feed(self, packet: Packet) -> Sequence[Event]:
         """Takes one packet; returns the events that it made final."""
-        watch, time, key = self.watch, packet[1], packet[5]
-        if time >= watch.now:
-            watch.now = time
-        elif time < watch.now - CLOCK_JITTER:
-            self._notes.clock_backwards(packet, watch.now)
+        clock, time, key = self.clock, packet[1], packet[5]
+        if time >= clock.now:
+            clock.now = time
+        elif time < clock.now - CLOCK_JITTER:
+            self._notes.clock_backwards(packet, clock.now)
         entry = None if key is None else self._connections.find(key)
-        brought = express(entry, packet) if entry is not None and entry[2].steady else False
+        brought = advance(entry, packet) if entry is not None and entry[2].steady else False
         if brought is False or entry is None:
             self._parse(packet)
         elif brought is not True:
@@ -92,17 +92,17 @@ class Tracer(Keeper):
                 handler.chunk(brought)
             else:
                 self._stream_event(entry[0], brought)
-        return self.wake(watch.now) if watch.now >= watch.wake else self._order.drain(watch.now)
+        return self.wake(clock.now) if clock.now >= clock.wake else self._order.drain(clock.now)
 
     def wake(self, now: int) -> Sequence[Event]:
         """Looks after what only time changes; returns the events that are final."""
-        self.watch.now, self.watch.wake = now, now + _SECOND // 4
+        self.clock.now, self.clock.wake = now, now + _SECOND // 4
         self._age()
         return self._order.drain(now)
 
     def ready(self) -> Sequence[Event]:
         """The events that are final by now."""
-        return self._order.drain(self.watch.now)
+        return self._order.drain(self.clock.now)
 
     def callback(self, key: bytes, others: int) -> tuple[Entry, Callback] | None:
         """The callback connection of a packet's key, if whole messages on it bring nothing but facts about its task
@@ -117,7 +117,7 @@ class Tracer(Keeper):
         return (entry, handler) if alone and in_order and len(self._connections) + others <= MAX_CONNECTIONS else None
 
     def _parse(self, packet: Packet) -> None:
-        """The way of a packet that needs more than a glance."""
+        """Takes a packet that is not for the fast path."""
         record = self._connections.parse(packet)
         if isinstance(record, Segment):
             for flow, event in self._connections.feed(record):
@@ -127,11 +127,11 @@ class Tracer(Keeper):
 
     def tick(self, now: int) -> list[Event]:
         """Nothing came until ``now`` (packet time): for captures that are followed as they grow."""
-        if now > self.watch.now:
+        if now > self.clock.now:
             for flow, event in self._connections.age(now):
                 self._stream_event(flow, event)
             return list(self.wake(now))
-        return self._order.drain(self.watch.now)
+        return self._order.drain(self.clock.now)
 
     def finish(self) -> list[Event]:
         """The capture is over: everything open becomes final as it is."""
@@ -368,10 +368,10 @@ class Tracer(Keeper):
         self._finish_task(facts)
 
     def _age(self) -> None:
-        while self._closing and self._closing[0].connection.end + LINGER <= self.watch.now:
+        while self._closing and self._closing[0].connection.end + LINGER <= self.clock.now:
             self._settle(self._closing.popleft())
-        for connection in self._unreached.due(self.watch.now):
+        for connection in self._unreached.due(self.clock.now):
             self._unreachable(connection)
-        self._unannounced.settle(self.watch.now)
-        for facts in self.under_way.due(self.watch.now):
+        self._unannounced.settle(self.clock.now)
+        for facts in self.under_way.due(self.clock.now):
             self._finish_task(facts, missed=not facts.is_over())

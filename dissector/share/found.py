@@ -11,6 +11,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from dissector.model import Connection, Message, Problem, Role, Task
+from dissector.session.advance import feed
+from dissector.session.run_detection import find_runs
 from dissector.session.tracer import Event, Tracer
 from dissector.share.streams import Direction
 from dissector.share.texts import spans, without_secrets
@@ -97,8 +99,9 @@ class Found:
         Raises CaptureError.
         """
         found, tracer = cls(), Tracer(*hints, messages=messages or on_event is not None)
-        for packet in CaptureReader([path]):
-            found._add(tracer.feed(packet), messages, on_event)
+        for block in CaptureReader([path]).blocks(find_runs):
+            for events in feed(tracer, block):
+                found._add(events, messages, on_event)
         found._add(tracer.finish(), messages, on_event)
         found.instead += tracer.overview.problems()
         found.tasks.sort(key=lambda task: task.n)

@@ -90,13 +90,13 @@ class _Job:
 def _collected(source: str, target: str, key: bytes, hints: Hints, all_text: bool, taken: int) -> _Job:
     """What is in a capture; ``taken`` bytes are kept of others."""
     redaction = Redaction(Found.of(source, hints, messages=True), key, all_text)
-    nano, fits, packets = False, True, 0
-    for packet in CaptureReader([source]):
-        redaction.collect(packet, MAX_REDACTED_BYTES - taken)
-        nano = nano or packet.time % 1_000 != 0
-        fits = fits and fits_pcap(packet.time)
-        packets += 1
-    return _Job(source, target, redaction, nano, fits, packets)
+    nano, fits, reader = False, True, CaptureReader([source])
+    for block in reader.blocks():
+        nano = nano or any(time % 1_000 for time in block.times)
+        fits = fits and all(map(fits_pcap, block.span or ()))
+        for packet in redaction.candidates([block]):
+            redaction.collect(packet, MAX_REDACTED_BYTES - taken)
+    return _Job(source, target, redaction, nano, fits, reader.infos[0].packets)
 
 
 def _format(job: _Job) -> str:
@@ -109,7 +109,7 @@ def _write(job: _Job, out: OutFile) -> int:
     """Writes the result; returns the number of its packets."""
     written = 0
     writer, reader = CaptureFile(out, _format(job), nano=job.nano), CaptureReader([job.source])
-    for packet in reader:
+    for packet in job.redaction.candidates(reader.blocks()):
         new = job.redaction.packet(packet)
         if new is not None:
             written += 1

@@ -21,6 +21,7 @@ from dissector.share.found import Found, Piece
 from dissector.share.headers import addresses_of, rewritten, without_names
 from dissector.share.streams import Conversations, Direction, Key, Run, Stream
 from dissector.share.texts import overwritten, readable
+from dissector.stream.block import Block
 from dissector.stream.fragments import Datagrams
 from dissector.traffic import IcmpError, Packet, Segment
 from dissector.wire.secrets import looks_secret
@@ -39,7 +40,7 @@ _DOCUMENT_START = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<spooler>\s*<answer|
 
 @dataclass(slots=True)
 class Redaction:
-    """Turns packets of the capture that ``found`` tells about into others.  ``collect`` wants every packet of it first,
+    """Turns packets of the capture that ``found`` tells about into others.  ``collect`` wants its packets first,
     then come ``clean`` and ``rename``, then ``packet`` gives the new bytes of each."""
 
     found: Found
@@ -63,6 +64,10 @@ class Redaction:
     def size(self) -> int:
         """Payload bytes that were collected."""
         return self._size
+
+    def candidates(self, blocks: Iterable[Block]) -> Iterator[Packet]:
+        """The packets that ``collect`` and ``packet`` have to be given."""
+        return self._conversations.candidates(blocks)
 
     def collect(self, packet: Packet, room: int = MAX_REDACTED_BYTES) -> None:
         """Remembers the packet's bytes and addresses if it is one of the result's.

@@ -38,7 +38,7 @@ def cut(source: str, target: str, found: Found, tasks: Collection[Task]) -> int:
         writer = CaptureFile(out, "pcapng", comments=_section_comments(source, tasks, problems))
         datagrams: frozenset[int] | None = None
         reader = CaptureReader([source])
-        for packet in reader:
+        for packet in conversations.candidates(reader.blocks()):
             record = parse(packet)
             if isinstance(record, Fragment):
                 datagrams = _fragments(source, conversations) if datagrams is None else datagrams
@@ -72,7 +72,7 @@ def _connections(found: Found, tasks: frozenset[Task]) -> Iterable[Connection]:
 def _fragments(source: str, conversations: Conversations) -> frozenset[int]:
     """Packets with fragments of datagrams that belong to the tasks."""
     datagrams, found = Datagrams(), set()
-    for packet in CaptureReader([source]):
+    for packet in conversations.candidates(CaptureReader([source]).blocks()):
         whole, record = datagrams.whole(packet)
         if whole is not packet and _belongs(record, conversations):
             found.update(datagrams.numbers)

@@ -13,7 +13,8 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from dissector.model import Connection, Endpoint
-from dissector.traffic import SYN, Segment, Side
+from dissector.stream.block import Block
+from dissector.traffic import SYN, Packet, Segment, Side, key_of
 
 _HALF, _MASK = 0x8000_0000, 0xFFFF_FFFF
 #: Farther away than any window of TCP reaches (RFC 7323) is no part of the stream.
@@ -175,8 +176,19 @@ class Conversations:
                 key = (*ends[side], *ends[side.other])
                 entry = connection.first_packet, connection.last_packet, Direction(connection, side)
                 self._known.setdefault(key, []).append(entry)
+        self._names = {key_of(*key) for key in self._known}
         for entries in self._known.values():
             entries.sort(key=lambda entry: entry[0])
+
+    def candidates(self, blocks: Iterable[Block]) -> Iterator[Packet]:
+        """Packets that may belong to the connections: theirs by addresses and ports, and all that are not plain."""
+        for block in blocks:
+            indices: dict[int, bytes | None] = dict.fromkeys(block.others)
+            for conversation in block.conversations:
+                if conversation.keys[0] in self._names:
+                    indices.update((at >> 1, conversation.keys[at & 1]) for at in conversation.places)
+            for index in sorted(indices):
+                yield block.packet(index, indices[index])
 
     def of_segment(self, segment: Segment) -> Direction | None:
         """The direction that a segment belongs to."""

@@ -1,4 +1,4 @@
-"""Records of a classic capture file as blocks (see ``stream.blocks``): one pass over the bytes, no object a packet.
+"""A capture file as blocks, whatever its format.
 
 Files are read, not mapped into memory.  Whoever touches a mapped page that another program has cut off meanwhile (the
 file of a ring that is written anew, a file on a network drive) is ended by SIGBUS, which no Python code can catch; a
@@ -8,87 +8,89 @@ and 0.82 s read by the megabyte (processor time, medians of four by turns), sinc
 
 from __future__ import annotations
 
-from collections import defaultdict
-from struct import Struct
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
-from dissector.limits import MAX_CAPTURED
-from dissector.model import CaptureInfo
-from dissector.stream.blocks import Block, Buffer, talks_of
-from dissector.stream.link import ETHERNET, link_type_name
-from dissector.stream.packets import WHOLE, carries_segment, may_carry
-from dissector.stream.sift import IPV4, LEAST, LOOK, SHORTEST, TCP
-from dissector.traffic import SYN
+from dissector.sources.bytestream import ByteStream, DamagedError
+from dissector.stream.block import Block, Buffer
+from dissector.stream.prefilter import PADDING, Prefilter
 
 #: Bytes of a file that are looked at together.
 BLOCK = 1 << 20
-_SECOND = 1_000_000_000
-_RECORD = 16
+#: What is done with each block first.
+Prepare = Callable[[Block], object]
 
 
-class Layout(NamedTuple):
-    """How a file has its records: ``unit`` of the time's fraction in nanoseconds, ``size`` of a record's header."""
+class Records(Protocol):
+    """The records of a format; ``unit`` is what it calls one."""
 
-    link_type: int
-    order: str
-    unit: int
-    size: int
-    #: The lengths stand the other way round; None: where that makes sense.
-    swapped: bool | None = False
+    unit: str
+
+    def fill(self, prefilter: Prefilter, buffer: Buffer, at: int, stop: int) -> tuple[int, int]:
+        """Gives ``prefilter`` the whole records of ``buffer[at:stop]``; returns where they end, and how many bytes from
+        there on the next one needs at least.
+
+        :raises DamagedError: it can not be read on; its offset is the place in ``buffer``
+        """
 
 
-def gather(buffer: Buffer, at: int, stop: int, layout: Layout) -> tuple[Block, int]:
-    """The whole records from ``at`` to ``stop`` but for some near the end, and where they end."""
-    _, order, unit, size, _ = layout
-    unpack = Struct(f"{order}IIII{size - _RECORD}x{LOOK}")
-    look, last = unpack.unpack_from, stop - unpack.size
-    begins: list[int] = []
-    times: list[int] = []
-    groups: defaultdict[bytes, list[int]] = defaultdict(list)
-    others: list[int] = []
-    syns: dict[bytes, int] = {}
-    cut: dict[int, int] = {}
-    place = base = 0
-    second = -1
-    begin, add_time = begins.append, times.append
-    while at <= last:
-        seconds, fraction, captured, length, kind, total, fragment, protocol, key, offset, flags = look(buffer, at)
-        end = at + size + captured
-        if end > stop or captured > MAX_CAPTURED:
-            break
-        begin(at + size)
-        if seconds != second:
-            second, base = seconds, seconds * _SECOND
-        add_time(base + fraction * unit)
-        if length != captured:
-            cut[place >> 1] = length
-        if kind != IPV4 or captured < SHORTEST:
-            others.append(place >> 1)
-        elif protocol == TCP:
-            if fragment in WHOLE and total >= LEAST[offset]:
-                groups[key].append(place)
-                if flags & SYN:
-                    syns[key] = place >> 1
-            else:
-                others.append(place >> 1)
-        elif may_carry(protocol, fragment, key):
-            others.append(place >> 1)
+class Buffers(Protocol):
+    """Where the bytes of a file come from, some at a time."""
+
+    stream: ByteStream
+
+    def next(self, rest: bytes, need: int) -> tuple[Buffer, int]:
+        """``rest`` with the bytes behind it, ``need`` at least in all unless the file ends before, and ``PADDING``
+        behind where they end."""
+
+
+class FileBuffers:
+    """By the megabyte from a file; of what comes through a pipe as little as needed, as soon as it is there."""
+
+    def __init__(self, stream: ByteStream, *, hasty: bool = False) -> None:
+        self.stream = stream
+        self._hasty = hasty or not stream.size
+
+    def next(self, rest: bytes, need: int) -> tuple[Buffer, int]:
+        buffer = self.stream.more(rest, need if self._hasty else max(need, BLOCK), PADDING)
+        return buffer, len(buffer) - len(PADDING)
+
+
+def read_blocks(records: Records, start: bytes, at: int, buffers: Buffers) -> Iterator[Block]:
+    """The blocks of a file that begins with ``start``, its records at ``at``; none of them is empty.
+
+    :raises DamagedError: it can not be read on; all packets before that place were given
+    """
+    prefilter, stream = Prefilter(), buffers.stream
+    buffer, stop = buffers.next(start, at)
+    while True:
+        prefilter.begin(buffer)
+        damage: DamagedError | None = None
+        need = 0
+        try:
+            at, need = records.fill(prefilter, buffer, at, stop)
+        except DamagedError as error:
+            damage = error
+        block = prefilter.finish()
+        if block.times:
+            yield block
+        if damage is not None:
+            raise DamagedError(damage.reason, stream.total - stop + damage.offset)
+        rest = buffer[at:stop]
+        buffer, stop = buffers.next(rest, need)
+        at = 0
+        if stop < need:
+            if stop or stream.broken:
+                raise DamagedError(stream.broken or f"it ends inside a {records.unit}", stream.total, cut=True)
+            return
+
+
+def block_of(prefilter: Prefilter, packets: Sequence[tuple[int, int, bytes, int]]) -> Block:
+    """The block of packets that are there already: time, link type, captured bytes, length on the wire."""
+    prefilter.begin(b"".join([data for _, _, data, _ in packets]) + PADDING)
+    at = 0
+    for time, link_type, data, length in packets:
+        end = at + len(data)
+        prefilter.packet(time, link_type, at, end, length)
         at = end
-        place += 2
-    begin(at + size)
-    ordered = times == sorted(times)
-    segments = sum(map(len, groups.values()))
-    return Block(buffer, begins, size, times, ordered, cut, segments, others, talks_of(groups, syns)), at
-
-
-def count(info: CaptureInfo, block: Block) -> None:
-    """Tells ``info`` of a block."""
-    times = block.times
-    if times:
-        first, latest = (times[0], times[-1]) if block.ordered else (min(times), max(times))
-        others = sum(carries_segment(block.packet(index, None)) for index in block.others)
-        info.packets += len(times)
-        info.tcp_segments += block.segments + others
-        info.first = first if info.first is None else min(info.first, first)
-        info.last = latest if info.last is None else max(info.last, latest)
-        info.link_type = link_type_name(ETHERNET)
+    return prefilter.finish()

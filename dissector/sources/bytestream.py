@@ -43,8 +43,6 @@ class ByteStream:
         self.total = 0
         #: What is wrong with the compressed data, None when nothing is.
         self.broken: str | None = None
-        #: Another process has read it to the end.
-        self.over = False
         self.on_read = on_read
         self._position = 0
         #: Where compressed data comes from; None of a plain file.
@@ -75,8 +73,9 @@ class ByteStream:
         self._packed, self._damage = packed, reader.damage
         return reader.stream
 
-    def more(self, rest: bytes, need: int) -> bytes:
-        """``rest`` with the bytes that follow it: at least ``need`` altogether, unless the file ends before."""
+    def more(self, rest: bytes, need: int, behind: bytes = b"") -> bytes:
+        """``rest`` with the bytes that follow it: at least ``need`` altogether, unless the file ends before; and then
+        ``behind``."""
         parts, size = [rest], len(rest)
         while size < need:
             block = self._block()
@@ -84,6 +83,7 @@ class ByteStream:
                 break
             parts.append(block)
             size += len(block)
+        parts.append(behind)
         return b"".join(parts)
 
     def fill(self, buffer: mmap, at: int, stop: int) -> int:
@@ -119,8 +119,6 @@ class ByteStream:
 
     def _block(self) -> bytes:
         """The next bytes as soon as there are some (a pipe is not waited for longer than needed); empty at the end."""
-        if self.over:
-            return b""
         try:
             block = self._within(self._reader.read1(_BLOCK))
         except self._damage:

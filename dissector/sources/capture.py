@@ -1,42 +1,36 @@
-"""Capture files as one stream of packets.
+"""Capture files as one stream of blocks.
 
-The readers of the two formats are own code, though scapy has some: scapy's end a file that is cut off or damaged
-without a word that a program could read, cut packets of 65,536 bytes and more, keep the interfaces of a pcapng section
-for the next one and ignore if_tsoffset.
+The readers of the formats are own code, though scapy has some: scapy's end a file that is cut off or damaged without a
+word that a program could read, cut packets of 65,536 bytes and more, keep the interfaces of a pcapng section for the
+next one and ignore if_tsoffset.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from typing import cast
 
 from dissector.errors import CaptureError
 from dissector.model import CaptureInfo, Problem
+from dissector.sources import pcap, snoop
+from dissector.sources.blocks import Buffers, FileBuffers, Prepare, Records, read_blocks
 from dissector.sources.bytestream import STANDARD_INPUT, ByteStream, DamagedError
 from dissector.sources.merge import merged
-from dissector.sources.pcap import is_pcap, read_pcap
-from dissector.sources.pcapng import is_pcapng, read_pcapng
+from dissector.sources.pcapng import PcapngRecords, is_pcapng
+from dissector.sources.prefetch import WORTH, Prefetch, available
 from dissector.sources.remarks import skipped_file, skipped_packets, truncated
-from dissector.sources.snoop import is_snoop, read_snoop
+from dissector.sources.tally import Tally
 from dissector.sources.unreadable import describe
-from dissector.stream.blocks import Block
+from dissector.stream.block import Block
 from dissector.stream.link import link_type_name
-from dissector.stream.sift import Sift
-from dissector.traffic import Packet, Watch
+from dissector.traffic import Packet
 
 #: Bytes of a file that tell what it is.
 _TELLING = 512
-#: What is done with each block first.
-Prepare = Callable[[Block], object]
 #: Called with the bytes read so far and the bytes there are (None: not known).
 Progress = Callable[[int, "int | None"], object]
-
-
-def read_captures(paths: Iterable[str | PathLike[str]], progress: Progress | None = None) -> Iterator[Packet]:
-    """The packets of all files as ``CaptureReader`` gives them."""
-    return iter(CaptureReader(paths, progress))
 
 
 class CaptureReader:
@@ -61,23 +55,15 @@ class CaptureReader:
         self._size = _total_size(self._paths)
 
     def __iter__(self) -> Iterator[Packet]:
-        return self.relevant(None)
+        """Those of link types that can be read."""
+        for block in self.blocks():
+            yield from block.packets()
 
-    def relevant(self, watch: Watch | None) -> Iterator[Packet]:
-        """The same without the packets that may be skipped by ``watch``; they count and are numbered all the same."""
-        return cast("Iterator[Packet]", self.blocks(watch, None))
-
-    def blocks(
-        self, watch: Watch | None, prepare: Prepare | None, *, ahead: bool = False
-    ) -> Generator[Packet | Block, None, None]:
-        """The same in blocks as far as they can be had, each of them prepared; ``ahead``: in another process."""
+    def blocks(self, prepare: Prepare = id, *, prefetch: bool = False) -> Generator[Block, None, None]:
+        """The same in blocks, each of them prepared; ``prefetch``: in another process where that is worth it."""
         if len(self._paths) == 1:
-            return self._packets(0, watch, prepare, ahead=ahead)
-
-        def opened(index: int, before: int, alone: bool) -> Iterator[Packet | Block]:
-            return self._one_of_several(index, watch, prepare, ahead=ahead and alone, before=before)
-
-        return merged(self._first_times(), self.infos, opened, watch or Watch())
+            return self._blocks(0, prepare, prefetch=prefetch)
+        return merged(self._first_times(), partial(self._one_of_several, prepare, prefetch), prepare)
 
     def _first_times(self) -> list[tuple[int, int]]:
         """Time of the first packet and place of each file that can be read; of those that can not a warning."""
@@ -88,34 +74,32 @@ class CaptureReader:
         self.warnings += map(skipped_file, errors)
         return [(one, index) for index, one in enumerate(times) if isinstance(one, int)]
 
-    def _one_of_several(
-        self, index: int, watch: Watch | None, prepare: Prepare | None, *, ahead: bool, before: int
-    ) -> Iterator[Packet | Block]:
-        """As ``_packets``; that the file can not be read (any more) does not end the others."""
+    def _one_of_several(self, prepare: Prepare, prefetch: bool, index: int, alone: bool) -> Iterator[Block]:
+        """As ``_blocks``; that the file can not be read (any more) does not end the others.  What will be merged is not
+        prepared."""
         try:
-            yield from self._packets(index, watch, prepare, ahead=ahead, before=before)
+            yield from self._blocks(index, prepare if alone else id, prefetch=prefetch and alone)
         except CaptureError as error:
             self.warnings.append(skipped_file(error))
 
-    def _packets(
-        self, index: int, watch: Watch | None, prepare: Prepare | None, *, ahead: bool = False, before: int = 0
-    ) -> Generator[Packet | Block, None, None]:
-        """What is in one file, numbered from ``before`` + 1 on."""
+    def _blocks(self, index: int, prepare: Prepare, *, prefetch: bool) -> Generator[Block, None, None]:
+        """What is in one file, numbered by itself."""
         info = self.infos[index]
-        sift = Sift(info, watch, prepare, ahead=ahead, before=before)
+        tally = Tally(info)
         with ByteStream(info.file, self._read if self._progress else None) as stream:
             try:
-                yield from _packets(stream, sift)
+                for block in _blocks(stream, prepare, prefetch=prefetch):
+                    yield tally.numbered(block)
             except DamagedError as damage:
                 if not damage.cut and not info.packets:
                     raise CaptureError(stream.name, damage.reason, offset=damage.offset) from None
                 info.truncated = True
                 self.warnings.append(truncated(stream.name, info, damage))
-        if sift.unread and sum(sift.unread.values()) == info.packets:
-            first = next(iter(sift.unread))
+        if tally.unread and sum(tally.unread.values()) == info.packets:
+            first = next(iter(tally.unread))
             raise CaptureError(stream.name, f"link type {first} ({link_type_name(first)}) is not supported")
-        if sift.unread:
-            self.warnings.append(skipped_packets(stream.name, info, sift.unread))
+        if tally.unread:
+            self.warnings.append(skipped_packets(stream.name, info, tally.unread))
 
     def _read(self, size: int) -> None:
         self._done += size
@@ -123,14 +107,39 @@ class CaptureReader:
             self._progress(self._done, self._size)
 
 
-def _packets(stream: ByteStream, sift: Sift) -> Iterator[Packet | Block]:
+def _blocks(stream: ByteStream, prepare: Prepare, *, prefetch: bool) -> Iterator[Block]:
+    records, start, at = _records(stream)
+
+    def read(buffers: Buffers) -> Iterator[Block]:
+        return read_blocks(records, start, at, buffers)
+
+    if prefetch and stream.size >= WORTH and available():
+        reader = Prefetch(stream, read, prepare)
+        try:
+            yield from reader
+        finally:
+            reader.close()
+        return
+    for block in read(FileBuffers(stream)):
+        prepare(block)
+        yield block
+
+
+def _records(stream: ByteStream) -> tuple[Records, bytes, int]:
+    """How the records of a file are read, its beginning, and where they begin.
+
+    :raises CaptureError: it is no capture
+    :raises DamagedError: its header says what can not be read
+    """
     start = stream.more(b"", 4)
-    if is_pcap(start):
-        return read_pcap(stream, start, sift)
+    if pcap.is_pcap(start):
+        start = stream.more(start, pcap.HEADER)
+        return pcap.PcapRecords(start), start, pcap.HEADER
     if is_pcapng(start):
-        return read_pcapng(stream, start, sift)
-    if is_snoop(start):
-        return read_snoop(stream, start, sift)
+        return PcapngRecords(), start, 0
+    if snoop.is_snoop(start):
+        start = stream.more(start, snoop.HEADER)
+        return snoop.SnoopRecords(start), start, snoop.HEADER
     if not start and not stream.broken:
         late = ": a running tcpdump writes its packets late (with -U each one at once)" if stream.is_file else ""
         raise CaptureError(stream.name, f"the file is empty{late}")
@@ -151,7 +160,8 @@ def _first_time(path: str) -> int:
         return 0
     with ByteStream(path) as stream:
         try:
-            first = next((one for one in _packets(stream, Sift(CaptureInfo(path))) if isinstance(one, Packet)), None)
+            blocks = read_blocks(*_records(stream), FileBuffers(stream, hasty=True))
+            first = next((packet for block in blocks for packet in block.packets()), None)
         except DamagedError as damage:
             if not damage.cut:
                 raise CaptureError(stream.name, damage.reason, offset=damage.offset) from None

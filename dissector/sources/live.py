@@ -22,18 +22,19 @@ from typing import Protocol
 from dissector.errors import CaptureError, JstraceError
 from dissector.model import CaptureInfo, Problem
 from dissector.sources.afpacket import Captured, PacketSocket
+from dissector.sources.blocks import block_of
 from dissector.sources.bytestream import STANDARD_INPUT
 from dissector.sources.capture import CaptureReader
 from dissector.sources.interfaces import ANY, interfaces
-from dissector.stream.packets import carries_segment
-from dissector.stream.sift import Sift
-from dissector.traffic import Packet, Watch
+from dissector.sources.tally import Tally
+from dissector.stream.block import Block
+from dissector.stream.prefilter import Prefilter
+from dissector.traffic import Packet
 
 #: Two interfaces hand over their blocks at different moments; packets of several wait so long (s) for each other.
 _ORDER = 0.1
-_BATCH = 1_000
-#: Packets of a stream that wait to be traced.
-_WAITING = 20_000
+#: Blocks of a stream that come at once, and that wait to be traced.
+_BATCH, _WAITING = 8, 32
 #: An ICMP or ICMPv6 message that quotes a packet which could not be delivered.
 _ICMP_ERRORS = (
     "(icmp and (icmp[0] == 3 or icmp[0] == 11))",
@@ -57,7 +58,7 @@ class Source(Protocol):
 
     @property
     def dropped(self) -> int: ...
-    def poll(self, timeout: float) -> list[Packet]: ...
+    def poll(self, timeout: float) -> list[Block]: ...
     def news(self) -> list[str]:
         """What the user should hear of: an interface went down or away."""
 
@@ -90,8 +91,7 @@ class LiveCapture:
         self._held: list[tuple[Captured, str]] = []
         self._arrivals: deque[tuple[float, int]] = deque()
         self._poll = select.poll()
-        # Nothing is skipped, as all of it may be recorded; but plain packets get their keys.
-        self._sift = Sift(self.info, Watch())
+        self._prefilter, self._tally = Prefilter(), Tally(self.info)
         kinds = {one.name: one.kind for one in interfaces()}
         tagged = f"({filter_text}) or (vlan and ({filter_text}))"
         try:
@@ -120,7 +120,7 @@ class LiveCapture:
         self._sockets.clear()
         self.over = True
 
-    def poll(self, timeout: float) -> list[Packet]:
+    def poll(self, timeout: float) -> list[Block]:
         """:raises CaptureError: the last interface is gone"""
         while True:
             self._receive(_ORDER / 2 if self._held else timeout)
@@ -140,7 +140,7 @@ class LiveCapture:
                 self._held += [(packet, one.name) for packet in arrived]
                 self._arrivals.append((time.monotonic(), max(packet[0] for packet in arrived)))
 
-    def _hand_out(self) -> list[Packet]:
+    def _hand_out(self) -> list[Block]:
         """Packets that no earlier one can come for any more."""
         if not self._held:
             return []
@@ -149,11 +149,13 @@ class LiveCapture:
         else:
             ready, self._held = self._held, []
             self._arrivals.clear()
-        packets = list(self._sift.feed(captured[:4] for captured, _ in ready))
+        if not ready:
+            return []
+        block = self._tally.numbered(block_of(self._prefilter, [captured[:4] for captured, _ in ready]))
         if self.recorder is not None:
-            for packet, (_, name) in zip(packets, ready, strict=True):
-                self.recorder.write(packet, name)
-        return packets
+            for number, (captured, name) in enumerate(ready, block.number + 1):
+                self.recorder.write(Packet(number, *captured[:4]), name)
+        return [block]
 
     def _settled(self) -> list[tuple[Captured, str]]:
         until, limit = -1, time.monotonic() - _ORDER
@@ -191,50 +193,45 @@ class StreamCapture:
         self._stream = _interruptible_input()
         self._reader = CaptureReader([STANDARD_INPUT])
         self.info = CaptureInfo("standard input")
-        self._sift = Sift(self.info)
+        self._tally = Tally(self.info)
         self.warnings = self._reader.warnings
         self.over = False
         self.recorder = recorder
-        self._queue: queue.Queue[Packet | JstraceError | None] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[Block | JstraceError | None] = queue.Queue(_WAITING)
         #: Started by the first poll: what a process gives up before, a thread that runs already would keep.
         self._thread = threading.Thread(target=self._read, name="standard input", daemon=True)
         atexit.register(self.close)
 
     def _read(self) -> None:
         try:
-            for packet in self._reader.relevant(Watch()):
-                self._queue.put(packet)
+            for block in self._reader.blocks():
+                self._queue.put(block)
         except JstraceError as error:
             self._queue.put(error)
         self._queue.put(None)
 
-    def poll(self, timeout: float) -> list[Packet]:
+    def poll(self, timeout: float) -> list[Block]:
         """:raises CaptureError: standard input is no capture"""
-        packets: list[Packet] = []
+        blocks: list[Block] = []
         if self._thread.ident is None:
             self._thread.start()
         try:
             item = self._queue.get(timeout=timeout)
-            while isinstance(item, Packet):
-                packets.append(item)
-                self._count(item)
+            while isinstance(item, Block):
+                blocks.append(self._tally.numbered(item))
                 if self.recorder is not None:
-                    self.recorder.write(item, STANDARD_INPUT)
-                if len(packets) == _BATCH:
-                    return packets
+                    for packet in blocks[-1].packets():
+                        self.recorder.write(packet, STANDARD_INPUT)
+                if len(blocks) == _BATCH:
+                    return blocks
                 item = self._queue.get_nowait()
         except queue.Empty:
-            return packets
+            return blocks
         self.over = True
         self.info.truncated = bool(self.warnings)
         if isinstance(item, JstraceError):
             raise item
-        return packets
-
-    def _count(self, packet: Packet) -> None:
-        """Of what the reader has read, ``info`` tells what was handed out."""
-        self.info.link_type = self._reader.infos[0].link_type
-        self._sift.count(packet.time, packet.key is not None or carries_segment(packet))
+        return blocks
 
     def news(self) -> list[str]:
         return []

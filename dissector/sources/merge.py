@@ -1,95 +1,191 @@
 """Several capture files as one stream in the order of time, numbered in that order.
 
-A file that is alone, until the next one begins, goes the way of a single file: packets that change nothing are
-skipped, others come in blocks.  So it is with the files of a ring.  While several are open, every packet comes by
-itself: what may be skipped depends on all packets before, and any of the files may be ahead.
+A block of a file that is alone until the next one begins passes as it is: so it is with the files of a ring.  Of files
+that overlap, what is older than anything still to come of the others is sorted into one block.  In a file whose times
+step back a packet counts as old as the newest one before it, so that its packets keep their order.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
-from heapq import heappop, heappush
+from itertools import accumulate, chain
 
-from dissector.model import CaptureInfo
-from dissector.stream.blocks import Block
-from dissector.traffic import NEVER, Packet, Watch
+from dissector.sources.blocks import Prepare
+from dissector.stream.block import Block, Stretch, conversations_of
+from dissector.stream.fast_path import flags_of
+from dissector.traffic import SYN
 
-Items = Iterator[Packet | Block]
-#: Opens a file by its place: so many packets were given before; True when no other file is open.
-Opener = Callable[[int, int, bool], Items]
+#: Opens a file by its place; True when no other file is open, and its blocks come prepared then.
+Opener = Callable[[int, bool], Iterator[Block]]
+#: In the place of a key, of packets that are in no conversation and of interest.
+_OTHER = b""
 
 
-def merged(
-    first_times: Sequence[tuple[int, int]], infos: Sequence[CaptureInfo], opened: Opener, watch: Watch
-) -> Generator[Packet | Block, None, None]:
+def merged(first_times: Sequence[tuple[int, int]], opened: Opener, prepare: Prepare) -> Generator[Block, None, None]:
     """All files, each opened when its first packet is due: ``first_times`` are their times with their places."""
     later = sorted(first_times, reverse=True)
-    current: list[tuple[int, int, Packet, _File]] = []
-    given = 0
+    current: list[_File] = []
+    number = 0
     while later or current:
-        if later and (not current or later[-1][0] <= current[0][0]):
-            _, index = later.pop()
-            alone = not current
-            file = _File(infos[index], opened(index, given, alone), given)
-        else:
-            _, index, packet, file = heappop(current)
-            alone = not current
-            given += 1
-            yield packet._replace(number=given)
-        limit = later[-1][0] if later else NEVER
-        watch.limit = limit if alone else 0
-        if alone:
-            given = yield from file.until(limit, given)
-        following = file.packet()
-        if following is not None:
-            heappush(current, (following.time, index, following, file))
+        while later and (not current or later[-1][0] <= min(file.newest for file in current)):
+            _, place = later.pop()
+            file = _File(place, opened(place, not current), is_prepared=not current)
+            if file.advance():
+                current.append(file)
+                current.sort(key=lambda one: one.place)
+        if not current:
+            continue
+        parts = _due(current)
+        block = _block(parts, prepare)._replace(number=number)
+        number += len(block.times)
+        yield block
+        current = [file for file in current if file.at < len(file.keys) or file.advance()]
+
+
+class _Part:
+    """Packets ``begin`` to ``end`` of a file's block."""
+
+    __slots__ = ("begin", "end", "file")
+
+    def __init__(self, file: _File, begin: int, end: int) -> None:
+        self.file, self.begin, self.end = file, begin, end
 
 
 class _File:
-    """A file that is open.  It numbers its packets as if it were alone, from ``before`` + 1 on."""
+    """A file that is open: its block, how far that was given, and what its packets are sorted by."""
 
-    def __init__(self, info: CaptureInfo, items: Items, before: int) -> None:
-        self._info = info
-        self._items = items
-        self._before = before
-        #: Number of the packet given last.
-        self._at = before
-        #: Packets of a block that comes in pieces.
-        self._pieces: Iterator[Packet] = iter(())
-        self._due: Packet | None = None
+    def __init__(self, place: int, blocks: Iterator[Block], *, is_prepared: bool) -> None:
+        self.place = place
+        self.is_prepared = is_prepared
+        self._blocks = blocks
+        self._owners: list[bytes | None] | None = None
+        self.fresh: set[bytes] = set()
+        self.keys: Sequence[int] = ()
+        self.newest = 0
+        self.at = 0
 
-    def packet(self) -> Packet | None:
-        """The next packet, None at the end."""
-        packet, self._due = self._due or next(self._pieces, None), None
-        while packet is None:
-            item = next(self._items, None)
-            if item is None:
-                return None
-            if isinstance(item, Packet):
-                packet = item
-            else:
-                self._pieces = item.packets()
-                packet = next(self._pieces, None)
-        self._at = packet.number
-        return packet
+    def advance(self) -> bool:
+        """Takes the next block; False at the end."""
+        block = next(self._blocks, None)
+        if block is None:
+            return False
+        self.block, self.at, self._owners = block, 0, None
+        is_late = self.keys and block.times[0] < self.newest
+        if block.ordered and not is_late:
+            self.keys = block.times
+        else:
+            first = max(self.newest, block.times[0]) if self.keys else block.times[0]
+            self.keys = list(accumulate(chain([first], block.times[1:]), max))
+        self.newest = self.keys[-1]
+        return True
 
-    def until(self, limit: int, given: int) -> Generator[Packet | Block, None, int]:
-        """What is older than ``limit``, if it comes before anything else; returns how many packets were given then."""
-        shift = given - self._at
-        for packet in self._pieces:
-            if packet.time >= limit:
-                self._due = packet
-                return packet.number - 1 + shift
-            yield packet._replace(number=packet.number + shift)
-        for item in self._items:
-            if isinstance(item, Packet):
-                if item.time >= limit:
-                    self._due = item
-                    return item.number - 1 + shift
-                yield item._replace(number=item.number + shift) if shift else item
-            elif not item.ordered or item.times[-1] >= limit:
-                self._pieces = item.packets()
-                return item.number + shift
-            else:
-                yield item.renumbered(shift) if shift else item
-        return self._before + self._info.packets + shift
+    def owners(self) -> list[bytes | None]:
+        """Key of each packet of the block; None for those of no interest."""
+        if self._owners is None:
+            self._owners, self.fresh = [None] * len(self.keys), set()
+            for index in self.block.others:
+                self._owners[index] = _OTHER
+            for conversation in self.block.conversations:
+                keys = conversation.keys
+                if conversation.begins >= 0:
+                    self.fresh.update(keys)
+                for at in conversation.places:
+                    self._owners[at >> 1] = keys[at & 1]
+        return self._owners
+
+
+def _due(files: list[_File]) -> list[_Part]:
+    """What no packet to come can be older than: all of one file's block, and what of the others is before its end."""
+    limit = min(file.newest for file in files)
+    parts, is_before = [], True
+    for file in files:
+        if is_before and file.newest == limit:
+            end, is_before = len(file.keys), False
+        else:
+            end = (bisect_right if is_before else bisect_left)(file.keys, limit, file.at)
+        if end > file.at:
+            parts.append(_Part(file, file.at, end))
+            file.at = end
+    return parts
+
+
+def _block(parts: list[_Part], prepare: Prepare) -> Block:
+    """One block of all parts."""
+    one = parts[0]
+    if len(parts) == 1 and one.begin == 0 and one.end == len(one.file.keys):
+        if not one.file.is_prepared:
+            prepare(one.file.block)
+        return one.file.block
+    block = _sorted(parts)
+    prepare(block)
+    return block
+
+
+def _sorted(parts: list[_Part]) -> Block:
+    times: list[int] = []
+    begins: list[int] = []
+    ends: list[int] = []
+    keys: list[int] = []
+    owners: list[bytes | None] = []
+    data: list[bytes] = []
+    size = 0
+    for part in parts:
+        block, span = part.file.block, slice(part.begin, part.end)
+        shift = size - block.begins[part.begin]
+        begins += [at + shift for at in block.begins[span]]
+        ends += [at + shift for at in block.ends[span]]
+        times += block.times[span]
+        keys += part.file.keys[span]
+        owners += part.file.owners()[span]
+        data.append(block.data[block.begins[part.begin] : block.ends[part.end - 1]])
+        size += len(data[-1])
+    places = sorted(range(len(keys)), key=keys.__getitem__)
+    ordered = all(part.file.block.ordered for part in parts)
+    groups: defaultdict[bytes, list[int]] = defaultdict(list)
+    others: list[int] = []
+    fresh = set().union(*(part.file.fresh for part in parts))
+    stretches, cut = _facts(parts, places)
+    merged_block = Block(
+        b"".join(data),
+        [begins[at] for at in places],
+        [ends[at] for at in places],
+        [times[at] for at in places],
+        ordered,
+        (min(times), max(times)),
+        stretches,
+        cut,
+        0,
+        {},
+        others,
+        [],
+    )
+    syns: dict[bytes, int] = {}
+    for index, at in enumerate(places):
+        owner = owners[at]
+        if owner:
+            groups[owner].append(2 * index)
+            if owner in fresh and flags_of(merged_block, owner, index) & SYN:
+                syns[owner] = index
+        elif owner is not None:
+            others.append(index)
+    return merged_block._replace(conversations=conversations_of(groups, syns))
+
+
+def _facts(parts: list[_Part], places: list[int]) -> tuple[list[Stretch], dict[int, int]]:
+    """Stretches of a block of these parts in this order, and the lengths of packets that were cut."""
+    cut: dict[int, int] = {}
+    kinds = {stretch[1:] for part in parts for stretch in part.file.block.stretches}
+    if len(kinds) == 1 and not any(part.file.block.cut for part in parts):
+        return [Stretch(0, *next(iter(kinds)))], cut
+    where = [(part.file.block, index) for part in parts for index in range(part.begin, part.end)]
+    stretches: list[Stretch] = []
+    for new, at in enumerate(places):
+        block, index = where[at]
+        _, link_type, ip = block.stretch(index)
+        if not stretches or stretches[-1][1:] != (link_type, ip):
+            stretches.append(Stretch(new, link_type, ip))
+        if index in block.cut:
+            cut[new] = block.cut[index]
+    return stretches, cut

@@ -11,9 +11,9 @@ from struct import Struct
 from typing import NamedTuple
 
 from dissector.limits import MAX_CAPTURED, MAX_INTERFACES, MAX_PCAPNG_BLOCK
-from dissector.sources.bytestream import ByteStream, DamagedError
-from dissector.stream.sift import NO_PACKET, Record, Sift
-from dissector.traffic import Packet
+from dissector.sources.bytestream import DamagedError
+from dissector.stream.block import NO_PACKET, Buffer
+from dissector.stream.prefilter import Prefilter, RecordLayout
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
 #: Blocks that are no packets and that Wireshark numbers all the same: custom ones, and entries of a journal.
@@ -29,7 +29,6 @@ class _Interface(NamedTuple):
     """``time * factor // divisor + shift`` are nanoseconds since the epoch."""
 
     link_type: int
-    snap_length: int
     factor: int
     divisor: int
     shift: int
@@ -38,6 +37,7 @@ class _Interface(NamedTuple):
 class _Structs(NamedTuple):
     """The fixed parts of blocks in the byte order of a section."""
 
+    order: str
     block: Struct
     length: Struct
     interface: Struct
@@ -48,9 +48,11 @@ class _Structs(NamedTuple):
 
 
 _STRUCTS = {
-    order: _Structs(*(Struct(order + layout) for layout in ("II", "I", "HHI", "HH", "IIIII", "HHIIII", "q")))
+    order: _Structs(order, *(Struct(order + layout) for layout in ("II", "I", "HHI", "HH", "IIIII", "HHIIII", "q")))
     for order in "<>"
 }
+#: An enhanced packet block: type, length, interface, time, captured and original length.
+_ENHANCED_FIELDS, _ENHANCED_SIZE = "IIIIIII", 28
 
 
 def is_pcapng(start: bytes) -> bool:
@@ -58,41 +60,47 @@ def is_pcapng(start: bytes) -> bool:
     return start[:4] == bytes.fromhex("0a0d0d0a")
 
 
-def read_pcapng(stream: ByteStream, buffer: bytes, sift: Sift) -> Iterator[Packet]:
-    """The packets of a capture file that pass ``sift``; ``buffer`` is its beginning, ``stream`` has the rest.
+class PcapngRecords:
+    """The blocks of a file."""
 
-    Raises DamagedError where it can not be read on; all packets before that place were given.
-    """
-    at, section = 0, _Section(_STRUCTS[">"])
-    while True:
-        records: list[Record] = []
+    unit = "block"
+
+    def __init__(self) -> None:
+        self._section = _Section(_STRUCTS[">"])
+
+    def fill(self, prefilter: Prefilter, buffer: Buffer, at: int, stop: int) -> tuple[int, int]:
+        """As ``Records.fill``."""
         need = _SHORTEST
-        try:
-            while len(buffer) - at >= need:
+        while stop - at >= need:
+            layout = self._section.layout_of(buffer, at)
+            if layout is not None and (behind := prefilter.records(at, stop, layout)) > at:
+                at = behind
+                continue
+            try:
                 if is_pcapng(buffer[at : at + 4]):
-                    section = _Section(_byte_order(buffer[at + 8 : at + 12]), section.last_time)
-                kind, length = section.structs.block.unpack_from(buffer, at)
-                if length < _SHORTEST or length % 4 or length > MAX_PCAPNG_BLOCK:
-                    raise ValueError(f"a block can not be {length} bytes long")
-                if len(buffer) - at < length:
-                    need = length
-                    break
-                end = at + length
-                record = section.block(kind, buffer, at + 8, end - 4)
-                if record is not None:
-                    records.append(record)
-                if section.structs.length.unpack_from(buffer, end - 4)[0] != length:
-                    raise ValueError("a block whose two lengths differ")
-                at = end
-        except ValueError as error:
-            yield from sift.feed(records)
-            raise DamagedError(str(error), stream.total - len(buffer) + at) from None
-        yield from sift.feed(records)
-        buffer, at = stream.more(buffer[at:], need), 0
-        if not buffer and not stream.broken:
-            return
-        if len(buffer) < need:
-            raise DamagedError(stream.broken or "it ends inside a block", stream.total, cut=True)
+                    self._section = _Section(_byte_order(buffer[at + 8 : at + 12]))
+                length = self._block(prefilter, buffer, at, stop)
+            except ValueError as error:
+                raise DamagedError(str(error), at) from None
+            if stop - at < length:
+                need = length
+            else:
+                at += length
+        return at, need
+
+    def _block(self, prefilter: Prefilter, buffer: Buffer, at: int, stop: int) -> int:
+        """Takes one block if it is all there; its length."""
+        structs = self._section.structs
+        kind, length = structs.block.unpack_from(buffer, at)
+        if length < _SHORTEST or length % 4 or length > MAX_PCAPNG_BLOCK:
+            raise ValueError(f"a block can not be {length} bytes long")
+        end = at + length
+        if end > stop:
+            return int(length)
+        self._section.block(prefilter, kind, buffer, at + 8, end - 4)
+        if structs.length.unpack_from(buffer, end - 4)[0] != length:
+            raise ValueError("a block whose two lengths differ")
+        return int(length)
 
 
 def _byte_order(magic: bytes) -> _Structs:
@@ -103,55 +111,86 @@ def _byte_order(magic: bytes) -> _Structs:
     return _STRUCTS[order]
 
 
+_HEADS = {order: Struct(order + "III").unpack_from for order in "<>"}
+
+
 class _Section:
     """The blocks of one section.  Raises ValueError for a block that contradicts itself."""
 
-    def __init__(self, structs: _Structs, last_time: int | None = None) -> None:
+    def __init__(self, structs: _Structs) -> None:
         self.structs = structs
-        #: Time of the last packet that had one, in the section before too.
-        self.last_time = last_time
         #: Interfaces are few, or alike: a million descriptions take some megabytes.
         self._interfaces: list[_Interface] = []
         self._different: dict[_Interface, _Interface] = {}
+        self._layouts: dict[_Interface, RecordLayout | None] = {}
+        #: That of the first interface, the only one that is used.
+        self._snap_length = 0
 
-    def block(self, kind: int, data: bytes, at: int, end: int) -> Record | None:
-        """The packet of a block whose body is ``data[at:end]``, None for a block of another kind; of one that is only
-        numbered a record without a packet."""
+    def layout_of(self, data: Buffer, at: int) -> RecordLayout | None:
+        """That of the enhanced packet block which begins at ``at``, if it is one."""
+        kind, _, index = _HEADS[self.structs.order](data, at)
+        if kind != _ENHANCED or index >= len(self._interfaces):
+            return None
+        interface = self._interfaces[index]
+        if interface not in self._layouts:
+            self._layouts[interface] = self._layout(interface)
+        return self._layouts[interface]
+
+    def _layout(self, interface: _Interface) -> RecordLayout | None:
+        """None where a unit of time is no whole number of nanoseconds."""
+        link_type, factor, divisor, shift = interface
+        if divisor != 1:
+            return None
+        return RecordLayout(
+            self.structs.order + _ENHANCED_FIELDS,
+            _ENHANCED_SIZE,
+            link_type,
+            factor << 32,
+            factor,
+            shift,
+            _ENHANCED,
+            self._interfaces,
+            interface,
+        )
+
+    def block(self, prefilter: Prefilter, kind: int, data: Buffer, at: int, end: int) -> None:
+        """Takes a block whose body is ``data[at:end]``; of one that is only numbered a record without a packet."""
         if kind == _ENHANCED:
             if end - at < 20:
                 raise ValueError("a packet block that is too short")
             index, high, low, captured, length = self.structs.enhanced.unpack_from(data, at)
-            return self._packet(index, high << 32 | low, data, at + 20, end, captured, length)
-        if kind == _INTERFACE:
+            self._packet(prefilter, index, high << 32 | low, at + 20, end, captured, length)
+        elif kind == _INTERFACE:
             self._describe(self._interface(data, at, end))
         elif kind in _NUMBERED:
-            return None, NO_PACKET, b"", 0
+            prefilter.packet(None, NO_PACKET, at, at, 0)
         elif kind == _SIMPLE:
-            return self._simple(data, at, end)
+            self._simple(prefilter, data, at, end)
         elif kind == _OLD_PACKET:
             if end - at < 20:
                 raise ValueError("a packet block that is too short")
             index, _, high, low, captured, length = self.structs.old_packet.unpack_from(data, at)
-            return self._packet(index, high << 32 | low, data, at + 20, end, captured, length)
-        return None
+            self._packet(prefilter, index, high << 32 | low, at + 20, end, captured, length)
 
-    def _packet(self, index: int, ticks: int, data: bytes, at: int, end: int, captured: int, length: int) -> Record:
+    def _packet(
+        self, prefilter: Prefilter, index: int, ticks: int, at: int, end: int, captured: int, length: int
+    ) -> None:
         interface = self._known(index)
         if captured > end - at or captured > MAX_CAPTURED:
             raise ValueError(f"a packet can not be {captured} bytes long here")
-        time = self.last_time = ticks * interface.factor // interface.divisor + interface.shift
-        return time, interface.link_type, data[at : at + captured], length
+        time = ticks * interface.factor // interface.divisor + interface.shift
+        prefilter.packet(time, interface.link_type, at, at + captured, length)
 
-    def _simple(self, data: bytes, at: int, end: int) -> Record:
+    def _simple(self, prefilter: Prefilter, data: Buffer, at: int, end: int) -> None:
         """A packet without time: that of the packet before it has to do."""
         interface = self._known(0)
         if end - at < 4:
             raise ValueError("a packet block that is too short")
         (length,) = self.structs.length.unpack_from(data, at)
-        captured = min(length, interface.snap_length or length, end - at - 4)
+        captured = min(length, self._snap_length or length, end - at - 4)
         if captured > MAX_CAPTURED:
             raise ValueError(f"a packet can not be {captured} bytes long here")
-        return self.last_time, interface.link_type, data[at + 4 : at + 4 + captured], length
+        prefilter.packet(None, interface.link_type, at + 4, at + 4 + captured, length)
 
     def _known(self, index: int) -> _Interface:
         """The interface of a packet."""
@@ -160,16 +199,16 @@ class _Section:
         return self._interfaces[index]
 
     def _describe(self, interface: _Interface) -> None:
-        if self._interfaces:  # the snap length of the first one alone is used
-            interface = interface._replace(snap_length=0)
         if interface not in self._different and len(self._different) >= MAX_INTERFACES:
             raise ValueError(f"more than {MAX_INTERFACES} different interfaces")
         self._interfaces.append(self._different.setdefault(interface, interface))
 
-    def _interface(self, data: bytes, at: int, end: int) -> _Interface:
+    def _interface(self, data: Buffer, at: int, end: int) -> _Interface:
         if end - at < 8:
             raise ValueError("an interface block that is too short")
         link_type, _, snap_length = self.structs.interface.unpack_from(data, at)
+        if not self._interfaces:
+            self._snap_length = snap_length
         factor, divisor, shift = 1_000, 1, 0
         for code, value in self._options(data, at + 8, end):
             if code == _TSRESOL and value:
@@ -178,9 +217,9 @@ class _Section:
                 factor, divisor = (_SECOND // units, 1) if _SECOND % units == 0 else (_SECOND, units)
             elif code == _TSOFFSET and len(value) == 8:
                 shift = self.structs.shift.unpack(value)[0] * _SECOND
-        return _Interface(link_type, snap_length, factor, divisor, shift)
+        return _Interface(link_type, factor, divisor, shift)
 
-    def _options(self, data: bytes, at: int, end: int) -> Iterator[tuple[int, bytes]]:
+    def _options(self, data: Buffer, at: int, end: int) -> Iterator[tuple[int, bytes]]:
         while at + 4 <= end:
             code, size = self.structs.option.unpack_from(data, at)
             if code == _END_OF_OPTIONS or at + 4 + size > end:

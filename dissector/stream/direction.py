@@ -82,7 +82,7 @@ class Direction:
         self._probed = -1
         #: The latest segments with data: sequence number, length, IP id, time.  None before the first.
         self.recent: deque[tuple[int, int, int, int]] | None = None
-        #: The next segment may take the short cut (see ``express``).
+        #: The next segment may take the short cut (see ``fast_path``).
         self.steady = False
 
     @property

@@ -22,8 +22,7 @@ from dissector.limits import (
 )
 from dissector.model import Connection, Endpoint, address_text
 from dissector.stream.direction import Direction
-from dissector.stream.packets import flow_key
-from dissector.traffic import ENDS, SYN, Packet, Segment, Side, key_of
+from dissector.traffic import ENDS, SYN, Segment, Side, key_of
 
 Shelf = OrderedDict["Flow", None]
 
@@ -50,7 +49,7 @@ class Flow:
     swaps: int = 0
 
     def settle(self) -> None:
-        """Notes which directions go on as usual: see ``express``."""
+        """Notes which directions go on as usual: see ``fast_path``."""
         going = not (self.ending or self.over) and self.connection.bytes > 0 and all(d.known for d in self.directions)
         for direction in self.directions:
             direction.steady = going and direction.regular
@@ -183,10 +182,6 @@ class FlowTable:
     def ended(self, key: bytes, back: bytes) -> None:
         """An ignored connection is over: what follows comes late, and of those that are over few are remembered."""
         self._put((key, back), self._gone, MAX_CLOSED)
-
-    def is_foreign(self, packet: Packet) -> bool:
-        """True for a packet (not parsed yet) of an ignored connection; a cheap look that may miss some."""
-        return flow_key(packet) in self.foreign
 
     def ignores(self, segment: Segment) -> bool:
         """True for a segment of an ignored connection; a SYN starts a new one, FIN and RST end it, but one that goes on

@@ -36,9 +36,18 @@ Layer = Callable[[bytes, int], Step]
 _new = tuple.__new__  # three times as fast as Step(...), for what is in nearly every packet of a capture
 
 
+#: Layers none of whose bytes decides anything.
+FIXED: set[Layer] = set()
+
+
 def fixed(kind: int, size: int, via: Via | None = None) -> Layer:
     """A header of ``size`` bytes in front of what is always of one kind."""
-    return lambda _data, at: Step(kind, at + size, via)
+
+    def layer(_data: bytes, at: int) -> Step:
+        return Step(kind, at + size, via)
+
+    FIXED.add(layer)
+    return layer
 
 
 # --- Ethernet and what is in its frames ----------------------------------------------------------------------------

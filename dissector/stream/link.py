@@ -73,16 +73,16 @@ _NFLOG_PAYLOAD, _NFLOG_KIND = 9, 0x7FFF
 _SOURCE_ROUTED = 0x80
 
 
-def _family(data: bytes, at: int) -> Step:
+def family(data: bytes, at: int) -> Step:
     return Step(IP, at + 4) if data[at : at + 4] in _FAMILIES else _NOTHING
 
 
-def _cooked(data: bytes, at: int) -> Step:
+def cooked(data: bytes, at: int) -> Step:
     (kind,) = _SHORT(data, at + 14)
     return Step(layers.LLC if kind == _COOKED_LLC else kind, at + 16)
 
 
-def _cooked2(data: bytes, at: int) -> Step:
+def cooked2(data: bytes, at: int) -> Step:
     (kind,) = _SHORT(data, at)
     return Step(layers.LLC if kind == _COOKED_LLC else kind, at + 20)
 
@@ -125,7 +125,7 @@ def _nflog(data: bytes, at: int) -> Step:
 
 
 _LAYERS: dict[int, Layer] = {
-    NULL: _family,
+    NULL: family,
     ETHERNET: layers.frame,
     6: _token_ring,
     9: layers.ppp,
@@ -137,9 +137,9 @@ _LAYERS: dict[int, Layer] = {
     100: fixed(layers.LLC, 0),
     RAW: fixed(IP, 0),
     104: layers.cisco_hdlc,
-    LOOP: _family,
+    LOOP: family,
     109: fixed(IP, 12),
-    LINUX_SLL: _cooked,
+    LINUX_SLL: cooked,
     117: _pflog,
     122: fixed(layers.LLC, 16),
     166: _pppd,
@@ -151,7 +151,7 @@ _LAYERS: dict[int, Layer] = {
     239: _nflog,
     _PKTAP: _pktap,
     274: fixed(layers.FRAME, 8),
-    LINUX_SLL2: _cooked2,
+    LINUX_SLL2: cooked2,
 }
 
 
@@ -163,6 +163,11 @@ def link_type_name(link_type: int) -> str:
 def is_supported(link_type: int) -> bool:
     """True when packets of this link type can be parsed."""
     return link_type in _LAYERS
+
+
+def layer_of(link_type: int) -> Layer | None:
+    """How the link layer header of a packet is read; None for a link type that can not be read."""
+    return _LAYERS.get(link_type)
 
 
 def first_step(link_type: int, data: bytes) -> Step:

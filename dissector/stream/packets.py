@@ -14,22 +14,15 @@ from struct import Struct
 from dissector.limits import MAX_LAYERS
 from dissector.stream import icmp, ip, layers
 from dissector.stream.layers import Step
-from dissector.stream.link import ETHERNET, first_step
-from dissector.traffic import ENDS, Fragment, IcmpError, Packet, Segment, Via
+from dissector.stream.link import first_step
+from dissector.traffic import Fragment, IcmpError, Packet, Segment, Via
 
 _TCP_HEADER = Struct("!HHIIBBH").unpack_from
 _PORTS = Struct("!HH").unpack_from
 #: What a walk over layers ends at.
 IP_KINDS = frozenset({layers.IP, layers.IPV4, layers.IPV6})
-_PLAIN = Step(layers.IPV4, 14)
 #: Protocols whose fragments are of interest.
 _CARRIERS = frozenset({ip.TCP, ip.UDP, *layers.BY_PROTOCOL}) - layers.SEALED_PROTOCOLS.keys()
-
-#: Protocols of packets that may be of interest without a look at their ports.
-_OF_INTEREST = frozenset({ip.TCP, ip.ICMP, ip.AUTHENTICATION, *layers.BY_PROTOCOL})
-_TUNNEL_PORTS = frozenset(port.to_bytes(2, "big") for port in layers.BY_PORT)
-#: Fragment fields of an IPv4 packet that is no fragment.
-WHOLE = frozenset({b"\0\0", b"\x40\0"})
 
 _new = tuple.__new__  # three times as fast as Segment(...)
 
@@ -69,10 +62,8 @@ def unwrap(packet: Packet, path: list[Step] | None = None) -> tuple[ip.Header | 
 
     :raises ValueError, IndexError, struct.error: a header contradicts itself, or was not captured whole
     """
-    link_type, data = packet[2], packet[3]
-    # Plain Ethernet with IPv4 goes straight through: that is nearly every packet.
-    is_plain = link_type == ETHERNET and data[12] == 8 and data[13] == 0
-    step = _PLAIN if is_plain else first_step(link_type, data)
+    data = packet[3]
+    step = first_step(packet[2], data)
     head: ip.Header | None = None
     via: tuple[Via, ...] = ()
     for _ in range(MAX_LAYERS):
@@ -103,46 +94,9 @@ def _tunnel(data: bytes, head: ip.Header) -> layers.Layer | None:
     return None if layer is None else lambda data, at: layer(data, at + 8)
 
 
-def flow_key(packet: Packet) -> bytes | None:
-    """Source address, destination address, source port and destination port as the packet has them (12 or 36 bytes).
-
-    This is the cheap look at a packet: None for what begins or ends a connection (SYN, FIN, RST) and for all that is
-    not TCP behind one IP header without options or extensions, for which ``parse`` has to be asked.
-    """
-    link_type, data = packet[2], packet[3]
-    try:
-        if link_type == ETHERNET and data[12] == 8 and data[13] == 0:
-            at = 14
-        else:
-            step = first_step(link_type, data)
-            while step.kind not in IP_KINDS:
-                layer = layers.LAYERS.get(step.kind)
-                if layer is None:
-                    return None
-                step = layer(data, step.at)
-            at = step.at
-        first = data[at]
-        if first == 0x45:
-            if data[at + 9] == ip.TCP and not data[at + 33] & ENDS and not data[at + 6] & 0x3F and not data[at + 7]:
-                return data[at + 12 : at + 24]
-        elif first >> 4 == 6 and data[at + 6] == ip.TCP and not data[at + 53] & ENDS:
-            return data[at + 8 : at + 44]
-    except (IndexError, struct.error):
-        pass
-    return None
-
-
 def carries_segment(packet: Packet) -> bool:
-    """True when ``parse`` gives a Segment, or TCP's header was cut off; plain packets are told by a few bytes."""
-    data = packet[3]
-    if packet[2] == ETHERNET and len(data) >= 54 and data[12] == 8 and data[13] == 0 and data[14] == 0x45:
-        if data[23] == ip.TCP:
-            header = data[46] >> 4 << 2
-            if not data[20] & 0x3F and not data[21] and 20 <= header <= (data[16] << 8 | data[17]) - 20:
-                return True
-        elif not may_carry(data[23], data[20:22], data[26:38]):
-            return False
-    return isinstance(parse(packet), Segment) or (len(data) < packet[4] and _is_cut_in_tcp(packet))
+    """True when ``parse`` gives a Segment, or TCP's header was cut off."""
+    return isinstance(parse(packet), Segment) or (len(packet[3]) < packet[4] and _is_cut_in_tcp(packet))
 
 
 def _is_cut_in_tcp(packet: Packet) -> bool:
@@ -154,16 +108,8 @@ def _is_cut_in_tcp(packet: Packet) -> bool:
     return head is not None and head.protocol == ip.TCP and head.part is None and len(packet[3]) < head.payload + 20
 
 
-def may_carry(protocol: int, fragment: bytes, key: bytes) -> bool:
-    """False for an IPv4 packet that is of no interest, neither as TCP or ICMP nor as a tunnel, told from its protocol,
-    its fragment field, and its addresses and ports (those of a header without options)."""
-    if protocol != ip.UDP:
-        return protocol in _OF_INTEREST
-    return fragment not in WHOLE or key[10:12] in _TUNNEL_PORTS or key[8:10] in _TUNNEL_PORTS
-
-
 def _tcp(packet: Packet, head: ip.Header, via: tuple[Via, ...]) -> Segment:
-    number, time, _, data, _, _ = packet
+    number, time, _, data = packet[:4]
     _, _, at, end, src, dst, ttl, ip_id, _ = head
     sport, dport, seq, ack, offset, flags, window = _TCP_HEADER(data, at)
     start = at + (offset >> 4 << 2)

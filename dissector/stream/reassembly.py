@@ -99,8 +99,8 @@ class Connections:
         return entry.flow
 
     def parse(self, packet: Packet) -> Segment | IcmpError | None:
-        """What a packet means for TCP; None also where it continues a connection that the session ignores."""
-        return None if self._table.is_foreign(packet) else self._datagrams.parse(packet)
+        """What a packet means for TCP."""
+        return self._datagrams.parse(packet)
 
     def ended(self, key: bytes, back: bytes) -> None:
         """A connection that the session ignores is over; its packets have these keys."""

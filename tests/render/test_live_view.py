@@ -28,7 +28,7 @@ from dissector.render.live.pane import LinesPane
 from dissector.render.live.store import MAX_MESSAGES, Status, Store
 from dissector.session.timers import running
 from dissector.session.tracer import Tracer
-from dissector.sources.capture import read_captures
+from dissector.sources.capture import CaptureReader
 from dissector.wire.masking import Mask
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -57,7 +57,7 @@ class Capture:
 def filled(path: Path, until: int | None = None, keep: int = 1_000, chosen: Filter | None = None) -> Store:
     """What the screen knows after the packets of a recording, or the first of them."""
     store, tracer = Store(Mask(), chosen or Filter(), keep), Tracer(window=1)
-    for packet in read_captures([path]):
+    for packet in CaptureReader([path]):
         if until is not None and packet.number > until:
             for facts in tracer.running:
                 if facts.record.n:
@@ -127,7 +127,7 @@ def test_a_running_task_stands_on_top_with_its_open_call(captures: Path) -> None
 def before_the_record(path: Path, chosen: Filter | None = None, seconds: float = 0.9) -> Store:
     """What the screen knows so long after the last packet of a recording: of its last task there is no record yet."""
     store, tracer = Store(Mask(), chosen or Filter(), 10), Tracer(window=10**9)
-    for packet in read_captures([path]):
+    for packet in CaptureReader([path]):
         for event in tracer.feed(packet):
             store.add(event)
     now = packet.time + int(seconds * 1e9)
@@ -420,7 +420,7 @@ def test_memory_is_bounded(captures: Path) -> None:
     store = Store(Mask(), Filter(), keep=3)
     for packet_file in ["engine_ten_tasks.pcap"] * 3:
         tracer = Tracer()
-        for packet in read_captures([captures / packet_file]):
+        for packet in CaptureReader([captures / packet_file]):
             for event in tracer.feed(packet):
                 store.add(event)
         for event in tracer.finish():

@@ -38,7 +38,7 @@ from conversation import (
 from dissector.model import Connection, Endpoint, Message, Outcome, Problem, Severity, Task
 from dissector.session.dialog import Dialog
 from dissector.session.tracer import Tracer
-from dissector.sources.capture import read_captures
+from dissector.sources.capture import CaptureReader
 from dissector.traffic import Frame, Packet, Side
 from dissector.wire import messages as wire
 from dissector.wire.decode import encode, encode_frame
@@ -176,7 +176,7 @@ def trace(source: Network | Story | Iterable[Packet] | str, **options: Any) -> F
 
 def _packets(source: Network | Story | Iterable[Packet] | str) -> Iterable[Packet]:
     if isinstance(source, str):
-        return read_captures([CAPTURES / f"{source}.pcap"])
+        return CaptureReader([CAPTURES / f"{source}.pcap"])
     if isinstance(source, Story):
         source = source.network
     return packets_of(source.records) if isinstance(source, Network) else source

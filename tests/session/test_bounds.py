@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from dissector.session.glance import Glance
+from dissector.stream.sift import Sift
 from kit import Story
 from test_thresholds import CLIENT, HERE, MS, REMOTE, SECOND, THERE, connection, facts, message
 
@@ -13,7 +15,6 @@ from dissector.session.cut import CutStarts
 from dissector.session.detect import listens
 from dissector.session.dialog import Dialog
 from dissector.session.early import Early
-from dissector.session.glance import Glance
 from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
 from dissector.session.pairs import Copies, Unannounced
@@ -22,7 +23,6 @@ from dissector.session.starting import unanswered
 from dissector.session.task import TaskFacts
 from dissector.session.tracer import Tracer
 from dissector.stream.flows import FlowTable
-from dissector.stream.sift import Sift
 from dissector.traffic import SYN, Frame, Segment, Side, StreamProblem
 from dissector.wire.decode import encode
 from dissector.wire.messages import Call, DispParams, NewObject, Reference, Release, SafeArray, Variant

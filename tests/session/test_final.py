@@ -9,7 +9,7 @@ import pytest
 
 from dissector.model import LogLine, Outcome, Task
 from dissector.session.tracer import Event, Tracer
-from dissector.sources.capture import read_captures
+from dissector.sources.capture import CaptureReader
 
 SECOND = 1_000_000_000
 
@@ -18,7 +18,7 @@ def followed(path: Path, seconds: int) -> tuple[Tracer, list[Event]]:
     """A tracer so long after the last packet of a recording, and what it told until then."""
     tracer = Tracer(window=1)
     events: list[Event] = []
-    for packet in read_captures([path]):
+    for packet in CaptureReader([path]):
         events += tracer.feed(packet)
     return tracer, events + tracer.tick(packet.time + seconds * SECOND)
 
@@ -34,7 +34,7 @@ def test_an_answered_close_ends_a_task_without_callback(captures: Path, name: st
 def test_a_callback_is_waited_for_while_the_process_may_live(captures: Path) -> None:
     """Nobody answered the close: the kernel of the remote may still send its SYN."""
     tracer = Tracer(window=1)
-    packets = list(read_captures([captures / "faults" / "02_callback_drop.c.pcap"]))
+    packets = list(CaptureReader([captures / "faults" / "02_callback_drop.c.pcap"]))
     closing = next(i for i, packet in enumerate(packets) if b"remote_task.close" in packet.data)
     for packet in packets[: closing + 2]:
         tracer.feed(packet)
@@ -57,12 +57,12 @@ def test_what_is_final_is_not_held(captures: Path) -> None:
 def test_a_task_whose_end_was_missed_does_not_run_for_ever(captures: Path) -> None:
     """Its client announces its port again, which it skips as long as it holds it, and nothing more comes."""
     tracer = Tracer(window=1)
-    for packet in list(read_captures([captures / "engine_order.pcap"]))[:121]:
+    for packet in list(CaptureReader([captures / "engine_order.pcap"]))[:121]:
         tracer.feed(packet)
     (facts,) = tracer.running
     missed, cut = facts.record, packet
     assert missed not in tracer.tick(cut.time + 1_000 * SECOND)
-    following = list(read_captures([captures / "engine_shell_ok.pcap"]))
+    following = list(CaptureReader([captures / "engine_shell_ok.pcap"]))
     shift = cut.time + 1_000 * SECOND - following[0].time
     events: list[Event] = []
     for packet in following:
@@ -77,7 +77,7 @@ def test_a_task_whose_end_was_missed_does_not_run_for_ever(captures: Path) -> No
 
 def test_a_task_that_is_silent_for_long_goes_on(captures: Path) -> None:
     """Nobody took its port, so it may still be at work."""
-    packets = list(read_captures([captures / "engine_order.pcap"]))
+    packets = list(CaptureReader([captures / "engine_order.pcap"]))
     tracer = Tracer(window=1)
     events: list[Event] = []
     for packet in packets:

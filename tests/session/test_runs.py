@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
-from kit import ACK, FIN, PSH, RST, SYN, Address, Line, Record, framed
-
 from dissector.session.runs import DONE, find_runs
 from dissector.stream.blocks import Block, Pairs, Run, talks_of
+from kit import ACK, FIN, PSH, RST, SYN, Address, Line, Record, framed
+
 from dissector.wire import messages as m
 from dissector.wire.decode import encode
 

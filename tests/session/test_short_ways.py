@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from conversation import EPOCH, pcap
+from dissector.session.runs import find_runs
+from dissector.stream.sift import Sift
 from kit import (
     FIN,
     MICROSECOND,
@@ -30,11 +32,9 @@ from dissector.render.json import JsonLinesView
 from dissector.render.records import Records
 from dissector.session import blocks
 from dissector.session.order import Event
-from dissector.session.runs import find_runs
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.stream.link import ETHERNET
-from dissector.stream.sift import Sift
 from dissector.wire import messages as m
 from dissector.wire.masking import Mask
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from dissector.session.blocks import _ways
+from dissector.stream.blocks import Block, Talk
 from kit import ACK, HEALTHY, RST, SYN, Story, nanoseconds, packets_of, trace
 
 from dissector.model import Connection, Endpoint, Mark, Message, Outcome, Problem, Role, Severity, Task
 from dissector.session import calling, command_loss, detect, running, starting
-from dissector.session.blocks import _ways
 from dissector.session.case import Case, after_silence
 from dissector.session.clock import grain
 from dissector.session.dialog import Dialog
@@ -25,7 +26,6 @@ from dissector.session.task import TaskFacts
 from dissector.session.timers import Timers
 from dissector.session.tracer import Tracer
 from dissector.session.verdict import has_hole, outcome, stuck_side
-from dissector.stream.blocks import Block, Talk
 from dissector.traffic import Frame, Packet, Side
 from dissector.wire import messages as wire
 from dissector.wire.decode import encode

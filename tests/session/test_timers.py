@@ -7,7 +7,7 @@ from pathlib import Path
 from dissector.model import Outcome, Problem, Severity, Task
 from dissector.session.timers import Timers, running
 from dissector.session.tracer import Event, Tracer
-from dissector.sources.capture import read_captures
+from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 
 SECOND = 1_000_000_000
@@ -16,7 +16,7 @@ SECOND = 1_000_000_000
 def fed(path: Path, until: int) -> tuple[Tracer, Packet]:
     """A tracer after the first packets of a recording, and the last one of them."""
     tracer = Tracer(window=1)
-    packets = [packet for packet in read_captures([path]) if packet.number <= until]
+    packets = [packet for packet in CaptureReader([path]) if packet.number <= until]
     for packet in packets:
         tracer.feed(packet)
     tracer.tick(packets[-1].time + 1)
@@ -57,7 +57,7 @@ def test_what_is_over_is_over_at_once(captures: Path) -> None:
     """With the packet that ends it, a second before its record is final; the outcome is the final one."""
     tracer = Tracer(window=SECOND)
     early: list[tuple[Outcome | None, int]] = []
-    for packet in read_captures([captures / "engine_shell_fail.pcap"]):
+    for packet in CaptureReader([captures / "engine_shell_fail.pcap"]):
         tracer.feed(packet)
         early += [(one.outcome, packet.time) for one in (running(facts, packet.time) for facts in tracer.running)]
     told = [entry for entry in early if entry[0] is not None]
@@ -71,7 +71,7 @@ def test_what_is_over_is_over_at_once(captures: Path) -> None:
 def test_a_start_that_was_given_up_is_not_over(captures: Path) -> None:
     """Its callback may still come."""
     path = captures / "faults" / "02_callback_drop.c.pcap"
-    last = [packet.number for packet in read_captures([path])][-1]
+    last = [packet.number for packet in CaptureReader([path])][-1]
     tracer, packet = fed(path, last)
     states = [running(facts, packet.time) for facts in tracer.running]
     assert [(state.outcome, state.doing) for state in states] in (
@@ -91,7 +91,7 @@ def test_callbacks_that_are_dropped(captures: Path) -> None:
 def test_time_without_packets_makes_things_final(captures: Path) -> None:
     tracer = Tracer(window=1)
     events: list[Event] = []
-    for packet in read_captures([captures / "engine_shell_fail.pcap"]):
+    for packet in CaptureReader([captures / "engine_shell_fail.pcap"]):
         events += tracer.feed(packet)
     assert not any(isinstance(event, Task) for event in events)
     events = tracer.tick(packet.time + 2 * SECOND)

@@ -37,7 +37,7 @@ from dissector.limits import MAX_HALF_OPEN, MAX_UNREACHABLE
 from dissector.model import Connection, Message, Problem, Role, Task
 from dissector.session.order import Event
 from dissector.session.tracer import Tracer
-from dissector.sources.capture import read_captures
+from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 
 
@@ -115,7 +115,7 @@ def test_what_was_handed_out_does_not_change_any_more(name: str) -> None:
 
 
 def recorded(name: str) -> Iterable[Packet]:
-    return read_captures([CAPTURES / f"{name}.pcap"])
+    return CaptureReader([CAPTURES / f"{name}.pcap"])
 
 
 def test_a_request_comes_with_its_answer() -> None:
@@ -297,7 +297,7 @@ def test_foreign_packets_cost_next_to_nothing() -> None:
 def test_messages_do_not_wait_for_a_port_that_was_only_probed() -> None:
     """The recording begins with a refused connection of somebody who waits for the port; it holds back nothing."""
     tracer = Tracer()
-    events = [event for packet in read_captures([CAPTURES / "engine_shell_ok.pcap"]) for event in tracer.feed(packet)]
+    events = [event for packet in CaptureReader([CAPTURES / "engine_shell_ok.pcap"]) for event in tracer.feed(packet)]
     assert len([event for event in events if isinstance(event, Message)]) == 36
 
 

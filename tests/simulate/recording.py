@@ -18,7 +18,7 @@ from dissector.model import Connection, Endpoint, Message, Problem, Task
 from dissector.session.tracer import Event, Tracer
 from dissector.simulate.report import Options, Summary
 from dissector.simulate.run import simulate
-from dissector.sources.capture import read_captures
+from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -105,7 +105,7 @@ def record(tmp_path: Path, options: Options) -> tuple[Summary, list[Packet]]:
     path = tmp_path / "run.pcap"
     with dumpcap(path):
         summary = simulate(options)
-    return summary, list(read_captures([path]))
+    return summary, list(CaptureReader([path]))
 
 
 def play(tmp_path: Path, *scenarios: str, **changes: object) -> tuple[Summary, Trace]:

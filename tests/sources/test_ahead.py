@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 from builders import pcap_header
+from dissector.session.runs import find_runs
+from dissector.stream.blocks import Block
 from process_kit import PATIENCE, children, eventually, is_gone
 
 from dissector.errors import CaptureError
-from dissector.session.runs import find_runs
 from dissector.session.tracer import Tracer
 from dissector.sources import ahead, pcap
 from dissector.sources.capture import CaptureReader
-from dissector.stream.blocks import Block
 
 pytestmark = pytest.mark.skipif(not ahead.available(), reason="no fork here")
 

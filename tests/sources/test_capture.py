@@ -42,7 +42,7 @@ from hypothesis import strategies as st
 from dissector.errors import CaptureError
 from dissector.limits import MAX_CAPTURED, MAX_PCAPNG_BLOCK
 from dissector.model import CaptureInfo
-from dissector.sources.capture import CaptureReader, read_captures
+from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 
 #: 2026-11-22 04:00:00 UTC.
@@ -330,7 +330,7 @@ def test_several_files_are_one_stream_by_time(tmp_path: Path) -> None:
 def test_of_packets_at_the_same_time_the_file_named_first_is_first(tmp_path: Path) -> None:
     one = write(tmp_path, pcap([(NOON, FIRST), (NOON, FIRST)]), "one")
     two = write(tmp_path, pcap([(NOON, SECOND_FRAME)]), "two")
-    assert [packet.data for packet in read_captures([one, two])] == [FIRST, FIRST, SECOND_FRAME]
+    assert [packet.data for packet in CaptureReader([one, two])] == [FIRST, FIRST, SECOND_FRAME]
 
 
 def test_a_ring_of_many_files_is_not_open_at_once(tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ def test_a_ring_of_many_files_is_not_open_at_once(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 100), hard))
     try:
-        assert [packet.number for packet in read_captures(paths[::-1])] == list(range(1, 201))
+        assert [packet.number for packet in CaptureReader(paths[::-1])] == list(range(1, 201))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -349,7 +349,7 @@ def test_progress_goes_up_to_the_size_of_all_files(pack: type[bytes], tmp_path: 
     data = pack(pcap([(NOON, os.urandom(60_000)) for _ in range(20)]))
     paths = [write(tmp_path, data, name) for name in ("one", "two")]
     calls: list[tuple[int, int | None]] = []
-    list(read_captures(paths, lambda done, total: calls.append((done, total))))
+    list(CaptureReader(paths, lambda done, total: calls.append((done, total))))
     assert len(calls) > 5
     assert calls == sorted(calls)
     assert calls[-1] == (2 * len(data), 2 * len(data))

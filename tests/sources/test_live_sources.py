@@ -14,7 +14,7 @@ import pytest
 
 from dissector.errors import CaptureError, UsageError
 from dissector.sources import afpacket
-from dissector.sources.capture import read_captures
+from dissector.sources.capture import CaptureReader
 from dissector.sources.interfaces import interfaces
 from dissector.sources.live import LiveCapture, port_filter
 from dissector.sources.recent import Recent
@@ -191,12 +191,12 @@ def test_recent_packets_of_some_connections(tmp_path: Path) -> None:
     first, second = list(dict.fromkeys(seen))
     path = str(tmp_path / "one.pcapng")
     count, whole = recent.save(path, [second])
-    data = b"".join(packet.data for packet in read_captures([path]))
+    data = b"".join(packet.data for packet in CaptureReader([path]))
     assert (b"first" in data, b"second" in data) == (False, True)
     assert whole
     assert count == second.packets
     recent._room = 0
-    for packet in read_captures([path]):
+    for packet in CaptureReader([path]):
         recent.write(packet, "lo")
     assert recent.save(path, [first])[1] is False
     with pytest.raises(CaptureError, match="No such file"):
@@ -215,7 +215,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         writer.write(packet, "eth0" if packet.number % 2 else "eth1")
     writer.close(dropped=7)
     writer.close()
-    assert [packet[:5] for packet in read_captures([path])] == [packet[:5] for packet in PACKETS]
+    assert [packet[:5] for packet in CaptureReader([path])] == [packet[:5] for packet in PACKETS]
     done = subprocess.run(["capinfos", "-M", str(path)], capture_output=True, text=True, check=False)
     for word in ("eth0", "eth1", "Number of packets:   100"):
         assert word in done.stdout
@@ -229,7 +229,7 @@ def test_a_ring_keeps_the_newest(tmp_path: Path) -> None:
     files = sorted(tmp_path.iterdir())
     assert files == list(writer.files)
     assert len(files) == 3
-    kept = [packet.data for path in files for packet in read_captures([path])]
+    kept = [packet.data for path in files for packet in CaptureReader([path])]
     assert kept == [packet.data for packet in PACKETS[-len(kept) :]]
 
 

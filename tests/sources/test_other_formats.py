@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from dissector.errors import CaptureError
-from dissector.sources.capture import CaptureReader, read_captures
+from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 
 Trace = Callable[..., dict[str, Any]]
 
 
 def packets(path: Path) -> list[Packet]:
-    return list(read_captures([path]))
+    return list(CaptureReader([path]))
 
 
 def pcap_of(
@@ -121,7 +121,7 @@ def test_what_can_not_be_read_is_named(data: bytes, words: str, tmp_path: Path) 
     path = tmp_path / "x"
     path.write_bytes(data)
     with pytest.raises(CaptureError) as caught:
-        list(read_captures([path]))
+        list(CaptureReader([path]))
     assert words in str(caught.value)
     assert str(path) in str(caught.value)
 
@@ -132,4 +132,4 @@ def test_records_of_snoop_may_lie(tmp_path: Path) -> None:
     for length, captured, size in ((60, 60, 60), (60, 1 << 31, 1 << 31), (60, 60, 1 << 20), (60, 300_000, 300_024)):
         (tmp_path / "x").write_bytes(head + struct.pack(">IIIIII", length, captured, size, 0, 0, 0) + bytes(400_000))
         with pytest.raises(CaptureError, match="a record can not be"):
-            list(read_captures([tmp_path / "x"]))
+            list(CaptureReader([tmp_path / "x"]))

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from builders import ACK, FIN, PSH, RST, SECOND, SYN, A, B, ethernet, ipv4, packet, tcp
-
-from dissector.model import Mark
 from dissector.stream.blocks import Part, Run
 from dissector.stream.express import express, fits, take
+
+from dissector.model import Mark
 from dissector.stream.flows import Entry
 from dissector.stream.packets import parse
 from dissector.stream.reassembly import Connections, StreamEvent

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dissector.limits import MAX_DECODED_MESSAGE, MAX_MESSAGE
-from dissector.sources.capture import read_captures
+from dissector.sources.capture import CaptureReader
 from dissector.stream.framing import FrameReader, Item, plausible_frame
 from dissector.stream.packets import parse
 from dissector.stream.reassembly import Connections, Flow
@@ -402,7 +402,7 @@ def frames_of(path: Path) -> Iterator[tuple[Flow, Item, FrameReader]]:
     """Every item of every connection, read as if all were callback connections; the problems of others mean nothing."""
     table = Connections()
     readers: dict[tuple[Flow, Side], FrameReader] = {}
-    for found in read_captures([path]):
+    for found in CaptureReader([path]):
         segment = parse(found)
         if isinstance(segment, Segment):
             for flow, event in table.feed(segment):

@@ -16,7 +16,7 @@ from stream_kit import CLIENT, ISN_A, ISN_B, MS, SERVER, Talk, chunk, gap, syn
 
 from dissector import limits
 from dissector.model import Endpoint, Mark
-from dissector.sources.capture import read_captures
+from dissector.sources.capture import CaptureReader
 from dissector.stream.framing import FrameReader
 from dissector.stream.packets import parse
 from dissector.stream.reassembly import Closed, Connections, Flow, Opened, StreamEvent
@@ -878,7 +878,7 @@ def test_recordings_have_neither_gaps_nor_damaged_packets(captures: Path) -> Non
     for path in paths:
         table = Connections()
         reports: list[tuple[Flow, StreamEvent]] = []
-        for found in read_captures([path]):
+        for found in CaptureReader([path]):
             segment = parse(found)
             assert isinstance(segment, Segment), path.name
             reports += table.feed(segment)
@@ -913,7 +913,7 @@ FOLLOWED = {
 def test_streams_are_those_that_tshark_follows(name: str, captures: Path) -> None:
     table = Connections()
     streams: dict[Flow, list[bytearray]] = {}
-    for found in read_captures([captures / name]):
+    for found in CaptureReader([captures / name]):
         segment = parse(found)
         if isinstance(segment, Segment):
             for flow, event in table.feed(segment):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from builders import A6, ACK, FIN, RST, SYN, UDP, A, B, ethernet, ipv4, ipv6, tcp
+from dissector.stream.sift import Sift
 
 from dissector.model import CaptureInfo
-from dissector.stream.sift import Sift
 from dissector.traffic import NEVER, Packet, Watch
 
 KEY = bytes([10, 1, 0, 1, 10, 1, 0, 2]) + (40_000).to_bytes(2, "big") + (4_444).to_bytes(2, "big")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from builders import A, B, ethernet, ipv4, tcp
-
 from dissector.stream.blocks import Block, Talk, talks_of
+
 from dissector.traffic import Packet
 
 ONE, TWO, OTHER = bytes([10, 1, 0, 1]), bytes([10, 1, 0, 2]), bytes([10, 1, 0, 3])

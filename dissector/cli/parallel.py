@@ -24,7 +24,7 @@ from dissector.model import CaptureInfo, Connection, Message, Role
 from dissector.render.json import JsonLinesView
 from dissector.render.records import Records
 from dissector.render.views import Event
-from dissector.sources.ahead import WORTH, available, fork
+from dissector.sources.prefetch import WORTH, available, fork
 
 #: Of nine callback connections those that the second process has: one more than half, as the first one writes it all.
 _SECONDS_SHARE = frozenset((1, 3, 5, 7, 8))
@@ -44,7 +44,7 @@ def is_other_half(connection: Connection) -> bool:
     return connection.role is not Role.COMMAND and connection.n // 2 % 9 in _SECONDS_SHARE
 
 
-class Twin:
+class SecondProcess:
     """The second process, seen from the first one; ``is_second`` is True in the second one."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Twin:
             _widen(reading)
             self._pipe = _text(reading, "r")
 
-    def __enter__(self) -> Twin:
+    def __enter__(self) -> SecondProcess:
         return self
 
     def __exit__(
@@ -100,17 +100,17 @@ class Twin:
 
 
 class _FirstView(JsonLinesView):
-    """Writes everything; lines that the twin has, as they come from there."""
+    """Writes everything; lines that the second process has, as they come from there."""
 
-    def __init__(self, out: TextIO, records: Records, twin: Twin) -> None:
+    def __init__(self, out: TextIO, records: Records, second: SecondProcess) -> None:
         super().__init__(out, records, messages=True)
-        self._twin = twin
+        self._second = second
 
     def add(self, event: Event) -> None:
         if not isinstance(event, Message) or not is_other_half(event.connection):
             super().add(event)
-        elif not self._twin.parted:
-            self.write(self._twin.line())
+        elif not self._second.parted:
+            self.write(self._second.line())
         elif event.n:
             super().add(event)
 

@@ -1,8 +1,8 @@
-"""Finds the runs of a block: stretches of callback connections whose segments ``express`` would take one by one, each
+"""Finds the runs of a block: stretches of callback connections whose segments the fast path would take one by one, each
 with nothing or one whole message, told from the bytes alone.
 
 A run begins anywhere and claims only what its own packets show; whether its connection is a callback that stands where
-the run begins is asked when it is taken.  Requests and answers that ``Glance`` would take are told to it by the dozen;
+the run begins is asked when it is taken.  Requests and answers that ``Skim`` would take are given to it by the dozen;
 every other message of a run is handed over as it is.
 """
 
@@ -12,8 +12,8 @@ from struct import Struct
 
 from dissector.limits import MAX_ARGUMENTS
 from dissector.session.pace import SLOW_CALLBACK
-from dissector.stream.blocks import Block, Buffer, Line, Mark, Pairs, Part, Piece, Run, Talk
-from dissector.stream.express import HALF, HEAD, IP, LENGTHS, MASK, TCP, TELLING, payload_of
+from dissector.stream.block import Block, Buffer, Conversation, Line, Mark, Pairs, Part, Piece, Run
+from dissector.stream.fast_path import HALF, MASK, TELLING, ip_size, payload_of, reader
 from dissector.traffic import ACK
 
 _UINT, _INT = Struct(">I").unpack_from, Struct(">i").unpack_from
@@ -41,41 +41,42 @@ _Shapes = dict[bytes, tuple[int, int] | None]
 def find_runs(block: Block) -> None:
     """Fills in the runs of all talks that have some."""
     shapes: _Shapes = {}
-    for talk in block.talks:
-        if len(talk.places) >= _SHORTEST and _speaks(block, talk):
-            at = _under_way(block, talk)
-            while at + _SHORTEST <= len(talk.places):
-                at = _run(block, talk, at, shapes)
+    for conversation in block.conversations:
+        if len(conversation.places) >= _SHORTEST and _speaks(block, conversation):
+            at = _under_way(block, conversation)
+            while at + _SHORTEST <= len(conversation.places):
+                at = _run(block, conversation, at, shapes)
 
 
-def _speaks(block: Block, talk: Talk) -> bool:
+def _speaks(block: Block, conversation: Conversation) -> bool:
     """True when the first data there begins like a message."""
-    for place in talk.places[:_LOOKS]:
-        begin, end = payload_of(block, place >> 1)
+    for place in conversation.places[:_LOOKS]:
+        begin, end = payload_of(block, conversation, place >> 1)
         if end - begin > _LENGTH:
-            captured = block.begins[(place >> 1) + 1] - block.between
-            return end <= captured and bool(_UINT(block.data, begin)[0] == end - begin - _LENGTH)
+            return end <= block.ends[place >> 1] and bool(_UINT(block.data, begin)[0] == end - begin - _LENGTH)
     return True
 
 
-def _under_way(block: Block, talk: Talk) -> int:
+def _under_way(block: Block, conversation: Conversation) -> int:
     """The place from which on both sides have spoken: before, nobody knows yet what the connection is."""
-    if talk.begins < 0:
+    if conversation.begins < 0:
         return 0
     silent = {0, 1}
-    for at, place in enumerate(talk.places):
-        begin, end = payload_of(block, place >> 1)
-        if place >> 1 > talk.begins and end > begin:
+    for at, place in enumerate(conversation.places):
+        begin, end = payload_of(block, conversation, place >> 1)
+        if place >> 1 > conversation.begins and end > begin:
             silent.discard(place & 1)
             if not silent:
                 return at + 1
-    return len(talk.places)
+    return len(conversation.places)
 
 
-def _run(block: Block, talk: Talk, first: int, shapes: _Shapes) -> int:  # noqa: C901  a question for each way to be odd
+def _run(block: Block, conversation: Conversation, first: int, shapes: _Shapes) -> int:  # noqa: C901  a question for each way to be odd
     """Looks for a run from place ``first`` on and adds it; returns where to look next."""
-    data, begins, between, times, number = block.data, block.begins, block.between, block.times, block.number + 1
-    places = talk.places
+    data, begins, ends, times = block.data, block.begins, block.ends, block.times
+    size, ip_at = ip_size(conversation.keys[0]), block.ip_offset
+    headers = reader(size)
+    places = conversation.places
     base: list[int | None] = [None, None]
     expect: list[int | None] = [None, None]
     packets, sent, acked, windows = [0, 0], [0, 0], [-HALF, -HALF], [0, 0]
@@ -91,12 +92,12 @@ def _run(block: Block, talk: Talk, first: int, shapes: _Shapes) -> int:  # noqa:
     for stop in range(first, len(places)):
         index, side = places[stop] >> 1, places[stop] & 1
         other = 1 - side
-        at = begins[index]
-        total, ip_id, ttl, seq, ack, offset, flags, window = HEAD(data, at + LENGTHS)
-        begin, end = at + TCP + (offset >> 2 & 0x3C), at + IP + total
+        at = block.ip(index) if ip_at is None else begins[index] + ip_at
+        total, ip_id, ttl, seq, ack, offset, flags, window = headers(data, at)
+        begin, end = at + size + (offset >> 2 & 0x3C), at + total
         length = end - begin
         mine, theirs = expect[side], expect[other]
-        if flags & TELLING != ACK or not window or end > begins[index + 1] - between:
+        if flags & TELLING != ACK or not window or end > ends[index]:
             break
         if seq != mine and (mine is not None or any((seq - one) & MASK >= HALF for one in lone)):
             break
@@ -111,7 +112,7 @@ def _run(block: Block, talk: Talk, first: int, shapes: _Shapes) -> int:  # noqa:
         time = times[index]
         if start is not None and time - before > _PAUSE:
             break
-        mark = (number + index, time, ttl, ip_id)
+        mark = (index, time, ttl, ip_id)
         if start is None:
             start = mark
         elif time - before > silence:
@@ -143,16 +144,15 @@ def _run(block: Block, talk: Talk, first: int, shapes: _Shapes) -> int:  # noqa:
             Part(packets[1], two, sent[1], acked[1], windows[1], last[1], last_data[1], recent[1][-_KEPT:]),
         )
         items, heads = messages.finish(), list(messages.heads)
-        talk.runs.append(Run(first, stop, parts, start, silence, behind_mark, heads, items))
+        conversation.runs.append(Run(first, stop, parts, start, silence, behind_mark, heads, items))
     return max(stop, first + 1)
 
 
 class _Messages:
-    """The messages of a run: what ``Glance`` would take of one side, and its answers, in pairs."""
+    """The messages of a run: what ``Skim`` would take of one side, and its answers, in pairs."""
 
     def __init__(self, block: Block, shapes: _Shapes) -> None:
         self._data = block.data
-        self._number = block.number + 1
         self._shapes = shapes
         self.heads: dict[bytes, int] = {}
         self.items: list[Pairs | Piece] = []
@@ -202,7 +202,7 @@ class _Messages:
             self._lines, self._pairs = [], []
 
     def _asks(self, piece: Piece, time: int) -> bool:
-        """True for a request that ``Glance`` would take if its side may ask."""
+        """True for a request that ``Skim`` would take if its side may ask."""
         side, index, begin, end, _ = piece
         if self._asker not in (side, -1):
             return False
@@ -221,11 +221,11 @@ class _Messages:
         self._command = _INVOKE
         self._line = None
         if values:
-            self._line = (time, self._number + index, self.heads.setdefault(head, len(self.heads)), values)
+            self._line = (time, index, self.heads.setdefault(head, len(self.heads)), values)
         return True
 
     def _answers(self, begin: int, end: int) -> bool:
-        """True for an answer that ``Glance`` would take as that to the open request."""
+        """True for an answer that ``Skim`` would take as that to the open request."""
         data, at = self._data, begin + _LENGTH
         if self._command == _RELEASE:
             return end - at == 1 and data[at] == _ANSWER

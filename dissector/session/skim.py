@@ -1,10 +1,10 @@
-"""The short cut for the messages that a dialog is made of, when nobody wants to see them.
+"""Skims the messages that a dialog is made of, when nobody wants to see them.
 
 A task's facts need little of a callback that went well: that it was decoded to its last byte, its count, and what it
 wrote to the log.  So invoke, release and get_ids_of_names of the task process and their answers are taken here without
 making Messages of them; a request leaves a Draft on the dialog's stack, and becomes a Message when somebody asks for
 it.  Whatever is odd (cut, too long, failed, slow, out of turn, with objects to learn) is left to the Dialog before
-anything is changed.  A test holds the two ways together.
+anything is changed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH
 from dissector.session.dialog import HEADER, Dialog, Draft
 from dissector.session.pace import SLOW_CALLBACK
-from dissector.session.runs import DONE
+from dissector.session.run_detection import DONE
 from dissector.session.task import TaskFacts, is_usual_failure
-from dissector.stream.blocks import Pairs
+from dissector.stream.block import Pairs
 from dissector.traffic import Frame, Side
 from dissector.wire import messages as wire
 from dissector.wire.decode import decode, pending_of
@@ -39,7 +39,7 @@ def _invoke(head: bytes) -> wire.Invoke:
     return wire.Invoke(object_id, dispid, iid, lcid, flags, _NO_ARGUMENTS)
 
 
-class Glance:
+class Skim:
     """Takes frames of one callback connection; ``client_side`` is the end where the JobScheduler client is."""
 
     def __init__(self, dialog: Dialog, client_side: Side) -> None:
@@ -63,8 +63,9 @@ class Glance:
             not stack or (stack[-1][0] is not side and len(stack) < MAX_DIALOG_DEPTH)
         )
 
-    def take_pairs(self, pairs: Pairs, heads: list[bytes], facts: TaskFacts) -> None:
-        """What ``take`` does with requests and answers of a run whose side ``may_ask``."""
+    def take_pairs(self, pairs: Pairs, heads: list[bytes], facts: TaskFacts, first: int) -> None:
+        """What ``take`` does with requests and answers of a run whose side ``may_ask``; ``first`` is the number of its
+        block's first packet."""
         _, number, size, lines, time_taken, _ = pairs
         counts, dialog = facts.record.counts, self._dialog
         counts.messages += 2 * number
@@ -72,14 +73,14 @@ class Glance:
         counts.bytes += size
         facts.callback_time += time_taken
         logs: dict[int, str | None] = {}
-        for time, packet, head, values in lines:
+        for time, index, head, values in lines:
             if head not in logs:
                 body = _invoke(heads[head])
                 is_log = dialog.objects.get(body.object_id, _UNKNOWN)[0] == "spooler_log"
                 logs[head] = (dialog.member(body) or "").lower() if is_log else None
             member = logs[head]
             if member is not None:
-                facts.logged(time, packet, member, values)
+                facts.logged(time, first + index, member, values)
 
     def _request(self, frame: Frame, facts: TaskFacts) -> bool:
         side, _, data, packets, time = frame

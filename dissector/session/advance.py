@@ -1,0 +1,175 @@
+"""Feeds a tracer with blocks: whole runs where they fit, nothing of what is foreign, the rest packet by packet.
+
+The tracer is in the same state after a block as after its packets one by one, and gives the same events in the same
+order: nothing that other packets of the block do depends on how far a run has come.  Only its messages, where they are
+wanted, have their places among those of other connections: each is handled when its packet is due.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from heapq import heapify, heappop, heapreplace
+
+from dissector.limits import MAX_CONNECTIONS
+from dissector.session.dialog import HEADER
+from dissector.session.handlers import Callback
+from dissector.session.order import Event
+from dissector.session.tracer import Tracer
+from dissector.stream.block import Block, Conversation, Piece, Run
+from dissector.stream.fast_path import advance_by_run, fits, flags_of
+from dissector.stream.flows import Entry
+from dissector.traffic import ENDS, FIN, RST, Frame
+
+_new = tuple.__new__
+
+
+class _Cursor:
+    """How far one conversation of a block has come: the place to go on at, the next run, and the messages of the one
+    before that are still due.  ``certain``: what is foreign stays foreign in this block unless it begins anew."""
+
+    __slots__ = ("at", "certain", "conversation", "pending", "run")
+
+    def __init__(self, conversation: Conversation, certain: bool) -> None:
+        self.conversation = conversation
+        self.certain = certain
+        self.at = self.run = 0
+        self.pending: Iterator[int] | None = None
+
+    def due(self) -> int | None:
+        """Index of the next packet that is looked at, None behind the last one; handles the message that was due."""
+        if self.pending is not None:
+            index = next(self.pending, None)
+            if index is not None:
+                return index
+            self.pending = None
+        places = self.conversation.places
+        return places[self.at] >> 1 if self.at < len(places) else None
+
+
+def feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
+    """The events that a block makes final, some at a time.  Each has to be used before the next are asked for: a
+    connection may still be given late packets."""
+    if not block.ordered or (block.times and block.times[0] < tracer.clock.now):
+        yield from (events for packet in block.packets() if (events := tracer.feed(packet)))
+    elif block.times:
+        yield from _feed(tracer, block)
+
+
+def _feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
+    clock, times = tracer.clock, block.times
+    cursors = _cursors(tracer, block)
+    # By the index of the next packet: one entry a conversation, and the packets that are in none.
+    due = [(cursor.conversation.places[0] >> 1, number) for number, cursor in enumerate(cursors)]
+    due += [(index, -1) for index in block.others]
+    heapify(due)
+    wake_at = bisect_left(times, clock.wake)
+    while due:
+        index, number = due[0]
+        while wake_at < index:
+            yield tracer.wake(times[wake_at])
+            wake_at = bisect_left(times, clock.wake, wake_at + 1)
+        if number < 0:
+            yield tracer.feed(block.packet(index, None))
+            heappop(due)
+        else:
+            cursor = cursors[number]
+            if (
+                cursor.pending is None
+                and not _begin_run(tracer, block, cursor)
+                and (events := _step(tracer, block, cursor, index))
+            ):
+                yield events
+            if (coming := cursor.due()) is not None:
+                heapreplace(due, (coming, number))
+            else:
+                heappop(due)
+            if events := tracer.ready():
+                yield events
+        if wake_at == index:
+            wake_at = bisect_left(times, clock.wake, index)
+    while wake_at < len(times):
+        yield tracer.wake(times[wake_at])
+        wake_at = bisect_left(times, clock.wake, wake_at + 1)
+    clock.now = times[-1]
+
+
+def _cursors(tracer: Tracer, block: Block) -> list[_Cursor]:
+    """Those of conversations with something to do."""
+    # Where the cap on foreign connections is near, one may be forgotten while the block is under way.
+    certain = len(tracer.foreign) + 2 * len(block.conversations) <= 2 * MAX_CONNECTIONS
+    cursors = []
+    for conversation in block.conversations:
+        if certain and _is_foreign(tracer, conversation, 0):
+            _leave(tracer, block, conversation)
+        else:
+            cursors.append(_Cursor(conversation, certain))
+    return cursors
+
+
+def _leave(tracer: Tracer, block: Block, conversation: Conversation) -> None:
+    """The rest of a foreign conversation is of no interest, unless its connection ends with it: FIN, FIN and the last
+    ACK."""
+    if any(flags_of(block, conversation.keys[0], place >> 1) & (FIN | RST) for place in conversation.places[-3:]):
+        tracer.ended(*conversation.keys)
+
+
+def _is_foreign(tracer: Tracer, conversation: Conversation, index: int) -> bool:
+    """True when nothing of a conversation from packet ``index`` on is of interest."""
+    one, two = conversation.keys
+    return conversation.begins < index and one in tracer.foreign and two in tracer.foreign
+
+
+def _begin_run(tracer: Tracer, block: Block, cursor: _Cursor) -> bool:
+    """Takes the run that begins where the conversation stands, if there is one and it fits."""
+    runs = cursor.conversation.runs
+    if cursor.run == len(runs) or runs[cursor.run].first != cursor.at:
+        return False
+    run = runs[cursor.run]
+    cursor.run += 1
+    found = tracer.callback(cursor.conversation.keys[0], len(block.conversations) + len(block.others))
+    if found is None or not fits(found[0], run):
+        return False
+    cursor.at = run.stop
+    cursor.pending = _messages(*found, run, block, one_by_one=tracer.wants_messages)
+    return True
+
+
+def _messages(entry: Entry, handler: Callback, run: Run, block: Block, *, one_by_one: bool) -> Iterator[int]:
+    """Takes a run that fits.  ``one_by_one`` gives the index of each message, which is handled when the next one is
+    asked for; else all of them are handled at once."""
+    number = block.number + 1
+    senders, bases = (entry.sender, entry.other), advance_by_run(entry, run, number)
+    data, times = block.data, block.times
+
+    def handle(piece: Piece) -> None:
+        side, index, begin, end, before = piece
+        message, packets = data[begin + HEADER : end], (number + index,)
+        handler.frame(_new(Frame, (senders[side].side, bases[side] + before, message, packets, times[index])))
+
+    for item in run.items:
+        taken = False
+        for position, piece in enumerate([item] if len(item) == 5 else item[5]):
+            if one_by_one:
+                yield piece[1]
+            if len(item) == 6 and not position:
+                taken = handler.pairs(item, senders[item[0]].side, run.heads, number)
+            if not taken:
+                handle(piece)
+            elif one_by_one:
+                handler.passed(is_answer=position % 2 == 1)
+            else:
+                break
+
+
+def _step(tracer: Tracer, block: Block, cursor: _Cursor, index: int) -> Sequence[Event]:
+    """Takes one packet; what follows a packet of a foreign connection is passed over."""
+    conversation = cursor.conversation
+    key = conversation.keys[conversation.places[cursor.at] & 1]
+    cursor.at += 1
+    if key not in tracer.foreign or flags_of(block, key, index) & ENDS:
+        return tracer.feed(block.packet(index, key))
+    if cursor.certain and _is_foreign(tracer, conversation, index):
+        cursor.at = len(conversation.places)
+        _leave(tracer, block, conversation)
+    return ()

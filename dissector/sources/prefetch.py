@@ -1,0 +1,234 @@
+"""A file read by a process of its own, which sorts its packets into blocks while this one traces those before.
+
+What is worth a second core is what needs no knowledge of the session: walking over the records, sorting them by
+conversation, and decoding the messages of runs.  That is half of the work on a busy host's capture, and two fifths of
+it where all packets are JobScheduler's.  Tracing itself stays one process: tasks are numbered, joined and judged in the
+order of all packets.  So more than two processes for a file bring nothing, and neither does a second one for files that
+overlap, but for the first of them.  The files of a ring come one after the other, each with its reader.  Where all
+messages are written, ``cli/parallel.py`` has a better use for the second process.
+
+The reader is forked, not spawned: it needs no imports and no arguments.  Bytes go through shared memory, what was found
+in them through a pipe; of both there is little, so whoever is faster waits.  The reader ends when its file does, when
+nobody listens any more, and at the latest when it is closed.
+"""
+
+from __future__ import annotations
+
+import gc
+import marshal
+import mmap
+import os
+import signal
+import warnings
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from struct import Struct
+from typing import Any, BinaryIO
+
+from dissector.errors import CaptureError
+from dissector.limits import MAX_CAPTURED
+from dissector.sources.blocks import BLOCK, Prepare
+from dissector.sources.bytestream import ByteStream, DamagedError
+from dissector.stream.block import Block, Buffer, Conversation, Part, Run, Stretch
+from dissector.stream.prefilter import PADDING
+
+#: Blocks that wait to be traced, and the bytes that one can have: what was left over, and what a read can bring.
+_SLOTS = 4
+_SLOT = BLOCK + 2 * MAX_CAPTURED
+#: A smaller file is traced before a second process is under way.
+WORTH = 4 << 20
+_SIZE = Struct("=I")
+#: In the place of a slot: the bytes come through the pipe.
+_NO_SLOT = -1
+
+
+def available() -> bool:
+    """True where processes can be forked and memory shared with them."""
+    return hasattr(os, "fork") and hasattr(mmap, "MAP_SHARED")
+
+
+def fork() -> int:
+    """As ``os.fork``; the new process leaves Ctrl-C to this one."""
+    # Ctrl-C must not find the new process before it knows.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with warnings.catch_warnings():
+        # Python warns where there are threads: what they hold stays held.  The new process needs nothing of theirs.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process = os.fork()
+    if process == 0:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return process
+
+
+class Prefetch:
+    """The blocks that ``read`` makes of ``stream`` in the other process, each of them prepared there."""
+
+    def __init__(self, stream: ByteStream, read: Callable[[SharedBuffers], Iterator[Block]], prepare: Prepare) -> None:
+        self._name, self._on_read = stream.name, stream.on_read
+        self._slots = [mmap.mmap(-1, _SLOT) for _ in range(_SLOTS)]
+        theirs, ours = os.pipe(), os.pipe()
+        self._pid = fork()
+        if self._pid == 0:
+            _work(stream, read, prepare, self._slots, theirs, ours)
+        os.close(theirs[0])
+        os.close(ours[1])
+        self._free = open(theirs[1], "wb", buffering=0)  # noqa: PTH123, SIM115  closed by close()
+        self._found = open(ours[0], "rb", buffering=1 << 16)  # noqa: PTH123, SIM115
+
+    def __iter__(self) -> Iterator[Block]:
+        """Each is valid until the next one is asked for.
+
+        :raises DamagedError: as ``read``
+        :raises CaptureError: the file can not be read, or the reader was ended by somebody
+        """
+        while True:
+            kind, used, *found = self._next()
+            if self._on_read is not None:
+                self._on_read(used)
+            if kind == "end":
+                return
+            if kind == "damage":
+                reason, offset, cut = found
+                raise DamagedError(reason, offset, cut=cut)
+            if kind == "error":
+                name, reason, offset = found
+                raise CaptureError(name, reason, offset=offset)
+            slot, data, block = found
+            yield _unpacked(block, data if slot == _NO_SLOT else self._slots[slot])
+            if slot != _NO_SLOT:
+                with suppress(BrokenPipeError):  # the pipe from there tells why
+                    self._free.write(bytes([slot]))
+
+    def close(self) -> None:
+        """Ends the reader."""
+        for file in (self._free, self._found):
+            file.close()
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+
+    def _next(self) -> Any:
+        size = self._found.read(_SIZE.size)
+        data = self._found.read(*_SIZE.unpack(size)) if len(size) == _SIZE.size else b""
+        if not data:
+            raise CaptureError(self._name, "the process that read it was ended")
+        return marshal.loads(data)
+
+
+# --- in the other process ------------------------------------------------------------------------------------------
+
+
+class SharedBuffers:
+    """Bytes of a file in memory that is shared; ``slot`` is where the last ones are."""
+
+    def __init__(self, stream: ByteStream, slots: list[mmap.mmap], tokens: BinaryIO) -> None:
+        self.stream = stream
+        self.slot = _NO_SLOT
+        self._slots, self._tokens = slots, tokens
+        self._unused = list(range(len(slots)))
+        self._sent = True
+
+    def next(self, rest: bytes, need: int) -> tuple[Buffer, int]:
+        """As ``Buffers.next``.
+
+        :raises EOFError: nobody listens any more
+        """
+        if not self._sent:
+            self._unused.append(self.slot)
+        if need > _SLOT - len(PADDING):
+            self.slot, self._sent = _NO_SLOT, True
+            buffer = self.stream.more(rest, need, PADDING)
+            return buffer, len(buffer) - len(PADDING)
+        if not self._unused:
+            token = self._tokens.read(1)
+            if not token:
+                raise EOFError
+            self._unused.append(token[0])
+        self.slot, self._sent = self._unused.pop(), False
+        slot = self._slots[self.slot]
+        slot[: len(rest)] = rest
+        stop = self.stream.fill(slot, len(rest), min(max(len(rest) + BLOCK, need), _SLOT - len(PADDING)))
+        slot[stop : stop + len(PADDING)] = PADDING
+        return slot, stop
+
+    def sent(self) -> int:
+        """The slot of the last bytes, which are the other process's now."""
+        self._sent = True
+        return self.slot
+
+
+def _work(
+    stream: ByteStream,
+    read: Callable[[SharedBuffers], Iterator[Block]],
+    prepare: Prepare,
+    slots: list[mmap.mmap],
+    free: tuple[int, int],
+    found: tuple[int, int],
+) -> None:
+    """All that the reader does; it never returns."""
+    try:
+        gc.disable()  # there are no cycles, and what is shared with the other process should stay shared
+        os.close(free[1])
+        os.close(found[0])
+        used: list[int] = []
+        stream.on_read = used.append
+        with open(free[0], "rb", buffering=0) as tokens, open(found[1], "wb", buffering=0) as out:  # noqa: PTH123
+            buffers = SharedBuffers(stream, slots, tokens)
+            try:
+                for block in read(buffers):
+                    prepare(block)
+                    slot = buffers.sent()
+                    data = bytes(block.data) if slot == _NO_SLOT else b""
+                    _send(out, "block", sum(used), slot, data, _packed(block))
+                    used.clear()
+                _send(out, "end", sum(used))
+            except DamagedError as damage:
+                _send(out, "damage", sum(used), damage.reason, damage.offset, damage.cut)
+            except CaptureError as error:
+                _send(out, "error", sum(used), error.where, error.reason, error.offset)
+            except EOFError:
+                pass
+    finally:
+        os._exit(0)
+
+
+def _send(out: BinaryIO, *message: Any) -> None:
+    data = memoryview(marshal.dumps(message))
+    out.write(_SIZE.pack(len(data)))
+    while data:
+        data = data[out.write(data) :]
+
+
+# --- how a block goes through the pipe: as tuples without names ------------------------------------------------------
+
+
+def _packed(block: Block) -> tuple[Any, ...]:
+    conversations = [
+        (one.keys, one.begins, one.places, [(*run[:2], tuple(map(tuple, run.parts)), *run[3:]) for run in one.runs])
+        for one in block.conversations
+    ]
+    places = array("Q", block.begins).tobytes(), array("Q", block.ends).tobytes()
+    times: Any = list(block.times)
+    with suppress(OverflowError):
+        times = array("q", times).tobytes()
+    stretches = list(map(tuple, block.stretches))
+    return (*places, times, block.ordered, block.span, stretches, *block[7:11], conversations)
+
+
+def _unpacked(block: Any, data: Buffer) -> Block:
+    begins, ends, times, ordered, span, stretches, cut, segments, unread, others, conversations = block
+    begins, ends = memoryview(begins).cast("Q"), memoryview(ends).cast("Q")
+    times = memoryview(times).cast("q") if isinstance(times, bytes) else times
+    stretches = [Stretch(*one) for one in stretches]
+    found = [_conversation(*one) for one in conversations]
+    return Block(data, begins, ends, times, ordered, span, stretches, cut, segments, unread, others, found)
+
+
+def _conversation(keys: tuple[bytes, bytes], begins: int, places: list[int], runs: list[Any]) -> Conversation:
+    return Conversation(keys, begins, places, [_run(*run) for run in runs])
+
+
+def _run(first: int, stop: int, parts: Any, *rest: Any) -> Run:
+    one, two = parts
+    return Run(first, stop, (Part(*one), Part(*two)), *rest)

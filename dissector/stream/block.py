@@ -1,0 +1,160 @@
+"""The block: many packets of one source, sorted by conversation before anything is made of them.
+
+It is the only unit that travels from a source to the tracer.  Most packets of a capture change nothing (they are
+somebody else's) or little: they continue a dialog as the one before them did.  Whoever has a whole block can tell both
+from the bytes alone, and may do so in another process: a ``Conversation`` is all of a connection in the block, and its
+``runs`` are the stretches of it that can be taken at once.  Nothing depends on a block's borders: what is no run, or
+turns out not to fit, goes packet by packet.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from mmap import mmap
+from typing import NamedTuple
+
+from dissector.stream.link import is_supported
+from dissector.traffic import Packet
+
+_new = tuple.__new__
+
+
+Buffer = bytes | mmap
+#: A packet: its index in the block, time, TTL and IP id.  In ``recent``: sequence number, length, IP id and time.
+Mark = tuple[int, int, int, int]
+#: A request that may write to a log: time, index, which of the run's ``heads``, arguments as written.
+Line = tuple[int, int, int, tuple[object, ...]]
+#: A message as it is, with its length header: direction, index, where it begins and ends, bytes of the run before it.
+Piece = tuple[int, int, int, int, int]
+#: Requests with their answers, all of them skimmed: who asks, how many, bytes, lines, nanoseconds from each request to
+#: its answer in all, and the messages.
+Pairs = tuple[int, int, int, list[Line], int, list[Piece]]
+#: In the place of a link type, of records that are numbered like packets and are none.
+NO_PACKET = -1
+
+
+class Part(NamedTuple):
+    """What one direction of a run sent.  ``base``: its first sequence number; ``acked``: the highest acknowledgement,
+    in bytes from the other's ``base``; ``recent`` as ``Direction.recent``."""
+
+    packets: int
+    base: int
+    sent: int
+    acked: int
+    window: int
+    last: Mark
+    last_data: Mark | None
+    recent: list[Mark]
+
+
+class Run(NamedTuple):
+    """``places[first:stop]`` of a conversation: segments in order without anything odd, each with nothing or one
+    message.
+
+    ``silence`` is the longest time between two packets, ``behind`` the second of them.  ``items`` are the messages in
+    order, ``heads`` what the requests that have lines begin with.
+    """
+
+    first: int
+    stop: int
+    parts: tuple[Part, Part]
+    start: Mark
+    silence: int
+    behind: Mark | None
+    heads: list[bytes]
+    items: list[Pairs | Piece]
+
+
+class Conversation(NamedTuple):
+    """Packets of one connection: ``keys`` of its directions, ``places`` as 2 * index + direction in order; ``begins``
+    is the index of the last one with a SYN, -1 without."""
+
+    keys: tuple[bytes, bytes]
+    begins: int
+    places: list[int]
+    runs: list[Run]
+
+
+class Stretch(NamedTuple):
+    """From packet ``first`` on: their link type, and where the IP header of those that are in conversations begins."""
+
+    first: int
+    link_type: int
+    ip: int
+
+
+class Block(NamedTuple):
+    """Consecutive packets of one source.
+
+    ``data[begins[i]:ends[i]]`` is packet ``i``; ``times`` are nanoseconds, ``cut`` has the lengths on the wire of those
+    that are longer than captured.  ``others`` are packets that are not plain, ICMP among them; what is in no
+    conversation and not among them carries neither TCP nor ICMP.  ``segments`` counts TCP segments, ``unread`` packets
+    by link types that can not be read.  ``span``: times of the first and the latest packet (None: none has a time).
+    ``number`` counts the packets before.
+    """
+
+    data: Buffer
+    begins: Sequence[int]
+    ends: Sequence[int]
+    times: Sequence[int]
+    ordered: bool
+    span: tuple[int, int] | None
+    stretches: list[Stretch]
+    cut: dict[int, int]
+    segments: int
+    unread: dict[int, int]
+    others: list[int]
+    conversations: list[Conversation]
+    number: int = 0
+
+    def packets(self) -> Iterator[Packet]:
+        """All of them in order but for those of link types that can not be read."""
+        keys: dict[int, bytes] = {}
+        for conversation in self.conversations:
+            keys.update((place >> 1, conversation.keys[place & 1]) for place in conversation.places)
+        readable = {link_type: is_supported(link_type) for _, link_type, _ in self.stretches}
+        for index in range(len(self.times)):
+            if readable[self.stretch(index).link_type]:
+                yield self.packet(index, keys.get(index))
+
+    def packet(self, index: int, key: bytes | None) -> Packet:
+        """Packet ``index``; ``key`` as ``Packet.key``."""
+        data = self.data[self.begins[index] : self.ends[index]]
+        length = self.cut.get(index, len(data)) if self.cut else len(data)
+        _, link_type, ip = self.stretch(index)
+        packet: Packet = _new(Packet, (self.number + index + 1, self.times[index], link_type, data, length, key, ip))
+        return packet
+
+    def stretch(self, index: int) -> Stretch:
+        """That of packet ``index``."""
+        stretches = self.stretches
+        return stretches[0 if len(stretches) == 1 else bisect_right(stretches, index, key=_first) - 1]
+
+    @property
+    def ip_offset(self) -> int | None:
+        """Where the IP headers begin in their packets; None where that is not the same for all."""
+        return self.stretches[0].ip if len(self.stretches) == 1 else None
+
+    def ip(self, index: int) -> int:
+        """Where the IP header of packet ``index`` of a conversation begins in ``data``."""
+        return self.begins[index] + self.stretch(index).ip
+
+
+def _first(stretch: Stretch) -> int:
+    return stretch.first
+
+
+def conversations_of(groups: dict[bytes, list[int]], syns: dict[bytes, int]) -> list[Conversation]:
+    """Places (2 * index) by key as conversations; ``syns`` are the last packets with a SYN.  Uses up ``groups``."""
+    conversations = []
+    while groups:
+        key, places = groups.popitem()
+        size = len(key) - 4 >> 1
+        back_key = key[size : 2 * size] + key[:size] + key[-2:] + key[-4:-2]
+        if back := groups.pop(back_key, None):
+            places += [place | 1 for place in back]
+            places.sort()
+        begins = max(syns.get(key, -1), syns.get(back_key, -1)) if syns else -1
+        conversations.append(Conversation((key, back_key), begins, places, []))
+    return conversations
