@@ -1,42 +1,23 @@
-"""The three ways of a packet through the session, on made tasks with everything that may be in a dialog: parsed and
-made a message, at a glance, and in a block.  What comes out is the same."""
+"""Made tasks with everything that may be in a dialog, well and damaged: for tests that tell them to two readers."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
-from functools import cache
-from io import StringIO
-from pathlib import Path
+from collections.abc import Callable
 
-import pytest
-from conversation import EPOCH, pcap
-from dissector.session.runs import find_runs
-from dissector.stream.sift import Sift
 from kit import (
     FIN,
     MICROSECOND,
     RST,
-    SECOND,
     STEP_ASKED,
     Address,
     Story,
     nanoseconds,
-    packets_of,
     start_command,
     started_answer,
 )
 
-from dissector.model import CaptureInfo, Message, Role, Task
-from dissector.render.json import JsonLinesView
-from dissector.render.records import Records
-from dissector.session import blocks
-from dissector.session.order import Event
-from dissector.session.tracer import Tracer
-from dissector.sources.capture import CaptureReader
-from dissector.stream.link import ETHERNET
 from dissector.wire import messages as m
-from dissector.wire.masking import Mask
 
 SALT = (50_000 << 48) | (59_999 << 32)
 LOG, SPOOLER, NEW = SALT | 0x1_0000_0002, SALT | 0x1_0000_0001, SALT | 0x1_0000_0009
@@ -211,74 +192,3 @@ STORIES: dict[str, Callable[[], Story]] = {
     "reset": lambda: story(LINES).leave(0.0405, side=0, flags=RST),
     "closed in the middle": lambda: story(LINES).leave(0.0405, side=0, flags=FIN),
 }
-every = pytest.mark.parametrize("name", STORIES)
-
-
-#: Whether messages are wanted, and whether somebody else makes those of callback connections.
-MODES = {"messages": (True, False), "none": (False, False), "elsewhere": (True, True)}
-modes = pytest.mark.parametrize("mode", MODES)
-
-
-def tracer_of(mode: str) -> Tracer:
-    messages, elsewhere = MODES[mode]
-    return Tracer(messages=messages, elsewhere=(lambda _: True) if elsewhere else None)
-
-
-def printed(events: Iterable[Event], mode: str) -> str:
-    out, (messages, elsewhere) = StringIO(), MODES[mode]
-    view = JsonLinesView(out, Records(Mask()), messages)
-    for event in events:
-        if isinstance(event, Message) and (not event.n or (elsewhere and event.connection.role is Role.CALLBACK)):
-            out.write("a message of somebody else\n")
-        elif messages or not isinstance(event, Message):
-            view.add(event)
-    return out.getvalue()
-
-
-@cache
-def long_way(name: str, mode: str) -> str:
-    """Each packet parsed, each message made."""
-    tracer, told = Tracer(), STORIES[name]()
-    events = [event for packet in packets_of(told.records) for event in tracer.feed(packet)]
-    return printed(events + tracer.finish(), mode)
-
-
-@every
-@modes
-def test_packet_by_packet(name: str, mode: str) -> None:
-    told = STORIES[name]()
-    tracer = tracer_of(mode)
-    records = [(packet.time, ETHERNET, packet.data, packet.wire_length) for packet in packets_of(told.records)]
-    sift = Sift(CaptureInfo("x"), tracer.watch)
-    events = [event for packet in sift.feed(records) for event in tracer.feed(packet)]
-    assert printed(events + tracer.finish(), mode) == long_way(name, mode)
-
-
-@every
-@modes
-def test_in_blocks(name: str, mode: str, tmp_path: Path) -> None:
-    told = STORIES[name]()
-    path = tmp_path / "x.pcap"
-    records = sorted(told.records, key=lambda record: record.time)
-    path.write_bytes(pcap(records))
-    tracer = tracer_of(mode)
-    events: list[Event] = []
-    for item in CaptureReader([path]).blocks(tracer.watch, find_runs):
-        for found in blocks.feed(tracer, item):
-            events += found
-    assert tracer.watch.now == EPOCH * SECOND + records[-1].time
-    events += tracer.finish()
-    assert printed(events, mode) == long_way(name, mode)
-
-
-def test_lines_of_a_run_are_kept_with_their_times() -> None:
-    """What all ways agree on is also what was said."""
-    told = story(LINES)
-    tracer = Tracer(messages=False)
-    events = [event for packet in packets_of(told.records) for event in tracer.feed(packet)] + tracer.finish()
-    (task,) = [event for event in events if isinstance(event, Task)]
-    assert [line.text for line in task.log] == [f"line {index}" for index in range(12)]
-    assert {line.level for line in task.log} == {"warn"}
-    assert task.log[1].time - task.log[0].time == nanoseconds(0.002)
-    assert task.log[0].time == EPOCH * SECOND + nanoseconds(0.03)
-    assert (task.counts.log_lines, task.counts.callbacks) == (12, 12 + 2)
