@@ -12,7 +12,7 @@ from dissector.render.live.app import LiveApp
 from dissector.render.live.store import Status, Store
 from dissector.session.timers import running
 from dissector.session.tracer import Tracer
-from dissector.sources.capture import read_captures
+from dissector.sources.capture import CaptureReader
 from dissector.wire.masking import Mask
 
 DOCS = Path(__file__).resolve().parent
@@ -37,9 +37,9 @@ class Capture:
 def store() -> tuple[Store, int]:
     """Tasks of several recordings as they ended, and those of another one that are under way."""
     filled, tracer, count = Store(Mask(), Filter(), 1_000), Tracer(window=10**9), 0
-    now = next(iter(read_captures([CAPTURES / f"{RECORDINGS[0]}.pcap"]))).time
+    now = next(iter(CaptureReader([CAPTURES / f"{RECORDINGS[0]}.pcap"]))).time
     for name in RECORDINGS:
-        packets = list(read_captures([CAPTURES / f"{name}.pcap"]))
+        packets = list(CaptureReader([CAPTURES / f"{name}.pcap"]))
         begin, is_last = now + 5 * 10**9, name == RECORDINGS[-1]
         for packet in packets[:140] if is_last else packets:
             count += 1
