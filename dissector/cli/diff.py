@@ -12,7 +12,10 @@ from dissector.cli.masks import mask_options
 from dissector.cli.tracing import output_options, port_hints, traced
 
 if TYPE_CHECKING:
-    from dissector.model import Message, Task
+    from collections.abc import Sequence
+
+    from dissector.model import Connection, Message, Task
+    from dissector.render.views import Event
     from dissector.reports.diff import Recording
 
 
@@ -57,25 +60,59 @@ def diff(
         number_b = number_a
     with exit_codes():
         hints = command_ports, callback_ports
-        found = compare(_recording(a, number_a, job, hints), _recording(b, number_b, job, hints))
+        wanted = _Wanted(a, number_a, job), _Wanted(b, number_b, job)
+        for path in dict.fromkeys((a, b)):
+            _recordings([one for one in wanted if one.path == path], path, hints)
+        found = compare(*(one.recording() for one in wanted))
         if form == "json":
             print_json(sys.stdout, found, mask)
         else:
             DiffView(Terminal(sys.stdout, color), mask, full=full).show(found)
 
 
-def _recording(
-    path: str, number: int | None, job: str | None, hints: tuple[tuple[int, ...], tuple[int, int]]
-) -> Recording:
-    from dissector.model import Message, Task
-    from dissector.reports.diff import Recording, choose
+class _Wanted:
+    """Finds one task in what is traced, and keeps its messages: task ``number``, else the first one of ``job``, else
+    the only one."""
 
-    tasks: list[Task] = []
-    messages: list[Message] = []
-    for event in traced([path], *hints):
+    def __init__(self, path: str, number: int | None, job: str | None) -> None:
+        self.path, self._number, self._job = path, number, job
+        self._tasks: list[Task] = []
+        self._messages: dict[Task, list[Message]] = {}
+
+    def may_be(self, task: Task | None) -> bool:
+        """False for a task that is certainly another one."""
+        if task is None:
+            return True
+        if self._number is not None:
+            return task.n in (0, self._number)
+        if self._job is not None and task.job is not None and task.job.casefold() != self._job.casefold():
+            return False
+        # A later one is not the first.
+        return all(task.n <= other.n for other in self._messages) if self._job is not None else task.n <= 1
+
+    def add(self, event: Event) -> None:
+        from dissector.model import Message, Task
+
         if isinstance(event, Task):
-            tasks.append(event)
-        elif isinstance(event, Message):
-            messages.append(event)
-    task = choose(sorted(tasks, key=lambda one: one.n), path, number, job)
-    return Recording(path, task, sorted((one for one in messages if one.task is task), key=lambda one: one.n))
+            self._tasks.append(event)
+        elif isinstance(event, Message) and event.task is not None and event.n and self.may_be(event.task):
+            self._messages.setdefault(event.task, []).append(event)
+
+    def recording(self) -> Recording:
+        """:raises UsageError: there is no such task, or more than one"""
+        from dissector.reports.diff import Recording, choose
+
+        tasks = sorted(self._tasks, key=lambda one: one.n)
+        task = choose(tasks, self.path, self._number, self._job)
+        return Recording(self.path, task, sorted(self._messages.get(task, ()), key=lambda one: one.n))
+
+
+def _recordings(wanted: Sequence[_Wanted], path: str, hints: tuple[tuple[int, ...], tuple[int, int]]) -> None:
+    """Looks for all of them in one file."""
+
+    def is_other(connection: Connection) -> bool:
+        return not any(one.may_be(connection.task) for one in wanted)
+
+    for event in traced([path], *hints, elsewhere=is_other):
+        for one in wanted:
+            one.add(event)

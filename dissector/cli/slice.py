@@ -44,7 +44,13 @@ def slice_(
     with exit_codes():
         check_files([source], [target])
         chooser = Chooser(tasks, filters)
-        found = Found.of(source, Hints(command_ports, callback_ports), messages=False, on_event=chooser.add)
+        found = Found.of(
+            source,
+            Hints(command_ports, callback_ports),
+            messages=chooser.needs_messages,
+            keep=False,
+            on_event=chooser.add,
+        )
         chosen = sorted(chooser.tasks, key=lambda task: task.n)
         if not chooser.seen:
             raise UsageError(f"{source}: no task: {instead(found.instead)}")

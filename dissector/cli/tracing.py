@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -11,7 +12,7 @@ from dissector.cli.common import port_range, say
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
 if TYPE_CHECKING:
-    from dissector.model import Problem, Task
+    from dissector.model import Connection, Problem, Task
     from dissector.session.order import Event
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -62,18 +63,25 @@ def output_options(command: _F) -> _F:
 
 
 def traced(
-    files: Iterable[str], command_ports: tuple[int, ...], callback_ports: tuple[int, int], *, messages: bool = True
+    files: Iterable[str],
+    command_ports: tuple[int, ...],
+    callback_ports: tuple[int, int],
+    *,
+    messages: bool = True,
+    elsewhere: Callable[[Connection], bool] | None = None,
 ) -> Iterator[Event]:
-    """All that the files tell, with messages or without."""
+    """All that the files tell, with messages or without; ``elsewhere`` as that of ``Tracer``."""
     from dissector.session.advance import feed
     from dissector.session.run_detection import find_runs
     from dissector.session.tracer import Tracer
     from dissector.sources.capture import CaptureReader
 
-    tracer, reader = Tracer(command_ports, callback_ports, messages=messages), CaptureReader(files)
-    for block in reader.blocks(find_runs):
-        for events in feed(tracer, block):
-            yield from events
+    tracer = Tracer(command_ports, callback_ports, messages=messages, elsewhere=elsewhere)
+    reader = CaptureReader(files)
+    with closing(reader.blocks(find_runs, prefetch=True)) as blocks:
+        for block in blocks:
+            for events in feed(tracer, block):
+                yield from events
     yield from tracer.finish()
     yield from tracer.overview.problems()
     for warning in reader.warnings:
@@ -89,7 +97,8 @@ def instead(problems: Iterable[Problem]) -> str:
 
 
 class Chooser:
-    """Picks the tasks with these numbers that match these filters out of all that is found; ``seen`` counts these."""
+    """Picks the tasks with these numbers that match these filters out of all that is found; ``seen`` counts these.
+    ``needs_messages``: it has to see them."""
 
     def __init__(self, numbers: tuple[int, ...] = (), filters: tuple[str, ...] = ()) -> None:
         from dissector.render.filter import parse
@@ -99,7 +108,9 @@ class Chooser:
         self.seen = 0
         #: Of no task.
         self.problems: list[Problem] = []
-        self._sieve = Sieve(numbers, parse(filters), wants_messages=False)
+        chosen = parse(filters)
+        self.needs_messages = bool(chosen.on_messages)
+        self._sieve = Sieve(numbers, chosen, wants_messages=False)
 
     def add(self, event: Event) -> None:
         from dissector.model import Problem, Task

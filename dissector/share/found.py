@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from html import escape, unescape
 from itertools import groupby
@@ -93,16 +94,26 @@ class Found:
     instead: list[Problem] = field(default_factory=list)
 
     @classmethod
-    def of(cls, path: str, hints: Hints, *, messages: bool, on_event: Callable[[Event], object] | None = None) -> Found:
-        """What is in the file, with the texts of its messages if wanted; ``on_event`` gets all of it first.
+    def of(
+        cls,
+        path: str,
+        hints: Hints,
+        *,
+        messages: bool,
+        keep: bool = True,
+        on_event: Callable[[Event], object] | None = None,
+    ) -> Found:
+        """What is in the file, with the texts of its messages if they are wanted and to be kept; ``on_event`` gets all
+        of it first.
 
         Raises CaptureError.
         """
-        found, tracer = cls(), Tracer(*hints, messages=messages or on_event is not None)
-        for block in CaptureReader([path]).blocks(find_runs):
-            for events in feed(tracer, block):
-                found._add(events, messages, on_event)
-        found._add(tracer.finish(), messages, on_event)
+        found, tracer = cls(), Tracer(*hints, messages=messages)
+        with closing(CaptureReader([path]).blocks(find_runs, prefetch=True)) as blocks:
+            for block in blocks:
+                for events in feed(tracer, block):
+                    found._add(events, messages and keep, on_event)
+        found._add(tracer.finish(), messages and keep, on_event)
         found.instead += tracer.overview.problems()
         found.tasks.sort(key=lambda task: task.n)
         return found

@@ -14,8 +14,6 @@ from itertools import accumulate, chain
 
 from dissector.sources.blocks import Prepare
 from dissector.stream.block import Block, Stretch, conversations_of
-from dissector.stream.fast_path import flags_of
-from dissector.traffic import SYN
 
 #: Opens a file by its place; True when no other file is open, and its blocks come prepared then.
 Opener = Callable[[int, bool], Iterator[Block]]
@@ -61,7 +59,8 @@ class _File:
         self.is_prepared = is_prepared
         self._blocks = blocks
         self._owners: list[bytes | None] | None = None
-        self.fresh: set[bytes] = set()
+        #: Packets of the block with a SYN, in order.
+        self.syns: list[int] = []
         self.keys: Sequence[int] = ()
         self.newest = 0
         self.at = 0
@@ -84,13 +83,12 @@ class _File:
     def owners(self) -> list[bytes | None]:
         """Key of each packet of the block; None for those of no interest."""
         if self._owners is None:
-            self._owners, self.fresh = [None] * len(self.keys), set()
+            self._owners = [None] * len(self.keys)
+            self.syns = sorted(index for one in self.block.conversations for index in one.syns)
             for index in self.block.others:
                 self._owners[index] = _OTHER
             for conversation in self.block.conversations:
                 keys = conversation.keys
-                if conversation.begins >= 0:
-                    self.fresh.update(keys)
                 for at in conversation.places:
                     self._owners[at >> 1] = keys[at & 1]
         return self._owners
@@ -129,6 +127,7 @@ def _sorted(parts: list[_Part]) -> Block:
     ends: list[int] = []
     keys: list[int] = []
     owners: list[bytes | None] = []
+    begun: set[int] = set()
     data: list[bytes] = []
     size = 0
     for part in parts:
@@ -136,16 +135,19 @@ def _sorted(parts: list[_Part]) -> Block:
         shift = size - block.begins[part.begin]
         begins += [at + shift for at in block.begins[span]]
         ends += [at + shift for at in block.ends[span]]
+        before = len(times) - part.begin
         times += block.times[span]
         keys += part.file.keys[span]
         owners += part.file.owners()[span]
+        syns_of = part.file.syns
+        among = slice(bisect_left(syns_of, part.begin), bisect_left(syns_of, part.end))
+        begun.update(before + index for index in syns_of[among])
         data.append(block.data[block.begins[part.begin] : block.ends[part.end - 1]])
         size += len(data[-1])
     places = sorted(range(len(keys)), key=keys.__getitem__)
     ordered = all(part.file.block.ordered for part in parts)
     groups: defaultdict[bytes, list[int]] = defaultdict(list)
     others: list[int] = []
-    fresh = set().union(*(part.file.fresh for part in parts))
     stretches, cut = _facts(parts, places)
     merged_block = Block(
         b"".join(data),
@@ -161,13 +163,13 @@ def _sorted(parts: list[_Part]) -> Block:
         others,
         [],
     )
-    syns: dict[bytes, int] = {}
+    syns: defaultdict[bytes, list[int]] = defaultdict(list)
     for index, at in enumerate(places):
         owner = owners[at]
         if owner:
             groups[owner].append(2 * index)
-            if owner in fresh and flags_of(merged_block, owner, index) & SYN:
-                syns[owner] = index
+            if at in begun:
+                syns[owner].append(index)
         elif owner is not None:
             others.append(index)
     return merged_block._replace(conversations=conversations_of(groups, syns))

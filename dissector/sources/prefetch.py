@@ -205,7 +205,7 @@ def _send(out: BinaryIO, *message: Any) -> None:
 
 def _packed(block: Block) -> tuple[Any, ...]:
     conversations = [
-        (one.keys, one.begins, one.places, [(*run[:2], tuple(map(tuple, run.parts)), *run[3:]) for run in one.runs])
+        (one.keys, one.syns, one.places, [(*run[:2], tuple(map(tuple, run.parts)), *run[3:]) for run in one.runs])
         for one in block.conversations
     ]
     places = array("Q", block.begins).tobytes(), array("Q", block.ends).tobytes()
@@ -225,8 +225,8 @@ def _unpacked(block: Any, data: Buffer) -> Block:
     return Block(data, begins, ends, times, ordered, span, stretches, cut, segments, unread, others, found)
 
 
-def _conversation(keys: tuple[bytes, bytes], begins: int, places: list[int], runs: list[Any]) -> Conversation:
-    return Conversation(keys, begins, places, [_run(*run) for run in runs])
+def _conversation(keys: tuple[bytes, bytes], syns: list[int], places: list[int], runs: list[Any]) -> Conversation:
+    return Conversation(keys, syns, places, [_run(*run) for run in runs])
 
 
 def _run(first: int, stop: int, parts: Any, *rest: Any) -> Run:

@@ -10,7 +10,7 @@ turns out not to fit, goes packet by packet.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from mmap import mmap
 from typing import NamedTuple
 
@@ -67,13 +67,18 @@ class Run(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    """Packets of one connection: ``keys`` of its directions, ``places`` as 2 * index + direction in order; ``begins``
-    is the index of the last one with a SYN, -1 without."""
+    """Packets of one connection: ``keys`` of its directions, ``places`` as 2 * index + direction in order, ``syns``
+    the indices of those with a SYN."""
 
     keys: tuple[bytes, bytes]
-    begins: int
+    syns: list[int]
     places: list[int]
     runs: list[Run]
+
+    @property
+    def begins(self) -> int:
+        """Index of the last packet with a SYN, -1 without."""
+        return self.syns[-1] if self.syns else -1
 
 
 class Stretch(NamedTuple):
@@ -145,8 +150,8 @@ def _first(stretch: Stretch) -> int:
     return stretch.first
 
 
-def conversations_of(groups: dict[bytes, list[int]], syns: dict[bytes, int]) -> list[Conversation]:
-    """Places (2 * index) by key as conversations; ``syns`` are the last packets with a SYN.  Uses up ``groups``."""
+def conversations_of(groups: dict[bytes, list[int]], syns: Mapping[bytes, list[int]]) -> list[Conversation]:
+    """Places (2 * index) by key as conversations; ``syns`` are the packets with a SYN by key.  Uses up ``groups``."""
     conversations = []
     while groups:
         key, places = groups.popitem()
@@ -155,6 +160,6 @@ def conversations_of(groups: dict[bytes, list[int]], syns: dict[bytes, int]) -> 
         if back := groups.pop(back_key, None):
             places += [place | 1 for place in back]
             places.sort()
-        begins = max(syns.get(key, -1), syns.get(back_key, -1)) if syns else -1
+        begins = sorted([*syns.get(key, ()), *syns.get(back_key, ())]) if syns else []
         conversations.append(Conversation((key, back_key), begins, places, []))
     return conversations

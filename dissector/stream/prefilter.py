@@ -82,7 +82,7 @@ class Prefilter:
         self._stretches: list[Stretch] = []
         self._cut: dict[int, int] = {}
         self._groups: defaultdict[bytes, list[int]] = defaultdict(list)
-        self._syns: dict[bytes, int] = {}
+        self._syns: defaultdict[bytes, list[int]] = defaultdict(list)
         self._others: list[int] = []
         self._unread: dict[int, int] = {}
         #: Packets at the beginning of the source before the first one that has a time.
@@ -104,7 +104,7 @@ class Prefilter:
             )
             start = at + size
             end = behind = start + captured
-            if block:
+            if block_type:
                 behind = at + block
                 if kind != block_type or end + 4 > behind or block & 3:
                     break
@@ -132,7 +132,7 @@ class Prefilter:
             ):
                 groups[key].append(place)
                 if flags & SYN:
-                    syns[key] = place >> 1
+                    syns[key].append(place >> 1)
             elif head not in heads or captured < shortest or may_carry(protocol, fragment, key):
                 found = self._odd(place >> 1, start, end, length, link_type)
                 if found is not None and found is not shape:
@@ -167,6 +167,8 @@ class Prefilter:
         if timed:
             self.latest = timed[-1]
             span = (timed[0], timed[-1]) if ordered else (min(timed), max(timed))
+        while self._stretches and self._stretches[-1].first == len(times):  # no packet came
+            self._stretches.pop()
         segments = self._segments + sum(map(len, self._groups.values()))
         conversations = conversations_of(self._groups, self._syns)
         return Block(
@@ -213,7 +215,7 @@ class Prefilter:
             if protocol == _TCP and fragment in _WHOLE and total >= shape.least[offset]:
                 self._groups[key].append(2 * index)
                 if flags & SYN:
-                    self._syns[key] = index
+                    self._syns[key].append(index)
                 if shape is not shapes[0]:
                     shapes.remove(shape)
                     shapes.insert(0, shape)
