@@ -58,10 +58,17 @@ def ipv4(
     return fixed + ends + options + payload
 
 
-def ipv6(payload: bytes, src: str = A6, dst: str = B6, following: int = TCP, length: int | None = None) -> bytes:
+def ipv6(
+    payload: bytes,
+    src: str = A6,
+    dst: str = B6,
+    following: int = TCP,
+    length: int | None = None,
+    hop_limit: int = 61,
+) -> bytes:
     if length is None:
         length = len(payload)
-    head = struct.pack(">IHBB", 0x6000_0000, length, following, 61)
+    head = struct.pack(">IHBB", 0x6000_0000, length, following, hop_limit)
     return head + ip_address(src).packed + ip_address(dst).packed + payload
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import ACK, ICMP, SYN, A, B, ethernet, ipv4, ipv6, packet, tcp
+from builders import ICMP, SYN, A, B, ethernet, ipv4, ipv6, packet, tcp
 from encapsulations import ENCAPSULATIONS, OUTER, UDP, udp
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dissector.limits import MAX_LAYERS
 from dissector.stream import packets
 from dissector.stream.link import is_supported
-from dissector.stream.packets import carries_segment, flow_key, parse
+from dissector.stream.packets import carries_segment, parse
 from dissector.traffic import IcmpError, Segment
 
 PLAIN = ethernet(ipv4(tcp(seq=5, payload=b"hello")))
@@ -75,7 +75,6 @@ def test_any_bytes_give_a_segment_or_nothing(name: str, data: st.DataObject) -> 
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     one = packet(bytes(whole), link_type)
     parse(one)
-    flow_key(one)
     assert carries_segment(one) is isinstance(parse(one), Segment)
 
 
@@ -113,10 +112,3 @@ def test_what_is_no_tunnel(data: bytes) -> None:
 
 def test_link_types_of_encapsulations_are_supported() -> None:
     assert all(is_supported(one.link_type) for one in ENCAPSULATIONS.values())
-
-
-def test_the_quick_look_goes_through_tags_but_not_through_tunnels() -> None:
-    key = flow_key(packet(ethernet(ipv4(tcp(flags=ACK)))))
-    for name, (link_type, wrap, via) in ENCAPSULATIONS.items():
-        found = flow_key(packet(wrap(PLAIN), link_type))
-        assert found == key or (found is None and via), name

@@ -1,35 +1,66 @@
-"""The short cut beside the long way, on every kind of packet that is nearly plain: the same state, or left alone."""
+"""The fast path beside the long way, on every kind of packet that is nearly plain: the same state, or left alone."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from builders import ACK, FIN, PSH, RST, SECOND, SYN, A, B, ethernet, ipv4, packet, tcp
-from dissector.stream.blocks import Part, Run
-from dissector.stream.express import express, fits, take
+from builders import A6, ACK, B6, FIN, PSH, RST, SECOND, SYN, A, B, ethernet, ipv4, ipv6, tcp
+from encapsulations import ENCAPSULATIONS
 
 from dissector.model import Mark
+from dissector.stream.block import Block, Conversation, Part, Run, Stretch
+from dissector.stream.fast_path import advance, advance_by_run, fits, flags_of, payload_of
 from dissector.stream.flows import Entry
-from dissector.stream.packets import parse
+from dissector.stream.packets import parse, unwrap
 from dissector.stream.reassembly import Connections, StreamEvent
 from dissector.traffic import Chunk, Packet, Segment, Side
 
 MS = 1_000_000
 ISN_A, ISN_B = 2**32 - 40, 9_000
-#: Of what the client sends.
-KEY = bytes([10, 1, 0, 1, 10, 1, 0, 2]) + (40_000).to_bytes(2, "big") + (4_444).to_bytes(2, "big")
+
+
+class Kind(NamedTuple):
+    """IPv4 or IPv6, and what is around it."""
+
+    version: int = 4
+    around: str = "Ethernet"
+
+    def packet(self, side: int, body: bytes, ttl: int, ip_id: int) -> Packet:
+        """One from the client (0) or the server (1)."""
+        ends = ((A, B), (A6, B6))[self.version == 6][:: -1 if side else 1]
+        frame = (
+            ethernet(ipv4(body, *ends, ttl=ttl, ip_id=ip_id))
+            if self.version == 4
+            else ethernet(ipv6(body, *ends, hop_limit=ttl), 0x86DD)
+        )
+        link_type, data = 1, frame
+        if self.around != "Ethernet":
+            link_type, wrap, _ = ENCAPSULATIONS[self.around]
+            data = wrap(frame)
+        one = Packet(0, 0, link_type, data, len(data))
+        segment, (head, via) = parse(one), unwrap(one)
+        assert isinstance(segment, Segment)
+        assert head is not None
+        assert segment.via == via
+        return one._replace(key=segment.key, ip=head.payload - (20 if self.version == 4 else 40))
+
+
+KINDS = [Kind(), Kind(6), Kind(4, "VXLAN"), Kind(6, "raw"), Kind(6, "Geneve"), Kind(4, "802.1ad")]
+kinds = pytest.mark.parametrize("kind", KINDS, ids=str)
 
 
 class Ways:
-    """A connection that both know: ``long`` has every packet parsed, ``short`` tries the short cut first.  The client
+    """A connection that both know: ``long`` has every packet parsed, ``short`` tries the fast path first.  The client
     has sent "hello" and the server "yes" when the test begins (packets 1 to 5)."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind = KINDS[0]) -> None:
+        self.kind = kind
         self.long, self.short = Connections(), Connections()
         self.number = 0
         self.time = 0
+        self.key = b""
         self.a(-1, ack=None, flags=SYN)
         self.b(-1, 0, flags=SYN | ACK)
         self.a(0, 0)
@@ -39,20 +70,18 @@ class Ways:
     def made(self, side: int, at: int, ack: int | None, payload: bytes, flags: int, **more: int) -> Packet:
         self.number += 1
         self.time += more.pop("after", MS)
-        ends, ports = ((A, B), (40_000, 4_444)) if side == 0 else ((B, A), (4_444, 40_000))
+        ports = (40_000, 4_444) if side == 0 else (4_444, 40_000)
         isn = (ISN_A, ISN_B) if side == 0 else (ISN_B, ISN_A)
-        ip_id, ttl, window, cut = (
-            more.pop("ip_id", self.number),
-            more.pop("ttl", 64),
-            more.pop("window", 900),
-            more.pop("cut", 0),
+        ip_id, ttl, window, cut, reserved = (
+            more.pop(name, usual)
+            for name, usual in (("ip_id", self.number), ("ttl", 64), ("window", 900), ("cut", 0), ("reserved", 0))
         )
         options = bytes(more.pop("options", 0))
         number = 0 if ack is None else (isn[1] + 1 + ack) % 2**32
         body = tcp(*ports, (isn[0] + 1 + at) % 2**32, number, flags, window, payload, options)
-        data = ethernet(ipv4(body, *ends, ttl=ttl, ip_id=ip_id))
-        data = data[:46] + bytes([data[46] | more.pop("reserved", 0)]) + data[47:]
-        return packet(data[: len(data) - cut], number=self.number, time=self.time, wire_length=len(data))
+        one = self.kind.packet(side, body[:12] + bytes([body[12] | reserved]) + body[13:], ttl, ip_id)
+        self.key = self.key or one.key or b""
+        return one._replace(number=self.number, time=self.time, data=one.data[: len(one.data) - cut])
 
     def a(self, at: int, ack: int | None, payload: bytes = b"", flags: int = ACK, **more: int) -> bool:
         return self.send(self.made(0, at, ack, payload, flags, **more))
@@ -61,7 +90,7 @@ class Ways:
         return self.send(self.made(1, at, ack, payload, flags, **more))
 
     def send(self, one: Packet) -> bool:
-        """True when the short cut was taken; what both have made of the packet has to be the same."""
+        """True when the fast path was taken; what both have made of the packet has to be the same."""
         segment = parse(one)
         assert isinstance(segment, Segment)
         expected = [event for _, event in self.long.feed(segment)]
@@ -69,7 +98,7 @@ class Ways:
         brought: Chunk | bool = False
         if entry is not None and entry.sender.steady:
             before = self.state(self.short)
-            brought = express(entry, one)
+            brought = advance(entry, one)
             if brought is False:
                 assert self.state(self.short) == before
         found: list[StreamEvent]
@@ -83,14 +112,17 @@ class Ways:
 
     @property
     def entry(self) -> Entry:
-        entry = self.short.find(KEY)
+        entry = self.short.find(self.key)
         assert entry is not None
         return entry
 
-    @staticmethod
-    def state(table: Connections) -> list[Any]:
+    def mark(self, number: int, time: int) -> Mark:
+        """That of a packet as ``made``."""
+        return Mark(number, time, 64, number if self.kind.version == 4 else 0)
+
+    def state(self, table: Connections) -> list[Any]:
         """All that is known of the one connection."""
-        entry = table.find(KEY)
+        entry = table.find(self.key)
         if entry is None:
             return []
         known: list[Any] = [asdict(entry.flow.connection)]
@@ -100,8 +132,9 @@ class Ways:
         return known
 
 
-def test_data_and_acknowledgements_in_order() -> None:
-    ways = Ways()
+@kinds
+def test_data_and_acknowledgements_in_order(kind: Kind) -> None:
+    ways = Ways(kind)
     assert ways.a(5, 3, b"more", flags=PSH | ACK)
     assert ways.b(3, 9)
     assert ways.b(3, 9, b"fine", window=1)
@@ -115,7 +148,7 @@ def test_data_and_acknowledgements_in_order() -> None:
     assert ways.b(7, 1_050, after=2 * SECOND)
     assert ways.a(1_050, 7, b"later", after=3 * SECOND + 1)
     connection = ways.entry.flow.connection
-    assert (connection.silence, connection.silence_end) == (3 * SECOND + 1, Mark(15, ways.time, 64, 15))
+    assert (connection.silence, connection.silence_end) == (3 * SECOND + 1, ways.mark(15, ways.time))
     assert (connection.bytes, connection.sides[Side.CLIENT].sent, connection.packets) == (1_062, 1_055, 15)
 
 
@@ -143,10 +176,12 @@ def test_an_acknowledgement_that_is_old_changes_nothing() -> None:
         (4, 2, b"", {"flags": SYN | ACK}),
     ],
 )
-def test_what_is_not_plain_is_left_alone(at: int, ack: int | None, payload: bytes, more: dict[str, int]) -> None:
-    ways = Ways()
-    flags = more.pop("flags", ACK)
-    assert not ways.a(at, ack, payload, flags, **more)
+@pytest.mark.parametrize("kind", KINDS[:2], ids=str)
+def test_what_is_not_plain_is_left_alone(
+    kind: Kind, at: int, ack: int | None, payload: bytes, more: dict[str, int]
+) -> None:
+    ways = Ways(kind)
+    assert not ways.a(at, ack, payload, **more)
     ways.b(3, 5)
     ways.a(5, 3, b"and then")
 
@@ -166,7 +201,7 @@ def test_an_ignored_connection_is_left_alone() -> None:
     ways = Ways()
     entry = ways.entry
     entry.flow.ignored = True
-    assert express(entry, ways.made(0, 5, 3, b"more", ACK)) is False
+    assert advance(entry, ways.made(0, 5, 3, b"more", ACK)) is False
 
 
 def test_the_highest_acknowledgement_may_be_one_of_nothing() -> None:
@@ -174,45 +209,45 @@ def test_the_highest_acknowledgement_may_be_one_of_nothing() -> None:
     ways = Ways()
     entry = ways.entry
     entry.sender.facts.acked = None
-    assert express(entry, ways.made(0, 5, -7, b"", ACK)) is True
+    assert advance(entry, ways.made(0, 5, -7, b"", ACK)) is True
     assert entry.sender.facts.acked == 0
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
-def run_of(ways: Ways, first: int = 5, second: int = 3) -> tuple[Run, list[tuple[int, int, int, bytes, int]]]:
+def run_of(ways: Ways) -> tuple[Run, list[tuple[int, int, int, bytes, int]]]:
     """Six segments behind those of ``Ways`` as one run, and what they are: side, offset, acknowledged, bytes, pause."""
-    talk = [(0, 5, 3, b"ask", MS), (1, 3, 8, b"", 5 * MS), (1, 3, 8, b"well", 2 * MS), (0, 8, 7, b"", MS)]
-    talk += [(0, 8, 7, b"so", MS), (1, 7, 10, b"", MS)]
-    number, time = ways.number, ways.time
-    marks = []
-    for _, _, _, _, pause in talk:
-        number, time = number + 1, time + pause
-        marks.append((number, time, 64, number))
-    base_a, base_b = (ISN_A + 1 + first) % 2**32, ISN_B + 1 + second
+    said = [(0, 5, 3, b"ask", MS), (1, 3, 8, b"", 5 * MS), (1, 3, 8, b"well", 2 * MS), (0, 8, 7, b"", MS)]
+    said += [(0, 8, 7, b"so", MS), (1, 7, 10, b"", MS)]
+    time, marks = ways.time, []
+    for index, (_, _, _, _, pause) in enumerate(said):
+        time += pause
+        marks.append((index, *ways.mark(ways.number + 1 + index, time)[1:]))
+    base_a, base_b = (ISN_A + 6) % 2**32, ISN_B + 4
     recent_a = [(base_a, 3, marks[0][3], marks[0][1]), ((base_a + 3) % 2**32, 2, marks[4][3], marks[4][1])]
     recent_b = [(base_b, 4, marks[2][3], marks[2][1])]
     parts = (
         Part(3, base_a, 5, 4, 900, marks[4], marks[4], recent_a),
         Part(3, base_b, 4, 5, 900, marks[5], marks[2], recent_b),
     )
-    return Run(0, 6, parts, marks[0], 5 * MS, marks[1], [], []), talk
+    return Run(0, 6, parts, marks[0], 5 * MS, marks[1], [], []), said
 
 
-def test_a_run_does_what_its_segments_do_one_by_one() -> None:
-    ways = Ways()
-    run, talk = run_of(ways)
+@kinds
+def test_a_run_does_what_its_segments_do_one_by_one(kind: Kind) -> None:
+    ways = Ways(kind)
+    run, said = run_of(ways)
     entry = ways.entry
     assert fits(entry, run)
-    assert take(entry, run) == (5, 3)
-    for side, at, ack, payload, pause in talk:
+    assert advance_by_run(entry, run, 6) == (5, 3)
+    for side, at, ack, payload, pause in said:
         segment = parse(ways.made(side, at, ack, payload, ACK, after=pause))
         assert isinstance(segment, Segment)
         list(ways.long.feed(segment))
     assert ways.state(ways.short) == ways.state(ways.long)
     connection = entry.flow.connection
-    assert (connection.silence, connection.silence_end) == (5 * MS, Mark(*run.behind or ()))
+    assert (connection.silence, connection.silence_end) == (5 * MS, ways.mark(7, 11 * MS))
     assert (connection.last_packet, connection.end) == (11, ways.time)
 
 
@@ -220,11 +255,10 @@ def test_the_silence_before_a_run_counts_and_a_longer_one_stays() -> None:
     ways = Ways()
     run, _ = run_of(ways)
     entry = ways.entry
-    number, time, ttl, ip_id = run.start
-    late = run._replace(start=(number, time + SECOND, ttl, ip_id))
-    take(entry, late)
+    index, time, ttl, ip_id = run.start
+    advance_by_run(entry, run._replace(start=(index, time + SECOND, ttl, ip_id)), 6)
     connection = entry.flow.connection
-    assert (connection.silence, connection.silence_end) == (SECOND + MS, Mark(*late.start))
+    assert (connection.silence, connection.silence_end) == (SECOND + MS, Mark(6, time + SECOND, ttl, ip_id))
     assert connection.sides[Side.CLIENT].acked == 7
 
 
@@ -235,7 +269,7 @@ def test_a_run_that_only_acknowledges() -> None:
     entry = ways.entry
     before = entry.sender.facts.last_data
     entry.sender.facts.acked = None
-    take(entry, run._replace(parts=(quiet, run.parts[1]), behind=None))
+    advance_by_run(entry, run._replace(parts=(quiet, run.parts[1]), behind=None), 6)
     assert (entry.sender.next, entry.sender.facts.last_data, entry.sender.facts.acked) == (5, before, 0)
     assert entry.flow.connection.silence == MS
 
@@ -254,3 +288,21 @@ def test_a_run_fits_where_both_directions_stand_and_go_on(side: int) -> None:
         assert fits(entry, run)
     entry.flow.ignored = True
     assert not fits(entry, run)
+
+
+# --- packets where they lie in a block --------------------------------------------------------------------------------
+
+
+@kinds
+@pytest.mark.parametrize("options", [0, 12])
+def test_flags_and_payload_of_a_packet_in_a_block(kind: Kind, options: int) -> None:
+    """The payload ends where the IP header says, not with padding, nor where the snap length cut it."""
+    body = tcp(flags=PSH | ACK, payload=b"hello", options=bytes(options))
+    one = kind.packet(0, body, 64, 1)
+    data = bytes(7) + one.data + bytes(20)
+    stretches = [Stretch(0, one.link_type, one.ip)]
+    block = Block(data, [7], [7 + len(one.data)], [5], True, (5, 5), stretches, {}, 1, {}, [], [])
+    assert one.key is not None
+    assert flags_of(block, one.key, 0) == PSH | ACK
+    begin, end = payload_of(block, Conversation((one.key, b""), [], [0], []), 0)
+    assert data[begin:end] == b"hello"

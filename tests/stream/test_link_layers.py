@@ -11,7 +11,8 @@ from builders import ethernet, ipv4, packet, tcp
 from dissector.stream import layers
 from dissector.stream.layers import FRAME, IP, LLC, NOTHING, PPP, Step
 from dissector.stream.link import is_supported, link_type_name
-from dissector.stream.packets import carries_segment, may_carry, parse
+from dissector.stream.packets import carries_segment, parse
+from dissector.stream.prefilter import may_carry
 from dissector.traffic import Segment, Via
 
 MACS = bytes(12)

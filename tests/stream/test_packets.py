@@ -10,12 +10,9 @@ from builders import (
     A6,
     ACK,
     B6,
-    FIN,
     ICMP,
     ICMP6,
     PSH,
-    RST,
-    SYN,
     TCP,
     UDP,
     A,
@@ -33,7 +30,7 @@ from hypothesis import strategies as st
 
 from dissector.stream.icmp import reason
 from dissector.stream.link import is_supported, link_type_name
-from dissector.stream.packets import carries_segment, flow_key, parse
+from dissector.stream.packets import carries_segment, parse
 from dissector.traffic import Fragment, IcmpError, Packet, Segment
 
 SEGMENT = ipv4(tcp(seq=7, ack=9, flags=PSH | ACK, window=513, payload=b"hello"))
@@ -296,7 +293,6 @@ WHOLE = st.sampled_from(
 def test_any_bytes_are_survived(link_type: int, data: bytes, wire_length: int) -> None:
     found = packet(data, link_type, wire_length=wire_length)
     assert carries_segment(found) is isinstance(parse(found), Segment)
-    flow_key(found)
 
 
 @given(LINK_TYPES, WHOLE, st.data())
@@ -309,39 +305,3 @@ def test_damaged_packets_are_survived(link_type: int, whole: bytes, draw: st.Dat
     assert carries_segment(found) is isinstance(parsed, Segment)
     if isinstance(parsed, Segment):
         assert len(parsed.payload) <= parsed.length
-    key = flow_key(found)
-    if key is not None and isinstance(parsed, Segment):
-        assert key == parsed.src + parsed.dst + struct.pack(">HH", parsed.sport, parsed.dport)
-
-
-# --- the cheap look ------------------------------------------------------------------------------------------------
-
-
-def test_flow_key_is_addresses_and_ports() -> None:
-    ports = struct.pack(">HH", 40_000, 4_444)
-    key = ip_address(A).packed + ip_address(B).packed + ports
-    assert flow_key(packet(ethernet(SEGMENT))) == key
-    assert flow_key(packet(ethernet(SEGMENT, tags=[0x8100]))) == key
-    assert flow_key(packet(SEGMENT, 101)) == key
-    assert flow_key(packet(ethernet(ipv4(tcp(flags=PSH | ACK))))) == key
-    assert flow_key(packet(ethernet(SEGMENT6, 0x86DD))) == ip_address(A6).packed + ip_address(B6).packed + ports
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        ethernet(ipv4(tcp(flags=SYN))),
-        ethernet(ipv4(tcp(flags=FIN | ACK))),
-        ethernet(ipv4(tcp(flags=RST))),
-        ethernet(ipv4(tcp(), options=bytes(4))),
-        ethernet(ipv4(tcp(), fragment=0x2000)),
-        ethernet(ipv4(tcp(), fragment=1)),
-        ethernet(ipv4(tcp(), protocol=UDP)),
-        ethernet(ipv6(extension(TCP, tcp()), following=0), 0x86DD),
-        ethernet(ipv6(tcp(flags=SYN)), 0x86DD),
-        ethernet(SEGMENT, 0x0806),
-        ethernet(SEGMENT)[:40],
-    ],
-)
-def test_flow_key_leaves_the_rest_to_parse(data: bytes) -> None:
-    assert flow_key(packet(data)) is None

@@ -1,102 +1,280 @@
-"""Which packets are worth an object: the few bytes that tell, each of them wrong once, and the times that matter."""
+"""Which packets are plain: the few bytes that tell, each of them wrong once; and what a block counts."""
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
-from builders import A6, ACK, FIN, RST, SYN, UDP, A, B, ethernet, ipv4, ipv6, tcp
-from dissector.stream.sift import Sift
+from builders import A6, ACK, B6, FIN, ICMP6, RST, SYN, UDP, B, enhanced, ethernet, extension, ipv4, ipv6, packet, tcp
+from encapsulations import ENCAPSULATIONS, OUTER, udp, vxlan
+from prefilter_kit import check, filtered, layout, plain
 
-from dissector.model import CaptureInfo
-from dissector.traffic import NEVER, Packet, Watch
+from dissector.limits import MAX_CAPTURED
+from dissector.stream.block import NO_PACKET, Stretch
+from dissector.stream.prefilter import PADDING, Prefilter, RecordLayout
+from dissector.traffic import Packet
 
-KEY = bytes([10, 1, 0, 1, 10, 1, 0, 2]) + (40_000).to_bytes(2, "big") + (4_444).to_bytes(2, "big")
-PLAIN = ethernet(ipv4(tcp(payload=b"hello")))
-ETHERNET, RAW_IP = 1, 101
-
-
-def info() -> CaptureInfo:
-    return CaptureInfo("x")
-
-
-def watch(now: int = 10, wake: int = 100, limit: int = NEVER) -> Watch:
-    found = Watch({KEY})
-    found.now, found.wake, found.limit = now, wake, limit
-    return found
+PORTS = (40_000).to_bytes(2, "big") + (4_444).to_bytes(2, "big")
+KEY = bytes([10, 1, 0, 1, 10, 1, 0, 2]) + PORTS
+KEY6 = ip_address(A6).packed + ip_address(B6).packed + PORTS
+PLAIN, PLAIN6 = ethernet(ipv4(tcp(payload=b"hello"))), ethernet(ipv6(tcp(payload=b"hello")), 0x86DD)
+ETHERNET, RAW, RADIO = 1, 101, 105
+#: What became of a packet: its key, or whether it has to be looked at.
+OTHER, PASSED_OVER = "other", "passed over"
 
 
-def passed(data: bytes, time: int = 50, watching: Watch | None = None, link_type: int = ETHERNET) -> list[Packet]:
-    """What is left of one packet."""
-    return list(Sift(info(), watching or watch()).feed([(time, link_type, data, len(data))]))
+def verdict(data: bytes, before: bytes = PLAIN) -> bytes | str:
+    """Of a packet behind one that is plain."""
+    block = check([packet(before), packet(data)])
+    return plain(block).get(1, OTHER if 1 in block.others else PASSED_OVER)
 
 
-def test_a_packet_of_a_foreign_connection_is_counted_and_skipped() -> None:
-    watching, sift = watch(), Sift(info(), watch(), before=7)
-    sift.watch = watching
-    assert list(sift.feed([(50, ETHERNET, PLAIN, len(PLAIN))])) == []
-    assert (sift.info.packets, sift.info.tcp_segments, watching.now, sift.number) == (1, 1, 50, 8)
+def four(body: bytes | None = None, **fields: object) -> bytes:
+    return ethernet(ipv4(tcp() if body is None else body, **fields))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("time", "skipped"), [(9, False), (10, True), (99, True), (100, False)])
-def test_a_packet_is_due_that_is_older_than_the_last_or_as_old_as_wake(time: int, skipped: bool) -> None:
-    assert (passed(PLAIN, time) == []) is skipped
+def six(body: bytes | None = None, **fields: object) -> bytes:
+    return ethernet(ipv6(tcp() if body is None else body, **fields), 0x86DD)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("time", "skipped"), [(59, True), (60, False), (61, False)])
-def test_nothing_is_skipped_from_the_limit_on(time: int, skipped: bool) -> None:
-    assert (passed(PLAIN, time, watch(limit=60)) == []) is skipped
+NO_ROOM = tcp()[:12] + b"\x4f" + tcp()[13:]
+VERDICTS: dict[str, tuple[bytes, bytes | str]] = {
+    "another port": (four(tcp(dport=4_455)), KEY[:10] + (4_455).to_bytes(2, "big")),
+    "no flag of fragments": (four(fragment=0), KEY),
+    "first fragment": (four(fragment=0x2000), OTHER),
+    "another fragment": (four(fragment=0x4001), OTHER),
+    "the reserved flag": (four(fragment=0x8000), OTHER),
+    "IP options": (four(options=bytes(4)), OTHER),
+    "another version": (PLAIN[:14] + b"\x55" + PLAIN[15:], OTHER),
+    "another type": (PLAIN[:12] + b"\x08\x06" + PLAIN[14:], OTHER),
+    "no data": (four(total=40), KEY),
+    "no room for TCP": (four(total=39), OTHER),
+    "no length": (four(total=0), OTHER),
+    "longest header": (four(tcp(options=bytes(40)), total=80), KEY),
+    "no room for its options": (four(tcp(options=bytes(40)), total=79), OTHER),
+    "TCP header too short": (four(NO_ROOM), OTHER),
+    "cut behind TCP's header": (PLAIN[:54], KEY),
+    "cut in TCP's header": (PLAIN[:53], OTHER),
+    "UDP": (four(bytes(40), protocol=UDP), PASSED_OVER),
+    "UDP with a port of tunnels": (four(udp(bytes(40), 4789), protocol=UDP), OTHER),
+    "a fragment of UDP": (four(bytes(40), protocol=UDP, fragment=0x2000), OTHER),
+    "ICMP": (four(bytes(40), protocol=1), OTHER),
+    "OSPF": (four(bytes(40), protocol=89), PASSED_OVER),
+    "IPv6: another port": (six(tcp(dport=4_455)), KEY6[:34] + (4_455).to_bytes(2, "big")),
+    "IPv6: any traffic class": (PLAIN6[:14] + b"\x6f\xff\xff\xff" + PLAIN6[18:], KEY6),
+    "IPv6: another version": (PLAIN6[:14] + b"\x70" + PLAIN6[15:], OTHER),
+    "IPv6: extension": (six(extension(6, tcp()), following=60), OTHER),
+    "IPv6: no data": (six(length=20), KEY6),
+    "IPv6: no room for TCP": (six(length=19), OTHER),
+    "IPv6: no length": (six(length=0), OTHER),
+    "IPv6: longest header": (six(tcp(options=bytes(40)), length=60), KEY6),
+    "IPv6: no room for its options": (six(tcp(options=bytes(40)), length=59), OTHER),
+    "IPv6: TCP header too short": (six(NO_ROOM), OTHER),
+    "IPv6: cut behind TCP's header": (PLAIN6[:74], KEY6),
+    "IPv6: cut in TCP's header": (PLAIN6[:73], OTHER),
+    "IPv6: UDP": (six(bytes(40), following=UDP), PASSED_OVER),
+    "IPv6: UDP with a port of tunnels": (six(udp(bytes(40), 8472), following=UDP), OTHER),
+    "IPv6: ICMP": (six(bytes(40), following=ICMP6), OTHER),
+    "IPv4 with the type of IPv6": (PLAIN[:12] + b"\x86\xdd" + PLAIN[14:], KEY),
+}
 
 
-@pytest.mark.parametrize("flags", [SYN, FIN | ACK, RST])
-def test_what_begins_or_ends_a_foreign_connection_passes(flags: int) -> None:
-    (found,) = passed(ethernet(ipv4(tcp(flags=flags))))
-    assert found.key == KEY
+@pytest.mark.parametrize("name", VERDICTS)
+def test_which_packets_are_plain(name: str) -> None:
+    data, expected = VERDICTS[name]
+    assert verdict(data, PLAIN6 if name.startswith("IPv6:") else PLAIN) == expected
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_syns_are_noted(one_by_one: bool) -> None:
+    flags = [SYN, ACK, SYN | ACK, FIN | ACK, RST]
+    block = check([packet(four(tcp(flags=one))) for one in flags], one_by_one=one_by_one)
+    (conversation,) = block.conversations
+    assert (conversation.syns, conversation.places) == ([0, 2], [0, 2, 4, 6, 8])
+
+
+def tagged(*tags: int, frame: bytes = PLAIN) -> Packet:
+    """Tags with these priorities and networks."""
+    return packet(frame[:12] + b"".join(b"\x81\0" + one.to_bytes(2, "big") for one in tags) + frame[12:])
+
+
+def nested(*names: str, frame: bytes = PLAIN) -> Packet:
+    for name in names:
+        link_type, wrap, _ = ENCAPSULATIONS[name]
+        frame = wrap(frame)
+    return packet(frame, link_type)
+
+
+def in_vxlan(network: int, frame: bytes = PLAIN) -> Packet:
+    body = bytearray(vxlan(frame))
+    body[12:15] = network.to_bytes(3, "big")
+    return packet(ethernet(ipv4(bytes(body), protocol=UDP, **OUTER)))
+
+
+ALIKE: dict[str, list[Packet]] = {
+    "many networks": [tagged(1 << 13 | network) for network in range(1, 4_095, 13)],
+    "every priority": [tagged(priority << 12 | 7) for priority in range(16)],
+    "stacked": [tagged(one, one + 9) for one in range(60)],
+    "VXLAN networks": [in_vxlan(network) for network in range(1, 9_000_000, 99_999)],
+    "VXLAN in VXLAN": [nested("VXLAN", "VXLAN")] * 5,
+    "both versions": [packet(PLAIN), packet(PLAIN6)] * 20,
+    "eight shapes": [packet(PLAIN), packet(PLAIN6), tagged(1), tagged(1, 2), in_vxlan(1), nested("MPLS")] * 9,
+    "cooked": [nested("Linux cooked v1"), nested("Linux cooked v2"), nested("Linux cooked v1", frame=PLAIN6)] * 5,
+    "link types": [nested("raw"), packet(PLAIN), nested("BSD loopback"), nested("GRE"), nested("802.1Q", "GRE")] * 5,
+    "tunnels": [nested(name) for name in ("PPPoE", "MPLS", "GRE", "VXLAN", "Geneve", "IP in IP", "VXLAN-GPE")] * 5,
+    "tunnels behind tags": [nested(name, "802.1Q") for name in ("PPPoE", "MPLS", "GRE", "VXLAN", "Geneve")] * 5,
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_packets_of_several_shapes_by_turns(name: str, one_by_one: bool) -> None:
+    packets = ALIKE[name]
+    assert len(plain(check(packets, one_by_one=one_by_one))) == len(packets)
+
+
+def test_one_shape_is_one_stretch() -> None:
+    assert check(ALIKE["many networks"]).ip_offset == 18
+    assert check([packet(PLAIN), *ALIKE["stacked"]]).stretches == [Stretch(0, ETHERNET, 14), Stretch(1, ETHERNET, 22)]
+
+
+def test_shapes_are_known_in_the_next_block() -> None:
+    """Also of packets of which the first one is met between others."""
+    prefilter = Prefilter()
+    filtered([packet(PLAIN), tagged(5), packet(PLAIN)], prefilter)
+    for packets in ([tagged(6)] * 3, [packet(PLAIN), tagged(7)]):
+        assert len(plain(filtered(packets, prefilter))) == len(packets)
+
+
+def test_of_many_shapes_eight_are_kept_and_few_are_met() -> None:
+    """Then packets that are none of them are looked at one by one."""
+    deep = [packet(PLAIN)]
+    for _ in range(9):
+        deep.append(packet(deep[-1].data[:12] + b"\x81\0\0\1" + deep[-1].data[12:]))
+    prefilter = Prefilter()
+    for count in range(1, 600 // len(deep)):
+        block = filtered(deep[1:] + deep[:1], prefilter)
+        assert len(plain(block)) + len(block.others) == len(deep)
+        if count == 20:
+            assert not block.others
+    assert len(block.others) > 0
+    assert len(plain(block)) > 0
+
+
+def test_a_packet_at_the_end_of_all_is_looked_at_beyond_its_end() -> None:
+    deep = nested(*["VXLAN"] * 9)
+    for size in range(len(deep.data), 0, -7):
+        check([deep, deep._replace(data=deep.data[:size])])
+
+
+# --- what a block counts ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_times_and_lengths(one_by_one: bool) -> None:
+    times = [50, 70, 30, 4_000_000_001, 60]
+    packets = [packet(PLAIN, time=time, wire_length=len(PLAIN) + (time == 30) * 9) for time in times]
+    block = filtered(packets, one_by_one=one_by_one)
+    assert (list(block.times), block.ordered, block.span) == (times, False, (30, 4_000_000_001))
+    assert (block.cut, block.segments) == ({2: len(PLAIN) + 9}, 5)
+    block = filtered(sorted(packets, key=lambda one: one.time), one_by_one=one_by_one)
+    assert (block.ordered, block.span) == (True, (30, 4_000_000_001))
+
+
+def test_a_packet_without_a_time_has_that_of_the_one_before() -> None:
+    """Before the first time there is none that a source could tell."""
+    prefilter = Prefilter()
+
+    def times(*given: int | None) -> tuple[list[int], tuple[int, int] | None]:
+        prefilter.begin(PLAIN + PADDING)
+        for time in given:
+            prefilter.packet(time, ETHERNET, 0, len(PLAIN), len(PLAIN))
+        block = prefilter.finish()
+        return list(block.times), block.span
+
+    assert times() == ([], None)
+    assert times(None, None) == ([0, 0], None)
+    assert times(None, 7, None, 5, None) == ([0, 7, 7, 5, 5], (5, 7))
+    assert times(None, 6) == ([5, 6], (5, 6))
+    assert prefilter.latest == 6
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_packets_of_link_types_that_can_not_be_read_are_counted(one_by_one: bool) -> None:
+    packets = [packet(PLAIN), packet(PLAIN, RADIO), packet(PLAIN, RADIO), packet(PLAIN, 4_711), nested("raw")]
+    block = check(packets, one_by_one=one_by_one)
+    assert (block.unread, block.segments, plain(block)) == ({RADIO: 2, 4_711: 1}, 2, {0: KEY, 4: KEY})
+    many = [packet(b"x", 5_000 + at) for at in (*range(20), 0)]
+    assert check(many, one_by_one=one_by_one).unread == {5_000 + at: 1 + (at == 0) for at in range(16)}
+
+
+def test_records_that_are_no_packets_have_a_number_only() -> None:
+    prefilter = Prefilter()
+    prefilter.begin(PLAIN + PADDING)
+    prefilter.packet(5, ETHERNET, 0, len(PLAIN), len(PLAIN))
+    prefilter.packet(None, NO_PACKET, 9, 9, 0)
+    prefilter.packet(6, ETHERNET, 0, len(PLAIN), len(PLAIN))
+    block = prefilter.finish()
+    assert (block.unread, block.segments, plain(block)) == ({}, 2, {0: KEY, 2: KEY})
+    assert [one.number for one in block.packets()] == [1, 3]
+
+
+# --- records ----------------------------------------------------------------------------------------------------------
+
+
+def taken(data: bytes, one: RecordLayout, stop: int | None = None) -> tuple[int, list[int], list[int]]:
+    """Where the records end that were taken; times and sizes of the packets."""
+    prefilter = Prefilter()
+    prefilter.begin(data + PADDING)
+    at = prefilter.records(0, len(data) if stop is None else stop, one)
+    block = prefilter.finish()
+    sizes = [end - begin for begin, end in zip(block.begins, block.ends, strict=True)]
+    assert block.stretches[1:] == []
+    return at, list(block.times), sizes
+
+
+def record(size: int = 60, time: int = 5, captured: int | None = None) -> bytes:
+    words = (0, time, size if captured is None else captured, size)
+    return b"".join(word.to_bytes(4, "big") for word in words) + bytes(size)
+
+
+def test_whole_records_are_taken() -> None:
+    data = record(60) + record(0, 6) + record(70, 7)
+    for stop, count in ((len(data), 3), (len(data) - 1, 2), (92, 2), (91, 1), (76, 1), (75, 0), (0, 0)):
+        assert taken(data, layout(), stop)[1:] == ([5, 6, 7][:count], [60, 0, 70][:count])
+        assert taken(data, layout(), stop)[0] == [0, 76, 92, len(data)][count]
+
+
+def test_a_record_may_be_so_long() -> None:
+    assert taken(record() + record(MAX_CAPTURED), layout())[2] == [60, MAX_CAPTURED]
+    assert taken(record() + record(MAX_CAPTURED + 1), layout())[0] == 76
+    assert taken(record() + record(60, captured=0xFFFF_FFFF), layout())[0] == 76
+
+
+ONE, TWO = object(), object()
+PCAPNG = RecordLayout("<IIIIIII", 28, ETHERNET, 3 << 32, 3, 1_000, 6, [ONE, TWO, ONE], ONE)
+BLOCK = enhanced(PLAIN, 2)
 
 
 @pytest.mark.parametrize(
-    ("data", "key"),
+    ("block", "is_taken"),
     [
-        (ethernet(ipv4(tcp(dport=4_455))), KEY[:10] + (4_455).to_bytes(2, "big")),
-        (ethernet(ipv4(tcp(), fragment=0)), "skipped"),
-        (ethernet(ipv4(tcp(), fragment=0x2000)), None),
-        (ethernet(ipv4(tcp(), fragment=0x4001)), None),
-        (ethernet(ipv4(tcp(), options=bytes(4))), None),
-        (ethernet(ipv4(tcp()), tags=[0x8100]), None),
-        (ethernet(ipv6(tcp(), src=A6)), None),
-        (ethernet(ipv4(tcp(), total=40)), "skipped"),
-        (ethernet(ipv4(tcp(), total=39)), None),
-        (ethernet(ipv4(tcp(options=bytes(40)), total=80)), "skipped"),
-        (ethernet(ipv4(tcp(options=bytes(40)), total=79)), None),
-        (ethernet(ipv4(tcp()[:12] + b"\x4f" + tcp()[13:])), None),
-        (ethernet(ipv4(tcp()))[:54], "skipped"),
-        (ethernet(ipv4(tcp()))[:53], None),
-        (ethernet(ipv4(bytes(40), protocol=UDP)), "skipped"),
-        (ethernet(ipv4(bytes(40), protocol=1)), None),
+        (BLOCK, True),
+        (enhanced(PLAIN, 2, 2), True),
+        (enhanced(PLAIN, 2, 1), False),
+        (enhanced(PLAIN, 2, 3), False),
+        (b"\x02" + BLOCK[1:], False),
+        (BLOCK[:4] + bytes(4) + BLOCK[8:], False),
+        (BLOCK[:4] + bytes([BLOCK[4] - 4]) + BLOCK[5:], False),
+        (BLOCK[:4] + bytes([BLOCK[4] + 1]) + BLOCK[5:], False),
+        (BLOCK[:-4] + bytes(4), False),
+        (BLOCK[:20] + (len(PLAIN) + 4).to_bytes(4, "little") + BLOCK[24:], False),
+        (BLOCK[:-1], False),
     ],
 )
-def test_which_packets_are_plain(data: bytes, key: bytes | str | None) -> None:
-    found = passed(data)
-    assert (found[0].key if found else "skipped") == key
-
-
-def test_what_is_neither_tcp_nor_icmp_counts_as_no_segment() -> None:
-    sift = Sift(info(), watch())
-    assert list(sift.feed([(50, ETHERNET, ethernet(ipv4(bytes(40), protocol=UDP)), 74)])) == []
-    assert (sift.info.packets, sift.info.tcp_segments) == (1, 0)
-
-
-def test_without_watch_every_packet_passes_without_a_key() -> None:
-    sift = Sift(info(), before=3)
-    found = list(sift.feed([(5, ETHERNET, PLAIN, 99), (6, RAW_IP, ipv4(tcp(), A, B), 40)]))
-    assert [(one.number, one.time, one.key, one.wire_length) for one in found] == [(4, 5, None, 99), (5, 6, None, 40)]
-    assert (sift.info.tcp_segments, sift.info.link_type) == (2, "Ethernet, Raw IP")
-
-
-def test_only_ethernet_is_looked_at() -> None:
-    assert [one.key for one in passed(PLAIN, link_type=113)] == [None]
-
-
-def test_the_first_and_the_last_time_are_the_earliest_and_the_latest() -> None:
-    sift = Sift(info())
-    for time in (50, 70, 30, 40, 60):
-        list(sift.feed([(time, ETHERNET, PLAIN, len(PLAIN))]))
-    assert (sift.info.first, sift.info.last) == (30, 70)
+def test_which_blocks_of_pcapng_are_taken(block: bytes, is_taken: bool) -> None:
+    """What is of another interface, of another kind, too short, cut, or contradicts itself is left to the reader."""
+    first = enhanced(B.encode(), (1 << 32) + 1)
+    at, times, _ = taken(first + block, PCAPNG)
+    assert times == [1_000 + 3 * ((1 << 32) + 1), 1_006][: 1 + is_taken]
+    assert at == len(first) + len(block) * is_taken
