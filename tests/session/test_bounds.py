@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from dissector.session.glance import Glance
-from dissector.stream.sift import Sift
 from kit import Story
 from test_thresholds import CLIENT, HERE, MS, REMOTE, SECOND, THERE, connection, facts, message
 
@@ -19,10 +17,14 @@ from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
 from dissector.session.pairs import Copies, Unannounced
 from dissector.session.proof import Proof
+from dissector.session.skim import Skim
 from dissector.session.starting import unanswered
 from dissector.session.task import TaskFacts
 from dissector.session.tracer import Tracer
+from dissector.sources.blocks import block_of
+from dissector.sources.tally import Tally
 from dissector.stream.flows import FlowTable
+from dissector.stream.prefilter import Prefilter
 from dissector.traffic import SYN, Frame, Segment, Side, StreamProblem
 from dissector.wire.decode import encode
 from dissector.wire.messages import Call, DispParams, NewObject, Reference, Release, SafeArray, Variant
@@ -303,12 +305,13 @@ def test_who_listens(port: int, other: int, other_listens: bool) -> None:
 def test_sixteen_link_types_are_named_and_counted() -> None:
     for number, more in ((16, False), (17, True), (18, True)):
         info = CaptureInfo("x")
-        sift = Sift(info)
-        list(sift.feed((1, 500 + index, bytes(60), 60) for index in range(number)))
+        tally = Tally(info)
+        for index in range(number):
+            tally.numbered(block_of(Prefilter(), [(1, 500 + index, bytes(60), 60)]))
         assert info.link_type is not None
         assert info.link_type.endswith(", ...") is more
         assert info.link_type.count("link type") == 16
-        assert len(sift.unread) == 16
+        assert len(tally.unread) == 16
 
 
 # --- problems of bytes ------------------------------------------------------------------------------------------------
@@ -432,24 +435,24 @@ def test_an_answer_that_can_not_be_read(raw: bytes, of_client: bool | None, sett
     assert (proof.settled, proof.asking is request) == (settled, asking)
 
 
-# --- at a glance ------------------------------------------------------------------------------------------------------
+# --- skimming ---------------------------------------------------------------------------------------------------------
 
 
-def test_who_may_ask_at_a_glance() -> None:
+def test_who_may_ask_to_be_skimmed() -> None:
     """The task process, when nobody or the client asked last, and not too deep."""
     one = callback(gaps=1)
     dialog, made = Dialog(one, THERE, iter(range(1, 999)).__next__), facts()
-    glance, request = Glance(dialog, THERE), Frame(HERE, 0, encode(Release(7)), (1,), 1)
-    assert not glance.may_ask(THERE)
-    assert glance.may_ask(HERE)
-    assert glance.take(request, made)
+    skim, request = Skim(dialog, THERE), Frame(HERE, 0, encode(Release(7)), (1,), 1)
+    assert not skim.may_ask(THERE)
+    assert skim.may_ask(HERE)
+    assert skim.take(request, made)
     # Bytes are missing, the answer perhaps among them: the dialog has to give the first request up.
-    assert not glance.take(request, made)
+    assert not skim.take(request, made)
     dialog.feed(request)
     assert [given_up.n for given_up in dialog.given_up()] == [1]
     for depth in (62, 63):
         dialog.stack = [(THERE, message(1), None)] * (depth + 1)
-        assert glance.may_ask(HERE) is (depth == 62)
+        assert skim.may_ask(HERE) is (depth == 62)
 
 
 @pytest.mark.parametrize(

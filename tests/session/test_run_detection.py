@@ -5,13 +5,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-from dissector.session.runs import DONE, find_runs
-from dissector.stream.blocks import Block, Pairs, Run, talks_of
+from builders import A6, B6, ethernet, ipv6
 from kit import ACK, FIN, PSH, RST, SYN, Address, Line, Record, framed
 
+from dissector.session.run_detection import DONE, find_runs
+from dissector.stream.block import Block, Pairs, Run, Stretch, conversations_of
 from dissector.wire import messages as m
 from dissector.wire.decode import encode
 
@@ -35,7 +36,10 @@ RELEASE, RELEASED = framed(encode(m.Release(5))), framed(b"A")
 KEEP_ALIVE = framed(b"K")
 
 
-class Conversation:
+Around = Callable[[bytes, int], tuple[bytes, int]]
+
+
+class Spoken:
     """Packets of one callback connection, 1 ms apart; ``say`` sends one packet."""
 
     def __init__(self, syn: bool = False, isn: int = 1_000) -> None:
@@ -46,7 +50,7 @@ class Conversation:
         if syn:
             self.say(PROCESS, flags=SYN).say(CLIENT, flags=SYN | ACK).say(PROCESS)
 
-    def say(self, side: int, payload: bytes = b"", flags: int = ACK, after: int = MS) -> Conversation:
+    def say(self, side: int, payload: bytes = b"", flags: int = ACK, after: int = MS) -> Spoken:
         self.time += after
         self.line.packet(self.time, side, flags, payload)
         number = len(self.records)
@@ -57,48 +61,54 @@ class Conversation:
         self.sides.append(side)
         return self
 
-    def talk(self, turns: int = 4) -> Conversation:
+    def talk(self, turns: int = 4) -> Spoken:
         """The task process logs lines."""
         for _ in range(turns):
             self.say(PROCESS, LOG, flags=PSH | ACK).say(CLIENT, ANSWER)
         return self
 
-    def change(self, place: int, at: int, value: bytes) -> Conversation:
+    def change(self, place: int, at: int, value: bytes) -> Spoken:
         """Other bytes in the frame of one packet."""
         time, data = self.records[place]
         self.records[place] = Record(time, data[:at] + value + data[at + len(value) :])
         return self
 
-    def block(self, cut: int = 0, number: int = 100) -> Block:
-        """``cut``: so many bytes of the last packet were not captured."""
-        frames = [record.data for record in self.records]
-        frames[-1] = frames[-1][: len(frames[-1]) - cut]
-        begins, data = [BETWEEN], b""
-        for frame in frames:
-            data += bytes(BETWEEN) + frame
-            begins.append(begins[-1] + len(frame) + BETWEEN)
-        keys = [frame[26:38] for frame in frames]
+    def block(self, cut: int = 0, around: Around = lambda data, _: (data, 14)) -> Block:
+        """``cut``: so many bytes of the last packet were not captured; ``around`` makes other packets of them, by their
+        sides, and tells where their IP headers are."""
         groups: dict[bytes, list[int]] = {}
-        syns: dict[bytes, int] = {}
-        for index, key in enumerate(keys):
+        syns: dict[bytes, list[int]] = {}
+        begins, ends, data, stretches = [], [], b"", []
+        for index, (record, side) in enumerate(zip(self.records, self.sides, strict=True)):
+            frame, at = around(record.data, side)
+            addresses = at + (12 if frame[at] >> 4 == 4 else 8)
+            key = frame[addresses : addresses + (12 if frame[at] >> 4 == 4 else 36)]
             groups.setdefault(key, []).append(2 * index)
-            if frames[index][47] & SYN:
-                syns[key] = index
+            if record.data[47] & SYN:
+                syns.setdefault(key, []).append(index)
+            data += bytes(BETWEEN) + frame
+            begins.append(len(data) - len(frame))
+            ends.append(len(data))
+            if not stretches or stretches[-1].ip != at:
+                stretches.append(Stretch(index, 1, at))
+        ends[-1] -= cut
+        data += bytes(BETWEEN)
+        conversations = conversations_of(dict(reversed(groups.items())), syns)
         times = [record.time for record in self.records]
-        talks = talks_of(dict(reversed(groups.items())), syns)
-        return Block(data + bytes(BETWEEN), begins, BETWEEN, times, True, {}, len(frames), [], talks, number)
+        span = times[0], times[-1]
+        return Block(data, begins, ends, times, True, span, stretches, {}, len(times), {}, [], conversations, 100)
 
-    def runs(self, **options: int) -> list[Run]:
+    def runs(self, **options: Any) -> list[Run]:
         """The runs that are found; what they say of their packets is right."""
         block = self.block(**options)
         find_runs(block)
-        (talk,) = block.talks
+        (talk,) = block.conversations
         assert [place >> 1 for place in talk.places] == list(range(len(self.records)))
         for run in talk.runs:
             check(block, [place & 1 for place in talk.places], run)
         return talk.runs
 
-    def spans(self, **options: int) -> list[tuple[int, int]]:
+    def spans(self, **options: Any) -> list[tuple[int, int]]:
         return [(run.first, run.stop) for run in self.runs(**options)]
 
 
@@ -114,12 +124,13 @@ class Seen(NamedTuple):
 
 
 def seen(block: Block, side: int, index: int) -> Seen:
-    data = block.data[block.begins[index] : block.begins[index + 1] - block.between]
-    assert isinstance(data, bytes)
-    seq, ack, offset, _, window = struct.unpack_from(">IIBBH", data, 38)
-    total, ip_id = struct.unpack_from(">HH", data, 16)
-    mark = block.number + index + 1, block.times[index], data[22], ip_id
-    return Seen(side, mark, seq, ack, window, data[34 + (offset >> 4) * 4 : 14 + total])
+    data = bytes(block.data[block.ip(index) : block.ends[index]])
+    (total, ip_id), size, ttl = struct.unpack_from(">HH", data, 2), 20, data[8]
+    if data[0] >> 4 == 6:
+        (total, ip_id), size, ttl = (40 + int.from_bytes(data[4:6], "big"), 0), 40, data[7]
+    seq, ack, offset, _, window = struct.unpack_from(">IIBBH", data, size + 4)
+    mark = index, block.times[index], ttl, ip_id
+    return Seen(side, mark, seq, ack, window, data[size + (offset >> 4) * 4 : total])
 
 
 def signed(distance: int) -> int:
@@ -164,30 +175,45 @@ def pairs(run: Run) -> list[Pairs]:
 
 
 def test_a_run_is_all_that_is_in_order() -> None:
-    talk = Conversation().talk().say(PROCESS).say(CLIENT).say(CLIENT, STEPPING, after=7 * MS).say(PROCESS)
+    talk = Spoken().talk().say(PROCESS).say(CLIENT).say(CLIENT, STEPPING, after=7 * MS).say(PROCESS)
     assert talk.spans() == [(0, 12)]
 
 
+AROUND: dict[str, Around] = {
+    "a tag": lambda data, _: (data[:12] + b"\x81\0\0\1" + data[12:], 18),
+    "a tag on one direction": lambda data, side: (data[:12] + b"\x81\0\0\1" * side + data[12:], 14 + 4 * side),
+    "nothing": lambda data, _: (data[14:], 0),
+    "IPv6": lambda data, side: (ethernet(ipv6(data[34:], *(A6, B6)[:: 1 - 2 * side]), 0x86DD), 14),
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_runs_of_other_layers(name: str) -> None:
+    talk = Spoken().talk().say(PROCESS).say(CLIENT).say(PROCESS, bytes(4)).talk()
+    assert talk.spans(around=AROUND[name]) == [(0, 10), (11, 19)]
+    assert Spoken(syn=True).say(CLIENT, STEPPING).talk(4).spans(around=AROUND[name]) == [(5, 12)]
+
+
 def test_numbers_wrap() -> None:
-    assert Conversation(isn=2**32 - 100).talk(6).spans() == [(0, 12)]
+    assert Spoken(isn=2**32 - 100).talk(6).spans() == [(0, 12)]
 
 
 @pytest.mark.parametrize(("packets", "spans"), [(6, [(0, 6)]), (5, [])])
 def test_a_run_has_six_packets(packets: int, spans: list[tuple[int, int]]) -> None:
-    talk = Conversation()
+    talk = Spoken()
     for index in range(packets):
         talk.say(index % 2, KEEP_ALIVE if index % 2 == 0 else b"")
     assert talk.spans() == spans
 
 
 def test_a_run_needs_both_sides() -> None:
-    talk = Conversation()
+    talk = Spoken()
     for _ in range(9):
         talk.say(PROCESS, KEEP_ALIVE)
     assert talk.spans() == []
 
 
-ODDITIES: dict[str, Callable[[Conversation], object]] = {
+ODDITIES: dict[str, Callable[[Spoken], object]] = {
     "FIN": lambda talk: talk.say(PROCESS, flags=FIN | ACK),
     "reset": lambda talk: talk.say(PROCESS, flags=RST | ACK),
     "no acknowledgement": lambda talk: talk.say(PROCESS, flags=PSH),
@@ -206,7 +232,7 @@ ODDITIES: dict[str, Callable[[Conversation], object]] = {
 
 @pytest.mark.parametrize("oddity", ODDITIES)
 def test_an_oddity_ends_a_run(oddity: str) -> None:
-    talk = Conversation().talk(4)
+    talk = Spoken().talk(4)
     ODDITIES[oddity](talk)
     for _ in range(3):
         talk.say(CLIENT).say(PROCESS)
@@ -214,29 +240,29 @@ def test_an_oddity_ends_a_run(oddity: str) -> None:
 
 
 def test_a_pause_of_a_minute_ends_no_run() -> None:
-    talk = Conversation().talk(4).say(PROCESS, LOG, after=60 * SECOND)
+    talk = Spoken().talk(4).say(PROCESS, LOG, after=60 * SECOND)
     assert talk.spans() == [(0, 9)]
 
 
 def test_a_packet_that_was_cut_ends_a_run() -> None:
-    talk = Conversation().talk(4).say(PROCESS, LOG)
+    talk = Spoken().talk(4).say(PROCESS, LOG)
     assert talk.spans(cut=1) == [(0, 8)]
     assert talk.spans() == [(0, 9)]
 
 
 def test_behind_an_oddity_another_run_may_begin_or_with_it() -> None:
-    talk = Conversation().talk(4).say(PROCESS, bytes(4)).talk(4)
+    talk = Spoken().talk(4).say(PROCESS, bytes(4)).talk(4)
     assert talk.spans() == [(0, 8), (9, 17)]
-    talk = Conversation().talk(4).say(PROCESS, LOG, after=61 * SECOND).say(CLIENT, ANSWER).talk(4)
+    talk = Spoken().talk(4).say(PROCESS, LOG, after=61 * SECOND).say(CLIENT, ANSWER).talk(4)
     assert talk.spans() == [(0, 8), (8, 18)]
 
 
 def test_an_acknowledgement_may_be_old_but_not_ahead_of_the_first_bytes() -> None:
     """The run begins with one side alone; what it acknowledged is behind the other's first byte, or just before it."""
-    talk = Conversation().talk(1)
+    talk = Spoken().talk(1)
     talk.say(PROCESS).say(PROCESS).say(CLIENT, STEPPING).say(PROCESS).talk(3)
     assert talk.spans() == [(0, 12)]
-    talk = Conversation().say(PROCESS).say(PROCESS).say(CLIENT, STEPPING).talk(3)
+    talk = Spoken().say(PROCESS).say(PROCESS).say(CLIENT, STEPPING).talk(3)
     old = talk.records[2].data[38:42]
     talk.change(0, 42, struct.pack(">I", int.from_bytes(old, "big") - 300))
     assert talk.spans() == [(0, 9)]
@@ -245,9 +271,9 @@ def test_an_acknowledgement_may_be_old_but_not_ahead_of_the_first_bytes() -> Non
 
 
 def test_the_longest_silence_is_the_first_of_its_length() -> None:
-    talk = Conversation().talk(2).say(PROCESS, after=9 * MS).say(CLIENT, after=9 * MS).talk(2)
+    talk = Spoken().talk(2).say(PROCESS, after=9 * MS).say(CLIENT, after=9 * MS).talk(2)
     (run,) = talk.runs()
-    assert (run.silence, run.behind and run.behind[0]) == (9 * MS, 105)
+    assert (run.silence, run.behind and run.behind[0]) == (9 * MS, 4)
 
 
 # --- which talks are looked at ----------------------------------------------------------------------------------------
@@ -258,7 +284,7 @@ def test_the_longest_silence_is_the_first_of_its_length() -> None:
 )
 def test_what_the_first_data_of_a_talk_says(silent: int, data: bytes, found: int) -> None:
     """Where a talk begins with none of ours nothing is looked for, but only eight packets are looked at."""
-    talk = Conversation()
+    talk = Spoken()
     for index in range(silent):
         talk.say(index % 2)
     talk.say(PROCESS, data).talk(2)
@@ -267,23 +293,23 @@ def test_what_the_first_data_of_a_talk_says(silent: int, data: bytes, found: int
 
 
 def test_a_first_message_that_was_cut_is_none() -> None:
-    talk = Conversation().say(PROCESS).say(CLIENT).say(PROCESS).say(CLIENT).say(PROCESS).say(CLIENT).say(PROCESS, LOG)
+    talk = Spoken().say(PROCESS).say(CLIENT).say(PROCESS).say(CLIENT).say(PROCESS).say(CLIENT).say(PROCESS, LOG)
     assert talk.spans() == [(0, 7)]
     assert talk.spans(cut=1) == []
 
 
 def test_a_run_begins_when_both_have_spoken() -> None:
-    talk = Conversation(syn=True).say(CLIENT, STEPPING).say(PROCESS).say(PROCESS, LOG).say(CLIENT, ANSWER).talk(3)
+    talk = Spoken(syn=True).say(CLIENT, STEPPING).say(PROCESS).say(PROCESS, LOG).say(CLIENT, ANSWER).talk(3)
     assert talk.spans() == [(6, 13)]
 
 
 def test_what_is_before_the_last_syn_is_left_alone() -> None:
-    talk = Conversation().talk(4).say(PROCESS, flags=SYN | ACK).say(CLIENT).say(PROCESS).talk(4)
+    talk = Spoken().talk(4).say(PROCESS, flags=SYN | ACK).say(CLIENT).say(PROCESS).talk(4)
     assert talk.spans() == [(13, 19)]
 
 
 def test_nothing_is_found_before_both_have_spoken() -> None:
-    talk = Conversation(syn=True)
+    talk = Spoken(syn=True)
     for _ in range(4):
         talk.say(CLIENT, STEPPING).say(PROCESS)
     assert talk.spans() == []
@@ -294,7 +320,7 @@ def test_nothing_is_found_before_both_have_spoken() -> None:
 
 def asked(*requests: bytes, answers: tuple[bytes, ...] = (), after: int = MS, more: int = 3) -> list[Pairs]:
     """The pairs of a run: requests of the task process, each with its answer, between others that are pairs."""
-    talk = Conversation()
+    talk = Spoken()
     for index, request in enumerate(requests):
         talk.say(PROCESS, request).say(CLIENT, answers[index] if answers else ANSWER, after=after)
     for _ in range(more):
@@ -308,15 +334,15 @@ def test_lines_of_a_log_are_pairs() -> None:
     side, number, size, lines, time, pieces = found
     assert (side, number, size, time, len(pieces)) == (PROCESS, 3, 3 * len(LOG + ANSWER), 15 * MS, 6)
     assert [(line[1], line[2], line[3]) for line in lines] == [
-        (101, 0, (-7, "a line")),
-        (103, 0, (-7, "a line")),
-        (105, 0, (-7, "a line")),
+        (0, 0, (-7, "a line")),
+        (2, 0, (-7, "a line")),
+        (4, 0, (-7, "a line")),
     ]
     assert [line[0] for line in lines] == [5 * SECOND + MS, 5 * SECOND + 7 * MS, 5 * SECOND + 13 * MS]
 
 
 def test_each_kind_of_request_has_its_head() -> None:
-    talk = Conversation().talk(2)
+    talk = Spoken().talk(2)
     talk.say(PROCESS, invoke(TEXT)).say(CLIENT, ANSWER).say(PROCESS, LOG).say(CLIENT, ANSWER)
     (run,) = talk.runs()
     (found,) = pairs(run)
@@ -378,11 +404,11 @@ def test_what_is_none(request_: bytes, answer: bytes) -> None:
 def test_an_argument_that_ends_with_the_file(value: bytes) -> None:
     """A truth value, a number, a text and a type that are not all there, in the last bytes of all."""
     request_ = framed(LOG[4:42] + struct.pack(">II", 1, 0) + value)
-    talk = Conversation().talk(3).say(PROCESS, request_)
+    talk = Spoken().talk(3).say(PROCESS, request_)
     block = talk.block()
-    block = block._replace(data=block.data[: block.begins[-1] - BETWEEN])
+    block = block._replace(data=block.data[: block.ends[-1]])
     find_runs(block)
-    (run,) = block.talks[0].runs
+    (run,) = block.conversations[0].runs
     assert [is_pairs(item) for item in run.items] == [True, False]
 
 
@@ -401,17 +427,17 @@ def test_a_slow_answer_is_looked_at_closely(after: int, number: int) -> None:
 
 def test_only_who_asked_first_asks() -> None:
     """The other side's requests, and what comes between a request and its answer, are handed over as they are."""
-    talk = Conversation().talk(2).say(CLIENT, LOG).say(PROCESS, ANSWER).say(PROCESS, LOG).say(PROCESS, LOG)
+    talk = Spoken().talk(2).say(CLIENT, LOG).say(PROCESS, ANSWER).say(PROCESS, LOG).say(PROCESS, LOG)
     talk.say(CLIENT, ANSWER).say(CLIENT, ANSWER)
     (run,) = talk.runs()
     assert [item[1] if is_pairs(item) else "one" for item in run.items] == [2, "one", "one", "one", 1, "one"]
 
 
 def test_a_request_that_waits_at_the_end_is_there() -> None:
-    (run,) = Conversation().talk(3).say(PROCESS, LOG).runs()
+    (run,) = Spoken().talk(3).say(PROCESS, LOG).runs()
     assert [is_pairs(item) for item in run.items] == [True, False]
 
 
 def test_of_many_segments_the_last_sixteen_of_a_side_are_kept() -> None:
-    (run,) = Conversation().talk(20).runs()
+    (run,) = Spoken().talk(20).runs()
     assert [len(part.recent) for part in run.parts] == [16, 16]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from dissector.session.blocks import _ways
-from dissector.stream.blocks import Block, Talk
 from kit import ACK, HEALTHY, RST, SYN, Story, nanoseconds, packets_of, trace
 
 from dissector.model import Connection, Endpoint, Mark, Message, Outcome, Problem, Role, Severity, Task
@@ -906,32 +904,6 @@ def test_the_other_side_may_ask_back_where_bytes_are_missing() -> None:
     dialog = asked(1, gaps=1)
     dialog.feed(Frame(HERE, 0, encode(wire.Release(7)), (2,), 2))
     assert (len(dialog.open_requests()), dialog.given_up()) == (2, [])
-
-
-# --- blocks -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("known", "left"), [(2, 0), (3, 2)])
-def test_foreign_talks_are_left_out_unless_one_may_be_forgotten(
-    known: int, left: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Three connections are remembered at most; the two talks of the block could push out the ones that are known."""
-    monkeypatch.setattr("dissector.session.blocks.MAX_CONNECTIONS", 4)
-    keys = [(bytes([index]) * 12, bytes([100 + index]) * 12) for index in range(known)]
-    tracer = Tracer()
-    tracer.watch.foreign = {key: None for pair in keys for key in pair}
-    talks = [Talk(pair, -1, [], []) for pair in keys[:2]]
-    block = Block(b"", [0], 0, [1], True, {}, 0, [], talks)
-    assert len(_ways(tracer, block)) == left
-
-
-def test_a_talk_that_begins_anew_is_looked_at() -> None:
-    pair = (bytes(12), bytes([1]) * 12)
-    tracer = Tracer()
-    tracer.watch.foreign = dict.fromkeys(pair)
-    assert len(_ways(tracer, Block(b"", [0], 0, [1], True, {}, 0, [], [Talk(pair, 0, [], [])]))) == 1
-    tracer.watch.foreign = {pair[0]: None}
-    assert len(_ways(tracer, Block(b"", [0], 0, [1], True, {}, 0, [], [Talk(pair, -1, [], [])]))) == 1
 
 
 # --- caps -------------------------------------------------------------------------------------------------------------
