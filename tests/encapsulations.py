@@ -178,6 +178,14 @@ ENCAPSULATIONS: dict[str, Encapsulation] = {
     "VXLAN-GPE": Encapsulation(
         1, lambda frame: _outer(UDP, udp(b"\x0c\0\0\x03" + _u(43, 3) + b"\0" + frame, 4790)), ("vxlan 43",)
     ),
+    "VXLAN-GPE with IP": Encapsulation(
+        1,
+        lambda frame: _outer(
+            UDP,
+            udp(b"\x0c\0\0" + (b"\1" if _type(frame) == b"\x08\0" else b"\2") + _u(43, 3) + b"\0" + ip_of(frame), 4790),
+        ),
+        ("vxlan 43",),
+    ),
     "Geneve": Encapsulation(
         1,
         lambda frame: _outer(UDP, udp(b"\x02\0\x65\x58" + _u(5, 3) + b"\0" + bytes(8) + frame, 6081)),

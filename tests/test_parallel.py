@@ -14,16 +14,16 @@ from builders import pcap_header
 from click.testing import CliRunner
 from process_kit import PATIENCE, children, eventually, is_gone
 
-from dissector.cli import twin
+from dissector.cli import parallel
 from dissector.cli.read import read
 
 ROOT = Path(__file__).resolve().parents[1]
 CAPTURES = sorted((ROOT / "captures").rglob("*.pcap"))
 RECORDS = (ROOT / "captures" / "engine_api_manylog.pcap").read_bytes()[24:]
 #: ``jstrace read`` that takes any file for large enough.
-SMALL_TOO = "import dissector.cli.twin as twin; twin.WORTH = 0; from dissector.cli import main; main()"
+SMALL_TOO = "import dissector.cli.parallel as parallel; parallel.WORTH = 0; from dissector.cli import main; main()"
 
-pytestmark = pytest.mark.skipif(not twin.available(), reason="no fork here")
+pytestmark = pytest.mark.skipif(not parallel.available(), reason="no fork here")
 
 
 def lines(jobs: int, *files: Path, options: tuple[str, ...] = ()) -> tuple[int, str, str]:
@@ -36,15 +36,15 @@ def lines(jobs: int, *files: Path, options: tuple[str, ...] = ()) -> tuple[int, 
 def forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The processes that were forked."""
     found: list[int] = []
-    fork = twin.fork
+    fork = parallel.fork
 
     def counted() -> int:
         process = fork()
         found.append(process)
         return process
 
-    monkeypatch.setattr(twin, "WORTH", 0)
-    monkeypatch.setattr(twin, "fork", counted)
+    monkeypatch.setattr(parallel, "WORTH", 0)
+    monkeypatch.setattr(parallel, "fork", counted)
     return found
 
 
@@ -63,8 +63,8 @@ def test_two_processes_write_what_one_writes(part: int, forks: list[int]) -> Non
 
 def test_both_have_their_share(forks: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     copied = []
-    line = twin.Twin.line
-    monkeypatch.setattr(twin.Twin, "line", lambda self: copied.append(line(self)) or copied[-1])
+    line = parallel.SecondProcess.line
+    monkeypatch.setattr(parallel.SecondProcess, "line", lambda self: copied.append(line(self)) or copied[-1])
     _, text, _ = lines(2, ROOT / "captures" / "engine_ten_tasks.pcap")
     assert len(forks) == 1
     messages = [one for one in text.splitlines(keepends=True) if one.startswith('{"record": "message"')]

@@ -1,4 +1,4 @@
-"""The process that reads ahead: it ends whatever happens, and what is wrong with a file is told as without it."""
+"""The process that reads a file: it ends whatever happens, and what is wrong with a file is told as without it."""
 
 from __future__ import annotations
 
@@ -13,62 +13,95 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from builders import pcap_header
-from dissector.session.runs import find_runs
-from dissector.stream.blocks import Block
+from builders import block, enhanced, interface, option, pcap_header, section
 from process_kit import PATIENCE, children, eventually, is_gone
 
 from dissector.errors import CaptureError
-from dissector.session.tracer import Tracer
-from dissector.sources import ahead, pcap
+from dissector.session.run_detection import find_runs
+from dissector.sources import capture, prefetch
 from dissector.sources.capture import CaptureReader
+from dissector.stream.block import Block
+from dissector.traffic import Packet
 
-pytestmark = pytest.mark.skipif(not ahead.available(), reason="no fork here")
+pytestmark = pytest.mark.skipif(not prefetch.available(), reason="no fork here")
 
-RECORDS = (Path(__file__).parents[2] / "captures" / "engine_api_manylog.pcap").read_bytes()[24:]
+RECORDING = Path(__file__).parents[2] / "captures" / "engine_api_manylog.pcap"
+RECORDS = RECORDING.read_bytes()[24:]
 HEADER = pcap_header()
+#: pcapng of two interfaces, and snoop; an IPv6 packet, one of another link type and one that was cut are among them.
+PACKETS = [(packet.time, packet.data) for packet in CaptureReader([RECORDING])]
+HEAD_NG = section() + interface() + interface(101, option(9, b"\x09"))
+NG = b"".join(
+    enhanced(data, time // 1_000) if at % 7 else enhanced(data[14:], time, 1, length=len(data) - (at % 2))
+    for at, (time, data) in enumerate(PACKETS)
+)
+SNOOP = struct.pack(">8sII", b"snoop\0\0\0", 2, 4) + b"".join(
+    struct.pack(">IIIIII", len(data), len(data), 24 + len(data), 0, *divmod(time // 1_000, 1_000_000)) + data
+    for time, data in PACKETS
+)
+#: More than a piece of shared memory has room for.
+LARGE = block(5, bytes(prefetch._SLOT))
 
 
 @pytest.fixture(autouse=True)
 def eager(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Small files are read ahead too; nobody is left behind."""
-    monkeypatch.setattr(pcap, "WORTH", 0)
-    monkeypatch.setattr(ahead, "BLOCK", 70_000)
+    """Small files are read so too; nobody is left behind."""
+    monkeypatch.setattr(capture, "WORTH", 0)
+    monkeypatch.setattr(prefetch, "BLOCK", 70_000)
     yield
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
 
-def read(path: Path, jobs: int) -> tuple[CaptureReader, int, str]:
-    """The reader, the number of blocks, and the error if there is one."""
-    reader, count, error = CaptureReader([path]), 0, ""
+def read(path: Path, *, both: bool) -> tuple[list[Packet], CaptureReader, str]:
+    """The packets, and the error if there is one."""
+    reader, packets, error = CaptureReader([path]), [], ""
     try:
-        for item in reader.blocks(Tracer(messages=False).watch, find_runs, ahead=jobs > 1):
-            count += isinstance(item, Block)
+        for one in reader.blocks(find_runs, prefetch=both):
+            assert isinstance(one.data, bytes) is (not both or len(one.data) > prefetch._SLOT)
+            packets += one.packets()
     except CaptureError as raised:
         error = str(raised)
-    return reader, count, error
+    return packets, reader, error
 
 
-DAMAGED = {
+FIRST_BAD = struct.pack("<IIII", 0, 0, 1 << 30, 1 << 30)
+FILES = {
     "whole": HEADER + RECORDS * 3,
     "header only": HEADER,
     "cut off in a record": HEADER + (RECORDS * 3)[:-5],
     "cut off in a record's header": HEADER + RECORDS * 2 + RECORDS[:9],
-    "impossible record": HEADER + RECORDS * 2 + struct.pack("<IIII", 0, 0, 1 << 30, 1 << 30) + RECORDS * 3,
-    "impossible first record": HEADER + struct.pack("<IIII", 0, 0, 1 << 30, 1 << 30) + RECORDS,
+    "impossible record": HEADER + RECORDS * 2 + FIRST_BAD + RECORDS * 3,
+    "impossible first record": HEADER + FIRST_BAD + RECORDS,
     "compressed": gzip.compress(HEADER + RECORDS * 3),
     "compressed, cut off": gzip.compress(HEADER + RECORDS * 3)[:-2000],
     "compressed, damaged": gzip.compress(HEADER + RECORDS * 3)[:-9] + b"damaged!!",
     "another link type": HEADER[:20] + struct.pack("<I", 113) + RECORDS,
+    "unknown link type": HEADER[:20] + struct.pack("<I", 105) + RECORDS,
+    "pcapng": HEAD_NG + NG,
+    "pcapng, cut off": HEAD_NG + NG[:-3],
+    "pcapng, several sections": (HEAD_NG + NG) * 2,
+    "pcapng, impossible block": HEAD_NG + NG + struct.pack("<II", 6, 13) + bytes(99),
+    "pcapng, block without length": HEAD_NG + NG + struct.pack("<II", 6, 0) + NG,
+    "pcapng, two lengths": HEAD_NG + NG[:-4] + bytes(4) + NG,
+    "pcapng, unknown interface": HEAD_NG + NG + enhanced(b"x", index=2) + NG,
+    "pcapng, interface that can not be read": HEAD_NG + interface(105) + NG + enhanced(bytes(60), index=2) * 9 + NG,
+    "pcapng, times far ahead": section() + interface(options=option(14, b"\xff" * 7 + b"\x7f")) + NG,
+    "pcapng, large block": HEAD_NG + NG + LARGE + NG,
+    "pcapng, large blocks": HEAD_NG + LARGE * 2 + NG + LARGE,
+    "pcapng, large block cut off": HEAD_NG + NG + LARGE[:-9],
+    "snoop": SNOOP,
+    "snoop, cut off": SNOOP[:-9],
+    "snoop, impossible record": SNOOP + bytes(24),
 }
 
 
-@pytest.mark.parametrize("name", DAMAGED)
+@pytest.mark.parametrize("name", FILES)
 def test_files_in_any_state(name: str, tmp_path: Path) -> None:
     path = tmp_path / "x.pcap"
-    path.write_bytes(DAMAGED[name])
-    (alone, _, error), (both, _, error_of_both) = read(path, 1), read(path, 2)
+    path.write_bytes(FILES[name])
+    (packets, alone, error), (same, both, error_of_both) = read(path, both=False), read(path, both=True)
+    assert same == packets
     assert (both.infos, both.warnings, error_of_both) == (alone.infos, alone.warnings, error)
 
 
@@ -77,7 +110,7 @@ def test_progress_goes_up_to_the_size_of_the_file(tmp_path: Path) -> None:
     path.write_bytes(HEADER + RECORDS * 3)
     told: list[tuple[int, int | None]] = []
     reader = CaptureReader([path], lambda done, total: told.append((done, total)))
-    for _ in reader.blocks(Tracer(messages=False).watch, find_runs, ahead=True):
+    for _ in reader.blocks(find_runs, prefetch=True):
         pass
     size = path.stat().st_size
     assert told[-1] == (size, size)
@@ -87,7 +120,7 @@ def test_progress_goes_up_to_the_size_of_the_file(tmp_path: Path) -> None:
 def test_it_ends_with_whoever_listens(tmp_path: Path) -> None:
     path = tmp_path / "x.pcap"
     path.write_bytes(HEADER + RECORDS * 50)
-    items = iter(CaptureReader([path]).blocks(Tracer(messages=False).watch, find_runs, ahead=True))
+    items = iter(CaptureReader([path]).blocks(find_runs, prefetch=True))
     assert isinstance(next(items), Block)
     (pid,) = children(os.getpid())
     items.close()  # type: ignore[attr-defined]
@@ -98,7 +131,7 @@ def test_it_ends_with_whoever_listens(tmp_path: Path) -> None:
 def test_its_death_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "x.pcap"
     path.write_bytes(HEADER + RECORDS * 50)
-    items = iter(CaptureReader([path]).blocks(Tracer(messages=False).watch, find_runs, ahead=True))
+    items = iter(CaptureReader([path]).blocks(find_runs, prefetch=True))
     next(items)
     (pid,) = children(os.getpid())
     os.kill(pid, signal.SIGKILL)
@@ -112,7 +145,7 @@ def test_its_death_is_an_error(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file that takes some seconds."""
-    path = tmp_path_factory.mktemp("ahead") / "large.pcap"
+    path = tmp_path_factory.mktemp("prefetch") / "large.pcap"
     path.write_bytes(HEADER + RECORDS * 300)
     return path
 
