@@ -15,8 +15,8 @@ class Packet(NamedTuple):
     """One record of a capture: ``number`` counts from 1 over all files of a run, ``data`` is what was captured.
 
     ``key`` is there when somebody looked and saw that the packet is plain: an IP header without options or extensions
-    that begins at ``ip``, TCP with a whole header and no fragment.  It holds the addresses and ports as the packet has
-    them, the sender's first.
+    that begins at ``ip`` (in a tunnel if ``tunnelled``), TCP with a whole header and no fragment.  It holds the
+    addresses and ports as the packet has them, the sender's first.
     """
 
     number: int
@@ -26,6 +26,7 @@ class Packet(NamedTuple):
     wire_length: int
     key: bytes | None = None
     ip: int = 0
+    tunnelled: bool = False
 
 
 class Via(NamedTuple):

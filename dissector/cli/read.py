@@ -106,7 +106,7 @@ Limits (memory depends on what is open at the moment, not on the file):
     default=_processors,
     show_default="2 where there are as many processors",
     metavar="N",
-    help="Processes to use; the second one reads ahead or makes half of the messages, more are of no use. "
+    help="Processes to use; the second one reads and sorts packets or makes half of the messages, more are of no use. "
     "The result is the same.",
 )
 @click.option(

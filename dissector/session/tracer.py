@@ -29,7 +29,7 @@ from dissector.session.packet_time import PacketTime
 from dissector.session.pairs import Copies, Unannounced
 from dissector.session.task import TaskFacts
 from dissector.session.unreached import Unreached
-from dissector.stream.fast_path import advance
+from dissector.stream.fast_path import advance, segment_of
 from dissector.stream.flows import Entry
 from dissector.stream.reassembly import Connections, Flow
 from dissector.traffic import (
@@ -118,7 +118,8 @@ class Tracer(Keeper):
 
     def _parse(self, packet: Packet) -> None:
         """Takes a packet that is not for the fast path."""
-        record = self._connections.parse(packet)
+        key = packet[5]
+        record = self._connections.parse(packet) if key is None or packet[7] else segment_of(packet, key)
         if isinstance(record, Segment):
             for flow, event in self._connections.feed(record):
                 self._stream_event(flow, event)

@@ -185,9 +185,9 @@ def _facts(parts: list[_Part], places: list[int]) -> tuple[list[Stretch], dict[i
     stretches: list[Stretch] = []
     for new, at in enumerate(places):
         block, index = where[at]
-        _, link_type, ip = block.stretch(index)
-        if not stretches or stretches[-1][1:] != (link_type, ip):
-            stretches.append(Stretch(new, link_type, ip))
+        kind = block.stretch(index)[1:]
+        if not stretches or stretches[-1][1:] != kind:
+            stretches.append(Stretch(new, *kind))
         if index in block.cut:
             cut[new] = block.cut[index]
     return stretches, cut

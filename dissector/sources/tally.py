@@ -39,7 +39,7 @@ class Tally:
         known = self._link_types
         before = len(known)
         if before <= _NAMED:
-            known.update((link_type, None) for _, link_type, _ in block.stretches if link_type != NO_PACKET)
+            known.update((link_type, None) for _, link_type, *_ in block.stretches if link_type != NO_PACKET)
         if len(known) > before:
             names = [link_type_name(one) for one in known]
             self.info.link_type = ", ".join(names if len(names) <= _NAMED else [*names[:_NAMED], "..."])

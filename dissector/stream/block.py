@@ -82,11 +82,13 @@ class Conversation(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """From packet ``first`` on: their link type, and where the IP header of those that are in conversations begins."""
+    """From packet ``first`` on: their link type, where the IP header of those that are in conversations begins, and
+    whether that is in a tunnel."""
 
     first: int
     link_type: int
     ip: int
+    tunnelled: bool = False
 
 
 class Block(NamedTuple):
@@ -118,7 +120,7 @@ class Block(NamedTuple):
         keys: dict[int, bytes] = {}
         for conversation in self.conversations:
             keys.update((place >> 1, conversation.keys[place & 1]) for place in conversation.places)
-        readable = {link_type: is_supported(link_type) for _, link_type, _ in self.stretches}
+        readable = {link_type: is_supported(link_type) for _, link_type, *_ in self.stretches}
         for index in range(len(self.times)):
             if readable[self.stretch(index).link_type]:
                 yield self.packet(index, keys.get(index))
@@ -127,8 +129,9 @@ class Block(NamedTuple):
         """Packet ``index``; ``key`` as ``Packet.key``."""
         data = self.data[self.begins[index] : self.ends[index]]
         length = self.cut.get(index, len(data)) if self.cut else len(data)
-        _, link_type, ip = self.stretch(index)
-        packet: Packet = _new(Packet, (self.number + index + 1, self.times[index], link_type, data, length, key, ip))
+        _, link_type, ip, tunnelled = self.stretch(index)
+        number, time = self.number + index + 1, self.times[index]
+        packet: Packet = _new(Packet, (number, time, link_type, data, length, key, ip, tunnelled))
         return packet
 
     def stretch(self, index: int) -> Stretch:

@@ -15,7 +15,7 @@ from dissector.stream import block as blocks
 from dissector.stream.block import Block, Buffer, Conversation, Part, Run
 from dissector.stream.direction import Direction
 from dissector.stream.flows import Entry
-from dissector.traffic import ACK, FIN, RST, SYN, Chunk, Packet
+from dissector.traffic import ACK, FIN, RST, SYN, Chunk, Packet, Segment
 
 #: Of a plain packet from its IP header on: where the datagram ends, IP id and TTL; sequence and acknowledgement number,
 #: offset, flags and window of TCP.
@@ -24,6 +24,7 @@ TELLING = FIN | SYN | RST | ACK
 MASK, HALF = 0xFFFF_FFFF, 0x8000_0000
 _IP4, _IP6, _KEY4 = 20, 40, 12
 _HEADERS4 = Struct("!2xHH2xB15xIIBBH").unpack_from
+_PORTS = Struct("!HH").unpack_from
 _HEADERS6 = Struct("!4xHxB36xIIBBH").unpack_from
 #: Where TCP's flags are in its header.
 _FLAGS = 13
@@ -58,13 +59,26 @@ def payload_of(block: Block, conversation: Conversation, index: int) -> tuple[in
     return at + size + (offset >> 2 & 0x3C), at + total
 
 
+def segment_of(packet: Packet, key: bytes) -> Segment:
+    """What ``packets.parse`` gives for a plain packet with this key that is in no tunnel."""
+    number, time, _, data, _, _, at, _ = packet
+    size = ip_size(key)
+    total, ip_id, ttl, seq, ack, offset, flags, window = reader(size)(data, at)
+    start, end, middle = at + size + (offset >> 2 & 0x3C), at + total, len(key) - 4 >> 1
+    sport, dport = _PORTS(key, 2 * middle)
+    ends = key[:middle], sport, key[middle : 2 * middle], dport
+    rest = seq, ack, flags, window, data[start:end], end - start, ttl, ip_id, ()
+    segment: Segment = _new(Segment, (number, time, *ends, *rest))
+    return segment
+
+
 def advance(entry: Entry, packet: Packet) -> Chunk | bool:
     """What a plain packet (one with a key) brings: a Chunk, or True for nothing; False: it is not for here.
 
     ``entry`` is the one of the packet's key; its sender has to be ``steady``.
     """
     flow, _, sender, other = entry
-    number, time, _, data, _, key, at = packet
+    number, time, _, data, _, key, at, _ = packet
     size = ip_size(key) if key is not None else 0
     total, ip_id, ttl, seq, ack, offset, flags, window = reader(size)(data, at)
     if seq != sender.expect or flags & TELLING != ACK or not window or not other.window or flow.ignored:

@@ -156,7 +156,7 @@ class Prefilter:
             self._cut[index] = length
         self._odd(index, begin, end, length, link_type)
         shapes = self._shapes.get(link_type)
-        self._stretch(index, link_type, shapes[0].ip if shapes else 0)
+        self._stretch(index, link_type, shapes[0] if shapes else _NONE[0])
 
     def finish(self) -> Block:
         """The block; it is empty when there was nothing to take."""
@@ -191,13 +191,14 @@ class Prefilter:
     ) -> tuple[Shape, Container[bytes], int, list[bytes], Callable[..., Any]]:
         """What tells packets of the newest shape from packet ``index`` on."""
         shape = self._shapes.get(layout.link_type, _NONE)[0]
-        self._stretch(index, layout.link_type, shape.ip)
+        self._stretch(index, layout.link_type, shape)
         look = _struct(layout.fields, shape.fields).unpack_from
         return shape, shape.heads, shape.shortest, shape.least, look
 
-    def _stretch(self, index: int, link_type: int, ip_at: int) -> None:
-        if not self._stretches or self._stretches[-1][1:] != (link_type, ip_at):
-            self._stretches.append(Stretch(index, link_type, ip_at))
+    def _stretch(self, index: int, link_type: int, shape: Shape) -> None:
+        kind = link_type, shape.ip, shape.tunnelled
+        if not self._stretches or self._stretches[-1][1:] != kind:
+            self._stretches.append(Stretch(index, *kind))
 
     def _odd(self, index: int, begin: int, end: int, length: int, link_type: int) -> Shape | None:
         """Takes a packet that does not have the newest shape; returns the shape that it has if it is plain."""

@@ -40,13 +40,14 @@ _LEAST = {4: _least(20), 6: _least(0)}
 
 
 class Shape(NamedTuple):
-    """``ip``: where the IP header begins.  ``fields`` for ``struct`` give a ``Look``: a packet of the shape has its
-    first item in ``heads`` and is at least ``shortest`` bytes long."""
+    """``ip``: where the IP header begins, in a tunnel if ``tunnelled``.  ``fields`` for ``struct`` give a ``Look``: a
+    packet of the shape has its first item in ``heads`` and is at least ``shortest`` bytes long."""
 
     ip: int
     version: int
     fields: str
     heads: Container[bytes]
+    tunnelled: bool = False
 
     @property
     def shortest(self) -> int:
@@ -76,7 +77,7 @@ def shape_of(packet: Packet) -> Shape | None:
     """The shape of a packet; None where a layer has none, or the headers say nothing."""
     path: list[Step] = []
     try:
-        head, _ = unwrap(packet, path)
+        head, via = unwrap(packet, path)
         if head is None or path[-1].kind not in IP_KINDS:
             return None
         mask = _mask(packet, path)
@@ -90,7 +91,7 @@ def shape_of(packet: Packet) -> Shape | None:
     mask += b"\xff" if version == 4 else b"\xf0"
     begin = next(place for place, bits in enumerate(mask) if bits)
     window = packet.data[begin : at + 1]
-    return Shape(at, version, f"{begin}x{len(window)}s{_FIELDS[version]}", _heads(window, mask[begin:]))
+    return Shape(at, version, f"{begin}x{len(window)}s{_FIELDS[version]}", _heads(window, mask[begin:]), bool(via))
 
 
 def _heads(window: bytes, mask: bytes) -> Container[bytes]:
