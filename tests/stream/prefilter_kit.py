@@ -8,6 +8,7 @@ from itertools import groupby
 from builders import pcap_record
 
 from dissector.stream.block import Block
+from dissector.stream.fast_path import segment_of
 from dissector.stream.link import is_supported
 from dissector.stream.packets import carries_segment, parse, unwrap
 from dissector.stream.prefilter import PADDING, Prefilter, RecordLayout
@@ -69,6 +70,10 @@ def check(packets: Sequence[Packet], *, one_by_one: bool = False) -> Block:
             assert isinstance(found, Segment), packet
             assert (keys[index], block.ip(index) - block.begins[index]) == (found.key, innermost(packet)), packet
             assert (index in syns) is bool(found.flags & SYN)
+            quick = block.packet(index, keys[index])
+            assert quick.tunnelled is bool(found.via)
+            if not found.via:
+                assert segment_of(quick, keys[index]) == found._replace(number=index + 1)
         elif index not in others:
             assert (found, odd) == (None, []), packet
     assert not keys.keys() & others
