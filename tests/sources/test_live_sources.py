@@ -56,7 +56,7 @@ def collect(source: LiveCapture) -> list[Packet]:
     """What came until nothing more does."""
     packets: list[Packet] = []
     while more := source.poll(0.3):
-        packets += more
+        packets += [packet for block in more for packet in block.packets()]
     return packets
 
 
