@@ -30,10 +30,13 @@ from dissector.render.views import Event, Output
 from dissector.session.advance import feed
 from dissector.session.run_detection import find_runs
 from dissector.session.tracer import Tracer
+from dissector.sources.blocks import block_of
 from dissector.sources.capture import CaptureReader
 from dissector.stream import packets
 from dissector.stream.documents import DocumentReader
+from dissector.stream.fast_path import segment_of
 from dissector.stream.framing import FrameReader
+from dissector.stream.prefilter import Prefilter
 from dissector.traffic import Chunk, Frame, Gap, Packet, RawDocument, Segment, Side
 from dissector.wire import control
 from dissector.wire.decode import Decoded, Pending, decode, fields, reference_decode
@@ -136,15 +139,21 @@ def _parsed(data: bytes, is_client: bool) -> None:
 
 
 def packet(data: bytes) -> None:
-    """First byte: the link type; second: bytes that the snap length cut off; nothing is ever raised."""
+    """First byte: the link type; second: bytes that the snap length cut off; nothing is ever raised, and a packet that
+    the prefilter takes for plain is the segment that it says."""
     if len(data) < 2:
         return
     found = Packet(1, 0, _LINK_TYPES[data[0] % len(_LINK_TYPES)], data[2:], len(data) - 2 + data[1])
     record = packets.parse(found)
-    assert packets.carries_segment(found) == isinstance(record, Segment), "the short cut counts otherwise"
+    assert packets.carries_segment(found) == isinstance(record, Segment), "segments are counted otherwise"
     if isinstance(record, Segment):
         assert len(record.payload) <= record.length, "more bytes than were sent"
         assert record.payload in found.data
+    for one in block_of(Prefilter(), [found[1:5]] * 2).packets():
+        if one.key is not None:
+            assert isinstance(record, Segment), "plain and no segment"
+            assert one.key == record.key
+            assert one.tunnelled or segment_of(one, one.key) == record._replace(number=one.number)
 
 
 # --- captures ------------------------------------------------------------------------------------------------------
@@ -183,7 +192,7 @@ def lean(data: bytes) -> None:
 def _same_both_ways(path: str) -> None:
     """Blocks change nothing but the time; the records have to be the same."""
     reader = CaptureReader([path])
-    told = _print_records(events_of(reader), reader)
+    told = _print_records(events_of(one._replace(key=None) for one in reader), reader)
     reader, tracer = CaptureReader([path]), Tracer(messages=False)
     rest = [line for line in told.splitlines(keepends=True) if not line.startswith('{"record": "message"')]
     assert "".join(rest) == _print_records(_told_in_blocks(tracer, reader), reader), "blocks make a difference"
