@@ -51,7 +51,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "textual": ("render/",),
     "click": ("cli/",),
     "pyshark": (),
-    "xml": ("wire/control.py",),
+    "xml": ("wire/control.py", "verify/", "simulate/"),
 }
 
 #: What does I/O, reads a clock or starts something has no place below ``sources`` and ``render``.

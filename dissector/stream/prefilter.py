@@ -197,6 +197,8 @@ class Prefilter:
 
     def _stretch(self, index: int, link_type: int, shape: Shape) -> None:
         kind = link_type, shape.ip, shape.tunnelled
+        if self._stretches and self._stretches[-1].first == index:  # no packet came
+            self._stretches.pop()
         if not self._stretches or self._stretches[-1][1:] != kind:
             self._stretches.append(Stretch(index, *kind))
 

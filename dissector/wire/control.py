@@ -7,19 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
-from xml.sax import SAXException, SAXParseException
-from xml.sax.handler import ContentHandler
-
-from defusedxml.common import DefusedXmlException
-from defusedxml.sax import make_parser
+from typing import Any, NamedTuple
+from xml.parsers import expat
 
 from dissector.limits import MAX_DOCUMENT, MAX_XML_DEPTH
 from dissector.numbers import INT64, PID, PORT, Bounds, is_odd, number
 from dissector.wire.http import split_http
-
-if TYPE_CHECKING:
-    from xml.sax.xmlreader import AttributesImpl
 
 Attributes = tuple[tuple[str, str], ...]
 
@@ -46,14 +39,17 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 # --- XML from unknown senders --------------------------------------------------------------------------------------
 
 
-class Events(ContentHandler):
+class _RefusedError(Exception):
+    """What is no XML for us; the reason as text."""
+
+
+class Events:
     """Base of what reads XML, for deriving ``start``, ``text`` and ``end``.  ``depth`` is 1 inside the root element.
 
     Events and not a tree, because a tree takes thirty times the memory of its document.
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.depth = 0
 
     def start(self, name: str, attributes: Attributes) -> None:
@@ -65,40 +61,41 @@ class Events(ContentHandler):
     def end(self, name: str) -> None:
         """An end tag; ``depth`` still counts the element."""
 
-    def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802  SAX's own name
+    def opened(self, name: str, attributes: list[str]) -> None:
+        """As the parser gives it: names and values by turns."""
         self.depth += 1
         if self.depth > MAX_XML_DEPTH:
-            raise SAXException(f"elements nested deeper than {MAX_XML_DEPTH}")
-        self.start(name, tuple(attrs.items()))
+            raise _RefusedError(f"elements nested deeper than {MAX_XML_DEPTH}")
+        self.start(name, tuple(zip(attributes[::2], attributes[1::2], strict=True)))
 
-    def endElement(self, name: str) -> None:  # noqa: N802  SAX's own name
+    def closed(self, name: str) -> None:
         self.end(name)
         self.depth -= 1
 
-    def characters(self, content: str) -> None:
-        self.text(content)
+
+def _no_dtd(*_: object) -> None:
+    raise _RefusedError("a DTD, which is refused")
 
 
 def read_xml(text: str, events: Events, longest: int = MAX_DOCUMENT) -> str | None:
     """Sends the document's events; None, or why the document is broken (events up to there were sent).
 
     Text in, so that the prolog's encoding does not count: documents are ISO-8859-1 whatever it says.  A DTD is refused,
-    and with it every entity of the document's own.
+    and with it every entity of the document's own.  expat without a layer of SAX: that takes a tenth of the time.
     """
     if len(text) > longest:
         return f"longer than {longest} characters"
-    parser = make_parser()
-    parser.forbid_dtd = True
-    parser.setContentHandler(events)
+    parser = expat.ParserCreate()
+    parser.buffer_text = parser.ordered_attributes = True
+    parser.StartDoctypeDeclHandler = _no_dtd
+    parser.StartElementHandler, parser.EndElementHandler = events.opened, events.closed
+    parser.CharacterDataHandler = events.text
     try:
-        parser.feed(text)
-        parser.close()
-    except SAXParseException as error:
-        return f"{error.getMessage()} (line {error.getLineNumber()}, column {error.getColumnNumber()})"
-    except SAXException as error:
-        return error.getMessage()
-    except DefusedXmlException:
-        return "a DTD, which is refused"
+        parser.Parse(text, True)
+    except expat.ExpatError as error:
+        return f"{expat.ErrorString(error.code)} (line {error.lineno}, column {error.offset})"
+    except _RefusedError as refused:
+        return str(refused)
     except ValueError as error:
         return f"no XML characters: {error}"
     return None
