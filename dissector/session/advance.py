@@ -16,10 +16,10 @@ from dissector.session.dialog import HEADER
 from dissector.session.handlers import Callback
 from dissector.session.order import Event
 from dissector.session.tracer import Tracer
-from dissector.stream.block import Block, Conversation, Piece, Run
+from dissector.stream.block import Block, Conversation, Joined, Piece, Run
 from dissector.stream.fast_path import advance_by_run, fits, flags_of
 from dissector.stream.flows import Entry
-from dissector.traffic import ENDS, FIN, RST, Frame
+from dissector.traffic import ENDS, FIN, RST, Chunk, Frame
 
 _new = tuple.__new__
 
@@ -142,14 +142,19 @@ def _messages(entry: Entry, handler: Callback, run: Run, block: Block, *, one_by
     senders, bases = (entry.sender, entry.other), advance_by_run(entry, run, number)
     data, times = block.data, block.times
 
-    def handle(piece: Piece) -> None:
-        side, index, begin, end, before = piece
-        message, packets = data[begin + HEADER : end], (number + index,)
+    def handle(piece: Piece | Joined) -> None:
+        packets: tuple[int, ...]
+        if len(piece) == 5:
+            side, index, begin, end, before = piece
+            message, packets = data[begin + HEADER : end], (number + index,)
+        else:
+            side, index, (message, indices), before = piece
+            packets = tuple([number + one for one in indices])
         handler.frame(_new(Frame, (senders[side].side, bases[side] + before, message, packets, times[index])))
 
     for item in run.items:
         taken = False
-        for position, piece in enumerate([item] if len(item) == 5 else item[5]):
+        for position, piece in enumerate(item[5] if len(item) == 6 else [item]):
             if one_by_one:
                 yield piece[1]
             if len(item) == 6 and not position:
@@ -160,6 +165,9 @@ def _messages(entry: Entry, handler: Callback, run: Run, block: Block, *, one_by
                 handler.passed(is_answer=position % 2 == 1)
             else:
                 break
+    for side, index, begin, end, before in run.unfinished:
+        part = data[begin:end]
+        handler.chunk(_new(Chunk, (senders[side].side, bases[side] + before, part, number + index, times[index])))
 
 
 def _step(tracer: Tracer, block: Block, cursor: _Cursor, index: int) -> Sequence[Event]:

@@ -15,7 +15,7 @@ from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH
 from dissector.session.dialog import HEADER, Dialog, Draft
 from dissector.session.pace import SLOW_CALLBACK
-from dissector.session.run_detection import DONE
+from dissector.session.run_messages import DONE
 from dissector.session.task import TaskFacts, is_usual_failure
 from dissector.stream.block import Pairs
 from dissector.traffic import Frame, Side

@@ -25,11 +25,15 @@ Buffer = bytes | mmap
 Mark = tuple[int, int, int, int]
 #: A request that may write to a log: time, index, which of the run's ``heads``, arguments as written.
 Line = tuple[int, int, int, tuple[object, ...]]
-#: A message as it is, with its length header: direction, index, where it begins and ends, bytes of the run before it.
+#: A message where it lies: direction, index, where it begins (with its length header) and ends, bytes of the run before
+#: it.
 Piece = tuple[int, int, int, int, int]
+#: One that came in several packets: direction, index of the last, its bytes (without the header) with the indices of
+#: all, bytes of the run before it.
+Joined = tuple[int, int, tuple[bytes, tuple[int, ...]], int]
 #: Requests with their answers, all of them skimmed: who asks, how many, bytes, lines, nanoseconds from each request to
 #: its answer in all, and the messages.
-Pairs = tuple[int, int, int, list[Line], int, list[Piece]]
+Pairs = tuple[int, int, int, list[Line], int, "list[Piece | Joined]"]
 #: In the place of a link type, of records that are numbered like packets and are none.
 NO_PACKET = -1
 
@@ -49,11 +53,11 @@ class Part(NamedTuple):
 
 
 class Run(NamedTuple):
-    """``places[first:stop]`` of a conversation: segments in order without anything odd, each with nothing or one
-    message.
+    """``places[first:stop]`` of a conversation: segments in order without anything odd.
 
     ``silence`` is the longest time between two packets, ``behind`` the second of them.  ``items`` are the messages in
-    order, ``heads`` what the requests that have lines begin with.
+    order, ``heads`` what the requests that have lines begin with, ``unfinished`` the parts of messages that go on
+    behind the run.
     """
 
     first: int
@@ -63,7 +67,8 @@ class Run(NamedTuple):
     silence: int
     behind: Mark | None
     heads: list[bytes]
-    items: list[Pairs | Piece]
+    items: list[Pairs | Piece | Joined]
+    unfinished: list[Piece]
 
 
 class Conversation(NamedTuple):
