@@ -6,7 +6,7 @@ import gzip
 import struct
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
 from types import FrameType
@@ -25,9 +25,12 @@ from dissector.session import task as task_module
 from dissector.session.order import Event
 from dissector.session.tracer import Tracer
 from dissector.sources import bytestream, pcapng
+from dissector.sources.blocks import block_of
 from dissector.sources.capture import CaptureReader
 from dissector.sources.live import Recorder
 from dissector.stream import direction
+from dissector.stream.block import Block
+from dissector.stream.prefilter import Prefilter
 from dissector.traffic import Packet
 from dissector.wire.masking import Mask
 
@@ -37,10 +40,13 @@ FEW, MANY, MOST = 120, 240, 2.3
 STEP = 250_000_000
 
 
+def block(found: attacks.Packets, begin: int = 1_790_000_000_000_000_000, step: int = STEP) -> Block:
+    times = count(begin + step, step)
+    return block_of(Prefilter(), [(next(times), 1, data, max(len(data), 54)) for _, data in found])
+
+
 def packets(found: attacks.Packets) -> Iterable[Packet]:
-    for number, (_, data) in enumerate(found, 1):
-        key = data[26:38] if len(data) >= 54 and not data[20] & 0x3F else None
-        yield Packet(number, 1_790_000_000_000_000_000 + number * STEP, 1, data, max(len(data), 54), key)
+    return block(found).packets()
 
 
 def trace(found: Iterable[Packet], *, window: int | None = None) -> list[Event]:
@@ -83,18 +89,18 @@ def test_work_of_a_capture_that_is_followed_is_linear(shape: str) -> None:
 
 
 class Quiet:
-    """Packets all at once, and then none."""
+    """One block, and then none."""
 
-    def __init__(self, found: Sequence[Packet]) -> None:
+    def __init__(self, found: Block) -> None:
         self.info = CaptureInfo("made up")
         self.warnings: list[Problem] = []
         self.over = False
         self.dropped = 0
         self.recorder: Recorder | None = None
-        self._packets = [*found]
+        self._blocks = [found]
 
-    def poll(self, timeout: float) -> list[Packet]:  # noqa: ARG002
-        found, self._packets = self._packets, []
+    def poll(self, timeout: float) -> list[Block]:  # noqa: ARG002
+        found, self._blocks = self._blocks, []
         return found
 
     def news(self) -> list[str]:
@@ -110,8 +116,7 @@ class Follower:
         monkeypatch.setattr(monitor, "_PERIOD", 0)
         monkeypatch.setattr(monitor, "_SHARE", 0)
         self.store = Store(Mask(), Filter(), 10)
-        step = STEP // n
-        found = [packet._replace(time=packet.number * step) for packet in packets(attacks.SHAPES[shape](n))]
+        found = block(attacks.SHAPES[shape](n), 0, STEP // n)
         self._monitor = monitor.Monitor(Quiet(found), Tracer(window=1), self.store, slow=10**10)
         self._at = 0.0
         monkeypatch.setattr(monitor.time, "monotonic", lambda: self._at)
