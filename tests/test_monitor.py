@@ -12,7 +12,7 @@ from dissector.model import CaptureInfo, Look, Problem, Running, Task
 from dissector.monitor import Ends, Monitor
 from dissector.session.tracer import Event, Tracer
 from dissector.sources.live import Recorder
-from dissector.traffic import Packet
+from dissector.stream.block import Block
 
 
 class Quiet:
@@ -29,7 +29,7 @@ class Quiet:
     def dropped(self) -> int:
         return 7 * self.polls
 
-    def poll(self, timeout: float) -> list[Packet]:
+    def poll(self, timeout: float) -> list[Block]:
         time.sleep(min(timeout, 0.02))
         self.polls += 1
         return []
