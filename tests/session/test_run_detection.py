@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any, NamedTuple
 
 import pytest
 from builders import A6, B6, ethernet, ipv6
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from kit import ACK, FIN, PSH, RST, SYN, Address, Line, Record, framed
 
-from dissector.session.run_detection import DONE, find_runs
+from dissector.session.run_detection import find_runs
+from dissector.session.run_messages import DONE
 from dissector.stream.block import Block, Pairs, Run, Stretch, conversations_of
 from dissector.wire import messages as m
 from dissector.wire.decode import encode
@@ -154,13 +157,45 @@ def check(block: Block, sides: list[int], run: Run) -> None:
     assert (run.start, run.silence) == (packets[0].mark, max(pauses))
     longest = pauses.index(max(pauses)) + 1
     assert run.behind == (packets[longest].mark if max(pauses) else None)
-    pieces = [piece for item in run.items for piece in (item[5] if is_pairs(item) else [item])]
-    sent, expected = [0, 0], []
-    for place, packet in enumerate(packets, run.first):
-        if packet.payload:
-            expected.append((packet.side, place, packet.payload, sent[packet.side]))
-            sent[packet.side] += len(packet.payload)
-    assert [(side, index, block.data[low:high], at) for side, index, low, high, at in pieces] == expected
+    found, left = in_order([(packet.side, place, packet.payload) for place, packet in enumerate(packets, run.first)])
+    assert [taken(block, piece) for item in run.items for piece in (item[5] if is_pairs(item) else [item])] == found
+    for side in (PROCESS, CLIENT):
+        parts = [part for part in run.unfinished if part[0] == side]
+        assert b"".join(block.data[begin:end] for _, _, begin, end, _ in parts) == left[side]
+        sizes = [end - begin for _, _, begin, end, _ in parts]
+        begins = [run.parts[side].sent - sum(sizes[at:]) for at in range(len(parts))]
+        assert [part[4] for part in parts] == begins
+    assert run.unfinished == sorted(run.unfinished, key=lambda part: part[1])
+
+
+#: Who says it, the indices of its packets, what it is, and the bytes before it.
+Taken = tuple[int, tuple[int, ...], bytes, int]
+
+
+def taken(block: Block, piece: Any) -> Taken:
+    if len(piece) == 5:
+        side, index, begin, end, before = piece
+        return side, (index,), block.data[begin + 4 : end], before
+    side, index, (message, indices), before = piece
+    assert index == indices[-1]
+    return side, indices, message, before
+
+
+def in_order(payloads: list[tuple[int, int, bytes]]) -> tuple[list[Taken], list[bytes]]:
+    """The messages that end in these payloads (side, index, bytes), byte by byte; what is left over of either side."""
+    found: list[Taken] = []
+    open_bytes: list[list[tuple[int, int]]] = [[], []]
+    before = [0, 0]
+    for side, index, payload in payloads:
+        for byte in payload:
+            waiting = open_bytes[side]
+            waiting.append((byte, index))
+            data = bytes(one for one, _ in waiting)
+            if len(data) >= 4 and len(data) == 4 + int.from_bytes(data[:4], "big"):
+                found.append((side, tuple(dict.fromkeys(at for _, at in waiting)), data[4:], before[side]))
+                before[side] += len(data)
+                waiting.clear()
+    return found, [bytes(one for one, _ in waiting) for waiting in open_bytes]
 
 
 def is_pairs(item: object) -> bool:
@@ -220,9 +255,8 @@ ODDITIES: dict[str, Callable[[Spoken], object]] = {
     "window shut": lambda talk: talk.say(PROCESS, LOG).change(8, 48, bytes(2)),
     "one byte early": lambda talk: talk.say(PROCESS, LOG).change(8, 38, struct.pack(">I", talk.line.next[0] - 50)),
     "four bytes": lambda talk: talk.say(PROCESS, bytes(4)),
-    "part of a message": lambda talk: talk.say(PROCESS, LOG[:-1]),
-    "more than a message": lambda talk: talk.say(PROCESS, LOG + b"x"),
-    "two messages": lambda talk: talk.say(PROCESS, KEEP_ALIVE * 2),
+    "no message behind one": lambda talk: talk.say(PROCESS, LOG + bytes(4)),
+    "no message behind a part of one": lambda talk: talk.say(PROCESS, LOG[9:] + b"\xff\xff\xff\xff"),
     "acknowledges what was not sent": lambda talk: talk.say(PROCESS).change(
         8, 42, struct.pack(">I", talk.line.next[1] + 1)
     ),
@@ -313,6 +347,53 @@ def test_nothing_is_found_before_both_have_spoken() -> None:
     for _ in range(4):
         talk.say(CLIENT, STEPPING).say(PROCESS)
     assert talk.spans() == []
+
+
+# --- messages that segments cut anyhow --------------------------------------------------------------------------------
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    turns=st.lists(st.sampled_from([(LOG, ANSWER), (RELEASE, RELEASED), (KEEP_ALIVE, RELEASED), (b"", STEPPING)])),
+    sizes=st.lists(st.integers(1, 90), min_size=1, max_size=20),
+    flush=st.sampled_from([True, True, False]),
+)
+def test_messages_in_segments_of_any_size(turns: list[tuple[bytes, bytes]], sizes: list[int], flush: bool) -> None:
+    """What waits to be sent is sent before the other one speaks, or later."""
+    talk, size, waiting = Spoken().talk(2), cycle(sizes), [b"", b""]
+    for turn in turns:
+        for side in (PROCESS, CLIENT):
+            waiting[side] += turn[side]
+            while waiting[side] and (flush or len(waiting[side]) > 60):
+                talk.say(side, waiting[side][: (cut := next(size))])
+                waiting[side] = waiting[side][cut:]
+    assert talk.say(CLIENT).say(PROCESS).spans() == [(0, len(talk.records))]
+
+
+@pytest.mark.parametrize(
+    ("segments", "number"),
+    [
+        ([LOG[:1], LOG[1:]], 3),
+        ([LOG[:4], LOG[4:20], LOG[20:]], 3),
+        ([LOG[:-1], LOG[-1:]], 3),
+        ([RELEASE[:3], RELEASE[3:]], 2),
+    ],
+)
+def test_a_request_in_several_segments_is_one_of_a_pair(segments: list[bytes], number: int) -> None:
+    talk = Spoken().talk(2)
+    for segment in segments:
+        talk.say(PROCESS, segment)
+    (run,) = talk.say(CLIENT, ANSWER[:5]).say(CLIENT, ANSWER[5:]).talk(1).runs()
+    assert pairs(run)[0][1] == (4 if number == 3 else 2)
+    if number == 3:
+        assert [line[1] for line in pairs(run)[0][3]] == [0, 2, 4, 6 + len(segments)]
+
+
+def test_a_run_begins_where_messages_begin_and_may_end_within() -> None:
+    talk = Spoken().say(PROCESS, LOG[9:]).talk(3).say(PROCESS, LOG[:9]).say(CLIENT, ANSWER[:2])
+    (run,) = talk.runs()
+    assert (run.first, run.stop) == (1, 9)
+    assert [(side, index) for side, index, *_ in run.unfinished] == [(PROCESS, 7), (CLIENT, 8)]
 
 
 # --- requests with their answers --------------------------------------------------------------------------------------

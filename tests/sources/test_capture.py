@@ -324,15 +324,6 @@ def test_empty_standard_input_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(refused("-")) == "standard input: the file is empty"
 
 
-def test_several_files_are_one_stream_by_time(tmp_path: Path) -> None:
-    late = write(tmp_path, pcap([(NOON + 5_000, FIRST), (NOON + 7_000, FIRST)]), "late")
-    early = write(tmp_path, pcap([(NOON, FIRST), (NOON + 6_000, FIRST)]), "early")
-    empty = write(tmp_path, pcap([]), "empty")
-    packets, reader = read(late, early, empty)
-    assert [(packet.number, packet.time - NOON) for packet in packets] == [(1, 0), (2, 5_000), (3, 6_000), (4, 7_000)]
-    assert [(info.file, info.packets) for info in reader.infos] == [(str(late), 2), (str(early), 2), (str(empty), 0)]
-
-
 def test_a_ring_of_many_files_is_not_open_at_once(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     paths = [write(tmp_path, pcap([(NOON + index, FIRST)], nano=True), f"{index}") for index in range(200)]

@@ -6,14 +6,15 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import pytest
-from builders import A6, ACK, B6, FIN, PSH, RST, SECOND, SYN, A, B, ethernet, ipv4, ipv6, tcp
+from builders import A6, ACK, B6, FIN, PSH, RST, SECOND, SYN, A, B, ethernet, ipv4, ipv6, packet, tcp
 from encapsulations import ENCAPSULATIONS
+from prefilter_kit import filtered
 
 from dissector.model import Mark
-from dissector.stream.block import Block, Conversation, Part, Run, Stretch
+from dissector.stream.block import Part, Run
 from dissector.stream.fast_path import advance, advance_by_run, fits, flags_of, payload_of
 from dissector.stream.flows import Entry
-from dissector.stream.packets import parse, unwrap
+from dissector.stream.packets import parse
 from dissector.stream.reassembly import Connections, StreamEvent
 from dissector.traffic import Chunk, Packet, Segment, Side
 
@@ -28,23 +29,15 @@ class Kind(NamedTuple):
     around: str = "Ethernet"
 
     def packet(self, side: int, body: bytes, ttl: int, ip_id: int) -> Packet:
-        """One from the client (0) or the server (1)."""
-        ends = ((A, B), (A6, B6))[self.version == 6][:: -1 if side else 1]
-        frame = (
-            ethernet(ipv4(body, *ends, ttl=ttl, ip_id=ip_id))
-            if self.version == 4
-            else ethernet(ipv6(body, *ends, hop_limit=ttl), 0x86DD)
-        )
-        link_type, data = 1, frame
-        if self.around != "Ethernet":
-            link_type, wrap, _ = ENCAPSULATIONS[self.around]
-            data = wrap(frame)
-        one = Packet(0, 0, link_type, data, len(data))
-        segment, (head, via) = parse(one), unwrap(one)
-        assert isinstance(segment, Segment)
-        assert head is not None
-        assert segment.via == via
-        return one._replace(key=segment.key, ip=head.payload - (20 if self.version == 4 else 40))
+        """One from the client (0) or the server (1), as a block has it."""
+        ends = ((A, B), (A6, B6))[self.version == 6][:: 1 - 2 * side]
+        frame = ethernet(ipv4(body, *ends, ttl=ttl, ip_id=ip_id))
+        if self.version == 6:
+            frame = ethernet(ipv6(body, *ends, hop_limit=ttl), 0x86DD)
+        link_type, wrap, _ = ENCAPSULATIONS.get(self.around, (1, bytes, ()))
+        (one,) = filtered([packet(wrap(frame), link_type)]).packets()
+        assert one.key
+        return one
 
 
 KINDS = [Kind(), Kind(6), Kind(4, "VXLAN"), Kind(6, "raw"), Kind(6, "Geneve"), Kind(4, "802.1ad")]
@@ -231,7 +224,7 @@ def run_of(ways: Ways) -> tuple[Run, list[tuple[int, int, int, bytes, int]]]:
         Part(3, base_a, 5, 4, 900, marks[4], marks[4], recent_a),
         Part(3, base_b, 4, 5, 900, marks[5], marks[2], recent_b),
     )
-    return Run(0, 6, parts, marks[0], 5 * MS, marks[1], [], []), said
+    return Run(0, 6, parts, marks[0], 5 * MS, marks[1], [], [], []), said
 
 
 @kinds
@@ -296,13 +289,10 @@ def test_a_run_fits_where_both_directions_stand_and_go_on(side: int) -> None:
 @kinds
 @pytest.mark.parametrize("options", [0, 12])
 def test_flags_and_payload_of_a_packet_in_a_block(kind: Kind, options: int) -> None:
-    """The payload ends where the IP header says, not with padding, nor where the snap length cut it."""
-    body = tcp(flags=PSH | ACK, payload=b"hello", options=bytes(options))
-    one = kind.packet(0, body, 64, 1)
-    data = bytes(7) + one.data + bytes(20)
-    stretches = [Stretch(0, one.link_type, one.ip)]
-    block = Block(data, [7], [7 + len(one.data)], [5], True, (5, 5), stretches, {}, 1, {}, [], [])
-    assert one.key is not None
-    assert flags_of(block, one.key, 0) == PSH | ACK
-    begin, end = payload_of(block, Conversation((one.key, b""), [], [0], []), 0)
-    assert data[begin:end] == b"hello"
+    """The payload ends where the IP header says, not with padding."""
+    one = kind.packet(0, tcp(flags=PSH | ACK, payload=b"hello", options=bytes(options)), 64, 1)
+    block = filtered([one, one._replace(data=one.data + bytes(20))])
+    (conversation,) = block.conversations
+    for index in range(2):
+        begin, end = payload_of(block, conversation, index)
+        assert (flags_of(block, one.key or b"", index), block.data[begin:end]) == (PSH | ACK, b"hello")
