@@ -254,6 +254,7 @@ def test_a_record_may_be_so_long() -> None:
 ONE, TWO = object(), object()
 PCAPNG = RecordLayout("<IIIIIII", 28, ETHERNET, 3 << 32, 3, 1_000, 6, [ONE, TWO, ONE], ONE)
 BLOCK = enhanced(PLAIN, 2)
+ODD = bytes([BLOCK[4] + 1, 0, 0, 0])
 
 
 @pytest.mark.parametrize(
@@ -266,7 +267,7 @@ BLOCK = enhanced(PLAIN, 2)
         (b"\x02" + BLOCK[1:], False),
         (BLOCK[:4] + bytes(4) + BLOCK[8:], False),
         (BLOCK[:4] + bytes([BLOCK[4] - 4]) + BLOCK[5:], False),
-        (BLOCK[:4] + bytes([BLOCK[4] + 1]) + BLOCK[5:], False),
+        (BLOCK[:4] + ODD + BLOCK[8:-4] + b"\0" + ODD, False),
         (BLOCK[:-4] + bytes(4), False),
         (BLOCK[:20] + (len(PLAIN) + 4).to_bytes(4, "little") + BLOCK[24:], False),
         (BLOCK[:-1], False),
