@@ -7,7 +7,7 @@ is a callback that stands where the run begins is asked when it is taken.
 
 from __future__ import annotations
 
-from dissector.session.run_messages import InvokeShapes, RunMessages, begins_message
+from dissector.session.run_messages import Alignment, InvokeShapes, RunMessages, may_be_messages
 from dissector.stream.block import Block, Conversation, Mark, Part, Run
 from dissector.stream.fast_path import HALF, MASK, TELLING, ip_size, payload_of, reader
 from dissector.traffic import ACK
@@ -22,43 +22,64 @@ _PAUSE = 60_000_000_000
 
 
 def find_runs(block: Block) -> None:
-    """Fills in the runs of all talks that have some."""
+    """Fills in the runs of all conversations that have some."""
     shapes: InvokeShapes = {}
     for conversation in block.conversations:
         if len(conversation.places) >= _SHORTEST and _speaks(block, conversation):
-            at = _under_way(block, conversation)
-            while at + _SHORTEST <= len(conversation.places):
-                at = _run(block, conversation, at, shapes)
+            _find(block, conversation, shapes)
 
 
 def _speaks(block: Block, conversation: Conversation) -> bool:
-    """True when some of the first data there begins like a message."""
+    """True when some of the first data there may begin a message."""
     has_data = False
     for place in conversation.places[:_LOOKS]:
         begin, end = payload_of(block, conversation, place >> 1)
         if end > begin:
             has_data = True
-            if end <= block.ends[place >> 1] and begins_message(block.data, begin, end):
+            if end <= block.ends[place >> 1] and may_be_messages(block.data, begin, end):
                 return True
     return not has_data
 
 
-def _under_way(block: Block, conversation: Conversation) -> int:
-    """The place from which on both sides have spoken: before, nobody knows yet what the connection is."""
-    if conversation.begins < 0:
-        return 0
-    silent = {0, 1}
-    for at, place in enumerate(conversation.places):
-        begin, end = payload_of(block, conversation, place >> 1)
-        if place >> 1 > conversation.begins and end > begin:
-            silent.discard(place & 1)
-            if not silent:
-                return at + 1
-    return len(conversation.places)
+def _find(block: Block, conversation: Conversation, shapes: InvokeShapes) -> None:
+    """Runs begin where no message is under way, and where both sides have spoken: before, nobody knows yet what the
+    connection is."""
+    places, begins = conversation.places, conversation.begins
+    alignment, silent = Alignment(from_start=begins >= 0), {0, 1} if begins >= 0 else set()
+    expect: list[int | None] = [None, None]
+    at = 0
+    while at + _SHORTEST <= len(places):
+        if alignment.is_between and not silent:
+            at = _run(block, conversation, at, RunMessages(block.data, shapes, alignment), expect)
+        if at < len(places) and places[at] >> 1 > begins:
+            side = places[at] & 1
+            begin, end = payload_of(block, conversation, places[at] >> 1)
+            _pass(block, conversation, places[at], alignment, expect)
+            if end > begin:
+                silent.discard(side)
+        at += 1
 
 
-def _run(block: Block, conversation: Conversation, first: int, shapes: InvokeShapes) -> int:  # noqa: C901  a question for each way to be odd
-    """Looks for a run from place ``first`` on and adds it; returns where to look next."""
+def _pass(block: Block, conversation: Conversation, place: int, alignment: Alignment, expect: list[int | None]) -> None:
+    """A segment that is in no run."""
+    index, side = place >> 1, place & 1
+    begin, end = payload_of(block, conversation, index)
+    if begin == end:
+        return
+    seq = reader(ip_size(conversation.keys[0]))(block.data, block.ip(index))[3]
+    if (
+        expect[side] not in (None, seq)
+        or end > block.ends[index]
+        or alignment.split(side, block.data, begin, end) is None
+    ):
+        alignment.lose(side)
+    expect[side] = (seq + end - begin) & MASK
+
+
+def _run(  # noqa: C901  a question for each way to be odd
+    block: Block, conversation: Conversation, first: int, messages: RunMessages, sequence: list[int | None]
+) -> int:
+    """Looks for a run from place ``first`` on and adds it; returns the place of what does not fit."""
     data, begins, ends, times = block.data, block.begins, block.ends, block.times
     size, ip_at = ip_size(conversation.keys[0]), block.ip_offset
     headers = reader(size)
@@ -70,7 +91,6 @@ def _run(block: Block, conversation: Conversation, first: int, shapes: InvokeSha
     last_data: list[Mark | None] = [None, None]
     recent: tuple[list[Mark], list[Mark]] = ([], [])
     lone: list[int] = []  # acknowledgements before the other side said anything
-    messages = RunMessages(data, shapes)
     silence = before = 0
     start: Mark | None = None
     behind_mark: Mark | None = None
@@ -131,4 +151,5 @@ def _run(block: Block, conversation: Conversation, first: int, shapes: InvokeSha
         items, unfinished = messages.finish()
         heads = list(messages.heads)
         conversation.runs.append(Run(first, stop, parts, start, silence, behind_mark, heads, items, unfinished))
-    return max(stop, first + 1)
+    sequence[:] = [one if one is not None else before for one, before in zip(expect, sequence, strict=True)]
+    return stop

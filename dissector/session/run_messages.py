@@ -31,24 +31,76 @@ _MOST_LOGGED = 2
 InvokeShapes = dict[bytes, "tuple[int, int] | None"]
 
 
-def begins_message(data: Buffer, at: int, end: int) -> bool:
+class Alignment:
+    """Where messages begin in the two directions of a conversation, as far as its bytes tell."""
+
+    def __init__(self, *, from_start: bool) -> None:
+        #: By direction: whether a message was seen to begin, and of the one under way how many bytes with the header
+        #: there are and will be (0: not known yet), and as much as there is of a header that is not whole.
+        self._known = [from_start, from_start]
+        self._have, self._wanted, self._head = [0, 0], [0, 0], [b"", b""]
+
+    @property
+    def is_between(self) -> bool:
+        """True when no message is under way."""
+        return not (self._have[0] or self._have[1])
+
+    def is_whole(self, side: int, data: Buffer, begin: int, end: int) -> bool:
+        """True for a payload that is one message."""
+        if self._have[side] or end - begin <= LENGTH or _UINT(data, begin)[0] != end - begin - LENGTH:
+            return False
+        self._known[side] = True
+        return True
+
+    def split(self, side: int, data: Buffer, begin: int, end: int) -> list[tuple[int, int, bool]] | None:
+        """A payload as messages and parts of such: where they begin and end, and whether a message ends there; None
+        where something else is: nothing changes then."""
+        at, have, wanted, head = begin, self._have[side], self._wanted[side], self._head[side]
+        pieces: list[tuple[int, int, bool]] = []
+        while at < end:
+            if not wanted:
+                if not (self._known[side] or _begins_message(data, at, end)):
+                    return None
+                head += data[at : min(at + LENGTH - have, end)]
+                if len(head) == LENGTH:
+                    wanted = LENGTH + _UINT(head, 0)[0]
+                    if not LENGTH < wanted <= LENGTH + MAX_DECODED_MESSAGE:
+                        return None
+            stop = min(at + wanted - have, end) if wanted else end
+            have += stop - at
+            pieces.append((at, stop, have == wanted))
+            if have == wanted:
+                have, wanted, head = 0, 0, b""
+            at = stop
+        self._known[side], self._have[side], self._wanted[side], self._head[side] = True, have, wanted, head
+        return pieces
+
+    def lose(self, side: int) -> None:
+        """Bytes are missing, or make no sense."""
+        self._known[side], self._have[side], self._wanted[side], self._head[side] = False, 0, 0, b""
+
+
+def _begins_message(data: Buffer, at: int, end: int) -> bool:
     """True when a message may begin there: a length that the engine accepts, and a class."""
     return end - at > LENGTH and 0 < _UINT(data, at)[0] <= MAX_DECODED_MESSAGE and data[at + LENGTH] in _CLASSES
+
+
+def may_be_messages(data: Buffer, at: int, end: int) -> bool:
+    """False for a payload that has certainly no beginning of a message where it begins."""
+    return data[at] == 0 and (end - at <= LENGTH or _begins_message(data, at, end))
 
 
 class RunMessages:
     """Takes the payloads of a run in order."""
 
-    def __init__(self, data: Buffer, shapes: InvokeShapes) -> None:
+    def __init__(self, data: Buffer, shapes: InvokeShapes, alignment: Alignment) -> None:
         self._data = data
         self._shapes = shapes
+        self._alignment = alignment
         self.heads: dict[bytes, int] = {}
         self.items: list[Pairs | Piece | Joined] = []
-        #: By direction: whether a message was seen to begin, and of the one under way its parts (as ``Piece``) and how
-        #: many bytes are still to come.
-        self._aligned = [False, False]
+        #: Of the messages under way, by direction.
         self._parts: tuple[list[Piece], list[Piece]] = ([], [])
-        self._missing = [0, 0]
         #: The request that waits for its answer, its time and size, and what it may log.
         self._open: Piece | Joined | None = None
         self._asker, self._command, self._asked, self._open_size = -1, 0, 0, 0
@@ -60,37 +112,22 @@ class RunMessages:
 
     def payload(self, piece: Piece, time: int) -> bool:
         """What a segment carries; False where what should be the beginning of a message is none: nothing was taken."""
-        side, _, begin, end, _ = piece
-        if not self._missing[side] and end - begin > LENGTH and _UINT(self._data, begin)[0] == end - begin - LENGTH:
-            self._aligned[side] = True
+        side, index, begin, end, before = piece
+        if self._alignment.is_whole(side, self._data, begin, end):
             self._add(piece, self._data, begin + LENGTH, end, time)
             return True
-        return self._cut(piece, time)
-
-    def _cut(self, piece: Piece, time: int) -> bool:
-        """A segment that is not just one message."""
-        side, index, begin, end, before = piece
-        data, missing, parts = self._data, self._missing[side], self._parts[side]
-        at, begins = begin + missing, []
-        while at < end:
-            if not begins_message(data, at, end) if not self._aligned[side] else not _has_length(data, at, end):
-                return False
-            begins.append(at)
-            at += LENGTH + _UINT(data, at)[0]
-        self._aligned[side] = True
-        if missing:
-            stop = min(begin + missing, end)
-            parts.append((side, index, begin, stop, before))
-            self._missing[side] -= stop - begin
-            if not self._missing[side]:
+        pieces = self._alignment.split(side, self._data, begin, end)
+        if pieces is None:
+            return False
+        parts = self._parts[side]
+        for at, stop, is_last in pieces:
+            one: Piece = (side, index, at, stop, before + at - begin)
+            if is_last and not parts:
+                self._add(one, self._data, at + LENGTH, stop, time)
+                continue
+            parts.append(one)
+            if is_last:
                 self._join(side, time)
-        for begin_of, stop in zip(begins, [*begins[1:], at], strict=False):
-            one: Piece = (side, index, begin_of, min(stop, end), before + begin_of - begin)
-            if stop <= end:
-                self._add(one, data, begin_of + LENGTH, stop, time)
-            else:
-                parts.append(one)
-                self._missing[side] = stop - end
         return True
 
     def _join(self, side: int, time: int) -> None:
@@ -170,10 +207,6 @@ class RunMessages:
         if end - at < len(DONE) or data[at] != _ANSWER or _UINT(data, at + 1)[0] >= _FAILED:
             return False
         return _values(data, at + 5, end, 1) is not None
-
-
-def _has_length(data: Buffer, at: int, end: int) -> bool:
-    return end - at > LENGTH and 0 < _UINT(data, at)[0] <= MAX_DECODED_MESSAGE
 
 
 def _shape(head: bytes) -> tuple[int, int] | None:
