@@ -288,7 +288,7 @@ def test_behind_an_oddity_another_run_may_begin_or_with_it() -> None:
     talk = Spoken().talk(4).say(PROCESS, bytes(4)).talk(4)
     assert talk.spans() == [(0, 8), (9, 17)]
     talk = Spoken().talk(4).say(PROCESS, LOG, after=61 * SECOND).say(CLIENT, ANSWER).talk(4)
-    assert talk.spans() == [(0, 8), (8, 18)]
+    assert talk.spans() == [(0, 8), (9, 18)]
 
 
 def test_an_acknowledgement_may_be_old_but_not_ahead_of_the_first_bytes() -> None:
