@@ -248,13 +248,13 @@ class Callback:
         self._glance = None if desk.tells(connection) else Glance(self._dialog, Side.SERVER)
 
     def chunk(self, chunk: Chunk) -> None:
-        if self.facts.confirmed and self._opened and not self._foreign:
+        if self._foreign:
+            return
+        if self.facts.confirmed and self._opened:
             frame = self._readers[chunk[0]].whole(chunk)
             if frame is not None:
                 self.frame(frame)
                 return
-        if self._foreign:
-            return
         self._open()
         if (
             not self.facts.confirmed
