@@ -196,7 +196,7 @@ class Dialog:
         stack = self.stack
         if stack and stack[-1][0] is not side:
             return stack.pop()
-        for index in range(len(stack) - 1, -1, -1):
+        for index in reversed(range(len(stack))):
             if stack[index][0] is not side:
                 entry = stack[index]
                 self._given_up += [self._written(message) for _, message, _ in stack[index + 1 :]]
