@@ -184,7 +184,8 @@ def test_a_process_was_gone_before_the_close() -> None:
 
 
 def test_what_does_not_prove_that_the_process_was_gone() -> None:
-    assert problems(gone(outcome=Outcome.SUCCESS)[0]) == []
+    for outcome in (Outcome.SUCCESS, Outcome.FAILURE):
+        assert problems(gone(outcome=outcome)[0]) == []
     made, command, _ = gone()
     command.sides[THERE].rst_unknown = False
     assert problems(made) == []
@@ -241,8 +242,8 @@ def test_a_close_that_is_never_acknowledged(idle: int, code: str) -> None:
 def test_a_router_says_why_the_close_is_not_acknowledged() -> None:
     made, command = forgotten(100 * SECOND)
     command.icmp = [
-        IcmpError(36 + index, 53 * SECOND, IPv4Address(f"10.1.0.{index + 1}").packed, "host unreachable", *ends)
-        for index, ends in enumerate([(b"", 0, b"", 0, 0)] * 2)
+        IcmpError(36 + index, 53 * SECOND, IPv4Address(f"10.1.0.{index + 1}").packed, reason, b"", 0, b"", 0, 0)
+        for index, reason in enumerate(("host unreachable", "net unreachable"))
     ]
     problem = the(made, rule=command_cut)
     assert problem.code == "command_lost_first"
