@@ -157,8 +157,7 @@ class Command:
         """The task that a command is about: by its process_id where several run on this connection."""
         close = control.close_task(document) or control.kill_task(document) if document else None
         if close is not None and len(self.tasks) > 1:
-            known = None if close.process_id is None else self._by_process.get(close.process_id)
-            return known or self.facts
+            return self._by_process.get(close.process_id, self.facts)
         if document is not None and close is None and control.start_command(document) is None:
             return None
         if close is not None and not self.tasks:

@@ -410,6 +410,20 @@ def test_the_first_cut_of_the_client_counts() -> None:
     assert made.cut_command == 9_000
 
 
+def test_a_command_that_ends_in_the_next_segment_gets_an_error_of_its_own() -> None:
+    desk = Desk()
+    desk.client(b"<show_state/><show_job", b"/>")
+    desk.server(XML_ERROR, XML_ERROR)
+    assert [message.request is not None for message in desk.messages if not message.to_remote] == [True, True]
+
+
+def test_a_poke_and_a_command_in_one_segment() -> None:
+    desk = Desk()
+    desk.client(b"\n<show_state/>")
+    desk.server(OK)
+    assert [operation for _, operation, _ in desk.said()] == ["show_state", "show_state"]
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_commands_beyond_those_that_wait_are_not_paired(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two wait for their answers; the others come out at once, and their answers belong to none."""
@@ -417,11 +431,11 @@ def test_commands_beyond_those_that_wait_are_not_paired(times: int, monkeypatch:
     desk = Desk()
     for _ in range(times):
         del desk.messages[:]
-        desk.client(*[b"<show_state/>"] * 4)
-        assert [message.note for message in desk.messages] == ["behind 2 commands without an answer: not paired"] * 2
-        desk.server(*[OK] * 4)
+        desk.client(*[b"<show_state/>"] * 5)
+        assert [message.note for message in desk.messages] == ["behind 2 commands without an answer: not paired"] * 3
+        desk.server(*[OK] * 5)
         answers = [message.request is not None for message in desk.messages if message.kind == "command_answer"]
-        assert answers == [True, True, False, False]
+        assert answers == [True, True, False, False, False]
 
 
 def test_as_long_as_one_is_not_paired_none_behind_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -672,6 +686,14 @@ def test_bytes_that_are_no_frame_are_lost_as_well() -> None:
     assert facts.proof._losses == [1, 0]
     desk.server(b"\x7f\xff\xff\xff")
     assert facts.proof._losses == [1, 1]
+
+
+def test_bytes_without_a_frame_are_told_at_the_end() -> None:
+    desk, _ = callback_desk(mid_stream=True)
+    desk.client(b"\xff" * 20)
+    assert desk.problems == []
+    desk.close()
+    assert [(problem.code, problem.side) for problem in desk.problems] == [("mid_stream", Side.CLIENT)]
 
 
 def unseen() -> tuple[Desk, Callback]:

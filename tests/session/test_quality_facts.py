@@ -190,7 +190,7 @@ def test_zero_windows_of_an_end(side: Side, who: str) -> None:
 # --- messages --------------------------------------------------------------------------------------------------------
 
 
-def odd(time: int = SECOND, *, request: bool = False, raw: bytes = b"A\\0", gaps: int = 1) -> TaskFacts:
+def odd(time: int = SECOND, *, request: bool = False, raw: bytes = b"A\0", gaps: int = 1) -> TaskFacts:
     """A task with an answer that could not be decoded, in packets 7 and 8."""
     made = facts()
     one = message(time, raw=raw, note="answer without its request", request=message(0) if request else None)

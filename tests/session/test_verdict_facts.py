@@ -31,7 +31,7 @@ NOW = 300 * SECOND
 
 
 def icmp(time: int, reason: str = "host unreachable") -> IcmpError:
-    return IcmpError(40, time, b"\\x0a\\1\\0\\1", reason, b"", 0, b"", 0, 0)
+    return IcmpError(40, time, b"\x0a\1\0\1", reason, b"", 0, b"", 0, 0)
 
 
 def command_of(made: TaskFacts) -> Connection:
