@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from benchmarks.packets import UDP, ethernet, ipv4, ipv6
 
 Wrap = Callable[[bytes], bytes]
 
+
+class Ends(TypedDict):
+    src: str
+    dst: str
+
+
 #: The ends of tunnels.
-OUTER = {"src": "192.0.2.1", "dst": "192.0.2.2"}
-OUTER6 = {"src": "2001:db8::1", "dst": "2001:db8::2"}
+OUTER: Ends = {"src": "192.0.2.1", "dst": "192.0.2.2"}
+OUTER6: Ends = {"src": "2001:db8::1", "dst": "2001:db8::2"}
 GRE = 47
 
 
