@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from kit import CAPTURES
+from parts import HERE, SECOND, THERE, facts, message, record
 
-from dissector.model import LogLine, Outcome, Task
-from dissector.session.final import is_final
+from dissector.model import Endpoint, LogLine, Mark, Outcome, Task
+from dissector.session.final import is_certain, is_final, judged_at
+from dissector.session.task import TaskFacts
 from dissector.session.timers import running
 from dissector.session.tracer import Event, Tracer
 from dissector.sources.capture import read_captures
-
-SECOND = 1_000_000_000
 
 
 def followed(path: Path, seconds: int) -> tuple[Tracer, list[Event]]:
@@ -120,14 +120,14 @@ def ended_early(path: Path) -> tuple[list[Task], dict[Task, Early]]:
     events: list[Event] = []
     for packet in read_captures([path]):
         events += tracer.feed(packet)
-        for facts in tracer.running:
-            early = told.setdefault(facts.record, Early())
-            state = running(facts, packet.time)
+        for known in tracer.running:
+            early = told.setdefault(known.record, Early())
+            state = running(known, packet.time)
             if state.outcome is not None and early.outcome is None:
-                early.outcome, early.certain = state.outcome, packet.time - facts.last_seen()
-            if is_final(facts):
-                early.final = packet.time - facts.last_seen()
-                events += tracer.conclude([facts])
+                early.outcome, early.certain = state.outcome, packet.time - known.last_seen()
+            if is_final(known):
+                early.final = packet.time - known.last_seen()
+                events += tracer.conclude([known])
     events += tracer.finish()
     return sorted((event for event in events if isinstance(event, Task)), key=lambda task: task.n), told
 
@@ -185,3 +185,83 @@ def test_a_close_tells_which_command_connection_it_was(captures: Path) -> None:
     (seen,) = [event for event in events if isinstance(event, Task)]
     assert seen.command is not None
     assert seen.command.client == task.command.client
+
+
+# --- by hand ---------------------------------------------------------------------------------------------------------
+
+
+def over(*, callback: bool = True, **fields: object) -> TaskFacts:
+    """A task whose connections are over."""
+    made = facts(callback=callback)
+    made.confirmed = callback
+    for connection in made.connections():
+        connection.over = True
+    for name, value in fields.items():
+        setattr(made.record if hasattr(made.record, name) else made, name, value)
+    return made
+
+
+def test_a_task_is_judged_when_the_tracer_would() -> None:
+    made = over(callback=False)
+    assert made.record.command is not None
+    made.record.command.end = 5 * SECOND
+    assert judged_at(made, 6 * SECOND) == judged_at(made, 0) == 6 * SECOND
+    assert judged_at(made, 6 * SECOND + 1) == 6 * SECOND + 1
+
+
+def test_when_nobody_else_can_be_the_callback() -> None:
+    assert is_certain(over())
+    made = over()
+    record(made)[1].over = False
+    assert not is_certain(made)
+    made = over(confirmed=False)
+    assert is_certain(made)  # it comes from the remote
+    record(made)[1].client = Endpoint("10.9.9.9", 50_000)
+    assert not is_certain(made)
+    made.record.remote = None
+    assert not is_certain(made)
+
+
+@pytest.mark.parametrize(
+    ("fields", "certain"),
+    [
+        ({"start_error": object(), "callback_port": None}, True),
+        ({"start_answer": None}, False),
+        ({"close_answer": message(SECOND)}, True),
+        ({"close_answer": message(SECOND), "callback_port": None}, False),
+        ({}, False),
+    ],
+)
+def test_when_no_callback_can_come(fields: dict[str, object], certain: bool) -> None:
+    assert is_certain(over(callback=False, **fields)) is certain
+
+
+def test_after_a_rejection_no_callback_can_come() -> None:
+    made = over(callback=False, start_answer=None)
+    assert made.record.command is not None
+    made.record.command.sides[THERE].fin = Mark(5, SECOND)
+    assert is_certain(made)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "final"), [("rst", 5, False), ("rst", 0, True), ("fin", 5, True), (None, 5, True)]
+)
+@pytest.mark.parametrize("which", [0, 1])
+def test_data_may_go_on_behind_a_reset(kind: str | None, size: int, final: bool, which: int) -> None:
+    made = over()
+    one = record(made)[which]
+    one.bytes = size
+    if kind is not None:
+        setattr(one.sides[HERE], kind, Mark(5, SECOND))
+    assert is_final(made) is final
+    made.release = message(SECOND)  # of that connection the reset is normal
+    assert is_final(made) is (final or which == 1)
+
+
+def test_a_task_whose_command_connection_is_not_known_is_not_final() -> None:
+    made = over(command=None)
+    assert is_certain(made)
+    assert not is_final(made)
+    made = over()
+    record(made)[0].over = False
+    assert not is_final(made)
