@@ -8,6 +8,7 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address
 
 import pytest
 from kit import (
@@ -38,7 +39,7 @@ from dissector.model import Connection, Message, Problem, Role, Task
 from dissector.session.order import Event
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import read_captures
-from dissector.traffic import Packet
+from dissector.traffic import Packet, key_of
 
 
 def test_a_session_of_two_connections_from_bytes() -> None:
@@ -309,3 +310,115 @@ def test_a_request_that_can_not_be_decoded_is_told_once() -> None:
     assert len({message.n for message in messages}) == len(messages)
     broken, answer = [message for message in messages if message.kind == "undecoded"]
     assert (broken.answered_by, answer.answers) == (answer.n, broken.n)
+
+
+# --- what is looked after, and when ----------------------------------------------------------------------------------
+
+
+def fed(story: Story, **options: object) -> Tracer:
+    tracer = Tracer(**options)  # type: ignore[arg-type]
+    for packet in packets_of(story.records):
+        tracer.feed(packet)
+    return tracer
+
+
+def test_the_tracer_looks_after_things_four_times_a_second() -> None:
+    tracer = Tracer()
+    assert tracer.wake(7) == []
+    assert (tracer.watch.now, tracer.watch.wake) == (7, 7 + SECOND // 4)
+
+
+def test_time_goes_on_with_the_latest_packet() -> None:
+    story = Story().start()
+    *packets, last = packets_of(story.records)
+    tracer = Tracer()
+    for packet in [*packets, last, packets[0]._replace(number=99)]:
+        tracer.feed(packet)
+    assert tracer.watch.now == last.time
+    assert tracer.tick(last.time - 1) == []
+    assert tracer.watch.now == last.time
+
+
+def whole_callback(story: Story | None = None) -> Story:
+    """A callback in step: create_instance and its answer were all that was said."""
+    return (story or Story()).start().call_back().say(0.02, last=4)
+
+
+CALLBACK = key_of(IPv4Address(REMOTE).packed, 50_000, IPv4Address(CLIENT).packed, 59_999)
+COMMAND = key_of(IPv4Address(CLIENT).packed, 40_000, IPv4Address(REMOTE).packed, 4_455)
+
+
+def test_which_packets_may_be_taken_at_a_glance() -> None:
+    tracer = fed(whole_callback())
+    found = tracer.callback(CALLBACK, 0)
+    assert found is not None
+    entry, handler = found
+    assert handler is entry.flow.handler
+    assert tracer.callback(COMMAND, 0) is None
+    assert tracer.callback(CALLBACK[::-1], 0) is None
+    assert fed(Story().start().call_back()).callback(CALLBACK, 0) is None  # nothing was said
+
+
+def test_a_task_that_others_may_write_about_is_not_taken_at_a_glance() -> None:
+    for change in ("attempt", "intruder", "stray"):
+        tracer = fed(whole_callback())
+        (facts,) = tracer.running
+        other = Connection(facts.attempts[0].client, facts.attempts[0].server, 0, 1)
+        if change == "attempt":
+            facts.attempts.append(other)
+        elif change == "intruder":
+            facts.intruder = other
+        else:
+            tracer._unannounced.strays[other] = facts
+        assert tracer.callback(CALLBACK, 0) is None
+
+
+@pytest.mark.parametrize(("others", "taken"), [(3, True), (4, False)])
+def test_a_callback_that_may_be_given_up_is_not_taken_at_a_glance(
+    others: int, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dissector.session.tracer.MAX_CONNECTIONS", 5)
+    assert (fed(whole_callback()).callback(CALLBACK, others) is not None) is taken
+
+
+def test_a_task_without_a_number_has_its_messages_in_their_order() -> None:
+    """Unless somebody wants them: then they wait themselves."""
+    for messages in (True, False):
+        story = Story()
+        story.network.line(Address("10.9.9.1", 1_000), Address("10.9.9.2", 8_000)).open(0)  # may be the first task's
+        story.command.open(1_000)
+        story.command.next = [1_000, 1_000 ^ 0x5555_0000]
+        story.records[:] = story.records[:3]
+        whole_callback(story)
+        tracer = fed(story, messages=messages)
+        (facts,) = tracer.running
+        assert facts.record.n == 0
+        assert (tracer.callback(CALLBACK, 0) is not None) is messages
+
+
+@pytest.mark.parametrize(("most", "final"), [(2, 0), (1, 1)])
+def test_how_many_closed_connections_linger(most: int, final: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The callback's, and then the command's."""
+    monkeypatch.setattr("dissector.session.tracer.MAX_CLOSED", most)
+    tracer, events = Tracer(), []
+    for packet in packets_of(Story().healthy().records):
+        events += tracer.feed(packet)
+    connections = [event for event in events if isinstance(event, Connection)]
+    assert [one.role for one in connections] == [Role.CALLBACK][:final]
+    events += tracer.finish()
+    assert sum(isinstance(event, Connection) for event in events) == 2
+
+
+@pytest.mark.parametrize("bytes_", [b"", b"x"])
+def test_a_probe_of_a_command_port_and_what_is_none(bytes_: bytes) -> None:
+    """Who says something was none, even if nobody knows what he said."""
+    story = Story()
+    story.command.packet(0, 0, SYN)
+    story.command.packet(1_000, 1, RST | ACK)
+    probe = Story(story.network)
+    probe.command.ends = (Address(CLIENT, 40_001), probe.command.ends[1])
+    probe.command.open(nanoseconds(0.5))
+    if bytes_:
+        probe.command.send(nanoseconds(0.55), 1, bytes_)
+    probe.command.finish(nanoseconds(0.6), 0)
+    assert len(story.found().tasks) == len(bytes_)
