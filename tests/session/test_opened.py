@@ -140,6 +140,14 @@ def test_those_aside_are_the_idlest_unless_they_spoke_since(monkeypatch: pytest.
     assert [given_up(tasks, monkeypatch) for _ in made] == [made[1], made[2], made[0]]
 
 
+def test_one_aside_that_spoke_is_one_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [task(1), task(300), task(500)]
+    tasks = opened(*made)
+    assert tasks.due(LINGER + 5 * SECOND) == []
+    command_of(made[0]).end = 400 * SECOND
+    assert [given_up(tasks, monkeypatch) for _ in made] == [made[1], made[0], made[2]]
+
+
 def test_one_aside_that_is_as_idle_as_the_others_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     made = [task(1), task(300)]
     tasks = opened(*made)
