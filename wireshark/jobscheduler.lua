@@ -634,6 +634,7 @@ do
   declare("error_answer", "Error answer", expert.group.RESPONSE_CODE, expert.severity.WARN)
   declare("xml_error", "The command was answered by an error", expert.group.RESPONSE_CODE, expert.severity.ERROR)
   declare("xml_broken", "The document is broken", expert.group.MALFORMED, expert.severity.WARN)
+  declare("odd_number", "A text that should be a number is none", expert.group.PROTOCOL, expert.severity.NOTE)
   declare("job_failed", "The job's process failed", expert.group.RESPONSE_CODE, expert.severity.WARN)
   declare("connection_lost", "The callback connection ended before release", expert.group.SEQUENCE, expert.severity.ERROR)
   declare("callback_refused", "The callback was refused", expert.group.SEQUENCE, expert.severity.ERROR)
@@ -4771,12 +4772,17 @@ do
     local array = js.natural(body.params)[1]
     local elements = array and type(array.value) == "table" and array.value.elements
     if type(elements) ~= "table" then return end
+    local seen = {}
     for _, one in ipairs(elements) do
       local text = type(one) == "table" and one.vt == 8 and one.value or one
       if type(text) == "string" then
         local name, value = match(text, "^([%w_.]+)=(.*)$")
-        if name == "job" then self.job = js.line(value, 120) end
-        if name == "task_id" then self.task_id = js.decimal(value, "task_id") end
+        if name == "job" and not seen.job then self.job = js.line(value, 120) end
+        if name == "task_id" and not seen.task_id then
+          self.task_id = js.decimal(value, "task_id")
+          self:odd_numbers({ attributes = { { name, value } } }, { task_id = "task_id" })
+        end
+        seen[name or ""] = true
         if name == "language" and not self.kind then self.kind = lower(value) == "shell" and "process" or "api" end
       end
     end
@@ -4818,7 +4824,18 @@ do
     local signal = js.decimal(js.get(tag, "signal"), "signal")
     self.exit_code, self.result_seen = js.decimal(js.get(tag, "exit_code"), "exit_code"), true
     self.signal = signal ~= "0" and signal or nil
-    js.odd_numbers(tag, { exit_code = "exit_code", signal = "signal" }, function() self.result_odd = true end)
+    if self:odd_numbers(tag, { exit_code = "exit_code", signal = "signal" }) then self.result_odd = true end
+  end
+
+  --- What should be a number and is none counts as unknown; each is told once.
+  function T:odd_numbers(tag, names)
+    local found = false
+    js.odd_numbers(tag, names, function(words)
+      found, self.odd = true, self.odd or {}
+      if not self.odd[words] then js.session:problem(self.callback, "odd_number", words) end
+      self.odd[words] = true
+    end)
+    return found
   end
 
   --- A connection turned out to be none of this task.
@@ -5573,7 +5590,7 @@ end
 
 -- A command connection: documents of both sides, each answer paired with its command (the rules of session/handlers.py).
 do
-  local H = {}
+  local H, find = {}, string.find
   H.__index = H
   local PREFIX = "remote_scheduler."
   local NUMBERS = {
@@ -5583,10 +5600,15 @@ do
     process = { process_id = "int64", pid = "pid" },
   }
 
+  --- True for such an element with a process_id, whether it is a number or not.
+  local function names_process(document, element)
+    return document.element == element and find(js.get(document, "process_id") or "", "%S") ~= nil
+  end
+
   function js.command_handler(stream)
     -- Commands without an answer are open[first] to open[last]; of those behind, `unpaired` are counted only.
     local self = setmetatable({
-      stream = stream, open = {}, first = 1, last = 0, unpaired = 0, tasks = {}, by_process = {}, task = nil,
+      stream = stream, open = {}, first = 1, last = 0, unpaired = 0, tasks = {}, by_process = {}, unnumbered = {}, task = nil,
     }, H)
     self.readers = {
       [0] = js.document_reader(0, true, stream.mid_stream, self),
@@ -5642,9 +5664,9 @@ do
     local is_start = port and port ~= ""
     if is_start then self:start(message, document, tonumber(js.decimal(port, "port") or "")) end
     local id = js.decimal(js.get(document, "process_id"), "int64")
-    local is_close = id and name == PREFIX .. "remote_task.close"
-    local is_kill = id and name == PREFIX .. "remote_task.kill"
-    local wants_kill = string.find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true)
+    local is_close = names_process(document, PREFIX .. "remote_task.close")
+    local is_kill = names_process(document, PREFIX .. "remote_task.kill")
+    local wants_kill = find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true)
     if is_start or is_close or is_kill then
       if #self.tasks == 0 then
         self.task = js.session:command_found(self.stream, message.time, is_kill or wants_kill)
@@ -5652,7 +5674,11 @@ do
       end
       message.task = self.task
       if #self.tasks > 1 and not is_start then
-        message.task = self.by_process[id] or message.task
+        if id then
+          message.task = self.by_process[id] or message.task
+        else
+          message.task = #self.unnumbered == 1 and self.unnumbered[1] or nil
+        end
       end
     end
     local task = message.task
@@ -5679,10 +5705,15 @@ do
     end
   end
 
-  --- Of several tasks with one process_id the first one counts.
-  function H:name(task, id)
-    task.process_id = id
-    self.by_process[id] = self.by_process[id] or task
+  --- Of several tasks with one process_id the first one counts; of those that were answered with no number, the only one.
+  function H:name(task, document)
+    local id = document.element == "process" and js.decimal(js.get(document, "process_id"), "int64")
+    if id then
+      task.process_id = id
+      self.by_process[id] = self.by_process[id] or task
+    elseif not document.error and #self.unnumbered < 2 then
+      self.unnumbered[#self.unnumbered + 1] = task
+    end
   end
 
   --- The engine starts one task a connection; a tool may start more, each a task of its own.
@@ -5709,14 +5740,13 @@ do
       if task and request == task.start_message and not task.start_answer then
         task.start_answer = message
         if document.error then task.start_error = document.error.code end
-        local id = document.element == "process" and js.decimal(js.get(document, "process_id"), "int64")
-        if id then self:name(task, id) end
+        self:name(task, document)
       elseif task and request == task.close then
         task.close_answer = message
       end
-    elseif #self.tasks == 0 and document.element == "process" and js.decimal(js.get(document, "process_id"), "int64") then
+    elseif #self.tasks == 0 and names_process(document, "process") then
       message.task = js.session:answer_found(self.stream, message)
-      self:name(message.task, js.decimal(js.get(document, "process_id"), "int64"))
+      self:name(message.task, document)
       self.task, self.tasks[1] = message.task, message.task
     end
     self:tell_odd_numbers(message, document)

@@ -208,7 +208,7 @@ class Words:
         started = process_started(document)
         if started is not None:
             pid = f", pid {started.pid}" if started.pid else ""
-            return Said(f"process {started.process_id}{pid}")
+            return Said(f"process {'?' if started.process_id is None else started.process_id}{pid}")
         return Said(self.text(document.element or document.text or document.form))
 
     # --- values ----------------------------------------------------------------------------------------------------

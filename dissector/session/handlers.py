@@ -78,6 +78,8 @@ class Command:
         #: Tasks begun here: all that are under way, and some that were.
         self.tasks: dict[Task, TaskFacts] = {}
         self._by_process: dict[int, TaskFacts] = {}
+        #: Those that were answered with no number: two are as good as more.
+        self._unnumbered: list[TaskFacts] = []
         self._most_tasks = _FEW_TASKS
 
     def chunk(self, chunk: Chunk) -> None:
@@ -152,11 +154,15 @@ class Command:
         """Of several tasks with one process_id the first one counts."""
         if facts.record.process_id is not None:
             self._by_process.setdefault(facts.record.process_id, facts)
+        elif facts.start_answer is not None and facts.start_error is None and facts not in self._unnumbered:
+            self._unnumbered = [*self._unnumbered[:1], facts]
 
     def _facts_of(self, document: control.Document | None) -> TaskFacts | None:
         """The task that a command is about: by its process_id where several run on this connection."""
         close = control.close_task(document) or control.kill_task(document) if document else None
         if close is not None and len(self.tasks) > 1:
+            if close.process_id is None:
+                return self._unnumbered[0] if len(self._unnumbered) == 1 else None
             return self._by_process.get(close.process_id, self.facts)
         if document is not None and close is None and control.start_command(document) is None:
             return None

@@ -255,7 +255,11 @@ def test_a_tool_may_start_several_tasks() -> None:
     assert desk.messages[-1].task is first.record
 
 
-def start(desk: Desk, process: int) -> TaskFacts:
+#: A process_id beyond 64 bits.
+ODD_ID = "9223372036854775808"
+
+
+def start(desk: Desk, process: int | str) -> TaskFacts:
     desk.client(START)
     desk.server(xml_answer(f'<process process_id="{process}"/>'))
     return desk.started[-1]
@@ -282,15 +286,36 @@ def test_a_close_of_an_unknown_process_is_about_the_newest_task() -> None:
     first, second = start(desk, 7), start(desk, 8)
     desk.client(close(9))
     assert (first.close, second.close is not None) == (None, True)
-    desk.client(close("x"))
-    assert desk.problems[-1].code == "odd_number"
+    desk.client(close(""))
+    desk.client(close(" "))
+    assert desk.problems == []
 
 
-def test_the_only_task_is_meant_whatever_its_process_id() -> None:
+@pytest.mark.parametrize("number", [9, ODD_ID])
+def test_the_only_task_is_meant_whatever_its_process_id(number: int | str) -> None:
     desk = Desk()
     only = start(desk, 7)
-    desk.client(close(9))
+    desk.client(close(number))
     assert only.close is not None
+
+
+@pytest.mark.parametrize("text", ["close process_id='{}' kill='yes'", "kill process_id='{}'"])
+@pytest.mark.parametrize(
+    ("first", "second", "meant"), [(ODD_ID, 8, 0), (7, ODD_ID, 1), (7, 8, None), (ODD_ID, "x", None)]
+)
+def test_a_number_that_is_none_means_the_only_task_that_has_no_other(
+    text: str, first: int | str, second: int | str, meant: int | None
+) -> None:
+    """Of several tasks on one connection; where more than one is possible, none is claimed."""
+    desk = Desk()
+    tasks = [start(desk, first), start(desk, second)]
+    desk.client(close(7))
+    desk.server(OK)
+    desk.client(f"<remote_scheduler.remote_task.{text.format(ODD_ID)}/>".encode())
+    desk.server(OK)
+    assert [index for index, facts in enumerate(tasks) if facts.kill is not None] == ([] if meant is None else [meant])
+    assert desk.messages[-1].task is (None if meant is None else tasks[meant].record)
+    assert desk.problems[-1].code == "odd_number"
 
 
 @pytest.mark.parametrize(("tasks", "kept"), [(16, 16), (17, 1)])
