@@ -103,9 +103,10 @@ def _odd_process(network: Network, data: bytes, *, start: bool) -> Line:
     if not start:
         network.records.clear()  # the capture begins behind it
     command.send(seconds(0.2), 1, started_answer(SCRIPT).replace(b'process_id="1"', b'process_id="' + _ODD + b'"'))
-    called(network, 6)
-    command.send(seconds(2), 0, data)
-    command.send(seconds(2.1), 1, b'<spooler><answer time="x"><ok/></answer></spooler>\0')
+    callback = called(network, 6)
+    callback.send(seconds(3.5), 1, frame(6))
+    command.send(seconds(4), 0, data)
+    command.send(seconds(4.1), 1, b'<spooler><answer time="x"><ok/></answer></spooler>\0')
     later(network, 10)
     return command
 
@@ -121,10 +122,10 @@ def odd_process_without_its_start(network: Network) -> None:
 def odd_processes(network: Network) -> None:
     """Two on one connection: which of them was killed is not known."""
     command = _odd_process(network, b"<show_state/>", start=True)
-    command.send(seconds(3), 0, start_command(replace(SCRIPT, callback_port=59_998)))
-    command.send(seconds(3.1), 1, started_answer(SCRIPT).replace(b'process_id="1"', b'process_id="-' + _ODD * 2 + b'"'))
-    command.send(seconds(4), 0, b"<remote_scheduler.remote_task.kill process_id='" + _ODD + b"'/>")
-    command.send(seconds(4.1), 1, b'<spooler><answer time="x"><ok/></answer></spooler>\0')
+    command.send(seconds(5), 0, start_command(replace(SCRIPT, callback_port=59_998)))
+    command.send(seconds(5.1), 1, started_answer(SCRIPT).replace(b'process_id="1"', b'process_id="-' + _ODD * 2 + b'"'))
+    command.send(seconds(6), 0, b"<remote_scheduler.remote_task.kill process_id='" + _ODD + b"'/>")
+    command.send(seconds(6.1), 1, b'<spooler><answer time="x"><ok/></answer></spooler>\0')
 
 
 # --- the release and the result --------------------------------------------------------------------------------------
