@@ -199,6 +199,72 @@ def ports_of(data: bytes) -> tuple[int, int]:
     return int.from_bytes(data[34:36], "big"), int.from_bytes(data[36:38], "big")
 
 
+LOOKUP = framed(b"O" + bytes(8) + b"G" + bytes(20))
+
+
+@pytest.mark.parametrize(
+    ("client", "role"),
+    [
+        (LOOKUP, CALLBACK),
+        (LOOKUP + framed(b"A"), CALLBACK),
+        (LOOKUP + framed(b"A\0\0\0\0")[:-1], CALLBACK),
+        (framed(b"A") + LOOKUP, CALLBACK),
+        (LOOKUP[:-1], None),
+        (framed(b"A") + LOOKUP[:-1], None),
+        (framed(b"A"), None),
+        (LOOKUP + b"GET /", UNKNOWN),
+    ],
+)
+def test_one_whole_request_makes_a_dialog(client: bytes, role: Role | None) -> None:
+    """Frames behind it may be incomplete, but nothing else may follow."""
+    assert verdict(client) is role
+    assert verdict(client, mid=True) is (None if role is UNKNOWN else role)
+    assert verdict(b"", client, mid=True) is (None if role is UNKNOWN else role)
+    assert verdict(client, b"x") is UNKNOWN
+
+
+@pytest.mark.parametrize(("client", "server", "role"), [(3, MAX_SNIFF - 4, None), (3, MAX_SNIFF - 3, UNKNOWN)])
+def test_in_mid_stream_the_bytes_of_both_directions_count(client: int, server: int, role: Role | None) -> None:
+    assert verdict(b"\xff" * client, b"\xff" * server, mid=True) is role
+
+
+def test_who_sends_what_tells_the_ends() -> None:
+    result = framed(b"A" + bytes(12) + b"<process.result")
+    step = framed(b"O" + bytes(8) + b"A" + bytes(20))
+    for client, server, swapped in (
+        (step, b"", True),
+        (b"", step, False),
+        (b"", LOOKUP, True),
+        (LOOKUP, b"", False),
+        (b"", framed(b"K"), True),
+        (b"", result, True),
+        (result, b"", False),
+        (framed(b"A") + step, b"", True),
+        (START, b"", False),
+        (b"", START, True),
+        (ANSWER, b"", True),
+        (b"", ANSWER, False),
+        (step, START, True),
+        (START, step, False),
+    ):
+        assert detect.swapped(client, server) is swapped
+
+
+@pytest.mark.parametrize(
+    ("data", "foreign"),
+    [
+        (b"\0", False),
+        (b"\1", True),
+        (b"\0\0\0\1", False),
+        (b"\0\0\0\1A", False),
+        (b"\0\0\0\1B", True),
+        (b"\0\0\0\1{", False),
+    ],
+)
+def test_the_first_byte_and_the_class_tell_a_stranger(data: bytes, foreign: bool) -> None:
+    assert detect.is_foreign_callback(data) is foreign
+
+
 # --- who took the port ---------------------------------------------------------------------------------------------
 
 
