@@ -12,12 +12,13 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from dissector.limits import MAX_CLOSED
-from dissector.model import Connection, Endpoint
+from dissector.model import Connection, Endpoint, Mark
 from dissector.session.cut import CutStarts
 from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
 from dissector.session.pace import PAIR_PATIENCE
 from dissector.session.task import TaskFacts
+from dissector.traffic import Side
 
 #: So long after a connection its copy on the other leg may begin (ns); a new one with the same ports takes longer.
 _COPY_WINDOW = 50_000_000
@@ -101,13 +102,12 @@ def _told(facts: TaskFacts) -> int:
 
 
 class _Opened(NamedTuple):
-    """A connection's ends and its SYN."""
+    """A connection's ends and its SYN; None when that was not captured."""
 
     client: Endpoint
     server: Endpoint
     seq: int | None
-    ttl: int
-    ip_id: int
+    syn: Mark | None
     start: int
 
 
@@ -123,9 +123,8 @@ class Copies:
         client, server = connection.client, connection.server
         if connection.mid_stream:
             return None
-        seq = connection.sides[0].first_seq if connection.syns else None
-        ttl, ip_id = (connection.syns[0].ttl, connection.syns[0].ip_id) if connection.syns else (0, 0)
-        new = _Opened(client, server, seq, ttl, ip_id, connection.start)
+        syn = connection.syns[0] if connection.syns else None
+        new = _Opened(client, server, connection.sides[Side.CLIENT].first_seq, syn, connection.start)
         known = self._newest.get((client.port, server.port))
         if known is not None and _is_copy(known, new):
             return known.client, known.server
@@ -138,8 +137,9 @@ class Copies:
 
 def _is_copy(known: _Opened, new: _Opened) -> bool:
     """True for the same SYN with other addresses: one hop later, or with the same IP id."""
-    if known.seq is None or known.seq != new.seq:
+    one, other = known.syn, new.syn
+    if one is None or other is None or known.seq != new.seq:
         return False
-    is_same = (known.ip_id != 0 and known.ip_id == new.ip_id) or abs(known.ttl - new.ttl) == 1
+    is_same = (one.ip_id != 0 and one.ip_id == other.ip_id) or abs(one.ttl - other.ttl) == 1
     other_ends = (known.client, known.server) != (new.client, new.server)
     return is_same and other_ends and 0 <= new.start - known.start <= _COPY_WINDOW
