@@ -18,7 +18,7 @@ RESULT = "<process.result exit_code='5'/>"
 
 def said(body: object, *, here: bool = False, **fields: object) -> Message:
     """A message of the task process (or of the client: ``here``) with this body."""
-    given = {"kind": "request", "body": body, "to_remote": here, "raw": b"O", "size": 10, **fields}
+    given = {"kind": "request", "body": body, "to_remote": here, "raw": b"O", "size": 10, "packets": (6, 7), **fields}
     return message(SECOND, 7, **given)
 
 
@@ -437,6 +437,13 @@ def test_whose_time_an_answer_took() -> None:
     assert (made.callback_time, made.call_time, made.longest_call) == (70, 1_400, longest)
 
 
+def test_the_first_of_the_longest_calls_is_kept() -> None:
+    made, calls = new(), [took(latency, here=False, depth=0) for latency in (0, 0, 1, 1)]
+    for index, longest in enumerate((0, 0, 2, 2)):
+        made.frame(calls[index])
+        assert made.longest_call is calls[longest]
+
+
 def test_slow_callbacks_are_counted_by_member() -> None:
     made = new()
     for latency, member in ((900 * MS, "log"), (2 * SECOND, "log"), (900 * MS - 1, "log"), (SECOND, "other")):
@@ -461,7 +468,7 @@ def test_only_the_task_s_own_calls_of_the_log_are_lines() -> None:
     ):
         made = new()
         made.frame(said(body, here=here, object_name=name, member=member))
-        assert len(made.record.log) == lines
+        assert [line.packet for line in made.record.log] == [6] * lines
 
 
 @pytest.mark.parametrize(("size", "kept"), [(5, 1), (4, 1), (3, 0)])

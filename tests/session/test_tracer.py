@@ -33,8 +33,9 @@ from kit import (
     packets_of,
     trace,
 )
+from parts import connection, facts
 
-from dissector.limits import MAX_HALF_OPEN, MAX_UNREACHABLE
+from dissector.limits import HALF_OPEN_SECONDS, MAX_HALF_OPEN, MAX_UNREACHABLE
 from dissector.model import Connection, Message, Problem, Role, Task
 from dissector.session.order import Event
 from dissector.session.tracer import Tracer
@@ -181,8 +182,8 @@ def test_running_tasks_are_there_for_a_live_view() -> None:
     tracer = Tracer(window=2 * SECOND)
     for packet in packets_of(Story().start().call_back().say(0.02, last=LOGGED).records):
         tracer.feed(packet)
-    (facts,) = tracer.running
-    assert (facts.record.job, facts.record.n) == ("job", 1)
+    (task,) = tracer.running
+    assert (task.record.job, task.record.n) == ("job", 1)
     tracer.finish()
     assert tracer.running == []
 
@@ -362,14 +363,14 @@ def test_which_packets_may_be_taken_at_a_glance() -> None:
 def test_a_task_that_others_may_write_about_is_not_taken_at_a_glance() -> None:
     for change in ("attempt", "intruder", "stray"):
         tracer = fed(whole_callback())
-        (facts,) = tracer.running
-        other = Connection(facts.attempts[0].client, facts.attempts[0].server, 0, 1)
+        (task,) = tracer.running
+        other = connection(Role.CALLBACK)
         if change == "attempt":
-            facts.attempts.append(other)
+            task.attempts.append(other)
         elif change == "intruder":
-            facts.intruder = other
+            task.intruder = other
         else:
-            tracer._unannounced.strays[other] = facts
+            tracer._unannounced.strays[other] = task
         assert tracer.callback(CALLBACK, 0) is None
 
 
@@ -391,8 +392,8 @@ def test_a_task_without_a_number_has_its_messages_in_their_order() -> None:
         story.records[:] = story.records[:3]
         whole_callback(story)
         tracer = fed(story, messages=messages)
-        (facts,) = tracer.running
-        assert facts.record.n == 0
+        (task,) = tracer.running
+        assert task.record.n == 0
         assert (tracer.callback(CALLBACK, 0) is not None) is messages
 
 
@@ -422,3 +423,65 @@ def test_a_probe_of_a_command_port_and_what_is_none(bytes_: bytes) -> None:
         probe.command.send(nanoseconds(0.55), 1, bytes_)
     probe.command.finish(nanoseconds(0.6), 0)
     assert len(story.found().tasks) == len(bytes_)
+
+
+def test_a_callback_s_delay_is_that_of_the_first_attempt_until_one_gets_through() -> None:
+    tracer, made = Tracer(), facts(callback=False, start=3)
+    first, second = (connection(Role.CALLBACK, start=start) for start in (10, 15))
+    tracer.attempt(made, first)
+    tracer.attempt(made, second)
+    assert (made.record.callback_delay, made.attempts) == (7, [first, second])
+    assert (first.role, first.n, first.task) == (Role.CALLBACK, 1, made.record)
+    assert tracer.callback_opened(made, second) is made
+    assert (made.record.callback_delay, made.record.callback, made.record.callback_peer) == (12, second, second.client)
+    tracer, made = Tracer(), facts(callback=False, start=None)
+    tracer.attempt(made, first)
+    tracer.callback_opened(made, first)
+    assert made.record.callback_delay is None
+    assert first.n == 1  # it keeps its number
+
+
+def test_a_task_process_calls_once() -> None:
+    """What says something else on a task's port later is a task of its own."""
+    tracer, made = Tracer(), facts()
+    made.confirmed = True
+    assert made.record.callback is not None
+    assert tracer.callback_opened(made, made.record.callback) is made
+    other = connection(Role.CALLBACK)
+    tracer.attempt(made, other)
+    lone = tracer.callback_opened(made, other)
+    assert lone is not made
+    assert (lone.attempts, lone.record.callback, other.task) == ([other], other, lone.record)
+    assert made.attempts == [made.record.callback]
+    made.record.callback, made.confirmed = None, True
+    tracer.attempt(made, third := connection(Role.CALLBACK))
+    assert tracer.callback_opened(made, third) is made
+
+
+def test_the_bytes_tell_the_ends_of_a_callback_under_way() -> None:
+    """Its ports look the other way round, and nobody announced them."""
+    story = Story(callback_port=50_000, peer_port=59_000).call_back().say(0.02)
+    (found,) = trace(packets_of(story.records)[3:]).connections
+    assert (str(found.client), str(found.server)) == (f"{REMOTE}:59000", f"{CLIENT}:50000")
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_an_announcement_tells_the_ends_of_a_callback_under_way(announced: bool) -> None:
+    """Either end may release objects."""
+    story = Story(callback_port=50_000, peer_port=59_000)
+    if announced:
+        story.start()
+    story.talk(0.5, (1, b"O" + bytes(8) + b"R"), (0, b"A"))
+    (found,) = [one for one in story.found().connections if one.role is Role.CALLBACK]
+    assert str(found.client) == (f"{REMOTE}:59000" if announced else f"{CLIENT}:50000")
+
+
+def test_a_connection_that_nobody_answers_is_over_when_nothing_more_comes() -> None:
+    story = Story()
+    story.command.packet(0, 0, SYN)
+    (syn_,) = packets_of(story.records)
+    tracer = Tracer(window=1)
+    tracer.feed(syn_)
+    over = syn_.time + HALF_OPEN_SECONDS * SECOND + 1
+    events = [*tracer.tick(over - 2), *tracer.tick(over), *tracer.tick(over + 2 * SECOND)]
+    assert [event.outcome.value for event in events if isinstance(event, Task)] == ["unreachable"]
