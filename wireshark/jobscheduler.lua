@@ -317,6 +317,7 @@ js.tables = {
 }
 js.limits.message = 1048576000
 js.limits.decoded = 67108864
+js.limits.packets_listed = 65536
 js.limits.variant_depth = 32
 js.limits.dialog_depth = 64
 js.limits.document = 16777216
@@ -3694,6 +3695,7 @@ end
 do
   local byte, sub, find, format = string.byte, string.sub, string.find, string.format
   local limits = js.limits
+  local HEAD = 256  -- bytes that are kept of a message that is too long to be decoded (as in stream/framing.py)
   local CLASSES = { [0x53] = true, [0x4F] = true, [0x41] = true, [0x45] = true, [0x4B] = true }
   local COMMANDS = {
     [0x53] = { [0x43] = true },
@@ -3750,12 +3752,12 @@ do
   local R = {}
   R.__index = R
 
-  --- `out` takes `frame(side, data, packets, time, at)` and `problem(code, side, text, number)`.  Without `synced` the
+  --- `out` takes `frame(side, data, packets, time, at)`, `skipped(side, long, packets, time)` and `problem(code, side, text, number)`.  Without `synced` the
   --- first byte may lie anywhere in a message.
   function js.frame_reader(side, synced, out)
     return setmetatable({
       side = side, synced = synced, firm = synced, out = out, held = {}, held_size = 0, size = 0, start = 0,
-      to_skip = 0, packets = {}, time = 0, mid_stream_at = not synced and -1 or nil,
+      to_skip = 0, long = nil, packets = {}, time = 0, mid_stream_at = not synced and -1 or nil,
     }, R)
   end
 
@@ -3765,7 +3767,7 @@ do
 
   function R:lose_step()
     self:drop()
-    self.synced, self.firm, self.to_skip = false, false, 0
+    self.synced, self.firm, self.to_skip, self.long = false, false, 0, nil
   end
 
   function R:hold(chunk, from, to)
@@ -3783,16 +3785,20 @@ do
     return self.held[1] or ""
   end
 
-  function R:complete()
-    local packets = self.packets
-    table.sort(packets)
+  --- The packets of the message under way, each once and in order.
+  function R:listed()
+    table.sort(self.packets)
     local once = {}
-    for _, number in ipairs(packets) do
+    for _, number in ipairs(self.packets) do
       if once[#once] ~= number then once[#once + 1] = number end
     end
+    return once
+  end
+
+  function R:complete()
     local data = self:joined()
     self:drop()
-    self.out:frame(self.side, sub(data, 5), once, self.time, nil)
+    self.out:frame(self.side, sub(data, 5), self:listed(), self.time, nil)
   end
 
   function R:problem(code, text, number)
@@ -3804,7 +3810,8 @@ do
     while at < size do
       if self.to_skip > 0 then
         local skipped = math.min(self.to_skip, size - at)
-        self.to_skip = self.to_skip - skipped
+        if self.long then self:pass(chunk, at, skipped) end
+        self:skip(skipped)
         at = at + skipped
       elseif self.synced then
         at = self:read(chunk, at)
@@ -3816,8 +3823,8 @@ do
 
   function R:gap(offset, size, number, time, snapped)
     if self.to_skip >= size and self.to_skip > 0 then
-      self.to_skip = self.to_skip - size
-      return
+      if self.long then self.long.has_hole = true end
+      return self:skip(size)
     end
     if not self.synced then return self:drop() end
     local rest = self.size > 0 and self.size - self.held_size or 0
@@ -3829,6 +3836,24 @@ do
       self:lose_step()
     end
     self:problem("gap", text, number)
+  end
+
+  --- Keeps what is wanted of a message that is too long to be decoded.
+  function R:pass(chunk, at, size)
+    local long, packets = self.long, self.packets
+    if #packets >= limits.packets_listed then packets[#packets] = nil end
+    self:hold(chunk, at, at)
+    if not long.has_hole and #long.head < HEAD then
+      long.head = long.head .. sub(chunk.data, at + 1, at + math.min(size, HEAD - #long.head))
+    end
+  end
+
+  function R:skip(size)
+    self.to_skip = self.to_skip - size
+    local long = self.long
+    if not long or self.to_skip > 0 then return end
+    self.long = nil
+    if long.head ~= "" then self.out:skipped(self.side, long, self:listed(), self.time) end
   end
 
   -- --- in step ---
@@ -3879,7 +3904,8 @@ do
       self:lose_step()
     elseif length > limits.decoded then
       local text = "a message of %.0f bytes is skipped: jstrace decodes messages of up to %.0f bytes"
-      self:problem("undecoded_frame", format(text, length, limits.decoded), chunk.number)
+      self.long = { size = length, head = sub(data, 5), reason = format(text, length, limits.decoded) }
+      self:problem("undecoded_frame", self.long.reason, chunk.number)
       self.to_skip = 4 + length - self.held_size
       self:drop()
     else
@@ -4242,6 +4268,25 @@ do
     return message, body
   end
 
+  --- The first bytes of an invoke or call as a whole message that has no arguments; others as they are.
+  local function without_arguments(head)
+    local command = byte(head, 1) == 0x4F and byte(head, 10)
+    local last = command == 0x49 and 38
+    if command == 0x41 and #head >= 14 then
+      local a, b, c, d = byte(head, 11, 14)
+      last = 14 + ((a * 256 + b) * 256 + c) * 256 + d
+    end
+    return last and last <= #head and sub(head, 1, last) .. NULL or head
+  end
+
+  --- A message that is too long to be decoded, in its place.
+  function D:skipped(side, long, time)
+    local message = self:feed(side, without_arguments(long.head), 1, time, nil)
+    message.kind, message.raw, message.note, message.size = "undecoded", "", long.reason, long.size + 4
+    message.skipped, message.trailing, message.hresult = true, nil, nil
+    return message
+  end
+
   --- The message that tells operation, object, member, depth and so on: for an answer its request.
   function js.about(message) return message.request or message end
 
@@ -4303,6 +4348,9 @@ do
       or key and js.member_name(key, body.dispid, body.flags) or nil
   end
 
+  --- True for a request that tells how its answer is read.
+  function js.is_known(request) return request.kind ~= "undecoded" or (request.skipped and request.operation ~= nil) end
+
   --- What an answer says.  The same short ones come again and again: they are read once.
   local function read_answer(data, start, request)
     local operation, count = request and request.operation or "error", request and request.count
@@ -4319,7 +4367,7 @@ do
     local request, known = self:pop(message.side)
     message.kind, message.request = message.class == 0x45 and "error" or "answer", request
     if request then request.answer = message end
-    known = request and request.kind ~= "undecoded"
+    known = request and js.is_known(request)
     if not known and message.class == 0x41 then
       message.kind = "undecoded"
       message.note = request and "answer to a request that could not be decoded" or "answer without its request"
@@ -5848,6 +5896,18 @@ do
     js.session:message(self.stream, message, body)
   end
 
+  --- One that is too long to be decoded: whose it is and what it asks for is known all the same.
+  function H:skipped(side, long, packets, time)
+    local message, task = self.dialog:skipped(side, long, time), self.task
+    message.packets = packets
+    if side == 0 and not task.confirmed then
+      task.confirmed = true
+      js.session.joiner:forget(task)
+    end
+    task:unread(message, long.head, 1)
+    js.session:message(self.stream, message)
+  end
+
   --- The first FIN or RST: a task whose end nobody asked for is lost.
   function H:ending()
     if self.foreign then return end
@@ -6575,7 +6635,7 @@ do
   --- What an answer is read with.
   local function asked(message)
     local request = message.request
-    if request and request.kind ~= "undecoded" then return request.operation, request.count end
+    if request and js.is_known(request) then return request.operation, request.count end
   end
 
   --- What the Info column says; the body is at hand only with the packet that completed the message.
@@ -6604,7 +6664,9 @@ do
   local function draw_frame(tree, message, payload)
     words_of(message, payload)
     local whole, root
-    if message.at and payload and message.size == payload:len() then
+    if message.skipped then
+      root = tree:add(js.proto, "JobScheduler")
+    elseif message.at and payload and message.size == payload:len() then
       root = tree:add(js.proto, payload)
     else
       whole = bytes_of(message, payload, "Reassembled JobScheduler frame")
@@ -6615,9 +6677,11 @@ do
       root:set_text("JobScheduler " .. message.info)
       whole = whole or bytes_of(message, payload)
       raw = message.raw or whole(4, message.size - 4):raw()
-      root:add(F.length, whole(0, 4))
       local range = function(offset, size) return whole(4 + offset, size) end
-      if message.tunnel_token then
+      if not message.skipped then root:add(F.length, whole(0, 4)) end
+      if message.skipped then
+        body = nil
+      elseif message.tunnel_token then
         root:add(F.tunnel_token, range(0, #raw), js.shown(raw))
       else
         local operation, count = asked(message)

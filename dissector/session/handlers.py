@@ -25,7 +25,7 @@ from dissector.session.task import TaskFacts, document_of
 from dissector.stream.blocks import Pairs
 from dissector.stream.documents import DocumentReader
 from dissector.stream.framing import FrameReader
-from dissector.traffic import Chunk, Frame, Gap, RawDocument, Side, StreamProblem
+from dissector.traffic import Chunk, Frame, Gap, RawDocument, Side, Skipped, StreamProblem
 from dissector.wire import control
 
 #: Tasks of one connection from which on those that are over are looked for.
@@ -322,7 +322,7 @@ class Callback:
         for message in self.facts.open_requests:
             self._desk.message(message)
 
-    def _handle(self, items: Iterable[Frame | StreamProblem]) -> None:
+    def _handle(self, items: Iterable[Frame | Skipped | StreamProblem]) -> None:
         for item in items:
             if isinstance(item, StreamProblem):
                 if item.code != "gap":
@@ -331,16 +331,32 @@ class Callback:
                 continue
             if not self.facts.confirmed and item.side is Side.CLIENT:
                 self.facts.confirmed = True
-            self._frame(item)
+            if isinstance(item, Skipped):
+                self._skipped(item)
+            else:
+                self._frame(item)
+
+    def _skipped(self, skipped: Skipped) -> None:
+        """A message that is too long to be decoded: whose it is and what it asks for is known all the same."""
+        message = self._dialog.skipped(skipped)
+        if not message.to_remote:
+            self.facts.proof.unread(message)
+        self.facts.frame(message)
+        message.note = skipped.reason
+        self._told(message, skipped.head[0])
 
     def _frame(self, frame: Frame) -> None:
-        message, desk = self._dialog.feed(frame), self._desk
+        message = self._dialog.feed(frame)
         self.facts.frame(message)
+        self._told(message, frame[2][0])
+
+    def _told(self, message: Message, message_class: int) -> None:
+        desk = self._desk
         if message.request is not None:
             desk.message(message.request)
         for lost in self._dialog.given_up():
             desk.message(lost)
-        if frame[2][0] not in b"SOK":
+        if message_class not in b"SOK":
             desk.message(message)
 
 

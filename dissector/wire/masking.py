@@ -168,7 +168,7 @@ def _masked(value: Any, secret: bool) -> Any:
     if isinstance(value, Undecoded):
         # Nobody knows whether an answer whose request is missing was asked for a secret.
         secret = secret or (value.data[:1] == _ANSWER and _READABLE.search(value.data) is not None)
-        return Undecoded(_bytes(value.data, secret), mask_text(value.reason))
+        return Undecoded(_bytes(value.data, secret), mask_text(value.reason), _masked(value.asks, secret))
     if isinstance(value, SafeArray) and isinstance(value.elements, bytes):
         return replace(value, elements=_bytes(value.elements, secret))
     if isinstance(value, Document):
