@@ -245,7 +245,7 @@ class Tracer(Keeper):
         if isinstance(flow.handler, Sniffer):
             self.overview.judged(flow.handler, Role.UNKNOWN)
             self._silent(connection)
-        elif connection.role is not Role.UNKNOWN or connection.n:
+        elif connection.n:
             for facts in self._concerned(flow):
                 self.under_way.touched(facts)
             self.linger(flow)
@@ -266,7 +266,7 @@ class Tracer(Keeper):
         elif not self._joiner.is_server(connection.server) or connection.mid_stream:
             return
         elif not connection.established:
-            if connection.syns and not self._unreached.add(connection):
+            if not self._unreached.add(connection):
                 self._notes.unanswered(connection)
         elif connection.bytes == 0:
             self._hosts.note(connection)
