@@ -356,6 +356,9 @@ js.secret_rules = {
     follows_quoted = "[ \092t]{1,4}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);)[^\092s\092\034'])",
     follows_number = "[ \092t]{1,4}(?=\092d{4,12}(?![\092w.:-]))",
     follows_word = "[ \092t]{1,4}(?!(?:an?|the|not|no|now|too|in|on|at|to|of|by|as|for|from|with|and|or|but|if|when|will|would|can|could|must|may|should|has|have|had|is|was|are|be|set|unset|ok|okay|valid|invalid|correct|incorrect|wrong|required|empty|missing|expired|expir\092w+|weak|strong|blank|null|none|nil|true|false|unknown|unchanged|changed|being|been|needed|used|stored|saved|hidden|masked|encrypted|locked|bad|good|different|same|only|also|still|already|never|always|going|about|available|optional|mandatory|long|short|shorter|longer|older|case|read|taken|given|found|defined|present|absent|checked|verified|accepted|rejected|refused|denied|reset|updated|deleted|removed|generated|created|sent|there|here|this|that|it|your|my|our|his|her|their|safe|out|known|kept|simple|exposed|leaked|public|in|rotated|mounted|referenced|loaded|ready|file|files|field|prompt|policy|manager|management|authentication|auth|login|logon|store|protected|change|changes|check|entry|hash|length|rule|rules|age|expiry|error|failed|failure|failures|mismatch|shown|prints|printed|shows|returns|returned|command|commands|output|then|ls|cd|echo|exit|test|falsch|richtig|leer|nicht|kein|keine|ung(?:\092xfc|\092xc3\092xbc|ue)ltig|g(?:\092xfc|\092xc3\092xbc|ue)ltig|abgelaufen|erforderlich|korrekt|inkorrekt|gesetzt|zu|ein|eine|der|die|das|und|oder|noch|wieder|bereits|unbekannt|wurde|wird|ist|war|hat|muss|kann|soll|fehlt|ge\092w{2,20}t)(?![\092w-]))(?=[\092w\092\034'!$%#@*?+])",
+    follows_set = "[ \092t]{1,4}(?!(?:an?|the|not|no|now|too|in|on|at|to|of|by|as|for|from|with|and|or|but|if|when|will|would|can|could|must|may|should|has|have|had|is|was|are|be|set|unset|ok|okay|valid|invalid|correct|incorrect|wrong|required|empty|missing|expired|expir\092w+|weak|strong|blank|null|none|nil|true|false|unknown|unchanged|changed|being|been|needed|used|stored|saved|hidden|masked|encrypted|locked|bad|good|different|same|only|also|still|already|never|always|going|about|available|optional|mandatory|long|short|shorter|longer|older|case|read|taken|given|found|defined|present|absent|checked|verified|accepted|rejected|refused|denied|reset|updated|deleted|removed|generated|created|sent|there|here|this|that|it|your|my|our|his|her|their|safe|out|known|kept|simple|exposed|leaked|public|in|rotated|mounted|referenced|loaded|ready|file|files|field|prompt|policy|manager|management|authentication|auth|login|logon|store|protected|change|changes|check|entry|hash|length|rule|rules|age|expiry|error|failed|failure|failures|mismatch|shown|prints|printed|shows|returns|returned|command|commands|output|then|ls|cd|echo|exit|test|falsch|richtig|leer|nicht|kein|keine|ung(?:\092xfc|\092xc3\092xbc|ue)ltig|g(?:\092xfc|\092xc3\092xbc|ue)ltig|abgelaufen|erforderlich|korrekt|inkorrekt|gesetzt|zu|ein|eine|der|die|das|und|oder|noch|wieder|bereits|unbekannt|wurde|wird|ist|war|hat|muss|kann|soll|fehlt|ge\092w{2,20}t)(?![\092w-]))(?=[^\092s,;:()]{1,128}[ \092t]{1,4}(?:(?:was|has[ \092t]been|wurde|ist)[ \092t]{1,4}(?:set|changed|saved|stored|assigned)|(?:(?:wurde|ist)[ \092t]{1,4})?(?:(?:zur(?:\092xfc|\092xc3\092xbc|ue)ck)?gesetzt|vergeben|gespeichert|ge(?:ae|\092xe4|\092xc3\092xa4)ndert|festgelegt|eingestellt|eingetragen|hinterlegt|zugewiesen))(?![\092w-]))",
+    follows_set_new = "[ \092t]{1,4}(?!(?:an?|the|not|no|now|too|in|on|at|to|of|by|as|for|from|with|and|or|but|if|when|will|would|can|could|must|may|should|has|have|had|is|was|are|be|set|unset|ok|okay|valid|invalid|correct|incorrect|wrong|required|empty|missing|expired|expir\092w+|weak|strong|blank|null|none|nil|true|false|unknown|unchanged|changed|being|been|needed|used|stored|saved|hidden|masked|encrypted|locked|bad|good|different|same|only|also|still|already|never|always|going|about|available|optional|mandatory|long|short|shorter|longer|older|case|read|taken|given|found|defined|present|absent|checked|verified|accepted|rejected|refused|denied|reset|updated|deleted|removed|generated|created|sent|there|here|this|that|it|your|my|our|his|her|their|safe|out|known|kept|simple|exposed|leaked|public|in|rotated|mounted|referenced|loaded|ready|file|files|field|prompt|policy|manager|management|authentication|auth|login|logon|store|protected|change|changes|check|entry|hash|length|rule|rules|age|expiry|error|failed|failure|failures|mismatch|shown|prints|printed|shows|returns|returned|command|commands|output|then|ls|cd|echo|exit|test|falsch|richtig|leer|nicht|kein|keine|ung(?:\092xfc|\092xc3\092xbc|ue)ltig|g(?:\092xfc|\092xc3\092xbc|ue)ltig|abgelaufen|erforderlich|korrekt|inkorrekt|gesetzt|zu|ein|eine|der|die|das|und|oder|noch|wieder|bereits|unbekannt|wurde|wird|ist|war|hat|muss|kann|soll|fehlt|ge\092w{2,20}t)(?![\092w-]))(?=[^\092s,;:()]{1,128}[ \092t]{1,4}(?:set|changed|saved|stored|assigned)(?![\092w-]))",
+    new_before = "(?:^|[^\092w-])(?:new|temporary|initial)[ \092t]{1,4}(?![\092s\092S])",
     noun = "(?<![\092w.$%{-])(?:passwor[dt]|passwd|pwd|pw|kennwort|passphrase|passcode|(pin|geheimzahl)|(secret|token|credentials?|(?:(?<=api )|(?<=access )|(?<=auth )|(?<=shared )|(?<=licen[cs]e ))key))(?![\092w-])",
     told_before = "(?:with|using|via|mit|and|und|(?:user(?:name)?|login|benutzer)[ \092t:=]{1,4}[\092w.@\092\034'\092\092-]{1,64}[ \092t,]{0,4}(?:and|und)?)[ \092t]{1,4}(?:the[ \092t]{1,4}|dem[ \092t]{1,4})?(?![\092s\092S])",
     tail = "(?:>|&(?:amp;){0,32}gt;)(?=[^\092s<>=&|/])",
@@ -400,10 +403,12 @@ js.secret_rules = {
     { needs = { "hooks.slack" }, pattern = "hooks\092.slack\092.com/(?:services|workflows)/([\092w/]{8,200})" },
     { needs = { "sig" }, pattern = "[?&;](?:x-amz-|x-goog-)?sig(?:nature)?=([\092w%+/=.~-]{1,500})" },
     { needs = { "sig" }, pattern = "(?<![\092w.])(?:x-[\092w-]{0,32})?sig(?:nature)?[\092\034']?[ \092t]{0,4}[:=][ \092t]{0,4}[\092\034']?(?:sha(?:1|256|512)=)?(?!(?:sha|md|rsa|ecdsa|hmac)-?\092d)(?=[\092w%+/.~-]{0,64}\092d)(?=[\092w%+/.~-]{0,64}[a-z])([\092w%+/=.~-]{6,500})" },
+    { needs = { "signature" }, pattern = "(?<![\092w.])(?:x-[\092w-]{0,32})?signature[\092\034']?[ \092t]{0,4}[:=][ \092t]{0,4}[\092\034']?(?:sha(?:1|256|512)=)?(?!(?:an?|the|not|no|now|too|in|on|at|to|of|by|as|for|from|with|and|or|but|if|when|will|would|can|could|must|may|should|has|have|had|is|was|are|be|set|unset|ok|okay|valid|invalid|correct|incorrect|wrong|required|empty|missing|expired|expir\092w+|weak|strong|blank|null|none|nil|true|false|unknown|unchanged|changed|being|been|needed|used|stored|saved|hidden|masked|encrypted|locked|bad|good|different|same|only|also|still|already|never|always|going|about|available|optional|mandatory|long|short|shorter|longer|older|case|read|taken|given|found|defined|present|absent|checked|verified|accepted|rejected|refused|denied|reset|updated|deleted|removed|generated|created|sent|there|here|this|that|it|your|my|our|his|her|their|safe|out|known|kept|simple|exposed|leaked|public|in|rotated|mounted|referenced|loaded|ready|file|files|field|prompt|policy|manager|management|authentication|auth|login|logon|store|protected|change|changes|check|entry|hash|length|rule|rules|age|expiry|error|failed|failure|failures|mismatch|shown|prints|printed|shows|returns|returned|command|commands|output|then|ls|cd|echo|exit|test|falsch|richtig|leer|nicht|kein|keine|ung(?:\092xfc|\092xc3\092xbc|ue)ltig|g(?:\092xfc|\092xc3\092xbc|ue)ltig|abgelaufen|erforderlich|korrekt|inkorrekt|gesetzt|zu|ein|eine|der|die|das|und|oder|noch|wieder|bereits|unbekannt|wurde|wird|ist|war|hat|muss|kann|soll|fehlt|ge\092w{2,20}t)(?![\092w-]))(?!(?:sha|md|rsa|dsa|ecdsa|hmac|ed)-?\092d[\092w-]{0,40}|(?:untrusted|trusted|unsigned|signed|verif\092w{1,20}|mismatch\092w{0,4}|rsa|dsa|ecdsa|hmac|void|int|long|string|boolean|public|static|algorithm|version|method|type|pending|skipped|matches|self-signed|g(?:\092xfc|\092xc3\092xbc|ue)ltige?|ung(?:\092xfc|\092xc3\092xbc|ue)ltige?)(?![\092w-]))([\092w%+/=.~-]{4,500})(?![\092w%+/=.~(\092[-])" },
+    { needs = { "sig" }, pattern = "(?<![\092w.])(?:x-[\092w-]{0,32})?sig[\092\034']?[ \092t]{0,4}[:=][ \092t]{0,4}[\092\034']?(?:sha(?:1|256|512)=)?(?-i:(?=[\092w%+/.~-]{0,64}[a-z][A-Z])(?=[\092w%+/.~-]{0,64}[A-Z][a-z])|(?=[A-Za-z]{20})|(?=[\092w+/]{8,400}=))([\092w%+/=.~-]{8,500})(?![\092w%+/=.~(\092[-])" },
     { needs = { "code=", "auth=" }, pattern = "[?&](?:code|auth)=([\092w%+/=.~-]{8,500})" },
     { needs = { "identified" }, pattern = "identified[ \092t\092r\092n]{1,8}(?:with[ \092t\092r\092n]{1,8}\092S{1,64}[ \092t\092r\092n]{1,8}(?:as|by)|by)[ \092t\092r\092n]{1,8}(?:values[ \092t\092r\092n]{1,8}|password[ \092t\092r\092n]{1,8})?" },
     { needs = { "identified" }, pattern = "identified[^;]{1,80}?by[ \092t\092r\092n]{1,8}(?:\092\034[^\092\034\092n]{1,128}\092\034|'[^'\092n]{1,128}'|[^\092s\092\034';]{1,128})[ \092t\092r\092n]{1,8}replace[ \092t\092r\092n]{1,8}(?=[^\092s;])" },
-    { needs = { "@" }, pattern = "(?<![\092w.:/@\092\092-])(?!(?:http|https|host|nfs|cifs|ldap|imap|smtp|pop|ftp|dns|hdfs|hive|yarn|mapred|zookeeper|kafka|postgres|mssqlsvc|krbtgt|kadmin|termsrv|wsman|afs|actions|github|library)/)[A-Za-z][\092w$#]{0,29}(?:\092[\092w{1,30}\092])?/(?:\092\034([^\092\034\092n]{1,128})\092\034|([^\092s@/\092\034'&;<>,|()*]{1,128}))@(?=//|\092(|\092\034|(?!v?\092d{1,6}(?:\092.\092d{1,6}){0,2}(?![\092w.])|sha(?:256|512):|(?:latest|main|master|head|next|stable)(?![\092w.]))(?![\092w-]{0,64}\092.(?:service|socket|timer))\092w)" },
+    { needs = { "@" }, pattern = "(?<![\092w.:/@\092\092-])(?!(?:http|https|host|nfs|cifs|ldap|imap|smtp|pop|ftp|dns|hdfs|hive|yarn|mapred|zookeeper|kafka|postgres|mssqlsvc|krbtgt|kadmin|termsrv|wsman|afs|actions|github|library)/)(?!(?-i:(?!(?:scott|system|sys|sysdba|hr|oracle|dba)/)[a-z][\092w]{0,29}/[a-z]{1,40}(?:-[a-z]{1,40}){0,8})@(?:v\092d{1,6}(?:\092.\092d{1,6}){0,2}|\092d{1,6}(?:\092.\092d{1,6}){1,2})(?![\092w.]))[A-Za-z][\092w$#]{0,29}(?:\092[\092w{1,30}\092])?/(?:\092\034([^\092\034\092n]{1,128})\092\034|([^\092s@/\092\034'&;<>,|()*]{1,128}))@(?=//|\092(|\092\034|(?!sha(?:256|512):)(?![\092w-]{0,64}\092.(?:service|socket|timer))\092w)" },
     { needs = { "conn" }, pattern = "(?<![\092w.-])conn(?:ect)?[ \092t]{1,8}[\092\034']?[\092w$#.]{1,64}(?:\092[\092w{1,64}\092])?/(?:\092\034([^\092\034\092n]{1,128})|([^\092s@/\092\034'&;<>]{1,128}))" },
     { needs = { " using " }, pattern = "connect[ \092t]{1,4}to[ \092t]{1,4}\092S{1,64}[ \092t]{1,4}user[ \092t]{1,4}\092S{1,64}[ \092t]{1,4}using[ \092t]{1,4}" },
     { needs = { ".logon" }, pattern = "\092.logon[ \092t]{1,4}[^\092s,]{1,128},[ \092t]{0,4}" },
@@ -2415,7 +2420,7 @@ do
   S.is_folder = is_folder
 end
 
--- Secrets that stand behind their name: `password=...`, options, sentences (wire/secrets.py).
+-- Secrets that stand behind their name: `password=...`, options, sentences (wire/secret_assigned.py).
 do
   local find, sub, lower = string.find, string.sub, string.lower
   local S = js.secrets
@@ -2455,8 +2460,9 @@ do
   local function noun_value(text, stop, is_pin, is_weak, before, word)
     local behind = { is_pin and "follows_number" or "follows" }
     if not is_pin and not is_weak then
-      behind[2] = "follows_quoted"
-      if lower(word) == "pwd" or piece("told_before"):find(before) then behind[3] = "follows_word" end
+      behind[2], behind[3] = "follows_quoted", "follows_set"
+      if piece("new_before"):find(before) then behind[#behind + 1] = "follows_set_new" end
+      if lower(word) == "pwd" or piece("told_before"):find(before) then behind[#behind + 1] = "follows_word" end
     end
     for _, one in ipairs(behind) do
       local value = begins(one, text, stop)
@@ -2527,7 +2533,7 @@ do
   S.assigned = assigned
 end
 
--- Secrets that are known by their form, in command lines and in URLs (wire/secret_shapes.py, wire/secret_plain.py).
+-- Secrets that are known by their form, in command lines and in URLs (wire/secret_forms.py, wire/secret_plain.py).
 do
   local find, sub, lower, byte, concat = string.find, string.sub, string.lower, string.byte, table.concat
   local S, rules = js.secrets, js.secret_rules
@@ -2735,7 +2741,7 @@ do
   end
 
   --- False when nothing in the bytes of a message can be a secret by itself, as in nearly all.
-  function js.may_hold_secret(raw) return S.hint:find(lower(raw)) ~= nil end
+  function js.may_hold_secret(raw) return S.extra ~= nil or S.hint:find(lower(raw)) ~= nil end
 end
 
 -- What in a message is secret as a whole (the rules of wire/masking.py).
