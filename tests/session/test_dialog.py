@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 from conversation import (
     EMPTY,
@@ -17,11 +19,15 @@ from conversation import (
     variants,
 )
 from kit import Talk
+from parts import connection
 
 from dissector import limits
-from dissector.model import ObjectInfo
+from dissector.model import ObjectInfo, Role
 from dissector.session import dialog as dialog_module
+from dissector.session.dialog import Dialog
+from dissector.traffic import Frame, Side
 from dissector.wire import messages as m
+from dissector.wire.decode import encode
 
 SERVER, LOG, TASK, OTHER = 0xA_0000_0001, 0xB_0000_0001, 0xB_0000_0002, 0xB_0000_0003
 OK = m.CallAnswer(0, TRUE)
@@ -228,6 +234,20 @@ def test_create_instance_is_answered_with_an_object() -> None:
     answer = talk.task(m.CreateInstanceAnswer(0, (m.InterfaceResult(0, instance),)))
     assert (answer.operation, answer.kind) == ("create_instance", "answer")
     assert talk.client(STEP).object_class == "sos::scheduler::Com_remote_module_instance_server"
+
+
+def test_a_request_that_ends_like_a_keep_alive_is_none() -> None:
+    asked = Talk().client(call(SERVER, "take", bstr("OK")))
+    assert asked.raw.endswith(b"K")
+    assert (asked.kind, asked.operation) == ("request", "call")
+
+
+@pytest.mark.parametrize("client_side", [Side.CLIENT, Side.SERVER])
+def test_the_client_may_be_either_end(client_side: Side) -> None:
+    dialog = Dialog(connection(Role.CALLBACK), client_side, count(1).__next__)
+    for side in Side:
+        message = dialog.feed(Frame(side, 0, encode(m.Release(1)), (1,), 1))
+        assert message.to_remote is (side is client_side)
 
 
 # --- names ---------------------------------------------------------------------------------------------------------
