@@ -58,7 +58,8 @@ def _trip(connection: Connection | None) -> int:
     """From here to the listener and back; lost SYNs tell nothing."""
     if connection is None or len(connection.syns) != 1 or len(connection.syn_acks) != 1:
         return 0
-    return max(0, connection.syn_acks[0].time - connection.syns[0].time)
+    (syn,), (answer,) = connection.syns, connection.syn_acks
+    return max(0, answer.time - syn.time)
 
 
 def slowness(case: Case) -> Iterator[Problem]:

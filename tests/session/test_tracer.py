@@ -485,3 +485,16 @@ def test_a_connection_that_nobody_answers_is_over_when_nothing_more_comes() -> N
     over = syn_.time + HALF_OPEN_SECONDS * SECOND + 1
     events = [*tracer.tick(over - 2), *tracer.tick(over), *tracer.tick(over + 2 * SECOND)]
     assert [event.outcome.value for event in events if isinstance(event, Task)] == ["unreachable"]
+
+
+def test_packets_of_a_connection_that_is_nobody_s_need_not_be_fed() -> None:
+    line = Line([], Address("10.3.0.1", 41_000), Address("10.3.0.2", 443))
+    line.open(0)
+    tracer = Tracer()
+    key = key_of(IPv4Address("10.3.0.1").packed, 41_000, IPv4Address("10.3.0.2").packed, 443)
+    for said in (b"", b"\x16\x03\x01" + bytes(300)):
+        if said:
+            line.send(100_000, 0, said)
+        for packet in packets_of(line.records):
+            tracer.feed(packet)
+        assert (key in tracer.watch.foreign) is bool(said)
