@@ -5176,6 +5176,13 @@ do
     if cut and cut.task == task and not cut.is_task then self:start(cut) end
   end
 
+  --- The client closes or kills a task on the connection: what was cut off was its start.
+  function C:told(stream)
+    local cut = stream.cut
+    if cut and not cut.is_task then self:start(cut) end
+    return cut and cut.task
+  end
+
   --- The callback connections of a cut command, if one pair is possible.
   local function tries_of(cut)
     local tries, talked, key = {}, 0, nil
@@ -5289,6 +5296,18 @@ do
     return fitting[1]
   end
 
+  --- The tasks that may have got a connection in place of the one whose start announced its port: that client had left
+  --- before, and who came then has taken the port, if the start that says so was not captured.
+  function P:heirs(task, stream)
+    local command, found = task.command, {}
+    local left = command and command.ended
+    if not left or left >= stream.start or js.closed_by(command) ~= 0 then return found end
+    for _, half in ipairs(self.joiner:half_knowns(stream, stream.said or stream.start)) do
+      if half.start >= left then found[#found + 1] = half end
+    end
+    return found
+  end
+
   --- True for the SYN of a connection that was there already with other addresses: one hop later, or with the same IP id.
   function P:is_copy(stream, seq, ttl, id)
     if stream.mid_stream then return false end
@@ -5330,6 +5349,7 @@ do
     if stream.established and (stream.dirs[0].packets == 0 or stream.dirs[1].packets == 0) then return nil end
     return stream.closed_by
   end
+  js.closed_by = closed_by
 
   --- True when an end's data was sent again and again, or has a hole that nothing filled, and nobody acknowledges it.
   local function is_stuck(stream, side, now)
@@ -6267,7 +6287,7 @@ do
       self.cut:drop(stream)
       task.command, task.client, task.remote, stream.task = stream, stream.client, stream.server, task
     end
-    return task
+    return task or self.cut:told(stream)
   end
 
   --- A task by the answer to its start, which was not read.
@@ -6300,7 +6320,15 @@ do
   function S:callback_opened(task, stream)
     local chosen = self.joiner:announced(stream) or task
     -- A task process calls once.
-    if chosen.confirmed and chosen.callback and chosen.callback ~= stream then chosen = self:lone(stream) end
+    if chosen.confirmed and chosen.callback and chosen.callback ~= stream then
+      chosen = self:lone(stream)
+    else
+      local heirs = self.pairs:heirs(chosen, stream)
+      if #heirs > 0 then
+        chosen = #heirs == 1 and heirs[1] or self:lone(stream)
+        chosen.port = stream.server.port
+      end
+    end
     if chosen ~= task then
       task:no_attempt(stream)
       chosen.attempts[#chosen.attempts + 1], stream.task = stream, chosen

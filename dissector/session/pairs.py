@@ -18,6 +18,7 @@ from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
 from dissector.session.pace import PAIR_PATIENCE
 from dissector.session.task import TaskFacts
+from dissector.session.verdict import closed_by, end_mark
 from dissector.traffic import Side
 
 #: So long after a connection its copy on the other leg may begin (ns); a new one with the same ports takes longer.
@@ -88,6 +89,15 @@ class Unannounced:
         halves = (*self._tasks.half_known(connection), *self._cut.fitting(connection))
         fitting = [facts for facts in halves if _told(facts) - _EARLIER <= connection.start]
         return [stray, *fitting] if stray is not None and not stray.attempts else fitting
+
+    def heirs(self, facts: TaskFacts, connection: Connection) -> list[TaskFacts]:
+        """The tasks that may have got ``connection`` in place of ``facts``, whose start announced its port: that client
+        had left before, and who came then has taken the port, if the start that says so was not captured."""
+        command = facts.record.command
+        end = end_mark(command) if command is not None else None
+        if command is None or end is None or end.time >= connection.start or closed_by(command) is not Side.CLIENT:
+            return []
+        return [half for half in self._tasks.half_known(connection) if half.record.start >= end.time]
 
     def settle(self, now: int) -> None:
         """Forgets what was held and is no rival of newer ones any more."""

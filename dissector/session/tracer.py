@@ -325,7 +325,7 @@ class Tracer(Keeper):
             self._cut.drop(connection)
             facts.adopt(connection)
             self.under_way.changed(facts)
-        return facts
+        return facts or self._cut.told(connection)
 
     def callback_opened(self, facts: TaskFacts, connection: Connection) -> TaskFacts:
         """First data on a callback connection: it got through.  Of several starts that wait for the same port the
@@ -333,6 +333,9 @@ class Tracer(Keeper):
         chosen = self._joiner.announced(connection) or facts
         if chosen.confirmed and chosen.record.callback not in (None, connection):
             chosen = self._lone(connection)  # a task process calls once
+        elif heirs := self._unannounced.heirs(chosen, connection):
+            chosen = heirs[0] if len(heirs) == 1 else self._lone(connection)
+            chosen.pair_unclear, chosen.record.callback_port = len(heirs) > 1, connection.server.port
         if chosen is not facts:
             self._lost_attempt(facts, connection)
             chosen.attempts.append(connection)

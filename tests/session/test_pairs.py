@@ -6,7 +6,7 @@ import struct
 
 import pytest
 from conversation import Address, Network, Record
-from kit import BEGUN, CLIENT, MICROSECOND, REMOTE, Found, Story, packets_of, started_answer, trace, with_ttl
+from kit import BEGUN, CAPTURES, CLIENT, MICROSECOND, REMOTE, Found, Story, packets_of, started_answer, trace, with_ttl
 from parts import SECOND, connection, facts, message
 
 from dissector.model import Connection, Endpoint, Mark, Role
@@ -16,6 +16,7 @@ from dissector.session.opened import OpenTasks
 from dissector.session.pairs import PAIR_PATIENCE, Copies, Unannounced
 from dissector.session.task import TaskFacts
 from dissector.session.tracer import Tracer
+from dissector.sources.capture import read_captures
 
 MOMENT = 0.001
 PATIENCE = PAIR_PATIENCE / 1_000_000_000
@@ -271,3 +272,66 @@ def test_a_copy_without_ip_ids_needs_another_ttl() -> None:
         one.sides[0].first_seq = other.sides[0].first_seq = 7
         assert copies.original(one) is None
         assert (copies.original(other) is not None) is is_copy
+
+
+# --- a port that its client has left --------------------------------------------------------------------------------
+
+
+def taken_over(left: float = 1.2, side: int = 0, successors: int = 1, begun: float = 1.5) -> Found:
+    """A client ends its command connection before anybody calls; others start on its port, and the start of these was
+    not captured."""
+    first = Story().start()
+    first.command.finish(round(left * SECOND), side)
+    others = []
+    for number in range(successors):
+        other = Story(first.network, command_port=40_001 + number, peer_port=50_001, process_id=2 + number)
+        others.append(other.start(begun + number / 10))
+    start = [record for record in first.records if b"start_remote_task" in record.data]
+    others[0].call_back(2.3).say(2.4, last=BEGUN)
+    first.network.records[:] = [record for record in first.records if record not in start[1:]]
+    return first.found()
+
+
+def callers(found: Found) -> list[tuple[int | None, bool]]:
+    """The port of each task's command connection, and whether it was called."""
+    return [(task.client.port if task.client else None, task.callback is not None) for task in found.tasks]
+
+
+def test_who_came_behind_a_client_that_left_was_called() -> None:
+    found = taken_over()
+    assert callers(found) == [(40_000, False), (40_001, True)]
+    assert [task.callback_port for task in found.tasks] == [59_999, 59_999]
+
+
+def test_of_two_that_came_behind_none_is_claimed() -> None:
+    found = taken_over(successors=2)
+    assert callers(found) == [(40_000, False), (40_001, False), (40_002, False), (None, True)]
+    assert "pair_unclear" in found.codes
+
+
+@pytest.mark.parametrize(
+    ("left", "side", "begun"),
+    [(1.2, 1, 1.5), (2.3, 0, 1.5), (1.5, 0, 1.2)],
+    ids=["the remote left it", "it left when it was called", "the other one came before"],
+)
+def test_otherwise_who_announced_the_port_was_called(left: float, side: int, begun: float) -> None:
+    assert (40_000, True) in callers(taken_over(left, side, begun=begun))
+
+
+@pytest.mark.parametrize(("left", "called"), [(2.3, 40_000), (2.299_999_999, 40_001)])
+def test_when_it_left(left: float, called: int) -> None:
+    assert (called, True) in callers(taken_over(left, begun=left))
+
+
+@pytest.mark.parametrize(("begun", "called"), [(1.2, 40_001), (1.199_999_999, 40_000)])
+def test_when_the_other_one_came(begun: float, called: int) -> None:
+    assert (called, True) in callers(taken_over(1.2, begun=begun))
+
+
+def test_a_restarted_client_whose_start_was_lost() -> None:
+    path = CAPTURES / "faults" / "15d_client_restarted_callback_to_new_listener.c.pcap"
+    packets = list(read_captures([path]))
+    whole, cut = trace(packets), trace(packet for packet in packets if packet.number != 16)
+    for found in (whole, cut):
+        assert callers(found) == [(42_976, False), (33_162, True)]
+        assert [task.outcome.value for task in found.tasks] == ["no_callback", "success"]

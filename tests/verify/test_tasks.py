@@ -259,3 +259,19 @@ def test_a_message_that_is_too_long_to_be_decoded(tmp_path: Path) -> None:
     assert [one.facts["member"] for one in told[-2:]] == [("log",)] * 2
     assert told[-1].facts["request_in"] == (str(told[-2].packet),)
     assert disagreements(path) == []
+
+
+def test_a_restarted_client_whose_start_was_lost(tmp_path: Path) -> None:
+    """What calls its port is the one of its new start, though that was not captured."""
+    packets = packets_of(ROOT / "captures" / "faults" / "15d_client_restarted_callback_to_new_listener.c.pcap")
+    path = written(tmp_path / "lost.pcap", [packet for packet in packets if packet.number != 16])
+    assert [told.outcome for told in told_by_python(path) if isinstance(told, Row)] == ["no_callback", "success"]
+    assert disagreements(path) == []
+
+
+@pytest.mark.parametrize("size", [96, 120, 128, 140, 160, 200])
+def test_kills_behind_starts_that_were_cut_off(size: int, tmp_path: Path) -> None:
+    for name in ("engine_xml_errors", "engine_kill_task"):
+        packets = packets_of(ROOT / "captures" / f"{name}.pcap")
+        path = written(tmp_path / f"{name}.pcap", [packet._replace(data=packet.data[:size]) for packet in packets])
+        assert disagreements(path) == []
