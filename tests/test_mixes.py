@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,15 @@ def test_tasks_are_found_in_each(name: str, folder: Path, trace: Trace) -> None:
         assert sum(task["counts"]["messages"] for task in document["tasks"]) == source.frames
     assert source.tasks >= 3
     assert (source.jobscheduler == source.packets) is (name in WRITERS)
+
+
+@pytest.mark.parametrize("name", [*MIXES, *WRITERS])
+def test_without_messages_the_same_is_told(name: str, folder: Path, trace: Trace, jstrace: Callable[..., Any]) -> None:
+    path = made(name, SIZE, folder).path
+    with_messages = trace(path)
+    assert with_messages.pop("messages")
+    without = json.loads(jstrace("read", path, "--format", "json").stdout)
+    assert without == with_messages
 
 
 @pytest.mark.parametrize("name", [*MIXES, *WRITERS])

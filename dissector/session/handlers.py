@@ -256,10 +256,13 @@ class Callback:
         if self._foreign:
             return
         if self.facts.confirmed and self._opened:
-            frame = self._readers[chunk[0]].whole(chunk)
+            reader = self._readers[chunk[0]]
+            frame = reader.whole(chunk)
             if frame is not None:
                 self.frame(frame)
-                return
+            else:
+                self._handle(reader.pieces(chunk))
+            return
         self._open()
         if (
             not self.facts.confirmed
@@ -334,7 +337,7 @@ class Callback:
             if isinstance(item, Skipped):
                 self._skipped(item)
             else:
-                self._frame(item)
+                self.frame(item)
 
     def _skipped(self, skipped: Skipped) -> None:
         """A message that is too long to be decoded: whose it is and what it asks for is known all the same."""

@@ -224,7 +224,7 @@ class TaskFacts:
         log.append(LogLine(time, level, text, packet))
 
     def _construct(self, message: Message, body: wire.Call) -> None:
-        parameters = details.construct_parameters(body.params.natural)
+        parameters = details.construct_values(body.params.natural)
         record = self.record
         record.job = parameters.get("job") or record.job
         task_id = parameters.get("task_id")

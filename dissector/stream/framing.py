@@ -99,8 +99,10 @@ class FrameReader:
     def feed(self, chunk: Chunk) -> list[Item]:
         """Takes the next bytes; frames and problems that they complete, in stream order."""
         frame = self.whole(chunk)
-        if frame is not None:
-            return [frame]
+        return [frame] if frame is not None else self.pieces(chunk)
+
+    def pieces(self, chunk: Chunk) -> list[Item]:
+        """What ``feed`` does with a chunk that is not ``whole``: it begins, continues or ends frames."""
         out: list[Item] = []
         data, at = chunk.data, 0
         self._seen = chunk.offset + len(data)
@@ -169,11 +171,16 @@ class FrameReader:
                 self._firm = True
                 length: int = _LENGTH.unpack_from(data, at)[0]
                 end = at + _HEADER + length
-                if 0 < length <= MAX_DECODED_MESSAGE and end <= len(data):
-                    # A whole frame: nearly all of them.
-                    message = data[at + _HEADER : end]
-                    out.append(Frame(self._side, self._start, message, (chunk.number,), chunk.time))
-                    return end
+                if 0 < length <= MAX_DECODED_MESSAGE:
+                    if end <= len(data):
+                        message = data[at + _HEADER : end]
+                        out.append(Frame(self._side, self._start, message, (chunk.number,), chunk.time))
+                        return end
+                    # The beginning of a frame.
+                    self._held += data[at:]
+                    self._size = _HEADER + length
+                    self._packets.append(chunk.number)
+                    return len(data)
         wanted = self._size or (_HEADER if self._firm else _HEADER + 1)
         end = min(len(data), at + wanted - len(self._held))
         self._hold(chunk, at, end)
