@@ -113,6 +113,42 @@ def test_a_foreign_protocol_is_not_claimed_in_mid_stream(client: bytes, server: 
         assert verdict(ends[0] * 5_000, ends[1], mid=True) is UNKNOWN
 
 
+#: Of a record in the middle: no frame, no text.
+NOISE = bytes.fromhex("170303001a") + bytes(range(200, 226))
+
+
+@pytest.mark.parametrize("port", [True, False], ids=["4444", "elsewhere"])
+def test_in_mid_stream_it_is_enough_that_neither_end_can_be_ours(port: bool) -> None:
+    assert verdict(NOISE, NOISE, port=port, mid=True) is UNKNOWN
+    assert verdict(NOISE[:5], NOISE[:5], port=port, mid=True) is UNKNOWN
+    assert verdict(NOISE[:4], NOISE, port=port, mid=True) is None, "four bytes may be a frame's length"
+    assert verdict(NOISE, NOISE[:4], port=port, mid=True) is None
+    assert verdict(NOISE, b"", port=port, mid=True) is None, "the other end has not spoken"
+
+
+@pytest.mark.parametrize(
+    "begin", [CREATE[:12], PROLOG[:6], b"  \n  ", b"<spooler>", b"GET /a", b"G" * 8, b"POST /" + b"a" * 1_023]
+)
+def test_in_mid_stream_what_may_become_ours_is_waited_for(begin: bytes) -> None:
+    assert verdict(begin, NOISE, mid=True) is None
+    assert verdict(NOISE, begin, mid=True) is None
+
+
+@pytest.mark.parametrize("begin", [b"G" * 9, b"GET / H", b"POST /" + b"a" * 1_024, b"<3 <3", b"get /a"])
+def test_in_mid_stream_what_can_not_become_ours_is_given_up(begin: bytes) -> None:
+    assert verdict(begin, NOISE, mid=True) is UNKNOWN
+    assert verdict(NOISE, begin, mid=True) is UNKNOWN
+
+
+def test_commands_are_known_in_mid_stream_however_they_begin() -> None:
+    for size in range(len(START)):
+        assert verdict(START[:size], NOISE, mid=True) is not UNKNOWN
+        assert verdict(NOISE, START[:size], mid=True) is not UNKNOWN
+    for size in range(len(ANSWER)):
+        assert verdict(NOISE, ANSWER[:size], mid=True) is not UNKNOWN
+        assert verdict(ANSWER[:size], NOISE, mid=True) is not UNKNOWN
+
+
 def test_tls_on_a_command_port_is_no_command() -> None:
     assert verdict(TLS, TLS_ANSWER, port=True) is UNKNOWN
 
