@@ -109,23 +109,23 @@ def counting(ttl: int = 64, ip_id: int = 120, **fields: object) -> tuple[Connect
     return one, end
 
 
-def test_another_path_is_the_sender_s_when_its_ip_id_goes_on() -> None:
-    assert forgery(*_ends(counting(61))) == ""
-    assert "TTL is 61" in forgery(*_ends(counting(61, 110)))
-    assert "TTL is 61" in forgery(*_ends(counting(61, before_rst=None)))
-    assert "TTL is 61" in forgery(*_ends(counting(61, first_data=None)))  # nobody knows that it counts
-
-
-def _ends(made: tuple[Connection, Mark]) -> tuple[Connection, Side, Mark]:
+def of_remote(made: tuple[Connection, Mark]) -> tuple[Connection, Side, Mark]:
     return made[0], THERE, made[1]
+
+
+def test_another_path_is_the_sender_s_when_its_ip_id_goes_on() -> None:
+    assert forgery(*of_remote(counting(61))) == ""
+    assert "TTL is 61" in forgery(*of_remote(counting(61, 110)))
+    assert "TTL is 61" in forgery(*of_remote(counting(61, before_rst=None)))
+    assert "TTL is 61" in forgery(*of_remote(counting(61, first_data=None)))  # nobody knows that it counts
 
 
 def test_an_ip_id_that_does_not_follow() -> None:
     words = "its IP id is 9000, the packets of the remote have counted up to 110"
-    assert forgery(*_ends(counting(64, 9_000))) == words
-    assert forgery(*_ends(counting(64, 9_000, rst_unknown=True))) == ""
-    assert forgery(*_ends(counting(64, 9_000, last_data=None))) == ""
-    assert forgery(*_ends(counting(64, 9_000, first_data=mark(5, 64, 9_500)))) == ""
+    assert forgery(*of_remote(counting(64, 9_000))) == words
+    assert forgery(*of_remote(counting(64, 9_000, rst_unknown=True))) == ""
+    assert forgery(*of_remote(counting(64, 9_000, last_data=None))) == ""
+    assert forgery(*of_remote(counting(64, 9_000, first_data=mark(5, 64, 9_500)))) == ""
 
 
 def test_one_packet_is_no_counting() -> None:

@@ -423,8 +423,7 @@ def test_the_answer_to_a_start_that_was_not_captured_makes_a_task_once() -> None
 
 def test_the_first_cut_of_the_client_counts() -> None:
     desk = Desk()
-    for side, snapped in ((Side.CLIENT, True),):
-        desk.handler.gap(Gap(side, 0, 5, 1, 1_000, snapped=snapped))
+    desk.handler.gap(Gap(Side.CLIENT, 0, 5, 1, 1_000, snapped=True))
     made = start(desk, 7)
     assert made.cut_command is None  # it was before its start
     desk.handler.gap(Gap(Side.SERVER, 900, 5, 8, 8_000, snapped=True))
