@@ -126,6 +126,7 @@ def test_which_commands_may_be_a_start() -> None:
     assert not noted(b"", is_command_port=False)
     assert not noted(b"<show_state")
     assert not noted(START, offset=len(START) + 1)
+    assert not noted(START, offset=len(START) - 1)
     assert not noted(START, mid_stream=True)
     assert not noted(START, task=Task(0, 1))
 

@@ -386,3 +386,11 @@ def test_how_many_kinds_are_told_apart(most: int, named: bool, monkeypatch: pyte
     problem = judged(seen(80), seen(81), seen(80))["other_traffic"]
     assert ("port 81" in problem.summary) is named
     assert "port 80 (2)" in problem.summary
+
+
+def test_a_thousand_kinds_are_told_apart() -> None:
+    table: overview._Table[int] = overview._Table()
+    tallies = [table.at(kind) for kind in range(1_026)]
+    assert list(table.kinds) == [*range(1_024)]
+    assert tallies[1_024] is tallies[1_025]
+    assert table.at(5) is tallies[5]
