@@ -6,11 +6,10 @@ import struct
 from random import Random
 
 from benchmarks.patterns import KEY_AT, KEY_END, NO_FLOW, Line, Pattern, Step
+from benchmarks.segments import ACK, FIN, MAC, PSH, SYN, Segments, size_of
 
-_FIN, _SYN, _PSH, _ACK = 0x01, 0x02, 0x08, 0x10
 _MSS = 1448
 _MICRO = 1_000
-_MAC = b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01"
 _WORDS = b"<div class='row'><a href='/item/%d'>item</a><span>price</span></div>\r\n"
 
 
@@ -22,36 +21,28 @@ class _Talk:
         self._name, self._port = name, port
         self._steps: list[Step] = []
         self._now = 0
-        self._next = [random.getrandbits(32), random.getrandbits(32)]
-        self._size = 0
-        self._packet(0, _SYN, b"", 1)
+        self._segments = Segments(random)
+        self._packet(0, SYN)
         self._now += random.randrange(200, 20_000) * _MICRO
-        self._packet(1, _SYN | _ACK, b"", 1)
-        self._packet(0, _ACK, b"")
+        self._packet(1, SYN | ACK)
+        self._packet(0, ACK)
 
     def send(self, side: int, data: bytes) -> None:
         """``data`` in full segments; the receiver acknowledges every second one."""
         self._now += self._random.randrange(100, 30_000) * _MICRO
         for index, start in enumerate(range(0, len(data), _MSS)):
-            part = data[start : start + _MSS]
-            self._packet(side, _ACK | (_PSH if start + _MSS >= len(data) else 0), part, len(part))
+            self._packet(side, ACK | (PSH if start + _MSS >= len(data) else 0), data[start : start + _MSS])
             if index % 2:
-                self._packet(1 - side, _ACK, b"")
+                self._packet(1 - side, ACK)
 
     def end(self) -> Pattern:
-        self._packet(0, _FIN | _ACK, b"", 1)
-        self._packet(1, _FIN | _ACK, b"", 1)
-        self._packet(0, _ACK, b"")
-        return Pattern(self._name, self._steps, [Line(False, self._port)], self._size)
+        self._packet(0, FIN | ACK)
+        self._packet(1, FIN | ACK)
+        self._packet(0, ACK)
+        return Pattern(self._name, self._steps, [Line(False, self._port)], sum(map(size_of, self._steps)))
 
-    def _packet(self, side: int, flags: int, payload: bytes, length: int = 0) -> None:
-        ack = 0 if flags == _SYN else self._next[1 - side]
-        options = b"\1\1\x08\x0a" + struct.pack(">II", self._now // 1_000_000, self._now // 1_100_000)
-        tcp = struct.pack(">IIBBHHH", self._next[side], ack, 0x80, flags, 501, 0, 0) + options
-        ip = struct.pack(">BBHHHBBH", 0x45, 0, 52 + len(payload), self._random.getrandbits(16), 0x4000, 64, 6, 0)
-        self._steps.append(Step(self._now, side, _MAC + b"\x08\0" + ip, tcp + payload))
-        self._next[side] = self._next[side] + length & 0xFFFF_FFFF
-        self._size += 16 + 66 + len(payload)
+    def _packet(self, side: int, flags: int, payload: bytes = b"") -> None:
+        self._steps.append(self._segments.step(self._now, side, flags, payload))
         self._now += self._random.randrange(5, 120) * _MICRO
 
 
@@ -65,6 +56,42 @@ def patterns(random: Random) -> tuple[list[Pattern], list[Pattern]]:
     return light, heavy
 
 
+def long(random: Random) -> list[Pattern]:
+    """Transfers of some megabytes, down and up."""
+    noise = random.randbytes(1 << 20)
+    sizes = [random.randrange(1_000_000, 6_000_000) for _ in range(8)]
+    return [_download(random, noise, size) for size in sizes] + [_upload(random, noise, sizes[0])]
+
+
+def short(random: Random) -> list[Pattern]:
+    """Connections of about twenty packets: one question, one answer, and the end."""
+    noise = random.randbytes(1 << 16)
+    found = []
+    for number in range(24):
+        talk = _Talk(random, "short", random.choice((443, 8_443) if number % 3 else (80, 8_080)))
+        answer = _slice(random, noise, random.randrange(2_000, 9_000))
+        if number % 3:
+            talk.send(0, _hello(random))
+            talk.send(1, _record(22, _slice(random, noise, random.randrange(1_500, 4_000))))
+            talk.send(0, _record(20, b"\1"))
+            talk.send(0, _record(23, _slice(random, noise, random.randrange(80, 900))))
+            talk.send(1, _record(23, answer))
+        else:
+            talk.send(0, b"GET /item/%d HTTP/1.1\r\nHost: shop.example\r\n\r\n" % number)
+            talk.send(1, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
+        found.append(talk.end())
+    return found
+
+
+def _download(random: Random, noise: bytes, size: int) -> Pattern:
+    talk = _Talk(random, "download", 443)
+    talk.send(0, _hello(random))
+    talk.send(1, _record(22, _slice(random, noise, 3_000)))
+    talk.send(0, _record(23, _slice(random, noise, 300)))
+    talk.send(1, b"".join(_record(23, _slice(random, noise, 16_384)) for _ in range(size // 16_384)))
+    return talk.end()
+
+
 def _web(random: Random) -> Pattern:
     talk = _Talk(random, "web", random.choice((80, 80, 8080)))
     for number in range(random.randrange(2, 12)):
@@ -75,9 +102,9 @@ def _web(random: Random) -> Pattern:
     return talk.end()
 
 
-def _upload(random: Random, noise: bytes) -> Pattern:
+def _upload(random: Random, noise: bytes, size: int = 0) -> Pattern:
     talk = _Talk(random, "upload", 80)
-    body = _slice(random, noise, random.randrange(100_000, 400_000))
+    body = _slice(random, noise, size or random.randrange(100_000, 400_000))
     talk.send(0, b"PUT /backup HTTP/1.1\r\nHost: store.example\r\nContent-Length: %d\r\n\r\n" % len(body))
     talk.send(0, body)
     talk.send(1, b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
@@ -137,11 +164,11 @@ def _dns(random: Random) -> Pattern:
 
 def _datagram(delay: int, side: int, data: bytes) -> Step:
     ip = struct.pack(">BBHHHBBH", 0x45, 0, 28 + len(data), 0, 0x4000, 64, 17, 0)
-    return Step(delay, side, _MAC + b"\x08\0" + ip, struct.pack(">HH", 8 + len(data), 0) + data)
+    return Step(delay, side, MAC + b"\x08\0" + ip, struct.pack(">HH", 8 + len(data), 0) + data)
 
 
 def _arp() -> Pattern:
-    data = _MAC + b"\x08\x06\0\1\x08\0\6\4\0\1" + _MAC[6:] + b"\x0a\3\0\1" + bytes(6) + b"\x0a\3\0\2" + bytes(18)
+    data = MAC + b"\x08\x06\0\1\x08\0\6\4\0\1" + MAC[6:] + b"\x0a\3\0\1" + bytes(6) + b"\x0a\3\0\2" + bytes(18)
     return Pattern("arp", [Step(0, NO_FLOW, data[:KEY_AT], data[KEY_AT:])], [], 16 + len(data))
 
 

@@ -19,7 +19,7 @@ from itertools import cycle
 from pathlib import Path
 from random import Random
 
-from benchmarks import foreign, patterns
+from benchmarks import foreign, patterns, segments
 from benchmarks.patterns import Keys, Pattern, data_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,8 +31,8 @@ DENSE_FRAMES = 730_000
 GROWTH_BYTES = (100_000_000, 1_000_000_000, 4_000_000_000)
 JOBSCHEDULER_SHARE = 0.05
 
-_SECOND = 1_000_000_000
-_BEGINNING = 1_790_000_000 * _SECOND
+SECOND = 1_000_000_000
+BEGINNING = 1_790_000_000 * SECOND
 _MIXED_RATE, _DENSE_RATE = 2_000, 5_000
 #: How often each recording is played in a round: many short shell tasks, few long ones.
 _ROUND = {
@@ -62,7 +62,7 @@ class Made:
 
 
 @dataclass(slots=True)
-class _Totals:
+class Totals:
     packets: int = 0
     size: int = 24
     frames: int = 0
@@ -81,17 +81,20 @@ class _Totals:
 Playing = tuple[int, Pattern, Keys]
 
 
-class _Casting:
-    """Hands out hosts and ports: eight schedulers, forty remotes, and many hosts that have nothing to do with it."""
+class Casting:
+    """Hands out hosts and ports: some schedulers, forty remotes, and many hosts that have nothing to do with it."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, schedulers: int = 8) -> None:
+        """More tasks than 4,000 at once need a number of ``schedulers`` that is prime to it, to have ports of their
+        own."""
         self._random = random
+        self._schedulers = schedulers
         self._played = 0
         self._connections = 0
 
     def dialog(self, pattern: Pattern) -> Keys:
         self._played += 1
-        scheduler = bytes((10, 1, 0, 1 + self._played % 8))
+        scheduler = bytes((10, 1, 0, 1 + self._played % self._schedulers))
         remote = bytes((10, 2, 0, 1 + self._played % 40))
         flows: list[bytes] = []
         ports: dict[bytes, bytes] = {}
@@ -125,40 +128,51 @@ def _both_ways(client: bytes, server: bytes, own: int, port: int) -> tuple[bytes
 
 def dense(frames: int = DENSE_FRAMES, folder: Path = FOLDER) -> Made:
     """Genuine dialogs one beside the other, every segment acknowledged at once."""
-    return _cached(f"dense-{frames}", folder, lambda totals: _dense(totals, frames))
+    return cached(f"dense-{frames}", folder, lambda totals: _dense(totals, frames))
 
 
 def mixed(packets: int = MIXED_PACKETS, folder: Path = FOLDER) -> Made:
     """Genuine dialogs in the traffic of a busy host."""
-    return _cached(f"mixed-{packets}", folder, lambda totals: _mixed(totals, packets))
+    return cached(f"mixed-{packets}", folder, lambda totals: busy(totals, packets))
 
 
-def _dense(totals: _Totals, frames: int) -> Iterator[Playing]:
-    casting = _Casting(Random(1))
-    for pattern in cycle(_round(quick_acks=True)):
+def _dense(totals: Totals, frames: int) -> Iterator[Playing]:
+    casting = Casting(Random(1))
+    for pattern in cycle(round_of(quick_acks=True)):
         if totals.frames >= frames:
             return
-        yield _BEGINNING + totals.packets * _SECOND // _DENSE_RATE, pattern, casting.dialog(pattern)
+        yield BEGINNING + totals.packets * SECOND // _DENSE_RATE, pattern, casting.dialog(pattern)
         totals.count(pattern)
 
 
-def _mixed(totals: _Totals, packets: int) -> Iterator[Playing]:
+def busy(totals: Totals, packets: int) -> Iterator[Playing]:
     random = Random(2)
-    casting = _Casting(random)
-    dialogs = cycle(_round(quick_acks=False))
+    casting = Casting(random)
+    dialogs = cycle(round_of(quick_acks=False))
     light, heavy = foreign.patterns(random)
+
+    def others() -> Pattern:
+        return random.choice(light if totals.size > totals.packets * BYTES_PER_PACKET else heavy)
+
+    yield from filled(totals, packets, casting, dialogs, others)
+
+
+def filled(
+    totals: Totals, packets: int, casting: Casting, dialogs: Iterator[Pattern], others: Callable[[], Pattern]
+) -> Iterator[Playing]:
+    """Dialogs and other traffic, up to so many packets, of which dialogs have their share."""
     while totals.packets < packets:
-        start = _BEGINNING + totals.packets * _SECOND // _MIXED_RATE
+        start = BEGINNING + totals.packets * SECOND // _MIXED_RATE
         if totals.jobscheduler <= totals.packets * JOBSCHEDULER_SHARE:
             pattern = next(dialogs)
             yield start, pattern, casting.dialog(pattern)
         else:
-            pattern = random.choice(light if totals.size > totals.packets * BYTES_PER_PACKET else heavy)
+            pattern = others()
             yield start, pattern, casting.foreign(pattern)
         totals.count(pattern)
 
 
-def _round(quick_acks: bool) -> list[Pattern]:
+def round_of(quick_acks: bool) -> list[Pattern]:
     """One round of dialogs, short ones first, the same recordings never in a row for long."""
     found = {name: patterns.recorded(ROOT / "captures" / f"{name}.pcap", quick_acks) for name in _ROUND}
     turns = max(_ROUND.values())
@@ -168,17 +182,21 @@ def _round(quick_acks: bool) -> list[Pattern]:
 # --- writing -------------------------------------------------------------------------------------------------------
 
 
-def _cached(name: str, folder: Path, plan: Callable[[_Totals], Iterator[Playing]]) -> Made:
-    """The capture of this name, made when it is not there or was made by other code from other recordings."""
+Plan = Callable[[Totals], Iterable[Playing]]
+
+
+def cached(name: str, folder: Path, plan: Plan, sources: Iterable[Path] = ()) -> Made:
+    """The capture of this name, made when it is not there or was made by other code (``sources`` too) from other
+    recordings."""
     folder.mkdir(parents=True, exist_ok=True)
-    stem = f"{name}-{_origin()}"
+    stem = f"{name}-{_origin(sources)}"
     note = folder / f"{stem}.json"
     if note.exists():
         return Made(**json.loads(note.read_text(encoding="utf-8")))
     for old in folder.glob(f"{name}-*"):
         old.unlink()
     path = folder / f"{stem}.pcap"
-    totals = _Totals()
+    totals = Totals()
     write(path, timeline(plan(totals)))
     made = Made(str(path), **asdict(totals))
     assert made.size == path.stat().st_size, "the file has the size that its patterns have"
@@ -186,11 +204,11 @@ def _cached(name: str, folder: Path, plan: Callable[[_Totals], Iterator[Playing]
     return made
 
 
-def _origin() -> str:
+def _origin(more: Iterable[Path]) -> str:
     """A short digest of all that the inputs depend on."""
     digest = sha256()
-    sources = [Path(__file__), Path(patterns.__file__), Path(foreign.__file__)]
-    for path in [*sources, *sorted((ROOT / "captures").glob("*.pcap"))]:
+    sources = [Path(__file__), *(Path(str(module.__file__)) for module in (patterns, foreign, segments))]
+    for path in [*sources, *more, *sorted((ROOT / "captures").glob("*.pcap"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
 
@@ -217,10 +235,10 @@ def _advance(under_way: list[tuple[int, int, int, Pattern, Keys, int]]) -> tuple
     return time, data_of(step, keys)
 
 
-def write(path: Path, packets: Iterable[tuple[int, bytes]]) -> None:
+def write(path: Path, packets: Iterable[tuple[int, bytes]], link_type: int = 1) -> None:
     header = struct.Struct("<IIII").pack
     with path.open("wb", buffering=1 << 20) as file:
-        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1))
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, link_type))
         for time, data in packets:
-            seconds, rest = divmod(time, _SECOND)
+            seconds, rest = divmod(time, SECOND)
             file.write(header(seconds, rest // 1000, len(data), len(data)) + data)

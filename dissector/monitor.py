@@ -16,6 +16,7 @@ from dissector.errors import JstraceError
 from dissector.model import CaptureInfo, Look, Message, Problem, Running, Task
 from dissector.session.advance import feed
 from dissector.session.codes import CODES
+from dissector.session.final import is_final
 from dissector.session.task import TaskFacts
 from dissector.session.timers import Timers, running
 from dissector.session.tracer import Event, Tracer
@@ -188,6 +189,7 @@ class Monitor:
         changed = self._changed()
         for facts in changed:
             self._introduce(facts.record)
+        changed = self._conclude(changed)
         for problem in self._timers.check(changed, now) if self._now else ():
             self._listener.warn(problem)
         self._listener.running([running(facts, now) for facts in changed], now, self._where)
@@ -211,6 +213,12 @@ class Monitor:
         changed = list(dict.fromkeys((*soon, *under_way.news())))
         self._soon = [facts for facts in changed if facts.record.n == 0 or facts.is_through()]
         return sorted(changed, key=lambda facts: facts.rank)
+
+    def _conclude(self, changed: list[TaskFacts]) -> list[TaskFacts]:
+        """Ends those of the tasks whose records nothing can change any more; returns the others."""
+        ended = [facts for facts in changed if is_final(facts)]
+        self._pass(self._tracer.conclude(ended))
+        return [facts for facts in changed if facts.record in self._tracer.under_way]
 
     def _where(self, task: Task) -> Running | None:
         facts = self._tracer.under_way.get(task)

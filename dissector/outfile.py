@@ -7,6 +7,7 @@ pipe, a device) gets all of it at the end.  A name says what is in the file: ``.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import io
 import os
@@ -71,6 +72,11 @@ def split_ending(name: str) -> tuple[str, str]:
         if suffix and (not ending or ending.lower() in _PACKED):
             stem, ending = stem[: -len(suffix)], suffix + ending
     return stem, ending
+
+
+def written_name(name: str) -> str:
+    """The name of a copy of the file ``name``: ``x.pcap`` for ``x.pcap.xz``, which is not written here."""
+    return name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in _UNKNOWN else name
 
 
 class Packing:
@@ -188,7 +194,8 @@ def _open_stream(target: str) -> int:
 
 
 class OutFile:
-    """One file under way, at ``path`` until ``commit``; as a context it leaves nothing behind without that.
+    """One file under way, at ``path`` until ``commit``; as a context it leaves nothing behind without that, nor when
+    Python ends on the way into it or out of it.
 
     ``check_output`` comes first.  ``private``: a capture, which only its owner may read.
 
@@ -201,9 +208,12 @@ class OutFile:
         self._to_stream = _is_stream(target)
         folder = Path(tempfile.gettempdir()) if self._to_stream else Path(target).parent
         self.path = folder / f".jstrace-{os.urandom(8).hex()}"
+        self._process = os.getpid()
+        atexit.register(self._discard)
         try:
             number = os.open(self.path, os.O_WRONLY | _NEW, _PRIVATE if private else _PUBLIC)
         except OSError as error:
+            atexit.unregister(self._discard)
             raise self._error(error) from None
         self._file: BinaryIO = os.fdopen(number, "wb")
 
@@ -215,8 +225,13 @@ class OutFile:
     ) -> None:
         with suppress(OSError):
             self._file.close()
-        with suppress(OSError):
-            self.path.unlink(missing_ok=True)
+        self._discard()
+        atexit.unregister(self._discard)
+
+    def _discard(self) -> None:
+        if os.getpid() == self._process:
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
 
     def write(self, data: bytes) -> None:
         try:
@@ -293,11 +308,13 @@ def open_new(target: str, *, overwrite: bool) -> tuple[int, bool]:
         if not (overwrite or is_empty):
             raise UsageError(f"{target} exists already; --overwrite replaces such files") from None
     own = path.with_name(f".jstrace-{os.urandom(8).hex()}")
-    number = os.open(own, os.O_WRONLY | _NEW, _PRIVATE)
+    number = -1
     try:
+        number = os.open(own, os.O_WRONLY | _NEW, _PRIVATE)
         own.replace(path)
-    except OSError:
-        os.close(number)
+    except BaseException:  # a signal, too
+        if number >= 0:
+            os.close(number)
         own.unlink(missing_ok=True)
         raise
     return number, True

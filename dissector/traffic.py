@@ -180,6 +180,19 @@ class Frame(NamedTuple):
     time: int
 
 
+class Skipped(NamedTuple):
+    """A message of the callback connection that is too long to be decoded: ``head`` are its first bytes behind the
+    length header, ``size`` counts all of them; the rest as in Frame."""
+
+    side: Side
+    offset: int
+    head: bytes
+    size: int
+    packets: tuple[int, ...]
+    time: int
+    reason: str
+
+
 class RawDocument(NamedTuple):
     """One document of the command connection: ``data`` without its terminator (NUL, CR LF), ``offset`` the place of its
     first byte in its direction's stream, ``packets`` the packets that carried it (the last one completed it, at

@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from ipaddress import ip_address
 
+from benchmarks.packets import A6 as A6
+from benchmarks.packets import B6 as B6
+from benchmarks.packets import TCP as TCP
+from benchmarks.packets import UDP as UDP
+from benchmarks.packets import A as A
+from benchmarks.packets import B as B
+from benchmarks.packets import ethernet as ethernet
+from benchmarks.packets import ipv4 as ipv4
+from benchmarks.packets import ipv6 as ipv6
 from dissector.traffic import Packet
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
-A, B = "10.1.0.1", "10.1.0.2"
-A6, B6 = "fd00::1", "fd00::2"
-TCP, ICMP, UDP, ICMP6 = 6, 1, 17, 58
+ICMP, ICMP6 = 1, 58
 SECOND = 1_000_000_000
 
 
@@ -38,40 +44,6 @@ def tcp(
     return struct.pack(">HHIIBBHHH", sport, dport, seq, ack, offset, flags, window, 0, 0) + options + payload
 
 
-def ipv4(
-    payload: bytes,
-    src: str = A,
-    dst: str = B,
-    protocol: int = TCP,
-    ttl: int = 64,
-    ip_id: int = 1,
-    fragment: int = 0x4000,
-    options: bytes = b"",
-    total: int | None = None,
-) -> bytes:
-    """``fragment`` is the field with flags and offset (0x4000: don't fragment); ``total`` a length that lies."""
-    header = 20 + len(options)
-    if total is None:
-        total = header + len(payload)
-    ends = ip_address(src).packed + ip_address(dst).packed
-    fixed = struct.pack(">BBHHHBBH", 0x40 | header // 4, 0, total, ip_id, fragment, ttl, protocol, 0)
-    return fixed + ends + options + payload
-
-
-def ipv6(
-    payload: bytes,
-    src: str = A6,
-    dst: str = B6,
-    following: int = TCP,
-    length: int | None = None,
-    hop_limit: int = 61,
-) -> bytes:
-    if length is None:
-        length = len(payload)
-    head = struct.pack(">IHBB", 0x6000_0000, length, following, hop_limit)
-    return head + ip_address(src).packed + ip_address(dst).packed + payload
-
-
 def extension(following: int, payload: bytes, size: int = 8) -> bytes:
     """An IPv6 hop-by-hop, routing or destination header of ``size`` bytes (a multiple of 8) before ``payload``."""
     return bytes([following, size // 8 - 1]) + bytes(size - 2) + payload
@@ -79,12 +51,6 @@ def extension(following: int, payload: bytes, size: int = 8) -> bytes:
 
 def fragment_header(following: int, payload: bytes, offset: int = 0, more: bool = False) -> bytes:
     return struct.pack(">BBHI", following, 0, offset << 3 | more, 7) + payload
-
-
-def ethernet(payload: bytes, ethertype: int = 0x0800, tags: Iterable[int] = ()) -> bytes:
-    """``tags``: the ethertypes of VLAN tags, outermost first."""
-    kinds = b"".join(struct.pack(">HH", tag, 100) for tag in tags)
-    return b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01" + kinds + struct.pack(">H", ethertype) + payload
 
 
 def packet(data: bytes, link_type: int = 1, number: int = 1, time: int = 0, wire_length: int | None = None) -> Packet:

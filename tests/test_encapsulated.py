@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from builders import ethernet, ipv4, ipv6, pcap
-from encapsulations import ENCAPSULATIONS, OUTER, OUTER6, UDP, ip_of, vxlan
 
+from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, OUTER6, UDP, ip_of, vxlan
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 

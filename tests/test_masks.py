@@ -11,6 +11,8 @@ import pytest
 from click.testing import Result
 from conversation import Network, TaskScript
 
+from dissector.errors import UsageError
+from dissector.verify.run import masking
 from dissector.wire.secrets import extend, mask_text
 
 Command = Callable[..., Result]
@@ -82,6 +84,45 @@ def test_the_plugin_has_the_same(path: Path) -> None:
     fields = ["-Y", "jobscheduler.log.text", "-T", "fields", "-e", "jobscheduler.log.text"]
     done = subprocess.run([*command, *fields], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["badge=*** end", "case ***-4712", "password=***"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--mask", "badge"),
+        ("--mask", "badge", "--mask", "case"),
+        ("--mask-regex", r"case (\d+)"),
+        ("--mask-regex", r"\d{4}"),
+        ("--mask-regex", "en[d]", "--mask-regex", r"case (\d+)-(\d+)", "--mask-regex", "b(ad)(ge)"),
+    ],
+    ids=" ".join,
+)
+def test_verify_masks_the_same_on_both_sides(options: tuple[str, ...], path: Path, jstrace: Command) -> None:
+    result = jstrace("verify", path, *options)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.endswith(": equal\n")
+
+
+def test_verify_masks_what_the_configuration_file_says(path: Path, jstrace: Command, own_configuration: Path) -> None:
+    own_configuration.write_text("name badge\nregex case (\\d+)\n")
+    assert jstrace("verify", path).stdout.endswith(": equal\n")
+
+
+def test_what_verify_tells_the_plugin() -> None:
+    extend()
+    assert masking() == []
+    extend(("badge", "vault-id"), ("a(b)c", "d|e"))
+    assert masking() == ["jobscheduler.mask_names:badge,vault-id", "jobscheduler.mask_pattern:(?|a(b)c|(d|e))"]
+    for name in ("two words", "a,b"):
+        extend((name,))
+        with pytest.raises(UsageError):
+            masking()
+
+
+def test_a_name_that_the_plugin_can_not_be_told_of(path: Path, jstrace: Command) -> None:
+    result = jstrace("verify", path, "--mask", "two words")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "without commas and blanks" in result.stderr
 
 
 def test_a_name_of_a_user_is_no_pattern() -> None:

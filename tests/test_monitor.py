@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
 
 import pytest
 
 from dissector import monitor
-from dissector.model import CaptureInfo, Look, Problem, Running, Task
+from dissector.model import CaptureInfo, Connection, Look, Problem, Running, Task
 from dissector.monitor import Ends, Monitor
+from dissector.render.filter import parse
+from dissector.render.live.plain import PlainView
+from dissector.render.terminal import Terminal
 from dissector.session.tracer import Event, Tracer
+from dissector.sources.capture import CaptureReader
 from dissector.sources.live import Recorder
 from dissector.stream.block import Block
+from dissector.traffic import Packet
+from dissector.wire.masking import Mask
+
+SECOND = 1_000_000_000
 
 
 class Quiet:
     """No packets; more and more drops."""
+
+    loses = 7
 
     def __init__(self) -> None:
         self.info = CaptureInfo("made up")
@@ -27,7 +39,7 @@ class Quiet:
 
     @property
     def dropped(self) -> int:
-        return 7 * self.polls
+        return self.loses * self.polls
 
     def poll(self, timeout: float) -> list[Block]:
         time.sleep(min(timeout, 0.02))
@@ -91,3 +103,86 @@ def test_looking_at_much_that_is_under_way_leaves_time_for_packets() -> None:
     listener = Listener(pause=0.04)
     follow(listener, 1.5)
     assert listener.looks <= 4  # the first one, one 20 times as long later, and two at the end; else eight
+
+
+class Recorded(Quiet):
+    """The packets of a recording, all at once, then nothing more."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._packets = list(CaptureReader([path]))
+
+    loses = 0
+
+    def poll(self, timeout: float) -> list[Packet]:
+        super().poll(timeout)
+        packets, self._packets = self._packets, []
+        return packets
+
+
+def lines(path: Path, seconds: float, *chosen: str) -> list[list[str]]:
+    """What the plain lines said when the listener was told of the end, and all they said."""
+    out, told = StringIO(), list[str]()
+
+    class Watched(PlainView):
+        def close(self, captures: Sequence[CaptureInfo]) -> None:
+            super().close(captures)
+            told.append(out.getvalue())
+
+    view = Watched(Terminal(out, "never"), Mask(), parse(chosen), log=False)
+    follower = Monitor(Recorded(path), Tracer(window=SECOND), view, slow=10**10, ends=Ends(seconds))
+    finish = follower._finish
+
+    def before_the_end() -> None:
+        told.append(out.getvalue())
+        finish()
+
+    follower._finish = before_the_end  # type: ignore[method-assign]
+    follower.run()
+    return [text.splitlines() for text in told]
+
+
+def ends(said: list[str], words: str) -> int:
+    return sum(words in line for line in said)
+
+
+@pytest.mark.parametrize("chosen", [(), ("outcome=failure",)])
+def test_an_end_is_told_at_once(chosen: tuple[str, ...], captures: Path) -> None:
+    """With its problems: what comes late can not change them."""
+    early, late = lines(captures / "engine_shell_fail.pcap", 0.6, *chosen)
+    for said in (early, late):
+        assert ends(said, "task 1  shell_fail:1  failure, exit 5  took 15.1 ms") == 1
+        assert ends(said, "error job_failed") == 1
+
+
+def test_an_end_is_told_before_its_causes(captures: Path) -> None:
+    """Packets behind a reset may still show who sent it."""
+    path = captures / "faults" / "14b_task_process_killed_api.c.pcap"
+    early, late = lines(path, 0.6)
+    assert (ends(early, "  lost  took "), ends(early, "error connection_lost")) == (1, 0)
+    assert (ends(late, "  lost  took "), ends(late, "error connection_lost")) == (1, 1)
+    assert late[: len(early)] == early
+    in_time, _ = lines(path, 2.2)
+    assert ends(in_time, "error connection_lost") == 1
+
+
+def test_a_filter_knows_an_end_when_it_is_final(captures: Path) -> None:
+    path = captures / "faults" / "14b_task_process_killed_api.c.pcap"
+    early, late = lines(path, 0.6, "problem=connection_lost")
+    assert ends(early, "task 1") == 0
+    assert (ends(late, "  lost  took "), ends(late, "error connection_lost")) == (1, 1)
+
+
+def test_records_come_as_soon_as_they_are_final(captures: Path) -> None:
+    listener = Listener()
+    begun = time.monotonic()
+    Monitor(
+        Recorded(captures / "engine_ten_tasks.pcap"),
+        Tracer(window=SECOND),
+        listener,
+        slow=10**10,
+        ends=Ends(seconds=5, tasks=10),
+    ).run()
+    assert time.monotonic() - begun < 1
+    assert sum(isinstance(event, Task) for event in listener.events) == 10
+    assert sum(isinstance(event, Connection) for event in listener.events) == 20

@@ -152,6 +152,17 @@ def test_ctrl_c(long_capture: Path) -> None:
     assert '{"record": "capture"' in out
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_both_processes_are_told_to_end(long_capture: Path, number: signal.Signals) -> None:
+    """As a closed terminal or a service manager does it: the first one ends the second, without a word."""
+    with _start(long_capture) as process:
+        second = _second(process)
+        os.killpg(process.pid, number)
+        _, err = process.communicate(timeout=PATIENCE)
+    assert is_gone(second)
+    assert (process.returncode, err) == (128 + number, "")
+
+
 def test_nobody_listens(long_capture: Path) -> None:
     with _start(long_capture) as process:
         second = _second(process)

@@ -317,6 +317,7 @@ js.tables = {
 }
 js.limits.message = 1048576000
 js.limits.decoded = 67108864
+js.limits.packets_listed = 65536
 js.limits.variant_depth = 32
 js.limits.dialog_depth = 64
 js.limits.document = 16777216
@@ -355,6 +356,9 @@ js.secret_rules = {
     follows_quoted = "[ \092t]{1,4}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);)[^\092s\092\034'])",
     follows_number = "[ \092t]{1,4}(?=\092d{4,12}(?![\092w.:-]))",
     follows_word = "[ \092t]{1,4}(?!(?:an?|the|not|no|now|too|in|on|at|to|of|by|as|for|from|with|and|or|but|if|when|will|would|can|could|must|may|should|has|have|had|is|was|are|be|set|unset|ok|okay|valid|invalid|correct|incorrect|wrong|required|empty|missing|expired|expir\092w+|weak|strong|blank|null|none|nil|true|false|unknown|unchanged|changed|being|been|needed|used|stored|saved|hidden|masked|encrypted|locked|bad|good|different|same|only|also|still|already|never|always|going|about|available|optional|mandatory|long|short|shorter|longer|older|case|read|taken|given|found|defined|present|absent|checked|verified|accepted|rejected|refused|denied|reset|updated|deleted|removed|generated|created|sent|there|here|this|that|it|your|my|our|his|her|their|safe|out|known|kept|simple|exposed|leaked|public|in|rotated|mounted|referenced|loaded|ready|file|files|field|prompt|policy|manager|management|authentication|auth|login|logon|store|protected|change|changes|check|entry|hash|length|rule|rules|age|expiry|error|failed|failure|failures|mismatch|shown|prints|printed|shows|returns|returned|command|commands|output|then|ls|cd|echo|exit|test|falsch|richtig|leer|nicht|kein|keine|ung(?:\092xfc|\092xc3\092xbc|ue)ltig|g(?:\092xfc|\092xc3\092xbc|ue)ltig|abgelaufen|erforderlich|korrekt|inkorrekt|gesetzt|zu|ein|eine|der|die|das|und|oder|noch|wieder|bereits|unbekannt|wurde|wird|ist|war|hat|muss|kann|soll|fehlt|ge\092w{2,20}t)(?![\092w-]))(?=[\092w\092\034'!$%#@*?+])",
+    follows_set = "[ \092t]{1,4}(?!(?:an?|the|not|no|now|too|in|on|at|to|of|by|as|for|from|with|and|or|but|if|when|will|would|can|could|must|may|should|has|have|had|is|was|are|be|set|unset|ok|okay|valid|invalid|correct|incorrect|wrong|required|empty|missing|expired|expir\092w+|weak|strong|blank|null|none|nil|true|false|unknown|unchanged|changed|being|been|needed|used|stored|saved|hidden|masked|encrypted|locked|bad|good|different|same|only|also|still|already|never|always|going|about|available|optional|mandatory|long|short|shorter|longer|older|case|read|taken|given|found|defined|present|absent|checked|verified|accepted|rejected|refused|denied|reset|updated|deleted|removed|generated|created|sent|there|here|this|that|it|your|my|our|his|her|their|safe|out|known|kept|simple|exposed|leaked|public|in|rotated|mounted|referenced|loaded|ready|file|files|field|prompt|policy|manager|management|authentication|auth|login|logon|store|protected|change|changes|check|entry|hash|length|rule|rules|age|expiry|error|failed|failure|failures|mismatch|shown|prints|printed|shows|returns|returned|command|commands|output|then|ls|cd|echo|exit|test|falsch|richtig|leer|nicht|kein|keine|ung(?:\092xfc|\092xc3\092xbc|ue)ltig|g(?:\092xfc|\092xc3\092xbc|ue)ltig|abgelaufen|erforderlich|korrekt|inkorrekt|gesetzt|zu|ein|eine|der|die|das|und|oder|noch|wieder|bereits|unbekannt|wurde|wird|ist|war|hat|muss|kann|soll|fehlt|ge\092w{2,20}t)(?![\092w-]))(?=[^\092s,;:()]{1,128}[ \092t]{1,4}(?:(?:was|has[ \092t]been|wurde|ist)[ \092t]{1,4}(?:set|changed|saved|stored|assigned)|(?:(?:wurde|ist)[ \092t]{1,4})?(?:(?:zur(?:\092xfc|\092xc3\092xbc|ue)ck)?gesetzt|vergeben|gespeichert|ge(?:ae|\092xe4|\092xc3\092xa4)ndert|festgelegt|eingestellt|eingetragen|hinterlegt|zugewiesen))(?![\092w-]))",
+    follows_set_new = "[ \092t]{1,4}(?!(?:an?|the|not|no|now|too|in|on|at|to|of|by|as|for|from|with|and|or|but|if|when|will|would|can|could|must|may|should|has|have|had|is|was|are|be|set|unset|ok|okay|valid|invalid|correct|incorrect|wrong|required|empty|missing|expired|expir\092w+|weak|strong|blank|null|none|nil|true|false|unknown|unchanged|changed|being|been|needed|used|stored|saved|hidden|masked|encrypted|locked|bad|good|different|same|only|also|still|already|never|always|going|about|available|optional|mandatory|long|short|shorter|longer|older|case|read|taken|given|found|defined|present|absent|checked|verified|accepted|rejected|refused|denied|reset|updated|deleted|removed|generated|created|sent|there|here|this|that|it|your|my|our|his|her|their|safe|out|known|kept|simple|exposed|leaked|public|in|rotated|mounted|referenced|loaded|ready|file|files|field|prompt|policy|manager|management|authentication|auth|login|logon|store|protected|change|changes|check|entry|hash|length|rule|rules|age|expiry|error|failed|failure|failures|mismatch|shown|prints|printed|shows|returns|returned|command|commands|output|then|ls|cd|echo|exit|test|falsch|richtig|leer|nicht|kein|keine|ung(?:\092xfc|\092xc3\092xbc|ue)ltig|g(?:\092xfc|\092xc3\092xbc|ue)ltig|abgelaufen|erforderlich|korrekt|inkorrekt|gesetzt|zu|ein|eine|der|die|das|und|oder|noch|wieder|bereits|unbekannt|wurde|wird|ist|war|hat|muss|kann|soll|fehlt|ge\092w{2,20}t)(?![\092w-]))(?=[^\092s,;:()]{1,128}[ \092t]{1,4}(?:set|changed|saved|stored|assigned)(?![\092w-]))",
+    new_before = "(?:^|[^\092w-])(?:new|temporary|initial)[ \092t]{1,4}(?![\092s\092S])",
     noun = "(?<![\092w.$%{-])(?:passwor[dt]|passwd|pwd|pw|kennwort|passphrase|passcode|(pin|geheimzahl)|(secret|token|credentials?|(?:(?<=api )|(?<=access )|(?<=auth )|(?<=shared )|(?<=licen[cs]e ))key))(?![\092w-])",
     told_before = "(?:with|using|via|mit|and|und|(?:user(?:name)?|login|benutzer)[ \092t:=]{1,4}[\092w.@\092\034'\092\092-]{1,64}[ \092t,]{0,4}(?:and|und)?)[ \092t]{1,4}(?:the[ \092t]{1,4}|dem[ \092t]{1,4})?(?![\092s\092S])",
     tail = "(?:>|&(?:amp;){0,32}gt;)(?=[^\092s<>=&|/])",
@@ -399,10 +403,12 @@ js.secret_rules = {
     { needs = { "hooks.slack" }, pattern = "hooks\092.slack\092.com/(?:services|workflows)/([\092w/]{8,200})" },
     { needs = { "sig" }, pattern = "[?&;](?:x-amz-|x-goog-)?sig(?:nature)?=([\092w%+/=.~-]{1,500})" },
     { needs = { "sig" }, pattern = "(?<![\092w.])(?:x-[\092w-]{0,32})?sig(?:nature)?[\092\034']?[ \092t]{0,4}[:=][ \092t]{0,4}[\092\034']?(?:sha(?:1|256|512)=)?(?!(?:sha|md|rsa|ecdsa|hmac)-?\092d)(?=[\092w%+/.~-]{0,64}\092d)(?=[\092w%+/.~-]{0,64}[a-z])([\092w%+/=.~-]{6,500})" },
+    { needs = { "signature" }, pattern = "(?<![\092w.])(?:x-[\092w-]{0,32})?signature[\092\034']?[ \092t]{0,4}[:=][ \092t]{0,4}[\092\034']?(?:sha(?:1|256|512)=)?(?!(?:an?|the|not|no|now|too|in|on|at|to|of|by|as|for|from|with|and|or|but|if|when|will|would|can|could|must|may|should|has|have|had|is|was|are|be|set|unset|ok|okay|valid|invalid|correct|incorrect|wrong|required|empty|missing|expired|expir\092w+|weak|strong|blank|null|none|nil|true|false|unknown|unchanged|changed|being|been|needed|used|stored|saved|hidden|masked|encrypted|locked|bad|good|different|same|only|also|still|already|never|always|going|about|available|optional|mandatory|long|short|shorter|longer|older|case|read|taken|given|found|defined|present|absent|checked|verified|accepted|rejected|refused|denied|reset|updated|deleted|removed|generated|created|sent|there|here|this|that|it|your|my|our|his|her|their|safe|out|known|kept|simple|exposed|leaked|public|in|rotated|mounted|referenced|loaded|ready|file|files|field|prompt|policy|manager|management|authentication|auth|login|logon|store|protected|change|changes|check|entry|hash|length|rule|rules|age|expiry|error|failed|failure|failures|mismatch|shown|prints|printed|shows|returns|returned|command|commands|output|then|ls|cd|echo|exit|test|falsch|richtig|leer|nicht|kein|keine|ung(?:\092xfc|\092xc3\092xbc|ue)ltig|g(?:\092xfc|\092xc3\092xbc|ue)ltig|abgelaufen|erforderlich|korrekt|inkorrekt|gesetzt|zu|ein|eine|der|die|das|und|oder|noch|wieder|bereits|unbekannt|wurde|wird|ist|war|hat|muss|kann|soll|fehlt|ge\092w{2,20}t)(?![\092w-]))(?!(?:sha|md|rsa|dsa|ecdsa|hmac|ed)-?\092d[\092w-]{0,40}|(?:untrusted|trusted|unsigned|signed|verif\092w{1,20}|mismatch\092w{0,4}|rsa|dsa|ecdsa|hmac|void|int|long|string|boolean|public|static|algorithm|version|method|type|pending|skipped|matches|self-signed|g(?:\092xfc|\092xc3\092xbc|ue)ltige?|ung(?:\092xfc|\092xc3\092xbc|ue)ltige?)(?![\092w-]))([\092w%+/=.~-]{4,500})(?![\092w%+/=.~(\092[-])" },
+    { needs = { "sig" }, pattern = "(?<![\092w.])(?:x-[\092w-]{0,32})?sig[\092\034']?[ \092t]{0,4}[:=][ \092t]{0,4}[\092\034']?(?:sha(?:1|256|512)=)?(?-i:(?=[\092w%+/.~-]{0,64}[a-z][A-Z])(?=[\092w%+/.~-]{0,64}[A-Z][a-z])|(?=[A-Za-z]{20})|(?=[\092w+/]{8,400}=))([\092w%+/=.~-]{8,500})(?![\092w%+/=.~(\092[-])" },
     { needs = { "code=", "auth=" }, pattern = "[?&](?:code|auth)=([\092w%+/=.~-]{8,500})" },
     { needs = { "identified" }, pattern = "identified[ \092t\092r\092n]{1,8}(?:with[ \092t\092r\092n]{1,8}\092S{1,64}[ \092t\092r\092n]{1,8}(?:as|by)|by)[ \092t\092r\092n]{1,8}(?:values[ \092t\092r\092n]{1,8}|password[ \092t\092r\092n]{1,8})?" },
     { needs = { "identified" }, pattern = "identified[^;]{1,80}?by[ \092t\092r\092n]{1,8}(?:\092\034[^\092\034\092n]{1,128}\092\034|'[^'\092n]{1,128}'|[^\092s\092\034';]{1,128})[ \092t\092r\092n]{1,8}replace[ \092t\092r\092n]{1,8}(?=[^\092s;])" },
-    { needs = { "@" }, pattern = "(?<![\092w.:/@\092\092-])(?!(?:http|https|host|nfs|cifs|ldap|imap|smtp|pop|ftp|dns|hdfs|hive|yarn|mapred|zookeeper|kafka|postgres|mssqlsvc|krbtgt|kadmin|termsrv|wsman|afs|actions|github|library)/)[A-Za-z][\092w$#]{0,29}(?:\092[\092w{1,30}\092])?/(?:\092\034([^\092\034\092n]{1,128})\092\034|([^\092s@/\092\034'&;<>,|()*]{1,128}))@(?=//|\092(|\092\034|(?!v?\092d{1,6}(?:\092.\092d{1,6}){0,2}(?![\092w.])|sha(?:256|512):|(?:latest|main|master|head|next|stable)(?![\092w.]))(?![\092w-]{0,64}\092.(?:service|socket|timer))\092w)" },
+    { needs = { "@" }, pattern = "(?<![\092w.:/@\092\092-])(?!(?:http|https|host|nfs|cifs|ldap|imap|smtp|pop|ftp|dns|hdfs|hive|yarn|mapred|zookeeper|kafka|postgres|mssqlsvc|krbtgt|kadmin|termsrv|wsman|afs|actions|github|library)/)(?!(?-i:(?!(?:scott|system|sys|sysdba|hr|oracle|dba)/)[a-z][\092w]{0,29}/[a-z]{1,40}(?:-[a-z]{1,40}){0,8})@(?:v\092d{1,6}(?:\092.\092d{1,6}){0,2}|\092d{1,6}(?:\092.\092d{1,6}){1,2})(?![\092w.]))[A-Za-z][\092w$#]{0,29}(?:\092[\092w{1,30}\092])?/(?:\092\034([^\092\034\092n]{1,128})\092\034|([^\092s@/\092\034'&;<>,|()*]{1,128}))@(?=//|\092(|\092\034|(?!sha(?:256|512):)(?![\092w-]{0,64}\092.(?:service|socket|timer))\092w)" },
     { needs = { "conn" }, pattern = "(?<![\092w.-])conn(?:ect)?[ \092t]{1,8}[\092\034']?[\092w$#.]{1,64}(?:\092[\092w{1,64}\092])?/(?:\092\034([^\092\034\092n]{1,128})|([^\092s@/\092\034'&;<>]{1,128}))" },
     { needs = { " using " }, pattern = "connect[ \092t]{1,4}to[ \092t]{1,4}\092S{1,64}[ \092t]{1,4}user[ \092t]{1,4}\092S{1,64}[ \092t]{1,4}using[ \092t]{1,4}" },
     { needs = { ".logon" }, pattern = "\092.logon[ \092t]{1,4}[^\092s,]{1,128},[ \092t]{0,4}" },
@@ -634,6 +640,7 @@ do
   declare("error_answer", "Error answer", expert.group.RESPONSE_CODE, expert.severity.WARN)
   declare("xml_error", "The command was answered by an error", expert.group.RESPONSE_CODE, expert.severity.ERROR)
   declare("xml_broken", "The document is broken", expert.group.MALFORMED, expert.severity.WARN)
+  declare("odd_number", "A text that should be a number is none", expert.group.PROTOCOL, expert.severity.NOTE)
   declare("job_failed", "The job's process failed", expert.group.RESPONSE_CODE, expert.severity.WARN)
   declare("connection_lost", "The callback connection ended before release", expert.group.SEQUENCE, expert.severity.ERROR)
   declare("callback_refused", "The callback was refused", expert.group.SEQUENCE, expert.severity.ERROR)
@@ -2413,7 +2420,7 @@ do
   S.is_folder = is_folder
 end
 
--- Secrets that stand behind their name: `password=...`, options, sentences (wire/secrets.py).
+-- Secrets that stand behind their name: `password=...`, options, sentences (wire/secret_assigned.py).
 do
   local find, sub, lower = string.find, string.sub, string.lower
   local S = js.secrets
@@ -2453,8 +2460,9 @@ do
   local function noun_value(text, stop, is_pin, is_weak, before, word)
     local behind = { is_pin and "follows_number" or "follows" }
     if not is_pin and not is_weak then
-      behind[2] = "follows_quoted"
-      if lower(word) == "pwd" or piece("told_before"):find(before) then behind[3] = "follows_word" end
+      behind[2], behind[3] = "follows_quoted", "follows_set"
+      if piece("new_before"):find(before) then behind[#behind + 1] = "follows_set_new" end
+      if lower(word) == "pwd" or piece("told_before"):find(before) then behind[#behind + 1] = "follows_word" end
     end
     for _, one in ipairs(behind) do
       local value = begins(one, text, stop)
@@ -2525,7 +2533,7 @@ do
   S.assigned = assigned
 end
 
--- Secrets that are known by their form, in command lines and in URLs (wire/secret_shapes.py, wire/secret_plain.py).
+-- Secrets that are known by their form, in command lines and in URLs (wire/secret_forms.py, wire/secret_plain.py).
 do
   local find, sub, lower, byte, concat = string.find, string.sub, string.lower, string.byte, table.concat
   local S, rules = js.secrets, js.secret_rules
@@ -2733,7 +2741,7 @@ do
   end
 
   --- False when nothing in the bytes of a message can be a secret by itself, as in nearly all.
-  function js.may_hold_secret(raw) return S.hint:find(lower(raw)) ~= nil end
+  function js.may_hold_secret(raw) return S.extra ~= nil or S.hint:find(lower(raw)) ~= nil end
 end
 
 -- What in a message is secret as a whole (the rules of wire/masking.py).
@@ -3693,6 +3701,7 @@ end
 do
   local byte, sub, find, format = string.byte, string.sub, string.find, string.format
   local limits = js.limits
+  local HEAD = 256  -- bytes that are kept of a message that is too long to be decoded (as in stream/framing.py)
   local CLASSES = { [0x53] = true, [0x4F] = true, [0x41] = true, [0x45] = true, [0x4B] = true }
   local COMMANDS = {
     [0x53] = { [0x43] = true },
@@ -3749,12 +3758,12 @@ do
   local R = {}
   R.__index = R
 
-  --- `out` takes `frame(side, data, packets, time, at)` and `problem(code, side, text, number)`.  Without `synced` the
+  --- `out` takes `frame(side, data, packets, time, at)`, `skipped(side, long, packets, time)` and `problem(code, side, text, number)`.  Without `synced` the
   --- first byte may lie anywhere in a message.
   function js.frame_reader(side, synced, out)
     return setmetatable({
       side = side, synced = synced, firm = synced, out = out, held = {}, held_size = 0, size = 0, start = 0,
-      to_skip = 0, packets = {}, time = 0, mid_stream_at = not synced and -1 or nil,
+      to_skip = 0, long = nil, packets = {}, time = 0, mid_stream_at = not synced and -1 or nil,
     }, R)
   end
 
@@ -3764,7 +3773,7 @@ do
 
   function R:lose_step()
     self:drop()
-    self.synced, self.firm, self.to_skip = false, false, 0
+    self.synced, self.firm, self.to_skip, self.long = false, false, 0, nil
   end
 
   function R:hold(chunk, from, to)
@@ -3782,16 +3791,20 @@ do
     return self.held[1] or ""
   end
 
-  function R:complete()
-    local packets = self.packets
-    table.sort(packets)
+  --- The packets of the message under way, each once and in order.
+  function R:listed()
+    table.sort(self.packets)
     local once = {}
-    for _, number in ipairs(packets) do
+    for _, number in ipairs(self.packets) do
       if once[#once] ~= number then once[#once + 1] = number end
     end
+    return once
+  end
+
+  function R:complete()
     local data = self:joined()
     self:drop()
-    self.out:frame(self.side, sub(data, 5), once, self.time, nil)
+    self.out:frame(self.side, sub(data, 5), self:listed(), self.time, nil)
   end
 
   function R:problem(code, text, number)
@@ -3803,7 +3816,8 @@ do
     while at < size do
       if self.to_skip > 0 then
         local skipped = math.min(self.to_skip, size - at)
-        self.to_skip = self.to_skip - skipped
+        if self.long then self:pass(chunk, at, skipped) end
+        self:skip(skipped)
         at = at + skipped
       elseif self.synced then
         at = self:read(chunk, at)
@@ -3815,8 +3829,8 @@ do
 
   function R:gap(offset, size, number, time, snapped)
     if self.to_skip >= size and self.to_skip > 0 then
-      self.to_skip = self.to_skip - size
-      return
+      if self.long then self.long.has_hole = true end
+      return self:skip(size)
     end
     if not self.synced then return self:drop() end
     local rest = self.size > 0 and self.size - self.held_size or 0
@@ -3828,6 +3842,24 @@ do
       self:lose_step()
     end
     self:problem("gap", text, number)
+  end
+
+  --- Keeps what is wanted of a message that is too long to be decoded.
+  function R:pass(chunk, at, size)
+    local long, packets = self.long, self.packets
+    if #packets >= limits.packets_listed then packets[#packets] = nil end
+    self:hold(chunk, at, at)
+    if not long.has_hole and #long.head < HEAD then
+      long.head = long.head .. sub(chunk.data, at + 1, at + math.min(size, HEAD - #long.head))
+    end
+  end
+
+  function R:skip(size)
+    self.to_skip = self.to_skip - size
+    local long = self.long
+    if not long or self.to_skip > 0 then return end
+    self.long = nil
+    if long.head ~= "" then self.out:skipped(self.side, long, self:listed(), self.time) end
   end
 
   -- --- in step ---
@@ -3878,7 +3910,8 @@ do
       self:lose_step()
     elseif length > limits.decoded then
       local text = "a message of %.0f bytes is skipped: jstrace decodes messages of up to %.0f bytes"
-      self:problem("undecoded_frame", format(text, length, limits.decoded), chunk.number)
+      self.long = { size = length, head = sub(data, 5), reason = format(text, length, limits.decoded) }
+      self:problem("undecoded_frame", self.long.reason, chunk.number)
       self.to_skip = 4 + length - self.held_size
       self:drop()
     else
@@ -4241,6 +4274,25 @@ do
     return message, body
   end
 
+  --- The first bytes of an invoke or call as a whole message that has no arguments; others as they are.
+  local function without_arguments(head)
+    local command = byte(head, 1) == 0x4F and byte(head, 10)
+    local last = command == 0x49 and 38
+    if command == 0x41 and #head >= 14 then
+      local a, b, c, d = byte(head, 11, 14)
+      last = 14 + ((a * 256 + b) * 256 + c) * 256 + d
+    end
+    return last and last <= #head and sub(head, 1, last) .. NULL or head
+  end
+
+  --- A message that is too long to be decoded, in its place.
+  function D:skipped(side, long, time)
+    local message = self:feed(side, without_arguments(long.head), 1, time, nil)
+    message.kind, message.raw, message.note, message.size = "undecoded", "", long.reason, long.size + 4
+    message.skipped, message.trailing, message.hresult = true, nil, nil
+    return message
+  end
+
   --- The message that tells operation, object, member, depth and so on: for an answer its request.
   function js.about(message) return message.request or message end
 
@@ -4302,6 +4354,9 @@ do
       or key and js.member_name(key, body.dispid, body.flags) or nil
   end
 
+  --- True for a request that tells how its answer is read.
+  function js.is_known(request) return request.kind ~= "undecoded" or (request.skipped and request.operation ~= nil) end
+
   --- What an answer says.  The same short ones come again and again: they are read once.
   local function read_answer(data, start, request)
     local operation, count = request and request.operation or "error", request and request.count
@@ -4318,7 +4373,7 @@ do
     local request, known = self:pop(message.side)
     message.kind, message.request = message.class == 0x45 and "error" or "answer", request
     if request then request.answer = message end
-    known = request and request.kind ~= "undecoded"
+    known = request and js.is_known(request)
     if not known and message.class == 0x41 then
       message.kind = "undecoded"
       message.note = request and "answer to a request that could not be decoded" or "answer without its request"
@@ -4771,12 +4826,17 @@ do
     local array = js.natural(body.params)[1]
     local elements = array and type(array.value) == "table" and array.value.elements
     if type(elements) ~= "table" then return end
+    local seen = {}
     for _, one in ipairs(elements) do
       local text = type(one) == "table" and one.vt == 8 and one.value or one
       if type(text) == "string" then
         local name, value = match(text, "^([%w_.]+)=(.*)$")
-        if name == "job" then self.job = js.line(value, 120) end
-        if name == "task_id" then self.task_id = js.decimal(value, "task_id") end
+        if name == "job" and not seen.job then self.job = js.line(value, 120) end
+        if name == "task_id" and not seen.task_id then
+          self.task_id = js.decimal(value, "task_id")
+          self:odd_numbers({ attributes = { { name, value } } }, { task_id = "task_id" })
+        end
+        seen[name or ""] = true
         if name == "language" and not self.kind then self.kind = lower(value) == "shell" and "process" or "api" end
       end
     end
@@ -4818,7 +4878,18 @@ do
     local signal = js.decimal(js.get(tag, "signal"), "signal")
     self.exit_code, self.result_seen = js.decimal(js.get(tag, "exit_code"), "exit_code"), true
     self.signal = signal ~= "0" and signal or nil
-    js.odd_numbers(tag, { exit_code = "exit_code", signal = "signal" }, function() self.result_odd = true end)
+    if self:odd_numbers(tag, { exit_code = "exit_code", signal = "signal" }) then self.result_odd = true end
+  end
+
+  --- What should be a number and is none counts as unknown; each is told once.
+  function T:odd_numbers(tag, names)
+    local found = false
+    js.odd_numbers(tag, names, function(words)
+      found, self.odd = true, self.odd or {}
+      if not self.odd[words] then js.session:problem(self.callback, "odd_number", words) end
+      self.odd[words] = true
+    end)
+    return found
   end
 
   --- A connection turned out to be none of this task.
@@ -5105,6 +5176,13 @@ do
     if cut and cut.task == task and not cut.is_task then self:start(cut) end
   end
 
+  --- The client closes or kills a task on the connection: what was cut off was its start.
+  function C:told(stream)
+    local cut = stream.cut
+    if cut and not cut.is_task then self:start(cut) end
+    return cut and cut.task
+  end
+
   --- The callback connections of a cut command, if one pair is possible.
   local function tries_of(cut)
     local tries, talked, key = {}, 0, nil
@@ -5218,6 +5296,18 @@ do
     return fitting[1]
   end
 
+  --- The tasks that may have got a connection in place of the one whose start announced its port: that client had left
+  --- before, and who came then has taken the port, if the start that says so was not captured.
+  function P:heirs(task, stream)
+    local command, found = task.command, {}
+    local left = command and command.ended
+    if not left or left >= stream.start or js.closed_by(command) ~= 0 then return found end
+    for _, half in ipairs(self.joiner:half_knowns(stream, stream.said or stream.start)) do
+      if half.start >= left then found[#found + 1] = half end
+    end
+    return found
+  end
+
   --- True for the SYN of a connection that was there already with other addresses: one hop later, or with the same IP id.
   function P:is_copy(stream, seq, ttl, id)
     if stream.mid_stream then return false end
@@ -5259,6 +5349,7 @@ do
     if stream.established and (stream.dirs[0].packets == 0 or stream.dirs[1].packets == 0) then return nil end
     return stream.closed_by
   end
+  js.closed_by = closed_by
 
   --- True when an end's data was sent again and again, or has a hole that nothing filled, and nobody acknowledges it.
   local function is_stuck(stream, side, now)
@@ -5573,7 +5664,7 @@ end
 
 -- A command connection: documents of both sides, each answer paired with its command (the rules of session/handlers.py).
 do
-  local H = {}
+  local H, find = {}, string.find
   H.__index = H
   local PREFIX = "remote_scheduler."
   local NUMBERS = {
@@ -5583,10 +5674,15 @@ do
     process = { process_id = "int64", pid = "pid" },
   }
 
+  --- True for such an element with a process_id, whether it is a number or not.
+  local function names_process(document, element)
+    return document.element == element and find(js.get(document, "process_id") or "", "%S") ~= nil
+  end
+
   function js.command_handler(stream)
     -- Commands without an answer are open[first] to open[last]; of those behind, `unpaired` are counted only.
     local self = setmetatable({
-      stream = stream, open = {}, first = 1, last = 0, unpaired = 0, tasks = {}, by_process = {}, task = nil,
+      stream = stream, open = {}, first = 1, last = 0, unpaired = 0, tasks = {}, by_process = {}, unnumbered = {}, task = nil,
     }, H)
     self.readers = {
       [0] = js.document_reader(0, true, stream.mid_stream, self),
@@ -5642,9 +5738,9 @@ do
     local is_start = port and port ~= ""
     if is_start then self:start(message, document, tonumber(js.decimal(port, "port") or "")) end
     local id = js.decimal(js.get(document, "process_id"), "int64")
-    local is_close = id and name == PREFIX .. "remote_task.close"
-    local is_kill = id and name == PREFIX .. "remote_task.kill"
-    local wants_kill = string.find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true)
+    local is_close = names_process(document, PREFIX .. "remote_task.close")
+    local is_kill = names_process(document, PREFIX .. "remote_task.kill")
+    local wants_kill = find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true)
     if is_start or is_close or is_kill then
       if #self.tasks == 0 then
         self.task = js.session:command_found(self.stream, message.time, is_kill or wants_kill)
@@ -5652,7 +5748,11 @@ do
       end
       message.task = self.task
       if #self.tasks > 1 and not is_start then
-        message.task = self.by_process[id] or message.task
+        if id then
+          message.task = self.by_process[id] or message.task
+        else
+          message.task = #self.unnumbered == 1 and self.unnumbered[1] or nil
+        end
       end
     end
     local task = message.task
@@ -5679,10 +5779,15 @@ do
     end
   end
 
-  --- Of several tasks with one process_id the first one counts.
-  function H:name(task, id)
-    task.process_id = id
-    self.by_process[id] = self.by_process[id] or task
+  --- Of several tasks with one process_id the first one counts; of those that were answered with no number, the only one.
+  function H:name(task, document)
+    local id = document.element == "process" and js.decimal(js.get(document, "process_id"), "int64")
+    if id then
+      task.process_id = id
+      self.by_process[id] = self.by_process[id] or task
+    elseif not document.error and #self.unnumbered < 2 then
+      self.unnumbered[#self.unnumbered + 1] = task
+    end
   end
 
   --- The engine starts one task a connection; a tool may start more, each a task of its own.
@@ -5709,14 +5814,13 @@ do
       if task and request == task.start_message and not task.start_answer then
         task.start_answer = message
         if document.error then task.start_error = document.error.code end
-        local id = document.element == "process" and js.decimal(js.get(document, "process_id"), "int64")
-        if id then self:name(task, id) end
+        self:name(task, document)
       elseif task and request == task.close then
         task.close_answer = message
       end
-    elseif #self.tasks == 0 and document.element == "process" and js.decimal(js.get(document, "process_id"), "int64") then
+    elseif #self.tasks == 0 and names_process(document, "process") then
       message.task = js.session:answer_found(self.stream, message)
-      self:name(message.task, js.decimal(js.get(document, "process_id"), "int64"))
+      self:name(message.task, document)
       self.task, self.tasks[1] = message.task, message.task
     end
     self:tell_odd_numbers(message, document)
@@ -5816,6 +5920,18 @@ do
     end
     if body then task:frame(message, body) else task:unread(message, data, start or 1) end
     js.session:message(self.stream, message, body)
+  end
+
+  --- One that is too long to be decoded: whose it is and what it asks for is known all the same.
+  function H:skipped(side, long, packets, time)
+    local message, task = self.dialog:skipped(side, long, time), self.task
+    message.packets = packets
+    if side == 0 and not task.confirmed then
+      task.confirmed = true
+      js.session.joiner:forget(task)
+    end
+    task:unread(message, long.head, 1)
+    js.session:message(self.stream, message)
   end
 
   --- The first FIN or RST: a task whose end nobody asked for is lost.
@@ -6171,7 +6287,7 @@ do
       self.cut:drop(stream)
       task.command, task.client, task.remote, stream.task = stream, stream.client, stream.server, task
     end
-    return task
+    return task or self.cut:told(stream)
   end
 
   --- A task by the answer to its start, which was not read.
@@ -6204,7 +6320,15 @@ do
   function S:callback_opened(task, stream)
     local chosen = self.joiner:announced(stream) or task
     -- A task process calls once.
-    if chosen.confirmed and chosen.callback and chosen.callback ~= stream then chosen = self:lone(stream) end
+    if chosen.confirmed and chosen.callback and chosen.callback ~= stream then
+      chosen = self:lone(stream)
+    else
+      local heirs = self.pairs:heirs(chosen, stream)
+      if #heirs > 0 then
+        chosen = #heirs == 1 and heirs[1] or self:lone(stream)
+        chosen.port = stream.server.port
+      end
+    end
     if chosen ~= task then
       task:no_attempt(stream)
       chosen.attempts[#chosen.attempts + 1], stream.task = stream, chosen
@@ -6545,7 +6669,7 @@ do
   --- What an answer is read with.
   local function asked(message)
     local request = message.request
-    if request and request.kind ~= "undecoded" then return request.operation, request.count end
+    if request and js.is_known(request) then return request.operation, request.count end
   end
 
   --- What the Info column says; the body is at hand only with the packet that completed the message.
@@ -6574,7 +6698,9 @@ do
   local function draw_frame(tree, message, payload)
     words_of(message, payload)
     local whole, root
-    if message.at and payload and message.size == payload:len() then
+    if message.skipped then
+      root = tree:add(js.proto, "JobScheduler")
+    elseif message.at and payload and message.size == payload:len() then
       root = tree:add(js.proto, payload)
     else
       whole = bytes_of(message, payload, "Reassembled JobScheduler frame")
@@ -6585,9 +6711,11 @@ do
       root:set_text("JobScheduler " .. message.info)
       whole = whole or bytes_of(message, payload)
       raw = message.raw or whole(4, message.size - 4):raw()
-      root:add(F.length, whole(0, 4))
       local range = function(offset, size) return whole(4 + offset, size) end
-      if message.tunnel_token then
+      if not message.skipped then root:add(F.length, whole(0, 4)) end
+      if message.skipped then
+        body = nil
+      elseif message.tunnel_token then
         root:add(F.tunnel_token, range(0, #raw), js.shown(raw))
       else
         local operation, count = asked(message)

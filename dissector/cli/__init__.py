@@ -12,6 +12,7 @@ from dissector.cli import streams
 from dissector.cli.common import exit_codes
 from dissector.cli.completion import completion
 from dissector.cli.diff import diff
+from dissector.cli.ending import ended_by_signals
 from dissector.cli.explain import explain
 from dissector.cli.help import help_
 from dissector.cli.live import live
@@ -45,7 +46,7 @@ class _Jstrace(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         streams.prepare()
-        with exit_codes():
+        with ended_by_signals(), exit_codes():
             try:
                 return super().main(*args, **extra)
             finally:

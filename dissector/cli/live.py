@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,6 +24,7 @@ from dissector.cli.common import (
     seconds,
     utc_option,
 )
+from dissector.cli.ending import stopped_by_signals
 from dissector.cli.masks import mask_options
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
@@ -43,8 +41,6 @@ if TYPE_CHECKING:
     from dissector.sources.ring import CaptureWriter
 
 _STANDARD_INPUT = "-"
-#: Windows has no SIGHUP.
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 #: Nanoseconds that a task's number may wait for earlier connections that have not said what they are.
 _WINDOW = 1_000_000_000
 #: Seconds that the screen may take to end.
@@ -247,7 +243,7 @@ def _live(wanted: _Wanted) -> None:
     # What is there now stays: the garbage collector need not look at it again while packets wait.
     gc.collect()
     gc.freeze()
-    with _signals(monitor):
+    with stopped_by_signals(monitor):
         if not output.fills_screen and not wanted.from_stream:
             say(f"capturing on {source.info.file}" + (f", as {who.name}" if who is not None else ""))
         output.follow(monitor)
@@ -376,20 +372,3 @@ class _Control:
         connections = [one for one in (task.command, task.callback) if one is not None]
         with self.lock, explained(self._who):
             return self._recent.save(path, connections)
-
-
-@contextmanager
-def _signals(monitor: Monitor) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a closed terminal end the capture, not the process; the second time at once."""
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        if monitor.over:
-            raise KeyboardInterrupt
-        monitor.stop()
-
-    before = {number: signal.signal(number, end) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -10,9 +10,6 @@ from dissector.cli.common import PROBLEMS, exit_codes, say
 from dissector.cli.masks import mask_options
 from dissector.cli.tracing import port_hints
 
-#: What a name loses, because the result is not compressed.
-_COMPRESSED = (".gz", ".zst")
-
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="IN... [OUT]", type=click.Path())
@@ -20,7 +17,8 @@ _COMPRESSED = (".gz", ".zst")
     "--out-dir",
     metavar="DIR",
     type=click.Path(file_okay=False),
-    help="Write several captures to this folder, under their own names and with the same pseudonyms.",
+    help="Write several captures to this folder, under their own names (compressed when those end in .gz or .zst) and "
+    "with the same pseudonyms.",
 )
 @click.option(
     "--all-text",
@@ -84,12 +82,13 @@ def redact(
 def _pairs(files: tuple[str, ...], out_dir: str | None) -> list[tuple[str, str]]:
     """Sources with their targets.  Raises UsageError where it is not clear what belongs to what."""
     from dissector.errors import UsageError
+    from dissector.outfile import written_name
 
     if out_dir is None:
         if len(files) != 2:
             raise UsageError("give IN and OUT, or several captures and --out-dir")
         return [(files[0], files[1])]
-    names = [_plain(Path(source).name) for source in files]
+    names = [written_name(Path(source).name) for source in files]
     if len(set(names)) < len(names):
         raise UsageError("captures of the same name can not be written to one folder")
     folder = Path(out_dir)
@@ -98,12 +97,6 @@ def _pairs(files: tuple[str, ...], out_dir: str | None) -> list[tuple[str, str]]
     except OSError as error:
         raise UsageError(f"{out_dir}: {error.strerror}") from None
     return [(source, str(folder / name)) for source, name in zip(files, names, strict=True)]
-
-
-def _plain(name: str) -> str:
-    for suffix in _COMPRESSED:
-        name = name.removesuffix(suffix)
-    return name
 
 
 def _count(number: int, word: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dissector.cli.common import PROBLEMS, exit_codes
+from dissector.cli.masks import mask_options
 from dissector.cli.tracing import port_hints
 
 
@@ -26,6 +27,7 @@ from dissector.cli.tracing import port_hints
     help="What to show of each FILE.",
 )
 @click.option("--tshark", "program", default="tshark", show_default=True, metavar="PATH", help="The tshark to ask.")
+@mask_options
 @click.option("--plugin", type=click.Path(path_type=Path), metavar="FILE", help="Another plugin than jstrace's own.")
 @port_hints
 def verify(
@@ -43,7 +45,7 @@ def verify(
     Decodes each FILE with jstrace and with tshark and the jobscheduler plugin, and compares all messages: names,
     values and bytes of the fields, operation, object, member, nesting, task, links, log lines; and the tasks: number,
     first packet, outcome, how many calls and log lines. tshark runs with its own defaults; preferences and plugins of
-    yours play no part.
+    yours play no part. What is masked is compared too, and both sides mask what --mask and --mask-regex add.
 
     Exit status: 0 equal, 1 differences, 2 unreadable input, no tshark, or the plugin does not work in it.
     """

@@ -9,7 +9,7 @@ from dissector.codegen.lua_tables import quoted
 from dissector.wire import secret_commands as commands
 from dissector.wire import secret_rules as rules
 from dissector.wire import secret_shapes as shapes
-from dissector.wire.masking import NUMBERS
+from dissector.wire.masked import NUMBERS
 from dissector.wire.secret_elements import FOLDERS
 
 

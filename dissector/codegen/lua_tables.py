@@ -15,6 +15,7 @@ _FLAGS = range(1, 16)
 _CAPS = {
     "message": limits.MAX_MESSAGE,
     "decoded": limits.MAX_DECODED_MESSAGE,
+    "packets_listed": limits.MAX_PACKETS_LISTED,
     "variant_depth": limits.MAX_VARIANT_DEPTH,
     "dialog_depth": limits.MAX_DIALOG_DEPTH,
     "document": limits.MAX_DOCUMENT,

@@ -165,6 +165,8 @@ def _asked(body: Any, objects: Objects) -> str:
         return _ASKED % (body.dispid, _flags(body.flags), _arguments(body.params, objects))
     if isinstance(body, wire.Call):
         return _ASKED % (NULL, NULL, _arguments(body.params, objects))
+    if isinstance(body, wire.Undecoded) and isinstance(body.asks, wire.Invoke):
+        return _ASKED % (body.asks.dispid, _flags(body.asks.flags), NULL)
     return _NOTHING_ASKED
 
 

@@ -20,6 +20,8 @@ from dissector.wire.masking import Mask
 from dissector.wire.names import guid_name, guid_text, hresult_name, log_line
 from dissector.wire.secrets import MASK
 
+#: Bytes in front of each message of a callback connection.
+_LENGTH_HEADER = 4
 _PREFIX = "remote_scheduler."
 #: Parameters of construct in the order in which they tell most; the others follow with ``full`` only.
 _TELLING = ("language", "job", "java_class", "process.filename", "com_class", "filename", "script")
@@ -134,7 +136,8 @@ class Words:
         if isinstance(body, wire.ErrorAnswer):
             return Said(self._error(body.part("what=") or " ".join(body.strings)) or "error", failed=True)
         if isinstance(body, wire.Undecoded):
-            return Said(f"undecoded, {len(message.raw)} bytes: {escape(message.note or body.reason)}", failed=True)
+            size = message.size - _LENGTH_HEADER
+            return Said(f"undecoded, {size} bytes: {escape(message.note or body.reason)}", failed=True)
         hresult = getattr(body, "hresult", 0)
         if wire.is_failed(hresult):
             return Said(self._failure(hresult, body), failed=message.operation != "get_ids_of_names")
@@ -208,7 +211,7 @@ class Words:
         started = process_started(document)
         if started is not None:
             pid = f", pid {started.pid}" if started.pid else ""
-            return Said(f"process {started.process_id}{pid}")
+            return Said(f"process {'?' if started.process_id is None else started.process_id}{pid}")
         return Said(self.text(document.element or document.text or document.form))
 
     # --- values ----------------------------------------------------------------------------------------------------

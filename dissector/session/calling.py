@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dissector.model import Connection, Mark, Outcome, Problem
+from dissector.model import Connection, Mark, Message, Outcome, Problem
 from dissector.session.case import Case, by_whom, refusals, span
 from dissector.session.forged import doubt, ttls
 from dissector.session.starting import left, missing, rejecting, syn_ack_lost, unanswered
@@ -25,7 +25,6 @@ from dissector.traffic import Side
 
 #: A callback that takes longer than this to come is worth a word.
 _SLOW_START = 5 * SECOND
-_Advice = tuple[str | None, str | None]
 
 
 def unmask_intruder(facts: TaskFacts) -> None:
@@ -38,8 +37,7 @@ def unmask_intruder(facts: TaskFacts) -> None:
         return
     if callback.client.ip == remote.ip or callback.sides[Side.CLIENT].bytes or callback.mid_stream:
         return
-    end = end_mark(callback)
-    has_left = end is not None and closed_by(callback) is Side.CLIENT
+    has_left = closed_by(callback) is Side.CLIENT
     if has_left or any(is_refused(other) for other in facts.attempts if other is not callback):
         facts.intruder = callback
         facts.attempts.remove(callback)
@@ -59,15 +57,16 @@ def callback(case: Case) -> Iterator[Problem]:
         yield _failed_attempt(case, facts.attempts[0])
     elif record.outcome is Outcome.UNKNOWN and record.callback is None and _may_be_refused(case):
         yield missing(case)
-    elif record.callback is not None and _start_took(facts, record.callback) >= _SLOW_START + case.grain:
-        yield _slow(case, record.callback)
+    elif record.callback is not None and facts.start is not None:
+        took = got_through(record.callback).time - facts.start.time
+        if took >= _SLOW_START + case.grain:
+            yield _slow(case, record.callback, took)
 
 
 def _may_be_refused(case: Case) -> bool:
     """The client waited in vain, and what the remote answered is not in the capture."""
     facts = case.facts
-    is_over = facts.start is not None and waited(facts, case.now) >= GIVE_UP_FROM
-    return is_over and facts.close is None and is_answer_missing(facts)
+    return waited(facts, case.now) >= GIVE_UP_FROM and facts.close is None and is_answer_missing(facts)
 
 
 def _foreign(case: Case, intruder: Connection) -> Problem:
@@ -91,8 +90,9 @@ def _failed_attempt(case: Case, attempt: Connection) -> Problem:
         return case.problem("callback_elsewhere", summary, evidence, attempt)
     if attempt.syn_ack_lost:
         return syn_ack_lost(case, attempt)
-    if _is_late(case, attempt):
-        return _late(case, attempt, evidence)
+    start = case.facts.start
+    if start is not None and _is_late(case, attempt, start):
+        return _late(case, attempt, start, evidence)
     if is_refused(attempt):
         return _refused(case, attempt, evidence)
     return unanswered(case, "callback_dropped", attempt)
@@ -100,26 +100,24 @@ def _failed_attempt(case: Case, attempt: Connection) -> Problem:
 
 def _gave_up(facts: TaskFacts, now: int) -> int | None:
     """When the client gave up after its time; None when it did not."""
-    if facts.start is None or waited(facts, now) < GIVE_UP_FROM:
+    if waited(facts, now) < GIVE_UP_FROM:
         return None
     end = end_mark(facts.record.command) if facts.record.command is not None else None
     return facts.close.time if facts.close else end.time if end else None
 
 
-def _is_late(case: Case, attempt: Connection) -> bool:
+def _is_late(case: Case, attempt: Connection, start: Message) -> bool:
     """True when the callback came, or got through to be refused, after the client had given up."""
-    facts = case.facts
-    if facts.start is None or not attempt.syns:
+    if not attempt.syns:
         return False
-    if attempt.syns[0].time - facts.start.time > GIVE_UP_FROM:
+    if attempt.syns[0].time - start.time > GIVE_UP_FROM:
         return True
-    answer, gave_up = attempt.sides[Side.SERVER].rst, _gave_up(facts, case.now)
+    answer, gave_up = attempt.sides[Side.SERVER].rst, _gave_up(case.facts, case.now)
     return answer is not None and gave_up is not None and gave_up < answer.time and len(attempt.syns) > 1
 
 
-def _late(case: Case, attempt: Connection, evidence: list[int]) -> Problem:
-    facts = case.facts
-    since = (attempt.syns[-1].time - facts.start.time) / SECOND if facts.start else 0
+def _late(case: Case, attempt: Connection, start: Message, evidence: list[int]) -> Problem:
+    since = (attempt.syns[-1].time - start.time) / SECOND
     came = "reached" if is_refused(attempt) or attempt.established else "was still sent to"
     summary = f"The callback {came} {attempt.server} {since:.0f} s after the start, when the client had given up."
     cause = remedy = None
@@ -128,7 +126,7 @@ def _late(case: Case, attempt: Connection, evidence: list[int]) -> Problem:
             f"{len(attempt.syns) - 1} earlier SYNs in {span(attempt.syns)} were not answered: "
             "a firewall dropped them on the return path, or packets were lost"
         )
-    elif _answered_late(facts):
+    elif _answered_late(case.facts):
         cause = "the remote scheduler took that long to answer the start: it was stopped, busy or overloaded"
         remedy = "look at the load of the remote scheduler at that time; start fewer tasks on it at a time"
     return case.problem("callback_late", summary, evidence, attempt, cause=cause, remedy=remedy)
@@ -143,20 +141,21 @@ def _answered_late(facts: TaskFacts) -> bool:
 def _refused(case: Case, attempt: Connection, evidence: list[int]) -> Problem:
     summary = f"The callback to {attempt.server} was refused{by_whom(attempt)}."
     cause, remedy = rejecting(case, attempt) if unreachables(attempt) else _resetting(case, attempt)
-    command = case.facts.record.command
-    if cause is not None and command is not None and not unreachables(attempt):
-        cause += doubt(command, Side.CLIENT)
     return case.problem("callback_refused", summary, evidence, attempt, cause=cause, remedy=remedy)
 
 
-def _resetting(case: Case, attempt: Connection) -> _Advice:
-    """A reset with a TTL that none of the client's packets has was sent by a device, not by the client; of one with the
-    same, what the client did before tells whether it still listened."""
-    facts = case.facts
-    command, target = facts.record.command, attempt.server
-    reset = attempt.sides[Side.SERVER].rst
+def _resetting(case: Case, attempt: Connection) -> tuple[str | None, str | None]:
+    command, reset = case.facts.record.command, attempt.sides[Side.SERVER].rst
     if reset is None or command is None:
         return None, None
+    cause, remedy = _who_reset(case, attempt, command, reset)
+    return cause + doubt(command, Side.CLIENT), remedy
+
+
+def _who_reset(case: Case, attempt: Connection, command: Connection, reset: Mark) -> tuple[str, str]:
+    """A reset with a TTL that none of the client's packets has was sent by a device, not by the client; of one with the
+    same, what the client did before tells whether it still listened."""
+    facts, target = case.facts, attempt.server
     usual = ttls(command, Side.CLIENT)
     if usual and reset.ttl and reset.ttl not in usual:
         seen = " and ".join(str(ttl) for ttl in sorted(usual))
@@ -171,7 +170,7 @@ def _resetting(case: Case, attempt: Connection) -> _Advice:
     end = end_mark(command)
     gave_up = _gave_up(facts, case.now)
     if gave_up is not None and gave_up < reset.time:
-        waited_for = (gave_up - facts.start.time) / SECOND if facts.start else 0
+        waited_for = waited(facts, case.now) / SECOND
         cause = f"the client had given up {waited_for:.0f} s after the start and does not listen any more"
         return cause, "see why the callback came so late: the load of the remote, or SYNs that were lost before"
     if end is not None and end.number < reset.number and closed_by(command) is Side.CLIENT and facts.close is None:
@@ -193,23 +192,17 @@ def _resetting(case: Case, attempt: Connection) -> _Advice:
     return cause, "see whether the client ended its side first, whether a NAT changes the port, and who else connected"
 
 
-def _start_took(facts: TaskFacts, callback: Connection) -> int:
-    """From the start command until the callback got through, lost SYNs included."""
-    return got_through(callback).time - facts.start.time if facts.start is not None else 0
-
-
-def _slow(case: Case, connection: Connection) -> Problem:
-    facts = case.facts
-    seconds = _start_took(facts, connection) / SECOND
-    answer = facts.start_answer
-    answered = (answer.latency or 0) / SECOND if answer is not None else 0
+def _slow(case: Case, connection: Connection, took: int) -> Problem:
+    """``took``: nanoseconds from the start command until the callback got through, lost SYNs included."""
+    answer = case.facts.start_answer
+    answered = answer.latency if answer is not None else None
     first = connection.syns[0] if connection.syns else Mark(connection.first_packet, connection.start)
     through = got_through(connection)
-    if answered * 2 > seconds:
-        cause = f"the remote scheduler answered the start only after {answered:.1f} s: it was busy or stopped"
+    if answered is not None and answered * 2 > took:
+        cause = f"the remote scheduler answered the start only after {answered / SECOND:.1f} s: it was busy or stopped"
     elif len(connection.syns) > 1:
         cause = f"{len(connection.syns)} SYNs in {span(connection.syns)}: the first ones were lost or dropped"
     else:
         cause = "the task process took that long to start (Java start, load of the remote host)"
-    summary = f"The callback came {seconds:.1f} s after the start."
+    summary = f"The callback came {took / SECOND:.1f} s after the start."
     return case.problem("slow_start", summary, [first.number, through.number], connection, time=first.time, cause=cause)

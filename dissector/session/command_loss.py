@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dissector.model import Connection, Mark, Outcome, Problem, address_text
+from dissector.model import Connection, Mark, Message, Outcome, Problem, address_text
 from dissector.session.case import Case, after_silence, between, by_device_text, end_name, host_of
 from dissector.session.forged import by_device, forgery
 from dissector.session.losing import IDLE, answers_close
@@ -26,11 +26,13 @@ def command_lost(case: Case) -> Iterator[Problem]:
     end long before, is another story."""
     facts = case.facts
     command, callback = facts.record.command, facts.record.callback
-    end = end_mark(command) if command is not None else None
-    if command is None or callback is None or end is None or facts.start_answer is None:
+    if command is None or callback is None or facts.start_answer is None:
+        return
+    end = end_mark(command)
+    if end is None:
         return
     if facts.close is not None and facts.close.packets[0] < end.number:
-        yield from _close_reset(case, command, end)
+        yield from _close_reset(case, command, callback, facts.close, end)
         return
     last, side = end_mark(callback), closed_by(command)
     if side is None or command.gaps or (last is not None and last.number < end.number):
@@ -65,24 +67,22 @@ def _ended_by(command: Connection, callback: Connection, side: Side, end: Mark) 
     return f"{cause}; {_THEN_KILLED}", remedy
 
 
-def _close_reset(case: Case, command: Connection, end: Mark) -> Iterator[Problem]:
+def _close_reset(case: Case, command: Connection, callback: Connection, close: Message, end: Mark) -> Iterator[Problem]:
     """The close is answered by a reset.  If the job was killed by a signal that nobody here asked for, or its process
     was gone before, the remote had lost the connection; else only a device in between had."""
     facts = case.facts
-    close = facts.close
-    if close is None or facts.close_answer is not None or facts.kill is not None:
+    if facts.close_answer is not None or facts.kill is not None:
         return
-    if command.sides[Side.SERVER].rst is end and (facts.record.signal or _process_gone(facts, command, end)):
+    if command.sides[Side.SERVER].rst is end and (facts.record.signal or _process_gone(facts, command, callback, end)):
         summary = "The remote answered the close with a reset: it had lost the command connection before."
         packets = (*close.packets, end.number)
         yield case.problem("command_lost_first", summary, packets, command, time=end.time)
 
 
-def _process_gone(facts: TaskFacts, command: Connection, end: Mark) -> bool:
+def _process_gone(facts: TaskFacts, command: Connection, callback: Connection, end: Mark) -> bool:
     """True when the task process ended the callback connection, and then the remote did not know the other one."""
-    callback = facts.record.callback
-    last = end_mark(callback) if callback is not None else None
-    if callback is None or last is None or facts.record.outcome is not Outcome.LOST:
+    last = end_mark(callback)
+    if last is None or facts.record.outcome is not Outcome.LOST:
         return False
     by_process = closed_by(callback) is Side.CLIENT and not by_device(callback, Side.CLIENT, last)
     return by_process and answers_close(facts, end) and not by_device(command, Side.SERVER, end)
@@ -98,7 +98,7 @@ def command_cut(case: Case) -> Iterator[Problem]:
     if facts.record.signal and facts.kill is None:
         return
     stuck, end = stuck_side(command, case.now), command.sides[Side.SERVER].rst
-    idle = facts.close.time - facts.start_answer.time if facts.start_answer else 0
+    idle = facts.close.time - (facts.start_answer or facts.close).time
     if stuck is Side.CLIENT:
         how, packets = "is retransmitted without an answer", [m.number for m in stuck_tries(command, stuck, case.now)]
     elif end is not None and end.time >= facts.close.time:

@@ -137,6 +137,13 @@ class CutStarts:
             self._start(cut)
         return facts
 
+    def told(self, connection: Connection) -> TaskFacts | None:
+        """The client closes or kills a task on the connection: what was cut off was its start."""
+        cut = self._cuts.get(connection)
+        if cut is not None and not cut.is_task:
+            self._start(cut)
+        return cut.facts if cut is not None else None
+
     def ended(self, connection: Connection) -> None:
         """The command connection is over: it is that of a task if one pair is possible, or if it tells so itself."""
         cut = self._cuts.get(connection)

@@ -27,6 +27,8 @@ _PROLOG = rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?"
 _ENGINE_COMMAND = re.compile(_PROLOG + rb"<(?:remote_scheduler\.|register_remote_scheduler|supervisor\.)")
 _ENGINE_ANSWER = re.compile(_PROLOG + rb"<spooler>\s*<answer[\s>/]")
 _ENGINE_HTTP = re.compile(rb"[A-Z]{3,8} [^ ]{0,1024}/jobscheduler/")
+#: What may still become one.
+_HTTP_START = re.compile(rb"[A-Z]{1,8}(?: [^ ]{0,1024})?")
 _START_COMMAND = b"<remote_scheduler.start_remote_task"
 #: What only start commands have behind the prolog.
 _START_ALONE = 19
@@ -125,11 +127,18 @@ def _callback(client: bytes, server: bytes, mid_stream: bool) -> Role | None:
     if mid_stream:
         if _is_dialog(client) or _is_dialog(server):
             return Role.CALLBACK
-        return Role.UNKNOWN if len(client) + len(server) >= MAX_SNIFF else None
+        is_clear = len(client) + len(server) >= MAX_SNIFF or (_is_neither(client) and _is_neither(server))
+        return Role.UNKNOWN if is_clear else None
     if client and not server and _is_dialog(client):  # captured in one direction only
         return Role.CALLBACK
     may_be = _may_begin(server, _CREATE) and (_may_begin(client, _TUNNEL) or (not server and _is_frames(client)))
     return None if may_be else Role.UNKNOWN
+
+
+def _is_neither(head: bytes) -> bool:
+    """True when ``head`` begins neither with a frame nor with what an engine may write as text, whatever follows it."""
+    is_text = _XML_START.match(head) is not None or _HTTP_START.fullmatch(head) is not None
+    return len(head) > _HEADER and not is_text and not plausible_frame(head)
 
 
 def _begins(head: bytes, start: bytes) -> bool:

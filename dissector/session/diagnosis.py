@@ -98,13 +98,13 @@ def _demote_consequences(found: list[Problem], *, was_ended: bool) -> None:
         problem.severity = Severity.INFO
         if problem.code == "job_failed":
             problem.cause = "the remote kills the job when it loses the command connection"
-            problem.remedy = f"see {reasons[0]}"
+            problem.remedy = "see command_lost_first"
         problem.cause = f"follows from {reasons[0]}: {problem.cause}"
 
 
 def _was_ended(record: Task) -> bool:
     """The job was ended from outside: by a signal, which a shell tells as an exit code above 128."""
-    return bool(record.signal) or (record.exit_code or 0) > _SIGNAL_CODES
+    return bool(record.signal) or (record.exit_code is not None and record.exit_code > _SIGNAL_CODES)
 
 
 def _add_doubts(found: list[Problem], doubts: list[str]) -> None:

@@ -23,9 +23,9 @@ from typing import Any, NamedTuple
 from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH, MAX_OBJECTS
 from dissector.model import Connection, Message, ObjectInfo
-from dissector.traffic import Frame, Side
+from dissector.traffic import Frame, Side, Skipped
 from dissector.wire import messages as wire
-from dissector.wire.decode import Pending, decode, operation_name, pending_of
+from dissector.wire.decode import Pending, decode, operation_name, pending_of, without_arguments
 from dissector.wire.names import class_key, member_name
 
 _KEEP_ALIVE, _ANSWER = ord("K"), ord("A")
@@ -77,6 +77,15 @@ class Dialog:
         if message_class in _ANSWERS:
             return self._answer(frame)
         return self._outsider(frame)
+
+    def skipped(self, skipped: Skipped) -> Message:
+        """A message of which only the beginning is known, in its place; without a note so far."""
+        side, offset, head, size, packets, time, reason = skipped
+        message = self.feed(Frame(side, offset, without_arguments(head), packets, time))
+        asks = message.body if message.kind == "request" else None
+        message.kind, message.body, message.raw = "undecoded", wire.Undecoded(head, reason, asks), head
+        message.size, message.note = size + HEADER, None
+        return message
 
     def open_requests(self) -> list[Message]:
         """Requests without an answer, outermost first."""
@@ -196,7 +205,7 @@ class Dialog:
         stack = self.stack
         if stack and stack[-1][0] is not side:
             return stack.pop()
-        for index in range(len(stack) - 1, -1, -1):
+        for index in reversed(range(len(stack))):
             if stack[index][0] is not side:
                 entry = stack[index]
                 self._given_up += [self._written(message) for _, message, _ in stack[index + 1 :]]

@@ -35,9 +35,11 @@ class Early:
         target = Endpoint(record.client.ip, record.callback_port)
         for flow in list(self._flows):
             connection = flow.connection
+            if connection.server != target:
+                continue
             behind = connection.start - start.time
             is_silent = connection.role is Role.UNKNOWN and not connection.bytes and bool(connection.syns)
-            if is_silent and connection.server == target and 0 <= behind <= CLOCK_JITTER:
+            if is_silent and 0 <= behind <= CLOCK_JITTER:
                 self._flows.remove(flow)
                 self._take_reset(connection)
                 yield flow

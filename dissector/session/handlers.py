@@ -25,7 +25,7 @@ from dissector.session.task import TaskFacts, document_of
 from dissector.stream.block import Pairs
 from dissector.stream.documents import DocumentReader
 from dissector.stream.framing import FrameReader
-from dissector.traffic import Chunk, Frame, Gap, RawDocument, Side, StreamProblem
+from dissector.traffic import Chunk, Frame, Gap, RawDocument, Side, Skipped, StreamProblem
 from dissector.wire import control
 
 #: Tasks of one connection from which on those that are over are looked for.
@@ -78,6 +78,8 @@ class Command:
         #: Tasks begun here: all that are under way, and some that were.
         self.tasks: dict[Task, TaskFacts] = {}
         self._by_process: dict[int, TaskFacts] = {}
+        #: Those that were answered with no number: two are as good as more.
+        self._unnumbered: list[TaskFacts] = []
         self._most_tasks = _FEW_TASKS
 
     def chunk(self, chunk: Chunk) -> None:
@@ -152,13 +154,16 @@ class Command:
         """Of several tasks with one process_id the first one counts."""
         if facts.record.process_id is not None:
             self._by_process.setdefault(facts.record.process_id, facts)
+        elif facts.start_answer is not None and facts.start_error is None and facts not in self._unnumbered:
+            self._unnumbered = [*self._unnumbered[:1], facts]
 
     def _facts_of(self, document: control.Document | None) -> TaskFacts | None:
         """The task that a command is about: by its process_id where several run on this connection."""
         close = control.close_task(document) or control.kill_task(document) if document else None
         if close is not None and len(self.tasks) > 1:
-            known = None if close.process_id is None else self._by_process.get(close.process_id)
-            return known or self.facts
+            if close.process_id is None:
+                return self._unnumbered[0] if len(self._unnumbered) == 1 else None
+            return self._by_process.get(close.process_id, self.facts)
         if document is not None and close is None and control.start_command(document) is None:
             return None
         if close is not None and not self.tasks:
@@ -248,12 +253,15 @@ class Callback:
         self._skim = None if desk.tells(connection) else Skim(self._dialog, Side.SERVER)
 
     def chunk(self, chunk: Chunk) -> None:
-        if self.facts.confirmed and self._opened and not self._foreign:
-            frame = self._readers[chunk[0]].whole(chunk)
+        if self._foreign:
+            return
+        if self.facts.confirmed and self._opened:
+            reader = self._readers[chunk[0]]
+            frame = reader.whole(chunk)
             if frame is not None:
                 self.frame(frame)
-                return
-        if self._foreign:
+            else:
+                self._handle(reader.pieces(chunk))
             return
         self._open()
         if (
@@ -318,7 +326,7 @@ class Callback:
         for message in self.facts.open_requests:
             self._desk.message(message)
 
-    def _handle(self, items: Iterable[Frame | StreamProblem]) -> None:
+    def _handle(self, items: Iterable[Frame | Skipped | StreamProblem]) -> None:
         for item in items:
             if isinstance(item, StreamProblem):
                 if item.code != "gap":
@@ -327,16 +335,32 @@ class Callback:
                 continue
             if not self.facts.confirmed and item.side is Side.CLIENT:
                 self.facts.confirmed = True
-            self._frame(item)
+            if isinstance(item, Skipped):
+                self._skipped(item)
+            else:
+                self.frame(item)
+
+    def _skipped(self, skipped: Skipped) -> None:
+        """A message that is too long to be decoded: whose it is and what it asks for is known all the same."""
+        message = self._dialog.skipped(skipped)
+        if not message.to_remote:
+            self.facts.proof.unread(message)
+        self.facts.frame(message)
+        message.note = skipped.reason
+        self._told(message, skipped.head[0])
 
     def _frame(self, frame: Frame) -> None:
-        message, desk = self._dialog.feed(frame), self._desk
+        message = self._dialog.feed(frame)
         self.facts.frame(message)
+        self._told(message, frame[2][0])
+
+    def _told(self, message: Message, message_class: int) -> None:
+        desk = self._desk
         if message.request is not None:
             desk.message(message.request)
         for lost in self._dialog.given_up():
             desk.message(lost)
-        if frame[2][0] not in b"SOK":
+        if message_class not in b"SOK":
             desk.message(message)
 
 

@@ -30,8 +30,8 @@ _MOST_ALIKE = 64
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
-_Key = tuple[str, int]
 _Table = dict[_K, "OrderedDict[TaskFacts, None]"]
+_Place = tuple[str, int | str | None]
 
 
 class Joiner:
@@ -40,10 +40,10 @@ class Joiner:
     def __init__(self, callback_ports: tuple[int, int], command_ports: Iterable[int] = ()) -> None:
         self._low, self._high = callback_ports
         self._command_ports = frozenset(command_ports)
-        self._waiting: _Table[_Key] = {}
+        self._waiting: _Table[Endpoint] = {}
         #: Those of which nobody called yet (some more, until somebody looks), by the remote's address with the port and
         #: with the client's address.
-        self._expected: _Table[tuple[str, int | str]] = {}
+        self._expected: _Table[_Place] = {}
         #: Command connections of which no start command was read; the same by the addresses of their ends.
         self._unread: OrderedDict[Connection, None] = OrderedDict()
         self._servers: OrderedDict[Endpoint, None] = OrderedDict()
@@ -95,7 +95,7 @@ class Joiner:
             self._read(record.command)
         if record.client is None or record.remote is None or record.callback_port is None:
             return None
-        same_port = self._waiting.setdefault((record.client.ip, record.callback_port), OrderedDict())
+        same_port = self._waiting.setdefault(Endpoint(record.client.ip, record.callback_port), OrderedDict())
         earlier = next(reversed(same_port), None)
         same_port[facts] = None
         if len(same_port) > _MOST_ALIKE:
@@ -109,41 +109,40 @@ class Joiner:
     def expect(self, facts: TaskFacts) -> None:
         """Nobody called the start yet, or what did was something else."""
         record = facts.record
-        if record.client is not None and facts in self._waiting.get((record.client.ip, record.callback_port or 0), ()):
+        if record.client is None:
+            return
+        if facts in self._waiting.get(Endpoint(record.client.ip, record.callback_port), ()):
             for place in _places(record):
                 self._expected.setdefault(place, OrderedDict())[facts] = None
 
     def forget(self, facts: TaskFacts) -> None:
         """The task is over: nothing may join it any more."""
         record = facts.record
-        if record.client is not None and record.callback_port is not None:
-            _remove(self._waiting, (record.client.ip, record.callback_port), facts)
+        if record.client is not None:
+            _remove(self._waiting, Endpoint(record.client.ip, record.callback_port), facts)
             for place in _places(record):
                 _remove(self._expected, place, facts)
 
     def announced(self, connection: Connection) -> TaskFacts | None:
         """The start that announced the port which ``connection`` goes to."""
-        server = connection.server
-        if server.port is None:
-            return None
-        waiting = self._waiting.get((server.ip, server.port))
+        waiting = self._waiting.get(connection.server)
         return _best(waiting, connection) if waiting else None
 
     def is_announced(self, listener: Endpoint) -> bool:
         """True when a start announced this address and port."""
-        return listener.port is not None and (listener.ip, listener.port) in self._waiting
+        return listener in self._waiting
 
     def elsewhere(self, connection: Connection) -> TaskFacts | None:
         """The start whose remote opens ``connection`` to a place that nobody announced, if exactly one fits."""
         if connection.mid_stream:
             return None
         remote, server = connection.client.ip, connection.server
-        fitting = self._fitting((remote, server.port or 0), connection)
-        if self._low <= (server.port or 0) <= self._high:
+        fitting = self._fitting((remote, server.port), connection)
+        if server.port is not None and self._low <= server.port <= self._high:
             fitting |= self._fitting((remote, server.ip), connection)
         return fitting.pop() if len(fitting) == 1 else None
 
-    def _fitting(self, place: tuple[str, int | str], connection: Connection) -> set[TaskFacts]:
+    def _fitting(self, place: _Place, connection: Connection) -> set[TaskFacts]:
         """Starts that expect a callback and may have got ``connection``: two of them are as good as more."""
         expected, found, gone = self._expected.get(place, ()), set(), []
         looked = 0
@@ -165,7 +164,7 @@ def _ends(command: Connection) -> tuple[str, str]:
     return command.client.ip, command.server.ip
 
 
-def _places(record: Task) -> list[tuple[str, int | str]]:
+def _places(record: Task) -> list[_Place]:
     """Where the callback of a start is expected that does not come to the place announced."""
     if record.remote is None or record.client is None or record.callback_port is None:
         return []

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from dissector.model import Connection, Outcome, Task
 from dissector.session import bounds, diagnosis
+from dissector.session.final import judged_at
 from dissector.session.hosts import Hosts
 from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
-from dissector.session.order import Sequencer
+from dissector.session.order import Event, Sequencer
 from dissector.session.overview import Overview
 from dissector.session.packet_time import PacketTime
 from dissector.session.quality import CaptureNotes
@@ -48,6 +49,12 @@ class Keeper(Teller):
     def is_open(self, record: Task) -> bool:
         return record in self.under_way
 
+    def conclude(self, ended: Iterable[TaskFacts]) -> list[Event]:
+        """Ends tasks under way that are ``final`` before their connections are; returns the events that are final."""
+        for facts in ended:
+            self._finish_task(facts, judged_at(facts, self.clock.now))
+        return self._order.drain(self.clock.now)
+
     def stream_problem(self, problem: StreamProblem, connection: Connection) -> None:
         if (found := bounds.counted(problem, connection, self.under_way.get(connection.task))) is not None:
             self._order.emit(found)
@@ -60,14 +67,14 @@ class Keeper(Teller):
         self._order.add(facts.record)
         self.overview.has_tasks = True
 
-    def _finish_task(self, facts: TaskFacts, *, missed: bool = False) -> None:
-        """``missed``: it is over, but how was not captured."""
+    def _finish_task(self, facts: TaskFacts, now: int | None = None, *, missed: bool = False) -> None:
+        """The task is judged as of ``now`` (of the last packet); ``missed``: it is over, but how was not captured."""
         record = facts.record
         self.under_way.remove(facts)
         self._joiner.forget(facts)
         if record.command is None:
             facts.unread_command = self._joiner.unread(record)
-        diagnosis.conclude(facts, self.clock.now, self._notes.clock_steps, self._hosts, missed=missed)
+        diagnosis.conclude(facts, now or self.clock.now, self._notes.clock_steps, self._hosts, missed=missed)
         for problem in record.problems:
             self._order.emit(problem)
         self._order.emit(record)

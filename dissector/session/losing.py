@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dissector.model import Connection, Mark, Outcome, Problem, address_text
+from dissector.model import Connection, Mark, Message, Outcome, Problem, address_text
 from dissector.session.case import (
     Case,
     after_silence,
@@ -50,39 +50,43 @@ _Advice = tuple[str, str]
 
 def callback_lost(case: Case) -> Iterator[Problem]:
     facts = case.facts
-    callback = facts.record.callback
+    callback, command = facts.record.callback, facts.record.command
     if facts.record.outcome is not Outcome.LOST or callback is None:
         return
     end, stuck = end_mark(callback), stuck_side(callback, case.now)
     asked = facts.kill or facts.close
     if stuck is not None:
         yield from _stuck(case, callback, stuck)
-    elif asked is not None and is_unheard(facts, case.now) and (end is None or asked.time <= end.time):
-        yield from _unheard(case, callback)
-    elif end is None:
-        summary = "The remote reported the process gone, but the callback connection shows no end"
-        packets = facts.close_answer.packets if facts.close_answer else ()
-        idle = facts.close.time - callback.end if facts.close else 0
-        code, cause, remedy = "idle_connection_cut", None, None
-        if idle < IDLE:
-            code, cause = "connection_lost", "the end of the connection was lost on the path, or is not in the capture"
-            remedy = f"capture on {host_of(callback, Side.CLIENT)} as well"
-        summary = f"{summary}{open_call_text(facts)}{after_silence(idle)}."
-        yield case.problem(code, summary, packets, callback, cause=cause, remedy=remedy)
-    else:
+    elif command is not None and is_unheard(facts, case.now) and asked and (end is None or asked.time <= end.time):
+        yield _unheard(case, callback, command, facts.close or asked)
+    elif end is not None:
         yield _early_end(case, callback, end)
+    elif facts.close is not None:
+        yield _without_end(case, callback, facts.close)
+
+
+def _without_end(case: Case, callback: Connection, close: Message) -> Problem:
+    """The remote answered the close: the process is gone."""
+    facts, idle = case.facts, close.time - callback.end
+    summary = (
+        "The remote reported the process gone, but the callback connection shows no end"
+        f"{open_call_text(facts)}{after_silence(idle)}."
+    )
+    packets = facts.close_answer.packets if facts.close_answer else ()
+    if idle >= IDLE:
+        return case.problem("idle_connection_cut", summary, packets, callback)
+    cause = "the end of the connection was lost on the path, or is not in the capture"
+    remedy = f"capture on {host_of(callback, Side.CLIENT)} as well"
+    return case.problem("connection_lost", summary, packets, callback, cause=cause, remedy=remedy)
 
 
 # --- nobody is heard any more --------------------------------------------------------------------------------------
 
 
-def _unheard(case: Case, callback: Connection) -> Iterator[Problem]:
+def _unheard(case: Case, callback: Connection, command: Connection, close: Message) -> Problem:
     """The client ends the task after a silence, and its close is never acknowledged: nothing comes from there any
     more, on either connection."""
     facts = case.facts
-    command, close = facts.record.command, facts.close or facts.kill
-    if command is None or close is None:
-        return
     tries = stuck_tries(command, Side.CLIENT, case.now)
     idle = close.time - _last_heard(callback, command)
     code = "idle_connection_cut" if idle >= _LONG_IDLE else "connection_lost"
@@ -99,7 +103,7 @@ def _unheard(case: Case, callback: Connection) -> Iterator[Problem]:
         code = "connection_lost"
     else:
         cause += _or_forgotten(idle)
-    yield case.problem(code, summary, packets, command, time=close.time, cause=cause, remedy=remedy)
+    return case.problem(code, summary, packets, command, time=close.time, cause=cause, remedy=remedy)
 
 
 def _gone(case: Case, host: str, errors: list[IcmpError], since: int) -> _Advice:
@@ -125,16 +129,14 @@ def _or_forgotten(idle: int) -> str:
 def _last_heard(callback: Connection, command: Connection) -> int:
     """When something came from the remote's end the last time."""
     marks = (callback.sides[Side.CLIENT].last, command.sides[Side.SERVER].last)
-    return max(mark.time for mark in marks if mark is not None) if any(marks) else command.start
+    return max((mark.time for mark in marks if mark is not None), default=command.start)
 
 
 def _stuck(case: Case, callback: Connection, side: Side) -> Iterator[Problem]:
     facts = case.facts
     sender, host = callback.sides[side], host_of(callback, side.other)
     marks = stuck_tries(callback, side, case.now)
-    first = marks[0].time if marks else callback.end
     packets = [mark.number for mark in marks]
-    smallest = sender.smallest_retransmitted
     if has_hole(callback, side, case.now):
         summary = (
             f"{callback.unacknowledged(side)} bytes of {end_name(side).lower()} never arrive, later small ones do."
@@ -142,8 +144,8 @@ def _stuck(case: Case, callback: Connection, side: Side) -> Iterator[Problem]:
         behind = [sender.last_data.number] if sender.last_data else []
         yield case.problem("path_mtu", summary, behind + packets, callback)
         return
-    last = callback.sides[side.other].last
-    idle = first - last.time if last else 0
+    first, last, smallest = marks[0].time, callback.sides[side.other].last, sender.smallest_retransmitted
+    idle = first - (last.time if last else callback.end)
     errors = unreachables(callback)
     alive = _other_connection_lives(facts, side.other, first) or case.hosts.heard(host, first, *callback.sides)
     # Small ones pass when something came just before or since, on this connection or another.

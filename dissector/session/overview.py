@@ -70,6 +70,7 @@ class Overview:
     def __init__(self, clock: PacketTime, callback_ports: tuple[int, int]) -> None:
         self._clock = clock
         self._callback_ports = callback_ports
+        #: Then nothing is told, so nothing need be noted.
         self.has_tasks = False
         #: TCP connections; which of them were opened, and how these were captured.
         self._connections, self._opened = _Tally(), _Tally()
@@ -89,6 +90,8 @@ class Overview:
 
     def judged(self, sniffer: Sniffer, role: Role) -> None:
         """A connection is known for what it is, or is over and was never known (``role``: UNKNOWN)."""
+        if self.has_tasks:
+            return
         connection = sniffer.connection
         where = connection.start, connection.first_packet
         self._connections.add(where)

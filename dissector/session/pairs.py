@@ -12,12 +12,14 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from dissector.limits import MAX_CLOSED
-from dissector.model import Connection, Endpoint
+from dissector.model import Connection, Endpoint, Mark
 from dissector.session.cut import CutStarts
 from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
 from dissector.session.pace import PAIR_PATIENCE
 from dissector.session.task import TaskFacts
+from dissector.session.verdict import closed_by, end_mark
+from dissector.traffic import Side
 
 #: So long after a connection its copy on the other leg may begin (ns); a new one with the same ports takes longer.
 _COPY_WINDOW = 50_000_000
@@ -88,6 +90,15 @@ class Unannounced:
         fitting = [facts for facts in halves if _told(facts) - _EARLIER <= connection.start]
         return [stray, *fitting] if stray is not None and not stray.attempts else fitting
 
+    def heirs(self, facts: TaskFacts, connection: Connection) -> list[TaskFacts]:
+        """The tasks that may have got ``connection`` in place of ``facts``, whose start announced its port: that client
+        had left before, and who came then has taken the port, if the start that says so was not captured."""
+        command = facts.record.command
+        end = end_mark(command) if command is not None else None
+        if command is None or end is None or end.time >= connection.start or closed_by(command) is not Side.CLIENT:
+            return []
+        return [half for half in self._tasks.half_known(connection) if half.record.start >= end.time]
+
     def settle(self, now: int) -> None:
         """Forgets what was held and is no rival of newer ones any more."""
         while self._held and next(iter(self._held)).start + 2 * PAIR_PATIENCE <= now:
@@ -101,13 +112,12 @@ def _told(facts: TaskFacts) -> int:
 
 
 class _Opened(NamedTuple):
-    """A connection's ends and its SYN."""
+    """A connection's ends and its SYN; None when that was not captured."""
 
     client: Endpoint
     server: Endpoint
     seq: int | None
-    ttl: int
-    ip_id: int
+    syn: Mark | None
     start: int
 
 
@@ -123,9 +133,8 @@ class Copies:
         client, server = connection.client, connection.server
         if connection.mid_stream:
             return None
-        seq = connection.sides[0].first_seq if connection.syns else None
-        ttl, ip_id = (connection.syns[0].ttl, connection.syns[0].ip_id) if connection.syns else (0, 0)
-        new = _Opened(client, server, seq, ttl, ip_id, connection.start)
+        syn = connection.syns[0] if connection.syns else None
+        new = _Opened(client, server, connection.sides[Side.CLIENT].first_seq, syn, connection.start)
         known = self._newest.get((client.port, server.port))
         if known is not None and _is_copy(known, new):
             return known.client, known.server
@@ -138,8 +147,9 @@ class Copies:
 
 def _is_copy(known: _Opened, new: _Opened) -> bool:
     """True for the same SYN with other addresses: one hop later, or with the same IP id."""
-    if known.seq is None or known.seq != new.seq:
+    one, other = known.syn, new.syn
+    if one is None or other is None or known.seq != new.seq:
         return False
-    is_same = (known.ip_id != 0 and known.ip_id == new.ip_id) or abs(known.ttl - new.ttl) == 1
+    is_same = (one.ip_id != 0 and one.ip_id == other.ip_id) or abs(one.ttl - other.ttl) == 1
     other_ends = (known.client, known.server) != (new.client, new.server)
     return is_same and other_ends and 0 <= new.start - known.start <= _COPY_WINDOW

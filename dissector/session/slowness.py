@@ -42,11 +42,9 @@ class Account(NamedTuple):
         return ", ".join(f"{name} {time / SECOND:.1f} s" for name, time in parts)
 
 
-def account(facts: TaskFacts) -> Account | None:
-    """Where the time of the task went; None without a callback connection."""
-    callback, counts = facts.record.callback, facts.record.counts
-    if callback is None:
-        return None
+def account(facts: TaskFacts, callback: Connection) -> Account:
+    """Where the time of the task went."""
+    counts = facts.record.counts
     to_client, to_remote = _trip(callback), _trip(facts.record.command)
     calls, callbacks = counts.calls, counts.callbacks
     client = max(0, facts.callback_time - to_client * callbacks)
@@ -60,25 +58,27 @@ def _trip(connection: Connection | None) -> int:
     """From here to the listener and back; lost SYNs tell nothing."""
     if connection is None or len(connection.syns) != 1 or len(connection.syn_acks) != 1:
         return 0
-    return max(0, connection.syn_acks[0].time - connection.syns[0].time)
+    (syn,), (answer,) = connection.syns, connection.syn_acks
+    return max(0, answer.time - syn.time)
 
 
 def slowness(case: Case) -> Iterator[Problem]:
     facts, record = case.facts, case.facts.record
-    times = account(facts)
-    if times is None:
+    callback = record.callback
+    if callback is None:
         return
+    times = account(facts, callback)
     sure = [entry for entry in facts.slow_callbacks.values() if entry.longest - case.grain >= SLOW_CALLBACK]
     slow = sorted(sure, key=lambda entry: -entry.longest)
     if slow:
-        yield _slow_callbacks(case, slow, times)
+        yield _slow_callbacks(case, callback, slow, times)
     elif times.client - case.grain * record.counts.callbacks >= max(_CLIENT, times.total // 2):
         summary = (
             f"{count(record.counts.callbacks, 'callback')} took the client scheduler {times.client / SECOND:.1f} s "
             f"of {times.total / SECOND:.1f} s ({times})."
         )
         cause = "the client scheduler was busy"
-        yield case.problem("slow_call", summary, _ends(record.callback), record.callback, cause=cause)
+        yield case.problem("slow_call", summary, _ends(callback), callback, cause=cause)
     if record.outcome is Outcome.LOST:
         return
     trips = record.counts.calls + record.counts.callbacks
@@ -87,16 +87,15 @@ def slowness(case: Case) -> Iterator[Problem]:
             f"{count(trips, 'call')} over a path of {times.trip / 1e6:.0f} ms there and back: "
             f"about {times.network / SECOND:.1f} s of {times.total / SECOND:.1f} s."
         )
-        yield case.problem("slow_network", summary, _ends(record.callback), record.callback)
+        yield case.problem("slow_network", summary, _ends(callback), callback)
     longest = facts.longest_call
     if longest is not None and times.job - case.grain >= max(_JOB, times.total // 2):
         summary = f"The job took its time: {call_name(longest)} {(longest.latency or 0) / SECOND:.0f} s ({times})."
-        yield case.problem("slow_job", summary, longest.packets, record.callback, time=longest.time)
+        yield case.problem("slow_job", summary, longest.packets, callback, time=longest.time)
 
 
-def _slow_callbacks(case: Case, slow: list[SlowCallbacks], times: Account) -> Problem:
+def _slow_callbacks(case: Case, callback: Connection, slow: list[SlowCallbacks], times: Account) -> Problem:
     """Callbacks that the client scheduler answered late, member by member the slowest first."""
-    callback = case.facts.record.callback
     total = sum(entry.certain if case.grain >= COARSE else entry.count for entry in slow)
     members = ", ".join(f"{entry.longest / SECOND:.1f} s ({call_name(entry.first)})" for entry in slow[:_SHOWN])
     summary = (
@@ -106,15 +105,13 @@ def _slow_callbacks(case: Case, slow: list[SlowCallbacks], times: Account) -> Pr
     cause = "the client scheduler was busy or stopped"
     if total >= _MANY and all(entry.longest < _POLLING for entry in slow):
         cause = "the client scheduler polls once a second: that is how it works when its command connection is gone"
-    if callback is not None and callback.retransmissions:
+    if callback.retransmissions:
         cause += ", or packets were lost (see retransmissions)"
     packets = [packet for entry in slow for packet in entry.packets]
     return case.problem("slow_call", summary, packets, callback, time=slow[0].first.time, cause=cause)
 
 
-def _ends(connection: Connection | None) -> list[int]:
+def _ends(connection: Connection) -> list[int]:
     """The handshake that tells the way."""
-    if connection is None:
-        return []
     handshake = (*connection.syns[:1], *connection.syn_acks[:1])
     return [mark.number for mark in handshake] or [connection.first_packet]

@@ -27,7 +27,7 @@ class Sniffer:
     def chunk(self, chunk: Chunk) -> None:
         self.events.append(chunk)
         head = self._heads[chunk.side]
-        head += chunk.data[: max(0, MAX_SNIFF - len(head))]
+        head += chunk.data[: MAX_SNIFF - len(head)]
 
     def gap(self, gap: Gap) -> None:
         if not self._is_full:

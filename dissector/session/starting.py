@@ -70,7 +70,7 @@ def _rejected(case: Case, connection: Connection, end: Mark) -> Problem:
     opened = connection.syn_acks[0].time if connection.syn_acks else connection.start
     after = end.time - opened
     server, proof = connection.sides[Side.SERVER], forgery(connection, Side.SERVER, end)
-    if server.fin is end and end.time - opened <= _AT_ONCE:
+    if server.fin is end and after <= _AT_ONCE:
         summary = f"{connection.server} accepted the command connection and closed it without a byte."
         return case.problem("command_rejected", summary, [end.number], connection)
     is_reset = server.rst is end
@@ -144,13 +144,10 @@ def left(case: Case) -> Iterator[Problem]:
     """A command connection that ends long before the client's 60 s are over: one of the schedulers ended."""
     facts = case.facts
     connection = facts.record.command
-    end = end_mark(connection) if connection is not None else None
-    if connection is None or end is None or facts.start is None or facts.close is not None:
+    if connection is None or facts.start is None or facts.close is not None:
         return
-    if waited(facts, case.now) >= GIVE_UP_FROM:
-        return
-    side = closed_by(connection)
-    if side is None:
+    end, side = end_mark(connection), closed_by(connection)
+    if end is None or side is None or waited(facts, case.now) >= GIVE_UP_FROM:
         return
     proof, host = forgery(connection, side, end), host_of(connection, side)
     whom = end_name(side, connection).lower()

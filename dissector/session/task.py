@@ -224,7 +224,7 @@ class TaskFacts:
         log.append(LogLine(time, level, text, packet))
 
     def _construct(self, message: Message, body: wire.Call) -> None:
-        parameters = details.construct_parameters(body.params.natural)
+        parameters = details.construct_values(body.params.natural)
         record = self.record
         record.job = parameters.get("job") or record.job
         task_id = parameters.get("task_id")
@@ -295,7 +295,7 @@ class TaskFacts:
         if answer.to_remote:
             self.callback_time += latency
             if latency >= SLOW_CALLBACK:
-                self._slow(answer)
+                self._slow(answer, latency)
         elif answer.depth:
             self.callback_time -= latency
         else:
@@ -303,15 +303,15 @@ class TaskFacts:
             if self.longest_call is None or latency > (self.longest_call.latency or 0):
                 self.longest_call = answer
 
-    def _slow(self, answer: Message) -> None:
+    def _slow(self, answer: Message, latency: int) -> None:
         """The client's answer to a callback (or to a keep-alive) came late."""
         key = f"{answer.object_name}.{answer.member}"
         if key not in self.slow_callbacks and len(self.slow_callbacks) >= MAX_EVIDENCE:
             return
         slow = self.slow_callbacks.setdefault(key, SlowCallbacks(answer))
         slow.count += 1
-        slow.certain += (answer.latency or 0) >= SLOW_CALLBACK + COARSE
-        slow.longest = max(slow.longest, answer.latency or 0)
+        slow.certain += latency >= SLOW_CALLBACK + COARSE
+        slow.longest = max(slow.longest, latency)
         if len(slow.packets) < MAX_EVIDENCE:
             slow.packets.append(answer.packets[-1])
 

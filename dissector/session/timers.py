@@ -10,6 +10,7 @@ from heapq import heappop, heappush
 
 from dissector.model import Problem, Running, Severity, Task
 from dissector.session.case import Case, call_name, refusals, span
+from dissector.session.final import is_certain, judged_at
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import SECOND, is_refused, outcome
 
@@ -20,8 +21,8 @@ CALLBACK_AFTER = (5 * SECOND, 60 * SECOND)
 def running(facts: TaskFacts, now: int) -> Running:
     """Where the task stands at packet time ``now``."""
     record, calls = facts.record, facts.open_calls()
-    if facts.is_through():
-        return Running(record, "over", facts.last_seen(), (), outcome(facts, now))
+    if is_certain(facts):
+        return Running(record, "over", facts.last_seen(), (), outcome(facts, judged_at(facts, now)))
     if facts.is_over():
         return Running(record, "given up, a callback may still come", facts.last_seen())
     if calls:

@@ -246,7 +246,7 @@ class Tracer(Keeper):
         if isinstance(flow.handler, Sniffer):
             self.overview.judged(flow.handler, Role.UNKNOWN)
             self._silent(connection)
-        elif connection.role is not Role.UNKNOWN or connection.n:
+        elif connection.n:
             for facts in self._concerned(flow):
                 self.under_way.touched(facts)
             self.linger(flow)
@@ -267,7 +267,7 @@ class Tracer(Keeper):
         elif not self._joiner.is_server(connection.server) or connection.mid_stream:
             return
         elif not connection.established:
-            if connection.syns and not self._unreached.add(connection):
+            if not self._unreached.add(connection):
                 self._notes.unanswered(connection)
         elif connection.bytes == 0:
             self._hosts.note(connection)
@@ -326,7 +326,7 @@ class Tracer(Keeper):
             self._cut.drop(connection)
             facts.adopt(connection)
             self.under_way.changed(facts)
-        return facts
+        return facts or self._cut.told(connection)
 
     def callback_opened(self, facts: TaskFacts, connection: Connection) -> TaskFacts:
         """First data on a callback connection: it got through.  Of several starts that wait for the same port the
@@ -334,6 +334,9 @@ class Tracer(Keeper):
         chosen = self._joiner.announced(connection) or facts
         if chosen.confirmed and chosen.record.callback not in (None, connection):
             chosen = self._lone(connection)  # a task process calls once
+        elif heirs := self._unannounced.heirs(chosen, connection):
+            chosen = heirs[0] if len(heirs) == 1 else self._lone(connection)
+            chosen.pair_unclear, chosen.record.callback_port = len(heirs) > 1, connection.server.port
         if chosen is not facts:
             self._lost_attempt(facts, connection)
             chosen.attempts.append(connection)

@@ -256,10 +256,10 @@ def _unfinished(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
     asked_to_end = facts.close is not None or facts.kill is not None
     if stuck_side(callback, now) is not None or (asked_to_end and is_unheard(facts, now)):
         return Outcome.LOST
-    gone = facts.close_answer is not None and facts.close_answer.request is facts.close
-    if gone and facts.close_answer is not None and callback.end <= facts.close_answer.time:
-        silent = now - facts.close_answer.time > _END_PATIENCE or callback.end < facts.close_answer.time - _END_PATIENCE
-        if silent:
+    answer = facts.close_answer
+    if answer is not None and answer.request is facts.close:
+        silent = now - answer.time > _END_PATIENCE or callback.end < answer.time - _END_PATIENCE
+        if silent and callback.end <= answer.time:
             return Outcome.LOST
     if _may_be_killed(facts, now) and _end_of_command(facts) is not None:
         return Outcome.UNKNOWN  # the client left it, and why was cut off

@@ -134,8 +134,10 @@ class Found:
                 self._message(event)
 
     def _message(self, message: Message) -> None:
-        """Keeps what has to be known of a message."""
+        """Keeps what has to be known of a message; not of one that is too long to be decoded."""
         connection = message.connection
+        if connection.role is not Role.COMMAND and message.size != len(message.raw) + _HEADER:
+            return
         clean = without_secrets(message)
         if clean != message.raw:
             self.secrets.update(_differing(message.raw, clean))

@@ -124,7 +124,7 @@ class Client:
         command.say(control.encode_start(control.StartTask(record.callback_port, kind, scenario.java_options)))
         answer = await command.answer(self._options.callback_timeout)
         started = control.process_started(answer) if answer is not None else None
-        if started is None:
+        if started is None or started.process_id is None:
             refusal = answer.error.text if answer is not None and answer.error else None
             record.error = refusal or "the remote closed without an answer"
             return Outcome.REFUSED

@@ -139,8 +139,8 @@ class CommandPeer(asyncio.Protocol):
             self._start(start)
         elif (close := control.close_task(document)) is not None:
             self._close(close)
-        elif (kill := control.kill_task(document)) is not None and kill.process_id in self._processes:
-            self._processes[kill.process_id].kill()
+        elif (kill := control.kill_task(document)) is not None and (process := self._process(kill.process_id)):
+            process.kill()
             self._say(control.encode_ok(_now()))
         else:
             text = f"LIBXML2-007  XML document does not conform to schema [Element '{document.element}']"
@@ -177,15 +177,19 @@ class CommandPeer(asyncio.Protocol):
             self._say(control.encode_error(_NOT_ALLOWED, _now()))
 
     def _close(self, close: control.CloseTask) -> None:
-        process = self._processes.get(close.process_id)
-        if process is None:
+        process = self._process(close.process_id)
+        if process is None or close.process_id is None:
             operation = "sos::scheduler::Communication::Operation_connection::get_task_process"
             text = f"{operation}   [unknown process id] [{close.process_id}]"
             self._say(control.encode_error(control.XmlError("sos::scheduler::Communic", text), _now()))
             return
         if close.kill:
             process.kill()
-        process.when_gone(lambda: self._closed(close.process_id))
+        process_id = close.process_id
+        process.when_gone(lambda: self._closed(process_id))
+
+    def _process(self, process_id: int | None) -> RemoteProcess | None:
+        return None if process_id is None else self._processes.get(process_id)
 
     def _closed(self, process_id: int) -> None:
         if self._processes.pop(process_id, None) is not None:

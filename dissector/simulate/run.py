@@ -18,7 +18,8 @@ from dissector.simulate.scenario import Scenario, scenario
 from dissector.simulate.values import DONE
 from dissector.wire.decode import encode_frame
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Windows has no SIGHUP.
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 #: A recorder sees packets a little later than they are sent.
 _LAST_PACKETS = 0.2
 
@@ -153,6 +154,8 @@ class _Run:
         handled = []
         try:
             for number in _SIGNALS:
+                if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
+                    continue  # it is to outlive its terminal (nohup)
                 loop.add_signal_handler(number, self._interrupt)
                 handled.append(number)
         except (ValueError, RuntimeError, NotImplementedError):

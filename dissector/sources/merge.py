@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate
 
 from dissector.sources.blocks import Prepare
 from dissector.stream.block import Block, Stretch, conversations_of
@@ -71,12 +71,7 @@ class _File:
         if block is None:
             return False
         self.block, self.at, self._owners = block, 0, None
-        is_late = self.keys and block.times[0] < self.newest
-        if block.ordered and not is_late:
-            self.keys = block.times
-        else:
-            first = max(self.newest, block.times[0]) if self.keys else block.times[0]
-            self.keys = list(accumulate(chain([first], block.times[1:]), max))
+        self.keys = block.times if block.ordered else list(accumulate(block.times, max))
         self.newest = self.keys[-1]
         return True
 

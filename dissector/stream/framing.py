@@ -15,9 +15,9 @@ import re
 from struct import Struct
 
 from dissector.limits import MAX_DECODED_MESSAGE, MAX_MESSAGE, MAX_PACKETS_LISTED
-from dissector.traffic import Chunk, Frame, Gap, Side, StreamProblem
+from dissector.traffic import Chunk, Frame, Gap, Side, Skipped, StreamProblem
 
-Item = Frame | StreamProblem
+Item = Frame | Skipped | StreamProblem
 
 _LENGTH = Struct("!i")
 _HEADER = _LENGTH.size
@@ -28,6 +28,8 @@ _SHORTEST_REQUEST = 10
 _COMMAND_AT = _HEADER + 9
 #: An answer that is not empty is class and hresult at least, or class and a string's length.
 _SHORTEST_ANSWER = 5
+#: So much is kept of a message that is too long to be decoded: what it asks for stands there.
+_HEAD = 256
 #: Where a frame short enough to be decoded may begin: found at every byte, overlapping ones too.
 _CANDIDATE = re.compile(rb"(?=[\x00-\x04].{3}[SOAEK])", re.DOTALL)
 
@@ -73,6 +75,11 @@ class FrameReader:
         #: Bytes still to come of a message that is not kept, and those that came.
         self._to_skip = 0
         self._skipped = 0
+        #: Of a message that is too long to be decoded the size (0: none is under way) and the first bytes.
+        self._long = 0
+        self._head = bytearray()
+        #: Nothing of it was lost so far.
+        self._whole_head = True
         self._packets: list[int] = []
         self._time = 0
         #: Where a mid-stream search began, until it is reported.
@@ -92,15 +99,19 @@ class FrameReader:
     def feed(self, chunk: Chunk) -> list[Item]:
         """Takes the next bytes; frames and problems that they complete, in stream order."""
         frame = self.whole(chunk)
-        if frame is not None:
-            return [frame]
+        return [frame] if frame is not None else self.pieces(chunk)
+
+    def pieces(self, chunk: Chunk) -> list[Item]:
+        """What ``feed`` does with a chunk that is not ``whole``: it begins, continues or ends frames."""
         out: list[Item] = []
         data, at = chunk.data, 0
         self._seen = chunk.offset + len(data)
         while at < len(data):
             if self._to_skip:
                 size = min(self._to_skip, len(data) - at)
-                self._skip(size)
+                if self._long:
+                    self._pass(chunk, at, size)
+                self._skip(size, out)
                 at += size
             elif self._synced:
                 at = self._read(chunk, at, out)
@@ -121,8 +132,10 @@ class FrameReader:
         """Takes a hole in the stream."""
         self._seen = gap.offset + gap.size
         if self._to_skip >= gap.size:
-            self._skip(gap.size)
-            return []
+            out: list[Item] = []
+            self._whole_head = False
+            self._skip(gap.size, out)
+            return out
         if not self._synced:
             self._drop()
             return []
@@ -158,11 +171,16 @@ class FrameReader:
                 self._firm = True
                 length: int = _LENGTH.unpack_from(data, at)[0]
                 end = at + _HEADER + length
-                if 0 < length <= MAX_DECODED_MESSAGE and end <= len(data):
-                    # A whole frame: nearly all of them.
-                    message = data[at + _HEADER : end]
-                    out.append(Frame(self._side, self._start, message, (chunk.number,), chunk.time))
-                    return end
+                if 0 < length <= MAX_DECODED_MESSAGE:
+                    if end <= len(data):
+                        message = data[at + _HEADER : end]
+                        out.append(Frame(self._side, self._start, message, (chunk.number,), chunk.time))
+                        return end
+                    # The beginning of a frame.
+                    self._held += data[at:]
+                    self._size = _HEADER + length
+                    self._packets.append(chunk.number)
+                    return len(data)
         wanted = self._size or (_HEADER if self._firm else _HEADER + 1)
         end = min(len(data), at + wanted - len(self._held))
         self._hold(chunk, at, end)
@@ -197,11 +215,9 @@ class FrameReader:
             out.append(self._problem("impossible_length", *where, text))
             self._lose_step()
         elif length > MAX_DECODED_MESSAGE:
-            text = (
-                f"a message of {length} bytes is skipped: jstrace decodes messages of up to {MAX_DECODED_MESSAGE} bytes"
-            )
-            out.append(self._problem("undecoded_frame", *where, text)._replace(is_cap=True))
+            out.append(self._problem("undecoded_frame", *where, _skipped(length))._replace(is_cap=True))
             self._to_skip, self._skipped = _HEADER + length - len(self._held), len(self._held)
+            self._long, self._head, self._whole_head = length, self._held[_HEADER:], True
             self._drop()
         else:
             self._size = _HEADER + length
@@ -218,15 +234,27 @@ class FrameReader:
         self._held = bytearray()
         self._size = 0
 
-    def _skip(self, size: int) -> None:
+    def _pass(self, chunk: Chunk, at: int, size: int) -> None:
+        """Keeps what is wanted of a message that is too long."""
+        self._hold(chunk, at, at)
+        if self._whole_head and len(self._head) < _HEAD:
+            self._head += chunk.data[at : at + min(size, _HEAD - len(self._head))]
+
+    def _skip(self, size: int, out: list[Item]) -> None:
         self._to_skip -= size
+        if self._long and not self._to_skip:
+            length, self._long = self._long, 0
+            if self._head:
+                packets = tuple(sorted(set(self._packets)))
+                where = self._side, self._start
+                out.append(Skipped(*where, bytes(self._head), length, packets, self._time, _skipped(length)))
         if self._skipped:
             self._skipped = self._skipped + size if self._to_skip else 0
 
     def _lose_step(self) -> None:
         self._drop()
         self._synced = self._firm = False
-        self._to_skip = self._skipped = 0
+        self._to_skip = self._skipped = self._long = 0
 
     # --- searching ---------------------------------------------------------------------------------------------------
 
@@ -285,6 +313,10 @@ class FrameReader:
 
     def _problem(self, code: str, offset: int, number: int, time: int, text: str) -> StreamProblem:
         return StreamProblem(code, self._side, offset, number, time, text)
+
+
+def _skipped(length: int) -> str:
+    return f"a message of {length} bytes is skipped: jstrace decodes messages of up to {MAX_DECODED_MESSAGE} bytes"
 
 
 def _cause(gap: Gap) -> str:

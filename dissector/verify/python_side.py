@@ -76,12 +76,18 @@ class _Teller:
 
     def tell(self, message: Message) -> Told:
         packet = message.packets[-1]
-        told = Told(packet, message.size, connection=f"{message.connection.client} > {message.connection.server}")
+        is_whole = _is_document(message) or message.size == len(message.raw) + _HEADER
+        told = Told(
+            packet,
+            message.size if is_whole else 0,
+            connection=f"{message.connection.client} > {message.connection.server}",
+        )
         told.is_http = isinstance(message.body, control.HttpMessage)
         told.is_numbered = message.task is None or self._numbered.get(message.task, packet + 1) <= packet
         self._hidden = {} if told.is_http else self._mask.hidden(message)
         told.facts = {name: texts for name, texts in self._facts(message) if texts}
-        told.fields = list(self._document(message) if _is_document(message) else self._frame(message))
+        if is_whole:  # of one that is too long to be decoded the plugin shows no bytes
+            told.fields = list(self._document(message) if _is_document(message) else self._frame(message))
         return told
 
     def _facts(self, message: Message) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -101,6 +107,7 @@ class _Teller:
     def _of_frame(self, message: Message) -> Iterator[tuple[str, tuple[str, ...]]]:
         body = message.body
         invoke = message.request.body if message.request else body
+        invoke = invoke.asks if isinstance(invoke, wire.Undecoded) else invoke
         yield "depth", (str(message.depth),)
         yield "object.id", () if message.object_id is None else (f"0x{message.object_id:016x}",)
         yield "object.name", _maybe(message.object_name)

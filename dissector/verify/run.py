@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 
+from dissector.errors import UsageError
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.verify import python_side
 from dissector.verify.compare import compare
 from dissector.verify.records import Difference, Row
 from dissector.verify.tshark import Tshark
+from dissector.wire.secrets import extended
 
 
 @dataclass(slots=True)
@@ -27,6 +30,22 @@ class Report:
     differences: list[Difference] = field(default_factory=list)
 
 
+def masking() -> list[str]:
+    """The plugin's preferences for what is masked besides: words that names have in them, and one pattern.
+
+    :raises UsageError: a name that the plugin has no way to be told of
+    """
+    names, patterns = extended()
+    if any(re.search(r"[,\s]", name) for name in names):
+        raise UsageError("the plugin knows names without commas and blanks only")
+    preferences = [f"jobscheduler.mask_names:{','.join(names)}"] if names else []
+    if patterns:
+        # The first group of each, or all of it, is the first one of all of them (a branch reset group of PCRE2).
+        parts = [one.pattern if one.groups else f"({one.pattern})" for one in patterns]
+        preferences.append(f"jobscheduler.mask_pattern:(?|{'|'.join(parts)})")
+    return preferences
+
+
 def verify(
     capture: str, tshark: Tshark, command_ports: Iterable[int], callback_ports: tuple[int, int], most: int
 ) -> Report:
@@ -34,6 +53,7 @@ def verify(
 
     :raises CaptureError: the file can not be read
     :raises ToolError: see ``Tshark.read``
+    :raises UsageError: see ``masking``
     """
     report = Report(capture)
     ports = tuple(command_ports)
@@ -41,6 +61,7 @@ def verify(
     preferences = (
         f"jobscheduler.command_ports:{','.join(map(str, ports))}",
         f"jobscheduler.callback_ports:{low}-{high}",
+        *masking(),
     )
     python = python_side.read(CaptureReader([capture]), Tracer(ports, callback_ports))
     with closing(tshark.read(capture, preferences)) as displayed:

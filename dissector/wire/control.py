@@ -278,21 +278,21 @@ class StartTask:
 
 @dataclass(frozen=True, slots=True)
 class ProcessStarted:
-    """Answer to a start: ``process_id`` has up to 64 bits, ``pid`` is there for API jobs only."""
+    """Answer to a start; ``process_id`` (64 bits) is None where it is no number, ``pid`` is there for API jobs only."""
 
-    process_id: int
+    process_id: int | None
     pid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CloseTask:
-    process_id: int
+    process_id: int | None
     kill: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class KillTask:
-    process_id: int
+    process_id: int | None
     signal: str | None = None
 
 
@@ -313,25 +313,24 @@ def start_command(document: Document) -> StartTask | None:
 
 def process_started(document: Document) -> ProcessStarted | None:
     """The answer to a start command that was obeyed."""
-    process_id = number(document.get("process_id"))
-    if document.element != "process" or process_id is None:
-        return None
-    return ProcessStarted(process_id, number(document.get("pid"), PID))
+    ids = number(document.get("process_id")), number(document.get("pid"), PID)
+    return ProcessStarted(*ids) if _names_process(document, "process") else None
 
 
 def close_task(document: Document) -> CloseTask | None:
     """The close command; the engine reads 1, true and yes as a wish to kill."""
-    process_id = number(document.get("process_id"))
-    if document.element != CLOSE_TASK or process_id is None:
-        return None
-    return CloseTask(process_id, (document.get("kill") or "").strip().lower() in ("1", "true", "yes"))
+    kill = (document.get("kill") or "").strip().lower() in ("1", "true", "yes")
+    return CloseTask(number(document.get("process_id")), kill) if _names_process(document, CLOSE_TASK) else None
 
 
 def kill_task(document: Document) -> KillTask | None:
-    process_id = number(document.get("process_id"))
-    if document.element != KILL_TASK or process_id is None:
-        return None
-    return KillTask(process_id, document.get("signal"))
+    is_kill = _names_process(document, KILL_TASK)
+    return KillTask(number(document.get("process_id")), document.get("signal")) if is_kill else None
+
+
+def _names_process(document: Document, element: str) -> bool:
+    """True for such an element with a process_id, whether it is a number or not."""
+    return document.element == element and bool((document.get("process_id") or "").strip())
 
 
 def odd_numbers(document: Document) -> list[tuple[str, str]]:

@@ -87,6 +87,10 @@ _KINDS: dict[type, _Kind] = {
 _PENDING = {of: Pending(kind.operation, 0) for of, kind in _KINDS.items() if kind.operation and kind.is_request}
 
 
+#: Of an invoke, class up to flags; of a call, class up to its name's length; and how no arguments are written.
+_BEFORE_ARGUMENTS, _BEFORE_NAME, _NO_ARGUMENTS = 38, 14, bytes(8)
+
+
 #: What requests and answers are called.
 _NAMES = {of: kind.operation.value for of, kind in _KINDS.items() if kind.operation}
 
@@ -108,7 +112,17 @@ def pending_of(request: m.Body) -> Pending | None:
         return Pending(Operation.GET_IDS_OF_NAMES, len(request.names))
     if type(request) is m.CreateInstance:
         return Pending(Operation.CREATE_INSTANCE, len(request.iids))
+    if type(request) is m.Undecoded and request.asks is not None:
+        return pending_of(request.asks)
     return _PENDING.get(type(request))
+
+
+def without_arguments(head: bytes) -> bytes:
+    """The first bytes of an invoke or call as a whole message that has no arguments; others as they are."""
+    if head[:1] != b"O" or head[9:10] not in (b"I", b"A"):
+        return head
+    end = _BEFORE_ARGUMENTS if head[9:10] == b"I" else _BEFORE_NAME + int.from_bytes(head[10:_BEFORE_NAME], "big")
+    return head[:end] + _NO_ARGUMENTS if end <= len(head) else head
 
 
 def decode(message: bytes, pending: Pending | None) -> Decoded:

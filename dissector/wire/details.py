@@ -79,7 +79,7 @@ def construct_parameters(variants: Iterable[Variant | str]) -> ConstructParamete
 
     EMPTY and other kinds of elements are skipped.  ``monitor.language`` begins the next monitor, as in the engine.
     """
-    pairs = tuple(_pair(text) for text in _strings(variants) if text)
+    pairs = _pairs(variants)
     first = dict(reversed(pairs))
     return ConstructParameters(
         pairs=pairs,
@@ -90,6 +90,15 @@ def construct_parameters(variants: Iterable[Variant | str]) -> ConstructParamete
         environment=variable_set(first["environment"]) if "environment" in first else (),
         monitors=_monitors(pairs),
     )
+
+
+def construct_values(variants: Iterable[Variant | str]) -> dict[str, str]:
+    """The same strings, each name with its first value as written."""
+    return dict(reversed(_pairs(variants)))
+
+
+def _pairs(variants: Iterable[Variant | str]) -> Pairs:
+    return tuple(_pair(text) for text in _strings(variants) if text)
 
 
 def _strings(variants: Iterable[Variant | str]) -> Iterator[str]:
@@ -197,8 +206,11 @@ def _from_hex(text: str | None) -> str | None:
 
 def variable_set(xml: str) -> Pairs:
     """Names and values of ``<sos.spooler.variable_set>`` and the like; of broken XML those before the fault."""
+    xml = xml.lstrip()
+    if not xml:
+        return ()
     events = _Variables()
-    read_xml(xml.lstrip(), events, MAX_DECODED_MESSAGE)
+    read_xml(xml, events, MAX_DECODED_MESSAGE)
     return tuple(events.pairs)
 
 

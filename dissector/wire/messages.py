@@ -245,10 +245,14 @@ class ErrorAnswer:
 
 @_record
 class Undecoded:
-    """A message that could not be decoded: an answer without its request, an unknown class, broken bytes."""
+    """A message that could not be decoded: an answer without its request, an unknown class, broken bytes.
+
+    One that is too long to be decoded has its first bytes in ``data``; ``asks`` is what they say of a request: without
+    arguments."""
 
     data: bytes
     reason: str
+    asks: Request | None = None
 
 
 @_record

@@ -29,7 +29,7 @@ _ENTITY = r"&(?:amp;){0,32}(?:amp|lt|gt|apos|#\d{1,7}|#x[0-9a-f]{1,6});"
 _LESS = r"(?:lt|#0*60|#x0*3c);"
 
 #: What does not follow "password is" as a secret.
-_NO_SECRET = (
+NO_SECRET = (
     r"(?:an?|the|not|no|now|too|in|on|at|to|of|by|as|for|from|with|and|or|but|if|when|will|would|can|could|must|may"
     r"|should|has"
     r"|have|had|is|was|are|be|set|unset|ok|okay|valid|invalid|correct|incorrect|wrong|required|empty|missing|expired"
@@ -98,8 +98,8 @@ PIECES: dict[str, str] = {
     rf"|wurde[ \t]{{1,4}})?"
     rf"(?:ge(?:ae|\xe4|\xc3\xa4)ndert[ \t]{{1,4}}auf|gesetzt[ \t]{{1,4}}auf|(?:re)?set[ \t]{{1,4}}to"
     rf"|changed[ \t]{{1,4}}to|now|is|was|are|were|to|lautet|lauten|ist|sind|war|auf|hei(?:ss|\xdf|\xc3\x9f)t)"
-    rf"(?:[ \t]{{1,4}}now)?[ \t]{{0,4}}:?[ \t]{{1,4}}(?!{_NO_SECRET})(?=\S)"
-    rf"|{_FOR_WHOM[:-1]}[ \t]{{0,4}}:[ \t]{{1,4}}(?!{_NO_SECRET})(?=\S)",
+    rf"(?:[ \t]{{1,4}}now)?[ \t]{{0,4}}:?[ \t]{{1,4}}(?!{NO_SECRET})(?=\S)"
+    rf"|{_FOR_WHOM[:-1]}[ \t]{{0,4}}:[ \t]{{1,4}}(?!{NO_SECRET})(?=\S)",
     # Names that stand in sentences of all kinds: their value has to look like one.
     "weak": "token|key|credential|creds",
     # "password X": where X can be told from a word.
@@ -108,7 +108,15 @@ PIECES: dict[str, str] = {
     "letter": r"\w",
     "follows_quoted": rf"[ \t]{{1,4}}(?={QUOTE}[^\s\"'])",
     "follows_number": r"[ \t]{1,4}(?=\d{4,12}(?![\w.:-]))",
-    "follows_word": rf"[ \t]{{1,4}}(?!{_NO_SECRET})(?=[\w\"'!$%#@*?+])",
+    "follows_word": rf"[ \t]{{1,4}}(?!{NO_SECRET})(?=[\w\"'!$%#@*?+])",
+    # "neues Passwort X gesetzt", "the password X was changed".
+    "follows_set": rf"[ \t]{{1,4}}(?!{NO_SECRET})(?=[^\s,;:()]{{1,128}}[ \t]{{1,4}}(?:(?:was|has[ \t]been|wurde|ist)"
+    rf"[ \t]{{1,4}}(?:set|changed|saved|stored|assigned)|(?:(?:wurde|ist)[ \t]{{1,4}})?"
+    rf"(?:(?:zur(?:\xfc|\xc3\xbc|ue)ck)?gesetzt"
+    rf"|vergeben|gespeichert|ge(?:ae|\xe4|\xc3\xa4)ndert|festgelegt|eingestellt|eingetragen|hinterlegt|zugewiesen))(?![\w-]))",
+    "follows_set_new": rf"[ \t]{{1,4}}(?!{NO_SECRET})(?=[^\s,;:()]{{1,128}}[ \t]{{1,4}}(?:set|changed|saved|stored"
+    rf"|assigned)(?![\w-]))",
+    "new_before": r"(?:^|[^\w-])(?:new|temporary|initial)[ \t]{1,4}(?![\s\S])",
     "noun": r"(?<![\w.$%{-])(?:passwor[dt]|passwd|pwd|pw|kennwort|passphrase|passcode|(pin|geheimzahl)|(secret"
     r"|token|credentials?|(?:(?<=api )|(?<=access )|(?<=auth )|(?<=shared )|(?<=licen[cs]e ))key))(?![\w-])",
     "told_before": r"(?:with|using|via|mit|and|und|(?:user(?:name)?|login"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from dissector.wire.secret_rules import NO_SECRET as _NO_SECRET
 from dissector.wire.secret_rules import QUOTE
 
 
@@ -49,9 +50,17 @@ _NO_USER = (
     r"(?:http|https|host|nfs|cifs|ldap|imap|smtp|pop|ftp|dns|hdfs|hive|yarn|mapred|zookeeper|kafka|postgres|mssqlsvc|krbtgt"
     r"|kadmin|termsrv|wsman|afs|actions|github|library)"
 )
-_DATABASE = (
-    r"//|\(|\"|(?!v?\d{1,6}(?:\.\d{1,6}){0,2}(?![\w.])|sha(?:256|512):|(?:latest|main|master|head|next|stable)(?![\w.]))"
-    r"(?![\w-]{0,64}\.(?:service|socket|timer))\w"
+_DATABASE = r"//|\(|\"|(?!sha(?:256|512):)(?![\w-]{0,64}\.(?:service|socket|timer))\w"
+#: A module with its version: foo/build-push@v1.2; a password of plain letters at a database of such a name looks alike.
+_MODULE = (
+    r"(?-i:(?!(?:scott|system|sys|sysdba|hr|oracle|dba)/)[a-z][\w]{0,29}/[a-z]{1,40}(?:-[a-z]{1,40}){0,8})"
+    r"@(?:v\d{1,6}(?:\.\d{1,6}){0,2}|\d{1,6}(?:\.\d{1,6}){1,2})(?![\w.])"
+)
+#: What a signature is said to be, or an algorithm.
+_NO_SIGNATURE = (
+    r"(?:sha|md|rsa|dsa|ecdsa|hmac|ed)-?\d[\w-]{0,40}|(?:untrusted|trusted|unsigned|signed|verif\w{1,20}|mismatch\w{0,4}"
+    r"|rsa|dsa|ecdsa|hmac|void|int|long|string|boolean|public|static|algorithm|version|method|type|pending|skipped|matches"
+    r"|self-signed|g(?:\xfc|\xc3\xbc|ue)ltige?|ung(?:\xfc|\xc3\xbc|ue)ltige?)"
 )
 
 SHAPES: tuple[Shape, ...] = (
@@ -77,6 +86,18 @@ SHAPES: tuple[Shape, ...] = (
         r"(?<![\w.])(?:x-[\w-]{0,32})?sig(?:nature)?[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?:sha(?:1|256|512)=)?"
         r"(?!(?:sha|md|rsa|ecdsa|hmac)-?\d)(?=[\w%+/.~-]{0,64}\d)(?=[\w%+/.~-]{0,64}[a-z])([\w%+/=.~-]{6,500})",
     ),
+    # One without a digit in it.
+    Shape(
+        "signature",
+        r"(?<![\w.])(?:x-[\w-]{0,32})?signature[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?:sha(?:1|256|512)=)?"
+        rf"(?!{_NO_SECRET})(?!{_NO_SIGNATURE}(?![\w-]))([\w%+/=.~-]{{4,500}})(?![\w%+/=.~(\[-])",
+    ),
+    Shape(
+        "sig",
+        r"(?<![\w.])(?:x-[\w-]{0,32})?sig[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?:sha(?:1|256|512)=)?"
+        r"(?-i:(?=[\w%+/.~-]{0,64}[a-z][A-Z])(?=[\w%+/.~-]{0,64}[A-Z][a-z])|(?=[A-Za-z]{20})|(?=[\w+/]{8,400}=))"
+        r"([\w%+/=.~-]{8,500})(?![\w%+/=.~(\[-])",
+    ),
     Shape("code=|auth=", r"[?&](?:code|auth)=([\w%+/=.~-]{8,500})"),
     # SQL
     Shape(
@@ -92,7 +113,7 @@ SHAPES: tuple[Shape, ...] = (
     # user/X@db, as Oracle's programs take it; a/b@... is also a principal, a version of a module, a unit of systemd.
     Shape(
         "@",
-        rf"(?<![\w.:/@\\-])(?!{_NO_USER}/)[A-Za-z][\w$#]{{0,29}}(?:\[\w{{1,30}}\])?/"
+        rf"(?<![\w.:/@\\-])(?!{_NO_USER}/)(?!{_MODULE})[A-Za-z][\w$#]{{0,29}}(?:\[\w{{1,30}}\])?/"
         rf"(?:\"([^\"\n]{{1,128}})\"|([^\s@/\"'&;<>,|()*]{{1,128}}))@(?={_DATABASE})",
     ),
     Shape(

@@ -134,6 +134,7 @@ def test_caps_are_those_of_python() -> None:
     text = lua.text()
     for name, cap in {
         "decoded": limits.MAX_DECODED_MESSAGE,
+        "packets_listed": limits.MAX_PACKETS_LISTED,
         "message": limits.MAX_MESSAGE,
         "document": limits.MAX_DOCUMENT,
     }.items():

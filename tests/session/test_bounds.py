@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from kit import Story
-from test_thresholds import CLIENT, HERE, MS, REMOTE, SECOND, THERE, connection, facts, message
+from parts import CLIENT, HERE, MS, REMOTE, SECOND, THERE, connection, facts, message
 
 from dissector.model import CaptureInfo, Connection, Endpoint, Mark, Message, Outcome, Role
 from dissector.session.bounds import admits, counted, reached, unlisted

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 from conversation import ACK, RST, SYN, Address, Network
-from kit import CLIENT, REMOTE, Found, Story, nanoseconds, packets_of, trace
+from kit import BEGUN, CLIENT, REMOTE, Found, Story, nanoseconds, packets_of, trace, xml_answer
 
 from dissector.model import Endpoint, Outcome
 from dissector.session.detect import is_start, may_start
@@ -205,7 +205,36 @@ def test_a_command_that_is_no_start_gets_no_callback() -> None:
 def test_what_is_a_start_for_certain_is_a_task_without_a_callback() -> None:
     size = HEADERS + PREFIX + len(b"<remote_scheduler.s")
     assert found(cut().close(60), size).outcome is Outcome.UNKNOWN
-    assert found(cut().close(60), size - 1).tasks == []
+    story = cut()
+    story.command.finish(nanoseconds(60), 0)
+    assert found(story, size).outcome is Outcome.UNKNOWN
+    assert found(story, size - 1).tasks == []
+
+
+CLOSE = b"<remote_scheduler.remote_task.close process_id='1'/>"
+KILL = b"<remote_scheduler.remote_task.close process_id='1' kill='yes'/>"
+
+
+@pytest.mark.parametrize(("size", "outcome"), [(len(KILL), Outcome.KILLED), (len(KILL) - 1, Outcome.UNKNOWN)])
+def test_a_kill_that_can_be_read_tells_what_was_cut_off(size: int, outcome: Outcome) -> None:
+    """And is the task's: whose callback this is turns out later only."""
+    story = cut().call_back().say(0.02, last=BEGUN).leave(0.6, 0, RST | ACK)
+    story.command.send(nanoseconds(0.5), 0, KILL)
+    story.command.send(nanoseconds(0.61), 1, xml_answer("<ok/>"))
+    story.command.finish(nanoseconds(0.7), 0)
+    assert len(START) > len(KILL)
+    assert found(story, HEADERS + size).outcome is outcome
+
+
+@pytest.mark.parametrize(("size", "tasks"), [(len(CLOSE), 1), (len(CLOSE) - 1, 0)])
+def test_a_close_that_can_be_read_tells_that_it_was_a_start(size: int, tasks: int) -> None:
+    """Whoever closes a task has started it on the same connection, even where the start shows nothing of itself."""
+    story = Story()
+    story.command.open(0)
+    story.command.send(nanoseconds(0.1), 0, START[:44] + b" " * 20 + START[44:])
+    story.command.send(nanoseconds(60), 0, CLOSE)
+    story.command.finish(nanoseconds(61), 0)
+    assert len(found(story, HEADERS + size).tasks) == tasks
 
 
 def test_an_unknown_port_needs_a_word() -> None:

@@ -113,6 +113,42 @@ def test_a_foreign_protocol_is_not_claimed_in_mid_stream(client: bytes, server: 
         assert verdict(ends[0] * 5_000, ends[1], mid=True) is UNKNOWN
 
 
+#: Of a record in the middle: no frame, no text.
+NOISE = bytes.fromhex("170303001a") + bytes(range(200, 226))
+
+
+@pytest.mark.parametrize("port", [True, False], ids=["4444", "elsewhere"])
+def test_in_mid_stream_it_is_enough_that_neither_end_can_be_ours(port: bool) -> None:
+    assert verdict(NOISE, NOISE, port=port, mid=True) is UNKNOWN
+    assert verdict(NOISE[:5], NOISE[:5], port=port, mid=True) is UNKNOWN
+    assert verdict(NOISE[:4], NOISE, port=port, mid=True) is None, "four bytes may be a frame's length"
+    assert verdict(NOISE, NOISE[:4], port=port, mid=True) is None
+    assert verdict(NOISE, b"", port=port, mid=True) is None, "the other end has not spoken"
+
+
+@pytest.mark.parametrize(
+    "begin", [CREATE[:12], PROLOG[:6], b"  \n  ", b"<spooler>", b"GET /a", b"G" * 8, b"POST /" + b"a" * 1_023]
+)
+def test_in_mid_stream_what_may_become_ours_is_waited_for(begin: bytes) -> None:
+    assert verdict(begin, NOISE, mid=True) is None
+    assert verdict(NOISE, begin, mid=True) is None
+
+
+@pytest.mark.parametrize("begin", [b"G" * 9, b"GET / H", b"POST /" + b"a" * 1_024, b"<3 <3", b"get /a"])
+def test_in_mid_stream_what_can_not_become_ours_is_given_up(begin: bytes) -> None:
+    assert verdict(begin, NOISE, mid=True) is UNKNOWN
+    assert verdict(NOISE, begin, mid=True) is UNKNOWN
+
+
+def test_commands_are_known_in_mid_stream_however_they_begin() -> None:
+    for size in range(len(START)):
+        assert verdict(START[:size], NOISE, mid=True) is not UNKNOWN
+        assert verdict(NOISE, START[:size], mid=True) is not UNKNOWN
+    for size in range(len(ANSWER)):
+        assert verdict(NOISE, ANSWER[:size], mid=True) is not UNKNOWN
+        assert verdict(ANSWER[:size], NOISE, mid=True) is not UNKNOWN
+
+
 def test_tls_on_a_command_port_is_no_command() -> None:
     assert verdict(TLS, TLS_ANSWER, port=True) is UNKNOWN
 
@@ -197,6 +233,72 @@ def test_a_callback_in_mid_stream_is_seen_the_right_way_round(skip: int, peer_po
 
 def ports_of(data: bytes) -> tuple[int, int]:
     return int.from_bytes(data[34:36], "big"), int.from_bytes(data[36:38], "big")
+
+
+LOOKUP = framed(b"O" + bytes(8) + b"G" + bytes(20))
+
+
+@pytest.mark.parametrize(
+    ("client", "role"),
+    [
+        (LOOKUP, CALLBACK),
+        (LOOKUP + framed(b"A"), CALLBACK),
+        (LOOKUP + framed(b"A\0\0\0\0")[:-1], CALLBACK),
+        (framed(b"A") + LOOKUP, CALLBACK),
+        (LOOKUP[:-1], None),
+        (framed(b"A") + LOOKUP[:-1], None),
+        (framed(b"A"), None),
+        (LOOKUP + b"GET /", UNKNOWN),
+    ],
+)
+def test_one_whole_request_makes_a_dialog(client: bytes, role: Role | None) -> None:
+    """Frames behind it may be incomplete, but nothing else may follow."""
+    assert verdict(client) is role
+    assert verdict(client, mid=True) is (None if role is UNKNOWN else role)
+    assert verdict(b"", client, mid=True) is (None if role is UNKNOWN else role)
+    assert verdict(client, b"x") is UNKNOWN
+
+
+@pytest.mark.parametrize(("client", "server", "role"), [(3, MAX_SNIFF - 4, None), (3, MAX_SNIFF - 3, UNKNOWN)])
+def test_in_mid_stream_the_bytes_of_both_directions_count(client: int, server: int, role: Role | None) -> None:
+    assert verdict(b"\xff" * client, b"\xff" * server, mid=True) is role
+
+
+def test_who_sends_what_tells_the_ends() -> None:
+    result = framed(b"A" + bytes(12) + b"<process.result")
+    step = framed(b"O" + bytes(8) + b"A" + bytes(20))
+    for client, server, swapped in (
+        (step, b"", True),
+        (b"", step, False),
+        (b"", LOOKUP, True),
+        (LOOKUP, b"", False),
+        (b"", framed(b"K"), True),
+        (b"", result, True),
+        (result, b"", False),
+        (framed(b"A") + step, b"", True),
+        (START, b"", False),
+        (b"", START, True),
+        (ANSWER, b"", True),
+        (b"", ANSWER, False),
+        (step, START, True),
+        (START, step, False),
+    ):
+        assert detect.swapped(client, server) is swapped
+
+
+@pytest.mark.parametrize(
+    ("data", "foreign"),
+    [
+        (b"\0", False),
+        (b"\1", True),
+        (b"\0\0\0\1", False),
+        (b"\0\0\0\1A", False),
+        (b"\0\0\0\1B", True),
+        (b"\0\0\0\1{", False),
+    ],
+)
+def test_the_first_byte_and_the_class_tell_a_stranger(data: bytes, foreign: bool) -> None:
+    assert detect.is_foreign_callback(data) is foreign
 
 
 # --- who took the port ---------------------------------------------------------------------------------------------

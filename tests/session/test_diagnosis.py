@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 from conversation import bstr, call
 from kit import BEGUN, CAPTURES, HEALTHY, LOGGED, STEP_ASKED, STEPPED, Story, nanoseconds, packets_of, trace, until
+from parts import SECOND, connection, facts, message, record
 
 from dissector.limits import MAX_EVIDENCE, MAX_PROBLEMS
-from dissector.model import Severity
+from dissector.model import Mark, Outcome, Problem, Role, Severity
+from dissector.session.diagnosis import conclude, judge
+from dissector.session.hosts import Hosts
+from dissector.session.task import TaskFacts
+from dissector.traffic import Side
 from dissector.wire import messages as m
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
@@ -140,3 +145,105 @@ def test_genuine_faults_have_words_and_proof(path: object) -> None:
         assert problem.summary
         assert problem.cause
         assert "{" not in problem.cause + problem.remedy
+
+
+# --- made by hand ----------------------------------------------------------------------------------------------------
+
+
+def running(*, given_up: bool = False) -> TaskFacts:
+    """A task with a callback connection that was accepted, and not a word on it."""
+    made = facts(callback=False)
+    attempt = connection(Role.CALLBACK, end=7 * SECOND)
+    attempt.sides[Side.CLIENT].acked = 1
+    made.attempts, made.given_up = [attempt], given_up
+    return made
+
+
+@pytest.mark.parametrize(
+    ("missed", "given_up", "word"),
+    [(False, False, Outcome.RUNNING), (True, False, Outcome.UNKNOWN), (False, True, Outcome.UNKNOWN)],
+)
+def test_a_task_that_is_over_does_not_run(missed: bool, given_up: bool, word: Outcome) -> None:
+    made = running(given_up=given_up)
+    conclude(made, 2 * SECOND, None, Hosts(), missed=missed)
+    assert (made.record.outcome, made.record.end) == (word, 7 * SECOND)
+    assert (made.record.callback is not None) is missed
+    assert made.attempts[0].over is missed
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_a_task_that_was_given_up_keeps_the_outcome_that_it_had(given_up: bool) -> None:
+    made = facts()
+    made.given_up, made.start_error = given_up, "error"  # type: ignore[assignment]
+    made.start_answer = None
+    conclude(made, 2 * SECOND, None, Hosts(), missed=False)
+    assert made.record.outcome is Outcome.REFUSED
+
+
+def told(made: TaskFacts, now: int = 100 * SECOND) -> dict[str, Problem]:
+    judge(made, now)
+    return {problem.code: problem for problem in made.record.problems}
+
+
+def stuck_and_lost() -> TaskFacts:
+    """The client has lost the command connection; the process's large segments do not get through."""
+    made = facts()
+    command, callback = record(made)
+    command.sides[Side.CLIENT].fin = Mark(5, SECOND, 64)
+    sender = callback.sides[Side.CLIENT]
+    sender.sent, sender.last_data, sender.smallest_retransmitted = 100, Mark(10, 10 * SECOND), 1_448
+    sender.retransmitted = [Mark(number, 11 * SECOND) for number in (11, 12, 13)]
+    sender.retransmissions = 3
+    callback.sides[Side.SERVER].last, callback.sides[Side.SERVER].acked = Mark(8, 9 * SECOND), 1
+    callback.end = 20 * SECOND
+    return made
+
+
+def test_what_has_several_reasons_names_the_first_one_by_name() -> None:
+    found = told(stuck_and_lost())
+    assert found["connection_lost"].cause.startswith("follows from command_lost_first: the other host")
+    assert found["retransmissions"].cause.startswith("follows from connection_lost: ")
+    assert {code: problem.severity for code, problem in found.items()} == {
+        "command_lost_first": ERROR,
+        "path_mtu": ERROR,
+        "connection_lost": INFO,
+        "retransmissions": INFO,
+    }
+
+
+@pytest.mark.parametrize(
+    ("signal", "exit_code", "follows"), [(9, 0, True), (None, 129, True), (None, 128, False), (None, 1, False)]
+)
+def test_a_job_that_was_ended_from_outside(signal: int | None, exit_code: int, follows: bool) -> None:
+    made = facts()
+    command, callback = record(made)
+    command.sides[Side.CLIENT].rst = Mark(5, SECOND, 64)
+    callback.sides[Side.SERVER].fin = Mark(50, 9 * SECOND)
+    made.released = message(8 * SECOND)
+    made.result = message(7 * SECOND)
+    made.record.signal, made.record.exit_code = signal, exit_code
+    problem = told(made)["job_failed"]
+    assert (problem.severity is INFO) is follows
+    if follows:
+        assert problem.remedy == "see command_lost_first"
+        assert problem.cause == (
+            "follows from command_lost_first: the remote kills the job when it loses the command connection"
+        )
+
+
+def test_a_job_that_failed_in_another_way_was_not_ended() -> None:
+    made = facts()
+    command, callback = record(made)
+    command.sides[Side.CLIENT].rst = Mark(5, SECOND, 64)
+    callback.sides[Side.SERVER].fin = Mark(50, 9 * SECOND)
+    made.released, made.begin_refused = message(8 * SECOND), message(7 * SECOND)
+    assert "follows" not in told(made)["job_failed"].cause
+
+
+def test_only_alarms_are_doubted_and_not_what_the_capture_lacks() -> None:
+    made = stuck_and_lost()
+    record(made)[1].snapped = 10
+    found = told(made)
+    doubted = {code for code, problem in found.items() if "less certain" in problem.cause}
+    assert doubted == {"command_lost_first", "path_mtu"}
+    assert {"snap_length", "connection_lost", "retransmissions"} <= set(found)

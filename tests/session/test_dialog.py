@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 from conversation import (
     EMPTY,
@@ -17,11 +19,15 @@ from conversation import (
     variants,
 )
 from kit import Talk
+from parts import connection
 
 from dissector import limits
-from dissector.model import ObjectInfo
+from dissector.model import ObjectInfo, Role
 from dissector.session import dialog as dialog_module
+from dissector.session.dialog import Dialog
+from dissector.traffic import Frame, Side
 from dissector.wire import messages as m
+from dissector.wire.decode import encode
 
 SERVER, LOG, TASK, OTHER = 0xA_0000_0001, 0xB_0000_0001, 0xB_0000_0002, 0xB_0000_0003
 OK = m.CallAnswer(0, TRUE)
@@ -230,6 +236,20 @@ def test_create_instance_is_answered_with_an_object() -> None:
     assert talk.client(STEP).object_class == "sos::scheduler::Com_remote_module_instance_server"
 
 
+def test_a_request_that_ends_like_a_keep_alive_is_none() -> None:
+    asked = Talk().client(call(SERVER, "take", bstr("OK")))
+    assert asked.raw.endswith(b"K")
+    assert (asked.kind, asked.operation) == ("request", "call")
+
+
+@pytest.mark.parametrize("client_side", [Side.CLIENT, Side.SERVER])
+def test_the_client_may_be_either_end(client_side: Side) -> None:
+    dialog = Dialog(connection(Role.CALLBACK), client_side, count(1).__next__)
+    for side in Side:
+        message = dialog.feed(Frame(side, 0, encode(m.Release(1)), (1,), 1))
+        assert message.to_remote is (side is client_side)
+
+
 # --- names ---------------------------------------------------------------------------------------------------------
 
 
@@ -257,6 +277,77 @@ def test_begin_in_any_case_and_with_old_references() -> None:
     talk.client(call(SERVER, "BEGIN", objects, variants(bstr("spooler_log"))))
     line = talk.task(log_line(LOG, "hello"))
     assert (line.object_name, line.object_class) == ("spooler_log", "sos::scheduler::Com_log")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("objects",), False),
+        (("objects", "text"), False),
+        (("text", "names"), False),
+        (("objects", "names", "text"), True),
+    ],
+)
+def test_begin_names_objects_by_its_first_two_arrays(arguments: tuple[str, ...], named: bool) -> None:
+    values = {
+        "objects": variants(m.Variant(9, new_object(LOG, "sos::scheduler::Com_log"))),
+        "names": variants(bstr("spooler_log")),
+        "text": bstr("text"),
+    }
+    talk = Talk()
+    talk.client(call(SERVER, "begin", *(values[name] for name in arguments)))
+    assert talk.task(log_line(LOG, "hello")).object_name == ("spooler_log" if named else None)
+
+
+@pytest.mark.parametrize("name", ["append", "begins", "end"])
+def test_only_begin_names_objects(name: str) -> None:
+    talk = Talk()
+    talk.client(call(SERVER, name, variants(m.Variant(9, m.Reference(LOG, None))), variants(bstr("spooler_log"))))
+    assert talk.task(log_line(LOG, "hello")).object_name is None
+
+
+def test_only_what_is_an_object_and_a_text_gets_a_name() -> None:
+    objects = variants(bstr("none"), m.Variant(9, m.Reference(LOG, None)), m.Variant(9, m.Reference(OTHER, None)))
+    talk = Talk()
+    talk.client(call(SERVER, "begin", objects, variants(bstr("a"), m.Variant(3, 5), bstr("spooler"))))
+    assert talk.dialog.objects == {LOG: ObjectInfo(None, None), OTHER: ObjectInfo("spooler", "Com_spooler")}
+
+
+def test_a_lookup_is_of_the_first_of_its_names_and_teaches_all() -> None:
+    talk = Talk()
+    asked = talk.task(m.GetIdsOfNames(LOG, NULL_GUID, 0x409, ("colour", "shade")))
+    assert asked.member == "colour"
+    talk.client(m.GetIdsOfNamesAnswer(0, (77, 78)))
+    assert [talk.task(invoke(LOG, dispid, 2)).member for dispid in (77, 78)] == ["colour", "shade"]
+    assert talk.task(m.GetIdsOfNames(LOG, NULL_GUID, 0x409, ())).member is None
+
+
+def test_objects_are_found_among_plain_values() -> None:
+    talk = Talk()
+    objects = (m.Variant(9, new_object(object_id, "Com_log")) for object_id in (LOG, OTHER))
+    talk.client(call(SERVER, "take", bstr("a"), next(objects), m.Variant(3, 5), next(objects), EMPTY))
+    assert set(talk.dialog.objects) == {LOG, OTHER}
+
+
+def test_an_object_keeps_its_class_when_it_is_sent_again() -> None:
+    """By its id alone, and with a name that it gets later."""
+    talk = Talk()
+    talk.client(call(SERVER, "take", m.Variant(9, new_object(LOG, "sos::scheduler::Com_log"))))
+    talk.client(call(SERVER, "take", m.Variant(9, m.Reference(LOG, None))))
+    assert talk.dialog.objects[LOG] == ObjectInfo(None, "sos::scheduler::Com_log")
+    talk.client(begin(other=m.Reference(LOG, None)))
+    assert talk.dialog.objects[LOG] == ObjectInfo("other", "sos::scheduler::Com_log")
+    assert talk.task(log_line(LOG, "hello")).member == "log"
+    talk.client(begin(other=m.Reference(LOG, None)))
+    talk.client(call(SERVER, "take", m.Variant(9, new_object(LOG, "Com_task"))))
+    assert talk.dialog.objects[LOG] == ObjectInfo("other", "Com_task")
+
+
+def test_arrays_of_other_things_than_variants_hold_no_objects() -> None:
+    words = m.Variant(0x2008, m.SafeArray(features=0x0180, lower_bound=0, element_vt=8, elements=("a", "b")))
+    talk = Talk()
+    assert talk.client(call(SERVER, "take", words)).kind == "request"
+    assert talk.dialog.objects == {}
 
 
 def test_the_proxy_tells_the_class_where_the_title_says_nothing() -> None:

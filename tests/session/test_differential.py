@@ -19,12 +19,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from encapsulations import ENCAPSULATIONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit import packets_of
 from stories import STORIES
 
+from benchmarks.encapsulations import ENCAPSULATIONS
 from dissector.model import CaptureInfo, Connection, Message, Role
 from dissector.render.json import JsonLinesView
 from dissector.render.records import Records

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from kit import BEGUN, Found, Record, Story, nanoseconds, packets_of, trace, until
+from kit import BEGUN, Found, Record, Story, nanoseconds, packets_of, trace, until, xml_answer
 
 from dissector.model import Endpoint
 from dissector.traffic import Packet
@@ -35,6 +35,33 @@ def test_the_answer_to_a_start_that_was_not_captured() -> None:
     assert (task.callback_port, task.outcome.value) == (59_999, "success")
     assert sorted({connection.role.value for connection in found.connections}) == ["callback", "command"]
     assert found.alarms == ["one_direction"]
+
+
+@pytest.mark.parametrize(("process", "number"), [("9223372036854775807", 2**63 - 1), ("9223372036854775808", None)])
+def test_a_process_id_that_is_none_is_a_process_all_the_same(process: str, number: int | None) -> None:
+    """Of a start that was not captured: its answer makes a task, and a close or kill is about it."""
+    story = Story().start(answer=xml_answer(f'<process process_id="{process}"/>')).call_back().say(0.02)
+    story.leave(0.04).close(0.05)
+    task = trace(without(story, lambda record: from_client(record) and b"start_remote_task" in record.data)).task
+    assert (task.process_id, task.client, task.callback_port) == (number, Endpoint("10.1.0.10", 40_000), 59_999)
+    assert ("odd_number" in [problem.code for problem in task.problems]) is (number is None)
+    assert task.outcome.value == "success"
+
+
+@pytest.mark.parametrize("process", ["", " "])
+def test_no_process_id_at_all_is_no_answer_to_a_start(process: str) -> None:
+    story = Story().start(answer=xml_answer(f'<process process_id="{process}"/>'))
+    assert trace(without(story, lambda record: from_client(record))).tasks == []
+
+
+@pytest.mark.parametrize("how", ["close process_id='{}' kill='yes'", "kill process_id='{}'"])
+def test_a_kill_whose_process_id_is_none(how: str) -> None:
+    story = until(BEGUN)
+    text = f"<remote_scheduler.remote_task.{how.format(2**63)}/>"
+    story.command.send(nanoseconds(0.5), 0, text.encode())
+    story.command.send(nanoseconds(0.501), 1, xml_answer("<ok/>"))
+    assert begun_before(story).outcome.value == "killed"
+    assert trace(story).outcome.value == "killed"
 
 
 def test_an_answer_alone() -> None:

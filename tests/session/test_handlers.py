@@ -8,9 +8,10 @@ import pytest
 from conversation import PROLOG
 from kit import CLIENT, REMOTE, Address, Network, framed, trace, xml_answer
 
-from dissector.model import Connection, Endpoint, Message, Role
+from dissector.model import Connection, Endpoint, Mark, Message, Role, Task
 from dissector.session.handlers import Callback, Command, Sniffer
 from dissector.session.task import TaskFacts
+from dissector.stream.block import Pairs
 from dissector.traffic import Chunk, Gap, Side, StreamProblem
 
 OK = xml_answer("<ok/>")
@@ -30,6 +31,11 @@ class Desk:
         self.opened: list[Connection] = []
         self.foreign: list[int] = []
         self.decided: list[Connection] = []
+        self.stand_ins: list[int] = []
+        self.over: set[Task] = set()
+        #: What is known of a task whose start was not captured, and whether its kill was asked for.
+        self.known: TaskFacts | None = None
+        self.killed: list[bool] = []
         self.next_number = count(1).__next__
         self.handler: Command | Callback = Command(self.connection, self)
         self._packets = count(1)
@@ -47,6 +53,18 @@ class Desk:
 
     def recognised(self, connection: Connection) -> None:
         self.decided.append(connection)
+
+    def omitted(self, connection: Connection, messages: int) -> None:
+        assert connection is self.connection
+        self.stand_ins.append(messages)
+
+    def is_open(self, record: Task) -> bool:
+        return record not in self.over
+
+    def command_found(self, connection: Connection, *, kill: bool) -> TaskFacts | None:
+        assert connection is self.connection
+        self.killed.append(kill)
+        return self.known
 
     def command_started(self, facts: TaskFacts) -> None:
         self.started.append(facts)
@@ -237,6 +255,292 @@ def test_a_tool_may_start_several_tasks() -> None:
     assert desk.messages[-1].task is first.record
 
 
+#: A process_id beyond 64 bits.
+ODD_ID = "9223372036854775808"
+
+
+def start(desk: Desk, process: int | str) -> TaskFacts:
+    desk.client(START)
+    desk.server(xml_answer(f'<process process_id="{process}"/>'))
+    return desk.started[-1]
+
+
+def close(process: int | str) -> bytes:
+    return f"<remote_scheduler.remote_task.close process_id='{process}'/>".encode()
+
+
+def command(desk: Desk) -> Command:
+    assert isinstance(desk.handler, Command)
+    return desk.handler
+
+
+def test_of_several_tasks_with_one_process_id_the_first_is_meant() -> None:
+    desk = Desk()
+    first, second, third = start(desk, 7), start(desk, 7), start(desk, 8)
+    desk.client(close(7))
+    assert (first.close is not None, second.close, third.close) == (True, None, None)
+
+
+def test_a_close_of_an_unknown_process_is_about_the_newest_task() -> None:
+    desk = Desk()
+    first, second = start(desk, 7), start(desk, 8)
+    desk.client(close(9))
+    assert (first.close, second.close is not None) == (None, True)
+    desk.client(close(""))
+    desk.client(close(" "))
+    assert desk.problems == []
+
+
+@pytest.mark.parametrize("number", [9, ODD_ID])
+def test_the_only_task_is_meant_whatever_its_process_id(number: int | str) -> None:
+    desk = Desk()
+    only = start(desk, 7)
+    desk.client(close(number))
+    assert only.close is not None
+
+
+@pytest.mark.parametrize("text", ["close process_id='{}' kill='yes'", "kill process_id='{}'"])
+@pytest.mark.parametrize(
+    ("first", "second", "meant"), [(ODD_ID, 8, 0), (7, ODD_ID, 1), (7, 8, None), (ODD_ID, "x", None)]
+)
+def test_a_number_that_is_none_means_the_only_task_that_has_no_other(
+    text: str, first: int | str, second: int | str, meant: int | None
+) -> None:
+    """Of several tasks on one connection; where more than one is possible, none is claimed."""
+    desk = Desk()
+    tasks = [start(desk, first), start(desk, second)]
+    desk.client(close(7))
+    desk.server(OK)
+    desk.client(f"<remote_scheduler.remote_task.{text.format(ODD_ID)}/>".encode())
+    desk.server(OK)
+    assert [index for index, facts in enumerate(tasks) if facts.kill is not None] == ([] if meant is None else [meant])
+    assert desk.messages[-1].task is (None if meant is None else tasks[meant].record)
+    assert desk.problems[-1].code == "odd_number"
+
+
+@pytest.mark.parametrize(("tasks", "kept"), [(16, 16), (17, 1)])
+def test_tasks_that_are_over_are_forgotten_with_the_seventeenth(tasks: int, kept: int) -> None:
+    desk = Desk()
+    for number in range(tasks):
+        made = start(desk, number)
+        if number < tasks - 1:
+            desk.over.add(made.record)
+    assert len(command(desk).tasks) == kept
+    desk.client(close(0))
+    assert (desk.started[0].close is not None) is (kept == 16)
+    assert (made.close is not None) is (kept != 16)
+
+
+@pytest.mark.parametrize(("under_way", "forgets_at"), [(7, 17), (8, 17), (9, 19), (16, 33)])
+def test_when_tasks_that_are_over_are_looked_for_again(under_way: int, forgets_at: int) -> None:
+    """When there are twice as many as were left the last time, but no sooner than at first."""
+    desk = Desk()
+    for number in range(16):
+        made = start(desk, number)
+        if number >= under_way:
+            desk.over.add(made.record)
+    start(desk, 16)
+    assert len(command(desk).tasks) == under_way + 1
+    desk.over = set(command(desk).tasks)
+    number, size = 17, under_way + 1
+    while len(command(desk).tasks) >= size:
+        size = len(command(desk).tasks)
+        start(desk, number)
+        number += 1
+    assert size + 1 == forgets_at
+
+
+def test_a_task_is_still_known_by_its_process_id_when_others_were_forgotten() -> None:
+    desk = Desk()
+    kept = start(desk, 100)
+    desk.over = {start(desk, number).record for number in range(16)}
+    start(desk, 101)
+    desk.client(close(100))
+    assert kept.close is not None
+
+
+def test_other_commands_are_about_no_task() -> None:
+    desk = Desk()
+    start(desk, 7)
+    desk.client(b"<show_state/>")
+    desk.server(OK)
+    assert [message.task is None for message in desk.messages] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "kill"),
+    [
+        (b"<remote_scheduler.remote_task.close process_id='7'/>", False),
+        (b"<remote_scheduler.remote_task.close process_id='7' kill='no'/>", False),
+        (b"<remote_scheduler.remote_task.close process_id='7' kill='yes'/>", True),
+        (b"<remote_scheduler.remote_task.kill process_id='7'/>", True),
+    ],
+)
+def test_the_task_of_a_close_whose_start_was_not_captured(text: bytes, kill: bool) -> None:
+    desk = Desk()
+    desk.known = TaskFacts.of_command(desk.connection)
+    desk.client(text)
+    assert desk.killed == [kill]
+    assert (desk.known.kill is not None, list(command(desk).tasks)) == (kill, [desk.known.record])
+    desk.client(text)
+    assert desk.killed == [kill]  # it is known by now
+
+
+def test_a_close_of_nobody_s_task() -> None:
+    desk = Desk()
+    desk.client(close(7))
+    desk.server(OK)
+    assert (desk.killed, command(desk).tasks, desk.messages[0].task) == ([False], {}, None)
+    desk.client(b"<show_state/>")
+    assert desk.killed == [False]
+
+
+def test_a_start_is_of_a_task_that_was_known_by_its_answer_only() -> None:
+    """The first start of a connection belongs to what is known of it."""
+    desk = Desk()
+    desk.known = TaskFacts.of_command(desk.connection)
+    desk.client(close(7))
+    desk.client(START)
+    assert desk.started == [desk.known]
+    assert desk.known.start is not None
+    desk.client(START)
+    assert desk.started[1] is not desk.known
+
+
+def test_the_answer_to_a_start_that_was_not_captured_makes_a_task_once() -> None:
+    desk = Desk()
+    desk.server(STARTED)
+    desk.server(STARTED)
+    (known,) = desk.started
+    assert (known.record.process_id, len(command(desk).tasks)) == (7, 1)
+    assert desk.messages[0].task is known.record
+    assert desk.messages[1].task is None
+    assert desk.decided == [desk.connection]
+
+
+# --- what the capture lacks, and what is too much ---------------------------------------------------------------------
+
+
+def test_the_first_cut_of_the_client_counts() -> None:
+    desk = Desk()
+    desk.handler.gap(Gap(Side.CLIENT, 0, 5, 1, 1_000, snapped=True))
+    made = start(desk, 7)
+    assert made.cut_command is None  # it was before its start
+    desk.handler.gap(Gap(Side.SERVER, 900, 5, 8, 8_000, snapped=True))
+    desk.handler.gap(Gap(Side.CLIENT, 900, 5, 8, 8_000, snapped=False))
+    assert made.cut_command is None
+    desk.handler.gap(Gap(Side.CLIENT, 905, 5, 9, 9_000, snapped=True))
+    desk.handler.gap(Gap(Side.CLIENT, 910, 5, 9, 10_000, snapped=True))
+    assert made.cut_command == 9_000
+
+
+def test_a_command_that_ends_in_the_next_segment_gets_an_error_of_its_own() -> None:
+    desk = Desk()
+    desk.client(b"<show_state/><show_job", b"/>")
+    desk.server(XML_ERROR, XML_ERROR)
+    assert [message.request is not None for message in desk.messages if not message.to_remote] == [True, True]
+
+
+def test_a_poke_and_a_command_in_one_segment() -> None:
+    desk = Desk()
+    desk.client(b"\n<show_state/>")
+    desk.server(OK)
+    assert [operation for _, operation, _ in desk.said()] == ["show_state", "show_state"]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_commands_beyond_those_that_wait_are_not_paired(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two wait for their answers; the others come out at once, and their answers belong to none."""
+    monkeypatch.setattr("dissector.session.handlers.MAX_PENDING_COMMANDS", 2)
+    desk = Desk()
+    for _ in range(times):
+        del desk.messages[:]
+        desk.client(*[b"<show_state/>"] * 5)
+        assert [message.note for message in desk.messages] == ["behind 2 commands without an answer: not paired"] * 3
+        desk.server(*[OK] * 5)
+        answers = [message.request is not None for message in desk.messages if message.kind == "command_answer"]
+        assert answers == [True, True, False, False, False]
+
+
+def test_as_long_as_one_is_not_paired_none_behind_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dissector.session.handlers.MAX_PENDING_COMMANDS", 1)
+    desk = Desk()
+    desk.client(b"<show_state/>", b"<show_job/>")
+    desk.server(OK)
+    desk.client(b"<show_calendar/>")
+    assert desk.messages[-1].operation == "show_calendar"
+    desk.server(OK, OK)
+    desk.client(b"<show_history/>")
+    desk.server(OK)
+    assert desk.said()[-2:] == [("command", "show_history", None), ("command_answer", "show_history", "show_history")]
+
+
+def test_what_is_odd_about_a_command_is_told_rather_than_that_it_is_not_paired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dissector.session.handlers.MAX_PENDING_COMMANDS", 0)
+    desk = Desk()
+    desk.client(b"<show_state <a></show_state>")
+    assert desk.messages[0].note
+    assert "not paired" not in desk.messages[0].note
+
+
+def test_half_a_document_that_is_broken_says_why() -> None:
+    desk = Desk()
+    desk.client(b"<show_state what='")
+    (half,) = desk.close()
+    desk = Desk()
+    desk.client(b"s")
+    (typed,) = desk.close()
+    desk = Desk()
+    desk.client(b"s\n")
+    (whole,) = desk.close()
+    assert half.note is not None
+    assert half.note.startswith("unclosed token")
+    assert (typed.note, whole.note) == ("the document is not complete", None)
+
+
+def test_only_an_xml_error_belongs_to_a_broken_command() -> None:
+    """Another error is the answer to a command that was read."""
+    desk = Desk()
+    desk.client(b"<show_state <a></show_state>", b"<show_job/>")
+    desk.server(xml_answer('<ERROR code="SCHEDULER-161" text="unknown job"/>'))
+    broken, asked, answer = desk.messages
+    assert (broken.answered_by, answer.request) == (None, asked)
+
+
+def test_commands_in_several_segments_each_get_their_error() -> None:
+    desk = Desk()
+    desk.client(b"<show_state/>", b"<show_job/>")
+    desk.server(XML_ERROR, XML_ERROR)
+    assert [message.request is not None for message in desk.messages if not message.to_remote] == [True, True]
+
+
+def test_an_odd_number_is_told_where_it_stands() -> None:
+    desk = Desk()
+    desk.client(START.replace(b"59999", b"no"))
+    desk.server(xml_answer('<process process_id="1e9"/>'))
+    assert [(one.code, one.side, one.offset, one.number, one.time) for one in desk.problems] == [
+        ("odd_number", Side.CLIENT, 0, 1, 1_000),
+        ("odd_number", Side.SERVER, 0, 2, 2_000),
+    ]
+    assert [one.text.split("=")[0] for one in desk.problems] == ["tcp_port", "process_id"]
+
+
+def test_what_is_wrong_with_somebody_else_s_bytes_is_not_told() -> None:
+    for is_ours in (True, False):
+        desk = Desk()
+        desk.handler = Command(desk.connection, desk, is_ours=is_ours)
+        desk.client(b"<a")
+        desk.lose(Side.CLIENT, 5)
+        assert bool(desk.problems) is is_ours
+        desk.client(b"/>")
+        desk.server(OK)  # as only engines answer
+        desk.server(OK[:20])
+        desk.lose(Side.SERVER, 5)
+        assert desk.problems
+
+
 # --- HTTP ----------------------------------------------------------------------------------------------------------
 
 
@@ -258,9 +562,9 @@ def test_commands_of_the_classic_agent_over_http() -> None:
 # --- callbacks -----------------------------------------------------------------------------------------------------
 
 
-def callback_desk() -> tuple[Desk, TaskFacts]:
+def callback_desk(**fields: bool) -> tuple[Desk, TaskFacts]:
     desk = Desk()
-    desk.connection = Connection(Endpoint(REMOTE, 50_000), Endpoint(CLIENT, 59_999), 0, 1, syn_acks=[])
+    desk.connection = Connection(Endpoint(REMOTE, 50_000), Endpoint(CLIENT, 59_999), 0, 1, syn_acks=[], **fields)
     facts = TaskFacts.of_callback(desk.connection)
     desk.handler = Callback(desk.connection, desk, facts)
     return desk, facts
@@ -302,6 +606,157 @@ def test_requests_come_out_with_their_answers_or_at_the_end() -> None:
     outer = desk.close()[-1]
     assert (outer.to_remote, outer.answered_by) == (True, None)
     assert facts.open_requests == [outer]
+
+
+ASK, ANSWER = framed(b"O" + bytes(8) + b"R"), framed(b"A")
+
+
+def test_a_silent_connection_that_was_accepted_got_through() -> None:
+    desk, facts = callback_desk()
+    desk.close()
+    assert (desk.opened, facts.dialog) == ([], None)
+    desk, facts = callback_desk()
+    desk.connection.syn_acks = [Mark(2, 2)]
+    desk.close()
+    assert desk.opened == [desk.connection]
+    assert facts.dialog is not None
+
+
+@pytest.mark.parametrize("mid_stream", [False, True])
+def test_of_a_connection_under_way_nothing_is_settled(mid_stream: bool) -> None:
+    desk, facts = callback_desk(mid_stream=mid_stream)
+    desk.server(ASK)
+    assert facts.proof.settled is not mid_stream
+
+
+@pytest.mark.parametrize(
+    ("first", "mid_stream", "lost", "foreign"),
+    [
+        (b"GET / HTTP/1.0\r\n\r\n", False, 0, True),
+        (b"GET / HTTP/1.0\r\n\r\n", True, 0, False),
+        (b"GET / HTTP/1.0\r\n\r\n", False, 5, False),
+        (b"\0\0", False, 0, False),
+    ],
+)
+def test_who_is_a_stranger(first: bytes, mid_stream: bool, lost: int, foreign: bool) -> None:
+    """His first bytes tell, if they are the first ones."""
+    desk, _ = callback_desk(mid_stream=mid_stream)
+    if lost:
+        desk.lose(Side.CLIENT, lost)
+    desk.client(first)
+    assert bool(desk.foreign) is foreign
+
+
+def test_the_client_s_bytes_make_nobody_a_stranger() -> None:
+    desk, _ = callback_desk()
+    desk.server(b"GET / HTTP/1.0\r\n\r\n")
+    assert desk.foreign == []
+
+
+def test_a_stranger_is_no_more_listened_to_when_another_one_has_proved_himself() -> None:
+    desk, facts = callback_desk()
+    desk.client(b"GET / HTTP/1.0\r\n\r\n")
+    facts.confirmed = True
+    desk.client(framed(b"K"))
+    desk.lose(Side.CLIENT, 5)
+    desk.server(ASK)
+    callback = desk.handler
+    assert isinstance(callback, Callback)
+    assert not callback.in_step
+    assert (desk.close(), desk.problems, facts.proof.settled) == ([], [], True)
+
+
+def test_a_task_that_another_connection_has_confirmed_has_its_callback_opened_all_the_same() -> None:
+    desk, facts = callback_desk()
+    facts.confirmed = True
+    callback = desk.handler
+    assert isinstance(callback, Callback)
+    assert not callback.in_step
+    desk.server(ASK)
+    assert desk.opened == [desk.connection]
+    assert callback.in_step
+
+
+def test_when_a_callback_is_in_step() -> None:
+    desk, _ = callback_desk()
+    callback = desk.handler
+    assert isinstance(callback, Callback)
+    desk.server(ASK)
+    assert not callback.in_step  # nothing proves that it is the task process
+    desk.client(ANSWER)
+    assert callback.in_step
+    desk.client(ANSWER[:2])
+    assert not callback.in_step
+    desk.client(ANSWER[2:])
+    assert callback.in_step
+    desk.server(ASK[:2])
+    assert not callback.in_step
+
+
+@pytest.mark.parametrize(("side", "settled"), [(Side.CLIENT, False), (Side.SERVER, True)])
+def test_what_is_lost_unsettles_a_task(side: Side, settled: bool) -> None:
+    desk, facts = callback_desk()
+    desk.lose(side, 5)
+    assert (desk.opened, facts.proof.settled) == ([desk.connection], settled)
+    desk.client(framed(b"A"))
+    desk.server(ASK)
+    assert facts.proof._losses == [1 - settled, int(settled)]
+
+
+def test_bytes_that_are_no_frame_are_lost_as_well() -> None:
+    desk, facts = callback_desk()
+    desk.server(ASK)
+    desk.client(ANSWER, b"\x7f\xff\xff\xff")
+    assert facts.proof._losses == [1, 0]
+    desk.server(b"\x7f\xff\xff\xff")
+    assert facts.proof._losses == [1, 1]
+
+
+def test_bytes_without_a_frame_are_told_at_the_end() -> None:
+    desk, _ = callback_desk(mid_stream=True)
+    desk.client(b"\xff" * 20)
+    assert desk.problems == []
+    desk.close()
+    assert [(problem.code, problem.side) for problem in desk.problems] == [("mid_stream", Side.CLIENT)]
+
+
+def unseen() -> tuple[Desk, Callback]:
+    """A callback whose messages nobody wants to see."""
+    desk, _ = callback_desk()
+    desk.connection, own = Connection(Endpoint(REMOTE, 50_000), Endpoint(CLIENT, 59_999), 0, 1), desk.connection
+    desk.handler = callback = Callback(own, desk, TaskFacts.of_callback(own))
+    desk.connection = own
+    desk.server(framed(b"S" + bytes(8) + b"C" + bytes(16) + bytes(9) + bytes(4) + b"\0\0\0\1" + bytes(16)))
+    desk.client(framed(b"A" + bytes(4) + bytes(4) + b"\0\0\0\x2a\0\0\0\1\1" + bytes(4) + bytes(16) + bytes(4)))
+    return desk, callback
+
+
+def test_messages_that_nobody_wants_leave_stand_ins_pair_by_pair() -> None:
+    desk, _ = unseen()
+    before = len(desk.messages)
+    desk.client(ASK)
+    assert desk.stand_ins == []
+    desk.server(ANSWER)
+    assert (desk.stand_ins, len(desk.messages)) == ([2], before)
+
+
+def test_messages_of_a_run_that_nobody_wants() -> None:
+    desk, callback = unseen()
+    number = desk.next_number()
+    callback.passed(is_answer=False)
+    assert desk.stand_ins == []
+    callback.passed(is_answer=True)
+    assert (desk.stand_ins, desk.next_number()) == ([2], number + 3)
+
+
+def test_who_may_ask_in_a_run() -> None:
+    _, callback = unseen()
+    pairs: Pairs = (Side.CLIENT, 0, 0, [], 0, 0)
+    assert callback.pairs(pairs, Side.CLIENT, [])
+    assert not callback.pairs(pairs, Side.SERVER, [])
+    seen, _ = callback_desk()
+    assert isinstance(seen.handler, Callback)
+    assert not seen.handler.pairs(pairs, Side.CLIENT, [])
 
 
 def test_a_sniffer_keeps_everything() -> None:

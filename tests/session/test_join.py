@@ -19,8 +19,9 @@ from kit import (
     started_answer,
     trace,
 )
+from parts import THERE, connection, message
 
-from dissector.model import Connection, Endpoint, Role, Severity, Task
+from dissector.model import Connection, Endpoint, Mark, Role, Severity, Task
 from dissector.session.join import Joiner
 from dissector.session.task import TaskFacts
 
@@ -303,3 +304,201 @@ def test_somebody_connects_before_the_start_command() -> None:
     story.callback.packet(4_000_100_000, 1, RST | ACK)
     found = story.found()
     assert (found.outcome.value, found.alarms) == ("no_callback", ["callback_foreign_bytes"])
+
+
+# --- command connections without a start -----------------------------------------------------------------------------
+
+
+def caller(**fields: object) -> Task:
+    """A task without a command connection, whose callback's last packet was number 20."""
+    made = Task(0, 1, client=Endpoint(CLIENT, None), callback_peer=Endpoint(REMOTE, 50_000))
+    made.callback = connection(Role.CALLBACK, last_packet=20)
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"gaps": 1}, True),
+        ({}, False),
+        ({"gaps": 1, "first_packet": 19}, True),
+        ({"gaps": 1, "first_packet": 20}, False),
+        ({"mid_stream": True, "first_packet": 30}, True),
+        ({"gaps": 1, "client": Endpoint("10.1.0.11", 40_000)}, False),
+        ({"gaps": 1, "server": Endpoint("10.2.0.11", 4_455)}, False),
+    ],
+)
+def test_a_command_connection_that_may_be_the_one_of_a_lone_callback(fields: dict[str, object], found: bool) -> None:
+    joiner, one = Joiner((50_000, 59_999)), connection(**fields)
+    joiner.command(one)
+    assert joiner.unread(caller()) is (one if found else None)
+
+
+@pytest.mark.parametrize("name", ["client", "callback", "callback_peer"])
+def test_of_a_task_that_was_not_called_back_no_command_connection_is_looked_for(name: str) -> None:
+    joiner = Joiner((50_000, 59_999))
+    joiner.command(connection(gaps=1))
+    assert joiner.unread(caller(**{name: None})) is None
+
+
+def test_a_command_connection_whose_start_was_read_is_its_own_task_s() -> None:
+    joiner, one, other = Joiner((50_000, 59_999)), connection(gaps=1), connection(gaps=1)
+    joiner.command(one)
+    joiner.command(other)
+    task = facts(1)
+    task.record.command = one
+    joiner.announce(task)
+    assert joiner.unread(caller()) is other
+    task.record.command, task.record.callback_port = other, None  # also when its port is none
+    joiner.announce(task)
+    assert joiner.unread(caller()) is None
+    joiner.announce(task)
+
+
+@pytest.mark.parametrize(("others", "known"), [(63, True), (64, False)])
+def test_how_many_command_connections_between_two_hosts_are_remembered(others: int, known: bool) -> None:
+    joiner, first = Joiner((50_000, 59_999)), connection(gaps=1)
+    joiner.command(first)
+    for _ in range(others):
+        joiner.command(connection())
+    assert joiner.unread(caller()) is (first if known else None)
+
+
+@pytest.mark.parametrize(("others", "known"), [(2, True), (3, False)])
+def test_how_many_servers_are_remembered(others: int, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dissector.session.join.MAX_CONNECTIONS", 3)
+    joiner = Joiner((50_000, 59_999), [4_444])
+    joiner.command(connection())
+    for number in range(others):
+        joiner.command(connection(server=Endpoint(REMOTE, 5_000 + number)))
+    assert joiner.is_server(Endpoint(REMOTE, 4_455)) is known
+    assert joiner.is_server(Endpoint(REMOTE, 5_000 + others - 1))
+    assert joiner.is_server(Endpoint("10.9.9.9", 4_444))
+    assert not joiner.is_server(Endpoint("10.9.9.9", 4_455))
+
+
+# --- starts with one port --------------------------------------------------------------------------------------------
+
+
+def test_a_start_supersedes_the_newest_one_with_its_port_once() -> None:
+    joiner, tasks = Joiner((50_000, 59_999)), [facts(1), facts(2), facts(3)]
+    assert joiner.announce(tasks[0]) is None
+    assert joiner.announce(tasks[1]) is tasks[0]
+    joiner.forget(tasks[1])
+    assert joiner.announce(tasks[2]) is None  # that one is superseded already
+    assert [task.superseded for task in tasks] == [True, False, False]
+    assert joiner.announce(facts(4, 59_998)) is None
+
+
+@pytest.mark.parametrize("name", ["client", "remote", "callback_port"])
+def test_a_start_of_which_something_is_unknown_waits_for_nobody(name: str) -> None:
+    joiner, task = Joiner((50_000, 59_999)), facts(1)
+    setattr(task.record, name, None)
+    task.start = object()  # type: ignore[assignment]
+    assert joiner.announce(task) is None
+    joiner.expect(task)
+    joiner.forget(task)
+    assert not joiner._waiting
+    assert not joiner._expected
+    assert not joiner.is_announced(Endpoint(CLIENT, None))
+    assert joiner.announced(Connection(Endpoint(REMOTE, 50_000), Endpoint(CLIENT, None), 7, 9)) is None
+
+
+def test_what_is_announced() -> None:
+    joiner = Joiner((50_000, 59_999))
+    joiner.announce(facts(1))
+    assert joiner.is_announced(Endpoint(CLIENT, 59_999))
+    assert not joiner.is_announced(Endpoint(CLIENT, 59_998))
+    assert not joiner.is_announced(Endpoint(REMOTE, 59_999))
+
+
+def test_a_start_that_is_over_is_not_expected_again() -> None:
+    joiner, task = Joiner((50_000, 59_999)), facts(1)
+    joiner.expect(task)
+    assert not joiner._expected
+    joiner.announce(task)
+    joiner.forget(task)
+    joiner.expect(task)
+    assert not joiner._expected
+
+
+def test_of_starts_with_one_port_the_one_with_an_open_command_connection_is_called() -> None:
+    for closed, expected in ((None, 1), ("fin", 0)):
+        joiner, tasks = Joiner((50_000, 59_999)), [facts(1), facts(2)]
+        tasks[0].record.command = connection()
+        tasks[1].record.command = connection(closed=closed)
+        for task in tasks:
+            joiner.announce(task)
+        assert joiner.announced(syn(7)) is tasks[expected]
+        tasks[1].record.command = None
+        assert joiner.announced(syn(7)) is tasks[0]
+
+
+@pytest.mark.parametrize(("start", "fits"), [(5, True), (6, False)])
+def test_a_start_is_called_when_it_is_there(start: int, fits: bool) -> None:
+    """By the first byte of either side, if there is one."""
+    joiner = Joiner((50_000, 59_999))
+    joiner.announce(facts(start))
+    call = syn(5)
+    assert (joiner.announced(call) is not None) is fits
+    call = syn(1)
+    call.sides[THERE].first_data = Mark(10, 5)
+    assert (joiner.announced(call) is not None) is fits
+    call.sides[0].first_data = Mark(11, 9)
+    assert (joiner.announced(call) is not None) is fits
+    call.mid_stream = True
+    assert joiner.announced(call) is not None
+
+
+# --- called elsewhere ------------------------------------------------------------------------------------------------
+
+
+def expecting(number: int) -> tuple[Joiner, list[TaskFacts]]:
+    """Starts of one remote with ports from 59,999 down, each of another client."""
+    joiner, tasks = Joiner((50_000, 59_999)), [facts(1, 59_999 - index) for index in range(number)]
+    for task in tasks:
+        task.start = message(1)
+        joiner.announce(task)
+    return joiner, tasks
+
+
+@pytest.mark.parametrize("mid_stream", [False, True])
+def test_who_was_there_before_the_capture_was_not_called_elsewhere(mid_stream: bool) -> None:
+    joiner, (task,) = expecting(1)
+    call = syn(7, 59_000)
+    call.mid_stream = mid_stream
+    assert joiner.elsewhere(call) is (None if mid_stream else task)
+    call = Connection(Endpoint(REMOTE, 50_000), Endpoint(CLIENT, None), 7, 9)
+    assert joiner.elsewhere(call) is None
+
+
+def test_a_start_that_both_places_lead_to_is_one() -> None:
+    """Its own port, of another address of the client."""
+    joiner, (task,) = expecting(1)
+    call = syn(7)
+    assert joiner.elsewhere(call) is task
+    assert joiner.elsewhere(Connection(Endpoint("10.2.0.11", 50_000), call.server, 7, 9)) is None
+
+
+def test_starts_that_were_called_are_looked_at_once() -> None:
+    joiner, tasks = expecting(3)
+    for task in tasks[:2]:
+        task.confirmed = True
+    assert joiner.elsewhere(syn(7, 59_000)) is tasks[2]
+    assert len(joiner._expected[REMOTE, CLIENT]) == 1
+    tasks[2].attempts = [syn(7)]
+    assert joiner.elsewhere(syn(7, 59_000)) is None
+    assert (REMOTE, CLIENT) not in joiner._expected
+    tasks[2].attempts = []
+    joiner.expect(tasks[2])
+    assert joiner.elsewhere(syn(7, 59_000)) is tasks[2]
+
+
+@pytest.mark.parametrize(("others", "found"), [(63, True), (64, False)])
+def test_how_many_starts_are_looked_at(others: int, found: bool) -> None:
+    joiner, tasks = expecting(others + 1)
+    for task in tasks[:-1]:
+        task.start = None
+    assert joiner.elsewhere(syn(7, 59_000 - 5)) is (tasks[-1] if found else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kit import Network, Story, TaskScript, trace
 
-from dissector.model import Connection, Endpoint, Problem, Severity, Task
+from dissector.model import Connection, Endpoint, Message, Problem, Severity, Task
 from dissector.session.order import Event, Sequencer
 
 SECOND = 1_000_000_000
@@ -117,6 +117,58 @@ def test_the_end_numbers_all_by_their_first_packets() -> None:
         sequencer.add(found)
     sequencer.drain(None)
     assert [found.n for found in tasks] == [3, 1, 2]
+
+
+def test_messages_that_nobody_wants_hold_back_what_is_behind_them() -> None:
+    """Of a task without a number, or behind anything that waits."""
+    sequencer, found = Sequencer(), task(2)
+    assert not sequencer.holds(None)
+    assert sequencer.holds(found)
+    sequencer.omit(None)
+    assert not sequencer.holds(None)
+    sequencer.omit(found, 2)
+    assert len(sequencer._held) == 2
+    assert sequencer.holds(None)
+    sequencer.emit(event := remark(None))
+    assert sequencer.drain(0) == []
+    found.n = 1
+    assert not Sequencer().holds(found)
+    assert sequencer.drain(0) == [event]
+
+
+def test_stand_ins_come_out_in_their_place() -> None:
+    sequencer, one = Sequencer(), connection(1)
+    one.task = task(2)
+    sequencer.stand_in(one, 2)
+    assert sequencer.drain(0) == []
+    one.task.n = 1
+    first, second = sequencer.drain(0)
+    assert first is second
+    assert isinstance(first, Message)
+    assert (first.n, first.connection, first.task, first.raw, first.size) == (0, one, one.task, b"", 0)
+    assert (first.time, first.packets, first.to_remote, first.kind) == (0, (), False, "undecoded")
+
+
+def test_a_live_view_gives_up_waiting_for_each_connection_in_turn() -> None:
+    sequencer = Sequencer(window=2 * SECOND)
+    sequencer.opened(connection(1, start=10 * SECOND))
+    sequencer.opened(connection(2, start=11 * SECOND))
+    found = task(3)
+    sequencer.add(found)
+    assert (sequencer.drain(12 * SECOND + 1), found.n) == ([], 0)
+    assert len(sequencer._undecided) == 1
+    sequencer.drain(13 * SECOND + 1)
+    assert (found.n, len(sequencer._undecided)) == (1, 0)
+
+
+def test_a_connection_that_began_with_the_task_does_not_hold_it_back() -> None:
+    """It is the task's own."""
+    for first_packet, number in ((2, 1), (1, 0)):
+        sequencer, found = Sequencer(), task(2)
+        sequencer.opened(connection(first_packet))
+        sequencer.add(found)
+        sequencer.drain(0)
+        assert found.n == number
 
 
 # --- whole ---------------------------------------------------------------------------------------------------------

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from conversation import ACK, EPOCH, PSH, RST, SECOND, SYN, Address, Network, TaskScript, ethernet
 
-from dissector.model import Problem
+from dissector.limits import MAX_EVIDENCE
+from dissector.model import Connection, Endpoint, Mark, Problem, Role
 from dissector.session import overview
 from dissector.session.foreign import protocol
+from dissector.session.sniffer import Sniffer
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
-from dissector.traffic import Packet
+from dissector.traffic import Chunk, Packet, Side, Watch
 
 A, B = "10.1.0.10", "10.2.0.10"
 HELLO = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03\x03"
@@ -215,3 +217,180 @@ def test_protocols_are_not_guessed() -> None:
     assert protocol(b"", b"") is None
     assert protocol(b"show_state\r\n", b"") is None
     assert protocol(b"<spooler>", b"") is None
+
+
+# --- figures by hand -------------------------------------------------------------------------------------------------
+
+
+def seen(port: int = 80, number: int = 1, *, command_port: bool = False, **fields: object) -> Sniffer:
+    """A connection that was opened and carried something, of so many packets and seconds."""
+    made = Connection(Endpoint(A, 40_000), Endpoint(B, port), number * SECOND, number)
+    made.syns, made.syn_acks = [Mark(number, number * SECOND)], [Mark(number, number * SECOND)]
+    made.packets, made.bytes = 10, 5
+    for side in made.sides:
+        side.packets = 5
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return Sniffer(made, is_command_port=command_port)
+
+
+def judged(*connections: Sniffer, role: Role = Role.UNKNOWN) -> dict[str, Problem]:
+    watch = Watch()
+    made = overview.Overview(watch, (50_000, 59_999))
+    watch.wake = 1
+    for one in connections:
+        made.judged(one, role)
+    return {problem.code: problem for problem in made.problems()}
+
+
+def one_sided(number: int, **fields: object) -> Sniffer:
+    made = seen(80, number, **fields)
+    made.connection.sides[1].packets = 0
+    return made
+
+
+def test_nobody_knows_of_a_capture_before_its_first_packet() -> None:
+    assert list(overview_of(wake=0)) == ["nothing_captured"]
+    assert list(overview_of(wake=1)) == ["no_tcp"]
+    assert list(overview_of(wake=1, has_tasks=True)) == []
+
+
+def overview_of(wake: int, *, has_tasks: bool = False) -> list[str]:
+    watch = Watch()
+    made = overview.Overview(watch, (50_000, 59_999))
+    watch.wake, made.has_tasks = wake, has_tasks
+    return [problem.code for problem in made.problems()]
+
+
+def test_one_direction_of_all_connections() -> None:
+    assert judged(one_sided(2))["one_direction"].summary == "Only one direction of the only connection was captured."
+    problem = judged(one_sided(2), one_sided(3))["one_direction"]
+    assert problem.summary == "Only one direction of all 2 connections was captured."
+    assert (problem.time, problem.packets) == (2 * SECOND, (2, 3))
+    assert "one_direction" not in judged(one_sided(2), seen())
+
+
+@pytest.mark.parametrize(("packets", "blamed"), [(4, False), (3, True)])
+def test_short_connections_tell_no_direction(packets: int, blamed: bool) -> None:
+    """Of the other one only a direction was captured."""
+    assert ("one_direction" in judged(one_sided(2), seen(packets=packets))) is blamed
+    assert ("one_direction" in judged(one_sided(2, packets=packets))) is not blamed
+
+
+def test_all_connections_began_before_the_capture() -> None:
+    problem = judged(seen(number=2, mid_stream=True), seen(number=3, mid_stream=True))["mid_stream"]
+    assert problem.summary == "All 2 connections began before the capture."
+    assert problem.remedy == "start the capture before the tasks: the first bytes of a connection tell what it is"
+    assert "mid_stream" not in judged(seen(mid_stream=True), seen())
+
+
+def test_some_connections_were_cut_off() -> None:
+    assert judged(seen(snapped=1), seen())["snap_length"].summary == (
+        "The snap length cut off bytes of 1 of 2 connections: what these carry is unknown."
+    )
+    assert "snap_length" not in judged(seen())
+
+
+def test_packets_that_lack_their_headers() -> None:
+    watch = Watch()
+    made = overview.Overview(watch, (50_000, 59_999))
+    watch.wake = 1
+    made.judged(seen(snapped=1), Role.UNKNOWN)
+    for number, (size, wire) in enumerate([(0, 90), (20, 90), (30, 90), (25, 90), (90, 90)], 1):
+        made.unread(Packet(number, number * SECOND, 1, bytes(size), wire))
+    (problem,) = made.problems()
+    assert problem.summary == ("3 packets were cut off inside of their headers: at most 30 bytes were captured.")
+    assert (problem.code, problem.packets, problem.time) == ("snap_length", (2, 3, 4), 2 * SECOND)
+
+
+def test_what_command_ports_carry() -> None:
+    tls, other = seen(4_444, 2, command_port=True), seen(4_444, 3, command_port=True)
+    tls.chunk(Chunk(Side.CLIENT, 0, HELLO, 2, 2))
+    silent = seen(4_444, 4, command_port=True, bytes=0)
+    found = judged(tls, other, silent)
+    assert found["tls_not_decrypted"].summary == "1 connection with TLS: port 4444 TLS."
+    assert found["foreign_protocol"].summary == (
+        "1 connection to command ports without a command of a scheduler: port 4444."
+    )
+    assert set(found) == {"tls_not_decrypted", "foreign_protocol"}
+
+
+def test_commands_without_a_start() -> None:
+    found = judged(seen(4_444, command_port=True), seen(4_445, command_port=True), role=Role.COMMAND)
+    assert found["no_start_command"].summary == "2 command connections, none with a start of a remote task."
+    tls = seen(4_444, command_port=True)
+    tls.chunk(Chunk(Side.CLIENT, 0, HELLO, 2, 2))
+    assert list(judged(tls, role=Role.COMMAND)) == ["tls_not_decrypted"]
+
+
+def test_other_traffic_has_its_figures() -> None:
+    problem = judged(seen(80, 2), seen(80, 3), seen(81, 4), seen(82, 5), seen(83, 6), seen(84, 7))["other_traffic"]
+    assert problem.summary == (
+        "6 TCP connections, none of a JobScheduler: port 80 (2), port 81, port 82, port 83 and 1 other."
+    )
+    assert problem.packets == (2, 3, 4, 5, 6, 7)
+    four = judged(seen(80), seen(81), seen(82), seen(83, bytes=0))["other_traffic"].summary
+    assert four.endswith(": port 80, port 81, port 82, port 83.")
+    silent = judged(seen(4_444, command_port=True, bytes=0))["other_traffic"].summary
+    assert silent == "1 TCP connection, none of a JobScheduler."
+
+
+def attempted(port: int | None, number: int, *, refused: bool = False, command_port: bool = False) -> Sniffer:
+    made = seen(0, number, command_port=command_port, packets=1, bytes=0, syn_acks=[], server=Endpoint(B, port))
+    made.connection.sides[1].rst = Mark(9, 9) if refused else None
+    return made
+
+
+def test_attempts_are_counted_by_what_became_of_them() -> None:
+    found = judged(attempted(4_450, 2), attempted(4_450, 3), attempted(4_460, 4, refused=True), attempted(50_000, 5))
+    elsewhere, callbacks = found["unanswered_elsewhere"], found["callbacks_unanswered"]
+    assert elsewhere.summary == "2 connections were not answered, 1 was refused: 10.2.0.10:4450 (2), 10.2.0.10:4460."
+    assert callbacks.summary == (
+        "1 connection was not answered: 10.2.0.10:50000; on such ports clients wait for callbacks."
+    )
+    assert (elsewhere.packets, callbacks.packets) == ((2, 3, 4), (5,))
+    assert elsewhere.remedy.endswith("--command-port 4450")
+    (problem,) = judged(attempted(4_460, 4, refused=True), attempted(4_460, 5, refused=True)).values()
+    assert problem.summary == "2 connections were refused: 10.2.0.10:4460 (2)."
+    assert list(judged(attempted(None, 2))) == ["unanswered_elsewhere"]
+    assert judged(attempted(4_444, 2, command_port=True)) == {}
+
+
+def test_what_was_not_opened_and_sent_no_syn_is_no_attempt() -> None:
+    made = attempted(4_450, 2)
+    made.connection.syns = []
+    assert judged(made) == {}
+
+
+def test_as_many_packets_as_may_be_are_the_proof() -> None:
+    found = judged(*(seen(80, number) for number in range(1, MAX_EVIDENCE + 3)))["other_traffic"]
+    assert found.packets == tuple(range(1, MAX_EVIDENCE + 1))
+    found = judged(*(attempted(number, number) for number in range(1, MAX_EVIDENCE + 3)))["unanswered_elsewhere"]
+    assert found.packets == tuple(range(1, MAX_EVIDENCE + 1))
+
+
+def test_tunnels_are_counted_by_their_kinds() -> None:
+    watch = Watch()
+    made = overview.Overview(watch, (50_000, 59_999))
+    watch.wake = 1
+    for number, kind in enumerate(("ESP", "L2TP", "L2TP"), 1):
+        made.unread(Packet(number, number * SECOND, 1, b"", 90), kind)
+    (problem,) = made.problems()
+    assert problem.summary == "3 packets in tunnels that can not be read: L2TP (2), ESP."
+    assert (problem.time, problem.packets) == (SECOND, (1, 2, 3))
+
+
+@pytest.mark.parametrize(("most", "named"), [(2, True), (1, False)])
+def test_how_many_kinds_are_told_apart(most: int, named: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overview, "_MOST_KINDS", most)
+    problem = judged(seen(80), seen(81), seen(80))["other_traffic"]
+    assert ("port 81" in problem.summary) is named
+    assert "port 80 (2)" in problem.summary
+
+
+def test_a_thousand_kinds_are_told_apart() -> None:
+    table: overview._Table[int] = overview._Table()
+    tallies = [table.at(kind) for kind in range(1_026)]
+    assert list(table.kinds) == [*range(1_024)]
+    assert tallies[1_024] is tallies[1_025]
+    assert table.at(5) is tallies[5]

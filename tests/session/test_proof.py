@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from conversation import EMPTY, TRUE, bstr, call
 from kit import CREATED, HEALTHY, STEP_ASKED, Found, Story, packets_of, trace
+from parts import HERE, THERE, message
 
-from dissector.traffic import Packet
+from dissector.model import Message
+from dissector.session.proof import Proof
+from dissector.traffic import Packet, Side
 from dissector.wire import messages as m
 
 FALSE = m.Variant(11, False)
@@ -116,3 +119,94 @@ def test_what_the_result_says(text: str, word: str, code: int | None) -> None:
 def test_an_undecodable_answer_is_no_proof() -> None:
     found = api_job(STEP[0], (0, b"A\0\0\0\0\0\0\x77\x77"), *EXIT).found()
     assert found.outcome.value == "unknown"
+
+
+# --- by hand ---------------------------------------------------------------------------------------------------------
+
+
+def asked(proof: Proof, operation: str = "call") -> Message:
+    request = message(1, operation=operation)
+    proof.asked(request)
+    return request
+
+
+@pytest.mark.parametrize(
+    ("side", "asking", "settled"), [(HERE, False, False), (HERE, True, True), (THERE, False, True), (THERE, True, True)]
+)
+def test_what_is_lost_between_calls_may_be_an_answer(side: Side, asking: bool, settled: bool) -> None:
+    proof = Proof()
+    if asking:
+        asked(proof)
+    proof.lost(side)
+    assert proof.settled is settled
+
+
+def test_a_call_without_the_answer_to_the_last_one() -> None:
+    proof = Proof()
+    asked(proof)
+    assert proof.settled
+    asked(proof)
+    assert not proof.settled
+    asked(proof, "create_instance")  # the first of all
+    assert proof.settled
+
+
+@pytest.mark.parametrize(
+    ("lost", "certain"), [((), True), ((HERE, HERE), True), ((THERE,), True), ((HERE, THERE), False)]
+)
+@pytest.mark.parametrize(
+    ("kind", "member", "settles"),
+    [("answer", "step", True), ("answer", "Step", True), ("answer", "end", False), ("error", "step", False)],
+)
+def test_an_answer_is_certain_unless_both_directions_lack_something(
+    lost: tuple[Side, ...], certain: bool, kind: str, member: str, settles: bool
+) -> None:
+    """That of step settles all before it."""
+    proof = Proof(settled=False)
+    proof.lost(HERE)
+    proof.lost(THERE)  # before the call
+    asked(proof)
+    for side in lost:
+        proof.lost(side)
+    assert proof.answered(message(2, kind=kind, member=member)) is certain
+    assert (proof.settled, proof.asking) == (certain and settles, None)
+    proof = Proof()
+    asked(proof)
+    for side in lost:
+        proof.lost(side)
+    proof.answered(message(2, kind=kind, member=member))
+    assert proof.settled is certain
+
+
+@pytest.mark.parametrize(
+    ("raw", "of", "settled", "asking"),
+    [
+        (b"A", "asking", False, False),
+        (b"E", "asking", False, False),
+        (b"O", "asking", True, True),
+        (b"", "asking", True, True),
+        (b"A", "nobody", False, True),
+        (b"A", "callback", True, True),
+        (b"A", "other", False, True),
+    ],
+)
+def test_an_answer_that_can_not_be_read(raw: bytes, of: str, settled: bool, asking: bool) -> None:
+    proof = Proof()
+    requests = {
+        "asking": asked(proof),
+        "nobody": None,
+        "callback": message(1, to_remote=False),
+        "other": message(1),
+    }
+    proof.unread(message(2, raw=raw, request=requests[of]))
+    assert (proof.settled, proof.asking is not None) == (settled, asking)
+
+
+def test_when_a_proof_holds() -> None:
+    proof = Proof()
+    assert proof.holds(None)
+    release = asked(proof)
+    assert proof.holds(release)
+    assert not proof.holds(message(1))
+    assert not proof.holds(None)
+    assert not Proof(settled=False).holds(None)

@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 from conversation import bstr
 from kit import BEGUN, HEALTHY, LOGGED, STEP_ASKED, STEPPED, Story, the, until
+from parts import HERE, SECOND, facts, message, record
 
-from dissector.model import Severity
+from dissector.model import Outcome, Problem, Severity
+from dissector.session.case import Case
+from dissector.session.running import calls, failure, killed, open_call
+from dissector.session.tallies import FailedCalls
+from dissector.session.task import TaskFacts
 from dissector.wire import messages as m
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
@@ -135,3 +140,111 @@ def test_a_client_that_polls_once_a_second(waits: tuple[float, ...], polls: bool
     assert problem.summary.startswith(f"{len(waits)} callbacks took")
     assert ("polls once a second" in problem.cause) is polls
     assert len(problem.packets) == len(waits)
+
+
+# --- by hand ---------------------------------------------------------------------------------------------------------
+
+
+def the_failure(made: TaskFacts) -> Problem:
+    (problem,) = failure(Case(made, 0))
+    return problem
+
+
+def test_a_kill_is_told_of_a_task_that_was_killed() -> None:
+    for outcome, kill, signal, how in (
+        (Outcome.KILLED, True, None, ""),
+        (Outcome.KILLED, True, 15, ", signal 15"),
+        (Outcome.LOST, True, 15, None),
+        (Outcome.KILLED, False, 15, None),
+    ):
+        made = facts()
+        made.record.outcome, made.record.signal = outcome, signal
+        made.kill = message(3 * SECOND, 12) if kill else None
+        found = [(one.summary, one.packets, one.time) for one in killed(Case(made, 0))]
+        summary = f"The client asked the remote to kill the task{how}."
+        assert found == ([] if how is None else [(summary, (12,), 3 * SECOND)])
+
+
+def ended(**fields: object) -> TaskFacts:
+    """A failed task whose job told how its process ended, in packet 12."""
+    made = facts()
+    made.record.outcome, made.result, made.record.exit_code = Outcome.FAILURE, message(3 * SECOND, 12), 5
+    for name, value in fields.items():
+        setattr(made.record if hasattr(made.record, name) else made, name, value)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("fields", "summary"),
+    [
+        ({}, "The job's process ended with exit code 5."),
+        ({"state_text": "half"}, 'The job\'s process ended with exit code 5 ("half").'),
+        ({"signal": 9}, "The job's process was ended by signal 9."),
+        ({"begin_refused": message(3 * SECOND, 12)}, "The job's spooler_init returned false."),
+    ],
+)
+def test_how_a_job_failed(fields: dict[str, object], summary: str) -> None:
+    problem = the_failure(ended(**fields))
+    assert (problem.code, problem.summary, problem.packets, problem.time) == (
+        "job_failed",
+        summary,
+        (12,),
+        3 * SECOND,
+    )
+    assert ("this client did not ask for it" in problem.cause) is ("signal" in fields)
+
+
+def test_only_a_failed_task_has_a_failed_job() -> None:
+    assert list(failure(Case(ended(outcome=Outcome.LOST), 0))) == []
+    assert list(failure(Case(ended(result=None), 0))) == []
+
+
+def test_an_error_comes_before_what_the_job_says() -> None:
+    error = message(2 * SECOND, 9, body=m.ErrorAnswer(("what=oh",)))
+    problem = the_failure(ended(client_error=error, begin_refused=message(1)))
+    assert (problem.code, problem.summary) == ("error_answer", "a call was answered with an error: oh")
+    assert (problem.packets, problem.time) == ((9,), 2 * SECOND)
+
+
+@pytest.mark.parametrize("flaw", ["gaps", "snapped", "one_sided", "none"])
+def test_whether_somebody_asked_for_a_signal_may_not_be_captured(flaw: str) -> None:
+    made = ended(signal=9)
+    command, _ = record(made)
+    if flaw == "one_sided":
+        command.bytes, command.sides[HERE].packets = 1, 0
+    elif flaw == "none":
+        made.record.command = None
+    else:
+        setattr(command, flaw, 1)
+    assert the_failure(made).cause.startswith("whether the client asked for it is not in the capture; if not, the")
+
+
+def test_calls_that_failed() -> None:
+    made = facts()
+    for index, kind in enumerate(("answer", "error")):
+        first = message(index * SECOND, 9, kind=kind)
+        made.failed_calls[f"spooler.m{index}", "oh"] = FailedCalls(first, "oh", index + 1, [10 + index])
+    assert [(one.code, one.summary, one.packets, one.time) for one in calls(Case(made, 0))] == [
+        ("call_failed", "a call of spooler.m0 failed: oh", (10,), 0),
+        ("error_answer", "2 calls of spooler.m1 failed: oh", (11,), SECOND),
+    ]
+
+
+def test_the_newest_open_call_of_a_task_that_runs() -> None:
+    made = facts()
+    made.record.outcome = Outcome.RUNNING
+    made.open_requests = [
+        message(SECOND, member="step"),
+        message(5 * SECOND, 12, member="log", object_name="spooler_log", to_remote=False),
+    ]
+    (problem,) = open_call(Case(made, 66 * SECOND))
+    assert problem.summary == ("spooler_log.log is without an answer for 61 s; the client scheduler has to answer.")
+    assert (problem.severity, problem.packets, problem.time) == (WARNING, (12,), 5 * SECOND)
+    made.open_requests.pop()
+    (problem,) = open_call(Case(made, 66 * SECOND))
+    assert problem.summary == "step is without an answer for 65 s; the task process has to answer."
+    assert problem.severity is INFO
+    made.record.outcome = Outcome.LOST
+    assert list(open_call(Case(made, 66 * SECOND))) == []
+    made.record.outcome, made.open_requests = Outcome.RUNNING, []
+    assert list(open_call(Case(made, 66 * SECOND))) == []

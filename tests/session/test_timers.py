@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dissector.model import Outcome, Problem, Severity, Task
+import pytest
+from parts import REMOTE, THERE, connection, facts, message
+
+from dissector.model import Connection, Mark, Message, Outcome, Problem, Role, Severity, Task
+from dissector.session.task import TaskFacts
 from dissector.session.timers import Timers, running
 from dissector.session.tracer import Event, Tracer
 from dissector.sources.capture import CaptureReader
@@ -107,3 +111,186 @@ def test_a_callback_whose_answer_never_arrives(captures: Path) -> None:
     assert problem.code == "syn_ack_lost"
     assert problem.summary == "No callback for 5 s: the SYN+ACK of 10.50.1.10:59999 never arrives at 10.50.2.10."
     assert problem.packets == (9, 10, 11, 12, 13, 14)
+
+
+# --- by hand ---------------------------------------------------------------------------------------------------------
+
+
+def numbered(number: int = 1, start: int = 0) -> TaskFacts:
+    """A task that waits for its callback since ``start``."""
+    made = facts(callback=False, start=start)
+    made.record.n = number
+    return made
+
+
+class Open:
+    """A dialog with these open requests."""
+
+    def __init__(self, *requests: Message) -> None:
+        self.requests = list(requests)
+
+    def open_requests(self) -> list[Message]:
+        return self.requests
+
+
+def called(*requests: Message, number: int = 1) -> tuple[TaskFacts, Open]:
+    """A task with its callback and open requests."""
+    made, dialog = facts(), Open(*requests)
+    made.record.n, made.dialog = number, dialog  # type: ignore[assignment]
+    return made, dialog
+
+
+def said(timers: Timers, now: int, *changed: TaskFacts) -> list[tuple[int, str]]:
+    return [(one.task.n if one.task else 0, one.summary) for one in timers.check(changed, now)]
+
+
+def attempt(*syns: int, acked: int = 0, reset: bool = False) -> Connection:
+    made = connection(Role.CALLBACK, syn_acks=[Mark(40 + index, 9 * SECOND) for index in range(acked)])
+    made.syns = [Mark(20 + index, time * SECOND) for index, time in enumerate(syns)]
+    made.sides[THERE].rst = Mark(30, 9 * SECOND) if reset else None
+    return made
+
+
+@pytest.mark.parametrize(
+    ("tried", "code", "words", "packets"),
+    [
+        (None, "callback_missing", "nobody has called yet", (10,)),
+        (attempt(1), "callback_dropped", "1 SYN to 10.1.0.10:59999 in 0 s, no answer", (20,)),
+        (attempt(1, 3), "callback_dropped", "2 SYNs to 10.1.0.10:59999 in 2 s, no answer", (20, 21)),
+        (attempt(1, reset=True), "callback_refused", "10.1.0.10:59999 refuses it", (20, 30)),
+        (
+            attempt(1, acked=2),
+            "syn_ack_lost",
+            f"the SYN+ACK of 10.1.0.10:59999 never arrives at {REMOTE}",
+            (20, 40, 41),
+        ),
+    ],
+)
+def test_what_became_of_a_callback(tried: Connection | None, code: str, words: str, packets: tuple[int, ...]) -> None:
+    made = numbered()
+    made.attempts = [tried, attempt(7, reset=True)] if tried is not None else []
+    (problem,) = Timers(SECOND).check([made], 5 * SECOND)
+    assert (problem.code, problem.packets, problem.time) == (code, packets, 5 * SECOND)
+    assert problem.summary == f"No callback for 5 s: {words}."
+    assert problem.connection is (made.record.command if tried is None else tried)
+
+
+def test_a_task_that_does_not_wait_is_not_told_of() -> None:
+    made = numbered()
+    made.start_error = object()  # type: ignore[assignment]
+    assert said(Timers(SECOND), 90 * SECOND, made) == []
+    made = numbered()
+    made.start = None
+    assert said(Timers(SECOND), 90 * SECOND, made) == []
+
+
+def test_a_task_is_looked_at_when_it_is_due() -> None:
+    """Nobody says that anything happened to it."""
+    timers = Timers(SECOND)
+    assert said(timers, SECOND, numbered()) == []
+    assert said(timers, 5 * SECOND - 1) == []
+    assert said(timers, 5 * SECOND) == [(1, "No callback for 5 s: nobody has called yet.")]
+    assert said(timers, 60 * SECOND - 1) == []
+    assert said(timers, 60 * SECOND) == [(1, "No callback for 60 s: nobody has called yet.")]
+    assert not timers._heap
+    assert not timers._due
+
+
+def test_who_comes_late_is_told_the_last_only() -> None:
+    timers, made = Timers(SECOND), numbered()
+    assert said(timers, 61 * SECOND, made) == [(1, "No callback for 60 s: nobody has called yet.")]
+    assert said(timers, 62 * SECOND, made) == []
+
+
+def test_tasks_are_told_of_by_their_numbers() -> None:
+    timers = Timers(SECOND)
+    assert [n for n, _ in said(timers, 5 * SECOND, numbered(2), numbered(1), numbered(0), numbered(3))] == [1, 2, 3]
+
+
+def test_a_task_that_is_over_or_forgotten_is_told_of_no_more() -> None:
+    for forgotten in (True, False):
+        timers, made = Timers(SECOND), numbered()
+        said(timers, SECOND, made)
+        assert made.record.command is not None
+        if forgotten:
+            timers.forget(made.record)
+        else:
+            made.record.command.over = True
+        assert said(timers, 5 * SECOND) == []
+        assert (not timers._told) is forgotten
+        assert not timers._due
+
+
+def test_calls_are_told_of_one_by_one() -> None:
+    first = message(SECOND, 12, n=7, member="step")
+    made, dialog = called(first)
+    timers = Timers(10 * SECOND)
+    assert said(timers, 2 * SECOND, made) == []
+    assert said(timers, 11 * SECOND - 1) == []
+    (problem,) = timers.check([], 11 * SECOND)
+    assert (problem.code, problem.packets, problem.time) == ("slow_call", (12,), 11 * SECOND)
+    assert problem.summary == "step has been without an answer for 10 s."
+    assert problem.connection is made.record.callback
+    assert said(timers, 12 * SECOND, made) == []
+    dialog.requests.append(message(15 * SECOND, 13, n=8, member="log", object_name="spooler_log"))
+    assert said(timers, 25 * SECOND - 1, made) == []
+    assert said(timers, 25 * SECOND, made) == [(1, "spooler_log.log has been without an answer for 10 s.")]
+    dialog.requests.pop()
+    assert said(timers, 90 * SECOND, made) == []  # the first one was told of
+
+
+def test_a_call_that_comes_later_is_seen_without_a_sign() -> None:
+    """Messages are none; so the task is looked at again and again."""
+    made, dialog = called()
+    timers = Timers(10 * SECOND)
+    assert said(timers, SECOND, made) == []
+    dialog.requests.append(message(2 * SECOND, 12, n=7, member="step"))
+    assert said(timers, 11 * SECOND) == []
+    assert said(timers, 12 * SECOND - 1) == []
+    assert said(timers, 12 * SECOND) == [(1, "step has been without an answer for 10 s.")]
+
+
+def test_of_each_task_one_entry_waits() -> None:
+    made, _ = called(message(SECOND, 12, n=7, member="step"))
+    timers = Timers(10 * SECOND)
+    for now in range(1, 9):
+        said(timers, now * SECOND, made)
+    assert len(timers._heap) == 1
+    assert timers._due == {made.record: 11 * SECOND}
+
+
+def test_what_is_due_sooner_than_it_was_gets_another_entry() -> None:
+    made, dialog = called()
+    timers = Timers(10 * SECOND)
+    said(timers, 20 * SECOND, made)
+    assert timers._due == {made.record: 30 * SECOND}
+    dialog.requests.append(message(15 * SECOND, 12, n=7, member="step"))
+    said(timers, 21 * SECOND, made)
+    assert timers._due == {made.record: 25 * SECOND}
+    assert said(timers, 25 * SECOND) == [(1, "step has been without an answer for 10 s.")]
+    assert said(timers, 30 * SECOND) == []
+    assert timers._due == {made.record: 35 * SECOND}
+
+
+def test_where_a_task_stands() -> None:
+    made = numbered(start=3 * SECOND)
+    assert made.record.command is not None
+    made.record.command.end = 7 * SECOND
+    assert running(made, 9 * SECOND)[1:] == ("no callback yet", 3 * SECOND, (), None)
+    made.start_answer = None
+    (start,) = made.open_calls()
+    start.member, start.object_class = "m", "sos::scheduler::Com_x"
+    assert running(made, 9 * SECOND)[1:] == ("Com_x.m", 3 * SECOND, (start,), None)
+    made, _ = called()
+    assert made.record.callback is not None
+    made.record.callback.end = 8 * SECOND
+    assert running(made, 9 * SECOND)[1:] == ("no open call", 8 * SECOND, (), None)
+    made = numbered()
+    made.start, made.start_answer = None, None
+    assert running(made, 9 * SECOND).doing == "no open call"
+
+
+def test_the_newest_open_call_is_what_a_task_does() -> None:
+    made, _ = called(message(SECOND, member="step"), message(2 * SECOND, member="log"))
+    state = running(made, 9 * SECOND)
+    assert (state.doing, state.since, [one.member for one in state.calls]) == ("log", 2 * SECOND, ["step", "log"])

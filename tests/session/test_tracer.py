@@ -8,6 +8,7 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address
 
 import pytest
 from kit import (
@@ -32,13 +33,14 @@ from kit import (
     packets_of,
     trace,
 )
+from parts import connection, facts
 
-from dissector.limits import MAX_HALF_OPEN, MAX_UNREACHABLE
+from dissector.limits import HALF_OPEN_SECONDS, MAX_HALF_OPEN, MAX_UNREACHABLE
 from dissector.model import Connection, Message, Problem, Role, Task
 from dissector.session.order import Event
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
-from dissector.traffic import Packet
+from dissector.traffic import Packet, key_of
 
 
 def test_a_session_of_two_connections_from_bytes() -> None:
@@ -180,8 +182,8 @@ def test_running_tasks_are_there_for_a_live_view() -> None:
     tracer = Tracer(window=2 * SECOND)
     for packet in packets_of(Story().start().call_back().say(0.02, last=LOGGED).records):
         tracer.feed(packet)
-    (facts,) = tracer.running
-    assert (facts.record.job, facts.record.n) == ("job", 1)
+    (task,) = tracer.running
+    assert (task.record.job, task.record.n) == ("job", 1)
     tracer.finish()
     assert tracer.running == []
 
@@ -309,3 +311,190 @@ def test_a_request_that_can_not_be_decoded_is_told_once() -> None:
     assert len({message.n for message in messages}) == len(messages)
     broken, answer = [message for message in messages if message.kind == "undecoded"]
     assert (broken.answered_by, answer.answers) == (answer.n, broken.n)
+
+
+# --- what is looked after, and when ----------------------------------------------------------------------------------
+
+
+def fed(story: Story, **options: object) -> Tracer:
+    tracer = Tracer(**options)  # type: ignore[arg-type]
+    for packet in packets_of(story.records):
+        tracer.feed(packet)
+    return tracer
+
+
+def test_the_tracer_looks_after_things_four_times_a_second() -> None:
+    tracer = Tracer()
+    assert tracer.wake(7) == []
+    assert (tracer.clock.now, tracer.clock.wake) == (7, 7 + SECOND // 4)
+
+
+def test_time_goes_on_with_the_latest_packet() -> None:
+    story = Story().start()
+    *packets, last = packets_of(story.records)
+    tracer = Tracer()
+    for packet in [*packets, last, packets[0]._replace(number=99)]:
+        tracer.feed(packet)
+    assert tracer.clock.now == last.time
+    assert tracer.tick(last.time - 1) == []
+    assert tracer.clock.now == last.time
+
+
+def whole_callback(story: Story | None = None) -> Story:
+    """A callback in step: create_instance and its answer were all that was said."""
+    return (story or Story()).start().call_back().say(0.02, last=4)
+
+
+CALLBACK = key_of(IPv4Address(REMOTE).packed, 50_000, IPv4Address(CLIENT).packed, 59_999)
+COMMAND = key_of(IPv4Address(CLIENT).packed, 40_000, IPv4Address(REMOTE).packed, 4_455)
+
+
+def test_which_packets_may_be_taken_at_a_glance() -> None:
+    tracer = fed(whole_callback())
+    found = tracer.callback(CALLBACK, 0)
+    assert found is not None
+    entry, handler = found
+    assert handler is entry.flow.handler
+    assert tracer.callback(COMMAND, 0) is None
+    assert tracer.callback(CALLBACK[::-1], 0) is None
+    assert fed(Story().start().call_back()).callback(CALLBACK, 0) is None  # nothing was said
+
+
+def test_a_task_that_others_may_write_about_is_not_taken_at_a_glance() -> None:
+    for change in ("attempt", "intruder", "stray"):
+        tracer = fed(whole_callback())
+        (task,) = tracer.running
+        other = connection(Role.CALLBACK)
+        if change == "attempt":
+            task.attempts.append(other)
+        elif change == "intruder":
+            task.intruder = other
+        else:
+            tracer._unannounced.strays[other] = task
+        assert tracer.callback(CALLBACK, 0) is None
+
+
+@pytest.mark.parametrize(("others", "taken"), [(3, True), (4, False)])
+def test_a_callback_that_may_be_given_up_is_not_taken_at_a_glance(
+    others: int, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dissector.session.tracer.MAX_CONNECTIONS", 5)
+    assert (fed(whole_callback()).callback(CALLBACK, others) is not None) is taken
+
+
+def test_a_task_without_a_number_has_its_messages_in_their_order() -> None:
+    """Unless somebody wants them: then they wait themselves."""
+    for messages in (True, False):
+        story = Story()
+        story.network.line(Address("10.9.9.1", 1_000), Address("10.9.9.2", 8_000)).open(0)  # may be the first task's
+        story.command.open(1_000)
+        story.command.next = [1_000, 1_000 ^ 0x5555_0000]
+        story.records[:] = story.records[:3]
+        whole_callback(story)
+        tracer = fed(story, messages=messages)
+        (task,) = tracer.running
+        assert task.record.n == 0
+        assert (tracer.callback(CALLBACK, 0) is not None) is messages
+
+
+@pytest.mark.parametrize(("most", "final"), [(2, 0), (1, 1)])
+def test_how_many_closed_connections_linger(most: int, final: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The callback's, and then the command's."""
+    monkeypatch.setattr("dissector.session.tracer.MAX_CLOSED", most)
+    tracer, events = Tracer(), []
+    for packet in packets_of(Story().healthy().records):
+        events += tracer.feed(packet)
+    connections = [event for event in events if isinstance(event, Connection)]
+    assert [one.role for one in connections] == [Role.CALLBACK][:final]
+    events += tracer.finish()
+    assert sum(isinstance(event, Connection) for event in events) == 2
+
+
+@pytest.mark.parametrize("bytes_", [b"", b"x"])
+def test_a_probe_of_a_command_port_and_what_is_none(bytes_: bytes) -> None:
+    """Who says something was none, even if nobody knows what he said."""
+    story = Story()
+    story.command.packet(0, 0, SYN)
+    story.command.packet(1_000, 1, RST | ACK)
+    probe = Story(story.network)
+    probe.command.ends = (Address(CLIENT, 40_001), probe.command.ends[1])
+    probe.command.open(nanoseconds(0.5))
+    if bytes_:
+        probe.command.send(nanoseconds(0.55), 1, bytes_)
+    probe.command.finish(nanoseconds(0.6), 0)
+    assert len(story.found().tasks) == len(bytes_)
+
+
+def test_a_callback_s_delay_is_that_of_the_first_attempt_until_one_gets_through() -> None:
+    tracer, made = Tracer(), facts(callback=False, start=3)
+    first, second = (connection(Role.CALLBACK, start=start) for start in (10, 15))
+    tracer.attempt(made, first)
+    tracer.attempt(made, second)
+    assert (made.record.callback_delay, made.attempts) == (7, [first, second])
+    assert (first.role, first.n, first.task) == (Role.CALLBACK, 1, made.record)
+    assert tracer.callback_opened(made, second) is made
+    assert (made.record.callback_delay, made.record.callback, made.record.callback_peer) == (12, second, second.client)
+    tracer, made = Tracer(), facts(callback=False, start=None)
+    tracer.attempt(made, first)
+    tracer.callback_opened(made, first)
+    assert made.record.callback_delay is None
+    assert first.n == 1  # it keeps its number
+
+
+def test_a_task_process_calls_once() -> None:
+    """What says something else on a task's port later is a task of its own."""
+    tracer, made = Tracer(), facts()
+    made.confirmed = True
+    assert made.record.callback is not None
+    assert tracer.callback_opened(made, made.record.callback) is made
+    other = connection(Role.CALLBACK)
+    tracer.attempt(made, other)
+    lone = tracer.callback_opened(made, other)
+    assert lone is not made
+    assert (lone.attempts, lone.record.callback, other.task) == ([other], other, lone.record)
+    assert made.attempts == [made.record.callback]
+    made.record.callback, made.confirmed = None, True
+    tracer.attempt(made, third := connection(Role.CALLBACK))
+    assert tracer.callback_opened(made, third) is made
+
+
+def test_the_bytes_tell_the_ends_of_a_callback_under_way() -> None:
+    """Its ports look the other way round, and nobody announced them."""
+    story = Story(callback_port=50_000, peer_port=59_000).call_back().say(0.02)
+    (found,) = trace(packets_of(story.records)[3:]).connections
+    assert (str(found.client), str(found.server)) == (f"{REMOTE}:59000", f"{CLIENT}:50000")
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_an_announcement_tells_the_ends_of_a_callback_under_way(announced: bool) -> None:
+    """Either end may release objects."""
+    story = Story(callback_port=50_000, peer_port=59_000)
+    if announced:
+        story.start()
+    story.talk(0.5, (1, b"O" + bytes(8) + b"R"), (0, b"A"))
+    (found,) = [one for one in story.found().connections if one.role is Role.CALLBACK]
+    assert str(found.client) == (f"{REMOTE}:59000" if announced else f"{CLIENT}:50000")
+
+
+def test_a_connection_that_nobody_answers_is_over_when_nothing_more_comes() -> None:
+    story = Story()
+    story.command.packet(0, 0, SYN)
+    (syn_,) = packets_of(story.records)
+    tracer = Tracer(window=1)
+    tracer.feed(syn_)
+    over = syn_.time + HALF_OPEN_SECONDS * SECOND + 1
+    events = [*tracer.tick(over - 2), *tracer.tick(over), *tracer.tick(over + 2 * SECOND)]
+    assert [event.outcome.value for event in events if isinstance(event, Task)] == ["unreachable"]
+
+
+def test_packets_of_a_connection_that_is_nobody_s_need_not_be_fed() -> None:
+    line = Line([], Address("10.3.0.1", 41_000), Address("10.3.0.2", 443))
+    line.open(0)
+    tracer = Tracer()
+    key = key_of(IPv4Address("10.3.0.1").packed, 41_000, IPv4Address("10.3.0.2").packed, 443)
+    for said in (b"", b"\x16\x03\x01" + bytes(300)):
+        if said:
+            line.send(100_000, 0, said)
+        for packet in packets_of(line.records):
+            tracer.feed(packet)
+        assert (key in tracer.foreign) is bool(said)

@@ -7,8 +7,8 @@ from ipaddress import ip_address
 
 import pytest
 from builders import A6, ACK, B6, ICMP, ICMP6, A, B, ethernet, extension, ipv4, ipv6, packet, tcp
-from encapsulations import ENCAPSULATIONS, OUTER, OUTER6
 
+from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, OUTER6
 from dissector.share.addresses import AddressMap
 from dissector.share.headers import addresses_of, checksum, rewritten, without_names
 from dissector.stream.packets import parse

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import itertools
+import lzma
 import random
 import re
 import shutil
@@ -14,11 +16,13 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import zstandard
 from builders import ICMP, enhanced, ethernet, interface, ipv4, section
 from click.testing import Result
 from conversation import EPOCH, SECOND, Address, Network, Record, TaskScript, pcap
 
 from dissector.errors import UsageError
+from dissector.model import Outcome
 from dissector.share.found import Found, Hints
 from dissector.share.redact import Report, redact
 from dissector.sources.capture import CaptureReader
@@ -361,6 +365,41 @@ def test_several_captures_get_the_same_names(
     assert first.log[1].text == second.log[1].text
     for path in both_sides:
         assert holds(folder / path.name, *PRIVATE, "10.2.0.77", ip("10.2.0.77"), ip("10.1.0.10")) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "magic"),
+    [
+        ("x.pcap.gz", "x.pcap.gz", b"\x1f\x8b"),
+        ("x.pcapng.zst", "x.pcapng.zst", b"\x28\xb5\x2f\xfd"),
+        ("x.pcap.GZ", "x.pcap.GZ", b"\x1f\x8b"),
+        ("x.gz", "x.gz", b"\x1f\x8b"),
+        ("x.pcap", "x.pcap", b"\xd4\xc3\xb2\xa1"),
+        ("x.pcap.xz", "x.pcap", b"\xd4\xc3\xb2\xa1"),
+        ("x.pcap.BZ2", "x.pcap", b"\xd4\xc3\xb2\xa1"),
+    ],
+)
+def test_a_copy_is_what_its_name_says(
+    name: str, written: str, magic: bytes, both_sides: list[Path], tmp_path: Path, jstrace: Command
+) -> None:
+    """Compressed like its source, where that is written here at all."""
+    source, folder = tmp_path / name, tmp_path / "out"
+    source.write_bytes(packed(both_sides[0].read_bytes(), name))
+    assert jstrace("redact", source, "--out-dir", folder).exit_code == 0
+    (copy,) = folder.iterdir()
+    assert (copy.name, copy.read_bytes()[: len(magic)]) == (written, magic)
+    assert [task.outcome for task in Found.of(str(copy), HINTS, messages=False).tasks] == [Outcome.SUCCESS]
+
+
+def packed(data: bytes, name: str) -> bytes:
+    ending = Path(name).suffix.lower()
+    if ending == ".gz":
+        return gzip.compress(data)
+    if ending == ".zst":
+        return zstandard.ZstdCompressor().compress(data)
+    if ending == ".xz":
+        return lzma.compress(data)
+    return bz2.compress(data) if ending == ".bz2" else data
 
 
 def test_both_legs_of_a_recording(tmp_path: Path, jstrace: Command) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from builders import ICMP, SYN, A, B, ethernet, ipv4, ipv6, packet, tcp
-from encapsulations import ENCAPSULATIONS, OUTER, UDP, udp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, UDP, udp
 from dissector.limits import MAX_LAYERS
 from dissector.stream import packets
 from dissector.stream.link import is_supported

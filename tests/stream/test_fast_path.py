@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from builders import A6, ACK, B6, FIN, PSH, RST, SECOND, SYN, A, B, ethernet, ipv4, ipv6, packet, tcp
-from encapsulations import ENCAPSULATIONS
 from prefilter_kit import filtered
 
+from benchmarks.encapsulations import ENCAPSULATIONS
 from dissector.model import Mark
 from dissector.stream.block import Part, Run
 from dissector.stream.fast_path import advance, advance_by_run, fits, flags_of, payload_of

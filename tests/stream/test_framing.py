@@ -19,7 +19,7 @@ from dissector.sources.capture import CaptureReader
 from dissector.stream.framing import FrameReader, Item, plausible_frame
 from dissector.stream.packets import parse
 from dissector.stream.reassembly import Connections, Flow
-from dissector.traffic import Chunk, Frame, Gap, Segment, Side, StreamProblem
+from dissector.traffic import Chunk, Frame, Gap, Segment, Side, Skipped, StreamProblem
 
 CLIENT, SERVER = Side.CLIENT, Side.SERVER
 CREATE = b"S" + bytes(8) + b"C" + bytes(16)
@@ -178,8 +178,13 @@ def test_a_message_too_long_to_keep_is_passed_over() -> None:
         assert feed.data(block) == []
         rest -= len(block)
     assert feed.gap(100) == []
-    assert bodies(feed.data(block[: rest - 100] + frame(EMPTY))) == [EMPTY]
+    items = feed.data(block[: rest - 100] + frame(EMPTY))
+    assert bodies(items) == [EMPTY]
     assert feed.reader.left_over == 0
+    (passed,) = [item for item in items if isinstance(item, Skipped)]
+    assert (passed.head, passed.size, passed.offset) == (b"A" * 10 + b"x" * 246, length, 0)
+    assert passed.packets == tuple(range(1, passed.packets[-1] + 1))
+    assert passed.reason.startswith(f"a message of {length} bytes is skipped")
 
 
 def test_the_longest_message_is_kept() -> None:

@@ -6,9 +6,9 @@ from ipaddress import ip_address
 
 import pytest
 from builders import A6, ACK, B6, FIN, ICMP6, RST, SYN, UDP, B, enhanced, ethernet, extension, ipv4, ipv6, packet, tcp
-from encapsulations import ENCAPSULATIONS, OUTER, udp, vxlan
 from prefilter_kit import check, filtered, layout, plain
 
+from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, udp, vxlan
 from dissector.limits import MAX_CAPTURED
 from dissector.stream.block import NO_PACKET, Stretch
 from dissector.stream.prefilter import PADDING, Prefilter, RecordLayout

@@ -6,11 +6,11 @@ import struct
 
 import pytest
 from builders import SYN, UDP, ethernet, extension, ipv4, ipv6, packet, tcp
-from encapsulations import ENCAPSULATIONS, OUTER, udp, vxlan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prefilter_kit import check, flipped, innermost, plain
 
+from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, udp, vxlan
 from dissector.stream.shapes import shape_of
 from dissector.traffic import Packet
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 
 from conversation import (
     ACK,
@@ -87,6 +88,44 @@ def behind(network: Network, data: bytes) -> None:
     """The capture begins with the packet behind the one with these bytes."""
     records = whole(network)
     network.records = records[next(n for n, record in enumerate(records) if data in record.data) + 1 :]
+
+
+# --- process ids that are no numbers ----------------------------------------------------------------------------------
+
+_ODD = b"9223372036854775808"
+
+
+def _odd_process(network: Network, data: bytes, *, start: bool) -> Line:
+    """A task that is under way with a process_id beyond 64 bits; the client says ``data``."""
+    command = network.line(Address(SCRIPT.client, SCRIPT.command_port), Address(SCRIPT.remote, SCRIPT.remote_port))
+    command.open(0)
+    command.send(seconds(0.1), 0, start_command(SCRIPT))
+    if not start:
+        network.records.clear()  # the capture begins behind it
+    command.send(seconds(0.2), 1, started_answer(SCRIPT).replace(b'process_id="1"', b'process_id="' + _ODD + b'"'))
+    callback = called(network, 6)
+    callback.send(seconds(3.5), 1, frame(6))
+    command.send(seconds(4), 0, data)
+    command.send(seconds(4.1), 1, b'<spooler><answer time="x"><ok/></answer></spooler>\0')
+    later(network, 10)
+    return command
+
+
+def odd_process_killed(network: Network) -> None:
+    _odd_process(network, b"<remote_scheduler.remote_task.kill process_id='" + _ODD + b"'/>", start=True)
+
+
+def odd_process_without_its_start(network: Network) -> None:
+    _odd_process(network, b"<remote_scheduler.remote_task.close process_id='" + _ODD + b"' kill='1'/>", start=False)
+
+
+def odd_processes(network: Network) -> None:
+    """Two on one connection: which of them was killed is not known."""
+    command = _odd_process(network, b"<show_state/>", start=True)
+    command.send(seconds(5), 0, start_command(replace(SCRIPT, callback_port=59_998)))
+    command.send(seconds(5.1), 1, started_answer(SCRIPT).replace(b'process_id="1"', b'process_id="-' + _ODD * 2 + b'"'))
+    command.send(seconds(6), 0, b"<remote_scheduler.remote_task.kill process_id='" + _ODD + b"'/>")
+    command.send(seconds(6.1), 1, b'<spooler><answer time="x"><ok/></answer></spooler>\0')
 
 
 # --- the release and the result --------------------------------------------------------------------------------------
@@ -409,6 +448,9 @@ def waits_for_the_port(network: Network) -> None:
 
 
 ENDINGS: dict[Callable[[Network], None], list[str]] = {
+    odd_process_killed: ["killed"],
+    odd_process_without_its_start: ["lost"],  # the close is answered, the callback shows no end
+    odd_processes: ["running", "running"],
     result_not_captured: ["unknown"],
     release_before_the_capture: ["unknown"],
     release_not_captured: ["unknown"],

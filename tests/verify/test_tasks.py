@@ -9,14 +9,14 @@ from random import Random
 from xml.parsers.expat import ExpatError
 
 import pytest
-from conversation import Network
-from endings import ENDINGS
+from conversation import Network, dialog
+from endings import ENDINGS, SCRIPT, called, seconds, started
 from mixing import Slice, pcap
 from verify_kit import CAPTURES, PLUGIN, ROOT, TSHARKS, told_by_python
 
 from benchmarks import attacks
 from dissector.errors import ToolError
-from dissector.limits import MAX_ATTEMPTS, MAX_UNREACHABLE
+from dissector.limits import MAX_ATTEMPTS, MAX_DECODED_MESSAGE, MAX_UNREACHABLE
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 from dissector.verify import pdml
@@ -24,6 +24,7 @@ from dissector.verify.compare import compare
 from dissector.verify.records import Difference, Row, Told
 from dissector.verify.table import rows
 from dissector.verify.tshark import Tshark
+from dissector.wire.decode import encode
 
 CORPUS = ROOT / "captures" / "corpus"
 #: Of a refusal that stands before its start command the plugin knows nothing until the command connection ends.
@@ -242,3 +243,35 @@ def test_each_difference_between_tasks() -> None:
         "packet 77: outcome of task 12: Python lost, tshark killed",
         "packet 77: logs of task 12: Python 0, tshark 1",
     ]
+
+
+def test_a_message_that_is_too_long_to_be_decoded(tmp_path: Path) -> None:
+    """Its answer is its own, and what its head says is known to both."""
+    network, size = Network(), MAX_DECODED_MESSAGE + 1
+    started(network)
+    callback = called(network, 7)
+    log, answer = (encode(body) for _, body in list(dialog(SCRIPT))[7:9])
+    callback.send(seconds(2), 0, size.to_bytes(4, "big") + log[:38] + bytes(size - 38), mss=60_000)
+    callback.send(seconds(6), 1, len(answer).to_bytes(4, "big") + answer)
+    path = tmp_path / "long.pcap"
+    path.write_bytes(network.capture())
+    told = [one for one in told_by_python(path) if isinstance(one, Told)]
+    assert [one.facts["member"] for one in told[-2:]] == [("log",)] * 2
+    assert told[-1].facts["request_in"] == (str(told[-2].packet),)
+    assert disagreements(path) == []
+
+
+def test_a_restarted_client_whose_start_was_lost(tmp_path: Path) -> None:
+    """What calls its port is the one of its new start, though that was not captured."""
+    packets = packets_of(ROOT / "captures" / "faults" / "15d_client_restarted_callback_to_new_listener.c.pcap")
+    path = written(tmp_path / "lost.pcap", [packet for packet in packets if packet.number != 16])
+    assert [told.outcome for told in told_by_python(path) if isinstance(told, Row)] == ["no_callback", "success"]
+    assert disagreements(path) == []
+
+
+@pytest.mark.parametrize("size", [96, 120, 128, 140, 160, 200])
+def test_kills_behind_starts_that_were_cut_off(size: int, tmp_path: Path) -> None:
+    for name in ("engine_xml_errors", "engine_kill_task"):
+        packets = packets_of(ROOT / "captures" / f"{name}.pcap")
+        path = written(tmp_path / f"{name}.pcap", [packet._replace(data=packet.data[:size]) for packet in packets])
+        assert disagreements(path) == []

@@ -17,7 +17,8 @@ from dissector.wire import messages as m
 from dissector.wire.control import parse_answer, parse_command, parse_http
 from dissector.wire.decode import encode
 from dissector.wire.enums import VarType
-from dissector.wire.masking import NUMBERS, Mask
+from dissector.wire.masked import NUMBERS
+from dissector.wire.masking import Mask
 from dissector.wire.secrets import MASK, hide_text, looks_secret, mask_text, may_hold_secret
 
 MASKED = Mask()

@@ -12,6 +12,11 @@ from pathlib import Path
 
 import plugin_kit as kit
 import pytest
+from retold import retold
+
+from dissector.model import Problem
+from dissector.session.tracer import Tracer
+from dissector.sources.capture import CaptureReader
 
 GENUINE = sorted(path.stem for path in kit.CAPTURES.glob("*.pcap"))
 FAULTS = sorted((kit.CAPTURES / "faults").glob("*.pcap"))
@@ -331,3 +336,25 @@ def test_expert_information(tmp_path: Path) -> None:
     assert len(kit.rows(killed, "jobscheduler.expert.connection_lost", "frame.number")) == 1
     healthy = kit.CAPTURES / "engine_shell_ok.pcap"
     assert kit.rows(healthy, "jobscheduler && _ws.expert.severity >= 0x400000", "frame.number") == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("task_id=1", "task_id=1e9", "task_id"),
+        ('exit_code="5"', 'exit_code="4294967296"', "exit_code"),
+        ('exit_code="5"', 'exit_code="0" signal="256"', "signal"),
+        ('<process process_id="1"', '<process process_id="9223372036854775808"', "process_id"),
+        ('tcp_port="59999"', 'tcp_port="65536"', "tcp_port"),
+    ],
+)
+def test_numbers_that_are_none_are_told(old: str, new: str, words: str, tmp_path: Path) -> None:
+    """On both connections, with the packet that has them, once; verify finds the same outcomes."""
+    path = tmp_path / "odd.pcap"
+    path.write_bytes(retold(kit.CAPTURES / "engine_shell_fail.pcap", old, new))
+    (row,) = kit.rows(path, "jobscheduler.expert.odd_number", "frame.number", "_ws.expert.message")
+    assert words in row[1]
+    tracer = Tracer()
+    problems = [one for packet in CaptureReader([path]) for one in tracer.feed(packet)] + tracer.finish()
+    (told,) = [one for one in problems if isinstance(one, Problem) and one.code == "odd_number"]
+    assert str(told.packets[-1]) == row[0]

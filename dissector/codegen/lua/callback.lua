@@ -59,6 +59,18 @@ do
     js.session:message(self.stream, message, body)
   end
 
+  --- One that is too long to be decoded: whose it is and what it asks for is known all the same.
+  function H:skipped(side, long, packets, time)
+    local message, task = self.dialog:skipped(side, long, time), self.task
+    message.packets = packets
+    if side == 0 and not task.confirmed then
+      task.confirmed = true
+      js.session.joiner:forget(task)
+    end
+    task:unread(message, long.head, 1)
+    js.session:message(self.stream, message)
+  end
+
   --- The first FIN or RST: a task whose end nobody asked for is lost.
   function H:ending()
     if self.foreign then return end

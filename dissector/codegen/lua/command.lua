@@ -1,6 +1,6 @@
 -- A command connection: documents of both sides, each answer paired with its command (the rules of session/handlers.py).
 do
-  local H = {}
+  local H, find = {}, string.find
   H.__index = H
   local PREFIX = "remote_scheduler."
   local NUMBERS = {
@@ -10,10 +10,15 @@ do
     process = { process_id = "int64", pid = "pid" },
   }
 
+  --- True for such an element with a process_id, whether it is a number or not.
+  local function names_process(document, element)
+    return document.element == element and find(js.get(document, "process_id") or "", "%S") ~= nil
+  end
+
   function js.command_handler(stream)
     -- Commands without an answer are open[first] to open[last]; of those behind, `unpaired` are counted only.
     local self = setmetatable({
-      stream = stream, open = {}, first = 1, last = 0, unpaired = 0, tasks = {}, by_process = {}, task = nil,
+      stream = stream, open = {}, first = 1, last = 0, unpaired = 0, tasks = {}, by_process = {}, unnumbered = {}, task = nil,
     }, H)
     self.readers = {
       [0] = js.document_reader(0, true, stream.mid_stream, self),
@@ -69,9 +74,9 @@ do
     local is_start = port and port ~= ""
     if is_start then self:start(message, document, tonumber(js.decimal(port, "port") or "")) end
     local id = js.decimal(js.get(document, "process_id"), "int64")
-    local is_close = id and name == PREFIX .. "remote_task.close"
-    local is_kill = id and name == PREFIX .. "remote_task.kill"
-    local wants_kill = string.find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true)
+    local is_close = names_process(document, PREFIX .. "remote_task.close")
+    local is_kill = names_process(document, PREFIX .. "remote_task.kill")
+    local wants_kill = find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true)
     if is_start or is_close or is_kill then
       if #self.tasks == 0 then
         self.task = js.session:command_found(self.stream, message.time, is_kill or wants_kill)
@@ -79,7 +84,11 @@ do
       end
       message.task = self.task
       if #self.tasks > 1 and not is_start then
-        message.task = self.by_process[id] or message.task
+        if id then
+          message.task = self.by_process[id] or message.task
+        else
+          message.task = #self.unnumbered == 1 and self.unnumbered[1] or nil
+        end
       end
     end
     local task = message.task
@@ -106,10 +115,15 @@ do
     end
   end
 
-  --- Of several tasks with one process_id the first one counts.
-  function H:name(task, id)
-    task.process_id = id
-    self.by_process[id] = self.by_process[id] or task
+  --- Of several tasks with one process_id the first one counts; of those that were answered with no number, the only one.
+  function H:name(task, document)
+    local id = document.element == "process" and js.decimal(js.get(document, "process_id"), "int64")
+    if id then
+      task.process_id = id
+      self.by_process[id] = self.by_process[id] or task
+    elseif not document.error and #self.unnumbered < 2 then
+      self.unnumbered[#self.unnumbered + 1] = task
+    end
   end
 
   --- The engine starts one task a connection; a tool may start more, each a task of its own.
@@ -136,14 +150,13 @@ do
       if task and request == task.start_message and not task.start_answer then
         task.start_answer = message
         if document.error then task.start_error = document.error.code end
-        local id = document.element == "process" and js.decimal(js.get(document, "process_id"), "int64")
-        if id then self:name(task, id) end
+        self:name(task, document)
       elseif task and request == task.close then
         task.close_answer = message
       end
-    elseif #self.tasks == 0 and document.element == "process" and js.decimal(js.get(document, "process_id"), "int64") then
+    elseif #self.tasks == 0 and names_process(document, "process") then
       message.task = js.session:answer_found(self.stream, message)
-      self:name(message.task, js.decimal(js.get(document, "process_id"), "int64"))
+      self:name(message.task, document)
       self.task, self.tasks[1] = message.task, message.task
     end
     self:tell_odd_numbers(message, document)

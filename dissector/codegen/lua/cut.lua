@@ -123,6 +123,13 @@ do
     if cut and cut.task == task and not cut.is_task then self:start(cut) end
   end
 
+  --- The client closes or kills a task on the connection: what was cut off was its start.
+  function C:told(stream)
+    local cut = stream.cut
+    if cut and not cut.is_task then self:start(cut) end
+    return cut and cut.task
+  end
+
   --- The callback connections of a cut command, if one pair is possible.
   local function tries_of(cut)
     local tries, talked, key = {}, 0, nil

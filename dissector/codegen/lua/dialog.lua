@@ -43,6 +43,25 @@ do
     return message, body
   end
 
+  --- The first bytes of an invoke or call as a whole message that has no arguments; others as they are.
+  local function without_arguments(head)
+    local command = byte(head, 1) == 0x4F and byte(head, 10)
+    local last = command == 0x49 and 38
+    if command == 0x41 and #head >= 14 then
+      local a, b, c, d = byte(head, 11, 14)
+      last = 14 + ((a * 256 + b) * 256 + c) * 256 + d
+    end
+    return last and last <= #head and sub(head, 1, last) .. NULL or head
+  end
+
+  --- A message that is too long to be decoded, in its place.
+  function D:skipped(side, long, time)
+    local message = self:feed(side, without_arguments(long.head), 1, time, nil)
+    message.kind, message.raw, message.note, message.size = "undecoded", "", long.reason, long.size + 4
+    message.skipped, message.trailing, message.hresult = true, nil, nil
+    return message
+  end
+
   --- The message that tells operation, object, member, depth and so on: for an answer its request.
   function js.about(message) return message.request or message end
 
@@ -104,6 +123,9 @@ do
       or key and js.member_name(key, body.dispid, body.flags) or nil
   end
 
+  --- True for a request that tells how its answer is read.
+  function js.is_known(request) return request.kind ~= "undecoded" or (request.skipped and request.operation ~= nil) end
+
   --- What an answer says.  The same short ones come again and again: they are read once.
   local function read_answer(data, start, request)
     local operation, count = request and request.operation or "error", request and request.count
@@ -120,7 +142,7 @@ do
     local request, known = self:pop(message.side)
     message.kind, message.request = message.class == 0x45 and "error" or "answer", request
     if request then request.answer = message end
-    known = request and request.kind ~= "undecoded"
+    known = request and js.is_known(request)
     if not known and message.class == 0x41 then
       message.kind = "undecoded"
       message.note = request and "answer to a request that could not be decoded" or "answer without its request"

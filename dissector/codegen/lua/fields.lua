@@ -51,6 +51,7 @@ do
   declare("error_answer", "Error answer", expert.group.RESPONSE_CODE, expert.severity.WARN)
   declare("xml_error", "The command was answered by an error", expert.group.RESPONSE_CODE, expert.severity.ERROR)
   declare("xml_broken", "The document is broken", expert.group.MALFORMED, expert.severity.WARN)
+  declare("odd_number", "A text that should be a number is none", expert.group.PROTOCOL, expert.severity.NOTE)
   declare("job_failed", "The job's process failed", expert.group.RESPONSE_CODE, expert.severity.WARN)
   declare("connection_lost", "The callback connection ended before release", expert.group.SEQUENCE, expert.severity.ERROR)
   declare("callback_refused", "The callback was refused", expert.group.SEQUENCE, expert.severity.ERROR)

@@ -2,6 +2,7 @@
 do
   local byte, sub, find, format = string.byte, string.sub, string.find, string.format
   local limits = js.limits
+  local HEAD = 256  -- bytes that are kept of a message that is too long to be decoded (as in stream/framing.py)
   local CLASSES = { [0x53] = true, [0x4F] = true, [0x41] = true, [0x45] = true, [0x4B] = true }
   local COMMANDS = {
     [0x53] = { [0x43] = true },
@@ -58,12 +59,12 @@ do
   local R = {}
   R.__index = R
 
-  --- `out` takes `frame(side, data, packets, time, at)` and `problem(code, side, text, number)`.  Without `synced` the
+  --- `out` takes `frame(side, data, packets, time, at)`, `skipped(side, long, packets, time)` and `problem(code, side, text, number)`.  Without `synced` the
   --- first byte may lie anywhere in a message.
   function js.frame_reader(side, synced, out)
     return setmetatable({
       side = side, synced = synced, firm = synced, out = out, held = {}, held_size = 0, size = 0, start = 0,
-      to_skip = 0, packets = {}, time = 0, mid_stream_at = not synced and -1 or nil,
+      to_skip = 0, long = nil, packets = {}, time = 0, mid_stream_at = not synced and -1 or nil,
     }, R)
   end
 
@@ -73,7 +74,7 @@ do
 
   function R:lose_step()
     self:drop()
-    self.synced, self.firm, self.to_skip = false, false, 0
+    self.synced, self.firm, self.to_skip, self.long = false, false, 0, nil
   end
 
   function R:hold(chunk, from, to)
@@ -91,16 +92,20 @@ do
     return self.held[1] or ""
   end
 
-  function R:complete()
-    local packets = self.packets
-    table.sort(packets)
+  --- The packets of the message under way, each once and in order.
+  function R:listed()
+    table.sort(self.packets)
     local once = {}
-    for _, number in ipairs(packets) do
+    for _, number in ipairs(self.packets) do
       if once[#once] ~= number then once[#once + 1] = number end
     end
+    return once
+  end
+
+  function R:complete()
     local data = self:joined()
     self:drop()
-    self.out:frame(self.side, sub(data, 5), once, self.time, nil)
+    self.out:frame(self.side, sub(data, 5), self:listed(), self.time, nil)
   end
 
   function R:problem(code, text, number)
@@ -112,7 +117,8 @@ do
     while at < size do
       if self.to_skip > 0 then
         local skipped = math.min(self.to_skip, size - at)
-        self.to_skip = self.to_skip - skipped
+        if self.long then self:pass(chunk, at, skipped) end
+        self:skip(skipped)
         at = at + skipped
       elseif self.synced then
         at = self:read(chunk, at)
@@ -124,8 +130,8 @@ do
 
   function R:gap(offset, size, number, time, snapped)
     if self.to_skip >= size and self.to_skip > 0 then
-      self.to_skip = self.to_skip - size
-      return
+      if self.long then self.long.has_hole = true end
+      return self:skip(size)
     end
     if not self.synced then return self:drop() end
     local rest = self.size > 0 and self.size - self.held_size or 0
@@ -137,6 +143,24 @@ do
       self:lose_step()
     end
     self:problem("gap", text, number)
+  end
+
+  --- Keeps what is wanted of a message that is too long to be decoded.
+  function R:pass(chunk, at, size)
+    local long, packets = self.long, self.packets
+    if #packets >= limits.packets_listed then packets[#packets] = nil end
+    self:hold(chunk, at, at)
+    if not long.has_hole and #long.head < HEAD then
+      long.head = long.head .. sub(chunk.data, at + 1, at + math.min(size, HEAD - #long.head))
+    end
+  end
+
+  function R:skip(size)
+    self.to_skip = self.to_skip - size
+    local long = self.long
+    if not long or self.to_skip > 0 then return end
+    self.long = nil
+    if long.head ~= "" then self.out:skipped(self.side, long, self:listed(), self.time) end
   end
 
   -- --- in step ---
@@ -187,7 +211,8 @@ do
       self:lose_step()
     elseif length > limits.decoded then
       local text = "a message of %.0f bytes is skipped: jstrace decodes messages of up to %.0f bytes"
-      self:problem("undecoded_frame", format(text, length, limits.decoded), chunk.number)
+      self.long = { size = length, head = sub(data, 5), reason = format(text, length, limits.decoded) }
+      self:problem("undecoded_frame", self.long.reason, chunk.number)
       self.to_skip = 4 + length - self.held_size
       self:drop()
     else

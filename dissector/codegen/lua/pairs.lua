@@ -68,6 +68,18 @@ do
     return fitting[1]
   end
 
+  --- The tasks that may have got a connection in place of the one whose start announced its port: that client had left
+  --- before, and who came then has taken the port, if the start that says so was not captured.
+  function P:heirs(task, stream)
+    local command, found = task.command, {}
+    local left = command and command.ended
+    if not left or left >= stream.start or js.closed_by(command) ~= 0 then return found end
+    for _, half in ipairs(self.joiner:half_knowns(stream, stream.said or stream.start)) do
+      if half.start >= left then found[#found + 1] = half end
+    end
+    return found
+  end
+
   --- True for the SYN of a connection that was there already with other addresses: one hop later, or with the same IP id.
   function P:is_copy(stream, seq, ttl, id)
     if stream.mid_stream then return false end

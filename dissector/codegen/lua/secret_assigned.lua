@@ -1,4 +1,4 @@
--- Secrets that stand behind their name: `password=...`, options, sentences (wire/secrets.py).
+-- Secrets that stand behind their name: `password=...`, options, sentences (wire/secret_assigned.py).
 do
   local find, sub, lower = string.find, string.sub, string.lower
   local S = js.secrets
@@ -38,8 +38,9 @@ do
   local function noun_value(text, stop, is_pin, is_weak, before, word)
     local behind = { is_pin and "follows_number" or "follows" }
     if not is_pin and not is_weak then
-      behind[2] = "follows_quoted"
-      if lower(word) == "pwd" or piece("told_before"):find(before) then behind[3] = "follows_word" end
+      behind[2], behind[3] = "follows_quoted", "follows_set"
+      if piece("new_before"):find(before) then behind[#behind + 1] = "follows_set_new" end
+      if lower(word) == "pwd" or piece("told_before"):find(before) then behind[#behind + 1] = "follows_word" end
     end
     for _, one in ipairs(behind) do
       local value = begins(one, text, stop)

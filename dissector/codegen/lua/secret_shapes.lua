@@ -1,4 +1,4 @@
--- Secrets that are known by their form, in command lines and in URLs (wire/secret_shapes.py, wire/secret_plain.py).
+-- Secrets that are known by their form, in command lines and in URLs (wire/secret_forms.py, wire/secret_plain.py).
 do
   local find, sub, lower, byte, concat = string.find, string.sub, string.lower, string.byte, table.concat
   local S, rules = js.secrets, js.secret_rules

@@ -83,5 +83,5 @@ do
   end
 
   --- False when nothing in the bytes of a message can be a secret by itself, as in nearly all.
-  function js.may_hold_secret(raw) return S.hint:find(lower(raw)) ~= nil end
+  function js.may_hold_secret(raw) return S.extra ~= nil or S.hint:find(lower(raw)) ~= nil end
 end

@@ -328,7 +328,7 @@ do
       self.cut:drop(stream)
       task.command, task.client, task.remote, stream.task = stream, stream.client, stream.server, task
     end
-    return task
+    return task or self.cut:told(stream)
   end
 
   --- A task by the answer to its start, which was not read.
@@ -361,7 +361,15 @@ do
   function S:callback_opened(task, stream)
     local chosen = self.joiner:announced(stream) or task
     -- A task process calls once.
-    if chosen.confirmed and chosen.callback and chosen.callback ~= stream then chosen = self:lone(stream) end
+    if chosen.confirmed and chosen.callback and chosen.callback ~= stream then
+      chosen = self:lone(stream)
+    else
+      local heirs = self.pairs:heirs(chosen, stream)
+      if #heirs > 0 then
+        chosen = #heirs == 1 and heirs[1] or self:lone(stream)
+        chosen.port = stream.server.port
+      end
+    end
     if chosen ~= task then
       task:no_attempt(stream)
       chosen.attempts[#chosen.attempts + 1], stream.task = stream, chosen

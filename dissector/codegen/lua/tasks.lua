@@ -109,12 +109,17 @@ do
     local array = js.natural(body.params)[1]
     local elements = array and type(array.value) == "table" and array.value.elements
     if type(elements) ~= "table" then return end
+    local seen = {}
     for _, one in ipairs(elements) do
       local text = type(one) == "table" and one.vt == 8 and one.value or one
       if type(text) == "string" then
         local name, value = match(text, "^([%w_.]+)=(.*)$")
-        if name == "job" then self.job = js.line(value, 120) end
-        if name == "task_id" then self.task_id = js.decimal(value, "task_id") end
+        if name == "job" and not seen.job then self.job = js.line(value, 120) end
+        if name == "task_id" and not seen.task_id then
+          self.task_id = js.decimal(value, "task_id")
+          self:odd_numbers({ attributes = { { name, value } } }, { task_id = "task_id" })
+        end
+        seen[name or ""] = true
         if name == "language" and not self.kind then self.kind = lower(value) == "shell" and "process" or "api" end
       end
     end
@@ -156,7 +161,18 @@ do
     local signal = js.decimal(js.get(tag, "signal"), "signal")
     self.exit_code, self.result_seen = js.decimal(js.get(tag, "exit_code"), "exit_code"), true
     self.signal = signal ~= "0" and signal or nil
-    js.odd_numbers(tag, { exit_code = "exit_code", signal = "signal" }, function() self.result_odd = true end)
+    if self:odd_numbers(tag, { exit_code = "exit_code", signal = "signal" }) then self.result_odd = true end
+  end
+
+  --- What should be a number and is none counts as unknown; each is told once.
+  function T:odd_numbers(tag, names)
+    local found = false
+    js.odd_numbers(tag, names, function(words)
+      found, self.odd = true, self.odd or {}
+      if not self.odd[words] then js.session:problem(self.callback, "odd_number", words) end
+      self.odd[words] = true
+    end)
+    return found
   end
 
   --- A connection turned out to be none of this task.

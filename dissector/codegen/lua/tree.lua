@@ -90,7 +90,7 @@ do
   --- What an answer is read with.
   local function asked(message)
     local request = message.request
-    if request and request.kind ~= "undecoded" then return request.operation, request.count end
+    if request and js.is_known(request) then return request.operation, request.count end
   end
 
   --- What the Info column says; the body is at hand only with the packet that completed the message.
@@ -119,7 +119,9 @@ do
   local function draw_frame(tree, message, payload)
     words_of(message, payload)
     local whole, root
-    if message.at and payload and message.size == payload:len() then
+    if message.skipped then
+      root = tree:add(js.proto, "JobScheduler")
+    elseif message.at and payload and message.size == payload:len() then
       root = tree:add(js.proto, payload)
     else
       whole = bytes_of(message, payload, "Reassembled JobScheduler frame")
@@ -130,9 +132,11 @@ do
       root:set_text("JobScheduler " .. message.info)
       whole = whole or bytes_of(message, payload)
       raw = message.raw or whole(4, message.size - 4):raw()
-      root:add(F.length, whole(0, 4))
       local range = function(offset, size) return whole(4 + offset, size) end
-      if message.tunnel_token then
+      if not message.skipped then root:add(F.length, whole(0, 4)) end
+      if message.skipped then
+        body = nil
+      elseif message.tunnel_token then
         root:add(F.tunnel_token, range(0, #raw), js.shown(raw))
       else
         local operation, count = asked(message)

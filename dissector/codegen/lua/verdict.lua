@@ -22,6 +22,7 @@ do
     if stream.established and (stream.dirs[0].packets == 0 or stream.dirs[1].packets == 0) then return nil end
     return stream.closed_by
   end
+  js.closed_by = closed_by
 
   --- True when an end's data was sent again and again, or has a hole that nothing filled, and nobody acknowledges it.
   local function is_stuck(stream, side, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dissector.model import CaptureInfo, Look, Message, Outcome, Problem, Running, Task
 from dissector.render.filter import Filter
@@ -27,6 +28,8 @@ class PlainView:
         self._early = not (chosen.on_tasks or chosen.on_messages)
         self._sieve = Sieve((), chosen, wants_messages=log)
         self._outcomes: Counter[Outcome] = Counter()
+        #: Tasks whose end was told while their records are not final, and how they ended.
+        self._over: dict[Task, Outcome] = {}
         #: The day and the zone that were said last.
         self._day = ""
 
@@ -54,12 +57,16 @@ class PlainView:
 
     def _ended(self, task: Task) -> None:
         self._outcomes[task.outcome] += 1
+        if self._over.pop(task, None) is not task.outcome:
+            self._end(task)
+        for problem in task.problems:
+            self._problem(task.end, problem)
+
+    def _end(self, task: Task) -> None:
         words: list[Span] = [(f"{job_name(task, self._mask)}  ".lstrip(), "title")]
         words.append((outcome_words(task), OUTCOME_STYLES[task.outcome]))
         words.append((f"  took {duration(task.end - task.start)}", "dim"))
         self._line(task.end, task, *words)
-        for problem in task.problems:
-            self._problem(task.end, problem)
 
     def _log_line(self, message: Message) -> None:
         said = log_call(message, message.body)
@@ -79,8 +86,12 @@ class PlainView:
         self._terminal.line((" " * 14, ""), (escape(text), "warning"))
         self._terminal.flush()
 
-    def running(self, changed: Sequence[Running], now: int, look: Look) -> None:
-        """Lines tell of changes only."""
+    def running(self, changed: Sequence[Running], now: int, look: Look) -> None:  # noqa: ARG002
+        """Lines tell of changes only: here of an end, while what led to it may still show itself."""
+        for one in changed if self._early else ():
+            if one.outcome not in (None, Outcome.RUNNING) and one.task.n and one.task not in self._over:
+                self._over[one.task] = one.outcome
+                self._end(replace(one.task, outcome=one.outcome, end=one.since))
 
     def close(self, captures: Sequence[CaptureInfo]) -> None:
         for event in self._sieve.finish():

@@ -1,4 +1,5 @@
-"""Every encapsulation that a packet may come in: how it is put around an Ethernet frame, for tests that wrap packets.
+"""Every encapsulation that a packet may come in: how it is put around an Ethernet frame, for tests and benchmarks
+that wrap packets.
 
 ``ENCAPSULATIONS`` has for each name the link type, what makes a packet of a plain Ethernet frame, and the names of the
 tunnels that are to be told of it.
@@ -8,16 +9,22 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
-from builders import ethernet, ipv4, ipv6
+from benchmarks.packets import UDP, ethernet, ipv4, ipv6
 
 Wrap = Callable[[bytes], bytes]
 
+
+class Ends(TypedDict):
+    src: str
+    dst: str
+
+
 #: The ends of tunnels.
-OUTER = {"src": "192.0.2.1", "dst": "192.0.2.2"}
-OUTER6 = {"src": "2001:db8::1", "dst": "2001:db8::2"}
-UDP, GRE = 17, 47
+OUTER: Ends = {"src": "192.0.2.1", "dst": "192.0.2.2"}
+OUTER6: Ends = {"src": "2001:db8::1", "dst": "2001:db8::2"}
+GRE = 47
 
 
 class Encapsulation(NamedTuple):
