@@ -19,7 +19,6 @@ from dissector.session.tracer import Event, Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.sources.live import Recorder
 from dissector.stream.block import Block
-from dissector.traffic import Packet
 from dissector.wire.masking import Mask
 
 SECOND = 1_000_000_000
@@ -110,14 +109,14 @@ class Recorded(Quiet):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self._packets = list(CaptureReader([path]))
+        self._blocks = list(CaptureReader([path]).blocks())
 
     loses = 0
 
-    def poll(self, timeout: float) -> list[Packet]:
+    def poll(self, timeout: float) -> list[Block]:
         super().poll(timeout)
-        packets, self._packets = self._packets, []
-        return packets
+        blocks, self._blocks = self._blocks, []
+        return blocks
 
 
 def lines(path: Path, seconds: float, *chosen: str) -> list[list[str]]:

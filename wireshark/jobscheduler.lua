@@ -5270,6 +5270,16 @@ do
     return true
   end
 
+  --- The connections that are still held, by their first packets.
+  function P:waiting()
+    local found = {}
+    for stream in pairs(self.held) do
+      if stream.sniffing then found[#found + 1] = stream end
+    end
+    table.sort(found, function(one, other) return one.first_packet < other.first_packet end)
+    return found
+  end
+
   local function is_rival(other, stream, earliest)
     return other ~= nil and other ~= stream and not other.mid_stream and other.start >= earliest
       and other.client.ip == stream.client.ip and other.server.ip == stream.server.ip
@@ -5284,16 +5294,22 @@ do
     end
     local stray, fitting, earliest = stream.stray, self:fitting(stream, now), math.huge
     -- The start that it fitted got its own callback: what is left is a guess.
-    if #fitting ~= 1 or (stray and #stray.attempts > 0) then return nil end
-    earliest = told(fitting[1]) - EARLIER
+    if stray and #stray.attempts > 0 then return nil end
+    if #fitting ~= 1 then
+      for _, task in ipairs(fitting) do task.contested = true end
+      return nil
+    end
+    local task = fitting[1]
+    earliest = told(task) - EARLIER
     for other in pairs(self.held) do
-      if other.start + 2 * PATIENCE > now and is_rival(other, stream, earliest) then return nil end
+      if other.start + 2 * PATIENCE > now and is_rival(other, stream, earliest) then task.contested = true end
     end
-    for _, task in ipairs(self.joiner:lone_tasks(stream, now)) do
-      if is_rival(task.callback, stream, earliest) then return nil end
+    for _, lone in ipairs(self.joiner:lone_tasks(stream, now)) do
+      if is_rival(lone.callback, stream, earliest) then task.contested = true end
     end
+    if task.contested then return nil end
     self.held[stream] = nil
-    return fitting[1]
+    return task
   end
 
   --- The tasks that may have got a connection in place of the one whose start announced its port: that client had left
@@ -5322,6 +5338,52 @@ do
       seq = seq, ttl = ttl, id = id, start = stream.start, client = stream.client.key, server = stream.server.key,
     }
     return false
+  end
+end
+
+-- Callbacks that a capture has some milliseconds before their start command (the rules of session/early.py).
+do
+  local NEWEST, JITTER = 32, 0.01  -- connections that are kept in mind, seconds
+  local E = {}
+  E.__index = E
+
+  function js.new_early() return setmetatable({ list = {} }, E) end
+
+  --- A connection that nobody waited for.
+  function E:note(stream)
+    local list = self.list
+    list[#list + 1] = stream
+    if #list > NEWEST then table.remove(list, 1) end
+  end
+
+  --- The answer to its SYN may stand before it: as a connection of its own, that began with a reset.
+  function E:take_reset(stream)
+    local one, two = stream.client.key, stream.server.key
+    for _, other in ipairs(self.list) do
+      local from, to = other.client.key, other.server.key
+      local between = (from == one and to == two) or (from == two and to == one)
+      local is_reset = other.mid_stream and other.was_reset and other.over == other.start
+      if between and is_reset and math.abs(other.start - stream.start) <= JITTER and not stream.closed_by then
+        stream.closed_by, stream.ended, stream.was_reset = 1, other.ended, true
+      end
+    end
+  end
+
+  --- Those that go to the port which a start command announces, and began behind it by their times.
+  function E:callbacks(task)
+    local found = {}
+    if not task.start_message or not task.port then return found end
+    local target = js.endpoint_key(task.client.ip, task.port)
+    for _, stream in ipairs(self.list) do
+      local behind = stream.start - task.start_time
+      local is_silent = not stream.role and not stream.said and not stream.mid_stream
+      if is_silent and stream.server.key == target and behind >= 0 and behind <= JITTER then found[#found + 1] = stream end
+    end
+    for _, stream in ipairs(found) do
+      js.take_out(self.list, stream)
+      self:take_reset(stream)
+    end
+    return found
   end
 end
 
@@ -5976,7 +6038,7 @@ do
       packet_of = {}, number_of = {},
     }, S)
     session.cut = js.new_cut(session)
-    session.pairs = js.new_pairs(session.joiner, session.cut)
+    session.pairs, session.early = js.new_pairs(session.joiner, session.cut), js.new_early()
     return session
   end
 
@@ -6087,6 +6149,7 @@ do
       return nil
     end
     stream.sniffing, stream.events, stream.heads = true, {}, { [0] = "", [1] = "" }
+    self.early:note(stream)
     if stream.is_command_port and is_syn then
       stream.undecided, self.undecided[stream] = true, true
       self.aging:push(time + js.limits.half_open, stream)
@@ -6185,7 +6248,9 @@ do
   --- Hands the connection to its handler when it tells what it is; `over` when nothing more will come.
   function S:decide(stream, time, over)
     local heads = stream.heads
-    local role = js.verdict(heads[0], heads[1], stream.is_command_port, stream.mid_stream or stream.gapped)
+    local role = stream.is_callback and "callback"
+      or js.verdict(heads[0], heads[1], stream.is_command_port, stream.mid_stream or stream.gapped)
+    stream.is_callback = role == "callback" or nil
     if not role or (role == "callback" and not over and self.pairs:waits(stream, time)) then return end
     if role == "unknown" then
       self.cut:drop(stream)
@@ -6304,6 +6369,14 @@ do
     self.cut:started(stream, task)
     self.joiner:announce(task)
     if not task.port then self.joiner:add_half_known(task) end
+    for _, early in ipairs(self.early:callbacks(task)) do
+      self:undecided_no_more(early)
+      self:attempt(early, task)
+      if early.over then
+        early.handler:closed()
+        early.handler = nil
+      end
+    end
   end
 
   --- A task of its own, at the place of its command connection if that waited for it.
@@ -6348,6 +6421,7 @@ do
   function S:settle()
     self.is_first_pass = false
     self.cut:settle()
+    for _, stream in ipairs(self.pairs:waiting()) do self:decide(stream, stream.seen, true) end
     for stream in pairs(self.undecided) do
       if stream.handler or not self:came_to_nothing(stream) then
         self:undecided_no_more(stream)

@@ -24,7 +24,8 @@ TARGET = Path(__file__).resolve().parents[2] / "wireshark" / "jobscheduler.lua"
 _PIECES = (
     "cursor", "text", "secret_values", "secret_elements", "secret_assigned", "secret_shapes", "secrets", "veil",
     "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "tasks", "cut", "pairs",
-    "verdict", "detect", "command", "callback", "session", "numbering", "segments", "tree", "window", "claim", "main",
+    "early", "verdict", "detect", "command", "callback", "session", "numbering", "segments", "tree", "window", "claim",
+    "main",
 )  # fmt: skip
 
 _HEADER = """\

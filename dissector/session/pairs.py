@@ -66,10 +66,15 @@ class Unannounced:
             if stray.attempts and fitting:
                 return None, True  # the start that it fitted got its own callback; what is left is a guess
             fitting = fitting if stray.attempts else [stray, *fitting]
-        if len(fitting) == 1 and not self._has_rival(connection, _told(fitting[0]) - _EARLIER):
+        if len(fitting) == 1 and not self._is_contested(fitting[0], connection):
             self._held.pop(connection, None)
             return fitting[0], False
+        for facts in fitting:
+            facts.contested = True
         return None, bool(fitting)
+
+    def _is_contested(self, facts: TaskFacts, connection: Connection) -> bool:
+        return facts.contested or self._has_rival(connection, _told(facts) - _EARLIER)
 
     def _has_rival(self, connection: Connection, earliest: int) -> bool:
         """True when another such callback between these hosts began since, and is under way or held."""

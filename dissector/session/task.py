@@ -54,8 +54,9 @@ class TaskFacts:
     #: Someone else's connection that took the announced port, and the packet of its first strange bytes.
     intruder: Connection | None = None
     foreign_packet: int | None = None
-    #: Its callback may be that of several starts, so it got none.
+    #: Its callback may be that of several starts, so it got none; several callbacks may be its own.
     pair_unclear: bool = False
+    contested: bool = False
     #: A frame of the task process was seen: the callback connection is the right one for certain.
     confirmed: bool = False
     #: Its client announced its port again, which it would not do while it holds it: the end was missed.
@@ -364,7 +365,8 @@ class TaskFacts:
             return record.command.over and tries
         if not self.is_over():
             return False
-        never_started = self.start is None or self.start_error is not None or self.start_answer is None
+        is_answered = self.start_answer is not None or (record.command is not None and record.command.sides[1].bytes)
+        never_started = self.start is None or self.start_error is not None or not is_answered
         return record.callback is not None or never_started
 
 

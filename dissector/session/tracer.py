@@ -43,7 +43,8 @@ from dissector.traffic import (
     StreamEvent,
 )
 
-_SECOND = 1_000_000_000
+#: So often (nanoseconds) is looked after what only time changes.
+_WAKES = 250_000_000
 
 
 class Tracer(Keeper):
@@ -96,7 +97,7 @@ class Tracer(Keeper):
 
     def wake(self, now: int) -> Sequence[Event]:
         """Looks after what only time changes; returns the events that are final."""
-        self.clock.now, self.clock.wake = now, now + _SECOND // 4
+        self.clock.now, self.clock.wake = now, now + _WAKES
         self._age()
         return self._order.drain(now)
 

@@ -66,13 +66,23 @@ def _with_late(decoded: list[Told], displayed: list[Told], late: list[Told]) -> 
     """The messages that may be the displayed ones, in their order, and those that may still come."""
     chosen, left, late = list[Told](), list(decoded), list(late)
     for told in displayed:
-        found = next((one for one in (*left[:1], *late, *left[1:]) if _alike(one, told)), None) or next(
-            iter(left), None
+        candidates = (*left[:1], *late, *left[1:])
+        found = next(
+            (one for alike in (_same, _alike) for one in candidates if alike(one, told)), next(iter(left), None)
         )
         if found is not None:
             chosen.append(found)
             (left if found in left else late).remove(found)
     return chosen, late + left
+
+
+def _same(decoded: Told, displayed: Told) -> bool:
+    """True for the same bytes, in the same place of the dialog."""
+    return (
+        _alike(decoded, displayed)
+        and [one.raw for one in decoded.fields] == [one.raw for one in displayed.fields]
+        and all(decoded.facts.get(name) == displayed.facts.get(name) for name in ("depth", "request_in", "operation"))
+    )
 
 
 def _alike(decoded: Told, displayed: Told) -> bool:
@@ -84,6 +94,8 @@ def _pair(decoded: Told | None, displayed: Told | None, two_pass: bool) -> Itera
         assert displayed is not None
         yield Difference(displayed.packet, "message", _NOTHING, _summary(displayed))
     elif displayed is None:
+        if decoded.is_told_by_end and not two_pass:
+            return  # where one pass ends there is no packet left to show it with
         yield Difference(decoded.packet, f"message of {decoded.connection}", _summary(decoded), _NOTHING)
     else:
         skipped = _NOT_COMPARED if two_pass else _NOT_COMPARED | _KNOWN_LATER

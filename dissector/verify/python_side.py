@@ -39,13 +39,16 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
         while due in waiting:
             yield teller.tell(waiting.pop(due))
             due += 1
+    known = tracer.next_number()
     for event in tracer.finish():
         if isinstance(event, Message):
             waiting[event.n] = event
         elif isinstance(event, Task):
             tasks.append(_row(event))
     for number in sorted(waiting):
-        yield teller.tell(waiting[number])
+        told = teller.tell(waiting[number])
+        told.is_told_by_end = number > known
+        yield told
     yield from sorted(tasks)
 
 

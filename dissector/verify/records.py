@@ -40,6 +40,8 @@ class Told:
     is_http: bool = False
     #: Whether the number of the message's task can be told from the capture up to this message.
     is_numbered: bool = True
+    #: Whether only the end of the capture tells that it is one.
+    is_told_by_end: bool = False
 
 
 class Row(NamedTuple):

@@ -14,10 +14,11 @@ from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Endpoint, Mark, Problem, Role
 from dissector.session import overview
 from dissector.session.foreign import protocol
+from dissector.session.packet_time import PacketTime
 from dissector.session.sniffer import Sniffer
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
-from dissector.traffic import Chunk, Packet, Side, Watch
+from dissector.traffic import Chunk, Packet, Side
 
 A, B = "10.1.0.10", "10.2.0.10"
 HELLO = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03\x03"
@@ -235,9 +236,9 @@ def seen(port: int = 80, number: int = 1, *, command_port: bool = False, **field
 
 
 def judged(*connections: Sniffer, role: Role = Role.UNKNOWN) -> dict[str, Problem]:
-    watch = Watch()
-    made = overview.Overview(watch, (50_000, 59_999))
-    watch.wake = 1
+    clock = PacketTime()
+    made = overview.Overview(clock, (50_000, 59_999))
+    clock.wake = 1
     for one in connections:
         made.judged(one, role)
     return {problem.code: problem for problem in made.problems()}
@@ -256,9 +257,9 @@ def test_nobody_knows_of_a_capture_before_its_first_packet() -> None:
 
 
 def overview_of(wake: int, *, has_tasks: bool = False) -> list[str]:
-    watch = Watch()
-    made = overview.Overview(watch, (50_000, 59_999))
-    watch.wake, made.has_tasks = wake, has_tasks
+    clock = PacketTime()
+    made = overview.Overview(clock, (50_000, 59_999))
+    clock.wake, made.has_tasks = wake, has_tasks
     return [problem.code for problem in made.problems()]
 
 
@@ -292,9 +293,9 @@ def test_some_connections_were_cut_off() -> None:
 
 
 def test_packets_that_lack_their_headers() -> None:
-    watch = Watch()
-    made = overview.Overview(watch, (50_000, 59_999))
-    watch.wake = 1
+    clock = PacketTime()
+    made = overview.Overview(clock, (50_000, 59_999))
+    clock.wake = 1
     made.judged(seen(snapped=1), Role.UNKNOWN)
     for number, (size, wire) in enumerate([(0, 90), (20, 90), (30, 90), (25, 90), (90, 90)], 1):
         made.unread(Packet(number, number * SECOND, 1, bytes(size), wire))
@@ -370,9 +371,9 @@ def test_as_many_packets_as_may_be_are_the_proof() -> None:
 
 
 def test_tunnels_are_counted_by_their_kinds() -> None:
-    watch = Watch()
-    made = overview.Overview(watch, (50_000, 59_999))
-    watch.wake = 1
+    clock = PacketTime()
+    made = overview.Overview(clock, (50_000, 59_999))
+    clock.wake = 1
     for number, kind in enumerate(("ESP", "L2TP", "L2TP"), 1):
         made.unread(Packet(number, number * SECOND, 1, b"", 90), kind)
     (problem,) = made.problems()

@@ -335,3 +335,15 @@ def test_a_restarted_client_whose_start_was_lost() -> None:
     for found in (whole, cut):
         assert callers(found) == [(42_976, False), (33_162, True)]
         assert [task.outcome.value for task in found.tasks] == ["no_callback", "success"]
+
+
+def test_what_several_may_have_got_is_nobody_s_later_either() -> None:
+    """The other callback is over and forgotten when this one has to be decided."""
+    task = half()
+    known = unannounced(task)
+    task.contested = True
+    assert known.owner(call()) == (None, True)
+    one, other = half(), half()
+    assert unannounced(one, other).owner(call()) == (None, True)
+    assert one.contested
+    assert other.contested

@@ -161,6 +161,18 @@ def grained(grain: int, **fields: float) -> list[str]:
     return [problem.code for problem in slowness(Case(made, 0, grain))]
 
 
+def test_the_words_of_many_callbacks() -> None:
+    made = facts(0.0, 0.0, calls=5, callbacks=100, call_time=60.5, callback_time=50.5)
+    assert made.record.callback is not None
+    made.record.callback.end = 90 * SECOND + SECOND // 2
+    (problem,) = slowness(Case(made, 0))
+    assert problem.summary == (
+        "100 callbacks took the client scheduler 50.5 s of 90.5 s (the job 10.0 s, the client scheduler 50.5 s, "
+        "the network 0.0 s, between calls 30.0 s)."
+    )
+    assert (problem.cause, problem.packets) == ("the client scheduler was busy", (1, 9))
+
+
 @pytest.mark.parametrize(("grain", "codes"), [(10 * MS, ["slow_call"]), (10 * MS + 1, [])])
 def test_coarse_stamps_may_make_each_callback_longer(grain: int, codes: list[str]) -> None:
     assert grained(grain, callback_time=50.06, call_time=50.06) == codes

@@ -14,11 +14,13 @@ from kit import (
     STEPPED,
     Story,
     nanoseconds,
+    packets_of,
     trace,
     xml_answer,
 )
 
 from dissector.model import Endpoint, Task
+from dissector.session.tracer import Tracer
 from dissector.wire import messages as m
 
 SERVER = HEALTHY[BEGUN][1].object_id  # type: ignore[union-attr]
@@ -220,3 +222,16 @@ def test_genuine_tasks(name: str, kind: str, exit_code: int | None, outcome: str
     assert exit_code is None or task.exit_code == exit_code
     assert task.counts.messages > 15
     assert STEPPED < RELEASED
+
+
+@pytest.mark.parametrize(("lost", "through"), [(0, False), (1, False), (138, True)])
+def test_an_answer_that_was_not_captured_whole_is_an_answer(lost: int, through: bool) -> None:
+    """A callback may come though the answer to the start is not known; ``lost``: bytes of it that are not captured."""
+    story = Story().start(answer=b"")
+    answer = xml_answer('<process process_id="1"/>')
+    story.command.send(nanoseconds(0.1), 1, answer[: max(0, len(answer) - lost)])
+    story.command.finish(nanoseconds(0.2), 0)
+    tracer = Tracer(window=1)
+    for packet in packets_of(story.records):
+        tracer.feed(packet)
+    assert [facts.is_through() for facts in tracer.running] == [through]

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from builders import ACK, FIN, PSH, RST, SECOND, SYN, A, B, ethernet, ipv4, packet, tcp
+from builders import ACK, FIN, PSH, RST, SECOND, SYN, A, B
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stream_kit import CLIENT, ISN_A, ISN_B, MS, SERVER, Talk, chunk, gap, syn
@@ -636,28 +636,6 @@ def test_an_ignored_connection_says_nothing_more() -> None:
     assert [type(event) for event in talk.a(-1, acks=None, flags=SYN)] == [Opened]
     assert talk.a(0, b"abc") != []
     assert talk.flow is not old
-
-
-def test_packets_of_ignored_connections_need_no_parsing() -> None:
-    def frame(**fields: int) -> bytes:
-        return ethernet(ipv4(tcp(**fields)))
-
-    table = Connections()
-    first = packet(frame())
-    segment = parse(first)
-    assert isinstance(segment, Segment)
-    assert table.parse(first)
-    for flow, _ in table.feed(segment):
-        flow.ignored = True
-    assert list(table.feed(segment)) == []
-    assert not table.parse(first)
-    answer = packet(ethernet(ipv4(tcp(4_444, 40_000), src=B, dst=A)))
-    assert not table.parse(answer)
-    assert table.parse(packet(frame(flags=SYN)))
-    assert table.parse(packet(frame(dport=4_445)))
-    assert [type(event) for _, event in table.feed(segment._replace(flags=SYN))] == [Opened]
-    assert table.parse(first)
-    assert table.parse(answer)
 
 
 def test_half_open_connections_are_bounded_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:

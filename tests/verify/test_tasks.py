@@ -27,9 +27,7 @@ from dissector.verify.tshark import Tshark
 from dissector.wire.decode import encode
 
 CORPUS = ROOT / "captures" / "corpus"
-#: Of a refusal that stands before its start command the plugin knows nothing until the command connection ends.
-OUT_OF_ORDER = "reorder_reject.pcap"
-SMALL = [path for path in CAPTURES if path.stat().st_size < 200_000 and path.name != OUT_OF_ORDER]
+SMALL = [path for path in CAPTURES if path.stat().st_size < 200_000]
 
 
 def disagreements(
@@ -275,3 +273,27 @@ def test_kills_behind_starts_that_were_cut_off(size: int, tmp_path: Path) -> Non
         packets = packets_of(ROOT / "captures" / f"{name}.pcap")
         path = written(tmp_path / f"{name}.pcap", [packet._replace(data=packet.data[:size]) for packet in packets])
         assert disagreements(path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("corpus/client_gone.r.pcapng", 80),
+        ("corpus/delay_150ms.c.pcapng", 128),
+        ("corpus/nested.c.pcapng", 96),
+        ("engine_api_java_ok.pcap", 96),
+        ("engine_api_manylog.pcap", 160),
+        ("faults/15d_client_restarted_callback_to_new_listener.c.pcap", 200),
+        ("faults/18_loss3_reorder_router.r.pcap", 96),
+    ],
+)
+def test_snapped_captures_in_one_pass(name: str, size: int, tmp_path: Path) -> None:
+    packets = packets_of(ROOT / "captures" / name)
+    assert disagreements(written(tmp_path / "x.pcap", [one._replace(data=one.data[:size]) for one in packets])) == []
+
+
+def test_a_refusal_before_its_start_is_known_at_any_time(tmp_path: Path) -> None:
+    packets = packets_of(ROOT / "captures" / "field" / "reorder_reject.pcap")
+    for last in (3, 6, 7, 10, 13):
+        assert disagreements(written(tmp_path / "x.pcap", packets[:last])) == []
+    assert [told.outcome for told in told_by_python(tmp_path / "x.pcap") if isinstance(told, Row)] == ["no_callback"]

@@ -16,14 +16,7 @@ from dissector.verify.records import Difference, Row, Told
 from dissector.verify.tshark import Tshark
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Captures that end while a callback is held back, for others that its start might belong to as well: jstrace knows the
-#: end and decides then, the plugin shows its messages to nobody.
-UNDECIDED_AT_THE_END = ("one_direction.c.pcapng", "one_direction.r.pcapng")
-CAPTURES = sorted(
-    path
-    for path in (ROOT / "captures").rglob("*.pcap*")
-    if path.suffix in (".pcap", ".pcapng") and path.name not in UNDECIDED_AT_THE_END
-)
+CAPTURES = sorted(path for path in (ROOT / "captures").rglob("*.pcap*") if path.suffix in (".pcap", ".pcapng"))
 PLUGIN = ROOT / "wireshark" / "jobscheduler.lua"
 
 _CACHE = Path(os.environ.get("TSHARK_CACHE") or Path.home() / ".cache" / "jstrace")

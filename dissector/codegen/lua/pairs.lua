@@ -42,6 +42,16 @@ do
     return true
   end
 
+  --- The connections that are still held, by their first packets.
+  function P:waiting()
+    local found = {}
+    for stream in pairs(self.held) do
+      if stream.sniffing then found[#found + 1] = stream end
+    end
+    table.sort(found, function(one, other) return one.first_packet < other.first_packet end)
+    return found
+  end
+
   local function is_rival(other, stream, earliest)
     return other ~= nil and other ~= stream and not other.mid_stream and other.start >= earliest
       and other.client.ip == stream.client.ip and other.server.ip == stream.server.ip
@@ -56,16 +66,22 @@ do
     end
     local stray, fitting, earliest = stream.stray, self:fitting(stream, now), math.huge
     -- The start that it fitted got its own callback: what is left is a guess.
-    if #fitting ~= 1 or (stray and #stray.attempts > 0) then return nil end
-    earliest = told(fitting[1]) - EARLIER
+    if stray and #stray.attempts > 0 then return nil end
+    if #fitting ~= 1 then
+      for _, task in ipairs(fitting) do task.contested = true end
+      return nil
+    end
+    local task = fitting[1]
+    earliest = told(task) - EARLIER
     for other in pairs(self.held) do
-      if other.start + 2 * PATIENCE > now and is_rival(other, stream, earliest) then return nil end
+      if other.start + 2 * PATIENCE > now and is_rival(other, stream, earliest) then task.contested = true end
     end
-    for _, task in ipairs(self.joiner:lone_tasks(stream, now)) do
-      if is_rival(task.callback, stream, earliest) then return nil end
+    for _, lone in ipairs(self.joiner:lone_tasks(stream, now)) do
+      if is_rival(lone.callback, stream, earliest) then task.contested = true end
     end
+    if task.contested then return nil end
     self.held[stream] = nil
-    return fitting[1]
+    return task
   end
 
   --- The tasks that may have got a connection in place of the one whose start announced its port: that client had left

@@ -17,7 +17,7 @@ do
       packet_of = {}, number_of = {},
     }, S)
     session.cut = js.new_cut(session)
-    session.pairs = js.new_pairs(session.joiner, session.cut)
+    session.pairs, session.early = js.new_pairs(session.joiner, session.cut), js.new_early()
     return session
   end
 
@@ -128,6 +128,7 @@ do
       return nil
     end
     stream.sniffing, stream.events, stream.heads = true, {}, { [0] = "", [1] = "" }
+    self.early:note(stream)
     if stream.is_command_port and is_syn then
       stream.undecided, self.undecided[stream] = true, true
       self.aging:push(time + js.limits.half_open, stream)
@@ -226,7 +227,9 @@ do
   --- Hands the connection to its handler when it tells what it is; `over` when nothing more will come.
   function S:decide(stream, time, over)
     local heads = stream.heads
-    local role = js.verdict(heads[0], heads[1], stream.is_command_port, stream.mid_stream or stream.gapped)
+    local role = stream.is_callback and "callback"
+      or js.verdict(heads[0], heads[1], stream.is_command_port, stream.mid_stream or stream.gapped)
+    stream.is_callback = role == "callback" or nil
     if not role or (role == "callback" and not over and self.pairs:waits(stream, time)) then return end
     if role == "unknown" then
       self.cut:drop(stream)
@@ -345,6 +348,14 @@ do
     self.cut:started(stream, task)
     self.joiner:announce(task)
     if not task.port then self.joiner:add_half_known(task) end
+    for _, early in ipairs(self.early:callbacks(task)) do
+      self:undecided_no_more(early)
+      self:attempt(early, task)
+      if early.over then
+        early.handler:closed()
+        early.handler = nil
+      end
+    end
   end
 
   --- A task of its own, at the place of its command connection if that waited for it.
@@ -389,6 +400,7 @@ do
   function S:settle()
     self.is_first_pass = false
     self.cut:settle()
+    for _, stream in ipairs(self.pairs:waiting()) do self:decide(stream, stream.seen, true) end
     for stream in pairs(self.undecided) do
       if stream.handler or not self:came_to_nothing(stream) then
         self:undecided_no_more(stream)

@@ -1,0 +1,45 @@
+-- Callbacks that a capture has some milliseconds before their start command (the rules of session/early.py).
+do
+  local NEWEST, JITTER = 32, 0.01  -- connections that are kept in mind, seconds
+  local E = {}
+  E.__index = E
+
+  function js.new_early() return setmetatable({ list = {} }, E) end
+
+  --- A connection that nobody waited for.
+  function E:note(stream)
+    local list = self.list
+    list[#list + 1] = stream
+    if #list > NEWEST then table.remove(list, 1) end
+  end
+
+  --- The answer to its SYN may stand before it: as a connection of its own, that began with a reset.
+  function E:take_reset(stream)
+    local one, two = stream.client.key, stream.server.key
+    for _, other in ipairs(self.list) do
+      local from, to = other.client.key, other.server.key
+      local between = (from == one and to == two) or (from == two and to == one)
+      local is_reset = other.mid_stream and other.was_reset and other.over == other.start
+      if between and is_reset and math.abs(other.start - stream.start) <= JITTER and not stream.closed_by then
+        stream.closed_by, stream.ended, stream.was_reset = 1, other.ended, true
+      end
+    end
+  end
+
+  --- Those that go to the port which a start command announces, and began behind it by their times.
+  function E:callbacks(task)
+    local found = {}
+    if not task.start_message or not task.port then return found end
+    local target = js.endpoint_key(task.client.ip, task.port)
+    for _, stream in ipairs(self.list) do
+      local behind = stream.start - task.start_time
+      local is_silent = not stream.role and not stream.said and not stream.mid_stream
+      if is_silent and stream.server.key == target and behind >= 0 and behind <= JITTER then found[#found + 1] = stream end
+    end
+    for _, stream in ipairs(found) do
+      js.take_out(self.list, stream)
+      self:take_reset(stream)
+    end
+    return found
+  end
+end
