@@ -73,6 +73,14 @@ def test_work_is_linear(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert work(lambda: trace(many)) < MOST * work(lambda: trace(few))
 
 
+@pytest.mark.parametrize("shape", ["open tasks", "starts on one connection", "starts without answer", "closing tasks"])
+def test_work_is_linear_where_tasks_are_given_up(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "MAX_OPEN_TASKS", FEW - 20)
+    few, many = ([*packets(attacks.SHAPES[shape](n))] for n in (FEW, MANY))
+    trace(few[:500])
+    assert work(lambda: trace(many)) < MOST * work(lambda: trace(few))
+
+
 @pytest.mark.parametrize("shape", ["open tasks", "silent then starts", "closing tasks"])
 def test_work_of_a_capture_that_is_followed_is_linear(shape: str) -> None:
     few, many = ([*packets(attacks.SHAPES[shape](n))] for n in (FEW, MANY))
