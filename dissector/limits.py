@@ -36,6 +36,8 @@ MAX_PACKETS_LISTED = 65_536
 MAX_XML_DEPTH = 256
 #: Bytes of one direction waiting behind a hole; beyond it the hole is reported as a gap.
 MAX_REORDER_BYTES = 4 * 1024 * 1024
+#: Pieces gone over while one hole is waited for: more than any retransmission of what fits behind it.
+MAX_WALKED = 65_536
 #: Layers of link headers, tags and tunnels in one packet that are looked through.
 MAX_LAYERS = 16
 #: IP datagrams of which some fragments are missing, their bytes, and how long the rest is waited for.

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import gzip
 import struct
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import count
 from pathlib import Path
-from types import FrameType
 
 import pytest
 import zstandard
+from work_kit import work
 
 from benchmarks import attacks
 from dissector import monitor
 from dissector.errors import CaptureError
 from dissector.model import CaptureInfo, Message, Outcome, Problem, Task
-from dissector.render.filter import Filter
+from dissector.render.filter import Filter, parse
+from dissector.render.live.listing import Rows
 from dissector.render.live.store import Store
 from dissector.session import bounds, handlers, opened
 from dissector.session import task as task_module
@@ -49,25 +48,9 @@ def trace(found: Iterable[Packet], *, window: int | None = None) -> list[Event]:
     return events + tracer.finish()
 
 
-def work(run: Callable[[], object]) -> int:
-    """How often a function is called while it runs."""
-    calls = count()
-
-    def called(_frame: FrameType, event: str, _argument: object) -> None:
-        if event in ("call", "c_call"):
-            next(calls)
-
-    sys.setprofile(called)
-    try:
-        run()
-    finally:
-        sys.setprofile(None)
-    return next(calls)
-
-
 @pytest.mark.parametrize("shape", attacks.SHAPES)
 def test_work_is_linear(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(direction, "_MOST_WALKED", 500)
+    monkeypatch.setattr(direction, "MAX_WALKED", 500)
     few, many = ([*packets(attacks.SHAPES[shape](n))] for n in (FEW, MANY))
     trace(few[:500])  # what is made once
     assert work(lambda: trace(many)) < MOST * work(lambda: trace(few))
@@ -114,10 +97,11 @@ class Quiet:
 class Follower:
     """A capture that is followed on the full screen, without the screen."""
 
-    def __init__(self, shape: str, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, shape: str, n: int, monkeypatch: pytest.MonkeyPatch, typed: str = "") -> None:
         monkeypatch.setattr(monitor, "_PERIOD", 0)
         monkeypatch.setattr(monitor, "_SHARE", 0)
         self.store = Store(Mask(), Filter(), 10)
+        self.store.choose(parse((typed,)))
         step = STEP // n
         found = [packet._replace(time=packet.number * step) for packet in packets(attacks.SHAPES[shape](n))]
         self._monitor = monitor.Monitor(Quiet(found), Tracer(window=1), self.store, slow=10**10)
@@ -131,17 +115,22 @@ class Follower:
             self._at += 0.25
             self._monitor.step(0)
             assert self.store.counts == (len(self.store.under_way()), 0)
-            for entry in self.store.under_way()[:10]:
+            rows = Rows(self.store.under_way(), self.store.ended())
+            assert rows.find(rows[-1]) == len(rows) - 1
+            for entry in rows[:10]:
                 self.store.refresh(entry)
                 self.store.row_of(entry, self.store.now)
 
 
+@pytest.mark.parametrize("typed", ["", "outcome=running port>1"])
 @pytest.mark.parametrize("shape", ["open tasks", "starts without answer", "called back"])
-def test_a_look_costs_the_same_however_much_is_under_way(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_costs_the_same_however_much_is_under_way(
+    shape: str, typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(attacks.SHAPES, "called back", called_back)
     costs = []
     for n in (FEW, MANY):
-        follower = Follower(shape, n, monkeypatch)
+        follower = Follower(shape, n, monkeypatch, typed)
         assert follower.store.counts == (n, 0)
         costs.append(work(lambda follower=follower: follower.look(2.0)))  # type: ignore[misc]
     assert costs[1] < 1.05 * costs[0]
@@ -195,6 +184,16 @@ def test_of_too_many_open_tasks_the_idlest_is_given_up(most: int, monkeypatch: p
     assert len(told(events)) == len(given_up)
     assert all(task.outcome is Outcome.UNKNOWN for task in found if task.n in given_up)
     assert all(task.outcome is Outcome.RUNNING for task in found if task.n not in given_up)
+
+
+def test_commands_about_a_task_that_was_given_up_are_about_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "MAX_OPEN_TASKS", 9)
+    events = trace(packets(attacks.starts_on_one_connection(40)))
+    closes = [
+        one for one in events if isinstance(one, Message) and one.operation == "remote_scheduler.remote_task.close"
+    ]
+    commands = [one.task.n if one.task else None for one in closes if one.kind == "command"]
+    assert commands == [*[None] * 31, *range(32, 41)]
 
 
 def test_a_task_that_still_talks_is_not_the_one_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
