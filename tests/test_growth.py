@@ -36,7 +36,7 @@ FEW, MANY, MOST = 120, 240, 2.3
 STEP = 250_000_000
 
 
-def packets(found: attacks.Packets) -> Iterable[Packet]:
+def packets(found: attacks.lines.Packets) -> Iterable[Packet]:
     for number, (_, data) in enumerate(found, 1):
         key = data[26:38] if len(data) >= 54 and not data[20] & 0x3F else None
         yield Packet(number, 1_790_000_000_000_000_000 + number * STEP, 1, data, max(len(data), 54), key)
@@ -148,12 +148,12 @@ def test_warnings_cost_as_much_as_there_are_of_them(shape: str, monkeypatch: pyt
     assert costs[1] < MOST * costs[0]
 
 
-def called_back(n: int) -> attacks.Packets:
+def called_back(n: int) -> attacks.lines.Packets:
     """Callbacks whose clients wait for the answer to a call."""
     return (
         packet
         for number in range(n)
-        for packet in attacks._clocked(attacks._opening(attacks._callback(number, 59_999 - number)))
+        for packet in attacks.lines.clocked(attacks.lines.opening(attacks.lines.callback(number, 59_999 - number)))
     )
 
 
@@ -173,7 +173,7 @@ def test_of_too_many_open_tasks_the_idlest_is_given_up(most: int, monkeypatch: p
     monkeypatch.setattr(opened, "MAX_OPEN_TASKS", most)
     tracer = Tracer()
     events: list[Event] = []
-    for packet in packets(attacks.open_tasks(10)):
+    for packet in packets(attacks.tasks.open_tasks(10)):
         events += tracer.feed(packet)
         assert len(tracer.running) <= most
     events += tracer.finish()
@@ -188,7 +188,7 @@ def test_of_too_many_open_tasks_the_idlest_is_given_up(most: int, monkeypatch: p
 
 def test_commands_about_a_task_that_was_given_up_are_about_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opened, "MAX_OPEN_TASKS", 9)
-    events = trace(packets(attacks.starts_on_one_connection(40)))
+    events = trace(packets(attacks.tasks.starts_on_one_connection(40)))
     closes = [
         one for one in events if isinstance(one, Message) and one.operation == "remote_scheduler.remote_task.close"
     ]
@@ -198,7 +198,7 @@ def test_commands_about_a_task_that_was_given_up_are_about_no_other(monkeypatch:
 
 def test_a_task_that_still_talks_is_not_the_one_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opened, "MAX_OPEN_TASKS", 2)
-    one, two, three = ([*packets(attacks.open_tasks(n))] for n in (1, 2, 3))
+    one, two, three = ([*packets(attacks.tasks.open_tasks(n))] for n in (1, 2, 3))
     again = one[-1]._replace(number=99, time=two[-1].time + STEP)
     late = [packet._replace(number=packet.number + 99, time=packet.time + 2 * STEP) for packet in three[len(two) :]]
     found = tasks(trace([*two, again, *late]))
@@ -208,14 +208,14 @@ def test_a_task_that_still_talks_is_not_the_one_given_up(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(("most", "more"), [(9, 1), (10, 0)])
 def test_calls_to_one_port_are_counted(most: int, more: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "MAX_ATTEMPTS", most)
-    events = trace(packets(attacks.calls_to_one_port(10)))
+    events = trace(packets(attacks.tasks.calls_to_one_port(10)))
     assert told(events) == [f"1 more connection to port 59999, behind the first {most}: counted only."] * more
 
 
 @pytest.mark.parametrize(("most", "alone"), [(40, 1), (41, 0)])
 def test_commands_without_an_answer_are_told_without_it(most: int, alone: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handlers, "MAX_PENDING_COMMANDS", most)
-    events = trace(packets(attacks.pending_commands(1)))
+    events = trace(packets(attacks.talks.pending_commands(1)))
     messages = [one for one in events if isinstance(one, Message)]
     assert len(messages) == 41
     assert sum(one.note is not None and "not paired" in one.note for one in messages) == alone
@@ -223,7 +223,7 @@ def test_commands_without_an_answer_are_told_without_it(most: int, alone: int, m
 
 def test_answers_are_paired_up_to_the_cap_and_again_when_all_came(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handlers, "MAX_PENDING_COMMANDS", 2)
-    line = attacks.Line((1, 2_000), (2, 4_444))
+    line = attacks.lines.Line((1, 2_000), (2, 4_444))
     talk = [*line.open()]
     commands = ("a", "b", "c", "d")
     for name in commands:
@@ -241,14 +241,14 @@ def test_answers_are_paired_up_to_the_cap_and_again_when_all_came(monkeypatch: p
 @pytest.mark.parametrize(("most", "more"), [(9, 1), (10, 0)])
 def test_problems_are_counted(most: int, more: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "MAX_PROBLEMS", most)
-    events = trace(packets(attacks.problems(1)))
+    events = trace(packets(attacks.talks.problems(1)))
     assert told(events) == [f"1 more problem of its bytes, behind the first {most}: counted only."] * more
 
 
 @pytest.mark.parametrize(("most", "more"), [(9, 1), (10, 0)])
 def test_problems_of_no_task_are_counted(most: int, more: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "MAX_PROBLEMS", most)
-    events = trace(packets(attacks.gaps(10)))
+    events = trace(packets(attacks.talks.gaps(10)))
     assert sum(isinstance(one, Problem) and one.code == "gap" for one in events) == min(most, 10)
     assert told(events) == ["command connection: 1 more problem of its bytes: counted only."] * more
 
@@ -256,13 +256,13 @@ def test_problems_of_no_task_are_counted(most: int, more: int, monkeypatch: pyte
 @pytest.mark.parametrize(("cap", "value"), [("MAX_LOG_LINES", 3), ("MAX_LOG_BYTES", len("line 0 password=0") * 3)])
 def test_log_lines_are_counted(cap: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_module, cap, value)
-    events = trace(packets(attacks.log_lines(1)))
+    events = trace(packets(attacks.talks.log_lines(1)))
     (task,) = tasks(events)
     assert (len(task.log), task.counts.log_lines) == (3, 4)
     assert len(told(events)) == 1
     assert told(events)[0].startswith("1 more log line ")
     monkeypatch.setattr(task_module, cap, value * 2)
-    assert not told(trace(packets(attacks.log_lines(1))))
+    assert not told(trace(packets(attacks.talks.log_lines(1))))
 
 
 # --- files ---------------------------------------------------------------------------------------------------------
