@@ -5,9 +5,9 @@
 Sections: mixed, dense, plugin, decode, startup, growth, mixes, formats; attacks (captures in which one thing grows) and
 live take ten minutes and more, live takes root too, so they run on demand only.
 
-``mixes`` has other traffic and other writers of tasks, ``formats`` the same packets in other files by command, ``attacks``
-one table a command: of these ``--only`` takes parts by name (``formats --only vlan read``, ``attacks --only "open tasks"``);
-``--packets`` says how large the inputs of the first two are.
+``mixes`` has other traffic and other writers of tasks, ``formats`` the same packets in other files by command,
+``attacks`` a table a command: of these ``--only`` takes parts by name (``formats --only vlan read``); ``--packets`` says
+how large the inputs of the first two are.
 
 ``--quick`` takes inputs of a fiftieth of the size and leaves ``RESULTS.md`` alone.  Exit status 1 when a goal is
 missed; small inputs are not judged, there starting counts most.
@@ -49,9 +49,7 @@ _ALL = [name for name in SECTIONS if name not in ("plugin", "attacks", "live")]
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="jstrace beside its peers")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
-    parser.add_argument(
-        "--only", nargs="+", default=[], metavar="NAME", help="parts of mixes, formats and attacks, by name"
-    )
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="parts of mixes, formats, attacks")
     parser.add_argument("--packets", type=int, help=f"size of the inputs of mixes and formats ({mixes.PACKETS:,})")
     parser.add_argument("--quick", action="store_true", help="inputs of a fiftieth of the size, nothing judged")
     parser.add_argument("--scale", type=float, help="inputs of this part of the size, nothing judged")
