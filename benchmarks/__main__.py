@@ -6,8 +6,8 @@ Sections: mixed, dense, plugin, decode, startup, growth, mixes, formats; attacks
 live take ten minutes and more, live takes root too, so they run on demand only.
 
 ``mixes`` has other traffic and other writers of tasks, ``formats`` the same packets in other files by command,
-``attacks`` a table a command: of these ``--only`` takes parts by name (``formats --only vlan read``); ``--packets`` says
-how large the inputs of the first two are.
+``attacks`` a table a command: of these ``--only`` takes parts by name (``formats --only vlan read``); ``--packets`` is
+the size of the inputs of the first two.
 
 ``--quick`` takes inputs of a fiftieth of the size and leaves ``RESULTS.md`` alone.  Exit status 1 when a goal is
 missed; small inputs are not judged, there starting counts most.

@@ -54,8 +54,8 @@ MAX_CLOSED = 4_096
 HALF_OPEN_SECONDS = 300
 #: Seconds without a packet after which a connection without an open task is forgotten.
 IDLE_SECONDS = 3_600
-#: Tasks under way at the same time; the one idle longest is given up first, and said to be.  No power of two: a Lua table
-#: that is full to the last place is made anew with each entry that takes the place of another.
+#: Tasks under way at the same time; the one idle longest is given up first, and said to be.  No power of two: a Lua
+#: table that is full to the last place is made anew with each entry that takes the place of another.
 MAX_OPEN_TASKS = 12_000
 #: Connections to the port of one start that are told one by one; later ones are counted only.
 MAX_ATTEMPTS = 64
