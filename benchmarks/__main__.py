@@ -5,8 +5,9 @@
 Sections: mixed, dense, plugin, decode, startup, growth, mixes, formats; attacks (captures in which one thing grows) and
 live take ten minutes and more, live takes root too, so they run on demand only.
 
-``mixes`` has other traffic and other writers of tasks, ``formats`` the same packets in other files by command: of both
-``--only`` takes parts by name (``formats --only vlan read``), ``--packets`` says how large their inputs are.
+``mixes`` has other traffic and other writers of tasks, ``formats`` the same packets in other files by command,
+``attacks`` a table a command: of these ``--only`` takes parts by name (``formats --only vlan read``); ``--packets`` is
+the size of the inputs of the first two.
 
 ``--quick`` takes inputs of a fiftieth of the size and leaves ``RESULTS.md`` alone.  Exit status 1 when a goal is
 missed; small inputs are not judged, there starting counts most.
@@ -21,7 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import dissector
-from benchmarks import inputs, mixes, sections, tables
+from benchmarks import growing, inputs, mixes, sections, tables
 from benchmarks.bench import Bench
 from benchmarks.report import Report, machine
 
@@ -38,7 +39,7 @@ SECTIONS: dict[str, Callable[[Bench], None]] = {
     "growth": sections.growth,
     "mixes": tables.mixes,
     "formats": tables.formats,
-    "attacks": sections.attacks,
+    "attacks": growing.section,
     "live": sections.live,
 }
 #: ``dense`` tells the plugin's cost too; ``attacks`` and ``live`` have their own time.
@@ -48,7 +49,7 @@ _ALL = [name for name in SECTIONS if name not in ("plugin", "attacks", "live")]
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="jstrace beside its peers")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="parts of mixes and formats, by name")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="parts of mixes, formats, attacks")
     parser.add_argument("--packets", type=int, help=f"size of the inputs of mixes and formats ({mixes.PACKETS:,})")
     parser.add_argument("--quick", action="store_true", help="inputs of a fiftieth of the size, nothing judged")
     parser.add_argument("--scale", type=float, help="inputs of this part of the size, nothing judged")
@@ -59,8 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = set(chosen.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}")
-    if wrong := set(chosen.only) - tables.PARTS:
-        parser.error(f"no part {', '.join(sorted(wrong))}: one of {', '.join(sorted(tables.PARTS))}")
+    parts = tables.PARTS | growing.PARTS
+    if wrong := set(chosen.only) - parts:
+        parser.error(f"no part {', '.join(sorted(wrong))}: one of {', '.join(sorted(parts))}")
     scale = chosen.scale or (QUICK if chosen.quick else 1)
     packets = chosen.packets or round(mixes.PACKETS * scale)
     repetitions = chosen.repeat or (5 if scale == 1 else 1)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import attacks as hostile
 from benchmarks import decoding, inputs
 from benchmarks import live as following
 from benchmarks.bench import ALONE, LINES, PLAIN, TABLE, WITH, Bench, jstrace, peer, tshark
-from benchmarks.measure import Contender, Figures, compare, run
+from benchmarks.measure import Contender, Figures, compare
 from benchmarks.report import Report, megabytes
 
 TASKS = "jstrace read --format jsonl"
@@ -17,7 +16,6 @@ DISSECT = "tshark -q -Y frame (dissects, prints nothing)"
 EK = "tshark with the plugin, -T ek"
 SCAPY, DPKT, PYSHARK = "scapy PcapReader, TCPSession", "dpkt", "pyshark"
 _FIRST_LINE_SECONDS, _MEMORY_MB = 0.5, 150
-_ATTACKS = (5_000, 10_000, 20_000, 40_000)
 
 
 def mixed(bench: Bench) -> None:
@@ -139,27 +137,6 @@ def growth(bench: Bench) -> None:
     ratio = four.seconds / one.seconds / (series[2].size / series[1].size) * 4
     report.goal("time of 4 GB / of 1 GB", ratio, 4.4, at_least=False)
     report.goal("memory of 4 GB / of 1 GB", four.peak / one.peak, 1.1, at_least=False)
-
-
-def attacks(bench: Bench) -> None:
-    """Twice as much of what somebody makes grow may cost 2.3 times, in Python and in the plugin."""
-    report, home = bench.report, bench.folder / "home"
-    report.section("Attacks: captures in which one thing grows")
-    sizes = [max(10, round(size * bench.scale)) for size in _ATTACKS]
-    rows, ratios = [], []
-    for shape in (*hostile.SHAPES, *hostile.FILES):
-        found = []
-        for size in sizes:
-            path = str(hostile.written(bench.folder / "attack.pcap", shape, size))
-            commands = {"jstrace": jstrace("read", "--jobs", "1", path), "plugin": tshark(path, plugin=True)}
-            found.append({name: run(command, home) for name, command in commands.items()})
-        for name in ("jstrace", "plugin"):
-            runs = [runs_of[name] for runs_of in found]
-            ratios.append(runs[-1].cpu / runs[-2].cpu)
-            cells = [f"{one.cpu:.1f} s, {megabytes(one.peak)} MB" for one in runs]
-            rows.append((f"{shape}, {name}", *cells, f"{ratios[-1]:.2f}"))
-    report.table(("processor time and peak memory", *(f"{size:,}" for size in sizes), "last ratio"), rows)
-    report.goal("time of 40,000 / of 20,000 at worst", max(ratios), 2.3, at_least=False)
 
 
 def live(bench: Bench) -> None:

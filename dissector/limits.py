@@ -36,6 +36,8 @@ MAX_PACKETS_LISTED = 65_536
 MAX_XML_DEPTH = 256
 #: Bytes of one direction waiting behind a hole; beyond it the hole is reported as a gap.
 MAX_REORDER_BYTES = 4 * 1024 * 1024
+#: Pieces gone over while one hole is waited for: more than any retransmission of what fits behind it.
+MAX_WALKED = 65_536
 #: Layers of link headers, tags and tunnels in one packet that are looked through.
 MAX_LAYERS = 16
 #: IP datagrams of which some fragments are missing, their bytes, and how long the rest is waited for.
@@ -52,8 +54,9 @@ MAX_CLOSED = 4_096
 HALF_OPEN_SECONDS = 300
 #: Seconds without a packet after which a connection without an open task is forgotten.
 IDLE_SECONDS = 3_600
-#: Tasks under way at the same time; the one idle longest is given up first, and said to be.
-MAX_OPEN_TASKS = 16_384
+#: Tasks under way at the same time; the one idle longest is given up first, and said to be.  No power of two: a Lua
+#: table that is full to the last place is made anew with each entry that takes the place of another.
+MAX_OPEN_TASKS = 12_000
 #: Connections to the port of one start that are told one by one; later ones are counted only.
 MAX_ATTEMPTS = 64
 #: Commands of one connection that wait for their answers; later ones are told without theirs.

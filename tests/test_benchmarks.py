@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import attacks, inputs
+from benchmarks import inputs
 from benchmarks.__main__ import main
 from benchmarks.bench import WITH
 from benchmarks.sections import DISSECT, PYSHARK, SCAPY
@@ -88,14 +88,19 @@ def test_the_live_section_runs(folder: Path) -> None:
     assert "- tasks seen to succeed: **1,000** (at least 1,000)" in text
 
 
-def test_the_section_of_attacks_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attacks, "SHAPES", {"open tasks": attacks.open_tasks})
-    monkeypatch.setattr(attacks, "FILES", {"unknown interfaces": attacks.unknown_interfaces})
+def test_the_section_of_attacks_runs(folder: Path) -> None:
     out = folder / "attacks.md"
-    assert main(["attacks", "--scale", str(SCALE), "--folder", str(folder), "--out", str(out)]) == 0
+    parts = ["--only", "open tasks", "unknown interfaces", "read", "redact"]
+    chosen = ["--scale", str(SCALE), "--folder", str(folder), "--out", str(out)]
+    assert main(["attacks", *parts, *chosen]) == 0
     text = out.read_text(encoding="utf-8")
-    assert "| open tasks, jstrace" in text
-    assert "| unknown interfaces, plugin" in text
+    tables = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+    assert [one for one in tables if not one.startswith("-")] == [
+        *("read", "open tasks", "unknown interfaces"),
+        *("redact", "open tasks", "unknown interfaces"),
+    ]
+    assert main(["attacks", "--only", "open tasks", "plugin", *chosen]) == 0
+    assert "| plugin " in out.read_text(encoding="utf-8")
 
 
 def test_unknown_section_is_refused() -> None:

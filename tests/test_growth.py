@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import gzip
 import struct
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
-from types import FrameType
 
 import pytest
 import zstandard
+from work_kit import work
 
 from benchmarks import attacks
 from dissector import monitor
 from dissector.errors import CaptureError
 from dissector.model import CaptureInfo, Message, Outcome, Problem, Task
-from dissector.render.filter import Filter
+from dissector.render.filter import Filter, parse
+from dissector.render.live.listing import Rows
 from dissector.render.live.store import Store
 from dissector.session import bounds, handlers, opened
 from dissector.session import task as task_module
@@ -40,12 +40,12 @@ FEW, MANY, MOST = 120, 240, 2.3
 STEP = 250_000_000
 
 
-def block(found: attacks.Packets, begin: int = 1_790_000_000_000_000_000, step: int = STEP) -> Block:
+def block(found: attacks.lines.Packets, begin: int = 1_790_000_000_000_000_000, step: int = STEP) -> Block:
     times = count(begin + step, step)
     return block_of(Prefilter(), [(next(times), 1, data, max(len(data), 54)) for _, data in found])
 
 
-def packets(found: attacks.Packets) -> Iterable[Packet]:
+def packets(found: attacks.lines.Packets) -> Iterable[Packet]:
     return block(found).packets()
 
 
@@ -55,27 +55,19 @@ def trace(found: Iterable[Packet], *, window: int | None = None) -> list[Event]:
     return events + tracer.finish()
 
 
-def work(run: Callable[[], object]) -> int:
-    """How often a function is called while it runs."""
-    calls = count()
-
-    def called(_frame: FrameType, event: str, _argument: object) -> None:
-        if event in ("call", "c_call"):
-            next(calls)
-
-    sys.setprofile(called)
-    try:
-        run()
-    finally:
-        sys.setprofile(None)
-    return next(calls)
-
-
 @pytest.mark.parametrize("shape", attacks.SHAPES)
 def test_work_is_linear(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(direction, "_MOST_WALKED", 500)
+    monkeypatch.setattr(direction, "MAX_WALKED", 500)
     few, many = ([*packets(attacks.SHAPES[shape](n))] for n in (FEW, MANY))
     trace(few[:500])  # what is made once
+    assert work(lambda: trace(many)) < MOST * work(lambda: trace(few))
+
+
+@pytest.mark.parametrize("shape", ["open tasks", "starts on one connection", "starts without answer", "closing tasks"])
+def test_work_is_linear_where_tasks_are_given_up(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "MAX_OPEN_TASKS", FEW - 20)
+    few, many = ([*packets(attacks.SHAPES[shape](n))] for n in (FEW, MANY))
+    trace(few[:500])
     assert work(lambda: trace(many)) < MOST * work(lambda: trace(few))
 
 
@@ -112,10 +104,11 @@ class Quiet:
 class Follower:
     """A capture that is followed on the full screen, without the screen."""
 
-    def __init__(self, shape: str, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, shape: str, n: int, monkeypatch: pytest.MonkeyPatch, typed: str = "") -> None:
         monkeypatch.setattr(monitor, "_PERIOD", 0)
         monkeypatch.setattr(monitor, "_SHARE", 0)
         self.store = Store(Mask(), Filter(), 10)
+        self.store.choose(parse((typed,)))
         found = block(attacks.SHAPES[shape](n), 0, STEP // n)
         self._monitor = monitor.Monitor(Quiet(found), Tracer(window=1), self.store, slow=10**10)
         self._at = 0.0
@@ -128,17 +121,22 @@ class Follower:
             self._at += 0.25
             self._monitor.step(0)
             assert self.store.counts == (len(self.store.under_way()), 0)
-            for entry in self.store.under_way()[:10]:
+            rows = Rows(self.store.under_way(), self.store.ended())
+            assert rows.find(rows[-1]) == len(rows) - 1
+            for entry in rows[:10]:
                 self.store.refresh(entry)
                 self.store.row_of(entry, self.store.now)
 
 
+@pytest.mark.parametrize("typed", ["", "outcome=running port>1"])
 @pytest.mark.parametrize("shape", ["open tasks", "starts without answer", "called back"])
-def test_a_look_costs_the_same_however_much_is_under_way(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_costs_the_same_however_much_is_under_way(
+    shape: str, typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(attacks.SHAPES, "called back", called_back)
     costs = []
     for n in (FEW, MANY):
-        follower = Follower(shape, n, monkeypatch)
+        follower = Follower(shape, n, monkeypatch, typed)
         assert follower.store.counts == (n, 0)
         costs.append(work(lambda follower=follower: follower.look(2.0)))  # type: ignore[misc]
     assert costs[1] < 1.05 * costs[0]
@@ -156,12 +154,12 @@ def test_warnings_cost_as_much_as_there_are_of_them(shape: str, monkeypatch: pyt
     assert costs[1] < MOST * costs[0]
 
 
-def called_back(n: int) -> attacks.Packets:
+def called_back(n: int) -> attacks.lines.Packets:
     """Callbacks whose clients wait for the answer to a call."""
     return (
         packet
         for number in range(n)
-        for packet in attacks._clocked(attacks._opening(attacks._callback(number, 59_999 - number)))
+        for packet in attacks.lines.clocked(attacks.lines.opening(attacks.lines.callback(number, 59_999 - number)))
     )
 
 
@@ -181,7 +179,7 @@ def test_of_too_many_open_tasks_the_idlest_is_given_up(most: int, monkeypatch: p
     monkeypatch.setattr(opened, "MAX_OPEN_TASKS", most)
     tracer = Tracer()
     events: list[Event] = []
-    for packet in packets(attacks.open_tasks(10)):
+    for packet in packets(attacks.tasks.open_tasks(10)):
         events += tracer.feed(packet)
         assert len(tracer.running) <= most
     events += tracer.finish()
@@ -194,9 +192,19 @@ def test_of_too_many_open_tasks_the_idlest_is_given_up(most: int, monkeypatch: p
     assert all(task.outcome is Outcome.RUNNING for task in found if task.n not in given_up)
 
 
+def test_commands_about_a_task_that_was_given_up_are_about_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "MAX_OPEN_TASKS", 9)
+    events = trace(packets(attacks.tasks.starts_on_one_connection(40)))
+    closes = [
+        one for one in events if isinstance(one, Message) and one.operation == "remote_scheduler.remote_task.close"
+    ]
+    commands = [one.task.n if one.task else None for one in closes if one.kind == "command"]
+    assert commands == [*[None] * 31, *range(32, 41)]
+
+
 def test_a_task_that_still_talks_is_not_the_one_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opened, "MAX_OPEN_TASKS", 2)
-    one, two, three = ([*packets(attacks.open_tasks(n))] for n in (1, 2, 3))
+    one, two, three = ([*packets(attacks.tasks.open_tasks(n))] for n in (1, 2, 3))
     again = one[-1]._replace(number=99, time=two[-1].time + STEP)
     late = [packet._replace(number=packet.number + 99, time=packet.time + 2 * STEP) for packet in three[len(two) :]]
     found = tasks(trace([*two, again, *late]))
@@ -206,14 +214,14 @@ def test_a_task_that_still_talks_is_not_the_one_given_up(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(("most", "more"), [(9, 1), (10, 0)])
 def test_calls_to_one_port_are_counted(most: int, more: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "MAX_ATTEMPTS", most)
-    events = trace(packets(attacks.calls_to_one_port(10)))
+    events = trace(packets(attacks.tasks.calls_to_one_port(10)))
     assert told(events) == [f"1 more connection to port 59999, behind the first {most}: counted only."] * more
 
 
 @pytest.mark.parametrize(("most", "alone"), [(40, 1), (41, 0)])
 def test_commands_without_an_answer_are_told_without_it(most: int, alone: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handlers, "MAX_PENDING_COMMANDS", most)
-    events = trace(packets(attacks.pending_commands(1)))
+    events = trace(packets(attacks.talks.pending_commands(1)))
     messages = [one for one in events if isinstance(one, Message)]
     assert len(messages) == 41
     assert sum(one.note is not None and "not paired" in one.note for one in messages) == alone
@@ -221,7 +229,7 @@ def test_commands_without_an_answer_are_told_without_it(most: int, alone: int, m
 
 def test_answers_are_paired_up_to_the_cap_and_again_when_all_came(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handlers, "MAX_PENDING_COMMANDS", 2)
-    line = attacks.Line((1, 2_000), (2, 4_444))
+    line = attacks.lines.Line((1, 2_000), (2, 4_444))
     talk = [*line.open()]
     commands = ("a", "b", "c", "d")
     for name in commands:
@@ -239,14 +247,14 @@ def test_answers_are_paired_up_to_the_cap_and_again_when_all_came(monkeypatch: p
 @pytest.mark.parametrize(("most", "more"), [(9, 1), (10, 0)])
 def test_problems_are_counted(most: int, more: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "MAX_PROBLEMS", most)
-    events = trace(packets(attacks.problems(1)))
+    events = trace(packets(attacks.talks.problems(1)))
     assert told(events) == [f"1 more problem of its bytes, behind the first {most}: counted only."] * more
 
 
 @pytest.mark.parametrize(("most", "more"), [(9, 1), (10, 0)])
 def test_problems_of_no_task_are_counted(most: int, more: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "MAX_PROBLEMS", most)
-    events = trace(packets(attacks.gaps(10)))
+    events = trace(packets(attacks.talks.gaps(10)))
     assert sum(isinstance(one, Problem) and one.code == "gap" for one in events) == min(most, 10)
     assert told(events) == ["command connection: 1 more problem of its bytes: counted only."] * more
 
@@ -254,13 +262,13 @@ def test_problems_of_no_task_are_counted(most: int, more: int, monkeypatch: pyte
 @pytest.mark.parametrize(("cap", "value"), [("MAX_LOG_LINES", 3), ("MAX_LOG_BYTES", len("line 0 password=0") * 3)])
 def test_log_lines_are_counted(cap: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_module, cap, value)
-    events = trace(packets(attacks.log_lines(1)))
+    events = trace(packets(attacks.talks.log_lines(1)))
     (task,) = tasks(events)
     assert (len(task.log), task.counts.log_lines) == (3, 4)
     assert len(told(events)) == 1
     assert told(events)[0].startswith("1 more log line ")
     monkeypatch.setattr(task_module, cap, value * 2)
-    assert not told(trace(packets(attacks.log_lines(1))))
+    assert not told(trace(packets(attacks.talks.log_lines(1))))
 
 
 # --- files ---------------------------------------------------------------------------------------------------------

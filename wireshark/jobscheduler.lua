@@ -323,7 +323,9 @@ js.limits.dialog_depth = 64
 js.limits.document = 16777216
 js.limits.xml_depth = 256
 js.limits.reorder = 4194304
+js.limits.walked = 65536
 js.limits.attempts = 64
+js.limits.open_tasks = 12000
 js.limits.unreachable = 1000
 js.limits.pending = 1000
 js.limits.half_open = 300
@@ -645,6 +647,7 @@ do
   declare("connection_lost", "The callback connection ended before release", expert.group.SEQUENCE, expert.severity.ERROR)
   declare("callback_refused", "The callback was refused", expert.group.SEQUENCE, expert.severity.ERROR)
   declare("callback_missing", "Nobody called back", expert.group.SEQUENCE, expert.severity.ERROR)
+  declare("limit_reached", "More than is kept", expert.group.PROTOCOL, expert.severity.NOTE)
   declare("callback_foreign_bytes", "Somebody else took the announced port", expert.group.SEQUENCE, expert.severity.ERROR)
   js.experts = X
 
@@ -1108,20 +1111,19 @@ do
   end
 
   function R.excep_info(c)
-    local f1, f2
+    local f1, f2, f3
     f1 = C.i2(c, F["excep_info.code"])
     local v1
     v1 = C.i2(c, F["excep_info.reserved"])
+    f2 = C.text(c, F["excep_info.source"], 4, false)
+    f3 = C.text(c, F["excep_info.description"], 4, false)
     local v2
-    v2 = C.text(c, F["excep_info.source"], 4, false)
-    f2 = C.text(c, F["excep_info.description"], 4, false)
+    v2 = C.text(c, F["excep_info.help_file"], 4, false)
     local v3
-    v3 = C.text(c, F["excep_info.help_file"], 4, false)
+    v3 = C.i4(c, F["excep_info.help_context"])
     local v4
-    v4 = C.i4(c, F["excep_info.help_context"])
-    local v5
-    v5 = C.i4(c, F["excep_info.scode"])
-    return { record = "excep_info", code = f1, description = f2 }
+    v4 = C.i4(c, F["excep_info.scode"])
+    return { record = "excep_info", code = f1, source = f2, description = f3 }
   end
 
   function R.call_answer(c)
@@ -1858,30 +1860,29 @@ do
   end
 
   function Q.excep_info(p)
-    local f1, f2
+    local f1, f2, f3
     local b1, b2 = byte(s, p, p + 1)
     f1 = b1 * 256 + b2
     if f1 >= 32768 then f1 = f1 - 65536 end
     p = p + 4
-    local v3
-    local z4
-    local b5, b6, b7, b8 = byte(s, p, p + 3)
-    z4 = ((b5 * 256 + b6) * 256 + b7) * 256 + b8
-    v3 = sub(s, p + 4, p + 4 + z4 - 1)
-    p = p + 4 + z4
-    local z9
-    local b10, b11, b12, b13 = byte(s, p, p + 3)
-    z9 = ((b10 * 256 + b11) * 256 + b12) * 256 + b13
-    f2 = sub(s, p + 4, p + 4 + z9 - 1)
-    p = p + 4 + z9
-    local v14
-    local z15
-    local b16, b17, b18, b19 = byte(s, p, p + 3)
-    z15 = ((b16 * 256 + b17) * 256 + b18) * 256 + b19
-    v14 = sub(s, p + 4, p + 4 + z15 - 1)
-    p = p + 4 + z15
+    local z3
+    local b4, b5, b6, b7 = byte(s, p, p + 3)
+    z3 = ((b4 * 256 + b5) * 256 + b6) * 256 + b7
+    f2 = sub(s, p + 4, p + 4 + z3 - 1)
+    p = p + 4 + z3
+    local z8
+    local b9, b10, b11, b12 = byte(s, p, p + 3)
+    z8 = ((b9 * 256 + b10) * 256 + b11) * 256 + b12
+    f3 = sub(s, p + 4, p + 4 + z8 - 1)
+    p = p + 4 + z8
+    local v13
+    local z14
+    local b15, b16, b17, b18 = byte(s, p, p + 3)
+    z14 = ((b15 * 256 + b16) * 256 + b17) * 256 + b18
+    v13 = sub(s, p + 4, p + 4 + z14 - 1)
+    p = p + 4 + z14
     p = p + 8
-    return { code = f1, description = f2 }, p
+    return { code = f1, source = f2, description = f3 }, p
   end
 
   function Q.call_answer(p)
@@ -3448,6 +3449,7 @@ do
   local TWICE = 0.001  -- seconds; so soon comes only what is captured a second time
   local D = {}
   D.__index = D
+  D.walked = 0  -- pieces that were gone over while a hole is waited for
   js.direction = D
 
   --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped)`.
@@ -3566,7 +3568,10 @@ do
     if self.held == held then self:repeated(seq, length, time) end
     self:drain(number)
     if #self.waiting > 0 and self.proof and self.proof.upto > self.next then self:give_up(self.proof.upto, number, time) end
-    while self.held > js.limits.reorder do self:give_up(self.waiting[1].start, number, time) end
+    while self.waiting[1] and (self.held > js.limits.reorder or self.walked > js.limits.walked) do
+      self.walked = nil
+      self:give_up(self.waiting[1].start, number, time)
+    end
   end
 
   --- Nothing but bytes that were there before.  Counts how often since the last new ones, until all are acknowledged.
@@ -3601,8 +3606,12 @@ do
   --- Keeps what is new of a piece, in order; where two segments differ the one captured first wins.
   function D:hold(piece)
     local waiting, start = self.waiting, piece.start
-    local at = 1
-    while waiting[at] and waiting[at].stop <= start do at = at + 1 end
+    local first, behind = 1, #waiting + 1
+    while first < behind do
+      local middle = math.floor((first + behind) / 2)
+      if waiting[middle].stop <= start then first = middle + 1 else behind = middle end
+    end
+    local at = first
     while start < piece.stop do
       local following = waiting[at]
       if following and following.start <= start then
@@ -3616,15 +3625,19 @@ do
         start, at = stop, at + 1
       end
     end
+    if at > first then self.walked = self.walked + at - first end
   end
 
-  --- Delivers what waits no longer; only bytes of packet `number` lie in the packet at hand.
-  function D:drain(number)
+  --- Delivers what waits no longer; only bytes of packet `number` lie in the packet at hand.  Every hole below offset
+  --- `upto` is declared a gap before.
+  function D:drain(number, upto, time)
     local waiting = self.waiting
     local done = 0
-    while waiting[done + 1] and waiting[done + 1].start <= self.next do
+    while true do
+      local piece = waiting[done + 1]
+      if upto and self.next < upto then self:skip(piece and math.min(upto, piece.start) or upto, number, time) end
+      if not piece or piece.start > self.next then break end
       done = done + 1
-      local piece = waiting[done]
       self.held = self.held - #piece.data - 256
       if piece.stop > self.next then
         piece = part(piece, self.next, piece.stop)
@@ -3634,21 +3647,20 @@ do
     end
     if done > 0 then
       local left = {}
-      for index = done + 1, #waiting do left[#left + 1] = waiting[index] end
-      self.waiting = left
+      for index = done + 1, #waiting do left[index - done] = waiting[index] end
+      self.waiting, self.walked = left, nil
     end
   end
 
   --- Declares every hole below offset `upto` a gap and delivers what waits behind it.
-  function D:give_up(upto, number, time)
-    while self.next < upto do
-      local first = self.waiting[1]
-      local stop = first and math.min(upto, first.start) or upto
-      local size, offset = stop - self.next, self.next
-      self:advance(size)
-      self.out:gap(self.side, offset, size, number, time, false)
-      self:drain(number)
-    end
+  function D:give_up(upto, number, time) self:drain(number, upto, time) end
+
+  --- The bytes up to offset `stop` are missing.
+  function D:skip(stop, number, time)
+    local size, offset = stop - self.next, self.next
+    if size <= 0 then return end
+    self:advance(size)
+    self.out:gap(self.side, offset, size, number, time, false)
   end
 
   --- The other side acknowledged up to `ack`; `has_data`: in a segment with data.
@@ -4715,6 +4727,192 @@ do
   end
 end
 
+-- Tasks under way by their last packet: there may be so many of them, and of more the idlest is given up (the rules of
+-- session/silence.py).
+--
+-- Tasks stand together under the connection that was heard last, and it is the connection that is looked at: of
+-- thousands of starts on one connection each packet would else move all.
+do
+  local PATIENCE = 150  -- seconds
+  local SPARE = 1024
+  local H = {}
+  H.__index = H
+
+  --- Places by when they were heard last, as it was when they were put here; `numbers` are those of the entries that count.
+  local function new_heap() return setmetatable({ heap = js.new_heap(), places = {}, numbers = {}, size = 0, count = 0 }, H) end
+
+  function H:push(place)
+    if self.numbers[place] then return end
+    self.size = self.size + 1
+    self:enter(place)
+  end
+
+  function H:enter(place)
+    local number = self.count + 1
+    self.count, self.numbers[place], self.places[number] = number, number, place
+    self.heap:push(place.source.seen, number)
+  end
+
+  function H:drop(place)
+    local number = self.numbers[place]
+    if not number then return end
+    self.numbers[place], self.places[number], self.size = nil, nil, self.size - 1
+    if self.heap.size > 2 * self.size + SPARE then
+      local all = self.places
+      self.heap, self.places = js.new_heap(), {}
+      for _, one in pairs(all) do self:enter(one) end
+    end
+  end
+
+  --- The place that was heard before all others, if not after `til`.
+  function H:first(til)
+    local heap = self.heap
+    while heap:due(til) do
+      local heard = heap.times[1]
+      local place = self.places[heap.items[1]]
+      if place and place.source.seen <= heard then return place end
+      local number = heap:pop()
+      if place then
+        self.places[number] = nil
+        self:enter(place)
+      end
+    end
+    return nil
+  end
+
+  local S = {}
+  S.__index = S
+
+  --- `open` are the tasks with their places; of these `all` has every one, `ripe` those with tasks that may be over.
+  function js.new_silence()
+    return setmetatable({ open = {}, size = 0, places = {}, all = new_heap(), ripe = new_heap() }, S)
+  end
+
+  --- Its connection with the latest packet.
+  local function latest(task)
+    local found = task.command
+    for _, attempt in ipairs(task.attempts) do
+      if not found or attempt.seen > found.seen then found = attempt end
+    end
+    local intruder = task.intruder
+    if intruder and (not found or intruder.seen > found.seen) then found = intruder end
+    return found
+  end
+
+  --- True when none of the connections seen so far can bring anything more.
+  local function is_over(task)
+    for _, attempt in ipairs(task.attempts) do
+      if not attempt.over then return false end
+    end
+    return not (task.command and not task.command.over) and not (task.intruder and not task.intruder.over)
+  end
+
+  --- True when nothing more can come: all is over, and no callback is to be waited for.
+  local function is_through(task)
+    local answered = task.close_answer
+    if not task.callback and answered and task.command then
+      for _, attempt in ipairs(task.attempts) do
+        if not attempt.over and attempt.start >= answered.time then return false end
+      end
+      return task.command.over ~= nil
+    end
+    return is_over(task) and (task.callback or not task.start_message or task.start_error or not task.start_answer)
+  end
+
+  function S:leave(task)
+    local place = self.open[task]
+    place.tasks:remove(task)
+    self:unripe(task, place)
+    if place.tasks.size == 0 then
+      self.all:drop(place)
+      self.places[place.source] = nil
+    end
+  end
+
+  function S:unripe(task, place)
+    if not place.ripe[task] then return end
+    place.ripe[task] = nil
+    if next(place.ripe) == nil then self.ripe:drop(place) end
+  end
+
+  --- Puts the task where it belongs now: to its latest connection, or to `first` while it has none.
+  function S:place(task, first)
+    local source, known = latest(task) or first, self.open[task]
+    if known and known.source == source then return known end
+    if known then self:leave(task) else self.size = self.size + 1 end
+    local place = self.places[source]
+    if not place then
+      place = { source = source, tasks = js.new_queue(), ripe = {} }
+      self.places[source] = place
+      self.all:push(place)
+    end
+    place.tasks:push(task)
+    self.open[task] = place
+    return place
+  end
+
+  --- A task under way has other connections than before, one of them is over, or its port was announced again.
+  function S:note(task)
+    if not self.open[task] then return end
+    if is_through(task) then return self:remove(task) end
+    local place = self:place(task)
+    if task.superseded or is_over(task) then
+      place.ripe[task] = true
+      self.ripe:push(place)
+    else
+      self:unripe(task, place)
+    end
+  end
+
+  function S:remove(task)
+    if not self.open[task] then return end
+    self:leave(task)
+    self.open[task], self.size = nil, self.size - 1
+  end
+
+  --- Tasks that are over or superseded, and have been silent for long, are under way no more.
+  function S:settle(now)
+    local til = now - PATIENCE
+    local place = self.ripe:first(til)
+    while place do
+      local ripe = place.ripe
+      place.ripe = {}
+      self.ripe:drop(place)
+      for task in pairs(ripe) do
+        if latest(task).seen > til then self:note(task) else self:remove(task) end
+      end
+      place = self.ripe:first(til)
+    end
+  end
+
+  --- The task that has been silent for longest.
+  function S:idlest()
+    local place = self.all:first(math.huge)
+    while place do
+      local task = place.tasks:oldest()
+      if latest(task) == place.source then return task end
+      self:note(task)
+      place = self.all:first(math.huge)
+    end
+    return nil
+  end
+
+  --- One more task, found by a connection; returns the one that is given up for it, if there are too many.
+  function S:add(task, stream, now)
+    local idlest
+    if self.size >= js.limits.open_tasks then
+      self:settle(now)
+      if self.size >= js.limits.open_tasks then
+        idlest = self:idlest()
+        self:remove(idlest)
+      end
+    end
+    self:place(task, stream)
+    if latest(task) then self:note(task) end
+    return idlest
+  end
+end
+
 -- What the messages of a task say about it, and which callback connection belongs to which start command.
 do
   local match, find, lower = string.match, string.find, string.lower
@@ -4779,6 +4977,7 @@ do
 
   --- A frame of the callback connection, in order.
   function T:frame(message, body)
+    if self.given_up then return end
     self.messages = self.messages + 1
     if message.kind == "request" then
       if message.side == 1 then self.calls = self.calls + 1 else self.callbacks = self.callbacks + 1 end
@@ -4796,6 +4995,7 @@ do
 
   --- One that could not be read.  What a shell job's step answers is known without its request.
   function T:unread(message, data, start)
+    if self.given_up then return end
     self.messages = self.messages + 1
     if message.side ~= 0 then return end
     local request = message.request
@@ -4895,6 +5095,7 @@ do
   --- A connection turned out to be none of this task.
   function T:no_attempt(stream)
     js.take_out(self.attempts, stream)
+    js.session.silence:note(self)
     js.session.joiner:expect(self)
   end
 
@@ -4977,7 +5178,10 @@ do
     local key = js.endpoint_key(task.client.ip, task.port)
     local before = self.newest[key]
     -- A client that announces its port again does not hold it any more: the end of the task before was missed.
-    if before then before.superseded = true end
+    if before then
+      before.superseded = true
+      js.session.silence:note(before)
+    end
     self.newest[key] = task
     local waiting = js.push(self.waiting, key, task)
     self:expect(task)
@@ -5229,11 +5433,12 @@ end
 -- Callback connections that no start announced, and connections that are there twice (the rules of session/pairs.py).
 do
   local PATIENCE, COPY_WINDOW, EARLIER = 2, 0.05, 1  -- seconds
+  local MOST_HELD = 256
   local MOST_EVENTS = 64  -- that are kept of a connection while it is too early
   local P = {}
   P.__index = P
 
-  function js.new_pairs(joiner, cut) return setmetatable({ joiner = joiner, cut = cut, held = {}, newest = {}, count = 0 }, P) end
+  function js.new_pairs(joiner, cut) return setmetatable({ joiner = joiner, cut = cut, held = js.new_queue(), newest = {}, count = 0 }, P) end
 
   --- When the start, or the answer to it, was seen.
   local function told(task)
@@ -5266,18 +5471,10 @@ do
   function P:waits(stream, now)
     if now - stream.start >= PATIENCE or #stream.events >= MOST_EVENTS or self.joiner:announced(stream) then return false end
     if #self:fitting(stream, now) == 0 then return false end
-    self.held[stream] = true
+    local held = self.held
+    if not held.places[stream] then held:push(stream) end
+    if held.size > MOST_HELD then held:remove(held:oldest()) end
     return true
-  end
-
-  --- The connections that are still held, by their first packets.
-  function P:waiting()
-    local found = {}
-    for stream in pairs(self.held) do
-      if stream.sniffing then found[#found + 1] = stream end
-    end
-    table.sort(found, function(one, other) return one.first_packet < other.first_packet end)
-    return found
   end
 
   local function is_rival(other, stream, earliest)
@@ -5289,7 +5486,7 @@ do
   function P:owner(stream, now)
     local announced = self.joiner:announced(stream)
     if announced then
-      self.held[stream] = nil
+      self.held:remove(stream)
       return announced
     end
     local stray, fitting, earliest = stream.stray, self:fitting(stream, now), math.huge
@@ -5301,15 +5498,22 @@ do
     end
     local task = fitting[1]
     earliest = told(task) - EARLIER
-    for other in pairs(self.held) do
-      if other.start + 2 * PATIENCE > now and is_rival(other, stream, earliest) then task.contested = true end
+    self:settle(now)
+    for _, other in ipairs(self.held:begin(MOST_HELD)) do
+      if is_rival(other, stream, earliest) then task.contested = true end
     end
     for _, lone in ipairs(self.joiner:lone_tasks(stream, now)) do
       if is_rival(lone.callback, stream, earliest) then task.contested = true end
     end
     if task.contested then return nil end
-    self.held[stream] = nil
+    self.held:remove(stream)
     return task
+  end
+
+  --- Forgets what was held and is no rival of newer ones any more.
+  function P:settle(now)
+    local held = self.held
+    while held.size > 0 and held:oldest().start + 2 * PATIENCE <= now do held:remove(held:oldest()) end
   end
 
   --- The tasks that may have got a connection in place of the one whose start announced its port: that client had left
@@ -5557,6 +5761,7 @@ do
 
   --- The outcome of a task as of the time `now`.
   function js.outcome(task, now)
+    if task.given_up then return task.given_up end
     local command, callback = task.command, callback_of(task)
     if command and not command.established then return is_hopeless(command, now) and "unreachable" or "running" end
     if task.start_error or (not callback and is_rejected(task)) then return "refused" end
@@ -5809,13 +6014,7 @@ do
         self.tasks[1] = self.task
       end
       message.task = self.task
-      if #self.tasks > 1 and not is_start then
-        if id then
-          message.task = self.by_process[id] or message.task
-        else
-          message.task = #self.unnumbered == 1 and self.unnumbered[1] or nil
-        end
-      end
+      if #self.tasks > 1 and not is_start then message.task = self:named(id) end
     end
     local task = message.task
     if task and is_close then
@@ -5839,6 +6038,18 @@ do
       message.note = message.note
         or string.format("behind %d commands without an answer: not paired", js.limits.pending)
     end
+  end
+
+  --- The task under way that a command of several is about: by its number, which the newest one may have though that
+  --- was not captured; without one the only task that was answered with none.
+  function H:named(id)
+    local known
+    if id then
+      known = self.by_process[id] or (not self.task.process_id and self.task)
+    else
+      known = #self.unnumbered == 1 and self.unnumbered[1]
+    end
+    return known and not known.given_up and known or nil
   end
 
   --- Of several tasks with one process_id the first one counts; of those that were answered with no number, the only one.
@@ -6034,11 +6245,12 @@ do
   function js.new_session()
     local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
-      order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
+      order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0,
       packet_of = {}, number_of = {},
     }, S)
     session.cut = js.new_cut(session)
     session.pairs, session.early = js.new_pairs(session.joiner, session.cut), js.new_early()
+    session.silence = js.new_silence()
     return session
   end
 
@@ -6083,7 +6295,7 @@ do
     local last = message.packets and message.packets[#message.packets] or self.last
     message.number, message.stream = last, stream
     self.fresh, self.fresh_body = message, body
-    if last ~= self.last then
+    if last ~= self.last and not self.is_over then
       -- Told later than by the packet that completed it, which is gone in the first pass.
       local now = self:entry(stream)
       now.late = now.late or {}
@@ -6309,6 +6521,7 @@ do
     stream.role, stream.task, stream.sniffing = "callback", task, nil
     task.attempts[#task.attempts + 1] = stream
     stream.handler = js.callback_handler(stream, task)
+    self.silence:note(task)
   end
 
   --- Gives up connections to command ports that have been silent for long and never said what they are.
@@ -6351,6 +6564,7 @@ do
     if task then
       self.cut:drop(stream)
       task.command, task.client, task.remote, stream.task = stream, stream.client, stream.server, task
+      self.silence:note(task)
     end
     return task or self.cut:told(stream)
   end
@@ -6387,6 +6601,18 @@ do
     else
       self.order:add(task)
     end
+    local idlest = self.silence:add(task, stream, self.time)
+    if idlest then self:give_up(stream, idlest) end
+  end
+
+  --- A task is let go before its end: nothing may join it any more, and what its connections still say is not of it.
+  function S:give_up(stream, task)
+    local word = js.outcome(task, self.time)
+    task.given_up = word == "running" and "unknown" or word
+    self.joiner:let_go(task)
+    if self.is_passing then self.order:remove(task) end
+    local text = "more than %d tasks are under way: the one that began with packet %d is let go"
+    self:problem(stream, "limit_reached", format(text, js.limits.open_tasks, self:shown(task.first_packet) or 0))
   end
 
   --- First data on a callback connection: it got through.
@@ -6407,21 +6633,40 @@ do
       chosen.attempts[#chosen.attempts + 1], stream.task = stream, chosen
     end
     chosen.callback = stream
+    self.silence:note(chosen)
     return chosen
   end
 
   function S:callback_foreign(task, stream)
     task:no_attempt(stream)
     task.callback, task.intruder = nil, stream
+    self.silence:note(task)
     stream.role = "unknown"
     self:problem(stream, "callback_foreign_bytes", "somebody else took the announced port")
   end
 
+  --- Keeps what was read of an answer for others with the same bytes; `words` will be what the Info column says of it.
+  function S:remember_answer(operation, data, body)
+    if self.answer_count >= js.limits.answers then self.answers, self.answer_count = {}, 0 end
+    local known = self.answers[operation] or {}
+    self.answers[operation], known[data], self.answer_count = known, body, self.answer_count + 1
+    body.words = false
+  end
+
+  --- Number of a task: its place among all that began before it.
+  function S:number(task) return task and self.order:find(task) or nil end
+end
+
+-- The end of the capture, or of what a pass has to remember.
+do
+  local S = js.Session
+
   --- A later pass: what has not said by now what it is, is no task.
   function S:settle()
-    self.is_first_pass = false
+    self.is_first_pass, self.is_over = false, true
     self.cut:settle()
-    for _, stream in ipairs(self.pairs:waiting()) do self:decide(stream, stream.seen, true) end
+    self:finish()
+    self.is_over = false
     for stream in pairs(self.undecided) do
       if stream.handler or not self:came_to_nothing(stream) then
         self:undecided_no_more(stream)
@@ -6443,12 +6688,26 @@ do
     end
   end
 
-  --- Keeps what was read of an answer for others with the same bytes; `words` will be what the Info column says of it.
-  function S:remember_answer(operation, data, body)
-    if self.answer_count >= js.limits.answers then self.answers, self.answer_count = {}, 0 end
-    local known = self.answers[operation] or {}
-    self.answers[operation], known[data], self.answer_count = known, body, self.answer_count + 1
-    body.words = false
+  --- The capture is over: whose callback a connection is that was held back for rivals is told by what there is; holes
+  --- and documents stay as they are, unless the capture may go on, as in Wireshark.
+  function S:finish()
+    local open = {}
+    for _, flow in pairs(self.flows) do
+      local stream = flow and flow.side == 0 and flow.stream
+      if stream and not stream.over then open[#open + 1] = stream end
+    end
+    table.sort(open, function(one, other) return one.first_packet < other.first_packet end)
+    for _, stream in ipairs(open) do
+      for side = 0, 1 do
+        if stream.dirs and not js.is_gui then stream.dirs[side]:flush(self.last, self.time) end
+      end
+      if stream.sniffing then
+        self:decide(stream, self.time, true)
+        if stream.role then js.claim.stream(stream) end
+      end
+      local is_command = stream.role == "command" and stream.handler and not stream.is_http
+      if is_command and not js.is_gui then stream.handler:closed() end
+    end
   end
 
   --- A connection is over and no later pass will ask for it: what is left tells late segments from the next connection,
@@ -6467,9 +6726,6 @@ do
       end
     end
   end
-
-  --- Number of a task: its place among all that began before it.
-  function S:number(task) return task and self.order:find(task) or nil end
 end
 
 -- Numbers of packets.  A read filter (`tshark -2 -R`) takes packets out in the first pass, and each leaves its number to the
@@ -6598,6 +6854,7 @@ do
     elseif stream.sniffing then
       self:silent(stream, time)
     end
+    for _, task in ipairs(tasks) do self.silence:note(task) end
     if self.is_passing then self:let_go(stream, tasks) end
   end
 
@@ -7062,6 +7319,8 @@ do
   local numbers  -- the command ports as they are entered
   local taken = {}  -- ports of connections: the dissector that had the port before, or false
   local is_asked, own = false, nil
+  -- Those that end the program when they are called without what TCP knows of the segment, which Lua can not hand on.
+  local FRAGILE = { DOF = true }
 
   --- The port's dissector, nil when there is none or it is ours.
   local function owner_of(port)
@@ -7125,7 +7384,7 @@ do
     local from, to = pinfo.src_port, pinfo.dst_port
     local owner = taken[to]
     if owner == nil then owner = taken[from] end
-    if owner then
+    if owner and not FRAGILE[tostring(owner)] then
       -- What is malformed for it is an error of Lua here; the rest of the packet is shown all the same.
       local is_whole, used = pcall(owner.call, owner, tvb, pinfo, tree)
       return is_whole and used or length
@@ -7222,6 +7481,7 @@ do
     local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
     if length == 0 and flow and flow:tells_nothing(ack, flags) then return nil end
     local time = pinfo.rel_ts
+    session.time = time
     if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
       entry = session:usual(flow, seq, ack, head, at + 1, length, time)
       if entry then return entry, at, captured end

@@ -161,9 +161,7 @@ class Command:
         """The task that a command is about: by its process_id where several run on this connection."""
         close = control.close_task(document) or control.kill_task(document) if document else None
         if close is not None and len(self.tasks) > 1:
-            if close.process_id is None:
-                return self._unnumbered[0] if len(self._unnumbered) == 1 else None
-            return self._by_process.get(close.process_id, self.facts)
+            return self._by_number(close.process_id)
         if document is not None and close is None and control.start_command(document) is None:
             return None
         if close is not None and not self.tasks:
@@ -171,6 +169,17 @@ class Command:
             if (found := self._desk.command_found(self.connection, kill=kill)) is not None:
                 self.begin(found)
         return self.facts
+
+    def _by_number(self, process_id: int | None) -> TaskFacts | None:
+        """The task under way that has the number, which the newest one may have though that was not captured; without
+        one the only task that was answered with none."""
+        if process_id is None:
+            known = self._unnumbered[0] if len(self._unnumbered) == 1 else None
+        else:
+            known = self._by_process.get(process_id)
+            if known is None and self.facts is not None and self.facts.record.process_id is None:
+                known = self.facts
+        return None if known is None or known.given_up else known
 
     def _answer(self, raw: RawDocument) -> None:
         self._is_ours = self._is_ours or detect.is_engine(b"", raw.data)

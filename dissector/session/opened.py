@@ -1,20 +1,14 @@
-"""The tasks under way, and the questions about them that must not cost a walk over all of them.
-
-A task is looked at again when it may be due, not at every tick: in a heap by the time at which it will have been silent
-for so long.  Packets do not touch the heap: a task found due that had some lately goes back into it.  One that is
-silent but not over waits aside until something happens to it.
-"""
+"""The tasks under way, and the questions about them that must not cost a walk over all of them."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from heapq import heapify, heappop, heappush
 from itertools import islice
 
 from dissector.limits import MAX_OPEN_TASKS
 from dissector.model import Connection, Task
-from dissector.session.pace import CALLBACK_LINGER
+from dissector.session.silence import Silence
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import end_mark
 
@@ -22,8 +16,6 @@ from dissector.session.verdict import end_mark
 _Pair = tuple[str, str]
 #: Tasks between two hosts that are looked at to tell them from each other.
 _MOST_ALIKE = 64
-#: Entries of tasks that are gone may be so many more than those of others.
-_SPARE = 1_024
 
 
 class OpenTasks:
@@ -31,13 +23,10 @@ class OpenTasks:
 
     def __init__(self) -> None:
         self._open: dict[Task, TaskFacts] = {}
-        self._ranks: dict[int, TaskFacts] = {}
         self._count = 0
-        self._heap: list[tuple[int, int]] = []
+        self._silence = Silence()
         #: Those to which something happened since somebody asked.
         self._news: dict[TaskFacts, None] = {}
-        #: Silent for so long, and not over.
-        self._aside: OrderedDict[int, None] = OrderedDict()
         #: Whose port is not known, and those without a command connection.
         self._half_known: dict[_Pair, OrderedDict[TaskFacts, None]] = {}
         self._without_command: dict[_Pair, OrderedDict[TaskFacts, None]] = {}
@@ -59,47 +48,30 @@ class OpenTasks:
     def add(self, facts: TaskFacts) -> None:
         self._count += 1
         facts.rank = self._count
-        self._open[facts.record] = self._ranks[facts.rank] = facts
-        self._push(facts)
+        self._open[facts.record] = facts
         self.changed(facts)
 
     def remove(self, facts: TaskFacts) -> None:
-        del self._open[facts.record], self._ranks[facts.rank]
+        del self._open[facts.record]
+        self._silence.remove(facts)
         self._news.pop(facts, None)
-        self._aside.pop(facts.rank, None)
         command = facts.record.command
         if command is not None:
             _drop(self._half_known, _pair_of(command), facts)
         if facts in self._pairs:
             _drop(self._without_command, self._pairs.pop(facts), facts)
-        if len(self._heap) > 2 * len(self._open) + _SPARE:
-            self._heap = [entry for entry in self._heap if entry[1] in self._ranks]
-            heapify(self._heap)
 
     # --- silence ---------------------------------------------------------------------------------------------------
 
     def due(self, now: int) -> list[TaskFacts]:
-        """Tasks that are over or superseded and have been silent for ``CALLBACK_LINGER``; each is told once."""
-        found = []
-        while self._heap and self._heap[0][0] <= now:
-            facts = self._ranks.get(heappop(self._heap)[1])
-            if facts is None:
-                continue
-            if facts.last_seen() + CALLBACK_LINGER > now:
-                self._push(facts)
-            elif facts.is_over() or facts.superseded:
-                found.append(facts)
-            else:
-                self._aside[facts.rank] = None
-        return sorted(found, key=lambda facts: facts.rank)
+        """Tasks that are over or superseded and have been silent for long enough; each is told once."""
+        return self._silence.due(now)
 
     def touched(self, facts: TaskFacts) -> None:
         """Something happened to the task that may make it due: a connection is over or new, or it was superseded."""
         if facts.record in self._open:
             self._news[facts] = None
-        if facts.rank in self._aside:
-            del self._aside[facts.rank]
-            self._push(facts)
+            self._silence.note(facts)
 
     def news(self) -> list[TaskFacts]:
         """The tasks that came, or of which a connection came or went, since this was asked last."""
@@ -111,27 +83,10 @@ class OpenTasks:
         """The task to give up before another one is added."""
         if len(self._open) < MAX_OPEN_TASKS:
             return None
-        facts = self._idlest()
-        facts.given_up = True
+        facts = self._silence.idlest()
+        if facts is not None:
+            facts.given_up = True
         return facts
-
-    def _idlest(self) -> TaskFacts:
-        """The task that has been silent for longest, more or less; there has to be one."""
-        while self._aside:
-            facts = self._ranks[self._aside.popitem(last=False)[0]]
-            if not self._heap or facts.last_seen() + CALLBACK_LINGER <= self._heap[0][0]:
-                return facts
-            self._push(facts)
-        while True:
-            time, rank = heappop(self._heap)
-            facts_or_none = self._ranks.get(rank)
-            if facts_or_none is not None:
-                if facts_or_none.last_seen() + CALLBACK_LINGER <= time:
-                    return facts_or_none
-                self._push(facts_or_none)
-
-    def _push(self, facts: TaskFacts) -> None:
-        heappush(self._heap, (facts.last_seen() + CALLBACK_LINGER, facts.rank))
 
     # --- who may be whose ------------------------------------------------------------------------------------------
 

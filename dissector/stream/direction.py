@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import deque
 from typing import NamedTuple
 
-from dissector.limits import MAX_EVIDENCE, MAX_REORDER_BYTES
+from dissector.limits import MAX_EVIDENCE, MAX_REORDER_BYTES, MAX_WALKED
 from dissector.model import Connection, Mark, SideFacts
 from dissector.traffic import Chunk, Gap, Segment, Side, StreamEvent
 
@@ -22,8 +22,6 @@ _HALF = 0x8000_0000
 _LARGEST_WINDOW = 1 << 30
 #: What one waiting segment costs besides its bytes, so that empty-looking floods are bounded too.
 _OVERHEAD = 256
-#: Pieces gone over while one hole is waited for: more than any retransmission of what fits behind it.
-_MOST_WALKED = 65_536
 #: A packet that was captured at two interfaces comes twice within this time (ns); a retransmission takes longer or has
 #: another IP id.  Without IP ids (IPv6, some stacks) only the time tells, so it has to be shorter.
 _TWICE, _TWICE_WITHOUT_ID = 50_000_000, 1_000_000
@@ -328,6 +326,6 @@ class Direction:
         """Gives up holes that are acknowledged already, and the oldest ones when too much waits behind them."""
         if self._waiting and self.proven > self.next:
             self.give_up(self.proven, mark.number, mark.time, out)
-        while self._waiting and (self._held > MAX_REORDER_BYTES or self._walked > _MOST_WALKED):
+        while self._waiting and (self._held > MAX_REORDER_BYTES or self._walked > MAX_WALKED):
             self._walked = 0
             self.give_up(self._waiting[0].start, mark.number, mark.time, out)

@@ -17,6 +17,7 @@ from textual.color import Color
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import ContentSwitcher, Footer, Input, Static
+from work_kit import work
 
 from dissector.errors import CaptureError
 from dissector.model import Outcome, Problem, Severity, Task
@@ -237,6 +238,60 @@ def test_a_filter(captures: Path) -> None:
         assert len(app.table.entries) == 1  # a wrong one changes nothing
 
     play(filled(captures / "engine_ten_tasks.pcap"), script)
+
+
+def under_way(number: int, ended: int = 3) -> Store:
+    """Tasks that wait for their callbacks, every second one for port 1, and some that are over."""
+    store = Store(Mask(), Filter(), 100)
+    for n in range(1, number + ended + 1):
+        task = Task(n, n, n=n, callback_port=n % 2)
+        store.started(task)
+        if n > number:
+            task.outcome, task.end = Outcome.LOST, n + 1
+            store.add(task)
+    return store
+
+
+@pytest.mark.parametrize("keys", [[], ["f", *"port=1", "enter"], ["space"], ["f", *"port=1", "enter", "space"]])
+def test_a_redraw_costs_the_same_however_many_tasks_are_under_way(keys: list[str]) -> None:
+    costs: list[int] = []
+
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        await pilot.press(*keys, "down", "down")
+        app.redraw()
+        costs.append(work(app.redraw))
+
+    for number in (40, 400):
+        play(under_way(number), script)
+    assert costs[1] < 1.1 * costs[0]
+
+
+def test_a_filter_follows_what_changes_and_a_pause_holds_it() -> None:
+    store = under_way(4, ended=0)
+    second = store.under_way()[1]
+
+    def numbers(app: LiveApp) -> list[int]:
+        app.redraw()
+        return [entry.task.n for entry in app.table.entries]
+
+    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+        await pilot.press("f", *"port=1", "enter")
+        assert numbers(app) == [1, 3]
+        second.task.callback_port = 1
+        store.called_back(second.task)
+        assert numbers(app) == [1, 2, 3]
+        await pilot.press("space")
+        store.add(Task(9, 9, n=9, callback_port=1, outcome=Outcome.LOST))
+        store.add(second.task)
+        assert numbers(app) == [1, 2, 3]
+        await pilot.press("f", "ctrl+u", *"port=0", "enter")
+        assert numbers(app) == [4]
+        await pilot.press("f", "ctrl+u", "enter")
+        assert numbers(app) == [1, 2, 3, 4]
+        await pilot.press("space")
+        assert sorted(numbers(app)) == [1, 2, 3, 4, 9]
+
+    play(store, script)
 
 
 def test_a_wrong_filter_is_red_while_it_is_typed(captures: Path) -> None:

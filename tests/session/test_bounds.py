@@ -235,20 +235,85 @@ def test_a_task_is_due_once_when_it_is_over_and_has_been_silent_for_150_s() -> N
     assert command is not None
     tasks.add(made)
     command.end, command.over = 5 * SECOND, True
+    tasks.touched(made)
     assert tasks.due(155 * SECOND - 1) == []
     assert tasks.due(155 * SECOND) == [made]
     assert tasks.due(500 * SECOND) == []
 
 
-def test_a_task_that_is_not_over_waits_aside_until_something_happens() -> None:
+def test_a_task_that_is_not_over_waits_until_something_happens() -> None:
     tasks, made = OpenTasks(), facts(callback=False)
     tasks.add(made)
-    assert tasks.due(150 * SECOND) == []
+    assert tasks.due(500 * SECOND) == []
     assert made.record.command is not None
     made.record.command.over = True
-    assert tasks.due(500 * SECOND) == []
     tasks.touched(made)
     assert tasks.due(500 * SECOND) == [made]
+
+
+def test_a_task_that_waits_for_a_connection_again_is_not_due() -> None:
+    tasks, made = OpenTasks(), facts(callback=False)
+    command = made.record.command
+    assert command is not None
+    command.over = True
+    tasks.add(made)
+    made.attempts.append(callback())
+    tasks.touched(made)
+    assert tasks.due(500 * SECOND) == []
+
+
+def shared(number: int) -> tuple[OpenTasks, list[TaskFacts], Connection]:
+    """Tasks that were started on one connection."""
+    tasks, command = OpenTasks(), connection(end=SECOND)
+    made = [TaskFacts.of_command(command) for _ in range(number)]
+    for one in made:
+        tasks.add(one)
+    return tasks, made, command
+
+
+def test_tasks_of_one_connection_are_due_each_by_its_own_last_packet() -> None:
+    tasks, made, command = shared(3)
+    command.over, heard = True, callback(SECOND, over=True)
+    made[1].attempts.append(heard)
+    for one in made:
+        tasks.touched(one)
+    command.end = 20 * SECOND
+    assert tasks.due(170 * SECOND - 1) == []
+    heard.end = 30 * SECOND
+    assert tasks.due(170 * SECOND) == [made[0], made[2]]
+    assert tasks.due(180 * SECOND - 1) == []
+    assert tasks.due(180 * SECOND) == [made[1]]
+
+
+def test_of_tasks_of_one_connection_the_one_is_given_up_that_nothing_else_was_heard_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dissector.session.opened.MAX_OPEN_TASKS", 2)
+    tasks, made, _ = shared(2)
+    made[0].attempts.append(callback(2 * SECOND))
+    assert tasks.too_many() is made[1]
+    tasks.remove(made[1])
+    assert tasks.too_many() is None
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_looking_at_tasks_of_one_connection_costs_the_same_however_many(
+    is_over: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    monkeypatch.setattr(TaskFacts, "last_seen", lambda facts: looks.append(facts) or facts.record.command.end)
+    tasks, made, command = shared(50)
+    command.over = is_over
+    for one in made:
+        tasks.touched(one)
+    looks.clear()
+    for second in range(100, 2_000, 100):
+        command.end = second * SECOND
+        assert tasks.due((second + 149) * SECOND) == []
+    assert not looks
+    monkeypatch.setattr("dissector.session.opened.MAX_OPEN_TASKS", 2)
+    assert tasks.too_many() is made[0]
+    assert len(looks) == 1
 
 
 @pytest.mark.parametrize(("others", "known"), [(63, True), (64, False)])

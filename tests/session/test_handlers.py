@@ -281,11 +281,13 @@ def test_of_several_tasks_with_one_process_id_the_first_is_meant() -> None:
     assert (first.close is not None, second.close, third.close) == (True, None, None)
 
 
-def test_a_close_of_an_unknown_process_is_about_the_newest_task() -> None:
+@pytest.mark.parametrize("newest", [8, None])
+def test_a_close_of_an_unknown_process_is_about_the_newest_task_unless_its_number_is_known(newest: int | None) -> None:
     desk = Desk()
     first, second = start(desk, 7), start(desk, 8)
+    second.record.process_id = newest
     desk.client(close(9))
-    assert (first.close, second.close is not None) == (None, True)
+    assert (first.close, second.close is not None) == (None, newest is None)
     desk.client(close(""))
     desk.client(close(" "))
     assert desk.problems == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +18,8 @@ from verify_kit import CAPTURES, PLUGIN, ROOT, TSHARKS, told_by_python
 
 from benchmarks import attacks
 from dissector.errors import ToolError
-from dissector.limits import MAX_ATTEMPTS, MAX_DECODED_MESSAGE, MAX_UNREACHABLE
+from dissector.limits import MAX_ATTEMPTS, MAX_DECODED_MESSAGE, MAX_OPEN_TASKS, MAX_UNREACHABLE
+from dissector.session import opened
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 from dissector.verify import pdml
@@ -26,6 +29,7 @@ from dissector.verify.table import rows
 from dissector.verify.tshark import Tshark
 from dissector.wire.decode import encode
 
+LIMIT = re.compile(r"^(js\.limits\.open_tasks = )(\d+)", re.MULTILINE)
 CORPUS = ROOT / "captures" / "corpus"
 SMALL = [path for path in CAPTURES if path.stat().st_size < 200_000]
 
@@ -68,6 +72,38 @@ def written(path: Path, packets: list[Packet]) -> Path:
 )
 def test_of_very_much_as_much_is_told(shape: str, n: int, tmp_path: Path) -> None:
     assert disagreements(attacks.written(tmp_path / "x.pcap", shape, n)) == []
+
+
+@pytest.mark.parametrize("two_pass", [False, True])
+@pytest.mark.parametrize(("shape", "n"), [("answers alone", 30), ("gaps", 15), ("early segments", 15)])
+def test_what_only_the_end_of_a_capture_decides(shape: str, n: int, two_pass: bool, tmp_path: Path) -> None:
+    """Callbacks that are held back for others, documents that do not end, holes that nobody acknowledged twice."""
+    path = attacks.written(tmp_path / "x.pcap", shape, n)
+    assert any(told.is_told_by_end for told in told_by_python(path) if isinstance(told, Told)) is (
+        shape != "early segments"
+    )
+    assert disagreements(path, two_pass=two_pass) == []
+
+
+@pytest.mark.parametrize("shape", ["open tasks", "starts on one connection", "closes alone", "starts for one port"])
+@pytest.mark.parametrize("most", [9, 19, 20])
+def test_both_give_up_the_same_of_too_many_tasks(
+    shape: str, most: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(opened, "MAX_OPEN_TASKS", most)
+    plugin, path = tmp_path / "few.lua", attacks.written(tmp_path / "x.pcap", shape, 20)
+    plugin.write_text(LIMIT.sub(rf"\g<1>{most}", PLUGIN.read_text(encoding="utf-8")), encoding="utf-8")
+    assert disagreements(path, plugin) == []
+    lines = subprocess.run(
+        ["tshark", "-r", str(path), "-X", f"lua_script:{plugin}"], capture_output=True, text=True, check=True
+    ).stdout
+    assert lines.count(f"more than {most} tasks are under way") == 20 - most
+
+
+def test_the_plugin_has_the_cap_on_open_tasks() -> None:
+    found = LIMIT.search(PLUGIN.read_text(encoding="utf-8"))
+    assert found is not None
+    assert int(found[2]) == MAX_OPEN_TASKS
 
 
 # --- equal ---------------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ import pytest
 
 #: Ports that Wireshark gives to protocols of others although systems choose them for connections.
 IRC, ENIP = 57_000, 44_818
+#: That of a dissector which ends the program when it is called without what TCP knows.
+DOF = 3_567
 
 
 def _with_ports(source: list[kit.Record], changes: dict[int, int]) -> list[kit.Record]:
@@ -112,3 +114,12 @@ def test_a_disabled_protocol_does_nothing(
     assert disabled != _output(path, *plugin, *passes, *kind)
     without = [one for one in kind if not one.startswith("jobscheduler.") and one != "-o"]
     assert disabled == _output(path, *passes, *without)
+
+
+def test_a_dissector_that_needs_what_tcp_knows_is_not_called_by_us(tmp_path: Path) -> None:
+    callback = max(_ports(_genuine()) - {59_999})
+    talk = kit.Talk(50_000, DOF)
+    talk.client(bytes(range(60)))
+    talk.server(b"DOF\0" + bytes(range(60)))
+    path = kit.write(tmp_path / "x.pcap", [*_with_ports(_genuine(), {callback: DOF, 59_999: DOF + 1}), *talk.records])
+    assert len(_layers(path)) == len(_genuine()) + len(talk.records)

@@ -11,6 +11,8 @@ do
   local numbers  -- the command ports as they are entered
   local taken = {}  -- ports of connections: the dissector that had the port before, or false
   local is_asked, own = false, nil
+  -- Those that end the program when they are called without what TCP knows of the segment, which Lua can not hand on.
+  local FRAGILE = { DOF = true }
 
   --- The port's dissector, nil when there is none or it is ours.
   local function owner_of(port)
@@ -74,7 +76,7 @@ do
     local from, to = pinfo.src_port, pinfo.dst_port
     local owner = taken[to]
     if owner == nil then owner = taken[from] end
-    if owner then
+    if owner and not FRAGILE[tostring(owner)] then
       -- What is malformed for it is an error of Lua here; the rest of the packet is shown all the same.
       local is_whole, used = pcall(owner.call, owner, tvb, pinfo, tree)
       return is_whole and used or length

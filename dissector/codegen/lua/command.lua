@@ -83,13 +83,7 @@ do
         self.tasks[1] = self.task
       end
       message.task = self.task
-      if #self.tasks > 1 and not is_start then
-        if id then
-          message.task = self.by_process[id] or message.task
-        else
-          message.task = #self.unnumbered == 1 and self.unnumbered[1] or nil
-        end
-      end
+      if #self.tasks > 1 and not is_start then message.task = self:named(id) end
     end
     local task = message.task
     if task and is_close then
@@ -113,6 +107,18 @@ do
       message.note = message.note
         or string.format("behind %d commands without an answer: not paired", js.limits.pending)
     end
+  end
+
+  --- The task under way that a command of several is about: by its number, which the newest one may have though that
+  --- was not captured; without one the only task that was answered with none.
+  function H:named(id)
+    local known
+    if id then
+      known = self.by_process[id] or (not self.task.process_id and self.task)
+    else
+      known = #self.unnumbered == 1 and self.unnumbered[1]
+    end
+    return known and not known.given_up and known or nil
   end
 
   --- Of several tasks with one process_id the first one counts; of those that were answered with no number, the only one.

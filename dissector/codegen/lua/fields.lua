@@ -56,6 +56,7 @@ do
   declare("connection_lost", "The callback connection ended before release", expert.group.SEQUENCE, expert.severity.ERROR)
   declare("callback_refused", "The callback was refused", expert.group.SEQUENCE, expert.severity.ERROR)
   declare("callback_missing", "Nobody called back", expert.group.SEQUENCE, expert.severity.ERROR)
+  declare("limit_reached", "More than is kept", expert.group.PROTOCOL, expert.severity.NOTE)
   declare("callback_foreign_bytes", "Somebody else took the announced port", expert.group.SEQUENCE, expert.severity.ERROR)
   js.experts = X
 

@@ -80,6 +80,7 @@ do
     local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
     if length == 0 and flow and flow:tells_nothing(ack, flags) then return nil end
     local time = pinfo.rel_ts
+    session.time = time
     if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
       entry = session:usual(flow, seq, ack, head, at + 1, length, time)
       if entry then return entry, at, captured end

@@ -1,11 +1,12 @@
 -- Callback connections that no start announced, and connections that are there twice (the rules of session/pairs.py).
 do
   local PATIENCE, COPY_WINDOW, EARLIER = 2, 0.05, 1  -- seconds
+  local MOST_HELD = 256
   local MOST_EVENTS = 64  -- that are kept of a connection while it is too early
   local P = {}
   P.__index = P
 
-  function js.new_pairs(joiner, cut) return setmetatable({ joiner = joiner, cut = cut, held = {}, newest = {}, count = 0 }, P) end
+  function js.new_pairs(joiner, cut) return setmetatable({ joiner = joiner, cut = cut, held = js.new_queue(), newest = {}, count = 0 }, P) end
 
   --- When the start, or the answer to it, was seen.
   local function told(task)
@@ -38,18 +39,10 @@ do
   function P:waits(stream, now)
     if now - stream.start >= PATIENCE or #stream.events >= MOST_EVENTS or self.joiner:announced(stream) then return false end
     if #self:fitting(stream, now) == 0 then return false end
-    self.held[stream] = true
+    local held = self.held
+    if not held.places[stream] then held:push(stream) end
+    if held.size > MOST_HELD then held:remove(held:oldest()) end
     return true
-  end
-
-  --- The connections that are still held, by their first packets.
-  function P:waiting()
-    local found = {}
-    for stream in pairs(self.held) do
-      if stream.sniffing then found[#found + 1] = stream end
-    end
-    table.sort(found, function(one, other) return one.first_packet < other.first_packet end)
-    return found
   end
 
   local function is_rival(other, stream, earliest)
@@ -61,7 +54,7 @@ do
   function P:owner(stream, now)
     local announced = self.joiner:announced(stream)
     if announced then
-      self.held[stream] = nil
+      self.held:remove(stream)
       return announced
     end
     local stray, fitting, earliest = stream.stray, self:fitting(stream, now), math.huge
@@ -73,15 +66,22 @@ do
     end
     local task = fitting[1]
     earliest = told(task) - EARLIER
-    for other in pairs(self.held) do
-      if other.start + 2 * PATIENCE > now and is_rival(other, stream, earliest) then task.contested = true end
+    self:settle(now)
+    for _, other in ipairs(self.held:begin(MOST_HELD)) do
+      if is_rival(other, stream, earliest) then task.contested = true end
     end
     for _, lone in ipairs(self.joiner:lone_tasks(stream, now)) do
       if is_rival(lone.callback, stream, earliest) then task.contested = true end
     end
     if task.contested then return nil end
-    self.held[stream] = nil
+    self.held:remove(stream)
     return task
+  end
+
+  --- Forgets what was held and is no rival of newer ones any more.
+  function P:settle(now)
+    local held = self.held
+    while held.size > 0 and held:oldest().start + 2 * PATIENCE <= now do held:remove(held:oldest()) end
   end
 
   --- The tasks that may have got a connection in place of the one whose start announced its port: that client had left

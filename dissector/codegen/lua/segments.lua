@@ -93,6 +93,7 @@ do
     elseif stream.sniffing then
       self:silent(stream, time)
     end
+    for _, task in ipairs(tasks) do self.silence:note(task) end
     if self.is_passing then self:let_go(stream, tasks) end
   end
 

@@ -13,11 +13,12 @@ do
   function js.new_session()
     local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
-      order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0,
+      order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0,
       packet_of = {}, number_of = {},
     }, S)
     session.cut = js.new_cut(session)
     session.pairs, session.early = js.new_pairs(session.joiner, session.cut), js.new_early()
+    session.silence = js.new_silence()
     return session
   end
 
@@ -62,7 +63,7 @@ do
     local last = message.packets and message.packets[#message.packets] or self.last
     message.number, message.stream = last, stream
     self.fresh, self.fresh_body = message, body
-    if last ~= self.last then
+    if last ~= self.last and not self.is_over then
       -- Told later than by the packet that completed it, which is gone in the first pass.
       local now = self:entry(stream)
       now.late = now.late or {}
@@ -288,6 +289,7 @@ do
     stream.role, stream.task, stream.sniffing = "callback", task, nil
     task.attempts[#task.attempts + 1] = stream
     stream.handler = js.callback_handler(stream, task)
+    self.silence:note(task)
   end
 
   --- Gives up connections to command ports that have been silent for long and never said what they are.
@@ -330,6 +332,7 @@ do
     if task then
       self.cut:drop(stream)
       task.command, task.client, task.remote, stream.task = stream, stream.client, stream.server, task
+      self.silence:note(task)
     end
     return task or self.cut:told(stream)
   end
@@ -366,6 +369,18 @@ do
     else
       self.order:add(task)
     end
+    local idlest = self.silence:add(task, stream, self.time)
+    if idlest then self:give_up(stream, idlest) end
+  end
+
+  --- A task is let go before its end: nothing may join it any more, and what its connections still say is not of it.
+  function S:give_up(stream, task)
+    local word = js.outcome(task, self.time)
+    task.given_up = word == "running" and "unknown" or word
+    self.joiner:let_go(task)
+    if self.is_passing then self.order:remove(task) end
+    local text = "more than %d tasks are under way: the one that began with packet %d is let go"
+    self:problem(stream, "limit_reached", format(text, js.limits.open_tasks, self:shown(task.first_packet) or 0))
   end
 
   --- First data on a callback connection: it got through.
@@ -386,40 +401,16 @@ do
       chosen.attempts[#chosen.attempts + 1], stream.task = stream, chosen
     end
     chosen.callback = stream
+    self.silence:note(chosen)
     return chosen
   end
 
   function S:callback_foreign(task, stream)
     task:no_attempt(stream)
     task.callback, task.intruder = nil, stream
+    self.silence:note(task)
     stream.role = "unknown"
     self:problem(stream, "callback_foreign_bytes", "somebody else took the announced port")
-  end
-
-  --- A later pass: what has not said by now what it is, is no task.
-  function S:settle()
-    self.is_first_pass = false
-    self.cut:settle()
-    for _, stream in ipairs(self.pairs:waiting()) do self:decide(stream, stream.seen, true) end
-    for stream in pairs(self.undecided) do
-      if stream.handler or not self:came_to_nothing(stream) then
-        self:undecided_no_more(stream)
-        if not stream.handler then self:forget_tries(stream, math.max(self.now, stream.seen)) end
-      end
-    end
-    self:leave_out()
-  end
-
-  --- Of connections that came to nothing so far the first ones are tasks, as of those that did so for good.
-  function S:leave_out()
-    if next(self.undecided) == nil then return end
-    local room = js.limits.unreachable - self.unreached
-    for _, one in ipairs(self.order:all()) do
-      if self.undecided[one] then
-        room = room - 1
-        if room < 0 then self:undecided_no_more(one) end
-      end
-    end
   end
 
   --- Keeps what was read of an answer for others with the same bytes; `words` will be what the Info column says of it.
@@ -428,23 +419,6 @@ do
     local known = self.answers[operation] or {}
     self.answers[operation], known[data], self.answer_count = known, body, self.answer_count + 1
     body.words = false
-  end
-
-  --- A connection is over and no later pass will ask for it: what is left tells late segments from the next connection,
-  --- and its task goes with the last of its connections.
-  function S:let_go(stream, tasks)
-    local flows, key = self.flows, stream.key
-    local back = js.other_way(key)
-    if flows[key] and flows[key].stream == stream then
-      flows[key], flows[back] = js.direction.rest(flows[key], flows[back])
-    end
-    self:forget_ports(stream)
-    for _, task in ipairs(tasks) do
-      if task.callback and task.callback.over and (not task.command or task.command.over) then
-        self.order:remove(task)
-        self.joiner:let_go(task)
-      end
-    end
   end
 
   --- Number of a task: its place among all that began before it.

@@ -62,6 +62,7 @@ do
 
   --- A frame of the callback connection, in order.
   function T:frame(message, body)
+    if self.given_up then return end
     self.messages = self.messages + 1
     if message.kind == "request" then
       if message.side == 1 then self.calls = self.calls + 1 else self.callbacks = self.callbacks + 1 end
@@ -79,6 +80,7 @@ do
 
   --- One that could not be read.  What a shell job's step answers is known without its request.
   function T:unread(message, data, start)
+    if self.given_up then return end
     self.messages = self.messages + 1
     if message.side ~= 0 then return end
     local request = message.request
@@ -178,6 +180,7 @@ do
   --- A connection turned out to be none of this task.
   function T:no_attempt(stream)
     js.take_out(self.attempts, stream)
+    js.session.silence:note(self)
     js.session.joiner:expect(self)
   end
 
@@ -260,7 +263,10 @@ do
     local key = js.endpoint_key(task.client.ip, task.port)
     local before = self.newest[key]
     -- A client that announces its port again does not hold it any more: the end of the task before was missed.
-    if before then before.superseded = true end
+    if before then
+      before.superseded = true
+      js.session.silence:note(before)
+    end
     self.newest[key] = task
     local waiting = js.push(self.waiting, key, task)
     self:expect(task)

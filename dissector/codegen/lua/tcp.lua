@@ -9,6 +9,7 @@ do
   local TWICE = 0.001  -- seconds; so soon comes only what is captured a second time
   local D = {}
   D.__index = D
+  D.walked = 0  -- pieces that were gone over while a hole is waited for
   js.direction = D
 
   --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped)`.
@@ -127,7 +128,10 @@ do
     if self.held == held then self:repeated(seq, length, time) end
     self:drain(number)
     if #self.waiting > 0 and self.proof and self.proof.upto > self.next then self:give_up(self.proof.upto, number, time) end
-    while self.held > js.limits.reorder do self:give_up(self.waiting[1].start, number, time) end
+    while self.waiting[1] and (self.held > js.limits.reorder or self.walked > js.limits.walked) do
+      self.walked = nil
+      self:give_up(self.waiting[1].start, number, time)
+    end
   end
 
   --- Nothing but bytes that were there before.  Counts how often since the last new ones, until all are acknowledged.
@@ -162,8 +166,12 @@ do
   --- Keeps what is new of a piece, in order; where two segments differ the one captured first wins.
   function D:hold(piece)
     local waiting, start = self.waiting, piece.start
-    local at = 1
-    while waiting[at] and waiting[at].stop <= start do at = at + 1 end
+    local first, behind = 1, #waiting + 1
+    while first < behind do
+      local middle = math.floor((first + behind) / 2)
+      if waiting[middle].stop <= start then first = middle + 1 else behind = middle end
+    end
+    local at = first
     while start < piece.stop do
       local following = waiting[at]
       if following and following.start <= start then
@@ -177,15 +185,19 @@ do
         start, at = stop, at + 1
       end
     end
+    if at > first then self.walked = self.walked + at - first end
   end
 
-  --- Delivers what waits no longer; only bytes of packet `number` lie in the packet at hand.
-  function D:drain(number)
+  --- Delivers what waits no longer; only bytes of packet `number` lie in the packet at hand.  Every hole below offset
+  --- `upto` is declared a gap before.
+  function D:drain(number, upto, time)
     local waiting = self.waiting
     local done = 0
-    while waiting[done + 1] and waiting[done + 1].start <= self.next do
+    while true do
+      local piece = waiting[done + 1]
+      if upto and self.next < upto then self:skip(piece and math.min(upto, piece.start) or upto, number, time) end
+      if not piece or piece.start > self.next then break end
       done = done + 1
-      local piece = waiting[done]
       self.held = self.held - #piece.data - 256
       if piece.stop > self.next then
         piece = part(piece, self.next, piece.stop)
@@ -195,21 +207,20 @@ do
     end
     if done > 0 then
       local left = {}
-      for index = done + 1, #waiting do left[#left + 1] = waiting[index] end
-      self.waiting = left
+      for index = done + 1, #waiting do left[index - done] = waiting[index] end
+      self.waiting, self.walked = left, nil
     end
   end
 
   --- Declares every hole below offset `upto` a gap and delivers what waits behind it.
-  function D:give_up(upto, number, time)
-    while self.next < upto do
-      local first = self.waiting[1]
-      local stop = first and math.min(upto, first.start) or upto
-      local size, offset = stop - self.next, self.next
-      self:advance(size)
-      self.out:gap(self.side, offset, size, number, time, false)
-      self:drain(number)
-    end
+  function D:give_up(upto, number, time) self:drain(number, upto, time) end
+
+  --- The bytes up to offset `stop` are missing.
+  function D:skip(stop, number, time)
+    local size, offset = stop - self.next, self.next
+    if size <= 0 then return end
+    self:advance(size)
+    self.out:gap(self.side, offset, size, number, time, false)
   end
 
   --- The other side acknowledged up to `ack`; `has_data`: in a segment with data.

@@ -168,6 +168,7 @@ do
 
   --- The outcome of a task as of the time `now`.
   function js.outcome(task, now)
+    if task.given_up then return task.given_up end
     local command, callback = task.command, callback_of(task)
     if command and not command.established then return is_hopeless(command, now) and "unreachable" or "running" end
     if task.start_error or (not callback and is_rejected(task)) then return "refused" end

@@ -17,11 +17,13 @@ from dissector.render import abilities
 from dissector.render.filter import Filter, parse
 from dissector.render.ladder import LadderView
 from dissector.render.live.ask import Ask
+from dissector.render.live.entry import Entry
 from dissector.render.live.help import HelpScreen
 from dissector.render.live.line import PacedApp
+from dissector.render.live.listing import Listing
 from dissector.render.live.pane import LinesPane, Sheet
 from dissector.render.live.questions import ask_file, ask_filter, ask_search, refusal
-from dissector.render.live.store import Entry, Status, Store
+from dissector.render.live.store import Status, Store
 from dissector.render.live.tasks import Shown, TaskTable
 from dissector.render.log import LogView
 from dissector.render.problems import print_problems
@@ -94,8 +96,12 @@ class LiveApp(PacedApp):
         self._pane = "ladder"
         self._filter = Filter()
         self._filter_text = self._wanted = self._said = self._title = ""
-        #: Tasks under way, and tasks that ended, as they are shown.
-        self._entries: tuple[Sequence[Entry], Sequence[Entry]] = ((), ())
+        #: Tasks under way and tasks that ended, as they were when the screen was paused, and those of the former that
+        #: the filter lets through.
+        self._frozen: tuple[Sequence[Entry], Sequence[Entry]] | None = None
+        self._picked = Listing()
+        #: The tasks that ended, and those of them that the filter lets through.
+        self._passed: tuple[Sequence[Entry], Sequence[Entry]] = (), ()
         self._counts = (0, 0)
         self._drawn: tuple[object, ...] = ()
         self._shown: tuple[str, Entry | None] = ("", None)
@@ -145,14 +151,26 @@ class LiveApp(PacedApp):
             self._counts = self._store.counts
             if not self._paused:
                 self._now = self._store.now
-                self._entries = self._store.under_way(), self._store.ended()
-            under_way, ended = self._entries
-            self.table.show(Shown(self._chosen(under_way), self._chosen(ended), self._row, self._refresh))
+            frozen = self._frozen
+            under_way = self._picked if frozen else self._store.under_way()
+            ended = frozen[1] if frozen else self._store.ended()
+            self.table.show(Shown(under_way, self._chosen(ended), self._row, self._refresh))
         self._draw_top()
         self._draw_pane()
 
-    def _chosen(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        return [entry for entry in entries if self._filter.task(entry.shown)] if self._filter.on_tasks else entries
+    def _chosen(self, ended: Sequence[Entry]) -> Sequence[Entry]:
+        """Those that the filter lets through, looked at again only when they are others."""
+        if self._passed[0] is not ended:
+            chosen = [one for one in ended if self._filter.task(one.shown)] if self._filter.on_tasks else ended
+            self._passed = ended, chosen
+        return self._passed[1]
+
+    def _pick(self) -> None:
+        """The filter or what is paused is another one."""
+        self._passed = (), ()
+        self._store.choose(self._filter)
+        under_way = self._frozen[0] if self._frozen else ()
+        self._picked = Listing(entry for entry in under_way if self._filter.task(entry.shown))
 
     def _refresh(self, entry: Entry) -> None:
         if not self._paused:
@@ -265,6 +283,9 @@ class LiveApp(PacedApp):
 
     def action_pause(self) -> None:
         self._paused = not self._paused
+        with self._control.lock:
+            self._frozen = (list(self._store.all_under_way()), self._store.ended()) if self._paused else None
+            self._pick()
         self._draw_top()
 
     def action_sort(self) -> None:
@@ -313,6 +334,8 @@ class LiveApp(PacedApp):
             self._tell(f"filter {text!r}: {why}")
             return
         self._filter, self._filter_text = parse((text,)), text
+        with self._control.lock:
+            self._pick()
         self._tell("")
 
     def action_again(self, step: int) -> None:

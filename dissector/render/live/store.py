@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import NamedTuple
 
 from dissector.model import CaptureInfo, Connection, Look, Message, Outcome, Problem, Running, Severity, Task
 from dissector.render.filter import Filter
+from dissector.render.live.entry import MAX_OF_TASK, Entry
+from dissector.render.live.listing import Listing, Picked
 from dissector.render.rows import RANK, TaskRow, task_row
 from dissector.render.text import duration
 from dissector.render.views import Event
@@ -19,8 +21,6 @@ from dissector.wire.masking import Mask
 
 #: Messages held for ladders, of all tasks; the task that ended first loses its own first.
 MAX_MESSAGES = 50_000
-#: Messages held of one task: the newest ones.
-MAX_OF_TASK = 2_000
 #: Problems and remarks of the capture and of all tasks.
 MAX_NEWS = 500
 
@@ -32,29 +32,6 @@ class Status(NamedTuple):
     packets: int
     dropped: int
     seconds: float
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """A task on the screen.  ``running`` is None once its record is final; ``changes`` counts what was added."""
-
-    task: Task
-    running: Running | None = None
-    row: TaskRow | None = None
-    messages: deque[Message] = field(default_factory=lambda: deque(maxlen=MAX_OF_TASK))
-    connections: list[Connection] = field(default_factory=list)
-    changes: int = 0
-
-    @property
-    def shown(self) -> Task:
-        """The task as it is shown: one that is over is so at once, while its record waits for late packets."""
-        if self.running is None or self.running.outcome is None:
-            return self.task
-        return replace(self.task, outcome=self.running.outcome, end=self.running.since)
-
-    @property
-    def is_over(self) -> bool:
-        return self.running is not None and self.running.outcome is not None
 
 
 class Store:
@@ -71,12 +48,15 @@ class Store:
         self._chosen = chosen
         self._keep = keep
         self._running: dict[Task, Entry] = {}
+        self._under_way, self._ranks = Picked(), count()
         #: Those that are over, while their records are not final.
         self._over: dict[Task, Entry] = {}
         self._look: Look | None = None
         self._ended: dict[Task, Entry] = {}
         self._matched: set[Task] = set()
         self._messages = 0
+        #: Those that ended, the newest first, and those of them that are not final; None when they changed since.
+        self._listed: tuple[list[Entry], int] | None = None
         #: The time of the newest packet or tick that is known.
         self.now = 0
 
@@ -86,7 +66,7 @@ class Store:
         self._entry(task)
 
     def called_back(self, task: Task) -> None:
-        self._entry(task).changes += 1
+        self._changed(self._entry(task))
 
     def add(self, event: Event) -> None:
         if isinstance(event, Task):
@@ -119,7 +99,11 @@ class Store:
             entry.changes += 1
             here, there = (self._running, self._over) if is_over else (self._over, self._running)
             there[entry.task] = here.pop(entry.task)
+            self._listed = None
+            (self._under_way.discard if is_over else self._under_way.add)(entry)
         entry.running = running
+        if not is_over:
+            self._under_way.changed(entry)
 
     def close(self, captures: Sequence[CaptureInfo]) -> None:
         """The screen asks the capture itself for its figures."""
@@ -127,8 +111,16 @@ class Store:
     def _entry(self, task: Task) -> Entry:
         entry = self._running.get(task) or self._over.get(task)
         if entry is None:
-            entry = self._running[task] = Entry(task)
+            entry = self._running[task] = Entry(task, next(self._ranks))
+            self._under_way.add(entry)
         return entry
+
+    def _changed(self, entry: Entry) -> None:
+        entry.changes += 1
+        if not entry.is_over:
+            self._under_way.changed(entry)
+        elif self._chosen.on_messages:
+            self._listed = None
 
     def _message(self, message: Message) -> None:
         if message.task is None:
@@ -138,10 +130,12 @@ class Store:
         entry = self._entry(message.task)
         self._messages += len(entry.messages) < MAX_OF_TASK
         entry.messages.append(message)
-        entry.changes += 1
+        self._changed(entry)
 
     def _end(self, task: Task) -> None:
-        entry = self._running.pop(task, None) or self._over.pop(task, None) or Entry(task)
+        entry = self._running.pop(task, None) or self._over.pop(task, None) or Entry(task, next(self._ranks))
+        self._under_way.discard(entry)
+        self._listed = None
         passes = self._passes(task, task)
         self._matched.discard(task)
         if not passes:
@@ -171,7 +165,9 @@ class Store:
     @property
     def counts(self) -> tuple[int, int]:
         """Tasks under way, tasks that ended."""
-        return len(self._running), sum(self.outcomes.values()) + len(self._just_over())
+        self.ended()
+        assert self._listed is not None
+        return len(self._running), sum(self.outcomes.values()) + self._listed[1]
 
     def find(self, task: Task) -> Entry | None:
         return self._running.get(task) or self._over.get(task) or self._ended.get(task)
@@ -182,12 +178,24 @@ class Store:
         if running is not None and entry.row is None:
             self._stands(entry, running)
 
-    def under_way(self) -> list[Entry]:
-        return list(self._running.values())
+    def choose(self, wanted: Filter) -> None:
+        """From now on ``under_way`` has what this filter lets through."""
+        self._under_way.choose(wanted)
+
+    def under_way(self) -> Listing:
+        """It goes on changing."""
+        return self._under_way.listing()
+
+    def all_under_way(self) -> Listing:
+        """The same without what ``choose`` said."""
+        return self._under_way.everything
 
     def ended(self) -> list[Entry]:
-        """The newest first."""
-        return [*reversed(self._just_over()), *reversed(self._ended.values())]
+        """The newest first; another list whenever there is something new."""
+        if self._listed is None:
+            over = self._just_over()
+            self._listed = [*reversed(over), *reversed(self._ended.values())], len(over)
+        return self._listed[0]
 
     def _just_over(self) -> list[Entry]:
         return [entry for entry in self._over.values() if self._passes(entry.task, entry.shown)]

@@ -14,8 +14,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from dissector.model import Outcome, Task
+from dissector.render.live.entry import Entry
+from dissector.render.live.listing import Listing, Rows
 from dissector.render.live.pane import RICH_STYLES
-from dissector.render.live.store import Entry
 from dissector.render.rows import RANK, Column, TaskRow
 from dissector.render.table import column_widths, row_spans
 
@@ -33,9 +34,9 @@ SORTS: dict[str, Callable[[Task], Any]] = {
 
 class Shown(NamedTuple):
     """What the table is about to show; ``refresh`` is called with the entries that are seen, then ``row`` gives their
-    cells."""
+    cells.  ``ended`` is sorted again when it is another list than before."""
 
-    under_way: Sequence[Entry]
+    under_way: Listing
     ended: Sequence[Entry]
     row: Callable[[Entry], TaskRow]
     refresh: Callable[[Entry], None]
@@ -58,7 +59,10 @@ class TaskTable(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._entries: list[Entry] = []
+        self._entries = Rows(Listing(), ())
+        #: What was sorted last, and how.
+        self._sorted: tuple[Sequence[Entry], str, bool] | None = None
+        self._ended: Sequence[Entry] = ()
         self._row: Callable[[Entry], TaskRow] | None = None
         self._widest: dict[str, str] = {}
         self._widths: dict[Column, int] = {}
@@ -79,9 +83,13 @@ class TaskTable(ScrollView, can_focus=True):
         return self._entries
 
     def show(self, shown: Shown) -> None:
-        key = SORTS[self.sort]
-        ended = sorted(shown.ended, key=lambda entry: key(entry.shown), reverse=self.reverse)
-        self._entries = [*shown.under_way, *ended]
+        under_way, ended = shown.under_way, shown.ended
+        known = self._sorted
+        if known is None or known[0] is not ended or known[1:] != (self.sort, self.reverse):
+            key = SORTS[self.sort]
+            self._sorted = ended, self.sort, self.reverse
+            self._ended = sorted(ended, key=lambda entry: key(entry.shown), reverse=self.reverse)
+        self._entries = Rows(under_way, self._ended)
         self._row = shown.row
         self.virtual_size = Size(max(self.size.width - 2, 1), len(self._entries) + 1)
         self._keep_cursor()
@@ -103,20 +111,21 @@ class TaskTable(ScrollView, can_focus=True):
         before = self._selected
         stays = self._entries[self._cursor : self._cursor + 1] == [before]
         if before is not None and self._cursor > 0 and not stays:
-            self._cursor = next((i for i, entry in enumerate(self._entries) if entry is before), self._cursor)
+            place = self._entries.find(before)
+            self._cursor = self._cursor if place is None else place
             self._into_view()
         self._cursor = max(0, min(self._cursor, len(self._entries) - 1))
         self._select()
 
     def _select(self) -> None:
-        now = self._entries[self._cursor] if self._entries else None
+        now = self._entries[self._cursor] if len(self._entries) else None
         if now is not self._selected:
             self._selected = now
             self.post_message(self.Selected())
 
     def select(self, entry: Entry) -> None:
         """Puts the cursor on it."""
-        self._cursor = self._entries.index(entry)
+        self._cursor = self._entries.find(entry) or 0
         self._select()
         self._into_view()
         self.refresh()
