@@ -54,6 +54,32 @@ def test_recordings(name: str, recording: str, captures: Path, trace: Trace, ret
     assert told(document) == told(trace(captures / recording))
 
 
+@pytest.mark.parametrize(
+    ("command", "callback", "words"),
+    [
+        ("VXLAN", "VXLAN", "tunnel vxlan 42"),
+        ("VXLAN in GRE in MPLS behind a tag", "VXLAN in GRE in MPLS behind a tag", "tunnel mpls 22, gre, vxlan 42"),
+        ("GRE", "Geneve", "command tunnel gre callback tunnel geneve 5"),
+        ("802.1Q", "GRE", "process_id 1 callback tunnel gre"),
+        ("802.1Q", "802.1Q", ""),
+    ],
+)
+def test_the_head_of_the_ladder_names_the_tunnels(
+    command: str, callback: str, words: str, captures: Path, tmp_path: Path, jstrace: Callable[..., Any]
+) -> None:
+    records = []
+    for time, frame in plain(captures / "engine_shell_fail.pcap"):
+        is_command = 4_455 in struct.unpack_from(">HH", frame, 34)
+        records.append((time, ENCAPSULATIONS[command if is_command else callback].wrap(frame)))
+    path = tmp_path / "wrapped.pcap"
+    path.write_bytes(pcap(records))
+    head = jstrace("read", path, "--task", 1).stdout.partition("packet ")[0]
+    if words:
+        assert f" {words} " in f"{' '.join(head.split())} "
+    else:
+        assert "tunnel" not in head
+
+
 def fragmented(frame: bytes, size: int, number: int) -> Iterator[bytes]:
     """The frame's IP packet in fragments with ``size`` bytes of payload (a multiple of 8)."""
     head, payload = frame[14:34], ip_of(frame)[20:]

@@ -5980,8 +5980,14 @@ do
   function H:http(side, chunk)
     local body = string.match(chunk.data, "\r?\n\r?\n%s*(<.*)$") or string.match(chunk.data, "^%s*(<.*)$")
     self.stream.is_http = true
-    if not body then return end
+    if not body or self:is_other_text() then return end
     self:document(side, (string.gsub(body, "%s+$", "")), { chunk.number }, chunk.time, nil, "http", false)
+  end
+
+  --- True where the client's first line is whole, and none of HTTP: SMTP and others begin with capital letters too.
+  function H:is_other_text()
+    local line = string.match(self.head or "", "^([^\n]*)\n")
+    return line ~= nil and not find(line, " HTTP/%d") and not find(line, "^HTTP/%d")
   end
 
   function H:document(side, data, packets, time, at, kind, incomplete)
@@ -6705,7 +6711,7 @@ do
         self:decide(stream, self.time, true)
         if stream.role then js.claim.stream(stream) end
       end
-      local is_command = stream.role == "command" and stream.handler and not stream.is_http
+      local is_command = stream.role == "command" and stream.handler
       if is_command and not js.is_gui then stream.handler:closed() end
     end
   end

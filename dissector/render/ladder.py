@@ -208,6 +208,19 @@ def _cut(spans: Iterable[Span], width: int) -> list[Span]:
     return kept
 
 
+def _path(connection: Connection | None) -> str:
+    """The tunnels that a connection was captured in, outermost first."""
+    return ", ".join(map(str, connection.via)) if connection is not None else ""
+
+
+def _tunnels(task: Task) -> list[tuple[str, str | None]]:
+    """Those of the task's connections, once where both came in the same."""
+    command, callback = _path(task.command), _path(task.callback)
+    if command == callback or task.command is None or task.callback is None:
+        return [("tunnel", command or callback or None)]
+    return [("command tunnel", command or None), ("callback tunnel", callback or None)]
+
+
 # --- pages ---------------------------------------------------------------------------------------------------------
 
 
@@ -273,6 +286,7 @@ class LadderView:
             ("kind", task.kind),
             ("process_id", task.process_id),
             ("pid", task.pid),
+            *_tunnels(task),
         ]
         words = "   ".join(f"{name} {fact}" for name, fact in facts if fact is not None)
         self._terminal.block([(" ", "")], words, "dim")
@@ -284,7 +298,8 @@ class LadderView:
         start = f"{dated(connection.start)} {zone(connection.start)}"
         title = f" connection {connection.n}  {connection.role.value}  no task  {start}"
         self._terminal.line((title, "title"))
-        self._terminal.line((f" client {connection.client}   remote {connection.server}", "dim"))
+        tunnel = f"   tunnel {path}" if (path := _path(connection)) else ""
+        self._terminal.block([(" ", "")], f"client {connection.client}   remote {connection.server}{tunnel}", "dim")
         self._page(None, messages)
 
     def _page(self, task: Task | None, messages: Sequence[Message]) -> None:

@@ -13,7 +13,7 @@ class Assembly:
     ``MAX_DOCUMENT`` is reported once; its end is still looked for, but its bytes are dropped (``skipping``).
     """
 
-    __slots__ = ("_last", "_packets", "_side", "at", "buffer", "offset", "skipping")
+    __slots__ = ("_last", "_packets", "_side", "at", "buffer", "offset", "skipping", "time")
 
     def __init__(self, side: Side) -> None:
         self._side = side
@@ -24,6 +24,8 @@ class Assembly:
         #: Stream offset of the first byte in ``buffer``.
         self.offset = 0
         self.skipping = False
+        #: Of the newest bytes.
+        self.time = 0
 
     @property
     def under_way(self) -> bool:
@@ -34,7 +36,7 @@ class Assembly:
         if not self.under_way:
             self.offset = chunk.offset + start
             self._packets.clear()
-        self._last = chunk.number
+        self._last, self.time = chunk.number, chunk.time
         self.buffer += chunk.data[start:] if start else chunk.data
         if self._packets[-1:] != [chunk.number] and len(self._packets) < MAX_PACKETS_LISTED - 1:
             self._packets.append(chunk.number)

@@ -93,12 +93,12 @@ class _XmlReader:
         document.clear()
         return [report]
 
-    def finish(self, time: int) -> Found:
+    def finish(self, time: int) -> Found:  # noqa: ARG002  its bytes came earlier
         document = self._document
         if document.skipping or not document.buffer.strip(b" \0\r\n"):
             return []
         kind = "xml" if document.buffer[:1] == b"<" else "shorthand"
-        return [*document.take(len(document.buffer), time, kind, complete=False)]
+        return [*document.take(len(document.buffer), document.time, kind, complete=False)]
 
 
 class _ServerReader(_XmlReader):

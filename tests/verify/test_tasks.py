@@ -11,7 +11,7 @@ from random import Random
 from xml.parsers.expat import ExpatError
 
 import pytest
-from conversation import Network, dialog
+from conversation import Address, Network, dialog
 from endings import ENDINGS, SCRIPT, called, seconds, started
 from mixing import Slice, pcap
 from verify_kit import CAPTURES, PLUGIN, ROOT, TSHARKS, told_by_python
@@ -333,3 +333,50 @@ def test_a_refusal_before_its_start_is_known_at_any_time(tmp_path: Path) -> None
     for last in (3, 6, 7, 10, 13):
         assert disagreements(written(tmp_path / "x.pcap", packets[:last])) == []
     assert [told.outcome for told in told_by_python(tmp_path / "x.pcap") if isinstance(told, Row)] == ["no_callback"]
+
+
+def talk(path: Path, *said: tuple[int, bytes]) -> Path:
+    """A connection to a command port that is open at the end of the capture: what its client (0) and server (1) say."""
+    network = Network()
+    line = network.line(Address("10.1.0.10", 40_000), Address("10.2.0.10", 4_444))
+    line.open(0)
+    for number, (side, data) in enumerate(said, 1):
+        line.send(seconds(number / 10), side, data)
+    path.write_bytes(network.capture())
+    return path
+
+
+MAIL = b"Subject: x\r\n\r\n<html><p>a</p></html>\r\n<html>\r\n"
+
+
+@pytest.mark.parametrize("two_pass", [False, True])
+@pytest.mark.parametrize("begins", [b"EHLO GP\r\n", b"STARTTLS\r\n", b"A\nB"])
+def test_another_program_s_text_on_a_command_port(begins: bytes, two_pass: bool, tmp_path: Path) -> None:
+    """It begins with a capital letter, as HTTP does, and elements in it are no commands."""
+    path = talk(
+        tmp_path / "mail.pcap", (1, b"220 x ESMTP\r\n"), (0, begins), (1, b"250 x\r\n"), (0, MAIL), (1, b"250 Ok\r\n")
+    )
+    assert disagreements(path, two_pass=two_pass) == []
+
+
+@pytest.mark.parametrize("two_pass", [False, True])
+@pytest.mark.parametrize(
+    "said",
+    [
+        ((0, b"<show_state"), (0, b" what='x'")),
+        ((0, b"<show_state/>"), (1, b"<spooler><answer>")),
+        ((0, b"show_state"),),
+        ((0, b"POST /jobscheduler/x HTTP/1.1\r\nContent-Length: 30\r\n\r\n"), (0, b"<show_state/>")),
+    ],
+)
+def test_what_has_not_ended_when_the_capture_does(
+    said: tuple[tuple[int, bytes], ...], two_pass: bool, tmp_path: Path
+) -> None:
+    assert disagreements(talk(tmp_path / "open.pcap", *said), two_pass=two_pass) == []
+
+
+def test_a_second_pass_shows_what_only_the_end_tells(tmp_path: Path) -> None:
+    path = talk(tmp_path / "open.pcap", (0, b"<show_state/>"), (1, b"<spooler><answer>"))
+    for two_pass, count in ((False, 1), (True, 2)):
+        shown = [one for one in Tshark("tshark", PLUGIN, two_pass).read(str(path)) if isinstance(one, Told)]
+        assert len(shown) == count

@@ -46,7 +46,7 @@ do
         self:decide(stream, self.time, true)
         if stream.role then js.claim.stream(stream) end
       end
-      local is_command = stream.role == "command" and stream.handler and not stream.is_http
+      local is_command = stream.role == "command" and stream.handler
       if is_command and not js.is_gui then stream.handler:closed() end
     end
   end
