@@ -22,7 +22,7 @@ from dissector.render.live.listing import Rows
 from dissector.render.live.store import Store
 from dissector.session import bounds, handlers, opened
 from dissector.session import task as task_module
-from dissector.session.order import Event
+from dissector.session.numbering import Event
 from dissector.session.tracer import Tracer
 from dissector.sources import bytestream, pcapng
 from dissector.sources.blocks import block_of

@@ -113,6 +113,6 @@ def _recordings(wanted: Sequence[_Wanted], path: str, hints: tuple[tuple[int, ..
     def is_other(connection: Connection) -> bool:
         return not any(one.may_be(connection.task) for one in wanted)
 
-    for event in traced([path], *hints, elsewhere=is_other):
+    for event in traced([path], *hints, made_by_others=is_other):
         for one in wanted:
             one.add(event)

@@ -75,7 +75,7 @@ class SecondProcess:
         os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
 
-    def elsewhere(self, connection: Connection) -> bool:
+    def made_by_others(self, connection: Connection) -> bool:
         """True for the connections whose messages the other process makes."""
         return is_other_half(connection) is not self.is_second
 

@@ -249,7 +249,7 @@ def _read(files: tuple[str, ...], wanted: _Wanted, second: SecondProcess | None 
                 wanted.command_ports,
                 wanted.callback_ports,
                 messages=output.needs_messages,
-                elsewhere=None if second is None else second.elsewhere,
+                made_by_others=None if second is None else second.made_by_others,
             )
             try:
                 for block in _swept(chain(first, blocks)):

@@ -58,7 +58,7 @@ def redact(
     from secrets import token_bytes
 
     from dissector.outfile import is_stdout, shown
-    from dissector.share.found import Hints
+    from dissector.share.capture_index import Hints
     from dissector.share.redact import redact_all
 
     key = token_bytes(32) if seed is None else blake2b(seed.encode()).digest()

@@ -35,8 +35,8 @@ def slice_(
     """
     from dissector.errors import UsageError
     from dissector.outfile import is_stdout, shown
+    from dissector.share.capture_index import CaptureIndex, Hints
     from dissector.share.files import check_files
-    from dissector.share.found import Found, Hints
     from dissector.share.slice import cut as run
 
     if not (tasks or filters):
@@ -44,7 +44,7 @@ def slice_(
     with exit_codes():
         check_files([source], [target])
         chooser = Chooser(tasks, filters)
-        found = Found.of(
+        found = CaptureIndex.of(
             source,
             Hints(command_ports, callback_ports),
             messages=chooser.needs_messages,

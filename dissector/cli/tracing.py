@@ -13,7 +13,7 @@ from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
 if TYPE_CHECKING:
     from dissector.model import Connection, Problem, Task
-    from dissector.session.order import Event
+    from dissector.session.numbering import Event
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -68,15 +68,15 @@ def traced(
     callback_ports: tuple[int, int],
     *,
     messages: bool = True,
-    elsewhere: Callable[[Connection], bool] | None = None,
+    made_by_others: Callable[[Connection], bool] | None = None,
 ) -> Iterator[Event]:
-    """All that the files tell, with messages or without; ``elsewhere`` as that of ``Tracer``."""
+    """All that the files tell, with messages or without; ``made_by_others`` as that of ``Tracer``."""
     from dissector.session.advance import feed
     from dissector.session.run_detection import find_runs
     from dissector.session.tracer import Tracer
     from dissector.sources.capture import CaptureReader
 
-    tracer = Tracer(command_ports, callback_ports, messages=messages, elsewhere=elsewhere)
+    tracer = Tracer(command_ports, callback_ports, messages=messages, made_by_others=made_by_others)
     reader = CaptureReader(files)
     with closing(reader.blocks(find_runs, prefetch=True)) as blocks:
         for block in blocks:

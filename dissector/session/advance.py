@@ -14,7 +14,7 @@ from heapq import heapify, heappop, heapreplace
 from dissector.limits import MAX_CONNECTIONS
 from dissector.session.dialog import HEADER
 from dissector.session.handlers import Callback
-from dissector.session.order import Event
+from dissector.session.numbering import Event
 from dissector.session.tracer import Tracer
 from dissector.stream.block import Block, Conversation, Joined, Piece, Run
 from dissector.stream.fast_path import advance_by_run, fits, flags_of

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from dissector.model import Connection, Mark, Message, Outcome, Problem
 from dissector.session.case import Case, by_whom, refusals, span
-from dissector.session.forged import doubt, ttls
-from dissector.session.starting import left, missing, rejecting, syn_ack_lost, unanswered
+from dissector.session.reset_origin import doubt, ttls
+from dissector.session.rules_startup import left, missing, rejecting, syn_ack_lost, unanswered
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import (
     GIVE_UP_FROM,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from dissector.model import Connection, Mark, Message, Outcome, Problem, address_text
 from dissector.session.case import Case, after_silence, between, by_device_text, end_name, host_of
-from dissector.session.forged import by_device, forgery
-from dissector.session.losing import IDLE, answers_close
+from dissector.session.reset_origin import by_device, forgery
+from dissector.session.rules_disconnect import IDLE, answers_close
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import SECOND, closed_by, end_mark, stuck_side, stuck_tries, unreachables
 from dissector.traffic import Side

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 
 from dissector.limits import MAX_PROBLEMS
 from dissector.model import Outcome, Problem, Severity, Task
-from dissector.session import bounds, calling, command_loss, losing, quality, running, slowness, starting
+from dissector.session import bounds, calling, command_loss, quality, rules_disconnect, rules_startup, running, slowness
 from dissector.session.case import Case
 from dissector.session.clock import grain
 from dissector.session.hosts import Hosts
@@ -42,9 +42,9 @@ _CONSEQUENCES = {
 _SIGNAL_CODES = 128
 
 RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
-    starting.command,
+    rules_startup.command,
     calling.callback,
-    losing.callback_lost,
+    rules_disconnect.callback_lost,
     command_loss.command_lost,
     command_loss.command_cut,
     running.killed,

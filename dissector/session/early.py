@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Iterator
 
 from dissector.model import Connection, Endpoint, Role
-from dissector.session.pace import CLOCK_JITTER
 from dissector.session.task import TaskFacts
+from dissector.session.timeouts import CLOCK_JITTER
 from dissector.stream.flows import Flow
 from dissector.traffic import Side
 

@@ -7,8 +7,8 @@ a segment behind the end of a connection brings no bytes, so that it can not cha
 from __future__ import annotations
 
 from dissector.model import Connection
-from dissector.session.pace import LINGER
 from dissector.session.task import TaskFacts
+from dissector.session.timeouts import LINGER
 from dissector.session.verdict import end_mark, is_fin, is_rejected
 
 

@@ -9,8 +9,8 @@ from dissector.session import bounds, diagnosis
 from dissector.session.final import judged_at
 from dissector.session.hosts import Hosts
 from dissector.session.join import Joiner
+from dissector.session.numbering import Event, Sequencer
 from dissector.session.opened import OpenTasks
-from dissector.session.order import Event, Sequencer
 from dissector.session.overview import Overview
 from dissector.session.packet_time import PacketTime
 from dissector.session.quality import CaptureNotes
@@ -26,12 +26,12 @@ class Keeper(Teller):
         self,
         order: Sequencer,
         wants_messages: bool,
-        elsewhere: Callable[[Connection], bool] | None,
+        made_by_others: Callable[[Connection], bool] | None,
         joiner: Joiner,
         clock: PacketTime,
         overview: Overview,
     ) -> None:
-        super().__init__(order, wants_messages, elsewhere)
+        super().__init__(order, wants_messages, made_by_others)
         #: For whoever reads the packets: which of them need not be fed.
         self.clock = clock
         #: After ``finish``: what there is where there is no task.

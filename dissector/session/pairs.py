@@ -16,8 +16,8 @@ from dissector.model import Connection, Endpoint, Mark
 from dissector.session.cut import CutStarts
 from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
-from dissector.session.pace import PAIR_PATIENCE
 from dissector.session.task import TaskFacts
+from dissector.session.timeouts import PAIR_PATIENCE
 from dissector.session.verdict import closed_by, end_mark
 from dissector.traffic import Side
 

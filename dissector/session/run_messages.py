@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 
 from dissector.limits import MAX_ARGUMENTS, MAX_DECODED_MESSAGE
-from dissector.session.pace import SLOW_CALLBACK
+from dissector.session.timeouts import SLOW_CALLBACK
 from dissector.stream.block import Buffer, Joined, Line, Pairs, Piece
 
 _UINT, _INT = Struct(">I").unpack_from, Struct(">i").unpack_from

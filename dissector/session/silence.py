@@ -13,8 +13,8 @@ from heapq import heapify, heappop, heappush, heapreplace
 from itertools import count
 
 from dissector.model import Connection, Task
-from dissector.session.pace import CALLBACK_LINGER
 from dissector.session.task import TaskFacts
+from dissector.session.timeouts import CALLBACK_LINGER
 
 #: Entries of a heap that are void may be so many more than the others.
 _SPARE = 1_024

@@ -14,9 +14,9 @@ from struct import Struct
 from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH
 from dissector.session.dialog import HEADER, Dialog, Draft
-from dissector.session.pace import SLOW_CALLBACK
 from dissector.session.run_messages import DONE
 from dissector.session.task import TaskFacts, is_usual_failure
+from dissector.session.timeouts import SLOW_CALLBACK
 from dissector.stream.block import Pairs
 from dissector.traffic import Frame, Side
 from dissector.wire import messages as wire

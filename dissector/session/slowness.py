@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from dissector.model import Connection, Outcome, Problem
 from dissector.session.case import Case, call_name, count
-from dissector.session.pace import COARSE, SLOW_CALLBACK
 from dissector.session.slow import SlowCallbacks
 from dissector.session.task import TaskFacts
+from dissector.session.timeouts import COARSE, SLOW_CALLBACK
 from dissector.session.verdict import SECOND
 
 #: So many callbacks of about one second each are no accident.

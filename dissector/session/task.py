@@ -13,10 +13,10 @@ from dissector.limits import MAX_EVIDENCE, MAX_LOG_BYTES, MAX_LOG_LINES
 from dissector.model import Connection, Endpoint, LogLine, Message, Task
 from dissector.numbers import TASK_ID, is_odd, number, odd_words
 from dissector.session.dialog import Dialog
-from dissector.session.pace import COARSE, SLOW_CALLBACK
 from dissector.session.proof import Proof
 from dissector.session.slow import SlowCallbacks
 from dissector.session.tallies import FailedCalls
+from dissector.session.timeouts import COARSE, SLOW_CALLBACK
 from dissector.wire import control, details
 from dissector.wire import messages as wire
 from dissector.wire.names import log_line

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dissector.model import Connection, Message
-from dissector.session.order import Sequencer
+from dissector.session.numbering import Sequencer
 
 
 class Teller:
-    """``order`` brings events into theirs; messages of connections ``elsewhere`` are made by somebody else."""
+    """``order`` brings events into theirs; messages of connections ``made_by_others`` are made by somebody else."""
 
-    def __init__(self, order: Sequencer, wants_messages: bool, elsewhere: Callable[[Connection], bool] | None) -> None:
+    def __init__(
+        self, order: Sequencer, wants_messages: bool, made_by_others: Callable[[Connection], bool] | None
+    ) -> None:
         self.wants_messages = wants_messages
         self._order = order
-        self._elsewhere = elsewhere
+        self._made_by_others = made_by_others
 
     def message(self, message: Message) -> None:
         if self.wants_messages:
@@ -23,7 +25,7 @@ class Teller:
             self._order.omit(message.task)
 
     def tells(self, connection: Connection) -> bool:
-        return self.wants_messages and not (self._elsewhere is not None and self._elsewhere(connection))
+        return self.wants_messages and not (self._made_by_others is not None and self._made_by_others(connection))
 
     def omitted(self, connection: Connection, messages: int) -> None:
         if self.wants_messages:

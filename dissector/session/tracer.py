@@ -21,13 +21,13 @@ from dissector.session.early import Early
 from dissector.session.handlers import Callback, Command, Sniffer
 from dissector.session.join import Joiner
 from dissector.session.keeping import Keeper
-from dissector.session.order import Event as Event
-from dissector.session.order import Sequencer
+from dissector.session.numbering import Event as Event
+from dissector.session.numbering import Sequencer
 from dissector.session.overview import Overview
-from dissector.session.pace import CLOCK_JITTER, LINGER
 from dissector.session.packet_time import PacketTime
 from dissector.session.pairs import Copies, Unannounced
 from dissector.session.task import TaskFacts
+from dissector.session.timeouts import CLOCK_JITTER, LINGER
 from dissector.session.unreached import Unreached
 from dissector.stream.fast_path import advance, segment_of
 from dissector.stream.flows import Entry
@@ -49,9 +49,9 @@ _WAKES = 250_000_000
 
 class Tracer(Keeper):
     """``command_ports`` and ``callback_ports`` (lowest, highest) are hints for connections whose bytes say nothing;
-    ``window`` is how long (nanoseconds) a task's number may be held back, None for files (see ``order``).  Without
-    ``messages`` no Message comes out, and most are never made; all else is the same.  With ``elsewhere`` that holds
-    for callback connections of which it is true, but a stand-in comes out for each message (see ``order``)."""
+    ``window`` is how long (nanoseconds) a task's number may be held back, None for files (see ``numbering``).  Without
+    ``messages`` no Message comes out, and most are never made; all else is the same.  With ``made_by_others`` that
+    holds for callback connections of which it is true, but a stand-in comes out for each message (see ``numbering``)."""
 
     def __init__(
         self,
@@ -59,11 +59,11 @@ class Tracer(Keeper):
         callback_ports: tuple[int, int] = CALLBACK_PORTS,
         window: int | None = None,
         messages: bool = True,
-        elsewhere: Callable[[Connection], bool] | None = None,
+        made_by_others: Callable[[Connection], bool] | None = None,
     ) -> None:
         ports, clock = frozenset(command_ports), PacketTime()
         joiner, overview = Joiner(callback_ports, ports), Overview(clock, callback_ports)
-        super().__init__(Sequencer(window), messages, elsewhere, joiner, clock, overview)
+        super().__init__(Sequencer(window), messages, made_by_others, joiner, clock, overview)
         listens = partial(detect.listens, ports, callback_ports)
         self._connections = Connections(self._notes.fragment, listens, self.overview.unread)
         #: Keys of packets that need no parsing but for SYN, FIN and RST; who skips those too tells ``ended`` the keys.

@@ -17,8 +17,8 @@ from dissector.limits import MAX_REDACTED_BYTES
 from dissector.model import Endpoint, Task
 from dissector.outfile import OutFile
 from dissector.share.addresses import AddressMap, packed_text
+from dissector.share.capture_index import CaptureIndex, Hints, pattern_of
 from dissector.share.files import CaptureFile, check_files
-from dissector.share.found import Found, Hints, pattern_of
 from dissector.share.headers import addresses_of
 from dissector.share.redaction import Redaction, addresses_in
 from dissector.sources.bytestream import ByteStream
@@ -89,7 +89,7 @@ class _Job:
 
 def _collected(source: str, target: str, key: bytes, hints: Hints, all_text: bool, taken: int) -> _Job:
     """What is in a capture; ``taken`` bytes are kept of others."""
-    redaction = Redaction(Found.of(source, hints, messages=True), key, all_text)
+    redaction = Redaction(CaptureIndex.of(source, hints, messages=True), key, all_text)
     nano, fits, reader = False, True, CaptureReader([source])
     for block in reader.blocks():
         nano = nano or any(time % 1_000 for time in block.times)
@@ -128,7 +128,7 @@ def _checked(
 ) -> Report:
     """``part`` is the result before it has its name."""
     redaction = job.redaction
-    before, after = redaction.found.tasks, Found.of(part, hints, messages=False)
+    before, after = redaction.found.tasks, CaptureIndex.of(part, hints, messages=False)
     disjoint = redaction.addresses.disjoint
     again = Redaction(after, redaction.key, all_text=False)
     for packet in CaptureReader([part]):

@@ -17,7 +17,7 @@ from dissector.errors import UsageError
 from dissector.limits import MAX_MESSAGE, MAX_REDACTED_BYTES
 from dissector.model import Role
 from dissector.share.addresses import IPV4_NAME, IPV4_TEXT, IPV6_TEXT, MAC_TEXT, AddressMap, packed_text
-from dissector.share.found import Found, Piece
+from dissector.share.capture_index import CaptureIndex, Piece
 from dissector.share.headers import addresses_of, rewritten, without_names
 from dissector.share.streams import Conversations, Direction, Key, Run, Stream
 from dissector.share.texts import overwritten, readable
@@ -43,7 +43,7 @@ class Redaction:
     """Turns packets of the capture that ``found`` tells about into others.  ``collect`` wants its packets first,
     then come ``clean`` and ``rename``, then ``packet`` gives the new bytes of each."""
 
-    found: Found
+    found: CaptureIndex
     key: bytes
     all_text: bool
     streams: dict[Direction, Stream] = field(default_factory=dict)

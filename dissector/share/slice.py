@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dissector.model import Connection, Problem, Task
 from dissector.outfile import OutFile
+from dissector.share.capture_index import CaptureIndex
 from dissector.share.files import CaptureFile, check_files
-from dissector.share.found import Found
 from dissector.share.streams import Conversations
 from dissector.sources.capture import CaptureReader
 from dissector.stream.fragments import Datagrams
@@ -22,7 +22,7 @@ Comments = dict[int, list[str]]
 _MASK = Mask()
 
 
-def cut(source: str, target: str, found: Found, tasks: Collection[Task]) -> int:
+def cut(source: str, target: str, found: CaptureIndex, tasks: Collection[Task]) -> int:
     """Writes the packets of ``tasks`` to the file ``target``, pcapng with comments unless its name says pcap; returns
     how many.
 
@@ -55,7 +55,7 @@ def cut(source: str, target: str, found: Found, tasks: Collection[Task]) -> int:
     return written
 
 
-def _connections(found: Found, tasks: frozenset[Task]) -> Iterable[Connection]:
+def _connections(found: CaptureIndex, tasks: frozenset[Task]) -> Iterable[Connection]:
     """All that the tasks have to do with: also tries that never got through, and whoever came instead."""
     for connection in found.connections:
         if connection.task in tasks:

@@ -16,7 +16,7 @@ from dissector.model import CaptureInfo, Outcome, Task
 from dissector.session import advance
 from dissector.session import tracer as tracer_module
 from dissector.session.advance import _cursors
-from dissector.session.order import Event
+from dissector.session.numbering import Event
 from dissector.session.run_detection import find_runs
 from dissector.session.skim import Skim
 from dissector.session.tracer import Tracer

@@ -17,8 +17,8 @@ from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
 from dissector.session.pairs import Copies, Unannounced
 from dissector.session.proof import Proof
+from dissector.session.rules_startup import unanswered
 from dissector.session.skim import Skim
-from dissector.session.starting import unanswered
 from dissector.session.task import TaskFacts
 from dissector.session.tracer import Tracer
 from dissector.sources.blocks import block_of

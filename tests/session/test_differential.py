@@ -29,7 +29,7 @@ from dissector.model import CaptureInfo, Connection, Message, Role
 from dissector.render.json import JsonLinesView
 from dissector.render.records import Records
 from dissector.session import advance
-from dissector.session.order import Event
+from dissector.session.numbering import Event
 from dissector.session.run_detection import find_runs
 from dissector.session.tracer import Tracer
 from dissector.sources import blocks, bytestream, capture, prefetch
@@ -56,12 +56,12 @@ Raw = tuple[int, bytes, int]
 
 
 def printed(events: Iterable[Event], infos: Iterable[CaptureInfo], wanted: Wanted) -> str:
-    out, (messages, elsewhere) = StringIO(), wanted
+    out, (messages, made_by_others) = StringIO(), wanted
     view = JsonLinesView(out, Records(Mask()), messages)
     for event in events:
         if not isinstance(event, Message):
             view.add(event)
-        elif messages and (not event.n or (elsewhere is not None and _is_made(event, elsewhere))):
+        elif messages and (not event.n or (made_by_others is not None and _is_made(event, made_by_others))):
             out.write("a message of somebody else\n")
         elif messages:
             view.add(event)
@@ -69,8 +69,8 @@ def printed(events: Iterable[Event], infos: Iterable[CaptureInfo], wanted: Wante
     return out.getvalue()
 
 
-def _is_made(event: Message, elsewhere: Callable[[Connection], bool]) -> bool:
-    return event.connection.role is Role.CALLBACK and elsewhere(event.connection)
+def _is_made(event: Message, made_by_others: Callable[[Connection], bool]) -> bool:
+    return event.connection.role is Role.CALLBACK and made_by_others(event.connection)
 
 
 def reference(paths: Sequence[Path], wanted: Wanted) -> str:
@@ -85,7 +85,7 @@ def reference(paths: Sequence[Path], wanted: Wanted) -> str:
 
 
 def fast(paths: Sequence[Path], wanted: Wanted, *, processes: int = 1) -> str:
-    reader, tracer = CaptureReader(paths), Tracer(messages=wanted[0], elsewhere=wanted[1])
+    reader, tracer = CaptureReader(paths), Tracer(messages=wanted[0], made_by_others=wanted[1])
 
     def events() -> Iterator[Event]:
         for block in reader.blocks(find_runs, prefetch=processes > 1):

@@ -9,16 +9,16 @@ from kit import ACK, HEALTHY, RST, SYN, Story, nanoseconds, packets_of, trace
 from parts import CLIENT, HERE, MS, REMOTE, SECOND, THERE, connection, facts, lost, message, record, stuck
 
 from dissector.model import Connection, Endpoint, Mark, Outcome, Problem, Role, Severity, Task
-from dissector.session import calling, command_loss, detect, running, starting
+from dissector.session import calling, command_loss, detect, rules_startup, running
 from dissector.session.case import Case, after_silence
 from dissector.session.clock import grain
 from dissector.session.dialog import Dialog
-from dissector.session.forged import by_device
 from dissector.session.hosts import Hosts
 from dissector.session.join import Joiner, is_probe
-from dissector.session.losing import callback_lost
 from dissector.session.opened import OpenTasks
 from dissector.session.quality import capture, port
+from dissector.session.reset_origin import by_device
+from dissector.session.rules_disconnect import callback_lost
 from dissector.session.slow import SlowCallbacks
 from dissector.session.slowness import slowness
 from dissector.session.task import TaskFacts
@@ -360,7 +360,7 @@ def test_how_soon_a_remote_rejects(end: int, reset: bool, code: str) -> None:
         server.rst = mark
     else:
         server.fin = mark
-    (problem,) = starting.command(Case(made, end))
+    (problem,) = rules_startup.command(Case(made, end))
     assert problem.code == code
     assert ("1.0 s after it was opened" in problem.summary) is reset
 
@@ -375,7 +375,7 @@ def test_how_lately_a_port_answered_that_is_not_down(ago: int, answers: bool) ->
     other = connection()
     other.sides[THERE].last = Mark(1, 100 * SECOND - ago)
     case.hosts.note(other)
-    (problem,) = starting.command(case)
+    (problem,) = rules_startup.command(case)
     assert ("answers other connections" in problem.cause) is answers
 
 

@@ -37,7 +37,7 @@ from parts import connection, facts
 
 from dissector.limits import HALF_OPEN_SECONDS, MAX_HALF_OPEN, MAX_UNREACHABLE
 from dissector.model import Connection, Message, Problem, Role, Task
-from dissector.session.order import Event
+from dissector.session.numbering import Event
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet, key_of

@@ -23,7 +23,7 @@ from conversation import EPOCH, SECOND, Address, Network, Record, TaskScript, pc
 
 from dissector.errors import UsageError
 from dissector.model import Outcome
-from dissector.share.found import Found, Hints
+from dissector.share.capture_index import CaptureIndex, Hints
 from dissector.share.redact import Report, redact
 from dissector.sources.capture import CaptureReader
 from dissector.stream.packets import parse
@@ -113,13 +113,13 @@ def test_nothing_is_left(told: Path, tmp_path: Path, all_text: bool) -> None:
 
 
 def test_what_stays_of_the_texts(told: Path, tmp_path: Path) -> None:
-    _, before = told, Found.of(str(told), HINTS, messages=False)
+    _, before = told, CaptureIndex.of(str(told), HINTS, messages=False)
     secrets, _ = run(told, tmp_path)
-    lines = [line.text for line in Found.of(str(secrets), HINTS, messages=False).tasks[0].log]
+    lines = [line.text for line in CaptureIndex.of(str(secrets), HINTS, messages=False).tasks[0].log]
     assert re.fullmatch(r"connect --password=\*{15} to 10\.\d\.\d\.\d\d and \(10\.\d\.\d\.\d\d\)\.", lines[0])
     assert lines[1] == "logged in with " + "*" * len(SECRET)
     texts, _ = run(told, tmp_path, all_text=True)
-    after = Found.of(str(texts), HINTS, messages=False)
+    after = CaptureIndex.of(str(texts), HINTS, messages=False)
     assert [line.text.count("\n") for line in after.tasks[0].log] == [0, 0, 1, 0, 0]
     assert {task.job for task in after.tasks} == {after.tasks[0].job}
     assert after.tasks[0].job != before.tasks[0].job
@@ -180,7 +180,7 @@ def test_addresses_keep_what_they_have_in_common(told: Path, tmp_path: Path) -> 
     assert set(mapped).isdisjoint(mapped.values())
     for a, b in itertools.combinations(mapped, 2):
         assert common(a, b) == common(mapped[a], mapped[b])
-    lines = Found.of(str(target), HINTS, messages=False).tasks[0].log
+    lines = CaptureIndex.of(str(target), HINTS, messages=False).tasks[0].log
     assert str(ip_address(mapped[ip("10.1.0.10")])) in lines[0].text
 
 
@@ -202,7 +202,7 @@ def test_recordings_tell_the_same(path: Path, all_text: bool, tmp_path: Path) ->
     target, report = run(path, tmp_path, all_text)
     assert report.differences == ()
     assert report.left == 0
-    found = Found.of(str(path), HINTS, messages=False)
+    found = CaptureIndex.of(str(path), HINTS, messages=False)
     ends = {end.ip for task in found.tasks for end in (task.client, task.remote, task.callback_peer) if end}
     assert holds(target, *ends) == set()
     if all_text:
@@ -357,7 +357,7 @@ def test_several_captures_get_the_same_names(
     result = jstrace("redact", *both_sides, "--out-dir", folder, *options)
     assert (result.exit_code, result.stderr) == (0, "")
     assert sorted(path.name for path in folder.iterdir()) == ["client.pcap", "remote.pcap"]
-    first, second = (Found.of(str(folder / path.name), HINTS, messages=False).tasks[0] for path in both_sides)
+    first, second = (CaptureIndex.of(str(folder / path.name), HINTS, messages=False).tasks[0] for path in both_sides)
     assert first.client is not None
     assert second.client is not None
     assert first.client.ip == second.client.ip != "10.1.0.10"
@@ -388,7 +388,7 @@ def test_a_copy_is_what_its_name_says(
     assert jstrace("redact", source, "--out-dir", folder).exit_code == 0
     (copy,) = folder.iterdir()
     assert (copy.name, copy.read_bytes()[: len(magic)]) == (written, magic)
-    assert [task.outcome for task in Found.of(str(copy), HINTS, messages=False).tasks] == [Outcome.SUCCESS]
+    assert [task.outcome for task in CaptureIndex.of(str(copy), HINTS, messages=False).tasks] == [Outcome.SUCCESS]
 
 
 def packed(data: bytes, name: str) -> bytes:
@@ -406,7 +406,7 @@ def test_both_legs_of_a_recording(tmp_path: Path, jstrace: Command) -> None:
     """With a NAT between them: two names of one client become two others, and the tasks are as they were."""
     legs = [CAPTURES / "faults" / f"06_client_nat_dnat.{leg}.pcap" for leg in "cr"]
     assert jstrace("redact", *legs, "--out-dir", tmp_path).exit_code == 0
-    client, remote = (Found.of(str(tmp_path / leg.name), HINTS, messages=False).tasks[0] for leg in legs)
+    client, remote = (CaptureIndex.of(str(tmp_path / leg.name), HINTS, messages=False).tasks[0] for leg in legs)
     assert client.remote == remote.remote
     assert client.callback_peer == remote.callback_peer
     assert client.client != remote.client
@@ -437,7 +437,7 @@ def test_names_of_hosts_and_link_addresses_in_texts(tmp_path: Path) -> None:
     path.write_bytes(network.capture())
     target, report = run(path, tmp_path)
     assert report.differences == ()
-    (task,) = Found.of(str(target), HINTS, messages=False).tasks
+    (task,) = CaptureIndex.of(str(target), HINTS, messages=False).tasks
     names, links, peer = (line.text for line in task.log)
     mapped = peer.removeprefix("peer ")
     dashed = mapped.replace(".", "-")
@@ -473,7 +473,7 @@ def test_a_secret_that_is_a_word_of_the_protocol(tmp_path: Path) -> None:
     path.write_bytes(network.capture())
     target, report = run(path, tmp_path)
     assert (report.differences, report.left) == ((), 1)
-    (task,) = Found.of(str(target), HINTS, messages=False).tasks
+    (task,) = CaptureIndex.of(str(target), HINTS, messages=False).tasks
     assert [line.text for line in task.log] == ["password=***********", "*********** it is"]
 
 

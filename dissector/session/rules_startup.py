@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from dissector.model import Connection, Mark, Outcome, Problem, Role, address_text
 from dissector.session.case import Case, between, by_device_text, by_whom, count, end_name, host_of, refusals, span
-from dissector.session.forged import forgery
+from dissector.session.reset_origin import forgery
 from dissector.session.start_errors import advice
 from dissector.session.verdict import (
     GIVE_UP_FROM,

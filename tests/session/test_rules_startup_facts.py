@@ -9,7 +9,7 @@ from parts import CLIENT, HERE, REMOTE, SECOND, THERE, connection, facts, messag
 
 from dissector.model import Connection, Endpoint, Mark, Outcome, Problem, Role
 from dissector.session.case import Case
-from dissector.session.starting import command, left, missing, rejecting, syn_ack_lost, unanswered
+from dissector.session.rules_startup import command, left, missing, rejecting, syn_ack_lost, unanswered
 from dissector.session.task import TaskFacts
 from dissector.traffic import IcmpError, Side
 from dissector.wire.control import XmlError

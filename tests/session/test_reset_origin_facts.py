@@ -6,7 +6,7 @@ import pytest
 from parts import HERE, SECOND, THERE, connection, facts, record
 
 from dissector.model import Connection, Mark, Role
-from dissector.session.forged import by_device, doubt, forgery, ttls
+from dissector.session.reset_origin import by_device, doubt, forgery, ttls
 from dissector.traffic import Side
 
 

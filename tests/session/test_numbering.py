@@ -5,7 +5,7 @@ from __future__ import annotations
 from kit import Network, Story, TaskScript, trace
 
 from dissector.model import Connection, Endpoint, Message, Problem, Severity, Task
-from dissector.session.order import Event, Sequencer
+from dissector.session.numbering import Event, Sequencer
 
 SECOND = 1_000_000_000
 

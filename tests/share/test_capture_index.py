@@ -8,7 +8,7 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dissector.share.found import pattern_of
+from dissector.share.capture_index import pattern_of
 
 
 def by_hand(secrets: set[bytes]) -> re.Pattern[bytes] | None:

@@ -9,7 +9,7 @@ from parts import CLIENT, HERE, REMOTE, SECOND, THERE, connection, facts, lost, 
 
 from dissector.model import Connection, Endpoint, Mark, Outcome, Problem
 from dissector.session.case import Case
-from dissector.session.losing import callback_lost
+from dissector.session.rules_disconnect import callback_lost
 from dissector.session.task import TaskFacts
 from dissector.traffic import IcmpError
 

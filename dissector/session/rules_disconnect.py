@@ -1,8 +1,8 @@
 """Callback connections that ended before the task did: by whom, in the middle of what, after which silence.
 
-A reset that its sender's other packets do not fit to came from a device in between (see ``forged``).  A scheduler that
-dies loses both connections.  A device that forgets an idle connection answers the next segment with a
-reset, or drops it: then it is retransmitted and nobody acknowledges it, while the other connection lives on.
+A reset that its sender's other packets do not fit to came from a device in between (see ``reset_origin``).  A scheduler
+that dies loses both connections.  A device that forgets an idle connection answers the next segment with a reset, or
+drops it: then it is retransmitted and nobody acknowledges it, while the other connection lives on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dissector.session.case import (
     host_of,
     open_call_text,
 )
-from dissector.session.forged import by_device, doubt, forgery
+from dissector.session.reset_origin import by_device, doubt, forgery
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import (
     SECOND,

@@ -81,7 +81,7 @@ class Hints(NamedTuple):
 
 
 @dataclass(slots=True)
-class Found:
+class CaptureIndex:
     """Everything of JobScheduler in a capture."""
 
     tasks: list[Task] = field(default_factory=list)
@@ -102,7 +102,7 @@ class Found:
         messages: bool,
         keep: bool = True,
         on_event: Callable[[Event], object] | None = None,
-    ) -> Found:
+    ) -> CaptureIndex:
         """What is in the file, with the texts of its messages if they are wanted and to be kept; ``on_event`` gets all
         of it first.
 

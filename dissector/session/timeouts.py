@@ -1,5 +1,5 @@
-"""What counts as slow, late or over, in nanoseconds.  A module of its own: who reads ahead needs no more of the session
-than this."""
+"""What counts as slow, late or over, in nanoseconds.  A module of its own: run detection, which may be in
+another process, needs no more of the session than this."""
 
 _SECOND = 1_000_000_000
 #: A closed connection is final this long after its last packet: late segments, and the other connection's end.
