@@ -51,7 +51,7 @@ class Tracer(Keeper):
     """``command_ports`` and ``callback_ports`` (lowest, highest) are hints for connections whose bytes say nothing;
     ``window`` is how long (nanoseconds) a task's number may be held back, None for files (see ``numbering``).  Without
     ``messages`` no Message comes out, and most are never made; all else is the same.  With ``made_by_others`` that
-    holds for callback connections of which it is true, but a stand-in comes out for each message (see ``numbering``)."""
+    holds for callback connections of which it is true, but a stand-in comes out for each message (``numbering``)."""
 
     def __init__(
         self,
