@@ -82,8 +82,8 @@ def _family(frame: bytes, order: str) -> bytes:
     return struct.pack(f"{order}I", 2 if _type(frame) == b"\x08\0" else 10)
 
 
-def vxlan(frame: bytes) -> bytes:
-    return udp(b"\x08\0\0\0" + _u(42, 3) + b"\0" + frame, 4789)
+def vxlan(frame: bytes, port: int = 4789) -> bytes:
+    return udp(b"\x08\0\0\0" + _u(42, 3) + b"\0" + frame, port)
 
 
 def _nflog(frame: bytes) -> bytes:

@@ -80,6 +80,29 @@ def test_the_head_of_the_ladder_names_the_tunnels(
         assert "tunnel" not in head
 
 
+def test_vxlan_on_other_ports(captures: Path, trace: Trace, tmp_path: Path, jstrace: Callable[..., Any]) -> None:
+    """By preference, for one run; every command that reads packets has it."""
+    recording, path = captures / "engine_shell_fail.pcap", tmp_path / "wrapped.pcap"
+    wrapped = [(time, ethernet(ipv4(vxlan(frame, 48_879), protocol=UDP, **OUTER))) for time, frame in plain(recording)]
+    path.write_bytes(pcap(wrapped))
+    option = ("--vxlan-port", 48_879, "--vxlan-port", 48_880)
+    document = trace(path, *option)
+    assert [connection["via"] for connection in document["connections"]] == [["vxlan 42"]] * 2
+    assert told(document) == told(trace(recording))
+    assert trace(path)["tasks"] == [], "the next run knows nothing of it"
+    assert "59999" in jstrace("ports", path, *option).stdout
+    assert jstrace("diff", path, path, *option).exit_code == 0
+    for command in (
+        ("slice", path, tmp_path / "sliced.pcap", "--task", 1),
+        ("redact", path, tmp_path / "redacted.pcap"),
+    ):
+        assert jstrace(*command, *option).exit_code == 0
+        assert trace(command[2], *option)["tasks"][0]["exit_code"] == 5
+    result = jstrace("verify", path, *option)
+    assert (result.exit_code, result.stderr) == (0, ""), result.stdout
+    assert "1 tasks: equal" in result.stdout
+
+
 def fragmented(frame: bytes, size: int, number: int) -> Iterator[bytes]:
     """The frame's IP packet in fragments with ``size`` bytes of payload (a multiple of 8)."""
     head, payload = frame[14:34], ip_of(frame)[20:]

@@ -26,6 +26,7 @@ from dissector.cli.common import (
 )
 from dissector.cli.ending import stopped_by_signals
 from dissector.cli.masks import mask_options
+from dissector.cli.tracing import vxlan_option
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
     metavar="NAME",
     help="User that root switches to once it captures (else who called sudo, or nobody); root: none.",
 )
+@vxlan_option
 @utc_option
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
 @mask_options

@@ -52,9 +52,27 @@ _FORMAT = click.option(
 )
 
 
+def _expect_vxlan(_context: click.Context, _parameter: click.Parameter, ports: tuple[int, ...]) -> None:
+    from dissector.stream.layers import expect_vxlan
+
+    expect_vxlan(ports)
+
+
+#: ``--vxlan-port``, for commands that read packets.
+vxlan_option = click.option(
+    "--vxlan-port",
+    multiple=True,
+    type=click.IntRange(1, 65_535),
+    metavar="PORT",
+    expose_value=False,
+    callback=_expect_vxlan,
+    help="UDP on this port is VXLAN too (4789 and 8472 are). Repeatable.",
+)
+
+
 def port_hints(command: _F) -> _F:
-    """Options ``command_ports`` and ``callback_ports``."""
-    return _COMMAND_PORT(_CALLBACK_PORTS(command))
+    """Options ``command_ports`` and ``callback_ports``, and ``vxlan_option``."""
+    return _COMMAND_PORT(_CALLBACK_PORTS(vxlan_option(command)))
 
 
 def output_options(command: _F) -> _F:

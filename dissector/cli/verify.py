@@ -50,6 +50,7 @@ def verify(
     Exit status: 0 equal, 1 differences, 2 unreadable input, no tshark, or the plugin does not work in it.
     """
     from dissector.render.text import escape
+    from dissector.stream.layers import BY_PORT, vxlan
     from dissector.verify.run import Report, verify
     from dissector.verify.tshark import Tshark
 
@@ -62,7 +63,8 @@ def verify(
         if report.count > len(report.differences):
             click.echo(f"  and {report.count - len(report.differences)} more")
 
-    tshark = Tshark(program, plugin, two_pass, preferences)
+    vxlan_ports = [port for port, layer in BY_PORT.items() if layer is vxlan]
+    tshark = Tshark(program, plugin, two_pass, preferences, vxlan_ports)
     different = 0
     with exit_codes():
         for path in files:

@@ -11,7 +11,7 @@ draft-foschiano-erspan-03; https://www.tcpdump.org/linktypes.html.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import NamedTuple
 
@@ -325,3 +325,15 @@ BY_PORT: dict[int, Layer] = {
     4500: _sealed("ESP (IPsec)", _is_esp),
     51820: _sealed("WireGuard", _is_wireguard),
 }
+_KNOWN_PORTS = dict(BY_PORT)
+#: The same ports as packets have them.
+TUNNEL_PORTS: set[bytes] = {port.to_bytes(2, "big") for port in BY_PORT}
+
+
+def expect_vxlan(ports: Iterable[int]) -> None:
+    """From now on UDP on these ports is VXLAN too, whatever else is usual there."""
+    BY_PORT.clear()
+    BY_PORT.update(_KNOWN_PORTS)
+    BY_PORT.update(dict.fromkeys(ports, vxlan))
+    TUNNEL_PORTS.clear()
+    TUNNEL_PORTS.update(port.to_bytes(2, "big") for port in BY_PORT)

@@ -30,7 +30,7 @@ _WHOLE = frozenset({b"\0\0", b"\x40\0", b""})
 _TCP, _UDP = ip.TCP, ip.UDP
 #: Protocols of packets that may be of interest without a look at their ports.
 _OF_INTEREST = frozenset({ip.TCP, ip.ICMP, ip.ICMP6, *ip.EXTENSIONS, *layers.BY_PROTOCOL})
-_TUNNEL_PORTS = frozenset(port.to_bytes(2, "big") for port in layers.BY_PORT)
+_TUNNEL_PORTS = layers.TUNNEL_PORTS
 #: Shapes that are kept of each link type, and how many may have been met: farther in, a walk costs less.
 _KEPT, _MOST_MET = 8, 256
 #: Link types that can not be read and are counted.

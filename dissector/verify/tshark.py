@@ -39,6 +39,8 @@ class Tshark:
     plugin: Path | None = None
     two_pass: bool = False
     preferences: Sequence[str] = ()
+    #: UDP ports of VXLAN besides those that tshark knows.
+    vxlan_ports: Sequence[int] = ()
 
     def command(self, capture: str, plugin: Path, preferences: Sequence[str]) -> list[str]:
         options = [_MASKED, _TABLE, *preferences, *self.preferences]
@@ -46,6 +48,7 @@ class Tshark:
             *(self.program, "-n", "-r", capture, "-X", f"lua_script:{plugin}"),
             *(["-2"] if self.two_pass else []),
             *(part for option in options for part in ("-o", option)),
+            *(part for port in self.vxlan_ports for part in ("-d", f"udp.port=={port},vxlan")),
             *("-Y", _FILTER, "-T", "pdml", "-J", "jobscheduler"),
         ]
 
