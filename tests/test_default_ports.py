@@ -17,7 +17,7 @@ from dissector import ports
 from dissector.cli import main
 from dissector.codegen import lua
 from dissector.session.tracer import Tracer
-from dissector.sources.live import port_filter
+from dissector.sources.filters import port_filter
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / "dissector" / "ports.py"

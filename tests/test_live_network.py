@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import pcap
 from live_kit import (
     COMMAND,
     HIGH,
@@ -28,6 +29,8 @@ from live_kit import (
     records,
     simulate,
 )
+
+from benchmarks.encapsulations import ENCAPSULATIONS
 
 pytestmark = needs_namespaces
 NAME = f"jst{os.getpid() % 10_000}"
@@ -83,9 +86,9 @@ def rules(*commands: str) -> Iterator[None]:
 
 
 @contextmanager
-def remote(*arguments: object) -> Iterator[None]:
+def remote(*arguments: object, ip: str = REMOTE_IP) -> Iterator[None]:
     """A remote scheduler in its namespace that listens already."""
-    command = [*inside(REMOTE), *COMMAND, "simulate", "remote", "--listen", f"{REMOTE_IP}:{PORT}", *map(str, arguments)]
+    command = [*inside(REMOTE), *COMMAND, "simulate", "remote", "--listen", f"{ip}:{PORT}", *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         try:
             assert process.stdout is not None
@@ -244,3 +247,127 @@ def test_vlan_tags(captures: Path) -> None:
         sh(f"ip -n {ROUTER} link del jv0")
         tagged.unlink()
         tagged.with_suffix(".pcapng").unlink(missing_ok=True)
+
+
+_WRAPPED = [name for name, one in ENCAPSULATIONS.items() if one.link_type == 1]
+
+
+@pytest.mark.parametrize("interface", ["jt1", "any"])
+def test_every_encapsulation(interface: str, captures: Path, tmp_path: Path) -> None:
+    """A recording in each of them on a wire."""
+    from scapy.utils import RawPcapReader
+
+    with RawPcapReader(str(captures / "engine_shell_fail.pcap")) as reader:
+        frames = [data for data, _ in reader]
+    path = tmp_path / "wrapped.pcap"
+    wrapped = [
+        ENCAPSULATIONS[name].wrap(_moved(frame, number)) for number, name in enumerate(_WRAPPED) for frame in frames
+    ]
+    path.write_bytes(pcap([(0, frame) for frame in wrapped]))
+    sh(f"ip link add jt0 netns {ROUTER} type veth peer name jt1 netns {ROUTER}")
+    try:
+        for one in ("jt0", "jt1"):
+            sh(f"ip -n {ROUTER} link set {one} mtu 65535 up")
+        with live(interface, "--command-port", 4455, "--format", "jsonl", inside=inside(ROUTER)) as running:
+            subprocess.run([*inside(ROUTER), sys.executable, "-c", _SEND, "jt0", str(path)], check=True, cwd=ROOT)
+            lines = running.end()
+    finally:
+        sh(f"ip -n {ROUTER} link del jt0")
+    seen = {task["client"]["ip"].split(".")[2]: task["outcome"] for task in records(lines, "task")}
+    assert seen == {str(number): "failure" for number, _ in enumerate(_WRAPPED)}
+
+
+def _moved(frame: bytes, network: int) -> bytes:
+    """The same segment of other addresses and other sequence numbers: of another connection, not of a gateway's other
+    side."""
+    data = bytearray(frame)
+    data[28] = data[32] = network
+    for at in (38, 42) if data[47] & 0x10 else (38,):
+        number = int.from_bytes(data[at : at + 4], "big") + network * 12_345_678
+        data[at : at + 4] = (number & 0xFFFFFFFF).to_bytes(4, "big")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("interface", ["jf1", "any"])
+def test_fragments(interface: str, captures: Path, tmp_path: Path) -> None:
+    from scapy.utils import RawPcapReader
+
+    with RawPcapReader(str(captures / "engine_shell_fail.pcap")) as reader:
+        frames = [piece for number, (data, _) in enumerate(reader) for piece in _pieces(data, number)]
+    path = tmp_path / "fragments.pcap"
+    path.write_bytes(pcap([(0, frame) for frame in frames]))
+    sh(f"ip link add jf0 netns {ROUTER} type veth peer name jf1 netns {ROUTER}")
+    try:
+        for one in ("jf0", "jf1"):
+            sh(f"ip -n {ROUTER} link set {one} mtu 65535 up")
+        with live(interface, "--command-port", 4455, "--format", "jsonl", inside=inside(ROUTER)) as running:
+            subprocess.run([*inside(ROUTER), sys.executable, "-c", _SEND, "jf0", str(path)], check=True, cwd=ROOT)
+            tasks = records(running.end(), "task")
+    finally:
+        sh(f"ip -n {ROUTER} link del jf0")
+    assert [(task["job"], task["outcome"]) for task in tasks] == [("shell_fail", "failure")]
+
+
+def _pieces(frame: bytes, ident: int) -> list[bytes]:
+    """Fragments of 64 bytes."""
+    ends, payload = frame[26:34], frame[34 : 14 + int.from_bytes(frame[16:18], "big")]
+    starts = range(0, len(payload), 64)
+    return [
+        frame[:14]
+        + struct.pack(
+            ">BBHHHBBH", 0x45, 0, 20 + len(payload[at : at + 64]), ident,
+            at >> 3 | (0 if at == starts[-1] else 0x2000), 64, 6, 0,
+        )
+        + ends
+        + payload[at : at + 64]
+        for at in starts
+    ]  # fmt: skip
+
+
+@contextmanager
+def tunnel(kind: str) -> Iterator[None]:
+    """10.62.0.1 at the client, 10.62.0.2 at the remote, through a tunnel of the kernel's."""
+    ends = ((CLIENT, CLIENT_IP, REMOTE_IP, 1), (REMOTE, REMOTE_IP, CLIENT_IP, 2))
+    try:
+        for host, near, far, number in ends:
+            added = f"ip -n {host} link add jk0 type {kind.format(near=near, far=far)}"
+            done = subprocess.run(added.split(), check=False, capture_output=True, text=True)
+            if done.returncode:
+                pytest.skip(f"this kernel has no such tunnel: {kind}: {done.stderr.strip()}")
+            sh(f"ip -n {host} address add 10.62.0.{number}/24 dev jk0")
+            sh(f"ip -n {host} link set jk0 up")
+        yield
+    finally:
+        for host, *_ in ends:
+            subprocess.run(["ip", "-n", host, "link", "del", "jk0"], check=False, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "options"),
+    [
+        ("vxlan id 42 local {near} remote {far} dstport 4789", "vxlan 42", ()),
+        ("vxlan id 42 local {near} remote {far} dstport 9999", "vxlan 42", ("--vxlan-port", "9999")),
+        ("geneve id 5 remote {far}", "geneve 5", ()),
+        ("gre local {near} remote {far} key 7", "gre 7", ()),
+        ("ipip local {near} remote {far}", "ipip", ()),
+    ],
+)
+@pytest.mark.parametrize(
+    ("host", "interface", "is_inside"),
+    [(ROUTER, "eth1", True), (ROUTER, "any", True), (CLIENT, "any", False)],
+    ids=["router", "router-any", "client-any"],
+)
+def test_tunnels_of_the_kernel(
+    kind: str, names: str, options: tuple[str, ...], host: str, interface: str, is_inside: bool
+) -> None:
+    """Where the tunnel ends, ``any`` has each packet twice: in it and without it."""
+    with (
+        tunnel(kind),
+        remote("--callback-delay", "0.2", ip="10.62.0.2"),
+        live(interface, *PORTS, *options, "--format", "jsonl", inside=inside(host)) as watching,
+    ):
+        simulate("client", "--remote", f"10.62.0.2:{PORT}", *QUICK, "--scenario", "shell-job", inside=inside(CLIENT))
+        lines = watching.end()
+    assert [(task["outcome"], task["remote"]["ip"]) for task in records(lines, "task")] == [("success", "10.62.0.2")]
+    if is_inside:
+        assert {tuple(connection["via"]) for connection in records(lines, "connection")} == {(names,)}

@@ -74,7 +74,10 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
     "--callback-ports", callback=port_range, default=CALLBACKS_TEXT, show_default=True, metavar="LOW-HIGH",
     help="Ports that clients open for their task processes.",
 )  # fmt: skip
-@click.option("--filter-bpf", "narrow", metavar="EXPR", help="Capture less, such as 'host 10.0.0.7' (as in tcpdump).")
+@click.option(
+    "--filter-bpf", "narrow", metavar="EXPR",
+    help="Capture less, such as 'host 10.0.0.7' (as in tcpdump; of tunnels it sees the outermost addresses).",
+)  # fmt: skip
 @click.option(
     "-w", "path", type=click.Path(), metavar="FILE", help="Write what is captured meanwhile; - is standard output."
 )
@@ -266,11 +269,13 @@ def _preload() -> None:
 
 
 def _source(wanted: _Wanted) -> Source:
-    from dissector.sources.live import LiveCapture, StreamCapture, port_filter
+    from dissector.sources.filters import carrier_filter, port_filter
+    from dissector.sources.live import LiveCapture, StreamCapture
 
     if wanted.from_stream:
         return StreamCapture()
-    return LiveCapture(wanted.sources, port_filter(wanted.command_ports, wanted.callback_ports, wanted.narrow))
+    parts = port_filter(wanted.command_ports, wanted.callback_ports), carrier_filter()
+    return LiveCapture(wanted.sources, " or ".join(parts), narrow=wanted.narrow)
 
 
 class _Output:

@@ -207,7 +207,8 @@ def _recorder(path: str, overwrite: bool) -> Recorder:
     def recording(remote: Endpoint, ports: tuple[int, int]) -> Iterator[None]:
         from threading import Event, Thread
 
-        from dissector.sources.live import LiveCapture, port_filter
+        from dissector.sources.filters import port_filter
+        from dissector.sources.live import LiveCapture
         from dissector.sources.ring import CaptureWriter
 
         writer = CaptureWriter(path, overwrite=overwrite)

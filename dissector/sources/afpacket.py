@@ -2,7 +2,7 @@
 
 The kernel writes packets into blocks of memory that it shares with this process (TPACKET_V3), so that no system call
 and no copy through a socket buffer is needed for each of them, and a burst of some 100,000 packets is kept while this
-process is busy.  Layouts: linux/if_packet.h; the filter is libpcap's, compiled and attached through scapy.
+process is busy.  Layouts: linux/if_packet.h.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from dissector.errors import CaptureError, UsageError
+from dissector.sources.filters import attach
 from dissector.sources.interfaces import ANY
 from dissector.stream.link import ETHERNET, LINUX_SLL2
 
@@ -26,14 +27,10 @@ _ALL_PROTOCOLS = 3
 _OUTGOING = 4
 _USER, _KERNEL = 1, 0
 _VLAN_VALID, _VLAN_TPID_VALID = 0x10, 0x40
-_RAW_IP = 12
 #: ARPHRD_ETHER and ARPHRD_LOOPBACK have Ethernet headers; others are captured without theirs ("cooked").
 _WITH_ETHERNET = frozenset({1, 772})
 _LOOPBACK = 772
 
-#: BPF_RET with a constant: how much of a packet that passes is captured.
-_RETURN = 0x06
-_SNAP_LENGTH = 1 << 18
 #: A block takes the largest packet of loopback, and is small because it counts as full after ``_RETIRE`` whatever is in
 #: it: so many of them are ten seconds in which this process may be busy.
 _BLOCK = 1 << 17
@@ -67,14 +64,14 @@ class Counters(NamedTuple):
 
 
 class PacketSocket:
-    """Captures on ``name`` (``any``: all interfaces) what passes ``filter_text``.
+    """Captures on ``name`` (``any``: all interfaces) what passes ``filter_text`` and ``narrow``.
 
     :raises UsageError: libpcap does not understand the filter
     :raises CaptureError: no such interface, or no right to capture
     """
 
-    def __init__(self, name: str, kind: int | None, filter_text: str, vlan_filter_text: str) -> None:
-        """``kind`` is the interface's ARPHRD number, ``vlan_filter_text`` the filter where tags may be in the bytes."""
+    def __init__(self, name: str, kind: int | None, filter_text: str, narrow: str | None) -> None:
+        """``kind`` is the interface's ARPHRD number."""
         self.name = name
         self.index = 0 if name == ANY else _index(name)
         self.link_type = ETHERNET if kind in _WITH_ETHERNET else LINUX_SLL2
@@ -92,7 +89,7 @@ class PacketSocket:
         except PermissionError:
             raise CaptureError(name, NO_RIGHT) from None
         try:
-            _attach(self._socket, vlan_filter_text if self.link_type == ETHERNET else filter_text, self.link_type)
+            attach(self._socket, filter_text, narrow, self.link_type)
             self._ring = self._map(kind == _LOOPBACK)
             if self.index:
                 self._socket.bind((name, _ALL_PROTOCOLS))
@@ -205,26 +202,3 @@ def _loopback_index() -> int:
         return socket.if_nametoindex("lo")
     except OSError:
         return -1
-
-
-def _attach(own: socket.socket, filter_text: str, link_type: int) -> None:
-    """:raises UsageError: libpcap does not understand the filter"""
-    from scapy.arch.common import compile_filter, free_filter
-    from scapy.arch.linux import SO_ATTACH_FILTER
-    from scapy.error import Scapy_Exception
-    from scapy.libs.structures import sock_fprog
-
-    # A cooked socket's filter sees packets from their IP header on.
-    try:
-        program = compile_filter(filter_text, linktype=ETHERNET if link_type == ETHERNET else _RAW_IP)
-    except Scapy_Exception as error:
-        raise UsageError(f"capture filter: {str(error).rpartition(' (')[2].rstrip(')')}: {filter_text}") from None
-    except (ImportError, OSError):
-        raise UsageError("libpcap is needed to filter packets; as root: apt-get install libpcap0.8") from None
-    for instruction in program.bf_insns[: program.bf_len]:
-        if instruction.code == _RETURN and instruction.k:
-            instruction.k = _SNAP_LENGTH  # scapy's is too short for the segments of loopback and of network cards
-    try:
-        own.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, sock_fprog(program.bf_len, program.bf_insns))
-    finally:
-        free_filter(program)

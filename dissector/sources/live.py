@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -35,11 +35,6 @@ from dissector.traffic import Packet
 _ORDER = 0.1
 #: Blocks of a stream that come at once, and that wait to be traced.
 _BATCH, _WAITING = 8, 32
-#: An ICMP or ICMPv6 message that quotes a packet which could not be delivered.
-_ICMP_ERRORS = (
-    "(icmp and (icmp[0] == 3 or icmp[0] == 11))",
-    "(icmp6 and ip6[40] >= 1 and ip6[40] <= 3)",
-)
 
 
 class Recorder(Protocol):
@@ -65,21 +60,17 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-def port_filter(command_ports: Iterable[int], callback_ports: tuple[int, int], narrow: str | None = None) -> str:
-    """The libpcap filter for both connections of every task, and for ICMP errors that answer them."""
-    ports = [f"port {port}" for port in command_ports] + [f"portrange {callback_ports[0]}-{callback_ports[1]}"]
-    text = " or ".join([f"(tcp and ({' or '.join(ports)}))", *_ICMP_ERRORS])
-    return f"({text}) and ({narrow})" if narrow else text
-
-
 class LiveCapture:
-    """Captures on the interfaces ``names`` (``any``: all of them) what passes the filter.
+    """Captures on the interfaces ``names`` (``any``: all of them) what passes both filters; in tunnels they see
+    the outermost IP header.
 
     :raises CaptureError: no such interface, or no right to capture
     :raises UsageError: libpcap does not understand the filter
     """
 
-    def __init__(self, names: Sequence[str], filter_text: str, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self, names: Sequence[str], filter_text: str, recorder: Recorder | None = None, narrow: str | None = None
+    ) -> None:
         self.info = CaptureInfo(", ".join(names))
         self.warnings: list[Problem] = []
         self.over = False
@@ -93,10 +84,9 @@ class LiveCapture:
         self._poll = select.poll()
         self._prefilter, self._tally = Prefilter(), Tally(self.info)
         kinds = {one.name: one.kind for one in interfaces()}
-        tagged = f"({filter_text}) or (vlan and ({filter_text}))"
         try:
             for name in dict.fromkeys(names):
-                self._add(PacketSocket(name, None if name == ANY else kinds.get(name), filter_text, tagged))
+                self._add(PacketSocket(name, None if name == ANY else kinds.get(name), filter_text, narrow))
         except JstraceError:
             self.close()
             raise

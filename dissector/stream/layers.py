@@ -311,7 +311,13 @@ BY_PROTOCOL: dict[int, Layer] = {
     137: mpls,
     **SEALED_PROTOCOLS,
 }
-#: Tunnels in UDP by their port.
+#: Tunnels in UDP by their port, first those that can not be read.
+SEALED_PORTS: dict[int, Layer] = {
+    1194: _sealed("OpenVPN", _is_openvpn),
+    1701: _sealed("L2TP", _is_l2tp),
+    4500: _sealed("ESP (IPsec)", _is_esp),
+    51820: _sealed("WireGuard", _is_wireguard),
+}
 BY_PORT: dict[int, Layer] = {
     4789: vxlan,
     8472: vxlan,
@@ -320,10 +326,7 @@ BY_PORT: dict[int, Layer] = {
     2152: gtp,
     3544: teredo,
     6635: mpls,
-    1194: _sealed("OpenVPN", _is_openvpn),
-    1701: _sealed("L2TP", _is_l2tp),
-    4500: _sealed("ESP (IPsec)", _is_esp),
-    51820: _sealed("WireGuard", _is_wireguard),
+    **SEALED_PORTS,
 }
 _KNOWN_PORTS = dict(BY_PORT)
 #: The same ports as packets have them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import time
@@ -15,8 +16,9 @@ import pytest
 from dissector.errors import CaptureError, UsageError
 from dissector.sources import afpacket
 from dissector.sources.capture import CaptureReader
+from dissector.sources.filters import port_filter
 from dissector.sources.interfaces import interfaces
-from dissector.sources.live import LiveCapture, port_filter
+from dissector.sources.live import LiveCapture
 from dissector.sources.recent import Recent
 from dissector.sources.ring import CaptureWriter, Ring, parse_ring
 from dissector.stream.link import ETHERNET, LINUX_SLL2
@@ -29,14 +31,6 @@ PORT = 28_000 + 10 * WORKER
 FILTER = port_filter((PORT,), (PORT + 5, PORT + 6))
 
 
-def test_the_filter_s_words() -> None:
-    text = port_filter((4444, 4445), (50_000, 59_999))
-    assert text.startswith("(tcp and (port 4444 or port 4445 or portrange 50000-59999)) or (icmp and ")
-    narrow = port_filter((4444,), (1, 2), "host 10.0.0.1")
-    assert narrow.endswith(" and (host 10.0.0.1)")
-    assert narrow.startswith("((tcp")
-
-
 def test_the_interfaces() -> None:
     (loopback,) = [one for one in interfaces() if one.name == "lo"]
     assert loopback.kind == 772
@@ -44,8 +38,8 @@ def test_the_interfaces() -> None:
 
 
 @contextmanager
-def capture(*names: str, text: str = FILTER) -> Iterator[LiveCapture]:
-    source = LiveCapture(names, text)
+def capture(*names: str, text: str = FILTER, narrow: str | None = None) -> Iterator[LiveCapture]:
+    source = LiveCapture(names, text, narrow=narrow)
     try:
         yield source
     finally:
@@ -117,10 +111,30 @@ def test_icmp_errors_pass_and_other_things_do_not() -> None:
 
 
 @needs_root
-def test_a_filter_that_libpcap_does_not_understand() -> None:
-    for text in ("nonsense here", "tcp port 70000", ""):
-        with pytest.raises(UsageError, match="capture filter: "):
-            LiveCapture(["lo"], port_filter((4444,), (1, 2), text or "((")).close()
+@pytest.mark.parametrize("name", ["lo", "any"])
+@pytest.mark.parametrize("narrow", ["nonsense here", "tcp port 70000", "(("])
+def test_a_filter_that_libpcap_does_not_understand(name: str, narrow: str) -> None:
+    with pytest.raises(UsageError, match=f"capture filter: .*: {re.escape(narrow)}$"):
+        LiveCapture([name], FILTER, narrow=narrow).close()
+
+
+@needs_root
+def test_ethernet_addresses_in_a_filter() -> None:
+    narrow = "ether host 00:00:00:00:00:00"
+    with pytest.raises(UsageError, match=f"this interface, or any, has no Ethernet addresses to filter by: {narrow}"):
+        LiveCapture(["any"], FILTER, narrow=narrow).close()
+    with capture("lo", narrow=narrow) as source:
+        talk()
+        assert b"hello" in b"".join(packet.data for packet in collect(source))
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["lo", "any"])
+@pytest.mark.parametrize(("narrow", "passes"), [("host 127.0.0.1 and tcp[13] != 0", True), ("host 127.0.0.2", False)])
+def test_less_than_what_is_of_tasks(name: str, narrow: str, passes: bool) -> None:
+    with capture(name, narrow=narrow) as source:
+        talk()
+        assert (b"hello" in b"".join(packet.data for packet in collect(source))) is passes
 
 
 def test_an_interface_that_is_not_there() -> None:
