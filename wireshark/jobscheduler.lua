@@ -7295,7 +7295,7 @@ do
   function js.task_lines()
     local rows, session = { HEADINGS }, js.session
     session:settle()
-    for number, one in ipairs(session.numbering:all()) do
+    for number, one in ipairs(session.order:all()) do
       rows[#rows + 1] = row(number, one.dirs and session:never_was(one) or one)
     end
     return aligned(rows)

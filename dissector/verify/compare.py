@@ -94,7 +94,7 @@ def _pair(decoded: Told | None, displayed: Told | None, two_pass: bool) -> Itera
         assert displayed is not None
         yield Difference(displayed.packet, "message", _NOTHING, _summary(displayed))
     elif displayed is None:
-        if decoded.is_told_by_end and not two_pass:
+        if decoded.is_late and not two_pass:
             return  # where one pass ends there is no packet left to show it with
         yield Difference(decoded.packet, f"message of {decoded.connection}", _summary(decoded), _NOTHING)
     else:

@@ -29,15 +29,19 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
     waiting: dict[int, Message] = {}
     tasks: list[Row] = []
     teller, due = _Teller(waiting), 1
+    late: set[int] = set()
     for packet in packets:
         for event in tracer.feed(packet):
             if isinstance(event, Message):
                 waiting[event.n] = event
                 teller.numbered(event.task, packet.number)
+                if packet.number > event.connection.last_packet:
+                    late.add(event.n)
             elif isinstance(event, Task):
                 tasks.append(_row(event))
         while due in waiting:
-            yield teller.tell(waiting.pop(due))
+            yield teller.tell(waiting.pop(due), is_late=due in late)
+            late.discard(due)
             due += 1
     known = tracer.next_number()
     for event in tracer.finish():
@@ -46,9 +50,7 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
         elif isinstance(event, Task):
             tasks.append(_row(event))
     for number in sorted(waiting):
-        told = teller.tell(waiting[number])
-        told.is_told_by_end = number > known
-        yield told
+        yield teller.tell(waiting[number], is_late=number > known or number in late)
     yield from sorted(tasks)
 
 
@@ -77,7 +79,7 @@ class _Teller:
         if task is not None:
             self._numbered.setdefault(task, packet)
 
-    def tell(self, message: Message) -> Told:
+    def tell(self, message: Message, *, is_late: bool) -> Told:
         packet = message.packets[-1]
         is_whole = _is_document(message) or message.size == len(message.raw) + _HEADER
         told = Told(
@@ -85,6 +87,7 @@ class _Teller:
             message.size if is_whole else 0,
             connection=f"{message.connection.client} > {message.connection.server}",
         )
+        told.is_late = is_late
         told.is_http = isinstance(message.body, control.HttpMessage)
         told.is_numbered = message.task is None or self._numbered.get(message.task, packet + 1) <= packet
         self._hidden = {} if told.is_http else self._mask.hidden(message)

@@ -40,8 +40,8 @@ class Told:
     is_http: bool = False
     #: Whether the number of the message's task can be told from the capture up to this message.
     is_numbered: bool = True
-    #: Whether only the end of the capture tells that it is one.
-    is_told_by_end: bool = False
+    #: Whether only what is behind its connection tells that it is one: its time, or the end of the capture.
+    is_late: bool = False
 
 
 class Row(NamedTuple):

@@ -79,9 +79,7 @@ def test_of_very_much_as_much_is_told(shape: str, n: int, tmp_path: Path) -> Non
 def test_what_only_the_end_of_a_capture_decides(shape: str, n: int, two_pass: bool, tmp_path: Path) -> None:
     """Callbacks that are held back for others, documents that do not end, holes that nobody acknowledged twice."""
     path = attacks.written(tmp_path / "x.pcap", shape, n)
-    assert any(told.is_told_by_end for told in told_by_python(path) if isinstance(told, Told)) is (
-        shape != "early segments"
-    )
+    assert any(told.is_late for told in told_by_python(path) if isinstance(told, Told)) is (shape != "early segments")
     assert disagreements(path, two_pass=two_pass) == []
 
 
