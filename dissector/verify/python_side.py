@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from heapq import heappop, heappush
 from typing import Any
 
 from dissector.model import Message, Outcome, Role, Task
@@ -17,6 +18,8 @@ from dissector.wire.masking import Mask
 from dissector.wire.secrets import MASK
 
 _HEADER = 4
+#: Messages of packets so old (ns) have all been told: what waits for others (see ``stream.reorder``) waits for less.
+_SETTLED = 1_000_000_000
 #: Packets that the plugin lists for one message.
 _MAX_SEGMENTS = 64
 
@@ -28,6 +31,7 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
     """
     waiting: dict[int, Message] = {}
     tasks: list[Row] = []
+    told: list[tuple[int, int, int, Told]] = []
     teller, due = _Teller(waiting), 1
     late: set[int] = set()
     for packet in packets:
@@ -40,9 +44,13 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
             elif isinstance(event, Task):
                 tasks.append(_row(event))
         while due in waiting:
-            yield teller.tell(waiting.pop(due), is_late=due in late)
+            message = waiting.pop(due)
+            one = teller.tell(message, is_late=due in late)
+            heappush(told, (message.packets[-1], due, message.time, one))
             late.discard(due)
             due += 1
+        while told and told[0][2] + _SETTLED <= packet.time:
+            yield heappop(told)[-1]
     known = tracer.next_number()
     for event in tracer.finish():
         if isinstance(event, Message):
@@ -50,7 +58,11 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
         elif isinstance(event, Task):
             tasks.append(_row(event))
     for number in sorted(waiting):
-        yield teller.tell(waiting[number], is_late=number > known or number in late)
+        message = waiting[number]
+        one = teller.tell(message, is_late=number > known or number in late)
+        heappush(told, (message.packets[-1], number, message.time, one))
+    while told:
+        yield heappop(told)[-1]
     yield from sorted(tasks)
 
 
