@@ -34,8 +34,10 @@ class Early:
         """Those that began at that time, more or less, with a SYN."""
         return [
             flow
-            for flow in self.open_questions()
-            if abs(flow.connection.start - time) <= CLOCK_JITTER and not flow.connection.mid_stream
+            for flow in self._flows
+            if abs(flow.connection.start - time) <= CLOCK_JITTER
+            and not flow.connection.mid_stream
+            and is_open_question(flow)
         ]
 
     def open_questions(self) -> list[Flow]:

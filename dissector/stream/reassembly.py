@@ -92,6 +92,10 @@ class Connections:
             self._reorder.drop(flow)
             self._table.ignore(flow)
             return self._begin(segment)
+        in_order = segment.seq == sender.expect and segment.ack == other.expect and sender.known and other.known
+        if in_order and flow.held is None and not flow.over and not segment.flags & (SYN | RST):
+            out = self._established(flow, index, segment)
+            return ((flow, out[0]),) if len(out) == 1 else _reports(flow, out) if out else ()
         if flow.held is not None and self._reorder.awaits_syn(flow, segment):
             self._reorder.hold(flow, index, segment)
             return ()
@@ -101,9 +105,7 @@ class Connections:
             return self._synchronise(flow, index, segment, before)
         if flow.over and self._is_another(sender, segment):
             return self._displace(flow, segment, before)
-        in_order = segment.seq == sender.expect and segment.ack == other.expect and sender.known and other.known
-        is_usual = in_order and not segment.flags & RST
-        if flow.held is not None or not (is_usual or not self._reorder.is_early(flow, index, segment)):
+        if flow.held is not None or self._reorder.is_early(flow, index, segment):
             return self._hold(flow, index, segment, before)
         out = before + self._continue(flow, index, segment)
         return _reports(flow, out) if out else ()
