@@ -52,11 +52,9 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
         while told and told[0][2] + _SETTLED <= packet.time:
             yield heappop(told)[-1]
     known = tracer.next_number()
-    for event in tracer.finish():
-        if isinstance(event, Message):
-            waiting[event.n] = event
-        elif isinstance(event, Task):
-            tasks.append(_row(event))
+    last = tracer.finish()
+    waiting.update((event.n, event) for event in last if isinstance(event, Message))
+    tasks += [_row(event) for event in last if isinstance(event, Task)]
     for number in sorted(waiting):
         message = waiting[number]
         one = teller.tell(message, is_late=number > known or number in late)
