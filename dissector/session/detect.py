@@ -51,12 +51,6 @@ def verdict(client: bytes, server: bytes, *, is_command_port: bool, mid_stream: 
     return Role.UNKNOWN if full or command is callback is Role.UNKNOWN else None
 
 
-def is_hinted(command_ports: frozenset[int], callback_ports: tuple[int, int], one: int, other: int) -> bool:
-    """True when one of two ports is one where a scheduler listens."""
-    low, high = callback_ports
-    return not command_ports.isdisjoint((one, other)) or low <= one <= high or low <= other <= high
-
-
 def listens(command_ports: Container[int], callback_ports: tuple[int, int], port: int, other: int) -> bool:
     """True when of a connection without a SYN ``other`` is most likely the port that listens: a known command port, or
     the one in the callback range, which the engine uses from its upper end down; else the lower one."""

@@ -123,9 +123,6 @@ class Command:
         message.task = facts.record if facts else None
         if facts is not None:
             facts.command(message)
-            sent = self.connection.sides[Side.CLIENT].sent_before_end
-            if facts.close is message:
-                facts.proof.close_late = sent is not None and raw.offset >= sent
         if start is not None and facts is not None:
             self._desk.command_started(facts)
         self._desk.recognised(self.connection)
@@ -192,7 +189,7 @@ class Command:
             request.answered_by = message.n
             message.answers = request.n
             message.request = request
-            message.latency = max(0, message.time - request.time)
+            message.latency = message.time - request.time
             message.operation = request.operation
             message.task = request.task
             facts = self.tasks.get(request.task) if request.task is not None else None

@@ -1,15 +1,12 @@
-"""The tasks under way and connections that ended: how they are kept, and what is told of them when they are over."""
+"""The tasks under way: how they are added, and what is told of them when they are over."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 
-from dissector.limits import MAX_CLOSED
 from dissector.model import Connection, Outcome, Task
 from dissector.session import bounds, diagnosis
 from dissector.session.final import judged_at
-from dissector.session.handlers import Command
 from dissector.session.hosts import Hosts
 from dissector.session.join import Joiner
 from dissector.session.numbering import Event, Sequencer
@@ -19,7 +16,6 @@ from dissector.session.packet_time import PacketTime
 from dissector.session.quality import CaptureNotes
 from dissector.session.task import TaskFacts
 from dissector.session.telling import Teller
-from dissector.stream.flows import Flow
 from dissector.traffic import StreamProblem
 
 
@@ -34,10 +30,7 @@ class Keeper(Teller):
         joiner: Joiner,
         clock: PacketTime,
         overview: Overview,
-        *,
-        forgets: bool,
     ) -> None:
-        """``forgets``: a capture that is followed has no end at which somebody would look back."""
         super().__init__(order, wants_messages, made_by_others)
         #: For whoever reads the packets: which of them need not be fed.
         self.clock = clock
@@ -45,8 +38,6 @@ class Keeper(Teller):
         self.overview = overview
         self._joiner = joiner
         self._hosts, self._notes = Hosts(), CaptureNotes()
-        self._forgets = forgets
-        self._closing: deque[Flow] = deque()
         #: For a live view too.
         self.under_way = OpenTasks()
 
@@ -87,28 +78,3 @@ class Keeper(Teller):
         for problem in record.problems:
             self._order.emit(problem)
         self._order.emit(record)
-
-    def _linger(self, flow: Flow) -> None:
-        """The connection is over; late segments still count."""
-        self._closing.append(flow)
-        if len(self._closing) > MAX_CLOSED:
-            self._settle(self._closing.popleft())
-
-    def _settle(self, flow: Flow) -> None:
-        """A closed connection has lingered: nothing more is expected of it."""
-        if (unlisted := bounds.unlisted(flow.connection)) is not None:
-            self._order.emit(unlisted)
-        self._order.emit(flow.connection)
-        concerned = self._concerned(flow)
-        # The flow stays for late packets; what was made of its bytes does not.
-        flow.handler = None
-        for facts in filter(TaskFacts.is_through, concerned):
-            self._finish_task(facts)
-        if self._forgets and not any(facts.record in self.under_way for facts in concerned):
-            flow.forget()
-
-    def _concerned(self, flow: Flow) -> list[TaskFacts]:
-        """The tasks under way that a connection is about."""
-        handler = flow.handler
-        records = list(handler.tasks) if isinstance(handler, Command) else [flow.connection.task]
-        return [facts for record in records if (facts := self.under_way.get(record)) is not None]

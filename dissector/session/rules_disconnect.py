@@ -23,7 +23,6 @@ from dissector.session.reset_origin import by_device, doubt, forgery
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import (
     SECOND,
-    came_late,
     closed_by,
     end_mark,
     has_hole,
@@ -241,7 +240,7 @@ def answers_close(facts: TaskFacts, end: Mark) -> bool:
     if command is None or facts.close is None:
         return False
     server = command.sides[Side.SERVER]
-    return server.rst is end and server.rst_unknown and not came_late(facts)
+    return server.rst is end and server.rst_unknown and facts.close.packets[-1] < end.number
 
 
 def _who_ended(case: Case, callback: Connection, side: Side, end: Mark, outlived: str) -> _Advice:

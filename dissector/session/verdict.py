@@ -69,15 +69,7 @@ def end_mark(connection: Connection) -> Mark | None:
     """The first FIN or RST; a reset from outside of the stream ends nothing."""
     resets = [side.rst for side in connection.sides if not side.rst_outside]
     marks = [mark for mark in (*resets, *(side.fin for side in connection.sides)) if mark is not None]
-    first = connection.first_end
-    return first if first in marks else min(marks, key=lambda mark: mark.number, default=None)
-
-
-def came_late(facts: TaskFacts) -> bool:
-    """True when the command connection had begun to end before the client sent the close."""
-    close = facts.close
-    late = close.connection.sides[Side.CLIENT].late_data if close is not None else None
-    return facts.proof.close_late or (close is not None and late is not None and late.number in close.packets)
+    return min(marks, key=lambda mark: mark.number, default=None)
 
 
 def closed_by(connection: Connection) -> Side | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from heapq import heappop, heappush
 from typing import Any
 
 from dissector.model import Message, Outcome, Role, Task
@@ -18,8 +17,6 @@ from dissector.wire.masking import Mask
 from dissector.wire.secrets import MASK
 
 _HEADER = 4
-#: Messages of packets so old (ns) have all been told: what waits for others (see ``stream.reorder``) waits for less.
-_SETTLED = 1_000_000_000
 #: Packets that the plugin lists for one message.
 _MAX_SEGMENTS = 64
 
@@ -31,7 +28,6 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
     """
     waiting: dict[int, Message] = {}
     tasks: list[Row] = []
-    told: list[tuple[int, int, int, Told]] = []
     teller, due = _Teller(waiting), 1
     late: set[int] = set()
     for packet in packets:
@@ -44,23 +40,17 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
             elif isinstance(event, Task):
                 tasks.append(_row(event))
         while due in waiting:
-            message = waiting.pop(due)
-            one = teller.tell(message, is_late=due in late)
-            heappush(told, (message.packets[-1], due, message.time, one))
+            yield teller.tell(waiting.pop(due), is_late=due in late)
             late.discard(due)
             due += 1
-        while told and told[0][2] + _SETTLED <= packet.time:
-            yield heappop(told)[-1]
     known = tracer.next_number()
-    last = tracer.finish()
-    waiting.update((event.n, event) for event in last if isinstance(event, Message))
-    tasks += [_row(event) for event in last if isinstance(event, Task)]
+    for event in tracer.finish():
+        if isinstance(event, Message):
+            waiting[event.n] = event
+        elif isinstance(event, Task):
+            tasks.append(_row(event))
     for number in sorted(waiting):
-        message = waiting[number]
-        one = teller.tell(message, is_late=number > known or number in late)
-        heappush(told, (message.packets[-1], number, message.time, one))
-    while told:
-        yield heappop(told)[-1]
+        yield teller.tell(waiting[number], is_late=number > known or number in late)
     yield from sorted(tasks)
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 from kit import CAPTURES
 from parts import HERE, SECOND, THERE, facts, message, record
 
-from dissector.limits import CLOCK_JITTER
 from dissector.model import Endpoint, LogLine, Mark, Outcome, Task
 from dissector.session.final import is_certain, is_final, judged_at
 from dissector.session.task import TaskFacts
@@ -120,27 +118,20 @@ def ended_early(path: Path) -> tuple[list[Task], dict[Task, Early]]:
     """The same as it grows, where each packet is followed by a look at what is over."""
     tracer, told = Tracer(window=SECOND), dict[Task, Early]()
     events: list[Event] = []
-    packets = list(CaptureReader([path]))
-    for packet, following in zip_longest(packets, packets[1:]):
+    for packet in CaptureReader([path]):
         events += tracer.feed(packet)
-        now = packet.time + CLOCK_JITTER
-        # Where nothing comes for so long, nothing waits for what stands before it.
-        for look, ticks in ((packet.time, False), (now, following is None or following.time > now)):
-            events += tracer.tick(look) if ticks else []
-            for known in tracer.running if ticks or look == packet.time else ():
-                early = told.setdefault(known.record, Early())
-                state = running(known, look)
-                if state.outcome is not None and early.outcome is None:
-                    early.outcome, early.certain = state.outcome, look - known.last_seen()
-                if is_final(known):
-                    early.final = look - known.last_seen()
-                    events += tracer.conclude([known])
+        for known in tracer.running:
+            early = told.setdefault(known.record, Early())
+            state = running(known, packet.time)
+            if state.outcome is not None and early.outcome is None:
+                early.outcome, early.certain = state.outcome, packet.time - known.last_seen()
+            if is_final(known):
+                early.final = packet.time - known.last_seen()
+                events += tracer.conclude([known])
     events += tracer.finish()
     return sorted((event for event in events if isinstance(event, Task)), key=lambda task: task.n), told
 
 
-#: Behind the last packet, or when what it may have overtaken would have come.
-AT_ONCE = (0, CLOCK_JITTER)
 RECORDINGS = sorted(path.relative_to(CAPTURES) for path in CAPTURES.rglob("*.pcap*") if ".r.pcap" not in path.name)
 
 
@@ -154,7 +145,7 @@ def test_what_is_told_at_once_is_what_is_told_in_the_end(folder: str) -> None:
             for task in tasks:
                 early = told.get(task, Early())
                 assert early.outcome in (None, task.outcome), (name, task.n)
-                count, early_ones = count + 1, early_ones + (early.final is not None and early.final < 2 * CLOCK_JITTER)
+                count, early_ones = count + 1, early_ones + (early.final == 0)
     assert early_ones > count // 2 > 0
 
 
@@ -176,7 +167,7 @@ def test_what_is_told_at_once_is_what_is_told_in_the_end(folder: str) -> None:
 def test_what_late_packets_can_change_waits_for_them(name: str, certain: bool, final: bool) -> None:
     tasks, told = ended_early(CAPTURES / name)
     early = told[tasks[0]]
-    assert (early.certain in AT_ONCE, early.final in AT_ONCE) == (certain, final)
+    assert (early.certain == 0, early.final == 0) == (certain, final)
 
 
 def test_a_close_tells_which_command_connection_it_was(captures: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from parts import REMOTE, THERE, connection, facts, message
 
-from dissector.limits import CLOCK_JITTER
 from dissector.model import Connection, Mark, Message, Outcome, Problem, Role, Severity, Task
 from dissector.session.task import TaskFacts
 from dissector.session.timers import Timers, running
@@ -65,9 +64,6 @@ def test_what_is_over_is_over_at_once(captures: Path) -> None:
     for packet in CaptureReader([captures / "engine_shell_fail.pcap"]):
         tracer.feed(packet)
         early += [(one.outcome, packet.time) for one in (running(facts, packet.time) for facts in tracer.running)]
-    # The reset is believed when nothing can come any more that was sent before it.
-    tracer.tick(packet.time + CLOCK_JITTER)
-    early += [(one.outcome, packet.time) for one in (running(facts, packet.time) for facts in tracer.running)]
     told = [entry for entry in early if entry[0] is not None]
     (task,) = [event for event in tracer.finish() if isinstance(event, Task)]
     assert early[0][0] is None

@@ -16,13 +16,7 @@ from dissector.verify.records import Difference, Row, Told
 from dissector.verify.tshark import Tshark
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Packets of both directions stand out of order: jstrace puts them in order, the plugin takes them as they come.
-OUT_OF_ORDER = ("reorder_reject.pcap",)
-CAPTURES = sorted(
-    path
-    for path in (ROOT / "captures").rglob("*.pcap*")
-    if path.suffix in (".pcap", ".pcapng") and path.name not in OUT_OF_ORDER
-)
+CAPTURES = sorted(path for path in (ROOT / "captures").rglob("*.pcap*") if path.suffix in (".pcap", ".pcapng"))
 PLUGIN = ROOT / "wireshark" / "jobscheduler.lua"
 
 _CACHE = Path(os.environ.get("TSHARK_CACHE") or Path.home() / ".cache" / "jstrace")
