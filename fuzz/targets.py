@@ -27,7 +27,7 @@ from dissector.render.records import Records
 from dissector.render.table import TableView
 from dissector.render.terminal import Terminal
 from dissector.render.views import Event, Output
-from dissector.session.advance import feed
+from dissector.session import advance
 from dissector.session.run_detection import find_runs
 from dissector.session.tracer import Tracer
 from dissector.sources.blocks import block_of
@@ -195,7 +195,8 @@ def _same_both_ways(path: str) -> None:
     told = _print_records(events_of(one._replace(key=None) for one in reader), reader)
     reader, tracer = CaptureReader([path]), Tracer(messages=False)
     rest = [line for line in told.splitlines(keepends=True) if not line.startswith('{"record": "message"')]
-    assert "".join(rest) == _print_records(_told_in_blocks(tracer, reader), reader), "blocks make a difference"
+    in_blocks = _print_records(advance.events_of(tracer, reader.blocks(find_runs)), reader)
+    assert "".join(rest) == in_blocks, "blocks make a difference"
 
 
 def dialog(data: bytes) -> None:
@@ -229,13 +230,6 @@ def events_of(source: Iterable[Packet]) -> Iterator[Event]:
 def _told(tracer: Tracer, source: Iterable[Packet]) -> Iterator[Event]:
     for found in source:
         yield from tracer.feed(found)
-    yield from tracer.finish()
-
-
-def _told_in_blocks(tracer: Tracer, reader: CaptureReader) -> Iterator[Event]:
-    for block in reader.blocks(find_runs):
-        for events in feed(tracer, block):
-            yield from events
     yield from tracer.finish()
 
 

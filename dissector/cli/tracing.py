@@ -89,7 +89,7 @@ def traced(
     made_by_others: Callable[[Connection], bool] | None = None,
 ) -> Iterator[Event]:
     """All that the files tell, with messages or without; ``made_by_others`` as that of ``Tracer``."""
-    from dissector.session.advance import feed
+    from dissector.session.advance import events_of
     from dissector.session.run_detection import find_runs
     from dissector.session.tracer import Tracer
     from dissector.sources.capture import CaptureReader
@@ -97,10 +97,7 @@ def traced(
     tracer = Tracer(command_ports, callback_ports, messages=messages, made_by_others=made_by_others)
     reader = CaptureReader(files)
     with closing(reader.blocks(find_runs, prefetch=True)) as blocks:
-        for block in blocks:
-            for events in feed(tracer, block):
-                yield from events
-    yield from tracer.finish()
+        yield from events_of(tracer, blocks)
     yield from tracer.overview.problems()
     for warning in reader.warnings:
         say(f"warning: {warning.summary}")

@@ -8,7 +8,7 @@ wanted, have their places among those of other connections: each is handled when
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heapreplace
 
 from dissector.limits import MAX_CONNECTIONS
@@ -54,6 +54,14 @@ def feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
         yield from (events for packet in block.packets() if (events := tracer.feed(packet)))
     elif block.times:
         yield from _feed(tracer, block)
+
+
+def events_of(tracer: Tracer, blocks: Iterable[Block]) -> Iterator[Event]:
+    """All events of a capture, in blocks, to its end."""
+    for block in blocks:
+        for events in feed(tracer, block):
+            yield from events
+    yield from tracer.finish()
 
 
 def _feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:

@@ -32,7 +32,6 @@ class Keeper(Teller):
         overview: Overview,
     ) -> None:
         super().__init__(order, wants_messages, made_by_others)
-        #: For whoever reads the packets: which of them need not be fed.
         self.clock = clock
         #: After ``finish``: what there is where there is no task.
         self.overview = overview

@@ -51,21 +51,18 @@ def _find(block: Block, conversation: Conversation, shapes: InvokeShapes) -> Non
     while at + _SHORTEST <= len(places):
         if alignment.is_between and not silent:
             at = _run(block, conversation, at, RunMessages(block.data, shapes, alignment), expect)
-        if at < len(places) and places[at] >> 1 > begins:
-            side = places[at] & 1
-            begin, end = payload_of(block, conversation, places[at] >> 1)
-            _pass(block, conversation, places[at], alignment, expect)
-            if end > begin:
-                silent.discard(side)
+        is_behind = at < len(places) and places[at] >> 1 > begins
+        if is_behind and _pass(block, conversation, places[at], alignment, expect):
+            silent.discard(places[at] & 1)
         at += 1
 
 
-def _pass(block: Block, conversation: Conversation, place: int, alignment: Alignment, expect: list[int | None]) -> None:
-    """A segment that is in no run."""
+def _pass(block: Block, conversation: Conversation, place: int, alignment: Alignment, expect: list[int | None]) -> bool:
+    """A segment that is in no run; True when it has data."""
     index, side = place >> 1, place & 1
     begin, end = payload_of(block, conversation, index)
     if begin == end:
-        return
+        return False
     seq = reader(ip_size(conversation.keys[0]))(block.data, block.ip(index))[3]
     if (
         expect[side] not in (None, seq)
@@ -74,6 +71,7 @@ def _pass(block: Block, conversation: Conversation, place: int, alignment: Align
     ):
         alignment.lose(side)
     expect[side] = (seq + end - begin) & MASK
+    return True
 
 
 def _run(  # noqa: C901  a question for each way to be odd

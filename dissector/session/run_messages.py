@@ -11,6 +11,7 @@ from struct import Struct
 from dissector.limits import MAX_ARGUMENTS, MAX_DECODED_MESSAGE
 from dissector.session.timeouts import SLOW_CALLBACK
 from dissector.stream.block import Buffer, Joined, Line, Pairs, Piece
+from dissector.stream.framing import CLASSES
 
 _UINT, _INT = Struct(">I").unpack_from, Struct(">i").unpack_from
 _COUNTS = Struct(">II").unpack_from
@@ -18,8 +19,6 @@ _COUNTS = Struct(">II").unpack_from
 LENGTH = 4
 _RELEASE_SIZE, _INVOKE_SIZE = 10, 46
 _REQUEST, _ANSWER, _INVOKE, _RELEASE, _COMMAND_AT = ord("O"), ord("A"), ord("I"), ord("R"), 9
-#: Of messages.
-_CLASSES = b"SOAEK"
 _FAILED = 0x8000_0000
 #: The answer of most invokes: hresult 0 and an empty VARIANT.
 DONE = b"A" + bytes(8)
@@ -82,7 +81,7 @@ class Alignment:
 
 def _begins_message(data: Buffer, at: int, end: int) -> bool:
     """True when a message may begin there: a length that the engine accepts, and a class."""
-    return end - at > LENGTH and 0 < _UINT(data, at)[0] <= MAX_DECODED_MESSAGE and data[at + LENGTH] in _CLASSES
+    return end - at > LENGTH and 0 < _UINT(data, at)[0] <= MAX_DECODED_MESSAGE and data[at + LENGTH] in CLASSES
 
 
 def may_be_messages(data: Buffer, at: int, end: int) -> bool:

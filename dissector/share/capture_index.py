@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from dissector.model import Connection, Message, Problem, Role, Task
-from dissector.session.advance import feed
+from dissector.session.advance import events_of
 from dissector.session.run_detection import find_runs
 from dissector.session.tracer import Event, Tracer
 from dissector.share.streams import Direction
@@ -110,10 +110,7 @@ class CaptureIndex:
         """
         found, tracer = cls(), Tracer(*hints, messages=messages)
         with closing(CaptureReader([path]).blocks(find_runs, prefetch=True)) as blocks:
-            for block in blocks:
-                for events in feed(tracer, block):
-                    found._add(events, messages and keep, on_event)
-        found._add(tracer.finish(), messages and keep, on_event)
+            found._add(events_of(tracer, blocks), messages and keep, on_event)
         found.instead += tracer.overview.problems()
         found.tasks.sort(key=lambda task: task.n)
         return found

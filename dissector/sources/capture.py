@@ -8,6 +8,7 @@ next one and ignore if_tsoffset.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
@@ -114,11 +115,8 @@ def _blocks(stream: ByteStream, prepare: Prepare, *, prefetch: bool) -> Iterator
         return read_blocks(records, start, at, buffers)
 
     if prefetch and stream.size >= WORTH and available():
-        reader = Prefetch(stream, read, prepare)
-        try:
+        with closing(Prefetch(stream, read, prepare)) as reader:
             yield from reader
-        finally:
-            reader.close()
         return
     for block in read(FileBuffers(stream)):
         prepare(block)

@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 from dissector.sources.blocks import Prepare
 from dissector.stream.block import Block, Stretch, conversations_of
@@ -42,13 +43,12 @@ def merged(first_times: Sequence[tuple[int, int]], opened: Opener, prepare: Prep
         current = [file for file in current if file.at < len(file.keys) or file.advance()]
 
 
-class _Part:
+class _Part(NamedTuple):
     """Packets ``begin`` to ``end`` of a file's block."""
 
-    __slots__ = ("begin", "end", "file")
-
-    def __init__(self, file: _File, begin: int, end: int) -> None:
-        self.file, self.begin, self.end = file, begin, end
+    file: _File
+    begin: int
+    end: int
 
 
 class _File:

@@ -21,7 +21,8 @@ Item = Frame | Skipped | StreamProblem
 
 _LENGTH = Struct("!i")
 _HEADER = _LENGTH.size
-_CLASSES = b"SOAEK"
+#: What a message may begin with.
+CLASSES = b"SOAEK"
 _COMMANDS = {ord("S"): b"C", ord("O"): b"RQGIA"}
 #: A request is class, id (8 bytes) and command at least; its command stands behind header, class and id.
 _SHORTEST_REQUEST = 10
@@ -45,7 +46,7 @@ def plausible_frame(data: bytes, start: int = 0) -> bool:
         return False
     length: int = _LENGTH.unpack_from(data, start)[0]
     kind, body = data[start + _HEADER], data[start + _HEADER + 1 : start + _COMMAND_AT + 1]
-    if not 0 < length <= MAX_MESSAGE or kind not in _CLASSES:
+    if not 0 < length <= MAX_MESSAGE or kind not in CLASSES:
         return False
     commands = _COMMANDS.get(kind)
     if commands is not None:

@@ -1,8 +1,7 @@
 """Captured bytes to TCP segments: link layers and tunnels, IPv4 and IPv6, TCP, and the ICMP errors that answer TCP.
 
 A packet is a walk over its layers down to the innermost IP header.  Sources: RFC 768, 9293; ``link``, ``layers`` and
-``ip`` for what is in front of TCP.  Everything here is on the hot path: most packets of a capture belong to somebody
-else, so the decision that a packet is foreign comes before any object is made.
+``ip`` for what is in front of TCP.  Plain packets do not come here (see ``prefilter`` and ``fast_path``).
 """
 
 from __future__ import annotations

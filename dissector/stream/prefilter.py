@@ -19,7 +19,7 @@ from dissector.stream import ip, layers
 from dissector.stream.block import NO_PACKET, Block, Buffer, Stretch, conversations_of
 from dissector.stream.link import ETHERNET, is_supported
 from dissector.stream.packets import carries_segment
-from dissector.stream.shapes import Shape, shape_of
+from dissector.stream.shapes import PLAIN, Shape, shape_of
 from dissector.traffic import SYN, Packet
 
 #: Zeros that have to stand behind what is read of a buffer: a look at its last packet goes on into them.
@@ -35,10 +35,8 @@ _TUNNEL_PORTS = layers.TUNNEL_PORTS
 _KEPT, _MOST_MET = 8, 256
 #: Link types that can not be read and are counted.
 _COUNTED = 16
-#: Before anything is known.
-_PLAIN = Shape(14, 4, "12x3sx2s2x2sxB2x12s8xBB", frozenset({b"\x08\x00\x45"}))
 #: No packet has it.
-_NONE = [_PLAIN._replace(heads=frozenset())]
+_NONE = [PLAIN._replace(heads=frozenset())]
 
 
 class RecordLayout(NamedTuple):
@@ -67,7 +65,7 @@ class Prefilter:
     """Makes blocks: ``begin``, then ``records`` and ``packet`` as often as wanted, then ``finish``."""
 
     def __init__(self) -> None:
-        self._shapes: dict[int, list[Shape]] = {ETHERNET: [_PLAIN]}
+        self._shapes: dict[int, list[Shape]] = {ETHERNET: [PLAIN]}
         self._met = 0
         #: Time of the last packet so far, None before the first one that has one.
         self.latest: int | None = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Container
 from dataclasses import dataclass
+from functools import cache
 from struct import Struct
 from typing import NamedTuple
 
@@ -73,6 +74,15 @@ class _Masked(Container[bytes]):
         return isinstance(head, bytes) and int.from_bytes(head, "big") & self.mask == self.value
 
 
+def _fields(begin: int, size: int, version: int) -> str:
+    """Those of a shape whose deciding bytes are ``size`` from ``begin`` on, the last one its IP header's first."""
+    return f"{begin}x{size}s{_FIELDS[version]}"
+
+
+#: Ethernet with IPv4, before anything is known.
+PLAIN = Shape(14, 4, _fields(12, 3, 4), frozenset({b"\x08\x00\x45"}))
+
+
 def shape_of(packet: Packet) -> Shape | None:
     """The shape of a packet; None where a layer has none, or the headers say nothing."""
     path: list[Step] = []
@@ -91,7 +101,7 @@ def shape_of(packet: Packet) -> Shape | None:
     mask += b"\xff" if version == 4 else b"\xf0"
     begin = next(place for place, bits in enumerate(mask) if bits)
     window = packet.data[begin : at + 1]
-    return Shape(at, version, f"{begin}x{len(window)}s{_FIELDS[version]}", _heads(window, mask[begin:]), bool(via))
+    return Shape(at, version, _fields(begin, len(window), version), _heads(window, mask[begin:]), bool(via))
 
 
 def _heads(window: bytes, mask: bytes) -> Container[bytes]:
@@ -103,13 +113,9 @@ def _heads(window: bytes, mask: bytes) -> Container[bytes]:
     return _Masked(bits, int.from_bytes(window, "big") & bits)
 
 
-_structs: dict[str, Callable[[Buffer, int], Look]] = {}
-
-
+@cache
 def _look(fields: str) -> Callable[[Buffer, int], Look]:
-    if fields not in _structs:
-        _structs[fields] = Struct(">" + fields).unpack_from
-    return _structs[fields]
+    return Struct(">" + fields).unpack_from
 
 
 # --- which bytes decide --------------------------------------------------------------------------------------------

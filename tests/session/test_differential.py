@@ -86,14 +86,8 @@ def reference(paths: Sequence[Path], wanted: Wanted) -> str:
 
 def fast(paths: Sequence[Path], wanted: Wanted, *, processes: int = 1) -> str:
     reader, tracer = CaptureReader(paths), Tracer(messages=wanted[0], made_by_others=wanted[1])
-
-    def events() -> Iterator[Event]:
-        for block in reader.blocks(find_runs, prefetch=processes > 1):
-            for some in advance.feed(tracer, block):
-                yield from some
-        yield from tracer.finish()
-
-    return printed(events(), reader.infos, wanted)
+    events = advance.events_of(tracer, reader.blocks(find_runs, prefetch=processes > 1))
+    return printed(events, reader.infos, wanted)
 
 
 @contextmanager
