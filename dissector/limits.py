@@ -6,7 +6,8 @@ depends on what is open at the moment and never on what a peer claims.
 
 from __future__ import annotations
 
-#: Longest message that the engine accepts (PROTOCOL.md section 3); a larger length header is ``impossible_length``.
+#: Longest message that the engine accepts (docs/protocol.md#framing); a larger length header is
+#: ``impossible_length``.
 MAX_MESSAGE = 1000 * 1024 * 1024
 #: Longest message that is kept in memory and decoded, here and in the Wireshark plugin; longer ones are counted,
 #: skipped and reported.  A job's whole script goes in one message.

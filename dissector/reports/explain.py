@@ -21,7 +21,7 @@ _WHOLE = (("{client}:{port}", "the announced port of the client"),)
 _WORDS = {"client": "the client", "remote": "the remote scheduler", "port": "the announced port"}
 #: What Windows says in place of Linux' codes.
 _WINDOWS = {"101": "10051", "104": "10054", "110": "10060", "111": "10061", "113": "10065"}
-#: How codes that the engine tells alike differ on the wire (PROTOCOL.md, section 6).
+#: How codes that the engine tells alike differ on the wire (docs/protocol.md#what-goes-wrong).
 _TELLS = {
     "command_unanswered": "SYNs to the remote's port without any answer",
     "command_refused": "a SYN to the remote's port answered by RST or an ICMP error",

@@ -1,8 +1,8 @@
 """Callback ports: what a client used of them when, and the range that a firewall has to let through.
 
-The engine opens 59999, or the next lower port that is free, for every task (PROTOCOL.md, section 1).  The vendor counts
-a port as taken for two minutes after its task (section 6), so the range is: most tasks at the same time, and starts in
-two minutes.  Times in nanoseconds since the epoch.
+The engine opens 59999, or the next lower port that is free, for every task (docs/protocol.md#callback-ports).  The
+vendor counts a port as taken for two minutes after its task, so the range is: most tasks at the same time, and starts
+in two minutes.  Times in nanoseconds since the epoch.
 """
 
 from __future__ import annotations

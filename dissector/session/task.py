@@ -1,6 +1,6 @@
 """What the messages of one task say about it: the facts that the outcome and the diagnosis rest on.
 
-Facts come from the messages alone (PROTOCOL.md section 5); nothing here judges them.
+Facts come from the messages alone (docs/protocol.md#life-of-a-task); nothing here judges them.
 """
 
 from __future__ import annotations

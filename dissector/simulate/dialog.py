@@ -2,7 +2,7 @@
 
 A script is a generator.  It yields a request (and is sent the answer), ``Pause`` or ``Vanish``, and returns what it was
 asked for.  Each request of the other side that needs more than one answer at once starts a script of its own, on top
-of the ones that wait: whoever is asked may ask back, so the scripts are a stack, as PROTOCOL.md section 3 has it.
+of the ones that wait: whoever is asked may ask back, so the scripts are a stack, see docs/protocol.md#dialog.
 
     the other side's request   push its script, run it
     an answer                  sent into the script on top
@@ -183,7 +183,7 @@ class Dialog(asyncio.Protocol):
         self.reset()
 
     def _close(self, *, fin: bool) -> None:
-        """The engine's way: FIN and at once RST, because its sockets do not linger (PROTOCOL.md section 1)."""
+        """As the engine ends it: FIN and at once RST, without lingering (docs/protocol.md#how-connections-end)."""
         transport, self._transport = self._transport, None
         self._stop_timer()
         if transport is None or transport.is_closing():

@@ -1,4 +1,4 @@
-"""The client scheduler's side of a dialog: the calls that a task's life is made of (PROTOCOL.md section 5)."""
+"""The client scheduler's side of a dialog: the calls that a task is made of (docs/protocol.md#life-of-a-task)."""
 
 from __future__ import annotations
 

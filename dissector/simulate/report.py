@@ -14,7 +14,7 @@ from dissector.model import Endpoint, Outcome
 from dissector.simulate.scenario import SCENARIOS, scenario
 
 LOOPBACK = "127.0.0.1"
-#: The engine takes callback ports from the first one down and stops above 1024 (PROTOCOL.md section 1).
+#: The engine takes callback ports from the first one down and stops above 1024 (docs/protocol.md#callback-ports).
 CALLBACK_PORTS = (ports.CALLBACK_PORTS[1], ports.CALLBACK_PORTS[0])
 ANY_PORT = Endpoint(LOOPBACK, 0)
 _MAX_PARALLEL = 10_000

@@ -12,7 +12,7 @@ _ENGINE_TAIL = bytes.fromhex("6c1b11d88103000476ee8afb")
 
 
 def engine_guid(first: int) -> bytes:
-    """An id of the engine: they differ in their first four bytes (PROTOCOL.md section 4)."""
+    """An id of the engine: they differ in their first four bytes (docs/protocol.md#objects)."""
     return first.to_bytes(4, "big") + _ENGINE_TAIL
 
 
@@ -90,7 +90,7 @@ def error(what: str) -> m.ErrorAnswer:
 
 @lru_cache(maxsize=1)
 def every_variant() -> tuple[tuple[str, m.Variant], ...]:
-    """A value or more of every VARIANT type that the engine writes (PROTOCOL.md section 4), each with a name."""
+    """A value or more of every VARIANT type that the engine writes (docs/protocol.md#variants), each with a name."""
     array = VarType.ARRAY
     plain = [
         (VarType.EMPTY, None), (VarType.NULL, None), (VarType.I2, -32_768), (VarType.I4, -2_147_483_648),

@@ -1,9 +1,10 @@
-"""The documents of a command connection: bytes of one direction in, whole documents out (PROTOCOL.md section 2).
+"""The documents of a command connection: bytes of one direction in, whole documents out.
 
 A client's XML document has neither length nor terminator: its end is found by counting start and end tags, as the
-engine does.  Comments, CDATA sections, ``<?...?>`` and ``<!...>`` do not count, and a document may be one empty
-element.  As in the engine a tag ends at its first ``>``, even inside an attribute's value.  Unlike the engine, which
-hands a whole segment to its XML parser, this reader cuts between documents: the cut does not depend on segments.
+engine does (docs/protocol.md#where-a-document-ends).  Comments, CDATA sections, ``<?...?>`` and ``<!...>`` do not
+count, and a document may be one empty element.  As in the engine a tag ends at its first ``>``, even inside an
+attribute's value.  Unlike the engine, which hands a whole segment to its XML parser, this reader cuts between
+documents: the cut does not depend on segments.
 
 Between a client's documents: spaces are keep-alives, NUL and CR are skipped, one LF behind a document belongs to it,
 any other LF is a debugging poke, 0x04 asks for the end.  A document that does not begin with ``<`` is a typed command

@@ -1,4 +1,4 @@
-"""One direction of a callback connection: bytes in stream order become frames (PROTOCOL, section 3).
+"""One direction of a callback connection: bytes in stream order become frames (docs/protocol.md#framing).
 
     frame := length:int32be message[length]        message := class:byte body
 

@@ -1,8 +1,9 @@
 """HTTP/1.1 messages of one direction: bytes in, whole messages out.
 
-A command connection whose first byte is an upper-case letter is HTTP for its life (PROTOCOL.md section 2; AGENT.md has
-the requests).  Only what delimits a message is read here (RFC 9112 section 6): Content-Length and the chunked coding.
-A response to HEAD can not be told from one direction alone; JobScheduler sends no HEAD.
+A command connection whose first byte is an upper-case letter is HTTP for its life (see
+docs/protocol.md#where-a-document-ends; docs/agent.md#classic-agent-over-http has the requests).  Only what delimits a
+message is read here (RFC 9112 section 6): Content-Length and the chunked coding.  A response to HEAD can not be told
+from one direction alone; JobScheduler sends no HEAD.
 """
 
 from __future__ import annotations

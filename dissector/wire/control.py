@@ -1,6 +1,7 @@
-"""The documents of the command connection: one whole document in, what it says out (PROTOCOL.md section 2).
+"""The documents of the command connection: one whole document in, what it says out.
 
-Nothing here raises for any bytes: a document that can not be read has the form ``broken`` and a reason.
+Source: docs/protocol.md#command-connection.  Nothing here raises for any bytes: a document that can not be read has the
+form ``broken`` and a reason.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Code(IntEnum):
 
 
 class MessageClass(Code):
-    """First byte of a message (PROTOCOL.md section 3)."""
+    """First byte of a message (docs/protocol.md#message-classes)."""
 
     SESSION = ord("S")
     OBJECT = ord("O")

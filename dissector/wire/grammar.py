@@ -1,4 +1,5 @@
-"""THE grammar of the callback connection: what PROTOCOL.md sections 3 and 4 say, as construct declarations.
+"""THE grammar of the callback connection: what docs/protocol.md#framing and what follows it say, as
+construct declarations.
 
 Everything else about the wire format is derived from this file: the decoder that runs and the field tree (through
 ``codegen``), the encoder and the reference decoder (construct itself, see ``decode``).
@@ -176,7 +177,7 @@ class Shown(c.Subconstruct):  # type: ignore[misc]
         self.table = table
 
 
-# --- section 4: primitive types ------------------------------------------------------------------------------------
+# --- values (docs/protocol.md#values) -------------------------------------------------------------------------------
 
 INT8, INT16, INT32, INT64 = c.Int8sb, c.Int16sb, c.Int32sb, c.Int64sb
 BYTE, UINT16, UINT32, UINT64 = c.Int8ub, c.Int16ub, c.Int32ub, c.Int64ub
@@ -290,7 +291,7 @@ EXCEP_INFO = Record(
     "scode" / SCODE,
 )
 
-# --- section 3: requests -------------------------------------------------------------------------------------------
+# --- requests (docs/protocol.md#requests-and-answers) ---------------------------------------------------------------
 
 CREATE_INSTANCE = Record(
     m.CreateInstance,
@@ -349,7 +350,7 @@ OBJECT_REQUEST = Struct(
     "_request" / Fork(this.command, "object command", OBJECT_COMMANDS),
 )
 
-# --- section 3: answers --------------------------------------------------------------------------------------------
+# --- answers (docs/protocol.md#requests-and-answers) ----------------------------------------------------------------
 
 OK = this.hresult < 0x8000_0000
 FAILED = this.hresult >= 0x8000_0000
@@ -383,7 +384,7 @@ ANSWERS = {
     Operation.QUERY_INTERFACE: "query_interface_answer" / QUERY_INTERFACE_ANSWER,
 }
 
-# --- section 3: the message ----------------------------------------------------------------------------------------
+# --- the message (docs/protocol.md#message-classes) -----------------------------------------------------------------
 
 BODIES = {
     MessageClass.OBJECT: OBJECT_REQUEST,

@@ -1,8 +1,8 @@
 """One small frozen record per message and value, field for field as ``grammar.py`` declares them.
 
-Integers are as signed as PROTOCOL.md says, but for hresults, object ids, flags and UI* values, which are unsigned.
-GUIDs are 16 bytes in printed order.  Strings are ISO-8859-1 text.  Arguments stay in wire order (last one first);
-``DispParams.natural`` gives them as a programmer wrote them.
+Integers are as signed as docs/protocol.md#values says, but for hresults, object ids, flags and UI* values, which are
+unsigned.  GUIDs are 16 bytes in printed order.  Strings are ISO-8859-1 text.  Arguments stay in wire order (last one
+first); ``DispParams.natural`` gives them as a programmer wrote them.
 """
 
 from __future__ import annotations
