@@ -22,6 +22,10 @@ PAGES = (
 _NAMED = re.compile(r"docs/[\w/-]+\.md(?:#[\w-]+)?")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(.+?)(?: +#+)?$", re.MULTILINE)
+#: A source or a folder of sources, as pages write it: `dissector/wire/grammar.py`, `tests/verify/`.
+_FILE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|lua|json|toml)|(?:dissector|tests|captures|sources|stream)/[\w/]*)`")
+#: A recording by its name, without its ending.
+_RECORDING = re.compile(r"`((?:faults/|field/|(?:engine|h19|scala\d+)_)\w+)`")
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -74,3 +78,27 @@ def test_links_of_pages(page: Path) -> None:
     text = _FENCED.sub("", page.read_text(encoding="utf-8"))
     local = [link for link in _LINK.findall(text) if not re.match(r"[a-z]+:", link)]
     assert [wrong for link in local if (wrong := missing(link, page.parent, page))] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_that_pages_name(page: Path) -> None:
+    """From the root, from the package, from where the page lies, or beside the file named before."""
+    if page.name in ("texts.md", "CHANGELOG.md"):
+        pytest.skip("of its time")
+    if page == ROOT / "wireshark" / "README.md":
+        pytest.skip("names files of Wireshark")
+    beside, lost = ROOT, []
+    for name in _FILE.findall(page.read_text(encoding="utf-8")):
+        places = (ROOT / name, ROOT / "dissector" / name, page.parent / name, beside / name)
+        found = next((place for place in places if place.exists()), None)
+        if found is None:
+            lost.append(name)
+        else:
+            beside = found if found.is_dir() else found.parent
+    assert lost == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_recordings_that_pages_name(page: Path) -> None:
+    names = set(_RECORDING.findall(page.read_text(encoding="utf-8")))
+    assert [name for name in sorted(names) if not list((ROOT / "captures").glob(f"{name}*.pcap"))] == []

@@ -19,7 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 TEXTS = ROOT / "docs" / "texts.md"
 #: Rooms whose texts are for people; the others have names of fields and formats.
 ROOMS = ("cli", "monitor.py", "outfile.py", "render", "reports", "session", "share", "simulate", "sources", "verify")
-PAGES = ("README.md", "CONTRIBUTING.md", "captures/README.md", "wireshark/README.md")
+PAGES = (
+    "README.md", "CONTRIBUTING.md", "captures/README.md", "wireshark/README.md",
+    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md") if path != TEXTS),
+)  # fmt: skip
 
 #: What nobody says, and what people who work with networks say instead.
 UNUSUAL = {
