@@ -77,6 +77,10 @@ class SideFacts:
     rst_outside: bool = False
     #: The reset carries no acknowledgement: its sender has no such connection (any more).
     rst_unknown: bool = False
+    #: The reset was captured at a second place as well, with another TTL.
+    rst_again: bool = False
+    #: The other side's last packet before the reset.
+    rst_answers: Mark | None = None
     #: First new data behind the connection's end: who sends on after "its" reset did not send that reset.
     late_data: Mark | None = None
     zero_windows: list[Mark] = field(default_factory=list)
@@ -88,6 +92,8 @@ class SideFacts:
     never_acknowledged: int = 0
     #: Time to live of the first packet (0: none seen).
     ttl: int = 0
+    #: The two TTLs of a SYN or SYN+ACK that was captured at two places; the larger one is that of the nearer place.
+    places: tuple[int, int] | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dissector.model import Connection, Mark, Message, Outcome, Problem
 from dissector.session.case import Case, by_whom, refusals, span
-from dissector.session.reset_origin import doubt, ttls
+from dissector.session.reset_origin import doubt, stopped, ttls
 from dissector.session.rules_startup import left, missing, rejecting, syn_ack_lost, unanswered
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import (
@@ -148,25 +148,34 @@ def _resetting(case: Case, attempt: Connection) -> tuple[str | None, str | None]
     command, reset = case.facts.record.command, attempt.sides[Side.SERVER].rst
     if reset is None or command is None:
         return None, None
-    cause, remedy = _who_reset(case, attempt, command, reset)
-    return cause + doubt(command, Side.CLIENT), remedy
-
-
-def _who_reset(case: Case, attempt: Connection, command: Connection, reset: Mark) -> tuple[str, str]:
-    """A reset with a TTL that none of the client's packets has was sent by a device, not by the client; of one with the
-    same, what the client did before tells whether it still listened."""
-    facts, target = case.facts, attempt.server
-    usual = ttls(command, Side.CLIENT)
-    if usual and reset.ttl and reset.ttl not in usual:
-        seen = " and ".join(str(ttl) for ttl in sorted(usual))
+    if proof := _forgery(attempt, command, reset):
+        target = attempt.server
         cause = (
-            f"a device in between sent the reset (TTL {reset.ttl}, the client's packets have {seen}): "
+            f"a device in between sent the reset ({proof}): "
             "a firewall that rejects, or an address translation without a port forward"
         )
         return cause, (
             f"let new TCP connections from {attempt.client.ip} to port {target.port} and lower through at that device; "
             f"behind an address translation (NAT) forward these ports of {target.ip} to the client"
         )
+    cause, remedy = _why_reset(case, attempt, command, reset)
+    return cause + ("" if attempt.sides[Side.SERVER].rst_again else doubt(command, Side.CLIENT)), remedy
+
+
+def _forgery(attempt: Connection, command: Connection, reset: Mark) -> str:
+    """What proves that a device sent the reset: a TTL that none of the client's packets has, or a SYN that never came
+    near the client in a capture at two places; empty when nothing does."""
+    usual = ttls(command, Side.CLIENT)
+    if usual and reset.ttl and reset.ttl not in usual:
+        return f"TTL {reset.ttl}, the client's packets have {' and '.join(map(str, sorted(usual)))}"
+    if asked := stopped(attempt, Side.SERVER):
+        return f"packet {asked.number}, which it answers, was captured before that device and not behind it"
+    return ""
+
+
+def _why_reset(case: Case, attempt: Connection, command: Connection, reset: Mark) -> tuple[str, str]:
+    """Why the client itself refused: what it did before tells whether it still listened."""
+    facts, target = case.facts, attempt.server
     end = end_mark(command)
     gave_up = _gave_up(facts, case.now)
     if gave_up is not None and gave_up < reset.time:

@@ -9,6 +9,8 @@ from dissector.traffic import Side
 _IDS = 0x1_0000
 #: IP ids of packets that follow each other in one connection differ by so much at most: a few were not captured.
 _ID_STEP = 256
+#: A reset answers a packet within this time (ns); that of an end which sent it unasked may stand near one by chance.
+_ANSWERED = 500_000_000
 
 
 def by_device(connection: Connection, side: Side, end: Mark) -> bool:
@@ -26,6 +28,8 @@ def forgery(connection: Connection, side: Side, end: Mark) -> str:
     # One that goes on with the IP id came from the sender itself, by another path.
     if usual and end.ttl and end.ttl not in usual and not _goes_on(connection, side, end):
         return f"its TTL is {end.ttl}, the packets of {name} have {' and '.join(map(str, sorted(usual)))}"
+    if asked := stopped(connection, side):
+        return f"packet {asked.number}, which it answers, was captured before that device and not behind it"
     last, late = sender.last_data, sender.late_data
     # Data with an IP id right before the reset's was only overtaken by it.
     if late is not None and late.number > end.number and not _follows(late, end, sender):
@@ -33,6 +37,27 @@ def forgery(connection: Connection, side: Side, end: Mark) -> str:
     if last is not None and not sender.rst_unknown and _counts(connection, side) and not _follows(last, end, sender):
         return f"its IP id is {end.ip_id}, the packets of {name} have counted up to {last.ip_id}"
     return ""
+
+
+def stopped(connection: Connection, side: Side) -> Mark | None:
+    """In a capture at two places with a device between them: the packet that the reset in the name of ``side`` answers,
+    where it never came to the place near ``side``.  The reset was captured at the other place, and a packet of ``side``
+    would have another TTL there."""
+    sender, peer = connection.sides[side], connection.sides[side.other]
+    end, asked, last = sender.rst, sender.rst_answers, peer.last
+    own, others = _places(connection, side), _places(connection, side.other)
+    if end is None or asked is None or last is None or own is None or others is None or sender.rst_again:
+        return None
+    if last.ip_id == asked.ip_id and last.ttl != asked.ttl:
+        return None
+    is_here = end.ttl == own[0] and asked.ttl == others[0] and end.time - asked.time <= _ANSWERED
+    return asked if is_here else None
+
+
+def _places(connection: Connection, side: Side) -> tuple[int, int] | None:
+    """TTLs of an end's packets at the nearer and at the farther place of capture."""
+    other = _other(connection)
+    return connection.sides[side].places or (other.sides[side.other].places if other is not None else None)
 
 
 def ttls(connection: Connection, side: Side) -> set[int]:
@@ -58,8 +83,11 @@ def _ttls(connection: Connection, side: Side) -> set[int]:
 
 def doubt(connection: Connection, side: Side) -> str:
     """Words that weaken a claim about who sent a reset, where an end's packets take several paths or were captured at
-    several places: there one TTL more or less tells nothing.  A handshake that a device answers does not count."""
+    several places: there one TTL more or less tells nothing.  A handshake that a device answers does not count, and a
+    reset that was captured at two places itself crossed what is between them."""
     sender = connection.sides[side]
+    if sender.rst_again:
+        return ""
     last = sender.before_rst if sender.rst is not None else sender.last
     marks = [sender.first_data, sender.last_data, last]
     found = sorted({mark.ttl for mark in marks if mark is not None and mark.ttl})

@@ -144,7 +144,9 @@ class Connections:
             return chain(_reports(flow, out), self._begin(segment))
         mark = _note(connection, sender.facts, segment)
         marks = connection.syn_acks if is_answer else connection.syns
-        if len(marks) < MAX_EVIDENCE and not _captured_twice(marks, mark):
+        if _captured_twice(marks, mark):
+            _note_places(sender.facts, marks[-1].ttl, mark.ttl)
+        elif len(marks) < MAX_EVIDENCE:
             marks.append(mark)
         if repeated or flow.over:
             return ()
@@ -191,7 +193,7 @@ class Connections:
         mark = _note(connection, sender.facts, segment)
         out: list[StreamEvent] = []
         if flags & RST:
-            return _reports(flow, self._reset(flow, sender, segment, mark, before, last))
+            return _reports(flow, self._reset(flow, index, segment, mark, before, last))
         if flags & ACK:
             self._acknowledge(flow, index, segment, out)
         sender.window = window
@@ -232,12 +234,14 @@ class Connections:
             facts.acked = max(0, acked)
 
     def _reset(
-        self, flow: Flow, sender: Direction, segment: Segment, mark: Mark, before: int, last: Mark | None
+        self, flow: Flow, index: int, segment: Segment, mark: Mark, before: int, last: Mark | None
     ) -> list[StreamEvent]:
+        sender, other = flow.directions[index], flow.directions[1 - index]
         facts = sender.facts
         outside = _is_outside(sender, segment)
         if facts.rst is None or (facts.rst_outside and not outside):
             _note_reset(facts, mark, segment, last, outside=outside)
+            facts.rst_answers = other.facts.last
         if outside:
             return []
         _note_idle(flow.connection, mark, before)
@@ -252,8 +256,11 @@ class Connections:
         facts = sender.facts
         last = facts.last
         mark = _note(connection, facts, segment)
-        if segment.flags & RST and facts.rst is None:
-            _note_reset(facts, mark, segment, last, outside=_is_outside(sender, segment))
+        if segment.flags & RST:
+            if facts.rst is None:
+                _note_reset(facts, mark, segment, last, outside=_is_outside(sender, segment))
+            elif mark.ttl != facts.rst.ttl and mark.ip_id == facts.rst.ip_id:
+                facts.rst_again = True
         elif segment.flags & FIN and facts.fin is None:
             facts.fin = mark
         elif segment.length and facts.late_data is None and sender.distance(segment.seq) >= 0:
@@ -311,6 +318,12 @@ def _is_outside(sender: Direction, segment: Segment) -> bool:
 def _note_reset(facts: SideFacts, mark: Mark, segment: Segment, last: Mark | None, *, outside: bool) -> None:
     facts.rst, facts.rst_outside, facts.rst_unknown = mark, outside, not segment.flags & ACK
     facts.before_rst = last
+
+
+def _note_places(facts: SideFacts, ttl: int, again: int) -> None:
+    """A packet was captured twice, with these TTLs."""
+    if ttl != again:
+        facts.places = max(ttl, again), min(ttl, again)
 
 
 def _captured_twice(marks: list[Mark], mark: Mark) -> bool:

@@ -7,6 +7,7 @@ import struct
 import pytest
 from kit import (
     ACK,
+    CAPTURES,
     LOGGED,
     PSH,
     RST,
@@ -26,6 +27,7 @@ from kit import (
 )
 
 from dissector.model import Severity
+from dissector.sources.capture import CaptureReader
 
 ERROR = Severity.ERROR
 PROCESS, CLIENT_SIDE = 0, 1
@@ -214,16 +216,52 @@ def test_the_other_connection_of_another_host_tells_nothing() -> None:
     assert "reset by a device in between" in found.problem("connection_lost").summary
 
 
-def test_a_capture_at_two_places() -> None:
-    """Every packet twice, one hop apart: the reset of either place has a TTL that is known."""
-    story = lost(CLIENT_SIDE)
+def at_two_places(story: Story) -> list[Record]:
+    """Every packet twice, one hop apart."""
     story.records.sort(key=lambda record: record.time)
-    twice = [one for record in story.records for one in (record, with_ttl(record, 63))]
-    for near_first in (True, False):
-        records = twice if near_first else [*twice[:-2], twice[-1]]
+    return [one for record in story.records for one in (record, with_ttl(record, 63))]
+
+
+def test_a_capture_at_two_places() -> None:
+    """A reset that was captured at one of them has a TTL that is known, but may be a device's there."""
+    twice = at_two_places(lost(CLIENT_SIDE))
+    for records in (twice[:-1], [*twice[:-2], twice[-1]]):
         problem = trace(packets_of(records)).problem("connection_lost")
         assert "reset by the client" in problem.summary
         assert problem.cause.endswith("TTLs 63 and 64, as on several paths or at several places of capture)")
+
+
+def test_a_reset_that_passed_two_places() -> None:
+    twice = at_two_places(lost(CLIENT_SIDE))
+    problem = trace(packets_of(twice)).problem("connection_lost")
+    assert "reset by the client" in problem.summary
+    assert problem.cause == "the client scheduler ended (killed, crashed, stopped) or closed the connection"
+    for other in (with_ttl(twice[-1], 64), with_id(twice[-1], 7)):  # sent again, not captured again
+        found = trace(packets_of([*twice[:-1], other]))
+        assert "less certain" in found.problem("connection_lost").cause
+
+
+@pytest.mark.parametrize("name", ["03_callback_reject_rst", "13_idle_firewall_rst"])
+def test_a_device_between_two_places(name: str) -> None:
+    """Its reset has the TTL that the client's packets have nearer to the client, but was captured nearer to the remote,
+    as was the packet that it answers."""
+    found = trace(CaptureReader([CAPTURES / "faults" / f"{name}.{place}.pcap" for place in "cr"]))
+    (problem,) = [one for one in found.problems if one.severity is ERROR]
+    if name.startswith("03"):
+        assert problem.code == "callback_refused"
+        assert problem.cause.startswith("a device in between sent the reset (packet 17, which it answers, ")
+        assert "at that device" in problem.remedy
+    else:
+        assert problem.code == "idle_connection_cut"
+        assert "was reset by a device in between during step after 30 s of silence" in problem.summary
+
+
+@pytest.mark.parametrize("name", ["14_agent_killed", "15_client_killed"])
+def test_an_end_that_resets_at_two_places(name: str) -> None:
+    found = trace(CaptureReader([CAPTURES / "faults" / f"{name}.{place}.pcap" for place in "cr"]))
+    problem = found.problem("connection_lost")
+    assert "a device" not in problem.summary + problem.cause
+    assert "less certain" not in problem.cause
 
 
 def test_a_proxy_in_the_handshake_makes_no_doubt() -> None:

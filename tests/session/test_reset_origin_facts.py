@@ -6,7 +6,7 @@ import pytest
 from parts import HERE, SECOND, THERE, connection, facts, record
 
 from dissector.model import Connection, Mark, Role
-from dissector.session.reset_origin import by_device, doubt, forgery, ttls
+from dissector.session.reset_origin import by_device, doubt, forgery, stopped, ttls
 from dissector.traffic import Side
 
 
@@ -206,3 +206,75 @@ def test_the_ends_of_a_callback_connection_have_their_names() -> None:
     one = connection(Role.CALLBACK)
     end = one.sides[HERE].rst = mark(50, 61)
     assert forgery(one, HERE, end) == "its TTL is 61, the packets of the task process have 64"
+
+
+# --- at two places ---------------------------------------------------------------------------------------------------
+
+
+def at_two_places(**fields: object) -> Connection:
+    """The remote's reset of second 50 answers packet 49, which came no farther than the client's side of a device."""
+    one, _ = reset(64, rst_answers=mark(49, 128)._replace(time=50 * SECOND - SECOND // 2))
+    one.sides[HERE].places, one.sides[THERE].places = (128, 127), (64, 63)
+    one.sides[HERE].last = one.sides[THERE].rst_answers
+    for name, value in fields.items():
+        setattr(one.sides[THERE], name, value)
+    return one
+
+
+def test_a_packet_that_never_came_to_the_place_of_its_answer() -> None:
+    one = at_two_places()
+    asked, end = one.sides[THERE].rst_answers, one.sides[THERE].rst
+    assert stopped(one, THERE) is asked
+    assert end is not None
+    words = "packet 49, which it answers, was captured before that device and not behind it"
+    assert forgery(one, THERE, end) == words
+    assert stopped(one, HERE) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"rst": None},
+        {"rst": mark(50, 63)},  # it passed the device
+        {"rst_again": True},
+        {"rst_answers": None},
+        {"rst_answers": mark(49, 127)._replace(time=50 * SECOND)},  # this one passed the device
+        {"rst_answers": mark(49, 128)._replace(time=50 * SECOND - SECOND // 2 - 1)},  # no answer, so late
+        {"places": None},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_a_reset_that_its_end_may_have_sent(fields: dict[str, object]) -> None:
+    assert stopped(at_two_places(**fields), THERE) is None
+
+
+def test_packets_of_the_other_end_captured_at_one_place_only() -> None:
+    one = at_two_places()
+    one.sides[HERE].places = None
+    assert stopped(one, THERE) is None
+
+
+def test_a_packet_that_passed_the_device_after_its_answer() -> None:
+    one = at_two_places()
+    for last, found in ((mark(51, 127), False), (mark(51, 127, 9), True), (mark(51, 128), True), (None, False)):
+        one.sides[HERE].last = last
+        assert (stopped(one, THERE) is not None) == found
+
+
+def test_the_other_connection_shows_the_places() -> None:
+    one, made = at_two_places(), facts()
+    made.record.command, other = one, record(made)[1]
+    one.task = other.task = made.record
+    one.sides[THERE].places, other.sides[HERE].places = None, (64, 63)
+    assert stopped(one, THERE) is not None
+    one.sides[HERE].places, other.sides[THERE].places = None, (128, 127)
+    assert stopped(one, THERE) is not None
+    one.task = None
+    assert stopped(one, THERE) is None
+
+
+def test_no_doubt_about_a_reset_that_was_captured_twice() -> None:
+    one, _ = reset(64, first_data=mark(5, 64), last_data=mark(9, 63))
+    assert "less certain" in doubt(one, THERE)
+    one.sides[THERE].rst_again = True
+    assert doubt(one, THERE) == ""

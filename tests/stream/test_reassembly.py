@@ -210,6 +210,40 @@ def test_a_packet_captured_twice_is_no_retransmission() -> None:
     assert talk.facts(CLIENT).retransmissions == 1
 
 
+def test_the_places_of_capture_are_known_by_the_handshake() -> None:
+    """The larger TTL is that of the nearer place, whichever comes first."""
+    talk = Talk()
+    talk.a(-1, acks=None, flags=SYN, ip_id=1, ttl=127)
+    talk.a(-1, acks=None, flags=SYN, ip_id=1, ttl=128)
+    talk.b(-1, acks=0, flags=SYN, ip_id=0)
+    talk.b(-1, acks=0, flags=SYN, ip_id=0)
+    assert (talk.facts(CLIENT).places, talk.facts(SERVER).places) == ((128, 127), None)
+    talk.b(-1, acks=0, flags=SYN, ip_id=9, ttl=63)
+    assert talk.facts(SERVER).places is None
+    talk.b(-1, acks=0, flags=SYN, ip_id=9, ttl=62)
+    assert talk.facts(SERVER).places == (63, 62)
+    assert (len(talk.connection.syns), len(talk.connection.syn_acks)) == (1, 2)
+
+
+def test_a_reset_captured_twice_and_what_it_answers() -> None:
+    talk = Talk().open()
+    talk.b(0, b"done", ip_id=4)
+    talk.a(0, b"hello", ip_id=5)
+    talk.b(4, flags=RST, ip_id=6)
+    facts = talk.facts(SERVER)
+    assert facts.rst is not None
+    assert facts.rst_answers == talk.facts(CLIENT).last
+    assert not facts.rst_again
+    talk.b(4, flags=RST, ip_id=6)
+    talk.b(4, flags=RST, ip_id=7, ttl=63)
+    assert not facts.rst_again
+    talk.b(4, ip_id=6, ttl=63)
+    assert not facts.rst_again
+    talk.b(4, flags=RST, ip_id=6, ttl=63)
+    assert facts.rst_again
+    assert facts.rst.number == 6
+
+
 def test_without_ip_ids_time_tells_a_second_capture() -> None:
     talk = Talk().open()
     talk.a(0, b"hello", ip_id=0)
