@@ -1,5 +1,4 @@
-"""THE grammar of the callback connection: what docs/protocol.md#framing and what follows it say, as
-construct declarations.
+"""THE grammar of the callback connection: docs/protocol.md#framing and what follows it, as construct declarations.
 
 Everything else about the wire format is derived from this file: the decoder that runs and the field tree (through
 ``codegen``), the encoder and the reference decoder (construct itself, see ``decode``).
