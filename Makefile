@@ -18,7 +18,7 @@ SHELL := /bin/sh
 export TSHARK_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jstrace
 TSHARK_SUITES := trixie forky
 TSHARKS := $(TSHARK_SUITES:%=$(TSHARK_CACHE)/tshark-%/tshark)
-.PHONY: help demo test lint format generated gui versions bench fuzz tools screen tsharks clean
+.PHONY: help demo test lint format generated docs gui versions bench fuzz tools screen tsharks pages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ demo: $(VENV)/.installed ## Install into .venv and trace a recorded task: overvi
 	@printf '\n$$ jstrace read captures/engine_shell_fail.pcap --task 1\n\n'
 	@$(BIN)/jstrace read captures/engine_shell_fail.pcap --task 1
 
-test: lint tools screen tsharks ## Set up everything (tshark included) and run every check and test
+test: lint tools screen tsharks pages ## Set up everything (tshark included) and run every check and test
 	@$(BIN)/python -m pytest -n auto -rs
 	@$(MAKE) -s versions
 
@@ -38,6 +38,7 @@ lint: $(VENV)/.installed-dev ## Style, types and generated files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m dissector.codegen --check
+	@$(BIN)/python -m handbook man --check
 
 format: $(VENV)/.installed-dev ## Rewrite the sources in the house style
 	@$(BIN)/ruff check --fix .
@@ -45,6 +46,10 @@ format: $(VENV)/.installed-dev ## Rewrite the sources in the house style
 
 generated: $(VENV)/.installed-dev ## Write the generated files anew
 	@$(BIN)/python -m dissector.codegen
+	@$(BIN)/python -m handbook man
+
+docs: $(VENV)/.installed-docs ## Build the documentation site, build/docs/site/index.html, and follow its links
+	@$(BIN)/python -m handbook site
 
 gui: $(VENV)/.installed-dev tools screen ## Try the plugin in Wireshark itself, on a display of its own
 	@$(BIN)/python -m pytest tests/wireshark/test_program.py -rs
@@ -98,6 +103,14 @@ $(VENV)/.installed-fuzz: $(VENV)/.created pyproject.toml
 $(VENV)/.installed-mutate: $(VENV)/.installed-dev
 	@$(BIN)/pip install -q -e '.[mutate]'
 	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed-dev
+	@$(BIN)/pip install -q -e '.[docs]'
+	@touch $@
+
+# What builds the site; where it is not to be had, pytest names the tests that it skips.
+pages:
+	@$(MAKE) -s $(VENV)/.installed-docs || echo "not to be had here: zensical; the documentation site is not built" >&2
 
 # tshark judges the Wireshark plugin, tcpdump brings the libpcap that compiles filters; the others are for live tests: networks
 # of namespaces with firewalls, a terminal to look at.

@@ -60,6 +60,14 @@ def test_every_code_of_the_contract(code: str) -> None:
     assert "{" not in told.cause + told.remedy
 
 
+@pytest.mark.parametrize("code", CODES)
+def test_no_word_stands_twice(code: str) -> None:
+    """A place that is filled in may have its word in front of it already."""
+    told = explain(code)
+    for text in (told.meaning, told.tell, told.cause, told.remedy):
+        assert re.search(r"\b(\w+(?: \w+)*) \1\b", text) is None, text
+
+
 def test_every_code_that_is_emitted() -> None:
     assert len(emitted()) > 20
     assert emitted() <= set(CODES)

@@ -36,9 +36,15 @@ def test_every_data_file_is_packaged() -> None:
 
 def test_every_package_is_packaged() -> None:
     patterns = _project()["tool"]["setuptools"]["packages"]["find"]["include"]
-    names = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks", "fuzz", "mutation"}
+    names = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks", "fuzz", "handbook", "mutation"}
     assert {"dissector", "jstrace"} <= names
     assert sorted(name for name in names if not any(fnmatch(name, pattern) for pattern in patterns)) == []
+
+
+def test_the_man_page_is_packaged() -> None:
+    """Where ``man`` looks beside a ``bin`` on the path."""
+    (source,) = _project()["tool"]["setuptools"]["data-files"]["share/man/man1"]
+    assert (ROOT / source).read_text(encoding="utf-8").startswith('.\\"')
 
 
 @pytest.mark.parametrize("name", ["jstrace", "dissector"])

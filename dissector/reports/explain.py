@@ -17,7 +17,7 @@ _ENGINE_CODE = re.compile(r"[A-Z][A-Z-]*-\d+")
 _ERRNO = re.compile(r"ERRNO-(\d+)")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 #: What a rule would fill in.
-_WHOLE = (("{client}:{port}", "the announced port of the client"),)
+_WHOLE = (("{client}:{port}", "the announced port of the client"), ("the client {client}", "the client"))
 _WORDS = {"client": "the client", "remote": "the remote scheduler", "port": "the announced port"}
 #: What Windows says in place of Linux' codes.
 _WINDOWS = {"101": "10051", "104": "10054", "110": "10060", "111": "10061", "113": "10065"}

@@ -1,0 +1,48 @@
+"""``python -m handbook man [--check]`` and ``python -m handbook site``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from handbook import man
+
+_WORK = Path("build") / "docs"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m handbook", description=__doc__)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    page = kinds.add_parser("man", help="write man/jstrace.1")
+    page.add_argument("--check", action="store_true", help="compare instead; status 1 when it is not new")
+    kinds.add_parser("site", help=f"build the documentation site in {_WORK}; status 1 when a link leads nowhere")
+    wanted = parser.parse_args()
+    return _man(wanted.check) if wanted.kind == "man" else _site()
+
+
+def _man(check: bool) -> int:
+    made = man.text()
+    if check:
+        if man.TARGET.read_text(encoding="utf-8") == made:
+            return 0
+        print(f"{man.TARGET} is not up to date: python -m handbook man", file=sys.stderr)
+        return 1
+    man.TARGET.parent.mkdir(exist_ok=True)
+    man.TARGET.write_text(made, encoding="utf-8")
+    return 0
+
+
+def _site() -> int:
+    from handbook.site import build, layout
+
+    layout(_WORK)
+    wrong = build(_WORK)
+    for line in wrong:
+        print(line, file=sys.stderr)
+    print(_WORK / "site" / "index.html", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
