@@ -15,6 +15,7 @@ SOURCES = ("dissector", "jstrace", "tests", "benchmarks", "fuzz", "mutation", "h
 PAGES = (
     *ROOT.glob("*.md"),
     *ROOT.glob("docs/**/*.md"),
+    *ROOT.glob(".github/**/*.md"),
     ROOT / "captures" / "README.md",
     ROOT / "wireshark" / "README.md",
 )

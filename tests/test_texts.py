@@ -20,8 +20,13 @@ TEXTS = ROOT / "docs" / "texts.md"
 #: Rooms whose texts are for people; the others have names of fields and formats.
 ROOMS = ("cli", "monitor.py", "outfile.py", "render", "reports", "session", "share", "simulate", "sources", "verify")
 PAGES = (
-    "README.md", "CONTRIBUTING.md", "captures/README.md", "wireshark/README.md",
-    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md") if path != TEXTS),
+    "README.md", "CONTRIBUTING.md", "SECURITY.md", "captures/README.md", "wireshark/README.md",
+    *sorted(
+        path.relative_to(ROOT).as_posix()
+        for folder in ("docs", ".github")
+        for path in (ROOT / folder).rglob("*.md")
+        if path != TEXTS
+    ),
 )  # fmt: skip
 
 #: What nobody says, and what people who work with networks say instead.
