@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import contract_kit
 import pytest
 from click.testing import CliRunner, Result
 
@@ -21,10 +22,12 @@ def pytest_configure() -> None:
     """A terminal of known width in UTC and a Ctrl+C that counts, whatever the tests run in; a test may set another one.
 
     A shell lets what it starts in the background ignore the signal, and programs that tests start would inherit that.
+    Every JSON record is held against its schema.
     """
     os.environ.update(COLUMNS="140", LINES="50", TZ="UTC")
     time.tzset()
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    contract_kit.watch()
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +58,7 @@ def trace(jstrace: Callable[..., Result]) -> Callable[..., Json]:
         result = jstrace("read", *arguments, "--format", "json", "--messages")
         assert result.exit_code == 0, result.stderr
         document: Json = json.loads(result.stdout)
-        assert document["schema"] == "jstrace/1"
+        contract_kit.check(document)
         return document
 
     return read

@@ -16,6 +16,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
+from contract_kit import check_lines
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "dissector"]
@@ -59,6 +60,8 @@ class Live:
         self.errors += self.process.communicate(timeout=PATIENCE)[1]
         assert self.process.returncode == status, self.errors
         assert "Traceback" not in self.errors
+        if "jsonl" in self.process.args:  # type: ignore[operator]  # a list of texts
+            check_lines(self.text)
         return self.text
 
 

@@ -20,6 +20,7 @@ from dissector.cli.lua import lua
 from dissector.cli.ports import ports
 from dissector.cli.read import read
 from dissector.cli.redact import redact
+from dissector.cli.schema import schema
 from dissector.cli.simulate import simulate
 from dissector.cli.slice import slice_
 from dissector.cli.verify import verify
@@ -64,5 +65,6 @@ def main() -> None:
     scheduler said to each other, what went wrong and why."""
 
 
-for _command in (read, live, simulate, explain, ports, diff, slice_, redact, lua, verify, completion, help_):
+_COMMANDS = (read, live, simulate, explain, ports, diff, slice_, redact, lua, verify, schema, completion, help_)
+for _command in _COMMANDS:
     main.add_command(_command)

@@ -7,7 +7,7 @@ without a JSON form (infinities, NaN) are texts.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dissector.model import CaptureInfo, Connection, Endpoint, LogLine, Message, Problem, Task
 from dissector.render.times import iso
@@ -29,7 +29,8 @@ from dissector.wire.control import Document, HttpMessage
 from dissector.wire.enums import flag_names
 from dissector.wire.masking import Mask
 
-Record = dict[str, Any]
+if TYPE_CHECKING:
+    from dissector.render import contract
 
 
 class Records:
@@ -39,7 +40,7 @@ class Records:
         self._mask = mask
 
     def capture(self, info: CaptureInfo) -> str:
-        record = {
+        record: contract.CaptureRecord = {
             "file": info.file,
             "packets": info.packets,
             "tcp_segments": info.tcp_segments,
@@ -52,19 +53,19 @@ class Records:
 
     def task(self, task: Task) -> str:
         counts = task.counts
-        record = {
+        record: contract.TaskRecord = {
             "n": task.n,
-            "client": _endpoint(task.client),
-            "remote": _endpoint(task.remote),
-            "callback": {"port": task.callback_port, "peer": _endpoint(task.callback_peer)},
-            "kind": task.kind,
+            "client": _known(task.client),
+            "remote": _known(task.remote),
+            "callback": {"port": task.callback_port, "peer": _known(task.callback_peer)},
+            "kind": cast("contract.KindWord | None", task.kind),
             "process_id": task.process_id,
             "pid": task.pid,
             "job": self._text(task.job),
             "task_id": task.task_id,
-            "start": _time(task.start),
-            "end": _time(task.end or task.start),
-            "duration": _seconds(max(task.end - task.start, 0)),
+            "start": iso(task.start),
+            "end": iso(task.end or task.start),
+            "duration": max(task.end - task.start, 0) / 1e9,
             "callback_delay": _seconds(task.callback_delay),
             "outcome": task.outcome.value,
             "exit_code": task.exit_code,
@@ -84,15 +85,15 @@ class Records:
         return encoded(record)
 
     def connection(self, connection: Connection) -> str:
-        record = {
+        record: contract.ConnectionRecord = {
             "n": connection.n,
             "role": connection.role.value,
             "client": _endpoint(connection.client),
             "server": _endpoint(connection.server),
             "task": _number(connection.task),
-            "start": _time(connection.start),
-            "end": _time(connection.end or connection.start),
-            "closed": connection.closed,
+            "start": iso(connection.start),
+            "end": iso(connection.end or connection.start),
+            "closed": cast("contract.EndWord | None", connection.closed),
             "packets": connection.packets,
             "bytes": connection.bytes,
             "gaps": connection.gaps,
@@ -102,16 +103,16 @@ class Records:
         return encoded(record)
 
     def problem(self, problem: Problem) -> str:
-        record = {
+        record: contract.ProblemRecord = {
             "code": problem.code,
             "severity": problem.severity.value,
             "task": _number(problem.task),
             "connection": _number(problem.connection),
-            "time": _time(problem.time),
+            "time": iso(problem.time),
             "packets": list(problem.packets),
-            "summary": self._text(problem.summary),
-            "cause": self._text(problem.cause),
-            "remedy": self._text(problem.remedy),
+            "summary": self._mask.text(problem.summary),
+            "cause": self._mask.text(problem.cause),
+            "remedy": self._mask.text(problem.remedy),
         }
         return encoded(record)
 
@@ -137,8 +138,9 @@ class Records:
     def _text(self, text: str | None) -> str | None:
         return None if text is None else self._mask.text(text)
 
-    def _log_line(self, line: LogLine) -> Record:
-        return {"time": _time(line.time), "level": line.level, "text": self._text(line.text)}
+    def _log_line(self, line: LogLine) -> contract.LogLineRecord:
+        level = cast("contract.LevelWord", line.level)
+        return {"time": iso(line.time), "level": level, "text": self._mask.text(line.text)}
 
 
 # --- parts of a message --------------------------------------------------------------------------------------------
@@ -157,7 +159,7 @@ _RESULT = _ANSWERED % ("%s", "%s", *[NULL] * 5)
 #: What brings neither a result nor an error.
 _SILENT = frozenset((wire.Invoke, wire.Call, wire.Release, wire.GetIdsOfNames, wire.KeepAlive, wire.EmptyAnswer))
 _TO_REMOTE, _TO_CLIENT = '"client->remote"', '"remote->client"'
-_ERROR_PARTS = (("name", "name"), ("code", "code"), ("text", "what"))
+_ERROR_PARTS = ("name=", "code=", "what=")
 
 
 def _asked(body: Any, objects: Objects) -> str:
@@ -216,10 +218,11 @@ def _results(body: Any, objects: Objects) -> str:
     return array(f'{{"hresult": {hresult}, "object": {reference}}}' for hresult, reference in results)
 
 
-def _error(body: Any) -> Record | None:
+def _error(body: Any) -> contract.ErrorRecord | None:
     """An ``E`` answer as sent, an ``ERROR`` element, or a failed hresult with what its excepinfo says."""
     if isinstance(body, wire.ErrorAnswer):
-        return {key: body.part(f"{prefix}=") or "" for key, prefix in _ERROR_PARTS}
+        name, code, text = (body.part(prefix) or "" for prefix in _ERROR_PARTS)
+        return {"name": name, "code": code, "text": text}
     if isinstance(body, (Document, HttpMessage)):
         error = body.error
         return None if error is None else {"name": error.class_name, "code": error.code, "text": error.text}
@@ -234,7 +237,7 @@ def _error(body: Any) -> Record | None:
     }
 
 
-def _excepinfo(body: Any) -> Record | None:
+def _excepinfo(body: Any) -> contract.ExcepInfoRecord | None:
     if not isinstance(body, wire.InvokeAnswer) or body.failure is None:
         return None
     info = body.failure.excepinfo
@@ -267,8 +270,12 @@ def _seconds(nanoseconds: int | None) -> float | None:
     return None if nanoseconds is None else nanoseconds / 1e9
 
 
-def _endpoint(endpoint: Endpoint | None) -> Record | None:
-    return None if endpoint is None else {"ip": endpoint.ip, "port": endpoint.port}
+def _endpoint(endpoint: Endpoint) -> contract.EndpointRecord:
+    return {"ip": endpoint.ip, "port": endpoint.port}
+
+
+def _known(endpoint: Endpoint | None) -> contract.EndpointRecord | None:
+    return None if endpoint is None else _endpoint(endpoint)
 
 
 def _number(record: Task | Connection | None) -> int | None:
