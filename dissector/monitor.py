@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +24,8 @@ from dissector.sources.live import Source
 from dissector.sources.ring import CaptureWriter
 
 _SECOND = 1_000_000_000
+#: Nanoseconds that a task's number may wait for earlier connections that have not said what they are.
+WINDOW = _SECOND
 #: Packets arrive a little after their times: a silence counts when it is longer than that.
 _LATE = _SECOND // 2
 #: Seconds between two looks at what hangs, and the longest wait for a packet.
@@ -126,10 +128,16 @@ class Monitor:
 
     def run(self) -> None:
         """Until the end; then everything open becomes final.  What the source raises is in ``error``."""
+        for _ in self.steps():
+            pass
+
+    def steps(self) -> Generator[None, None, None]:
+        """The same, with a pause after each step, so that what was found can be used.  Closed early, it just ends."""
         try:
             try:
                 while not self.over:
                     self.step(_PERIOD)
+                    yield
             except JstraceError as error:
                 self.error = error
             self.over = True

@@ -1,5 +1,5 @@
-"""Every record that the tests make is held against the JSON Schema: ``watch`` sees to it in this process, ``check_lines``
-checks what another process wrote.
+"""Every record that the tests make is held against the JSON Schema: ``watch`` sees to it in this process,
+``check_lines`` checks what another process wrote.
 
 The checker is compiled once (fastjsonschema knows draft 7, of which the schema is made as well but for its name);
 ``tests/render/test_schema.py`` holds it together with ``jsonschema``, which knows the draft that the schema names.

@@ -33,12 +33,17 @@ SIGHT: dict[str, set[str]] = {
     "render": WIRE_ONLY | {"reports"},
     "share": CORE | {"session", "sources", "outfile"},
     "simulate": WIRE_ONLY,
+    # Capture files through the core, for whoever wants what is in them.
+    "reading": CORE | {"session", "sources"},
+    # Which secrets this user names besides.
+    "maskfile": {"errors"},
     # Follows a capture as it grows: the tracer fed by a live source, for whoever listens.
     "monitor": CORE | {"session", "sources"},
     # Compares what the core makes of a capture file with what tshark and the generated plugin make of it.
     "verify": CORE | {"session", "sources", "codegen"},
     "cli": CORE
-    | {"session", "sources", "render", "simulate", "codegen", "verify", "reports", "share", "monitor", "outfile"},
+    | {"session", "sources", "render", "simulate", "codegen", "verify", "reports", "share"}
+    | {"monitor", "outfile", "reading", "maskfile"},
     "__init__": set(),
     "__main__": {"cli"},
 }

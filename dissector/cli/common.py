@@ -6,13 +6,13 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
 from dissector.cli import streams
-from dissector.errors import JstraceError, UsageError
+from dissector.errors import JstraceError
 from dissector.model import Endpoint
 from dissector.ports import CALLBACKS_TEXT
 
@@ -89,17 +89,6 @@ filter_option = click.option(
     shell_complete=_complete_filter,
     help="Only what matches, such as 'job=nightly outcome!=success'; see jstrace help filter. Repeatable.",
 )
-
-
-def refuse_missing(numbers: Iterable[int], seen: int) -> None:
-    """Tasks are numbered from 1 to ``seen``.
-
-    :raises UsageError: there is no task with one of these numbers
-    """
-    missing = [str(number) for number in sorted(set(numbers)) if number > seen]
-    if missing:
-        are = "there is 1 task" if seen == 1 else f"there are {seen or 'no'} tasks"
-        raise UsageError(f"there is no task {', '.join(missing)}: {are}")
 
 
 @contextmanager

@@ -36,14 +36,12 @@ if TYPE_CHECKING:
     from dissector.render.live.screen import Screen
     from dissector.render.live.store import Status
     from dissector.render.views import Event
-    from dissector.sources.live import Recorder, Source
+    from dissector.sources.live import Recorder
     from dissector.sources.privileges import Account
     from dissector.sources.recent import Recent
     from dissector.sources.ring import CaptureWriter
 
 _STANDARD_INPUT = "-"
-#: Nanoseconds that a task's number may wait for earlier connections that have not said what they are.
-_WINDOW = 1_000_000_000
 #: Seconds that the screen may take to end.
 _SCREEN_END = 3.0
 #: Bytes of packets that the full screen can still save.
@@ -215,9 +213,10 @@ def _interfaces() -> None:
 
 
 def _live(wanted: _Wanted) -> None:
-    from dissector.monitor import Monitor
+    from dissector.monitor import WINDOW, Monitor
     from dissector.outfile import check_output
     from dissector.session.tracer import Tracer
+    from dissector.sources.live import open_source
     from dissector.sources.privileges import account, become, explained
     from dissector.sources.ring import CaptureWriter, parse_ring
 
@@ -229,7 +228,7 @@ def _live(wanted: _Wanted) -> None:
     output = _Output(wanted)
     # What only root may open is opened now; the files of a ring come later, so the first one shows whether they can.
     writer = CaptureWriter(wanted.path, overwrite=wanted.overwrite) if wanted.path and ring is None else None
-    source = _source(wanted)
+    source = open_source(wanted.sources, wanted.command_ports, wanted.callback_ports, wanted.narrow)
     if who is not None:
         if writer is not None:
             writer.give_to(who.user, who.group)
@@ -242,7 +241,7 @@ def _live(wanted: _Wanted) -> None:
             writer = CaptureWriter(wanted.path, ring)
     source.recorder = output.recorder(writer)
     messages = output.listener.wants_messages or ends.on_messages
-    tracer = Tracer(wanted.command_ports, wanted.callback_ports, _WINDOW, messages)
+    tracer = Tracer(wanted.command_ports, wanted.callback_ports, WINDOW, messages)
     slow = int(wanted.slow * 1e9)
     monitor = Monitor(source, tracer, output.listener, slow=slow, recorder=writer, ends=ends)
     # What is there now stays: the garbage collector need not look at it again while packets wait.
@@ -266,16 +265,6 @@ def _preload() -> None:
 
     names.preload()
     control.parse_command(b"<x/>")
-
-
-def _source(wanted: _Wanted) -> Source:
-    from dissector.sources.filters import carrier_filter, port_filter
-    from dissector.sources.live import LiveCapture, StreamCapture
-
-    if wanted.from_stream:
-        return StreamCapture()
-    parts = port_filter(wanted.command_ports, wanted.callback_ports), carrier_filter()
-    return LiveCapture(wanted.sources, " or ".join(parts), narrow=wanted.narrow)
 
 
 class _Output:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dissector import limits
-from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, filter_option, refuse_missing, say, utc_option
+from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, filter_option, say, utc_option
 from dissector.cli.help import FilterCommand
 from dissector.cli.masks import mask_options
 from dissector.cli.tracing import port_hints
@@ -240,7 +240,7 @@ def _read(files: tuple[str, ...], wanted: _Wanted, second: SecondProcess | None 
 
             from dissector.model import Severity
             from dissector.render.filter import parse
-            from dissector.render.views import Output
+            from dissector.render.views import Output, refuse_missing
             from dissector.session.advance import feed
             from dissector.session.tracer import Tracer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dissector.cli.common import exit_codes, filter_option, refuse_missing, utc_option
+from dissector.cli.common import exit_codes, filter_option, utc_option
 from dissector.cli.masks import mask_options
 from dissector.cli.tracing import Chooser, instead, port_hints
 
@@ -35,6 +35,7 @@ def slice_(
     """
     from dissector.errors import UsageError
     from dissector.outfile import is_stdout, shown
+    from dissector.render.views import refuse_missing
     from dissector.share.capture_index import CaptureIndex, Hints
     from dissector.share.files import check_files
     from dissector.share.slice import cut as run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -89,17 +88,11 @@ def traced(
     made_by_others: Callable[[Connection], bool] | None = None,
 ) -> Iterator[Event]:
     """All that the files tell, with messages or without; ``made_by_others`` as that of ``Tracer``."""
-    from dissector.session.advance import events_of
-    from dissector.session.run_detection import find_runs
-    from dissector.session.tracer import Tracer
-    from dissector.sources.capture import CaptureReader
+    from dissector.reading import Reading
 
-    tracer = Tracer(command_ports, callback_ports, messages=messages, made_by_others=made_by_others)
-    reader = CaptureReader(files)
-    with closing(reader.blocks(find_runs, prefetch=True)) as blocks:
-        yield from events_of(tracer, blocks)
-    yield from tracer.overview.problems()
-    for warning in reader.warnings:
+    reading = Reading(files, command_ports, callback_ports, messages=messages, made_by_others=made_by_others)
+    yield from reading.events()
+    for warning in reading.warnings:
         say(f"warning: {warning.summary}")
 
 

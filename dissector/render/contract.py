@@ -61,7 +61,7 @@ class CaptureRecord(TypedDict):
     tcp_segments: Annotated[Amount, "those of them with a TCP segment, also in a tunnel"]
     first: Annotated[Time | None, "earliest packet"]
     last: Annotated[Time | None, "latest packet"]
-    link_type: Annotated[str | None, "name of the link type, without LINKTYPE_"]
+    link_type: Annotated[str | None, "name of the link type: Ethernet"]
     truncated: Annotated[bool, "the file ends inside a packet or is damaged, and was read up to there"]
 
 

@@ -24,31 +24,50 @@ def print_fields(terminal: Terminal, message: Message, mask: Mask, margin: int, 
     if isinstance(message.body, (Document, HttpMessage)):
         _print_document(terminal, message.raw, mask, margin, full)
         return
-    pending = pending_of(message.request.body) if message.request is not None else None
-    root = fields(message.raw, pending)
-    numbers = {(leaf.start, leaf.end) for number in mask.numbers(message, root) for leaf in number.leaves()}
-    _Printer(terminal, message, mask, margin, full, numbers).node(root, 0)
+    found = MaskedFields(message, mask)
+    _Printer(terminal, message, found, margin, full).node(found.root, 0)
+
+
+class MaskedFields:
+    """The field tree of a frame (``root``) and the text of each of its leaves without secrets."""
+
+    def __init__(self, message: Message, mask: Mask) -> None:
+        pending = pending_of(message.request.body) if message.request is not None else None
+        self.root = fields(message.raw, pending)
+        self._mask = mask
+        self._hidden = mask.hidden(message)
+        self._numbers = {
+            (leaf.start, leaf.end) for number in mask.numbers(message, self.root) for leaf in number.leaves()
+        }
+        #: Somewhere in what could not be decoded is a secret.
+        self.opaque = isinstance(message.body, Undecoded) and message.body.data in self._hidden
+
+    def text(self, leaf: FieldNode) -> str:
+        value = leaf.value
+        if (leaf.start, leaf.end) in self._numbers:
+            return _MASKED
+        if not isinstance(value, (str, bytes)):
+            return leaf.text
+        if self.opaque and leaf.name != "undecoded":
+            return _MASKED
+        if value in self._hidden:
+            return str(self._hidden[value])
+        return self._mask.text(leaf.text) if isinstance(value, str) else leaf.text
 
 
 class _Printer:
-    def __init__(
-        self, terminal: Terminal, message: Message, mask: Mask, margin: int, full: bool, numbers: set[tuple[int, int]]
-    ) -> None:
-        self._numbers = numbers
+    def __init__(self, terminal: Terminal, message: Message, found: MaskedFields, margin: int, full: bool) -> None:
         self._terminal = terminal
         self._raw = message.raw
-        self._mask = mask
+        self._found = found
         self._margin = margin
         self._full = full
-        self._hidden = mask.hidden(message)
-        #: Somewhere in what could not be decoded is a secret.
-        self._opaque = isinstance(message.body, Undecoded) and message.body.data in self._hidden
 
     def node(self, node: FieldNode, depth: int) -> None:
         last = max(node.end - 1, node.start)
         place = f"{node.start:04x}..{last:04x}" if node.end > node.start else f"{node.start:04x}  none"
         head = " " * self._margin + f"{place}  " + "  " * depth
-        text = "" if node.children else escape(self._text(node))
+        text = "" if node.children else escape(self._found.text(node))
         room = max(self._terminal.width - len(head) - len(node.name) - 2, 8)
         text = text if self._full else fold(text, room)
         self._terminal.line((head, "dim"), (node.name, "key"), (f"  {text}" if text else "", ""))
@@ -57,22 +76,10 @@ class _Printer:
         for child in node.children:
             self.node(child, depth + 1)
 
-    def _text(self, node: FieldNode) -> str:
-        value = node.value
-        if (node.start, node.end) in self._numbers:
-            return _MASKED
-        if not isinstance(value, (str, bytes)):
-            return node.text
-        if self._opaque and node.name != "undecoded":
-            return _MASKED
-        if value in self._hidden:
-            return str(self._hidden[value])
-        return self._mask.text(node.text) if isinstance(value, str) else node.text
-
     def _bytes(self, node: FieldNode) -> None:
         """The bytes themselves, of many the first ones."""
         end = node.end if self._full else min(node.end, node.start + _LINES * _BYTES_A_LINE)
-        if self._opaque:
+        if self._found.opaque:
             end = node.start
         for offset in range(node.start, end, _BYTES_A_LINE):
             part = self._raw[offset : min(offset + _BYTES_A_LINE, end)]
@@ -81,7 +88,7 @@ class _Printer:
                 (" " * self._margin + f"{offset:04x}  ", "dim"), (f"{part.hex(' '):<47}  ", ""), (readable, "dim")
             )
         if end < node.end:
-            why = ", a secret among them" if self._opaque else ""
+            why = ", a secret among them" if self._found.opaque else ""
             self._terminal.line((" " * self._margin + f"{end:04x}  … {size(node.end - end)} more{why}", "dim"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
+from dissector.errors import UsageError
 from dissector.model import CaptureInfo, Connection, Message, Problem, Severity, Task
 from dissector.render.filter import Filter
 from dissector.render.rows import RANK
@@ -153,3 +154,14 @@ class Sieve:
         if isinstance(event, Message):
             return not self._by_task
         return isinstance(event, Problem) and event.connection is None
+
+
+def refuse_missing(numbers: Iterable[int], seen: int) -> None:
+    """Tasks are numbered from 1 to ``seen``.
+
+    :raises UsageError: there is no task with one of these numbers
+    """
+    missing = [str(number) for number in sorted(set(numbers)) if number > seen]
+    if missing:
+        are = "there is 1 task" if seen == 1 else f"there are {seen or 'no'} tasks"
+        raise UsageError(f"there is no task {', '.join(missing)}: {are}")

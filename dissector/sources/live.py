@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -25,6 +25,7 @@ from dissector.sources.afpacket import Captured, PacketSocket
 from dissector.sources.blocks import block_of
 from dissector.sources.bytestream import STANDARD_INPUT
 from dissector.sources.capture import CaptureReader
+from dissector.sources.filters import carrier_filter, port_filter
 from dissector.sources.interfaces import ANY, interfaces
 from dissector.sources.tally import Tally
 from dissector.stream.block import Block
@@ -58,6 +59,20 @@ class Source(Protocol):
         """What the user should hear of: an interface went down or away."""
 
     def close(self) -> None: ...
+
+
+def open_source(
+    names: Sequence[str], command_ports: Iterable[int], callback_ports: tuple[int, int], narrow: str | None = None
+) -> Source:
+    """The interfaces ``names``, or the capture stream on standard input (``-`` alone), with what tasks can be in.
+
+    :raises CaptureError: as ``LiveCapture``
+    :raises UsageError: as ``LiveCapture``
+    """
+    if tuple(names) == (STANDARD_INPUT,):
+        return StreamCapture()
+    parts = port_filter(command_ports, callback_ports), carrier_filter()
+    return LiveCapture(names, " or ".join(parts), narrow=narrow)
 
 
 class LiveCapture:
