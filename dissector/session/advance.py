@@ -15,6 +15,7 @@ from dissector.limits import MAX_CONNECTIONS
 from dissector.session.dialog import HEADER
 from dissector.session.handlers import Callback
 from dissector.session.numbering import Event
+from dissector.session.strangers import Stranger
 from dissector.session.tracer import Tracer
 from dissector.stream.block import Block, Conversation, Joined, Piece, Run
 from dissector.stream.fast_path import advance_by_run, fits, flags_of
@@ -26,15 +27,17 @@ _new = tuple.__new__
 
 class _Cursor:
     """How far one conversation of a block has come: the place to go on at, the next run, and the messages of the one
-    before that are still due.  ``certain``: what is foreign stays foreign in this block unless it begins anew."""
+    before that are still due; ``stranger``: it is foreign from the next place on.  ``certain``: what is foreign stays
+    foreign in this block unless it begins anew."""
 
-    __slots__ = ("at", "certain", "conversation", "pending", "run")
+    __slots__ = ("at", "certain", "conversation", "pending", "run", "stranger")
 
     def __init__(self, conversation: Conversation, certain: bool) -> None:
         self.conversation = conversation
         self.certain = certain
         self.at = self.run = 0
         self.pending: Iterator[int] | None = None
+        self.stranger: Stranger | None = None
 
     def due(self) -> int | None:
         """Index of the next packet that is looked at, None behind the last one; handles the message that was due."""
@@ -107,6 +110,7 @@ def _cursors(tracer: Tracer, block: Block) -> list[_Cursor]:
     # Where the cap on foreign connections is near, one may be forgotten while the block is under way.
     certain = len(tracer.foreign) + 2 * len(block.conversations) <= 2 * MAX_CONNECTIONS
     cursors = []
+    tracer.strangers.enter(block)
     for conversation in block.conversations:
         if certain and _is_foreign(tracer, conversation, 0):
             _leave(tracer, block, conversation)
@@ -181,11 +185,27 @@ def _messages(entry: Entry, handler: Callback, run: Run, block: Block, *, one_by
 def _step(tracer: Tracer, block: Block, cursor: _Cursor, index: int) -> Sequence[Event]:
     """Takes one packet; what follows a packet of a foreign connection is passed over."""
     conversation = cursor.conversation
+    if cursor.stranger is not None:
+        tracer.strangers.tell(cursor.stranger, block, conversation)
+        cursor.stranger = None
+        cursor.at += 1
+        _pass_over(tracer, block, cursor, index)
+        return ()
+    if conversation.foreign_at and not cursor.at and cursor.certain:
+        cursor.stranger = tracer.strangers.begin(block, conversation)
+        if cursor.stranger is not None:
+            cursor.at = conversation.foreign_at
+            return ()
     key = conversation.keys[conversation.places[cursor.at] & 1]
     cursor.at += 1
     if key not in tracer.foreign or flags_of(block, key, index) & ENDS:
         return tracer.feed(block.packet(index, key))
-    if cursor.certain and _is_foreign(tracer, conversation, index):
-        cursor.at = len(conversation.places)
-        _leave(tracer, block, conversation)
+    _pass_over(tracer, block, cursor, index)
     return ()
+
+
+def _pass_over(tracer: Tracer, block: Block, cursor: _Cursor, index: int) -> None:
+    """Passes over the rest of a conversation if nothing of it from packet ``index`` on is of interest."""
+    if cursor.certain and _is_foreign(tracer, cursor.conversation, index):
+        cursor.at = len(cursor.conversation.places)
+        _leave(tracer, block, cursor.conversation)

@@ -198,7 +198,7 @@ def _replay(sniffer: Sniffer, handler: Command | Callback) -> None:
 
 def _is_open_question(flow: Flow) -> bool:
     """Nobody knows what the connection is."""
-    return isinstance(flow.handler, Sniffer) and not flow.ignored and flow.connection.role is Role.UNKNOWN
+    return isinstance(flow.handler, Sniffer) and flow.connection.role is Role.UNKNOWN
 
 
 def _is_served(cut: _Cut, callback: Connection) -> bool:

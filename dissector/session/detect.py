@@ -36,11 +36,15 @@ _START_ALONE = 19
 _OPENING = re.compile(rb"\s*(?:<\?xml[^>]{0,200}(?:\?>\s*|\Z))?")
 _ANSWER_START = b"<spooler>"
 _XML_START = re.compile(rb"\s*(?:<(?:[?!A-Za-z_]|$)|$)")
+#: What a client begins with that may speak XML, frames or HTTP of ours.
+_MAY_BE_OURS = re.compile(rb"[\s<\0]|.{4}[SOAEK]|[A-Z]{3,8} [^ ]{0,1024}/jobscheduler/", re.DOTALL)
 _TYPED_COMMAND = re.compile(rb"[\s\x04]*(?:$|[<A-Za-z])")
 
 
 def verdict(client: bytes, server: bytes, *, is_command_port: bool, mid_stream: bool) -> Role | None:
     """COMMAND, CALLBACK, UNKNOWN (none of ours) or None (not clear yet), for the first bytes of each direction."""
+    if client and not (server or is_command_port or mid_stream) and not _MAY_BE_OURS.match(client):
+        return Role.UNKNOWN
     command = _command(client, server, is_command_port)
     if mid_stream and _commands(server, client):
         return Role.COMMAND

@@ -20,10 +20,10 @@ class Early:
     """Connections that began a moment ago and said nothing so far."""
 
     def __init__(self) -> None:
-        self._flows: deque[Flow] = deque(maxlen=_NEWEST)
+        self._flows: deque[Flow | None] = deque(maxlen=_NEWEST)
 
-    def note(self, flow: Flow) -> None:
-        """A connection that nobody waited for."""
+    def note(self, flow: Flow | None) -> None:
+        """A connection that nobody waited for; None: one of which all is known already."""
         self._flows.append(flow)
 
     def callbacks(self, facts: TaskFacts) -> Iterator[Flow]:
@@ -33,7 +33,7 @@ class Early:
         if start is None or record.client is None or record.remote is None:
             return
         target = Endpoint(record.client.ip, record.callback_port)
-        for flow in list(self._flows):
+        for flow in list(filter(None, self._flows)):
             connection = flow.connection
             if connection.server != target:
                 continue
@@ -46,7 +46,7 @@ class Early:
 
     def _take_reset(self, connection: Connection) -> None:
         """The answer to its SYN may stand before it: as a connection of its own, that began with a reset."""
-        for other in (flow.connection for flow in self._flows):
+        for other in (flow.connection for flow in filter(None, self._flows)):
             between = {connection.client, connection.server} == {other.client, other.server}
             side = next((side for side in other.sides if side.rst is not None), None)
             near = abs(other.start - connection.start) <= CLOCK_JITTER

@@ -132,6 +132,11 @@ class Joiner:
         """True when a start announced this address and port."""
         return listener in self._waiting
 
+    def may_concern(self, client: Endpoint, server: Endpoint) -> bool:
+        """True when what is known of these two matters to a new connection between them, unless its server's port is in
+        the callback range."""
+        return server in self._waiting or (client.ip, server.port) in self._expected or self.is_server(server)
+
     def elsewhere(self, connection: Connection) -> TaskFacts | None:
         """The start whose remote opens ``connection`` to a place that nobody announced, if exactly one fits."""
         if connection.mid_stream:

@@ -10,11 +10,18 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from dissector.model import Connection, Message, Problem, Task
 
 Event = Message | Problem | Task | Connection
+
+
+class Candidate(Protocol):
+    """A connection that may become a task's first one."""
+
+    start: int
+    first_packet: int
 
 
 class _Omitted(NamedTuple):
@@ -31,18 +38,18 @@ class Sequencer:
 
     def __init__(self, window: int | None = None) -> None:
         self._window = window
-        self._undecided: OrderedDict[Connection, None] = OrderedDict()
+        self._undecided: OrderedDict[Candidate, None] = OrderedDict()
         #: By their first packets; of several that begin with the same one the one that was recognised first.
         self._unnumbered: list[tuple[int, int, Task]] = []
         self._added = 0
         self._held: deque[Event | _Omitted] = deque()
         self._count = 0
 
-    def opened(self, connection: Connection) -> None:
-        """A connection that may become a task's first one; connections come in the order of their first packets."""
+    def opened(self, connection: Candidate) -> None:
+        """Connections come in the order of their first packets."""
         self._undecided[connection] = None
 
-    def decided(self, connection: Connection) -> None:
+    def decided(self, connection: Candidate) -> None:
         self._undecided.pop(connection, None)
 
     def add(self, task: Task) -> None:

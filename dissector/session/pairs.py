@@ -116,7 +116,7 @@ def _told(facts: TaskFacts) -> int:
     return message.time if message is not None else facts.record.start
 
 
-class _Opened(NamedTuple):
+class Opened(NamedTuple):
     """A connection's ends and its SYN; None when that was not captured."""
 
     client: Endpoint
@@ -130,16 +130,20 @@ class Copies:
     """The newest connections by their ports; their records are not kept for it."""
 
     def __init__(self) -> None:
-        self._newest: OrderedDict[tuple[int | None, int | None], _Opened] = OrderedDict()
+        self._newest: OrderedDict[tuple[int | None, int | None], Opened] = OrderedDict()
 
     def original(self, connection: Connection) -> tuple[Endpoint, Endpoint] | None:
         """Client and server of the connection that this new one shows again, with other addresses; None for one of its
         own."""
-        client, server = connection.client, connection.server
         if connection.mid_stream:
             return None
         syn = connection.syns[0] if connection.syns else None
-        new = _Opened(client, server, connection.sides[Side.CLIENT].first_seq, syn, connection.start)
+        seq = connection.sides[Side.CLIENT].first_seq
+        return self.of(Opened(connection.client, connection.server, seq, syn, connection.start))
+
+    def of(self, new: Opened) -> tuple[Endpoint, Endpoint] | None:
+        """The same for one that is no record."""
+        client, server = new.client, new.server
         known = self._newest.get((client.port, server.port))
         if known is not None and _is_copy(known, new):
             return known.client, known.server
@@ -150,7 +154,7 @@ class Copies:
         return None
 
 
-def _is_copy(known: _Opened, new: _Opened) -> bool:
+def _is_copy(known: Opened, new: Opened) -> bool:
     """True for the same SYN with other addresses: one hop later, or with the same IP id."""
     one, other = known.syn, new.syn
     if one is None or other is None or known.seq != new.seq:

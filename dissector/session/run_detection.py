@@ -7,11 +7,13 @@ is a callback that stands where the run begins is asked when it is taken.
 
 from __future__ import annotations
 
+from dissector.session.foreign_start import foreign_at
 from dissector.session.run_messages import Alignment, InvokeShapes, RunMessages, may_be_messages
 from dissector.stream.block import Block, Conversation, Mark, Part, Run
 from dissector.stream.fast_path import HALF, MASK, TELLING, ip_size, payload_of, reader
 from dissector.traffic import ACK
 
+_new = tuple.__new__
 #: Segments that ``Direction.recent`` keeps.
 _KEPT = 16
 #: A shorter run is not worth the trouble; of a connection without a message in its first data nothing is.
@@ -22,10 +24,14 @@ _PAUSE = 60_000_000_000
 
 
 def find_runs(block: Block) -> None:
-    """Fills in the runs of all conversations that have some."""
+    """Fills in the runs of all conversations that have some, and where those that begin as foreign tell so."""
     shapes: InvokeShapes = {}
-    for conversation in block.conversations:
-        if len(conversation.places) >= _SHORTEST and _speaks(block, conversation):
+    conversations, ip_at = block.conversations, block.ip_offset
+    for number, conversation in enumerate(conversations):
+        keys, syns, places, runs, _ = conversation
+        if syns and syns[0] == places[0] >> 1 and (at := foreign_at(block, conversation, ip_at)):
+            conversations[number] = _new(Conversation, (keys, syns, places, runs, at))
+        elif len(places) >= _SHORTEST and _speaks(block, conversation):
             _find(block, conversation, shapes)
 
 

@@ -26,6 +26,7 @@ from dissector.session.numbering import Sequencer
 from dissector.session.overview import Overview
 from dissector.session.packet_time import PacketTime
 from dissector.session.pairs import Copies, Unannounced
+from dissector.session.strangers import Strangers
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import CLOCK_JITTER, LINGER
 from dissector.session.unreached import Unreached
@@ -75,6 +76,9 @@ class Tracer(Keeper):
         self._unannounced = Unannounced(self._joiner, self.under_way, self._cut)
         self._closing: deque[Flow] = deque()
         self._unreached, self._early = Unreached(), Early()
+        self.strangers = Strangers(
+            callback_ports, self._connections, joiner, self._copies, self._early, self._order, overview
+        )
 
     def feed(self, packet: Packet) -> Sequence[Event]:
         """Takes one packet; returns the events that it made final."""
@@ -201,7 +205,8 @@ class Tracer(Keeper):
             return
         self.overview.judged(sniffer, role)
         if role is Role.UNKNOWN:
-            flow.ignored, flow.handler = True, None
+            flow.handler = None
+            self._connections.ignore(flow)
             self._order.decided(connection)
             self._unannounced.drop(connection)
             self._cut.drop(connection)

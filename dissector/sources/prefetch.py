@@ -39,6 +39,7 @@ _SLOT = BLOCK + 2 * MAX_CAPTURED
 #: A smaller file is traced before a second process is under way.
 WORTH = 4 << 20
 _SIZE = Struct("=I")
+_new = tuple.__new__
 #: In the place of a slot: the bytes come through the pipe.
 _NO_SLOT = -1
 
@@ -205,8 +206,8 @@ def _send(out: BinaryIO, *message: Any) -> None:
 
 def _packed(block: Block) -> tuple[Any, ...]:
     conversations = [
-        (one.keys, one.syns, one.places, [(*run[:2], tuple(map(tuple, run.parts)), *run[3:]) for run in one.runs])
-        for one in block.conversations
+        (keys, syns, places, [(*run[:2], tuple(map(tuple, run.parts)), *run[3:]) for run in runs], foreign_at)
+        for keys, syns, places, runs, foreign_at in block.conversations
     ]
     places = array("Q", block.begins).tobytes(), array("Q", block.ends).tobytes()
     times: Any = list(block.times)
@@ -221,12 +222,11 @@ def _unpacked(block: Any, data: Buffer) -> Block:
     begins, ends = memoryview(begins).cast("Q"), memoryview(ends).cast("Q")
     times = memoryview(times).cast("q") if isinstance(times, bytes) else times
     stretches = [Stretch(*one) for one in stretches]
-    found = [_conversation(*one) for one in conversations]
+    found = [
+        _new(Conversation, (keys, syns, places, [_run(*run) for run in runs] if runs else [], foreign_at))
+        for keys, syns, places, runs, foreign_at in conversations
+    ]
     return Block(data, begins, ends, times, ordered, span, stretches, cut, segments, unread, others, found)
-
-
-def _conversation(keys: tuple[bytes, bytes], syns: list[int], places: list[int], runs: list[Any]) -> Conversation:
-    return Conversation(keys, syns, places, [_run(*run) for run in runs])
 
 
 def _run(first: int, stop: int, parts: Any, *rest: Any) -> Run:

@@ -73,12 +73,14 @@ class Run(NamedTuple):
 
 class Conversation(NamedTuple):
     """Packets of one connection: ``keys`` of its directions, ``places`` as 2 * index + direction in order, ``syns``
-    the indices of those with a SYN."""
+    the indices of those with a SYN.  ``foreign_at``: the place of the segment that tells that the connection, which
+    begins here, is foreign unless its port is known for something else; 0: nobody looked, or it does not tell."""
 
     keys: tuple[bytes, bytes]
     syns: list[int]
     places: list[int]
     runs: list[Run]
+    foreign_at: int = 0
 
     @property
     def begins(self) -> int:

@@ -77,11 +77,11 @@ def advance(entry: Entry, packet: Packet) -> Chunk | bool:
 
     ``entry`` is the one of the packet's key; its sender has to be ``steady``.
     """
-    flow, _, sender, other = entry
+    _, _, sender, other = entry
     number, time, _, data, _, key, at, _ = packet
     size = ip_size(key) if key is not None else 0
     total, ip_id, ttl, seq, ack, offset, flags, window = reader(size)(data, at)
-    if seq != sender.expect or flags & TELLING != ACK or not window or not other.window or flow.ignored:
+    if seq != sender.expect or flags & TELLING != ACK or not window or not other.window:
         return False
     behind = (other.expect - ack) & MASK
     start, end = at + size + (offset >> 2 & 0x3C), at + total
@@ -118,8 +118,8 @@ def advance(entry: Entry, packet: Packet) -> Chunk | bool:
 
 def fits(entry: Entry, run: Run) -> bool:
     """True when ``advance`` would take every segment of a run; ``entry`` is the one of its conversation's first key."""
-    flow, _, one, two = entry
-    return not flow.ignored and _continues(one, run.parts[0]) and _continues(two, run.parts[1])
+    _, _, one, two = entry
+    return _continues(one, run.parts[0]) and _continues(two, run.parts[1])
 
 
 def _continues(sender: Direction, part: Part) -> bool:

@@ -33,8 +33,7 @@ _STEPS = 4
 
 @dataclass(slots=True, eq=False)
 class Flow:
-    """A connection in the table.  ``handler`` is the session's own; the session sets ``ignored`` when the connection is
-    foreign: nothing more is reported about it, and its packets cost next to nothing."""
+    """A connection in the table.  ``handler`` is the session's own."""
 
     connection: Connection
     directions: tuple[Direction, Direction]
@@ -42,7 +41,6 @@ class Flow:
     shelf: Shelf
     filed: int
     handler: Any = None
-    ignored: bool = False
     #: A FIN was seen; Closed was reported; how often ``swap`` was called.
     ending: bool = False
     over: bool = False
@@ -145,6 +143,20 @@ class FlowTable:
 
     # --- growing old -------------------------------------------------------------------------------------------------
 
+    def has_room(self, more: int) -> bool:
+        """True when no shelf would be full with so many ``more`` flows."""
+        return (
+            len(self._quiet) + more < MAX_HALF_OPEN
+            and len(self._talking) + more < MAX_CONNECTIONS
+            and len(self._closed) + more < MAX_CLOSED
+        )
+
+    def next_due(self) -> int | None:
+        """When ``stale`` has to look at a flow that is in the table now, unless a shelf is full before."""
+        shelves = (self._quiet, HALF_OPEN_SECONDS), (self._talking, IDLE_SECONDS), (self._closed, HALF_OPEN_SECONDS)
+        due = [next(iter(shelf)).filed + seconds * _SECOND for shelf, seconds in shelves if shelf]
+        return min(due, default=None)
+
     def stale(self, now: int) -> Iterator[Flow]:
         """Flows to give up at ``now`` (a few at a time); they are out of the table when they are yielded."""
         yield from self._retire(self._quiet, MAX_HALF_OPEN, HALF_OPEN_SECONDS * _SECOND, now)
@@ -176,8 +188,18 @@ class FlowTable:
 
     def ignore(self, flow: Flow) -> None:
         """Forgets ``flow`` but for its name, so that its packets are known as foreign."""
+        entry = self.find(flow.keys[0])
+        if entry is None or entry.flow is not flow:
+            return  # it was given up before
         self.remove(flow)
-        self._put(flow.keys, self.foreign, MAX_CONNECTIONS)
+        if flow.over:
+            self.ended(*flow.keys)
+        else:
+            self.put_foreign(flow.keys)
+
+    def put_foreign(self, keys: tuple[bytes, bytes]) -> None:
+        """Packets with these keys are foreign."""
+        self._put(keys, self.foreign, MAX_CONNECTIONS)
 
     def ended(self, key: bytes, back: bytes) -> None:
         """An ignored connection is over: what follows comes late, and of those that are over few are remembered."""
@@ -196,7 +218,7 @@ class FlowTable:
         if segment.flags & ENDS:
             self.ended(*keys)
         elif segment.length and key in self._gone:
-            self._put(keys, self.foreign, MAX_CONNECTIONS)
+            self.put_foreign(keys)
         return True
 
     def _drop(self, keys: tuple[bytes, bytes]) -> None:

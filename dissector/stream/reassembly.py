@@ -62,13 +62,15 @@ class Connections:
         second of two ports is the one that listens, for connections without a SYN.
 
         ``on_unread`` gets what could not be read (see ``Datagrams``)."""
-        self._table = FlowTable()
+        table = self._table = FlowTable()
         self._datagrams = Datagrams(on_lost, on_unread)
         self._listens = listens
         #: What is known of the sender of a packet, by its key.
         self.find = self._table.find
         #: Keys of packets that need no parsing but for SYN, FIN and RST: they continue connections that are ignored.
         self.foreign = self._table.foreign
+        #: As those of the table.
+        self.has_room, self.next_due, self.passed = table.has_room, table.next_due, table.put_foreign
 
     def __len__(self) -> int:
         return len(self._table)
@@ -79,9 +81,6 @@ class Connections:
         if entry is None:
             return self._begin(segment)
         flow, index = entry[:2]
-        if flow.ignored:
-            self._table.ignore(flow)
-            return self._begin(segment)
         if segment.flags & SYN:
             return self._synchronise(flow, index, segment)
         if flow.over:
@@ -91,7 +90,7 @@ class Connections:
     def feed_icmp(self, error: IcmpError) -> Flow | None:
         """Attaches an ICMP error to the connection whose packet it quotes; None when there is none."""
         entry = self.find(key_of(error.src, error.sport, error.dst, error.dport))
-        if entry is None or entry.flow.ignored:
+        if entry is None:
             return None
         connection = entry.flow.connection
         if len(connection.icmp) < MAX_EVIDENCE:
@@ -101,6 +100,10 @@ class Connections:
     def parse(self, packet: Packet) -> Segment | IcmpError | None:
         """What a packet means for TCP."""
         return self._datagrams.parse(packet)
+
+    def ignore(self, flow: Flow) -> None:
+        """A connection is foreign: nothing more is reported about it, and its packets cost next to nothing."""
+        self._table.ignore(flow)
 
     def ended(self, key: bytes, back: bytes) -> None:
         """A connection that the session ignores is over; its packets have these keys."""
@@ -277,8 +280,6 @@ class Connections:
         """What is still to be delivered of a flow that ends now, and Closed."""
         flow.over = True
         flow.settle()
-        if flow.ignored:
-            return []
         connection = flow.connection
         number, time = connection.last_packet, connection.end
         out: list[StreamEvent] = []

@@ -71,8 +71,9 @@ def foreign(number: int = 200, ends: tuple[str, int, str, int] = WEB, flags: Seq
 
 
 def test_foreign_packets_are_counted_and_passed_over(fed: list[Packet], tmp_path: Path) -> None:
-    """But for the first ones; in one file or in several, by their numbers among all."""
-    told = [(SECOND * (at + 1), data) for at, data in enumerate(foreign())]
+    """But for the first ones, if the connection begins unlike others; in one file or in several, by their numbers among
+    all."""
+    told = [(SECOND * (at + 1), data) for at, data in enumerate([*foreign(1), *foreign(199)])]
     for files in ([told], [told[at * 50 : at * 50 + 50] for at in range(4)]):
         paths = write(tmp_path, *files)
         tracer, events, reader = followed(*paths)

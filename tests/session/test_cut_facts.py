@@ -260,7 +260,7 @@ def test_a_command_whose_callback_talks_waits_for_no_other(later: int, bytes_: i
     tracer.cuts.opened(first, [])
     assert bool(tracer.cuts.fitting(callback(SECOND + later, sport=50_001).connection)) is fits
     assert tracer.cuts.fitting(first.connection)
-    first.ignored = True  # it is something else
+    first.handler = None  # it is something else
     assert tracer.cuts.fitting(callback(SECOND + later, sport=50_001).connection)
 
 
@@ -290,7 +290,7 @@ def test_calls_of_one_port_are_its_callback() -> None:
 
 
 def test_what_is_known_for_something_else_is_no_callback() -> None:
-    for change in ("handler", "ignored", "role"):
+    for change in ("handler", "role"):
         call = callback(port=59_998)
         tracer = Tracer()
         made = tracer.cut()
@@ -298,8 +298,6 @@ def test_what_is_known_for_something_else_is_no_callback() -> None:
         tracer.cuts.opened(callback(), [])
         if change == "handler":
             call.handler = None
-        elif change == "ignored":
-            call.ignored = True
         else:
             call.connection.role = Role.CALLBACK
         tracer.cuts.ended(made.connection)

@@ -11,7 +11,7 @@ import pytest
 from builders import A6, B6, ethernet, ipv6
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit import ACK, FIN, PSH, RST, SYN, Address, Line, Record, framed
+from kit import ACK, FIN, HEALTHY, PSH, RST, SYN, Address, Line, Record, framed
 
 from dissector.session.run_detection import find_runs
 from dissector.session.run_messages import DONE
@@ -34,6 +34,7 @@ def invoke(*values: m.Variant, names: tuple[int, ...] = (), flags: int = 1) -> b
 
 LOG = invoke(TEXT, m.Variant(3, -7))
 STEPPING = framed(encode(STEP))
+CREATING = framed(encode(HEALTHY[0][1]))
 ANSWER = framed(DONE)
 RELEASE, RELEASED = framed(encode(m.Release(5))), framed(b"A")
 KEEP_ALIVE = framed(b"K")
@@ -226,7 +227,7 @@ AROUND: dict[str, Around] = {
 def test_runs_of_other_layers(name: str) -> None:
     talk = Spoken().talk().say(PROCESS).say(CLIENT).say(PROCESS, bytes(4)).talk()
     assert talk.spans(around=AROUND[name]) == [(0, 10), (11, 19)]
-    assert Spoken(syn=True).say(CLIENT, STEPPING).talk(4).spans(around=AROUND[name]) == [(5, 12)]
+    assert Spoken(syn=True).say(CLIENT, CREATING).talk(4).spans(around=AROUND[name]) == [(5, 12)]
 
 
 def test_numbers_wrap() -> None:
@@ -333,7 +334,7 @@ def test_a_first_message_that_was_cut_is_none() -> None:
 
 
 def test_a_run_begins_when_both_have_spoken() -> None:
-    talk = Spoken(syn=True).say(CLIENT, STEPPING).say(PROCESS).say(PROCESS, LOG).say(CLIENT, ANSWER).talk(3)
+    talk = Spoken(syn=True).say(CLIENT, CREATING).say(PROCESS).say(PROCESS, LOG).say(CLIENT, ANSWER).talk(3)
     assert talk.spans() == [(6, 13)]
 
 
@@ -343,7 +344,7 @@ def test_what_is_before_the_last_syn_is_left_alone() -> None:
 
 
 def test_nothing_is_found_before_both_have_spoken() -> None:
-    talk = Spoken(syn=True)
+    talk = Spoken(syn=True).say(CLIENT, CREATING)
     for _ in range(4):
         talk.say(CLIENT, STEPPING).say(PROCESS)
     assert talk.spans() == []

@@ -190,13 +190,6 @@ def test_nothing_is_short_while_the_other_window_is_shut() -> None:
     assert ways.a(13, 3, b"!")
 
 
-def test_an_ignored_connection_is_left_alone() -> None:
-    ways = Ways()
-    entry = ways.entry
-    entry.flow.ignored = True
-    assert advance(entry, ways.made(0, 5, 3, b"more", ACK)) is False
-
-
 def test_the_highest_acknowledgement_may_be_one_of_nothing() -> None:
     """The first packet of a side that acknowledges, and less than everything: nothing is acknowledged yet."""
     ways = Ways()
@@ -279,8 +272,6 @@ def test_a_run_fits_where_both_directions_stand_and_go_on(side: int) -> None:
         assert not fits(entry, run)
         setattr(direction, name, usual)
         assert fits(entry, run)
-    entry.flow.ignored = True
-    assert not fits(entry, run)
 
 
 # --- packets where they lie in a block --------------------------------------------------------------------------------

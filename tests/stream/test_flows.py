@@ -116,9 +116,41 @@ def test_of_foreign_connections_some_are_forgotten_at_a_time(
     table = Connections()
     for index in range(1, last + 1):
         for flow, _ in table.feed(syn(index, index)):
-            flow.ignored = True
+            table.ignore(flow)
         list(table.feed(syn(index, index)._replace(flags=ACK)))
     assert len(table.foreign) == (2 * most if last == most else 2 * most - 2)
+
+
+def test_what_is_given_up_before_it_is_known_to_be_foreign_is_not_kept_in_mind() -> None:
+    """A new connection with the same ports may be under way."""
+    table = FlowTable()
+    first = syn(1, 1)
+    old, _ = table.add(first, from_client=True, mid_stream=False)
+    table.remove(old)
+    new, _ = table.add(first, from_client=True, mid_stream=False)
+    table.ignore(old)
+    assert (len(table), table.foreign) == (1, {})
+    new.over = True
+    table.ignore(new)
+    assert (len(table), table.foreign, set(table._gone)) == (0, {}, set(new.keys))
+
+
+def test_when_a_flow_is_due_and_whether_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk().open()
+    table = talk.table._table
+    assert table.next_due() == talk.connection.start + HALF_OPEN
+    talk.a(0, b"abc")
+    assert table.next_due() == talk.connection.end + IDLE
+    talk.b(0, flags=RST)
+    assert table.next_due() == talk.connection.end + HALF_OPEN
+    assert FlowTable().next_due() is None
+    for name, shelf in (("HALF_OPEN", "_quiet"), ("CONNECTIONS", "_talking"), ("CLOSED", "_closed")):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"dissector.stream.flows.MAX_{name}", 4)
+            full = len(getattr(table, shelf))
+            assert full == (shelf == "_closed")
+            assert table.has_room(3 - full)
+            assert not table.has_room(4 - full)
 
 
 def test_an_ended_foreign_connection_moves_from_one_list_to_the_other() -> None:
@@ -218,5 +250,5 @@ def test_icmp_errors_are_listed_up_to_a_bound_and_not_for_foreign_connections() 
     for _ in range(33):
         assert talk.table.feed_icmp(error) is talk.flow
     assert len(talk.connection.icmp) == 32
-    talk.flow.ignored = True
+    talk.table.ignore(talk.flow)
     assert talk.table.feed_icmp(error) is None

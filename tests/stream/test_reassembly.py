@@ -662,7 +662,7 @@ def test_an_ignored_connection_says_nothing_more() -> None:
     talk = Talk().open()
     talk.a(0, b"GET /")
     old = talk.flow
-    old.ignored = True
+    talk.table.ignore(old)
     assert talk.b(0, b"HTTP", acks=5) == talk.a(5, b"more") == talk.b(100, b"x") == []
     assert talk.a(5, flags=FIN) == talk.b(5, flags=RST) == talk.finish() == []
     assert len(talk.table) == 0
@@ -713,7 +713,7 @@ def test_foreign_connections_are_bounded_and_the_oldest_go_first(monkeypatch: py
     for index in range(1, 1_000):
         start = syn(index, index)
         for flow, _ in table.feed(start):
-            flow.ignored = True
+            table.ignore(flow)
         assert list(table.feed(start._replace(flags=ACK))) == []
         assert len(table.foreign) <= 128
     assert len(table.foreign) > 120
@@ -727,7 +727,7 @@ def test_of_foreign_connections_that_are_over_few_are_remembered(monkeypatch: py
     for index in range(1, 1_000):
         start = syn(index, index)
         for flow, _ in table.feed(start):
-            flow.ignored = True
+            table.ignore(flow)
         for flags in (ACK, FIN | ACK, ACK):
             assert list(table.feed(start._replace(flags=flags))) == []
     assert (len(table), table.foreign) == (0, {})
@@ -739,7 +739,7 @@ def test_of_foreign_connections_that_are_over_few_are_remembered(monkeypatch: py
 def test_a_foreign_connection_that_goes_on_behind_a_fin_is_not_over() -> None:
     talk = Talk().open()
     talk.a(0, b"GET /")
-    talk.flow.ignored = True
+    talk.table.ignore(talk.flow)
     talk.a(5, b"more")
     keys = set(talk.table.foreign)
     assert len(keys) == 2
