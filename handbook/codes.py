@@ -134,6 +134,8 @@ def _places(name: str) -> Iterator[str]:
     yield from (f"* {_place(place)}" for place in tests[:_MOST_TESTS])
     if len(tests) > _MOST_TESTS:
         yield f"* and {len(tests) - _MOST_TESTS} more"
+    if (shown := evidence.shortest(tests, name)) is not None:
+        yield from (f"\nOne of them, {_place(shown)}:\n", block(shown.text, "python"))
 
 
 def _place(place: Place) -> str:

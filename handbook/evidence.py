@@ -18,17 +18,19 @@ from dissector.cli import main
 ROOT = Path(__file__).resolve().parent.parent
 #: A page is no place for a longer example.
 _LONGEST_EXAMPLE = 48
+_LONGEST_TEST = 30
 #: Recordings of one code that are looked at.
 _TRIED = 4
 _WIDTH = "120"
 
 
 class Place(NamedTuple):
-    """A file, from the root of the project, a line of it, and what begins there (empty: just the line)."""
+    """A file, from the root of the project, a line of it, and what begins there: name and text (empty: the line)."""
 
     file: str
     line: int
-    name: str
+    name: str = ""
+    text: str = ""
 
 
 class Example(NamedTuple):
@@ -84,11 +86,19 @@ def tests_of(code: str) -> list[Place]:
     return [place for path in _sources("tests") for place in _named(path, code)]
 
 
+def shortest(places: Iterable[Place], code: str) -> Place | None:
+    """The test that shows most plainly what a code is for: one of the session, called like it, short."""
+    fitting = [one for one in places if one.text and one.text.count("\n") < _LONGEST_TEST]
+    return min(
+        fitting, key=lambda one: ("/session/" not in one.file, code not in one.name, len(one.text)), default=None
+    )
+
+
 def rows_of(code: str) -> list[Place]:
     """The lines of the package that have the code as a text of its own."""
     pattern = re.compile(rf"""["']{code}["']""")
     return [
-        Place(path, number, "")
+        Place(path, number)
         for path, text, _ in _sources("dissector")
         for number, line in enumerate(text.splitlines(), 1)
         if pattern.search(line)
@@ -101,11 +111,11 @@ def _named(source: tuple[str, str, ast.Module], code: str) -> Iterator[Place]:
     lines = [number for number, line in enumerate(text.splitlines(), 1) if word.search(line)]
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     named = {
-        Place(path, one.lineno, one.name)
+        Place(path, one.lineno, one.name, ast.get_source_segment(text, one) or "")
         for one in functions
         if one.name.startswith("test_") and any(one.lineno <= line <= (one.end_lineno or 0) for line in lines)
     }
-    yield from sorted(named, key=lambda place: place.line) or [Place(path, line, "") for line in lines[:1]]
+    yield from sorted(named, key=lambda place: place.line) or [Place(path, line) for line in lines[:1]]
 
 
 @cache

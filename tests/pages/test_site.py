@@ -71,6 +71,15 @@ def test_each_problem_is_found_in_sources_and_tests(name: str) -> None:
         assert (f"def {place.name}" if place.name else name) in line
 
 
+def test_a_test_is_shown_that_names_the_problem() -> None:
+    shown = {name: evidence.shortest(evidence.tests_of(name), name) for name in problem_codes()}
+    assert shown["callback_dropped"] is not None
+    assert shown["callback_dropped"].name == "test_callback_dropped"
+    for name, place in shown.items():
+        assert place is None or re.search(rf"\b{name}\b", place.text)
+    assert sum(place is not None for place in shown.values()) > 50
+
+
 def test_recordings_show_what_they_are_said_to_show() -> None:
     found = evidence.recorded()
     assert ("captures/faults/02_callback_drop.r.pcap", 1) in found["callback_dropped"]
