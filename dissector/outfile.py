@@ -3,6 +3,7 @@
 A named file comes about under a name of its own in the folder where it belongs (random, and created by this process:
 nothing that lies there before is opened or followed) and gets its name at the end.  A stream (``-``, a descriptor, a
 pipe, a device) gets all of it at the end.  A name says what is in the file: ``.gz`` and ``.zst`` are compressed.
+Reasons: docs/decisions/0008-files-are-written-whole-and-private.md.
 """
 
 from __future__ import annotations

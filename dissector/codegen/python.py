@@ -2,7 +2,7 @@
 
 Both halves of the file follow one grammar: ``decode_message`` builds records and stops without a word at what is wrong,
 ``walk_message`` is slow, knows every byte's place and names the one that is wrong.  ``python -m dissector.codegen``
-writes the file.
+writes the file.  Why construct does not decode itself: docs/decisions/0003-generated-decoder.md.
 """
 
 from __future__ import annotations

@@ -1,9 +1,6 @@
 """A capture file as blocks, whatever its format.
 
-Files are read, not mapped into memory.  Whoever touches a mapped page that another program has cut off meanwhile (the
-file of a ring that is written anew, a file on a network drive) is ended by SIGBUS, which no Python code can catch; a
-read just comes back short.  And there is nothing to win: a pass over 1,000,000 packets in 740 MB takes 0.79 s mapped
-and 0.82 s read by the megabyte (processor time, medians of four by turns), since faults cost what copies do.
+Files are read, not mapped into memory: docs/decisions/0007-files-are-read-not-mapped.md.
 """
 
 from __future__ import annotations

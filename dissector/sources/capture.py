@@ -1,8 +1,6 @@
 """Capture files as one stream of blocks.
 
-The readers of the formats are own code, though scapy has some: scapy's end a file that is cut off or damaged without a
-word that a program could read, cut packets of 65,536 bytes and more, keep the interfaces of a pcapng section for the
-next one and ignore if_tsoffset.
+The readers of the formats are own code, though scapy has some: docs/decisions/0001-own-capture-readers.md.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ messages are written, ``cli/parallel.py`` has a better use for the second proces
 
 The reader is forked, not spawned: it needs no imports and no arguments.  Bytes go through shared memory, what was found
 in them through a pipe; of both there is little, so whoever is faster waits.  The reader ends when its file does, when
-nobody listens any more, and at the latest when it is closed.
+nobody listens any more, and at the latest when it is closed.  See docs/decisions/0010-two-processes.md.
 """
 
 from __future__ import annotations

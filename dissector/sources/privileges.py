@@ -1,4 +1,4 @@
-"""Gives up root's rights, and all capabilities, once the sockets are open."""
+"""Gives up root's rights, and all capabilities, once sockets are open (docs/decisions/0015-privileges-go-first.md)."""
 
 from __future__ import annotations
 

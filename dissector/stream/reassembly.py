@@ -8,6 +8,7 @@ overlap, probes) is settled here or in ``direction``; above, a connection is
 
 where Closed comes once: after both FINs were reached, a reset, a newer connection on the same ports, idleness, or the
 end of the capture.  Packets that come later count in ``Connection`` but change no stream.  Sources: RFC 9293, 7323.
+Why no library does it: docs/decisions/0002-own-reassembly.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The documents of the command connection: one whole document in, what it says out.
 
 Source: docs/protocol.md#command-connection.  Nothing here raises for any bytes: a document that can not be read has the
-form ``broken`` and a reason.
+form ``broken`` and a reason.  Why expat itself reads them: docs/decisions/0009-expat-directly.md.
 """
 
 from __future__ import annotations
