@@ -1,4 +1,4 @@
-"""``python -m handbook man [--check]`` and ``python -m handbook site``."""
+"""``python -m handbook man [--check]``, ``python -m handbook json [--check]`` and ``python -m handbook site``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from handbook import man
+from handbook import contract, man
 
 _WORK = Path("build") / "docs"
 
@@ -16,20 +16,25 @@ def main() -> int:
     kinds = parser.add_subparsers(dest="kind", required=True)
     page = kinds.add_parser("man", help="write man/jstrace.1")
     page.add_argument("--check", action="store_true", help="compare instead; status 1 when it is not new")
+    page = kinds.add_parser("json", help="fill the tables of docs/json.md")
+    page.add_argument("--check", action="store_true", help="compare instead; status 1 when they are not new")
     kinds.add_parser("site", help=f"build the documentation site in {_WORK}; status 1 when a link leads nowhere")
     wanted = parser.parse_args()
-    return _man(wanted.check) if wanted.kind == "man" else _site()
+    if wanted.kind == "man":
+        return _write(man.TARGET, man.text(), wanted)
+    if wanted.kind == "json":
+        return _write(contract.TARGET, contract.filled(contract.TARGET.read_text(encoding="utf-8")), wanted)
+    return _site()
 
 
-def _man(check: bool) -> int:
-    made = man.text()
-    if check:
-        if man.TARGET.read_text(encoding="utf-8") == made:
+def _write(target: Path, made: str, wanted: argparse.Namespace) -> int:
+    if wanted.check:
+        if target.read_text(encoding="utf-8") == made:
             return 0
-        print(f"{man.TARGET} is not up to date: python -m handbook man", file=sys.stderr)
+        print(f"{target} is not up to date: python -m handbook {wanted.kind}", file=sys.stderr)
         return 1
-    man.TARGET.parent.mkdir(exist_ok=True)
-    man.TARGET.write_text(made, encoding="utf-8")
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(made, encoding="utf-8")
     return 0
 
 

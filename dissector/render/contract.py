@@ -34,7 +34,8 @@ LevelWord = Literal[
 MessageWord = Literal["command", "command_answer", "request", "answer", "error", "keep_alive", "undecoded"]
 DirectionWord = Literal["client->remote", "remote->client"]
 
-Time = Annotated[str, Form(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")]
+MOMENT = Form(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
+Time = Annotated[str, MOMENT]
 Seconds = Annotated[float, Form(minimum=0)]
 Amount = Annotated[int, Form(minimum=0)]
 Number = Annotated[int, Form(minimum=1)]
