@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections import Counter, defaultdict
@@ -22,6 +21,8 @@ _LONGEST_TEST = 30
 #: Recordings of one code that are looked at.
 _TRIED = 4
 _WIDTH = "120"
+#: A test of a module: up to the next line that is not set in (and does not end its head).
+_TEST = re.compile(r"^def (test_\w+)\(.*\n(?:(?:[ )].*)?\n)*", re.MULTILINE)
 
 
 class Place(NamedTuple):
@@ -31,6 +32,11 @@ class Place(NamedTuple):
     line: int
     name: str = ""
     text: str = ""
+
+
+class _Source(NamedTuple):
+    file: str
+    text: str
 
 
 class Example(NamedTuple):
@@ -83,7 +89,7 @@ def _example(code: str, file: str, task: int | None) -> Example | None:
 
 def tests_of(code: str) -> list[Place]:
     """The tests that name a code, by file; a line that is in no test stands for its file."""
-    return [place for path in _sources("tests") for place in _named(path, code)]
+    return [place for source in _sources("tests") if code in source.text for place in _named(source, code)]
 
 
 def shortest(places: Iterable[Place], code: str) -> Place | None:
@@ -98,31 +104,30 @@ def rows_of(code: str) -> list[Place]:
     """The lines of the package that have the code as a text of its own."""
     pattern = re.compile(rf"""["']{code}["']""")
     return [
-        Place(path, number)
-        for path, text, _ in _sources("dissector")
-        for number, line in enumerate(text.splitlines(), 1)
+        Place(source.file, number)
+        for source in _sources("dissector")
+        if code in source.text
+        for number, line in enumerate(source.text.splitlines(), 1)
         if pattern.search(line)
     ]
 
 
-def _named(source: tuple[str, str, ast.Module], code: str) -> Iterator[Place]:
-    path, text, tree = source
+def _named(source: _Source, code: str) -> Iterator[Place]:
     word = re.compile(rf"\b{code}\b")
-    lines = [number for number, line in enumerate(text.splitlines(), 1) if word.search(line)]
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    named = {
-        Place(path, one.lineno, one.name, ast.get_source_segment(text, one) or "")
-        for one in functions
-        if one.name.startswith("test_") and any(one.lineno <= line <= (one.end_lineno or 0) for line in lines)
-    }
-    yield from sorted(named, key=lambda place: place.line) or [Place(path, line) for line in lines[:1]]
+    lines = [number for number, line in enumerate(source.text.splitlines(), 1) if word.search(line)]
+    named = [one for one in _tests(source) if word.search(one.text)]
+    yield from named or [Place(source.file, line) for line in lines[:1]]
 
 
 @cache
-def _sources(folder: str) -> list[tuple[str, str, ast.Module]]:
-    return [(name, text, ast.parse(text)) for name, text in _texts((ROOT / folder).rglob("*.py"))]
+def _tests(source: _Source) -> list[Place]:
+    return [
+        Place(source.file, source.text.count("\n", 0, found.start()) + 1, found[1], found[0].rstrip())
+        for found in _TEST.finditer(source.text)
+    ]
 
 
-def _texts(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
-    for path in sorted(paths):
-        yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+@cache
+def _sources(folder: str) -> list[_Source]:
+    paths = sorted((ROOT / folder).rglob("*.py"))
+    return [_Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")) for path in paths]
