@@ -10,19 +10,32 @@ from struct import Struct
 
 from dissector.limits import MAX_ARGUMENTS, MAX_DECODED_MESSAGE
 from dissector.session.timeouts import SLOW_CALLBACK
-from dissector.stream.block import Buffer, Joined, Line, Pairs, Piece
+from dissector.stream.block import Buffer, Joined, Line, LookUp, Pairs, Piece
 from dissector.stream.framing import CLASSES
 
-_UINT, _INT = Struct(">I").unpack_from, Struct(">i").unpack_from
+_UINT = Struct(">I").unpack_from
 _COUNTS = Struct(">II").unpack_from
 #: Length header; class, id and command; what an invoke has before its arguments.
 LENGTH = 4
 _RELEASE_SIZE, _INVOKE_SIZE = 10, 46
-_REQUEST, _ANSWER, _INVOKE, _RELEASE, _COMMAND_AT = ord("O"), ord("A"), ord("I"), ord("R"), 9
+_REQUEST, _ANSWER, _INVOKE, _RELEASE, _LOOK_UP, _COMMAND_AT = ord("O"), ord("A"), ord("I"), ord("R"), ord("G"), 9
+#: Of a get_ids_of_names: behind class, id and command; behind interface and locale, where its count of names is.
+_LOOK_UP_AT, _NAMES_AT = 10, 30
+#: Class and hresult of its answer.
+_LOOKED_UP = 5
 _FAILED = 0x8000_0000
+#: hresults of a member that does not exist (unknown name, member not found): normal where the caller only asks whether
+#: it does.
+USUAL_FAILURES = frozenset({0x80020006, 0x80020003})
 #: The answer of most invokes: hresult 0 and an empty VARIANT.
 DONE = b"A" + bytes(8)
 _EMPTY, _NULL, _I4, _BSTR, _BOOL = 0, 1, 3, 8, 11
+#: VARIANT types that are a number of fixed size, and those that are a text which is one.
+_NUMBERS = {
+    _I4: Struct(">i"), 22: Struct(">i"), 19: Struct(">I"), 23: Struct(">I"), 10: Struct(">i"), 20: Struct(">q"),
+    6: Struct(">q"), 21: Struct(">Q"), 2: Struct(">h"), 18: Struct(">H"), 16: Struct(">b"), 17: Struct(">B"),
+}  # fmt: skip
+_DOUBLES, _DOUBLE_MARK = frozenset({4, 5, 7}), ord("s")
 #: Arguments of a request that logs.
 _MOST_LOGGED = 2
 
@@ -104,10 +117,12 @@ class RunMessages:
         self._open: Piece | Joined | None = None
         self._asker, self._command, self._asked, self._open_size = -1, 0, 0, 0
         self._line: Line | None = None
+        #: A look-up of names as it is, and how many they are.
+        self._look_up, self._names = b"", 0
         #: Pairs since the last item.
         self._pairs: list[Piece | Joined] = []
         self._size = self._time = 0
-        self._lines: list[Line] = []
+        self._lines: list[Line | LookUp] = []
 
     def payload(self, piece: Piece, time: int) -> bool:
         """What a segment carries; False where what should be the beginning of a message is none: nothing was taken."""
@@ -157,16 +172,20 @@ class RunMessages:
                 self._time += time - self._asked
                 if self._line is not None:
                     self._lines.append(self._line)
+                elif self._command == _LOOK_UP:
+                    self._lines.append((self._look_up, data[at:end]))
                 self._open = None
                 return
             self._settle()
             self.items.append(opened)
             self._open = None
-        if self._asks(piece, data, at, end, time):
-            self._open, self._asker, self._asked, self._open_size = piece, side, time, end - at + LENGTH
-        else:
+        if not self._asks(piece, data, at, end, time):
             self._settle()
             self.items.append(piece)
+            return
+        if side != self._asker:
+            self._settle()
+        self._open, self._asker, self._asked, self._open_size = piece, side, time, end - at + LENGTH
 
     def _settle(self) -> None:
         if self._pairs:
@@ -177,14 +196,14 @@ class RunMessages:
 
     def _asks(self, piece: Piece | Joined, data: Buffer, at: int, end: int, time: int) -> bool:
         """True for a request that ``Skim`` would take if its side may ask."""
-        if self._asker not in (piece[0], -1):
-            return False
-        head = data[at : at + _INVOKE_SIZE]
+        head = data[at : min(at + _INVOKE_SIZE, end)]
         if end - at == _RELEASE_SIZE:
             self._command, self._line = _RELEASE, None
             return head[0] == _REQUEST and head[_COMMAND_AT] == _RELEASE
         if head in self._shapes:
             shape = self._shapes[head]
+        elif head[_COMMAND_AT : _COMMAND_AT + 1] == b"G":
+            return self._looks_up(data, at, end)
         else:
             shape = self._shapes[head] = _shape(head)
         values = None if shape is None else _values(data, at + shape[0], end, shape[1])
@@ -197,10 +216,25 @@ class RunMessages:
             self._line = (time, first, self.heads.setdefault(head, len(self.heads)), values)
         return True
 
+    def _looks_up(self, data: Buffer, at: int, end: int) -> bool:
+        """True for a get_ids_of_names to its last byte."""
+        names = _names(data, at, end)
+        if names is None:
+            return False
+        self._command, self._line = _LOOK_UP, None
+        self._look_up, self._names = data[at:end], names
+        return True
+
     def _answers(self, data: Buffer, at: int, end: int) -> bool:
         """True for an answer that ``Skim`` would take as that to the open request."""
         if self._command == _RELEASE:
             return end - at == 1 and data[at] == _ANSWER
+        if self._command == _LOOK_UP:
+            if end - at < _LOOKED_UP or data[at] != _ANSWER:
+                return False
+            hresult = _UINT(data, at + 1)[0]
+            dispids = 4 * self._names if hresult < _FAILED else 0
+            return end - at == _LOOKED_UP + dispids and (hresult < _FAILED or hresult in USUAL_FAILURES)
         if end - at == len(DONE) and data[at:end] == DONE:
             return True
         if end - at < len(DONE) or data[at] != _ANSWER or _UINT(data, at + 1)[0] >= _FAILED:
@@ -216,9 +250,24 @@ def _shape(head: bytes) -> tuple[int, int] | None:
     return (_INVOKE_SIZE + 4 * named, count) if named <= count <= MAX_ARGUMENTS else None
 
 
+def _names(data: Buffer, at: int, end: int) -> int | None:
+    """How many names a get_ids_of_names has; None for anything else."""
+    begin = at + _NAMES_AT + 4
+    if end < begin or data[at] != _REQUEST:
+        return None
+    if end == begin and data[at + _LOOK_UP_AT : at + _LOOK_UP_AT + 8] == data[at + 1 : at + 9]:
+        return None  # a query_interface, as Java writes it
+    count: int = _UINT(data, at + _NAMES_AT)[0]
+    for _ in range(count):
+        if begin + 4 > end:
+            return None
+        begin += 4 + _UINT(data, begin)[0]
+    return count if begin == end else None
+
+
 def _values(data: Buffer, at: int, end: int, count: int) -> tuple[object, ...] | None:
-    """``count`` VARIANTs of the plainest types from ``at`` to ``end``, first argument first; None for anything else.
-    Of more than a log line can have only the form is looked at."""
+    """``count`` VARIANTs without references and arrays from ``at`` to ``end``, first argument first; None for anything
+    else.  Of more than a log line can have only the form is looked at, and so of doubles."""
     values: list[object] = []
     for _ in range(count):
         if at + 4 > end:
@@ -230,17 +279,33 @@ def _values(data: Buffer, at: int, end: int, count: int) -> tuple[object, ...] |
             at = begin + _UINT(data, at + 4)[0]
             if count <= _MOST_LOGGED:
                 value = data[begin:at].decode("latin-1")
-        elif vt == _I4 and at + 8 <= end:
-            value = _INT(data, at + 4)[0]
-            at += 8
+        elif vt in _NUMBERS:
+            number = _NUMBERS[vt]
+            at += 4 + number.size
+            if at > end:
+                return None
+            (value,) = number.unpack_from(data, at - number.size)
         elif vt == _BOOL and at + 5 <= end and data[at + 4] <= 1:
             value = data[at + 4] == 1
             at += 5
         elif vt in (_EMPTY, _NULL):
             at += 4
+        elif vt in _DOUBLES and at + 6 <= end and data[at + 4] == _DOUBLE_MARK:
+            begin = at + 6
+            at = begin + data[at + 5]
+            if not _is_number(data[begin:at]):
+                return None
         else:
             return None
         values.append(value)
     if at != end:
         return None
     return tuple(reversed(values)) if count <= _MOST_LOGGED else ()
+
+
+def _is_number(text: bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

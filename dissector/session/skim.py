@@ -14,10 +14,10 @@ from struct import Struct
 from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH
 from dissector.session.dialog import HEADER, Dialog, Draft
-from dissector.session.run_messages import DONE
-from dissector.session.task import TaskFacts, is_usual_failure
+from dissector.session.run_messages import DONE, USUAL_FAILURES
+from dissector.session.task import TaskFacts
 from dissector.session.timeouts import SLOW_CALLBACK
-from dissector.stream.block import Pairs
+from dissector.stream.block import LookUp, Pairs
 from dissector.traffic import Frame, Side
 from dissector.wire import messages as wire
 from dissector.wire.decode import decode, pending_of
@@ -73,7 +73,12 @@ class Skim:
         counts.bytes += size
         facts.callback_time += time_taken
         logs: dict[int, str | None] = {}
-        for time, index, head, values in lines:
+        for line in lines:
+            if len(line) == 2:
+                self._look_up(line, facts)
+                logs.clear()
+                continue
+            time, index, head, values = line
             if head not in logs:
                 body = _invoke(heads[head])
                 is_log = dialog.objects.get(body.object_id, _UNKNOWN)[0] == "spooler_log"
@@ -81,6 +86,15 @@ class Skim:
             member = logs[head]
             if member is not None:
                 facts.logged(time, first + index, member, values)
+
+    def _look_up(self, look_up: LookUp, facts: TaskFacts) -> None:
+        request, _ = decode(look_up[0], None)
+        answer, _ = decode(look_up[1], pending_of(request))
+        assert isinstance(answer, wire.GetIdsOfNamesAnswer)
+        if answer.dispids is None:
+            facts.record.counts.errors += 1
+        elif answer.dispids:
+            self._dialog.learn_members(request, answer.dispids)
 
     def _request(self, frame: Frame, facts: TaskFacts) -> bool:
         side, _, data, packets, time = frame
@@ -135,7 +149,7 @@ class Skim:
             elif isinstance(body, wire.GetIdsOfNamesAnswer):
                 if body.dispids is not None:
                     dialog.learn_members(draft[2], body.dispids)
-                elif is_usual_failure(body.hresult):
+                elif body.hresult in USUAL_FAILURES:
                     counts.errors += 1
                 else:
                     return False

@@ -14,6 +14,7 @@ from dissector.model import Connection, Endpoint, LogLine, Message, Task
 from dissector.numbers import TASK_ID, is_odd, number, odd_words
 from dissector.session.dialog import Dialog
 from dissector.session.proof import Proof
+from dissector.session.run_messages import USUAL_FAILURES
 from dissector.session.slow import SlowCallbacks
 from dissector.session.tallies import FailedCalls
 from dissector.session.timeouts import COARSE, SLOW_CALLBACK
@@ -21,9 +22,6 @@ from dissector.wire import control, details
 from dissector.wire import messages as wire
 from dissector.wire.names import log_line
 
-#: hresults and engine codes of a member that does not exist: normal where the caller only asks whether it does.
-_UNKNOWN_NAME = 0x80020006
-_MEMBER_NOT_FOUND = 0x80020003
 #: Beginning of what step answers for a shell job.
 _RESULT = b"<process.result"
 
@@ -285,7 +283,7 @@ class TaskFacts:
         self._remember_failure(message, error_text(message))
 
     def _failed(self, message: Message, hresult: int) -> None:
-        if message.operation == "get_ids_of_names" and is_usual_failure(hresult):
+        if message.operation == "get_ids_of_names" and hresult in USUAL_FAILURES:
             return
         if message.operation == "query_interface":
             return  # the usual way to ask for an optional interface
@@ -368,11 +366,6 @@ class TaskFacts:
         is_answered = self.start_answer is not None or (record.command is not None and record.command.sides[1].bytes)
         never_started = self.start is None or self.start_error is not None or not is_answered
         return record.callback is not None or never_started
-
-
-def is_usual_failure(hresult: int) -> bool:
-    """True for the answer to a get_ids_of_names that says no: the usual way to ask for an optional member."""
-    return hresult in (_UNKNOWN_NAME, _MEMBER_NOT_FOUND)
 
 
 def document_of(message: Message) -> control.Document | None:

@@ -25,15 +25,17 @@ Buffer = bytes | mmap
 Mark = tuple[int, int, int, int]
 #: A request that may write to a log: time, index, which of the run's ``heads``, arguments as written.
 Line = tuple[int, int, int, tuple[object, ...]]
+#: A request for the dispids of names, and its answer, as they are on the wire.
+LookUp = tuple[bytes, bytes]
 #: A message where it lies: direction, index, where it begins (with its length header) and ends, bytes of the run before
 #: it.
 Piece = tuple[int, int, int, int, int]
 #: One that came in several packets: direction, index of the last, its bytes (without the header) with the indices of
 #: all, bytes of the run before it.
 Joined = tuple[int, int, tuple[bytes, tuple[int, ...]], int]
-#: Requests with their answers, all of them skimmed: who asks, how many, bytes, lines, nanoseconds from each request to
-#: its answer in all, and the messages.
-Pairs = tuple[int, int, int, list[Line], int, "list[Piece | Joined]"]
+#: Requests with their answers, all of them skimmed: who asks, how many, bytes, lines and look-ups in order, nanoseconds
+#: from each request to its answer in all, and the messages.
+Pairs = tuple[int, int, int, "list[Line | LookUp]", int, "list[Piece | Joined]"]
 #: In the place of a link type, of records that are numbered like packets and are none.
 NO_PACKET = -1
 

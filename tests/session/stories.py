@@ -57,6 +57,11 @@ TALKS: dict[str, Talk] = {
     ),
     "learnt names": (*lookup("warn", 77), invoke(TEXT, dispid=77), answer(), *LINES, invoke(TEXT, dispid=77), answer()),
     "the same name again": (*lookup("warn", 77), *lookup("error", 77), invoke(TEXT, dispid=77), answer()),
+    "a name learnt between its calls": (
+        *(invoke(TEXT, dispid=77), answer(), *lookup("warn", 77), invoke(TEXT, dispid=77), answer()),
+        *(*lookup("none", hresult=NO_SUCH_NAME), *LINES[:4], *lookup("error", 78), invoke(TEXT, dispid=78), answer()),
+        *lookup("warn", 77, 78),
+    ),
     "names that are none": (
         *lookup("warn", hresult=NO_SUCH_NAME),
         *lookup("info", hresult=NO_SUCH_MEMBER),
@@ -68,6 +73,26 @@ TALKS: dict[str, Talk] = {
         *(invoke(m.Variant(11, True)), answer(m.Variant(11, False))),
         *(invoke(m.Variant(1, None)), answer(m.Variant(1, None))),
         *(invoke(TEXT, TEXT, TEXT), answer(NUMBER)),
+        *(
+            one
+            for vt in (2, 6, 10, 16, 17, 18, 19, 20, 21, 22, 23)
+            for one in (
+                invoke(m.Variant(vt, 7)),
+                answer(m.Variant(vt, 9)),
+                invoke(m.Variant(vt, 1), TEXT),
+                answer(),
+            )
+        ),
+        *(
+            one
+            for vt in (4, 5, 7)
+            for one in (
+                invoke(m.Variant(vt, m.Double("1.5"))),
+                answer(m.Variant(vt, m.Double("-0.1e3"))),
+                invoke(NUMBER, m.Variant(vt, m.Double("1.5"))),
+                answer(),
+            )
+        ),
         *(invoke(), answer()),
         *LINES,
     ),
@@ -94,6 +119,13 @@ TALKS: dict[str, Talk] = {
         (PROCESS, m.CallAnswer(0, TEXT)),
         answer(),
         *LINES,
+    ),
+    "the client releases first": (
+        *LINES[:6],
+        (CLIENT, m.Release(SPOOLER)),
+        *LINES,
+        *((PROCESS, m.Release(LOG)), (CLIENT, m.EmptyAnswer()), (PROCESS, m.EmptyAnswer())),
+        *LINES[:6],
     ),
     "without answers": (invoke(TEXT), *LINES, invoke(TEXT), invoke(NUMBER), *LINES[:3]),
     "answers to nothing": (answer(), *LINES, (PROCESS, m.CallAnswer(0, TEXT)), *LINES),

@@ -33,6 +33,17 @@ def invoke(*values: m.Variant, names: tuple[int, ...] = (), flags: int = 1) -> b
 
 
 LOG = invoke(TEXT, m.Variant(3, -7))
+DOUBLE = m.Variant(5, m.Double("-1.5e3"))
+#: The least of each type of number.
+NUMBERS = [(2, -(2**15)), (3, -(2**31)), (6, -(2**63)), (10, -(2**31)), (16, -128), (17, 0), (18, 0), (19, 0)]
+NUMBERS += [(20, -(2**63)), (21, 0), (22, -(2**31)), (23, 0)]
+
+
+def look_up(*names: str) -> bytes:
+    return framed(encode(m.GetIdsOfNames(5, NOBODY, 0, names)))
+
+
+FOUND = framed(b"A" + bytes(8))
 STEPPING = framed(encode(STEP))
 CREATING = framed(encode(HEALTHY[0][1]))
 ANSWER = framed(DONE)
@@ -443,9 +454,18 @@ def test_each_kind_of_request_has_its_head() -> None:
         (invoke(m.Variant(8, "")), ANSWER),
         (invoke(TEXT, TEXT, TEXT), ANSWER),
         (invoke(TEXT, names=(-3,), flags=4), ANSWER),
+        *((invoke(m.Variant(vt, number)), ANSWER) for vt, number in NUMBERS),
+        *((LOG, framed(encode(m.InvokeAnswer(0, m.Variant(vt, number), None)))) for vt, number in NUMBERS),
+        *((invoke(m.Variant(vt, m.Double("-1.5e3"))), ANSWER) for vt in (4, 5, 7)),
         (LOG, framed(encode(m.InvokeAnswer(0, TEXT, None)))),
         (LOG, framed(encode(m.InvokeAnswer(0x7FFF_FFFF, m.Variant(3, 1), None)))),
         (RELEASE, RELEASED),
+        (look_up("a"), FOUND),
+        (look_up("a", "bcd"), framed(b"A" + bytes(12))),
+        (look_up(), framed(b"A" + bytes(4))),
+        (look_up("a"), framed(b"A\x80\2\0\6")),
+        (look_up("a"), framed(b"A\x80\2\0\3")),
+        (look_up("a"), framed(b"A\x7f\xff\xff\xff" + bytes(4))),
     ],
 )
 def test_what_is_a_pair(request_: bytes, answer: bytes) -> None:
@@ -474,6 +494,27 @@ def test_what_is_a_pair(request_: bytes, answer: bytes) -> None:
         (framed(invoke(m.Variant(11, True))[4:-1] + b"\x02"), ANSWER),
         (framed(LOG[4:42] + struct.pack(">II", 2, 3) + LOG[50:]), ANSWER),
         (framed(LOG[4:42] + struct.pack(">II", 101, 0) + bytes(404)), ANSWER),
+        (invoke(m.Variant(9, m.Reference(0, None))), ANSWER),
+        (invoke(m.Variant(0x2008, m.SafeArray(0, 0, 8, ()))), ANSWER),
+        (LOG, framed(encode(m.InvokeAnswer(0, m.Variant(9, m.Reference(0, None)), None)))),
+        *((framed(invoke(m.Variant(vt, number))[4:-1]), ANSWER) for vt, number in NUMBERS),
+        *((framed(invoke(m.Variant(vt, number))[4:] + b"\0"), ANSWER) for vt, number in NUMBERS),
+        (framed(invoke(DOUBLE)[4:-1]), ANSWER),
+        (framed(invoke(DOUBLE)[4:-1] + b"x"), ANSWER),
+        (framed(invoke(DOUBLE)[4:-1] + b"\xb2"), ANSWER),
+        (framed(invoke(DOUBLE)[4:].replace(b"s", b"t")), ANSWER),
+        (framed(LOG[4:42] + struct.pack(">II", 1, 0) + b"\0\0\0\5s"), ANSWER),
+        (look_up("a"), framed(DONE + b"\0")),
+        (look_up("a"), framed(b"A" + bytes(7))),
+        (look_up("a"), framed(b"A" + bytes(3))),
+        (look_up("a"), framed(b"E" + bytes(8))),
+        (look_up("a"), framed(b"A\x80\2\0\7")),
+        (look_up("a"), framed(b"A\x80\2\0\6\0")),
+        (framed(look_up("a")[4:-1]), FOUND),
+        (framed(look_up("a")[4:] + b"\0"), FOUND),
+        (framed(look_up("a")[4:34] + b"\0\0\0\2" + look_up("a")[38:]), FOUND),
+        (framed(look_up("a")[4:34] + b"\xff" * 4 + look_up("a")[38:]), FOUND),
+        (framed(encode(m.JavaQueryInterface(5, 5, NOBODY))), framed(b"A" + bytes(4))),
     ],
 )
 def test_what_is_none(request_: bytes, answer: bytes) -> None:
@@ -494,6 +535,18 @@ def test_an_argument_that_ends_with_the_file(value: bytes) -> None:
     assert [is_pairs(item) for item in run.items] == [True, False]
 
 
+def test_numbers_of_lines_are_read_as_signed_as_they_are() -> None:
+    for vt, number in [*NUMBERS, (17, 255), (18, 65_535), (19, 2**32 - 1), (21, 2**64 - 1), (23, 2**32 - 1)]:
+        (found,) = asked(*[invoke(TEXT, m.Variant(vt, number))] * 3)
+        assert [line[3] for line in found[3] if len(line) == 4] == [(number, "a line")] * 3
+
+
+def test_look_ups_are_handed_over_among_the_lines() -> None:
+    (found,) = asked(LOG, look_up("a"), LOG, answers=(ANSWER, FOUND, ANSWER))
+    assert [len(line) for line in found[3]] == [4, 2, 4]
+    assert found[3][1] == (look_up("a")[4:], FOUND[4:])
+
+
 def test_an_invoke_may_have_a_hundred_arguments() -> None:
     most = framed(LOG[4:42] + struct.pack(">II", 100, 0) + bytes(400))
     (found,) = asked(most, most, most)
@@ -507,12 +560,22 @@ def test_a_slow_answer_is_looked_at_closely(after: int, number: int) -> None:
     assert sum(one[1] for one in found) == number
 
 
-def test_only_who_asked_first_asks() -> None:
-    """The other side's requests, and what comes between a request and its answer, are handed over as they are."""
+def test_the_pairs_of_an_item_have_one_asker() -> None:
+    """What comes between a request and its answer is handed over as it is."""
     talk = Spoken().talk(2).say(CLIENT, LOG).say(PROCESS, ANSWER).say(PROCESS, LOG).say(PROCESS, LOG)
     talk.say(CLIENT, ANSWER).say(CLIENT, ANSWER)
     (run,) = talk.runs()
-    assert [item[1] if is_pairs(item) else "one" for item in run.items] == [2, "one", "one", "one", 1, "one"]
+    assert [item[:2] if is_pairs(item) else "one" for item in run.items] == [
+        (PROCESS, 2), (CLIENT, 1), "one", (PROCESS, 1), "one",
+    ]  # fmt: skip
+
+
+def test_a_release_by_the_client_does_not_hide_the_pairs_behind_it() -> None:
+    """The process asks while it waits for its answer, as it does at the end of each task."""
+    talk = Spoken().talk(1).say(CLIENT, RELEASE).talk(3).say(PROCESS, RELEASED)
+    (run,) = talk.runs()
+    found = [item[:2] if is_pairs(item) else "one" for item in run.items]
+    assert found == [(PROCESS, 1), "one", (PROCESS, 3), "one"]
 
 
 def test_a_request_that_waits_at_the_end_is_there() -> None:
