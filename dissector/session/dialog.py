@@ -198,7 +198,9 @@ class Dialog:
             _note_trailing(message, trailing)
         self._learn_objects(body)
         if isinstance(body, wire.GetIdsOfNamesAnswer) and body.dispids and message.request is not None:
-            self.learn_members(message.request.body, body.dispids)
+            asked_for = message.request.body
+            if isinstance(asked_for, wire.GetIdsOfNames):
+                self.learn_members(asked_for.object_id, asked_for.names, body.dispids)
         return message
 
     def _pop(self, side: Side) -> _Open | None:
@@ -215,14 +217,14 @@ class Dialog:
 
     # --- names -----------------------------------------------------------------------------------------------------
 
-    def learn_members(self, request: object, dispids: tuple[int, ...]) -> None:
+    def learn_members(self, object_id: int, names: tuple[str, ...], dispids: tuple[int, ...]) -> None:
         """The answer to a get_ids_of_names."""
-        if not isinstance(request, wire.GetIdsOfNames) or len(self._learnt) >= MAX_OBJECTS:
+        if len(self._learnt) >= MAX_OBJECTS:
             return
-        key = self._keys.get(request.object_id)
-        for name, dispid in zip(request.names, dispids, strict=False):
+        key = self._keys.get(object_id)
+        for name, dispid in zip(names, dispids, strict=False):
             # Names are matched without case: the first spelling that was looked up stays.
-            self._learnt.setdefault((request.object_id, dispid), name)
+            self._learnt.setdefault((object_id, dispid), name)
             if key is not None:
                 self._learnt.setdefault((key, dispid), name)
 

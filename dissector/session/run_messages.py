@@ -20,7 +20,9 @@ LENGTH = 4
 _RELEASE_SIZE, _INVOKE_SIZE = 10, 46
 _REQUEST, _ANSWER, _INVOKE, _RELEASE, _LOOK_UP, _COMMAND_AT = ord("O"), ord("A"), ord("I"), ord("R"), ord("G"), 9
 #: Of a get_ids_of_names: behind class, id and command; behind interface and locale, where its count of names is.
-_LOOK_UP_AT, _NAMES_AT = 10, 30
+LOOK_UP_AT, _NAMES_AT = 10, 30
+#: Longer ones are rare, and not worth to be remembered.
+_LONGEST_LOOK_UP = 512
 #: Class and hresult of its answer.
 _LOOKED_UP = 5
 _FAILED = 0x8000_0000
@@ -253,10 +255,9 @@ def _shape(head: bytes) -> tuple[int, int] | None:
 def _names(data: Buffer, at: int, end: int) -> int | None:
     """How many names a get_ids_of_names has; None for anything else."""
     begin = at + _NAMES_AT + 4
-    if end < begin or data[at] != _REQUEST:
+    # One without names may be a query_interface, as Java writes it.
+    if not begin < end <= at + _LONGEST_LOOK_UP or data[at] != _REQUEST:
         return None
-    if end == begin and data[at + _LOOK_UP_AT : at + _LOOK_UP_AT + 8] == data[at + 1 : at + 9]:
-        return None  # a query_interface, as Java writes it
     count: int = _UINT(data, at + _NAMES_AT)[0]
     for _ in range(count):
         if begin + 4 > end:

@@ -9,15 +9,16 @@ anything is changed.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 
 from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH
 from dissector.session.dialog import HEADER, Dialog, Draft
-from dissector.session.run_messages import DONE, USUAL_FAILURES
+from dissector.session.run_messages import DONE, LOOK_UP_AT, USUAL_FAILURES
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import SLOW_CALLBACK
-from dissector.stream.block import LookUp, Pairs
+from dissector.stream.block import Pairs
 from dissector.traffic import Frame, Side
 from dissector.wire import messages as wire
 from dissector.wire.decode import decode, pending_of
@@ -25,6 +26,9 @@ from dissector.wire.decode import decode, pending_of
 _OBJECT, ANSWER = ord("O"), ord("A")
 _UNKNOWN = (None, None)
 _INVOKE = Struct(">xQxi16siI8x").unpack
+_OBJECT_ID = Struct(">Q").unpack_from
+#: A get_ids_of_names up to what is behind its object.
+_ANY_OBJECT = b"O" + bytes([255] * 8) + b"G"
 _NO_ARGUMENTS = wire.DispParams((), ())
 #: VARIANT types without anything to learn: neither references nor arrays.
 _OBJECTS = frozenset({9, 13})
@@ -37,6 +41,17 @@ def _invoke(head: bytes) -> wire.Invoke:
     """An invoke by what is before its arguments."""
     object_id, dispid, iid, lcid, flags = _INVOKE(head)
     return wire.Invoke(object_id, dispid, iid, lcid, flags, _NO_ARGUMENTS)
+
+
+@lru_cache(maxsize=256)
+def _looked_up(behind_object: bytes, answer: bytes) -> tuple[tuple[str, ...], tuple[int, ...] | None]:
+    """The names of a get_ids_of_names, given by all that is behind its object, and their dispids: every task asks for
+    the same ones."""
+    request, _ = decode(_ANY_OBJECT + behind_object, None)
+    found, _ = decode(answer, pending_of(request))
+    assert isinstance(request, wire.GetIdsOfNames)
+    assert isinstance(found, wire.GetIdsOfNamesAnswer)
+    return request.names, found.dispids
 
 
 class Skim:
@@ -75,7 +90,7 @@ class Skim:
         logs: dict[int, str | None] = {}
         for line in lines:
             if len(line) == 2:
-                self._look_up(line, facts)
+                self._look_up(*line, facts)
                 logs.clear()
                 continue
             time, index, head, values = line
@@ -87,14 +102,13 @@ class Skim:
             if member is not None:
                 facts.logged(time, first + index, member, values)
 
-    def _look_up(self, look_up: LookUp, facts: TaskFacts) -> None:
-        request, _ = decode(look_up[0], None)
-        answer, _ = decode(look_up[1], pending_of(request))
-        assert isinstance(answer, wire.GetIdsOfNamesAnswer)
-        if answer.dispids is None:
+    def _look_up(self, request: bytes, answer: bytes, facts: TaskFacts) -> None:
+        names, dispids = _looked_up(request[LOOK_UP_AT:], answer)
+        if dispids is None:
             facts.record.counts.errors += 1
-        elif answer.dispids:
-            self._dialog.learn_members(request, answer.dispids)
+        elif dispids:
+            (object_id,) = _OBJECT_ID(request, 1)
+            self._dialog.learn_members(object_id, names, dispids)
 
     def _request(self, frame: Frame, facts: TaskFacts) -> bool:
         side, _, data, packets, time = frame
@@ -148,7 +162,7 @@ class Skim:
                     return False
             elif isinstance(body, wire.GetIdsOfNamesAnswer):
                 if body.dispids is not None:
-                    dialog.learn_members(draft[2], body.dispids)
+                    dialog.learn_members(draft[2].object_id, draft[2].names, body.dispids)
                 elif body.hresult in USUAL_FAILURES:
                     counts.errors += 1
                 else:
