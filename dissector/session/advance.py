@@ -85,12 +85,8 @@ def _feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
             heappop(due)
         else:
             cursor = cursors[number]
-            if (
-                cursor.pending is None
-                and not _begin_run(tracer, block, cursor)
-                and (events := _step(tracer, block, cursor, index))
-            ):
-                yield events
+            if cursor.pending is None and not _begin_run(tracer, block, cursor):
+                _step(tracer, block, cursor, index)
             if (coming := cursor.due()) is not None:
                 heapreplace(due, (coming, number))
             else:
@@ -182,7 +178,7 @@ def _messages(entry: Entry, handler: Callback, run: Run, block: Block, *, one_by
         handler.chunk(_new(Chunk, (senders[side].side, bases[side] + before, part, number + index, times[index])))
 
 
-def _step(tracer: Tracer, block: Block, cursor: _Cursor, index: int) -> Sequence[Event]:
+def _step(tracer: Tracer, block: Block, cursor: _Cursor, index: int) -> None:
     """Takes one packet; what follows a packet of a foreign connection is passed over."""
     conversation = cursor.conversation
     if cursor.stranger is not None:
@@ -190,18 +186,18 @@ def _step(tracer: Tracer, block: Block, cursor: _Cursor, index: int) -> Sequence
         cursor.stranger = None
         cursor.at += 1
         _pass_over(tracer, block, cursor, index)
-        return ()
+        return
     if conversation.foreign_at and not cursor.at and cursor.certain:
         cursor.stranger = tracer.strangers.begin(block, conversation)
         if cursor.stranger is not None:
             cursor.at = conversation.foreign_at
-            return ()
+            return
     key = conversation.keys[conversation.places[cursor.at] & 1]
     cursor.at += 1
     if key not in tracer.foreign or flags_of(block, key, index) & ENDS:
-        return tracer.feed(block.packet(index, key))
+        tracer.take_packet(block.packet(index, key))
+        return
     _pass_over(tracer, block, cursor, index)
-    return ()
 
 
 def _pass_over(tracer: Tracer, block: Block, cursor: _Cursor, index: int) -> None:

@@ -82,6 +82,11 @@ class Tracer(Keeper):
 
     def feed(self, packet: Packet) -> Sequence[Event]:
         """Takes one packet; returns the events that it made final."""
+        self.take_packet(packet)
+        return self.ready()
+
+    def take_packet(self, packet: Packet) -> None:
+        """The same, for who asks for the events himself."""
         clock, time, key = self.clock, packet[1], packet[5]
         if time >= clock.now:
             clock.now = time
@@ -90,14 +95,13 @@ class Tracer(Keeper):
         entry = None if key is None else self._connections.find(key)
         brought = advance(entry, packet) if entry is not None and entry[2].steady else False
         if brought is False or entry is None:
-            self._parse(packet)
+            self._parse(packet, entry)
         elif brought is not True:
             handler = entry[0].handler
             if type(handler) is Callback:
                 handler.chunk(brought)
             else:
                 self._stream_event(entry[0], brought)
-        return self.wake(clock.now) if clock.now >= clock.wake else self._order.drain(clock.now)
 
     def wake(self, now: int) -> Sequence[Event]:
         """Looks after what only time changes; returns the events that are final."""
@@ -107,7 +111,8 @@ class Tracer(Keeper):
 
     def ready(self) -> Sequence[Event]:
         """The events that are final by now."""
-        return self._order.drain(self.clock.now)
+        clock = self.clock
+        return self.wake(clock.now) if clock.now >= clock.wake else self._order.drain(clock.now)
 
     def callback(self, key: bytes, others: int) -> tuple[Entry, Callback] | None:
         """The callback connection of a packet's key, if whole messages on it bring nothing but facts about its task
@@ -121,10 +126,16 @@ class Tracer(Keeper):
         in_order = self.wants_messages or not self._order.holds(entry.flow.connection.task)
         return (entry, handler) if alone and in_order and len(self._connections) + others <= MAX_CONNECTIONS else None
 
-    def _parse(self, packet: Packet) -> None:
-        """Takes a packet that is not for the fast path."""
+    def _parse(self, packet: Packet, entry: Entry | None) -> None:
+        """Takes a packet that is not for the fast path; ``entry`` is the one of its key."""
         key = packet[5]
-        record = self._connections.parse(packet) if key is None or packet[7] else segment_of(packet, key)
+        if key is not None and not packet[7]:
+            segment = segment_of(packet, key)
+            reports = self._connections.feed(segment) if entry is None else self._connections.go_on(entry, segment)
+            for flow, event in reports:
+                self._stream_event(flow, event)
+            return
+        record = self._connections.parse(packet)
         if isinstance(record, Segment):
             for flow, event in self._connections.feed(record):
                 self._stream_event(flow, event)

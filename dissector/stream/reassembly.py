@@ -19,7 +19,7 @@ from itertools import chain
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Mark, SideFacts
 from dissector.stream.direction import Direction
-from dissector.stream.flows import Flow, FlowTable
+from dissector.stream.flows import Entry, Flow, FlowTable
 from dissector.stream.fragments import Datagrams, OnUnread, ignore
 from dissector.traffic import (
     ACK,
@@ -79,9 +79,11 @@ class Connections:
     def feed(self, segment: Segment) -> Iterable[Report]:
         """Takes one segment; the events that it caused, of its own flow or of one that it displaced."""
         entry = self.find(segment.key)
-        if entry is None:
-            return self._begin(segment)
-        flow, index = entry[:2]
+        return self._begin(segment) if entry is None else self.go_on(entry, segment)
+
+    def go_on(self, entry: Entry, segment: Segment) -> Iterable[Report]:
+        """As ``feed``, for a segment of a connection that is in the table: ``entry`` is the one of its key."""
+        flow, index, _, _ = entry
         if segment.flags & SYN:
             return self._synchronise(flow, index, segment)
         if flow.over:

@@ -131,7 +131,10 @@ class Document:
 
     def get(self, name: str) -> str | None:
         """Value of an attribute of ``element``."""
-        return next((value for key, value in self.attributes if key == name), None)
+        for key, value in self.attributes:
+            if key == name:
+                return value
+        return None
 
 
 class _Root(Events):
@@ -305,8 +308,8 @@ def start_task(document: Document) -> StartTask | None:
 
 def start_command(document: Document) -> StartTask | None:
     """The same, but of a command whose port is none too."""
-    text = document.get("tcp_port")
-    if document.element != START_TASK or not text:
+    text = document.get("tcp_port") if document.element == START_TASK else None
+    if not text:
         return None
     java = document.get("java_options"), document.get("java_classpath")
     return StartTask(number(text, PORT), document.get("kind"), *java)
@@ -314,14 +317,17 @@ def start_command(document: Document) -> StartTask | None:
 
 def process_started(document: Document) -> ProcessStarted | None:
     """The answer to a start command that was obeyed."""
-    ids = number(document.get("process_id")), number(document.get("pid"), PID)
-    return ProcessStarted(*ids) if _names_process(document, "process") else None
+    if not _names_process(document, "process"):
+        return None
+    return ProcessStarted(number(document.get("process_id")), number(document.get("pid"), PID))
 
 
 def close_task(document: Document) -> CloseTask | None:
     """The close command; the engine reads 1, true and yes as a wish to kill."""
+    if not _names_process(document, CLOSE_TASK):
+        return None
     kill = (document.get("kill") or "").strip().lower() in ("1", "true", "yes")
-    return CloseTask(number(document.get("process_id")), kill) if _names_process(document, CLOSE_TASK) else None
+    return CloseTask(number(document.get("process_id")), kill)
 
 
 def kill_task(document: Document) -> KillTask | None:
