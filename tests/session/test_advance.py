@@ -33,13 +33,13 @@ WEB = ("10.0.0.1", 40_000, "10.0.0.2", 80)
 def fed(monkeypatch: pytest.MonkeyPatch) -> list[Packet]:
     """The packets that tracers were fed one by one."""
     found: list[Packet] = []
-    feed = Tracer.feed
+    take = Tracer.take_packet
 
-    def counted(tracer: Tracer, packet: Packet) -> Sequence[Event]:
+    def counted(tracer: Tracer, packet: Packet) -> None:
         found.append(packet)
-        return feed(tracer, packet)
+        take(tracer, packet)
 
-    monkeypatch.setattr(Tracer, "feed", counted)
+    monkeypatch.setattr(Tracer, "take_packet", counted)
     return found
 
 

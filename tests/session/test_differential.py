@@ -262,18 +262,18 @@ def test_most_packets_of_a_dialog_are_in_runs(
     """Else the tests above would compare the reference with itself."""
     taken: list[Run] = []
     fed: list[Packet] = []
-    by_run, one = advance.advance_by_run, Tracer.feed
+    by_run, one = advance.advance_by_run, Tracer.take_packet
 
     def counted_run(entry: object, run: Run, number: int) -> tuple[int, int]:
         taken.append(run)
         return by_run(entry, run, number)  # type: ignore[arg-type]
 
-    def counted_feed(tracer: Tracer, packet: Packet) -> Sequence[Event]:
+    def counted_packet(tracer: Tracer, packet: Packet) -> None:
         fed.append(packet)
-        return one(tracer, packet)
+        one(tracer, packet)
 
     monkeypatch.setattr(advance, "advance_by_run", counted_run)
-    monkeypatch.setattr(Tracer, "feed", counted_feed)
+    monkeypatch.setattr(Tracer, "take_packet", counted_packet)
     link_type, wrap, _ = ENCAPSULATIONS[around] if around != "Ethernet" else (ETHERNET, lambda data: data, ())
     some = [(time, wrap(data), len(wrap(data))) for time, data, _ in packets(MANY_LINES.stem)]
     fast([write(tmp_path / "x.pcap", some, link_type)], WANTED[wanted])
