@@ -8,7 +8,8 @@ from parts import CLIENT, HERE, MS, REMOTE, SECOND, THERE, connection, facts, me
 
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Endpoint, Message, Role, Task
-from dissector.session.task import TaskFacts, error_text, is_usual_failure
+from dissector.session.run_messages import USUAL_FAILURES
+from dissector.session.task import TaskFacts, error_text
 from dissector.wire import control
 from dissector.wire import messages as m
 
@@ -415,7 +416,7 @@ def test_the_words_of_an_error(strings: tuple[str, ...], text: str) -> None:
     assert error_text(said(m.ErrorAnswer(strings))) == text
     assert error_text(said(failure("oh"))) == "oh"
     assert error_text(said(m.InvokeAnswer(0, EMPTY, None))) == ""
-    assert is_usual_failure(0x8002_0006)
+    assert 0x8002_0006 in USUAL_FAILURES
 
 
 # --- times -----------------------------------------------------------------------------------------------------------
