@@ -14,6 +14,7 @@
 ``to_dataframe``     records as a table of pandas
 ``schema``           the JSON Schema of what ``to_json`` and the command print
 ``grammar``          the grammar of the callback connection, as construct declares it
+``scapy``            layers for scapy: ``from jstrace.scapy import JobSchedulerCallback, JobSchedulerCommand``
 ===================  ==================================================================================================
 
 All of it is read by the same readers, fast path and rules as ``jstrace read`` reads with, and secrets are masked unless
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from dissector.render.contract import ProblemRecord as ProblemRecord
     from dissector.render.contract import TaskRecord as TaskRecord
     from jstrace import grammar as grammar
+    from jstrace import scapy as scapy
     from jstrace.decoding import Decoded as Decoded
     from jstrace.decoding import Field as Field
     from jstrace.decoding import decode as decode
@@ -86,7 +88,7 @@ _PLACES = {
     ),
     "jstrace.tables": ("schema", "to_dataframe"),
 }  # fmt: skip
-_MODULES = ("grammar",)
+_MODULES = ("grammar", "scapy")
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 
 __all__ = ["__version__", *sorted((*_PLACE_OF, *_MODULES))]
