@@ -8,18 +8,15 @@ step back a packet counts as old as the newest one before it, so that its packet
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
 from dissector.sources.blocks import Prepare
-from dissector.stream.block import Block, Stretch, conversations_of
+from dissector.stream.block import Block, Conversation, Stretch
 
 #: Opens a file by its place; True when no other file is open, and its blocks come prepared then.
 Opener = Callable[[int, bool], Iterator[Block]]
-#: In the place of a key, of packets that are in no conversation and of interest.
-_OTHER = b""
 
 
 def merged(first_times: Sequence[tuple[int, int]], opened: Opener, prepare: Prepare) -> Generator[Block, None, None]:
@@ -52,15 +49,12 @@ class _Part(NamedTuple):
 
 
 class _File:
-    """A file that is open: its block, how far that was given, and what its packets are sorted by."""
+    """A file that is open: its block, how far that was given, and what its packets are sorted by (``keys``)."""
 
     def __init__(self, place: int, blocks: Iterator[Block], *, is_prepared: bool) -> None:
         self.place = place
         self.is_prepared = is_prepared
         self._blocks = blocks
-        self._owners: list[bytes | None] | None = None
-        #: Packets of the block with a SYN, in order.
-        self.syns: list[int] = []
         self.keys: Sequence[int] = ()
         self.newest = 0
         self.at = 0
@@ -70,23 +64,10 @@ class _File:
         block = next(self._blocks, None)
         if block is None:
             return False
-        self.block, self.at, self._owners = block, 0, None
+        self.block, self.at = block, 0
         self.keys = block.times if block.ordered else list(accumulate(block.times, max))
         self.newest = self.keys[-1]
         return True
-
-    def owners(self) -> list[bytes | None]:
-        """Key of each packet of the block; None for those of no interest."""
-        if self._owners is None:
-            self._owners = [None] * len(self.keys)
-            self.syns = sorted(index for one in self.block.conversations for index in one.syns)
-            for index in self.block.others:
-                self._owners[index] = _OTHER
-            for conversation in self.block.conversations:
-                keys = conversation.keys
-                for at in conversation.places:
-                    self._owners[at >> 1] = keys[at & 1]
-        return self._owners
 
 
 def _due(files: list[_File]) -> list[_Part]:
@@ -121,34 +102,26 @@ def _sorted(parts: list[_Part]) -> Block:
     begins: list[int] = []
     ends: list[int] = []
     keys: list[int] = []
-    owners: list[bytes | None] = []
-    begun: set[int] = set()
-    data: list[bytes] = []
+    data: list[memoryview] = []
     size = 0
     for part in parts:
         block, span = part.file.block, slice(part.begin, part.end)
         shift = size - block.begins[part.begin]
         begins += [at + shift for at in block.begins[span]]
         ends += [at + shift for at in block.ends[span]]
-        before = len(times) - part.begin
         times += block.times[span]
         keys += part.file.keys[span]
-        owners += part.file.owners()[span]
-        syns_of = part.file.syns
-        among = slice(bisect_left(syns_of, part.begin), bisect_left(syns_of, part.end))
-        begun.update(before + index for index in syns_of[among])
-        data.append(block.data[block.begins[part.begin] : block.ends[part.end - 1]])
+        data.append(memoryview(block.data)[block.begins[part.begin] : block.ends[part.end - 1]])
         size += len(data[-1])
     places = sorted(range(len(keys)), key=keys.__getitem__)
     ordered = all(part.file.block.ordered for part in parts)
-    groups: defaultdict[bytes, list[int]] = defaultdict(list)
-    others: list[int] = []
     stretches, cut = _facts(parts, places)
-    merged_block = Block(
+    others, conversations = _conversations(parts, places)
+    return Block(
         b"".join(data),
-        [begins[at] for at in places],
-        [ends[at] for at in places],
-        [times[at] for at in places],
+        list(map(begins.__getitem__, places)),
+        list(map(ends.__getitem__, places)),
+        list(map(times.__getitem__, places)),
         ordered,
         (min(times), max(times)),
         stretches,
@@ -156,18 +129,39 @@ def _sorted(parts: list[_Part]) -> Block:
         0,
         {},
         others,
-        [],
+        conversations,
     )
-    syns: defaultdict[bytes, list[int]] = defaultdict(list)
-    for index, at in enumerate(places):
-        owner = owners[at]
-        if owner:
-            groups[owner].append(2 * index)
-            if at in begun:
-                syns[owner].append(index)
-        elif owner is not None:
-            others.append(index)
-    return merged_block._replace(conversations=conversations_of(groups, syns))
+
+
+def _conversations(parts: list[_Part], places: list[int]) -> tuple[list[int], list[Conversation]]:
+    """Packets of all parts in this order that are not plain, and the conversations of the others."""
+    ranks = [0] * len(places)
+    for rank, at in enumerate(places):
+        ranks[at] = rank
+    others: list[int] = []
+    found: dict[bytes, Conversation] = {}
+    first = 0
+    for part in parts:
+        begin, end = part.begin, part.end
+        mine = ranks[first : first + end - begin]
+        first += end - begin
+        others += [mine[index - begin] for index in part.file.block.others if begin <= index < end]
+        for (key, back), all_syns, all_places, *_ in part.file.block.conversations:
+            low, high = bisect_left(all_places, 2 * begin), bisect_left(all_places, 2 * end)
+            if low == high:
+                continue
+            syns = [mine[index - begin] for index in all_syns if begin <= index < end]
+            moved = [mine[(place >> 1) - begin] << 1 | place & 1 for place in all_places[low:high]]
+            known = found.get(key)
+            if known is None and (known := found.get(back)) is not None:
+                moved = [place ^ 1 for place in moved]
+            if known is None:
+                found[key] = Conversation((key, back), syns, moved, [])
+            else:
+                for one, more in ((known.syns, syns), (known.places, moved)):
+                    one += more
+                    one.sort()
+    return sorted(others), list(found.values())
 
 
 def _facts(parts: list[_Part], places: list[int]) -> tuple[list[Stretch], dict[int, int]]:

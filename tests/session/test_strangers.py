@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit import CLIENT, REMOTE, Story, icmp_error, packets_of, with_ttl
 from stories import several
-from test_differential import fast, pieces, reference, write
+from test_differential import ETHERNET, fast, in_files, pieces, reference, write
 
 from dissector.model import Problem, Role
 from dissector.session import advance, detect
@@ -185,7 +185,8 @@ def test_strangers_leave_behind_what_they_leave_packet_by_packet(seed: int, task
     with TemporaryDirectory() as folder, pieces(size):
         path = write(Path(folder) / "x.pcap", packets)
         assert followed(path, by_block=True) == followed(path, by_block=False)
-        assert fast([path], (True, None)) == reference([path], (True, None))
+        paths = in_files(packets, dice, Path(folder), ETHERNET)
+        assert fast(paths, (True, None)) == reference(paths, (True, None))
 
 
 @pytest.mark.parametrize("tasks", [False, True])
