@@ -108,9 +108,14 @@ $(VENV)/.installed-docs: $(VENV)/.installed-dev
 	@$(BIN)/pip install -q -e '.[docs]'
 	@touch $@
 
-# What builds the site; where it is not to be had, pytest names the tests that it skips.
+# What builds the site and judges the man page; where it is not to be had, pytest names the tests that it skips.
+MANUAL := man-db groff-base mandoc
 pages:
 	@$(MAKE) -s $(VENV)/.installed-docs || echo "not to be had here: zensical; the documentation site is not built" >&2
+	@if command -v man >/dev/null && command -v groff >/dev/null && command -v mandoc >/dev/null; then :; \
+	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; \
+		$(APT) install -qq -y --no-install-recommends $(MANUAL) >/dev/null || echo "not to be had here: $(MANUAL)" >&2; \
+	else echo "the man page is not judged; as root: apt-get install $(MANUAL)" >&2; fi
 
 # tshark judges the Wireshark plugin, tcpdump brings the libpcap that compiles filters; the others are for live tests: networks
 # of namespaces with firewalls, a terminal to look at.
