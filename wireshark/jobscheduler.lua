@@ -343,9 +343,9 @@ js.bounds = {
 }
 
 js.secret_rules = {
-  hint = "p(?:ass|wd?|in|sk|hps|rivate-l|m_|ypi|i_|at_|[acps][ats]_|do[ \092t]?\092(|i[a-f0-9]{8}|(?<=otp)|(?<=snmp)|(?<=exp)|(?<=imp)|(?<=-hp)|(?<=/p)[: \092t]|(?<=/rp)|(?<=[ \092t\092n\092\034';]-p))|c(?:red|ret|ode=|ert[ \092t=]|ca[a-z0-9]{4}|onn(?:ect(?:ion)?)?[ \092t(_]|vv)|u(?:th|do|ress|res|essel|se[ \092t]|ser[ \092t=]|sing[ \092t])|g(?:eheim|on[ \092t]|=|nature ?[^a-z ]|(?<=sig)[^a-z ]|(?<=losung)swort|(?<=log)indaten|h[pousr]_|ithub_pat|l[a-z]{2,5}-|lsa_|ocspx|(?<=sg)\092.)|k(?:ey|enn|init|r_pat|\092.com/|(?<=tok)|(?<=cook)|_(?:live|test|prod)_|-|ia[a-z0-9]{16})|-(?<=[ \092t\092n\092\034';]-)[eakxnwupk]|_(?<=hf_)|_(?<=v1_)|y(?:(?<=[d \092t\092r\092n][ \092t\092r\092n]by)|a29|j(?<=eyj))|@|\092||x(?:-j|ox|app)|j(?:sess|wt)|q(?<=sq)l|v(?:ault|[sbr]?\092.(?<=hv[sbr]\092.))|z(?:ugang|a(?<=aiza))|\092$(?:[1-7y]|2[abxy]|apr|arg)|\092{s|<<|&lt;&lt;|\092xfcss|\092xbcss|b(?:(?<=ab)ia[a-z0-9]|earer)|s(?<=as)ia[a-z0-9]{16}|:aa|3(?<=a3)t|3(?<=atatt3)x",
+  hint = "p(?:ass|wd?|in|sk|hps|rivate-l|m_|ypi|i_|at_|[acps][ats]_|do[ \092t]?\092(|i[a-f0-9]{8}|(?<=otp)|(?<=snmp)|(?<=exp)|(?<=imp)|(?<=\092.op)en|(?<=op)ends|(?<=map)netw|_addl|(?<=-hp)|(?<=/p)[: \092t]|(?<=/rp)|(?<=[ \092t\092n\092\034';]-p))|c(?:red|ret|htwoord|ontrase|ode=|ert[ \092t=]|ca[a-z0-9]{4}|onn(?:ect(?:ion)?[ \092t(_]|[ \092t(_]|ectserver)|vv)|u(?:th|do|ress|res|essel|se[ \092t]|ser[ \092t=]|sing[ \092t])|g(?:eheim|on[ \092t]|=|nature ?[^a-z ]|(?<=sig)[^a-z ]|(?<=losung)swort|(?<=log)indaten|h[pousr]_|ithub_pat|l[a-z]{2,5}-|lsa_|ocspx|(?<=sg)\092.)|k(?:ey|enn|init|r_pat|\092.com/|(?<=tok)|(?<=cook)|_(?:live|test|prod)_|-|ia[a-z0-9]{16})|-(?<=[ \092t\092n\092\034';]-)[eakxnwupk]|_(?<=hf_)|_(?<=v1_)|y(?:(?<=[d \092t\092r\092n][ \092t\092r\092n]by)|a29|j(?<=eyj))|@|\092||x(?:-j|ox|app)|j(?:sess|wt)|q(?:(?<=sq)l|(?<=itmq)c)|v(?:ault|[sbr]?\092.(?<=hv[sbr]\092.))|z(?:ugang|a(?<=aiza))|\092$(?:[1-7y]|2[abxy]|apr|arg)|\092{s|<<|&lt;&lt;|\092xfcss|\092xbcss|b(?:(?<=ab)ia[a-z0-9]|earer)|s(?<=as)ia[a-z0-9]{16}|:aa|3(?<=a3)t|3(?<=atatt3)x",
   pieces = {
-    candidate = "(x-jobscheduler-(?:tunnel-secret|licen[sc]e-?keys?|session)|(?:proxy-)?authorization|(?:set-)?cookie2?)|passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid|(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])|pw(?![a-z])|(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])|schl(?:\092xfc|\092xc3\092xbc|ue)ssel(?![a-z])|(?<![a-z])(?:pin|t?otp|psk|cvv|jwt|creds?)(?![a-z])|(?-i:(?<=[a-z])(?:Pin|Otp|Psk|Jwt|Creds?)(?![a-z]))|(?<=_)auth(?![a-z])",
+    candidate = "(x-jobscheduler-(?:tunnel-secret|licen[sc]e-?keys?|session)|(?:proxy-)?authorization|(?:set-)?cookie2?)|wachtwoord|contrase(?:\092xf1|\092xc3\092xb1|n)a|mot[ _]?de[ _]?passe|passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid|(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])|pw(?![a-z])|(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])|schl(?:\092xfc|\092xc3\092xbc|ue)ssel(?![a-z])|(?<![a-z])(?:pin|t?otp|psk|cvv|jwt|creds?)(?![a-z])|(?-i:(?<=[a-z])(?:Pin|Otp|Psk|Jwt|Creds?)(?![a-z]))|(?<=_)auth(?![a-z])",
     name_rest = "[\092w.$-]*",
     whole_name = "^[\092w.$/:-]{1,256}$",
     quote = "\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);)",
@@ -361,7 +361,7 @@ js.secret_rules = {
     follows_set = "[ \092t]{1,4}(?!(?:an?|the|not|no|now|too|in|on|at|to|of|by|as|for|from|with|and|or|but|if|when|will|would|can|could|must|may|should|has|have|had|is|was|are|be|set|unset|ok|okay|valid|invalid|correct|incorrect|wrong|required|empty|missing|expired|expir\092w+|weak|strong|blank|null|none|nil|true|false|unknown|unchanged|changed|being|been|needed|used|stored|saved|hidden|masked|encrypted|locked|bad|good|different|same|only|also|still|already|never|always|going|about|available|optional|mandatory|long|short|shorter|longer|older|case|read|taken|given|found|defined|present|absent|checked|verified|accepted|rejected|refused|denied|reset|updated|deleted|removed|generated|created|sent|there|here|this|that|it|your|my|our|his|her|their|safe|out|known|kept|simple|exposed|leaked|public|in|rotated|mounted|referenced|loaded|ready|file|files|field|prompt|policy|manager|management|authentication|auth|login|logon|store|protected|change|changes|check|entry|hash|length|rule|rules|age|expiry|error|failed|failure|failures|mismatch|shown|prints|printed|shows|returns|returned|command|commands|output|then|ls|cd|echo|exit|test|falsch|richtig|leer|nicht|kein|keine|ung(?:\092xfc|\092xc3\092xbc|ue)ltig|g(?:\092xfc|\092xc3\092xbc|ue)ltig|abgelaufen|erforderlich|korrekt|inkorrekt|gesetzt|zu|ein|eine|der|die|das|und|oder|noch|wieder|bereits|unbekannt|wurde|wird|ist|war|hat|muss|kann|soll|fehlt|ge\092w{2,20}t)(?![\092w-]))(?=[^\092s,;:()]{1,128}[ \092t]{1,4}(?:(?:was|has[ \092t]been|wurde|ist)[ \092t]{1,4}(?:set|changed|saved|stored|assigned)|(?:(?:wurde|ist)[ \092t]{1,4})?(?:(?:zur(?:\092xfc|\092xc3\092xbc|ue)ck)?gesetzt|vergeben|gespeichert|ge(?:ae|\092xe4|\092xc3\092xa4)ndert|festgelegt|eingestellt|eingetragen|hinterlegt|zugewiesen))(?![\092w-]))",
     follows_set_new = "[ \092t]{1,4}(?!(?:an?|the|not|no|now|too|in|on|at|to|of|by|as|for|from|with|and|or|but|if|when|will|would|can|could|must|may|should|has|have|had|is|was|are|be|set|unset|ok|okay|valid|invalid|correct|incorrect|wrong|required|empty|missing|expired|expir\092w+|weak|strong|blank|null|none|nil|true|false|unknown|unchanged|changed|being|been|needed|used|stored|saved|hidden|masked|encrypted|locked|bad|good|different|same|only|also|still|already|never|always|going|about|available|optional|mandatory|long|short|shorter|longer|older|case|read|taken|given|found|defined|present|absent|checked|verified|accepted|rejected|refused|denied|reset|updated|deleted|removed|generated|created|sent|there|here|this|that|it|your|my|our|his|her|their|safe|out|known|kept|simple|exposed|leaked|public|in|rotated|mounted|referenced|loaded|ready|file|files|field|prompt|policy|manager|management|authentication|auth|login|logon|store|protected|change|changes|check|entry|hash|length|rule|rules|age|expiry|error|failed|failure|failures|mismatch|shown|prints|printed|shows|returns|returned|command|commands|output|then|ls|cd|echo|exit|test|falsch|richtig|leer|nicht|kein|keine|ung(?:\092xfc|\092xc3\092xbc|ue)ltig|g(?:\092xfc|\092xc3\092xbc|ue)ltig|abgelaufen|erforderlich|korrekt|inkorrekt|gesetzt|zu|ein|eine|der|die|das|und|oder|noch|wieder|bereits|unbekannt|wurde|wird|ist|war|hat|muss|kann|soll|fehlt|ge\092w{2,20}t)(?![\092w-]))(?=[^\092s,;:()]{1,128}[ \092t]{1,4}(?:set|changed|saved|stored|assigned)(?![\092w-]))",
     new_before = "(?:^|[^\092w-])(?:new|temporary|initial)[ \092t]{1,4}(?![\092s\092S])",
-    noun = "(?<![\092w.$%{-])(?:passwor[dt]|passwd|pwd|pw|kennwort|passphrase|passcode|(pin|geheimzahl)|(secret|token|credentials?|(?:(?<=api )|(?<=access )|(?<=auth )|(?<=shared )|(?<=licen[cs]e ))key))(?![\092w-])",
+    noun = "(?<![\092w.$%{-])(?:passwor[dt]|passwd|pwd|pw|kennwort|passphrase|(pin|passcode|t?otp|geheimzahl)|(secret|token|credentials?|(?:(?<=api )|(?<=access )|(?<=auth )|(?<=shared )|(?<=licen[cs]e ))key))(?![\092w-])",
     told_before = "(?:with|using|via|mit|and|und|(?:user(?:name)?|login|benutzer)[ \092t:=]{1,4}[\092w.@\092\034'\092\092-]{1,64}[ \092t,]{0,4}(?:and|und)?)[ \092t]{1,4}(?:the[ \092t]{1,4}|dem[ \092t]{1,4})?(?![\092s\092S])",
     tail = "(?:>|&(?:amp;){0,32}gt;)(?=[^\092s<>=&|/])",
     tail_before = "(?:^|[^\092w.:$%{(</-])[\092w.:-]{0,62}(?![\092s\092S])",
@@ -372,8 +372,11 @@ js.secret_rules = {
     option = "(?:^|[\092s\092\034'`,;(])(?:--?|/)[\092w.-]{0,62}(?![\092s\092S])",
     set_before = "(?:^|[\092s\092\034'`;&|(])(?:setx(?:[ \092t]{1,4}/\092w{1,8})?|setenv|configure[ \092t]{1,4}set)[ \092t]{1,8}[\092\034']?[\092w.$-]{0,62}(?![\092s\092S])",
     set_between = "[\092\034']?[ \092t]{1,8}(?=\092S)",
-    blanks = "[ \092t]{1,64}(?![\092s-])",
-    scheme = "(?:bearer|basic|digest|negotiate)[ \092t]{1,8}",
+    blanks = "[ \092t]{1,64}(?![\092s-]|&(?:amp;){0,32}(?:lt|#0*60|#x0*3c);)",
+    scheme = "(?:bearer|basic|digest|negotiate)[ \092t]{1,8}|convertto-securestring[ \092t]{1,8}(?:-string[ \092t]{1,8})?|[|>][+-]?[ \092t]{0,4}\092r?\092n[ \092t]{1,32}",
+    call = "(?:new[ \092t]{1,4})?(?:\092$|\092[?[a-z_$][][\092w.$:>-]{0,200})\092((?=[^)\092n])|`",
+    call_stop = "[()\092\034'`\092n&]",
+    joined_to = "[ \092t]{0,8}(?:[.+]|\092|\092||&(?:amp;){0,32})[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))",
     bare_stop = "[\092s;\092\034'<>&]",
     entity = "&(?:amp;){0,32}(?:amp|lt|gt|apos|#\092d{1,7}|#x[0-9a-f]{1,6});",
     json_value = "[^\092s,}\092]\092\034'\092\092]*",
@@ -388,6 +391,8 @@ js.secret_rules = {
     tag_deeper = "<|\092\092u003c|&(?:amp;){0,32}(?:lt|#0*60|#x0*3c);",
     tag_end = ">|&(?:amp;){0,32}(?:gt|#0*62|#x0*3e);|\092\092u003e",
     tag_name = "[\092w.:-]+",
+    naming_tag = "(?:[\092w.-]{1,32}:)?(?:name|key|string|param-name|parameter|property)(?![\092w.:-])",
+    valuing_tag = "(?:[\092w.-]{1,32}:)?(?:value|string|text|content|default|param-value|data)(?![\092w.:-])",
     naming = "(?<![\092w.-])(?:name|key|variable|param|parameter|id|attr)(?:\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))?\092s{0,8}([:=])\092s{0,8}(\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))?",
     valuing = "(?<![\092w.-])(?:hex_|default_)?(?:value|default|content|text)(\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))?\092s{0,8}([:=])\092s{0,8}",
     url_word = "[^\092s\092\034<>]+",
@@ -412,18 +417,32 @@ js.secret_rules = {
     { needs = { "identified" }, pattern = "identified[^;]{1,80}?by[ \092t\092r\092n]{1,8}(?:\092\034[^\092\034\092n]{1,128}\092\034|'[^'\092n]{1,128}'|[^\092s\092\034';]{1,128})[ \092t\092r\092n]{1,8}replace[ \092t\092r\092n]{1,8}(?=[^\092s;])" },
     { needs = { "@" }, pattern = "(?<![\092w.:/@\092\092-])(?!(?:http|https|host|nfs|cifs|ldap|imap|smtp|pop|ftp|dns|hdfs|hive|yarn|mapred|zookeeper|kafka|postgres|mssqlsvc|krbtgt|kadmin|termsrv|wsman|afs|actions|github|library)/)(?!(?-i:(?!(?:scott|system|sys|sysdba|hr|oracle|dba)/)[a-z][\092w]{0,29}/[a-z]{1,40}(?:-[a-z]{1,40}){0,8})@(?:v\092d{1,6}(?:\092.\092d{1,6}){0,2}|\092d{1,6}(?:\092.\092d{1,6}){1,2})(?![\092w.]))[A-Za-z][\092w$#]{0,29}(?:\092[\092w{1,30}\092])?/(?:\092\034([^\092\034\092n]{1,128})\092\034|([^\092s@/\092\034'&;<>,|()*]{1,128}))@(?=//|\092(|\092\034|(?!sha(?:256|512):)(?![\092w-]{0,64}\092.(?:service|socket|timer))\092w)" },
     { needs = { "conn" }, pattern = "(?<![\092w.-])conn(?:ect)?[ \092t]{1,8}[\092\034']?[\092w$#.]{1,64}(?:\092[\092w{1,64}\092])?/(?:\092\034([^\092\034\092n]{1,128})|([^\092s@/\092\034'&;<>]{1,128}))" },
+    { needs = { "insert" }, pattern = "insert\092s{1,8}into\092s{1,8}\092S{1,128}?\092s{0,8}\092([^()]{0,400}?(?:wachtwoord|contrase(?:\092xf1|\092xc3\092xb1|n)a|mot[ _]?de[ _]?passe|passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid|(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])|pw(?![a-z])|(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])|schl(?:\092xfc|\092xc3\092xbc|ue)ssel(?![a-z])|(?<![a-z])(?:pin|t?otp|psk|cvv|jwt|creds?)(?![a-z])|(?-i:(?<=[a-z])(?:Pin|Otp|Psk|Jwt|Creds?)(?![a-z]))|(?<=_)auth(?![a-z]))[^()]{0,400}\092)\092s{0,8}values\092s{0,8}\092(([^;\092n]{1,4000})" },
+    { needs = { "char", "string" }, pattern = "(?:wachtwoord|contrase(?:\092xf1|\092xc3\092xb1|n)a|mot[ _]?de[ _]?passe|passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid|(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])|pw(?![a-z])|(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])|schl(?:\092xfc|\092xc3\092xbc|ue)ssel(?![a-z])|(?<![a-z])(?:pin|t?otp|psk|cvv|jwt|creds?)(?![a-z])|(?-i:(?<=[a-z])(?:Pin|Otp|Psk|Jwt|Creds?)(?![a-z]))|(?<=_)auth(?![a-z]))\092w{0,32}[ \092t]{1,8}(?:constant[ \092t]{1,8})?(?:n?varchar2?|n?char|string)[ \092t]{0,4}(?:\092([^()\092n]{1,16}\092))?[ \092t]{0,8}(?:not[ \092t]null[ \092t]{0,8})?(?::=|=|default)[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
+    { needs = { "sp_addlogin" }, pattern = "sp_addlogin[ \092t(]{1,8}[^\092n,]{1,200},[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
+    { needs = { "sp_password" }, pattern = "sp_password[ \092t]{1,8}([^\092n;]{1,400})" },
+    { needs = { "pgpass" }, pattern = "(?:[\092w.*-]{1,255}|\092[[0-9a-f:]{2,45}\092]):(?:\092d{2,5}|\092*):[\092w.*-]{1,64}:[\092w.*-]{1,64}:([^\092s\092\034']{1,128})" },
+    { needs = { ":pserver:" }, pattern = ":pserver:[^\092s:@]{1,64}:([^\092s@]{1,128})@" },
     { needs = { " using " }, pattern = "connect[ \092t]{1,4}to[ \092t]{1,4}\092S{1,64}[ \092t]{1,4}user[ \092t]{1,4}\092S{1,64}[ \092t]{1,4}using[ \092t]{1,4}" },
     { needs = { ".logon" }, pattern = "\092.logon[ \092t]{1,4}[^\092s,]{1,128},[ \092t]{0,4}" },
     { needs = { "echo", "printf" }, pattern = "(?:echo|printf)(?:\092.exe)?[ \092t]{1,8}(?:-[nee]{1,3}[ \092t]{1,8})?(?:[\092\034']%s(?:\092\092n)?[\092\034'][ \092t]{1,8})?([^\092n|]{1,200}?)[ \092t]{0,8}\092|[ \092t]{0,8}(?:[\092w./-]{0,40}/)?(?:sudo|su|doas|passwd|chpasswd|kinit|cryptsetup|runas|gpg2?|openssl|docker|podman|plink|pscp|ssh|sshpass|net|smbclient|mount|keytool|ecryptfs-\092w+|gnome-keyring-daemon|saslpasswd2|htpasswd|realm|adcli|vault|oc|kubectl|helm|az|gh|faillock|expect)(?![\092w-])" },
+    { needs = { "<<<" }, pattern = "(?<![\092w-])(?:read[ \092t]{1,8}[^\092n<]{0,80}?(?:wachtwoord|contrase(?:\092xf1|\092xc3\092xb1|n)a|mot[ _]?de[ _]?passe|passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid|(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])|pw(?![a-z])|(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])|schl(?:\092xfc|\092xc3\092xbc|ue)ssel(?![a-z])|(?<![a-z])(?:pin|t?otp|psk|cvv|jwt|creds?)(?![a-z])|(?-i:(?<=[a-z])(?:Pin|Otp|Psk|Jwt|Creds?)(?![a-z]))|(?<=_)auth(?![a-z]))\092w{0,32}|--?pass\092w{0,12}-(?:stdin|fd[ =]\092d))[^\092n<]{0,80}<<<[ \092t]{0,8}" },
+    { needs = { "set" }, pattern = "(?<![\092w-])set[ \092t]{1,8}(?:\092w{0,32}_)?(?:pass|passwd|password|pwd?|pin)[ \092t]{1,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
     { needs = { "<<<" }, pattern = "(?<![\092w-])(?:sudo|su|doas|passwd|chpasswd|kinit|cryptsetup|runas|gpg2?|openssl|docker|podman|plink|pscp|ssh|sshpass|net|smbclient|mount|keytool|ecryptfs-\092w+|gnome-keyring-daemon|saslpasswd2|htpasswd|realm|adcli|vault|oc|kubectl|helm|az|gh|faillock|expect)(?![\092w-])[^\092n<]{0,200}<<<[ \092t]{0,8}" },
     { needs = { "<<" }, pattern = "(?<![\092w-])(?:sudo|passwd|chpasswd|kinit|su)(?![\092w-])[^\092n<]{0,200}<<-?[ \092t]{0,4}[\092\034']?\092w{1,32}[\092\034']?[ \092t]{0,4}\092r?\092n([^\092r\092n]{1,200})" },
-    { needs = { "assword", "asswort" }, pattern = "asswor[dt][^\092n;]{0,80}[\092n;}][^\092n]{0,40}?send(?:_user)?[ \092t]{1,8}(?:--[ \092t]{1,8})?\092\092*\092\034((?:[^\092\034\092\092]|\092\092[^r\092\034n]){1,128})" },
+    { needs = { "assword", "asswort" }, pattern = "asswor[dt][^\092n;]{0,80}[\092n;{}][^\092n]{0,40}?send(?:_user)?[ \092t]{1,8}(?:--[ \092t]{1,8})?\092\092*\092\034((?:[^\092\034\092\092]|\092\092[^r\092\034n]){1,128})" },
     { needs = { "user" }, pattern = "(?:^|\092n)[ \092t]{0,8}(?:quote[ \092t]{1,8})?user[ \092t]{1,8}[^\092s:=/]{1,64}[ \092t]{1,8}([^\092s:=]{1,128})[ \092t]{0,8}(?=[\092r\092n<&]|$)" },
     { needs = { "pass" }, pattern = "(?:^|[\092n>:])[ \092t]{0,8}(?:quote[ \092t]{1,8})?PASS[ \092t]{1,8}([^\092s]{1,128})[ \092t]{0,8}(?=[\092r\092n<&\092\034']|$)", exact = true },
     { needs = { "securestring" }, pattern = "convertto-securestring(?:[ \092t]{1,8}-string)?[ \092t]{1,8}\092(?[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);)|[^\092s$(-])" },
     { needs = { "credential", "passwordauthentication", "oci_connect", "cx_oracle", "oracledb" }, pattern = "(?:(?:ps|network)?credentials?|passwordauthentication|oci_p?connect|(?:cx_oracle|oracledb)\092.connect)(?:\092]?::new)?[ \092t]{0,4}(?:\092(|-argumentlist)[ \092t]{0,8}\092(?[^\092n,()]{1,200},[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
     { needs = { "connect" }, pattern = "(?:getconnection|dbi->connect(?:_cached)?|mysqli?_p?connect|pymysql\092.connect|mysqldb\092.connect|new[ \092t]pdo)[ \092t]{0,4}\092([^\092n()]{1,300}?,[^\092n,()]{1,200},[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
     { needs = { "mysqli", "pdo" }, pattern = "new[ \092t]{1,4}\092\092?(?:mysqli|pdo)[ \092t]{0,4}\092([^\092n()]{1,300}?,[^\092n,()]{1,200},[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
+    { needs = { ".open" }, pattern = "\092.open[ \092t]{0,4}\092(?[ \092t]{0,4}(?!\092\034(?:get|post|put|delete|head|options|propfind|patch)\092\034)[^\092n,]{1,300},[^\092n,]{1,200},[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
+    { needs = { ".open", "mapnetworkdrive" }, pattern = "(?:\092.open|mapnetworkdrive)[ \092t(]{1,8}[^\092n,]{1,300},[^\092n,]{1,300},[ \092t]{0,8}(?:true|false|0|1)?[ \092t]{0,8},[^\092n,]{1,200},[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
+    { needs = { "connectserver" }, pattern = "connectserver[ \092t(]{1,8}(?:[^\092n,]{0,200},){3}[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
+    { needs = { "opendsobject" }, pattern = "opendsobject[ \092t(]{1,8}(?:[^\092n,]{0,200},){2}[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
+    { needs = { "setcredentials" }, pattern = "setcredentials[ \092t(]{1,8}[^\092n,]{0,200},[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
+    { needs = { "set_authentication", "httpbasicauth" }, pattern = "(?:set_authentication|httpbasicauth)[ \092t]{0,4}\092((?:[^\092n,()]{1,200},){1,2}[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
     { needs = { "credential" }, pattern = "credentials?[ \092t]{1,4}(?:are|is)[ \092t]{1,4}[\092w.@-]{1,64}[/:]([^\092s,;]{1,128})" },
     { needs = { "auth=(" }, pattern = "auth=\092([^\092n,()]{1,200},[ \092t]{0,8}(?=\092\092*(?:[\092\034']|&(?:amp;){0,32}(?:quot|apos|#0*34|#0*39|#x0*22|#x0*27);))" },
     { needs = { "bearer" }, pattern = "bearer[ \092t]{1,8}([\092w.~+/=-]{16,4000})" },
@@ -437,8 +456,8 @@ js.secret_rules = {
     { needs = { "plink", "pscp", "psftp", "putty" }, program = "(?<![\092w.-])(?:plink|pscp|psftp|putty|kitty)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:pw))[ \092t]{1,8}(?=\092S)" },
     { needs = { "use" }, program = "(?<![\092w.-])(?:net1?(?:\092.exe)?[\092\034']?[ \092t]{1,8}use)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "[ \092t](?=[^\092s\092\092/&*-])(?![a-z]:(?:[\092s]|$)|lpt\092d|[\092\034'](?:\092\092\092\092|[a-z]:)|https?://)" },
     { needs = { "user" }, program = "(?<![\092w.-])(?:net1?(?:\092.exe)?[\092\034']?[ \092t]{1,8}user[ \092t]{1,8}[^\092s/]{1,64})(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "[ \092t](?=[^\092s/*])" },
-    { needs = { "reg" }, program = "(?<![\092w.-])(?:reg(?:\092.exe)?[\092\034']?[ \092t]{1,8}add)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=\092s)/v[ \092t=:]{1,4}(?:[\092w.\092\092/-]{0,64}|[\092\034'][^\092\034'\092n]{0,64})(?:passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid|(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])|pw(?![a-z])|(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])|schl(?:\092xfc|\092xc3\092xbc|ue)ssel(?![a-z])|(?<![a-z])(?:pin|t?otp|psk|cvv|jwt|creds?)(?![a-z])|(?-i:(?<=[a-z])(?:Pin|Otp|Psk|Jwt|Creds?)(?![a-z]))|(?<=_)auth(?![a-z]))[^\092n]{0,200}?(?<=\092s)/d[ \092t=:]{1,4}(?=[^\092s/-])|(?<=\092s)/d[ \092t=:]{1,4}(?=[^\092s/-])(?=[^\092n]{1,300}?\092s/v[ \092t=:]{1,4}(?:[\092w.\092\092/-]{0,64}|[\092\034'][^\092\034'\092n]{0,64})(?:passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid|(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])|pw(?![a-z])|(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])|schl(?:\092xfc|\092xc3\092xbc|ue)ssel(?![a-z])|(?<![a-z])(?:pin|t?otp|psk|cvv|jwt|creds?)(?![a-z])|(?-i:(?<=[a-z])(?:Pin|Otp|Psk|Jwt|Creds?)(?![a-z]))|(?<=_)auth(?![a-z])))" },
-    { needs = { "itemproperty", "put-parameter", "create-secret" }, program = "(?<![\092w.-])(?:(?:set|new)-itemproperty|put-parameter|create-secret)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=\092s)--?n(?:ame)?[ \092t=:]{1,4}(?:[\092w.\092\092/-]{0,64}|[\092\034'][^\092\034'\092n]{0,64})(?:passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid|(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])|pw(?![a-z])|(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])|schl(?:\092xfc|\092xc3\092xbc|ue)ssel(?![a-z])|(?<![a-z])(?:pin|t?otp|psk|cvv|jwt|creds?)(?![a-z])|(?-i:(?<=[a-z])(?:Pin|Otp|Psk|Jwt|Creds?)(?![a-z]))|(?<=_)auth(?![a-z]))[^\092n]{0,200}?(?<=\092s)--?(?:value|v|secret-string)[ \092t=:]{1,4}(?=[^\092s/-])|(?<=\092s)--?(?:value|v|secret-string)[ \092t=:]{1,4}(?=[^\092s/-])(?=[^\092n]{1,300}?\092s--?n(?:ame)?[ \092t=:]{1,4}(?:[\092w.\092\092/-]{0,64}|[\092\034'][^\092\034'\092n]{0,64})(?:passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid|(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])|pw(?![a-z])|(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])|schl(?:\092xfc|\092xc3\092xbc|ue)ssel(?![a-z])|(?<![a-z])(?:pin|t?otp|psk|cvv|jwt|creds?)(?![a-z])|(?-i:(?<=[a-z])(?:Pin|Otp|Psk|Jwt|Creds?)(?![a-z]))|(?<=_)auth(?![a-z])))" },
+    { needs = { "reg" }, program = "(?<![\092w.-])(?:reg(?:\092.exe)?[\092\034']?[ \092t]{1,8}add)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=\092s)/v[ \092t=:]{1,4}(?:[\092w.\092\092/-]{0,64}|[\092\034'][^\092\034'\092n]{0,64})(?:wachtwoord|contrase(?:\092xf1|\092xc3\092xb1|n)a|mot[ _]?de[ _]?passe|passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid|(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])|pw(?![a-z])|(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])|schl(?:\092xfc|\092xc3\092xbc|ue)ssel(?![a-z])|(?<![a-z])(?:pin|t?otp|psk|cvv|jwt|creds?)(?![a-z])|(?-i:(?<=[a-z])(?:Pin|Otp|Psk|Jwt|Creds?)(?![a-z]))|(?<=_)auth(?![a-z]))[^\092n]{0,200}?(?<=\092s)/d[ \092t=:]{1,4}(?=[^\092s/-])|(?<=\092s)/d[ \092t=:]{1,4}(?=[^\092s/-])(?=[^\092n]{1,300}?\092s/v[ \092t=:]{1,4}(?:[\092w.\092\092/-]{0,64}|[\092\034'][^\092\034'\092n]{0,64})(?:wachtwoord|contrase(?:\092xf1|\092xc3\092xb1|n)a|mot[ _]?de[ _]?passe|passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid|(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])|pw(?![a-z])|(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])|schl(?:\092xfc|\092xc3\092xbc|ue)ssel(?![a-z])|(?<![a-z])(?:pin|t?otp|psk|cvv|jwt|creds?)(?![a-z])|(?-i:(?<=[a-z])(?:Pin|Otp|Psk|Jwt|Creds?)(?![a-z]))|(?<=_)auth(?![a-z])))" },
+    { needs = { "itemproperty", "put-parameter", "create-secret" }, program = "(?<![\092w.-])(?:(?:set|new)-itemproperty|put-parameter|create-secret)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=\092s)--?n(?:ame)?[ \092t=:]{1,4}(?:[\092w.\092\092/-]{0,64}|[\092\034'][^\092\034'\092n]{0,64})(?:wachtwoord|contrase(?:\092xf1|\092xc3\092xb1|n)a|mot[ _]?de[ _]?passe|passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid|(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])|pw(?![a-z])|(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])|schl(?:\092xfc|\092xc3\092xbc|ue)ssel(?![a-z])|(?<![a-z])(?:pin|t?otp|psk|cvv|jwt|creds?)(?![a-z])|(?-i:(?<=[a-z])(?:Pin|Otp|Psk|Jwt|Creds?)(?![a-z]))|(?<=_)auth(?![a-z]))[^\092n]{0,200}?(?<=\092s)--?(?:value|v|secret-string)[ \092t=:]{1,4}(?=[^\092s/-])|(?<=\092s)--?(?:value|v|secret-string)[ \092t=:]{1,4}(?=[^\092s/-])(?=[^\092n]{1,300}?\092s--?n(?:ame)?[ \092t=:]{1,4}(?:[\092w.\092\092/-]{0,64}|[\092\034'][^\092\034'\092n]{0,64})(?:wachtwoord|contrase(?:\092xf1|\092xc3\092xb1|n)a|mot[ _]?de[ _]?passe|passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid|(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])|pw(?![a-z])|(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])|schl(?:\092xfc|\092xc3\092xbc|ue)ssel(?![a-z])|(?<![a-z])(?:pin|t?otp|psk|cvv|jwt|creds?)(?![a-z])|(?-i:(?<=[a-z])(?:Pin|Otp|Psk|Jwt|Creds?)(?![a-z]))|(?<=_)auth(?![a-z])))" },
     { needs = { "redis-cli", "valkey" }, program = "(?<![\092w.-])(?:redis-cli|valkey-cli|redis-benchmark)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:a))[ \092t]{0,8}(?=[^\092s-])" },
     { needs = { "openssl" }, program = "(?<![\092w.-])(?:openssl)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:k|K|pass|passin|passout|passwd|storepass))[ \092t]{1,8}(?:[\092\034']?pass:)?(?![\092\034']?(?:env|file|fd|stdin)\092b)(?=[^\092s-])|(?<=[\092s\092\034'])pass:(?=\092S)|(?-i:(?<=\092s)passwd(?:[ \092t]{1,8}-(?!salt)\092w{1,6})*[ \092t]{1,8})(?=[^\092s-])" },
     { needs = { "sqlcmd", "osql", "isql", "bcp", "tsql", "fisql", "sqsh", "dbisql", "bteq" }, program = "(?<![\092w.-])(?:sqlcmd|osql|iisql|isql|isql-fb|bcp|tsql|fisql|sqsh|dbisql|defncopy)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:P|pas|password))[ \092t]{0,8}(?=[^\092s-])" },
@@ -458,8 +477,18 @@ js.secret_rules = {
     { needs = { "snmp" }, program = "(?<![\092w.-])(?:snmp\092w{2,12})(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:c|A|X))[ \092t]{0,8}(?=[^\092s-])" },
     { needs = { "ssh-keygen" }, program = "(?<![\092w.-])(?:ssh-keygen)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:N|P))[ \092t]{1,8}(?=[^\092s-])" },
     { needs = { "htpasswd", "htdigest", "saslpasswd" }, program = "(?<![\092w.-])(?:htpasswd2?(?:[ \092t]{1,8}-\092w{1,8})*[ \092t]{1,8}[^\092s-]\092S{0,255}[ \092t]{1,8}[^\092s-]\092S{0,128})(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "^[ \092t]{1,8}(?=\092S)" },
+    { needs = { "htpasswd" }, program = "(?<![\092w.-])(?:htpasswd2?(?:[ \092t]{1,8}-\092w{1,8}){0,4}[ \092t]{1,8}-\092w{0,6}n\092w{0,6}(?:[ \092t]{1,8}-\092w{1,8}){0,4}[ \092t]{1,8}[^\092s-]\092S{0,128})(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "^[ \092t]{1,8}(?=\092S)" },
     { needs = { "useradd", "usermod", "mkpasswd" }, program = "(?<![\092w.-])(?:useradd|usermod|adduser|mkpasswd)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:p))[ \092t]{1,8}(?=[^\092s-])" },
     { needs = { "vault" }, program = "(?<![\092w.-])(?:vault[ \092t]{1,4}login)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "[ \092t](?=[^\092s-][^\092s=]{7})" },
+    { needs = { "vsql" }, program = "(?<![\092w.-])(?:vsql)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:w))[ \092t]{1,8}(?=[^\092s-])" },
+    { needs = { "p4", "mosquitto" }, program = "(?<![\092w.-])(?:p4|mosquitto_\092w{2,3})(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:P))[ \092t]{1,8}(?=[^\092s-])" },
+    { needs = { "crypt" }, program = "(?<![\092w.-])(?:[cm]crypt)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:k|K))[ \092t]{1,8}(?=[^\092s-])" },
+    { needs = { "rabbitmqctl" }, program = "(?<![\092w.-])(?:rabbitmqctl(?:[ \092t]{1,8}-\092S{1,64}(?:[ \092t]{1,8}[^\092s-]\092S{0,64})??){0,2}[ \092t]{1,8}(?:add_user|change_password|authenticate_user)[ \092t]{1,8}\092S{1,64})(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "^[ \092t]{1,8}(?=\092S)" },
+    { needs = { "startrfc", "sapftp" }, program = "(?<![\092w.-])(?:startrfc|sapftpa?)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:p))[ \092t]{1,8}(?=[^\092s-])" },
+    { needs = { "keychain", "add-" }, program = "(?<![\092w.-])(?:security[ \092t]{1,4}(?:(?:unlock|create|set)-keychain\092S{0,16}|add-\092w{1,16}-password|import|export))(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:p|w|P))[ \092t]{1,8}(?=[^\092s-])" },
+    { needs = { "dsm" }, program = "(?<![\092w.-])(?:dsm(?:c|admc|cad))(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=\092s)-pas?[ \092t]{0,4}=(?=\092S)" },
+    { needs = { "sendemail" }, program = "(?<![\092w.-])(?:sendemail(?:\092.pl)?)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:xp))[ \092t]{1,8}(?=[^\092s-])" },
+    { needs = { "ftp" }, program = "(?<![\092w.-])(?:s?ftp|lftp|ncftp)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=[\092s\092\034'])[\092w.-]{1,64}:([^\092s@/:\092\034']{1,128})@(?=[\092w.-])" },
     { needs = { "wpa_" }, program = "(?<![\092w.-])(?:wpa_passphrase[ \092t]{1,4}\092S{1,64})(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "[ \092t](?=\092S)" },
     { needs = { "ncftp", "sftp", "ftp", "wput" }, program = "(?<![\092w.-])(?:ncftp\092w{0,6}|wput|yafc)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?-i:(?<=[\092s\092\034';])-(?:p))[ \092t]{1,8}(?=\092S)" },
     { needs = { "ftpuse", "wmic", "cscript", "winrs", "evil-winrm" }, program = "(?<![\092w.-])(?:winrs|evil-winrm|wbemtest)(?:\092.exe|\092.bat|\092.cmd|\092.sh)?(?=[ \092t\092\034'&\092\092])", options = "(?<=\092s)(?:[-/]p(?:assword)?)[: \092t](?=\092S)" },
@@ -2237,6 +2266,38 @@ do
     end
   end
 
+  --- Behind the parenthesis, or the backquote, that closes what opens right before `start`.
+  local function call_end(text, start)
+    local depth, position = 1, start
+    local is_quoted = byte(text, start - 1) == 96
+    while true do
+      local from, to = piece("call_stop"):find(text, position)
+      if not from then return #text + 1 end
+      local sign = byte(text, from)
+      position = to + 1
+      if sign == 10 then return from end
+      if is_quoted or sign == 96 then
+        if is_quoted and sign == 96 then return position end
+      elseif sign == 40 or sign == 41 then
+        depth = depth + (sign == 40 and 1 or -1)
+        if depth == 0 then return position end
+      else
+        local behind = begins("quote", text, from)
+        if behind then position = quoted_end(text, from, behind) end
+      end
+    end
+  end
+
+  --- Behind the texts that are joined to the one that ends before `stop`.
+  local function joined_end(text, stop)
+    while true do
+      local opening = begins("joined_to", text, stop)
+      local behind = opening and begins("quote", text, opening)
+      if not behind then return stop end
+      stop = quoted_end(text, opening, behind)
+    end
+  end
+
   --- Where one of `stops` is that is no beginning of `belonging`.
   local function stepped(text, start, stops, belonging)
     local position = start
@@ -2250,14 +2311,19 @@ do
 
   local function value_end(text, start, sign, quoted_name, header)
     local behind = begins("quote", text, start)
-    if behind then return quoted_end(text, start, behind) end
+    if behind then return joined_end(text, quoted_end(text, start, behind)) end
     local first = byte(text, start)
     if first == 91 then return array_end(text, start) end
     if first == 123 and sign == ":" then return start end
     if first == 123 then return (find(text, "}", start, true) or #text) + 1 end
     local name = header and "line" or quoted_name and sign == ":" and "json_value"
     if name then return begins(name, text, start) or start end
-    return stepped(text, begins("scheme", text, start) or start, "bare_stop", "entity")
+    local scheme = begins("scheme", text, start)
+    local opening = scheme and begins("quote", text, scheme)
+    if opening then return quoted_end(text, scheme, opening) end
+    local call = begins("call", text, scheme or start)
+    if call then return call_end(text, call) end
+    return stepped(text, scheme or start, "bare_stop", "entity")
   end
 
   --- The value without the quotes around it.
@@ -2359,6 +2425,18 @@ do
     return to + 1
   end
 
+  --- True when the element is empty so far and has a secret's name in an attribute, or has one as its content.
+  local function names_next(text, start, stop, name)
+    local from = begins("naming_tag", text, start) and content(text, start, stop)
+    if from then
+      local word = string.match(sub(text, from, stop - 1), "^%s*(.-)%s*$")
+      return begins("whole_name", word, 1) ~= nil and S.candidate:find(word) ~= nil
+    end
+    local first, last = piece("tag_end"):find(text, start)
+    if not name or not first or last >= stop or sub(text, first - 1, first - 1) == "/" then return false end
+    return not find(sub(text, last + 1, stop - 1), "%S")
+  end
+
   local function tag_marks(text, beginning)
     local marks, at = { { 1, 1 } }, 1
     while true do
@@ -2373,7 +2451,7 @@ do
 
   local function elements(text, beginning)
     local spans, marks = {}, tag_marks(text, beginning)
-    local reached, in_content, in_cdata = 1, false, false
+    local reached, in_content, in_cdata, named = 1, false, false, false
     for number = 1, #marks - 1 do
       local stop = marks[number + 1][1]
       local start = math.max(marks[number][2], reached)
@@ -2386,6 +2464,10 @@ do
           in_content = not closing
           in_cdata = in_content
           add(spans, is_cdata and start + #CDATA or start, closing or stop)
+        elseif named and begins("valuing_tag", text, start) then
+          in_content, named = true, false
+          local from = content(text, start, stop)
+          if from then add(spans, from, stop) end
         else
           local name = secret_name(sub(text, start, stop - 1), ":=")
           local tag = not name and number > 1 and name_in(sub(text, start, math.min(stop - 1, start + NAME - 1)))
@@ -2397,6 +2479,7 @@ do
             end)
           end
           in_content = number > 1 and name ~= nil
+          if number > 1 and byte(text, start) ~= 47 then named = names_next(text, start, stop, name) end
           local from = in_content and reached < stop and content(text, math.max(start, reached), stop)
           if from then
             add(spans, from, stop)
@@ -2452,8 +2535,8 @@ do
       local follows = begins("quote", text, behind) or find(text, "^%d", behind)
       return quote and follows and behind or nil
     end
-    if find(blanks, "\n", 1, true) and not quote then return nil end
     local opened = not quote and begins("quote", text, behind)
+    if find(blanks, "\n", 1, true) and not quote and not opened then return nil end
     if opened and closes(text, name_start, behind, opened) then return (begins("joined", text, behind)) end
     return behind
   end

@@ -42,9 +42,9 @@ def _sign_value(text: str, name_start: int, sign: re.Match[str]) -> int | None:
     if sign[2] == ",":
         follows = _OPENING.match(text, sign.end()) or text[sign.end() : sign.end() + 1].isdigit()
         return sign.end() if sign[1] and follows else None
-    if "\n" in sign[3] and not sign[1]:
-        return None
     opening = _OPENING.match(text, sign.end())
+    if "\n" in sign[3] and not (sign[1] or opening):
+        return None
     if opening and not sign[1] and _closes(text, name_start, opening):
         # The end of a text: "password=" + "x", or a prompt.
         joined = piece("joined").match(text, sign.end())

@@ -137,8 +137,34 @@ COMMANDS: tuple[Command, ...] = (
         r"htpasswd2?(?:[ \t]{1,8}-\w{1,8})*[ \t]{1,8}[^\s-]\S{0,255}[ \t]{1,8}[^\s-]\S{0,128}",
         r"^[ \t]{1,8}(?=\S)",
     ),
+    # Without a file.
+    Command(
+        "htpasswd",
+        r"htpasswd2?(?:[ \t]{1,8}-\w{1,8}){0,4}[ \t]{1,8}-\w{0,6}n\w{0,6}"
+        r"(?:[ \t]{1,8}-\w{1,8}){0,4}[ \t]{1,8}[^\s-]\S{0,128}",
+        r"^[ \t]{1,8}(?=\S)",
+    ),
     Command("useradd|usermod|mkpasswd", r"useradd|usermod|adduser|mkpasswd", _short("p", r"[ \t]{1,8}(?=[^\s-])")),
     Command("vault", r"vault[ \t]{1,4}login", r"[ \t](?=[^\s-][^\s=]{7})"),
+    Command("vsql", "vsql", _short("w", r"[ \t]{1,8}(?=[^\s-])")),
+    Command("p4|mosquitto", r"p4|mosquitto_\w{2,3}", _short("P", r"[ \t]{1,8}(?=[^\s-])")),
+    Command("crypt", "[cm]crypt", _short("k|K", r"[ \t]{1,8}(?=[^\s-])")),
+    Command(
+        "rabbitmqctl",
+        r"rabbitmqctl(?:[ \t]{1,8}-\S{1,64}(?:[ \t]{1,8}[^\s-]\S{0,64})??){0,2}[ \t]{1,8}"
+        r"(?:add_user|change_password|authenticate_user)[ \t]{1,8}\S{1,64}",
+        r"^[ \t]{1,8}(?=\S)",
+    ),
+    Command("startrfc|sapftp", "startrfc|sapftpa?", _short("p", r"[ \t]{1,8}(?=[^\s-])")),
+    Command(
+        "keychain|add-",
+        r"security[ \t]{1,4}(?:(?:unlock|create|set)-keychain\S{0,16}|add-\w{1,16}-password|import|export)",
+        _short("p|w|P", r"[ \t]{1,8}(?=[^\s-])"),
+    ),
+    Command("dsm", "dsm(?:c|admc|cad)", r"(?<=\s)-pas?[ \t]{0,4}=(?=\S)"),
+    Command("sendemail", r"sendemail(?:\.pl)?", _short("xp", r"[ \t]{1,8}(?=[^\s-])")),
+    # As in a URL without its scheme.
+    Command("ftp", "s?ftp|lftp|ncftp", r"(?<=[\s\"'])[\w.-]{1,64}:([^\s@/:\"']{1,128})@(?=[\w.-])"),
     Command("wpa_", r"wpa_passphrase[ \t]{1,4}\S{1,64}", r"[ \t](?=\S)"),
     Command("ncftp|sftp|ftp|wput", r"ncftp\w{0,6}|wput|yafc", _short("p", r"[ \t]{1,8}(?=\S)")),
     Command(

@@ -17,6 +17,7 @@ _TAG_BEGINNINGS = (
 )
 _TAG_END, _TAG_NAME = piece("tag_end"), piece("tag_name")
 _NAMING, _VALUING = piece("naming"), piece("valuing")
+_NAMING_TAG, _VALUING_TAG, _WHOLE_NAME = piece("naming_tag"), piece("valuing_tag"), piece("whole_name")
 _FOLDER = piece("folder")
 _CDATA = "![CDATA["
 _LONGEST_NAME = 256
@@ -49,7 +50,7 @@ class Elements:
         """
         marks = [(0, 0), *(match.span() for match in beginning.finditer(text)), (len(text), len(text))]
         reached = 0
-        in_content = in_cdata = False
+        in_content = in_cdata = named = False
         for number, ((_, begin), (end, _)) in enumerate(pairwise(marks)):
             start = max(begin, reached)
             if start >= end:
@@ -60,6 +61,11 @@ class Elements:
                 in_cdata = in_content = closing < 0
                 yield start + len(_CDATA) * text.startswith(_CDATA, start), end if closing < 0 else closing
                 continue
+            if named and _VALUING_TAG.match(text, start):
+                in_content, named = True, False
+                if content := _content(text, start, end):
+                    yield content
+                continue
             name = self._secret_name(text[start:end], ":=") or (number and self._secret_tag(text, start, end)) or ""
             if name:
                 for (low, high), value_stop in _attribute_values(text, start, end, ":="):
@@ -67,9 +73,24 @@ class Elements:
                         yield low, high
                     reached = value_stop
             in_content = number > 0 and bool(name)
+            if number and text[start] != "/":
+                named = self._names_next(text, start, end, name)
             if in_content and reached < end and (content := _content(text, max(start, reached), end)):
                 yield content
                 reached = end
+
+    def _names_next(self, text: str, start: int, end: int, name: str) -> bool:
+        """True when the element is empty so far and has a secret's ``name`` in an attribute, or one is its content."""
+        if _NAMING_TAG.match(text, start) and (content := _content(text, start, end)):
+            word = text[slice(*content)].strip()
+            return bool(_WHOLE_NAME.match(word) and self._names.search(word))
+        tag_end = _TAG_END.search(text, start, end)
+        return (
+            bool(name)
+            and tag_end is not None
+            and text[tag_end.start() - 1] != "/"
+            and not text[tag_end.end() : end].strip()
+        )
 
     def _secret_tag(self, text: str, start: int, end: int) -> str:
         """The element's own name if it is a secret's; else empty."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 #: A part of the name of something that is not to be shown: db_password, apiKey, SSHPASS, userPin, Kennwort.
 NAMES = "|".join(
     (
+        r"wachtwoord|contrase(?:\xf1|\xc3\xb1|n)a|mot[ _]?de[ _]?passe",
         "passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid",
         r"(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])",
         r"pw(?![a-z])",
@@ -65,8 +66,8 @@ HINT = "|".join(
     (
         r"p(?:ass|wd?|in|sk|hps|rivate-l|m_|ypi|i_|at_|[acps][ats]_|do[ \t]?\(|i[a-f0-9]{8}|(?<=otp)|(?<=snmp)"
         r"|(?<=exp)|(?<=imp)"
-        r"|(?<=-hp)|(?<=/p)[: \t]|(?<=/rp)|(?<=[ \t\n\"';]-p))",
-        r"c(?:red|ret|ode=|ert[ \t=]|ca[a-z0-9]{4}|onn(?:ect(?:ion)?)?[ \t(_]|vv)",
+        r"|(?<=\.op)en|(?<=op)ends|(?<=map)netw|_addl|(?<=-hp)|(?<=/p)[: \t]|(?<=/rp)|(?<=[ \t\n\"';]-p))",
+        r"c(?:red|ret|htwoord|ontrase|ode=|ert[ \t=]|ca[a-z0-9]{4}|onn(?:ect(?:ion)?[ \t(_]|[ \t(_]|ectserver)|vv)",
         r"u(?:th|do|ress|res|essel|se[ \t]|ser[ \t=]|sing[ \t])",
         r"g(?:eheim|on[ \t]|=|nature ?[^a-z ]|(?<=sig)[^a-z ]|(?<=losung)swort|(?<=log)indaten"
         r"|h[pousr]_|ithub_pat|l[a-z]{2,5}-|lsa_|ocspx|(?<=sg)\.)",
@@ -74,7 +75,7 @@ HINT = "|".join(
         r"-(?<=[ \t\n\"';]-)[eakxnwupk]",
         r"_(?<=hf_)|_(?<=v1_)",
         r"y(?:(?<=[d \t\r\n][ \t\r\n]by)|a29|j(?<=eyj))",
-        r"@|\||x(?:-j|ox|app)|j(?:sess|wt)|q(?<=sq)l|v(?:ault|[sbr]?\.(?<=hv[sbr]\.))|z(?:ugang|a(?<=aiza))",
+        r"@|\||x(?:-j|ox|app)|j(?:sess|wt)|q(?:(?<=sq)l|(?<=itmq)c)|v(?:ault|[sbr]?\.(?<=hv[sbr]\.))|z(?:ugang|a(?<=aiza))",
         r"\$(?:[1-7y]|2[abxy]|apr|arg)|\{s|<<|&lt;&lt;|\xfcss|\xbcss|b(?:(?<=ab)ia[a-z0-9]|earer)|s(?<=as)ia[a-z0-9]{16}|:aa|3(?<=a3)t"
         r"|3(?<=atatt3)x",
     )
@@ -117,7 +118,7 @@ PIECES: dict[str, str] = {
     "follows_set_new": rf"[ \t]{{1,4}}(?!{NO_SECRET})(?=[^\s,;:()]{{1,128}}[ \t]{{1,4}}(?:set|changed|saved|stored"
     rf"|assigned)(?![\w-]))",
     "new_before": r"(?:^|[^\w-])(?:new|temporary|initial)[ \t]{1,4}(?![\s\S])",
-    "noun": r"(?<![\w.$%{-])(?:passwor[dt]|passwd|pwd|pw|kennwort|passphrase|passcode|(pin|geheimzahl)|(secret"
+    "noun": r"(?<![\w.$%{-])(?:passwor[dt]|passwd|pwd|pw|kennwort|passphrase|(pin|passcode|t?otp|geheimzahl)|(secret"
     r"|token|credentials?|(?:(?<=api )|(?<=access )|(?<=auth )|(?<=shared )|(?<=licen[cs]e ))key))(?![\w-])",
     "told_before": r"(?:with|using|via|mit|and|und|(?:user(?:name)?|login"
     r"|benutzer)[ \t:=]{1,4}[\w.@\"'\\-]{1,64}[ \t,]{0,4}(?:and|und)?)"
@@ -133,8 +134,14 @@ PIECES: dict[str, str] = {
     "set_before": r"(?:^|[\s\"'`;&|(])(?:setx(?:[ \t]{1,4}/\w{1,8})?|setenv"
     r"|configure[ \t]{1,4}set)[ \t]{1,8}[\"']?[\w.$-]{0,62}(?![\s\S])",
     "set_between": r"[\"']?[ \t]{1,8}(?=\S)",
-    "blanks": r"[ \t]{1,64}(?![\s-])",
-    "scheme": r"(?:bearer|basic|digest|negotiate)[ \t]{1,8}",
+    "blanks": rf"[ \t]{{1,64}}(?![\s-]|&(?:amp;){{0,32}}{_LESS})",
+    # What stands before a value without quotes: in a header, in PowerShell, in YAML on the line before it.
+    "scheme": r"(?:bearer|basic|digest|negotiate)[ \t]{1,8}|convertto-securestring[ \t]{1,8}(?:-string[ \t]{1,8})?"
+    r"|[|>][+-]?[ \t]{0,4}\r?\n[ \t]{1,32}",
+    # A value that is made of others: decrypt("X"), new String("X"), $(echo X), `echo X`.
+    "call": r"(?:new[ \t]{1,4})?(?:\$|\[?[a-z_$][][\w.$:>-]{0,200})\((?=[^)\n])|`",
+    "call_stop": r"[()\"'`\n&]",
+    "joined_to": rf"[ \t]{{0,8}}(?:[.+]|\|\||&(?:amp;){{0,32}})[ \t]{{0,8}}(?={QUOTE})",
     "bare_stop": r"[\s;\"'<>&]",
     "entity": _ENTITY,
     "json_value": r"[^\s,}\]\"'\\]*",
@@ -151,6 +158,9 @@ PIECES: dict[str, str] = {
     "tag_deeper": rf"<|\\u003c|&(?:amp;){{0,32}}{_LESS}",
     "tag_end": r">|&(?:amp;){0,32}(?:gt|#0*62|#x0*3e);|\\u003e",
     "tag_name": r"[\w.:-]+",
+    # Elements of which one says the name and the next one the value.
+    "naming_tag": r"(?:[\w.-]{1,32}:)?(?:name|key|string|param-name|parameter|property)(?![\w.:-])",
+    "valuing_tag": r"(?:[\w.-]{1,32}:)?(?:value|string|text|content|default|param-value|data)(?![\w.:-])",
     "naming": rf"(?<![\w.-])(?:name|key|variable|param|parameter|id"
     rf"|attr)(?:{QUOTE})?\s{{0,8}}([:=])\s{{0,8}}({QUOTE})?",
     "valuing": rf"(?<![\w.-])(?:hex_|default_)?(?:value|default|content|text)({QUOTE})?\s{{0,8}}([:=])\s{{0,8}}",

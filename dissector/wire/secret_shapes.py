@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from dissector.wire.secret_rules import NAMES, QUOTE
 from dissector.wire.secret_rules import NO_SECRET as _NO_SECRET
-from dissector.wire.secret_rules import QUOTE
 
 
 class Shape(NamedTuple):
@@ -121,6 +121,25 @@ SHAPES: tuple[Shape, ...] = (
         r"(?<![\w.-])conn(?:ect)?[ \t]{1,8}[\"']?[\w$#.]{1,64}(?:\[\w{1,64}\])?/(?:\"([^\"\n]{1,128})"
         r"|([^\s@/\"'&;<>]{1,128}))",
     ),
+    # All values of a row in which one is secret.
+    Shape(
+        "insert",
+        rf"insert\s{{1,8}}into\s{{1,8}}\S{{1,128}}?\s{{0,8}}\([^()]{{0,400}}?(?:{NAMES})[^()]{{0,400}}\)\s{{0,8}}values"
+        r"\s{0,8}\(([^;\n]{1,4000})",
+    ),
+    Shape(
+        "char|string",
+        rf"(?:{NAMES})\w{{0,32}}[ \t]{{1,8}}(?:constant[ \t]{{1,8}})?(?:n?varchar2?|n?char|string)[ \t]{{0,4}}"
+        rf"(?:\([^()\n]{{1,16}}\))?[ \t]{{0,8}}(?:not[ \t]null[ \t]{{0,8}})?(?::=|=|default)[ \t]{{0,8}}(?={QUOTE})",
+    ),
+    Shape("sp_addlogin", rf"sp_addlogin[ \t(]{{1,8}}[^\n,]{{1,200}},[ \t]{{0,8}}(?={QUOTE})"),
+    Shape("sp_password", r"sp_password[ \t]{1,8}([^\n;]{1,400})"),
+    # A file of PostgreSQL: host:port:database:user:X.
+    Shape(
+        "pgpass",
+        r"(?:[\w.*-]{1,255}|\[[0-9a-f:]{2,45}\]):(?:\d{2,5}|\*):[\w.*-]{1,64}:[\w.*-]{1,64}:([^\s\"']{1,128})",
+    ),
+    Shape(":pserver:", r":pserver:[^\s:@]{1,64}:([^\s@]{1,128})@"),
     Shape(" using ", r"connect[ \t]{1,4}to[ \t]{1,4}\S{1,64}[ \t]{1,4}user[ \t]{1,4}\S{1,64}[ \t]{1,4}using[ \t]{1,4}"),
     Shape(".logon", r"\.logon[ \t]{1,4}[^\s,]{1,128},[ \t]{0,4}"),
     # What a program is to read from its standard input.
@@ -130,6 +149,12 @@ SHAPES: tuple[Shape, ...] = (
         r"|]{1,200}?)[ \t]{0,8}\|"
         rf"[ \t]{{0,8}}(?:[\w./-]{{0,40}}/)?{_PASSWORD_READERS}(?![\w-])",
     ),
+    Shape(
+        "<<<",
+        rf"(?<![\w-])(?:read[ \t]{{1,8}}[^\n<]{{0,80}}?(?:{NAMES})\w{{0,32}}|--?pass\w{{0,12}}-(?:stdin|fd[ =]\d))"
+        r"[^\n<]{0,80}<<<[ \t]{0,8}",
+    ),
+    Shape("set", rf"(?<![\w-])set[ \t]{{1,8}}(?:\w{{0,32}}_)?(?:pass|passwd|password|pwd?|pin)[ \t]{{1,8}}(?={QUOTE})"),
     Shape("<<<", rf"(?<![\w-]){_PASSWORD_READERS}(?![\w-])[^\n<]{{0,200}}<<<[ \t]{{0,8}}"),
     Shape(
         "<<",
@@ -138,7 +163,7 @@ SHAPES: tuple[Shape, ...] = (
     ),
     Shape(
         "assword|asswort",
-        r"asswor[dt][^\n;]{0,80}[\n;}][^\n]{0,40}?send(?:_user)?[ \t]{1,8}(?:--[ \t]{1,8})?\\*\"((?:[^\"\\]"
+        r"asswor[dt][^\n;]{0,80}[\n;{}][^\n]{0,40}?send(?:_user)?[ \t]{1,8}(?:--[ \t]{1,8})?\\*\"((?:[^\"\\]"
         r"|\\[^r\"n]){1,128})",
     ),
     # ftp: lines of its own.
@@ -172,6 +197,25 @@ SHAPES: tuple[Shape, ...] = (
     Shape(
         "mysqli|pdo",
         rf"new[ \t]{{1,4}}\\?(?:mysqli|pdo)[ \t]{{0,4}}\([^\n()]{{1,300}}?,[^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})",
+    ),
+    # VBScript: ADO, HTTP, network drives, WMI, the directory.
+    Shape(
+        ".open",
+        r"\.open[ \t]{0,4}\(?[ \t]{0,4}(?!\"(?:get|post|put|delete|head|options|propfind|patch)\")"
+        r"[^\n,]{1,300},[^\n,]{1,200}"
+        rf",[ \t]{{0,8}}(?={QUOTE})",
+    ),
+    Shape(
+        ".open|mapnetworkdrive",
+        r"(?:\.open|mapnetworkdrive)[ \t(]{1,8}[^\n,]{1,300},[^\n,]{1,300},[ \t]{0,8}(?:true|false|0|1)?[ \t]{0,8},"
+        rf"[^\n,]{{1,200}},[ \t]{{0,8}}(?={QUOTE})",
+    ),
+    Shape("connectserver", rf"connectserver[ \t(]{{1,8}}(?:[^\n,]{{0,200}},){{3}}[ \t]{{0,8}}(?={QUOTE})"),
+    Shape("opendsobject", rf"opendsobject[ \t(]{{1,8}}(?:[^\n,]{{0,200}},){{2}}[ \t]{{0,8}}(?={QUOTE})"),
+    Shape("setcredentials", rf"setcredentials[ \t(]{{1,8}}[^\n,]{{0,200}},[ \t]{{0,8}}(?={QUOTE})"),
+    Shape(
+        "set_authentication|httpbasicauth",
+        rf"(?:set_authentication|httpbasicauth)[ \t]{{0,4}}\((?:[^\n,()]{{1,200}},){{1,2}}[ \t]{{0,8}}(?={QUOTE})",
     ),
     Shape("credential", r"credentials?[ \t]{1,4}(?:are|is)[ \t]{1,4}[\w.@-]{1,64}[/:]([^\s,;]{1,128})"),
     Shape("auth=(", rf"auth=\([^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})"),

@@ -29,13 +29,14 @@ _ARRAY_STOP = piece("array_stop")
 _MORE_BARE = piece("more_bare")
 _JSON_VALUE, _LINE = piece("json_value"), piece("line")
 _SCHEME, _BARE_STOP, _ENTITY = piece("scheme"), piece("bare_stop"), piece("entity")
+_CALL, _CALL_STOP, _JOINED_TO = piece("call"), piece("call_stop"), piece("joined_to")
 _ARGUMENT_STOP, _ARGUMENT_QUOTED = piece("argument_stop"), piece("argument_quoted")
 
 
 def value_end(text: str, start: int, sign: str = "", quoted_name: bool = False, header: bool = False) -> int:
     """Where the value that begins at ``start``, behind ``sign``, ends."""
     if opening := _OPENING.match(text, start):
-        return quoted_end(text, opening)
+        return _joined_end(text, quoted_end(text, opening))
     first = text[start : start + 1]
     if first == "[":
         return _array_end(text, start)
@@ -58,12 +59,47 @@ def _bare_end(text: str, start: int) -> int:
     """
     scheme = _SCHEME.match(text, start)
     position = scheme.end() if scheme else start
+    if scheme and (opening := _OPENING.match(text, position)):
+        return quoted_end(text, opening)
+    if call := _CALL.match(text, position):
+        return _call_end(text, call.end())
     while stop := _BARE_STOP.search(text, position):
         entity = _ENTITY.match(text, stop.start())
         if entity is None:
             return stop.start()
         position = entity.end()
     return len(text)
+
+
+def _call_end(text: str, start: int) -> int:
+    """Index behind the parenthesis, or the backquote, that closes what opens right before ``start``; the line's end
+    where none does.  Any of the arguments may be the secret."""
+    depth, position = 1, start
+    is_quoted = text[start - 1] == "`"
+    while stop := _CALL_STOP.search(text, position):
+        sign, position = stop[0], stop.end()
+        if sign == "\n":
+            return stop.start()
+        if is_quoted or sign == "`":
+            if is_quoted and sign == "`":
+                return position
+        elif sign in "()":
+            depth += 1 if sign == "(" else -1
+            if not depth:
+                return position
+        elif opening := _OPENING.match(text, stop.start()):
+            position = quoted_end(text, opening)
+    return len(text)
+
+
+def _joined_end(text: str, end: int) -> int:
+    """Index behind the texts that are joined to the one that ends at ``end``: "x" + "y"."""
+    while joined := _JOINED_TO.match(text, end):
+        opening = _OPENING.match(text, joined.end())
+        if opening is None:
+            break
+        end = quoted_end(text, opening)
+    return end
 
 
 def arguments_end(text: str, start: int) -> int:

@@ -29,8 +29,8 @@ do
       local follows = begins("quote", text, behind) or find(text, "^%d", behind)
       return quote and follows and behind or nil
     end
-    if find(blanks, "\n", 1, true) and not quote then return nil end
     local opened = not quote and begins("quote", text, behind)
+    if find(blanks, "\n", 1, true) and not quote and not opened then return nil end
     if opened and closes(text, name_start, behind, opened) then return (begins("joined", text, behind)) end
     return behind
   end

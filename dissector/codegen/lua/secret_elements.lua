@@ -64,6 +64,18 @@ do
     return to + 1
   end
 
+  --- True when the element is empty so far and has a secret's name in an attribute, or has one as its content.
+  local function names_next(text, start, stop, name)
+    local from = begins("naming_tag", text, start) and content(text, start, stop)
+    if from then
+      local word = string.match(sub(text, from, stop - 1), "^%s*(.-)%s*$")
+      return begins("whole_name", word, 1) ~= nil and S.candidate:find(word) ~= nil
+    end
+    local first, last = piece("tag_end"):find(text, start)
+    if not name or not first or last >= stop or sub(text, first - 1, first - 1) == "/" then return false end
+    return not find(sub(text, last + 1, stop - 1), "%S")
+  end
+
   local function tag_marks(text, beginning)
     local marks, at = { { 1, 1 } }, 1
     while true do
@@ -78,7 +90,7 @@ do
 
   local function elements(text, beginning)
     local spans, marks = {}, tag_marks(text, beginning)
-    local reached, in_content, in_cdata = 1, false, false
+    local reached, in_content, in_cdata, named = 1, false, false, false
     for number = 1, #marks - 1 do
       local stop = marks[number + 1][1]
       local start = math.max(marks[number][2], reached)
@@ -91,6 +103,10 @@ do
           in_content = not closing
           in_cdata = in_content
           add(spans, is_cdata and start + #CDATA or start, closing or stop)
+        elseif named and begins("valuing_tag", text, start) then
+          in_content, named = true, false
+          local from = content(text, start, stop)
+          if from then add(spans, from, stop) end
         else
           local name = secret_name(sub(text, start, stop - 1), ":=")
           local tag = not name and number > 1 and name_in(sub(text, start, math.min(stop - 1, start + NAME - 1)))
@@ -102,6 +118,7 @@ do
             end)
           end
           in_content = number > 1 and name ~= nil
+          if number > 1 and byte(text, start) ~= 47 then named = names_next(text, start, stop, name) end
           local from = in_content and reached < stop and content(text, math.max(start, reached), stop)
           if from then
             add(spans, from, stop)

@@ -92,6 +92,38 @@ do
     end
   end
 
+  --- Behind the parenthesis, or the backquote, that closes what opens right before `start`.
+  local function call_end(text, start)
+    local depth, position = 1, start
+    local is_quoted = byte(text, start - 1) == 96
+    while true do
+      local from, to = piece("call_stop"):find(text, position)
+      if not from then return #text + 1 end
+      local sign = byte(text, from)
+      position = to + 1
+      if sign == 10 then return from end
+      if is_quoted or sign == 96 then
+        if is_quoted and sign == 96 then return position end
+      elseif sign == 40 or sign == 41 then
+        depth = depth + (sign == 40 and 1 or -1)
+        if depth == 0 then return position end
+      else
+        local behind = begins("quote", text, from)
+        if behind then position = quoted_end(text, from, behind) end
+      end
+    end
+  end
+
+  --- Behind the texts that are joined to the one that ends before `stop`.
+  local function joined_end(text, stop)
+    while true do
+      local opening = begins("joined_to", text, stop)
+      local behind = opening and begins("quote", text, opening)
+      if not behind then return stop end
+      stop = quoted_end(text, opening, behind)
+    end
+  end
+
   --- Where one of `stops` is that is no beginning of `belonging`.
   local function stepped(text, start, stops, belonging)
     local position = start
@@ -105,14 +137,19 @@ do
 
   local function value_end(text, start, sign, quoted_name, header)
     local behind = begins("quote", text, start)
-    if behind then return quoted_end(text, start, behind) end
+    if behind then return joined_end(text, quoted_end(text, start, behind)) end
     local first = byte(text, start)
     if first == 91 then return array_end(text, start) end
     if first == 123 and sign == ":" then return start end
     if first == 123 then return (find(text, "}", start, true) or #text) + 1 end
     local name = header and "line" or quoted_name and sign == ":" and "json_value"
     if name then return begins(name, text, start) or start end
-    return stepped(text, begins("scheme", text, start) or start, "bare_stop", "entity")
+    local scheme = begins("scheme", text, start)
+    local opening = scheme and begins("quote", text, scheme)
+    if opening then return quoted_end(text, scheme, opening) end
+    local call = begins("call", text, scheme or start)
+    if call then return call_end(text, call) end
+    return stepped(text, scheme or start, "bare_stop", "entity")
   end
 
   --- The value without the quotes around it.
