@@ -18,7 +18,7 @@ SHELL := /bin/sh
 export TSHARK_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jstrace
 TSHARK_SUITES := trixie forky
 TSHARKS := $(TSHARK_SUITES:%=$(TSHARK_CACHE)/tshark-%/tshark)
-.PHONY: help demo test lint format generated docs gui versions bench fuzz tools screen tsharks pages clean
+.PHONY: help demo test lint format generated docs gui versions bench fuzz release tools screen tsharks pages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,7 @@ lint: $(VENV)/.installed-dev ## Style, types and generated files
 	@$(BIN)/mypy
 	@$(BIN)/python -m dissector.codegen --check
 	@$(BIN)/python -m handbook man --check
+	@$(BIN)/python -m handbook json --check
 
 format: $(VENV)/.installed-dev ## Rewrite the sources in the house style
 	@$(BIN)/ruff check --fix .
@@ -47,6 +48,7 @@ format: $(VENV)/.installed-dev ## Rewrite the sources in the house style
 generated: $(VENV)/.installed-dev ## Write the generated files anew
 	@$(BIN)/python -m dissector.codegen
 	@$(BIN)/python -m handbook man
+	@$(BIN)/python -m handbook json
 
 docs: $(VENV)/.installed-docs ## Build the documentation site, build/docs/site/index.html, and follow its links
 	@$(BIN)/python -m handbook site
@@ -65,6 +67,20 @@ fuzz: $(VENV)/.installed-fuzz tools ## Fuzz decoder, readers, tracer and plugin 
 
 mutate: $(VENV)/.installed-mutate ## Which small mistakes does no test notice? (MODULES="stream/ join.py", SAMPLE=400 SEED=1)
 	@$(BIN)/python -m mutation --sample $(SAMPLE) --seed $(SEED) $(MODULES)
+
+release: $(VENV)/.installed-release ## Build sdist and wheel into dist/, check them, and list what they bring along (SBOM)
+	@rm -rf dist build/lib build/bdist.* build/release
+	@$(BIN)/python -m build --outdir dist .
+	@$(BIN)/python -m twine check --strict dist/*
+	@$(BIN)/check-wheel-contents dist/*.whl
+	@$(PYTHON) -m venv --without-pip build/release
+	@$(BIN)/pip --python build/release/bin/python install -q dist/*.whl
+	@version=$$(build/release/bin/python -c 'import jstrace; print(jstrace.__version__)'); \
+	sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml > build/release/pyproject.toml; \
+	$(BIN)/cyclonedx-py environment --pyproject build/release/pyproject.toml --output-reproducible --of JSON \
+		-o dist/jstrace-$$version.cdx.json build/release
+	@rm -rf build/release
+	@ls -l dist
 
 tsharks: ## Get the tsharks of later Debian suites (as root, 400 MB each)
 	@$(MAKE) -s -j2 $(TSHARKS)
@@ -106,6 +122,10 @@ $(VENV)/.installed-mutate: $(VENV)/.installed-dev
 
 $(VENV)/.installed-docs: $(VENV)/.installed-dev
 	@$(BIN)/pip install -q -e '.[docs]'
+	@touch $@
+
+$(VENV)/.installed-release: $(VENV)/.installed-dev
+	@$(BIN)/pip install -q -e '.[release]'
 	@touch $@
 
 # What builds the site and judges the man page; where it is not to be had, pytest names the tests that it skips.
