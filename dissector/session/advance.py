@@ -116,10 +116,15 @@ def _cursors(tracer: Tracer, block: Block) -> list[_Cursor]:
 
 
 def _leave(tracer: Tracer, block: Block, conversation: Conversation) -> None:
-    """The rest of a foreign conversation is of no interest, unless its connection ends with it: FIN, FIN and the last
-    ACK."""
-    if any(flags_of(block, conversation.keys[0], place >> 1) & (FIN | RST) for place in conversation.places[-3:]):
+    """The rest of a foreign conversation is of no interest, unless its connection ends with it."""
+    if _ends(block, conversation):
         tracer.ended(*conversation.keys)
+
+
+def _ends(block: Block, conversation: Conversation) -> bool:
+    """True when a connection ends with a conversation: FIN, FIN and the last ACK, or a reset."""
+    key, places = conversation.keys[0], conversation.places
+    return any(flags_of(block, key, place >> 1) & (FIN | RST) for place in (*places[-2:], *places[-3:-2]))
 
 
 def _is_foreign(tracer: Tracer, conversation: Conversation, index: int) -> bool:
@@ -184,8 +189,9 @@ def _step(tracer: Tracer, block: Block, cursor: _Cursor, index: int) -> None:
     if cursor.stranger is not None:
         tracer.strangers.tell(cursor.stranger, block, conversation)
         cursor.stranger = None
-        cursor.at += 1
-        _pass_over(tracer, block, cursor, index)
+        is_last = conversation.begins < index
+        cursor.at = len(conversation.places) if is_last else cursor.at + 1
+        (tracer.ended if is_last and _ends(block, conversation) else tracer.passed)(*conversation.keys)
         return
     if conversation.foreign_at and not cursor.at and cursor.certain:
         cursor.stranger = tracer.strangers.begin(block, conversation)
@@ -196,12 +202,6 @@ def _step(tracer: Tracer, block: Block, cursor: _Cursor, index: int) -> None:
     cursor.at += 1
     if key not in tracer.foreign or flags_of(block, key, index) & ENDS:
         tracer.take_packet(block.packet(index, key))
-        return
-    _pass_over(tracer, block, cursor, index)
-
-
-def _pass_over(tracer: Tracer, block: Block, cursor: _Cursor, index: int) -> None:
-    """Passes over the rest of a conversation if nothing of it from packet ``index`` on is of interest."""
-    if cursor.certain and _is_foreign(tracer, cursor.conversation, index):
-        cursor.at = len(cursor.conversation.places)
-        _leave(tracer, block, cursor.conversation)
+    elif cursor.certain and _is_foreign(tracer, conversation, index):
+        cursor.at = len(conversation.places)
+        _leave(tracer, block, conversation)

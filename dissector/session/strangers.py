@@ -23,6 +23,8 @@ from dissector.traffic import Chunk, Side
 
 _SECOND = 1_000_000_000
 
+_new = tuple.__new__
+
 
 class Stranger:
     """A connection that is under way in a block and will be foreign; the attributes are those of ``Connection``."""
@@ -76,13 +78,13 @@ class Strangers:
             if time >= self._due:
                 return None
         size = len(key) - 4 >> 1
-        client = Endpoint(address_text(key[:size]), key[-4] << 8 | key[-3])
-        server = Endpoint(address_text(key[size:-4]), port)
+        client: Endpoint = _new(Endpoint, (address_text(key[:size]), key[-4] << 8 | key[-3]))
+        server: Endpoint = _new(Endpoint, (address_text(key[size:-4]), port))
         if self._joiner.may_concern(client, server):
             return None
-        _, ip_id, ttl, seq, *_ = reader(ip_size(key))(block.data, block.ip(index))
-        number = block.number + index + 1
-        if self._copies.of(Opened(client, server, seq, Mark(number, time, ttl, ip_id), time)) is not None:
+        headers, number = reader(ip_size(key))(block.data, block.ip(index)), block.number + index + 1
+        mark = _new(Mark, (number, time, headers[2], headers[1]))
+        if self._copies.of(_new(Opened, (client, server, headers[3], mark, time))) is not None:
             return None
         stranger = Stranger(client, server, time, number)
         self._order.opened(stranger)
@@ -94,7 +96,6 @@ class Strangers:
         if not self._overview.has_tasks:
             self._overview.judged(_listened(stranger, block, conversation), Role.UNKNOWN)
         self._order.decided(stranger)
-        self._connections.passed(conversation.keys)
 
 
 def _listened(stranger: Stranger, block: Block, conversation: Conversation) -> Sniffer:

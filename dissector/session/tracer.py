@@ -69,6 +69,7 @@ class Tracer(Keeper):
         self._connections = Connections(self._notes.fragment, listens, self.overview.unread)
         #: Keys of packets that need no parsing but for SYN, FIN and RST; who skips those too tells ``ended`` the keys.
         self.foreign, self.ended = self._connections.foreign, self._connections.ended
+        self.passed = self._connections.passed
         #: A capture that is followed has no end at which somebody would look back.
         self._forgets = window is not None
         self.next_number, self._connection_numbers = count(1).__next__, count(1)

@@ -195,11 +195,11 @@ class FlowTable:
         if flow.over:
             self.ended(*flow.keys)
         else:
-            self.put_foreign(flow.keys)
+            self.passed(*flow.keys)
 
-    def put_foreign(self, keys: tuple[bytes, bytes]) -> None:
-        """Packets with these keys are foreign."""
-        self._put(keys, self.foreign, MAX_CONNECTIONS)
+    def passed(self, key: bytes, back: bytes) -> None:
+        """A connection is ignored; its packets have these keys."""
+        self._put((key, back), self.foreign, MAX_CONNECTIONS)
 
     def ended(self, key: bytes, back: bytes) -> None:
         """An ignored connection is over: what follows comes late, and of those that are over few are remembered."""
@@ -218,18 +218,19 @@ class FlowTable:
         if segment.flags & ENDS:
             self.ended(*keys)
         elif segment.length and key in self._gone:
-            self.put_foreign(keys)
+            self.passed(*keys)
         return True
 
     def _drop(self, keys: tuple[bytes, bytes]) -> None:
-        for key in keys:
-            self.foreign.pop(key, None)
-            self._gone.pop(key, None)
+        one, two = keys
+        for place in (self.foreign, self._gone):
+            place.pop(one, None)
+            place.pop(two, None)
 
     def _put(self, keys: tuple[bytes, bytes], where: dict[bytes, None], most: int) -> None:
         """Remembers a connection's keys in ``where`` alone, which has the newest of so many connections."""
         self._drop(keys)
-        where.update(dict.fromkeys(keys))
+        where[keys[0]] = where[keys[1]] = None
         if (above := len(where) - 2 * most) > 0:
             # Some more at a time: the way to the oldest one leads over all that were there before it.
             for key in list(islice(where, above + most // 32)):
