@@ -23,9 +23,10 @@ from dissector.cli.tracing import port_hints
 if TYPE_CHECKING:
     from dissector.cli.parallel import SecondProcess
     from dissector.render.views import View
+    from dissector.session.opened import OpenTasks
     from dissector.stream.block import Block
 
-#: Blocks (of 1 MiB) between two looks for garbage: one takes ten milliseconds.
+#: Blocks (of 1 MiB) between two looks for garbage: one takes ten milliseconds, and longer with many open tasks.
 _SWEEP = 256
 
 
@@ -215,12 +216,15 @@ class _Wanted:
         return TableView(terminal, mask, full=self.full)
 
 
-def _swept(blocks: Iterable[Block]) -> Iterator[Block]:
-    """The same, with a look for garbage now and then: tasks, connections and logs that are over hang on one another."""
+def _swept(blocks: Iterable[Block], tasks: OpenTasks) -> Iterator[Block]:
+    """The same, with a look for garbage now and then: tasks, connections and logs that are over hang on one another.
+    It goes over all that is open, so it waits until as much is over."""
+    swept = 0
     for number, block in enumerate(blocks, 1):
         yield block
-        if number % _SWEEP == 0:
+        if number % _SWEEP == 0 and tasks.ended - swept > len(tasks):
             gc.collect()
+            swept = tasks.ended
 
 
 def _read(files: tuple[str, ...], wanted: _Wanted, second: SecondProcess | None = None) -> None:
@@ -252,7 +256,7 @@ def _read(files: tuple[str, ...], wanted: _Wanted, second: SecondProcess | None 
                 made_by_others=None if second is None else second.made_by_others,
             )
             try:
-                for block in _swept(chain(first, blocks)):
+                for block in _swept(chain(first, blocks), tracer.under_way):
                     for events in feed(tracer, block):
                         if events:
                             output.add(events)

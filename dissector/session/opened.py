@@ -36,6 +36,11 @@ class OpenTasks:
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def ended(self) -> int:
+        """How many tasks are not under way any more."""
+        return self._count - len(self._open)
+
     def __contains__(self, record: Task | None) -> bool:
         return record in self._open
 

@@ -17,7 +17,7 @@ _new = tuple.__new__
 #: Segments that ``Direction.recent`` keeps.
 _KEPT = 16
 #: A shorter run is not worth the trouble; of a connection without a message in its first data nothing is.
-_SHORTEST, _LOOKS = 6, 8
+_SHORTEST, _LOOKS = 4, 8
 _NO_MARK = (0, 0, 0, 0)
 #: A longer silence (ns) ends a run: the tracer gives nothing up sooner, so it need not know how far a run has come.
 _PAUSE = 60_000_000_000
