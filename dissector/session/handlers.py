@@ -10,7 +10,6 @@ found.  Detection goes by content; a port is a hint for connections whose bytes 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -67,7 +66,7 @@ class Command:
         self.facts: TaskFacts | None = None
         self._desk = desk
         self._is_ours = is_ours
-        self._open: deque[Message] = deque()
+        self._open: list[Message] = []
         #: Commands behind these that wait for their answers too, but are not kept.
         self._unpaired = 0
         mid_stream = connection.mid_stream
@@ -208,13 +207,13 @@ class Command:
         is_xml_error = document is not None and document.error is not None and document.error.code.startswith("XML")
         request: Message | None = None
         while self._open and request is None:
-            candidate = self._open.popleft()
+            candidate = self._open.pop(0)
             if is_xml_error or not _is_broken(candidate):
                 request = candidate
             else:
                 self._desk.message(candidate)
         while is_xml_error and request and self._open and self._open[0].packets[-1] == request.packets[-1]:
-            self._desk.message(self._open.popleft())
+            self._desk.message(self._open.pop(0))
         if request is not None:
             self._desk.message(request)
         elif self._unpaired:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Hashable
 
 from dissector.limits import MAX_CONNECTIONS
@@ -17,7 +17,7 @@ class Hosts:
     """What the ends of connections sent, by host and by the endpoint that listened; the newest of each."""
 
     def __init__(self) -> None:
-        self._ends: OrderedDict[Hashable, deque[SideFacts]] = OrderedDict()
+        self._ends: OrderedDict[Hashable, list[SideFacts]] = OrderedDict()
 
     def note(self, connection: Connection) -> None:
         """A connection of the engine, at any time of its life."""
@@ -42,9 +42,13 @@ class Hosts:
         ]
 
     def _add(self, key: Hashable, end: SideFacts) -> None:
-        ends = self._ends.setdefault(key, deque(maxlen=_NEWEST))
+        ends = self._ends.get(key)
+        if ends is None:
+            self._ends[key] = [end]
+            if len(self._ends) > MAX_CONNECTIONS:
+                self._ends.popitem(last=False)
+            return
         if not any(end is known for known in ends):
             ends.append(end)
+            del ends[:-_NEWEST]
         self._ends.move_to_end(key)
-        if len(self._ends) > MAX_CONNECTIONS:
-            self._ends.popitem(last=False)

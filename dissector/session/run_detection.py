@@ -10,12 +10,11 @@ from __future__ import annotations
 from dissector.session.foreign_start import foreign_at
 from dissector.session.run_messages import Alignment, InvokeShapes, RunMessages, may_be_messages
 from dissector.stream.block import Block, Conversation, Mark, Part, Run
+from dissector.stream.direction import KEPT
 from dissector.stream.fast_path import HALF, MASK, TELLING, ip_size, payload_of, reader
 from dissector.traffic import ACK
 
 _new = tuple.__new__
-#: Segments that ``Direction.recent`` keeps.
-_KEPT = 16
 #: A shorter run is not worth the trouble; of a connection without a message in its first data nothing is.
 _SHORTEST, _LOOKS = 4, 8
 _NO_MARK = (0, 0, 0, 0)
@@ -149,8 +148,8 @@ def _run(  # noqa: C901  a question for each way to be odd
     if stop - first >= _SHORTEST and start and base[0] is not None and base[1] is not None:
         one, two = base[0], base[1]
         parts = (
-            Part(packets[0], one, sent[0], acked[0], windows[0], last[0], last_data[0], recent[0][-_KEPT:]),
-            Part(packets[1], two, sent[1], acked[1], windows[1], last[1], last_data[1], recent[1][-_KEPT:]),
+            Part(packets[0], one, sent[0], acked[0], windows[0], last[0], last_data[0], recent[0][-KEPT:]),
+            Part(packets[1], two, sent[1], acked[1], windows[1], last[1], last_data[1], recent[1][-KEPT:]),
         )
         items, unfinished = messages.finish()
         heads = list(messages.heads)

@@ -9,7 +9,6 @@ it is proven that the bytes will not come: see ``acknowledged`` and ``give_up``.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from typing import NamedTuple
 
 from dissector.limits import MAX_EVIDENCE, MAX_REORDER_BYTES, MAX_WALKED
@@ -25,6 +24,17 @@ _OVERHEAD = 256
 #: A packet that was captured at two interfaces comes twice within this time (ns); a retransmission takes longer or has
 #: another IP id.  Without IP ids (IPv6, some stacks) only the time tells, so it has to be shorter.
 _TWICE, _TWICE_WITHOUT_ID = 50_000_000, 1_000_000
+
+
+#: Segments that ``Direction.recent`` has at most.  A list: a deque takes 600 bytes for the few that most have.
+KEPT = 16
+
+
+def keep(recent: list[tuple[int, int, int, int]], segment: tuple[int, int, int, int]) -> None:
+    """The newest of the ``recent`` segments."""
+    recent.append(segment)
+    if len(recent) > KEPT:
+        del recent[0]
 
 
 class Waiting(NamedTuple):
@@ -79,7 +89,7 @@ class Direction:
         self._walked = 0
         self._probed = -1
         #: The latest segments with data: sequence number, length, IP id, time.  None before the first.
-        self.recent: deque[tuple[int, int, int, int]] | None = None
+        self.recent: list[tuple[int, int, int, int]] | None = None
         #: The next segment may take the short cut (see ``fast_path``).
         self.steady = False
 
@@ -109,18 +119,18 @@ class Direction:
         number, time, _, _, _, _, seq, _, _, _, payload, length, _, ip_id, _ = segment
         recent = self.recent
         if recent is None:
-            recent = self.recent = deque(maxlen=16)
+            recent = self.recent = []
         if self.anchored and seq == self.expect and not self._waiting and self.fin_at is None:
             # In order: nearly every segment.
             if other.window == 0:
                 self._probed = self.next + 1
             self._new_data(mark, self.next + length)
-            recent.append((seq, length, ip_id, time))
+            keep(recent, (seq, length, ip_id, time))
             self._deliver(length, payload, number, time, out)
             return
         if self.anchored or self._anchor(seq, length):
             self._irregular(seq, payload, length, mark, other, out)
-            recent.append((seq, length, ip_id, time))
+            keep(recent, (seq, length, ip_id, time))
 
     def _irregular(
         self, seq: int, payload: bytes, length: int, mark: Mark, other: Direction, out: list[StreamEvent]

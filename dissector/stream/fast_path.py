@@ -13,7 +13,7 @@ from struct import Struct
 from dissector.model import Mark
 from dissector.stream import block as blocks
 from dissector.stream.block import Block, Buffer, Conversation, Part, Run
-from dissector.stream.direction import Direction
+from dissector.stream.direction import KEPT, Direction, keep
 from dissector.stream.flows import Entry
 from dissector.traffic import ACK, FIN, RST, SYN, Chunk, Packet, Segment
 
@@ -111,7 +111,7 @@ def advance(entry: Entry, packet: Packet) -> Chunk | bool:
         facts.sent = upto
     facts.bytes += length
     connection.bytes += length
-    recent.append((seq, length, ip_id, time))
+    keep(recent, (seq, length, ip_id, time))
     chunk: Chunk = _new(Chunk, (sender.side, at, data[start:end], number, time))
     return chunk
 
@@ -160,6 +160,7 @@ def _continue(sender: Direction, part: Part, other: int, number: int) -> None:
         facts.sent = max(facts.sent, sender.next)
         facts.bytes += part.sent
         sender.recent.extend(part.recent)
+        del sender.recent[:-KEPT]
 
 
 def _mark(mark: blocks.Mark, number: int) -> Mark:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,23 @@ def test_most_packets_that_are_in_no_run_take_the_fast_path(monkeypatch: pytest.
     for answers in taken.values():
         assert len(answers) > 100
         assert sum(answers) > 0.8 * len(answers)
+
+
+# --- what is kept of segments ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("packets", [60, 90, 200])
+def test_as_many_segments_are_known_again_behind_runs(packets: int, tmp_path: Path) -> None:
+    """The newest sixteen of each direction, as packet by packet: a retransmission is told by them."""
+    read = islice(CaptureReader([CAPTURES / "engine_api_manylog.pcap"]), packets)
+    paths = write(tmp_path, [(packet.time, packet.data) for packet in read])
+    (fast, _, _), one_by_one = followed(*paths), Tracer(messages=False)
+    keys = set()
+    for packet in CaptureReader(paths):
+        one_by_one.feed(packet)
+        if packet.key is not None:
+            keys.add(packet.key)
+    entries = [[tracer._connections.find(key) for key in sorted(keys)] for tracer in (fast, one_by_one)]
+    kept = [[entry.sender.recent for entry in some if entry is not None] for some in entries]
+    assert kept[0] == kept[1]
+    assert max(len(recent or ()) for recent in kept[0]) == 16
