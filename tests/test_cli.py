@@ -9,12 +9,16 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 import pytest
 from click.testing import Result
 
 from dissector import __version__
+from dissector.session.opened import OpenTasks
+from dissector.stream.block import Block
 
 Command = Callable[..., Result]
 COMMAND = [sys.executable, "-m", "dissector"]
@@ -362,3 +366,25 @@ def test_completion_completes() -> None:
     environment = PLAIN | {"_JSTRACE_COMPLETE": "bash_complete", "COMP_WORDS": "jstrace read --for", "COMP_CWORD": "2"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, cwd=ROOT, env=environment)
     assert done.stdout == b"plain,--format\n"
+
+
+@pytest.mark.parametrize(("ended", "still_open", "sweeps"), [(3, 2, 2), (2, 2, 1), (2, 4, 0), (0, 0, 0)])
+def test_garbage_is_looked_for_when_more_is_over_than_open(
+    ended: int, still_open: int, sweeps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every second block here; behind the fourth one twice as much is over as behind the second one."""
+    seen: list[int] = []
+    read = import_module("dissector.cli.read")
+    monkeypatch.setattr(read, "_SWEEP", 2)
+    monkeypatch.setattr(read.gc, "collect", lambda: seen.append(tasks.ended))
+    tasks = _Tasks()
+    for number, _ in enumerate(read._swept(iter([cast(Block, None)] * 5), cast(OpenTasks, tasks))):
+        tasks.ended, tasks.still_open = (number + 1) // 2 * ended, still_open
+    assert len(seen) == sweeps
+
+
+class _Tasks:
+    ended = still_open = 0
+
+    def __len__(self) -> int:
+        return self.still_open

@@ -42,7 +42,7 @@ def test_what_is_under_way() -> None:
     assert (tasks.get(one.record), tasks.get(None), tasks.get(task().record)) == (one, None, None)
     assert (one.rank, other.rank) == (1, 2)
     tasks.remove(one)
-    assert (len(tasks), list(tasks), one.record in tasks) == (1, [other], False)
+    assert (len(tasks), list(tasks), one.record in tasks, tasks.ended) == (1, [other], False, 1)
 
 
 def test_news_are_told_once() -> None:
