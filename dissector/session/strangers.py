@@ -71,8 +71,10 @@ class Strangers:
         port, time, find = key[-2] << 8 | key[-1], block.times[index], self._connections.find
         if self._low <= port <= self._high or not self._has_room or find(keys[0]) or find(keys[1]):
             return None
+        if self._connections.is_full():
+            return None
         if time >= self._due:
-            # Who is asked to give up old connections at a SYN is the table.
+            # At a SYN that goes the usual way, the table gives up what is old.
             due = self._connections.next_due()
             self._due = self._latest if due is None else min(self._latest, due)
             if time >= self._due:

@@ -144,15 +144,15 @@ class FlowTable:
     # --- growing old -------------------------------------------------------------------------------------------------
 
     def has_room(self, more: int) -> bool:
-        """True when no shelf would be full with so many ``more`` flows."""
-        return (
-            len(self._quiet) + more < MAX_HALF_OPEN
-            and len(self._talking) + more < MAX_CONNECTIONS
-            and len(self._closed) + more < MAX_CLOSED
-        )
+        """True when so many ``more`` open flows would drive out nobody."""
+        return len(self._quiet) + more < MAX_HALF_OPEN and len(self._talking) + more < MAX_CONNECTIONS
+
+    def is_full(self) -> bool:
+        """True when a new flow drives out one that is over."""
+        return len(self._closed) >= MAX_CLOSED
 
     def next_due(self) -> int | None:
-        """When ``stale`` has to look at a flow that is in the table now, unless a shelf is full before."""
+        """When ``stale`` has to look at a flow that is in the table now, unless it has to because of others."""
         shelves = (self._quiet, HALF_OPEN_SECONDS), (self._talking, IDLE_SECONDS), (self._closed, HALF_OPEN_SECONDS)
         due = [next(iter(shelf)).filed + seconds * _SECOND for shelf, seconds in shelves if shelf]
         return min(due, default=None)

@@ -144,13 +144,14 @@ def test_when_a_flow_is_due_and_whether_there_is_room(monkeypatch: pytest.Monkey
     talk.b(0, flags=RST)
     assert table.next_due() == talk.connection.end + HALF_OPEN
     assert FlowTable().next_due() is None
-    for name, shelf in (("HALF_OPEN", "_quiet"), ("CONNECTIONS", "_talking"), ("CLOSED", "_closed")):
+    for name in ("HALF_OPEN", "CONNECTIONS"):
         with monkeypatch.context() as patch:
             patch.setattr(f"dissector.stream.flows.MAX_{name}", 4)
-            full = len(getattr(table, shelf))
-            assert full == (shelf == "_closed")
-            assert table.has_room(3 - full)
-            assert not table.has_room(4 - full)
+            assert table.has_room(3)
+            assert not table.has_room(4)
+    for most in (1, 2):
+        monkeypatch.setattr("dissector.stream.flows.MAX_CLOSED", most)
+        assert table.is_full() is (most == 1)
 
 
 def test_an_ended_foreign_connection_moves_from_one_list_to_the_other() -> None:
