@@ -16,7 +16,7 @@ from dissector.stream.block import Block, Conversation
 from dissector.stream.fast_path import HALF, MASK, TELLING, ip_size, reader
 from dissector.traffic import ACK, SYN
 
-#: Of a connection that says nothing clear in so many packets, or pauses for so long (ns), nothing is told.
+#: Of a connection that says nothing clear in so many packets, or takes so long for it (ns), nothing is told.
 _LOOKS, _PAUSE = 16, 60_000_000_000
 #: In the place of a sequence number.
 _UNKNOWN = -1
@@ -28,7 +28,7 @@ def foreign_at(block: Block, conversation: Conversation, ip_at: int | None) -> i
     data, begins, (key, _), places = block.data, block.begins, conversation.keys, conversation.places
     size = ip_size(key)
     headers, client = reader(size), places[0] & 1
-    expect, heads = [_UNKNOWN, _UNKNOWN], [b"", b""]
+    expect, heads, latest = [_UNKNOWN, _UNKNOWN], [b"", b""], block.times[places[0] >> 1] + _PAUSE
     for stop, place in enumerate(places[:_LOOKS]):
         index, side = place >> 1, place & 1
         at = block.ip(index) if ip_at is None else begins[index] + ip_at
@@ -48,12 +48,12 @@ def foreign_at(block: Block, conversation: Conversation, ip_at: int | None) -> i
             heads[side] += data[begin : min(end, begin + MAX_SNIFF - len(heads[side]))]
             role = detect.verdict(heads[client], heads[1 - client], is_command_port=False, mid_stream=False)
             if role is not None:
-                return stop if role is Role.UNKNOWN and _is_alone(block, places[0] >> 1, index) else 0
+                is_alone = not block.others or _is_alone(block, places[0] >> 1, index)
+                return stop if role is Role.UNKNOWN and is_alone and block.times[index] < latest else 0
     return 0
 
 
 def _is_alone(block: Block, first: int, last: int) -> bool:
-    """True when nothing comes in between that may be of the same connection or about it, and no long silence."""
-    others = block.others
-    at = bisect_left(others, first) if others else 0
-    return block.times[last] - block.times[first] < _PAUSE and (at == len(others) or others[at] > last)
+    """True when nothing comes in between that may be of the same connection or about it."""
+    at = bisect_left(block.others, first)
+    return at == len(block.others) or block.others[at] > last

@@ -189,6 +189,24 @@ def test_strangers_leave_behind_what_they_leave_packet_by_packet(seed: int, task
         assert fast(paths, (True, None)) == reference(paths, (True, None))
 
 
+@pytest.mark.parametrize(("name", "most"), [("HALF_OPEN", 6), ("CONNECTIONS", 40), ("CLOSED", 3)])
+def test_strangers_where_connections_are_given_up(
+    name: str, most: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for module in ("session.advance", "session.tracer", "stream.flows"):
+        monkeypatch.setattr(f"dissector.{module}.MAX_{name}", most, raising=False)
+    for seed in range(12):
+        crowded = packets_of(crowd(random.Random(seed), tasks=seed % 2 == 0))
+        path = write(tmp_path / "x.pcap", [(one.time, one.data, len(one.data)) for one in crowded])
+        (by_block, told), (one_by_one, expected) = (followed(path, by_block=flag) for flag in (True, False))
+        assert told == expected
+        # Which of those that are over are forgotten first depends on when their ends are noted.
+        assert [one[0] if name == "CLOSED" else one for one in by_block] == [
+            one[0] if name == "CLOSED" else one for one in one_by_one
+        ]
+        assert fast([path], (True, None)) == reference([path], (True, None))
+
+
 @pytest.mark.parametrize("tasks", [False, True])
 def test_strangers_are_taken_in_two_steps(tasks: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Else the test above would compare the reference with itself."""
