@@ -15,8 +15,10 @@ from dissector.errors import UsageError
 from dissector.render.filter import Filter
 from dissector.render.filter.fields import FIELDS, MESSAGE_FIELDS, TASK_FIELDS, Field
 
-_OPERATORS = r"==|!=|>=|<=|=|~|>|<"
+_OPERATORS = r"==|!=|>=|<=|=~|=|~|>|<"
 _CONDITION = re.compile(rf"(?P<field>[a-z_]\w*)(?:(?P<tight>{_OPERATORS})|\s+(?P<loose>{_OPERATORS})\s+)", re.I | re.A)
+#: Other ways to write an operator.
+_SAME = {"==": "=", "=~": "~"}
 _VALUE = re.compile(r"""\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s\"'(),](?:[^\s(),]|\([^\s()]*\))*|""")
 _WORD = re.compile(r"(?P<word>and|or|not)(?=[\s(]|$)|(?P<sign>&&|\|\||!(?!=)|[()])", re.I)
 _SIGNS = {"&&": "and", "||": "or", "!": "not"}
@@ -140,7 +142,7 @@ class _Parser:
                 start, self._place = self._place, head.end()
                 values = self._values(start)
                 operator = head["tight"] or head["loose"]
-                yield _Given(head["field"].lower(), "=" if operator == "==" else operator, values)
+                yield _Given(head["field"].lower(), _SAME.get(operator, operator), values)
             else:
                 raise self._stray(self._place)
         yield _END

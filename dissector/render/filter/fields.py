@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from dissector import numbers
 from dissector.errors import UsageError
 from dissector.model import Endpoint, Message, Outcome, Severity, Task
 from dissector.render.filter.kinds import (
     ADDRESS,
+    COUNT,
     DURATION,
     ENDPOINT,
     HRESULT,
@@ -17,6 +19,7 @@ from dissector.render.filter.kinds import (
     TIME,
     Kind,
     Matcher,
+    number,
     one_of,
 )
 from dissector.render.rows import signal_name, worst
@@ -68,7 +71,7 @@ def _problem_codes() -> list[str]:
 def _signal(operator: str, value: str) -> Matcher:
     """A signal by its number or its name, with or without SIG."""
     if value.isdecimal() or operator not in ("=", "~"):
-        return NUMBER.match(operator, value)
+        return number(numbers.SIGNAL).match(operator, value)
     names = [signal_name(number) for number in range(1, 65)]
     matches = TEXT.match(operator, value if operator == "~" or value.lower().startswith("sig") else f"SIG{value}")
     if not any(map(matches, names)):
@@ -86,7 +89,7 @@ _MESSAGE = one_of(
 )
 _DIRECTION = one_of("direction", lambda: ["client->remote", "remote->client"])
 
-_N = Field(NUMBER, _attribute("n"), "number of the task (# in the table)")
+_N = Field(COUNT, _attribute("n"), "number of the task (# in the table)")
 _TOOK = Field(DURATION, lambda task: (task.end - task.start,) if task.end else (), "from its first packet to its last")
 _CALLBACK = Field(DURATION, _attribute("callback_delay"), "from the start command to the callback")
 _CODES = Field(_PROBLEM, lambda task: (problem.code for problem in task.problems), "code of a problem")
@@ -100,25 +103,25 @@ TASK_FIELDS: dict[str, Field] = {
     "remote": Field(ENDPOINT, _attribute("remote"), "remote scheduler"),
     "peer": Field(ENDPOINT, _attribute("callback_peer"), "task process, as it calls back"),
     "ip": Field(ADDRESS, _endpoints, "address of any of these"),
-    "port": Field(NUMBER, _ports, "any port of the task, the callback port among them"),
+    "port": Field(number(numbers.PORT), _ports, "any port of the task, the callback port among them"),
     "job": Field(TEXT, _attribute("job"), "name of the job"),
-    "task_id": Field(NUMBER, _attribute("task_id"), "the client scheduler's number of the task"),
+    "task_id": Field(number(numbers.TASK_ID), _attribute("task_id"), "the client scheduler's number of the task"),
     "kind": Field(_KIND, _attribute("kind"), "shell jobs are process, jobs with methods api"),
     "process_id": Field(NUMBER, _attribute("process_id"), "number in the answer to the start"),
-    "pid": Field(NUMBER, _attribute("pid"), "process number at the remote"),
+    "pid": Field(number(numbers.PID), _attribute("pid"), "process number at the remote"),
     "outcome": Field(_OUTCOME, lambda task: (task.outcome.value,), "how it ended"),
-    "exit_code": Field(NUMBER, _attribute("exit_code"), "exit code of the job's process"),
+    "exit_code": Field(number(numbers.EXIT_CODE), _attribute("exit_code"), "exit code of the job's process"),
     "signal": Field(Kind("signal", _signal), _attribute("signal"), "what ended the job's process"),
     "took": _TOOK,
     "duration": _TOOK,
     "callback": _CALLBACK,
     "callback_delay": _CALLBACK,
-    "calls": Field(NUMBER, _count("calls"), "calls by the client"),
-    "callbacks": Field(NUMBER, _count("callbacks"), "calls by the task process"),
-    "messages": Field(NUMBER, _count("messages"), "frames on the callback connection"),
-    "errors": Field(NUMBER, _count("errors"), "error answers and failed hresults"),
-    "log_lines": Field(NUMBER, _count("log_lines"), "lines that the job logged"),
-    "bytes": Field(NUMBER, _count("bytes"), "bytes on the callback connection"),
+    "calls": Field(COUNT, _count("calls"), "calls by the client"),
+    "callbacks": Field(COUNT, _count("callbacks"), "calls by the task process"),
+    "messages": Field(COUNT, _count("messages"), "frames on the callback connection"),
+    "errors": Field(COUNT, _count("errors"), "error answers and failed hresults"),
+    "log_lines": Field(COUNT, _count("log_lines"), "lines that the job logged"),
+    "bytes": Field(COUNT, _count("bytes"), "bytes on the callback connection"),
     "problem": _CODES,
     "problems": _CODES,
     "severity": Field(_SEVERITY, _severity, "of the worst problem"),
@@ -165,8 +168,8 @@ MESSAGE_FIELDS: dict[str, Field] = {
     "dispid": Field(NUMBER, _of_body("dispid"), "number of the member"),
     "hresult": Field(HRESULT, _of_body("hresult"), "of an answer: 0x80020009"),
     "latency": Field(DURATION, _attribute("latency"), "of an answer: since its request"),
-    "depth": Field(NUMBER, _attribute("depth"), "calls under way around it"),
-    "packet": Field(NUMBER, lambda message: message.packets, "one of its packets"),
+    "depth": Field(COUNT, _attribute("depth"), "calls under way around it"),
+    "packet": Field(COUNT, lambda message: message.packets, "one of its packets"),
     "time": Field(TIME, _attribute("time"), "its last packet"),
     "text": Field(TEXT, lambda message: texts(message.body), "any text in it"),
 }

@@ -13,7 +13,7 @@ A filter is one or more conditions:  job=nightly outcome!=success took>10min
   field=value        equal (also ==); * stands for anything: job=order*
   field=a,b,c        one of these: outcome=lost,killed
   field!=value       none of its values is equal
-  field~text         has this in it, in upper or lower case: text~"in * out"
+  field~text         has this in it (also =~), in upper or lower case: text~"in * out"
   field>value        also >= < <=, for numbers, times and durations
   field=10-20        a number in this range: port=59900-59999
   field=             is not known; field!= is known: problem= is a task without problems

@@ -13,8 +13,10 @@ from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
+from dissector import numbers
 from dissector.errors import UsageError
 from dissector.model import Endpoint
+from dissector.numbers import INT64, Bounds
 from dissector.render.times import moment, of_calendar
 
 Matcher = Callable[[Any], bool]
@@ -129,10 +131,31 @@ def _ordered(operator: str, low: int, high: int) -> Matcher:
     return tests[operator]
 
 
-def _number(operator: str, value: str) -> Matcher:
-    if (ends := _RANGE.fullmatch(value)) is not None:
-        return _ordered(operator, int(ends[1]), int(ends[2]))
-    return _ordered(operator, (number := _whole(value)), number)
+def _possible(operator: str, low: int, high: int, bounds: Bounds) -> bool:
+    """False for a comparison (see ``_ordered``) that no number within the bounds passes."""
+    return {
+        "=": low <= bounds.greatest and high >= bounds.least,
+        ">": high < bounds.greatest,
+        ">=": low <= bounds.greatest,
+        "<": low > bounds.least,
+        "<=": high >= bounds.least,
+    }[operator]
+
+
+def number(bounds: Bounds) -> Kind:
+    """A kind whose values are whole numbers within these bounds."""
+
+    def match(operator: str, value: str) -> Matcher:
+        ends = _RANGE.fullmatch(value)
+        low, high = (int(ends[1]), int(ends[2])) if ends else (_whole(value),) * 2
+        matches = _ordered(operator, low, high)
+        if low > high:
+            raise UsageError(f"{value} is no range: the smaller number comes first")
+        if not _possible(operator, low, high, bounds):
+            raise UsageError(f"nothing is {operator} {value}: it is a number from {bounds.least} to {bounds.greatest}")
+        return matches
+
+    return Kind("number", match)
 
 
 def _whole(value: str) -> int:
@@ -143,7 +166,7 @@ def _whole(value: str) -> int:
 
 def _hresult(operator: str, value: str) -> Matcher:
     """Signed as well as unsigned."""
-    return _ordered(operator, (number := _whole(value) & 0xFFFF_FFFF), number)
+    return _ordered(operator, (code := _whole(value) & 0xFFFF_FFFF), code)
 
 
 def _seconds(operator: str, value: str) -> Matcher:
@@ -151,6 +174,8 @@ def _seconds(operator: str, value: str) -> Matcher:
     if match is None:
         raise UsageError(f"{_quoted(value)} is no duration (write 0.5, 500ms, 2min)")
     nanoseconds = round(float(match["number"]) * _UNITS[match["unit"]])
+    if operator == "<" and not nanoseconds:
+        raise UsageError(f"nothing is < {value}: no duration is")
     return _ordered(operator, nanoseconds, nanoseconds)
 
 
@@ -188,7 +213,7 @@ def _since_midnight(nanoseconds: int) -> int:
     return (shown.hour * 3600 + shown.minute * 60 + shown.second) * _SECOND + nanoseconds % _SECOND
 
 
-NUMBER = Kind("number", _number)
+NUMBER, COUNT = number(INT64), number(numbers.COUNT)
 HRESULT = Kind("number", _hresult)
 DURATION = Kind("duration", _seconds)
 TIME = Kind("time", _time)
@@ -222,11 +247,10 @@ def _endpoint(operator: str, value: str) -> Matcher:
     host, colon, port = value.rpartition(":")
     if not colon or (":" in host and not host.startswith("[")):
         return _address(operator, value)
-    if not (port.isascii() and port.isdecimal() and len(port) <= 5):
+    if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= numbers.PORT.greatest):
         raise UsageError(f"{_quoted(value)} is no ADDRESS:PORT")
-    number = int(port)
-    matches = _address(operator, host.strip("[]")) if host else _any
-    return lambda end: end.port == number and matches(end)
+    wanted, matches = int(port), _address(operator, host.strip("[]")) if host else _any
+    return lambda end: end.port == wanted and matches(end)
 
 
 def _any(_end: Endpoint) -> bool:
