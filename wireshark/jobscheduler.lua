@@ -324,6 +324,9 @@ js.limits.document = 16777216
 js.limits.xml_depth = 256
 js.limits.reorder = 4194304
 js.limits.walked = 65536
+js.limits.fragmented = 1024
+js.limits.fragment_bytes = 8388608
+js.limits.fragment_seconds = 30
 js.limits.attempts = 64
 js.limits.open_tasks = 12000
 js.limits.unreachable = 1000
@@ -3391,49 +3394,162 @@ end
 -- Where IP and TCP lie in the bytes of a packet.
 --
 -- The plugin reads the headers itself: fields of other dissectors would make tshark build trees of all packets, also of
--- those that nobody looks at.  As in `jstrace`, fragments of IP packets are not put together.
+-- those that nobody looks at.  Lua is not told of which link type a packet is, so headers are known by what is in them.
 do
   local byte, sub, find, char, floor = string.byte, string.sub, string.find, string.char, math.floor
-  local TCP, ICMP, ICMP6, PORT_TYPE_TCP = 6, 1, 58, 2
-  local EXTENSIONS = { [0] = true, [43] = true, [51] = true, [60] = true, [135] = true }
+  local TCP, UDP, ICMP, ICMP6, PORT_TYPE_TCP = 6, 17, 1, 58, 2
+  local EXTENSIONS = { [0] = true, [43] = true, [44] = true, [51] = true, [60] = true, [140] = true }
+  local FRAGMENT, AUTHENTICATION = 44, 51
+  local BEGINNING = "[E-O`-o]"  -- of an IP header: 0x45 to 0x4f, 0x60 to 0x6f
+  local MOST_BEHIND = 48  -- bytes of padding and check sequences behind an IP packet
+
+  local function set(...)
+    local found = {}
+    for _, number in ipairs({ ... }) do found[number] = true end
+    return found
+  end
+
+  --- Protocols whose packets may have TCP in them, and UDP's ports of tunnels (those of stream/packets.py and layers.py).
+  local CARRIERS = set(0, 4, 6, 17, 41, 43, 44, 47, 51, 60, 97, 135, 137)
+  local TUNNEL_PORTS = set(1194, 1701, 2152, 3544, 4500, 4789, 4790, 6081, 6635, 8472, 51820)
 
   --- Bytes of a packet that hold its headers.
   js.head_size = 512
 
-  --- Where the IP header began last: it is the same in nearly all packets of a capture.
-  local link = 14
+  --- Where the IP header began last, the same in nearly all packets of a capture, and those of the tunnels in front of it
+  --- (nil when there are none).
+  local link, outer = 14, nil
 
   local function u2(head, at)
     local a, b = byte(head, at + 1, at + 2)
-    return a * 256 + b
+    return a * 256 + (b or 0)
   end
 
-  --- Protocol behind the IPv6 header at `at` and its extensions, and where it begins.
+  --- Protocol behind the IPv4 header at `at`, where it begins, and whether it is a fragment's: what follows may be in
+  --- another packet.
+  local function behind_ipv4(head, at)
+    local protocol, stop, is_part = byte(head, at + 10), at + byte(head, at + 1) % 16 * 4, u2(head, at + 6) % 16384 > 0
+    if protocol == AUTHENTICATION and not is_part then
+      local following, size = byte(head, stop + 1, stop + 2)
+      if not size then return nil end
+      protocol, stop = following, stop + (size + 2) * 4
+    end
+    return protocol, stop, is_part
+  end
+
+  --- The same for IPv6 and its extensions, and of a fragment where the header is that says so.
   local function behind_ipv6(head, at)
     local protocol, stop = byte(head, at + 7), at + 40
     while EXTENSIONS[protocol] do
-      local following, size = byte(head, stop + 1, stop + 2)
-      if not size then return nil end
-      stop = stop + (protocol == 51 and (size + 2) * 4 or (size + 1) * 8)
+      local following, size, place, rest = byte(head, stop + 1, stop + 4)
+      if not rest then return nil end
+      if protocol == FRAGMENT then
+        if place > 0 or rest >= 8 or rest % 2 == 1 then return following, stop + 8, true, stop end
+        size = 0
+      end
+      stop = stop + (protocol == AUTHENTICATION and (size + 2) * 4 or (size + 1) * 8)
       protocol = following
     end
-    return protocol, stop
+    return protocol, stop, false
   end
 
-  --- Where the IP header begins that ends at `stop` in front of `protocol` (`protocol6` under IPv6), and its version.
+  --- Where the IP header begins that ends at `stop` in front of `protocol` (`protocol6` under IPv6), its version, and
+  --- whether it is a fragment's.
   local function ip_before(head, stop, protocol, protocol6)
-    for size = 20, math.min(60, stop), 4 do
+    for size = 20, math.min(104, stop), 4 do
       local at = stop - size
-      if byte(head, at + 1) == 64 + size / 4 and byte(head, at + 10) == protocol then return at, 4 end
-    end
-    for size = 40, math.min(104, stop), 4 do
-      local at = stop - size
-      if floor(byte(head, at + 1) / 16) == 6 then
-        local found, behind = behind_ipv6(head, at)
-        if found == protocol6 and behind == stop then return at, 6 end
+      local first = byte(head, at + 1)
+      if first >= 0x45 and first <= 0x4f then
+        local found, behind, is_part = behind_ipv4(head, at)
+        if found == protocol and behind == stop then return at, 4, is_part end
+      elseif first >= 0x60 and first < 0x70 and size >= 40 then
+        local found, behind, is_part = behind_ipv6(head, at)
+        if found == protocol6 and behind == stop then return at, 6, is_part end
       end
     end
     return nil
+  end
+
+  --- What is behind the IP header at `at`, if it is one that has a packet of `wire` bytes nearly for itself from there on.
+  local function behind_ip(head, at, wire)
+    local first, _, c, d, e, f, _, _, _, protocol = byte(head, at + 1, at + 10)
+    if not protocol or first < 0x45 or first >= 0x70 then return nil end
+    local is_old = first < 0x50
+    if not is_old and first < 0x60 then return nil end
+    local front = is_old and first % 16 * 4 or 40
+    local size = is_old and c * 256 + d or 40 + e * 256 + f
+    local left = wire - at - size
+    if left < 0 or left > MOST_BEHIND or size <= front then return nil end
+    return (is_old and behind_ipv4 or behind_ipv6)(head, at)
+  end
+
+  --- The next such header from `from` on: where it begins, and what is behind it.
+  local function next_ip(head, from, wire)
+    while true do
+      local at = find(head, BEGINNING, from + 1)
+      if not at then return nil end
+      local protocol, behind, is_part = behind_ip(head, at - 1, wire)
+      if protocol then return at - 1, protocol, behind, is_part end
+      from = at
+    end
+  end
+
+  --- True when UDP at `at` is a tunnel.
+  local function is_tunnel(head, at)
+    return byte(head, at + 4) and (TUNNEL_PORTS[u2(head, at)] or TUNNEL_PORTS[u2(head, at + 2)]) or false
+  end
+
+  --- Where the IP header of the fragment is that a packet of `wire` bytes carries, maybe in a tunnel; else nil.
+  local function fragment(head, wire)
+    local from = 0
+    while true do
+      local at, protocol, behind, is_part = next_ip(head, from, wire)
+      -- An ICMP error quotes the headers of the packet that it is about.
+      if not at or protocol == ICMP or protocol == ICMP6 then return nil end
+      local may_carry = CARRIERS[protocol]
+      if may_carry and is_part then return at end
+      if protocol == TCP or (protocol == UDP and not is_tunnel(head, behind)) then return nil end
+      from = may_carry and behind or at + 1
+    end
+  end
+
+  --- The IP headers in front of the one at `stop`.
+  local function headers_before(head, stop, wire)
+    local found, from = nil, 0
+    while stop - from >= 20 do
+      local at, _, behind, is_part = next_ip(head, from, wire)
+      if not at or behind > stop then break end
+      found = found or {}
+      found[#found + 1] = at
+      if is_part then break end
+      from = behind
+    end
+    return found
+  end
+
+  --- The first of the headers that is a fragment's.
+  local function part_of(head, headers, wire)
+    for index = 1, #headers do
+      local _, _, is_part = behind_ip(head, headers[index], wire)
+      if is_part then return headers[index] end
+    end
+    return nil
+  end
+
+  --- True when the packet's IP header is where it was last, and neither a tunnel's nor a fragment's.
+  local function is_plain(head)
+    local first, _, _, _, _, _, following, rest, _, protocol = byte(head, link + 1, link + 10)
+    if outer or not protocol or first < 0x45 or first >= 0x70 then return false end
+    local behind = link + 40
+    if first == 0x45 then
+      if following % 64 > 0 or rest > 0 then return false end
+      behind = link + 20
+    elseif first >= 0x60 then
+      protocol = following
+    else
+      return false
+    end
+    return not CARRIERS[protocol] or (protocol == UDP and not is_tunnel(head, behind))
   end
 
   --- The key of the TCP segment that an ICMP error quotes, for a packet whose IP header begins where it did last.
@@ -3453,7 +3569,8 @@ do
     return not is_old and kind <= 3 and sub(head, ip + 9, ip + 44) or nil
   end
 
-  --- The TCP header with the packet's ports that lies behind an IP header, whatever is in front of that.
+  --- The TCP header with the packet's ports that lies behind an IP header, whatever is in front of that: where the IP
+  --- header begins, its version, whether it is a fragment's, and where TCP's begins.
   local function search(head, pinfo)
     if pinfo.port_type ~= PORT_TYPE_TCP then return nil end
     local from, to = pinfo.src_port, pinfo.dst_port
@@ -3463,49 +3580,104 @@ do
       tcp = find(head, ports, tcp + 1, true)
       if not tcp then return nil end
       tcp = tcp - 1
-      local at, version = ip_before(head, tcp, TCP, TCP)
+      local at, version, is_part = ip_before(head, tcp, TCP, TCP)
       if at then
         -- An ICMP error quotes the headers of the packet that it is about.
         if at >= 28 and ip_before(head, at - 8, ICMP, ICMP6) then return nil end
-        return at, version, tcp
+        return at, version, is_part, tcp
       end
       tcp = tcp + 1
     end
   end
 
-  --- What a packet's first bytes tell of its TCP segment: its key (addresses and ports in the order of the packet), where
-  --- the TCP header and where the segment ends.  Nothing for a packet without one.  Of the plain headers of a connection in
-  --- `known` nothing more is checked.
-  function js.locate(head, pinfo, known)
-    local first, _, c, d, e, f, fragment, rest, _, protocol = byte(head, link + 1, link + 10)
-    local key
-    if first == 0x45 then
-      if protocol == TCP and fragment % 64 == 0 and rest == 0 and (c > 0 or d > 0) then
-        key = sub(head, link + 13, link + 24)
-        if known[key] ~= nil then return key, link + 20, link + c * 256 + d end
-      end
-    elseif first and first >= 0x60 and first < 0x70 and fragment == TCP and (e > 0 or f > 0) then
-      key = sub(head, link + 9, link + 44)
-      if known[key] ~= nil then return key, link + 40, link + 40 + e * 256 + f end
-    end
-    local at, version, tcp = search(head, pinfo)
-    if not at then
-      local is_icmp = protocol == ICMP or (fragment == ICMP6 and first >= 0x60)
-      local about = is_icmp and quoted(head)
-      if about then js.session:icmp(about, pinfo.rel_ts) end
-      return nil
-    end
-    link = at
+  --- Addresses and ports of a segment, where its TCP header and where it ends.
+  local function segment(head, at, version, tcp, wire)
     local size, addresses
     if version == 4 then
-      if u2(head, at + 6) % 16384 > 0 then return nil end
       size, addresses = u2(head, at + 2), sub(head, at + 13, at + 20)
     else
       size, addresses = u2(head, at + 4), sub(head, at + 9, at + 40)
       if size > 0 then size = size + 40 end
     end
     -- Without a length the sender left segmentation to the network card.
-    return addresses .. sub(head, tcp + 1, tcp + 4), tcp, size > 0 and at + size or pinfo.len
+    return addresses .. sub(head, tcp + 1, tcp + 4), tcp, size > 0 and at + size or wire
+  end
+
+  --- What a packet's first bytes tell of its TCP segment: its key (addresses and ports in the order of the packet), where
+  --- the TCP header and where the segment ends.  Nothing for a packet without one; of a fragment nil and where its IP header
+  --- begins.  Of the plain headers of a connection in `known` nothing more is checked.
+  function js.locate(head, pinfo, known)
+    local first, _, c, d, e, f, fragment_field, rest, _, protocol = byte(head, link + 1, link + 10)
+    local part = outer and part_of(head, outer, pinfo.len)
+    if part then return nil, part end
+    local key
+    if first == 0x45 then
+      if protocol == TCP and fragment_field % 64 == 0 and rest == 0 and (c > 0 or d > 0) then
+        key = sub(head, link + 13, link + 24)
+        if known[key] ~= nil then return key, link + 20, link + c * 256 + d end
+      end
+    elseif first and first >= 0x60 and first < 0x70 and fragment_field == TCP and (e > 0 or f > 0) then
+      key = sub(head, link + 9, link + 44)
+      if known[key] ~= nil then return key, link + 40, link + 40 + e * 256 + f end
+    end
+    local at, version, is_part, tcp = search(head, pinfo)
+    if not at then
+      local is_icmp = protocol == ICMP or (fragment_field == ICMP6 and first >= 0x60)
+      local about = is_icmp and quoted(head)
+      if about then js.session:icmp(about, pinfo.rel_ts) end
+      if is_icmp or is_plain(head) then return nil end
+      return nil, fragment(head, pinfo.len)
+    end
+    link, outer = at, headers_before(head, at, pinfo.len)
+    part = outer and part_of(head, outer, pinfo.len) or is_part and at
+    if part then return nil, part end
+    return segment(head, at, version, tcp, pinfo.len)
+  end
+
+  --- The same for a datagram of its own, which begins with its IP header.
+  function js.locate_in(datagram, pinfo)
+    local head = sub(datagram, 1, js.head_size)
+    local at, version, is_part, tcp = search(head, pinfo)
+    local headers = at and headers_before(head, at, #datagram)
+    local part
+    if at then
+      part = headers and part_of(head, headers, #datagram) or is_part and at
+    else
+      part = fragment(head, #datagram)
+    end
+    if part or not at then return nil, part end
+    return segment(head, at, version, tcp, #datagram)
+  end
+
+  local function u2_text(number) return char(floor(number / 256), number % 256) end
+
+  --- What says where a fragment with IPv4 belongs, and the header of the whole datagram by the length of its payload.
+  local function fragment4(data, at)
+    local field, ident = u2(data, at + 6), sub(data, at + 5, at + 6)
+    local rest = sub(data, at + 9, at + 10) .. "\0\0" .. sub(data, at + 13, at + 20)
+    local function header(length) return "\69\0" .. u2_text(length + 20) .. ident .. "\0\0" .. rest end
+    return { offset = field % 8192 * 8, more = field % 16384 >= 8192, key = sub(data, at + 10, at + 10) .. ident
+      .. sub(data, at + 13, at + 20), header = header, longest = 65515 }
+  end
+
+  local function fragment6(data, at, protocol, part)
+    local field, kind = u2(data, part + 2), char(protocol)
+    local rest = kind .. sub(data, at + 8, at + 40)
+    local function header(length) return "\96\0\0\0" .. u2_text(length) .. rest end
+    return { offset = field - field % 8, more = field % 2 == 1, key = kind .. sub(data, part + 5, part + 8)
+      .. sub(data, at + 9, at + 40), header = header, longest = 65535 }
+  end
+
+  --- The fragment whose IP header begins at `at`; nil for one that is of no interest.
+  function js.read_fragment(data, at, wire)
+    local is_old = byte(data, at + 1) < 0x60
+    local protocol, from, _, part = (is_old and behind_ipv4 or behind_ipv6)(data, at)
+    if not CARRIERS[protocol] then return nil end
+    local size = u2(data, at + (is_old and 2 or 4))
+    local stop = size > 0 and at + size + (is_old and 0 or 40) or wire
+    local found = is_old and fragment4(data, at) or fragment6(data, at, protocol, part)
+    found.payload, found.is_cut = sub(data, from + 1, stop), #data < stop
+    return found
   end
 
   --- How many hops a packet has left, and its IP id (0: none), where its TCP header begins at `tcp`.
@@ -4807,6 +4979,104 @@ do
     end
     if size > 0 then times[at], items[at] = time, item end
     return first
+  end
+end
+
+-- IP datagrams put together from their fragments, within the bounds of stream/fragments.py.
+--
+-- Wireshark does that too, but hands what it made to dissectors only, not to a post-dissector.
+do
+  local TWICE = 0.05  -- seconds; so soon comes only what is captured a second time
+  local G = {}
+  G.__index = G
+
+  --- `open` are those of which something is missing, `done` those that were whole, both by key and the oldest first.
+  function js.new_datagrams()
+    return setmetatable({ open = {}, ages = js.new_queue(), bytes = 0, done = {}, latest = js.new_queue() }, G)
+  end
+
+  --- The datagram that is whole with the fragment at `at`, with a plain IP header; else nil.
+  function G:take(data, at, wire, time)
+    local fragment = js.read_fragment(data, at, wire)
+    if not fragment then return nil end
+    local key = fragment.key
+    local one, before = self.open[key], self.done[key]
+    if not one and before and time - before.time <= TWICE then return nil end
+    if not one then
+      one = { key = key, header = fragment.header, longest = fragment.longest, start = time, pieces = {}, have = 0 }
+      self.open[key] = one
+      self.ages:push(one)
+    end
+    self:place(one, fragment)
+    local payload = one.size and one.have >= one.size and not one.is_damaged and self:joined(one)
+    if payload then
+      self:drop(one)
+      self:note(key, time)
+    end
+    self:age(time)
+    return payload and #payload <= one.longest and one.header(#payload) .. payload or nil
+  end
+
+  function G:place(one, fragment)
+    local offset, payload = fragment.offset, fragment.payload
+    local known, stop = one.pieces[offset], offset + #payload
+    if known and #known == #payload then return end
+    if not fragment.more then one.size = stop end
+    if known or stop > 65535 or fragment.is_cut or (fragment.more and #payload % 8 > 0) then
+      one.is_damaged = true
+      return
+    end
+    one.pieces[offset], one.have = payload, one.have + #payload
+    self.bytes = self.bytes + #payload
+  end
+
+  --- The pieces in order; nothing where they overlap.
+  function G:joined(one)
+    local found, offset = {}, 0
+    while offset < one.size do
+      local piece = one.pieces[offset]
+      if not piece or piece == "" then
+        one.is_damaged = true
+        return nil
+      end
+      found[#found + 1], offset = piece, offset + #piece
+    end
+    local payload = table.concat(found)
+    one.is_damaged = #payload ~= one.have
+    return not one.is_damaged and payload or nil
+  end
+
+  --- Remembers that a datagram was whole: a fragment may be captured twice.
+  function G:note(key, time)
+    local known = self.done[key]
+    if known then
+      known.time = time
+      return
+    end
+    local one = { key = key, time = time }
+    self.done[key] = one
+    self.latest:push(one)
+    if self.latest.size > js.limits.fragmented then
+      local oldest = self.latest:oldest()
+      self.latest:remove(oldest)
+      self.done[oldest.key] = nil
+    end
+  end
+
+  function G:drop(one)
+    self.open[one.key] = nil
+    self.ages:remove(one)
+    self.bytes = self.bytes - one.have
+  end
+
+  --- Gives up what waited too long, or is too much.
+  function G:age(now)
+    while self.ages.size > 0 do
+      local oldest = self.ages:oldest()
+      local is_full = self.ages.size > js.limits.fragmented or self.bytes > js.limits.fragment_bytes
+      if not is_full and now - oldest.start < js.limits.fragment_seconds then return end
+      self:drop(oldest)
+    end
   end
 end
 
@@ -6335,7 +6605,7 @@ do
     local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
       order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0,
-      packet_of = {}, number_of = {},
+      packet_of = {}, number_of = {}, payloads = {}, datagrams = js.new_datagrams(),
     }, S)
     session.cut = js.new_cut(session)
     session.pairs, session.early = js.new_pairs(session.joiner, session.cut), js.new_early()
@@ -7542,7 +7812,28 @@ do
   -- For each packet, so looked up just once.
   local len, raw, locate = Tvb.len, Tvb.raw, js.locate
 
-  --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.
+  --- The datagram that is whole with a fragment whose IP header begins at `at`, and the segment in it.
+  local function whole(session, data, at, pinfo)
+    local wire, time, key, tcp, stop = pinfo.len, pinfo.rel_ts, nil, at, nil
+    while tcp and not key do
+      data = session.datagrams:take(data, tcp, wire, time)
+      if not data then return nil end
+      key, tcp, stop = js.locate_in(data, pinfo)
+      wire = #data
+    end
+    return data, key, tcp, stop
+  end
+
+  --- What `touch` gives, for later passes too.
+  local function keep(session, entry, number, at, captured, datagram)
+    if not datagram then return entry, at, captured end
+    local payload = sub(datagram, at + 1, at + captured)
+    if entry and not session.is_passing then session.payloads[number] = payload end
+    return entry, 0, captured, payload
+  end
+
+  --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.  Of a datagram
+  --- that came in fragments the payload itself.
   local function touch(tvb, pinfo)
     local session, number, is_new = js.session, pinfo.number, not pinfo.visited
     local entry
@@ -7550,14 +7841,23 @@ do
       number = session:arrived(number)
     else
       if session.is_first_pass then session:settle() end
-      entry = session.packets[session:packet(number)]
+      number = session:packet(number)
+      entry = session.packets[number]
       if not entry then return nil end
+      local payload = session.payloads[number]
+      if payload then return entry, 0, #payload, payload end
     end
     local caplen, known = len(tvb), session.flows
-    if caplen < 40 then return entry end
+    if caplen <= 20 then return entry end  -- less than an IP header and a byte of a fragment
     local head = raw(tvb, 0, caplen < js.head_size and caplen or js.head_size)
     local key, tcp, stop = locate(head, pinfo, known)
-    if not key then return entry end
+    local datagram
+    if not key then
+      if not tcp or not is_new then return entry end
+      datagram, key, tcp, stop = whole(session, raw(tvb, 0, caplen), tcp, pinfo)
+      if not key then return entry end
+      head, caplen = datagram, #datagram
+    end
     local flow = known[key]
     local a, b, c, d, e, f, g, h, offset, flags = byte(head, tcp + 5, tcp + 14)
     if not flags or (flow == false and is_new and flags % 4 < 2) then return entry end
@@ -7573,7 +7873,7 @@ do
     session.time = time
     if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
       entry = session:usual(flow, seq, ack, head, at + 1, length, time)
-      if entry then return entry, at, captured end
+      if entry then return keep(session, entry, number, at, captured, datagram) end
     end
     local data = ""
     if captured > 0 then
@@ -7591,7 +7891,7 @@ do
       stream.claimed = true
       js.claim.stream(stream)
     end
-    return entry, at, captured
+    return keep(session, entry, number, at, captured, datagram)
   end
 
   --- True unless the user disabled the protocol.  Wireshark has no word for it, but calls no dissector of a disabled one.
@@ -7603,9 +7903,10 @@ do
   local post = Proto("jobscheduler_packets", "JobScheduler packets")
   local function dissect(tvb, pinfo, tree)
     if not is_enabled(tvb, pinfo, tree) then return 0 end
-    local entry, at, length = touch(tvb, pinfo)
+    local entry, at, length, payload = touch(tvb, pinfo)
     if not entry then return 0 end
     if not js.glance(entry, pinfo, tree) then
+      if payload and length > 0 then tvb = ByteArray.new(payload, true):tvb("Reassembled IP payload") end
       js.draw(entry, pinfo, tree, at and length > 0 and tvb(at, length) or nil)
     end
     return 0

@@ -20,8 +20,8 @@ _TCP_HEADER = Struct("!HHIIBBH").unpack_from
 _PORTS = Struct("!HH").unpack_from
 #: What a walk over layers ends at.
 IP_KINDS = frozenset({layers.IP, layers.IPV4, layers.IPV6})
-#: Protocols whose fragments are of interest.
-_CARRIERS = frozenset({ip.TCP, ip.UDP, *layers.BY_PROTOCOL}) - layers.SEALED_PROTOCOLS.keys()
+#: Protocols whose fragments are of interest: TCP, tunnels, and headers that may be in front of them.
+CARRIERS = frozenset({ip.TCP, ip.UDP, *ip.EXTENSIONS, *layers.BY_PROTOCOL}) - layers.SEALED_PROTOCOLS.keys()
 
 _new = tuple.__new__  # three times as fast as Segment(...)
 
@@ -123,7 +123,7 @@ def _tcp(packet: Packet, head: ip.Header, via: tuple[Via, ...]) -> Segment:
 
 def _fragment(packet: Packet, head: ip.Header, via: tuple[Via, ...]) -> Fragment | None:
     part = head.part
-    if part is None or head.protocol not in _CARRIERS:
+    if part is None or head.protocol not in CARRIERS:
         return None
     payload = packet.data[head.payload : head.end]
     is_cut = len(payload) < head.end - head.payload

@@ -52,7 +52,28 @@ do
   -- For each packet, so looked up just once.
   local len, raw, locate = Tvb.len, Tvb.raw, js.locate
 
-  --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.
+  --- The datagram that is whole with a fragment whose IP header begins at `at`, and the segment in it.
+  local function whole(session, data, at, pinfo)
+    local wire, time, key, tcp, stop = pinfo.len, pinfo.rel_ts, nil, at, nil
+    while tcp and not key do
+      data = session.datagrams:take(data, tcp, wire, time)
+      if not data then return nil end
+      key, tcp, stop = js.locate_in(data, pinfo)
+      wire = #data
+    end
+    return data, key, tcp, stop
+  end
+
+  --- What `touch` gives, for later passes too.
+  local function keep(session, entry, number, at, captured, datagram)
+    if not datagram then return entry, at, captured end
+    local payload = sub(datagram, at + 1, at + captured)
+    if entry and not session.is_passing then session.payloads[number] = payload end
+    return entry, 0, captured, payload
+  end
+
+  --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.  Of a datagram
+  --- that came in fragments the payload itself.
   local function touch(tvb, pinfo)
     local session, number, is_new = js.session, pinfo.number, not pinfo.visited
     local entry
@@ -60,14 +81,23 @@ do
       number = session:arrived(number)
     else
       if session.is_first_pass then session:settle() end
-      entry = session.packets[session:packet(number)]
+      number = session:packet(number)
+      entry = session.packets[number]
       if not entry then return nil end
+      local payload = session.payloads[number]
+      if payload then return entry, 0, #payload, payload end
     end
     local caplen, known = len(tvb), session.flows
-    if caplen < 40 then return entry end
+    if caplen <= 20 then return entry end  -- less than an IP header and a byte of a fragment
     local head = raw(tvb, 0, caplen < js.head_size and caplen or js.head_size)
     local key, tcp, stop = locate(head, pinfo, known)
-    if not key then return entry end
+    local datagram
+    if not key then
+      if not tcp or not is_new then return entry end
+      datagram, key, tcp, stop = whole(session, raw(tvb, 0, caplen), tcp, pinfo)
+      if not key then return entry end
+      head, caplen = datagram, #datagram
+    end
     local flow = known[key]
     local a, b, c, d, e, f, g, h, offset, flags = byte(head, tcp + 5, tcp + 14)
     if not flags or (flow == false and is_new and flags % 4 < 2) then return entry end
@@ -83,7 +113,7 @@ do
     session.time = time
     if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
       entry = session:usual(flow, seq, ack, head, at + 1, length, time)
-      if entry then return entry, at, captured end
+      if entry then return keep(session, entry, number, at, captured, datagram) end
     end
     local data = ""
     if captured > 0 then
@@ -101,7 +131,7 @@ do
       stream.claimed = true
       js.claim.stream(stream)
     end
-    return entry, at, captured
+    return keep(session, entry, number, at, captured, datagram)
   end
 
   --- True unless the user disabled the protocol.  Wireshark has no word for it, but calls no dissector of a disabled one.
@@ -113,9 +143,10 @@ do
   local post = Proto("jobscheduler_packets", "JobScheduler packets")
   local function dissect(tvb, pinfo, tree)
     if not is_enabled(tvb, pinfo, tree) then return 0 end
-    local entry, at, length = touch(tvb, pinfo)
+    local entry, at, length, payload = touch(tvb, pinfo)
     if not entry then return 0 end
     if not js.glance(entry, pinfo, tree) then
+      if payload and length > 0 then tvb = ByteArray.new(payload, true):tvb("Reassembled IP payload") end
       js.draw(entry, pinfo, tree, at and length > 0 and tvb(at, length) or nil)
     end
     return 0
