@@ -117,6 +117,15 @@ ENCAPSULATIONS: dict[str, Encapsulation] = {
     "802.1ah": Encapsulation(1, lambda frame: ethernet(b"\0\0\0\x05" + frame, 0x88E7)),
     "802.1BR": Encapsulation(1, _tagged(b"\x89\x3f\0\0\0\0\0\0")),
     "VN-tag": Encapsulation(1, _tagged(b"\x89\x26\0\0\0\0")),
+    "MPLS pseudowire without control word": Encapsulation(
+        1, lambda frame: ethernet(_mpls(18) + b"\0\0\x5e\0\1\7" + frame[6:], 0x8847), ("mpls 18",)
+    ),
+    "HSR": Encapsulation(1, _tagged(b"\x89\x2f\0\x40\0\x07")),
+    "Cisco metadata": Encapsulation(1, _tagged(b"\x89\x09\x01\x01\0\x01\0\x07")),
+    "MACsec, signed": Encapsulation(1, lambda frame: _tagged(b"\x88\xe5\x20\0" + bytes(12))(frame) + bytes(16)),
+    "TRILL": Encapsulation(1, lambda frame: ethernet(b"\0\x02\0\x01\0\x02" + frame, 0x22F3)),
+    "NSH": Encapsulation(1, lambda frame: ethernet(b"\x0f\xc6\x01\x03" + bytes(20) + frame, 0x894F)),
+    "jumbo LLC": Encapsulation(1, lambda frame: ethernet(b"\xaa\xaa\x03\0\0\0" + frame[12:], 0x8870)),
     "FabricPath": Encapsulation(1, lambda frame: ethernet(b"\0\x20" + frame, 0x8903)),
     "Linux cooked v1": Encapsulation(113, lambda frame: bytes(6) + frame[6:12] + b"\0\0" + frame[12:]),
     "Linux cooked v2": Encapsulation(276, lambda frame: _type(frame) + bytes(10) + frame[6:12] + b"\0\0" + frame[14:]),
@@ -137,6 +146,12 @@ ENCAPSULATIONS: dict[str, Encapsulation] = {
     "Cisco HDLC": Encapsulation(104, lambda frame: b"\x0f\0" + frame[12:]),
     "Cisco HDLC as PPP": Encapsulation(50, lambda frame: b"\x8f\0" + frame[12:]),
     "PKTAP": Encapsulation(258, _pktap),
+    "PKTAP of macOS": Encapsulation(149, _pktap),
+    "PPI": Encapsulation(192, lambda frame: struct.pack("<BBHI", 0, 0, 20, 1) + bytes(12) + frame),
+    "Linux cooked v1 with PPP": Encapsulation(
+        113, lambda frame: b"\0\0\x02\0" + bytes(10) + b"\0\x07" + _ppp_kind(frame) + ip_of(frame)
+    ),
+    "BSD loopback with ethertype": Encapsulation(0, lambda frame: b"\0\0" + frame[12:]),
     "NFLOG": Encapsulation(239, _nflog),
     "Solaris ipnet": Encapsulation(226, lambda frame: bytes(24) + ip_of(frame)),
     "ATM with LLC": Encapsulation(100, lambda frame: b"\xaa\xaa\x03\0\0\0" + frame[12:]),
@@ -155,6 +170,11 @@ ENCAPSULATIONS: dict[str, Encapsulation] = {
     "GRE": Encapsulation(1, lambda frame: _gre(0, _type(frame), ip_of(frame)), ("gre",)),
     "GRE with all fields": Encapsulation(
         1, lambda frame: _gre(0xB000, _type(frame), bytes(4) + _u(7, 4) + bytes(4) + ip_of(frame)), ("gre 7",)
+    ),
+    "GRE with routes": Encapsulation(
+        1,
+        lambda frame: _gre(0x4000, _type(frame), bytes(4) + b"\x08\0\0\x04\1\2\3\4" + bytes(4) + ip_of(frame)),
+        ("gre",),
     ),
     "GRE with Ethernet": Encapsulation(1, lambda frame: _gre(0x2000, b"\x65\x58", _u(8, 4) + frame), ("gre 8",)),
     "GRE of PPTP": Encapsulation(
@@ -212,6 +232,28 @@ ENCAPSULATIONS: dict[str, Encapsulation] = {
             UDP, udp(b"\x34\xff\0\0" + _u(4660, 4) + b"\0\0\0\x85" + b"\x01\x10\x01\0" + ip_of(frame), 2152)
         ),
         ("gtp 4660",),
+    ),
+    "GTP-U with Ethernet": Encapsulation(
+        1,
+        lambda frame: _outer(UDP, udp(b"\x30\xff" + _u(len(frame), 2) + _u(4661, 4) + frame, 2152)),
+        ("gtp 4661",),
+    ),
+    "VXLAN-GPE with NSH": Encapsulation(
+        1,
+        lambda frame: _outer(
+            UDP, udp(b"\x0c\0\0\x04" + _u(43, 3) + b"\0" + b"\x0f\xc2\x02\x03" + bytes(4) + frame, 4790)
+        ),
+        ("vxlan 43",),
+    ),
+    "L2TP": Encapsulation(
+        1,
+        lambda frame: _outer(
+            UDP, udp(b"\x48\x02" + bytes(4) + _u(9, 2) + bytes(4) + b"\xff\x03" + _ppp_kind(frame) + ip_of(frame), 1701)
+        ),
+        ("l2tp 9",),
+    ),
+    "LISP": Encapsulation(
+        1, lambda frame: _outer(UDP, udp(b"\x88\0\0\0" + _u(3, 3) + b"\0" + ip_of(frame), 4341)), ("lisp 3",)
     ),
     "IP in IP": Encapsulation(
         1,

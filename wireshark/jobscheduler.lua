@@ -3409,9 +3409,9 @@ do
     return found
   end
 
-  --- Protocols whose packets may have TCP in them, and UDP's ports of tunnels (those of stream/packets.py and layers.py).
-  local CARRIERS = set(0, 4, 6, 17, 41, 43, 44, 47, 51, 60, 97, 135, 137)
-  local TUNNEL_PORTS = set(1194, 1701, 2152, 3544, 4500, 4789, 4790, 6081, 6635, 8472, 51820)
+  --- Protocols whose packets may have TCP in them, and UDP's ports of tunnels (those of stream/packets.py and tunnels.py).
+  local CARRIERS = set(0, 4, 6, 17, 41, 43, 44, 47, 51, 60, 97, 137, 140)
+  local TUNNEL_PORTS = set(1701, 2152, 3544, 4341, 4789, 4790, 6081, 6635, 8472)
 
   --- Bytes of a packet that hold its headers.
   js.head_size = 512

@@ -52,7 +52,7 @@ _FORMAT = click.option(
 
 
 def _expect_vxlan(_context: click.Context, _parameter: click.Parameter, ports: tuple[int, ...]) -> None:
-    from dissector.stream.layers import expect_vxlan
+    from dissector.stream.tunnels import expect_vxlan
 
     expect_vxlan(ports)
 

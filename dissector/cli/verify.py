@@ -50,7 +50,7 @@ def verify(
     Exit status: 0 equal, 1 differences, 2 unreadable input, no tshark, or the plugin does not work in it.
     """
     from dissector.render.text import escape
-    from dissector.stream.layers import BY_PORT, vxlan
+    from dissector.stream.tunnels import BY_PORT, vxlan
     from dissector.verify.run import Report, verify
     from dissector.verify.tshark import Tshark
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dissector.errors import UsageError
-from dissector.stream import ip, layers
+from dissector.stream import ip, tunnels
 from dissector.stream.link import ETHERNET
 
 #: An ICMP or ICMPv6 message that quotes a packet which could not be delivered.
@@ -18,13 +18,18 @@ _ICMP_ERRORS = (
     "(icmp and (icmp[0] == 3 or icmp[0] == 11))",
     "(icmp6 and ip6[40] >= 1 and ip6[40] <= 3)",
 )
-#: MPLS, PPPoE, 802.1ah, FabricPath, VN-tag, E-tag, and the tag that is none to libpcap.
-_ETHERTYPES = (0x8847, 0x8848, 0x8864, 0x88E7, 0x8903, 0x8926, 0x893F, 0x9200)
+#: MPLS, PPPoE, 802.1ah, FabricPath, VN-tag, E-tag, TRILL, jumbo LLC, Cisco metadata, HSR, NSH, and the tag that is
+#: none to libpcap.
+_ETHERTYPES = (
+    *(0x8847, 0x8848, 0x8864, 0x88E7, 0x8903, 0x8926, 0x893F, 0x22F3, 0x8870, 0x8909, 0x892F, 0x894F, 0x9200),
+)
+#: What is signed only.
+_MACSEC = "(ether proto 0x88e5 and ether[14] & 0x0c == 0)"
 #: LLC's service access points of SNAP and of IP; libpcap takes numbers so small for these.
 _ACCESS_POINTS = (0xAA, 0x06)
 _FRAGMENTS = "(ip[6:2] & 0x3fff != 0)"
 #: Headers between IPv6's and what it carries, fragments among them.
-_EXTENSIONS = (ip.HOP_BY_HOP, ip.ROUTING, ip.FRAGMENT, ip.DESTINATION, ip.MOBILITY)
+_EXTENSIONS = (ip.HOP_BY_HOP, ip.ROUTING, ip.FRAGMENT, ip.DESTINATION, ip.SHIM6)
 #: The kernel takes off the outermost tag of what it receives, but not of what it sends.
 _TAGS = 3
 
@@ -46,12 +51,13 @@ def port_filter(command_ports: Iterable[int], callback_ports: tuple[int, int]) -
 
 def carrier_filter() -> str:
     """For the tunnels that can be read, and for IP fragments, whose ports are not known."""
-    ports = [port for port, layer in layers.BY_PORT.items() if layer is not layers.SEALED_PORTS.get(port)]
-    protocols = [ip.AUTHENTICATION, *(layers.BY_PROTOCOL.keys() - layers.SEALED_PROTOCOLS.keys())]
+    ports = [port for port, layer in tunnels.BY_PORT.items() if layer is not tunnels.SEALED_PORTS.get(port)]
+    protocols = [ip.AUTHENTICATION, *(tunnels.BY_PROTOCOL.keys() - tunnels.SEALED_PROTOCOLS.keys())]
     return " or ".join(
         [
             f"(udp and ({' or '.join(f'port {port}' for port in sorted(ports))}))",
             _FRAGMENTS,
+            _MACSEC,
             *(f"proto {number}" for number in sorted(protocols)),
             *(f"ip6 proto {number}" for number in _EXTENSIONS),
             *(f"ether proto {number:#x}" for number in (*_ETHERTYPES, *_ACCESS_POINTS)),

@@ -6,8 +6,8 @@ from struct import Struct
 from typing import NamedTuple
 
 TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
-HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION, MOBILITY = 0, 43, 44, 51, 60, 135
-EXTENSIONS = frozenset({HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION, MOBILITY})
+HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION, SHIM6 = 0, 43, 44, 51, 60, 140
+EXTENSIONS = frozenset({HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION, SHIM6})
 
 _IPV4 = Struct("!BxHHHBB2x4s4s").unpack_from
 _IPV6 = Struct("!4xHBB16s16s").unpack_from
@@ -62,7 +62,7 @@ def _header4(data: bytes, at: int, wire_end: int) -> Header:
     if fragment & (_MORE | _OFFSET):
         part = Part((fragment & _OFFSET) << 3, bool(fragment & _MORE), ip_id)
     payload = at + size
-    if protocol == AUTHENTICATION and part is None:
+    while protocol == AUTHENTICATION and part is None:
         protocol, payload = data[payload], payload + ((data[payload + 1] + 2) << 2)
     found: Header = _new(Header, (4, protocol, payload, end, src, dst, ttl, ip_id, part))
     return found

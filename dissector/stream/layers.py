@@ -4,14 +4,15 @@ A layer is a function of the captured bytes and the place where it begins; it te
 of the tunnel that it is, if it is one.  What comes next is an ethertype or one of the kinds below.  Layers raise
 IndexError or struct.error where the packet ends inside of them; ``unwrap`` walks over them, and bounds the walk.
 
-Sources: IEEE 802.1Q, 802.1ad, 802.1ah, 802.1BR; RFC 1042 (SNAP), 1661 and 2516 (PPP, PPPoE), 2784 and 2890 (GRE), 2637
-(GRE of PPTP), 3032 (MPLS), 4448 (its control word), 7348 (VXLAN), 8926 (Geneve), 3GPP TS 29.281 (GTP-U);
-draft-foschiano-erspan-03; https://www.tcpdump.org/linktypes.html.
+``tunnels`` has those in IP and UDP.
+
+Sources: IEEE 802.1Q, 802.1ad, 802.1ah, 802.1BR, 802.1AE; IEC 62439-3 (HSR); RFC 1042 (SNAP), 1661 and 2516 (PPP,
+PPPoE), 3032 (MPLS), 4448 (its control word), 5586 (its channels), 6325 (TRILL), 8300 (NSH).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from struct import Struct
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from dissector.traffic import Via
 #: Kinds that are no ethertype: an IP header of either version, an Ethernet frame, LLC, PPP, and nothing known.
 IP, FRAME, LLC, PPP, NOTHING = -1, -2, -3, -4, 0
 IPV4, IPV6 = 0x0800, 0x86DD
+#: GRE's names for what it carries.
+PPP_IN_GRE, TRANSPARENT = 0x880B, 0x6558
 
 _U16, _U32 = Struct("!H").unpack_from, Struct("!I").unpack_from
 
@@ -53,7 +56,7 @@ def fixed(kind: int, size: int, via: Via | None = None) -> Layer:
 # --- Ethernet and what is in its frames ----------------------------------------------------------------------------
 
 #: Below it the type field of an Ethernet frame is a length.
-_LEAST_TYPE = 0x0600
+LEAST_TYPE = 0x0600
 _SNAP = b"\xaa\xaa\x03"
 #: The organisations of SNAP whose protocols are ethertypes: none, and bridged Ethernet 2.
 _ETHERTYPE_OWNERS = (b"\x00\x00\x00", b"\x00\x00\xf8")
@@ -64,7 +67,7 @@ _LLC_IP = b"\x06\x06\x03"
 def frame(data: bytes, at: int) -> Step:
     """An Ethernet frame."""
     (kind,) = _U16(data, at + 12)
-    step: Step = _new(Step, (kind if kind >= _LEAST_TYPE else LLC, at + 14, None))
+    step: Step = _new(Step, (kind if kind >= LEAST_TYPE else LLC, at + 14, None))
     return step
 
 
@@ -84,7 +87,7 @@ def llc(data: bytes, at: int) -> Step:
 def tag(data: bytes, at: int) -> Step:
     """802.1Q, 802.1ad: two bytes in front of the type."""
     (kind,) = _U16(data, at + 2)
-    step: Step = _new(Step, (kind if kind >= _LEAST_TYPE else LLC, at + 4, None))
+    step: Step = _new(Step, (kind if kind >= LEAST_TYPE else LLC, at + 4, None))
     return step
 
 
@@ -98,9 +101,44 @@ def e_tag(data: bytes, at: int) -> Step:
     return _typed(data, at + 6)
 
 
+def hsr(data: bytes, at: int) -> Step:
+    """The tag of redundant networks, of four bytes."""
+    return _typed(data, at + 4)
+
+
+def cisco_metadata(data: bytes, at: int) -> Step:
+    """The security group of Cisco's TrustSec: version, number of options, and the options."""
+    return _typed(data, at + 2 + (data[at + 1] << 2))
+
+
+def trill(data: bytes, at: int) -> Step:
+    """The length of the options counts in words, in five bits across the first two bytes."""
+    return Step(FRAME, at + 6 + ((_U16(data, at)[0] >> 6 & 0x1F) << 2))
+
+
+_MACSEC_SCI, _MACSEC_HIDDEN = 0x20, 0x0C
+_NSH_KINDS = {1: IPV4, 2: IPV6, 3: FRAME, 5: 0x8847}
+
+
+def macsec(data: bytes, at: int) -> Step:
+    """What is only signed can be read."""
+    if data[at] & _MACSEC_HIDDEN:
+        return Step(NOTHING, at, _MACSEC)
+    return _typed(data, at + (14 if data[at] & _MACSEC_SCI else 6))
+
+
+def nsh(data: bytes, at: int) -> Step:
+    """The header of service chains: its length in words, what follows, and whose path it is on."""
+    return Step(_NSH_KINDS.get(data[at + 3], NOTHING), at + ((data[at + 1] & 0x3F) << 2))
+
+
 def _typed(data: bytes, at: int) -> Step:
     (kind,) = _U16(data, at)
-    return Step(kind, at + 2) if kind >= _LEAST_TYPE else Step(LLC, at + 2)
+    return Step(kind, at + 2) if kind >= LEAST_TYPE else Step(LLC, at + 2)
+
+
+#: Channels of a label stack that carry IP.
+_CHANNELS = {0x0021: IPV4, 0x0057: IPV6}
 
 
 def mpls(data: bytes, at: int) -> Step:
@@ -111,8 +149,14 @@ def mpls(data: bytes, at: int) -> Step:
     version = data[at] >> 4
     if version in (4, 6):
         return Step(IP, at, via)
-    # A control word begins with 0; 1 is a channel of the pseudowire itself.
-    return Step(NOTHING if version == 1 else FRAME, at if version else at + 4, via)
+    if version == 1:
+        return Step(_CHANNELS.get(_U16(data, at + 2)[0], NOTHING), at + 4, via)
+    return Step(FRAME, at + 4 if _is_control_word(data, at) else at, via)
+
+
+def _is_control_word(data: bytes, at: int) -> bool:
+    """A control word begins with two zero bytes; so do some addresses, which have a usual type behind them."""
+    return data[at : at + 2] == b"\0\0" and _U16(data, at + 12)[0] not in USUAL_TYPES
 
 
 # --- PPP and HDLC --------------------------------------------------------------------------------------------------
@@ -148,132 +192,21 @@ def hdlc(data: bytes, at: int) -> Step:
     return cisco_hdlc(data, at) if data[at] in _CISCO_HDLC else ppp(data, at)
 
 
-# --- tunnels -------------------------------------------------------------------------------------------------------
-
-_CHECKSUM, _ROUTING, _KEY, _SEQUENCE = 0x8000, 0x4000, 0x2000, 0x1000
-_ACKNOWLEDGES, _VERSION = 0x0080, 0x0007
-_ERSPAN, _ERSPAN_3, _PPP_IN_GRE, _WCCP = 0x88BE, 0x22EB, 0x880B, 0x883E
-_TRANSPARENT = 0x6558
-
-
-def gre(data: bytes, at: int) -> Step:
-    flags, kind = _U16(data, at)[0], _U16(data, at + 2)[0]
-    key, has_sequence = None, bool(flags & _SEQUENCE)
-    at += 4
-    if flags & (_CHECKSUM | _ROUTING):
-        at += 4
-    if flags & _KEY:
-        key, at = _U32(data, at)[0], at + 4
-    if has_sequence:
-        at += 4
-    version = flags & _VERSION
-    if version == 1 and kind == _PPP_IN_GRE:  # PPTP: the lower half of the key is the call
-        at += 4 if flags & _ACKNOWLEDGES else 0
-        return Step(PPP, at, Via("pptp", None if key is None else key & 0xFFFF))
-    if version or flags & _ROUTING:
-        return Step(NOTHING, at)
-    if kind == _ERSPAN:
-        return _erspan(data, at) if has_sequence else Step(FRAME, at, Via("erspan"))
-    if kind == _ERSPAN_3:
-        return _erspan_3(data, at)
-    if kind == _WCCP:
-        return Step(IP, at if data[at] >> 4 == 4 else at + 4, Via("wccp"))
-    return Step(FRAME if kind == _TRANSPARENT else kind, at, Via("gre", key))
-
-
-def _erspan(data: bytes, at: int) -> Step:
-    """Type II: the session is in the lower ten bits of the second half word."""
-    return Step(FRAME, at + 8, Via("erspan", _U16(data, at + 2)[0] & 0x3FF))
-
-
-def _erspan_3(data: bytes, at: int) -> Step:
-    """Type III: the frame's type in five bits, and eight bytes more where the last bit is set."""
-    via, facts = Via("erspan", _U16(data, at + 2)[0] & 0x3FF), _U16(data, at + 10)[0]
-    kind = {0: FRAME, 2: IP}.get(facts >> 10 & 0x1F, NOTHING)
-    return Step(kind, at + (20 if facts & 1 else 12), via)
-
-
-def vxlan(data: bytes, at: int) -> Step:
-    """The network is valid if its flag says so; some writers set flags of extensions beside it."""
-    if not data[at] & 0x08:
-        return Step(NOTHING, at)
-    return Step(FRAME, at + 8, Via("vxlan", _U32(data, at + 4)[0] >> 8))
-
-
-_GPE_KINDS = {1: IPV4, 2: IPV6, 3: FRAME, 5: 0x8847}
-
-
-def vxlan_gpe(data: bytes, at: int) -> Step:
-    """VXLAN that names what it carries."""
-    if not data[at] & 0x08:
-        return Step(NOTHING, at)
-    kind = _GPE_KINDS.get(data[at + 3], NOTHING) if data[at] & 0x04 else FRAME
-    return Step(kind, at + 8, Via("vxlan", _U32(data, at + 4)[0] >> 8))
-
-
-def geneve(data: bytes, at: int) -> Step:
-    kind = _U16(data, at + 2)[0]
-    if data[at] & 0xC0:
-        return Step(NOTHING, at)
-    via = Via("geneve", _U32(data, at + 4)[0] >> 8)
-    return Step(FRAME if kind == _TRANSPARENT else kind, at + 8 + ((data[at] & 0x3F) << 2), via)
-
-
-_GTP_OPTIONS, _GTP_EXTENDED, _GTP_USER = 0x07, 0x04, 0xFF
-
-
-def gtp(data: bytes, at: int) -> Step:
-    """GTP-U: a user's packet behind options and extension headers."""
-    flags = data[at]
-    if flags & 0xF0 != 0x30 or data[at + 1] != _GTP_USER:
-        return Step(NOTHING, at)
-    via, behind = Via("gtp", _U32(data, at + 4)[0]), at + 8
-    if flags & _GTP_OPTIONS:
-        following, behind = data[at + 11] if flags & _GTP_EXTENDED else 0, behind + 4
-        while following:
-            size = data[behind] << 2
-            if not size:
-                return Step(NOTHING, at)
-            following, behind = data[behind + size - 1], behind + size
-    return Step(IP, behind, via)
-
-
-def teredo(data: bytes, at: int) -> Step:
-    """IPv6 in UDP (RFC 4380), without its optional headers."""
-    return Step(IPV6 if data[at] >> 4 == 6 else NOTHING, at, Via("teredo"))
-
-
-# --- tunnels that can not be read ----------------------------------------------------------------------------------
-
+# --- what can not be read ------------------------------------------------------------------------------------------
 
 #: The names of these tunnels.
 SEALED: set[str] = set()
 
 
-def _sealed(name: str, begins: Callable[[bytes, int], bool] | None = None) -> Layer:
+def sealed(name: str, begins: Callable[[bytes, int], bool] | None = None) -> Layer:
     """A tunnel that is encrypted or compressed; ``begins`` tells it from others on its port."""
     inside, other = Via(name), Step(NOTHING, 0)
     SEALED.add(name)
     return lambda data, at: Step(NOTHING, at, inside) if begins is None or begins(data, at) else other
 
 
-def _is_esp(data: bytes, at: int) -> bool:
-    """ESP in UDP (RFC 3948): a single byte keeps the way open, four zeros stand before IKE."""
-    return len(data) >= at + 8 and data[at : at + 4] != bytes(4)
-
-
-def _is_wireguard(data: bytes, at: int) -> bool:
-    return 1 <= data[at] <= 4 and data[at + 1 : at + 4] == bytes(3) and len(data) >= at + 16
-
-
-def _is_openvpn(data: bytes, at: int) -> bool:
-    """The operation is in the upper five bits: hard resets, soft ones, control, acknowledgements and data."""
-    return 1 <= data[at] >> 3 <= 11 and len(data) >= at + 10
-
-
-def _is_l2tp(data: bytes, at: int) -> bool:
-    """Versions 2 and 3 (RFC 2661, 3931): data, not the control messages that keep the tunnel."""
-    return not data[at] & 0x80 and data[at + 1] & 0x0F in (2, 3)
+_MACSEC = Via("MACsec")
+SEALED.add("MACsec")
 
 
 #: What ethertypes and the kinds above stand for; IP headers themselves are where a walk ends.
@@ -292,51 +225,15 @@ LAYERS: dict[int, Layer] = {
     0x8847: mpls,
     0x8848: mpls,
     0x8864: pppoe,
-    0x88E5: _sealed("MACsec"),
-    _ENCRYPTED_PPP: _sealed("PPP with MPPE"),
-    _PPP_IN_GRE: ppp,
-    _TRANSPARENT: frame,
+    0x88E5: macsec,
+    0x8870: llc,  # jumbo frames
+    0x8909: cisco_metadata,
+    0x892F: hsr,
+    0x22F3: trill,
+    0x894F: nsh,
+    _ENCRYPTED_PPP: sealed("PPP with MPPE"),
+    PPP_IN_GRE: ppp,
+    TRANSPARENT: frame,
 }
-#: Tunnels by the protocol number of the IP header in front of them, first those that can not be read.
-SEALED_PROTOCOLS: dict[int, Layer] = {
-    50: _sealed("ESP (IPsec)"),
-    108: _sealed("IPComp"),
-    115: _sealed("L2TP"),
-}
-BY_PROTOCOL: dict[int, Layer] = {
-    4: fixed(IPV4, 0, Via("ipip")),
-    41: fixed(IPV6, 0, Via("6in4")),
-    47: gre,
-    97: fixed(FRAME, 2, Via("etherip")),  # RFC 3378
-    137: mpls,
-    **SEALED_PROTOCOLS,
-}
-#: Tunnels in UDP by their port, first those that can not be read.
-SEALED_PORTS: dict[int, Layer] = {
-    1194: _sealed("OpenVPN", _is_openvpn),
-    1701: _sealed("L2TP", _is_l2tp),
-    4500: _sealed("ESP (IPsec)", _is_esp),
-    51820: _sealed("WireGuard", _is_wireguard),
-}
-BY_PORT: dict[int, Layer] = {
-    4789: vxlan,
-    8472: vxlan,
-    4790: vxlan_gpe,
-    6081: geneve,
-    2152: gtp,
-    3544: teredo,
-    6635: mpls,
-    **SEALED_PORTS,
-}
-_KNOWN_PORTS = dict(BY_PORT)
-#: The same ports as packets have them.
-TUNNEL_PORTS: set[bytes] = {port.to_bytes(2, "big") for port in BY_PORT}
-
-
-def expect_vxlan(ports: Iterable[int]) -> None:
-    """From now on UDP on these ports is VXLAN too, whatever else is usual there."""
-    BY_PORT.clear()
-    BY_PORT.update(_KNOWN_PORTS)
-    BY_PORT.update(dict.fromkeys(ports, vxlan))
-    TUNNEL_PORTS.clear()
-    TUNNEL_PORTS.update(port.to_bytes(2, "big") for port in BY_PORT)
+#: What is usual in Ethernet frames: IP, ARP and tags.
+USUAL_TYPES = frozenset({IPV4, IPV6, 0x0806, 0x8100, 0x88A8})

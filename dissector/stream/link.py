@@ -12,7 +12,8 @@ from dissector.stream import layers
 from dissector.stream.layers import IP, Layer, Step, fixed
 
 NULL, ETHERNET, RAW, LOOP, LINUX_SLL, IPV4, IPV6, LINUX_SLL2 = 0, 1, 101, 108, 113, 228, 229, 276
-_PKTAP = 258
+#: macOS has written the second one, a user's number, for PKTAP.
+_PKTAP, _OLD_PKTAP, _PPI = 258, 149, 192
 
 _NAMES = {
     NULL: "BSD loopback",
@@ -36,11 +37,12 @@ _NAMES = {
     122: "IP over Fibre Channel",
     127: "IEEE 802.11 with radiotap",
     147: "user-defined (DLT_USER0)",
+    _OLD_PKTAP: "user-defined (DLT_USER2), PKTAP",
     163: "IEEE 802.11 with AVS header",
     166: "PPP of pppd",
     187: "Bluetooth",
     189: "USB of Linux",
-    192: "per-packet information (PPI)",
+    _PPI: "per-packet information (PPI)",
     195: "IEEE 802.15.4",
     201: "Bluetooth with direction",
     204: "PPP with direction",
@@ -62,29 +64,34 @@ _NAMES = {
 }
 
 _SHORT = Struct("!H").unpack_from
-_LITTLE, _BIG = Struct("<I").unpack_from, Struct(">I").unpack_from
+_LITTLE, _BIG, _LITTLE_SHORT = Struct("<I").unpack_from, Struct(">I").unpack_from, Struct("<H").unpack_from
 #: AF_INET and the values of AF_INET6 (Linux, NetBSD, FreeBSD, Darwin, Solaris), as a number and as four bytes.
 _FAMILY_NUMBERS = frozenset((2, 10, 24, 26, 28, 30))
 _FAMILIES = frozenset(af.to_bytes(4, order) for af in _FAMILY_NUMBERS for order in ("big", "little"))
 _NOTHING = Step(layers.NOTHING, 0)
-#: In the place of an ethertype in cooked packets: 802.2.
-_COOKED_LLC = 0x0004
+_MOST_TYPE = 0xFFFF
+#: In the place of an ethertype in cooked packets: 802.2, and PPP.
+_COOKED = {0x0004: layers.LLC, 0x0007: layers.PPP}
 _NFLOG_PAYLOAD, _NFLOG_KIND = 9, 0x7FFF
 _SOURCE_ROUTED = 0x80
 
 
 def family(data: bytes, at: int) -> Step:
-    return Step(IP, at + 4) if data[at : at + 4] in _FAMILIES else _NOTHING
+    """The family in either byte order; some write the ethertype there."""
+    if data[at : at + 4] in _FAMILIES:
+        return Step(IP, at + 4)
+    (kind,) = _BIG(data, at)
+    return Step(kind, at + 4) if layers.LEAST_TYPE <= kind <= _MOST_TYPE else _NOTHING
 
 
 def cooked(data: bytes, at: int) -> Step:
     (kind,) = _SHORT(data, at + 14)
-    return Step(layers.LLC if kind == _COOKED_LLC else kind, at + 16)
+    return Step(_COOKED.get(kind, kind), at + 16)
 
 
 def cooked2(data: bytes, at: int) -> Step:
     (kind,) = _SHORT(data, at)
-    return Step(layers.LLC if kind == _COOKED_LLC else kind, at + 20)
+    return Step(_COOKED.get(kind, kind), at + 20)
 
 
 def _token_ring(data: bytes, at: int) -> Step:
@@ -105,8 +112,15 @@ def _pflog(data: bytes, at: int) -> Step:
 def _pktap(data: bytes, at: int) -> Step:
     """Apple's header names the link type of what follows it."""
     (size,), (link_type,) = _LITTLE(data, at), _LITTLE(data, at + 8)
-    layer = _LAYERS.get(link_type) if link_type != _PKTAP else None
+    layer = _LAYERS.get(link_type) if link_type not in (_PKTAP, _OLD_PKTAP) else None
     return layer(data, at + size) if layer is not None and size >= 12 else _NOTHING
+
+
+def _ppi(data: bytes, at: int) -> Step:
+    """Its length, and the link type of what follows it."""
+    (size,), (link_type,) = _LITTLE_SHORT(data, at + 2), _LITTLE(data, at + 4)
+    layer = _LAYERS.get(link_type) if link_type != _PPI else None
+    return layer(data, at + size) if layer is not None and size >= 8 else _NOTHING
 
 
 def _nflog(data: bytes, at: int) -> Step:
@@ -142,7 +156,9 @@ _LAYERS: dict[int, Layer] = {
     LINUX_SLL: cooked,
     117: _pflog,
     122: fixed(layers.LLC, 16),
+    _OLD_PKTAP: _pktap,
     166: _pppd,
+    _PPI: _ppi,
     204: fixed(layers.PPP, 1),
     219: layers.mpls,
     226: fixed(IP, 24),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from struct import Struct
 
 from dissector.limits import MAX_LAYERS
-from dissector.stream import icmp, ip, layers
+from dissector.stream import icmp, ip, layers, tunnels
 from dissector.stream.layers import Step
 from dissector.stream.link import first_step
 from dissector.traffic import Fragment, IcmpError, Packet, Segment, Via
@@ -21,7 +21,7 @@ _PORTS = Struct("!HH").unpack_from
 #: What a walk over layers ends at.
 IP_KINDS = frozenset({layers.IP, layers.IPV4, layers.IPV6})
 #: Protocols whose fragments are of interest: TCP, tunnels, and headers that may be in front of them.
-CARRIERS = frozenset({ip.TCP, ip.UDP, *ip.EXTENSIONS, *layers.BY_PROTOCOL}) - layers.SEALED_PROTOCOLS.keys()
+CARRIERS = frozenset({ip.TCP, ip.UDP, *ip.EXTENSIONS, *tunnels.BY_PROTOCOL}) - tunnels.SEALED_PROTOCOLS.keys()
 
 _new = tuple.__new__  # three times as fast as Segment(...)
 
@@ -87,9 +87,9 @@ def unwrap(packet: Packet, path: list[Step] | None = None) -> tuple[ip.Header | 
 def _tunnel(data: bytes, head: ip.Header) -> layers.Layer | None:
     """What the payload of an IP header is, if it is a tunnel."""
     if head.protocol != ip.UDP:
-        return layers.BY_PROTOCOL.get(head.protocol)
+        return tunnels.BY_PROTOCOL.get(head.protocol)
     source, target = _PORTS(data, head.payload)
-    layer = layers.BY_PORT.get(target) or layers.BY_PORT.get(source)
+    layer = tunnels.BY_PORT.get(target) or tunnels.BY_PORT.get(source)
     return None if layer is None else lambda data, at: layer(data, at + 8)
 
 

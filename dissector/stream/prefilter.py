@@ -15,7 +15,7 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from dissector.limits import MAX_CAPTURED
-from dissector.stream import ip, layers
+from dissector.stream import ip, tunnels
 from dissector.stream.block import NO_PACKET, Block, Buffer, Stretch, conversations_of
 from dissector.stream.link import ETHERNET, is_supported
 from dissector.stream.packets import carries_segment
@@ -29,8 +29,8 @@ _SECOND = 1_000_000_000
 _WHOLE = frozenset({b"\0\0", b"\x40\0", b""})
 _TCP, _UDP = ip.TCP, ip.UDP
 #: Protocols of packets that may be of interest without a look at their ports.
-_OF_INTEREST = frozenset({ip.TCP, ip.ICMP, ip.ICMP6, *ip.EXTENSIONS, *layers.BY_PROTOCOL})
-_TUNNEL_PORTS = layers.TUNNEL_PORTS
+_OF_INTEREST = frozenset({ip.TCP, ip.ICMP, ip.ICMP6, *ip.EXTENSIONS, *tunnels.BY_PROTOCOL})
+_TUNNEL_PORTS = tunnels.TUNNEL_PORTS
 #: Shapes that are kept of each link type, and how many may have been met: farther in, a walk costs less.
 _KEPT, _MOST_MET = 8, 256
 #: Link types that can not be read and are counted.

@@ -15,7 +15,7 @@ from functools import cache
 from struct import Struct
 from typing import NamedTuple
 
-from dissector.stream import ip, layers, link
+from dissector.stream import ip, layers, link, tunnels
 from dissector.stream.block import Buffer
 from dissector.stream.layers import Layer, Step
 from dissector.stream.packets import IP_KINDS, unwrap
@@ -140,17 +140,27 @@ def _pppoe(_data: bytes, _at: int) -> bytes:
     return b"\xff\xff" + bytes(4)
 
 
-def _mpls(data: bytes, at: int) -> bytes:
-    """The bottom of the stack, and the first half byte behind it."""
+def _mpls(data: bytes, at: int) -> bytes | None:
+    """The bottom of the stack, and the first half byte behind it; of a frame what tells of a control word."""
     labels = 1
     while not data[at + 4 * labels - 2] & 1:
         labels += 1
-    return b"\0\0\1\0" * labels + b"\xf0"
+    behind = at + 4 * labels
+    if data[behind] >> 4 == 1:
+        return None
+    is_frame, is_zero = data[behind] >> 4 not in (4, 6), data[behind : behind + 2] == b"\0\0"
+    return b"\0\0\1\0" * labels + (b"\xff\xff" if is_frame else b"\xf0") + (bytes(10) + b"\xff\xff" if is_zero else b"")
 
 
 def _gre(data: bytes, at: int) -> bytes | None:
-    """Flags and kind; some kinds look further."""
-    return b"\xff" * 4 if data[at + 2 : at + 4] not in _LOOK_FURTHER else None
+    """Flags and kind, and the version of ERSPAN; some kinds look further."""
+    flags, kind = data[at], data[at + 2 : at + 4]
+    if kind in _LOOK_FURTHER or flags & 0x40:
+        return None
+    if kind != b"\x88\xbe" or not flags & 0x10:
+        return b"\xff" * 4
+    options = 4 * sum(flags & bit != 0 for bit in (0x80, 0x20, 0x10))
+    return None if data[at + 4 + options] >> 4 == 2 else b"\xff" * 4 + bytes(options) + b"\xf0"
 
 
 _LOOK_FURTHER = (b"\x88\x3e", b"\x22\xeb")
@@ -166,10 +176,10 @@ _DECIDING: dict[Layer, Callable[[bytes, int], bytes | None]] = {
     layers.pppoe: _pppoe,
     layers.cisco_hdlc: lambda _data, _at: b"\xff" * 4,
     layers.mpls: _mpls,
-    layers.gre: _gre,
-    layers.vxlan: lambda _data, _at: b"\x08",
-    layers.vxlan_gpe: lambda _data, _at: b"\x0c\0\0\xff",
-    layers.geneve: lambda _data, _at: b"\xff\0\xff\xff",
+    tunnels.gre: _gre,
+    tunnels.vxlan: lambda _data, _at: b"",
+    tunnels.vxlan_gpe: lambda _data, _at: b"\x0c\0\0\xff",
+    tunnels.geneve: lambda _data, _at: b"\xff\0\xff\xff",
     link.family: lambda _data, _at: b"\xff" * 4,
     link.cooked: lambda _data, _at: bytes(14) + b"\xff\xff",
     link.cooked2: lambda _data, _at: b"\xff\xff",
@@ -211,10 +221,10 @@ def _ip(data: bytes, at: int) -> bytes | None:
     payload = at + size
     if protocol == ip.UDP:
         target = int.from_bytes(data[payload + 2 : payload + 4], "big")
-        layer = layers.BY_PORT.get(target)
+        layer = tunnels.BY_PORT.get(target)
         if layer is None:  # the source port decides: that is seldom
             return None
         tunnel = _bits(layer, data, payload + 8)
         return None if tunnel is None else mask + b"\0\0\xff\xff\0\0\0\0" + tunnel
-    tunnel = _bits(layers.BY_PROTOCOL.get(protocol), data, payload)
+    tunnel = _bits(tunnels.BY_PROTOCOL.get(protocol), data, payload)
     return None if tunnel is None else mask + tunnel

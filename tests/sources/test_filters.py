@@ -10,7 +10,7 @@ from builders import ethernet, ipv4, ipv6, tcp
 
 from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, OUTER6, UDP, udp, vxlan
 from dissector.sources.filters import _ETHERTYPES, attach, carrier_filter, port_filter
-from dissector.stream import layers
+from dissector.stream import layers, tunnels
 from dissector.stream.link import ETHERNET
 
 Passes = Callable[..., bool]
@@ -97,8 +97,8 @@ def test_errors_of_icmpv6_pass(kind: int, expected: bool, passes: Passes) -> Non
     [
         ethernet(ipv4(bytes(40), protocol=50)),
         ethernet(ipv4(bytes(40), protocol=115)),
-        *(ethernet(ipv4(udp(bytes(40), port), protocol=UDP)) for port in layers.SEALED_PORTS),
-        ethernet(bytes(40), 0x88E5),
+        *(ethernet(ipv4(udp(bytes(40), port), protocol=UDP)) for port in tunnels.SEALED_PORTS),
+        ethernet(b"\x0c" + bytes(40), 0x88E5),
         ethernet(bytes(46), 0x0806),
         ethernet(b"\x42\x42\x03" + bytes(40), 0x0026),
     ],
@@ -113,12 +113,12 @@ def test_every_tunnel_that_is_read_is_let_through(passes: Passes) -> None:
     inside_of_gre, macsec = {0x880B, 0x6558}, {0x88E5}
     known = {kind for kind in layers.LAYERS if kind > 0x600}
     assert known == {*_ETHERTYPES, *ends_of_tags, *inside_of_gre, *macsec}
-    for protocol in layers.BY_PROTOCOL:
-        is_read = protocol not in layers.SEALED_PROTOCOLS
+    for protocol in tunnels.BY_PROTOCOL:
+        is_read = protocol not in tunnels.SEALED_PROTOCOLS
         assert passes(ethernet(ipv4(bytes(40), protocol=protocol))) is is_read
         assert passes(ethernet(ipv6(bytes(40), following=protocol), 0x86DD)) is is_read
-    for port in layers.BY_PORT:
-        is_read = port not in layers.SEALED_PORTS
+    for port in tunnels.BY_PORT:
+        is_read = port not in tunnels.SEALED_PORTS
         assert passes(ethernet(ipv4(udp(bytes(40), port), protocol=UDP))) is is_read
         assert passes(ethernet(ipv6(udp(bytes(40), port), following=UDP), 0x86DD)) is is_read
 
@@ -126,11 +126,11 @@ def test_every_tunnel_that_is_read_is_let_through(passes: Passes) -> None:
 def test_vxlan_on_other_ports(passes: Passes) -> None:
     frames = [ethernet(ipv4(udp(bytes(40), port), protocol=UDP)) for port in (9999, 1194)]
     assert [passes(frame) for frame in frames] == [False, False]
-    layers.expect_vxlan([9999, 1194])
+    tunnels.expect_vxlan([9999, 1194])
     try:
         assert [passes(frame) for frame in frames] == [True, True]
     finally:
-        layers.expect_vxlan([])
+        tunnels.expect_vxlan([])
 
 
 @pytest.mark.parametrize("tags", [(), (0x8100,), (0x88A8, 0x8100)])

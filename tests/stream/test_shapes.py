@@ -19,7 +19,9 @@ PLAIN, PLAIN6 = ethernet(ipv4(tcp(seq=5, payload=b"hello"))), ethernet(ipv6(tcp(
 WITHOUT = {
     *("LLC/SNAP", "LLC/SNAP behind a tag", "LLC of IP", "OpenBSD pflog", "PKTAP", "NFLOG", "Token Ring", "IPv4 AH"),
     *("Token Ring with route", "WCCP", "ERSPAN III", "ERSPAN III with subheader", "GTP-U", "GTP-U with extension"),
-    *("PPP with HDLC", "PPP of pppd", "Cisco HDLC as PPP"),
+    *("PPP with HDLC", "PPP of pppd", "Cisco HDLC as PPP", "PKTAP of macOS", "PPI", "HSR", "Cisco metadata"),
+    *("MACsec, signed", "TRILL", "NSH", "VXLAN-GPE with NSH", "GRE with routes", "GTP-U with Ethernet"),
+    *("L2TP", "LISP"),
 }
 ONLY_IPV4 = {"IP in IPv6", "IPv4 AH", "IP in IP"}
 each = pytest.mark.parametrize("name", ENCAPSULATIONS)
