@@ -79,7 +79,7 @@ def _ppp_kind(frame: bytes) -> bytes:
 
 
 def _family(frame: bytes, order: str) -> bytes:
-    return struct.pack(f"{order}I", 2 if _type(frame) == b"\x08\0" else 10)
+    return struct.pack(f"{order}I", 2 if _type(frame) == b"\x08\0" else 30)
 
 
 def vxlan(frame: bytes, port: int = 4789) -> bytes:
@@ -95,6 +95,12 @@ def _nflog(frame: bytes) -> bytes:
 def _mpls(*labels: int) -> bytes:
     last = len(labels) - 1
     return b"".join(_u(label << 12 | (index == last) << 8 | 64, 4) for index, label in enumerate(labels))
+
+
+def _l2tp(frame: bytes) -> bytes:
+    """With length and sequence."""
+    packet = b"\xff\x03" + _ppp_kind(frame) + ip_of(frame)
+    return struct.pack(">HHHHHH", 0x4802, 12 + len(packet), 0, 9, 0, 0) + packet
 
 
 def _pktap(frame: bytes) -> bytes:
@@ -141,7 +147,7 @@ ENCAPSULATIONS: dict[str, Encapsulation] = {
     "PPP of pppd": Encapsulation(166, lambda frame: b"\x01\x03" + _ppp_kind(frame) + ip_of(frame)),
     "PPP with direction": Encapsulation(204, lambda frame: b"\x01\xff\x03" + _ppp_kind(frame) + ip_of(frame)),
     "PPPoE without Ethernet": Encapsulation(
-        51, lambda frame: b"\x11\0\0\x07\0\0" + _ppp_kind(frame) + ip_of(frame), ("pppoe 7",)
+        51, lambda frame: b"\x11\0\0\x07" + _u(len(ip_of(frame)) + 2, 2) + _ppp_kind(frame) + ip_of(frame), ("pppoe 7",)
     ),
     "Cisco HDLC": Encapsulation(104, lambda frame: b"\x0f\0" + frame[12:]),
     "Cisco HDLC as PPP": Encapsulation(50, lambda frame: b"\x8f\0" + frame[12:]),
@@ -229,7 +235,16 @@ ENCAPSULATIONS: dict[str, Encapsulation] = {
     "GTP-U with extension": Encapsulation(
         1,
         lambda frame: _outer(
-            UDP, udp(b"\x34\xff\0\0" + _u(4660, 4) + b"\0\0\0\x85" + b"\x01\x10\x01\0" + ip_of(frame), 2152)
+            UDP,
+            udp(
+                b"\x34\xff"
+                + _u(len(ip_of(frame)) + 8, 2)
+                + _u(4660, 4)
+                + b"\0\0\0\x85"
+                + b"\x01\x10\x01\0"
+                + ip_of(frame),
+                2152,
+            ),
         ),
         ("gtp 4660",),
     ),
@@ -245,13 +260,7 @@ ENCAPSULATIONS: dict[str, Encapsulation] = {
         ),
         ("vxlan 43",),
     ),
-    "L2TP": Encapsulation(
-        1,
-        lambda frame: _outer(
-            UDP, udp(b"\x48\x02" + bytes(4) + _u(9, 2) + bytes(4) + b"\xff\x03" + _ppp_kind(frame) + ip_of(frame), 1701)
-        ),
-        ("l2tp 9",),
-    ),
+    "L2TP": Encapsulation(1, lambda frame: _outer(UDP, udp(_l2tp(frame), 1701)), ("l2tp 9",)),
     "LISP": Encapsulation(
         1, lambda frame: _outer(UDP, udp(b"\x88\0\0\0" + _u(3, 3) + b"\0" + ip_of(frame), 4341)), ("lisp 3",)
     ),

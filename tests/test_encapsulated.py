@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import ethernet, ipv4, ipv6, pcap
+from builders import ethernet, ipv4, pcap
+from rewrapping import fragmented, plain, without_packets, without_sizes
 
-from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, OUTER6, UDP, ip_of, vxlan
+from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, UDP, vxlan
+from benchmarks.forms import as_ipv6
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 
@@ -20,18 +22,10 @@ Json = dict[str, Any]
 Trace = Callable[..., Json]
 
 
-def plain(path: Path) -> list[tuple[int, bytes]]:
-    """Times and frames of a recording."""
-    return [(packet.time, packet.data) for packet in CaptureReader([path])]
-
-
 def told(document: Json) -> Json:
-    """All that packets' sizes and tunnels do not change."""
-    for info in document.pop("captures"):
+    for info in document["captures"]:
         assert info["packets"] >= info["tcp_segments"] > 0
-    for connection in document["connections"]:
-        connection.pop("via")
-    return document
+    return without_sizes(document)
 
 
 @pytest.fixture
@@ -103,20 +97,6 @@ def test_vxlan_on_other_ports(captures: Path, trace: Trace, tmp_path: Path, jstr
     assert "1 tasks: equal" in result.stdout
 
 
-def fragmented(frame: bytes, size: int, number: int) -> Iterator[bytes]:
-    """The frame's IP packet in fragments with ``size`` bytes of payload (a multiple of 8)."""
-    head, payload = frame[14:34], ip_of(frame)[20:]
-    if len(payload) <= size:
-        yield frame
-        return
-    for offset in range(0, len(payload), size):
-        more = offset + size < len(payload)
-        piece = payload[offset : offset + size]
-        field = more << 13 | offset >> 3
-        fields = head[:2] + struct.pack(">HHH", 20 + len(piece), number & 0xFFFF, field) + head[8:]
-        yield frame[:14] + fields + piece
-
-
 @pytest.mark.parametrize("size", [8, 64, 1_480])
 @pytest.mark.parametrize("order", ["in order", "reversed", "twice"])
 def test_fragments(size: int, order: str, captures: Path, trace: Trace, retold: Any) -> None:
@@ -127,7 +107,7 @@ def test_fragments(size: int, order: str, captures: Path, trace: Trace, retold: 
         records += [(time, piece) for piece in pieces for _ in range(1 + (order == "twice"))]
     document, expected = retold(records), trace(path)
     for one in (document, expected):
-        _without_packets(one)
+        without_packets(one)
     assert document == expected
 
 
@@ -139,23 +119,14 @@ def test_fragments_of_tunnels(captures: Path, trace: Trace, retold: Any) -> None
     document, expected = retold(records), trace(path)
     assert {name for connection in document["connections"] for name in connection["via"]} == {"vxlan 42"}
     for one in (document, expected):
-        _without_packets(one)
+        without_packets(one)
     assert document == expected
 
 
 def test_fragments_of_ipv6(captures: Path, retold: Any) -> None:
-    path, whole, cut = captures / "engine_shell_fail.pcap", [], []
-    for number, (time, frame) in enumerate(plain(path)):
-        inner = ip_of(frame)[20:]
-        whole.append((time, ethernet(ipv6(inner, **OUTER6), 0x86DD)))
-        for offset in range(0, len(inner), 40):
-            place = offset | (offset + 40 < len(inner))
-            header = struct.pack(">BBHI", 6, 0, place, number)
-            cut.append((time, ethernet(ipv6(header + inner[offset : offset + 40], following=44, **OUTER6), 0x86DD)))
-    expected, document = retold(whole), retold(cut)
-    for one in (document, expected):
-        _without_packets(one)
-    assert document == expected
+    whole = [(time, as_ipv6(frame)) for time, frame in plain(captures / "engine_shell_fail.pcap")]
+    cut = [(time, piece) for number, (time, frame) in enumerate(whole) for piece in fragmented(frame, 40, number)]
+    assert without_packets(retold(cut)) == without_packets(retold(whole))
 
 
 def test_a_fragment_that_is_missing_is_told(captures: Path, retold: Any) -> None:
@@ -181,16 +152,8 @@ def test_fragments_are_mixed_with_those_of_others(captures: Path, trace: Trace, 
         records += [(time, piece) for piece in pieces]
     document, expected = retold(records), trace(path)
     for one in (document, expected):
-        _without_packets(one)
+        without_packets(one)
     assert document == expected
-
-
-def _without_packets(document: Json) -> None:
-    for name in ("tasks", "connections", "messages", "problems"):
-        for record in document[name]:
-            for key in ("packets", "via"):
-                record.pop(key, None)
-    document.pop("captures")
 
 
 def test_the_packet_of_a_datagram_is_its_last_fragment(captures: Path) -> None:

@@ -72,7 +72,8 @@ _NOTHING = Step(layers.NOTHING, 0)
 _MOST_TYPE = 0xFFFF
 #: In the place of an ethertype in cooked packets: 802.2, and PPP.
 _COOKED = {0x0004: layers.LLC, 0x0007: layers.PPP}
-_NFLOG_PAYLOAD, _NFLOG_KIND = 9, 0x7FFF
+#: Attributes have small numbers; in the other byte order these are large.
+_NFLOG_PAYLOAD, _NFLOG_KIND, _MOST_NFLOG = 9, 0x7FFF, 0xFF
 _SOURCE_ROUTED = 0x80
 
 
@@ -129,8 +130,9 @@ def _nflog(data: bytes, at: int) -> Step:
         return _NOTHING
     at += 4
     while True:
-        little = Struct("<HH").unpack_from(data, at)
-        size, kind = little if 4 <= little[0] <= len(data) - at else Struct(">HH").unpack_from(data, at)
+        size, kind = Struct("<HH").unpack_from(data, at)
+        if kind & _NFLOG_KIND > _MOST_NFLOG:
+            size, kind = Struct(">HH").unpack_from(data, at)
         if kind & _NFLOG_KIND == _NFLOG_PAYLOAD:
             return Step(IP, at + 4)
         if size < 4:

@@ -79,10 +79,14 @@ do
 
   --- What is behind the IP header at `at`, if it is one that has a packet of `wire` bytes nearly for itself from there on.
   local function behind_ip(head, at, wire)
-    local first, _, c, d, e, f, _, _, _, protocol = byte(head, at + 1, at + 10)
+    local first, _, c, d, e, f, g, h, hops, protocol = byte(head, at + 1, at + 10)
     if not protocol or first < 0x45 or first >= 0x70 then return nil end
     local is_old = first < 0x50
-    if not is_old and first < 0x60 then return nil end
+    if is_old then
+      if g >= 0x80 or hops == 0 or (EXTENSIONS[protocol] and protocol ~= AUTHENTICATION) then return nil end
+    elseif first < 0x60 or h == 0 then
+      return nil
+    end
     local front = is_old and first % 16 * 4 or 40
     local size = is_old and c * 256 + d or 40 + e * 256 + f
     local left = wire - at - size
