@@ -1,7 +1,7 @@
 """The documents of the command connection: one whole document in, what it says out.
 
-Source: docs/protocol.md#command-connection.  Nothing here raises for any bytes: a document that can not be read has the
-form ``broken`` and a reason.  Why expat itself reads them: docs/decisions/0009-expat-directly.md.
+Nothing here raises for any bytes: a document that can not be read has the form ``broken`` and a reason.
+Sources: docs/protocol.md#command-connection, docs/decisions/0009-expat-directly.md.
 """
 
 from __future__ import annotations
@@ -353,10 +353,8 @@ def odd_numbers(document: Document) -> list[tuple[str, str]]:
 def encode_start(command: StartTask) -> bytes:
     """The start command as the engine sends it."""
     attributes: list[tuple[str, object]] = [("tcp_port", command.tcp_port)]
-    for name in ("kind", "java_options", "java_classpath"):
-        value = getattr(command, name)
-        if value is not None:
-            attributes.append((name, value))
+    others = ("kind", "java_options", "java_classpath")
+    attributes += [(name, value) for name in others if (value := getattr(command, name)) is not None]
     return (_PROLOG + _element(START_TASK, attributes)).encode("iso-8859-1")
 
 
