@@ -41,8 +41,8 @@ def with_text(records: list[tuple[int, bytes]], old: bytes, new: bytes) -> list[
             grown[key] = grown.get(key, 0) + change
         sport, dport = struct.unpack("!HH", ports)
         segment = tcp(sport, dport, seq & 0xFFFF_FFFF, ack & 0xFFFF_FFFF, data[at + 13], payload=payload)
-        addresses = [".".join(map(str, ends[begin : begin + 4])) for begin in (0, 4)]
-        out.append((time, ethernet(ipv4(segment, *addresses))))
+        src, dst = (".".join(map(str, ends[begin : begin + 4])) for begin in (0, 4))
+        out.append((time, ethernet(ipv4(segment, src, dst))))
     return out
 
 

@@ -28,7 +28,7 @@ from conversation import (
     variants,
     xml_answer,
 )
-from wire.secrets_corpus import HARMLESS, SECRET
+from secrets_corpus import HARMLESS, SECRET
 
 from dissector.wire import messages as m
 from dissector.wire.decode import encode_frame
@@ -172,16 +172,16 @@ def capture() -> bytes:
     command.send(now + 100_000, 0, close_command(script))
     command.send(now + 400_000, 1, xml_answer("<ok/>"))
     for number in range(2):
-        request, answer = _command(number)
+        request, reply = _command(number)
         command.send(now + 500_000 + number * 200_000, 0, request)
-        command.send(now + 600_000 + number * 200_000, 1, answer)
+        command.send(now + 600_000 + number * 200_000, 1, reply)
     command.finish(now + 2_000_000, 0)
     asked = start_command(TaskScript(callback_port=59_000))
     head = f"POST /?access_token={QUERY} HTTP/1.1\r\nCookie: a={QUERY}\r\nContent-Length: {len(asked)}\r\n\r\n"
     http = head.encode() + asked
-    body = b"<spooler><answer/></spooler>"
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nContent-Type: text/xml\r\n\r\n%s" % (len(body), body)
-    network.say(Address("10.1.0.11", 41_000), _REMOTE, (0, http), (1, answer), start=2 + now / SECOND)
+    document = b"<spooler><answer/></spooler>"
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nContent-Type: text/xml\r\n\r\n%s" % (len(document), document)
+    network.say(Address("10.1.0.11", 41_000), _REMOTE, (0, http), (1, reply), start=2 + now / SECOND)
     return network.capture()
 
 

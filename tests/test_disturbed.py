@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -252,9 +252,10 @@ def test_a_lost_segment_costs_its_message_only(lost: int, tmp_path: Path, trace:
 
 def last_step(document: Json) -> int:
     """Number of the request for the last step."""
-    return max(
+    steps: Iterator[int] = (
         message["n"] for message in document["messages"] if message["member"] == "step" and not message["answers"]
     )
+    return max(steps)
 
 
 def test_a_lost_piece_of_a_long_message(tmp_path: Path, trace: Callable[..., Json]) -> None:

@@ -13,8 +13,9 @@ import pytest
 from builders import ethernet, ipv4, pcap
 from rewrapping import fragmented, plain, without_packets, without_sizes
 
-from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, UDP, vxlan
+from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, vxlan
 from benchmarks.forms import as_ipv6
+from benchmarks.packets import UDP
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 

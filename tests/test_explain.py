@@ -40,7 +40,7 @@ def emitted() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue
-            name = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
+            name = str(getattr(node.func, "attr", None) or getattr(node.func, "id", ""))
             arguments = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "code")]
             if re.fullmatch(r"_?(stream_?)?problem|Problem|StreamProblem|_report", name):
                 found |= {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import count
@@ -112,7 +113,7 @@ class Follower:
         found = block(attacks.SHAPES[shape](n), 0, STEP // n)
         self._monitor = monitor.Monitor(Quiet(found), Tracer(window=1), self.store, slow=10**10)
         self._at = 0.0
-        monkeypatch.setattr(monitor.time, "monotonic", lambda: self._at)
+        monkeypatch.setattr(time, "monotonic", lambda: self._at)
         self.look(2.0)
 
     def look(self, seconds: float) -> None:

@@ -133,6 +133,6 @@ def test_a_name_of_a_user_is_no_pattern() -> None:
 def test_a_process_of_its_own(path: Path) -> None:
     """Two processes write the messages: both mask."""
     program = Path(sys.executable).with_name("jstrace")
-    command = [program, "read", path, "--format", "jsonl", "--messages", "--mask", "badge", "--jobs", "2"]
+    command = [str(program), "read", str(path), "--format", "jsonl", "--messages", "--mask", "badge", "--jobs", "2"]
     done = subprocess.run(command, capture_output=True, check=True)
     assert b"4x7z" not in done.stdout

@@ -112,7 +112,8 @@ def test_what_is_not_written(copy: Callable[..., Result], source: Path, tmp_path
 
 @pytest.mark.parametrize("name", ["x", "x.gz", "x.zst"])
 def test_what_was_synchronized_can_be_unpacked(name: str) -> None:
-    packing, unpack = Packing(name), {"": bytes, ".gz": _gunzip, ".zst": _unzstd}[Path(name).suffix]
+    ways: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": _gunzip, ".zst": _unzstd}
+    packing, unpack = Packing(name), ways[Path(name).suffix]
     data = packing.pack(b"one ") + packing.sync()
     assert unpack(data) == b"one "
     data += packing.pack(b"two") + packing.sync()

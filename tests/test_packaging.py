@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def _project() -> dict[str, Any]:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    read: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return read
 
 
 def test_every_data_file_is_packaged() -> None:
@@ -108,15 +109,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, sources)
     if tuple(map(int, version("setuptools").split(".")[:2])) < (77, 0):
         pytest.skip("setuptools here is too old to build the wheel")
-    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, sources]
-    subprocess.run(build, check=True, capture_output=True)
+    pip = [sys.executable, "-m", "pip"]
+    wheel = [*pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder), str(sources)]
+    subprocess.run(wheel, check=True, capture_output=True)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "env"], check=True)
     python = folder / "env" / "bin" / "python"
-    (wheel,) = folder.glob("*.whl")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", wheel],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    (made,) = folder.glob("*.whl")
+    install = [*pip, "--python", str(python), "install", "-q", "--no-deps", str(made)]
+    subprocess.run(install, check=True, capture_output=True)
     (packages,) = (folder / "env").glob("lib/python*/site-packages")
     borrowed = Path(click.__file__).parents[1]
     # A path in a .pth file is looked at, but not for .pth files: this environment's own jstrace stays unseen.
@@ -136,7 +136,7 @@ def test_the_wheel_alone_runs_the_examples(installed: Path, tmp_path: Path) -> N
 
 def test_the_wheel_alone_is_the_command(installed: Path, tmp_path: Path) -> None:
     def run(*arguments: object) -> str:
-        command = [installed / "jstrace", *map(str, arguments)]
+        command = [str(installed / "jstrace"), *map(str, arguments)]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
 
     assert run("--version").strip() == f"jstrace, version {__version__}"

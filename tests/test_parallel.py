@@ -16,6 +16,7 @@ from process_kit import PATIENCE, children, eventually, is_gone
 
 from dissector.cli import parallel
 from dissector.cli.read import read
+from dissector.sources import prefetch
 
 ROOT = Path(__file__).resolve().parents[1]
 CAPTURES = sorted((ROOT / "captures").rglob("*.pcap"))
@@ -23,7 +24,7 @@ RECORDS = (ROOT / "captures" / "engine_api_manylog.pcap").read_bytes()[24:]
 #: ``jstrace read`` that takes any file for large enough.
 SMALL_TOO = "import dissector.cli.parallel as parallel; parallel.WORTH = 0; from dissector.cli import main; main()"
 
-pytestmark = pytest.mark.skipif(not parallel.available(), reason="no fork here")
+pytestmark = pytest.mark.skipif(not prefetch.available(), reason="no fork here")
 
 
 def lines(jobs: int, *files: Path, options: tuple[str, ...] = ()) -> tuple[int, str, str]:
@@ -36,7 +37,7 @@ def lines(jobs: int, *files: Path, options: tuple[str, ...] = ()) -> tuple[int, 
 def forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The processes that were forked."""
     found: list[int] = []
-    fork = parallel.fork
+    fork = prefetch.fork
 
     def counted() -> int:
         process = fork()
@@ -64,7 +65,12 @@ def test_two_processes_write_what_one_writes(part: int, forks: list[int]) -> Non
 def test_both_have_their_share(forks: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     copied = []
     line = parallel.SecondProcess.line
-    monkeypatch.setattr(parallel.SecondProcess, "line", lambda self: copied.append(line(self)) or copied[-1])
+
+    def copying(second: parallel.SecondProcess) -> str:
+        copied.append(line(second))
+        return copied[-1]
+
+    monkeypatch.setattr(parallel.SecondProcess, "line", copying)
     _, text, _ = lines(2, ROOT / "captures" / "engine_ten_tasks.pcap")
     assert len(forks) == 1
     messages = [one for one in text.splitlines(keepends=True) if one.startswith('{"record": "message"')]

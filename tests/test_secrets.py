@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from secrets_corpus import HARMLESS
 from secrets_kit import NUMBERS, capture, left, secrets
-from wire.secrets_corpus import HARMLESS
 
 from dissector.render.text import escape
 

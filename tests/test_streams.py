@@ -14,10 +14,10 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from live_kit import needs_root
 
 from dissector.cli.common import BAD_INPUT, BROKEN_PIPE, exit_codes
 from dissector.cli.streams import OUTPUT
-from tests.live_kit import needs_root
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "dissector"]

@@ -68,13 +68,13 @@ def _is_command(node: ast.AST) -> bool:
 
 
 def _template(node: ast.JoinedStr) -> str:
-    return "".join(
-        one.value
-        if isinstance(one, ast.Constant) and isinstance(one.value, str)
-        else "{" + ast.unparse(one.value) + "}"
-        for one in node.values
-        if isinstance(one, (ast.Constant, ast.FormattedValue))
-    )
+    parts = []
+    for one in node.values:
+        if isinstance(one, ast.Constant):
+            parts.append(str(one.value))
+        elif isinstance(one, ast.FormattedValue):
+            parts.append("{" + ast.unparse(one.value) + "}")
+    return "".join(parts)
 
 
 def texts_of(path: Path) -> Iterator[str]:

@@ -74,14 +74,12 @@ def run(name: str, python: str) -> bool:
     environment = {**settings(), "VIRTUAL_ENV": str(place)}
     resolution = ["--resolution", "lowest-direct"] if name == LOWEST else ["--upgrade"]
     inside = place / "bin" / "python"
-    for command in (
+    commands: tuple[list[str | Path], ...] = (
         [UV, "venv", "-q", "--clear", "-p", python, place],
         [UV, "pip", "install", "-q", *resolution, "-e", f"{ROOT}[test]"],
         [inside, "-m", "pytest", "-n", "auto", "--maxfail", "20", *FAST, *(FAST_LOWEST if name == LOWEST else ())],
-    ):
-        if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
-            return False
-    return True
+    )
+    return all(subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0 for command in commands)
 
 
 def _wanted(names: list[str]) -> Iterator[tuple[str, str | None]]:

@@ -46,7 +46,7 @@ def test_frames_of_recordings(name: str, captures: Path) -> None:
 
 def test_the_length_header_is_optional() -> None:
     frame = encode_frame(m.Call(7, "begin", arguments(m.Variant(8, "text"), m.Variant(3, -5))))
-    assert jstrace.decode(frame) == jstrace.decode(frame[4:]) == jstrace.decode(bytearray(frame))
+    assert jstrace.decode(frame) == jstrace.decode(frame[4:])
     found = jstrace.decode(frame)
     assert (found.member, found.data, found.note) == ("begin", frame[4:], None)
     assert found.arguments == (jstrace.Value("BSTR", "text"), jstrace.Value("I4", -5))

@@ -134,7 +134,8 @@ class Sample:
         return answer
 
     def problem(self, code: str, severity: Severity, packets: tuple[int, ...], *texts: str) -> Problem:
-        problem = Problem(code, severity, at(12), packets, *texts, task=self.task)
+        summary, cause, remedy = (*texts, "", "")[:3]
+        problem = Problem(code, severity, at(12), packets, summary, cause, remedy, task=self.task)
         self.problems.append(problem)
         self.task.problems.append(problem)
         return problem

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from terminal_kit import COMMAND, ROOT, Terminal
@@ -61,7 +62,7 @@ def test_a_terminal_that_can_be_filled_is(term: str, ended: bytes) -> None:
         ("xterm-mono", (), {}),
     ],
 )
-def test_no_color_is_none(term: str, arguments: tuple[str, ...], environment: dict[str, str], ended: bytes) -> None:
+def test_no_color_is_none(term: str, arguments: tuple[str, ...], environment: dict[str, Any], ended: bytes) -> None:
     """Neither colours nor greys, and the cursor is seen all the same."""
     with Terminal(ended, term, *arguments, **environment) as terminal:
         terminal.until(ENDED)
@@ -77,7 +78,7 @@ def test_no_color_is_none(term: str, arguments: tuple[str, ...], environment: di
 @pytest.mark.parametrize(
     ("arguments", "environment"), [((), {}), (("--color", "always"), {"NO_COLOR": "1"}), ((), {"NO_COLOR": ""})]
 )
-def test_colors_where_they_are_wanted(arguments: tuple[str, ...], environment: dict[str, str], ended: bytes) -> None:
+def test_colors_where_they_are_wanted(arguments: tuple[str, ...], environment: dict[str, Any], ended: bytes) -> None:
     """An empty NO_COLOR says nothing."""
     with Terminal(ended, "xterm-256color", *arguments, **environment) as terminal:
         terminal.until(ENDED)

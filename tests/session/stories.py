@@ -99,7 +99,9 @@ TALKS: dict[str, Talk] = {
     "objects": (
         *(invoke(reference(), of=SPOOLER, dispid=3), answer(), *LINES),
         *(invoke(of=SPOOLER, dispid=3), answer(reference()), invoke(of=NEW, dispid=3), answer(TEXT), *LINES),
-        *((PROCESS, m.Release(NEW)), (CLIENT, m.EmptyAnswer()), invoke(of=NEW, dispid=3), answer(), *LINES),
+        (PROCESS, m.Release(NEW)),
+        (CLIENT, m.EmptyAnswer()),
+        *(invoke(of=NEW, dispid=3), answer(), *LINES),
     ),
     "arrays": (
         *(invoke(m.Variant(0x200C, m.SafeArray(0x0880, 0, 12, (TEXT, NUMBER)))), answer()),

@@ -23,6 +23,7 @@ from dissector.session.skim import Skim
 from dissector.session.tracer import Tracer
 from dissector.sources.blocks import BLOCK
 from dissector.sources.capture import CaptureReader
+from dissector.stream import fast_path
 from dissector.stream.block import Block, Conversation, Stretch
 from dissector.traffic import Packet
 
@@ -132,14 +133,14 @@ def test_foreign_conversations_are_left_out_unless_one_may_be_forgotten(
     monkeypatch.setattr(advance, "MAX_CONNECTIONS", 4)
     keys = [(bytes([index]) * 12, bytes([100 + index]) * 12) for index in range(known)]
     tracer = Tracer()
-    tracer.foreign.update((key, None) for pair in keys for key in pair)  # type: ignore[union-attr]
+    tracer.foreign.update((key, None) for pair in keys for key in pair)
     assert len(_cursors(tracer, of_keys(*keys[:2]))) == left
 
 
 def test_a_conversation_that_begins_anew_is_looked_at() -> None:
     pair = (bytes(12), bytes([1]) * 12)
     tracer = Tracer()
-    tracer.foreign.update(dict.fromkeys(pair))  # type: ignore[union-attr]
+    tracer.foreign.update(dict.fromkeys(pair))
     assert len(_cursors(tracer, of_keys(pair))) == 0
     assert len(_cursors(tracer, of_keys(pair, syns=[0]))) == 1
     del tracer.foreign[pair[1]]
@@ -181,7 +182,7 @@ def test_lines_of_a_run_are_kept_with_their_times(prepare: Any, tmp_path: Path) 
 def test_most_packets_that_are_in_no_run_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """And most of their messages are skimmed."""
     taken: dict[str, list[bool]] = {"fast": [], "skimmed": []}
-    fast, take = tracer_module.advance, Skim.take
+    fast, take = fast_path.advance, Skim.take
 
     def counted_fast(*arguments: Any) -> Any:
         taken["fast"].append((brought := fast(*arguments)) is not False)

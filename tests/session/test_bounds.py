@@ -301,7 +301,13 @@ def test_looking_at_tasks_of_one_connection_costs_the_same_however_many(
     is_over: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = []
-    monkeypatch.setattr(TaskFacts, "last_seen", lambda facts: looks.append(facts) or facts.record.command.end)
+
+    def looked(facts: TaskFacts) -> int:
+        looks.append(facts)
+        assert facts.record.command is not None
+        return facts.record.command.end
+
+    monkeypatch.setattr(TaskFacts, "last_seen", looked)
     tasks, made, command = shared(50)
     command.over = is_over
     for one in made:

@@ -68,7 +68,7 @@ def is_unmasked(made: TaskFacts) -> bool:
         return False
     assert made.intruder is taken
     assert taken not in made.attempts
-    assert made.record.callback is made.record.callback_peer is None
+    assert (made.record.callback, made.record.callback_peer) == (None, None)
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 from parts import CLIENT, HERE, REMOTE, SECOND, THERE, facts, message, record
@@ -266,7 +267,7 @@ def test_of_a_start_whose_answer_was_not_captured_no_silence_is_told() -> None:
         {"signal": 9},
     ],
 )
-def test_what_was_not_forgotten_by_a_device(fields: dict[str, object]) -> None:
+def test_what_was_not_forgotten_by_a_device(fields: dict[str, Any]) -> None:
     assert problems(forgotten(**fields)[0], rule=command_cut) == []
 
 

@@ -35,6 +35,7 @@ from dissector.session.tracer import Tracer
 from dissector.sources import blocks, bytestream, capture, prefetch
 from dissector.sources.capture import CaptureReader
 from dissector.stream.block import Run
+from dissector.stream.fast_path import advance_by_run
 from dissector.traffic import Packet
 from dissector.wire.masking import Mask
 
@@ -124,7 +125,7 @@ def test_recordings(path: Path) -> None:
 @cache
 def packets(name: str) -> tuple[Raw, ...]:
     if name in STORIES:
-        told = packets_of(sorted(STORIES[name]().records, key=lambda record: record.time))
+        told: Iterable[Packet] = packets_of(sorted(STORIES[name]().records, key=lambda record: record.time))
     elif name == "ten at once":
         return tuple(ten_copies(packets(MANY_LINES.stem)[:300]))
     else:
@@ -262,7 +263,7 @@ def test_most_packets_of_a_dialog_are_in_runs(
     """Else the tests above would compare the reference with itself."""
     taken: list[Run] = []
     fed: list[Packet] = []
-    by_run, one = advance.advance_by_run, Tracer.take_packet
+    by_run, one = advance_by_run, Tracer.take_packet
 
     def counted_run(entry: object, run: Run, number: int) -> tuple[int, int]:
         taken.append(run)

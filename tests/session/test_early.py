@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from kit import ACK, RST, SYN, Found, Packet, Story, nanoseconds, packets_of, the, trace
+from kit import ACK, RST, SYN, Found, Story, nanoseconds, packets_of, the, trace
 
 from dissector.model import Severity
+from dissector.traffic import Packet
 
 #: When the start command is complete.
 SAID = 0.000_1

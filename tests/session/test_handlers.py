@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 import pytest
 from conversation import PROLOG
@@ -564,7 +565,7 @@ def test_commands_of_the_classic_agent_over_http() -> None:
 # --- callbacks -----------------------------------------------------------------------------------------------------
 
 
-def callback_desk(**fields: bool) -> tuple[Desk, TaskFacts]:
+def callback_desk(**fields: Any) -> tuple[Desk, TaskFacts]:
     desk = Desk()
     desk.connection = Connection(Endpoint(REMOTE, 50_000), Endpoint(CLIENT, 59_999), 0, 1, syn_acks=[], **fields)
     facts = TaskFacts.of_callback(desk.connection)
@@ -753,7 +754,7 @@ def test_messages_of_a_run_that_nobody_wants() -> None:
 
 def test_who_may_ask_in_a_run() -> None:
     _, callback = unseen()
-    pairs: Pairs = (Side.CLIENT, 0, 0, [], 0, 0)
+    pairs: Pairs = (Side.CLIENT, 0, 0, [], 0, [])
     assert callback.pairs(pairs, Side.CLIENT, [], 1)
     assert not callback.pairs(pairs, Side.SERVER, [], 1)
     seen, _ = callback_desk()

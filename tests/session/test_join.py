@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from kit import (
     ACK,
@@ -330,7 +332,7 @@ def caller(**fields: object) -> Task:
         ({"gaps": 1, "server": Endpoint("10.2.0.11", 4_455)}, False),
     ],
 )
-def test_a_command_connection_that_may_be_the_one_of_a_lone_callback(fields: dict[str, object], found: bool) -> None:
+def test_a_command_connection_that_may_be_the_one_of_a_lone_callback(fields: dict[str, Any], found: bool) -> None:
     joiner, one = Joiner((50_000, 59_999)), connection(**fields)
     joiner.command(one)
     assert joiner.unread(caller()) is (one if found else None)

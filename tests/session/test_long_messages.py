@@ -22,9 +22,10 @@ def low_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(framing, "MAX_DECODED_MESSAGE", CAP)
 
 
-SERVER = HEALTHY[BEGUN][1].object_id  # type: ignore[union-attr]
-LOG = HEALTHY[STEP_ASKED][1]
-assert isinstance(LOG, wire.Invoke)
+_BEGUN, _LOGGED = HEALTHY[BEGUN][1], HEALTHY[STEP_ASKED][1]
+assert isinstance(_BEGUN, wire.Call)
+assert isinstance(_LOGGED, wire.Invoke)
+SERVER, LOG = _BEGUN.object_id, _LOGGED
 
 
 def long_log(size: int = CAP) -> wire.Invoke:

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conversation import ACK, EPOCH, PSH, RST, SECOND, SYN, Address, Network, TaskScript, ethernet
@@ -14,6 +15,7 @@ from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Endpoint, Mark, Problem, Role
 from dissector.session import overview
 from dissector.session.foreign import protocol
+from dissector.session.numbering import Event
 from dissector.session.packet_time import PacketTime
 from dissector.session.sniffer import Sniffer
 from dissector.session.tracer import Tracer
@@ -26,7 +28,8 @@ HELLO = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03\x03"
 
 def told(frames: Iterable[bytes], snap: int = 65_535) -> dict[str, Problem]:
     """The overview's problems of these frames, a millisecond apart, by their codes."""
-    tracer, found = Tracer(), []
+    tracer = Tracer()
+    found: list[Event] = []
     for number, data in enumerate(frames, 1):
         time = EPOCH * SECOND + number * 1_000_000
         found += tracer.feed(Packet(number, time, 1, data[:snap], len(data)))
@@ -244,7 +247,7 @@ def judged(*connections: Sniffer, role: Role = Role.UNKNOWN) -> dict[str, Proble
     return {problem.code: problem for problem in made.problems()}
 
 
-def one_sided(number: int, **fields: object) -> Sniffer:
+def one_sided(number: int, **fields: Any) -> Sniffer:
     made = seen(80, number, **fields)
     made.connection.sides[1].packets = 0
     return made

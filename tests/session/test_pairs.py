@@ -13,8 +13,9 @@ from dissector.model import Connection, Endpoint, Mark, Role
 from dissector.session.cut import CutStarts
 from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
-from dissector.session.pairs import PAIR_PATIENCE, Copies, Unannounced
+from dissector.session.pairs import Copies, Unannounced
 from dissector.session.task import TaskFacts
+from dissector.session.timeouts import PAIR_PATIENCE
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 

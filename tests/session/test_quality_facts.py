@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 from parts import CLIENT, HERE, REMOTE, SECOND, THERE, connection, facts, message, record
@@ -119,7 +120,7 @@ def test_why_a_task_has_no_command_connection() -> None:
         ({"mid_stream": True, "snapped": 1}, "packets were cut off by the snap length"),
     ],
 )
-def test_why_a_command_could_not_be_read(fields: dict[str, object], why: str) -> None:
+def test_why_a_command_could_not_be_read(fields: dict[str, Any], why: str) -> None:
     unread = connection(**fields)
     (problem,) = told(alone(unread_command=unread))
     assert problem.summary == (f"A command connection of these hosts is captured, but no start command: {why}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from parts import HERE, SECOND, THERE, connection, facts, record
 
@@ -43,14 +45,16 @@ def test_a_ttl_that_no_other_packet_has(side: Side) -> None:
 
 @pytest.mark.parametrize("name", ["first_data", "last_data", "late_data", "fin", "before_rst"])
 def test_the_ttl_of_any_packet_counts(name: str) -> None:
-    one, end = reset(61, **{name: mark(9, 61)})
+    found: dict[str, Any] = {name: mark(9, 61)}
+    one, end = reset(61, **found)
     assert ttls(one, THERE) == {61, 64}
     assert not by_device(one, THERE, end)
 
 
 @pytest.mark.parametrize("name", ["retransmitted", "zero_windows"])
 def test_the_ttl_of_any_repetition_counts(name: str) -> None:
-    one, _ = reset(61, **{name: [mark(9, 64), mark(10, 61)]})
+    found: dict[str, Any] = {name: [mark(9, 64), mark(10, 61)]}
+    one, _ = reset(61, **found)
     assert ttls(one, THERE) == {61, 64}
 
 
@@ -182,7 +186,8 @@ def test_packets_with_several_ttls_leave_a_doubt() -> None:
         ("last", True, False),
         ("last", False, True),
     ):
-        one, _ = reset(64, first_data=mark(5, 64), **{name: mark(9, 62)})
+        found: dict[str, Any] = {name: mark(9, 62)}
+        one, _ = reset(64, first_data=mark(5, 64), **found)
         if not rst:
             one.sides[THERE].rst = None
         assert doubt(one, THERE) == (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 from parts import CLIENT, HERE, REMOTE, SECOND, THERE, connection, facts, lost, message, record
@@ -281,7 +282,7 @@ def test_a_silence_that_nobody_measured_is_not_told() -> None:
     ],
 )
 def test_a_host_that_lives_and_knows_no_such_connection(
-    idle: int, fields: dict[str, object], heard: int, code: str
+    idle: int, fields: dict[str, Any], heard: int, code: str
 ) -> None:
     made = reset(idle, **fields)
     record(made)[0].sides[THERE].last = Mark(80, heard * SECOND)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from itertools import cycle, pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import pytest
 from builders import A6, B6, ethernet, ipv6
@@ -15,7 +15,7 @@ from kit import ACK, FIN, HEALTHY, PSH, RST, SYN, Address, Line, Record, framed
 
 from dissector.session.run_detection import find_runs
 from dissector.session.run_messages import DONE
-from dissector.stream.block import Block, Pairs, Run, Stretch, conversations_of
+from dissector.stream.block import Block, Joined, Pairs, Piece, Run, Stretch, conversations_of
 from dissector.wire import messages as m
 from dissector.wire.decode import encode
 
@@ -93,7 +93,8 @@ class Spoken:
         sides, and tells where their IP headers are."""
         groups: dict[bytes, list[int]] = {}
         syns: dict[bytes, list[int]] = {}
-        begins, ends, data, stretches = [], [], b"", []
+        begins, ends, data = [], [], b""
+        stretches: list[Any] = []
         for index, (record, side) in enumerate(zip(self.records, self.sides, strict=True)):
             frame, at = around(record.data, side)
             addresses = at + (12 if frame[at] >> 4 == 4 else 8)
@@ -210,12 +211,12 @@ def in_order(payloads: list[tuple[int, int, bytes]]) -> tuple[list[Taken], list[
     return found, [bytes(one for one, _ in waiting) for waiting in open_bytes]
 
 
-def is_pairs(item: object) -> bool:
-    return isinstance(item, tuple) and len(item) == 6
+def is_pairs(item: Pairs | Piece | Joined) -> TypeGuard[Pairs]:
+    return len(item) == 6
 
 
 def pairs(run: Run) -> list[Pairs]:
-    return [item for item in run.items if is_pairs(item)]  # type: ignore[misc]
+    return [item for item in run.items if is_pairs(item)]
 
 
 # --- where a run is ---------------------------------------------------------------------------------------------------
@@ -230,7 +231,7 @@ AROUND: dict[str, Around] = {
     "a tag": lambda data, _: (data[:12] + b"\x81\0\0\1" + data[12:], 18),
     "a tag on one direction": lambda data, side: (data[:12] + b"\x81\0\0\1" * side + data[12:], 14 + 4 * side),
     "nothing": lambda data, _: (data[14:], 0),
-    "IPv6": lambda data, side: (ethernet(ipv6(data[34:], *(A6, B6)[:: 1 - 2 * side]), 0x86DD), 14),
+    "IPv6": lambda data, side: (ethernet(ipv6(data[34:], (A6, B6)[side], (B6, A6)[side]), 0x86DD), 14),
 }
 
 
@@ -426,7 +427,7 @@ def test_lines_of_a_log_are_pairs() -> None:
     (found,) = asked(LOG, LOG, LOG, after=5 * MS)
     side, number, size, lines, time, pieces = found
     assert (side, number, size, time, len(pieces)) == (PROCESS, 3, 3 * len(LOG + ANSWER), 15 * MS, 6)
-    assert [(line[1], line[2], line[3]) for line in lines] == [
+    assert [line[1:4] for line in lines] == [
         (0, 0, (-7, "a line")),
         (2, 0, (-7, "a line")),
         (4, 0, (-7, "a line")),
@@ -439,7 +440,7 @@ def test_each_kind_of_request_has_its_head() -> None:
     talk.say(PROCESS, invoke(TEXT)).say(CLIENT, ANSWER).say(PROCESS, LOG).say(CLIENT, ANSWER)
     (run,) = talk.runs()
     (found,) = pairs(run)
-    assert [line[2] for line in found[3]] == [0, 0, 1, 0]
+    assert [line[2:3] for line in found[3]] == [(0,), (0,), (1,), (0,)]
     assert run.heads == [LOG[4:50], invoke(TEXT)[4:50]]
 
 
@@ -553,7 +554,7 @@ def test_an_invoke_may_have_a_hundred_arguments() -> None:
     most = framed(LOG[4:42] + struct.pack(">II", 100, 0) + bytes(400))
     (found,) = asked(most, most, most)
     assert found[1] == 3
-    assert [line[3] for line in found[3]] == []
+    assert found[3] == []
 
 
 @pytest.mark.parametrize(("after", "number"), [(900 * MS - 1, 3), (900 * MS, 0)])

@@ -133,7 +133,9 @@ def test_the_answer_to_the_close() -> None:
     made.command_answer(other)
     assert made.close_answer is None
     made.command_answer(told)
-    assert (made.close_answer, made.start_answer) == (told, None)
+    found: object = made.close_answer
+    assert found is told
+    assert made.start_answer is None
 
 
 # --- frames ----------------------------------------------------------------------------------------------------------

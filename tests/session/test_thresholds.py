@@ -534,7 +534,8 @@ def test_how_many_starts_with_one_port_are_told_apart(starts: int, waits: bool) 
 
 
 def fed(story: Story) -> tuple[Tracer, Packet, list[object]]:
-    tracer, events = Tracer(window=1), []
+    tracer = Tracer(window=1)
+    events: list[object] = []
     packets = packets_of(story.records)
     for packet in packets:
         events += tracer.feed(packet)

@@ -189,7 +189,8 @@ def test_running_tasks_are_there_for_a_live_view() -> None:
 
 
 def test_a_task_ends_in_a_live_view_too() -> None:
-    tracer, events = Tracer(window=2 * SECOND), []
+    tracer = Tracer(window=2 * SECOND)
+    events: list[Event] = []
     for packet in packets_of(Story().healthy().later(10.0).records):
         events += tracer.feed(packet)
     assert [event.outcome.value for event in events if isinstance(event, Task)] == ["success"]
@@ -401,7 +402,8 @@ def test_a_task_without_a_number_has_its_messages_in_their_order() -> None:
 def test_how_many_closed_connections_linger(most: int, final: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The callback's, and then the command's."""
     monkeypatch.setattr("dissector.session.tracer.MAX_CLOSED", most)
-    tracer, events = Tracer(), []
+    tracer = Tracer()
+    events: list[Event] = []
     for packet in packets_of(Story().healthy().records):
         events += tracer.feed(packet)
     connections = [event for event in events if isinstance(event, Connection)]

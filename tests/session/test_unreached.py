@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from parts import CLIENT, REMOTE, SECOND, connection
 
@@ -11,7 +13,7 @@ from dissector.session.unreached import Unreached
 WINDOW = 2 * SECOND
 
 
-def failed(end: int = SECOND, **fields: object) -> Connection:
+def failed(end: int = SECOND, **fields: Any) -> Connection:
     return connection(syn_acks=[], end=end, **fields)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from parts import HERE, SECOND, THERE, connection, facts, message, record, stuck
 
@@ -113,8 +115,9 @@ def test_a_hole_makes_an_end_stuck() -> None:
 
 def test_what_is_incomplete() -> None:
     assert not is_incomplete(connection())
-    for name, value in (("mid_stream", True), ("gaps", 1), ("snapped", 1)):
-        assert is_incomplete(connection(**{name: value}))
+    flaws: tuple[dict[str, Any], ...] = ({"mid_stream": True}, {"gaps": 1}, {"snapped": 1})
+    for flaw in flaws:
+        assert is_incomplete(connection(**flaw))
     for side in Side:
         one = connection(bytes=1)
         assert not one_sided(one)

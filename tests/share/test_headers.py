@@ -110,7 +110,7 @@ def test_raw_ip() -> None:
 def test_every_layer_of_a_tunnel(name: str) -> None:
     """Addresses of all IP headers and of all frames; checksums that were there are right again."""
     link_type, wrap, _ = ENCAPSULATIONS[name]
-    outer = [ip_address(text).packed for ends in (OUTER, OUTER6) for text in ends.values()]
+    outer = [ip_address(str(text)).packed for ends in (OUTER, OUTER6) for text in ends.values()]
     plain = without_names(packet(wrap(ethernet(ipv4(tcp(payload=PAYLOAD)))), link_type))
     assert addresses_of(plain) <= {*ENDS, *outer}
     table = AddressMap(b"key", [*ENDS, *outer])

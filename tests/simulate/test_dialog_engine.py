@@ -205,7 +205,7 @@ def test_a_call_while_one_is_worked_on_is_out_of_turn() -> None:
 
 
 JOBS = st.sampled_from(sorted(SCENARIOS))
-REQUESTS = st.sampled_from(
+REQUESTS: st.SearchStrategy[m.Body] = st.sampled_from(
     [
         m.CreateInstance(0, v.SERVER_CLSID, v.NULL_REFERENCE, 0, (v.SERVER_IID,)),
         m.CreateInstance(0, bytes(16), v.NULL_REFERENCE, 0, ()),

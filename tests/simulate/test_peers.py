@@ -243,7 +243,7 @@ class Background:
 
 def ask(*pieces: bytes) -> list[control.Document]:
     """What the remote answers, until it is silent or closes."""
-    with socket.create_connection(LISTEN, timeout=0.3) as sock:
+    with socket.create_connection((LISTEN.ip, LISTEN.port or 0), timeout=0.3) as sock:
         received = b""
         try:
             for piece in pieces:
@@ -299,7 +299,7 @@ def test_a_stranger_takes_the_callback(junk: bytes, error: str) -> None:
     """The first who connects is taken, as by the engine; what is no answer ends the task."""
 
     def stranger(record: ServedTask) -> None:
-        with socket.create_connection(record.target) as sock:
+        with socket.create_connection((record.target.ip, record.target.port or 0)) as sock:
             sock.sendall(junk)
 
     options = replace(QUICK, scenarios=("no-callback",), on_served=stranger)

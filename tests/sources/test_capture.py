@@ -123,7 +123,7 @@ def test_first_and_last_are_times_not_places(tmp_path: Path) -> None:
 def test_a_capture_without_packets_is_one(tmp_path: Path) -> None:
     path = write(tmp_path, pcap([]))
     packets, reader = read(path)
-    assert packets == reader.warnings == []
+    assert (packets, reader.warnings) == ([], [])
     assert reader.infos == [CaptureInfo(str(path))]
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 from builders import ethernet, ipv4, ipv6, tcp
 
-from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, OUTER6, UDP, udp, vxlan
+from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, OUTER6, udp, vxlan
+from benchmarks.packets import UDP
 from dissector.sources.filters import _ETHERTYPES, attach, carrier_filter, port_filter
 from dissector.stream import layers, tunnels
 from dissector.stream.link import ETHERNET

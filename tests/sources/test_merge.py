@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from builders import SECOND, SYN, UDP, A, B, ethernet, ipv4, ipv6, pcap_header, pcap_record, tcp
@@ -86,7 +86,8 @@ def check(files: Sequence[File], size: int, *, processes: int = 1) -> list[Block
 
     with TemporaryDirectory() as folder, pieces(size):
         reader = CaptureReader([file.write(Path(folder, str(at))) for at, file in enumerate(files)])
-        found, packets = [], []
+        found: list[Any] = []
+        packets: list[Packet] = []
         for block in reader.blocks(prepare, prefetch=processes > 1):
             some = list(block.packets())
             assert block.number == len(packets)

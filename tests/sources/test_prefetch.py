@@ -55,7 +55,8 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def read(path: Path, *, both: bool) -> tuple[list[Packet], CaptureReader, str]:
     """The packets, and the error if there is one."""
-    reader, packets, error = CaptureReader([path]), [], ""
+    reader, error = CaptureReader([path]), ""
+    packets: list[Packet] = []
     try:
         for one in reader.blocks(find_runs, prefetch=both):
             assert isinstance(one.data, bytes) is (not both or len(one.data) > prefetch._SLOT)
@@ -123,7 +124,7 @@ def test_it_ends_with_whoever_listens(tmp_path: Path) -> None:
     items = iter(CaptureReader([path]).blocks(find_runs, prefetch=True))
     assert isinstance(next(items), Block)
     (pid,) = children(os.getpid())
-    items.close()  # type: ignore[attr-defined]
+    items.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 

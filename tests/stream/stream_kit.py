@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import ip_address
+from typing import Any
 
 from builders import ACK, SYN, A, B
 
@@ -31,7 +32,7 @@ class Talk:
         self.number = 0
         self.time = 0
 
-    def segment(self, side: int, at: int, data: bytes, acks: int | None, flags: int, **others: int) -> Segment:
+    def segment(self, side: int, at: int, data: bytes, acks: int | None, flags: int, **others: Any) -> Segment:
         self.number += 1
         self.time += MS
         ends = (ip_address(A).packed, self.ports[0]), (ip_address(B).packed, self.ports[1])

@@ -7,7 +7,8 @@ from builders import ICMP, SYN, A, B, ethernet, ipv4, ipv6, packet, tcp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, UDP, udp
+from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, udp
+from benchmarks.packets import UDP
 from dissector.limits import MAX_LAYERS
 from dissector.stream import packets
 from dissector.stream.link import is_supported

@@ -30,10 +30,10 @@ class Kind(NamedTuple):
 
     def packet(self, side: int, body: bytes, ttl: int, ip_id: int) -> Packet:
         """One from the client (0) or the server (1), as a block has it."""
-        ends = ((A, B), (A6, B6))[self.version == 6][:: 1 - 2 * side]
-        frame = ethernet(ipv4(body, *ends, ttl=ttl, ip_id=ip_id))
+        src, dst = ((A, B), (A6, B6))[self.version == 6][:: 1 - 2 * side]
+        frame = ethernet(ipv4(body, src, dst, ttl=ttl, ip_id=ip_id))
         if self.version == 6:
-            frame = ethernet(ipv6(body, *ends, hop_limit=ttl), 0x86DD)
+            frame = ethernet(ipv6(body, src, dst, hop_limit=ttl), 0x86DD)
         link_type, wrap, _ = ENCAPSULATIONS.get(self.around, (1, bytes, ()))
         (one,) = filtered([packet(wrap(frame), link_type)]).packets()
         assert one.key
@@ -256,7 +256,8 @@ def test_a_run_that_only_acknowledges() -> None:
     before = entry.sender.facts.last_data
     entry.sender.facts.acked = None
     advance_by_run(entry, run._replace(parts=(quiet, run.parts[1]), behind=None), 6)
-    assert (entry.sender.next, entry.sender.facts.last_data, entry.sender.facts.acked) == (5, before, 0)
+    facts = entry.sender.facts
+    assert (entry.sender.next, facts.last_data, facts.acked) == (5, before, 0)
     assert entry.flow.connection.silence == MS
 
 

@@ -435,7 +435,7 @@ def test_frames_of_recordings(name: str, captures: Path) -> None:
         if isinstance(item, Frame):
             row = (direction, 4 + len(item.data), item.packets[0], item.packets[-1])
             found.setdefault(key, []).append(row)
-        elif item.code == "left_over" and item.offset:
+        elif isinstance(item, StreamProblem) and item.code == "left_over" and item.offset:
             left.setdefault(key, {})[direction] = item.offset
     assert truth["callback_connections"]
     for connection in truth["callback_connections"]:

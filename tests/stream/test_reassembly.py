@@ -800,7 +800,9 @@ def segments_of(talk: Talk, messages: list[tuple[bool, bytes]], rng: random.Rand
         data = len(body).to_bytes(4, "big") + body
         cuts = sorted({0, len(data), *(rng.randrange(len(data)) for _ in range(rng.randrange(6)))})
         pieces = list(pairwise(cuts))
-        pieces += [tuple(sorted(rng.sample(range(len(data) + 1), 2))) for _ in range(rng.randrange(4))]
+        for _ in range(rng.randrange(4)):
+            low, high = sorted(rng.sample(range(len(data) + 1), 2))
+            pieces.append((low, high))
         rng.shuffle(pieces)
         turns.append(
             [talk.segment(side, sent[side] + low, data[low:high], sent[1 - side], PSH) for low, high in pieces]
@@ -838,7 +840,7 @@ def test_loss_gives_gaps_and_never_other_bytes(data: bytes, rng: random.Random) 
     cuts = sorted({0, len(data), *(rng.randrange(len(data)) for _ in range(10))})
     pieces = [piece for piece in pairwise(cuts) if rng.random() < 0.7]
     rng.shuffle(pieces)
-    seen = set()
+    seen: set[int] = set()
     for low, high in pieces:
         seen.update(range(low, high))
         talk.a(low, data[low:high])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from conversation import MICROSECOND, Address, Network, TaskScript, dialog, start_command, started_answer
 from hypothesis import strategies as st
@@ -52,8 +52,8 @@ def _same_count(request: m.Request) -> st.SearchStrategy[m.Answer]:
             m.CreateInstanceAnswer, hresults_failed, st.none()
         )
     assert isinstance(request, m.GetIdsOfNames)
-    many = st.lists(signed(32), min_size=len(request.names), max_size=len(request.names)).map(tuple)
-    return st.builds(m.GetIdsOfNamesAnswer, hresults_ok, many) | st.builds(
+    found = st.lists(signed(32), min_size=len(request.names), max_size=len(request.names)).map(tuple)
+    return st.builds(m.GetIdsOfNamesAnswer, hresults_ok, found) | st.builds(
         m.GetIdsOfNamesAnswer, hresults_failed, st.none()
     )
 
@@ -84,7 +84,8 @@ def _turns(draw: st.DrawFn, side: int, objects: tuple[int, ...], depth: int) -> 
     if hasattr(request, "object_id") and draw(st.booleans()):
         known = draw(st.sampled_from(objects))
         again = {"object_id_again": known} if isinstance(request, m.JavaQueryInterface) else {}
-        request = dataclasses.replace(request, object_id=known, **again)
+        changed: Any = request  # one of several records that have such a field
+        request = dataclasses.replace(changed, object_id=known, **again)
     turns = [Turn(side, encode_frame(request, draw(_trailing)))]
     for _ in range(draw(st.integers(0, 2 if depth < _DEEPEST else 0))):
         turns += draw(_turns(1 - side, objects, depth + 1))

@@ -8,7 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-from dissector.session.tracer import CALLBACK_PORTS, COMMAND_PORTS, Tracer
+from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
+from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.verify import python_side
 from dissector.verify.compare import compare

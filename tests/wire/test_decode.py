@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from strategies import bodies, pendings
 
 from dissector.errors import DecodeError
 from dissector.limits import MAX_VARIANT_DEPTH
@@ -27,7 +28,6 @@ from dissector.wire.decode import (
 )
 from dissector.wire.enums import Operation
 from dissector.wire.fields import FieldNode
-from tests.strategies import bodies, pendings
 
 CLSID = bytes.fromhex("feee47a36c1b11d88103000476ee8afb")
 IID = bytes.fromhex("feee47a26c1b11d88103000476ee8afb")
@@ -252,6 +252,8 @@ def test_literal_variants(text: str, variant: m.Variant) -> None:
     found = decode(message, INVOKED)
     assert found == Decoded(m.InvokeAnswer(0, variant, None), 0)
     assert found == reference_decode(message, INVOKED)
+    assert isinstance(found.body, m.InvokeAnswer)
+    assert found.body.result is not None
     assert type(found.body.result.value) is type(variant.value)
     assert encode(m.InvokeAnswer(0, variant, None)) == message
 

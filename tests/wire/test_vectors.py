@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import construct
 import pytest
 
 from dissector.errors import DecodeError
@@ -71,11 +72,11 @@ def of_kind(*kinds: str) -> list[Any]:
 
 
 def is_base(vector: Vector) -> bool:
-    return vector["kind"] == "base" or (vector["kind"] == "unit-test" and vector["type"] in BASE)
+    return bool(vector["kind"] == "base" or (vector["kind"] == "unit-test" and vector["type"] in BASE))
 
 
 def is_variant(vector: Vector) -> bool:
-    return vector["kind"] == "variant" or (vector["kind"] == "unit-test" and vector["type"].startswith("VT_"))
+    return bool(vector["kind"] == "variant" or (vector["kind"] == "unit-test" and vector["type"].startswith("VT_")))
 
 
 def java_text(text: str) -> str:
@@ -117,7 +118,7 @@ def test_primitive(vector: Vector) -> None:
 
 def test_sequence() -> None:
     (vector,) = [vector for vector in WRITTEN if vector["type"] == "sequence"]
-    layout = g.Struct("a" / g.BOOL, "b" / g.STRING, "c" / g.INT32)
+    layout = construct.Struct("a" / g.BOOL, "b" / g.STRING, "c" / g.INT32)
     found = layout.parse(bytes.fromhex(vector["hex"]))
     assert (found.a, found.b, found.c) == (True, "abc", 0x11223344)
     assert layout.build(found) == bytes.fromhex(vector["hex"])
