@@ -245,7 +245,7 @@ def _chosen() -> Iterator[Case]:
     choices = list(product(RECORDINGS, FRAGMENTS, FORMATS, COMPRESSIONS, FILES))
     met: set[tuple[tuple[int, Any], ...]] = set()
     for encapsulation, version in product(("", *ENCAPSULATIONS), (4, 6)):
-        tried = [Case(recording, encapsulation, version, *rest) for recording, *rest in chance.sample(choices, 40)]
+        tried = [Case(one[0], encapsulation, version, *one[1:]) for one in chance.sample(choices, 40)]
         possible = [case for case in tried if _is_possible(case)]
         if possible:
             best = max(possible, key=lambda case: len(pairs(case) - met))

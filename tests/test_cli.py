@@ -376,8 +376,8 @@ def test_garbage_is_looked_for_when_more_is_over_than_open(
     seen: list[int] = []
     read = import_module("dissector.cli.read")
     monkeypatch.setattr(read, "_SWEEP", 2)
-    monkeypatch.setattr(read.gc, "collect", lambda: seen.append(tasks.ended))
     tasks = _Tasks()
+    monkeypatch.setattr(read.gc, "collect", lambda: seen.append(tasks.ended))
     for number, _ in enumerate(read._swept(iter([cast(Block, None)] * 5), cast(OpenTasks, tasks))):
         tasks.ended, tasks.still_open = (number + 1) // 2 * ended, still_open
     assert len(seen) == sweeps

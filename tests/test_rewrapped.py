@@ -14,7 +14,6 @@ import pytest
 from rewrapping import (
     CASES,
     COMPRESSIONS,
-    ENCAPSULATIONS,
     FILES,
     FORMATS,
     FRAGMENTS,
@@ -28,6 +27,7 @@ from rewrapping import (
 )
 
 Trace = Callable[..., Json]
+from benchmarks.encapsulations import ENCAPSULATIONS
 
 
 def told(document: Json, case: Case) -> Json:
