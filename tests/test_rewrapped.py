@@ -26,8 +26,9 @@ from rewrapping import (
     without_sizes,
 )
 
-Trace = Callable[..., Json]
 from benchmarks.encapsulations import ENCAPSULATIONS
+
+Trace = Callable[..., Json]
 
 
 def told(document: Json, case: Case) -> Json:
