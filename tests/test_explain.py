@@ -13,6 +13,7 @@ from click.shell_completion import get_completion_class
 from click.testing import Result
 
 from dissector.cli import main
+from dissector.errors import UsageError
 from dissector.reports.explain import all_codes, explain
 from dissector.session.codes import CODES
 from dissector.wire.names import error_codes
@@ -115,6 +116,31 @@ def test_windows_has_other_numbers_for_the_same(windows: str, linux: str) -> Non
     assert told == explain(windows)
     assert (told.title, told.candidates, told.look_for) == (same.title, same.candidates, same.look_for)
     assert f"ERRNO-{linux}" in told.meaning
+
+
+@pytest.mark.parametrize(
+    ("symbol", "code"),
+    [
+        ("ECONNRESET", "ERRNO-104"),
+        ("econnrefused", "ERRNO-111"),
+        ("ETIMEDOUT", "ERRNO-110"),
+        ("EHOSTUNREACH", "ERRNO-113"),
+        ("ENETUNREACH", "ERRNO-101"),
+        ("EPIPE", "ERRNO-32"),
+        ("WSAECONNRESET", "WINSOCK-10054"),
+        ("wsaeconnrefused", "WINSOCK-10061"),
+        ("WSAETIMEDOUT", "WINSOCK-10060"),
+        ("WSAEHOSTUNREACH", "WINSOCK-10065"),
+        ("WSAENETUNREACH", "WINSOCK-10051"),
+    ],
+)
+def test_symbols_of_the_systems(symbol: str, code: str) -> None:
+    assert explain(symbol).code == code
+
+
+def test_a_symbol_that_windows_does_not_have() -> None:
+    with pytest.raises(UsageError, match="no code 'WSAEPIPE'"):
+        explain("WSAEPIPE")
 
 
 def test_problems_name_the_codes_of_both_systems() -> None:

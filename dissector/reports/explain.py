@@ -21,6 +21,15 @@ _WHOLE = (("{client}:{port}", "the announced port of the client"), ("the client 
 _WORDS = {"client": "the client", "remote": "the remote scheduler", "port": "the announced port"}
 #: What Windows says in place of Linux' codes.
 _WINDOWS = {"101": "10051", "104": "10054", "110": "10060", "111": "10061", "113": "10065"}
+#: How programs and people call Linux' codes; WSA before it makes it Windows'.
+_SYMBOLS = {
+    "EPIPE": "32",
+    "ENETUNREACH": "101",
+    "ECONNRESET": "104",
+    "ETIMEDOUT": "110",
+    "ECONNREFUSED": "111",
+    "EHOSTUNREACH": "113",
+}
 #: How codes that the engine tells alike differ on the wire (docs/protocol.md#what-goes-wrong).
 _TELLS = {
     "command_unanswered": "SYNs to the remote's port without any answer",
@@ -134,8 +143,13 @@ def _by_number(code: str) -> str | None:
 
 
 def _by_title(code: str) -> str | None:
-    """``DISP_E_EXCEPTION`` means COM-80020009."""
-    return next((f"COM-{value:08X}" for value, name in HRESULTS.items() if name == code.strip().upper()), None)
+    """``DISP_E_EXCEPTION`` means COM-80020009, ``ECONNRESET`` ERRNO-104."""
+    name = code.strip().upper()
+    if number := _SYMBOLS.get(name):
+        return f"ERRNO-{number}"
+    if windows := _WINDOWS.get(_SYMBOLS.get(name.removeprefix("WSA"), "")):
+        return f"WINSOCK-{windows}"
+    return next((f"COM-{value:08X}" for value, title in HRESULTS.items() if title == name), None)
 
 
 def _of_hresult(name: str) -> ErrorInfo:
