@@ -106,7 +106,7 @@ class _End(asyncio.Transport):
         self._said.append(Turn(1, self._side, bytes(data)))
         asyncio.get_running_loop().call_soon(self._peer.data_received, bytes(data))
 
-    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ARG002
+    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ARG002  asyncio's shape
         return self if name == "socket" else ("127.0.0.1", _PORT + self._side)
 
     def is_closing(self) -> bool:

@@ -26,7 +26,7 @@ _IPV4 = b"\x08\x00"
 Make = Callable[[Path, Path], list[Path]]
 
 
-def _plain(source: Path, folder: Path) -> list[Path]:  # noqa: ARG001
+def _plain(source: Path, folder: Path) -> list[Path]:  # noqa: ARG001  a form's shape
     return [source]
 
 

@@ -76,7 +76,7 @@ class _Watch:
 
 def _family(pid: int) -> list[int]:
     try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123  pathlib costs memory
             children = file.read().split()
     except OSError:
         return [pid]
@@ -85,7 +85,7 @@ def _family(pid: int) -> list[int]:
 
 def _resident(pid: int) -> int:
     try:
-        with open(f"/proc/{pid}/statm") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/statm") as file:  # noqa: PTH123  pathlib costs memory
             pages = int(file.read().split()[1])
     except (OSError, IndexError):
         return 0

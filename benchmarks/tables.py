@@ -66,10 +66,10 @@ def mixes(bench: Bench) -> None:
 
 #: Commands by name: what to run on files with an output in a folder; None: the command takes one file only.
 _COMMANDS: dict[str, Callable[[list[str], Path], list[str] | None]] = {
-    _READ: lambda files, out: jstrace("read", *files),  # noqa: ARG005
-    "lines": lambda files, out: jstrace("read", *files, "--format", "jsonl", "--messages"),  # noqa: ARG005
-    "ports": lambda files, out: jstrace("ports", *files),  # noqa: ARG005
-    "diff": lambda files, out: _alone(files, "diff", files[0], files[0], "--task", "1", "--task-b", "2"),  # noqa: ARG005
+    _READ: lambda files, out: jstrace("read", *files),  # noqa: ARG005  a command's shape
+    "lines": lambda files, out: jstrace("read", *files, "--format", "jsonl", "--messages"),  # noqa: ARG005  a command's shape
+    "ports": lambda files, out: jstrace("ports", *files),  # noqa: ARG005  a command's shape
+    "diff": lambda files, out: _alone(files, "diff", files[0], files[0], "--task", "1", "--task-b", "2"),  # noqa: ARG005  a command's shape
     "slice": lambda files, out: _alone(files, "slice", files[0], str(out / "slice.pcapng"), "--task", "1"),
     "redact": lambda files, out: jstrace("redact", *files, "--out-dir", str(out / "redacted")),
 }

@@ -15,7 +15,7 @@ from scapy.config import conf
 from scapy.fields import ConditionalField, Field, PacketField, PacketListField, StrField
 from scapy.packet import Packet
 
-from dissector.codegen import ir
+from dissector.codegen import from_construct, ir
 from dissector.wire.fields import display
 
 _FORMATS = {1: "b", 2: "h", 4: "i", 8: "q"}
@@ -239,7 +239,7 @@ def packet_class(name: str, node: ir.Group | ir.Recursive) -> Any:
 @cache
 def grammar() -> ir.Grammar:
     """Read once."""
-    return ir.grammar()
+    return from_construct.grammar()
 
 
 @cache

@@ -7,21 +7,21 @@ modules know where they run.
 
 from __future__ import annotations
 
-import asyncio  # noqa: F401
+import asyncio  # noqa: F401  loaded before it is hidden
 import importlib
 import json
 import mmap
 import os
 import pkgutil
 import select
-import shutil  # noqa: F401
+import shutil  # noqa: F401  loaded before it is hidden
 import signal
 import socket
-import subprocess  # noqa: F401
+import subprocess  # noqa: F401  loaded before it is hidden
 import sys
-import tempfile  # noqa: F401
+import tempfile  # noqa: F401  loaded before it is hidden
 import time
-import urllib.request  # noqa: F401
+import urllib.request  # noqa: F401  loaded before it is hidden
 
 #: Names that CPython's documentation calls Unix only, or Linux only.
 _UNIX_MODULES = ("fcntl", "grp", "posix", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty", "curses")

@@ -92,7 +92,7 @@ class Quiet:
         self.recorder: Recorder | None = None
         self._blocks = [found]
 
-    def poll(self, timeout: float) -> list[Block]:  # noqa: ARG002
+    def poll(self, timeout: float) -> list[Block]:  # noqa: ARG002  a source's shape
         found, self._blocks = self._blocks, []
         return found
 

@@ -50,7 +50,7 @@ SIGHT: dict[str, set[str]] = {
 
 #: Library -> the only places that may import it.
 FENCES: dict[str, tuple[str, ...]] = {
-    "construct": ("wire/grammar.py", "wire/decode.py", "codegen/ir.py"),
+    "construct": ("wire/grammar.py", "wire/decode.py", "codegen/from_construct.py"),
     "scapy": ("sources/",),
     "rich": ("render/",),
     "textual": ("render/",),

@@ -70,7 +70,7 @@ class Listener:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
-    def running(self, changed: Sequence[Running], now: int, look: Look) -> None:  # noqa: ARG002
+    def running(self, changed: Sequence[Running], now: int, look: Look) -> None:  # noqa: ARG002  a listener's shape
         self.looks += 1
         time.sleep(self._pause)
 

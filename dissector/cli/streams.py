@@ -56,7 +56,7 @@ def _open(number: int, name: str, mode: str, how: int) -> None:
         os.close(opened)
         opened = number
     os.set_inheritable(opened, True)
-    stream = open(opened, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    stream = open(opened, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115  open as long as the process
     setattr(sys, name, stream)
     setattr(sys, f"__{name}__", stream)
 

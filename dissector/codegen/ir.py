@@ -1,19 +1,12 @@
 """The grammar as a handful of node kinds: what every generator walks instead of construct's classes.
 
-``grammar()`` reads ``wire.grammar.MESSAGE`` into a ``Grammar``.  A construct class that this module does not know is a
-``TypeError`` that names its place: a generator never guesses.
+``from_construct`` reads it off the declarations.
 """
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
-
-import construct as c
-
-from dissector.wire import grammar as g
+from dataclasses import dataclass
 
 # --- expressions ---------------------------------------------------------------------------------------------------
 
@@ -178,7 +171,9 @@ class Group:
         return tuple(item for item in self.items if isinstance(item, Field))
 
 
-Node = Integer | Boolean | Blob | Text | Nothing | Rest | Recursive | Repeat | Maybe | Choice | Repeating | Group
+#: What holds no other node.
+Leaf = Integer | Boolean | Blob | Text | Nothing | Rest
+Node = Leaf | Recursive | Repeat | Maybe | Choice | Repeating | Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,138 +193,11 @@ class Place:
     node: Node
 
 
-# --- reading construct ---------------------------------------------------------------------------------------------
-
-_OPERATORS = {ast.Lt: "<", ast.LtE: "<=", ast.Eq: "==", ast.GtE: ">=", ast.Gt: ">"}
-_INTEGER = {"b": (1, True), "B": (1, False), "h": (2, True), "H": (2, False)}
-_INTEGER |= {"l": (4, True), "L": (4, False), "q": (8, True), "Q": (8, False)}
-
-
-def expression(value: object, path: str) -> Expression:
-    """A ``this`` expression (read off its ``repr``, which is Python) or a plain number."""
-    return _expression(ast.parse(repr(value), mode="eval").body, path)
-
-
-def _expression(node: ast.expr, path: str) -> Expression:
-    match node:
-        case ast.Constant(value=int(number)):
-            return Constant(number)
-        case ast.Subscript(value=ast.Name(id="this"), slice=ast.Constant(value=str(name))):
-            return Name(name)
-        case ast.Subscript(
-            value=ast.Subscript(value=ast.Name(id="this"), slice=ast.Constant(value="_params")),
-            slice=ast.Constant(value=str(name)),
-        ):
-            return Param(name)
-        case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _OPERATORS:
-            return Compare(_OPERATORS[type(operator)], _expression(left, path), _expression(right, path))
-        case _:
-            raise TypeError(f"{path}: no generator knows the expression {ast.unparse(node)}")
-
-
-@dataclass(slots=True)
-class _Reader:
-    """Walks construct's objects; the recursive type is met many times and read once."""
-
-    nested: dict[int, Group] = field(default_factory=dict)
-
-    def node(self, sc: Any, path: str) -> Node:  # noqa: C901 - one line a kind
-        match sc:
-            case g.Record():
-                return self.group(sc, path, sc.record.__name__, sc.names)
-            case c.Struct():
-                return self.group(sc, path, "", ())
-            case c.Renamed() | c.Rebuild():
-                return self.node(sc.subcon, path)
-            case g.Shown():
-                return self.shown(sc, path)
-            case c.FormatField():
-                return Integer(*_INTEGER[sc.fmtstr[1]])
-            case _ if sc in (g.BOOL, g.TRUTH):
-                return Boolean(strict=sc is g.BOOL)
-            case c.Bytes():
-                return Blob(expression(sc.length, path))
-            case c.StringEncoded(subcon=c.Prefixed(lengthfield=prefix)) if sc.encoding == "latin-1":
-                return Text(prefix.sizeof())
-            case g.Number():
-                text = self.node(sc.subcon, path)
-                assert isinstance(text, Text)
-                return Text(text.prefix, number=True)
-            case g.Counted():
-                count = None if sc.count is None else expression(sc.count, path)
-                return Repeat(count, self.node(sc.subcon, f"{path}[]"), sc.at_least)
-            case g.Nested():
-                return self.recursive(sc, path)
-            case c.IfThenElse() if sc.elsesubcon is c.Pass:
-                return Maybe(expression(sc.condfunc, path), self.node(sc.thensubcon, path))
-            case g.Fork():
-                return self.choice(sc, path)
-            case g.Repeating():
-                then, otherwise = self.way(sc.then, path), self.way(sc.otherwise, path)
-                return Repeating(expression(sc.value, path), sc.then.sizeof(), then, otherwise)
-            case _ if sc is c.GreedyBytes:
-                return Rest()
-            case _ if sc is c.Pass:
-                return Nothing()
-            case _:
-                raise TypeError(f"{path}: no generator knows {sc!r}")
-
-    def group(self, sc: Any, path: str, record: str, members: tuple[str, ...]) -> Group:
-        items: list[Field | Check] = []
-        for member in sc.subcons:
-            if isinstance(member, g.Require):
-                items.append(Check(expression(member.condition, path), member.reason))
-            elif not member.name:
-                raise TypeError(f"{path}: no generator knows the nameless {member!r}")
-            else:
-                items.append(Field(member.name, self.node(member, _join(path, member.name))))
-        return Group(record, members, tuple(items))
-
-    def shown(self, sc: Any, path: str) -> Node:
-        inner = self.node(sc.subcon, path)
-        if isinstance(inner, Integer):
-            return Integer(inner.size, inner.signed, sc.table)
-        if isinstance(inner, Blob):
-            return Blob(inner.size, sc.table)
-        raise TypeError(f"{path}: no table for {inner!r}")
-
-    def choice(self, sc: Any, path: str) -> Choice:
-        """Codes that lead to the same node share a case."""
-        merged: dict[tuple[str, Node], list[int | str]] = {}
-        for code, target in sc.cases.items():
-            name = target.name or ""
-            merged.setdefault((name, self.node(target, _join(path, name))), []).append(code)
-        cases = tuple(Case(tuple(codes), name, node) for (name, node), codes in merged.items())
-        return Choice(expression(sc.keyfunc, path), cases, sc.what)
-
-    def way(self, target: Any, path: str) -> Case:
-        return Case((), target.name, self.node(target, _join(path, target.name)))
-
-    def recursive(self, sc: Any, path: str) -> Recursive:
-        if id(sc) not in self.nested:
-            self.nested[id(sc)] = Group("", (), ())
-            found = self.node(sc.target, path)
-            assert isinstance(found, Group)
-            self.nested[id(sc)] = found
-        return Recursive(sc.depth)
-
-
-def grammar(root: Any = g.MESSAGE) -> Grammar:
-    """The IR of ``root``.
-
-    :raises TypeError: for a construct class, an expression or a shape that no generator knows; it names the path
-    """
-    reader = _Reader()
-    group = reader.node(root, "")
-    if not isinstance(group, Group) or len(reader.nested) != 1:
-        raise TypeError("message: one struct with one recursive type is what generators know")
-    return Grammar(group, next(iter(reader.nested.values())))
-
-
 # --- asking about the IR -------------------------------------------------------------------------------------------
 
 
-def _join(path: str, name: str) -> str:
+def join(path: str, name: str) -> str:
+    """The path of a field or case below ``path``; forks do not show."""
     if not name or name.startswith("_"):
         return path
     return f"{path}.{name}" if path else name
@@ -340,7 +208,7 @@ def places(node: Node, path: str = "") -> Iterator[Place]:
     match node:
         case Group():
             for member in node.fields:
-                below = _join(path, member.name)
+                below = join(path, member.name)
                 if not member.is_fork:
                     yield Place(below, member.node)
                 yield from places(member.node, below)
@@ -351,7 +219,7 @@ def places(node: Node, path: str = "") -> Iterator[Place]:
             yield from places(node.node, path)
         case Choice() | Repeating():
             for case in cases(node):
-                below = _join(path, case.name)
+                below = join(path, case.name)
                 if case.name:
                     yield Place(below, case.node)
                 yield from places(case.node, below)

@@ -14,7 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from dissector.codegen import lua_secrets, lua_tables
-from dissector.codegen.ir import Grammar, grammar
+from dissector.codegen.from_construct import grammar
+from dissector.codegen.ir import Grammar
 from dissector.codegen.lua_decode import Functions
 from dissector.codegen.lua_plain import PlainFunctions
 

@@ -7,7 +7,8 @@ writes the file.  Why construct does not decode itself: docs/decisions/0003-gene
 
 from __future__ import annotations
 
-from dissector.codegen.ir import Grammar, grammar
+from dissector.codegen.from_construct import grammar
+from dissector.codegen.ir import Grammar
 from dissector.codegen.python_fast import FastHalf
 from dissector.codegen.python_walk import WalkHalf
 

@@ -21,6 +21,7 @@ from dissector.codegen.ir import (
     Grammar,
     Group,
     Integer,
+    Leaf,
     Maybe,
     Node,
     Nothing,
@@ -194,20 +195,9 @@ class FastHalf:
 
     # --- values ---
 
-    def read(self, node: Node, target: str, block: _Block) -> None:  # noqa: C901 - one line a kind
+    def read(self, node: Node, target: str, block: _Block) -> None:
         """Reads ``node`` into the variable ``target``; without target returns the record with its end."""
         match node:
-            case Integer() | Boolean() | Blob(size=Constant()):
-                self.unpack([(_form(node), target)], block)
-                if isinstance(node, Boolean):
-                    block.out.add(f"{target} = {target} != 0")
-            case Blob(size=size):
-                block.settle()
-                wanted = expression(size, block.names)
-                block.out.add(f"{target} = data[o:o + {wanted}]", f"o += {wanted}")
-            case Text():
-                self.unpack([(_FORMATS[node.prefix].upper(), f"{target}_size")], block)
-                self.text(node, target, block)
             case Recursive():
                 block.out.add(f"{target}, o = _{snake(self.recursive.record)}(data, {block.here}, {block.depth})")
                 block.settled()
@@ -229,6 +219,22 @@ class FastHalf:
                 block.settled()
             case Repeating():
                 self.repeating(node, target, block)
+            case _:
+                self.leaf(node, target, block)
+
+    def leaf(self, node: Leaf, target: str, block: _Block) -> None:
+        match node:
+            case Integer() | Boolean() | Blob(size=Constant()):
+                self.unpack([(_form(node), target)], block)
+                if isinstance(node, Boolean):
+                    block.out.add(f"{target} = {target} != 0")
+            case Blob(size=size):
+                block.settle()
+                wanted = expression(size, block.names)
+                block.out.add(f"{target} = data[o:o + {wanted}]", f"o += {wanted}")
+            case Text():
+                self.unpack([(_FORMATS[node.prefix].upper(), f"{target}_size")], block)
+                self.text(node, target, block)
             case Nothing():
                 block.out.add(f"{target} = None")
             case Rest():

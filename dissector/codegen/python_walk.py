@@ -11,6 +11,7 @@ from dissector.codegen.ir import (
     Grammar,
     Group,
     Integer,
+    Leaf,
     Maybe,
     Name,
     Node,
@@ -65,24 +66,9 @@ class WalkHalf:
                 keep = names[item.name] if item.name in kept else ""
                 self.read(item.node, "" if item.is_fork else literal(item.name), keep, names, out)
 
-    def read(self, node: Node, name: str, keep: str, names: dict[str, str], out: Lines) -> None:  # noqa: C901
+    def read(self, node: Node, name: str, keep: str, names: dict[str, str], out: Lines) -> None:
         """Reads ``node`` as the field ``name`` (Python for it, "" for a fork) and keeps its value in ``keep``."""
-        assign = f"{keep} = " if keep else ""
         match node:
-            case Integer():
-                table = f", {node.table!r}" if node.table else ""
-                out.add(f"{assign}r.integer({name}, {node.size}, {node.signed}{table})")
-            case Boolean(strict=strict):
-                out.add(f"{assign}r.{'boolean' if strict else 'truth'}({name})")
-            case Blob():
-                table = f", {node.table!r}" if node.table else ""
-                out.add(f"r.blob({name}, {expression(node.size, names)}{table})")
-            case Text():
-                out.add(f"r.text({name}, {node.prefix}, {node.number})")
-            case Rest():
-                out.add(f"r.rest({name})")
-            case Nothing():
-                out.add("pass")
             case Recursive():
                 out.add(f"with r.nested({name}, {node.depth}):", f"    _walk_{snake(self.recursive.record)}(r)")
             case Group(record=""):
@@ -106,6 +92,26 @@ class WalkHalf:
                 self.case(then, name, names, out)
                 out.add("else:")
                 self.case(otherwise, name, names, out)
+            case _:
+                self.leaf(node, name, keep, names, out)
+
+    def leaf(self, node: Leaf, name: str, keep: str, names: dict[str, str], out: Lines) -> None:
+        assign = f"{keep} = " if keep else ""
+        match node:
+            case Integer():
+                table = f", {node.table!r}" if node.table else ""
+                out.add(f"{assign}r.integer({name}, {node.size}, {node.signed}{table})")
+            case Boolean(strict=strict):
+                out.add(f"{assign}r.{'boolean' if strict else 'truth'}({name})")
+            case Blob():
+                table = f", {node.table!r}" if node.table else ""
+                out.add(f"r.blob({name}, {expression(node.size, names)}{table})")
+            case Text():
+                out.add(f"r.text({name}, {node.prefix}, {node.number})")
+            case Rest():
+                out.add(f"r.rest({name})")
+            case Nothing():
+                out.add("pass")
 
     def group(self, node: Group, name: str, out: Lines) -> None:
         if not node.items:

@@ -40,7 +40,7 @@ class JsonView:
         else:
             self._problems.append(event)
 
-    def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002
+    def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002  a view's shape
         records, write = self._records, self._out.write
         self._tasks.sort(key=lambda task: task.n)
         self._connections.sort(key=lambda connection: connection.n)
@@ -86,7 +86,7 @@ class JsonLinesView:
         else:
             self._line("problem", records.problem(event))
 
-    def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002
+    def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002  a view's shape
         for info in captures:
             self._line("capture", self._records.capture(info))
         self._out.flush()

@@ -252,7 +252,7 @@ class LadderView:
         elif event.task is not None:
             self._connections.setdefault(event.task.n, []).append(event)
 
-    def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002
+    def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002  a view's shape
         first = True
         for task in sorted(self._tasks, key=lambda one: one.n):
             if not first:

@@ -36,7 +36,7 @@ class LogView:
         elif isinstance(event, Problem) and event.task is None:
             self._problems.append(event)
 
-    def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002
+    def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002  a view's shape
         if not self._tasks:
             self._terminal.line((no_task(seen), "title"))
             print_problems(self._terminal, problem_rows(self._problems, self._mask))

@@ -102,7 +102,7 @@ class Dialog(asyncio.Protocol):
             del buffer[:end]
             self._message(message)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's shape
         self._transport = None
         self._stop_timer()
         for turn in reversed(self._stack):

@@ -44,7 +44,7 @@ class ShellJob(Job):
         attributes = f'spooler_process_result="{success}" exit_code="{self.exit_code}"{signal_text}'
         return v.bstr(f"{v.PROLOG}<process.result {attributes} state_text={state}/>")
 
-    def run(self, process: TaskProcess) -> Script[None]:  # noqa: ARG002
+    def run(self, process: TaskProcess) -> Script[None]:  # noqa: ARG002  a job's shape
         """What happens while the script runs."""
         yield from ()
 

@@ -33,28 +33,28 @@ class JobFailed(Exception):  # noqa: N818  a job's exception, which becomes an E
 class Job:
     """What a job does at the moments that the client calls; this one does nothing, and does it well."""
 
-    def begin(self, process: TaskProcess) -> Script[bool]:  # noqa: ARG002
+    def begin(self, process: TaskProcess) -> Script[bool]:  # noqa: ARG002  a job's shape
         yield from ()
         return True
 
-    def step(self, process: TaskProcess) -> Script[m.Variant]:  # noqa: ARG002
+    def step(self, process: TaskProcess) -> Script[m.Variant]:  # noqa: ARG002  a job's shape
         yield from ()
         return v.FALSE
 
-    def call(self, process: TaskProcess, method: str) -> Script[m.Variant]:  # noqa: ARG002
+    def call(self, process: TaskProcess, method: str) -> Script[m.Variant]:  # noqa: ARG002  a job's shape
         """A method of an API job by its signature: ``spooler_open()Z``."""
         yield from ()
         return v.TRUE if method.endswith("Z") else v.EMPTY
 
-    def end(self, process: TaskProcess) -> Script[None]:  # noqa: ARG002
+    def end(self, process: TaskProcess) -> Script[None]:  # noqa: ARG002  a job's shape
         yield from ()
 
-    def leave(self, process: TaskProcess) -> Script[None]:  # noqa: ARG002
+    def leave(self, process: TaskProcess) -> Script[None]:  # noqa: ARG002  a job's shape
         """Last words, before the task process releases what it holds."""
         yield from ()
 
 
-class CallFailed(Exception):  # noqa: N818
+class CallFailed(Exception):  # noqa: N818  what went wrong with a call, not an error of ours
     """A callback that has to succeed did not."""
 
 

@@ -113,7 +113,7 @@ class CommandPeer(asyncio.Protocol):
         self._buffer = b""
         self._command(document)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's shape
         self._transport = None
         self._remote.peers.discard(self)
         for process in self._processes.values():

@@ -50,7 +50,7 @@ class ByteStream:
         self._damage: tuple[type[Exception], ...] = ()
         try:
             # A stream that lives as long as this object: __exit__ closes it.
-            self._file: Any = sys.stdin.buffer if path == STANDARD_INPUT else Path(path).open("rb")  # noqa: SIM115
+            self._file: Any = sys.stdin.buffer if path == STANDARD_INPUT else Path(path).open("rb")  # noqa: SIM115  closed by __exit__
             self._reader: Any = self._unpacked()
             self._seekable = self._file.seekable()
         except OSError as error:

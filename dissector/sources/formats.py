@@ -134,8 +134,8 @@ class Pcap:
         link_type: int,
         data: bytes,
         wire_length: int,
-        comments: Iterable[str] = (),  # noqa: ARG002
-        interface: str = "",  # noqa: ARG002
+        comments: Iterable[str] = (),  # noqa: ARG002  there is no place for them
+        interface: str = "",  # noqa: ARG002  there is no place for them
     ) -> bytes:
         header = self._header(link_type) if self._link_type is None else b""
         if link_type != self._link_type:
@@ -145,7 +145,7 @@ class Pcap:
             raise ValueError("a pcap file has no place for times before 1970 or behind 2106: name it .pcapng")
         return header + _PCAP_RECORD.pack(seconds, rest // self._unit, len(data), wire_length) + data
 
-    def end(self, dropped: int = 0) -> bytes:  # noqa: ARG002
+    def end(self, dropped: int = 0) -> bytes:  # noqa: ARG002  there is no place for them
         return self._header(_ETHERNET) if self._link_type is None else b""
 
     def _header(self, link_type: int) -> bytes:

@@ -76,7 +76,7 @@ class Prefetch:
         os.close(theirs[0])
         os.close(ours[1])
         self._free = open(theirs[1], "wb", buffering=0)  # noqa: PTH123, SIM115  closed by close()
-        self._found = open(ours[0], "rb", buffering=1 << 16)  # noqa: PTH123, SIM115
+        self._found = open(ours[0], "rb", buffering=1 << 16)  # noqa: PTH123, SIM115  descriptors have no path; closed by close()
 
     def __iter__(self) -> Iterator[Block]:
         """Each is valid until the next one is asked for.
@@ -174,7 +174,7 @@ def _work(
         os.close(found[0])
         used: list[int] = []
         stream.on_read = used.append
-        with open(free[0], "rb", buffering=0) as tokens, open(found[1], "wb", buffering=0) as out:  # noqa: PTH123
+        with open(free[0], "rb", buffering=0) as tokens, open(found[1], "wb", buffering=0) as out:  # noqa: PTH123  descriptors have no path; closed by close()
             buffers = SharedBuffers(stream, slots, tokens)
             try:
                 for block in read(buffers):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from dissector.codegen.ir import Choice, Grammar, Group, Maybe, Node, Recursive, Repeat, Repeating, cases, grammar
+from dissector.codegen.from_construct import grammar
+from dissector.codegen.ir import Choice, Grammar, Group, Maybe, Node, Recursive, Repeat, Repeating, cases
 from dissector.codegen.lua_fields import by_code, is_number, of_code, of_element, of_field
 from dissector.wire.fields import FieldNode
 

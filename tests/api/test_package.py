@@ -112,7 +112,7 @@ def test_every_name_is_there() -> None:
     for name in jstrace.__all__:
         assert getattr(jstrace, name) is not None, name
     with pytest.raises(AttributeError, match="no attribute 'tarce'"):
-        jstrace.tarce  # type: ignore[attr-defined]  # noqa: B018
+        jstrace.tarce  # type: ignore[attr-defined]  # noqa: B018  just to ask for it
 
 
 def _checked(script: str, tmp_path: Path, *options: str) -> subprocess.CompletedProcess[str]:

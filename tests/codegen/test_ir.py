@@ -6,10 +6,10 @@ import construct as c
 import pytest
 from construct import this
 
-from dissector.codegen import ir
+from dissector.codegen import from_construct, ir
 from dissector.wire import grammar as g
 
-GRAMMAR = ir.grammar()
+GRAMMAR = from_construct.grammar()
 
 
 def places(group: ir.Group, name: str = "") -> dict[str, ir.Node]:
@@ -96,4 +96,4 @@ def test_smallest_elements_are_what_the_grammar_says() -> None:
 )
 def test_what_is_not_known_is_refused_with_its_path(layout: c.Construct, complaint: str) -> None:
     with pytest.raises(TypeError, match=complaint):
-        ir.grammar(layout)
+        from_construct.grammar(layout)

@@ -10,7 +10,8 @@ import pytest
 
 from dissector import limits
 from dissector.codegen import install, lua
-from dissector.codegen.ir import Constant, Field, Group, Integer, Repeat, grammar, places
+from dissector.codegen.from_construct import grammar
+from dissector.codegen.ir import Constant, Field, Group, Integer, Repeat, places
 from dissector.codegen.lua_decode import Functions
 from dissector.errors import UsageError
 

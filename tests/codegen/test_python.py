@@ -10,7 +10,7 @@ import pytest
 
 import dissector
 from dissector.codegen import __main__ as command
-from dissector.codegen import ir
+from dissector.codegen import from_construct, ir
 from dissector.codegen.python import generate
 from dissector.errors import DecodeError
 from dissector.wire.fields import Reader
@@ -30,7 +30,7 @@ def test_the_committed_file_is_the_generated_one() -> None:
 
 
 def test_generating_twice_gives_the_same_text() -> None:
-    assert generate(ir.grammar()) == generate(ir.grammar())
+    assert generate(from_construct.grammar()) == generate(from_construct.grammar())
 
 
 def changed(group: ir.Group, name: str, node: ir.Node) -> ir.Group:
@@ -43,7 +43,7 @@ def changed(group: ir.Group, name: str, node: ir.Node) -> ir.Group:
 
 
 def test_a_changed_field_changes_the_file_and_what_is_decoded() -> None:
-    grammar = ir.grammar()
+    grammar = from_construct.grammar()
     wide = ir.Grammar(grammar.root, changed(grammar.recursive, "vt", ir.Integer(2, False, "vartype")))
     text = generate(wide)
     assert text != generate(grammar)

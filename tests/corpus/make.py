@@ -25,8 +25,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
-from cases import CASES, At, Case  # noqa: E402
-from netns import CLIENT, CLIENT2, REMOTE, Net  # noqa: E402
+from cases import CASES, At, Case  # noqa: E402  the folder of these is not on the path before
+from netns import CLIENT, CLIENT2, REMOTE, Net  # noqa: E402  the folder of these is not on the path before
 
 CORPUS = ROOT / "captures" / "corpus"
 _AT_ONCE = 8

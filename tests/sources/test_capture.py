@@ -301,7 +301,7 @@ def test_compressed_files_are_told_by_content(data: bytes, tmp_path: Path) -> No
 def test_standard_input_is_read_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A packet is there as soon as it was written, though the writer goes on."""
     source, sink = os.pipe()
-    with open(source, "rb") as file, open(sink, "wb", buffering=0) as writer:  # noqa: PTH123
+    with open(source, "rb") as file, open(sink, "wb", buffering=0) as writer:  # noqa: PTH123  a pipe without a buffer
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=file))
         reader = CaptureReader(["-"])
         writer.write(pcap_header() + pcap_record(FIRST, NOON))

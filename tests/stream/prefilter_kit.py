@@ -64,7 +64,7 @@ def check(packets: Sequence[Packet], *, one_by_one: bool = False) -> Block:
             assert index not in others
             continue
         odd: list[object] = []
-        found = parse(packet, odd.append, lambda _, name: odd.append(name))  # noqa: B023
+        found = parse(packet, odd.append, lambda _, name: odd.append(name))  # noqa: B023  called before the next round
         segments += carries_segment(packet)
         if index in keys:
             assert isinstance(found, Segment), packet

@@ -303,7 +303,7 @@ class LiveApp(PacedApp):
         self.query_one(Ask).leave()
         self._tell("")
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002  textual's shape
         """Keys that are bound with priority are meant for what has the screen or asks for a text, if anything does."""
         return action not in ("ask", "other") or (len(self.screen_stack) == 1 and not self.query_one(Ask).is_open)
 

@@ -36,7 +36,7 @@ class JsonLines:
     def note(self, text: str) -> None:
         self._say(f"warning: {text}")
 
-    def running(self, changed: Sequence[Running], now: int, look: Look) -> None:  # noqa: ARG002
+    def running(self, changed: Sequence[Running], now: int, look: Look) -> None:  # noqa: ARG002  a listener's shape
         self._view.flush()
 
     def close(self, captures: Sequence[CaptureInfo]) -> None:

@@ -86,7 +86,7 @@ class PlainView:
         self._terminal.line((" " * 14, ""), (escape(text), "warning"))
         self._terminal.flush()
 
-    def running(self, changed: Sequence[Running], now: int, look: Look) -> None:  # noqa: ARG002
+    def running(self, changed: Sequence[Running], now: int, look: Look) -> None:  # noqa: ARG002  a listener's shape
         """Lines tell of changes only: here of an end, while what led to it may still show itself."""
         for one in changed if self._early else ():
             if one.outcome not in (None, Outcome.RUNNING) and one.task.n and one.task not in self._over:

@@ -1,0 +1,63 @@
+"""Habits of the sources: one meaning for one name, and no rule is set aside without a reason."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted(
+    path
+    for folder in ("dissector", "jstrace", "handbook", "benchmarks", "fuzz", "mutation", "tests")
+    for path in (ROOT / folder).rglob("*.py")
+)
+#: Loops over packets or bytes in which a call would cost too much.
+TOO_COMPLEX = {"stream/prefilter.py", "session/run_detection.py"}
+#: Classes that two modules of the package have under one name, since it is the name of either thing in its own world:
+#: what a command of the protocol and a handler of command connections are called, ...
+SHARED = {
+    "Command": {"wire/enums.py", "session/handlers.py"},
+    "Code": {"wire/enums.py", "session/capture_codes.py"},
+}
+
+
+def _classes(path: Path) -> Iterator[str]:
+    """Public classes and aliases of types at the top of a module."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name
+
+
+def test_one_meaning_for_one_name() -> None:
+    places: dict[str, set[str]] = defaultdict(set)
+    for path in sorted((ROOT / "dissector").rglob("*.py")):
+        for name in _classes(path):
+            places[name].add(path.relative_to(ROOT / "dissector").as_posix())
+    assert {name: found for name, found in places.items() if len(found) > 1} == SHARED
+
+
+def test_every_exception_from_a_rule_has_a_reason() -> None:
+    bare = re.compile(r"#\s*noqa(?!: [A-Z]+\d+(?:, [A-Z]+\d+)* {1,2}\S)", re.IGNORECASE)
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in SOURCES
+        if path.name not in ("_decoder.py", "python.py", "test_names.py")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if bare.search(line)
+    ]
+    assert found == []
+
+
+def test_only_the_innermost_loops_are_complex() -> None:
+    found = {path.relative_to(ROOT / "dissector").as_posix() for path in SOURCES if "noqa: C901" in path.read_text("utf-8")
+             and path.is_relative_to(ROOT / "dissector")}  # fmt: skip
+    assert found == TOO_COMPLEX
+
+
+def test_no_two_modules_of_tests_have_one_name() -> None:
+    """pytest knows them by their names alone."""
+    names = [path.name for path in SOURCES if path.is_relative_to(ROOT / "tests")]
+    assert sorted(set(names)) == sorted(names)
