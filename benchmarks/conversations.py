@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from benchmarks.patterns import COMMAND_PORT, Line, Pattern, payload_of
-from dissector.simulate.dialog import Dialog
+from dissector.simulate.dialog import SimulatedDialog
 from dissector.simulate.drive import Drive
 from dissector.simulate.process import Pace, TaskProcess
 from dissector.simulate.scenario import Scenario, choose_job, scenario
@@ -65,8 +65,8 @@ async def _simulated(chosen: Scenario) -> Conversation:
     kind = "process" if chosen.is_shell else None
     said: list[Turn] = []
     drive = Drive(chosen, 1)
-    client = Dialog(drive.world.serve, drive.script())
-    remote = Dialog(TaskProcess(choose_job, Pace(0.0, _LOG_LINES)).serve)
+    client = SimulatedDialog(drive.world.serve, drive.script())
+    remote = SimulatedDialog(TaskProcess(choose_job, Pace(0.0, _LOG_LINES)).serve)
     ends = _End(said, 0, remote, client), _End(said, 1, client, remote)
     remote.connection_made(ends[0])
     client.connection_made(ends[1])
@@ -95,7 +95,7 @@ def _frames(data: bytes) -> int:
 class _End(asyncio.Transport):
     """One end of a callback connection that needs no network: notes what is written and hands it over."""
 
-    def __init__(self, said: list[Turn], side: int, owner: Dialog, peer: Dialog) -> None:
+    def __init__(self, said: list[Turn], side: int, owner: SimulatedDialog, peer: SimulatedDialog) -> None:
         super().__init__()
         self._said = said
         self._side = side

@@ -15,7 +15,7 @@ from conversation import Network, TaskScript
 
 from dissector.cli.simulate import _Lines
 from dissector.model import Endpoint, Outcome
-from dissector.simulate.report import ServedTask, TaskRecord
+from dissector.simulate.report import MetTask, ServedTask
 
 ROOT = Path(__file__).resolve().parent.parent
 #: ESC, BEL, DEL, NEL and CSI of the C1 set, a soft hyphen, a letter; and texts beyond ISO-8859-1.
@@ -68,7 +68,7 @@ def test_simulate_shows_its_peer_s_texts_escaped(text: str) -> None:
     out = io.StringIO()
     lines, place = _Lines(out), Endpoint(f"host{text}", 4444)
     lines.served(ServedTask(1, None, None, place, place, job=f"job{text}", error=f"no callback: {text}"))
-    record = TaskRecord(1, "shell-job", f"job{text}", 1, "process", Outcome.SUCCESS, error=f"refused: {text}")
+    record = MetTask(1, "shell-job", f"job{text}", 1, "process", Outcome.SUCCESS, error=f"refused: {text}")
     lines.task(record)
     shown = out.getvalue()
     assert shown.count("\n") == 2

@@ -270,7 +270,7 @@ def test_a_ring_where_only_root_can_write(private: Path) -> None:
 
 
 def test_errors_explain_what_root_gave_up() -> None:
-    nobody = privileges.Account("nobody", 65_534, 65_534)
+    nobody = privileges.UserAccount("nobody", 65_534, 65_534)
     denied, full = CaptureError("x", "Permission denied"), CaptureError("x", "No space left on device")
     for one, error, said in (
         (nobody, denied, "x: Permission denied for nobody: another folder, or --user root"),

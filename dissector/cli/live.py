@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dissector.render.live.store import Status
     from dissector.render.views import Event
     from dissector.sources.live import Recorder
-    from dissector.sources.privileges import Account
+    from dissector.sources.privileges import UserAccount
     from dissector.sources.recent import Recent
     from dissector.sources.ring import CaptureWriter
 
@@ -280,7 +280,7 @@ class _Output:
         self._screen: Screen | None = None
         self._recent: Recent | None = None
         #: Whom root became.
-        self.who: Account | None = None
+        self.who: UserAccount | None = None
         self.listener: Listener
         if wanted.form == "jsonl":
             from dissector.render.json import JsonLinesView
@@ -346,7 +346,7 @@ class _Output:
 class _Control:
     """What the screen may ask of the capture (``render.live.app.Control``)."""
 
-    def __init__(self, monitor: Monitor, recent: Recent, who: Account | None) -> None:
+    def __init__(self, monitor: Monitor, recent: Recent, who: UserAccount | None) -> None:
         self._who = who
         self._monitor = monitor
         self._recent = recent

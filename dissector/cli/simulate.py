@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dissector.model import Endpoint
-    from dissector.simulate.report import Recorder, ServedTask, Summary, TaskRecord
+    from dissector.simulate.report import MetTask, PacketRecorder, ServedTask, Summary
 
 _SIDES = ("both", "client", "remote")
 
@@ -111,7 +111,7 @@ def _list() -> None:
 def _simulate(side: str, path: str | None, overwrite: bool, quiet: bool, wanted: dict[str, Any]) -> None:
     from dissector.model import Endpoint
     from dissector.outfile import check_output, is_stdout
-    from dissector.simulate.report import LOOPBACK, Options, Side
+    from dissector.simulate.report import LOOPBACK, Options, Peers
     from dissector.simulate.run import simulate as run
     from dissector.simulate.scenario import SCENARIOS
 
@@ -127,7 +127,7 @@ def _simulate(side: str, path: str | None, overwrite: bool, quiet: bool, wanted:
     if (remote := wanted["remote"]) is not None and not remote.ip:
         raise UsageError("--remote is the remote's HOST:PORT")
     options = Options(
-        side=Side(side),
+        side=Peers(side),
         listen=listen,
         callback_ports=(high, low),
         recorder=_recorder(path, overwrite) if path is not None else None,
@@ -153,7 +153,7 @@ class _Lines:
             self._print(f"remote listens on {remote}")
         self._print(f"to follow it: {_live(remote, callback_ports)}")
 
-    def task(self, record: TaskRecord) -> None:
+    def task(self, record: MetTask) -> None:
         odd = "" if record.as_expected else f"  EXPECTED {record.expected.value}"
         error = f"  {record.error}" if record.error else ""
         seconds = f"{record.seconds:.3f} s"
@@ -200,7 +200,7 @@ def _interface(remote: Endpoint) -> str:
     return "lo" if remote.ip in ("localhost", "::1") or remote.ip.startswith("127.") else ANY
 
 
-def _recorder(path: str, overwrite: bool) -> Recorder:
+def _recorder(path: str, overwrite: bool) -> PacketRecorder:
     """Records through the same sniffer as ``live``, from before the first packet to behind the last one."""
 
     @contextmanager

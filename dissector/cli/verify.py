@@ -51,10 +51,10 @@ def verify(
     """
     from dissector.render.text import escape
     from dissector.stream.tunnels import BY_PORT, vxlan
-    from dissector.verify.run import Report, verify
+    from dissector.verify.run import VerifyReport, verify
     from dissector.verify.tshark import Tshark
 
-    def show(report: Report) -> None:
+    def show(report: VerifyReport) -> None:
         found = f"{report.count} differences" if report.count else "equal"
         counts = f"{report.messages} messages, {report.fields} fields, {report.tasks} tasks"
         click.echo(f"{escape(report.capture)}: {counts}: {found}")

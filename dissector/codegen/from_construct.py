@@ -15,7 +15,7 @@ import construct as c
 from dissector.codegen.ir import (
     Blob,
     Boolean,
-    Case,
+    Branch,
     Check,
     Choice,
     Compare,
@@ -144,11 +144,11 @@ class _Reader:
         for code, target in sc.cases.items():
             name = target.name or ""
             merged.setdefault((name, self.node(target, join(path, name))), []).append(code)
-        cases = tuple(Case(tuple(codes), name, node) for (name, node), codes in merged.items())
+        cases = tuple(Branch(tuple(codes), name, node) for (name, node), codes in merged.items())
         return Choice(expression(sc.keyfunc, path), cases, sc.what)
 
-    def way(self, target: Any, path: str) -> Case:
-        return Case((), target.name, self.node(target, join(path, target.name)))
+    def way(self, target: Any, path: str) -> Branch:
+        return Branch((), target.name, self.node(target, join(path, target.name)))
 
     def recursive(self, sc: Any, path: str) -> Recursive:
         if id(sc) not in self.nested:

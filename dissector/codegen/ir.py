@@ -111,7 +111,7 @@ class Maybe:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Branch:
     """The codes that lead to ``node``; ``name`` (may be empty) becomes a part of the paths below it."""
 
     codes: tuple[int | str, ...]
@@ -124,7 +124,7 @@ class Choice:
     """The case that ``key`` selects; ``otherwise`` says what a ``key`` without a case was meant to be."""
 
     key: Expression
-    cases: tuple[Case, ...]
+    cases: tuple[Branch, ...]
     otherwise: str
 
 
@@ -134,8 +134,8 @@ class Repeating:
 
     value: Expression
     size: int
-    then: Case
-    otherwise: Case
+    then: Branch
+    otherwise: Branch
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ def places(node: Node, path: str = "") -> Iterator[Place]:
             return
 
 
-def cases(node: Choice | Repeating) -> tuple[Case, ...]:
+def cases(node: Choice | Repeating) -> tuple[Branch, ...]:
     """The ways on from a fork."""
     return node.cases if isinstance(node, Choice) else (node.then, node.otherwise)
 

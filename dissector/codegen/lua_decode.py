@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dissector.codegen.ir import (
     Blob,
     Boolean,
-    Case,
+    Branch,
     Check,
     Choice,
     Compare,
@@ -38,7 +38,7 @@ _OPERATORS = {"<": "<", "<=": "<=", "==": "==", ">=": ">=", ">": ">"}
 
 
 @dataclass(slots=True)
-class Body:
+class FunctionBody:
     """Lua text of one function; ``variables`` hold what later nodes refer to, ``kept`` what the record will hold."""
 
     group: Group
@@ -102,7 +102,7 @@ class Functions:
 
     def lines(self) -> list[str]:
         """All functions, ``js.decode`` last."""
-        root = Body(self._source.root)
+        root = FunctionBody(self._source.root)
         self._items(self._source.root, root, "")
         self._record(self._source.recursive, "variant")
         records = [line for lines in self._functions.values() for line in lines]
@@ -112,14 +112,14 @@ class Functions:
         name = snake(group.record)
         if name not in self._functions:
             self._functions[name] = []
-            body = Body(group)
+            body = FunctionBody(group)
             self._items(group, body, path)
             self._functions[name] = body.function(f"function R.{name}(c)")
         return name
 
     # --- members -----------------------------------------------------------------------------------------------------
 
-    def _items(self, group: Group, body: Body, path: str) -> None:
+    def _items(self, group: Group, body: FunctionBody, path: str) -> None:
         for item in group.items:
             if isinstance(item, Check):
                 reason = item.reason.replace('"', '\\"')
@@ -131,11 +131,11 @@ class Functions:
             else:
                 self._member(group, item, body, f"{path}.{item.name}" if path else item.name)
 
-    def _refuse(self, body: Body, words: str) -> None:
+    def _refuse(self, body: FunctionBody, words: str) -> None:
         """``words`` are a Lua expression."""
         body.add(f"  C.refuse(c, {words})")
 
-    def _declare(self, item: Field, body: Body) -> str:
+    def _declare(self, item: Field, body: FunctionBody) -> str:
         """The variable of a field, kept in the record or not."""
         is_kept = body.is_kept(item.name) or self._wanted(item.name)
         target = body.keep(item.name) if is_kept else body.fresh("v")
@@ -144,14 +144,14 @@ class Functions:
         body.variables[item.name] = target
         return target
 
-    def _member(self, group: Group, item: Field, body: Body, path: str) -> None:
+    def _member(self, group: Group, item: Field, body: FunctionBody, path: str) -> None:
         target = self._declare(item, body)
         if by_code(group, item) and isinstance(item.node, Choice):
             self._coded(group, item.node, body, target, path)
             return
         self._value(item.node, of_field(group.record, item.name), body, target, path)
 
-    def _fork(self, node: Node, body: Body, path: str) -> None:
+    def _fork(self, node: Node, body: FunctionBody, path: str) -> None:
         """A choice between what the rest of the message is: its ways are named cases or further structs."""
         match node:
             case Choice(key=key, cases=cases, otherwise=otherwise):
@@ -162,14 +162,16 @@ class Functions:
             case _:
                 raise TypeError(f"{path}: the Lua generator does not know the fork {node!r}")
 
-    def _branches(self, body: Body, key: str, branches: list[tuple[tuple[int | str, ...], Case]], path: str) -> None:
+    def _branches(
+        self, body: FunctionBody, key: str, branches: list[tuple[tuple[int | str, ...], Branch]], path: str
+    ) -> None:
         for number, (codes, case) in enumerate(branches):
             body.add(f"{'elseif' if number else 'if'} {_test(key, codes)} then")
             body.depth += 1
             self._way(case, body, path)
             body.depth -= 1
 
-    def _way(self, case: Case, body: Body, path: str) -> None:
+    def _way(self, case: Branch, body: FunctionBody, path: str) -> None:
         path = f"{path}.{case.name}" if path and case.name else path or case.name
         match case.node:
             case Repeating(value=value, size=size, then=then, otherwise=otherwise):
@@ -193,7 +195,7 @@ class Functions:
 
     # --- values ------------------------------------------------------------------------------------------------------
 
-    def _value(self, node: Node, abbreviation: str, body: Body, target: str, path: str) -> None:
+    def _value(self, node: Node, abbreviation: str, body: FunctionBody, target: str, path: str) -> None:
         match node:
             case Nothing():
                 return
@@ -225,7 +227,7 @@ class Functions:
             case _:
                 raise TypeError(f"{path}: the Lua generator does not know {node!r}")
 
-    def _read(self, node: Node, f: str, body: Body, path: str) -> str:
+    def _read(self, node: Node, f: str, body: FunctionBody, path: str) -> str:
         match node:
             case Integer(table="message_class" | "command" as table):
                 return f"C.letter(c, {f}, js.tables.{table})"
@@ -246,7 +248,7 @@ class Functions:
         """True when ``size`` bytes are left and the first eight say ``value``."""
         return f"C.repeats(c, {value}, {size})"
 
-    def _repeat(self, node: Repeat, abbreviation: str, body: Body, target: str, path: str) -> None:
+    def _repeat(self, node: Repeat, abbreviation: str, body: FunctionBody, target: str, path: str) -> None:
         f = self.fields.declare(abbreviation, node, path)
         up, found = body.fresh("up"), body.fresh("e")
         body.add(f"{target} = NONE")
@@ -273,7 +275,7 @@ class Functions:
         body.depth -= 1
         body.add("end")
 
-    def _coded(self, group: Group, node: Choice, body: Body, target: str, path: str) -> None:
+    def _coded(self, group: Group, node: Choice, body: FunctionBody, target: str, path: str) -> None:
         """A value whose VARIANT type was read before: a field for each type."""
         key = body.expression(node.key, path)
         first = True
@@ -315,4 +317,4 @@ def _runs(numbers: list[int]) -> list[tuple[int, int]]:
     return runs
 
 
-__all__ = ["Body", "Functions", "Wanted"]
+__all__ = ["FunctionBody", "Functions", "Wanted"]

@@ -23,7 +23,7 @@ from dissector.codegen.ir import (
     Rest,
     Text,
 )
-from dissector.codegen.lua_decode import Body, Functions, Wanted
+from dissector.codegen.lua_decode import FunctionBody, Functions, Wanted
 from dissector.codegen.lua_fields import snake
 
 _HEAD = """\
@@ -72,12 +72,12 @@ class PlainFunctions(Functions):
             self._functions[name] = body.function(f"function Q.{name}(p)", ", p", has_name=is_body)
         return name
 
-    def _refuse(self, body: Body, words: str) -> None:  # noqa: ARG002  the careful functions tell what is wrong
+    def _refuse(self, body: FunctionBody, words: str) -> None:  # noqa: ARG002  the careful functions tell what is wrong
         body.add("  error(NO)")
 
     # --- members -----------------------------------------------------------------------------------------------------
 
-    def _items(self, group: Group, body: Body, path: str) -> None:
+    def _items(self, group: Group, body: FunctionBody, path: str) -> None:
         """Fields of fixed size that follow each other are read at fixed distances."""
         run: list[Field] = []
         for item in group.items:
@@ -94,7 +94,7 @@ class PlainFunctions(Functions):
                 self._member(group, item, body, f"{path}.{item.name}" if path else item.name)
         self._run(group, run, body)
 
-    def _run(self, group: Group, run: list[Field], body: Body) -> None:
+    def _run(self, group: Group, run: list[Field], body: FunctionBody) -> None:
         distance = 0
         for item in run:
             if body.is_kept(item.name) or self._wanted(item.name) or f"Name(name={item.name!r})" in repr(group):
@@ -104,7 +104,7 @@ class PlainFunctions(Functions):
         if distance:
             body.add(f"p = p + {distance}")
 
-    def _fixed(self, node: Node, body: Body, target: str, distance: int) -> None:
+    def _fixed(self, node: Node, body: FunctionBody, target: str, distance: int) -> None:
         at = f"p + {distance}" if distance else "p"
         width = _width(node)
         last = f"p + {distance + width - 1}" if distance + width > 1 else "p"
@@ -122,7 +122,7 @@ class PlainFunctions(Functions):
                 raise TypeError(f"{node!r} has no fixed size")
 
     @staticmethod
-    def _number(body: Body, target: str, size: int, at: str, last: str, *, signed: bool) -> None:
+    def _number(body: FunctionBody, target: str, size: int, at: str, last: str, *, signed: bool) -> None:
         if size == 1:
             body.add(f"{target} = byte(s, {at})")
             body.add(f"if not {target} then error(NO) end")
@@ -139,7 +139,7 @@ class PlainFunctions(Functions):
 
     # --- values ------------------------------------------------------------------------------------------------------
 
-    def _value(self, node: Node, abbreviation: str, body: Body, target: str, path: str) -> None:
+    def _value(self, node: Node, abbreviation: str, body: FunctionBody, target: str, path: str) -> None:
         match node:
             case Integer() | Boolean():
                 self._fixed(node, body, target, 0)
@@ -166,11 +166,11 @@ class PlainFunctions(Functions):
                 super()._value(node, abbreviation, body, target, path)
 
     @staticmethod
-    def _bytes(body: Body, target: str, at: str, size: str) -> None:
+    def _bytes(body: FunctionBody, target: str, at: str, size: str) -> None:
         body.add(f"{target} = sub(s, {at}, {at} + {size} - 1)")
         body.add(f"p = {at} + {size}")
 
-    def _repeat(self, node: Repeat, abbreviation: str, body: Body, target: str, path: str) -> None:
+    def _repeat(self, node: Repeat, abbreviation: str, body: FunctionBody, target: str, path: str) -> None:
         found = body.fresh("e")
         body.add(f"{target} = NONE")
         if node.count is None:
@@ -197,7 +197,7 @@ class PlainFunctions(Functions):
         return f"n - p + 1 == {size} and sub(s, p, p + 7) == {value}"
 
 
-class _PlainBody(Body):
+class _PlainBody(FunctionBody):
     """The same, with parameters as variables."""
 
     def expression(self, found: Expression, path: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from dissector.codegen.ir import (
     Blob,
     Boolean,
-    Case,
+    Branch,
     Check,
     Choice,
     Constant,
@@ -276,7 +276,7 @@ class FastHalf:
         self.read(node.node, target, inner)
         inner.settle()
 
-    def fork(self, ways: list[tuple[str, Case]], target: str, block: _Block) -> None:
+    def fork(self, ways: list[tuple[str, Branch]], target: str, block: _Block) -> None:
         """An ``if`` chain over ``ways``; what follows it is for the caller to add."""
         for index, (test, case) in enumerate(ways):
             block.out.add(f"{'elif' if index else 'if'} {test}:")

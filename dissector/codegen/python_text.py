@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from dissector.codegen.ir import (
     Blob,
-    Case,
+    Branch,
     Check,
     Choice,
     Compare,
@@ -54,7 +54,7 @@ def literal(code: int | str) -> str:
     return f'"{code}"' if isinstance(code, str) else str(code)
 
 
-def case_test(key: str, case: Case) -> str:
+def case_test(key: str, case: Branch) -> str:
     """The condition under which ``key`` selects ``case``."""
     if len(case.codes) == 1:
         return f"{key} == {literal(case.codes[0])}"

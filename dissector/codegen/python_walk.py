@@ -5,7 +5,7 @@ from __future__ import annotations
 from dissector.codegen.ir import (
     Blob,
     Boolean,
-    Case,
+    Branch,
     Check,
     Choice,
     Grammar,
@@ -128,5 +128,5 @@ class WalkHalf:
             self.case(case, name, names, out)
         out.add("else:", f'    r.refuse({name or literal("")}, f"unknown {node.otherwise} {{{key}}}")')
 
-    def case(self, case: Case, name: str, names: dict[str, str], out: Lines) -> None:
+    def case(self, case: Branch, name: str, names: dict[str, str], out: Lines) -> None:
         self.read(case.node, literal(case.name) if case.name else name, "", names, out.indented())

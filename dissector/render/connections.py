@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dissector.model import Connection, Mark, Message, Outcome, Role, Task, address_text
-from dissector.render.steps import Lane, Step
+from dissector.render.steps import LadderStep, Lane
 from dissector.render.words import Said
 from dissector.traffic import Side
 from dissector.wire.control import CLOSE_TASK
 
 #: Where arrows of the end that opened a connection begin and end.
-Lanes = tuple[Lane, Lane]
+LanePair = tuple[Lane, Lane]
 
 #: A client that ends a task this long after its start without a callback gave up waiting (60 s, Z-REMOTE-118).
 _GIVE_UP_SECONDS = 55
@@ -19,7 +19,7 @@ _GIVE_UP_SECONDS = 55
 
 def connection_steps(
     task: Task, connections: Sequence[Connection], messages: Sequence[Message], verbose: bool
-) -> Iterator[Step]:
+) -> Iterator[LadderStep]:
     """The connections' part of a task's ladder; ``messages`` are the task's, by their numbers."""
     for connection in connections:
         if connection.role is Role.COMMAND:
@@ -30,7 +30,7 @@ def connection_steps(
             yield from _stranger(connection)
         for error in connection.icmp:
             label = f"ICMP {error.reason} from {address_text(error.sender)}"
-            yield Step(error.time, (error.number,), label, style="error")
+            yield LadderStep(error.time, (error.number,), label, style="error")
     if task.outcome is Outcome.NO_CALLBACK:
         yield from _gave_up(task, messages)
 
@@ -43,7 +43,7 @@ def is_open_at(connections: Sequence[Connection], time: int) -> bool:
     )
 
 
-def _command(connection: Connection, messages: Sequence[Message], verbose: bool) -> Iterator[Step]:
+def _command(connection: Connection, messages: Sequence[Message], verbose: bool) -> Iterator[LadderStep]:
     lanes = (Lane.CLIENT, Lane.REMOTE)
     if not connection.established:
         yield from _unanswered(connection, lanes, verbose)
@@ -57,7 +57,7 @@ def _command(connection: Connection, messages: Sequence[Message], verbose: bool)
         yield from _ended(connection, "command", ("client", "remote"), closed)
 
 
-def _callback(task: Task, connection: Connection, messages: Sequence[Message], verbose: bool) -> Iterator[Step]:
+def _callback(task: Task, connection: Connection, messages: Sequence[Message], verbose: bool) -> Iterator[LadderStep]:
     lanes = (Lane.PROCESS, Lane.CLIENT)
     if not connection.established:
         yield from _unanswered(connection, lanes, verbose)
@@ -75,19 +75,19 @@ def _callback(task: Task, connection: Connection, messages: Sequence[Message], v
     yield from _ended(connection, "callback", ("task process", "client"), released)
 
 
-def _stranger(connection: Connection) -> Iterator[Step]:
+def _stranger(connection: Connection) -> Iterator[LadderStep]:
     """Somebody else who came to the announced port."""
     label = f"{connection.client} connects to the announced port {connection.server.port}"
-    yield Step(connection.start, (connection.first_packet,), label, style="error")
+    yield LadderStep(connection.start, (connection.first_packet,), label, style="error")
     yield from _ended(connection, "its", ("stranger", "client"), False)
 
 
-def _opened(connection: Connection, lanes: Lanes, label: str, said: str) -> Step:
+def _opened(connection: Connection, lanes: LanePair, label: str, said: str) -> LadderStep:
     first = connection.syns[0] if connection.syns else Mark(connection.first_packet, connection.start)
-    return Step(first.time, (first.number,), label, Said(said), *lanes, line="double", style="lane")
+    return LadderStep(first.time, (first.number,), label, Said(said), *lanes, line="double", style="lane")
 
 
-def _unanswered(connection: Connection, lanes: Lanes, verbose: bool) -> Iterator[Step]:
+def _unanswered(connection: Connection, lanes: LanePair, verbose: bool) -> Iterator[LadderStep]:
     """SYNs that opened nothing, and the RST that refused them."""
     syns, refusal = connection.syns, connection.sides[Side.SERVER].rst
     label = f"SYN to port {connection.server.port}"
@@ -98,13 +98,13 @@ def _unanswered(connection: Connection, lanes: Lanes, verbose: bool) -> Iterator
     for number, mark in enumerate(syns):
         if number in (0, len(syns) - 1) or verbose:
             said = Said(verdict if number == 0 else "", failed=True)
-            yield Step(mark.time, (mark.number,), label, said, *lanes, line="dashed", style="error")
+            yield LadderStep(mark.time, (mark.number,), label, said, *lanes, line="dashed", style="error")
     if refusal is not None:
         said = Said("connection refused", failed=True)
-        yield Step(refusal.time, (refusal.number,), "RST", said, *lanes[::-1], style="error")
+        yield LadderStep(refusal.time, (refusal.number,), "RST", said, *lanes[::-1], style="error")
 
 
-def _sent_again(connection: Connection, lanes: Lanes, verbose: bool) -> Iterator[Step]:
+def _sent_again(connection: Connection, lanes: LanePair, verbose: bool) -> Iterator[LadderStep]:
     """Retransmissions: all of them, or those after which the other end said nothing any more."""
     for side in Side:
         marks = connection.sides[side].retransmitted
@@ -119,10 +119,12 @@ def _sent_again(connection: Connection, lanes: Lanes, verbose: bool) -> Iterator
                     times = "once" if len(marks) == 1 else f"{len(marks)} times in {_span(marks)}"
                     said = f"{times}, no answer"
                 what = Said(said, failed=True)
-                yield Step(mark.time, (mark.number,), "retransmitted", what, *direction, line="dashed", style="warning")
+                yield LadderStep(
+                    mark.time, (mark.number,), "retransmitted", what, *direction, line="dashed", style="warning"
+                )
 
 
-def _ended(connection: Connection, name: str, ends: tuple[str, str], orderly: bool) -> Iterator[Step]:
+def _ended(connection: Connection, name: str, ends: tuple[str, str], orderly: bool) -> Iterator[LadderStep]:
     """How a connection ended: the flags of the end that closed first, and whether that is as it should be."""
     marks = sorted(
         (mark.time, mark.number, flag, side)
@@ -135,12 +137,14 @@ def _ended(connection: Connection, name: str, ends: tuple[str, str], orderly: bo
     time, number, _, closer = marks[0]
     flags = ", ".join(flag for _, _, flag, side in marks if side is closer)
     if orderly:
-        yield Step(time, (number,), f"{name} connection closed ({flags}: normal)", style="dim")
+        yield LadderStep(time, (number,), f"{name} connection closed ({flags}: normal)", style="dim")
     else:
-        yield Step(time, (number,), f"{name} connection ended: {flags} from the {ends[closer]}'s side", style="error")
+        yield LadderStep(
+            time, (number,), f"{name} connection ended: {flags} from the {ends[closer]}'s side", style="error"
+        )
 
 
-def _gave_up(task: Task, messages: Sequence[Message]) -> Iterator[Step]:
+def _gave_up(task: Task, messages: Sequence[Message]) -> Iterator[LadderStep]:
     """The line where the client stopped waiting: just before the command that ends the task, or its FIN."""
     commands = [message for message in messages if message.kind == "command"]
     if not commands or task.command is None:
@@ -149,7 +153,7 @@ def _gave_up(task: Task, messages: Sequence[Message]) -> Iterator[Step]:
     time = commands[1].time if len(commands) > 1 else fin.time if fin is not None else 0
     if time - commands[0].time >= _GIVE_UP_SECONDS * 10**9:
         waited = (time - commands[0].time) / 1e9
-        yield Step(time, (), f"no callback for {waited:.1f} s: the client gives up (Z-REMOTE-118)", style="error")
+        yield LadderStep(time, (), f"no callback for {waited:.1f} s: the client gives up (Z-REMOTE-118)", style="error")
 
 
 def _span(marks: Sequence[Mark]) -> str:

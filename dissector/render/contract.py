@@ -38,7 +38,7 @@ MOMENT = Form(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
 Time = Annotated[str, MOMENT]
 Seconds = Annotated[float, Form(minimum=0)]
 Amount = Annotated[int, Form(minimum=0)]
-Number = Annotated[int, Form(minimum=1)]
+Ordinal = Annotated[int, Form(minimum=1)]
 Port = Annotated[int, Form(minimum=0, maximum=65_535)]
 ObjectId = Annotated[str, Form("^0x[0-9a-f]{16}$")]
 Hresult = Annotated[int, Form(minimum=0, maximum=0xFFFF_FFFF)]
@@ -99,7 +99,7 @@ class LogLineRecord(TypedDict):
 class TaskRecord(TypedDict):
     """A remote task: its command connection and its callback connection, joined."""
 
-    n: Annotated[Number, "number in the order of first packets"]
+    n: Annotated[Ordinal, "number in the order of first packets"]
     client: Annotated[EndpointRecord | None, "client scheduler's end of the command connection"]
     remote: Annotated[EndpointRecord | None, "remote scheduler's end of it; null when it was not captured"]
     callback: CallbackRecord
@@ -123,11 +123,11 @@ class TaskRecord(TypedDict):
 class ConnectionRecord(TypedDict):
     """A TCP connection of JobScheduler."""
 
-    n: Annotated[Number, "number in the order of first packets"]
+    n: Annotated[Ordinal, "number in the order of first packets"]
     role: RoleWord
     client: Annotated[EndpointRecord, "who sent the SYN: of a callback connection the task process"]
     server: EndpointRecord
-    task: Annotated[Number | None, "n of its task"]
+    task: Annotated[Ordinal | None, "n of its task"]
     start: Annotated[Time, "first packet"]
     end: Annotated[Time, "last packet"]
     closed: Annotated[EndWord | None, "how it ended, null while it is open"]
@@ -143,10 +143,10 @@ class ProblemRecord(TypedDict):
 
     code: Annotated[str, Form("^[a-z][a-z0-9_]*$"), "jstrace explain CODE says more"]
     severity: SeverityWord
-    task: Annotated[Number | None, "n of its task"]
-    connection: Annotated[Number | None, "n of its connection"]
+    task: Annotated[Ordinal | None, "n of its task"]
+    connection: Annotated[Ordinal | None, "n of its connection"]
     time: Time
-    packets: Annotated[list[Number], "numbers of the packets that prove it, of many the first ones"]
+    packets: Annotated[list[Ordinal], "numbers of the packets that prove it, of many the first ones"]
     summary: Annotated[str, "what happened"]
     cause: Annotated[str, "why, as far as the packets tell"]
     remedy: Annotated[str, "what to do"]
@@ -227,11 +227,11 @@ class ExcepInfoRecord(TypedDict):
 class MessageRecord(TypedDict):
     """A document of a command connection, or a frame of a callback connection."""
 
-    n: Annotated[Number, "number in the order of first packets"]
-    task: Annotated[Number | None, "n of its task"]
-    connection: Annotated[Number, "n of its connection"]
+    n: Annotated[Ordinal, "number in the order of first packets"]
+    task: Annotated[Ordinal | None, "n of its task"]
+    connection: Annotated[Ordinal, "n of its connection"]
     time: Annotated[Time, "the packet that completed it"]
-    packets: Annotated[list[Number], "numbers of the packets that carry it"]
+    packets: Annotated[list[Ordinal], "numbers of the packets that carry it"]
     direction: Annotated[DirectionWord, "of the task, whoever opened the connection"]
     kind: MessageWord
     operation: Annotated[
@@ -244,8 +244,8 @@ class MessageRecord(TypedDict):
     dispid: Annotated[int | None, "number of the member, of an invoke"]
     flags: Annotated[list[str] | None, "how it is invoked: METHOD, PROPERTYGET, PROPERTYPUT, PROPERTYPUTREF"]
     arguments: Annotated[list[ValueRecord] | None, "in natural order, of an invoke or a call"]
-    answers: Annotated[Number | None, "n of the request that it answers"]
-    answered_by: Annotated[Number | None, "n of its answer"]
+    answers: Annotated[Ordinal | None, "n of the request that it answers"]
+    answered_by: Annotated[Ordinal | None, "n of its answer"]
     depth: Annotated[Amount, "calls under way around it"]
     latency: Annotated[float | None, "of an answer: seconds since the request's last byte"]
     hresult: Annotated[Hresult | None, "unsigned; null where an answer has none"]

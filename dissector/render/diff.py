@@ -12,7 +12,7 @@ from dissector.render.text import duration, escape
 from dissector.render.theme import OUTCOME_STYLES
 from dissector.render.values import write_object
 from dissector.render.words import Words
-from dissector.reports.diff import Difference, Part, Recording, Spent
+from dissector.reports.diff import Difference, DiffPart, Recording, Spent
 from dissector.wire.masking import Mask
 
 #: Messages of one stretch that are listed, and rows of the table of times.
@@ -123,7 +123,7 @@ def message_text(message: Message, words: Words) -> str:
     return f"{escape(name)} {words.answer(message).text or '=> ok'}"
 
 
-def _alike(part: Part) -> str:
+def _alike(part: DiffPart) -> str:
     count = len(part.a)
     packets = [ranges(_packets(messages), most=1) for messages in (part.a, part.b)]
     return f"{count} message{'' if count == 1 else 's'} alike   A packets {packets[0]}   B packets {packets[1]}"
@@ -193,7 +193,7 @@ def _recording_record(recording: Recording, mask: Mask) -> dict[str, Any]:
     }
 
 
-def _part_record(part: Part, words: Words) -> dict[str, Any]:
+def _part_record(part: DiffPart, words: Words) -> dict[str, Any]:
     """Of what is alike numbers only."""
     record: dict[str, Any] = {"tag": part.tag}
     for side, messages in (("a", part.a), ("b", part.b)):

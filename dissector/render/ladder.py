@@ -14,8 +14,8 @@ from dissector.render.connections import connection_steps, is_open_at
 from dissector.render.fields import print_fields
 from dissector.render.problems import print_problems
 from dissector.render.rows import no_task, outcome_words, problem_rows
-from dissector.render.steps import Lane, Step, message_steps
-from dissector.render.terminal import Span, Terminal, clip, wrap
+from dissector.render.steps import LadderStep, Lane, message_steps
+from dissector.render.terminal import StyledText, Terminal, clip, wrap
 from dissector.render.text import duration, escape
 from dissector.render.theme import OUTCOME_STYLES
 from dissector.render.times import dated, zone
@@ -72,7 +72,7 @@ def elapsed(nanoseconds: int, total: int) -> str:
 # --- one line ------------------------------------------------------------------------------------------------------
 
 
-def draw(step: Step, lanes: Lanes, process_alive: bool, inside: bool, room: int) -> list[Span]:
+def draw(step: LadderStep, lanes: Lanes, process_alive: bool, inside: bool, room: int) -> list[StyledText]:
     """The lanes of one line: an arrow, with its label if ``inside``, or a remark of up to ``room`` cells."""
     cells = [" "] * (lanes[Lane.PROCESS] + 1)
     for lane in Lane:
@@ -94,7 +94,7 @@ def draw(step: Step, lanes: Lanes, process_alive: bool, inside: bool, room: int)
     return [(line[:start], shaft), (label, step.style), (line[start + len(label) :], shaft)]
 
 
-def _arrow(step: Step, crossed: Sequence[str]) -> list[str]:
+def _arrow(step: LadderStep, crossed: Sequence[str]) -> list[str]:
     """An arrow as long as the cells that it is drawn over, with signs where it crosses a lane."""
     shaft, cross = _SHAFTS[step.line]
     middle = [cross if cell == "│" else shaft for cell in crossed[1:-1]]
@@ -104,7 +104,7 @@ def _arrow(step: Step, crossed: Sequence[str]) -> list[str]:
     return ["├" if rightward else "│", *middle, "│" if rightward else "┤"]
 
 
-def stretched(step: Step, place: Layout) -> Lanes:
+def stretched(step: LadderStep, place: Layout) -> Lanes:
     """The lanes of one line, moved to the right for a label that is longer than its arrow, as far as there is room."""
     lanes = place.lanes
     if not place.wide or step.source is None or step.target is None:
@@ -125,7 +125,7 @@ class Page:
     """Draws the steps of one task."""
 
     def __init__(
-        self, terminal: Terminal, task: Task | None, connections: Sequence[Connection], shown: Sequence[Step]
+        self, terminal: Terminal, task: Task | None, connections: Sequence[Connection], shown: Sequence[LadderStep]
     ) -> None:
         self._terminal = terminal
         self._connections = connections
@@ -150,12 +150,12 @@ class Page:
         latency = "latency".rjust(_LATENCY)
         self._terminal.line((left + names[: place.lanes[2] + 3 + place.said] + latency, "heading"))
 
-    def step(self, step: Step, whole: Step | None = None) -> None:
+    def step(self, step: LadderStep, whole: LadderStep | None = None) -> None:
         """One line; with ``whole`` (the same step in full words) what did not fit follows below."""
         place = self.layout
         packet = str(step.packets[-1]) if step.packets else ""
         time = elapsed(step.time - self._start, self._total)
-        spans: list[Span] = [(packet.rjust(place.packet), "dim"), ("  " + time.rjust(place.time) + "  ", "dim")]
+        spans: list[StyledText] = [(packet.rjust(place.packet), "dim"), ("  " + time.rjust(place.time) + "  ", "dim")]
         alive = is_open_at(self._connections, step.time)
         lanes = stretched(step, place)
         moved = lanes[Lane.PROCESS] - place.lanes[Lane.PROCESS]
@@ -170,7 +170,7 @@ class Page:
         self._terminal.line(*spans)
         self._below("".join(text for text, _ in spans), step, whole)
 
-    def _below(self, shown: str, step: Step, whole: Step | None) -> None:
+    def _below(self, shown: str, step: LadderStep, whole: LadderStep | None) -> None:
         """What of a line's texts is not ``shown`` in it: all of ``whole``, else the beginning of what went wrong."""
         said_style = "error" if step.said.failed else "answer"
         texts = [(step.label, step.style), (step.said.text, said_style)]
@@ -185,9 +185,9 @@ class Page:
                 self._terminal.line((" " * margin, ""), (line, style))
 
 
-def _said_spans(step: Step, inside: bool) -> list[Span]:
+def _said_spans(step: LadderStep, inside: bool) -> list[StyledText]:
     """What stands right of the lanes: the answer, what is folded, and first the label if it is not in the arrow."""
-    spans: list[Span] = []
+    spans: list[StyledText] = []
     if not inside and step.label:
         spans += [("  " * step.depth + step.label, step.style), ("  ", "")]
     if step.said.text:
@@ -197,9 +197,9 @@ def _said_spans(step: Step, inside: bool) -> list[Span]:
     return spans
 
 
-def _cut(spans: Iterable[Span], width: int) -> list[Span]:
+def _cut(spans: Iterable[StyledText], width: int) -> list[StyledText]:
     """The spans up to ``width`` cells, the last one folded."""
-    kept: list[Span] = []
+    kept: list[StyledText] = []
     for text, style in spans:
         if width <= 0:
             break
@@ -319,7 +319,7 @@ class LadderView:
 
     def _steps(
         self, task: Task | None, connections: Sequence[Connection], messages: Sequence[Message], full: bool
-    ) -> list[Step]:
+    ) -> list[LadderStep]:
         running = task is not None and task.outcome is Outcome.RUNNING
         steps = message_steps(messages, Words(self._mask, full), self._verbose, running)
         if task is not None:

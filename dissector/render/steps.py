@@ -25,7 +25,7 @@ class Lane(IntEnum):
     PROCESS = 2
 
 
-class Step(NamedTuple):
+class LadderStep(NamedTuple):
     """One line.  An arrow from ``source`` to ``target`` with its ``label``; without lanes a remark.  ``said`` stands
     right of the lanes, ``folded`` tells what the line stands for besides; ``messages`` are what it shows."""
 
@@ -43,12 +43,12 @@ class Step(NamedTuple):
     messages: tuple[Message, ...] = ()
 
 
-def message_steps(messages: Sequence[Message], words: Words, verbose: bool, running: bool = False) -> list[Step]:
+def message_steps(messages: Sequence[Message], words: Words, verbose: bool, running: bool = False) -> list[LadderStep]:
     """The messages' part of a ladder; ``messages`` by their numbers.  ``running``: their task may still answer."""
     return list(_verbose(messages, words, running)) if verbose else _calls(messages, words, running)
 
 
-def _verbose(messages: Sequence[Message], words: Words, running: bool) -> Iterator[Step]:
+def _verbose(messages: Sequence[Message], words: Words, running: bool) -> Iterator[LadderStep]:
     for message in messages:
         if _is_answer(message):
             said = words.answer(message)
@@ -64,11 +64,11 @@ def _answer_label(said: Said) -> str:
     return f"= {text}" if text != said.text and not said.failed else text or "ok"
 
 
-def _calls(messages: Sequence[Message], words: Words, running: bool) -> list[Step]:
+def _calls(messages: Sequence[Message], words: Words, running: bool) -> list[LadderStep]:
     """A line for a request and its answer; command connections keep a line for each document."""
     answers = {message.answers: message for message in messages if message.answers is not None}
     shown = {message.n for message in messages}
-    lines: list[Step] = []
+    lines: list[LadderStep] = []
     parents: list[int] = []
     folded: dict[int, Counter[str]] = {}
     for message in messages:
@@ -93,7 +93,7 @@ def _calls(messages: Sequence[Message], words: Words, running: bool) -> list[Ste
     return lines
 
 
-def _call(message: Message, answer: Message | None, words: Words, running: bool) -> Step:
+def _call(message: Message, answer: Message | None, words: Words, running: bool) -> LadderStep:
     if _is_answer(message):
         said = words.answer(message)
         return _arrow(message, Said(""), words)._replace(
@@ -112,7 +112,7 @@ def _silence(message: Message, running: bool) -> Said:
     return Said("not answered yet") if running else Said("no answer", failed=True)
 
 
-def _command_answer(step: Step, message: Message) -> Step:
+def _command_answer(step: LadderStep, message: Message) -> LadderStep:
     label, failed = step.said
     style = "error" if failed else step.style
     return step._replace(label=label, said=Said(""), latency=message.latency, style=style)
@@ -135,11 +135,11 @@ def _is_answer(message: Message) -> bool:
     return message.kind in ("answer", "error", "command_answer")
 
 
-def _arrow(message: Message, said: Said, words: Words | None = None) -> Step:
+def _arrow(message: Message, said: Said, words: Words | None = None) -> LadderStep:
     other = Lane.REMOTE if message.kind in _COMMANDS else Lane.PROCESS
     source, target = (Lane.CLIENT, other) if message.to_remote else (other, Lane.CLIENT)
     log = log_call(message, message.body)
-    return Step(
+    return LadderStep(
         time=message.time,
         packets=message.packets,
         label=words.request(message) if words is not None else "",

@@ -20,7 +20,7 @@ from dissector.render.rows import (
     task_row,
     without_date,
 )
-from dissector.render.terminal import Span, Terminal, clip
+from dissector.render.terminal import StyledText, Terminal, clip
 from dissector.render.theme import OUTCOME_STYLES, SEVERITY_STYLES
 from dissector.render.times import date
 from dissector.render.views import Event
@@ -96,7 +96,7 @@ def print_table(terminal: Terminal, rows: Sequence[TaskRow]) -> None:
         terminal.line(*row_spans(widths, row))
 
 
-def row_spans(widths: dict[Column, int], row: TaskRow | None) -> list[Span]:
+def row_spans(widths: dict[Column, int], row: TaskRow | None) -> list[StyledText]:
     """One line of the table; without a row the headings."""
     if row is None:
         return [(" ", ""), *_line(widths, {column: (column.heading, "heading") for column in widths})]
@@ -111,8 +111,8 @@ def _style(row: TaskRow, column: Column) -> str:
     return "title" if column.key in ("n", "job") else ""
 
 
-def _line(widths: dict[Column, int], cells: dict[Column, Span]) -> list[Span]:
-    spans: list[Span] = []
+def _line(widths: dict[Column, int], cells: dict[Column, StyledText]) -> list[StyledText]:
+    spans: list[StyledText] = []
     for column, width in widths.items():
         text, style = cells[column]
         text = clip(text, width)

@@ -20,7 +20,7 @@ from dissector.render.abilities import colors
 from dissector.render.theme import STYLES
 
 #: A text and the name of its style.
-Span = tuple[str, str]
+StyledText = tuple[str, str]
 
 _GLYPHS = "─│├┤┼╪═╌▶◀×…·µ█░"
 _PLAIN = str.maketrans(_GLYPHS, "-|||++=-><x~.u#:")
@@ -48,7 +48,7 @@ class Terminal:
             self.width, self.fixed = _PIPED_WIDTH, False
         self.width = max(self.width, _LEAST_WIDTH)
 
-    def line(self, *spans: Span) -> None:
+    def line(self, *spans: StyledText) -> None:
         """Write one line; blanks at its end are left out."""
         cut = list(spans)
         while cut and not (last := cut[-1][0].rstrip(" ")):
@@ -57,7 +57,7 @@ class Terminal:
             cut[-1] = (last, cut[-1][1])
         self._out.write("".join(self._render(text, style) for text, style in cut) + "\n")
 
-    def block(self, head: Iterable[Span], text: str, style: str = "", widest: int = 10_000) -> None:
+    def block(self, head: Iterable[StyledText], text: str, style: str = "", widest: int = 10_000) -> None:
         """Write ``text`` wrapped behind ``head``, its further lines as far in as the first."""
         spans, width = list(head), min(self.width, widest)
         indent = sum(len(part) for part, _ in spans)

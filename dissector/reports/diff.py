@@ -20,7 +20,7 @@ OUTSIDE = "outside of calls"
 START = "start of the process"
 
 
-class Part(NamedTuple):
+class DiffPart(NamedTuple):
     """A stretch of both sequences: ``tag`` is equal, delete, insert or replace (see difflib)."""
 
     tag: str
@@ -67,7 +67,7 @@ class Recording:
 class Difference:
     a: Recording
     b: Recording
-    parts: Sequence[Part]
+    parts: Sequence[DiffPart]
     answers: Sequence[Answers]
     spent: Sequence[Spent]
 
@@ -120,7 +120,7 @@ def token(message: Message) -> Token:
     )
 
 
-def _parts(a: Sequence[Message], b: Sequence[Message]) -> Iterable[Part]:
+def _parts(a: Sequence[Message], b: Sequence[Message]) -> Iterable[DiffPart]:
     """Equal beginnings and ends are cut off first: what is left to compare is short as a rule."""
     left, right = list(map(token, a)), list(map(token, b))
     shorter = min(len(left), len(right))
@@ -128,14 +128,14 @@ def _parts(a: Sequence[Message], b: Sequence[Message]) -> Iterable[Part]:
     tail = next((at for at in range(shorter - head) if left[-1 - at] != right[-1 - at]), shorter - head)
     end_a, end_b = len(left) - tail, len(right) - tail
     if head:
-        yield Part("equal", a[:head], b[:head])
+        yield DiffPart("equal", a[:head], b[:head])
     if (end_a - head) * (end_b - head) > MAX_COMPARED:
         raise UsageError(f"{end_a - head} and {end_b - head} messages are too many to be compared")
     matcher = SequenceMatcher(None, left[head:end_a], right[head:end_b], autojunk=False)
     for tag, low_a, high_a, low_b, high_b in matcher.get_opcodes():
-        yield Part(tag, a[head + low_a : head + high_a], b[head + low_b : head + high_b])
+        yield DiffPart(tag, a[head + low_a : head + high_a], b[head + low_b : head + high_b])
     if tail:
-        yield Part("equal", a[end_a:], b[end_b:])
+        yield DiffPart("equal", a[end_a:], b[end_b:])
 
 
 def _answer(message: Message) -> object:

@@ -57,7 +57,7 @@ _TELLS = {
 }
 
 
-class Candidate(NamedTuple):
+class PossibleCause(NamedTuple):
     """A problem code that an engine's code can mean; ``place`` is where the engine says it, empty for the client."""
 
     code: str
@@ -79,7 +79,7 @@ class Explanation(NamedTuple):
     tell: str = ""
     engine: tuple[str, ...] = ()
     look_for: str = ""
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[PossibleCause, ...] = ()
 
 
 def explain(code: str) -> Explanation:
@@ -127,12 +127,12 @@ def _of_engine(name: str) -> Explanation:
     return Explanation(name, info.title, info.meaning, look_for=info.look_for, candidates=tuple(_candidates(name)))
 
 
-def _candidates(engine_code: str) -> Iterator[Candidate]:
+def _candidates(engine_code: str) -> Iterator[PossibleCause]:
     for name, code in CODES.items():
         for line in map(_with_windows, code.engine):
             if engine_code in _ENGINE_CODE.findall(line):
                 place = line.partition("(")[2].rstrip(")")
-                yield Candidate(name, code.meaning, _TELLS.get(name, code.meaning), place)
+                yield PossibleCause(name, code.meaning, _TELLS.get(name, code.meaning), place)
 
 
 def _by_number(code: str) -> str | None:

@@ -15,7 +15,7 @@ from dissector.model import Connection, Message, Problem, Role, Task
 from dissector.session.advance import events_of
 from dissector.session.run_detection import find_runs
 from dissector.session.tracer import Event, Tracer
-from dissector.share.streams import Direction
+from dissector.share.streams import ConnectionSide
 from dissector.share.texts import spans, without_secrets
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Side
@@ -28,7 +28,7 @@ _DEEPEST = 40
 _ASTERISKS = re.compile(rb"\*+")
 
 
-class Piece(NamedTuple):
+class MessagePiece(NamedTuple):
     """A message: its bytes in the stream as captured, the same without secrets, the packet in which it begins, and the
     places in it of all that is the user's own.  ``header`` bytes of its length stand before it."""
 
@@ -51,7 +51,7 @@ class Pieces:
         #: Of the messages with secrets.
         self._clean: dict[int, bytes] = {}
 
-    def add(self, piece: Piece) -> None:
+    def add(self, piece: MessagePiece) -> None:
         if piece.clean != piece.raw:
             self._clean[len(self._numbers)] = piece.clean
         self._numbers.append(piece.number)
@@ -63,14 +63,16 @@ class Pieces:
             self._spans.extend(span)
         self._span_ends.append(len(self._spans))
 
-    def __iter__(self) -> Iterator[Piece]:
+    def __iter__(self) -> Iterator[MessagePiece]:
         """By their numbers."""
         for at in sorted(range(len(self._numbers)), key=self._numbers.__getitem__):
             begin, spans_begin = (self._ends[at - 1], self._span_ends[at - 1]) if at else (0, 0)
             raw = bytes(self._raw[begin : self._ends[at]])
             places = self._spans[spans_begin : self._span_ends[at]]
             spans = list(zip(places[::2], places[1::2], strict=True))
-            yield Piece(self._numbers[at], self._packets[at], self._headers[at], raw, self._clean.get(at, raw), spans)
+            yield MessagePiece(
+                self._numbers[at], self._packets[at], self._headers[at], raw, self._clean.get(at, raw), spans
+            )
 
 
 class Hints(NamedTuple):
@@ -87,7 +89,7 @@ class CaptureIndex:
     tasks: list[Task] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     connections: dict[Connection, None] = field(default_factory=dict)
-    pieces: dict[Direction, Pieces] = field(default_factory=dict)
+    pieces: dict[ConnectionSide, Pieces] = field(default_factory=dict)
     #: Texts that were masked somewhere, as bytes.
     secrets: set[bytes] = field(default_factory=set)
     #: What there is where there is no task.
@@ -141,8 +143,8 @@ class CaptureIndex:
         # On a callback connection the scheduler listens; on a command connection it calls.
         side = Side.CLIENT if message.to_remote == (connection.role is Role.COMMAND) else Side.SERVER
         header = 0 if connection.role is Role.COMMAND else _HEADER
-        piece = Piece(message.n, message.packets[0], header, message.raw, clean, spans(message))
-        self.pieces.setdefault(Direction(connection, side), Pieces()).add(piece)
+        piece = MessagePiece(message.n, message.packets[0], header, message.raw, clean, spans(message))
+        self.pieces.setdefault(ConnectionSide(connection, side), Pieces()).add(piece)
 
 
 def _differing(raw: bytes, clean: bytes) -> Iterator[bytes]:

@@ -30,7 +30,7 @@ from dissector.traffic import IcmpError, Packet
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RedactReport:
     """``differences``: what the result, read again, tells otherwise; ``left``: secrets that are names of the protocol
     as well, and were left where they are such."""
 
@@ -43,12 +43,14 @@ class Report:
     left: int
 
 
-def redact(source: str, target: str, key: bytes, hints: Hints, *, all_text: bool = False) -> Report:
+def redact(source: str, target: str, key: bytes, hints: Hints, *, all_text: bool = False) -> RedactReport:
     """As ``redact_all``, of one capture."""
     return redact_all([(source, target)], key, hints, all_text=all_text)[0]
 
 
-def redact_all(files: Sequence[tuple[str, str]], key: bytes, hints: Hints, *, all_text: bool = False) -> list[Report]:
+def redact_all(
+    files: Sequence[tuple[str, str]], key: bytes, hints: Hints, *, all_text: bool = False
+) -> list[RedactReport]:
     """Writes for each source of ``files`` its target, a capture of the same format unless its name says another one;
     ``key`` decides what becomes of what, the same in all of them, and a secret of one is a secret in all.
 
@@ -125,7 +127,7 @@ def _write(job: _Job, out: OutFile) -> int:
 
 def _checked(
     job: _Job, part: str, written: int, hints: Hints, originals: set[bytes], secrets: re.Pattern[bytes] | None
-) -> Report:
+) -> RedactReport:
     """``part`` is the result before it has its name."""
     redaction = job.redaction
     before, after = redaction.found.tasks, CaptureIndex.of(part, hints, messages=False)
@@ -140,7 +142,7 @@ def _checked(
         if disjoint and not redaction.texts.isdisjoint(addresses_in(run)):
             raise CaptureError(job.target, "an address in a text could not be replaced")
         left.update(secrets.findall(run.data) if secrets is not None else ())
-    return Report(
+    return RedactReport(
         job.packets,
         written,
         len(before),

@@ -17,9 +17,9 @@ from dissector.errors import UsageError
 from dissector.limits import MAX_MESSAGE, MAX_REDACTED_BYTES
 from dissector.model import Role
 from dissector.share.addresses import IPV4_NAME, IPV4_TEXT, IPV6_TEXT, MAC_TEXT, AddressMap, packed_text
-from dissector.share.capture_index import CaptureIndex, Piece
+from dissector.share.capture_index import CaptureIndex, MessagePiece
 from dissector.share.headers import addresses_of, rewritten, without_names
-from dissector.share.streams import Conversations, Direction, Key, Run, Stream
+from dissector.share.streams import ByteRun, ConnectionSide, Conversations, Key, Stream
 from dissector.share.texts import overwritten, readable
 from dissector.stream.block import Block
 from dissector.stream.fragments import Datagrams
@@ -46,7 +46,7 @@ class Redaction:
     found: CaptureIndex
     key: bytes
     all_text: bool
-    streams: dict[Direction, Stream] = field(default_factory=dict)
+    streams: dict[ConnectionSide, Stream] = field(default_factory=dict)
     #: Packed addresses of the result's packets, and of the texts in them.
     originals: set[bytes] = field(default_factory=set)
     texts: set[bytes] = field(default_factory=set)
@@ -105,7 +105,7 @@ class Redaction:
             ):
                 run.data[:] = pattern.sub(_put(mapped), bytes(run.data))
 
-    def runs(self) -> Iterator[Run]:
+    def runs(self) -> Iterator[ByteRun]:
         """All bytes of the connections, those without a hole between them together."""
         for stream in self.streams.values():
             yield from stream.joined()
@@ -123,7 +123,7 @@ class Redaction:
         plain = without_names(whole)
         return plain._replace(data=rewritten(plain, self.addresses, self._payload(packet.number)))
 
-    def _quoted(self, error: IcmpError) -> Direction | None:
+    def _quoted(self, error: IcmpError) -> ConnectionSide | None:
         return self._conversations.of_quote((error.src, error.sport, error.dst, error.dport), error.number)
 
     def _payload(self, number: int) -> Callable[[Key, int, int, int], bytes]:
@@ -136,7 +136,7 @@ class Redaction:
 
     # --- one direction ---------------------------------------------------------------------------------------------
 
-    def _clean(self, direction: Direction, stream: Stream, secrets: re.Pattern[bytes] | None) -> None:
+    def _clean(self, direction: ConnectionSide, stream: Stream, secrets: re.Pattern[bytes] | None) -> None:
         """Secrets, and all texts if wanted, in the messages and in what could not be read."""
         runs = stream.joined()
         done = runs[0].start if runs else 0
@@ -160,7 +160,7 @@ class Redaction:
         for offset, head in kept:
             stream.write(offset, head)
 
-    def _cleaned(self, piece: Piece, secrets: re.Pattern[bytes] | None) -> bytes:
+    def _cleaned(self, piece: MessagePiece, secrets: re.Pattern[bytes] | None) -> bytes:
         data = bytearray(piece.clean)
         for start, end in piece.spans:
             text = bytes(data[start:end])
@@ -179,7 +179,7 @@ class Redaction:
         )
 
     def _clean_untold(
-        self, stream: Stream, run: Run, told: Sequence[tuple[int, int]], secrets: re.Pattern[bytes] | None
+        self, stream: Stream, run: ByteRun, told: Sequence[tuple[int, int]], secrets: re.Pattern[bytes] | None
     ) -> None:
         """Bytes that are in no message: cut off, behind a hole, or somebody else's.
 
@@ -202,7 +202,7 @@ def _put(mapped: Callable[[bytes], bytes]) -> Callable[[re.Match[bytes]], bytes]
     return lambda match: mapped(match[0])
 
 
-def addresses_in(run: Run) -> set[bytes]:
+def addresses_in(run: ByteRun) -> set[bytes]:
     """Printed addresses in the bytes."""
     data = bytes(run.data)
     found = {match[0] for pattern in (IPV4_TEXT, IPV6_TEXT) for match in pattern.finditer(data)}

@@ -26,7 +26,7 @@ _FILLER = b"x"
 Key = tuple[bytes, int, bytes, int]
 
 
-class Run(NamedTuple):
+class ByteRun(NamedTuple):
     """Bytes without a hole between them, from offset ``start`` on."""
 
     start: int
@@ -41,7 +41,7 @@ class Stream:
     """One direction of a connection: ``add`` every segment, then ask for ``joined``."""
 
     def __init__(self) -> None:
-        self.runs: list[Run] = []
+        self.runs: list[ByteRun] = []
         #: True when the first segment was the SYN: nothing is missing before the first byte.
         self.from_start = False
         self._first_seq: int | None = None
@@ -79,7 +79,7 @@ class Stream:
         at = bisect_left(self._numbers, number)
         return self._places[at] if at < len(self._numbers) and self._numbers[at] == number else None
 
-    def joined(self) -> list[Run]:
+    def joined(self) -> list[ByteRun]:
         """The bytes, when all segments are there; they may be changed in place."""
         runs: list[tuple[int, list[bytearray], int]] = []
         for start, data in self._pieces:
@@ -92,7 +92,7 @@ class Stream:
         if runs:
             self._pieces.clear()
             self.runs = [
-                Run(start, parts[0] if len(parts) == 1 else bytearray().join(parts)) for start, parts, _ in runs
+                ByteRun(start, parts[0] if len(parts) == 1 else bytearray().join(parts)) for start, parts, _ in runs
             ]
         return self.runs
 
@@ -128,7 +128,7 @@ class Stream:
             return min(run.end - offset, most) if run.start <= offset else 0
         return 0
 
-    def _from(self, offset: int) -> Iterator[Run]:
+    def _from(self, offset: int) -> Iterator[ByteRun]:
         """The runs from the one on that has ``offset``, or the first one behind it."""
         at = bisect_right(self.runs, offset, key=lambda run: run.start)
         if at and self.runs[at - 1].end > offset:
@@ -160,7 +160,7 @@ class Stream:
             at += 1
 
 
-class Direction(NamedTuple):
+class ConnectionSide(NamedTuple):
     connection: Connection
     side: Side
 
@@ -169,12 +169,12 @@ class Conversations:
     """Which of the given connections, and which direction of it, a packet belongs to."""
 
     def __init__(self, connections: Iterable[Connection]) -> None:
-        self._known: dict[Key, list[tuple[int, int, Direction]]] = {}
+        self._known: dict[Key, list[tuple[int, int, ConnectionSide]]] = {}
         for connection in connections:
             ends = _packed(connection.client), _packed(connection.server)
             for side in Side:
                 key = (*ends[side], *ends[side.other])
-                entry = connection.first_packet, connection.last_packet, Direction(connection, side)
+                entry = connection.first_packet, connection.last_packet, ConnectionSide(connection, side)
                 self._known.setdefault(key, []).append(entry)
         self._names = {key_of(*key) for key in self._known}
         for entries in self._known.values():
@@ -190,15 +190,15 @@ class Conversations:
             for index in sorted(indices):
                 yield block.packet(index, indices[index])
 
-    def of_segment(self, segment: Segment) -> Direction | None:
+    def of_segment(self, segment: Segment) -> ConnectionSide | None:
         """The direction that a segment belongs to."""
         return self._find(segment[2:6], segment.number, late=False)
 
-    def of_quote(self, key: Key, number: int) -> Direction | None:
+    def of_quote(self, key: Key, number: int) -> ConnectionSide | None:
         """The direction of the packet that packet ``number``, an ICMP error, quotes."""
         return self._find(key, number, late=True)
 
-    def _find(self, key: Key, number: int, late: bool) -> Direction | None:
+    def _find(self, key: Key, number: int, late: bool) -> ConnectionSide | None:
         for first, last, direction in reversed(self._known.get(key, ())):
             if first <= number:
                 return direction if late or number <= last else None

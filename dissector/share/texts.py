@@ -16,9 +16,8 @@ from dissector.wire.decode import fields, pending_of
 from dissector.wire.fields import FieldNode
 from dissector.wire.http import body_pieces, is_encoded
 from dissector.wire.masking import Mask
+from dissector.wire.secret_values import Span
 from dissector.wire.secrets import MASK, hide_text, mask_text
-
-Span = tuple[int, int]
 
 _LATIN = "iso-8859-1"
 #: Bytes of a string before its text.

@@ -10,10 +10,10 @@ from time import monotonic
 
 from dissector.errors import UsageError
 from dissector.model import Endpoint, Outcome
-from dissector.simulate.dialog import Dialog, endpoint
+from dissector.simulate.dialog import SimulatedDialog, endpoint
 from dissector.simulate.drive import Drive
 from dissector.simulate.ports import Ports
-from dissector.simulate.report import Options, TaskRecord
+from dissector.simulate.report import MetTask, Options
 from dissector.simulate.scenario import Scenario, Twist
 from dissector.wire import control
 
@@ -25,7 +25,7 @@ _CLOSE_PATIENCE = 150.0
 _MAX_ANSWER = 64 * 1024
 
 
-class Command:
+class CommandConnection:
     """A command connection, seen from the client."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,12 +62,12 @@ class Client:
         self._family = socket.AF_INET6 if ":" in address.ip else socket.AF_INET
         self._ports = Ports(*options.callback_ports)
 
-    async def run(self, n: int, scenario: Scenario) -> TaskRecord:
+    async def run(self, n: int, scenario: Scenario) -> MetTask:
         """Task number ``n`` from its start to its end; cancelled, it leaves no socket behind.
 
         :raises UsageError: no callback port can be had
         """
-        record = TaskRecord(
+        record = MetTask(
             n,
             scenario.name,
             job=scenario.name,
@@ -99,11 +99,11 @@ class Client:
             listener.close()
             self._ports.free(port)
 
-    async def _task(self, record: TaskRecord, scenario: Scenario, listener: socket.socket) -> Outcome:
+    async def _task(self, record: MetTask, scenario: Scenario, listener: socket.socket) -> Outcome:
         options = self._options
         try:
             opening = asyncio.open_connection(self._address.ip, self._address.port, limit=_MAX_ANSWER)
-            command = Command(*await asyncio.wait_for(opening, options.callback_timeout))
+            command = CommandConnection(*await asyncio.wait_for(opening, options.callback_timeout))
         except (OSError, asyncio.TimeoutError) as error:
             record.error = str(error) or "no answer to the connection"
             return Outcome.UNREACHABLE
@@ -117,7 +117,7 @@ class Client:
         return outcome
 
     async def _commanded(
-        self, record: TaskRecord, scenario: Scenario, listener: socket.socket, command: Command
+        self, record: MetTask, scenario: Scenario, listener: socket.socket, command: CommandConnection
     ) -> Outcome:
         assert record.callback_port is not None
         kind = "process" if scenario.is_shell else None
@@ -150,10 +150,10 @@ class Client:
         return sock
 
     async def _called_back(
-        self, record: TaskRecord, scenario: Scenario, sock: socket.socket, command: Command
+        self, record: MetTask, scenario: Scenario, sock: socket.socket, command: CommandConnection
     ) -> Outcome:
         drive = Drive(scenario, record.task_id)
-        dialog = Dialog(drive.world.serve, drive.script())
+        dialog = SimulatedDialog(drive.world.serve, drive.script())
         await asyncio.get_running_loop().connect_accepted_socket(lambda: dialog, sock)
         record.peer = dialog.peer
         try:
@@ -173,7 +173,9 @@ class Client:
             return Outcome.KILLED if killed else Outcome.LOST
         return Outcome.KILLED if killed else Outcome.FAILURE if drive.failed else Outcome.SUCCESS
 
-    async def _accompany(self, scenario: Scenario, dialog: Dialog, command: Command, process_id: int) -> bool:
+    async def _accompany(
+        self, scenario: Scenario, dialog: SimulatedDialog, command: CommandConnection, process_id: int
+    ) -> bool:
         """Until the dialog is over; True when the task was killed."""
         options = self._options
         interval = options.work / 10 if scenario.twist is Twist.KEEP_ALIVE else options.work
@@ -191,12 +193,12 @@ class Client:
             await _over(dialog, options.task_timeout)
         return False
 
-    async def _confirm_end(self, command: Command, process_id: int) -> None:
+    async def _confirm_end(self, command: CommandConnection, process_id: int) -> None:
         command.say(control.encode_close(control.CloseTask(process_id)))
         await command.answer(_CLOSE_PATIENCE)
 
 
-async def _over(dialog: Dialog, seconds: float) -> bool:
+async def _over(dialog: SimulatedDialog, seconds: float) -> bool:
     """Waits for the dialog's end, so long."""
     await asyncio.wait((dialog.ended,), timeout=seconds)
     return dialog.ended.done()

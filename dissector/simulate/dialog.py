@@ -27,7 +27,7 @@ from dissector.wire.decode import Pending, decode, encode_frame, pending_of
 
 
 class Pause(NamedTuple):
-    """Say nothing for so long, or until ``Dialog.wake``."""
+    """Say nothing for so long, or until ``SimulatedDialog.wake``."""
 
     seconds: float
 
@@ -56,7 +56,7 @@ class _Turn:
     pending: Pending | None = None
 
 
-class Dialog(asyncio.Protocol):
+class SimulatedDialog(asyncio.Protocol):
     """``serve`` answers the other side's requests, ``drive`` (the client scheduler's end only) makes the first ones.
 
     ``ended`` tells how it went once the connection is gone: True when the drive came to its end.  ``fault`` says what

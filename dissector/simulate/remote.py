@@ -11,7 +11,7 @@ from itertools import count
 from dissector.errors import UsageError
 from dissector.model import Endpoint
 from dissector.ports import COMMAND_PORTS
-from dissector.simulate.dialog import Dialog, endpoint
+from dissector.simulate.dialog import SimulatedDialog, endpoint
 from dissector.simulate.process import Pace, TaskProcess
 from dissector.simulate.report import Options, ServedTask
 from dissector.simulate.scenario import Start, asked_for, choose_job
@@ -29,7 +29,7 @@ class RemoteProcess:
     def __init__(self, task: TaskProcess, record: ServedTask) -> None:
         self.record = record
         self._task = task
-        self._dialog: Dialog | None = None
+        self._dialog: SimulatedDialog | None = None
         self._gone = False
         self._waiting: list[Callable[[], None]] = []
 
@@ -40,7 +40,7 @@ class RemoteProcess:
             if delay:
                 await asyncio.sleep(delay)
             connecting = asyncio.get_running_loop().create_connection(
-                lambda: Dialog(self._task.serve),
+                lambda: SimulatedDialog(self._task.serve),
                 record.target.ip,
                 record.target.port or 0,
                 local_addr=(source, 0) if source else None,

@@ -20,7 +20,7 @@ ANY_PORT = Endpoint(LOOPBACK, 0)
 _MAX_PARALLEL = 10_000
 
 
-class Side(Enum):
+class Peers(Enum):
     """Which peers a run has."""
 
     BOTH = "both"
@@ -29,7 +29,7 @@ class Side(Enum):
 
 
 @dataclass(slots=True)
-class TaskRecord:
+class MetTask:
     """One task as the client met it; ``expected`` is how it has to end when the network carries everything.
 
     ``log`` is what the task process wrote (level, text), ``lines`` how many; ``error`` says what else went wrong.
@@ -76,7 +76,7 @@ class ServedTask:
 
 #: Entered with the remote's endpoint and the callback ports (highest, lowest) before the first packet, left after the
 #: last one.
-Recorder = Callable[[Endpoint, tuple[int, int]], AbstractContextManager[object]]
+PacketRecorder = Callable[[Endpoint, tuple[int, int]], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Options:
     :raises UsageError: values that make no sense
     """
 
-    side: Side = Side.BOTH
+    side: Peers = Peers.BOTH
     scenarios: tuple[str, ...] = ("shell-job",)
     tasks: int | None = None
     rate: float | None = None
@@ -109,9 +109,9 @@ class Options:
     work: float = 1.0
     log_lines: int = 500
     keep: int = 10_000
-    recorder: Recorder | None = field(default=None, compare=False)
+    recorder: PacketRecorder | None = field(default=None, compare=False)
     on_ready: Callable[[Endpoint], None] | None = field(default=None, compare=False)
-    on_task: Callable[[TaskRecord], None] | None = field(default=None, compare=False)
+    on_task: Callable[[MetTask], None] | None = field(default=None, compare=False)
     on_served: Callable[[ServedTask], None] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -125,9 +125,9 @@ class Options:
                 65_535 >= high >= low > 1_024
             ),
             "a port is a number from 0 to 65535": not all(0 <= port <= 65_535 for port in ports),
-            "a client needs the address and port of its remote": self.side is Side.CLIENT
+            "a client needs the address and port of its remote": self.side is Peers.CLIENT
             and (self.remote is None or not self.remote.port),
-            "a remote is given where this run has its own": self.side is not Side.CLIENT and self.remote is not None,
+            "a remote is given where this run has its own": self.side is not Peers.CLIENT and self.remote is not None,
             "the number of tasks is 1 or more": self.tasks is not None and self.tasks < 1,
             "the rate is more than 0 and at most 100000 a second": self.rate is not None
             and not 0 < self.rate <= 100_000,
@@ -179,14 +179,14 @@ class Summary:
     interrupted: bool = False
     #: Why no more tasks could be started.
     failure: str | None = None
-    tasks: deque[TaskRecord] = field(default_factory=deque)
+    tasks: deque[MetTask] = field(default_factory=deque)
     served: deque[ServedTask] = field(default_factory=deque)
 
     @classmethod
     def of(cls, options: Options) -> Summary:
         return cls(tasks=deque(maxlen=options.keep), served=deque(maxlen=options.keep))
 
-    def task(self, record: TaskRecord) -> None:
+    def task(self, record: MetTask) -> None:
         self.outcomes[record.outcome] += 1
         self.unexpected += not record.as_expected and record.outcome is not Outcome.RUNNING
         self.tasks.append(record)

@@ -13,7 +13,7 @@ from dissector.errors import UsageError
 from dissector.model import Endpoint
 from dissector.simulate.client import Client, resolve
 from dissector.simulate.remote import Remote
-from dissector.simulate.report import Options, ServedTask, Side, Summary
+from dissector.simulate.report import Options, Peers, ServedTask, Summary
 from dissector.simulate.scenario import Scenario, scenario
 from dissector.simulate.values import DONE
 from dissector.wire.decode import encode_frame
@@ -47,7 +47,7 @@ class _Run:
     async def run(self) -> Summary:
         options, summary = self._options, self._summary
         begun = monotonic()
-        remote = Remote(options, self._served) if options.side is not Side.CLIENT else None
+        remote = Remote(options, self._served) if options.side is not Peers.CLIENT else None
         with self._signals(), ExitStack() as recording:
             try:
                 address = (
@@ -58,7 +58,7 @@ class _Run:
                     recording.enter_context(options.recorder(address, options.callback_ports))
                 if options.on_ready is not None:
                     options.on_ready(address)
-                if options.side is Side.REMOTE:
+                if options.side is Peers.REMOTE:
                     await self._wait(options.duration)
                 else:
                     await self._tasks(Client(options, _reachable(address)))

@@ -18,7 +18,7 @@ BLOCK = 1 << 20
 Prepare = Callable[[Block], object]
 
 
-class Records(Protocol):
+class RecordReader(Protocol):
     """The records of a format; ``unit`` is what it calls one."""
 
     unit: str
@@ -53,7 +53,7 @@ class FileBuffers:
         return buffer, len(buffer) - len(PADDING)
 
 
-def read_blocks(records: Records, start: bytes, at: int, buffers: Buffers) -> Iterator[Block]:
+def read_blocks(records: RecordReader, start: bytes, at: int, buffers: Buffers) -> Iterator[Block]:
     """The blocks of a file that begins with ``start``, its records at ``at``; none of them is empty.
 
     :raises DamagedError: it can not be read on; all packets before that place were given

@@ -14,7 +14,7 @@ from pathlib import Path
 from dissector.errors import CaptureError
 from dissector.model import CaptureInfo, Problem
 from dissector.sources import pcap, snoop
-from dissector.sources.blocks import Buffers, FileBuffers, Prepare, Records, read_blocks
+from dissector.sources.blocks import Buffers, FileBuffers, Prepare, RecordReader, read_blocks
 from dissector.sources.bytestream import STANDARD_INPUT, ByteStream, DamagedError
 from dissector.sources.merge import merged
 from dissector.sources.pcapng import PcapngRecords, is_pcapng
@@ -29,7 +29,7 @@ from dissector.traffic import Packet
 #: Bytes of a file that tell what it is.
 _TELLING = 512
 #: Called with the bytes read so far and the bytes there are (None: not known).
-Progress = Callable[[int, "int | None"], object]
+OnProgress = Callable[[int, "int | None"], object]
 
 
 class CaptureReader:
@@ -45,7 +45,7 @@ class CaptureReader:
     read, that can not be opened, is no capture, has only link types without IP, or is damaged before its first packet.
     """
 
-    def __init__(self, paths: Iterable[str | PathLike[str]], progress: Progress | None = None) -> None:
+    def __init__(self, paths: Iterable[str | PathLike[str]], progress: OnProgress | None = None) -> None:
         self._paths = [fspath(path) for path in paths]
         self.infos = [CaptureInfo(path) for path in self._paths]
         self.warnings: list[Problem] = []
@@ -121,7 +121,7 @@ def _blocks(stream: ByteStream, prepare: Prepare, *, prefetch: bool) -> Iterator
         yield block
 
 
-def _records(stream: ByteStream) -> tuple[Records, bytes, int]:
+def _records(stream: ByteStream) -> tuple[RecordReader, bytes, int]:
     """How the records of a file are read, its beginning, and where they begin.
 
     :raises CaptureError: it is no capture

@@ -24,13 +24,13 @@ _DAC_OVERRIDE = 1
 _MOST_CAPABILITIES = 64
 
 
-class Account(NamedTuple):
+class UserAccount(NamedTuple):
     name: str
     user: int
     group: int
 
 
-def account(name: str | None) -> Account | None:
+def account(name: str | None) -> UserAccount | None:
     """Whom to become: ``name``, else who called sudo, else nobody; None when there is nothing to give up.
 
     :raises UsageError: there is no such user
@@ -51,10 +51,10 @@ def account(name: str | None) -> Account | None:
     except KeyError:
         wanted = name or os.environ.get("SUDO_UID") or _NOBODY
         raise UsageError(f"there is no user {wanted}; name one with --user") from None
-    return None if entry.pw_uid == _ROOT else Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    return None if entry.pw_uid == _ROOT else UserAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def become(one: Account | None) -> None:
+def become(one: UserAccount | None) -> None:
     """For good: this process can not go back, nor can what it might start.  None stays who it is; of capabilities root
     keeps the one by which it may write where it likes, all others keep none.
 
@@ -75,7 +75,7 @@ def become(one: Account | None) -> None:
         _keep_only(1 << _DAC_OVERRIDE if stays_root else 0)
 
 
-def _change(one: Account) -> None:
+def _change(one: UserAccount) -> None:
     """For root these calls set the real, the effective and the saved id."""
     import grp
 
@@ -108,7 +108,7 @@ def _libc() -> ctypes.CDLL:
 
 
 @contextmanager
-def explained(one: Account | None) -> Iterator[None]:
+def explained(one: UserAccount | None) -> Iterator[None]:
     """Where root may write, whom it became may not: an error says so, and what to do."""
     try:
         yield

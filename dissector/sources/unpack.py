@@ -35,50 +35,50 @@ class Packed:
         return False
 
 
-class Reader(NamedTuple):
+class PackedStream(NamedTuple):
     """``stream`` has ``read1``; ``damage`` is what it raises for data that is damaged or cut off."""
 
     stream: Any
     damage: tuple[type[Exception], ...]
 
 
-def _gzip(packed: Packed) -> Reader:
+def _gzip(packed: Packed) -> PackedStream:
     import gzip
     import zlib
 
     file: Any = packed
-    return Reader(gzip.GzipFile(fileobj=file), (EOFError, gzip.BadGzipFile, zlib.error))
+    return PackedStream(gzip.GzipFile(fileobj=file), (EOFError, gzip.BadGzipFile, zlib.error))
 
 
-def _zstandard(packed: Packed) -> Reader:
+def _zstandard(packed: Packed) -> PackedStream:
     import zstandard
 
     file: Any = packed
     reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-    return Reader(reader, (EOFError, zstandard.ZstdError))
+    return PackedStream(reader, (EOFError, zstandard.ZstdError))
 
 
-def _lz4(packed: Packed) -> Reader:
+def _lz4(packed: Packed) -> PackedStream:
     import lz4.frame
 
-    return Reader(lz4.frame.LZ4FrameFile(packed), (EOFError, RuntimeError))
+    return PackedStream(lz4.frame.LZ4FrameFile(packed), (EOFError, RuntimeError))
 
 
-def _xz(packed: Packed) -> Reader:
+def _xz(packed: Packed) -> PackedStream:
     import lzma
 
     file: Any = packed
-    return Reader(lzma.LZMAFile(file), (EOFError, lzma.LZMAError))
+    return PackedStream(lzma.LZMAFile(file), (EOFError, lzma.LZMAError))
 
 
-def _bzip2(packed: Packed) -> Reader:
+def _bzip2(packed: Packed) -> PackedStream:
     import bz2
 
     file: Any = packed
-    return Reader(bz2.BZ2File(file), (EOFError, OSError))
+    return PackedStream(bz2.BZ2File(file), (EOFError, OSError))
 
 
-_FORMATS: tuple[tuple[bytes, str, Callable[[Packed], Reader]], ...] = (
+_FORMATS: tuple[tuple[bytes, str, Callable[[Packed], PackedStream]], ...] = (
     (b"\x1f\x8b", "gzip", _gzip),
     (b"\x28\xb5\x2f\xfd", "zstandard", _zstandard),
     (b"\x04\x22\x4d\x18", "lz4", _lz4),
@@ -87,7 +87,7 @@ _FORMATS: tuple[tuple[bytes, str, Callable[[Packed], Reader]], ...] = (
 )
 
 
-def unpacked(name: str, start: bytes, packed: Packed) -> Reader | None:
+def unpacked(name: str, start: bytes, packed: Packed) -> PackedStream | None:
     """What reads a file that begins with ``start``; None when it is not compressed.
 
     :raises CaptureError: the library that could is not there

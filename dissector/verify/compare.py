@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
-from dissector.verify.records import Difference, Field, Row, Told
+from dissector.verify.records import ComparedField, Mismatch, Row, Told
 from dissector.wire.harmless import escape
 from dissector.wire.names import guid_text
 
@@ -24,7 +24,7 @@ _LONGEST = 80
 
 def compare(
     python: Iterable[Told | Row], tshark: Iterable[Told | Row], *, two_pass: bool
-) -> Iterator[Difference | Told | Row]:
+) -> Iterator[Mismatch | Told | Row]:
     """Every message that both sides have (as Python tells it), behind its differences; both in the order of packets.
     Then the tasks likewise.
 
@@ -89,14 +89,14 @@ def _alike(decoded: Told, displayed: Told) -> bool:
     return decoded.size == displayed.size and decoded.facts.get("kind") == displayed.facts.get("kind")
 
 
-def _pair(decoded: Told | None, displayed: Told | None, two_pass: bool) -> Iterator[Difference | Told]:
+def _pair(decoded: Told | None, displayed: Told | None, two_pass: bool) -> Iterator[Mismatch | Told]:
     if decoded is None:
         assert displayed is not None
-        yield Difference(displayed.packet, "message", _NOTHING, _summary(displayed))
+        yield Mismatch(displayed.packet, "message", _NOTHING, _summary(displayed))
     elif displayed is None:
         if decoded.is_late and not two_pass:
             return  # where one pass ends there is no packet left to show it with
-        yield Difference(decoded.packet, f"message of {decoded.connection}", _summary(decoded), _NOTHING)
+        yield Mismatch(decoded.packet, f"message of {decoded.connection}", _summary(decoded), _NOTHING)
     else:
         skipped = _NOT_COMPARED if two_pass else _NOT_COMPARED | _KNOWN_LATER
         if not (decoded.is_numbered or two_pass):
@@ -105,19 +105,19 @@ def _pair(decoded: Told | None, displayed: Told | None, two_pass: bool) -> Itera
         yield decoded
 
 
-def _tasks(python: list[Row], tshark: list[Row]) -> Iterator[Difference | Row]:
+def _tasks(python: list[Row], tshark: list[Row]) -> Iterator[Mismatch | Row]:
     displayed = {row.number: row for row in tshark}
     for row in python:
         other = displayed.pop(row.number, None)
         if other is None:
-            yield Difference(row.packet, f"task {row.number}", row.outcome, _NOTHING)
+            yield Mismatch(row.packet, f"task {row.number}", row.outcome, _NOTHING)
             continue
         for name, one, two in zip(Row._fields, row, other, strict=True):
             if one != two:
-                yield Difference(row.packet, f"{name} of task {row.number}", str(one), str(two))
+                yield Mismatch(row.packet, f"{name} of task {row.number}", str(one), str(two))
         yield row
     for row in displayed.values():
-        yield Difference(row.packet, f"task {row.number}", _NOTHING, row.outcome)
+        yield Mismatch(row.packet, f"task {row.number}", _NOTHING, row.outcome)
 
 
 class _ByPacket:
@@ -159,15 +159,15 @@ class _ByPacket:
             self.messages.append(told)
 
 
-def _message(decoded: Told, displayed: Told, skipped: frozenset[str]) -> Iterator[Difference]:
+def _message(decoded: Told, displayed: Told, skipped: frozenset[str]) -> Iterator[Mismatch]:
     packet = decoded.packet
     if decoded.size != displayed.size:
-        yield Difference(packet, "size", str(decoded.size), str(displayed.size))
+        yield Mismatch(packet, "size", str(decoded.size), str(displayed.size))
     for name in sorted((decoded.facts.keys() | displayed.facts.keys()) - skipped):
         ours = tuple(map(_printed, decoded.facts.get(name, ())))
         theirs = displayed.facts.get(name, ())
         if ours != theirs:
-            yield Difference(packet, name, _joined(ours), _joined(theirs))
+            yield Mismatch(packet, name, _joined(ours), _joined(theirs))
     for ours_field, theirs_field in zip_longest(decoded.fields, displayed.fields):
         different = list(_field(packet, ours_field, theirs_field))
         yield from different
@@ -175,17 +175,17 @@ def _message(decoded: Told, displayed: Told, skipped: frozenset[str]) -> Iterato
             return  # from here on all others would differ as well
 
 
-def _field(packet: int, decoded: Field | None, displayed: Field | None) -> Iterator[Difference]:
+def _field(packet: int, decoded: ComparedField | None, displayed: ComparedField | None) -> Iterator[Mismatch]:
     if decoded is None or displayed is None or decoded[:4] != displayed[:4]:
-        yield Difference(packet, "field", _place(decoded), _place(displayed))
+        yield Mismatch(packet, "field", _place(decoded), _place(displayed))
         return
     if decoded.raw != displayed.raw:
-        yield Difference(packet, f"bytes of {_place(decoded)}", _cut(decoded.raw.hex()), _cut(displayed.raw.hex()))
+        yield Mismatch(packet, f"bytes of {_place(decoded)}", _cut(decoded.raw.hex()), _cut(displayed.raw.hex()))
     if not _agree(decoded, str(displayed.value)):
-        yield Difference(packet, f"value of {_place(decoded)}", _cut(decoded.value), _cut(displayed.value))
+        yield Mismatch(packet, f"value of {_place(decoded)}", _cut(decoded.value), _cut(displayed.value))
 
 
-def _agree(decoded: Field, show: str) -> bool:
+def _agree(decoded: ComparedField, show: str) -> bool:
     """True when ``show`` is how tshark writes the value."""
     match decoded.value:
         case None:
@@ -236,7 +236,7 @@ def _printed(text: str) -> str:
 # --- words ---------------------------------------------------------------------------------------------------------
 
 
-def _place(field: Field | None) -> str:
+def _place(field: ComparedField | None) -> str:
     return _NOTHING if field is None else f"{field.name} at {field.start}..{field.end}, level {field.level}"
 
 

@@ -12,7 +12,7 @@ from typing import IO
 from xml.parsers.expat import ExpatError, ParserCreate, errors
 
 from dissector.errors import ToolError
-from dissector.verify.records import Field, Row, Told
+from dissector.verify.records import ComparedField, Row, Told
 from dissector.verify.table import rows
 
 _PREFIX = "jobscheduler."
@@ -20,7 +20,7 @@ _PROTOCOL = "jobscheduler"
 _READ_SIZE = 1 << 16
 _BEHIND_THE_END = errors.codes[errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]
 
-Attributes = dict[str, str]
+XmlAttributes = dict[str, str]
 
 
 def read(stream: IO[bytes]) -> Iterator[Told | Row]:
@@ -70,7 +70,7 @@ class _Reader:
         done, self._done = self._done, []
         return done
 
-    def start(self, element: str, attributes: Attributes) -> None:
+    def start(self, element: str, attributes: XmlAttributes) -> None:
         if self._told is not None:
             self._depth += 1
             if not self._foreign:
@@ -97,7 +97,7 @@ class _Reader:
         else:
             self._depth -= 1
 
-    def _field(self, told: Told, attributes: Attributes) -> None:
+    def _field(self, told: Told, attributes: XmlAttributes) -> None:
         name, show = attributes.get("name", ""), attributes.get("show", "")
         if not name.startswith(_PREFIX):
             self._foreign = self._depth
@@ -106,6 +106,6 @@ class _Reader:
         raw = attributes.get("value")
         if size:
             start = int(attributes["pos"]) - self._origin
-            told.fields.append(Field(name, self._depth, start, start + size, show, bytes.fromhex(raw or "")))
+            told.fields.append(ComparedField(name, self._depth, start, start + size, show, bytes.fromhex(raw or "")))
         elif raw is None:
             told.facts[name] = (*told.facts.get(name, ()), show)

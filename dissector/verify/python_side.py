@@ -9,7 +9,7 @@ from dissector.model import Message, Outcome, Role, Task
 from dissector.session.tracer import Tracer
 from dissector.traffic import Packet
 from dissector.verify.names import named
-from dissector.verify.records import Field, Row, Told
+from dissector.verify.records import ComparedField, Row, Told
 from dissector.wire import control
 from dissector.wire import messages as wire
 from dissector.wire.decode import fields, pending_of
@@ -148,12 +148,12 @@ class _Teller:
             yield "xml.error.code", (document.error.code,)
             yield "xml.error.text", (document.error.text,)
 
-    def _document(self, message: Message) -> Iterator[Field]:
-        yield Field("xml.text", 1, 0, message.size, self._mask.text(message.body.text), message.raw)
+    def _document(self, message: Message) -> Iterator[ComparedField]:
+        yield ComparedField("xml.text", 1, 0, message.size, self._mask.text(message.body.text), message.raw)
 
-    def _frame(self, message: Message) -> Iterator[Field]:
+    def _frame(self, message: Message) -> Iterator[ComparedField]:
         raw, body = message.raw, message.body
-        yield Field("length", 1, 0, _HEADER, len(raw), len(raw).to_bytes(_HEADER, "big"))
+        yield ComparedField("length", 1, 0, _HEADER, len(raw), len(raw).to_bytes(_HEADER, "big"))
         is_opaque = isinstance(body, wire.Undecoded) and body.data in self._hidden
         pending = pending_of(message.request.body) if message.request is not None else None
         root = fields(raw, pending)
@@ -168,7 +168,7 @@ class _Teller:
                 value = MASK if is_opaque and value else self._shown(value)
             place = node.start + _HEADER, node.end + _HEADER
             shown = is_number or not node.children
-            yield Field(name, level, *place, value, raw[node.start : node.end] if shown else b"")
+            yield ComparedField(name, level, *place, value, raw[node.start : node.end] if shown else b"")
 
     def _shown(self, text: str) -> str:
         """A text of the message at hand as it is shown."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 Facts = dict[str, tuple[str, ...]]
 
 
-class Field(NamedTuple):
+class ComparedField(NamedTuple):
     """Bytes ``start`` to ``end`` of a message (a frame's length header is byte 0 to 4), ``level`` nodes deep.
 
     ``value`` is what they say: in ``Decoded`` as Python has it, in ``Displayed`` as tshark writes it.  A group has no
@@ -33,7 +33,7 @@ class Told:
 
     packet: int
     size: int
-    fields: list[Field] = field(default_factory=list)
+    fields: list[ComparedField] = field(default_factory=list)
     facts: Facts = field(default_factory=dict)
     #: The connection, for people.
     connection: str = ""
@@ -55,7 +55,7 @@ class Row(NamedTuple):
     logs: str
 
 
-class Difference(NamedTuple):
+class Mismatch(NamedTuple):
     """``place`` says which field or fact of which message; the two sides' words for it."""
 
     packet: int

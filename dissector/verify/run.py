@@ -12,13 +12,13 @@ from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.verify import python_side
 from dissector.verify.compare import compare
-from dissector.verify.records import Difference, Row
+from dissector.verify.records import Mismatch, Row
 from dissector.verify.tshark import Tshark
 from dissector.wire.secrets import extended
 
 
 @dataclass(slots=True)
-class Report:
+class VerifyReport:
     """``differences`` are the first ones of ``count``; messages, fields and tasks are those that both sides have."""
 
     capture: str
@@ -27,7 +27,7 @@ class Report:
     fields: int = 0
     tasks: int = 0
     count: int = 0
-    differences: list[Difference] = field(default_factory=list)
+    differences: list[Mismatch] = field(default_factory=list)
 
 
 def masking() -> list[str]:
@@ -48,14 +48,14 @@ def masking() -> list[str]:
 
 def verify(
     capture: str, tshark: Tshark, command_ports: Iterable[int], callback_ports: tuple[int, int], most: int
-) -> Report:
+) -> VerifyReport:
     """Compares the two sides; keeps the first ``most`` differences.
 
     :raises CaptureError: the file can not be read
     :raises ToolError: see ``Tshark.read``
     :raises UsageError: see ``masking``
     """
-    report = Report(capture)
+    report = VerifyReport(capture)
     ports = tuple(command_ports)
     low, high = callback_ports
     preferences = (
@@ -66,7 +66,7 @@ def verify(
     python = python_side.read(CaptureReader([capture]), Tracer(ports, callback_ports))
     with closing(tshark.read(capture, preferences)) as displayed:
         for item in compare(python, displayed, two_pass=tshark.two_pass):
-            if isinstance(item, Difference):
+            if isinstance(item, Mismatch):
                 report.count += 1
                 if len(report.differences) < most:
                     report.differences.append(item)

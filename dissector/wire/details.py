@@ -12,7 +12,7 @@ from dissector.numbers import COUNT, EXIT_CODE, SIGNAL, is_odd, number
 from dissector.wire.control import Attributes, Events, read_xml
 from dissector.wire.messages import SafeArray, Variant
 
-Pairs = tuple[tuple[str, str], ...]
+NamedValues = tuple[tuple[str, str], ...]
 
 _MONITOR = "monitor."
 _RESULT_NUMBERS = (("exit_code", EXIT_CODE), ("signal", SIGNAL))
@@ -31,10 +31,10 @@ class SourcePart(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Monitor:
+class MonitorParameters:
     """One group of ``monitor.`` parameters, names without that prefix."""
 
-    pairs: Pairs
+    pairs: NamedValues
 
     def get(self, name: str) -> str | None:
         return _get(self.pairs, name)
@@ -44,13 +44,13 @@ class Monitor:
 class ConstructParameters:
     """All parameters of call ``construct`` in order, and those that tell what is to run, read."""
 
-    pairs: Pairs
+    pairs: NamedValues
     language: str | None
     job: str | None
     task_id: str | None
     script: tuple[SourcePart, ...]
-    environment: Pairs
-    monitors: tuple[Monitor, ...]
+    environment: NamedValues
+    monitors: tuple[MonitorParameters, ...]
 
     def get(self, name: str) -> str | None:
         return _get(self.pairs, name)
@@ -64,7 +64,7 @@ class ProcessResult:
     exit_code: int | None
     signal: str | None
     state_text: str | None
-    params: Pairs
+    params: NamedValues
     success: bool | None = None
     odd: Attributes = field(default=(), compare=False)
 
@@ -97,7 +97,7 @@ def construct_values(variants: Iterable[Variant | str]) -> dict[str, str]:
     return dict(reversed(_pairs(variants)))
 
 
-def _pairs(variants: Iterable[Variant | str]) -> Pairs:
+def _pairs(variants: Iterable[Variant | str]) -> NamedValues:
     return tuple(_pair(text) for text in _strings(variants) if text)
 
 
@@ -115,11 +115,11 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _get(pairs: Pairs, name: str) -> str | None:
+def _get(pairs: NamedValues, name: str) -> str | None:
     return next((value for key, value in pairs if key == name), None)
 
 
-def _monitors(pairs: Pairs) -> tuple[Monitor, ...]:
+def _monitors(pairs: NamedValues) -> tuple[MonitorParameters, ...]:
     groups: list[list[tuple[str, str]]] = []
     for name, value in pairs:
         if not name.startswith(_MONITOR):
@@ -127,7 +127,7 @@ def _monitors(pairs: Pairs) -> tuple[Monitor, ...]:
         if not groups or name == "monitor.language":
             groups.append([])
         groups[-1].append((name.removeprefix(_MONITOR), value))
-    return tuple(Monitor(tuple(group)) for group in groups)
+    return tuple(MonitorParameters(tuple(group)) for group in groups)
 
 
 class _Source(Events):
@@ -204,7 +204,7 @@ def _from_hex(text: str | None) -> str | None:
         return None
 
 
-def variable_set(xml: str) -> Pairs:
+def variable_set(xml: str) -> NamedValues:
     """Names and values of ``<sos.spooler.variable_set>`` and the like; of broken XML those before the fault."""
     xml = xml.lstrip()
     if not xml:
@@ -214,7 +214,7 @@ def variable_set(xml: str) -> Pairs:
     return tuple(events.pairs)
 
 
-def environment(xml: str) -> Pairs:
+def environment(xml: str) -> NamedValues:
     """Names and values of ``<environment><variable name value/>`` (a variable set in Universal Agents)."""
     return variable_set(xml)
 

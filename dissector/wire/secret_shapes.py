@@ -12,7 +12,7 @@ from dissector.wire.secret_rules import NAMES, QUOTE
 from dissector.wire.secret_rules import NO_SECRET as _NO_SECRET
 
 
-class Shape(NamedTuple):
+class SecretShape(NamedTuple):
     """Looked for only where one of ``needs`` (in small letters, a ``|`` between two) is in the text.
 
     ``exact``: case counts.
@@ -63,163 +63,167 @@ _NO_SIGNATURE = (
     r"|self-signed|g(?:\xfc|\xc3\xbc|ue)ltige?|ung(?:\xfc|\xc3\xbc|ue)ltige?)"
 )
 
-SHAPES: tuple[Shape, ...] = (
+SHAPES: tuple[SecretShape, ...] = (
     # A private key, all of it, also when it is cut off.
-    Shape(
+    SecretShape(
         "private key",
         r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----([^-]*(?:-(?!----END)[^-]*){0,16})",
         exact=True,
     ),
-    Shape("private-lines", r"Private-Lines: \d{1,4}((?:\s{1,4}[A-Za-z0-9+/=]{1,80}){0,200})", exact=True),
-    Shape(
+    SecretShape("private-lines", r"Private-Lines: \d{1,4}((?:\s{1,4}[A-Za-z0-9+/=]{1,80}){0,200})", exact=True),
+    SecretShape(
         "akia|asia|abia|acca|a3t|gh|gl|xox|xapp|eyj|aiza|ya29|gocspx|k_|sk-|sg.|npm_|pypi-|hf_|dckr|_v1_|hv|dapi|shp"
         "|lin_api|atatt|age-s|:aa",
         rf"(?<![\w])({_TOKENS})",
         exact=True,
     ),
-    Shape("$|sha", f"({_HASHES})", exact=True),
-    Shape("hooks.slack", r"hooks\.slack\.com/(?:services|workflows)/([\w/]{8,200})"),
+    SecretShape("$|sha", f"({_HASHES})", exact=True),
+    SecretShape("hooks.slack", r"hooks\.slack\.com/(?:services|workflows)/([\w/]{8,200})"),
     # What signs a URL, or another text.
-    Shape("sig", r"[?&;](?:x-amz-|x-goog-)?sig(?:nature)?=([\w%+/=.~-]{1,500})"),
-    Shape(
+    SecretShape("sig", r"[?&;](?:x-amz-|x-goog-)?sig(?:nature)?=([\w%+/=.~-]{1,500})"),
+    SecretShape(
         "sig",
         r"(?<![\w.])(?:x-[\w-]{0,32})?sig(?:nature)?[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?:sha(?:1|256|512)=)?"
         r"(?!(?:sha|md|rsa|ecdsa|hmac)-?\d)(?=[\w%+/.~-]{0,64}\d)(?=[\w%+/.~-]{0,64}[a-z])([\w%+/=.~-]{6,500})",
     ),
     # One without a digit in it.
-    Shape(
+    SecretShape(
         "signature",
         r"(?<![\w.])(?:x-[\w-]{0,32})?signature[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?:sha(?:1|256|512)=)?"
         rf"(?!{_NO_SECRET})(?!{_NO_SIGNATURE}(?![\w-]))([\w%+/=.~-]{{4,500}})(?![\w%+/=.~(\[-])",
     ),
-    Shape(
+    SecretShape(
         "sig",
         r"(?<![\w.])(?:x-[\w-]{0,32})?sig[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?:sha(?:1|256|512)=)?"
         r"(?-i:(?=[\w%+/.~-]{0,64}[a-z][A-Z])(?=[\w%+/.~-]{0,64}[A-Z][a-z])|(?=[A-Za-z]{20})|(?=[\w+/]{8,400}=))"
         r"([\w%+/=.~-]{8,500})(?![\w%+/=.~(\[-])",
     ),
-    Shape("code=|auth=", r"[?&](?:code|auth)=([\w%+/=.~-]{8,500})"),
+    SecretShape("code=|auth=", r"[?&](?:code|auth)=([\w%+/=.~-]{8,500})"),
     # SQL
-    Shape(
+    SecretShape(
         "identified",
         r"identified[ \t\r\n]{1,8}(?:with[ \t\r\n]{1,8}\S{1,64}[ \t\r\n]{1,8}(?:as|by)|by)[ \t\r\n]{1,8}"
         r"(?:values[ \t\r\n]{1,8}|password[ \t\r\n]{1,8})?",
     ),
-    Shape(
+    SecretShape(
         "identified",
         r"identified[^;]{1,80}?by[ \t\r\n]{1,8}(?:\"[^\"\n]{1,128}\"|'[^'\n]{1,128}'|[^\s\"';]{1,128})[ \t\r\n]{1,8}"
         r"replace[ \t\r\n]{1,8}(?=[^\s;])",
     ),
     # user/X@db, as Oracle's programs take it; a/b@... is also a principal, a version of a module, a unit of systemd.
-    Shape(
+    SecretShape(
         "@",
         rf"(?<![\w.:/@\\-])(?!{_NO_USER}/)(?!{_MODULE})[A-Za-z][\w$#]{{0,29}}(?:\[\w{{1,30}}\])?/"
         rf"(?:\"([^\"\n]{{1,128}})\"|([^\s@/\"'&;<>,|()*]{{1,128}}))@(?={_DATABASE})",
     ),
-    Shape(
+    SecretShape(
         "conn",
         r"(?<![\w.-])conn(?:ect)?[ \t]{1,8}[\"']?[\w$#.]{1,64}(?:\[\w{1,64}\])?/(?:\"([^\"\n]{1,128})"
         r"|([^\s@/\"'&;<>]{1,128}))",
     ),
     # All values of a row in which one is secret.
-    Shape(
+    SecretShape(
         "insert",
         rf"insert\s{{1,8}}into\s{{1,8}}\S{{1,128}}?\s{{0,8}}\([^()]{{0,400}}?(?:{NAMES})[^()]{{0,400}}\)\s{{0,8}}values"
         r"\s{0,8}\(([^;\n]{1,4000})",
     ),
-    Shape(
+    SecretShape(
         "char|string",
         rf"(?:{NAMES})\w{{0,32}}[ \t]{{1,8}}(?:constant[ \t]{{1,8}})?(?:n?varchar2?|n?char|string)[ \t]{{0,4}}"
         rf"(?:\([^()\n]{{1,16}}\))?[ \t]{{0,8}}(?:not[ \t]null[ \t]{{0,8}})?(?::=|=|default)[ \t]{{0,8}}(?={QUOTE})",
     ),
-    Shape("sp_addlogin", rf"sp_addlogin[ \t(]{{1,8}}[^\n,]{{1,200}},[ \t]{{0,8}}(?={QUOTE})"),
-    Shape("sp_password", r"sp_password[ \t]{1,8}([^\n;]{1,400})"),
+    SecretShape("sp_addlogin", rf"sp_addlogin[ \t(]{{1,8}}[^\n,]{{1,200}},[ \t]{{0,8}}(?={QUOTE})"),
+    SecretShape("sp_password", r"sp_password[ \t]{1,8}([^\n;]{1,400})"),
     # A file of PostgreSQL: host:port:database:user:X.
-    Shape(
+    SecretShape(
         "pgpass",
         r"(?:[\w.*-]{1,255}|\[[0-9a-f:]{2,45}\]):(?:\d{2,5}|\*):[\w.*-]{1,64}:[\w.*-]{1,64}:([^\s\"']{1,128})",
     ),
-    Shape(":pserver:", r":pserver:[^\s:@]{1,64}:([^\s@]{1,128})@"),
-    Shape(" using ", r"connect[ \t]{1,4}to[ \t]{1,4}\S{1,64}[ \t]{1,4}user[ \t]{1,4}\S{1,64}[ \t]{1,4}using[ \t]{1,4}"),
-    Shape(".logon", r"\.logon[ \t]{1,4}[^\s,]{1,128},[ \t]{0,4}"),
+    SecretShape(":pserver:", r":pserver:[^\s:@]{1,64}:([^\s@]{1,128})@"),
+    SecretShape(
+        " using ", r"connect[ \t]{1,4}to[ \t]{1,4}\S{1,64}[ \t]{1,4}user[ \t]{1,4}\S{1,64}[ \t]{1,4}using[ \t]{1,4}"
+    ),
+    SecretShape(".logon", r"\.logon[ \t]{1,4}[^\s,]{1,128},[ \t]{0,4}"),
     # What a program is to read from its standard input.
-    Shape(
+    SecretShape(
         "echo|printf",
         r"(?:echo|printf)(?:\.exe)?[ \t]{1,8}(?:-[nee]{1,3}[ \t]{1,8})?(?:[\"']%s(?:\\n)?[\"'][ \t]{1,8})?([^\n"
         r"|]{1,200}?)[ \t]{0,8}\|"
         rf"[ \t]{{0,8}}(?:[\w./-]{{0,40}}/)?{_PASSWORD_READERS}(?![\w-])",
     ),
-    Shape(
+    SecretShape(
         "<<<",
         rf"(?<![\w-])(?:read[ \t]{{1,8}}[^\n<]{{0,80}}?(?:{NAMES})\w{{0,32}}|--?pass\w{{0,12}}-(?:stdin|fd[ =]\d))"
         r"[^\n<]{0,80}<<<[ \t]{0,8}",
     ),
-    Shape("set", rf"(?<![\w-])set[ \t]{{1,8}}(?:\w{{0,32}}_)?(?:pass|passwd|password|pwd?|pin)[ \t]{{1,8}}(?={QUOTE})"),
-    Shape("<<<", rf"(?<![\w-]){_PASSWORD_READERS}(?![\w-])[^\n<]{{0,200}}<<<[ \t]{{0,8}}"),
-    Shape(
+    SecretShape(
+        "set", rf"(?<![\w-])set[ \t]{{1,8}}(?:\w{{0,32}}_)?(?:pass|passwd|password|pwd?|pin)[ \t]{{1,8}}(?={QUOTE})"
+    ),
+    SecretShape("<<<", rf"(?<![\w-]){_PASSWORD_READERS}(?![\w-])[^\n<]{{0,200}}<<<[ \t]{{0,8}}"),
+    SecretShape(
         "<<",
         r"(?<![\w-])(?:sudo|passwd|chpasswd|kinit|su)(?![\w-])[^\n<]{0,200}<<-?[ \t]{0,4}[\"']?\w{1,32}[\"']?"
         r"[ \t]{0,4}\r?\n([^\r\n]{1,200})",
     ),
-    Shape(
+    SecretShape(
         "assword|asswort",
         r"asswor[dt][^\n;]{0,80}[\n;{}][^\n]{0,40}?send(?:_user)?[ \t]{1,8}(?:--[ \t]{1,8})?\\*\"((?:[^\"\\]"
         r"|\\[^r\"n]){1,128})",
     ),
     # ftp: lines of its own.
-    Shape(
+    SecretShape(
         "user",
         r"(?:^|\n)[ \t]{0,8}(?:quote[ \t]{1,8})?user[ \t]{1,8}[^\s:=/]{1,64}[ \t]{1,8}([^\s:=]{1,128})[ \t]{0,8}(?="
         r"[\r\n<&]|$)",
     ),
-    Shape(
+    SecretShape(
         "pass",
         r"(?:^|[\n>:])[ \t]{0,8}(?:quote[ \t]{1,8})?PASS[ \t]{1,8}([^\s]{1,128})[ \t]{0,8}(?=[\r\n<&\"']|$)",
         exact=True,
     ),
     # PowerShell, Java, Perl, PHP, Python: the argument that is one.
-    Shape(
+    SecretShape(
         "securestring",
         rf"convertto-securestring(?:[ \t]{{1,8}}-string)?[ \t]{{1,8}}\(?[ \t]{{0,8}}(?={QUOTE}|[^\s$(-])",
     ),
-    Shape(
+    SecretShape(
         "credential|passwordauthentication|oci_connect|cx_oracle|oracledb",
         r"(?:(?:ps|network)?credentials?|passwordauthentication|oci_p?connect|(?:cx_oracle"
         r"|oracledb)\.connect)(?:\]?::new)?[ \t]{0,4}"
         rf"(?:\(|-argumentlist)[ \t]{{0,8}}\(?[^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})",
     ),
-    Shape(
+    SecretShape(
         "connect",
         r"(?:getconnection|dbi->connect(?:_cached)?|mysqli?_p?connect|pymysql\.connect|mysqldb\.connect"
         r"|new[ \t]pdo)[ \t]{0,4}\("
         rf"[^\n()]{{1,300}}?,[^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})",
     ),
-    Shape(
+    SecretShape(
         "mysqli|pdo",
         rf"new[ \t]{{1,4}}\\?(?:mysqli|pdo)[ \t]{{0,4}}\([^\n()]{{1,300}}?,[^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})",
     ),
     # VBScript: ADO, HTTP, network drives, WMI, the directory.
-    Shape(
+    SecretShape(
         ".open",
         r"\.open[ \t]{0,4}\(?[ \t]{0,4}(?!\"(?:get|post|put|delete|head|options|propfind|patch)\")"
         r"[^\n,]{1,300},[^\n,]{1,200}"
         rf",[ \t]{{0,8}}(?={QUOTE})",
     ),
-    Shape(
+    SecretShape(
         ".open|mapnetworkdrive",
         r"(?:\.open|mapnetworkdrive)[ \t(]{1,8}[^\n,]{1,300},[^\n,]{1,300},[ \t]{0,8}(?:true|false|0|1)?[ \t]{0,8},"
         rf"[^\n,]{{1,200}},[ \t]{{0,8}}(?={QUOTE})",
     ),
-    Shape("connectserver", rf"connectserver[ \t(]{{1,8}}(?:[^\n,]{{0,200}},){{3}}[ \t]{{0,8}}(?={QUOTE})"),
-    Shape("opendsobject", rf"opendsobject[ \t(]{{1,8}}(?:[^\n,]{{0,200}},){{2}}[ \t]{{0,8}}(?={QUOTE})"),
-    Shape("setcredentials", rf"setcredentials[ \t(]{{1,8}}[^\n,]{{0,200}},[ \t]{{0,8}}(?={QUOTE})"),
-    Shape(
+    SecretShape("connectserver", rf"connectserver[ \t(]{{1,8}}(?:[^\n,]{{0,200}},){{3}}[ \t]{{0,8}}(?={QUOTE})"),
+    SecretShape("opendsobject", rf"opendsobject[ \t(]{{1,8}}(?:[^\n,]{{0,200}},){{2}}[ \t]{{0,8}}(?={QUOTE})"),
+    SecretShape("setcredentials", rf"setcredentials[ \t(]{{1,8}}[^\n,]{{0,200}},[ \t]{{0,8}}(?={QUOTE})"),
+    SecretShape(
         "set_authentication|httpbasicauth",
         rf"(?:set_authentication|httpbasicauth)[ \t]{{0,4}}\((?:[^\n,()]{{1,200}},){{1,2}}[ \t]{{0,8}}(?={QUOTE})",
     ),
-    Shape("credential", r"credentials?[ \t]{1,4}(?:are|is)[ \t]{1,4}[\w.@-]{1,64}[/:]([^\s,;]{1,128})"),
-    Shape("auth=(", rf"auth=\([^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})"),
-    Shape("bearer", r"bearer[ \t]{1,8}([\w.~+/=-]{16,4000})"),
+    SecretShape("credential", r"credentials?[ \t]{1,4}(?:are|is)[ \t]{1,4}[\w.@-]{1,64}[/:]([^\s,;]{1,128})"),
+    SecretShape("auth=(", rf"auth=\([^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})"),
+    SecretShape("bearer", r"bearer[ \t]{1,8}([\w.~+/=-]{16,4000})"),
     # A URL that is all name: https://TOKEN@host
-    Shape("@", r"(?<![\w])https?://([\w~.-]{20,255})@"),
+    SecretShape("@", r"(?<![\w])https?://([\w~.-]{20,255})@"),
 )

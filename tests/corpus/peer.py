@@ -13,7 +13,7 @@ from typing import Any
 
 from dissector.model import Endpoint
 from dissector.simulate import jobs
-from dissector.simulate.report import Options, ServedTask, Side, Summary, TaskRecord
+from dissector.simulate.report import MetTask, Options, Peers, ServedTask, Summary
 from dissector.simulate.run import simulate
 from dissector.simulate.scenario import SCENARIOS, Scenario, Twist
 
@@ -35,7 +35,7 @@ def _plain(value: object) -> object:
     return value.value if isinstance(value, Enum) else str(value)
 
 
-def _record(record: TaskRecord | ServedTask) -> dict[str, object]:
+def _record(record: MetTask | ServedTask) -> dict[str, object]:
     """What was, without empty fields; endpoints in their printed form."""
     content = asdict(record)
     for name in ("client", "remote", "peer", "target"):
@@ -61,7 +61,7 @@ def main() -> None:
     for name in ("scenarios", "callback_ports"):
         if name in given:
             given[name] = tuple(given[name])
-    given["side"] = Side(given["side"])
+    given["side"] = Peers(given["side"])
     options = Options(
         **given,
         on_ready=lambda address: _say("ready", address=str(address)),

@@ -24,7 +24,7 @@ from conversation import EPOCH, SECOND, Address, Network, Record, TaskScript, pc
 from dissector.errors import UsageError
 from dissector.model import Outcome
 from dissector.share.capture_index import CaptureIndex, Hints
-from dissector.share.redact import Report, redact
+from dissector.share.redact import RedactReport, redact
 from dissector.sources.capture import CaptureReader
 from dissector.stream.packets import parse
 from dissector.traffic import IcmpError, Segment
@@ -45,7 +45,7 @@ LOG = (
 needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
 
 
-def run(source: Path, tmp_path: Path, all_text: bool = False, key: bytes = b"key") -> tuple[Path, Report]:
+def run(source: Path, tmp_path: Path, all_text: bool = False, key: bytes = b"key") -> tuple[Path, RedactReport]:
     target = tmp_path / f"redacted{source.suffix}"
     return target, redact(str(source), str(target), key, HINTS, all_text=all_text)
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dissector.simulate import values as v
-from dissector.simulate.dialog import Dialog, Pause, Script, Served, Vanish
+from dissector.simulate.dialog import Pause, Script, Served, SimulatedDialog, Vanish
 from dissector.simulate.process import Pace, TaskProcess
 from dissector.simulate.scenario import SCENARIOS, choose_job
 from dissector.wire import messages as m
@@ -51,7 +51,7 @@ class FakeTransport(asyncio.Transport):
         return self.aborted
 
 
-def connect(dialog: Dialog) -> FakeTransport:
+def connect(dialog: SimulatedDialog) -> FakeTransport:
     transport = FakeTransport()
     dialog.connection_made(transport)
     return transport
@@ -67,7 +67,7 @@ def test_a_callback_inside_a_call() -> None:
             answer = yield NAME
             return m.CallAnswer(0, v.i4(answer.dispids[0]))
 
-        dialog = Dialog(serve)
+        dialog = SimulatedDialog(serve)
         transport = connect(dialog)
         dialog.data_received(frames(STEP))
         assert transport.written == frames(NAME)
@@ -80,7 +80,7 @@ def test_a_callback_inside_a_call() -> None:
 
 def test_frames_byte_by_byte() -> None:
     async def run() -> None:
-        dialog = Dialog(lambda _request: v.DONE)
+        dialog = SimulatedDialog(lambda _request: v.DONE)
         transport = connect(dialog)
         for byte in frames(m.Release(1), m.KeepAlive()):
             dialog.data_received(bytes([byte]))
@@ -96,7 +96,7 @@ def test_a_drive_ends_the_connection() -> None:
             answer = yield STEP
             assert answer == m.CallAnswer(0, v.FALSE)
 
-        dialog = Dialog(no_service, drive())
+        dialog = SimulatedDialog(no_service, drive())
         transport = connect(dialog)
         dialog.data_received(frames(m.CallAnswer(0, v.FALSE)))
         assert transport.aborted
@@ -111,7 +111,7 @@ def test_a_lost_connection_is_no_end_of_the_drive() -> None:
         def drive() -> Script[None]:
             yield STEP
 
-        dialog = Dialog(no_service, drive())
+        dialog = SimulatedDialog(no_service, drive())
         transport = connect(dialog)
         dialog.connection_lost(None)
         assert await dialog.ended is False
@@ -126,7 +126,7 @@ def test_a_pause_ends_early() -> None:
             yield Pause(3_600)
             return m.CallAnswer(0, v.TRUE)
 
-        dialog = Dialog(serve)
+        dialog = SimulatedDialog(serve)
         transport = connect(dialog)
         dialog.wake()
         dialog.data_received(frames(STEP))
@@ -144,7 +144,7 @@ def test_vanishing() -> None:
             yield Vanish()
             return v.DONE
 
-        dialog = Dialog(serve)
+        dialog = SimulatedDialog(serve)
         transport = connect(dialog)
         dialog.data_received(frames(STEP, STEP))
         assert (transport.aborted, transport.written) == (True, b"")
@@ -164,7 +164,7 @@ def test_vanishing() -> None:
 )
 def test_faults_of_the_other_side(data: bytes, fault: str) -> None:
     async def run() -> None:
-        dialog = Dialog(no_service)
+        dialog = SimulatedDialog(no_service)
         transport = connect(dialog)
         dialog.data_received(data)
         assert transport.aborted
@@ -179,7 +179,7 @@ def test_calls_without_end_are_cut_off() -> None:
             yield NAME
             return v.DONE
 
-        dialog = Dialog(serve)
+        dialog = SimulatedDialog(serve)
         transport = connect(dialog)
         for _ in range(65):
             assert not transport.aborted
@@ -196,7 +196,7 @@ def test_a_call_while_one_is_worked_on_is_out_of_turn() -> None:
             yield Pause(3_600)
             return v.DONE
 
-        dialog = Dialog(serve)
+        dialog = SimulatedDialog(serve)
         connect(dialog)
         dialog.data_received(frames(STEP, STEP))
         assert dialog.fault == "a call out of turn"
@@ -234,7 +234,7 @@ def test_a_task_process_survives_any_client(job: str, talk_of: list[bytes]) -> N
 
     async def run() -> None:
         process = TaskProcess(lambda _name, language: choose_job(job, language), Pace(work=0.0, log_lines=3))
-        dialog = Dialog(process.serve)
+        dialog = SimulatedDialog(process.serve)
         transport = connect(dialog)
         for data in talk_of:
             dialog.data_received(data)

@@ -22,7 +22,7 @@ from dissector.errors import UsageError
 from dissector.model import Endpoint, Outcome
 from dissector.simulate.client import Client
 from dissector.simulate.remote import Remote
-from dissector.simulate.report import Options, ServedTask, Side, TaskRecord
+from dissector.simulate.report import MetTask, Options, Peers, ServedTask
 from dissector.simulate.run import simulate
 from dissector.simulate.scenario import scenario
 from dissector.wire import control
@@ -63,7 +63,7 @@ def test_no_callback_port_is_left() -> None:
 def test_no_callback_port_is_left_in_mid_run() -> None:
     taken: list[socket.socket] = []
 
-    def take(_record: TaskRecord) -> None:
+    def take(_record: MetTask) -> None:
         if not taken:
             taken.append(listening(HIGH))
 
@@ -90,14 +90,14 @@ def test_any_free_port_for_the_remote() -> None:
 
 def test_a_client_without_its_remote() -> None:
     remote = Endpoint("127.0.0.1", FREE)
-    (task,) = simulate(replace(QUICK, side=Side.CLIENT, remote=remote)).tasks
+    (task,) = simulate(replace(QUICK, side=Peers.CLIENT, remote=remote)).tasks
     assert task.outcome is Outcome.UNREACHABLE
     assert "refused" in (task.error or "") or "Connect call failed" in (task.error or "")
 
 
 def test_a_remote_without_an_address() -> None:
     with pytest.raises(UsageError, match=r"remote no\.such\.host\.invalid"):
-        simulate(replace(QUICK, side=Side.CLIENT, remote=Endpoint("no.such.host.invalid", 4444)))
+        simulate(replace(QUICK, side=Peers.CLIENT, remote=Endpoint("no.such.host.invalid", 4444)))
 
 
 def test_the_other_address_is_not_ours() -> None:
@@ -136,7 +136,7 @@ def test_the_other_address_is_not_ours() -> None:
         (lambda: Options(log_lines=-1), "log lines are 0"),
         (lambda: Options(keep=-1), "a number of records is 0 or more"),
         (lambda: Options(listen=Endpoint("127.0.0.1", 70_000)), "a port is a number"),
-        (lambda: Options(side=Side.CLIENT), "a client needs the address"),
+        (lambda: Options(side=Peers.CLIENT), "a client needs the address"),
         (lambda: Options(remote=Endpoint("127.0.0.1", 4444)), "a remote is given where"),
     ],
 )
@@ -188,7 +188,7 @@ def test_the_recorder_is_there_before_and_after_the_packets() -> None:
         yield
         told.append("end")
 
-    def task_over(record: TaskRecord) -> None:
+    def task_over(record: MetTask) -> None:
         told.append(record.n)
 
     simulate(replace(QUICK, recorder=recorder, on_task=task_over))
@@ -228,7 +228,7 @@ class Background:
 
     def __init__(self, seconds: float, **changes: object) -> None:
         self.ready = threading.Event()
-        options = replace(QUICK, side=Side.REMOTE, duration=seconds, on_ready=lambda _: self.ready.set(), **changes)  # type: ignore[arg-type]
+        options = replace(QUICK, side=Peers.REMOTE, duration=seconds, on_ready=lambda _: self.ready.set(), **changes)  # type: ignore[arg-type]
         self.thread = threading.Thread(target=simulate, args=(options,))
 
     def __enter__(self) -> Background:
@@ -342,9 +342,9 @@ def test_a_signal_ends_a_remote_that_serves_a_client() -> None:
     with runner("remote") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        ended: list[TaskRecord] = []
+        ended: list[MetTask] = []
         options = replace(
-            QUICK, side=Side.CLIENT, listen=Endpoint("", 0), remote=LISTEN, scenarios=("idle",), on_task=ended.append
+            QUICK, side=Peers.CLIENT, listen=Endpoint("", 0), remote=LISTEN, scenarios=("idle",), on_task=ended.append
         )
         client = threading.Thread(target=simulate, args=(options,))
         client.start()

@@ -11,7 +11,7 @@ import pytest
 from recording import QUICK, Trace, play, record, trace
 
 from dissector.model import Message, Outcome, Task
-from dissector.simulate.report import TaskRecord
+from dissector.simulate.report import MetTask
 from dissector.simulate.scenario import SCENARIOS
 from dissector.simulate.values import every_variant
 from dissector.traffic import Side
@@ -90,7 +90,7 @@ TOLD = {
 }  # fmt: skip
 
 
-def agree(task: Task, written: TaskRecord) -> None:
+def agree(task: Task, written: MetTask) -> None:
     """The tracer's task is the writer's, field for field."""
     called_back = written.peer is not None
     assert task.outcome is written.outcome

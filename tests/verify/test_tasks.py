@@ -24,7 +24,7 @@ from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 from dissector.verify import pdml
 from dissector.verify.compare import compare
-from dissector.verify.records import Difference, Row, Told
+from dissector.verify.records import Mismatch, Row, Told
 from dissector.verify.table import rows
 from dissector.verify.tshark import Tshark
 from dissector.wire.decode import encode
@@ -38,7 +38,7 @@ def disagreements(
     capture: Path, plugin: Path = PLUGIN, program: str = "tshark", *, two_pass: bool = False
 ) -> list[str]:
     told = compare(told_by_python(capture), Tshark(program, plugin, two_pass).read(str(capture)), two_pass=two_pass)
-    return [str(item) for item in told if isinstance(item, Difference)]
+    return [str(item) for item in told if isinstance(item, Mismatch)]
 
 
 def packets_of(capture: Path) -> list[Packet]:
@@ -266,7 +266,7 @@ def test_the_table_stands_behind_the_document(size: int, monkeypatch: pytest.Mon
 def test_each_difference_between_tasks() -> None:
     def differences(python: list[Row], tshark: list[Row]) -> list[str]:
         told: list[Told | Row] = [*python]
-        return [str(item) for item in compare(told, tshark, two_pass=True) if isinstance(item, Difference)]
+        return [str(item) for item in compare(told, tshark, two_pass=True) if isinstance(item, Mismatch)]
 
     assert differences(ROWS, ROWS) == []
     assert differences(ROWS, ROWS[:1]) == ["packet 77: task 12: Python lost, tshark nothing"]

@@ -16,7 +16,7 @@ from verify_kit import PLUGIN, ROOT, TSHARKS
 
 from dissector.errors import ToolError
 from dissector.verify.compare import compare
-from dissector.verify.records import Difference, Field, Told
+from dissector.verify.records import ComparedField, Mismatch, Told
 from dissector.verify.tshark import Tshark
 
 Command = Callable[..., Result]
@@ -153,13 +153,13 @@ def test_nobody_claims_foreign_traffic(program: str, tmp_path: Path) -> None:
 
 
 def told(packet: int, *, value: object = 14, start: int = 9, **facts: str) -> Told:
-    fields = [Field("invoke.dispid", 2, start, start + 4, value, b"\0\0\0\x0e")]
+    fields = [ComparedField("invoke.dispid", 2, start, start + 4, value, b"\0\0\0\x0e")]
     return Told(packet, 30, fields, {name: (text,) for name, text in facts.items()}, "a > b")
 
 
 def differences(python: list[Told], tshark: list[Told], *, two_pass: bool = True) -> list[str]:
     found = compare(python, tshark, two_pass=two_pass)
-    return [str(item) for item in found if isinstance(item, Difference)]
+    return [str(item) for item in found if isinstance(item, Mismatch)]
 
 
 def test_the_same_told_twice() -> None:

@@ -13,7 +13,7 @@ from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.verify import python_side
 from dissector.verify.compare import compare
-from dissector.verify.records import Difference, Row, Told
+from dissector.verify.records import Mismatch, Row, Told
 from dissector.verify.tshark import Tshark
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +60,7 @@ def disagreements(capture: Path, ways: Iterable[Way], least: int = 1) -> Iterato
     for way in ways:
         tshark = Tshark(way.program, PLUGIN, way.two_pass, (way.preference,))
         found = list(compare(python, tshark.read(str(capture)), two_pass=way.two_pass))
-        differences = [item for item in found if isinstance(item, Difference)]
+        differences = [item for item in found if isinstance(item, Mismatch)]
         compared = messages(found)
         if compared < least:
             yield f"{way}: only {compared} messages were compared"

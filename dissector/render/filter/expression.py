@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from dissector.errors import UsageError
 from dissector.render.filter import Filter
-from dissector.render.filter.fields import FIELDS, MESSAGE_FIELDS, TASK_FIELDS, Field
+from dissector.render.filter.fields import FIELDS, MESSAGE_FIELDS, TASK_FIELDS, FilterField
 
 _OPERATORS = r"==|!=|>=|<=|=~|=|~|>|<"
 _CONDITION = re.compile(rf"(?P<field>[a-z_]\w*)(?:(?P<tight>{_OPERATORS})|\s+(?P<loose>{_OPERATORS})\s+)", re.I | re.A)
@@ -167,7 +167,7 @@ class _Parser:
         return UsageError(f"filter {self._text!r}: {why}")
 
 
-def _test(field: Field, given: _Given) -> Test:
+def _test(field: FilterField, given: _Given) -> Test:
     """``field=`` (without a value) holds for what has none; of a list one value must match; ``!=`` negates."""
     operator, values = given.operator, given.values
     read = field.values

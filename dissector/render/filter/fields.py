@@ -26,7 +26,7 @@ from dissector.render.rows import signal_name, worst
 from dissector.wire.masking import texts
 
 
-class Field(NamedTuple):
+class FilterField(NamedTuple):
     """``kind`` reads a condition's value, ``values`` gives those of a task or message (without those that are unknown),
     ``words`` say what it is."""
 
@@ -89,42 +89,44 @@ _MESSAGE = one_of(
 )
 _DIRECTION = one_of("direction", lambda: ["client->remote", "remote->client"])
 
-_N = Field(COUNT, _attribute("n"), "number of the task (# in the table)")
-_TOOK = Field(DURATION, lambda task: (task.end - task.start,) if task.end else (), "from its first packet to its last")
-_CALLBACK = Field(DURATION, _attribute("callback_delay"), "from the start command to the callback")
-_CODES = Field(_PROBLEM, lambda task: (problem.code for problem in task.problems), "code of a problem")
+_N = FilterField(COUNT, _attribute("n"), "number of the task (# in the table)")
+_TOOK = FilterField(
+    DURATION, lambda task: (task.end - task.start,) if task.end else (), "from its first packet to its last"
+)
+_CALLBACK = FilterField(DURATION, _attribute("callback_delay"), "from the start command to the callback")
+_CODES = FilterField(_PROBLEM, lambda task: (problem.code for problem in task.problems), "code of a problem")
 
-TASK_FIELDS: dict[str, Field] = {
+TASK_FIELDS: dict[str, FilterField] = {
     "n": _N,
     "task": _N,
-    "start": Field(TIME, _attribute("start"), "first packet"),
-    "end": Field(TIME, lambda task: (task.end,) if task.end else (), "last packet"),
-    "client": Field(ENDPOINT, _attribute("client"), "client scheduler"),
-    "remote": Field(ENDPOINT, _attribute("remote"), "remote scheduler"),
-    "peer": Field(ENDPOINT, _attribute("callback_peer"), "task process, as it calls back"),
-    "ip": Field(ADDRESS, _endpoints, "address of any of these"),
-    "port": Field(number(numbers.PORT), _ports, "any port of the task, the callback port among them"),
-    "job": Field(TEXT, _attribute("job"), "name of the job"),
-    "task_id": Field(number(numbers.TASK_ID), _attribute("task_id"), "the client scheduler's number of the task"),
-    "kind": Field(_KIND, _attribute("kind"), "shell jobs are process, jobs with methods api"),
-    "process_id": Field(NUMBER, _attribute("process_id"), "number in the answer to the start"),
-    "pid": Field(number(numbers.PID), _attribute("pid"), "process number at the remote"),
-    "outcome": Field(_OUTCOME, lambda task: (task.outcome.value,), "how it ended"),
-    "exit_code": Field(number(numbers.EXIT_CODE), _attribute("exit_code"), "exit code of the job's process"),
-    "signal": Field(Kind("signal", _signal), _attribute("signal"), "what ended the job's process"),
+    "start": FilterField(TIME, _attribute("start"), "first packet"),
+    "end": FilterField(TIME, lambda task: (task.end,) if task.end else (), "last packet"),
+    "client": FilterField(ENDPOINT, _attribute("client"), "client scheduler"),
+    "remote": FilterField(ENDPOINT, _attribute("remote"), "remote scheduler"),
+    "peer": FilterField(ENDPOINT, _attribute("callback_peer"), "task process, as it calls back"),
+    "ip": FilterField(ADDRESS, _endpoints, "address of any of these"),
+    "port": FilterField(number(numbers.PORT), _ports, "any port of the task, the callback port among them"),
+    "job": FilterField(TEXT, _attribute("job"), "name of the job"),
+    "task_id": FilterField(number(numbers.TASK_ID), _attribute("task_id"), "the client scheduler's number of the task"),
+    "kind": FilterField(_KIND, _attribute("kind"), "shell jobs are process, jobs with methods api"),
+    "process_id": FilterField(NUMBER, _attribute("process_id"), "number in the answer to the start"),
+    "pid": FilterField(number(numbers.PID), _attribute("pid"), "process number at the remote"),
+    "outcome": FilterField(_OUTCOME, lambda task: (task.outcome.value,), "how it ended"),
+    "exit_code": FilterField(number(numbers.EXIT_CODE), _attribute("exit_code"), "exit code of the job's process"),
+    "signal": FilterField(Kind("signal", _signal), _attribute("signal"), "what ended the job's process"),
     "took": _TOOK,
     "duration": _TOOK,
     "callback": _CALLBACK,
     "callback_delay": _CALLBACK,
-    "calls": Field(COUNT, _count("calls"), "calls by the client"),
-    "callbacks": Field(COUNT, _count("callbacks"), "calls by the task process"),
-    "messages": Field(COUNT, _count("messages"), "frames on the callback connection"),
-    "errors": Field(COUNT, _count("errors"), "error answers and failed hresults"),
-    "log_lines": Field(COUNT, _count("log_lines"), "lines that the job logged"),
-    "bytes": Field(COUNT, _count("bytes"), "bytes on the callback connection"),
+    "calls": FilterField(COUNT, _count("calls"), "calls by the client"),
+    "callbacks": FilterField(COUNT, _count("callbacks"), "calls by the task process"),
+    "messages": FilterField(COUNT, _count("messages"), "frames on the callback connection"),
+    "errors": FilterField(COUNT, _count("errors"), "error answers and failed hresults"),
+    "log_lines": FilterField(COUNT, _count("log_lines"), "lines that the job logged"),
+    "bytes": FilterField(COUNT, _count("bytes"), "bytes on the callback connection"),
     "problem": _CODES,
     "problems": _CODES,
-    "severity": Field(_SEVERITY, _severity, "of the worst problem"),
+    "severity": FilterField(_SEVERITY, _severity, "of the worst problem"),
 }
 
 
@@ -156,21 +158,23 @@ def _of_body(name: str) -> Callable[[Message], Iterable[Any]]:
     return values
 
 
-MESSAGE_FIELDS: dict[str, Field] = {
-    "message": Field(_MESSAGE, _attribute("kind"), "what it is"),
-    "operation": Field(TEXT, _attribute("operation"), "invoke, call, create_instance ...; name of an XML command"),
-    "member": Field(TEXT, _members, "method or property, with or without its object: spooler_log.info"),
-    "object": Field(TEXT, _object, "name that begin gave it, or its id: 0x9feaa85700000004"),
-    "class": Field(TEXT, _class, "class of the object: Com_log"),
-    "direction": Field(
+MESSAGE_FIELDS: dict[str, FilterField] = {
+    "message": FilterField(_MESSAGE, _attribute("kind"), "what it is"),
+    "operation": FilterField(
+        TEXT, _attribute("operation"), "invoke, call, create_instance ...; name of an XML command"
+    ),
+    "member": FilterField(TEXT, _members, "method or property, with or without its object: spooler_log.info"),
+    "object": FilterField(TEXT, _object, "name that begin gave it, or its id: 0x9feaa85700000004"),
+    "class": FilterField(TEXT, _class, "class of the object: Com_log"),
+    "direction": FilterField(
         _DIRECTION, lambda message: ("client->remote" if message.to_remote else "remote->client",), "who sent it"
     ),
-    "dispid": Field(NUMBER, _of_body("dispid"), "number of the member"),
-    "hresult": Field(HRESULT, _of_body("hresult"), "of an answer: 0x80020009"),
-    "latency": Field(DURATION, _attribute("latency"), "of an answer: since its request"),
-    "depth": Field(COUNT, _attribute("depth"), "calls under way around it"),
-    "packet": Field(COUNT, lambda message: message.packets, "one of its packets"),
-    "time": Field(TIME, _attribute("time"), "its last packet"),
-    "text": Field(TEXT, lambda message: texts(message.body), "any text in it"),
+    "dispid": FilterField(NUMBER, _of_body("dispid"), "number of the member"),
+    "hresult": FilterField(HRESULT, _of_body("hresult"), "of an answer: 0x80020009"),
+    "latency": FilterField(DURATION, _attribute("latency"), "of an answer: since its request"),
+    "depth": FilterField(COUNT, _attribute("depth"), "calls under way around it"),
+    "packet": FilterField(COUNT, lambda message: message.packets, "one of its packets"),
+    "time": FilterField(TIME, _attribute("time"), "its last packet"),
+    "text": FilterField(TEXT, lambda message: texts(message.body), "any text in it"),
 }
 FIELDS = {**TASK_FIELDS, **MESSAGE_FIELDS}

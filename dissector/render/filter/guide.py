@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from dissector.render.filter.fields import FIELDS, MESSAGE_FIELDS, TASK_FIELDS, Field
+from dissector.render.filter.fields import FIELDS, MESSAGE_FIELDS, TASK_FIELDS, FilterField
 
 _SYNTAX = """\
 A filter is one or more conditions:  job=nightly outcome!=success took>10min
@@ -58,7 +58,7 @@ def guide() -> Iterator[str]:
     yield from (f"  {text:<{width}}  {words}" for text, words in EXAMPLES)
 
 
-def field_lines(fields: Mapping[str, Field]) -> Iterator[str]:
+def field_lines(fields: Mapping[str, FilterField]) -> Iterator[str]:
     """A line for each field, names that mean the same together; below it its values where they are known."""
     names: dict[int, list[str]] = {}
     for name, field in fields.items():

@@ -17,14 +17,14 @@ from dissector.render import abilities
 from dissector.render.filter import Filter, parse
 from dissector.render.ladder import LadderView
 from dissector.render.live.ask import Ask
-from dissector.render.live.entry import Entry
+from dissector.render.live.entry import TaskEntry
 from dissector.render.live.help import HelpScreen
 from dissector.render.live.line import PacedApp
 from dissector.render.live.listing import Listing
 from dissector.render.live.pane import LinesPane, Sheet
 from dissector.render.live.questions import ask_file, ask_filter, ask_search, refusal
 from dissector.render.live.store import Status, Store
-from dissector.render.live.tasks import Shown, TaskTable
+from dissector.render.live.tasks import ShownTasks, TaskTable
 from dissector.render.log import LogView
 from dissector.render.problems import print_problems
 from dissector.render.rows import TaskRow, problem_rows, without_date
@@ -98,15 +98,15 @@ class LiveApp(PacedApp):
         self._filter_text = self._wanted = self._said = self._title = ""
         #: Tasks under way and tasks that ended, as they were when the screen was paused, and those of the former that
         #: the filter lets through.
-        self._frozen: tuple[Sequence[Entry], Sequence[Entry]] | None = None
+        self._frozen: tuple[Sequence[TaskEntry], Sequence[TaskEntry]] | None = None
         self._picked = Listing()
         #: The tasks that ended, and those of them that the filter lets through.
-        self._passed: tuple[Sequence[Entry], Sequence[Entry]] = (), ()
+        self._passed: tuple[Sequence[TaskEntry], Sequence[TaskEntry]] = (), ()
         self._counts = (0, 0)
         self._drawn: tuple[object, ...] = ()
-        self._shown: tuple[str, Entry | None] = ("", None)
+        self._shown: tuple[str, TaskEntry | None] = ("", None)
         #: The task whose packets are about to be saved.
-        self._saved: Entry | None = None
+        self._saved: TaskEntry | None = None
         self._now = 0
 
     def compose(self) -> ComposeResult:
@@ -154,11 +154,11 @@ class LiveApp(PacedApp):
             frozen = self._frozen
             under_way = self._picked if frozen else self._store.under_way()
             ended = frozen[1] if frozen else self._store.ended()
-            self.table.show(Shown(under_way, self._chosen(ended), self._row, self._refresh))
+            self.table.show(ShownTasks(under_way, self._chosen(ended), self._row, self._refresh))
         self._draw_top()
         self._draw_pane()
 
-    def _chosen(self, ended: Sequence[Entry]) -> Sequence[Entry]:
+    def _chosen(self, ended: Sequence[TaskEntry]) -> Sequence[TaskEntry]:
         """Those that the filter lets through, looked at again only when they are others."""
         if self._passed[0] is not ended:
             chosen = [one for one in ended if self._filter.task(one.shown)] if self._filter.on_tasks else ended
@@ -172,11 +172,11 @@ class LiveApp(PacedApp):
         under_way = self._frozen[0] if self._frozen else ()
         self._picked = Listing(entry for entry in under_way if self._filter.task(entry.shown))
 
-    def _refresh(self, entry: Entry) -> None:
+    def _refresh(self, entry: TaskEntry) -> None:
         if not self._paused:
             self._store.refresh(entry)
 
-    def _row(self, entry: Entry) -> TaskRow:
+    def _row(self, entry: TaskEntry) -> TaskRow:
         """The cells of a task; the date stands where it is another one than today's."""
         row = self._store.row_of(entry, self._now)
         return without_date(row) if date(entry.task.start) == date(self._now) else row
@@ -223,7 +223,7 @@ class LiveApp(PacedApp):
         self._shown = self._pane, entry
         pane.show(sheet.lines, begin=is_other and entry is not None and entry.running is None, end=is_other)
 
-    def _state(self, entry: Entry | None) -> tuple[object, ...]:
+    def _state(self, entry: TaskEntry | None) -> tuple[object, ...]:
         """Differs when the pane has to be drawn anew."""
         if self._pane == "problems":
             return (self._store.told,)
@@ -232,7 +232,7 @@ class LiveApp(PacedApp):
         calls = [call.n for call in entry.running.calls] if entry.running is not None else []
         return entry.task.n, entry.changes, len(entry.task.log), calls
 
-    def _write(self, sheet: Sheet, entry: Entry | None) -> str:
+    def _write(self, sheet: Sheet, entry: TaskEntry | None) -> str:
         """Writes what the pane shows; its title."""
         mask = self._store.mask
         if self._pane == "problems":

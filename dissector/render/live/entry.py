@@ -13,7 +13,7 @@ MAX_OF_TASK = 2_000
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class TaskEntry:
     """``rank`` is its place among all; ``running`` is None once its record is final; ``changes`` counts what was
     added."""
 

@@ -36,7 +36,7 @@ _DISABLED = b"\0"
 _AFRESH = "\x18\x1b[0m\x1b[?2026l"
 
 
-class Line:
+class InputLine:
     """Writes to the descriptor ``number`` in a thread of its own; ``on_idle`` is called there when all is out."""
 
     def __init__(self, number: int, on_idle: Callable[[], object]) -> None:
@@ -118,7 +118,7 @@ class PacedApp(App[None]):
     """Draws no frame while the one before it is on its way."""
 
     #: Set by the driver, in a real terminal.
-    line: Line | None = None
+    line: InputLine | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(driver_class=PacedDriver, **options)
@@ -203,7 +203,7 @@ class PacedDriver(LinuxDriver):
         if self._paced.line is not None:  # it was stopped by others, and goes on
             self._loop.call_soon_threadsafe(self._paced.draw_anew)
         else:
-            self._paced.line = Line(2, self._idle)  # Textual's screen is on standard error
+            self._paced.line = InputLine(2, self._idle)  # Textual's screen is on standard error
             super().start_application_mode()  # type: ignore[no-untyped-call]
             _let_stop(self.fileno)
 

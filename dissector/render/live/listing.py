@@ -7,45 +7,45 @@ from collections.abc import Iterable, Sequence
 from typing import overload
 
 from dissector.render.filter import Filter
-from dissector.render.live.entry import Entry
+from dissector.render.live.entry import TaskEntry
 
 
-def _rank(entry: Entry) -> int:
+def _rank(entry: TaskEntry) -> int:
     return entry.rank
 
 
-class Listing(Sequence[Entry]):
+class Listing(Sequence[TaskEntry]):
     """Entries by their ranks."""
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, entries: Iterable[TaskEntry] = ()) -> None:
         self._entries = sorted(entries, key=_rank)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     @overload
-    def __getitem__(self, place: int) -> Entry: ...
+    def __getitem__(self, place: int) -> TaskEntry: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Entry]: ...
-    def __getitem__(self, place: int | slice) -> Entry | list[Entry]:
+    def __getitem__(self, place: slice) -> list[TaskEntry]: ...
+    def __getitem__(self, place: int | slice) -> TaskEntry | list[TaskEntry]:
         return self._entries[place]
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: TaskEntry) -> None:
         place = self._place(entry)
         if self._entries[place : place + 1] != [entry]:
             self._entries.insert(place, entry)
 
-    def discard(self, entry: Entry) -> None:
+    def discard(self, entry: TaskEntry) -> None:
         place = self._place(entry)
         if self._entries[place : place + 1] == [entry]:
             del self._entries[place]
 
-    def find(self, entry: Entry) -> int | None:
+    def find(self, entry: TaskEntry) -> int | None:
         """Where it stands."""
         place = self._place(entry)
         return place if self._entries[place : place + 1] == [entry] else None
 
-    def _place(self, entry: Entry) -> int:
+    def _place(self, entry: TaskEntry) -> int:
         return bisect_left(self._entries, entry.rank, key=_rank)
 
 
@@ -56,22 +56,22 @@ class Picked:
         self.everything = Listing()
         self._wanted = Filter()
         self._picked = self.everything
-        self._changed: dict[Entry, None] = {}
+        self._changed: dict[TaskEntry, None] = {}
 
     def choose(self, wanted: Filter) -> None:
         self._wanted = wanted
         self._picked = Listing() if wanted.on_tasks else self.everything
         self._changed = dict.fromkeys(self.everything if wanted.on_tasks else ())
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: TaskEntry) -> None:
         self.everything.add(entry)
         self.changed(entry)
 
-    def changed(self, entry: Entry) -> None:
+    def changed(self, entry: TaskEntry) -> None:
         if self._picked is not self.everything:
             self._changed[entry] = None
 
-    def discard(self, entry: Entry) -> None:
+    def discard(self, entry: TaskEntry) -> None:
         self.everything.discard(entry)
         if self._picked is not self.everything:
             self._picked.discard(entry)
@@ -88,22 +88,22 @@ class Picked:
         return self._picked
 
 
-class Rows(Sequence[Entry]):
+class Rows(Sequence[TaskEntry]):
     """All that the table shows: the tasks under way, then those that ended."""
 
-    def __init__(self, under_way: Listing, ended: Sequence[Entry]) -> None:
+    def __init__(self, under_way: Listing, ended: Sequence[TaskEntry]) -> None:
         self._under_way = under_way
         self._ended = ended
-        self._places: dict[Entry, int] | None = None
+        self._places: dict[TaskEntry, int] | None = None
 
     def __len__(self) -> int:
         return len(self._under_way) + len(self._ended)
 
     @overload
-    def __getitem__(self, place: int) -> Entry: ...
+    def __getitem__(self, place: int) -> TaskEntry: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Entry]: ...
-    def __getitem__(self, place: int | slice) -> Entry | list[Entry]:
+    def __getitem__(self, place: slice) -> list[TaskEntry]: ...
+    def __getitem__(self, place: int | slice) -> TaskEntry | list[TaskEntry]:
         above = len(self._under_way)
         if isinstance(place, int):
             place = range(len(self))[place]
@@ -112,7 +112,7 @@ class Rows(Sequence[Entry]):
         below = self._ended[max(start - above, 0) : max(stop - above, 0)]
         return [*self._under_way[start:stop], *below]
 
-    def find(self, entry: Entry) -> int | None:
+    def find(self, entry: TaskEntry) -> int | None:
         """Where it stands."""
         place = self._under_way.find(entry)
         if place is not None:

@@ -11,7 +11,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from dissector.render.terminal import Span, Terminal
+from dissector.render.terminal import StyledText, Terminal
 from dissector.render.theme import STYLES
 
 RICH_STYLES = {name: Style.parse(text) if text else Style() for name, text in STYLES.items()}
@@ -24,9 +24,9 @@ class Sheet(Terminal):
     def __init__(self, width: int) -> None:
         super().__init__(StringIO(), "never")
         self.width, self.fixed = max(width, 20), True
-        self.lines: list[list[Span]] = []
+        self.lines: list[list[StyledText]] = []
 
-    def line(self, *spans: Span) -> None:
+    def line(self, *spans: StyledText) -> None:
         self.lines.append(list(spans))
 
 
@@ -36,10 +36,10 @@ class LinesPane(ScrollView, can_focus=True):
     def __init__(self, empty: str, *, id: str) -> None:
         super().__init__(id=id)
         self._empty = empty
-        self._lines: list[list[Span]] = [[(empty, "dim")]]
+        self._lines: list[list[StyledText]] = [[(empty, "dim")]]
         self._found = -1
 
-    def show(self, lines: Sequence[list[Span]], *, begin: bool = False, end: bool = False) -> None:
+    def show(self, lines: Sequence[list[StyledText]], *, begin: bool = False, end: bool = False) -> None:
         """``begin`` or else ``end``: goes there whatever was seen before."""
         following = end or self.scroll_offset.y >= self.max_scroll_y - 1
         self._lines = list(lines) or [[(self._empty, "dim")]]

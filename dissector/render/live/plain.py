@@ -9,7 +9,7 @@ from dataclasses import replace
 from dissector.model import CaptureInfo, Look, Message, Outcome, Problem, Running, Task
 from dissector.render.filter import Filter
 from dissector.render.rows import outcome_words, problem_rows, problem_summary, tally
-from dissector.render.terminal import Span, Terminal
+from dissector.render.terminal import StyledText, Terminal
 from dissector.render.text import duration, escape
 from dissector.render.theme import OUTCOME_STYLES, SEVERITY_STYLES, log_style
 from dissector.render.times import clock, day, zone
@@ -63,7 +63,7 @@ class PlainView:
             self._problem(task.end, problem)
 
     def _end(self, task: Task) -> None:
-        words: list[Span] = [(f"{job_name(task, self._mask)}  ".lstrip(), "title")]
+        words: list[StyledText] = [(f"{job_name(task, self._mask)}  ".lstrip(), "title")]
         words.append((outcome_words(task), OUTCOME_STYLES[task.outcome]))
         words.append((f"  took {duration(task.end - task.start)}", "dim"))
         self._line(task.end, task, *words)
@@ -100,7 +100,7 @@ class PlainView:
             self._terminal.line((line, "title"))
         self._terminal.flush()
 
-    def _line(self, time: int, task: Task | None, *words: Span) -> None:
+    def _line(self, time: int, task: Task | None, *words: StyledText) -> None:
         if (today := day(time)) != self._day:
             self._day = today
             self._terminal.line((today, "dim"))

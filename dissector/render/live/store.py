@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from dissector.model import CaptureInfo, Connection, Look, Message, Outcome, Problem, Running, Severity, Task
 from dissector.render.filter import Filter
-from dissector.render.live.entry import MAX_OF_TASK, Entry
+from dissector.render.live.entry import MAX_OF_TASK, TaskEntry
 from dissector.render.live.listing import Listing, Picked
 from dissector.render.rows import RANK, TaskRow, task_row
 from dissector.render.text import duration
@@ -47,16 +47,16 @@ class Store:
         self.told = 0
         self._chosen = chosen
         self._keep = keep
-        self._running: dict[Task, Entry] = {}
+        self._running: dict[Task, TaskEntry] = {}
         self._under_way, self._ranks = Picked(), count()
         #: Those that are over, while their records are not final.
-        self._over: dict[Task, Entry] = {}
+        self._over: dict[Task, TaskEntry] = {}
         self._look: Look | None = None
-        self._ended: dict[Task, Entry] = {}
+        self._ended: dict[Task, TaskEntry] = {}
         self._matched: set[Task] = set()
         self._messages = 0
         #: Those that ended, the newest first, and those of them that are not final; None when they changed since.
-        self._listed: tuple[list[Entry], int] | None = None
+        self._listed: tuple[list[TaskEntry], int] | None = None
         #: The time of the newest packet or tick that is known.
         self.now = 0
 
@@ -93,7 +93,7 @@ class Store:
             if one.task.n:
                 self._stands(self._entry(one.task), one)
 
-    def _stands(self, entry: Entry, running: Running) -> None:
+    def _stands(self, entry: TaskEntry, running: Running) -> None:
         is_over = running.outcome is not None
         if entry.is_over != is_over:
             entry.changes += 1
@@ -108,14 +108,14 @@ class Store:
     def close(self, captures: Sequence[CaptureInfo]) -> None:
         """The screen asks the capture itself for its figures."""
 
-    def _entry(self, task: Task) -> Entry:
+    def _entry(self, task: Task) -> TaskEntry:
         entry = self._running.get(task) or self._over.get(task)
         if entry is None:
-            entry = self._running[task] = Entry(task, next(self._ranks))
+            entry = self._running[task] = TaskEntry(task, next(self._ranks))
             self._under_way.add(entry)
         return entry
 
-    def _changed(self, entry: Entry) -> None:
+    def _changed(self, entry: TaskEntry) -> None:
         entry.changes += 1
         if not entry.is_over:
             self._under_way.changed(entry)
@@ -133,7 +133,7 @@ class Store:
         self._changed(entry)
 
     def _end(self, task: Task) -> None:
-        entry = self._running.pop(task, None) or self._over.pop(task, None) or Entry(task, next(self._ranks))
+        entry = self._running.pop(task, None) or self._over.pop(task, None) or TaskEntry(task, next(self._ranks))
         self._under_way.discard(entry)
         self._listed = None
         passes = self._passes(task, task)
@@ -169,10 +169,10 @@ class Store:
         assert self._listed is not None
         return len(self._running), sum(self.outcomes.values()) + self._listed[1]
 
-    def find(self, task: Task) -> Entry | None:
+    def find(self, task: Task) -> TaskEntry | None:
         return self._running.get(task) or self._over.get(task) or self._ended.get(task)
 
-    def refresh(self, entry: Entry) -> None:
+    def refresh(self, entry: TaskEntry) -> None:
         """Learns what a task does now: of one that is not seen nobody need know."""
         running = self._look(entry.task) if self._look is not None else None
         if running is not None and entry.row is None:
@@ -190,21 +190,21 @@ class Store:
         """The same without what ``choose`` said."""
         return self._under_way.everything
 
-    def ended(self) -> list[Entry]:
+    def ended(self) -> list[TaskEntry]:
         """The newest first; another list whenever there is something new."""
         if self._listed is None:
             over = self._just_over()
             self._listed = [*reversed(over), *reversed(self._ended.values())], len(over)
         return self._listed[0]
 
-    def _just_over(self) -> list[Entry]:
+    def _just_over(self) -> list[TaskEntry]:
         return [entry for entry in self._over.values() if self._passes(entry.task, entry.shown)]
 
     def _passes(self, task: Task, shown: Task) -> bool:
         """What the command line lets through of tasks that ended."""
         return (task in self._matched or not self._chosen.on_messages) and self._chosen.task(shown)
 
-    def events(self, entry: Entry) -> Iterator[Event]:
+    def events(self, entry: TaskEntry) -> Iterator[Event]:
         """What a ladder shows of a task: what is final, and the requests that are open."""
         task = entry.shown
         seen = {message.n for message in entry.messages}
@@ -216,7 +216,7 @@ class Store:
         yield from task.problems
         yield task
 
-    def row_of(self, entry: Entry, now: int) -> TaskRow:
+    def row_of(self, entry: TaskEntry, now: int) -> TaskRow:
         """The row of a task: of one under way what it does and for how long, in place of its problems."""
         if entry.row is not None:
             return entry.row

@@ -14,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from dissector.model import Outcome, Task
-from dissector.render.live.entry import Entry
+from dissector.render.live.entry import TaskEntry
 from dissector.render.live.listing import Listing, Rows
 from dissector.render.live.pane import RICH_STYLES
 from dissector.render.rows import RANK, Column, TaskRow
@@ -32,14 +32,14 @@ SORTS: dict[str, Callable[[Task], Any]] = {
 }
 
 
-class Shown(NamedTuple):
+class ShownTasks(NamedTuple):
     """What the table is about to show; ``refresh`` is called with the entries that are seen, then ``row`` gives their
     cells.  ``ended`` is sorted again when it is another list than before."""
 
     under_way: Listing
-    ended: Sequence[Entry]
-    row: Callable[[Entry], TaskRow]
-    refresh: Callable[[Entry], None]
+    ended: Sequence[TaskEntry]
+    row: Callable[[TaskEntry], TaskRow]
+    refresh: Callable[[TaskEntry], None]
 
 
 class TaskTable(ScrollView, can_focus=True):
@@ -61,12 +61,12 @@ class TaskTable(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._entries = Rows(Listing(), ())
         #: What was sorted last, and how.
-        self._sorted: tuple[Sequence[Entry], str, bool] | None = None
-        self._ended: Sequence[Entry] = ()
-        self._row: Callable[[Entry], TaskRow] | None = None
+        self._sorted: tuple[Sequence[TaskEntry], str, bool] | None = None
+        self._ended: Sequence[TaskEntry] = ()
+        self._row: Callable[[TaskEntry], TaskRow] | None = None
         self._widest: dict[str, str] = {}
         self._widths: dict[Column, int] = {}
-        self._selected: Entry | None = None
+        self._selected: TaskEntry | None = None
         self._cursor = 0
         #: Lines as they were drawn last.
         self._drawn: dict[int, Strip] = {}
@@ -74,15 +74,15 @@ class TaskTable(ScrollView, can_focus=True):
         self.reverse = True
 
     @property
-    def selected(self) -> Entry | None:
+    def selected(self) -> TaskEntry | None:
         return self._selected
 
     @property
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> Sequence[TaskEntry]:
         """What is shown, in order."""
         return self._entries
 
-    def show(self, shown: Shown) -> None:
+    def show(self, shown: ShownTasks) -> None:
         under_way, ended = shown.under_way, shown.ended
         known = self._sorted
         if known is None or known[0] is not ended or known[1:] != (self.sort, self.reverse):
@@ -103,7 +103,7 @@ class TaskTable(ScrollView, can_focus=True):
             if self._drawn.get(y) != self._line(y):
                 self.refresh(Region(0, y, self.size.width, 1))
 
-    def _seen(self) -> list[Entry]:
+    def _seen(self) -> list[TaskEntry]:
         top = self.scroll_offset.y
         return self._entries[top : top + self.size.height]
 
@@ -123,7 +123,7 @@ class TaskTable(ScrollView, can_focus=True):
             self._selected = now
             self.post_message(self.Selected())
 
-    def select(self, entry: Entry) -> None:
+    def select(self, entry: TaskEntry) -> None:
         """Puts the cursor on it."""
         self._cursor = self._entries.find(entry) or 0
         self._select()
