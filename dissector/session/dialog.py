@@ -240,7 +240,11 @@ class Dialog:
 
     def _learn_objects(self, value: object) -> None:
         """Every reference inside a body, by a walk that only enters what can hold one."""
-        stack = [value]
+        stack: list[object]
+        if isinstance(value, (wire.Invoke, wire.Call)):
+            stack = [one.value for one in value.params.arguments if type(one.value) not in _WITHOUT_OBJECTS]
+        else:
+            stack = [value]
         while stack:
             item = stack.pop()
             if type(item) in _WITHOUT_OBJECTS:
@@ -252,8 +256,6 @@ class Dialog:
             elif isinstance(item, wire.SafeArray):
                 if item.element_vt == 12:
                     stack.extend(_variants(item))
-            elif isinstance(item, (wire.Invoke, wire.Call)):
-                stack.extend(argument.value for argument in item.params.arguments)
             elif isinstance(item, (wire.InvokeAnswer, wire.CallAnswer)):
                 if item.result is not None:
                     stack.append(item.result.value)

@@ -138,7 +138,8 @@ class Block(NamedTuple):
         """Packet ``index``; ``key`` as ``Packet.key``."""
         data = self.data[self.begins[index] : self.ends[index]]
         length = self.cut.get(index, len(data)) if self.cut else len(data)
-        _, link_type, ip, tunnelled = self.stretch(index)
+        stretches = self.stretches
+        _, link_type, ip, tunnelled = stretches[0] if len(stretches) == 1 else self.stretch(index)
         number, time = self.number + index + 1, self.times[index]
         packet: Packet = _new(Packet, (number, time, link_type, data, length, key, ip, tunnelled))
         return packet
