@@ -38,6 +38,8 @@ class Endpoint(NamedTuple):
 class Role(str, Enum):
     COMMAND = "command"
     CALLBACK = "callback"
+    #: One that carries exchanges with a Universal Agent.
+    HTTP = "http"
     UNKNOWN = "unknown"
 
 
@@ -201,9 +203,23 @@ class Counts:
     bytes: int = 0
 
 
+class AgentPlace(NamedTuple):
+    """The Universal Agent that runs a task, and what the task is called there; ``tunnel`` and ``agent_task_id`` are
+    None where they were not captured."""
+
+    ip: str
+    port: int | None
+    prefix: str
+    tunnel: str | None
+    agent_task_id: str | None
+
+
 @dataclass(slots=True, eq=False)
 class Task:
-    """One remote task: up to two connections joined.  ``n`` is 0 until its order is settled (see session.tracer)."""
+    """One remote task: up to two connections joined, or exchanges with a Universal Agent.
+
+    ``n`` is 0 until its order is settled (see session.tracer).
+    """
 
     start: int
     first_packet: int
@@ -229,6 +245,11 @@ class Task:
     problems: list[Problem] = field(default_factory=list)
     command: Connection | None = None
     callback: Connection | None = None
+    #: What carries its commands: "tcp", "http" or "https".
+    via: str = "tcp"
+    agent: AgentPlace | None = None
+    #: Connections that carried exchanges about it, the first ones; other tasks use them too.
+    carriers: dict[Connection, None] = field(default_factory=dict)
 
 
 class Running(NamedTuple):
@@ -286,6 +307,8 @@ class Message:
     note: str | None = None
     #: The request that an answer answers.
     request: Message | None = None
+    #: The exchange over HTTP that carried it.
+    exchange: int | None = None
     #: What the connection's dialog knows of objects, by object id.
     objects: dict[int, ObjectInfo] | None = None
 
@@ -316,6 +339,46 @@ class Message:
         self.task = task
 
 
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """One request over HTTP and its response; a Universal Agent's task is made of such.
+
+    ``kind`` is the output contract's (see ``wire.agent.kind_of``), ``request`` and ``response`` are
+    ``wire.control.HttpMessage``.
+    """
+
+    n: int
+    connection: Connection
+    time: int
+    request_packets: tuple[int, ...]
+    kind: str
+    request: Any
+    response: Any = None
+    task: Task | None = None
+    #: ``$TYPE`` of a command.
+    type: str | None = None
+    request_id: int | None = None
+    #: Number of the exchange that this one repeats.
+    repeats: int | None = None
+    #: Nanoseconds from the request's last byte to the response's.
+    latency: int | None = None
+    #: When the response was whole.
+    answered: int | None = None
+    response_packets: tuple[int, ...] = ()
+    #: Both as they were sent.
+    request_raw: bytes = b""
+    response_raw: bytes = b""
+
+    @property
+    def packets(self) -> tuple[int, ...]:
+        return self.request_packets + self.response_packets
+
+    @property
+    def status(self) -> int | None:
+        status: int | None = self.response.status if self.response is not None else None
+        return status
+
+
 class Severity(str, Enum):
     INFO = "info"
     WARNING = "warning"
@@ -337,6 +400,10 @@ class Problem:
     connection: Connection | None = None
     #: What the schedulers' own logs say in such a case.
     logs: tuple[str, ...] = ()
+
+
+#: What the tracer hands out, each once, when nothing about it can change any more.
+Event = Message | Problem | Task | Connection | Exchange
 
 
 @dataclass(slots=True)

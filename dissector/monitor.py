@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dissector.errors import JstraceError
-from dissector.model import CaptureInfo, Look, Message, Problem, Running, Task
+from dissector.model import CaptureInfo, Event, Look, Message, Problem, Running, Task
 from dissector.session.advance import feed
 from dissector.session.codes import CODES
 from dissector.session.final import is_final
 from dissector.session.task import TaskFacts
 from dissector.session.timers import Timers, running
-from dissector.session.tracer import Event, Tracer
+from dissector.session.tracer import Tracer
 from dissector.sources.live import Source
 from dissector.sources.ring import CaptureWriter
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from os import PathLike
 
-from dissector.model import CaptureInfo, Connection, Problem
+from dissector.model import CaptureInfo, Connection, Event, Problem
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session.advance import events_of
 from dissector.session.run_detection import find_runs
-from dissector.session.tracer import Event, Tracer
+from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 
 

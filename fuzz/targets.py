@@ -19,14 +19,14 @@ from unicodedata import category
 import zstandard
 
 from dissector.errors import CaptureError, DecodeError, UsageError
-from dissector.model import Connection, Message, Task
+from dissector.model import Connection, Event, Message, Task
 from dissector.render import filter as filters
 from dissector.render.json import JsonLinesView
 from dissector.render.ladder import LadderView
 from dissector.render.records import Records
 from dissector.render.table import TableView
 from dissector.render.terminal import Terminal
-from dissector.render.views import Event, Output
+from dissector.render.views import Output
 from dissector.session import advance
 from dissector.session.run_detection import find_runs
 from dissector.session.tracer import Tracer

@@ -14,7 +14,14 @@ from handbook.markdown import code, plain
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "json.md"
 _TABLE = re.compile(r"(<!-- keys of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_WORDS = {str: "text", bool: "true, false", int: "whole number", float: "number", NoneType: "null"}
+_WORDS = {
+    object: "any JSON value",
+    str: "text",
+    bool: "true, false",
+    int: "whole number",
+    float: "number",
+    NoneType: "null",
+}
 #: Lists of words that stand in the text below a table instead.
 _MOST_WORDS = 9
 

@@ -10,7 +10,6 @@ from dissector import model
 from dissector.errors import UsageError
 from dissector.monitor import WINDOW, Ends, Monitor
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
-from dissector.session.numbering import Event
 from dissector.session.tracer import Tracer
 from dissector.sources.bytestream import STANDARD_INPUT
 from dissector.sources.live import Source, open_source
@@ -111,7 +110,7 @@ class _Listener:
     def called_back(self, task: model.Task) -> None:
         """No record yet."""
 
-    def add(self, event: Event) -> None:
+    def add(self, event: model.Event) -> None:
         for passed in self._chosen.sieve.feed(event):
             self._take(passed)
 
@@ -130,7 +129,7 @@ class _Listener:
         for passed in self._chosen.sieve.finish():
             self._take(passed)
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: model.Event) -> None:
         if isinstance(event, model.Task):
             self.tasks.append(self._chosen.make.task(event))
         elif isinstance(event, model.Problem) and event.task is None:

@@ -15,7 +15,7 @@ from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.reading import Reading
 from dissector.render.filter import parse
 from dissector.render.records import Records
-from dissector.render.views import Event, Sieve, refuse_missing
+from dissector.render.views import Sieve, refuse_missing
 from dissector.wire.masking import Mask
 from dissector.wire.secrets import extend
 from jstrace.making import Maker
@@ -53,7 +53,7 @@ class Trace(Iterator[Item]):
     """
 
     def __init__(
-        self, reading: Reading, chosen: Chosen, pick: Callable[[Maker, Event], Item | None], tasks: frozenset[int]
+        self, reading: Reading, chosen: Chosen, pick: Callable[[Maker, model.Event], Item | None], tasks: frozenset[int]
     ) -> None:
         self._reading = reading
         self._chosen = chosen
@@ -110,7 +110,7 @@ class Trace(Iterator[Item]):
                 yield item
         refuse_missing(self._tasks, self._seen)
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: model.Event) -> None:
         if isinstance(event, model.Task):
             self._seen += 1
         elif isinstance(event, model.Problem) and event.task is None:
@@ -217,7 +217,7 @@ def events(
 def _traced(
     paths: Iterable[Path],
     chosen: Chosen,
-    pick: Callable[[Maker, Event], Item | None],
+    pick: Callable[[Maker, model.Event], Item | None],
     numbers: frozenset[int],
     command_ports: Iterable[int],
     callback_ports: tuple[int, int],
@@ -234,17 +234,19 @@ def _numbers(tasks: int | Iterable[int]) -> frozenset[int]:
     return frozenset((tasks,) if isinstance(tasks, int) else tasks)
 
 
-def _task(make: Maker, event: Event) -> Task | None:
+def _task(make: Maker, event: model.Event) -> Task | None:
     return make.task(event) if isinstance(event, model.Task) else None
 
 
-def _message(make: Maker, event: Event) -> Message | None:
+def _message(make: Maker, event: model.Event) -> Message | None:
     return make.message(event) if isinstance(event, model.Message) else None
 
 
-def _any(make: Maker, event: Event) -> Task | Connection | Problem | Message:
+def _any(make: Maker, event: model.Event) -> Task | Connection | Problem | Message | None:
     if isinstance(event, model.Task):
         return make.task(event)
     if isinstance(event, model.Message):
         return make.message(event)
-    return make.connection(event) if isinstance(event, model.Connection) else make.problem(event)
+    if isinstance(event, model.Connection):
+        return make.connection(event)
+    return make.problem(event) if isinstance(event, model.Problem) else None

@@ -17,13 +17,12 @@ from work_kit import work
 from benchmarks import attacks
 from dissector import monitor
 from dissector.errors import CaptureError
-from dissector.model import CaptureInfo, Message, Outcome, Problem, Task
+from dissector.model import CaptureInfo, Event, Message, Outcome, Problem, Task
 from dissector.render.filter import Filter, parse
 from dissector.render.live.listing import Rows
 from dissector.render.live.store import Store
 from dissector.session import bounds, handlers, opened
 from dissector.session import task as task_module
-from dissector.session.numbering import Event
 from dissector.session.tracer import Tracer
 from dissector.sources import bytestream, pcapng
 from dissector.sources.blocks import block_of

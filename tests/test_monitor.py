@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from dissector import monitor
-from dissector.model import CaptureInfo, Connection, Look, Problem, Running, Task
+from dissector.model import CaptureInfo, Connection, Event, Look, Problem, Running, Task
 from dissector.monitor import Ends, Monitor
 from dissector.render.filter import parse
 from dissector.render.live.plain import PlainView
 from dissector.render.terminal import Terminal
-from dissector.session.tracer import Event, Tracer
+from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.sources.live import Recorder
 from dissector.stream.block import Block

@@ -14,8 +14,7 @@ from dissector.cli.tracing import output_options, port_hints, traced
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dissector.model import Connection, Message, Task
-    from dissector.render.views import Event
+    from dissector.model import Connection, Event, Message, Task
     from dissector.reports.diff import Recording
 
 

@@ -30,12 +30,11 @@ from dissector.cli.tracing import vxlan_option
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
 if TYPE_CHECKING:
-    from dissector.model import Task
+    from dissector.model import Event, Task
     from dissector.monitor import Ends, Listener, Monitor
     from dissector.render.filter import Filter
     from dissector.render.live.screen import Screen
     from dissector.render.live.store import Status
-    from dissector.render.views import Event
     from dissector.sources.live import Recorder
     from dissector.sources.privileges import UserAccount
     from dissector.sources.recent import Recent

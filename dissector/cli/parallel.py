@@ -20,10 +20,9 @@ from types import TracebackType
 from typing import TextIO
 
 from dissector.errors import ToolError
-from dissector.model import CaptureInfo, Connection, Message, Role
+from dissector.model import CaptureInfo, Connection, Event, Message, Role
 from dissector.render.json import JsonLinesView
 from dissector.render.records import Records
-from dissector.render.views import Event
 from dissector.sources.prefetch import WORTH, available, fork
 
 #: Of nine callback connections those that the second process has: one more than half, as the first one writes it all.

@@ -74,6 +74,7 @@ Limits (memory depends on what is open at the moment, not on the file):
 @click.option(
     "--bytes", "fields", is_flag=True, help="Ladders with the fields of each message below it: offset, name, value."
 )
+@click.option("--http", is_flag=True, help="Ladders with a line for every exchange over HTTP.")
 @click.option("--full", is_flag=True, help="Long texts whole, and every problem of many alike.")
 @click.option(
     "--format",
@@ -146,6 +147,7 @@ class _Wanted:
     verbose: bool
     log: bool
     fields: bool
+    http: bool
     full: bool
     form: str
     messages: bool
@@ -164,14 +166,25 @@ class _Wanted:
             if self.messages:
                 raise click.UsageError("--messages needs --format json or jsonl; for people there is -v")
             return
-        for name, given in (("-v", self.verbose), ("--log", self.log), ("--bytes", self.fields), ("--full", self.full)):
+        people = {
+            "-v": self.verbose,
+            "--log": self.log,
+            "--bytes": self.fields,
+            "--http": self.http,
+            "--full": self.full,
+        }
+        for name, given in people.items():
             if given:
                 raise click.UsageError(f"{name} is for people and has no effect on --format {self.form}")
 
     @property
+    def _is_ladder(self) -> bool:
+        return bool(self.tasks or self.verbose or self.fields or self.http)
+
+    @property
     def wants_messages(self) -> bool:
         """What the view will say, known before it is made."""
-        shown = bool(self.tasks or self.verbose or self.fields) and not self.log
+        shown = self._is_ladder and not self.log
         needed = shown if self.form == "table" else self.messages
         if needed or not self.filters:
             return needed
@@ -207,10 +220,10 @@ class _Wanted:
             from dissector.render.log import LogView
 
             return LogView(terminal, mask)
-        if self.tasks or self.verbose or self.fields:
+        if self._is_ladder:
             from dissector.render.ladder import LadderView
 
-            return LadderView(terminal, mask, verbose=self.verbose, full=self.full, fields=self.fields)
+            return LadderView(terminal, mask, verbose=self.verbose, full=self.full, fields=self.fields, http=self.http)
         from dissector.render.table import TableView
 
         return TableView(terminal, mask, full=self.full)

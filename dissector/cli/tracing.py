@@ -11,8 +11,7 @@ from dissector.cli.common import port_range, say
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
 if TYPE_CHECKING:
-    from dissector.model import Connection, Problem, Task
-    from dissector.session.numbering import Event
+    from dissector.model import Connection, Event, Problem, Task
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

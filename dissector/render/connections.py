@@ -21,11 +21,14 @@ def connection_steps(
     task: Task, connections: Sequence[Connection], messages: Sequence[Message], verbose: bool
 ) -> Iterator[LadderStep]:
     """The connections' part of a task's ladder; ``messages`` are the task's, by their numbers."""
+    yield from _unreached([one for one in connections if one.role is Role.HTTP and not one.established], verbose)
     for connection in connections:
         if connection.role is Role.COMMAND:
             yield from _command(connection, messages, verbose)
         elif connection.role is Role.CALLBACK:
             yield from _callback(task, connection, messages, verbose)
+        elif connection.role is Role.HTTP:
+            yield from _pooled(connection, verbose)
         else:
             yield from _stranger(connection)
         for error in connection.icmp:
@@ -73,6 +76,24 @@ def _callback(task: Task, connection: Connection, messages: Sequence[Message], v
     yield from _sent_again(connection, lanes, verbose)
     released = any(one.operation == "release" and one.kind == "request" and one.to_remote for one in messages)
     yield from _ended(connection, "callback", ("task process", "client"), released)
+
+
+def _unreached(tries: Sequence[Connection], verbose: bool) -> Iterator[LadderStep]:
+    """A master's connections to an agent that is gone: all of them, or the first one and how many there were."""
+    for connection in tries if verbose else tries[:1]:
+        steps = _unanswered(connection, (Lane.CLIENT, Lane.REMOTE), verbose)
+        for step in steps:
+            again = f", {len(tries)} connections in all" if not verbose and len(tries) > 1 and step.said.text else ""
+            yield step._replace(said=step.said._replace(text=step.said.text + again))
+
+
+def _pooled(connection: Connection, verbose: bool) -> Iterator[LadderStep]:
+    """One of a master's connections to an agent: other tasks use it as well, so its end says nothing of one."""
+    lanes = (Lane.CLIENT, Lane.REMOTE)
+    if verbose and connection.established:
+        yield _opened(connection, lanes, "HTTP connection", "")
+        yield from _sent_again(connection, lanes, verbose)
+        yield from _ended(connection, "HTTP", ("master", "agent"), True)
 
 
 def _stranger(connection: Connection) -> Iterator[LadderStep]:

@@ -24,7 +24,9 @@ OutcomeWord = Literal[
     "success", "failure", "killed", "lost", "refused", "no_callback", "unreachable", "running", "unknown"
 ]
 SeverityWord = Literal["info", "warning", "error"]
-RoleWord = Literal["command", "callback", "unknown"]
+RoleWord = Literal["command", "callback", "http", "unknown"]
+ViaWord = Literal["tcp", "http", "https"]
+ExchangeWord = Literal["command", "tunnel", "heartbeat", "continue", "view", "other"]
 KindWord = Literal["process", "api"]
 EndWord = Literal["fin", "rst"]
 LevelWord = Literal[
@@ -96,8 +98,18 @@ class LogLineRecord(TypedDict):
     text: str
 
 
+class AgentRecord(TypedDict):
+    """The Universal Agent that runs a task."""
+
+    ip: str
+    port: Annotated[Port | None, "port of its HTTP server"]
+    prefix: Annotated[str, "path in front of /jobscheduler/agent, without slashes at its ends"]
+    tunnel: Annotated[str | None, "id of the task's tunnel; null when it was not captured"]
+    agent_task_id: Annotated[str | None, "name of the task at the agent: a secret of its master"]
+
+
 class TaskRecord(TypedDict):
-    """A remote task: its command connection and its callback connection, joined."""
+    """A remote task: its command connection and its callback connection joined, or its exchanges with an agent."""
 
     n: Annotated[Ordinal, "number in the order of first packets"]
     client: Annotated[EndpointRecord | None, "client scheduler's end of the command connection"]
@@ -118,6 +130,8 @@ class TaskRecord(TypedDict):
     counts: CountsRecord
     log: Annotated[list[LogLineRecord], "lines of the task's log in their order"]
     problems: Annotated[list[str], "codes of the task's problems; jstrace explain says what they mean"]
+    via: Annotated[ViaWord, "what carries its commands"]
+    agent: Annotated[AgentRecord | None, "of a task on a Universal Agent; remote is then the agent's address too"]
 
 
 class ConnectionRecord(TypedDict):
@@ -255,7 +269,29 @@ class MessageRecord(TypedDict):
     error: ErrorRecord | None
     excepinfo: ExcepInfoRecord | None
     xml: Annotated[str | None, "of a command connection: the document as text"]
-    bytes: Annotated[Amount, "of the frame with its length header, or of the document"]
+    bytes: Annotated[Amount, "of the frame with its length header, of the document, or of the HTTP body around it"]
+    exchange: Annotated[Ordinal | None, "n of the exchange over HTTP that carries it"]
+
+
+class ExchangeRecord(TypedDict):
+    """A request over HTTP and its response."""
+
+    n: Annotated[Ordinal, "number in the order of requests"]
+    task: Annotated[Ordinal | None, "n of its task"]
+    connection: Annotated[Ordinal, "n of its connection"]
+    time: Annotated[Time, "the packet that completed the request"]
+    packets: Annotated[list[Ordinal], "numbers of the packets that carry both"]
+    method: str
+    target: Annotated[str, "as in the request line"]
+    status: Annotated[int | None, "of the response; null when none was captured"]
+    kind: ExchangeWord
+    type: Annotated[str | None, "$TYPE of a command: StartApiTask"]
+    request_id: Annotated[int | None, "number of a tunnel's request"]
+    repeats: Annotated[Ordinal | None, "n of the exchange that this one repeats"]
+    latency: Annotated[float | None, "seconds from the request's last byte to the response's"]
+    request: Annotated[object, "JSON value of the request's body"]
+    response: Annotated[object, "JSON value of the response's body"]
+    error: Annotated[str | None, "text of an error"]
 
 
 # --- the whole -----------------------------------------------------------------------------------------------------
@@ -275,6 +311,7 @@ class TracedWithMessagesRecord(TracedRecord):
     """The same with ``--messages``."""
 
     messages: list[MessageRecord]
+    exchanges: list[ExchangeRecord]
 
 
 #: What ``--format jsonl`` prints, by the word in the key ``record`` that comes first in each line.
@@ -284,4 +321,5 @@ LINES = {
     "connection": ConnectionRecord,
     "message": MessageRecord,
     "problem": ProblemRecord,
+    "exchange": ExchangeRecord,
 }

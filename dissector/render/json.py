@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TextIO
 
-from dissector.model import CaptureInfo, Connection, Message, Problem, Task
+from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, Problem, Task
 from dissector.render.records import Records
-from dissector.render.views import Event
 
 SCHEMA = "jstrace/1"
 #: Seconds after which written lines must have reached the reader of a pipe.
@@ -29,6 +28,7 @@ class JsonView:
         self._connections: list[Connection] = []
         self._problems: list[Problem] = []
         self._messages: list[Message] = []
+        self._exchanges: list[Exchange] = []
 
     def add(self, event: Event) -> None:
         if isinstance(event, Message):
@@ -37,6 +37,8 @@ class JsonView:
             self._tasks.append(event)
         elif isinstance(event, Connection):
             self._connections.append(event)
+        elif isinstance(event, Exchange):
+            self._exchanges.append(event)
         else:
             self._problems.append(event)
 
@@ -53,6 +55,8 @@ class JsonView:
         self._list("problems", self._problems, records.problem)
         if self.wants_messages:
             self._list("messages", self._messages, records.message)
+            self._exchanges.sort(key=lambda exchange: exchange.n)
+            self._list("exchanges", self._exchanges, records.exchange)
         write("}\n")
         self._out.flush()
 
@@ -83,6 +87,8 @@ class JsonLinesView:
             self._line("task", records.task(event))
         elif isinstance(event, Connection):
             self._line("connection", records.connection(event))
+        elif isinstance(event, Exchange):
+            self._line("exchange", records.exchange(event))
         else:
             self._line("problem", records.problem(event))
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from dissector.model import CaptureInfo, Connection, Message, Outcome, Problem, Task
+from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, Outcome, Problem, Task
 from dissector.render.connections import connection_steps, is_open_at
+from dissector.render.exchanges import exchange_steps
 from dissector.render.fields import print_fields
 from dissector.render.problems import print_problems
 from dissector.render.rows import no_task, outcome_words, problem_rows
@@ -19,7 +20,6 @@ from dissector.render.terminal import StyledText, Terminal, clip, wrap
 from dissector.render.text import duration, escape
 from dissector.render.theme import OUTCOME_STYLES
 from dissector.render.times import dated, zone
-from dissector.render.views import Event
 from dissector.render.words import Words
 from dissector.wire.masking import Mask
 
@@ -35,6 +35,7 @@ Lanes = tuple[int, int, int]
 #: Of each kind of line: what it is drawn with, and its crossing of a lane.
 _SHAFTS = {"solid": ("─", "┼"), "double": ("═", "╪"), "dashed": ("╌", "╌")}
 _NAMES = ("client", "remote scheduler", "task process")
+_AGENT_NAMES = ("master", "agent", "task process")
 _TEN_SECONDS = 10 * 10**9
 
 
@@ -129,6 +130,7 @@ class Page:
     ) -> None:
         self._terminal = terminal
         self._connections = connections
+        self._on_agent = task is not None and task.agent is not None
         self._start = task.start if task is not None else shown[0].time if shown else 0
         last = max((step.time for step in shown), default=self._start)
         self._total = max(last - self._start, 0)
@@ -142,11 +144,14 @@ class Page:
             names = "".join(
                 name.ljust(end - start)
                 for name, start, end in zip(
-                    _NAMES, place.lanes, (*place.lanes[1:], place.lanes[2] + place.said + 3), strict=True
+                    _AGENT_NAMES if self._on_agent else _NAMES,
+                    place.lanes,
+                    (*place.lanes[1:], place.lanes[2] + place.said + 3),
+                    strict=True,
                 )
             )
         else:
-            names = "C   R   P  ".ljust(place.lanes[2] + 3 + place.said)
+            names = ("M   A   P  " if self._on_agent else "C   R   P  ").ljust(place.lanes[2] + 3 + place.said)
         latency = "latency".rjust(_LATENCY)
         self._terminal.line((left + names[: place.lanes[2] + 3 + place.said] + latency, "heading"))
 
@@ -156,7 +161,7 @@ class Page:
         packet = str(step.packets[-1]) if step.packets else ""
         time = elapsed(step.time - self._start, self._total)
         spans: list[StyledText] = [(packet.rjust(place.packet), "dim"), ("  " + time.rjust(place.time) + "  ", "dim")]
-        alive = is_open_at(self._connections, step.time)
+        alive = self._on_agent or is_open_at(self._connections, step.time)
         lanes = stretched(step, place)
         moved = lanes[Lane.PROCESS] - place.lanes[Lane.PROCESS]
         spans += draw(step, lanes, alive, place.wide, place.lanes[Lane.PROCESS] + place.said)
@@ -230,17 +235,27 @@ class LadderView:
     wants_messages = True
 
     def __init__(
-        self, terminal: Terminal, mask: Mask, *, verbose: bool = False, full: bool = False, fields: bool = False
+        self,
+        terminal: Terminal,
+        mask: Mask,
+        *,
+        verbose: bool = False,
+        full: bool = False,
+        fields: bool = False,
+        http: bool = False,
     ) -> None:
+        """``http``: a line for each exchange over HTTP."""
         self._terminal = terminal
         self._mask = mask
         self._verbose = verbose or fields
         self._full = full
         self._fields = fields
+        self._http = http
         self._tasks: list[Task] = []
         self._problems: list[Problem] = []
         self._messages: dict[int, list[Message]] = {}
         self._connections: dict[int, list[Connection]] = {}
+        self._exchanges: dict[int, list[Exchange]] = {}
 
     def add(self, event: Event) -> None:
         if isinstance(event, Message):
@@ -249,8 +264,10 @@ class LadderView:
             self._tasks.append(event)
         elif isinstance(event, Problem):
             self._problems.append(event)
-        elif event.task is not None:
+        elif isinstance(event, Connection) and event.task is not None:
             self._connections.setdefault(event.task.n, []).append(event)
+        elif isinstance(event, Exchange):
+            self._exchanges.setdefault(event.task.n if event.task is not None else 0, []).append(event)
 
     def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002  a view's shape
         first = True
@@ -280,8 +297,9 @@ class LadderView:
         head += [(outcome_words(task), OUTCOME_STYLES[task.outcome]), (f"  {dated(task.start)} {zone(task.start)}", "")]
         self._terminal.line(*_cut(head, self._terminal.width))
         facts = [
-            ("client", task.client),
-            ("remote", task.remote),
+            ("client" if task.agent is None else "master", task.client),
+            ("remote" if task.agent is None else "agent", task.remote),
+            ("via", None if task.via == "tcp" else task.via),
             ("task process", task.callback_peer),
             ("kind", task.kind),
             ("process_id", task.process_id),
@@ -324,4 +342,7 @@ class LadderView:
         steps = message_steps(messages, Words(self._mask, full), self._verbose, running)
         if task is not None:
             steps += connection_steps(task, connections, messages, self._verbose)
+            if task.agent is not None:
+                exchanges = self._exchanges.get(task.n, ())
+                steps += exchange_steps(exchanges, self._mask, every=self._http)
         return sorted(steps, key=lambda step: (step.time, step.packets[:1]))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dissector.model import CaptureInfo, LogLine, Problem, Task
+from dissector.model import CaptureInfo, Event, LogLine, Problem, Task
 from dissector.render.problems import print_problems
 from dissector.render.rows import no_task, problem_rows
 from dissector.render.terminal import Terminal
 from dissector.render.text import escape
 from dissector.render.theme import log_style
 from dissector.render.times import clock, day
-from dissector.render.views import Event
 from dissector.wire.masking import Mask
 
 _LEVEL_CELLS = 6

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from dissector.model import CaptureInfo, Connection, Endpoint, LogLine, Message, Problem, Task
+from dissector.model import AgentPlace, CaptureInfo, Connection, Endpoint, Exchange, LogLine, Message, Problem, Task
 from dissector.render.times import iso
 from dissector.render.values import (
     NULL,
@@ -25,6 +25,7 @@ from dissector.render.values import (
 )
 from dissector.render.words import shown_body
 from dissector.wire import messages as wire
+from dissector.wire.agent import failure_of, json_of
 from dissector.wire.control import Document, HttpMessage
 from dissector.wire.enums import flag_names
 from dissector.wire.masking import Mask
@@ -81,6 +82,8 @@ class Records:
             },
             "log": [self._log_line(line) for line in task.log],
             "problems": [problem.code for problem in task.problems],
+            "via": cast("contract.ViaWord", task.via),
+            "agent": self._agent(task.agent),
         }
         return encoded(record)
 
@@ -128,8 +131,43 @@ class Records:
             f'"answers": {NULL if answers is None else answers}, '
             f'"answered_by": {NULL if answered_by is None else answered_by}, "depth": {message.depth}, '
             f'"latency": {NULL if latency is None else latency / 1e9}, {_answered(body, objects)}, '
-            f'"bytes": {message.size}}}'
+            f'"bytes": {message.size}, "exchange": {NULL if message.exchange is None else message.exchange}}}'
         )
+
+    def exchange(self, exchange: Exchange) -> str:
+        request, response = exchange.request, exchange.response
+        failure = None if response is None else failure_of(response)
+        record: contract.ExchangeRecord = {
+            "n": exchange.n,
+            "task": _number(exchange.task),
+            "connection": exchange.connection.n,
+            "time": iso(exchange.time),
+            "packets": list(exchange.packets),
+            "method": request.method or "",
+            "target": self._mask.agent(request.path or ""),
+            "status": exchange.status,
+            "kind": cast("contract.ExchangeWord", exchange.kind),
+            "type": self._text(exchange.type),
+            "request_id": exchange.request_id,
+            "repeats": exchange.repeats,
+            "latency": _seconds(exchange.latency),
+            "request": self._mask.json(json_of(request)),
+            "response": None if response is None else self._mask.json(json_of(response)),
+            "error": None if failure is None else self._mask.agent(failure),
+        }
+        return encoded(record)
+
+    def _agent(self, place: AgentPlace | None) -> contract.AgentRecord | None:
+        if place is None:
+            return None
+        name = place.agent_task_id
+        return {
+            "ip": place.ip,
+            "port": place.port,
+            "prefix": place.prefix,
+            "tunnel": place.tunnel,
+            "agent_task_id": None if name is None else self._mask.agent(name),
+        }
 
     def _operation(self, message: Message) -> str | None:
         """Of a command by HTTP it has the URL."""

@@ -78,6 +78,8 @@ class _Maker:
         :raises TypeError: no schema is known for such a type
         """
         origin, parts = get_origin(kind), get_args(kind)
+        if kind is object:  # any JSON value
+            return {}
         if origin is Annotated:
             return self.value(parts[0]) | _notes(parts[1:])
         if origin in (Union, UnionType):

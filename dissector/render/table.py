@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from operator import itemgetter
 
-from dissector.model import CaptureInfo, Connection, Outcome, Problem, Task
+from dissector.model import CaptureInfo, Connection, Event, Outcome, Problem, Task
 from dissector.render.problems import print_problems
 from dissector.render.rows import (
     COLUMNS,
@@ -23,7 +23,6 @@ from dissector.render.rows import (
 from dissector.render.terminal import StyledText, Terminal, clip
 from dissector.render.theme import OUTCOME_STYLES, SEVERITY_STYLES
 from dissector.render.times import date
-from dissector.render.views import Event
 from dissector.wire.masking import Mask
 
 _GAP = 2

@@ -6,11 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from dissector.errors import UsageError
-from dissector.model import CaptureInfo, Connection, Message, Problem, Severity, Task
+from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, Problem, Severity, Task
 from dissector.render.filter import Filter
 from dissector.render.rows import RANK
-
-Event = Message | Problem | Task | Connection
 
 #: Tasks whose verdicts are remembered; there is no end to the tasks of a live capture.
 _MAX_VERDICTS = 10_000
@@ -64,7 +62,7 @@ class Output:
 
     def _show(self, event: Event) -> None:
         self._view.add(event)
-        if isinstance(event, Message):
+        if isinstance(event, (Message, Exchange)):
             return
         if isinstance(event, Problem):
             self._severities.add(event.severity)
@@ -98,6 +96,8 @@ class Sieve:
     def feed(self, event: Event) -> Iterator[Event]:
         """The events that pass now."""
         if isinstance(event, Message) and not self._message(event):
+            return
+        if isinstance(event, Exchange) and (self._filter.on_messages or not self._wants_messages):
             return
         if self._everything:
             yield event
@@ -150,8 +150,8 @@ class Sieve:
     def _rejected_by_number(self, task: Task) -> bool:
         return bool(self._numbers) and task.n != 0 and task.n not in self._numbers
 
-    def _passes_alone(self, event: Message | Problem | Connection) -> bool:
-        if isinstance(event, Message):
+    def _passes_alone(self, event: Message | Problem | Connection | Exchange) -> bool:
+        if isinstance(event, (Message, Exchange)):
             return not self._by_task
         return isinstance(event, Problem) and event.connection is None
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heapreplace
 
 from dissector.limits import MAX_CONNECTIONS
+from dissector.model import Event
 from dissector.session.dialog import HEADER
 from dissector.session.handlers import Callback
-from dissector.session.numbering import Event
 from dissector.session.strangers import Stranger
 from dissector.session.tracer import Tracer
 from dissector.stream.block import Block, Conversation, Joined, Piece, Run

@@ -53,6 +53,12 @@ def counted(problem: StreamProblem, connection: Connection, facts: TaskFacts | N
     return None
 
 
+def has_room(connection: Connection) -> bool:
+    """True while one more problem of a connection that is no task's is told; counts them."""
+    connection.problems += 1
+    return connection.problems <= MAX_PROBLEMS
+
+
 def unlisted(connection: Connection) -> Problem | None:
     """Of a connection that belongs to no task: the problems that were counted only, if there are any."""
     entry = CODES["limit_reached"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dissector.model import Severity
 from dissector.ports import COMMANDS_TEXT
+from dissector.session.agent_codes import AGENT_CODES
 from dissector.session.capture_codes import CAPTURE_CODES, Code
 
 _INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
@@ -346,5 +347,6 @@ CODES: dict[str, Code] = {
         "the capture's filter or place does not show it",
         "capture the ports 59999 and lower of the client as well",
     ),
+    **AGENT_CODES,
     **CAPTURE_CODES,
 }

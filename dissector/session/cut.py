@@ -14,7 +14,9 @@ from typing import Protocol
 from dissector.limits import MAX_CONNECTIONS
 from dissector.model import Connection, Role, Task
 from dissector.session import detect
-from dissector.session.handlers import Callback, Command, Desk, Sniffer
+from dissector.session.commands import Command
+from dissector.session.desk import Desk
+from dissector.session.handlers import Callback, Sniffer
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import PAIR_PATIENCE
 from dissector.session.verdict import GIVE_UP_TO, is_rejected

@@ -27,6 +27,14 @@ _PROLOG = rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?"
 _ENGINE_COMMAND = re.compile(_PROLOG + rb"<(?:remote_scheduler\.|register_remote_scheduler|supervisor\.)")
 _ENGINE_ANSWER = re.compile(_PROLOG + rb"<spooler>\s*<answer[\s>/]")
 _ENGINE_HTTP = re.compile(rb"[A-Z]{3,8} [^ ]{0,1024}/jobscheduler/")
+#: A request to a Universal Agent, and headers that only its two sides send: for connections in mid-stream.
+_AGENT_HTTP = re.compile(rb"[A-Z]{3,8} [^ ]{0,1024}/jobscheduler/agent/api[/ ?]")
+_AGENT_HEADERS = re.compile(
+    rb"\r\n(?:X-JobScheduler-(?:Tunnel|Request|Heartbeat|Session|LicenseKey)|Server: spray-can/)"
+)
+_HTTP_ANSWER = b"HTTP/1."
+#: A request line that goes on.
+_REQUEST_LINE = re.compile(rb"[A-Z]{3,8}(?: (?:[/h][^ \r\n]{0,1024})?)?")
 #: What may still become one.
 _HTTP_START = re.compile(rb"[A-Z]{1,8}(?: [^ ]{0,1024})?")
 _START_COMMAND = b"<remote_scheduler.start_remote_task"
@@ -37,14 +45,19 @@ _OPENING = re.compile(rb"\s*(?:<\?xml[^>]{0,200}(?:\?>\s*|\Z))?")
 _ANSWER_START = b"<spooler>"
 _XML_START = re.compile(rb"\s*(?:<(?:[?!A-Za-z_]|$)|$)")
 #: What a client begins with that may speak XML, frames or HTTP of ours.
-_MAY_BE_OURS = re.compile(rb"[\s<\0]|.{4}[SOAEK]|[A-Z]{3,8} [^ ]{0,1024}/jobscheduler/", re.DOTALL)
+_MAY_BE_OURS = re.compile(rb"[\s<\0]|.{4}[SOAEK]|[A-Z]{1,8}(?:\Z| [^ \r\n]{0,1024}(?:/jobscheduler/|\Z))", re.DOTALL)
 _TYPED_COMMAND = re.compile(rb"[\s\x04]*(?:$|[<A-Za-z])")
 
 
 def verdict(client: bytes, server: bytes, *, is_command_port: bool, mid_stream: bool) -> Role | None:
-    """COMMAND, CALLBACK, UNKNOWN (none of ours) or None (not clear yet), for the first bytes of each direction."""
+    """COMMAND, CALLBACK, HTTP (exchanges with a Universal Agent), UNKNOWN (none of ours) or None (not clear yet), for
+    the first bytes of each direction."""
     if client and not (server or is_command_port or mid_stream) and not _MAY_BE_OURS.match(client):
         return Role.UNKNOWN
+    if _is_agent(client, server, mid_stream):
+        return Role.HTTP
+    if not mid_stream and _REQUEST_LINE.fullmatch(client):
+        return None
     command = _command(client, server, is_command_port)
     if mid_stream and _commands(server, client):
         return Role.COMMAND
@@ -52,7 +65,15 @@ def verdict(client: bytes, server: bytes, *, is_command_port: bool, mid_stream: 
     if Role.COMMAND in (command, callback) or Role.CALLBACK in (command, callback):
         return command if command is Role.COMMAND else callback
     full = len(client) >= MAX_SNIFF or len(server) >= MAX_SNIFF
+    if mid_stream and is_command_port and not full and (not server or server.startswith(_HTTP_ANSWER)):
+        return None  # the rest of a body over HTTP; the next head tells
     return Role.UNKNOWN if full or command is callback is Role.UNKNOWN else None
+
+
+def _is_agent(client: bytes, server: bytes, mid_stream: bool) -> bool:
+    if _AGENT_HTTP.match(client):
+        return True
+    return mid_stream and any(_AGENT_HTTP.search(head) or _AGENT_HEADERS.search(head) for head in (client, server))
 
 
 def listens(command_ports: Container[int], callback_ports: tuple[int, int], port: int, other: int) -> bool:
@@ -72,6 +93,8 @@ def listens(command_ports: Container[int], callback_ports: tuple[int, int], port
 def swapped(client: bytes, server: bytes) -> bool:
     """True when an end sends what only the other one can send (a request of the JobScheduler client or of the task
     process, a command or its answer), so that a mid-stream connection's ends were guessed the wrong way round."""
+    if _AGENT_HTTP.search(server):
+        return True
     right = _sends(client, _TASK_PROCESS) or _sends(server, _SCHEDULER) or _commands(client, server)
     if not right and _commands(server, client):
         return True

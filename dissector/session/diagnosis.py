@@ -19,7 +19,17 @@ from collections.abc import Callable, Iterator
 
 from dissector.limits import MAX_PROBLEMS
 from dissector.model import Outcome, Problem, Severity, Task
-from dissector.session import bounds, calling, command_loss, quality, rules_disconnect, rules_startup, running, slowness
+from dissector.session import (
+    bounds,
+    calling,
+    command_loss,
+    quality,
+    rules_agent,
+    rules_disconnect,
+    rules_startup,
+    running,
+    slowness,
+)
 from dissector.session.case import Case
 from dissector.session.clock import grain
 from dissector.session.hosts import Hosts
@@ -42,6 +52,7 @@ _CONSEQUENCES = {
 _SIGNAL_CODES = 128
 
 RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
+    rules_agent.problems,
     rules_startup.command,
     calling.callback,
     rules_disconnect.callback_lost,

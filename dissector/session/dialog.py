@@ -17,7 +17,7 @@ where bytes were lost, the answer to the first request was among them.  An ``A``
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from dissector.errors import DecodeError
@@ -60,7 +60,7 @@ class Dialog:
     is, ``next_number`` gives message numbers."""
 
     def __init__(self, connection: Connection, client_side: Side, next_number: Callable[[], int]) -> None:
-        self._connection = connection
+        self.connection = connection
         self._client_side = client_side
         self.next_number = next_number
         self.stack: list[_Open] = []
@@ -99,10 +99,19 @@ class Dialog:
         messages, self._given_up = self._given_up, []
         return messages
 
+    def told(self, message: Message) -> Iterator[Message]:
+        """What is final by a message that came: the request that it answers, requests that no answer can come to any
+        more, and the message itself unless it waits for its answer."""
+        if message.request is not None:
+            yield message.request
+        yield from self.given_up()
+        if message.raw[0] not in _REQUESTS:
+            yield message
+
     # --- requests --------------------------------------------------------------------------------------------------
 
     def _request(self, frame: Frame) -> Message:
-        side, stack, connection = frame[0], self.stack, self._connection
+        side, stack, connection = frame[0], self.stack, self.connection
         message = self._message(frame, "request" if frame[2][0] != _KEEP_ALIVE else "keep_alive")
         if stack:
             if stack[-1][0] is side and (connection.gaps or connection.snapped):
@@ -296,7 +305,7 @@ class Dialog:
 
     def _message(self, frame: Frame, kind: str, number: int | None = None) -> Message:
         side, _, data, packets, time = frame
-        connection = self._connection
+        connection = self.connection
         operation = "keep_alive" if kind == "keep_alive" else None
         size, to_remote = len(data) + HEADER, side is self._client_side
         number, task = number or self.next_number(), connection.task

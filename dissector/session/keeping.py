@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import count
 
-from dissector.model import Connection, Outcome, Task
-from dissector.session import bounds, diagnosis
+from dissector.model import Connection, Event, Exchange, Message, Outcome, Role, Task
+from dissector.session import bounds, diagnosis, rules_agent
 from dissector.session.final import judged_at
 from dissector.session.hosts import Hosts
 from dissector.session.join import Joiner
-from dissector.session.numbering import Event, Sequencer
+from dissector.session.numbering import Sequencer
 from dissector.session.opened import OpenTasks
 from dissector.session.overview import Overview
 from dissector.session.packet_time import PacketTime
 from dissector.session.quality import CaptureNotes
 from dissector.session.task import TaskFacts
 from dissector.session.telling import Teller
+from dissector.session.tunnels import Tunnels
 from dissector.traffic import StreamProblem
 
 
 class Keeper(Teller):
     """``joiner`` knows the starts that wait for their callbacks, ``clock`` the time."""
+
+    #: Numbers of messages.
+    next_number: Callable[[], int]
 
     def __init__(
         self,
@@ -39,6 +44,8 @@ class Keeper(Teller):
         self._hosts, self._notes = Hosts(), CaptureNotes()
         #: For a live view too.
         self.under_way = OpenTasks()
+        self.tunnels = Tunnels(self)
+        self._connection_numbers = count(1)
 
     @property
     def running(self) -> list[TaskFacts]:
@@ -58,6 +65,37 @@ class Keeper(Teller):
         if (found := bounds.counted(problem, connection, self.under_way.get(connection.task))) is not None:
             self._order.emit(found)
 
+    def next_exchange(self) -> int:
+        return self.tunnels.next_exchange()
+
+    def exchange(self, exchange: Exchange) -> None:
+        if self.wants_messages:
+            self._order.emit(exchange)
+
+    def agent_task(self, facts: TaskFacts) -> None:
+        """A task on a Universal Agent was recognised."""
+        self._add_task(facts)
+
+    def agent_task_over(self, facts: TaskFacts) -> None:
+        self._finish_task(facts)
+
+    def is_copy(self, facts: TaskFacts, connection: Connection, message: Message) -> bool:
+        original = self.tunnels.original(facts, message)
+        if original is None:
+            if facts.instance is not None:
+                self._order.clear(facts.record)
+            return False
+        connection.task = original.record
+        self.under_way.remove(facts)
+        self._joiner.forget(facts)
+        self._order.discard(facts.record)
+        return True
+
+    def agent_refused(self, exchange: Exchange) -> None:
+        """A request of no task was answered with an error."""
+        if bounds.has_room(exchange.connection):
+            self._order.emit(rules_agent.refused(exchange))
+
     def _add_task(self, facts: TaskFacts) -> None:
         facts.record.outcome = Outcome.RUNNING
         if (idlest := self.under_way.too_many()) is not None:
@@ -69,11 +107,34 @@ class Keeper(Teller):
     def _finish_task(self, facts: TaskFacts, now: int | None = None, *, missed: bool = False) -> None:
         """The task is judged as of ``now`` (of the last packet); ``missed``: it is over, but how was not captured."""
         record = facts.record
+        self._order.clear(record)
         self.under_way.remove(facts)
         self._joiner.forget(facts)
+        self.tunnels.forget(facts)
         if record.command is None:
             facts.unread_command = self._joiner.unread(record)
         diagnosis.conclude(facts, now or self.clock.now, self._notes.clock_steps, self._hosts, missed=missed)
         for problem in record.problems:
             self._order.emit(problem)
         self._order.emit(record)
+
+    def _lone(self, connection: Connection) -> TaskFacts:
+        """A task of which only the callback is known."""
+        facts = TaskFacts.of_callback(connection)
+        self._add_task(facts)
+        return facts
+
+    def take(self, connection: Connection, role: Role, task: Task | None) -> None:
+        """The connection is ours: it gets its role and a number."""
+        connection.role = role
+        self._hosts.note(connection)
+        connection.task = task or connection.task
+        connection.n = connection.n or next(self._connection_numbers)
+
+    def _unreachable(self, connection: Connection) -> None:
+        facts = TaskFacts.of_command(connection)
+        self.take(connection, Role.COMMAND, facts.record)
+        self._add_task(facts)
+        self._order.decided(connection)
+        self._order.emit(connection)
+        self._finish_task(facts)

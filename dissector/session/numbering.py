@@ -12,9 +12,7 @@ from collections import OrderedDict, deque
 from heapq import heappop, heappush
 from typing import NamedTuple, Protocol
 
-from dissector.model import Connection, Message, Problem, Task
-
-Event = Message | Problem | Task | Connection
+from dissector.model import Connection, Event, Message, Task
 
 
 class Candidate(Protocol):
@@ -31,6 +29,8 @@ class _Omitted(NamedTuple):
 
 
 _MAX_HELD = 20_000
+#: Number of a task that turned out to be another one.
+_DISCARDED = -1
 
 
 class Sequencer:
@@ -42,6 +42,8 @@ class Sequencer:
         #: By their first packets; of several that begin with the same one the one that was recognised first.
         self._unnumbered: list[tuple[int, int, Task]] = []
         self._added = 0
+        #: May turn out to be others.
+        self._unclear: set[Task] = set()
         self._held: deque[Event | _Omitted] = deque()
         self._count = 0
 
@@ -56,6 +58,18 @@ class Sequencer:
         """A task was recognised."""
         self._added += 1
         heappush(self._unnumbered, (task.first_packet, self._added, task))
+
+    def unclear(self, task: Task) -> None:
+        """The task may be another one: it gets no number until that is ``clear``."""
+        self._unclear.add(task)
+
+    def clear(self, task: Task) -> None:
+        self._unclear.discard(task)
+
+    def discard(self, task: Task) -> None:
+        """The task is none of its own: nothing of it comes out."""
+        self._unclear.discard(task)
+        task.n = _DISCARDED
 
     def emit(self, event: Event) -> None:
         self._held.append(event)
@@ -82,7 +96,7 @@ class Sequencer:
         ready: list[Event] = []
         while held and _is_ready(held[0]):
             event = held.popleft()
-            if not isinstance(event, _Omitted):
+            if not isinstance(event, _Omitted) and not _is_discarded(event):
                 ready.append(event)
         return ready
 
@@ -96,11 +110,23 @@ class Sequencer:
             first_packet, _, task = self._unnumbered[0]
             if not force and first is not None and first.first_packet < first_packet:
                 return
-            self._count += 1
-            task.n = self._count
+            if not force and self._waits(task, now):
+                return
             heappop(self._unnumbered)
+            if task.n != _DISCARDED:
+                self._count += 1
+                task.n = self._count
+
+    def _waits(self, task: Task, now: int | None) -> bool:
+        is_late = self._window is not None and now is not None and now - task.start > self._window
+        return task in self._unclear and not is_late
 
 
 def _is_ready(event: Event | _Omitted) -> bool:
     task = event if isinstance(event, Task) else event.task
-    return task is None or task.n > 0
+    return task is None or task.n != 0
+
+
+def _is_discarded(event: Event) -> bool:
+    task = event if isinstance(event, Task) else event.task
+    return task is not None and task.n == _DISCARDED

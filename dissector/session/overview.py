@@ -117,7 +117,7 @@ class Overview:
 
     def _carried(self, sniffer: Sniffer, role: Role, where: tuple[int, int]) -> None:
         connection, name = sniffer.connection, sniffer.protocol
-        if role is Role.COMMAND and name is None:
+        if role is Role.HTTP or (role is Role.COMMAND and name is None):
             self._commands.add(where)
         elif connection.bytes or not sniffer.is_command_port:
             table = self._foreign if sniffer.is_command_port else self._elsewhere

@@ -67,7 +67,7 @@ def capture(case: Case) -> Iterator[Problem]:
         command = facts.unread_command
         summary = f"A command connection of these hosts is captured, but no start command: {_lack(command)}."
         yield case.problem("command_unreadable", summary, [command.first_packet], command)
-    elif record.command is None:
+    elif record.command is None and facts.agent is None:
         summary = "The command connection of this task is not in the capture."
         yield case.problem("command_not_captured", summary, [record.first_packet])
     elif record.callback is None and record.outcome is Outcome.UNKNOWN and facts.start and not _may_be_refused(facts):

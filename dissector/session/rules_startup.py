@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dissector.model import Connection, Mark, Outcome, Problem, Role, address_text
+from dissector.model import Connection, Mark, Message, Outcome, Problem, Role, address_text
 from dissector.session.case import Case, between, by_device_text, by_whom, count, end_name, host_of, refusals, span
 from dissector.session.reset_origin import forgery
+from dissector.session.rules_agent import code_of
 from dissector.session.start_errors import advice
 from dissector.session.verdict import (
     GIVE_UP_FROM,
@@ -25,6 +26,8 @@ from dissector.session.verdict import (
     waited,
 )
 from dissector.traffic import Side
+from dissector.wire.agent import failure_of
+from dissector.wire.control import HttpMessage
 
 #: A remote that does not know the client closes the connection as soon as it accepts it.
 _AT_ONCE = 2 * SECOND
@@ -44,6 +47,9 @@ def command(case: Case) -> Iterator[Problem]:
         yield _unreachable(case, connection)
     elif facts.start_error is not None and facts.start_answer is not None:
         error = facts.start_error
+        if isinstance(facts.start_answer.body, HttpMessage) and facts.start_answer.body.error is None:
+            yield _http_error(case, facts.start_answer, facts.start_answer.body)
+            return
         words = error.text if error.text.startswith(error.code) else f"{error.code} {error.text}"
         summary = f"The remote answered the start with an error: {words}".rstrip()
         cause, remedy = advice(error, connection.client.ip, str(connection.server), connection.server.ip)
@@ -51,6 +57,13 @@ def command(case: Case) -> Iterator[Problem]:
         yield case.problem("start_error", summary, packets, connection, cause=cause, remedy=remedy)
     elif is_rejected(facts) and (end := end_mark(connection)) is not None:
         yield _rejected(case, connection, end)
+
+
+def _http_error(case: Case, answer: Message, body: HttpMessage) -> Problem:
+    """Something else than a classic agent answered, or a proxy in its place."""
+    text = " ".join((failure_of(body) or "").split())
+    summary = f"{case.facts.record.remote} answered the start with HTTP {body.status}: {text}"
+    return case.problem(code_of(body, "start_error"), summary, answer.packets, answer.connection, time=answer.time)
 
 
 def _unreachable(case: Case, connection: Connection) -> Problem:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dissector.model import Connection, Message, Outcome, Problem, Severity
+from dissector.session.bodies import error_text
 from dissector.session.case import Case, call_name
-from dissector.session.task import error_text
 from dissector.session.verdict import SECOND, one_sided
 
 _OPEN_CALL = 60 * SECOND

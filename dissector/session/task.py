@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from dissector.limits import MAX_EVIDENCE, MAX_LOG_BYTES, MAX_LOG_LINES
 from dissector.model import Connection, Endpoint, LogLine, Message, Task
 from dissector.numbers import TASK_ID, is_odd, number, odd_words
+from dissector.session.agent_facts import AgentFacts
+from dissector.session.bodies import asks_whether_it_exists, document_of, error_text
 from dissector.session.dialog import Dialog
 from dissector.session.proof import Proof
 from dissector.session.run_messages import USUAL_FAILURES
@@ -20,8 +22,10 @@ from dissector.session.tallies import FailedCalls
 from dissector.session.timeouts import COARSE, SLOW_CALLBACK
 from dissector.wire import control, details
 from dissector.wire import messages as wire
+from dissector.wire.agent import failure_of
 from dissector.wire.names import log_line
 
+_HTTP_ERROR = 400
 #: Beginning of what step answers for a shell job.
 _RESULT = b"<process.result"
 
@@ -83,6 +87,10 @@ class TaskFacts:
     dialog: Dialog | None = None
     #: Requests still unanswered when the callback connection ended, outermost first.
     open_requests: list[Message] = field(default_factory=list)
+    #: Of a task on a Universal Agent, which has no connections of its own.
+    agent: AgentFacts | None = None
+    #: The secret of a Universal Agent's tunnel that its process began with.
+    token: str | None = None
 
     @classmethod
     def of_command(cls, connection: Connection, first: Message | None = None) -> TaskFacts:
@@ -137,6 +145,7 @@ class TaskFacts:
             return
         if (start := control.start_command(document)) is not None:
             self.start, self.start_document = message, start
+            self.record.via = "http" if isinstance(message.body, control.HttpMessage) else "tcp"
             self.record.kind = "process" if start.kind == "process" else "api"
             self.record.callback_port = start.tcp_port
         elif (close := control.close_task(document)) is not None:
@@ -150,14 +159,23 @@ class TaskFacts:
         """A document from the remote; ``message.request`` is what it answers."""
         document = document_of(message)
         if document is None:
-            return
-        if message.request is self.start and self.start is not None and self.start_answer is None:
+            self._http_error(message)
+        elif message.request is self.start and self.start is not None and self.start_answer is None:
             self.start_answer = message
             self.start_error = document.error
             if (started := control.process_started(document)) is not None:
                 self.record.process_id, self.record.pid = started.process_id, started.pid
         elif message.request is self.close and self.close is not None:
             self.close_answer = message
+
+    def _http_error(self, answer: Message) -> None:
+        """An answer over HTTP that is no XML: something else than a classic agent, or a proxy, refused the start."""
+        body = answer.body
+        if answer.request is not self.start or self.start is None or not isinstance(body, control.HttpMessage):
+            return
+        if body.status is not None and body.status >= _HTTP_ERROR:
+            self.start_answer = answer
+            self.start_error = control.XmlError(f"HTTP-{body.status}", failure_of(body) or "")
 
     # --- callback connection ---------------------------------------------------------------------------------------
 
@@ -225,9 +243,10 @@ class TaskFacts:
     def _construct(self, message: Message, body: wire.Call) -> None:
         parameters = details.construct_values(body.params.natural)
         record = self.record
-        record.job = parameters.get("job") or record.job
+        record.job = record.job or parameters.get("job") or None
         task_id = parameters.get("task_id")
-        record.task_id = number(task_id, TASK_ID)
+        if record.task_id is None:
+            record.task_id = number(task_id, TASK_ID)
         if task_id is not None and is_odd(task_id, TASK_ID):
             self._odd_number(message, "task_id", task_id)
         if record.kind is None:
@@ -277,7 +296,7 @@ class TaskFacts:
         request = message.request
         if not message.to_remote:
             certain = request is None or request is not self.proof.asking or self.proof.answered(message)
-            if request is None or not (_asks_whether_it_exists(request) and certain):
+            if request is None or not (asks_whether_it_exists(request) and certain):
                 self.client_error = self.client_error or message
             return
         self._remember_failure(message, error_text(message))
@@ -334,18 +353,20 @@ class TaskFacts:
 
     def last_seen(self) -> int:
         """Time of the last packet of any of its connections."""
+        if self.agent is not None:
+            return self.agent.heard
         return max((c.end for c in self.connections()), default=self.record.start)
 
     def open_calls(self) -> list[Message]:
         """The requests whose answers the task waits for at the moment, outermost first."""
         callback = self.record.callback
-        if self.dialog is not None and callback is not None and not callback.over:
+        if self.dialog is not None and (self.agent is not None or (callback is not None and not callback.over)):
             return self.dialog.open_requests()
         return [self.start] if self.start is not None and self.start_answer is None else []
 
     def is_over(self) -> bool:
         """True when none of the connections seen so far can bring anything more."""
-        return all(connection.over for connection in self.connections())
+        return self.agent is None and all(connection.over for connection in self.connections())
 
     def end_missed(self) -> None:
         """It is over, but how was not captured.  A callback that was accepted got through, if without a word."""
@@ -366,28 +387,3 @@ class TaskFacts:
         is_answered = self.start_answer is not None or (record.command is not None and record.command.sides[1].bytes)
         never_started = self.start is None or self.start_error is not None or not is_answered
         return record.callback is not None or never_started
-
-
-def document_of(message: Message) -> control.Document | None:
-    """The XML document of a command or its answer, also of one that came by HTTP."""
-    body = message.body
-    return body.document if isinstance(body, control.HttpMessage) else body
-
-
-def error_text(message: Message) -> str:
-    """The words of an error answer or of a failed hresult's excepinfo; empty when there are none."""
-    body = message.body
-    if isinstance(body, wire.ErrorAnswer):
-        return body.part("what=") or body.part("code=") or body.part("name=") or ""
-    if isinstance(body, wire.InvokeAnswer) and body.failure is not None:
-        return body.failure.excepinfo.description
-    return ""
-
-
-def _asks_whether_it_exists(request: Message) -> bool:
-    """``call("?spooler_open()Z")``: a leading question mark means "if it exists"."""
-    body = request.body
-    if not isinstance(body, wire.Call) or not body.params.arguments:
-        return False
-    first = body.params.natural[0].value
-    return isinstance(first, str) and first.startswith("?")

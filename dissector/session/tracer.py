@@ -13,15 +13,16 @@ from functools import partial
 from itertools import count
 
 from dissector.limits import MAX_CLOSED, MAX_CONNECTIONS
-from dissector.model import Connection, Role, Task
+from dissector.model import Connection, Event, Role
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session import bounds, detect
+from dissector.session.commands import Command
 from dissector.session.cut import CutStarts
 from dissector.session.early import Early
-from dissector.session.handlers import Callback, Command, Sniffer
+from dissector.session.exchanges import Exchanges
+from dissector.session.handlers import Callback, Sniffer
 from dissector.session.join import Joiner
 from dissector.session.keeping import Keeper
-from dissector.session.numbering import Event as Event
 from dissector.session.numbering import Sequencer
 from dissector.session.overview import Overview
 from dissector.session.packet_time import PacketTime
@@ -72,7 +73,7 @@ class Tracer(Keeper):
         self.passed = self._connections.passed
         #: A capture that is followed has no end at which somebody would look back.
         self._forgets = window is not None
-        self.next_number, self._connection_numbers = count(1).__next__, count(1)
+        self.next_number = count(1).__next__
         self._cut, self._copies = CutStarts(callback_ports, self), Copies()
         self._unannounced = Unannounced(self._joiner, self.under_way, self._cut)
         self._closing: deque[Flow] = deque()
@@ -233,6 +234,10 @@ class Tracer(Keeper):
             self.take(connection, role, None)
             self._joiner.command(connection)
             flow.handler = Command(connection, self, sniffer.head, is_ours=sniffer.is_ours)
+        elif role is Role.HTTP:
+            self.take(connection, role, None)
+            self.recognised(connection)
+            flow.handler = Exchanges(connection, self.tunnels)
         else:
             flow.handler = self._callback_of(connection)
         for event in events:
@@ -244,14 +249,12 @@ class Tracer(Keeper):
         facts = self._cut.found(found) or self._lone(connection)
         facts.pair_unclear = is_unclear
         facts.record.callback_port = facts.record.callback_port or connection.server.port
+        callback = self.attempt(facts, connection)
+        callback.may_be_copy = facts.record.command is None and bool(self.tunnels)
+        if callback.may_be_copy:
+            self._order.unclear(facts.record)
         self._order.decided(connection)
-        return self.attempt(facts, connection)
-
-    def _lone(self, connection: Connection) -> TaskFacts:
-        """A task of which only the callback is known."""
-        facts = TaskFacts.of_callback(connection)
-        self._add_task(facts)
-        return facts
+        return callback
 
     def _closed(self, flow: Flow) -> None:
         connection = flow.connection
@@ -285,7 +288,10 @@ class Tracer(Keeper):
         elif not self._joiner.is_server(connection.server) or connection.mid_stream:
             return
         elif not connection.established:
-            if not self._unreached.add(connection):
+            if (task := self.tunnels.unreached(connection)) is not None:
+                self.take(connection, Role.HTTP, task)
+                self._order.emit(connection)
+            elif not self._unreached.add(connection):
                 self._notes.unanswered(connection)
         elif connection.bytes == 0:
             self._hosts.note(connection)
@@ -311,13 +317,6 @@ class Tracer(Keeper):
         handler = flow.handler
         records = list(handler.tasks) if isinstance(handler, Command) else [flow.connection.task]
         return [facts for record in records if (facts := self.under_way.get(record)) is not None]
-
-    def take(self, connection: Connection, role: Role, task: Task | None) -> None:
-        """The connection is ours: it gets its role and a number."""
-        connection.role = role
-        self._hosts.note(connection)
-        connection.task = task or connection.task
-        connection.n = connection.n or next(self._connection_numbers)
 
     # --- what handlers report (Desk) -------------------------------------------------------------------------------
 
@@ -381,14 +380,6 @@ class Tracer(Keeper):
 
     # --- tasks -----------------------------------------------------------------------------------------------------
 
-    def _unreachable(self, connection: Connection) -> None:
-        facts = TaskFacts.of_command(connection)
-        self.take(connection, Role.COMMAND, facts.record)
-        self._add_task(facts)
-        self._order.decided(connection)
-        self._order.emit(connection)
-        self._finish_task(facts)
-
     def _age(self) -> None:
         while self._closing and self._closing[0].connection.end + LINGER <= self.clock.now:
             self._settle(self._closing.popleft())
@@ -397,3 +388,5 @@ class Tracer(Keeper):
         self._unannounced.settle(self.clock.now)
         for facts in self.under_way.due(self.clock.now):
             self._finish_task(facts, missed=not facts.is_over())
+        for facts in self.tunnels.due(self.clock.now):
+            self._finish_task(facts)

@@ -6,6 +6,7 @@ Read top down; the first thing that went wrong decides, as the operator would ha
 from __future__ import annotations
 
 from dissector.model import Connection, Mark, Outcome
+from dissector.session.agent_facts import AgentFacts
 from dissector.session.task import TaskFacts
 from dissector.traffic import IcmpError, Side
 
@@ -26,6 +27,8 @@ _HOLE_PATIENCE = 10 * SECOND
 
 def outcome(facts: TaskFacts, now: int) -> Outcome:
     """The outcome as of packet time ``now`` (the last packet seen)."""
+    if facts.agent is not None:
+        return _on_agent(facts, facts.agent, now)
     command = facts.record.command
     if command is not None and not command.established:
         return _unconnected(command, now)
@@ -264,3 +267,19 @@ def _unfinished(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
     if _may_be_killed(facts, now) and _end_of_command(facts) is not None:
         return Outcome.UNKNOWN  # the client left it, and why was cut off
     return Outcome.KILLED if facts.kill is not None else Outcome.RUNNING
+
+
+def _on_agent(facts: TaskFacts, about: AgentFacts, now: int) -> Outcome:
+    """A task on a Universal Agent: its exchanges say more than the ends of the connections that carried them."""
+    if about.start_failure is not None:
+        return Outcome.REFUSED
+    killed = about.kill is not None and not about.failed_before_kill
+    if facts.released is not None:
+        return _of_results(facts, killed=killed)
+    if killed:
+        return Outcome.KILLED
+    if about.failed is not None or about.outage is not None or now - about.heard > about.timeout:
+        return Outcome.LOST
+    if about.close is not None:
+        return _unreleased(facts)
+    return Outcome.RUNNING

@@ -11,14 +11,17 @@ from html import escape, unescape
 from itertools import groupby
 from typing import NamedTuple
 
-from dissector.model import Connection, Message, Problem, Role, Task
+from dissector.model import Connection, Event, Exchange, Message, Problem, Role, Task
 from dissector.session.advance import events_of
 from dissector.session.run_detection import find_runs
-from dissector.session.tracer import Event, Tracer
+from dissector.session.tracer import Tracer
+from dissector.share import http_texts
 from dissector.share.streams import ConnectionSide
-from dissector.share.texts import spans, without_secrets
+from dissector.share.texts import markup_spans, readable, spans, without_secrets
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Side
+from dissector.wire.control import HttpMessage
+from dissector.wire.http import is_encoded
 
 _HEADER = 4
 #: A secret shorter than this, or a number shorter than that, is not looked for elsewhere: it may be anything.
@@ -38,6 +41,8 @@ class MessagePiece(NamedTuple):
     raw: bytes
     clean: bytes
     spans: list[tuple[int, int]]
+    #: Where a part of it has no places that can be changed: the same without any text.
+    bare: bytes | None = None
 
 
 class Pieces:
@@ -48,12 +53,15 @@ class Pieces:
         #: Where the bytes and the places of each end.
         self._ends, self._span_ends = array("Q"), array("Q")
         self._headers, self._raw, self._spans = bytearray(), bytearray(), array("L")
-        #: Of the messages with secrets.
+        #: Of the messages with secrets, and of those with compressed bodies.
         self._clean: dict[int, bytes] = {}
+        self._bare: dict[int, bytes] = {}
 
     def add(self, piece: MessagePiece) -> None:
         if piece.clean != piece.raw:
             self._clean[len(self._numbers)] = piece.clean
+        if piece.bare is not None:
+            self._bare[len(self._numbers)] = piece.bare
         self._numbers.append(piece.number)
         self._packets.append(piece.packet)
         self._headers.append(piece.header)
@@ -70,9 +78,8 @@ class Pieces:
             raw = bytes(self._raw[begin : self._ends[at]])
             places = self._spans[spans_begin : self._span_ends[at]]
             spans = list(zip(places[::2], places[1::2], strict=True))
-            yield MessagePiece(
-                self._numbers[at], self._packets[at], self._headers[at], raw, self._clean.get(at, raw), spans
-            )
+            clean, bare = self._clean.get(at, raw), self._bare.get(at)
+            yield MessagePiece(self._numbers[at], self._packets[at], self._headers[at], raw, clean, spans, bare)
 
 
 class Hints(NamedTuple):
@@ -94,6 +101,9 @@ class CaptureIndex:
     secrets: set[bytes] = field(default_factory=set)
     #: What there is where there is no task.
     instead: list[Problem] = field(default_factory=list)
+    #: Of messages in bodies over HTTP, by exchange and direction: without secrets, and places of the user's own.
+    _bodies: dict[tuple[int, bool], tuple[bytes, list[tuple[int, int]]]] = field(default_factory=dict)
+    _exchanges: list[Exchange] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -129,21 +139,59 @@ class CaptureIndex:
                 self.problems.append(event)
                 if event.connection is not None:
                     self.connections[event.connection] = None
-            elif messages:
+            elif messages and isinstance(event, Message):
                 self._message(event)
+            elif messages and isinstance(event, Exchange) and event.connection.role is Role.HTTP:
+                self._exchanges.append(event)
+        for exchange in self._exchanges:
+            self._half(exchange, exchange.request_raw, exchange.request, exchange.request_packets, to_remote=True)
+            if exchange.response is not None:
+                half = exchange.response_raw, exchange.response, exchange.response_packets
+                self._half(exchange, *half, to_remote=False)
+        self._exchanges.clear()
+        self._bodies.clear()
+
+    def _half(
+        self, exchange: Exchange, raw: bytes, message: HttpMessage, packets: tuple[int, ...], *, to_remote: bool
+    ) -> None:
+        """A request or a response."""
+        connection = exchange.connection
+        body, inside = self._bodies.get((exchange.n, to_remote), (None, None))
+        clean = http_texts.without_secrets(raw, message, body)
+        self._secret(raw, clean)
+        places = http_texts.spans(raw, markup_spans, readable)
+        start, _ = http_texts.body_place(raw)
+        if inside is not None:
+            places = [place for place in places if place[1] <= start] + [(start + a, start + b) for a, b in inside]
+        elif is_encoded(raw):
+            text = message.body.decode("iso-8859-1")
+            self._secret(text.encode("iso-8859-1"), http_texts.hidden(text).encode("iso-8859-1"))
+        piece = MessagePiece(exchange.n, packets[0], 0, raw, clean, places, http_texts.bare(raw, message))
+        side = Side.CLIENT if to_remote else Side.SERVER
+        self.pieces.setdefault(ConnectionSide(connection, side), Pieces()).add(piece)
+
+    def _secret(self, raw: bytes, clean: bytes) -> None:
+        if clean != raw:
+            self.secrets.update(_differing(raw, clean))
 
     def _message(self, message: Message) -> None:
         """Keeps what has to be known of a message; not of one that is too long to be decoded."""
         connection = message.connection
+        if connection.role is Role.HTTP:
+            clean = without_secrets(message)
+            self._secret(message.raw, clean)
+            self._bodies[message.exchange or 0, message.to_remote] = clean, spans(message)
+            return
         if connection.role is not Role.COMMAND and message.size != len(message.raw) + _HEADER:
             return
         clean = without_secrets(message)
-        if clean != message.raw:
-            self.secrets.update(_differing(message.raw, clean))
+        self._secret(message.raw, clean)
         # On a callback connection the scheduler listens; on a command connection it calls.
         side = Side.CLIENT if message.to_remote == (connection.role is Role.COMMAND) else Side.SERVER
         header = 0 if connection.role is Role.COMMAND else _HEADER
-        piece = MessagePiece(message.n, message.packets[0], header, message.raw, clean, spans(message))
+        body = message.body
+        bare = http_texts.bare(message.raw, body) if isinstance(body, HttpMessage) else None
+        piece = MessagePiece(message.n, message.packets[0], header, message.raw, clean, spans(message), bare)
         self.pieces.setdefault(ConnectionSide(connection, side), Pieces()).add(piece)
 
 

@@ -161,7 +161,7 @@ class Redaction:
             stream.write(offset, head)
 
     def _cleaned(self, piece: MessagePiece, secrets: re.Pattern[bytes] | None) -> bytes:
-        data = bytearray(piece.clean)
+        data = bytearray(piece.bare if self.all_text and piece.bare is not None else piece.clean)
         for start, end in piece.spans:
             text = bytes(data[start:end])
             if self.all_text:

@@ -67,6 +67,8 @@ def _connections(found: CaptureIndex, tasks: frozenset[Task]) -> Iterable[Connec
         # A command connection of several tasks is that of its first one only.
         if task.command is not None and task.command.task is not task:
             yield task.command
+        # So is one that carries exchanges.
+        yield from (connection for connection in task.carriers if connection.task is not task)
 
 
 def _fragments(source: str, conversations: Conversations) -> frozenset[int]:

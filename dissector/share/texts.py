@@ -10,14 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from dissector.model import Message
+from dissector.share import http_texts
 from dissector.wire import messages as wire
 from dissector.wire.control import Document, HttpMessage
 from dissector.wire.decode import fields, pending_of
 from dissector.wire.fields import FieldNode
-from dissector.wire.http import body_pieces, is_encoded
 from dissector.wire.masking import Mask
 from dissector.wire.secret_values import Span
-from dissector.wire.secrets import MASK, hide_text, mask_text
+from dissector.wire.secrets import MASK, hide_text
 
 _LATIN = "iso-8859-1"
 #: Bytes of a string before its text.
@@ -65,25 +65,7 @@ _MARKUP = re.compile(
     re.DOTALL,
 )
 _ATTRIBUTE = re.compile(r"(?P<name>[\w.:-]+)\s*=\s*(?:\"(?P<double>[^\"]*)|'(?P<single>[^']*))")
-_JSON_TEXT = re.compile(r"\"(?P<text>(?:[^\"\\]|\\.)*)\"(?!\s*:)", re.DOTALL)
 _WORD = re.compile(r"\s*[\w.]+")
-_QUERY = re.compile(r"\?(?P<query>[^\s]+)")
-_HEADER = re.compile(r"\n(?P<name>[\w-]{1,64}):[ \t]*(?P<value>[^\r\n]*)")
-#: Headers without which a message can not be read as before.
-_KEPT_HEADERS = frozenset(
-    (
-        "content-length",
-        "content-type",
-        "content-encoding",
-        "transfer-encoding",
-        "connection",
-        "expect",
-        "upgrade",
-        "date",
-        "x-jobscheduler-heartbeat",
-        "x-jobscheduler-http-heartbeat-timeout",
-    )
-)
 #: Readable bytes, four and more in a row: what may be text in bytes of unknown meaning.
 _READABLE = re.compile(rb"[\t\n\r\x20-\x7e\xa0-\xff]{4,}")
 
@@ -112,7 +94,7 @@ def spans(message: Message) -> list[Span]:
     """Places in ``message.raw`` (of its bytes) of all that is the user's own."""
     body = message.body
     if isinstance(body, HttpMessage):
-        return list(_http_spans(message.raw))
+        return http_texts.spans(message.raw, markup_spans, readable)
     if isinstance(body, Document):
         return list(_document_spans(message.raw.decode(_LATIN)))
     if isinstance(body, wire.Undecoded):
@@ -132,7 +114,7 @@ def without_secrets(message: Message) -> bytes:
     """``message.raw`` with every character of a secret as an asterisk (of a number: as a zero)."""
     body, raw = message.body, message.raw
     if isinstance(body, HttpMessage):
-        return _http_without_secrets(raw, body)
+        return http_texts.without_secrets(raw, body)
     if isinstance(body, (Document, wire.TunnelToken)):
         return hide_text(raw.decode(_LATIN)).encode(_LATIN)
     mask = Mask()
@@ -248,61 +230,3 @@ def _document_spans(text: str) -> Iterator[Span]:
         yield from markup_spans(text)
     elif word := _WORD.match(text):
         yield from _filled(text, word.end(), len(text))
-
-
-def _http_spans(raw: bytes) -> Iterator[Span]:
-    """Places in the head of what says neither how long nor of which kind the message is, and in the body."""
-    pieces = body_pieces(raw)
-    yield from _head_spans(raw[: pieces[0][0] if pieces else len(raw)].decode(_LATIN))
-    body = b"".join(raw[start:end] for start, end in pieces)
-    if is_encoded(raw):
-        # No part of compressed bytes can be changed alone.
-        yield from (piece for piece in pieces if piece[0] < piece[1])
-        return
-    text = body.decode(_LATIN)
-    if text.lstrip().startswith("<"):
-        found: Iterable[Span] = markup_spans(text)
-    elif text.lstrip().startswith("{"):
-        found = (match.span("text") for match in _JSON_TEXT.finditer(text))
-    else:
-        found = readable(body)
-    yield from _scattered(found, pieces)
-
-
-def _head_spans(head: str) -> Iterator[Span]:
-    start_line, _, _ = head.partition("\n")
-    if query := _QUERY.search(start_line):
-        yield query.span("query")
-    for header in _HEADER.finditer(head, len(start_line)):
-        if header["name"].lower() not in _KEPT_HEADERS and header["value"]:
-            yield header.span("value")
-
-
-def _http_without_secrets(raw: bytes, message: HttpMessage) -> bytes:
-    pieces = body_pieces(raw)
-    head_end = pieces[0][0] if pieces else len(raw)
-    data = bytearray(raw)
-    data[:head_end] = hide_text(raw[:head_end].decode(_LATIN)).encode(_LATIN)
-    body = b"".join(raw[start:end] for start, end in pieces)
-    if is_encoded(raw):
-        # No part of compressed bytes can be changed alone.
-        text = message.body.decode(_LATIN)
-        changed = b"*" * len(body) if mask_text(text) != text else body
-    else:
-        changed = hide_text(body.decode(_LATIN)).encode(_LATIN)
-    done = 0
-    for start, end in pieces:
-        data[start:end] = changed[done : done + end - start]
-        done += end - start
-    return bytes(data)
-
-
-def _scattered(found: Iterable[Span], pieces: list[Span]) -> Iterator[Span]:
-    """Places in joined pieces as places in the whole."""
-    for low, high in found:
-        before = 0
-        for start, end in pieces:
-            first, last = max(low - before, 0), min(high - before, end - start)
-            if first < last:
-                yield start + first, start + last
-            before += end - start

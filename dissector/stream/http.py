@@ -39,9 +39,10 @@ class _State(Enum):
 class HttpReader:
     """Cuts the bytes of one direction into HTTP messages; each is one ``RawDocument`` of kind http."""
 
-    def __init__(self, side: Side) -> None:
+    def __init__(self, side: Side, *, lost: bool = False) -> None:
+        """``lost``: the first bytes may be in the middle of a message."""
         self._message = Assembly(side)
-        self._state = _State.HEAD
+        self._state = _State.LOST if lost else _State.HEAD
         self._remaining = 0
 
     def feed(self, chunk: Chunk) -> list[RawDocument | StreamProblem]:

@@ -12,6 +12,8 @@ from dissector.wire.enums import VarType
 from dissector.wire.messages import DispParams, Property, SafeArray, Undecoded, Variant
 from dissector.wire.secrets import MASK, looks_secret, mask_text, names_a_secret
 
+#: An agentTaskId: a small number, and a random one of 63 bits.
+_AGENT_TASK = re.compile(r"(?<![\w-])\d{1,10}-\d{6,20}(?![\w-])", re.ASCII)
 #: What may be text in the bytes of an answer that can not be read without its request.
 _READABLE = re.compile(rb"[\t\n\r\x20-\x7e\xa0-\xff]{4}")
 _ANSWER = b"A"
@@ -117,6 +119,27 @@ def _document(document: Document) -> Document:
         error=masked_value(document.error, secret=False),
         reason=masked_value(document.reason, secret=False),
     )
+
+
+def mask_agent_text(text: str) -> str:
+    """A text of a Universal Agent: what a task is called there is the key to kill it."""
+    return _AGENT_TASK.sub(MASK, mask_text(text))
+
+
+def masked_json(value: Any, *, secret: bool = False) -> Any:
+    """A JSON value of the same shape; nesting is what the reader of the JSON took."""
+    if isinstance(value, dict):
+        return {name: masked_json(item, secret=secret or _is_key(name)) for name, item in value.items()}
+    if isinstance(value, list):
+        return [masked_json(item, secret=secret) for item in value]
+    if isinstance(value, str):
+        return hidden_text(value) if secret else mask_agent_text(value)
+    return MASK if secret and value is not None and not isinstance(value, bool) else value
+
+
+def _is_key(name: str) -> bool:
+    """True for a field whose value is a secret; the id of a task on an agent is the key to kill it."""
+    return name == "agentTaskId" or looks_secret(name)
 
 
 def _http(message: HttpMessage) -> HttpMessage:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from dissector.model import Message
 from dissector.wire.fields import FieldNode
-from dissector.wire.masked import NUMBERS, hidden_text, is_name, masked_value
+from dissector.wire.masked import NUMBERS, hidden_text, is_name, mask_agent_text, masked_json, masked_value
 from dissector.wire.messages import DispParams, Double, Variant
 from dissector.wire.secrets import looks_secret, mask_text, may_hold_secret
 
@@ -34,6 +34,14 @@ class Mask:
         if not self.enabled:
             return value
         return hidden_text(value) if looks_secret(name) else mask_text(value)
+
+    def agent(self, text: str) -> str:
+        """The same for a text of a Universal Agent: names of tasks there are secrets too."""
+        return mask_agent_text(text) if self.enabled else text
+
+    def json(self, value: Any) -> Any:
+        """A JSON value with its texts masked; one in a field that has a secret's name as a whole."""
+        return masked_json(value) if self.enabled else value
 
     def body(self, body: T, secret: bool = False) -> T:
         """A message's body (``wire.messages``, ``wire.control``) with masked texts, of the same shape.

@@ -62,6 +62,8 @@ TASK_RECORD = {
     },
     "log": [{"time": "2026-11-22T04:07:04.845000Z", "level": "info", "text": "failing\nfor good\n"}],
     "problems": ["job_failed"],
+    "via": "tcp",
+    "agent": None,
 }
 
 CONNECTION_RECORD = {
@@ -129,6 +131,7 @@ BLANK = {
     "excepinfo": None,
     "xml": None,
     "bytes": 0,
+    "exchange": None,
 }
 
 RECORDS = Records(Mask())
@@ -188,6 +191,7 @@ def test_a_command_and_its_answer() -> None:
         "answered_by": 2,
         "xml": xml,
         "bytes": len(xml),
+        "exchange": None,
     }
     answer = message(2)
     assert (answer["kind"], answer["direction"], answer["answers"]) == ("command_answer", "remote->client", 1)
@@ -365,7 +369,7 @@ def test_json_is_one_object_in_the_order_of_numbers() -> None:
     sample = failing_job()
     sample.messages.reverse()
     document = json.loads(written(JsonView, sample, messages=True))
-    assert list(document) == ["schema", "captures", "tasks", "connections", "problems", "messages"]
+    assert list(document) == ["schema", "captures", "tasks", "connections", "problems", "messages", "exchanges"]
     assert document["schema"] == "jstrace/1"
     assert document["tasks"] == [TASK_RECORD]
     assert document["problems"] == [PROBLEM_RECORD]

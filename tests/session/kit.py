@@ -35,7 +35,7 @@ from conversation import (
     started_answer,
 )
 
-from dissector.model import Connection, Endpoint, Message, Outcome, Problem, Severity, Task
+from dissector.model import Connection, Endpoint, Event, Message, Outcome, Problem, Severity, Task
 from dissector.session.dialog import Dialog
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
@@ -121,7 +121,7 @@ def icmp_error(time: int, answered: Record, sender: str, code: int) -> Record:
 class Found:
     """All events of a run, in their order."""
 
-    events: list[Message | Problem | Task | Connection] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     @property
     def tasks(self) -> list[Task]:

@@ -13,11 +13,10 @@ from conversation import EPOCH
 from kit import CAPTURES, nanoseconds
 from stories import LINES, story
 
-from dissector.model import CaptureInfo, Outcome, Task
+from dissector.model import CaptureInfo, Event, Outcome, Task
 from dissector.session import advance
 from dissector.session import tracer as tracer_module
 from dissector.session.advance import _cursors
-from dissector.session.numbering import Event
 from dissector.session.run_detection import find_runs
 from dissector.session.skim import Skim
 from dissector.session.tracer import Tracer

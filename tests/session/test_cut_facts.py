@@ -8,9 +8,10 @@ from itertools import count
 import pytest
 from parts import CLIENT, HERE, REMOTE, SECOND, THERE, connection, facts, message
 
-from dissector.model import Connection, Mark, Message, Role, Task
+from dissector.model import Connection, Exchange, Mark, Message, Role, Task
+from dissector.session.commands import Command
 from dissector.session.cut import CutStarts
-from dissector.session.handlers import Callback, Command, Sniffer
+from dissector.session.handlers import Callback, Sniffer
 from dissector.session.task import TaskFacts
 from dissector.stream.flows import Flow, FlowTable
 from dissector.traffic import SYN, Chunk, Gap, Segment, Side, StreamProblem
@@ -44,8 +45,15 @@ class Tracer:
         self.decided: list[Connection] = []
         self.problems: list[StreamProblem] = []
         self.owners: list[Connection] = []
-        self.next_number = count(1).__next__
+        self.next_number = self.next_exchange = count(1).__next__
+        self.exchanges: list[Exchange] = []
         self.cuts = CutStarts((50_000, 59_999), self)
+
+    def exchange(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+
+    def is_copy(self, facts: TaskFacts, connection: Connection, message: Message) -> bool:  # noqa: ARG002  a Desk has it
+        return False
 
     def take(self, connection: Connection, role: Role, task: Task | None) -> None:
         connection.role, connection.task = role, task

@@ -41,6 +41,26 @@ def verdict(client: bytes = b"", server: bytes = b"", *, port: bool = False, mid
 # --- ours ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("port", [True, False], ids=["4445", "elsewhere"])
+@pytest.mark.parametrize(
+    "target",
+    [b"/jobscheduler/agent/api/command", b"/a/b/jobscheduler/agent/api", b"https://h:1/jobscheduler/agent/api/"],
+)
+def test_a_universal_agent_is_known_on_any_port(target: bytes, port: bool) -> None:
+    line = b"POST %s HTTP/1.1\r\n" % target
+    assert verdict(line, port=port) is Role.HTTP
+    for size in range(3, len(line) - 11):  # wherever the request line is cut
+        assert verdict(line[:size], port=port) in (None, Role.HTTP)
+
+
+@pytest.mark.parametrize("header", [b"Tunnel-Secret", b"Request-ID", b"Heartbeat", b"Session", b"LicenseKey"])
+def test_in_mid_stream_headers_tell_a_universal_agent(header: bytes) -> None:
+    piece = b"est: x\r\nX-JobScheduler-" + header + b": 1\r\n\r\n"
+    assert verdict(piece, mid=True) is Role.HTTP
+    assert verdict(b"", piece, mid=True) is Role.HTTP
+    assert verdict(piece) is UNKNOWN
+
+
 @pytest.mark.parametrize("port", [True, False], ids=["4444", "elsewhere"])
 @pytest.mark.parametrize(
     ("client", "server"),
@@ -54,7 +74,6 @@ def verdict(client: bytes = b"", server: bytes = b"", *, port: bool = False, mid
         (b"s\n", ANSWER),
         (b"", ANSWER),
         (b"POST /jobscheduler/engine/command HTTP/1.1\r\n", b""),
-        (b"POST /prefix/jobscheduler/agent/api/command HTTP/1.1\r\n", b""),
     ],
 )
 def test_a_command_connection_is_known_on_any_port(client: bytes, server: bytes, port: bool) -> None:

@@ -202,7 +202,7 @@ def test_nobody_asks_twice_without_an_answer_in_between(gaps: int) -> None:
     talk = Talk()
     step = talk.client(STEP)
     first = talk.task(log_line(LOG, "one"))
-    talk.dialog._connection.gaps = gaps
+    talk.dialog.connection.gaps = gaps
     second = talk.task(log_line(LOG, "two"))
     assert second.depth == (1 if gaps else 2)
     assert talk.dialog.given_up() == ([first] if gaps else [])

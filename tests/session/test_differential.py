@@ -25,11 +25,10 @@ from kit import packets_of
 from stories import STORIES
 
 from benchmarks.encapsulations import ENCAPSULATIONS
-from dissector.model import CaptureInfo, Connection, Message, Role
+from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, Role
 from dissector.render.json import JsonLinesView
 from dissector.render.records import Records
 from dissector.session import advance
-from dissector.session.numbering import Event
 from dissector.session.run_detection import find_runs
 from dissector.session.tracer import Tracer
 from dissector.sources import blocks, bytestream, capture, prefetch
@@ -40,7 +39,7 @@ from dissector.traffic import Packet
 from dissector.wire.masking import Mask
 
 ROOT = Path(__file__).resolve().parents[2] / "captures"
-CAPTURES = sorted([*ROOT.glob("*.pcap"), *ROOT.glob("faults/*.pcap")])
+CAPTURES = sorted(path for folder in (".", "faults", "agent") for path in (ROOT / folder).glob("*.pcap"))
 SMALL = {path.stem: path for path in CAPTURES if path.stat().st_size < 100_000}
 MANY_LINES = ROOT / "engine_api_manylog.pcap"
 ETHERNET, SECOND = 1, 1_000_000_000
@@ -60,6 +59,8 @@ def printed(events: Iterable[Event], infos: Iterable[CaptureInfo], wanted: Wante
     out, (messages, made_by_others) = StringIO(), wanted
     view = JsonLinesView(out, Records(Mask()), messages)
     for event in events:
+        if isinstance(event, Exchange) and not messages:
+            continue
         if not isinstance(event, Message):
             view.add(event)
         elif messages and (not event.n or (made_by_others is not None and _is_made(event, made_by_others))):

@@ -10,11 +10,11 @@ import pytest
 from kit import CAPTURES
 from parts import HERE, SECOND, THERE, facts, message, record
 
-from dissector.model import Endpoint, LogLine, Mark, Outcome, Task
+from dissector.model import Endpoint, Event, LogLine, Mark, Outcome, Task
 from dissector.session.final import is_certain, is_final, judged_at
 from dissector.session.task import TaskFacts
 from dissector.session.timers import running
-from dissector.session.tracer import Event, Tracer
+from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 
 

@@ -9,8 +9,9 @@ import pytest
 from conversation import PROLOG
 from kit import CLIENT, REMOTE, Address, Network, framed, trace, xml_answer
 
-from dissector.model import Connection, Endpoint, Mark, Message, Role, Task
-from dissector.session.handlers import Callback, Command, Sniffer
+from dissector.model import Connection, Endpoint, Exchange, Mark, Message, Role, Task
+from dissector.session.commands import Command
+from dissector.session.handlers import Callback, Sniffer
 from dissector.session.task import TaskFacts
 from dissector.stream.block import Pairs
 from dissector.traffic import Chunk, Gap, Side, StreamProblem
@@ -37,7 +38,8 @@ class Desk:
         #: What is known of a task whose start was not captured, and whether its kill was asked for.
         self.known: TaskFacts | None = None
         self.killed: list[bool] = []
-        self.next_number = count(1).__next__
+        self.next_number, self.next_exchange = count(1).__next__, count(1).__next__
+        self.exchanges: list[Exchange] = []
         self.handler: Command | Callback = Command(self.connection, self)
         self._packets = count(1)
         self._offsets = [0, 0]
@@ -47,6 +49,12 @@ class Desk:
 
     def message(self, message: Message) -> None:
         self.messages.append(message)
+
+    def exchange(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+
+    def is_copy(self, facts: TaskFacts, connection: Connection, message: Message) -> bool:  # noqa: ARG002  a Desk has it
+        return False
 
     def stream_problem(self, problem: StreamProblem, connection: Connection) -> None:
         assert connection is self.connection
@@ -454,7 +462,7 @@ def test_a_poke_and_a_command_in_one_segment() -> None:
 @pytest.mark.parametrize("times", [1, 2])
 def test_commands_beyond_those_that_wait_are_not_paired(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two wait for their answers; the others come out at once, and their answers belong to none."""
-    monkeypatch.setattr("dissector.session.handlers.MAX_PENDING_COMMANDS", 2)
+    monkeypatch.setattr("dissector.session.commands.MAX_PENDING_COMMANDS", 2)
     desk = Desk()
     for _ in range(times):
         del desk.messages[:]
@@ -466,7 +474,7 @@ def test_commands_beyond_those_that_wait_are_not_paired(times: int, monkeypatch:
 
 
 def test_as_long_as_one_is_not_paired_none_behind_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dissector.session.handlers.MAX_PENDING_COMMANDS", 1)
+    monkeypatch.setattr("dissector.session.commands.MAX_PENDING_COMMANDS", 1)
     desk = Desk()
     desk.client(b"<show_state/>", b"<show_job/>")
     desk.server(OK)
@@ -481,7 +489,7 @@ def test_as_long_as_one_is_not_paired_none_behind_it_is(monkeypatch: pytest.Monk
 def test_what_is_odd_about_a_command_is_told_rather_than_that_it_is_not_paired(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dissector.session.handlers.MAX_PENDING_COMMANDS", 0)
+    monkeypatch.setattr("dissector.session.commands.MAX_PENDING_COMMANDS", 0)
     desk = Desk()
     desk.client(b"<show_state <a></show_state>")
     assert desk.messages[0].note

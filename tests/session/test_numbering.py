@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kit import Network, Story, TaskScript, trace
 
-from dissector.model import Connection, Endpoint, Message, Problem, Severity, Task
-from dissector.session.numbering import Event, Sequencer
+from dissector.model import Connection, Endpoint, Event, Message, Problem, Severity, Task
+from dissector.session.numbering import Sequencer
 
 SECOND = 1_000_000_000
 

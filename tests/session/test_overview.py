@@ -12,10 +12,9 @@ import pytest
 from conversation import ACK, EPOCH, PSH, RST, SECOND, SYN, Address, Network, TaskScript, ethernet
 
 from dissector.limits import MAX_EVIDENCE
-from dissector.model import Connection, Endpoint, Mark, Problem, Role
+from dissector.model import Connection, Endpoint, Event, Mark, Problem, Role
 from dissector.session import overview
 from dissector.session.foreign import protocol
-from dissector.session.numbering import Event
 from dissector.session.packet_time import PacketTime
 from dissector.session.sniffer import Sniffer
 from dissector.session.tracer import Tracer

@@ -8,8 +8,9 @@ from parts import CLIENT, HERE, MS, REMOTE, SECOND, THERE, connection, facts, me
 
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Endpoint, Message, Role, Task
+from dissector.session.bodies import error_text
 from dissector.session.run_messages import USUAL_FAILURES
-from dissector.session.task import TaskFacts, error_text
+from dissector.session.task import TaskFacts
 from dissector.wire import control
 from dissector.wire import messages as m
 

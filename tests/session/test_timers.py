@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from parts import REMOTE, THERE, connection, facts, message
 
-from dissector.model import Connection, Mark, Message, Outcome, Problem, Role, Severity, Task
+from dissector.model import Connection, Event, Mark, Message, Outcome, Problem, Role, Severity, Task
 from dissector.session.task import TaskFacts
 from dissector.session.timers import Timers, running
-from dissector.session.tracer import Event, Tracer
+from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 

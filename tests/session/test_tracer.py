@@ -36,8 +36,7 @@ from kit import (
 from parts import connection, facts
 
 from dissector.limits import HALF_OPEN_SECONDS, MAX_HALF_OPEN, MAX_UNREACHABLE
-from dissector.model import Connection, Message, Problem, Role, Task
-from dissector.session.numbering import Event
+from dissector.model import Connection, Event, Message, Problem, Role, Task
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet, key_of

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dissector.model import Connection, Endpoint, Message, Problem, Task
-from dissector.session.tracer import Event, Tracer
+from dissector.model import Connection, Endpoint, Event, Message, Problem, Task
+from dissector.session.tracer import Tracer
 from dissector.simulate.report import Options, Summary
 from dissector.simulate.run import simulate
 from dissector.sources.capture import CaptureReader

@@ -351,6 +351,6 @@ TRUTHS = sorted((Path(__file__).resolve().parents[2] / "captures").rglob("*.trut
 @pytest.mark.skipif(not TRUTHS, reason="the recordings' truth files are not there")
 def test_genuine_recordings_have_no_secrets() -> None:
     for path in TRUTHS:
-        if "tunnel" not in path.name and "scala113" not in path.name:
+        if "tunnel" not in path.name and "scala113" not in path.name and path.parent.name != "agent":
             for text in set(path.read_text(encoding="utf-8").splitlines()):
                 assert MASKED.text(text) == text

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dissector.model import CaptureInfo, Look, Problem, Running, Task
+from dissector.model import CaptureInfo, Event, Look, Problem, Running, Task
 from dissector.render.filter import Filter
 from dissector.render.json import JsonLinesView
-from dissector.render.views import Event, Sieve
+from dissector.render.views import Sieve
 
 
 class JsonLines:

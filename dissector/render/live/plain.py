@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dissector.model import CaptureInfo, Look, Message, Outcome, Problem, Running, Task
+from dissector.model import CaptureInfo, Event, Look, Message, Outcome, Problem, Running, Task
 from dissector.render.filter import Filter
 from dissector.render.rows import outcome_words, problem_rows, problem_summary, tally
 from dissector.render.terminal import StyledText, Terminal
 from dissector.render.text import duration, escape
 from dissector.render.theme import OUTCOME_STYLES, SEVERITY_STYLES, log_style
 from dissector.render.times import clock, day, zone
-from dissector.render.views import Event, Sieve
+from dissector.render.views import Sieve
 from dissector.render.words import log_call
 from dissector.wire.masking import Mask
 

@@ -10,13 +10,24 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import NamedTuple
 
-from dissector.model import CaptureInfo, Connection, Look, Message, Outcome, Problem, Running, Severity, Task
+from dissector.model import (
+    CaptureInfo,
+    Connection,
+    Event,
+    Exchange,
+    Look,
+    Message,
+    Outcome,
+    Problem,
+    Running,
+    Severity,
+    Task,
+)
 from dissector.render.filter import Filter
 from dissector.render.live.entry import MAX_OF_TASK, TaskEntry
 from dissector.render.live.listing import Listing, Picked
 from dissector.render.rows import RANK, TaskRow, task_row
 from dissector.render.text import duration
-from dissector.render.views import Event
 from dissector.wire.masking import Mask
 
 #: Messages held for ladders, of all tasks; the task that ended first loses its own first.
@@ -78,6 +89,8 @@ class Store:
             if entry is not None and event not in entry.connections:
                 entry.connections.append(event)
                 entry.changes += 1
+        elif isinstance(event, Exchange):
+            return
         elif event.task is None or (event.severity is not Severity.INFO and self._chosen.task(event.task)):
             self._tell(event)
 

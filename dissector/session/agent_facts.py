@@ -1,0 +1,102 @@
+"""What the exchanges with a Universal Agent say about a task, beside its messages."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from dissector.model import Endpoint, Exchange
+from dissector.wire.agent import Heartbeat
+
+#: Until the master announces another time.
+TIMEOUT = 60 * 1_000_000_000
+#: Request-IDs remembered for repetitions; the master has one request under way, repeated for a minute.
+_REMEMBERED = 64
+
+
+@dataclass(slots=True, eq=False)
+class Outage:
+    """Connections to an agent that were refused or not answered since it was heard last."""
+
+    server: Endpoint
+    count: int = 0
+    packets: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class AgentFacts:
+    """Times in nanoseconds; None means: not seen."""
+
+    #: Time of the last packet that was about the task.
+    heard: int
+    secret: str | None = None
+    start: Exchange | None = None
+    #: Why the start failed, as the agent says it.
+    start_failure: str | None = None
+    close: Exchange | None = None
+    kill: Exchange | None = None
+    signals: list[Exchange] = field(default_factory=list)
+    #: The tunnel request that was answered with an error, and the error's text.
+    failed: Exchange | None = None
+    failure: str = ""
+    #: The request that waits for its message, and those that repeat it.
+    waiting: Exchange | None = None
+    repetitions: list[Exchange] = field(default_factory=list)
+    repeated: int = 0
+    #: The longest time that a repeated request waited for its first repetition or its response.
+    longest_wait: int = 0
+    #: The agent was not reached any more.
+    outage: Outage | None = None
+    #: What the master announced last, and when it sent its last request.
+    heartbeat: Heartbeat | None = None
+    asked: int | None = None
+    #: The longest time between two requests of the master, beyond what it announced, and the request that ended it.
+    missed: int = 0
+    missed_by: Exchange | None = None
+    #: Number of the first exchange of each Request-ID.
+    _requests: OrderedDict[int, int] = field(default_factory=OrderedDict)
+    _last: int = 0
+    _delivered: int = 0
+
+    @property
+    def failed_before_kill(self) -> bool:
+        """The master ends what is left of a task whose tunnel broke by a kill."""
+        return self.failed is not None and self.kill is not None and (self.failed.answered or 0) <= self.kill.time
+
+    @property
+    def timeout(self) -> int:
+        """How long agent and master wait for each other."""
+        announced = self.heartbeat.timeout if self.heartbeat is not None else None
+        return announced or TIMEOUT
+
+    def first(self, exchange: Exchange) -> bool:
+        """True for a request that is not the repetition of one before."""
+        number = exchange.request_id
+        if number is None:
+            return True
+        if number in self._requests or number <= self._last:
+            exchange.repeats = self._requests.get(number)
+            return False
+        self._last = number
+        self._requests[number] = exchange.n
+        if len(self._requests) > _REMEMBERED:
+            self._requests.popitem(last=False)
+        return True
+
+    def skips(self, exchange: Exchange) -> bool:
+        """True when requests before this one were not captured."""
+        number = exchange.request_id
+        return number is not None and number > self._last + 1
+
+    def delivers(self, exchange: Exchange, *, is_first: bool) -> bool:
+        """True for the response that brings the message for a request; those to repetitions are equal.  ``is_first``:
+        the exchange has the request itself, and does not only go on waiting for its message."""
+        number = exchange.request_id
+        if not is_first and self.waiting is None:
+            return False
+        if number is None:
+            return True
+        if number <= self._delivered:
+            return False
+        self._delivered = number
+        return True

@@ -1,0 +1,112 @@
+"""A connection that carries exchanges over HTTP with a Universal Agent.
+
+The genuine sides have one request under way on a connection; others may pipeline, then responses come in order.  Where
+bytes were lost, the newest request that is open is the one that a response answers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Protocol
+
+from dissector.limits import MAX_PENDING_COMMANDS
+from dissector.model import Connection, Exchange
+from dissector.stream.http import HttpReader
+from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
+from dissector.wire.agent import kind_of, request_id, target_of
+from dissector.wire.control import parse_http
+
+_INFORMATIONAL = range(100, 200)
+
+
+class Agents(Protocol):
+    """Who knows the tasks that the exchanges are about (``tunnels.Tunnels``)."""
+
+    def next_exchange(self) -> int: ...
+    def request(self, exchange: Exchange) -> None: ...
+    def response(self, exchange: Exchange) -> None: ...
+    def unanswered(self, exchange: Exchange) -> None: ...
+    def lost(self, connection: Connection, side: Side) -> None: ...
+    def left(self, connection: Connection) -> None:
+        """The connection ended."""
+
+    def exchange(self, exchange: Exchange) -> None:
+        """Nothing about it changes any more."""
+
+    def stream_problem(self, problem: StreamProblem, connection: Connection) -> None: ...
+
+
+class Exchanges:
+    """Pairs the requests and responses of one connection."""
+
+    def __init__(self, connection: Connection, agents: Agents) -> None:
+        self.connection = connection
+        self._agents = agents
+        lost = connection.mid_stream
+        self._readers = HttpReader(Side.CLIENT, lost=lost), HttpReader(Side.SERVER, lost=lost)
+        self._open: deque[Exchange] = deque()
+        #: Requests behind these that wait for their responses too, but are not kept.
+        self._unpaired = 0
+        self._has_hole = False
+
+    def chunk(self, chunk: Chunk) -> None:
+        self._handle(self._readers[chunk.side].feed(chunk))
+
+    def gap(self, gap: Gap) -> None:
+        self._has_hole = True
+        self._agents.lost(self.connection, gap.side)
+        self._handle(self._readers[gap.side].gap(gap))
+
+    def closed(self, number: int, time: int) -> None:  # noqa: ARG002  every handler is told both
+        for reader in self._readers:
+            self._handle(reader.finish(time))
+        while self._open:
+            self._leave(self._open.popleft())
+        self._agents.left(self.connection)
+
+    def _handle(self, items: Iterable[RawDocument | StreamProblem]) -> None:
+        for item in items:
+            if isinstance(item, StreamProblem):
+                self._agents.stream_problem(item, self.connection)
+            elif not item.complete:
+                self._has_hole = True
+            elif item.side is Side.CLIENT:
+                self._request(item)
+            else:
+                self._response(item)
+
+    def _request(self, raw: RawDocument) -> None:
+        message = parse_http(raw.data, is_request=True)
+        target = target_of(message.path)
+        number, kind = self._agents.next_exchange(), kind_of(message, target)
+        exchange = Exchange(number, self.connection, raw.time, raw.packets, kind, message)
+        exchange.request_raw = raw.data
+        exchange.type, exchange.request_id = message.json_type, request_id(message)
+        while self._has_hole and self._open:
+            self._leave(self._open.popleft())
+        self._agents.request(exchange)
+        if len(self._open) < MAX_PENDING_COMMANDS and not self._unpaired:
+            self._open.append(exchange)
+        else:
+            self._unpaired += 1
+            self._leave(exchange)
+
+    def _response(self, raw: RawDocument) -> None:
+        message = parse_http(raw.data, is_request=False)
+        if message.status in _INFORMATIONAL:
+            return
+        if not self._open:
+            self._unpaired -= self._unpaired > 0
+            return
+        exchange = self._open.popleft()
+        exchange.response, exchange.answered = message, raw.time
+        exchange.latency = raw.time - exchange.time
+        exchange.response_packets, exchange.response_raw = raw.packets, raw.data
+        self._agents.response(exchange)
+        self._agents.exchange(exchange)
+
+    def _leave(self, exchange: Exchange) -> None:
+        """Its response will not come any more."""
+        self._agents.unanswered(exchange)
+        self._agents.exchange(exchange)

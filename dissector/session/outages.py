@@ -1,0 +1,68 @@
+"""Agents that are not reached any more while tasks run on them, and tasks of which nothing is heard any more."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from itertools import count
+
+from dissector.limits import MAX_EVIDENCE
+from dissector.model import Connection, Task
+from dissector.session.agent_facts import Outage
+from dissector.session.tunnel import Place, Tunnel, place_of
+
+
+class Outages:
+    """Counts tasks for each master and agent, and connections that fail while there are any."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[Place, dict[Tunnel, None]] = {}
+        self._outages: dict[Place, Outage] = {}
+        #: By deadlines, as these were when they were put here.
+        self._deadlines: list[tuple[int, int, Tunnel]] = []
+        self._entries = count().__next__
+
+    def add(self, tunnel: Tunnel) -> None:
+        self._tasks.setdefault(tunnel.place, {})[tunnel] = None
+        self._push(tunnel)
+
+    def remove(self, tunnel: Tunnel) -> None:
+        """The task is over; it keeps what is known of an outage."""
+        place = tunnel.place
+        tunnel.removed = True
+        tunnel.about.outage = self._outages.get(place)
+        del self._tasks[place][tunnel]
+        if not self._tasks[place]:
+            del self._tasks[place]
+            self._outages.pop(place, None)
+
+    def heard(self, connection: Connection) -> None:
+        """The master speaks to the agent."""
+        self._outages.pop(place_of(connection), None)
+
+    def failed(self, connection: Connection) -> Task | None:
+        """Takes a connection that was refused or not answered: the first task that waits for that agent."""
+        place = place_of(connection)
+        waiting = self._tasks.get(place)
+        if not waiting:
+            return None
+        outage = self._outages.setdefault(place, Outage(connection.server))
+        outage.count += 1
+        if len(outage.packets) < MAX_EVIDENCE:
+            outage.packets.append(connection.first_packet)
+        return next(iter(waiting)).facts.record
+
+    def due(self, now: int) -> list[Tunnel]:
+        """Tasks of which nothing was heard for longer than the agent would have kept them, each once."""
+        found: list[Tunnel] = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            tunnel = heappop(self._deadlines)[2]
+            if tunnel.removed:
+                continue
+            if tunnel.deadline <= now:
+                found.append(tunnel)
+            else:
+                self._push(tunnel)
+        return found
+
+    def _push(self, tunnel: Tunnel) -> None:
+        heappush(self._deadlines, (tunnel.deadline, self._entries(), tunnel))

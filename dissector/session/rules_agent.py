@@ -1,0 +1,139 @@
+"""What went wrong with a task on a Universal Agent, as the exchanges show it (docs/agent.md)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from dissector.model import Connection, Exchange, Outcome, Problem
+from dissector.session.agent_facts import AgentFacts
+from dissector.session.case import Case, count, general, open_call_text
+from dissector.wire.agent import failure_of
+from dissector.wire.control import HttpMessage
+
+_SECOND = 1_000_000_000
+#: Longest text of an agent that is told.
+_SHOWN = 300
+#: Status, what the text has, code: the first row that fits tells what an error response means.
+_ERRORS: tuple[tuple[frozenset[int] | None, re.Pattern[str] | None, str], ...] = (
+    (frozenset((401, 407)), None, "agent_unauthorized"),
+    (frozenset((403,)), None, "agent_unauthorized"),
+    (frozenset((413,)), None, "body_too_large"),
+    (frozenset((502, 503, 504)), None, "proxy_error"),
+    (None, re.compile(r"licen[cs]e ?key", re.IGNORECASE), "agent_license"),
+    (None, re.compile(r"agent is terminating", re.IGNORECASE), "agent_terminating"),
+    (None, re.compile(r"unknown tunnel|wrong tunnel secret", re.IGNORECASE), "tunnel_unknown"),
+    (frozenset((410,)), None, "task_process_lost"),
+    (None, re.compile(r"TunnelConnectionClosed|has closed the connection", re.IGNORECASE), "task_process_lost"),
+    (frozenset((404, 405)), None, "agent_wrong_target"),
+)
+
+
+def code_of(response: HttpMessage, otherwise: str) -> str:
+    """The problem code of an error response."""
+    text = failure_of(response) or ""
+    for statuses, words, code in _ERRORS:
+        if (statuses is None or response.status in statuses) and (words is None or words.search(text)):
+            return code
+    return otherwise
+
+
+def is_impostor(response: HttpMessage) -> bool:
+    """True where the agent says that a request is not the task's master's."""
+    return "wrong tunnel secret" in (failure_of(response) or "").lower()
+
+
+def refused(exchange: Exchange) -> Problem:
+    """A request of no task that was answered with an error."""
+    code = code_of(exchange.response, "tunnel_unknown" if exchange.kind != "command" else "agent_refused_request")
+    problem = general(code, _answer(exchange), exchange.time, exchange.packets)
+    problem.connection = exchange.connection
+    return _filled(problem, exchange.connection)
+
+
+def problems(case: Case) -> Iterator[Problem]:
+    about, outcome = case.facts.agent, case.facts.record.outcome
+    if about is None:
+        return
+    if about.start is not None and about.start_failure is not None:
+        yield _problem(case, code_of(about.start.response, "agent_refused_start"), _answer(about.start), about.start)
+    if about.kill is not None and outcome is Outcome.KILLED:
+        yield _problem(case, "task_killed", "The master asked the agent to kill the task.", about.kill)
+    if about.failed is not None:
+        yield _problem(
+            case, code_of(about.failed.response, "task_process_lost"), _failed(case, about.failed), about.failed
+        )
+    elif outcome is Outcome.LOST:
+        yield _silent(case, about)
+    elif about.repetitions:
+        yield _repeated(case, about)
+    if about.missed_by is not None:
+        yield _late(case, about, about.missed_by)
+
+
+def _problem(case: Case, code: str, summary: str, exchange: Exchange, packets: tuple[int, ...] = ()) -> Problem:
+    return case.problem(code, summary, packets or exchange.packets, exchange.connection, time=exchange.time)
+
+
+def _answer(exchange: Exchange) -> str:
+    text = failure_of(exchange.response) or ""
+    what = f"{exchange.type or exchange.request.element}"
+    status = "" if exchange.status == 200 else f" {exchange.status}"
+    return f"{exchange.connection.server} answered {what} with{status}: {' '.join(text.split())[:_SHOWN]}"
+
+
+def _failed(case: Case, exchange: Exchange) -> str:
+    return f"{_answer(exchange)} (a tunnel request{open_call_text(case.facts)})"
+
+
+def _filled(problem: Problem, connection: Connection) -> Problem:
+    words = {"client": connection.client.ip, "remote": connection.server, "port": connection.server.port}
+    problem.cause, problem.remedy = problem.cause.format(**words), problem.remedy.format(**words)
+    return problem
+
+
+def _silent(case: Case, about: AgentFacts) -> Problem:
+    """Nothing came any more of a task that was under way."""
+    seconds = (case.now - about.heard) / _SECOND
+    waiting, outage = about.waiting, about.outage
+    if waiting is None:
+        summary = f"The master said nothing more about the task for {seconds:.0f} s."
+        cause = "the master ended or was cut off: the agent kills a task of which it does not hear in time"
+        return case.problem("heartbeat_missed", summary, (), None, time=about.heard, cause=cause)
+    packets = [*waiting.request_packets, *(number for one in about.repetitions for number in one.request_packets)]
+    tries = f", repeated {count(about.repeated, 'time')}" if about.repeated else ""
+    what = "the start" if waiting is about.start else f"request {waiting.request_id or waiting.n}"
+    summary = f"The agent did not answer {what}{open_call_text(case.facts)}{tries}."
+    if outage is None:
+        return case.problem("heartbeat_missed", summary, packets, waiting.connection, time=waiting.time)
+    summary += f" {outage.server} then refused {count(outage.count, 'connection')}."
+    cause = "the agent ended in the middle of the call (killed, crashed, stopped): nobody listens on its port any more"
+    remedy = f"see why the agent on {outage.server.ip} ended: its log, and its system's log for killed processes"
+    packets += outage.packets
+    return case.problem(
+        "heartbeat_missed", summary, packets, waiting.connection, time=waiting.time, cause=cause, remedy=remedy
+    )
+
+
+def _repeated(case: Case, about: AgentFacts) -> Problem:
+    first = about.repetitions[0]
+    connections = len({one.connection for one in about.repetitions})
+    summary = (
+        f"Request {first.request_id} was repeated {count(about.repeated, 'time')} "
+        f"on {count(connections, 'other connection')}: no response came for {about.longest_wait / _SECOND:.1f} s."
+    )
+    packets = tuple(number for one in about.repetitions for number in one.request_packets)
+    return _problem(case, "request_repeated", summary, first, packets)
+
+
+def _late(case: Case, about: AgentFacts, exchange: Exchange) -> Problem:
+    beat = about.heartbeat
+    period = (beat.period if beat is not None else None) or 0
+    summary = (
+        f"The master sent nothing for {(about.missed + period) / _SECOND:.1f} s, "
+        f"although it announced a word every {period / _SECOND:.0f} s."
+    )
+    cause = "the master was frozen or overloaded, or its packets did not come through"
+    return case.problem(
+        "heartbeat_missed", summary, exchange.request_packets, exchange.connection, time=exchange.time, cause=cause
+    )

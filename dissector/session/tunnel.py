@@ -1,0 +1,163 @@
+"""One task on a Universal Agent as a dialog, and where it is found by what its exchanges say of it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import MutableMapping
+from typing import NamedTuple, Protocol, TypeVar
+
+from dissector.limits import MAX_ATTEMPTS
+from dissector.model import Connection, Endpoint, Exchange, Message, Task
+from dissector.session.agent_facts import AgentFacts
+from dissector.session.dialog import Dialog
+from dissector.session.task import TaskFacts
+from dissector.traffic import Frame, Side, StreamProblem
+from dissector.wire.agent import Target
+
+_K = TypeVar("_K")
+#: The master's host, and an agent.
+Place = tuple[str, Endpoint]
+
+
+class Key(NamedTuple):
+    """An agent (the host that a proxy is asked for, else its address) and a tunnel's id."""
+
+    agent: str | Endpoint
+    tunnel: str
+
+
+class TunnelDesk(Protocol):
+    """What tunnels ask of the tracer."""
+
+    def next_number(self) -> int: ...
+    def message(self, message: Message) -> None: ...
+    def exchange(self, exchange: Exchange) -> None: ...
+    def stream_problem(self, problem: StreamProblem, connection: Connection) -> None: ...
+    def agent_task(self, facts: TaskFacts) -> None: ...
+    def agent_task_over(self, facts: TaskFacts) -> None: ...
+    def agent_refused(self, exchange: Exchange) -> None:
+        """A request of no task was answered with an error."""
+
+
+def place_of(connection: Connection) -> Place:
+    return connection.client.ip, connection.server
+
+
+def carry(connection: Connection, task: Task) -> None:
+    """The connection carries an exchange about the task."""
+    connection.task = connection.task or task
+    if len(task.carriers) < MAX_ATTEMPTS:
+        task.carriers[connection] = None
+
+
+def key_of(exchange: Exchange, target: Target, tunnel: str) -> Key:
+    return Key(target.host or exchange.connection.server, tunnel)
+
+
+class Tunnel:
+    """One task's exchanges as a dialog."""
+
+    def __init__(self, facts: TaskFacts, about: AgentFacts, connection: Connection, desk: TunnelDesk) -> None:
+        self.facts, self.about = facts, about
+        self.key: Key | None = None
+        self.place = place_of(connection)
+        self._desk = desk
+        # The master is the JobScheduler client, which is the server of a callback connection.
+        self._dialog = Dialog(connection, Side.SERVER, desk.next_number)
+        facts.dialog = self._dialog
+        #: Connections that carried its last requests.
+        self.connections: dict[Connection, None] = {}
+        self.removed = False
+
+    @property
+    def deadline(self) -> int:
+        """When the agent has ended the task for certain if nobody says anything more about it."""
+        return self.about.heard + 2 * self.about.timeout
+
+    def feed(self, exchange: Exchange, side: Side, body: bytes, packets: tuple[int, ...], time: int) -> None:
+        """One message: a request's body (``Side.SERVER``) or a response's."""
+        dialog = self._dialog
+        dialog.connection = exchange.connection
+        message = dialog.feed(Frame(side, 0, body, packets, time))
+        message.size, message.task, message.exchange = len(body), self.facts.record, exchange.n
+        self.facts.frame(message)
+        for told in dialog.told(message):
+            self._desk.message(told)
+
+    def end(self) -> None:
+        self.facts.open_requests = self._dialog.open_requests()
+        for message in self.facts.open_requests:
+            self._desk.message(message)
+
+
+class Directory:
+    """The tasks under way on agents, by all that names them."""
+
+    def __init__(self) -> None:
+        self.by_task: dict[Task, Tunnel] = {}
+        self.by_key: OrderedDict[Key, Tunnel] = OrderedDict()
+        #: By agentTaskId.
+        self.by_name: dict[str, Tunnel] = {}
+        self.by_secret: dict[str, Tunnel] = {}
+        #: By the object that the task process made first; its id is a random number.
+        self.by_instance: dict[int, Tunnel] = {}
+        #: What a connection carried last.
+        self._by_connection: dict[Connection, Tunnel] = {}
+        #: Those whose start was not answered.
+        self._nameless: dict[Place, dict[Tunnel, None]] = {}
+
+    def add(self, tunnel: Tunnel) -> None:
+        self.by_task[tunnel.facts.record] = tunnel
+        self._nameless.setdefault(tunnel.place, {})[tunnel] = None
+
+    def named(self, tunnel: Tunnel, key: Key, secret: str | None, name: str | None) -> None:
+        """Notes what the answer to its start, or its first request, says."""
+        self._not_nameless(tunnel)
+        tunnel.key, tunnel.about.secret = key, secret
+        self.by_key[key] = tunnel
+        if secret:
+            self.by_secret[secret] = tunnel
+        if name:
+            self.by_name[name] = tunnel
+
+    def only_nameless(self, place: Place) -> Tunnel | None:
+        """The only one there whose start was not answered."""
+        found = self._nameless.get(place, {})
+        return next(iter(found)) if len(found) == 1 else None
+
+    def carry(self, connection: Connection, tunnel: Tunnel) -> None:
+        if self._by_connection.get(connection) is not tunnel:
+            self.left(connection)
+            self._by_connection[connection] = tunnel
+            tunnel.connections[connection] = None
+            carry(connection, tunnel.facts.record)
+
+    def carried(self, connection: Connection) -> Tunnel | None:
+        return self._by_connection.get(connection)
+
+    def left(self, connection: Connection) -> None:
+        tunnel = self._by_connection.pop(connection, None)
+        if tunnel is not None:
+            del tunnel.connections[connection]
+
+    def remove(self, tunnel: Tunnel) -> None:
+        del self.by_task[tunnel.facts.record]
+        self._not_nameless(tunnel)
+        agent = tunnel.facts.record.agent
+        _drop(self.by_key, tunnel.key, tunnel)
+        _drop(self.by_name, agent.agent_task_id if agent is not None else None, tunnel)
+        _drop(self.by_secret, tunnel.about.secret, tunnel)
+        _drop(self.by_instance, tunnel.facts.instance, tunnel)
+        for connection in tunnel.connections:
+            del self._by_connection[connection]
+
+    def _not_nameless(self, tunnel: Tunnel) -> None:
+        waiting = self._nameless.get(tunnel.place, {})
+        waiting.pop(tunnel, None)
+        if not waiting:
+            self._nameless.pop(tunnel.place, None)
+
+
+def _drop(table: MutableMapping[_K, Tunnel], key: _K | None, tunnel: Tunnel) -> None:
+    if key is not None and table.get(key) is tunnel:
+        del table[key]

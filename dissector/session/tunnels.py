@@ -1,0 +1,294 @@
+"""The tasks that run on Universal Agents: exchanges over HTTP in, messages of tasks out.
+
+A master has one pool of connections for an agent, so messages of a task come over several connections and a connection
+carries several tasks.  What names a task is the agent's address with the tunnel's id, and its agentTaskId
+(docs/agent.md).  Request bodies and the bodies of 200 responses are one dialog; requests carry numbers, and one that is
+repeated counts once.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+
+from dissector.limits import MAX_EVIDENCE, MAX_OPEN_TASKS
+from dissector.model import AgentPlace, Connection, Exchange, Message, Task
+from dissector.numbers import TASK_ID, number
+from dissector.session import rules_agent
+from dissector.session.agent_facts import AgentFacts
+from dissector.session.outages import Outages
+from dissector.session.task import TaskFacts
+from dissector.session.tunnel import Directory, Key, Tunnel, TunnelDesk, carry, key_of, place_of
+from dissector.traffic import Side, StreamProblem
+from dissector.wire import agent
+
+_OK, _ACCEPTED = 200, 202
+_SECOND = 1_000_000_000
+#: How much later than announced a word may come without being missed.
+_GRACE = 2 * _SECOND
+
+
+class Tunnels:
+    """All agents' tasks under way; the tracer's ``exchanges.Agents``."""
+
+    def __init__(self, desk: TunnelDesk) -> None:
+        self._desk = desk
+        self.next_exchange = count(1).__next__
+        self._known, self._outages = Directory(), Outages()
+        self._starting: dict[Exchange, Tunnel] = {}
+        #: Requests to tunnels that are not known: their responses tell whether there is such a task.
+        self._strangers: dict[Exchange, Key] = {}
+
+    def __bool__(self) -> bool:
+        """True while a task runs on an agent."""
+        return bool(self._known.by_task)
+
+    def original(self, facts: TaskFacts, message: Message) -> TaskFacts | None:
+        """The task of which a callback connection on this host is another leg: the agent's to the task process, which
+        begins with the tunnel's secret, or the master's own, whose first answer names the same object."""
+        if message.operation == "tunnel_token":
+            facts.token = agent.token_secret(message.raw)
+        secret = (facts.token or "").strip("*")  # all are alike where they were taken out
+        tunnel = self._known.by_secret.get(facts.token or "") if secret else None
+        if tunnel is None and facts.instance is not None:
+            tunnel = self._known.by_instance.get(facts.instance)
+        return tunnel.facts if tunnel is not None else None
+
+    # --- what connections bring ------------------------------------------------------------------------------------
+
+    def exchange(self, exchange: Exchange) -> None:
+        self._desk.exchange(exchange)
+
+    def stream_problem(self, problem: StreamProblem, connection: Connection) -> None:
+        self._desk.stream_problem(problem, connection)
+
+    def lost(self, connection: Connection, side: Side) -> None:
+        """Bytes of a connection are missing: they may be a message of the task that it was about last."""
+        tunnel = self._known.carried(connection)
+        if tunnel is not None:
+            tunnel.facts.proof.lost(side.other)
+
+    def left(self, connection: Connection) -> None:
+        self._known.left(connection)
+
+    def unreached(self, connection: Connection) -> Task | None:
+        """Takes a connection to an agent that was refused or not answered: a task that waits for that agent."""
+        return self._outages.failed(connection)
+
+    def due(self, now: int) -> list[TaskFacts]:
+        """Tasks of which nothing was heard for longer than the agent would have kept them."""
+        return [tunnel.facts for tunnel in self._outages.due(now)]
+
+    def request(self, exchange: Exchange) -> None:
+        self._outages.heard(exchange.connection)
+        target = agent.target_of(exchange.request.path)
+        if target is None:
+            return
+        if exchange.kind == "command":
+            self._command(exchange, target)
+        elif target.tunnel is not None and exchange.kind in ("tunnel", "continue", "heartbeat"):
+            self._tunnelled(exchange, key_of(exchange, target, target.tunnel))
+
+    def response(self, exchange: Exchange) -> None:
+        if exchange in self._starting:
+            self._started(exchange)
+        elif exchange in self._strangers:
+            self._stranger(exchange, self._strangers.pop(exchange))
+        elif (tunnel := self._of(exchange)) is not None:
+            self._answered(exchange, tunnel)
+        elif exchange.kind == "command" and agent.failure_of(exchange.response) is not None:
+            self._desk.agent_refused(exchange)
+
+    def unanswered(self, exchange: Exchange) -> None:
+        """The connection ended, or bytes were lost, before the response."""
+        self._starting.pop(exchange, None)
+        key = self._strangers.pop(exchange, None)
+        if key is not None and exchange.request.body:
+            self._asked(exchange, self._unannounced(exchange, key))
+
+    # --- commands --------------------------------------------------------------------------------------------------
+
+    def _command(self, exchange: Exchange, target: agent.Target) -> None:
+        command = agent.command_of(exchange.request)
+        kind = agent.STARTS.get(command.type or "")
+        if kind is not None:
+            tunnel = self._new(exchange, target.prefix)
+            record = tunnel.facts.record
+            record.kind, record.job, record.task_id = kind, command.job, number(command.task_id, TASK_ID)
+            tunnel.about.start = tunnel.about.waiting = exchange
+            self._starting[exchange] = tunnel
+        elif command.agent_task_id is not None:
+            self._about_task(exchange, target, command)
+
+    def _about_task(self, exchange: Exchange, target: agent.Target, command: agent.Command) -> None:
+        name, known = command.agent_task_id or "", self._known
+        tunnel = known.by_name.get(name) or known.by_key.get(key_of(exchange, target, name.partition("-")[0]))
+        if tunnel is None or not _may_be(tunnel.facts.record, name):
+            return
+        about = tunnel.about
+        record = exchange.task = tunnel.facts.record
+        carry(exchange.connection, record)
+        about.heard = exchange.time
+        if command.type == "CloseTask":
+            about.close = exchange
+            if command.kill:
+                about.kill = about.kill or exchange
+        elif command.type == "SendProcessSignal" and len(about.signals) < MAX_EVIDENCE:
+            about.signals.append(exchange)
+
+    def _started(self, exchange: Exchange) -> None:
+        tunnel = self._starting.pop(exchange)
+        about = tunnel.about
+        about.heard, about.waiting = exchange.answered or exchange.time, None
+        started = agent.started_of(exchange.response)
+        target = agent.target_of(exchange.request.path)
+        if started is None or target is None:
+            about.start_failure = agent.failure_of(exchange.response) or "the answer names no task"
+            self._over(tunnel)
+            return
+        self._named(tunnel, key_of(exchange, target, started.tunnel), started.secret, started.agent_task_id)
+
+    # --- tunnels ---------------------------------------------------------------------------------------------------
+
+    def _tunnelled(self, exchange: Exchange, key: Key) -> None:
+        tunnel = self._known.by_key.get(key)
+        secret = exchange.request.header(agent.SECRET_HEADER)
+        if tunnel is not None and None not in (secret, tunnel.about.secret) and secret != tunnel.about.secret:
+            tunnel = None  # somebody else's, or the agent began anew and counts from 1 again
+        if tunnel is None:
+            self._strangers[exchange] = key
+        else:
+            self._asked(exchange, tunnel)
+
+    def _asked(self, exchange: Exchange, tunnel: Tunnel) -> None:
+        about, facts = tunnel.about, tunnel.facts
+        exchange.task = facts.record
+        self._known.carry(exchange.connection, tunnel)
+        self._pulse(exchange, about)
+        if exchange.kind == "heartbeat":
+            return
+        if about.skips(exchange):
+            facts.proof.lost(Side.SERVER)
+            facts.proof.lost(Side.CLIENT)
+        if not about.first(exchange):
+            about.repeated += 1
+            if about.waiting is not None:
+                about.longest_wait = max(about.longest_wait, exchange.time - about.waiting.time)
+            if len(about.repetitions) < MAX_EVIDENCE:
+                about.repetitions.append(exchange)
+            return
+        if exchange.request.body or about.waiting is not None:
+            about.waiting = exchange
+        if exchange.request.body:
+            tunnel.feed(exchange, Side.SERVER, exchange.request.body, exchange.request_packets, exchange.time)
+
+    def _pulse(self, exchange: Exchange, about: AgentFacts) -> None:
+        """The master lives: it says so as often as it announced, and the agent waits no longer than that."""
+        known = about.heartbeat
+        if about.asked is not None and known is not None and known.timeout is not None:
+            late = exchange.time - about.asked - (known.period or 0)
+            if late > max(about.missed, _GRACE):
+                about.missed, about.missed_by = late, exchange
+        about.heartbeat = agent.heartbeat_of(exchange.request) or known
+        about.asked = about.heard = exchange.time
+
+    def _stranger(self, exchange: Exchange, key: Key) -> None:
+        if exchange.status not in (_OK, _ACCEPTED):
+            self._desk.agent_refused(exchange)
+            return
+        tunnel = self._unannounced(exchange, key)
+        self._asked(exchange, tunnel)
+        self._answered(exchange, tunnel)
+
+    def _unannounced(self, exchange: Exchange, key: Key) -> Tunnel:
+        """The task of a tunnel whose start, or the answer to it, was not captured."""
+        secret = exchange.request.header(agent.SECRET_HEADER)
+        known = self._known.by_key.get(key)
+        if known is not None and known.about.secret == secret:
+            return known
+        tunnel = self._known.only_nameless(place_of(exchange.connection))
+        # A start that may still be answered is only that of a tunnel's first request.
+        if tunnel is None or (exchange.request_id != 1 and tunnel.about.start in self._starting):
+            target = agent.target_of(exchange.request.path)
+            tunnel = self._new(exchange, target.prefix if target else "")
+            tunnel.facts.proof.settled = False
+        self._named(tunnel, key, secret, None)
+        return tunnel
+
+    def _answered(self, exchange: Exchange, tunnel: Tunnel) -> None:
+        about, facts = tunnel.about, tunnel.facts
+        about.heard = exchange.answered or exchange.time
+        if exchange.kind == "command":
+            if exchange is about.close and exchange.status == _OK:
+                self._over(tunnel)
+            return
+        if exchange.status == _OK:
+            body = exchange.response.body
+            if body and about.delivers(exchange, is_first=exchange.kind == "tunnel"):
+                if about.repetitions and about.waiting is not None:
+                    about.longest_wait = max(about.longest_wait, about.heard - about.waiting.time)
+                about.waiting = None
+                tunnel.feed(exchange, Side.CLIENT, body, exchange.response_packets, about.heard)
+                if facts.instance is not None:
+                    self._known.by_instance.setdefault(facts.instance, tunnel)
+        elif exchange.status != _ACCEPTED and rules_agent.is_impostor(exchange.response):
+            exchange.task = None
+            self._desk.agent_refused(exchange)
+        elif exchange.status != _ACCEPTED and about.failed is None:
+            about.failed, about.failure = exchange, agent.failure_of(exchange.response) or ""
+            about.waiting = None
+        if facts.released is not None:
+            about.waiting = None
+
+    # --- tasks -----------------------------------------------------------------------------------------------------
+
+    def _new(self, exchange: Exchange, prefix: str) -> Tunnel:
+        connection = exchange.connection
+        record = Task(
+            start=exchange.time,
+            first_packet=exchange.request_packets[0],
+            client=connection.client,
+            remote=connection.server,
+            via="http",
+            agent=AgentPlace(connection.server.ip, connection.server.port, prefix, None, None),
+        )
+        about = AgentFacts(exchange.time)
+        facts = TaskFacts(record, agent=about)
+        exchange.task = record
+        carry(connection, record)
+        tunnel = Tunnel(facts, about, connection, self._desk)
+        self._known.add(tunnel)
+        self._outages.add(tunnel)
+        self._desk.agent_task(facts)
+        return tunnel
+
+    def _named(self, tunnel: Tunnel, key: Key, secret: str | None, name: str | None) -> None:
+        """The tunnel has its id; a task that had the same one before is over: the agent began anew."""
+        known, record = self._known, tunnel.facts.record
+        before = known.by_key.get(key)
+        if before is not None and before is not tunnel:
+            self._over(before)
+        if record.agent is not None:
+            record.agent = record.agent._replace(tunnel=key.tunnel, agent_task_id=name)
+        known.named(tunnel, key, secret, name)
+        if len(known.by_key) > MAX_OPEN_TASKS:
+            self._over(next(iter(known.by_key.values())))
+
+    def _of(self, exchange: Exchange) -> Tunnel | None:
+        return self._known.by_task.get(exchange.task) if exchange.task is not None else None
+
+    def _over(self, tunnel: Tunnel) -> None:
+        if tunnel.facts.record in self._known.by_task:
+            self._desk.agent_task_over(tunnel.facts)
+
+    def forget(self, facts: TaskFacts) -> None:
+        """The task is about to be judged."""
+        tunnel = self._known.by_task.get(facts.record)
+        if tunnel is not None:
+            tunnel.end()
+            self._known.remove(tunnel)
+            self._outages.remove(tunnel)
+
+
+def _may_be(record: Task, name: str) -> bool:
+    """True when a task can have this agentTaskId: of one whose start was not captured only the beginning is known."""
+    return record.agent is not None and record.agent.agent_task_id in (None, name)

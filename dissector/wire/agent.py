@@ -1,0 +1,187 @@
+"""What the HTTP messages of a Universal Agent (1.10 to 1.13) say: commands, tunnelled messages, heartbeats, views.
+
+See docs/agent.md for routes, headers and bodies.  Nothing here is paired or kept; ``session`` does that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from dissector.numbers import COUNT, number
+from dissector.wire.control import HttpMessage
+
+#: A request line of the agent's API, in origin or absolute form, below any prefix.
+_TARGET = re.compile(r"(?P<prefix>(?:/[^?#]*?)?)/jobscheduler/agent/api(?P<rest>/[^?#]*|)(?:[?#].*)?", re.DOTALL)
+_TUNNEL = re.compile(r"/tunnel/([^/]+)/?")
+#: ``PT1M30.5S``, the form of Java's durations; an hour may have more than 60 minutes.
+_DURATION = re.compile(r"PT(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.(\d{1,9}))?S)?", re.ASCII)
+_SECOND = 1_000_000_000
+
+SECRET_HEADER = "X-JobScheduler-Tunnel-Secret"
+REQUEST_ID = "X-JobScheduler-Request-ID"
+HEARTBEAT_START = "X-JobScheduler-Heartbeat-Start"
+HEARTBEAT_CONTINUE = "X-JobScheduler-Heartbeat-Continue"
+HEARTBEAT = "X-JobScheduler-Heartbeat"
+
+STARTS: Mapping[str, str] = {"StartNonApiTask": "process", "StartApiTask": "api"}
+
+
+class Heartbeat(NamedTuple):
+    """How often the master wants to hear of a call, and how long it (and the agent) waits, in nanoseconds."""
+
+    period: int | None
+    timeout: int | None
+
+
+class Target(NamedTuple):
+    """Where a request goes: ``host`` of an absolute URI, ``prefix`` without slashes at its ends, ``rest`` behind the
+    API's root, ``tunnel`` the id in it."""
+
+    host: str | None
+    prefix: str
+    rest: str
+    tunnel: str | None
+
+
+def target_of(path: str | None) -> Target | None:
+    """None for a request to anything else than the agent's API."""
+    if path is None:
+        return None
+    host = None
+    if path[:1] != "/":
+        try:
+            parts = urlsplit(path)
+        except ValueError:
+            return None
+        if parts.scheme not in ("http", "https"):
+            return None
+        host, path = parts.netloc, parts.path
+    match = _TARGET.fullmatch(path)
+    if match is None:
+        return None
+    tunnel = _TUNNEL.fullmatch(match["rest"])
+    return Target(host, match["prefix"].strip("/"), match["rest"], tunnel[1] if tunnel else None)
+
+
+def kind_of(request: HttpMessage, target: Target | None) -> str:
+    """``command``, ``tunnel``, ``heartbeat`` (the master is idle), ``continue`` (it goes on waiting), ``view`` or
+    ``other``: the words of the output contract."""
+    if target is None:
+        return "other"
+    if request.method == "POST" and target.rest == "/command":
+        return "command"
+    if request.method == "POST" and target.tunnel is not None:
+        if request.header(HEARTBEAT_CONTINUE) is not None:
+            return "continue"
+        return "heartbeat" if request.header(HEARTBEAT) is not None and not request.body else "tunnel"
+    return "view" if request.method in ("GET", "HEAD") else "other"
+
+
+def request_id(request: HttpMessage) -> int | None:
+    """N of ``N PT277777H46M39S``."""
+    value = (request.header(REQUEST_ID) or "").split()
+    return number(value[0], COUNT) if value else None
+
+
+def heartbeat_of(request: HttpMessage) -> Heartbeat | None:
+    """Period and timeout that a tunnel request announces; None where it announces none."""
+    for name in (HEARTBEAT_START, HEARTBEAT_CONTINUE, HEARTBEAT):
+        value = request.header(name)
+        if value is not None:
+            times = [nanoseconds(word) for word in value.split() if word.startswith("PT")]
+            return Heartbeat(*times[:2]) if len(times) >= 2 else Heartbeat(None, None)
+    return None
+
+
+def nanoseconds(text: str) -> int | None:
+    """A Java duration of hours, minutes and seconds; None for anything else."""
+    match = _DURATION.fullmatch(text)
+    if match is None or text == "PT":
+        return None
+    hours, minutes, seconds = (int(part or 0) for part in match.groups()[:3])
+    return (3600 * hours + 60 * minutes + seconds) * _SECOND + int((match[4] or "").ljust(9, "0") or 0)
+
+
+class Command(NamedTuple):
+    """A command as far as a task needs it: ``type`` is its ``$TYPE``."""
+
+    type: str | None
+    job: str | None = None
+    task_id: str | None = None
+    agent_task_id: str | None = None
+    kill: bool = False
+    signal: str | None = None
+
+
+def command_of(request: HttpMessage) -> Command:
+    """Texts that are none count as not there."""
+    value = request.json or {}
+    meta = value.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    task_id = meta.get("taskId")
+    return Command(
+        request.json_type,
+        _text(meta.get("job")),
+        str(task_id) if isinstance(task_id, int) else _text(task_id),
+        _text(value.get("agentTaskId")),
+        value.get("kill") is True,
+        _text(value.get("signal")),
+    )
+
+
+class Started(NamedTuple):
+    """The answer to a start: ``agent_task_id``, and id and secret of its tunnel."""
+
+    agent_task_id: str
+    tunnel: str
+    secret: str | None
+
+
+def started_of(response: HttpMessage) -> Started | None:
+    value = response.json or {}
+    token = value.get("tunnelToken")
+    token = token if isinstance(token, dict) else {}
+    agent_task_id, tunnel = _text(value.get("agentTaskId")), _text(token.get("id"))
+    if agent_task_id is None or tunnel is None:
+        return None
+    return Started(agent_task_id, tunnel, _text(token.get("secret")))
+
+
+def token_secret(data: bytes) -> str | None:
+    """The secret in a task process's first message, ``{"tunnelToken":{"id":"1","secret":"..."}}``."""
+    try:
+        token = json.loads(data)["tunnelToken"]["secret"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return _text(token)
+
+
+def failure_of(response: HttpMessage) -> str | None:
+    """Why a command failed: the text of an error status, or that of ``StartTaskFailed`` (which comes with 200)."""
+    if response.json_type == "StartTaskFailed":
+        return _text((response.json or {}).get("message")) or "StartTaskFailed"
+    if response.status is None or response.status < 300:
+        return None
+    is_text = "text/plain" in (response.header("Content-Type") or "").lower()
+    text = response.body.decode("utf-8", "replace").strip() if is_text else ""
+    return text or f"HTTP {response.status}"
+
+
+def json_of(message: HttpMessage) -> Any:
+    """The JSON value of a body; None where it is none."""
+    if "json" not in (message.header("Content-Type") or "").lower():
+        return None
+    if message.json is not None:
+        return message.json
+    try:
+        return json.loads(message.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
