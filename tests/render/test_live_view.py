@@ -269,6 +269,7 @@ def test_a_redraw_costs_the_same_however_many_tasks_are_under_way(keys: list[str
 def test_a_filter_follows_what_changes_and_a_pause_holds_it() -> None:
     store = under_way(4, ended=0)
     second = store.under_way()[1]
+    store.under_way()[3].task.callback_port = 2
 
     def numbers(app: LiveApp) -> list[int]:
         app.redraw()
@@ -284,7 +285,7 @@ def test_a_filter_follows_what_changes_and_a_pause_holds_it() -> None:
         store.add(Task(9, 9, n=9, callback_port=1, outcome=Outcome.LOST))
         store.add(second.task)
         assert numbers(app) == [1, 2, 3]
-        await pilot.press("f", "ctrl+u", *"port=0", "enter")
+        await pilot.press("f", "ctrl+u", *"port=2", "enter")
         assert numbers(app) == [4]
         await pilot.press("f", "ctrl+u", "enter")
         assert numbers(app) == [1, 2, 3, 4]

@@ -160,8 +160,8 @@ def test_snap_length_that_cuts_headers(snap: int, codes: list[str]) -> None:
         ("ESP (IPsec)", udp(4500, b"\0\0\0\x01" + bytes(20))),
         ("WireGuard", udp(51_820, b"\x04\0\0\0" + bytes(28))),
         ("OpenVPN", udp(1194, b"\x48" + bytes(20))),
-        ("L2TP", udp(1701, b"\x00\x02\0\x01\0\x01" + bytes(20))),
-        ("MACsec", bytes(12) + b"\x88\xe5" + bytes(40)),
+        ("L2TP", udp(1701, b"\x00\x03\0\x01\0\x01" + bytes(20))),
+        ("MACsec", bytes(12) + b"\x88\xe5\x0c" + bytes(39)),
     ],
 )
 def test_a_tunnel_has_its_name(name: str, data: bytes) -> None:
