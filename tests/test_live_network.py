@@ -221,32 +221,68 @@ def timeless(task: Json) -> Json:
     return same
 
 
-def test_vlan_tags(captures: Path) -> None:
-    """The kernel takes tags off before a capture sees the packet; the recording has them again."""
-    sh(f"ip link add jv0 netns {ROUTER} type veth peer name jv1 netns {ROUTER}")
+@pytest.fixture
+def send_tagged(captures: Path, tmp_path: Path) -> Iterator[Callable[[bytes], None]]:
+    """Sends a recording from jv0 to jv1, each packet with these tags."""
     from scapy.utils import RawPcapReader, RawPcapWriter
 
-    plain = captures / "engine_shell_fail.pcap"
-    tagged = Path(os.environ.get("TMPDIR", "/tmp")) / f"{NAME}_tagged.pcap"
-    with RawPcapWriter(str(tagged), linktype=1) as writer:
-        writer.write_header(None)
-        with RawPcapReader(str(plain)) as reader:
-            for data, _ in reader:
-                writer.write_packet(data[:12] + struct.pack("!HH", 0x8100, 7) + data[12:])
+    sh(f"ip link add jv0 netns {ROUTER} type veth peer name jv1 netns {ROUTER}")
+
+    def send(tags: bytes) -> None:
+        tagged = tmp_path / "tagged.pcap"
+        with RawPcapWriter(str(tagged), linktype=1) as writer:
+            writer.write_header(None)
+            with RawPcapReader(str(captures / "engine_shell_fail.pcap")) as reader:
+                for data, _ in reader:
+                    writer.write_packet(data[:12] + tags + data[12:])
+        subprocess.run([*inside(ROUTER), sys.executable, "-c", _SEND, "jv0", str(tagged)], check=True, cwd=ROOT)
+
     try:
         for one in ("jv0", "jv1"):
             sh(f"ip -n {ROUTER} link set {one} mtu 65535 up")
-        own = tagged.with_suffix(".pcapng")
-        with live("jv1", "--command-port", 4455, "--format", "jsonl", "-w", own, inside=inside(ROUTER)) as running:
-            subprocess.run([*inside(ROUTER), sys.executable, "-c", _SEND, "jv0", str(tagged)], check=True, cwd=ROOT)
-            tasks = records(running.end(), "task")
-        assert [(task["job"], task["outcome"]) for task in tasks] == [("shell_fail", "failure")]
-        written = own.read_bytes()
-        assert written.count(struct.pack("!HHH", 0x8100, 7, 0x0800)) == 58
+        yield send
     finally:
         sh(f"ip -n {ROUTER} link del jv0")
-        tagged.unlink()
-        tagged.with_suffix(".pcapng").unlink(missing_ok=True)
+
+
+def test_vlan_tags(send_tagged: Callable[[bytes], None], tmp_path: Path) -> None:
+    """The kernel takes tags off before a capture sees the packet; the recording has them again."""
+    own = tmp_path / "own.pcapng"
+    with live("jv1", "--command-port", 4455, "--format", "jsonl", "-w", own, inside=inside(ROUTER)) as running:
+        send_tagged(struct.pack("!HH", 0x8100, 7))
+        tasks = records(running.end(), "task")
+    assert [(task["job"], task["outcome"]) for task in tasks] == [("shell_fail", "failure")]
+    written = own.read_bytes()
+    assert written.count(struct.pack("!HHH", 0x8100, 7, 0x0800)) == 58
+
+
+_ABOUT_TAGS = [
+    (b"\x81\0\0\x07", "vlan 7", True),
+    (b"\x81\0\x20\x07", "vlan 7 and host 127.0.0.1", True),
+    (b"\x81\0\0\x07", "vlan 8", False),
+    (b"\x81\0\0\x07", "not vlan", False),
+    (b"", "vlan", False),
+    (b"", "not vlan 7", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("interface", "tags", "narrow", "passes"),
+    [
+        *((name, *case) for name in ("jv1", "any") for case in _ABOUT_TAGS),
+        ("jv1", b"\x88\xa8\0\x07\x81\0\0\x08", "vlan 7 and vlan 8 and tcp", True),
+        ("jv1", b"\x88\xa8\0\x07\x81\0\0\x08", "vlan 8", False),
+    ],
+)
+def test_filters_about_tags(
+    interface: str, tags: bytes, narrow: str, passes: bool, send_tagged: Callable[[bytes], None]
+) -> None:
+    """As tcpdump, although the kernel has taken the outermost tag off the packet."""
+    options = ("--command-port", 4455, "--filter-bpf", narrow, "--format", "jsonl")
+    with live(interface, *options, inside=inside(ROUTER)) as running:
+        send_tagged(tags)
+        tasks = records(running.end(), "task")
+    assert [task["job"] for task in tasks] == ["shell_fail"] * passes
 
 
 _WRAPPED = [name for name, one in ENCAPSULATIONS.items() if one.link_type == 1]

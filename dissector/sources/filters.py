@@ -1,15 +1,15 @@
-"""The kernel's filter: what a live capture lets through, compiled by libpcap (through scapy) and attached to a socket.
+"""The kernel's filter: what a live capture lets through.
 
 Carriers of tunnels pass whole: what is in them is looked at by who reads the packets.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterable
-from typing import Any
 
-from dissector.errors import UsageError
+from dissector.sources import bpf
 from dissector.stream import ip, tunnels
 from dissector.stream.link import ETHERNET
 
@@ -33,14 +33,8 @@ _EXTENSIONS = (ip.HOP_BY_HOP, ip.ROUTING, ip.FRAGMENT, ip.DESTINATION, ip.SHIM6)
 #: The kernel takes off the outermost tag of what it receives, but not of what it sends.
 _TAGS = 3
 
-#: BPF_RET with a constant: how much of a packet that passes is captured.
-_RETURN = 0x06
-_SNAP_LENGTH = 1 << 18
-#: BPF_LD and BPF_LDX (bits 0 to 2) of packet bytes (bits 5 to 7): at a place, at one relative to X, and BPF_MSH.
-_LOADS = frozenset({(0, 0x20), (0, 0x40), (1, 0xA0)})
-_TYPE_AT, _ETHERNET_HEADER = 12, 14
-#: SKF_AD_OFF + SKF_AD_PROTOCOL: the ethertype as the kernel knows it.
-_PROTOCOL = 0xFFFFF000
+#: Words of a filter that are about VLAN tags.
+_ABOUT_TAGS = re.compile(r"\bvlan\b")
 
 
 def port_filter(command_ports: Iterable[int], callback_ports: tuple[int, int]) -> str:
@@ -74,43 +68,14 @@ def _behind_tags(text: str) -> str:
 
 
 def attach(own: socket.socket, text: str, narrow: str | None, link_type: int) -> None:
-    """From now on the socket gets what passes ``text`` and, if given, ``narrow``.
+    """From now on the socket gets what passes ``text`` and, if given, ``narrow``: the user's, which is tried behind
+    tags too, unless it has a word on them itself.
 
     :raises UsageError: libpcap does not understand the filter, or packets of this link type have not what it asks for
     """
-    from scapy.arch.common import free_filter
-    from scapy.arch.linux import SO_ATTACH_FILTER
-    from scapy.libs.structures import sock_fprog
-
-    program = _compiled(_behind_tags(f"({text}) and ({narrow})" if narrow else text), narrow or text)
-    try:
-        for instruction in program.bf_insns[: program.bf_len]:
-            if instruction.code == _RETURN and instruction.k:
-                instruction.k = _SNAP_LENGTH  # scapy's is too short for the segments of loopback and of network cards
-            elif link_type != ETHERNET and (instruction.code & 0x07, instruction.code & 0xE0) in _LOADS:
-                instruction.k = _cooked_place(instruction.k, narrow or text)
-        own.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, sock_fprog(program.bf_len, program.bf_insns))
-    finally:
-        free_filter(program)
-
-
-def _compiled(whole: str, told: str) -> Any:
-    """scapy's ``bpf_program`` for Ethernet; an error names the part ``told``."""
-    from scapy.arch.common import compile_filter
-    from scapy.error import Scapy_Exception
-
-    try:
-        return compile_filter(whole, linktype=ETHERNET)
-    except Scapy_Exception as error:
-        raise UsageError(f"capture filter: {str(error).rpartition(' (')[2].rstrip(')')}: {told}") from None
-    except (ImportError, OSError):
-        raise UsageError("libpcap is needed to filter packets; as root: apt-get install libpcap0.8") from None
-
-
-def _cooked_place(at: int, told: str) -> int:
-    """Where a cooked socket has what an Ethernet frame has at ``at``: it sees packets from behind that header on."""
-    if at == _TYPE_AT:
-        return _PROTOCOL
-    if at < _ETHERNET_HEADER:
-        raise UsageError(f"capture filter: this interface, or any, has no Ethernet addresses to filter by: {told}")
-    return at - _ETHERNET_HEADER
+    told = narrow or text
+    if narrow is not None and _ABOUT_TAGS.search(narrow):
+        program = bpf.both(bpf.compiled(_behind_tags(text), told), bpf.with_tags(bpf.compiled(narrow, told), told))
+    else:
+        program = bpf.compiled(_behind_tags(f"({text}) and ({narrow})" if narrow else text), told)
+    bpf.attach(own, program if link_type == ETHERNET else bpf.cooked(program, told))

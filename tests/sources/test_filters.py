@@ -10,6 +10,7 @@ from builders import ethernet, ipv4, ipv6, tcp
 
 from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, OUTER6, udp, vxlan
 from benchmarks.packets import UDP
+from dissector.errors import UsageError
 from dissector.sources.filters import _ETHERTYPES, attach, carrier_filter, port_filter
 from dissector.stream import layers, tunnels
 from dissector.stream.link import ETHERNET
@@ -143,6 +144,37 @@ def test_a_narrow_filter_sees_the_outermost_ip_header(tags: tuple[int, ...], pas
     assert not passes(tunnel, "host 10.0.0.7")
     assert passes(tunnel, f"host 10.0.0.7 or host {OUTER['src']}")
     assert passes(ethernet(ipv6(vxlan(task), following=UDP, **OUTER6), 0x86DD, tags), f"host {OUTER6['dst']}")
+
+
+@pytest.mark.parametrize(
+    ("tags", "narrow", "expected"),
+    [
+        ((0x8100,), "vlan", True),
+        ((0x8100,), "vlan 100", True),
+        ((0x8100,), "vlan 101", False),
+        ((0x8100,), "vlan 100 and host 10.1.0.1", True),
+        ((0x8100,), "vlan 100 and host 10.1.0.3", False),
+        ((0x8100,), "not vlan", False),
+        ((0x88A8, 0x8100), "vlan 100 and vlan 100 and tcp port 4444", True),
+        ((), "vlan", False),
+        ((), "not vlan", True),
+        ((), "host 10.1.0.1 or vlan 100", True),
+    ],
+)
+def test_a_narrow_filter_about_tags(tags: tuple[int, ...], narrow: str, expected: bool, passes: Passes) -> None:
+    """Here the tags are in the bytes, as in packets that this host sends."""
+    assert passes(ethernet(ipv4(tcp(dport=4444)), tags=tags), narrow) is expected
+    assert not passes(ethernet(ipv4(tcp(dport=80, sport=40_000)), tags=tags), narrow), "what is none of ours stays out"
+
+
+@pytest.mark.parametrize("place", [14, 15])
+def test_bytes_of_a_tag_can_not_be_asked_for(place: int, passes: Passes) -> None:
+    """The number can: it is where the kernel has put the tag."""
+    if place == 14:
+        assert passes(ethernet(ipv4(tcp(dport=4444)), tags=(0x8100,)), "vlan and ether[14:2] & 0xfff == 100")
+        return
+    with pytest.raises(UsageError, match="by vlan and its number only"):
+        passes(TASK, f"vlan and ether[{place}] == 100")
 
 
 def test_long_packets_are_whole(passes: Passes) -> None:
