@@ -268,7 +268,7 @@ CASES = list(_chosen())
 def without_packets(document: Json) -> Json:
     """All that neither sizes nor numbers of packets nor tunnels change."""
     document.pop("captures")
-    for name in ("tasks", "connections", "messages", "problems"):
+    for name in ("tasks", "connections", "messages", "exchanges", "problems"):
         for record in document[name]:
             for key in ("packets", "via"):
                 record.pop(key, None)

@@ -21,7 +21,7 @@ from dissector.model import CaptureInfo, Event, Message, Outcome, Problem, Task
 from dissector.render.filter import Filter, parse
 from dissector.render.live.listing import Rows
 from dissector.render.live.store import Store
-from dissector.session import bounds, handlers, opened
+from dissector.session import bounds, commands, opened
 from dissector.session import task as task_module
 from dissector.session.tracer import Tracer
 from dissector.sources import bytestream, pcapng
@@ -220,7 +220,7 @@ def test_calls_to_one_port_are_counted(most: int, more: int, monkeypatch: pytest
 
 @pytest.mark.parametrize(("most", "alone"), [(40, 1), (41, 0)])
 def test_commands_without_an_answer_are_told_without_it(most: int, alone: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers, "MAX_PENDING_COMMANDS", most)
+    monkeypatch.setattr(commands, "MAX_PENDING_COMMANDS", most)
     events = trace(packets(attacks.talks.pending_commands(1)))
     messages = [one for one in events if isinstance(one, Message)]
     assert len(messages) == 41
@@ -228,13 +228,13 @@ def test_commands_without_an_answer_are_told_without_it(most: int, alone: int, m
 
 
 def test_answers_are_paired_up_to_the_cap_and_again_when_all_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers, "MAX_PENDING_COMMANDS", 2)
+    monkeypatch.setattr(commands, "MAX_PENDING_COMMANDS", 2)
     line = attacks.lines.Line((1, 2_000), (2, 4_444))
     talk = [*line.open()]
-    commands = ("a", "b", "c", "d")
-    for name in commands:
+    names = ("a", "b", "c", "d")
+    for name in names:
         talk += line.send(0, f"<remote_scheduler.{name}/>".encode())
-    for name in commands:
+    for name in names:
         talk += line.send(1, f"<spooler><answer><{name}/></answer></spooler>\0".encode())
     talk += line.send(0, b"<remote_scheduler.e/>")
     talk += line.send(1, b"<spooler><answer><e/></answer></spooler>\0")

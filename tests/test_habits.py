@@ -19,7 +19,7 @@ TOO_COMPLEX = {"stream/prefilter.py", "session/run_detection.py"}
 #: Classes that two modules of the package have under one name.
 SHARED = {
     # The letter of the protocol, and who reads a command connection.
-    "Command": {"wire/enums.py", "session/handlers.py"},
+    "Command": {"wire/enums.py", "session/commands.py"},
     # Numbers of the wire with their names, and a row of the table of problems.
     "Code": {"wire/enums.py", "session/capture_codes.py"},
     # What construct declares, and the same as a node.

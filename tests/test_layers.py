@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent / "dissector"
 
 #: Room -> the rooms that it may see besides itself.
-GROUND = {"errors", "limits", "numbers", "ports", "traffic", "model"}
+GROUND = {"errors", "limits", "numbers", "ports", "traffic", "sides", "model"}
 WIRE_ONLY = GROUND | {"wire"}
 CORE = WIRE_ONLY | {"stream"}
 SIGHT: dict[str, set[str]] = {
@@ -21,7 +21,8 @@ SIGHT: dict[str, set[str]] = {
     "numbers": set(),
     "ports": set(),
     "traffic": set(),
-    "model": {"traffic"},
+    "sides": set(),
+    "model": {"traffic", "sides"},
     # How files are written by whatever writes some.
     "outfile": {"errors"},
     "wire": GROUND,
@@ -60,7 +61,19 @@ FENCES: dict[str, tuple[str, ...]] = {
 }
 
 #: What does I/O, reads a clock or starts something has no place below ``sources`` and ``render``.
-NO_IO_ROOMS = {"errors", "limits", "numbers", "ports", "traffic", "model", "wire", "stream", "session", "reports"}
+NO_IO_ROOMS = {
+    "errors",
+    "limits",
+    "numbers",
+    "ports",
+    "traffic",
+    "sides",
+    "model",
+    "wire",
+    "stream",
+    "session",
+    "reports",
+}
 IO_MODULES = {
     "asyncio",
     "logging",

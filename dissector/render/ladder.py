@@ -226,6 +226,11 @@ def _tunnels(task: Task) -> list[tuple[str, str | None]]:
     return [("command tunnel", command or None), ("callback tunnel", callback or None)]
 
 
+def _is_other_leg(message: Message) -> bool:
+    """Said once more inside of the master's or the agent's host, of a task on a Universal Agent."""
+    return message.task is not None and message.task.agent is not None and message.exchange is None
+
+
 # --- pages ---------------------------------------------------------------------------------------------------------
 
 
@@ -259,7 +264,8 @@ class LadderView:
 
     def add(self, event: Event) -> None:
         if isinstance(event, Message):
-            self._messages.setdefault(event.task.n if event.task is not None else 0, []).append(event)
+            if self._verbose or not _is_other_leg(event):
+                self._messages.setdefault(event.task.n if event.task is not None else 0, []).append(event)
         elif isinstance(event, Task):
             self._tasks.append(event)
         elif isinstance(event, Problem):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dissector.model import Connection, Message, Role
+from dissector.model import Connection, Message
 from dissector.session import detect
 from dissector.session.commands import Command
 from dissector.session.desk import Desk
@@ -37,15 +37,15 @@ class Callback:
         self._dialog = Dialog(connection, Side.SERVER, desk.next_number)
         synced = not connection.mid_stream
         self._readers = (FrameReader(Side.CLIENT, synced=synced), FrameReader(Side.SERVER, synced=synced))
-        #: Its bytes are somebody else's, or say once more what exchanges with a Universal Agent say.
-        self._muted = False
-        #: The task may be one on a Universal Agent: the master's own bridge, or the agent's connection to the process.
+        self._foreign = False
+        #: The task may be one on a Universal Agent, of which this is another leg: the master's own bridge, or the
+        #: agent's connection to the task process.  Its messages are told, and counted there only.
         self.may_be_copy = False
         self._opened = False
         self._skim = None if desk.tells(connection) else Skim(self._dialog, Side.SERVER)
 
     def chunk(self, chunk: Chunk) -> None:
-        if self._muted:
+        if self._foreign:
             return
         if self.facts.confirmed and self._opened:
             reader = self._readers[chunk[0]]
@@ -63,7 +63,7 @@ class Callback:
             and not self.connection.mid_stream
             and detect.is_foreign_callback(chunk.data)
         ):
-            self._muted = True
+            self._foreign = True
             self._desk.callback_foreign(self.facts, self.connection, chunk.number)
             return
         self._handle(self._readers[chunk.side].feed(chunk))
@@ -78,7 +78,7 @@ class Callback:
     @property
     def in_step(self) -> bool:
         """True when whole messages in order are all that is expected."""
-        ready = self.facts.confirmed and self._opened and not self._muted
+        ready = self.facts.confirmed and self._opened and not self._foreign
         return ready and all(reader.in_step for reader in self._readers)
 
     def pairs(self, pairs: Pairs, asker: Side, heads: list[bytes], first: int) -> bool:
@@ -96,7 +96,7 @@ class Callback:
             self._desk.omitted(self.connection, 2)
 
     def gap(self, gap: Gap) -> None:
-        if not self._muted:
+        if not self._foreign:
             self._open()
             self.facts.proof.lost(gap.side)
             self._handle(self._readers[gap.side].gap(gap))
@@ -109,11 +109,9 @@ class Callback:
             self.facts.proof.settled = not self.connection.mid_stream
 
     def closed(self, number: int, time: int) -> None:
-        if self._muted and self.connection.role is Role.CALLBACK:  # a copy
-            return
         if self.connection.established:  # accepted, maybe without a word
             self._open()
-        if not self._muted:
+        if not self._foreign:
             for reader in self._readers:
                 self._handle(reader.finish(number, time))
         self.facts.open_requests = self._dialog.open_requests()
@@ -148,8 +146,10 @@ class Callback:
         self.facts.frame(message)
         self._told(message)
         if self.may_be_copy:
-            self._muted = self._desk.is_copy(self.facts, self.connection, message)
-            self.may_be_copy = not self._muted and self.facts.instance is None
+            is_copy = self._desk.is_copy(self.facts, self.connection, message)
+            for request in self._dialog.open_requests() if is_copy else ():
+                request.task = self.connection.task
+            self.may_be_copy = not is_copy and self.facts.instance is None
 
     def _told(self, message: Message) -> None:
         for told in self._dialog.told(message):

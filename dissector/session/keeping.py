@@ -88,7 +88,7 @@ class Keeper(Teller):
         connection.task = original.record
         self.under_way.remove(facts)
         self._joiner.forget(facts)
-        self._order.discard(facts.record)
+        self._order.replace(facts.record, original.record)
         return True
 
     def agent_refused(self, exchange: Exchange) -> None:

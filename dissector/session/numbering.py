@@ -9,8 +9,9 @@ and events of a task without a number wait.  The wait is bounded by ``window`` (
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from dissector.model import Connection, Event, Message, Task
 
@@ -22,7 +23,8 @@ class Candidate(Protocol):
     first_packet: int
 
 
-class _Omitted(NamedTuple):
+@dataclass(slots=True)
+class _Omitted:
     """Stands for a message that nobody wants, so that the others wait neither shorter nor longer than with it."""
 
     task: Task | None
@@ -30,7 +32,7 @@ class _Omitted(NamedTuple):
 
 _MAX_HELD = 20_000
 #: Number of a task that turned out to be another one.
-_DISCARDED = -1
+_REPLACED = -1
 
 
 class Sequencer:
@@ -66,10 +68,13 @@ class Sequencer:
     def clear(self, task: Task) -> None:
         self._unclear.discard(task)
 
-    def discard(self, task: Task) -> None:
-        """The task is none of its own: nothing of it comes out."""
+    def replace(self, task: Task, other: Task) -> None:
+        """A task without a number turned out to be another one: its messages are that one's."""
         self._unclear.discard(task)
-        task.n = _DISCARDED
+        task.n = _REPLACED
+        for event in self._held:
+            if not isinstance(event, Task) and event.task is task:
+                event.task = other
 
     def emit(self, event: Event) -> None:
         self._held.append(event)
@@ -96,7 +101,7 @@ class Sequencer:
         ready: list[Event] = []
         while held and _is_ready(held[0]):
             event = held.popleft()
-            if not isinstance(event, _Omitted) and not _is_discarded(event):
+            if not isinstance(event, _Omitted):
                 ready.append(event)
         return ready
 
@@ -113,7 +118,7 @@ class Sequencer:
             if not force and self._waits(task, now):
                 return
             heappop(self._unnumbered)
-            if task.n != _DISCARDED:
+            if task.n != _REPLACED:
                 self._count += 1
                 task.n = self._count
 
@@ -125,8 +130,3 @@ class Sequencer:
 def _is_ready(event: Event | _Omitted) -> bool:
     task = event if isinstance(event, Task) else event.task
     return task is None or task.n != 0
-
-
-def _is_discarded(event: Event) -> bool:
-    task = event if isinstance(event, Task) else event.task
-    return task is not None and task.n == _DISCARDED

@@ -119,7 +119,7 @@ class Tunnels:
         elif command.agent_task_id is not None:
             self._about_task(exchange, target, command)
 
-    def _about_task(self, exchange: Exchange, target: agent.Target, command: agent.Command) -> None:
+    def _about_task(self, exchange: Exchange, target: agent.Target, command: agent.AgentCommand) -> None:
         name, known = command.agent_task_id or "", self._known
         tunnel = known.by_name.get(name) or known.by_key.get(key_of(exchange, target, name.partition("-")[0]))
         if tunnel is None or not _may_be(tunnel.facts.record, name):
@@ -151,7 +151,7 @@ class Tunnels:
 
     def _tunnelled(self, exchange: Exchange, key: Key) -> None:
         tunnel = self._known.by_key.get(key)
-        secret = exchange.request.header(agent.SECRET_HEADER)
+        secret = agent.header(exchange.request, agent.SECRET_HEADER)
         if tunnel is not None and None not in (secret, tunnel.about.secret) and secret != tunnel.about.secret:
             tunnel = None  # somebody else's, or the agent began anew and counts from 1 again
         if tunnel is None:
@@ -201,7 +201,7 @@ class Tunnels:
 
     def _unannounced(self, exchange: Exchange, key: Key) -> Tunnel:
         """The task of a tunnel whose start, or the answer to it, was not captured."""
-        secret = exchange.request.header(agent.SECRET_HEADER)
+        secret = agent.header(exchange.request, agent.SECRET_HEADER)
         known = self._known.by_key.get(key)
         if known is not None and known.about.secret == secret:
             return known

@@ -75,22 +75,22 @@ def kind_of(request: HttpMessage, target: Target | None) -> str:
     if request.method == "POST" and target.rest == "/command":
         return "command"
     if request.method == "POST" and target.tunnel is not None:
-        if request.header(HEARTBEAT_CONTINUE) is not None:
+        if header(request, HEARTBEAT_CONTINUE) is not None:
             return "continue"
-        return "heartbeat" if request.header(HEARTBEAT) is not None and not request.body else "tunnel"
+        return "heartbeat" if header(request, HEARTBEAT) is not None and not request.body else "tunnel"
     return "view" if request.method in ("GET", "HEAD") else "other"
 
 
 def request_id(request: HttpMessage) -> int | None:
     """N of ``N PT277777H46M39S``."""
-    value = (request.header(REQUEST_ID) or "").split()
+    value = (header(request, REQUEST_ID) or "").split()
     return number(value[0], COUNT) if value else None
 
 
 def heartbeat_of(request: HttpMessage) -> Heartbeat | None:
     """Period and timeout that a tunnel request announces; None where it announces none."""
     for name in (HEARTBEAT_START, HEARTBEAT_CONTINUE, HEARTBEAT):
-        value = request.header(name)
+        value = header(request, name)
         if value is not None:
             times = [nanoseconds(word) for word in value.split() if word.startswith("PT")]
             return Heartbeat(*times[:2]) if len(times) >= 2 else Heartbeat(None, None)
@@ -106,7 +106,7 @@ def nanoseconds(text: str) -> int | None:
     return (3600 * hours + 60 * minutes + seconds) * _SECOND + int((match[4] or "").ljust(9, "0") or 0)
 
 
-class Command(NamedTuple):
+class AgentCommand(NamedTuple):
     """A command as far as a task needs it: ``type`` is its ``$TYPE``."""
 
     type: str | None
@@ -117,13 +117,13 @@ class Command(NamedTuple):
     signal: str | None = None
 
 
-def command_of(request: HttpMessage) -> Command:
+def command_of(request: HttpMessage) -> AgentCommand:
     """Texts that are none count as not there."""
     value = request.json or {}
     meta = value.get("meta")
     meta = meta if isinstance(meta, dict) else {}
     task_id = meta.get("taskId")
-    return Command(
+    return AgentCommand(
         request.json_type,
         _text(meta.get("job")),
         str(task_id) if isinstance(task_id, int) else _text(task_id),
@@ -166,14 +166,14 @@ def failure_of(response: HttpMessage) -> str | None:
         return _text((response.json or {}).get("message")) or "StartTaskFailed"
     if response.status is None or response.status < 300:
         return None
-    is_text = "text/plain" in (response.header("Content-Type") or "").lower()
+    is_text = "text/plain" in (header(response, "Content-Type") or "").lower()
     text = response.body.decode("utf-8", "replace").strip() if is_text else ""
     return text or f"HTTP {response.status}"
 
 
 def json_of(message: HttpMessage) -> Any:
     """The JSON value of a body; None where it is none."""
-    if "json" not in (message.header("Content-Type") or "").lower():
+    if "json" not in (header(message, "Content-Type") or "").lower():
         return None
     if message.json is not None:
         return message.json
@@ -181,6 +181,12 @@ def json_of(message: HttpMessage) -> Any:
         return json.loads(message.body)
     except (ValueError, RecursionError):
         return None
+
+
+def header(message: HttpMessage, name: str) -> str | None:
+    """Value of a header; names are matched without case."""
+    name = name.lower()
+    return next((value for key, value in message.headers if key.lower() == name), None)
 
 
 def _text(value: Any) -> str | None:

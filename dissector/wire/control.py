@@ -244,11 +244,6 @@ class HttpMessage:
         """Value of an attribute of the XML body's element."""
         return self.document.get(name) if self.document else None
 
-    def header(self, name: str) -> str | None:
-        """Value of a header; names are matched without case."""
-        name = name.lower()
-        return next((value for key, value in self.headers if key.lower() == name), None)
-
 
 def parse_http(data: bytes, is_request: bool) -> HttpMessage:
     """One whole HTTP message, of the client (``is_request``) or of the server."""

@@ -165,7 +165,7 @@ def log_line(member: str, values: Sequence[object]) -> tuple[str, object] | None
     ``values`` are the arguments as written.
     """
     if member == "log" and len(values) == 2 and isinstance(values[0], int):
-        return _LOG_LEVELS.get(values[0], f"log{values[0]}"), values[1]
+        return _LOG_LEVELS[max(-9, min(values[0], 2))], values[1]
     if member in _LOG_MEMBERS and len(values) == 1:
         return _LOG_MEMBERS[member], values[0]
     return None

@@ -314,6 +314,7 @@ def test_an_unknown_field_lists_the_known_ones() -> None:
 def test_times_are_those_that_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     time.tzset()
+    show_utc(False)
     try:
         assert parse(["start=09:37:04 start=2026-11-22T09:37 start=2026-11-22T04:07Z"]).task(task())
         show_utc(True)

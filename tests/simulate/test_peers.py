@@ -313,11 +313,11 @@ def test_a_stranger_takes_the_callback(junk: bytes, error: str) -> None:
 RUN = """
 import os, sys
 from dissector.model import Endpoint
-from dissector.simulate.report import Options, Side
+from dissector.simulate.report import Options, Peers
 from dissector.simulate.run import simulate
 before = set(os.listdir("/proc/self/fd"))
 options = Options(
-    side=Side(sys.argv[1]), scenarios=("idle",), work=60.0, tasks=8, listen=Endpoint("127.0.0.1", {base}),
+    side=Peers(sys.argv[1]), scenarios=("idle",), work=60.0, tasks=8, listen=Endpoint("127.0.0.1", {base}),
     callback_ports=({high}, {low}), on_ready=lambda endpoint: print("ready", flush=True),
     on_served=lambda record: print("served", flush=True),
 )

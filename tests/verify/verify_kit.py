@@ -21,7 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 CAPTURES = sorted(
     path
     for path in (ROOT / "captures").rglob("*.pcap*")
-    if path.suffix in (".pcap", ".pcapng") and not (path.parent.name == "agent" and path.stem.startswith("ua"))
+    if path.suffix in (".pcap", ".pcapng")
+    and not (path.parent.name == "agent" and path.stem.startswith("ua"))
+    and path.stem != "scala113_http_tunnel"
 )
 PLUGIN = ROOT / "wireshark" / "jobscheduler.lua"
 

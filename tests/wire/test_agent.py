@@ -109,7 +109,7 @@ def test_what_a_command_asks_for() -> None:
     close = agent.command_of(command(agentTaskId="1-22", kill=True, **{"$TYPE": "CloseTask"}))
     assert (close.agent_task_id, close.kill) == ("1-22", True)
     odd = agent.command_of(command(meta=[1], agentTaskId=5, kill="yes", signal={}))
-    assert odd == agent.Command(None)
+    assert odd == agent.AgentCommand(None)
 
 
 def test_bodies_are_unpacked() -> None:

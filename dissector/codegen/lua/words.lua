@@ -106,7 +106,7 @@ do
     local last = wire[1]
     if not last or last.vt ~= 8 then return nil end
     if member == "log" and #wire == 2 and type(wire[2].value) == "number" then
-      return LEVELS[wire[2].value] or format("log%.0f", wire[2].value), last.value
+      return LEVELS[math.max(-9, math.min(wire[2].value, 2))], last.value
     elseif LEVEL_OF[member] and #wire == 1 then
       return LEVEL_OF[member], last.value
     end

@@ -1,0 +1,61 @@
+"""What one end of a connection sent; a part of ``model``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Mark(NamedTuple):
+    """A packet as evidence: its number and time, and the TTL and IP id that tell its true sender."""
+
+    number: int
+    time: int
+    ttl: int = 0
+    ip_id: int = 0
+
+
+@dataclass(slots=True)
+class SideFacts:
+    """What one end of a connection sent, as far as the diagnosis needs it."""
+
+    first_seq: int | None = None
+    packets: int = 0
+    #: Stream bytes captured or cut off by the snap length, each counted once: no retransmissions, no lost bytes.
+    bytes: int = 0
+    #: Segments with bytes that were captured before; a packet that was captured twice is none.
+    retransmissions: int = 0
+    #: The first ones of them, and the newest: those tell whether anybody still listens.
+    retransmitted: list[Mark] = field(default_factory=list)
+    #: Nanoseconds between each of these and the try before it, all together.
+    repeat_wait: int = 0
+    #: Payload (bytes) of the smallest segment that was sent again.
+    smallest_retransmitted: int | None = None
+    first_data: Mark | None = None
+    last_data: Mark | None = None
+    last: Mark | None = None
+    fin: Mark | None = None
+    rst: Mark | None = None
+    #: The last packet before the reset.
+    before_rst: Mark | None = None
+    #: The reset's sequence number is nowhere near the stream: a receiver ignores it, so the connection goes on.
+    rst_outside: bool = False
+    #: The reset carries no acknowledgement: its sender has no such connection (any more).
+    rst_unknown: bool = False
+    #: The reset was captured at a second place as well, with another TTL.
+    rst_again: bool = False
+    #: The other side's last packet before the reset.
+    rst_answers: Mark | None = None
+    #: First new data behind the connection's end: who sends on after "its" reset did not send that reset.
+    late_data: Mark | None = None
+    zero_windows: list[Mark] = field(default_factory=list)
+    #: Highest acknowledgement number sent, as a stream offset of the OTHER side; None before the first.
+    acked: int | None = None
+    #: Stream offset behind the last byte that this side sent, holes included.
+    sent: int = 0
+    #: Bytes in holes that the other side never acknowledged: lost on the way, not by the capture.
+    never_acknowledged: int = 0
+    #: Time to live of the first packet (0: none seen).
+    ttl: int = 0
+    #: The two TTLs of a SYN or SYN+ACK that was captured at two places; the larger one is that of the nearer place.
+    places: tuple[int, int] | None = None
