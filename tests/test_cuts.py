@@ -144,7 +144,7 @@ def test_a_part_tells_the_truth_or_less(name: str, cut: Callable[..., Iterator[P
         assert told == []
 
 
-#: So many tasks of all recordings are found with each snap length, at least; from 512 on two legs of one are known as such.
+#: So many tasks of all recordings are found with each snap length, at least; from 512 on two legs of one count once.
 FOUND = {64: 66, 96: 117, 128: 116, 256: 124, 512: 123}
 
 

@@ -14,8 +14,10 @@ _EVERY_PIECE, _MOST_EVENTS = 64, 2 * MAX_SNIFF
 class Sniffer:
     """Keeps what a new connection says until ``verdict`` knows what it is."""
 
-    def __init__(self, connection: Connection, *, is_command_port: bool) -> None:
+    def __init__(self, connection: Connection, *, is_command_port: bool, agents: bool = True) -> None:
+        """``agents`` False: what goes to a Universal Agent is documents over HTTP like others."""
         self.connection = connection
+        self._agents = agents
         self.is_command_port = is_command_port
         self.events: list[Chunk | Gap] = []
         #: Bytes are missing, so that what was captured may begin anywhere.
@@ -55,6 +57,8 @@ class Sniffer:
         self._next_look = size + size // 16
         mid_stream = self.connection.mid_stream or self._has_gap
         role = detect.verdict(client, server, is_command_port=self.is_command_port, mid_stream=mid_stream)
+        if role is Role.HTTP and not self._agents:
+            role = Role.COMMAND
         self._is_callback = role is Role.CALLBACK
         return role
 

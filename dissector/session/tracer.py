@@ -62,8 +62,9 @@ class Tracer(Keeper):
         window: int | None = None,
         messages: bool = True,
         made_by_others: Callable[[Connection], bool] | None = None,
+        agents: bool = True,
     ) -> None:
-        ports, clock = frozenset(command_ports), PacketTime()
+        ports, clock, self._agents = frozenset(command_ports), PacketTime(), agents
         joiner, overview = Joiner(callback_ports, ports), Overview(clock, callback_ports)
         super().__init__(Sequencer(window), messages, made_by_others, joiner, clock, overview)
         listens = partial(detect.listens, ports, callback_ports)
@@ -198,7 +199,9 @@ class Tracer(Keeper):
         else:
             self._cut.opened(flow, self.under_way.half_known(connection))
         self._early.note(flow)
-        flow.handler = Sniffer(connection, is_command_port=self._joiner.is_server(connection.server))
+        flow.handler = Sniffer(
+            connection, is_command_port=self._joiner.is_server(connection.server), agents=self._agents
+        )
 
     def attempt(self, facts: TaskFacts, connection: Connection) -> Callback:
         """A connection that is meant as the callback of ``facts``, whether it gets through or not."""

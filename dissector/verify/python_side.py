@@ -37,20 +37,20 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
                 teller.numbered(event.task, packet.number)
                 if packet.number > event.connection.last_packet:
                     late.add(event.n)
-            elif isinstance(event, Task) and event.agent is None:
+            elif isinstance(event, Task):
                 tasks.append(_row(event))
         while due in waiting:
-            yield from teller.told(waiting.pop(due), is_late=due in late)
+            yield teller.tell(waiting.pop(due), is_late=due in late)
             late.discard(due)
             due += 1
     known = tracer.next_number()
     for event in tracer.finish():
         if isinstance(event, Message):
             waiting[event.n] = event
-        elif isinstance(event, Task) and event.agent is None:
+        elif isinstance(event, Task):
             tasks.append(_row(event))
     for number in sorted(waiting):
-        yield from teller.told(waiting[number], is_late=number > known or number in late)
+        yield teller.tell(waiting[number], is_late=number > known or number in late)
     yield from sorted(tasks)
 
 
@@ -78,11 +78,6 @@ class _Teller:
         """A message of ``task`` became final with ``packet``: from then on everybody can know the task's number."""
         if task is not None:
             self._numbered.setdefault(task, packet)
-
-    def told(self, message: Message, *, is_late: bool) -> Iterator[Told]:
-        """Nothing of a task on a Universal Agent: the plugin does not show those."""
-        if message.connection.role is not Role.HTTP:
-            yield self.tell(message, is_late=is_late)
 
     def tell(self, message: Message, *, is_late: bool) -> Told:
         packet = message.packets[-1]
