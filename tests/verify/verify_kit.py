@@ -17,7 +17,7 @@ from dissector.verify.records import Mismatch, Row, Told
 from dissector.verify.tshark import Tshark
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Not those in which the plugin, which does not follow Universal Agents, numbers the legs of a task in another order, nor
+#: Not those in which the plugin, which does not follow Universal Agents, numbers the legs of a task otherwise, nor
 #: the one in which a start is refused by an HTTP status.
 _AGENTS = "ua11*_all.pcap", "ua113_raw_errors.pcap"
 CAPTURES = sorted(
