@@ -284,7 +284,7 @@ def test_version_and_help_load_nothing_heavy() -> None:
     assert "jstrace read" in done.stdout
     loaded = {name for name in done.stderr.split() if not name.startswith("dissector.cli")}
     assert loaded <= {
-        f"dissector{name}" for name in ("", ".errors", ".limits", ".model", ".numbers", ".ports", ".traffic")
+        f"dissector{name}" for name in ("", ".errors", ".limits", ".model", ".numbers", ".ports", ".sides", ".traffic")
     }
 
 

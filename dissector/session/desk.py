@@ -28,7 +28,8 @@ class Desk(Protocol):
         """True while the task is under way."""
 
     def callback_opened(self, facts: TaskFacts, connection: Connection) -> TaskFacts: ...
-    def is_copy(self, facts: TaskFacts, connection: Connection, message: Message) -> bool:
-        """Takes ``facts`` for the same task as one on a Universal Agent, if its newest message tells that it is."""
+    def is_copy(self, facts: TaskFacts, connection: Connection, message: Message, *, last: bool) -> bool:
+        """Takes ``facts`` for the same task as one on a Universal Agent, if its newest message tells that it is;
+        ``last``: nobody asks again."""
 
     def callback_foreign(self, facts: TaskFacts, connection: Connection, packet: int) -> None: ...

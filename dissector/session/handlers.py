@@ -40,7 +40,7 @@ class Callback:
         self._foreign = False
         #: The task may be one on a Universal Agent, of which this is another leg: the master's own bridge, or the
         #: agent's connection to the task process.  Its messages are told, and counted there only.
-        self.may_be_copy = False
+        self.may_be_copy = self._is_named = False
         self._opened = False
         self._skim = None if desk.tells(connection) else Skim(self._dialog, Side.SERVER)
 
@@ -146,10 +146,12 @@ class Callback:
         self.facts.frame(message)
         self._told(message)
         if self.may_be_copy:
-            is_copy = self._desk.is_copy(self.facts, self.connection, message)
+            # By the message behind the first answer the agent's response has been captured too.
+            last, self._is_named = self._is_named, self.facts.instance is not None
+            is_copy = self._desk.is_copy(self.facts, self.connection, message, last=last)
             for request in self._dialog.open_requests() if is_copy else ():
                 request.task = self.connection.task
-            self.may_be_copy = not is_copy and self.facts.instance is None
+            self.may_be_copy = not is_copy and not last
 
     def _told(self, message: Message) -> None:
         for told in self._dialog.told(message):

@@ -79,10 +79,10 @@ class Keeper(Teller):
     def agent_task_over(self, facts: TaskFacts) -> None:
         self._finish_task(facts)
 
-    def is_copy(self, facts: TaskFacts, connection: Connection, message: Message) -> bool:
+    def is_copy(self, facts: TaskFacts, connection: Connection, message: Message, *, last: bool) -> bool:
         original = self.tunnels.original(facts, message)
         if original is None:
-            if facts.instance is not None:
+            if last:
                 self._order.clear(facts.record)
             return False
         connection.task = original.record

@@ -52,7 +52,7 @@ class Tracer:
     def exchange(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
 
-    def is_copy(self, facts: TaskFacts, connection: Connection, message: Message) -> bool:  # noqa: ARG002  a Desk has it
+    def is_copy(self, *_: object, last: bool) -> bool:  # noqa: ARG002  a Desk has it
         return False
 
     def take(self, connection: Connection, role: Role, task: Task | None) -> None:

@@ -53,7 +53,7 @@ class Desk:
     def exchange(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
 
-    def is_copy(self, facts: TaskFacts, connection: Connection, message: Message) -> bool:  # noqa: ARG002  a Desk has it
+    def is_copy(self, *_: object, last: bool) -> bool:  # noqa: ARG002  a Desk has it
         return False
 
     def stream_problem(self, problem: StreamProblem, connection: Connection) -> None:

@@ -110,7 +110,8 @@ def test_without_the_start_command_the_language_tells_the_kind(language: str, ki
 
 
 @pytest.mark.parametrize(
-    ("number", "level"), [(2, "error"), (1, "warn"), (0, "info"), (-1, "debug1"), (-9, "debug9"), (5, "log5")]
+    ("number", "level"),
+    [(2, "error"), (1, "warn"), (0, "info"), (-1, "debug1"), (-9, "debug9"), (5, "error"), (-10, "debug9")],
 )
 def test_log_with_a_level(number: int, level: str) -> None:
     assert lines(log(14, m.Variant(3, number), bstr("text"))) == [(level, "text")]

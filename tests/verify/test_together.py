@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from mixing import mixed, pcap
-from verify_kit import CAPTURES, PLUGIN, ROOT, TSHARKS, WAYS, Way, disagreements
+from verify_kit import MIXED, PLUGIN, ROOT, TSHARKS, WAYS, Way, disagreements
 
 _MIXES = 8
 
 
 def in_turn(number: int) -> list[Path]:
     """Every eighth capture by size, so that each mix has long and short ones."""
-    return sorted(CAPTURES, key=lambda path: path.stat().st_size)[number::_MIXES]
+    return sorted(MIXED, key=lambda path: path.stat().st_size)[number::_MIXES]
 
 
 def ways(number: int) -> list[Way]:
@@ -31,8 +31,8 @@ def test_together(number: int, tmp_path: Path) -> None:
 
 
 def test_every_capture_is_in_a_mix() -> None:
-    assert sorted(path for number in range(_MIXES) for path in in_turn(number)) == CAPTURES
-    assert len(CAPTURES) > 90
+    assert sorted(path for number in range(_MIXES) for path in in_turn(number)) == MIXED
+    assert len(MIXED) > 90
     assert {way for number in range(2) for way in ways(number)} == set(WAYS)
     assert len({way.program for way in WAYS}) == len(TSHARKS) == 3
 
@@ -72,7 +72,7 @@ def test_a_difference_between_the_readers_is_seen(tmp_path: Path) -> None:
 @pytest.mark.parametrize("program", TSHARKS)
 def test_the_quick_and_the_careful_reader_agree(program: str, tmp_path: Path) -> None:
     path, plugin = tmp_path / "mixed.pcap", tmp_path / "compared.lua"
-    path.write_bytes(pcap(mixed(CAPTURES)))
+    path.write_bytes(pcap(mixed(MIXED)))
     text = PLUGIN.read_text(encoding="utf-8")
     assert text.count(_READ) == 1
     plugin.write_text(text.replace(_READ, _READ + _COMPARED), encoding="utf-8")
@@ -86,7 +86,7 @@ _LET_GO = "    session.is_passing = pass and has_columns and not has_tree and no
 def test_letting_go_of_what_is_over_changes_nothing(program: str, tmp_path: Path) -> None:
     """A tshark that only prints lines comes back to no packet, so nothing is kept for it: the lines are the same."""
     path, keeping = tmp_path / "mixed.pcap", tmp_path / "keeping.lua"
-    path.write_bytes(pcap(mixed(CAPTURES)))
+    path.write_bytes(pcap(mixed(MIXED)))
     text = PLUGIN.read_text(encoding="utf-8")
     assert text.count(_LET_GO) == 1
     keeping.write_text(text.replace(_LET_GO, ""), encoding="utf-8")
