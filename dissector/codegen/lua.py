@@ -13,7 +13,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from dissector.codegen import lua_secrets, lua_tables
+from dissector.codegen import lua_rules, lua_secrets, lua_tables
 from dissector.codegen.ir import Grammar, grammar
 from dissector.codegen.lua_decode import Functions
 from dissector.codegen.lua_plain import PlainFunctions
@@ -23,8 +23,8 @@ TARGET = Path(__file__).resolve().parents[2] / "wireshark" / "jobscheduler.lua"
 #: The hand-written pieces in the order in which they build on each other; names and fields go behind the first.
 _PIECES = (
     "cursor", "text", "secret_values", "secret_elements", "secret_assigned", "secret_shapes", "secrets", "veil",
-    "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "silence", "tasks", "cut",
-    "pairs", "early", "verdict", "detect", "command", "callback", "session", "ending", "numbering", "segments", "tree",
+    "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "facts", "silence", "tasks", "cut",
+    "pairs", "early", "detect", "command", "callback", "session", "ending", "numbering", "segments", "tree",
     "window", "claim", "main",
 )  # fmt: skip
 
@@ -52,6 +52,8 @@ def text(source: Grammar | None = None) -> str:
         "\n".join(lua_tables.lines()) + "\n",
         "\n".join(lua_secrets.lines()) + "\n",
         "\n".join(["js.fields = {}", "do", "  local F = js.fields", *functions.fields.lines(), "end"]) + "\n",
+        _piece("python"),
+        "\n".join(lua_rules.lines()) + "\n",
         _piece("fields"),
         pieces[0],
         "\n".join(["do", "  local F, C, R, NONE = js.fields, js.cursor, {}, {}", "", *decode, "end"]) + "\n",

@@ -62,6 +62,7 @@ def lines() -> list[str]:
     found += [f"  command_ports = {quoted(COMMANDS_TEXT)},", f"  callback_ports = {quoted(CALLBACKS_TEXT)},"]
     ranges = ", ".join(f"{{ {low}, {high} }}" for low, high in HOSTILE)
     found.append(f"  hostile = {{ {ranges} }},")
+    found += ["  errors = {", *(f"    {line}," for line in _errors()), "  },"]
     found += ["  guid = {", *(f"    {line}," for line in _guids()), "  },"]
     found += ["  classes = {", *(f"    {line}," for line in _classes()), "  },"]
     found += ["  class_keys = {", *(f"    [{quoted(plain)}] = {quoted(key)}," for plain, key in _keys()), "  },"]
@@ -84,6 +85,15 @@ def _bounds() -> Iterable[str]:
 
 def _numbers(name: str, table: Mapping[int, str]) -> list[str]:
     return [f"  {name} = {{", *(f"    [{code}] = {quoted(text)}," for code, text in sorted(table.items())), "  },"]
+
+
+def _errors() -> Iterable[str]:
+    """What the engine's error codes mean, for the words about an ERROR answer."""
+    for code in names.error_codes():
+        info = names.error_code(code)
+        assert info is not None
+        words = {"title": info.title, "meaning": info.meaning, "look_for": info.look_for}
+        yield f"[{quoted(code)}] = {{ {', '.join(f'{name} = {quoted(text)}' for name, text in words.items())} }}"
 
 
 def _guids() -> Iterable[str]:

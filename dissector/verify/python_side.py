@@ -9,7 +9,7 @@ from dissector.model import Message, Outcome, Role, Task
 from dissector.session.tracer import Tracer
 from dissector.traffic import Packet
 from dissector.verify.names import named
-from dissector.verify.records import Field, Row, Told
+from dissector.verify.records import Field, Found, Row, Told
 from dissector.wire import control
 from dissector.wire import messages as wire
 from dissector.wire.decode import fields, pending_of
@@ -21,13 +21,13 @@ _HEADER = 4
 _MAX_SEGMENTS = 64
 
 
-def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
+def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row | Found]:
     """The messages of ``packets`` in the order of their numbers, then the tasks in that of theirs.
 
     A message is final with its answer, so those inside of an open call wait in memory for it.
     """
     waiting: dict[int, Message] = {}
-    tasks: list[Row] = []
+    tasks: list[Task] = []
     teller, due = _Teller(waiting), 1
     late: set[int] = set()
     for packet in packets:
@@ -38,7 +38,7 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
                 if packet.number > event.connection.last_packet:
                     late.add(event.n)
             elif isinstance(event, Task):
-                tasks.append(_row(event))
+                tasks.append(event)
         while due in waiting:
             yield teller.tell(waiting.pop(due), is_late=due in late)
             late.discard(due)
@@ -48,10 +48,19 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
         if isinstance(event, Message):
             waiting[event.n] = event
         elif isinstance(event, Task):
-            tasks.append(_row(event))
+            tasks.append(event)
     for number in sorted(waiting):
         yield teller.tell(waiting[number], is_late=number > known or number in late)
-    yield from sorted(tasks)
+    tasks.sort(key=lambda task: task.n)
+    yield from map(_row, tasks)
+    for task in tasks:
+        yield from _problems(task)
+
+
+def _problems(task: Task) -> Iterator[Found]:
+    for one in task.problems:
+        words = tuple(text for text in (one.summary, one.cause, one.remedy) if text)
+        yield Found(task.n, one.code, one.severity.value, one.packets, words)
 
 
 def _row(task: Task) -> Row:

@@ -55,6 +55,17 @@ class Row(NamedTuple):
     logs: str
 
 
+class Found(NamedTuple):
+    """A problem of a task as the plugin tells it behind the table: ``task`` is the task's number, ``words`` are what
+    happened, the cause and the remedy."""
+
+    task: int
+    code: str
+    severity: str
+    packets: tuple[int, ...]
+    words: tuple[str, ...] = ()
+
+
 class Difference(NamedTuple):
     """``place`` says which field or fact of which message; the two sides' words for it."""
 

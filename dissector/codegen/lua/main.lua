@@ -60,17 +60,24 @@ do
       number = session:arrived(number)
     else
       if session.is_first_pass then session:settle() end
-      entry = session.packets[session:packet(number)]
-      if not entry then return nil end
+      number = session:packet(number)
+      entry = session.packets[number]
+      if not entry or entry.dirs then return entry end
     end
     local caplen, known = len(tvb), session.flows
     if caplen < 40 then return entry end
     local head = raw(tvb, 0, caplen < js.head_size and caplen or js.head_size)
     local key, tcp, stop = locate(head, pinfo, known)
-    if not key then return entry end
+    if not key then
+      if tcp and is_new then session:belongs(tcp, number) end  -- an ICMP error about a connection
+      return tcp or entry
+    end
     local flow = known[key]
-    local a, b, c, d, e, f, g, h, offset, flags = byte(head, tcp + 5, tcp + 14)
-    if not flags or (flow == false and is_new and flags % 4 < 2) then return entry end
+    local a, b, c, d, e, f, g, h, offset, flags, high, low = byte(head, tcp + 5, tcp + 16)
+    if not flags or (flow == false and is_new and flags % 4 < 2) then
+      if is_new and session.waits then session:tick(session:time_of(pinfo), number) end
+      return entry
+    end
     local at = tcp + floor(offset / 16) * 4
     local length = stop - at
     if offset < 80 or length < 0 then return entry end
@@ -78,11 +85,17 @@ do
     if not is_new then return entry, at, captured end
 
     local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
-    if length == 0 and flow and flow:tells_nothing(ack, flags) then return nil end
-    local time = pinfo.rel_ts
-    session.time = time
+    local time, hop, window = session:time_of(pinfo), js.hop(head, tcp, #key), (high or 0) * 256 + (low or 0)
+    session:tick(time, number)
+    flow = known[key]
+    if length == 0 and flow and flow:tells_nothing(ack, flags) then
+      local stream = flow.stream
+      flow:confirms(seq, number, time, hop, window)
+      if stream.dirs then session:belongs(stream, number) end
+      return stream.dirs and stream
+    end
     if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
-      entry = session:usual(flow, seq, ack, head, at + 1, length, time)
+      entry = session:usual(flow, seq, ack, head, at + 1, length, number, time, hop, window)
       if entry then return entry, at, captured end
     end
     local data = ""
@@ -90,18 +103,22 @@ do
       if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = raw(tvb, at, captured) end
     end
     if not flow or flow:is_over_with(seq, ack, flags, length, time) then
-      flow = session:open(key, pinfo, flags, time, seq, js.hop(head, tcp, #key))
+      local before = flow and flow.facts and flow.stream
+      if before and not before.over then session:close(before, nil, before.last_packet, before.seen) end
+      flow = session:open(key, pinfo, flags, time, seq, hop)
       if not flow then return nil end
     end
     local stream = flow.stream
-    local ours = session:segment(flow, seq, ack, flags, data, length, number, time)
+    local ours = session:segment(flow, seq, ack, flags, data, length, number, time, hop, window)
     entry = session.current
+    if not stream.dirs then return entry end
     if ours and not entry then entry = session:entry(stream) end
+    if not entry then session:belongs(stream, number) end
     if stream.role and not stream.claimed and not stream.is_http then
       stream.claimed = true
       js.claim.stream(stream)
     end
-    return entry, at, captured
+    return entry or stream, at, captured
   end
 
   --- True unless the user disabled the protocol.  Wireshark has no word for it, but calls no dissector of a disabled one.
@@ -115,7 +132,9 @@ do
     if not is_enabled(tvb, pinfo, tree) then return 0 end
     local entry, at, length = touch(tvb, pinfo)
     if not entry then return 0 end
-    if not js.glance(entry, pinfo, tree) then
+    if entry.dirs then
+      js.draw_own(entry, pinfo, tree)
+    elseif not js.glance(entry, pinfo, tree) then
       js.draw(entry, pinfo, tree, at and length > 0 and tvb(at, length) or nil)
     end
     return 0

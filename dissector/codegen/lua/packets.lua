@@ -46,7 +46,8 @@ do
     return nil
   end
 
-  --- The key of the TCP segment that an ICMP error quotes, for a packet whose IP header begins where it did last.
+  --- The key of the TCP segment that an ICMP error quotes, for a packet whose IP header begins where it did last; and the
+  --- version, type and code of the error.
   local function quoted(head)
     local first = byte(head, link + 1)
     local is_old = first < 0x60
@@ -54,13 +55,12 @@ do
     local ip = icmp + 8
     local inner, kind = byte(head, ip + 1), byte(head, icmp + 1)
     if not inner or byte(head, ip + (is_old and 10 or 7)) ~= TCP then return nil end
-    local is_too_large = is_old and kind == 3 and byte(head, icmp + 2) == 4 or not is_old and kind == 2
-    if is_too_large then return nil end  -- it comes again in smaller packets
+    local code = byte(head, icmp + 2)
     if is_old and (kind == 3 or kind == 11) then
       local tcp = ip + inner % 16 * 4
-      return sub(head, ip + 13, ip + 20) .. sub(head, tcp + 1, tcp + 4)
+      return sub(head, ip + 13, ip + 20) .. sub(head, tcp + 1, tcp + 4), 4, kind, code
     end
-    return not is_old and kind <= 3 and sub(head, ip + 9, ip + 44) or nil
+    return not is_old and kind <= 3 and sub(head, ip + 9, ip + 44) or nil, 6, kind, code
   end
 
   --- The TCP header with the packet's ports that lies behind an IP header, whatever is in front of that.
@@ -101,9 +101,9 @@ do
     local at, version, tcp = search(head, pinfo)
     if not at then
       local is_icmp = protocol == ICMP or (fragment == ICMP6 and first >= 0x60)
-      local about = is_icmp and quoted(head)
-      if about then js.session:icmp(about, pinfo.rel_ts) end
-      return nil
+      if not is_icmp then return nil end
+      local about, ip_version, kind, code = quoted(head)
+      return nil, about and js.session:icmp(about, ip_version, kind, code, pinfo)
     end
     link = at
     local size, addresses
@@ -118,10 +118,11 @@ do
     return addresses .. sub(head, tcp + 1, tcp + 4), tcp, size > 0 and at + size or pinfo.len
   end
 
-  --- How many hops a packet has left, and its IP id (0: none), where its TCP header begins at `tcp`.
+  --- How many hops a packet has left and 256 times its IP id (0: none), where its TCP header begins at `tcp`.
   function js.hop(head, tcp, key_size)
-    if key_size > 12 then return byte(head, tcp - 32) or 0, 0 end
-    return byte(head, tcp - 11) or 0, tcp >= 16 and u2(head, tcp - 16) or 0
+    if key_size > 12 then return byte(head, tcp - 32) or 0 end
+    local a, b, _, _, ttl = byte(head, tcp - 15, tcp - 11)
+    return ttl and ttl + (a * 256 + b) * 256 or 0
   end
 
   --- The key of the other direction.

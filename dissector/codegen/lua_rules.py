@@ -1,0 +1,60 @@
+"""The rules of ``dissector.session`` in the plugin: how a task ended, what went wrong with it, in which words.
+
+They are written once, in Python, and translated (``rules_source`` finds what is needed, ``rules_functions`` writes it).
+The plugin collects the facts in ``lua/facts.lua``; thresholds and times that its own pieces need come from here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dissector.codegen.rules_functions import lines as written
+from dissector.codegen.rules_source import Source, Symbol
+
+#: What the plugin calls or makes itself.
+_ROOTS: dict[str, tuple[str, ...]] = {
+    "session.diagnosis": ("conclude",),
+    "session.quality": ("of_stream",),
+    "session.codes": ("CODES",),
+    "session.task": ("TaskFacts", "_UNKNOWN_NAME", "_MEMBER_NOT_FOUND"),
+    "session.slow": ("SlowCallbacks",),
+    "session.tallies": ("FailedCalls",),
+    "model": ("Connection", "SideFacts", "Endpoint", "Task", "Counts", "Message", "Mark"),
+    "traffic": ("IcmpError", "StreamProblem"),
+    "session.join": ("PROBE_WINDOW", "_MOST_ALIKE"),
+    "session.early": ("_NEWEST",),
+    "session.timeouts": ("LINGER", "CALLBACK_LINGER", "CLOCK_JITTER", "PAIR_PATIENCE", "SLOW_CALLBACK", "COARSE"),
+    "session.pairs": ("_COPY_WINDOW", "_EARLIER", "_MOST_HELD"),
+    "session.cut": ("_MOST_ALIKE",),
+    "session.verdict": ("GIVE_UP_TO", "is_rejected", "closed_by", "is_incomplete"),
+    "session.hosts": ("_NEWEST",),
+    "session.silence": ("_SPARE",),
+    "stream.direction": ("_TWICE", "_TWICE_WITHOUT_ID", "_LARGEST_WINDOW", "_OVERHEAD"),
+    "stream.reassembly": ("_NEAR", "_SHUFFLED", "_TWICE"),
+    "stream.icmp": ("reason",),
+    "session.tracer": ("_WAKES",),
+    "limits": ("MAX_EVIDENCE", "MAX_CONNECTIONS", "MAX_CLOSED", "MAX_PROBLEMS"),
+}
+#: Methods of theirs.
+_METHODS = ("is_through", "is_over", "last_seen", "established")
+#: What Lua does in its own way (``lua/facts.lua``).
+_NATIVES: dict[str, tuple[str, ...]] = {
+    "session.start_errors": ("code_of", "_is_xml", "_without_zeros"),
+    "session.hosts": ("Hosts",),
+    "session.task": ("error_text",),
+    "wire.names": ("error_code",),
+    "model": ("address_text",),
+}
+
+
+def source() -> Source:
+    return Source(_symbols(_ROOTS), _symbols(_NATIVES), _METHODS)
+
+
+def lines() -> list[str]:
+    """``js.python``: the translated modules, by their names with underscores."""
+    return list(written(source()))
+
+
+def _symbols(named: dict[str, tuple[str, ...]]) -> Iterable[Symbol]:
+    return [Symbol(module, name) for module, names in named.items() for name in names]
