@@ -1090,8 +1090,8 @@ do
 end
 
 do
-  local limits, model, ports, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_cut, session_diagnosis, session_early, session_hosts, session_join, session_pairs, session_proof, session_quality, session_reset_origin, session_rules_disconnect, session_rules_startup, session_running, session_silence, session_slow, session_slowness, session_start_errors, session_tallies, session_task, session_timeouts, session_tracer, session_verdict, stream_direction, stream_icmp, stream_reassembly, traffic, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
-  js.python = { limits = limits, model = model, ports = ports, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_cut = session_cut, session_diagnosis = session_diagnosis, session_early = session_early, session_hosts = session_hosts, session_join = session_join, session_pairs = session_pairs, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_running = session_running, session_silence = session_silence, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tracer = session_tracer, session_verdict = session_verdict, stream_direction = stream_direction, stream_icmp = stream_icmp, stream_reassembly = stream_reassembly, traffic = traffic, wire_names = wire_names }
+  local limits, model, ports, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_cut, session_diagnosis, session_early, session_hosts, session_join, session_outcomes, session_pairs, session_proof, session_quality, session_reset_origin, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_slow, session_slowness, session_start_errors, session_tallies, session_task, session_timeouts, session_tracer, session_verdict, stream_direction, stream_icmp, stream_reassembly, traffic, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+  js.python = { limits = limits, model = model, ports = ports, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_cut = session_cut, session_diagnosis = session_diagnosis, session_early = session_early, session_hosts = session_hosts, session_join = session_join, session_outcomes = session_outcomes, session_pairs = session_pairs, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tracer = session_tracer, session_verdict = session_verdict, stream_direction = stream_direction, stream_icmp = stream_icmp, stream_reassembly = stream_reassembly, traffic = traffic, wire_names = wire_names }
   local py = js.py
   session_diagnosis.conclude = function(facts, now, clock_steps, hosts, missed)
     facts.record["end"] = facts:last_seen()
@@ -1147,7 +1147,7 @@ do
     do return py.max((function() local found_ = py.pack()  for _, item_ in py.each(self:connections()) do local c = item_ py.append(found_, c["end"]) end return found_ end)(), { default = self.record.start }) end
   end
   session_task.TaskFacts.members["is_over"] = function(self)
-    do return py.all((function() local found_ = py.pack()  for _, item_ in py.each(self:connections()) do local connection = item_ py.append(found_, connection.over) end return found_ end)()) end
+    do return (function()  for _, item_ in py.each(self:connections()) do local connection = item_ if not (connection.over) then return false end end return true end)() end
   end
   session_task.TaskFacts.members["end_missed"] = function(self)
     local connection
@@ -1163,7 +1163,7 @@ do
     local record, is_answered, never_started, tries
     record = self.record
     if ((record.callback == nil) and (self.close_answer ~= nil) and (record.command ~= nil)) then
-      tries = py.all((function() local found_ = py.pack()  for _, item_ in py.each(self.attempts) do local attempt = item_ py.append(found_, (attempt.over or (attempt.start < self.close_answer.time))) end return found_ end)())
+      tries = (function()  for _, item_ in py.each(self.attempts) do local attempt = item_ if not ((attempt.over or (attempt.start < self.close_answer.time))) then return false end end return true end)()
       do return (record.command.over and tries) end
     end
     if not self:is_over() then
@@ -1224,7 +1224,7 @@ do
   model.Connection.members["unacknowledged"] = function(self, side)
     do return py.max(0, py.sub(py.at(self.sides, side).sent, py.either(py.at(self.sides, (1 - side)).acked, function() return 0 end))) end
   end
-  model.SideFacts = py.class({ "first_seq", "packets", "bytes", "retransmissions", "retransmitted", "repeat_wait", "smallest_retransmitted", "first_data", "last_data", "last", "fin", "rst", "before_rst", "rst_outside", "rst_unknown", "late_data", "zero_windows", "acked", "sent", "never_acknowledged", "ttl" }, {
+  model.SideFacts = py.class({ "first_seq", "packets", "bytes", "retransmissions", "retransmitted", "repeat_wait", "smallest_retransmitted", "first_data", "last_data", "last", "fin", "rst", "before_rst", "rst_outside", "rst_unknown", "rst_again", "rst_answers", "late_data", "zero_windows", "acked", "sent", "never_acknowledged", "ttl", "places" }, {
     ["packets"] = function() return 0 end,
     ["bytes"] = function() return 0 end,
     ["retransmissions"] = function() return 0 end,
@@ -1232,6 +1232,7 @@ do
     ["repeat_wait"] = function() return 0 end,
     ["rst_outside"] = function() return false end,
     ["rst_unknown"] = function() return false end,
+    ["rst_again"] = function() return false end,
     ["zero_windows"] = function() return py.pack() end,
     ["sent"] = function() return 0 end,
     ["never_acknowledged"] = function() return 0 end,
@@ -1322,7 +1323,7 @@ do
     local record, case, found, order
     record = facts.record
     session_calling.unmask_intruder(facts)
-    record.outcome = session_verdict.outcome(facts, now)
+    record.outcome = session_outcomes.outcome(facts, now)
     case = session_case.Case.new(facts, now, session_clock.grain(facts), py.either(hosts, function() return session_hosts.Hosts.new() end))
     found = (function() local found_ = py.pack()  for _, item_ in py.each(session_diagnosis.RULES) do local rule = item_  for _, item_ in py.each(rule(case)) do local problem = item_ py.append(found_, problem) end end return found_ end)()
     found = py.add(found, record.problems)
@@ -1376,26 +1377,17 @@ do
       do return end
     end
     has_left = (session_verdict.closed_by(callback) == 0)
-    if (py.truth(has_left) or py.any((function() local found_ = py.pack()  for _, item_ in py.each(facts.attempts) do local other = item_ if (other ~= callback) then py.append(found_, session_verdict.is_refused(other)) end end return found_ end)())) then
+    if (py.truth(has_left) or (function()  for _, item_ in py.each(facts.attempts) do local other = item_ if (other ~= callback) then if session_verdict.is_refused(other) then return true end end end return false end)()) then
       facts.intruder = callback
       py.remove(facts.attempts, callback)
       record.callback = nil
       record.callback_peer = record.callback
     end
   end
-  session_verdict.outcome = function(facts, now)
-    local command
-    command = facts.record.command
-    if ((command ~= nil) and not command.established) then
-      do return session_verdict._unconnected(command, now) end
-    end
-    if ((facts.start_error ~= nil) or session_verdict.is_rejected(facts)) then
-      do return "refused" end
-    end
-    if (facts.record.callback == nil) then
-      do return session_verdict._without_callback(facts, now) end
-    end
-    do return session_verdict._with_callback(facts, facts.record.callback, now) end
+  session_outcomes.outcome = function(facts, now)
+    local case
+    case = session_case.Case.new(facts, now)
+    do return (function()  for _, item_ in py.each(session_outcomes.OUTCOMES) do local row = item_ if (function()  for _, item_ in py.each(row.when) do local holds = item_ if not (py.truth(holds(case))) then return false end end return true end)() then do return row.outcome end end end return  end)() end
   end
   session_case.Case = py.class({ "facts", "now", "grain", "hosts" }, {
     ["grain"] = function() return 0 end,
@@ -1414,7 +1406,7 @@ do
     if (py.len(times) < session_clock._ENOUGH) then
       do return 0 end
     end
-    do return py.next((function() local found_ = py.pack()  for _, item_ in py.each(session_clock._GRAINS) do local grain = item_ if not py.any((function() local found_ = py.pack()  for _, item_ in py.each(times) do local time = item_ py.append(found_, (time % grain)) end return found_ end)()) then py.append(found_, grain) end end return found_ end)(), 0) end
+    do return (function()  for _, item_ in py.each(session_clock._GRAINS) do local grain = item_ if not (function()  for _, item_ in py.each(times) do local time = item_ if py.truth((time % grain)) then return true end end return false end)() then do return grain end end end return 0 end)() end
   end
   session_diagnosis._demote_consequences = function(found, was_ended)
     local codes, problem, reasons
@@ -1423,19 +1415,18 @@ do
       problem = item_
       reasons = py.sorted(py.common(py.get(session_diagnosis._CONSEQUENCES, problem.code, py.set()), codes))
       if (not py.truth(reasons) or (py.same(problem.code, "job_failed") and not was_ended)) then
-        goto continue_1
+      else
+        problem.severity = "info"
+        if py.same(problem.code, "job_failed") then
+          problem.cause = "the remote kills the job when it loses the command connection"
+          problem.remedy = "see command_lost_first"
+        end
+        problem.cause = ("follows from " .. py.str(py.at(reasons, 0)) .. ": " .. py.str(problem.cause))
       end
-      problem.severity = "info"
-      if py.same(problem.code, "job_failed") then
-        problem.cause = "the remote kills the job when it loses the command connection"
-        problem.remedy = "see command_lost_first"
-      end
-      problem.cause = ("follows from " .. py.str(py.at(reasons, 0)) .. ": " .. py.str(problem.cause))
-      ::continue_1::
     end
   end
   session_diagnosis._was_ended = function(record)
-    do return (py.bool(record.signal) or ((record.exit_code ~= nil) and (record.exit_code > session_diagnosis._SIGNAL_CODES))) end
+    do return (py.bool(record.signal) or ((record.exit_code ~= nil) and (record.exit_code > session_timeouts.SIGNAL_CODES))) end
   end
   session_diagnosis._add_doubts = function(found, doubts)
     local problem
@@ -1453,7 +1444,7 @@ do
     local record, connections, last, found
     record, connections = facts.record, facts:connections()
     last = py.max((function() local found_ = py.pack()  for _, item_ in py.each(connections) do local connection = item_ py.append(found_, connection.last_packet) end return found_ end)(), { default = record.first_packet })
-    found = py.dict(py.joined(py.pack(py.pack("clock_backwards", ((clock_steps ~= nil) and (record.first_packet <= py.at(clock_steps, 1)) and (py.at(clock_steps, 0) <= last)))), py.pack(py.pack("gap", py.any((function() local found_ = py.pack()  for _, item_ in py.each(connections) do local connection = item_ py.append(found_, (connection.gaps > session_quality._lost_on_the_way(connection))) end return found_ end)()))), py.pack(py.pack("mid_stream", py.any((function() local found_ = py.pack()  for _, item_ in py.each(connections) do local connection = item_ py.append(found_, connection.mid_stream) end return found_ end)()))), py.pack(py.pack("one_direction", py.any((function() local found_ = py.pack()  for _, item_ in py.each(connections) do local connection = item_ py.append(found_, session_verdict.one_sided(connection)) end return found_ end)()))), py.pack(py.pack("snap_length", py.any((function() local found_ = py.pack()  for _, item_ in py.each(connections) do local connection = item_ py.append(found_, connection.snapped) end return found_ end)())))))
+    found = py.dict(py.joined(py.pack(py.pack("clock_backwards", ((clock_steps ~= nil) and (record.first_packet <= py.at(clock_steps, 1)) and (py.at(clock_steps, 0) <= last)))), py.pack(py.pack("gap", (function()  for _, item_ in py.each(connections) do local connection = item_ if (connection.gaps > session_quality._lost_on_the_way(connection)) then return true end end return false end)())), py.pack(py.pack("mid_stream", (function()  for _, item_ in py.each(connections) do local connection = item_ if connection.mid_stream then return true end end return false end)())), py.pack(py.pack("one_direction", (function()  for _, item_ in py.each(connections) do local connection = item_ if session_verdict.one_sided(connection) then return true end end return false end)())), py.pack(py.pack("snap_length", (function()  for _, item_ in py.each(connections) do local connection = item_ if py.truth(connection.snapped) then return true end end return false end)()))))
     do return (function() local found_ = py.pack()  for _, item_ in py.each(py.items(found)) do local flaw, holds = py.at(item_, 0), py.at(item_, 1) if py.truth(holds) then py.append(found_, flaw) end end return found_ end)() end
   end
   session_calling.callback = function(case)
@@ -1472,7 +1463,7 @@ do
       py.append(yielded_, session_rules_startup.missing(case))
     elseif ((record.callback ~= nil) and (facts.start ~= nil)) then
       took = py.sub(session_verdict.got_through(record.callback).time, facts.start.time)
-      if (took >= py.add(session_calling._SLOW_START, case.grain)) then
+      if (took >= py.add(session_timeouts.SLOW_START, case.grain)) then
         py.append(yielded_, session_calling._slow(case, record.callback, took))
       end
     end
@@ -1480,77 +1471,6 @@ do
   end
   session_verdict.is_refused = function(attempt)
     do return ((py.at(attempt.sides, 1).rst ~= nil) or py.bool(session_verdict.unreachables(attempt))) end
-  end
-  session_verdict._unconnected = function(command, now)
-    if not py.truth(command.syns) then
-      do return "unknown" end
-    end
-    if (session_verdict.is_refused(command) or (py.sub(now, py.at(command.syns, 0).time) > session_verdict._SYN_PATIENCE)) then
-      do return "unreachable" end
-    end
-    do return "running" end
-  end
-  session_verdict._without_callback = function(facts, now)
-    local time, unheard, hopeless
-    time = session_verdict.waited(facts, now)
-    if (facts.intruder ~= nil) then
-      do return "no_callback" end
-    end
-    unheard = session_verdict.is_unheard(facts, now)
-    if ((facts.kill ~= nil) and (time < session_verdict.GIVE_UP_FROM) and not py.truth(unheard)) then
-      do return "killed" end
-    end
-    if py.truth(facts.attempts) then
-      hopeless = py.any((function() local found_ = py.pack()  for _, item_ in py.each(facts.attempts) do local a = item_ py.append(found_, (session_verdict.is_refused(a) or py.both(a.syns, function() return (py.sub(now, py.at(a.syns, 0).time) > session_verdict._SYN_PATIENCE) end))) end return found_ end)())
-      if (py.truth(hopeless) and session_verdict._may_be_killed(facts, py.add(facts.record.start, session_verdict.GIVE_UP_FROM))) then
-        do return "unknown" end
-      end
-      do return (function() if py.truth(hopeless) then return "no_callback" end return "running" end)() end
-    end
-    if (facts.start == nil) then
-      do return "unknown" end
-    end
-    if py.truth(unheard) then
-      do return "no_callback" end
-    end
-    if ((facts.close == nil) and (session_verdict._end_of_command(facts) == nil)) then
-      do return (function() if (time <= session_verdict.GIVE_UP_TO) then return "running" end return "unknown" end)() end
-    end
-    if ((facts.close == nil) and session_verdict.is_answer_missing(facts)) then
-      do return "unknown" end
-    end
-    if (((session_verdict.GIVE_UP_FROM <= time) and (time <= session_verdict.GIVE_UP_TO)) or (facts.close == nil)) then
-      do return "no_callback" end
-    end
-    do return "unknown" end
-  end
-  session_verdict._with_callback = function(facts, callback, now)
-    local end_, left, is_lossy
-    if session_verdict.one_sided(callback) then
-      do return "unknown" end
-    end
-    end_ = session_verdict.end_mark(callback)
-    left = py.either(facts.released, function() return (function() if ((end_ ~= nil) and (session_verdict.closed_by(callback) == 1)) then return facts.release end return nil end)() end)
-    if (left ~= nil) then
-      do return session_verdict._of_results(facts, session_verdict._was_killed(facts, left.time, now)) end
-    end
-    if (end_ == nil) then
-      do return session_verdict._unfinished(facts, callback, now) end
-    end
-    if ((session_verdict.stuck_side(callback, now) == nil) and session_verdict._was_killed(facts, end_.time, now)) then
-      do return "killed" end
-    end
-    if (py.truth(callback.snapped) and not py.truth(facts.record.counts.calls)) then
-      do return "unknown" end
-    end
-    if (py.truth(callback.gaps) and (session_verdict.closed_by(callback) == 1)) then
-      do return session_verdict._unreleased(facts) end
-    end
-    is_lossy = (callback.mid_stream or callback.gaps)
-    if (py.truth(is_lossy) and (facts.release == nil) and not py.truth(facts.open_requests) and session_verdict.is_fin(callback, end_)) then
-      do return session_verdict._unreleased(facts) end
-    end
-    do return (function() if session_verdict._may_be_killed(facts, end_.time) then return "unknown" end return "lost" end)() end
   end
   session_clock._times = function(connection)
     local marks, side
@@ -1628,7 +1548,7 @@ do
     end
     is_reset = (py.at(command.sides, side).rst == end_)
     open_until = (function() if (facts.record.outcome == "running") then return case.now end return callback["end"] end)()
-    if (py.sub((function() if py.truth(last) then return last.time end return open_until end)(), end_.time) < (function() if py.truth(is_reset) then return 0 end return session_command_loss._LOST_FIRST end)()) then
+    if (py.sub((function() if py.truth(last) then return last.time end return open_until end)(), end_.time) < (function() if py.truth(is_reset) then return 0 end return session_timeouts.LOST_FIRST end)()) then
       do return yielded_ end
     end
     proof = session_reset_origin.forgery(command, side, end_)
@@ -1663,7 +1583,7 @@ do
     end
     summary = ("The close of the task " .. py.str(how) .. py.str(session_case.after_silence(idle)) .. " on the command connection.")
     time, errors = facts.close.time, session_verdict.unreachables(command)
-    if ((stuck == 0) and ((idle < session_rules_disconnect.IDLE) or py.truth(errors))) then
+    if ((stuck == 0) and ((idle < session_timeouts.IDLE) or py.truth(errors))) then
       host = command.server.ip
       cause = ("the remote scheduler's host (" .. py.str(host) .. "), or the path to it, was gone when the task ended")
       if py.truth(errors) then
@@ -1733,10 +1653,10 @@ do
     local yielded_ = py.pack()
     facts = case.facts
     request = (function() if py.truth(facts.open_requests) then return py.at(facts.open_requests, -1) end return nil end)()
-    if ((facts.record.outcome ~= "running") or (request == nil) or (py.sub(case.now, request.time) < session_running._OPEN_CALL)) then
+    if ((facts.record.outcome ~= "running") or (request == nil) or (py.sub(case.now, request.time) < session_timeouts.OPEN_CALL)) then
       do return yielded_ end
     end
-    seconds = (py.sub(case.now, request.time) / session_verdict.SECOND)
+    seconds = (py.sub(case.now, request.time) / session_timeouts.SECOND)
     whose = (request.to_remote and "the task process" or "the client scheduler")
     summary = (py.str(session_case.call_name(request)) .. " is without an answer for " .. py.fixed(seconds, 0) .. " s; " .. py.str(whose) .. " has to answer.")
     severity = (function() if request.to_remote then return "info" end return nil end)()
@@ -1757,8 +1677,8 @@ do
     slow = py.sorted(sure, { key = function(entry) return -entry.longest end })
     if py.truth(slow) then
       py.append(yielded_, session_slowness._slow_callbacks(case, callback, slow, times))
-    elseif (py.sub(times.client, (case.grain * record.counts.callbacks)) >= py.max(session_slowness._CLIENT, py.floordiv(times.total, 2))) then
-      summary = (py.str(session_case.count(record.counts.callbacks, "callback")) .. " took the client scheduler " .. py.fixed((times.client / session_verdict.SECOND), 1) .. " s of " .. py.fixed((times.total / session_verdict.SECOND), 1) .. " s (" .. py.str(times) .. ").")
+    elseif (py.sub(times.client, (case.grain * record.counts.callbacks)) >= py.max(session_timeouts.SLOW_CLIENT, py.floordiv(times.total, 2))) then
+      summary = (py.str(session_case.count(record.counts.callbacks, "callback")) .. " took the client scheduler " .. py.fixed((times.client / session_timeouts.SECOND), 1) .. " s of " .. py.fixed((times.total / session_timeouts.SECOND), 1) .. " s (" .. py.str(times) .. ").")
       cause = "the client scheduler was busy"
       py.append(yielded_, case:problem("slow_call", summary, session_slowness._ends(callback), callback, nil, cause))
     end
@@ -1766,13 +1686,13 @@ do
       do return yielded_ end
     end
     trips = py.add(record.counts.calls, record.counts.callbacks)
-    if (py.sub(times.network, ((2 * case.grain) * trips)) >= py.max(session_slowness._NETWORK, py.floordiv(times.total, 2))) then
-      summary = (py.str(session_case.count(trips, "call")) .. " over a path of " .. py.fixed((times.trip / 1000000.0), 0) .. " ms there and back: about " .. py.fixed((times.network / session_verdict.SECOND), 1) .. " s of " .. py.fixed((times.total / session_verdict.SECOND), 1) .. " s.")
+    if (py.sub(times.network, ((2 * case.grain) * trips)) >= py.max(session_timeouts.SLOW_NETWORK, py.floordiv(times.total, 2))) then
+      summary = (py.str(session_case.count(trips, "call")) .. " over a path of " .. py.fixed((times.trip / 1000000.0), 0) .. " ms there and back: about " .. py.fixed((times.network / session_timeouts.SECOND), 1) .. " s of " .. py.fixed((times.total / session_timeouts.SECOND), 1) .. " s.")
       py.append(yielded_, case:problem("slow_network", summary, session_slowness._ends(callback), callback))
     end
     longest = facts.longest_call
-    if ((longest ~= nil) and (py.sub(times.job, case.grain) >= py.max(session_slowness._JOB, py.floordiv(times.total, 2)))) then
-      summary = ("The job took its time: " .. py.str(session_case.call_name(longest)) .. " " .. py.fixed((py.either(longest.latency, function() return 0 end) / session_verdict.SECOND), 0) .. " s (" .. py.str(times) .. ").")
+    if ((longest ~= nil) and (py.sub(times.job, case.grain) >= py.max(session_timeouts.SLOW_JOB, py.floordiv(times.total, 2)))) then
+      summary = ("The job took its time: " .. py.str(session_case.call_name(longest)) .. " " .. py.fixed((py.either(longest.latency, function() return 0 end) / session_timeouts.SECOND), 0) .. " s (" .. py.str(times) .. ").")
       py.append(yielded_, case:problem("slow_job", summary, longest.packets, callback, longest.time))
     end
     return yielded_
@@ -1792,7 +1712,7 @@ do
     local record, summary
     local yielded_ = py.pack()
     record = case.facts.record
-    if ((case.facts.start ~= nil) and py.has(session_quality._LOW_PORTS, record.callback_port)) then
+    if ((case.facts.start ~= nil) and ((session_timeouts.LOW_PORTS_FROM <= py.either(record.callback_port, function() return 0 end)) and (py.either(record.callback_port, function() return 0 end) < session_timeouts.LOW_PORTS_TO))) then
       summary = ("The client announced callback port " .. py.str(record.callback_port) .. ".")
       py.append(yielded_, case:problem("port_range_low", summary, case.facts.start.packets, record.command))
     end
@@ -1869,16 +1789,15 @@ do
     for _, item_ in py.each(py.items(facts.more)) do
       do local from_ = item_ noun, number = py.at(from_, 0), py.at(from_, 1) end
       if not py.truth(number) then
-        goto continue_1
+      else
+        summary = (py.str(session_case.count(number, ("more " .. py.str(noun)))) .. " " .. py.str(py.at(where, noun)) .. ": counted only.")
+        py.append(yielded_, case:problem("limit_reached", summary, py.pack(record.first_packet), nil, nil, nil, nil, "info"))
       end
-      summary = (py.str(session_case.count(number, ("more " .. py.str(noun)))) .. " " .. py.str(py.at(where, noun)) .. ": counted only.")
-      py.append(yielded_, case:problem("limit_reached", summary, py.pack(record.first_packet), nil, nil, nil, nil, "info"))
-      ::continue_1::
     end
     return yielded_
   end
   session_quality._lost_on_the_way = function(connection)
-    do return py.int((py.same(connection.gaps, 1) and py.any((function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side.never_acknowledged) end return found_ end)()))) end
+    do return py.int((py.same(connection.gaps, 1) and (function()  for _, item_ in py.each(connection.sides) do local side = item_ if py.truth(side.never_acknowledged) then return true end end return false end)())) end
   end
   session_calling._foreign = function(case, intruder)
     local facts, port, summary, packets
@@ -1902,7 +1821,7 @@ do
       do return yielded_ end
     end
     end_, side = session_verdict.end_mark(connection), session_verdict.closed_by(connection)
-    if ((end_ == nil) or (side == nil) or (session_verdict.waited(facts, case.now) >= session_verdict.GIVE_UP_FROM)) then
+    if ((end_ == nil) or (side == nil) or (session_verdict.waited(facts, case.now) >= session_timeouts.GIVE_UP_FROM)) then
       do return yielded_ end
     end
     proof, host = session_reset_origin.forgery(connection, side, end_), session_case.host_of(connection, side)
@@ -1967,7 +1886,7 @@ do
   session_calling._may_be_refused = function(case)
     local facts
     facts = case.facts
-    do return ((session_verdict.waited(facts, case.now) >= session_verdict.GIVE_UP_FROM) and (facts.close == nil) and session_verdict.is_answer_missing(facts)) end
+    do return ((session_verdict.waited(facts, case.now) >= session_timeouts.GIVE_UP_FROM) and (facts.close == nil) and session_verdict.is_answer_missing(facts)) end
   end
   session_verdict.got_through = function(attempt)
     do return (function() if py.truth(attempt.syn_acks) then return py.at(attempt.syn_acks, 0) end return model.Mark.new(attempt.first_packet, attempt.start) end)() end
@@ -1979,105 +1898,157 @@ do
     first = (function() if py.truth(connection.syns) then return py.at(connection.syns, 0) end return model.Mark.new(connection.first_packet, connection.start) end)()
     through = session_verdict.got_through(connection)
     if ((answered ~= nil) and ((answered * 2) > took)) then
-      cause = ("the remote scheduler answered the start only after " .. py.fixed((answered / session_verdict.SECOND), 1) .. " s: it was busy or stopped")
+      cause = ("the remote scheduler answered the start only after " .. py.fixed((answered / session_timeouts.SECOND), 1) .. " s: it was busy or stopped")
     elseif (py.len(connection.syns) > 1) then
       cause = (py.str(py.len(connection.syns)) .. " SYNs in " .. py.str(session_case.span(connection.syns)) .. ": the first ones were lost or dropped")
     else
       cause = "the task process took that long to start (Java start, load of the remote host)"
     end
-    summary = ("The callback came " .. py.fixed((took / session_verdict.SECOND), 1) .. " s after the start.")
+    summary = ("The callback came " .. py.fixed((took / session_timeouts.SECOND), 1) .. " s after the start.")
     do return case:problem("slow_start", summary, py.pack(first.number, through.number), connection, first.time, cause) end
   end
   session_verdict.unreachables = function(connection)
     do return (function() local found_ = py.pack()  for _, item_ in py.each(connection.icmp) do local error = item_ if not py.same(error.reason, "fragmentation needed") then py.append(found_, error) end end return found_ end)() end
   end
-  session_verdict.waited = function(facts, now)
-    local left, end_
-    if (facts.start == nil) then
-      do return 0 end
-    end
-    left = session_verdict._end_of_command(facts)
-    end_ = (function() if py.truth(facts.close) then return facts.close.time end return (function() if (left == nil) then return now end return left end)() end)()
-    do return py.sub(end_, facts.start.time) end
-  end
-  session_verdict.is_unheard = function(facts, now)
+  session_outcomes.Row = py.class({ "outcome", "when" }, {
+    ["when"] = function() return py.pack() end,
+  })
+  session_outcomes.unopened = function(case)
     local command
-    command = facts.record.command
-    do return ((command ~= nil) and (session_verdict.stuck_side(command, now) == 0)) end
+    command = case.facts.record.command
+    do return ((command ~= nil) and not command.established) end
   end
-  session_verdict._may_be_killed = function(facts, until_)
-    do return ((facts.cut_command ~= nil) and (facts.cut_command <= until_) and (facts.kill == nil)) end
+  session_outcomes.no = function(condition)
+    do return function(case) return not py.truth(condition(case)) end end
   end
-  session_verdict._end_of_command = function(facts)
-    local command, mark
-    command = facts.record.command
-    if (command == nil) then
-      do return nil end
-    end
-    mark = session_verdict.end_mark(command)
-    do return (function() if (mark ~= nil) then return mark.time end return (function() if py.truth(command.closed) then return command["end"] end return nil end)() end)() end
-  end
-  session_verdict.is_answer_missing = function(facts)
+  session_outcomes.asked = function(case)
     local command
-    command = facts.record.command
-    if ((facts.start_answer ~= nil) or (command == nil)) then
+    command = case.facts.record.command
+    do return ((command ~= nil) and py.bool(command.syns)) end
+  end
+  session_outcomes.unanswered = function(case)
+    local command
+    command = case.facts.record.command
+    do return ((command ~= nil) and session_verdict.is_hopeless(command, case.now)) end
+  end
+  session_outcomes.refused = function(case)
+    do return (case.facts.start_error ~= nil) end
+  end
+  session_outcomes.rejected = function(case)
+    do return session_verdict.is_rejected(case.facts) end
+  end
+  session_outcomes.uncalled = function(case)
+    do return (case.facts.record.callback == nil) end
+  end
+  session_outcomes.taken = function(case)
+    do return (case.facts.intruder ~= nil) end
+  end
+  session_outcomes.kill_asked = function(case)
+    do return (case.facts.kill ~= nil) end
+  end
+  session_outcomes.early = function(case)
+    do return (session_verdict.waited(case.facts, case.now) < session_timeouts.GIVE_UP_FROM) end
+  end
+  session_outcomes.unheard = function(case)
+    do return session_verdict.is_unheard(case.facts, case.now) end
+  end
+  session_outcomes.in_vain = function(case)
+    do return (function()  for _, item_ in py.each(case.facts.attempts) do local attempt = item_ if session_verdict.is_hopeless(attempt, case.now) then return true end end return false end)() end
+  end
+  session_outcomes.cut_while_waiting = function(case)
+    do return session_outcomes.may_be_killed(case.facts, py.add(case.facts.record.start, session_timeouts.GIVE_UP_FROM)) end
+  end
+  session_outcomes.tried = function(case)
+    do return py.bool(case.facts.attempts) end
+  end
+  session_outcomes.started = function(case)
+    do return (case.facts.start ~= nil) end
+  end
+  session_outcomes.closed = function(case)
+    do return (case.facts.close ~= nil) end
+  end
+  session_outcomes.command_open = function(case)
+    do return (session_verdict.end_of_command(case.facts) == nil) end
+  end
+  session_outcomes.late = function(case)
+    do return (session_verdict.waited(case.facts, case.now) > session_timeouts.GIVE_UP_TO) end
+  end
+  session_outcomes.answer_missing = function(case)
+    do return session_verdict.is_answer_missing(case.facts) end
+  end
+  session_outcomes.half_captured = function(case)
+    local callback
+    callback = case.facts.record.callback
+    do return ((callback ~= nil) and session_verdict.one_sided(callback)) end
+  end
+  session_outcomes.left = function(case)
+    do return (session_outcomes._leaving(case) ~= nil) end
+  end
+  session_outcomes.killed_before_leaving = function(case)
+    local leaving
+    leaving = session_outcomes._leaving(case)
+    do return ((leaving ~= nil) and session_outcomes._was_killed(case, leaving.time)) end
+  end
+  session_outcomes.failed = function(case)
+    local facts, record
+    facts, record = case.facts, case.facts.record
+    do return py.bool(py.either(record.exit_code, function() return py.either(record.signal, function() return py.either(facts.client_error, function() return facts.begin_refused end) end) end)) end
+  end
+  session_outcomes.went_well = function(case)
+    local facts
+    facts = case.facts
+    if (facts.result ~= nil) then
+      do return (py.same(facts.record.exit_code, 0) and not facts.result_odd) end
+    end
+    do return facts.proof:holds(facts.release) end
+  end
+  session_outcomes.under_way = function(case)
+    do return (session_outcomes._end(case) == nil) end
+  end
+  session_outcomes.stuck = function(case)
+    local callback
+    callback = case.facts.record.callback
+    do return ((callback ~= nil) and (session_verdict.stuck_side(callback, case.now) ~= nil)) end
+  end
+  session_outcomes.told_to_end = function(case)
+    do return (session_outcomes.closed(case) or session_outcomes.kill_asked(case)) end
+  end
+  session_outcomes.gone = function(case)
+    local answer, callback, silent
+    answer, callback = case.facts.close_answer, case.facts.record.callback
+    if ((answer == nil) or (answer.request ~= case.facts.close) or (callback == nil)) then
       do return false end
     end
-    do return (session_verdict.is_incomplete(command) or (py.at(command.sides, 1).bytes > 0)) end
+    silent = ((py.sub(case.now, answer.time) > session_timeouts.END_PATIENCE) or (callback["end"] < py.sub(answer.time, session_timeouts.END_PATIENCE)))
+    do return py.both(silent, function() return (callback["end"] <= answer.time) end) end
   end
-  session_verdict._of_results = function(facts, killed)
-    if killed then
-      do return "killed" end
-    end
-    if session_verdict._has_failed(facts) then
-      do return "failure" end
-    end
-    do return (function() if session_verdict._went_well(facts) then return "success" end return "unknown" end)() end
+  session_outcomes.cut_off = function(case)
+    local end_
+    end_ = session_outcomes._end(case)
+    do return session_outcomes.may_be_killed(case.facts, (function() if (end_ == nil) then return case.now end return end_.time end)()) end
   end
-  session_verdict._was_killed = function(facts, until_, now)
-    do return ((facts.kill ~= nil) and (facts.kill.time <= until_) and not session_verdict.is_unheard(facts, now)) end
+  session_outcomes.killed_before_end = function(case)
+    local end_
+    end_ = session_outcomes._end(case)
+    do return ((end_ ~= nil) and session_outcomes._was_killed(case, end_.time)) end
   end
-  session_verdict._unfinished = function(facts, callback, now)
-    local asked_to_end, answer, silent
-    asked_to_end = ((facts.close ~= nil) or (facts.kill ~= nil))
-    if ((session_verdict.stuck_side(callback, now) ~= nil) or (py.truth(asked_to_end) and session_verdict.is_unheard(facts, now))) then
-      do return "lost" end
-    end
-    answer = facts.close_answer
-    if ((answer ~= nil) and (answer.request == facts.close)) then
-      silent = ((py.sub(now, answer.time) > session_verdict._END_PATIENCE) or (callback["end"] < py.sub(answer.time, session_verdict._END_PATIENCE)))
-      if (py.truth(silent) and (callback["end"] <= answer.time)) then
-        do return "lost" end
-      end
-    end
-    if (session_verdict._may_be_killed(facts, now) and (session_verdict._end_of_command(facts) ~= nil)) then
-      do return "unknown" end
-    end
-    do return (function() if (facts.kill ~= nil) then return "killed" end return "running" end)() end
+  session_outcomes.unread = function(case)
+    local callback
+    callback = case.facts.record.callback
+    do return ((callback ~= nil) and (callback.snapped > 0) and not py.truth(case.facts.record.counts.calls)) end
   end
-  session_verdict.stuck_side = function(connection, now)
-    local side, tries
-    for _, item_ in py.each(py.pack(0, 1)) do
-      side = item_
-      if (not py.truth(connection:unacknowledged(side)) or not py.truth(py.at(connection.sides, (1 - side)).packets)) then
-        goto continue_1
-      end
-      tries = session_verdict.stuck_tries(connection, side, now)
-      if ((py.len(tries) >= session_verdict._STUCK_RETRANSMISSIONS) or (py.truth(tries) and session_verdict._is_reported(connection, side))) then
-        do return side end
-      end
-      if session_verdict.has_hole(connection, side, now) then
-        do return side end
-      end
-      ::continue_1::
+  session_outcomes.last_words_missing = function(case)
+    local callback
+    callback = case.facts.record.callback
+    do return ((callback ~= nil) and (callback.gaps > 0) and (session_verdict.closed_by(callback) == 1)) end
+  end
+  session_outcomes.release_missing = function(case)
+    local facts, callback, end_
+    facts, callback, end_ = case.facts, case.facts.record.callback, session_outcomes._end(case)
+    if ((callback == nil) or (end_ == nil) or not (callback.mid_stream or py.truth(callback.gaps))) then
+      do return false end
     end
-    do return nil end
-  end
-  session_verdict._unreleased = function(facts)
-    do return (function() if session_verdict._has_failed(facts) then return "failure" end return "unknown" end)() end
-  end
-  session_verdict.is_fin = function(connection, mark)
-    do return py.has((function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side.fin) end return found_ end)(), mark) end
+    do return ((facts.release == nil) and not py.truth(facts.open_requests) and session_verdict.is_fin(callback, end_)) end
   end
   session_rules_startup._unreachable = function(case, connection)
     local summary, evidence, cause, remedy
@@ -2114,7 +2085,7 @@ do
     opened = (function() if py.truth(connection.syn_acks) then return py.at(connection.syn_acks, 0).time end return connection.start end)()
     after = py.sub(end_.time, opened)
     server, proof = py.at(connection.sides, 1), session_reset_origin.forgery(connection, 1, end_)
-    if ((server.fin == end_) and (after <= session_rules_startup._AT_ONCE)) then
+    if ((server.fin == end_) and (after <= session_timeouts.AT_ONCE)) then
       summary = (py.str(connection.server) .. " accepted the command connection and closed it without a byte.")
       do return case:problem("command_rejected", summary, py.pack(end_.number), connection) end
     end
@@ -2130,6 +2101,23 @@ do
       cause = "the remote scheduler ended (killed, crashed, stopped) before it answered, or closed the connection"
     end
     do return case:problem("start_cut", summary, py.pack(end_.number), connection, nil, cause, remedy) end
+  end
+  session_verdict.stuck_side = function(connection, now)
+    local side, tries
+    for _, item_ in py.each(py.pack(0, 1)) do
+      side = item_
+      if (not py.truth(connection:unacknowledged(side)) or not py.truth(py.at(connection.sides, (1 - side)).packets)) then
+      else
+        tries = session_verdict.stuck_tries(connection, side, now)
+        if ((py.len(tries) >= session_timeouts.STUCK_RETRANSMISSIONS) or (py.truth(tries) and session_verdict._is_reported(connection, side))) then
+          do return side end
+        end
+        if session_verdict.has_hole(connection, side, now) then
+          do return side end
+        end
+      end
+    end
+    do return nil end
   end
   session_rules_disconnect._stuck = function(case, callback, side)
     local facts, sender, host, marks, packets, first, last, smallest, idle, errors, alive, passing, is_large, is_idle_cut, summary, cause, remedy, behind
@@ -2148,20 +2136,20 @@ do
     idle = py.sub(first, (function() if py.truth(last) then return last.time end return callback["end"] end)())
     errors = session_verdict.unreachables(callback)
     alive = (session_rules_disconnect._other_connection_lives(facts, (1 - side), first) or case.hosts:heard(host, first, py.unpack(callback.sides)))
-    passing = py.either(alive, function() return (idle < session_rules_disconnect.IDLE) end)
-    is_large = ((smallest ~= nil) and (smallest >= session_rules_disconnect._LARGE))
+    passing = py.either(alive, function() return (idle < session_timeouts.IDLE) end)
+    is_large = ((smallest ~= nil) and (smallest >= session_timeouts.LARGE))
     if (py.truth(is_large) and py.truth(passing) and not py.truth(errors) and py.truth(py.at(callback.sides, (1 - side)).acked)) then
       summary = (py.str(session_case.end_name(side)) .. "'s segments of " .. py.str(smallest) .. " bytes never get through, while small ones do.")
       py.append(yielded_, case:problem("path_mtu", summary, packets, callback, first))
     end
-    is_idle_cut = (not py.truth(errors) and (idle >= (function() if py.truth(alive) then return session_rules_disconnect.IDLE end return session_rules_disconnect._LONG_IDLE end)()))
+    is_idle_cut = (not py.truth(errors) and (idle >= (function() if py.truth(alive) then return session_timeouts.IDLE end return session_timeouts.LONG_IDLE end)()))
     summary = (py.str(session_case.end_name(side)) .. "'s data was retransmitted " .. py.str(py.len(marks)) .. " times without an answer" .. py.str(session_case.open_call_text(facts)) .. py.str(session_case.after_silence(idle)) .. ".")
     if py.truth(is_idle_cut) then
       py.append(yielded_, case:problem("idle_connection_cut", summary, packets, callback, first))
       do return yielded_ end
     end
     do local from_ = session_rules_disconnect._gone(case, host, errors, first) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
-    if ((idle >= session_rules_disconnect.IDLE) and not py.truth(errors)) then
+    if ((idle >= session_timeouts.IDLE) and not py.truth(errors)) then
       cause = py.add(cause, session_rules_disconnect._or_forgotten(idle))
     end
     if (py.truth(is_large) and not py.truth(errors)) then
@@ -2171,12 +2159,17 @@ do
     py.append(yielded_, case:problem("connection_lost", summary, packets, callback, first, cause, remedy))
     return yielded_
   end
+  session_verdict.is_unheard = function(facts, now)
+    local command
+    command = facts.record.command
+    do return ((command ~= nil) and (session_verdict.stuck_side(command, now) == 0)) end
+  end
   session_rules_disconnect._unheard = function(case, callback, command, close)
     local facts, tries, idle, code, what, is_open, summary, errors, packets, cause, remedy
     facts = case.facts
     tries = session_verdict.stuck_tries(command, 0, case.now)
     idle = py.sub(close.time, session_rules_disconnect._last_heard(callback, command))
-    code = ((idle >= session_rules_disconnect._LONG_IDLE) and "idle_connection_cut" or "connection_lost")
+    code = ((idle >= session_timeouts.LONG_IDLE) and "idle_connection_cut" or "connection_lost")
     what = ((facts.kill ~= nil) and "request to kill the task" or "close")
     is_open = ((session_verdict.end_mark(callback) == nil) and "is open" or "was open until then")
     summary = ("The " .. py.str(what) .. " was retransmitted " .. py.str(py.len(tries)) .. " times without an answer" .. py.str(session_case.after_silence(idle)) .. "; the callback connection " .. py.str(is_open) .. py.str(session_case.open_call_text(facts)) .. ".")
@@ -2200,10 +2193,10 @@ do
     outlived = session_rules_disconnect._outlives(facts, side, end_)
     during = (py.str(session_case.open_call_text(facts)) .. py.str(session_case.after_silence(idle)) .. ".")
     summary = ("The callback connection was " .. py.str(how) .. " by " .. py.str((py.truth(proof) and "a device in between" or end_of)) .. py.str(during))
-    if ((idle >= session_rules_disconnect.IDLE) and (py.truth(proof) or session_rules_disconnect._disowned(facts, callback, side, end_))) then
+    if ((idle >= session_timeouts.IDLE) and (py.truth(proof) or session_rules_disconnect._disowned(facts, callback, side, end_))) then
       do return case:problem("idle_connection_cut", summary, py.pack(end_.number), callback, end_.time) end
     end
-    if (py.same(how, "reset") and not py.truth(proof) and py.truth(outlived) and (idle >= session_rules_disconnect._LONG_IDLE) and (py.at(callback.sides, side).fin == nil)) then
+    if (py.same(how, "reset") and not py.truth(proof) and py.truth(outlived) and (idle >= session_timeouts.LONG_IDLE) and (py.at(callback.sides, side).fin == nil)) then
       summary = ("The callback connection was reset in the name of " .. py.str(end_of) .. py.str(during))
       cause = ("a firewall or translation forgot the idle connection: " .. py.str(py.lower(session_case.end_name(side))) .. " itself " .. py.str(outlived))
       do return case:problem("idle_connection_cut", summary, py.pack(end_.number), callback, end_.time, cause) end
@@ -2212,8 +2205,8 @@ do
       cause, remedy = session_case.by_device_text(proof), session_case.between(callback)
     else
       do local from_ = session_rules_disconnect._who_ended(case, callback, side, end_, outlived) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
-      if (py.same(how, "reset") and (idle >= session_rules_disconnect._LONG_IDLE)) then
-        cause = py.add(cause, ("; or a device that forgot the connection in these " .. py.fixed((idle / session_verdict.SECOND), 0) .. " s of silence sent the reset"))
+      if (py.same(how, "reset") and (idle >= session_timeouts.LONG_IDLE)) then
+        cause = py.add(cause, ("; or a device that forgot the connection in these " .. py.fixed((idle / session_timeouts.SECOND), 0) .. " s of silence sent the reset"))
       end
       cause = py.add(cause, (function() if py.same(how, "reset") then return session_reset_origin.doubt(callback, side) end return "" end)())
     end
@@ -2224,7 +2217,7 @@ do
     facts, idle = case.facts, py.sub(close.time, callback["end"])
     summary = ("The remote reported the process gone, but the callback connection shows no end" .. py.str(session_case.open_call_text(facts)) .. py.str(session_case.after_silence(idle)) .. ".")
     packets = (function() if py.truth(facts.close_answer) then return facts.close_answer.packets end return py.pack() end)()
-    if (idle >= session_rules_disconnect.IDLE) then
+    if (idle >= session_timeouts.IDLE) then
       do return case:problem("idle_connection_cut", summary, packets, callback) end
     end
     cause = "the end of the connection was lost on the path, or is not in the capture"
@@ -2246,7 +2239,7 @@ do
     return yielded_
   end
   session_reset_origin.forgery = function(connection, side, end_)
-    local sender, name, usual, last, late
+    local sender, name, usual, last, late, asked
     sender = py.at(connection.sides, side)
     if (sender.rst ~= end_) then
       do return "" end
@@ -2255,6 +2248,9 @@ do
     usual = session_reset_origin.ttls(connection, side)
     if (py.truth(usual) and py.truth(end_.ttl) and not py.has(usual, end_.ttl) and not session_reset_origin._goes_on(connection, side, end_)) then
       do return ("its TTL is " .. py.str(end_.ttl) .. ", the packets of " .. py.str(name) .. " have " .. py.str(py.join(" and ", py.map(py.str, py.sorted(usual))))) end
+    end
+    if py.truth((function() asked = session_reset_origin.stopped(connection, side) return asked end)()) then
+      do return ("packet " .. py.str(asked.number) .. ", which it answers, was captured before that device and not behind it") end
     end
     last, late = sender.last_data, sender.late_data
     if ((late ~= nil) and (late.number > end_.number) and not session_reset_origin._follows(late, end_, sender)) then
@@ -2282,7 +2278,7 @@ do
       do return py.pack("the remote scheduler ended (killed, crashed, stopped) or closed the connection", remedy) end
     end
     data = py.at(callback.sides, 1).last_data
-    if ((data ~= nil) and (py.sub(data.time, end_.time) >= session_command_loss._LOST_FIRST)) then
+    if ((data ~= nil) and (py.sub(data.time, end_.time) >= session_timeouts.LOST_FIRST)) then
       cause = ("the client scheduler closed the connection, or a device in between sent the end in its name: it goes on with the callback connection (packet " .. py.str(data.number) .. ")")
       do return py.pack((py.str(cause) .. "; " .. py.str(session_command_loss._THEN_KILLED)), ("see the log of the client scheduler on " .. py.str(host) .. ", and " .. py.str(session_case.between(command)))) end
     end
@@ -2294,10 +2290,10 @@ do
     facts = py.at(connection.sides, side)
     last = facts.last_data
     tries = (function() local found_ = py.pack()  for _, item_ in py.each(facts.retransmitted) do local mark = item_ if ((last == nil) or (mark.number > last.number)) then py.append(found_, mark) end end return found_ end)()
-    do return (function() if ((last ~= nil) and (py.sub(now, last.time) >= session_verdict._STUCK_PATIENCE)) then return tries end return py.pack() end)() end
+    do return (function() if ((last ~= nil) and (py.sub(now, last.time) >= session_timeouts.STUCK_PATIENCE)) then return tries end return py.pack() end)() end
   end
   session_case.after_silence = function(idle)
-    do return ((idle >= session_verdict.SECOND) and (" after " .. py.fixed((idle / session_verdict.SECOND), 0) .. " s of silence") or "") end
+    do return ((idle >= session_timeouts.SECOND) and (" after " .. py.fixed((idle / session_timeouts.SECOND), 0) .. " s of silence") or "") end
   end
   session_running._job_failed = function(case, summary, proof, cause)
     local callback
@@ -2326,10 +2322,10 @@ do
   session_slowness._slow_callbacks = function(case, callback, slow, times)
     local total, members, summary, cause, packets
     total = py.sum((function() local found_ = py.pack()  for _, item_ in py.each(slow) do local entry = item_ py.append(found_, (function() if (case.grain >= session_timeouts.COARSE) then return entry.certain end return entry.count end)()) end return found_ end)())
-    members = py.join(", ", (function() local found_ = py.pack()  for _, item_ in py.each(py.slice(slow, nil, session_slowness._SHOWN)) do local entry = item_ py.append(found_, (py.fixed((entry.longest / session_verdict.SECOND), 1) .. " s (" .. py.str(session_case.call_name(entry.first)) .. ")")) end return found_ end)())
-    summary = (py.str(session_case.count(total, "callback")) .. " took the client scheduler a second or more, the longest " .. py.str(members) .. "; of " .. py.fixed((times.total / session_verdict.SECOND), 1) .. " s in all: " .. py.str(times) .. ".")
+    members = py.join(", ", (function() local found_ = py.pack()  for _, item_ in py.each(py.slice(slow, nil, session_slowness._SHOWN)) do local entry = item_ py.append(found_, (py.fixed((entry.longest / session_timeouts.SECOND), 1) .. " s (" .. py.str(session_case.call_name(entry.first)) .. ")")) end return found_ end)())
+    summary = (py.str(session_case.count(total, "callback")) .. " took the client scheduler a second or more, the longest " .. py.str(members) .. "; of " .. py.fixed((times.total / session_timeouts.SECOND), 1) .. " s in all: " .. py.str(times) .. ".")
     cause = "the client scheduler was busy or stopped"
-    if ((total >= session_slowness._MANY) and py.all((function() local found_ = py.pack()  for _, item_ in py.each(slow) do local entry = item_ py.append(found_, (entry.longest < session_slowness._POLLING)) end return found_ end)())) then
+    if ((total >= session_timeouts.MANY_POLLS) and (function()  for _, item_ in py.each(slow) do local entry = item_ if not ((entry.longest < session_timeouts.POLLING)) then return false end end return true end)()) then
       cause = "the client scheduler polls once a second: that is how it works when its command connection is gone"
     end
     if py.truth(callback.retransmissions) then
@@ -2379,8 +2375,8 @@ do
       py.append(yielded_, case:problem("snap_length", summary, first, connection))
     end
     repeated = (function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_  for _, item_ in py.each(side.retransmitted) do local mark = item_ py.append(found_, mark) end end return found_ end)()
-    if (connection.retransmissions >= session_quality._MANY_RETRANSMISSIONS) then
-      waited = (py.sum((function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side.repeat_wait) end return found_ end)()) / session_verdict.SECOND)
+    if (connection.retransmissions >= session_timeouts.MANY_RETRANSMISSIONS) then
+      waited = (py.sum((function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side.repeat_wait) end return found_ end)()) / session_timeouts.SECOND)
       summary = (py.str(name) .. ": " .. py.str(connection.retransmissions) .. " segments were retransmitted, " .. py.fixed(waited, 1) .. " s behind the first try.")
       py.append(yielded_, case:problem("retransmissions", summary, (function() local found_ = py.pack()  for _, item_ in py.each(repeated) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), connection))
     end
@@ -2394,6 +2390,15 @@ do
       end
     end
     return yielded_
+  end
+  session_verdict.waited = function(facts, now)
+    local left, end_
+    if (facts.start == nil) then
+      do return 0 end
+    end
+    left = session_verdict.end_of_command(facts)
+    end_ = (function() if py.truth(facts.close) then return facts.close.time end return (function() if (left == nil) then return now end return left end)() end)()
+    do return py.sub(end_, facts.start.time) end
   end
   session_case.refusals = function(connection)
     local reset
@@ -2417,7 +2422,7 @@ do
     if not py.truth(attempt.syns) then
       do return false end
     end
-    if (py.sub(py.at(attempt.syns, 0).time, start.time) > session_verdict.GIVE_UP_FROM) then
+    if (py.sub(py.at(attempt.syns, 0).time, start.time) > session_timeouts.GIVE_UP_FROM) then
       do return true end
     end
     answer, gave_up = py.at(attempt.sides, 1).rst, session_calling._gave_up(case.facts, case.now)
@@ -2425,7 +2430,7 @@ do
   end
   session_calling._late = function(case, attempt, start, evidence)
     local since, came, summary, cause, remedy
-    since = (py.sub(py.at(attempt.syns, -1).time, start.time) / session_verdict.SECOND)
+    since = (py.sub(py.at(attempt.syns, -1).time, start.time) / session_timeouts.SECOND)
     came = ((session_verdict.is_refused(attempt) or attempt.established) and "reached" or "was still sent to")
     summary = ("The callback " .. py.str(came) .. " " .. py.str(attempt.server) .. " " .. py.fixed(since, 0) .. " s after the start, when the client had given up.")
     cause = nil
@@ -2462,6 +2467,14 @@ do
     end
     do return problem end
   end
+  session_verdict.is_answer_missing = function(facts)
+    local command
+    command = facts.record.command
+    if ((facts.start_answer ~= nil) or (command == nil)) then
+      do return false end
+    end
+    do return (session_verdict.is_incomplete(command) or (py.at(command.sides, 1).bytes > 0)) end
+  end
   session_rules_startup._unacknowledged = function(case, command)
     local facts, tries, summary, cause, errors, remedy, packets, again, reported
     facts = case.facts
@@ -2481,32 +2494,44 @@ do
     do return case:problem("callback_missing", summary, packets, command, nil, py.add(cause, errors), remedy) end
   end
   session_case.span = function(marks)
-    do return (py.truth(marks) and (py.fixed((py.sub(py.at(marks, -1).time, py.at(marks, 0).time) / session_verdict.SECOND), 0) .. " s") or "0 s") end
+    do return (py.truth(marks) and (py.fixed((py.sub(py.at(marks, -1).time, py.at(marks, 0).time) / session_timeouts.SECOND), 0) .. " s") or "0 s") end
   end
-  session_verdict._has_failed = function(facts)
-    local record
-    record = facts.record
-    do return py.bool(py.either(record.exit_code, function() return py.either(record.signal, function() return py.either(facts.client_error, function() return facts.begin_refused end) end) end)) end
+  session_verdict.is_hopeless = function(attempt, now)
+    do return (session_verdict.is_refused(attempt) or (py.bool(attempt.syns) and (py.sub(now, py.at(attempt.syns, 0).time) > session_timeouts.SYN_PATIENCE))) end
   end
-  session_verdict._went_well = function(facts)
-    if (facts.result ~= nil) then
-      do return (py.same(facts.record.exit_code, 0) and not facts.result_odd) end
+  session_outcomes.may_be_killed = function(facts, until_)
+    do return ((facts.cut_command ~= nil) and (facts.cut_command <= until_) and (facts.kill == nil)) end
+  end
+  session_verdict.end_of_command = function(facts)
+    local command, mark
+    command = facts.record.command
+    if (command == nil) then
+      do return nil end
     end
-    do return facts.proof:holds(facts.release) end
+    mark = session_verdict.end_mark(command)
+    do return (function() if (mark ~= nil) then return mark.time end return (function() if py.truth(command.closed) then return command["end"] end return nil end)() end)() end
   end
-  session_verdict._is_reported = function(connection, side)
-    local last
-    last = py.at(connection.sides, side).last_data
-    do return ((last ~= nil) and py.any((function() local found_ = py.pack()  for _, item_ in py.each(session_verdict.unreachables(connection)) do local error = item_ py.append(found_, (error.time >= last.time)) end return found_ end)())) end
-  end
-  session_verdict.has_hole = function(connection, side, now)
-    local facts, few
-    facts = py.at(connection.sides, side)
-    if ((facts.last_data == nil) or not py.truth(facts.never_acknowledged)) then
-      do return false end
+  session_outcomes._leaving = function(case)
+    local facts, callback, is_left
+    facts, callback = case.facts, case.facts.record.callback
+    if ((facts.released ~= nil) or (callback == nil)) then
+      do return facts.released end
     end
-    few = (py.len(session_verdict.stuck_tries(connection, side, now)) < session_verdict._STUCK_RETRANSMISSIONS)
-    do return py.both(few, function() return (py.sub(now, facts.last_data.time) > session_verdict._HOLE_PATIENCE) end) end
+    is_left = ((session_verdict.end_mark(callback) ~= nil) and (session_verdict.closed_by(callback) == 1))
+    do return (function() if py.truth(is_left) then return facts.release end return nil end)() end
+  end
+  session_outcomes._was_killed = function(case, until_)
+    local kill
+    kill = case.facts.kill
+    do return ((kill ~= nil) and (kill.time <= until_) and not session_verdict.is_unheard(case.facts, case.now)) end
+  end
+  session_outcomes._end = function(case)
+    local callback
+    callback = case.facts.record.callback
+    do return (function() if (callback ~= nil) then return session_verdict.end_mark(callback) end return nil end)() end
+  end
+  session_verdict.is_fin = function(connection, mark)
+    do return py.has((function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side.fin) end return found_ end)(), mark) end
   end
   session_case.by_whom = function(connection)
     local errors
@@ -2519,7 +2544,7 @@ do
     local error, sender, target, remedy, cause, others
     error = py.at(session_verdict.unreachables(attempt), 0)
     sender, target = model.address_text(error.sender), attempt.server
-    if not py.any((function() local found_ = py.pack()  for _, item_ in py.each(session_rules_startup._BANS) do local ban = item_ py.append(found_, py.has(error.reason, ban)) end return found_ end)()) then
+    if not (function()  for _, item_ in py.each(session_rules_startup._BANS) do local ban = item_ if py.has(error.reason, ban) then return true end end return false end)() then
       remedy = ("look at the route from " .. py.str(sender) .. " to " .. py.str(target.ip) .. ", at that host, and at reject rules")
       if session_rules_startup._answers_others(case, attempt) then
         others = ("though " .. py.str(target) .. " answers other connections at that time")
@@ -2544,7 +2569,21 @@ do
     do return text end
   end
   session_rules_startup._time = function(nanoseconds)
-    do return ((nanoseconds >= session_verdict.SECOND) and (py.fixed((nanoseconds / session_verdict.SECOND), 1) .. " s") or (py.fixed((nanoseconds / 1000000.0), 0) .. " ms")) end
+    do return ((nanoseconds >= session_timeouts.SECOND) and (py.fixed((nanoseconds / session_timeouts.SECOND), 1) .. " s") or (py.fixed((nanoseconds / 1000000.0), 0) .. " ms")) end
+  end
+  session_verdict._is_reported = function(connection, side)
+    local last
+    last = py.at(connection.sides, side).last_data
+    do return ((last ~= nil) and (function()  for _, item_ in py.each(session_verdict.unreachables(connection)) do local error = item_ if (error.time >= last.time) then return true end end return false end)()) end
+  end
+  session_verdict.has_hole = function(connection, side, now)
+    local facts, few
+    facts = py.at(connection.sides, side)
+    if ((facts.last_data == nil) or not py.truth(facts.never_acknowledged)) then
+      do return false end
+    end
+    few = (py.len(session_verdict.stuck_tries(connection, side, now)) < session_timeouts.STUCK_RETRANSMISSIONS)
+    do return py.both(few, function() return (py.sub(now, facts.last_data.time) > session_timeouts.HOLE_PATIENCE) end) end
   end
   session_rules_disconnect._other_connection_lives = function(facts, silent, since)
     local command, last
@@ -2574,7 +2613,7 @@ do
     do return py.pack(cause, ("look at " .. py.str(host) .. " and at the network path to it at that time: down, restarted, or cut off?")) end
   end
   session_rules_disconnect._or_forgotten = function(idle)
-    do return ("; or a firewall forgot both connections in these " .. py.fixed((idle / session_verdict.SECOND), 0) .. " s of silence") end
+    do return ("; or a firewall forgot both connections in these " .. py.fixed((idle / session_timeouts.SECOND), 0) .. " s of silence") end
   end
   session_rules_disconnect._last_heard = function(callback, command)
     local marks
@@ -2584,7 +2623,7 @@ do
   session_rules_disconnect._silence_before = function(callback, end_)
     local broken
     broken = callback.silence_end
-    if ((broken ~= nil) and (py.sub(end_.time, broken.time) < session_rules_disconnect._LAST_TRY)) then
+    if ((broken ~= nil) and (py.sub(end_.time, broken.time) < session_timeouts.LAST_TRY)) then
       do return callback.silence end
     end
     do return py.either(callback.idle_before_end, function() return 0 end) end
@@ -2597,11 +2636,11 @@ do
     end
     client = py.at(command.sides, 0)
     if ((client.last_data ~= nil) and (client.last_data.time > end_.time)) then
-      seconds = (py.sub(client.last_data.time, end_.time) / session_verdict.SECOND)
+      seconds = (py.sub(client.last_data.time, end_.time) / session_timeouts.SECOND)
       do return ("goes on: it sends on the command connection " .. py.fixed(seconds, 1) .. " s later (packet " .. py.str(client.last_data.number) .. ")") end
     end
-    if ((client.fin ~= nil) and (py.sub(client.fin.time, end_.time) >= session_rules_disconnect._OUTLIVED)) then
-      seconds = (py.sub(client.fin.time, end_.time) / session_verdict.SECOND)
+    if ((client.fin ~= nil) and (py.sub(client.fin.time, end_.time) >= session_timeouts.OUTLIVED)) then
+      seconds = (py.sub(client.fin.time, end_.time) / session_timeouts.SECOND)
       do return ("goes on: it closes the command connection " .. py.fixed(seconds, 1) .. " s later (packet " .. py.str(client.fin.number) .. ")") end
     end
     do return "" end
@@ -2637,7 +2676,7 @@ do
         do return py.pack(cause, "find who ended the command connection (see command_lost_first)") end
       end
       alone = ((closer == 1) and (facts.close_answer == nil) and not py.truth(command.gaps))
-      if (py.truth(alone) and (py.abs(py.sub(other.time, end_.time)) <= session_rules_disconnect._SAME_MOMENT)) then
+      if (py.truth(alone) and (py.abs(py.sub(other.time, end_.time)) <= session_timeouts.SAME_MOMENT)) then
         remedy = ("see why the remote scheduler on " .. py.str(host) .. " ended: its own log, and that of its host")
         do return py.pack("the remote scheduler ended (killed, crashed, stopped): both connections ended with it", remedy) end
       end
@@ -2648,6 +2687,9 @@ do
   session_reset_origin.doubt = function(connection, side)
     local sender, last, marks, found, name, seen
     sender = py.at(connection.sides, side)
+    if sender.rst_again then
+      do return "" end
+    end
     last = (function() if (sender.rst ~= nil) then return sender.before_rst end return sender.last end)()
     marks = py.pack(sender.first_data, sender.last_data, last)
     found = py.sorted(py.set((function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ if ((mark ~= nil) and py.truth(mark.ttl)) then py.append(found_, mark.ttl) end end return found_ end)()))
@@ -2681,8 +2723,22 @@ do
     before = py.at(connection.sides, side).before_rst
     do return ((before ~= nil) and session_reset_origin._counts(connection, side) and session_reset_origin._follows(before, end_, py.at(connection.sides, side))) end
   end
+  session_reset_origin.stopped = function(connection, side)
+    local sender, peer, end_, asked, last, own, others, is_here
+    sender, peer = py.at(connection.sides, side), py.at(connection.sides, (1 - side))
+    end_, asked, last = sender.rst, sender.rst_answers, peer.last
+    own, others = session_reset_origin._places(connection, side), session_reset_origin._places(connection, (1 - side))
+    if ((end_ == nil) or (asked == nil) or (last == nil) or (own == nil) or (others == nil) or sender.rst_again) then
+      do return nil end
+    end
+    if (py.same(last.ip_id, asked.ip_id) and not py.same(last.ttl, asked.ttl)) then
+      do return nil end
+    end
+    is_here = (py.same(end_.ttl, py.at(own, 0)) and py.same(asked.ttl, py.at(others, 0)) and (py.sub(end_.time, asked.time) <= session_timeouts.ANSWERED))
+    do return (function() if py.truth(is_here) then return asked end return nil end)() end
+  end
   session_reset_origin._follows = function(earlier, later, sender)
-    do return ((0 < (py.sub(later.ip_id, earlier.ip_id) % session_reset_origin._IDS)) and ((py.sub(later.ip_id, earlier.ip_id) % session_reset_origin._IDS) <= py.add(sender.packets, session_reset_origin._ID_STEP))) end
+    do return ((0 < (py.sub(later.ip_id, earlier.ip_id) % session_reset_origin._IDS)) and ((py.sub(later.ip_id, earlier.ip_id) % session_reset_origin._IDS) <= py.add(sender.packets, session_timeouts.IP_ID_STEP))) end
   end
   session_reset_origin._counts = function(connection, side)
     local other, pairs, sender, syns, first, last
@@ -2714,11 +2770,11 @@ do
     local parts
     parts = py.pack(py.pack("the job", self.job), py.pack("the client scheduler", self.client), py.pack("the network", self.network))
     py.append(parts, py.pack("between calls", self.pauses))
-    do return py.join(", ", (function() local found_ = py.pack()  for _, item_ in py.each(parts) do local name, time = py.at(item_, 0), py.at(item_, 1) py.append(found_, (py.str(name) .. " " .. py.fixed((time / session_verdict.SECOND), 1) .. " s")) end return found_ end)()) end
+    do return py.join(", ", (function() local found_ = py.pack()  for _, item_ in py.each(parts) do local name, time = py.at(item_, 0), py.at(item_, 1) py.append(found_, (py.str(name) .. " " .. py.fixed((time / session_timeouts.SECOND), 1) .. " s")) end return found_ end)()) end
   end
   session_calling._gave_up = function(facts, now)
     local end_
-    if (session_verdict.waited(facts, now) < session_verdict.GIVE_UP_FROM) then
+    if (session_verdict.waited(facts, now) < session_timeouts.GIVE_UP_FROM) then
       do return nil end
     end
     end_ = (function() if (facts.record.command ~= nil) then return session_verdict.end_mark(facts.record.command) end return nil end)()
@@ -2727,19 +2783,24 @@ do
   session_calling._answered_late = function(facts)
     local answer
     answer = facts.start_answer
-    do return ((answer == nil) or ((answer.latency ~= nil) and (answer.latency > session_verdict.GIVE_UP_FROM))) end
+    do return ((answer == nil) or ((answer.latency ~= nil) and (answer.latency > session_timeouts.GIVE_UP_FROM))) end
   end
   session_calling._resetting = function(case, attempt)
-    local command, reset, cause, remedy
+    local command, reset, cause, remedy, proof, target
     command, reset = case.facts.record.command, py.at(attempt.sides, 1).rst
     if ((reset == nil) or (command == nil)) then
       do return py.pack(nil, nil) end
     end
-    do local from_ = session_calling._who_reset(case, attempt, command, reset) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
-    do return py.pack(py.add(cause, session_reset_origin.doubt(command, 0)), remedy) end
+    if py.truth((function() proof = session_calling._forgery(attempt, command, reset) return proof end)()) then
+      target = attempt.server
+      cause = ("a device in between sent the reset (" .. py.str(proof) .. "): a firewall that rejects, or an address translation without a port forward")
+      do return py.pack(cause, ("let new TCP connections from " .. py.str(attempt.client.ip) .. " to port " .. py.str(target.port) .. " and lower through at that device; behind an address translation (NAT) forward these ports of " .. py.str(target.ip) .. " to the client")) end
+    end
+    do local from_ = session_calling._why_reset(case, attempt, command, reset) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
+    do return py.pack(py.add(cause, (py.at(attempt.sides, 1).rst_again and "" or session_reset_origin.doubt(command, 0))), remedy) end
   end
   session_rules_startup._answers_others = function(case, attempt)
-    do return py.bool(case.hosts:answers(attempt, py.sub(attempt.start, session_rules_startup._LATELY))) end
+    do return py.bool(case.hosts:answers(attempt, py.sub(attempt.start, session_timeouts.LATELY))) end
   end
   session_rules_startup._is_heard = function(case, attempt)
     local command, since, last
@@ -2784,19 +2845,29 @@ do
     task = connection.task
     do return (function() if (task == nil) then return nil end return (function() if (connection == task.command) then return task.callback end return task.command end)() end)() end
   end
-  session_calling._who_reset = function(case, attempt, command, reset)
-    local facts, target, usual, end_, gave_up, cause, seen, waited_for
-    facts, target = case.facts, attempt.server
+  session_reset_origin._places = function(connection, side)
+    local other
+    other = session_reset_origin._other(connection)
+    do return py.either(py.at(connection.sides, side).places, function() return (function() if (other ~= nil) then return py.at(other.sides, (1 - side)).places end return nil end)() end) end
+  end
+  session_calling._forgery = function(attempt, command, reset)
+    local usual, asked
     usual = session_reset_origin.ttls(command, 0)
     if (py.truth(usual) and py.truth(reset.ttl) and not py.has(usual, reset.ttl)) then
-      seen = py.join(" and ", (function() local found_ = py.pack()  for _, item_ in py.each(py.sorted(usual)) do local ttl = item_ py.append(found_, py.str(ttl)) end return found_ end)())
-      cause = ("a device in between sent the reset (TTL " .. py.str(reset.ttl) .. ", the client's packets have " .. py.str(seen) .. "): a firewall that rejects, or an address translation without a port forward")
-      do return py.pack(cause, ("let new TCP connections from " .. py.str(attempt.client.ip) .. " to port " .. py.str(target.port) .. " and lower through at that device; behind an address translation (NAT) forward these ports of " .. py.str(target.ip) .. " to the client")) end
+      do return ("TTL " .. py.str(reset.ttl) .. ", the client's packets have " .. py.str(py.join(" and ", py.map(py.str, py.sorted(usual))))) end
     end
+    if py.truth((function() asked = session_reset_origin.stopped(attempt, 1) return asked end)()) then
+      do return ("packet " .. py.str(asked.number) .. ", which it answers, was captured before that device and not behind it") end
+    end
+    do return "" end
+  end
+  session_calling._why_reset = function(case, attempt, command, reset)
+    local facts, target, end_, gave_up, cause, waited_for
+    facts, target = case.facts, attempt.server
     end_ = session_verdict.end_mark(command)
     gave_up = session_calling._gave_up(facts, case.now)
     if ((gave_up ~= nil) and (gave_up < reset.time)) then
-      waited_for = (session_verdict.waited(facts, case.now) / session_verdict.SECOND)
+      waited_for = (session_verdict.waited(facts, case.now) / session_timeouts.SECOND)
       cause = ("the client had given up " .. py.fixed(waited_for, 0) .. " s after the start and does not listen any more")
       do return py.pack(cause, "see why the callback came so late: the load of the remote, or SYNs that were lost before") end
     end
@@ -2825,24 +2896,22 @@ do
   session_codes._LOST = py.pack("Z-REMOTE-101", "SCHEDULER-202", "SCHEDULER-280")
   ports.COMMANDS_TEXT = py.join(",", py.map(py.str, ports.COMMAND_PORTS))
   session_codes.CODES = py.dict(py.joined(py.pack(py.pack("command_unanswered", session_capture_codes.Code.new(session_codes._ERROR, "Nobody answers on the remote scheduler's port.", "the remote host is down or unreachable, the address is wrong, or a firewall drops packets to {remote}", "check that the remote runs and that {remote} can be reached from {client}; open that port in the firewall", py.joined(session_codes._Z118, py.pack("SCHEDULER-224"))))), py.pack(py.pack("command_refused", session_capture_codes.Code.new(session_codes._ERROR, "The connection to the remote scheduler's port was refused.", "no scheduler listens on {remote}, or a device in between rejects the connection", "start the remote scheduler, or correct host and port of the process class; check the firewall's reject rules", py.joined(py.pack("ERRNO-111"), py.pack("ERRNO-113"), session_codes._Z118)))), py.pack(py.pack("command_rejected", session_capture_codes.Code.new(session_codes._ERROR, "The remote scheduler accepted the connection and closed it without a byte.", "the client {client} is not in the remote's allowed_host list (or only with level none or signal)", "add <allowed_host host=\034{client}\034 level=\034all\034/> to the remote scheduler's configuration", py.joined(py.pack("SCHEDULER-287 (at the remote)"), py.pack("SCHEDULER-224"), session_codes._Z118)))), py.pack(py.pack("start_error", session_capture_codes.Code.new(session_codes._ERROR, "The remote scheduler answered the start command with an error.", "the error's code decides: SCHEDULER-121 is a level below all in allowed_host, SCHEDULER-717 a licence", "see the error's code and text, and jstrace explain CODE", py.joined(py.pack("SCHEDULER-121 (at the remote)"), py.pack("SCHEDULER-717 (at the remote)"), py.pack("SCHEDULER-223"), session_codes._Z118)))), py.pack(py.pack("start_cut", session_capture_codes.Code.new(session_codes._ERROR, "The command connection ended before the start was answered.", "the remote scheduler ended before it answered, or a device in between reset the connection", "see why the remote scheduler ended; look at the firewalls between the schedulers", py.joined(py.pack("SCHEDULER-224"), session_codes._Z118)))), py.pack(py.pack("syn_ack_lost", session_capture_codes.Code.new(session_codes._ERROR, "The answer to a SYN never arrives: the connection is not opened.", "the path back is broken: a firewall that drops, or a wrong route", "look at the firewalls and routes of the direction in which the SYN+ACK goes", py.joined(session_codes._Z118, py.pack("ERRNO-110 (debug log)"))))), py.pack(py.pack("unused_connections", session_capture_codes.Code.new(session_codes._INFO, "Connections to a command port were opened and closed without a byte.", "health checks, monitoring or a port scan: a scheduler sends its command at once", "nothing to do; a host that checks the remote and is not in its allowed_host list makes SCHEDULER-287 there"))), py.pack(py.pack("connection_flood", session_capture_codes.Code.new(session_codes._WARNING, "Very many connections to command ports got no answer.", "a port scan or a flood; each of the first ones is shown as a task of its own", "find out who sends them; name only the true command ports with --command-port"))), py.pack(py.pack("limit_reached", session_capture_codes.Code.new(session_codes._WARNING, "There was more of something than jstrace keeps.", "a flood, or an attack on whoever reads the capture; what is kept is bounded, so that memory is", "read a part of the capture: some minutes of it, or some hosts; jstrace read --help names the limits"))), py.pack(py.pack("callback_dropped", session_capture_codes.Code.new(session_codes._ERROR, "The task process calls back and nobody answers.", "a firewall drops the SYNs from the remote to {client}:{port}", "let new TCP connections from the remote through to the client's ports 59999 and lower", py.joined(session_codes._Z118, py.pack("ERRNO-110 (at the remote, debug log)"))))), py.pack(py.pack("callback_refused", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection was refused.", "a firewall rejects the SYNs to {client}:{port}, or the client does not listen there any more", "let new TCP connections from the remote through to the client's ports 59999 and lower", py.joined(session_codes._Z118, py.pack("ERRNO-111 or ERRNO-113 (at the remote, debug log)"))))), py.pack(py.pack("callback_elsewhere", session_capture_codes.Code.new(session_codes._ERROR, "The callback goes to another address or port than the announced one.", "an address translation (NAT) between client and remote changes the client's address or port", "forward the ports 59999 and lower unchanged to the client, or connect both without NAT", session_codes._Z118))), py.pack(py.pack("callback_late", session_capture_codes.Code.new(session_codes._ERROR, "The callback came after the client had given up.", "the task process took longer than 60 s to start or to get through (overload, slow Java start, lost SYNs)", "look at the remote's load at that time; if its SYNs were not answered earlier, at the firewall", session_codes._Z118))), py.pack(py.pack("callback_missing", session_capture_codes.Code.new(session_codes._ERROR, "No callback connection came.", "the task process ended at its start, calls another address (NAT, several interfaces), or its SYNs do not pass this capture point", "capture at the remote as well; see the remote scheduler's log, and look for a firewall between there and here", session_codes._Z118))), py.pack(py.pack("slow_start", session_capture_codes.Code.new(session_codes._INFO, "The callback came late, but in time.", "the remote scheduler or the start of the task process was slow", "look at the remote's load; after 60 s the client gives up"))), py.pack(py.pack("path_mtu", session_capture_codes.Code.new(session_codes._ERROR, "Large segments do not get through while small ones do.", "a link on the path has a smaller MTU, and the ICMP message that would say so is filtered (a black hole)", "let ICMP 'fragmentation needed' through, or lower the MTU (or clamp the MSS) at both ends", py.pack("SCHEDULER-202", "often nothing at all")))), py.pack(py.pack("callback_other_address", session_capture_codes.Code.new(session_codes._INFO, "The callback comes from another address than the remote scheduler's.", "the remote has several addresses or is behind a translation; the engine accepts that", "nothing to do; a firewall must let both addresses through to the client"))), py.pack(py.pack("callback_foreign_bytes", session_capture_codes.Code.new(session_codes._ERROR, "Somebody else connected to the announced port.", "a port scanner or another program took the only connection that the client accepts", "keep scanners away from the client's ports 59999 and lower", py.pack("Z-REMOTE-115", "Z-REMOTE-101", "SCHEDULER-280")))), py.pack(py.pack("connection_lost", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection ended before the task did.", "the task process or one of the schedulers ended, the network failed, or a device reset the connection", "see who ended the connection, and look at that host", session_codes._LOST))), py.pack(py.pack("idle_connection_cut", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection was cut after a long silence.", "a firewall or translation between the schedulers forgot the idle connection", "raise the idle timeout of that device above the longest silence of a job, or let the job write a line now and then; releases 1.9.4 and later can send keep-alives", py.joined(session_codes._LOST, py.pack("often nothing at all"))))), py.pack(py.pack("command_lost_first", session_capture_codes.Code.new(session_codes._ERROR, "The command connection ended while the task was running.", "a scheduler ended it, or a device in between; the remote then kills the task's process", "find who ended the command connection; idle timeouts of firewalls apply to it as well", py.pack("SCHEDULER-850 (at the remote)", "SCHEDULER-279")))), py.pack(py.pack("task_killed", session_capture_codes.Code.new(session_codes._WARNING, "The client asked the remote to kill the task.", "an operator, a timeout, or the end of the client scheduler", "see the client's log for who killed the task", py.pack("SCHEDULER-279", "Z-REMOTE-122")))), py.pack(py.pack("job_failed", session_capture_codes.Code.new(session_codes._ERROR, "The job failed by itself.", "the job itself: its connections ended in order", "read the task's log: --log", py.pack("SCHEDULER-280", "SCHEDULER-279")))), py.pack(py.pack("error_answer", session_capture_codes.Code.new(session_codes._ERROR, "A call of the client was answered with an error.", "the job or its module threw an error", "see the error's text; for a missing class or script the job's configuration", py.pack("SCHEDULER-202")))), py.pack(py.pack("call_failed", session_capture_codes.Code.new(session_codes._INFO, "A call of the job to the scheduler failed.", "the job called a method or property with something that the scheduler could not do", "see the error's text; the job may have handled it"))), py.pack(py.pack("slow_call", session_capture_codes.Code.new(session_codes._INFO, "A call took long.", "whoever had to answer was busy", "see the ladder for what happened meanwhile"))), py.pack(py.pack("slow_network", session_capture_codes.Code.new(session_codes._INFO, "The network between the schedulers took most of the time.", "every call waits for one trip there and back, and the path is long", "let the job call the scheduler less often (fewer log lines and parameters one by one), or shorten the path"))), py.pack(py.pack("slow_job", session_capture_codes.Code.new(session_codes._INFO, "The job itself took most of a long time.", "the job itself: neither the network nor the schedulers", "look into the job"))), py.pack(py.pack("open_call", session_capture_codes.Code.new(session_codes._WARNING, "A call is still without an answer at the end.", "the other end is still busy, hangs, or its answer was not captured", "see who has to answer, and whether segments are unacknowledged"))), py.pack(py.pack("retransmissions", session_capture_codes.Code.new(session_codes._INFO, "Segments were retransmitted.", "packets are lost on the path between the schedulers", "if it happens often, look for an overloaded or faulty link"))), py.pack(py.pack("zero_window", session_capture_codes.Code.new(session_codes._WARNING, "A receiver announced a zero window: its buffer is full.", "its program does not read: it is busy, stopped or overloaded", "look at the load of the end that closed its window"))), py.pack(py.pack("port_range_low", session_capture_codes.Code.new(session_codes._INFO, "The announced callback port is far below 59999.", "many tasks run at the same time, or ports are not released", "check that the firewall's range reaches down to this port"))), py.pack(py.pack("gap", session_capture_codes.Code.new(session_codes._WARNING, "Bytes of the connection are missing in the capture.", "the capture lost packets: the receiver has acknowledged them", "capture with a larger buffer (tcpdump -B) or a filter; what was decoded around the gap is right"))), py.pack(py.pack("mid_stream", session_capture_codes.Code.new(session_codes._INFO, "The capture begins in the middle of the connection.", "the capture was started after the connection", "names of objects may be unknown; start the capture before the task to see all"))), py.pack(py.pack("one_direction", session_capture_codes.Code.new(session_codes._WARNING, "Only one direction of the connection was captured.", "asymmetric routing or a mirror port of one direction", "capture at one of the two hosts"))), py.pack(py.pack("undecoded_frame", session_capture_codes.Code.new(session_codes._WARNING, "A message does not follow the protocol.", "a damaged stream, another protocol, or a release that is not known here", "see its bytes with --bytes", py.pack("Z-REMOTE-106", "Z-REMOTE-107", "Z-REMOTE-109")))), py.pack(py.pack("odd_number", session_capture_codes.Code.new(session_codes._INFO, "A number in a message is not valid.", "the sender is no JobScheduler, or somebody probes the parser", "see the text with -v or --bytes; jstrace treats the number as unknown"))), py.pack(py.pack("trailing_bytes", session_capture_codes.Code.new(session_codes._WARNING, "A message has bytes left over behind its end.", "a release that sends more than is known here", "see its bytes with --bytes"))), py.pack(py.pack("impossible_length", session_capture_codes.Code.new(session_codes._WARNING, "A length header is larger than any message can be.", "another protocol on this port, or a damaged stream", "see who sent it", py.pack("Z-REMOTE-115")))), py.pack(py.pack("snap_length", session_capture_codes.Code.new(session_codes._WARNING, "Packets were cut off when they were captured.", "the capture's snap length is too small", "capture with full packets (tcpdump -s 0)"))), py.pack(py.pack("packets_dropped", session_capture_codes.Code.new(session_codes._WARNING, "The kernel dropped packets before they could be captured.", "this machine was too busy to read them in time", "narrow the capture with --filter-bpf, or capture with dumpcap and read the file afterwards"))), py.pack(py.pack("file_skipped", session_capture_codes.Code.new(session_codes._WARNING, "One of several files could not be read.", "the file is empty, is no capture, has vanished, or is not readable", "see what became of it; the other files were read"))), py.pack(py.pack("packets_skipped", session_capture_codes.Code.new(session_codes._INFO, "Packets of link types without IP were passed over.", "interfaces without IP (USB, Bluetooth, ...) were captured as well", "nothing to do, unless the tasks are there: then capture on an interface with IP"))), py.pack(py.pack("capture_truncated", session_capture_codes.Code.new(session_codes._WARNING, "The capture file ends in the middle of a record.", "the capture was interrupted or the disk was full", "what comes before was traced"))), py.pack(py.pack("clock_backwards", session_capture_codes.Code.new(session_codes._WARNING, "The capture's clock goes backwards.", "the clock was set, or files are in the wrong order", "durations around that time are not reliable"))), py.pack(py.pack("ip_fragment", session_capture_codes.Code.new(session_codes._WARNING, "Fragments of IP datagrams with TCP are missing.", "fragments were lost, or took another path; the bytes of their datagrams count as missing", "check the path MTU between the schedulers"))), py.pack(py.pack("command_not_captured", session_capture_codes.Code.new(session_codes._INFO, "The command connection of this task was not captured.", "the capture's filter or place does not show it", ("capture the remote's port (usually one of " .. py.str(ports.COMMANDS_TEXT) .. ") as well")))), py.pack(py.pack("pair_unclear", session_capture_codes.Code.new(session_codes._INFO, "It is unclear which start this callback connection belongs to.", "start commands are missing in the capture, and more than one task fits", "start the capture before the tasks, and capture both directions with full packets (tcpdump -s 0)"))), py.pack(py.pack("duplicates", session_capture_codes.Code.new(session_codes._INFO, "Connections are in the capture twice, with other addresses.", "the capture was taken on a gateway that translates addresses, on both of its legs", "nothing to do; a capture of one interface alone shows each connection once"))), py.pack(py.pack("command_unreadable", session_capture_codes.Code.new(session_codes._INFO, "The start command of this task could not be read.", "the capture has the command connection, but not all of its bytes", "capture both directions with full packets (tcpdump -s 0), and start the capture before the task"))), py.pack(py.pack("callback_not_captured", session_capture_codes.Code.new(session_codes._INFO, "The callback connection of this task was not captured.", "the capture's filter or place does not show it", "capture the ports 59999 and lower of the client as well"))), session_capture_codes.CAPTURE_CODES.pairs_))
-  session_task._UNKNOWN_NAME = 2147614726
-  session_task._MEMBER_NOT_FOUND = 2147614723
+  session_run_messages.USUAL_FAILURES = py.frozenset(py.set(py.pack(2147614726, 2147614723)))
   session_join.PROBE_WINDOW = 2000000000
   session_join._MOST_ALIKE = 64
   session_early._NEWEST = 32
-  session_timeouts._SECOND = 1000000000
-  session_timeouts.LINGER = (1 * session_timeouts._SECOND)
-  session_timeouts.CALLBACK_LINGER = (150 * session_timeouts._SECOND)
+  session_timeouts.SECOND = 1000000000
+  session_timeouts.GIVE_UP_TO = (75 * session_timeouts.SECOND)
+  session_timeouts.LINGER = (1 * session_timeouts.SECOND)
+  session_timeouts.CALLBACK_LINGER = (150 * session_timeouts.SECOND)
   session_timeouts.CLOCK_JITTER = 10000000
-  session_timeouts.PAIR_PATIENCE = (2 * session_timeouts._SECOND)
+  session_timeouts.PAIR_PATIENCE = (2 * session_timeouts.SECOND)
   session_timeouts.SLOW_CALLBACK = 900000000
-  session_timeouts.COARSE = (1 * session_timeouts._SECOND)
+  session_timeouts.COARSE = (1 * session_timeouts.SECOND)
   session_pairs._COPY_WINDOW = 50000000
   session_pairs._EARLIER = 1000000000
   session_pairs._MOST_HELD = 256
   session_cut._MOST_ALIKE = 64
-  session_verdict.SECOND = 1000000000
-  session_verdict.GIVE_UP_TO = (75 * session_verdict.SECOND)
   session_hosts._NEWEST = 8
   session_silence._SPARE = 1024
   stream_direction._TWICE = 50000000
@@ -2864,50 +2933,53 @@ do
   stream_icmp._UNREACHABLE_6 = py.dict(py.joined(py.pack(py.pack(0, "no route to destination")), py.pack(py.pack(1, stream_icmp._PROHIBITED)), py.pack(py.pack(2, "beyond scope of source address")), py.pack(py.pack(3, "host unreachable")), py.pack(py.pack(4, "port unreachable")), py.pack(py.pack(5, "source address failed policy")), py.pack(py.pack(6, "rejected by route"))))
   stream_icmp._TABLE_6 = py.dict(py.joined(py.pack(py.pack(1, py.pack("destination unreachable", stream_icmp._UNREACHABLE_6))), py.pack(py.pack(2, py.pack("fragmentation needed", py.dict(py.joined(py.pack(py.pack(0, "fragmentation needed"))))))), py.pack(py.pack(3, py.pack("time exceeded", stream_icmp._EXCEEDED)))))
   session_diagnosis.RULES = py.pack(session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_quality.frames, session_quality.numbers, session_quality.capture, session_bounds.reached)
+  session_outcomes.OUTCOMES = py.pack(session_outcomes.Row.new("unknown", py.pack(session_outcomes.unopened, session_outcomes.no(session_outcomes.asked))), session_outcomes.Row.new("unreachable", py.pack(session_outcomes.unopened, session_outcomes.unanswered)), session_outcomes.Row.new("running", py.pack(session_outcomes.unopened)), session_outcomes.Row.new("refused", py.pack(session_outcomes.refused)), session_outcomes.Row.new("refused", py.pack(session_outcomes.rejected)), session_outcomes.Row.new("no_callback", py.pack(session_outcomes.uncalled, session_outcomes.taken)), session_outcomes.Row.new("killed", py.pack(session_outcomes.uncalled, session_outcomes.kill_asked, session_outcomes.early, session_outcomes.no(session_outcomes.unheard))), session_outcomes.Row.new("unknown", py.pack(session_outcomes.uncalled, session_outcomes.in_vain, session_outcomes.cut_while_waiting)), session_outcomes.Row.new("no_callback", py.pack(session_outcomes.uncalled, session_outcomes.in_vain)), session_outcomes.Row.new("running", py.pack(session_outcomes.uncalled, session_outcomes.tried)), session_outcomes.Row.new("unknown", py.pack(session_outcomes.uncalled, session_outcomes.no(session_outcomes.started))), session_outcomes.Row.new("no_callback", py.pack(session_outcomes.uncalled, session_outcomes.unheard)), session_outcomes.Row.new("unknown", py.pack(session_outcomes.uncalled, session_outcomes.no(session_outcomes.closed), session_outcomes.command_open, session_outcomes.late)), session_outcomes.Row.new("running", py.pack(session_outcomes.uncalled, session_outcomes.no(session_outcomes.closed), session_outcomes.command_open)), session_outcomes.Row.new("unknown", py.pack(session_outcomes.uncalled, session_outcomes.no(session_outcomes.closed), session_outcomes.answer_missing)), session_outcomes.Row.new("no_callback", py.pack(session_outcomes.uncalled, session_outcomes.no(session_outcomes.closed))), session_outcomes.Row.new("unknown", py.pack(session_outcomes.uncalled, session_outcomes.early)), session_outcomes.Row.new("unknown", py.pack(session_outcomes.uncalled, session_outcomes.late)), session_outcomes.Row.new("no_callback", py.pack(session_outcomes.uncalled)), session_outcomes.Row.new("unknown", py.pack(session_outcomes.half_captured)), session_outcomes.Row.new("killed", py.pack(session_outcomes.left, session_outcomes.killed_before_leaving)), session_outcomes.Row.new("failure", py.pack(session_outcomes.left, session_outcomes.failed)), session_outcomes.Row.new("success", py.pack(session_outcomes.left, session_outcomes.went_well)), session_outcomes.Row.new("unknown", py.pack(session_outcomes.left)), session_outcomes.Row.new("lost", py.pack(session_outcomes.under_way, session_outcomes.stuck)), session_outcomes.Row.new("lost", py.pack(session_outcomes.under_way, session_outcomes.told_to_end, session_outcomes.unheard)), session_outcomes.Row.new("lost", py.pack(session_outcomes.under_way, session_outcomes.gone)), session_outcomes.Row.new("unknown", py.pack(session_outcomes.under_way, session_outcomes.cut_off, session_outcomes.no(session_outcomes.command_open))), session_outcomes.Row.new("killed", py.pack(session_outcomes.under_way, session_outcomes.kill_asked)), session_outcomes.Row.new("running", py.pack(session_outcomes.under_way)), session_outcomes.Row.new("killed", py.pack(session_outcomes.killed_before_end, session_outcomes.no(session_outcomes.stuck))), session_outcomes.Row.new("unknown", py.pack(session_outcomes.unread)), session_outcomes.Row.new("failure", py.pack(session_outcomes.last_words_missing, session_outcomes.failed)), session_outcomes.Row.new("unknown", py.pack(session_outcomes.last_words_missing)), session_outcomes.Row.new("failure", py.pack(session_outcomes.release_missing, session_outcomes.failed)), session_outcomes.Row.new("unknown", py.pack(session_outcomes.release_missing)), session_outcomes.Row.new("unknown", py.pack(session_outcomes.cut_off)), session_outcomes.Row.new("lost"))
   session_clock._ENOUGH = 4
   session_clock._GRAINS = py.pack(1000000000, 100000000, 10000000)
   session_diagnosis._CONSEQUENCES = py.dict(py.joined(py.pack(py.pack("connection_lost", py.set(py.pack("command_lost_first", "path_mtu")))), py.pack(py.pack("job_failed", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_refused", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_missing", py.set(py.pack("command_lost_first")))), py.pack(py.pack("retransmissions", py.set(py.pack("connection_lost", "idle_connection_cut", "path_mtu")))), py.pack(py.pack("gap", py.set(py.pack("path_mtu")))), py.pack(py.pack("task_killed", py.set(py.pack("idle_connection_cut", "path_mtu"))))))
-  session_diagnosis._SIGNAL_CODES = 128
+  session_timeouts.SIGNAL_CODES = 128
   session_quality.FLAWS = py.frozenset(py.set(py.pack("clock_backwards", "gap", "mid_stream", "one_direction", "snap_length")))
-  session_calling._SLOW_START = (5 * session_verdict.SECOND)
-  session_verdict._SYN_PATIENCE = (3 * session_verdict.SECOND)
-  session_verdict.GIVE_UP_FROM = (55 * session_verdict.SECOND)
-  session_command_loss._LOST_FIRST = py.floordiv(session_verdict.SECOND, 2)
+  session_timeouts.SLOW_START = (5 * session_timeouts.SECOND)
+  session_timeouts.LOST_FIRST = py.floordiv(session_timeouts.SECOND, 2)
   session_command_loss._THEN_KILLED = "the remote then kills the task's process"
-  session_rules_disconnect.IDLE = (5 * session_verdict.SECOND)
+  session_timeouts.IDLE = (5 * session_timeouts.SECOND)
   session_command_loss._KEEP_ALIVE = "raise the idle timeout of that device above the longest run time of a job; releases 1.9.6 and later can send keep-alives on this connection"
-  session_running._OPEN_CALL = (60 * session_verdict.SECOND)
-  session_slowness._CLIENT = (5 * session_verdict.SECOND)
-  session_slowness._NETWORK = (5 * session_verdict.SECOND)
-  session_slowness._JOB = (600 * session_verdict.SECOND)
-  session_quality._LOW_PORTS = py.range(50000, 59000)
+  session_timeouts.OPEN_CALL = (60 * session_timeouts.SECOND)
+  session_timeouts.SLOW_CLIENT = (5 * session_timeouts.SECOND)
+  session_timeouts.SLOW_NETWORK = (5 * session_timeouts.SECOND)
+  session_timeouts.SLOW_JOB = (600 * session_timeouts.SECOND)
+  session_timeouts.LOW_PORTS_FROM = 50000
+  session_timeouts.LOW_PORTS_TO = 59000
   limits.MAX_OPEN_TASKS = 12000
   limits.MAX_ATTEMPTS = 64
   limits.MAX_LOG_LINES = 200000
   limits.MAX_LOG_BYTES = 67108864
-  session_verdict._END_PATIENCE = (2 * session_verdict.SECOND)
-  session_verdict._STUCK_RETRANSMISSIONS = 3
+  session_timeouts.GIVE_UP_FROM = (55 * session_timeouts.SECOND)
+  session_timeouts.END_PATIENCE = (2 * session_timeouts.SECOND)
   session_start_errors._COMMAND = session_start_errors.Advice.new("the scheduler at {remote} does not know this command or does not take it on this port", "check that {remote} is the TCP port of a JobScheduler of release 1.3 to 1.9")
   session_start_errors._RESOURCES = session_start_errors.Advice.new("the remote host has no memory or no process left for another task", "look at the memory and at the limits of processes on {remote_ip}; run fewer tasks there at a time")
   session_start_errors._FILES = session_start_errors.Advice.new("the remote scheduler could not open or run a file: its installation, its permissions or its temporary folder", "look at the file that the error names on {remote_ip}, and at the permissions of the scheduler's user")
   session_start_errors._EXACT = py.dict(py.joined(py.pack(py.pack("SCHEDULER-121", session_start_errors.Advice.new("the allowed_host entry for {client} at the remote scheduler has a level below all (later releases say the same while they wait for their database)", "set <allowed_host host=\034{client}\034 level=\034all\034/> in the configuration of the remote scheduler on {remote_ip}"))), py.pack(py.pack("SCHEDULER-717", session_start_errors.Advice.new("the licence keys of the remote scheduler do not allow remote commands", "add a licence key that allows them to the remote scheduler on {remote_ip}"))), py.pack(py.pack("SCHEDULER-381", session_start_errors.Advice.new("the remote scheduler is not active yet: it is still starting, or it is the inactive member of a cluster", "wait until it is active; send tasks to the active member of a cluster"))), py.pack(py.pack("SCHEDULER-210", session_start_errors.Advice.new("the remote scheduler already runs as many processes as it can", "start fewer tasks on {remote_ip} at a time: lower max_processes of the process class"))), py.pack(py.pack("SCHEDULER-361", session_start_errors.Advice.new("the remote scheduler has no connection to its database", "look at the database of the remote scheduler on {remote_ip}"))), py.fromkeys(py.dict, py.pack("SCHEDULER-105", "SCHEDULER-222", "SCHEDULER-319", "SCHEDULER-353"), session_start_errors._COMMAND).pairs_, py.fromkeys(py.dict, py.pack("ERRNO-11", "ERRNO-12", "ERRNO-23", "ERRNO-24"), session_start_errors._RESOURCES).pairs_, py.fromkeys(py.dict, py.pack("MSWIN-8", "MSWIN-E", "MSWIN-5AA", "MSWIN-5AF", "MSWIN-718"), session_start_errors._RESOURCES).pairs_, py.fromkeys(py.dict, py.pack("ERRNO-2", "ERRNO-8", "ERRNO-13", "ERRNO-20", "ERRNO-28", "ERRNO-30"), session_start_errors._FILES).pairs_, py.fromkeys(py.dict, py.pack("MSWIN-2", "MSWIN-3", "MSWIN-5", "MSWIN-70"), session_start_errors._FILES).pairs_))
   session_start_errors._XML = session_start_errors.Advice.new("the remote scheduler does not accept the XML of the command: the releases of the two schedulers do not fit", "use the same release on {client} and {remote_ip}; see the command with --messages")
-  session_rules_startup._AT_ONCE = (2 * session_verdict.SECOND)
-  session_rules_disconnect._LARGE = 536
-  session_rules_disconnect._LONG_IDLE = (20 * session_verdict.SECOND)
-  session_verdict._STUCK_PATIENCE = (2 * session_verdict.SECOND)
+  session_timeouts.AT_ONCE = (2 * session_timeouts.SECOND)
+  session_timeouts.STUCK_RETRANSMISSIONS = 3
+  session_timeouts.LARGE = 536
+  session_timeouts.LONG_IDLE = (20 * session_timeouts.SECOND)
+  session_timeouts.STUCK_PATIENCE = (2 * session_timeouts.SECOND)
   session_slowness._SHOWN = 3
-  session_slowness._MANY = 3
-  session_slowness._POLLING = py.add(session_verdict.SECOND, py.floordiv(session_verdict.SECOND, 5))
-  session_quality._MANY_RETRANSMISSIONS = 3
-  session_verdict._HOLE_PATIENCE = (10 * session_verdict.SECOND)
+  session_timeouts.MANY_POLLS = 3
+  session_timeouts.POLLING = py.add(session_timeouts.SECOND, py.floordiv(session_timeouts.SECOND, 5))
+  session_timeouts.MANY_RETRANSMISSIONS = 3
+  session_timeouts.SYN_PATIENCE = (3 * session_timeouts.SECOND)
   session_rules_startup._BANS = py.pack("prohibited", "port unreachable", "protocol unreachable", "rejected", "policy", "precedence")
-  session_rules_disconnect._LAST_TRY = session_verdict.SECOND
-  session_rules_disconnect._OUTLIVED = session_verdict.SECOND
-  session_rules_disconnect._SAME_MOMENT = (5 * session_verdict.SECOND)
+  session_timeouts.HOLE_PATIENCE = (10 * session_timeouts.SECOND)
+  session_timeouts.LAST_TRY = session_timeouts.SECOND
+  session_timeouts.OUTLIVED = session_timeouts.SECOND
+  session_timeouts.SAME_MOMENT = (5 * session_timeouts.SECOND)
+  session_timeouts.ANSWERED = 500000000
   session_reset_origin._IDS = 65536
-  session_reset_origin._ID_STEP = 256
-  session_rules_startup._LATELY = (60 * session_verdict.SECOND)
+  session_timeouts.IP_ID_STEP = 256
+  session_timeouts.LATELY = (60 * session_timeouts.SECOND)
 end
 
 -- Fields with fixed names, preferences and expert information; the grammar's own fields are generated above.
@@ -7650,12 +7722,9 @@ end
 do
   local match, find, lower, sub, format = string.match, string.find, string.lower, string.sub, string.format
   local NULL = "\0\0\0\0\0\0\0\0"
-  local USUAL = {
-    [js.python.session_task._UNKNOWN_NAME] = true, [js.python.session_task._MEMBER_NOT_FOUND] = true,
-  }
   local LINGER, MOST_ALIKE = js.python.session_timeouts.LINGER, js.python.session_join._MOST_ALIKE
   local SLOW, COARSE = js.python.session_timeouts.SLOW_CALLBACK, js.python.session_timeouts.COARSE
-  local MOST = js.python.limits.MAX_EVIDENCE
+  local MOST, USUAL = js.python.limits.MAX_EVIDENCE, js.python.session_run_messages.USUAL_FAILURES
   local T = {}
   T.__index = T
 
@@ -7867,7 +7936,7 @@ do
   function T:call_failed(message, body)
     self.errors = self.errors + 1
     local operation, hresult = js.about(message).operation, message.hresult
-    if operation == "query_interface" or (operation == "get_ids_of_names" and USUAL[hresult]) then return end
+    if operation == "query_interface" or (operation == "get_ids_of_names" and js.py.has(USUAL, hresult)) then return end
     local text = js.error_text(body)
     self:remember_failure(message, text ~= "" and text or format("hresult %08X", hresult))
   end
@@ -8108,7 +8177,7 @@ end
 
 -- Command connections whose start command the snap length cut off (the rules of session/cut.py).
 do
-  local PATIENCE, GIVE_UP_TO = js.python.session_timeouts.PAIR_PATIENCE, js.python.session_verdict.GIVE_UP_TO
+  local PATIENCE, GIVE_UP_TO = js.python.session_timeouts.PAIR_PATIENCE, js.python.session_timeouts.GIVE_UP_TO
   local MOST_ALIKE = js.python.session_cut._MOST_ALIKE
   local C = {}
   C.__index = C
@@ -9807,6 +9876,8 @@ do
     js.look(tree, pinfo.cols)
     if not js.wanted or not stream.task then return end
     local session = js.session
+    -- A connection that was refused a moment ago may be that of somebody who waits for the port to open.
+    if session.is_first_pass and session.failed.places[stream.task] then return end
     local item = generated(tree, F.task, session:number(stream.task))
     draw_problems(item or tree, session:packet_at(pinfo))
   end

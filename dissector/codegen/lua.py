@@ -23,8 +23,8 @@ TARGET = Path(__file__).resolve().parents[2] / "wireshark" / "jobscheduler.lua"
 #: The hand-written pieces in the order in which they build on each other; names and fields go behind the first.
 _PIECES = (
     "cursor", "text", "secret_values", "secret_elements", "secret_assigned", "secret_shapes", "secrets", "veil",
-    "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "facts", "silence", "tasks", "cut",
-    "pairs", "early", "detect", "command", "callback", "session", "ending", "numbering", "segments", "tree",
+    "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "facts", "silence", "tasks",
+    "cut", "pairs", "early", "detect", "command", "callback", "session", "ending", "numbering", "segments", "tree",
     "window", "claim", "main",
 )  # fmt: skip
 

@@ -9,22 +9,25 @@ from __future__ import annotations
 import ast
 import re
 
-from dissector.codegen.lua_tables import quoted
 from dissector.codegen.rules_source import ClassView, Parameter, Source, Symbol, is_bool, parameters
+from dissector.codegen.rules_words import literal, member, targets, word
 
-_KEYWORDS = frozenset(
-    "and break do else elseif end false for function goto if in local nil not or repeat return then true until while"
-    .split()
-)
 #: Methods of str, list, dict and set: whatever has them at run time.
 _BUILTIN_METHODS = frozenset(
-    "append extend remove get items values keys setdefault sort upper lower startswith rstrip lstrip format join replace "
-    "rpartition partition fromkeys _replace index".split()
-)
+    {
+        "append", "extend", "remove", "get", "items", "values", "keys", "setdefault", "sort", "upper", "lower",
+        "startswith", "rstrip", "lstrip", "format", "join", "replace", "rpartition", "partition", "fromkeys",
+        "_replace", "index"
+    }
+)  # fmt: skip
 _FUNCTIONS = frozenset(
-    "any all len min max sum sorted next list tuple set frozenset dict map filter zip range isinstance reversed int str "
-    "bool abs iter enumerate".split()
-)
+    {
+        "any", "all", "len", "min", "max", "sum", "sorted", "next", "list", "tuple", "set", "frozenset",
+        "dict", "map", "filter", "zip", "range", "isinstance", "reversed", "int", "str", "bool", "abs", "iter",
+        "enumerate"
+    }
+)  # fmt: skip
+_LAZY = frozenset({"any", "all", "next"})
 _TRUTHS = frozenset({"any", "all", "isinstance", "bool"})
 _COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _OPERATORS: dict[type[ast.operator], str] = {ast.Mult: "*", ast.Div: "/", ast.Mod: "%"}
@@ -32,16 +35,6 @@ _CALLED: dict[type[ast.operator], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.FloorDiv: "floordiv", ast.BitOr: "union", ast.BitAnd: "common",
     ast.RShift: "shift",
 }  # fmt: skip
-
-
-def word(name: str) -> str:
-    """A Lua variable."""
-    return f"{name}_" if name in _KEYWORDS else name
-
-
-def member(name: str) -> str:
-    """Access to a member of a table."""
-    return f'["{name}"]' if name in _KEYWORDS else f".{name}"
 
 
 class Expressions:
@@ -185,8 +178,7 @@ class Expressions:
 
     def _binop(self, node: ast.BinOp) -> str:
         if all(isinstance(part, (ast.BinOp, ast.Constant, ast.operator)) for part in ast.walk(node)):
-            number = eval(compile(ast.Expression(node), "<constant>", "eval"))  # noqa: S307 - numbers and operators only
-            return literal(number)
+            return literal(eval(compile(ast.Expression(node), "<constant>", "eval")))
         one, two, kind = self.value(node.left), self.value(node.right), type(node.op)
         if kind in _OPERATORS:
             return f"({one} {_OPERATORS[kind]} {two})"
@@ -244,7 +236,9 @@ class Expressions:
 
     def _dict(self, node: ast.Dict) -> str:
         parts = [
-            f"{self.value(value)}.pairs_" if key is None else f"py.pack(py.pack({self.value(key)}, {self.value(value)}))"
+            f"{self.value(value)}.pairs_"
+            if key is None
+            else f"py.pack(py.pack({self.value(key)}, {self.value(value)}))"
             for key, value in zip(node.keys, node.values, strict=True)
         ]
         return f"py.dict(py.joined({', '.join(parts)}))" if parts else "py.dict()"
@@ -262,7 +256,8 @@ class Expressions:
     def _dictcomp(self, node: ast.DictComp) -> str:
         inner, opening, closing = self.loops(node.generators)
         pair = f"py.pack({inner.value(node.key)}, {inner.value(node.value)})"
-        return f"py.dict((function() local found_ = py.pack() {opening}py.append(found_, {pair}){closing} return found_ end)())"
+        made = f"(function() local found_ = py.pack() {opening}py.append(found_, {pair}){closing} return found_ end)()"
+        return f"py.dict({made})"
 
     def loops(self, generators: list[ast.comprehension]) -> tuple[Expressions, str, str]:
         """The loops of a comprehension: how they begin and end."""
@@ -271,7 +266,8 @@ class Expressions:
             names, item = targets(one.target), "item_"
             inner_next = inner.within(names)
             unpacking = inner_next.unpacking(one.target, item)
-            opening += f" for _, {item} in py.each({inner.value(one.iter)}) do local {', '.join(map(word, names))} = {unpacking} "
+            bound = f"local {', '.join(map(word, names))} = {unpacking}"
+            opening += f" for _, {item} in py.each({inner.value(one.iter)}) do {bound} "
             inner = inner_next
             tests = [inner.test(test) for test in one.ifs]
             if tests:
@@ -309,7 +305,7 @@ class Expressions:
     def _formatted(self, node: ast.AST, value: str, spec: str) -> str:
         digits = re.fullmatch(r"\.(\d)f", spec)
         if digits is not None:
-            return f'py.fixed({value}, {digits[1]})'
+            return f"py.fixed({value}, {digits[1]})"
         hexadecimal = re.fullmatch(r"0(\d+)([xX])", spec)
         if hexadecimal is None:
             raise self.failure(node, f"the format {spec}")
@@ -325,8 +321,21 @@ class Expressions:
         if isinstance(function, ast.Attribute):
             return self._call_of_method(node, function)
         if isinstance(function, ast.Name) and function.id in _FUNCTIONS and function.id not in self.known:
+            if function.id in _LAZY and isinstance(node.args[0], ast.GeneratorExp):
+                return self._lazily(node, function.id, node.args[0])
             return f"py.{function.id}({self._loosely(node)})"
         return f"{self.value(function)}({self._loosely(node)})"
+
+    def _lazily(self, node: ast.Call, name: str, items: ast.GeneratorExp) -> str:
+        """``any``, ``all`` and ``next`` go no farther than they have to."""
+        inner, opening, closing = self.loops(items.generators)
+        if name == "next":
+            found, default = f"do return {inner.value(items.elt)} end", self.values(node.args[1:])
+        else:
+            test = inner.test(items.elt)
+            found = f"if {test if name == 'any' else f'not ({test})'} then return {literal(name == 'any')} end"
+            default = literal(name == "all")
+        return f"(function() {opening}{found}{closing} return {default} end)()"
 
     def _call_of_symbol(self, node: ast.Call, symbol: Symbol) -> str:
         owner = self.source.classes.get(symbol)
@@ -351,9 +360,7 @@ class Expressions:
 
     def _arranged(self, node: ast.Call, wanted: list[Parameter]) -> str:
         """Arguments in the order of the parameters."""
-        given: list[str] = []
-        for one in node.args:
-            given.append(f"py.unpack({self.value(one.value)})" if isinstance(one, ast.Starred) else self.value(one))
+        given = self._positional(node)
         names = [one.name for one in wanted]
         for keyword in node.keywords:
             if keyword.arg not in names:
@@ -363,35 +370,17 @@ class Expressions:
             given[place] = self.value(keyword.value)
         return ", ".join(given)
 
-    def _loosely(self, node: ast.Call) -> str:
-        """Keywords as one table behind the others."""
-        given = [
+    def _positional(self, node: ast.Call) -> list[str]:
+        return [
             f"py.unpack({self.value(one.value)})" if isinstance(one, ast.Starred) else self.value(one)
             for one in node.args
         ]
+
+    def _loosely(self, node: ast.Call) -> str:
+        """Keywords as one table behind the others."""
+        given = self._positional(node)
         named = [
             f"{word(one.arg)} = {self.value(one.value)}" if one.arg else f"words = {self.value(one.value)}"
             for one in node.keywords
         ]
         return ", ".join([*given, f"{{ {', '.join(named)} }}"] if named else given)
-
-
-def targets(target: ast.expr) -> list[str]:
-    """The names that an assignment binds."""
-    if isinstance(target, ast.Name):
-        return [target.id]
-    return [name for one in target.elts for name in targets(one)] if isinstance(target, ast.Tuple) else []
-
-
-def literal(value: object) -> str:
-    """A constant in Lua."""
-    if value is None:
-        return "nil"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if isinstance(value, bytes):
-        return quoted(value.decode("latin-1"))
-    assert isinstance(value, str), value
-    return quoted(value.encode("utf-8").decode("latin-1"))

@@ -8,8 +8,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from dissector.codegen.rules_expressions import Expressions, literal, member, targets, word
+from dissector.codegen.rules_expressions import Expressions
 from dissector.codegen.rules_source import ClassView, Definition, Source, Symbol, is_bool, parameters
+from dissector.codegen.rules_words import literal, member, targets, word
 
 _YIELDED = "yielded_"
 
@@ -25,9 +26,10 @@ class Function(Expressions):
             known[arguments.vararg.arg] = False
         self._locals = [name for name in dict.fromkeys(_bound(node)) if name not in known]
         super().__init__(source, symbol, known | dict.fromkeys(self._locals, False))
+        if arguments.vararg is not None and arguments.kwonlyargs:
+            raise self.failure(node, "a function with both")
         self._node = node
         self._is_generator = any(isinstance(one, (ast.Yield, ast.YieldFrom)) for one in ast.walk(node))
-        self._loops = 0
 
     def lines(self, name: str) -> Iterator[str]:
         node = self._node
@@ -55,8 +57,7 @@ class Function(Expressions):
 
     def _block(self, body: list[ast.stmt], level: int) -> Iterator[str]:
         for statement in body:
-            for line in self._statement(statement, level):
-                yield line
+            yield from self._statement(statement, level)
 
     def _statement(self, node: ast.stmt, level: int) -> Iterator[str]:
         found = getattr(self, f"_do_{type(node).__name__.lower()}", None)
@@ -66,7 +67,7 @@ class Function(Expressions):
         for line in found(node, level):
             yield line if line.startswith(" ") else indent + line
 
-    def _do_expr(self, node: ast.Expr, level: int) -> Iterator[str]:
+    def _do_expr(self, node: ast.Expr, _level: int) -> Iterator[str]:
         value = node.value
         if isinstance(value, ast.Constant):
             return  # a docstring
@@ -103,18 +104,11 @@ class Function(Expressions):
             return
 
     def _do_for(self, node: ast.For, level: int) -> Iterator[str]:
-        self._loops += 1
-        indent, label = "  " * level, f"continue_{self._loops}"
+        indent = "  " * level
         yield f"{indent}for _, item_ in py.each({self.value(node.iter)}) do"
         yield f"{indent}  {self._assignment(node.target, 'item_')}"
-        lines = list(self._block(_labelled(node.body, label), level + 1))
-        yield from lines
-        if any(f"goto {label}" in line for line in lines):
-            yield f"{indent}  ::{label}::"
+        yield from self._block(_without_continue(node.body), level + 1)
         yield f"{indent}end"
-
-    def _do_continue(self, node: ast.Continue, _level: int) -> Iterator[str]:
-        yield f"goto {node.label}"  # type: ignore[attr-defined]
 
     def _do_break(self, _node: ast.Break, _level: int) -> Iterator[str]:
         yield "do break end"
@@ -158,18 +152,19 @@ class Function(Expressions):
 
 def _is_flat(left: ast.Tuple, right: ast.Tuple) -> bool:
     every = [*left.elts, *right.elts]
-    return len(left.elts) == len(right.elts) and not any(isinstance(one, (ast.Starred, ast.Tuple)) for one in left.elts) and bool(every)
+    return (
+        len(left.elts) == len(right.elts)
+        and not any(isinstance(one, (ast.Starred, ast.Tuple)) for one in left.elts)
+        and bool(every)
+    )
 
 
-def _labelled(body: list[ast.stmt], label: str) -> list[ast.stmt]:
-    """Tells each ``continue`` of this loop where it leads."""
-    pending: list[ast.AST] = list(body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.Continue):
-            node.label = label  # type: ignore[attr-defined]
-        elif not isinstance(node, (ast.For, ast.While, ast.FunctionDef)):
-            pending += ast.iter_child_nodes(node)
+def _without_continue(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Lua has no word for it: what follows ``if test: continue`` is for when the test fails."""
+    for index, one in enumerate(body):
+        if isinstance(one, ast.If) and isinstance(one.body[-1], ast.Continue) and not one.orelse:
+            rest = _without_continue(body[index + 1 :])
+            return [*body[:index], ast.copy_location(ast.If(one.test, one.body[:-1], rest), one)]
     return body
 
 

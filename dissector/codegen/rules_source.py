@@ -1,13 +1,13 @@
 """The Python that is written once and runs in Lua too: read with ``ast``, never imported, and only what is reached.
 
-A symbol is what a module of ``dissector`` defines at its top.  From the roots on, names lead from symbol to symbol; of a
-class those methods are taken whose names are used anywhere.
+A symbol is what a module of ``dissector`` defines at its top.  From the roots on, names lead from symbol to symbol; of
+a class those methods are taken whose names are used anywhere.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -97,7 +97,9 @@ def parameters(function: ast.FunctionDef) -> list[Parameter]:
     arguments = function.args
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
-    found = [Parameter(one.arg, default) for one, default in zip(positional, [*defaults, *arguments.defaults], strict=True)]
+    found = [
+        Parameter(one.arg, default) for one, default in zip(positional, [*defaults, *arguments.defaults], strict=True)
+    ]
     keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     return [*found, *(Parameter(one.arg, default) for one, default in keywords)]
 
@@ -105,13 +107,19 @@ def parameters(function: ast.FunctionDef) -> list[Parameter]:
 class Source:
     """Everything that is reached from ``roots``.
 
-    ``natives`` are symbols that are written in Lua by hand: they are known, but not looked into.  ``methods`` are members
-    that are asked for in Lua.
+    ``natives`` are symbols that are written in Lua by hand: they are known, but not looked into.  ``methods`` are
+    members that are asked for in Lua.  ``texts`` are modules that are not read from the package.
     """
 
-    def __init__(self, roots: Iterable[Symbol], natives: Iterable[Symbol] = (), methods: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        roots: Iterable[Symbol],
+        natives: Iterable[Symbol] = (),
+        methods: Iterable[str] = (),
+        texts: Mapping[str, str] | None = None,
+    ) -> None:
         self.natives = frozenset(natives)
-        self._modules: dict[str, Module] = {}
+        self._modules = {name: _module(name, text) for name, text in (texts or {}).items()}
         #: Names of members that are asked for, and of those that are called.
         self._attributes = set(methods)
         self._called = {*methods, *_IMPLICIT}
@@ -198,7 +206,9 @@ class Source:
                     self._called.add(inner.func.attr)
                 if isinstance(inner, ast.Attribute):
                     self._attributes.add(inner.attr)
-                    module = self.submodule(symbol.module, inner.value.id) if isinstance(inner.value, ast.Name) else None
+                    module = (
+                        self.submodule(symbol.module, inner.value.id) if isinstance(inner.value, ast.Name) else None
+                    )
                     found = self.resolve(module, inner.attr) if module else None
                 elif isinstance(inner, ast.Name):
                     found = self.resolve(symbol.module, inner.id)
@@ -240,8 +250,12 @@ def _read(name: str) -> Module:
     path = files(_PACKAGE)
     for part in name.split("."):
         path = path / part
-    found = Module(name)
     text = path.with_suffix(".py").read_text(encoding="utf-8")  # type: ignore[attr-defined]
+    return _module(name, text)
+
+
+def _module(name: str, text: str) -> Module:
+    found = Module(name)
     for node in ast.parse(text).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             found.defined[node.name] = node

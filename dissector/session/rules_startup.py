@@ -11,9 +11,8 @@ from dissector.model import Connection, Mark, Outcome, Problem, Role, address_te
 from dissector.session.case import Case, between, by_device_text, by_whom, count, end_name, host_of, refusals, span
 from dissector.session.reset_origin import forgery
 from dissector.session.start_errors import advice
+from dissector.session.timeouts import AT_ONCE, GIVE_UP_FROM, LATELY, SECOND
 from dissector.session.verdict import (
-    GIVE_UP_FROM,
-    SECOND,
     closed_by,
     end_mark,
     is_answer_missing,
@@ -26,10 +25,6 @@ from dissector.session.verdict import (
 )
 from dissector.traffic import Side
 
-#: A remote that does not know the client closes the connection as soon as it accepts it.
-_AT_ONCE = 2 * SECOND
-#: Who answered so lately is not down.
-_LATELY = 60 * SECOND
 #: What ICMP says when somebody does not want the connection; everything else says that there is no path.
 _BANS = ("prohibited", "port unreachable", "protocol unreachable", "rejected", "policy", "precedence")
 
@@ -70,7 +65,7 @@ def _rejected(case: Case, connection: Connection, end: Mark) -> Problem:
     opened = connection.syn_acks[0].time if connection.syn_acks else connection.start
     after = end.time - opened
     server, proof = connection.sides[Side.SERVER], forgery(connection, Side.SERVER, end)
-    if server.fin is end and after <= _AT_ONCE:
+    if server.fin is end and after <= AT_ONCE:
         summary = f"{connection.server} accepted the command connection and closed it without a byte."
         return case.problem("command_rejected", summary, [end.number], connection)
     is_reset = server.rst is end
@@ -196,7 +191,7 @@ def _is_heard(case: Case, attempt: Connection) -> bool:
 
 def _answers_others(case: Case, attempt: Connection) -> bool:
     """The port that does not answer this connection answered others just before, or answers them meanwhile."""
-    return bool(case.hosts.answers(attempt, attempt.start - _LATELY))
+    return bool(case.hosts.answers(attempt, attempt.start - LATELY))
 
 
 def syn_ack_lost(case: Case, attempt: Connection) -> Problem:

@@ -25,7 +25,7 @@ Attributes = dict[str, str]
 
 
 def read(stream: IO[bytes]) -> Iterator[Told | Row | Found]:
-    """The messages that the plugin shows, and the rows of the task table with its problems if it is behind the document.
+    """The messages that the plugin shows, and the rows of the task table and the problems if they are behind it.
 
     :raises ExpatError: it is no XML
     :raises ToolError: the tree of a packet has a Lua error, or what is behind the document is no table

@@ -6,6 +6,7 @@ import pytest
 from parts import HERE, SECOND, THERE, connection, facts, message, record, stuck
 
 from dissector.model import Connection, Mark, Message, Outcome, Role
+from dissector.session.outcomes import outcome
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import (
     closed_by,
@@ -19,7 +20,6 @@ from dissector.session.verdict import (
     is_rejected,
     is_unheard,
     one_sided,
-    outcome,
     stuck_side,
     stuck_tries,
     unreachables,

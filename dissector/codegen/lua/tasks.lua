@@ -2,12 +2,9 @@
 do
   local match, find, lower, sub, format = string.match, string.find, string.lower, string.sub, string.format
   local NULL = "\0\0\0\0\0\0\0\0"
-  local USUAL = {
-    [js.python.session_task._UNKNOWN_NAME] = true, [js.python.session_task._MEMBER_NOT_FOUND] = true,
-  }
   local LINGER, MOST_ALIKE = js.python.session_timeouts.LINGER, js.python.session_join._MOST_ALIKE
   local SLOW, COARSE = js.python.session_timeouts.SLOW_CALLBACK, js.python.session_timeouts.COARSE
-  local MOST = js.python.limits.MAX_EVIDENCE
+  local MOST, USUAL = js.python.limits.MAX_EVIDENCE, js.python.session_run_messages.USUAL_FAILURES
   local T = {}
   T.__index = T
 
@@ -219,7 +216,7 @@ do
   function T:call_failed(message, body)
     self.errors = self.errors + 1
     local operation, hresult = js.about(message).operation, message.hresult
-    if operation == "query_interface" or (operation == "get_ids_of_names" and USUAL[hresult]) then return end
+    if operation == "query_interface" or (operation == "get_ids_of_names" and js.py.has(USUAL, hresult)) then return end
     local text = js.error_text(body)
     self:remember_failure(message, text ~= "" and text or format("hresult %08X", hresult))
   end
