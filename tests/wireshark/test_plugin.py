@@ -118,7 +118,7 @@ def test_two_passes_without_a_filter(name: str) -> None:
     again = [line for line in kit.tshark(path, "-2").splitlines() if "JobScheduler" in line]
     assert lines
     assert len(again) == len(lines)
-    fields = ("-Y", "jobscheduler", "-T", "fields", "-e", "jobscheduler.task")
+    fields = ("-Y", "jobscheduler.kind && jobscheduler.task", "-T", "fields", "-e", "jobscheduler.task")
     asked = [kit.tshark(path, *way, *fields) for way in ((), ("-2",))]
     assert asked[0] == asked[1]
     assert asked[0].split()

@@ -147,7 +147,7 @@ do
   function T:unread(message, data, start)
     if self.given_up then return end
     self.messages = self.messages + 1
-    if message.note and #self.undecoded < MOST then self.undecoded[#self.undecoded + 1] = message end
+    if message.note and not message.skipped and #self.undecoded < MOST then self.undecoded[#self.undecoded + 1] = message end
     local request = message.request
     if request then self:took(message, message.time - request.time) end
     if message.side ~= 0 then return end
