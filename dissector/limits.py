@@ -39,6 +39,11 @@ MAX_XML_DEPTH = 256
 MAX_REORDER_BYTES = 4 * 1024 * 1024
 #: Pieces gone over while one hole is waited for: more than any retransmission of what fits behind it.
 MAX_WALKED = 65_536
+#: Packets stand so far (ns) out of the order of their times, or of what their segments say, where a network card has
+#: several queues or a capture several interfaces.
+CLOCK_JITTER = 10_000_000
+#: Bytes of segments, of all connections together, that wait so long for those before them.
+MAX_EARLY_BYTES = 16 * 1024 * 1024
 #: Layers of link headers, tags and tunnels in one packet that are looked through.
 MAX_LAYERS = 16
 #: IP datagrams of which some fragments are missing, their bytes, and how long the rest is waited for.

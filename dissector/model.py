@@ -90,6 +90,8 @@ class SideFacts:
     acked: int | None = None
     #: Stream offset behind the last byte that this side sent, holes included.
     sent: int = 0
+    #: The same when the connection began to end; None before.
+    sent_before_end: int | None = None
     #: Bytes in holes that the other side never acknowledged: lost on the way, not by the capture.
     never_acknowledged: int = 0
     #: Time to live of the first packet (0: none seen).
@@ -125,8 +127,12 @@ class Connection:
     gaps: int = 0
     gap_marks: list[Mark] = field(default_factory=list)
     snapped: int = 0
+    #: Packets of it are held that wait for others.
+    awaits: bool = False
     #: How often its bytes were none that can be read.
     problems: int = 0
+    #: The first FIN or RST in the order of the connection; a reset from outside of the stream ends nothing.
+    first_end: Mark | None = None
     #: Nanoseconds without a packet before the first FIN or RST; None without either.
     idle_before_end: int | None = None
     #: Longest time without a packet (nanoseconds), and the packet that ended it.

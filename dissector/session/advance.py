@@ -80,6 +80,8 @@ def _feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
         while wake_at < index:
             yield tracer.wake(times[wake_at])
             wake_at = bisect_left(times, clock.wake, wake_at + 1)
+        if clock.due <= times[index]:
+            tracer.catch_up(times[index])
         if number < 0:
             yield tracer.feed(block.packet(index, None))
             heappop(due)
@@ -98,6 +100,7 @@ def _feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
     while wake_at < len(times):
         yield tracer.wake(times[wake_at])
         wake_at = bisect_left(times, clock.wake, wake_at + 1)
+    tracer.catch_up(times[-1])
     clock.now = times[-1]
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dissector.limits import CLOCK_JITTER
 from dissector.model import Connection, Mark, Message, Outcome, Problem, address_text
 from dissector.session.case import Case, after_silence, between, by_device_text, end_name, host_of
 from dissector.session.reset_origin import by_device, forgery
 from dissector.session.rules_disconnect import IDLE, answers_close
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import SECOND, closed_by, end_mark, stuck_side, stuck_tries, unreachables
+from dissector.session.verdict import SECOND, came_late, closed_by, end_mark, stuck_side, stuck_tries, unreachables
 from dissector.traffic import Side
 
 #: The command connection counts as lost first when the task went on at least this long without it.
@@ -31,17 +32,21 @@ def command_lost(case: Case) -> Iterator[Problem]:
     end = end_mark(command)
     if end is None:
         return
-    if facts.close is not None and facts.close.packets[0] < end.number:
+    if facts.close is not None and not came_late(facts):
         yield from _close_reset(case, command, callback, facts.close, end)
         return
     last, side = end_mark(callback), closed_by(command)
-    if side is None or command.gaps or (last is not None and last.number < end.number):
+    if side is None or command.gaps:
+        return
+    proof = forgery(command, side, end)
+    # What a device cuts in the same moment, comes in any order; of two ends of a scheduler the first one counts.
+    slack = CLOCK_JITTER if proof else 0
+    if last is not None and last.number < end.number and last.time + slack <= end.time:
         return
     is_reset = command.sides[side].rst is end
     open_until = case.now if facts.record.outcome is Outcome.RUNNING else callback.end
-    if (last.time if last else open_until) - end.time < (0 if is_reset else _LOST_FIRST):
+    if (last.time if last else open_until) - end.time < (-slack if is_reset else _LOST_FIRST):
         return
-    proof = forgery(command, side, end)
     whom = "a device in between" if proof else f"{end_name(side, command).lower()} ({host_of(command, side)})"
     summary = f"The command connection was {'reset' if is_reset else 'closed'} by {whom} while the task was running."
     cause, remedy = by_device_text(f"{proof}; {_THEN_KILLED}"), between(command)
@@ -101,7 +106,7 @@ def command_cut(case: Case) -> Iterator[Problem]:
     idle = facts.close.time - (facts.start_answer or facts.close).time
     if stuck is Side.CLIENT:
         how, packets = "is retransmitted without an answer", [m.number for m in stuck_tries(command, stuck, case.now)]
-    elif end is not None and end.time >= facts.close.time:
+    elif end is not None and end.time + CLOCK_JITTER >= facts.close.time and not came_late(facts):
         how, packets = "was answered by a reset", [*facts.close.packets, end.number]
     else:
         return

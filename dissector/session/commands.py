@@ -90,6 +90,9 @@ class Command:
         message.task = facts.record if facts else None
         if facts is not None:
             facts.command(message)
+            sent = self.connection.sides[Side.CLIENT].sent_before_end
+            if facts.close is message:
+                facts.proof.close_late = sent is not None and raw.offset >= sent
         if start is not None and facts is not None:
             self._desk.command_started(facts)
         self._desk.recognised(self.connection)
@@ -156,7 +159,7 @@ class Command:
             request.answered_by = message.n
             message.answers = request.n
             message.request = request
-            message.latency = message.time - request.time
+            message.latency = max(0, message.time - request.time)
             message.operation = request.operation
             message.task = request.task
             message.exchange = request.exchange

@@ -11,11 +11,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dissector.limits import MAX_CONNECTIONS
+from dissector.limits import CLOCK_JITTER, MAX_CONNECTIONS
 from dissector.model import Connection, Role, Task
 from dissector.session import detect
 from dissector.session.commands import Command
 from dissector.session.desk import Desk
+from dissector.session.early import is_open_question
 from dissector.session.handlers import Callback, Sniffer
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import PAIR_PATIENCE
@@ -31,8 +32,7 @@ class Starter(Desk, Protocol):
     """What the tracer does with what is found."""
 
     def take(self, connection: Connection, role: Role, task: Task | None) -> None: ...
-    def attempt(self, facts: TaskFacts, connection: Connection) -> Callback: ...
-    def linger(self, flow: Flow) -> None: ...
+    def join(self, facts: TaskFacts, flow: Flow) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -64,20 +64,20 @@ class CutStarts:
     def __contains__(self, connection: Connection | None) -> bool:
         return connection in self._cuts
 
-    def note(self, flow: Flow, gap: Gap) -> None:
-        """The snap length cut off bytes of the client: those of its first document, as far as it may be a start."""
+    def note(self, flow: Flow, gap: Gap) -> bool:
+        """The snap length cut off bytes of the client: True for those of its first document, if it may be a start."""
         connection, handler = flow.connection, flow.handler
         if (known := self._cuts.get(connection)) is not None:
             known.facts.cut_command = known.facts.cut_command or gap.time
-            return
+            return False
         if connection.mid_stream or connection.task is not None:
-            return
+            return False
         if not isinstance(handler, (Command, Sniffer)):
-            return
+            return False
         head, is_command = handler.head, isinstance(handler, Command) or handler.is_command_port
         begins = gap.offset == len(head) or isinstance(handler, Command)
         if not (begins and detect.may_start(head) and (head or is_command)):
-            return
+            return False
         cut = _Cut(flow, TaskFacts.of_command(connection), gap.time, detect.is_start(head), is_command)
         connection.task = None  # it is none so far
         self._cuts[connection] = cut
@@ -87,6 +87,7 @@ class CutStarts:
             self.drop(next(iter(between)))
         if len(self._cuts) > MAX_CONNECTIONS:
             self.drop(next(iter(self._cuts)))
+        return True
 
     def drop(self, connection: Connection) -> None:
         """It was read after all, or is something else."""
@@ -114,6 +115,8 @@ class CutStarts:
             return
         cuts = self._waiting(connection)
         for cut in cuts:
+            if flow in cut.tries:
+                continue
             cut.is_unclear = cut.is_unclear or len(cuts) > 1 or len(cut.tries) == _MOST_ALIKE
             cut.tries.append(flow)
             del cut.tries[_MOST_ALIKE:]
@@ -129,7 +132,7 @@ class CutStarts:
         return [
             cut
             for cut in between.values()
-            if cut.time <= callback.start <= cut.time + GIVE_UP_TO and not _is_served(cut, callback)
+            if cut.time - CLOCK_JITTER <= callback.start <= cut.time + GIVE_UP_TO and not _is_served(cut, callback)
         ]
 
     def found(self, facts: TaskFacts | None) -> TaskFacts | None:
@@ -151,7 +154,7 @@ class CutStarts:
         cut = self._cuts.get(connection)
         if cut is None:
             return
-        tries = [flow for flow in cut.tries if _is_open_question(flow)]
+        tries = [flow for flow in cut.tries if is_open_question(flow)]
         talked = sum(flow.connection.bytes > 0 for flow in tries)
         is_one = len({flow.connection.server for flow in tries}) == 1 and talked < 2 and not cut.is_unclear
         if not is_one:
@@ -162,7 +165,8 @@ class CutStarts:
         self.drop(connection)
         self._starter.recognised(connection)
         for flow in tries if cut.facts.record.callback is None else ():
-            self._join(cut.facts, flow)
+            cut.facts.record.callback_port = flow.connection.server.port
+            self._starter.join(cut.facts, flow)
 
     def _start(self, cut: _Cut) -> None:
         """It is a start command."""
@@ -172,35 +176,17 @@ class CutStarts:
         command = handler if isinstance(handler, Command) else Command(connection, starter)
         flow.handler = command
         if isinstance(handler, Sniffer):
-            _replay(handler, command)
+            replay(handler, command)
         command.begin(cut.facts)
         starter.command_started(cut.facts)
 
-    def _join(self, facts: TaskFacts, flow: Flow) -> None:
-        """``flow`` is meant as the callback of the task."""
-        connection, sniffer = flow.connection, flow.handler
-        assert isinstance(sniffer, Sniffer)
-        facts.record.callback_port = connection.server.port
-        self._starter.recognised(connection)
-        callback = self._starter.attempt(facts, connection)
-        flow.handler = callback
-        _replay(sniffer, callback)
-        if connection.over:
-            callback.closed(connection.last_packet, connection.end)
-            self._starter.linger(flow)
 
-
-def _replay(sniffer: Sniffer, handler: Command | Callback) -> None:
+def replay(sniffer: Sniffer, handler: Command | Callback) -> None:
     for event in sniffer.events:
         if isinstance(event, Gap):
             handler.gap(event)
         else:
             handler.chunk(event)
-
-
-def _is_open_question(flow: Flow) -> bool:
-    """Nobody knows what the connection is."""
-    return isinstance(flow.handler, Sniffer) and flow.connection.role is Role.UNKNOWN
 
 
 def _is_served(cut: _Cut, callback: Connection) -> bool:
@@ -209,7 +195,7 @@ def _is_served(cut: _Cut, callback: Connection) -> bool:
         flow.connection is not callback
         and flow.connection.start + PAIR_PATIENCE < callback.start
         and flow.connection.bytes > 0
-        and _is_open_question(flow)
+        and is_open_question(flow)
         for flow in cut.tries
     )  # fmt: skip
 

@@ -76,6 +76,12 @@ def _is_agent(client: bytes, server: bytes, mid_stream: bool) -> bool:
     return mid_stream and any(_AGENT_HTTP.search(head) or _AGENT_HEADERS.search(head) for head in (client, server))
 
 
+def is_hinted(command_ports: frozenset[int], callback_ports: tuple[int, int], one: int, other: int) -> bool:
+    """True when one of two ports is one where a scheduler listens."""
+    low, high = callback_ports
+    return not command_ports.isdisjoint((one, other)) or low <= one <= high or low <= other <= high
+
+
 def listens(command_ports: Container[int], callback_ports: tuple[int, int], port: int, other: int) -> bool:
     """True when of a connection without a SYN ``other`` is most likely the port that listens: a known command port, or
     the one in the callback range, which the engine uses from its upper end down; else the lower one."""

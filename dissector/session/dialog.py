@@ -187,7 +187,7 @@ class Dialog:
             message.answers = request.n
             message.request = request
             message.depth = request.depth
-            message.latency = frame.time - request.time
+            message.latency = max(0, frame.time - request.time)
             message.operation = request.operation
             message.member = request.member
             message.object_id = request.object_id

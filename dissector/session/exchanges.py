@@ -101,7 +101,7 @@ class Exchanges:
             return
         exchange = self._open.popleft()
         exchange.response, exchange.answered = message, raw.time
-        exchange.latency = raw.time - exchange.time
+        exchange.latency = max(0, raw.time - exchange.time)
         exchange.response_packets, exchange.response_raw = raw.packets, raw.data
         self._agents.response(exchange)
         self._agents.exchange(exchange)

@@ -1,7 +1,8 @@
 """From when on nothing that comes late changes what is told of a task: for captures that are followed as they grow.
 
 The tracer itself waits for some time (``LINGER``) behind the end of the last connection.  Most ends need no such wait:
-a segment behind the end of a connection brings no bytes, so that it can not change how the task went.
+a segment behind the end of a connection brings no bytes, so that it can not change how the task went.  But one that is
+held until those before it come (``stream.reorder``) may be the end of a connection, or say who ended it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def judged_at(facts: TaskFacts, now: int) -> int:
 def is_certain(facts: TaskFacts) -> bool:
     """True when all is over and the outcome stands: no connection can come that is still the task's callback."""
     record = facts.record
-    if not facts.is_through():
+    if not facts.is_through() or any(connection.awaits for connection in facts.connections()):
         return False
     if record.callback is not None:
         # Somebody else who leaves without a word is no callback, and the real one may be on its way.

@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import TypeVar
 
-from dissector.limits import MAX_CONNECTIONS
+from dissector.limits import CLOCK_JITTER, MAX_CONNECTIONS
 from dissector.model import Connection, Endpoint, Task
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import is_incomplete
@@ -156,7 +156,7 @@ class Joiner:
                 gone.append(facts)
                 continue
             looked += 1
-            if facts.start is not None and facts.start.time <= connection.start:
+            if facts.start is not None and facts.start.time <= connection.start + CLOCK_JITTER:
                 found.add(facts)
             if len(found) > 1 or looked == _MOST_ALIKE:
                 break
@@ -180,14 +180,14 @@ def is_probe(failed: Connection, probe: Connection) -> bool:
     """True when ``failed`` was an earlier try of whoever then opened ``probe`` and closed it without a word: somebody
     who waits for the port, not a scheduler (which sends its command at once and tries again after 60 s only)."""
     same = failed.client.ip == probe.client.ip and failed.server == probe.server
-    return same and 0 <= probe.start - failed.end <= PROBE_WINDOW
+    return same and -CLOCK_JITTER <= probe.start - failed.end <= PROBE_WINDOW
 
 
 def _best(waiting: Iterable[TaskFacts], connection: Connection) -> TaskFacts | None:
     fitting = [
         facts
         for facts in waiting
-        if not facts.confirmed and (connection.mid_stream or facts.record.start <= _began(connection))
+        if not facts.confirmed and (connection.mid_stream or facts.record.start <= _began(connection) + CLOCK_JITTER)
     ]
     return max(fitting, key=_rank, default=None)
 

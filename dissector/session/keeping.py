@@ -1,12 +1,15 @@
-"""The tasks under way: how they are added, and what is told of them when they are over."""
+"""The tasks under way and connections that ended: how they are kept, and what is told of them when they are over."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import count
 
+from dissector.limits import MAX_CLOSED
 from dissector.model import Connection, Event, Exchange, Message, Outcome, Role, Task
 from dissector.session import bounds, diagnosis, rules_agent
+from dissector.session.commands import Command
 from dissector.session.final import judged_at
 from dissector.session.hosts import Hosts
 from dissector.session.join import Joiner
@@ -18,6 +21,7 @@ from dissector.session.quality import CaptureNotes
 from dissector.session.task import TaskFacts
 from dissector.session.telling import Teller
 from dissector.session.tunnels import Tunnels
+from dissector.stream.flows import Flow
 from dissector.traffic import StreamProblem
 
 
@@ -35,13 +39,19 @@ class Keeper(Teller):
         joiner: Joiner,
         clock: PacketTime,
         overview: Overview,
+        *,
+        forgets: bool,
     ) -> None:
+        """``forgets``: a capture that is followed has no end at which somebody would look back."""
         super().__init__(order, wants_messages, made_by_others)
         self.clock = clock
         #: After ``finish``: what there is where there is no task.
         self.overview = overview
         self._joiner = joiner
         self._hosts, self._notes = Hosts(), CaptureNotes()
+        self._forgets = forgets
+        self._closing: deque[Flow] = deque()
+        self._connection_numbers = count(1)
         #: For a live view too.
         self.under_way = OpenTasks()
         self.tunnels = Tunnels(self)
@@ -124,6 +134,31 @@ class Keeper(Teller):
         self._add_task(facts)
         return facts
 
+    def _linger(self, flow: Flow) -> None:
+        """The connection is over; late segments still count."""
+        self._closing.append(flow)
+        if len(self._closing) > MAX_CLOSED:
+            self._settle(self._closing.popleft())
+
+    def _settle(self, flow: Flow) -> None:
+        """A closed connection has lingered: nothing more is expected of it."""
+        if (unlisted := bounds.unlisted(flow.connection)) is not None:
+            self._order.emit(unlisted)
+        self._order.emit(flow.connection)
+        concerned = self._concerned(flow)
+        # The flow stays for late packets; what was made of its bytes does not.
+        flow.handler = None
+        for facts in filter(TaskFacts.is_through, concerned):
+            self._finish_task(facts)
+        if self._forgets and not any(facts.record in self.under_way for facts in concerned):
+            flow.forget()
+
+    def _concerned(self, flow: Flow) -> list[TaskFacts]:
+        """The tasks under way that a connection is about."""
+        handler = flow.handler
+        records = list(handler.tasks) if isinstance(handler, Command) else [flow.connection.task]
+        return [facts for record in records if (facts := self.under_way.get(record)) is not None]
+
     def take(self, connection: Connection, role: Role, task: Task | None) -> None:
         """The connection is ours: it gets its role and a number."""
         connection.role = role
@@ -138,3 +173,16 @@ class Keeper(Teller):
         self._order.decided(connection)
         self._order.emit(connection)
         self._finish_task(facts)
+
+    def callback_foreign(self, facts: TaskFacts, connection: Connection, packet: int) -> None:
+        """Somebody else took the port; the real callback will find it closed."""
+        facts.intruder, facts.foreign_packet = connection, packet
+        facts.record.callback = facts.record.callback_peer = None
+        self._lost_attempt(facts, connection)
+        connection.role = Role.UNKNOWN
+
+    def _lost_attempt(self, facts: TaskFacts, connection: Connection) -> None:
+        """The connection is no callback of ``facts`` after all."""
+        facts.attempts.remove(connection)
+        self.under_way.changed(facts)
+        self._joiner.expect(facts)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from dissector.limits import MAX_CLOSED
 from dissector.model import Connection, Endpoint, Mark
 from dissector.session.cut import CutStarts
+from dissector.session.early import BEHIND
 from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
 from dissector.session.task import TaskFacts
@@ -44,16 +45,28 @@ class Unannounced:
         self.strays.pop(connection, None)
         self._held.pop(connection, None)
 
-    def waits(self, connection: Connection) -> bool:
+    def is_stray(self, connection: Connection) -> bool:
+        """True for one that fits a start whose port it does not call."""
+        stray = self._joiner.elsewhere(connection)
+        if stray is not None:
+            self.strays[connection] = stray
+        return stray is not None
+
+    def waits(self, connection: Connection, now: int) -> bool:
         """True while it is too early to tell whose callback it is."""
         if connection.end - connection.start >= PAIR_PATIENCE or self._joiner.announced(connection) is not None:
             return False
-        if not self._fitting(connection):
+        if not (self.is_new(connection, now) or self._fitting(connection)):
             return False
         self._held[connection] = None
         if len(self._held) > _MOST_HELD:
             self._held.popitem(last=False)
         return True
+
+    def is_new(self, connection: Connection, now: int) -> bool:
+        """True for one that is a moment old: its start may stand behind it."""
+        is_new = now - connection.start <= BEHIND and not connection.mid_stream
+        return is_new and self._joiner.announced(connection) is None
 
     def owner(self, connection: Connection) -> tuple[TaskFacts | None, bool]:
         """The task that it belongs to, if just one is possible; and whether several were."""
@@ -161,4 +174,4 @@ def _is_copy(known: Opened, new: Opened) -> bool:
         return False
     is_same = (one.ip_id != 0 and one.ip_id == other.ip_id) or abs(one.ttl - other.ttl) == 1
     other_ends = (known.client, known.server) != (new.client, new.server)
-    return is_same and other_ends and 0 <= new.start - known.start <= _COPY_WINDOW
+    return is_same and other_ends and abs(new.start - known.start) <= _COPY_WINDOW

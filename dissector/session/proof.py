@@ -22,6 +22,8 @@ class Proof:
     asking: Message | None = None
     #: True while no answer that decides is missing.
     settled: bool = True
+    #: The command connection had begun to end when the client sent the close (see ``verdict.came_late``).
+    close_late: bool = False
     #: Holes in what the task process (``Side.CLIENT``) and the client sent.
     _losses: list[int] = field(default_factory=lambda: [0, 0])
     #: The same when the call under way was asked.

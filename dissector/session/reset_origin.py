@@ -32,7 +32,7 @@ def forgery(connection: Connection, side: Side, end: Mark) -> str:
         return f"packet {asked.number}, which it answers, was captured before that device and not behind it"
     last, late = sender.last_data, sender.late_data
     # Data with an IP id right before the reset's was only overtaken by it.
-    if late is not None and late.number > end.number and not _follows(late, end, sender):
+    if late is not None and not _follows(late, end, sender):
         return f"the data of {name} go on behind it (packet {late.number})"
     if last is not None and not sender.rst_unknown and _counts(connection, side) and not _follows(last, end, sender):
         return f"its IP id is {end.ip_id}, the packets of {name} have counted up to {last.ip_id}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dissector.limits import CLOCK_JITTER
 from dissector.model import Connection, Mark, Message, Outcome, Problem, address_text
 from dissector.session.case import (
     Case,
@@ -23,6 +24,7 @@ from dissector.session.reset_origin import by_device, doubt, forgery
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import (
     SECOND,
+    came_late,
     closed_by,
     end_mark,
     has_hole,
@@ -55,9 +57,10 @@ def callback_lost(case: Case) -> Iterator[Problem]:
         return
     end, stuck = end_mark(callback), stuck_side(callback, case.now)
     asked = facts.kill or facts.close
+    before = end is None or (asked is not None and asked.time <= end.time + CLOCK_JITTER)
     if stuck is not None:
         yield from _stuck(case, callback, stuck)
-    elif command is not None and is_unheard(facts, case.now) and asked and (end is None or asked.time <= end.time):
+    elif command is not None and is_unheard(facts, case.now) and asked and before:
         yield _unheard(case, callback, command, facts.close or asked)
     elif end is not None:
         yield _early_end(case, callback, end)
@@ -240,7 +243,7 @@ def answers_close(facts: TaskFacts, end: Mark) -> bool:
     if command is None or facts.close is None:
         return False
     server = command.sides[Side.SERVER]
-    return server.rst is end and server.rst_unknown and facts.close.packets[-1] < end.number
+    return server.rst is end and server.rst_unknown and not came_late(facts)
 
 
 def _who_ended(case: Case, callback: Connection, side: Side, end: Mark, outlived: str) -> _Advice:

@@ -168,7 +168,7 @@ class Skim:
                 else:
                     return False
         stack.pop()
-        facts.callback_time += time - draft[1][4]
+        facts.callback_time += max(0, time - draft[1][4])
         dialog.next_number()
         counts.messages += 1
         counts.bytes += len(data) + HEADER

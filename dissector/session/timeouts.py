@@ -9,8 +9,6 @@ LINGER = 1 * _SECOND
 CALLBACK_LINGER = 150 * _SECOND
 #: So long a callback that fits a task is held back: tasks that start together call back together.
 PAIR_PATIENCE = 2 * _SECOND
-#: A clock that goes back less than this is the usual jitter between the queues of a network card.
-CLOCK_JITTER = 10_000_000
 
 #: An answer of the client scheduler that takes so long is worth a word: in trouble, it polls once a second.
 SLOW_CALLBACK = 900_000_000

@@ -7,17 +7,16 @@ a task when its connections are through.  Time is packet time; nothing here read
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import count
 
-from dissector.limits import MAX_CLOSED, MAX_CONNECTIONS
+from dissector.limits import CLOCK_JITTER, MAX_CONNECTIONS
 from dissector.model import Connection, Event, Role
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session import bounds, detect
 from dissector.session.commands import Command
-from dissector.session.cut import CutStarts
+from dissector.session.cut import CutStarts, replay
 from dissector.session.early import Early
 from dissector.session.exchanges import Exchanges
 from dissector.session.handlers import Callback, Sniffer
@@ -29,15 +28,15 @@ from dissector.session.packet_time import PacketTime
 from dissector.session.pairs import Copies, Unannounced
 from dissector.session.strangers import Strangers
 from dissector.session.task import TaskFacts
-from dissector.session.timeouts import CLOCK_JITTER, LINGER
+from dissector.session.timeouts import LINGER
 from dissector.session.unreached import Unreached
 from dissector.stream.fast_path import advance, segment_of
 from dissector.stream.flows import Entry
-from dissector.stream.reassembly import Connections, Flow
+from dissector.stream.reassembly import Connections, Flow, Report
 from dissector.traffic import (
+    NEVER,
     Closed,
     Gap,
-    IcmpError,
     Opened,
     Packet,
     Segment,
@@ -65,18 +64,19 @@ class Tracer(Keeper):
     ) -> None:
         ports, clock = frozenset(command_ports), PacketTime()
         joiner, overview = Joiner(callback_ports, ports), Overview(clock, callback_ports)
-        super().__init__(Sequencer(window), messages, made_by_others, joiner, clock, overview)
+        super().__init__(
+            Sequencer(window), messages, made_by_others, joiner, clock, overview, forgets=window is not None
+        )
         listens = partial(detect.listens, ports, callback_ports)
-        self._connections = Connections(self._notes.fragment, listens, self.overview.unread)
+        hinted = partial(detect.is_hinted, ports, callback_ports)
+        self._connections = Connections(self._notes.fragment, listens, self.overview.unread, hinted)
+        self._held = self._connections.reorder
         #: Keys of packets that need no parsing but for SYN, FIN and RST; who skips those too tells ``ended`` the keys.
         self.foreign, self.ended = self._connections.foreign, self._connections.ended
         self.passed = self._connections.passed
-        #: A capture that is followed has no end at which somebody would look back.
-        self._forgets = window is not None
         self.next_number = count(1).__next__
         self._cut, self._copies = CutStarts(callback_ports, self), Copies()
         self._unannounced = Unannounced(self._joiner, self.under_way, self._cut)
-        self._closing: deque[Flow] = deque()
         self._unreached, self._early = Unreached(), Early()
         self.strangers = Strangers(
             callback_ports, self._connections, joiner, self._copies, self._early, self._order, overview
@@ -90,6 +90,8 @@ class Tracer(Keeper):
     def take_packet(self, packet: Packet) -> None:
         """The same, for who asks for the events himself."""
         clock, time, key = self.clock, packet[1], packet[5]
+        if time >= clock.due:
+            self.catch_up(time)
         if time >= clock.now:
             clock.now = time
         elif time < clock.now - CLOCK_JITTER:
@@ -107,6 +109,7 @@ class Tracer(Keeper):
 
     def wake(self, now: int) -> Sequence[Event]:
         """Looks after what only time changes; returns the events that are final."""
+        self.catch_up(now)
         self.clock.now, self.clock.wake = now, now + _WAKES
         self._age()
         return self._order.drain(now)
@@ -134,28 +137,29 @@ class Tracer(Keeper):
         if key is not None and not packet[7]:
             segment = segment_of(packet, key)
             reports = self._connections.feed(segment) if entry is None else self._connections.go_on(entry, segment)
-            for flow, event in reports:
-                self._stream_event(flow, event)
-            return
-        record = self._connections.parse(packet)
-        if isinstance(record, Segment):
-            for flow, event in self._connections.feed(record):
-                self._stream_event(flow, event)
-        elif isinstance(record, IcmpError):
-            self._connections.feed_icmp(record)
+        else:
+            record = self._connections.parse(packet)
+            if not isinstance(record, Segment):
+                if record is not None:
+                    self._connections.feed_icmp(record)
+                return
+            reports = self._connections.feed(record)
+        for flow, event in reports:
+            self._stream_event(flow, event)
+        if self._held.deadline < self.clock.due:
+            self.clock.due = self._held.deadline
 
     def tick(self, now: int) -> list[Event]:
         """Nothing came until ``now`` (packet time): for captures that are followed as they grow."""
         if now > self.clock.now:
-            for flow, event in self._connections.age(now):
-                self._stream_event(flow, event)
+            self._take_all(self._connections.age(now))
             return list(self.wake(now))
         return self._order.drain(self.clock.now)
 
     def finish(self) -> list[Event]:
         """The capture is over: everything open becomes final as it is."""
-        for flow, event in self._connections.finish():
-            self._stream_event(flow, event)
+        self._take_all(self._connections.finish())
+        self._go_on(NEVER)
         while self._closing:
             self._settle(self._closing.popleft())
         for connection in self._unreached.due(None):
@@ -168,14 +172,40 @@ class Tracer(Keeper):
 
     # --- connections -----------------------------------------------------------------------------------------------
 
+    def _take_all(self, reports: Iterable[Report]) -> None:
+        for flow, event in reports:
+            self._stream_event(flow, event)
+
+    def catch_up(self, now: int) -> None:
+        """What waits for other packets goes on without them as far as it is due at ``now``: each at its own time,
+        so that it makes no difference when this is called."""
+        while (due := self.clock.due) <= now:
+            self.clock.now = max(self.clock.now, due)
+            self._go_on(due)
+
+    def _go_on(self, now: int) -> None:
+        self._take_all(self._connections.release(now))
+        for flow in self._early.due(now):
+            if flow.connection.over:
+                self._closed(flow, waited=True)
+            elif isinstance(flow.handler, Sniffer):
+                self._decide(flow, flow.handler)
+        self.clock.due = min(self._held.deadline, self._early.deadline)
+
+    def _wait(self, flow: Flow) -> None:
+        """A callback whose start may stand behind it."""
+        self._early.wait(flow)
+        self.clock.due = min(self.clock.due, self._early.deadline)
+
     def _stream_event(self, flow: Flow, event: StreamEvent) -> None:
         if isinstance(event, Opened):
             self._opened(flow)
         elif isinstance(event, Closed):
             self._closed(flow)
         elif flow.handler is not None and isinstance(event, Gap):
-            if event.snapped and event.side is Side.CLIENT:
-                self._cut.note(flow, event)
+            if event.snapped and event.side is Side.CLIENT and self._cut.note(flow, event):
+                for early in self._early.open_questions():
+                    self._cut.opened(early, self.under_way.half_known(early.connection))
             flow.handler.gap(event)
         elif flow.handler is not None:
             flow.handler.chunk(event)
@@ -193,11 +223,10 @@ class Tracer(Keeper):
             flow.handler = self.attempt(facts, connection)
             return
         self._order.opened(connection)
-        if (stray := self._joiner.elsewhere(connection)) is not None:
-            self._unannounced.strays[connection] = stray
-        else:
+        if not self._unannounced.is_stray(connection):
             self._cut.opened(flow, self.under_way.half_known(connection))
-        self._early.note(flow)
+        if flow.handler is None:  # else its SYN came only now
+            self._early.note(flow)
         flow.handler = Sniffer(connection, is_command_port=self._joiner.is_server(connection.server))
 
     def attempt(self, facts: TaskFacts, connection: Connection) -> Callback:
@@ -206,15 +235,18 @@ class Tracer(Keeper):
         facts.attempts.append(connection)
         self.under_way.touched(facts)
         if facts.start is not None and facts.record.callback_delay is None:
-            facts.record.callback_delay = connection.start - facts.start.time
+            facts.record.callback_delay = max(0, connection.start - facts.start.time)
         return Callback(connection, self, facts)
 
     def _decide(self, flow: Flow, sniffer: Sniffer, *, over: bool = False) -> None:
         role = sniffer.verdict()
         connection = flow.connection
-        if role is None or (
-            role is Role.CALLBACK and sniffer.may_wait and not over and self._unannounced.waits(connection)
-        ):
+        now = self.clock.now
+        if role is None:
+            return
+        if role is Role.CALLBACK and sniffer.may_wait and not over and self._unannounced.waits(connection, now):
+            if self._unannounced.is_new(connection, now):
+                self._wait(flow)
             return
         self.overview.judged(sniffer, role)
         if role is Role.UNKNOWN:
@@ -256,11 +288,15 @@ class Tracer(Keeper):
         self._order.decided(connection)
         return callback
 
-    def _closed(self, flow: Flow) -> None:
+    def _closed(self, flow: Flow, *, waited: bool = False) -> None:
         connection = flow.connection
         connection.over = True
         self._cut.ended(connection)
         if isinstance(flow.handler, Sniffer):
+            is_new = self._unannounced.is_new(connection, self.clock.now)
+            if is_new and not waited and flow.handler.verdict() is Role.CALLBACK:
+                self._wait(flow)
+                return
             self._decide(flow, flow.handler, over=True)
         if flow.handler is not None:
             flow.handler.closed(connection.last_packet, connection.end)
@@ -270,15 +306,9 @@ class Tracer(Keeper):
         elif connection.n:
             for facts in self._concerned(flow):
                 self.under_way.touched(facts)
-            self.linger(flow)
+            self._linger(flow)
         if connection not in self._unreached:
             self._order.decided(connection)
-
-    def linger(self, flow: Flow) -> None:
-        """The connection is over; late segments still count."""
-        self._closing.append(flow)
-        if len(self._closing) > MAX_CLOSED:
-            self._settle(self._closing.popleft())
 
     def _silent(self, connection: Connection) -> None:
         """The end of a connection that never said what it is."""
@@ -299,25 +329,6 @@ class Tracer(Keeper):
             for probe in self._unreached.taken_back(connection):
                 self._order.decided(probe)
 
-    def _settle(self, flow: Flow) -> None:
-        """A closed connection has lingered: nothing more is expected of it."""
-        if (unlisted := bounds.unlisted(flow.connection)) is not None:
-            self._order.emit(unlisted)
-        self._order.emit(flow.connection)
-        concerned = self._concerned(flow)
-        # The flow stays for late packets; what was made of its bytes does not.
-        flow.handler = None
-        for facts in filter(TaskFacts.is_through, concerned):
-            self._finish_task(facts)
-        if self._forgets and not any(facts.record in self.under_way for facts in concerned):
-            flow.forget()
-
-    def _concerned(self, flow: Flow) -> list[TaskFacts]:
-        """The tasks under way that a connection is about."""
-        handler = flow.handler
-        records = list(handler.tasks) if isinstance(handler, Command) else [flow.connection.task]
-        return [facts for record in records if (facts := self.under_way.get(record)) is not None]
-
     # --- what handlers report (Desk) -------------------------------------------------------------------------------
 
     def command_started(self, facts: TaskFacts) -> None:
@@ -327,9 +338,21 @@ class Tracer(Keeper):
         if superseded is not None:
             self.under_way.touched(superseded)
         for flow in self._early.callbacks(facts):
-            self._order.decided(flow.connection)
-            flow.handler = self.attempt(facts, flow.connection)
-            self._closing.extend([flow] * flow.connection.over)
+            self._unannounced.drop(flow.connection)
+            self.join(facts, flow)
+        for flow in self._early.near(facts.start.time) if facts.start is not None else ():
+            self._unannounced.is_stray(flow.connection)
+
+    def join(self, facts: TaskFacts, flow: Flow) -> None:
+        """A connection of which nobody knew so far what it is turns out to be meant as the callback of ``facts``."""
+        connection, sniffer = flow.connection, flow.handler
+        assert isinstance(sniffer, Sniffer)
+        self.recognised(connection)
+        flow.handler = callback = self.attempt(facts, connection)
+        replay(sniffer, callback)
+        if connection.over:
+            callback.closed(connection.last_packet, connection.end)
+            self._linger(flow)
 
     def recognised(self, connection: Connection) -> None:
         if connection not in self._cut:
@@ -361,24 +384,9 @@ class Tracer(Keeper):
         record = chosen.record
         record.callback, record.callback_peer = connection, connection.client
         if chosen.start is not None:
-            record.callback_delay = connection.start - chosen.start.time
+            record.callback_delay = max(0, connection.start - chosen.start.time)
         self.under_way.changed(chosen)
         return chosen
-
-    def callback_foreign(self, facts: TaskFacts, connection: Connection, packet: int) -> None:
-        """Somebody else took the port; the real callback will find it closed."""
-        facts.intruder, facts.foreign_packet = connection, packet
-        facts.record.callback = facts.record.callback_peer = None
-        self._lost_attempt(facts, connection)
-        connection.role = Role.UNKNOWN
-
-    def _lost_attempt(self, facts: TaskFacts, connection: Connection) -> None:
-        """The connection is no callback of ``facts`` after all."""
-        facts.attempts.remove(connection)
-        self.under_way.changed(facts)
-        self._joiner.expect(facts)
-
-    # --- tasks -----------------------------------------------------------------------------------------------------
 
     def _age(self) -> None:
         while self._closing and self._closing[0].connection.end + LINGER <= self.clock.now:

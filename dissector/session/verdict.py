@@ -5,6 +5,7 @@ Read top down; the first thing that went wrong decides, as the operator would ha
 
 from __future__ import annotations
 
+from dissector.limits import CLOCK_JITTER
 from dissector.model import Connection, Mark, Outcome
 from dissector.session.agent_facts import AgentFacts
 from dissector.session.task import TaskFacts
@@ -72,7 +73,15 @@ def end_mark(connection: Connection) -> Mark | None:
     """The first FIN or RST; a reset from outside of the stream ends nothing."""
     resets = [side.rst for side in connection.sides if not side.rst_outside]
     marks = [mark for mark in (*resets, *(side.fin for side in connection.sides)) if mark is not None]
-    return min(marks, key=lambda mark: mark.number, default=None)
+    first = connection.first_end
+    return first if first in marks else min(marks, key=lambda mark: mark.number, default=None)
+
+
+def came_late(facts: TaskFacts) -> bool:
+    """True when the command connection had begun to end before the client sent the close."""
+    close = facts.close
+    late = close.connection.sides[Side.CLIENT].late_data if close is not None else None
+    return facts.proof.close_late or (close is not None and late is not None and late.number in close.packets)
 
 
 def closed_by(connection: Connection) -> Side | None:
@@ -182,7 +191,7 @@ def _without_callback(facts: TaskFacts, now: int) -> Outcome:
 
 def _may_be_killed(facts: TaskFacts, until: int) -> bool:
     """The client said something before ``until`` that the snap length cut off: it may have been a kill."""
-    return facts.cut_command is not None and facts.cut_command <= until and facts.kill is None
+    return facts.cut_command is not None and facts.cut_command <= until + CLOCK_JITTER and facts.kill is None
 
 
 def is_answer_missing(facts: TaskFacts) -> bool:
@@ -201,7 +210,7 @@ def is_unheard(facts: TaskFacts, now: int) -> bool:
 
 def _was_killed(facts: TaskFacts, until: int, now: int) -> bool:
     """The client asked for it before ``until``, and the remote heard it."""
-    return facts.kill is not None and facts.kill.time <= until and not is_unheard(facts, now)
+    return facts.kill is not None and facts.kill.time <= until + CLOCK_JITTER and not is_unheard(facts, now)
 
 
 def _with_callback(facts: TaskFacts, callback: Connection, now: int) -> Outcome:

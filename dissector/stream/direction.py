@@ -99,6 +99,12 @@ class Direction:
         return self.anchored and self.facts.first_data is not None and not self._waiting and self.fin_at is None
 
     @property
+    def front(self) -> int:
+        """Offset behind all that is known to be there: bytes captured or proven, and the FIN."""
+        front = self._waiting[-1].end if self._waiting else self.next
+        return max(front, self.proven) if self.fin_at is None else self.fin_at + 1
+
+    @property
     def ended(self) -> bool:
         """True when everything up to the FIN was delivered."""
         return self.fin_at is not None and self.next >= self.fin_at

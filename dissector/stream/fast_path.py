@@ -91,10 +91,11 @@ def advance(entry: Entry, packet: Packet) -> Chunk | bool:
     connection, facts = sender.connection, sender.facts
     mark = _new(Mark, (number, time, ttl, ip_id))
     silence = time - connection.end
-    if silence > connection.silence:
-        connection.silence, connection.silence_end = silence, mark
+    if silence >= 0:
+        connection.end, connection.last_packet = time, number
+        if silence > connection.silence:
+            connection.silence, connection.silence_end = silence, mark
     connection.packets += 1
-    connection.end, connection.last_packet = time, number
     facts.packets += 1
     facts.last = mark
     acked = other.next - behind

@@ -31,6 +31,16 @@ _SECOND = 1_000_000_000
 _STEPS = 4
 
 
+class Held(NamedTuple):
+    """A segment that waits for others (see ``reorder``): ``place`` orders those of a connection, ``sender`` is the
+    index of its direction."""
+
+    place: int
+    arrival: int
+    sender: int
+    segment: Segment
+
+
 @dataclass(slots=True, eq=False)
 class Flow:
     """A connection in the table.  ``handler`` is the session's own."""
@@ -45,10 +55,16 @@ class Flow:
     ending: bool = False
     over: bool = False
     swaps: int = 0
+    #: Segments that wait for others, in order (see ``reorder``); None: there are none.
+    held: list[Held] | None = None
 
     def settle(self) -> None:
         """Notes which directions go on as usual: see ``fast_path``."""
-        going = not (self.ending or self.over) and self.connection.bytes > 0 and all(d.known for d in self.directions)
+        going = (
+            not (self.ending or self.over or self.held)
+            and self.connection.bytes > 0
+            and all(d.known for d in self.directions)
+        )
         for direction in self.directions:
             direction.steady = going and direction.regular
 

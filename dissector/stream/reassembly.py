@@ -16,11 +16,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
-from dissector.limits import MAX_EVIDENCE
-from dissector.model import Connection, Mark, SideFacts
-from dissector.stream.direction import Direction
+from dissector.limits import CLOCK_JITTER, MAX_EVIDENCE
+from dissector.model import Mark
 from dissector.stream.flows import Entry, Flow, FlowTable
 from dissector.stream.fragments import Datagrams, OnUnread, ignore
+from dissector.stream.noting import (
+    NEAR,
+    captured_twice,
+    is_disowned,
+    is_outside,
+    note,
+    note_end,
+    note_late,
+    note_places,
+    note_reset,
+)
+from dissector.stream.reorder import Reorder, is_behind, is_overtaking
 from dissector.traffic import (
     ACK,
     FIN,
@@ -39,12 +50,8 @@ from dissector.traffic import (
     key_of,
 )
 
-#: Farther from the stream than this (bytes), a reset or a late segment belongs to something else.
-_NEAR = 1 << 24
 #: A SYN captured behind the first segments of its connection comes within this time (ns).
 _SHUFFLED = 1_000_000_000
-#: The same SYN captured twice; a real second try takes a second, or at least has another IP id.
-_TWICE = 50_000_000
 
 
 Report = tuple[Flow, StreamEvent]
@@ -58,14 +65,19 @@ class Connections:
         on_lost: Callable[[Fragment], object] = ignore,
         listens: Callable[[int, int], bool] = int.__ge__,
         on_unread: OnUnread | None = None,
+        awaits_syn: Callable[[int, int], bool] = lambda _one, _other: True,
+        patience: int = CLOCK_JITTER,
     ) -> None:
         """``on_lost`` gets a fragment of each IP datagram with TCP that was never whole.  ``listens`` tells whether the
         second of two ports is the one that listens, for connections without a SYN.
 
-        ``on_unread`` gets what could not be read (see ``Datagrams``)."""
+        ``on_unread`` gets what could not be read (see ``Datagrams``).  ``awaits_syn`` tells from two ports whether to
+        wait for the SYN of a connection that begins without; ``patience``: see ``Reorder``."""
         table = self._table = FlowTable()
+        #: What waits for other segments, and until when.
+        self.reorder = Reorder(patience)
         self._datagrams = Datagrams(on_lost, on_unread)
-        self._listens = listens
+        self._listens, self._awaits_syn = listens, awaits_syn
         #: What is known of the sender of a packet, by its key.
         self.find = self._table.find
         #: Keys of packets that need no parsing but for SYN, FIN and RST: they continue connections that are ignored.
@@ -88,16 +100,40 @@ class Connections:
 
     def go_on(self, entry: Entry, segment: Segment) -> Iterable[Report]:
         """As ``feed``, for a segment of a connection that is in the table: ``entry`` is the one of its key."""
-        flow, index, _, _ = entry
+        flow, index, sender, other = entry
+        if flow.held is not None:
+            return self._join(flow, index, segment)
         if segment.flags & SYN:
-            return self._synchronise(flow, index, segment)
+            return self._synchronise(flow, index, segment, [])
         if flow.over:
-            return self._late(flow, index, segment)
-        return self._established(flow, index, segment)
+            return self._behind(flow, index, segment, [])
+        in_order = segment.seq == sender.expect and segment.ack == other.expect
+        if not in_order and self.reorder.is_early(flow, index, segment):
+            return self._hold(flow, index, segment, [])
+        out = self._established(flow, index, segment)
+        return _reports(flow, out) if len(out) > 1 else ((flow, out[0]),) if out else ()
+
+    def _join(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
+        """A segment of a connection of which others are held."""
+        if self.reorder.awaits_syn(flow, segment):
+            self.reorder.hold(flow, index, segment)
+            return ()
+        begins = self.reorder.has_begun(flow)
+        before = self._go_on(flow, None if begins else segment.time)
+        if segment.flags & SYN and not is_overtaking(flow, segment):
+            return self._synchronise(flow, index, segment, before)
+        if flow.over and flow.held is None:
+            return self._behind(flow, index, segment, before)
+        if flow.held is not None or self.reorder.is_early(flow, index, segment):
+            return self._hold(flow, index, segment, before)
+        return _reports(flow, before + self._established(flow, index, segment))
 
     def feed_icmp(self, error: IcmpError) -> Flow | None:
         """Attaches an ICMP error to the connection whose packet it quotes; None when there is none."""
-        entry = self.find(key_of(error.src, error.sport, error.dst, error.dport))
+        key = key_of(error.src, error.sport, error.dst, error.dport)
+        entry = self.find(key)
+        if entry is None and key not in self.foreign:
+            self.reorder.hold_error(key, error)
         if entry is None:
             return None
         connection = entry.flow.connection
@@ -111,6 +147,7 @@ class Connections:
 
     def ignore(self, flow: Flow) -> None:
         """A connection is foreign: nothing more is reported about it, and its packets cost next to nothing."""
+        self.reorder.drop(flow)
         self._table.ignore(flow)
 
     def ended(self, key: bytes, back: bytes) -> None:
@@ -121,10 +158,15 @@ class Connections:
         """Nothing came until ``now``: connections idle for too long are Closed as they are (a few at a time)."""
         return chain.from_iterable([_reports(old, self._end(old)) for old in self._table.stale(now) if not old.over])
 
+    def release(self, now: int) -> Iterable[Report]:
+        """Nothing that segments wait for came until ``now``: they go on without it."""
+        return chain.from_iterable([_reports(flow, self._go_on(flow, now)) for flow in self.reorder.overdue(now)])
+
     def finish(self) -> Iterable[Report]:
         """The capture is over: what waits is delivered, and every connection that is open is Closed as it is."""
         self._datagrams.finish()
-        ended = [(flow, self._end(flow)) for flow in self._table.unfinished()]
+        ended = [(flow, self._go_on(flow, None)) for flow in self.reorder.waiting()]
+        ended += [(flow, self._end(flow)) for flow in self._table.unfinished()]
         for flow, _ in ended:
             self._table.remove(flow)
         return chain.from_iterable(_reports(flow, events) for flow, events in ended)
@@ -140,27 +182,52 @@ class Connections:
         stale = [_reports(old, self._end(old)) for old in self._table.stale(segment.time) if not old.over]
         from_client = not is_ack if is_syn else self._listens(segment.sport, segment.dport)
         flow, index = self._table.add(segment, from_client=from_client, mid_stream=not is_syn)
+        if self.reorder.errors:
+            flow.connection.icmp += self.reorder.errors_about(segment)
         opened = (flow, Opened(segment.number, segment.time))
-        first = self._synchronise if is_syn else self._established
-        return chain(*stale, (opened,), first(flow, index, segment))
+        if (is_ack or not is_syn) and self.reorder.patience and self._awaits_syn(segment.sport, segment.dport):
+            return chain(*stale, (opened,), self._hold(flow, index, segment, []))
+        events = self._open(flow, index, segment) if is_syn else self._established(flow, index, segment)
+        return chain(*stale, (opened,), _reports(flow, events) if events else ())
 
-    def _synchronise(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
+    def _synchronise(self, flow: Flow, index: int, segment: Segment, out: list[StreamEvent]) -> Iterable[Report]:
         """A SYN or SYN+ACK: of this connection, again or for the first time, or of the next one."""
+        if not self._belongs(flow, index, segment):
+            return self._displace(flow, segment, out if flow.over else out + self._end(flow))
+        out += self._open(flow, index, segment)
+        if flow.held is not None:
+            out += self._go_on(flow, segment.time)
+        return _reports(flow, out) if out else ()
+
+    def _behind(self, flow: Flow, index: int, segment: Segment, out: list[StreamEvent]) -> Iterable[Report]:
+        """A segment behind the end: counted, unless it is too far away to be of this connection at all."""
+        sender = flow.directions[index]
+        if segment.length and sender.anchored and abs(sender.distance(segment.seq)) > NEAR:
+            return self._displace(flow, segment, out)
+        note_late(sender, segment)
+        return _reports(flow, out) if out else ()
+
+    def _displace(self, flow: Flow, segment: Segment, out: list[StreamEvent]) -> Iterable[Report]:
+        """The first segment of the next connection with the same ports."""
+        self.reorder.drop(flow)
+        self._table.remove(flow)
+        return chain(_reports(flow, out), self._begin(segment))
+
+    def _open(self, flow: Flow, index: int, segment: Segment) -> list[StreamEvent]:
+        """A SYN or SYN+ACK of this connection."""
         sender, connection = flow.directions[index], flow.connection
         is_answer = bool(segment.flags & ACK)
-        repeated = sender.syn == segment.seq
-        if not repeated and not self._belongs(flow, index, segment):
-            out = [] if flow.over else self._end(flow)
-            self._table.remove(flow)
-            return chain(_reports(flow, out), self._begin(segment))
-        mark = _note(connection, sender.facts, segment)
+        # Of what overtook it nothing was told but that the connection is there, and as one begun before the capture.
+        is_overtaken = connection.mid_stream and not connection.packets
+        events: list[StreamEvent] = [Opened(segment.number, segment.time)] if is_overtaken else []
+        mark = note(connection, sender.facts, segment)
         marks = connection.syn_acks if is_answer else connection.syns
-        if _captured_twice(marks, mark):
-            _note_places(sender.facts, marks[-1].ttl, mark.ttl)
+        if captured_twice(marks, mark):
+            note_places(sender.facts, marks[-1].ttl, mark.ttl)
         elif len(marks) < MAX_EVIDENCE:
             marks.append(mark)
-        if repeated or flow.over:
-            return ()
+        if sender.syn == segment.seq or flow.over:
+            return events
         sender.syn = segment.seq
         if sender.next == 0:
             sender.begin(segment.seq + 1, anchored=True)
@@ -171,40 +238,63 @@ class Connections:
                 wrong_way = False
             # With bytes delivered already the sides stay a guess: whoever has the bytes may still call swap.
             connection.mid_stream = wrong_way
-        events: list[StreamEvent] = []
         if is_answer:
             self._acknowledge(flow, index, segment, events)
         if segment.length:
             self._table.talks(flow)
             behind = segment._replace(seq=(segment.seq + 1) & 0xFFFF_FFFF)
             sender.receive(behind, mark, flow.directions[1 - index], events)
-        return _reports(flow, events)
+        return events
 
     @staticmethod
     def _belongs(flow: Flow, index: int, segment: Segment) -> bool:
-        """True when a SYN or SYN+ACK that was not seen before is part of this connection."""
+        """True when a SYN or SYN+ACK is part of this connection."""
         sender, other = flow.directions[index], flow.directions[1 - index]
+        if sender.syn == segment.seq:
+            return True
         if segment.flags & ACK and other.syn is not None and (segment.ack - other.syn) & 0xFFFF_FFFF == 1:
             return sender.syn is None or sender.next == 0
         if flow.over or sender.syn is not None:
             return False
         if not flow.connection.packets:
-            return True
+            return all(is_behind(held, index, segment) for held in flow.held or ())
         # Captured in the wrong order: its connection is just a moment old and begins where the SYN says.
         begins_here = not sender.known or (sender.expect - sender.next - segment.seq) & 0xFFFF_FFFF == 1
         return begins_here and segment.time - flow.connection.start < _SHUFFLED
 
     # --- the way of a segment ----------------------------------------------------------------------------------------
 
-    def _established(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
+    def _hold(self, flow: Flow, index: int, segment: Segment, before: list[StreamEvent]) -> Iterable[Report]:
+        """A segment that waits for others, or that others wait for."""
+        self.reorder.hold(flow, index, segment)
+        longest = [_reports(old, self._go_on(old, None)) for old in self.reorder.too_many()]
+        return chain(_reports(flow, before + self._go_on(flow, segment.time)), *longest)
+
+    def _go_on(self, flow: Flow, now: int | None) -> list[StreamEvent]:
+        """The segments of a connection that wait no more at ``now`` (None: all of them)."""
+        out: list[StreamEvent] = []
+        while (held := self.reorder.next(flow, now)) is not None:
+            out += self._continue(flow, held.sender, held.segment)
+        return out
+
+    def _continue(self, flow: Flow, index: int, segment: Segment) -> list[StreamEvent]:
+        """A segment of a connection, when its turn has come."""
+        if segment.flags & SYN:
+            return self._open(flow, index, segment) if self._belongs(flow, index, segment) else []
+        if not flow.over:
+            return self._established(flow, index, segment)
+        note_late(flow.directions[index], segment)
+        return []
+
+    def _established(self, flow: Flow, index: int, segment: Segment) -> list[StreamEvent]:
         """A segment without SYN of an open connection."""
         connection = flow.connection
         sender, other = flow.directions[index], flow.directions[1 - index]
         flags, window, before, last = segment.flags, segment.window, connection.end, sender.facts.last
-        mark = _note(connection, sender.facts, segment)
+        mark = note(connection, sender.facts, segment)
         out: list[StreamEvent] = []
         if flags & RST:
-            return _reports(flow, self._reset(flow, index, segment, mark, before, last))
+            return self._reset(flow, index, segment, mark, before, last)
         if flags & ACK:
             self._acknowledge(flow, index, segment, out)
         sender.window = window
@@ -215,16 +305,14 @@ class Connections:
                 self._table.talks(flow)
             sender.receive(segment, mark, other, out)
         if flags & FIN:
-            _note_idle(connection, mark, before)
+            note_end(connection, mark, before)
             sender.facts.fin = sender.facts.fin or mark
             sender.finish_at(segment.seq + segment.length)
             flow.ending = True
         if flow.ending and sender.ended and other.ended:
             out += self._close(flow, "fin")
         flow.settle()
-        if len(out) == 1:
-            return ((flow, out[0]),)
-        return _reports(flow, out) if out else ()
+        return out
 
     def _acknowledge(self, flow: Flow, index: int, segment: Segment, out: list[StreamEvent]) -> None:
         """The sender's acknowledgement number, as an offset of the other direction."""
@@ -249,43 +337,30 @@ class Connections:
     ) -> list[StreamEvent]:
         sender, other = flow.directions[index], flow.directions[1 - index]
         facts = sender.facts
-        outside = _is_outside(sender, segment)
+        outside = is_outside(sender, segment)
         if facts.rst is None or (facts.rst_outside and not outside):
-            _note_reset(facts, mark, segment, last, outside=outside)
+            note_reset(facts, mark, segment, last, outside=outside)
             facts.rst_answers = other.facts.last
         if outside:
             return []
-        _note_idle(flow.connection, mark, before)
+        if facts.late_data is None and is_disowned(sender, segment):
+            facts.late_data = facts.last_data
+        note_end(flow.connection, mark, before)
         return self._close(flow, "rst")
-
-    def _late(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
-        """A segment behind the end: counted, unless it is too far away to be of this connection at all."""
-        sender, connection = flow.directions[index], flow.connection
-        if segment.length and sender.anchored and abs(sender.distance(segment.seq)) > _NEAR:
-            self._table.remove(flow)
-            return self._begin(segment)
-        facts = sender.facts
-        last = facts.last
-        mark = _note(connection, facts, segment)
-        if segment.flags & RST:
-            if facts.rst is None:
-                _note_reset(facts, mark, segment, last, outside=_is_outside(sender, segment))
-            elif mark.ttl != facts.rst.ttl and mark.ip_id == facts.rst.ip_id:
-                facts.rst_again = True
-        elif segment.flags & FIN and facts.fin is None:
-            facts.fin = mark
-        elif segment.length and facts.late_data is None and sender.distance(segment.seq) >= 0:
-            facts.late_data = mark
-        return ()
 
     def _close(self, flow: Flow, how: str) -> list[StreamEvent]:
         flow.connection.closed = how
         self._table.close(flow)
-        return self._end(flow)
+        return self._finish(flow)
+
+    def _end(self, flow: Flow) -> list[StreamEvent]:
+        """What is still to be delivered of a flow that ends now, and Closed."""
+        waited = self._go_on(flow, None)
+        return waited if flow.over else waited + self._finish(flow)
 
     @staticmethod
-    def _end(flow: Flow) -> list[StreamEvent]:
-        """What is still to be delivered of a flow that ends now, and Closed."""
+    def _finish(flow: Flow) -> list[StreamEvent]:
+        """What is still to be delivered of a flow whose segments all came, and Closed."""
         flow.over = True
         flow.settle()
         connection = flow.connection
@@ -297,52 +372,12 @@ class Connections:
         return out
 
 
-def _note(connection: Connection, facts: SideFacts, segment: Segment) -> Mark:
-    """Counts a packet."""
-    time, ttl = segment.time, segment.ttl
-    mark = Mark(segment.number, time, ttl, segment.ip_id)
-    silence = time - connection.end
-    if silence > connection.silence:
-        connection.silence, connection.silence_end = silence, mark
-    connection.packets += 1
-    connection.end, connection.last_packet = time, mark.number
-    facts.packets += 1
-    facts.last = mark
-    if facts.first_seq is None:
-        facts.first_seq, facts.ttl = segment.seq, ttl
-    return mark
-
-
-def _note_idle(connection: Connection, mark: Mark, before: int) -> None:
-    """How long nothing had come before the first FIN or reset of both sides."""
-    if connection.idle_before_end is None:
-        connection.idle_before_end = mark.time - before
-
-
-def _is_outside(sender: Direction, segment: Segment) -> bool:
-    """True for a segment that is nowhere near to what its sender has sent."""
-    return sender.anchored and abs(sender.distance(segment.seq)) > _NEAR
-
-
-def _note_reset(facts: SideFacts, mark: Mark, segment: Segment, last: Mark | None, *, outside: bool) -> None:
-    facts.rst, facts.rst_outside, facts.rst_unknown = mark, outside, not segment.flags & ACK
-    facts.before_rst = last
-
-
-def _note_places(facts: SideFacts, ttl: int, again: int) -> None:
-    """A packet was captured twice, with these TTLs."""
-    if ttl != again:
-        facts.places = max(ttl, again), min(ttl, again)
-
-
-def _captured_twice(marks: list[Mark], mark: Mark) -> bool:
-    last = marks[-1] if marks else None
-    return last is not None and mark.time - last.time <= _TWICE and mark.ip_id == last.ip_id
-
-
 def _reports(flow: Flow, events: Iterable[StreamEvent]) -> Iterator[Report]:
     """Events with their flow, lazily: whoever handles one of them may swap the flow's sides for the others."""
-    swaps = flow.swaps
+    return _told(flow, flow.swaps, events)
+
+
+def _told(flow: Flow, swaps: int, events: Iterable[StreamEvent]) -> Iterator[Report]:
     for event in events:
         if flow.swaps != swaps and isinstance(event, (Chunk, Gap)):
             event = event._replace(side=event.side.other)

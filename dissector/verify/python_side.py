@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from heapq import heappop, heappush
 from typing import Any
 
 from dissector.model import Message, Outcome, Role, Task
@@ -17,6 +18,8 @@ from dissector.wire.masking import Mask
 from dissector.wire.secrets import MASK
 
 _HEADER = 4
+#: Messages of packets so old (ns) have all been told: what waits for others (see ``stream.reorder``) waits for less.
+_SETTLED = 1_000_000_000
 #: Packets that the plugin lists for one message.
 _MAX_SEGMENTS = 64
 
@@ -30,6 +33,13 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
     tasks: list[Row] = []
     teller, due = _Teller(waiting), 1
     late: set[int] = set()
+    ready: list[tuple[int, int, int, Told]] = []
+
+    def told(number: int, *, is_late: bool) -> None:
+        message = waiting.pop(number)
+        for one in teller.told(message, is_late=is_late):
+            heappush(ready, (message.packets[-1], number, message.time, one))
+
     for packet in packets:
         for event in tracer.feed(packet):
             if isinstance(event, Message):
@@ -37,21 +47,25 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
                 teller.numbered(event.task, packet.number)
                 if packet.number > event.connection.last_packet:
                     late.add(event.n)
-            elif isinstance(event, Task) and event.agent is None:
-                tasks.append(_row(event))
+            elif isinstance(event, Task):
+                tasks += _rows(event)
         while due in waiting:
-            yield from teller.told(waiting.pop(due), is_late=due in late)
+            told(due, is_late=due in late)
             late.discard(due)
             due += 1
-    known = tracer.next_number()
-    for event in tracer.finish():
-        if isinstance(event, Message):
-            waiting[event.n] = event
-        elif isinstance(event, Task) and event.agent is None:
-            tasks.append(_row(event))
+        while ready and ready[0][2] + _SETTLED <= packet.time:
+            yield heappop(ready)[-1]
+    known, last = tracer.next_number(), tracer.finish()
+    waiting.update((event.n, event) for event in last if isinstance(event, Message))
     for number in sorted(waiting):
-        yield from teller.told(waiting[number], is_late=number > known or number in late)
-    yield from sorted(tasks)
+        told(number, is_late=number > known or number in late)
+    yield from (heappop(ready)[-1] for _ in range(len(ready)))
+    yield from sorted([*tasks, *(row for event in last if isinstance(event, Task) for row in _rows(event))])
+
+
+def _rows(task: Task) -> list[Row]:
+    """Of a task on a Universal Agent the plugin shows none."""
+    return [] if task.agent is not None else [_row(task)]
 
 
 def _row(task: Task) -> Row:

@@ -13,6 +13,7 @@ from conversation import EPOCH
 from kit import CAPTURES, nanoseconds
 from stories import LINES, story
 
+from dissector.limits import CLOCK_JITTER
 from dissector.model import CaptureInfo, Event, Outcome, Task
 from dissector.session import advance
 from dissector.session import tracer as tracer_module
@@ -112,7 +113,7 @@ def test_foreign_connections_that_ended_are_not_kept(
     talks: list[bytes] = []
     for port in range(1, 100):
         talks += foreign(5 + port, ("10.0.0.1", 40_000 + port, "10.0.0.2", 80), (FIN | ACK, ACK)[: 1 + port % 2])
-    (path,) = write(tmp_path, [(SECOND + at, data) for at, data in enumerate(talks)])
+    (path,) = write(tmp_path, [(SECOND + at * CLOCK_JITTER, data) for at, data in enumerate(talks)])
     tracer, events, _ = followed(path)
     assert events == []
     assert len(tracer.foreign) <= 2

@@ -11,6 +11,7 @@ from parts import SECOND, connection, facts, message
 
 from dissector.model import Connection, Endpoint, Mark, Role
 from dissector.session.cut import CutStarts
+from dissector.session.early import BEHIND
 from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
 from dissector.session.pairs import Copies, Unannounced
@@ -20,6 +21,8 @@ from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 
 MOMENT = 0.001
+#: A time at which no connection of these tests is new.
+OLD = 1_000 * SECOND
 PATIENCE = PAIR_PATIENCE / 1_000_000_000
 
 
@@ -166,19 +169,19 @@ def test_a_callback_that_is_announced_by_now_waits_no_more() -> None:
     own = facts(callback=False)
     known, one = unannounced(half(), announced=own), call()
     known.strays[one] = half()
-    assert not known.waits(one)
+    assert not known.waits(one, OLD)
     assert known.owner(one) == (own, False)
     assert known.strays == {}
 
 
 def test_a_callback_that_fits_nothing_does_not_wait() -> None:
     one = call()
-    assert not unannounced().waits(one)
-    assert not unannounced(half()).waits(call(mid_stream=True))
+    assert not unannounced().waits(one, OLD)
+    assert not unannounced(half()).waits(call(mid_stream=True), 0)
     assert unannounced(half()).owner(call(mid_stream=True)) == (None, False)
     known = unannounced()
     known.strays[one] = facts(callback=False)
-    assert known.waits(one)
+    assert known.waits(one, OLD)
 
 
 def test_a_stray_belongs_to_the_start_that_it_fits() -> None:
@@ -196,12 +199,20 @@ def test_a_stray_belongs_to_the_start_that_it_fits() -> None:
         assert known.strays == {}
 
 
+@pytest.mark.parametrize(
+    ("age", "mid_stream", "waits"), [(BEHIND, False, True), (BEHIND + 1, False, False), (0, True, False)]
+)
+def test_a_new_callback_waits_for_the_start_that_may_stand_behind_it(age: int, mid_stream: bool, waits: bool) -> None:
+    one = call(mid_stream=mid_stream)
+    assert unannounced().waits(one, one.start + age) is waits
+
+
 def test_what_was_held_is_let_go_with_its_owner() -> None:
     known, one = unannounced(task := half()), call()
-    assert known.waits(one)
+    assert known.waits(one, OLD)
     assert known.owner(one) == (task, False)
     assert not known._held
-    assert known.waits(one)
+    assert known.waits(one, OLD)
     known.strays[one] = half()
     known.drop(one)
     assert (dict(known._held), known.strays) == ({}, {})

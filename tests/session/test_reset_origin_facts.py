@@ -48,7 +48,8 @@ def test_the_ttl_of_any_packet_counts(name: str) -> None:
     found: dict[str, Any] = {name: mark(9, 61)}
     one, end = reset(61, **found)
     assert ttls(one, THERE) == {61, 64}
-    assert not by_device(one, THERE, end)
+    # Data behind the reset prove the same without its TTL.
+    assert by_device(one, THERE, end) is (name == "late_data")
 
 
 @pytest.mark.parametrize("name", ["retransmitted", "zero_windows"])
@@ -166,7 +167,7 @@ def test_the_client_counts_from_its_syn_on() -> None:
 
 @pytest.mark.parametrize(
     ("number", "ip_id", "forged"),
-    [(51, 20_000, True), (50, 20_000, False), (51, 100, False), (51, 102, True), (51, 101, True)],
+    [(51, 20_000, True), (51, 100, False), (51, 102, True), (51, 101, True)],
 )
 def test_data_behind_a_reset(number: int, ip_id: int, forged: bool) -> None:
     """Unless it overtook the data, whose IP id is one of the next."""

@@ -367,6 +367,7 @@ def test_a_remote_that_knows_no_command_connection_when_it_is_to_close_it(
     server = record(made)[0].sides[THERE]
     server.rst, server.rst_unknown = Mark(55, 101 * SECOND, 64), unknown
     made.close = None if close is None else message(100 * SECOND, close)
+    made.proof.close_late = close == 55
     assert (FOLLOWS in the(made).cause) is follows
 
 

@@ -400,7 +400,7 @@ def test_a_task_without_a_number_has_its_messages_in_their_order() -> None:
 @pytest.mark.parametrize(("most", "final"), [(2, 0), (1, 1)])
 def test_how_many_closed_connections_linger(most: int, final: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The callback's, and then the command's."""
-    monkeypatch.setattr("dissector.session.tracer.MAX_CLOSED", most)
+    monkeypatch.setattr("dissector.session.keeping.MAX_CLOSED", most)
     tracer = Tracer()
     events: list[Event] = []
     for packet in packets_of(Story().healthy().records):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from parts import HERE, SECOND, THERE, connection, facts, message, record, stuck
 
+from dissector.limits import CLOCK_JITTER
 from dissector.model import Connection, Mark, Message, Outcome, Role
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import (
@@ -284,8 +285,8 @@ def test_one_hopeless_attempt_is_enough(tries: list[Connection], word: Outcome) 
 @pytest.mark.parametrize(
     ("cut", "kill", "word"),
     [
-        (55 * SECOND, False, Outcome.UNKNOWN),
-        (55 * SECOND + 1, False, Outcome.NO_CALLBACK),
+        (55 * SECOND + CLOCK_JITTER, False, Outcome.UNKNOWN),
+        (55 * SECOND + CLOCK_JITTER + 1, False, Outcome.NO_CALLBACK),
         (None, False, Outcome.NO_CALLBACK),
         (SECOND, True, Outcome.NO_CALLBACK),
     ],
@@ -341,7 +342,8 @@ def test_a_release_that_was_not_answered_counts_when_the_client_left(side: Side,
 
 
 def test_a_kill_counts_until_the_release() -> None:
-    for time, word in ((8 * SECOND, Outcome.KILLED), (8 * SECOND + 1, Outcome.SUCCESS)):
+    last = 8 * SECOND + CLOCK_JITTER
+    for time, word in ((last, Outcome.KILLED), (last + 1, Outcome.SUCCESS)):
         made, _ = with_end(THERE, release=message(8 * SECOND), kill=message(time))
         assert outcome(made, NOW) is word
     made, _ = with_end(THERE, release=message(8 * SECOND), kill=message(7 * SECOND))
@@ -377,7 +379,10 @@ def test_of_a_callback_with_holes_the_release_is_not_known(side: Side, gaps: int
         assert outcome(with_end(side, gaps=gaps, begin_refused=message(SECOND))[0], NOW) is Outcome.FAILURE
 
 
-@pytest.mark.parametrize(("cut", "word"), [(9 * SECOND, Outcome.UNKNOWN), (9 * SECOND + 1, Outcome.LOST)])
+@pytest.mark.parametrize(
+    ("cut", "word"),
+    [(9 * SECOND + CLOCK_JITTER, Outcome.UNKNOWN), (9 * SECOND + CLOCK_JITTER + 1, Outcome.LOST)],
+)
 def test_a_lost_callback_behind_a_cut_command_may_have_been_killed(cut: int, word: Outcome) -> None:
     assert outcome(with_end(cut_command=cut)[0], NOW) is word
 

@@ -22,10 +22,13 @@ class Talk:
 
     ``a`` and ``b`` send one segment of that side: ``at`` is the offset of its first byte in that side's stream (-1: the
     SYN), ``acks`` the offset of the other side that it acknowledges.  Each packet is 1 ms later than the one before.
+    ``patience``: how long those wait that are early; most tests want to see at once what comes of them.
     """
 
-    def __init__(self, isn_a: int = ISN_A, isn_b: int = ISN_B, ports: tuple[int, int] = (40_000, 4_444)) -> None:
-        self.table = Connections()
+    def __init__(
+        self, isn_a: int = ISN_A, isn_b: int = ISN_B, ports: tuple[int, int] = (40_000, 4_444), patience: int = 0
+    ) -> None:
+        self.table = Connections(patience=patience)
         self.isn = (isn_a, isn_b)
         self.ports = ports
         self.events: list[tuple[Flow, StreamEvent]] = []

@@ -50,7 +50,7 @@ class Ways:
 
     def __init__(self, kind: Kind = KINDS[0]) -> None:
         self.kind = kind
-        self.long, self.short = Connections(), Connections()
+        self.long, self.short = Connections(patience=0), Connections(patience=0)
         self.number = 0
         self.time = 0
         self.key = b""

@@ -23,14 +23,14 @@ def aged(table: Connections, now: int) -> list[int]:
 
 
 def test_patience_with_a_half_open_connection() -> None:
-    table = Connections()
+    table = Connections(patience=0)
     list(table.feed(syn(1, 5)))
     assert closed_by(table, syn(2, 5 + HALF_OPEN - 1)) == []
     assert closed_by(table, syn(3, 5 + HALF_OPEN)) == [1]
 
 
 def test_a_packet_renews_the_patience() -> None:
-    table = Connections()
+    table = Connections(patience=0)
     list(table.feed(syn(1, 5)))
     list(table.feed(syn(1, 7)._replace(number=2)))
     assert aged(table, 5 + HALF_OPEN) == []
@@ -72,7 +72,7 @@ def test_a_closed_connection_waits_for_late_packets() -> None:
 
 
 def test_four_are_looked_at_a_time() -> None:
-    table = Connections()
+    table = Connections(patience=0)
     for index in range(1, 7):
         list(table.feed(syn(index, index)))
     assert aged(table, HALF_OPEN + 100) == [1, 2, 3, 4]
@@ -81,7 +81,7 @@ def test_four_are_looked_at_a_time() -> None:
 
 def test_a_full_shelf_gives_up_its_oldest_though_all_are_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dissector.stream.flows.MAX_HALF_OPEN", 6)
-    table = Connections()
+    table = Connections(patience=0)
     for index in range(1, 7):
         list(table.feed(syn(index, index)))
         list(table.feed(syn(index, 10 + index)))
@@ -92,7 +92,7 @@ def test_a_full_shelf_gives_up_its_oldest_though_all_are_fresh(monkeypatch: pyte
 
 def test_of_a_full_shelf_the_first_without_a_later_packet_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dissector.stream.flows.MAX_HALF_OPEN", 3)
-    table = Connections()
+    table = Connections(patience=0)
     for index in range(1, 4):
         list(table.feed(syn(index, index)))
     list(table.feed(syn(1, 9)))
@@ -101,7 +101,7 @@ def test_of_a_full_shelf_the_first_without_a_later_packet_goes(monkeypatch: pyte
 
 def test_a_shelf_is_full_with_as_many_as_may_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dissector.stream.flows.MAX_HALF_OPEN", 3)
-    table = Connections()
+    table = Connections(patience=0)
     for index in range(1, 4):
         assert closed_by(table, syn(index, index)) == []
     assert closed_by(table, syn(4, 4)) == [1]
@@ -113,7 +113,7 @@ def test_of_foreign_connections_some_are_forgotten_at_a_time(
 ) -> None:
     """One too many: it, and one in 64 keys more."""
     monkeypatch.setattr("dissector.stream.flows.MAX_CONNECTIONS", most)
-    table = Connections()
+    table = Connections(patience=0)
     for index in range(1, last + 1):
         for flow, _ in table.feed(syn(index, index)):
             table.ignore(flow)

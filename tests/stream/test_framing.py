@@ -405,7 +405,7 @@ Json = dict[str, Any]
 
 def frames_of(path: Path) -> Iterator[tuple[Flow, Item, FrameReader]]:
     """Every item of every connection, read as if all were callback connections; the problems of others mean nothing."""
-    table = Connections()
+    table = Connections(patience=0)
     readers: dict[tuple[Flow, Side], FrameReader] = {}
     for found in CaptureReader([path]):
         segment = parse(found)

@@ -674,7 +674,7 @@ def test_an_ignored_connection_says_nothing_more() -> None:
 
 def test_half_open_connections_are_bounded_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dissector.stream.flows.MAX_HALF_OPEN", 500)
-    table = Connections()
+    table = Connections(patience=0)
     given_up = [
         flow.connection.first_packet
         for index in range(1, 2_001)
@@ -709,7 +709,7 @@ def test_the_busiest_of_too_many_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_foreign_connections_are_bounded_and_the_oldest_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dissector.stream.flows.MAX_CONNECTIONS", 64)
-    table = Connections()
+    table = Connections(patience=0)
     for index in range(1, 1_000):
         start = syn(index, index)
         for flow, _ in table.feed(start):
@@ -723,7 +723,7 @@ def test_foreign_connections_are_bounded_and_the_oldest_go_first(monkeypatch: py
 
 def test_of_foreign_connections_that_are_over_few_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dissector.stream.flows.MAX_CLOSED", 64)
-    table = Connections()
+    table = Connections(patience=0)
     for index in range(1, 1_000):
         start = syn(index, index)
         for flow, _ in table.feed(start):
@@ -753,7 +753,7 @@ def test_a_foreign_connection_that_goes_on_behind_a_fin_is_not_over() -> None:
 
 
 def test_silent_connections_are_forgotten_by_and_by() -> None:
-    table = Connections()
+    table = Connections(patience=0)
     for index in range(1, 5):
         list(table.feed(syn(index, index)))
     later = limits.HALF_OPEN_SECONDS * SECOND + 10
@@ -778,7 +778,7 @@ def test_idle_connections_are_forgotten_unless_the_session_numbered_them(number:
 
 def test_closed_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dissector.stream.flows.MAX_CLOSED", 10)
-    table = Connections()
+    table = Connections(patience=0)
     for index in range(1, 101):
         list(table.feed(syn(index, index)))
         reset = syn(index, index)._replace(flags=RST)
@@ -890,7 +890,7 @@ def test_recordings_have_neither_gaps_nor_damaged_packets(captures: Path) -> Non
     paths = sorted(captures.glob("*.pcap"))
     assert paths
     for path in paths:
-        table = Connections()
+        table = Connections(patience=0)
         reports: list[tuple[Flow, StreamEvent]] = []
         for found in CaptureReader([path]):
             segment = parse(found)
@@ -925,7 +925,7 @@ FOLLOWED = {
 
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_streams_are_those_that_tshark_follows(name: str, captures: Path) -> None:
-    table = Connections()
+    table = Connections(patience=0)
     streams: dict[Flow, list[bytearray]] = {}
     for found in CaptureReader([captures / name]):
         segment = parse(found)
