@@ -7,6 +7,8 @@ from itertools import permutations
 
 import pytest
 from builders import ACK, FIN, RST, SYN, A, B
+from hypothesis import given
+from hypothesis import strategies as st
 from stream_kit import CLIENT, MS, SERVER, Talk, chunk
 
 from dissector.limits import CLOCK_JITTER
@@ -56,6 +58,53 @@ def test_any_order_is_the_same() -> None:
         assert (str(connection.client), str(connection.server)) == ("10.1.0.1:40000", "10.1.0.2:4444")
         assert connection.first_end == connection.sides[CLIENT].fin
         assert sum(isinstance(event, Opened) for event in events[1:]) <= 1, "told again at most once"
+
+
+def dialog(one: Talk, sizes: list[tuple[int, int]]) -> list[Segment]:
+    """A connection in order in which the sides say so many bytes, each segment behind all that it acknowledges."""
+    found = [one.segment(0, -1, b"", None, SYN), one.segment(1, -1, b"", 0, SYN)]
+    sent = [0, 0]
+    for side, size in sizes:
+        data = bytes([65 + sum(sent) % 26]) * size
+        found.append(one.segment(side, sent[side], data, sent[1 - side], ACK))
+        sent[side] += size
+    found.append(one.segment(0, sent[0], b"", sent[1], FIN))
+    found.append(one.segment(1, sent[1], b"", sent[0] + 1, FIN))
+    return [segment._replace(time=MS + at * MS // 10) for at, segment in enumerate(found)]
+
+
+def in_full(events: list[StreamEvent]) -> list[tuple[object, ...]]:
+    """As ``said``, whatever pieces the bytes come in."""
+    found: list[tuple[object, ...]] = []
+    for what in said(events):
+        if found and len(what) == 3 and what[0] is found[-1][0] and isinstance(what[2], bytes):
+            *rest, before = found[-1]
+            found[-1] = (*rest, before + what[2]) if isinstance(before, bytes) else what
+        else:
+            found.append(what)
+    return found
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1), st.integers(0, 9)), max_size=40),
+    st.lists(st.integers(0, CLOCK_JITTER // 2), min_size=44, max_size=44),
+    st.booleans(),
+)
+def test_any_jitter_is_the_same(sizes: list[tuple[int, int]], jitter: list[int], stamped: bool) -> None:
+    """By the times of the packets, or by their places alone."""
+    expected, found = talk(), talk()
+    segments = dialog(expected, sizes)
+    for segment in segments:
+        expected.send(segment)
+    late = [(segment.time + later, place) for place, (segment, later) in enumerate(zip(segments, jitter, strict=False))]
+    for number, (time, place) in enumerate(sorted(late), 1):
+        found.send(segments[place]._replace(number=number, time=time if stamped else segments[place].time))
+    for one in (expected, found):
+        one.finish()
+    told = [in_full([event for _, event in one.events]) for one in (expected, found)]
+    assert told[0] == told[1]
+    assert (found.connection.gaps, found.connection.mid_stream) == (0, False)
+    assert found.connection.bytes == expected.connection.bytes
 
 
 def test_in_order_nothing_waits() -> None:
