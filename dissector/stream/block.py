@@ -155,7 +155,8 @@ class Block(NamedTuple):
 
     def ip(self, index: int) -> int:
         """Where the IP header of packet ``index`` of a conversation begins in ``data``."""
-        return self.begins[index] + self.stretch(index).ip
+        stretches = self.stretches
+        return self.begins[index] + (stretches[0] if len(stretches) == 1 else self.stretch(index))[2]
 
 
 def _first(stretch: Stretch) -> int:
