@@ -6,10 +6,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from dissector.model import Endpoint, Exchange
+from dissector.session.timeouts import AGENT_PATIENCE
 from dissector.wire.agent import Heartbeat
 
-#: Until the master announces another time.
-TIMEOUT = 60 * 1_000_000_000
 #: Request-IDs remembered for repetitions; the master has one request under way, repeated for a minute.
 _REMEMBERED = 64
 
@@ -35,10 +34,8 @@ class AgentFacts:
     start_failure: str | None = None
     close: Exchange | None = None
     kill: Exchange | None = None
-    signals: list[Exchange] = field(default_factory=list)
-    #: The tunnel request that was answered with an error, and the error's text.
+    #: The tunnel request that was answered with an error.
     failed: Exchange | None = None
-    failure: str = ""
     #: The request that waits for its message, and those that repeat it.
     waiting: Exchange | None = None
     repetitions: list[Exchange] = field(default_factory=list)
@@ -67,7 +64,7 @@ class AgentFacts:
     def timeout(self) -> int:
         """How long agent and master wait for each other."""
         announced = self.heartbeat.timeout if self.heartbeat is not None else None
-        return announced or TIMEOUT
+        return announced or AGENT_PATIENCE
 
     def first(self, exchange: Exchange) -> bool:
         """True for a request that is not the repetition of one before."""

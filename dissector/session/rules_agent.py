@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dissector.model import Connection, Exchange, Outcome, Problem
 from dissector.session.agent_facts import AgentFacts
 from dissector.session.case import Case, count, general, open_call_text
+from dissector.session.verdict import SECOND
 from dissector.wire.agent import failure_of
 from dissector.wire.control import HttpMessage
 
-_SECOND = 1_000_000_000
 #: Longest text of an agent that is told.
 _SHOWN = 300
 #: Status, what the text has, code: the first row that fits tells what an error response means.
@@ -94,7 +94,7 @@ def _filled(problem: Problem, connection: Connection) -> Problem:
 
 def _silent(case: Case, about: AgentFacts) -> Problem:
     """Nothing came any more of a task that was under way."""
-    seconds = (case.now - about.heard) / _SECOND
+    seconds = (case.now - about.heard) / SECOND
     waiting, outage = about.waiting, about.outage
     if waiting is None:
         summary = f"The master said nothing more about the task for {seconds:.0f} s."
@@ -120,7 +120,7 @@ def _repeated(case: Case, about: AgentFacts) -> Problem:
     connections = len({one.connection for one in about.repetitions})
     summary = (
         f"Request {first.request_id} was repeated {count(about.repeated, 'time')} "
-        f"on {count(connections, 'other connection')}: no response came for {about.longest_wait / _SECOND:.1f} s."
+        f"on {count(connections, 'other connection')}: no response came for {about.longest_wait / SECOND:.1f} s."
     )
     packets = tuple(number for one in about.repetitions for number in one.request_packets)
     return _problem(case, "request_repeated", summary, first, packets)
@@ -130,8 +130,8 @@ def _late(case: Case, about: AgentFacts, exchange: Exchange) -> Problem:
     beat = about.heartbeat
     period = (beat.period if beat is not None else None) or 0
     summary = (
-        f"The master sent nothing for {(about.missed + period) / _SECOND:.1f} s, "
-        f"although it announced a word every {period / _SECOND:.0f} s."
+        f"The master sent nothing for {(about.missed + period) / SECOND:.1f} s, "
+        f"although it announced a word every {period / SECOND:.0f} s."
     )
     cause = "the master was frozen or overloaded, or its packets did not come through"
     return case.problem(

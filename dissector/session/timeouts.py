@@ -9,6 +9,10 @@ LINGER = 1 * _SECOND
 CALLBACK_LINGER = 150 * _SECOND
 #: So long a callback that fits a task is held back: tasks that start together call back together.
 PAIR_PATIENCE = 2 * _SECOND
+#: Master and Universal Agent wait for each other so long, until the master announces another time (docs/agent.md).
+AGENT_PATIENCE = 60 * _SECOND
+#: So much later than announced a master's word may come without being missed.
+HEARTBEAT_GRACE = 2 * _SECOND
 #: A clock that goes back less than this is the usual jitter between the queues of a network card.
 CLOCK_JITTER = 10_000_000
 

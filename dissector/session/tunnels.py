@@ -17,14 +17,12 @@ from dissector.session import rules_agent
 from dissector.session.agent_facts import AgentFacts
 from dissector.session.outages import Outages
 from dissector.session.task import TaskFacts
+from dissector.session.timeouts import HEARTBEAT_GRACE
 from dissector.session.tunnel import Directory, Key, Tunnel, TunnelDesk, carry, key_of, place_of
 from dissector.traffic import Side, StreamProblem
 from dissector.wire import agent
 
 _OK, _ACCEPTED = 200, 202
-_SECOND = 1_000_000_000
-#: How much later than announced a word may come without being missed.
-_GRACE = 2 * _SECOND
 
 
 class Tunnels:
@@ -132,8 +130,6 @@ class Tunnels:
             about.close = exchange
             if command.kill:
                 about.kill = about.kill or exchange
-        elif command.type == "SendProcessSignal" and len(about.signals) < MAX_EVIDENCE:
-            about.signals.append(exchange)
 
     def _started(self, exchange: Exchange) -> None:
         tunnel = self._starting.pop(exchange)
@@ -186,7 +182,7 @@ class Tunnels:
         known = about.heartbeat
         if about.asked is not None and known is not None and known.timeout is not None:
             late = exchange.time - about.asked - (known.period or 0)
-            if late > max(about.missed, _GRACE):
+            if late > max(about.missed, HEARTBEAT_GRACE):
                 about.missed, about.missed_by = late, exchange
         about.heartbeat = agent.heartbeat_of(exchange.request) or known
         about.asked = about.heard = exchange.time
@@ -234,8 +230,7 @@ class Tunnels:
             exchange.task = None
             self._desk.agent_refused(exchange)
         elif exchange.status != _ACCEPTED and about.failed is None:
-            about.failed, about.failure = exchange, agent.failure_of(exchange.response) or ""
-            about.waiting = None
+            about.failed, about.waiting = exchange, None
         if facts.released is not None:
             about.waiting = None
 

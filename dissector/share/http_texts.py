@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from dissector.wire.control import HttpMessage
 from dissector.wire.http import body_pieces, is_encoded
+from dissector.wire.masked import AGENT_TASK
 from dissector.wire.secret_values import Span
 from dissector.wire.secrets import hide_text
 
@@ -24,8 +25,6 @@ _FIELD = 64
 _BLANKS = re.compile(r"\n[ \t]*")
 _QUERY = re.compile(r"\?(?P<query>[^\s]+)")
 _HEADER = re.compile(r"\n(?P<name>[\w-]{1,64}):[ \t]*(?P<value>[^\r\n]*)")
-#: What a task is called at a Universal Agent: the tunnel's id, and a random number, which is the secret.
-_AGENT_TASK = re.compile(r"(?<![\w-])(\d{1,10}-)(\d{6,20})(?![\w-])", re.ASCII)
 #: Headers without which a message can not be read as before, or of which nothing is left but asterisks.
 _KEPT_HEADERS = frozenset(
     (
@@ -102,7 +101,7 @@ def body_place(raw: bytes) -> Span:
 
 def hidden(text: str) -> str:
     """A text with every character of a secret as an asterisk."""
-    return _AGENT_TASK.sub(lambda match: match[1] + "*" * len(match[2]), hide_text(text))
+    return AGENT_TASK.sub(lambda match: match[1] + "*" * len(match[2]), hide_text(text))
 
 
 def _packed_again(old: bytes, message: HttpMessage, all_text: bool) -> bytes:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from dissector.numbers import COUNT, number
 from dissector.wire.control import HttpMessage
+from dissector.wire.http import header_of
 
 #: A request line of the agent's API, in origin or absolute form, below any prefix.
 _TARGET = re.compile(r"(?P<prefix>(?:/[^?#]*?)?)/jobscheduler/agent/api(?P<rest>/[^?#]*|)(?:[?#].*)?", re.DOTALL)
@@ -184,9 +185,8 @@ def json_of(message: HttpMessage) -> Any:
 
 
 def header(message: HttpMessage, name: str) -> str | None:
-    """Value of a header; names are matched without case."""
-    name = name.lower()
-    return next((value for key, value in message.headers if key.lower() == name), None)
+    """As ``http.header_of``."""
+    return header_of(message.headers, name)
 
 
 def _text(value: Any) -> str | None:

@@ -16,6 +16,12 @@ _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _COMPRESSIONS = frozenset(("gzip", "x-gzip", "deflate"))
 
 
+def header_of(headers: tuple[tuple[str, str], ...], name: str) -> str | None:
+    """Value of the first header of this name; names are matched without case."""
+    name = name.lower()
+    return next((value for key, value in headers if key.lower() == name), None)
+
+
 class HttpParts(NamedTuple):
     """``body`` is decoded; ``reason`` says why that failed (the body is then as far as it could be decoded)."""
 
@@ -26,7 +32,7 @@ class HttpParts(NamedTuple):
 
     def header(self, name: str) -> str | None:
         """Value of a header; names are matched without case."""
-        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+        return header_of(self.headers, name)
 
     @property
     def json_object(self) -> dict[str, Any] | None:

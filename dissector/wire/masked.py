@@ -12,8 +12,8 @@ from dissector.wire.enums import VarType
 from dissector.wire.messages import DispParams, Property, SafeArray, Undecoded, Variant
 from dissector.wire.secrets import MASK, looks_secret, mask_text, names_a_secret
 
-#: An agentTaskId: a small number, and a random one of 63 bits.
-_AGENT_TASK = re.compile(r"(?<![\w-])\d{1,10}-\d{6,20}(?![\w-])", re.ASCII)
+#: What a task is called at a Universal Agent: the tunnel's id, and a random number of 63 bits, which is the secret.
+AGENT_TASK = re.compile(r"(?<![\w-])(\d{1,10}-)(\d{6,20})(?![\w-])", re.ASCII)
 #: What may be text in the bytes of an answer that can not be read without its request.
 _READABLE = re.compile(rb"[\t\n\r\x20-\x7e\xa0-\xff]{4}")
 _ANSWER = b"A"
@@ -123,7 +123,7 @@ def _document(document: Document) -> Document:
 
 def mask_agent_text(text: str) -> str:
     """A text of a Universal Agent: what a task is called there is the key to kill it."""
-    return _AGENT_TASK.sub(MASK, mask_text(text))
+    return AGENT_TASK.sub(MASK, mask_text(text))
 
 
 def masked_json(value: Any, *, secret: bool = False) -> Any:
