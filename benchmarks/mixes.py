@@ -14,7 +14,7 @@ from itertools import cycle
 from pathlib import Path
 from random import Random
 
-from benchmarks import conversations, disturb, foreign, inputs, rhythm, segments
+from benchmarks import agents, conversations, disturb, foreign, inputs, rhythm, segments
 from benchmarks.inputs import BEGINNING, SECOND, Casting, Made, Playing, Totals, filled, round_of
 from benchmarks.patterns import Pattern
 
@@ -29,7 +29,8 @@ Source = Callable[[Totals, int], Iterator[Playing]]
 
 def made(name: str, packets: int, folder: Path) -> Made:
     """The capture of a mix or writer with about so many packets."""
-    sources = [Path(str(module.__file__)) for module in (conversations, disturb, rhythm, segments)]
+    sources = [Path(str(module.__file__)) for module in (agents, conversations, disturb, rhythm, segments)]
+    sources += sorted(agents.ROOT.glob("ua*.pcap"))
     sources += [Path(__file__), *sorted((inputs.ROOT / "dissector" / "simulate").glob("*.py"))]
     source = (MIXES | WRITERS)[name]
     stem = f"{name.replace(' ', '-')}-{packets}"
@@ -116,6 +117,15 @@ def _any_rhythm(totals: Totals, packets: int) -> Iterator[Playing]:
     yield from _played(totals, packets, (rhythm.paced(one, rhythm.any_rhythm(random), random) for one in said))
 
 
+def _agents(totals: Totals, packets: int) -> Iterator[Playing]:
+    """Tasks on Universal Agents: exchanges over HTTP."""
+    for pattern, keys in agents.Masters(Random(23)).plays():
+        if totals.packets >= packets:
+            return
+        yield BEGINNING + totals.packets * SECOND // _DENSE_RATE, pattern, keys
+        totals.count(pattern)
+
+
 def _played(totals: Totals, packets: int, dialogs: Iterator[Pattern]) -> Iterator[Playing]:
     casting = Casting(Random(20))
     while totals.packets < packets:
@@ -140,4 +150,5 @@ WRITERS: dict[str, Source] = {
     "recordings": _recorded,
     "simulate": _simulated,
     "random rhythm": _any_rhythm,
+    "agents": _agents,
 }

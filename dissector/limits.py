@@ -31,6 +31,12 @@ MAX_UNPACKED = 8 * 1024 * 1024
 MAX_DOCUMENT = 16 * 1024 * 1024
 #: Longest head (start line and headers) of an HTTP message, and longest line of a chunked body.
 MAX_HTTP_HEAD = 64 * 1024
+#: What a compressed body may unpack to: so many bytes, or so many times its own.  Messages wait in memory for their
+#: task's number, so what they hold is bounded by what the capture holds.
+MAX_INFLATED, MAX_INFLATION = 64 * 1024, 64
+#: Longest JSON text of a body, which is as much as an agent takes, and its nesting (genuine bodies have five levels).
+MAX_JSON = 8 * 1024 * 1024
+MAX_JSON_DEPTH = 64
 #: Packets listed for one document; of a longer one the first ones and the last one are named.
 MAX_PACKETS_LISTED = 65_536
 #: Element nesting inside one XML document.

@@ -291,7 +291,7 @@ class Exchange:
     """One request over HTTP and its response; a Universal Agent's task is made of such.
 
     ``kind`` is the output contract's (see ``wire.agent.kind_of``), ``request`` and ``response`` are
-    ``wire.control.HttpMessage``.
+    ``wire.http_message.HttpMessage``.
     """
 
     n: int
@@ -302,8 +302,9 @@ class Exchange:
     request: Any
     response: Any = None
     task: Task | None = None
-    #: ``$TYPE`` of a command.
+    #: ``$TYPE`` of a command, and what else a task needs of it (a ``wire.agent.AgentCommand``).
     type: str | None = None
+    command: Any = None
     request_id: int | None = None
     #: Number of the exchange that this one repeats.
     repeats: int | None = None

@@ -41,6 +41,7 @@ from dissector.traffic import Chunk, Frame, Gap, Packet, RawDocument, Segment, S
 from dissector.wire import control
 from dissector.wire.decode import Decoded, Pending, decode, fields, reference_decode
 from dissector.wire.enums import Operation
+from dissector.wire.http_message import parse_http
 from dissector.wire.masking import Mask
 from fuzz.script import packets as packets_of
 
@@ -132,7 +133,7 @@ def documents(data: bytes) -> None:
 
 
 def _parsed(data: bytes, is_client: bool) -> None:
-    control.parse_http(data, is_client)
+    parse_http(data, is_client)
     document = control.parse_command(data) if is_client else control.parse_answer(data)
     for kind in (control.start_task, control.process_started, control.close_task, control.kill_task):
         kind(document)

@@ -8,7 +8,8 @@
 ===================  ==================================================================================================
 ``trace``            tasks of capture files, each as soon as nothing can change it any more
 ``messages``         what schedulers and task processes said to each other, in order
-``events``           tasks, connections, problems and messages, as ``jstrace read --format jsonl`` prints them
+``exchanges``        requests over HTTP with their responses, such as those to a Universal Agent
+``events``           all of these, with connections and problems, as ``jstrace read --format jsonl`` prints them
 ``live``             tasks that end while it captures on an interface
 ``decode``           the bytes of one frame of a callback connection
 ``to_dataframe``     records as a table of pandas
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from dissector.model import Endpoint as Endpoint
     from dissector.render.contract import CaptureRecord as CaptureRecord
     from dissector.render.contract import ConnectionRecord as ConnectionRecord
+    from dissector.render.contract import ExchangeRecord as ExchangeRecord
     from dissector.render.contract import MessageRecord as MessageRecord
     from dissector.render.contract import ProblemRecord as ProblemRecord
     from dissector.render.contract import TaskRecord as TaskRecord
@@ -55,12 +57,15 @@ if TYPE_CHECKING:
     from jstrace.following import live as live
     from jstrace.reading import Trace as Trace
     from jstrace.reading import events as events
+    from jstrace.reading import exchanges as exchanges
     from jstrace.reading import messages as messages
     from jstrace.reading import trace as trace
+    from jstrace.records import Agent as Agent
     from jstrace.records import Capture as Capture
     from jstrace.records import Connection as Connection
     from jstrace.records import Counts as Counts
     from jstrace.records import ExcepInfo as ExcepInfo
+    from jstrace.records import Exchange as Exchange
     from jstrace.records import InterfaceResult as InterfaceResult
     from jstrace.records import Json as Json
     from jstrace.records import LogLine as LogLine
@@ -77,14 +82,14 @@ _PLACES = {
     "dissector.errors": ("CaptureError", "DecodeError", "JstraceError", "ToolError", "UsageError"),
     "dissector.model": ("Endpoint",),
     "dissector.render.contract": (
-        "CaptureRecord", "ConnectionRecord", "MessageRecord", "ProblemRecord", "TaskRecord",
+        "CaptureRecord", "ConnectionRecord", "ExchangeRecord", "MessageRecord", "ProblemRecord", "TaskRecord",
     ),
     "jstrace.decoding": ("Decoded", "Field", "decode"),
     "jstrace.following": ("Live", "live"),
-    "jstrace.reading": ("Trace", "events", "messages", "trace"),
+    "jstrace.reading": ("Trace", "events", "exchanges", "messages", "trace"),
     "jstrace.records": (
-        "Capture", "Connection", "Counts", "ExcepInfo", "InterfaceResult", "Json", "LogLine", "Message", "Object",
-        "Problem", "Task", "Value", "WireError",
+        "Agent", "Capture", "Connection", "Counts", "ExcepInfo", "Exchange", "InterfaceResult", "Json", "LogLine",
+        "Message", "Object", "Problem", "Task", "Value", "WireError",
     ),
     "jstrace.tables": ("schema", "to_dataframe"),
 }  # fmt: skip

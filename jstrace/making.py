@@ -12,10 +12,12 @@ from dissector.model import Endpoint
 from dissector.render import contract
 from dissector.render.records import Records
 from jstrace.records import (
+    Agent,
     Capture,
     Connection,
     Counts,
     ExcepInfo,
+    Exchange,
     InterfaceResult,
     LogLine,
     Message,
@@ -28,9 +30,11 @@ from jstrace.records import (
 
 if TYPE_CHECKING:
     from dissector.render.contract import (
+        AgentRecord,
         CaptureRecord,
         ConnectionRecord,
         EndpointRecord,
+        ExchangeRecord,
         MessageRecord,
         ObjectRecord,
         ProblemRecord,
@@ -101,6 +105,8 @@ class Maker:
             counts=Counts(**record["counts"]),
             log=tuple(LogLine(_time(line["time"]), line["level"], line["text"]) for line in record["log"]),
             problems=tuple(map(self.problem, task.problems)),
+            via=record["via"],
+            agent=_agent_or_none(record["agent"]),
         )
 
     def connection(self, connection: model.Connection) -> Connection:
@@ -157,6 +163,28 @@ class Maker:
             excepinfo=None if excepinfo is None else ExcepInfo(**excepinfo),
             xml=record["xml"],
             bytes=record["bytes"],
+            exchange=record["exchange"],
+        )
+
+    def exchange(self, exchange: model.Exchange) -> Exchange:
+        text = self._records.exchange(exchange)
+        record: ExchangeRecord = json.loads(text)
+        return Exchange(
+            text,
+            n=record["n"],
+            task=record["task"],
+            connection=record["connection"],
+            time=_time(record["time"]),
+            packets=tuple(record["packets"]),
+            method=record["method"],
+            target=record["target"],
+            status=record["status"],
+            kind=record["kind"],
+            type=record["type"],
+            request_id=record["request_id"],
+            repeats=record["repeats"],
+            latency=record["latency"],
+            error=record["error"],
         )
 
 
@@ -174,6 +202,10 @@ def _endpoint(record: EndpointRecord) -> Endpoint:
 
 def _endpoint_or_none(record: EndpointRecord | None) -> Endpoint | None:
     return None if record is None else _endpoint(record)
+
+
+def _agent_or_none(record: AgentRecord | None) -> Agent | None:
+    return None if record is None else Agent(**record)
 
 
 def _object(record: ObjectRecord | None) -> Object | None:

@@ -19,7 +19,7 @@ from dissector.render.views import Sieve, refuse_missing
 from dissector.wire.masking import Mask
 from dissector.wire.secrets import extend
 from jstrace.making import Maker
-from jstrace.records import Capture, Connection, Message, Problem, Task
+from jstrace.records import Capture, Connection, Exchange, Message, Problem, Task
 
 Path = str | PathLike[str]
 Item = TypeVar("Item")
@@ -183,6 +183,32 @@ def messages(
     )  # fmt: skip
 
 
+def exchanges(
+    *paths: Path,
+    filter: str | Iterable[str] = (),
+    task: int | Iterable[int] = (),
+    show_secrets: bool = False,
+    command_ports: Iterable[int] = COMMAND_PORTS,
+    callback_ports: tuple[int, int] = CALLBACK_PORTS,
+    jobs: int = 1,
+) -> Trace[Exchange]:
+    """Requests over HTTP with their responses, of Universal Agents and of commands to classic remote schedulers; each
+    when it is final, with ``task`` or conditions on tasks when the task is.
+
+    Parameters and errors are those of ``trace``; conditions on messages choose no exchange.
+
+    >>> for one in jstrace.exchanges("captures/agent/ua113_startfail.pcap"):
+    ...     print(one.n, one.task, one.type, one.status, one.response["$TYPE"])
+    1 1 StartApiTask 200 StartTaskFailed
+    2 2 StartApiTask 200 StartTaskFailed
+    """
+    numbers = _numbers(task)
+    return _traced(
+        paths, choose(filter, numbers, messages=True, show_secrets=show_secrets), _exchange, numbers,
+        command_ports, callback_ports, jobs,
+    )  # fmt: skip
+
+
 def events(
     *paths: Path,
     filter: str | Iterable[str] = (),
@@ -192,13 +218,13 @@ def events(
     command_ports: Iterable[int] = COMMAND_PORTS,
     callback_ports: tuple[int, int] = CALLBACK_PORTS,
     jobs: int = 1,
-) -> Trace[Task | Connection | Problem | Message]:
+) -> Trace[Task | Connection | Problem | Message | Exchange]:
     """Everything in the order in which it becomes final: what ``jstrace read --format jsonl`` prints before
     its captures, which are in ``captures``.
 
     Parameters and errors are those of ``trace``.
 
-    :param with_messages: messages too.
+    :param with_messages: messages and exchanges too.
 
     >>> from collections import Counter
     >>> found = jstrace.events("captures/engine_shell_fail.pcap", with_messages=True)
@@ -242,11 +268,17 @@ def _message(make: Maker, event: model.Event) -> Message | None:
     return make.message(event) if isinstance(event, model.Message) else None
 
 
-def _any(make: Maker, event: model.Event) -> Task | Connection | Problem | Message | None:
+def _exchange(make: Maker, event: model.Event) -> Exchange | None:
+    return make.exchange(event) if isinstance(event, model.Exchange) else None
+
+
+def _any(make: Maker, event: model.Event) -> Task | Connection | Problem | Message | Exchange | None:
     if isinstance(event, model.Task):
         return make.task(event)
     if isinstance(event, model.Message):
         return make.message(event)
     if isinstance(event, model.Connection):
         return make.connection(event)
-    return make.problem(event) if isinstance(event, model.Problem) else None
+    if isinstance(event, model.Exchange):
+        return make.exchange(event)
+    return make.problem(event)

@@ -1,4 +1,4 @@
-"""What users get: tasks, connections, problems, messages and captures, as records that can not be changed.
+"""What users get: tasks, connections, problems, messages, exchanges and captures, as records that can not be changed.
 
 Each is a record of the output contract ``jstrace/1`` (``docs/json.md``) as an object: the same facts under the same
 names, times as ``datetime`` in UTC (to the microsecond, as captured), durations in seconds, what is not known None.
@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dissector.model import Endpoint
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         ConnectionRecord,
         DirectionWord,
         EndWord,
+        ExchangeRecord,
+        ExchangeWord,
         KindWord,
         LevelWord,
         MessageRecord,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         RoleWord,
         SeverityWord,
         TaskRecord,
+        ViaWord,
     )
 
 #: A JSON value.
@@ -128,8 +131,22 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Agent:
+    """The Universal Agent that runs a task, and what the task is called there."""
+
+    ip: str
+    port: int | None
+    #: Before the paths of its URLs, without slashes at its ends.
+    prefix: str
+    #: None where neither the start nor a message was captured.
+    tunnel: str | None
+    #: A secret: it is the key to kill the task.
+    agent_task_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Task(_Record):
-    """A remote task: its command connection and its callback connection, joined."""
+    """A remote task: its command connection and its callback connection, joined; or its exchanges with an agent."""
 
     #: Number in the order of first packets.
     n: int
@@ -162,6 +179,10 @@ class Task(_Record):
     counts: Counts = field(repr=False)
     log: tuple[LogLine, ...] = field(repr=False)
     problems: tuple[Problem, ...]
+    #: What carries its commands: tcp, http or https.
+    via: ViaWord
+    #: None for a task of a classic remote scheduler.
+    agent: Agent | None
 
     def to_dict(self) -> TaskRecord:
         """The contract's record."""
@@ -304,10 +325,59 @@ class Message(_Record):
     excepinfo: ExcepInfo | None
     #: Of a command connection: the document as text.
     xml: str | None = field(repr=False)
-    #: Of the frame with its length header, or of the document.
+    #: Of the frame with its length header, of the document, or of the HTTP body around it.
     bytes: int
+    #: Number of the exchange that carries it.
+    exchange: int | None
 
     def to_dict(self) -> MessageRecord:
         """The contract's record."""
         record: MessageRecord = json.loads(self._text)
+        return record
+
+
+# --- exchanges -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange(_Record):
+    """A request over HTTP and its response."""
+
+    #: Number in the order of requests.
+    n: int
+    #: Numbers of its task and connection.
+    task: int | None
+    connection: int
+    #: The packet that completed the request, and the numbers of all that carry both.
+    time: datetime
+    packets: tuple[int, ...]
+    method: str
+    #: As in the request line.
+    target: str
+    #: Of the response; None where none was captured.
+    status: int | None
+    kind: ExchangeWord
+    #: ``$TYPE`` of a command: StartApiTask.
+    type: str | None
+    #: Number of a tunnel's request, and of the exchange that this one repeats.
+    request_id: int | None
+    repeats: int | None
+    #: Seconds from the request's last byte to the response's.
+    latency: float | None
+    #: Text of an error.
+    error: str | None
+
+    @property
+    def request(self) -> Json:
+        """JSON value of the request's body, a new one each time; None where it is none."""
+        return cast("Json", self.to_dict()["request"])
+
+    @property
+    def response(self) -> Json:
+        """JSON value of the response's body, a new one each time; None where it is none."""
+        return cast("Json", self.to_dict()["response"])
+
+    def to_dict(self) -> ExchangeRecord:
+        """The contract's record."""
+        record: ExchangeRecord = json.loads(self._text)
         return record

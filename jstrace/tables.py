@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 
 from dissector.errors import ToolError
 from dissector.render import schema as of_contract
-from jstrace.records import Capture, Connection, Json, Message, Problem, Task
+from jstrace.records import Capture, Connection, Exchange, Json, Message, Problem, Task
 
 if TYPE_CHECKING:
     import pandas
 
 _TIMES = ("time", "start", "end", "first", "last")
+#: Values that come from the wire, of any form.
+_BODIES = ("request", "response")
 
 
-def to_dataframe(records: Iterable[Task | Connection | Problem | Message | Capture]) -> pandas.DataFrame:
+def to_dataframe(records: Iterable[Task | Connection | Problem | Message | Exchange | Capture]) -> pandas.DataFrame:
     """A row for each record, in their order; columns are the contract's keys, of objects within with a dot.
 
-    Times are ``datetime64`` in UTC, durations seconds (float); lists stay lists.  Without a record there is no column.
+    Times are ``datetime64`` in UTC, durations seconds (float); lists, and bodies of exchanges, stay what they are.
+    Without a record there is no column.
 
     :raises ToolError: pandas is not installed
 
@@ -43,7 +46,7 @@ def to_dataframe(records: Iterable[Task | Connection | Problem | Message | Captu
 
 def _flat(record: dict[str, Json], before: str = "") -> Iterator[tuple[str, Json]]:
     for key, value in record.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and key not in _BODIES:
             yield from _flat(value, f"{before}{key}.")
         else:
             yield before + key, value

@@ -13,7 +13,7 @@ from retold import retold
 from dissector.numbers import EXIT_CODE, INT64, PID, PORT, SIGNAL, TASK_ID, Bounds, hexadecimal, is_odd, number
 from dissector.stream.http import HttpReader
 from dissector.traffic import Chunk, Side, StreamProblem
-from dissector.wire.http import split_http
+from dissector.wire.http_message import parse_http
 
 Json = dict[str, Any]
 DIGITS = "9" * 5_000
@@ -207,7 +207,7 @@ def test_sizes_of_chunks(size: str, good: bool) -> None:
     head = "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     message = f"{head}{size}\r\nhello\r\n0\r\n\r\n"
     assert http(message.encode()) == [message if good else "HTTP chunk without a size that is possible"]
-    assert split_http(message.encode()).body == (b"hello" if good else b"")
+    assert parse_http(message.encode(), is_request=True).body == (b"hello" if good else b"")
 
 
 # --- arguments -----------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Captures in which one thing grows, as somebody makes them who wants jstrace to stand still.
 
-Each function of ``tasks`` and ``talks`` gives the packets of ``n`` such things, each of ``files`` the bytes of a file;
-``written`` makes the file.  Time and memory must grow no faster than the file, whatever grows: see ``growing`` for how
-that is measured.
+Each function of ``tasks``, ``talks`` and ``agents`` gives the packets of ``n`` such things, each of ``files`` the bytes
+of a file; ``written`` makes the file.  Time and memory must grow no faster than the file, whatever grows: see
+``growing`` for how that is measured.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.attacks import files, talks, tasks
+from benchmarks.attacks import agents, files, talks, tasks
 from benchmarks.attacks.lines import Packets
 from benchmarks.inputs import write
 
@@ -23,6 +23,7 @@ SHAPES: dict[str, Callable[[int], Packets]] = {
         *(talks.pending_commands, talks.log_lines, talks.plain_log_lines, talks.objects, talks.names),
         *(talks.calls_without_answer, talks.problems, talks.gaps, talks.early_segments, talks.covered_segments),
         *(talks.fragments, talks.small_segments, talks.http_chunks),
+        *agents.SHAPES,
     )
 }
 FILES: dict[str, Callable[[int], bytes]] = {

@@ -12,7 +12,7 @@ from dissector.model import Exchange
 from dissector.render.steps import LadderStep, Lane
 from dissector.render.text import escape
 from dissector.render.words import Said
-from dissector.wire.agent import command_of, failure_of, heartbeat_of, started_of
+from dissector.wire.agent import failure_of, heartbeat_of, started_of
 from dissector.wire.masking import Mask
 
 _ACCEPTED = 202
@@ -43,7 +43,7 @@ def _step(exchange: Exchange, label: str, said: Said) -> LadderStep:
 
 
 def _command(exchange: Exchange, mask: Mask) -> str:
-    command = command_of(exchange.request)
+    command = exchange.command
     words = [command.job or "", f"task {command.task_id}" if command.task_id else "", command.signal or ""]
     words.append("kill" if command.kill else "")
     told = ", ".join(mask.agent(word) for word in words if word)

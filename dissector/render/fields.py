@@ -7,9 +7,10 @@ from itertools import zip_longest
 from dissector.model import Message
 from dissector.render.terminal import Terminal
 from dissector.render.text import escape, fold, size
-from dissector.wire.control import Document, HttpMessage
+from dissector.wire.control import Document
 from dissector.wire.decode import fields, pending_of
 from dissector.wire.fields import FieldNode
+from dissector.wire.http_message import HttpMessage
 from dissector.wire.masking import Mask
 from dissector.wire.messages import Undecoded
 

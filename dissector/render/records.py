@@ -26,8 +26,9 @@ from dissector.render.values import (
 from dissector.render.words import shown_body
 from dissector.wire import messages as wire
 from dissector.wire.agent import failure_of, json_of
-from dissector.wire.control import Document, HttpMessage
+from dissector.wire.control import Document
 from dissector.wire.enums import flag_names
+from dissector.wire.http_message import HttpMessage
 from dissector.wire.masking import Mask
 
 if TYPE_CHECKING:

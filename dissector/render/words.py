@@ -14,8 +14,9 @@ from dissector.render.rows import signal_name
 from dissector.render.text import escape
 from dissector.wire import details
 from dissector.wire import messages as wire
-from dissector.wire.control import Document, HttpMessage, process_started
+from dissector.wire.control import Document, process_started
 from dissector.wire.enums import InvokeFlag, is_put
+from dissector.wire.http_message import HttpMessage
 from dissector.wire.masking import Mask
 from dissector.wire.names import guid_name, guid_text, hresult_name, log_line
 from dissector.wire.secrets import MASK

@@ -79,6 +79,12 @@ AGENT_CODES: dict[str, Code] = {
         "let the master reach the agent without the proxy (http.nonProxyHosts), "
         "or raise the proxy's timeout above 60 s",
     ),
+    "http_ambiguous": Code(
+        _WARNING,
+        "Two headers say in different ways where the body of an HTTP message ends.",
+        "no genuine master or agent does that: another client, a proxy, or somebody who smuggles requests past one",
+        "find out who sent it; a proxy and the agent may read different requests in it",
+    ),
     "body_too_large": Code(
         _ERROR,
         "A message was too large for the Universal Agent.",

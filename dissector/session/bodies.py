@@ -5,12 +5,13 @@ from __future__ import annotations
 from dissector.model import Message
 from dissector.wire import control
 from dissector.wire import messages as wire
+from dissector.wire.http_message import HttpMessage
 
 
 def document_of(message: Message) -> control.Document | None:
     """The XML document of a command or its answer, also of one that came by HTTP."""
     body = message.body
-    return body.document if isinstance(body, control.HttpMessage) else body
+    return body.document if isinstance(body, HttpMessage) else body
 
 
 def error_text(message: Message) -> str:

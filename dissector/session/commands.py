@@ -14,6 +14,7 @@ from dissector.session.task import TaskFacts
 from dissector.stream.documents import DocumentReader
 from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
 from dissector.wire import control
+from dissector.wire.http_message import HttpMessage, parse_http
 
 #: Tasks of one connection from which on those that are over are looked for.
 _FEW_TASKS = 16
@@ -198,7 +199,7 @@ class Command:
         """One that came over HTTP is an exchange as well."""
         if request.exchange is None:
             return
-        if answer is not None and not isinstance(answer.body, control.HttpMessage):
+        if answer is not None and not isinstance(answer.body, HttpMessage):
             answer = None  # the other end does not speak HTTP
         exchange = Exchange(request.exchange, self.connection, request.time, request.packets, "command", request.body)
         exchange.task = request.task
@@ -208,9 +209,9 @@ class Command:
         self._desk.exchange(exchange)
 
     def _message(self, raw: RawDocument, kind: str) -> Message:
-        body: control.Document | control.HttpMessage
+        body: control.Document | HttpMessage
         if raw.kind == "http":
-            body = control.parse_http(raw.data, is_request=kind == "command")
+            body = parse_http(raw.data, is_request=kind == "command")
         elif kind == "command":
             body = control.parse_command(raw.data)
         else:

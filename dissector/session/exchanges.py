@@ -6,7 +6,6 @@ bytes were lost, the newest request that is open is the one that a response answ
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -14,8 +13,8 @@ from dissector.limits import MAX_PENDING_COMMANDS
 from dissector.model import Connection, Exchange
 from dissector.stream.http import HttpReader
 from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
-from dissector.wire.agent import kind_of, request_id, target_of
-from dissector.wire.control import parse_http
+from dissector.wire.agent import command_of, kind_of, request_id, target_of, unread
+from dissector.wire.http_message import HttpMessage, parse_http
 
 _INFORMATIONAL = range(100, 200)
 
@@ -45,9 +44,9 @@ class Exchanges:
         self._agents = agents
         lost = connection.mid_stream
         self._readers = HttpReader(Side.CLIENT, lost=lost), HttpReader(Side.SERVER, lost=lost)
-        self._open: deque[Exchange] = deque()
+        self._open: list[Exchange] = []
         #: Requests behind these that wait for their responses too, but are not kept.
-        self._unpaired = 0
+        self._unpaired, self._is_flooded = 0, False
         self._has_hole = False
 
     def chunk(self, chunk: Chunk) -> None:
@@ -62,7 +61,7 @@ class Exchanges:
         for reader in self._readers:
             self._handle(reader.finish(time))
         while self._open:
-            self._leave(self._open.popleft())
+            self._leave(self._open.pop(0))
         self._agents.left(self.connection)
 
     def _handle(self, items: Iterable[RawDocument | StreamProblem]) -> None:
@@ -82,14 +81,21 @@ class Exchanges:
         number, kind = self._agents.next_exchange(), kind_of(message, target)
         exchange = Exchange(number, self.connection, raw.time, raw.packets, kind, message)
         exchange.request_raw = raw.data
-        exchange.type, exchange.request_id = message.json_type, request_id(message)
+        exchange.request_id = request_id(message)
+        if kind == "command":
+            exchange.command = command_of(message)
+            exchange.type = exchange.command.type
+        self._tell_unread(raw, message)
         while self._has_hole and self._open:
-            self._leave(self._open.popleft())
+            self._leave(self._open.pop(0))
         self._agents.request(exchange)
         if len(self._open) < MAX_PENDING_COMMANDS and not self._unpaired:
             self._open.append(exchange)
         else:
+            if not self._is_flooded:
+                self._tell(raw, f"more than {MAX_PENDING_COMMANDS} requests wait for responses: later ones have none")
             self._unpaired += 1
+            self._is_flooded = True
             self._leave(exchange)
 
     def _response(self, raw: RawDocument) -> None:
@@ -99,12 +105,22 @@ class Exchanges:
         if not self._open:
             self._unpaired -= self._unpaired > 0
             return
-        exchange = self._open.popleft()
+        self._tell_unread(raw, message)
+        exchange = self._open.pop(0)
         exchange.response, exchange.answered = message, raw.time
         exchange.latency = raw.time - exchange.time
         exchange.response_packets, exchange.response_raw = raw.packets, raw.data
         self._agents.response(exchange)
         self._agents.exchange(exchange)
+
+    def _tell_unread(self, raw: RawDocument, message: HttpMessage) -> None:
+        """What of a body is more than is read."""
+        if (reason := unread(message)) is not None:
+            self._tell(raw, reason)
+
+    def _tell(self, raw: RawDocument, text: str) -> None:
+        problem = StreamProblem("limit_reached", raw.side, raw.offset, raw.packets[-1], raw.time, text, is_cap=True)
+        self._agents.stream_problem(problem, self.connection)
 
     def _leave(self, exchange: Exchange) -> None:
         """Its response will not come any more."""

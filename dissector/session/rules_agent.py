@@ -10,7 +10,7 @@ from dissector.session.agent_facts import AgentFacts
 from dissector.session.case import Case, count, general, open_call_text
 from dissector.session.verdict import SECOND
 from dissector.wire.agent import failure_of
-from dissector.wire.control import HttpMessage
+from dissector.wire.http_message import HttpMessage
 
 #: Longest text of an agent that is told.
 _SHOWN = 300

@@ -27,7 +27,7 @@ from dissector.session.verdict import (
 )
 from dissector.traffic import Side
 from dissector.wire.agent import failure_of
-from dissector.wire.control import HttpMessage
+from dissector.wire.http_message import HttpMessage
 
 #: A remote that does not know the client closes the connection as soon as it accepts it.
 _AT_ONCE = 2 * SECOND

@@ -23,6 +23,7 @@ from dissector.session.timeouts import COARSE, SLOW_CALLBACK
 from dissector.wire import control, details
 from dissector.wire import messages as wire
 from dissector.wire.agent import failure_of
+from dissector.wire.http_message import HttpMessage
 from dissector.wire.names import log_line
 
 _HTTP_ERROR = 400
@@ -145,7 +146,7 @@ class TaskFacts:
             return
         if (start := control.start_command(document)) is not None:
             self.start, self.start_document = message, start
-            self.record.via = "http" if isinstance(message.body, control.HttpMessage) else "tcp"
+            self.record.via = "http" if isinstance(message.body, HttpMessage) else "tcp"
             self.record.kind = "process" if start.kind == "process" else "api"
             self.record.callback_port = start.tcp_port
         elif (close := control.close_task(document)) is not None:
@@ -171,7 +172,7 @@ class TaskFacts:
     def _http_error(self, answer: Message) -> None:
         """An answer over HTTP that is no XML: something else than a classic agent, or a proxy, refused the start."""
         body = answer.body
-        if answer.request is not self.start or self.start is None or not isinstance(body, control.HttpMessage):
+        if answer.request is not self.start or self.start is None or not isinstance(body, HttpMessage):
             return
         if body.status is not None and body.status >= _HTTP_ERROR:
             self.start_answer = answer

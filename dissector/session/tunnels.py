@@ -106,7 +106,7 @@ class Tunnels:
     # --- commands --------------------------------------------------------------------------------------------------
 
     def _command(self, exchange: Exchange, target: agent.Target) -> None:
-        command = agent.command_of(exchange.request)
+        command = exchange.command
         kind = agent.STARTS.get(command.type or "")
         if kind is not None:
             tunnel = self._new(exchange, target.prefix)

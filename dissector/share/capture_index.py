@@ -20,8 +20,8 @@ from dissector.share.streams import ConnectionSide
 from dissector.share.texts import markup_spans, readable, spans, without_secrets
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Side
-from dissector.wire.control import HttpMessage
 from dissector.wire.http import is_encoded
+from dissector.wire.http_message import HttpMessage
 
 _HEADER = 4
 #: A secret shorter than this, or a number shorter than that, is not looked for elsewhere: it may be anything.

@@ -11,8 +11,8 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
-from dissector.wire.control import HttpMessage
 from dissector.wire.http import body_pieces, is_encoded
+from dissector.wire.http_message import HttpMessage
 from dissector.wire.masked import AGENT_TASK
 from dissector.wire.secret_values import Span
 from dissector.wire.secrets import hide_text

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dissector.model import Message
 from dissector.share import http_texts
 from dissector.wire import messages as wire
-from dissector.wire.control import Document, HttpMessage
+from dissector.wire.control import Document
 from dissector.wire.decode import fields, pending_of
 from dissector.wire.fields import FieldNode
+from dissector.wire.http_message import HttpMessage
 from dissector.wire.masking import Mask
 from dissector.wire.secret_values import Span
 from dissector.wire.secrets import MASK, hide_text

@@ -22,6 +22,9 @@ HTTP_BEGINNING = re.compile(rb"HTTP/1\.|[A-Z]{3,20} [/*h]")
 _HEAD_END = re.compile(rb"\n\r?\n")
 _LENGTH = re.compile(rb"^content-length[ \t]*:([^\r\n]*)\r?$", re.IGNORECASE | re.MULTILINE)
 _CHUNKED = re.compile(rb"^transfer-encoding[ \t]*:[^\r\n]*\bchunked\b", re.IGNORECASE | re.MULTILINE)
+#: Digits of a body's length that fits into one segment.
+_FEW_DIGITS = 6
+_BOTH = "an HTTP message has both Content-Length and Transfer-Encoding: read by the latter"
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?\r?\n")
 _LINE_BREAKS = re.compile(rb"[\r\n]*")
 
@@ -50,6 +53,9 @@ class HttpReader:
             if not HTTP_BEGINNING.match(chunk.data):
                 return []
             self._state = _State.HEAD
+        if self._state is _State.HEAD and not self._message.under_way and _is_whole(chunk.data):
+            side, offset, data, number, time = chunk
+            return [RawDocument(side, offset, data, (number,), time, True, "http")]
         self._message.add(chunk)
         found: list[RawDocument | StreamProblem] = []
         while self._message.buffer and self._state is not _State.LOST and self._step(chunk, found):
@@ -111,36 +117,44 @@ class HttpReader:
         if end is None:
             message.at = max(len(message.buffer) - 2, 1)
             if len(message.buffer) > MAX_HTTP_HEAD:
-                self._broken(chunk, found, "HTTP head without an end")
+                self._long_head(chunk, found)
             return False
         head = bytes(message.buffer[: end.end()])
+        if len(head) > MAX_HTTP_HEAD:
+            self._long_head(chunk, found)
+            return False
         start = _START_LINE.match(head)
         if start is None:
             self._broken(chunk, found, "no HTTP start line")
             return False
         message.at = end.end()
         state = self._framing(head, start["status"])
-        if state is None:
-            self._broken(chunk, found, "HTTP Content-Length is no number that is possible there")
+        if isinstance(state, str):
+            self._broken(chunk, found, state)
             return False
+        if state is _State.CHUNK_SIZE and _LENGTH.search(head):
+            found.append(message.problem("http_ambiguous", chunk.number, chunk.time, _BOTH))
         self._state = state
         if state is _State.HEAD:
             self._complete(chunk, found)
         return True
 
-    def _framing(self, head: bytes, status: bytes | None) -> _State | None:
-        """What follows the head; HEAD when the message has no body, None when nobody can tell."""
-        if status is not None and (status[:1] == b"1" or status in (b"204", b"304")):
+    def _framing(self, head: bytes, status: bytes | None) -> _State | str:
+        """What follows the head: HEAD when the message has no body, or why nobody can tell."""
+        if _is_bodiless(status):
             return _State.HEAD
         if _CHUNKED.search(head):
             return _State.CHUNK_SIZE
-        if length := _LENGTH.search(head):
-            size = number(length[1].decode("latin-1"), COUNT)
-            if size is None:
-                return None
-            self._remaining = size
-            return _State.BODY if size else _State.HEAD
-        return _State.HEAD if status is None else _State.UNTIL_CLOSE
+        lengths = {text.strip() for line in _LENGTH.findall(head) for text in line.split(b",")}
+        if not lengths:
+            return _State.HEAD if status is None else _State.UNTIL_CLOSE
+        if len(lengths) > 1:
+            return "HTTP Content-Length is there twice, with different numbers"
+        size = number(lengths.pop().decode("latin-1"), COUNT)
+        if size is None:
+            return "HTTP Content-Length is no number that is possible there"
+        self._remaining = size
+        return _State.BODY if size else _State.HEAD
 
     def _body(self, chunk: Chunk, found: list[RawDocument | StreamProblem]) -> bool:
         message = self._message
@@ -158,9 +172,11 @@ class HttpReader:
     def _chunk_size(self, chunk: Chunk, found: list[RawDocument | StreamProblem]) -> bool:
         message = self._message
         line_end = message.buffer.find(b"\n", message.at)
+        if (line_end if line_end >= 0 else len(message.buffer)) - message.at > MAX_HTTP_HEAD:
+            text = f"an HTTP chunk is not read: its first line has more than {MAX_HTTP_HEAD} bytes"
+            self._broken(chunk, found, text, is_cap=True)
+            return False
         if line_end < 0:
-            if len(message.buffer) - message.at > MAX_HTTP_HEAD:
-                self._broken(chunk, found, "HTTP chunk without a size")
             return False
         size = _CHUNK_SIZE.match(message.buffer, message.at)
         length = hexadecimal(size[1].decode("ascii")) if size is not None else None
@@ -190,6 +206,34 @@ class HttpReader:
         found += self._message.take(self._message.at, chunk.time, "http")
         self._state = _State.HEAD
 
-    def _broken(self, chunk: Chunk, found: list[RawDocument | StreamProblem], text: str) -> None:
-        found.append(self._message.problem("undecoded_frame", chunk.number, chunk.time, text))
+    def _long_head(self, chunk: Chunk, found: list[RawDocument | StreamProblem]) -> None:
+        text = f"an HTTP head is not read: jstrace reads heads of up to {MAX_HTTP_HEAD} bytes"
+        self._broken(chunk, found, text, is_cap=True)
+
+    def _broken(
+        self, chunk: Chunk, found: list[RawDocument | StreamProblem], text: str, *, is_cap: bool = False
+    ) -> None:
+        report = self._message.problem("undecoded_frame", chunk.number, chunk.time, text)
+        found.append(report._replace(is_cap=is_cap))
         self._lose()
+
+
+def _is_whole(data: bytes) -> bool:
+    """True for a segment that is just one message whose length it tells in the usual way, as nearly all are."""
+    end = data.find(b"\r\n\r\n") + 4
+    if not 16 <= end <= MAX_HTTP_HEAD:
+        return False
+    head = data[:end].lower()
+    at = head.find(b"\ncontent-length:")
+    if at < 0 or head.find(b"\ncontent-length", at + 1) >= 0 or b"\ntransfer-encoding" in head:
+        return False
+    digits = head[at + 16 : head.find(b"\r", at)].strip()
+    if not digits.isdigit() or len(digits) > _FEW_DIGITS or int(digits) != len(data) - end:
+        return False
+    start = _START_LINE.match(data)
+    return start is not None and not _is_bodiless(start["status"])
+
+
+def _is_bodiless(status: bytes | None) -> bool:
+    """True for responses that never have a body, whatever their headers say."""
+    return status is not None and (status[:1] == b"1" or status in (b"204", b"304"))

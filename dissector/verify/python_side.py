@@ -13,6 +13,7 @@ from dissector.verify.records import ComparedField, Row, Told
 from dissector.wire import control
 from dissector.wire import messages as wire
 from dissector.wire.decode import fields, pending_of
+from dissector.wire.http_message import HttpMessage
 from dissector.wire.masking import Mask
 from dissector.wire.secrets import MASK
 
@@ -88,7 +89,7 @@ class _Teller:
             connection=f"{message.connection.client} > {message.connection.server}",
         )
         told.is_late = is_late
-        told.is_http = isinstance(message.body, control.HttpMessage)
+        told.is_http = isinstance(message.body, HttpMessage)
         told.is_numbered = message.task is None or self._numbered.get(message.task, packet + 1) <= packet
         self._hidden = {} if told.is_http else self._mask.hidden(message)
         told.facts = {name: texts for name, texts in self._facts(message) if texts}
@@ -177,7 +178,7 @@ class _Teller:
 
 
 def _is_document(message: Message) -> bool:
-    return isinstance(message.body, (control.Document, control.HttpMessage))
+    return isinstance(message.body, (control.Document, HttpMessage))
 
 
 def _segments(message: Message) -> tuple[str, ...]:

@@ -5,15 +5,15 @@ See docs/agent.md for routes, headers and bodies.  Nothing here is paired or kep
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from dissector.numbers import COUNT, number
-from dissector.wire.control import HttpMessage
-from dissector.wire.http import header_of
+from dissector.wire.http import BOMB
+from dissector.wire.http_message import HttpMessage
+from dissector.wire.json_text import JsonError, json_value
 
 #: A request line of the agent's API, in origin or absolute form, below any prefix.
 _TARGET = re.compile(r"(?P<prefix>(?:/[^?#]*?)?)/jobscheduler/agent/api(?P<rest>/[^?#]*|)(?:[?#].*)?", re.DOTALL)
@@ -21,6 +21,8 @@ _TUNNEL = re.compile(r"/tunnel/([^/]+)/?")
 #: ``PT1M30.5S``, the form of Java's durations; an hour may have more than 60 minutes.
 _DURATION = re.compile(r"PT(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.(\d{1,9}))?S)?", re.ASCII)
 _SECOND = 1_000_000_000
+#: Longer names and ids are cut off: a compressed body may have one of a million characters, and tasks keep them.
+_LONGEST_TEXT = 8 * 1024
 
 SECRET_HEADER = "X-JobScheduler-Tunnel-Secret"
 REQUEST_ID = "X-JobScheduler-Request-ID"
@@ -125,7 +127,7 @@ def command_of(request: HttpMessage) -> AgentCommand:
     meta = meta if isinstance(meta, dict) else {}
     task_id = meta.get("taskId")
     return AgentCommand(
-        request.json_type,
+        _text(value.get("$TYPE")),
         _text(meta.get("job")),
         str(task_id) if isinstance(task_id, int) else _text(task_id),
         _text(value.get("agentTaskId")),
@@ -155,8 +157,8 @@ def started_of(response: HttpMessage) -> Started | None:
 def token_secret(data: bytes) -> str | None:
     """The secret in a task process's first message, ``{"tunnelToken":{"id":"1","secret":"..."}}``."""
     try:
-        token = json.loads(data)["tunnelToken"]["secret"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        token = json_value(data)["tunnelToken"]["secret"]
+    except (JsonError, KeyError, TypeError):
         return None
     return _text(token)
 
@@ -176,18 +178,29 @@ def json_of(message: HttpMessage) -> Any:
     """The JSON value of a body; None where it is none."""
     if "json" not in (header(message, "Content-Type") or "").lower():
         return None
-    if message.json is not None:
-        return message.json
     try:
-        return json.loads(message.body)
-    except (ValueError, RecursionError):
+        return json_value(message.body)
+    except JsonError:
         return None
 
 
+def unread(message: HttpMessage) -> str | None:
+    """Why a body is not read though nothing may be wrong with it: it is more than jstrace reads."""
+    if message.reason is not None and message.reason.startswith(BOMB):
+        return message.reason
+    if message.body.lstrip()[:1] not in (b"{", b"["):
+        return None
+    try:
+        json_value(message.body)
+    except JsonError as error:
+        return str(error) if error.is_cap else None
+    return None
+
+
 def header(message: HttpMessage, name: str) -> str | None:
-    """As ``http.header_of``."""
-    return header_of(message.headers, name)
+    """Value of a header; names are matched without case."""
+    return message.header(name)
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    return value[:_LONGEST_TEXT] if isinstance(value, str) else None

@@ -7,13 +7,12 @@ Sources: docs/protocol.md#command-connection, docs/decisions/0009-expat-directly
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 from xml.parsers import expat
 
 from dissector.limits import MAX_DOCUMENT, MAX_XML_DEPTH
-from dissector.numbers import INT64, PID, PORT, Bounds, is_odd, number
-from dissector.wire.http import split_http
+from dissector.numbers import INT64, PID, PORT, is_odd, number
 
 Attributes = tuple[tuple[str, str], ...]
 
@@ -32,7 +31,6 @@ _NUMBERS = {
     KILL_TASK: {"process_id": INT64},
     "process": {"process_id": INT64, "pid": PID},
 }
-_STATUS = Bounds(100, 999)
 _SPECIAL = re.compile(r'[&<>"\t\n\r]|[^\x20-\x7e]')
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
@@ -202,68 +200,6 @@ def _shorthand(text: str) -> Document:
     events = _Root()
     reason = read_xml(f"<{text.strip()}/>", events)
     return Document(text, "shorthand", SHORTHANDS.get(word[0], word[0]), events.attributes, None, reason)
-
-
-# --- HTTP ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class HttpMessage:
-    """A request (``method`` and ``path``) or a response (``status``).
-
-    ``element`` names it: ``POST /jobscheduler/engine/command``, ``HTTP 200``.  ``text`` is the head and, where the body
-    is text, the decoded body.  ``document`` is there when the body is XML (the classic agent's commands), ``json`` when
-    it is a JSON object (the Universal Agent's), with its ``$TYPE`` in ``json_type``.
-    """
-
-    text: str
-    element: str
-    method: str | None
-    path: str | None
-    status: int | None
-    headers: Attributes
-    body: bytes
-    document: Document | None = None
-    json: dict[str, Any] | None = field(default=None, hash=False)
-    reason: str | None = None
-
-    @property
-    def form(self) -> str:
-        return "http"
-
-    @property
-    def json_type(self) -> str | None:
-        value = (self.json or {}).get("$TYPE")
-        return value if isinstance(value, str) else None
-
-    @property
-    def error(self) -> XmlError | None:
-        return self.document.error if self.document else None
-
-    def get(self, name: str) -> str | None:
-        """Value of an attribute of the XML body's element."""
-        return self.document.get(name) if self.document else None
-
-
-def parse_http(data: bytes, is_request: bool) -> HttpMessage:
-    """One whole HTTP message, of the client (``is_request``) or of the server."""
-    parts = split_http(data)
-    first, _, rest = parts.start_line.partition(" ")
-    path = rest.partition(" ")[0]
-    is_xml = parts.body.lstrip().startswith(b"<") and "html" not in (parts.header("Content-Type") or "").lower()
-    document = (parse_command if is_request else parse_answer)(parts.body) if is_xml else None
-    return HttpMessage(
-        text=parts.text,
-        element=f"{first} {path}".rstrip() if is_request else f"HTTP {path}".rstrip(),
-        method=first if is_request else None,
-        path=path if is_request else None,
-        status=None if is_request else number(path, _STATUS),
-        headers=parts.headers,
-        body=parts.body,
-        document=document,
-        json=parts.json_object,
-        reason=parts.reason or (document.reason if document else None),
-    )
 
 
 # --- the commands of a remote task ---------------------------------------------------------------------------------

@@ -2,83 +2,102 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
-from dissector.limits import MAX_DOCUMENT
+from dissector.limits import MAX_DOCUMENT, MAX_INFLATED, MAX_INFLATION
 from dissector.numbers import hexadecimal
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]+)[^\r\n]*\r?\n")
+#: The digits are all there are, or a line without an end would be tried from each of them.
+_CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]+)(?![0-9A-Fa-f])[^\r\n]*\r?\n")
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _COMPRESSIONS = frozenset(("gzip", "x-gzip", "deflate"))
 
 
-def header_of(headers: tuple[tuple[str, str], ...], name: str) -> str | None:
-    """Value of the first header of this name; names are matched without case."""
-    name = name.lower()
-    return next((value for key, value in headers if key.lower() == name), None)
+class Codings(NamedTuple):
+    """How a body was sent: in chunks, compressed."""
+
+    chunked: bool
+    compressed: bool
 
 
 class HttpParts(NamedTuple):
-    """``body`` is decoded; ``reason`` says why that failed (the body is then as far as it could be decoded)."""
+    """``head`` is the start line and the headers as they were sent, ``lower`` the same in lower case for looking up
+    names; ``sent`` is the body as it was sent, ``codings`` what it is coded with."""
 
-    start_line: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    reason: str | None
+    head: bytes
+    lower: bytes
+    sent: bytes
+    codings: Codings
 
-    def header(self, name: str) -> str | None:
-        """Value of a header; names are matched without case."""
-        return header_of(self.headers, name)
 
-    @property
-    def json_object(self) -> dict[str, Any] | None:
-        """The body as a JSON object; None when it is none."""
-        if not self.body.lstrip().startswith(b"{"):
-            return None
-        try:
-            value = json.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
-        return value if isinstance(value, dict) else None
+PLAIN = Codings(chunked=False, compressed=False)
 
-    @property
-    def text(self) -> str:
-        """The head and, where the body is text, the body."""
-        head = "\n".join([self.start_line, *(f"{name}: {value}" for name, value in self.headers)])
-        if not self.body:
-            return head
-        kind = (self.header("Content-Type") or "").lower()
-        if kind.startswith("text/") or "json" in kind or "xml" in kind or self.body.lstrip()[:1] in (b"<", b"{"):
-            return f"{head}\n\n{self.body.decode('iso-8859-1')}"
-        return f"{head}\n\n({len(self.body)} bytes)"
+
+@lru_cache(maxsize=256)
+def _needle(name: str) -> bytes:
+    return f"\n{name.lower()}:".encode("iso-8859-1")
+
+
+def header_of(head: bytes, lower: bytes, name: str) -> str | None:
+    """Value of the first header of this name; ``lower`` is the head in lower case."""
+    needle = _needle(name)
+    at = lower.find(needle)
+    if at < 0:
+        return None
+    end = head.find(b"\n", at + len(needle))
+    return head[at + len(needle) : end if end >= 0 else None].decode("iso-8859-1").strip()
+
+
+def headers_of(head: bytes) -> tuple[tuple[str, str], ...]:
+    """Names and values in their order."""
+    lines = head.decode("iso-8859-1").replace("\r\n", "\n").split("\n")[1:]
+    return tuple((name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
+
+
+def start_line_of(head: bytes) -> str:
+    return head.partition(b"\n")[0].rstrip(b"\r").decode("iso-8859-1")
+
+
+def text_of(head: bytes, body: bytes, content_type: str | None) -> str:
+    """The head and, where the body is text, the body."""
+    shown = "\n".join([start_line_of(head), *(f"{name}: {value}" for name, value in headers_of(head))])
+    if not body:
+        return shown
+    kind = (content_type or "").lower()
+    if kind.startswith("text/") or "json" in kind or "xml" in kind or body.lstrip()[:1] in (b"<", b"{"):
+        return f"{shown}\n\n{body.decode('iso-8859-1')}"
+    return f"{shown}\n\n({len(body)} bytes)"
 
 
 def split_http(data: bytes) -> HttpParts:
-    """Takes a message apart; never raises."""
-    parts = _head(data)
-    if "chunked" in (parts.header("Transfer-Encoding") or "").lower():
-        parts = _joined(parts)
-    if (parts.header("Content-Encoding") or "").lower() in _COMPRESSIONS:
-        parts = _inflated(parts)
-    return parts
-
-
-def _head(data: bytes) -> HttpParts:
-    """The parts with the body as it was sent."""
+    """Takes a message apart; never raises.  One whose head has no end is all head."""
     end = _HEAD_END.search(data)
-    head, body = (data[: end.start()], data[end.end() :]) if end else (data, b"")
-    start_line, *lines = head.decode("iso-8859-1").replace("\r\n", "\n").split("\n")
-    headers = tuple((name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
-    return HttpParts(start_line, headers, body, None if end else "the HTTP head has no end")
+    head, sent = (data[: end.start()], data[end.end() :]) if end is not None else (data, b"")
+    lower = head.lower()
+    if b"\ntransfer-encoding" not in lower and b"\ncontent-encoding" not in lower:
+        return HttpParts(head, lower, sent, PLAIN)
+    chunked = "chunked" in (header_of(head, lower, "Transfer-Encoding") or "").lower()
+    compressed = (header_of(head, lower, "Content-Encoding") or "").lower() in _COMPRESSIONS
+    return HttpParts(head, lower, sent, Codings(chunked, compressed))
+
+
+def decoded(sent: bytes, codings: Codings) -> tuple[bytes, str | None]:
+    """The body without its codings, as far as it can be decoded, and why not farther."""
+    body, reason = _joined(sent) if codings.chunked else (sent, None)
+    if codings.compressed and body:
+        body, broken = _inflated(body)
+        # What is cut off in a chunked body is cut off for that reason.
+        reason = broken if broken is not None and (reason is None or broken != _CUT_OFF) else reason
+    return body, reason
 
 
 def is_encoded(data: bytes) -> bool:
     """True when the body of a whole message is compressed."""
-    return (_head(data).header("Content-Encoding") or "").lower() in _COMPRESSIONS
+    return split_http(data).codings.compressed
 
 
 def body_pieces(data: bytes) -> list[tuple[int, int]]:
@@ -86,7 +105,7 @@ def body_pieces(data: bytes) -> list[tuple[int, int]]:
     end = _HEAD_END.search(data)
     if end is None:
         return []
-    if "chunked" not in (_head(data).header("Transfer-Encoding") or "").lower():
+    if not split_http(data).codings.chunked:
         return [(end.end(), len(data))]
     pieces: list[tuple[int, int]] = []
     at = end.end()
@@ -96,29 +115,35 @@ def body_pieces(data: bytes) -> list[tuple[int, int]]:
     return pieces
 
 
-def _joined(parts: HttpParts) -> HttpParts:
-    """The body without the chunked coding."""
+def _joined(sent: bytes) -> tuple[bytes, str | None]:
+    """A body without the chunked coding."""
     pieces: list[bytes] = []
     at = 0
-    while size := _CHUNK.match(parts.body, at):
+    while size := _CHUNK.match(sent, at):
         length = hexadecimal(size[1].decode("ascii"))
         if length is None:
             break
         if not length:
-            return parts._replace(body=b"".join(pieces))
-        pieces.append(parts.body[size.end() : size.end() + length])
+            return b"".join(pieces), None
+        pieces.append(sent[size.end() : size.end() + length])
         # A line end stands behind the data.
         at = size.end() + length + 2
-    return parts._replace(body=b"".join(pieces), reason="the chunked body has no end")
+    return b"".join(pieces), "the chunked body has no end"
 
 
-def _inflated(parts: HttpParts) -> HttpParts:
-    """The body without its compression, up to the cap on documents."""
+def _inflated(packed: bytes) -> tuple[bytes, str | None]:
+    """A body without its compression, up to the caps."""
+    most = min(MAX_DOCUMENT, max(MAX_INFLATED, MAX_INFLATION * len(packed)))
     inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
     try:
-        body = inflater.decompress(parts.body, MAX_DOCUMENT)
+        body = inflater.decompress(packed, most)
     except zlib.error as error:
-        return parts._replace(reason=f"the compressed body is broken: {error}")
+        return packed, f"the compressed body is broken: {error}"
     if inflater.unconsumed_tail:
-        return parts._replace(body=body, reason=f"the body is longer than {MAX_DOCUMENT} bytes")
-    return parts._replace(body=body, reason=parts.reason if inflater.eof or not parts.body else "the body is cut off")
+        return body, f"{BOMB} {most} bytes, which jstrace does not read"
+    return body, None if inflater.eof else _CUT_OFF
+
+
+_CUT_OFF = "the body is cut off"
+#: How the reason of a body begins that unpacks to more than is read.
+BOMB = "the body unpacks to more than"

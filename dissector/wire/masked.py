@@ -7,8 +7,10 @@ from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from dissector.wire.control import Document, HttpMessage
+from dissector.wire.control import Document
 from dissector.wire.enums import VarType
+from dissector.wire.http import PLAIN, start_line_of
+from dissector.wire.http_message import HttpMessage
 from dissector.wire.messages import DispParams, Property, SafeArray, Undecoded, Variant
 from dissector.wire.secrets import MASK, looks_secret, mask_text, names_a_secret
 
@@ -143,19 +145,19 @@ def _is_key(name: str) -> bool:
 
 
 def _http(message: HttpMessage) -> HttpMessage:
-    """The body's bytes are masked like its text, and the JSON object goes: it is in the text."""
-    headers = tuple(
-        (name, hidden_text(value) if looks_secret(name) else mask_text(value)) for name, value in message.headers
-    )
-    body = message.body.decode("iso-8859-1")
+    """The parts are masked like the text."""
+    lines = [mask_text(start_line_of(message.head))]
+    for name, value in message.headers:
+        lines.append(f"{name}: {hidden_text(value) if looks_secret(name) else mask_text(value)}")
+    head = "\n".join(lines).encode("iso-8859-1", "replace")
     return replace(
         message,
-        text=mask_text(message.text),
-        element=mask_text(message.element),
+        head=head,
+        lower=head.lower(),
+        sent=mask_text(message.body.decode("iso-8859-1")).encode("iso-8859-1"),
+        codings=PLAIN,
         path=masked_value(message.path, secret=False),
-        headers=headers,
-        body=mask_text(body).encode("iso-8859-1"),
         document=_document(message.document) if message.document else None,
-        json=None,
         reason=masked_value(message.reason, secret=False),
+        masked=mask_text(message.text),
     )

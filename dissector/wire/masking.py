@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from dissector.model import Message
 from dissector.wire.fields import FieldNode
+from dissector.wire.http_message import HttpMessage
 from dissector.wire.masked import NUMBERS, hidden_text, is_name, mask_agent_text, masked_json, masked_value
 from dissector.wire.messages import DispParams, Double, Variant
 from dissector.wire.secrets import looks_secret, mask_text, may_hold_secret
@@ -106,6 +107,8 @@ def texts(value: Any, kinds: type | tuple[type, ...] = str) -> Iterator[Any]:
     elif isinstance(value, tuple):
         for item in value:
             yield from texts(item, kinds)
+    elif isinstance(value, HttpMessage):
+        yield value.text
     elif is_dataclass(value):
         for field in fields(value):
             yield from texts(getattr(value, field.name), kinds)

@@ -21,6 +21,9 @@ def test_examples(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.failed == 0
 
 
-@pytest.mark.parametrize("function", [jstrace.trace, jstrace.messages, jstrace.events, jstrace.decode, jstrace.schema])
+@pytest.mark.parametrize(
+    "function",
+    [jstrace.trace, jstrace.messages, jstrace.exchanges, jstrace.events, jstrace.decode, jstrace.schema],
+)
 def test_every_function_has_one(function: object) -> None:
     assert doctest.DocTestFinder(recurse=False).find(function)[0].examples

@@ -72,6 +72,41 @@ def test_a_message_says_the_same_as_its_record(captures: Path) -> None:
             assert message.object.new is None
 
 
+def test_exchanges_are_those_of_the_command(captures: Path, trace: Callable[..., Json]) -> None:
+    path = captures / "agent" / "ua113_frozen.pcap"
+    printed = trace(path)
+    found = list(jstrace.exchanges(path))
+    assert [one.to_dict() for one in found] == printed["exchanges"]
+    everything = jstrace.events(path, with_messages=True)
+    assert records(everything, jstrace.Exchange) == [one.to_dict() for one in found]
+    for one, record in zip(found, printed["exchanges"], strict=True):
+        assert (one.n, one.task, one.status, one.kind) == tuple(record[key] for key in ("n", "task", "status", "kind"))
+        assert (one.request, one.response, one.error) == (record["request"], record["response"], record["error"])
+        assert (one.repeats, one.request_id, one.latency) == (
+            record["repeats"],
+            record["request_id"],
+            record["latency"],
+        )
+    assert [one.repeats for one in found if one.repeats] == [4, 4, 4]
+    (task,) = jstrace.trace(path)
+    assert (task.via, task.agent) == ("http", jstrace.Agent("127.0.0.1", 4445, "", "7", "***"))
+    carried = {message.exchange for message in jstrace.messages(path)}
+    assert carried <= {one.n for one in found}
+    assert None not in carried
+
+
+def test_exchanges_of_tasks_and_their_secrets(captures: Path) -> None:
+    path = captures / "agent" / "ua113_two_tasks.pcap"
+    assert {one.task for one in jstrace.exchanges(path, task=2)} == {2}
+    (start,) = (one for one in jstrace.exchanges(path, task=2, show_secrets=True) if one.type == "StartNonApiTask")
+    assert isinstance(start.response, dict)
+    assert str(start.response["agentTaskId"]).startswith("13-")
+    (start,) = (one for one in jstrace.exchanges(path, task=2) if one.type == "StartNonApiTask")
+    assert isinstance(start.response, dict)
+    assert start.response["agentTaskId"] == "***"
+    assert list(jstrace.exchanges(captures / TEN)) == []
+
+
 def test_records_can_not_be_changed_and_can_be_kept(captures: Path) -> None:
     for one in jstrace.events(captures / FAIL, with_messages=True):
         with pytest.raises((FrozenInstanceError, TypeError)):

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from dissector.wire import agent
-from dissector.wire.control import HttpMessage, parse_http
+from dissector.wire.http_message import HttpMessage, parse_http
 
 API = "/jobscheduler/agent/api"
 SECOND = 1_000_000_000

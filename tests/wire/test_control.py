@@ -20,8 +20,8 @@ from dissector.wire.control import (
     XmlError,
     parse_answer,
     parse_command,
-    parse_http,
 )
+from dissector.wire.http_message import parse_http
 
 PROLOG = b'<?xml version="1.0" encoding="ISO-8859-1"?>\n'
 START = PROLOG + b'<remote_scheduler.start_remote_task tcp_port="59999" kind="process"/>'
@@ -223,7 +223,7 @@ def test_chunked_bodies_are_joined() -> None:
     [
         (b"nonsense", b"Content-Encoding: gzip", "the compressed body is broken: "),
         (gzip.compress(b"x" * 99)[:20], b"Content-Encoding: gzip", "the body is cut off"),
-        (gzip.compress(bytes(MAX_DOCUMENT + 1)), b"Content-Encoding: gzip", f"the body is longer than {MAX_DOCUMENT}"),
+        (gzip.compress(bytes(MAX_DOCUMENT + 1)), b"Content-Encoding: gzip", "the body unpacks to more than "),
         (b"5\r\nabc", b"Transfer-Encoding: chunked", "the chunked body has no end"),
         (b"<a>", b"X: y", "no element found"),
     ],

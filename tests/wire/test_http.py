@@ -6,11 +6,17 @@ import gzip
 
 import pytest
 
-from dissector.wire.http import body_pieces, is_encoded, split_http
+from dissector.limits import MAX_INFLATED, MAX_INFLATION
+from dissector.wire.http import body_pieces, is_encoded
+from dissector.wire.http_message import HttpMessage, parse_http
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: r\r\n"
 CHUNKED = HEAD + b"transfer-ENCODING: gzip, Chunked\r\n\r\n"
 PLAIN = HEAD + b"\r\n"
+
+
+def message(data: bytes) -> HttpMessage:
+    return parse_http(data, is_request=True)
 
 
 def bodies(data: bytes) -> list[bytes]:
@@ -37,7 +43,7 @@ def bodies(data: bytes) -> list[bytes]:
 def test_where_the_bytes_of_a_body_are(data: bytes, pieces: list[bytes]) -> None:
     assert bodies(data) == pieces
     if b"0\r\n\r\n" in data and pieces:
-        assert split_http(data).body == b"".join(pieces)
+        assert message(data).body == b"".join(pieces)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +60,7 @@ def test_where_the_bytes_of_a_body_are(data: bytes, pieces: list[bytes]) -> None
 def test_which_bodies_are_compressed(headers: bytes, encoded: bool) -> None:
     data = b"POST /x HTTP/1.1\r\n" + headers + b"\r\n\r\n" + gzip.compress(b"body")
     assert is_encoded(data) is encoded
-    assert (split_http(data).body == b"body") is encoded
+    assert (message(data).body == b"body") is encoded
 
 
 @pytest.mark.parametrize(
@@ -72,37 +78,52 @@ def test_which_bodies_are_compressed(headers: bytes, encoded: bool) -> None:
     ],
 )
 def test_which_bodies_are_shown(kind: bytes, body: bytes, is_text: bool) -> None:
-    text = split_http(b"POST /x HTTP/1.1\r\nContent-Type: " + kind + b"\r\n\r\n" + body).text
+    text = message(b"POST /x HTTP/1.1\r\nContent-Type: " + kind + b"\r\n\r\n" + body).text
     head, _, shown = text.partition("\n\n")
     assert head == f"POST /x HTTP/1.1\nContent-Type: {kind.decode()}"
     assert shown == (body.decode() if is_text else f"({len(body)} bytes)")
 
 
 def test_a_head_alone() -> None:
-    parts = split_http(b"GET / HTTP/1.0\r\nA: b:c\r\nnothing")
+    parts = message(b"GET / HTTP/1.0\r\nA: b:c\r\nnothing")
     assert parts.headers == (("A", "b:c"), ("nothing", ""))
-    assert (parts.body, parts.reason, parts.start_line) == (b"", "the HTTP head has no end", "GET / HTTP/1.0")
-    assert split_http(PLAIN).text == "POST /x HTTP/1.1\nHost: r"
+    assert (parts.body, parts.reason, parts.element) == (b"", "the HTTP head has no end", "GET /")
+    assert message(PLAIN).text == "POST /x HTTP/1.1\nHost: r"
     assert (parts.header("a"), parts.header("b")) == ("b:c", None)
 
 
 @pytest.mark.parametrize(("body", "found"), [(b' {"a": 1}', {"a": 1}), (b"[1]", None), (b"{1}", None), (b"", None)])
-def test_json_objects(body: bytes, found: object) -> None:
-    assert split_http(PLAIN + body).json_object == found
-    assert split_http(PLAIN + b"{" + b'"a":[' * 100_000).json_object is None
+def test_jsons(body: bytes, found: object) -> None:
+    assert message(PLAIN + body).json == found
+    assert message(PLAIN + b"{" + b'"a":[' * 100_000).json is None
 
 
-@pytest.mark.parametrize(("size", "reason"), [(100, None), (101, "the body is longer than 100 bytes")])
-def test_how_much_is_inflated(size: int, reason: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dissector.wire.http.MAX_DOCUMENT", 100)
-    parts = split_http(b"POST /x HTTP/1.1\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(size)))
-    assert (len(parts.body), parts.reason) == (100, reason)
+@pytest.mark.parametrize("size", [MAX_INFLATED, MAX_INFLATED + 1])
+def test_how_much_a_small_body_unpacks_to(size: int) -> None:
+    packed = gzip.compress(bytes(size))
+    assert len(packed) * MAX_INFLATION < MAX_INFLATED
+    found = message(b"POST /x HTTP/1.1\r\nContent-Encoding: gzip\r\n\r\n" + packed)
+    assert len(found.body) == MAX_INFLATED
+    told = (
+        None
+        if size == MAX_INFLATED
+        else f"the body unpacks to more than {MAX_INFLATED} bytes, which jstrace does not read"
+    )
+    assert found.reason == told
+
+
+def test_how_much_a_large_body_unpacks_to() -> None:
+    """So many times its own size; what is beyond that is not even unpacked."""
+    packed = gzip.compress(bytes(100 * MAX_INFLATED))
+    found = message(b"POST /x HTTP/1.1\r\nContent-Encoding: gzip\r\n\r\n" + packed)
+    assert len(found.body) == MAX_INFLATION * len(packed) > MAX_INFLATED
+    assert (found.reason or "").startswith("the body unpacks to more than")
 
 
 def test_a_compressed_body_of_chunks_that_has_no_end() -> None:
     data = gzip.compress(b"body")
     whole = HEAD + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(data), data)
-    assert (split_http(whole).body, split_http(whole).reason) == (b"body", "the chunked body has no end")
-    assert (split_http(whole + b"0\r\n").body, split_http(whole + b"0\r\n").reason) == (b"body", None)
-    empty = split_http(HEAD + b"Content-Encoding: gzip\r\n\r\n")
+    assert (message(whole).body, message(whole).reason) == (b"body", "the chunked body has no end")
+    assert (message(whole + b"0\r\n").body, message(whole + b"0\r\n").reason) == (b"body", None)
+    empty = message(HEAD + b"Content-Encoding: gzip\r\n\r\n")
     assert (empty.body, empty.reason) == (b"", None)

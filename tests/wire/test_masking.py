@@ -14,9 +14,10 @@ from secrets_corpus import HARMLESS, SECRET, Marked
 from strategies import bodies
 
 from dissector.wire import messages as m
-from dissector.wire.control import parse_answer, parse_command, parse_http
+from dissector.wire.control import parse_answer, parse_command
 from dissector.wire.decode import encode
 from dissector.wire.enums import VarType
+from dissector.wire.http_message import parse_http
 from dissector.wire.masked import NUMBERS
 from dissector.wire.masking import Mask
 from dissector.wire.secrets import MASK, hide_text, looks_secret, mask_text, may_hold_secret
