@@ -76,8 +76,8 @@ HINT = "|".join(
         r"_(?<=hf_)|_(?<=v1_)",
         r"y(?:(?<=[d \t\r\n][ \t\r\n]by)|a29|j(?<=eyj))",
         r"@|\||x(?:-j|ox|app)|j(?:sess|wt)|q(?:(?<=sq)l|(?<=itmq)c)|v(?:ault|[sbr]?\.(?<=hv[sbr]\.))|z(?:ugang|a(?<=aiza))",
-        r"\$(?:[1-7y]|2[abxy]|apr|arg)|\{s|<<|&lt;&lt;|\xfcss|\xbcss|b(?:(?<=ab)ia[a-z0-9]|earer)|s(?<=as)ia[a-z0-9]{16}|:aa|3(?<=a3)t"
-        r"|3(?<=atatt3)x",
+        r"\$(?:[1-7y]|2[abxy]|apr|arg)|\{s|<<|&lt;&lt;|\xfcss|\xbcss|b(?:(?<=ab)ia[a-z0-9]|earer)"
+        r"|s(?:(?<=as)ia[a-z0-9]{16}|(?<=sess)(?:ion)?[ _-]?id)|:aa|3(?<=a3)t|3(?<=atatt3)x",
     )
 )
 
@@ -161,8 +161,9 @@ PIECES: dict[str, str] = {
     # Elements of which one says the name and the next one the value.
     "naming_tag": r"(?:[\w.-]{1,32}:)?(?:name|key|string|param-name|parameter|property)(?![\w.:-])",
     "valuing_tag": r"(?:[\w.-]{1,32}:)?(?:value|string|text|content|default|param-value|data)(?![\w.:-])",
-    "naming": rf"(?<![\w.-])(?:name|key|variable|param|parameter|id"
-    rf"|attr)(?:{QUOTE})?\s{{0,8}}([:=])\s{{0,8}}({QUOTE})?",
+    "naming": rf"(?<![\w.-])(?:name|key|variable|param|parameter|id|attr"
+    # <input type=password value=X>
+    rf"|type(?=(?:{QUOTE})?\s{{0,8}}[:=]\s{{0,8}}(?:{QUOTE})?(?:passw|secret)))(?:{QUOTE})?\s{{0,8}}([:=])\s{{0,8}}({QUOTE})?",
     "valuing": rf"(?<![\w.-])(?:hex_|default_)?(?:value|default|content|text)({QUOTE})?\s{{0,8}}([:=])\s{{0,8}}",
     "url_word": r"[^\s\"<>]+",
     "oracle_url": r"jdbc:oracle:\w{1,64}:",

@@ -63,6 +63,23 @@ _NO_SIGNATURE = (
     r"|self-signed|g(?:\xfc|\xc3\xbc|ue)ltige?|ung(?:\xfc|\xc3\xbc|ue)ltige?)"
 )
 
+#: What stands before an address, a place or a word that no password follows: ``mailto:bob@host``, ``ERROR:main@host``.
+_LABELS = (
+    r"(?:mailto|e-?mails?|mails?|sips?|acct|xmpp|jid|im|to|from|b?cc|sender|recipients?|reply-to|return-path|contact"
+    r"|author|owner|account|principal|host|server|node|member|by|an|von|empf(?:\xe4|\xc3\xa4|ae)nger|absender|kopie"
+    r"|benutzer|konto|https?|file|urn|did|tel|git|ssh|image|tag|digest|sha\d{1,3}|error|warn(?:ing)?|info|debug|fatal|trace"
+    r"|job|order|state|status|thread[\w-]{0,8}|class)"
+)
+#: Letters of both cases, digits and others mixed, as in no word.
+_NO_WORD = r"(?=[^\s@]{0,64}(?:\d|[!#$%^*+?~=]|(?-i:[a-z][A-Z])))"
+#: Two words with a slash between them that are no user and password.
+_NO_PAIR = (
+    r"(?:and|und|read|r|on|yes|true|ok|client|server|user(?:name)?|login|name|host|in|input|public|http|basic|kerberos"
+    r"|ldap|either|his|a|an|i|n|w|access|key|id|saml|oauth\d?|api|tmp|etc|opt|home|var|usr|root)"
+)
+#: A port is no password.
+_NO_PORT = r"(?!\d{1,5}(?![^\s,;&)\"'<>]))"
+
 SHAPES: tuple[SecretShape, ...] = (
     # A private key, all of it, also when it is cut off.
     SecretShape(
@@ -99,6 +116,32 @@ SHAPES: tuple[SecretShape, ...] = (
         r"([\w%+/=.~-]{8,500})(?![\w%+/=.~(\[-])",
     ),
     SecretShape("code=|auth=", r"[?&](?:code|auth)=([\w%+/=.~-]{8,500})"),
+    # auth=user:X, --auth user:X
+    SecretShape(
+        "auth",
+        r"(?<![\w.])(?:-{1,2}|/)?(?:[\w-]{0,24}-)?auth(?:entication|enticate)?"
+        r"(?:[\"']?[ \t]{0,4}[:=][ \t]{0,4}|(?<=[-/]auth)[ \t]{1,4})\\*"
+        rf"(?:\"[a-z][^\"\n:]{{0,64}}:{_NO_PORT}([^\"\n]{{1,128}})|'[a-z][^'\n:]{{0,64}}:{_NO_PORT}([^'\n]{{1,128}})"
+        rf"|[a-z][\w.@\\-]{{0,64}}:(?!//){_NO_PORT}([^\s,;&\"'<>]{{1,128}}))",
+    ),
+    # The name of a session opens it; numbers of nine digits and less count something.
+    SecretShape(
+        "sess",
+        r"(?<![a-z])sess(?:ion)?[ _-]?id[\"']?(?:[ \t]{0,4}:[ \t]{0,4}|=|[ \t]{0,4}=[ \t]{0,4}(?=\S{0,64}\d))\\*[\"']?"
+        r"(?!\d{1,9}(?![\w%+/=.~-]))"
+        rf"(?!{_NO_SECRET})([\w%+/=.~-]{{4,500}})",
+    ),
+    # user:X@host, as in a URL without its scheme; where X is a word, only at a host that is no word.
+    SecretShape(
+        "@",
+        rf"(?<![\w.:/@%+\x80-\xff-])(?!{_LABELS}:)[a-z][\w.-]{{0,31}}:(?!\d{{1,9}}@){_NO_WORD}"
+        r"([^\s:/@\"'<>&;,|()\[\]{}]{3,128})@(?!sha\d|[a-f\d]{6,16}(?![\w.-]))(?=[a-z\d\[][\w.:-])",
+    ),
+    SecretShape(
+        "@",
+        rf"(?<![\w.:/@%+\x80-\xff-])(?!(?:{_LABELS}|user(?:name)?|login):)[a-z][\w-]{{0,31}}:([a-z]{{3,32}})"
+        r"@(?!sha\d)(?=[\w-]{1,63}\.[\w-]|\[|[a-z_]{1,12}\d{1,4}(?![\w-]))",
+    ),
     # SQL
     SecretShape(
         "identified",
@@ -222,6 +265,13 @@ SHAPES: tuple[SecretShape, ...] = (
         rf"(?:set_authentication|httpbasicauth)[ \t]{{0,4}}\((?:[^\n,()]{{1,200}},){{1,2}}[ \t]{{0,8}}(?={QUOTE})",
     ),
     SecretShape("credential", r"credentials?[ \t]{1,4}(?:are|is)[ \t]{1,4}[\w.@-]{1,64}[/:]([^\s,;]{1,128})"),
+    SecretShape(
+        "cred|zugangsdaten|logindaten",
+        r"(?<![\w/.-])(?:cred(?:ential)?s?|zugangsdaten|logindaten)"
+        r"(?:[ \t]{1,4}(?:were|used|sind|lauten|waren|(?:for|of|f(?:\xfc|\xc3\xbc|ue)r|von)[ \t]{1,4}[\w.-]{1,64}))?"
+        rf":?[ \t]{{1,4}}[\"'(]?(?!{_NO_PAIR}[/:])[a-z][\w.@\\-]{{0,64}}[/:](?!{_NO_PAIR}(?![\w-])){_NO_PORT}"
+        r"([^\s,;:/)&\"'<>]{1,128})(?![\w/:])",
+    ),
     SecretShape("auth=(", rf"auth=\([^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})"),
     SecretShape("bearer", r"bearer[ \t]{1,8}([\w.~+/=-]{16,4000})"),
     # A URL that is all name: https://TOKEN@host
