@@ -290,7 +290,7 @@ class Message:
 class Exchange:
     """One request over HTTP and its response; a Universal Agent's task is made of such.
 
-    ``kind`` is the output contract's (see ``wire.agent.kind_of``), ``request`` and ``response`` are
+    ``kind`` is the output contract's (see ``wire.agent.RequestHead``), ``request`` and ``response`` are
     ``wire.http_message.HttpMessage``.
     """
 
@@ -302,6 +302,8 @@ class Exchange:
     request: Any
     response: Any = None
     task: Task | None = None
+    #: What its head says: a ``wire.agent.RequestHead``.
+    head: Any = None
     #: ``$TYPE`` of a command, and what else a task needs of it (a ``wire.agent.AgentCommand``).
     type: str | None = None
     command: Any = None

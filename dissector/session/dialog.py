@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH, MAX_OBJECTS
-from dissector.model import Connection, Message, ObjectInfo
+from dissector.model import Connection, Message, ObjectInfo, Task
 from dissector.traffic import Frame, Side, Skipped
 from dissector.wire import messages as wire
 from dissector.wire.decode import Pending, decode, operation_name, pending_of, without_arguments
@@ -61,6 +61,8 @@ class Dialog:
 
     def __init__(self, connection: Connection, client_side: Side, next_number: Callable[[], int]) -> None:
         self.connection = connection
+        #: Whose messages they are, where a connection carries those of several tasks.
+        self.task: Task | None = None
         self._client_side = client_side
         self.next_number = next_number
         self.stack: list[_Open] = []
@@ -308,7 +310,7 @@ class Dialog:
         connection = self.connection
         operation = "keep_alive" if kind == "keep_alive" else None
         size, to_remote = len(data) + HEADER, side is self._client_side
-        number, task = number or self.next_number(), connection.task
+        number, task = number or self.next_number(), self.task or connection.task
         message = Message(number, connection, time, packets, to_remote, kind, operation, None, data, size, task)
         message.objects = self.objects
         return message

@@ -13,7 +13,7 @@ from dissector.limits import MAX_PENDING_COMMANDS
 from dissector.model import Connection, Exchange
 from dissector.stream.http import HttpReader
 from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
-from dissector.wire.agent import command_of, kind_of, request_id, target_of, unread
+from dissector.wire.agent import command_of, head_of, request_id, unread
 from dissector.wire.http_message import HttpMessage, parse_http
 
 _INFORMATIONAL = range(100, 200)
@@ -77,9 +77,10 @@ class Exchanges:
 
     def _request(self, raw: RawDocument) -> None:
         message = parse_http(raw.data, is_request=True)
-        target = target_of(message.path)
-        number, kind = self._agents.next_exchange(), kind_of(message, target)
+        head, number = head_of(message), self._agents.next_exchange()
+        kind = head.kind if message.sent else head.empty_kind
         exchange = Exchange(number, self.connection, raw.time, raw.packets, kind, message)
+        exchange.head = head
         exchange.request_raw = raw.data
         exchange.request_id = request_id(message)
         if kind == "command":

@@ -72,6 +72,9 @@ class Keeper(Teller):
         if self.wants_messages:
             self._order.emit(exchange)
 
+    def omitted_of(self, task: Task, messages: int) -> None:
+        self._order.omit(task, messages)
+
     def agent_task(self, facts: TaskFacts) -> None:
         """A task on a Universal Agent was recognised."""
         self._add_task(facts)

@@ -17,8 +17,9 @@ class Outages:
     def __init__(self) -> None:
         self._tasks: dict[Place, dict[Tunnel, None]] = {}
         self._outages: dict[Place, Outage] = {}
-        #: By deadlines, as these were when they were put here.
-        self._deadlines: list[tuple[int, int, Tunnel]] = []
+        #: Numbers by deadlines, as these were when they were put here, also of tasks that are over and kept nowhere.
+        self._deadlines: list[tuple[int, int]] = []
+        self._by_number: dict[int, Tunnel] = {}
         self._entries = count().__next__
 
     def add(self, tunnel: Tunnel) -> None:
@@ -28,7 +29,7 @@ class Outages:
     def remove(self, tunnel: Tunnel) -> None:
         """The task is over; it keeps what is known of an outage."""
         place = tunnel.place
-        tunnel.removed = True
+        self._by_number.pop(tunnel.entry, None)
         tunnel.about.outage = self._outages.get(place)
         del self._tasks[place][tunnel]
         if not self._tasks[place]:
@@ -55,8 +56,8 @@ class Outages:
         """Tasks of which nothing was heard for longer than the agent would have kept them, each once."""
         found: list[Tunnel] = []
         while self._deadlines and self._deadlines[0][0] <= now:
-            tunnel = heappop(self._deadlines)[2]
-            if tunnel.removed:
+            tunnel = self._by_number.pop(heappop(self._deadlines)[1], None)
+            if tunnel is None:
                 continue
             if tunnel.deadline <= now:
                 found.append(tunnel)
@@ -65,4 +66,6 @@ class Outages:
         return found
 
     def _push(self, tunnel: Tunnel) -> None:
-        heappush(self._deadlines, (tunnel.deadline, self._entries(), tunnel))
+        tunnel.entry = self._entries()
+        self._by_number[tunnel.entry] = tunnel
+        heappush(self._deadlines, (tunnel.deadline, tunnel.entry))

@@ -57,9 +57,11 @@ def _looked_up(behind_object: bytes, answer: bytes) -> tuple[tuple[str, ...], tu
 class Skim:
     """Takes frames of one callback connection; ``client_side`` is the end where the JobScheduler client is."""
 
-    def __init__(self, dialog: Dialog, client_side: Side) -> None:
+    def __init__(self, dialog: Dialog, client_side: Side, header: int = HEADER) -> None:
+        """``header``: bytes of the length before each message, which count too."""
         self._dialog = dialog
         self._client_side = client_side
+        self._header = header
 
     def take(self, frame: Frame, facts: TaskFacts) -> bool:
         """True when the frame was taken: ``facts`` know of it.
@@ -134,7 +136,7 @@ class Skim:
         stack.append((side, draft, pending_of(body)))
         counts = facts.record.counts
         counts.messages += 1
-        counts.bytes += len(data) + HEADER
+        counts.bytes += len(data) + self._header
         counts.callbacks += 1
         if name == "spooler_log" and isinstance(body, wire.Invoke):
             facts.log(time, packets[0], member, body)
@@ -171,5 +173,5 @@ class Skim:
         facts.callback_time += time - draft[1][4]
         dialog.next_number()
         counts.messages += 1
-        counts.bytes += len(data) + HEADER
+        counts.bytes += len(data) + self._header
         return True

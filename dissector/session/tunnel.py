@@ -10,6 +10,7 @@ from dissector.limits import MAX_ATTEMPTS
 from dissector.model import Connection, Endpoint, Exchange, Message, Task
 from dissector.session.agent_facts import AgentFacts
 from dissector.session.dialog import Dialog
+from dissector.session.skim import ANSWER, Skim
 from dissector.session.task import TaskFacts
 from dissector.traffic import Frame, Side, StreamProblem
 from dissector.wire.agent import Target
@@ -29,7 +30,12 @@ class Key(NamedTuple):
 class TunnelDesk(Protocol):
     """What tunnels ask of the tracer."""
 
+    wants_messages: bool
+
     def next_number(self) -> int: ...
+    def omitted_of(self, task: Task, messages: int) -> None:
+        """In place of ``message`` where nobody wants them."""
+
     def message(self, message: Message) -> None: ...
     def exchange(self, exchange: Exchange) -> None: ...
     def stream_problem(self, problem: StreamProblem, connection: Connection) -> None: ...
@@ -64,10 +70,13 @@ class Tunnel:
         self._desk = desk
         # The master is the JobScheduler client, which is the server of a callback connection.
         self._dialog = Dialog(connection, Side.SERVER, desk.next_number)
+        self._dialog.task = facts.record
         facts.dialog = self._dialog
+        self._skim = None if desk.wants_messages else Skim(self._dialog, Side.SERVER, header=0)
         #: Connections that carried its last requests.
         self.connections: dict[Connection, None] = {}
-        self.removed = False
+        #: Its number among the deadlines (see ``outages``).
+        self.entry = 0
 
     @property
     def deadline(self) -> int:
@@ -78,8 +87,13 @@ class Tunnel:
         """One message: a request's body (``Side.SERVER``) or a response's."""
         dialog = self._dialog
         dialog.connection = exchange.connection
-        message = dialog.feed(Frame(side, 0, body, packets, time))
-        message.size, message.task, message.exchange = len(body), self.facts.record, exchange.n
+        frame = Frame(side, 0, body, packets, time)
+        if self._skim is not None and self._skim.take(frame, self.facts):
+            if body[0] == ANSWER:
+                self._desk.omitted_of(self.facts.record, 2)
+            return
+        message = dialog.feed(frame)
+        message.size, message.exchange = len(body), exchange.n
         self.facts.frame(message)
         for told in dialog.told(message):
             self._desk.message(told)

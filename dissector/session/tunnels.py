@@ -78,7 +78,7 @@ class Tunnels:
 
     def request(self, exchange: Exchange) -> None:
         self._outages.heard(exchange.connection)
-        target = agent.target_of(exchange.request.path)
+        target = exchange.head.target
         if target is None:
             return
         if exchange.kind == "command":
@@ -136,7 +136,7 @@ class Tunnels:
         about = tunnel.about
         about.heard, about.waiting = exchange.answered or exchange.time, None
         started = agent.started_of(exchange.response)
-        target = agent.target_of(exchange.request.path)
+        target = exchange.head.target
         if started is None or target is None:
             about.start_failure = agent.failure_of(exchange.response) or "the answer names no task"
             self._over(tunnel)
@@ -147,7 +147,7 @@ class Tunnels:
 
     def _tunnelled(self, exchange: Exchange, key: Key) -> None:
         tunnel = self._known.by_key.get(key)
-        secret = agent.header(exchange.request, agent.SECRET_HEADER)
+        secret = exchange.head.secret
         if tunnel is not None and None not in (secret, tunnel.about.secret) and secret != tunnel.about.secret:
             tunnel = None  # somebody else's, or the agent began anew and counts from 1 again
         if tunnel is None:
@@ -172,10 +172,11 @@ class Tunnels:
             if len(about.repetitions) < MAX_EVIDENCE:
                 about.repetitions.append(exchange)
             return
-        if exchange.request.body or about.waiting is not None:
+        body = exchange.request.body
+        if body or about.waiting is not None:
             about.waiting = exchange
-        if exchange.request.body:
-            tunnel.feed(exchange, Side.SERVER, exchange.request.body, exchange.request_packets, exchange.time)
+        if body:
+            tunnel.feed(exchange, Side.SERVER, body, exchange.request_packets, exchange.time)
 
     def _pulse(self, exchange: Exchange, about: AgentFacts) -> None:
         """The master lives: it says so as often as it announced, and the agent waits no longer than that."""
@@ -184,7 +185,7 @@ class Tunnels:
             late = exchange.time - about.asked - (known.period or 0)
             if late > max(about.missed, HEARTBEAT_GRACE):
                 about.missed, about.missed_by = late, exchange
-        about.heartbeat = agent.heartbeat_of(exchange.request) or known
+        about.heartbeat = exchange.head.heartbeat or known
         about.asked = about.heard = exchange.time
 
     def _stranger(self, exchange: Exchange, key: Key) -> None:
@@ -197,14 +198,14 @@ class Tunnels:
 
     def _unannounced(self, exchange: Exchange, key: Key) -> Tunnel:
         """The task of a tunnel whose start, or the answer to it, was not captured."""
-        secret = agent.header(exchange.request, agent.SECRET_HEADER)
+        secret = exchange.head.secret
         known = self._known.by_key.get(key)
         if known is not None and known.about.secret == secret:
             return known
         tunnel = self._known.only_nameless(place_of(exchange.connection))
         # A start that may still be answered is only that of a tunnel's first request.
         if tunnel is None or (exchange.request_id != 1 and tunnel.about.start in self._starting):
-            target = agent.target_of(exchange.request.path)
+            target = exchange.head.target
             tunnel = self._new(exchange, target.prefix if target else "")
             tunnel.facts.proof.settled = False
         self._named(tunnel, key, secret, None)

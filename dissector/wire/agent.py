@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from dissector.numbers import COUNT, number
-from dissector.wire.http import BOMB
+from dissector.wire.http import BOMB, PLAIN
 from dissector.wire.http_message import HttpMessage
 from dissector.wire.json_text import JsonError, json_value
 
@@ -24,8 +25,15 @@ _SECOND = 1_000_000_000
 #: Longer names and ids are cut off: a compressed body may have one of a million characters, and tasks keep them.
 _LONGEST_TEXT = 8 * 1024
 
+#: Where the number and the length of a request stand in its head, as the genuine master writes them.
+_ID_LINE, _LENGTH_LINE = b"\r\nX-JobScheduler-Request-ID: ", b"\r\nContent-Length: "
+_FEW_DIGITS = 9
+#: Longer heads are read each time.
+_LONGEST_KEPT = 2_048
+
 SECRET_HEADER = "X-JobScheduler-Tunnel-Secret"
 REQUEST_ID = "X-JobScheduler-Request-ID"
+_ID_NAME = REQUEST_ID.lower().encode()
 HEARTBEAT_START = "X-JobScheduler-Heartbeat-Start"
 HEARTBEAT_CONTINUE = "X-JobScheduler-Heartbeat-Continue"
 HEARTBEAT = "X-JobScheduler-Heartbeat"
@@ -70,22 +78,55 @@ def target_of(path: str | None) -> Target | None:
     return Target(host, match["prefix"].strip("/"), match["rest"], tunnel[1] if tunnel else None)
 
 
-def kind_of(request: HttpMessage, target: Target | None) -> str:
-    """``command``, ``tunnel``, ``heartbeat`` (the master is idle), ``continue`` (it goes on waiting), ``view`` or
-    ``other``: the words of the output contract."""
-    if target is None:
-        return "other"
-    if request.method == "POST" and target.rest == "/command":
-        return "command"
-    if request.method == "POST" and target.tunnel is not None:
-        if header(request, HEARTBEAT_CONTINUE) is not None:
-            return "continue"
-        return "heartbeat" if header(request, HEARTBEAT) is not None and not request.body else "tunnel"
-    return "view" if request.method in ("GET", "HEAD") else "other"
+class RequestHead(NamedTuple):
+    """What the head of a request says but for its number: ``kind`` with and without a body, one of ``command``,
+    ``tunnel``, ``heartbeat`` (the master is idle), ``continue`` (it goes on waiting), ``view`` and ``other`` (the words
+    of the output contract); ``secret`` is the tunnel's."""
+
+    target: Target | None
+    kind: str
+    empty_kind: str
+    secret: str | None
+    heartbeat: Heartbeat | None
+
+
+def head_of(request: HttpMessage) -> RequestHead:
+    """The requests of a tunnel have the same head, but for their numbers and lengths."""
+    head = request.head
+    at = head.find(_ID_LINE)
+    if at >= 0:
+        head = head[: at + len(_ID_LINE)] + head[head.find(b" ", at + len(_ID_LINE)) :]
+    at = head.rfind(_LENGTH_LINE)
+    if at >= 0 and head.find(b"\r", at + 2) < 0:
+        head = head[:at]
+    return _read_head(head) if len(head) <= _LONGEST_KEPT else _read_head.__wrapped__(head)
+
+
+@lru_cache(maxsize=4_096)
+def _read_head(head: bytes) -> RequestHead:
+    request = HttpMessage(head, head.lower(), b"", PLAIN, is_request=True)
+    target = target_of(request.path)
+    kind = empty_kind = "other"
+    if target is not None and request.method == "POST" and target.rest == "/command":
+        kind = empty_kind = "command"
+    elif target is not None and request.method == "POST" and target.tunnel is not None:
+        kind = "continue" if header(request, HEARTBEAT_CONTINUE) is not None else "tunnel"
+        is_idle = kind == "tunnel" and header(request, HEARTBEAT) is not None
+        empty_kind = "heartbeat" if is_idle else kind
+    elif target is not None and request.method in ("GET", "HEAD"):
+        kind = empty_kind = "view"
+    return RequestHead(target, kind, empty_kind, header(request, SECRET_HEADER), heartbeat_of(request))
 
 
 def request_id(request: HttpMessage) -> int | None:
     """N of ``N PT277777H46M39S``."""
+    head = request.head
+    at = head.find(_ID_LINE)
+    if at < 0 and _ID_NAME not in request.lower:
+        return None
+    digits = head[at + len(_ID_LINE) : head.find(b" ", at + len(_ID_LINE))] if at >= 0 else b""
+    if digits.isdigit() and len(digits) <= _FEW_DIGITS:  # as the genuine master writes it
+        return int(digits)
     value = (header(request, REQUEST_ID) or "").split()
     return number(value[0], COUNT) if value else None
 

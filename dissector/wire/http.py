@@ -75,8 +75,12 @@ def text_of(head: bytes, body: bytes, content_type: str | None) -> str:
 
 def split_http(data: bytes) -> HttpParts:
     """Takes a message apart; never raises.  One whose head has no end is all head."""
-    end = _HEAD_END.search(data)
-    head, sent = (data[: end.start()], data[end.end() :]) if end is not None else (data, b"")
+    at = data.find(b"\r\n\r\n")
+    if at >= 0 and data.find(b"\n\r\n") == at + 1 and data.find(b"\n\n", 0, at) < 0:  # as nearly all have it
+        head, sent = data[:at], data[at + 4 :]
+    else:
+        end = _HEAD_END.search(data)
+        head, sent = (data[: end.start()], data[end.end() :]) if end is not None else (data, b"")
     lower = head.lower()
     if b"\ntransfer-encoding" not in lower and b"\ncontent-encoding" not in lower:
         return HttpParts(head, lower, sent, PLAIN)

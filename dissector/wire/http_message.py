@@ -11,11 +11,12 @@ from dissector.wire.http import PLAIN, Codings, decoded, header_of, headers_of, 
 from dissector.wire.json_text import JsonError, json_value
 
 _STATUS = Bounds(100, 999)
+_BEHIND_STATUS = (b" ", b"\r")
 
 
 @dataclass(slots=True)
 class HttpMessage:
-    """A request (``method`` and ``path``) or a response (``status``).
+    """A request (with ``method`` and ``path``) or a response (with ``status``).
 
     ``head`` is the start line and the headers as they were sent (``lower``: the same in lower case), ``sent`` the body
     with its ``codings``.  ``document`` is there when the body is XML (the classic agent's commands); ``reason`` says
@@ -29,9 +30,7 @@ class HttpMessage:
     lower: bytes = field(repr=False, compare=False)
     sent: bytes
     codings: Codings
-    method: str | None
-    path: str | None
-    status: int | None
+    is_request: bool
     document: Document | None = None
     reason: str | None = None
     masked: str | None = field(default=None, repr=False)
@@ -46,10 +45,31 @@ class HttpMessage:
         return "http"
 
     @property
+    def method(self) -> str | None:
+        return self._words[0] if self.is_request else None
+
+    @property
+    def path(self) -> str | None:
+        return self._words[1] if self.is_request else None
+
+    @property
+    def status(self) -> int | None:
+        if self.is_request:
+            return None
+        digits = self.head[9:12] if self.head[8:9] == b" " and self.head[12:13] in _BEHIND_STATUS else b""
+        return int(digits) if digits.isdigit() and digits[:1] != b"0" else number(self._words[1], _STATUS)
+
+    @property
     def element(self) -> str:
         """Its name: ``POST /jobscheduler/engine/command``, ``HTTP 200``."""
+        first, second = self._words
+        return f"{first if self.is_request else 'HTTP'} {second}".rstrip()
+
+    @property
+    def _words(self) -> tuple[str, str]:
+        """The first two of the start line."""
         first, _, rest = start_line_of(self.head).partition(" ")
-        return f"{first if self.method is not None else 'HTTP'} {rest.partition(' ')[0]}".rstrip()
+        return first, rest.partition(" ")[0]
 
     @property
     def text(self) -> str:
@@ -97,12 +117,8 @@ def parse_http(data: bytes, is_request: bool) -> HttpMessage:
     body, reason = (sent, None) if codings is PLAIN else decoded(sent, codings)
     if len(head) == len(data):
         reason = "the HTTP head has no end"
-    first, _, rest = start_line_of(head).partition(" ")
-    path = rest.partition(" ")[0]
     document = None
     if body.lstrip()[:1] == b"<" and "html" not in (header_of(head, lower, "Content-Type") or "").lower():
         document = (parse_command if is_request else parse_answer)(body)
         reason = reason or document.reason
-    if is_request:
-        return HttpMessage(head, lower, sent, codings, first, path, None, document, reason)
-    return HttpMessage(head, lower, sent, codings, None, None, number(path, _STATUS), document, reason)
+    return HttpMessage(head, lower, sent, codings, is_request, document, reason)

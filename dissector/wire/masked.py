@@ -156,7 +156,6 @@ def _http(message: HttpMessage) -> HttpMessage:
         lower=head.lower(),
         sent=mask_text(message.body.decode("iso-8859-1")).encode("iso-8859-1"),
         codings=PLAIN,
-        path=masked_value(message.path, secret=False),
         document=_document(message.document) if message.document else None,
         reason=masked_value(message.reason, secret=False),
         masked=mask_text(message.text),
