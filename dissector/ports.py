@@ -7,6 +7,8 @@ from __future__ import annotations
 
 #: Where remote schedulers take commands.
 COMMAND_PORTS = (4444, 4445, 4455)
+#: Where the vendor's start script lets a Universal Agent listen.
+AGENT_PORT = 4445
 #: Where clients wait for their task processes, lowest and highest; the engine takes them from the highest down.
 CALLBACK_PORTS = (50_000, 59_999)
 

@@ -10,7 +10,7 @@ import click
 
 from dissector.cli.common import PROBLEMS, address, exit_codes, port_range, say, seconds
 from dissector.errors import UsageError
-from dissector.ports import CALLBACK_PORTS, CALLBACKS_TEXT, COMMAND_PORTS, COMMANDS_TEXT
+from dissector.ports import AGENT_PORT, CALLBACK_PORTS, CALLBACKS_TEXT, COMMAND_PORTS, COMMANDS_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +22,10 @@ _SIDES = ("both", "client", "remote")
 
 
 def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -> list[str]:
+    from dissector.simulate.agent_scenarios import AGENT_SCENARIOS
     from dissector.simulate.scenario import SCENARIOS
 
-    return [name for name in (*SCENARIOS, "all") if name.startswith(text)]
+    return [name for name in (*SCENARIOS, *AGENT_SCENARIOS, "all") if name.startswith(text)]
 
 
 @click.command()
@@ -36,10 +37,17 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
     multiple=True,
     metavar="NAME",
     shell_complete=_complete,
-    default=("shell-job",),
-    show_default=True,
-    help="What the tasks do; all is every scenario once. Repeatable: they take turns.",
+    help="What the tasks do; all is every scenario once. Repeatable: they take turns. "
+    "Unless given, shell-job, or agent-shell with --agent.",
 )
+@click.option("--agent", is_flag=True, help="The remote is a Universal Agent: all goes over HTTP, port 4445.")
+@click.option(
+    "--tls", type=click.Path(), metavar="FILE", help="With --agent: HTTPS; FILE has certificate and key (PEM)."
+)
+@click.option(
+    "--heartbeat", callback=seconds, default="10s", show_default=True, metavar="TIME",
+    help="With --agent: the period of the master's heartbeats.",
+)  # fmt: skip
 @click.option("--tasks", type=click.IntRange(1), metavar="N", help="How many; without it as the scenario says.")
 @click.option("--rate", type=float, metavar="PER_SECOND", help="How many start in a second.")
 @click.option("--parallel", type=int, default=100, show_default=True, help="Most tasks at the same time.")
@@ -90,27 +98,31 @@ def simulate(side: str, listing: bool, path: str | None, overwrite: bool, quiet:
     jstrace simulate --scenario shell-job --tasks 500 --rate 50
     jstrace simulate remote                              on the host of the remote ...
     jstrace simulate client --remote HOST:4444           ... and the firewall between is tested
+    jstrace simulate --agent --scenario all --work 3s    tasks on a Universal Agent, over HTTP
 
     Exit status: 0 all tasks ended as they should, 1 some did not, 2 wrong usage.
     """
     with exit_codes():
         if listing:
-            _list()
+            _list(agent=wanted["agent"])
         else:
             _simulate(side, path, overwrite, quiet, wanted)
 
 
-def _list() -> None:
+def _list(*, agent: bool) -> None:
+    from dissector.simulate.agent_scenarios import AGENT_SCENARIOS
     from dissector.simulate.scenario import SCENARIOS
 
-    width = max(map(len, SCENARIOS))
-    for one in SCENARIOS.values():
+    listed = AGENT_SCENARIOS if agent else SCENARIOS
+    width = max(map(len, listed))
+    for one in listed.values():
         print(f"{one.name:<{width}}  {one.outcome.value:<11}  {one.summary}")
 
 
 def _simulate(side: str, path: str | None, overwrite: bool, quiet: bool, wanted: dict[str, Any]) -> None:
     from dissector.model import Endpoint
     from dissector.outfile import check_output, is_stdout
+    from dissector.simulate.agent_scenarios import AGENT_SCENARIOS
     from dissector.simulate.report import LOOPBACK, Options, Peers
     from dissector.simulate.run import simulate as run
     from dissector.simulate.scenario import SCENARIOS
@@ -119,9 +131,12 @@ def _simulate(side: str, path: str | None, overwrite: bool, quiet: bool, wanted:
         check_output(path)
     lines = _Lines(sys.stderr if path is not None and is_stdout(path) else sys.stdout)
     low, high = wanted.pop("callback_ports")
+    agent = wanted["agent"]
+    wanted["scenarios"] = wanted["scenarios"] or ("agent-shell" if agent else "shell-job",)
     if "all" in wanted["scenarios"]:
-        wanted["scenarios"] = tuple(SCENARIOS)
-    listen = wanted.pop("listen") or Endpoint("", COMMAND_PORTS[0] if side == "remote" else None)
+        wanted["scenarios"] = tuple(AGENT_SCENARIOS if agent else SCENARIOS)
+    usual = AGENT_PORT if agent else COMMAND_PORTS[0]
+    listen = wanted.pop("listen") or Endpoint("", usual if side == "remote" else None)
     if not listen.ip:
         listen = listen._replace(ip="0.0.0.0" if side == "remote" else LOOPBACK)
     if (remote := wanted["remote"]) is not None and not remote.ip:

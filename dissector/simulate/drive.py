@@ -35,12 +35,21 @@ class Drive:
             self.failed = True
             return
         self.world.instance = answer.results[0].object.object_id
-        if (yield from self._call("construct", _construct(self._scenario, self._task_id))) == v.TRUE:
+        if (yield from self._call("construct", self._construct())) == v.TRUE:
             if (yield from self._call("begin", *self.world.begin_arguments())) == v.TRUE:
                 yield from self._shell() if self._scenario.is_shell else self._api()
             else:
                 self.failed = True
+        yield from self._last()
         yield m.Release(self.world.instance)
+
+    def _construct(self) -> m.Variant:
+        """What construct is called with."""
+        return _construct(self._scenario, self._task_id)
+
+    def _last(self) -> Script[None]:
+        """What is asked before the release."""
+        yield from ()
 
     def _shell(self) -> Script[None]:
         result = yield from self._call("step")

@@ -61,8 +61,10 @@ class CallFailed(Exception):  # noqa: N818  what went wrong with a call, not an 
 class TaskProcess:
     """One task process.  ``choose`` finds the job for the ``job`` and ``language`` of construct."""
 
-    def __init__(self, choose: Callable[[str, str], Job], pace: Pace) -> None:
+    def __init__(self, choose: Callable[[str, str], Job], pace: Pace, title: str = _TITLE) -> None:
+        """``title`` is that of its object; the Java task server has another one."""
         self.pace = pace
+        self._title = title
         self.killed = False
         self.job_name: str | None = None
         self._choose = choose
@@ -76,7 +78,7 @@ class TaskProcess:
         """Answers the client's request; what it yields are callbacks."""
         match request:
             case m.CreateInstance(clsid=v.SERVER_CLSID):
-                reference = m.Reference(self._instance, m.NewObject(_TITLE, v.NULL_GUID, ()))
+                reference = m.Reference(self._instance, m.NewObject(self._title, v.NULL_GUID, ()))
                 return m.CreateInstanceAnswer(0, (m.InterfaceResult(0, reference),) * len(request.iids))
             case m.CreateInstance():
                 return m.CreateInstanceAnswer(0x8004_0154, None)
@@ -113,7 +115,7 @@ class TaskProcess:
         }
         if name in moments:
             return self._moment(name, method or f"spooler_{name}", moments[name]())
-        if name == "wait_for_subprocesses":
+        if name in ("wait_for_subprocesses", "waitforsubprocesses"):
             return m.CallAnswer(0, v.EMPTY)
         return v.error(f"COM-80020006  DISP_E_UNKNOWNNAME [{request.name}]")
 

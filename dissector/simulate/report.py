@@ -11,7 +11,8 @@ from enum import Enum
 from dissector import ports
 from dissector.errors import UsageError
 from dissector.model import Endpoint, Outcome
-from dissector.simulate.scenario import SCENARIOS, scenario
+from dissector.simulate.agent_scenarios import AGENT_SCENARIOS
+from dissector.simulate.scenario import SCENARIOS, Scenario, scenario
 
 LOOPBACK = "127.0.0.1"
 #: The engine takes callback ports from the first one down and stops above 1024 (docs/protocol.md#callback-ports).
@@ -86,9 +87,10 @@ class Options:
     ``scenarios`` take turns.  ``tasks`` None: as many as the scenario says, one of each of several, without end when
     there is a ``duration`` (which ends the starts, not the tasks).  ``rate`` is tasks a second, None: as the scenario
     says, else as fast as ``parallel`` allows.  ``listen`` port 0 is any free port, None the first free one of the
-    usual ports, or else any.  ``callback_ports`` are the highest
-    and the lowest.  ``keep``: how many task records the summary holds; older ones are counted only, ``on_task`` gets
-    all.  ``on_ready`` gets the remote's endpoint once it listens.
+    usual ports, or else any.  ``callback_ports`` are the highest and the lowest.  ``agent``: the remote is a Universal
+    Agent; ``heartbeat`` is the period that its master announces, ``tls`` a file with certificate and key for HTTPS.
+    ``keep``: how many task records the summary holds; older ones are counted only, ``on_task`` gets all.  ``on_ready``
+    gets the remote's endpoint once it listens.
 
     :raises UsageError: values that make no sense
     """
@@ -107,6 +109,9 @@ class Options:
     callback_address: str = "127.0.0.2"
     task_timeout: float = 3_600.0
     work: float = 1.0
+    heartbeat: float = 10.0
+    agent: bool = False
+    tls: str | None = None
     log_lines: int = 500
     keep: int = 10_000
     recorder: PacketRecorder | None = field(default=None, compare=False)
@@ -116,7 +121,7 @@ class Options:
 
     def __post_init__(self) -> None:
         for name in self.scenarios:
-            scenario(name)
+            self.scenario(name)
         high, low = self.callback_ports
         ports = (self.listen.port or 0, *((self.remote.port or 0,) if self.remote else ()))
         checks = {
@@ -135,12 +140,18 @@ class Options:
             "log lines are 0 to 1000000": not 0 <= self.log_lines <= 1_000_000,
             "a number of records is 0 or more": self.keep < 0,
             "a timeout is more than 0": not (self.callback_timeout > 0 and self.task_timeout > 0),
+            "a heartbeat's period is more than 0": not self.heartbeat > 0,
+            "HTTPS is for agents": self.tls is not None and not self.agent,
             "a time is 0 or more": not (self.work >= 0 and self.callback_delay >= 0),
             "a duration is more than 0": self.duration is not None and not self.duration > 0,
         }
         for text, wrong in checks.items():
             if wrong:
                 raise UsageError(text)
+
+    def scenario(self, name: str) -> Scenario:
+        """:raises UsageError: there is none of this name"""
+        return scenario(name, AGENT_SCENARIOS if self.agent else SCENARIOS)
 
     @property
     def wanted(self) -> float:
@@ -149,18 +160,20 @@ class Options:
             return self.tasks
         if self.duration is not None:
             return float("inf")
-        return SCENARIOS[self.scenarios[0]].tasks if len(self.scenarios) == 1 else len(self.scenarios)
+        return self.scenario(self.scenarios[0]).tasks if len(self.scenarios) == 1 else len(self.scenarios)
 
     @property
     def at_once(self) -> int:
-        """Most tasks at the same time: each needs a callback port."""
+        """Most tasks at the same time: each needs a callback port, or an agent that it does not share."""
+        if self.agent:
+            return 1 if any(AGENT_SCENARIOS[name].is_alone for name in self.scenarios) else self.parallel
         high, low = self.callback_ports
         return min(self.parallel, high - low + 1)
 
     @property
     def pace(self) -> float | None:
         """Tasks a second; None without a limit."""
-        alone = SCENARIOS[self.scenarios[0]] if len(self.scenarios) == 1 else None
+        alone = self.scenario(self.scenarios[0]) if len(self.scenarios) == 1 else None
         return self.rate if self.rate is not None or alone is None else alone.rate
 
 

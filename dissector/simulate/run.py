@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import cycle
 from time import monotonic
+from typing import Any, Protocol
 
 from dissector.errors import UsageError
 from dissector.model import Endpoint
+from dissector.simulate.agent import Agent
 from dissector.simulate.client import Client, resolve
+from dissector.simulate.master import Master
 from dissector.simulate.remote import Remote
-from dissector.simulate.report import Options, Peers, ServedTask, Summary
-from dissector.simulate.scenario import Scenario, scenario
+from dissector.simulate.report import MetTask, Options, Peers, ServedTask, Summary
+from dissector.simulate.scenario import Scenario
+from dissector.simulate.tls import client_side, server_side
 from dissector.simulate.values import DONE
 from dissector.wire.decode import encode_frame
 
@@ -36,6 +40,12 @@ def simulate(options: Options) -> Summary:
     return asyncio.run(_Run(options).run())
 
 
+class Runner(Protocol):
+    """Who runs tasks on a remote."""
+
+    async def run(self, n: int, scenario: Any) -> MetTask: ...
+
+
 class _Run:
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -47,7 +57,7 @@ class _Run:
     async def run(self) -> Summary:
         options, summary = self._options, self._summary
         begun = monotonic()
-        remote = Remote(options, self._served) if options.side is not Peers.CLIENT else None
+        remote = self._remote() if options.side is not Peers.CLIENT else None
         with self._signals(), ExitStack() as recording:
             try:
                 address = (
@@ -61,7 +71,7 @@ class _Run:
                 if options.side is Peers.REMOTE:
                     await self._wait(options.duration)
                 else:
-                    await self._tasks(Client(options, _reachable(address)))
+                    await self._drive(_reachable(address))
             finally:
                 await self._end_tasks()
                 if remote is not None:
@@ -73,14 +83,32 @@ class _Run:
             raise self._failure
         return summary
 
+    def _remote(self) -> Remote | Agent:
+        options = self._options
+        if not options.agent:
+            return Remote(options, self._served)
+        return Agent(options, self._served, server_side(options.tls) if options.tls is not None else None)
+
     # --- the client's tasks ----------------------------------------------------------------------------------------
 
-    async def _tasks(self, client: Client) -> None:
+    async def _drive(self, address: Endpoint) -> None:
+        options = self._options
+        if not options.agent:
+            await self._tasks(Client(options, address))
+            return
+        master = Master(options, address, client_side() if options.tls is not None else None)
+        try:
+            await self._tasks(master)
+        finally:
+            await self._end_tasks()
+            master.close()
+
+    async def _tasks(self, client: Runner) -> None:
         """Starts tasks at their times, never more at once than allowed; ends when the last one has."""
         options = self._options
         begun = monotonic()
         pace = options.pace
-        for n, chosen in enumerate(cycle([scenario(name) for name in options.scenarios])):
+        for n, chosen in enumerate(cycle([options.scenario(name) for name in options.scenarios])):
             wait = begun + n / pace - monotonic() if pace is not None else 0.0
             over = n >= options.wanted or (
                 options.duration is not None and monotonic() - begun + max(0.0, wait) >= options.duration
@@ -97,14 +125,14 @@ class _Run:
         while self._running and not self._stop.is_set():
             await self._wait_for_one()
 
-    def _start(self, client: Client, n: int, chosen: Scenario) -> None:
+    def _start(self, client: Runner, n: int, chosen: Scenario) -> None:
         task = asyncio.get_running_loop().create_task(self._task(client, n, chosen))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         self._summary.started += 1
         self._summary.most_parallel = max(self._summary.most_parallel, len(self._running))
 
-    async def _task(self, client: Client, n: int, chosen: Scenario) -> None:
+    async def _task(self, client: Runner, n: int, chosen: Scenario) -> None:
         try:
             record = await client.run(n, chosen)
         except UsageError as error:

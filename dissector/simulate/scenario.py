@@ -7,6 +7,7 @@ hosts, and a remote without any option serves every scenario.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -159,11 +160,11 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
-def scenario(name: str) -> Scenario:
+def scenario(name: str, among: Mapping[str, Scenario] = SCENARIOS) -> Scenario:
     """:raises UsageError: there is none of this name"""
-    found = SCENARIOS.get(name)
+    found = among.get(name)
     if found is None:
-        raise UsageError(f"no scenario {name!r}: one of {', '.join(SCENARIOS)}")
+        raise UsageError(f"no scenario {name!r}: one of {', '.join(among)}")
     return found
 
 
