@@ -205,3 +205,55 @@ def test_the_rules_let_the_callback_through(tmp_path: Path, jstrace: Command) ->
     if "ermitted" in tried.stderr:
         pytest.skip("no network namespaces here")
     assert tried.stdout.splitlines() == ["blocked", "open b'x'"], tried.stderr
+
+
+# --- Universal Agents ----------------------------------------------------------------------------------------------
+
+AGENT_FILE, CLASSIC_FILE = "agent/ua113_two_tasks.pcap", "engine_shell_ok.pcap"
+
+
+def test_an_agent_needs_one_rule(captures: Path, jstrace: Command) -> None:
+    result = jstrace("ports", captures / AGENT_FILE, "--format", "json")
+    record = json.loads(result.stdout)
+    assert (result.exit_code, record["clients"]) == (0, [])
+    agent = {"agent": "127.0.0.1", "port": 4445, "masters": ["127.0.0.1"], "tasks": 2, "parallel": 2}
+    assert record["agents"] == [agent]
+    shown = jstrace("ports", captures / AGENT_FILE).stdout
+    assert "rule for the firewall  4445  one port" in shown
+    assert "59999" not in shown
+    rule = jstrace("ports", captures / AGENT_FILE, "--rules", "iptables").stdout
+    assert "iptables -I INPUT -p tcp -s 127.0.0.1 --dport 4445 -j ACCEPT" in rule.splitlines()
+    assert "59999" not in rule
+    assert "must not drop answers" not in rule
+
+
+def test_agents_beside_classic_remotes(captures: Path, jstrace: Command) -> None:
+    paths = captures / AGENT_FILE, captures / CLASSIC_FILE
+    record = json.loads(jstrace("ports", *paths, "--format", "json").stdout)
+    assert [one["client"] for one in record["clients"]] == ["127.0.0.1"]
+    assert [one["port"] for one in record["agents"]] == [4445]
+    both = jstrace("ports", *paths, "--rules", "iptables").stdout
+    assert [line.split("--dport ")[1].split()[0] for line in both.splitlines() if "--dport" in line] == [
+        "59998:59999", "4455", "4445",
+    ]  # fmt: skip
+    client = jstrace("ports", *paths, "--rules", "iptables", "--side", "client").stdout
+    assert "4445" not in client
+    assert "59998:59999" in client
+    assert jstrace("ports", captures / CLASSIC_FILE, "--rules", "iptables").stdout.count("4445") == 0
+
+
+def test_masters_let_nothing_in(captures: Path, jstrace: Command) -> None:
+    result = jstrace("ports", captures / AGENT_FILE, "--rules", "netsh", "--side", "client")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "masters of Universal Agents let nothing in" in result.stderr
+    other = jstrace("ports", captures / AGENT_FILE, "--rules", "netsh", "--client", "10.9.9.9")
+    assert (other.exit_code, other.stdout) == (2, "")
+
+
+def test_a_plan_for_an_agent(jstrace: Command) -> None:
+    assert "4445  one port" in jstrace("ports", "--plan", "--agent").stdout
+    assert json.loads(jstrace("ports", "--plan", "--agent", "--format", "json").stdout)["plan"] == {"port": 4445}
+    rules_of = jstrace("ports", "--plan", "--agent", "--rules", "netsh", "--client", "10.1.0.10").stdout
+    assert "localport=4445 remoteip=10.1.0.10" in rules_of
+    assert jstrace("ports", "--agent", "x.pcap").exit_code == 2
+    assert jstrace("ports", "--plan", "--agent", "--rules", "netsh", "--side", "client").exit_code == 2

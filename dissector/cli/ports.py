@@ -9,15 +9,17 @@ import click
 
 from dissector.cli.common import exit_codes, say, utc_option
 from dissector.cli.tracing import Chooser, instead, output_options, port_hints, traced
+from dissector.ports import AGENT_PORT
 
 if TYPE_CHECKING:
     from dissector.reports.firewall import Opening
-    from dissector.reports.ports import Plan, PortUse
+    from dissector.reports.ports import AgentUse, Plan, PortUse
 
 
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(allow_dash=True))
 @click.option("--plan", "planning", is_flag=True, help="Without a capture: the range for a given load.")
+@click.option("--agent", is_flag=True, help="With --plan: for a Universal Agent, which needs one port for any load.")
 @click.option("--parallel", type=click.IntRange(1, 60_000), metavar="N", help="With --plan: most tasks at a time.")
 @click.option(
     "--starts-per-minute", type=click.IntRange(0, 30_000), metavar="N", help="With --plan: most starts in a minute."
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 def ports(
     files: tuple[str, ...],
     planning: bool,
+    agent: bool,
     parallel: int | None,
     starts_per_minute: int | None,
     rules_form: str | None,
@@ -57,51 +60,60 @@ def ports(
     """Show which callback ports clients used when, and the range that a firewall has to let through.
 
     The vendor's rule: as many ports as tasks at a time, and one more for each start in two minutes, from 59999 down.
+    Universal Agents (1.10 and later) call nobody back: the port of the agent, usually 4445, is all they need.
 
     \b
     jstrace ports client.pcap
     jstrace ports client.pcap --rules nftables --side client
     jstrace ports --plan --parallel 30 --starts-per-minute 60
+    jstrace ports --plan --agent --rules iptables --client 10.1.0.10
 
     Exit status: 0 done, 2 wrong usage or unreadable input.
     """
     if planning == bool(files):
         raise click.UsageError("give captures, or --plan with --parallel and --starts-per-minute")
-    if planning and (parallel is None or starts_per_minute is None):
-        raise click.UsageError("--plan needs --parallel and --starts-per-minute")
+    if agent and not planning:
+        raise click.UsageError("--agent is for --plan: captures tell whether there are agents")
+    if planning and not agent and (parallel is None or starts_per_minute is None):
+        raise click.UsageError("--plan needs --parallel and --starts-per-minute, or --agent")
     if rules_form and form == "json":
         raise click.UsageError("--rules are text")
     with exit_codes():
         _check_addresses((*clients, *remotes))
-        from dissector.reports.ports import plan, port_uses
+        from dissector.reports.ports import AgentUse, agent_uses, plan, port_uses
 
         found: list[PortUse] = []
+        agents: list[AgentUse] = []
         rule = None
-        if planning:
+        if agent:
+            agents = [AgentUse("", AGENT_PORT, clients, 0, 0)]
+        elif planning:
             rule = plan(parallel or 0, 2 * (starts_per_minute or 0))
         else:
             chooser = Chooser()
             for event in traced(files, command_ports, callback_ports, messages=False):
                 chooser.add(event)
-            found = port_uses(chooser.tasks)
+            found, agents = port_uses(chooser.tasks), agent_uses(chooser.tasks)
             if not chooser.seen:
                 say(f"no task: {instead(chooser.problems)}")
         if rules_form:
-            _print_rules(rules_form, _openings(found, rule, side, clients, remotes, command_ports))
+            _print_rules(rules_form, _openings(found, agents, rule, side, clients, remotes, command_ports))
         else:
-            _print(found, rule, form, color)
+            _print(found, agents, rule, form, color)
 
 
-def _print(found: list[PortUse], rule: Plan | None, form: str, color: str) -> None:
+def _print(found: list[PortUse], agents: list[AgentUse], rule: Plan | None, form: str, color: str) -> None:
     from dissector.render import ports as view
     from dissector.render.terminal import Terminal
 
     if form == "json":
-        view.print_json(sys.stdout, found, rule)
+        view.print_json(sys.stdout, found, rule, agents)
     elif rule is not None:
         view.print_plan(Terminal(sys.stdout, color), rule)
+    elif agents and not agents[0].agent:
+        view.print_agent_rule(Terminal(sys.stdout, color), agents[0].port)
     else:
-        view.print_clients(Terminal(sys.stdout, color), found)
+        view.print_uses(Terminal(sys.stdout, color), found, agents)
 
 
 def _print_rules(form: str, openings: list[Opening]) -> None:
@@ -112,6 +124,7 @@ def _print_rules(form: str, openings: list[Opening]) -> None:
 
 def _openings(
     found: list[PortUse],
+    agents: list[AgentUse],
     rule: Plan | None,
     side: str,
     clients: tuple[str, ...],
@@ -120,11 +133,14 @@ def _openings(
 ) -> list[Opening]:
     """What has to be let in where; addresses that are told count before those that were seen."""
     from dissector.errors import UsageError
-    from dissector.reports.firewall import client_opening, remote_openings
+    from dissector.reports.firewall import agent_opening, client_opening, remote_openings
 
     chosen = [use for use in found if not clients or use.client in clients]
-    if rule is None and not chosen:
+    reached = [use for use in agents if not clients or not use.agent or set(use.masters) & set(clients)]
+    if rule is None and not chosen and not reached:
         raise UsageError("there is no task of such a client")
+    if side == "client" and rule is None and not chosen:
+        raise UsageError("masters of Universal Agents let nothing in: see --side remote")
     openings: list[Opening] = []
     if side != "remote":
         if rule is not None:
@@ -133,9 +149,11 @@ def _openings(
             client_opening(remotes or use.remotes, use.plan.lowest, use.plan.highest, f"client {use.client}")
             for use in chosen
         )
-    if side != "client":
+    if side != "client" and (rule is not None or chosen):
         seen = sorted({port for use in chosen for port in use.remote_ports})
         openings += remote_openings(clients or tuple(use.client for use in chosen), seen or command_ports)
+    if side != "client":
+        openings += (agent_opening(clients or use.masters, use.port, f"agent {use.agent}".rstrip()) for use in reached)
     return openings
 
 

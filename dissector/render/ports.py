@@ -9,7 +9,7 @@ from dissector.render.terminal import Terminal
 from dissector.render.text import duration
 from dissector.render.times import clock, date, dated, iso, zone
 from dissector.render.values import write_object
-from dissector.reports.ports import HELD, Plan, PortUse, Use
+from dissector.reports.ports import HELD, AgentUse, Plan, PortUse, Use
 
 _MOST_ROWS = 16
 _MOST_COLUMNS = 72
@@ -30,13 +30,18 @@ def plan_record(plan: Plan) -> dict[str, Any]:
     }
 
 
-def print_json(out: TextIO, clients: Sequence[PortUse] = (), plan: Plan | None = None) -> None:
-    """One object: ``clients``, or the ``plan`` that was asked for.  Durations are seconds."""
+def print_json(
+    out: TextIO, clients: Sequence[PortUse] = (), plan: Plan | None = None, agents: Sequence[AgentUse] = ()
+) -> None:
+    """One object: ``clients`` and ``agents``, or the ``plan`` that was asked for.  Durations are seconds."""
     record: dict[str, Any] = {"schema": "jstrace-ports/1"}
     if plan is not None:
         record["plan"] = plan_record(plan)
+    elif agents and not agents[0].agent:
+        record["plan"] = {"port": agents[0].port}
     else:
         record["clients"] = list(map(_client_record, clients))
+        record["agents"] = [{**use._asdict(), "masters": list(use.masters)} for use in agents]
     write_object(out, record)
 
 
@@ -62,9 +67,9 @@ def _client_record(use: PortUse) -> dict[str, Any]:
     }
 
 
-def print_clients(terminal: Terminal, clients: Sequence[PortUse]) -> None:
-    """A paragraph with a picture for each client."""
-    if not clients:
+def print_uses(terminal: Terminal, clients: Sequence[PortUse], agents: Sequence[AgentUse]) -> None:
+    """A paragraph with a picture for each client, and one for each agent."""
+    if not clients and not agents:
         terminal.line((" no task with a callback port", "title"))
     for number, use in enumerate(clients):
         if number:
@@ -76,7 +81,24 @@ def print_clients(terminal: Terminal, clients: Sequence[PortUse]) -> None:
         _draw(terminal, use.uses)
         terminal.line()
         print_plan(terminal, use.plan, use.lowest)
+    for number, agent in enumerate(agents):
+        if number or clients:
+            terminal.line()
+        print_agent(terminal, agent)
     terminal.flush()
+
+
+def print_agent(terminal: Terminal, use: AgentUse) -> None:
+    """The one rule that is needed."""
+    tasks = f"{use.tasks} task{'' if use.tasks == 1 else 's'}"
+    terminal.line((f" agent {use.agent}", "title"))
+    terminal.block([(" ", "")], f"{tasks}, at most {use.parallel} at a time, of {', '.join(use.masters)}")
+    print_agent_rule(terminal, use.port)
+
+
+def print_agent_rule(terminal: Terminal, port: int) -> None:
+    rule = "  one port: master to agent; nothing is opened the other way"
+    terminal.block([(" rule for the firewall  ", ""), (str(port), "title")], rule)
 
 
 def print_plan(terminal: Terminal, plan: Plan, lowest_seen: int | None = None) -> None:

@@ -1,6 +1,7 @@
 """Rules for packet filters, in the vendor's sense: only what comes in is restricted.
 
-At the remote the port of its scheduler is open to the clients, at the client the callback ports to the remotes.
+At the remote the port of its scheduler is open to the clients, at the client the callback ports to the remotes; at a
+Universal Agent its one port is open to the masters.
 Answers on connections that were opened the other way are let through, as every stateful filter does.
 """
 
@@ -36,6 +37,11 @@ def client_opening(remotes: Sequence[str], lowest: int, highest: int, place: str
 def remote_openings(clients: Sequence[str], ports: Sequence[int]) -> list[Opening]:
     """What the remote has to let in."""
     return [Opening("remote", "JobScheduler commands", tuple(clients), port, port) for port in ports]
+
+
+def agent_opening(masters: Sequence[str], port: int, place: str = "agent") -> Opening:
+    """What a Universal Agent has to let in; its masters let nothing in."""
+    return Opening(place, "JobScheduler agent", tuple(masters), port, port)
 
 
 def rules(openings: Sequence[Opening], form: str) -> str:

@@ -72,6 +72,34 @@ class PortUse(NamedTuple):
     plan: Plan
 
 
+class AgentUse(NamedTuple):
+    """A Universal Agent: all of its tasks come over connections of their masters to one port, and none goes back."""
+
+    agent: str
+    port: int
+    masters: tuple[str, ...]
+    tasks: int
+    parallel: int
+
+
+def agent_uses(tasks: Iterable[Task]) -> list[AgentUse]:
+    """The agents, the busiest one first."""
+    by_agent: dict[tuple[str, int], list[Task]] = {}
+    for task in tasks:
+        if task.agent is not None and task.agent.port is not None:
+            by_agent.setdefault((task.agent.ip, task.agent.port), []).append(task)
+    found = [
+        AgentUse(
+            *place,
+            tuple(sorted({task.client.ip for task in own if task.client is not None})),
+            len(own),
+            _most([(task.start, max(task.end, task.start)) for task in own]),
+        )
+        for place, own in by_agent.items()
+    ]
+    return sorted(found, key=lambda use: (-use.tasks, use.agent, use.port))
+
+
 def plan(parallel: int, starts_in_two_minutes: int, highest: int = HIGHEST) -> Plan:
     """The vendor's rule.  Raises UsageError when there are not so many ports."""
     lowest = highest - (parallel + starts_in_two_minutes) + 1
