@@ -37,6 +37,15 @@ MAX_INFLATED, MAX_INFLATION = 64 * 1024, 64
 #: Longest JSON text of a body, which is as much as an agent takes, and its nesting (genuine bodies have five levels).
 MAX_JSON = 8 * 1024 * 1024
 MAX_JSON_DEPTH = 64
+#: Connections whose TLS secrets are remembered; of more the oldest are forgotten.
+MAX_TLS_SECRETS = 1_000_000
+#: Longest handshake message of TLS that is read, and bytes of one handshake that are kept to derive its keys.
+MAX_TLS_HANDSHAKE = 256 * 1024
+#: Encrypted bytes that wait for their secrets, of one connection and of all.
+MAX_TLS_HELD = 1024 * 1024
+MAX_TLS_HELD_IN_ALL = 64 * 1024 * 1024
+#: Connections with TLS to ports that nobody named that are looked into, for as long as there is no task.
+MAX_TLS_LOOKS = 256
 #: Packets listed for one document; of a longer one the first ones and the last one are named.
 MAX_PACKETS_LISTED = 65_536
 #: Element nesting inside one XML document.

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from dissector.sides import Mark as Mark
 from dissector.sides import SideFacts as SideFacts
+from dissector.tlsfacts import TlsFacts
 from dissector.traffic import IcmpError, Side, Via
 
 # --- connections ---------------------------------------------------------------------------------------------------
@@ -42,6 +43,8 @@ class Role(str, Enum):
     CALLBACK = "callback"
     #: One that carries exchanges with a Universal Agent.
     HTTP = "http"
+    #: One with TLS that could not be deciphered.
+    TLS = "tls"
     UNKNOWN = "unknown"
 
 
@@ -85,6 +88,7 @@ class Connection:
     sides: tuple[SideFacts, SideFacts] = field(default_factory=lambda: (SideFacts(), SideFacts()))
     #: Tunnels that its first packet came in, outermost first.
     via: tuple[Via, ...] = ()
+    tls: TlsFacts | None = None
 
     @property
     def retransmissions(self) -> int:

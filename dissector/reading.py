@@ -12,6 +12,7 @@ from dissector.session.advance import events_of
 from dissector.session.run_detection import find_runs
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
+from dissector.wire.tls_keys import Secrets
 
 
 class Reading:
@@ -27,9 +28,13 @@ class Reading:
         messages: bool = True,
         made_by_others: Callable[[Connection], bool] | None = None,
         prefetch: bool = True,
+        secrets: Secrets | None = None,
     ) -> None:
-        self._reader = CaptureReader(files)
-        self._tracer = Tracer(command_ports, callback_ports, messages=messages, made_by_others=made_by_others)
+        secrets = Secrets() if secrets is None else secrets
+        self._reader = CaptureReader(files, on_secrets=secrets.add_log)
+        self._tracer = Tracer(
+            command_ports, callback_ports, messages=messages, made_by_others=made_by_others, secrets=secrets
+        )
         self._prefetch = prefetch
 
     @property

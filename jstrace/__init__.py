@@ -61,7 +61,9 @@ if TYPE_CHECKING:
     from jstrace.reading import messages as messages
     from jstrace.reading import trace as trace
     from jstrace.records import Agent as Agent
+    from jstrace.records import Alert as Alert
     from jstrace.records import Capture as Capture
+    from jstrace.records import Certificate as Certificate
     from jstrace.records import Connection as Connection
     from jstrace.records import Counts as Counts
     from jstrace.records import ExcepInfo as ExcepInfo
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from jstrace.records import Object as Object
     from jstrace.records import Problem as Problem
     from jstrace.records import Task as Task
+    from jstrace.records import Tls as Tls
     from jstrace.records import Value as Value
     from jstrace.records import WireError as WireError
     from jstrace.tables import schema as schema
@@ -88,8 +91,8 @@ _PLACES = {
     "jstrace.following": ("Live", "live"),
     "jstrace.reading": ("Trace", "events", "exchanges", "messages", "trace"),
     "jstrace.records": (
-        "Agent", "Capture", "Connection", "Counts", "ExcepInfo", "Exchange", "InterfaceResult", "Json", "LogLine",
-        "Message", "Object", "Problem", "Task", "Value", "WireError",
+        "Agent", "Alert", "Capture", "Certificate", "Connection", "Counts", "ExcepInfo", "Exchange", "InterfaceResult",
+        "Json", "LogLine", "Message", "Object", "Problem", "Task", "Tls", "Value", "WireError",
     ),
     "jstrace.tables": ("schema", "to_dataframe"),
 }  # fmt: skip

@@ -14,7 +14,7 @@ from dissector.session.tracer import Tracer
 from dissector.sources.bytestream import STANDARD_INPUT
 from dissector.sources.live import Source, open_source
 from dissector.sources.support import check
-from jstrace.reading import Chosen, choose
+from jstrace.reading import Chosen, Path, choose, secrets
 from jstrace.records import Capture, Problem, Task
 
 #: Warnings that are kept.
@@ -147,6 +147,8 @@ def live(
     show_secrets: bool = False,
     command_ports: Iterable[int] = COMMAND_PORTS,
     callback_ports: tuple[int, int] = CALLBACK_PORTS,
+    tls_keylog: Path | Iterable[Path] = (),
+    tls_key: Path | Iterable[Path] = (),
 ) -> Live:
     """Captures and gives each task when it has ended and nothing can change it any more.
 
@@ -164,6 +166,8 @@ def live(
     :param show_secrets: as that of ``trace``.
     :param command_ports: what is captured: to and from these ports,
     :param callback_ports: and to and from these, lowest and highest.
+    :param tls_keylog: as that of ``trace``; what is written to it meanwhile is read as it is needed.
+    :param tls_key: as that of ``trace``.
     :raises UsageError: no interface, a filter that makes no sense, or a system without what capturing needs.
     :raises CaptureError: no such interface, or no right to capture; while it is iterated: the interface is gone.
 
@@ -178,6 +182,7 @@ def live(
     chosen = choose(filter, (), messages=False, show_secrets=show_secrets)
     ports = tuple(command_ports)
     check(STANDARD_INPUT in interfaces)
-    source = open_source(interfaces, ports, callback_ports, narrow)
-    tracer = Tracer(ports, callback_ports, WINDOW, chosen.needs_messages)
+    known = secrets(tls_keylog, tls_key, follow=True)
+    source = open_source(interfaces, ports, callback_ports, narrow, known.add_log)
+    tracer = Tracer(ports, callback_ports, WINDOW, chosen.needs_messages, secrets=known)
     return Live(source, tracer, chosen, Ends(seconds, tasks), slow, warn)

@@ -13,7 +13,9 @@ from dissector.render import contract
 from dissector.render.records import Records
 from jstrace.records import (
     Agent,
+    Alert,
     Capture,
+    Certificate,
     Connection,
     Counts,
     ExcepInfo,
@@ -24,6 +26,7 @@ from jstrace.records import (
     Object,
     Problem,
     Task,
+    Tls,
     Value,
     WireError,
 )
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
         ProblemRecord,
         ReferenceRecord,
         TaskRecord,
+        TlsRecord,
         ValueRecord,
     )
 
@@ -127,6 +131,7 @@ class Maker:
             gaps=record["gaps"],
             retransmissions=record["retransmissions"],
             via=tuple(record["via"]),
+            tls=_tls(record["tls"]) if record["tls"] is not None else None,
         )
 
     def message(self, message: model.Message) -> Message:
@@ -194,6 +199,29 @@ def _time(text: str) -> datetime:
 
 def _time_or_none(text: str | None) -> datetime | None:
     return None if text is None else _time(text)
+
+
+def _tls(record: TlsRecord) -> Tls:
+    return Tls(
+        record["version"],
+        record["cipher_suite"],
+        record["server_name"],
+        record["resumed"],
+        record["decrypted"],
+        record["reason"],
+        tuple(
+            Certificate(
+                one["subject"],
+                one["issuer"],
+                tuple(one["names"]),
+                _time_or_none(one["not_before"]),
+                _time_or_none(one["not_after"]),
+            )
+            for one in record["certificates"]
+        ),
+        tuple(Alert(one["sender"], one["fatal"], one["name"], one["packet"]) for one in record["alerts"]),
+        record["renegotiations"],
+    )
 
 
 def _endpoint(record: EndpointRecord) -> Endpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
@@ -10,6 +11,7 @@ from typing import TypeVar
 
 from dissector import model
 from dissector.errors import UsageError
+from dissector.keys import secrets_of
 from dissector.maskfile import configured
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.reading import Reading
@@ -18,6 +20,7 @@ from dissector.render.records import Records
 from dissector.render.views import Sieve, refuse_missing
 from dissector.wire.masking import Mask
 from dissector.wire.secrets import extend
+from dissector.wire.tls_keys import Secrets
 from jstrace.making import Maker
 from jstrace.records import Capture, Connection, Exchange, Message, Problem, Task
 
@@ -41,6 +44,15 @@ def choose(filters: str | Iterable[str], tasks: Iterable[int], *, messages: bool
     extend(*configured())
     sieve = Sieve(frozenset(tasks), chosen, wants_messages=messages)
     return Chosen(Maker(Records(Mask(not show_secrets))), sieve, messages or bool(chosen.on_messages))
+
+
+def secrets(logs: Path | Iterable[Path], keys: Path | Iterable[Path], *, follow: bool = False) -> Secrets:
+    """As ``secrets_of``, with the environment of this process."""
+    return secrets_of(_paths(logs), _paths(keys), os.environ, follow=follow)
+
+
+def _paths(given: Path | Iterable[Path]) -> list[Path]:
+    return [given] if isinstance(given, (str, PathLike)) else list(given)
 
 
 class Trace(Iterator[Item]):
@@ -124,6 +136,8 @@ def trace(
     show_secrets: bool = False,
     command_ports: Iterable[int] = COMMAND_PORTS,
     callback_ports: tuple[int, int] = CALLBACK_PORTS,
+    tls_keylog: Path | Iterable[Path] = (),
+    tls_key: Path | Iterable[Path] = (),
     jobs: int = 1,
 ) -> Trace[Task]:
     """The tasks in capture files, each as soon as nothing can change it any more.
@@ -135,8 +149,13 @@ def trace(
     :param show_secrets: passwords and the like are ``***`` unless this is True.
     :param command_ports: where remote schedulers listen, a hint for connections whose bytes do not show it.
     :param callback_ports: lowest and highest port that clients open for task processes, the same kind of hint.
+    :param tls_keylog: key logs (NSS format) to decipher HTTPS with, beside the secrets that a pcapng file has itself;
+        without them the file that ``TLS_KEYLOG_FILE`` or ``SSLKEYLOGFILE`` names in the environment.
+    :param tls_key: private keys (RSA, PEM) of servers, for cipher suites that begin with ``TLS_RSA``.
     :param jobs: 2 lets a second process (a fork of this one) read ahead.
-    :raises UsageError: at once: no path, or a filter that could never match; at the end: there is no such task.
+    :raises UsageError: at once: no path, a filter that could never match, or a file of secrets that is none; at the
+        end: there is no such task.
+    :raises ToolError: there are secrets, and the package that deciphers is missing (``pip install 'jstrace[tls]'``).
     :raises CaptureError: while it is iterated: a single file, or every one of several, can not be read.  It has
         ``where`` (the file), ``number`` (the packet), ``offset`` (in the file) and ``reason``; a number or an offset
         that is not known is None.  What can be read in part is read, and ``warnings`` says so.
@@ -153,7 +172,7 @@ def trace(
     numbers = _numbers(task)
     return _traced(
         paths, choose(filter, numbers, messages=False, show_secrets=show_secrets), _task, numbers,
-        command_ports, callback_ports, jobs,
+        command_ports, callback_ports, secrets(tls_keylog, tls_key), jobs,
     )  # fmt: skip
 
 
@@ -164,6 +183,8 @@ def messages(
     show_secrets: bool = False,
     command_ports: Iterable[int] = COMMAND_PORTS,
     callback_ports: tuple[int, int] = CALLBACK_PORTS,
+    tls_keylog: Path | Iterable[Path] = (),
+    tls_key: Path | Iterable[Path] = (),
     jobs: int = 1,
 ) -> Trace[Message]:
     """What was said on the connections of tasks, in order; with ``task`` or conditions on tasks when the task is final.
@@ -179,7 +200,7 @@ def messages(
     numbers = _numbers(task)
     return _traced(
         paths, choose(filter, numbers, messages=True, show_secrets=show_secrets), _message, numbers,
-        command_ports, callback_ports, jobs,
+        command_ports, callback_ports, secrets(tls_keylog, tls_key), jobs,
     )  # fmt: skip
 
 
@@ -190,6 +211,8 @@ def exchanges(
     show_secrets: bool = False,
     command_ports: Iterable[int] = COMMAND_PORTS,
     callback_ports: tuple[int, int] = CALLBACK_PORTS,
+    tls_keylog: Path | Iterable[Path] = (),
+    tls_key: Path | Iterable[Path] = (),
     jobs: int = 1,
 ) -> Trace[Exchange]:
     """Requests over HTTP with their responses, of Universal Agents and of commands to classic remote schedulers; each
@@ -205,7 +228,7 @@ def exchanges(
     numbers = _numbers(task)
     return _traced(
         paths, choose(filter, numbers, messages=True, show_secrets=show_secrets), _exchange, numbers,
-        command_ports, callback_ports, jobs,
+        command_ports, callback_ports, secrets(tls_keylog, tls_key), jobs,
     )  # fmt: skip
 
 
@@ -217,6 +240,8 @@ def events(
     show_secrets: bool = False,
     command_ports: Iterable[int] = COMMAND_PORTS,
     callback_ports: tuple[int, int] = CALLBACK_PORTS,
+    tls_keylog: Path | Iterable[Path] = (),
+    tls_key: Path | Iterable[Path] = (),
     jobs: int = 1,
 ) -> Trace[Task | Connection | Problem | Message | Exchange]:
     """Everything in the order in which it becomes final: what ``jstrace read --format jsonl`` prints before
@@ -236,7 +261,7 @@ def events(
     numbers = _numbers(task)
     return _traced(
         paths, choose(filter, numbers, messages=with_messages, show_secrets=show_secrets), _any, numbers,
-        command_ports, callback_ports, jobs,
+        command_ports, callback_ports, secrets(tls_keylog, tls_key), jobs,
     )  # fmt: skip
 
 
@@ -247,12 +272,15 @@ def _traced(
     numbers: frozenset[int],
     command_ports: Iterable[int],
     callback_ports: tuple[int, int],
+    known: Secrets,
     jobs: int,
 ) -> Trace[Item]:
     files = list(paths)
     if not files:
         raise UsageError("there is no capture file to read")
-    reading = Reading(files, command_ports, callback_ports, messages=chosen.needs_messages, prefetch=jobs > 1)
+    reading = Reading(
+        files, command_ports, callback_ports, messages=chosen.needs_messages, prefetch=jobs > 1, secrets=known
+    )
     return Trace(reading, chosen, pick, numbers)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         CaptureRecord,
         ConnectionRecord,
         DirectionWord,
+        EndpointWord,
         EndWord,
         ExchangeRecord,
         ExchangeWord,
@@ -191,6 +192,51 @@ class Task(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate that a server showed."""
+
+    subject: str
+    issuer: str
+    #: Hosts and addresses that it is for.
+    names: tuple[str, ...]
+    #: It holds from then on, and until then.
+    not_before: datetime | None
+    not_after: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert of TLS."""
+
+    sender: EndpointWord
+    fatal: bool
+    #: As in RFC 8446: "unknown_ca".
+    name: str
+    packet: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What is known of a connection with TLS."""
+
+    #: What both ends agreed on: "TLS 1.2".
+    version: str | None
+    cipher_suite: str | None
+    #: Host that the client asked for.
+    server_name: str | None
+    #: It goes on with the secrets of a connection before.
+    resumed: bool
+    #: What it carries was read; else, or where it was not read to its end, ``reason``.
+    decrypted: bool
+    reason: str | None
+    #: Of the server, its own first.
+    certificates: tuple[Certificate, ...]
+    alerts: tuple[Alert, ...]
+    #: Handshakes behind the first one.
+    renegotiations: int
+
+
+@dataclass(frozen=True, slots=True)
 class Connection(_Record):
     """A TCP connection of JobScheduler."""
 
@@ -216,6 +262,8 @@ class Connection(_Record):
     retransmissions: int
     #: Tunnels around its first packet, outermost first: "vxlan 42".
     via: tuple[str, ...]
+    #: Of a connection with TLS, deciphered or not.
+    tls: Tls | None
 
     def to_dict(self) -> ConnectionRecord:
         """The contract's record."""

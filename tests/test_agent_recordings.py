@@ -16,6 +16,9 @@ from click.testing import Result
 RECORDINGS = Path(__file__).resolve().parents[1] / "captures" / "agent"
 NAMES = sorted(path.name.removesuffix(".truth.json") for path in RECORDINGS.glob("*.truth.json"))
 Json = dict[str, Any]
+#: Those with TLS, and what deciphers them.
+KEYS = {"ua113_https_rsa": ("--tls-keylog", RECORDINGS / "ua113_https_rsa.keys")}
+PLAIN = [name for name in NAMES if name not in KEYS]
 
 #: Job, task id, kind, outcome, exit code, messages, log lines and problems of each task.
 TASKS: dict[str, list[tuple[object, ...]]] = {
@@ -28,6 +31,7 @@ TASKS: dict[str, list[tuple[object, ...]]] = {
     "ua111_task_killed": [("/folder/old", 9001, "api", "lost", None, 9, 1, ["task_process_lost"])],
     "ua113_api_java": [("/folder/java", 1002, "api", "success", None, 106, 12, [])],
     "ua113_frozen": [("/folder/shell", 1001, "process", "success", 0, 20, 2, ["request_repeated"])],
+    "ua113_https_rsa": [("/folder/shell", 1001, "process", "success", 0, 20, 2, [])],
     "ua113_idle": [("/folder/idle", 1003, "process", "success", None, 4, 0, [])],
     "ua113_kill": [("/folder/kill", 1004, "process", "killed", 137, 18, 1, ["task_killed"])],
     "ua113_midcall": [("/folder/midcall", 1007, "process", "lost", None, 13, 1, ["heartbeat_missed"])],
@@ -71,7 +75,8 @@ def test_every_recording_is_looked_at() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_exchanges_are_those_of_the_recording(name: str, trace: Callable[..., Json]) -> None:
-    found, wanted = trace(RECORDINGS / f"{name}.pcap", "--show-secrets")["exchanges"], truth_of(name)["exchanges"]
+    document = trace(RECORDINGS / f"{name}.pcap", "--show-secrets", *KEYS.get(name, ()))
+    found, wanted = document["exchanges"], truth_of(name)["exchanges"]
     connections: dict[int, int] = {}
     assert len(found) == len(wanted)
     for one, true in zip(found, wanted, strict=True):
@@ -81,8 +86,9 @@ def test_exchanges_are_those_of_the_recording(name: str, trace: Callable[..., Js
         assert one["status"] == true.get("status")
         assert one["request"] == body_of(request).get("json")
         assert one["response"] == body_of(response).get("json")
-        packets = [request["packets"], *([response["packets"]] if response else [])]
+        packets = [one["packets"] for one in (request, response) if one and "packets" in one]
         assert set(one["packets"]) >= {number for first_last in packets for number in first_last}
+        assert one["packets"] == sorted(one["packets"])
         assert connections.setdefault(one["connection"], true["connection"]) == true["connection"]
         if (true.get("status") or 0) >= 300:
             assert one["error"] == body_of(response)["text"].strip()
@@ -90,7 +96,7 @@ def test_exchanges_are_those_of_the_recording(name: str, trace: Callable[..., Js
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("ua")])
 def test_messages_are_the_bodies_of_the_recording(name: str, trace: Callable[..., Json]) -> None:
-    document = trace(RECORDINGS / f"{name}.pcap", "--show-secrets")
+    document = trace(RECORDINGS / f"{name}.pcap", "--show-secrets", *KEYS.get(name, ()))
     carried: dict[int, list[int]] = {}
     for message in document["messages"]:
         carried.setdefault(message["exchange"], []).append(message["bytes"])
@@ -108,11 +114,11 @@ def test_messages_are_the_bodies_of_the_recording(name: str, trace: Callable[...
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tasks_of_the_recording(name: str, trace: Callable[..., Json]) -> None:
-    document = trace(RECORDINGS / f"{name}.pcap")
+    document = trace(RECORDINGS / f"{name}.pcap", *KEYS.get(name, ()))
     assert [task_row(task) for task in document["tasks"]] == TASKS[name]
     assert {problem["code"] for problem in document["problems"] if problem["task"] is None} == ALONE.get(name, set())
     for task in document["tasks"]:
-        assert task["via"] == "http"
+        assert task["via"] == ("https" if name in KEYS else "http")
         if name.startswith("ua"):
             assert task["agent"]["ip"] == task["remote"]["ip"] == "127.0.0.1"
             assert task["agent"]["agent_task_id"] in ("***", None)
@@ -157,7 +163,7 @@ HEADERS = {
 )
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("ua")])
 def test_no_secret_is_shown(name: str, arguments: tuple[str, ...], jstrace: Callable[..., Result]) -> None:
-    shown = jstrace("read", RECORDINGS / f"{name}.pcap", *arguments).stdout
+    shown = jstrace("read", RECORDINGS / f"{name}.pcap", *arguments, *KEYS.get(name, ())).stdout
     assert [secret for secret in secrets_of(truth_of(name)) if secret in shown] == []
 
 
@@ -206,7 +212,7 @@ def unpacked(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("options", [(), ("--all-text",)], ids=["secrets", "all texts"])
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("ua")])
+@pytest.mark.parametrize("name", [name for name in PLAIN if name.startswith("ua")])
 def test_redacted_recordings_tell_the_same(
     name: str, options: tuple[str, ...], tmp_path: Path, jstrace: Callable[..., Result], trace: Callable[..., Json]
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent / "dissector"
 
 #: Room -> the rooms that it may see besides itself.
-GROUND = {"errors", "limits", "numbers", "ports", "traffic", "sides", "model"}
+GROUND = {"errors", "limits", "numbers", "ports", "traffic", "sides", "tlsfacts", "model"}
 WIRE_ONLY = GROUND | {"wire"}
 CORE = WIRE_ONLY | {"stream"}
 SIGHT: dict[str, set[str]] = {
@@ -22,7 +22,8 @@ SIGHT: dict[str, set[str]] = {
     "ports": set(),
     "traffic": set(),
     "sides": set(),
-    "model": {"traffic", "sides"},
+    "tlsfacts": {"traffic", "sides"},
+    "model": {"traffic", "sides", "tlsfacts"},
     # How files are written by whatever writes some.
     "outfile": {"errors"},
     "wire": GROUND,
@@ -36,6 +37,8 @@ SIGHT: dict[str, set[str]] = {
     "simulate": WIRE_ONLY,
     # Capture files through the core, for whoever wants what is in them.
     "reading": CORE | {"session", "sources"},
+    # Files with secrets of TLS, for whoever deciphers.
+    "keys": GROUND | {"wire", "sources"},
     # Which secrets this user names besides.
     "maskfile": {"errors"},
     # Follows a capture as it grows: the tracer fed by a live source, for whoever listens.
@@ -44,7 +47,7 @@ SIGHT: dict[str, set[str]] = {
     "verify": CORE | {"session", "sources", "codegen"},
     "cli": CORE
     | {"session", "sources", "render", "simulate", "codegen", "verify", "reports", "share"}
-    | {"monitor", "outfile", "reading", "maskfile"},
+    | {"monitor", "outfile", "reading", "maskfile", "keys"},
     "__init__": set(),
     "__main__": {"cli"},
 }
@@ -56,6 +59,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "rich": ("render/",),
     "textual": ("render/",),
     "click": ("cli/",),
+    "cryptography": ("wire/tls_cipher.py",),
     "pyshark": (),
     "xml": ("wire/control.py", "verify/", "simulate/"),
 }
@@ -68,6 +72,7 @@ NO_IO_ROOMS = {
     "ports",
     "traffic",
     "sides",
+    "tlsfacts",
     "model",
     "wire",
     "stream",

@@ -9,6 +9,7 @@ import click
 
 from dissector.cli.common import exit_codes
 from dissector.cli.masks import mask_options
+from dissector.cli.tls import tls_options
 from dissector.cli.tracing import output_options, port_hints, traced
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
 @mask_options
 @port_hints
+@tls_options
 @output_options
 def diff(
     a: str,

@@ -26,6 +26,7 @@ from dissector.cli.common import (
 )
 from dissector.cli.ending import stopped_by_signals
 from dissector.cli.masks import mask_options
+from dissector.cli.tls import secrets, tls_options
 from dissector.cli.tracing import vxlan_option
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
@@ -97,6 +98,7 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
     help="User that root switches to once it captures (else who called sudo, or nobody); root: none.",
 )
 @vxlan_option
+@tls_options
 @utc_option
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
 @mask_options
@@ -224,10 +226,10 @@ def _live(wanted: _Wanted) -> None:
     who = account(wanted.user)
     if wanted.path and ring is None:
         check_output(wanted.path, wanted.sources if wanted.from_stream else ())
-    output = _Output(wanted)
+    output, known = _Output(wanted), secrets(follow=True)
     # What only root may open is opened now; the files of a ring come later, so the first one shows whether they can.
     writer = CaptureWriter(wanted.path, overwrite=wanted.overwrite) if wanted.path and ring is None else None
-    source = open_source(wanted.sources, wanted.command_ports, wanted.callback_ports, wanted.narrow)
+    source = open_source(wanted.sources, wanted.command_ports, wanted.callback_ports, wanted.narrow, known.add_log)
     if who is not None:
         if writer is not None:
             writer.give_to(who.user, who.group)
@@ -240,7 +242,7 @@ def _live(wanted: _Wanted) -> None:
             writer = CaptureWriter(wanted.path, ring)
     source.recorder = output.recorder(writer)
     messages = output.listener.wants_messages or ends.on_messages
-    tracer = Tracer(wanted.command_ports, wanted.callback_ports, WINDOW, messages)
+    tracer = Tracer(wanted.command_ports, wanted.callback_ports, WINDOW, messages, secrets=known)
     slow = int(wanted.slow * 1e9)
     monitor = Monitor(source, tracer, output.listener, slow=slow, recorder=writer, ends=ends)
     # What is there now stays: the garbage collector need not look at it again while packets wait.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dissector.cli.common import exit_codes, say, utc_option
+from dissector.cli.tls import tls_options
 from dissector.cli.tracing import Chooser, instead, output_options, port_hints, traced
 from dissector.ports import AGENT_PORT
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--client", "clients", multiple=True, metavar="ADDRESS", help="With --rules: a client. Repeatable.")
 @click.option("--remote", "remotes", multiple=True, metavar="ADDRESS", help="With --rules: a remote. Repeatable.")
 @port_hints
+@tls_options
 @output_options
 @utc_option
 def ports(

@@ -18,6 +18,7 @@ from dissector import limits
 from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, filter_option, say, utc_option
 from dissector.cli.help import FilterCommand
 from dissector.cli.masks import mask_options
+from dissector.cli.tls import secrets, tls_options
 from dissector.cli.tracing import port_hints
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ Limits (memory depends on what is open at the moment, not on the file):
 @click.option("--messages", is_flag=True, help="Messages too (json and jsonl).")
 @filter_option
 @port_hints
+@tls_options
 @utc_option
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
 @mask_options
@@ -250,7 +252,8 @@ def _read(files: tuple[str, ...], wanted: _Wanted, second: SecondProcess | None 
     atexit.register(gc.freeze)  # nor is it when Python ends and looks once more
     interrupted = False
     with Progress(enabled=not (wanted.no_progress or (second is not None and second.is_second))) as progress:
-        reader = CaptureReader(files, progress)
+        known = secrets()
+        reader = CaptureReader(files, progress, known.add_log)
         with closing(reader.blocks(find_runs, prefetch=wanted.jobs > 1 and second is None)) as blocks:
             # Another process may begin to read while this one imports the rest.
             first = list(islice(blocks, 1))
@@ -267,6 +270,7 @@ def _read(files: tuple[str, ...], wanted: _Wanted, second: SecondProcess | None 
                 wanted.callback_ports,
                 messages=output.needs_messages,
                 made_by_others=None if second is None else second.made_by_others,
+                secrets=known,
             )
             try:
                 for block in _swept(chain(first, blocks), tracer.under_way):

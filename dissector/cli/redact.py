@@ -44,9 +44,9 @@ def redact(
 
     Every address becomes another one, the same one everywhere, in headers and in texts; addresses of one network stay
     in one network. Secrets become asterisks. Lengths, times and checksums stay right, so OUT can be traced like IN.
-    Other traffic is left out. OUT has the format of IN (pcap or pcapng) unless its name ends in .pcap or .pcapng, and
-    is compressed when it ends in .gz or .zst; only its owner may read it. - is standard output. OUT is read again to
-    see that its tasks are those of IN.
+    Other traffic is left out, and so are connections with TLS and the secrets that a pcapng file has for them. OUT has
+    the format of IN (pcap or pcapng) unless its name ends in .pcap or .pcapng, and is compressed when it ends in .gz
+    or .zst; only its owner may read it. - is standard output. OUT is read again to see that its tasks are those of IN.
 
     \b
     jstrace redact client.pcap for-support.pcap
@@ -71,6 +71,8 @@ def redact(
                 f"{_count(report.addresses, 'address')} and {_count(report.secrets, 'secret')} replaced",
                 err=is_stdout(target),
             )
+            if report.sealed:
+                say(f"warning: {_count(report.sealed, 'connection')} with TLS left out: what is encrypted stays unread")
             if report.left:
                 say(f"warning: {_count(report.left, 'secret')} left where the same word is the protocol's own")
             for difference in report.differences:

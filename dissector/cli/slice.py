@@ -6,6 +6,7 @@ import click
 
 from dissector.cli.common import exit_codes, filter_option, utc_option
 from dissector.cli.masks import mask_options
+from dissector.cli.tls import secrets, tls_options
 from dissector.cli.tracing import Chooser, instead, port_hints
 
 
@@ -16,6 +17,7 @@ from dissector.cli.tracing import Chooser, instead, port_hints
 @filter_option
 @mask_options
 @port_hints
+@tls_options
 @utc_option
 def slice_(
     source: str,
@@ -47,7 +49,7 @@ def slice_(
         chooser = Chooser(tasks, filters)
         found = CaptureIndex.of(
             source,
-            Hints(command_ports, callback_ports),
+            Hints(command_ports, callback_ports, secrets()),
             messages=chooser.needs_messages,
             keep=False,
             on_event=chooser.add,

@@ -87,9 +87,12 @@ def traced(
     made_by_others: Callable[[Connection], bool] | None = None,
 ) -> Iterator[Event]:
     """All that the files tell, with messages or without; ``made_by_others`` as that of ``Tracer``."""
+    from dissector.cli.tls import secrets
     from dissector.reading import Reading
 
-    reading = Reading(files, command_ports, callback_ports, messages=messages, made_by_others=made_by_others)
+    reading = Reading(
+        files, command_ports, callback_ports, messages=messages, made_by_others=made_by_others, secrets=secrets()
+    )
     yield from reading.events()
     for warning in reading.warnings:
         say(f"warning: {warning.summary}")

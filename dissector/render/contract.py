@@ -24,7 +24,8 @@ OutcomeWord = Literal[
     "success", "failure", "killed", "lost", "refused", "no_callback", "unreachable", "running", "unknown"
 ]
 SeverityWord = Literal["info", "warning", "error"]
-RoleWord = Literal["command", "callback", "http", "unknown"]
+RoleWord = Literal["command", "callback", "http", "tls", "unknown"]
+EndpointWord = Literal["client", "server"]
 ViaWord = Literal["tcp", "http", "https"]
 ExchangeWord = Literal["command", "tunnel", "heartbeat", "continue", "view", "other"]
 KindWord = Literal["process", "api"]
@@ -134,6 +135,39 @@ class TaskRecord(TypedDict):
     agent: Annotated[AgentRecord | None, "of a task on a Universal Agent; remote is then the agent's address too"]
 
 
+class CertificateRecord(TypedDict):
+    """A certificate that a server with TLS 1.2 showed, or one of TLS 1.3 that was deciphered."""
+
+    subject: Annotated[str, "for whom: CN=agent, O=Example"]
+    issuer: Annotated[str, "by whom"]
+    names: Annotated[list[str], "hosts and addresses that it is for"]
+    not_before: Annotated[Time | None, "it holds from then on"]
+    not_after: Annotated[Time | None, "until then"]
+
+
+class AlertRecord(TypedDict):
+    """An alert of TLS that could be read."""
+
+    sender: EndpointWord
+    fatal: bool
+    name: Annotated[str, "as in RFC 8446: unknown_ca"]
+    packet: Annotated[Ordinal, "number of the packet that carries it"]
+
+
+class TlsRecord(TypedDict):
+    """What is known of a connection with TLS."""
+
+    version: Annotated[str | None, "what both ends agreed on: TLS 1.2"]
+    cipher_suite: Annotated[str | None, "name of the cipher suite"]
+    server_name: Annotated[str | None, "host that the client asked for"]
+    resumed: Annotated[bool, "it goes on with the secrets of a connection before"]
+    decrypted: Annotated[bool, "what it carries was read"]
+    reason: Annotated[str | None, "why not, or not to its end"]
+    certificates: Annotated[list[CertificateRecord], "of the server, its own first"]
+    alerts: list[AlertRecord]
+    renegotiations: Annotated[Amount, "handshakes behind the first one"]
+
+
 class ConnectionRecord(TypedDict):
     """A TCP connection of JobScheduler."""
 
@@ -150,6 +184,7 @@ class ConnectionRecord(TypedDict):
     gaps: Annotated[Amount, "holes of bytes that were not captured"]
     retransmissions: Annotated[Amount, "segments with bytes that were captured before"]
     via: Annotated[list[str], "tunnels around its first packet, outermost first: vxlan 42"]
+    tls: Annotated[TlsRecord | None, "of a connection with TLS, deciphered or not"]
 
 
 class ProblemRecord(TypedDict):

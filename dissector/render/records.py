@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dissector.model import AgentPlace, CaptureInfo, Connection, Endpoint, Exchange, LogLine, Message, Problem, Task
 from dissector.render.times import iso
+from dissector.render.tls_record import tls_record
 from dissector.render.values import (
     NULL,
     Objects,
@@ -103,6 +104,7 @@ class Records:
             "gaps": connection.gaps,
             "retransmissions": connection.retransmissions,
             "via": list(map(str, connection.via)),
+            "tls": tls_record(connection.tls) if connection.tls is not None else None,
         }
         return encoded(record)
 

@@ -51,12 +51,6 @@ CAPTURE_CODES: dict[str, Code] = {
         "another program than a remote scheduler listens there",
         "name the true command ports with --command-port",
     ),
-    "tls_not_decrypted": Code(
-        _WARNING,
-        "Connections to a command port are encrypted with TLS.",
-        "the scheduler is reached by HTTPS, or another program listens there",
-        "capture where the connection is not encrypted, between the scheduler and the proxy in front of it",
-    ),
     "no_start_command": Code(
         _INFO,
         "Commands were sent to a scheduler, but none that starts a remote task.",

@@ -17,6 +17,7 @@ from dissector.wire.agent import command_of, head_of, request_id, unread
 from dissector.wire.http_message import HttpMessage, parse_http
 
 _INFORMATIONAL = range(100, 200)
+_TLS_ALERT = b"\x15\x03"
 
 
 class Agents(Protocol):
@@ -47,9 +48,16 @@ class Exchanges:
         self._open: list[Exchange] = []
         #: Requests behind these that wait for their responses too, but are not kept.
         self._unpaired, self._is_flooded = 0, False
-        self._has_hole = False
+        self._has_hole = self._is_tls = False
 
     def chunk(self, chunk: Chunk) -> None:
+        if chunk.side is Side.SERVER and not chunk.offset and chunk.data[:2] == _TLS_ALERT:
+            self._is_tls = True
+            text = f"{self.connection.server} answered plain HTTP with an alert of TLS"
+            problem = StreamProblem("tls_expected", chunk.side, 0, chunk.number, chunk.time, text)
+            self._agents.stream_problem(problem, self.connection)
+        if self._is_tls and chunk.side is Side.SERVER:
+            return
         self._handle(self._readers[chunk.side].feed(chunk))
 
     def gap(self, gap: Gap) -> None:

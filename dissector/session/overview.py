@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from dissector.limits import MAX_EVIDENCE
-from dissector.model import Endpoint, Problem, Role
+from dissector.model import Connection, Endpoint, Problem, Role
 from dissector.session.case import count, general
 from dissector.session.foreign import TLS
 from dissector.session.packet_time import PacketTime
@@ -72,6 +72,8 @@ class Overview:
         self._callback_ports = callback_ports
         #: Then nothing is told, so nothing need be noted.
         self.has_tasks = False
+        #: Somebody else tells what is in connections with TLS.
+        self.knows_better = False
         #: TCP connections; which of them were opened, and how these were captured.
         self._connections, self._opened = _Tally(), _Tally()
         self._one_sided, self._mid_stream, self._snapped = _Tally(), _Tally(), _Tally()
@@ -123,6 +125,10 @@ class Overview:
             table = self._foreign if sniffer.is_command_port else self._elsewhere
             table.at((connection.server.port, name)).add(where)
 
+    def deciphered(self, connection: Connection) -> None:
+        """A connection with TLS carries commands."""
+        self._commands.add((connection.start, connection.first_packet))
+
     def unread(self, packet: Packet, tunnel: str | None = None) -> None:
         """A packet in a tunnel that can not be read, or (None) one whose headers are damaged."""
         where = packet.time, packet.number
@@ -142,7 +148,7 @@ class Overview:
             yield general("nothing_captured", "The capture has no packet.", 0, ())
             return
         found = [*self._cut(), *self._sealed(), *self._attempted(), *self._on_command_ports(), *self._half_captured()]
-        yield from found or self._others()
+        yield from found or (self._others() if not self.knows_better else ())
 
     def _cut(self) -> Iterator[Problem]:
         if self._headless.number:
@@ -179,7 +185,7 @@ class Overview:
         kinds = self._foreign.kinds
         hidden = {kind: tally for kind, tally in kinds.items() if kind[1] == TLS}
         others = {kind: tally for kind, tally in kinds.items() if kind[1] != TLS}
-        if hidden:
+        if hidden and not self.knows_better:
             summary = f"{count(_sum(hidden.values()), 'connection')} with TLS: {_listed(hidden, _name)}."
             yield _told("tls_not_decrypted", summary, hidden.values())
         if others:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dissector.limits import MAX_SNIFF
 from dissector.model import Connection, Role
 from dissector.session import detect, foreign
 from dissector.traffic import Chunk, Gap
+from dissector.wire import tls
 
 #: Pieces after each of which a new connection is looked at; pieces after which nobody will know what it is.
 _EVERY_PIECE, _MOST_EVENTS = 64, 2 * MAX_SNIFF
@@ -14,10 +17,18 @@ _EVERY_PIECE, _MOST_EVENTS = 64, 2 * MAX_SNIFF
 class Sniffer:
     """Keeps what a new connection says until ``verdict`` knows what it is."""
 
-    def __init__(self, connection: Connection, *, is_command_port: bool, agents: bool = True) -> None:
-        """``agents`` False: what goes to a Universal Agent is documents over HTTP like others."""
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        is_command_port: bool,
+        agents: bool = True,
+        wants_tls: Callable[[bool], bool] | None = None,
+    ) -> None:
+        """``agents`` False: what goes to a Universal Agent is documents over HTTP like others.  ``wants_tls``: whether
+        TLS is looked into, told whether the port is known for agents; None: it is not."""
         self.connection = connection
-        self._agents = agents
+        self._agents, self._wants_tls = agents, wants_tls
         self.is_command_port = is_command_port
         self.events: list[Chunk | Gap] = []
         #: Bytes are missing, so that what was captured may begin anywhere.
@@ -55,12 +66,22 @@ class Sniffer:
         if len(self.events) > _EVERY_PIECE and size < self._next_look and MAX_SNIFF not in (len(client), len(server)):
             return None
         self._next_look = size + size // 16
+        is_tls = self._is_tls(client, server) if self._wants_tls is not None else False
+        if is_tls is not False and self._wants_tls is not None and self._wants_tls(self.is_command_port):
+            return Role.TLS if is_tls else None
         mid_stream = self.connection.mid_stream or self._has_gap
         role = detect.verdict(client, server, is_command_port=self.is_command_port, mid_stream=mid_stream)
         if role is Role.HTTP and not self._agents:
             role = Role.COMMAND
         self._is_callback = role is Role.CALLBACK
         return role
+
+    def _is_tls(self, client: bytes, server: bytes) -> bool | None:
+        """None: it may be."""
+        found = tls.is_client_hello(client) if client else False
+        if found is False and self.is_command_port and (self.connection.mid_stream or not client):
+            return tls.is_record(client) or tls.is_record(server)
+        return found
 
     @property
     def protocol(self) -> str | None:

@@ -16,12 +16,15 @@ from dissector.session.numbering import Sequencer
 from dissector.session.overview import Overview
 from dissector.session.pairs import Copies, Opened
 from dissector.session.sniffer import Sniffer
+from dissector.session.tls_room import TlsRoom
 from dissector.stream.block import Block, Conversation
 from dissector.stream.fast_path import ip_size, payload_of, reader
 from dissector.stream.reassembly import Connections
 from dissector.traffic import Chunk, Side
 
 _SECOND = 1_000_000_000
+#: How connections with TLS begin.
+_HELLO = b"\x16\x03"
 
 _new = tuple.__new__
 
@@ -50,11 +53,12 @@ class Strangers:
         early: Early,
         order: Sequencer,
         overview: Overview,
+        tls: TlsRoom,
     ) -> None:
         self._low, self._high = callback_ports
         self._connections = connections
         self._joiner, self._copies, self._early = joiner, copies, early
-        self._order, self._overview = order, overview
+        self._order, self._overview, self._tls = order, overview, tls
         self._has_room, self._due, self._latest = False, 0, 0
 
     def enter(self, block: Block) -> None:
@@ -82,7 +86,7 @@ class Strangers:
         size = len(key) - 4 >> 1
         client: Endpoint = _new(Endpoint, (address_text(key[:size]), key[-4] << 8 | key[-3]))
         server: Endpoint = _new(Endpoint, (address_text(key[size:-4]), port))
-        if self._joiner.may_concern(client, server):
+        if self._joiner.may_concern(client, server) or self._is_tls(block, conversation):
             return None
         headers, number = reader(ip_size(key))(block.data, block.ip(index)), block.number + index + 1
         mark = _new(Mark, (number, time, headers[2], headers[1]))
@@ -92,6 +96,17 @@ class Strangers:
         self._order.opened(stranger)
         self._early.note(None)
         return stranger
+
+    def _is_tls(self, block: Block, conversation: Conversation) -> bool:
+        """True for TLS that is looked into."""
+        if not self._tls.wants(False):
+            return False
+        places = conversation.places[: conversation.foreign_at + 1]
+        for place in places:
+            begin, end = payload_of(block, conversation, place >> 1)
+            if end > begin and place & 1 == places[0] & 1:
+                return _HELLO.startswith(block.data[begin : min(begin + 2, end)])
+        return False
 
     def tell(self, stranger: Stranger, block: Block, conversation: Conversation) -> None:
         """Takes all packets up to the one that tells that the connection is foreign."""

@@ -146,7 +146,8 @@ class TaskFacts:
             return
         if (start := control.start_command(document)) is not None:
             self.start, self.start_document = message, start
-            self.record.via = "http" if isinstance(message.body, HttpMessage) else "tcp"
+            over_http = "http" if message.connection.tls is None else "https"
+            self.record.via = over_http if isinstance(message.body, HttpMessage) else "tcp"
             self.record.kind = "process" if start.kind == "process" else "api"
             self.record.callback_port = start.tcp_port
         elif (close := control.close_task(document)) is not None:

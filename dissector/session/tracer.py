@@ -16,13 +16,13 @@ from dissector.limits import MAX_CLOSED, MAX_CONNECTIONS
 from dissector.model import Connection, Event, Role
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session import bounds, detect
+from dissector.session.attempts import Attempts
 from dissector.session.commands import Command
 from dissector.session.cut import CutStarts
 from dissector.session.early import Early
 from dissector.session.exchanges import Exchanges
 from dissector.session.handlers import Callback, Sniffer
 from dissector.session.join import Joiner
-from dissector.session.keeping import Keeper
 from dissector.session.numbering import Sequencer
 from dissector.session.overview import Overview
 from dissector.session.packet_time import PacketTime
@@ -30,11 +30,14 @@ from dissector.session.pairs import Copies, Unannounced
 from dissector.session.strangers import Strangers
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import CLOCK_JITTER, LINGER
+from dissector.session.tls import Sealed, Tls
+from dissector.session.tls_room import TlsRoom
 from dissector.session.unreached import Unreached
 from dissector.stream.fast_path import advance, segment_of
 from dissector.stream.flows import Entry
 from dissector.stream.reassembly import Connections, Flow
 from dissector.traffic import (
+    Chunk,
     Closed,
     Gap,
     IcmpError,
@@ -44,16 +47,18 @@ from dissector.traffic import (
     Side,
     StreamEvent,
 )
+from dissector.wire.tls_keys import Secrets
 
 #: So often (nanoseconds) is looked after what only time changes.
 _WAKES = 250_000_000
 
 
-class Tracer(Keeper):
+class Tracer(Attempts):
     """``command_ports`` and ``callback_ports`` (lowest, highest) are hints for connections whose bytes say nothing;
     ``window`` is how long (nanoseconds) a task's number may be held back, None for files (see ``numbering``).  Without
     ``messages`` no Message comes out, and most are never made; all else is the same.  With ``made_by_others`` that
-    holds for callback connections of which it is true, but a stand-in comes out for each message (``numbering``)."""
+    holds for callback connections of which it is true, but a stand-in comes out for each message (``numbering``).
+    ``secrets``: to decipher TLS with."""
 
     def __init__(
         self,
@@ -63,6 +68,7 @@ class Tracer(Keeper):
         messages: bool = True,
         made_by_others: Callable[[Connection], bool] | None = None,
         agents: bool = True,
+        secrets: Secrets | None = None,
     ) -> None:
         ports, clock, self._agents = frozenset(command_ports), PacketTime(), agents
         joiner, overview = Joiner(callback_ports, ports), Overview(clock, callback_ports)
@@ -79,8 +85,9 @@ class Tracer(Keeper):
         self._unannounced = Unannounced(self._joiner, self.under_way, self._cut)
         self._closing: deque[Flow] = deque()
         self._unreached, self._early = Unreached(), Early()
+        self.tls = TlsRoom(self, self._order, self._connections, overview, Secrets() if secrets is None else secrets)
         self.strangers = Strangers(
-            callback_ports, self._connections, joiner, self._copies, self._early, self._order, overview
+            callback_ports, self._connections, joiner, self._copies, self._early, self._order, overview, self.tls
         )
 
     def feed(self, packet: Packet) -> Sequence[Event]:
@@ -163,7 +170,7 @@ class Tracer(Keeper):
             self._unreachable(connection)
         for facts in self.under_way:
             self._finish_task(facts)
-        for problem in self._notes.problems():
+        for problem in (*self._notes.problems(), *self.tls.told()):
             self._order.emit(problem)
         return self._order.drain(None)
 
@@ -174,14 +181,19 @@ class Tracer(Keeper):
             self._opened(flow)
         elif isinstance(event, Closed):
             self._closed(flow)
-        elif flow.handler is not None and isinstance(event, Gap):
-            if event.snapped and event.side is Side.CLIENT:
+        elif flow.handler is not None:
+            if isinstance(event, Gap) and event.snapped and event.side is Side.CLIENT:
                 self._cut.note(flow, event)
+            self.carried(flow, event)
+
+    def carried(self, flow: Flow | Sealed, event: Chunk | Gap) -> None:
+        """Bytes of a connection, or of what it carries inside of TLS."""
+        if flow.handler is not None and isinstance(event, Gap):
             flow.handler.gap(event)
         elif flow.handler is not None:
             flow.handler.chunk(event)
             if isinstance(flow.handler, Sniffer):
-                self._decide(flow, flow.handler)
+                self.decide(flow, flow.handler)
 
     def _opened(self, flow: Flow) -> None:
         connection = flow.connection
@@ -199,9 +211,13 @@ class Tracer(Keeper):
         else:
             self._cut.opened(flow, self.under_way.half_known(connection))
         self._early.note(flow)
-        flow.handler = Sniffer(
-            connection, is_command_port=self._joiner.is_server(connection.server), agents=self._agents
-        )
+        flow.handler = self.sniffer(connection)
+
+    def sniffer(self, connection: Connection, *, is_inside: bool = False) -> Sniffer:
+        """What listens to a new connection; ``is_inside``: to what it carries inside of TLS."""
+        is_command_port = self._joiner.is_server(connection.server)
+        wants_tls = None if is_inside else self.tls.wants
+        return Sniffer(connection, is_command_port=is_command_port, agents=self._agents, wants_tls=wants_tls)
 
     def attempt(self, facts: TaskFacts, connection: Connection) -> Callback:
         """A connection that is meant as the callback of ``facts``, whether it gets through or not."""
@@ -212,15 +228,21 @@ class Tracer(Keeper):
             facts.record.callback_delay = connection.start - facts.start.time
         return Callback(connection, self, facts)
 
-    def _decide(self, flow: Flow, sniffer: Sniffer, *, over: bool = False) -> None:
+    def decide(self, flow: Flow | Sealed, sniffer: Sniffer, *, over: bool = False) -> None:
         role = sniffer.verdict()
         connection = flow.connection
         if role is None or (
             role is Role.CALLBACK and sniffer.may_wait and not over and self._unannounced.waits(connection)
         ):
             return
-        self.overview.judged(sniffer, role)
-        if role is Role.UNKNOWN:
+        if isinstance(flow, Flow):
+            self.overview.judged(sniffer, role)
+        elif role is Role.UNKNOWN:
+            self.tls.foreign(flow)
+            return
+        else:
+            self.overview.deciphered(connection)
+        if role is Role.UNKNOWN and isinstance(flow, Flow):
             flow.handler = None
             self._connections.ignore(flow)
             self._order.decided(connection)
@@ -241,10 +263,12 @@ class Tracer(Keeper):
             self.take(connection, role, None)
             self.recognised(connection)
             flow.handler = Exchanges(connection, self.tunnels)
+        elif role is Role.TLS and isinstance(flow, Flow):
+            flow.handler = self.tls.begin(flow, sniffer)
         else:
             flow.handler = self._callback_of(connection)
         for event in events:
-            self._stream_event(flow, event)
+            self.carried(flow, event)
 
     def _callback_of(self, connection: Connection) -> Callback:
         """A callback connection, known by its content, on a port that no captured command announced at its SYN."""
@@ -264,7 +288,7 @@ class Tracer(Keeper):
         connection.over = True
         self._cut.ended(connection)
         if isinstance(flow.handler, Sniffer):
-            self._decide(flow, flow.handler, over=True)
+            self.decide(flow, flow.handler, over=True)
         if flow.handler is not None:
             flow.handler.closed(connection.last_packet, connection.end)
         if isinstance(flow.handler, Sniffer):
@@ -317,7 +341,7 @@ class Tracer(Keeper):
 
     def _concerned(self, flow: Flow) -> list[TaskFacts]:
         """The tasks under way that a connection is about."""
-        handler = flow.handler
+        handler = flow.handler.inner.handler if isinstance(flow.handler, Tls) else flow.handler
         records = list(handler.tasks) if isinstance(handler, Command) else [flow.connection.task]
         return [facts for record in records if (facts := self.under_way.get(record)) is not None]
 
@@ -347,39 +371,6 @@ class Tracer(Keeper):
             facts.adopt(connection)
             self.under_way.changed(facts)
         return facts or self._cut.told(connection)
-
-    def callback_opened(self, facts: TaskFacts, connection: Connection) -> TaskFacts:
-        """First data on a callback connection: it got through.  Of several starts that wait for the same port the
-        choice may be another one now than it was at the SYN."""
-        chosen = self._joiner.announced(connection) or facts
-        if chosen.confirmed and chosen.record.callback not in (None, connection):
-            chosen = self._lone(connection)  # a task process calls once
-        elif heirs := self._unannounced.heirs(chosen, connection):
-            chosen = heirs[0] if len(heirs) == 1 else self._lone(connection)
-            chosen.pair_unclear, chosen.record.callback_port = len(heirs) > 1, connection.server.port
-        if chosen is not facts:
-            self._lost_attempt(facts, connection)
-            chosen.attempts.append(connection)
-            connection.task = chosen.record
-        record = chosen.record
-        record.callback, record.callback_peer = connection, connection.client
-        if chosen.start is not None:
-            record.callback_delay = connection.start - chosen.start.time
-        self.under_way.changed(chosen)
-        return chosen
-
-    def callback_foreign(self, facts: TaskFacts, connection: Connection, packet: int) -> None:
-        """Somebody else took the port; the real callback will find it closed."""
-        facts.intruder, facts.foreign_packet = connection, packet
-        facts.record.callback = facts.record.callback_peer = None
-        self._lost_attempt(facts, connection)
-        connection.role = Role.UNKNOWN
-
-    def _lost_attempt(self, facts: TaskFacts, connection: Connection) -> None:
-        """The connection is no callback of ``facts`` after all."""
-        facts.attempts.remove(connection)
-        self.under_way.changed(facts)
-        self._joiner.expect(facts)
 
     # --- tasks -----------------------------------------------------------------------------------------------------
 

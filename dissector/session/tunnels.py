@@ -244,7 +244,7 @@ class Tunnels:
             first_packet=exchange.request_packets[0],
             client=connection.client,
             remote=connection.server,
-            via="http",
+            via="http" if connection.tls is None else "https",
             agent=AgentPlace(connection.server.ip, connection.server.port, prefix, None, None),
         )
         about = AgentFacts(exchange.time)

@@ -22,6 +22,7 @@ from dissector.sources.capture import CaptureReader
 from dissector.traffic import Side
 from dissector.wire.http import is_encoded
 from dissector.wire.http_message import HttpMessage
+from dissector.wire.tls_keys import Secrets
 
 _HEADER = 4
 #: A secret shorter than this, or a number shorter than that, is not looked for elsewhere: it may be anything.
@@ -87,6 +88,8 @@ class Hints(NamedTuple):
 
     command_ports: tuple[int, ...]
     callback_ports: tuple[int, int]
+    #: To decipher TLS with, and with those that the capture has among its packets; None: it stays as it is.
+    secrets: Secrets | None = None
 
 
 @dataclass(slots=True)
@@ -104,6 +107,8 @@ class CaptureIndex:
     #: Of messages in bodies over HTTP, by exchange and direction: without secrets, and places of the user's own.
     _bodies: dict[tuple[int, bool], tuple[bytes, list[tuple[int, int]]]] = field(default_factory=dict)
     _exchanges: list[Exchange] = field(default_factory=list)
+    #: What the capture has of a TLS key log among its packets, if it was of use.
+    key_log: bytes = b""
 
     @classmethod
     def of(
@@ -120,8 +125,15 @@ class CaptureIndex:
 
         Raises CaptureError.
         """
-        found, tracer = cls(), Tracer(*hints, messages=messages)
-        with closing(CaptureReader([path]).blocks(find_runs, prefetch=True)) as blocks:
+        found, secrets = cls(), hints.secrets
+        tracer = Tracer(hints.command_ports, hints.callback_ports, messages=messages, secrets=secrets)
+
+        def add(log: bytes) -> None:
+            if secrets is not None:
+                secrets.add_log(log)
+                found.key_log += log + b"\n"
+
+        with closing(CaptureReader([path], on_secrets=add).blocks(find_runs, prefetch=True)) as blocks:
             found._add(events_of(tracer, blocks), messages and keep, on_event)
         found.instead += tracer.overview.problems()
         found.tasks.sort(key=lambda task: task.n)

@@ -51,6 +51,10 @@ class CaptureFile:
         self._newest: tuple[int, int] | None = None
         out.write(self._format.begin(comments))
 
+    def secrets(self, log: bytes) -> None:
+        """A TLS key log, where the format has a place for it; before the packets."""
+        self._out.write(self._format.secrets(log))
+
     def packet(self, time: int, link_type: int, data: bytes, wire_length: int, comments: Iterable[str] = ()) -> None:
         try:
             record = self._format.packet(time, link_type, data, wire_length, comments)

@@ -41,6 +41,8 @@ class RedactReport:
     secrets: int
     differences: tuple[str, ...]
     left: int
+    #: Connections with TLS, which are not in the result.
+    sealed: int
 
 
 def redact(source: str, target: str, key: bytes, hints: Hints, *, all_text: bool = False) -> RedactReport:
@@ -150,6 +152,7 @@ def _checked(
         len(redaction.found.secrets),
         tuple(_differences(before, after.tasks, redaction.addresses)),
         len(left),
+        sum(connection.tls is not None for connection in redaction.found.connections),
     )
 
 

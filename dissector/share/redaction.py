@@ -58,7 +58,8 @@ class Redaction:
     _written: Datagrams = field(default_factory=Datagrams)
 
     def __post_init__(self) -> None:
-        self._conversations = Conversations(self.found.connections)
+        # What is encrypted can not be made clean; and names of hosts are in the certificates.
+        self._conversations = Conversations(one for one in self.found.connections if one.tls is None)
 
     @property
     def size(self) -> int:

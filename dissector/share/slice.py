@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from dissector.wire.masking import Mask
 Comments = dict[int, list[str]]
 
 _MASK = Mask()
+_HEX = re.compile(rb"[0-9a-f]{16,}")
 
 
 def cut(source: str, target: str, found: CaptureIndex, tasks: Collection[Task]) -> int:
@@ -36,6 +38,7 @@ def cut(source: str, target: str, found: CaptureIndex, tasks: Collection[Task]) 
     written = 0
     with OutFile(target) as out:
         writer = CaptureFile(out, "pcapng", comments=_section_comments(source, tasks, problems))
+        writer.secrets(_key_log(found, chosen))
         datagrams: frozenset[int] | None = None
         reader = CaptureReader([source])
         for packet in conversations.candidates(reader.blocks()):
@@ -69,6 +72,14 @@ def _connections(found: CaptureIndex, tasks: frozenset[Task]) -> Iterable[Connec
             yield task.command
         # So is one that carries exchanges.
         yield from (connection for connection in task.carriers if connection.task is not task)
+
+
+def _key_log(found: CaptureIndex, tasks: frozenset[Task]) -> bytes:
+    """The lines of the original's TLS key log that are about connections of the tasks."""
+    names = {name for connection in _connections(found, tasks) if connection.tls for name in connection.tls.names}
+    wanted = {name.hex().encode() for name in names}
+    lines = (line for line in found.key_log.split(b"\n") if wanted.intersection(_HEX.findall(line.lower())))
+    return b"".join(line.strip() + b"\n" for line in dict.fromkeys(lines))
 
 
 def _fragments(source: str, conversations: Conversations) -> frozenset[int]:

@@ -54,7 +54,7 @@ class FileBuffers:
 
 
 def read_blocks(records: RecordReader, start: bytes, at: int, buffers: Buffers) -> Iterator[Block]:
-    """The blocks of a file that begins with ``start``, its records at ``at``; none of them is empty.
+    """The blocks of a file that begins with ``start``, its records at ``at``; none has neither packets nor secrets.
 
     :raises DamagedError: it can not be read on; all packets before that place were given
     """
@@ -69,7 +69,7 @@ def read_blocks(records: RecordReader, start: bytes, at: int, buffers: Buffers) 
         except DamagedError as error:
             damage = error
         block = prefilter.finish()
-        if block.times:
+        if block.times or block.secrets:
             yield block
         if damage is not None:
             raise DamagedError(damage.reason, stream.total - stop + damage.offset)

@@ -39,17 +39,24 @@ class CaptureReader:
     made by ``mergecap``, and with one file simply as in that file.  A file is opened when its first packet is due, so
     a ring of many files does no harm.
 
+    ``on_secrets`` gets the TLS key logs that pcapng files have among their packets, before those that come behind.
+
     ``infos`` has a record for each file, ``warnings`` a Problem for each file that could be read in part only (it ends
     inside a packet, is damaged behind its first packets, or has packets of link types without IP as well) and for each
     of several files that could not be read.  Raises CaptureError for a single file, or the first one where none can be
     read, that can not be opened, is no capture, has only link types without IP, or is damaged before its first packet.
     """
 
-    def __init__(self, paths: Iterable[str | PathLike[str]], progress: OnProgress | None = None) -> None:
+    def __init__(
+        self,
+        paths: Iterable[str | PathLike[str]],
+        progress: OnProgress | None = None,
+        on_secrets: Callable[[bytes], object] = len,
+    ) -> None:
         self._paths = [fspath(path) for path in paths]
         self.infos = [CaptureInfo(path) for path in self._paths]
         self.warnings: list[Problem] = []
-        self._progress = progress
+        self._progress, self._on_secrets = progress, on_secrets
         self._done = 0
         self._size = _total_size(self._paths)
 
@@ -88,7 +95,10 @@ class CaptureReader:
         with ByteStream(info.file, self._read if self._progress else None) as stream:
             try:
                 for block in _blocks(stream, prepare, prefetch=prefetch):
-                    yield tally.numbered(block)
+                    if block.secrets:
+                        self._on_secrets(block.secrets)
+                    if block.times:
+                        yield tally.numbered(block)
             except DamagedError as damage:
                 if not damage.cut and not info.packets:
                     raise CaptureError(stream.name, damage.reason, offset=damage.offset) from None

@@ -16,7 +16,8 @@ from dissector import __version__
 _SNAP_LENGTH = 262_144
 _SECOND = 1_000_000_000
 _ETHERNET = 1
-_SECTION, _INTERFACE, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 5, 6
+_SECTION, _INTERFACE, _STATISTICS, _PACKET, _SECRETS = 0x0A0D0D0A, 1, 5, 6, 10
+_TLS_KEY_LOG = 0x544C534B
 _ORDER_MAGIC = 0x1A2B3C4D
 _COMMENT, _APPLICATION, _NAME, _DROPPED, _RESOLUTION, _OFFSET = 1, 4, 2, 5, 9, 14
 _EDGE = Struct("<II")
@@ -57,6 +58,10 @@ class Format(Protocol):
         interface: str = "",
     ) -> bytes:
         """:raises ValueError: the format has no place for such a packet; the reason as text"""
+        ...
+
+    def secrets(self, log: bytes) -> bytes:
+        """A TLS key log, for the packets behind it."""
         ...
 
     def end(self, dropped: int = 0) -> bytes: ...
@@ -109,6 +114,9 @@ class Pcapng:
         options = _options(_texts(comments)) if comments else b""
         return described + _block(_PACKET, head + data + bytes(-len(data) % 4) + options)
 
+    def secrets(self, log: bytes) -> bytes:
+        return _block(_SECRETS, _EDGE.pack(_TLS_KEY_LOG, len(log)) + log + bytes(-len(log) % 4)) if log else b""
+
     def end(self, dropped: int = 0) -> bytes:
         """``dropped``: packets that the kernel had no room for."""
         if not dropped or not self._interfaces:
@@ -144,6 +152,9 @@ class Pcap:
         if not 0 <= seconds < _PCAP_SECONDS:
             raise ValueError("a pcap file has no place for times before 1970 or behind 2106: name it .pcapng")
         return header + _PCAP_RECORD.pack(seconds, rest // self._unit, len(data), wire_length) + data
+
+    def secrets(self, log: bytes) -> bytes:  # noqa: ARG002  there is no place for them
+        return b""
 
     def end(self, dropped: int = 0) -> bytes:  # noqa: ARG002  there is no place for them
         return self._header(_ETHERNET) if self._link_type is None else b""

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -62,15 +62,20 @@ class Source(Protocol):
 
 
 def open_source(
-    names: Sequence[str], command_ports: Iterable[int], callback_ports: tuple[int, int], narrow: str | None = None
+    names: Sequence[str],
+    command_ports: Iterable[int],
+    callback_ports: tuple[int, int],
+    narrow: str | None = None,
+    on_secrets: Callable[[bytes], object] = len,
 ) -> Source:
-    """The interfaces ``names``, or the capture stream on standard input (``-`` alone), with what tasks can be in.
+    """The interfaces ``names``, or the capture stream on standard input (``-`` alone), with what tasks can be in;
+    ``on_secrets`` as that of ``CaptureReader``.
 
     :raises CaptureError: as ``LiveCapture``
     :raises UsageError: as ``LiveCapture``
     """
     if tuple(names) == (STANDARD_INPUT,):
-        return StreamCapture()
+        return StreamCapture(on_secrets=on_secrets)
     parts = port_filter(command_ports, callback_ports), carrier_filter()
     return LiveCapture(names, " or ".join(parts), narrow=narrow)
 
@@ -194,9 +199,9 @@ class StreamCapture:
 
     dropped = 0
 
-    def __init__(self, recorder: Recorder | None = None) -> None:
+    def __init__(self, recorder: Recorder | None = None, on_secrets: Callable[[bytes], object] = len) -> None:
         self._stream = _interruptible_input()
-        self._reader = CaptureReader([STANDARD_INPUT])
+        self._reader = CaptureReader([STANDARD_INPUT], on_secrets=on_secrets)
         self.info = CaptureInfo("standard input")
         self._tally = Tally(self.info)
         self.warnings = self._reader.warnings

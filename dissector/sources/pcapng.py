@@ -1,7 +1,7 @@
 """pcapng capture files: sections of either byte order, each with interfaces of their own.
 
 Source: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html.  Packets come in enhanced, simple and (from
-old programs) packet blocks; all other blocks are passed over.
+old programs) packet blocks; key logs of TLS are handed on, all other blocks passed over.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from dissector.stream.block import NO_PACKET, Buffer
 from dissector.stream.prefilter import Prefilter, RecordLayout
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
+#: Decryption secrets, and the type of those that are a TLS key log.
+_SECRETS, _TLS_KEY_LOG = 10, 0x544C534B
 #: Blocks that are no packets and that Wireshark numbers all the same: custom ones, and entries of a journal.
 _NUMBERED = frozenset({0x0BAD, 0x4000_0BAD, 9})
 _ORDER_MAGIC = {bytes.fromhex("1a2b3c4d"): ">", bytes.fromhex("4d3c2b1a"): "<"}
@@ -164,6 +166,8 @@ class _Section:
             self._describe(self._interface(data, at, end))
         elif kind in _NUMBERED:
             prefilter.packet(None, NO_PACKET, at, at, 0)
+        elif kind == _SECRETS:
+            self._secrets(prefilter, data, at, end)
         elif kind == _SIMPLE:
             self._simple(prefilter, data, at, end)
         elif kind == _OLD_PACKET:
@@ -180,6 +184,13 @@ class _Section:
             raise ValueError(f"a packet can not be {captured} bytes long here")
         time = ticks * interface.factor // interface.divisor + interface.shift
         prefilter.packet(time, interface.link_type, at, at + captured, length)
+
+    def _secrets(self, prefilter: Prefilter, data: Buffer, at: int, end: int) -> None:
+        if end - at < 8:
+            raise ValueError("a secrets block that is too short")
+        kind, size = self.structs.block.unpack_from(data, at)
+        if kind == _TLS_KEY_LOG:
+            prefilter.secrets(bytes(data[at + 8 : min(at + 8 + size, end)]))
 
     def _simple(self, prefilter: Prefilter, data: Buffer, at: int, end: int) -> None:
         """A packet without time: that of the packet before it has to do."""

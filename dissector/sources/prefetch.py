@@ -214,11 +214,11 @@ def _packed(block: Block) -> tuple[Any, ...]:
     with suppress(OverflowError):
         times = array("q", times).tobytes()
     stretches = list(map(tuple, block.stretches))
-    return (*places, times, block.ordered, block.span, stretches, *block[7:11], conversations)
+    return (*places, times, block.ordered, block.span, stretches, *block[7:11], conversations, block.secrets)
 
 
 def _unpacked(block: Any, data: Buffer) -> Block:
-    begins, ends, times, ordered, span, stretches, cut, segments, unread, others, conversations = block
+    begins, ends, times, ordered, span, stretches, cut, segments, unread, others, conversations, secrets = block
     begins, ends = memoryview(begins).cast("Q"), memoryview(ends).cast("Q")
     times = memoryview(times).cast("q") if isinstance(times, bytes) else times
     stretches = [Stretch(*one) for one in stretches]
@@ -226,7 +226,7 @@ def _unpacked(block: Any, data: Buffer) -> Block:
         _new(Conversation, (keys, syns, places, [_run(*run) for run in runs] if runs else [], foreign_at))
         for keys, syns, places, runs, foreign_at in conversations
     ]
-    return Block(data, begins, ends, times, ordered, span, stretches, cut, segments, unread, others, found)
+    return Block(data, begins, ends, times, ordered, span, stretches, cut, segments, unread, others, found, 0, secrets)
 
 
 def _run(first: int, stop: int, parts: Any, *rest: Any) -> Run:

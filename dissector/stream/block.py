@@ -107,7 +107,7 @@ class Block(NamedTuple):
     that are longer than captured.  ``others`` are packets that are not plain, ICMP among them; what is in no
     conversation and not among them carries neither TCP nor ICMP.  ``segments`` counts TCP segments, ``unread`` packets
     by link types that can not be read.  ``span``: times of the first and the latest packet (None: none has a time).
-    ``number`` counts the packets before.
+    ``number`` counts the packets before.  ``secrets``: lines of a TLS key log that stand among the packets.
     """
 
     data: Buffer
@@ -123,6 +123,7 @@ class Block(NamedTuple):
     others: list[int]
     conversations: list[Conversation]
     number: int = 0
+    secrets: bytes = b""
 
     def packets(self) -> Iterator[Packet]:
         """All of them in order but for those of link types that can not be read."""

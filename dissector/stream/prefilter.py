@@ -86,6 +86,11 @@ class Prefilter:
         #: Packets at the beginning of the source before the first one that has a time.
         self._untimed = 0
         self._segments = 0
+        self._secrets: list[bytes] = []
+
+    def secrets(self, log: bytes) -> None:
+        """Takes lines of a TLS key log that stand among the packets."""
+        self._secrets.append(log)
 
     def records(self, at: int, stop: int, layout: RecordLayout) -> int:  # noqa: C901  a call a packet costs too much
         """Takes the records from ``at`` on that are whole before ``stop`` and of this layout; returns where they end.
@@ -182,6 +187,8 @@ class Prefilter:
             self._unread,
             self._others,
             conversations,
+            0,
+            b"\n".join(self._secrets),
         )
 
     def _enter(

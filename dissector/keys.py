@@ -1,0 +1,56 @@
+"""The secrets that a user gives for TLS, from files to ``Secrets``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from os import PathLike, fspath
+
+from dissector.errors import UsageError
+from dissector.sources.keys import KeyLog, key_log_of, private_key
+from dissector.wire.tls_keys import OpenRsa, Secrets
+
+Path = str | PathLike[str]
+
+
+def secrets_of(
+    logs: Iterable[Path] = (),
+    keys: Iterable[Path] = (),
+    environment: Mapping[str, str] | None = None,
+    *,
+    follow: bool = False,
+) -> Secrets:
+    """``logs`` are key logs, ``keys`` private keys; without ``logs`` the key log that ``environment`` names counts.
+    ``follow``: what is written to them later is read as it is needed.
+
+    :raises UsageError: a file can not be read, or is something else
+    :raises ToolError: the package that deciphers is not installed
+    """
+    secrets, paths = Secrets(), [fspath(path) for path in logs]
+    if not paths and environment is not None and (named := key_log_of(environment)) is not None:
+        paths = [named]
+    keys = list(keys)
+    if not paths and not keys:
+        return secrets
+    from dissector.wire.tls_cipher import require
+
+    require()
+    opened = [KeyLog(path, secrets, grows=follow) for path in paths]
+    for key in keys:
+        secrets.rsa.append(_rsa(key))
+    if follow and opened:
+
+        def refresh() -> None:
+            for log in opened:
+                log.more()
+
+        secrets.refresh = refresh
+    return secrets
+
+
+def _rsa(path: Path) -> OpenRsa:
+    from dissector.wire.tls_cipher import rsa_opener
+
+    try:
+        return rsa_opener(private_key(path))
+    except ValueError as error:
+        raise UsageError(f"{fspath(path)}: {error}") from None
