@@ -187,6 +187,15 @@ def test_the_ladder_of_a_task_on_an_agent(jstrace: Callable[..., Result]) -> Non
     assert http.count("202: not yet after 10 s") == 2
 
 
+def test_exchanges_of_no_task_are_shown_by_name(jstrace: Callable[..., Result]) -> None:
+    shown = jstrace("read", RECORDINGS / "ua113_session.pcap", "--http").stdout
+    assert [shown.count(name) for name in ("Login()", "Logout()", "NoOperation()")] == [3, 2, 3]
+    assert "no task" in shown
+    views = jstrace("read", RECORDINGS / "ua113_raw_errors.pcap", "--http").stdout
+    assert "GET /jobscheduler/agent/api" in views
+    assert "no task" not in jstrace("read", RECORDINGS / "ua113_session.pcap", "--task", "1").stdout
+
+
 def test_no_http_lines_in_records(jstrace: Callable[..., Result]) -> None:
     result = jstrace("read", RECORDINGS / "ua113_idle.pcap", "--http", "--format", "json")
     assert result.exit_code == 2

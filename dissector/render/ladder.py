@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, Outcome, Problem, Task
+from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, Outcome, Problem, Role, Task
 from dissector.render.connections import connection_steps, is_open_at
 from dissector.render.exchanges import exchange_steps
 from dissector.render.fields import print_fields
@@ -282,20 +282,27 @@ class LadderView:
                 self._terminal.line()
             first = False
             self._task(task)
-        loose = self._messages.get(0, [])
-        by_connection: dict[int, list[Message]] = {}
-        for message in loose:
-            by_connection.setdefault(message.connection.n, []).append(message)
-        for messages in by_connection.values():
+        for connection, (messages, exchanges) in self._loose().items():
             if not first:
                 self._terminal.line()
             first = False
-            self._connection(messages)
+            self._connection(connection, messages, exchanges)
         rest = [problem for problem in self._problems if problem.task is None]
         if first:
             self._terminal.line((no_task(seen), "title"))
         print_problems(self._terminal, problem_rows(rest, self._mask, self._full))
         self._terminal.flush()
+
+    def _loose(self) -> dict[Connection, tuple[list[Message], list[Exchange]]]:
+        """What belongs to no task, by connections in order; exchanges with Universal Agents only where they are asked
+        for."""
+        found: dict[Connection, tuple[list[Message], list[Exchange]]] = {}
+        for message in self._messages.get(0, []):
+            found.setdefault(message.connection, ([], []))[0].append(message)
+        for exchange in self._exchanges.get(0, []) if self._http else ():
+            if exchange.connection.role is Role.HTTP:
+                found.setdefault(exchange.connection, ([], []))[1].append(exchange)
+        return dict(sorted(found.items(), key=lambda item: item[0].n))
 
     def _task(self, task: Task) -> None:
         job = escape(self._mask.text(task.job or "")) + (f":{task.task_id}" if task.task_id is not None else "")
@@ -314,23 +321,22 @@ class LadderView:
         ]
         words = "   ".join(f"{name} {fact}" for name, fact in facts if fact is not None)
         self._terminal.block([(" ", "")], words, "dim")
-        self._page(task, self._messages.get(task.n, []))
+        self._page(task, self._messages.get(task.n, []), self._exchanges.get(task.n, []))
         print_problems(self._terminal, problem_rows([p for p in self._problems if p.task is task], self._mask, True))
 
-    def _connection(self, messages: list[Message]) -> None:
-        connection = messages[0].connection
+    def _connection(self, connection: Connection, messages: list[Message], exchanges: list[Exchange]) -> None:
         start = f"{dated(connection.start)} {zone(connection.start)}"
         title = f" connection {connection.n}  {connection.role.value}  no task  {start}"
         self._terminal.line((title, "title"))
         tunnel = f"   tunnel {path}" if (path := _path(connection)) else ""
         self._terminal.block([(" ", "")], f"client {connection.client}   remote {connection.server}{tunnel}", "dim")
-        self._page(None, messages)
+        self._page(None, messages, exchanges)
 
-    def _page(self, task: Task | None, messages: Sequence[Message]) -> None:
+    def _page(self, task: Task | None, messages: Sequence[Message], exchanges: Sequence[Exchange]) -> None:
         messages = sorted(messages, key=lambda message: message.n)
         connections = self._connections.get(task.n, []) if task is not None else []
-        shown = self._steps(task, connections, messages, full=False)
-        whole = self._steps(task, connections, messages, full=True) if self._full else shown
+        shown = self._steps(task, connections, messages, exchanges, full=False)
+        whole = self._steps(task, connections, messages, exchanges, full=True) if self._full else shown
         page = Page(self._terminal, task, connections, shown)
         self._terminal.line()
         page.headings()
@@ -342,13 +348,17 @@ class LadderView:
                     print_fields(self._terminal, message, self._mask, margin, self._full)
 
     def _steps(
-        self, task: Task | None, connections: Sequence[Connection], messages: Sequence[Message], full: bool
+        self,
+        task: Task | None,
+        connections: Sequence[Connection],
+        messages: Sequence[Message],
+        exchanges: Sequence[Exchange],
+        full: bool,
     ) -> list[LadderStep]:
         running = task is not None and task.outcome is Outcome.RUNNING
         steps = message_steps(messages, Words(self._mask, full), self._verbose, running)
         if task is not None:
             steps += connection_steps(task, connections, messages, self._verbose)
-            if task.agent is not None:
-                exchanges = self._exchanges.get(task.n, ())
-                steps += exchange_steps(exchanges, self._mask, every=self._http)
+        if task is None or task.agent is not None:
+            steps += exchange_steps(exchanges, self._mask, every=self._http)
         return sorted(steps, key=lambda step: (step.time, step.packets[:1]))

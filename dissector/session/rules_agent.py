@@ -29,6 +29,32 @@ _ERRORS: tuple[tuple[frozenset[int] | None, re.Pattern[str] | None, str], ...] =
 )
 
 
+#: What the text of an error says of cause and remedy beyond its code.
+_ADVICE: tuple[tuple[re.Pattern[str], str, str], ...] = (
+    (
+        re.compile(r"HTML form POST is forbidden"),
+        "somebody posted with the Content-Type of a web form, which the agent refuses whatever the credentials are",
+        "send Content-Type: application/json; no master posts forms, so see who sent it",
+    ),
+    (
+        re.compile(r"Unknown SessionToken"),
+        "the session ended with a logout, or with the agent that gave it: tokens do not outlive it",
+        "log in again",
+    ),
+    (
+        re.compile(r"as a JobScheduler or Classic Agent"),
+        "a master of 1.8 or 1.9, or a process class with the URL of a classic agent, commands a Universal Agent",
+        "use a master of 1.10 or later with it, or give the process class a classic agent's HOST:PORT",
+    ),
+)
+
+
+def advice_of(response: HttpMessage) -> tuple[str | None, str | None]:
+    """Cause and remedy where the text tells more than the code."""
+    text = failure_of(response) or ""
+    return next(((cause, remedy) for words, cause, remedy in _ADVICE if words.search(text)), (None, None))
+
+
 def code_of(response: HttpMessage, otherwise: str) -> str:
     """The problem code of an error response."""
     text = failure_of(response) or ""
@@ -48,6 +74,8 @@ def refused(exchange: Exchange) -> Problem:
     code = code_of(exchange.response, "tunnel_unknown" if exchange.kind != "command" else "agent_refused_request")
     problem = general(code, _answer(exchange), exchange.time, exchange.packets)
     problem.connection = exchange.connection
+    cause, remedy = advice_of(exchange.response)
+    problem.cause, problem.remedy = cause or problem.cause, remedy or problem.remedy
     return _filled(problem, exchange.connection)
 
 
@@ -72,7 +100,9 @@ def problems(case: Case) -> Iterator[Problem]:
 
 
 def _problem(case: Case, code: str, summary: str, exchange: Exchange, packets: tuple[int, ...] = ()) -> Problem:
-    return case.problem(code, summary, packets or exchange.packets, exchange.connection, time=exchange.time)
+    cause, remedy = advice_of(exchange.response) if exchange.response is not None else (None, None)
+    evidence = packets or exchange.packets
+    return case.problem(code, summary, evidence, exchange.connection, time=exchange.time, cause=cause, remedy=remedy)
 
 
 def _answer(exchange: Exchange) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dissector.model import Connection, Mark, Message, Outcome, Problem, Role, address_text
 from dissector.session.case import Case, between, by_device_text, by_whom, count, end_name, host_of, refusals, span
 from dissector.session.reset_origin import forgery
-from dissector.session.rules_agent import code_of
+from dissector.session.rules_agent import advice_of, code_of
 from dissector.session.start_errors import advice
 from dissector.session.verdict import (
     GIVE_UP_FROM,
@@ -63,7 +63,8 @@ def _http_error(case: Case, answer: Message, body: HttpMessage) -> Problem:
     """Something else than a classic agent answered, or a proxy in its place."""
     text = " ".join((failure_of(body) or "").split())
     summary = f"{case.facts.record.remote} answered the start with HTTP {body.status}: {text}"
-    return case.problem(code_of(body, "start_error"), summary, answer.packets, answer.connection, time=answer.time)
+    code, (cause, remedy) = code_of(body, "start_error"), advice_of(body)
+    return case.problem(code, summary, answer.packets, answer.connection, time=answer.time, cause=cause, remedy=remedy)
 
 
 def _unreachable(case: Case, connection: Connection) -> Problem:
