@@ -239,6 +239,16 @@ def test_redacted_recordings_tell_the_same(
         assert all(set(str(row[0])) == {"x"} for row in rows)
 
 
+@pytest.mark.parametrize("path", sorted(RECORDINGS.glob("ua*_all.pcap")), ids=lambda path: path.stem)
+def test_other_legs_stay_the_same_task_in_a_copy_without_texts(
+    path: Path, tmp_path: Path, jstrace: Callable[..., Result], trace: Callable[..., Json]
+) -> None:
+    target = tmp_path / "redacted.pcapng"
+    assert jstrace("redact", "--all-text", path, target).exit_code == 0
+    rows = [task_row(task) for task in trace(target)["tasks"]]
+    assert [row[1:] for row in rows] == [row[1:] for row in TASKS[path.stem.removesuffix("_all")]]
+
+
 def test_a_slice_has_all_connections_that_carry_a_task(
     tmp_path: Path, jstrace: Callable[..., Result], trace: Callable[..., Json]
 ) -> None:

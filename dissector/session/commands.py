@@ -101,7 +101,7 @@ class Command:
             # Its answer comes behind those of the others, so that it is enough to count.
             self._unpaired += 1
             message.note = message.note or f"behind {MAX_PENDING_COMMANDS} commands without an answer: not paired"
-            self._desk.message(message)
+            self._unanswered(message)
 
     def _start(self, message: Message) -> None:
         """The engine starts one task a connection; a tool may start more, each a task of its own."""

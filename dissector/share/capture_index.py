@@ -20,7 +20,7 @@ from dissector.share.streams import ConnectionSide
 from dissector.share.texts import markup_spans, readable, spans, without_secrets
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Side
-from dissector.wire.http import is_encoded
+from dissector.wire.http import places_of
 from dissector.wire.http_message import HttpMessage
 from dissector.wire.tls_keys import Secrets
 
@@ -169,16 +169,17 @@ class CaptureIndex:
         """A request or a response."""
         connection = exchange.connection
         body, inside = self._bodies.get((exchange.n, to_remote), (None, None))
-        clean = http_texts.without_secrets(raw, message, body)
+        of_body = places_of(raw)
+        clean = http_texts.without_secrets(raw, of_body, message, body)
         self._secret(raw, clean)
-        places = http_texts.spans(raw, markup_spans, readable)
-        start, _ = http_texts.body_place(raw)
+        places = http_texts.spans(raw, of_body, markup_spans, readable)
         if inside is not None:
+            start = http_texts.body_start(raw, of_body)
             places = [place for place in places if place[1] <= start] + [(start + a, start + b) for a, b in inside]
-        elif is_encoded(raw):
+        elif of_body.compressed:
             text = message.body.decode("iso-8859-1")
             self._secret(text.encode("iso-8859-1"), http_texts.hidden(text).encode("iso-8859-1"))
-        piece = MessagePiece(exchange.n, packets[0], 0, raw, clean, places, http_texts.bare(raw, message))
+        piece = MessagePiece(exchange.n, packets[0], 0, raw, clean, places, http_texts.bare(raw, of_body, message))
         side = Side.CLIENT if to_remote else Side.SERVER
         self.pieces.setdefault(ConnectionSide(connection, side), Pieces()).add(piece)
 
@@ -202,7 +203,7 @@ class CaptureIndex:
         side = Side.CLIENT if message.to_remote == (connection.role is Role.COMMAND) else Side.SERVER
         header = 0 if connection.role is Role.COMMAND else _HEADER
         body = message.body
-        bare = http_texts.bare(message.raw, body) if isinstance(body, HttpMessage) else None
+        bare = http_texts.bare(message.raw, places_of(message.raw), body) if isinstance(body, HttpMessage) else None
         piece = MessagePiece(message.n, message.packets[0], header, message.raw, clean, spans(message), bare)
         self.pieces.setdefault(ConnectionSide(connection, side), Pieces()).add(piece)
 

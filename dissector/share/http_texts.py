@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
-from dissector.wire.http import body_pieces, is_encoded
+from dissector.wire.http import Places
 from dissector.wire.http_message import HttpMessage
 from dissector.wire.masked import AGENT_TASK
 from dissector.wire.secret_values import Span
@@ -52,35 +52,37 @@ _COMMENT = 0x10
 
 
 def spans(
-    raw: bytes, of_markup: Callable[[str], Iterable[Span]], of_bytes: Callable[[bytes], Iterable[Span]]
+    raw: bytes, places: Places, of_markup: Callable[[str], Iterable[Span]], of_bytes: Callable[[bytes], Iterable[Span]]
 ) -> list[Span]:
     """Places in the head of what says neither how long nor of which kind the message is, and in the body unless it is
     compressed."""
-    pieces = body_pieces(raw)
+    pieces = places.pieces
     found = list(_head_spans(raw[: pieces[0][0] if pieces else len(raw)].decode(_LATIN)))
-    if is_encoded(raw):
+    if places.compressed:
         return found
     body = _joined(raw, pieces)
     text = body.decode(_LATIN)
     if text.lstrip().startswith("<"):
-        places: Iterable[Span] = of_markup(text)
+        inside: Iterable[Span] = of_markup(text)
     elif text.lstrip().startswith("{"):
-        places = _json_spans(text)
+        inside = _json_spans(text)
     else:
-        places = of_bytes(body)
-    return found + list(_scattered(places, pieces))
+        inside = of_bytes(body)
+    return found + list(_scattered(inside, pieces))
 
 
-def without_secrets(raw: bytes, message: HttpMessage, body: bytes | None = None, *, all_text: bool = False) -> bytes:
+def without_secrets(
+    raw: bytes, places: Places, message: HttpMessage, body: bytes | None = None, *, all_text: bool = False
+) -> bytes:
     """The message with every secret as asterisks, of the same length; ``body`` is the body without them where it is
     known.  ``all_text``: of a compressed body every text, which has no places that can be changed."""
-    pieces = body_pieces(raw)
+    pieces = places.pieces
     head_end = pieces[0][0] if pieces else len(raw)
     data = bytearray(raw)
     data[:head_end] = hidden(raw[:head_end].decode(_LATIN)).encode(_LATIN)
     old = _joined(raw, pieces)
     if body is None or len(body) != len(old):
-        body = _packed_again(old, message, all_text) if is_encoded(raw) else hidden(old.decode(_LATIN)).encode(_LATIN)
+        body = _packed_again(old, message, all_text) if places.compressed else hidden(old.decode(_LATIN)).encode(_LATIN)
     done = 0
     for start, end in pieces:
         data[start:end] = body[done : done + end - start]
@@ -88,15 +90,14 @@ def without_secrets(raw: bytes, message: HttpMessage, body: bytes | None = None,
     return bytes(data)
 
 
-def bare(raw: bytes, message: HttpMessage) -> bytes | None:
+def bare(raw: bytes, places: Places, message: HttpMessage) -> bytes | None:
     """A message with a compressed body without any text; None for every other message: it has places."""
-    return without_secrets(raw, message, all_text=True) if is_encoded(raw) else None
+    return without_secrets(raw, places, message, all_text=True) if places.compressed else None
 
 
-def body_place(raw: bytes) -> Span:
-    """Where the body of a message stands that comes in one piece."""
-    pieces = body_pieces(raw)
-    return pieces[0] if len(pieces) == 1 else (len(raw), len(raw))
+def body_start(raw: bytes, places: Places) -> int:
+    """Where the body of a message begins that comes in one piece."""
+    return places.pieces[0][0] if len(places.pieces) == 1 else len(raw)
 
 
 def hidden(text: str) -> str:

@@ -15,6 +15,7 @@ from dissector.wire import messages as wire
 from dissector.wire.control import Document
 from dissector.wire.decode import fields, pending_of
 from dissector.wire.fields import FieldNode
+from dissector.wire.http import places_of
 from dissector.wire.http_message import HttpMessage
 from dissector.wire.masking import Mask
 from dissector.wire.secret_values import Span
@@ -95,7 +96,7 @@ def spans(message: Message) -> list[Span]:
     """Places in ``message.raw`` (of its bytes) of all that is the user's own."""
     body = message.body
     if isinstance(body, HttpMessage):
-        return http_texts.spans(message.raw, markup_spans, readable)
+        return http_texts.spans(message.raw, places_of(message.raw), markup_spans, readable)
     if isinstance(body, Document):
         return list(_document_spans(message.raw.decode(_LATIN)))
     if isinstance(body, wire.Undecoded):
@@ -115,7 +116,7 @@ def without_secrets(message: Message) -> bytes:
     """``message.raw`` with every character of a secret as an asterisk (of a number: as a zero)."""
     body, raw = message.body, message.raw
     if isinstance(body, HttpMessage):
-        return http_texts.without_secrets(raw, body)
+        return http_texts.without_secrets(raw, places_of(raw), body)
     if isinstance(body, (Document, wire.TunnelToken)):
         return hide_text(raw.decode(_LATIN)).encode(_LATIN)
     mask = Mask()

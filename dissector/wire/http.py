@@ -99,24 +99,27 @@ def decoded(sent: bytes, codings: Codings) -> tuple[bytes, str | None]:
     return body, reason
 
 
-def is_encoded(data: bytes) -> bool:
-    """True when the body of a whole message is compressed."""
-    return split_http(data).codings.compressed
+class Places(NamedTuple):
+    """Where the bytes of a whole message's body are: in one piece, or in those of its chunks; ``compressed``: they can
+    not be changed one by one."""
+
+    pieces: list[tuple[int, int]]
+    compressed: bool
 
 
-def body_pieces(data: bytes) -> list[tuple[int, int]]:
-    """Places of the body's bytes in a whole message: one, or those of its chunks."""
-    end = _HEAD_END.search(data)
-    if end is None:
-        return []
-    if not split_http(data).codings.chunked:
-        return [(end.end(), len(data))]
+def places_of(data: bytes) -> Places:
+    head, _, sent, codings = split_http(data)
+    if len(head) == len(data):
+        return Places([], compressed=False)
+    begin = len(data) - len(sent)
+    if not codings.chunked:
+        return Places([(begin, len(data))], codings.compressed)
     pieces: list[tuple[int, int]] = []
-    at = end.end()
+    at = begin
     while (size := _CHUNK.match(data, at)) and (length := hexadecimal(size[1].decode("ascii"))):
         pieces.append((size.end(), min(size.end() + length, len(data))))
         at = size.end() + length + 2
-    return pieces
+    return Places(pieces, codings.compressed)
 
 
 def _joined(sent: bytes) -> tuple[bytes, str | None]:

@@ -12,7 +12,7 @@ from conversation import RST, Address, Record
 from kit import Found, packets_of, trace
 
 from dissector.limits import MAX_HTTP_HEAD, MAX_JSON, MAX_JSON_DEPTH, MAX_PENDING_COMMANDS
-from dissector.model import Exchange, Outcome
+from dissector.model import Exchange, Message, Outcome
 
 JSON = "Content-Type: application/json"
 COMMAND = f"{API}/command"
@@ -370,3 +370,14 @@ def test_a_connection_that_was_cut_while_idle() -> None:
     (task,) = found(pool.network.ordered()).tasks
     assert (task.outcome, task.exit_code) == (Outcome.SUCCESS, 0)
     assert [problem.code for problem in task.problems] == ["request_repeated"]
+
+
+def test_commands_of_a_classic_agent_behind_the_cap_are_exchanges_too() -> None:
+    xml = b"<remote_scheduler.remote_task.close process_id='1'/>"
+    data = request("/jobscheduler/engine/command", xml, "Content-Type: text/xml")
+    pool = Pool()
+    pool.ask(data * (MAX_PENDING_COMMANDS + 2))
+    events = found(pool.end()).events
+    told_of = {one.n: one.connection for one in events if isinstance(one, Exchange)}
+    assert len(told_of) == MAX_PENDING_COMMANDS + 2
+    assert {one.exchange for one in events if isinstance(one, Message)} == set(told_of)

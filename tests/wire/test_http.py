@@ -7,7 +7,7 @@ import gzip
 import pytest
 
 from dissector.limits import MAX_INFLATED, MAX_INFLATION
-from dissector.wire.http import body_pieces, is_encoded
+from dissector.wire.http import places_of
 from dissector.wire.http_message import HttpMessage, parse_http
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: r\r\n"
@@ -20,7 +20,7 @@ def message(data: bytes) -> HttpMessage:
 
 
 def bodies(data: bytes) -> list[bytes]:
-    return [data[begin:end] for begin, end in body_pieces(data)]
+    return [data[begin:end] for begin, end in places_of(data).pieces]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_where_the_bytes_of_a_body_are(data: bytes, pieces: list[bytes]) -> None
 )
 def test_which_bodies_are_compressed(headers: bytes, encoded: bool) -> None:
     data = b"POST /x HTTP/1.1\r\n" + headers + b"\r\n\r\n" + gzip.compress(b"body")
-    assert is_encoded(data) is encoded
+    assert places_of(data).compressed is encoded
     assert (message(data).body == b"body") is encoded
 
 
