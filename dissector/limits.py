@@ -79,6 +79,12 @@ MAX_ATTEMPTS = 64
 MAX_PENDING_COMMANDS = 1_000
 #: Unanswered or refused command connections that become a task each; later ones (a scan, a flood) are only counted.
 MAX_UNREACHABLE = 1_000
+#: Packets remembered of a capture to find them again in another one; of more those with the same bits.
+MAX_SIGHTINGS = 16_384
+#: Bytes of each of several captures that are looked at to tell which of them see the same connections.
+MAX_LOOK = 4 * 1024 * 1024
+#: Tasks of one place of capture that wait for what another place has of them; more are told without.
+MAX_WAITING = 20_000
 #: Bytes looked at to tell what a connection carries.
 MAX_SNIFF = 4_096
 #: Objects, learnt dispids and names remembered for one callback connection.

@@ -9,43 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import Any, NamedTuple
 
+from dissector.places import Astray as Astray
+from dissector.places import Endpoint as Endpoint
+from dissector.places import Role as Role
+from dissector.places import TaskPoint as TaskPoint
+from dissector.places import address_text as address_text
 from dissector.sides import Mark as Mark
 from dissector.sides import SideFacts as SideFacts
 from dissector.tlsfacts import TlsFacts
 from dissector.traffic import IcmpError, Side, Via
 
 # --- connections ---------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4096)
-def address_text(packed: bytes) -> str:
-    """Printed form of a packed IPv4 or IPv6 address."""
-    return ip_address(packed).compressed
-
-
-class Endpoint(NamedTuple):
-    """An address in printed form and a port; ``port`` is None when it was not captured."""
-
-    ip: str
-    port: int | None
-
-    def __str__(self) -> str:
-        host = f"[{self.ip}]" if ":" in self.ip else self.ip
-        return host if self.port is None else f"{host}:{self.port}"
-
-
-class Role(str, Enum):
-    COMMAND = "command"
-    CALLBACK = "callback"
-    #: One that carries exchanges with a Universal Agent.
-    HTTP = "http"
-    #: One with TLS that could not be deciphered.
-    TLS = "tls"
-    UNKNOWN = "unknown"
 
 
 @dataclass(slots=True, eq=False)
@@ -89,6 +65,10 @@ class Connection:
     #: Tunnels that its first packet came in, outermost first.
     via: tuple[Via, ...] = ()
     tls: TlsFacts | None = None
+    #: Packets that were captured a second time at the same place.
+    duplicates: int = 0
+    #: The place of capture; empty where there is only one.
+    point: str = ""
 
     @property
     def retransmissions(self) -> int:
@@ -199,6 +179,12 @@ class Task:
     #: What carries its commands: "tcp", "http" or "https".
     via: str = "tcp"
     agent: AgentPlace | None = None
+    #: What each place of capture has of it, that nearest to the client first; empty where there is only one.
+    points: list[TaskPoint] = field(default_factory=list)
+    #: The one of them that the task's facts are of.
+    point: str = ""
+    #: What passed one of them only.
+    astray: list[Astray] = field(default_factory=list)
     #: Connections that carried exchanges about it, the first ones; other tasks use them too.
     carriers: dict[Connection, None] = field(default_factory=dict)
 
@@ -371,3 +357,9 @@ class CaptureInfo:
     last: int | None = None
     link_type: str | None = None
     truncated: bool = False
+    #: The place of capture, where there are several, and its clock: nanoseconds ahead of that of the place nearest to
+    #: the client schedulers, the bound of the error, and what it gains in a second (seconds).
+    point: str | None = None
+    clock_offset: int | None = None
+    clock_error: int | None = None
+    clock_drift: float | None = None

@@ -1,23 +1,26 @@
-"""Capture files as a stream of what the tracer finds: the readers and the fast path behind one iterator."""
+"""Capture files as a stream of what the tracer finds: readers, places and the fast path behind one iterator."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from os import PathLike
+from os import PathLike, fspath
 
+from dissector.beside import Beside
 from dissector.model import CaptureInfo, Connection, Event, Problem
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session.advance import events_of
 from dissector.session.run_detection import find_runs
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
+from dissector.survey import Wanted, survey
 from dissector.wire.tls_keys import Secrets
 
 
 class Reading:
-    """Files that are read as one, once.  The arguments are those of ``Tracer``; ``prefetch``: another process reads
-    ahead where that is worth it."""
+    """Files of one place, or of several (see ``survey``; ``wanted`` is what the user says of them), to be read once.
+    The other arguments are those of ``Tracer``; ``prefetch``: another process reads ahead where that is worth it.  Of
+    several places every message is made."""
 
     def __init__(
         self,
@@ -29,13 +32,14 @@ class Reading:
         made_by_others: Callable[[Connection], bool] | None = None,
         prefetch: bool = True,
         secrets: Secrets | None = None,
+        wanted: Wanted | None = None,
     ) -> None:
-        secrets = Secrets() if secrets is None else secrets
-        self._reader = CaptureReader(files, on_secrets=secrets.add_log)
-        self._tracer = Tracer(
-            command_ports, callback_ports, messages=messages, made_by_others=made_by_others, secrets=secrets
-        )
-        self._prefetch = prefetch
+        self._files = [fspath(file) for file in files]
+        self._ports = tuple(command_ports), callback_ports
+        self._secrets = secrets = Secrets() if secrets is None else secrets
+        self._reader: CaptureReader | Beside = CaptureReader(self._files, on_secrets=secrets.add_log)
+        self._tracer = Tracer(*self._ports, messages=messages, made_by_others=made_by_others, secrets=secrets)
+        self._prefetch, self._messages, self._wanted = prefetch, messages, wanted
 
     @property
     def infos(self) -> list[CaptureInfo]:
@@ -52,6 +56,20 @@ class Reading:
 
         :raises CaptureError: as ``CaptureReader``
         """
-        with closing(self._reader.blocks(find_runs, prefetch=self._prefetch)) as blocks:
+        sites = survey(self._files, self._wanted, *self._ports)
+        if sites:
+            self._reader = Beside(
+                self._files,
+                sites,
+                *self._ports,
+                messages=self._messages,
+                prefetch=self._prefetch,
+                secrets=self._secrets,
+            )
+            yield from self._reader.events()
+            return
+        reader = self._reader
+        assert isinstance(reader, CaptureReader)
+        with closing(reader.blocks(find_runs, prefetch=self._prefetch)) as blocks:
             yield from events_of(self._tracer, blocks)
         yield from self._tracer.overview.problems()

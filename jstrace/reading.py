@@ -143,7 +143,7 @@ def trace(
     """The tasks in capture files, each as soon as nothing can change it any more.
 
     :param paths: pcap, pcapng or snoop files, also compressed; ``-`` is standard input.  Several are read as one, in
-        the order of time.
+        the order of time, unless they were captured at several places on one path: then each task comes once.
     :param filter: as ``jstrace read --filter``, such as ``"job=nightly outcome!=success"``; of several all must hold.
     :param task: numbers of the tasks that are wanted.
     :param show_secrets: passwords and the like are ``***`` unless this is True.

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent / "dissector"
 
 #: Room -> the rooms that it may see besides itself.
-GROUND = {"errors", "limits", "numbers", "ports", "traffic", "sides", "tlsfacts", "model"}
+GROUND = {"errors", "limits", "numbers", "ports", "traffic", "places", "sides", "tlsfacts", "model"}
 WIRE_ONLY = GROUND | {"wire"}
 CORE = WIRE_ONLY | {"stream"}
 SIGHT: dict[str, set[str]] = {
@@ -21,24 +21,29 @@ SIGHT: dict[str, set[str]] = {
     "numbers": set(),
     "ports": set(),
     "traffic": set(),
+    "places": {"traffic"},
     "sides": set(),
     "tlsfacts": {"traffic", "sides"},
-    "model": {"traffic", "sides", "tlsfacts"},
+    "model": {"traffic", "places", "sides", "tlsfacts"},
     # How files are written by whatever writes some.
     "outfile": {"errors"},
     "wire": GROUND,
     "stream": GROUND,
     "session": CORE,
+    # What several captures of one path prove together.
+    "points": CORE | {"session"},
     "codegen": WIRE_ONLY | {"outfile"},
     "sources": GROUND | {"stream", "outfile"},
     "reports": WIRE_ONLY | {"session"},
     "render": WIRE_ONLY | {"reports"},
-    "share": CORE | {"session", "sources", "outfile"},
+    "share": CORE | {"session", "sources", "outfile", "beside", "survey"},
     "simulate": WIRE_ONLY,
     # Capture files through the core, for whoever wants what is in them.
-    "reading": CORE | {"session", "sources"},
     # Files with secrets of TLS, for whoever deciphers.
     "keys": GROUND | {"wire", "sources"},
+    "survey": CORE | {"session", "sources", "points"},
+    "beside": CORE | {"session", "sources", "points", "survey"},
+    "reading": CORE | {"session", "sources", "beside", "survey"},
     # Which secrets this user names besides.
     "maskfile": {"errors"},
     # Follows a capture as it grows: the tracer fed by a live source, for whoever listens.
@@ -47,7 +52,7 @@ SIGHT: dict[str, set[str]] = {
     "verify": CORE | {"session", "sources", "codegen"},
     "cli": CORE
     | {"session", "sources", "render", "simulate", "codegen", "verify", "reports", "share"}
-    | {"monitor", "outfile", "reading", "maskfile", "keys"},
+    | {"monitor", "outfile", "reading", "maskfile", "keys", "points", "survey", "beside"},
     "__init__": set(),
     "__main__": {"cli"},
 }
@@ -71,12 +76,14 @@ NO_IO_ROOMS = {
     "numbers",
     "ports",
     "traffic",
+    "places",
     "sides",
     "tlsfacts",
     "model",
     "wire",
     "stream",
     "session",
+    "points",
     "reports",
 }
 IO_MODULES = {

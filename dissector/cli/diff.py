@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("a", metavar="A", type=click.Path())
 @click.argument("b", metavar="B", type=click.Path())
+@click.option(
+    "--also-a",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(),
+    help="A's capture at another place. Repeatable.",
+)
+@click.option("--also-b", multiple=True, metavar="FILE", type=click.Path(), help="The same of B's. Repeatable.")
 @click.option("--task", "number_a", type=click.IntRange(1), metavar="N", help="Task N of A (and of B).")
 @click.option("--task-b", "number_b", type=click.IntRange(1), metavar="M", help="Task M of B, where it is another one.")
 @click.option("--job", metavar="NAME", help="The first task of this job in each.")
@@ -34,6 +42,8 @@ if TYPE_CHECKING:
 def diff(
     a: str,
     b: str,
+    also_a: tuple[str, ...],
+    also_b: tuple[str, ...],
     number_a: int | None,
     number_b: int | None,
     job: str | None,
@@ -61,9 +71,9 @@ def diff(
         number_b = number_a
     with exit_codes():
         hints = command_ports, callback_ports
-        wanted = _Wanted(a, number_a, job), _Wanted(b, number_b, job)
-        for path in dict.fromkeys((a, b)):
-            _recordings([one for one in wanted if one.path == path], path, hints)
+        wanted = _Wanted((a, *also_a), number_a, job), _Wanted((b, *also_b), number_b, job)
+        for files in dict.fromkeys(one.files for one in wanted):
+            _recordings([one for one in wanted if one.files == files], files, hints)
         found = compare(*(one.recording() for one in wanted))
         if form == "json":
             print_json(sys.stdout, found, mask)
@@ -75,8 +85,8 @@ class _Wanted:
     """Finds one task in what is traced, and keeps its messages: task ``number``, else the first one of ``job``, else
     the only one."""
 
-    def __init__(self, path: str, number: int | None, job: str | None) -> None:
-        self.path, self._number, self._job = path, number, job
+    def __init__(self, files: tuple[str, ...], number: int | None, job: str | None) -> None:
+        self.files, self._number, self._job = files, number, job
         self._tasks: list[Task] = []
         self._messages: dict[Task, list[Message]] = {}
 
@@ -104,16 +114,18 @@ class _Wanted:
         from dissector.reports.diff import Recording, choose
 
         tasks = sorted(self._tasks, key=lambda one: one.n)
-        task = choose(tasks, self.path, self._number, self._job)
-        return Recording(self.path, task, sorted(self._messages.get(task, ()), key=lambda one: one.n))
+        task = choose(tasks, self.files[0], self._number, self._job)
+        return Recording(self.files[0], task, sorted(self._messages.get(task, ()), key=lambda one: one.n))
 
 
-def _recordings(wanted: Sequence[_Wanted], path: str, hints: tuple[tuple[int, ...], tuple[int, int]]) -> None:
-    """Looks for all of them in one file."""
+def _recordings(
+    wanted: Sequence[_Wanted], files: tuple[str, ...], hints: tuple[tuple[int, ...], tuple[int, int]]
+) -> None:
+    """Looks for all of them in one file, or those of several places."""
 
     def is_other(connection: Connection) -> bool:
         return not any(one.may_be(connection.task) for one in wanted)
 
-    for event in traced([path], *hints, made_by_others=is_other):
+    for event in traced(files, *hints, made_by_others=is_other):
         for one in wanted:
             one.add(event)

@@ -18,14 +18,17 @@ from dissector import limits
 from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, filter_option, say, utc_option
 from dissector.cli.help import FilterCommand
 from dissector.cli.masks import mask_options
+from dissector.cli.points import all_files, point_options, sites_of
 from dissector.cli.tls import secrets, tls_options
 from dissector.cli.tracing import port_hints
 
 if TYPE_CHECKING:
     from dissector.cli.parallel import SecondProcess
-    from dissector.render.views import View
+    from dissector.model import CaptureInfo, Problem
+    from dissector.render.views import Output, View
     from dissector.session.opened import OpenTasks
     from dissector.stream.block import Block
+    from dissector.survey import Site
 
 #: Blocks (of 1 MiB) between two looks for garbage: one takes ten milliseconds, and longer with many open tasks.
 _SWEEP = 256
@@ -61,7 +64,7 @@ Limits (memory depends on what is open at the moment, not on the file):
 
 
 @click.command(cls=FilterCommand, epilog=_LIMITS)
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(allow_dash=True))
+@click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(allow_dash=True))
 @click.option(
     "--task",
     "tasks",
@@ -89,6 +92,7 @@ Limits (memory depends on what is open at the moment, not on the file):
 @filter_option
 @port_hints
 @tls_options
+@point_options
 @utc_option
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
 @mask_options
@@ -119,7 +123,8 @@ Limits (memory depends on what is open at the moment, not on the file):
 def read(files: tuple[str, ...], **options: Any) -> None:
     """Read captures and show the remote tasks in them.
 
-    Takes pcap and pcapng files, also compressed; - is standard input. Several files are read as one.
+    Takes pcap and pcapng files, also compressed; - is standard input. Several files are read as one stream, unless they
+    were captured at several places on one path: then each task is shown once, with what only both sides prove.
 
     Without --task, -v, --log, --bytes or another --format: a table of all tasks, then the problems found.
 
@@ -127,11 +132,16 @@ def read(files: tuple[str, ...], **options: Any) -> None:
     """
     wanted = _Wanted(**options)
     wanted.check()
+    files = all_files(files, wanted.names)
     with exit_codes():
         if wanted.filters:  # a wrong one is told before a large capture is read
             from dissector.render.filter import parse
 
             parse(wanted.filters)
+        sites = wanted.sites(files)
+        if sites:
+            _read_beside(files, sites, wanted)
+            return
         if not wanted.shares(files):
             _read(files, wanted)
             return
@@ -161,6 +171,9 @@ class _Wanted:
     color: str
     jobs: int
     no_progress: bool
+    names: dict[str, str]
+    offsets: dict[str, int]
+    one_stream: bool
 
     def check(self) -> None:
         """Options that would have no effect are wrong usage, not silence."""
@@ -193,6 +206,12 @@ class _Wanted:
         from dissector.render.filter import parse
 
         return bool(parse(self.filters).on_messages)
+
+    def sites(self, files: tuple[str, ...]) -> list[Site]:
+        """The places that the files are of; empty for one stream."""
+        if self.one_stream or (len(files) == 1 and not self.offsets):
+            return []
+        return sites_of(files, self.names, self.offsets, self.command_ports, self.callback_ports)
 
     def shares(self, files: tuple[str, ...]) -> bool:
         """True when two processes write the messages."""
@@ -258,9 +277,8 @@ def _read(files: tuple[str, ...], wanted: _Wanted, second: SecondProcess | None 
             # Another process may begin to read while this one imports the rest.
             first = list(islice(blocks, 1))
 
-            from dissector.model import Severity
             from dissector.render.filter import parse
-            from dissector.render.views import Output, refuse_missing
+            from dissector.render.views import Output
             from dissector.session.advance import feed
             from dissector.session.tracer import Tracer
 
@@ -283,11 +301,53 @@ def _read(files: tuple[str, ...], wanted: _Wanted, second: SecondProcess | None 
                     second.part()
     output.add(tracer.finish())
     output.add(tracer.overview.problems())
-    output.add(reader.warnings)
-    output.close(reader.infos)
     if second is not None and second.is_second:
+        output.add(reader.warnings)
+        output.close(reader.infos)
         return
-    for warning in reader.warnings:
+    _end(output, reader.warnings, reader.infos, wanted, interrupted=interrupted)
+
+
+def _read_beside(files: tuple[str, ...], sites: list[Site], wanted: _Wanted) -> None:
+    """Captures of several places."""
+    from dissector.beside import Beside
+    from dissector.render.filter import parse
+    from dissector.render.progress import Progress
+    from dissector.render.views import Output
+
+    gc.set_threshold(50_000, 20, 50)
+    atexit.register(gc.freeze)
+    interrupted = False
+    output = Output(wanted.view(None), wanted.tasks, parse(wanted.filters))
+    with Progress(enabled=not wanted.no_progress) as progress:
+        reader = Beside(
+            files,
+            sites,
+            wanted.command_ports,
+            wanted.callback_ports,
+            messages=output.needs_messages,
+            prefetch=wanted.jobs > 1,
+            progress=progress,
+            secrets=secrets(),
+        )
+        try:
+            output.add(reader.events())
+        except KeyboardInterrupt:
+            interrupted = True
+            output.add(reader.finish())
+    _end(output, reader.warnings, reader.infos, wanted, interrupted=interrupted)
+
+
+def _end(
+    output: Output, warnings: list[Problem], infos: list[CaptureInfo], wanted: _Wanted, *, interrupted: bool
+) -> None:
+    """What is said when all was read, and the exit status."""
+    from dissector.model import Severity
+    from dissector.render.views import refuse_missing
+
+    output.add(warnings)
+    output.close(infos)
+    for warning in warnings:
         say(f"warning: {warning.summary}")
     if interrupted:
         sys.exit(INTERRUPTED)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from dissector.cli.common import PROBLEMS, exit_codes, say
 from dissector.cli.masks import mask_options
+from dissector.cli.targets import pairs_of
 from dissector.cli.tracing import port_hints
 
 
@@ -63,7 +62,7 @@ def redact(
 
     key = token_bytes(32) if seed is None else blake2b(seed.encode()).digest()
     with exit_codes():
-        pairs = _pairs(files, out_dir)
+        pairs = pairs_of(files, out_dir)
         reports = redact_all(pairs, key, Hints(command_ports, callback_ports), all_text=all_text)
         for (_, target), report in zip(pairs, reports, strict=True):
             click.echo(
@@ -79,26 +78,6 @@ def redact(
                 say(f"warning: {shown(target)}: read again, {difference}")
         if any(report.differences for report in reports):
             raise SystemExit(PROBLEMS)
-
-
-def _pairs(files: tuple[str, ...], out_dir: str | None) -> list[tuple[str, str]]:
-    """Sources with their targets.  Raises UsageError where it is not clear what belongs to what."""
-    from dissector.errors import UsageError
-    from dissector.outfile import written_name
-
-    if out_dir is None:
-        if len(files) != 2:
-            raise UsageError("give IN and OUT, or several captures and --out-dir")
-        return [(files[0], files[1])]
-    names = [written_name(Path(source).name) for source in files]
-    if len(set(names)) < len(names):
-        raise UsageError("captures of the same name can not be written to one folder")
-    folder = Path(out_dir)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{out_dir}: {error.strerror}") from None
-    return [(source, str(folder / name)) for source, name in zip(files, names, strict=True)]
 
 
 def _count(number: int, word: str) -> str:

@@ -67,6 +67,10 @@ class CaptureRecord(TypedDict):
     last: Annotated[Time | None, "latest packet"]
     link_type: Annotated[str | None, "name of the link type: Ethernet"]
     truncated: Annotated[bool, "the file ends inside a packet or is damaged, and was read up to there"]
+    point: Annotated[str | None, "place of capture, where captures of several places were read"]
+    clock_offset: Annotated[float | None, "seconds that its clock is ahead of that of the first point; see points"]
+    clock_error: Annotated[float | None, "bound of the error of that, at the middle of what both have seen"]
+    clock_drift: Annotated[float | None, "seconds that its clock gains in a second, where it is certain that it does"]
 
 
 # --- tasks ---------------------------------------------------------------------------------------------------------
@@ -109,6 +113,18 @@ class AgentRecord(TypedDict):
     agent_task_id: Annotated[str | None, "name of the task at the agent: a secret of its master"]
 
 
+class PointRecord(TypedDict):
+    """What one place of capture has of a task, with the addresses as they are there."""
+
+    name: Annotated[str, "as --point says, else the file's name without its ending; capture where there is one place"]
+    client: Annotated[EndpointRecord | None, "client scheduler's end of the command connection"]
+    remote: Annotated[EndpointRecord | None, "remote scheduler's end of it"]
+    callback_port: Annotated[Port | None, "port that is called, else the one announced"]
+    clock_offset: Annotated[float | None, "seconds that its clock is ahead of that of the first point; null: not known"]
+    clock_error: Annotated[float | None, "bound of the error of that, from the task's first packet to its last"]
+    first_packet: Annotated[Ordinal, "number of the task's first packet there"]
+
+
 class TaskRecord(TypedDict):
     """A remote task: its command connection and its callback connection joined, or its exchanges with an agent."""
 
@@ -133,6 +149,7 @@ class TaskRecord(TypedDict):
     problems: Annotated[list[str], "codes of the task's problems; jstrace explain says what they mean"]
     via: Annotated[ViaWord, "what carries its commands"]
     agent: Annotated[AgentRecord | None, "of a task on a Universal Agent; remote is then the agent's address too"]
+    points: Annotated[list[PointRecord], "places of capture that have it, that nearest to the client scheduler first"]
 
 
 class CertificateRecord(TypedDict):
@@ -185,6 +202,8 @@ class ConnectionRecord(TypedDict):
     retransmissions: Annotated[Amount, "segments with bytes that were captured before"]
     via: Annotated[list[str], "tunnels around its first packet, outermost first: vxlan 42"]
     tls: Annotated[TlsRecord | None, "of a connection with TLS, deciphered or not"]
+    point: Annotated[str, "name of the place of capture"]
+    duplicates: Annotated[Amount, "segments with bytes that were captured twice at that place"]
 
 
 class ProblemRecord(TypedDict):

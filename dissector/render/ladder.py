@@ -13,6 +13,7 @@ from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, O
 from dissector.render.connections import connection_steps, is_open_at
 from dissector.render.exchanges import exchange_steps
 from dissector.render.fields import print_fields
+from dissector.render.points import point_lines, with_astray
 from dissector.render.problems import print_problems
 from dissector.render.rows import no_task, outcome_words, problem_rows
 from dissector.render.steps import LadderStep, Lane, message_steps
@@ -83,6 +84,11 @@ def draw(step: LadderStep, lanes: Lanes, process_alive: bool, inside: bool, room
     start, end = 3, room
     if step.source is not None and step.target is not None:
         left, right = sorted((lanes[step.source], lanes[step.target]))
+        # An arrow to the right that ends half way covers the left half, as does one to the left that begins there.
+        if step.half:
+            middle = (left + right) // 2
+            is_left = (step.half == "end") is (step.target > step.source)
+            left, right = (left, middle) if is_left else (middle, right)
         cells[left : right + 1] = _arrow(step, cells[left : right + 1])
         start, end = left + 3 + min(2 * step.depth, (right - left) // 4), right - 2
         shaft = step.style if step.line == "dashed" else "lane"
@@ -270,7 +276,7 @@ class LadderView:
             self._tasks.append(event)
         elif isinstance(event, Problem):
             self._problems.append(event)
-        elif isinstance(event, Connection) and event.task is not None:
+        elif isinstance(event, Connection) and event.task is not None and event.point == event.task.point:
             self._connections.setdefault(event.task.n, []).append(event)
         elif isinstance(event, Exchange):
             self._exchanges.setdefault(event.task.n if event.task is not None else 0, []).append(event)
@@ -321,6 +327,8 @@ class LadderView:
         ]
         words = "   ".join(f"{name} {fact}" for name, fact in facts if fact is not None)
         self._terminal.block([(" ", "")], words, "dim")
+        for line in point_lines(task):
+            self._terminal.block([(" ", "")], line, "dim")
         self._page(task, self._messages.get(task.n, []), self._exchanges.get(task.n, []))
         print_problems(self._terminal, problem_rows([p for p in self._problems if p.task is task], self._mask, True))
 
@@ -358,7 +366,7 @@ class LadderView:
         running = task is not None and task.outcome is Outcome.RUNNING
         steps = message_steps(messages, Words(self._mask, full), self._verbose, running)
         if task is not None:
-            steps += connection_steps(task, connections, messages, self._verbose)
+            steps = with_astray(task, [*steps, *connection_steps(task, connections, messages, self._verbose)])
         if task is None or task.agent is not None:
             steps += exchange_steps(exchanges, self._mask, every=self._http)
         return sorted(steps, key=lambda step: (step.time, step.packets[:1]))

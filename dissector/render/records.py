@@ -9,7 +9,18 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from dissector.model import AgentPlace, CaptureInfo, Connection, Endpoint, Exchange, LogLine, Message, Problem, Task
+from dissector.model import (
+    AgentPlace,
+    CaptureInfo,
+    Connection,
+    Endpoint,
+    Exchange,
+    LogLine,
+    Message,
+    Problem,
+    Task,
+    TaskPoint,
+)
 from dissector.render.times import iso
 from dissector.render.tls_record import tls_record
 from dissector.render.values import (
@@ -36,6 +47,10 @@ if TYPE_CHECKING:
     from dissector.render import contract
 
 
+#: Name of the place of capture where there is only one.
+_ONLY_POINT = "capture"
+
+
 class Records:
     """Turns what the tracer tells into the contract's records; texts pass ``mask``."""
 
@@ -51,6 +66,10 @@ class Records:
             "last": _time(info.last),
             "link_type": info.link_type,
             "truncated": info.truncated,
+            "point": info.point,
+            "clock_offset": _seconds(info.clock_offset),
+            "clock_error": _seconds(info.clock_error),
+            "clock_drift": info.clock_drift,
         }
         return encoded(record)
 
@@ -86,6 +105,7 @@ class Records:
             "problems": [problem.code for problem in task.problems],
             "via": cast("contract.ViaWord", task.via),
             "agent": self._agent(task.agent),
+            "points": [_point(point) for point in task.points or [_only_point(task)]],
         }
         return encoded(record)
 
@@ -105,6 +125,8 @@ class Records:
             "retransmissions": connection.retransmissions,
             "via": list(map(str, connection.via)),
             "tls": tls_record(connection.tls) if connection.tls is not None else None,
+            "point": connection.point or _ONLY_POINT,
+            "duplicates": connection.duplicates,
         }
         return encoded(record)
 
@@ -317,6 +339,22 @@ def _endpoint(endpoint: Endpoint) -> contract.EndpointRecord:
 
 def _known(endpoint: Endpoint | None) -> contract.EndpointRecord | None:
     return None if endpoint is None else _endpoint(endpoint)
+
+
+def _only_point(task: Task) -> TaskPoint:
+    return TaskPoint(_ONLY_POINT, task.client, task.remote, task.callback_port, 0, 0, task.first_packet)
+
+
+def _point(point: TaskPoint) -> contract.PointRecord:
+    return {
+        "name": point.name,
+        "client": _known(point.client),
+        "remote": _known(point.remote),
+        "callback_port": point.callback_port,
+        "clock_offset": _seconds(point.clock_offset),
+        "clock_error": _seconds(point.clock_error),
+        "first_packet": point.first_packet,
+    }
 
 
 def _number(record: Task | Connection | None) -> int | None:

@@ -132,7 +132,22 @@ def capture_line(info: CaptureInfo) -> str:
         words.append(f"{start}, {duration(info.last - info.first)}")
     if info.truncated:
         words.append("cut off in its last record")
+    if info.point is not None:
+        words.append(_point_words(info))
     return "  ".join(words)
+
+
+def _point_words(info: CaptureInfo) -> str:
+    """``point r, its clock 1.5 s ahead (+- 5 us)``"""
+    name, ahead, error = f"point {escape(info.point or '')}", info.clock_offset, info.clock_error
+    if ahead is None or error is None:
+        return f"{name}, its clock not known"
+    if abs(ahead) <= error:
+        return name
+    drift = f", gains {info.clock_drift * 1e6:+.1f} us in a second" if info.clock_drift else ""
+    way = "ahead" if ahead > 0 else "behind"
+    within = f" (within {duration(error)})" if error else ""
+    return f"{name}, its clock {duration(abs(ahead))} {way}{within}{drift}"
 
 
 # --- problems ------------------------------------------------------------------------------------------------------

@@ -40,6 +40,8 @@ class LadderStep(NamedTuple):
     style: str = ""
     depth: int = 0
     folded: str = ""
+    #: The arrow ends half way: nobody at its target got it; or begins there: nobody at its source sent it.
+    half: str = ""
     messages: tuple[Message, ...] = ()
 
 

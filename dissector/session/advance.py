@@ -151,18 +151,18 @@ def _begin_run(tracer: Tracer, block: Block, cursor: _Cursor) -> bool:
 def _messages(entry: Entry, handler: Callback, run: Run, block: Block, *, one_by_one: bool) -> Iterator[int]:
     """Takes a run that fits.  ``one_by_one`` gives the index of each message, which is handled when the next one is
     asked for; else all of them are handled at once."""
-    number = block.number + 1
-    senders, bases = (entry.sender, entry.other), advance_by_run(entry, run, number)
+    numbers = block.numbers
+    senders, bases = (entry.sender, entry.other), advance_by_run(entry, run, numbers)
     data, times = block.data, block.times
 
     def handle(piece: Piece | Joined) -> None:
         packets: tuple[int, ...]
         if len(piece) == 5:
             side, index, begin, end, before = piece
-            message, packets = data[begin + HEADER : end], (number + index,)
+            message, packets = data[begin + HEADER : end], (numbers[index],)
         else:
             side, index, (message, indices), before = piece
-            packets = tuple([number + one for one in indices])
+            packets = tuple([numbers[one] for one in indices])
         handler.frame(_new(Frame, (senders[side].side, bases[side] + before, message, packets, times[index])))
 
     for item in run.items:
@@ -171,7 +171,7 @@ def _messages(entry: Entry, handler: Callback, run: Run, block: Block, *, one_by
             if one_by_one:
                 yield piece[1]
             if len(item) == 6 and not position:
-                taken = handler.pairs(item, senders[item[0]].side, run.heads, number)
+                taken = handler.pairs(item, senders[item[0]].side, run.heads, numbers)
             if not taken:
                 handle(piece)
             elif one_by_one:
@@ -180,7 +180,7 @@ def _messages(entry: Entry, handler: Callback, run: Run, block: Block, *, one_by
                 break
     for side, index, begin, end, before in run.unfinished:
         part = data[begin:end]
-        handler.chunk(_new(Chunk, (senders[side].side, bases[side] + before, part, number + index, times[index])))
+        handler.chunk(_new(Chunk, (senders[side].side, bases[side] + before, part, numbers[index], times[index])))
 
 
 def _step(tracer: Tracer, block: Block, cursor: _Cursor, index: int) -> None:

@@ -10,6 +10,7 @@ from dissector.model import Severity
 from dissector.ports import COMMANDS_TEXT
 from dissector.session.agent_codes import AGENT_CODES
 from dissector.session.capture_codes import CAPTURE_CODES, Code
+from dissector.session.point_codes import POINT_CODES
 from dissector.session.tls_codes import TLS_CODES
 
 _INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
@@ -351,4 +352,5 @@ CODES: dict[str, Code] = {
     **AGENT_CODES,
     **CAPTURE_CODES,
     **TLS_CODES,
+    **POINT_CODES,
 }

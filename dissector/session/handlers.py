@@ -11,7 +11,7 @@ found.  Detection goes by content; a port is a hint for connections whose bytes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dissector.model import Connection, Message
 from dissector.session import detect
@@ -81,12 +81,12 @@ class Callback:
         ready = self.facts.confirmed and self._opened and not self._foreign
         return ready and all(reader.in_step for reader in self._readers)
 
-    def pairs(self, pairs: Pairs, asker: Side, heads: list[bytes], first: int) -> bool:
-        """Skims messages of a run, if ``asker`` may ask now; the connection has to be ``in_step``.  ``first`` is the
-        number of its block's first packet."""
+    def pairs(self, pairs: Pairs, asker: Side, heads: list[bytes], numbers: Sequence[int]) -> bool:
+        """Skims messages of a run, if ``asker`` may ask now; the connection has to be ``in_step``.  ``numbers`` are
+        those of its block."""
         if self._skim is None or not self._skim.may_ask(asker):
             return False
-        self._skim.take_pairs(pairs, heads, self.facts, first)
+        self._skim.take_pairs(pairs, heads, self.facts, numbers)
         return True
 
     def passed(self, *, is_answer: bool) -> None:

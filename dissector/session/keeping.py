@@ -46,6 +46,8 @@ class Keeper(Teller):
         self.under_way = OpenTasks()
         self.tunnels = Tunnels(self)
         self._connection_numbers = count(1)
+        #: Gets the facts of each task that was judged: for who looks at them once more beside those of another capture.
+        self.on_judged: Callable[[TaskFacts], object] | None = None
 
     @property
     def running(self) -> list[TaskFacts]:
@@ -117,6 +119,8 @@ class Keeper(Teller):
         if record.command is None:
             facts.unread_command = self._joiner.unread(record)
         diagnosis.conclude(facts, now or self.clock.now, self._notes.clock_steps, self._hosts, missed=missed)
+        if self.on_judged is not None:
+            self.on_judged(facts)
         for problem in record.problems:
             self._order.emit(problem)
         self._order.emit(record)

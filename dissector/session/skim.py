@@ -9,6 +9,7 @@ anything is changed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from struct import Struct
 
@@ -80,9 +81,9 @@ class Skim:
             not stack or (stack[-1][0] is not side and len(stack) < MAX_DIALOG_DEPTH)
         )
 
-    def take_pairs(self, pairs: Pairs, heads: list[bytes], facts: TaskFacts, first: int) -> None:
-        """What ``take`` does with requests and answers of a run whose side ``may_ask``; ``first`` is the number of its
-        block's first packet."""
+    def take_pairs(self, pairs: Pairs, heads: list[bytes], facts: TaskFacts, numbers: Sequence[int]) -> None:
+        """What ``take`` does with requests and answers of a run whose side ``may_ask``; ``numbers`` are those of its
+        block."""
         _, number, size, lines, time_taken, _ = pairs
         counts, dialog = facts.record.counts, self._dialog
         counts.messages += 2 * number
@@ -102,7 +103,7 @@ class Skim:
                 logs[head] = (dialog.member(body) or "").lower() if is_log else None
             member = logs[head]
             if member is not None:
-                facts.logged(time, first + index, member, values)
+                facts.logged(time, numbers[index], member, values)
 
     def _look_up(self, request: bytes, answer: bytes, facts: TaskFacts) -> None:
         names, dispids = _looked_up(request[LOOK_UP_AT:], answer)

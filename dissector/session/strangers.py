@@ -88,7 +88,7 @@ class Strangers:
         server: Endpoint = _new(Endpoint, (address_text(key[size:-4]), port))
         if self._joiner.may_concern(client, server) or self._is_tls(block, conversation):
             return None
-        headers, number = reader(ip_size(key))(block.data, block.ip(index)), block.number + index + 1
+        headers, number = reader(ip_size(key))(block.data, block.ip(index)), block.numbers[index]
         mark = _new(Mark, (number, time, headers[2], headers[1]))
         if self._copies.of(_new(Opened, (client, server, headers[3], mark, time))) is not None:
             return None
@@ -126,5 +126,5 @@ def _listened(stranger: Stranger, block: Block, conversation: Conversation) -> S
         connection.packets += 1
         connection.sides[side].packets += 1
         connection.bytes += end - begin
-        sniffer.chunk(Chunk(side, 0, block.data[begin:end], block.number + index + 1, block.times[index]))
+        sniffer.chunk(Chunk(side, 0, block.data[begin:end], block.numbers[index], block.times[index]))
     return sniffer

@@ -24,9 +24,9 @@ _MASK = Mask()
 _HEX = re.compile(rb"[0-9a-f]{16,}")
 
 
-def cut(source: str, target: str, found: CaptureIndex, tasks: Collection[Task]) -> int:
+def cut(source: str, target: str, found: CaptureIndex, tasks: Collection[Task], more: Iterable[str] = ()) -> int:
     """Writes the packets of ``tasks`` to the file ``target``, pcapng with comments unless its name says pcap; returns
-    how many.
+    how many.  ``more`` are comments on the whole besides.
 
     Raises CaptureError for files that can not be read or written, UsageError as ``check_files``.
     """
@@ -37,7 +37,7 @@ def cut(source: str, target: str, found: CaptureIndex, tasks: Collection[Task]) 
     comments = _packet_comments(tasks, problems)
     written = 0
     with OutFile(target) as out:
-        writer = CaptureFile(out, "pcapng", comments=_section_comments(source, tasks, problems))
+        writer = CaptureFile(out, "pcapng", comments=[*_section_comments(source, tasks, problems), *more])
         writer.secrets(_key_log(found, chosen))
         datagrams: frozenset[int] | None = None
         reader = CaptureReader([source])
@@ -117,7 +117,12 @@ def _packet_comments(tasks: Iterable[Task], problems: Iterable[Problem]) -> Comm
 
 def _section_comments(source: str, tasks: Iterable[Task], problems: Iterable[Problem]) -> list[str]:
     heading = f"Cut by jstrace from {escape(Path(source).name)}; packet numbers in comments are those of that file."
-    return [heading, *map(_verdict, tasks), *map(_whole, problems)]
+    return [heading, *verdicts(tasks, problems)]
+
+
+def verdicts(tasks: Iterable[Task], problems: Iterable[Problem]) -> list[str]:
+    """What is said of the tasks as a whole."""
+    return [*map(_verdict, tasks), *map(_whole, problems)]
 
 
 def _verdict(task: Task) -> str:

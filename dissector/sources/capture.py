@@ -153,6 +153,20 @@ def _records(stream: ByteStream) -> tuple[RecordReader, bytes, int]:
     raise CaptureError(stream.name, stream.broken or known or "this is no capture file (pcap, pcapng or snoop)")
 
 
+def first_blocks(path: str, size: int) -> Iterator[Block]:
+    """The blocks of about the first ``size`` bytes of a file; of one that can not be read what there is."""
+    read = 0
+    try:
+        with ByteStream(path) as stream:
+            for block in read_blocks(*_records(stream), FileBuffers(stream)):
+                yield block
+                read += len(block.data)
+                if read >= size:
+                    return
+    except (CaptureError, DamagedError):
+        return
+
+
 def _time_or_error(path: str) -> int | CaptureError:
     try:
         return _first_time(path)

@@ -163,7 +163,7 @@ class LiveCapture:
             return []
         block = self._tally.numbered(block_of(self._prefilter, [captured[:4] for captured, _ in ready]))
         if self.recorder is not None:
-            for number, (captured, name) in enumerate(ready, block.number + 1):
+            for number, (captured, name) in zip(block.numbers, ready, strict=True):
                 self.recorder.write(Packet(number, *captured[:4]), name)
         return [block]
 

@@ -34,7 +34,8 @@ def merged(first_times: Sequence[tuple[int, int]], opened: Opener, prepare: Prep
         if not current:
             continue
         parts = _due(current)
-        block = _block(parts, prepare)._replace(number=number)
+        block = _block(parts, prepare)
+        block = block._replace(numbers=range(number + 1, number + 1 + len(block.times)))
         number += len(block.times)
         yield block
         current = [file for file in current if file.at < len(file.keys) or file.advance()]

@@ -226,7 +226,9 @@ def _unpacked(block: Any, data: Buffer) -> Block:
         _new(Conversation, (keys, syns, places, [_run(*run) for run in runs] if runs else [], foreign_at))
         for keys, syns, places, runs, foreign_at in conversations
     ]
-    return Block(data, begins, ends, times, ordered, span, stretches, cut, segments, unread, others, found, 0, secrets)
+    return Block(
+        data, begins, ends, times, ordered, span, stretches, cut, segments, unread, others, found, secrets=secrets
+    )
 
 
 def _run(first: int, stop: int, parts: Any, *rest: Any) -> Run:

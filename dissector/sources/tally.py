@@ -21,7 +21,7 @@ class Tally:
     def numbered(self, block: Block) -> Block:
         """The block with its place behind those before, once it is counted."""
         info = self.info
-        block = block._replace(number=info.packets)
+        block = block._replace(numbers=range(info.packets + 1, info.packets + 1 + len(block.times)))
         info.packets += len(block.times)
         info.tcp_segments += block.segments
         if block.span is not None:

@@ -36,6 +36,8 @@ Joined = tuple[int, int, tuple[bytes, tuple[int, ...]], int]
 #: Requests with their answers, all of them skimmed: who asks, how many, bytes, lines and look-ups in order, nanoseconds
 #: from each request to its answer in all, and the messages.
 Pairs = tuple[int, int, int, "list[Line | LookUp]", int, "list[Piece | Joined]"]
+#: Numbers of the packets of a source's first block.
+_COUNTED = range(1, 1 << 62)
 #: In the place of a link type, of records that are numbered like packets and are none.
 NO_PACKET = -1
 
@@ -107,7 +109,7 @@ class Block(NamedTuple):
     that are longer than captured.  ``others`` are packets that are not plain, ICMP among them; what is in no
     conversation and not among them carries neither TCP nor ICMP.  ``segments`` counts TCP segments, ``unread`` packets
     by link types that can not be read.  ``span``: times of the first and the latest packet (None: none has a time).
-    ``number`` counts the packets before.  ``secrets``: lines of a TLS key log that stand among the packets.
+    ``numbers`` are those of its packets in the capture.  ``secrets``: lines of a TLS key log that stand among them.
     """
 
     data: Buffer
@@ -122,7 +124,7 @@ class Block(NamedTuple):
     unread: dict[int, int]
     others: list[int]
     conversations: list[Conversation]
-    number: int = 0
+    numbers: Sequence[int] = _COUNTED
     secrets: bytes = b""
 
     def packets(self) -> Iterator[Packet]:
@@ -141,7 +143,7 @@ class Block(NamedTuple):
         length = self.cut.get(index, len(data)) if self.cut else len(data)
         stretches = self.stretches
         _, link_type, ip, tunnelled = stretches[0] if len(stretches) == 1 else self.stretch(index)
-        number, time = self.number + index + 1, self.times[index]
+        number, time = self.numbers[index], self.times[index]
         packet: Packet = _new(Packet, (number, time, link_type, data, length, key, ip, tunnelled))
         return packet
 

@@ -187,6 +187,7 @@ class Direction:
         before = mark.time
         for old_seq, old_length, old_id, old_time in self.recent or ():
             if old_seq == seq and old_length == length and old_id == mark.ip_id and mark.time - old_time <= limit:
+                self.connection.duplicates += 1
                 return
             if old_seq == seq:
                 before = min(old_time, mark.time)

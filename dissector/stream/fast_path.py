@@ -7,7 +7,7 @@ before anything is changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from struct import Struct
 
 from dissector.model import Mark
@@ -126,29 +126,29 @@ def _continues(sender: Direction, part: Part) -> bool:
     return sender.steady and sender.expect == part.base and sender.window > 0 and sender.recent is not None
 
 
-def advance_by_run(entry: Entry, run: Run, number: int) -> tuple[int, int]:
+def advance_by_run(entry: Entry, run: Run, numbers: Sequence[int]) -> tuple[int, int]:
     """What ``advance`` does with every segment of a run that ``fits``, but for its chunks; stream offsets of the first
-    bytes of either direction.  ``number`` is that of the block's first packet."""
+    bytes of either direction.  ``numbers`` are those of the block."""
     flow, _, one, two = entry
     connection = flow.connection
     silence = run.start[1] - connection.end
     if silence > connection.silence:
-        connection.silence, connection.silence_end = silence, _mark(run.start, number)
+        connection.silence, connection.silence_end = silence, _mark(run.start, numbers)
     if run.behind is not None and run.silence > connection.silence:
-        connection.silence, connection.silence_end = run.silence, _mark(run.behind, number)
+        connection.silence, connection.silence_end = run.silence, _mark(run.behind, numbers)
     offsets = one.next, two.next
-    _continue(one, run.parts[0], offsets[1], number)
-    _continue(two, run.parts[1], offsets[0], number)
-    connection.last_packet, connection.end = _mark(max(part.last for part in run.parts), number)[:2]
+    _continue(one, run.parts[0], offsets[1], numbers)
+    _continue(two, run.parts[1], offsets[0], numbers)
+    connection.last_packet, connection.end = _mark(max(part.last for part in run.parts), numbers)[:2]
     return offsets
 
 
-def _continue(sender: Direction, part: Part, other: int, number: int) -> None:
+def _continue(sender: Direction, part: Part, other: int, numbers: Sequence[int]) -> None:
     connection, facts = sender.connection, sender.facts
     connection.packets += part.packets
     connection.bytes += part.sent
     facts.packets += part.packets
-    facts.last = _mark(part.last, number)
+    facts.last = _mark(part.last, numbers)
     acked = other + part.acked
     if facts.acked is None or acked > facts.acked:
         facts.acked = max(0, acked)
@@ -156,13 +156,13 @@ def _continue(sender: Direction, part: Part, other: int, number: int) -> None:
     if part.last_data is not None and sender.recent is not None:
         sender.next += part.sent
         sender.expect = (sender.expect + part.sent) & MASK
-        facts.last_data = _mark(part.last_data, number)
+        facts.last_data = _mark(part.last_data, numbers)
         facts.sent = max(facts.sent, sender.next)
         facts.bytes += part.sent
         sender.recent.extend(part.recent)
         del sender.recent[:-KEPT]
 
 
-def _mark(mark: blocks.Mark, number: int) -> Mark:
+def _mark(mark: blocks.Mark, numbers: Sequence[int]) -> Mark:
     """One of a run as one of the capture."""
-    return Mark(number + mark[0], *mark[1:])
+    return Mark(numbers[mark[0]], *mark[1:])

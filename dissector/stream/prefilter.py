@@ -187,8 +187,7 @@ class Prefilter:
             self._unread,
             self._others,
             conversations,
-            0,
-            b"\n".join(self._secrets),
+            secrets=b"\n".join(self._secrets),
         )
 
     def _enter(

@@ -64,6 +64,17 @@ TASK_RECORD = {
     "problems": ["job_failed"],
     "via": "tcp",
     "agent": None,
+    "points": [
+        {
+            "name": "capture",
+            "client": {"ip": "10.1.0.10", "port": 47406},
+            "remote": {"ip": "10.2.0.10", "port": 4455},
+            "callback_port": 59999,
+            "clock_offset": 0.0,
+            "clock_error": 0.0,
+            "first_packet": 10,
+        }
+    ],
 }
 
 CONNECTION_RECORD = {
@@ -80,6 +91,9 @@ CONNECTION_RECORD = {
     "gaps": 0,
     "retransmissions": 0,
     "via": [],
+    "tls": None,
+    "point": "capture",
+    "duplicates": 0,
 }
 
 PROBLEM_RECORD = {
@@ -102,6 +116,10 @@ CAPTURE_RECORD = {
     "last": "2026-11-22T04:07:04.852000Z",
     "link_type": "EN10MB",
     "truncated": False,
+    "point": None,
+    "clock_offset": None,
+    "clock_error": None,
+    "clock_drift": None,
 }
 
 #: A message of which every field is absent that can be.

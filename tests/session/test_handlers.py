@@ -763,11 +763,11 @@ def test_messages_of_a_run_that_nobody_wants() -> None:
 def test_who_may_ask_in_a_run() -> None:
     _, callback = unseen()
     pairs: Pairs = (Side.CLIENT, 0, 0, [], 0, [])
-    assert callback.pairs(pairs, Side.CLIENT, [], 1)
-    assert not callback.pairs(pairs, Side.SERVER, [], 1)
+    assert callback.pairs(pairs, Side.CLIENT, [], (1,))
+    assert not callback.pairs(pairs, Side.SERVER, [], (1,))
     seen, _ = callback_desk()
     assert isinstance(seen.handler, Callback)
-    assert not seen.handler.pairs(pairs, Side.CLIENT, [], 1)
+    assert not seen.handler.pairs(pairs, Side.CLIENT, [], (1,))
 
 
 def test_a_sniffer_keeps_everything() -> None:

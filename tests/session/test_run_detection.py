@@ -112,7 +112,21 @@ class Spoken:
         conversations = conversations_of(dict(reversed(groups.items())), syns)
         times = [record.time for record in self.records]
         span = times[0], times[-1]
-        return Block(data, begins, ends, times, True, span, stretches, {}, len(times), {}, [], conversations, 100)
+        return Block(
+            data,
+            begins,
+            ends,
+            times,
+            True,
+            span,
+            stretches,
+            {},
+            len(times),
+            {},
+            [],
+            conversations,
+            range(101, 101 + len(times)),
+        )
 
     def runs(self, **options: Any) -> list[Run]:
         """The runs that are found; what they say of their packets is right."""

@@ -71,7 +71,21 @@ def test_packets_of_a_block_come_as_they_were() -> None:
     stretches = [Stretch(0, ETHERNET, 14), Stretch(2, 105, 0), Stretch(3, NO_PACKET, 0), Stretch(4, RAW, 0)]
     conversations = [Conversation((KEY, BACK), [], [0, 9], [])]
     times = [5, 6, 7, 8, 9]
-    block = Block(data, begins, ends, times, True, (5, 9), stretches, {4: 99}, 2, {105: 1}, [], conversations, 40)
+    block = Block(
+        data,
+        begins,
+        ends,
+        times,
+        True,
+        (5, 9),
+        stretches,
+        {4: 99},
+        2,
+        {105: 1},
+        [],
+        conversations,
+        range(41, 41 + len(times)),
+    )
     assert list(block.packets()) == [
         Packet(41, 5, ETHERNET, frames[0], 54, KEY, 14),
         Packet(42, 6, ETHERNET, frames[1], 42, None, 14),

@@ -20,6 +20,8 @@ from dissector.traffic import Chunk, Packet, Segment, Side
 
 MS = 1_000_000
 ISN_A, ISN_B = 2**32 - 40, 9_000
+#: Of the packets of a block.
+NUMBERS = range(6, 100)
 
 
 class Kind(NamedTuple):
@@ -226,7 +228,7 @@ def test_a_run_does_what_its_segments_do_one_by_one(kind: Kind) -> None:
     run, said = run_of(ways)
     entry = ways.entry
     assert fits(entry, run)
-    assert advance_by_run(entry, run, 6) == (5, 3)
+    assert advance_by_run(entry, run, NUMBERS) == (5, 3)
     for side, at, ack, payload, pause in said:
         segment = parse(ways.made(side, at, ack, payload, ACK, after=pause))
         assert isinstance(segment, Segment)
@@ -242,7 +244,7 @@ def test_the_silence_before_a_run_counts_and_a_longer_one_stays() -> None:
     run, _ = run_of(ways)
     entry = ways.entry
     index, time, ttl, ip_id = run.start
-    advance_by_run(entry, run._replace(start=(index, time + SECOND, ttl, ip_id)), 6)
+    advance_by_run(entry, run._replace(start=(index, time + SECOND, ttl, ip_id)), NUMBERS)
     connection = entry.flow.connection
     assert (connection.silence, connection.silence_end) == (SECOND + MS, Mark(6, time + SECOND, ttl, ip_id))
     assert connection.sides[Side.CLIENT].acked == 7
@@ -255,7 +257,7 @@ def test_a_run_that_only_acknowledges() -> None:
     entry = ways.entry
     before = entry.sender.facts.last_data
     entry.sender.facts.acked = None
-    advance_by_run(entry, run._replace(parts=(quiet, run.parts[1]), behind=None), 6)
+    advance_by_run(entry, run._replace(parts=(quiet, run.parts[1]), behind=None), NUMBERS)
     facts = entry.sender.facts
     assert (entry.sender.next, facts.last_data, facts.acked) == (5, before, 0)
     assert entry.flow.connection.silence == MS

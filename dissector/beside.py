@@ -1,0 +1,141 @@
+"""Captures of several places side by side: a tracer for each, and each task once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import ExitStack, closing
+
+from dissector.model import CaptureInfo, Event, Problem
+from dissector.points.joined import Collector
+from dissector.points.place import Place
+from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
+from dissector.session.advance import feed
+from dissector.session.run_detection import find_runs
+from dissector.session.tracer import Tracer
+from dissector.sources.capture import CaptureReader, OnProgress
+from dissector.sources.points import side_by_side
+from dissector.stream.block import Block
+from dissector.survey import Site, remarks
+from dissector.wire.tls_keys import Secrets
+
+
+class Beside:
+    """``files`` as they were given; ``sites`` are places of these (see ``survey``).  The other arguments are those of
+    ``Tracer``."""
+
+    def __init__(
+        self,
+        files: Sequence[str],
+        sites: Sequence[Site],
+        command_ports: Iterable[int] = COMMAND_PORTS,
+        callback_ports: tuple[int, int] = CALLBACK_PORTS,
+        *,
+        messages: bool = True,
+        prefetch: bool = True,
+        progress: OnProgress | None = None,
+        secrets: Secrets | None = None,
+    ) -> None:
+        self._files = list(files)
+        self.sites = list(sites)
+        ports, secrets = tuple(command_ports), Secrets() if secrets is None else secrets
+        self._readers = [
+            CaptureReader([files[n] for n in site.files], progress, on_secrets=secrets.add_log) for site in sites
+        ]
+        self._tracers = [Tracer(ports, callback_ports, messages=messages, secrets=secrets) for _ in sites]
+        self._collector = Collector([site.place for site in sites])
+        self._prefetch = prefetch
+        for tracer in self._tracers:
+            tracer.on_judged = self._collector.judged
+
+    @property
+    def infos(self) -> list[CaptureInfo]:
+        """A record for each file, of what was read so far."""
+        by_file = {
+            number: info
+            for site, reader in zip(self.sites, self._readers, strict=True)
+            for number, info in zip(site.files, reader.infos, strict=True)
+        }
+        for site, reader in zip(self.sites, self._readers, strict=True):
+            for info in reader.infos:
+                _set_clock(info, site.place)
+        return [by_file[number] for number in range(len(self._files))]
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """Of files that were read in part or not at all, and of clocks."""
+        return [warning for reader in self._readers for warning in reader.warnings] + remarks(self.sites)
+
+    def events(self) -> Generator[Event, None, None]:
+        """Everything as it becomes final; to be asked for once.
+
+        :raises CaptureError: as ``CaptureReader``
+        """
+        with ExitStack() as stack:
+            blocks = [
+                stack.enter_context(closing(_moved(reader, site.place, prefetch=self._prefetch)))
+                for reader, site in zip(self._readers, self.sites, strict=True)
+            ]
+            for number, block in side_by_side(blocks, range(len(blocks))):
+                place, tracer = self.sites[number].place, self._tracers[number]
+                for events in feed(tracer, block):
+                    if events:
+                        yield from self._collector.add(place, events)
+        yield from self.finish()
+
+    def finish(self) -> list[Event]:
+        """What is left where nothing more is read."""
+        found: list[Event] = []
+        for site, tracer in zip(self.sites, self._tracers, strict=True):
+            found += self._collector.add(site.place, tracer.finish())
+        if not any(tracer.overview.has_tasks for tracer in self._tracers):
+            for site, tracer in zip(self.sites, self._tracers, strict=True):
+                found += self._collector.add(site.place, tracer.overview.problems())
+        return found + self._collector.finish()
+
+
+def _set_clock(info: CaptureInfo, place: Place) -> None:
+    origin = place.clock.origin if place.clock is not None else 0
+    info.point = place.name
+    info.clock_offset, info.clock_error = place.ahead(origin, origin)
+    if place.clock is not None and not place.is_told:
+        info.clock_drift = place.clock.line()[1]
+
+
+def _moved(reader: CaptureReader, place: Place, *, prefetch: bool) -> Generator[Block, None, None]:
+    """The blocks of a place with corrected times."""
+    corrected = correction(place)
+    if corrected is None:
+        yield from reader.blocks(find_runs, prefetch=prefetch)
+        return
+
+    def prepare(block: Block) -> None:
+        corrected(block)
+        find_runs(block)
+
+    if len(reader.infos) == 1:
+        yield from reader.blocks(prepare, prefetch=prefetch)
+        return
+    # Files of one place are merged by their own times.
+    for block in reader.blocks():
+        prepare(block)
+        yield block
+
+
+def correction(place: Place) -> Callable[[Block], None] | None:
+    """What brings the times of a block to the clock of the first place; None where nothing is to be done."""
+    offset, drift, origin = place.moved, 0.0, 0
+    if not place.is_told and place.clock is not None and place.moved:
+        origin = place.clock.origin
+        offset, drift = place.clock.line()
+    if not place.moved:
+        return None
+
+    def correct(block: Block) -> None:
+        times = block.times
+        assert isinstance(times, list)
+        if drift:
+            times[:] = [time - offset - int((time - offset - origin) * drift) for time in times]
+        else:
+            times[:] = [time - offset for time in times]
+
+    return correct

@@ -1,0 +1,1 @@
+"""Captures of the same traffic at several places: which is where, how their clocks differ, what happened between."""

@@ -1,0 +1,128 @@
+"""Which tasks of several places are one task.
+
+The initial sequence number of a connection is drawn by its system and goes through routers and translations: a task
+whose command or callback connection has it at two places is the same one.  Where a connection began before a capture,
+its ends tell; where a proxy opened one of its own, the client scheduler's number of the task, or its start command with
+the answer to it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from dissector.model import Connection, Task
+from dissector.points.place import Place
+from dissector.session.task import TaskFacts
+from dissector.traffic import Side
+
+#: A task is at two places within this time (ns), beside what the clocks may be wrong.
+_TOLERANCE = 5_000_000_000
+
+
+@dataclass(slots=True, eq=False)
+class Leg:
+    """A task as one place has seen it."""
+
+    place: Place
+    facts: TaskFacts
+    #: Which task of its command connection it is, of several.
+    ordinal: int = 0
+
+    @property
+    def record(self) -> Task:
+        return self.facts.record
+
+
+@dataclass(slots=True, eq=False)
+class Joined:
+    """One task with all its legs, in the order of their places on the path."""
+
+    legs: list[Leg] = field(default_factory=list)
+
+
+def paired(legs: Iterable[Leg]) -> list[Joined]:
+    """The tasks, each once, in the order of their first packets."""
+    legs = list(legs)
+    group_of = {leg: Joined([leg]) for leg in legs}
+    for keys in (_numbers, _ends, _content):
+        tables: defaultdict[Hashable, list[Leg]] = defaultdict(list)
+        for leg in legs:
+            for key in keys(leg):
+                tables[key].append(leg)
+        for alike in tables.values():
+            _join(alike, group_of, certain=keys is _numbers)
+    groups = list(dict.fromkeys(group_of.values()))
+    for group in groups:
+        group.legs.sort(key=lambda leg: (leg.place.rank, leg.record.first_packet))
+    return sorted(groups, key=lambda group: min(leg.record.first_packet for leg in group.legs))
+
+
+def _join(alike: list[Leg], group_of: dict[Leg, Joined], *, certain: bool) -> None:
+    """Legs of different places with the same key; without certainty each place has the task once at most."""
+    for number, leg in enumerate(alike):
+        for other in alike[number + 1 :]:
+            one, two = group_of[leg], group_of[other]
+            if one is two or leg.place is other.place:
+                continue
+            places = {member.place for member in one.legs}
+            if not certain and (any(member.place in places for member in two.legs) or not _meet(leg, other)):
+                continue
+            one.legs += two.legs
+            for member in two.legs:
+                group_of[member] = one
+
+
+def _numbers(leg: Leg) -> Iterator[Hashable]:
+    """Initial sequence numbers."""
+    record, facts = leg.record, leg.facts
+    if record.command is not None and (number := initial(record.command)) is not None:
+        yield "command", number, leg.ordinal
+    for attempt in facts.attempts:
+        if (number := initial(attempt)) is not None:
+            yield "callback", number
+    if record.agent is not None and record.agent.agent_task_id is not None:
+        yield "agent", record.agent.agent_task_id
+
+
+def initial(connection: Connection) -> int | None:
+    """The client's initial sequence number; None where its SYN was not captured."""
+    return connection.sides[Side.CLIENT].first_seq if connection.syns and not connection.mid_stream else None
+
+
+def _ends(leg: Leg) -> Iterator[Hashable]:
+    for connection in (leg.record.command, leg.record.callback):
+        if connection is not None:
+            yield connection.role, connection.client, connection.server, leg.ordinal
+
+
+def _content(leg: Leg) -> Iterator[Hashable]:
+    record, start = leg.record, leg.facts.start
+    if record.task_id is not None and record.job is not None:
+        yield "job", record.job, record.task_id
+    if start is not None and leg.place.by_content:
+        yield "start", start.raw, record.process_id
+
+
+def _meet(one: Leg, two: Leg) -> bool:
+    """True when two tasks were at the same time, as far as the clocks tell."""
+    tolerance = _TOLERANCE
+    for leg in (one, two):
+        error = leg.place.ahead(leg.record.start, leg.record.end)[1]
+        if error is None:
+            return True
+        tolerance += error
+    a, b = one.record, two.record
+    return a.start - tolerance <= max(b.end, b.start) and b.start - tolerance <= max(a.end, a.start)
+
+
+def with_ordinals(legs: Iterable[Leg]) -> list[Leg]:
+    """Numbers the tasks of each command connection."""
+    counts: defaultdict[Connection, int] = defaultdict(int)
+    found = sorted(legs, key=lambda leg: leg.facts.rank)
+    for leg in found:
+        if leg.record.command is not None:
+            leg.ordinal = counts[leg.record.command]
+            counts[leg.record.command] += 1
+    return found

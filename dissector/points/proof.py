@@ -1,0 +1,80 @@
+"""A task of several places before the judge, and the words that the rules share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dissector.model import Astray, Connection, Mark, Outcome, Problem, Role, Severity
+from dissector.points.between import Way
+from dissector.points.pairing import Joined, Leg
+from dissector.session.case import Case
+from dissector.session.verdict import SECOND
+from dissector.traffic import Side
+
+LOST, ANSWERED, FORGOTTEN, UNHEARD = (
+    "lost_between_points",
+    "answered_by_device",
+    "state_lost_in_device",
+    "dropped_at_host",
+)
+#: Silence (ns) before the end that makes a device forget a connection.
+IDLE = 5 * SECOND
+#: A packet so shortly before a reset is what the reset answers (ns).
+_LAST_TRY = SECOND
+
+
+@dataclass(slots=True)
+class Proof:
+    """``best`` is the leg that knows most."""
+
+    group: Joined
+    best: Leg
+
+    def problem(
+        self,
+        code: str,
+        way: Way,
+        summary: str,
+        packets: Iterable[int],
+        *,
+        time: int,
+        cause: str | None = None,
+        remedy: str | None = None,
+        severity: Severity | None = None,
+    ) -> Problem:
+        """A problem of the task; what does no harm is a remark."""
+        record = self.best.record
+        if severity is None and record.outcome in (Outcome.SUCCESS, Outcome.RUNNING):
+            severity = Severity.INFO
+        connection = (way.near if way.sender is self.best else way.far) or way.near or way.far
+        return Case(self.best.facts, 0).problem(
+            code, summary, packets, connection, time=time, cause=cause, remedy=remedy, severity=severity
+        )
+
+    def astray(self, way: Way, marks: Iterable[Mark], what: str, *, is_forged: bool = False) -> None:
+        """For the ladder."""
+        near, far = way.sender.place.name, way.receiver.place.name
+        self.best.record.astray += [
+            Astray(mark.number, mark.time, what, way.role, way.side, near, far, is_forged) for mark in marks
+        ]
+
+
+def end_of(way: Way, side: Side | None = None) -> str:
+    """The name of an end of a connection: of that which sends."""
+    side = way.side if side is None else side
+    if way.role is Role.COMMAND:
+        return "the client" if side is Side.CLIENT else "the remote"
+    return "the task process" if side is Side.CLIENT else "the client"
+
+
+def path_of(way: Way) -> str:
+    return f"between {way.sender.place.name} and {way.receiver.place.name}"
+
+
+def idle_before(connection: Connection, end: Mark) -> int:
+    """Nanoseconds of silence before a reset and what it answers."""
+    broken = connection.silence_end
+    if broken is not None and end.time - broken.time < _LAST_TRY:
+        return connection.silence
+    return connection.idle_before_end or 0

@@ -1,0 +1,158 @@
+"""Which packets a place of capture has seen: enough of each to find it again in the capture of another place.
+
+A packet is known by what routers leave as it is: sequence and acknowledgement number, IP id, and whether it opens or
+resets its connection.  Not by its addresses and ports, which a translation changes, nor by its length, which
+segmentation offload does.  A proxy changes all of these, but hands on what was said: ``said`` has the packets by
+their payload.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import NamedTuple
+from zlib import crc32
+
+from dissector.limits import MAX_SIGHTINGS
+from dissector.stream.block import Block, Conversation
+from dissector.traffic import ACK, RST, SYN
+
+#: Sequence number, acknowledgement number, IP id, flags that no device changes.
+Print = tuple[int, int, int, int]
+#: IPv4: IP id, TTL, ports, sequence and acknowledgement number, data offset, flags; the same of IPv6.
+_IPV4, _IPV6 = Struct("!4xH2xB11xHHIIBB").unpack_from, Struct("!7xB32xHHIIBB").unpack_from
+_TELLING = SYN | RST | ACK
+#: Payloads (bytes) that may be told from others.
+_LEAST_SAID = 48
+#: Senders that tell one place from another.
+_MOST_SENDERS = 256
+_SEQUENCE_LOW = 7
+_ALL_BITS = 8
+#: Numbers that programs use where systems draw by chance.
+_SIMPLE = 1 << 20
+_MSS, _END, _PAD = 2, 0, 1
+
+
+class Sighting(NamedTuple):
+    """A packet at a place: time (ns), TTL, addresses and ports as a packet has them, what is in front of its IP header,
+    its payload's length, its flags, and the maximum segment size that a SYN offers."""
+
+    time: int
+    ttl: int
+    key: bytes
+    link: bytes
+    length: int
+    flags: int
+    mss: int | None = None
+
+
+class Sender(NamedTuple):
+    """A host as seen at a place."""
+
+    address: bytes
+    ttl: int
+    link: bytes
+
+
+class Sightings:
+    """The packets of one source; of very many those with the same bits of their sequence numbers, wherever seen."""
+
+    def __init__(self) -> None:
+        self.seen: dict[Print, Sighting] = {}
+        #: Seen more than once: good for telling that they came by, not when.
+        self.twice: set[Print] = set()
+        self.said: dict[tuple[int, int], Sighting | None] = {}
+        self.senders: set[Sender] = set()
+        self.packets = 0
+        self.first: int | None = None
+        self.last: int | None = None
+        self._bits = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """True when nothing was left out."""
+        return not self._bits
+
+    def add(self, block: Block) -> None:
+        """Takes the plain TCP packets of a block."""
+        self.packets += len(block.times)
+        if block.span is not None:
+            first, last = block.span
+            self.first = first if self.first is None else min(self.first, first)
+            self.last = last if self.last is None else max(self.last, last)
+        for conversation in block.conversations:
+            self._conversation(block, conversation)
+            if len(self.seen) > MAX_SIGHTINGS and self._bits < _ALL_BITS:
+                self._thin()
+
+    def _conversation(self, block: Block, conversation: Conversation) -> None:
+        keys, data, syns = conversation.keys, block.data, set(conversation.syns)
+        size = 20 if len(keys[0]) == 12 else 40
+        for place in conversation.places:
+            index = place >> 1
+            at = block.ip(index)
+            if index not in syns and (data[at + size + _SEQUENCE_LOW] & self._mask or self._is_full):
+                continue
+            self._packet(block, index, at, keys[place & 1], size)
+
+    def _packet(self, block: Block, index: int, at: int, key: bytes, size: int) -> None:
+        data = block.data
+        if size == 20:
+            ip_id, ttl, _, _, seq, ack, offset, flags = _IPV4(data, at)
+        else:
+            ip_id = 0
+            ttl, _, _, seq, ack, offset, flags = _IPV6(data, at)
+        begin, end = at + size + (offset >> 4 << 2), block.ends[index]
+        if size == 20:
+            end = min(end, at + int.from_bytes(data[at + 2 : at + 4], "big") or end)
+        link = bytes(data[block.begins[index] : at])
+        known: Print = (seq, ack if flags & ACK else 0, ip_id, flags & _TELLING)
+        mss = _mss(data[at + size + 20 : begin]) if flags & SYN else None
+        sighting = Sighting(block.times[index], ttl, key, link, max(end - begin, 0), flags, mss)
+        if known in self.seen:
+            self.twice.add(known)
+        else:
+            self.seen[known] = sighting
+        if len(self.senders) < _MOST_SENDERS:
+            half = (len(key) - 4) >> 1
+            self.senders.add(Sender(key[:half], ttl, link))
+        if end - begin >= _LEAST_SAID:
+            said = crc32(data[begin:end]), end - begin
+            self.said[said] = None if said in self.said else sighting
+
+    @property
+    def _mask(self) -> int:
+        return (1 << self._bits) - 1
+
+    @property
+    def _is_full(self) -> bool:
+        return self._bits == _ALL_BITS and len(self.seen) > 4 * MAX_SIGHTINGS
+
+    def _thin(self) -> None:
+        """Keeps half of what opens no connection."""
+        self._bits += 1
+        self.seen = {known: one for known, one in self.seen.items() if known[3] & SYN or not known[0] & self._mask}
+        self.twice &= self.seen.keys()
+        if len(self.said) > MAX_SIGHTINGS:
+            self.said.clear()
+
+
+def is_drawn(known: Print) -> bool:
+    """True for a packet whose numbers nobody else has by chance: systems draw them, programs count from 0."""
+    seq, ack, _, flags = known
+    return seq >= _SIMPLE and (not flags & ACK or ack >= _SIMPLE) and not (flags & RST and not ack)
+
+
+def _mss(options: bytes) -> int | None:
+    """The maximum segment size that the options of a SYN offer."""
+    at = 0
+    while at < len(options) and options[at] != _END:
+        if options[at] == _PAD:
+            at += 1
+            continue
+        size = options[at + 1] if at + 1 < len(options) else 0
+        if size < 2:
+            return None
+        if options[at] == _MSS and size == 4 and at + 4 <= len(options):
+            return int.from_bytes(options[at + 2 : at + 4], "big")
+        at += size
+    return None

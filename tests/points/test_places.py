@@ -1,0 +1,218 @@
+"""Which files are of one place and which of several: never joined wrongly, and never parted that belong together."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from test_faults import FAULTS
+
+from dissector.errors import UsageError
+from dissector.model import Connection, Event, Problem, Severity, Task
+from dissector.reading import Reading
+from dissector.sources.capture import CaptureReader
+from dissector.sources.formats import Pcap
+from dissector.survey import Site, Wanted, remarks, survey
+from dissector.traffic import Packet
+
+MICROSECOND = 1_000
+SECOND = 1_000_000_000
+Change = Callable[[Packet], "Packet | None"]
+
+
+def written(path: Path, source: Path, change: Change) -> Path:
+    """A capture with other packets than ``source``."""
+    form = Pcap()
+    data = [form.begin()]
+    for packet in CaptureReader([source]):
+        made = change(packet)
+        if made is not None:
+            data.append(form.packet(made.time, made.link_type, made.data, made.wire_length))
+    path.write_bytes(b"".join([*data, form.end()]))
+    return path
+
+
+def leg(case: str, side: str) -> Path:
+    return FAULTS / f"{case}.{side}.pcap"
+
+
+def told(*files: Path, wanted: Wanted | None = None) -> list[Event]:
+    return list(Reading(files, messages=False, prefetch=False, wanted=wanted).events())
+
+
+def tasks_of(events: Sequence[Event]) -> list[Task]:
+    return sorted((event for event in events if isinstance(event, Task)), key=lambda task: task.n)
+
+
+def alarms_of(events: Sequence[Event]) -> set[str]:
+    return {one.code for one in events if isinstance(one, Problem) and one.severity is not Severity.INFO}
+
+
+def names_of(*files: Path) -> list[str]:
+    return [site.place.name for site in on_the_path(*files)]
+
+
+def on_the_path(*files: Path) -> list[Site]:
+    """The places, that nearest to the client first."""
+    return sorted(survey([str(file) for file in files]), key=lambda site: site.place.rank)
+
+
+# --- one place -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", ["01_healthy", "02_callback_drop", "22_eight_per_second"])
+def test_the_same_capture_twice_is_one_place(case: str, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(leg(case, "r"), tmp_path / "copy.pcap"))
+    assert names_of(leg(case, "r"), copy) == []
+    events, once = told(leg(case, "r"), copy), told(leg(case, "r"))
+    assert [task.outcome for task in tasks_of(events)] == [task.outcome for task in tasks_of(once)]
+    assert alarms_of(events) == alarms_of(once)
+
+
+def test_the_same_capture_twice_by_other_clocks_tells_each_task_once(tmp_path: Path) -> None:
+    late = written(
+        tmp_path / "late.pcap", leg("01_healthy", "c"), lambda one: one._replace(time=one.time + 90 * SECOND)
+    )
+    events = told(leg("01_healthy", "c"), late)
+    (task,) = tasks_of(events)
+    assert task.outcome.value == "success"
+    assert not alarms_of(events)
+
+
+@pytest.mark.parametrize("overlap", [0, 10])
+def test_parts_of_one_capture_are_one_place(overlap: int, tmp_path: Path) -> None:
+    source = leg("22_eight_per_second", "c")
+    first = written(tmp_path / "a1.pcap", source, lambda one: one if one.number <= 1_500 + overlap else None)
+    second = written(tmp_path / "a2.pcap", source, lambda one: one if one.number > 1_500 else None)
+    assert names_of(first, second) == []
+
+
+def test_command_and_callback_in_a_file_each_are_one_place(tmp_path: Path) -> None:
+    """A filter for each: together they are the task."""
+    source = leg("01_healthy", "c")
+
+    def with_port(port: int) -> Change:
+        return lambda one: one if port.to_bytes(2, "big") in (one.data[34:36], one.data[36:38]) else None
+
+    parts = [written(tmp_path / f"{port}.pcap", source, with_port(port)) for port in (4455, 59999)]
+    assert names_of(*parts) == []
+    (task,) = tasks_of(told(*parts))
+    assert (task.outcome.value, task.callback_delay is not None) == ("success", True)
+
+
+def test_captures_of_strangers_are_one_stream_as_before() -> None:
+    files = leg("01_healthy", "c"), leg("16_kill_task_immediately", "r")
+    assert names_of(*files) == []
+    assert [task.outcome.value for task in tasks_of(told(*files))] == ["success", "killed"][:: _order(*files)]
+
+
+def _order(one: Path, two: Path) -> int:
+    first, second = (next(iter(CaptureReader([path]))).time for path in (one, two))
+    return 1 if first < second else -1
+
+
+# --- several places ------------------------------------------------------------------------------------------------
+
+
+def _between(low: int, high: int) -> Change:
+    return lambda one: one if low < one.number <= high else None
+
+
+def test_rings_of_both_sides_are_two_places(tmp_path: Path) -> None:
+    files = []
+    for side in "cr":
+        source = leg("22_eight_per_second", side)
+        for number in range(3):
+            part = written(tmp_path / f"{side}{number}.pcap", source, _between(1_200 * number, 1_200 * (number + 1)))
+            files.append(part)
+    for order in (files, files[::-1], files[::2] + files[1::2]):
+        sites = on_the_path(*order)
+        assert [{order[number].name[0] for number in site.files} for site in sites] == [{"c"}, {"r"}]
+    events = told(*files)
+    assert [task.outcome.value for task in tasks_of(events)] == ["success"] * 64
+    assert all(len(task.points) == 2 for task in tasks_of(events))
+
+
+def farther(source: Path, path: Path, *, lost: Callable[[Packet], bool] = lambda _: False) -> Path:
+    """What a place one router farther from the client sees of ``source``'s packets: 0.4 ms later, or before."""
+
+    def change(packet: Packet) -> Packet | None:
+        data = bytearray(packet.data)
+        if data[12:14] != b"\x08\x00" or data[23] != 6:
+            return None
+        is_clients = data[26:30] == bytes((10, 50, 1, 10))
+        data[0:12] = bytes(range(0x20, 0x2C))
+        data[22] += -1 if is_clients else 1
+        time = packet.time + (400 if is_clients else -400) * MICROSECOND
+        made = packet._replace(data=bytes(data), time=time)
+        return None if lost(made) else made
+
+    return written(path, source, change)
+
+
+def test_three_places_on_a_path_tell_between_which_two_it_was_lost(tmp_path: Path) -> None:
+    """The callback's SYNs pass the remote's side and the one before it, and not the client's."""
+    client, remote = leg("02_callback_drop", "c"), leg("02_callback_drop", "r")
+    beyond = farther(remote, tmp_path / "beyond.pcap")
+    for order in ((client, remote, beyond), (beyond, client, remote)):
+        events = told(*order)
+        (task,) = tasks_of(events)
+        assert [point.name for point in task.points] == ["02_callback_drop.c", "02_callback_drop.r", "beyond"]
+        lost = [one for one in task.problems if one.code == "lost_between_points"]
+        assert [("02_callback_drop.r and never came to 02_callback_drop.c" in one.summary) for one in lost] == [True]
+
+
+def test_three_places_with_the_loss_behind_the_middle_one(tmp_path: Path) -> None:
+    """What the client sends passes its own side and the middle, and the last place never has any of it from 7 s on."""
+    client = leg("12b_idle_firewall_drop_short_retries", "c")
+    first = next(iter(CaptureReader([client]))).time
+    middle = farther(client, tmp_path / "middle.pcap")
+
+    def is_lost(packet: Packet) -> bool:
+        return packet.time > first + 7 * SECOND and 59999 in (
+            int.from_bytes(packet.data[34:36], "big"),
+            int.from_bytes(packet.data[36:38], "big"),
+        )
+
+    last = farther(middle, tmp_path / "last.pcap", lost=is_lost)
+    assert names_of(last, client, middle) == [client.name.removesuffix(".pcap"), "middle", "last"]
+
+
+def test_every_connection_has_its_place() -> None:
+    connections = [one for one in told(leg("01_healthy", "c"), leg("01_healthy", "r")) if isinstance(one, Connection)]
+    assert sorted((one.point, one.role.value) for one in connections) == [
+        (f"01_healthy.{side}", role) for side in "cr" for role in ("callback", "command")
+    ]
+    assert sorted(one.n for one in connections) == [1, 2, 3, 4]
+
+
+# --- what the user says --------------------------------------------------------------------------------------------
+
+
+def test_names_decide() -> None:
+    files = [str(leg("01_healthy", side)) for side in "cr"]
+    named = survey(files, Wanted({files[0]: "client", files[1]: "remote"}))
+    assert [site.place.name for site in named] == ["client", "remote"]
+    assert survey(files, Wanted({files[0]: "same", files[1]: "same"})) == []
+
+
+def test_a_clock_that_the_user_names_counts() -> None:
+    files = [str(leg("01_healthy", side)) for side in "cr"]
+    _, remote = survey(files, Wanted({files[1]: "r"}, {"r": 5 * SECOND}))
+    assert remote.place.ahead(0, 1) == (5 * SECOND, 0)
+    with pytest.raises(UsageError, match="no place of capture 'nobody'"):
+        survey(files, Wanted({}, {"nobody": 1}))
+
+
+def test_packets_of_one_direction_leave_the_clock_open(tmp_path: Path) -> None:
+    def from_client(packet: Packet) -> Packet | None:
+        return packet if packet.data[26:30] == bytes((10, 50, 1, 10)) else None
+
+    one_way = written(tmp_path / "one_way.pcap", leg("01_healthy", "r"), from_client)
+    sites = survey([str(leg("01_healthy", "c")), str(one_way)])
+    (problem,) = remarks(sites)
+    assert (problem.code, problem.severity.value) == ("clock_unknown", "warning")
+    (task,) = tasks_of(told(leg("01_healthy", "c"), one_way))
+    assert (task.outcome.value, task.points[1].clock_error) == ("success", None)
