@@ -60,9 +60,13 @@ class Exchanges:
             return
         self._handle(self._readers[chunk.side].feed(chunk))
 
-    def gap(self, gap: Gap) -> None:
+    def missing(self, side: Side) -> None:
+        """Bytes are missing: which request the next response answers is not certain."""
         self._has_hole = True
-        self._agents.lost(self.connection, gap.side)
+        self._agents.lost(self.connection, side)
+
+    def gap(self, gap: Gap) -> None:
+        self.missing(gap.side)
         self._handle(self._readers[gap.side].gap(gap))
 
     def closed(self, number: int, time: int) -> None:  # noqa: ARG002  every handler is told both

@@ -31,6 +31,7 @@ _MOST_ALERTS, _MOST_FAILURES, _MOST_TRIES = 8, 8, 2_048
 _SMALLEST_RECORD = HEADER + 17
 NO_KEYS, WRONG_KEYS = "no secrets of it were given", "the secrets that were given do not fit"
 NOT_FROM_START = "its handshake was not captured"
+IN_PART = "its handshake was captured in part only"
 UNREADABLE = "its records can not be deciphered any more: they are damaged, or too many of them are missing"
 
 
@@ -53,6 +54,9 @@ class TlsDesk(Protocol):
         """It can be deciphered."""
 
     def plain(self, inner: Sealed, event: Chunk | Gap) -> None: ...
+    def missing(self, inner: Sealed, side: Side) -> None:
+        """Bytes are missing; how many is told as a gap later."""
+
     def plain_closed(self, inner: Sealed) -> None: ...
     def stays_sealed(self, sealed: Tls) -> None:
         """Nothing more of it will be deciphered."""
@@ -120,12 +124,14 @@ class Tls:
         half = self._halves[gap.side]
         half.reader.gap(gap)
         half.messages.clear()
+        if self.facts.decrypted:
+            self._desk.missing(self.inner, gap.side)
 
     def closed(self, number: int, time: int) -> None:  # noqa: ARG002  every handler is told both
         if not self.is_sealed:
             self._release()
         if self._held:
-            self._seal(NO_KEYS)
+            self._seal(self._no_keys())
         if self.facts.decrypted:
             self._desk.plain_closed(self.inner)
         self._desk.tls_ended(self)
@@ -272,7 +278,7 @@ class Tls:
         size = len(record.body)
         may_wait = self._held_bytes + size <= MAX_TLS_HELD and bool(self._secrets) and self._desk.room(size)
         if not may_wait:
-            self._seal(NO_KEYS)
+            self._seal(self._no_keys())
             self._overheard(half, record)
             return
         self._held.append((half, record))
@@ -280,6 +286,9 @@ class Tls:
         if self._version != self._secrets.version or self._secrets.refresh is not None:
             self._version = self._secrets.version
             self._release()
+
+    def _no_keys(self) -> str:
+        return NO_KEYS if self._handshake.is_chosen or not self.connection.gaps else IN_PART
 
     def _release(self) -> None:
         """Deciphers what waits, if there are secrets by now."""

@@ -78,6 +78,8 @@ class Handshake:
         #: What the client sent of its key exchange.
         self._exchange: bytes | None = None
         self._ticket = b""
+        #: The master secret, once it is known.
+        self._used: bytes | None = None
         self._openers: tuple[Opener, Opener] | None = None
 
     @property
@@ -97,6 +99,8 @@ class Handshake:
             self._facts.asks_client = True
         elif kind == tls.NEW_TICKET and not self.is_1_3:
             self._ticket = tls.new_ticket(body)
+            if self._used is not None:
+                self._secrets.remember(self._ticket, self._used)
         elif kind == tls.CLIENT_KEY:
             self._exchanged(body)
 
@@ -112,7 +116,7 @@ class Handshake:
         facts.names = (*facts.names[:_MOST_NAMES], hello.random)
         self._client, self._server, self.is_chosen = hello, None, False
         self._exchange, self._ticket = None, b""
-        self._openers, self._transcript = None, bytearray()
+        self._openers, self._used, self._transcript = None, None, bytearray()
 
     def _note(self, kind: int, body: bytes) -> None:
         """Keeps what an extended master secret is made of."""
@@ -170,6 +174,7 @@ class Handshake:
         from dissector.wire.tls_cipher import opener
         from dissector.wire.tls_derive import keys_of_master
 
+        self._used = master
         for name in (server.session_id, self._ticket):
             self._secrets.remember(name, master)
         keys = keys_of_master(master, suite, client.random, server.random)

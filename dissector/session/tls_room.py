@@ -14,13 +14,14 @@ from dissector.limits import MAX_TLS_HELD_IN_ALL, MAX_TLS_LOOKS
 from dissector.model import Connection, Problem, Role, Severity, Task
 from dissector.session import rules_tls
 from dissector.session.case import count
+from dissector.session.exchanges import Exchanges
 from dissector.session.numbering import Sequencer
 from dissector.session.overview import Overview
 from dissector.session.sniffer import Sniffer
 from dissector.session.tls import Sealed, Tls
 from dissector.stream.flows import Flow
 from dissector.stream.reassembly import Connections
-from dissector.traffic import Chunk, Gap
+from dissector.traffic import Chunk, Gap, Side
 from dissector.wire import tls as wire
 from dissector.wire.tls_keys import Secrets
 
@@ -79,6 +80,10 @@ class TlsRoom:
     def plain(self, inner: Sealed, event: Chunk | Gap) -> None:
         if inner.handler is not None:
             self._tracer.carried(inner, event)
+
+    def missing(self, inner: Sealed, side: Side) -> None:
+        if isinstance(inner.handler, Exchanges):
+            inner.handler.missing(side)
 
     def plain_closed(self, inner: Sealed) -> None:
         if isinstance(inner.handler, Sniffer):
