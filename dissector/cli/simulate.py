@@ -42,7 +42,10 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
 )
 @click.option("--agent", is_flag=True, help="The remote is a Universal Agent: all goes over HTTP, port 4445.")
 @click.option(
-    "--tls", type=click.Path(), metavar="FILE", help="With --agent: HTTPS; FILE has certificate and key (PEM)."
+    "--tls",
+    type=click.Path(),
+    metavar="FILE",
+    help="With --agent: HTTPS; FILE has certificate and key (PEM). SSLKEYLOGFILE names a file that gets the secrets.",
 )
 @click.option(
     "--heartbeat", callback=seconds, default="10s", show_default=True, metavar="TIME",

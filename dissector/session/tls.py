@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dissector.limits import MAX_TLS_HELD
 from dissector.model import Connection
+from dissector.session.exchanges import Exchanges
 from dissector.session.tls_handshake import Handshake, Messages
 from dissector.session.tls_rhythm import Rhythm
 from dissector.sides import Mark
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 #: Alerts of a connection that are kept, records that may fail one after the other, and sequence numbers that are tried
 #: behind a hole.
 _MOST_ALERTS, _MOST_FAILURES, _MOST_TRIES = 8, 8, 2_048
+#: The type of records of the program, as TLS 1.3 puts it behind their bytes.
+_PROGRAM = bytes([tls.APPLICATION])
+_new = tuple.__new__
 _SMALLEST_RECORD = HEADER + 17
 NO_KEYS, WRONG_KEYS = "no secrets of it were given", "the secrets that were given do not fit"
 NOT_FROM_START = "its handshake was not captured"
@@ -111,7 +115,9 @@ class Tls:
             self._seal(NOT_FROM_START)
 
     def chunk(self, chunk: Chunk) -> None:
-        half = self._halves[chunk.side]
+        half = self._halves[chunk[0]]
+        if half.opener is not None and not self.is_sealed and not self._held and self._whole(half, chunk):
+            return
         for record in half.reader.feed(chunk):
             self._record(half, record)
         if half.reader.broken and not half.first:
@@ -119,6 +125,31 @@ class Tls:
             if half.side is Side.SERVER and self.facts.answer is None:
                 self.foreign = half.first
             self._seal(UNREADABLE)
+
+    def _whole(self, half: _Half, chunk: Chunk) -> bool:
+        """Takes a chunk that is one record of the program, the short way; False, and nothing done, for any other."""
+        side, offset, data, number, time = chunk
+        if not half.reader.is_whole(chunk) or half.opener is None or self.facts.opened is None:
+            return False
+        plain = half.opener(half.sequence, tls.APPLICATION, data[1] << 8 | data[2], data[HEADER:])
+        if plain is None:
+            return False
+        if self._handshake.is_1_3:
+            plain = plain.rstrip(b"\0")
+            if plain[-1:] != _PROGRAM:
+                return False
+            plain = plain[:-1]
+        half.sequence += 1
+        half.expect, half.overhead = offset + len(data), len(data) - len(plain)
+        if plain:
+            half.offset = (at := half.offset) + len(plain)
+            inner = _new(Chunk, (side, at, plain, number, time))
+            handler = self.inner.handler
+            if type(handler) is Exchanges:
+                handler.chunk(inner)
+            else:
+                self._desk.plain(self.inner, inner)
+        return True
 
     def gap(self, gap: Gap) -> None:
         half = self._halves[gap.side]

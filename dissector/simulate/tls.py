@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 
 from dissector.errors import UsageError
@@ -22,6 +23,8 @@ def server_side(path: str) -> ssl.SSLContext:
 
 def client_side() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if log := os.environ.get("SSLKEYLOGFILE"):
+        context.keylog_filename = log
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

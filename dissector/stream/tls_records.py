@@ -15,6 +15,8 @@ HEADER = 5
 #: 2^14 bytes and what ciphers may add (RFC 5246 section 6.2.3).
 _LONGEST = (1 << 14) + 2_048
 _KINDS = range(20, 25)
+#: Type and major version of a record that carries what the program says.
+_PROGRAM = b"\x17\x03"
 _MAJOR, _LATEST = 3, 4
 #: A record's type and version, as records have them behind the first ones of a connection.
 _BEGINNING = re.compile(rb"[\x14-\x17]\x03[\x01-\x03]")
@@ -59,6 +61,14 @@ class RecordReader:
         self._unsure = lost
         #: These are no records.
         self.broken = False
+
+    def is_whole(self, chunk: Chunk) -> bool:
+        """True for a chunk that is just one record of the program and goes on where the last one ended: nearly all are.
+        It need not be fed then."""
+        data = chunk[2]
+        if self._buffer or self._skip or self._lost or self._unsure or self.broken or len(data) < HEADER:
+            return False
+        return data[:2] == _PROGRAM and len(data) - HEADER == data[3] << 8 | data[4] <= _LONGEST
 
     def feed(self, chunk: Chunk) -> list[TlsRecord]:
         if self.broken:

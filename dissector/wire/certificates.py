@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from calendar import timegm
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ class _Element(NamedTuple):
     end: int
 
 
+@lru_cache(maxsize=64)  # a server shows the same ones every time
 def certificate_of(der: bytes) -> Certificate | None:
     try:
         return _certificate(der)
