@@ -35,7 +35,7 @@ SUITES = {
     "ECDHE-ECDSA-AES128-SHA256": "ec", "ECDHE-ECDSA-AES256-SHA384": "ec", "ECDHE-ECDSA-CHACHA20-POLY1305": "ec",
 }  # fmt: skip
 #: Connections with TLS and without have other packets and times; everything else of these is the same.
-OTHER = {"packets", "time", "start", "end", "duration", "latency", "connection", "via"}
+OTHER = {"packets", "points", "time", "start", "end", "duration", "latency", "connection", "via"}
 
 
 def setup_of(suite: str) -> Setup:
