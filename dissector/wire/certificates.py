@@ -6,8 +6,8 @@ is no such certificate is None: nothing here raises.
 
 from __future__ import annotations
 
-from calendar import timegm
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -28,6 +28,7 @@ _ALTERNATIVE_NAMES = b"\x55\x1d\x11"
 #: Names that are kept, and characters of each.
 _MOST_NAMES, _LONGEST = 64, 256
 _SECOND = 1_000_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class _Element(NamedTuple):
@@ -105,8 +106,13 @@ def _time(data: bytes, value: _Element) -> int | None:
     digits = text[:14]
     if value.tag not in (_UTC_TIME, _TIME) or len(digits) != 14 or not (digits.isascii() and digits.isdigit()):
         return None
-    parts = int(digits[:4]), *(int(digits[at : at + 2]) for at in range(4, 14, 2))
-    return timegm((*parts, 0, 0, 0)) * _SECOND if parts[0] and 1 <= parts[1] <= 12 and 1 <= parts[2] <= 31 else None
+    year, *parts = int(digits[:4]), *(int(digits[at : at + 2]) for at in range(4, 14, 2))
+    month, day, hour, minute, second = parts
+    try:
+        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    return int((moment - _EPOCH).total_seconds()) * _SECOND
 
 
 def _hosts(data: bytes, extensions: _Element) -> Iterator[str]:
