@@ -33,11 +33,9 @@ def _knowledge(leg: Leg) -> tuple[int, ...]:
 
 
 def _certainty(record: Task) -> int:
-    """How much the verdict leaves open; a task without a fault says all."""
+    """How much the verdict leaves open; what nothing is wrong with here may have met a fault elsewhere."""
     alarms = [problem for problem in record.problems if problem.severity is Severity.ERROR]
-    if not alarms:
-        return 3
-    return max(map(_of_problem, alarms))
+    return max(map(_of_problem, alarms), default=1)
 
 
 def _of_problem(problem: Problem) -> int:

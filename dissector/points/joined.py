@@ -160,10 +160,25 @@ def _combine(group: Joined, leg: Leg) -> None:
     record.first_packet = min(other.record.first_packet for other in group.legs)
     record.points, record.point = [_point(other) for other in group.legs], leg.place.name
     found = proven(group, leg)
+    _sharpen(group, record)
     if any(problem.severity is Severity.ERROR for problem in found):
         for problem in record.problems:
             problem.cause = _DOUBT.sub("", problem.cause)
     record.problems = sorted([*found, *record.problems], key=lambda problem: _ORDER.index(problem.severity))
+
+
+def _sharpen(group: Joined, record: Task) -> None:
+    """That nobody called is certain where nobody is seen to call at the place nearest to the remote either."""
+    last = group.legs[-1]
+    nobody = last.place is not group.legs[0].place and not last.facts.attempts and record.callback is None
+    for problem in record.problems if nobody else ():
+        if problem.code == "callback_missing" and last.facts.start_answer is not None:
+            problem.cause = (
+                f"the task process ended at its start, or calls another address: no SYN of it passed {last.place.name}"
+            )
+            problem.remedy = (
+                "see the remote scheduler's own log, and that of its host, for why it did not"
+            )
 
 
 def _point(leg: Leg) -> TaskPoint:

@@ -24,12 +24,25 @@ IDLE = 5 * SECOND
 _LAST_TRY = SECOND
 
 
+_BAD = (Outcome.LOST, Outcome.NO_CALLBACK, Outcome.UNREACHABLE)
+
+
 @dataclass(slots=True)
 class Proof:
     """``best`` is the leg that knows most."""
 
     group: Joined
     best: Leg
+
+    @property
+    def is_alarming(self) -> bool:
+        """Something is wrong with the task."""
+        problems = self.best.record.problems
+        return any(problem.severity is Severity.ERROR for problem in problems) or self.best.record.outcome in _BAD
+
+    def is_cut_idle(self) -> bool:
+        """The best place saw that a connection was cut after a silence."""
+        return any(problem.code == "idle_connection_cut" for problem in self.best.record.problems)
 
     def problem(
         self,
@@ -44,8 +57,7 @@ class Proof:
         severity: Severity | None = None,
     ) -> Problem:
         """A problem of the task; what does no harm is a remark."""
-        record = self.best.record
-        if severity is None and record.outcome in (Outcome.SUCCESS, Outcome.RUNNING):
+        if severity is None and not self.is_alarming:
             severity = Severity.INFO
         connection = (way.near if way.sender is self.best else way.far) or way.near or way.far
         return Case(self.best.facts, 0).problem(

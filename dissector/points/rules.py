@@ -93,12 +93,15 @@ def _lost_data(proof: Proof, way: Way) -> Iterator[Problem]:
     if is_large:
         cause = f"a link {path_of(way)} has a smaller MTU, and the ICMP message that would say so is filtered"
         remedy = f"let ICMP 'fragmentation needed' through {path_of(way)}, or clamp the MSS there"
-    elif idle >= IDLE and _others_pass(way, first):
+    elif idle >= IDLE and (_others_pass(way, first) or proof.is_cut_idle()):
         code = FORGOTTEN
         cause = (
             f"a device {path_of(way)} forgot the connection in {idle / SECOND:.0f} s of silence: it drops what comes"
         )
-    yield proof.problem(code, way, summary, packets, time=first.time, cause=cause, remedy=remedy)
+    found = proof.problem(code, way, summary, packets, time=first.time, cause=cause, remedy=remedy)
+    if not way.receiver.place.covers(first.time):
+        found.cause += f" (less certain: {way.receiver.place.name} has no packet at all since)"
+    yield found
 
 
 def _small_pass(way: Way, first: Mark) -> bool:
