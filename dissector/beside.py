@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 
 from dissector.model import CaptureInfo, Event, Problem
 from dissector.points.joined import Collector
@@ -39,7 +40,10 @@ class Beside:
         self.sites = list(sites)
         ports, secrets = tuple(command_ports), Secrets() if secrets is None else secrets
         self._readers = [
-            CaptureReader([files[n] for n in site.files], progress, on_secrets=secrets.add_log) for site in sites
+            CaptureReader(
+                [files[n] for n in site.files], progress, on_secrets=secrets.add_log, interfaces=site.interfaces
+            )
+            for site in sites
         ]
         self._tracers = [Tracer(ports, callback_ports, messages=messages, secrets=secrets) for _ in sites]
         self._collector = Collector([site.place for site in sites])
@@ -50,20 +54,22 @@ class Beside:
     @property
     def infos(self) -> list[CaptureInfo]:
         """A record for each file, of what was read so far."""
-        by_file = {
-            number: info
-            for site, reader in zip(self.sites, self._readers, strict=True)
-            for number, info in zip(site.files, reader.infos, strict=True)
-        }
+        found: dict[int, CaptureInfo] = {}
         for site, reader in zip(self.sites, self._readers, strict=True):
-            for info in reader.infos:
+            for number, part in zip(site.files, reader.infos, strict=True):
+                info = replace(part)
                 _set_clock(info, site.place)
-        return [by_file[number] for number in range(len(self._files))]
+                if (other := found.get(number)) is not None:  # another interface of the same file
+                    info.tcp_segments += other.tcp_segments
+                    info.point = f"{other.point}, {info.point}"
+                found[number] = info
+        return [found[number] for number in range(len(self._files))]
 
     @property
     def warnings(self) -> list[Problem]:
         """Of files that were read in part or not at all, and of clocks."""
-        return [warning for reader in self._readers for warning in reader.warnings] + remarks(self.sites)
+        found = [warning for reader in self._readers for warning in reader.warnings]
+        return list({warning.summary: warning for warning in found}.values()) + remarks(self.sites)
 
     def events(self) -> Generator[Event, None, None]:
         """Everything as it becomes final; to be asked for once.
@@ -75,12 +81,19 @@ class Beside:
                 stack.enter_context(closing(_moved(reader, site.place, prefetch=self._prefetch)))
                 for reader, site in zip(self._readers, self.sites, strict=True)
             ]
-            for number, block in side_by_side(blocks, range(len(blocks))):
+            for number, block in side_by_side(blocks, self._numbered_by()):
                 place, tracer = self.sites[number].place, self._tracers[number]
                 for events in feed(tracer, block):
                     if events:
                         yield from self._collector.add(place, events)
         yield from self.finish()
+
+    def _numbered_by(self) -> list[int]:
+        """Interfaces of one file have its numbers."""
+        return [
+            site.files[0] if len(site.files) == 1 else len(self._files) + number
+            for number, site in enumerate(self.sites)
+        ]
 
     def finish(self) -> list[Event]:
         """What is left where nothing more is read."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
+from typing import NamedTuple
 
 from dissector.errors import UsageError
 from dissector.limits import MAX_LOOK
@@ -15,7 +16,10 @@ from dissector.points.place import Place, place_name
 from dissector.points.places import Common, Relation, clock, common, grouped, is_ahead, relation
 from dissector.points.sightings import Sightings
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
-from dissector.sources.capture import first_blocks
+from dissector.sources.capture import Only, first_blocks, interfaces_of
+
+#: Interfaces of a file that are compared with each other.
+_MOST_INTERFACES = 8
 
 
 @dataclass
@@ -24,6 +28,17 @@ class Site:
 
     place: Place
     files: list[int] = field(default_factory=list)
+    #: For each of them the interfaces that are of this place, None: all.
+    interfaces: list[Only] = field(default_factory=list)
+
+
+class _Source(NamedTuple):
+    """A file (by its place in the list), or some interfaces of it."""
+
+    file: int
+    name: str
+    seen: Sightings
+    interfaces: Only = None
 
 
 @dataclass(frozen=True)
@@ -45,33 +60,53 @@ def survey(
     :raises UsageError: a name or a clock is given for something that is not there
     """
     wanted = wanted or Wanted()
-    if len(files) < 2 or not all(Path(file).is_file() for file in files):
+    if not all(Path(file).is_file() for file in files):
         return []
-    seen = [_look(file) for file in files]
-    names = [wanted.names.get(file) for file in files]
-    pairs = list(combinations(range(len(files)), 2))
+    sources = list(_sources(files))
+    if len(sources) < 2:
+        return []
+    names = [wanted.names.get(files[source.file]) for source in sources]
+    pairs = list(combinations(range(len(sources)), 2))
     apart = {pair for pair in pairs if None not in (these := [names[n] for n in pair]) and these[0] != these[1]}
-    shared = {pair: common(seen[pair[0]], seen[pair[1]], is_named=pair in apart) for pair in pairs}
-    relations = {pair: relation(seen[pair[0]], seen[pair[1]], found) for pair, found in shared.items()}
+    shared = {pair: common(sources[pair[0]].seen, sources[pair[1]].seen, is_named=pair in apart) for pair in pairs}
+    relations = {(a, b): relation(sources[a].seen, sources[b].seen, found) for (a, b), found in shared.items()}
     for one, two in pairs:
-        if names[one] is not None and names[two] is not None:
+        if names[one] is not None and names[two] is not None and sources[one].file != sources[two].file:
             relations[one, two] = Relation.APART if (one, two) in apart else Relation.SAME
-    groups = grouped(seen, relations, [Path(file).name for file in files])
+    groups = grouped([source.seen for source in sources], relations, [source.name for source in sources])
     if len(groups) < 2:
         return []
     opens = _opens(frozenset(command_ports), callback_ports)
-    sites = _sites(groups, files, wanted)
+    sites = _sites(groups, sources, names)
     between = _between(groups, shared)
     _rank(sites, between, opens)
     _set_clocks(sites, between)
     _set_told(sites, wanted)
-    _set_spans(sites, seen)
+    _set_spans(sites, [[sources[number].seen for number in group] for group in groups])
     return sites
 
 
-def _look(file: str) -> Sightings:
+def _sources(files: Sequence[str]) -> Iterator[_Source]:
+    """The files; of one whose interfaces see the same packets each of these."""
+    for number, file in enumerate(files):
+        names = interfaces_of(file)
+        parts = [
+            _Source(number, f"{place_name(file)}:{name or interface}", seen, frozenset((interface,)))
+            for interface, name in enumerate(names if 1 < len(names) <= _MOST_INTERFACES else ())
+            if (seen := _look(file, frozenset((interface,)))).seen
+        ]
+        if any(
+            relation(one.seen, two.seen, common(one.seen, two.seen)) is Relation.APART
+            for one, two in combinations(parts, 2)
+        ):
+            yield from parts
+        elif len(files) > 1:
+            yield _Source(number, place_name(file), _look(file))
+
+
+def _look(file: str, interfaces: Only = None) -> Sightings:
     found = Sightings()
-    for block in first_blocks(file, MAX_LOOK):
+    for block in first_blocks(file, MAX_LOOK, interfaces):
         found.add(block)
     return found
 
@@ -86,15 +121,23 @@ def _opens(command_ports: frozenset[int], callback_ports: tuple[int, int]) -> Ca
     return opens
 
 
-def _sites(groups: list[list[int]], files: Sequence[str], wanted: Wanted) -> list[Site]:
+def _sites(groups: list[list[int]], sources: Sequence[_Source], names: Sequence[str | None]) -> list[Site]:
     sites: list[Site] = []
     for group in groups:
-        name = next((wanted.names[files[number]] for number in group if files[number] in wanted.names), None)
-        name = name or place_name(files[group[0]])
+        name = next((names[number] for number in group if names[number] is not None), None)
+        first = sources[group[0]]
+        name = first.name if name is None or first.interfaces is not None else name
         if any(site.place.name == name for site in sites):
-            name = files[group[0]]
-        sites.append(Site(Place(name), group))
+            name = f"{name} ({len(sites) + 1})"
+        files = list(dict.fromkeys(sources[number].file for number in group))
+        only = [_union(sources[number].interfaces for number in group if sources[number].file == one) for one in files]
+        sites.append(Site(Place(name), files, only))
     return sites
+
+
+def _union(parts: Iterable[Only]) -> Only:
+    found = list(parts)
+    return None if None in found else frozenset().union(*(part for part in found if part is not None))
 
 
 def _between(groups: list[list[int]], shared: dict[tuple[int, int], Common]) -> dict[tuple[int, int], Common]:
@@ -163,10 +206,9 @@ def _set_told(sites: list[Site], wanted: Wanted) -> None:
         place.moved, place.is_told = offset, True
 
 
-def _set_spans(sites: list[Site], seen: list[Sightings]) -> None:
-    for site in sites:
-        first = [seen[number].first for number in site.files]
-        last = [seen[number].last for number in site.files]
+def _set_spans(sites: list[Site], seen: list[list[Sightings]]) -> None:
+    for site, parts in zip(sites, seen, strict=True):
+        first, last = [part.first for part in parts], [part.last for part in parts]
         place = site.place
         place.first = min((time for time in first if time is not None), default=None)
         place.last = max((time for time in last if time is not None), default=None)

@@ -103,7 +103,7 @@ def sites_of(
     """
     from dissector.survey import survey
 
-    sites = survey(files, wanted_of(names, offsets), command_ports, callback_ports) if len(files) > 1 else []
+    sites = survey(files, wanted_of(names, offsets), command_ports, callback_ports)
     if offsets and not sites:
         raise UsageError("--clock-offset needs captures of several places, and these files are one stream")
     return sites

@@ -151,6 +151,13 @@ def read(files: tuple[str, ...], **options: Any) -> None:
             _read(files, wanted, second)
 
 
+def _has_interfaces(file: str) -> bool:
+    """A pcapng file of several interfaces."""
+    from dissector.sources.capture import interfaces_of
+
+    return os.path.isfile(file) and len(interfaces_of(file)) > 1  # noqa: PTH113  pathlib takes time to load
+
+
 @dataclass(frozen=True)
 class _Wanted:
     """The options of ``read``, by their names."""
@@ -209,7 +216,7 @@ class _Wanted:
 
     def sites(self, files: tuple[str, ...]) -> list[Site]:
         """The places that the files are of; empty for one stream."""
-        if self.one_stream or (len(files) == 1 and not self.offsets):
+        if self.one_stream or (len(files) == 1 and not self.offsets and not _has_interfaces(files[0])):
             return []
         return sites_of(files, self.names, self.offsets, self.command_ports, self.callback_ports)
 

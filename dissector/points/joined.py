@@ -176,9 +176,7 @@ def _sharpen(group: Joined, record: Task) -> None:
             problem.cause = (
                 f"the task process ended at its start, or calls another address: no SYN of it passed {last.place.name}"
             )
-            problem.remedy = (
-                "see the remote scheduler's own log, and that of its host, for why it did not"
-            )
+            problem.remedy = "see the remote scheduler's own log, and that of its host, for why it did not"
 
 
 def _point(leg: Leg) -> TaskPoint:

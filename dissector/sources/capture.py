@@ -5,7 +5,7 @@ The readers of the formats are own code, though scapy has some: docs/decisions/0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from os import PathLike, fspath
@@ -17,7 +17,7 @@ from dissector.sources import pcap, snoop
 from dissector.sources.blocks import Buffers, FileBuffers, Prepare, RecordReader, read_blocks
 from dissector.sources.bytestream import STANDARD_INPUT, ByteStream, DamagedError
 from dissector.sources.merge import merged
-from dissector.sources.pcapng import PcapngRecords, is_pcapng
+from dissector.sources.pcapng import PcapngRecords, interface_names, is_pcapng
 from dissector.sources.prefetch import WORTH, Prefetch, available
 from dissector.sources.remarks import skipped_file, skipped_packets, truncated
 from dissector.sources.tally import Tally
@@ -26,8 +26,12 @@ from dissector.stream.block import Block
 from dissector.stream.link import link_type_name
 from dissector.traffic import Packet
 
+#: Bytes of a pcapng file in which its interfaces are described.
+_DESCRIBING = 8_192
 #: Bytes of a file that tell what it is.
 _TELLING = 512
+#: Numbers of interfaces of a pcapng file; None: all.
+Only = frozenset[int] | None
 #: Called with the bytes read so far and the bytes there are (None: not known).
 OnProgress = Callable[[int, "int | None"], object]
 
@@ -39,6 +43,7 @@ class CaptureReader:
     made by ``mergecap``, and with one file simply as in that file.  A file is opened when its first packet is due, so
     a ring of many files does no harm.
 
+    ``interfaces``: for each file the numbers of those whose packets are wanted, None for all.
     ``on_secrets`` gets the TLS key logs that pcapng files have among their packets, before those that come behind.
 
     ``infos`` has a record for each file, ``warnings`` a Problem for each file that could be read in part only (it ends
@@ -52,11 +57,13 @@ class CaptureReader:
         paths: Iterable[str | PathLike[str]],
         progress: OnProgress | None = None,
         on_secrets: Callable[[bytes], object] = len,
+        interfaces: Sequence[Only] = (),
     ) -> None:
         self._paths = [fspath(path) for path in paths]
         self.infos = [CaptureInfo(path) for path in self._paths]
         self.warnings: list[Problem] = []
         self._progress, self._on_secrets = progress, on_secrets
+        self._interfaces = list(interfaces) or [None] * len(self._paths)
         self._done = 0
         self._size = _total_size(self._paths)
 
@@ -94,7 +101,7 @@ class CaptureReader:
         tally = Tally(info)
         with ByteStream(info.file, self._read if self._progress else None) as stream:
             try:
-                for block in _blocks(stream, prepare, prefetch=prefetch):
+                for block in _blocks(stream, prepare, prefetch=prefetch, interfaces=self._interfaces[index]):
                     if block.secrets:
                         self._on_secrets(block.secrets)
                     if block.times:
@@ -116,8 +123,8 @@ class CaptureReader:
             self._progress(self._done, self._size)
 
 
-def _blocks(stream: ByteStream, prepare: Prepare, *, prefetch: bool) -> Iterator[Block]:
-    records, start, at = _records(stream)
+def _blocks(stream: ByteStream, prepare: Prepare, *, prefetch: bool, interfaces: Only = None) -> Iterator[Block]:
+    records, start, at = _records(stream, interfaces)
 
     def read(buffers: Buffers) -> Iterator[Block]:
         return read_blocks(records, start, at, buffers)
@@ -131,7 +138,7 @@ def _blocks(stream: ByteStream, prepare: Prepare, *, prefetch: bool) -> Iterator
         yield block
 
 
-def _records(stream: ByteStream) -> tuple[RecordReader, bytes, int]:
+def _records(stream: ByteStream, interfaces: Only = None) -> tuple[RecordReader, bytes, int]:
     """How the records of a file are read, its beginning, and where they begin.
 
     :raises CaptureError: it is no capture
@@ -142,7 +149,7 @@ def _records(stream: ByteStream) -> tuple[RecordReader, bytes, int]:
         start = stream.more(start, pcap.HEADER)
         return pcap.PcapRecords(start), start, pcap.HEADER
     if is_pcapng(start):
-        return PcapngRecords(), start, 0
+        return PcapngRecords(interfaces), start, 0
     if snoop.is_snoop(start):
         start = stream.more(start, snoop.HEADER)
         return snoop.SnoopRecords(start), start, snoop.HEADER
@@ -153,12 +160,22 @@ def _records(stream: ByteStream) -> tuple[RecordReader, bytes, int]:
     raise CaptureError(stream.name, stream.broken or known or "this is no capture file (pcap, pcapng or snoop)")
 
 
-def first_blocks(path: str, size: int) -> Iterator[Block]:
-    """The blocks of about the first ``size`` bytes of a file; of one that can not be read what there is."""
+def interfaces_of(path: str) -> list[str]:
+    """The names of the interfaces of a pcapng file, as far as it describes them at its beginning; empty for others."""
+    try:
+        with ByteStream(path) as stream:
+            start = stream.more(b"", 4)
+            return interface_names(stream.more(start, _DESCRIBING)) if is_pcapng(start) else []
+    except (CaptureError, DamagedError):
+        return []
+
+
+def first_blocks(path: str, size: int, interfaces: Only = None) -> Iterator[Block]:
+    """The blocks of about the first ``size`` bytes of a file (of these interfaces), or of what can be read of it."""
     read = 0
     try:
         with ByteStream(path) as stream:
-            for block in read_blocks(*_records(stream), FileBuffers(stream)):
+            for block in read_blocks(*_records(stream, interfaces), FileBuffers(stream)):
                 yield block
                 read += len(block.data)
                 if read >= size:

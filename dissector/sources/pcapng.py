@@ -23,7 +23,7 @@ _NUMBERED = frozenset({0x0BAD, 0x4000_0BAD, 9})
 _ORDER_MAGIC = {bytes.fromhex("1a2b3c4d"): ">", bytes.fromhex("4d3c2b1a"): "<"}
 #: A block without a body: type, length, length again.
 _SHORTEST = 12
-_END_OF_OPTIONS, _TSRESOL, _TSOFFSET = 0, 9, 14
+_END_OF_OPTIONS, _NAME, _TSRESOL, _TSOFFSET = 0, 2, 9, 14
 _SECOND = 1_000_000_000
 
 
@@ -62,13 +62,43 @@ def is_pcapng(start: bytes) -> bool:
     return start[:4] == bytes.fromhex("0a0d0d0a")
 
 
+def interface_names(start: bytes) -> list[str]:
+    """The interfaces that a file describes in its first bytes; empty where one has no name."""
+    names: list[str] = []
+    at, structs = 0, _STRUCTS[">"]
+    while at + _SHORTEST <= len(start):
+        if is_pcapng(start[at : at + 4]):
+            if names or start[at + 8 : at + 12] not in _ORDER_MAGIC:
+                break  # another section has others
+            structs = _STRUCTS[_ORDER_MAGIC[start[at + 8 : at + 12]]]
+        kind, length = structs.block.unpack_from(start, at)
+        if length < _SHORTEST or at + length > len(start):
+            break
+        if kind == _INTERFACE and length >= _SHORTEST + 8:
+            options = _options(structs, start, at + 16, at + length - 4)
+            names.append(next((value for code, value in options if code == _NAME), b"").decode("utf-8", "replace"))
+        at += length
+    return names
+
+
+def _options(structs: _Structs, data: Buffer, at: int, end: int) -> Iterator[tuple[int, bytes]]:
+    while at + 4 <= end:
+        code, size = structs.option.unpack_from(data, at)
+        if code == _END_OF_OPTIONS or at + 4 + size > end:
+            return
+        yield code, data[at + 4 : at + 4 + size]
+        at += 4 + (size + 3 & ~3)
+
+
 class PcapngRecords:
     """The blocks of a file."""
 
     unit = "block"
 
-    def __init__(self) -> None:
-        self._section = _Section(_STRUCTS[">"])
+    def __init__(self, only: frozenset[int] | None = None) -> None:
+        """``only``: packets of interfaces with other numbers than these are numbered, and are none."""
+        self._only = only
+        self._section = _Section(_STRUCTS[">"], only)
 
     def fill(self, prefilter: Prefilter, buffer: Buffer, at: int, stop: int) -> tuple[int, int]:
         """As ``Records.fill``."""
@@ -80,7 +110,7 @@ class PcapngRecords:
                 continue
             try:
                 if is_pcapng(buffer[at : at + 4]):
-                    self._section = _Section(_byte_order(buffer[at + 8 : at + 12]))
+                    self._section = _Section(_byte_order(buffer[at + 8 : at + 12]), self._only)
                 length = self._block(prefilter, buffer, at, stop)
             except ValueError as error:
                 raise DamagedError(str(error), at) from None
@@ -119,10 +149,13 @@ _HEADS = {order: Struct(order + "III").unpack_from for order in "<>"}
 class _Section:
     """The blocks of one section.  Raises ValueError for a block that contradicts itself."""
 
-    def __init__(self, structs: _Structs) -> None:
+    def __init__(self, structs: _Structs, only: frozenset[int] | None = None) -> None:
         self.structs = structs
+        self._only = only
         #: Interfaces are few, or alike: a million descriptions take some megabytes.
         self._interfaces: list[_Interface] = []
+        #: The same, with None for those that are not wanted.
+        self._wanted: list[_Interface | None] = []
         self._different: dict[_Interface, _Interface] = {}
         self._layouts: dict[_Interface, RecordLayout | None] = {}
         #: That of the first interface, the only one that is used.
@@ -131,7 +164,7 @@ class _Section:
     def layout_of(self, data: Buffer, at: int) -> RecordLayout | None:
         """That of the enhanced packet block which begins at ``at``, if it is one."""
         kind, _, index = _HEADS[self.structs.order](data, at)
-        if kind != _ENHANCED or index >= len(self._interfaces):
+        if kind != _ENHANCED or index >= len(self._interfaces) or self._wanted[index] is None:
             return None
         interface = self._interfaces[index]
         if interface not in self._layouts:
@@ -151,7 +184,7 @@ class _Section:
             factor,
             shift,
             _ENHANCED,
-            self._interfaces,
+            self._wanted,
             interface,
         )
 
@@ -183,6 +216,9 @@ class _Section:
         if captured > end - at or captured > MAX_CAPTURED:
             raise ValueError(f"a packet can not be {captured} bytes long here")
         time = ticks * interface.factor // interface.divisor + interface.shift
+        if self._wanted[index] is None:
+            prefilter.packet(time, NO_PACKET, at, at, 0)
+            return
         prefilter.packet(time, interface.link_type, at, at + captured, length)
 
     def _secrets(self, prefilter: Prefilter, data: Buffer, at: int, end: int) -> None:
@@ -212,7 +248,10 @@ class _Section:
     def _describe(self, interface: _Interface) -> None:
         if interface not in self._different and len(self._different) >= MAX_INTERFACES:
             raise ValueError(f"more than {MAX_INTERFACES} different interfaces")
-        self._interfaces.append(self._different.setdefault(interface, interface))
+        known = self._different.setdefault(interface, interface)
+        is_wanted = self._only is None or len(self._interfaces) in self._only
+        self._interfaces.append(known)
+        self._wanted.append(known if is_wanted else None)
 
     def _interface(self, data: Buffer, at: int, end: int) -> _Interface:
         if end - at < 8:
@@ -221,7 +260,7 @@ class _Section:
         if not self._interfaces:
             self._snap_length = snap_length
         factor, divisor, shift = 1_000, 1, 0
-        for code, value in self._options(data, at + 8, end):
+        for code, value in _options(self.structs, data, at + 8, end):
             if code == _TSRESOL and value:
                 base, exponent = (2, value[0] & 0x7F) if value[0] & 0x80 else (10, value[0])
                 units = base**exponent
@@ -229,11 +268,3 @@ class _Section:
             elif code == _TSOFFSET and len(value) == 8:
                 shift = self.structs.shift.unpack(value)[0] * _SECOND
         return _Interface(link_type, factor, divisor, shift)
-
-    def _options(self, data: Buffer, at: int, end: int) -> Iterator[tuple[int, bytes]]:
-        while at + 4 <= end:
-            code, size = self.structs.option.unpack_from(data, at)
-            if code == _END_OF_OPTIONS or at + 4 + size > end:
-                return
-            yield code, data[at + 4 : at + 4 + size]
-            at += 4 + (size + 3 & ~3)

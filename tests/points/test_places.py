@@ -13,7 +13,7 @@ from dissector.errors import UsageError
 from dissector.model import Connection, Event, Problem, Severity, Task
 from dissector.reading import Reading
 from dissector.sources.capture import CaptureReader
-from dissector.sources.formats import Pcap
+from dissector.sources.formats import Pcap, Pcapng
 from dissector.survey import Site, Wanted, remarks, survey
 from dissector.traffic import Packet
 
@@ -216,3 +216,52 @@ def test_packets_of_one_direction_leave_the_clock_open(tmp_path: Path) -> None:
     assert (problem.code, problem.severity.value) == ("clock_unknown", "warning")
     (task,) = tasks_of(told(leg("01_healthy", "c"), one_way))
     assert (task.outcome.value, task.points[1].clock_error) == ("success", None)
+
+
+# --- interfaces of one file ----------------------------------------------------------------------------------------
+
+
+def of_interfaces(path: Path, **sources: Path) -> Path:
+    """A pcapng file of several interfaces, packets in the order of time."""
+    form = Pcapng()
+    packets = [(packet.time, name, packet) for name, source in sources.items() for packet in CaptureReader([source])]
+    data = [form.begin()]
+    for time, name, packet in sorted(packets, key=lambda one: one[0]):
+        data.append(form.packet(time, packet.link_type, packet.data, packet.wire_length, interface=name))
+    path.write_bytes(b"".join([*data, form.end()]))
+    return path
+
+
+@pytest.mark.parametrize("case", ["02_callback_drop", "06_client_nat_dnat", "22_eight_per_second"])
+def test_both_interfaces_of_a_router_are_two_places(case: str, tmp_path: Path) -> None:
+    file = of_interfaces(tmp_path / "router.pcapng", eth1=leg(case, "c"), eth2=leg(case, "r"))
+    assert names_of(file) == ["router:eth1", "router:eth2"]
+    events, apart = told(file), told(leg(case, "c"), leg(case, "r"))
+    assert [(one.outcome, [two.code for two in one.problems]) for one in tasks_of(events)] == [
+        (one.outcome, [two.code for two in one.problems]) for one in tasks_of(apart)
+    ]
+    assert [one.packets for task in tasks_of(events) for one in task.problems] == [
+        one.packets for task in tasks_of(apart) for one in task.problems
+    ]
+
+
+def test_interfaces_that_see_different_packets_are_one_stream(tmp_path: Path) -> None:
+    strangers = {"eth1": leg("01_healthy", "c"), "eth2": leg("16_kill_task_immediately", "r")}
+    file = of_interfaces(tmp_path / "two.pcapng", **strangers)
+    assert names_of(file) == []
+    assert len(tasks_of(told(file))) == 2
+
+
+def test_one_interface_is_one_stream(tmp_path: Path) -> None:
+    assert names_of(of_interfaces(tmp_path / "one.pcapng", eth1=leg("01_healthy", "c"))) == []
+
+
+def test_a_router_beside_the_remote(tmp_path: Path) -> None:
+    """Three places in two files."""
+    remote = leg("02_callback_drop", "r")
+    router = of_interfaces(tmp_path / "router.pcapng", eth1=leg("02_callback_drop", "c"), eth2=remote)
+    host = farther(remote, tmp_path / "host.pcap")
+    assert names_of(host, router) == ["router:eth1", "router:eth2", "host"]
+    (task,) = tasks_of(told(host, router))
+    (lost,) = [one for one in task.problems if one.code == "lost_between_points"]
+    assert "passed router:eth2 and never came to router:eth1" in lost.summary
