@@ -283,9 +283,8 @@ def test_version_and_help_load_nothing_heavy() -> None:
     assert __version__ in done.stdout
     assert "jstrace read" in done.stdout
     loaded = {name for name in done.stderr.split() if not name.startswith("dissector.cli")}
-    assert loaded <= {
-        f"dissector{name}" for name in ("", ".errors", ".limits", ".model", ".numbers", ".ports", ".sides", ".traffic")
-    }
+    ground = ("errors", "limits", "model", "numbers", "places", "ports", "sides", "tlsfacts", "traffic")
+    assert loaded <= {"dissector", *(f"dissector.{name}" for name in ground)}
 
 
 def test_json_needs_no_rich(failing: Path) -> None:
