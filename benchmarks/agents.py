@@ -11,12 +11,14 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import replace
+from email.utils import formatdate
 from hashlib import sha256
 from itertools import cycle
 from pathlib import Path
 from random import Random
 
 from benchmarks.conversations import Conversation, Turn
+from benchmarks.inputs import BEGINNING, SECOND
 from benchmarks.patterns import Keys, Line, Pattern, payload_of, read_packets
 from benchmarks.rhythm import LOOPBACK, paced
 from dissector.stream.http import HttpReader
@@ -36,11 +38,14 @@ _ROUND = {
     "ua113_kill": 1,
     "ua113_idle": 1,
 }
+#: What a playing has on an average, and how many there are in a second (see ``mixes``).
+_PACKETS_A_PLAY, DENSE_RATE = 39, 5_000
 #: Tunnel ids that one playing may take.
 _IDS = 10
 _TUNNEL = re.compile(rb"(?<=/api/tunnel/)\d+")
 _SECRET_HEADER = re.compile(rb"(?<=X-JobScheduler-Tunnel-Secret: )\S+")
 _HOST = re.compile(rb"(?<=\nHost: )[^\r]+")
+_DATE = re.compile(rb"(?<=\nDate: )[^\r]+")
 _LENGTH = re.compile(rb"(?<=\nContent-Length: )\d+")
 _AGENT_TASK = re.compile(rb'(?<="agentTaskId")(\s*:\s*")(\d+)(?=-)')
 _TOKEN = re.compile(rb'(?<="id":")\d+')
@@ -110,12 +115,14 @@ class _Names:
     def __init__(self, number: int, agent: str) -> None:
         self._number, self._agent = number, agent.encode()
         self._base = _IDS * (number // AGENTS)
+        # About when it is played, so that no clock seems to be wrong.
+        self._date = formatdate(BEGINNING // SECOND + number * _PACKETS_A_PLAY // DENSE_RATE, usegmt=True).encode()
 
     def renamed(self, data: bytes) -> bytes:
         """A request or response with other names and the right length."""
         head, end, body = data.partition(b"\r\n\r\n")
         head = _HOST.sub(b"%b:%d" % (self._agent, PORT), _TUNNEL.sub(self._id, head))
-        head = _SECRET_HEADER.sub(self._secret, head)
+        head = _DATE.sub(self._date, _SECRET_HEADER.sub(self._secret, head))
         if b"Content-Encoding: gzip" in head:
             body = gzip.compress(self._body(gzip.decompress(body)), mtime=0)
         else:

@@ -22,7 +22,6 @@ PACKETS = 400_000
 #: Tasks that are open at once in a mix of ``PACKETS``, and how many packets that mix has for each of those.
 OPEN_TASKS, _OPEN_FACTOR = 5_000, 2.5
 _BURSTS = 8
-_DENSE_RATE = 5_000
 
 Source = Callable[[Totals, int], Iterator[Playing]]
 
@@ -122,7 +121,7 @@ def _agents(totals: Totals, packets: int) -> Iterator[Playing]:
     for pattern, keys in agents.Masters(Random(23)).plays():
         if totals.packets >= packets:
             return
-        yield BEGINNING + totals.packets * SECOND // _DENSE_RATE, pattern, keys
+        yield BEGINNING + totals.packets * SECOND // agents.DENSE_RATE, pattern, keys
         totals.count(pattern)
 
 
@@ -130,7 +129,7 @@ def _played(totals: Totals, packets: int, dialogs: Iterator[Pattern]) -> Iterato
     casting = Casting(Random(20))
     while totals.packets < packets:
         pattern = next(dialogs)
-        yield BEGINNING + totals.packets * SECOND // _DENSE_RATE, pattern, casting.dialog(pattern)
+        yield BEGINNING + totals.packets * SECOND // agents.DENSE_RATE, pattern, casting.dialog(pattern)
         totals.count(pattern)
 
 

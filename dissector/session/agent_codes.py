@@ -79,6 +79,12 @@ AGENT_CODES: dict[str, Code] = {
         "let the master reach the agent without the proxy (http.nonProxyHosts), "
         "or raise the proxy's timeout above 60 s",
     ),
+    "clock_skew": Code(
+        _INFO,
+        "The clock of the Universal Agent differs from that of the capture.",
+        "the clocks of the agent's host and of the host that captured (or its file) are not synchronized",
+        "compare log lines of both hosts with this in mind; let both hosts take their time from the same source (NTP)",
+    ),
     "http_ambiguous": Code(
         _WARNING,
         "Two headers say in different ways where the body of an HTTP message ends.",

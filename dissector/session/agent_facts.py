@@ -32,6 +32,8 @@ class AgentFacts:
     start: Exchange | None = None
     #: Why the start failed, as the agent says it.
     start_failure: str | None = None
+    #: How far the agent's clock was before the capture's when it answered the start.
+    clock_skew: int | None = None
     close: Exchange | None = None
     kill: Exchange | None = None
     #: The tunnel request that was answered with an error.

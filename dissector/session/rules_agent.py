@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dissector.model import Connection, Exchange, Outcome, Problem
 from dissector.session.agent_facts import AgentFacts
 from dissector.session.case import Case, count, general, open_call_text
+from dissector.session.timeouts import CLOCK_SKEW
 from dissector.session.verdict import SECOND
 from dissector.wire.agent import failure_of
 from dissector.wire.http_message import HttpMessage
@@ -97,6 +98,8 @@ def problems(case: Case) -> Iterator[Problem]:
         yield _repeated(case, about)
     if about.missed_by is not None:
         yield _late(case, about, about.missed_by)
+    if about.start is not None and about.clock_skew is not None and abs(about.clock_skew) > CLOCK_SKEW:
+        yield _skewed(case, about.start, about.clock_skew)
 
 
 def _problem(case: Case, code: str, summary: str, exchange: Exchange, packets: tuple[int, ...] = ()) -> Problem:
@@ -114,6 +117,12 @@ def _answer(exchange: Exchange) -> str:
 
 def _failed(case: Case, exchange: Exchange) -> str:
     return f"{_answer(exchange)} (a tunnel request{open_call_text(case.facts)})"
+
+
+def _skewed(case: Case, start: Exchange, skew: int) -> Problem:
+    words = "ahead of" if skew > 0 else "behind"
+    summary = f"The agent's clock is {abs(skew) / SECOND:.0f} s {words} the clock of the capture."
+    return _problem(case, "clock_skew", summary, start, start.response_packets)
 
 
 def _filled(problem: Problem, connection: Connection) -> Problem:

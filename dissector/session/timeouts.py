@@ -11,6 +11,8 @@ CALLBACK_LINGER = 150 * _SECOND
 PAIR_PATIENCE = 2 * _SECOND
 #: Master and Universal Agent wait for each other so long, until the master announces another time (docs/agent.md).
 AGENT_PATIENCE = 60 * _SECOND
+#: An agent's clock may differ so much from the capture's without a word.
+CLOCK_SKEW = 60 * _SECOND
 #: So much later than announced a master's word may come without being missed.
 HEARTBEAT_GRACE = 2 * _SECOND
 #: A clock that goes back less than this is the usual jitter between the queues of a network card.

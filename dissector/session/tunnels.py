@@ -23,6 +23,7 @@ from dissector.traffic import Side, StreamProblem
 from dissector.wire import agent
 
 _OK, _ACCEPTED = 200, 202
+_SECOND = 1_000_000_000
 
 
 class Tunnels:
@@ -135,6 +136,9 @@ class Tunnels:
         tunnel = self._starting.pop(exchange)
         about = tunnel.about
         about.heard, about.waiting = exchange.answered or exchange.time, None
+        date = agent.date_of(exchange.response)
+        if date is not None:  # of a second that may be over by nearly another one
+            about.clock_skew = max(date - about.heard, 0) or min(date + _SECOND - about.heard, 0)
         started = agent.started_of(exchange.response)
         target = exchange.head.target
         if started is None or target is None:

@@ -6,6 +6,7 @@ See docs/agent.md for routes, headers and bodies.  Nothing here is paired or kep
 from __future__ import annotations
 
 import re
+from calendar import timegm
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,6 +20,9 @@ from dissector.wire.json_text import JsonError, json_value
 #: A request line of the agent's API, in origin or absolute form, below any prefix.
 _TARGET = re.compile(r"(?P<prefix>(?:/[^?#]*?)?)/jobscheduler/agent/api(?P<rest>/[^?#]*|)(?:[?#].*)?", re.DOTALL)
 _TUNNEL = re.compile(r"/tunnel/([^/]+)/?")
+#: ``Wed, 25 Nov 2026 22:58:52 GMT``.
+_DATE = re.compile(r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 #: ``PT1M30.5S``, the form of Java's durations; an hour may have more than 60 minutes.
 _DURATION = re.compile(r"PT(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.(\d{1,9}))?S)?", re.ASCII)
 _SECOND = 1_000_000_000
@@ -222,6 +226,18 @@ def json_of(message: HttpMessage) -> Any:
     try:
         return json_value(message.body)
     except JsonError:
+        return None
+
+
+def date_of(response: HttpMessage) -> int | None:
+    """The clock of whoever answers, in nanoseconds since the epoch (it tells whole seconds); None without a date."""
+    match = _DATE.fullmatch(header(response, "Date") or "")
+    if match is None or match[2] not in _MONTHS:
+        return None
+    day, year, hour, minute, second = (int(match[place]) for place in (1, 3, 4, 5, 6))
+    try:
+        return timegm((year, _MONTHS.index(match[2]) + 1, day, hour, minute, second)) * _SECOND
+    except ValueError:
         return None
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from email.utils import formatdate
 
 import pytest
 from agent_kit import API, Plan, Pool, answer, bodies, close, play, post, refusal, request, response, start, started
-from conversation import RST, Address, Record
+from conversation import RST, SECOND, Address, Record
 from kit import Found, packets_of, trace
 
 from dissector.limits import MAX_HTTP_HEAD, MAX_JSON, MAX_JSON_DEPTH, MAX_PENDING_COMMANDS
@@ -381,3 +382,38 @@ def test_commands_of_a_classic_agent_behind_the_cap_are_exchanges_too() -> None:
     told_of = {one.n: one.connection for one in events if isinstance(one, Exchange)}
     assert len(told_of) == MAX_PENDING_COMMANDS + 2
     assert {one.exchange for one in events if isinstance(one, Message)} == set(told_of)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, None),
+        (60, None),
+        (-60, None),
+        (62, "62 s ahead of"),
+        (-61, None),
+        (-62, "61 s behind"),
+        (86_400, "86400 s ahead of"),
+    ],
+)
+def test_an_agent_whose_clock_is_wrong(seconds: int, words: str | None) -> None:
+    pool = Pool()
+    usual = found(play(Plan(), Pool()))
+    at = next(one.answered for one in usual.events if isinstance(one, Exchange)) or 0
+    date = formatdate(at // SECOND + seconds, usegmt=True)
+    reply = started().replace(b"Content-Type", f"Date: {date}\r\nContent-Type".encode())
+    pool.exchange(start(), reply)
+    for number, (asked, answered) in enumerate(bodies(), 1):
+        pool.exchange(post(number, asked), response(200, answered))
+    pool.exchange(close(), answer({}))
+    (task,) = found(pool.end()).tasks
+    assert task.outcome is Outcome.SUCCESS
+    summaries = [problem.summary for problem in task.problems]
+    assert summaries == ([f"The agent's clock is {words} the clock of the capture."] if words else [])
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Wed, 25 Xyz 2026 22:58:52 GMT", "Wed, 99 Nov 9999 99:99:99 GMT"])
+def test_dates_that_are_none(date: str) -> None:
+    pool = Pool()
+    pool.exchange(start(), started().replace(b"Content-Type", f"Date: {date}\r\nContent-Type".encode()))
+    assert [one.code for one in found(pool.end()).tasks[0].problems if one.code == "clock_skew"] in ([], ["clock_skew"])
