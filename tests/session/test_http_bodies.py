@@ -391,7 +391,7 @@ def test_commands_of_a_classic_agent_behind_the_cap_are_exchanges_too() -> None:
         (60, None),
         (-60, None),
         (62, "62 s ahead of"),
-        (-61, None),
+        (-61, "60 s behind"),
         (-62, "61 s behind"),
         (86_400, "86400 s ahead of"),
     ],
