@@ -221,8 +221,8 @@ class HttpReader:
 def _is_whole(data: bytes) -> bool:
     """True for a segment that is just one message whose length it tells in the usual way, as nearly all are."""
     end = data.find(b"\r\n\r\n") + 4
-    if not 16 <= end <= MAX_HTTP_HEAD:
-        return False
+    if not 16 <= end <= MAX_HTTP_HEAD or data.find(b"\n\r\n") != end - 3 or data.find(b"\n\n", 0, end) >= 0:
+        return False  # none, or one that ends earlier
     head = data[:end].lower()
     at = head.find(b"\ncontent-length:")
     if at < 0 or head.find(b"\ncontent-length", at + 1) >= 0 or b"\ntransfer-encoding" in head:

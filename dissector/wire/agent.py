@@ -97,9 +97,10 @@ class RequestHead(NamedTuple):
 def head_of(request: HttpMessage) -> RequestHead:
     """The requests of a tunnel have the same head, but for their numbers and lengths."""
     head = request.head
-    at = head.find(_ID_LINE)
-    if at >= 0:
-        head = head[: at + len(_ID_LINE)] + head[head.find(b" ", at + len(_ID_LINE)) :]
+    at = head.find(_ID_LINE) + len(_ID_LINE)
+    end = head.find(b" ", at)
+    if at >= len(_ID_LINE) and head[at:end].isdigit():
+        head = head[:at] + head[end:]
     at = head.rfind(_LENGTH_LINE)
     if at >= 0 and head.find(b"\r", at + 2) < 0:
         head = head[:at]

@@ -72,6 +72,17 @@ def test_what_a_request_is(message: HttpMessage, kind: str) -> None:
     assert head.target == agent.target_of(message.path)
 
 
+@pytest.mark.parametrize("number", ["1", "", "x", "1\tPT1H", "12 PT1H", " 1 PT1H"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_head_is_read_whatever_its_number_looks_like(number: str, first: bool) -> None:
+    """What stands behind the number is another header, and not a part of it."""
+    names = [f"{agent.REQUEST_ID}: {number}", f"{agent.SECRET_HEADER}: s", f"{agent.HEARTBEAT_CONTINUE}: U PT1S PT2S"]
+    head = agent.head_of(request(f"POST {API}/tunnel/7", *(names if first else names[::-1])))
+    assert (head.secret, head.kind, head.heartbeat) == ("s", "continue", agent.Heartbeat(SECOND, 2 * SECOND))
+    assert head.target is not None
+    assert head.target.tunnel == "7"
+
+
 def test_heads_that_differ_in_number_and_length_only_are_one() -> None:
     def post(number: int, body: bytes, *more: str) -> HttpMessage:
         names = f"{agent.SECRET_HEADER}: s", f"{agent.REQUEST_ID}: {number} PT1H"
