@@ -41,7 +41,7 @@ class Beside:
         ports, secrets = tuple(command_ports), Secrets() if secrets is None else secrets
         self._readers = [
             CaptureReader(
-                [files[n] for n in site.files], progress, on_secrets=secrets.add_log, interfaces=site.interfaces
+                [files[n] for n in site.files], progress, on_secrets=secrets.add_captured, interfaces=site.interfaces
             )
             for site in sites
         ]

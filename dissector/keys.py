@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
 
 from dissector.errors import UsageError
-from dissector.sources.keys import KeyLog, key_log_of, private_key
+from dissector.sources.keys import VARIABLES, KeyLog, key_log_of, private_key
 from dissector.wire.tls_keys import OpenRsa, Secrets
 
 Path = str | PathLike[str]
@@ -25,16 +25,14 @@ def secrets_of(
     :raises UsageError: a file can not be read, or is something else
     :raises ToolError: the package that deciphers is not installed
     """
-    secrets, paths = Secrets(), [fspath(path) for path in logs]
-    if not paths and environment is not None and (named := key_log_of(environment)) is not None:
-        paths = [named]
-    keys = list(keys)
-    if not paths and not keys:
-        return secrets
-    from dissector.wire.tls_cipher import require
+    secrets, paths, keys = Secrets(), [fspath(path) for path in logs], list(keys)
+    if paths or keys:
+        from dissector.wire.tls_cipher import require
 
-    require()
+        require()
     opened = [KeyLog(path, secrets, grows=follow) for path in paths]
+    if not paths and environment is not None:
+        opened += _of_environment(environment, secrets, grows=follow)
     for key in keys:
         secrets.rsa.append(_rsa(key))
     if follow and opened:
@@ -45,6 +43,19 @@ def secrets_of(
 
         secrets.refresh = refresh
     return secrets
+
+
+def _of_environment(environment: Mapping[str, str], secrets: Secrets, *, grows: bool) -> list[KeyLog]:
+    """What others are told to write may be anything, and is not asked for by who runs jstrace: no error then."""
+    named = key_log_of(environment)
+    if named is None:
+        return []
+    try:
+        return [KeyLog(named, secrets, grows=grows)]
+    except UsageError:
+        if environment.get(VARIABLES[0]):
+            raise
+        return []
 
 
 def _rsa(path: Path) -> OpenRsa:

@@ -37,7 +37,7 @@ class Reading:
         self._files = [fspath(file) for file in files]
         self._ports = tuple(command_ports), callback_ports
         self._secrets = secrets = Secrets() if secrets is None else secrets
-        self._reader: CaptureReader | Beside = CaptureReader(self._files, on_secrets=secrets.add_log)
+        self._reader: CaptureReader | Beside = CaptureReader(self._files, on_secrets=secrets.add_captured)
         self._tracer = Tracer(*self._ports, messages=messages, made_by_others=made_by_others, secrets=secrets)
         self._prefetch, self._messages, self._wanted = prefetch, messages, wanted
 

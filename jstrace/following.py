@@ -183,6 +183,6 @@ def live(
     ports = tuple(command_ports)
     check(STANDARD_INPUT in interfaces)
     known = secrets(tls_keylog, tls_key, follow=True)
-    source = open_source(interfaces, ports, callback_ports, narrow, known.add_log)
+    source = open_source(interfaces, ports, callback_ports, narrow, known.add_captured)
     tracer = Tracer(ports, callback_ports, WINDOW, chosen.needs_messages, secrets=known)
     return Live(source, tracer, chosen, Ends(seconds, tasks), slow, warn)

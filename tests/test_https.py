@@ -79,7 +79,7 @@ def test_every_suite_of_java(suite: str, trace: Callable[..., Json], tmp_path: P
 @pytest.mark.parametrize(
     "plain",
     ["ua113_shell_ok", "ua113_api_java", "ua113_slow_call", "ua113_kill", "ua113_startfail", "ua113_session",
-     "ua113_raw_errors", "ua110_shell", "ua110_credentials", "ua111_task_killed"],
+     "ua113_raw_errors", "ua110_shell", "ua110_credentials", "ua111_task_killed", "c19_shell"],
 )  # fmt: skip
 @pytest.mark.parametrize("mss", [1_448, 97])
 def test_recordings_tell_the_same_over_tls(plain: str, mss: int, trace: Callable[..., Json], tmp_path: Path) -> None:
@@ -288,3 +288,20 @@ def test_wrong_secrets_are_said_to_be_wrong(trace: Callable[..., Json], tmp_path
     found = trace(GENUINE, "--tls-keylog", log)
     assert found["tasks"] == []
     assert "do not fit" in next(one for one in found["problems"] if one["code"] == "tls_not_decrypted")["summary"]
+
+
+def test_a_renegotiation_is_followed_and_named(trace: Callable[..., Json]) -> None:
+    path = AGENT / "tls_renegotiated.pcap"
+    found = trace(path, "--tls-keylog", path.with_suffix(".keys"))
+    assert [one["target"].rpartition("/")[2] for one in found["exchanges"]] == ["one", "two"]
+    assert found["connections"][0]["tls"]["renegotiations"] == 1
+    assert "tls_renegotiated" in {problem["code"] for problem in found["problems"]}
+
+
+def test_of_a_renegotiation_each_handshake_has_its_secret(trace: Callable[..., Json], tmp_path: Path) -> None:
+    path, log = AGENT / "tls_renegotiated.pcap", tmp_path / "keys.log"
+    secrets = [line for line in path.with_suffix(".keys").read_text().splitlines() if line.startswith("CLIENT_RANDOM")]
+    log.write_text(secrets[0])
+    found = trace(path, "--tls-keylog", log)
+    assert [one["target"].rpartition("/")[2] for one in found["exchanges"]] == ["one"]
+    assert found["connections"][0]["tls"]["reason"] == "no secrets of it were given"

@@ -229,7 +229,7 @@ def _live(wanted: _Wanted) -> None:
     output, known = _Output(wanted), secrets(follow=True)
     # What only root may open is opened now; the files of a ring come later, so the first one shows whether they can.
     writer = CaptureWriter(wanted.path, overwrite=wanted.overwrite) if wanted.path and ring is None else None
-    source = open_source(wanted.sources, wanted.command_ports, wanted.callback_ports, wanted.narrow, known.add_log)
+    source = open_source(wanted.sources, wanted.command_ports, wanted.callback_ports, wanted.narrow, known.add_captured)
     if who is not None:
         if writer is not None:
             writer.give_to(who.user, who.group)

@@ -60,6 +60,9 @@ Limits (memory depends on what is open at the moment, not on the file):
   MAX_OPEN_TASKS       {limits.MAX_OPEN_TASKS:>9,}  tasks are under way at once; of more the idlest is given up
   MAX_ATTEMPTS         {limits.MAX_ATTEMPTS:>9,}  calls to the port of one start are shown one by one
   MAX_PENDING_COMMANDS {limits.MAX_PENDING_COMMANDS:>9,}  commands of a connection wait for their answers
+  MAX_TLS_SECRETS      {limits.MAX_TLS_SECRETS:>9,}  connections of which secrets for TLS are known
+  MAX_TLS_HELD         {limits.MAX_TLS_HELD >> 20:>5} MiB  of a connection wait for their secrets
+  MAX_TLS_LOOKS        {limits.MAX_TLS_LOOKS:>9,}  connections with TLS to other ports are looked into without them
 """
 
 
@@ -279,7 +282,7 @@ def _read(files: tuple[str, ...], wanted: _Wanted, second: SecondProcess | None 
     interrupted = False
     with Progress(enabled=not (wanted.no_progress or (second is not None and second.is_second))) as progress:
         known = secrets()
-        reader = CaptureReader(files, progress, known.add_log)
+        reader = CaptureReader(files, progress, known.add_captured)
         with closing(reader.blocks(find_runs, prefetch=wanted.jobs > 1 and second is None)) as blocks:
             # Another process may begin to read while this one imports the rest.
             first = list(islice(blocks, 1))

@@ -307,7 +307,7 @@ class Tls:
             self._overheard(half, record)
             return
         size = len(record.body)
-        may_wait = self._held_bytes + size <= MAX_TLS_HELD and bool(self._secrets) and self._desk.room(size)
+        may_wait = self._held_bytes + size <= MAX_TLS_HELD and self._secrets.may_grow and self._desk.room(size)
         if not may_wait:
             self._seal(self._no_keys())
             self._overheard(half, record)

@@ -130,7 +130,7 @@ class CaptureIndex:
 
         def add(log: bytes) -> None:
             if secrets is not None:
-                secrets.add_log(log)
+                secrets.add_captured(log)
                 found.key_log += log + b"\n"
 
         with closing(CaptureReader([path], on_secrets=add).blocks(find_runs, prefetch=True)) as blocks:

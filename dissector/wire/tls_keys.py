@@ -48,10 +48,22 @@ class Secrets:
         self.refresh: Callable[[], object] | None = None
         #: Grows when secrets come.
         self.version = 0
+        #: The capture has some of its own: others may stand behind the first packets that they are for.
+        self._is_captured = False
 
     def __bool__(self) -> bool:
         """True when there is anything to decrypt with, or may be soon."""
         return bool(self._by_random or self._by_session or self._by_premaster or self.rsa or self.refresh)
+
+    @property
+    def may_grow(self) -> bool:
+        """True where it is worth while to wait for secrets that are not known yet."""
+        return self._is_captured or self.refresh is not None
+
+    def add_captured(self, data: bytes) -> None:
+        """Takes a key log that stands among the packets of a capture."""
+        self._is_captured = True
+        self.add_log(data)
 
     def add_log(self, data: bytes) -> int:
         """Takes the lines of a key log; the number of secrets in it.  What is no such line is passed over."""

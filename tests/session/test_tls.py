@@ -223,7 +223,7 @@ def test_secrets_that_come_late_are_used() -> None:
     setup = Setup()
     packets = packets_of(talk(setup, [(10, 10)] * 4))
     known = Secrets()
-    known.add_log(b"CLIENT_RANDOM " + b"00" * 32 + b" " + b"00" * 48)
+    known.add_captured(b"CLIENT_RANDOM " + b"00" * 32 + b" " + b"00" * 48)
     tracer, events = Tracer(secrets=known), list[Event]()
     for place, packet in enumerate(packets):
         if place == len(packets) - 8:
@@ -238,7 +238,7 @@ def test_what_waits_for_secrets_is_bounded() -> None:
     setup = Setup()
     records = talk(setup, [(60_000, 60_000)] * 12)
     known = Secrets()
-    known.add_log(b"CLIENT_RANDOM " + b"00" * 32 + b" " + b"00" * 48)
+    known.add_captured(b"CLIENT_RANDOM " + b"00" * 32 + b" " + b"00" * 48)
     tracer, most, events = Tracer(secrets=known), 0, list[Event]()
     for packet in packets_of(records):
         events += tracer.feed(packet)

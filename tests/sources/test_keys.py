@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,23 @@ def test_a_folder_is_no_log(tmp_path: Path) -> None:
     pytest.importorskip("cryptography")
     with pytest.raises(UsageError, match="directory"):
         secrets_of([tmp_path])
+
+
+@pytest.mark.parametrize("text", ["", "no key log", line(ONE)])
+def test_what_others_write_ends_no_run(text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A key log for browsers is none of jstrace's business, with or without the package that deciphers."""
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    path = tmp_path / "keys.log"
+    path.write_text(text)
+    assert bool(secrets_of(environment={"SSLKEYLOGFILE": str(path)})) is text.startswith(CLIENT_RANDOM)
+    if text == "no key log":
+        with pytest.raises(UsageError, match="no TLS key log"):
+            secrets_of(environment={"TLS_KEYLOG_FILE": str(path)})
+
+
+def test_who_waits_for_secrets() -> None:
+    secrets = Secrets()
+    secrets.add_log(line(ONE).encode())
+    assert not secrets.may_grow
+    secrets.add_captured(line(TWO).encode())
+    assert secrets.may_grow
