@@ -305,3 +305,5 @@ def test_of_a_renegotiation_each_handshake_has_its_secret(trace: Callable[..., J
     found = trace(path, "--tls-keylog", log)
     assert [one["target"].rpartition("/")[2] for one in found["exchanges"]] == ["one"]
     assert found["connections"][0]["tls"]["reason"] == "no secrets of it were given"
+    told = next(one for one in found["problems"] if one["code"] == "tls_not_decrypted")
+    assert told["summary"].endswith(": deciphered in part, no secrets of it were given.")

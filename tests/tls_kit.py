@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
 
-from conversation import MICROSECOND, SECOND, Address, Line, Network, Record
+from conversation import EPOCH, MICROSECOND, SECOND, Address, Line, Network, Record
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -238,12 +238,11 @@ def replayed(path: Path, setup: Setup, *, mss: int = 1_448) -> list[Record]:
     """The bytes of a plain recording in connections with TLS between the same ends, at the same pace."""
     ends, said = said_in(path)
     network, wires = Network(), {}
-    first = said[0].time
     now = 0
     for one in said:
         client, server = ends[one.connection]
         # Whoever speaks first has made its handshake in time.
-        now = max(now + 100 * MICROSECOND, one.time - first + SECOND)
+        now = max(now + 100 * MICROSECOND, one.time - EPOCH * SECOND)
         if one.connection not in wires:
             line = network.line(Address(client.ip, client.port or 0), Address(server.ip, server.port or 0))
             wires[one.connection] = Wire(setup, line, now - SECOND // 2, mss=mss)

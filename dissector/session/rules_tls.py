@@ -43,7 +43,7 @@ def failure(sealed: Tls) -> Problem | None:
     if alert is not None:
         summary = f"{_sender(connection, alert.side)} ended the connection with the alert {tls.alert_name(alert.code)}."
         return _problem(connection, "tls_broken", summary, [alert.mark.number], time=alert.mark.time)
-    if facts.opened is None and not connection.gaps:
+    if facts.opened is None and not connection.gaps and not connection.snapped:
         return _without_alert(sealed)
     return None
 
@@ -199,7 +199,9 @@ def sealed_problem(sealed: Tls, *, is_likely: bool) -> Problem:
     about = [facts.suite, f"asked for as {facts.server_name}" if facts.server_name else None, _certificate_text(facts)]
     words = ", ".join(filter(None, about))
     words = f" ({words})" if words else ""
-    summary = f"{connection.client.ip} and {connection.server} use {facts.version or 'TLS'}{words}: {facts.reason}."
+    how_far = "deciphered in part, " if facts.decrypted else ""
+    use = f"{connection.client.ip} and {connection.server} use {facts.version or 'TLS'}{words}"
+    summary = f"{use}: {how_far}{facts.reason}."
     severity = None if is_likely else Severity.INFO
     return _problem(
         connection, "tls_not_decrypted", summary, _packets(facts) or [connection.first_packet], severity=severity

@@ -35,7 +35,7 @@ _new = tuple.__new__
 _SMALLEST_RECORD = HEADER + 17
 NO_KEYS, WRONG_KEYS = "no secrets of it were given", "the secrets that were given do not fit"
 NOT_FROM_START = "its handshake was not captured"
-IN_PART = "its handshake was captured in part only"
+IN_PART = "it was captured in part only"
 UNREADABLE = "its records can not be deciphered any more: they are damaged, or too many of them are missing"
 
 
@@ -163,6 +163,8 @@ class Tls:
             self._release()
         if self._held:
             self._seal(self._no_keys())
+        elif not self.facts.decrypted and (self.connection.gaps or self.connection.snapped):
+            self._seal(IN_PART)
         if self.facts.decrypted:
             self._desk.plain_closed(self.inner)
         self._desk.tls_ended(self)

@@ -18,7 +18,7 @@ from dissector.session.exchanges import Exchanges
 from dissector.session.numbering import Sequencer
 from dissector.session.overview import Overview
 from dissector.session.sniffer import Sniffer
-from dissector.session.tls import Sealed, Tls
+from dissector.session.tls import IN_PART, Sealed, Tls
 from dissector.stream.flows import Flow
 from dissector.stream.reassembly import Connections
 from dissector.traffic import Chunk, Gap, Side
@@ -123,8 +123,8 @@ class TlsRoom:
         server = sealed.connection.server
         if (failed := rules_tls.failure(sealed)) is not None:
             self._note((server, failed.code, failed.cause), failed, sealed)
-        elif facts.reason is not None and not facts.decrypted and facts.opened:
-            likely = sealed.is_known or rhythm.is_task
+        elif facts.reason is not None and (facts.opened or facts.reason == IN_PART):
+            likely = sealed.is_known or facts.decrypted or rhythm.is_task
             self._note((server, facts.reason), rules_tls.sealed_problem(sealed, is_likely=likely), sealed)
             if rhythm.is_task:
                 self._note((server, "task"), rules_tls.guessed(sealed), sealed)

@@ -230,3 +230,32 @@ def test_words_are_those_of_the_tracer() -> None:
     assert definitions["task"]["properties"]["outcome"]["enum"] == [one.value for one in Outcome]
     assert definitions["problem"]["properties"]["severity"]["enum"] == [one.value for one in Severity]
     assert definitions["connection"]["properties"]["role"]["enum"] == [one.value for one in Role]
+
+
+HTTPS = Path(__file__).resolve().parents[2] / "captures" / "agent" / "ua113_https_rsa.pcap"
+
+
+def test_https_is_deciphered() -> None:
+    path = HTTPS
+    log, key = path.with_suffix(".keys"), path.with_suffix(".server.key")
+    for found in (jstrace.trace(path, tls_keylog=log), jstrace.trace(path, tls_key=[key])):
+        (task,) = found
+        assert (task.job, task.outcome) == ("/folder/shell", "success")
+    assert list(jstrace.trace(path)) == []
+    with pytest.raises(jstrace.UsageError, match="no TLS key log"):
+        jstrace.trace(path, tls_keylog=path.with_suffix(".server.key"))
+
+
+def test_what_is_known_of_tls() -> None:
+    path = HTTPS
+    (connection,) = [one for one in jstrace.events(path) if isinstance(one, jstrace.Connection)]
+    assert connection.role == "tls"
+    assert connection.tls is not None
+    assert (connection.tls.version, connection.tls.decrypted) == ("TLS 1.2", False)
+    (certificate,) = connection.tls.certificates
+    assert certificate.names == ("127.0.0.1",)
+    assert certificate.not_after is not None
+    assert certificate.not_after.year == 2036
+    record = connection.to_dict()["tls"]
+    assert record is not None
+    assert record["alerts"] == []

@@ -6,9 +6,10 @@ import random
 import ssl
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
-from conversation import Address, Line, Network, Record
+from conversation import Address, Line, Network, Record, pcap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit import packets_of
@@ -16,8 +17,11 @@ from tls_kit import Setup, Wire, identity
 
 from dissector.limits import MAX_TLS_HANDSHAKE, MAX_TLS_HELD
 from dissector.model import Connection, Event, Exchange, Problem, Role
+from dissector.session.advance import feed
+from dissector.session.run_detection import find_runs
 from dissector.session.tls_handshake import Messages
 from dissector.session.tracer import Tracer
+from dissector.sources.capture import CaptureReader
 from dissector.stream.tls_records import HEADER, RecordReader, TlsRecord
 from dissector.traffic import Chunk, Gap, Side
 from dissector.wire.tls_keys import Secrets
@@ -330,3 +334,52 @@ def test_roles_of_connections() -> None:
     roles = [one.role for one in traced(records, setup.secrets) if isinstance(one, Connection)]
     assert roles == [Role.HTTP]
     assert [one.role for one in traced(records) if isinstance(one, Connection)] == [Role.TLS]
+
+
+@pytest.mark.parametrize("snap", [60, 120, 300])
+def test_packets_that_were_cut_are_said_to_be(snap: int) -> None:
+    setup = Setup()
+    known = Secrets()
+    known.add_log(setup.secrets)
+    tracer, events = Tracer(secrets=known), list[Event]()
+    for packet in packets_of(talk(setup, [(2_000, 2_000)] * 3)):
+        events += tracer.feed(packet._replace(data=packet.data[:snap]))
+    events += [*tracer.finish(), *tracer.overview.problems()]
+    assert exchanges(events) == []
+    assert {"tls_not_decrypted", "snap_length"} & set(codes(events))
+
+
+@pytest.mark.parametrize("version", [TLS_1_2, TLS_1_3])
+@pytest.mark.parametrize("has_secrets", [True, False])
+def test_blocks_bring_what_packets_bring(version: ssl.TLSVersion, has_secrets: bool, tmp_path: Path) -> None:
+    """The agent's connections among those of others to other ports, which begin alike."""
+    setup, network = Setup(version=version), Network()
+    for number in range(30):
+        is_agent = number % 3 == 0
+        server = AGENT if is_agent else AGENT._replace(port=9_000 + number % 5)
+        line = network.line(CLIENT._replace(port=40_000 + number), server)
+        wire = Wire(setup if is_agent else Setup(version=version), line, number * 10**8)
+        assert wire.handshake()
+        for turn in range(number % 11):
+            wire.say(0, request(turn, 300))
+            wire.say(1, response(200))
+        wire.end()
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap(network.ordered()))
+    told = []
+    for by_block in (True, False):
+        known = Secrets()
+        known.add_log(setup.secrets if has_secrets else b"")
+        tracer, events = Tracer(secrets=known), list[Event]()
+        for block in CaptureReader([path]).blocks(find_runs):
+            if by_block:
+                events += [event for some in feed(tracer, block) for event in some]
+            else:
+                events += [event for packet in block.packets() for event in tracer.feed(packet._replace(key=None))]
+        events += [*tracer.finish(), *tracer.overview.problems()]
+        found = exchanges(events)
+        roles = [(one.n, one.client, one.role) for one in events if isinstance(one, Connection)]
+        problems = [(one.code, one.packets, one.summary) for one in events if isinstance(one, Problem)]
+        told.append(([(one.n, one.packets) for one in found], roles, problems))
+    assert told[0] == told[1]
+    assert bool(told[0][0]) is has_secrets
