@@ -179,7 +179,8 @@ class _Lines:
 
     def served(self, task: ServedTask) -> None:
         error = f"  {task.error}" if task.error else ""
-        self._print(f"{task.client}  {task.scenario or task.job or 'task'}  callback to {task.target}{error}")
+        callback = f"  callback to {task.target}" if task.target != task.client else ""
+        self._print(f"{task.client}  {task.scenario or task.job or 'task'}{callback}{error}")
 
     def summary(self, summary: Summary, side: str) -> None:
         if side == "remote":

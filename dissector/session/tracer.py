@@ -108,7 +108,7 @@ class Tracer(Attempts):
             self._parse(packet, entry)
         elif brought is not True:
             handler = entry[0].handler
-            if type(handler) is Callback:
+            if type(handler) is Callback or type(handler) is Exchanges:
                 handler.chunk(brought)
             else:
                 self._stream_event(entry[0], brought)

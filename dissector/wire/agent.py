@@ -32,6 +32,8 @@ _LONGEST_TEXT = 8 * 1024
 #: Where the number and the length of a request stand in its head, as the genuine master writes them.
 _ID_LINE, _LENGTH_LINE = b"\r\nX-JobScheduler-Request-ID: ", b"\r\nContent-Length: "
 _FEW_DIGITS = 9
+#: How bodies begin that are none or messages of a tunnel.
+_NO_JSON = frozenset((b"", b"S", b"O", b"A", b"E", b"K"))
 #: Longer heads are read each time.
 _LONGEST_KEPT = 2_048
 
@@ -244,6 +246,8 @@ def date_of(response: HttpMessage) -> int | None:
 
 def unread(message: HttpMessage) -> str | None:
     """Why a body is not read though nothing may be wrong with it: it is more than jstrace reads."""
+    if message.codings is PLAIN and message.sent[:1] in _NO_JSON:
+        return None
     if message.reason is not None and message.reason.startswith(BOMB):
         return message.reason
     if message.body.lstrip()[:1] not in (b"{", b"["):
