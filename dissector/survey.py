@@ -76,10 +76,10 @@ def survey(
     groups = grouped([source.seen for source in sources], relations, [source.name for source in sources])
     if len(groups) < 2:
         return []
-    opens = _opens(frozenset(command_ports), callback_ports)
+    tell = _from_client(frozenset(command_ports), callback_ports)
     sites = _sites(groups, sources, names)
     between = _between(groups, shared)
-    _rank(sites, between, opens)
+    _rank(sites, between, tell)
     _set_clocks(sites, between)
     _set_told(sites, wanted)
     _set_spans(sites, [[sources[number].seen for number in group] for group in groups])
@@ -111,14 +111,19 @@ def _look(file: str, interfaces: Only = None) -> Sightings:
     return found
 
 
-def _opens(command_ports: frozenset[int], callback_ports: tuple[int, int]) -> Callable[[bytes], bool | None]:
-    def opens(key: bytes) -> bool | None:
-        port = int.from_bytes(key[-2:], "big")
-        if port in command_ports:
-            return True
-        return False if callback_ports[0] <= port <= callback_ports[1] else None
+def _from_client(command_ports: frozenset[int], callback_ports: tuple[int, int]) -> Callable[[bytes], bool | None]:
+    """Tells by the ports of a packet's key whether a client scheduler sent it; None where they do not say."""
+    low, high = callback_ports
 
-    return opens
+    def tell(key: bytes) -> bool | None:
+        source, target = int.from_bytes(key[-4:-2], "big"), int.from_bytes(key[-2:], "big")
+        if target in command_ports or source in command_ports:
+            return target in command_ports
+        if low <= target <= high or low <= source <= high:
+            return not low <= target <= high
+        return None
+
+    return tell
 
 
 def _sites(groups: list[list[int]], sources: Sequence[_Source], names: Sequence[str | None]) -> list[Site]:
@@ -160,11 +165,13 @@ def _turned(shared: Common) -> Common:
     return shared._replace(packets=[(b, a, is_timed) for a, b, is_timed in shared.packets])
 
 
-def _rank(sites: list[Site], between: dict[tuple[int, int], Common], opens: Callable[[bytes], bool | None]) -> None:
+def _rank(
+    sites: list[Site], between: dict[tuple[int, int], Common], from_client: Callable[[bytes], bool | None]
+) -> None:
     """The places in their order on the path; those of which it is not known by name."""
     ahead = [0] * len(sites)
     for (one, two), shared in between.items():
-        ahead[one] += is_ahead(shared, opens) is True
+        ahead[one] += is_ahead(shared, from_client) is True
         sites[one].place.by_content |= shared.by_content and bool(shared.packets)
         del two
     order = sorted(range(len(sites)), key=lambda number: (-ahead[number], sites[number].place.name))

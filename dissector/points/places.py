@@ -152,12 +152,13 @@ def clock(shared: Common) -> Clock:
     return estimate(pairs(shared))
 
 
-def is_ahead(shared: Common, opens_command: Callable[[bytes], bool | None]) -> bool | None:
+def is_ahead(shared: Common, from_client: Callable[[bytes], bool | None]) -> bool | None:
     """True when the first place is nearer to the client schedulers than the second one; None where nothing tells.
-    ``opens_command`` tells of a SYN's key whether a client scheduler sent it, or a task process (None: neither)."""
+    ``from_client`` tells of a packet's key whether a client scheduler sent it, or a remote (None: not known)."""
     votes = 0
     for (here, _, _), forward in zip(shared.packets, _directions(shared), strict=True):
-        by_client = opens_command(here.key) if here.flags & (SYN | ACK) == SYN else None
+        tells = shared.by_content or here.flags & (SYN | ACK) == SYN
+        by_client = from_client(here.key) if tells else None
         if by_client is not None and forward is not None:
             votes += 1 if forward is by_client else -1
     return None if not votes else votes > 0
