@@ -270,7 +270,7 @@ def without_packets(document: Json) -> Json:
     document.pop("captures")
     for name in ("tasks", "connections", "messages", "exchanges", "problems"):
         for record in document[name]:
-            for key in ("packets", "via"):
+            for key in ("packets", "via", "points"):
                 record.pop(key, None)
     return document
 

@@ -14,11 +14,13 @@ from itertools import combinations
 from typing import NamedTuple
 
 from dissector.points.clocks import Clock, Pair, estimate
-from dissector.points.sightings import Print, Sighting, Sightings, is_drawn
+from dissector.points.sightings import Print, Sighting, Sightings, is_drawn, is_weak
 from dissector.traffic import ACK, SYN
 
 #: Packets in common that are no accident where addresses or ports differ.
 _ENOUGH = 2
+#: How many of all they have to be where two tries of one look alike.
+_SOME = 0.3
 #: Payloads in common that are no accident, how many of all they have to be, and how much (ns) their times may differ.
 _ENOUGH_SAID, _NEARLY_ALL, _SAME_PACE = 6, 0.8, 2_000_000_000
 #: Times of one packet captured twice at one place differ by so much at most (ns).
@@ -45,7 +47,7 @@ def common(one: Sightings, two: Sightings, *, is_named: bool = False) -> Common:
     """The packets that both have seen; ``is_named``: the user says that they are of two places."""
     found: list[tuple[Sighting, Sighting, bool]] = []
     small, large = sorted((one.seen, two.seen), key=len)
-    changed = 0
+    changed, shared = 0, list[Print]()
     for known in small:
         if known not in large:
             continue
@@ -54,11 +56,21 @@ def common(one: Sightings, two: Sightings, *, is_named: bool = False) -> Common:
             if not _may_be_translated(known, here, there):
                 continue
             changed += 1
+        shared.append(known)
         found.append((here, there, known not in one.twice and known not in two.twice))
-    if len(found) > changed or changed >= _ENOUGH:
+    if (len(found) > changed or changed >= _ENOUGH) and _is_enough(one, two, shared):
         return Common(found)
     said = [(a, b, True) for text, a in one.said.items() if a and (b := two.said.get(text))]
     return Common(said if is_named or _is_handed_on(one, two, said) else [], by_content=True)
+
+
+def _is_enough(one: Sightings, two: Sightings, shared: list[Print]) -> bool:
+    """Without IP ids a packet and its retransmission are alike: the end of one file of a ring and the beginning of the
+    next may have both, but most of the packets only captures of two places have."""
+    if not all(map(is_weak, shared)):
+        return True
+    least = min(sum(map(is_weak, place.seen)) for place in (one, two))
+    return len(shared) >= max(_ENOUGH, least * _SOME)
 
 
 def _is_handed_on(one: Sightings, two: Sightings, said: list[tuple[Sighting, Sighting, bool]]) -> bool:

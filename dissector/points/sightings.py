@@ -14,9 +14,10 @@ from zlib import crc32
 
 from dissector.limits import MAX_SIGHTINGS
 from dissector.stream.block import Block, Conversation
-from dissector.traffic import ACK, RST, SYN
+from dissector.traffic import ACK, ENDS, RST, SYN
 
-#: Sequence number, acknowledgement number, IP id, flags that no device changes.
+#: Sequence number, acknowledgement number, IP id, flags that no device changes.  Without an IP id the payload's length,
+#: as -1 and less: so two tries of the same segment look alike.
 Print = tuple[int, int, int, int]
 #: IPv4: IP id, TTL, ports, sequence and acknowledgement number, data offset, flags; the same of IPv6.
 _IPV4, _IPV6 = Struct("!4xH2xB11xHHIIBB").unpack_from, Struct("!7xB32xHHIIBB").unpack_from
@@ -105,6 +106,10 @@ class Sightings:
         if size == 20:
             end = min(end, at + int.from_bytes(data[at + 2 : at + 4], "big") or end)
         link = bytes(data[block.begins[index] : at])
+        if not ip_id:
+            if end <= begin and not flags & ENDS:
+                return  # an acknowledgement, of which there may be many alike
+            ip_id = -1 - max(end - begin, 0)
         known: Print = (seq, ack if flags & ACK else 0, ip_id, flags & _TELLING)
         mss = _mss(data[at + size + 20 : begin]) if flags & SYN else None
         sighting = Sighting(block.times[index], ttl, key, link, max(end - begin, 0), flags, mss)
@@ -134,6 +139,11 @@ class Sightings:
         self.twice &= self.seen.keys()
         if len(self.said) > MAX_SIGHTINGS:
             self.said.clear()
+
+
+def is_weak(known: Print) -> bool:
+    """True for a packet without an IP id."""
+    return known[2] < 0
 
 
 def is_drawn(known: Print) -> bool:
