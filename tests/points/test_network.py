@@ -180,7 +180,7 @@ def test_three_places_of_a_task_that_went_well(tmp_path: Path) -> None:
         assert abs(point.clock_offset) <= point.clock_error < 5_000_000
 
 
-@pytest.mark.parametrize(("router", "near", "far"), [(B, "remote", "middle"), (A, "middle", "client")])
+@pytest.mark.parametrize(("router", "near", "far"), [(B, "remote", "middle"), (A, "middle", "client")], ids=["b", "a"])
 def test_a_dropped_callback_was_lost_between_the_right_two(router: str, near: str, far: str, tmp_path: Path) -> None:
     rule = (router, f"-A FORWARD -p tcp --dport {CALLBACKS} --syn -j DROP")
     with rules(rule):
@@ -191,7 +191,7 @@ def test_a_dropped_callback_was_lost_between_the_right_two(router: str, near: st
     assert f"passed {near} and never came to {far}" in lost.summary
 
 
-@pytest.mark.parametrize(("router", "near", "far"), [(B, "middle", "remote"), (A, "client", "middle")])
+@pytest.mark.parametrize(("router", "near", "far"), [(B, "middle", "remote"), (A, "client", "middle")], ids=["b", "a"])
 def test_a_rejected_callback_was_answered_between_the_right_two(
     router: str, near: str, far: str, tmp_path: Path
 ) -> None:
