@@ -53,6 +53,9 @@ Limits (memory depends on what is open at the moment, not on the file):
   MAX_REORDER_BYTES    {limits.MAX_REORDER_BYTES >> 20:>5} MiB  wait behind a hole in a stream
   MAX_DECODED_MESSAGE  {limits.MAX_DECODED_MESSAGE >> 20:>5} MiB  is the longest message that is decoded
   MAX_DOCUMENT         {limits.MAX_DOCUMENT >> 20:>5} MiB  is the longest XML document that is read
+  MAX_HTTP_HEAD        {limits.MAX_HTTP_HEAD >> 10:>5} KiB  is the longest head or chunk line of HTTP
+  MAX_INFLATION        {limits.MAX_INFLATION:>9,}  times its size, or 64 KiB, a body over HTTP may unpack to
+  MAX_JSON             {limits.MAX_JSON >> 20:>5} MiB  is the longest JSON, nested up to {limits.MAX_JSON_DEPTH} times
   MAX_LOG_LINES        {limits.MAX_LOG_LINES:>9,}  lines of a task's log are kept
   MAX_LOG_BYTES        {limits.MAX_LOG_BYTES >> 20:>5} MiB  of them
   MAX_PROBLEMS         {limits.MAX_PROBLEMS:>9,}  problems of a task or connection are kept
