@@ -256,6 +256,23 @@ def test_vlan_tags(send_tagged: Callable[[bytes], None], tmp_path: Path) -> None
     assert written.count(struct.pack("!HHH", 0x8100, 7, 0x0800)) == 58
 
 
+@pytest.mark.parametrize("interface", ["jv1", "any"])
+@pytest.mark.parametrize(
+    "tags",
+    [
+        b"\x88\xa8\0\x07\x81\0\0\x08",
+        b"\x81\0\0\x07\x81\0\0\x08",
+        b"\x88\xa8\0\x07\x88\xa8\0\x08",
+        b"\x88\xa8\0\x07\x81\0\0\x08\x81\0\0\x09",
+    ],
+)
+def test_stacked_tags(interface: str, tags: bytes, send_tagged: Callable[[bytes], None]) -> None:
+    with live(interface, "--command-port", 4455, "--format", "jsonl", inside=inside(ROUTER)) as running:
+        send_tagged(tags)
+        tasks = records(running.end(), "task")
+    assert [(task["job"], task["outcome"]) for task in tasks] == [("shell_fail", "failure")]
+
+
 _ABOUT_TAGS = [
     (b"\x81\0\0\x07", "vlan 7", True),
     (b"\x81\0\x20\x07", "vlan 7 and host 127.0.0.1", True),

@@ -51,6 +51,11 @@ _LINK = Struct("2x2siHBB8s")
 #: Protocol, reserved, interface index, ARPHRD type, packet type, address length, address: the header of LINUX_SLL2.
 _SLL2 = Struct("!2s2xIHBB8s")
 _TAG = Struct("!HH")
+_TAG_TYPE = b"\x81\0"
+_TAG_TYPES = frozenset({_TAG_TYPE, b"\x88\xa8", b"\x91\0", b"\x92\0"})
+#: What IP begins with, by its ethertype; IPv4 has its length where the ethertype is behind a tag: 0x0800.
+_VERSIONS = {b"\x08\0": 4, b"\x86\xdd": 6}
+_IP4_LENGTH = 0x0800
 
 #: Time (ns), link type, captured bytes, length on the wire, interface index.
 Captured = tuple[int, int, bytes, int, int]
@@ -145,8 +150,10 @@ class PacketSocket:
                     data, wire_length = self._ethernet(at, header)
                 else:
                     begin = at + header[7]
-                    data = _SLL2.pack(protocol, index, hardware, kind, length, address)
-                    data += ring[begin : begin + header[3]]
+                    rest = ring[begin : begin + header[3]]
+                    if header[5] & _VLAN_VALID and begins_with_tag(protocol, rest):
+                        protocol = _TAG_TYPE
+                    data = _SLL2.pack(protocol, index, hardware, kind, length, address) + rest
                     wire_length = header[4] + _SLL2.size
                 packets.append((header[1] * 1_000_000_000 + header[2], self.link_type, data, wire_length, index))
             at += header[0]
@@ -181,6 +188,17 @@ class PacketSocket:
             return socket.if_nametoindex(self.name) == self.index
         except OSError:
             return False
+
+
+def begins_with_tag(protocol: bytes, data: bytes) -> bool:
+    """True for a packet of a cooked socket that had several tags: the kernel took the outermost one off and names what
+    is behind all of them, but its bytes begin behind the type of the second one."""
+    at = 0
+    while data[at + 2 : at + 4] in _TAG_TYPES:
+        at += 4
+    version = _VERSIONS.get(protocol)
+    is_behind = data[at + 2 : at + 4] == protocol and at + 4 < len(data) and data[at + 4] >> 4 == version
+    return is_behind and (data[0] >> 4 != version or version == 6 or len(data) < _IP4_LENGTH)
 
 
 NO_RIGHT = (
