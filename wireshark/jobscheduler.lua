@@ -324,6 +324,7 @@ js.limits.document = 16777216
 js.limits.xml_depth = 256
 js.limits.reorder = 4194304
 js.limits.walked = 65536
+js.limits.jitter = 0.01
 js.limits.fragmented = 1024
 js.limits.fragment_bytes = 8388608
 js.limits.fragment_seconds = 30
@@ -3806,11 +3807,12 @@ do
 
   --- A segment with payload: `length` bytes on the wire, of which `data` was captured.
   function D:receive(seq, data, length, number, time, mid_stream)
+    local at = number == self.out.session.last and 0 or nil  -- only bytes of the packet at hand lie in it
     if seq == self.expect and self.anchored and #self.waiting == 0 and not self.fin_at and #data == length then
       -- In order: nearly every segment.
       local offset = self.next
       self:went_on(seq, length)
-      return self.out:chunk(self.side, offset, data, number, time, 0)
+      return self.out:chunk(self.side, offset, data, number, time, at)
     end
     if not self.anchored then
       local ahead = self.known and self:distance(seq) or 0
@@ -3821,7 +3823,7 @@ do
     local ahead = self:distance(seq)
     if math.abs(ahead) > WINDOW then return end
     local piece = {
-      start = self.next + ahead, stop = self.next + ahead + length, data = data, number = number, time = time, at = 0,
+      start = self.next + ahead, stop = self.next + ahead + length, data = data, number = number, time = time, at = at,
     }
     if self.fin_at and piece.stop > self.fin_at then piece = part(piece, piece.start, self.fin_at) end
     if piece.stop <= self.next then return self:repeated(seq, length, time) end
@@ -3831,7 +3833,8 @@ do
     self:hold(piece)
     if self.held == held then self:repeated(seq, length, time) end
     self:drain(number)
-    if #self.waiting > 0 and self.proof and self.proof.upto > self.next then self:give_up(self.proof.upto, number, time) end
+    local proof = self.proof
+    if #self.waiting > 0 and proof and proof.upto > self.next and time - proof.since >= js.limits.jitter then self:give_up(self.proof.upto, number, time) end
     while self.waiting[1] and (self.held > js.limits.reorder or self.walked > js.limits.walked) do
       self.walked = nil
       self:give_up(self.waiting[1].start, number, time)
@@ -3936,8 +3939,9 @@ do
     if self.fin_at then upto = math.min(upto, self.fin_at) end
     if upto <= self.next or (upto == self.next + 1 and #self.waiting == 0) then return end
     local before = self.proof and self.proof.upto > self.next
-    if not before or upto > self.proof.upto then self.proof = { upto = upto } end
-    if before or has_data then self:give_up(upto, number, time) end
+    if not before then self.proof = { upto = upto, since = time } end
+    self.proof.upto = math.max(upto, self.proof.upto)
+    if has_data or time - self.proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
   end
 
   --- A FIN stands at `seq`: nothing behind it counts.
@@ -3968,7 +3972,9 @@ do
       if not self.proof or self.proof.upto < self.waiting[1].start then self.lost = last.time end
       self:give_up(last.stop, number, time)
     end
-    if self.proof and self.proof.upto > self.next then self:give_up(self.proof.upto, number, time) end
+    -- An acknowledgement may have been captured before the FIN that it includes.
+    local upto = self.proof and math.min(self.proof.upto, self.fin_at or math.huge)
+    if upto and upto > self.next then self:give_up(upto, number, time) end
     self.proof = nil
   end
 end
@@ -5909,7 +5915,7 @@ end
 
 -- Callbacks that a capture has some milliseconds before their start command (the rules of session/early.py).
 do
-  local NEWEST, JITTER = 32, 0.01  -- connections that are kept in mind, seconds
+  local NEWEST = 32  -- connections that are kept in mind
   local E = {}
   E.__index = E
 
@@ -5929,21 +5935,22 @@ do
       local from, to = other.client.key, other.server.key
       local between = (from == one and to == two) or (from == two and to == one)
       local is_reset = other.mid_stream and other.was_reset and other.over == other.start
-      if between and is_reset and math.abs(other.start - stream.start) <= JITTER and not stream.closed_by then
+      if between and is_reset and math.abs(other.start - stream.start) <= js.limits.jitter and not stream.closed_by then
         stream.closed_by, stream.ended, stream.was_reset = 1, other.ended, true
       end
     end
   end
 
-  --- Those that go to the port which a start command announces, and began behind it by their times.
+  --- Those that go to the port which a start command announces, began in the same moment, and did not tell yet what they
+  --- are.
   function E:callbacks(task)
     local found = {}
     if not task.start_message or not task.port then return found end
     local target = js.endpoint_key(task.client.ip, task.port)
     for _, stream in ipairs(self.list) do
       local behind = stream.start - task.start_time
-      local is_silent = not stream.role and not stream.said and not stream.mid_stream
-      if is_silent and stream.server.key == target and behind >= 0 and behind <= JITTER then found[#found + 1] = stream end
+      local is_open = not stream.role and not stream.mid_stream and (stream.sniffing or not stream.said)
+      if is_open and stream.server.key == target and math.abs(behind) <= js.limits.jitter then found[#found + 1] = stream end
     end
     for _, stream in ipairs(found) do
       js.take_out(self.list, stream)
@@ -6614,7 +6621,7 @@ do
     local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
       order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0,
-      packet_of = {}, number_of = {}, payloads = {}, datagrams = js.new_datagrams(),
+      awaiting = js.new_heap(), early_bytes = 0, deadline = math.huge, packet_of = {}, number_of = {}, payloads = {}, datagrams = js.new_datagrams(),
     }, S)
     session.cut = js.new_cut(session)
     session.pairs, session.early = js.new_pairs(session.joiner, session.cut), js.new_early()
@@ -6711,6 +6718,8 @@ do
     local receiver = js.direction.new(1 - sender.side, stream, route)
     sender.other, receiver.other = receiver, sender
     stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
+    local before = self.flows[key]
+    if before and before.stream.held then self:release(before.stream, math.huge) end
     self.flows[js.other_way(key)], self.flows[key] = receiver, sender
     if self.pairs:is_copy(stream, is_syn and not is_ack and seq or -1, ttl, id) then return sender end
     local task = self.joiner:announced(stream)
@@ -6862,6 +6871,11 @@ do
       task.port = task.port or stream.server.port
       self:attempt(stream, task)
     end
+    self:replay(stream, events, swap)
+  end
+
+  --- Gives a connection's handler what was kept of it; the sides the other way round if `swap`.
+  function S:replay(stream, events, swap)
     for _, event in ipairs(events) do
       local side = swap and 1 - event[2] or event[2]
       if event[1] == "chunk" then
@@ -6952,8 +6966,12 @@ do
     self.joiner:announce(task)
     if not task.port then self.joiner:add_half_known(task) end
     for _, early in ipairs(self.early:callbacks(task)) do
+      local events = early.events or {}
       self:undecided_no_more(early)
+      self.pairs.held:remove(early)
       self:attempt(early, task)
+      early.events, early.heads = nil, nil
+      self:replay(early, events, false)
       if early.over then
         early.handler:closed()
         early.handler = nil
@@ -7066,6 +7084,7 @@ do
     end
     table.sort(open, function(one, other) return one.first_packet < other.first_packet end)
     for _, stream in ipairs(open) do
+      self:release(stream, math.huge)
       for side = 0, 1 do
         if stream.dirs and not js.is_gui then stream.dirs[side]:flush(self.last, self.time) end
       end
@@ -7135,8 +7154,22 @@ do
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
   function S:segment(sender, seq, ack, flags, data, length, number, time)
-    local stream, other = sender.stream, sender.other
+    local stream = sender.stream
     if stream.over then return false end
+    local is_http = js.is_http(data)
+    if stream.held then self:release(stream, is_http and math.huge or time) end
+    if flags % 4 < 2 and not is_http and sender:is_early(seq, ack, flags, length, time) then
+      return self:hold(stream, { sender, seq, ack, flags, data, length, number, time })
+    end
+    local is_ours = self:go_on(sender, seq, ack, flags, data, length, number, time)
+    if stream.held then self:release(stream, time) end
+    return is_ours
+  end
+
+  --- The same for a segment that waits for nothing.
+  function S:go_on(sender, seq, ack, flags, data, length, number, time)
+    local stream, other = sender.stream, sender.other
+    if stream.over or stream.foreign then return false end
     sender.packets = sender.packets + 1
     if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time) end
     if stream.mid_stream or sender.side == 0 then stream.established = true end
@@ -7165,7 +7198,7 @@ do
     local stream = sender.stream
     local reader = stream.handler and stream.handler:in_step(sender.side)
     local other = sender.other
-    if not reader or seq ~= sender.expect or ack ~= other.expect or other.again or sender.fin_at or sender.waiting[1]
+    if not reader or seq ~= sender.expect or ack ~= other.expect or stream.held or other.again or sender.fin_at or sender.waiting[1]
         or not js.is_frame(data, from) then
       return nil
     end
@@ -7276,6 +7309,95 @@ do
   end
 end
 
+-- Segments that were captured before those that they follow: they wait for these a moment (the rules of
+-- stream/reorder.py).
+do
+  local OVERHEAD, HALF, WHOLE, LAST = 512, 2147483648, 4294967296, 1099511627776
+  local S, D, find = js.Session, js.direction, string.find
+
+  --- True for a request or an answer of HTTP, or what may be one in TLS.
+  local function is_http(data)
+    return find(data, "^[\20-\23]\3") or find(data, "^POST /") or find(data, "^GET /") or find(data, "^HTTP/1%.")
+  end
+  js.is_http = is_http
+
+  --- How many bytes are not there that come before a sequence number.
+  function D:missing(number)
+    local ahead = self:distance(number)
+    if self.fin_at then ahead = math.min(ahead, self.fin_at - self.next) end
+    return ahead <= js.limits.near and ahead or 0
+  end
+
+  --- True when something that a segment follows was not captured by `now`, but may come.
+  function D:is_early(seq, ack, flags, length, now)
+    local other, is_reset, is_fin = self.other, flags % 8 >= 4, flags % 2 == 1
+    local stream = self.stream
+    if not (length > 0 or is_reset or is_fin or stream.held) then return false end
+    if is_reset and self.known and self:missing(seq) > 0 then return true end
+    if ack == other.expect or flags % 32 < 16 or other.packets == 0 then return false end
+    local proof = other.proof
+    if proof and proof.upto > other.next and now - proof.since >= js.limits.jitter then return false end
+    return other:missing(ack) > (is_fin and 0 or 1)
+  end
+
+  local function near(number, base) return (number - base + HALF) % WHOLE - HALF end
+
+  --- How far both directions have come with a segment: neither number ever goes back.
+  local function place(base, side, seq, ack, flags)
+    if flags % 32 < 16 then return LAST end
+    return near(seq, base[side]) + near(ack, base[1 - side])
+  end
+
+  --- Keeps a segment: what `go_on` takes.
+  function S:hold(stream, segment)
+    local sender, seq, ack, flags, data, _, _, time = table.unpack(segment, 1, 8)
+    local held = stream.held
+    if not held then
+      held = { base = { [sender.side] = seq, [1 - sender.side] = ack } }
+      stream.held = held
+      self:await(stream, time)
+    end
+    segment.place = place(held.base, sender.side, seq, ack, flags)
+    local at = #held + 1
+    while at > 1 and held[at - 1].place > segment.place do at = at - 1 end
+    table.insert(held, at, segment)
+    self.early_bytes = self.early_bytes + #data + OVERHEAD
+    while self.early_bytes > js.limits.reorder and self.awaiting.size > 0 do self:release(self.awaiting:pop(), math.huge) end
+    return #data > 0 and stream.role ~= nil and stream.role ~= "unknown"
+  end
+
+  function S:await(stream, time)
+    self.awaiting:push(time + js.limits.jitter, stream)
+    self.deadline = self.awaiting.times[1]
+  end
+
+  --- The held segments of a connection go on that wait no more at `now`.
+  function S:release(stream, now)
+    local held = stream.held
+    while held and held[1] do
+      local sender, seq, ack, flags, data, length, _, time = table.unpack(held[1], 1, 8)
+      local is_due = math.abs(now - time) >= js.limits.jitter or stream.over or stream.foreign
+      if not is_due and sender:is_early(seq, ack, flags, length, now) then return end
+      local segment = table.remove(held, 1)
+      self.early_bytes = self.early_bytes - #data - OVERHEAD
+      self:go_on(table.unpack(segment, 1, 8))
+    end
+    stream.held = nil
+  end
+
+  --- Those of all connections that have waited for long enough, before a packet of `stream`.
+  function S:catch_up(now, stream)
+    if stream and stream.role then self:entry(stream) end
+    local awaiting = self.awaiting
+    while awaiting:due(now) do
+      local one = awaiting:pop()
+      self:release(one, now)
+      if one.held then self:await(one, one.held[1][8]) end
+    end
+    self.deadline = awaiting.times[1] or math.huge
+  end
+end
+
 -- Draws what was written down about a packet: Info column, trees, expert information.
 do
   local format, find, floor = string.format, string.find, math.floor
@@ -7296,7 +7418,8 @@ do
 
   local function relative_time(seconds)
     local nanoseconds = floor(seconds * 1e9 + 0.5)
-    local whole = floor(nanoseconds / 1e9)
+    -- Both parts have the same sign: an answer may have been captured before its request.
+    local whole = nanoseconds < 0 and -floor(-nanoseconds / 1e9) or floor(nanoseconds / 1e9)
     return NSTime.new(whole, nanoseconds - whole * 1e9)
   end
 
@@ -7880,6 +8003,11 @@ do
     if length == 0 and flow and flow:tells_nothing(ack, flags) then return nil end
     local time = pinfo.rel_ts
     session.time = time
+    if time >= session.deadline then
+      session:catch_up(time, flow and flow.stream)
+      flow = known[key]
+      if flow == false and flags % 4 < 2 then return session.current end
+    end
     if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
       entry = session:usual(flow, seq, ack, head, at + 1, length, time)
       if entry then return keep(session, entry, number, at, captured, datagram) end

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from dissector.limits import MAX_SNIFF
 from dissector.model import Connection, Role
 from dissector.session import detect, foreign
 from dissector.traffic import Chunk, Gap
 from dissector.wire import tls
+
+
+class Handler(Protocol):
+    """What looks at a connection from then on."""
+
+    def chunk(self, chunk: Chunk) -> None: ...
+
+    def gap(self, gap: Gap) -> None: ...
+
 
 #: Pieces after each of which a new connection is looked at; pieces after which nobody will know what it is.
 _EVERY_PIECE, _MOST_EVENTS = 64, 2 * MAX_SNIFF
@@ -82,6 +92,14 @@ class Sniffer:
         if found is False and self.is_command_port and (self.connection.mid_stream or not client):
             return tls.is_record(client) or tls.is_record(server)
         return found
+
+    def replay(self, handler: Handler) -> None:
+        """Gives ``handler`` what was kept."""
+        for event in self.events:
+            if isinstance(event, Gap):
+                handler.gap(event)
+            else:
+                handler.chunk(event)
 
     @property
     def protocol(self) -> str | None:

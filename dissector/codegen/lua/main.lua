@@ -111,6 +111,11 @@ do
     if length == 0 and flow and flow:tells_nothing(ack, flags) then return nil end
     local time = pinfo.rel_ts
     session.time = time
+    if time >= session.deadline then
+      session:catch_up(time, flow and flow.stream)
+      flow = known[key]
+      if flow == false and flags % 4 < 2 then return session.current end
+    end
     if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
       entry = session:usual(flow, seq, ack, head, at + 1, length, time)
       if entry then return keep(session, entry, number, at, captured, datagram) end

@@ -1,0 +1,88 @@
+-- Segments that were captured before those that they follow: they wait for these a moment (the rules of
+-- stream/reorder.py).
+do
+  local OVERHEAD, HALF, WHOLE, LAST = 512, 2147483648, 4294967296, 1099511627776
+  local S, D, find = js.Session, js.direction, string.find
+
+  --- True for a request or an answer of HTTP, or what may be one in TLS.
+  local function is_http(data)
+    return find(data, "^[\20-\23]\3") or find(data, "^POST /") or find(data, "^GET /") or find(data, "^HTTP/1%.")
+  end
+  js.is_http = is_http
+
+  --- How many bytes are not there that come before a sequence number.
+  function D:missing(number)
+    local ahead = self:distance(number)
+    if self.fin_at then ahead = math.min(ahead, self.fin_at - self.next) end
+    return ahead <= js.limits.near and ahead or 0
+  end
+
+  --- True when something that a segment follows was not captured by `now`, but may come.
+  function D:is_early(seq, ack, flags, length, now)
+    local other, is_reset, is_fin = self.other, flags % 8 >= 4, flags % 2 == 1
+    local stream = self.stream
+    if not (length > 0 or is_reset or is_fin or stream.held) then return false end
+    if is_reset and self.known and self:missing(seq) > 0 then return true end
+    if ack == other.expect or flags % 32 < 16 or other.packets == 0 then return false end
+    local proof = other.proof
+    if proof and proof.upto > other.next and now - proof.since >= js.limits.jitter then return false end
+    return other:missing(ack) > (is_fin and 0 or 1)
+  end
+
+  local function near(number, base) return (number - base + HALF) % WHOLE - HALF end
+
+  --- How far both directions have come with a segment: neither number ever goes back.
+  local function place(base, side, seq, ack, flags)
+    if flags % 32 < 16 then return LAST end
+    return near(seq, base[side]) + near(ack, base[1 - side])
+  end
+
+  --- Keeps a segment: what `go_on` takes.
+  function S:hold(stream, segment)
+    local sender, seq, ack, flags, data, _, _, time = table.unpack(segment, 1, 8)
+    local held = stream.held
+    if not held then
+      held = { base = { [sender.side] = seq, [1 - sender.side] = ack } }
+      stream.held = held
+      self:await(stream, time)
+    end
+    segment.place = place(held.base, sender.side, seq, ack, flags)
+    local at = #held + 1
+    while at > 1 and held[at - 1].place > segment.place do at = at - 1 end
+    table.insert(held, at, segment)
+    self.early_bytes = self.early_bytes + #data + OVERHEAD
+    while self.early_bytes > js.limits.reorder and self.awaiting.size > 0 do self:release(self.awaiting:pop(), math.huge) end
+    return #data > 0 and stream.role ~= nil and stream.role ~= "unknown"
+  end
+
+  function S:await(stream, time)
+    self.awaiting:push(time + js.limits.jitter, stream)
+    self.deadline = self.awaiting.times[1]
+  end
+
+  --- The held segments of a connection go on that wait no more at `now`.
+  function S:release(stream, now)
+    local held = stream.held
+    while held and held[1] do
+      local sender, seq, ack, flags, data, length, _, time = table.unpack(held[1], 1, 8)
+      local is_due = math.abs(now - time) >= js.limits.jitter or stream.over or stream.foreign
+      if not is_due and sender:is_early(seq, ack, flags, length, now) then return end
+      local segment = table.remove(held, 1)
+      self.early_bytes = self.early_bytes - #data - OVERHEAD
+      self:go_on(table.unpack(segment, 1, 8))
+    end
+    stream.held = nil
+  end
+
+  --- Those of all connections that have waited for long enough, before a packet of `stream`.
+  function S:catch_up(now, stream)
+    if stream and stream.role then self:entry(stream) end
+    local awaiting = self.awaiting
+    while awaiting:due(now) do
+      local one = awaiting:pop()
+      self:release(one, now)
+      if one.held then self:await(one, one.held[1][8]) end
+    end
+    self.deadline = awaiting.times[1] or math.huge
+  end
+end

@@ -1,0 +1,144 @@
+"""Segments that were captured before those that they follow wait for these a moment."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from operator import itemgetter
+
+import pytest
+from builders import ACK, FIN, RST
+from stream_kit import CLIENT, MS, SERVER, Talk, chunk, gap
+
+from dissector.limits import CLOCK_JITTER
+from dissector.stream import reorder
+from dissector.stream.reassembly import Closed
+from dissector.traffic import Chunk, Gap, Segment, StreamEvent
+
+
+def talk() -> Talk:
+    """An open connection, with all that was heard of the next 10 ms."""
+    return Talk(patience=CLOCK_JITTER).open()
+
+
+def said(events: list[StreamEvent]) -> list[StreamEvent]:
+    return [event for event in events if isinstance(event, (Chunk, Gap))]
+
+
+def test_an_answer_waits_for_its_request() -> None:
+    one = talk()
+    assert one.b(0, b"tell", acks=3) == []
+    assert one.a(0, b"ask", acks=0) == [chunk(CLIENT, 0, b"ask", 5), chunk(SERVER, 0, b"tell", 4)]
+    assert one.connection.gaps == 0
+    assert one.connection.last_packet == 5
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_any_order_is_the_same(order: tuple[int, ...]) -> None:
+    """Two requests with their answers."""
+    one = talk()
+    segments = [
+        one.segment(0, 0, b"ask", 0, ACK),
+        one.segment(1, 0, b"tell", 3, ACK),
+        one.segment(0, 3, b"again", 4, ACK),
+        one.segment(1, 4, b"once", 8, ACK),
+    ]
+    events = [event for segment in itemgetter(*order)(segments) for event in one.send(segment)]
+    whole = [chunk(CLIENT, 0, b"ask", 4), chunk(SERVER, 0, b"tell", 5), chunk(CLIENT, 3, b"again", 6)]
+    assert said(events) == [*whole, chunk(SERVER, 4, b"once", 7)]
+
+
+@pytest.mark.parametrize(("after", "waits"), [(CLOCK_JITTER - 1, True), (CLOCK_JITTER, False)])
+def test_nobody_waits_longer(after: int, waits: bool) -> None:
+    one = talk()
+    one.b(0, b"tell", acks=3)
+    assert one.table.reorder.deadline == one.time + CLOCK_JITTER
+    found = [event for _, event in one.table.overdue(one.time + after)]
+    assert found == ([] if waits else [gap(CLIENT, 0, 3, 4), chunk(SERVER, 0, b"tell", 4)])
+    assert (one.table.reorder.deadline == one.time + CLOCK_JITTER) is waits
+
+
+def test_a_clock_that_was_set_back_is_none_to_wait_by() -> None:
+    one = talk()
+    one.time += 10 * CLOCK_JITTER
+    one.b(0, b"tell", acks=3)
+    one.time -= 2 * CLOCK_JITTER
+    assert len(said(one.a(0, acks=0))) == 2
+
+
+def test_what_is_known_to_be_missing_is_not_awaited() -> None:
+    """It was acknowledged a moment ago."""
+    one = talk()
+    one.b(0, acks=3)
+    one.time += CLOCK_JITTER
+    assert len(said(one.b(0, b"tell", acks=3))) == 2
+
+
+def test_acknowledgements_alone_wait_only_with_others() -> None:
+    one = talk()
+    assert one.b(0, acks=3) == []
+    assert one.flow.held == []
+    one.b(0, b"tell", acks=3)
+    one.b(4, acks=3)
+    assert len(one.flow.held) == 2
+    one.a(0, b"ask", acks=0)
+    assert one.flow.held == []
+
+
+def test_a_reset_waits_for_what_was_sent_before() -> None:
+    one = talk()
+    assert one.a(3, flags=RST) == []
+    assert one.a(0, b"ask") == [chunk(CLIENT, 0, b"ask", 5), Closed("rst", 4, 4 * MS)]
+
+
+def test_the_second_end_waits_for_the_first() -> None:
+    one = talk()
+    assert one.b(0, acks=1, flags=FIN) == []
+    one.a(0, acks=0, flags=FIN)
+    assert one.facts(CLIENT).fin is not None
+    assert one.connection.closed == "fin"
+
+
+def test_what_acknowledges_one_byte_more_does_not_wait() -> None:
+    """A FIN that was not captured."""
+    one = talk()
+    assert one.b(0, b"tell", acks=1) == [chunk(SERVER, 0, b"tell", 4)]
+
+
+@pytest.mark.parametrize("data", [b"HTTP/1.1 200 OK\r\n", b"POST / HTTP/1.1\r\n", b"\x17\x03\x03\0\1x"])
+def test_http_keeps_its_place(data: bytes) -> None:
+    """A task on an agent is many connections."""
+    one = talk()
+    assert said(one.b(0, data, acks=3))[-1] == chunk(SERVER, 0, data, 4)
+
+
+def test_at_the_end_nobody_waits() -> None:
+    one = talk()
+    one.b(0, b"tell", acks=3)
+    assert said(one.finish()) == [gap(CLIENT, 0, 3, 4), chunk(SERVER, 0, b"tell", 4)]
+
+
+def test_a_foreign_connection_waits_for_nothing() -> None:
+    one = talk()
+    one.b(0, b"tell", acks=3)
+    one.table.ignore(one.flow)
+    assert list(one.table.overdue(one.time + CLOCK_JITTER)) == []
+    assert one.flow.held == []
+
+
+def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = talk()
+    size = 4 + 512
+    monkeypatch.setattr(reorder, "MAX_REORDER_BYTES", 2 * size)
+    assert one.b(0, b"tell", acks=3) == one.b(4, b"tell", acks=3) == []
+    assert len(said(one.b(8, b"tell", acks=3))) == 4
+    assert one.flow.held == []
+
+
+def far(one: Talk, ahead: int) -> Segment:
+    return one.segment(1, 0, b"tell", ahead, ACK)
+
+
+@pytest.mark.parametrize(("ahead", "waits"), [(1 << 24, True), ((1 << 24) + 1, False)])
+def test_what_is_far_away_is_not_awaited(ahead: int, waits: bool) -> None:
+    one = talk()
+    assert (one.send(far(one, ahead)) == []) is waits
