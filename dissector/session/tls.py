@@ -65,6 +65,9 @@ class TlsDesk(Protocol):
     def stays_sealed(self, sealed: Tls) -> None:
         """Nothing more of it will be deciphered."""
 
+    def talks_sealed(self, sealed: Tls) -> None:
+        """What stays sealed is in use."""
+
     def tls_ended(self, sealed: Tls) -> None: ...
     def room(self, size: int) -> bool:
         """True while so many more encrypted bytes may wait for secrets; negative: they wait no more."""
@@ -100,6 +103,8 @@ class Tls:
         self.facts = connection.tls = TlsFacts()
         self.inner = Sealed(connection, outer)
         self.rhythm = Rhythm()
+        #: Somebody heard that it stays sealed.
+        self.is_told = False
         #: What the server sent in the place of records.
         self.foreign = b""
         self._desk, self._secrets = desk, secrets
@@ -358,8 +363,9 @@ class Tls:
             self.rhythm.heard(half.side, size, _mark(record), is_1_3=is_1_3)
             if half.side is Side.CLIENT:
                 self.first_sealed = self.first_sealed or size
-            if self.rhythm.first is not None:
-                self.facts.opened = self.facts.opened or self.rhythm.first
+            if self.rhythm.first is not None and self.facts.opened is None:
+                self.facts.opened = self.rhythm.first
+                self._desk.talks_sealed(self)
 
 
 def _mark(record: TlsRecord) -> Mark:

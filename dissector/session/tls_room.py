@@ -99,6 +99,19 @@ class TlsRoom:
             if not sealed.is_known and self.secrets and not self._is_looked_into():
                 self._connections.ignore(sealed.inner.outer)
 
+    def talks_sealed(self, sealed: Tls) -> None:
+        if sealed.is_known:
+            self._sealed(sealed)
+
+    def _sealed(self, sealed: Tls) -> None:
+        """Tells, once, that a connection could not be deciphered."""
+        facts = sealed.facts
+        if not sealed.is_told and facts.reason is not None:
+            sealed.is_told = True
+            likely = sealed.is_known or facts.decrypted or sealed.rhythm.is_task
+            kind = sealed.connection.server, facts.reason
+            self._note(kind, rules_tls.sealed_problem(sealed, is_likely=likely), sealed)
+
     def _is_looked_into(self) -> bool:
         self._looks += 1
         return self._looks <= MAX_TLS_LOOKS and not self._overview.has_tasks
@@ -124,8 +137,7 @@ class TlsRoom:
         if (failed := rules_tls.failure(sealed)) is not None:
             self._note((server, failed.code, failed.cause), failed, sealed)
         elif facts.reason is not None and (facts.opened or facts.reason == IN_PART):
-            likely = sealed.is_known or facts.decrypted or rhythm.is_task
-            self._note((server, facts.reason), rules_tls.sealed_problem(sealed, is_likely=likely), sealed)
+            self._sealed(sealed)
             if rhythm.is_task:
                 self._note((server, "task"), rules_tls.guessed(sealed), sealed)
         if facts.renegotiations and (sealed.is_known or facts.decrypted):

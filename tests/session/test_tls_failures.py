@@ -263,3 +263,12 @@ def test_an_alert_in_the_middle_ends_the_connection() -> None:
     wire.end(1)
     (found,) = problems(traced(network.ordered(), setup.secrets), "tls_broken")
     assert "The server 10.2.0.10:4445 ended the connection with the alert bad_record_mac" in found.summary
+
+
+def test_that_it_stays_sealed_is_told_while_it_is_in_use() -> None:
+    network, wire = spoken(Setup())
+    tracer = Tracer()
+    told = [event for packet in packets_of(network.ordered()) for event in tracer.feed(packet)]
+    assert [one.code for one in problems(told)] == ["tls_not_decrypted"]
+    wire.end()
+    assert problems(traced(network.ordered()), "tls_not_decrypted")[1:] == []
