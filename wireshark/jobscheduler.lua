@@ -185,6 +185,22 @@ js.tables = {
   },
   command_ports = "4444,4445,4455",
   callback_ports = "50000-59999",
+  agent_codes = {
+    agent_refused_start = { "ERROR", "The Universal Agent did not start the task." },
+    agent_refused_request = { "WARN", "The Universal Agent answered a request with an error." },
+    agent_license = { "ERROR", "The Universal Agent refused a second task at the same time: the master sent no licence key." },
+    agent_terminating = { "ERROR", "The Universal Agent is being stopped and takes no more tasks." },
+    agent_wrong_target = { "ERROR", "The request went to something else than a Universal Agent's API." },
+    agent_unauthorized = { "ERROR", "The Universal Agent refused the request for want of credentials." },
+    tunnel_unknown = { "ERROR", "The Universal Agent does not know the tunnel." },
+    task_process_lost = { "ERROR", "The task process of the Universal Agent ended in the middle of a call." },
+    heartbeat_missed = { "ERROR", "The master and the Universal Agent lost each other for longer than they agreed." },
+    request_repeated = { "WARN", "The master repeated a request because no response came in time." },
+    proxy_error = { "ERROR", "A proxy between master and agent answered in place of the agent." },
+    clock_skew = { "NOTE", "The clock of the Universal Agent differs from that of the capture." },
+    http_ambiguous = { "WARN", "Two headers say in different ways where the body of an HTTP message ends." },
+    body_too_large = { "ERROR", "A message was too large for the Universal Agent." },
+  },
   hostile = { { 0, 31 }, { 127, 159 }, { 173, 173 }, { 847, 847 }, { 1564, 1564 }, { 4447, 4448 }, { 6068, 6069 }, { 6155, 6159 }, { 8203, 8207 }, { 8232, 8238 }, { 8288, 8303 }, { 12644, 12644 }, { 55296, 57343 }, { 65024, 65039 }, { 65279, 65279 }, { 65440, 65440 }, { 65520, 65531 }, { 119155, 119162 }, { 917504, 921599 } },
   guid = {
     ["\254\238G\130l\027\017\216\129\003\000\004v\238\138\251"] = "Ierror",
@@ -337,6 +353,8 @@ js.limits.idle = 3600
 js.limits.sniff = 4096
 js.limits.objects = 65536
 js.limits.head = 65536
+js.limits.json = 8388608
+js.limits.json_depth = 64
 js.bounds = {
   int64 = { "-9223372036854775808", "9223372036854775807" },
   port = { "1", "65535" },
@@ -665,6 +683,14 @@ do
   F.log_text = ProtoField.string(P .. "log.text", "Log text")
   F.tunnel_token = ProtoField.string(P .. "tunnel_token", "Tunnel token")
   F.undecoded = ProtoField.bytes(P .. "undecoded", "Undecoded")
+  F.agent_request = ProtoField.string(P .. "agent.request", "Request", base.NONE, "To the API of a Universal Agent")
+  F.agent_type = ProtoField.string(P .. "agent.type", "Type", base.NONE, "$TYPE of the command, or of its answer")
+  F.agent_value = ProtoField.string(P .. "agent.value", "Value", base.NONE, "One of the command's, or of its answer")
+  F.agent_tunnel = ProtoField.string(P .. "agent.tunnel", "Tunnel")
+  F.agent_request_id = ProtoField.uint32(P .. "agent.request_id", "Request id", base.DEC, nil, nil, "Counts the task's requests")
+  F.agent_repeats = ProtoField.framenum(P .. "agent.repeats", "Repeats the request in", base.NONE)
+  F.agent_status = ProtoField.uint32(P .. "agent.status", "Status", base.DEC)
+  F.agent_error = ProtoField.string(P .. "agent.error", "Error")
   F.note = ProtoField.string(P .. "note", "Note")
 
   local X = {}
@@ -687,6 +713,9 @@ do
   declare("callback_missing", "Nobody called back", expert.group.SEQUENCE, expert.severity.ERROR)
   declare("limit_reached", "More than is kept", expert.group.PROTOCOL, expert.severity.NOTE)
   declare("callback_foreign_bytes", "Somebody else took the announced port", expert.group.SEQUENCE, expert.severity.ERROR)
+  for code, text in pairs(js.tables.agent_codes) do
+    declare(code, text[2], expert.group.RESPONSE_CODE, expert.severity[text[1]])
+  end
   js.experts = X
 
   local list, experts = {}, {}
@@ -6243,8 +6272,21 @@ do
     return not may_be and "unknown" or nil
   end
 
+  local AGENT_HEADERS = { "\r\nX%-JobScheduler%-%u", "\r\nServer: spray%-can/" }
+
+  --- True for the API of a Universal Agent, which is left to Wireshark's own dissector of HTTP (agents.lua).
+  local function is_agent(client, server, mid_stream)
+    local REQUEST = "%u%u%u%u?%u?%u?%u?%u? [^ ]*/jobscheduler/agent/api[/ ?]"
+    if find(client, "^" .. REQUEST) then return true end
+    for _, head in ipairs(mid_stream and { client, server } or {}) do
+      if find(head, REQUEST) or find(head, AGENT_HEADERS[1]) or find(head, AGENT_HEADERS[2]) then return true end
+    end
+    return false
+  end
+
   --- "command", "callback", "unknown" (none of ours) or nil (not clear yet).
   function js.verdict(client, server, is_command_port, mid_stream)
+    if is_agent(client, server, mid_stream) then return "unknown" end
     if mid_stream and commands(server, client) then return "command" end
     local one, other = command(client, server, is_command_port), callback(client, server, mid_stream)
     if one == "command" or other == "callback" then return one == "command" and one or other end
@@ -6567,6 +6609,7 @@ do
       js.session.joiner:forget(task)
     end
     if body then task:frame(message, body) else task:unread(message, data, start or 1) end
+    if self.may_be_copy then js.session.agents:may_join(self, message, data, start or 1) end
     js.session:message(self.stream, message, body)
   end
 
@@ -6625,7 +6668,7 @@ do
     }, S)
     session.cut = js.new_cut(session)
     session.pairs, session.early = js.new_pairs(session.joiner, session.cut), js.new_early()
-    session.silence = js.new_silence()
+    session.silence, session.agents = js.new_silence(), js.new_agents()
     return session
   end
 
@@ -6870,6 +6913,7 @@ do
       task = task or self:lone(stream)
       task.port = task.port or stream.server.port
       self:attempt(stream, task)
+      stream.handler.may_be_copy = not task.command and next(self.agents.places) ~= nil
     end
     self:replay(stream, events, swap)
   end
@@ -7052,6 +7096,7 @@ do
     self.is_first_pass, self.is_over = false, true
     self.cut:settle()
     self:finish()
+    self.agents:finish()
     self.is_over = false
     for stream in pairs(self.undecided) do
       if stream.handler or not self:came_to_nothing(stream) then
@@ -7120,8 +7165,19 @@ end
 do
   local S = js.Session
 
+  --- The same for what is inside of the packet and is dissected before it.
+  function S:arrived_inside(number)
+    self.ahead = self.ahead or self:arrived(number)
+    return self.ahead
+  end
+
   --- The next packet of the first pass, with Wireshark's number; its own.
   function S:arrived(number)
+    if self.ahead then
+      local packet = self.ahead
+      self.ahead = nil
+      return packet
+    end
     local last, packet = self.last, number + self.away
     if packet <= last then
       self.number_of[last] = false
@@ -7264,7 +7320,11 @@ do
   --- The end of a connection that never said what it is.
   function S:silent(stream, time)
     if stream.stray and not stream.established then return self:attempt(stream, stream.stray) end
-    if stream.undecided and self:came_to_nothing(stream) and self.unreached < js.limits.unreachable then
+    local waiting = stream.undecided and self:came_to_nothing(stream) and self.agents:unreached(stream)
+    if waiting then
+      stream.task = waiting
+      self:undecided_no_more(stream)
+    elseif stream.undecided and self:came_to_nothing(stream) and self.unreached < js.limits.unreachable then
       self.unreached = self.unreached + 1
       local task = self:never_was(stream)
       stream.role, stream.task = "command", task
@@ -7398,6 +7458,564 @@ do
   end
 end
 
+-- JSON of agents' commands and answers (the bounds of wire/json_text.py).
+do
+  local find, match, sub, byte, gsub, char = string.find, string.match, string.sub, string.byte, string.gsub, string.char
+  local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t", ['"'] = '"', ["\\"] = "\\", ["/"] = "/" }
+  local WORDS = { ["true"] = true, ["false"] = false }
+  local read
+  local BROKEN = {}
+
+  --- Values other than texts, numbers and booleans: objects have `names` in their order, arrays are lists.
+  js.json_null = setmetatable({}, { __tostring = function() return "null" end })
+
+  local function skip(text, at) return find(text, "[^ \t\r\n]", at) or #text + 1 end
+
+  local function utf8(code)
+    local floor = math.floor
+    if code < 0x80 then return char(code) end
+    if code < 0x800 then return char(0xC0 + floor(code / 64), 0x80 + code % 64) end
+    if code < 0x10000 then
+      return char(0xE0 + floor(code / 4096), 0x80 + floor(code / 64) % 64, 0x80 + code % 64)
+    end
+    return char(0xF0 + floor(code / 262144), 0x80 + floor(code / 4096) % 64, 0x80 + floor(code / 64) % 64, 0x80 + code % 64)
+  end
+
+  --- Two halves of a character beyond 16 bits, or one as it stands.
+  local function characters(text)
+    text = gsub(text, "\\u([dD][89abAB]%x%x)\\u([dD][c-fC-F]%x%x)", function(high, low)
+      return utf8(0x10000 + (tonumber(high, 16) - 0xD800) * 0x400 + tonumber(low, 16) - 0xDC00)
+    end)
+    return (gsub(text, "\\u(%x%x%x%x)", function(hex) return utf8(tonumber(hex, 16)) end))
+  end
+
+  local function string_at(text, at)
+    local from, stop = at + 1, at + 1
+    while true do
+      stop = find(text, '["\\\0-\31]', stop)
+      local code = stop and byte(text, stop)
+      if code == 34 then break end
+      if code ~= 92 then error(BROKEN) end
+      stop = stop + 2
+    end
+    local raw = sub(text, from, stop - 1)
+    if find(raw, "\\", 1, true) then
+      -- An escaped backslash first, so that what follows it is no escape.
+      raw = gsub(raw, "\\\\", "\\u005c")
+      raw = gsub(raw, "\\(.)", function(letter)
+        if letter ~= "u" and not ESCAPES[letter] then error(BROKEN) end
+        return letter ~= "u" and ESCAPES[letter] or nil
+      end)
+      raw = characters(raw)
+    end
+    return raw, stop + 1
+  end
+
+  local function members(text, at, depth)
+    local found = { names = {}, values = {} }
+    at = skip(text, at + 1)
+    if byte(text, at) == 125 then return found, at + 1 end
+    while true do
+      if byte(text, at) ~= 34 then error(BROKEN) end
+      local name
+      name, at = string_at(text, at)
+      at = skip(text, at)
+      if byte(text, at) ~= 58 then error(BROKEN) end
+      if found.values[name] == nil then found.names[#found.names + 1] = name end
+      found.values[name], at = read(text, skip(text, at + 1), depth)
+      at = skip(text, at)
+      local code = byte(text, at)
+      if code == 125 then return found, at + 1 end
+      if code ~= 44 then error(BROKEN) end
+      at = skip(text, at + 1)
+    end
+  end
+
+  local function items(text, at, depth)
+    local found = {}
+    at = skip(text, at + 1)
+    if byte(text, at) == 93 then return found, at + 1 end
+    while true do
+      found[#found + 1], at = read(text, at, depth)
+      at = skip(text, at)
+      local code = byte(text, at)
+      if code == 93 then return found, at + 1 end
+      if code ~= 44 then error(BROKEN) end
+      at = skip(text, at + 1)
+    end
+  end
+
+  --- Numbers stay texts, in a table of their own: a double has no room for them.
+  local function number_at(text, at)
+    local found = match(text, "^-?%d+%.?%d*[eE]?[+-]?%d*", at)
+    if not found then error(BROKEN) end
+    return { number = found }, at + #found
+  end
+
+  function read(text, at, depth)
+    if depth > js.limits.json_depth then error(BROKEN) end
+    local code = byte(text, at)
+    if code == 34 then return string_at(text, at) end
+    if code == 123 then return members(text, at, depth + 1) end
+    if code == 91 then return items(text, at, depth + 1) end
+    local word = match(text, "^%l+", at)
+    if word == "null" then return js.json_null, at + 4 end
+    if word and WORDS[word] ~= nil then return WORDS[word], at + #word end
+    return number_at(text, at)
+  end
+
+  --- The value of a whole JSON text, nil where it is none or more than is read.
+  function js.json(text)
+    if #text > js.limits.json then return nil end
+    local is_read, value, stop = pcall(read, text, skip(text, 1), 0)
+    if not is_read or skip(text, stop) <= #text then return nil end
+    return value
+  end
+
+  --- A member of an object, if it is a text; of nested objects by several names.
+  function js.json_text(value, ...)
+    for _, name in ipairs({ ... }) do
+      value = type(value) == "table" and value.values and value.values[name]
+    end
+    return type(value) == "string" and sub(value, 1, 8192) or nil
+  end
+
+  --- Numbers likewise.
+  function js.json_digits(value, ...)
+    for _, name in ipairs({ ... }) do
+      value = type(value) == "table" and value.values and value.values[name]
+    end
+    return type(value) == "table" and value.number or (type(value) == "string" and value) or nil
+  end
+end
+
+-- How a task on a Universal Agent ended, and what an agent's error means (the rules of session/verdict.py and rules_agent.py).
+do
+  local find, lower, match = string.find, string.lower, string.match
+  local ERRORS = {  -- status, words in the text, code: the first that fits
+    { { [401] = true, [407] = true, [403] = true }, nil, "agent_unauthorized" },
+    { { [413] = true }, nil, "body_too_large" },
+    { { [502] = true, [503] = true, [504] = true }, nil, "proxy_error" },
+    { nil, { "licen[cs]e ?key" }, "agent_license" },
+    { nil, { "agent is terminating" }, "agent_terminating" },
+    { nil, { "unknown tunnel", "wrong tunnel secret" }, "tunnel_unknown" },
+    { { [410] = true }, nil, "task_process_lost" },
+    { nil, { "tunnelconnectionclosed", "has closed the connection" }, "task_process_lost" },
+    { { [404] = true, [405] = true }, nil, "agent_wrong_target" },
+  }
+
+  local function has_one(text, words)
+    for _, word in ipairs(words) do
+      if find(text, word) then return true end
+    end
+    return false
+  end
+
+  --- The problem code of an error response with its text.
+  function js.agent_code(status, text, otherwise)
+    text = lower(text or "")
+    for _, row in ipairs(ERRORS) do
+      if (not row[1] or row[1][status]) and (not row[2] or has_one(text, row[2])) then return row[3] end
+    end
+    return otherwise
+  end
+
+  --- True where the agent says that a request is not the task's master's.
+  function js.is_impostor(text) return find(lower(text or ""), "wrong tunnel secret", 1, true) ~= nil end
+
+  --- Why a command failed: the text of an error status, or that of StartTaskFailed, which comes with 200.
+  function js.agent_failure(status, body, value, is_text)
+    if js.json_text(value, "$TYPE") == "StartTaskFailed" then
+      return js.json_text(value, "message") or "StartTaskFailed"
+    end
+    if not status or status < 300 then return nil end
+    local text = is_text and match(body, "^%s*(.-)%s*$") or ""
+    return text ~= "" and text or "HTTP " .. status
+  end
+
+  --- True when an error was seen, or how the job's process ended.
+  local function has_failed(task) return (task.exit_code and task.exit_code ~= "0") or task.signal or task.failed end
+
+  --- The outcome of such a task as of the time `now`.
+  function js.agent_outcome(task, now)
+    local about = task.agent
+    if about.judged then return about.judged end
+    if about.start_failure then return "refused" end
+    local kill, failed = about.kill, about.failed
+    local killed = kill and not (failed and (failed.answered or 0) <= kill.time)
+    if task.released then
+      if killed then return "killed" end
+      if has_failed(task) then return "failure" end
+      return task:went_well() and not task.result_odd and "success" or "unknown"
+    end
+    if killed then return "killed" end
+    if failed or js.session.agents.outages[about.place] or now - about.heard > js.agent_patience(about) then return "lost" end
+    if about.close then return has_failed(task) and "failure" or "unknown" end
+    return "running"
+  end
+
+  local classic = js.outcome
+  function js.outcome(task, now)
+    if task.agent then return js.agent_outcome(task, now) end
+    return classic(task, now)
+  end
+end
+
+-- Tasks on Universal Agents: exchanges over HTTP in, messages of tasks out (the rules of session/tunnels.py).
+--
+-- A task is known by its agent and the tunnel's id, and by its agentTaskId, whichever connection carries it.
+do
+  local OK, ACCEPTED = 200, 202
+  local PATIENCE = 60  -- seconds, where no heartbeat says otherwise
+  local REMEMBERED = 64
+  local STARTS = { StartNonApiTask = "process", StartApiTask = "api" }
+  local A = {}
+  A.__index = A
+  js.Agents = A
+
+  --- `by_key`, `by_name` and so on hold the tasks under way, `nameless` those whose start was not answered, by master and
+  --- agent, like `places` all and `outages` the connections to the agent that failed since it was heard; `open` are exchanges without a response, by connection, and `told` all that later passes ask for, by packet.
+  function js.new_agents()
+    return setmetatable({
+      by_key = {}, by_name = {}, by_secret = {}, by_instance = {}, nameless = {}, order = js.new_queue(),
+      places = {}, outages = {}, open = {}, waiting = js.new_queue(), told = {}, packet = 0,
+    }, A)
+  end
+
+  function js.agent_patience(about) return about.heartbeat and about.heartbeat.timeout or PATIENCE end
+
+  --- A master's host and an agent, of an exchange or a connection.
+  function js.agent_place(one) return one.client.ip .. " " .. one.server.key end
+  local place_of = js.agent_place
+
+  local function key_of(exchange, tunnel) return (exchange.target.host or exchange.server.key) .. " " .. tunnel end
+
+  -- --- tasks ---
+
+  function A:new(exchange)
+    local task = js.new_task(exchange.packets and exchange.packets[1] or exchange.number, exchange.time)
+    local stream = { client = exchange.server, server = exchange.client, role = "callback", task = task, dirs = {} }
+    task.client, task.remote, task.settled = exchange.client, exchange.server, true
+    task.callback = stream
+    task.agent = { heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0 }
+    task.agent.place = place_of(exchange)
+    exchange.task = task
+    js.push(self.nameless, task.agent.place, task)
+    js.push(self.places, task.agent.place, task)
+    self.order:push(task)
+    js.session.order:add(task)
+    if self.order.size > js.limits.open_tasks then self:over(self.order:oldest(), exchange.time) end
+    return task
+  end
+
+  --- The tunnel has its id; a task that had the same one before is over: the agent began anew.
+  function A:named(task, key, secret, name, now)
+    local before, about = self.by_key[key], task.agent
+    if before and before ~= task then self:over(before, now) end
+    js.drop(self.nameless, about.place, task)
+    about.key, about.secret, about.name = key, secret, name
+    self.by_key[key] = task
+    if secret then self.by_secret[secret] = task end
+    if name then self.by_name[name] = task end
+  end
+
+  local function forget(map, key, task)
+    if key and map[key] == task then map[key] = nil end
+  end
+
+  function A:over(task, now)
+    local about = task.agent
+    if about.judged then return end
+    about.judged = js.agent_outcome(task, now)
+    js.drop(self.places, about.place, task)
+    if not self.places[about.place] then self.outages[about.place] = nil end
+    js.drop(self.nameless, about.place, task)
+    forget(self.by_key, about.key, task)
+    forget(self.by_name, about.name, task)
+    forget(self.by_secret, about.secret, task)
+    forget(self.by_instance, task.instance, task)
+    self.order:remove(task)
+    about.dialog, about.requests, about.waiting = nil, nil, nil
+    if js.session.is_passing then js.session.order:remove(task) end
+  end
+
+  --- A task that is still under way by the time `now`: the agent has ended it for certain after twice its patience.
+  function A:living(task, now)
+    if not task or now < task.agent.heard + 2 * js.agent_patience(task.agent) then return task end
+    self:over(task, now)
+    return nil
+  end
+
+  -- --- commands ---
+
+  function A:command(exchange)
+    local value = exchange.value
+    local kind, name = STARTS[exchange.type or ""], js.json_text(value, "agentTaskId")
+    if kind then
+      local task = self:new(exchange)
+      local job = js.json_text(value, "meta", "job")
+      task.kind, task.job = kind, job and js.line_utf8(job, 120)
+      task.task_id = js.decimal(js.json_digits(value, "meta", "taskId"), "task_id")
+      task.agent.start, task.agent.waiting, exchange.starting = exchange, exchange, true
+    elseif name then
+      self:about_task(exchange, name)
+    end
+  end
+
+  function A:about_task(exchange, name)
+    local task = self.by_name[name] or self.by_key[key_of(exchange, string.match(name, "^[^-]*"))]
+    task = self:living(task, exchange.time)
+    local about = task and task.agent
+    if not about or (about.name and about.name ~= name) then return end
+    exchange.task, about.heard = task, exchange.time
+    if exchange.type == "CloseTask" then
+      about.close = exchange
+      if exchange.value.values.kill == true then about.kill = about.kill or exchange end
+    end
+  end
+
+  function A:started(exchange)
+    local task, value = exchange.task, exchange.answer
+    local about = task.agent
+    local name, tunnel = js.json_text(value, "agentTaskId"), js.json_text(value, "tunnelToken", "id")
+    if about.judged then return end
+    about.heard, about.waiting = exchange.answered, nil
+    if not name or not tunnel then
+      about.start_failure = exchange.failure or "the answer names no task"
+      exchange.code = js.agent_code(exchange.status, about.start_failure, "agent_refused_start")
+      return self:over(task, exchange.answered)
+    end
+    local secret = js.json_text(value, "tunnelToken", "secret")
+    self:named(task, key_of(exchange, tunnel), secret, name, exchange.answered)
+  end
+
+  -- --- tunnels ---
+
+  function A:tunnelled(exchange)
+    local task = self:living(self.by_key[key_of(exchange, exchange.target.tunnel)], exchange.time)
+    local known, secret = task and task.agent.secret, exchange.secret
+    -- Somebody else's, or the agent began anew and counts from 1 again.
+    if known and secret and known ~= secret then task = nil end
+    if not task then
+      exchange.stranger = true
+    else
+      self:asked(exchange, task)
+    end
+  end
+
+  --- True for a request that is not the repetition of one before.
+  local function is_first(about, exchange)
+    local number = exchange.request_id
+    if not number then return true end
+    if about.requests[number] or number <= about.last then
+      exchange.repeats = about.requests[number]
+      return false
+    end
+    about.last, about.requests[number] = number, exchange.number
+    about.list[#about.list + 1] = number
+    if #about.list > REMEMBERED then about.requests[table.remove(about.list, 1)] = nil end
+    return true
+  end
+
+  function A:asked(exchange, task)
+    local about = task.agent
+    exchange.task, about.heartbeat, about.heard = task, exchange.heartbeat or about.heartbeat, exchange.time
+    if exchange.kind == "heartbeat" then return end
+    if exchange.request_id and exchange.request_id > about.last + 1 then
+      task:lost(0)
+      task:lost(1)
+      task.callback.has_gaps = true
+    end
+    if not is_first(about, exchange) then
+      exchange.is_repeated = true
+      return
+    end
+    if exchange.body or about.waiting then about.waiting = exchange end
+    if exchange.body then exchange.message = self:message(task, 1, exchange.body, exchange.time, exchange.packets) end
+  end
+
+  --- One message of a task: the body of a request (side 1) or of a response.
+  function A:message(task, side, data, time, packets)
+    local message, body = task.agent.dialog:feed(side, data, 1, time, 0)
+    message.size, message.headless, message.packets = #data, true, packets
+    message.number, message.stream, message.task = self.packet, task.callback, task
+    local job, number = task.job, task.task_id
+    if body then task:frame(message, body) else task:unread(message, data, 1) end
+    task.job, task.task_id = job or task.job, number or task.task_id  -- the start names the job with its folder
+    js.session.fresh, js.session.fresh_body = message, body
+    return message
+  end
+
+  --- A request to a tunnel that was not known turns out to be a task's, or was refused.
+  function A:settle_stranger(exchange)
+    if exchange.status ~= OK and exchange.status ~= ACCEPTED then
+      exchange.code = js.agent_code(exchange.status, exchange.failure, "tunnel_unknown")
+      return
+    end
+    local task = self:unannounced(exchange)
+    self:asked(exchange, task)
+    self:answered(exchange, task)
+  end
+
+  --- The task of a tunnel whose start, or the answer to it, was not captured.
+  function A:unannounced(exchange)
+    local key = key_of(exchange, exchange.target.tunnel)
+    local known = self.by_key[key]
+    if known and known.agent.secret == exchange.secret then return known end
+    local alike = self.nameless[place_of(exchange)]
+    local task = alike and alike.size == 1 and alike:oldest() or nil
+    -- A start that may still be answered is only that of a tunnel's first request.
+    local start = task and task.agent.start
+    if not task or (exchange.request_id ~= 1 and start and start.starting) then
+      task = self:new(exchange)
+      task.settled = false
+    end
+    self:named(task, key, exchange.secret, nil, exchange.time)
+    return task
+  end
+
+  --- True for the response that brings the message for a request; those to repetitions are equal.
+  local function delivers(about, exchange)
+    local number = exchange.request_id
+    if exchange.kind ~= "tunnel" and not about.waiting then return false end
+    if not number then return true end
+    if number <= about.delivered then return false end
+    about.delivered = number
+    return true
+  end
+
+  function A:answered(exchange, task)
+    local about, status = task.agent, exchange.status
+    about.heard = exchange.answered
+    if exchange.kind == "command" then
+      if exchange.failure then exchange.code = js.agent_code(status, exchange.failure, "agent_refused_request") end
+      if exchange == about.close and status == OK then self:over(task, exchange.answered) end
+      return
+    end
+    if status == OK then
+      if exchange.reply and delivers(about, exchange) then
+        about.waiting = nil
+        exchange.answer_message = self:message(task, 0, exchange.reply, exchange.answered, exchange.reply_packets)
+        if task.instance then self.by_instance[task.instance] = self.by_instance[task.instance] or task end
+      end
+    elseif status ~= ACCEPTED then
+      exchange.code = js.agent_code(status, exchange.failure, "task_process_lost")
+      if js.is_impostor(exchange.failure) then
+        exchange.task = nil
+      elseif not about.failed then
+        about.failed, about.waiting = exchange, nil
+      end
+    end
+    if task.released then about.waiting = nil end
+  end
+end
+
+-- Requests to Universal Agents and their responses, paired on each connection (the rules of session/exchanges.py).
+do
+  local A = js.Agents
+  local MOST_OPEN = 64  -- on one connection
+
+  --- A request to an agent's API, in the order of packets.
+  function A:request(exchange)
+    self.outages[js.agent_place(exchange)] = nil
+    local queue = self.open[exchange.connection] or js.new_queue()
+    self.open[exchange.connection] = queue
+    queue:push(exchange)
+    self.waiting:push(exchange)
+    if self.waiting.size > 4 * js.limits.pending or queue.size > MOST_OPEN then
+      self:leave(self.waiting:oldest())
+    end
+    if exchange.kind == "command" then
+      self:command(exchange)
+    elseif exchange.kind == "tunnel" or exchange.kind == "continue" or exchange.kind == "heartbeat" then
+      self:tunnelled(exchange)
+    end
+  end
+
+  --- Takes an exchange out of those that wait for a response.
+  function A:take(exchange)
+    local queue = self.open[exchange.connection]
+    if queue then
+      queue:remove(exchange)
+      if queue.size == 0 then self.open[exchange.connection] = nil end
+    end
+    self.waiting:remove(exchange)
+  end
+
+  --- Its response will not come any more.
+  function A:leave(exchange)
+    self:take(exchange)
+    exchange.starting = nil
+    if exchange.stranger and exchange.body then self:asked(exchange, self:unannounced(exchange)) end
+    exchange.stranger = nil
+  end
+
+  --- The exchange that a response belongs to: of the request in the packet `asked`, else the oldest that is open.
+  function A:answered_by(connection, asked)
+    local queue = self.open[connection]
+    if not queue then return nil end
+    for _, one in ipairs(queue:begin(MOST_OPEN)) do
+      if not asked or one.number == asked then
+        self:take(one)
+        return one
+      end
+    end
+    return nil
+  end
+
+  function A:response(exchange)
+    local task = exchange.task
+    if exchange.starting then
+      exchange.starting = nil
+      self:started(exchange)
+    elseif exchange.stranger then
+      exchange.stranger = nil
+      self:settle_stranger(exchange)
+    elseif task and not task.agent.judged then
+      self:answered(exchange, task)
+    elseif exchange.failure then
+      exchange.code = js.agent_code(exchange.status, exchange.failure, "agent_refused_request")
+    end
+  end
+
+  -- --- connections without exchanges ---
+
+  --- A connection to an agent that was refused or not answered: a task that waits for that agent.
+  function A:unreached(stream)
+    local place = js.agent_place(stream)
+    local tasks = self.places[place]
+    if not tasks then return nil end
+    self.outages[place] = (self.outages[place] or 0) + 1
+    return tasks:oldest()
+  end
+
+  --- The task of which a callback connection on this host is another leg: the agent's to the task process, which begins with
+  --- the tunnel's secret, or the master's own, whose first answer names the same object.
+  local function original(agents, task, message, data, start)
+    if message.tunnel_token then task.token = js.json_text(js.json(string.sub(data, start)), "tunnelToken", "secret") end
+    local is_secret = task.token and string.find(task.token, "[^*]")  -- all are alike where they were taken out
+    return is_secret and agents.by_secret[task.token] or task.instance and agents.by_instance[task.instance]
+  end
+
+  --- Looks whether a callback connection is such a leg, until it is known: its messages are shown with the agent's task.
+  function A:may_join(handler, message, data, start)
+    local task, stream, was_named = handler.task, handler.stream, handler.is_named
+    local found = original(self, task, message, data, start)
+    handler.is_named = task.instance ~= nil
+    handler.may_be_copy = not found and not was_named
+    if not found then return end
+    stream.task, stream.is_copy = found, true
+    js.session.silence:remove(task)
+    js.session.joiner:let_go(task)
+    js.session.order:remove(task)
+  end
+
+  --- The capture is over: requests that were never answered.
+  function A:finish()
+    while self.waiting.size > 0 do self:leave(self.waiting:oldest()) end
+  end
+end
+
 -- Draws what was written down about a packet: Info column, trees, expert information.
 do
   local format, find, floor = string.format, string.find, math.floor
@@ -7456,7 +8074,7 @@ do
       return function(offset, size) return payload(base + offset, size) end
     end
     local raw = message.raw or ""
-    if not message.document then
+    if not message.document and not message.headless then
       local n = #raw
       local d = n % 256
       local c, b, a = floor(n / 256) % 256, floor(n / 65536) % 256, floor(n / 16777216) % 256
@@ -7474,7 +8092,7 @@ do
     local secret = js.about(message).secret
     local veil = secret and js.veil(body, secret)
     local level, text = js.log_call(message, body)
-    if level then
+    if level and not message.stream.is_copy then  -- the task's log has it once
       generated(node, F.log_level, level)
       generated(node, F.log_text, js.shown(text, veil))
     end
@@ -7494,13 +8112,17 @@ do
     if request and js.is_known(request) then return request.operation, request.count end
   end
 
+  --- Bytes in front of what is decoded: a message in the body of a request over HTTP has no length of its own.
+  local function header_of(message) return message.headless and 0 or 4 end
+
   --- What the Info column says; the body is at hand only with the packet that completed the message.
   local function words_of(message, payload)
     if not message.info then
       local body
       if js.session.fresh == message then body = js.session.fresh_body end
       if not body and message.kind ~= "undecoded" then
-        local raw = message.raw or (payload and payload(message.at + 4, message.size - 4):raw())
+        local header = header_of(message)
+        local raw = message.raw or (payload and payload(message.at + header, message.size - header):raw())
         body = raw and js.read(raw, 1, asked(message))
       end
       message.info = js.info(message, body)
@@ -7532,9 +8154,10 @@ do
     if js.wanted then
       root:set_text("JobScheduler " .. message.info)
       whole = whole or bytes_of(message, payload)
-      raw = message.raw or whole(4, message.size - 4):raw()
-      local range = function(offset, size) return whole(4 + offset, size) end
-      if not message.skipped then root:add(F.length, whole(0, 4)) end
+      local header = header_of(message)
+      raw = message.raw or whole(header, message.size - header):raw()
+      local range = function(offset, size) return whole(header + offset, size) end
+      if not (message.skipped or message.headless) then root:add(F.length, whole(0, 4)) end
       if message.skipped then
         body = nil
       elseif message.tunnel_token then
@@ -7575,6 +8198,7 @@ do
     if has_failed(message) then expert(root, "failed_hresult", message.info) end
     return root
   end
+  js.draw_frame = draw_frame
 
   -- --- documents ---
 
@@ -7641,22 +8265,24 @@ do
   end
 
   local session, pass, has_tree, has_columns
+  local own  -- not known before Wireshark has registered it
 
   --- What is asked for is the same for all packets of a pass in tshark, so there it is found out once.
-  local function look(tree, columns)
+  function js.look(tree, columns)
     if not js.is_gui and session == js.session and pass == session.is_first_pass then return end
     session, pass = js.session, js.session.is_first_pass
     js.wanted = is_wanted(tree)
-    has_tree = js.wanted or not find(tostring(tree), "has subtree=false", 1, true)
+    own = own or Dissector.get("jobscheduler")
+    has_tree = js.wanted or tree:referenced(own)
     has_columns = tostring(columns.info) ~= "(info)"
     -- A tshark that prints a line for each packet in its first pass, and no tree, never comes back to a packet.
-    session.is_passing = pass and has_columns and not has_tree and not js.is_gui
+    session.is_passing = pass and has_columns and not has_tree and not js.is_gui and not js.proto.prefs.task_table
   end
 
   --- Fills the columns for a packet of which nobody wants to see more; false when there is more to be done, for `js.draw`.
   function js.glance(entry, pinfo, tree)
     local columns = pinfo.cols
-    look(tree, columns)
+    js.look(tree, columns)
     if has_tree or not entry.class or has_expert(entry) then return false end
     if not has_columns then return true end
     local info = entry.info
@@ -7711,6 +8337,267 @@ do
     elseif #words > 0 then
       columns.protocol = "JobScheduler"
       columns.info = #words == 1 and words[1] or table.concat(words, " | ")
+    end
+  end
+end
+
+-- What Wireshark's HTTP dissector says of a message to or from a Universal Agent (the rules of wire/agent.py).
+do
+  local match, lower, find, sub = string.match, string.lower, string.find, string.sub
+  local A = {}
+  js.agent_http = A
+
+  --- A field of another dissector; without it, what it would tell is not known.
+  local function reader(name)
+    local is_there, field = pcall(Field.new, name)
+    if not is_there then return function() end end
+    return function() return field() end
+  end
+
+  local method, uri, code = reader("http.request.method"), reader("http.request.uri"), reader("http.response.code")
+  local response_for, request_in = reader("http.response_for.uri"), reader("http.request_in")
+  local request_line, stream = reader("http.request.line"), reader("tcp.stream")
+  local tcp_segment, tls_segment = reader("tcp.segment"), reader("tls.segment")
+  local content_type = reader("http.content_type")
+
+  --- How many requests and responses of the packet at hand have been dissected so far.
+  function A.counts() return select("#", method()), select("#", code()) end
+
+  local function last(read)
+    local count = select("#", read())
+    if count == 0 then return nil end
+    return (select(count, read()))
+  end
+
+  local function at(read, index)
+    local found = select(index, read())
+    return found
+  end
+
+  --- Host of an absolute URI, prefix without slashes at its ends, the rest behind the API's root, and a tunnel's id; nil
+  --- for anything else.
+  function A.target(path)
+    local host
+    if sub(path, 1, 1) ~= "/" then
+      host, path = match(path, "^[hH][tT][tT][pP][sS]?://([^/?#]*)(.*)$")
+      if not host then return nil end
+    end
+    path = match(path, "^[^?#]*")
+    local prefix, rest = match(path, "^(.*)/jobscheduler/agent/api(.*)$")
+    if not prefix or not (rest == "" or sub(rest, 1, 1) == "/") then return nil end
+    if prefix ~= "" and sub(prefix, 1, 1) ~= "/" then return nil end
+    prefix = match(prefix, "^/*(.-)/*$")
+    return { host = host, prefix = prefix, rest = rest, tunnel = match(rest, "^/tunnel/([^/]+)/?$") }
+  end
+
+  --- A Java duration in seconds.
+  local function seconds(text)
+    local rest = match(text, "^PT(.+)$")
+    local hours, more = match(rest or "", "^(%d+)H(.*)$")
+    local minutes, most = match(more or rest or "", "^(%d+)M(.*)$")
+    local tail = most or more or rest
+    local count = tail and match(tail, "^(%d+%.?%d*)S$")
+    if not tail or (tail ~= "" and not count) then return nil end
+    return 3600 * tonumber(hours or 0) + 60 * tonumber(minutes or 0) + tonumber(count or 0)
+  end
+
+  local HEARTBEATS = { "x-jobscheduler-heartbeat-start", "x-jobscheduler-heartbeat-continue", "x-jobscheduler-heartbeat" }
+
+  --- The last headers with their names in lower case.
+  local function headers()
+    local found = {}
+    for _, line in ipairs({ request_line() }) do
+      local name, value = match(tostring(line), "^([^:%s]+):%s*(.-)%s*$")
+      if name then found[lower(name)] = value end
+    end
+    return found
+  end
+
+  local function heartbeat(known)
+    for _, name in ipairs(HEARTBEATS) do
+      if known[name] then
+        local times = {}
+        for word in string.gmatch(known[name], "PT%S*") do times[#times + 1] = seconds(word) or false end
+        return { period = times[1] or nil, timeout = times[2] or nil }
+      end
+    end
+    return nil
+  end
+
+  --- Connection, by TCP's number of it.
+  function A.connection() return tonumber(tostring(last(stream) or -1)) end
+
+  --- The packet of the request that the response at `index` answers, where Wireshark knows it.
+  function A.request_packet(index)
+    if select("#", request_in()) < index then return nil end
+    return tonumber(tostring(at(request_in, index)))
+  end
+
+  --- True when the response at hand is one to a request of ours.
+  function A.is_answer()
+    local path = last(response_for)
+    return path ~= nil and A.target(tostring(path)) ~= nil
+  end
+
+  --- The request at `index` of the packet at hand; nil when it is none to an agent's API.
+  function A.request(index, has_body)
+    local path = index <= select("#", uri()) and tostring(at(uri, index))
+    local target = path and A.target(path)
+    if not target then return nil end
+    local verb, known = tostring(at(method, index)), headers()
+    local kind = "other"
+    if verb == "POST" and target.rest == "/command" then
+      kind = "command"
+    elseif verb == "POST" and target.tunnel then
+      kind = known[HEARTBEATS[2]] and "continue" or (not has_body and known[HEARTBEATS[3]] and "heartbeat") or "tunnel"
+    elseif verb == "GET" or verb == "HEAD" then
+      kind = "view"
+    end
+    return {
+      target = target, kind = kind, method = verb, secret = known["x-jobscheduler-tunnel-secret"],
+      request_id = tonumber(match(known["x-jobscheduler-request-id"] or "", "^%d+")), heartbeat = heartbeat(known),
+    }
+  end
+
+  function A.status(index) return tonumber(tostring(at(code, index))) end
+
+  function A.is_text() return find(lower(tostring(last(content_type) or "")), "text/plain", 1, true) ~= nil end
+
+  --- Packets that the one message of the packet at hand came in, where TCP put it together.
+  function A.packets(number)
+    local found, seen = {}, {}
+    for _, read in ipairs({ tcp_segment, tls_segment }) do
+      for _, one in ipairs({ read() }) do
+        local packet = tonumber(tostring(one))
+        if packet and packet < number and not seen[packet] then found[#found + 1], seen[packet] = packet, true end
+      end
+    end
+    if #found == 0 then return nil end
+    found[#found + 1] = number
+    table.sort(found)
+    return found
+  end
+end
+
+-- Draws the exchanges with Universal Agents: messages of tasks like those of callback connections, commands, heartbeats.
+do
+  local format, gsub, find, byte = string.format, string.gsub, string.find, string.byte
+  local F, X, MASK = js.fields, js.experts, js.secrets.mask
+  local MOST_VALUES = 200
+  -- An agentTaskId in a text: who knows it can kill the task.
+  local AGENT_TASK = "%f[%w_-]%d+%-%d%d%d%d%d%d+%f[^%w_-]"
+
+  --- UTF-8 from the wire, harmless: what is none, and what a terminal would obey, is spelled out.
+  local function harmless(text)
+    if not find(text, "[\128-\255]") then return text end
+    text = gsub(text, "[\194-\244][\128-\191]+", function(bytes)
+      local first = byte(bytes)
+      local more = first < 224 and 1 or first < 240 and 2 or 3
+      local code = first < 224 and first - 192 or first < 240 and first - 224 or first - 240
+      if #bytes <= more then return nil end
+      for at = 2, more + 1 do code = code * 64 + byte(bytes, at) - 128 end
+      local rest = gsub(string.sub(bytes, more + 2), ".", function(c) return format("\\x%02x", byte(c)) end)
+      return js.character(code) .. rest
+    end)
+    return text
+  end
+
+  --- A text of an agent as it may be shown, on one line.
+  local function shown(text, limit)
+    if not js.show_secrets then text = gsub(js.mask(text), AGENT_TASK, MASK) end
+    return js.line_utf8(harmless(text), limit or 300)
+  end
+
+  local function is_key(name) return name == "agentTaskId" or js.looks_secret(name) end
+
+  --- Texts such as `meta.job=/shell`, one for each value.
+  local function add_values(found, value, path, secret)
+    if #found >= MOST_VALUES then return end
+    if type(value) == "table" and value.names then
+      for _, name in ipairs(value.names) do
+        local inner = path == "" and name or path .. "." .. name
+        add_values(found, value.values[name], inner, secret or is_key(name))
+      end
+    elseif type(value) == "table" and not value.number and value ~= js.json_null then
+      for index, one in ipairs(value) do add_values(found, one, format("%s[%d]", path, index - 1), secret) end
+    else
+      local text = type(value) == "table" and value.number or tostring(value)
+      local is_hidden = secret and text ~= "" and value ~= js.json_null and type(value) ~= "boolean"
+      found[#found + 1] = shown(path) .. "=" .. (is_hidden and not js.show_secrets and MASK or shown(text, 1000))
+    end
+  end
+
+  local function generated(node, field, value)
+    if value == nil then return end
+    node:add(field, value):set_generated()
+  end
+
+  --- What a request or response is, in a few words for people.
+  function js.agent_words(exchange, is_answer)
+    local what = exchange.type or (exchange.kind == "tunnel" and "request") or exchange.kind
+    if exchange.kind == "view" or exchange.kind == "other" then what = exchange.method .. " " .. exchange.target.rest end
+    if exchange.target.tunnel then what = format("%s of tunnel %s", what, exchange.target.tunnel) end
+    what = shown(what)
+    if not is_answer then return what .. (exchange.is_repeated and ", repeated" or "") end
+    if exchange.failure then return format("answer to %s: %s", what, shown(exchange.failure)) end
+    if exchange.status == 202 then return format("%s: go on waiting", what) end
+    return format("answer to %s: HTTP %s", what, exchange.status or "?")
+  end
+
+  local function draw_values(root, value)
+    if type(value) ~= "table" then return end
+    local kind, found = js.json_text(value, "$TYPE"), {}
+    generated(root, F.agent_type, kind and shown(kind))
+    add_values(found, value, "", false)
+    for _, text in ipairs(found) do generated(root, F.agent_value, text) end
+  end
+
+  --- What the exchange says of a message, or of itself.
+  local function describe(root, exchange, is_answer, message)
+    local session = js.session
+    generated(root, F.agent_request, shown(exchange.method .. " " .. exchange.target.rest))
+    generated(root, F.agent_tunnel, exchange.target.tunnel and shown(exchange.target.tunnel))
+    generated(root, F.agent_request_id, exchange.request_id)
+    if exchange.is_repeated and not is_answer then
+      generated(root, F.agent_repeats, exchange.repeats and session:shown(exchange.repeats))
+    end
+    if is_answer then
+      generated(root, F.agent_status, exchange.status)
+      generated(root, F.agent_error, exchange.failure and shown(exchange.failure))
+    end
+    if message then return end
+    generated(root, F.task, session:number(exchange.task))
+    if is_answer then
+      generated(root, F.request_in, session:shown(exchange.number))
+    else
+      generated(root, F.response_in, exchange.answer_number and session:shown(exchange.answer_number))
+    end
+  end
+
+  --- One side of an exchange; `range` is its body, nil without one.
+  function js.draw_exchange(tree, exchange, is_answer, range, pinfo)
+    local message, root = is_answer and exchange.answer_message or not is_answer and exchange.message or nil, nil
+    if message and range then
+      root = js.draw_frame(tree, message, range)
+    elseif range then
+      root = tree:add(js.proto, range, "JobScheduler")
+    else
+      root = tree:add(js.proto, "JobScheduler")
+      root:set_generated()
+    end
+    local words = message and message.info or js.agent_words(exchange, is_answer)
+    if js.wanted then
+      if not message then root:append_text(" " .. words) end
+      describe(root, exchange, is_answer, message)
+      if range and not message then draw_values(root, js.json(range:raw())) end
+    end
+    local code = is_answer and exchange.code
+    if code and X[code] then
+      root:add_proto_expert_info(X[code], shown(exchange.failure or exchange.task and exchange.task.agent.start_failure or code))
+    end
+    if range then
+      pinfo.cols.protocol = "JobScheduler"
+      pinfo.cols.info = words
     end
   end
 end
@@ -8062,4 +8949,155 @@ do
   apply_preferences()
 
   if js.is_gui then register_menu("JobScheduler/Task list", js.show_tasks, MENU_TOOLS_UNSORTED) end
+end
+
+-- Universal Agents: bodies that Wireshark's HTTP dissector hands over, in the clear or deciphered by its TLS, and the
+-- messages without a body, which the post-dissector finds by their fields.
+do
+  local H = js.agent_http
+  local media = DissectorTable.get("media_type")
+  local TYPES = {  -- and who has them where the plugin was loaded before
+    ["application/octet-stream"] = "data", ["application/json"] = "json", ["text/plain"] = "data-text-lines",
+  }
+  local bodies = Proto("jobscheduler_http", "JobScheduler bodies over HTTP")
+  local originals = {}
+
+  local function endpoint(address, port)
+    local ip = tostring(address)
+    return { ip = ip, port = port, key = js.endpoint_key(ip, port) }
+  end
+
+  --- Exchanges with a message in a packet: requests by their places, responses by those below zero.  Where nobody will ask
+  --- again, those of the packet at hand are kept only.
+  local function told(packet)
+    local all = js.session.agents.told
+    if js.session.is_passing and not all[packet] then
+      all = {}
+      js.session.agents.told = all
+    end
+    return all[packet]
+  end
+
+  local function write_down(packet, place, exchange)
+    local found = told(packet) or {}
+    js.session.agents.told[packet], found[place] = found, exchange
+  end
+
+  --- The exchange without what is needed only to read it.
+  local function slim(exchange)
+    if exchange and not exchange.stranger then exchange.body = nil end
+    if exchange then exchange.reply, exchange.answer = nil, nil end
+    return exchange
+  end
+
+  --- The first time that a request is seen.
+  local function request(pinfo, index, body, packets)
+    local exchange = H.request(index, body ~= nil)
+    if not exchange then return nil end
+    local session = js.session
+    exchange.number, exchange.time, exchange.connection = session.agents.packet, pinfo.rel_ts, H.connection()
+    exchange.client, exchange.server = endpoint(pinfo.src, pinfo.src_port), endpoint(pinfo.dst, pinfo.dst_port)
+    exchange.body, exchange.packets, exchange.is_empty = body, packets, body == nil
+    if exchange.kind == "command" and body then
+      exchange.value = js.json(body)
+      exchange.type = js.json_text(exchange.value, "$TYPE")
+    end
+    session.agents:request(exchange)
+    exchange.value = nil
+    return slim(exchange)
+  end
+
+  --- The first time that a response is seen.
+  local function response(pinfo, index, body, packets, is_text)
+    local session, asked = js.session, H.request_packet(index)
+    local exchange = session.agents:answered_by(H.connection(), asked and session:packet(asked))
+    if not exchange then return nil end
+    exchange.status, exchange.answered, exchange.answer_number = H.status(index), pinfo.rel_ts, session.agents.packet
+    exchange.reply, exchange.reply_packets, exchange.is_empty_answer = body, packets, body == nil
+    if body and not exchange.target.tunnel then exchange.answer = js.json(body) end
+    exchange.failure = js.agent_failure(exchange.status, body or "", exchange.answer, is_text)
+    session.agents:response(exchange)
+    return slim(exchange)
+  end
+
+  --- True when a message is to be read now: in the first pass, or where that had no fields of HTTP, as with `tshark -2` and no
+  --- filter, in the next one, which goes through the packets in order as well.  The packet is noted.
+  local function is_due(pinfo)
+    local agents, session = js.session.agents, js.session
+    local is_new = not pinfo.visited
+    local packet = is_new and session.last or session:packet(pinfo.number)
+    local is_due = is_new or (agents.is_blind and packet >= agents.packet)
+    if is_due then agents.packet = packet end
+    return is_due
+  end
+
+  --- The exchange with the message at `index` of the packet at hand, which came in `packets`.
+  local function take(pinfo, index, is_answer, body, packets)
+    local session, place = js.session, is_answer and -index or index
+    if pinfo.visited and session.is_first_pass then session:settle() end
+    local packet, exchange = pinfo.visited and session:packet(pinfo.number) or session.last, nil
+    local found = told(packet)
+    if found and found[place] or not is_due(pinfo) then return found and found[place] end
+    if is_answer then
+      exchange = response(pinfo, index, body, packets, body ~= nil and H.is_text())
+    else
+      exchange = request(pinfo, index, body, packets)
+    end
+    if exchange then write_down(packet, place, exchange) end
+    return exchange
+  end
+
+  --- Takes the body of the HTTP message at hand; false when it is none of ours.
+  local function dissect(tvb, pinfo, tree)
+    if js.enabled == nil then js.enabled = js.claim.is_called(tvb, pinfo, tree) end
+    if not js.enabled then return false end
+    local requests, responses = H.counts()
+    local is_answer = responses > 0
+    local index = is_answer and responses or requests
+    if index == 0 then js.session.agents.is_blind = true end
+    if index == 0 or (is_answer and not H.is_answer()) then return false end
+    js.look(tree, pinfo.cols)
+    if not pinfo.visited then js.session:arrived_inside(pinfo.number) end
+    local packets = requests + responses == 1 and H.packets(pinfo.number) or nil
+    local is_whole = tvb:len() > 0 and tvb:len() == tvb:reported_len()
+    local exchange = take(pinfo, index, is_answer, is_whole and tvb:raw() or nil, packets)
+    if not exchange then return false end
+    js.draw_exchange(tree, exchange, is_answer, tvb:range(), pinfo)
+    return true
+  end
+
+  function bodies.dissector(tvb, pinfo, tree)
+    if tvb:len() > 0 and dissect(tvb, pinfo, tree) then return tvb:len() end
+    local original = originals[pinfo.match_string] or originals["application/octet-stream"]
+    return original and original:call(tvb, pinfo, tree) or 0
+  end
+
+  for kind, name in pairs(TYPES) do
+    local own = tostring(bodies.name)
+    local known = media:get_dissector(kind)
+    originals[kind] = known and tostring(known) ~= own and known or Dissector.get(name)
+    media:add(kind, bodies)
+  end
+
+  --- Messages without a body: heartbeats, requests that go on waiting and their responses.
+  local function without_body(pinfo, tree, is_answer, count)
+    for index = 1, count do
+      local found = not pinfo.visited and told(js.session.last)
+      if not (found and found[is_answer and -index or index]) then
+        local exchange = take(pinfo, index, is_answer, nil, nil)
+        local is_empty = exchange and (is_answer and exchange.is_empty_answer or not is_answer and exchange.is_empty)
+        if is_empty and js.wanted then js.draw_exchange(tree, exchange, is_answer, nil, pinfo) end
+      end
+    end
+  end
+
+  local post = Proto("jobscheduler_exchanges", "JobScheduler exchanges over HTTP")
+  function post.dissector(_, pinfo, tree)
+    local requests, responses = H.counts()
+    if requests + responses == 0 or js.enabled == false then return 0 end
+    without_body(pinfo, tree, true, responses)
+    without_body(pinfo, tree, false, requests)
+    return 0
+  end
+  register_postdissector(post)
 end

@@ -26,7 +26,8 @@ _PIECES = (
     "cursor", "text", "secret_values", "secret_elements", "secret_assigned", "secret_shapes", "secrets", "veil",
     "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "datagrams", "silence",
     "tasks", "cut", "pairs", "early", "verdict", "detect", "command", "callback", "session", "ending", "numbering",
-    "segments", "reorder", "tree", "window", "claim", "main",
+    "segments", "reorder", "json", "agent_verdict", "agent_tasks", "agent_exchanges", "tree", "agent_http",
+    "agent_tree", "window", "claim", "main", "agents",
 )  # fmt: skip
 
 _HEADER = """\

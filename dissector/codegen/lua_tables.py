@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from dissector import limits, numbers
 from dissector.ports import CALLBACKS_TEXT, COMMANDS_TEXT
+from dissector.session.agent_codes import AGENT_CODES
 from dissector.wire import enums, names
 from dissector.wire.harmless import HOSTILE
 
@@ -35,6 +36,8 @@ _CAPS = {
     "sniff": limits.MAX_SNIFF,
     "objects": limits.MAX_OBJECTS,
     "head": limits.MAX_HTTP_HEAD,
+    "json": limits.MAX_JSON,
+    "json_depth": limits.MAX_JSON_DEPTH,
 }
 _BOUNDS = {
     "int64": numbers.INT64,
@@ -65,6 +68,7 @@ def lines() -> list[str]:
     found += _numbers("command", {int(one): one.name for one in enums.Command})
     found += [f"  command_ports = {quoted(COMMANDS_TEXT)},", f"  callback_ports = {quoted(CALLBACKS_TEXT)},"]
     ranges = ", ".join(f"{{ {low}, {high} }}" for low, high in HOSTILE)
+    found += ["  agent_codes = {", *(f"    {line}," for line in _agent_codes()), "  },"]
     found.append(f"  hostile = {{ {ranges} }},")
     found += ["  guid = {", *(f"    {line}," for line in _guids()), "  },"]
     found += ["  classes = {", *(f"    {line}," for line in _classes()), "  },"]
@@ -88,6 +92,13 @@ def _bounds() -> Iterable[str]:
 
 def _numbers(name: str, table: Mapping[int, str]) -> list[str]:
     return [f"  {name} = {{", *(f"    [{code}] = {quoted(text)}," for code, text in sorted(table.items())), "  },"]
+
+
+def _agent_codes() -> Iterable[str]:
+    """Wireshark's word for the severity, and the summary."""
+    words = {"error": "ERROR", "warning": "WARN", "info": "NOTE"}
+    for name, code in AGENT_CODES.items():
+        yield f"{name} = {{ {quoted(words[code.severity.value])}, {quoted(code.meaning)} }}"
 
 
 def _guids() -> Iterable[str]:

@@ -32,13 +32,11 @@ class Sniffer:
         connection: Connection,
         *,
         is_command_port: bool,
-        agents: bool = True,
         wants_tls: Callable[[bool], bool] | None = None,
     ) -> None:
-        """``agents`` False: what goes to a Universal Agent is documents over HTTP like others.  ``wants_tls``: whether
-        TLS is looked into, told whether the port is known for agents; None: it is not."""
+        """``wants_tls``: whether TLS is looked into, told whether the port is known for agents; None: it is not."""
         self.connection = connection
-        self._agents, self._wants_tls = agents, wants_tls
+        self._wants_tls = wants_tls
         self.is_command_port = is_command_port
         self.events: list[Chunk | Gap] = []
         #: Bytes are missing, so that what was captured may begin anywhere.
@@ -81,8 +79,6 @@ class Sniffer:
             return Role.TLS if is_tls else None
         mid_stream = self.connection.mid_stream or self._has_gap
         role = detect.verdict(client, server, is_command_port=self.is_command_port, mid_stream=mid_stream)
-        if role is Role.HTTP and not self._agents:
-            role = Role.COMMAND
         self._is_callback = role is Role.CALLBACK
         return role
 

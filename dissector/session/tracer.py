@@ -57,10 +57,9 @@ class Tracer(Attempts):
         window: int | None = None,
         messages: bool = True,
         made_by_others: Callable[[Connection], bool] | None = None,
-        agents: bool = True,
         secrets: Secrets | None = None,
     ) -> None:
-        ports, clock, self._agents = frozenset(command_ports), PacketTime(), agents
+        ports, clock = frozenset(command_ports), PacketTime()
         joiner, overview = Joiner(callback_ports, ports), Overview(clock, callback_ports)
         super().__init__(Sequencer(window), messages, made_by_others, joiner, clock, overview)
         listens = partial(detect.listens, ports, callback_ports)
@@ -215,7 +214,7 @@ class Tracer(Attempts):
         """What listens to a new connection; ``is_inside``: to what it carries inside of TLS."""
         is_command_port = self._joiner.is_server(connection.server)
         wants_tls = None if is_inside else self.tls.wants
-        return Sniffer(connection, is_command_port=is_command_port, agents=self._agents, wants_tls=wants_tls)
+        return Sniffer(connection, is_command_port=is_command_port, wants_tls=wants_tls)
 
     def attempt(self, facts: TaskFacts, connection: Connection) -> Callback:
         """A connection that is meant as the callback of ``facts``, whether it gets through or not."""

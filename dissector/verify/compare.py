@@ -13,8 +13,14 @@ from dissector.wire.names import guid_text
 
 _SPACE = re.compile(r"\r\n|[\t\n\r]")
 _NOTHING = "nothing"
-#: Facts that the plugin shows besides what is compared: words for people, and links to the task's other connection.
-_NOT_COMPARED = frozenset({"argument", "result", "note", "command_in", "callback_in", "reassembled_in"})
+#: Facts that the plugin shows besides what is compared: words for people, links to the task's other connection, and what
+#: the head of a Universal Agent's exchange says.
+_NOT_COMPARED = frozenset(
+    (
+        *("argument", "result", "note", "command_in", "callback_in", "reassembled_in"),
+        *("agent.request", "agent.tunnel", "agent.request_id", "agent.status"),
+    )
+)
 #: What the first pass can not know yet: it comes later in the capture.
 _KNOWN_LATER = frozenset({"response_in"})
 #: The same for a message of a task that has no number yet.

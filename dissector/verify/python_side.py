@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
-from dissector.model import Message, Outcome, Role, Task
+from dissector.model import Connection, Message, Outcome, Role, Task
 from dissector.session.tracer import Tracer
 from dissector.traffic import Packet
 from dissector.verify.names import named
@@ -44,7 +44,7 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
         for event in tracer.feed(packet):
             if isinstance(event, Message):
                 waiting[event.n] = event
-                teller.numbered(event.task, packet.number)
+                teller.numbered(event, packet.number)
                 if packet.number > event.connection.last_packet:
                     late.add(event.n)
             elif isinstance(event, Task):
@@ -82,17 +82,17 @@ class _Teller:
         self._mask = Mask()
         self._hidden: dict[Any, Any] = {}
         self._later = later
-        self._numbered: dict[Task, int] = {}
+        self._numbered: dict[tuple[Task | None, Connection | None], int] = {}
         self._lines: dict[Task, int] = {}
 
-    def numbered(self, task: Task | None, packet: int) -> None:
-        """A message of ``task`` became final with ``packet``: from then on everybody can know the task's number."""
-        if task is not None:
-            self._numbered.setdefault(task, packet)
+    def numbered(self, message: Message, packet: int) -> None:
+        """The message became final with ``packet``: from then on everybody can know its task's number."""
+        if message.task is not None:
+            self._numbered.setdefault(_leg(message), packet)
 
     def tell(self, message: Message, *, is_late: bool) -> Told:
         packet = message.packets[-1]
-        is_whole = _is_document(message) or message.size == len(message.raw) + _HEADER
+        is_whole = _is_document(message) or message.size == len(message.raw) + _header_of(message)
         told = Told(
             packet,
             message.size if is_whole else 0,
@@ -100,7 +100,7 @@ class _Teller:
         )
         told.is_late = is_late
         told.is_http = isinstance(message.body, HttpMessage)
-        told.is_numbered = message.task is None or self._numbered.get(message.task, packet + 1) <= packet
+        told.is_numbered = message.task is None or self._numbered.get(_leg(message), packet + 1) <= packet
         self._hidden = {} if told.is_http else self._mask.hidden(message)
         told.facts = {name: texts for name, texts in self._facts(message) if texts}
         if is_whole:  # of one that is too long to be decoded the plugin shows no bytes
@@ -109,7 +109,7 @@ class _Teller:
 
     def _facts(self, message: Message) -> Iterator[tuple[str, tuple[str, ...]]]:
         role = message.connection.role
-        yield "connection", (role.value if role is not Role.UNKNOWN else Role.CALLBACK.value,)
+        yield "connection", (role.value if role is Role.COMMAND else Role.CALLBACK.value,)
         yield "kind", (message.kind,)
         yield "operation", _maybe(message.operation)
         yield "task", _maybe(message.task and message.task.n)
@@ -163,8 +163,9 @@ class _Teller:
         yield ComparedField("xml.text", 1, 0, message.size, self._mask.text(message.body.text), message.raw)
 
     def _frame(self, message: Message) -> Iterator[ComparedField]:
-        raw, body = message.raw, message.body
-        yield ComparedField("length", 1, 0, _HEADER, len(raw), len(raw).to_bytes(_HEADER, "big"))
+        raw, body, header = message.raw, message.body, _header_of(message)
+        if header:
+            yield ComparedField("length", 1, 0, header, len(raw), len(raw).to_bytes(header, "big"))
         is_opaque = isinstance(body, wire.Undecoded) and body.data in self._hidden
         pending = pending_of(message.request.body) if message.request is not None else None
         root = fields(raw, pending)
@@ -177,7 +178,7 @@ class _Teller:
                 value = next((float(leaf.value) for leaf in node.leaves() if isinstance(leaf.value, str)), 0.0)
             elif isinstance(value, str) and name != "undecoded":
                 value = MASK if is_opaque and value else self._shown(value)
-            place = node.start + _HEADER, node.end + _HEADER
+            place = node.start + header, node.end + header
             shown = is_number or not node.children
             yield ComparedField(name, level, *place, value, raw[node.start : node.end] if shown else b"")
 
@@ -189,6 +190,18 @@ class _Teller:
 
 def _is_document(message: Message) -> bool:
     return isinstance(message.body, (control.Document, HttpMessage))
+
+
+def _leg(message: Message) -> tuple[Task | None, Connection | None]:
+    """The task, and where it runs on a Universal Agent, the other leg of it that carries the message: whose that is
+    becomes known by what it says."""
+    is_copy = message.task is not None and message.task.agent is not None and message.exchange is None
+    return message.task, message.connection if is_copy else None
+
+
+def _header_of(message: Message) -> int:
+    """Bytes in front of a message; one in the body of an exchange over HTTP has none."""
+    return _HEADER if message.exchange is None else 0
 
 
 def _segments(message: Message) -> tuple[str, ...]:

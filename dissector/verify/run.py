@@ -63,7 +63,7 @@ def verify(
         f"jobscheduler.callback_ports:{low}-{high}",
         *masking(),
     )
-    python = python_side.read(CaptureReader([capture]), Tracer(ports, callback_ports, agents=False))
+    python = python_side.read(CaptureReader([capture]), Tracer(ports, callback_ports))
     with closing(tshark.read(capture, preferences)) as displayed:
         for item in compare(python, displayed, two_pass=tshark.two_pass):
             if isinstance(item, Mismatch):

@@ -17,14 +17,7 @@ from dissector.verify.records import Mismatch, Row, Told
 from dissector.verify.tshark import Tshark
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Not those in which the plugin, which does not follow Universal Agents, numbers the legs of a task otherwise, nor
-#: the one in which a start is refused by an HTTP status.
-_AGENTS = "ua11*_all.pcap", "ua113_raw_errors.pcap"
-CAPTURES = sorted(
-    path
-    for path in (ROOT / "captures").rglob("*.pcap*")
-    if path.suffix in (".pcap", ".pcapng") and not any(map(path.match, _AGENTS))
-)
+CAPTURES = sorted(path for path in (ROOT / "captures").rglob("*.pcap*") if path.suffix in (".pcap", ".pcapng"))
 #: Without those of agents: in one pass the plugin numbers what it does not follow otherwise.
 MIXED = [path for path in CAPTURES if path.parent.name != "agent"]
 PLUGIN = ROOT / "wireshark" / "jobscheduler.lua"
@@ -56,7 +49,7 @@ SOME_WAYS = [way for number, way in enumerate(WAYS) if number % 4 in (0, 3)]
 
 
 def told_by_python(capture: Path) -> list[Told | Row]:
-    return list(python_side.read(CaptureReader([capture]), Tracer(COMMAND_PORTS, CALLBACK_PORTS, agents=False)))
+    return list(python_side.read(CaptureReader([capture]), Tracer(COMMAND_PORTS, CALLBACK_PORTS)))
 
 
 def messages(told: Iterable[object]) -> int:

@@ -56,6 +56,7 @@ do
       js.session.joiner:forget(task)
     end
     if body then task:frame(message, body) else task:unread(message, data, start or 1) end
+    if self.may_be_copy then js.session.agents:may_join(self, message, data, start or 1) end
     js.session:message(self.stream, message, body)
   end
 

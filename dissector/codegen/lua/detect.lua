@@ -97,8 +97,21 @@ do
     return not may_be and "unknown" or nil
   end
 
+  local AGENT_HEADERS = { "\r\nX%-JobScheduler%-%u", "\r\nServer: spray%-can/" }
+
+  --- True for the API of a Universal Agent, which is left to Wireshark's own dissector of HTTP (agents.lua).
+  local function is_agent(client, server, mid_stream)
+    local REQUEST = "%u%u%u%u?%u?%u?%u?%u? [^ ]*/jobscheduler/agent/api[/ ?]"
+    if find(client, "^" .. REQUEST) then return true end
+    for _, head in ipairs(mid_stream and { client, server } or {}) do
+      if find(head, REQUEST) or find(head, AGENT_HEADERS[1]) or find(head, AGENT_HEADERS[2]) then return true end
+    end
+    return false
+  end
+
   --- "command", "callback", "unknown" (none of ours) or nil (not clear yet).
   function js.verdict(client, server, is_command_port, mid_stream)
+    if is_agent(client, server, mid_stream) then return "unknown" end
     if mid_stream and commands(server, client) then return "command" end
     local one, other = command(client, server, is_command_port), callback(client, server, mid_stream)
     if one == "command" or other == "callback" then return one == "command" and one or other end

@@ -7,6 +7,7 @@ do
     self.is_first_pass, self.is_over = false, true
     self.cut:settle()
     self:finish()
+    self.agents:finish()
     self.is_over = false
     for stream in pairs(self.undecided) do
       if stream.handler or not self:came_to_nothing(stream) then

@@ -36,6 +36,14 @@ do
   F.log_text = ProtoField.string(P .. "log.text", "Log text")
   F.tunnel_token = ProtoField.string(P .. "tunnel_token", "Tunnel token")
   F.undecoded = ProtoField.bytes(P .. "undecoded", "Undecoded")
+  F.agent_request = ProtoField.string(P .. "agent.request", "Request", base.NONE, "To the API of a Universal Agent")
+  F.agent_type = ProtoField.string(P .. "agent.type", "Type", base.NONE, "$TYPE of the command, or of its answer")
+  F.agent_value = ProtoField.string(P .. "agent.value", "Value", base.NONE, "One of the command's, or of its answer")
+  F.agent_tunnel = ProtoField.string(P .. "agent.tunnel", "Tunnel")
+  F.agent_request_id = ProtoField.uint32(P .. "agent.request_id", "Request id", base.DEC, nil, nil, "Counts the task's requests")
+  F.agent_repeats = ProtoField.framenum(P .. "agent.repeats", "Repeats the request in", base.NONE)
+  F.agent_status = ProtoField.uint32(P .. "agent.status", "Status", base.DEC)
+  F.agent_error = ProtoField.string(P .. "agent.error", "Error")
   F.note = ProtoField.string(P .. "note", "Note")
 
   local X = {}
@@ -58,6 +66,9 @@ do
   declare("callback_missing", "Nobody called back", expert.group.SEQUENCE, expert.severity.ERROR)
   declare("limit_reached", "More than is kept", expert.group.PROTOCOL, expert.severity.NOTE)
   declare("callback_foreign_bytes", "Somebody else took the announced port", expert.group.SEQUENCE, expert.severity.ERROR)
+  for code, text in pairs(js.tables.agent_codes) do
+    declare(code, text[2], expert.group.RESPONSE_CODE, expert.severity[text[1]])
+  end
   js.experts = X
 
   local list, experts = {}, {}

@@ -3,8 +3,19 @@
 do
   local S = js.Session
 
+  --- The same for what is inside of the packet and is dissected before it.
+  function S:arrived_inside(number)
+    self.ahead = self.ahead or self:arrived(number)
+    return self.ahead
+  end
+
   --- The next packet of the first pass, with Wireshark's number; its own.
   function S:arrived(number)
+    if self.ahead then
+      local packet = self.ahead
+      self.ahead = nil
+      return packet
+    end
     local last, packet = self.last, number + self.away
     if packet <= last then
       self.number_of[last] = false

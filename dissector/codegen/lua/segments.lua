@@ -116,7 +116,11 @@ do
   --- The end of a connection that never said what it is.
   function S:silent(stream, time)
     if stream.stray and not stream.established then return self:attempt(stream, stream.stray) end
-    if stream.undecided and self:came_to_nothing(stream) and self.unreached < js.limits.unreachable then
+    local waiting = stream.undecided and self:came_to_nothing(stream) and self.agents:unreached(stream)
+    if waiting then
+      stream.task = waiting
+      self:undecided_no_more(stream)
+    elseif stream.undecided and self:came_to_nothing(stream) and self.unreached < js.limits.unreachable then
       self.unreached = self.unreached + 1
       local task = self:never_was(stream)
       stream.role, stream.task = "command", task

@@ -18,7 +18,7 @@ do
     }, S)
     session.cut = js.new_cut(session)
     session.pairs, session.early = js.new_pairs(session.joiner, session.cut), js.new_early()
-    session.silence = js.new_silence()
+    session.silence, session.agents = js.new_silence(), js.new_agents()
     return session
   end
 
@@ -263,6 +263,7 @@ do
       task = task or self:lone(stream)
       task.port = task.port or stream.server.port
       self:attempt(stream, task)
+      stream.handler.may_be_copy = not task.command and next(self.agents.places) ~= nil
     end
     self:replay(stream, events, swap)
   end

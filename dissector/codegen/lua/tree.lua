@@ -56,7 +56,7 @@ do
       return function(offset, size) return payload(base + offset, size) end
     end
     local raw = message.raw or ""
-    if not message.document then
+    if not message.document and not message.headless then
       local n = #raw
       local d = n % 256
       local c, b, a = floor(n / 256) % 256, floor(n / 65536) % 256, floor(n / 16777216) % 256
@@ -74,7 +74,7 @@ do
     local secret = js.about(message).secret
     local veil = secret and js.veil(body, secret)
     local level, text = js.log_call(message, body)
-    if level then
+    if level and not message.stream.is_copy then  -- the task's log has it once
       generated(node, F.log_level, level)
       generated(node, F.log_text, js.shown(text, veil))
     end
@@ -94,13 +94,17 @@ do
     if request and js.is_known(request) then return request.operation, request.count end
   end
 
+  --- Bytes in front of what is decoded: a message in the body of a request over HTTP has no length of its own.
+  local function header_of(message) return message.headless and 0 or 4 end
+
   --- What the Info column says; the body is at hand only with the packet that completed the message.
   local function words_of(message, payload)
     if not message.info then
       local body
       if js.session.fresh == message then body = js.session.fresh_body end
       if not body and message.kind ~= "undecoded" then
-        local raw = message.raw or (payload and payload(message.at + 4, message.size - 4):raw())
+        local header = header_of(message)
+        local raw = message.raw or (payload and payload(message.at + header, message.size - header):raw())
         body = raw and js.read(raw, 1, asked(message))
       end
       message.info = js.info(message, body)
@@ -132,9 +136,10 @@ do
     if js.wanted then
       root:set_text("JobScheduler " .. message.info)
       whole = whole or bytes_of(message, payload)
-      raw = message.raw or whole(4, message.size - 4):raw()
-      local range = function(offset, size) return whole(4 + offset, size) end
-      if not message.skipped then root:add(F.length, whole(0, 4)) end
+      local header = header_of(message)
+      raw = message.raw or whole(header, message.size - header):raw()
+      local range = function(offset, size) return whole(header + offset, size) end
+      if not (message.skipped or message.headless) then root:add(F.length, whole(0, 4)) end
       if message.skipped then
         body = nil
       elseif message.tunnel_token then
@@ -175,6 +180,7 @@ do
     if has_failed(message) then expert(root, "failed_hresult", message.info) end
     return root
   end
+  js.draw_frame = draw_frame
 
   -- --- documents ---
 
@@ -241,22 +247,24 @@ do
   end
 
   local session, pass, has_tree, has_columns
+  local own  -- not known before Wireshark has registered it
 
   --- What is asked for is the same for all packets of a pass in tshark, so there it is found out once.
-  local function look(tree, columns)
+  function js.look(tree, columns)
     if not js.is_gui and session == js.session and pass == session.is_first_pass then return end
     session, pass = js.session, js.session.is_first_pass
     js.wanted = is_wanted(tree)
-    has_tree = js.wanted or not find(tostring(tree), "has subtree=false", 1, true)
+    own = own or Dissector.get("jobscheduler")
+    has_tree = js.wanted or tree:referenced(own)
     has_columns = tostring(columns.info) ~= "(info)"
     -- A tshark that prints a line for each packet in its first pass, and no tree, never comes back to a packet.
-    session.is_passing = pass and has_columns and not has_tree and not js.is_gui
+    session.is_passing = pass and has_columns and not has_tree and not js.is_gui and not js.proto.prefs.task_table
   end
 
   --- Fills the columns for a packet of which nobody wants to see more; false when there is more to be done, for `js.draw`.
   function js.glance(entry, pinfo, tree)
     local columns = pinfo.cols
-    look(tree, columns)
+    js.look(tree, columns)
     if has_tree or not entry.class or has_expert(entry) then return false end
     if not has_columns then return true end
     local info = entry.info

@@ -1,0 +1,105 @@
+-- Requests to Universal Agents and their responses, paired on each connection (the rules of session/exchanges.py).
+do
+  local A = js.Agents
+  local MOST_OPEN = 64  -- on one connection
+
+  --- A request to an agent's API, in the order of packets.
+  function A:request(exchange)
+    self.outages[js.agent_place(exchange)] = nil
+    local queue = self.open[exchange.connection] or js.new_queue()
+    self.open[exchange.connection] = queue
+    queue:push(exchange)
+    self.waiting:push(exchange)
+    if self.waiting.size > 4 * js.limits.pending or queue.size > MOST_OPEN then
+      self:leave(self.waiting:oldest())
+    end
+    if exchange.kind == "command" then
+      self:command(exchange)
+    elseif exchange.kind == "tunnel" or exchange.kind == "continue" or exchange.kind == "heartbeat" then
+      self:tunnelled(exchange)
+    end
+  end
+
+  --- Takes an exchange out of those that wait for a response.
+  function A:take(exchange)
+    local queue = self.open[exchange.connection]
+    if queue then
+      queue:remove(exchange)
+      if queue.size == 0 then self.open[exchange.connection] = nil end
+    end
+    self.waiting:remove(exchange)
+  end
+
+  --- Its response will not come any more.
+  function A:leave(exchange)
+    self:take(exchange)
+    exchange.starting = nil
+    if exchange.stranger and exchange.body then self:asked(exchange, self:unannounced(exchange)) end
+    exchange.stranger = nil
+  end
+
+  --- The exchange that a response belongs to: of the request in the packet `asked`, else the oldest that is open.
+  function A:answered_by(connection, asked)
+    local queue = self.open[connection]
+    if not queue then return nil end
+    for _, one in ipairs(queue:begin(MOST_OPEN)) do
+      if not asked or one.number == asked then
+        self:take(one)
+        return one
+      end
+    end
+    return nil
+  end
+
+  function A:response(exchange)
+    local task = exchange.task
+    if exchange.starting then
+      exchange.starting = nil
+      self:started(exchange)
+    elseif exchange.stranger then
+      exchange.stranger = nil
+      self:settle_stranger(exchange)
+    elseif task and not task.agent.judged then
+      self:answered(exchange, task)
+    elseif exchange.failure then
+      exchange.code = js.agent_code(exchange.status, exchange.failure, "agent_refused_request")
+    end
+  end
+
+  -- --- connections without exchanges ---
+
+  --- A connection to an agent that was refused or not answered: a task that waits for that agent.
+  function A:unreached(stream)
+    local place = js.agent_place(stream)
+    local tasks = self.places[place]
+    if not tasks then return nil end
+    self.outages[place] = (self.outages[place] or 0) + 1
+    return tasks:oldest()
+  end
+
+  --- The task of which a callback connection on this host is another leg: the agent's to the task process, which begins with
+  --- the tunnel's secret, or the master's own, whose first answer names the same object.
+  local function original(agents, task, message, data, start)
+    if message.tunnel_token then task.token = js.json_text(js.json(string.sub(data, start)), "tunnelToken", "secret") end
+    local is_secret = task.token and string.find(task.token, "[^*]")  -- all are alike where they were taken out
+    return is_secret and agents.by_secret[task.token] or task.instance and agents.by_instance[task.instance]
+  end
+
+  --- Looks whether a callback connection is such a leg, until it is known: its messages are shown with the agent's task.
+  function A:may_join(handler, message, data, start)
+    local task, stream, was_named = handler.task, handler.stream, handler.is_named
+    local found = original(self, task, message, data, start)
+    handler.is_named = task.instance ~= nil
+    handler.may_be_copy = not found and not was_named
+    if not found then return end
+    stream.task, stream.is_copy = found, true
+    js.session.silence:remove(task)
+    js.session.joiner:let_go(task)
+    js.session.order:remove(task)
+  end
+
+  --- The capture is over: requests that were never answered.
+  function A:finish()
+    while self.waiting.size > 0 do self:leave(self.waiting:oldest()) end
+  end
+end

@@ -1,0 +1,248 @@
+-- Tasks on Universal Agents: exchanges over HTTP in, messages of tasks out (the rules of session/tunnels.py).
+--
+-- A task is known by its agent and the tunnel's id, and by its agentTaskId, whichever connection carries it.
+do
+  local OK, ACCEPTED = 200, 202
+  local PATIENCE = 60  -- seconds, where no heartbeat says otherwise
+  local REMEMBERED = 64
+  local STARTS = { StartNonApiTask = "process", StartApiTask = "api" }
+  local A = {}
+  A.__index = A
+  js.Agents = A
+
+  --- `by_key`, `by_name` and so on hold the tasks under way, `nameless` those whose start was not answered, by master and
+  --- agent, like `places` all and `outages` the connections to the agent that failed since it was heard; `open` are exchanges without a response, by connection, and `told` all that later passes ask for, by packet.
+  function js.new_agents()
+    return setmetatable({
+      by_key = {}, by_name = {}, by_secret = {}, by_instance = {}, nameless = {}, order = js.new_queue(),
+      places = {}, outages = {}, open = {}, waiting = js.new_queue(), told = {}, packet = 0,
+    }, A)
+  end
+
+  function js.agent_patience(about) return about.heartbeat and about.heartbeat.timeout or PATIENCE end
+
+  --- A master's host and an agent, of an exchange or a connection.
+  function js.agent_place(one) return one.client.ip .. " " .. one.server.key end
+  local place_of = js.agent_place
+
+  local function key_of(exchange, tunnel) return (exchange.target.host or exchange.server.key) .. " " .. tunnel end
+
+  -- --- tasks ---
+
+  function A:new(exchange)
+    local task = js.new_task(exchange.packets and exchange.packets[1] or exchange.number, exchange.time)
+    local stream = { client = exchange.server, server = exchange.client, role = "callback", task = task, dirs = {} }
+    task.client, task.remote, task.settled = exchange.client, exchange.server, true
+    task.callback = stream
+    task.agent = { heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0 }
+    task.agent.place = place_of(exchange)
+    exchange.task = task
+    js.push(self.nameless, task.agent.place, task)
+    js.push(self.places, task.agent.place, task)
+    self.order:push(task)
+    js.session.order:add(task)
+    if self.order.size > js.limits.open_tasks then self:over(self.order:oldest(), exchange.time) end
+    return task
+  end
+
+  --- The tunnel has its id; a task that had the same one before is over: the agent began anew.
+  function A:named(task, key, secret, name, now)
+    local before, about = self.by_key[key], task.agent
+    if before and before ~= task then self:over(before, now) end
+    js.drop(self.nameless, about.place, task)
+    about.key, about.secret, about.name = key, secret, name
+    self.by_key[key] = task
+    if secret then self.by_secret[secret] = task end
+    if name then self.by_name[name] = task end
+  end
+
+  local function forget(map, key, task)
+    if key and map[key] == task then map[key] = nil end
+  end
+
+  function A:over(task, now)
+    local about = task.agent
+    if about.judged then return end
+    about.judged = js.agent_outcome(task, now)
+    js.drop(self.places, about.place, task)
+    if not self.places[about.place] then self.outages[about.place] = nil end
+    js.drop(self.nameless, about.place, task)
+    forget(self.by_key, about.key, task)
+    forget(self.by_name, about.name, task)
+    forget(self.by_secret, about.secret, task)
+    forget(self.by_instance, task.instance, task)
+    self.order:remove(task)
+    about.dialog, about.requests, about.waiting = nil, nil, nil
+    if js.session.is_passing then js.session.order:remove(task) end
+  end
+
+  --- A task that is still under way by the time `now`: the agent has ended it for certain after twice its patience.
+  function A:living(task, now)
+    if not task or now < task.agent.heard + 2 * js.agent_patience(task.agent) then return task end
+    self:over(task, now)
+    return nil
+  end
+
+  -- --- commands ---
+
+  function A:command(exchange)
+    local value = exchange.value
+    local kind, name = STARTS[exchange.type or ""], js.json_text(value, "agentTaskId")
+    if kind then
+      local task = self:new(exchange)
+      local job = js.json_text(value, "meta", "job")
+      task.kind, task.job = kind, job and js.line_utf8(job, 120)
+      task.task_id = js.decimal(js.json_digits(value, "meta", "taskId"), "task_id")
+      task.agent.start, task.agent.waiting, exchange.starting = exchange, exchange, true
+    elseif name then
+      self:about_task(exchange, name)
+    end
+  end
+
+  function A:about_task(exchange, name)
+    local task = self.by_name[name] or self.by_key[key_of(exchange, string.match(name, "^[^-]*"))]
+    task = self:living(task, exchange.time)
+    local about = task and task.agent
+    if not about or (about.name and about.name ~= name) then return end
+    exchange.task, about.heard = task, exchange.time
+    if exchange.type == "CloseTask" then
+      about.close = exchange
+      if exchange.value.values.kill == true then about.kill = about.kill or exchange end
+    end
+  end
+
+  function A:started(exchange)
+    local task, value = exchange.task, exchange.answer
+    local about = task.agent
+    local name, tunnel = js.json_text(value, "agentTaskId"), js.json_text(value, "tunnelToken", "id")
+    if about.judged then return end
+    about.heard, about.waiting = exchange.answered, nil
+    if not name or not tunnel then
+      about.start_failure = exchange.failure or "the answer names no task"
+      exchange.code = js.agent_code(exchange.status, about.start_failure, "agent_refused_start")
+      return self:over(task, exchange.answered)
+    end
+    local secret = js.json_text(value, "tunnelToken", "secret")
+    self:named(task, key_of(exchange, tunnel), secret, name, exchange.answered)
+  end
+
+  -- --- tunnels ---
+
+  function A:tunnelled(exchange)
+    local task = self:living(self.by_key[key_of(exchange, exchange.target.tunnel)], exchange.time)
+    local known, secret = task and task.agent.secret, exchange.secret
+    -- Somebody else's, or the agent began anew and counts from 1 again.
+    if known and secret and known ~= secret then task = nil end
+    if not task then
+      exchange.stranger = true
+    else
+      self:asked(exchange, task)
+    end
+  end
+
+  --- True for a request that is not the repetition of one before.
+  local function is_first(about, exchange)
+    local number = exchange.request_id
+    if not number then return true end
+    if about.requests[number] or number <= about.last then
+      exchange.repeats = about.requests[number]
+      return false
+    end
+    about.last, about.requests[number] = number, exchange.number
+    about.list[#about.list + 1] = number
+    if #about.list > REMEMBERED then about.requests[table.remove(about.list, 1)] = nil end
+    return true
+  end
+
+  function A:asked(exchange, task)
+    local about = task.agent
+    exchange.task, about.heartbeat, about.heard = task, exchange.heartbeat or about.heartbeat, exchange.time
+    if exchange.kind == "heartbeat" then return end
+    if exchange.request_id and exchange.request_id > about.last + 1 then
+      task:lost(0)
+      task:lost(1)
+      task.callback.has_gaps = true
+    end
+    if not is_first(about, exchange) then
+      exchange.is_repeated = true
+      return
+    end
+    if exchange.body or about.waiting then about.waiting = exchange end
+    if exchange.body then exchange.message = self:message(task, 1, exchange.body, exchange.time, exchange.packets) end
+  end
+
+  --- One message of a task: the body of a request (side 1) or of a response.
+  function A:message(task, side, data, time, packets)
+    local message, body = task.agent.dialog:feed(side, data, 1, time, 0)
+    message.size, message.headless, message.packets = #data, true, packets
+    message.number, message.stream, message.task = self.packet, task.callback, task
+    local job, number = task.job, task.task_id
+    if body then task:frame(message, body) else task:unread(message, data, 1) end
+    task.job, task.task_id = job or task.job, number or task.task_id  -- the start names the job with its folder
+    js.session.fresh, js.session.fresh_body = message, body
+    return message
+  end
+
+  --- A request to a tunnel that was not known turns out to be a task's, or was refused.
+  function A:settle_stranger(exchange)
+    if exchange.status ~= OK and exchange.status ~= ACCEPTED then
+      exchange.code = js.agent_code(exchange.status, exchange.failure, "tunnel_unknown")
+      return
+    end
+    local task = self:unannounced(exchange)
+    self:asked(exchange, task)
+    self:answered(exchange, task)
+  end
+
+  --- The task of a tunnel whose start, or the answer to it, was not captured.
+  function A:unannounced(exchange)
+    local key = key_of(exchange, exchange.target.tunnel)
+    local known = self.by_key[key]
+    if known and known.agent.secret == exchange.secret then return known end
+    local alike = self.nameless[place_of(exchange)]
+    local task = alike and alike.size == 1 and alike:oldest() or nil
+    -- A start that may still be answered is only that of a tunnel's first request.
+    local start = task and task.agent.start
+    if not task or (exchange.request_id ~= 1 and start and start.starting) then
+      task = self:new(exchange)
+      task.settled = false
+    end
+    self:named(task, key, exchange.secret, nil, exchange.time)
+    return task
+  end
+
+  --- True for the response that brings the message for a request; those to repetitions are equal.
+  local function delivers(about, exchange)
+    local number = exchange.request_id
+    if exchange.kind ~= "tunnel" and not about.waiting then return false end
+    if not number then return true end
+    if number <= about.delivered then return false end
+    about.delivered = number
+    return true
+  end
+
+  function A:answered(exchange, task)
+    local about, status = task.agent, exchange.status
+    about.heard = exchange.answered
+    if exchange.kind == "command" then
+      if exchange.failure then exchange.code = js.agent_code(status, exchange.failure, "agent_refused_request") end
+      if exchange == about.close and status == OK then self:over(task, exchange.answered) end
+      return
+    end
+    if status == OK then
+      if exchange.reply and delivers(about, exchange) then
+        about.waiting = nil
+        exchange.answer_message = self:message(task, 0, exchange.reply, exchange.answered, exchange.reply_packets)
+        if task.instance then self.by_instance[task.instance] = self.by_instance[task.instance] or task end
+      end
+    elseif status ~= ACCEPTED then
+      exchange.code = js.agent_code(status, exchange.failure, "task_process_lost")
+      if js.is_impostor(exchange.failure) then
+        exchange.task = nil
+      elseif not about.failed then
+        about.failed, about.waiting = exchange, nil
+      end
+    end
+    if task.released then about.waiting = nil end
+  end
+end

@@ -1,0 +1,150 @@
+-- Universal Agents: bodies that Wireshark's HTTP dissector hands over, in the clear or deciphered by its TLS, and the
+-- messages without a body, which the post-dissector finds by their fields.
+do
+  local H = js.agent_http
+  local media = DissectorTable.get("media_type")
+  local TYPES = {  -- and who has them where the plugin was loaded before
+    ["application/octet-stream"] = "data", ["application/json"] = "json", ["text/plain"] = "data-text-lines",
+  }
+  local bodies = Proto("jobscheduler_http", "JobScheduler bodies over HTTP")
+  local originals = {}
+
+  local function endpoint(address, port)
+    local ip = tostring(address)
+    return { ip = ip, port = port, key = js.endpoint_key(ip, port) }
+  end
+
+  --- Exchanges with a message in a packet: requests by their places, responses by those below zero.  Where nobody will ask
+  --- again, those of the packet at hand are kept only.
+  local function told(packet)
+    local all = js.session.agents.told
+    if js.session.is_passing and not all[packet] then
+      all = {}
+      js.session.agents.told = all
+    end
+    return all[packet]
+  end
+
+  local function write_down(packet, place, exchange)
+    local found = told(packet) or {}
+    js.session.agents.told[packet], found[place] = found, exchange
+  end
+
+  --- The exchange without what is needed only to read it.
+  local function slim(exchange)
+    if exchange and not exchange.stranger then exchange.body = nil end
+    if exchange then exchange.reply, exchange.answer = nil, nil end
+    return exchange
+  end
+
+  --- The first time that a request is seen.
+  local function request(pinfo, index, body, packets)
+    local exchange = H.request(index, body ~= nil)
+    if not exchange then return nil end
+    local session = js.session
+    exchange.number, exchange.time, exchange.connection = session.agents.packet, pinfo.rel_ts, H.connection()
+    exchange.client, exchange.server = endpoint(pinfo.src, pinfo.src_port), endpoint(pinfo.dst, pinfo.dst_port)
+    exchange.body, exchange.packets, exchange.is_empty = body, packets, body == nil
+    if exchange.kind == "command" and body then
+      exchange.value = js.json(body)
+      exchange.type = js.json_text(exchange.value, "$TYPE")
+    end
+    session.agents:request(exchange)
+    exchange.value = nil
+    return slim(exchange)
+  end
+
+  --- The first time that a response is seen.
+  local function response(pinfo, index, body, packets, is_text)
+    local session, asked = js.session, H.request_packet(index)
+    local exchange = session.agents:answered_by(H.connection(), asked and session:packet(asked))
+    if not exchange then return nil end
+    exchange.status, exchange.answered, exchange.answer_number = H.status(index), pinfo.rel_ts, session.agents.packet
+    exchange.reply, exchange.reply_packets, exchange.is_empty_answer = body, packets, body == nil
+    if body and not exchange.target.tunnel then exchange.answer = js.json(body) end
+    exchange.failure = js.agent_failure(exchange.status, body or "", exchange.answer, is_text)
+    session.agents:response(exchange)
+    return slim(exchange)
+  end
+
+  --- True when a message is to be read now: in the first pass, or where that had no fields of HTTP, as with `tshark -2` and no
+  --- filter, in the next one, which goes through the packets in order as well.  The packet is noted.
+  local function is_due(pinfo)
+    local agents, session = js.session.agents, js.session
+    local is_new = not pinfo.visited
+    local packet = is_new and session.last or session:packet(pinfo.number)
+    local is_due = is_new or (agents.is_blind and packet >= agents.packet)
+    if is_due then agents.packet = packet end
+    return is_due
+  end
+
+  --- The exchange with the message at `index` of the packet at hand, which came in `packets`.
+  local function take(pinfo, index, is_answer, body, packets)
+    local session, place = js.session, is_answer and -index or index
+    if pinfo.visited and session.is_first_pass then session:settle() end
+    local packet, exchange = pinfo.visited and session:packet(pinfo.number) or session.last, nil
+    local found = told(packet)
+    if found and found[place] or not is_due(pinfo) then return found and found[place] end
+    if is_answer then
+      exchange = response(pinfo, index, body, packets, body ~= nil and H.is_text())
+    else
+      exchange = request(pinfo, index, body, packets)
+    end
+    if exchange then write_down(packet, place, exchange) end
+    return exchange
+  end
+
+  --- Takes the body of the HTTP message at hand; false when it is none of ours.
+  local function dissect(tvb, pinfo, tree)
+    if js.enabled == nil then js.enabled = js.claim.is_called(tvb, pinfo, tree) end
+    if not js.enabled then return false end
+    local requests, responses = H.counts()
+    local is_answer = responses > 0
+    local index = is_answer and responses or requests
+    if index == 0 then js.session.agents.is_blind = true end
+    if index == 0 or (is_answer and not H.is_answer()) then return false end
+    js.look(tree, pinfo.cols)
+    if not pinfo.visited then js.session:arrived_inside(pinfo.number) end
+    local packets = requests + responses == 1 and H.packets(pinfo.number) or nil
+    local is_whole = tvb:len() > 0 and tvb:len() == tvb:reported_len()
+    local exchange = take(pinfo, index, is_answer, is_whole and tvb:raw() or nil, packets)
+    if not exchange then return false end
+    js.draw_exchange(tree, exchange, is_answer, tvb:range(), pinfo)
+    return true
+  end
+
+  function bodies.dissector(tvb, pinfo, tree)
+    if tvb:len() > 0 and dissect(tvb, pinfo, tree) then return tvb:len() end
+    local original = originals[pinfo.match_string] or originals["application/octet-stream"]
+    return original and original:call(tvb, pinfo, tree) or 0
+  end
+
+  for kind, name in pairs(TYPES) do
+    local own = tostring(bodies.name)
+    local known = media:get_dissector(kind)
+    originals[kind] = known and tostring(known) ~= own and known or Dissector.get(name)
+    media:add(kind, bodies)
+  end
+
+  --- Messages without a body: heartbeats, requests that go on waiting and their responses.
+  local function without_body(pinfo, tree, is_answer, count)
+    for index = 1, count do
+      local found = not pinfo.visited and told(js.session.last)
+      if not (found and found[is_answer and -index or index]) then
+        local exchange = take(pinfo, index, is_answer, nil, nil)
+        local is_empty = exchange and (is_answer and exchange.is_empty_answer or not is_answer and exchange.is_empty)
+        if is_empty and js.wanted then js.draw_exchange(tree, exchange, is_answer, nil, pinfo) end
+      end
+    end
+  end
+
+  local post = Proto("jobscheduler_exchanges", "JobScheduler exchanges over HTTP")
+  function post.dissector(_, pinfo, tree)
+    local requests, responses = H.counts()
+    if requests + responses == 0 or js.enabled == false then return 0 end
+    without_body(pinfo, tree, true, responses)
+    without_body(pinfo, tree, false, requests)
+    return 0
+  end
+  register_postdissector(post)
+end
