@@ -13,8 +13,8 @@ from dissector.wire.names import guid_text
 
 _SPACE = re.compile(r"\r\n|[\t\n\r]")
 _NOTHING = "nothing"
-#: Facts that the plugin shows besides what is compared: words for people, links to the task's other connection, and what
-#: the head of a Universal Agent's exchange says.
+#: Facts that the plugin shows besides what is compared: words for people, links to the task's other connection, and
+#: what the head of a Universal Agent's exchange says.
 _NOT_COMPARED = frozenset(
     (
         *("argument", "result", "note", "command_in", "callback_in", "reassembled_in"),
