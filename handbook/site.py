@@ -16,7 +16,7 @@ from pathlib import Path
 from posixpath import relpath
 from typing import Any
 
-from handbook import api, codes, commands, links, markdown, objects, pages
+from handbook import api, codes, commands, links, markdown, objects, outcomes, pages
 from handbook.evidence import ROOT
 
 _PAGES, _SITE, _SETTINGS = "pages", "site", "zensical.toml"
@@ -172,7 +172,8 @@ def _problems(site: Site) -> Menu:
     site.add("problems/index.md", codes.problem_list(problems))
     site.add("engine-codes.md", codes.engine_page(one for one in known if not one.is_problem))
     made = [{one.code: site.add(f"problems/{one.code}.md", codes.problem_page(one))} for one in problems]
-    return [{"All": "problems/index.md"}, {"Codes of the engine": "engine-codes.md"}, *made]
+    outcome = {"Outcomes": site.add("outcomes.md", outcomes.outcome_page())}
+    return [outcome, {"All": "problems/index.md"}, {"Codes of the engine": "engine-codes.md"}, *made]
 
 
 def _programs(site: Site) -> Menu:

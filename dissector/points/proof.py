@@ -9,7 +9,7 @@ from dissector.model import Astray, Connection, Mark, Outcome, Problem, Role, Se
 from dissector.points.between import Way
 from dissector.points.pairing import Joined, Leg
 from dissector.session.case import Case
-from dissector.session.verdict import SECOND
+from dissector.session.timeouts import SECOND
 from dissector.traffic import Side
 
 LOST, ANSWERED, FORGOTTEN, UNHEARD = (

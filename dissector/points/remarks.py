@@ -14,7 +14,7 @@ from dissector.model import Problem, Severity
 from dissector.points.between import Way
 from dissector.points.proof import LOST, Proof, end_of, path_of
 from dissector.session.case import count
-from dissector.session.verdict import SECOND
+from dissector.session.timeouts import SECOND
 from dissector.traffic import Side
 
 #: So long (ns) on the way is worth a word.

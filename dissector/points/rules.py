@@ -18,7 +18,8 @@ from dissector.points.between import Way, ways
 from dissector.points.pairing import Joined, Leg
 from dissector.points.proof import ANSWERED, FORGOTTEN, IDLE, LOST, UNHEARD, Proof, end_of, idle_before, path_of
 from dissector.session.case import count, span
-from dissector.session.verdict import SECOND, unreachables
+from dissector.session.timeouts import SECOND
+from dissector.session.verdict import unreachables
 from dissector.traffic import Side
 
 #: Payload (bytes) from which on a segment may be too large for a link.

@@ -9,9 +9,8 @@ from dissector.session.case import Case, by_whom, refusals, span
 from dissector.session.reset_origin import doubt, stopped, ttls
 from dissector.session.rules_startup import left, missing, rejecting, syn_ack_lost, unanswered
 from dissector.session.task import TaskFacts
+from dissector.session.timeouts import GIVE_UP_FROM, SECOND, SLOW_START
 from dissector.session.verdict import (
-    GIVE_UP_FROM,
-    SECOND,
     closed_by,
     end_mark,
     got_through,
@@ -22,9 +21,6 @@ from dissector.session.verdict import (
     waited,
 )
 from dissector.traffic import Side
-
-#: A callback that takes longer than this to come is worth a word.
-_SLOW_START = 5 * SECOND
 
 
 def unmask_intruder(facts: TaskFacts) -> None:
@@ -59,7 +55,7 @@ def callback(case: Case) -> Iterator[Problem]:
         yield missing(case)
     elif record.callback is not None and facts.start is not None:
         took = got_through(record.callback).time - facts.start.time
-        if took >= _SLOW_START + case.grain:
+        if took >= SLOW_START + case.grain:
             yield _slow(case, record.callback, took)
 
 

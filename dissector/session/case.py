@@ -10,7 +10,8 @@ from dissector.model import Connection, Mark, Message, Problem, Severity, addres
 from dissector.session.codes import CODES
 from dissector.session.hosts import Hosts
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import SECOND, unreachables
+from dissector.session.timeouts import SECOND
+from dissector.session.verdict import unreachables
 from dissector.traffic import Side
 
 

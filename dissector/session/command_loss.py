@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from dissector.model import Connection, Mark, Message, Outcome, Problem, address_text
 from dissector.session.case import Case, after_silence, between, by_device_text, end_name, host_of
 from dissector.session.reset_origin import by_device, forgery
-from dissector.session.rules_disconnect import IDLE, answers_close
+from dissector.session.rules_disconnect import answers_close
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import SECOND, closed_by, end_mark, stuck_side, stuck_tries, unreachables
+from dissector.session.timeouts import IDLE, LOST_FIRST
+from dissector.session.verdict import closed_by, end_mark, stuck_side, stuck_tries, unreachables
 from dissector.traffic import Side
 
-#: The command connection counts as lost first when the task went on at least this long without it.
-_LOST_FIRST = SECOND // 2
 _KEEP_ALIVE = (
     "raise the idle timeout of that device above the longest run time of a job; "
     "releases 1.9.6 and later can send keep-alives on this connection"
@@ -39,7 +38,7 @@ def command_lost(case: Case) -> Iterator[Problem]:
         return
     is_reset = command.sides[side].rst is end
     open_until = case.now if facts.record.outcome is Outcome.RUNNING else callback.end
-    if (last.time if last else open_until) - end.time < (0 if is_reset else _LOST_FIRST):
+    if (last.time if last else open_until) - end.time < (0 if is_reset else LOST_FIRST):
         return
     proof = forgery(command, side, end)
     whom = "a device in between" if proof else f"{end_name(side, command).lower()} ({host_of(command, side)})"
@@ -57,7 +56,7 @@ def _ended_by(command: Connection, callback: Connection, side: Side, end: Mark) 
     if side is Side.SERVER:
         return "the remote scheduler ended (killed, crashed, stopped) or closed the connection", remedy
     data = callback.sides[Side.SERVER].last_data
-    if data is not None and data.time - end.time >= _LOST_FIRST:
+    if data is not None and data.time - end.time >= LOST_FIRST:
         cause = (
             "the client scheduler closed the connection, or a device in between sent the end in its name: "
             f"it goes on with the callback connection (packet {data.number})"

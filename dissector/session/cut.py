@@ -18,8 +18,8 @@ from dissector.session.commands import Command
 from dissector.session.desk import Desk
 from dissector.session.handlers import Callback, Sniffer
 from dissector.session.task import TaskFacts
-from dissector.session.timeouts import PAIR_PATIENCE
-from dissector.session.verdict import GIVE_UP_TO, is_rejected
+from dissector.session.timeouts import GIVE_UP_TO, PAIR_PATIENCE
+from dissector.session.verdict import is_rejected
 from dissector.stream.flows import Flow
 from dissector.traffic import Gap
 

@@ -33,8 +33,9 @@ from dissector.session import (
 from dissector.session.case import Case
 from dissector.session.clock import grain
 from dissector.session.hosts import Hosts
+from dissector.session.outcomes import outcome
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import outcome
+from dissector.session.timeouts import SIGNAL_CODES
 
 #: Problem code -> the codes that explain it.  The remote kills the process of a task whose command connection is lost;
 #: segments that never get through keep a call open and end in a lost connection.
@@ -48,8 +49,6 @@ _CONSEQUENCES = {
     "task_killed": {"idle_connection_cut", "path_mtu"},
 }
 
-#: A shell adds the signal that ended a command to this.
-_SIGNAL_CODES = 128
 
 RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
     rules_agent.problems,
@@ -115,7 +114,7 @@ def _demote_consequences(found: list[Problem], *, was_ended: bool) -> None:
 
 def _was_ended(record: Task) -> bool:
     """The job was ended from outside: by a signal, which a shell tells as an exit code above 128."""
-    return bool(record.signal) or (record.exit_code is not None and record.exit_code > _SIGNAL_CODES)
+    return bool(record.signal) or (record.exit_code is not None and record.exit_code > SIGNAL_CODES)
 
 
 def _add_doubts(found: list[Problem], doubts: list[str]) -> None:

@@ -10,14 +10,12 @@ from dissector.model import Connection, Endpoint, Message, Outcome, Problem, Sev
 from dissector.session.case import Case, count, end_name, general, span
 from dissector.session.codes import CODES
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import SECOND, closed_by, is_answer_missing, is_incomplete, one_sided
+from dissector.session.timeouts import LOW_PORTS_FROM, LOW_PORTS_TO, MANY_RETRANSMISSIONS, SECOND
+from dissector.session.verdict import closed_by, is_answer_missing, is_incomplete, one_sided
 from dissector.traffic import Fragment, Packet, Side, StreamProblem
 
 #: Codes of what is wrong with the capture itself.
 FLAWS = frozenset({"clock_backwards", "gap", "mid_stream", "one_direction", "snap_length"})
-_MANY_RETRANSMISSIONS = 3
-#: Ports in the engine's usual range that it only gives after a thousand others.
-_LOW_PORTS = range(50_000, 59_000)
 
 
 def doubts(facts: TaskFacts, clock_steps: tuple[int, int] | None) -> list[str]:
@@ -51,7 +49,7 @@ def address(case: Case) -> Iterator[Problem]:
 def port(case: Case) -> Iterator[Problem]:
     """Ports are given from 59999 down: a low one tells of many tasks at a time, or of ports that are not free again."""
     record = case.facts.record
-    if case.facts.start is not None and record.callback_port in _LOW_PORTS:
+    if case.facts.start is not None and LOW_PORTS_FROM <= (record.callback_port or 0) < LOW_PORTS_TO:
         summary = f"The client announced callback port {record.callback_port}."
         yield case.problem("port_range_low", summary, case.facts.start.packets, record.command)
 
@@ -103,7 +101,7 @@ def _connection_quality(case: Case, connection: Connection) -> Iterator[Problem]
         summary = f"{name}: the snap length cut off {count(connection.snapped, 'byte')}."
         yield case.problem("snap_length", summary, first, connection)
     repeated = [mark for side in connection.sides for mark in side.retransmitted]
-    if connection.retransmissions >= _MANY_RETRANSMISSIONS:
+    if connection.retransmissions >= MANY_RETRANSMISSIONS:
         waited = sum(side.repeat_wait for side in connection.sides) / SECOND
         summary = (
             f"{name}: {connection.retransmissions} segments were retransmitted, {waited:.1f} s behind the first try."

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dissector.model import Connection, Mark, SideFacts
 from dissector.session.case import end_name
+from dissector.session.timeouts import ANSWERED, IP_ID_STEP
 from dissector.traffic import Side
 
 _IDS = 0x1_0000
-#: IP ids of packets that follow each other in one connection differ by so much at most: a few were not captured.
-_ID_STEP = 256
-#: A reset answers a packet within this time (ns); that of an end which sent it unasked may stand near one by chance.
-_ANSWERED = 500_000_000
 
 
 def by_device(connection: Connection, side: Side, end: Mark) -> bool:
@@ -50,7 +47,7 @@ def stopped(connection: Connection, side: Side) -> Mark | None:
         return None
     if last.ip_id == asked.ip_id and last.ttl != asked.ttl:
         return None
-    is_here = end.ttl == own[0] and asked.ttl == others[0] and end.time - asked.time <= _ANSWERED
+    is_here = end.ttl == own[0] and asked.ttl == others[0] and end.time - asked.time <= ANSWERED
     return asked if is_here else None
 
 
@@ -125,4 +122,4 @@ def _counts(connection: Connection, side: Side) -> bool:
 
 
 def _follows(earlier: Mark, later: Mark, sender: SideFacts) -> bool:
-    return 0 < (later.ip_id - earlier.ip_id) % _IDS <= sender.packets + _ID_STEP
+    return 0 < (later.ip_id - earlier.ip_id) % _IDS <= sender.packets + IP_ID_STEP

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dissector.model import Connection, Exchange, Outcome, Problem
+from dissector.model import Connection, Exchange, Message, Outcome, Problem
 from dissector.session.agent_facts import AgentFacts
 from dissector.session.case import Case, count, general, open_call_text
-from dissector.session.timeouts import CLOCK_SKEW
-from dissector.session.verdict import SECOND
+from dissector.session.timeouts import CLOCK_SKEW, SECOND
 from dissector.wire.agent import failure_of
 from dissector.wire.http_message import HttpMessage
 
@@ -78,6 +77,17 @@ def refused(exchange: Exchange) -> Problem:
     cause, remedy = advice_of(exchange.response)
     problem.cause, problem.remedy = cause or problem.cause, remedy or problem.remedy
     return _filled(problem, exchange.connection)
+
+
+def http_error(case: Case, answer: Message) -> Problem | None:
+    """A start over HTTP that something else than a classic agent answered, or a proxy in its place."""
+    body = answer.body
+    if not isinstance(body, HttpMessage) or body.error is not None:
+        return None
+    text = " ".join((failure_of(body) or "").split())
+    summary = f"{case.facts.record.remote} answered the start with HTTP {body.status}: {text}"
+    code, (cause, remedy) = code_of(body, "start_error"), advice_of(body)
+    return case.problem(code, summary, answer.packets, answer.connection, time=answer.time, cause=cause, remedy=remedy)
 
 
 def problems(case: Case) -> Iterator[Problem]:

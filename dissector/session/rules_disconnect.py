@@ -10,40 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dissector.model import Connection, Mark, Message, Outcome, Problem, address_text
-from dissector.session.case import (
-    Case,
-    after_silence,
-    between,
-    by_device_text,
-    end_name,
-    host_of,
-    open_call_text,
-)
+from dissector.session.case import Case, after_silence, between, by_device_text, end_name, host_of, open_call_text
 from dissector.session.reset_origin import by_device, doubt, forgery
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import (
-    SECOND,
-    closed_by,
-    end_mark,
-    has_hole,
-    is_unheard,
-    stuck_side,
-    stuck_tries,
-    unreachables,
-)
+from dissector.session.timeouts import IDLE, LARGE, LAST_TRY, LONG_IDLE, OUTLIVED, SAME_MOMENT, SECOND
+from dissector.session.verdict import closed_by, end_mark, has_hole, is_unheard, stuck_side, stuck_tries, unreachables
 from dissector.traffic import IcmpError, Side
-
-#: Silence before the end of a connection that makes an idle timeout likely, with and without another proof.
-IDLE = 5 * SECOND
-_LONG_IDLE = 20 * SECOND
-#: A scheduler that ends closes all its connections within this time.
-_SAME_MOMENT = 5 * SECOND
-#: A scheduler that closes a connection in order so long after it "reset" the other one has not ended with that reset.
-_OUTLIVED = SECOND
-#: A packet so shortly before a reset is what the reset answers.
-_LAST_TRY = SECOND
-#: Payload (bytes) from which on a segment may be too large for a link on the path; the smallest IPv4 MTU in use is 576.
-_LARGE = 536
 
 _Advice = tuple[str, str]
 
@@ -89,7 +61,7 @@ def _unheard(case: Case, callback: Connection, command: Connection, close: Messa
     facts = case.facts
     tries = stuck_tries(command, Side.CLIENT, case.now)
     idle = close.time - _last_heard(callback, command)
-    code = "idle_connection_cut" if idle >= _LONG_IDLE else "connection_lost"
+    code = "idle_connection_cut" if idle >= LONG_IDLE else "connection_lost"
     what = "request to kill the task" if facts.kill is not None else "close"
     is_open = "is open" if end_mark(callback) is None else "was open until then"
     summary = (
@@ -150,11 +122,11 @@ def _stuck(case: Case, callback: Connection, side: Side) -> Iterator[Problem]:
     alive = _other_connection_lives(facts, side.other, first) or case.hosts.heard(host, first, *callback.sides)
     # Small ones pass when something came just before or since, on this connection or another.
     passing = alive or idle < IDLE
-    is_large = smallest is not None and smallest >= _LARGE
+    is_large = smallest is not None and smallest >= LARGE
     if is_large and passing and not errors and callback.sides[side.other].acked:
         summary = f"{end_name(side)}'s segments of {smallest} bytes never get through, while small ones do."
         yield case.problem("path_mtu", summary, packets, callback, time=first)
-    is_idle_cut = not errors and idle >= (IDLE if alive else _LONG_IDLE)
+    is_idle_cut = not errors and idle >= (IDLE if alive else LONG_IDLE)
     summary = (
         f"{end_name(side)}'s data was retransmitted {len(marks)} times without an answer"
         f"{open_call_text(facts)}{after_silence(idle)}."
@@ -194,7 +166,7 @@ def _early_end(case: Case, callback: Connection, end: Mark) -> Problem:
     summary = f"The callback connection was {how} by {'a device in between' if proof else end_of}{during}"
     if idle >= IDLE and (proof or _disowned(facts, callback, side, end)):
         return case.problem("idle_connection_cut", summary, [end.number], callback, time=end.time)
-    if how == "reset" and not proof and outlived and idle >= _LONG_IDLE and callback.sides[side].fin is None:
+    if how == "reset" and not proof and outlived and idle >= LONG_IDLE and callback.sides[side].fin is None:
         summary = f"The callback connection was reset in the name of {end_of}{during}"
         cause = f"a firewall or translation forgot the idle connection: {end_name(side).lower()} itself {outlived}"
         return case.problem("idle_connection_cut", summary, [end.number], callback, time=end.time, cause=cause)
@@ -202,7 +174,7 @@ def _early_end(case: Case, callback: Connection, end: Mark) -> Problem:
         cause, remedy = by_device_text(proof), between(callback)
     else:
         cause, remedy = _who_ended(case, callback, side, end, outlived)
-        if how == "reset" and idle >= _LONG_IDLE:
+        if how == "reset" and idle >= LONG_IDLE:
             cause += (
                 f"; or a device that forgot the connection in these {idle / SECOND:.0f} s of silence sent the reset"
             )
@@ -219,7 +191,7 @@ def _outlives(facts: TaskFacts, side: Side, end: Mark) -> str:
     if client.last_data is not None and client.last_data.time > end.time:
         seconds = (client.last_data.time - end.time) / SECOND
         return f"goes on: it sends on the command connection {seconds:.1f} s later (packet {client.last_data.number})"
-    if client.fin is not None and client.fin.time - end.time >= _OUTLIVED:
+    if client.fin is not None and client.fin.time - end.time >= OUTLIVED:
         seconds = (client.fin.time - end.time) / SECOND
         return f"goes on: it closes the command connection {seconds:.1f} s later (packet {client.fin.number})"
     return ""
@@ -263,7 +235,7 @@ def _who_ended(case: Case, callback: Connection, side: Side, end: Mark, outlived
             cause = "the task process ended or was killed; the remote does that when it loses the command connection"
             return cause, "find who ended the command connection (see command_lost_first)"
         alone = closer is Side.SERVER and facts.close_answer is None and not command.gaps
-        if alone and abs(other.time - end.time) <= _SAME_MOMENT:
+        if alone and abs(other.time - end.time) <= SAME_MOMENT:
             remedy = f"see why the remote scheduler on {host} ended: its own log, and that of its host"
             return "the remote scheduler ended (killed, crashed, stopped): both connections ended with it", remedy
     lives = _other_connection_lives(facts, side, end.time)
@@ -274,6 +246,6 @@ def _silence_before(callback: Connection, end: Mark) -> int:
     """Nanoseconds of silence before the end; a last try right before it (the data that a device then resets) does not
     count as an end of the silence."""
     broken = callback.silence_end
-    if broken is not None and end.time - broken.time < _LAST_TRY:
+    if broken is not None and end.time - broken.time < LAST_TRY:
         return callback.silence
     return callback.idle_before_end or 0

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from dissector.model import Connection, Mark, Message, Outcome, Problem, Role, address_text
 from dissector.session.case import Case, between, by_device_text, by_whom, count, end_name, host_of, refusals, span
 from dissector.session.reset_origin import forgery
-from dissector.session.rules_agent import advice_of, code_of
+from dissector.session.rules_agent import http_error
 from dissector.session.start_errors import advice
+from dissector.session.timeouts import AT_ONCE, GIVE_UP_FROM, LATELY, SECOND
 from dissector.session.verdict import (
-    GIVE_UP_FROM,
-    SECOND,
     closed_by,
     end_mark,
     is_answer_missing,
@@ -26,13 +25,8 @@ from dissector.session.verdict import (
     waited,
 )
 from dissector.traffic import Side
-from dissector.wire.agent import failure_of
-from dissector.wire.http_message import HttpMessage
+from dissector.wire.control import XmlError
 
-#: A remote that does not know the client closes the connection as soon as it accepts it.
-_AT_ONCE = 2 * SECOND
-#: Who answered so lately is not down.
-_LATELY = 60 * SECOND
 #: What ICMP says when somebody does not want the connection; everything else says that there is no path.
 _BANS = ("prohibited", "port unreachable", "protocol unreachable", "rejected", "policy", "precedence")
 
@@ -45,26 +39,17 @@ def command(case: Case) -> Iterator[Problem]:
         return
     if facts.record.outcome is Outcome.UNREACHABLE:
         yield _unreachable(case, connection)
-    elif facts.start_error is not None and facts.start_answer is not None:
-        error = facts.start_error
-        if isinstance(facts.start_answer.body, HttpMessage) and facts.start_answer.body.error is None:
-            yield _http_error(case, facts.start_answer, facts.start_answer.body)
-            return
-        words = error.text if error.text.startswith(error.code) else f"{error.code} {error.text}"
-        summary = f"The remote answered the start with an error: {words}".rstrip()
-        cause, remedy = advice(error, connection.client.ip, str(connection.server), connection.server.ip)
-        packets = facts.start_answer.packets
-        yield case.problem("start_error", summary, packets, connection, cause=cause, remedy=remedy)
+    elif facts.start_error is not None and (answer := facts.start_answer) is not None:
+        yield http_error(case, answer) or _start_error(case, connection, facts.start_error, answer)
     elif is_rejected(facts) and (end := end_mark(connection)) is not None:
         yield _rejected(case, connection, end)
 
 
-def _http_error(case: Case, answer: Message, body: HttpMessage) -> Problem:
-    """Something else than a classic agent answered, or a proxy in its place."""
-    text = " ".join((failure_of(body) or "").split())
-    summary = f"{case.facts.record.remote} answered the start with HTTP {body.status}: {text}"
-    code, (cause, remedy) = code_of(body, "start_error"), advice_of(body)
-    return case.problem(code, summary, answer.packets, answer.connection, time=answer.time, cause=cause, remedy=remedy)
+def _start_error(case: Case, connection: Connection, error: XmlError, answer: Message) -> Problem:
+    words = error.text if error.text.startswith(error.code) else f"{error.code} {error.text}"
+    summary = f"The remote answered the start with an error: {words}".rstrip()
+    cause, remedy = advice(error, connection.client.ip, str(connection.server), connection.server.ip)
+    return case.problem("start_error", summary, answer.packets, connection, cause=cause, remedy=remedy)
 
 
 def _unreachable(case: Case, connection: Connection) -> Problem:
@@ -84,7 +69,7 @@ def _rejected(case: Case, connection: Connection, end: Mark) -> Problem:
     opened = connection.syn_acks[0].time if connection.syn_acks else connection.start
     after = end.time - opened
     server, proof = connection.sides[Side.SERVER], forgery(connection, Side.SERVER, end)
-    if server.fin is end and after <= _AT_ONCE:
+    if server.fin is end and after <= AT_ONCE:
         summary = f"{connection.server} accepted the command connection and closed it without a byte."
         return case.problem("command_rejected", summary, [end.number], connection)
     is_reset = server.rst is end
@@ -210,7 +195,7 @@ def _is_heard(case: Case, attempt: Connection) -> bool:
 
 def _answers_others(case: Case, attempt: Connection) -> bool:
     """The port that does not answer this connection answered others just before, or answers them meanwhile."""
-    return bool(case.hosts.answers(attempt, attempt.start - _LATELY))
+    return bool(case.hosts.answers(attempt, attempt.start - LATELY))
 
 
 def syn_ack_lost(case: Case, attempt: Connection) -> Problem:

@@ -13,8 +13,9 @@ from ipaddress import ip_address
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Problem, Severity
 from dissector.session.codes import CODES
+from dissector.session.timeouts import SECOND
 from dissector.session.tls import Tls
-from dissector.session.verdict import SECOND, closed_by
+from dissector.session.verdict import closed_by
 from dissector.tlsfacts import Alert, Certificate, TlsFacts
 from dissector.traffic import Side
 from dissector.wire import tls

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dissector.model import Connection, Message, Outcome, Problem, Severity
 from dissector.session.bodies import error_text
 from dissector.session.case import Case, call_name
-from dissector.session.verdict import SECOND, one_sided
-
-_OPEN_CALL = 60 * SECOND
+from dissector.session.timeouts import OPEN_CALL, SECOND
+from dissector.session.verdict import one_sided
 
 
 def killed(case: Case) -> Iterator[Problem]:
@@ -68,7 +67,7 @@ def open_call(case: Case) -> Iterator[Problem]:
     """A task under way whose newest call waits for long."""
     facts = case.facts
     request = facts.open_requests[-1] if facts.open_requests else None
-    if facts.record.outcome is not Outcome.RUNNING or request is None or case.now - request.time < _OPEN_CALL:
+    if facts.record.outcome is not Outcome.RUNNING or request is None or case.now - request.time < OPEN_CALL:
         return
     seconds = (case.now - request.time) / SECOND
     whose = "the task process" if request.to_remote else "the client scheduler"

@@ -13,14 +13,17 @@ from dissector.model import Connection, Outcome, Problem
 from dissector.session.case import Case, call_name, count
 from dissector.session.slow import SlowCallbacks
 from dissector.session.task import TaskFacts
-from dissector.session.timeouts import COARSE, SLOW_CALLBACK
-from dissector.session.verdict import SECOND
+from dissector.session.timeouts import (
+    COARSE,
+    MANY_POLLS,
+    POLLING,
+    SECOND,
+    SLOW_CALLBACK,
+    SLOW_CLIENT,
+    SLOW_JOB,
+    SLOW_NETWORK,
+)
 
-#: So many callbacks of about one second each are no accident.
-_MANY = 3
-_POLLING = SECOND + SECOND // 5
-#: From here on it is worth a word that a part took more than half of the time.
-_NETWORK, _CLIENT, _JOB = 5 * SECOND, 5 * SECOND, 600 * SECOND
 _SHOWN = 3
 
 
@@ -72,7 +75,7 @@ def slowness(case: Case) -> Iterator[Problem]:
     slow = sorted(sure, key=lambda entry: -entry.longest)
     if slow:
         yield _slow_callbacks(case, callback, slow, times)
-    elif times.client - case.grain * record.counts.callbacks >= max(_CLIENT, times.total // 2):
+    elif times.client - case.grain * record.counts.callbacks >= max(SLOW_CLIENT, times.total // 2):
         summary = (
             f"{count(record.counts.callbacks, 'callback')} took the client scheduler {times.client / SECOND:.1f} s "
             f"of {times.total / SECOND:.1f} s ({times})."
@@ -82,14 +85,14 @@ def slowness(case: Case) -> Iterator[Problem]:
     if record.outcome is Outcome.LOST:
         return
     trips = record.counts.calls + record.counts.callbacks
-    if times.network - 2 * case.grain * trips >= max(_NETWORK, times.total // 2):
+    if times.network - 2 * case.grain * trips >= max(SLOW_NETWORK, times.total // 2):
         summary = (
             f"{count(trips, 'call')} over a path of {times.trip / 1e6:.0f} ms there and back: "
             f"about {times.network / SECOND:.1f} s of {times.total / SECOND:.1f} s."
         )
         yield case.problem("slow_network", summary, _ends(callback), callback)
     longest = facts.longest_call
-    if longest is not None and times.job - case.grain >= max(_JOB, times.total // 2):
+    if longest is not None and times.job - case.grain >= max(SLOW_JOB, times.total // 2):
         summary = f"The job took its time: {call_name(longest)} {(longest.latency or 0) / SECOND:.0f} s ({times})."
         yield case.problem("slow_job", summary, longest.packets, callback, time=longest.time)
 
@@ -103,7 +106,7 @@ def _slow_callbacks(case: Case, callback: Connection, slow: list[SlowCallbacks],
         f"of {times.total / SECOND:.1f} s in all: {times}."
     )
     cause = "the client scheduler was busy or stopped"
-    if total >= _MANY and all(entry.longest < _POLLING for entry in slow):
+    if total >= MANY_POLLS and all(entry.longest < POLLING for entry in slow):
         cause = "the client scheduler polls once a second: that is how it works when its command connection is gone"
     if callback.retransmissions:
         cause += ", or packets were lost (see retransmissions)"

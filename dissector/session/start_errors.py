@@ -73,8 +73,8 @@ def code_of(error: XmlError) -> str:
 def advice(error: XmlError, client: str, remote: str, remote_ip: str) -> Advice:
     """Cause and remedy; ``remote`` is the remote's address with its port."""
     code = code_of(error)
-    found = _EXACT.get(re.sub(r"-0+(?=.)", "-", code))  # Windows codes are eight hexadecimal digits
-    if found is None and re.match(r"(LIB|MS)?XML\d*-", code):
+    found = _EXACT.get(_without_zeros(code))
+    if found is None and _is_xml(code):
         found = _XML
     if found is None and (info := error_code(code)) is not None:
         found = Advice(f"{info.title}: {info.meaning}", info.look_for)
@@ -83,6 +83,15 @@ def advice(error: XmlError, client: str, remote: str, remote_ip: str) -> Advice:
         return Advice(cause, f"see the log of the remote scheduler on {remote_ip} at that time")
     words = {"client": client, "remote": remote, "remote_ip": remote_ip}
     return Advice(*(_filled(text, words) for text in found))
+
+
+def _without_zeros(code: str) -> str:
+    """Windows codes are eight hexadecimal digits."""
+    return re.sub(r"-0+(?=.)", "-", code)
+
+
+def _is_xml(code: str) -> bool:
+    return re.match(r"(LIB|MS)?XML\d*-", code) is not None
 
 
 def _filled(text: str, words: dict[str, str]) -> str:

@@ -16,13 +16,13 @@ from dissector.session.numbering import Sequencer
 from dissector.session.overview import Overview
 from dissector.session.pairs import Copies, Opened
 from dissector.session.sniffer import Sniffer
+from dissector.session.timeouts import SECOND
 from dissector.session.tls_room import TlsRoom
 from dissector.stream.block import Block, Conversation
 from dissector.stream.fast_path import ip_size, payload_of, reader
 from dissector.stream.reassembly import Connections
 from dissector.traffic import Chunk, Side
 
-_SECOND = 1_000_000_000
 #: How connections with TLS begin.
 _HELLO = b"\x16\x03"
 
@@ -65,7 +65,7 @@ class Strangers:
         """A new block begins."""
         self._has_room = self._connections.has_room(len(block.conversations) + len(block.others))
         # What comes into the table in this block is not due before.
-        self._latest = block.times[0] + HALF_OPEN_SECONDS * _SECOND
+        self._latest = block.times[0] + HALF_OPEN_SECONDS * SECOND
         self._due = 0
 
     def begin(self, block: Block, conversation: Conversation) -> Stranger | None:

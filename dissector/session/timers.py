@@ -11,8 +11,10 @@ from heapq import heappop, heappush
 from dissector.model import Problem, Running, Severity, Task
 from dissector.session.case import Case, call_name, refusals, span
 from dissector.session.final import is_certain, judged_at
+from dissector.session.outcomes import outcome
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import SECOND, is_refused, outcome
+from dissector.session.timeouts import SECOND
+from dissector.session.verdict import is_refused
 
 #: A callback takes milliseconds; after the second time the client has given up.
 CALLBACK_AFTER = (5 * SECOND, 60 * SECOND)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dissector.session.timeouts import SECOND
 from dissector.sides import Mark
 from dissector.traffic import Side
 
-_SECOND = 1_000_000_000
 #: Requests in turn with responses that a task has at least (start, five messages, close).
 LEAST_TURNS = 7
 #: Sizes (bytes with what the cipher adds) of nearly all requests and responses of the genuine sides.
@@ -19,7 +19,7 @@ _REQUESTS, _RESPONSES = range(180, 2_500), range(80, 2_500)
 #: Of four turns three have such sizes.
 _SHARE = 0.75
 #: A heartbeat's period, and how exactly it is kept.
-_PERIOD, _JITTER = 10 * _SECOND, _SECOND // 2
+_PERIOD, _JITTER = 10 * SECOND, SECOND // 2
 #: Response to the next request: a task whose script runs for long is asked again at once.
 _MOST_EVIDENCE = 4
 

@@ -17,13 +17,12 @@ from dissector.session import rules_agent
 from dissector.session.agent_facts import AgentFacts
 from dissector.session.outages import Outages
 from dissector.session.task import TaskFacts
-from dissector.session.timeouts import HEARTBEAT_GRACE
+from dissector.session.timeouts import HEARTBEAT_GRACE, SECOND
 from dissector.session.tunnel import Directory, Key, Tunnel, TunnelDesk, carry, key_of, place_of
 from dissector.traffic import Side, StreamProblem
 from dissector.wire import agent
 
 _OK, _ACCEPTED = 200, 202
-_SECOND = 1_000_000_000
 
 
 class Tunnels:
@@ -138,7 +137,7 @@ class Tunnels:
         about.heard, about.waiting = exchange.answered or exchange.time, None
         date = agent.date_of(exchange.response)
         if date is not None:  # of a second that may be over by nearly another one
-            about.clock_skew = max(date - about.heard, 0) or min(date + _SECOND - about.heard, 0)
+            about.clock_skew = max(date - about.heard, 0) or min(date + SECOND - about.heard, 0)
         started = agent.started_of(exchange.response)
         target = exchange.head.target
         if started is None or target is None:

@@ -1,42 +1,19 @@
-"""How a task ended: the outcome word, from the facts alone.
+"""Facts of connections and tasks that outcomes and problems rest on: who ended what, what is stuck, what is missing.
 
-Read top down; the first thing that went wrong decides, as the operator would have met it.  Times in nanoseconds.
+How a task ended is read off the table in ``outcomes``.  Times in nanoseconds.
 """
 
 from __future__ import annotations
 
-from dissector.model import Connection, Mark, Outcome
-from dissector.session.agent_facts import AgentFacts
+from dissector.model import Connection, Mark
 from dissector.session.task import TaskFacts
+from dissector.session.timeouts import (
+    HOLE_PATIENCE,
+    STUCK_PATIENCE,
+    STUCK_RETRANSMISSIONS,
+    SYN_PATIENCE,
+)
 from dissector.traffic import IcmpError, Side
-
-SECOND = 1_000_000_000
-#: The client gives up after 60 s without a callback; recordings of the engine show 59 s to 69 s.
-GIVE_UP_FROM = 55 * SECOND
-GIVE_UP_TO = 75 * SECOND
-#: An unanswered SYN may still be answered for so long; Linux repeats it after 1, 2 and 3 s, Windows after 3 s.
-_SYN_PATIENCE = 3 * SECOND
-#: A callback connection that shows no end this long after the remote reported the process gone lost its end on the way.
-_END_PATIENCE = 2 * SECOND
-#: Data that was sent again so often, for so long, and behind which nothing new came, got stuck.
-_STUCK_RETRANSMISSIONS = 3
-_STUCK_PATIENCE = 2 * SECOND
-#: A hole that TCP has not filled after so long will not be filled.
-_HOLE_PATIENCE = 10 * SECOND
-
-
-def outcome(facts: TaskFacts, now: int) -> Outcome:
-    """The outcome as of packet time ``now`` (the last packet seen)."""
-    if facts.agent is not None:
-        return _on_agent(facts, facts.agent, now)
-    command = facts.record.command
-    if command is not None and not command.established:
-        return _unconnected(command, now)
-    if facts.start_error is not None or is_rejected(facts):
-        return Outcome.REFUSED
-    if facts.record.callback is None:
-        return _without_callback(facts, now)
-    return _with_callback(facts, facts.record.callback, now)
 
 
 def is_rejected(facts: TaskFacts) -> bool:
@@ -54,12 +31,12 @@ def waited(facts: TaskFacts, now: int) -> int:
     connection, or until now."""
     if facts.start is None:
         return 0
-    left = _end_of_command(facts)
+    left = end_of_command(facts)
     end = facts.close.time if facts.close else now if left is None else left
     return end - facts.start.time
 
 
-def _end_of_command(facts: TaskFacts) -> int | None:
+def end_of_command(facts: TaskFacts) -> int | None:
     """When the first end of the command connection left it; None while it is open."""
     command = facts.record.command
     if command is None:
@@ -91,7 +68,7 @@ def stuck_side(connection: Connection, now: int) -> Side | None:
         if not connection.unacknowledged(side) or not connection.sides[side.other].packets:
             continue
         tries = stuck_tries(connection, side, now)
-        if len(tries) >= _STUCK_RETRANSMISSIONS or (tries and _is_reported(connection, side)):
+        if len(tries) >= STUCK_RETRANSMISSIONS or (tries and _is_reported(connection, side)):
             return side
         if has_hole(connection, side, now):
             return side
@@ -114,7 +91,7 @@ def stuck_tries(connection: Connection, side: Side, now: int) -> list[Mark]:
     facts = connection.sides[side]
     last = facts.last_data
     tries = [mark for mark in facts.retransmitted if last is None or mark.number > last.number]
-    return tries if last is not None and now - last.time >= _STUCK_PATIENCE else []
+    return tries if last is not None and now - last.time >= STUCK_PATIENCE else []
 
 
 def has_hole(connection: Connection, side: Side, now: int) -> bool:
@@ -123,8 +100,8 @@ def has_hole(connection: Connection, side: Side, now: int) -> bool:
     facts = connection.sides[side]
     if facts.last_data is None or not facts.never_acknowledged:
         return False
-    few = len(stuck_tries(connection, side, now)) < _STUCK_RETRANSMISSIONS
-    return few and now - facts.last_data.time > _HOLE_PATIENCE
+    few = len(stuck_tries(connection, side, now)) < STUCK_RETRANSMISSIONS
+    return few and now - facts.last_data.time > HOLE_PATIENCE
 
 
 def one_sided(connection: Connection) -> bool:
@@ -147,42 +124,9 @@ def is_refused(attempt: Connection) -> bool:
     return attempt.sides[Side.SERVER].rst is not None or bool(unreachables(attempt))
 
 
-def _unconnected(command: Connection, now: int) -> Outcome:
-    if not command.syns:
-        return Outcome.UNKNOWN
-    if is_refused(command) or now - command.syns[0].time > _SYN_PATIENCE:
-        return Outcome.UNREACHABLE
-    return Outcome.RUNNING
-
-
-def _without_callback(facts: TaskFacts, now: int) -> Outcome:
-    time = waited(facts, now)
-    if facts.intruder is not None:
-        return Outcome.NO_CALLBACK
-    unheard = is_unheard(facts, now)
-    if facts.kill is not None and time < GIVE_UP_FROM and not unheard:
-        return Outcome.KILLED
-    if facts.attempts:
-        hopeless = any(is_refused(a) or (a.syns and now - a.syns[0].time > _SYN_PATIENCE) for a in facts.attempts)
-        if hopeless and _may_be_killed(facts, facts.record.start + GIVE_UP_FROM):
-            return Outcome.UNKNOWN
-        return Outcome.NO_CALLBACK if hopeless else Outcome.RUNNING
-    if facts.start is None:
-        return Outcome.UNKNOWN
-    if unheard:
-        return Outcome.NO_CALLBACK
-    if facts.close is None and _end_of_command(facts) is None:
-        return Outcome.RUNNING if time <= GIVE_UP_TO else Outcome.UNKNOWN
-    if facts.close is None and is_answer_missing(facts):
-        return Outcome.UNKNOWN  # the remote may have refused the start as well
-    if GIVE_UP_FROM <= time <= GIVE_UP_TO or facts.close is None:
-        return Outcome.NO_CALLBACK
-    return Outcome.UNKNOWN  # closed early or late without a callback: it ran, but was not captured
-
-
-def _may_be_killed(facts: TaskFacts, until: int) -> bool:
-    """The client said something before ``until`` that the snap length cut off: it may have been a kill."""
-    return facts.cut_command is not None and facts.cut_command <= until and facts.kill is None
+def is_hopeless(attempt: Connection, now: int) -> bool:
+    """It was refused, or not answered in time."""
+    return is_refused(attempt) or (bool(attempt.syns) and now - attempt.syns[0].time > SYN_PATIENCE)
 
 
 def is_answer_missing(facts: TaskFacts) -> bool:
@@ -199,87 +143,5 @@ def is_unheard(facts: TaskFacts, now: int) -> bool:
     return command is not None and stuck_side(command, now) is Side.CLIENT
 
 
-def _was_killed(facts: TaskFacts, until: int, now: int) -> bool:
-    """The client asked for it before ``until``, and the remote heard it."""
-    return facts.kill is not None and facts.kill.time <= until and not is_unheard(facts, now)
-
-
-def _with_callback(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
-    if one_sided(callback):
-        return Outcome.UNKNOWN  # how it went stood in what was not captured
-    end = end_mark(callback)
-    left = facts.released or (facts.release if end is not None and closed_by(callback) is Side.SERVER else None)
-    if left is not None:
-        return _of_results(facts, killed=_was_killed(facts, left.time, now))
-    if end is None:
-        return _unfinished(facts, callback, now)
-    if stuck_side(callback, now) is None and _was_killed(facts, end.time, now):
-        return Outcome.KILLED
-    if callback.snapped and not facts.record.counts.calls:
-        return Outcome.UNKNOWN  # not one call of the client could be read: its release can not be either
-    if callback.gaps and closed_by(callback) is Side.SERVER:
-        return _unreleased(facts)  # the client closed as always, but its last words are not in the capture
-    is_lossy = callback.mid_stream or callback.gaps
-    if is_lossy and facts.release is None and not facts.open_requests and is_fin(callback, end):
-        return _unreleased(facts)  # closed as always, with nothing open; the release may be what was not captured
-    return Outcome.UNKNOWN if _may_be_killed(facts, end.time) else Outcome.LOST
-
-
-def _unreleased(facts: TaskFacts) -> Outcome:
-    """Of a task whose release may be among what was not captured."""
-    return Outcome.FAILURE if _has_failed(facts) else Outcome.UNKNOWN
-
-
-def _has_failed(facts: TaskFacts) -> bool:
-    """True when an error was seen, or how the job's process ended."""
-    record = facts.record
-    return bool(record.exit_code or record.signal or facts.client_error or facts.begin_refused)
-
-
 def is_fin(connection: Connection, mark: Mark) -> bool:
     return mark in (side.fin for side in connection.sides)
-
-
-def _of_results(facts: TaskFacts, *, killed: bool) -> Outcome:
-    if killed:
-        return Outcome.KILLED
-    if _has_failed(facts):
-        return Outcome.FAILURE
-    return Outcome.SUCCESS if _went_well(facts) else Outcome.UNKNOWN
-
-
-def _went_well(facts: TaskFacts) -> bool:
-    """True when all that decides how the job went was captured, and nothing of it is an error."""
-    if facts.result is not None:
-        return facts.record.exit_code == 0 and not facts.result_odd
-    return facts.proof.holds(facts.release)
-
-
-def _unfinished(facts: TaskFacts, callback: Connection, now: int) -> Outcome:
-    asked_to_end = facts.close is not None or facts.kill is not None
-    if stuck_side(callback, now) is not None or (asked_to_end and is_unheard(facts, now)):
-        return Outcome.LOST
-    answer = facts.close_answer
-    if answer is not None and answer.request is facts.close:
-        silent = now - answer.time > _END_PATIENCE or callback.end < answer.time - _END_PATIENCE
-        if silent and callback.end <= answer.time:
-            return Outcome.LOST
-    if _may_be_killed(facts, now) and _end_of_command(facts) is not None:
-        return Outcome.UNKNOWN  # the client left it, and why was cut off
-    return Outcome.KILLED if facts.kill is not None else Outcome.RUNNING
-
-
-def _on_agent(facts: TaskFacts, about: AgentFacts, now: int) -> Outcome:
-    """A task on a Universal Agent: its exchanges say more than the ends of the connections that carried them."""
-    if about.start_failure is not None:
-        return Outcome.REFUSED
-    killed = about.kill is not None and not about.failed_before_kill
-    if facts.released is not None:
-        return _of_results(facts, killed=killed)
-    if killed:
-        return Outcome.KILLED
-    if about.failed is not None or about.outage is not None or now - about.heard > about.timeout:
-        return Outcome.LOST
-    if about.close is not None:
-        return _unreleased(facts)
-    return Outcome.RUNNING

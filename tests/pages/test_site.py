@@ -11,6 +11,7 @@ import pytest
 import jstrace
 from dissector.cli import main
 from dissector.reports.explain import all_codes, explain, problem_codes
+from dissector.session import agent_outcomes, outcomes
 from dissector.wire.names import member_name
 from handbook import api, codes, evidence, links, markdown, site
 
@@ -145,3 +146,13 @@ def test_the_site(work: Path) -> None:
     assert links.loaded(made) == set()
     assert 'id="framing"' in text(made / "protocol.html")
     assert "callback_dropped" in text(made / "search.json")
+
+
+def test_every_row_and_condition_of_the_outcomes(pages: Path) -> None:
+    page = text(pages / "outcomes.md")
+    rows = [*outcomes.OUTCOMES, *agent_outcomes.AGENT_OUTCOMES]
+    told = re.findall(r"^\| `(\w+)` \| (.*?) \|", page, re.MULTILINE)
+    assert [word for word, _ in told] == [row.outcome.value for row in rows]
+    assert [0 if when == "otherwise" else len(when.split(", ")) for _, when in told] == [len(row.when) for row in rows]
+    links = re.findall(r"\]\(#(\w+)\)", page)
+    assert set(links) == set(re.findall(r"^### (\w+)\n\n\S", page, re.MULTILINE))

@@ -16,6 +16,7 @@ from dissector.session.dialog import Dialog
 from dissector.session.hosts import Hosts
 from dissector.session.join import Joiner, is_probe
 from dissector.session.opened import OpenTasks
+from dissector.session.outcomes import outcome
 from dissector.session.quality import capture, port
 from dissector.session.reset_origin import by_device
 from dissector.session.rules_disconnect import callback_lost
@@ -24,7 +25,7 @@ from dissector.session.slowness import slowness
 from dissector.session.task import TaskFacts
 from dissector.session.timers import Timers
 from dissector.session.tracer import Tracer
-from dissector.session.verdict import has_hole, outcome, stuck_side
+from dissector.session.verdict import has_hole, stuck_side
 from dissector.traffic import Frame, Packet, Side
 from dissector.wire import messages as wire
 from dissector.wire.decode import encode

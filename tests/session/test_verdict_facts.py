@@ -8,6 +8,7 @@ import pytest
 from parts import HERE, SECOND, THERE, connection, facts, message, record, stuck
 
 from dissector.model import Connection, Mark, Message, Outcome, Role
+from dissector.session.outcomes import outcome
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import (
     closed_by,
@@ -21,7 +22,6 @@ from dissector.session.verdict import (
     is_rejected,
     is_unheard,
     one_sided,
-    outcome,
     stuck_side,
     stuck_tries,
     unreachables,

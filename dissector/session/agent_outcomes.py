@@ -1,0 +1,71 @@
+"""How a task on a Universal Agent ended: a table as that of ``outcomes``, over what its exchanges say (docs/agent.md).
+
+They say more than the ends of the connections that carried them:
+
+* The agent refused the start, or the master asked it to kill the task before the task's tunnel broke.
+* The client released the task, and the results count.
+* The tunnel broke, the agent is not reached any more, or one of the two was silent for longer than they wait.
+* The master closed the task, and the release may be what was not captured.
+"""
+
+from __future__ import annotations
+
+from dissector.model import Outcome
+from dissector.session.case import Case
+from dissector.session.conditions import OutcomeRow, failed, went_well
+
+
+def start_refused(case: Case) -> bool:
+    """The agent answered the start with an error."""
+    about = case.facts.agent
+    return about is not None and about.start_failure is not None
+
+
+def killed_by_master(case: Case) -> bool:
+    """The master asked for it, and did not only end what was left of a task whose tunnel had broken."""
+    about = case.facts.agent
+    return about is not None and about.kill is not None and not about.failed_before_kill
+
+
+def released(case: Case) -> bool:
+    """The task process answered the release."""
+    return case.facts.released is not None
+
+
+def tunnel_broke(case: Case) -> bool:
+    """A request to the task was answered with an error."""
+    about = case.facts.agent
+    return about is not None and about.failed is not None
+
+
+def unreached(case: Case) -> bool:
+    """Connections to the agent were refused or not answered since it was heard last."""
+    about = case.facts.agent
+    return about is not None and about.outage is not None
+
+
+def silent(case: Case) -> bool:
+    """Nothing came for longer than agent and master wait for each other."""
+    about = case.facts.agent
+    return about is not None and case.now - about.heard > about.timeout
+
+
+def closed_by_master(case: Case) -> bool:
+    """The master closed the task; its release may be what was not captured."""
+    about = case.facts.agent
+    return about is not None and about.close is not None
+
+
+AGENT_OUTCOMES: tuple[OutcomeRow, ...] = (
+    OutcomeRow(Outcome.REFUSED, (start_refused,)),
+    OutcomeRow(Outcome.KILLED, (killed_by_master,)),
+    OutcomeRow(Outcome.FAILURE, (released, failed)),
+    OutcomeRow(Outcome.SUCCESS, (released, went_well)),
+    OutcomeRow(Outcome.UNKNOWN, (released,)),
+    OutcomeRow(Outcome.LOST, (tunnel_broke,)),
+    OutcomeRow(Outcome.LOST, (unreached,)),
+    OutcomeRow(Outcome.LOST, (silent,)),
+    OutcomeRow(Outcome.FAILURE, (closed_by_master, failed)),
+    OutcomeRow(Outcome.UNKNOWN, (closed_by_master,)),
+    OutcomeRow(Outcome.RUNNING),
+)

@@ -1,0 +1,197 @@
+"""The tables of outcomes, row by row: an example that each row decides, and that another word comes out without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from parts import HERE, REMOTE, SECOND, THERE, connection, facts, lost, message, record
+
+from dissector.model import Connection, Endpoint, Exchange, Mark, Outcome, Role
+from dissector.session import outcomes
+from dissector.session.agent_facts import AgentFacts, Outage
+from dissector.session.agent_outcomes import AGENT_OUTCOMES
+from dissector.session.case import Case
+from dissector.session.outcomes import OUTCOMES
+from dissector.session.task import TaskFacts
+from dissector.wire.control import XmlError
+
+Example = tuple[TaskFacts, int]
+SOON, LATE = 10 * SECOND, 100 * SECOND
+
+
+def unopened(*, syns: int, now: int, start: int | None = None) -> Example:
+    made = facts(callback=False, start=start)
+    command = made.record.command = connection()
+    command.syns, command.syn_acks = [Mark(number, 0) for number in range(syns)], []
+    return made, now
+
+
+def uncalled(now: int = SOON, start: int | None = 0, **fields: object) -> Example:
+    made = facts(callback=False, start=start)
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made, now
+
+
+def refused_attempt() -> Connection:
+    made = connection(Role.CALLBACK)
+    made.sides[THERE].rst, made.syn_acks = Mark(9, SECOND), []
+    return made
+
+
+def silent_attempt() -> Connection:
+    made = connection(Role.CALLBACK)
+    made.syn_acks = []
+    return made
+
+
+def command_ended(example: Example, side: int = HERE, time: int = SOON, data: int = 0) -> Example:
+    command = example[0].record.command
+    assert command is not None
+    command.sides[side].fin, command.sides[THERE].bytes = Mark(20, time), data
+    command.bytes = data
+    return example
+
+
+def unheard(example: Example) -> Example:
+    command = example[0].record.command
+    assert command is not None
+    sender = command.sides[HERE]
+    sender.sent, sender.last_data = 100, Mark(10, 0)
+    sender.retransmitted = [Mark(number, SECOND) for number in (11, 12, 13)]
+    return example
+
+
+def called(now: int = LATE, *, settled: bool = True, **fields: object) -> Example:
+    made = facts()
+    made.proof.settled = settled
+    for name, value in fields.items():
+        setattr(made if hasattr(made, name) else made.record, name, value)
+    return made, now
+
+
+def ended(example: Example, side: int = HERE, kind: str = "rst", **fields: object) -> Example:
+    _, callback = record(example[0])
+    setattr(callback.sides[side], kind, Mark(30, 20 * SECOND))
+    for name, value in fields.items():
+        setattr(callback, name, value)
+    return example
+
+
+def half_captured() -> Example:
+    example = called(released=message(20 * SECOND))
+    _, callback = record(example[0])
+    callback.bytes, callback.sides[HERE].packets = 10, 0
+    return example
+
+
+def reported_gone() -> Example:
+    close = message(15 * SECOND)
+    example = called(close=close, close_answer=message(20 * SECOND, request=close))
+    record(example[0])[1].end = SOON
+    return example
+
+
+KILL = message(SOON)
+#: In the order of the rows.
+EXAMPLES: list[Callable[[], Example]] = [
+    lambda: unopened(syns=0, now=SOON),
+    lambda: unopened(syns=1, now=SOON),
+    lambda: unopened(syns=1, now=SECOND),
+    lambda: uncalled(start_error=XmlError("SCHEDULER-121", "")),
+    lambda: command_ended(uncalled(start_answer=None), THERE),
+    lambda: uncalled(intruder=connection(Role.CALLBACK)),
+    lambda: uncalled(kill=KILL),
+    lambda: uncalled(attempts=[refused_attempt()], cut_command=5 * SECOND),
+    lambda: uncalled(attempts=[refused_attempt()]),
+    lambda: uncalled(SECOND, None, attempts=[silent_attempt()]),
+    lambda: uncalled(start=None),
+    lambda: unheard(uncalled(20 * SECOND)),
+    lambda: uncalled(LATE),
+    lambda: uncalled(),
+    lambda: command_ended(uncalled(start_answer=None), data=5),
+    lambda: command_ended(uncalled()),
+    lambda: uncalled(close=message(SOON)),
+    lambda: uncalled(LATE, close=message(LATE)),
+    lambda: uncalled(LATE, close=message(60 * SECOND)),
+    half_captured,
+    lambda: called(released=message(20 * SECOND), kill=KILL),
+    lambda: called(released=message(20 * SECOND), exit_code=1),
+    lambda: called(released=message(20 * SECOND)),
+    lambda: called(released=message(20 * SECOND), settled=False),
+    lambda: (lost(), LATE),
+    lambda: unheard(called(close=message(SOON))),
+    reported_gone,
+    lambda: command_ended(called(cut_command=5 * SECOND)),
+    lambda: called(kill=KILL),
+    lambda: called(),
+    lambda: ended(called(kill=KILL)),
+    lambda: ended(called(), snapped=10),
+    lambda: ended(called(exit_code=1), THERE, gaps=1),
+    lambda: ended(called(), THERE, gaps=1),
+    lambda: ended(called(exit_code=1), kind="fin", mid_stream=True),
+    lambda: ended(called(), kind="fin", mid_stream=True),
+    lambda: ended(called(cut_command=5 * SECOND)),
+    lambda: ended(called()),
+]
+
+
+def on_agent(now: int = SOON, **fields: object) -> Example:
+    """A task that was heard of at second 0, of a master and an agent that wait 60 s for each other."""
+    made = facts()
+    made.proof.settled = True
+    made.agent = AgentFacts(0)
+    for name, value in fields.items():
+        owner = next(one for one in (made.agent, made.record, made) if hasattr(one, name))
+        setattr(owner, name, value)
+    return made, now
+
+
+def exchange(time: int) -> Exchange:
+    return Exchange(1, connection(), time, (1,), "tunnel", None)
+
+
+RELEASED = message(5 * SECOND)
+#: In the order of the rows for agents.
+ON_AGENTS: list[Callable[[], Example]] = [
+    lambda: on_agent(start_failure="no more tasks"),
+    lambda: on_agent(kill=exchange(SECOND)),
+    lambda: on_agent(released=RELEASED, exit_code=1),
+    lambda: on_agent(released=RELEASED),
+    lambda: on_agent(released=RELEASED, result=message(SECOND), result_odd=True),
+    lambda: on_agent(failed=exchange(SECOND)),
+    lambda: on_agent(outage=Outage(Endpoint(REMOTE, 4_445))),
+    lambda: on_agent(61 * SECOND),
+    lambda: on_agent(close=exchange(SECOND), exit_code=1),
+    lambda: on_agent(close=exchange(SECOND)),
+    lambda: on_agent(60 * SECOND),
+]
+TABLES = {"OUTCOMES": (OUTCOMES, EXAMPLES), "AGENT_OUTCOMES": (AGENT_OUTCOMES, ON_AGENTS)}
+PLACES = [(table, index) for table, (rows, _) in TABLES.items() for index in range(len(rows))]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_each_row_has_its_example(table: str) -> None:
+    rows, examples = TABLES[table]
+    assert len(examples) == len(rows)
+
+
+@pytest.mark.parametrize(("table", "index"), PLACES)
+def test_a_row_decides_its_example(table: str, index: int) -> None:
+    rows, examples = TABLES[table]
+    example = examples[index]()
+    case = Case(*example)
+    assert next(at for at, row in enumerate(rows) if all(holds(case) for holds in row.when)) == index
+    assert outcomes.outcome(*example) is rows[index].outcome
+
+
+@pytest.mark.parametrize(("table", "index"), PLACES)
+def test_no_row_can_go(table: str, index: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, examples = TABLES[table]
+    example = examples[index]()
+    monkeypatch.setattr(outcomes, table, rows[:index] + rows[index + 1 :])
+    found: Outcome | None = None
+    if rows[index].when:  # the last one takes whatever is left
+        found = outcomes.outcome(*example)
+    assert found is not rows[index].outcome
