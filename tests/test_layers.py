@@ -32,7 +32,8 @@ SIGHT: dict[str, set[str]] = {
     "session": CORE,
     # What several captures of one path prove together.
     "points": CORE | {"session"},
-    "codegen": WIRE_ONLY | {"outfile"},
+    # The names and meanings of problems go into the plugin.
+    "codegen": WIRE_ONLY | {"outfile", "session"},
     "sources": GROUND | {"stream", "outfile"},
     "reports": WIRE_ONLY | {"session"},
     "render": WIRE_ONLY | {"reports"},
