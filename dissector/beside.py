@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dissector.model import CaptureInfo, Event, Problem
 from dissector.points.joined import Collector
-from dissector.points.place import Place
+from dissector.points.place import CapturePoint
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session.advance import feed
 from dissector.session.run_detection import find_runs
@@ -106,7 +106,7 @@ class Beside:
         return found + self._collector.finish()
 
 
-def _set_clock(info: CaptureInfo, place: Place) -> None:
+def _set_clock(info: CaptureInfo, place: CapturePoint) -> None:
     origin = place.clock.origin if place.clock is not None else 0
     info.point = place.name
     info.clock_offset, info.clock_error = place.ahead(origin, origin)
@@ -114,7 +114,7 @@ def _set_clock(info: CaptureInfo, place: Place) -> None:
         info.clock_drift = place.clock.line()[1]
 
 
-def _moved(reader: CaptureReader, place: Place, *, prefetch: bool) -> Generator[Block, None, None]:
+def _moved(reader: CaptureReader, place: CapturePoint, *, prefetch: bool) -> Generator[Block, None, None]:
     """The blocks of a place with corrected times."""
     corrected = correction(place)
     if corrected is None:
@@ -134,7 +134,7 @@ def _moved(reader: CaptureReader, place: Place, *, prefetch: bool) -> Generator[
         yield block
 
 
-def correction(place: Place) -> Callable[[Block], None] | None:
+def correction(place: CapturePoint) -> Callable[[Block], None] | None:
     """What brings the times of a block to the clock of the first place; None where nothing is to be done."""
     offset, drift, origin = place.moved, 0.0, 0
     if not place.is_told and place.clock is not None and place.moved:

@@ -12,7 +12,7 @@ from dissector.errors import UsageError
 from dissector.limits import MAX_LOOK
 from dissector.model import Problem
 from dissector.points.clocks import Clock
-from dissector.points.place import Place, place_name
+from dissector.points.place import CapturePoint, place_name
 from dissector.points.places import Common, Relation, clock, common, grouped, is_ahead, relation
 from dissector.points.sightings import Sightings
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
@@ -26,7 +26,7 @@ _MOST_INTERFACES = 8
 class Site:
     """A place with the files (by their places in the list) that were taken there."""
 
-    place: Place
+    place: CapturePoint
     files: list[int] = field(default_factory=list)
     #: For each of them the interfaces that are of this place, None: all.
     interfaces: list[Only] = field(default_factory=list)
@@ -136,7 +136,7 @@ def _sites(groups: list[list[int]], sources: Sequence[_Source], names: Sequence[
             name = f"{name} ({len(sites) + 1})"
         files = list(dict.fromkeys(sources[number].file for number in group))
         only = [_union(sources[number].interfaces for number in group if sources[number].file == one) for one in files]
-        sites.append(Site(Place(name), files, only))
+        sites.append(Site(CapturePoint(name), files, only))
     return sites
 
 

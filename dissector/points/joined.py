@@ -15,7 +15,7 @@ from dissector.limits import MAX_WAITING
 from dissector.model import Connection, Event, Exchange, Message, Problem, Severity, Task, TaskPoint
 from dissector.points.best import best, fill
 from dissector.points.pairing import Joined, Leg, initial, paired, with_ordinals
-from dissector.points.place import Place
+from dissector.points.place import CapturePoint
 from dissector.points.rules import proven
 from dissector.session.case import general
 from dissector.session.task import TaskFacts
@@ -27,12 +27,12 @@ _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 class Collector:
     """Gets what becomes final at each place, gives the tasks joined."""
 
-    def __init__(self, places: Sequence[Place]) -> None:
+    def __init__(self, places: Sequence[CapturePoint]) -> None:
         self._places = places
         self._facts: dict[Task, TaskFacts] = {}
-        self._place_of: dict[Task, Place] = {}
+        self._place_of: dict[Task, CapturePoint] = {}
         self._tasks: list[Task] = []
-        self._parts: defaultdict[Task | None, list[tuple[Place, Event]]] = defaultdict(list)
+        self._parts: defaultdict[Task | None, list[tuple[CapturePoint, Event]]] = defaultdict(list)
         self._task_numbers, self._connection_numbers = count(1), count(1)
         self._message_numbers, self._exchange_numbers = count(1), count(1)
         self._alone = 0
@@ -42,7 +42,7 @@ class Collector:
         """The facts of a task that is final."""
         self._facts[facts.record] = facts
 
-    def add(self, place: Place, events: Iterable[Event]) -> list[Event]:
+    def add(self, place: CapturePoint, events: Iterable[Event]) -> list[Event]:
         """What became final at a place; what is ready, if so much waits that some of it has to be told."""
         for event in events:
             if isinstance(event, Task):
@@ -97,7 +97,7 @@ class Collector:
             events.append(record)
         return events
 
-    def _parts_of(self, parts: list[tuple[Place, Event]], record: Task, *, is_best: bool) -> list[Event]:
+    def _parts_of(self, parts: list[tuple[CapturePoint, Event]], record: Task, *, is_best: bool) -> list[Event]:
         """Messages of the best place, connections of all."""
         events: list[Event] = []
         messages: list[Message] = []
@@ -113,7 +113,7 @@ class Collector:
         self._number(messages)
         return [*events, *messages]
 
-    def _connection(self, connection: Connection, place: Place, record: Task | None) -> None:
+    def _connection(self, connection: Connection, place: CapturePoint, record: Task | None) -> None:
         connection.n, connection.point, connection.task = next(self._connection_numbers), place.name, record
 
     def _number(self, messages: list[Message]) -> None:
@@ -124,10 +124,10 @@ class Collector:
             message.answers = numbers.get(message.answers or 0)
             message.answered_by = numbers.get(message.answered_by or 0)
 
-    def _of_no_task(self, parts: list[tuple[Place, Event]]) -> list[Event]:
+    def _of_no_task(self, parts: list[tuple[CapturePoint, Event]]) -> list[Event]:
         """Connections of all places; what was said on them, and what is wrong with them, once."""
         events: list[Event] = []
-        messages: defaultdict[Place, list[Message]] = defaultdict(list)
+        messages: defaultdict[CapturePoint, list[Message]] = defaultdict(list)
         known: dict[int, Connection] = {}
         for place, event in sorted(parts, key=lambda part: part[0].rank):
             connection = event if isinstance(event, Connection) else getattr(event, "connection", None)

@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from dissector.model import Connection, Task
-from dissector.points.place import Place
+from dissector.points.place import CapturePoint
 from dissector.session.task import TaskFacts
 from dissector.traffic import Side
 
@@ -25,7 +25,7 @@ _TOLERANCE = 5_000_000_000
 class Leg:
     """A task as one place has seen it."""
 
-    place: Place
+    place: CapturePoint
     facts: TaskFacts
     #: Which task of its command connection it is, of several.
     ordinal: int = 0

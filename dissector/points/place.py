@@ -1,4 +1,4 @@
-"""A place of capture: its name, its clock, where on the path it is."""
+"""A capture point: its name, its clock, where on the path it is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def place_name(file: str) -> str:
 
 
 @dataclass(slots=True, eq=False)
-class Place:
+class CapturePoint:
     """``rank``: its place on the path, that nearest to the client schedulers first; ``clock``: against that one's,
     None where the two have no packet in common; ``moved``: nanoseconds taken off its times before anything was made of
     them.  ``first`` and ``last``: times of its packets, corrected."""

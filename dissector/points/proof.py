@@ -28,7 +28,7 @@ _BAD = (Outcome.LOST, Outcome.NO_CALLBACK, Outcome.UNREACHABLE)
 
 
 @dataclass(slots=True)
-class Proof:
+class PathProof:
     """``best`` is the leg that knows most."""
 
     group: Joined

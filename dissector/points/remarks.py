@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dissector.model import Problem, Severity
 from dissector.points.between import Way
-from dissector.points.proof import LOST, Proof, end_of, path_of
+from dissector.points.proof import LOST, PathProof, end_of, path_of
 from dissector.session.case import count
 from dissector.session.timeouts import SECOND
 from dissector.traffic import Side
@@ -21,7 +21,7 @@ from dissector.traffic import Side
 _LONG = SECOND
 
 
-def _changed(proof: Proof, between: Sequence[Way]) -> Iterator[Problem]:
+def _changed(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
     """Once a connection: with the packets of the end that opened it."""
     for way in between:
         if way.side is not Side.CLIENT or way.near is None or way.far is None:
@@ -46,7 +46,7 @@ def _path(one: str, two: str) -> str:
     return f"between {one} and {two}"
 
 
-def _repeated(proof: Proof, between: Sequence[Way]) -> Iterator[Problem]:
+def _repeated(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
     """Of all connections together: packets that were lost and sent again, and those that were there twice."""
     lost, more = list[str](), list[str]()
     packets = list[int]()
@@ -74,7 +74,7 @@ def _counts(way: Way) -> bool:
     return not (way.lost_data()[0] or way.forged_reset() or way.lost_end())
 
 
-def _delayed(proof: Proof, between: Sequence[Way]) -> Iterator[Problem]:
+def _delayed(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
     """What took the network longer than a second, the worst of each direction."""
     for way in between:
         delays = way.delays()
@@ -94,7 +94,7 @@ def _delayed(proof: Proof, between: Sequence[Way]) -> Iterator[Problem]:
         )
 
 
-def _missed(proof: Proof, between: Sequence[Way]) -> Iterator[Problem]:
+def _missed(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
     for way in between:
         found = way.missed()
         if found is None:
@@ -109,4 +109,4 @@ def _missed(proof: Proof, between: Sequence[Way]) -> Iterator[Problem]:
         yield proof.problem("lost_by_capture", way, summary, packets, time=connection.start, severity=Severity.INFO)
 
 
-ALL: tuple[Callable[[Proof, Sequence[Way]], Iterator[Problem]], ...] = (_changed, _repeated, _delayed, _missed)
+ALL: tuple[Callable[[PathProof, Sequence[Way]], Iterator[Problem]], ...] = (_changed, _repeated, _delayed, _missed)

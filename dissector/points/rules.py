@@ -16,7 +16,7 @@ from dissector.model import Connection, Mark, Problem, Severity, address_text
 from dissector.points import remarks
 from dissector.points.between import Way, ways
 from dissector.points.pairing import Joined, Leg
-from dissector.points.proof import ANSWERED, FORGOTTEN, IDLE, LOST, UNHEARD, Proof, end_of, idle_before, path_of
+from dissector.points.proof import ANSWERED, FORGOTTEN, IDLE, LOST, UNHEARD, PathProof, end_of, idle_before, path_of
 from dissector.session.case import count, span
 from dissector.session.timeouts import SECOND
 from dissector.session.verdict import unreachables
@@ -30,7 +30,7 @@ _STUCK = 3
 
 def proven(group: Joined, best: Leg) -> list[Problem]:
     """The problems that no place shows alone; what explains most first."""
-    proof, found = Proof(group, best), list[Problem]()
+    proof, found = PathProof(group, best), list[Problem]()
     ends = list[Problem]()
     for one, two in zip(group.legs, group.legs[1:], strict=False):
         if one.place is two.place:
@@ -52,7 +52,7 @@ def proven(group: Joined, best: Leg) -> list[Problem]:
 # --- lost on the way -----------------------------------------------------------------------------------------------
 
 
-def _lost_syn(proof: Proof, way: Way) -> Iterator[Problem]:
+def _lost_syn(proof: PathProof, way: Way) -> Iterator[Problem]:
     marks, came = way.lost_syns()
     near = way.near
     if near is None or not marks or (came and marks[-1].time - marks[0].time < IDLE):
@@ -71,7 +71,7 @@ def _lost_syn(proof: Proof, way: Way) -> Iterator[Problem]:
     yield proof.problem(LOST, way, summary, numbers, time=marks[0].time, cause=cause, remedy=remedy)
 
 
-def _lost_data(proof: Proof, way: Way) -> Iterator[Problem]:
+def _lost_data(proof: PathProof, way: Way) -> Iterator[Problem]:
     missing, tries = way.lost_data()
     if not missing or way.near is None or way.far is None:
         return
@@ -126,7 +126,7 @@ def _others_pass(way: Way, first: Mark) -> bool:
     )
 
 
-def _lost_end(proof: Proof, way: Way) -> Iterator[Problem]:
+def _lost_end(proof: PathProof, way: Way) -> Iterator[Problem]:
     mark = way.lost_end()
     if mark is None or way.near is None or way.lost_data()[0]:
         return
@@ -142,7 +142,7 @@ def _lost_end(proof: Proof, way: Way) -> Iterator[Problem]:
 # --- answered by somebody else -------------------------------------------------------------------------------------
 
 
-def _reset(proof: Proof, way: Way) -> Iterator[Problem]:
+def _reset(proof: PathProof, way: Way) -> Iterator[Problem]:
     reset, far = way.forged_reset(), way.far
     if far is None or reset is None:
         return
@@ -163,7 +163,7 @@ def _reset(proof: Proof, way: Way) -> Iterator[Problem]:
     yield proof.problem(ANSWERED, way, summary, [reset.number], time=reset.time, cause=cause, remedy=_remedy(way, far))
 
 
-def _icmp(proof: Proof, way: Way) -> Iterator[Problem]:
+def _icmp(proof: PathProof, way: Way) -> Iterator[Problem]:
     errors, far = way.foreign_icmp() if way.side is Side.SERVER else [], way.far
     if not errors or far is None:
         return
@@ -185,7 +185,7 @@ def _remedy(way: Way, far: Connection) -> str:
 # --- arrived, and nothing came back --------------------------------------------------------------------------------
 
 
-def _arrived(proof: Proof) -> Iterator[Problem]:
+def _arrived(proof: PathProof) -> Iterator[Problem]:
     """At the places nearest to the two hosts."""
     legs = proof.group.legs
     if len({leg.place for leg in legs}) < 2:
@@ -204,7 +204,7 @@ def _is_unanswered(connection: Connection) -> bool:
     return is_silent and len(connection.syns) > 1
 
 
-def _syn_unheard(proof: Proof, way: Way, far: Connection) -> Problem:
+def _syn_unheard(proof: PathProof, way: Way, far: Connection) -> Problem:
     marks, place, server = far.syns, way.receiver.place.name, far.server
     summary = f"{count(len(marks), 'SYN')} to {server} came to {place}, and nobody answered."
     cause = f"behind {place}: the packet filter of {server.ip} drops them, or that host is down"
@@ -222,7 +222,7 @@ def _unacknowledged(way: Way, far: Connection) -> list[Mark]:
     return tries if heard is None or heard.time <= tries[0].time else []
 
 
-def _data_unheard(proof: Proof, way: Way, far: Connection, tries: list[Mark]) -> Problem:
+def _data_unheard(proof: PathProof, way: Way, far: Connection, tries: list[Mark]) -> Problem:
     place, host = way.receiver.place.name, (far.client, far.server)[way.side.other].ip
     summary = (
         f"Data of {end_of(way)} came to {place} {len(tries)} times more in {span(tries)}, "
@@ -234,4 +234,4 @@ def _data_unheard(proof: Proof, way: Way, far: Connection, tries: list[Mark]) ->
     return proof.problem(UNHEARD, way, summary, packets, time=tries[0].time, cause=cause, remedy=remedy)
 
 
-_BETWEEN: tuple[Callable[[Proof, Way], Iterator[Problem]], ...] = (_lost_syn, _lost_data, _reset, _icmp)
+_BETWEEN: tuple[Callable[[PathProof, Way], Iterator[Problem]], ...] = (_lost_syn, _lost_data, _reset, _icmp)

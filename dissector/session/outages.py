@@ -8,15 +8,15 @@ from itertools import count
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Task
 from dissector.session.agent_facts import Outage
-from dissector.session.tunnel import Place, Tunnel, place_of
+from dissector.session.tunnel import CapturePoint, Tunnel, place_of
 
 
 class Outages:
     """Counts tasks for each master and agent, and connections that fail while there are any."""
 
     def __init__(self) -> None:
-        self._tasks: dict[Place, dict[Tunnel, None]] = {}
-        self._outages: dict[Place, Outage] = {}
+        self._tasks: dict[CapturePoint, dict[Tunnel, None]] = {}
+        self._outages: dict[CapturePoint, Outage] = {}
         #: Numbers by deadlines, as these were when they were put here, also of tasks that are over and kept nowhere.
         self._deadlines: list[tuple[int, int]] = []
         self._by_number: dict[int, Tunnel] = {}

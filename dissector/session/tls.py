@@ -17,7 +17,7 @@ from dissector.session.exchanges import Exchanges
 from dissector.session.tls_handshake import Handshake, Messages
 from dissector.session.tls_rhythm import Rhythm
 from dissector.sides import Mark
-from dissector.stream.tls_records import HEADER, RecordReader, TlsRecord
+from dissector.stream.tls_records import HEADER, FramedRecord, RecordFramer
 from dissector.tlsfacts import Alert, TlsFacts
 from dissector.traffic import Chunk, Gap, Side
 from dissector.wire import tls
@@ -78,7 +78,7 @@ class _Half:
 
     def __init__(self, side: Side, *, lost: bool) -> None:
         self.side = side
-        self.reader = RecordReader(lost=lost)
+        self.reader = RecordFramer(lost=lost)
         self.messages = Messages()
         self.is_protected = lost
         self.opener: Opener | None = None
@@ -111,7 +111,7 @@ class Tls:
         self._handshake = Handshake(self.facts, secrets)
         lost = not from_start
         self._halves = _Half(Side.CLIENT, lost=lost), _Half(Side.SERVER, lost=lost)
-        self._held: deque[tuple[_Half, TlsRecord]] = deque()
+        self._held: deque[tuple[_Half, FramedRecord]] = deque()
         self._held_bytes = self._version = 0
         self.is_sealed = self._again = False
         #: Size of the first encrypted record of the client, of TLS 1.3.
@@ -176,7 +176,7 @@ class Tls:
 
     # --- records ---------------------------------------------------------------------------------------------------
 
-    def _record(self, half: _Half, record: TlsRecord) -> None:
+    def _record(self, half: _Half, record: FramedRecord) -> None:
         is_1_3 = self._handshake.is_1_3
         if is_1_3 and record.kind == tls.CHANGE_CIPHER:
             return  # for old devices only
@@ -191,7 +191,7 @@ class Tls:
         else:
             self._decipher(half, record)
 
-    def _decipher(self, half: _Half, record: TlsRecord) -> None:
+    def _decipher(self, half: _Half, record: FramedRecord) -> None:
         open_record = half.opener or self._opener(half)
         if open_record is None:
             self._hold(half, record)
@@ -209,7 +209,7 @@ class Tls:
             self._desk.opened(self.inner)
         self._content(half, record, kind, plain)
 
-    def _opened(self, half: _Half, record: TlsRecord, open_record: Opener) -> bytes | None:
+    def _opened(self, half: _Half, record: FramedRecord, open_record: Opener) -> bytes | None:
         """The record's plain bytes; behind a hole its number is found by trying."""
         tries = 1
         if record.unsure:
@@ -225,7 +225,7 @@ class Tls:
                 return plain
         return None
 
-    def _missed(self, half: _Half, record: TlsRecord, records: int) -> None:
+    def _missed(self, half: _Half, record: FramedRecord, records: int) -> None:
         """So many records in front of this one were not captured."""
         size = record.offset - half.expect - records * (half.overhead or HEADER)
         if self.facts.opened is not None and size > 0:
@@ -233,7 +233,7 @@ class Tls:
             self._desk.plain(self.inner, Gap(half.side, half.offset, size, last.number, last.time))
             half.offset += size
 
-    def _failed(self, half: _Half, record: TlsRecord) -> None:
+    def _failed(self, half: _Half, record: FramedRecord) -> None:
         if not self.facts.decrypted:
             self._seal(WRONG_KEYS)
             self._overheard(half, record)
@@ -245,7 +245,7 @@ class Tls:
 
     # --- what records hold -----------------------------------------------------------------------------------------
 
-    def _content(self, half: _Half, record: TlsRecord, kind: int, data: bytes) -> None:
+    def _content(self, half: _Half, record: FramedRecord, kind: int, data: bytes) -> None:
         if kind == tls.APPLICATION:
             self._program(half, record, data)
         elif kind == tls.HANDSHAKE:
@@ -257,7 +257,7 @@ class Tls:
             self.facts.alerts.append(Alert(half.side, data[0] == 2, data[1], _mark(record)))
         half.expect = record.offset + HEADER + len(record.body)
 
-    def _program(self, half: _Half, record: TlsRecord, data: bytes) -> None:
+    def _program(self, half: _Half, record: FramedRecord, data: bytes) -> None:
         """What the program sent, a piece for each packet that carried the record, so that all of them are named."""
         if not self.facts.decrypted:
             return  # a cipher that hides nothing
@@ -308,7 +308,7 @@ class Tls:
 
     # --- waiting ---------------------------------------------------------------------------------------------------
 
-    def _hold(self, half: _Half, record: TlsRecord) -> None:
+    def _hold(self, half: _Half, record: FramedRecord) -> None:
         """Keeps a record until its secret is known, if that may be."""
         if self.is_sealed:
             self._overheard(half, record)
@@ -352,7 +352,7 @@ class Tls:
             self._overheard(half, record)
         self._desk.stays_sealed(self)
 
-    def _overheard(self, half: _Half, record: TlsRecord) -> None:
+    def _overheard(self, half: _Half, record: FramedRecord) -> None:
         """A record that stays closed: its size and time are all that is known of it."""
         is_1_3, size = self._handshake.is_1_3, len(record.body)
         if record.kind == tls.HANDSHAKE and self.rhythm.turns and not is_1_3 and half.side is Side.CLIENT:
@@ -368,5 +368,5 @@ class Tls:
                 self._desk.talks_sealed(self)
 
 
-def _mark(record: TlsRecord) -> Mark:
+def _mark(record: FramedRecord) -> Mark:
     return Mark(record.last.number, record.last.time)

@@ -17,7 +17,7 @@ from dissector.wire.agent import Target
 
 _K = TypeVar("_K")
 #: The master's host, and an agent.
-Place = tuple[str, Endpoint]
+CapturePoint = tuple[str, Endpoint]
 
 
 class Key(NamedTuple):
@@ -45,7 +45,7 @@ class TunnelDesk(Protocol):
         """A request of no task was answered with an error."""
 
 
-def place_of(connection: Connection) -> Place:
+def place_of(connection: Connection) -> CapturePoint:
     return connection.client.ip, connection.server
 
 
@@ -118,7 +118,7 @@ class Directory:
         #: What a connection carried last.
         self._by_connection: dict[Connection, Tunnel] = {}
         #: Those whose start was not answered.
-        self._nameless: dict[Place, dict[Tunnel, None]] = {}
+        self._nameless: dict[CapturePoint, dict[Tunnel, None]] = {}
 
     def add(self, tunnel: Tunnel) -> None:
         self.by_task[tunnel.facts.record] = tunnel
@@ -134,7 +134,7 @@ class Directory:
         if name:
             self.by_name[name] = tunnel
 
-    def only_nameless(self, place: Place) -> Tunnel | None:
+    def only_nameless(self, place: CapturePoint) -> Tunnel | None:
         """The only one there whose start was not answered."""
         found = self._nameless.get(place, {})
         return next(iter(found)) if len(found) == 1 else None

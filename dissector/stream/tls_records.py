@@ -30,7 +30,7 @@ class Span(NamedTuple):
     time: int
 
 
-class TlsRecord(NamedTuple):
+class FramedRecord(NamedTuple):
     """``body`` is what stands behind the header, ``offset`` the header's place in its direction's stream.  ``unsure``:
     bytes are missing before it."""
 
@@ -47,7 +47,7 @@ class TlsRecord(NamedTuple):
         return self.spans[-1]
 
 
-class RecordReader:
+class RecordFramer:
     """``lost``: the first bytes may be in the middle of a record."""
 
     def __init__(self, *, lost: bool = False) -> None:
@@ -70,7 +70,7 @@ class RecordReader:
             return False
         return data[:2] == _PROGRAM and len(data) - HEADER == data[3] << 8 | data[4] <= _LONGEST
 
-    def feed(self, chunk: Chunk) -> list[TlsRecord]:
+    def feed(self, chunk: Chunk) -> list[FramedRecord]:
         if self.broken:
             return []
         data, offset = chunk.data, chunk.offset
@@ -82,7 +82,7 @@ class RecordReader:
             data, offset = self._buffer + data, self._offset
         self._spans.append(Span(len(data), chunk.number, chunk.time))
         at = self._search(data) if self._lost else 0
-        found: list[TlsRecord] = []
+        found: list[FramedRecord] = []
         while len(data) - at >= HEADER:
             size = _size_at(data, at)
             if size is None:
@@ -94,7 +94,7 @@ class RecordReader:
                 break
             version = data[at + 1] << 8 | data[at + 2]
             body, spans = data[at + HEADER : end], self._carried(at, end)
-            found.append(TlsRecord(data[at], version, body, offset + at, spans, self._unsure))
+            found.append(FramedRecord(data[at], version, body, offset + at, spans, self._unsure))
             self._unsure = False
             at = end
         self._keep(data, at, offset)

@@ -31,7 +31,7 @@ def require() -> None:
     """:raises ToolError: the package is not installed"""
     try:
         from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: F401  all that may be needed later
-        from cryptography.hazmat.primitives.ciphers import aead, modes  # noqa: F401
+        from cryptography.hazmat.primitives.ciphers import aead, modes  # noqa: F401  likewise
     except ImportError:
         raise ToolError(MISSING) from None
 

@@ -22,7 +22,7 @@ from dissector.session.run_detection import find_runs
 from dissector.session.tls_handshake import Messages
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
-from dissector.stream.tls_records import HEADER, RecordReader, TlsRecord
+from dissector.stream.tls_records import HEADER, FramedRecord, RecordFramer
 from dissector.traffic import Chunk, Gap, Side
 from dissector.wire.tls_keys import Secrets
 
@@ -88,7 +88,7 @@ def cut(data: bytes, places: Iterable[int]) -> list[Chunk]:
 
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=12), st.lists(st.integers(0, 4_000), max_size=20))
 def test_records_are_the_same_wherever_they_are_cut(sizes: list[int], places: list[int]) -> None:
-    data, reader = rows(sizes), RecordReader()
+    data, reader = rows(sizes), RecordFramer()
     chunks = cut(data, places)
     found = [record for chunk in chunks for record in reader.feed(chunk)]
     assert [len(record.body) for record in found] == sizes
@@ -106,10 +106,10 @@ def test_records_are_the_same_wherever_they_are_cut(sizes: list[int], places: li
     st.integers(0, 30),
 )
 def test_a_hole_costs_no_record_that_it_is_not_in(sizes: list[int], places: list[int], lost: int) -> None:
-    data, reader = rows(sizes), RecordReader()
+    data, reader = rows(sizes), RecordFramer()
     chunks = cut(data, places)
     hole = chunks[lost % len(chunks)]
-    found: list[TlsRecord] = []
+    found: list[FramedRecord] = []
     for chunk in chunks:
         if chunk is hole:
             reader.gap(Gap(Side.CLIENT, chunk.offset, len(chunk.data), chunk.number, chunk.time))
@@ -128,7 +128,7 @@ def test_a_hole_costs_no_record_that_it_is_not_in(sizes: list[int], places: list
 
 def test_what_is_no_record_is_said_to_be_none() -> None:
     for data in (b"HTTP/1.1 400\r\n", b"\x17\x03\x03\xff\xff", b"\x16\x02\x00\x00\x01x", b"\x99" * 20):
-        reader = RecordReader()
+        reader = RecordFramer()
         assert reader.feed(Chunk(Side.SERVER, 0, data, 1, 1)) == []
         assert reader.broken
 
