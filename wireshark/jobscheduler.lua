@@ -8433,10 +8433,11 @@ do
     return tonumber(tostring(at(request_in, index)))
   end
 
-  --- True when the response at hand is one to a request of ours.
-  function A.is_answer()
-    local path = last(response_for)
-    return path ~= nil and A.target(tostring(path)) ~= nil
+  --- False when the response at hand is one to a request of others.  Releases name the URI in different fields, or in none
+  --- where they did not see the request.
+  function A.may_be_answer()
+    local path = last(response_for) or last(uri)
+    return path == nil or A.target(tostring(path)) ~= nil
   end
 
   --- The request at `index` of the packet at hand; nil when it is none to an agent's API.
@@ -9055,7 +9056,7 @@ do
     local is_answer = responses > 0
     local index = is_answer and responses or requests
     if index == 0 then js.session.agents.is_blind = true end
-    if index == 0 or (is_answer and not H.is_answer()) then return false end
+    if index == 0 or (is_answer and not H.may_be_answer()) then return false end
     js.look(tree, pinfo.cols)
     if not pinfo.visited then js.session:arrived_inside(pinfo.number) end
     local packets = requests + responses == 1 and H.packets(pinfo.number) or nil

@@ -90,10 +90,11 @@ do
     return tonumber(tostring(at(request_in, index)))
   end
 
-  --- True when the response at hand is one to a request of ours.
-  function A.is_answer()
-    local path = last(response_for)
-    return path ~= nil and A.target(tostring(path)) ~= nil
+  --- False when the response at hand is one to a request of others.  Releases name the URI in different fields, or in none
+  --- where they did not see the request.
+  function A.may_be_answer()
+    local path = last(response_for) or last(uri)
+    return path == nil or A.target(tostring(path)) ~= nil
   end
 
   --- The request at `index` of the packet at hand; nil when it is none to an agent's API.

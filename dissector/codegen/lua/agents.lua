@@ -102,7 +102,7 @@ do
     local is_answer = responses > 0
     local index = is_answer and responses or requests
     if index == 0 then js.session.agents.is_blind = true end
-    if index == 0 or (is_answer and not H.is_answer()) then return false end
+    if index == 0 or (is_answer and not H.may_be_answer()) then return false end
     js.look(tree, pinfo.cols)
     if not pinfo.visited then js.session:arrived_inside(pinfo.number) end
     local packets = requests + responses == 1 and H.packets(pinfo.number) or nil
