@@ -8351,7 +8351,7 @@ do
   local function reader(name)
     local is_there, field = pcall(Field.new, name)
     if not is_there then return function() end end
-    return function() return field() end
+    return field
   end
 
   local method, uri, code = reader("http.request.method"), reader("http.request.uri"), reader("http.response.code")
@@ -8359,6 +8359,9 @@ do
   local request_line, stream = reader("http.request.line"), reader("tcp.stream")
   local tcp_segment, tls_segment = reader("tcp.segment"), reader("tls.segment")
   local content_type = reader("http.content_type")
+
+  --- True for a packet with HTTP: what most are asked only.
+  A.is_there = reader("http")
 
   --- How many requests and responses of the packet at hand have been dissected so far.
   function A.counts() return select("#", method()), select("#", code()) end
@@ -8778,180 +8781,6 @@ do
   tcp_ports:add_for_decode_as(proto)
 end
 
--- Registration with Wireshark.
---
--- The post-dissector does the work: it sees each packet once and whole, also those that TCP withholds from dissectors
--- (out of order, pure acknowledgements).  The dissector that TCP calls only claims the payload (claim.lua).
-do
-  local byte, sub, floor, min = string.byte, string.sub, math.floor, math.min
-  local proto = js.proto
-
-  --- True when a number is in one of the ranges of `js.ranges`.
-  function js.in_ranges(ranges, number)
-    for index = 1, #ranges do
-      if number >= ranges[index][1] and number <= ranges[index][2] then return true end
-    end
-    return false
-  end
-
-  --- Ranges of a preference such as `1024,4000-4010`.
-  function js.ranges(text)
-    local found = {}
-    for low, high in string.gmatch(tostring(text), "(%d+)%-?(%d*)") do
-      found[#found + 1] = { tonumber(low), tonumber(high ~= "" and high or low) }
-    end
-    return found
-  end
-
-  local tap
-
-  local function apply_preferences()
-    js.command_ports = js.ranges(proto.prefs.command_ports)
-    js.callback_ports = js.ranges(proto.prefs.callback_ports)
-    js.heuristic, js.show_secrets = proto.prefs.heuristic, proto.prefs.show_secrets
-    js.claim.command_ports(tostring(proto.prefs.command_ports))
-    js.extend_secrets(proto.prefs.mask_names, proto.prefs.mask_pattern)
-    if proto.prefs.task_table and not js.is_gui and not tap then
-      -- Made only now: with a tap, tshark builds trees of all packets.
-      tap = Listener.new("frame")
-      function tap.packet(pinfo) js.session:clock(pinfo) end
-      function tap.draw()
-        if js.enabled ~= false then print(table.concat(js.task_lines(), "\n")) end
-      end
-    end
-  end
-
-  function proto.prefs_changed() apply_preferences() end
-
-  function proto.init()
-    js.claim.nothing()
-    apply_preferences()
-    js.session, js.enabled = js.new_session(), nil
-  end
-
-  -- For each packet, so looked up just once.
-  local len, raw, locate = Tvb.len, Tvb.raw, js.locate
-
-  --- The datagram that is whole with a fragment whose IP header begins at `at`, and the segment in it.
-  local function whole(session, data, at, pinfo)
-    local wire, time, key, tcp, stop = pinfo.len, pinfo.rel_ts, nil, at, nil
-    while tcp and not key do
-      data = session.datagrams:take(data, tcp, wire, time)
-      if not data then return nil end
-      key, tcp, stop = js.locate_in(data, pinfo)
-      wire = #data
-    end
-    return data, key, tcp, stop
-  end
-
-  --- What `touch` gives, for later passes too.
-  local function keep(session, entry, number, at, captured, datagram)
-    if not datagram then return entry, at, captured end
-    local payload = sub(datagram, at + 1, at + captured)
-    if entry and not session.is_passing then session.payloads[number] = payload end
-    return entry, 0, captured, payload
-  end
-
-  --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.  Of a datagram
-  --- that came in fragments the payload itself.
-  local function touch(tvb, pinfo)
-    local session, number, is_new = js.session, pinfo.number, not pinfo.visited
-    local entry
-    if is_new then
-      number = session:arrived(number)
-    else
-      if session.is_first_pass then session:settle() end
-      number = session:packet(number)
-      entry = session.packets[number]
-      if not entry then return nil end
-      local payload = session.payloads[number]
-      if payload then return entry, 0, #payload, payload end
-    end
-    local caplen, known = len(tvb), session.flows
-    if caplen <= 20 then return entry end  -- less than an IP header and a byte of a fragment
-    local head = raw(tvb, 0, caplen < js.head_size and caplen or js.head_size)
-    local key, tcp, stop = locate(head, pinfo, known)
-    local datagram
-    if not key then
-      if not tcp or not is_new then return entry end
-      datagram, key, tcp, stop = whole(session, raw(tvb, 0, caplen), tcp, pinfo)
-      if not key then return entry end
-      head, caplen = datagram, #datagram
-    end
-    local flow = known[key]
-    local a, b, c, d, e, f, g, h, offset, flags = byte(head, tcp + 5, tcp + 14)
-    if not flags or (flow == false and is_new and flags % 4 < 2) then return entry end
-    local at = tcp + floor(offset / 16) * 4
-    local length = stop - at
-    if offset < 80 or length < 0 then return entry end
-    local captured = min(length, caplen - at)
-    if not is_new then return entry, at, captured end
-
-    local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
-    if length == 0 and flow and flow:tells_nothing(ack, flags) then return nil end
-    local time = pinfo.rel_ts
-    session.time = time
-    if time >= session.deadline then
-      session:catch_up(time, flow and flow.stream)
-      flow = known[key]
-      if flow == false and flags % 4 < 2 then return session.current end
-    end
-    if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
-      entry = session:usual(flow, seq, ack, head, at + 1, length, time)
-      if entry then return keep(session, entry, number, at, captured, datagram) end
-    end
-    local data = ""
-    if captured > 0 then
-      if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = raw(tvb, at, captured) end
-    end
-    if not flow or flow:is_over_with(seq, ack, flags, length, time) then
-      flow = session:open(key, pinfo, flags, time, seq, js.hop(head, tcp, #key))
-      if not flow then return nil end
-    end
-    local stream = flow.stream
-    local ours = session:segment(flow, seq, ack, flags, data, length, number, time)
-    entry = session.current
-    if ours and not entry then entry = session:entry(stream) end
-    if stream.role and not stream.claimed and not stream.is_http then
-      stream.claimed = true
-      js.claim.stream(stream)
-    end
-    return keep(session, entry, number, at, captured, datagram)
-  end
-
-  --- True unless the user disabled the protocol.  Wireshark has no word for it, but calls no dissector of a disabled one.
-  local function is_enabled(tvb, pinfo, tree)
-    if js.enabled == nil then js.enabled = js.claim.is_called(tvb, pinfo, tree) end
-    return js.enabled
-  end
-
-  local post = Proto("jobscheduler_packets", "JobScheduler packets")
-  local function dissect(tvb, pinfo, tree)
-    if not is_enabled(tvb, pinfo, tree) then return 0 end
-    local entry, at, length, payload = touch(tvb, pinfo)
-    if not entry then return 0 end
-    if not js.glance(entry, pinfo, tree) then
-      if payload and length > 0 then tvb = ByteArray.new(payload, true):tvb("Reassembled IP payload") end
-      js.draw(entry, pinfo, tree, at and length > 0 and tvb(at, length) or nil)
-    end
-    return 0
-  end
-  post.dissector = dissect
-  if js.is_gui then
-    -- The task list may be asked for at any time.
-    function post.dissector(tvb, pinfo, tree)
-      js.session:clock(pinfo)
-      return dissect(tvb, pinfo, tree)
-    end
-  end
-  register_postdissector(post)
-
-  js.session = js.new_session()
-  apply_preferences()
-
-  if js.is_gui then register_menu("JobScheduler/Task list", js.show_tasks, MENU_TOOLS_UNSORTED) end
-end
-
 -- Universal Agents: bodies that Wireshark's HTTP dissector hands over, in the clear or deciphered by its TLS, and the
 -- messages without a body, which the post-dissector finds by their fields.
 do
@@ -9092,13 +8921,186 @@ do
     end
   end
 
-  local post = Proto("jobscheduler_exchanges", "JobScheduler exchanges over HTTP")
-  function post.dissector(_, pinfo, tree)
+  --- For the post-dissector, in a packet with HTTP.
+  function js.exchanges(pinfo, tree)
     local requests, responses = H.counts()
-    if requests + responses == 0 or js.enabled == false then return 0 end
+    js.look(tree, pinfo.cols)
     without_body(pinfo, tree, true, responses)
     without_body(pinfo, tree, false, requests)
+  end
+end
+
+-- Registration with Wireshark.
+--
+-- The post-dissector does the work: it sees each packet once and whole, also those that TCP withholds from dissectors
+-- (out of order, pure acknowledgements).  The dissector that TCP calls only claims the payload (claim.lua).
+do
+  local byte, sub, floor, min = string.byte, string.sub, math.floor, math.min
+  local proto = js.proto
+
+  --- True when a number is in one of the ranges of `js.ranges`.
+  function js.in_ranges(ranges, number)
+    for index = 1, #ranges do
+      if number >= ranges[index][1] and number <= ranges[index][2] then return true end
+    end
+    return false
+  end
+
+  --- Ranges of a preference such as `1024,4000-4010`.
+  function js.ranges(text)
+    local found = {}
+    for low, high in string.gmatch(tostring(text), "(%d+)%-?(%d*)") do
+      found[#found + 1] = { tonumber(low), tonumber(high ~= "" and high or low) }
+    end
+    return found
+  end
+
+  local tap
+
+  local function apply_preferences()
+    js.command_ports = js.ranges(proto.prefs.command_ports)
+    js.callback_ports = js.ranges(proto.prefs.callback_ports)
+    js.heuristic, js.show_secrets = proto.prefs.heuristic, proto.prefs.show_secrets
+    js.claim.command_ports(tostring(proto.prefs.command_ports))
+    js.extend_secrets(proto.prefs.mask_names, proto.prefs.mask_pattern)
+    if proto.prefs.task_table and not js.is_gui and not tap then
+      -- Made only now: with a tap, tshark builds trees of all packets.
+      tap = Listener.new("frame")
+      function tap.packet(pinfo) js.session:clock(pinfo) end
+      function tap.draw()
+        if js.enabled ~= false then print(table.concat(js.task_lines(), "\n")) end
+      end
+    end
+  end
+
+  function proto.prefs_changed() apply_preferences() end
+
+  function proto.init()
+    js.claim.nothing()
+    apply_preferences()
+    js.session, js.enabled = js.new_session(), nil
+  end
+
+  -- For each packet, so looked up just once.
+  local len, raw, locate, has_http = Tvb.len, Tvb.raw, js.locate, js.agent_http.is_there
+
+  --- The datagram that is whole with a fragment whose IP header begins at `at`, and the segment in it.
+  local function whole(session, data, at, pinfo)
+    local wire, time, key, tcp, stop = pinfo.len, pinfo.rel_ts, nil, at, nil
+    while tcp and not key do
+      data = session.datagrams:take(data, tcp, wire, time)
+      if not data then return nil end
+      key, tcp, stop = js.locate_in(data, pinfo)
+      wire = #data
+    end
+    return data, key, tcp, stop
+  end
+
+  --- What `touch` gives, for later passes too.
+  local function keep(session, entry, number, at, captured, datagram)
+    if not datagram then return entry, at, captured end
+    local payload = sub(datagram, at + 1, at + captured)
+    if entry and not session.is_passing then session.payloads[number] = payload end
+    return entry, 0, captured, payload
+  end
+
+  --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.  Of a datagram
+  --- that came in fragments the payload itself.
+  local function touch(tvb, pinfo)
+    local session, number, is_new = js.session, pinfo.number, not pinfo.visited
+    local entry
+    if is_new then
+      number = session:arrived(number)
+    else
+      if session.is_first_pass then session:settle() end
+      number = session:packet(number)
+      entry = session.packets[number]
+      if not entry then return nil end
+      local payload = session.payloads[number]
+      if payload then return entry, 0, #payload, payload end
+    end
+    local caplen, known = len(tvb), session.flows
+    if caplen <= 20 then return entry end  -- less than an IP header and a byte of a fragment
+    local head = raw(tvb, 0, caplen < js.head_size and caplen or js.head_size)
+    local key, tcp, stop = locate(head, pinfo, known)
+    local datagram
+    if not key then
+      if not tcp or not is_new then return entry end
+      datagram, key, tcp, stop = whole(session, raw(tvb, 0, caplen), tcp, pinfo)
+      if not key then return entry end
+      head, caplen = datagram, #datagram
+    end
+    local flow = known[key]
+    local a, b, c, d, e, f, g, h, offset, flags = byte(head, tcp + 5, tcp + 14)
+    if not flags or (flow == false and is_new and flags % 4 < 2) then return entry end
+    local at = tcp + floor(offset / 16) * 4
+    local length = stop - at
+    if offset < 80 or length < 0 then return entry end
+    local captured = min(length, caplen - at)
+    if not is_new then return entry, at, captured end
+
+    local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
+    if length == 0 and flow and flow:tells_nothing(ack, flags) then return nil end
+    local time = pinfo.rel_ts
+    session.time = time
+    if time >= session.deadline then
+      session:catch_up(time, flow and flow.stream)
+      flow = known[key]
+      if flow == false and flags % 4 < 2 then return session.current end
+    end
+    if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
+      entry = session:usual(flow, seq, ack, head, at + 1, length, time)
+      if entry then return keep(session, entry, number, at, captured, datagram) end
+    end
+    local data = ""
+    if captured > 0 then
+      if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = raw(tvb, at, captured) end
+    end
+    if not flow or flow:is_over_with(seq, ack, flags, length, time) then
+      flow = session:open(key, pinfo, flags, time, seq, js.hop(head, tcp, #key))
+      if not flow then return nil end
+    end
+    local stream = flow.stream
+    local ours = session:segment(flow, seq, ack, flags, data, length, number, time)
+    entry = session.current
+    if ours and not entry then entry = session:entry(stream) end
+    if stream.role and not stream.claimed and not stream.is_http then
+      stream.claimed = true
+      js.claim.stream(stream)
+    end
+    return keep(session, entry, number, at, captured, datagram)
+  end
+
+  --- True unless the user disabled the protocol.  Wireshark has no word for it, but calls no dissector of a disabled one.
+  local function is_enabled(tvb, pinfo, tree)
+    if js.enabled == nil then js.enabled = js.claim.is_called(tvb, pinfo, tree) end
+    return js.enabled
+  end
+
+  local post = Proto("jobscheduler_packets", "JobScheduler packets")
+  local function dissect(tvb, pinfo, tree)
+    if not is_enabled(tvb, pinfo, tree) then return 0 end
+    local entry, at, length, payload = touch(tvb, pinfo)
+    if has_http() then js.exchanges(pinfo, tree) end
+    if not entry then return 0 end
+    if not js.glance(entry, pinfo, tree) then
+      if payload and length > 0 then tvb = ByteArray.new(payload, true):tvb("Reassembled IP payload") end
+      js.draw(entry, pinfo, tree, at and length > 0 and tvb(at, length) or nil)
+    end
     return 0
   end
+  post.dissector = dissect
+  if js.is_gui then
+    -- The task list may be asked for at any time.
+    function post.dissector(tvb, pinfo, tree)
+      js.session:clock(pinfo)
+      return dissect(tvb, pinfo, tree)
+    end
+  end
   register_postdissector(post)
+
+  js.session = js.new_session()
+  apply_preferences()
+
+  if js.is_gui then register_menu("JobScheduler/Task list", js.show_tasks, MENU_TOOLS_UNSORTED) end
 end

@@ -27,7 +27,7 @@ _PIECES = (
     "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "datagrams", "silence",
     "tasks", "cut", "pairs", "early", "verdict", "detect", "command", "callback", "session", "ending", "numbering",
     "segments", "reorder", "json", "agent_verdict", "agent_tasks", "agent_exchanges", "tree", "agent_http",
-    "agent_tree", "window", "claim", "main", "agents",
+    "agent_tree", "window", "claim", "agents", "main",
 )  # fmt: skip
 
 _HEADER = """\

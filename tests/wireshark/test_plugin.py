@@ -39,8 +39,9 @@ def test_tshark_is_there() -> None:
 def _by_connection(name: str) -> list[list[tuple[str, ...]]]:
     """Messages of each callback connection, connections in the order of their first frames."""
     found: dict[str, list[tuple[str, ...]]] = {}
+    on_callbacks = "jobscheduler.class && !jobscheduler.agent.tunnel"
     for stream, *values in kit.rows(
-        kit.CAPTURES / f"{name}.pcap", "jobscheduler.class", "tcp.stream", *MESSAGE, "jobscheduler.hresult"
+        kit.CAPTURES / f"{name}.pcap", on_callbacks, "tcp.stream", *MESSAGE, "jobscheduler.hresult"
     ):
         found.setdefault(stream, []).append(tuple(values))
     return list(found.values())

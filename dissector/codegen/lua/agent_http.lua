@@ -8,7 +8,7 @@ do
   local function reader(name)
     local is_there, field = pcall(Field.new, name)
     if not is_there then return function() end end
-    return function() return field() end
+    return field
   end
 
   local method, uri, code = reader("http.request.method"), reader("http.request.uri"), reader("http.response.code")
@@ -16,6 +16,9 @@ do
   local request_line, stream = reader("http.request.line"), reader("tcp.stream")
   local tcp_segment, tls_segment = reader("tcp.segment"), reader("tls.segment")
   local content_type = reader("http.content_type")
+
+  --- True for a packet with HTTP: what most are asked only.
+  A.is_there = reader("http")
 
   --- How many requests and responses of the packet at hand have been dissected so far.
   function A.counts() return select("#", method()), select("#", code()) end

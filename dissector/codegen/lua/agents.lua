@@ -138,13 +138,11 @@ do
     end
   end
 
-  local post = Proto("jobscheduler_exchanges", "JobScheduler exchanges over HTTP")
-  function post.dissector(_, pinfo, tree)
+  --- For the post-dissector, in a packet with HTTP.
+  function js.exchanges(pinfo, tree)
     local requests, responses = H.counts()
-    if requests + responses == 0 or js.enabled == false then return 0 end
+    js.look(tree, pinfo.cols)
     without_body(pinfo, tree, true, responses)
     without_body(pinfo, tree, false, requests)
-    return 0
   end
-  register_postdissector(post)
 end

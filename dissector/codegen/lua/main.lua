@@ -50,7 +50,7 @@ do
   end
 
   -- For each packet, so looked up just once.
-  local len, raw, locate = Tvb.len, Tvb.raw, js.locate
+  local len, raw, locate, has_http = Tvb.len, Tvb.raw, js.locate, js.agent_http.is_there
 
   --- The datagram that is whole with a fragment whose IP header begins at `at`, and the segment in it.
   local function whole(session, data, at, pinfo)
@@ -149,6 +149,7 @@ do
   local function dissect(tvb, pinfo, tree)
     if not is_enabled(tvb, pinfo, tree) then return 0 end
     local entry, at, length, payload = touch(tvb, pinfo)
+    if has_http() then js.exchanges(pinfo, tree) end
     if not entry then return 0 end
     if not js.glance(entry, pinfo, tree) then
       if payload and length > 0 then tvb = ByteArray.new(payload, true):tvb("Reassembled IP payload") end
