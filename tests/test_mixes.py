@@ -203,7 +203,8 @@ def test_forms_tell_the_same(folder: Path, tmp_path: Path, trace: Trace) -> None
     expected = [(task["outcome"], task["counts"], task["start"]) for task in trace(source)["tasks"]]
     for name, make in FORMS.items():
         files = make(source, tmp_path)
-        document = trace(*files)
+        # Patterns are played again with the numbers that they had: places are taken by hand.
+        document = trace(*files, *(("--one-stream",) if len(files) > 1 else ()))
         found = [(task["outcome"], task["counts"], task["start"]) for task in document["tasks"]]
         assert found == expected, name
         assert len(files) == (3 if name == "three files" else 1)

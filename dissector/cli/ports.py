@@ -62,7 +62,7 @@ def ports(
     """Show which callback ports clients used when, and the range that a firewall has to let through.
 
     The vendor's rule: as many ports as tasks at a time, and one more for each start in two minutes, from 59999 down.
-    Universal Agents (1.10 and later) call nobody back: the port of the agent, usually 4445, is all they need.
+    Universal Agents (1.10 and later) call nobody back: the port of the agent is all they need.
 
     \b
     jstrace ports client.pcap

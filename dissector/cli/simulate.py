@@ -40,7 +40,7 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
     help="What the tasks do; all is every scenario once. Repeatable: they take turns. "
     "Unless given, shell-job, or agent-shell with --agent.",
 )
-@click.option("--agent", is_flag=True, help="The remote is a Universal Agent: all goes over HTTP, port 4445.")
+@click.option("--agent", is_flag=True, help="The remote is a Universal Agent: all goes over HTTP.")
 @click.option(
     "--tls",
     type=click.Path(),

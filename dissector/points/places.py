@@ -47,7 +47,8 @@ def common(one: Sightings, two: Sightings, *, is_named: bool = False) -> Common:
     """The packets that both have seen; ``is_named``: the user says that they are of two places."""
     found: list[tuple[Sighting, Sighting, bool]] = []
     small, large = sorted((one.seen, two.seen), key=len)
-    changed, shared = 0, list[Print]()
+    # Traffic that a tool plays again, with other addresses, has the same numbers too, but not at the same pace.
+    changed, shared = list[int](), list[Print]()
     for known in small:
         if known not in large:
             continue
@@ -55,10 +56,11 @@ def common(one: Sightings, two: Sightings, *, is_named: bool = False) -> Common:
         if here.key != there.key:
             if not _may_be_translated(known, here, there):
                 continue
-            changed += 1
+            changed.append(there.time - here.time)
         shared.append(known)
         found.append((here, there, known not in one.twice and known not in two.twice))
-    if (len(found) > changed or changed >= _ENOUGH) and _is_enough(one, two, shared):
+    is_translated = len(changed) >= _ENOUGH and max(changed) - min(changed) <= _SAME_PACE
+    if (len(found) > len(changed) or is_translated) and _is_enough(one, two, shared):
         return Common(found)
     said = [(a, b, True) for text, a in one.said.items() if a and (b := two.said.get(text))]
     return Common(said if is_named or _is_handed_on(one, two, said) else [], by_content=True)

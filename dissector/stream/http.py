@@ -224,8 +224,10 @@ def _is_whole(data: bytes) -> bool:
     if not 16 <= end <= MAX_HTTP_HEAD or data.find(b"\n\r\n") != end - 3 or data.find(b"\n\n", 0, end) >= 0:
         return False  # none, or one that ends earlier
     head = data[:end].lower()
-    at = head.find(b"\ncontent-length:")
-    if at < 0 or head.find(b"\ncontent-length", at + 1) >= 0 or b"\ntransfer-encoding" in head:
+    at = head.find(b"\ncontent-length")
+    if at < 0 or head[at + 15 : at + 16] != b":" or head.find(b"\ncontent-length", at + 1) >= 0:
+        return False
+    if b"\ntransfer-encoding" in head:
         return False
     digits = head[at + 16 : head.find(b"\r", at)].strip()
     if not digits.isdigit() or len(digits) > _FEW_DIGITS or int(digits) != len(data) - end:

@@ -47,8 +47,8 @@ def test_equal(jstrace: Command) -> None:
         ('ProtoField.string("jobscheduler.class"', 'ProtoField.string("jobscheduler.klass"', "tshark klass at 4..5"),
         ("F.depth, about.depth or 0)", "F.depth, (about.depth or 0) + 1)", "depth: Python 0, tshark 1"),
         (
-            "return whole(4 + offset, size)",
-            "return whole(3 + offset, size)",
+            "return whole(header + offset, size)",
+            "return whole(header - 1 + offset, size)",
             "class at 4..5, level 1, tshark class at 3",
         ),
         ("generated(node, F.request_in, js.session:shown(message.request.number))", "", "request_in: Python"),
