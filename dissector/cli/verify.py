@@ -44,10 +44,10 @@ def verify(
 
     Decodes each FILE with jstrace and with tshark and the jobscheduler plugin, and compares all messages: names,
     values and bytes of the fields, operation, object, member, nesting, task, links, log lines; and the tasks: number,
-    first packet, outcome, how many calls and log lines. Of Universal Agents it compares the tasks and the messages in
-    their tunnels, over plain HTTP; commands and heartbeats it does not. tshark runs with its own defaults;
-    preferences and plugins of yours play no part. What is masked is compared too, and both sides mask what --mask and
-    --mask-regex add.
+    first packet, outcome, how many calls and log lines, and their problems. Of Universal Agents it compares the tasks
+    and the messages in their tunnels, over plain HTTP; commands and heartbeats it does not. tshark runs with its own
+    defaults; preferences and plugins of yours play no part. What is masked is compared too, and both sides mask what
+    --mask and --mask-regex add.
 
     Exit status: 0 equal, 1 differences, 2 unreadable input, no tshark, or the plugin does not work in it.
     """
@@ -58,7 +58,7 @@ def verify(
 
     def show(report: VerifyReport) -> None:
         found = f"{report.count} differences" if report.count else "equal"
-        counts = f"{report.messages} messages, {report.fields} fields, {report.tasks} tasks"
+        counts = f"{report.messages} messages, {report.fields} fields, {report.tasks} tasks, {report.problems} problems"
         click.echo(f"{escape(report.capture)}: {counts}: {found}")
         for difference in report.differences:
             click.echo(f"  {escape(str(difference))}")

@@ -62,16 +62,17 @@ do
 
   --- The held segments of a connection go on that wait no more at `now`.
   function S:release(stream, now)
-    local held = stream.held
+    local held, seen, last = stream.held, stream.seen, stream.last_packet
     while held and held[1] do
       local sender, seq, ack, flags, data, length, _, time = table.unpack(held[1], 1, 8)
       local is_due = math.abs(now - time) >= js.limits.jitter or stream.over or stream.foreign
-      if not is_due and sender:is_early(seq, ack, flags, length, now) then return end
+      if not is_due and sender:is_early(seq, ack, flags, length, now) then break end
       local segment = table.remove(held, 1)
       self.early_bytes = self.early_bytes - #data - OVERHEAD
-      self:go_on(table.unpack(segment, 1, 8))
+      self:go_on(table.unpack(segment, 1, 10))
     end
-    stream.held = nil
+    if last and stream.last_packet < last then stream.seen, stream.last_packet = seen, last end
+    if held and not held[1] then stream.held = nil end
   end
 
   --- Those of all connections that have waited for long enough, before a packet of `stream`.

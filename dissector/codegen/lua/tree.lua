@@ -11,13 +11,40 @@ do
     return item
   end
 
-  local function expert(item, code, text)
+  local function expert(item, code, text, longest)
     local one = X[code]
-    if one then item:add_proto_expert_info(one, js.line_utf8(js.utf8(text), 200)) end
+    if one then item:add_proto_expert_info(one, js.line_utf8(js.utf8(text), longest or 200)) end
   end
 
-  local function relative_time(seconds)
-    local nanoseconds = floor(seconds * 1e9 + 0.5)
+  local function words(text) return js.line_utf8(js.masked(js.utf8(text)), 1000) end
+
+  --- What a packet proves to be wrong with a task; true when there is something.
+  local function draw_problems(parent, number, told)
+    local problems = js.session:problems_at(number)
+    for _, one in ipairs(problems) do
+      local item = generated(parent, F.problem, one.code)
+      generated(item, F.problem_summary, words(one.summary))
+      if one.cause ~= "" then generated(item, F.problem_cause, words(one.cause)) end
+      if one.remedy ~= "" then generated(item, F.problem_remedy, words(one.remedy)) end
+      local is_usual = js.python.session_codes.CODES.map[one.code][2].severity == one.severity
+      expert(item, is_usual and one.code or "remark", words(one.summary) .. " Cause: " .. words(one.cause), 500)
+      if told then told[one.code] = true end
+    end
+    return #problems > 0
+  end
+
+  --- A packet of TCP's own, or an ICMP error about one: whose it is, and what it proves.
+  function js.draw_own(stream, pinfo, tree)
+    js.look(tree, pinfo.cols)
+    if not js.wanted or not stream.task then return end
+    local session = js.session
+    -- A connection that was refused a moment ago may be that of somebody who waits for the port to open.
+    if session.is_first_pass and session.failed.places[stream.task] then return end
+    local item = generated(tree, F.task, session:number(stream.task))
+    draw_problems(item or tree, session:packet_at(pinfo))
+  end
+
+  local function relative_time(nanoseconds)
     -- Both parts have the same sign: an answer may have been captured before its request.
     local whole = nanoseconds < 0 and -floor(-nanoseconds / 1e9) or floor(nanoseconds / 1e9)
     return NSTime.new(whole, nanoseconds - whole * 1e9)
@@ -279,7 +306,7 @@ do
 
   --- Draws a packet, after `js.glance`.
   function js.draw(entry, pinfo, tree, payload)
-    local words, first = {}, nil
+    local words, first = {}, nil  -- of the Info column
     for _, late in ipairs(not pinfo.visited and entry.late or {}) do
       first = (late.document and draw_document or draw_frame)(tree, late, nil, pinfo) or first
       words[#words + 1] = late.info
@@ -297,10 +324,11 @@ do
       more = more + 1
       message = entry.more and entry.more[more]
     end
-    local problems = entry.problems
+    local problems, told = entry.problems, {}
     if not first and (payload or problems) then first = draw_part(tree, entry, payload) end
+    if js.wanted and first then draw_problems(first, js.session:packet_at(pinfo), told) end
     for index = 1, problems and #problems or 0 do
-      expert(first, problems[index].code, problems[index].text)
+      if not told[problems[index].code] then expert(first, problems[index].code, problems[index].text) end
       if #words < 8 then words[#words + 1] = problems[index].text end
     end
     if #words == 0 and payload then
