@@ -9316,7 +9316,7 @@ end
 -- The first pass goes through the packets in order and writes down what each of them completed; later passes, in whatever
 -- order, only look it up.
 do
-  local format = string.format
+  local format, floor = string.format, math.floor
   local S = {}
   S.__index = S
   js.Session = S
@@ -9389,16 +9389,22 @@ do
 
   --- The time of a packet, in nanoseconds from the full second in which the capture begins.
   function S:time_of(pinfo)
-    if not self.base then self.base = math.floor((pinfo.abs_ts - pinfo.rel_ts) % 1 * 1e6 + 0.5) * 1000 end
-    return math.floor(pinfo.rel_ts * 1e9 + 0.5) + self.base
+    local base, since = self.base, pinfo.rel_ts
+    if not base then
+      base = floor((pinfo.abs_ts - since) % 1 * 1e6 + 0.5) * 1000
+      self.base = base
+    end
+    return floor(since * 1e9 + 0.5) + base
   end
 
   --- The time goes on to that of the packet at hand.
   function S:tick(time, number)
-    if time < self.latest - js.limits.jitter then
+    self.time = time
+    if time >= self.latest then
+      self.latest = time
+    elseif time < self.latest - js.limits.jitter then
       self.clock_steps = js.py.pack(self.clock_steps and self.clock_steps[1] or number, number)
     end
-    self.time, self.latest = time, math.max(self.latest, time)
     if self.latest >= self.wake then self:wakes(self.latest) end
   end
 
@@ -10908,7 +10914,7 @@ do
 
   --- A packet of TCP's own, or an ICMP error about one: whose it is, and what it proves.
   function js.draw_own(stream, pinfo, tree)
-    js.look(tree, pinfo.cols)
+    js.look(tree, pinfo)
     if not js.wanted or not stream.task then return end
     local session = js.session
     -- A connection that was refused a moment ago may be that of somebody who waits for the port to open.
@@ -11150,21 +11156,20 @@ do
   local own  -- not known before Wireshark has registered it
 
   --- What is asked for is the same for all packets of a pass in tshark, so there it is found out once.
-  function js.look(tree, columns)
+  function js.look(tree, pinfo)
     if not js.is_gui and session == js.session and pass == session.is_first_pass then return end
     session, pass = js.session, js.session.is_first_pass
     js.wanted = is_wanted(tree)
     own = own or Dissector.get("jobscheduler")
     has_tree = js.wanted or tree:referenced(own)
-    has_columns = tostring(columns.info) ~= "(info)"
+    has_columns = tostring(pinfo.cols.info) ~= "(info)"
     -- A tshark that prints a line for each packet in its first pass, and no tree, never comes back to a packet.
     session.is_passing = pass and has_columns and not has_tree and not js.is_gui and not js.proto.prefs.task_table
   end
 
   --- Fills the columns for a packet of which nobody wants to see more; false when there is more to be done, for `js.draw`.
   function js.glance(entry, pinfo, tree)
-    local columns = pinfo.cols
-    js.look(tree, columns)
+    js.look(tree, pinfo)
     if has_tree or not entry.class or has_expert(entry) then return false end
     if not has_columns then return true end
     local info = entry.info
@@ -11173,6 +11178,7 @@ do
       info = js.info(entry, session.fresh_body)
       if not session.is_passing then entry.info = info end
     end
+    local columns = pinfo.cols
     columns.protocol, columns.info = "JobScheduler", info
     return true
   end
@@ -11796,7 +11802,7 @@ do
     local index = is_answer and responses or requests
     if index == 0 then js.session.agents.is_blind = true end
     if index == 0 or (is_answer and not H.may_be_answer()) then return false end
-    js.look(tree, pinfo.cols)
+    js.look(tree, pinfo)
     if not pinfo.visited then js.session:arrived_inside(pinfo.number) end
     local packets = requests + responses == 1 and H.packets(pinfo.number) or nil
     local is_whole = tvb:len() > 0 and tvb:len() == tvb:reported_len()
@@ -11834,7 +11840,7 @@ do
   --- For the post-dissector, in a packet with HTTP.
   function js.exchanges(pinfo, tree)
     local requests, responses = H.counts()
-    js.look(tree, pinfo.cols)
+    js.look(tree, pinfo)
     without_body(pinfo, tree, true, responses)
     without_body(pinfo, tree, false, requests)
   end
@@ -11959,10 +11965,11 @@ do
     session:tick(time, number)
     flow = known[key]
     if length == 0 and flow and flow:tells_nothing(ack, flags) then
-      local stream = flow.stream
       flow:confirms(seq, number, time, hop, window)
-      if stream.dirs then session:belongs(stream, number) end
-      return stream.dirs and stream
+      local stream = flow.stream
+      if session.is_passing or not stream.dirs then return nil end  -- nobody asks whose it is
+      session:belongs(stream, number)
+      return stream
     end
     if time >= session.deadline then
       session:catch_up(time, flow and flow.stream)

@@ -103,7 +103,7 @@ do
     local index = is_answer and responses or requests
     if index == 0 then js.session.agents.is_blind = true end
     if index == 0 or (is_answer and not H.may_be_answer()) then return false end
-    js.look(tree, pinfo.cols)
+    js.look(tree, pinfo)
     if not pinfo.visited then js.session:arrived_inside(pinfo.number) end
     local packets = requests + responses == 1 and H.packets(pinfo.number) or nil
     local is_whole = tvb:len() > 0 and tvb:len() == tvb:reported_len()
@@ -141,7 +141,7 @@ do
   --- For the post-dissector, in a packet with HTTP.
   function js.exchanges(pinfo, tree)
     local requests, responses = H.counts()
-    js.look(tree, pinfo.cols)
+    js.look(tree, pinfo)
     without_body(pinfo, tree, true, responses)
     without_body(pinfo, tree, false, requests)
   end

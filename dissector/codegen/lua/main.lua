@@ -117,10 +117,11 @@ do
     session:tick(time, number)
     flow = known[key]
     if length == 0 and flow and flow:tells_nothing(ack, flags) then
-      local stream = flow.stream
       flow:confirms(seq, number, time, hop, window)
-      if stream.dirs then session:belongs(stream, number) end
-      return stream.dirs and stream
+      local stream = flow.stream
+      if session.is_passing or not stream.dirs then return nil end  -- nobody asks whose it is
+      session:belongs(stream, number)
+      return stream
     end
     if time >= session.deadline then
       session:catch_up(time, flow and flow.stream)

@@ -3,7 +3,7 @@
 -- The first pass goes through the packets in order and writes down what each of them completed; later passes, in whatever
 -- order, only look it up.
 do
-  local format = string.format
+  local format, floor = string.format, math.floor
   local S = {}
   S.__index = S
   js.Session = S
@@ -76,16 +76,22 @@ do
 
   --- The time of a packet, in nanoseconds from the full second in which the capture begins.
   function S:time_of(pinfo)
-    if not self.base then self.base = math.floor((pinfo.abs_ts - pinfo.rel_ts) % 1 * 1e6 + 0.5) * 1000 end
-    return math.floor(pinfo.rel_ts * 1e9 + 0.5) + self.base
+    local base, since = self.base, pinfo.rel_ts
+    if not base then
+      base = floor((pinfo.abs_ts - since) % 1 * 1e6 + 0.5) * 1000
+      self.base = base
+    end
+    return floor(since * 1e9 + 0.5) + base
   end
 
   --- The time goes on to that of the packet at hand.
   function S:tick(time, number)
-    if time < self.latest - js.limits.jitter then
+    self.time = time
+    if time >= self.latest then
+      self.latest = time
+    elseif time < self.latest - js.limits.jitter then
       self.clock_steps = js.py.pack(self.clock_steps and self.clock_steps[1] or number, number)
     end
-    self.time, self.latest = time, math.max(self.latest, time)
     if self.latest >= self.wake then self:wakes(self.latest) end
   end
 

@@ -35,7 +35,7 @@ do
 
   --- A packet of TCP's own, or an ICMP error about one: whose it is, and what it proves.
   function js.draw_own(stream, pinfo, tree)
-    js.look(tree, pinfo.cols)
+    js.look(tree, pinfo)
     if not js.wanted or not stream.task then return end
     local session = js.session
     -- A connection that was refused a moment ago may be that of somebody who waits for the port to open.
@@ -277,21 +277,20 @@ do
   local own  -- not known before Wireshark has registered it
 
   --- What is asked for is the same for all packets of a pass in tshark, so there it is found out once.
-  function js.look(tree, columns)
+  function js.look(tree, pinfo)
     if not js.is_gui and session == js.session and pass == session.is_first_pass then return end
     session, pass = js.session, js.session.is_first_pass
     js.wanted = is_wanted(tree)
     own = own or Dissector.get("jobscheduler")
     has_tree = js.wanted or tree:referenced(own)
-    has_columns = tostring(columns.info) ~= "(info)"
+    has_columns = tostring(pinfo.cols.info) ~= "(info)"
     -- A tshark that prints a line for each packet in its first pass, and no tree, never comes back to a packet.
     session.is_passing = pass and has_columns and not has_tree and not js.is_gui and not js.proto.prefs.task_table
   end
 
   --- Fills the columns for a packet of which nobody wants to see more; false when there is more to be done, for `js.draw`.
   function js.glance(entry, pinfo, tree)
-    local columns = pinfo.cols
-    js.look(tree, columns)
+    js.look(tree, pinfo)
     if has_tree or not entry.class or has_expert(entry) then return false end
     if not has_columns then return true end
     local info = entry.info
@@ -300,6 +299,7 @@ do
       info = js.info(entry, session.fresh_body)
       if not session.is_passing then entry.info = info end
     end
+    local columns = pinfo.cols
     columns.protocol, columns.info = "JobScheduler", info
     return true
   end
