@@ -1101,8 +1101,8 @@ do
 end
 
 do
-  local limits, model, places, ports, session_agent_codes, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_cut, session_diagnosis, session_early, session_hosts, session_join, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_slow, session_slowness, session_start_errors, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_verdict, sides, stream_direction, stream_fragments, stream_icmp, stream_reassembly, traffic, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
-  js.python = { limits = limits, model = model, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_cut = session_cut, session_diagnosis = session_diagnosis, session_early = session_early, session_hosts = session_hosts, session_join = session_join, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_fragments = stream_fragments, stream_icmp = stream_icmp, stream_reassembly = stream_reassembly, traffic = traffic, wire_names = wire_names }
+  local limits, model, places, ports, session_agent_codes, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_cut, session_diagnosis, session_early, session_hosts, session_join, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_slow, session_slowness, session_start_errors, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_verdict, sides, stream_direction, stream_fragments, stream_icmp, stream_reassembly, stream_reorder, traffic, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+  js.python = { limits = limits, model = model, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_cut = session_cut, session_diagnosis = session_diagnosis, session_early = session_early, session_hosts = session_hosts, session_join = session_join, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_fragments = stream_fragments, stream_icmp = stream_icmp, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, traffic = traffic, wire_names = wire_names }
   local py = js.py
   session_agent_outcomes.AGENT_OUTCOMES = py.pack()  -- the plugin follows no tasks on Universal Agents
   session_rules_agent.problems = function() return py.pack() end  -- the plugin follows no tasks on Universal Agents
@@ -2956,6 +2956,9 @@ do
   stream_reassembly._NEAR = 16777216
   stream_reassembly._SHUFFLED = 1000000000
   stream_reassembly._TWICE = 50000000
+  stream_reorder._NEAR = 16777216
+  stream_reorder._OVERHEAD = 512
+  stream_reorder._LAST = 1099511627776
   stream_fragments._TWICE = 50000000
   session_tracer._WAKES = 250000000
   limits.MAX_EVIDENCE = 32
@@ -10232,7 +10235,9 @@ end
 -- Segments that were captured before those that they follow: they wait for these a moment (the rules of
 -- stream/reorder.py).
 do
-  local OVERHEAD, HALF, WHOLE, LAST = 512, 2147483648, 4294967296, 1099511627776
+  local HALF, WHOLE = 2147483648, 4294967296
+  local rules = js.python.stream_reorder
+  local NEAR, OVERHEAD, LAST = rules._NEAR, rules._OVERHEAD, rules._LAST
   local S, D, find = js.Session, js.direction, string.find
 
   --- True for a request or an answer of HTTP, or what may be one in TLS.
@@ -10245,7 +10250,7 @@ do
   function D:missing(number)
     local ahead = self:distance(number)
     if self.fin_at then ahead = math.min(ahead, self.fin_at - self.next) end
-    return ahead <= js.limits.near and ahead or 0
+    return ahead <= NEAR and ahead or 0
   end
 
   --- True when something that a segment follows was not captured by `now`, but may come.

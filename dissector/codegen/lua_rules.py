@@ -41,6 +41,7 @@ _ROOTS: dict[str, tuple[str, ...]] = {
     "session.silence": ("_SPARE",),
     "stream.direction": ("_TWICE", "_TWICE_WITHOUT_ID", "_LARGEST_WINDOW", "_OVERHEAD"),
     "stream.reassembly": ("_NEAR", "_SHUFFLED", "_TWICE"),
+    "stream.reorder": ("_NEAR", "_OVERHEAD", "_LAST"),
     "stream.fragments": ("_TWICE",),
     "stream.icmp": ("reason",),
     "session.tracer": ("_WAKES",),

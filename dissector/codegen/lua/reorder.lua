@@ -1,7 +1,9 @@
 -- Segments that were captured before those that they follow: they wait for these a moment (the rules of
 -- stream/reorder.py).
 do
-  local OVERHEAD, HALF, WHOLE, LAST = 512, 2147483648, 4294967296, 1099511627776
+  local HALF, WHOLE = 2147483648, 4294967296
+  local rules = js.python.stream_reorder
+  local NEAR, OVERHEAD, LAST = rules._NEAR, rules._OVERHEAD, rules._LAST
   local S, D, find = js.Session, js.direction, string.find
 
   --- True for a request or an answer of HTTP, or what may be one in TLS.
@@ -14,7 +16,7 @@ do
   function D:missing(number)
     local ahead = self:distance(number)
     if self.fin_at then ahead = math.min(ahead, self.fin_at - self.next) end
-    return ahead <= js.limits.near and ahead or 0
+    return ahead <= NEAR and ahead or 0
   end
 
   --- True when something that a segment follows was not captured by `now`, but may come.
