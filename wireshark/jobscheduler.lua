@@ -1050,6 +1050,27 @@ do
 
   function py.join(glue, list) return table.concat(py.map(py.str, list), glue, 1, list.n) end
 
+  --- Divided by white space.
+  function py.split(text)
+    local found = py.pack()
+    for one in text:gmatch("%S+") do py.append(found, one) end
+    return found
+  end
+
+  --- A regular expression: any of some patterns.
+  function py.pattern(ignores_case, ...)
+    local all = py.pack(...)
+    return { ignores_case = ignores_case, all = ignores_case and py.map(py.lower, all) or all }
+  end
+
+  function py.search(pattern, text)
+    if pattern.ignores_case then text = text:lower() end
+    for _, one in py.each(pattern.all) do
+      if text:find(one) then return true end
+    end
+    return false
+  end
+
   function py.upper(text) return text:upper() end
 
   function py.lower(text) return text:lower() end
@@ -1101,11 +1122,9 @@ do
 end
 
 do
-  local limits, model, places, ports, session_agent_codes, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_cut, session_diagnosis, session_early, session_hosts, session_join, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_slow, session_slowness, session_start_errors, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_verdict, sides, stream_direction, stream_fragments, stream_icmp, stream_reassembly, stream_reorder, traffic, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
-  js.python = { limits = limits, model = model, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_cut = session_cut, session_diagnosis = session_diagnosis, session_early = session_early, session_hosts = session_hosts, session_join = session_join, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_fragments = stream_fragments, stream_icmp = stream_icmp, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, traffic = traffic, wire_names = wire_names }
+  local limits, model, places, ports, session_agent_codes, session_agent_facts, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_cut, session_diagnosis, session_early, session_hosts, session_join, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_slow, session_slowness, session_start_errors, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_tunnels, session_verdict, sides, stream_direction, stream_fragments, stream_icmp, stream_reassembly, stream_reorder, traffic, wire_agent, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+  js.python = { limits = limits, model = model, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_facts = session_agent_facts, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_cut = session_cut, session_diagnosis = session_diagnosis, session_early = session_early, session_hosts = session_hosts, session_join = session_join, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_tunnels = session_tunnels, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_fragments = stream_fragments, stream_icmp = stream_icmp, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, traffic = traffic, wire_agent = wire_agent, wire_names = wire_names }
   local py = js.py
-  session_agent_outcomes.AGENT_OUTCOMES = py.pack()  -- the plugin follows no tasks on Universal Agents
-  session_rules_agent.problems = function() return py.pack() end  -- the plugin follows no tasks on Universal Agents
   session_rules_agent.http_error = function() return nil end  -- a start over HTTP that fails is one for Wireshark's own dissector
   session_diagnosis.conclude = function(facts, now, clock_steps, hosts, missed)
     facts.record["end"] = facts:last_seen()
@@ -1190,6 +1209,43 @@ do
     never_started = ((self.start == nil) or (self.start_error ~= nil) or not py.truth(is_answered))
     do return ((record.callback ~= nil) or never_started) end
   end
+  session_agent_facts.AgentFacts = py.class({ "heard", "secret", "start", "start_failure", "clock_skew", "close", "kill", "failed", "waiting", "repetitions", "repeated", "longest_wait", "outage", "heartbeat", "asked", "missed", "missed_by", "_requests", "_last", "_delivered" }, {
+    ["repetitions"] = function() return py.pack() end,
+    ["repeated"] = function() return 0 end,
+    ["longest_wait"] = function() return 0 end,
+    ["missed"] = function() return 0 end,
+    ["_requests"] = function() return py.dict() end,
+    ["_last"] = function() return 0 end,
+    ["_delivered"] = function() return 0 end,
+  })
+  session_agent_facts.AgentFacts.getters["failed_before_kill"] = function(self)
+    do return ((self.failed ~= nil) and (self.kill ~= nil) and (py.either(self.failed.answered, function() return 0 end) <= self.kill.time)) end
+  end
+  session_agent_facts.AgentFacts.getters["timeout"] = function(self)
+    local announced
+    announced = (function() if (self.heartbeat ~= nil) then return self.heartbeat.timeout end return nil end)()
+    do return py.either(announced, function() return session_timeouts.AGENT_PATIENCE end) end
+  end
+  session_agent_facts.Outage = py.class({ "server", "count", "packets" }, {
+    ["count"] = function() return 0 end,
+    ["packets"] = function() return py.pack() end,
+  })
+  session_rules_agent.code_of = function(response, otherwise)
+    local text, statuses, words, code
+    text = py.either(wire_agent.failure_of(response), function() return "" end)
+    for _, item_ in py.each(session_rules_agent._ERRORS) do
+      do local from_ = item_ statuses, words, code = py.at(from_, 0), py.at(from_, 1), py.at(from_, 2) end
+      if (((statuses == nil) or py.has(statuses, response.status)) and ((words == nil) or py.truth(py.search(words, text)))) then
+        do return code end
+      end
+    end
+    do return otherwise end
+  end
+  session_rules_agent.is_impostor = function(response)
+    do return py.has(py.lower(py.either(wire_agent.failure_of(response), function() return "" end)), "wrong tunnel secret") end
+  end
+  wire_agent.Heartbeat = py.class({ "period", "timeout" }, {
+  })
   session_slow.SlowCallbacks = py.class({ "first", "count", "certain", "longest", "packets" }, {
     ["count"] = function() return 0 end,
     ["certain"] = function() return 0 end,
@@ -1280,6 +1336,19 @@ do
     self.raw = raw
     self.size = size
     self.task = task
+  end
+  model.Exchange = py.class({ "n", "connection", "time", "request_packets", "kind", "request", "response", "task", "head", "type", "command", "request_id", "repeats", "latency", "answered", "response_packets", "request_raw", "response_raw" }, {
+    ["response_packets"] = function() return py.pack() end,
+    ["request_raw"] = function() return "" end,
+    ["response_raw"] = function() return "" end,
+  })
+  model.Exchange.getters["packets"] = function(self)
+    do return py.add(self.request_packets, self.response_packets) end
+  end
+  model.Exchange.getters["status"] = function(self)
+    local status
+    status = (function() if (self.response ~= nil) then return self.response.status end return nil end)()
+    do return status end
   end
   places.Endpoint = py.class({ "ip", "port" }, {
   })
@@ -1506,6 +1575,34 @@ do
       marks = py.add(marks, (function() local found_ = py.pack()  for _, item_ in py.each(py.pack(side.first_data, side.last_data, side.last)) do local mark = item_ if (mark ~= nil) then py.append(found_, mark) end end return found_ end)())
     end
     py.extend(yielded_, (function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ py.append(found_, mark.time) end return found_ end)())
+    return yielded_
+  end
+  session_rules_agent.problems = function(case)
+    local about, outcome
+    local yielded_ = py.pack()
+    about, outcome = case.facts.agent, case.facts.record.outcome
+    if (about == nil) then
+      do return yielded_ end
+    end
+    if ((about.start ~= nil) and (about.start_failure ~= nil)) then
+      py.append(yielded_, session_rules_agent._problem(case, session_rules_agent.code_of(about.start.response, "agent_refused_start"), session_rules_agent._answer(about.start), about.start))
+    end
+    if ((about.kill ~= nil) and (outcome == "killed")) then
+      py.append(yielded_, session_rules_agent._problem(case, "task_killed", "The master asked the agent to kill the task.", about.kill))
+    end
+    if (about.failed ~= nil) then
+      py.append(yielded_, session_rules_agent._problem(case, session_rules_agent.code_of(about.failed.response, "task_process_lost"), session_rules_agent._failed(case, about.failed), about.failed))
+    elseif (outcome == "lost") then
+      py.append(yielded_, session_rules_agent._silent(case, about))
+    elseif py.truth(about.repetitions) then
+      py.append(yielded_, session_rules_agent._repeated(case, about))
+    end
+    if (about.missed_by ~= nil) then
+      py.append(yielded_, session_rules_agent._late(case, about, about.missed_by))
+    end
+    if ((about.start ~= nil) and (about.clock_skew ~= nil) and (py.abs(about.clock_skew) > session_timeouts.CLOCK_SKEW)) then
+      py.append(yielded_, session_rules_agent._skewed(case, about.start, about.clock_skew))
+    end
     return yielded_
   end
   session_rules_startup.command = function(case)
@@ -2070,6 +2167,100 @@ do
     end
     do return ((facts.release == nil) and not py.truth(facts.open_requests) and session_verdict.is_fin(callback, end_)) end
   end
+  session_agent_outcomes.start_refused = function(case)
+    local about
+    about = case.facts.agent
+    do return ((about ~= nil) and (about.start_failure ~= nil)) end
+  end
+  session_agent_outcomes.killed_by_master = function(case)
+    local about
+    about = case.facts.agent
+    do return ((about ~= nil) and (about.kill ~= nil) and not about.failed_before_kill) end
+  end
+  session_agent_outcomes.released = function(case)
+    do return (case.facts.released ~= nil) end
+  end
+  session_agent_outcomes.tunnel_broke = function(case)
+    local about
+    about = case.facts.agent
+    do return ((about ~= nil) and (about.failed ~= nil)) end
+  end
+  session_agent_outcomes.unreached = function(case)
+    local about
+    about = case.facts.agent
+    do return ((about ~= nil) and (about.outage ~= nil)) end
+  end
+  session_agent_outcomes.silent = function(case)
+    local about
+    about = case.facts.agent
+    do return ((about ~= nil) and (py.sub(case.now, about.heard) > about.timeout)) end
+  end
+  session_agent_outcomes.closed_by_master = function(case)
+    local about
+    about = case.facts.agent
+    do return ((about ~= nil) and (about.close ~= nil)) end
+  end
+  session_rules_agent._problem = function(case, code, summary, exchange, packets)
+    if packets == nil then packets = py.pack() end
+    local cause, remedy, evidence
+    do local from_ = (function() if (exchange.response ~= nil) then return session_rules_agent.advice_of(exchange.response) end return py.pack(nil, nil) end)() cause, remedy = py.at(from_, 0), py.at(from_, 1) end
+    evidence = py.either(packets, function() return exchange.packets end)
+    do return case:problem(code, summary, evidence, exchange.connection, exchange.time, cause, remedy) end
+  end
+  session_rules_agent._answer = function(exchange)
+    local text, what, status
+    text = py.either(wire_agent.failure_of(exchange.response), function() return "" end)
+    what = py.str(py.either(exchange.type, function() return exchange.request.element end))
+    status = (py.same(exchange.status, 200) and "" or (" " .. py.str(exchange.status)))
+    do return (py.str(exchange.connection.server) .. " answered " .. py.str(what) .. " with" .. py.str(status) .. ": " .. py.str(py.slice(py.join(" ", py.split(text)), nil, session_rules_agent._SHOWN))) end
+  end
+  session_rules_agent._failed = function(case, exchange)
+    do return (py.str(session_rules_agent._answer(exchange)) .. " (a tunnel request" .. py.str(session_case.open_call_text(case.facts)) .. ")") end
+  end
+  session_rules_agent._silent = function(case, about)
+    local seconds, waiting, outage, packets, tries, what, summary, cause, remedy
+    seconds = (py.sub(case.now, about.heard) / session_timeouts.SECOND)
+    waiting, outage = about.waiting, about.outage
+    if (waiting == nil) then
+      summary = ("The master said nothing more about the task for " .. py.fixed(seconds, 0) .. " s.")
+      cause = "the master ended or was cut off: the agent kills a task of which it does not hear in time"
+      do return case:problem("heartbeat_missed", summary, py.pack(), nil, about.heard, cause) end
+    end
+    packets = py.joined(waiting.request_packets, (function() local found_ = py.pack()  for _, item_ in py.each(about.repetitions) do local one = item_  for _, item_ in py.each(one.request_packets) do local number = item_ py.append(found_, number) end end return found_ end)())
+    tries = (py.truth(about.repeated) and (", repeated " .. py.str(session_case.count(about.repeated, "time"))) or "")
+    what = ((waiting == about.start) and "the start" or ("request " .. py.str(py.either(waiting.request_id, function() return waiting.n end))))
+    summary = ("The agent did not answer " .. py.str(what) .. py.str(session_case.open_call_text(case.facts)) .. py.str(tries) .. ".")
+    if (outage == nil) then
+      do return case:problem("heartbeat_missed", summary, packets, waiting.connection, waiting.time) end
+    end
+    summary = py.add(summary, (" " .. py.str(outage.server) .. " then refused " .. py.str(session_case.count(outage.count, "connection")) .. "."))
+    cause = "the agent ended in the middle of the call (killed, crashed, stopped): nobody listens on its port any more"
+    remedy = ("see why the agent on " .. py.str(outage.server.ip) .. " ended: its log, and its system's log for killed processes")
+    packets = py.add(packets, outage.packets)
+    do return case:problem("heartbeat_missed", summary, packets, waiting.connection, waiting.time, cause, remedy) end
+  end
+  session_rules_agent._repeated = function(case, about)
+    local first, connections, summary, packets
+    first = py.at(about.repetitions, 0)
+    connections = py.len(py.set((function() local found_ = py.pack()  for _, item_ in py.each(about.repetitions) do local one = item_ py.append(found_, one.connection) end return found_ end)()))
+    summary = ("Request " .. py.str(first.request_id) .. " was repeated " .. py.str(session_case.count(about.repeated, "time")) .. " on " .. py.str(session_case.count(connections, "other connection")) .. ": no response came for " .. py.fixed((about.longest_wait / session_timeouts.SECOND), 1) .. " s.")
+    packets = py.tuple((function() local found_ = py.pack()  for _, item_ in py.each(about.repetitions) do local one = item_  for _, item_ in py.each(one.request_packets) do local number = item_ py.append(found_, number) end end return found_ end)())
+    do return session_rules_agent._problem(case, "request_repeated", summary, first, packets) end
+  end
+  session_rules_agent._late = function(case, about, exchange)
+    local beat, period, summary, cause
+    beat = about.heartbeat
+    period = py.either((function() if (beat ~= nil) then return beat.period end return nil end)(), function() return 0 end)
+    summary = ("The master sent nothing for " .. py.fixed((py.add(about.missed, period) / session_timeouts.SECOND), 1) .. " s, although it announced a word every " .. py.fixed((period / session_timeouts.SECOND), 0) .. " s.")
+    cause = "the master was frozen or overloaded, or its packets did not come through"
+    do return case:problem("heartbeat_missed", summary, exchange.request_packets, exchange.connection, exchange.time, cause) end
+  end
+  session_rules_agent._skewed = function(case, start, skew)
+    local words, summary
+    words = ((skew > 0) and "ahead of" or "behind")
+    summary = ("The agent's clock is " .. py.fixed((py.abs(skew) / session_timeouts.SECOND), 0) .. " s " .. py.str(words) .. " the clock of the capture.")
+    do return session_rules_agent._problem(case, "clock_skew", summary, start, start.response_packets) end
+  end
   session_rules_startup._unreachable = function(case, connection)
     local summary, evidence, cause, remedy
     if connection.syn_ack_lost then
@@ -2543,6 +2734,14 @@ do
   session_verdict.is_fin = function(connection, mark)
     do return py.has((function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side.fin) end return found_ end)(), mark) end
   end
+  session_rules_agent.advice_of = function(response)
+    local text
+    text = py.either(wire_agent.failure_of(response), function() return "" end)
+    do return (function()  for _, item_ in py.each(session_rules_agent._ADVICE) do local words, cause, remedy = py.at(item_, 0), py.at(item_, 1), py.at(item_, 2) if py.truth(py.search(words, text)) then do return py.pack(cause, remedy) end end end return py.pack(nil, nil) end)() end
+  end
+  session_case.open_call_text = function(facts)
+    do return (py.truth(facts.open_requests) and (" during " .. py.str(session_case.call_name(py.at(facts.open_requests, 0)))) or "") end
+  end
   session_case.by_whom = function(connection)
     local errors
     if py.truth((function() errors = session_verdict.unreachables(connection) return errors end)()) then
@@ -2611,9 +2810,6 @@ do
     last = py.at(command.sides, (1 - silent)).last
     do return ((last ~= nil) and (last.time >= since)) end
   end
-  session_case.open_call_text = function(facts)
-    do return (py.truth(facts.open_requests) and (" during " .. py.str(session_case.call_name(py.at(facts.open_requests, 0)))) or "") end
-  end
   session_rules_disconnect._gone = function(case, host, errors, since)
     local own, first, told, cause
     own = (function() local found_ = py.pack()  for _, item_ in py.each(case.facts:connections()) do local connection = item_  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side) end end return found_ end)()
@@ -2621,7 +2817,7 @@ do
       first = py.at(errors, 0)
       told = py.add((py.str(places.address_text(first.sender)) .. " says: " .. py.str(first.reason)), (py.truth(py.slice(errors, 1, nil)) and (" (" .. py.str(py.len(errors)) .. " times)") or ""))
       cause = ("the other host or the network between them is gone: nothing came from " .. py.str(host) .. " any more; " .. py.str(told))
-    elseif case.hosts:heard(host, since, py.unpack(own)) then
+    elseif py.truth(case.hosts:heard(host, since, py.unpack(own))) then
       cause = ("packets of this task to and from " .. py.str(host) .. " are lost, though that host talks on other connections")
       do return py.pack(cause, ("look at the firewalls and the network on the path to " .. py.str(host))) end
     else
@@ -2932,6 +3128,10 @@ do
   session_codes._LOST = py.pack("Z-REMOTE-101", "SCHEDULER-202", "SCHEDULER-280")
   ports.COMMANDS_TEXT = py.join(",", py.map(py.str, ports.COMMAND_PORTS))
   session_codes.CODES = py.dict(py.joined(py.pack(py.pack("command_unanswered", session_capture_codes.Code.new(session_codes._ERROR, "Nobody answers on the remote scheduler's port.", "the remote host is down or unreachable, the address is wrong, or a firewall drops packets to {remote}", "check that the remote runs and that {remote} can be reached from {client}; open that port in the firewall", py.joined(session_codes._Z118, py.pack("SCHEDULER-224"))))), py.pack(py.pack("command_refused", session_capture_codes.Code.new(session_codes._ERROR, "The connection to the remote scheduler's port was refused.", "no scheduler listens on {remote}, or a device in between rejects the connection", "start the remote scheduler, or correct host and port of the process class; check the firewall's reject rules", py.joined(py.pack("ERRNO-111"), py.pack("ERRNO-113"), session_codes._Z118)))), py.pack(py.pack("command_rejected", session_capture_codes.Code.new(session_codes._ERROR, "The remote scheduler accepted the connection and closed it without a byte.", "the client {client} is not in the remote's allowed_host list (or only with level none or signal)", "add <allowed_host host=\034{client}\034 level=\034all\034/> to the remote scheduler's configuration", py.joined(py.pack("SCHEDULER-287 (at the remote)"), py.pack("SCHEDULER-224"), session_codes._Z118)))), py.pack(py.pack("start_error", session_capture_codes.Code.new(session_codes._ERROR, "The remote scheduler answered the start command with an error.", "the error's code decides: SCHEDULER-121 is a level below all in allowed_host, SCHEDULER-717 a licence", "see the error's code and text, and jstrace explain CODE", py.joined(py.pack("SCHEDULER-121 (at the remote)"), py.pack("SCHEDULER-717 (at the remote)"), py.pack("SCHEDULER-223"), session_codes._Z118)))), py.pack(py.pack("start_cut", session_capture_codes.Code.new(session_codes._ERROR, "The command connection ended before the start was answered.", "the remote scheduler ended before it answered, or a device in between reset the connection", "see why the remote scheduler ended; look at the firewalls between the schedulers", py.joined(py.pack("SCHEDULER-224"), session_codes._Z118)))), py.pack(py.pack("syn_ack_lost", session_capture_codes.Code.new(session_codes._ERROR, "The answer to a SYN never arrives: the connection is not opened.", "the path back is broken: a firewall that drops, or a wrong route", "look at the firewalls and routes of the direction in which the SYN+ACK goes", py.joined(session_codes._Z118, py.pack("ERRNO-110 (debug log)"))))), py.pack(py.pack("unused_connections", session_capture_codes.Code.new(session_codes._INFO, "Connections to a command port were opened and closed without a byte.", "health checks, monitoring or a port scan: a scheduler sends its command at once", "nothing to do; a host that checks the remote and is not in its allowed_host list makes SCHEDULER-287 there"))), py.pack(py.pack("connection_flood", session_capture_codes.Code.new(session_codes._WARNING, "Very many connections to command ports got no answer.", "a port scan or a flood; each of the first ones is shown as a task of its own", "find out who sends them; name only the true command ports with --command-port"))), py.pack(py.pack("limit_reached", session_capture_codes.Code.new(session_codes._WARNING, "There was more of something than jstrace keeps.", "a flood, or an attack on whoever reads the capture; what is kept is bounded, so that memory is", "read a part of the capture: some minutes of it, or some hosts; jstrace read --help names the limits"))), py.pack(py.pack("callback_dropped", session_capture_codes.Code.new(session_codes._ERROR, "The task process calls back and nobody answers.", "a firewall drops the SYNs from the remote to {client}:{port}", "let new TCP connections from the remote through to the client's ports 59999 and lower", py.joined(session_codes._Z118, py.pack("ERRNO-110 (at the remote, debug log)"))))), py.pack(py.pack("callback_refused", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection was refused.", "a firewall rejects the SYNs to {client}:{port}, or the client does not listen there any more", "let new TCP connections from the remote through to the client's ports 59999 and lower", py.joined(session_codes._Z118, py.pack("ERRNO-111 or ERRNO-113 (at the remote, debug log)"))))), py.pack(py.pack("callback_elsewhere", session_capture_codes.Code.new(session_codes._ERROR, "The callback goes to another address or port than the announced one.", "an address translation (NAT) between client and remote changes the client's address or port", "forward the ports 59999 and lower unchanged to the client, or connect both without NAT", session_codes._Z118))), py.pack(py.pack("callback_late", session_capture_codes.Code.new(session_codes._ERROR, "The callback came after the client had given up.", "the task process took longer than 60 s to start or to get through (overload, slow Java start, lost SYNs)", "look at the remote's load at that time; if its SYNs were not answered earlier, at the firewall", session_codes._Z118))), py.pack(py.pack("callback_missing", session_capture_codes.Code.new(session_codes._ERROR, "No callback connection came.", "the task process ended at its start, calls another address (NAT, several interfaces), or its SYNs do not pass this capture point", "capture at the remote as well; see the remote scheduler's log, and look for a firewall between there and here", session_codes._Z118))), py.pack(py.pack("slow_start", session_capture_codes.Code.new(session_codes._INFO, "The callback came late, but in time.", "the remote scheduler or the start of the task process was slow", "look at the remote's load; after 60 s the client gives up"))), py.pack(py.pack("path_mtu", session_capture_codes.Code.new(session_codes._ERROR, "Large segments do not get through while small ones do.", "a link on the path has a smaller MTU, and the ICMP message that would say so is filtered (a black hole)", "let ICMP 'fragmentation needed' through, or lower the MTU (or clamp the MSS) at both ends", py.pack("SCHEDULER-202", "often nothing at all")))), py.pack(py.pack("callback_other_address", session_capture_codes.Code.new(session_codes._INFO, "The callback comes from another address than the remote scheduler's.", "the remote has several addresses or is behind a translation; the engine accepts that", "nothing to do; a firewall must let both addresses through to the client"))), py.pack(py.pack("callback_foreign_bytes", session_capture_codes.Code.new(session_codes._ERROR, "Somebody else connected to the announced port.", "a port scanner or another program took the only connection that the client accepts", "keep scanners away from the client's ports 59999 and lower", py.pack("Z-REMOTE-115", "Z-REMOTE-101", "SCHEDULER-280")))), py.pack(py.pack("connection_lost", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection ended before the task did.", "the task process or one of the schedulers ended, the network failed, or a device reset the connection", "see who ended the connection, and look at that host", session_codes._LOST))), py.pack(py.pack("idle_connection_cut", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection was cut after a long silence.", "a firewall or translation between the schedulers forgot the idle connection", "raise the idle timeout of that device above the longest silence of a job, or let the job write a line now and then; releases 1.9.4 and later can send keep-alives", py.joined(session_codes._LOST, py.pack("often nothing at all"))))), py.pack(py.pack("command_lost_first", session_capture_codes.Code.new(session_codes._ERROR, "The command connection ended while the task was running.", "a scheduler ended it, or a device in between; the remote then kills the task's process", "find who ended the command connection; idle timeouts of firewalls apply to it as well", py.pack("SCHEDULER-850 (at the remote)", "SCHEDULER-279")))), py.pack(py.pack("task_killed", session_capture_codes.Code.new(session_codes._WARNING, "The client asked the remote to kill the task.", "an operator, a timeout, or the end of the client scheduler", "see the client's log for who killed the task", py.pack("SCHEDULER-279", "Z-REMOTE-122")))), py.pack(py.pack("job_failed", session_capture_codes.Code.new(session_codes._ERROR, "The job failed by itself.", "the job itself: its connections ended in order", "read the task's log: --log", py.pack("SCHEDULER-280", "SCHEDULER-279")))), py.pack(py.pack("error_answer", session_capture_codes.Code.new(session_codes._ERROR, "A call of the client was answered with an error.", "the job or its module threw an error", "see the error's text; for a missing class or script the job's configuration", py.pack("SCHEDULER-202")))), py.pack(py.pack("call_failed", session_capture_codes.Code.new(session_codes._INFO, "A call of the job to the scheduler failed.", "the job called a method or property with something that the scheduler could not do", "see the error's text; the job may have handled it"))), py.pack(py.pack("slow_call", session_capture_codes.Code.new(session_codes._INFO, "A call took long.", "whoever had to answer was busy", "see the ladder for what happened meanwhile"))), py.pack(py.pack("slow_network", session_capture_codes.Code.new(session_codes._INFO, "The network between the schedulers took most of the time.", "every call waits for one trip there and back, and the path is long", "let the job call the scheduler less often (fewer log lines and parameters one by one), or shorten the path"))), py.pack(py.pack("slow_job", session_capture_codes.Code.new(session_codes._INFO, "The job itself took most of a long time.", "the job itself: neither the network nor the schedulers", "look into the job"))), py.pack(py.pack("open_call", session_capture_codes.Code.new(session_codes._WARNING, "A call is still without an answer at the end.", "the other end is still busy, hangs, or its answer was not captured", "see who has to answer, and whether segments are unacknowledged"))), py.pack(py.pack("retransmissions", session_capture_codes.Code.new(session_codes._INFO, "Segments were retransmitted.", "packets are lost on the path between the schedulers", "if it happens often, look for an overloaded or faulty link"))), py.pack(py.pack("zero_window", session_capture_codes.Code.new(session_codes._WARNING, "A receiver announced a zero window: its buffer is full.", "its program does not read: it is busy, stopped or overloaded", "look at the load of the end that closed its window"))), py.pack(py.pack("port_range_low", session_capture_codes.Code.new(session_codes._INFO, "The announced callback port is far below 59999.", "many tasks run at the same time, or ports are not released", "check that the firewall's range reaches down to this port"))), py.pack(py.pack("gap", session_capture_codes.Code.new(session_codes._WARNING, "Bytes of the connection are missing in the capture.", "the capture lost packets: the receiver has acknowledged them", "capture with a larger buffer (tcpdump -B) or a filter; what was decoded around the gap is right"))), py.pack(py.pack("mid_stream", session_capture_codes.Code.new(session_codes._INFO, "The capture begins in the middle of the connection.", "the capture was started after the connection", "names of objects may be unknown; start the capture before the task to see all"))), py.pack(py.pack("one_direction", session_capture_codes.Code.new(session_codes._WARNING, "Only one direction of the connection was captured.", "asymmetric routing or a mirror port of one direction", "capture at one of the two hosts"))), py.pack(py.pack("undecoded_frame", session_capture_codes.Code.new(session_codes._WARNING, "A message does not follow the protocol.", "a damaged stream, another protocol, or a release that is not known here", "see its bytes with --bytes", py.pack("Z-REMOTE-106", "Z-REMOTE-107", "Z-REMOTE-109")))), py.pack(py.pack("odd_number", session_capture_codes.Code.new(session_codes._INFO, "A number in a message is not valid.", "the sender is no JobScheduler, or somebody probes the parser", "see the text with -v or --bytes; jstrace treats the number as unknown"))), py.pack(py.pack("trailing_bytes", session_capture_codes.Code.new(session_codes._WARNING, "A message has bytes left over behind its end.", "a release that sends more than is known here", "see its bytes with --bytes"))), py.pack(py.pack("impossible_length", session_capture_codes.Code.new(session_codes._WARNING, "A length header is larger than any message can be.", "another protocol on this port, or a damaged stream", "see who sent it", py.pack("Z-REMOTE-115")))), py.pack(py.pack("snap_length", session_capture_codes.Code.new(session_codes._WARNING, "Packets were cut off when they were captured.", "the capture's snap length is too small", "capture with full packets (tcpdump -s 0)"))), py.pack(py.pack("packets_dropped", session_capture_codes.Code.new(session_codes._WARNING, "The kernel dropped packets before they could be captured.", "this machine was too busy to read them in time", "narrow the capture with --filter-bpf, or capture with dumpcap and read the file afterwards"))), py.pack(py.pack("file_skipped", session_capture_codes.Code.new(session_codes._WARNING, "One of several files could not be read.", "the file is empty, is no capture, has vanished, or is not readable", "see what became of it; the other files were read"))), py.pack(py.pack("packets_skipped", session_capture_codes.Code.new(session_codes._INFO, "Packets of link types without IP were passed over.", "interfaces without IP (USB, Bluetooth, ...) were captured as well", "nothing to do, unless the tasks are there: then capture on an interface with IP"))), py.pack(py.pack("capture_truncated", session_capture_codes.Code.new(session_codes._WARNING, "The capture file ends in the middle of a record.", "the capture was interrupted or the disk was full", "what comes before was traced"))), py.pack(py.pack("clock_backwards", session_capture_codes.Code.new(session_codes._WARNING, "The capture's clock goes backwards.", "the clock was set, or files are in the wrong order", "durations around that time are not reliable"))), py.pack(py.pack("ip_fragment", session_capture_codes.Code.new(session_codes._WARNING, "Fragments of IP datagrams with TCP are missing.", "fragments were lost, or took another path; the bytes of their datagrams count as missing", "check the path MTU between the schedulers"))), py.pack(py.pack("command_not_captured", session_capture_codes.Code.new(session_codes._INFO, "The command connection of this task was not captured.", "the capture's filter or place does not show it", ("capture the remote's port (usually one of " .. py.str(ports.COMMANDS_TEXT) .. ") as well")))), py.pack(py.pack("pair_unclear", session_capture_codes.Code.new(session_codes._INFO, "It is unclear which start this callback connection belongs to.", "start commands are missing in the capture, and more than one task fits", "start the capture before the tasks, and capture both directions with full packets (tcpdump -s 0)"))), py.pack(py.pack("duplicates", session_capture_codes.Code.new(session_codes._INFO, "Connections are in the capture twice, with other addresses.", "the capture was taken on a gateway that translates addresses, on both of its legs", "nothing to do; a capture of one interface alone shows each connection once"))), py.pack(py.pack("command_unreadable", session_capture_codes.Code.new(session_codes._INFO, "The start command of this task could not be read.", "the capture has the command connection, but not all of its bytes", "capture both directions with full packets (tcpdump -s 0), and start the capture before the task"))), py.pack(py.pack("callback_not_captured", session_capture_codes.Code.new(session_codes._INFO, "The callback connection of this task was not captured.", "the capture's filter or place does not show it", "capture the ports 59999 and lower of the client as well"))), session_agent_codes.AGENT_CODES.pairs_, session_capture_codes.CAPTURE_CODES.pairs_, session_tls_codes.TLS_CODES.pairs_, session_point_codes.POINT_CODES.pairs_))
+  session_agent_facts._REMEMBERED = 64
+  session_tunnels._OK = 200
+  session_tunnels._ACCEPTED = 202
+  wire_agent.STARTS = py.dict(py.joined(py.pack(py.pack("StartNonApiTask", "process")), py.pack(py.pack("StartApiTask", "api"))))
   session_run_messages.USUAL_FAILURES = py.frozenset(py.set(py.pack(2147614726, 2147614723)))
   session_join.PROBE_WINDOW = 2000000000
   session_join._MOST_ALIKE = 64
@@ -2943,6 +3143,8 @@ do
   session_timeouts.PAIR_PATIENCE = (2 * session_timeouts.SECOND)
   session_timeouts.SLOW_CALLBACK = 900000000
   session_timeouts.COARSE = (1 * session_timeouts.SECOND)
+  session_timeouts.AGENT_PATIENCE = (60 * session_timeouts.SECOND)
+  session_timeouts.HEARTBEAT_GRACE = (2 * session_timeouts.SECOND)
   session_pairs._COPY_WINDOW = 50000000
   session_pairs._EARLIER = 1000000000
   session_pairs._MOST_HELD = 256
@@ -2965,6 +3167,7 @@ do
   limits.MAX_CONNECTIONS = 65536
   limits.MAX_CLOSED = 4096
   limits.MAX_PROBLEMS = 200
+  session_rules_agent._ERRORS = py.pack(py.pack(py.frozenset(py.pack(401, 407)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(403)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(413)), nil, "body_too_large"), py.pack(py.frozenset(py.pack(502, 503, 504)), nil, "proxy_error"), py.pack(nil, py.pattern(true, "licen[cs]e ?key"), "agent_license"), py.pack(nil, py.pattern(true, "agent is terminating"), "agent_terminating"), py.pack(nil, py.pattern(true, "unknown tunnel", "wrong tunnel secret"), "tunnel_unknown"), py.pack(py.frozenset(py.pack(410)), nil, "task_process_lost"), py.pack(nil, py.pattern(true, "TunnelConnectionClosed", "has closed the connection"), "task_process_lost"), py.pack(py.frozenset(py.pack(404, 405)), nil, "agent_wrong_target"))
   stream_icmp._PROHIBITED = "administratively prohibited"
   stream_icmp._UNREACHABLE = py.dict(py.joined(py.pack(py.pack(0, "network unreachable")), py.pack(py.pack(1, "host unreachable")), py.pack(py.pack(2, "protocol unreachable")), py.pack(py.pack(3, "port unreachable")), py.pack(py.pack(4, "fragmentation needed")), py.pack(py.pack(5, "source route failed")), py.pack(py.pack(6, "network unknown")), py.pack(py.pack(7, "host unknown")), py.pack(py.pack(8, "source host isolated")), py.pack(py.pack(9, ("network " .. py.str(stream_icmp._PROHIBITED)))), py.pack(py.pack(10, ("host " .. py.str(stream_icmp._PROHIBITED)))), py.pack(py.pack(11, "network unreachable for type of service")), py.pack(py.pack(12, "host unreachable for type of service")), py.pack(py.pack(13, stream_icmp._PROHIBITED)), py.pack(py.pack(14, "host precedence violation")), py.pack(py.pack(15, "precedence cutoff"))))
   stream_icmp._EXCEEDED = py.dict(py.joined(py.pack(py.pack(0, "time to live exceeded")), py.pack(py.pack(1, "fragment reassembly time exceeded"))))
@@ -2973,12 +3176,14 @@ do
   stream_icmp._TABLE_6 = py.dict(py.joined(py.pack(py.pack(1, py.pack("destination unreachable", stream_icmp._UNREACHABLE_6))), py.pack(py.pack(2, py.pack("fragmentation needed", py.dict(py.joined(py.pack(py.pack(0, "fragmentation needed"))))))), py.pack(py.pack(3, py.pack("time exceeded", stream_icmp._EXCEEDED)))))
   session_diagnosis.RULES = py.pack(session_rules_agent.problems, session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_quality.frames, session_quality.numbers, session_quality.capture, session_bounds.reached)
   session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("lost"))
+  session_agent_outcomes.AGENT_OUTCOMES = py.pack(session_conditions.OutcomeRow.new("refused", py.pack(session_agent_outcomes.start_refused)), session_conditions.OutcomeRow.new("killed", py.pack(session_agent_outcomes.killed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.released, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_agent_outcomes.released, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.tunnel_broke)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.unreached)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.silent)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.closed_by_master, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.closed_by_master)), session_conditions.OutcomeRow.new("running"))
   session_clock._ENOUGH = 4
   session_clock._GRAINS = py.pack(1000000000, 100000000, 10000000)
   session_diagnosis._CONSEQUENCES = py.dict(py.joined(py.pack(py.pack("connection_lost", py.set(py.pack("command_lost_first", "path_mtu")))), py.pack(py.pack("job_failed", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_refused", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_missing", py.set(py.pack("command_lost_first")))), py.pack(py.pack("retransmissions", py.set(py.pack("connection_lost", "idle_connection_cut", "path_mtu")))), py.pack(py.pack("gap", py.set(py.pack("path_mtu")))), py.pack(py.pack("task_killed", py.set(py.pack("idle_connection_cut", "path_mtu"))))))
   session_timeouts.SIGNAL_CODES = 128
   session_quality.FLAWS = py.frozenset(py.set(py.pack("clock_backwards", "gap", "mid_stream", "one_direction", "snap_length")))
   session_timeouts.SLOW_START = (5 * session_timeouts.SECOND)
+  session_timeouts.CLOCK_SKEW = (60 * session_timeouts.SECOND)
   session_timeouts.LOST_FIRST = py.floordiv(session_timeouts.SECOND, 2)
   session_command_loss._THEN_KILLED = "the remote then kills the task's process"
   session_timeouts.IDLE = (5 * session_timeouts.SECOND)
@@ -2995,6 +3200,7 @@ do
   limits.MAX_LOG_BYTES = 67108864
   session_timeouts.GIVE_UP_FROM = (55 * session_timeouts.SECOND)
   session_timeouts.END_PATIENCE = (2 * session_timeouts.SECOND)
+  session_rules_agent._SHOWN = 300
   session_timeouts.AT_ONCE = (2 * session_timeouts.SECOND)
   session_timeouts.STUCK_RETRANSMISSIONS = 3
   session_timeouts.LARGE = 536
@@ -3005,6 +3211,7 @@ do
   session_timeouts.POLLING = py.add(session_timeouts.SECOND, py.floordiv(session_timeouts.SECOND, 5))
   session_timeouts.MANY_RETRANSMISSIONS = 3
   session_timeouts.SYN_PATIENCE = (3 * session_timeouts.SECOND)
+  session_rules_agent._ADVICE = py.pack(py.pack(py.pattern(false, "HTML form POST is forbidden"), "somebody posted with the Content-Type of a web form, which the agent refuses whatever the credentials are", "send Content-Type: application/json; no master posts forms, so see who sent it"), py.pack(py.pattern(false, "Unknown SessionToken"), "the session ended with a logout, or with the agent that gave it: tokens do not outlive it", "log in again"), py.pack(py.pattern(false, "as a JobScheduler or Classic Agent"), "a master of 1.8 or 1.9, or a process class with the URL of a classic agent, commands a Universal Agent", "use a master of 1.10 or later with it, or give the process class a classic agent's HOST:PORT"))
   session_rules_startup._BANS = py.pack("prohibited", "port unreachable", "protocol unreachable", "rejected", "policy", "precedence")
   session_start_errors._COMMAND = session_start_errors.Advice.new("the scheduler at {remote} does not know this command or does not take it on this port", "check that {remote} is the TCP port of a JobScheduler of release 1.3 to 1.9")
   session_start_errors._RESOURCES = session_start_errors.Advice.new("the remote host has no memory or no process left for another task", "look at the memory and at the limits of processes on {remote_ip}; run fewer tasks there at a time")
@@ -7648,6 +7855,8 @@ do
     local known = self.known[stream]
     if known then return known end
     local one, other = stream.dirs[0], stream.dirs[1]
+    -- The messages of a task on a Universal Agent, whose carriers are its master's connections.
+    if not one then return self:carrier(stream, stream.server, stream.client) end
     if stream.swapped_dirs then one, other = other, one end
     local record = model.Connection.of({
       client = endpoint(stream.client), server = endpoint(stream.server), start = stream.start,
@@ -7698,7 +7907,7 @@ do
       py.append(record.problems, model.Problem.of(copy))
     end
     record.command = self:connection(task.command)
-    record.callback = self:connection(task.callback)
+    record.callback = not task.agent and self:connection(task.callback) or nil
     record.callback_peer = record.callback and record.callback.client
     return record
   end
@@ -7731,8 +7940,8 @@ do
   --- Requests without an answer, outermost first.
   function Records:open_requests(task)
     if task.open_requests then return self:messages(task.open_requests) end
-    local handler = task.callback and task.callback.handler
-    return self:messages(self.is_over and handler and handler.dialog and handler.dialog.stack or {})
+    local carrier = task.agent or task.callback and task.callback.handler
+    return self:messages(self.is_over and carrier and carrier.dialog and carrier.dialog.stack or {})
   end
 
   function Records:facts(task)
@@ -7754,7 +7963,7 @@ do
       failed_calls = py.dict(), call_time = task.call_time, callback_time = task.callback_time,
       longest_call = self:message(task.longest_call), slow_callbacks = py.dict(),
       undecoded = self:messages(task.undecoded), trailing = self:messages(task.trailing), odd_numbers = py.dict(),
-      open_requests = self:open_requests(task),
+      open_requests = self:open_requests(task), agent = task.agent and self:agent(task.agent),
     }
     facts.proof = rules.session_proof.Proof.of({ settled = task.settled, asking = self:message(task.asking) })
     for noun, number in pairs(task.more) do py.put(facts.more, noun, number) end
@@ -9395,7 +9604,7 @@ do
     local base, since = self.base, pinfo.rel_ts
     if not base then
       base = floor((pinfo.abs_ts - since) % 1 * 1e6 + 0.5) * 1000
-      self.base = base
+      self.base, self.second = base, floor(pinfo.abs_ts - since)
     end
     return floor(since * 1e9 + 0.5) + base
   end
@@ -9841,7 +10050,8 @@ do
       self:conclude(task, now, false)
     end
     for _, task in ipairs(self.silence:due(now)) do self:conclude(task, now, not js.ask(task, "is_over")) end
-    self.waits = closing.size + failed.size + self.silence.ripe.size > 0
+    self.agents:age(now)
+    self.waits = closing.size + failed.size + self.silence.ripe.size + self.agents.order.size > 0
   end
 
   --- Nothing more is expected of a connection that is over.
@@ -10455,39 +10665,10 @@ do
   end
 end
 
--- How a task on a Universal Agent ended, and what an agent's error means (the rules of session/verdict.py and rules_agent.py).
+-- What the rules need to know of a task on a Universal Agent (the records of session/agent_facts.py), beside facts.lua.
 do
-  local find, lower, match = string.find, string.lower, string.match
-  local ERRORS = {  -- status, words in the text, code: the first that fits
-    { { [401] = true, [407] = true, [403] = true }, nil, "agent_unauthorized" },
-    { { [413] = true }, nil, "body_too_large" },
-    { { [502] = true, [503] = true, [504] = true }, nil, "proxy_error" },
-    { nil, { "licen[cs]e ?key" }, "agent_license" },
-    { nil, { "agent is terminating" }, "agent_terminating" },
-    { nil, { "unknown tunnel", "wrong tunnel secret" }, "tunnel_unknown" },
-    { { [410] = true }, nil, "task_process_lost" },
-    { nil, { "tunnelconnectionclosed", "has closed the connection" }, "task_process_lost" },
-    { { [404] = true, [405] = true }, nil, "agent_wrong_target" },
-  }
-
-  local function has_one(text, words)
-    for _, word in ipairs(words) do
-      if find(text, word) then return true end
-    end
-    return false
-  end
-
-  --- The problem code of an error response with its text.
-  function js.agent_code(status, text, otherwise)
-    text = lower(text or "")
-    for _, row in ipairs(ERRORS) do
-      if (not row[1] or row[1][status]) and (not row[2] or has_one(text, row[2])) then return row[3] end
-    end
-    return otherwise
-  end
-
-  --- True where the agent says that a request is not the task's master's.
-  function js.is_impostor(text) return find(lower(text or ""), "wrong tunnel secret", 1, true) ~= nil end
+  local rules, py, match = js.python, js.py, string.match
+  local Records = getmetatable(js.new_records())
 
   --- Why a command failed: the text of an error status, or that of StartTaskFailed, which comes with 200.
   function js.agent_failure(status, body, value, is_text)
@@ -10499,31 +10680,52 @@ do
     return text ~= "" and text or "HTTP " .. status
   end
 
-  --- True when an error was seen, or how the job's process ended.
-  local function has_failed(task) return (task.exit_code and task.exit_code ~= "0") or task.signal or task.failed end
+  rules.wire_agent.failure_of = function(response) return response.failure end
 
-  --- The outcome of such a task as of the time `now`.
-  function js.agent_outcome(task, now)
-    local about = task.agent
-    if about.judged then return about.judged end
-    if about.start_failure then return "refused" end
-    local kill, failed = about.kill, about.failed
-    local killed = kill and not (failed and (failed.answered or 0) <= kill.time)
-    if task.released then
-      if killed then return "killed" end
-      if has_failed(task) then return "failure" end
-      return task:went_well() and not task.result_odd and "success" or "unknown"
+  --- The problem code of an error response.
+  function js.agent_code(exchange, otherwise) return rules.session_rules_agent.code_of(exchange, otherwise) end
+
+  local function endpoint(one) return rules.places.Endpoint.of({ ip = one.ip, port = one.port }) end
+
+  --- A connection that carries exchanges, by `key`; its packets are Wireshark's HTTP dissector's.
+  function Records:carrier(key, client, server)
+    local known = self.known[key]
+    if not known then
+      local sides = py.pack(rules.sides.SideFacts.of({}), rules.sides.SideFacts.of({}))
+      known = rules.model.Connection.of({ client = endpoint(client), server = endpoint(server), role = "agent", sides = sides })
+      self.known[key] = known
     end
-    if killed then return "killed" end
-    if failed or js.session.agents.outages[about.place] or now - about.heard > js.agent_patience(about) then return "lost" end
-    if about.close then return has_failed(task) and "failure" or "unknown" end
-    return "running"
+    return known
   end
 
-  local classic = js.outcome
-  function js.outcome(task, now)
-    if task.agent then return js.agent_outcome(task, now) end
-    return classic(task, now)
+  local function packets_of(several, one) return several and py.list_of({ table.unpack(several) }) or py.pack(one) end
+
+  function Records:exchange(exchange)
+    if not exchange then return nil end
+    local known = self.known[exchange]
+    if known then return known end
+    known = rules.model.Exchange.of({
+      n = exchange.n, connection = self:carrier(exchange.connection, exchange.client, exchange.server), time = exchange.time,
+      request_packets = packets_of(exchange.packets, exchange.number), kind = exchange.kind, type = exchange.type,
+      request = { element = exchange.element }, request_id = exchange.request_id, answered = exchange.answered,
+      response = exchange.answered and { status = exchange.status, failure = exchange.failure } or nil,
+      response_packets = exchange.answered and packets_of(exchange.reply_packets, exchange.answer_number) or py.pack(),
+    })
+    self.known[exchange] = known
+    return known
+  end
+
+  function Records:agent(about)
+    local outage = about.outage or js.session.agents.outages[about.place]
+    return rules.session_agent_facts.AgentFacts.of({
+      heard = about.heard, start = self:exchange(about.start), start_failure = about.start_failure,
+      clock_skew = about.clock_skew, close = self:exchange(about.close), kill = self:exchange(about.kill),
+      failed = self:exchange(about.failed), waiting = self:exchange(about.waiting), repeated = about.repeated,
+      repetitions = py.map(function(one) return self:exchange(one) end, py.list_of({ table.unpack(about.repetitions) })),
+      longest_wait = about.longest_wait, missed = about.missed, missed_by = self:exchange(about.missed_by),
+      heartbeat = about.heartbeat and rules.wire_agent.Heartbeat.of(about.heartbeat), outage = outage and
+        rules.session_agent_facts.Outage.of({ server = endpoint(outage.server), count = outage.count, packets = outage.packets }),
+    })
   end
 end
 
@@ -10531,24 +10733,30 @@ end
 --
 -- A task is known by its agent and the tunnel's id, and by its agentTaskId, whichever connection carries it.
 do
-  local OK, ACCEPTED = 200, 202
-  local PATIENCE = 60  -- seconds, where no heartbeat says otherwise
-  local REMEMBERED = 64
-  local STARTS = { StartNonApiTask = "process", StartApiTask = "api" }
+  local rules, py = js.python, js.py
+  local OK, ACCEPTED = rules.session_tunnels._OK, rules.session_tunnels._ACCEPTED
+  local PATIENCE, GRACE = rules.session_timeouts.AGENT_PATIENCE, rules.session_timeouts.HEARTBEAT_GRACE
+  local REMEMBERED, MOST = rules.session_agent_facts._REMEMBERED, rules.limits.MAX_EVIDENCE
   local A = {}
   A.__index = A
   js.Agents = A
 
   --- `by_key`, `by_name` and so on hold the tasks under way, `nameless` those whose start was not answered, by master and
-  --- agent, like `places` all and `outages` the connections to the agent that failed since it was heard; `open` are exchanges without a response, by connection, and `told` all that later passes ask for, by packet.
+  --- agent, like `places` all and `outages` the connections to the agent that failed since it was heard; `ages` are tasks by
+  --- when the agent has ended them; `open` are exchanges without a response, by connection, and `told` all that later passes
+  --- ask for, by packet.
   function js.new_agents()
     return setmetatable({
       by_key = {}, by_name = {}, by_secret = {}, by_instance = {}, nameless = {}, order = js.new_queue(),
       places = {}, outages = {}, open = {}, waiting = js.new_queue(), told = {}, packet = 0,
+      count = 0, ages = js.new_heap(),
     }, A)
   end
 
-  function js.agent_patience(about) return about.heartbeat and about.heartbeat.timeout or PATIENCE end
+  local function patience(about) return about.heartbeat and about.heartbeat.timeout or PATIENCE end
+
+  --- When the agent has ended a task for certain of which nobody says anything more.
+  local function deadline(about) return about.heard + 2 * patience(about) end
 
   --- A master's host and an agent, of an exchange or a connection.
   function js.agent_place(one) return one.client.ip .. " " .. one.server.key end
@@ -10563,12 +10771,16 @@ do
     local stream = { client = exchange.server, server = exchange.client, role = "callback", task = task, dirs = {} }
     task.client, task.remote, task.settled = exchange.client, exchange.server, true
     task.callback = stream
-    task.agent = { heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0 }
-    task.agent.place = place_of(exchange)
+    task.agent = {
+      heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0,
+      place = place_of(exchange), repetitions = {}, repeated = 0, longest_wait = 0, missed = 0,
+    }
     exchange.task = task
     js.push(self.nameless, task.agent.place, task)
     js.push(self.places, task.agent.place, task)
     self.order:push(task)
+    self.ages:push(deadline(task.agent), task)
+    js.session.waits = true
     js.session.order:add(task)
     if self.order.size > js.limits.open_tasks then self:over(self.order:oldest(), exchange.time) end
     return task
@@ -10590,9 +10802,10 @@ do
   end
 
   function A:over(task, now)
-    local about = task.agent
+    local about, session = task.agent, js.session
     if about.judged then return end
-    about.judged = js.agent_outcome(task, now)
+    about.judged, about.outage, task.open_requests = true, self.outages[about.place], { table.unpack(about.dialog.stack) }
+    if not session.is_passing then task.verdict = js.judge(task, now, false) end
     js.drop(self.places, about.place, task)
     if not self.places[about.place] then self.outages[about.place] = nil end
     js.drop(self.nameless, about.place, task)
@@ -10602,21 +10815,27 @@ do
     forget(self.by_instance, task.instance, task)
     self.order:remove(task)
     about.dialog, about.requests, about.waiting = nil, nil, nil
-    if js.session.is_passing then js.session.order:remove(task) end
+    if session.is_passing then session.order:remove(task) end
   end
 
-  --- A task that is still under way by the time `now`: the agent has ended it for certain after twice its patience.
-  function A:living(task, now)
-    if not task or now < task.agent.heard + 2 * js.agent_patience(task.agent) then return task end
-    self:over(task, now)
-    return nil
+  --- Tasks of which nothing was heard for longer than the agent would have kept them are over.
+  function A:age(now)
+    while self.ages:due(now) do
+      local task = self.ages:pop()
+      local until_then = deadline(task.agent)
+      if until_then <= now then
+        self:over(task, now)
+      elseif not task.agent.judged then
+        self.ages:push(until_then, task)
+      end
+    end
   end
 
   -- --- commands ---
 
   function A:command(exchange)
     local value = exchange.value
-    local kind, name = STARTS[exchange.type or ""], js.json_text(value, "agentTaskId")
+    local kind, name = py.get(rules.wire_agent.STARTS, exchange.type), js.json_text(value, "agentTaskId")
     if kind then
       local task = self:new(exchange)
       local job = js.json_text(value, "meta", "job")
@@ -10630,7 +10849,6 @@ do
 
   function A:about_task(exchange, name)
     local task = self.by_name[name] or self.by_key[key_of(exchange, string.match(name, "^[^-]*"))]
-    task = self:living(task, exchange.time)
     local about = task and task.agent
     if not about or (about.name and about.name ~= name) then return end
     exchange.task, about.heard = task, exchange.time
@@ -10646,9 +10864,13 @@ do
     local name, tunnel = js.json_text(value, "agentTaskId"), js.json_text(value, "tunnelToken", "id")
     if about.judged then return end
     about.heard, about.waiting = exchange.answered, nil
+    if exchange.date then  -- of a second that may be over by nearly another one
+      about.clock_skew = math.max(exchange.date - about.heard, 0)
+      if about.clock_skew == 0 then about.clock_skew = math.min(exchange.date + 1e9 - about.heard, 0) end
+    end
     if not name or not tunnel then
       about.start_failure = exchange.failure or "the answer names no task"
-      exchange.code = js.agent_code(exchange.status, about.start_failure, "agent_refused_start")
+      js.session:proves(task.callback)
       return self:over(task, exchange.answered)
     end
     local secret = js.json_text(value, "tunnelToken", "secret")
@@ -10658,7 +10880,7 @@ do
   -- --- tunnels ---
 
   function A:tunnelled(exchange)
-    local task = self:living(self.by_key[key_of(exchange, exchange.target.tunnel)], exchange.time)
+    local task = self.by_key[key_of(exchange, exchange.target.tunnel)]
     local known, secret = task and task.agent.secret, exchange.secret
     -- Somebody else's, or the agent began anew and counts from 1 again.
     if known and secret and known ~= secret then task = nil end
@@ -10683,9 +10905,26 @@ do
     return true
   end
 
+  --- The master lives: it says so as often as it announced, and the agent waits no longer than that.
+  local function pulse(exchange, about)
+    local known = about.heartbeat
+    if about.asked and known and known.timeout then
+      local late = exchange.time - about.asked - (known.period or 0)
+      if late > math.max(about.missed, GRACE) then about.missed, about.missed_by = late, exchange end
+    end
+    about.heartbeat = exchange.heartbeat or known
+    about.asked, about.heard = exchange.time, exchange.time
+  end
+
+  --- How long the message waits for its response by now, the longest time.
+  local function waited(about, now)
+    if about.waiting then about.longest_wait = math.max(about.longest_wait, now - about.waiting.time) end
+  end
+
   function A:asked(exchange, task)
     local about = task.agent
-    exchange.task, about.heartbeat, about.heard = task, exchange.heartbeat or about.heartbeat, exchange.time
+    exchange.task = task
+    pulse(exchange, about)
     if exchange.kind == "heartbeat" then return end
     if exchange.request_id and exchange.request_id > about.last + 1 then
       task:lost(0)
@@ -10693,7 +10932,9 @@ do
       task.callback.has_gaps = true
     end
     if not is_first(about, exchange) then
-      exchange.is_repeated = true
+      exchange.is_repeated, about.repeated = true, about.repeated + 1
+      waited(about, exchange.time)
+      if #about.repetitions < MOST then about.repetitions[#about.repetitions + 1] = exchange end
       return
     end
     if exchange.body or about.waiting then about.waiting = exchange end
@@ -10715,7 +10956,7 @@ do
   --- A request to a tunnel that was not known turns out to be a task's, or was refused.
   function A:settle_stranger(exchange)
     if exchange.status ~= OK and exchange.status ~= ACCEPTED then
-      exchange.code = js.agent_code(exchange.status, exchange.failure, "tunnel_unknown")
+      exchange.code = js.agent_code(exchange, "tunnel_unknown")
       return
     end
     local task = self:unannounced(exchange)
@@ -10754,22 +10995,23 @@ do
     local about, status = task.agent, exchange.status
     about.heard = exchange.answered
     if exchange.kind == "command" then
-      if exchange.failure then exchange.code = js.agent_code(status, exchange.failure, "agent_refused_request") end
+      if exchange.failure then exchange.code = js.agent_code(exchange, "agent_refused_request") end
       if exchange == about.close and status == OK then self:over(task, exchange.answered) end
       return
     end
     if status == OK then
       if exchange.reply and delivers(about, exchange) then
+        if #about.repetitions > 0 then waited(about, about.heard) end
         about.waiting = nil
         exchange.answer_message = self:message(task, 0, exchange.reply, exchange.answered, exchange.reply_packets)
         if task.instance then self.by_instance[task.instance] = self.by_instance[task.instance] or task end
       end
     elseif status ~= ACCEPTED then
-      exchange.code = js.agent_code(status, exchange.failure, "task_process_lost")
-      if js.is_impostor(exchange.failure) then
-        exchange.task = nil
+      if rules.session_rules_agent.is_impostor(exchange) then
+        exchange.task, exchange.code = nil, js.agent_code(exchange, "tunnel_unknown")
       elseif not about.failed then
         about.failed, about.waiting = exchange, nil
+        js.session:proves(task.callback)
       end
     end
     if task.released then about.waiting = nil end
@@ -10784,6 +11026,8 @@ do
   --- A request to an agent's API, in the order of packets.
   function A:request(exchange)
     self.outages[js.agent_place(exchange)] = nil
+    self.count = self.count + 1
+    exchange.n = self.count
     local queue = self.open[exchange.connection] or js.new_queue()
     self.open[exchange.connection] = queue
     queue:push(exchange)
@@ -10840,7 +11084,7 @@ do
     elseif task and not task.agent.judged then
       self:answered(exchange, task)
     elseif exchange.failure then
-      exchange.code = js.agent_code(exchange.status, exchange.failure, "agent_refused_request")
+      exchange.code = js.agent_code(exchange, "agent_refused_request")
     end
   end
 
@@ -10851,7 +11095,9 @@ do
     local place = js.agent_place(stream)
     local tasks = self.places[place]
     if not tasks then return nil end
-    self.outages[place] = (self.outages[place] or 0) + 1
+    local outage = self.outages[place] or { server = stream.server, count = 0, packets = js.py.pack() }
+    self.outages[place], outage.count = outage, outage.count + 1
+    if outage.packets.n < js.python.limits.MAX_EVIDENCE then js.py.append(outage.packets, stream.first_packet) end
     return tasks:oldest()
   end
 
@@ -10916,6 +11162,8 @@ do
     end
     return #problems > 0
   end
+
+  js.draw_problems = draw_problems
 
   --- A packet of TCP's own, or an ICMP error about one: whose it is, and what it proves.
   function js.draw_own(stream, pinfo, tree)
@@ -11237,7 +11485,7 @@ end
 
 -- What Wireshark's HTTP dissector says of a message to or from a Universal Agent (the rules of wire/agent.py).
 do
-  local match, lower, find, sub = string.match, string.lower, string.find, string.sub
+  local match, lower, find, sub, floor = string.match, string.lower, string.find, string.sub, math.floor
   local A = {}
   js.agent_http = A
 
@@ -11252,7 +11500,7 @@ do
   local response_for, request_in = reader("http.response_for.uri"), reader("http.request_in")
   local request_line, stream = reader("http.request.line"), reader("tcp.stream")
   local tcp_segment, tls_segment = reader("tcp.segment"), reader("tls.segment")
-  local content_type = reader("http.content_type")
+  local content_type, date = reader("http.content_type"), reader("http.date")
 
   --- True for a packet with HTTP: what most are asked only.
   A.is_there = reader("http")
@@ -11287,15 +11535,16 @@ do
     return { host = host, prefix = prefix, rest = rest, tunnel = match(rest, "^/tunnel/([^/]+)/?$") }
   end
 
-  --- A Java duration in seconds.
-  local function seconds(text)
+  --- A Java duration in nanoseconds.
+  local function nanoseconds(text)
     local rest = match(text, "^PT(.+)$")
     local hours, more = match(rest or "", "^(%d+)H(.*)$")
     local minutes, most = match(more or rest or "", "^(%d+)M(.*)$")
     local tail = most or more or rest
     local count = tail and match(tail, "^(%d+%.?%d*)S$")
     if not tail or (tail ~= "" and not count) then return nil end
-    return 3600 * tonumber(hours or 0) + 60 * tonumber(minutes or 0) + tonumber(count or 0)
+    local seconds = 3600 * tonumber(hours or 0) + 60 * tonumber(minutes or 0) + tonumber(count or 0)
+    return floor(seconds * 1e9 + 0.5)
   end
 
   local HEARTBEATS = { "x-jobscheduler-heartbeat-start", "x-jobscheduler-heartbeat-continue", "x-jobscheduler-heartbeat" }
@@ -11314,7 +11563,8 @@ do
     for _, name in ipairs(HEARTBEATS) do
       if known[name] then
         local times = {}
-        for word in string.gmatch(known[name], "PT%S*") do times[#times + 1] = seconds(word) or false end
+        for word in string.gmatch(known[name], "PT%S*") do times[#times + 1] = nanoseconds(word) or false end
+        if #times < 2 then return {} end
         return { period = times[1] or nil, timeout = times[2] or nil }
       end
     end
@@ -11352,9 +11602,25 @@ do
       kind = "view"
     end
     return {
-      target = target, kind = kind, method = verb, secret = known["x-jobscheduler-tunnel-secret"],
+      target = target, kind = kind, method = verb, element = verb .. " " .. path, secret = known["x-jobscheduler-tunnel-secret"],
       request_id = tonumber(match(known["x-jobscheduler-request-id"] or "", "^%d+")), heartbeat = heartbeat(known),
     }
+  end
+
+  local MONTHS = { Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7, Aug = 8, Sep = 9, Oct = 10, Nov = 11, Dec = 12 }
+
+  --- The clock of whoever answers, in seconds since the epoch: that of the last response.
+  function A.date()
+    local day, name, year, hour, minute, second =
+      match(tostring(last(date) or ""), "^%a%a%a, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$")
+    local month = MONTHS[name or ""]
+    if not month then return nil end
+    -- Days by the calendar in which a year begins in March.
+    local years, months = tonumber(year), month
+    if month < 3 then years, months = years - 1, month + 12 end
+    local days = 365 * years + floor(years / 4) - floor(years / 100) + floor(years / 400)
+      + floor((153 * months - 457) / 5) + tonumber(day) - 719469
+    return 86400 * days + 3600 * tonumber(hour) + 60 * tonumber(minute) + tonumber(second)
   end
 
   function A.status(index) return tonumber(tostring(at(code, index))) end
@@ -11490,9 +11756,7 @@ do
       if range and not message then draw_values(root, js.json(range:raw())) end
     end
     local code = is_answer and exchange.code
-    if code and X[code] then
-      root:add_proto_expert_info(X[code], shown(exchange.failure or exchange.task and exchange.task.agent.start_failure or code))
-    end
+    if code then root:add_proto_expert_info(X[code], shown(exchange.failure)) end
     if range then
       pinfo.cols.protocol = "JobScheduler"
       pinfo.cols.info = words
@@ -11746,7 +12010,7 @@ do
     local exchange = H.request(index, body ~= nil)
     if not exchange then return nil end
     local session = js.session
-    exchange.number, exchange.time, exchange.connection = session.agents.packet, pinfo.rel_ts, H.connection()
+    exchange.number, exchange.time, exchange.connection = session.agents.packet, session:time_of(pinfo), H.connection()
     exchange.client, exchange.server = endpoint(pinfo.src, pinfo.src_port), endpoint(pinfo.dst, pinfo.dst_port)
     exchange.body, exchange.packets, exchange.is_empty = body, packets, body == nil
     if exchange.kind == "command" and body then
@@ -11763,10 +12027,12 @@ do
     local session, asked = js.session, H.request_packet(index)
     local exchange = session.agents:answered_by(H.connection(), asked and session:packet(asked))
     if not exchange then return nil end
-    exchange.status, exchange.answered, exchange.answer_number = H.status(index), pinfo.rel_ts, session.agents.packet
+    exchange.status, exchange.answered, exchange.answer_number = H.status(index), session:time_of(pinfo), session.agents.packet
     exchange.reply, exchange.reply_packets, exchange.is_empty_answer = body, packets, body == nil
     if body and not exchange.target.tunnel then exchange.answer = js.json(body) end
     exchange.failure = js.agent_failure(exchange.status, body or "", exchange.answer, is_text)
+    local date = H.date()
+    exchange.date = date and (date - session.second) * 1e9
     session.agents:response(exchange)
     return slim(exchange)
   end
@@ -11848,6 +12114,7 @@ do
     js.look(tree, pinfo)
     without_body(pinfo, tree, true, responses)
     without_body(pinfo, tree, false, requests)
+    if js.wanted then js.draw_problems(tree, js.session:packet_at(pinfo)) end
   end
 end
 

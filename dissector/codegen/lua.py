@@ -26,7 +26,7 @@ _PIECES = (
     "cursor", "text", "secret_values", "secret_elements", "secret_assigned", "secret_shapes", "secrets", "veil",
     "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "datagrams", "facts",
     "silence", "tasks", "cut", "pairs", "early", "detect", "command", "callback", "session", "ending", "numbering",
-    "segments", "reorder", "json", "agent_verdict", "agent_tasks", "agent_exchanges", "tree", "agent_http",
+    "segments", "reorder", "json", "agent_facts", "agent_tasks", "agent_exchanges", "tree", "agent_http",
     "agent_tree", "window", "claim", "agents", "main",
 )  # fmt: skip
 

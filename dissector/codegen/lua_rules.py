@@ -17,10 +17,14 @@ _ROOTS: dict[str, tuple[str, ...]] = {
     "session.quality": ("of_stream",),
     "session.codes": ("CODES",),
     "session.task": ("TaskFacts",),
+    "session.agent_facts": ("AgentFacts", "Outage", "_REMEMBERED"),
+    "session.rules_agent": ("code_of", "is_impostor"),
+    "session.tunnels": ("_OK", "_ACCEPTED"),
+    "wire.agent": ("Heartbeat", "STARTS"),
     "session.run_messages": ("USUAL_FAILURES",),
     "session.slow": ("SlowCallbacks",),
     "session.tallies": ("FailedCalls",),
-    "model": ("Connection", "Task", "Counts", "Message"),
+    "model": ("Connection", "Task", "Counts", "Message", "Exchange"),
     "places": ("Endpoint",),
     "sides": ("SideFacts", "Mark"),
     "traffic": ("IcmpError", "StreamProblem"),
@@ -33,6 +37,8 @@ _ROOTS: dict[str, tuple[str, ...]] = {
         "PAIR_PATIENCE",
         "SLOW_CALLBACK",
         "COARSE",
+        "AGENT_PATIENCE",
+        "HEARTBEAT_GRACE",
     ),
     "session.pairs": ("_COPY_WINDOW", "_EARLIER", "_MOST_HELD"),
     "session.cut": ("_MOST_ALIKE",),
@@ -55,13 +61,11 @@ _NATIVES: dict[str, tuple[str, ...]] = {
     "session.hosts": ("Hosts",),
     "session.bodies": ("error_text",),
     "wire.names": ("error_code",),
+    "wire.agent": ("failure_of",),
     "places": ("address_text",),
 }
-_AGENTS = "the plugin follows no tasks on Universal Agents"
 #: What finds nothing in Lua, and why.
 _LEFT_OUT: dict[Symbol, str] = {
-    Symbol("session.agent_outcomes", "AGENT_OUTCOMES"): _AGENTS,
-    Symbol("session.rules_agent", "problems"): _AGENTS,
     Symbol("session.rules_agent", "http_error"): "a start over HTTP that fails is one for Wireshark's own dissector",
 }
 

@@ -17,7 +17,7 @@ _BUILTIN_METHODS = frozenset(
     {
         "append", "extend", "remove", "get", "items", "values", "keys", "setdefault", "sort", "upper", "lower",
         "startswith", "rstrip", "lstrip", "format", "join", "replace", "rpartition", "partition", "fromkeys",
-        "_replace", "index"
+        "_replace", "index", "split", "search"
     }
 )  # fmt: skip
 _FUNCTIONS = frozenset(
@@ -27,6 +27,8 @@ _FUNCTIONS = frozenset(
         "enumerate"
     }
 )  # fmt: skip
+#: Letters and blanks, sets of letters, and either with ``?``; divided by ``|``.
+_SIMPLE = re.compile(r"(?:[A-Za-z ]|\[[a-z]+\])(?:[A-Za-z |?]|\[[a-z]+\])*")
 _LAZY = frozenset({"any", "all", "next"})
 _TRUTHS = frozenset({"any", "all", "isinstance", "bool"})
 _COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
@@ -348,8 +350,18 @@ class Expressions:
             return f"{symbol.lua}({self._arranged(node, parameters(definition))})"
         return f"{symbol.lua}({self._loosely(node)})"
 
+    def _pattern(self, node: ast.Call) -> str:
+        """A regular expression that says in Lua's words the same, but for ``|``: any of several patterns."""
+        text = node.args[0]
+        if not isinstance(text, ast.Constant) or not _SIMPLE.fullmatch(text.value):
+            raise self.failure(node, "a pattern that is not simple")
+        ignores_case = any(ast.unparse(one) == "re.IGNORECASE" for one in node.args[1:])
+        return f"py.pattern({literal(ignores_case)}, {', '.join(map(literal, text.value.split('|')))})"
+
     def _call_of_method(self, node: ast.Call, function: ast.Attribute) -> str:
         name = function.attr
+        if ast.unparse(function) == "re.compile":
+            return self._pattern(node)
         method = self.source.method(name)
         if method is None and name in _BUILTIN_METHODS:
             arguments = self._loosely(node)

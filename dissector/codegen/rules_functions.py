@@ -240,7 +240,7 @@ def _made(expressions: Expressions, default: ast.expr | None) -> str | None:
         factory = default.keywords[0].value
         if isinstance(factory, ast.Lambda):
             return expressions.value(factory.body)
-        if isinstance(factory, ast.Name) and factory.id in ("list", "dict", "Counter"):
+        if isinstance(factory, ast.Name) and factory.id in ("list", "dict", "Counter", "OrderedDict"):
             return "py.pack()" if factory.id == "list" else "py.dict()"
         return f"{expressions.value(factory)}.new()"
     return expressions.value(default)

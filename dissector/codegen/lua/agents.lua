@@ -42,7 +42,7 @@ do
     local exchange = H.request(index, body ~= nil)
     if not exchange then return nil end
     local session = js.session
-    exchange.number, exchange.time, exchange.connection = session.agents.packet, pinfo.rel_ts, H.connection()
+    exchange.number, exchange.time, exchange.connection = session.agents.packet, session:time_of(pinfo), H.connection()
     exchange.client, exchange.server = endpoint(pinfo.src, pinfo.src_port), endpoint(pinfo.dst, pinfo.dst_port)
     exchange.body, exchange.packets, exchange.is_empty = body, packets, body == nil
     if exchange.kind == "command" and body then
@@ -59,10 +59,12 @@ do
     local session, asked = js.session, H.request_packet(index)
     local exchange = session.agents:answered_by(H.connection(), asked and session:packet(asked))
     if not exchange then return nil end
-    exchange.status, exchange.answered, exchange.answer_number = H.status(index), pinfo.rel_ts, session.agents.packet
+    exchange.status, exchange.answered, exchange.answer_number = H.status(index), session:time_of(pinfo), session.agents.packet
     exchange.reply, exchange.reply_packets, exchange.is_empty_answer = body, packets, body == nil
     if body and not exchange.target.tunnel then exchange.answer = js.json(body) end
     exchange.failure = js.agent_failure(exchange.status, body or "", exchange.answer, is_text)
+    local date = H.date()
+    exchange.date = date and (date - session.second) * 1e9
     session.agents:response(exchange)
     return slim(exchange)
   end
@@ -144,5 +146,6 @@ do
     js.look(tree, pinfo)
     without_body(pinfo, tree, true, responses)
     without_body(pinfo, tree, false, requests)
+    if js.wanted then js.draw_problems(tree, js.session:packet_at(pinfo)) end
   end
 end

@@ -23,7 +23,8 @@ do
       self:conclude(task, now, false)
     end
     for _, task in ipairs(self.silence:due(now)) do self:conclude(task, now, not js.ask(task, "is_over")) end
-    self.waits = closing.size + failed.size + self.silence.ripe.size > 0
+    self.agents:age(now)
+    self.waits = closing.size + failed.size + self.silence.ripe.size + self.agents.order.size > 0
   end
 
   --- Nothing more is expected of a connection that is over.

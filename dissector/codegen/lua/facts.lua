@@ -44,6 +44,8 @@ do
     local known = self.known[stream]
     if known then return known end
     local one, other = stream.dirs[0], stream.dirs[1]
+    -- The messages of a task on a Universal Agent, whose carriers are its master's connections.
+    if not one then return self:carrier(stream, stream.server, stream.client) end
     if stream.swapped_dirs then one, other = other, one end
     local record = model.Connection.of({
       client = endpoint(stream.client), server = endpoint(stream.server), start = stream.start,
@@ -94,7 +96,7 @@ do
       py.append(record.problems, model.Problem.of(copy))
     end
     record.command = self:connection(task.command)
-    record.callback = self:connection(task.callback)
+    record.callback = not task.agent and self:connection(task.callback) or nil
     record.callback_peer = record.callback and record.callback.client
     return record
   end
@@ -127,8 +129,8 @@ do
   --- Requests without an answer, outermost first.
   function Records:open_requests(task)
     if task.open_requests then return self:messages(task.open_requests) end
-    local handler = task.callback and task.callback.handler
-    return self:messages(self.is_over and handler and handler.dialog and handler.dialog.stack or {})
+    local carrier = task.agent or task.callback and task.callback.handler
+    return self:messages(self.is_over and carrier and carrier.dialog and carrier.dialog.stack or {})
   end
 
   function Records:facts(task)
@@ -150,7 +152,7 @@ do
       failed_calls = py.dict(), call_time = task.call_time, callback_time = task.callback_time,
       longest_call = self:message(task.longest_call), slow_callbacks = py.dict(),
       undecoded = self:messages(task.undecoded), trailing = self:messages(task.trailing), odd_numbers = py.dict(),
-      open_requests = self:open_requests(task),
+      open_requests = self:open_requests(task), agent = task.agent and self:agent(task.agent),
     }
     facts.proof = rules.session_proof.Proof.of({ settled = task.settled, asking = self:message(task.asking) })
     for noun, number in pairs(task.more) do py.put(facts.more, noun, number) end

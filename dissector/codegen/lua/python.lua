@@ -354,6 +354,27 @@ do
 
   function py.join(glue, list) return table.concat(py.map(py.str, list), glue, 1, list.n) end
 
+  --- Divided by white space.
+  function py.split(text)
+    local found = py.pack()
+    for one in text:gmatch("%S+") do py.append(found, one) end
+    return found
+  end
+
+  --- A regular expression: any of some patterns.
+  function py.pattern(ignores_case, ...)
+    local all = py.pack(...)
+    return { ignores_case = ignores_case, all = ignores_case and py.map(py.lower, all) or all }
+  end
+
+  function py.search(pattern, text)
+    if pattern.ignores_case then text = text:lower() end
+    for _, one in py.each(pattern.all) do
+      if text:find(one) then return true end
+    end
+    return false
+  end
+
   function py.upper(text) return text:upper() end
 
   function py.lower(text) return text:lower() end

@@ -79,7 +79,7 @@ do
     local base, since = self.base, pinfo.rel_ts
     if not base then
       base = floor((pinfo.abs_ts - since) % 1 * 1e6 + 0.5) * 1000
-      self.base = base
+      self.base, self.second = base, floor(pinfo.abs_ts - since)
     end
     return floor(since * 1e9 + 0.5) + base
   end

@@ -33,6 +33,8 @@ do
     return #problems > 0
   end
 
+  js.draw_problems = draw_problems
+
   --- A packet of TCP's own, or an ICMP error about one: whose it is, and what it proves.
   function js.draw_own(stream, pinfo, tree)
     js.look(tree, pinfo)
