@@ -10,7 +10,7 @@ import ast
 import re
 
 from dissector.codegen.rules_source import ClassView, Parameter, RuleSource, Symbol, is_bool, parameters
-from dissector.codegen.rules_words import literal, member, targets, word
+from dissector.codegen.rules_words import alternatives, literal, member, targets, word
 
 #: Methods of str, list, dict and set: whatever has them at run time.
 _BUILTIN_METHODS = frozenset(
@@ -27,8 +27,6 @@ _FUNCTIONS = frozenset(
         "enumerate"
     }
 )  # fmt: skip
-#: Letters and blanks, sets of letters, and either with ``?``; divided by ``|``.
-_SIMPLE = re.compile(r"(?:[A-Za-z ]|\[[a-z]+\])(?:[A-Za-z |?]|\[[a-z]+\])*")
 _LAZY = frozenset({"any", "all", "next"})
 _TRUTHS = frozenset({"any", "all", "isinstance", "bool"})
 _COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
@@ -351,12 +349,12 @@ class Expressions:
         return f"{symbol.lua}({self._loosely(node)})"
 
     def _pattern(self, node: ast.Call) -> str:
-        """A regular expression that says in Lua's words the same, but for ``|``: any of several patterns."""
-        text = node.args[0]
-        if not isinstance(text, ast.Constant) or not _SIMPLE.fullmatch(text.value):
+        """A regular expression."""
+        patterns = alternatives(node.args[0])
+        if patterns is None:
             raise self.failure(node, "a pattern that is not simple")
         ignores_case = any(ast.unparse(one) == "re.IGNORECASE" for one in node.args[1:])
-        return f"py.pattern({literal(ignores_case)}, {', '.join(map(literal, text.value.split('|')))})"
+        return f"py.pattern({literal(ignores_case)}, {', '.join(map(literal, patterns))})"
 
     def _call_of_method(self, node: ast.Call, function: ast.Attribute) -> str:
         name = function.attr

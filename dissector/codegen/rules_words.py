@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from dissector.codegen.lua_tables import quoted
 
@@ -12,6 +13,8 @@ _KEYWORDS = frozenset(
         "nil", "not", "or", "repeat", "return", "then", "true", "until", "while"
     }
 )  # fmt: skip
+#: What means the same in both: letters and blanks, sets of letters, and either with ``?``.
+_SIMPLE = re.compile(r"(?:(?:[A-Za-z ]|\[[a-z]+\])\??)+")
 
 
 def word(name: str) -> str:
@@ -29,6 +32,14 @@ def targets(target: ast.expr) -> list[str]:
     if isinstance(target, ast.Name):
         return [target.id]
     return [name for one in target.elts for name in targets(one)] if isinstance(target, ast.Tuple) else []
+
+
+def alternatives(pattern: ast.expr) -> list[str] | None:
+    """A regular expression as patterns of Lua, any of which is to fit; None where Lua has no words for it."""
+    if not isinstance(pattern, ast.Constant) or not isinstance(pattern.value, str):
+        return None
+    found = pattern.value.split("|")
+    return found if all(map(_SIMPLE.fullmatch, found)) else None
 
 
 def literal(value: object) -> str:
