@@ -36,7 +36,7 @@ do
   -- --- tasks ---
 
   function A:new(exchange)
-    local task = js.new_task(exchange.packets and exchange.packets[1] or exchange.number, exchange.time)
+    local task = js.new_task(exchange.number, exchange.time)
     local stream = { client = exchange.server, server = exchange.client, role = "callback", task = task, dirs = {} }
     task.client, task.remote, task.settled = exchange.client, exchange.server, true
     task.callback = stream
@@ -207,13 +207,13 @@ do
       return
     end
     if exchange.body or about.waiting then about.waiting = exchange end
-    if exchange.body then exchange.message = self:message(task, 1, exchange.body, exchange.time, exchange.packets) end
+    if exchange.body then exchange.message = self:message(task, 1, exchange.body, exchange.time) end
   end
 
   --- One message of a task: the body of a request (side 1) or of a response.
-  function A:message(task, side, data, time, packets)
+  function A:message(task, side, data, time)
     local message, body = task.agent.dialog:feed(side, data, 1, time, 0)
-    message.size, message.headless, message.packets = #data, true, packets
+    message.size, message.headless = #data, true
     message.number, message.stream, message.task = self.packet, task.callback, task
     local job, number = task.job, task.task_id
     if body then task:frame(message, body) else task:unread(message, data, 1) end
@@ -272,7 +272,7 @@ do
       if exchange.reply and delivers(about, exchange) then
         if #about.repetitions > 0 then waited(about, about.heard) end
         about.waiting = nil
-        exchange.answer_message = self:message(task, 0, exchange.reply, exchange.answered, exchange.reply_packets)
+        exchange.answer_message = self:message(task, 0, exchange.reply, exchange.answered)
         if task.instance then self.by_instance[task.instance] = self.by_instance[task.instance] or task end
       end
     elseif status ~= ACCEPTED then

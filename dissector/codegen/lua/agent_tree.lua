@@ -116,5 +116,6 @@ do
       pinfo.cols.protocol = "JobScheduler"
       pinfo.cols.info = words
     end
+    return root
   end
 end

@@ -78,6 +78,8 @@ do
     end
   end
 
+  js.draw_segments = segments
+
   --- Gives `range(offset, size)` over a message's bytes, from the packet or put together from several.
   local function bytes_of(message, payload, title)
     if message.at and payload then
