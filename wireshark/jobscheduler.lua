@@ -6656,9 +6656,10 @@ do
     local upto = self.next + ahead
     if self.fin_at then upto = math.min(upto, self.fin_at) end
     if upto <= self.next or (upto == self.next + 1 and #self.waiting == 0) then return end
-    if self:proven() <= self.next then self.proof = { upto = upto, since = time } end
-    self.proof.upto = max(upto, self.proof.upto)
-    if has_data or time - self.proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
+    if self:proven() <= self.next then self.proof = { upto = -1, since = time } end
+    local proof = self.proof
+    if upto > proof.upto then proof.upto, proof.number, proof.time = upto, number, time end
+    if has_data or time - proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
   end
 
   --- A FIN stands at `seq`: nothing behind it counts.
@@ -6687,8 +6688,8 @@ do
     local last = self.waiting[#self.waiting]
     if last then self:give_up(last.stop, number, time) end
     -- An acknowledgement may have been captured before the FIN that it includes.
-    local upto = math.min(self:proven(), self.fin_at or math.huge)
-    if upto > self.next then self:give_up(upto, number, time) end
+    local proof, upto = self.proof, math.min(self:proven(), self.fin_at or math.huge)
+    if upto > self.next then self:give_up(upto, proof.number, proof.time) end
     self.proof, self.recent = nil, nil
   end
 end
@@ -9581,16 +9582,19 @@ do
     if not self.is_passing then self.packets[number] = entry end
   end
 
-  function S:problem(stream, code, text)
+  --- With the packet at hand; `is_late`: another one proves it, and shows it from the next pass on.
+  function S:problem(stream, code, text, is_late)
     local entry = self:entry(stream)
     entry.problems = entry.problems or {}
-    if #entry.problems < 32 then entry.problems[#entry.problems + 1] = { code = code, text = text } end
+    if #entry.problems < 32 then
+      entry.problems[#entry.problems + 1] = { code = code, text = text, is_late = is_late }
+    end
   end
 
   --- A connection's bytes are none that can be read: shown with the packet, and told with the task (session/bounds.py).
   function S:stream_problem(stream, side, code, text, number, time, is_cap)
-    self:problem(stream, code, text)
     local task = stream.task
+    self:problem(stream, code, text, task ~= nil and number ~= self.last)
     if not task or self.is_passing then return end
     if #task.problems < js.python.limits.MAX_PROBLEMS then
       task.problems[#task.problems + 1] = js.problem_of(stream, code, side, text, number, time, is_cap)
@@ -11438,6 +11442,16 @@ do
     return true
   end
 
+  --- Those of an entry's problems that are shown with its packet.
+  local function here(problems, pinfo)
+    if not problems or not pinfo.visited then return problems end
+    local found = {}
+    for _, one in ipairs(problems) do
+      if not one.is_late then found[#found + 1] = one end
+    end
+    return #found > 0 and found or nil
+  end
+
   --- Draws a packet, after `js.glance`.
   function js.draw(entry, pinfo, tree, payload)
     local words, first = {}, nil  -- of the Info column
@@ -11458,7 +11472,7 @@ do
       more = more + 1
       message = entry.more and entry.more[more]
     end
-    local problems, told = entry.problems, {}
+    local problems, told = here(entry.problems, pinfo), {}
     if not first and (payload or problems) then first = draw_part(tree, entry, payload) end
     if js.wanted and first then draw_problems(first, js.session:packet_at(pinfo), told) end
     for index = 1, problems and #problems or 0 do

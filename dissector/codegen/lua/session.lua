@@ -56,16 +56,19 @@ do
     if not self.is_passing then self.packets[number] = entry end
   end
 
-  function S:problem(stream, code, text)
+  --- With the packet at hand; `is_late`: another one proves it, and shows it from the next pass on.
+  function S:problem(stream, code, text, is_late)
     local entry = self:entry(stream)
     entry.problems = entry.problems or {}
-    if #entry.problems < 32 then entry.problems[#entry.problems + 1] = { code = code, text = text } end
+    if #entry.problems < 32 then
+      entry.problems[#entry.problems + 1] = { code = code, text = text, is_late = is_late }
+    end
   end
 
   --- A connection's bytes are none that can be read: shown with the packet, and told with the task (session/bounds.py).
   function S:stream_problem(stream, side, code, text, number, time, is_cap)
-    self:problem(stream, code, text)
     local task = stream.task
+    self:problem(stream, code, text, task ~= nil and number ~= self.last)
     if not task or self.is_passing then return end
     if #task.problems < js.python.limits.MAX_PROBLEMS then
       task.problems[#task.problems + 1] = js.problem_of(stream, code, side, text, number, time, is_cap)

@@ -341,9 +341,10 @@ do
     local upto = self.next + ahead
     if self.fin_at then upto = math.min(upto, self.fin_at) end
     if upto <= self.next or (upto == self.next + 1 and #self.waiting == 0) then return end
-    if self:proven() <= self.next then self.proof = { upto = upto, since = time } end
-    self.proof.upto = max(upto, self.proof.upto)
-    if has_data or time - self.proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
+    if self:proven() <= self.next then self.proof = { upto = -1, since = time } end
+    local proof = self.proof
+    if upto > proof.upto then proof.upto, proof.number, proof.time = upto, number, time end
+    if has_data or time - proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
   end
 
   --- A FIN stands at `seq`: nothing behind it counts.
@@ -372,8 +373,8 @@ do
     local last = self.waiting[#self.waiting]
     if last then self:give_up(last.stop, number, time) end
     -- An acknowledgement may have been captured before the FIN that it includes.
-    local upto = math.min(self:proven(), self.fin_at or math.huge)
-    if upto > self.next then self:give_up(upto, number, time) end
+    local proof, upto = self.proof, math.min(self:proven(), self.fin_at or math.huge)
+    if upto > self.next then self:give_up(upto, proof.number, proof.time) end
     self.proof, self.recent = nil, nil
   end
 end

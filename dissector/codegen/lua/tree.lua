@@ -308,6 +308,16 @@ do
     return true
   end
 
+  --- Those of an entry's problems that are shown with its packet.
+  local function here(problems, pinfo)
+    if not problems or not pinfo.visited then return problems end
+    local found = {}
+    for _, one in ipairs(problems) do
+      if not one.is_late then found[#found + 1] = one end
+    end
+    return #found > 0 and found or nil
+  end
+
   --- Draws a packet, after `js.glance`.
   function js.draw(entry, pinfo, tree, payload)
     local words, first = {}, nil  -- of the Info column
@@ -328,7 +338,7 @@ do
       more = more + 1
       message = entry.more and entry.more[more]
     end
-    local problems, told = entry.problems, {}
+    local problems, told = here(entry.problems, pinfo), {}
     if not first and (payload or problems) then first = draw_part(tree, entry, payload) end
     if js.wanted and first then draw_problems(first, js.session:packet_at(pinfo), told) end
     for index = 1, problems and #problems or 0 do
