@@ -14,9 +14,11 @@ from dissector.codegen.rules_source import RuleSource, Symbol
 
 #: Each function gives what it says, in Python and in Lua.
 SNIPPETS = """
+import re
 from dataclasses import dataclass, field
 
 LIMIT = 1 << 4
+KEY, PLAIN = re.compile("licen[cs]e ?key|no x", re.IGNORECASE), re.compile("html Form|of")
 NAMES = {"a": ("x", "y"), "b": ()}
 
 @dataclass
@@ -90,6 +92,13 @@ def generators() -> str:
 def texts() -> str:
     return f"{1.25:.1f} {255:04X} {'Abc'.lower()} {'a-b'.replace('-', '+')} {'abc'.startswith('ab')} {'b' in 'ab'} {{}}"
 
+def patterns() -> str:
+    keys = " ".join(str(bool(KEY.search(text))) for text in ("A LicenSEKey", "licenz key", "No X", "nox"))
+    return keys + " " + " ".join(str(bool(PLAIN.search(text))) for text in ("html form", "an html Form", "Of", "off"))
+
+def split_texts() -> str:
+    return "+".join("  one  two three ".split()) + str(len("".split()))
+
 def order() -> str:
     return " ".join(str(one) for one in sorted([3, 1, 2], key=lambda one: -one)) + f" {7 // 2} {-7 % 4} {LIMIT >> 2}"
 
@@ -124,7 +133,14 @@ def _in_lua(text: str) -> str:
 
 @pytest.mark.parametrize(
     "body",
-    ["while True:\n  pass", "x = {}\nx['a'] = 1", "return unknown_name", "return [1][::2]", "def inner(*a, b): pass"],
+    [
+        *(f"x = re.compile({text!r})" for text in ("a.b", "a*", "(a)", "^a", "a-b", "?a")),
+        "while True:\n  pass",
+        "x = {}\nx['a'] = 1",
+        "return unknown_name",
+        "return [1][::2]",
+        "def inner(*a, b): pass",
+    ],
 )
 def test_what_has_no_words_in_lua_stops_with_its_place(body: str) -> None:
     text = "def rule():\n" + "\n".join(f" {line}" for line in body.splitlines())
