@@ -304,3 +304,20 @@ def test_a_second_pass_shows_what_only_the_end_tells(tmp_path: Path) -> None:
     for two_pass, count in ((False, 1), (True, 2)):
         shown = [one for one in Tshark("tshark", PLUGIN, two_pass).read(str(path)) if isinstance(one, Told)]
         assert len(shown) == count
+
+
+# --- out of order --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("two_pass", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ["engine_order", "scala111_keepalive"])
+def test_packets_that_are_some_milliseconds_out_of_order(name: str, seed: int, two_pass: bool, tmp_path: Path) -> None:
+    """SYNs behind the first bytes too, so that it is not known at first who is the client."""
+    rng = Random(seed)
+    packets = [
+        (one.time + rng.choice([0, 0, 0, 3_000_000, 7_000_000]), one)
+        for one in packets_of(ROOT / "captures" / f"{name}.pcap")
+    ]
+    path = written(tmp_path / "mixed.pcap", [one for _, one in sorted(packets, key=lambda pair: pair[0])])
+    assert disagreements(path, two_pass=two_pass) == []

@@ -75,6 +75,7 @@ do
       if sender.syn == seq then return false end
       sender.syn = seq
       if sender.next == 0 then sender:begin(seq + 1, true) end
+      if stream.mid_stream then self:begins(stream, sender, is_ack) end
       if is_ack then sender:acknowledges(ack, true, length, number, time) end
       if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, hop) end
       return false
@@ -89,6 +90,18 @@ do
       self:close(stream, "rst", number, time)
     end
     return false
+  end
+
+  --- A connection whose SYN or SYN+ACK was captured behind other packets: both tell who is the client, but where bytes were
+  --- delivered already the sides stay a guess.
+  function S:begins(stream, sender, is_ack)
+    local is_server = (sender.side == 1) ~= (stream.swapped_dirs == true)
+    local wrong_way = is_server ~= is_ack
+    if wrong_way and stream.dirs[0].bytes + stream.dirs[1].bytes == 0 then
+      stream.client, stream.server, stream.swapped_dirs = stream.server, stream.client, not stream.swapped_dirs or nil
+      wrong_way = false
+    end
+    stream.mid_stream = wrong_way or nil
   end
 
   --- A SYN or SYN+ACK, unless it was captured twice.
