@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
-from dissector.model import Connection, Exchange, Message, Outcome, Role, Task
+from dissector.model import Connection, Message, Outcome, Role, Task
 from dissector.session.tracer import Tracer
 from dissector.traffic import Packet
 from dissector.verify.names import named
@@ -34,8 +34,6 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row | Fou
     late: set[int] = set()
     #: By their packets; where some waited for others, that is not the order of their numbers.
     ready: list[tuple[int, int, Told]] = []
-    #: First packets of requests over HTTP in several: the last ones, where Wireshark shows them.
-    whole: dict[int, int] = {}
 
     def tell(number: int, *, is_late: bool) -> None:
         message = waiting.pop(number)
@@ -49,8 +47,6 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row | Fou
                 teller.numbered(event, packet.number)
                 if packet.number > event.connection.last_packet:
                     late.add(event.n)
-            elif isinstance(event, Exchange) and len(event.request_packets) > 1:
-                whole[event.request_packets[0]] = event.request_packets[-1]
             elif isinstance(event, Task):
                 tasks.append(event)
         while due in waiting:
@@ -63,13 +59,11 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row | Fou
     last = tracer.finish()
     waiting.update((event.n, event) for event in last if isinstance(event, Message))
     tasks += [event for event in last if isinstance(event, Task)]
-    whole.update((one.request_packets[0], one.request_packets[-1]) for one in last if isinstance(one, Exchange))
     for number in sorted(waiting):
         tell(number, is_late=number > known or number in late)
     yield from (heappop(ready)[-1] for _ in range(len(ready)))
     tasks.sort(key=lambda task: task.n)
-    for row in map(_row, tasks):
-        yield row._replace(packet=whole.get(row.packet, row.packet))
+    yield from map(_row, tasks)
     for task in tasks:
         yield from _problems(task)
 
@@ -220,8 +214,7 @@ def _header_of(message: Message) -> int:
 
 
 def _segments(message: Message) -> tuple[str, ...]:
-    """Those of a body over HTTP are shown by Wireshark's own dissectors."""
-    several = len(message.packets) > 1 and message.connection.role is not Role.HTTP
+    several = len(message.packets) > 1
     return tuple(map(str, message.packets[:_MAX_SEGMENTS])) if several else ()
 
 
