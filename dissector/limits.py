@@ -45,6 +45,9 @@ MAX_XML_DEPTH = 256
 MAX_REORDER_BYTES = 4 * 1024 * 1024
 #: Pieces gone over while one hole is waited for: more than any retransmission of what fits behind it.
 MAX_WALKED = 65_536
+#: A clock that goes back less than this (nanoseconds) is the usual jitter between the queues of a network card; so long
+#: a segment waits for those that it follows.
+CLOCK_JITTER = 10_000_000
 #: Layers of link headers, tags and tunnels in one packet that are looked through.
 MAX_LAYERS = 16
 #: IP datagrams of which some fragments are missing, their bytes, and how long the rest is waited for.

@@ -10,6 +10,9 @@ from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
 
+#: Later than any packet.
+NEVER = 1 << 100
+
 
 class Packet(NamedTuple):
     """One record of a capture: ``number`` counts from 1 over all files of a run, ``data`` is what was captured.

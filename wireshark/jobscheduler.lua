@@ -324,6 +324,7 @@ js.limits.document = 16777216
 js.limits.xml_depth = 256
 js.limits.reorder = 4194304
 js.limits.walked = 65536
+js.limits.jitter = 0.01
 js.limits.fragmented = 1024
 js.limits.fragment_bytes = 8388608
 js.limits.fragment_seconds = 30
@@ -3806,11 +3807,12 @@ do
 
   --- A segment with payload: `length` bytes on the wire, of which `data` was captured.
   function D:receive(seq, data, length, number, time, mid_stream)
+    local at = number == self.out.session.last and 0 or nil  -- only bytes of the packet at hand lie in it
     if seq == self.expect and self.anchored and #self.waiting == 0 and not self.fin_at and #data == length then
       -- In order: nearly every segment.
       local offset = self.next
       self:went_on(seq, length)
-      return self.out:chunk(self.side, offset, data, number, time, 0)
+      return self.out:chunk(self.side, offset, data, number, time, at)
     end
     if not self.anchored then
       local ahead = self.known and self:distance(seq) or 0
@@ -3821,7 +3823,7 @@ do
     local ahead = self:distance(seq)
     if math.abs(ahead) > WINDOW then return end
     local piece = {
-      start = self.next + ahead, stop = self.next + ahead + length, data = data, number = number, time = time, at = 0,
+      start = self.next + ahead, stop = self.next + ahead + length, data = data, number = number, time = time, at = at,
     }
     if self.fin_at and piece.stop > self.fin_at then piece = part(piece, piece.start, self.fin_at) end
     if piece.stop <= self.next then return self:repeated(seq, length, time) end
@@ -3831,7 +3833,8 @@ do
     self:hold(piece)
     if self.held == held then self:repeated(seq, length, time) end
     self:drain(number)
-    if #self.waiting > 0 and self.proof and self.proof.upto > self.next then self:give_up(self.proof.upto, number, time) end
+    local proof = self.proof
+    if #self.waiting > 0 and proof and proof.upto > self.next and time - proof.since >= js.limits.jitter then self:give_up(self.proof.upto, number, time) end
     while self.waiting[1] and (self.held > js.limits.reorder or self.walked > js.limits.walked) do
       self.walked = nil
       self:give_up(self.waiting[1].start, number, time)
@@ -3936,8 +3939,9 @@ do
     if self.fin_at then upto = math.min(upto, self.fin_at) end
     if upto <= self.next or (upto == self.next + 1 and #self.waiting == 0) then return end
     local before = self.proof and self.proof.upto > self.next
-    if not before or upto > self.proof.upto then self.proof = { upto = upto } end
-    if before or has_data then self:give_up(upto, number, time) end
+    if not before then self.proof = { upto = upto, since = time } end
+    self.proof.upto = math.max(upto, self.proof.upto)
+    if has_data or time - self.proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
   end
 
   --- A FIN stands at `seq`: nothing behind it counts.
@@ -3968,7 +3972,9 @@ do
       if not self.proof or self.proof.upto < self.waiting[1].start then self.lost = last.time end
       self:give_up(last.stop, number, time)
     end
-    if self.proof and self.proof.upto > self.next then self:give_up(self.proof.upto, number, time) end
+    -- An acknowledgement may have been captured before the FIN that it includes.
+    local upto = self.proof and math.min(self.proof.upto, self.fin_at or math.huge)
+    if upto and upto > self.next then self:give_up(upto, number, time) end
     self.proof = nil
   end
 end
@@ -5832,7 +5838,9 @@ do
   --- True while it is too early to tell whose callback it is.
   function P:waits(stream, now)
     if now - stream.start >= PATIENCE or #stream.events >= MOST_EVENTS or self.joiner:announced(stream) then return false end
-    if #self:fitting(stream, now) == 0 then return false end
+    if #self:fitting(stream, now) == 0 then
+      return now - stream.start < js.limits.jitter and not stream.mid_stream  -- its start may be captured a moment later
+    end
     local held = self.held
     if not held.places[stream] then held:push(stream) end
     if held.size > MOST_HELD then held:remove(held:oldest()) end
@@ -5909,7 +5917,7 @@ end
 
 -- Callbacks that a capture has some milliseconds before their start command (the rules of session/early.py).
 do
-  local NEWEST, JITTER = 32, 0.01  -- connections that are kept in mind, seconds
+  local NEWEST = 32  -- connections that are kept in mind
   local E = {}
   E.__index = E
 
@@ -5929,21 +5937,22 @@ do
       local from, to = other.client.key, other.server.key
       local between = (from == one and to == two) or (from == two and to == one)
       local is_reset = other.mid_stream and other.was_reset and other.over == other.start
-      if between and is_reset and math.abs(other.start - stream.start) <= JITTER and not stream.closed_by then
+      if between and is_reset and math.abs(other.start - stream.start) <= js.limits.jitter and not stream.closed_by then
         stream.closed_by, stream.ended, stream.was_reset = 1, other.ended, true
       end
     end
   end
 
-  --- Those that go to the port which a start command announces, and began behind it by their times.
+  --- Those that go to the port which a start command announces, began in the same moment, and did not tell yet what they
+  --- are.
   function E:callbacks(task)
     local found = {}
     if not task.start_message or not task.port then return found end
     local target = js.endpoint_key(task.client.ip, task.port)
     for _, stream in ipairs(self.list) do
       local behind = stream.start - task.start_time
-      local is_silent = not stream.role and not stream.said and not stream.mid_stream
-      if is_silent and stream.server.key == target and behind >= 0 and behind <= JITTER then found[#found + 1] = stream end
+      local is_open = not stream.role and not stream.mid_stream and (stream.sniffing or not stream.said)
+      if is_open and stream.server.key == target and math.abs(behind) <= js.limits.jitter then found[#found + 1] = stream end
     end
     for _, stream in ipairs(found) do
       js.take_out(self.list, stream)
@@ -6614,7 +6623,7 @@ do
     local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
       order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0,
-      packet_of = {}, number_of = {}, payloads = {}, datagrams = js.new_datagrams(),
+      awaiting = js.new_heap(), unopened = {}, early_bytes = 0, deadline = math.huge, packet_of = {}, number_of = {}, payloads = {}, datagrams = js.new_datagrams(),
     }, S)
     session.cut = js.new_cut(session)
     session.pairs, session.early = js.new_pairs(session.joiner, session.cut), js.new_early()
@@ -6694,7 +6703,7 @@ do
   -- --- connections ---
 
   --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.
-  function S:open(key, pinfo, flags, time, seq, ttl, id)
+  function S:open(key, pinfo, flags, time, seq, ttl, id, number)
     local sport, dport = pinfo.src_port, pinfo.dst_port
     self:age(time)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
@@ -6704,13 +6713,15 @@ do
     -- At most 16 fields, here and later: a larger table is slow to make and to throw away.
     local stream = {
       key = key, client = from_client and source or target, server = from_client and target or source,
-      start = time, seen = time, first_packet = self.last, mid_stream = not is_syn or nil,
+      start = time, seen = time, first_packet = number or self.last, mid_stream = not is_syn or nil,
     }
     local route = setmetatable({ stream = stream, session = self }, Route)
     local sender = js.direction.new(from_client and 0 or 1, stream, route)
     local receiver = js.direction.new(1 - sender.side, stream, route)
     sender.other, receiver.other = receiver, sender
     stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
+    local before = self.flows[key]
+    if before and before.stream.held then self:release(before.stream, math.huge) end
     self.flows[js.other_way(key)], self.flows[key] = receiver, sender
     if self.pairs:is_copy(stream, is_syn and not is_ack and seq or -1, ttl, id) then return sender end
     local task = self.joiner:announced(stream)
@@ -6862,6 +6873,11 @@ do
       task.port = task.port or stream.server.port
       self:attempt(stream, task)
     end
+    self:replay(stream, events, swap)
+  end
+
+  --- Gives a connection's handler what was kept of it; the sides the other way round if `swap`.
+  function S:replay(stream, events, swap)
     for _, event in ipairs(events) do
       local side = swap and 1 - event[2] or event[2]
       if event[1] == "chunk" then
@@ -6952,8 +6968,12 @@ do
     self.joiner:announce(task)
     if not task.port then self.joiner:add_half_known(task) end
     for _, early in ipairs(self.early:callbacks(task)) do
+      local events = early.events or {}
       self:undecided_no_more(early)
+      self.pairs.held:remove(early)
       self:attempt(early, task)
+      early.events, early.heads = nil, nil
+      self:replay(early, events, false)
       if early.over then
         early.handler:closed()
         early.handler = nil
@@ -7066,6 +7086,7 @@ do
     end
     table.sort(open, function(one, other) return one.first_packet < other.first_packet end)
     for _, stream in ipairs(open) do
+      self:release(stream, math.huge)
       for side = 0, 1 do
         if stream.dirs and not js.is_gui then stream.dirs[side]:flush(self.last, self.time) end
       end
@@ -7135,8 +7156,22 @@ do
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
   function S:segment(sender, seq, ack, flags, data, length, number, time)
-    local stream, other = sender.stream, sender.other
+    local stream = sender.stream
     if stream.over then return false end
+    local is_http = js.is_http(data)
+    if stream.held then self:release(stream, is_http and math.huge or time) end
+    if flags % 4 < 2 and not is_http and sender:is_early(seq, ack, flags, length, time) then
+      return self:hold(stream, { sender, seq, ack, flags, data, length, number, time })
+    end
+    local is_ours = self:go_on(sender, seq, ack, flags, data, length, number, time)
+    if stream.held then self:release(stream, time) end
+    return is_ours
+  end
+
+  --- The same for a segment that waits for nothing.
+  function S:go_on(sender, seq, ack, flags, data, length, number, time)
+    local stream, other = sender.stream, sender.other
+    if stream.over or stream.foreign then return false end
     sender.packets = sender.packets + 1
     if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time) end
     if stream.mid_stream or sender.side == 0 then stream.established = true end
@@ -7165,7 +7200,7 @@ do
     local stream = sender.stream
     local reader = stream.handler and stream.handler:in_step(sender.side)
     local other = sender.other
-    if not reader or seq ~= sender.expect or ack ~= other.expect or other.again or sender.fin_at or sender.waiting[1]
+    if not reader or seq ~= sender.expect or ack ~= other.expect or stream.held or other.again or sender.fin_at or sender.waiting[1]
         or not js.is_frame(data, from) then
       return nil
     end
@@ -7276,6 +7311,154 @@ do
   end
 end
 
+-- Segments that were captured before those that they follow: they wait for these a moment (the rules of
+-- stream/reorder.py).
+do
+  local OVERHEAD, HALF, WHOLE, LAST = 512, 2147483648, 4294967296, 1099511627776
+  local S, D, find = js.Session, js.direction, string.find
+
+  local function is_http(data) return find(data, "^POST /") or find(data, "^GET /") or find(data, "^HTTP/1%.") end
+  js.is_http = is_http
+
+  --- How many bytes are not there that come before a sequence number.
+  function D:missing(number)
+    local ahead = self:distance(number)
+    if self.fin_at then ahead = math.min(ahead, self.fin_at - self.next) end
+    return ahead <= js.limits.near and ahead or 0
+  end
+
+  --- True when something that a segment follows was not captured by `now`, but may come.
+  function D:is_early(seq, ack, flags, length, now)
+    local other, is_reset, is_fin = self.other, flags % 8 >= 4, flags % 2 == 1
+    local stream = self.stream
+    if not (length > 0 or is_reset or is_fin or stream.held) then return false end
+    if is_reset and self.known and self:missing(seq) > 0 then return true end
+    if length > 0 and (self.packets == 0 or other.packets == 0) then return now - stream.start < js.limits.jitter end
+    if ack == other.expect or flags % 32 < 16 or other.packets == 0 then return false end
+    local proof = other.proof
+    if proof and proof.upto > other.next and now - proof.since >= js.limits.jitter then return false end
+    return other:missing(ack) > (is_fin and 0 or 1)
+  end
+
+  local function near(number, base) return (number - base + HALF) % WHOLE - HALF end
+
+  --- How far both directions have come with a segment: neither number ever goes back.
+  local function place(base, side, seq, ack, flags)
+    if flags % 32 < 16 then return LAST end
+    return near(seq, base[side]) + near(ack, base[1 - side])
+  end
+
+  local function keep(self, held, segment)
+    local side, seq, ack, flags, data = segment.side, segment[2], segment[3], segment[4], segment[5]
+    held.base = held.base or { [side] = seq, [1 - side] = ack }
+    segment.place = place(held.base, side, seq, ack, flags)
+    local at = #held + 1
+    while at > 1 and held[at - 1].place > segment.place do at = at - 1 end
+    table.insert(held, at, segment)
+    self.early_bytes = self.early_bytes + #data + OVERHEAD
+  end
+
+  --- `owner` has held segments now.
+  local function await(self, owner, time)
+    self.awaiting:push(time + js.limits.jitter, owner)
+    self.deadline = self.awaiting.times[1]
+  end
+
+  --- Keeps a segment: what `go_on` takes.
+  function S:hold(stream, segment)
+    if not stream.held then
+      stream.held = {}
+      await(self, stream, segment[8])
+    end
+    segment.side = segment[1].side
+    keep(self, stream.held, segment)
+    self:bound()
+    return #segment[5] > 0 and stream.role ~= nil and stream.role ~= "unknown"
+  end
+
+  --- Of too many the oldest go on.
+  function S:bound()
+    while self.early_bytes > js.limits.reorder and self.awaiting.size > 0 do self:let_go_on(self.awaiting:pop(), math.huge) end
+  end
+
+  --- The held segments of a connection go on that wait no more at `now`.
+  function S:release(stream, now)
+    local held = stream.held
+    while held and held[1] do
+      local sender, seq, ack, flags, data, length, _, time = table.unpack(held[1], 1, 8)
+      local is_due = time + js.limits.jitter <= now or stream.over or stream.foreign
+      if not is_due and sender:is_early(seq, ack, flags, length, now) then return end
+      local segment = table.remove(held, 1)
+      self.early_bytes = self.early_bytes - #data - OVERHEAD
+      self:go_on(table.unpack(segment, 1, 8))
+    end
+    stream.held = nil
+  end
+
+  --- True for a segment without a SYN of a connection that is not known so far, which waits for its SYN; `segment` as
+  --- `go_on` takes it, but for its sender.
+  function S:awaits_syn(key, pinfo, segment)
+    local waiting = self.unopened[key]
+    if is_http(segment[5]) then
+      if waiting then self:open_late(waiting, math.huge) end
+      return false
+    end
+    if not waiting then
+      waiting = { key = key, src = tostring(pinfo.src), dst = tostring(pinfo.dst), src_port = pinfo.src_port, dst_port = pinfo.dst_port }
+      waiting.flags, waiting.seq, waiting.number, waiting.time = segment[4], segment[2], segment[7], segment[8]
+      self.unopened[key], self.unopened[js.other_way(key)] = waiting, waiting
+      await(self, waiting, segment[8])
+    end
+    segment.side = waiting.key == key and 0 or 1
+    keep(self, waiting, segment)
+    self:bound()
+    return true
+  end
+
+  --- The segments of a connection that waited for its SYN are held by `stream` now, nil when it is none of ours.
+  local function move(self, waiting, stream)
+    local key = waiting.key
+    self.unopened[key], self.unopened[js.other_way(key)] = nil, nil
+    for _, segment in ipairs(waiting) do self.early_bytes = self.early_bytes - #segment[5] - OVERHEAD end
+    local flow = stream and self.flows[key]
+    if not flow then return end
+    for _, segment in ipairs(waiting) do
+      segment[1] = segment.side == 0 and flow or flow.other
+      self:hold(stream, segment)
+    end
+  end
+
+  --- Their SYN has come.
+  function S:begun(key, stream, now)
+    move(self, self.unopened[key], stream)
+    self:release(stream, now)
+  end
+
+  --- It did not come.
+  function S:open_late(waiting, now)
+    if self.unopened[waiting.key] ~= waiting then return end
+    local flow = self:open(waiting.key, waiting, waiting.flags, waiting.time, waiting.seq, nil, nil, waiting.number)
+    move(self, waiting, flow and flow.stream)
+    if flow then self:release(flow.stream, now) end
+  end
+
+  function S:let_go_on(owner, now)
+    if owner.key and owner.src then self:open_late(owner, now) else self:release(owner, now) end
+  end
+
+  --- Those of all connections that have waited for long enough, before a packet of `stream`.
+  function S:catch_up(now, stream)
+    if stream and stream.role then self:entry(stream) end
+    local awaiting = self.awaiting
+    while awaiting:due(now) do
+      local owner = awaiting:pop()
+      self:let_go_on(owner, now)
+      if owner.held then await(self, owner, owner.held[1][8]) end
+    end
+    self.deadline = awaiting.times[1] or math.huge
+  end
+end
+
 -- Draws what was written down about a packet: Info column, trees, expert information.
 do
   local format, find, floor = string.format, string.find, math.floor
@@ -7296,7 +7479,8 @@ do
 
   local function relative_time(seconds)
     local nanoseconds = floor(seconds * 1e9 + 0.5)
-    local whole = floor(nanoseconds / 1e9)
+    -- Both parts have the same sign: an answer may have been captured before its request.
+    local whole = nanoseconds < 0 and -floor(-nanoseconds / 1e9) or floor(nanoseconds / 1e9)
     return NSTime.new(whole, nanoseconds - whole * 1e9)
   end
 
@@ -7880,6 +8064,11 @@ do
     if length == 0 and flow and flow:tells_nothing(ack, flags) then return nil end
     local time = pinfo.rel_ts
     session.time = time
+    if time >= session.deadline then
+      session:catch_up(time, flow and flow.stream)
+      flow = known[key]
+      if flow == false and flags % 4 < 2 then return session.current end
+    end
     if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
       entry = session:usual(flow, seq, ack, head, at + 1, length, time)
       if entry then return keep(session, entry, number, at, captured, datagram) end
@@ -7889,11 +8078,15 @@ do
       if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = raw(tvb, at, captured) end
     end
     if not flow or flow:is_over_with(seq, ack, flags, length, time) then
+      if flags % 4 < 2 and session:awaits_syn(key, pinfo, { false, seq, ack, flags, data, length, number, time }) then
+        return nil
+      end
       flow = session:open(key, pinfo, flags, time, seq, js.hop(head, tcp, #key))
       if not flow then return nil end
     end
     local stream = flow.stream
     local ours = session:segment(flow, seq, ack, flags, data, length, number, time)
+    if session.unopened[key] then session:begun(key, stream, time) end
     entry = session.current
     if ours and not entry then entry = session:entry(stream) end
     if stream.role and not stream.claimed and not stream.is_http then

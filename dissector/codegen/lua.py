@@ -26,7 +26,7 @@ _PIECES = (
     "cursor", "text", "secret_values", "secret_elements", "secret_assigned", "secret_shapes", "secrets", "veil",
     "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "datagrams", "silence",
     "tasks", "cut", "pairs", "early", "verdict", "detect", "command", "callback", "session", "ending", "numbering",
-    "segments", "tree", "window", "claim", "main",
+    "segments", "reorder", "tree", "window", "claim", "main",
 )  # fmt: skip
 
 _HEADER = """\

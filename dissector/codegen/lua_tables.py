@@ -22,6 +22,7 @@ _CAPS = {
     "xml_depth": limits.MAX_XML_DEPTH,
     "reorder": limits.MAX_REORDER_BYTES,
     "walked": limits.MAX_WALKED,
+    "jitter": limits.CLOCK_JITTER / 1e9,
     "fragmented": limits.MAX_FRAGMENTED,
     "fragment_bytes": limits.MAX_FRAGMENT_BYTES,
     "fragment_seconds": limits.FRAGMENT_SECONDS,

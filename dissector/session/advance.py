@@ -68,7 +68,7 @@ def events_of(tracer: Tracer, blocks: Iterable[Block]) -> Iterator[Event]:
 
 
 def _feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
-    clock, times = tracer.clock, block.times
+    clock, reorder, times = tracer.clock, tracer.reorder, block.times
     cursors = _cursors(tracer, block)
     # By the index of the next packet: one entry a conversation, and the packets that are in none.
     due = [(cursor.conversation.places[0] >> 1, number) for number, cursor in enumerate(cursors)]
@@ -80,6 +80,8 @@ def _feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
         while wake_at < index:
             yield tracer.wake(times[wake_at])
             wake_at = bisect_left(times, clock.wake, wake_at + 1)
+        if times[index] >= reorder.deadline:
+            tracer.catch_up(times[index])
         if number < 0:
             yield tracer.feed(block.packet(index, None))
             heappop(due)
@@ -98,6 +100,7 @@ def _feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
     while wake_at < len(times):
         yield tracer.wake(times[wake_at])
         wake_at = bisect_left(times, clock.wake, wake_at + 1)
+    tracer.catch_up(times[-1])
     clock.now = times[-1]
 
 

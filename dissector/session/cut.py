@@ -172,7 +172,7 @@ class CutStarts:
         command = handler if isinstance(handler, Command) else Command(connection, starter)
         flow.handler = command
         if isinstance(handler, Sniffer):
-            _replay(handler, command)
+            handler.replay(command)
         command.begin(cut.facts)
         starter.command_started(cut.facts)
 
@@ -184,18 +184,10 @@ class CutStarts:
         self._starter.recognised(connection)
         callback = self._starter.attempt(facts, connection)
         flow.handler = callback
-        _replay(sniffer, callback)
+        sniffer.replay(callback)
         if connection.over:
             callback.closed(connection.last_packet, connection.end)
             self._starter.linger(flow)
-
-
-def _replay(sniffer: Sniffer, handler: Command | Callback) -> None:
-    for event in sniffer.events:
-        if isinstance(event, Gap):
-            handler.gap(event)
-        else:
-            handler.chunk(event)
 
 
 def _is_open_question(flow: Flow) -> bool:

@@ -1,14 +1,15 @@
 """Callbacks that a capture has before the start command: a network card with several queues hands over what each of
-them has, so that packets stand some milliseconds out of the order of their times."""
+them has, so that packets stand some milliseconds out of order."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
 
+from dissector.limits import CLOCK_JITTER
 from dissector.model import Connection, Endpoint, Role
+from dissector.session.sniffer import Sniffer
 from dissector.session.task import TaskFacts
-from dissector.session.timeouts import CLOCK_JITTER
 from dissector.stream.flows import Flow
 from dissector.traffic import Side
 
@@ -17,7 +18,7 @@ _NEWEST = 32
 
 
 class Early:
-    """Connections that began a moment ago and said nothing so far."""
+    """Connections that began a moment ago."""
 
     def __init__(self) -> None:
         self._flows: deque[Flow | None] = deque(maxlen=_NEWEST)
@@ -27,8 +28,8 @@ class Early:
         self._flows.append(flow)
 
     def callbacks(self, facts: TaskFacts) -> Iterator[Flow]:
-        """Those that go to the port which the start command of ``facts`` announces, and began behind it by their
-        times."""
+        """Those that go to the port which the start command of ``facts`` announces, began in the same moment, and did
+        not tell yet what they are."""
         record, start = facts.record, facts.start
         if start is None or record.client is None or record.remote is None:
             return
@@ -37,9 +38,9 @@ class Early:
             connection = flow.connection
             if connection.server != target:
                 continue
-            behind = connection.start - start.time
-            is_silent = connection.role is Role.UNKNOWN and not connection.bytes and bool(connection.syns)
-            if is_silent and 0 <= behind <= CLOCK_JITTER:
+            is_open = connection.role is Role.UNKNOWN and bool(connection.syns)
+            is_undecided = isinstance(flow.handler, Sniffer) or not connection.bytes
+            if is_open and is_undecided and abs(connection.start - start.time) <= CLOCK_JITTER:
                 self._flows.remove(flow)
                 self._take_reset(connection)
                 yield flow

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from dissector.limits import MAX_SNIFF
 from dissector.model import Connection, Role
 from dissector.session import detect, foreign
 from dissector.traffic import Chunk, Gap
+
+
+class Handler(Protocol):
+    """What looks at a connection from then on."""
+
+    def chunk(self, chunk: Chunk) -> None: ...
+
+    def gap(self, gap: Gap) -> None: ...
+
 
 #: Pieces after each of which a new connection is looked at; pieces after which nobody will know what it is.
 _EVERY_PIECE, _MOST_EVENTS = 64, 2 * MAX_SNIFF
@@ -61,6 +72,14 @@ class Sniffer:
             role = Role.COMMAND
         self._is_callback = role is Role.CALLBACK
         return role
+
+    def replay(self, handler: Handler) -> None:
+        """Gives ``handler`` what was kept."""
+        for event in self.events:
+            if isinstance(event, Gap):
+                handler.gap(event)
+            else:
+                handler.chunk(event)
 
     @property
     def protocol(self) -> str | None:

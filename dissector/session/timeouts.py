@@ -13,8 +13,6 @@ PAIR_PATIENCE = 2 * _SECOND
 AGENT_PATIENCE = 60 * _SECOND
 #: So much later than announced a master's word may come without being missed.
 HEARTBEAT_GRACE = 2 * _SECOND
-#: A clock that goes back less than this is the usual jitter between the queues of a network card.
-CLOCK_JITTER = 10_000_000
 
 #: An answer of the client scheduler that takes so long is worth a word: in trouble, it polls once a second.
 SLOW_CALLBACK = 900_000_000

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import count
 
-from dissector.limits import MAX_CLOSED, MAX_CONNECTIONS
+from dissector.limits import CLOCK_JITTER, MAX_CLOSED, MAX_CONNECTIONS
 from dissector.model import Connection, Event, Role
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session import bounds, detect
@@ -29,7 +29,7 @@ from dissector.session.packet_time import PacketTime
 from dissector.session.pairs import Copies, Unannounced
 from dissector.session.strangers import Strangers
 from dissector.session.task import TaskFacts
-from dissector.session.timeouts import CLOCK_JITTER, LINGER
+from dissector.session.timeouts import LINGER
 from dissector.session.unreached import Unreached
 from dissector.stream.fast_path import advance, segment_of
 from dissector.stream.flows import Entry
@@ -71,7 +71,7 @@ class Tracer(Keeper):
         self._connections = Connections(self._notes.fragment, listens, self.overview.unread)
         #: Keys of packets that need no parsing but for SYN, FIN and RST; who skips those too tells ``ended`` the keys.
         self.foreign, self.ended = self._connections.foreign, self._connections.ended
-        self.passed = self._connections.passed
+        self.passed, self.reorder = self._connections.passed, self._connections.reorder
         #: A capture that is followed has no end at which somebody would look back.
         self._forgets = window is not None
         self.next_number = count(1).__next__
@@ -95,6 +95,8 @@ class Tracer(Keeper):
             clock.now = time
         elif time < clock.now - CLOCK_JITTER:
             self._notes.clock_backwards(packet, clock.now)
+        if time >= self.reorder.deadline:
+            self.catch_up(time)
         entry = None if key is None else self._connections.find(key)
         brought = advance(entry, packet) if entry is not None and entry[2].steady else False
         if brought is False or entry is None:
@@ -105,6 +107,11 @@ class Tracer(Keeper):
                 handler.chunk(brought)
             else:
                 self._stream_event(entry[0], brought)
+
+    def catch_up(self, now: int) -> None:
+        """Segments that waited for others until ``now`` go on."""
+        for flow, event in self._connections.overdue(now):
+            self._stream_event(flow, event)
 
     def wake(self, now: int) -> Sequence[Event]:
         """Looks after what only time changes; returns the events that are final."""
@@ -148,6 +155,7 @@ class Tracer(Keeper):
     def tick(self, now: int) -> list[Event]:
         """Nothing came until ``now`` (packet time): for captures that are followed as they grow."""
         if now > self.clock.now:
+            self.catch_up(now)
             for flow, event in self._connections.age(now):
                 self._stream_event(flow, event)
             return list(self.wake(now))
@@ -331,7 +339,10 @@ class Tracer(Keeper):
             self.under_way.touched(superseded)
         for flow in self._early.callbacks(facts):
             self._order.decided(flow.connection)
-            flow.handler = self.attempt(facts, flow.connection)
+            self._unannounced.drop(flow.connection)
+            sniffer, flow.handler = flow.handler, self.attempt(facts, flow.connection)
+            if isinstance(sniffer, Sniffer):
+                sniffer.replay(flow.handler)
             self._closing.extend([flow] * flow.connection.over)
 
     def recognised(self, connection: Connection) -> None:

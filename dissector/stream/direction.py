@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import NamedTuple
 
-from dissector.limits import MAX_EVIDENCE, MAX_REORDER_BYTES, MAX_WALKED
+from dissector.limits import CLOCK_JITTER, MAX_EVIDENCE, MAX_REORDER_BYTES, MAX_WALKED
 from dissector.model import Connection, Mark, SideFacts
 from dissector.traffic import Chunk, Gap, Segment, Side, StreamEvent
 
@@ -57,6 +57,7 @@ class Direction:
         "_walked",
         "anchored",
         "connection",
+        "doubtful_at",
         "expect",
         "facts",
         "fin_at",
@@ -82,6 +83,8 @@ class Direction:
         self.fin_at: int | None = None
         #: Offset up to which the other side acknowledged what was not captured, with the packet that said so.
         self.proof: tuple[int, int, int] | None = None
+        #: When the first such packet came.
+        self.doubtful_at = 0
         self.window = 1
         self._waiting: list[Waiting] = []
         self._held = 0
@@ -212,8 +215,9 @@ class Direction:
     def acknowledged(self, ahead: int, segment: Segment, out: list[StreamEvent]) -> None:
         """The other side has ``ahead`` more bytes than were delivered: those not captured are lost to the capture.
 
-        A network card with several queues may capture an acknowledgement before its data, so a first one without data
-        of its own is only noted.  One byte more than the tail is most likely a FIN that was not captured.
+        A network card with several queues may capture an acknowledgement before its data, so one without data of its
+        own is only noted for a moment (one with data has waited, see ``reorder``).  One byte more than the tail is most
+        likely a FIN that was not captured.
         """
         if not self.facts.packets or ahead > _LARGEST_WINDOW:
             return
@@ -223,9 +227,11 @@ class Direction:
         if upto <= self.next or (upto == self.next + 1 and not self._waiting):
             return
         seen_before = self.proof is not None and self.proof[0] > self.next
+        if not seen_before:
+            self.doubtful_at = segment.time
         if not seen_before or upto > self.proven:
             self.proof = upto, segment.number, segment.time
-        if seen_before or segment.length:
+        if segment.length or (seen_before and segment.time - self.doubtful_at >= CLOCK_JITTER):
             self.give_up(upto, segment.number, segment.time, out)
 
     @property
@@ -248,7 +254,9 @@ class Direction:
         if self._waiting:
             self.give_up(self._waiting[-1].end, number, time, out)
         if self.proof is not None:
-            self.give_up(*self.proof, out)
+            # An acknowledgement may have been captured before the FIN that it includes.
+            upto = self.proven if self.fin_at is None else min(self.proven, self.fin_at)
+            self.give_up(upto, *self.proof[1:], out)
         self.proof = self.recent = None
 
     def give_up(self, upto: int, number: int, time: int, out: list[StreamEvent]) -> None:
@@ -334,7 +342,7 @@ class Direction:
 
     def _bound(self, mark: Mark, out: list[StreamEvent]) -> None:
         """Gives up holes that are acknowledged already, and the oldest ones when too much waits behind them."""
-        if self._waiting and self.proven > self.next:
+        if self._waiting and self.proven > self.next and mark.time - self.doubtful_at >= CLOCK_JITTER:
             self.give_up(self.proven, mark.number, mark.time, out)
         while self._waiting and (self._held > MAX_REORDER_BYTES or self._walked > MAX_WALKED):
             self._walked = 0

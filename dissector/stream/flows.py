@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -45,10 +45,18 @@ class Flow:
     ending: bool = False
     over: bool = False
     swaps: int = 0
+    #: Segments that wait for others, with their places, their numbers and the indices of their senders; sequence
+    #: numbers of both directions that the places count from (see ``reorder``).
+    held: list[tuple[int, int, int, Segment]] = field(default_factory=list)
+    place: tuple[int, int] = (0, 0)
 
     def settle(self) -> None:
         """Notes which directions go on as usual: see ``fast_path``."""
-        going = not (self.ending or self.over) and self.connection.bytes > 0 and all(d.known for d in self.directions)
+        going = (
+            not (self.ending or self.over or self.held)
+            and self.connection.bytes > 0
+            and all(d.known for d in self.directions)
+        )
         for direction in self.directions:
             direction.steady = going and direction.regular
 

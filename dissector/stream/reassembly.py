@@ -16,11 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
-from dissector.limits import MAX_EVIDENCE
+from dissector.limits import CLOCK_JITTER, MAX_EVIDENCE
 from dissector.model import Connection, Mark, SideFacts
 from dissector.stream.direction import Direction
 from dissector.stream.flows import Entry, Flow, FlowTable
 from dissector.stream.fragments import Datagrams, OnUnread, ignore
+from dissector.stream.reorder import Reorder, is_http
 from dissector.traffic import (
     ACK,
     FIN,
@@ -58,14 +59,16 @@ class Connections:
         on_lost: Callable[[Fragment], object] = ignore,
         listens: Callable[[int, int], bool] = int.__ge__,
         on_unread: OnUnread | None = None,
+        patience: int = CLOCK_JITTER,
     ) -> None:
         """``on_lost`` gets a fragment of each IP datagram with TCP that was never whole.  ``listens`` tells whether the
         second of two ports is the one that listens, for connections without a SYN.
 
-        ``on_unread`` gets what could not be read (see ``Datagrams``)."""
+        ``on_unread`` gets what could not be read (see ``Datagrams``); ``patience`` as that of ``Reorder``."""
         table = self._table = FlowTable()
         self._datagrams = Datagrams(on_lost, on_unread)
         self._listens = listens
+        self.reorder = Reorder(patience)
         #: What is known of the sender of a packet, by its key.
         self.find = self._table.find
         #: Keys of packets that need no parsing but for SYN, FIN and RST: they continue connections that are ignored.
@@ -93,7 +96,17 @@ class Connections:
             return self._synchronise(flow, index, segment)
         if flow.over:
             return self._late(flow, index, segment)
-        return self._established(flow, index, segment)
+        events = self._go_on(flow, None if is_http(segment) else segment.time) if flow.held else []
+        if not is_http(segment) and (
+            not flow.connection.packets or self.reorder.is_early(flow, index, segment, segment.time)
+        ):
+            return chain(_reports(flow, events), self._hold(flow, index, segment))
+        events += self._established(flow, index, segment)
+        if flow.held:
+            events += self._go_on(flow, segment.time)
+        if len(events) == 1:
+            return ((flow, events[0]),)
+        return _reports(flow, events) if events else ()
 
     def feed_icmp(self, error: IcmpError) -> Flow | None:
         """Attaches an ICMP error to the connection whose packet it quotes; None when there is none."""
@@ -111,6 +124,7 @@ class Connections:
 
     def ignore(self, flow: Flow) -> None:
         """A connection is foreign: nothing more is reported about it, and its packets cost next to nothing."""
+        self.reorder.all(flow)
         self._table.ignore(flow)
 
     def ended(self, key: bytes, back: bytes) -> None:
@@ -140,13 +154,29 @@ class Connections:
         stale = [_reports(old, self._end(old)) for old in self._table.stale(segment.time) if not old.over]
         from_client = not is_ack if is_syn else self._listens(segment.sport, segment.dport)
         flow, index = self._table.add(segment, from_client=from_client, mid_stream=not is_syn)
+        if not is_syn and self.reorder.patience and not is_http(segment):
+            return chain(*stale, self._hold(flow, index, segment))
         opened = (flow, Opened(segment.number, segment.time))
-        first = self._synchronise if is_syn else self._established
-        return chain(*stale, (opened,), first(flow, index, segment))
+        if is_syn:
+            return chain(*stale, (opened,), self._synchronise(flow, index, segment))
+        return chain(*stale, (opened,), _reports(flow, self._established(flow, index, segment)))
+
+    def _begin_anew(self, flow: Flow, syn: Segment) -> Iterable[Report]:
+        """The SYN of a connection of which nothing but held segments is there."""
+        held = self.reorder.all(flow)
+        self._table.remove(flow)
+        begun = list(self._begin(syn))
+        for entry, segment in [(self.find(segment.key), segment) for segment in held]:
+            if entry is not None:
+                self.reorder.hold(entry.flow, entry.place, segment)
+        entry = self.find(syn.key)
+        return begun if entry is None else chain(begun, _reports(entry.flow, self._go_on(entry.flow, syn.time)))
 
     def _synchronise(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
         """A SYN or SYN+ACK: of this connection, again or for the first time, or of the next one."""
         sender, connection = flow.directions[index], flow.connection
+        if flow.held and not connection.packets:
+            return self._begin_anew(flow, segment)
         is_answer = bool(segment.flags & ACK)
         repeated = sender.syn == segment.seq
         if not repeated and not self._belongs(flow, index, segment):
@@ -178,7 +208,7 @@ class Connections:
             self._table.talks(flow)
             behind = segment._replace(seq=(segment.seq + 1) & 0xFFFF_FFFF)
             sender.receive(behind, mark, flow.directions[1 - index], events)
-        return _reports(flow, events)
+        return _reports(flow, events + self._go_on(flow, segment.time) if flow.held else events)
 
     @staticmethod
     def _belongs(flow: Flow, index: int, segment: Segment) -> bool:
@@ -196,7 +226,32 @@ class Connections:
 
     # --- the way of a segment ----------------------------------------------------------------------------------------
 
-    def _established(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
+    def _hold(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
+        """A segment that waits for others."""
+        self.reorder.hold(flow, index, segment)
+        return chain(*[_reports(old, self._go_on(old, None)) for old in self.reorder.too_many()])
+
+    def _go_on(self, flow: Flow, now: int | None) -> list[StreamEvent]:
+        """The segments of a connection that wait no more at ``now`` (None: all of them)."""
+        connection, out = flow.connection, list[StreamEvent]()
+        last = connection.last_packet, connection.end
+        while (held := self.reorder.next(flow, now)) is not None:
+            if not connection.packets:
+                out.append(Opened(connection.first_packet, connection.start))
+            if flow.over:
+                self._late(flow, *held)
+            else:
+                out += self._established(flow, *held)
+        if last[0] > connection.last_packet:
+            connection.last_packet, connection.end = last
+        flow.settle()
+        return out
+
+    def overdue(self, now: int) -> Iterable[Report]:
+        """Segments go on that have waited for others until ``now``."""
+        return chain.from_iterable([_reports(flow, self._go_on(flow, now)) for flow in self.reorder.overdue(now)])
+
+    def _established(self, flow: Flow, index: int, segment: Segment) -> list[StreamEvent]:
         """A segment without SYN of an open connection."""
         connection = flow.connection
         sender, other = flow.directions[index], flow.directions[1 - index]
@@ -204,7 +259,7 @@ class Connections:
         mark = _note(connection, sender.facts, segment)
         out: list[StreamEvent] = []
         if flags & RST:
-            return _reports(flow, self._reset(flow, index, segment, mark, before, last))
+            return self._reset(flow, index, segment, mark, before, last)
         if flags & ACK:
             self._acknowledge(flow, index, segment, out)
         sender.window = window
@@ -222,9 +277,7 @@ class Connections:
         if flow.ending and sender.ended and other.ended:
             out += self._close(flow, "fin")
         flow.settle()
-        if len(out) == 1:
-            return ((flow, out[0]),)
-        return _reports(flow, out) if out else ()
+        return out
 
     def _acknowledge(self, flow: Flow, index: int, segment: Segment, out: list[StreamEvent]) -> None:
         """The sender's acknowledgement number, as an offset of the other direction."""
@@ -281,11 +334,16 @@ class Connections:
     def _close(self, flow: Flow, how: str) -> list[StreamEvent]:
         flow.connection.closed = how
         self._table.close(flow)
-        return self._end(flow)
+        return self._finish(flow)
+
+    def _end(self, flow: Flow) -> list[StreamEvent]:
+        """What is still to be delivered of a flow that ends now, and Closed."""
+        waited = self._go_on(flow, None)
+        return waited if flow.over else waited + self._finish(flow)
 
     @staticmethod
-    def _end(flow: Flow) -> list[StreamEvent]:
-        """What is still to be delivered of a flow that ends now, and Closed."""
+    def _finish(flow: Flow) -> list[StreamEvent]:
+        """The same for a flow of which nothing is held."""
         flow.over = True
         flow.settle()
         connection = flow.connection

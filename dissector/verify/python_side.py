@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from heapq import heappop, heappush
 from typing import Any
 
 from dissector.model import Message, Outcome, Role, Task
@@ -31,6 +32,14 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
     tasks: list[Row] = []
     teller, due = _Teller(waiting), 1
     late: set[int] = set()
+    #: By their packets; where some waited for others, that is not the order of their numbers.
+    ready: list[tuple[int, int, Told]] = []
+
+    def tell(number: int, *, is_late: bool) -> None:
+        message = waiting.pop(number)
+        told = teller.tell(message, is_late=is_late)
+        heappush(ready, (message.packets[-1], number, told))
+
     for packet in packets:
         for event in tracer.feed(packet):
             if isinstance(event, Message):
@@ -41,17 +50,18 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
             elif isinstance(event, Task):
                 tasks.append(_row(event))
         while due in waiting:
-            yield teller.tell(waiting.pop(due), is_late=due in late)
+            tell(due, is_late=due in late)
             late.discard(due)
             due += 1
+        while ready and not tracer.reorder.has_held:
+            yield heappop(ready)[-1]
     known = tracer.next_number()
-    for event in tracer.finish():
-        if isinstance(event, Message):
-            waiting[event.n] = event
-        elif isinstance(event, Task):
-            tasks.append(_row(event))
+    last = tracer.finish()
+    waiting.update((event.n, event) for event in last if isinstance(event, Message))
+    tasks += [_row(event) for event in last if isinstance(event, Task)]
     for number in sorted(waiting):
-        yield teller.tell(waiting[number], is_late=number > known or number in late)
+        tell(number, is_late=number > known or number in late)
+    yield from (heappop(ready)[-1] for _ in range(len(ready)))
     yield from sorted(tasks)
 
 

@@ -112,7 +112,7 @@ def test_foreign_connections_that_ended_are_not_kept(
     talks: list[bytes] = []
     for port in range(1, 100):
         talks += foreign(5 + port, ("10.0.0.1", 40_000 + port, "10.0.0.2", 80), (FIN | ACK, ACK)[: 1 + port % 2])
-    (path,) = write(tmp_path, [(SECOND + at, data) for at, data in enumerate(talks)])
+    (path,) = write(tmp_path, [(SECOND + 2_000_000 * at, data) for at, data in enumerate(talks)])
     tracer, events, _ = followed(path)
     assert events == []
     assert len(tracer.foreign) <= 2

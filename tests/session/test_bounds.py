@@ -155,7 +155,9 @@ def early(behind: int, others: int = 0, **fields: object) -> list[object]:
     return list(found.callbacks(facts(callback=False, start=SECOND)))
 
 
-@pytest.mark.parametrize(("behind", "number"), [(0, 1), (10 * MS, 1), (10 * MS + 1, 0), (-1, 0)])
+@pytest.mark.parametrize(
+    ("behind", "number"), [(0, 1), (10 * MS, 1), (10 * MS + 1, 0), (-10 * MS, 1), (-10 * MS - 1, 0)]
+)
 def test_how_much_out_of_order_a_callback_may_be(behind: int, number: int) -> None:
     assert len(early(behind)) == number
 

@@ -55,9 +55,9 @@ def alarms(after: float) -> list[str]:
     return trace(moved(story, *places(story))).alarms
 
 
-@pytest.mark.parametrize(("after", "told"), [(0.01, True), (0.010_001, False), (0.0, True), (-0.000_001, False)])
+@pytest.mark.parametrize(("after", "told"), [(0.01, True), (0.010_001, False), (-0.01, True), (-0.010_001, False)])
 def test_only_what_is_a_moment_too_early(after: float, told: bool) -> None:
-    """Behind the start by its time; what went before it, is not its callback."""
+    """Whatever comes first by its time."""
     assert ("callback_refused" in alarms(after)) is told
 
 

@@ -9,6 +9,7 @@ from conversation import Address, Network, Record
 from kit import BEGUN, CAPTURES, CLIENT, MICROSECOND, REMOTE, Found, Story, packets_of, started_answer, trace, with_ttl
 from parts import SECOND, connection, facts, message
 
+from dissector.limits import CLOCK_JITTER
 from dissector.model import Connection, Endpoint, Mark, Role
 from dissector.session.cut import CutStarts
 from dissector.session.join import Joiner
@@ -173,6 +174,9 @@ def test_a_callback_that_is_announced_by_now_waits_no_more() -> None:
 
 def test_a_callback_that_fits_nothing_does_not_wait() -> None:
     one = call()
+    one.end = one.start + CLOCK_JITTER - 1
+    assert unannounced().waits(one), "its start may be captured a moment later"
+    one.end = one.start + CLOCK_JITTER
     assert not unannounced().waits(one)
     assert not unannounced(half()).waits(call(mid_stream=True))
     assert unannounced(half()).owner(call(mid_stream=True)) == (None, False)

@@ -24,8 +24,10 @@ class Talk:
     SYN), ``acks`` the offset of the other side that it acknowledges.  Each packet is 1 ms later than the one before.
     """
 
-    def __init__(self, isn_a: int = ISN_A, isn_b: int = ISN_B, ports: tuple[int, int] = (40_000, 4_444)) -> None:
-        self.table = Connections()
+    def __init__(
+        self, isn_a: int = ISN_A, isn_b: int = ISN_B, ports: tuple[int, int] = (40_000, 4_444), patience: int = 0
+    ) -> None:
+        self.table = Connections(patience=patience)
         self.isn = (isn_a, isn_b)
         self.ports = ports
         self.events: list[tuple[Flow, StreamEvent]] = []

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from stream_kit import CLIENT, ISN_A, ISN_B, MS, SERVER, Talk, chunk, gap, syn
 
 from dissector import limits
+from dissector.limits import CLOCK_JITTER
 from dissector.model import Endpoint, Mark
 from dissector.sources.capture import CaptureReader
 from dissector.stream.framing import FrameReader
@@ -348,14 +349,21 @@ def test_a_bare_acknowledgement_may_overtake_its_data() -> None:
     assert talk.b(0, acks=5) == []
     assert talk.a(0, b"hello") == [chunk(CLIENT, 0, b"hello", 5)]
     assert talk.b(0, acks=10) == []
-    assert talk.b(0, acks=10) == [gap(CLIENT, 5, 5, 7)]
+    talk.time += CLOCK_JITTER
+    assert talk.b(0, acks=10) == [gap(CLIENT, 5, 5, 7)._replace(time=17 * MS)]
     assert talk.facts(SERVER).acked == 10
 
 
-def test_later_bytes_prove_an_acknowledged_hole_at_once() -> None:
+def test_later_bytes_prove_an_acknowledged_hole() -> None:
     talk = Talk().open()
     assert talk.b(0, acks=5) == []
-    assert talk.a(5, b"later") == [gap(CLIENT, 0, 5, 5), chunk(CLIENT, 5, b"later", 5)]
+    talk.time += CLOCK_JITTER - MS - 1
+    assert talk.a(5, b"later") == []
+    assert talk.a(10, b"more", time=4 * MS + CLOCK_JITTER) == [
+        gap(CLIENT, 0, 5, 6)._replace(time=4 * MS + CLOCK_JITTER),
+        chunk(CLIENT, 5, b"later", 5)._replace(time=3 * MS + CLOCK_JITTER + MS - 1),
+        chunk(CLIENT, 10, b"more", 6)._replace(time=4 * MS + CLOCK_JITTER),
+    ]
 
 
 def test_an_acknowledged_tail_is_a_gap_at_the_end() -> None:

@@ -1,6 +1,6 @@
 -- Callbacks that a capture has some milliseconds before their start command (the rules of session/early.py).
 do
-  local NEWEST, JITTER = 32, 0.01  -- connections that are kept in mind, seconds
+  local NEWEST = 32  -- connections that are kept in mind
   local E = {}
   E.__index = E
 
@@ -20,21 +20,22 @@ do
       local from, to = other.client.key, other.server.key
       local between = (from == one and to == two) or (from == two and to == one)
       local is_reset = other.mid_stream and other.was_reset and other.over == other.start
-      if between and is_reset and math.abs(other.start - stream.start) <= JITTER and not stream.closed_by then
+      if between and is_reset and math.abs(other.start - stream.start) <= js.limits.jitter and not stream.closed_by then
         stream.closed_by, stream.ended, stream.was_reset = 1, other.ended, true
       end
     end
   end
 
-  --- Those that go to the port which a start command announces, and began behind it by their times.
+  --- Those that go to the port which a start command announces, began in the same moment, and did not tell yet what they
+  --- are.
   function E:callbacks(task)
     local found = {}
     if not task.start_message or not task.port then return found end
     local target = js.endpoint_key(task.client.ip, task.port)
     for _, stream in ipairs(self.list) do
       local behind = stream.start - task.start_time
-      local is_silent = not stream.role and not stream.said and not stream.mid_stream
-      if is_silent and stream.server.key == target and behind >= 0 and behind <= JITTER then found[#found + 1] = stream end
+      local is_open = not stream.role and not stream.mid_stream and (stream.sniffing or not stream.said)
+      if is_open and stream.server.key == target and math.abs(behind) <= js.limits.jitter then found[#found + 1] = stream end
     end
     for _, stream in ipairs(found) do
       js.take_out(self.list, stream)

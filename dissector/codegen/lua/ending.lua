@@ -39,6 +39,7 @@ do
     end
     table.sort(open, function(one, other) return one.first_packet < other.first_packet end)
     for _, stream in ipairs(open) do
+      self:release(stream, math.huge)
       for side = 0, 1 do
         if stream.dirs and not js.is_gui then stream.dirs[side]:flush(self.last, self.time) end
       end

@@ -6,8 +6,22 @@ do
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
   function S:segment(sender, seq, ack, flags, data, length, number, time)
-    local stream, other = sender.stream, sender.other
+    local stream = sender.stream
     if stream.over then return false end
+    local is_http = js.is_http(data)
+    if stream.held then self:release(stream, is_http and math.huge or time) end
+    if flags % 4 < 2 and not is_http and sender:is_early(seq, ack, flags, length, time) then
+      return self:hold(stream, { sender, seq, ack, flags, data, length, number, time })
+    end
+    local is_ours = self:go_on(sender, seq, ack, flags, data, length, number, time)
+    if stream.held then self:release(stream, time) end
+    return is_ours
+  end
+
+  --- The same for a segment that waits for nothing.
+  function S:go_on(sender, seq, ack, flags, data, length, number, time)
+    local stream, other = sender.stream, sender.other
+    if stream.over or stream.foreign then return false end
     sender.packets = sender.packets + 1
     if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time) end
     if stream.mid_stream or sender.side == 0 then stream.established = true end
@@ -36,7 +50,7 @@ do
     local stream = sender.stream
     local reader = stream.handler and stream.handler:in_step(sender.side)
     local other = sender.other
-    if not reader or seq ~= sender.expect or ack ~= other.expect or other.again or sender.fin_at or sender.waiting[1]
+    if not reader or seq ~= sender.expect or ack ~= other.expect or stream.held or other.again or sender.fin_at or sender.waiting[1]
         or not js.is_frame(data, from) then
       return nil
     end

@@ -14,7 +14,7 @@ do
     local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
       order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0,
-      packet_of = {}, number_of = {}, payloads = {}, datagrams = js.new_datagrams(),
+      awaiting = js.new_heap(), unopened = {}, early_bytes = 0, deadline = math.huge, packet_of = {}, number_of = {}, payloads = {}, datagrams = js.new_datagrams(),
     }, S)
     session.cut = js.new_cut(session)
     session.pairs, session.early = js.new_pairs(session.joiner, session.cut), js.new_early()
@@ -94,7 +94,7 @@ do
   -- --- connections ---
 
   --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.
-  function S:open(key, pinfo, flags, time, seq, ttl, id)
+  function S:open(key, pinfo, flags, time, seq, ttl, id, number)
     local sport, dport = pinfo.src_port, pinfo.dst_port
     self:age(time)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
@@ -104,13 +104,15 @@ do
     -- At most 16 fields, here and later: a larger table is slow to make and to throw away.
     local stream = {
       key = key, client = from_client and source or target, server = from_client and target or source,
-      start = time, seen = time, first_packet = self.last, mid_stream = not is_syn or nil,
+      start = time, seen = time, first_packet = number or self.last, mid_stream = not is_syn or nil,
     }
     local route = setmetatable({ stream = stream, session = self }, Route)
     local sender = js.direction.new(from_client and 0 or 1, stream, route)
     local receiver = js.direction.new(1 - sender.side, stream, route)
     sender.other, receiver.other = receiver, sender
     stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
+    local before = self.flows[key]
+    if before and before.stream.held then self:release(before.stream, math.huge) end
     self.flows[js.other_way(key)], self.flows[key] = receiver, sender
     if self.pairs:is_copy(stream, is_syn and not is_ack and seq or -1, ttl, id) then return sender end
     local task = self.joiner:announced(stream)
@@ -262,6 +264,11 @@ do
       task.port = task.port or stream.server.port
       self:attempt(stream, task)
     end
+    self:replay(stream, events, swap)
+  end
+
+  --- Gives a connection's handler what was kept of it; the sides the other way round if `swap`.
+  function S:replay(stream, events, swap)
     for _, event in ipairs(events) do
       local side = swap and 1 - event[2] or event[2]
       if event[1] == "chunk" then
@@ -352,8 +359,12 @@ do
     self.joiner:announce(task)
     if not task.port then self.joiner:add_half_known(task) end
     for _, early in ipairs(self.early:callbacks(task)) do
+      local events = early.events or {}
       self:undecided_no_more(early)
+      self.pairs.held:remove(early)
       self:attempt(early, task)
+      early.events, early.heads = nil, nil
+      self:replay(early, events, false)
       if early.over then
         early.handler:closed()
         early.handler = nil

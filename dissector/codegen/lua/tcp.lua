@@ -102,11 +102,12 @@ do
 
   --- A segment with payload: `length` bytes on the wire, of which `data` was captured.
   function D:receive(seq, data, length, number, time, mid_stream)
+    local at = number == self.out.session.last and 0 or nil  -- only bytes of the packet at hand lie in it
     if seq == self.expect and self.anchored and #self.waiting == 0 and not self.fin_at and #data == length then
       -- In order: nearly every segment.
       local offset = self.next
       self:went_on(seq, length)
-      return self.out:chunk(self.side, offset, data, number, time, 0)
+      return self.out:chunk(self.side, offset, data, number, time, at)
     end
     if not self.anchored then
       local ahead = self.known and self:distance(seq) or 0
@@ -117,7 +118,7 @@ do
     local ahead = self:distance(seq)
     if math.abs(ahead) > WINDOW then return end
     local piece = {
-      start = self.next + ahead, stop = self.next + ahead + length, data = data, number = number, time = time, at = 0,
+      start = self.next + ahead, stop = self.next + ahead + length, data = data, number = number, time = time, at = at,
     }
     if self.fin_at and piece.stop > self.fin_at then piece = part(piece, piece.start, self.fin_at) end
     if piece.stop <= self.next then return self:repeated(seq, length, time) end
@@ -127,7 +128,8 @@ do
     self:hold(piece)
     if self.held == held then self:repeated(seq, length, time) end
     self:drain(number)
-    if #self.waiting > 0 and self.proof and self.proof.upto > self.next then self:give_up(self.proof.upto, number, time) end
+    local proof = self.proof
+    if #self.waiting > 0 and proof and proof.upto > self.next and time - proof.since >= js.limits.jitter then self:give_up(self.proof.upto, number, time) end
     while self.waiting[1] and (self.held > js.limits.reorder or self.walked > js.limits.walked) do
       self.walked = nil
       self:give_up(self.waiting[1].start, number, time)
@@ -232,8 +234,9 @@ do
     if self.fin_at then upto = math.min(upto, self.fin_at) end
     if upto <= self.next or (upto == self.next + 1 and #self.waiting == 0) then return end
     local before = self.proof and self.proof.upto > self.next
-    if not before or upto > self.proof.upto then self.proof = { upto = upto } end
-    if before or has_data then self:give_up(upto, number, time) end
+    if not before then self.proof = { upto = upto, since = time } end
+    self.proof.upto = math.max(upto, self.proof.upto)
+    if has_data or time - self.proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
   end
 
   --- A FIN stands at `seq`: nothing behind it counts.
@@ -264,7 +267,9 @@ do
       if not self.proof or self.proof.upto < self.waiting[1].start then self.lost = last.time end
       self:give_up(last.stop, number, time)
     end
-    if self.proof and self.proof.upto > self.next then self:give_up(self.proof.upto, number, time) end
+    -- An acknowledgement may have been captured before the FIN that it includes.
+    local upto = self.proof and math.min(self.proof.upto, self.fin_at or math.huge)
+    if upto and upto > self.next then self:give_up(upto, number, time) end
     self.proof = nil
   end
 end

@@ -18,7 +18,8 @@ do
 
   local function relative_time(seconds)
     local nanoseconds = floor(seconds * 1e9 + 0.5)
-    local whole = floor(nanoseconds / 1e9)
+    -- Both parts have the same sign: an answer may have been captured before its request.
+    local whole = nanoseconds < 0 and -floor(-nanoseconds / 1e9) or floor(nanoseconds / 1e9)
     return NSTime.new(whole, nanoseconds - whole * 1e9)
   end
 
