@@ -170,10 +170,9 @@ def _rank(
 ) -> None:
     """The places in their order on the path; those of which it is not known by name."""
     ahead = [0] * len(sites)
-    for (one, two), shared in between.items():
+    for (one, _), shared in between.items():
         ahead[one] += is_ahead(shared, from_client) is True
         sites[one].place.by_content |= shared.by_content and bool(shared.packets)
-        del two
     order = sorted(range(len(sites)), key=lambda number: (-ahead[number], sites[number].place.name))
     for rank, number in enumerate(order):
         sites[number].place.rank = rank

@@ -94,6 +94,14 @@ def simulate(*arguments: object, status: int = 0, inside: Sequence[str] = ()) ->
     return done.stdout
 
 
+def sh(command: str) -> None:
+    subprocess.run(command.split(), check=True, capture_output=True)
+
+
+def inside(namespace: str) -> list[str]:
+    return ["ip", "netns", "exec", namespace]
+
+
 def records(lines: str, kind: str) -> list[dict[str, Any]]:
     """Those of JSON lines."""
     found = [json.loads(line) for line in lines.splitlines()]

@@ -24,9 +24,11 @@ from live_kit import (
     PORTS,
     QUICK,
     ROOT,
+    inside,
     live,
     needs_namespaces,
     records,
+    sh,
     simulate,
 )
 
@@ -37,14 +39,6 @@ NAME = f"jst{os.getpid() % 10_000}"
 CLIENT, ROUTER, REMOTE = (f"{NAME}{letter}" for letter in "crs")
 CLIENT_IP, REMOTE_IP = "10.61.1.10", "10.61.2.10"
 Json = dict[str, Any]
-
-
-def sh(command: str) -> None:
-    subprocess.run(command.split(), check=True, capture_output=True)
-
-
-def inside(namespace: str) -> list[str]:
-    return ["ip", "netns", "exec", namespace]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -280,9 +280,7 @@ def _read(files: tuple[str, ...], wanted: _Wanted, second: SecondProcess | None 
     from dissector.session.run_detection import find_runs
     from dissector.sources.capture import CaptureReader
 
-    # What packets leave behind is seldom garbage: looking for it after every 700 objects costs a tenth of the time.
-    gc.set_threshold(50_000, 20, 50)
-    atexit.register(gc.freeze)  # nor is it when Python ends and looks once more
+    _look_for_garbage_seldom()
     interrupted = False
     with Progress(enabled=not (wanted.no_progress or (second is not None and second.is_second))) as progress:
         known = secrets()
@@ -329,8 +327,7 @@ def _read_beside(files: tuple[str, ...], sites: list[Site], wanted: _Wanted) -> 
     from dissector.render.progress import Progress
     from dissector.render.views import Output
 
-    gc.set_threshold(50_000, 20, 50)
-    atexit.register(gc.freeze)
+    _look_for_garbage_seldom()
     interrupted = False
     output = Output(wanted.view(None), wanted.tasks, parse(wanted.filters))
     with Progress(enabled=not wanted.no_progress) as progress:
@@ -350,6 +347,12 @@ def _read_beside(files: tuple[str, ...], sites: list[Site], wanted: _Wanted) -> 
             interrupted = True
             output.add(reader.finish())
     _end(output, reader.warnings, reader.infos, wanted, interrupted=interrupted)
+
+
+def _look_for_garbage_seldom() -> None:
+    """What packets leave behind is seldom garbage: looking for it after every 700 objects costs a tenth of the time."""
+    gc.set_threshold(50_000, 20, 50)
+    atexit.register(gc.freeze)  # nor is it when Python ends and looks once more
 
 
 def _end(

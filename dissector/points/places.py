@@ -14,7 +14,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from dissector.points.clocks import Clock, Pair, estimate
-from dissector.points.sightings import Print, Sighting, Sightings, is_drawn, is_weak
+from dissector.points.sightings import Print, Sighting, Sightings, address_size, is_drawn, is_weak
 from dissector.traffic import ACK, SYN
 
 #: Packets in common that are no accident where addresses or ports differ.
@@ -89,7 +89,7 @@ def _may_be_translated(known: Print, here: Sighting, there: Sighting) -> bool:
     """A translation leaves an address or a port as it was, and systems draw sequence numbers."""
     if len(here.key) != len(there.key) or not is_drawn(known):
         return False
-    half = (len(here.key) - 4) // 2
+    half = address_size(here.key)
     return any(
         here.key[part] == there.key[part]
         for part in (slice(half), slice(half, 2 * half), slice(-4, -2), slice(-2, None))
@@ -139,14 +139,14 @@ def pairs(shared: Common) -> list[Pair]:
 
 
 def _source(key: bytes) -> bytes:
-    return key[: (len(key) - 4) // 2]
+    return key[: address_size(key)]
 
 
 def _sides(keys: Sequence[bytes]) -> dict[bytes, bool]:
     """Hosts by the side of the path on which they are: the two of a connection are on different ones."""
     sides: dict[bytes, bool] = {}
     for key in sorted(keys):
-        half = (len(key) - 4) // 2
+        half = address_size(key)
         source, target = key[:half], key[half : 2 * half]
         side = sides.get(source, not sides.get(target, False))
         sides.setdefault(source, side)

@@ -118,8 +118,7 @@ class Sightings:
         else:
             self.seen[known] = sighting
         if len(self.senders) < _MOST_SENDERS:
-            half = (len(key) - 4) >> 1
-            self.senders.add(Sender(key[:half], ttl, link))
+            self.senders.add(Sender(key[: address_size(key)], ttl, link))
         if end - begin >= _LEAST_SAID:
             said = crc32(data[begin:end]), end - begin
             self.said[said] = None if said in self.said else sighting
@@ -139,6 +138,11 @@ class Sightings:
         self.twice &= self.seen.keys()
         if len(self.said) > MAX_SIGHTINGS:
             self.said.clear()
+
+
+def address_size(key: bytes) -> int:
+    """Bytes of each of the two addresses in front of the ports in a packet's key."""
+    return (len(key) - 4) // 2
 
 
 def is_weak(known: Print) -> bool:

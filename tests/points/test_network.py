@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from live_kit import COMMAND, HIGH, LOW, PORT, QUICK, ROOT, needs_namespaces, simulate
+from live_kit import COMMAND, HIGH, LOW, PORT, QUICK, ROOT, inside, needs_namespaces, sh, simulate
 
 from dissector.model import Event, Problem, Severity, Task
 from dissector.reading import Reading
@@ -61,14 +61,6 @@ async def main(words):
     await asyncio.gather(*(server.serve_forever() for server in servers))
 asyncio.run(main(sys.argv[1:]))
 """
-
-
-def sh(command: str) -> None:
-    subprocess.run(command.split(), check=True, capture_output=True)
-
-
-def inside(namespace: str) -> list[str]:
-    return ["ip", "netns", "exec", namespace]
 
 
 @pytest.fixture(scope="module", autouse=True)

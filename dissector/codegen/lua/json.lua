@@ -1,6 +1,6 @@
 -- JSON of agents' commands and answers (the bounds of wire/json_text.py).
 do
-  local find, match, sub, byte, gsub, char = string.find, string.match, string.sub, string.byte, string.gsub, string.char
+  local find, match, sub, byte, gsub = string.find, string.match, string.sub, string.byte, string.gsub
   local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t", ['"'] = '"', ["\\"] = "\\", ["/"] = "/" }
   local WORDS = { ["true"] = true, ["false"] = false }
   local read
@@ -11,22 +11,12 @@ do
 
   local function skip(text, at) return find(text, "[^ \t\r\n]", at) or #text + 1 end
 
-  local function utf8(code)
-    local floor = math.floor
-    if code < 0x80 then return char(code) end
-    if code < 0x800 then return char(0xC0 + floor(code / 64), 0x80 + code % 64) end
-    if code < 0x10000 then
-      return char(0xE0 + floor(code / 4096), 0x80 + floor(code / 64) % 64, 0x80 + code % 64)
-    end
-    return char(0xF0 + floor(code / 262144), 0x80 + floor(code / 4096) % 64, 0x80 + floor(code / 64) % 64, 0x80 + code % 64)
-  end
-
   --- Two halves of a character beyond 16 bits, or one as it stands.
   local function characters(text)
     text = gsub(text, "\\u([dD][89abAB]%x%x)\\u([dD][c-fC-F]%x%x)", function(high, low)
-      return utf8(0x10000 + (tonumber(high, 16) - 0xD800) * 0x400 + tonumber(low, 16) - 0xDC00)
+      return js.plain_character(0x10000 + (tonumber(high, 16) - 0xD800) * 0x400 + tonumber(low, 16) - 0xDC00)
     end)
-    return (gsub(text, "\\u(%x%x%x%x)", function(hex) return utf8(tonumber(hex, 16)) end))
+    return (gsub(text, "\\u(%x%x%x%x)", function(hex) return js.plain_character(tonumber(hex, 16)) end))
   end
 
   local function string_at(text, at)

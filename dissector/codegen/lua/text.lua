@@ -16,20 +16,25 @@ do
     return text
   end
 
-  --- UTF-8 of one character; what a terminal would obey, or would not show, is written as an escape.
-  function js.character(code)
+  --- UTF-8 of one character, whatever it is.
+  function js.plain_character(code)
     local char, floor = string.char, math.floor
-    for _, range in ipairs(HOSTILE) do
-      if code >= range[1] and code <= range[2] and code > 127 then
-        return format(code < 0x100 and "\\x%02x" or code < 0x10000 and "\\u%04x" or "\\U%08x", code)
-      end
-    end
     if code < 0x80 then return char(code) end
     if code < 0x800 then return char(0xC0 + floor(code / 64), 0x80 + code % 64) end
     if code < 0x10000 then
       return char(0xE0 + floor(code / 4096), 0x80 + floor(code / 64) % 64, 0x80 + code % 64)
     end
     return char(0xF0 + floor(code / 262144), 0x80 + floor(code / 4096) % 64, 0x80 + floor(code / 64) % 64, 0x80 + code % 64)
+  end
+
+  --- The same; but what a terminal would obey, or would not show, is written as an escape.
+  function js.character(code)
+    for _, range in ipairs(HOSTILE) do
+      if code >= range[1] and code <= range[2] and code > 127 then
+        return format(code < 0x100 and "\\x%02x" or code < 0x10000 and "\\u%04x" or "\\U%08x", code)
+      end
+    end
+    return js.plain_character(code)
   end
 
   --- One line for the Info column: control characters and line ends made visible, long text cut.
