@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from dissector.places import Astray as Astray
 from dissector.places import Endpoint as Endpoint
+from dissector.places import Rewritten as Rewritten
 from dissector.places import Role as Role
 from dissector.places import TaskPoint as TaskPoint
 from dissector.places import address_text as address_text
@@ -185,6 +186,8 @@ class Task:
     point: str = ""
     #: What passed one of them only.
     astray: list[Astray] = field(default_factory=list)
+    #: What devices between them changed of its connections.
+    rewritten: list[Rewritten] = field(default_factory=list)
     #: Connections that carried exchanges about it, the first ones; other tasks use them too.
     carriers: dict[Connection, None] = field(default_factory=dict)
 

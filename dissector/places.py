@@ -51,6 +51,18 @@ class Astray(NamedTuple):
     is_forged: bool = False
 
 
+class Rewritten(NamedTuple):
+    """What a device between ``near`` (nearer to the client scheduler) and ``far`` changes of a connection, in words:
+    "10.0.0.1:4455 is 192.0.2.7:4455 behind the device".  ``packet``: the first one of it at ``near``."""
+
+    packet: int
+    time: int
+    role: Role
+    near: str
+    far: str
+    how: str
+
+
 class TaskPoint(NamedTuple):
     """What one of several places of capture has of a task, with the addresses as they are there.  ``clock_offset``:
     nanoseconds that its clock is ahead of that of the place nearest to the client scheduler, ``clock_error`` the bound

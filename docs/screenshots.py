@@ -1,18 +1,28 @@
-"""Makes the pictures of the full screen: ``python -m docs.screenshots``, from the recordings in ``captures``."""
+"""Makes the pictures of the full screen and of a ladder: ``python -m docs.screenshots``, from the recordings in
+``captures``."""
 
 from __future__ import annotations
 
 import asyncio
+import io
+import os
 from pathlib import Path
 from threading import Lock
 
+from rich.console import Console
+from rich.text import Text
+
 from dissector.model import Task
+from dissector.reading import Reading
 from dissector.render.filter import Filter
+from dissector.render.ladder import LadderView
 from dissector.render.live.app import LiveApp
 from dissector.render.live.store import Status, Store
+from dissector.render.terminal import Terminal
 from dissector.session.timers import running
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
+from dissector.survey import Wanted
 from dissector.wire.masking import Mask
 
 DOCS = Path(__file__).resolve().parent
@@ -66,7 +76,25 @@ async def picture(name: str, size: tuple[int, int], *keys: str) -> None:
         (DOCS / f"{name}.svg").write_text(app.export_screenshot(title="jstrace live eth0"), encoding="utf-8")
 
 
+def ladder(name: str, case: str, width: int, lines: int) -> None:
+    """The first ``lines`` of the page of a recorded fault's task, captured at both of its ends."""
+    files = {
+        str(CAPTURES / "faults" / f"{case}.{leg}.pcap"): place for leg, place in (("c", "client"), ("r", "remote"))
+    }
+    reading, out = Reading(files, wanted=Wanted(files)), io.StringIO()
+    os.environ["COLUMNS"] = str(width)
+    view = LadderView(Terminal(out, "always"), Mask())
+    for event in reading.events():
+        view.add(event)
+    view.close(reading.infos)
+    console = Console(record=True, width=width, file=io.StringIO())
+    console.print(Text.from_ansi("\n".join(out.getvalue().splitlines()[:lines])))
+    title = f"jstrace read --task 1 --point client={case}.c.pcap --point remote={case}.r.pcap"
+    (DOCS / f"{name}.svg").write_text(console.export_svg(title=title), encoding="utf-8")
+
+
 def main() -> None:
+    ladder("both-ends", "12b_idle_firewall_drop_short_retries", 150, 29)
     asyncio.run(picture("live-ladder", (120, 36)))
     asyncio.run(picture("live-problems", (120, 30), "p"))
     asyncio.run(picture("live-small", (80, 24), "down", "down", "down"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from dissector.model import Problem, Severity
+from dissector.model import Problem, Rewritten, Severity
 from dissector.points.between import Way
 from dissector.points.proof import LOST, PathProof, end_of, path_of
 from dissector.session.case import count
@@ -37,6 +37,8 @@ def _changed(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
         summary = f"The {way.role.value} connection is rewritten {_path(first.name, second.name)}: {', '.join(words)}."
         cause = f"{kind} {_path(first.name, second.name)}"
         packets = [here.first_packet, there.first_packet]
+        how = Rewritten(here.first_packet, here.start, way.role, first.name, second.name, ", ".join(words))
+        proof.best.record.rewritten.append(how)
         yield proof.problem(
             "rewritten_by_device", way, summary, packets, time=here.start, cause=cause, severity=Severity.INFO
         )

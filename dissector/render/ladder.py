@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, Outcome, Problem, Role, Task
+from dissector.render.arrows import Columns, Lanes, draw
 from dissector.render.connections import connection_steps, is_open_at
 from dissector.render.exchanges import exchange_steps
 from dissector.render.fields import print_fields
-from dissector.render.points import point_lines, with_astray
+from dissector.render.points import columns_of, point_lines, with_differences
 from dissector.render.problems import print_problems
 from dissector.render.rows import no_task, outcome_words, problem_rows
 from dissector.render.steps import LadderStep, Lane, message_steps
@@ -32,9 +33,6 @@ _NARROW_MARGIN = 4
 #: Lines of an error that does not fit into its line of the ladder.
 _ERROR_LINES = 4
 _SMALL = (0, 4, 8)
-Lanes = tuple[int, int, int]
-#: Of each kind of line: what it is drawn with, and its crossing of a lane.
-_SHAFTS = {"solid": ("─", "┼"), "double": ("═", "╪"), "dashed": ("╌", "╌")}
 _NAMES = ("client", "remote scheduler", "task process")
 _AGENT_NAMES = ("master", "agent", "task process")
 _TEN_SECONDS = 10 * 10**9
@@ -74,43 +72,6 @@ def elapsed(nanoseconds: int, total: int) -> str:
 # --- one line ------------------------------------------------------------------------------------------------------
 
 
-def draw(step: LadderStep, lanes: Lanes, process_alive: bool, inside: bool, room: int) -> list[StyledText]:
-    """The lanes of one line: an arrow, with its label if ``inside``, or a remark of up to ``room`` cells."""
-    cells = [" "] * (lanes[Lane.PROCESS] + 1)
-    for lane in Lane:
-        if lane is not Lane.PROCESS or process_alive:
-            cells[lanes[lane]] = "│"
-    shaft = "lane"
-    start, end = 3, room
-    if step.source is not None and step.target is not None:
-        left, right = sorted((lanes[step.source], lanes[step.target]))
-        # An arrow to the right that ends half way covers the left half, as does one to the left that begins there.
-        if step.half:
-            middle = (left + right) // 2
-            is_left = (step.half == "end") is (step.target > step.source)
-            left, right = (left, middle) if is_left else (middle, right)
-        cells[left : right + 1] = _arrow(step, cells[left : right + 1])
-        start, end = left + 3 + min(2 * step.depth, (right - left) // 4), right - 2
-        shaft = step.style if step.line == "dashed" else "lane"
-    line = "".join(cells)
-    if not inside:
-        return [(line, shaft)]
-    label = clip(step.label, max(end - start - 3, 1))
-    if step.source is not None and label:
-        label = f" {label} "
-    return [(line[:start], shaft), (label, step.style), (line[start + len(label) :], shaft)]
-
-
-def _arrow(step: LadderStep, crossed: Sequence[str]) -> list[str]:
-    """An arrow as long as the cells that it is drawn over, with signs where it crosses a lane."""
-    shaft, cross = _SHAFTS[step.line]
-    middle = [cross if cell == "│" else shaft for cell in crossed[1:-1]]
-    rightward = step.target == max(step.source or 0, step.target or 0)
-    head = "×" if step.line == "dashed" else "▶" if rightward else "◀"
-    middle[-1 if rightward else 0] = head
-    return ["├" if rightward else "│", *middle, "│" if rightward else "┤"]
-
-
 def stretched(step: LadderStep, place: Layout) -> Lanes:
     """The lanes of one line, moved to the right for a label that is longer than its arrow, as far as there is room."""
     lanes = place.lanes
@@ -142,6 +103,9 @@ class Page:
         self._total = max(last - self._start, 0)
         last_packet = max((step.packets[-1] for step in shown if step.packets), default=0)
         self.layout = layout(terminal.width, last_packet, self._total)
+        self._columns = Columns()
+        if task is not None and self.layout.wide:
+            self._columns = columns_of(task, self.layout.lanes[Lane.REMOTE])
 
     def headings(self) -> None:
         place = self.layout
@@ -160,6 +124,8 @@ class Page:
             names = ("M   A   P  " if self._on_agent else "C   R   P  ").ljust(place.lanes[2] + 3 + place.said)
         latency = "latency".rjust(_LATENCY)
         self._terminal.line((left + names[: place.lanes[2] + 3 + place.said] + latency, "heading"))
+        if self._columns.names:
+            self._terminal.line((" " * place.margin, ""), (self._columns.heading(place.lanes), "dim"))
 
     def step(self, step: LadderStep, whole: LadderStep | None = None) -> None:
         """One line; with ``whole`` (the same step in full words) what did not fit follows below."""
@@ -170,7 +136,7 @@ class Page:
         alive = self._on_agent or is_open_at(self._connections, step.time)
         lanes = stretched(step, place)
         moved = lanes[Lane.PROCESS] - place.lanes[Lane.PROCESS]
-        spans += draw(step, lanes, alive, place.wide, place.lanes[Lane.PROCESS] + place.said)
+        spans += draw(step, lanes, self._columns, alive, place.wide, place.lanes[Lane.PROCESS] + place.said)
         room = place.said - moved + (_LATENCY if step.latency is None else 0)
         spans += [("  ", ""), *_cut(_said_spans(step, place.wide), room)]
         latency = duration(step.latency) if step.latency is not None else ""
@@ -366,7 +332,7 @@ class LadderView:
         running = task is not None and task.outcome is Outcome.RUNNING
         steps = message_steps(messages, Words(self._mask, full), self._verbose, running)
         if task is not None:
-            steps = with_astray(task, [*steps, *connection_steps(task, connections, messages, self._verbose)])
+            steps = with_differences(task, [*steps, *connection_steps(task, connections, messages, self._verbose)])
         if task is None or task.agent is not None:
             steps += exchange_steps(exchanges, self._mask, every=self._http)
         return sorted(steps, key=lambda step: (step.time, step.packets[:1]))

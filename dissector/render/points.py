@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from dissector.model import Astray, Role, Task, TaskPoint
+from dissector.model import Astray, Rewritten, Role, Task, TaskPoint
+from dissector.render.arrows import Columns
 from dissector.render.steps import LadderStep, Lane
 from dissector.render.text import duration, escape
 from dissector.render.words import Said
 from dissector.traffic import Side
+
+#: Cells between two places that an arrow's end between them needs.
+_LEAST_GAP = 5
 
 
 def point_lines(task: Task) -> Iterator[str]:
@@ -39,10 +43,17 @@ def _clock(point: TaskPoint) -> str | None:
     return f"{duration(abs(point.clock_offset))} {way} (within {duration(point.clock_error)})"
 
 
-def with_astray(task: Task, steps: Sequence[LadderStep]) -> list[LadderStep]:
-    """The steps with those for packets that passed one place only: an arrow that ends, or begins, half way."""
-    if not task.astray:
-        return list(steps)
+def columns_of(task: Task, end: int) -> Columns:
+    """A column for each place, where they differ in what they have of a task; ``end``: the remote host's cell."""
+    names = list(dict.fromkeys(point.name for point in task.points))
+    if len(names) < 2 or not (task.astray or task.rewritten) or end < _LEAST_GAP * (len(names) + 1):
+        return Columns()
+    return Columns.along([escape(name) for name in names], end)
+
+
+def with_differences(task: Task, steps: Sequence[LadderStep]) -> list[LadderStep]:
+    """The steps with those for packets that passed one place only (an arrow that ends, or begins, half way), and a
+    remark where a device rewrites a connection."""
     numbers = {one.packet for one in task.astray}
     forged = {one.packet for one in task.astray if one.is_forged}
     kept = [
@@ -50,7 +61,12 @@ def with_astray(task: Task, steps: Sequence[LadderStep]) -> list[LadderStep]:
     ]
     for _, alike in groupby(task.astray, key=lambda one: one._replace(packet=0, time=0)):
         kept += _arrows(list(alike))
-    return kept
+    return [*(_remark(one, task.start) for one in task.rewritten), *kept]
+
+
+def _remark(one: Rewritten, start: int) -> LadderStep:
+    label = f"{one.role.value}: {one.how} (between {one.near} and {one.far})"
+    return LadderStep(max(one.time, start), (one.packet,), escape(label), style="info")
 
 
 def _arrows(alike: Sequence[Astray]) -> Iterator[LadderStep]:
@@ -73,6 +89,7 @@ def _arrows(alike: Sequence[Astray]) -> Iterator[LadderStep]:
             line="solid" if one.is_forged else "dashed",
             style="error",
             half="begin" if one.is_forged else "end",
+            between=(escape(one.near), escape(one.far)),
         )
 
 

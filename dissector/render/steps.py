@@ -42,6 +42,8 @@ class LadderStep(NamedTuple):
     folded: str = ""
     #: The arrow ends half way: nobody at its target got it; or begins there: nobody at its source sent it.
     half: str = ""
+    #: The two places of capture between which it does so.
+    between: tuple[str, str] = ("", "")
     messages: tuple[Message, ...] = ()
 
 

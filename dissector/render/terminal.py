@@ -22,8 +22,8 @@ from dissector.render.theme import STYLES
 #: A text and the name of its style.
 StyledText = tuple[str, str]
 
-_GLYPHS = "─│├┤┼╪═╌▶◀×…·µ█░"
-_PLAIN = str.maketrans(_GLYPHS, "-|||++=-><x~.u#:")
+_GLYPHS = "─│┊├┤┼╪═╌▶◀×…·µ█░"
+_PLAIN = str.maketrans(_GLYPHS, "-|:||++=-><x~.u#:")
 _PIPED_WIDTH = 160
 _LEAST_WIDTH = 20
 _WIDTHS = Bounds(1, 1_000_000)
