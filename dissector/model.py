@@ -294,6 +294,8 @@ class Exchange:
     kind: str
     request: Any
     response: Any = None
+    #: That of the response.
+    status: int | None = None
     task: Task | None = None
     #: What its head says: a ``wire.agent.RequestHead``.
     head: Any = None
@@ -315,11 +317,6 @@ class Exchange:
     @property
     def packets(self) -> tuple[int, ...]:
         return self.request_packets + self.response_packets
-
-    @property
-    def status(self) -> int | None:
-        status: int | None = self.response.status if self.response is not None else None
-        return status
 
 
 class Severity(str, Enum):

@@ -87,7 +87,7 @@ def _feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
             heappop(due)
         else:
             cursor = cursors[number]
-            if cursor.pending is None and not _begin_run(tracer, block, cursor):
+            if cursor.pending is None and not (cursor.conversation.runs and _begin_run(tracer, block, cursor)):
                 _step(tracer, block, cursor, index)
             if (coming := cursor.due()) is not None:
                 heapreplace(due, (coming, number))

@@ -68,6 +68,17 @@ class AgentFacts:
         announced = self.heartbeat.timeout if self.heartbeat is not None else None
         return announced or AGENT_PATIENCE
 
+    def is_next(self, exchange: Exchange) -> bool:
+        """Takes the request whose number comes next, as nearly all are; False, and nothing done, for any other."""
+        number = exchange.request_id
+        if number is None or number != self._last + 1:
+            return False
+        self._last = number
+        self._requests[number] = exchange.n
+        if len(self._requests) > _REMEMBERED:
+            self._requests.popitem(last=False)
+        return True
+
     def first(self, exchange: Exchange) -> bool:
         """True for a request that is not the repetition of one before."""
         number = exchange.request_id

@@ -204,7 +204,7 @@ class Command:
         exchange = Exchange(request.exchange, self.connection, request.time, request.packets, "command", request.body)
         exchange.task = request.task
         if answer is not None:
-            exchange.response, exchange.answered = answer.body, answer.time
+            exchange.response, exchange.status, exchange.answered = answer.body, answer.body.status, answer.time
             exchange.latency, exchange.response_packets = answer.latency, answer.packets
         self._desk.exchange(exchange)
 

@@ -11,13 +11,16 @@ from typing import Protocol
 
 from dissector.limits import MAX_PENDING_COMMANDS
 from dissector.model import Connection, Exchange
+from dissector.session.usual import request_of, response_of
 from dissector.stream.http import HttpReader
 from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
-from dissector.wire.agent import command_of, head_of, request_id, unread
+from dissector.wire.agent import RequestHead, command_of, head_of, request_id, unread
 from dissector.wire.http_message import HttpMessage, parse_http
 
 _INFORMATIONAL = range(100, 200)
 _TLS_ALERT = b"\x15\x03"
+
+_new = tuple.__new__
 
 
 class Agents(Protocol):
@@ -51,14 +54,27 @@ class Exchanges:
         self._has_hole = self._is_tls = False
 
     def chunk(self, chunk: Chunk) -> None:
-        if chunk.side is Side.SERVER and not chunk.offset and chunk.data[:2] == _TLS_ALERT:
+        side, offset, data, number, time = chunk
+        is_answer = side is Side.SERVER
+        if is_answer and not offset and data[:2] == _TLS_ALERT:
             self._is_tls = True
             text = f"{self.connection.server} answered plain HTTP with an alert of TLS"
-            problem = StreamProblem("tls_expected", chunk.side, 0, chunk.number, chunk.time, text)
+            problem = StreamProblem("tls_expected", side, 0, number, time, text)
             self._agents.stream_problem(problem, self.connection)
-        if self._is_tls and chunk.side is Side.SERVER:
+        if self._is_tls and is_answer:
             return
-        self._handle(self._readers[chunk.side].feed(chunk))
+        reader = self._readers[side]
+        if reader.is_between:
+            if is_answer:
+                if (answer := response_of(data)) is not None:
+                    reader.passed()
+                    self._response(_new(RawDocument, (side, offset, data, (number,), time, True, "http")), *answer)
+                    return
+            elif (asked := request_of(data)) is not None:
+                reader.passed()
+                self._request(_new(RawDocument, (side, offset, data, (number,), time, True, "http")), *asked)
+                return
+        self._handle(reader.feed(chunk))
 
     def missing(self, side: Side) -> None:
         """Bytes are missing: which request the next response answers is not certain."""
@@ -83,18 +99,17 @@ class Exchanges:
             elif not item.complete:
                 self._has_hole = True
             elif item.side is Side.CLIENT:
-                self._request(item)
+                request = parse_http(item.data, is_request=True)
+                self._request(item, request, head_of(request), request_id(request))
             else:
-                self._response(item)
+                response = parse_http(item.data, is_request=False)
+                self._response(item, response, response.status)
 
-    def _request(self, raw: RawDocument) -> None:
-        message = parse_http(raw.data, is_request=True)
-        head, number = head_of(message), self._agents.next_exchange()
+    def _request(self, raw: RawDocument, message: HttpMessage, head: RequestHead, number: int | None) -> None:
+        _, _, data, packets, time, _, _ = raw
         kind = head.kind if message.sent else head.empty_kind
-        exchange = Exchange(number, self.connection, raw.time, raw.packets, kind, message)
-        exchange.head = head
-        exchange.request_raw = raw.data
-        exchange.request_id = request_id(message)
+        exchange = Exchange(self._agents.next_exchange(), self.connection, time, packets, kind, message)
+        exchange.head, exchange.request_raw, exchange.request_id = head, data, number
         if kind == "command":
             exchange.command = command_of(message)
             exchange.type = exchange.command.type
@@ -111,18 +126,18 @@ class Exchanges:
             self._is_flooded = True
             self._leave(exchange)
 
-    def _response(self, raw: RawDocument) -> None:
-        message = parse_http(raw.data, is_request=False)
-        if message.status in _INFORMATIONAL:
+    def _response(self, raw: RawDocument, message: HttpMessage, status: int | None) -> None:
+        if status in _INFORMATIONAL:
             return
         if not self._open:
             self._unpaired -= self._unpaired > 0
             return
         self._tell_unread(raw, message)
+        _, _, data, packets, time, _, _ = raw
         exchange = self._open.pop(0)
-        exchange.response, exchange.answered = message, raw.time
-        exchange.latency = raw.time - exchange.time
-        exchange.response_packets, exchange.response_raw = raw.packets, raw.data
+        exchange.response, exchange.status, exchange.answered = message, status, time
+        exchange.latency = time - exchange.time
+        exchange.response_packets, exchange.response_raw = packets, data
         self._agents.response(exchange)
         self._agents.exchange(exchange)
 

@@ -93,6 +93,11 @@ class Sequencer:
         """True when ``omit`` would keep anything for this task."""
         return bool(self._held) or (task is not None and not task.n)
 
+    @property
+    def is_waiting(self) -> bool:
+        """False while ``drain`` gives nothing."""
+        return bool(self._held or self._unnumbered)
+
     def drain(self, now: int | None) -> list[Event]:
         """Events that are ready at packet time ``now``; all of them when it is None."""
         held = self._held

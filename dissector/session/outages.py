@@ -38,7 +38,8 @@ class Outages:
 
     def heard(self, connection: Connection) -> None:
         """The master speaks to the agent."""
-        self._outages.pop(place_of(connection), None)
+        if self._outages:
+            self._outages.pop(place_of(connection), None)
 
     def failed(self, connection: Connection) -> Task | None:
         """Takes a connection that was refused or not answered: the first task that waits for that agent."""

@@ -117,8 +117,10 @@ class Tracer(Attempts):
 
     def ready(self) -> Sequence[Event]:
         """The events that are final by now."""
-        clock = self.clock
-        return self.wake(clock.now) if clock.now >= clock.wake else self._order.drain(clock.now)
+        clock, order = self.clock, self._order
+        if clock.now >= clock.wake:
+            return self.wake(clock.now)
+        return order.drain(clock.now) if order.is_waiting else ()
 
     def callback(self, key: bytes, others: int) -> tuple[Entry, Callback] | None:
         """The callback connection of a packet's key, if whole messages on it bring nothing but facts about its task

@@ -13,9 +13,10 @@ from dissector.session.dialog import Dialog
 from dissector.session.skim import ANSWER, Skim
 from dissector.session.task import TaskFacts
 from dissector.traffic import Frame, Side, StreamProblem
-from dissector.wire.agent import Target
+from dissector.wire.agent import RequestHead, Target
 
 _K = TypeVar("_K")
+_new = tuple.__new__
 #: The master's host, and an agent.
 CapturePoint = tuple[str, Endpoint]
 
@@ -66,6 +67,8 @@ class Tunnel:
     def __init__(self, facts: TaskFacts, about: AgentFacts, connection: Connection, desk: TunnelDesk) -> None:
         self.facts, self.about = facts, about
         self.key: Key | None = None
+        #: What the head of its last request said.
+        self.head: RequestHead | None = None
         self.place = place_of(connection)
         self._desk = desk
         # The master is the JobScheduler client, which is the server of a callback connection.
@@ -87,7 +90,7 @@ class Tunnel:
         """One message: a request's body (``Side.SERVER``) or a response's."""
         dialog = self._dialog
         dialog.connection = exchange.connection
-        frame = Frame(side, 0, body, packets, time)
+        frame = _new(Frame, (side, 0, body, packets, time))
         if self._skim is not None and self._skim.take(frame, self.facts):
             if body[0] == ANSWER:
                 self._desk.omitted_of(self.facts.record, 2)
@@ -95,8 +98,12 @@ class Tunnel:
         message = dialog.feed(frame)
         message.size, message.exchange = len(body), exchange.n
         self.facts.frame(message)
-        for told in dialog.told(message):
-            self._desk.message(told)
+        told = list(dialog.told(message))
+        if self._skim is None:
+            for one in told:
+                self._desk.message(one)
+        elif told:
+            self._desk.omitted_of(self.facts.record, len(told))
 
     def end(self) -> None:
         self.facts.open_requests = self._dialog.open_requests()
@@ -127,7 +134,7 @@ class Directory:
     def named(self, tunnel: Tunnel, key: Key, secret: str | None, name: str | None) -> None:
         """Notes what the answer to its start, or its first request, says."""
         self._not_nameless(tunnel)
-        tunnel.key, tunnel.about.secret = key, secret
+        tunnel.key, tunnel.about.secret, tunnel.head = key, secret, None
         self.by_key[key] = tunnel
         if secret:
             self.by_secret[secret] = tunnel

@@ -84,14 +84,14 @@ class Tunnels:
         if exchange.kind == "command":
             self._command(exchange, target)
         elif target.tunnel is not None and exchange.kind in ("tunnel", "continue", "heartbeat"):
-            self._tunnelled(exchange, key_of(exchange, target, target.tunnel))
+            self._tunnelled(exchange, target)
 
     def response(self, exchange: Exchange) -> None:
         if exchange in self._starting:
             self._started(exchange)
         elif exchange in self._strangers:
             self._stranger(exchange, self._strangers.pop(exchange))
-        elif (tunnel := self._of(exchange)) is not None:
+        elif exchange.task is not None and (tunnel := self._known.by_task.get(exchange.task)) is not None:
             self._answered(exchange, tunnel)
         elif exchange.kind == "command" and agent.failure_of(exchange.response) is not None:
             self._desk.agent_refused(exchange)
@@ -148,48 +148,56 @@ class Tunnels:
 
     # --- tunnels ---------------------------------------------------------------------------------------------------
 
-    def _tunnelled(self, exchange: Exchange, key: Key) -> None:
-        tunnel = self._known.by_key.get(key)
-        secret = exchange.head.secret
-        if tunnel is not None and None not in (secret, tunnel.about.secret) and secret != tunnel.about.secret:
-            tunnel = None  # somebody else's, or the agent began anew and counts from 1 again
-        if tunnel is None:
-            self._strangers[exchange] = key
-        else:
-            self._asked(exchange, tunnel)
+    def _tunnelled(self, exchange: Exchange, target: agent.Target) -> None:
+        connection, head = exchange.connection, exchange.head
+        tunnel = self._known.carried(connection)
+        if tunnel is None or tunnel.head is not head:  # not the one that this connection carried last
+            key = key_of(exchange, target, target.tunnel or "")
+            tunnel = self._known.by_key.get(key)
+            secret = tunnel.about.secret if tunnel is not None else None
+            if None not in (head.secret, secret) and head.secret != secret:
+                tunnel = None  # somebody else's, or the agent began anew and counts from 1 again
+            if tunnel is None:
+                self._strangers[exchange] = key
+                return
+        self._asked(exchange, tunnel)
 
     def _asked(self, exchange: Exchange, tunnel: Tunnel) -> None:
         about, facts = tunnel.about, tunnel.facts
-        exchange.task = facts.record
+        exchange.task, tunnel.head = facts.record, exchange.head
         self._known.carry(exchange.connection, tunnel)
         self._pulse(exchange, about)
         if exchange.kind == "heartbeat":
             return
-        if about.skips(exchange):
-            facts.proof.lost(Side.SERVER)
-            facts.proof.lost(Side.CLIENT)
-        if not about.first(exchange):
-            about.repeated += 1
-            if about.waiting is not None:
-                about.longest_wait = max(about.longest_wait, exchange.time - about.waiting.time)
-            if len(about.repetitions) < MAX_EVIDENCE:
-                about.repetitions.append(exchange)
-            return
+        if not about.is_next(exchange):
+            if about.skips(exchange):
+                facts.proof.lost(Side.SERVER)
+                facts.proof.lost(Side.CLIENT)
+            if not about.first(exchange):
+                self._repeated(exchange, about)
+                return
         body = exchange.request.body
         if body or about.waiting is not None:
             about.waiting = exchange
         if body:
             tunnel.feed(exchange, Side.SERVER, body, exchange.request_packets, exchange.time)
 
+    def _repeated(self, exchange: Exchange, about: AgentFacts) -> None:
+        about.repeated += 1
+        if about.waiting is not None:
+            about.longest_wait = max(about.longest_wait, exchange.time - about.waiting.time)
+        if len(about.repetitions) < MAX_EVIDENCE:
+            about.repetitions.append(exchange)
+
     def _pulse(self, exchange: Exchange, about: AgentFacts) -> None:
         """The master lives: it says so as often as it announced, and the agent waits no longer than that."""
-        known = about.heartbeat
+        time, known = exchange.time, about.heartbeat
         if about.asked is not None and known is not None and known.timeout is not None:
-            late = exchange.time - about.asked - (known.period or 0)
-            if late > max(about.missed, HEARTBEAT_GRACE):
+            late = time - about.asked - (known.period or 0)
+            if late > about.missed and late > HEARTBEAT_GRACE:
                 about.missed, about.missed_by = late, exchange
         about.heartbeat = exchange.head.heartbeat or known
-        about.asked = about.heard = exchange.time
+        about.asked = about.heard = time
 
     def _stranger(self, exchange: Exchange, key: Key) -> None:
         if exchange.status not in (_OK, _ACCEPTED):
@@ -221,7 +229,8 @@ class Tunnels:
             if exchange is about.close and exchange.status == _OK:
                 self._over(tunnel)
             return
-        if exchange.status == _OK:
+        status = exchange.status
+        if status == _OK:
             body = exchange.response.body
             if body and about.delivers(exchange, is_first=exchange.kind == "tunnel"):
                 if about.repetitions and about.waiting is not None:
@@ -230,13 +239,17 @@ class Tunnels:
                 tunnel.feed(exchange, Side.CLIENT, body, exchange.response_packets, about.heard)
                 if facts.instance is not None:
                     self._known.by_instance.setdefault(facts.instance, tunnel)
-        elif exchange.status != _ACCEPTED and rules_agent.is_impostor(exchange.response):
-            exchange.task = None
-            self._desk.agent_refused(exchange)
-        elif exchange.status != _ACCEPTED and about.failed is None:
-            about.failed, about.waiting = exchange, None
+        elif status != _ACCEPTED:
+            self._failed(exchange, about)
         if facts.released is not None:
             about.waiting = None
+
+    def _failed(self, exchange: Exchange, about: AgentFacts) -> None:
+        if rules_agent.is_impostor(exchange.response):
+            exchange.task = None
+            self._desk.agent_refused(exchange)
+        elif about.failed is None:
+            about.failed, about.waiting = exchange, None
 
     # --- tasks -----------------------------------------------------------------------------------------------------
 
@@ -271,9 +284,6 @@ class Tunnels:
         known.named(tunnel, key, secret, name)
         if len(known.by_key) > MAX_OPEN_TASKS:
             self._over(next(iter(known.by_key.values())))
-
-    def _of(self, exchange: Exchange) -> Tunnel | None:
-        return self._known.by_task.get(exchange.task) if exchange.task is not None else None
 
     def _over(self, tunnel: Tunnel) -> None:
         if tunnel.facts.record in self._known.by_task:

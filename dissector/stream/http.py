@@ -22,8 +22,6 @@ HTTP_BEGINNING = re.compile(rb"HTTP/1\.|[A-Z]{3,20} [/*h]")
 _HEAD_END = re.compile(rb"\n\r?\n")
 _LENGTH = re.compile(rb"^content-length[ \t]*:([^\r\n]*)\r?$", re.IGNORECASE | re.MULTILINE)
 _CHUNKED = re.compile(rb"^transfer-encoding[ \t]*:[^\r\n]*\bchunked\b", re.IGNORECASE | re.MULTILINE)
-#: Digits of a body's length that fits into one segment.
-_FEW_DIGITS = 6
 _BOTH = "an HTTP message has both Content-Length and Transfer-Encoding: read by the latter"
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?\r?\n")
 _LINE_BREAKS = re.compile(rb"[\r\n]*")
@@ -47,20 +45,24 @@ class HttpReader:
         self._message = Assembly(side)
         self._state = _State.LOST if lost else _State.HEAD
         self._remaining = 0
+        #: No message is under way: one that is whole may be taken from the stream before it gets here (``passed``).
+        self.is_between = True
+
+    def passed(self) -> None:
+        """A whole message was taken from the stream."""
+        self._state = _State.HEAD
 
     def feed(self, chunk: Chunk) -> list[RawDocument | StreamProblem]:
         if self._state is _State.LOST:
             if not HTTP_BEGINNING.match(chunk.data):
                 return []
             self._state = _State.HEAD
-        if self._state is _State.HEAD and not self._message.under_way and _is_whole(chunk.data):
-            side, offset, data, number, time = chunk
-            return [RawDocument(side, offset, data, (number,), time, True, "http")]
         self._message.add(chunk)
         found: list[RawDocument | StreamProblem] = []
         while self._message.buffer and self._state is not _State.LOST and self._step(chunk, found):
             pass
         found += self._message.limit(chunk)
+        self.is_between = not self._message.under_way
         return found
 
     def gap(self, gap: Gap) -> list[RawDocument | StreamProblem]:
@@ -80,6 +82,7 @@ class HttpReader:
             self._message.skipping = True
         else:
             self._lose()
+        self.is_between = not self._message.under_way
         return [report]
 
     def finish(self, time: int) -> list[RawDocument | StreamProblem]:
@@ -216,24 +219,6 @@ class HttpReader:
         report = self._message.problem("undecoded_frame", chunk.number, chunk.time, text)
         found.append(report._replace(is_cap=is_cap))
         self._lose()
-
-
-def _is_whole(data: bytes) -> bool:
-    """True for a segment that is just one message whose length it tells in the usual way, as nearly all are."""
-    end = data.find(b"\r\n\r\n") + 4
-    if not 16 <= end <= MAX_HTTP_HEAD or data.find(b"\n\r\n") != end - 3 or data.find(b"\n\n", 0, end) >= 0:
-        return False  # none, or one that ends earlier
-    head = data[:end].lower()
-    at = head.find(b"\ncontent-length")
-    if at < 0 or head[at + 15 : at + 16] != b":" or head.find(b"\ncontent-length", at + 1) >= 0:
-        return False
-    if b"\ntransfer-encoding" in head:
-        return False
-    digits = head[at + 16 : head.find(b"\r", at)].strip()
-    if not digits.isdigit() or len(digits) > _FEW_DIGITS or int(digits) != len(data) - end:
-        return False
-    start = _START_LINE.match(data)
-    return start is not None and not _is_bodiless(start["status"])
 
 
 def _is_bodiless(status: bytes | None) -> bool:

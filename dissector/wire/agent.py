@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from calendar import timegm
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -29,17 +28,11 @@ _SECOND = 1_000_000_000
 #: Longer names and ids are cut off: a compressed body may have one of a million characters, and tasks keep them.
 _LONGEST_TEXT = 8 * 1024
 
-#: Where the number and the length of a request stand in its head, as the genuine master writes them.
-_ID_LINE, _LENGTH_LINE = b"\r\nX-JobScheduler-Request-ID: ", b"\r\nContent-Length: "
-_FEW_DIGITS = 9
 #: How bodies begin that are none or messages of a tunnel.
 _NO_JSON = frozenset((b"", b"S", b"O", b"A", b"E", b"K"))
-#: Longer heads are read each time.
-_LONGEST_KEPT = 2_048
 
 SECRET_HEADER = "X-JobScheduler-Tunnel-Secret"
 REQUEST_ID = "X-JobScheduler-Request-ID"
-_ID_NAME = REQUEST_ID.lower().encode()
 HEARTBEAT_START = "X-JobScheduler-Heartbeat-Start"
 HEARTBEAT_CONTINUE = "X-JobScheduler-Heartbeat-Continue"
 HEARTBEAT = "X-JobScheduler-Heartbeat"
@@ -97,21 +90,6 @@ class RequestHead(NamedTuple):
 
 
 def head_of(request: HttpMessage) -> RequestHead:
-    """The requests of a tunnel have the same head, but for their numbers and lengths."""
-    head = request.head
-    at = head.find(_ID_LINE) + len(_ID_LINE)
-    end = head.find(b" ", at)
-    if at >= len(_ID_LINE) and head[at:end].isdigit():
-        head = head[:at] + head[end:]
-    at = head.rfind(_LENGTH_LINE)
-    if at >= 0 and head.find(b"\r", at + 2) < 0:
-        head = head[:at]
-    return _read_head(head) if len(head) <= _LONGEST_KEPT else _read_head.__wrapped__(head)
-
-
-@lru_cache(maxsize=4_096)
-def _read_head(head: bytes) -> RequestHead:
-    request = HttpMessage(head, head.lower(), b"", PLAIN, is_request=True)
     target = target_of(request.path)
     kind = empty_kind = "other"
     if target is not None and request.method == "POST" and target.rest == "/command":
@@ -127,13 +105,6 @@ def _read_head(head: bytes) -> RequestHead:
 
 def request_id(request: HttpMessage) -> int | None:
     """N of ``N PT277777H46M39S``."""
-    head = request.head
-    at = head.find(_ID_LINE)
-    if at < 0 and _ID_NAME not in request.lower:
-        return None
-    digits = head[at + len(_ID_LINE) : head.find(b" ", at + len(_ID_LINE))] if at >= 0 else b""
-    if digits.isdigit() and len(digits) <= _FEW_DIGITS:  # as the genuine master writes it
-        return int(digits)
     value = (header(request, REQUEST_ID) or "").split()
     return number(value[0], COUNT) if value else None
 

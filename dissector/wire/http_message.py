@@ -18,16 +18,14 @@ _BEHIND_STATUS = (b" ", b"\r")
 class HttpMessage:
     """A request (with ``method`` and ``path``) or a response (with ``status``).
 
-    ``head`` is the start line and the headers as they were sent (``lower``: the same in lower case), ``sent`` the body
-    with its ``codings``.  ``document`` is there when the body is XML (the classic agent's commands); ``reason`` says
-    why the body can not be read, or not wholly.  ``masked`` is the text without secrets, of a message in which they are
-    hidden.
+    ``head`` is the start line and the headers as they were sent, ``sent`` the body with its ``codings``.  ``document``
+    is there when the body is XML (the classic agent's commands); ``reason`` says why the body can not be read, or not
+    wholly.  ``masked`` is the text without secrets, of a message in which they are hidden.
     """
 
     # There are as many of them as requests and responses, and many may be held: what only views need is made when they
     # ask for it, and what a body unpacks to is never kept.  Not frozen: that would make each three times as slow.
     head: bytes
-    lower: bytes = field(repr=False, compare=False)
     sent: bytes
     codings: Codings
     is_request: bool
@@ -82,7 +80,7 @@ class HttpMessage:
 
     def header(self, name: str) -> str | None:
         """Value of a header; names are matched without case."""
-        return header_of(self.head, self.lower, name)
+        return header_of(self.head, self.head.lower(), name)
 
     @property
     def json(self) -> dict[str, Any] | None:
@@ -121,4 +119,4 @@ def parse_http(data: bytes, is_request: bool) -> HttpMessage:
     if body.lstrip()[:1] == b"<" and "html" not in (header_of(head, lower, "Content-Type") or "").lower():
         document = (parse_command if is_request else parse_answer)(body)
         reason = reason or document.reason
-    return HttpMessage(head, lower, sent, codings, is_request, document, reason)
+    return HttpMessage(head, sent, codings, is_request, document, reason)

@@ -153,7 +153,6 @@ def _http(message: HttpMessage) -> HttpMessage:
     return replace(
         message,
         head=head,
-        lower=head.lower(),
         sent=mask_text(message.body.decode("iso-8859-1")).encode("iso-8859-1"),
         codings=PLAIN,
         document=_document(message.document) if message.document else None,

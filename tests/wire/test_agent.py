@@ -83,21 +83,6 @@ def test_a_head_is_read_whatever_its_number_looks_like(number: str, first: bool)
     assert head.target.tunnel == "7"
 
 
-def test_heads_that_differ_in_number_and_length_only_are_one() -> None:
-    def post(number: int, body: bytes, *more: str) -> HttpMessage:
-        names = f"{agent.SECRET_HEADER}: s", f"{agent.REQUEST_ID}: {number} PT1H"
-        return request(f"POST {API}/tunnel/1", *names, f"{agent.HEARTBEAT_START}: PT10S PT1M", *more, body=body)
-
-    one = agent.head_of(post(1, b"S"))
-    assert agent.head_of(post(23, b"S" * 20)) is one
-    assert (one.secret, one.heartbeat) == ("s", agent.Heartbeat(10 * SECOND, 60 * SECOND))
-    other = agent.head_of(post(1, b"S", f"{agent.HEARTBEAT_CONTINUE}: U PT1S PT2S"))
-    assert (one.kind, other.kind) == ("tunnel", "continue")
-    long = post(1, b"S", "X: " + "y" * 4_000)
-    assert agent.head_of(long) == one
-    assert agent.head_of(long) is not agent.head_of(long)
-
-
 @pytest.mark.parametrize(
     ("text", "found"),
     [
