@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from dissector.points.place import CapturePoint, place_name
 from dissector.points.places import Common, Relation, clock, common, grouped, is_ahead, relation
 from dissector.points.sightings import Sightings
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
-from dissector.sources.capture import Only, first_blocks, interfaces_of
+from dissector.sources.capture import Interfaces, Only, first_blocks, interfaces_of
 
 #: Interfaces of a file that are compared with each other.
 _MOST_INTERFACES = 8
@@ -69,7 +69,7 @@ def survey(
     pairs = list(combinations(range(len(sources)), 2))
     apart = {pair for pair in pairs if None not in (these := [names[n] for n in pair]) and these[0] != these[1]}
     shared = {pair: common(sources[pair[0]].seen, sources[pair[1]].seen, is_named=pair in apart) for pair in pairs}
-    relations = {(a, b): relation(sources[a].seen, sources[b].seen, found) for (a, b), found in shared.items()}
+    relations = {(a, b): _relation(sources[a], sources[b], found) for (a, b), found in shared.items()}
     for one, two in pairs:
         if names[one] is not None and names[two] is not None and sources[one].file != sources[two].file:
             relations[one, two] = Relation.APART if (one, two) in apart else Relation.SAME
@@ -89,19 +89,25 @@ def survey(
 def _sources(files: Sequence[str]) -> Iterator[_Source]:
     """The files; of one whose interfaces see the same packets each of these."""
     for number, file in enumerate(files):
-        names = interfaces_of(file)
+        found = interfaces_of(file, MAX_LOOK)
         parts = [
-            _Source(number, f"{place_name(file)}:{name or interface}", seen, frozenset((interface,)))
-            for interface, name in enumerate(names if 1 < len(names) <= _MOST_INTERFACES else ())
-            if (seen := _look(file, frozenset((interface,)))).seen
+            _Source(number, f"{place_name(file)}:{name}", seen, interface)
+            for name, interface in (found if 1 < len(found) <= _MOST_INTERFACES else ())
+            if (seen := _look(file, interface)).seen
         ]
         if any(
-            relation(one.seen, two.seen, common(one.seen, two.seen)) is Relation.APART
-            for one, two in combinations(parts, 2)
+            _relation(one, two, common(one.seen, two.seen)) is Relation.APART for one, two in combinations(parts, 2)
         ):
             yield from parts
         elif len(files) > 1:
             yield _Source(number, place_name(file), _look(file))
+
+
+def _relation(one: _Source, two: _Source, shared: Common) -> Relation:
+    """Where the kernel has a packet at several of its interfaces without routing it (a bridge, a bond), that is one
+    place; of several hosts an interface of each may be in a file that programs have put together."""
+    is_one_host = one.file == two.file and one.interfaces is not None and one.interfaces.by_kernel
+    return relation(one.seen, two.seen, shared, is_one_host=is_one_host)
 
 
 def _look(file: str, interfaces: Only = None) -> Sightings:
@@ -137,12 +143,28 @@ def _sites(groups: list[list[int]], sources: Sequence[_Source], names: Sequence[
         files = list(dict.fromkeys(sources[number].file for number in group))
         only = [_union(sources[number].interfaces for number in group if sources[number].file == one) for one in files]
         sites.append(Site(CapturePoint(name), files, only))
+    _complete(sites)
     return sites
 
 
 def _union(parts: Iterable[Only]) -> Only:
     found = list(parts)
-    return None if None in found else frozenset().union(*(part for part in found if part is not None))
+    some = [part for part in found if part is not None]
+    if len(some) < len(found):
+        return None
+    return replace(some[0], numbers=frozenset().union(*(part.numbers for part in some)))
+
+
+def _complete(sites: list[Site]) -> None:
+    """Interfaces of which nothing was seen so far belong to the first place of their file."""
+    known: dict[int, list[tuple[Site, int, Interfaces]]] = {}
+    for site in sites:
+        for at, (file, part) in enumerate(zip(site.files, site.interfaces, strict=True)):
+            if part is not None:
+                known.setdefault(file, []).append((site, at, part))
+    for (site, at, part), *others in known.values():
+        numbers = frozenset[int]().union(*(other.numbers for _, _, other in others))
+        site.interfaces[at] = replace(part, numbers=numbers, but=True)
 
 
 def _between(groups: list[list[int]], shared: dict[tuple[int, int], Common]) -> dict[tuple[int, int], Common]:

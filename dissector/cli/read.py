@@ -160,9 +160,9 @@ def read(files: tuple[str, ...], **options: Any) -> None:
 
 def _has_interfaces(file: str) -> bool:
     """A pcapng file of several interfaces."""
-    from dissector.sources.capture import interfaces_of
+    from dissector.sources.capture import has_interfaces
 
-    return os.path.isfile(file) and len(interfaces_of(file)) > 1  # noqa: PTH113  pathlib takes time to load
+    return os.path.isfile(file) and has_interfaces(file)  # noqa: PTH113  pathlib takes time to load
 
 
 @dataclass(frozen=True)

@@ -96,13 +96,17 @@ def _may_be_translated(known: Print, here: Sighting, there: Sighting) -> bool:
     )
 
 
-def relation(one: Sightings, two: Sightings, shared: Common) -> Relation:
-    """What two captures are to each other."""
+def relation(one: Sightings, two: Sightings, shared: Common, *, is_one_host: bool = False) -> Relation:
+    """What two captures are to each other; ``is_one_host``: two interfaces of one system, which is one place unless it
+    routes between them."""
     if not shared.packets:
         return Relation.NONE
     if shared.by_content:
         return Relation.APART
     timed = [(a, b) for a, b, is_timed in shared.packets if is_timed] or [(a, b) for a, b, _ in shared.packets]
+    if is_one_host:
+        is_routed = any((a.ttl, a.key) != (b.ttl, b.key) for a, b in timed)
+        return Relation.APART if is_routed else Relation.SAME
     if any((a.ttl, a.link, a.key) != (b.ttl, b.link, b.key) for a, b in timed):
         return Relation.APART
     if any(abs(b.time - a.time) > _SAME_TIME for a, b in timed):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
@@ -16,6 +17,7 @@ from dissector.model import CaptureInfo, Problem
 from dissector.sources import pcap, snoop
 from dissector.sources.blocks import Buffers, FileBuffers, Prepare, RecordReader, read_blocks
 from dissector.sources.bytestream import STANDARD_INPUT, ByteStream, DamagedError
+from dissector.sources.cooked import kernel_interfaces, of_interfaces
 from dissector.sources.merge import merged
 from dissector.sources.pcapng import PcapngRecords, interface_names, is_pcapng
 from dissector.sources.prefetch import WORTH, Prefetch, available
@@ -23,15 +25,30 @@ from dissector.sources.remarks import skipped_file, skipped_packets, truncated
 from dissector.sources.tally import Tally
 from dissector.sources.unreadable import describe
 from dissector.stream.block import Block
-from dissector.stream.link import link_type_name
+from dissector.stream.link import LINUX_SLL2, link_type_name
 from dissector.traffic import Packet
 
 #: Bytes of a pcapng file in which its interfaces are described.
 _DESCRIBING = 8_192
 #: Bytes of a file that tell what it is.
 _TELLING = 512
-#: Numbers of interfaces of a pcapng file; None: all.
-Only = frozenset[int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Interfaces:
+    """Some interfaces by their numbers, or (``but``) all other ones: of those that a pcapng file describes, or
+    (``by_kernel``) of those that packets of Linux cooked v2 have in their headers."""
+
+    numbers: frozenset[int]
+    by_kernel: bool = False
+    but: bool = False
+
+    def __contains__(self, number: object) -> bool:
+        return (number in self.numbers) is not self.but
+
+
+#: The interfaces whose packets are wanted; None: all.
+Only = Interfaces | None
 #: Called with the bytes read so far and the bytes there are (None: not known).
 OnProgress = Callable[[int, "int | None"], object]
 
@@ -43,7 +60,7 @@ class CaptureReader:
     made by ``mergecap``, and with one file simply as in that file.  A file is opened when its first packet is due, so
     a ring of many files does no harm.
 
-    ``interfaces``: for each file the numbers of those whose packets are wanted, None for all.
+    ``interfaces``: for each file those whose packets are wanted, None for all.
     ``on_secrets`` gets the TLS key logs that pcapng files have among their packets, before those that come behind.
 
     ``infos`` has a record for each file, ``warnings`` a Problem for each file that could be read in part only (it ends
@@ -127,7 +144,7 @@ def _blocks(stream: ByteStream, prepare: Prepare, *, prefetch: bool, interfaces:
     records, start, at = _records(stream, interfaces)
 
     def read(buffers: Buffers) -> Iterator[Block]:
-        return read_blocks(records, start, at, buffers)
+        return _only(read_blocks(records, start, at, buffers), interfaces)
 
     if prefetch and stream.size >= WORTH and available():
         with closing(Prefetch(stream, read, prepare)) as reader:
@@ -136,6 +153,13 @@ def _blocks(stream: ByteStream, prepare: Prepare, *, prefetch: bool, interfaces:
     for block in read(FileBuffers(stream)):
         prepare(block)
         yield block
+
+
+def _only(blocks: Iterator[Block], interfaces: Only) -> Iterator[Block]:
+    """What of blocks has to be left out behind its headers."""
+    if interfaces is None or not interfaces.by_kernel:
+        return blocks
+    return (of_interfaces(block, interfaces) for block in blocks)
 
 
 def _records(stream: ByteStream, interfaces: Only = None) -> tuple[RecordReader, bytes, int]:
@@ -149,7 +173,7 @@ def _records(stream: ByteStream, interfaces: Only = None) -> tuple[RecordReader,
         start = stream.more(start, pcap.HEADER)
         return pcap.PcapRecords(start), start, pcap.HEADER
     if is_pcapng(start):
-        return PcapngRecords(interfaces), start, 0
+        return PcapngRecords(None if interfaces is None or interfaces.by_kernel else interfaces), start, 0
     if snoop.is_snoop(start):
         start = stream.more(start, snoop.HEADER)
         return snoop.SnoopRecords(start), start, snoop.HEADER
@@ -160,7 +184,24 @@ def _records(stream: ByteStream, interfaces: Only = None) -> tuple[RecordReader,
     raise CaptureError(stream.name, stream.broken or known or "this is no capture file (pcap, pcapng or snoop)")
 
 
-def interfaces_of(path: str) -> list[str]:
+def interfaces_of(path: str, size: int) -> list[tuple[str, Interfaces]]:
+    """The interfaces that a file's packets are of, with their names, where the file tells: those that a pcapng file
+    describes at its beginning, or those of the kernel in about its first ``size`` bytes (``any``, Linux cooked v2)."""
+    names = _described(path)
+    if len(names) > 1:
+        return [(name or str(number), Interfaces(frozenset((number,)))) for number, name in enumerate(names)]
+    if not is_cooked(path):
+        return []
+    found = sorted(set[int]().union(*map(kernel_interfaces, first_blocks(path, size))))
+    return [(f"if{number}", Interfaces(frozenset((number,)), by_kernel=True)) for number in found]
+
+
+def has_interfaces(path: str) -> bool:
+    """True when packets of a file may be of several interfaces; a look at its first bytes."""
+    return len(_described(path)) > 1 or is_cooked(path)
+
+
+def _described(path: str) -> list[str]:
     """The names of the interfaces of a pcapng file, as far as it describes them at its beginning; empty for others."""
     try:
         with ByteStream(path) as stream:
@@ -170,12 +211,22 @@ def interfaces_of(path: str) -> list[str]:
         return []
 
 
+def is_cooked(path: str) -> bool:
+    """True when the first packets of a file are of Linux cooked v2."""
+    try:
+        with ByteStream(path) as stream:
+            first = next(read_blocks(*_records(stream), FileBuffers(stream, hasty=True)), None)
+    except (CaptureError, DamagedError):
+        return False
+    return first is not None and any(stretch.link_type == LINUX_SLL2 for stretch in first.stretches)
+
+
 def first_blocks(path: str, size: int, interfaces: Only = None) -> Iterator[Block]:
     """The blocks of about the first ``size`` bytes of a file (of these interfaces), or of what can be read of it."""
     read = 0
     try:
         with ByteStream(path) as stream:
-            for block in read_blocks(*_records(stream, interfaces), FileBuffers(stream)):
+            for block in _only(read_blocks(*_records(stream, interfaces), FileBuffers(stream)), interfaces):
                 yield block
                 read += len(block.data)
                 if read >= size:

@@ -6,7 +6,7 @@ old programs) packet blocks; key logs of TLS are handed on, all other blocks pas
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from struct import Struct
 from typing import NamedTuple
 
@@ -95,7 +95,7 @@ class PcapngRecords:
 
     unit = "block"
 
-    def __init__(self, only: frozenset[int] | None = None) -> None:
+    def __init__(self, only: Container[int] | None = None) -> None:
         """``only``: packets of interfaces with other numbers than these are numbered, and are none."""
         self._only = only
         self._section = _Section(_STRUCTS[">"], only)
@@ -149,7 +149,7 @@ _HEADS = {order: Struct(order + "III").unpack_from for order in "<>"}
 class _Section:
     """The blocks of one section.  Raises ValueError for a block that contradicts itself."""
 
-    def __init__(self, structs: _Structs, only: frozenset[int] | None = None) -> None:
+    def __init__(self, structs: _Structs, only: Container[int] | None = None) -> None:
         self.structs = structs
         self._only = only
         #: Interfaces are few, or alike: a million descriptions take some megabytes.

@@ -32,7 +32,10 @@ CLIENT, A, B, REMOTE = (f"{NAME}{letter}" for letter in "cabr")
 CLIENT_IP, REMOTE_IP, A_IP, B_IP = "10.62.1.10", "10.62.2.10", "10.62.9.1", "10.62.9.2"
 CALLBACKS = f"{LOW}:{HIGH}"
 #: Host, its interface, and the name of the place.
-PLACES = ((CLIENT, "c0", "client"), (A, "a1", "middle"), (REMOTE, "r0", "remote"))
+Place = tuple[str, str, str]
+PLACES: tuple[Place, ...] = ((CLIENT, "c0", "client"), (A, "a1", "middle"), (REMOTE, "r0", "remote"))
+#: A router with all of its interfaces in one file.
+ROUTER: tuple[Place, ...] = ((A, "any", "router"),)
 #: Listens on ports and hands on what comes: ``proxy.py [PORT HOST PORT]...``
 _PROXY = """
 import asyncio, sys
@@ -119,13 +122,15 @@ def running(command: Sequence[str], ready: str, stream: str = "stdout") -> Itera
             process.communicate()
 
 
-def recorded(folder: Path, scenario: str, *, server: str = REMOTE_IP, status: int = 0) -> list[Path]:
-    """The captures of all places while a task ran."""
-    files = [folder / f"{name}.pcap" for _, _, name in PLACES]
+def recorded(
+    folder: Path, scenario: str, *, server: str = REMOTE_IP, status: int = 0, places: Sequence[Place] = PLACES
+) -> list[Path]:
+    """The captures of these places while a task ran."""
+    files = [folder / f"{name}.pcap" for _, _, name in places]
     remote = [*COMMAND, "simulate", "remote", "--listen", f"{REMOTE_IP}:{PORT}", "--callback-delay", "0.2"]
     with ExitStack() as stack:
         stack.enter_context(running([*inside(REMOTE), *remote], "remote listens on"))
-        for (host, device, _), file in zip(PLACES, files, strict=True):
+        for (host, device, _), file in zip(places, files, strict=True):
             command = [
                 "tcpdump",
                 "-i",
@@ -170,6 +175,18 @@ def test_three_places_of_a_task_that_went_well(tmp_path: Path) -> None:
         assert point.clock_offset is not None
         assert point.clock_error is not None
         assert abs(point.clock_offset) <= point.clock_error < 5_000_000
+
+
+def test_a_router_that_drops_recorded_at_all_of_its_interfaces(tmp_path: Path) -> None:
+    """One file of ``any``, alone and with the client's: the callback was lost inside of the router."""
+    with rules((A, f"-A FORWARD -p tcp --dport {CALLBACKS} --syn -j DROP")):
+        files = recorded(tmp_path, "shell-job", status=1, places=(*ROUTER, PLACES[0]))
+    for some in (files[:1], files):
+        task, alarms = told(some)
+        assert task.outcome.value == "no_callback"
+        names = [point.name for point in task.points if point.name.startswith("router:if")]
+        (lost,) = [one for one in alarms if one.code == "lost_between_points"]
+        assert f"passed {names[1]} and never came to {names[0]}" in lost.summary
 
 
 @pytest.mark.parametrize(("router", "near", "far"), [(B, "remote", "middle"), (A, "middle", "client")], ids=["b", "a"])
