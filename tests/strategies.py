@@ -22,7 +22,10 @@ def unsigned(bits: int) -> SearchStrategy[int]:
     return st.integers(0, (1 << bits) - 1)
 
 
-texts = st.text(st.characters(max_codepoint=0xFF), max_size=20)
+_any_text = st.text(st.characters(max_codepoint=0xFF), max_size=20)
+#: Also names of secrets, which decide what is shown of the texts beside them.
+_secrets = st.sampled_from(["password", "PIN", "db_pw", "token=1", "passwords are long"])
+texts = st.one_of(_any_text, _any_text, _any_text, _secrets)
 guids = st.binary(min_size=16, max_size=16)
 object_ids = st.one_of(st.just(0), unsigned(64))
 hresults_ok = st.one_of(st.just(0), st.integers(0, 0x7FFF_FFFF))

@@ -1178,19 +1178,18 @@ do
   end
 
   function R.excep_info(c)
-    local f1, f2, f3
+    local f1, f2, f3, f4
     f1 = C.i2(c, F["excep_info.code"])
     local v1
     v1 = C.i2(c, F["excep_info.reserved"])
     f2 = C.text(c, F["excep_info.source"], 4, false)
     f3 = C.text(c, F["excep_info.description"], 4, false)
+    f4 = C.text(c, F["excep_info.help_file"], 4, false)
     local v2
-    v2 = C.text(c, F["excep_info.help_file"], 4, false)
+    v2 = C.i4(c, F["excep_info.help_context"])
     local v3
-    v3 = C.i4(c, F["excep_info.help_context"])
-    local v4
-    v4 = C.i4(c, F["excep_info.scode"])
-    return { record = "excep_info", code = f1, source = f2, description = f3 }
+    v3 = C.i4(c, F["excep_info.scode"])
+    return { record = "excep_info", code = f1, source = f2, description = f3, help_file = f4 }
   end
 
   function R.call_answer(c)
@@ -1321,29 +1320,28 @@ do
   end
 
   function R.create_instance(c)
-    local f1, f2, f3
+    local f1, f2, f3, f4
     f1 = C.guid(c, F["create_instance.clsid"])
-    local v1
-    local up2 = C.open(c, F["create_instance.outer"])
-    v1 = R.reference(c)
-    C.close(c, up2)
-    local v3
-    v3 = C.i4(c, F["create_instance.context"])
-    f2 = C.u4(c, F["create_instance.count"])
-    f3 = NONE
-    if f2 > 0 then
-      C.fits(c, f2, 16)
-      local up4 = C.open(c, F["create_instance.iids"])
-      f3 = {}
-      local list = f3
-      for _ = 1, f2 do
-        local e5
-        e5 = C.guid(c, F["create_instance.iid"])
-        list[#list + 1] = e5
+    local up1 = C.open(c, F["create_instance.outer"])
+    f2 = R.reference(c)
+    C.close(c, up1)
+    local v2
+    v2 = C.i4(c, F["create_instance.context"])
+    f3 = C.u4(c, F["create_instance.count"])
+    f4 = NONE
+    if f3 > 0 then
+      C.fits(c, f3, 16)
+      local up3 = C.open(c, F["create_instance.iids"])
+      f4 = {}
+      local list = f4
+      for _ = 1, f3 do
+        local e4
+        e4 = C.guid(c, F["create_instance.iid"])
+        list[#list + 1] = e4
       end
-      C.close(c, up4)
+      C.close(c, up3)
     end
-    return { record = "create_instance", clsid = f1, count = f2, iids = f3 }
+    return { record = "create_instance", clsid = f1, outer = f2, count = f3, iids = f4 }
   end
 
   function R.error_answer(c)
@@ -1927,7 +1925,7 @@ do
   end
 
   function Q.excep_info(p)
-    local f1, f2, f3
+    local f1, f2, f3, f4
     local b1, b2 = byte(s, p, p + 1)
     f1 = b1 * 256 + b2
     if f1 >= 32768 then f1 = f1 - 65536 end
@@ -1942,14 +1940,13 @@ do
     z8 = ((b9 * 256 + b10) * 256 + b11) * 256 + b12
     f3 = sub(s, p + 4, p + 4 + z8 - 1)
     p = p + 4 + z8
-    local v13
-    local z14
-    local b15, b16, b17, b18 = byte(s, p, p + 3)
-    z14 = ((b15 * 256 + b16) * 256 + b17) * 256 + b18
-    v13 = sub(s, p + 4, p + 4 + z14 - 1)
-    p = p + 4 + z14
+    local z13
+    local b14, b15, b16, b17 = byte(s, p, p + 3)
+    z13 = ((b14 * 256 + b15) * 256 + b16) * 256 + b17
+    f4 = sub(s, p + 4, p + 4 + z13 - 1)
+    p = p + 4 + z13
     p = p + 8
-    return { code = f1, source = f2, description = f3 }, p
+    return { code = f1, source = f2, description = f3, help_file = f4 }, p
   end
 
   function Q.call_answer(p)
@@ -2032,26 +2029,25 @@ do
   end
 
   function Q.create_instance(p)
-    local f1, f2, f3
+    local f1, f2, f3, f4
     f1 = sub(s, p, p + 15)
     p = p + 16
-    local v1
-    v1, p = Q.reference(p)
-    local b2, b3, b4, b5 = byte(s, p + 4, p + 7)
-    f2 = ((b2 * 256 + b3) * 256 + b4) * 256 + b5
+    f2, p = Q.reference(p)
+    local b1, b2, b3, b4 = byte(s, p + 4, p + 7)
+    f3 = ((b1 * 256 + b2) * 256 + b3) * 256 + b4
     p = p + 8
-    f3 = NONE
-    if f2 > 0 then
-      if f2 * 16 > n - p + 1 then error(NO) end
-      f3 = {}
-      for i = 1, f2 do
-        local e6
-        e6 = sub(s, p, p + 16 - 1)
+    f4 = NONE
+    if f3 > 0 then
+      if f3 * 16 > n - p + 1 then error(NO) end
+      f4 = {}
+      for i = 1, f3 do
+        local e5
+        e5 = sub(s, p, p + 16 - 1)
         p = p + 16
-        f3[i] = e6
+        f4[i] = e5
       end
     end
-    return { record = "create_instance", clsid = f1, count = f2, iids = f3 }, p
+    return { record = "create_instance", clsid = f1, outer = f2, count = f3, iids = f4 }, p
   end
 
   function Q.error_answer(p)
@@ -2904,17 +2900,19 @@ do
     end
   end
 
-  local function veil_answer(veil, body, secret)
+  --- What is said without arguments: an answer, or the object that a new instance is made in.
+  local function veil_others(veil, body, secret)
     if body.result then veiled(veil, body.result, secret) end
     for _, one in ipairs(body.results or {}) do
       if type(one) == "table" and one.object and one.object.new then veil_properties(veil, one.object.new, secret) end
     end
-    if body.object and body.object.new then veil_properties(veil, body.object.new, secret) end
+    local object = body.object or body.outer
+    if object and object.new then veil_properties(veil, object.new, secret) end
     if not secret then return end
     for _, one in ipairs(body.strings or {}) do veiled(veil, one, true) end
     local info = body.failure and body.failure.excepinfo
     if info then
-      for _, name in ipairs({ "source", "description", "help_file" }) do veiled(veil, info[name] or "", true) end
+      for _, one in ipairs({ info.source, info.description, info.help_file }) do veiled(veil, one, true) end
     end
   end
 
@@ -2940,7 +2938,7 @@ do
         if not is_name then veiled(veil, one, secret) end
       end
     else
-      veil_answer(veil, body, secret)
+      veil_others(veil, body, secret)
     end
     return next(veil) and veil or nil
   end
@@ -4659,6 +4657,7 @@ do
       if lower(body.name) == "begin" then self:learn_names(body) end
     elseif kind == "get_ids_of_names" then
       message.member, message.names = body.names[1], body.names
+      if body.names[1] and js.looks_secret(body.names[1]) then message.secret = true end
     end
   end
 
@@ -8161,7 +8160,7 @@ do
         local operation, count = asked(message)
         local veil
         if message.kind == "undecoded" then
-          veil = js.is_opaque(raw) and js.veil_of_all or nil
+          veil = (about.secret or js.is_opaque(raw)) and js.veil_of_all or nil
         elseif about.secret or js.may_hold_secret(raw) then
           veil = js.veil(js.read(raw, 1, operation, count), about.secret)
         end

@@ -14,7 +14,7 @@ from dissector.wire.fields import FieldNode
 from dissector.wire.http_message import HttpMessage
 from dissector.wire.masked import NUMBERS, hidden_text, is_name, mask_agent_text, masked_json, masked_value
 from dissector.wire.messages import DispParams, Double, Variant
-from dissector.wire.secrets import looks_secret, mask_text, may_hold_secret
+from dissector.wire.secrets import MASK, looks_secret, mask_text, may_hold_secret
 
 T = TypeVar("T")
 
@@ -55,10 +55,12 @@ class Mask:
         return shown
 
     def hidden(self, message: Message) -> dict[Any, Any]:
-        """What becomes of each text (and of bytes) of a message, of those that do not stay as they are."""
+        """What becomes of each text (and of bytes) of a message, of those that do not stay as they are: of one that
+        is secret in one place, the same in all."""
         masked = self.body(message.body, self.is_secret(message))
         pairs = zip(texts(message.body, (str, bytes)), texts(masked, (str, bytes)), strict=True)
-        return {plain: shown for plain, shown in pairs if plain != shown}
+        changed = [(plain, shown) for plain, shown in pairs if plain != shown]
+        return dict(changed) | {plain: shown for plain, shown in changed if shown == MASK}
 
     def numbers(self, message: Message, root: FieldNode) -> list[FieldNode]:
         """Nodes of the message's field tree that are secret numbers, a double's group whole.

@@ -112,6 +112,7 @@ do
       if lower(body.name) == "begin" then self:learn_names(body) end
     elseif kind == "get_ids_of_names" then
       message.member, message.names = body.names[1], body.names
+      if body.names[1] and js.looks_secret(body.names[1]) then message.secret = true end
     end
   end
 

@@ -148,7 +148,7 @@ do
         local operation, count = asked(message)
         local veil
         if message.kind == "undecoded" then
-          veil = js.is_opaque(raw) and js.veil_of_all or nil
+          veil = (about.secret or js.is_opaque(raw)) and js.veil_of_all or nil
         elseif about.secret or js.may_hold_secret(raw) then
           veil = js.veil(js.read(raw, 1, operation, count), about.secret)
         end

@@ -31,17 +31,19 @@ do
     end
   end
 
-  local function veil_answer(veil, body, secret)
+  --- What is said without arguments: an answer, or the object that a new instance is made in.
+  local function veil_others(veil, body, secret)
     if body.result then veiled(veil, body.result, secret) end
     for _, one in ipairs(body.results or {}) do
       if type(one) == "table" and one.object and one.object.new then veil_properties(veil, one.object.new, secret) end
     end
-    if body.object and body.object.new then veil_properties(veil, body.object.new, secret) end
+    local object = body.object or body.outer
+    if object and object.new then veil_properties(veil, object.new, secret) end
     if not secret then return end
     for _, one in ipairs(body.strings or {}) do veiled(veil, one, true) end
     local info = body.failure and body.failure.excepinfo
     if info then
-      for _, name in ipairs({ "source", "description", "help_file" }) do veiled(veil, info[name] or "", true) end
+      for _, one in ipairs({ info.source, info.description, info.help_file }) do veiled(veil, one, true) end
     end
   end
 
@@ -67,7 +69,7 @@ do
         if not is_name then veiled(veil, one, secret) end
       end
     else
-      veil_answer(veil, body, secret)
+      veil_others(veil, body, secret)
     end
     return next(veil) and veil or nil
   end
