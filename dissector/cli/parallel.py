@@ -23,13 +23,10 @@ from dissector.errors import ToolError
 from dissector.model import CaptureInfo, Connection, Event, Message, Role
 from dissector.render.json import JsonLinesView
 from dissector.render.records import Records
-from dissector.sources.prefetch import WORTH, available, fork
+from dissector.sources.prefetch import WORTH, available, fork, widen
 
 #: Of nine callback connections those that the second process has: one more than half, as the first one writes it all.
 _SECONDS_SHARE = frozenset((1, 3, 5, 7, 8))
-#: Linux: how much may wait in the pipe, several tasks' lines; what cannot be had stays at the system's 64 KiB.
-_PIPE_BYTES = 1 << 20
-_SET_PIPE_SIZE = 1031
 
 
 def pays(files: Iterable[str]) -> bool:
@@ -56,7 +53,7 @@ class SecondProcess:
         if self.is_second:
             self._pipe: TextIO = _text(writing, "w")
         else:
-            _widen(reading)
+            widen(reading)
             self._pipe = _text(reading, "r")
 
     def __enter__(self) -> SecondProcess:
@@ -128,12 +125,3 @@ class _SecondView(JsonLinesView):
 def _text(descriptor: int, mode: str) -> TextIO:
     binary = open(descriptor, mode + "b", buffering=1 << 16)  # noqa: SIM115  closed with the text
     return io.TextIOWrapper(binary, encoding="ascii", newline="\n", write_through=False)
-
-
-def _widen(descriptor: int) -> None:
-    try:
-        from fcntl import fcntl
-
-        fcntl(descriptor, _SET_PIPE_SIZE, _PIPE_BYTES)
-    except (ImportError, OSError):
-        pass

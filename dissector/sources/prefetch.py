@@ -40,6 +40,8 @@ _SLOT = BLOCK + 2 * MAX_CAPTURED
 WORTH = 4 << 20
 _SIZE = Struct("=I")
 _new = tuple.__new__
+#: How much may wait in a pipe: of one block is found 30 to 200 KB.  More is not to be had without privileges.
+_PIPE_BYTES = 1 << 20
 #: In the place of a slot: the bytes come through the pipe.
 _NO_SLOT = -1
 
@@ -63,6 +65,14 @@ def fork() -> int:
     return process
 
 
+def widen(descriptor: int) -> None:
+    """Linux: room in a pipe for what is written in advance, blocks or lines; what cannot be had stays at 64 KiB."""
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
 class Prefetch:
     """The blocks that ``read`` makes of ``stream`` in the other process, each of them prepared there."""
 
@@ -75,6 +85,7 @@ class Prefetch:
             _work(stream, read, prepare, self._slots, theirs, ours)
         os.close(theirs[0])
         os.close(ours[1])
+        widen(ours[0])
         self._free = open(theirs[1], "wb", buffering=0)  # noqa: PTH123, SIM115  closed by close()
         self._found = open(ours[0], "rb", buffering=1 << 16)  # noqa: PTH123, SIM115  descriptors have no path; closed by close()
 
