@@ -32,6 +32,7 @@ _KEPT = frozenset(map(bytes, ((10,), (127,), (169,), (169, 254), (172,), (192,),
 #: First parts that mean something else than a host.
 _ODD = frozenset((0, *range(224, 256)))
 _TRIES = 64
+_CACHED = 65_536
 _EUI_FLAGS = 0b11
 
 
@@ -46,7 +47,8 @@ class AddressMap:
         for attempt in range(_TRIES):
             self._key = blake2b(bytes([attempt]), key=key[:64]).digest()
             self._places = _places(short, self._key)
-            self._ip = lru_cache(maxsize=65_536)(self._mapped)
+            self._ip = lru_cache(maxsize=_CACHED)(self._mapped)
+            self._mac = lru_cache(maxsize=_CACHED)(self._mapped_mac)
             #: No address becomes one that was there before; of very many in one network that is not possible.
             self.disjoint = not any(self.ip(address) in known for address in known)
             if self.disjoint:
@@ -58,6 +60,9 @@ class AddressMap:
 
     def mac(self, address: bytes) -> bytes:
         """A link layer address; none (all zero) and everybody (all ones) stay."""
+        return self._mac(address)
+
+    def _mapped_mac(self, address: bytes) -> bytes:
         if not any(address) or address == b"\xff" * len(address):
             return address
         turned = bytearray(_turned(address, self._key + b"m", 0))

@@ -10,6 +10,7 @@ import os
 import struct
 import sys
 import threading
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -395,6 +396,55 @@ def test_a_compressed_file_damaged_in_the_middle(tmp_path: Path) -> None:
     packets, reader = read(write(tmp_path, bytes(packed)))
     assert len(packets) >= 10
     assert reader.infos[0].truncated
+
+
+@pytest.mark.parametrize("damaged", [-1, -5, -8, 0], ids=["length", "checksum", "last of checksum", "none"])
+def test_a_gzip_file_gives_all_that_stands_before_the_damage(damaged: int, tmp_path: Path) -> None:
+    """Even where all of it is unpacked in one go: what is wrong is known at the very end only."""
+    records = [(NOON, os.urandom(1_000)) for _ in range(10)]
+    packed = bytearray(gzip.compress(pcap(records)))
+    if damaged:
+        packed[damaged] ^= 0xFF
+    packets, reader = read(write(tmp_path, bytes(packed)))
+    assert [packet.data for packet in packets] == [data for _, data in records]
+    assert reader.infos[0].truncated == bool(damaged)
+
+
+@pytest.mark.parametrize("gap", [0, 1, 70_000])
+def test_zeros_between_and_behind_the_members_of_a_gzip_file(gap: int, tmp_path: Path) -> None:
+    """A tape or a disk was filled up."""
+    data = pcap([(NOON, FIRST), (NOON, SECOND_FRAME)])
+    packed = b"".join(gzip.compress(part) + bytes(gap) for part in (data[:50], data[50:]))
+    packets, reader = read(write(tmp_path, packed))
+    assert ([packet.data for packet in packets], reader.infos[0].truncated) == ([FIRST, SECOND_FRAME], False)
+
+
+def test_something_else_behind_a_gzip_file_is_damage(tmp_path: Path) -> None:
+    packets, reader = read(write(tmp_path, gzip.compress(WHOLE) + bytes(9) + b"more"))
+    assert (len(packets), reader.infos[0].truncated) == (2, True)
+
+
+def test_gzip_comes_as_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through a pipe: nobody waits for more compressed bytes than one packet needs."""
+    source, sink = os.pipe()
+    with open(source, "rb") as file, open(sink, "wb", buffering=0) as writer:  # noqa: PTH123  a pipe without a buffer
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=file))
+        packer = zlib.compressobj(wbits=31)
+
+        def written(part: bytes) -> None:
+            writer.write(packer.compress(part) + packer.flush(zlib.Z_SYNC_FLUSH))
+
+        written(pcap_header() + pcap_record(FIRST, NOON))
+        watchdog = threading.Timer(10, writer.close)
+        watchdog.start()
+        packets = iter(CaptureReader(["-"]))
+        assert next(packets).data == FIRST
+        written(pcap_record(SECOND_FRAME, NOON))
+        assert next(packets).data == SECOND_FRAME
+        watchdog.cancel()
+        writer.write(packer.flush())
+        writer.close()
+        assert list(packets) == []
 
 
 def test_an_impossible_record_ends_the_file_there(tmp_path: Path) -> None:
