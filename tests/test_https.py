@@ -307,3 +307,70 @@ def test_of_a_renegotiation_each_handshake_has_its_secret(trace: Callable[..., J
     assert found["connections"][0]["tls"]["reason"] == "no secrets of it were given"
     told = next(one for one in found["problems"] if one["code"] == "tls_not_decrypted")
     assert told["summary"].endswith(": deciphered in part, no secrets of it were given.")
+
+
+# --- older and rarer ways ------------------------------------------------------------------------------------------
+
+#: What OpenSSL still speaks below TLS 1.2, and the suites of TLS 1.2 that Java does not offer.
+OLD = [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1]
+OLD_SUITES = {
+    "AES128-SHA": "rsa", "AES256-SHA": "rsa", "ECDHE-RSA-AES128-SHA": "rsa", "DHE-RSA-AES256-SHA": "dh",
+    "ECDHE-ECDSA-AES256-SHA": "ec",
+}  # fmt: skip
+RARE_SUITES = {
+    "AES128-CCM": "rsa", "AES256-CCM8": "rsa", "DHE-RSA-AES128-CCM8": "dh", "ECDHE-ECDSA-AES256-CCM": "ec",
+    "ECDHE-ECDSA-AES128-CCM8": "ec", "NULL-SHA256": "rsa", "ECDHE-RSA-NULL-SHA": "rsa", "NULL-MD5": "rsa",
+}  # fmt: skip
+
+
+def old_setup(suite: str, kind: str, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2) -> Setup:
+    server = identity(kind="ec") if kind == "ec" else identity()
+    return Setup(version=version, ciphers=suite, server=server, dh=kind == "dh")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("version", OLD)
+@pytest.mark.parametrize("suite", OLD_SUITES)
+@pytest.mark.parametrize("mss", [1_448, 61])
+def test_tls_before_1_2(
+    version: ssl.TLSVersion, suite: str, mss: int, trace: Callable[..., Json], tmp_path: Path
+) -> None:
+    path, log = written(tmp_path, "ua113_shell_ok", old_setup(suite, OLD_SUITES[suite], version), mss)
+    found = trace(path, "--tls-keylog", log, "--show-secrets")
+    same_tasks(found, trace(AGENT / "ua113_shell_ok.pcap", "--show-secrets"))
+    assert len(found["tasks"]) == 1
+    assert {one["tls"]["version"] for one in found["connections"]} == {f"TLS 1.{version - 0x0301}"}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("version", OLD)
+def test_a_private_key_opens_tls_before_1_2(
+    version: ssl.TLSVersion, trace: Callable[..., Json], tmp_path: Path
+) -> None:
+    path, _ = written(tmp_path, "ua113_shell_ok", old_setup("AES128-SHA", "rsa", version))
+    assert len(trace(path, "--tls-key", identity().key)["tasks"]) == 1
+
+
+@pytest.mark.parametrize("suite", RARE_SUITES)
+def test_rarer_suites(suite: str, trace: Callable[..., Json], tmp_path: Path) -> None:
+    path, log = written(tmp_path, "ua113_shell_ok", old_setup(suite, RARE_SUITES[suite]))
+    found = trace(path, "--tls-keylog", log, "--show-secrets")
+    same_tasks(found, trace(AGENT / "ua113_shell_ok.pcap", "--show-secrets"))
+    assert len(found["tasks"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("suite", "name"),
+    [
+        ("CAMELLIA128-SHA", "TLS_RSA_WITH_CAMELLIA_128_CBC_SHA"),
+        ("ECDHE-ARIA256-GCM-SHA384", "TLS_ECDHE_RSA_WITH_ARIA_256_GCM_SHA384"),
+    ],
+)
+def test_suites_that_are_not_deciphered_are_named(
+    suite: str, name: str, trace: Callable[..., Json], tmp_path: Path
+) -> None:
+    path, log = written(tmp_path, "ua113_shell_ok", old_setup(suite, "rsa"))
+    found = trace(path, "--tls-keylog", log)
+    told = next(one for one in found["problems"] if one["code"] == "tls_not_decrypted")
+    assert f"cipher suite {name} of TLS 1.2 is not one that can be deciphered" in told["summary"]
+    assert found["tasks"] == []

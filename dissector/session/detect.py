@@ -33,8 +33,9 @@ _AGENT_HEADERS = re.compile(
     rb"\r\n(?:X-JobScheduler-(?:Tunnel|Request|Heartbeat|Session|LicenseKey)|Server: spray-can/)"
 )
 _HTTP_ANSWER = b"HTTP/1."
-#: A request line that goes on.
-_REQUEST_LINE = re.compile(rb"[A-Z]{3,8}(?: (?:[/h][^ \r\n]{0,1024})?)?")
+#: A request line that goes on, and how much of one can be little else.
+_REQUEST_LINE = re.compile(rb"[A-Z]{1,8}(?: (?:[/h][^ \r\n]{0,1024})?)?")
+_METHOD = 3
 #: What may still become one.
 _HTTP_START = re.compile(rb"[A-Z]{1,8}(?: [^ ]{0,1024})?")
 _START_COMMAND = b"<remote_scheduler.start_remote_task"
@@ -56,7 +57,7 @@ def verdict(client: bytes, server: bytes, *, is_command_port: bool, mid_stream: 
         return Role.UNKNOWN
     if _is_agent(client, server, mid_stream):
         return Role.HTTP
-    if not mid_stream and _REQUEST_LINE.fullmatch(client):
+    if not mid_stream and _REQUEST_LINE.fullmatch(client) and (len(client) >= _METHOD or not server):
         return None
     command = _command(client, server, is_command_port)
     if mid_stream and _commands(server, client):

@@ -211,13 +211,13 @@ class Tls:
 
     def _opened(self, half: _Half, record: FramedRecord, open_record: Opener) -> bytes | None:
         """The record's plain bytes; behind a hole its number is found by trying."""
-        tries = 1
-        if record.unsure:
+        tries, is_unsure = 1, record.unsure or half.failures > 0
+        if is_unsure:
             tries += min(max(0, record.offset - half.expect) // _SMALLEST_RECORD + 1, _MOST_TRIES)
         for missing in range(tries):
             plain = open_record(half.sequence + missing, record.kind, record.version, record.body)
             if plain is not None:
-                if record.unsure and record.offset > half.expect:
+                if is_unsure and record.offset > half.expect:
                     self._missed(half, record, missing)
                 half.sequence += missing + 1
                 half.failures, half.expect = 0, record.offset + HEADER + len(record.body)
@@ -234,6 +234,8 @@ class Tls:
             half.offset += size
 
     def _failed(self, half: _Half, record: FramedRecord) -> None:
+        if self._handshake.sends_early and half.side is Side.CLIENT and not (half.is_behind or half.sequence):
+            return  # what it sent before it was answered goes on behind that
         if not self.facts.decrypted:
             self._seal(WRONG_KEYS)
             self._overheard(half, record)

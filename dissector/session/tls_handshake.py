@@ -67,6 +67,7 @@ class Handshake:
         self._facts, self._secrets = facts, secrets
         self.suite: Suite | None = None
         self.is_1_3 = False
+        self._version = tls.TLS_1_2
         #: True once the server chose version and suite.
         self.is_chosen = False
         #: Nobody ever can decipher it: why.
@@ -81,6 +82,11 @@ class Handshake:
         #: The master secret, once it is known.
         self._used: bytes | None = None
         self._openers: tuple[Opener, Opener] | None = None
+
+    @property
+    def sends_early(self) -> bool:
+        """The client says something before it is answered, with keys of an earlier session: that is not deciphered."""
+        return self._client is not None and self._client.early
 
     @property
     def client_random(self) -> bytes | None:
@@ -138,10 +144,11 @@ class Handshake:
         self.suite = SUITES.get(hello.suite)
         facts.names = (*facts.names[:_MOST_NAMES], hello.session_id)
         facts.version, facts.suite = tls.version_name(hello.version), suite_name(hello.suite)
-        if hello.version not in (tls.TLS_1_2, tls.TLS_1_3):
-            self.hopeless = f"{facts.version} is not deciphered, only TLS 1.2 and 1.3 are"
-        elif self.suite is None:
-            self.hopeless = f"cipher suite {facts.suite} is not known"
+        self._version = hello.version
+        if not tls.TLS_1_0 <= hello.version <= tls.TLS_1_3:
+            self.hopeless = f"{facts.version} is not deciphered, only TLS 1.0 to 1.3 are"
+        elif self.suite is None or (self.suite.is_aead and hello.version < tls.TLS_1_2):
+            self.hopeless = f"cipher suite {facts.suite} of {facts.version} is not one that can be deciphered"
 
     def _certified(self, side: Side, body: bytes, mark: Mark) -> None:
         facts = self._facts
@@ -164,7 +171,7 @@ class Handshake:
     # --- keys ------------------------------------------------------------------------------------------------------
 
     def openers(self) -> tuple[Opener, Opener] | None:
-        """Of TLS 1.2, what opens the client's and the server's records behind this handshake; None: no secret."""
+        """Up to TLS 1.2, what opens the client's and the server's records behind this handshake; None: no secret."""
         client, server, suite = self._client, self._server, self.suite
         if self._openers is not None or client is None or server is None or suite is None or self.hopeless:
             return self._openers
@@ -177,8 +184,8 @@ class Handshake:
         self._used = master
         for name in (server.session_id, self._ticket):
             self._secrets.remember(name, master)
-        keys = keys_of_master(master, suite, client.random, server.random)
-        one, two = (opener(each, suite, is_1_3=False, encrypt_then_mac=server.encrypt_then_mac) for each in keys)
+        keys = keys_of_master(master, suite, self._version, client.random, server.random)
+        one, two = (opener(each, suite, self._version, encrypt_then_mac=server.encrypt_then_mac) for each in keys)
         self._openers = one, two
         return self._openers
 
@@ -207,7 +214,7 @@ class Handshake:
         from dissector.wire.tls_derive import master_secret
 
         handshake = bytes(self._transcript or b"") if server.extended_master else None
-        return master_secret(premaster, suite, client.random, server.random, handshake)
+        return master_secret(premaster, suite, self._version, client.random, server.random, handshake)
 
     def secret(self, side: Side, *, handshake: bool) -> bytes | None:
         """Of TLS 1.3, the traffic secret of a side, that of the handshake or the first one behind it."""
@@ -222,7 +229,7 @@ class Handshake:
         from dissector.wire.tls_cipher import opener
         from dissector.wire.tls_derive import keys_of_secret
 
-        return opener(keys_of_secret(secret, self.suite), self.suite, is_1_3=True, encrypt_then_mac=False)
+        return opener(keys_of_secret(secret, self.suite), self.suite, tls.TLS_1_3, encrypt_then_mac=False)
 
     def updated(self, secret: bytes) -> bytes:
         """Of TLS 1.3, the traffic secret behind a key update."""

@@ -13,7 +13,7 @@ CHANGE_CIPHER, ALERT, HANDSHAKE, APPLICATION = 20, 21, 22, 23
 #: Handshake messages.
 HELLO_REQUEST, CLIENT_HELLO, SERVER_HELLO, NEW_TICKET, END_OF_EARLY_DATA, CERTIFICATE = 0, 1, 2, 4, 5, 11
 CERTIFICATE_REQUEST, SERVER_DONE, CLIENT_KEY, FINISHED, KEY_UPDATE = 13, 14, 16, 20, 24
-TLS_1_2, TLS_1_3 = 0x0303, 0x0304
+TLS_1_0, TLS_1_1, TLS_1_2, TLS_1_3 = 0x0301, 0x0302, 0x0303, 0x0304
 CLOSE_NOTIFY = 0
 
 _VERSIONS = {
@@ -31,7 +31,8 @@ _ALERTS = {
 }  # fmt: skip
 #: The random of a server hello that asks for another client hello.
 _RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
-_SERVER_NAME, _ENCRYPT_THEN_MAC, _EXTENDED_MASTER, _SESSION_TICKET, _SUPPORTED_VERSIONS = 0, 22, 23, 35, 43
+_SERVER_NAME, _ENCRYPT_THEN_MAC, _EXTENDED_MASTER, _SESSION_TICKET = 0, 22, 23, 35
+_EARLY_DATA, _SUPPORTED_VERSIONS = 42, 43
 _RANDOM = 32
 #: Suites and names that are kept.
 _MOST_SUITES, _LONGEST_NAME = 256, 255
@@ -52,7 +53,8 @@ def alert_name(code: int) -> str:
 
 
 class ClientHello(NamedTuple):
-    """``version`` is the highest that is offered, ``ticket`` that of a session to be resumed."""
+    """``version`` is the highest that is offered, ``ticket`` that of a session to be resumed; ``early``: the client
+    sends before it is answered."""
 
     version: int
     random: bytes
@@ -60,6 +62,7 @@ class ClientHello(NamedTuple):
     suites: tuple[int, ...]
     server_name: str | None
     ticket: bytes
+    early: bool
 
 
 class ServerHello(NamedTuple):
@@ -88,7 +91,8 @@ def client_hello(body: bytes) -> ClientHello | None:
     versions = [_U16(offered, place)[0] for place in range(1, len(offered) - 1, 2)]
     highest = max((one for one in versions if one in _VERSIONS), default=version)
     name = _host(extensions.get(_SERVER_NAME, b""))
-    return ClientHello(highest, random, session_id, numbers, name, extensions.get(_SESSION_TICKET, b""))
+    ticket = extensions.get(_SESSION_TICKET, b"")
+    return ClientHello(highest, random, session_id, numbers, name, ticket, _EARLY_DATA in extensions)
 
 
 def server_hello(body: bytes) -> ServerHello | None:

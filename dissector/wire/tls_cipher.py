@@ -11,9 +11,10 @@ from struct import Struct
 from typing import Any
 
 from dissector.errors import ToolError
+from dissector.wire.tls import TLS_1_0, TLS_1_3
 from dissector.wire.tls_derive import Keys
 from dissector.wire.tls_keys import OpenRsa
-from dissector.wire.tls_suites import Suite
+from dissector.wire.tls_suites import BLOCKS, Suite
 
 MISSING = "decrypting TLS needs the package cryptography: pip install 'jstrace[tls]'"
 
@@ -24,7 +25,6 @@ Opener = Callable[[int, int, int, bytes], "bytes | None"]
 _SEQUENCE = Struct("!Q").pack
 _HEADER = Struct("!QBHH").pack
 _AAD_1_3 = Struct("!BHH").pack
-_BLOCKS = {"AES_128_CBC": 16, "AES_256_CBC": 16, "3DES_EDE_CBC": 8}
 
 
 def require() -> None:
@@ -36,12 +36,12 @@ def require() -> None:
         raise ToolError(MISSING) from None
 
 
-def opener(keys: Keys, suite: Suite, *, is_1_3: bool, encrypt_then_mac: bool) -> Opener:
-    """For the records of one side, which have to be opened in order where the cipher is RC4."""
+def opener(keys: Keys, suite: Suite, version: int, *, encrypt_then_mac: bool) -> Opener:
+    """For the records of one side, which have to be opened in order where the cipher is RC4 or the version TLS 1.0."""
     if suite.is_aead:
-        return _aead_1_3(keys, suite) if is_1_3 else _aead(keys, suite)
-    if suite.cipher in _BLOCKS:
-        return _block(keys, suite, encrypt_then_mac=encrypt_then_mac)
+        return _aead_1_3(keys, suite) if version == TLS_1_3 else _aead(keys, suite)
+    if suite.cipher in BLOCKS:
+        return _block(keys, suite, is_chained=version <= TLS_1_0, encrypt_then_mac=encrypt_then_mac)
     return _stream(keys, suite)
 
 
@@ -132,29 +132,55 @@ def _aead_1_3(keys: Keys, suite: Suite) -> Opener:
     return open_record
 
 
-def _block(keys: Keys, suite: Suite, *, encrypt_then_mac: bool) -> Opener:
+def _block(keys: Keys, suite: Suite, *, is_chained: bool, encrypt_then_mac: bool) -> Opener:
+    """``is_chained``: a record begins with what the last one ended with (TLS 1.0), not with an IV of its own."""
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-    block, size, mac, digest = _BLOCKS[suite.cipher], suite.mac_size, keys.mac, suite.mac
+    block, size, mac, digest = BLOCKS[suite.cipher], suite.mac_size, keys.mac, suite.mac
     algorithm: Any = _triple_des(keys.key) if block == 8 else algorithms.AES(keys.key)
+    chain = _Chain(keys.iv)
 
     def decipher(body: bytes) -> bytes | None:
         """Without IV and padding."""
-        if len(body) < 2 * block or len(body) % block:
+        iv, body = (chain.before(body), body) if is_chained else (body[:block], body[block:])
+        if len(iv) < block or not body or len(body) % block:
             return None
-        plain: bytes = Cipher(algorithm, modes.CBC(body[:block])).decryptor().update(body[block:])
+        plain: bytes = Cipher(algorithm, modes.CBC(iv)).decryptor().update(body)
         behind = plain[-1] + 1
         return plain[:-behind] if behind <= len(plain) and plain.endswith(plain[-1:] * behind) else None
 
     def open_record(sequence: int, kind: int, version: int, body: bytes) -> bytes | None:
         if encrypt_then_mac:
             body, tag = body[:-size], body[-size:]
-            header = _HEADER(sequence, kind, version, len(body))
-            return decipher(body) if hmac.digest(mac, header + body, digest) == tag else None
+            plain, header = decipher(body), _HEADER(sequence, kind, version, len(body))
+            is_right = hmac.digest(mac, header + body, digest) == tag
+            # Behind a hole the MAC is right, and what a chained record begins with is not.
+            return plain if is_right and (chain.goes_on(sequence) or not is_chained) else None
         plain = decipher(body)
         return None if plain is None else _checked(plain, size, mac, digest, (sequence, kind, version))
 
     return open_record
+
+
+class _Chain:
+    """What stands before each record in the cipher of one side; behind a hole nobody knows it for one record."""
+
+    def __init__(self, iv: bytes) -> None:
+        self._iv, self._size = iv, len(iv)
+        self._body: bytes | None = None
+        self._next = 0
+
+    def goes_on(self, sequence: int) -> bool:
+        """True where the record that is known to have this number follows the last one."""
+        follows, self._next = sequence == self._next, sequence + 1
+        return follows
+
+    def before(self, body: bytes) -> bytes:
+        """``body`` is the next record, or once more the last one, with another number."""
+        if self._body is not None and body != self._body:
+            self._iv = self._body[-self._size :]
+        self._body = body
+        return self._iv
 
 
 def _stream(keys: Keys, suite: Suite) -> Opener:

@@ -1,19 +1,25 @@
 """The keys of TLS, made of its secrets.
 
-That is putting hashes of the standard library together as RFC 5246 section 5, RFC 7627 and RFC 8446 section 7 say;
+That is putting hashes of the standard library together as RFC 2246 and RFC 5246 section 5, RFC 7627 and RFC 8446
+section 7 say;
 ciphers and RSA are those of a library (``tls_cipher``).
 """
 
 from __future__ import annotations
 
 import hmac
+from functools import reduce
 from hashlib import new as new_hash
+from operator import xor
 from typing import NamedTuple
 
-from dissector.wire.tls_suites import Suite
+from dissector.wire.tls import TLS_1_0, TLS_1_2
+from dissector.wire.tls_suites import BLOCKS, Suite
 
 #: Bytes of a master secret.
 MASTER = 48
+#: Before TLS 1.2 both at once, whatever the suite.
+_BOTH = "md5", "sha1"
 
 
 class Keys(NamedTuple):
@@ -25,19 +31,24 @@ class Keys(NamedTuple):
 
 
 def master_secret(
-    premaster: bytes, suite: Suite, client_random: bytes, server_random: bytes, handshake: bytes | None
+    premaster: bytes, suite: Suite, version: int, client_random: bytes, server_random: bytes, handshake: bytes | None
 ) -> bytes:
     """``handshake``: all messages up to the key exchange, where both sides agreed on an extended master secret."""
     label, seed = b"master secret", client_random + server_random
+    digests = _digests(suite, version)
     if handshake is not None:
-        label, seed = b"extended master secret", new_hash(suite.prf, handshake).digest()
-    return _prf(premaster, label + seed, suite.prf, MASTER)
+        label = b"extended master secret"
+        seed = b"".join(new_hash(one, handshake, usedforsecurity=False).digest() for one in digests)
+    return _prf(premaster, label + seed, digests, MASTER)
 
 
-def keys_of_master(master: bytes, suite: Suite, client_random: bytes, server_random: bytes) -> tuple[Keys, Keys]:
-    """The client's and the server's, of TLS 1.2."""
-    sizes = [size for size in (suite.mac_size, suite.key_size, suite.fixed_iv) for _ in range(2)]
-    block = _prf(master, b"key expansion" + server_random + client_random, suite.prf, sum(sizes))
+def keys_of_master(
+    master: bytes, suite: Suite, version: int, client_random: bytes, server_random: bytes
+) -> tuple[Keys, Keys]:
+    """The client's and the server's, up to TLS 1.2."""
+    iv = BLOCKS.get(suite.cipher, 0) if version <= TLS_1_0 else suite.fixed_iv
+    sizes = [size for size in (suite.mac_size, suite.key_size, iv) for _ in range(2)]
+    block = _prf(master, b"key expansion" + server_random + client_random, _digests(suite, version), sum(sizes))
     parts, at = [], 0
     for size in sizes:
         parts.append(block[at : at + size])
@@ -56,7 +67,20 @@ def updated(secret: bytes, suite: Suite) -> bytes:
     return _expand_label(secret, b"traffic upd", suite.prf, len(secret))
 
 
-def _prf(secret: bytes, seed: bytes, digest: str, size: int) -> bytes:
+def _digests(suite: Suite, version: int) -> tuple[str, ...]:
+    """The hashes of the key derivation."""
+    return (suite.prf,) if version >= TLS_1_2 else _BOTH
+
+
+def _prf(secret: bytes, seed: bytes, digests: tuple[str, ...], size: int) -> bytes:
+    """Each of two hashes has a half of the secret, which share the byte in the middle."""
+    half = -(-len(secret) // len(digests))
+    parts = zip((secret[:half], secret[-half:]), digests, strict=False)
+    found = [int.from_bytes(_expanded(part, seed, digest, size), "big") for part, digest in parts]
+    return reduce(xor, found).to_bytes(size, "big")
+
+
+def _expanded(secret: bytes, seed: bytes, digest: str, size: int) -> bytes:
     found, link = b"", seed
     while len(found) < size:
         link = hmac.digest(secret, link, digest)

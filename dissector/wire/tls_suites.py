@@ -1,11 +1,12 @@
 """Cipher suites of TLS: numbers, names, and what is needed to read records that are protected with one.
 
-Source: the IANA registry "TLS Cipher Suites".  The table has the suites that Java 8 to 17 offers, and their relatives;
-what is not in it is named by its number and can not be read.
+Source: the IANA registry "TLS Cipher Suites".  The tables have the suites that Java 8 to 17 and OpenSSL offer, and
+their relatives; what is in none of them is named by its number and can not be read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 #: By cipher and hash: key exchange and number; ``-`` is TLS 1.3, where the suite does not name the key exchange.
@@ -36,8 +37,38 @@ AES_128_CCM RSA=C09C DHE_RSA=C09E ECDHE_ECDSA=C0AC
 AES_256_CCM RSA=C09D DHE_RSA=C09F ECDHE_ECDSA=C0AD
 AES_128_CCM_8 RSA=C0A0 DHE_RSA=C0A2 ECDHE_ECDSA=C0AE
 AES_256_CCM_8 RSA=C0A1 DHE_RSA=C0A3 ECDHE_ECDSA=C0AF
+NULL_SHA PSK=002C DHE_PSK=002D RSA_PSK=002E ECDHE_PSK=C039
+NULL_SHA256 PSK=00B0 DHE_PSK=00B4 RSA_PSK=00B8 ECDHE_PSK=C03A
+NULL_SHA384 PSK=00B1 DHE_PSK=00B5 RSA_PSK=00B9 ECDHE_PSK=C03B
+AES_128_CBC_SHA PSK=008C DHE_PSK=0090 RSA_PSK=0094 ECDHE_PSK=C035 SRP_SHA=C01D SRP_SHA_RSA=C01E SRP_SHA_DSS=C01F
+AES_256_CBC_SHA PSK=008D DHE_PSK=0091 RSA_PSK=0095 ECDHE_PSK=C036 SRP_SHA=C020 SRP_SHA_RSA=C021 SRP_SHA_DSS=C022
+AES_128_CBC_SHA256 PSK=00AE DHE_PSK=00B2 RSA_PSK=00B6 ECDHE_PSK=C037
+AES_256_CBC_SHA384 PSK=00AF DHE_PSK=00B3 RSA_PSK=00B7 ECDHE_PSK=C038
+AES_128_GCM_SHA256 PSK=00A8 DHE_PSK=00AA RSA_PSK=00AC
+AES_256_GCM_SHA384 PSK=00A9 DHE_PSK=00AB RSA_PSK=00AD
+CHACHA20_POLY1305_SHA256 PSK=CCAB ECDHE_PSK=CCAC DHE_PSK=CCAD RSA_PSK=CCAE
+AES_128_CCM PSK=C0A4 DHE_PSK=C0A6
+AES_256_CCM PSK=C0A5 DHE_PSK=C0A7
+AES_128_CCM_8 PSK=C0A8 PSK_DHE=C0AA
+AES_256_CCM_8 PSK=C0A9 PSK_DHE=C0AB
 """
-#: Cipher -> bytes of its key, and of the part of its nonce or of its IV that comes from the handshake.
+#: The same of suites that can not be read.
+_NAMED = """
+SEED_CBC_SHA RSA=0096 DHE_DSS=0099 DHE_RSA=009A DH_anon=009B
+IDEA_CBC_SHA RSA=0007
+DES_CBC_SHA RSA=0009 DHE_DSS=0012 DHE_RSA=0015 DH_anon=001A
+CAMELLIA_128_CBC_SHA RSA=0041 DHE_DSS=0044 DHE_RSA=0045 DH_anon=0046
+CAMELLIA_256_CBC_SHA RSA=0084 DHE_DSS=0087 DHE_RSA=0088 DH_anon=0089
+CAMELLIA_128_CBC_SHA256 RSA=00BA DHE_DSS=00BD DHE_RSA=00BE DH_anon=00BF ECDHE_ECDSA=C072 ECDHE_RSA=C076
+CAMELLIA_128_CBC_SHA256 PSK=C094 DHE_PSK=C096 RSA_PSK=C098 ECDHE_PSK=C09A
+CAMELLIA_256_CBC_SHA256 RSA=00C0 DHE_DSS=00C3 DHE_RSA=00C4 DH_anon=00C5
+CAMELLIA_256_CBC_SHA384 ECDHE_ECDSA=C073 ECDHE_RSA=C077 PSK=C095 DHE_PSK=C097 RSA_PSK=C099 ECDHE_PSK=C09B
+ARIA_128_GCM_SHA256 RSA=C050 DHE_RSA=C052 DHE_DSS=C056 ECDHE_ECDSA=C05C ECDHE_RSA=C060 PSK=C06A DHE_PSK=C06C
+ARIA_128_GCM_SHA256 RSA_PSK=C06E
+ARIA_256_GCM_SHA384 RSA=C051 DHE_RSA=C053 DHE_DSS=C057 ECDHE_ECDSA=C05D ECDHE_RSA=C061 PSK=C06B DHE_PSK=C06D
+ARIA_256_GCM_SHA384 RSA_PSK=C06F
+"""
+#: Cipher -> bytes of its key, and of the part of its nonce that comes from the handshake; and of its blocks.
 _CIPHERS = {
     "NULL": (0, 0),
     "RC4_128": (16, 0),
@@ -52,6 +83,7 @@ _CIPHERS = {
     "AES_256_CCM_8": (32, 4),
     "CHACHA20_POLY1305": (32, 12),
 }
+BLOCKS = {"AES_128_CBC": 16, "AES_256_CBC": 16, "3DES_EDE_CBC": 8}
 _HASHES = {"MD5": 16, "SHA": 20, "SHA256": 32, "SHA384": 48}
 
 
@@ -80,27 +112,30 @@ def _suite(number: int, key_exchange: str, rest: str) -> Suite:
         cipher, digest = rest, "SHA256"
     key_size, fixed_iv = _CIPHERS[cipher]
     is_aead = fixed_iv > 0
-    name = f"TLS_{rest}" if key_exchange == "-" else f"TLS_{key_exchange}_WITH_{rest}"
     mac = "sha1" if digest == "SHA" else digest.lower()
     prf = "sha384" if digest == "SHA384" else "sha256"
-    return Suite(number, name, key_exchange, cipher, key_size, fixed_iv, mac, 0 if is_aead else _HASHES[digest], prf)
+    mac_size = 0 if is_aead else _HASHES[digest]
+    return Suite(number, _name(key_exchange, rest), key_exchange, cipher, key_size, fixed_iv, mac, mac_size, prf)
 
 
-def _suites() -> dict[int, Suite]:
-    found = {}
-    for line in _TABLE.strip().splitlines():
+def _name(key_exchange: str, rest: str) -> str:
+    return f"TLS_{rest}" if key_exchange == "-" else f"TLS_{key_exchange}_WITH_{rest}"
+
+
+def _entries(table: str) -> Iterator[tuple[int, str, str]]:
+    """Number, key exchange, and what is behind ``WITH``."""
+    for line in table.strip().splitlines():
         rest, *entries = line.split()
         for entry in entries:
             key_exchange, _, text = entry.partition("=")
-            number = int(text, 16)
-            found[number] = _suite(number, key_exchange, rest)
-    return found
+            yield int(text, 16), key_exchange, rest
 
 
-SUITES = _suites()
+SUITES = {entry[0]: _suite(*entry) for entry in _entries(_TABLE)}
+_NAMES = {number: _name(key_exchange, rest) for number, key_exchange, rest in _entries(_NAMED)}
 
 
 def suite_name(number: int) -> str:
     """The name of a suite; of one that is not known its number: ``0xC0FF``."""
     suite = SUITES.get(number)
-    return suite.name if suite is not None else f"0x{number:04X}"
+    return suite.name if suite is not None else _NAMES.get(number, f"0x{number:04X}")

@@ -86,6 +86,13 @@ def test_on_a_command_port_any_text_is_a_command(text: bytes) -> None:
     assert verdict(text, port=False) is not COMMAND
 
 
+@pytest.mark.parametrize("size", range(1, 15))
+def test_a_request_line_may_come_letter_by_letter(size: int) -> None:
+    """TLS 1.0 of Java and OpenSSL sends the first byte in a record of its own."""
+    assert verdict(b"POST /jobscheduler/agent/api"[:size], port=True) is None
+    assert verdict(b"PO", b"\x95!", port=True) is COMMAND
+
+
 @pytest.mark.parametrize("blanks", [b"", b" ", b"   ", b"\r\n"])
 def test_blanks_tell_nothing_yet(blanks: bytes) -> None:
     assert verdict(blanks, port=True) is None

@@ -33,6 +33,25 @@ SUITES = {
     "cbc": "ECDHE-RSA-AES128-SHA256",
     "chacha": "ECDHE-RSA-CHACHA20-POLY1305",
 }
+#: Up to TLS 1.1 every cipher is one of blocks; those of 1.0 go on where the last record ended.
+OLD = {
+    "1.0": (ssl.TLSVersion.TLSv1, 0),
+    "1.0, first MAC": (ssl.TLSVersion.TLSv1, 1 << 19),  # OpenSSL's SSL_OP_NO_ENCRYPT_THEN_MAC
+    "1.1": (ssl.TLSVersion.TLSv1_1, 0),
+    "1.1, first MAC": (ssl.TLSVersion.TLSv1_1, 1 << 19),
+}
+pytestmark = pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+
+
+def setup_of(name: str) -> Setup:
+    if name == "1.3":
+        return Setup(version=TLS_1_3)
+    if name not in OLD:
+        return Setup(ciphers=SUITES[name])
+    version, options = OLD[name]
+    setup = Setup(version=version, ciphers="ECDHE-RSA-AES128-SHA")
+    setup.server_context.options |= options
+    return setup
 
 
 def request(number: int, size: int = 0) -> bytes:
@@ -140,20 +159,20 @@ def test_what_is_no_record_is_said_to_be_none() -> None:
 @given(
     st.lists(st.tuples(st.integers(0, 40_000), st.integers(0, 40_000)), min_size=1, max_size=4),
     st.sampled_from([1_448, 536, 61, 9_000]),
-    st.sampled_from([*SUITES, "1.3"]),
+    st.sampled_from([*SUITES, *OLD, "1.3"]),
 )
 def test_any_exchanges_in_any_segments(sizes: list[tuple[int, int]], mss: int, suite: str) -> None:
-    setup = Setup(version=TLS_1_3) if suite == "1.3" else Setup(ciphers=SUITES[suite])
+    setup = setup_of(suite)
     found = exchanges(traced(talk(setup, sizes, mss), setup.secrets))
     assert [(len(one.request.body), len(one.response.body)) for one in found] == sizes
 
 
-@pytest.mark.parametrize("suite", [*SUITES, "1.3"])
+@pytest.mark.parametrize("suite", [*SUITES, *OLD, "1.3"])
 @pytest.mark.parametrize("seed", range(6))
 def test_lost_packets_cost_what_was_in_them(suite: str, seed: int) -> None:
     """Every exchange that is told is a true one, and those far from the holes are told."""
     dice = random.Random(seed)
-    setup = Setup(version=TLS_1_3) if suite == "1.3" else Setup(ciphers=SUITES[suite])
+    setup = setup_of(suite)
     records = talk(setup, [(300 * number % 4_000, 100 + number) for number in range(40)])
     with_data = [place for place, one in enumerate(records) if len(one.data) > 54]
     lost = set(dice.sample(with_data[12:-2], 3))
@@ -167,9 +186,9 @@ def test_lost_packets_cost_what_was_in_them(suite: str, seed: int) -> None:
             assert len(one.response.body) == 100 + number
 
 
-@pytest.mark.parametrize("suite", [*SUITES, "1.3"])
+@pytest.mark.parametrize("suite", [*SUITES, *OLD, "1.3"])
 def test_packets_that_come_twice_or_late_change_nothing(suite: str) -> None:
-    setup = Setup(version=TLS_1_3) if suite == "1.3" else Setup(ciphers=SUITES[suite])
+    setup = setup_of(suite)
     records = talk(setup, [(3_000, 5_000)] * 5)
     again = [*records, *(one._replace(time=one.time + 700_000) for one in records[20::7])]
     late = [one._replace(time=one.time + 5_000) if place % 3 == 0 else one for place, one in enumerate(records)]
@@ -221,6 +240,52 @@ def test_sessions_of_a_private_key_are_resumed(tickets: bool) -> None:
         events += tracer.feed(packet)
     events += tracer.finish()
     assert len(exchanges(events)) == 2
+
+
+class EarlyWire(Wire):
+    """The client sends something before it is answered; the server passes it over, as one that refuses it does."""
+
+    flushes = 0
+
+    def flush(self, side: int) -> bool:
+        data = self._outgoing[side].read()
+        if data:
+            shown = data
+            if side == 0 and self.flushes < 2:
+                shown = with_early_data(data) + EARLY if not self.flushes else EARLY + data
+                self.flushes += 1
+            self.line.send(self._later(), side, shown, self.mss)
+            self._incoming[1 - side].write(data)
+        return bool(data)
+
+
+#: Records that only keys of an earlier session open, more than may be damaged.
+EARLY = (b"\x17\x03\x03\0\x60" + bytes(range(0x60))) * 12
+
+
+def with_early_data(hello: bytes) -> bytes:
+    """A client hello with one more extension."""
+    at = 5 + 4 + 2 + 32
+    at += 1 + hello[at]
+    at += 2 + int.from_bytes(hello[at : at + 2], "big")
+    at += 1 + hello[at]
+    data = bytearray(hello) + b"\0\x2a\0\0"
+    for place, size in ((3, 2), (6, 3), (at, 2)):
+        data[place : place + size] = (int.from_bytes(data[place : place + size], "big") + 4).to_bytes(size, "big")
+    return bytes(data)
+
+
+def test_what_is_sent_before_the_answer_is_passed_over() -> None:
+    setup, network = Setup(version=TLS_1_3), Network()
+    wire = EarlyWire(setup, network.line(CLIENT, AGENT))
+    assert wire.handshake()
+    for number in range(3):
+        wire.say(0, request(number))
+        wire.say(1, response())
+    wire.end()
+    events = traced(network.ordered(), setup.secrets)
+    assert len(exchanges(events)) == 3
+    assert codes(events) == []
 
 
 def test_secrets_that_come_late_are_used() -> None:
