@@ -66,6 +66,8 @@ class Connection:
     #: Tunnels that its first packet came in, outermost first.
     via: tuple[Via, ...] = ()
     tls: TlsFacts | None = None
+    #: Host and port that a proxy, its server, was asked to connect the client with.
+    asked_for: str | None = None
     #: Packets that were captured a second time at the same place.
     duplicates: int = 0
     #: The place of capture; empty where there is only one.

@@ -309,6 +309,19 @@ def test_of_a_renegotiation_each_handshake_has_its_secret(trace: Callable[..., J
     assert told["summary"].endswith(": deciphered in part, no secrets of it were given.")
 
 
+def test_new_keys_of_tls_1_3_are_followed(trace: Callable[..., Json]) -> None:
+    """The client takes new ones behind the first exchange, both sides behind the second."""
+    path = AGENT / "tls_key_update.pcap"
+    found = trace(path, "--tls-keylog", path.with_suffix(".keys"))
+    assert [one["status"] for one in found["exchanges"]] == [200] * 4
+    assert [problem["code"] for problem in found["problems"]] == ["no_start_command"]
+    # tshark 4.0 says the same of the file.
+    lines = tshark(path, path.with_suffix(".keys"), "-Y", "http", "-T", "fields", "-e", "frame.number")
+    packets = [number for one in found["exchanges"] for number in one["packets"]]
+    assert len(lines.split()) == 8
+    assert set(map(int, lines.split())) <= set(packets)
+
+
 # --- older and rarer ways ------------------------------------------------------------------------------------------
 
 #: What OpenSSL still speaks below TLS 1.2, and the suites of TLS 1.2 that Java does not offer.
@@ -374,3 +387,30 @@ def test_suites_that_are_not_deciphered_are_named(
     told = next(one for one in found["problems"] if one["code"] == "tls_not_decrypted")
     assert f"cipher suite {name} of TLS 1.2 is not one that can be deciphered" in told["summary"]
     assert found["tasks"] == []
+
+
+# --- tshark beside it ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [("--tls-keylog", KEYS), ("--tls-key", KEY)], ids=["key log", "private key"])
+def test_verify_compares_what_is_deciphered(options: tuple[str, Path], jstrace: Callable[..., Result]) -> None:
+    result = jstrace("verify", GENUINE, *options)
+    assert (result.exit_code, result.stdout.count("20 messages, ")) == (0, 1)
+    assert "1 tasks" in result.stdout
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.parametrize("version", [*OLD, ssl.TLSVersion.TLSv1_2, TLS_1_3])
+def test_verify_agrees_on_every_version(
+    version: ssl.TLSVersion, jstrace: Callable[..., Result], tmp_path: Path
+) -> None:
+    setup = old_setup("AES128-SHA", "rsa", version) if version in OLD else Setup(version=version)
+    path, log = written(tmp_path, "ua113_shell_ok", setup)
+    result = jstrace("verify", path, "--tls-keylog", log)
+    assert result.exit_code == 0, result.stdout
+    assert "1 tasks" in result.stdout
+
+
+def test_verify_takes_one_key_log(jstrace: Callable[..., Result]) -> None:
+    result = jstrace("verify", GENUINE, "--tls-keylog", KEYS, "--tls-keylog", KEYS)
+    assert (result.exit_code, "tshark takes one key log" in result.stderr) == (2, True)

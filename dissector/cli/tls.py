@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -57,3 +58,24 @@ def secrets(*, follow: bool = False) -> Secrets:
     from dissector.keys import secrets_of
 
     return secrets_of(_given.get("tls_keylog", ()), _given.get("tls_key", ()), os.environ, follow=follow)
+
+
+def tshark_preferences() -> list[str]:
+    """What tshark has to be told to use the same secrets.
+
+    :raises UsageError: there are several key logs, and tshark takes one
+    """
+    from dissector.errors import UsageError
+    from dissector.sources.keys import key_log_of
+
+    logs = _given.get("tls_keylog", ())
+    named = key_log_of(os.environ)
+    if len(logs) > 1:
+        raise UsageError("tshark takes one key log: put the lines of all into one file")
+    keys = [f'uat:rsa_keys:"{_quoted(key)}",""' for key in _given.get("tls_key", ())]
+    return [*(f"tls.keylog_file:{log}" for log in logs or ([named] if named else [])), *keys]
+
+
+def _quoted(path: str) -> str:
+    """A path as it stands between quotes in a preference."""
+    return str(Path(path).resolve()).replace("\\", "\\x5c").replace('"', "\\x22")

@@ -8,6 +8,7 @@ import click
 
 from dissector.cli.common import PROBLEMS, exit_codes
 from dissector.cli.masks import mask_options
+from dissector.cli.tls import secrets, tls_options, tshark_preferences
 from dissector.cli.tracing import port_hints
 
 
@@ -28,6 +29,7 @@ from dissector.cli.tracing import port_hints
 )
 @click.option("--tshark", "program", default="tshark", show_default=True, metavar="PATH", help="The tshark to ask.")
 @mask_options
+@tls_options
 @click.option("--plugin", type=click.Path(path_type=Path), metavar="FILE", help="Another plugin than jstrace's own.")
 @port_hints
 def verify(
@@ -43,11 +45,11 @@ def verify(
     """Check that jstrace and Wireshark agree on captures.
 
     Decodes each FILE with jstrace and with tshark and the jobscheduler plugin, and compares all messages: names,
-    values and bytes of the fields, operation, object, member, nesting, task, links, log lines; and the tasks: number,
-    first packet, outcome, how many calls and log lines. Of Universal Agents it compares the tasks and the messages in
-    their tunnels, over plain HTTP; commands and heartbeats it does not. tshark runs with its own defaults;
-    preferences and plugins of yours play no part. What is masked is compared too, and both sides mask what --mask and
-    --mask-regex add.
+    values and bytes of the fields, operation, object, member, nesting, task, links, log lines; and the tasks:
+    number, first packet, outcome, how many calls and log lines. Of Universal Agents it compares the tasks and the
+    messages in their tunnels, over HTTP, and over HTTPS with the secrets that are given; commands and heartbeats it
+    does not. tshark runs with its own defaults; preferences and plugins of yours play no part. What is masked is
+    compared too, and both sides mask what --mask and --mask-regex add.
 
     Exit status: 0 equal, 1 differences, 2 unreadable input, no tshark, or the plugin does not work in it.
     """
@@ -66,11 +68,11 @@ def verify(
             click.echo(f"  and {report.count - len(report.differences)} more")
 
     vxlan_ports = [port for port, layer in BY_PORT.items() if layer is vxlan]
-    tshark = Tshark(program, plugin, two_pass, preferences, vxlan_ports)
     different = 0
     with exit_codes():
+        tshark = Tshark(program, plugin, two_pass, [*tshark_preferences(), *preferences], vxlan_ports)
         for path in files:
-            report = verify(path, tshark, command_ports, callback_ports, max_differences)
+            report = verify(path, tshark, command_ports, callback_ports, max_differences, secrets())
             show(report)
             different += report.count
     if different:

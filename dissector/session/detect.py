@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
+from typing import NamedTuple
 
 from dissector.limits import MAX_SNIFF
 from dissector.model import Role
@@ -38,6 +39,10 @@ _REQUEST_LINE = re.compile(rb"[A-Z]{1,8}(?: (?:[/h][^ \r\n]{0,1024})?)?")
 _METHOD = 3
 #: What may still become one.
 _HTTP_START = re.compile(rb"[A-Z]{1,8}(?: [^ ]{0,1024})?")
+#: A client that asks a proxy to connect it, and what the proxy says to that.
+_CONNECT = b"CONNECT "
+_ASKED = re.compile(rb"CONNECT ([^ \r\n]{1,300}):(\d{1,5}) HTTP/1\.[01]\r?\n(?:[^\r\n]+\r?\n)*\r?\n")
+_CONNECTED = re.compile(rb"HTTP/1\.[01] (\d{3})[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n")
 _START_COMMAND = b"<remote_scheduler.start_remote_task"
 #: What only start commands have behind the prolog.
 _START_ALONE = 19
@@ -53,6 +58,8 @@ _TYPED_COMMAND = re.compile(rb"[\s\x04]*(?:$|[<A-Za-z])")
 def verdict(client: bytes, server: bytes, *, is_command_port: bool, mid_stream: bool) -> Role | None:
     """COMMAND, CALLBACK, HTTP (exchanges with a Universal Agent), UNKNOWN (none of ours) or None (not clear yet), for
     the first bytes of each direction."""
+    if asks_proxy(client):
+        return Role.UNKNOWN if MAX_SNIFF in (len(client), len(server)) else None
     if client and not (server or is_command_port or mid_stream) and not _MAY_BE_OURS.match(client):
         return Role.UNKNOWN
     if _is_agent(client, server, mid_stream):
@@ -69,6 +76,28 @@ def verdict(client: bytes, server: bytes, *, is_command_port: bool, mid_stream: 
     if mid_stream and is_command_port and not full and (not server or server.startswith(_HTTP_ANSWER)):
         return None  # the rest of a body over HTTP; the next head tells
     return Role.UNKNOWN if full or command is callback is Role.UNKNOWN else None
+
+
+class Proxied(NamedTuple):
+    """What a client asked a proxy for, the status of the answer, and how many bytes of either end that took."""
+
+    host: str
+    port: int
+    status: int
+    sizes: tuple[int, int]
+
+
+def asks_proxy(client: bytes) -> bool:
+    """True for a client that asks a proxy to connect it: what the connection carries comes behind that."""
+    return client.startswith(_CONNECT)
+
+
+def proxied(client: bytes, server: bytes) -> Proxied | None:
+    """None while the two have not agreed, or where they never will."""
+    asked, answered = _ASKED.match(client), _CONNECTED.match(server)
+    if asked is None or answered is None:
+        return None
+    return Proxied(asked[1].decode("latin-1"), int(asked[2]), int(answered[1]), (asked.end(), answered.end()))
 
 
 def _is_agent(client: bytes, server: bytes, mid_stream: bool) -> bool:

@@ -9,17 +9,17 @@ from dissector.model import Connection, Exchange, Message, Outcome, Problem
 from dissector.session.agent_facts import AgentFacts
 from dissector.session.case import Case, count, general, open_call_text
 from dissector.session.timeouts import CLOCK_SKEW, SECOND
-from dissector.wire.agent import failure_of
+from dissector.wire.agent import failure_of, is_connect
 from dissector.wire.http_message import HttpMessage
 
 #: Longest text of an agent that is told.
 _SHOWN = 300
 #: Status, what the text has, code: the first row that fits tells what an error response means.
 _ERRORS: tuple[tuple[frozenset[int] | None, re.Pattern[str] | None, str], ...] = (
-    (frozenset((401, 407)), None, "agent_unauthorized"),
+    (frozenset((401,)), None, "agent_unauthorized"),
     (frozenset((403,)), None, "agent_unauthorized"),
     (frozenset((413,)), None, "body_too_large"),
-    (frozenset((502, 503, 504)), None, "proxy_error"),
+    (frozenset((407, 502, 503, 504)), None, "proxy_error"),
     (None, re.compile(r"licen[cs]e ?key", re.IGNORECASE), "agent_license"),
     (None, re.compile(r"agent is terminating", re.IGNORECASE), "agent_terminating"),
     (None, re.compile(r"unknown tunnel|wrong tunnel secret", re.IGNORECASE), "tunnel_unknown"),
@@ -49,8 +49,17 @@ _ADVICE: tuple[tuple[re.Pattern[str], str, str], ...] = (
 )
 
 
+_PROXY_WANTS_CREDENTIALS = 407
+_PROXY_ADVICE = (
+    "the proxy asks for a name and a password, which no master has for it",
+    "let the master reach the agent without the proxy (http.nonProxyHosts), or let the proxy pass it without them",
+)
+
+
 def advice_of(response: HttpMessage) -> tuple[str | None, str | None]:
     """Cause and remedy where the text tells more than the code."""
+    if response.status == _PROXY_WANTS_CREDENTIALS:
+        return _PROXY_ADVICE
     text = failure_of(response) or ""
     return next(((cause, remedy) for words, cause, remedy in _ADVICE if words.search(text)), (None, None))
 
@@ -71,7 +80,8 @@ def is_impostor(response: HttpMessage) -> bool:
 
 def refused(exchange: Exchange) -> Problem:
     """A request of no task that was answered with an error."""
-    code = code_of(exchange.response, "tunnel_unknown" if exchange.kind != "command" else "agent_refused_request")
+    otherwise = "agent_refused_request" if exchange.kind == "command" else "tunnel_unknown"
+    code = "proxy_error" if is_connect(exchange.request) else code_of(exchange.response, otherwise)
     problem = general(code, _answer(exchange), exchange.time, exchange.packets)
     problem.connection = exchange.connection
     cause, remedy = advice_of(exchange.response)

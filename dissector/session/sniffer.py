@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from dissector.limits import MAX_SNIFF
-from dissector.model import Connection, Role
+from dissector.model import Connection, Endpoint, Role
 from dissector.session import detect, foreign
 from dissector.traffic import Chunk, Gap
 from dissector.wire import tls
@@ -23,6 +23,8 @@ class Handler(Protocol):
 #: Pieces after each of which a new connection is looked at; pieces after which nobody will know what it is.
 _EVERY_PIECE, _MOST_EVENTS = 64, 2 * MAX_SNIFF
 
+_SUCCESS = range(200, 300)
+
 
 class Sniffer:
     """Keeps what a new connection says until ``verdict`` knows what it is."""
@@ -33,9 +35,12 @@ class Sniffer:
         *,
         is_command_port: bool,
         wants_tls: Callable[[bool], bool] | None = None,
+        is_server: Callable[[Endpoint], bool] | None = None,
     ) -> None:
-        """``wants_tls``: whether TLS is looked into, told whether the port is known for agents; None: it is not."""
+        """``wants_tls``: whether TLS is looked into, told whether the port is known for agents; None: it is not.
+        ``is_server``: whether a port that a proxy is asked for is."""
         self.connection = connection
+        self._is_server = is_server
         self._wants_tls = wants_tls
         self.is_command_port = is_command_port
         self.events: list[Chunk | Gap] = []
@@ -70,6 +75,11 @@ class Sniffer:
         client, server = (bytes(head) for head in self._heads)
         if self._is_full:
             return Role.UNKNOWN
+        if detect.asks_proxy(client) and (found := detect.proxied(client, server)) is not None:
+            if found.status not in _SUCCESS:
+                return Role.HTTP if self._is_known(found) else Role.UNKNOWN
+            self._behind(found)
+            client, server = (bytes(head) for head in self._heads)
         size = len(client) + len(server)
         if len(self.events) > _EVERY_PIECE and size < self._next_look and MAX_SNIFF not in (len(client), len(server)):
             return None
@@ -81,6 +91,29 @@ class Sniffer:
         role = detect.verdict(client, server, is_command_port=self.is_command_port, mid_stream=mid_stream)
         self._is_callback = role is Role.CALLBACK
         return role
+
+    def _is_known(self, found: detect.Proxied) -> bool:
+        """True where the port that the proxy was asked for is known for agents."""
+        return self._is_server is not None and self._is_server(Endpoint(found.host, found.port))
+
+    def _behind(self, found: detect.Proxied) -> None:
+        """A proxy connected the client: from here on it is as if the two had talked about nothing else."""
+        self.connection.asked_for = f"{found.host}:{found.port}"
+        self.is_command_port = self.is_command_port or self._is_known(found)
+        sizes = list(found.sizes)
+        kept: list[Chunk | Gap] = []
+        for event in self.events:
+            size = 0
+            if isinstance(event, Chunk):
+                size = min(sizes[event.side], len(event.data))
+                sizes[event.side] -= size
+                if size == len(event.data):
+                    continue
+                event = event._replace(offset=event.offset + size, data=event.data[size:])
+            kept.append(event)
+        self.events = kept
+        for head, size in zip(self._heads, found.sizes, strict=True):
+            del head[:size]
 
     def _is_tls(self, client: bytes, server: bytes) -> bool | None:
         """None: it may be."""

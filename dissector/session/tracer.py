@@ -216,7 +216,8 @@ class Tracer(Attempts):
         """What listens to a new connection; ``is_inside``: to what it carries inside of TLS."""
         is_command_port = self._joiner.is_server(connection.server)
         wants_tls = None if is_inside else self.tls.wants
-        return Sniffer(connection, is_command_port=is_command_port, wants_tls=wants_tls)
+        is_server = self._joiner.is_server
+        return Sniffer(connection, is_command_port=is_command_port, wants_tls=wants_tls, is_server=is_server)
 
     def attempt(self, facts: TaskFacts, connection: Connection) -> Callback:
         """A connection that is meant as the callback of ``facts``, whether it gets through or not."""

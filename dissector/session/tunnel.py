@@ -58,7 +58,8 @@ def carry(connection: Connection, task: Task) -> None:
 
 
 def key_of(exchange: Exchange, target: Target, tunnel: str) -> Key:
-    return Key(target.host or exchange.connection.server, tunnel)
+    connection = exchange.connection
+    return Key(target.host or connection.asked_for or connection.server, tunnel)
 
 
 class Tunnel:

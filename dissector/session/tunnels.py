@@ -93,7 +93,7 @@ class Tunnels:
             self._stranger(exchange, self._strangers.pop(exchange))
         elif exchange.task is not None and (tunnel := self._known.by_task.get(exchange.task)) is not None:
             self._answered(exchange, tunnel)
-        elif exchange.kind == "command" and agent.failure_of(exchange.response) is not None:
+        elif (exchange.kind == "command" or agent.is_connect(exchange.request)) and agent.failure_of(exchange.response):
             self._desk.agent_refused(exchange)
 
     def unanswered(self, exchange: Exchange) -> None:

@@ -15,6 +15,7 @@ from dissector.verify.compare import compare
 from dissector.verify.records import Mismatch, Row
 from dissector.verify.tshark import Tshark
 from dissector.wire.secrets import extended
+from dissector.wire.tls_keys import Secrets
 
 
 @dataclass(slots=True)
@@ -47,9 +48,15 @@ def masking() -> list[str]:
 
 
 def verify(
-    capture: str, tshark: Tshark, command_ports: Iterable[int], callback_ports: tuple[int, int], most: int
+    capture: str,
+    tshark: Tshark,
+    command_ports: Iterable[int],
+    callback_ports: tuple[int, int],
+    most: int,
+    secrets: Secrets | None = None,
 ) -> VerifyReport:
-    """Compares the two sides; keeps the first ``most`` differences.
+    """Compares the two sides; keeps the first ``most`` differences.  ``secrets`` are Python's, to decipher TLS with;
+    tshark has its own among its preferences.
 
     :raises CaptureError: the file can not be read
     :raises ToolError: see ``Tshark.read``
@@ -63,7 +70,7 @@ def verify(
         f"jobscheduler.callback_ports:{low}-{high}",
         *masking(),
     )
-    python = python_side.read(CaptureReader([capture]), Tracer(ports, callback_ports))
+    python = python_side.read(CaptureReader([capture]), Tracer(ports, callback_ports, secrets=secrets))
     with closing(tshark.read(capture, preferences)) as displayed:
         for item in compare(python, displayed, two_pass=tshark.two_pass):
             if isinstance(item, Mismatch):

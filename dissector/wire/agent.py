@@ -103,6 +103,11 @@ def head_of(request: HttpMessage) -> RequestHead:
     return RequestHead(target, kind, empty_kind, header(request, SECRET_HEADER), heartbeat_of(request))
 
 
+def is_connect(request: HttpMessage) -> bool:
+    """True for a client that asks a proxy to be connected."""
+    return request.head.startswith(b"CONNECT ")
+
+
 def request_id(request: HttpMessage) -> int | None:
     """N of ``N PT277777H46M39S``."""
     value = (header(request, REQUEST_ID) or "").split()

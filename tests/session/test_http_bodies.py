@@ -256,7 +256,7 @@ def test_a_task_through_a_proxy_and_below_a_prefix() -> None:
         (502, "Bad Gateway", "proxy_error"),
         (503, "Service Unavailable", "proxy_error"),
         (504, "Gateway Timeout", "proxy_error"),
-        (407, "Proxy Authentication Required", "agent_unauthorized"),
+        (407, "Proxy Authentication Required", "proxy_error"),
         (403, "HTML form POST is forbidden", "agent_unauthorized"),
         (
             404,
