@@ -68,14 +68,17 @@ class Connection:
     tls: TlsFacts | None = None
     #: Host and port that a proxy, its server, was asked to connect the client with.
     asked_for: str | None = None
-    #: Packets that were captured a second time at the same place.
-    duplicates: int = 0
     #: The place of capture; empty where there is only one.
     point: str = ""
 
     @property
     def retransmissions(self) -> int:
         return self.sides[0].retransmissions + self.sides[1].retransmissions
+
+    @property
+    def duplicates(self) -> int:
+        """Segments with data that were captured a second time at the same place."""
+        return self.sides[0].duplicates + self.sides[1].duplicates
 
     @property
     def established(self) -> bool:

@@ -31,6 +31,12 @@ class SideFacts:
     repeat_wait: int = 0
     #: Payload (bytes) of the smallest segment that was sent again.
     smallest_retransmitted: int | None = None
+    #: Segments with data that were captured twice at the same place.
+    duplicates: int = 0
+    #: The first segments with new bytes that came behind later ones.
+    overtaken: list[Mark] = field(default_factory=list)
+    #: The maximum segment size (bytes) that its SYN offers; None where it has none or was not captured.
+    mss: int | None = None
     first_data: Mark | None = None
     last_data: Mark | None = None
     last: Mark | None = None

@@ -45,7 +45,7 @@ class Via(NamedTuple):
 class Segment(NamedTuple):
     """One TCP segment.  Addresses are packed (4 or 16 bytes); ``length`` is the payload's length on the wire, which
     is larger than ``len(payload)`` when the snap length cut the packet.  ``via`` are the tunnels around it, outermost
-    first."""
+    first.  ``mss`` is the maximum segment size that a SYN offers."""
 
     number: int
     time: int
@@ -62,6 +62,7 @@ class Segment(NamedTuple):
     ttl: int
     ip_id: int
     via: tuple[Via, ...] = ()
+    mss: int | None = None
 
     @property
     def key(self) -> bytes:

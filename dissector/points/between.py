@@ -112,6 +112,49 @@ class Way:
             if mark.ip_id and mark.ip_id in arrived
         ]
 
+    def overtaken(self) -> list[Mark]:
+        """Packets that came to the other place behind later ones, though they were sent before them and once only."""
+        if self.near is None or self.far is None or not self.is_whole:
+            return []
+        here, there = self.near.sides[self.side], self.far.sides[self.side]
+        if here.retransmissions > len(here.retransmitted):
+            return []  # not all of them are known
+        known = [*here.retransmitted, *here.overtaken]
+        if not any(mark.ip_id for mark in there.overtaken):  # nothing tells one from another
+            return there.overtaken[len(known) :]
+        ids = {mark.ip_id for mark in known}
+        return [mark for mark in there.overtaken if mark.ip_id not in ids]
+
+    def segment_sizes(self) -> tuple[int, int] | None:
+        """The MSS (bytes) that this end's SYN offers at its own place and at the other one, where they differ."""
+        if self.near is None or self.far is None or initial(self.near) != initial(self.far):
+            return None
+        here, there = self.near.sides[self.side].mss, self.far.sides[self.side].mss
+        return (here, there) if here and there and here != there else None
+
+    def trip(self) -> int:
+        """Nanoseconds from this place to the other one and back, by the handshake and whatever the clocks say; 0 where
+        it does not tell."""
+        if self.near is None or self.far is None or self.side is not Side.CLIENT:
+            return 0
+        times = [(one.syns, one.syn_acks) for one in (self.near, self.far)]
+        if any(len(marks) != 1 for pair in times for marks in pair):
+            return 0
+        here, there = (answers[0].time - syns[0].time for syns, answers in times)
+        return max(0, here - there)
+
+    @property
+    def is_doubled(self) -> bool:
+        """A capture has packets twice that had no way to go yet: how many there are tells nothing of the way."""
+        pairs = ((self.near, self.side), (self.far, self.side.other))
+        return any(one is not None and one.sides[side].duplicates for one, side in pairs)
+
+    @property
+    def has_one_sided_reset(self) -> bool:
+        """One of the two places alone has a reset, of either end."""
+        ends = [[one.sides[side].rst is not None for side in Side] for one in (self.near, self.far) if one is not None]
+        return len(ends) == 2 and ends[0] != ends[1]
+
     def counts(self) -> tuple[int, int]:
         """How many packets of this end were captured at its own place and at the other one."""
         pair = (one.sides[self.side].packets if one is not None else 0 for one in (self.near, self.far))
@@ -122,9 +165,9 @@ class Way:
 def _marks(connection: Connection, side: Side) -> list[Mark]:
     """Packets of an end that are remembered, each once."""
     facts = connection.sides[side]
-    marks = [facts.first_data, facts.last_data, facts.fin, facts.last]
+    marks = [facts.first_data, facts.last_data, facts.fin, facts.rst, facts.last]
     marks += connection.syns if side is Side.CLIENT else connection.syn_acks
-    return [mark for mark in marks if mark is not None]
+    return [*(mark for mark in marks if mark is not None), *facts.retransmitted, *facts.overtaken]
 
 
 def ways(one: Leg, two: Leg) -> Iterator[Way]:

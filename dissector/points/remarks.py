@@ -1,8 +1,10 @@
 """What differs between two places and does no harm by itself, as remarks on a task.
 
 changed   other addresses or ports behind a device
+clamped   another MSS behind a device
 repeated  lost and sent again, or there twice
-delayed   took the network long
+reordered came behind what was sent later
+delayed   took the network long, one packet or every call
 missed    passed a place whose capture lacks it
 """
 
@@ -10,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from dissector.limits import MAX_EVIDENCE
 from dissector.model import Problem, Rewritten, Severity
 from dissector.points.between import Way
 from dissector.points.proof import LOST, PathProof, end_of, path_of
 from dissector.session.case import count
-from dissector.session.timeouts import SECOND
+from dissector.session.timeouts import SECOND, SLOW_NETWORK
 from dissector.traffic import Side
 
 #: So long (ns) on the way is worth a word.
@@ -48,6 +51,37 @@ def _path(one: str, two: str) -> str:
     return f"between {one} and {two}"
 
 
+def _clamped(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
+    """Of all connections together."""
+    words, packets = list[str](), list[int]()
+    for way in between:
+        sizes = way.segment_sizes()
+        if sizes is None or way.near is None or way.far is None:
+            continue
+        how = f"{sizes[0]} of {end_of(way)} is {sizes[1]} behind the device"
+        marks = [(one.syns if way.side is Side.CLIENT else one.syn_acks or one.syns)[0] for one in (way.near, way.far)]
+        first, second = sorted((way.sender.place, way.receiver.place), key=lambda place: place.rank)
+        proof.best.record.rewritten.append(
+            Rewritten(marks[0].number, marks[0].time, way.role, first.name, second.name, f"MSS {how}")
+        )
+        words.append(f"{how} ({way.role.value} connection)")
+        packets += [mark.number for mark in marks]
+    if words:
+        path = path_of(between[0])
+        summary = f"The MSS is changed {path}: {', '.join(words)}."
+        cause = f"a device {path} clamps it: the way behind has a smaller MTU, such as a tunnel"
+        yield proof.problem(
+            "rewritten_by_device",
+            between[0],
+            summary,
+            packets,
+            time=proof.best.record.start,
+            cause=cause,
+            remedy="nothing to do: it keeps segments small enough for the way behind",
+            severity=Severity.INFO,
+        )
+
+
 def _repeated(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
     """Of all connections together: packets that were lost and sent again, and those that were there twice."""
     lost, more = list[str](), list[str]()
@@ -73,7 +107,43 @@ def _counts(way: Way) -> bool:
     """True where numbers of packets tell what the network did, and nothing else tells more."""
     if way.far is None or not way.is_whole or way.missed() is not None:
         return False
-    return not (way.lost_data()[0] or way.forged_reset() or way.lost_end())
+    return not (way.is_doubled or way.has_one_sided_reset or way.lost_data()[0] or way.lost_end())
+
+
+def _reordered(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
+    """Of all connections together."""
+    parts, packets = list[str](), list[int]()
+    for way in between:
+        late = way.overtaken() if _counts(way) else []
+        if not late or way.near is None:
+            continue
+        at_least = "at least " if len(late) == MAX_EVIDENCE else ""
+        parts.append(f"{at_least}{count(len(late), 'packet')} of {end_of(way)} on the {way.role.value} connection")
+        packets += [way.near.first_packet, *(mark.number for mark in late)]
+    if parts:
+        summary = f"Overtaken by later packets {path_of(between[0])}: {', '.join(parts)}."
+        time = proof.best.record.start
+        yield proof.problem("reordered_between_points", between[0], summary, packets, time=time, severity=Severity.INFO)
+
+
+def _far(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
+    """The way between the places alone took most of the time of a task that took long."""
+    record = proof.best.record
+    trips = record.counts.calls + record.counts.callbacks
+    shown = [way for way in between if way.trip()]
+    if record.callback is None or not shown:
+        return
+    trip, total = min(way.trip() for way in shown), max(record.callback.end - record.callback.start, 0)
+    if trip * trips < max(SLOW_NETWORK, total // 2):
+        return
+    summary = (
+        f"{trip / 1e6:.0f} ms there and back {path_of(between[0])}: of {count(trips, 'call')} the network there took "
+        f"{trip * trips / SECOND:.1f} s of {total / SECOND:.1f} s, and neither end was slow."
+    )
+    packets = [
+        mark.number for way in shown for one in (way.near, way.far) if one for mark in (*one.syns, *one.syn_acks)
+    ]
+    yield proof.problem("delayed_between_points", shown[0], summary, packets, time=record.start, severity=Severity.INFO)
 
 
 def _delayed(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
@@ -111,4 +181,12 @@ def _missed(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
         yield proof.problem("lost_by_capture", way, summary, packets, time=connection.start, severity=Severity.INFO)
 
 
-ALL: tuple[Callable[[PathProof, Sequence[Way]], Iterator[Problem]], ...] = (_changed, _repeated, _delayed, _missed)
+ALL: tuple[Callable[[PathProof, Sequence[Way]], Iterator[Problem]], ...] = (
+    _changed,
+    _clamped,
+    _repeated,
+    _reordered,
+    _delayed,
+    _far,
+    _missed,
+)

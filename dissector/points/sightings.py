@@ -30,12 +30,11 @@ _SEQUENCE_LOW = 7
 _ALL_BITS = 8
 #: Numbers that programs use where systems draw by chance.
 _SIMPLE = 1 << 20
-_MSS, _END, _PAD = 2, 0, 1
 
 
 class Sighting(NamedTuple):
     """A packet at a place: time (ns), TTL, addresses and ports as a packet has them, what is in front of its IP header,
-    its payload's length, its flags, and the maximum segment size that a SYN offers."""
+    its payload's length, and its flags."""
 
     time: int
     ttl: int
@@ -43,7 +42,6 @@ class Sighting(NamedTuple):
     link: bytes
     length: int
     flags: int
-    mss: int | None = None
 
 
 class Sender(NamedTuple):
@@ -111,8 +109,7 @@ class Sightings:
                 return  # an acknowledgement, of which there may be many alike
             ip_id = -1 - max(end - begin, 0)
         known: Print = (seq, ack if flags & ACK else 0, ip_id, flags & _TELLING)
-        mss = _mss(data[at + size + 20 : begin]) if flags & SYN else None
-        sighting = Sighting(block.times[index], ttl, key, link, max(end - begin, 0), flags, mss)
+        sighting = Sighting(block.times[index], ttl, key, link, max(end - begin, 0), flags)
         if known in self.seen:
             self.twice.add(known)
         else:
@@ -154,19 +151,3 @@ def is_drawn(known: Print) -> bool:
     """True for a packet whose numbers nobody else has by chance: systems draw them, programs count from 0."""
     seq, ack, _, flags = known
     return seq >= _SIMPLE and (not flags & ACK or ack >= _SIMPLE) and not (flags & RST and not ack)
-
-
-def _mss(options: bytes) -> int | None:
-    """The maximum segment size that the options of a SYN offer."""
-    at = 0
-    while at < len(options) and options[at] != _END:
-        if options[at] == _PAD:
-            at += 1
-            continue
-        size = options[at + 1] if at + 1 < len(options) else 0
-        if size < 2:
-            return None
-        if options[at] == _MSS and size == 4 and at + 4 <= len(options):
-            return int.from_bytes(options[at + 2 : at + 4], "big")
-        at += size
-    return None

@@ -49,6 +49,12 @@ POINT_CODES: dict[str, Code] = {
         "several paths, or a device that repeats packets",
         "nothing to do unless it happens often; TCP puts it right",
     ),
+    "reordered_between_points": Code(
+        Severity.INFO,
+        "Packets came to one place of capture behind others that had passed the other place later.",
+        "several paths of different length between the two places, or a device that hands on packets in parallel",
+        "nothing to do unless it happens often; TCP puts it right, but takes much of it for loss",
+    ),
     "lost_by_capture": Code(
         Severity.INFO,
         "A capture lacks packets that passed its place.",

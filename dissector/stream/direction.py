@@ -119,7 +119,7 @@ class Direction:
 
     def receive(self, segment: Segment, mark: Mark, other: Direction, out: list[StreamEvent]) -> None:
         """Takes a segment with payload; ``other`` is the opposite direction (its window and acknowledgements)."""
-        number, time, _, _, _, _, seq, _, _, _, payload, length, _, ip_id, _ = segment
+        number, time, _, _, _, _, seq, _, _, _, payload, length, _, ip_id, _, _ = segment
         recent = self.recent
         if recent is None:
             recent = self.recent = []
@@ -190,7 +190,7 @@ class Direction:
         before = mark.time
         for old_seq, old_length, old_id, old_time in self.recent or ():
             if old_seq == seq and old_length == length and old_id == mark.ip_id and mark.time - old_time <= limit:
-                self.connection.duplicates += 1
+                self.facts.duplicates += 1
                 return
             if old_seq == seq:
                 before = min(old_time, mark.time)
@@ -210,6 +210,8 @@ class Direction:
         facts.last_data = mark
         if end > facts.sent:
             facts.sent = end
+        elif len(facts.overtaken) < MAX_EVIDENCE:
+            facts.overtaken.append(mark)
 
     # --- acknowledgements, FIN and the end ---------------------------------------------------------------------------
 

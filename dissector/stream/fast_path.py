@@ -15,6 +15,7 @@ from dissector.stream import block as blocks
 from dissector.stream.block import Block, Buffer, Conversation, Part, Run
 from dissector.stream.direction import KEPT, Direction, keep
 from dissector.stream.flows import Entry
+from dissector.stream.options import segment_size
 from dissector.traffic import ACK, FIN, RST, SYN, Chunk, Packet, Segment
 
 #: Of a plain packet from its IP header on: where the datagram ends, IP id and TTL; sequence and acknowledgement number,
@@ -28,6 +29,8 @@ _PORTS = Struct("!HH").unpack_from
 _HEADERS6 = Struct("!4xHxB36xIIBBH").unpack_from
 #: Where TCP's flags are in its header.
 _FLAGS = 13
+#: Bytes of TCP's header without options.
+_LEAST = 20
 
 _new = tuple.__new__  # twice as fast as Mark(...)
 
@@ -67,7 +70,8 @@ def segment_of(packet: Packet, key: bytes) -> Segment:
     start, end, middle = at + size + (offset >> 2 & 0x3C), at + total, len(key) - 4 >> 1
     sport, dport = _PORTS(key, 2 * middle)
     ends = key[:middle], sport, key[middle : 2 * middle], dport
-    rest = seq, ack, flags, window, data[start:end], end - start, ttl, ip_id, ()
+    mss = segment_size(data, at + size + _LEAST, start) if flags & SYN else None
+    rest = seq, ack, flags, window, data[start:end], end - start, ttl, ip_id, (), mss
     segment: Segment = _new(Segment, (number, time, *ends, *rest))
     return segment
 

@@ -14,7 +14,8 @@ from dissector.limits import MAX_LAYERS
 from dissector.stream import icmp, ip, layers, tunnels
 from dissector.stream.layers import Step
 from dissector.stream.link import first_step
-from dissector.traffic import Fragment, IcmpError, Packet, Segment, Via
+from dissector.stream.options import segment_size
+from dissector.traffic import SYN, Fragment, IcmpError, Packet, Segment, Via
 
 _TCP_HEADER = Struct("!HHIIBBH").unpack_from
 _PORTS = Struct("!HH").unpack_from
@@ -116,7 +117,8 @@ def _tcp(packet: Packet, head: ip.Header, via: tuple[Via, ...]) -> Segment:
         raise ValueError("TCP header length")
     payload = data[start:end]
     length = end - start
-    fields = (number, time, src, sport, dst, dport, seq, ack, flags, window, payload, length, ttl, ip_id, via)
+    mss = segment_size(data, at + 20, start) if flags & SYN else None
+    fields = (number, time, src, sport, dst, dport, seq, ack, flags, window, payload, length, ttl, ip_id, via, mss)
     segment: Segment = _new(Segment, fields)
     return segment
 

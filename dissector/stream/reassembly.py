@@ -172,6 +172,7 @@ class Connections:
             _note_places(sender.facts, marks[-1].ttl, mark.ttl)
         elif len(marks) < MAX_EVIDENCE:
             marks.append(mark)
+        sender.facts.mss = sender.facts.mss or segment.mss
         if repeated or flow.over:
             return ()
         sender.syn = segment.seq

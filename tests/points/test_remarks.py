@@ -1,0 +1,185 @@
+"""What differs between two places and does no harm: each remark with what makes it speak, and what keeps it silent."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from test_places import Change, leg, tasks_of, told, written
+from test_rules import CALLBACK, CLIENT, REMOTE, codes_of, is_tcp, only, payload_of, ports_of, problem, source_of
+
+from dissector.model import Task
+from dissector.sources.capture import CaptureReader
+from dissector.sources.formats import Pcap
+from dissector.traffic import Packet
+
+MILLISECOND = 1_000_000
+CORPUS = Path(__file__).resolve().parents[2] / "captures" / "corpus"
+_FLAGS, _SYN = 47, 0x02
+#: The MSS option is the first one of these SYNs.
+_MSS = slice(56, 58)
+
+
+def clamped(size: int, *, of: bytes | None = None) -> Change:
+    """SYNs (of this address) with another MSS."""
+
+    def change(packet: Packet) -> Packet:
+        if not is_tcp(packet) or not packet.data[_FLAGS] & _SYN or of not in (None, source_of(packet)):
+            return packet
+        assert packet.data[54:56] == b"\x02\x04"
+        data = bytearray(packet.data)
+        data[_MSS] = size.to_bytes(2, "big")
+        return packet._replace(data=bytes(data))
+
+    return change
+
+
+@pytest.mark.parametrize(("size", "is_told"), [(1459, True), (1460, False), (1200, True)])
+def test_another_mss_behind_a_device_is_told(size: int, is_told: bool, tmp_path: Path) -> None:
+    """It changes what comes from either side, so each place has the other side's changed."""
+    files = [
+        written(tmp_path / f"{side}.pcap", leg("01_healthy", side), clamped(size, of=other))
+        for side, other in (("c", REMOTE), ("r", CLIENT))
+    ]
+    task = only(*files)
+    assert ("rewritten_by_device" in codes_of(task)) is is_told
+    assert bool(task.rewritten) is is_told
+    if not is_told:
+        return
+    found = problem(task, "rewritten_by_device")
+    assert found.severity.value == "info"
+    assert f"1460 of the client is {size} behind the device (command connection)" in found.summary
+    assert f"1460 of the remote is {size} behind the device (command connection)" in found.summary
+    assert f"1460 of the task process is {size} behind the device (callback connection)" in found.summary
+    assert "clamps it" in found.cause
+    assert len(found.packets) == 8  # SYN and SYN+ACK of both connections at both places
+    assert {one.role.value for one in task.rewritten} == {"command", "callback"}
+
+
+def test_only_the_end_whose_mss_is_changed_is_named(tmp_path: Path) -> None:
+    remote = written(tmp_path / "remote.pcap", leg("01_healthy", "r"), clamped(1360, of=CLIENT))
+    found = problem(only(leg("01_healthy", "c"), remote), "rewritten_by_device")
+    assert found.summary.count("is 1360 behind the device") == 2
+    assert "of the remote" not in found.summary
+    assert "of the task process" not in found.summary
+
+
+def test_a_snap_length_that_cuts_options_off_is_no_clamp(tmp_path: Path) -> None:
+    def change(packet: Packet) -> Packet:
+        is_syn = is_tcp(packet) and packet.data[_FLAGS] & _SYN
+        return packet._replace(data=packet.data[:54]) if is_syn else packet
+
+    task = only(leg("01_healthy", "c"), written(tmp_path / "r.pcap", leg("01_healthy", "r"), change))
+    assert "rewritten_by_device" not in codes_of(task)
+
+
+# --- order ---------------------------------------------------------------------------------------------------------
+
+
+def data_of_the_task(source: Path) -> list[Packet]:
+    return [
+        one
+        for one in CaptureReader([source])
+        if is_tcp(one) and CALLBACK in ports_of(one) and source_of(one) == REMOTE and payload_of(one) > 1000
+    ]
+
+
+def swapped(first: Packet, second: Packet) -> Change:
+    """One packet comes right behind a later one."""
+    times = {first.number: second.time + 1_000}
+    return lambda one: one._replace(time=times.get(one.number, one.time))
+
+
+def in_order(path: Path, *sources: Path) -> Path:
+    """The packets of captures by their times."""
+    form = Pcap()
+    packets = sorted((one for source in sources for one in CaptureReader([source])), key=lambda one: one.time)
+    data = [form.packet(one.time, one.link_type, one.data, one.wire_length) for one in packets]
+    path.write_bytes(b"".join([form.begin(), *data, form.end()]))
+    return path
+
+
+def pair_in_flight(source: Path) -> tuple[Packet, Packet]:
+    """Two segments that were sent one right after the other."""
+    packets = data_of_the_task(source)
+    return next((one, two) for one, two in pairwise(packets) if two.number == one.number + 1)
+
+
+def test_packets_that_others_overtake_are_told(tmp_path: Path) -> None:
+    client, remote = leg("18_loss3_reorder_router", "c"), leg("18_loss3_reorder_router", "r")
+    before = only_first(client, remote)
+    assert "reordered_between_points" not in codes_of(before)  # what was sent again fills holes too
+    one, two = pair_in_flight(client)
+    mixed = written(tmp_path / "mixed.pcap", client, swapped(one, two))
+    task = only_first(in_order(tmp_path / "c.pcap", mixed), remote)
+    found = problem(task, "reordered_between_points")
+    assert found.severity.value == "info"
+    assert "1 packet of the task process on the callback connection" in found.summary
+    assert len(found.packets) == 2
+
+
+def test_disorder_that_both_places_have_is_not_of_the_way_between(tmp_path: Path) -> None:
+    files = []
+    for side in "cr":
+        source = leg("18_loss3_reorder_router", side)
+        one, two = pair_in_flight(source)
+        mixed = written(tmp_path / f"mixed.{side}.pcap", source, swapped(one, two))
+        files.append(in_order(tmp_path / f"{side}.pcap", mixed))
+    assert "reordered_between_points" not in codes_of(only_first(*files))
+
+
+def only_first(*files: Path) -> Task:
+    return tasks_of(told(*files))[0]
+
+
+# --- numbers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["c", "r"])
+@pytest.mark.parametrize("case", ["01_healthy", "22_eight_per_second"])
+def test_a_capture_with_everything_twice_is_no_network_that_repeats(case: str, side: str, tmp_path: Path) -> None:
+    """A mirror port has each packet of both directions twice, a moment apart."""
+    source = leg(case, side)
+    again = written(tmp_path / "again.pcap", source, lambda one: one._replace(time=one.time + 2_000))
+    double = in_order(tmp_path / f"{case}.{side}.pcap", source, again)
+    other = leg(case, "r" if side == "c" else "c")
+    tasks = tasks_of(told(double, other))
+    assert all(task.outcome.value == "success" and len(task.points) == 2 for task in tasks)
+    assert not {"repeated_between_points", "lost_between_points"} & set().union(*map(codes_of, tasks))
+
+
+def test_a_reset_that_a_device_sent_is_not_counted_as_repeated() -> None:
+    for case in ("idle_callback_reset", "idle_command_reset", "both_cut_reset"):
+        task = only(*(CORPUS / f"{case}.{side}.pcapng" for side in "cr"))
+        assert {"state_lost_in_device", "answered_by_device"} & codes_of(task)
+        assert "repeated_between_points" not in codes_of(task)
+
+
+# --- time ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("part", "is_told"), [(0.45, True), (0.28, True), (0.275, False)])
+def test_a_long_way_that_every_call_goes_is_of_the_network(part: float, is_told: bool, tmp_path: Path) -> None:
+    """The path takes 300 ms there and back, 51 times in 17 s. A second place is off by a part each way."""
+    source = CORPUS / "delay_150ms.r.pcapng"
+    trip = 150 * MILLISECOND * 2
+    client = bytes((10, 60, 1, 10))
+
+    def change(packet: Packet) -> Packet | None:
+        if not is_tcp(packet):
+            return None
+        data = bytearray(packet.data)
+        is_clients = source_of(packet) == client
+        data[22] += 1 if is_clients else -1
+        data[0:12] = bytes(range(0x20, 0x2C))
+        moved = int(trip * part)
+        return packet._replace(data=bytes(data), time=packet.time + (-moved if is_clients else moved))
+
+    near = in_order(tmp_path / "client.pcap", written(tmp_path / "moved.pcap", source, change))
+    task = only(near, source)
+    assert ("delayed_between_points" in codes_of(task)) is is_told
+    if is_told:
+        found = problem(task, "delayed_between_points")
+        assert f"{2 * part * 300:.0f} ms there and back between" in found.summary
+        assert len(found.packets) >= 4
