@@ -51,6 +51,8 @@ def verify(
     does not. tshark runs with its own defaults; preferences and plugins of yours play no part. What is masked is
     compared too, and both sides mask what --mask and --mask-regex add.
 
+    Of captures of several places each is compared by itself: Wireshark reads one file, and knows no places.
+
     Exit status: 0 equal, 1 differences, 2 unreadable input, no tshark, or the plugin does not work in it.
     """
     from dissector.render.text import escape
@@ -68,12 +70,19 @@ def verify(
             click.echo(f"  and {report.count - len(report.differences)} more")
 
     vxlan_ports = [port for port, layer in BY_PORT.items() if layer is vxlan]
-    different = 0
+    different, places = 0, []
     with exit_codes():
         tshark = Tshark(program, plugin, two_pass, [*tshark_preferences(), *preferences], vxlan_ports)
         for path in files:
             report = verify(path, tshark, command_ports, callback_ports, max_differences, secrets())
             show(report)
             different += report.count
+        if len(files) > 1:
+            from dissector.survey import survey
+
+            places = [site.place.name for site in survey(files, None, command_ports, callback_ports)]
+    if places:
+        names = ", ".join(map(escape, places))
+        click.echo(f"of {len(places)} places of capture ({names}): each file by itself, as Wireshark reads one")
     if different:
         raise SystemExit(PROBLEMS)

@@ -47,22 +47,31 @@ class CaptureFile:
     def __init__(self, out: OutFile, default: str, *, nano: bool = True, comments: Iterable[str] = ()) -> None:
         self._out = out
         self._format: Format = Pcap(nano=nano) if capture_format(out.target, default) == "pcap" else Pcapng()
-        #: Link type and time of the newest packet.
-        self._newest: tuple[int, int] | None = None
+        #: Link type, time and interface of the newest packet.
+        self._newest: tuple[int, int, str] | None = None
         out.write(self._format.begin(comments))
 
     def secrets(self, log: bytes) -> None:
         """A TLS key log, where the format has a place for it; before the packets."""
         self._out.write(self._format.secrets(log))
 
-    def packet(self, time: int, link_type: int, data: bytes, wire_length: int, comments: Iterable[str] = ()) -> None:
+    def packet(
+        self,
+        time: int,
+        link_type: int,
+        data: bytes,
+        wire_length: int,
+        comments: Iterable[str] = (),
+        interface: str = "",
+    ) -> None:
+        """``interface``: on which it was captured, where the original tells (see ``interface_by_packet``)."""
         try:
-            record = self._format.packet(time, link_type, data, wire_length, comments)
+            record = self._format.packet(time, link_type, data, wire_length, comments, interface)
         except ValueError as error:
             raise CaptureError(self._out.target, str(error)) from None
         self._out.write(record)
         if self._newest is None or time > self._newest[1]:
-            self._newest = link_type, time
+            self._newest = link_type, time, interface
 
     def ends(self, time: int | None, connections: Iterable[Connection]) -> int:
         """The original has no packet behind ``time``, and the copy these connections of tasks; the number of records
@@ -70,10 +79,10 @@ class CaptureFile:
         matters = any(connection.task is not None and connection.closed is None for connection in connections)
         if time is None or self._newest is None or time <= self._newest[1] or not matters:
             return 0
-        link_type = self._newest[0]
+        link_type, _, interface = self._newest
         nothing = _NOTHING.get(link_type, b"")
         try:
-            self.packet(time, link_type, nothing, len(nothing), [_ENDED])
+            self.packet(time, link_type, nothing, len(nothing), [_ENDED], interface)
         except CaptureError:  # a time that pcap has no place for; all of the tasks is there
             return 0
         return 1

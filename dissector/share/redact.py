@@ -22,7 +22,7 @@ from dissector.share.files import CaptureFile, check_files
 from dissector.share.headers import addresses_of
 from dissector.share.redaction import Redaction, addresses_in
 from dissector.sources.bytestream import ByteStream
-from dissector.sources.capture import CaptureReader
+from dissector.sources.capture import CaptureReader, interface_by_packet
 from dissector.sources.formats import fits_pcap
 from dissector.sources.pcapng import is_pcapng
 from dissector.stream.packets import parse
@@ -113,12 +113,13 @@ def _write(job: _Job, out: OutFile) -> int:
     """Writes the result; returns the number of its packets."""
     written = 0
     writer, reader = CaptureFile(out, _format(job), nano=job.nano), CaptureReader([job.source])
+    interface = interface_by_packet(job.source)
     for packet in job.redaction.candidates(reader.blocks()):
         new = job.redaction.packet(packet)
         if new is not None:
             written += 1
             # Behind the packet the wire may have had padding, which is no matter of anybody.
-            writer.packet(new.time, new.link_type, new.data, new.wire_length)
+            writer.packet(new.time, new.link_type, new.data, new.wire_length, interface=interface(packet.number))
     written += writer.ends(reader.infos[0].last, job.redaction.found.connections)
     writer.close()
     return written

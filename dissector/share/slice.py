@@ -11,7 +11,7 @@ from dissector.outfile import OutFile
 from dissector.share.capture_index import CaptureIndex
 from dissector.share.files import CaptureFile, check_files
 from dissector.share.streams import Conversations
-from dissector.sources.capture import CaptureReader
+from dissector.sources.capture import CaptureReader, interface_by_packet
 from dissector.stream.fragments import Datagrams
 from dissector.stream.packets import Parsed, parse
 from dissector.traffic import Fragment, IcmpError, Segment
@@ -40,7 +40,7 @@ def cut(source: str, target: str, found: CaptureIndex, tasks: Collection[Task], 
         writer = CaptureFile(out, "pcapng", comments=[*_section_comments(source, tasks, problems), *more])
         writer.secrets(_key_log(found, chosen))
         datagrams: frozenset[int] | None = None
-        reader = CaptureReader([source])
+        reader, interface = CaptureReader([source]), interface_by_packet(source)
         for packet in conversations.candidates(reader.blocks()):
             record = parse(packet)
             if isinstance(record, Fragment):
@@ -51,7 +51,8 @@ def cut(source: str, target: str, found: CaptureIndex, tasks: Collection[Task], 
             if wanted:
                 written += 1
                 time, link_type, data, length = packet[1:5]
-                writer.packet(time, link_type, data, length, comments.get(packet.number, ()))
+                words = comments.get(packet.number, ())
+                writer.packet(time, link_type, data, length, words, interface(packet.number))
         written += writer.ends(reader.infos[0].last, _connections(found, chosen))
         writer.close()
         out.commit()

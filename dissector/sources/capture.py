@@ -30,6 +30,8 @@ from dissector.traffic import Packet
 
 #: Bytes of a pcapng file in which its interfaces are described.
 _DESCRIBING = 8_192
+#: Interfaces that fit into a byte.
+_TOLD_APART = 256
 #: Bytes of a file that tell what it is.
 _TELLING = 512
 
@@ -194,6 +196,23 @@ def interfaces_of(path: str, size: int) -> list[tuple[str, Interfaces]]:
         return []
     found = sorted(set[int]().union(*map(kernel_interfaces, first_blocks(path, size))))
     return [(f"if{number}", Interfaces(frozenset((number,)), by_kernel=True)) for number in found]
+
+
+def interface_by_packet(path: str) -> Callable[[int], str]:
+    """Tells of each packet's number the interface in a pcapng file that describes several, as ``if`` and its number
+    there (of more than 256 the first one); empty for every other file.  Reads the file once for each of them."""
+    names, found = _described(path), bytearray()
+    for interface in range(1, min(len(names), _TOLD_APART)):
+        for packet in CaptureReader([path], interfaces=[Interfaces(frozenset((interface,)))]):
+            found.extend(bytes(max(0, packet.number - len(found))))
+            found[packet.number - 1] = interface
+
+    def tell(number: int) -> str:
+        if len(names) < 2:
+            return ""
+        return f"if{found[number - 1] if number <= len(found) else 0}"
+
+    return tell
 
 
 def has_interfaces(path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from test_faults import FAULTS
-from test_places import SECOND, leg, written
+from test_places import SECOND, leg, of_interfaces, written
 
 Run = Callable[..., Result]
 
@@ -164,3 +165,26 @@ def test_diff_of_tasks_with_both_sides(jstrace: Run) -> None:
 def test_ports_count_each_task_once(jstrace: Run) -> None:
     pair = jstrace("ports", *both("22_eight_per_second"), "--format", "json").stdout
     assert json.loads(pair) == json.loads(jstrace("ports", both("22_eight_per_second")[0], "--format", "json").stdout)
+
+
+@pytest.mark.parametrize("command", ["slice", "redact"])
+def test_interfaces_of_a_file_stay_places(command: str, jstrace: Run, tmp_path: Path) -> None:
+    """Of an open task: what tells when the capture ended is of one of its interfaces too."""
+    case = "26_mtu_black_hole"
+    file = of_interfaces(tmp_path / "router.pcapng", eth1=leg(case, "c"), eth2=leg(case, "r"))
+    result = jstrace(command, str(file), str(tmp_path / "out.pcapng"), *(["--task", "1"] if command == "slice" else []))
+    assert result.exit_code == 0, result.stderr
+    whole, found = document(jstrace, str(file)), document(jstrace, str(tmp_path / "out.pcapng"))
+    assert [point["name"] for point in found["tasks"][0]["points"]] == ["out:if0", "out:if1"]
+    assert [task["problems"] for task in found["tasks"]] == [task["problems"] for task in whole["tasks"]]
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
+def test_verify_says_that_each_place_is_by_itself(jstrace: Run) -> None:
+    pair = jstrace("verify", *both("02_callback_drop"))
+    assert pair.exit_code == 0, pair.output
+    *files, places = pair.stdout.splitlines()
+    assert [line.rpartition(": ")[2] for line in files] == ["equal"] * 2
+    assert places.startswith("of 2 places of capture (02_callback_drop.c, 02_callback_drop.r): each file by itself")
+    strangers = [str(leg("01_healthy", "c")), str(leg("16_kill_task_immediately", "r"))]
+    assert "places" not in jstrace("verify", *strangers).stdout
