@@ -139,11 +139,11 @@ pages:
 
 # tshark judges the Wireshark plugin, tcpdump brings the libpcap that compiles filters; the others are for live tests: networks
 # of namespaces with firewalls, a terminal to look at.
-TOOLS := tshark tcpdump iproute2 iptables nftables ethtool tmux
+TOOLS := tshark tcpdump iproute2 iptables nftables ethtool tmux socat haproxy
 tools:
 	@if command -v tshark >/dev/null && command -v tcpdump >/dev/null && command -v ip >/dev/null \
 		&& command -v iptables >/dev/null && command -v nft >/dev/null && command -v ethtool >/dev/null \
-		&& command -v tmux >/dev/null; then :; \
+		&& command -v tmux >/dev/null && command -v socat >/dev/null && command -v haproxy >/dev/null; then :; \
 	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; $(APT) install -qq -y $(TOOLS) >/dev/null; \
 	else echo "tools are missing; as root: apt-get install $(TOOLS)" >&2; exit 1; fi
 

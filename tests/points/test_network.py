@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from live_kit import COMMAND, HIGH, LOW, PORT, QUICK, ROOT, inside, needs_namespaces, sh, simulate
+from live_kit import COMMAND, HIGH, LOW, PORT, QUICK, ROOT, eventually, inside, needs_namespaces, sh, simulate
 
 from dissector.model import Event, Problem, Severity, Task
 from dissector.reading import Reading
@@ -36,34 +35,6 @@ Place = tuple[str, str, str]
 PLACES: tuple[Place, ...] = ((CLIENT, "c0", "client"), (A, "a1", "middle"), (REMOTE, "r0", "remote"))
 #: A router with all of its interfaces in one file.
 ROUTER: tuple[Place, ...] = ((A, "any", "router"),)
-#: Listens on ports and hands on what comes: ``proxy.py [PORT HOST PORT]...``
-_PROXY = """
-import asyncio, sys
-async def copy(reader, writer):
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    except OSError:
-        pass
-    finally:
-        writer.close()
-def handler(host, port):
-    async def handle(reader, writer):
-        try:
-            other_reader, other_writer = await asyncio.open_connection(host, port)
-        except OSError:
-            writer.close()
-            return
-        await asyncio.gather(copy(reader, other_writer), copy(other_reader, writer))
-    return handle
-async def main(words):
-    servers = [await asyncio.start_server(handler(host, int(port)), "0.0.0.0", int(listen))
-               for listen, host, port in zip(words[::3], words[1::3], words[2::3])]
-    print("ready", flush=True)
-    await asyncio.gather(*(server.serve_forever() for server in servers))
-asyncio.run(main(sys.argv[1:]))
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,11 +94,17 @@ def running(command: Sequence[str], ready: str, stream: str = "stdout") -> Itera
 
 
 def recorded(
-    folder: Path, scenario: str, *, server: str = REMOTE_IP, status: int = 0, places: Sequence[Place] = PLACES
+    folder: Path,
+    scenario: str,
+    *options: str,
+    server: str = REMOTE_IP,
+    status: int = 0,
+    places: Sequence[Place] = PLACES,
+    meanwhile: Callable[[], object] | None = None,
 ) -> list[Path]:
-    """The captures of these places while a task ran."""
+    """The captures of these places while a task ran; with ``meanwhile`` it is cut off when that is through."""
     files = [folder / f"{name}.pcap" for _, _, name in places]
-    remote = [*COMMAND, "simulate", "remote", "--listen", f"{REMOTE_IP}:{PORT}", "--callback-delay", "0.2"]
+    remote = [*COMMAND, "simulate", "remote", "--listen", f"{REMOTE_IP}:{PORT}", "--callback-delay", "0.2", *options]
     with ExitStack() as stack:
         stack.enter_context(running([*inside(REMOTE), *remote], "remote listens on"))
         for (host, device, _), file in zip(places, files, strict=True):
@@ -146,8 +123,16 @@ def recorded(
                 "tcp",
             ]
             stack.enter_context(running([*inside(host), *command], "listening on", "stderr"))
-        arguments = ("client", "--remote", f"{server}:{PORT}", *QUICK, "--scenario", scenario)
-        simulate(*arguments, inside=inside(CLIENT), status=status)
+        arguments = ("client", "--remote", f"{server}:{PORT}", *QUICK, "--scenario", scenario, *options)
+        if meanwhile is None:
+            simulate(*arguments, inside=inside(CLIENT), status=status)
+        else:
+            client = [*inside(CLIENT), *COMMAND, "simulate", *arguments]
+            with subprocess.Popen(client, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+                try:
+                    meanwhile()
+                finally:
+                    process.kill()
         time.sleep(0.3)
     return files
 
@@ -212,6 +197,84 @@ def test_a_rejected_callback_was_answered_between_the_right_two(
     assert f"came to {far} never passed {near}" in answered.summary
 
 
+#: Where a device drops what comes, and between which two places that is for what the client sends.
+DROPS = pytest.mark.parametrize(
+    ("router", "near", "far"), [(A, "client", "middle"), (B, "middle", "remote")], ids=["a", "b"]
+)
+
+
+@DROPS
+def test_large_segments_were_lost_between_the_right_two(router: str, near: str, far: str, tmp_path: Path) -> None:
+    """The script of a megabyte does not pass, and no ICMP tells."""
+    rule = (router, f"-A FORWARD -p tcp --sport {CALLBACKS} -m length --length 600:65535 -j DROP")
+    with rules(rule):
+        files = recorded(tmp_path, "big-script", meanwhile=lambda: time.sleep(3))
+    _, alarms = told(files)
+    (lost,) = [one for one in alarms if one.code == "lost_between_points"]
+    assert f"of the client passed {near} and never came to {far}" in lost.summary
+    assert "while smaller ones pass" in lost.summary
+
+
+def test_a_state_that_was_lost_in_a_silence_was_lost_between_the_right_two(tmp_path: Path) -> None:
+    """In a silence of more than five seconds the second router drops the callback connection: what the task process says then does
+    not come to the middle."""
+    rule = f"FORWARD -p tcp --dport {CALLBACKS} -j DROP"
+
+    def meanwhile() -> None:
+        time.sleep(4.7)
+        sh(f"ip netns exec {B} iptables -A {rule}")
+        time.sleep(2.8)
+
+    try:
+        files = recorded(tmp_path, "idle", "--work", "5.6", meanwhile=meanwhile)
+    finally:
+        sh(f"ip netns exec {B} iptables -D {rule}")
+    _, alarms = told(files)
+    found = [one for one in alarms if one.code in {"state_lost_in_device", "lost_between_points"}]
+    assert found
+    assert all("passed remote and never came to middle" in one.summary for one in found)
+
+
+@pytest.mark.parametrize(
+    ("router", "device", "behind", "path"),
+    [(A, "a0", B_IP, "between client and middle"), (B, "b1", REMOTE_IP, "between middle and remote")],
+    ids=["a", "b"],
+)
+def test_what_the_network_repeats_is_told_of_the_right_two(
+    router: str, device: str, behind: str, path: str, tmp_path: Path
+) -> None:
+    """Each tenth packet of the client comes twice."""
+    tenth = f"-p tcp --sport {CALLBACKS} -m statistic --mode nth --every 10 --packet 0"
+    with rules((router, f"-t mangle -A PREROUTING -i {device} {tenth} -j TEE --gateway {behind}")):
+        task, alarms = told(recorded(tmp_path, "all-variants"))
+    assert (task.outcome.value, alarms) == ("success", [])
+    (repeated,) = [one for one in task.problems if one.code.endswith("between_points")]
+    assert repeated.code == "repeated_between_points"
+    assert path in repeated.summary
+    assert "of the client on the callback connection" in repeated.summary
+
+
+def test_what_is_lost_and_sent_again_is_told_of_the_right_two(tmp_path: Path) -> None:
+    fifteenth = "-m statistic --mode nth --every 15 --packet 4"
+    with rules((B, f"-A FORWARD -p tcp --sport {CALLBACKS} {fifteenth} -j DROP")):
+        task, alarms = told(recorded(tmp_path, "all-variants"))
+    assert (task.outcome.value, alarms) == ("success", [])
+    (lost,) = [one for one in task.problems if one.code == "lost_between_points"]
+    assert "Lost between middle and remote" in lost.summary
+
+
+def test_simulate_records_both_ends_by_itself(tmp_path: Path) -> None:
+    files = [tmp_path / "client.pcapng", tmp_path / "remote.pcapng"]
+    remote = [*COMMAND, "simulate", "remote", "--listen", f"{REMOTE_IP}:{PORT}", "--callback-delay", "0.2"]
+    with running([*inside(REMOTE), *remote, "-w", str(files[1])], "remote listens on"):
+        arguments = ("client", "--remote", f"{REMOTE_IP}:{PORT}", *QUICK, "--scenario", "shell-job")
+        simulate(*arguments, "-w", files[0], inside=inside(CLIENT))
+        time.sleep(0.3)
+    task, alarms = told(files)
+    assert (task.outcome.value, alarms) == ("success", [])
+    assert [point.name for point in task.points] == ["client", "remote"]
+
+
 def test_translations_on_both_sides(tmp_path: Path) -> None:
     """The client is behind ``a``, the remote behind ``b``: neither address is the same at all places."""
     with rules(
@@ -220,7 +283,8 @@ def test_translations_on_both_sides(tmp_path: Path) -> None:
         (B, f"-t nat -A PREROUTING -i b1 -p tcp --dport {PORT} -j DNAT --to-destination {REMOTE_IP}"),
         (B, f"-t nat -A POSTROUTING -o b1 -s {REMOTE_IP} -j SNAT --to-source {B_IP}"),
     ):
-        files = recorded(tmp_path, "shell-job", server=B_IP)
+        files = recorded(tmp_path, "shell-job", server=B_IP, places=(*PLACES, *ROUTER))
+    router = files.pop()
     task, alarms = told(files)
     assert (task.outcome.value, alarms) == ("success", [])
     assert [point.name for point in task.points] == ["client", "middle", "remote"]
@@ -228,13 +292,54 @@ def test_translations_on_both_sides(tmp_path: Path) -> None:
     assert f"{CLIENT_IP}:" in words
     assert f"is {A_IP}:" in words
     assert f"{B_IP}:{PORT} is {REMOTE_IP}:{PORT} behind the device" in words
+    task, alarms = told([router])  # both of its interfaces, and it translates between them
+    assert (task.outcome.value, alarms, len(task.points)) == ("success", [], 2)
+    assert any(f"{CLIENT_IP}:" in one.how and f"is {A_IP}:" in one.how for one in task.rewritten)
 
 
-def test_a_proxy_opens_connections_of_its_own(tmp_path: Path) -> None:
+def _socat(_: Path, ports: dict[int, tuple[str, int]]) -> list[list[str]]:
+    return [
+        ["socat", f"TCP4-LISTEN:{port},fork,reuseaddr", f"TCP4:{host}:{target}"]
+        for port, (host, target) in ports.items()
+    ]
+
+
+def _haproxy(folder: Path, ports: dict[int, tuple[str, int]]) -> list[list[str]]:
+    lines = ["defaults", "mode tcp", "timeout connect 5s", "timeout client 60s", "timeout server 60s"]
+    for port, (host, target) in ports.items():
+        lines += [f"listen port{port}", f"bind 0.0.0.0:{port}", f"server one {host}:{target}"]
+    file = folder / "haproxy.cfg"
+    file.write_text("\n".join(lines) + "\n")
+    return [["haproxy", "-db", "-f", str(file)]]
+
+
+@contextmanager
+def proxy(commands: list[list[str]], ports: Sequence[int]) -> Iterator[None]:
+    """Programs of the first router, ready when all of these ports listen."""
+
+    def is_ready() -> bool:
+        shown = subprocess.run([*inside(A), "ss", "-Hltn"], capture_output=True, text=True, check=True).stdout
+        return all(f":{port} " in shown for port in ports)
+
+    with ExitStack() as stack:
+        for command in commands:
+            process = subprocess.Popen([*inside(A), *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stack.callback(process.wait, 10)
+            stack.callback(process.terminate)
+        eventually(is_ready)
+        yield
+
+
+@pytest.mark.parametrize("made", [_socat, _haproxy], ids=["socat", "haproxy"])
+def test_a_proxy_opens_connections_of_its_own(
+    made: Callable[[Path, dict[int, tuple[str, int]]], list[list[str]]], tmp_path: Path
+) -> None:
     """Router ``a`` hands on commands to the remote and callbacks to the client: no packet is the same on both sides."""
-    ports = [word for port in range(HIGH - 4, HIGH + 1) for word in (str(port), CLIENT_IP, str(port))]
-    proxy = [sys.executable, "-c", _PROXY, str(PORT), REMOTE_IP, str(PORT), *ports]
-    with running([*inside(A), *proxy], "ready"):
+    ports = {PORT: (REMOTE_IP, PORT)} | {port: (CLIENT_IP, port) for port in range(HIGH - 4, HIGH + 1)}
+    commands = made(tmp_path, ports)
+    if shutil.which(commands[0][0]) is None:
+        pytest.skip(f"needs {commands[0][0]}")
+    with proxy(commands, list(ports)):
         files = recorded(tmp_path, "shell-job", server="10.62.1.1")
     names = {str(file): file.stem for file in files}
     for wanted in (None, Wanted(names)):
