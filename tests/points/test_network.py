@@ -216,8 +216,7 @@ def test_large_segments_were_lost_between_the_right_two(router: str, near: str, 
 
 
 def test_a_state_that_was_lost_in_a_silence_was_lost_between_the_right_two(tmp_path: Path) -> None:
-    """In a silence of more than five seconds the second router drops the callback connection: what the task process says then does
-    not come to the middle."""
+    """In a silence of five seconds the second router forgets the callback: what the task process says then is lost."""
     rule = f"FORWARD -p tcp --dport {CALLBACKS} -j DROP"
 
     def meanwhile() -> None:
