@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from dissector.model import Connection, Outcome, Task
+from dissector.model import Connection, Event, Outcome, Problem, Task
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
@@ -47,13 +47,18 @@ def packets_of(name: str) -> Packets:
 
 
 def tasks_of(packets: Packets) -> list[Task]:
+    return [event for event in events_of(packets) if isinstance(event, Task)]
+
+
+def events_of(packets: Packets) -> list[Event]:
+    """Everything, and what is told where there is no task."""
     tracer = Tracer(messages=False)
     events = [
         event
         for number, packet in enumerate(packets, 1)
         for event in tracer.feed(packet._replace(number=number, key=None))
     ]
-    return [event for event in (*events, *tracer.finish()) if isinstance(event, Task)]
+    return [*events, *tracer.finish(), *tracer.overview.problems()]
 
 
 @lru_cache(maxsize=2)
@@ -154,3 +159,34 @@ def test_as_many_tasks_are_found_as_the_snap_length_leaves(size: int) -> None:
     for name in NAMES:
         found += len(tasks_of([packet._replace(data=packet.data[:size]) for packet in packets_of(name)]))
     assert found >= FOUND[size]
+
+
+#: What can not be said of bytes that were cut off: that they were not sent, or are somebody else's.
+SILENCE = {"foreign_protocol", "heartbeat_missed", "no_start_command"}
+#: One of each writer and each end.
+SNAPPED = (
+    "engine_shell_fail",
+    "engine_ten_tasks",
+    "h19_many",
+    "scala113_shell",
+    "faults/02_callback_drop.c",
+    "faults/11_allowed_host_level_info.r",
+    "agent/c19_kill",
+    "agent/ua113_frozen",
+    "agent/ua113_two_tasks",
+)
+
+
+@pytest.mark.parametrize("size", SNAP_LENGTHS)
+@pytest.mark.parametrize("name", SNAPPED)
+def test_what_was_cut_off_is_unknown_with_the_reason(name: str, size: int) -> None:
+    events = events_of([packet._replace(data=packet.data[:size]) for packet in packets_of(name)])
+    problems = [event for event in events if isinstance(event, Problem)]
+    codes = {problem.code for problem in problems}
+    assert not codes & SILENCE
+    if any(len(packet.data) > size for packet in packets_of(name)):
+        assert "snap_length" in codes
+    known = {task.outcome for task in whole(name)}
+    for task in events:
+        if isinstance(task, Task) and task.outcome is Outcome.UNKNOWN and Outcome.UNKNOWN not in known:
+            assert "snap_length" in {problem.code for problem in problems if problem.task in (task, None)}

@@ -53,6 +53,8 @@ class _Cursor:
 def feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
     """The events that a block makes final, some at a time.  Each has to be used before the next are asked for: a
     connection may still be given late packets."""
+    if not block.conversations:
+        tracer.overview.without_tcp(block)
     if not block.ordered or (block.times and block.times[0] < tracer.clock.now):
         yield from (events for packet in block.packets() if (events := tracer.feed(packet)))
     elif block.times:

@@ -8,21 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Generic, TypeVar
 
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Endpoint, Problem, Role
+from dissector.session.capture_codes import CAPTURE_CODES
 from dissector.session.case import count, general
 from dissector.session.foreign import TLS
 from dissector.session.packet_time import PacketTime
 from dissector.session.sniffer import Sniffer
 from dissector.session.verdict import is_refused, one_sided
+from dissector.stream.block import Block
+from dissector.stream.kinds import ADVERTISEMENT, ARP_REPLY, ARP_REQUEST, SOLICITATION, kind_of
 from dissector.traffic import Packet
 
 #: Ports, protocols and tunnels that are told apart; of more there is only the number.
 _MOST_KINDS = 1_024
 #: How many of them are named.
 _NAMED = 4
+#: Packets that are looked at for what they carry.
+_MOST_LOOKED = 1_000
+#: What a host asks before its first packet to another one, and the answer.
+_QUESTIONS = {ARP_REQUEST: ARP_REPLY, SOLICITATION: ADVERTISEMENT}
 #: Packets of a connection that tell whether both directions were captured.
 _TELLING = 4
 
@@ -87,6 +95,9 @@ class Overview:
         self._foreign: _Table[_Kind] = _Table()
         self._elsewhere: _Table[_Kind] = _Table()
         self._tunnels: _Table[str] = _Table()
+        #: What the first packets carry where that is no TCP, and how many of these were looked at.
+        self._passed: _Table[str] = _Table()
+        self._looked = 0
 
     # --- what is noted ---------------------------------------------------------------------------------------------
 
@@ -119,6 +130,8 @@ class Overview:
 
     def _carried(self, sniffer: Sniffer, role: Role, where: tuple[int, int]) -> None:
         connection, name = sniffer.connection, sniffer.protocol
+        if connection.snapped and name is None:
+            return  # what was cut off may be a start, or say whose the connection is
         if role is Role.HTTP or (role is Role.COMMAND and name is None):
             self._commands.add(where)
         elif connection.bytes or not sniffer.is_command_port:
@@ -137,6 +150,13 @@ class Overview:
         elif 0 < len(packet.data) < packet.wire_length:
             self._longest = max(self._longest, len(packet.data))
             self._headless.add(where)
+
+    def without_tcp(self, block: Block) -> None:
+        """A block without a plain TCP segment."""
+        if self._looked < _MOST_LOOKED and not self.has_tasks and not self._connections.number:
+            for packet in islice(block.packets(), _MOST_LOOKED - self._looked):
+                self._looked += 1
+                self._passed.at(kind_of(packet)).add((packet.time, packet.number))
 
     # --- what is told ----------------------------------------------------------------------------------------------
 
@@ -213,7 +233,23 @@ class Overview:
             words = f"{count(self._opened.number, 'TCP connection')}, none of a JobScheduler"
             yield _told("other_traffic", f"{words}{listed and ': '}{listed}.", [self._opened])
         elif not self._connections.number:
-            yield general("no_tcp", "None of the packets carries TCP.", 0, ())
+            yield self._no_tcp()
+
+    def _no_tcp(self) -> Problem:
+        kinds = self._passed.kinds
+        summary, remedy = "None of the packets carries TCP", None
+        if not kinds:
+            return general("no_tcp", f"{summary}.", 0, ())
+        first = f"the first {self._looked:,} are " if self._looked == _MOST_LOOKED else ""
+        summary += f": {first}{_listed(kinds, str)}"
+        for question, answer in _QUESTIONS.items():
+            if question in kinds and answer not in kinds:
+                summary += f"; none of the {question} is answered"
+                remedy = (
+                    "see whether the host that is asked for is up and in this network: as long as nobody answers, no "
+                    f"connection can begin; else {CAPTURE_CODES['no_tcp'].remedy}"
+                )
+        return _told("no_tcp", f"{summary}.", kinds.values(), remedy)
 
 
 def _told(code: str, summary: str, tallies: Iterable[_Tally], remedy: str | None = None) -> Problem:

@@ -35,6 +35,8 @@ class Tunnels:
         self._starting: dict[Exchange, Tunnel] = {}
         #: Requests to tunnels that are not known: their responses tell whether there is such a task.
         self._strangers: dict[Exchange, Key] = {}
+        #: When bytes of requests were missing last: they may have been anybody's heartbeat.
+        self._missing_at = -1
 
     def __bool__(self) -> bool:
         """True while a task runs on an agent."""
@@ -61,6 +63,8 @@ class Tunnels:
 
     def lost(self, connection: Connection, side: Side) -> None:
         """Bytes of a connection are missing: they may be a message of the task that it was about last."""
+        if side is Side.CLIENT:
+            self._missing_at = connection.end
         tunnel = self._known.carried(connection)
         if tunnel is not None:
             tunnel.facts.proof.lost(side.other)
@@ -194,7 +198,7 @@ class Tunnels:
         time, known = exchange.time, about.heartbeat
         if about.asked is not None and known is not None and known.timeout is not None:
             late = time - about.asked - (known.period or 0)
-            if late > about.missed and late > HEARTBEAT_GRACE:
+            if late > max(about.missed, HEARTBEAT_GRACE) and self._missing_at < about.asked:
                 about.missed, about.missed_by = late, exchange
         about.heartbeat = exchange.head.heartbeat or known
         about.asked = about.heard = time

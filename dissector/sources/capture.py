@@ -25,7 +25,7 @@ from dissector.sources.remarks import skipped_file, skipped_packets, truncated
 from dissector.sources.tally import Tally
 from dissector.sources.unreadable import describe
 from dissector.stream.block import Block
-from dissector.stream.link import LINUX_SLL2, link_type_name
+from dissector.stream.link import LINUX_SLL2, numbered_link_type
 from dissector.traffic import Packet
 
 #: Bytes of a pcapng file in which its interfaces are described.
@@ -132,7 +132,7 @@ class CaptureReader:
                 self.warnings.append(truncated(stream.name, info, damage))
         if tally.unread and sum(tally.unread.values()) == info.packets:
             first = next(iter(tally.unread))
-            raise CaptureError(stream.name, f"link type {first} ({link_type_name(first)}) is not supported")
+            raise CaptureError(stream.name, f"{numbered_link_type(first)} is not supported")
         if tally.unread:
             self.warnings.append(skipped_packets(stream.name, info, tally.unread))
 

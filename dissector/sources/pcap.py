@@ -12,7 +12,7 @@ from struct import Struct
 from dissector.limits import MAX_CAPTURED
 from dissector.sources.bytestream import DamagedError
 from dissector.stream.block import Buffer
-from dissector.stream.link import ETHERNET, is_supported, link_type_name
+from dissector.stream.link import ETHERNET, is_supported, numbered_link_type
 from dissector.stream.prefilter import Prefilter, RecordLayout
 
 _SECOND = 1_000_000_000
@@ -54,7 +54,7 @@ class PcapRecords:
         if (major, minor) == _AIX and link_type in _AIX_LINK_TYPES:
             link_type, fraction = _AIX_LINK_TYPES[link_type], 1
         if not is_supported(link_type):
-            raise DamagedError(f"link type {link_type} ({link_type_name(link_type)}) is not supported", 20)
+            raise DamagedError(f"{numbered_link_type(link_type)} is not supported", 20)
         fields = f"{order}0s0s0sIIII{self._size - _RECORD}x"
         self._layout = RecordLayout(fields, self._size, link_type, _SECOND, fraction)
         self._unpack = Struct(f"{order}IIII").unpack_from

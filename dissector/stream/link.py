@@ -178,6 +178,12 @@ def link_type_name(link_type: int) -> str:
     return _NAMES.get(link_type, f"link type {link_type}")
 
 
+def numbered_link_type(link_type: int) -> str:
+    """``link type 147 (user-defined (DLT_USER0))``, ``link type 4711``: with the number that others know it by."""
+    name = _NAMES.get(link_type)
+    return f"link type {link_type}" + (f" ({name})" if name else "")
+
+
 def is_supported(link_type: int) -> bool:
     """True when packets of this link type can be parsed."""
     return link_type in _LAYERS

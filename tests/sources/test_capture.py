@@ -43,7 +43,8 @@ from dissector.errors import CaptureError
 from dissector.limits import MAX_CAPTURED, MAX_PCAPNG_BLOCK
 from dissector.model import CaptureInfo
 from dissector.sources.capture import CaptureReader
-from dissector.traffic import Packet
+from dissector.stream.packets import parse
+from dissector.traffic import Packet, Segment
 
 #: 2026-11-22 04:00:00 UTC.
 NOON = 1_795_320_000 * SECOND
@@ -533,6 +534,24 @@ def test_garbage(name: str, tmp_path: Path) -> None:
 def test_an_unsupported_link_type_is_named(tmp_path: Path) -> None:
     for data in (GARBAGE["pcap link type"], GARBAGE["pcapng link type"]):
         assert "link type 105 (IEEE 802.11) is not supported" in str(refused(write(tmp_path, data)))
+    nameless = pcap_header(link_type=4711), section() + interface(4711) + enhanced(FIRST, 0)
+    for data in nameless:
+        assert "link type 4711 is not supported" in str(refused(write(tmp_path, data)))
+
+
+@pytest.mark.parametrize("size", [0, 6, 30])
+def test_frames_with_a_check_sequence(size: int, tmp_path: Path) -> None:
+    """It stands behind the datagram, and behind what a short frame is filled up with, and is none of the payload."""
+    payload = b"x" * size
+    filled = ethernet(ipv4(tcp(payload=payload))).ljust(60, b"\0")
+    whole = filled + zlib.crc32(filled).to_bytes(4, "little")
+    told = pcap_header(link_type=0x2400_0001) + pcap_record(whole, NOON)
+    told_ng = section() + interface(options=option(13, b"\4") + option(0, b"")) + enhanced(whole, NOON // 1_000)
+    for capture in (told, told_ng, pcap([(NOON, whole)])):
+        packets, reader = read(write(tmp_path, capture))
+        segments = [parse(packet) for packet in packets]
+        assert [one.payload for one in segments if isinstance(one, Segment)] == [payload]
+        assert reader.infos[0].link_type == "Ethernet"
 
 
 def test_what_can_not_be_opened(tmp_path: Path) -> None:
