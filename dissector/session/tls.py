@@ -7,7 +7,6 @@ without TLS.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -111,7 +110,8 @@ class Tls:
         self._handshake = Handshake(self.facts, secrets)
         lost = not from_start
         self._halves = _Half(Side.CLIENT, lost=lost), _Half(Side.SERVER, lost=lost)
-        self._held: deque[tuple[_Half, FramedRecord]] = deque()
+        # A list: there are very many connections, and nearly none of them has something here.
+        self._held: list[tuple[_Half, FramedRecord]] = []
         self._held_bytes = self._version = 0
         self.is_sealed = self._again = False
         #: Size of the first encrypted record of the client, of TLS 1.3.
@@ -333,24 +333,22 @@ class Tls:
     def _release(self) -> None:
         """Deciphers what waits, if there are secrets by now."""
         if self._held and self._opener(self._held[0][0]) is not None:
-            waiting = list(self._held)
-            self._let_go()
-            for half, record in waiting:
+            for half, record in self._let_go():
                 self._record(half, record)
 
-    def _let_go(self) -> None:
-        self._held.clear()
+    def _let_go(self) -> list[tuple[_Half, FramedRecord]]:
+        waiting, self._held = self._held, []
         self._desk.room(-self._held_bytes)
         self._held_bytes = 0
+        return waiting
 
     def _seal(self, reason: str) -> None:
         if self.is_sealed:
             return
         self.is_sealed = True
         self.facts.reason = reason
-        waiting = list(self._held)
-        self._let_go()
-        for half, record in waiting:
+        self._handshake.forget()
+        for half, record in self._let_go():
             self._overheard(half, record)
         self._desk.stays_sealed(self)
 

@@ -141,6 +141,8 @@ class Handshake:
         facts.answer = facts.answer or mark
         self._server, self.is_chosen = hello, True
         self.is_1_3 = hello.version == tls.TLS_1_3
+        if self.is_1_3:
+            self.forget()
         self.suite = SUITES.get(hello.suite)
         facts.names = (*facts.names[:_MOST_NAMES], hello.session_id)
         facts.version, facts.suite = tls.version_name(hello.version), suite_name(hello.suite)
@@ -168,6 +170,10 @@ class Handshake:
         if side is Side.SERVER and self._exchange is None and self.is_chosen:
             self._facts.resumed = True
 
+    def forget(self) -> None:
+        """The secret of this handshake is known, or will never be: what it is made of is not needed."""
+        self._transcript = None
+
     # --- keys ------------------------------------------------------------------------------------------------------
 
     def openers(self) -> tuple[Opener, Opener] | None:
@@ -182,6 +188,7 @@ class Handshake:
         from dissector.wire.tls_derive import keys_of_master
 
         self._used = master
+        self.forget()
         for name in (server.session_id, self._ticket):
             self._secrets.remember(name, master)
         keys = keys_of_master(master, suite, self._version, client.random, server.random)

@@ -89,6 +89,7 @@ def split_http(data: bytes) -> HttpParts:
     return HttpParts(head, lower, sent, Codings(chunked, compressed))
 
 
+@lru_cache(maxsize=1)  # whoever looks at a message asks for its body several times
 def decoded(sent: bytes, codings: Codings) -> tuple[bytes, str | None]:
     """The body without its codings, as far as it can be decoded, and why not farther."""
     body, reason = _joined(sent) if codings.chunked else (sent, None)

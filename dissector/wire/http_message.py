@@ -24,7 +24,8 @@ class HttpMessage:
     """
 
     # There are as many of them as requests and responses, and many may be held: what only views need is made when they
-    # ask for it, and what a body unpacks to is never kept.  Not frozen: that would make each three times as slow.
+    # ask for it, and what a body unpacks to is kept of the last one only.  Not frozen: that would make each three times
+    # as slow.
     head: bytes
     sent: bytes
     codings: Codings
