@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+#: Runs that differ by no more than this part need no third one.
+_ALIKE = 0.02
 _LAUNCHER = Path(__file__).with_name("launch.py")
 
 
@@ -55,6 +57,12 @@ class Figures:
         return min(run.seconds for run in self.runs), max(run.seconds for run in self.runs)
 
     @property
+    def is_settled(self) -> bool:
+        """Another run would tell nothing new."""
+        low, high = self.spread if self.runs else (0.0, 0.0)
+        return bool(self.runs) and (not self.contender.repeat or (len(self.runs) > 1 and high <= low * (1 + _ALIKE)))
+
+    @property
     def per_unit(self) -> float:
         """Seconds for a packet (or whatever a unit is)."""
         return self.seconds / self.contender.units
@@ -70,17 +78,20 @@ class Figures:
 
 
 def compare(contenders: Sequence[Contender], repetitions: int, home: Path) -> dict[str, Figures]:
-    """Runs all contenders ``repetitions`` times, beginning with another one each time.
+    """Runs all contenders ``repetitions`` times, beginning with another one each time; one whose runs are alike less
+    often.
 
     :param home: an empty folder that stands for the user's home, so that nobody's settings or plugins take part
     """
     figures = {contender.name: Figures(contender) for contender in contenders}
     for turn in range(repetitions):
         shift = turn % len(contenders)
-        for contender in [*contenders[shift:], *contenders[:shift]]:
-            if contender.repeat or not figures[contender.name].runs:
-                print(f"  {turn + 1}/{repetitions}  {contender.name}", file=sys.stderr, flush=True)
-                figures[contender.name].runs.append(run(contender.command, home, first=contender.first))
+        due = [one for one in (*contenders[shift:], *contenders[:shift]) if not figures[one.name].is_settled]
+        for number, contender in enumerate(due, 1):
+            found = run(contender.command, home, first=contender.first)
+            figures[contender.name].runs.append(found)
+            where = f"round {turn + 1} of {repetitions}, {number} of {len(due)}"
+            print(f"  {where}: {contender.name}, {found.seconds:.1f} s", file=sys.stderr, flush=True)
     return figures
 
 

@@ -99,7 +99,7 @@ def machine(repetitions: int) -> str:
         "tshark": _first_line("tshark", "--version"),
         "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
         "load before": f"{os.getloadavg()[0]:.2f}",
-        "repetitions": f"{repetitions}, by turns; seconds are medians, memory is the highest",
+        "repetitions": f"{repetitions} by turns, two where these are alike; seconds are medians, memory the highest",
     }
     return "\n".join(f"- {name}: {value}" for name, value in facts.items())
 

@@ -17,8 +17,9 @@ _MIX_GOAL, _WRITER_GOAL, _AGENTS_GOAL = 4, 1.8, 3
 _FORM_GOALS = {"pcap": 5, "pcapng": 5, "cooked": 5, "vlan": 5, "ipv6": 5, "vxlan": 4}
 #: Processor time beside plain pcap, other commands beside ``read``, memory.
 _FORM_COST, _TUNNEL_COST, _COMMAND_COST, _MEMORY_MB = 1.2, 1.5, 1.3, 150
-#: The inputs of the table by form, and the mix or writer that each is.
-KINDS = {"mixed": "busy host", "tasks": "recordings"}
+#: The inputs of the table by form: the mix or writer that each is, and its part of the packets.  Of nothing but tasks a
+#: quarter is enough: as many packets of JobScheduler as five times the other has.
+KINDS = {"mixed": ("busy host", 1), "tasks": ("recordings", 1 / 4)}
 _READ, _TSHARK = "read", "tshark -r"
 
 
@@ -82,9 +83,10 @@ def _alone(files: list[str], *arguments: str) -> list[str] | None:
 def formats(bench: Bench) -> None:
     """Every command on every form of the same packets."""
     for kind in bench.chosen(KINDS):
-        source = made(KINDS[kind], bench.packets, bench.folder)
-        with TemporaryDirectory(dir=bench.folder) as name:
-            folder = Path(name)
+        name, share = KINDS[kind]
+        source = made(name, round(bench.packets * share), bench.folder)
+        with TemporaryDirectory(dir=bench.folder) as path:
+            folder = Path(path)
             figures = _measured(bench, Path(source.path), source.packets, folder)
         bench.report.section(f"Forms of the same packets: {kind}", source)
         _table(bench, figures)

@@ -13,6 +13,7 @@ import pytest
 from benchmarks import inputs
 from benchmarks.__main__ import main
 from benchmarks.bench import WITH
+from benchmarks.measure import Contender, Figures, Run, compare
 from benchmarks.sections import DISSECT, PYSHARK, SCAPY
 
 Trace = Callable[..., dict[str, Any]]
@@ -111,3 +112,26 @@ def test_unknown_section_is_refused() -> None:
 def test_unknown_part_is_refused() -> None:
     with pytest.raises(SystemExit):
         main(["mixes", "--only", "nothing"])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "repeat", "settled"),
+    [
+        ([], True, False),
+        ([1.0], True, False),
+        ([1.0], False, True),
+        ([1.0, 1.02], True, True),
+        ([1.0, 1.03], True, False),
+        ([1.0, 1.03, 1.01], True, False),
+    ],
+)
+def test_runs_that_are_alike_are_enough(seconds: list[float], repeat: bool, settled: bool) -> None:
+    contender = Contender("one", [], repeat=repeat)
+    assert Figures(contender, [Run(one, one, 0, None) for one in seconds]).is_settled is settled
+
+
+def test_progress_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    compare([Contender("nothing", ["true"]), Contender("once", ["true"], repeat=False)], 1, tmp_path / "home")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("  round 1 of 1, 1 of 2: nothing, 0.")
+    assert lines[1].startswith("  round 1 of 1, 2 of 2: once, 0.")
