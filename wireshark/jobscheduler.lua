@@ -9,8 +9,6 @@ local js = {}
 
 -- The plugin's own; those that it has in common with the rest of jstrace stand behind the tables of names.
 js.limits = {
-  near = 16777216,                   -- bytes within which a segment is believed to be of its connection
-  shuffled = 1,                      -- seconds within which packets may be captured in the wrong order
   copies = 4096,                     -- connections that a copy on another leg is looked for among
   answers = 4096,                    -- short answers that are kept because they come again
   short = 64,
@@ -185,23 +183,74 @@ js.tables = {
   },
   command_ports = "4444,4445,4455",
   callback_ports = "50000-59999",
-  agent_codes = {
-    agent_refused_start = { "ERROR", "The Universal Agent did not start the task." },
-    agent_refused_request = { "WARN", "The Universal Agent answered a request with an error." },
-    agent_license = { "ERROR", "The Universal Agent refused a second task at the same time: the master sent no licence key." },
-    agent_terminating = { "ERROR", "The Universal Agent is being stopped and takes no more tasks." },
-    agent_wrong_target = { "ERROR", "The request went to something else than a Universal Agent's API." },
-    agent_unauthorized = { "ERROR", "The Universal Agent refused the request for want of credentials." },
-    tunnel_unknown = { "ERROR", "The Universal Agent does not know the tunnel." },
-    task_process_lost = { "ERROR", "The task process of the Universal Agent ended in the middle of a call." },
-    heartbeat_missed = { "ERROR", "The master and the Universal Agent lost each other for longer than they agreed." },
-    request_repeated = { "WARN", "The master repeated a request because no response came in time." },
-    proxy_error = { "ERROR", "A proxy between master and agent answered in place of the agent." },
-    clock_skew = { "NOTE", "The clock of the Universal Agent differs from that of the capture." },
-    http_ambiguous = { "WARN", "Two headers say in different ways where the body of an HTTP message ends." },
-    body_too_large = { "ERROR", "A message was too large for the Universal Agent." },
-  },
   hostile = { { 0, 31 }, { 127, 159 }, { 173, 173 }, { 847, 847 }, { 1564, 1564 }, { 4447, 4448 }, { 6068, 6069 }, { 6155, 6159 }, { 8203, 8207 }, { 8232, 8238 }, { 8288, 8303 }, { 12644, 12644 }, { 55296, 57343 }, { 65024, 65039 }, { 65279, 65279 }, { 65440, 65440 }, { 65520, 65531 }, { 119155, 119162 }, { 917504, 921599 } },
+  errors = {
+    ["Z-REMOTE-101"] = { title = "connection lost", meaning = "The other end of a callback connection closed it while a call was open.", look_for = "Look for the killed or crashed task process, or for an RST by a device in between." },
+    ["Z-REMOTE-102"] = { title = "unknown proxy id", meaning = "A message names an object id that its receiver does not know.", look_for = "Usually a follow-up of an earlier lost message; look at the first problem of the connection." },
+    ["Z-REMOTE-104"] = { title = "invalid session id", meaning = "A session request carries a session id other than 0.", look_for = "Not a JobScheduler peer, or a damaged stream." },
+    ["Z-REMOTE-105"] = { title = "unknown session command", meaning = "A session request carries a command other than create_instance.", look_for = "Not a JobScheduler peer, or releases that do not fit each other." },
+    ["Z-REMOTE-106"] = { title = "unknown message class", meaning = "The class byte is none of S, O, K where a request is expected.", look_for = "Not a JobScheduler peer, releases that do not fit each other (a keep-alive sent to a release before 1.9.4), or a damaged stream." },
+    ["Z-REMOTE-107"] = { title = "invalid response", meaning = "The first byte of a response is neither A nor E.", look_for = "As for Z-REMOTE-106." },
+    ["Z-REMOTE-108"] = { title = "VARIANT type not transmittable", meaning = "A job passed a value of a type that the protocol cannot carry.", look_for = "Change the job's argument type." },
+    ["Z-REMOTE-109"] = { title = "message too short", meaning = "A message ends before its last field.", look_for = "Damaged stream, or releases that do not fit each other." },
+    ["Z-REMOTE-115"] = { title = "message length invalid", meaning = "A length header above 1000 MiB.", look_for = "Foreign bytes on the callback port (a scanner, another protocol), or a damaged stream." },
+    ["Z-REMOTE-118"] = { title = "no response from the new process", meaning = "No callback connection within 60 seconds of the start.", look_for = "Distinguish by the packets: start never reached the remote; callback SYN dropped (firewall), refused (RST), sent to another address (NAT, several interfaces), late (slow start), or never sent (process died)." },
+    ["Z-REMOTE-119"] = { title = "two operations on one connection", meaning = "A second request while one is open on the same level.", look_for = "A bug of the engine; report it with the capture." },
+    ["Z-REMOTE-120"] = { title = "unknown object id", meaning = "A release names an object that is not registered.", look_for = "Follow-up of an earlier problem." },
+    ["Z-REMOTE-122"] = { title = "caller killed the process", meaning = "The client asked for the kill; the lost connection is its consequence.", look_for = "Look for kill='yes' on the command connection: a timeout or an operator did it." },
+    ["Z-REMOTE-123"] = { title = "process lost", meaning = "The process ended without the connection being closed in order.", look_for = "Look at the last calls before the end: crash, out of memory, killed from outside." },
+    ["Z-REMOTE-127"] = { title = "more data than announced", meaning = "Bytes follow a message where the dialog allows none.", look_for = "Damaged stream or foreign sender." },
+    ["Z-REMOTE-130"] = { title = "connection from an unexpected host", meaning = "Reserved: the check of the caller's address is switched off in the engine.", look_for = "Compare the callback's source address with the remote's." },
+    ["SCHEDULER-121"] = { title = "not allowed by security settings", meaning = "The remote lists the client below level 'all'.", look_for = "allowed_host with level all for the client at the remote." },
+    ["SCHEDULER-191"] = { title = "unexpected state of a separate process", meaning = "An operation was asked for in a state that does not allow it.", look_for = "Follow-up of an earlier problem." },
+    ["SCHEDULER-200"] = { title = "remote instance closed", meaning = "A call was tried after the connection had gone.", look_for = "Look at the problem before it." },
+    ["SCHEDULER-202"] = { title = "connection to the task lost", meaning = "The callback connection broke while the task ran.", look_for = "Kill, crash, network or an idle timeout of a stateful firewall; keep-alive exists from 1.9.4." },
+    ["SCHEDULER-203"] = { title = "module instance closed at the server", meaning = "The task process has no module any more (construct failed, or after end).", look_for = "Look at the answer to construct or begin." },
+    ["SCHEDULER-223"] = { title = "ERROR answer on a command connection", meaning = "The remote answered the XML command with an ERROR element.", look_for = "The text of the ERROR says what." },
+    ["SCHEDULER-224"] = { title = "peer closed the command connection", meaning = "End of file before the answer.", look_for = "The remote went down or refused the client (SCHEDULER-287)." },
+    ["SCHEDULER-280"] = { title = "process ended with an exit code", meaning = "The job's process returned a non-zero exit code.", look_for = "The job's own error." },
+    ["SCHEDULER-287"] = { title = "TCP connection not allowed", meaning = "The remote closes the connection at once, without a byte.", look_for = "allowed_host for the client at the remote." },
+    ["SCHEDULER-488"] = { title = "remote JobScheduler not accessible", meaning = "HTTP agents (1.8 and later).", look_for = "Address, port, firewall." },
+    ["SCHEDULER-717"] = { title = "remote commands not licensed", meaning = "ERROR answer to the start.", look_for = "Licence of the remote." },
+    ["SCHEDULER-848"] = { title = "task started for a remote client", meaning = "Logged by the remote: pid and callback address. Good to compare with the capture.", look_for = "-" },
+    ["SCHEDULER-850"] = { title = "task killed after the command connection was lost", meaning = "The remote kills the task's process when its command connection ends.", look_for = "Find who ended the command connection." },
+    ["ERRNO-110"] = { title = "connection timed out", meaning = "SYNs without an answer.", look_for = "Firewall that drops, host down, wrong address." },
+    ["ERRNO-111"] = { title = "connection refused", meaning = "RST in answer to a SYN.", look_for = "Nobody listens on the port, or a firewall that rejects." },
+    ["ERRNO-104"] = { title = "connection reset", meaning = "RST on an open connection.", look_for = "Peer process gone, or a device in between." },
+    ["ERRNO-32"] = { title = "broken pipe", meaning = "Data sent to a closed connection.", look_for = "As for ERRNO-104." },
+    ["SCHEDULER-161"] = { title = "no such object", meaning = "A job or a command names a job, an order or another object that the scheduler does not have.", look_for = "The name in the text, and the live folder of the scheduler that was asked." },
+    ["SCHEDULER-197"] = { title = "unknown Java class", meaning = "A method of the job's Java class was asked for, and the class was not loaded.", look_for = "java_class and the class path at the remote; Z-JAVA-105 before it says why." },
+    ["SCHEDULER-262"] = { title = "scheduler is told to end", meaning = "The scheduler got a signal (SIGTERM, SIGINT) and ends once its tasks have ended.", look_for = "Who stopped it: an operator, a shutdown of the host, a service manager." },
+    ["SCHEDULER-263"] = { title = "signal to the scheduler", meaning = "The scheduler got one more signal; it ends without waiting for its tasks.", look_for = "Tasks under way are lost at that time." },
+    ["SCHEDULER-279"] = { title = "process ended with a signal", meaning = "A signal, mostly SIGKILL, ended the job's process.", look_for = "A kill, a timeout of the job, too little memory, or a command connection that was lost (SCHEDULER-850)." },
+    ["SCHEDULER-281"] = { title = "process is killed", meaning = "The scheduler kills the process of a task.", look_for = "kill='yes' on the command connection: an operator or a timeout of the job." },
+    ["SCHEDULER-447"] = { title = "error in a monitor", meaning = "A monitor (pre- or postprocessing) of the job failed.", look_for = "The monitor's own error behind it, such as a class that was not found." },
+    ["SCHEDULER-489"] = { title = "no agent of the process class can be reached", meaning = "All agents of a process class failed; the scheduler waits and tries again.", look_for = "SCHEDULER-488 before it says for each agent why." },
+    ["SCHEDULER-721"] = { title = "scheduler is slow", meaning = "A single step of the scheduler's main loop took long; meanwhile it answers nobody.", look_for = "Load of the host, a slow database or file system at the client." },
+    ["SCHEDULER-727"] = { title = "keep-alive sent to an agent", meaning = "The scheduler sent a keep-alive on a connection to an agent (classic agent, 1.9).", look_for = "Nothing: it keeps firewalls from forgetting the idle connection." },
+    ["SCHEDULER-930"] = { title = "task started", meaning = "A task starts; the text says why and in which process class.", look_for = "Nothing; good to compare with the capture." },
+    ["SCHEDULER-987"] = { title = "starting a process", meaning = "The remote starts the job's script as a process.", look_for = "Nothing; the file in the text is the script." },
+    ["Z-JAVA-105"] = { title = "Java exception", meaning = "Java code of the job, or of the engine, threw an exception.", look_for = "The exception's class: NoClassDefFoundError and ClassNotFoundException are the class path, others the job's own." },
+    ["XML-ERROR"] = { title = "XML is not well-formed", meaning = "The command could not be parsed; two commands in one segment are answered so as well.", look_for = "The text says where; see what sent the command." },
+    ["ERRNO-3"] = { title = "no such process", meaning = "A process that should be killed has ended already.", look_for = "Nothing, if the task had ended; else look what ended it." },
+    ["ERRNO-101"] = { title = "network is unreachable", meaning = "The host has no route to that network.", look_for = "Routes and interfaces of the host that logs it." },
+    ["ERRNO-113"] = { title = "no route to host", meaning = "An ICMP error (host or port unreachable, prohibited) in answer to a SYN.", look_for = "Firewall that rejects, host down, missing route." },
+    ["WINSOCK-10051"] = { title = "network is unreachable", meaning = "Windows' word for ERRNO-101. The host has no route to that network.", look_for = "Routes and interfaces of the host that logs it." },
+    ["WINSOCK-10053"] = { title = "connection aborted", meaning = "Windows gave the connection up: data was retransmitted and nobody acknowledged it, or a program on this host ended it.", look_for = "Retransmissions before it; security software on the host." },
+    ["WINSOCK-10054"] = { title = "connection reset", meaning = "Windows' word for ERRNO-104. RST on an open connection.", look_for = "Peer process gone, or a device in between." },
+    ["WINSOCK-10060"] = { title = "connection timed out", meaning = "Windows' word for ERRNO-110. SYNs without an answer.", look_for = "Firewall that drops, host down, wrong address." },
+    ["WINSOCK-10061"] = { title = "connection refused", meaning = "Windows' word for ERRNO-111. RST in answer to a SYN.", look_for = "Nobody listens on the port, or a firewall that rejects." },
+    ["WINSOCK-10065"] = { title = "no route to host", meaning = "Windows' word for ERRNO-113. An ICMP error (host or port unreachable, prohibited) in answer to a SYN.", look_for = "Firewall that rejects, host down, missing route." },
+    ["COM-80004001"] = { title = "E_NOTIMPL", meaning = "The object does not implement the method.", look_for = "Releases that do not fit each other." },
+    ["COM-80004003"] = { title = "E_POINTER", meaning = "An object that does not exist (any more) was used: null, or after its release.", look_for = "The job's script: the object is used after the end of the task or order." },
+    ["COM-80004005"] = { title = "E_FAIL", meaning = "A general failure.", look_for = "The text behind the code." },
+    ["COM-80020003"] = { title = "DISP_E_MEMBERNOTFOUND", meaning = "The object has no such method or property.", look_for = "Spelling in the job's script; releases that do not fit each other." },
+    ["COM-80020005"] = { title = "DISP_E_TYPEMISMATCH", meaning = "An argument has a type that can not be converted.", look_for = "The arguments of the call, as the capture shows them." },
+    ["COM-80020006"] = { title = "DISP_E_UNKNOWNNAME", meaning = "The object has no member of this name.", look_for = "Spelling in the job's script; asked for optional methods it is the usual way to say no." },
+    ["COM-80020008"] = { title = "DISP_E_BADVARTYPE", meaning = "A value of a type that the called side can not take.", look_for = "The arguments of the call, as the capture shows them." },
+    ["COM-80020009"] = { title = "DISP_E_EXCEPTION", meaning = "The called side threw an exception; its text comes with the answer.", look_for = "Source and description in the answer (excepinfo), or the text behind the code." },
+    ["COM-8002000E"] = { title = "DISP_E_BADPARAMCOUNT", meaning = "The call has too many or too few arguments.", look_for = "The call in the job's script." },
+  },
   guid = {
     ["\254\238G\130l\027\017\216\129\003\000\004v\238\138\251"] = "Ierror",
     ["\254\238G\129l\027\017\216\129\003\000\004v\238\138\251"] = "Error",
@@ -340,7 +389,7 @@ js.limits.document = 16777216
 js.limits.xml_depth = 256
 js.limits.reorder = 4194304
 js.limits.walked = 65536
-js.limits.jitter = 0.01
+js.limits.jitter = 10000000
 js.limits.fragmented = 1024
 js.limits.fragment_bytes = 8388608
 js.limits.fragment_seconds = 30
@@ -645,6 +694,2542 @@ do
   F["safe_array.ui1"] = ProtoField.bytes("jobscheduler.safe_array.ui1", "Ui1")
 end
 
+-- What the rules of session/*.py need of Python: they are translated by codegen/rules_*.py and run once a task.
+--
+-- A list or tuple is a table with its length in `n`; a dict keeps its entries in order, as pairs in the list `pairs_`.
+do
+  local format, floor, select, type = string.format, math.floor, select, type
+  local py, List, Dict = {}, {}, {}
+  js.py = py
+  List.__index, Dict.__index = List, Dict
+
+  function py.pack(...) return setmetatable({ n = select("#", ...), ... }, List) end
+
+  --- A Lua table of a given length as a list.
+  function py.list_of(items, n)
+    items.n = n or #items
+    return setmetatable(items, List)
+  end
+
+  function py.append(list, item)
+    list.n = list.n + 1
+    list[list.n] = item
+  end
+
+  --- A record's fields in their order, a dict's keys, a text's characters: whatever can be gone through, as a list.
+  local function items_of(one)
+    local kind = getmetatable(one)
+    if kind == List then return one end
+    local found = py.pack()
+    if type(one) == "string" then
+      for at = 1, #one do py.append(found, one:sub(at, at)) end
+    elseif kind == Dict then
+      for at = 1, one.pairs_.n do py.append(found, one.pairs_[at][1]) end
+    elseif kind then
+      for at, name in ipairs(kind.fields) do found[at] = one[name] end
+      found.n = #kind.fields
+    end
+    return found
+  end
+  py.list, py.tuple, py.iter = items_of, items_of, items_of
+
+  function py.each(one)
+    local items, at = items_of(one), 0
+    return function()
+      at = at + 1
+      if at <= items.n then return at, items[at] end
+    end
+  end
+
+  --- A dict's keys and values.
+  function py.each_pair(dict)
+    local at, all = 0, dict.pairs_
+    return function()
+      at = at + 1
+      if at <= all.n then return at, all[at][1], all[at][2] end
+    end
+  end
+
+  function py.unpack(one)
+    local items = items_of(one)
+    return table.unpack(items, 1, items.n)
+  end
+
+  function py.extend(list, more)
+    for _, item in py.each(more) do py.append(list, item) end
+  end
+
+  function py.joined(...)
+    local found = py.pack()
+    for at = 1, select("#", ...) do py.extend(found, (select(at, ...))) end
+    return found
+  end
+
+  function py.remove(list, item)
+    for at = 1, list.n do
+      if list[at] == item then
+        table.remove(list, at)
+        list.n = list.n - 1
+        return
+      end
+    end
+  end
+
+  -- --- dicts and sets ---
+
+  local function key_of(key)
+    return getmetatable(key) == List and py.join("\0", py.map(py.str, key)) or key
+  end
+
+  function py.dict(pairs_)
+    local found = setmetatable({ pairs_ = py.pack(), map = {} }, Dict)
+    for _, pair in py.each(pairs_ or py.pack()) do py.put(found, pair[1], pair[2]) end
+    return found
+  end
+
+  function py.put(dict, key, value)
+    local known = dict.map[key_of(key)]
+    if known then
+      known[2] = value
+    else
+      known = py.pack(key, value)
+      dict.map[key_of(key)] = known
+      py.append(dict.pairs_, known)
+    end
+  end
+
+  function py.get(dict, key, default)
+    local known = dict.map[key_of(key)]
+    if known then return known[2] end
+    return default
+  end
+
+  function py.items(dict) return dict.pairs_ end
+
+  function py.values(dict) return py.map(function(pair) return pair[2] end, dict.pairs_) end
+
+  py.keys = items_of
+
+  function py.fromkeys(_, keys, value)
+    return py.dict(py.map(function(key) return py.pack(key, value) end, keys))
+  end
+
+  function py.set(items)
+    return py.dict(py.map(function(item) return py.pack(item, true) end, items or py.pack()))
+  end
+  py.frozenset = py.set
+
+  function py.union(one, two) return py.dict(py.joined(one.pairs_, two.pairs_)) end
+
+  function py.common(one, two) return py.set(py.filter(function(item) return py.has(two, item) end, one)) end
+
+  function py.sub(one, two)
+    if type(one) == "number" then return one - two end
+    return py.set(py.filter(function(item) return not py.has(two, item) end, one))
+  end
+
+  -- --- truth, equality, places ---
+
+  function py.truth(one)
+    if one == nil or one == false or one == 0 or one == "" then return false end
+    local kind = getmetatable(one)
+    if kind == List then return one.n > 0 end
+    if kind == Dict then return one.pairs_.n > 0 end
+    return true
+  end
+  py.bool = py.truth
+
+  function py.either(one, other)
+    if py.truth(one) then return one end
+    return other()
+  end
+
+  function py.both(one, other)
+    if py.truth(one) then return other() end
+    return one
+  end
+
+  --- Equal by value: lists, and records whose fields stand in order.
+  function py.same(one, two)
+    if one == two then return true end
+    if type(one) ~= "table" or type(two) ~= "table" then return false end
+    local left, right = items_of(one), items_of(two)
+    if left.n ~= right.n or left.n == 0 then return left.n == right.n and getmetatable(one) == List end
+    for at = 1, left.n do
+      if not py.same(left[at], right[at]) then return false end
+    end
+    return true
+  end
+
+  function py.has(all, one)
+    if type(all) == "string" then return all:find(one, 1, true) ~= nil end
+    if getmetatable(all) == Dict then return all.map[key_of(one)] ~= nil end
+    for _, item in py.each(all) do
+      if py.same(item, one) then return true end
+    end
+    return false
+  end
+
+  function py.at(all, place)
+    if getmetatable(all) == Dict then return py.get(all, place) end
+    if type(all) == "string" then
+      local from = place < 0 and place or place + 1
+      return all:sub(from, from)
+    end
+    local items = items_of(all)
+    return items[place < 0 and items.n + place + 1 or place + 1]
+  end
+
+  function py.slice(all, from, to)
+    local n = type(all) == "string" and #all or items_of(all).n
+    from, to = from or 0, to or n
+    if from < 0 then from = math.max(0, n + from) end
+    if to < 0 then to = n + to end
+    to = math.min(to, n)
+    if type(all) == "string" then return all:sub(from + 1, to) end
+    return py.pack(table.unpack(items_of(all), from + 1, to))
+  end
+
+  function py.index(list, item)
+    for at, one in py.each(list) do
+      if py.same(one, item) then return at - 1 end
+    end
+  end
+
+  -- --- going through ---
+
+  function py.map(change, list)
+    local found = py.pack()
+    for _, item in py.each(list) do py.append(found, (change(item))) end
+    return found
+  end
+
+  function py.filter(test, list)
+    local found = py.pack()
+    for _, item in py.each(list) do
+      if py.truth(test(item)) then py.append(found, item) end
+    end
+    return found
+  end
+
+  function py.any(list)
+    for _, item in py.each(list) do
+      if py.truth(item) then return true end
+    end
+    return false
+  end
+
+  function py.all(list)
+    for _, item in py.each(list) do
+      if not py.truth(item) then return false end
+    end
+    return true
+  end
+
+  function py.next(list, default)
+    if list.n > 0 then return list[1] end
+    return default
+  end
+
+  function py.sum(list)
+    local total = 0
+    for _, item in py.each(list) do total = total + (item == true and 1 or item or 0) end
+    return total
+  end
+
+  function py.len(one)
+    if type(one) == "string" then return #one end
+    return getmetatable(one) == Dict and one.pairs_.n or items_of(one).n
+  end
+
+  function py.zip(one, two)
+    local found = py.pack()
+    for at = 1, math.min(one.n, two.n) do py.append(found, py.pack(one[at], two[at])) end
+    return found
+  end
+
+  function py.range(from, stop)
+    local found = py.pack()
+    for number = from, stop - 1 do py.append(found, number) end
+    return found
+  end
+
+  function py.reversed(list)
+    local found = py.pack()
+    for at = list.n, 1, -1 do py.append(found, list[at]) end
+    return found
+  end
+
+  --- True when a record, a number, a text or a list stands before another.
+  local function before(one, two)
+    if type(one) ~= "table" then return one < two end
+    local left, right = items_of(one), items_of(two)
+    for at = 1, math.min(left.n, right.n) do
+      if not py.same(left[at], right[at]) then return before(left[at], right[at]) end
+    end
+    return left.n < right.n
+  end
+
+  --- Stable, as Python's.
+  function py.sorted(list, options)
+    local key, found, order = options and options.key, py.pack(), {}
+    for at, item in py.each(list) do
+      local value = item
+      if key then value = key(item) end
+      order[at] = { value, at, item }
+    end
+    table.sort(order, function(one, two)
+      if py.same(one[1], two[1]) then return one[2] < two[2] end
+      return before(one[1], two[1])
+    end)
+    for _, one in ipairs(order) do py.append(found, one[3]) end
+    return found
+  end
+
+  function py.sort(list, options)
+    for at, item in py.each(py.sorted(list, options)) do list[at] = item end
+  end
+
+  --- The first of the greatest of several arguments or of one list.
+  local function extreme(is_better)
+    return function(...)
+      local given, options = py.pack(...), nil
+      local last = given[given.n]
+      if type(last) == "table" and getmetatable(last) == nil then options, given.n = last, given.n - 1 end
+      local list = given.n == 1 and given[1] or given
+      local best, best_key
+      for _, item in py.each(list) do
+        local key = item
+        if options and options.key then key = options.key(item) end
+        if best_key == nil or is_better(key, best_key) then best, best_key = item, key end
+      end
+      if best_key == nil then return options and options.default end
+      return best
+    end
+  end
+  py.min = extreme(before)
+  py.max = extreme(function(one, two) return before(two, one) end)
+
+  -- --- numbers and text ---
+
+  function py.add(one, two)
+    if type(one) == "string" then return one .. two end
+    if type(one) == "table" then return py.joined(one, two) end
+    return one + two
+  end
+
+  function py.floordiv(one, two) return floor(one / two) end
+
+  function py.shift(number, bits) return floor(number / 2 ^ bits) end
+
+  function py.int(one) return one == true and 1 or one == false and 0 or floor(tonumber(one)) end
+
+  py.abs = math.abs
+
+  --- What an enum's member is written as is the member itself.
+  function py.word(one) return one end
+
+  function py.fixed(number, digits) return format("%." .. digits .. "f", number) end
+
+  function py.str(one)
+    if type(one) == "number" then return format("%.0f", one) end
+    if type(one) ~= "table" then return one == nil and "None" or tostring(one) end
+    local text = one.__str__
+    if text then return text(one) end
+    return tostring(one)
+  end
+
+  function py.format(text, options)
+    local words = options.words
+    return (text:gsub("{([%a_]+)}", function(name)
+      local word = words and py.get(words, name)
+      if word == nil then word = options[name] end
+      return py.str(word)
+    end))
+  end
+
+  function py.join(glue, list) return table.concat(py.map(py.str, list), glue, 1, list.n) end
+
+  --- Divided by white space.
+  function py.split(text)
+    local found = py.pack()
+    for one in text:gmatch("%S+") do py.append(found, one) end
+    return found
+  end
+
+  --- A regular expression: any of some patterns.
+  function py.pattern(ignores_case, ...)
+    local all = py.pack(...)
+    return { ignores_case = ignores_case, all = ignores_case and py.map(py.lower, all) or all }
+  end
+
+  function py.search(pattern, text)
+    if pattern.ignores_case then text = text:lower() end
+    for _, one in py.each(pattern.all) do
+      if text:find(one) then return true end
+    end
+    return false
+  end
+
+  function py.upper(text) return text:upper() end
+
+  function py.lower(text) return text:lower() end
+
+  function py.startswith(text, start) return text:sub(1, #start) == start end
+
+  function py.rstrip(text) return (text:gsub("%s+$", "")) end
+
+  function py.lstrip(text) return (text:gsub("^%s+", "")) end
+
+  function py.replace(text, old, new)
+    local found, from = {}, 1
+    local at, stop = text:find(old, 1, true)
+    while at do
+      found[#found + 1] = text:sub(from, at - 1) .. new
+      from = stop + 1
+      at, stop = text:find(old, from, true)
+    end
+    return table.concat(found) .. text:sub(from)
+  end
+
+  -- --- classes ---
+
+  --- `fields` are what the constructor takes, `made` what a field is where nobody gave it.
+  function py.class(fields, made)
+    local class = { fields = fields, members = {}, getters = {} }
+    function class.__index(self, name)
+      local getter = class.getters[name]
+      if getter then return getter(self) end
+      local make = made[name]
+      if not make then return class.members[name] end
+      local value = make()
+      rawset(self, name, value)
+      return value
+    end
+
+    function class.new(...)
+      local self = {}
+      for at, name in ipairs(fields) do self[name] = (select(at, ...)) end
+      return setmetatable(self, class)
+    end
+
+    --- A table with fields by name as one of these.
+    function class.of(self) return setmetatable(self, class) end
+    return class
+  end
+
+  function py.isinstance(one, class) return getmetatable(one) == class end
+end
+
+do
+  local limits, model, places, ports, session_agent_codes, session_agent_facts, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_cut, session_diagnosis, session_early, session_hosts, session_join, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_slow, session_slowness, session_start_errors, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_tunnels, session_verdict, sides, stream_direction, stream_fragments, stream_icmp, stream_reassembly, stream_reorder, traffic, wire_agent, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+  js.python = { limits = limits, model = model, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_facts = session_agent_facts, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_cut = session_cut, session_diagnosis = session_diagnosis, session_early = session_early, session_hosts = session_hosts, session_join = session_join, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_tunnels = session_tunnels, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_fragments = stream_fragments, stream_icmp = stream_icmp, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, traffic = traffic, wire_agent = wire_agent, wire_names = wire_names }
+  local py = js.py
+  session_rules_agent.http_error = function() return nil end  -- a start over HTTP that fails is one for Wireshark's own dissector
+  session_diagnosis.conclude = function(facts, now, clock_steps, hosts, missed)
+    facts.record["end"] = facts:last_seen()
+    if missed then
+      facts:end_missed()
+    end
+    session_diagnosis.judge(facts, now, clock_steps, hosts)
+    if ((missed or facts.given_up) and (facts.record.outcome == "running")) then
+      facts.record.outcome = "unknown"
+    end
+  end
+  session_quality.of_stream = function(problem, connection)
+    local is_cut, code, entry, cause, remedy
+    is_cut = (py.same(problem.code, "gap") and (connection.snapped > 0) and py.same(connection.gaps, 0))
+    code = (py.truth(is_cut) and "snap_length" or problem.code)
+    entry = py.at(session_codes.CODES, code)
+    cause, remedy = entry.cause, entry.remedy
+    if problem.is_cap then
+      cause = "a cap of jstrace itself, so that no capture takes all memory: nothing is wrong on the wire"
+      remedy = "everything around it can be read; what it says can not"
+    end
+    if (py.same(code, "gap") and py.truth(py.at(connection.sides, problem.side).never_acknowledged)) then
+      cause = "they were lost in the network, not by the capture: the receiver never acknowledged them"
+      remedy = "see whether larger segments pass at all, and where packets are lost"
+    end
+    do return model.Problem.new(code, (function() if py.truth(is_cut) then return "info" end return entry.severity end)(), problem.time, py.pack(problem.number), (py.str(py.word(connection.role)) .. " connection, " .. py.str(py.lower(session_case.end_name(problem.side, connection))) .. ": " .. py.str(problem.text)), cause, remedy, connection.task, connection) end
+  end
+  session_task.TaskFacts = py.class({ "record", "rank", "start", "start_document", "start_answer", "start_error", "close", "close_answer", "kill", "cut_command", "unread_command", "attempts", "more", "log_size", "given_up", "intruder", "foreign_packet", "pair_unclear", "contested", "confirmed", "superseded", "instance", "begin_refused", "result", "proof", "client_error", "release", "released", "failed_calls", "call_time", "callback_time", "longest_call", "slow_callbacks", "undecoded", "trailing", "odd_numbers", "result_odd", "dialog", "open_requests", "agent", "token" }, {
+    ["rank"] = function() return 0 end,
+    ["attempts"] = function() return py.pack() end,
+    ["more"] = function() return py.dict() end,
+    ["log_size"] = function() return 0 end,
+    ["given_up"] = function() return false end,
+    ["pair_unclear"] = function() return false end,
+    ["contested"] = function() return false end,
+    ["confirmed"] = function() return false end,
+    ["superseded"] = function() return false end,
+    ["proof"] = function() return session_proof.Proof.new() end,
+    ["failed_calls"] = function() return py.dict() end,
+    ["call_time"] = function() return 0 end,
+    ["callback_time"] = function() return 0 end,
+    ["slow_callbacks"] = function() return py.dict() end,
+    ["undecoded"] = function() return py.pack() end,
+    ["trailing"] = function() return py.pack() end,
+    ["odd_numbers"] = function() return py.dict() end,
+    ["result_odd"] = function() return false end,
+    ["open_requests"] = function() return py.pack() end,
+  })
+  session_task.TaskFacts.members["connections"] = function(self)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(py.joined(py.pack(self.record.command), self.attempts, py.pack(self.intruder))) do local c = item_ if (c ~= nil) then py.append(found_, c) end end return found_ end)() end
+  end
+  session_task.TaskFacts.members["last_seen"] = function(self)
+    if (self.agent ~= nil) then
+      do return self.agent.heard end
+    end
+    do return py.max((function() local found_ = py.pack()  for _, item_ in py.each(self:connections()) do local c = item_ py.append(found_, c["end"]) end return found_ end)(), { default = self.record.start }) end
+  end
+  session_task.TaskFacts.members["is_over"] = function(self)
+    do return ((self.agent == nil) and (function()  for _, item_ in py.each(self:connections()) do local connection = item_ if not (connection.over) then return false end end return true end)()) end
+  end
+  session_task.TaskFacts.members["end_missed"] = function(self)
+    local connection
+    for _, item_ in py.each(self:connections()) do
+      connection = item_
+      connection.over = true
+      if ((self.record.callback == nil) and py.has(self.attempts, connection) and connection.established) then
+        self.record.callback, self.record.callback_peer = connection, connection.client
+      end
+    end
+  end
+  session_task.TaskFacts.members["is_through"] = function(self)
+    local record, is_answered, never_started, tries
+    record = self.record
+    if ((record.callback == nil) and (self.close_answer ~= nil) and (record.command ~= nil)) then
+      tries = (function()  for _, item_ in py.each(self.attempts) do local attempt = item_ if not ((attempt.over or (attempt.start < self.close_answer.time))) then return false end end return true end)()
+      do return (record.command.over and tries) end
+    end
+    if not self:is_over() then
+      do return false end
+    end
+    is_answered = ((self.start_answer ~= nil) or ((record.command ~= nil) and py.at(record.command.sides, 1).bytes))
+    never_started = ((self.start == nil) or (self.start_error ~= nil) or not py.truth(is_answered))
+    do return ((record.callback ~= nil) or never_started) end
+  end
+  session_agent_facts.AgentFacts = py.class({ "heard", "secret", "start", "start_failure", "clock_skew", "close", "kill", "failed", "waiting", "repetitions", "repeated", "longest_wait", "outage", "heartbeat", "asked", "missed", "missed_by", "_requests", "_last", "_delivered" }, {
+    ["repetitions"] = function() return py.pack() end,
+    ["repeated"] = function() return 0 end,
+    ["longest_wait"] = function() return 0 end,
+    ["missed"] = function() return 0 end,
+    ["_requests"] = function() return py.dict() end,
+    ["_last"] = function() return 0 end,
+    ["_delivered"] = function() return 0 end,
+  })
+  session_agent_facts.AgentFacts.getters["failed_before_kill"] = function(self)
+    do return ((self.failed ~= nil) and (self.kill ~= nil) and (py.either(self.failed.answered, function() return 0 end) <= self.kill.time)) end
+  end
+  session_agent_facts.AgentFacts.getters["timeout"] = function(self)
+    local announced
+    announced = (function() if (self.heartbeat ~= nil) then return self.heartbeat.timeout end return nil end)()
+    do return py.either(announced, function() return session_timeouts.AGENT_PATIENCE end) end
+  end
+  session_agent_facts.Outage = py.class({ "server", "count", "packets" }, {
+    ["count"] = function() return 0 end,
+    ["packets"] = function() return py.pack() end,
+  })
+  session_rules_agent.code_of = function(response, otherwise)
+    local text, statuses, words, code
+    text = py.either(wire_agent.failure_of(response), function() return "" end)
+    for _, item_ in py.each(session_rules_agent._ERRORS) do
+      do local from_ = item_ statuses, words, code = py.at(from_, 0), py.at(from_, 1), py.at(from_, 2) end
+      if (((statuses == nil) or py.has(statuses, response.status)) and ((words == nil) or py.truth(py.search(words, text)))) then
+        do return code end
+      end
+    end
+    do return otherwise end
+  end
+  session_rules_agent.is_impostor = function(response)
+    do return py.has(py.lower(py.either(wire_agent.failure_of(response), function() return "" end)), "wrong tunnel secret") end
+  end
+  wire_agent.Heartbeat = py.class({ "period", "timeout" }, {
+  })
+  session_slow.SlowCallbacks = py.class({ "first", "count", "certain", "longest", "packets" }, {
+    ["count"] = function() return 0 end,
+    ["certain"] = function() return 0 end,
+    ["longest"] = function() return 0 end,
+    ["packets"] = function() return py.pack() end,
+  })
+  session_tallies.FailedCalls = py.class({ "first", "text", "count", "packets" }, {
+    ["count"] = function() return 0 end,
+    ["packets"] = function() return py.pack() end,
+  })
+  model.Connection = py.class({ "client", "server", "start", "first_packet", "end", "last_packet", "n", "role", "task", "mid_stream", "closed", "over", "packets", "bytes", "gaps", "gap_marks", "snapped", "problems", "idle_before_end", "silence", "silence_end", "syns", "syn_acks", "icmp", "sides", "via", "tls", "asked_for", "point" }, {
+    ["end"] = function() return 0 end,
+    ["last_packet"] = function() return 0 end,
+    ["n"] = function() return 0 end,
+    ["role"] = function() return "unknown" end,
+    ["mid_stream"] = function() return false end,
+    ["over"] = function() return false end,
+    ["packets"] = function() return 0 end,
+    ["bytes"] = function() return 0 end,
+    ["gaps"] = function() return 0 end,
+    ["gap_marks"] = function() return py.pack() end,
+    ["snapped"] = function() return 0 end,
+    ["problems"] = function() return 0 end,
+    ["silence"] = function() return 0 end,
+    ["syns"] = function() return py.pack() end,
+    ["syn_acks"] = function() return py.pack() end,
+    ["icmp"] = function() return py.pack() end,
+    ["sides"] = function() return py.pack(sides.SideFacts.new(), sides.SideFacts.new()) end,
+    ["via"] = function() return py.pack() end,
+    ["point"] = function() return "" end,
+  })
+  model.Connection.getters["retransmissions"] = function(self)
+    do return py.add(py.at(self.sides, 0).retransmissions, py.at(self.sides, 1).retransmissions) end
+  end
+  model.Connection.getters["established"] = function(self)
+    local client, server, only_refused, goes_on
+    do local from_ = self.sides client, server = py.at(from_, 0), py.at(from_, 1) end
+    only_refused = ((server.rst ~= nil) and (py.same(self.packets, server.packets) and py.same(server.packets, 1)))
+    goes_on = ((client.acked ~= nil) or (self.mid_stream and not py.truth(only_refused)))
+    do return py.either(goes_on, function() return py.either((self.bytes > 0), function() return (py.bool(self.syn_acks) and not self.syn_ack_lost) end) end) end
+  end
+  model.Connection.getters["syn_ack_lost"] = function(self)
+    local is_repeated
+    if (not py.truth(self.syns) or not py.truth(self.syn_acks) or self.mid_stream or py.truth(self.bytes)) then
+      do return false end
+    end
+    is_repeated = ((py.len(self.syn_acks) > 1) or ((py.len(self.syns) > 1) and (py.at(self.syns, -1).time > py.at(self.syn_acks, 0).time)))
+    do return py.both(is_repeated, function() return (py.at(self.sides, 0).acked == nil) end) end
+  end
+  model.Connection.members["unacknowledged"] = function(self, side)
+    do return py.max(0, py.sub(py.at(self.sides, side).sent, py.either(py.at(self.sides, (1 - side)).acked, function() return 0 end))) end
+  end
+  model.Task = py.class({ "start", "first_packet", "n", "end", "client", "remote", "callback_port", "callback_peer", "kind", "process_id", "pid", "job", "task_id", "callback_delay", "outcome", "exit_code", "signal", "state_text", "counts", "log", "problems", "command", "callback", "via", "agent", "points", "point", "astray", "rewritten", "carriers" }, {
+    ["n"] = function() return 0 end,
+    ["end"] = function() return 0 end,
+    ["outcome"] = function() return "unknown" end,
+    ["counts"] = function() return model.Counts.new() end,
+    ["log"] = function() return py.pack() end,
+    ["problems"] = function() return py.pack() end,
+    ["via"] = function() return "tcp" end,
+    ["points"] = function() return py.pack() end,
+    ["point"] = function() return "" end,
+    ["astray"] = function() return py.pack() end,
+    ["rewritten"] = function() return py.pack() end,
+    ["carriers"] = function() return py.dict() end,
+  })
+  model.Counts = py.class({ "messages", "calls", "callbacks", "errors", "keep_alives", "log_lines", "bytes" }, {
+    ["messages"] = function() return 0 end,
+    ["calls"] = function() return 0 end,
+    ["callbacks"] = function() return 0 end,
+    ["errors"] = function() return 0 end,
+    ["keep_alives"] = function() return 0 end,
+    ["log_lines"] = function() return 0 end,
+    ["bytes"] = function() return 0 end,
+  })
+  model.Message = py.class({ "n", "connection", "time", "packets", "to_remote", "kind", "operation", "body", "raw", "size", "task" }, {
+    ["depth"] = function() return 0 end,
+  })
+  model.Message.members["__init__"] = function(self, n, connection, time, packets, to_remote, kind, operation, body, raw, size, task)
+    self.n = n
+    self.connection = connection
+    self.time = time
+    self.packets = packets
+    self.to_remote = to_remote
+    self.kind = kind
+    self.operation = operation
+    self.body = body
+    self.raw = raw
+    self.size = size
+    self.task = task
+  end
+  model.Exchange = py.class({ "n", "connection", "time", "request_packets", "kind", "request", "response", "status", "task", "head", "type", "command", "request_id", "repeats", "latency", "answered", "response_packets", "request_raw", "response_raw" }, {
+    ["response_packets"] = function() return py.pack() end,
+    ["request_raw"] = function() return "" end,
+    ["response_raw"] = function() return "" end,
+  })
+  model.Exchange.getters["packets"] = function(self)
+    do return py.add(self.request_packets, self.response_packets) end
+  end
+  places.Endpoint = py.class({ "ip", "port" }, {
+  })
+  places.Endpoint.members["__str__"] = function(self)
+    local host
+    host = (py.has(self.ip, ":") and ("[" .. py.str(self.ip) .. "]") or self.ip)
+    do return (function() if (self.port == nil) then return host end return (py.str(host) .. ":" .. py.str(self.port)) end)() end
+  end
+  sides.SideFacts = py.class({ "first_seq", "packets", "bytes", "retransmissions", "retransmitted", "repeat_wait", "smallest_retransmitted", "duplicates", "overtaken", "mss", "first_data", "last_data", "last", "fin", "rst", "before_rst", "rst_outside", "rst_unknown", "rst_again", "rst_answers", "late_data", "zero_windows", "acked", "sent", "never_acknowledged", "ttl", "places" }, {
+    ["packets"] = function() return 0 end,
+    ["bytes"] = function() return 0 end,
+    ["retransmissions"] = function() return 0 end,
+    ["retransmitted"] = function() return py.pack() end,
+    ["repeat_wait"] = function() return 0 end,
+    ["duplicates"] = function() return 0 end,
+    ["overtaken"] = function() return py.pack() end,
+    ["rst_outside"] = function() return false end,
+    ["rst_unknown"] = function() return false end,
+    ["rst_again"] = function() return false end,
+    ["zero_windows"] = function() return py.pack() end,
+    ["sent"] = function() return 0 end,
+    ["never_acknowledged"] = function() return 0 end,
+    ["ttl"] = function() return 0 end,
+  })
+  sides.Mark = py.class({ "number", "time", "ttl", "ip_id" }, {
+    ["ttl"] = function() return 0 end,
+    ["ip_id"] = function() return 0 end,
+  })
+  traffic.IcmpError = py.class({ "number", "time", "sender", "reason", "src", "sport", "dst", "dport", "seq" }, {
+  })
+  traffic.StreamProblem = py.class({ "code", "side", "offset", "number", "time", "text", "is_cap" }, {
+    ["is_cap"] = function() return false end,
+  })
+  session_verdict.is_rejected = function(facts)
+    local command
+    command = facts.record.command
+    if ((command == nil) or py.truth(command.gaps) or (facts.record.callback ~= nil)) then
+      do return false end
+    end
+    if (command.mid_stream and (facts.start == nil)) then
+      do return false end
+    end
+    do return (py.same(py.at(command.sides, 1).bytes, 0) and (session_verdict.closed_by(command) == 1)) end
+  end
+  session_verdict.closed_by = function(connection)
+    local first, client
+    first = session_verdict.end_mark(connection)
+    if ((first == nil) or (connection.established and py.has((function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side.packets) end return found_ end)(), 0))) then
+      do return nil end
+    end
+    client = py.at(connection.sides, 0)
+    do return (function() if py.has(py.pack(client.fin, client.rst), first) then return 0 end return 1 end)() end
+  end
+  session_verdict.is_incomplete = function(connection)
+    do return (connection.mid_stream or (connection.gaps > 0) or (connection.snapped > 0) or session_verdict.one_sided(connection)) end
+  end
+  stream_icmp.reason = function(version, kind, code)
+    local entry, general, codes
+    entry = py.get((function() if py.same(version, 4) then return stream_icmp._TABLE end return stream_icmp._TABLE_6 end)(), kind)
+    if (entry == nil) then
+      do return nil end
+    end
+    do local from_ = entry general, codes = py.at(from_, 0), py.at(from_, 1) end
+    do return py.either(py.get(codes, code), function() return (py.str(general) .. " (code " .. py.str(code) .. ")") end) end
+  end
+  session_diagnosis.judge = function(facts, now, clock_steps, hosts)
+    local record, case, found, order
+    record = facts.record
+    session_calling.unmask_intruder(facts)
+    record.outcome = session_outcomes.outcome(facts, now)
+    case = session_case.Case.new(facts, now, session_clock.grain(facts), py.either(hosts, function() return session_hosts.Hosts.new() end))
+    found = (function() local found_ = py.pack()  for _, item_ in py.each(session_diagnosis.RULES) do local rule = item_  for _, item_ in py.each(rule(case)) do local problem = item_ py.append(found_, problem) end end return found_ end)()
+    found = py.add(found, record.problems)
+    session_diagnosis._demote_consequences(found, session_diagnosis._was_ended(record))
+    session_diagnosis._add_doubts(found, session_quality.doubts(facts, clock_steps))
+    order = py.pack("error", "warning", "info")
+    py.sort(found, { key = function(problem) return py.index(order, problem.severity) end })
+    record.problems = py.slice(found, nil, limits.MAX_PROBLEMS)
+  end
+  model.Problem = py.class({ "code", "severity", "time", "packets", "summary", "cause", "remedy", "task", "connection", "logs" }, {
+    ["cause"] = function() return "" end,
+    ["remedy"] = function() return "" end,
+    ["logs"] = function() return py.pack() end,
+  })
+  session_case.end_name = function(side, connection)
+    local is_command
+    is_command = ((connection ~= nil) and py.same(py.word(connection.role), "command"))
+    if py.truth(is_command) then
+      do return ((side == 0) and "The client" or "The remote") end
+    end
+    do return ((side == 0) and "The task process" or "The client") end
+  end
+  session_capture_codes.Code = py.class({ "severity", "meaning", "cause", "remedy", "engine" }, {
+    ["engine"] = function() return py.pack() end,
+  })
+  session_proof.Proof = py.class({ "asking", "settled", "_losses", "_before" }, {
+    ["settled"] = function() return true end,
+    ["_losses"] = function() return py.pack(0, 0) end,
+    ["_before"] = function() return py.pack(0, 0) end,
+  })
+  session_proof.Proof.members["holds"] = function(self, release)
+    do return (self.settled and py.has(py.pack(nil, release), self.asking)) end
+  end
+  session_verdict.end_mark = function(connection)
+    local resets, marks
+    resets = (function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ if not side.rst_outside then py.append(found_, side.rst) end end return found_ end)()
+    marks = (function() local found_ = py.pack()  for _, item_ in py.each(py.joined(resets, (function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side.fin) end return found_ end)())) do local mark = item_ if (mark ~= nil) then py.append(found_, mark) end end return found_ end)()
+    do return py.min(marks, { key = function(mark) return mark.number end, default = nil }) end
+  end
+  session_verdict.one_sided = function(connection)
+    do return ((connection.bytes > 0) and py.has(py.pack(py.at(connection.sides, 0).packets, py.at(connection.sides, 1).packets), 0)) end
+  end
+  session_calling.unmask_intruder = function(facts)
+    local record, callback, remote, has_left
+    record = facts.record
+    callback, remote = record.callback, record.remote
+    if ((callback == nil) or (remote == nil) or facts.confirmed or (facts.intruder ~= nil) or session_verdict.one_sided(callback)) then
+      do return end
+    end
+    if (py.same(callback.client.ip, remote.ip) or py.truth(py.at(callback.sides, 0).bytes) or callback.mid_stream) then
+      do return end
+    end
+    has_left = (session_verdict.closed_by(callback) == 0)
+    if (py.truth(has_left) or (function()  for _, item_ in py.each(facts.attempts) do local other = item_ if (other ~= callback) then if session_verdict.is_refused(other) then return true end end end return false end)()) then
+      facts.intruder = callback
+      py.remove(facts.attempts, callback)
+      record.callback = nil
+      record.callback_peer = record.callback
+    end
+  end
+  session_outcomes.outcome = function(facts, now)
+    local case, rows
+    case = session_case.Case.new(facts, now)
+    rows = (function() if (facts.agent == nil) then return session_outcomes.OUTCOMES end return session_agent_outcomes.AGENT_OUTCOMES end)()
+    do return (function()  for _, item_ in py.each(rows) do local row = item_ if (function()  for _, item_ in py.each(row.when) do local holds = item_ if not (py.truth(holds(case))) then return false end end return true end)() then do return row.outcome end end end return  end)() end
+  end
+  session_case.Case = py.class({ "facts", "now", "grain", "hosts" }, {
+    ["grain"] = function() return 0 end,
+    ["hosts"] = function() return session_hosts.Hosts.new() end,
+  })
+  session_case.Case.members["problem"] = function(self, code, summary, packets, connection, time, cause, remedy, severity)
+    local entry, record, words
+    entry = py.at(session_codes.CODES, code)
+    record = self.facts.record
+    words = py.dict(py.joined(py.pack(py.pack("client", (function() if py.truth(record.client) then return record.client.ip end return "the client" end)())), py.pack(py.pack("remote", py.either(record.remote, function() return "the remote" end))), py.pack(py.pack("port", py.either(record.callback_port, function() return "its callback port" end)))))
+    do return model.Problem.new(code, py.either(severity, function() return entry.severity end), (function() if (time == nil) then return record.start end return time end)(), py.slice(py.tuple(py.sorted(py.set(packets))), nil, limits.MAX_EVIDENCE), summary, (function() if (cause == nil) then return py.format(entry.cause, { words = words }) end return cause end)(), (function() if (remedy == nil) then return py.format(entry.remedy, { words = words }) end return remedy end)(), record, connection, entry.engine) end
+  end
+  session_clock.grain = function(facts)
+    local times
+    times = (function() local found_ = py.pack()  for _, item_ in py.each(facts:connections()) do local connection = item_  for _, item_ in py.each(session_clock._times(connection)) do local time = item_ py.append(found_, time) end end return found_ end)()
+    if (py.len(times) < session_clock._ENOUGH) then
+      do return 0 end
+    end
+    do return (function()  for _, item_ in py.each(session_clock._GRAINS) do local grain = item_ if not (function()  for _, item_ in py.each(times) do local time = item_ if py.truth((time % grain)) then return true end end return false end)() then do return grain end end end return 0 end)() end
+  end
+  session_diagnosis._demote_consequences = function(found, was_ended)
+    local codes, problem, reasons
+    codes = py.set((function() local found_ = py.pack()  for _, item_ in py.each(found) do local problem = item_ py.append(found_, problem.code) end return found_ end)())
+    for _, item_ in py.each(found) do
+      problem = item_
+      reasons = py.sorted(py.common(py.get(session_diagnosis._CONSEQUENCES, problem.code, py.set()), codes))
+      if (not py.truth(reasons) or (py.same(problem.code, "job_failed") and not was_ended)) then
+      else
+        problem.severity = "info"
+        if py.same(problem.code, "job_failed") then
+          problem.cause = "the remote kills the job when it loses the command connection"
+          problem.remedy = "see command_lost_first"
+        end
+        problem.cause = ("follows from " .. py.str(py.at(reasons, 0)) .. ": " .. py.str(problem.cause))
+      end
+    end
+  end
+  session_diagnosis._was_ended = function(record)
+    do return (py.bool(record.signal) or ((record.exit_code ~= nil) and (record.exit_code > session_timeouts.SIGNAL_CODES))) end
+  end
+  session_diagnosis._add_doubts = function(found, doubts)
+    local problem
+    if not py.truth(doubts) then
+      do return end
+    end
+    for _, item_ in py.each(found) do
+      problem = item_
+      if ((problem.severity ~= "info") and py.truth(problem.cause) and not py.has(session_quality.FLAWS, problem.code)) then
+        problem.cause = py.add(problem.cause, (" (less certain: " .. py.str(py.join(", ", doubts)) .. ")"))
+      end
+    end
+  end
+  session_quality.doubts = function(facts, clock_steps)
+    local record, connections, last, found
+    record, connections = facts.record, facts:connections()
+    last = py.max((function() local found_ = py.pack()  for _, item_ in py.each(connections) do local connection = item_ py.append(found_, connection.last_packet) end return found_ end)(), { default = record.first_packet })
+    found = py.dict(py.joined(py.pack(py.pack("clock_backwards", ((clock_steps ~= nil) and (record.first_packet <= py.at(clock_steps, 1)) and (py.at(clock_steps, 0) <= last)))), py.pack(py.pack("gap", (function()  for _, item_ in py.each(connections) do local connection = item_ if (connection.gaps > session_quality._lost_on_the_way(connection)) then return true end end return false end)())), py.pack(py.pack("mid_stream", (function()  for _, item_ in py.each(connections) do local connection = item_ if connection.mid_stream then return true end end return false end)())), py.pack(py.pack("one_direction", (function()  for _, item_ in py.each(connections) do local connection = item_ if session_verdict.one_sided(connection) then return true end end return false end)())), py.pack(py.pack("snap_length", (function()  for _, item_ in py.each(connections) do local connection = item_ if py.truth(connection.snapped) then return true end end return false end)()))))
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(py.items(found)) do local flaw, holds = py.at(item_, 0), py.at(item_, 1) if py.truth(holds) then py.append(found_, flaw) end end return found_ end)() end
+  end
+  session_calling.callback = function(case)
+    local facts, record, took
+    local yielded_ = py.pack()
+    facts = case.facts
+    record = facts.record
+    if (facts.intruder ~= nil) then
+      py.append(yielded_, session_calling._foreign(case, facts.intruder))
+    elseif (record.outcome == "no_callback") then
+      py.extend(yielded_, session_rules_startup.left(case))
+      py.append(yielded_, (function() if py.truth(facts.attempts) then return session_calling._failed_attempt(case, py.at(facts.attempts, 0)) end return session_rules_startup.missing(case) end)())
+    elseif ((record.outcome == "unknown") and (record.callback == nil) and py.truth(facts.attempts)) then
+      py.append(yielded_, session_calling._failed_attempt(case, py.at(facts.attempts, 0)))
+    elseif ((record.outcome == "unknown") and (record.callback == nil) and session_calling._may_be_refused(case)) then
+      py.append(yielded_, session_rules_startup.missing(case))
+    elseif ((record.callback ~= nil) and (facts.start ~= nil)) then
+      took = py.sub(session_verdict.got_through(record.callback).time, facts.start.time)
+      if (took >= py.add(session_timeouts.SLOW_START, case.grain)) then
+        py.append(yielded_, session_calling._slow(case, record.callback, took))
+      end
+    end
+    return yielded_
+  end
+  session_verdict.is_refused = function(attempt)
+    do return ((py.at(attempt.sides, 1).rst ~= nil) or py.bool(session_verdict.unreachables(attempt))) end
+  end
+  session_clock._times = function(connection)
+    local marks, side
+    local yielded_ = py.pack()
+    marks = py.joined(connection.syns, connection.syn_acks)
+    for _, item_ in py.each(connection.sides) do
+      side = item_
+      marks = py.add(marks, (function() local found_ = py.pack()  for _, item_ in py.each(py.pack(side.first_data, side.last_data, side.last)) do local mark = item_ if (mark ~= nil) then py.append(found_, mark) end end return found_ end)())
+    end
+    py.extend(yielded_, (function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ py.append(found_, mark.time) end return found_ end)())
+    return yielded_
+  end
+  session_rules_agent.problems = function(case)
+    local about, outcome
+    local yielded_ = py.pack()
+    about, outcome = case.facts.agent, case.facts.record.outcome
+    if (about == nil) then
+      do return yielded_ end
+    end
+    if ((about.start ~= nil) and (about.start_failure ~= nil)) then
+      py.append(yielded_, session_rules_agent._problem(case, session_rules_agent.code_of(about.start.response, "agent_refused_start"), session_rules_agent._answer(about.start), about.start))
+    end
+    if ((about.kill ~= nil) and (outcome == "killed")) then
+      py.append(yielded_, session_rules_agent._problem(case, "task_killed", "The master asked the agent to kill the task.", about.kill))
+    end
+    if (about.failed ~= nil) then
+      py.append(yielded_, session_rules_agent._problem(case, session_rules_agent.code_of(about.failed.response, "task_process_lost"), session_rules_agent._failed(case, about.failed), about.failed))
+    elseif (outcome == "lost") then
+      py.append(yielded_, session_rules_agent._silent(case, about))
+    elseif py.truth(about.repetitions) then
+      py.append(yielded_, session_rules_agent._repeated(case, about))
+    end
+    if (about.missed_by ~= nil) then
+      py.append(yielded_, session_rules_agent._late(case, about, about.missed_by))
+    end
+    if ((about.start ~= nil) and (about.clock_skew ~= nil) and (py.abs(about.clock_skew) > session_timeouts.CLOCK_SKEW)) then
+      py.append(yielded_, session_rules_agent._skewed(case, about.start, about.clock_skew))
+    end
+    return yielded_
+  end
+  session_rules_startup.command = function(case)
+    local facts, connection, answer, end_
+    local yielded_ = py.pack()
+    facts = case.facts
+    connection = facts.record.command
+    if ((connection == nil) or not py.has(py.pack("unreachable", "refused"), facts.record.outcome)) then
+      do return yielded_ end
+    end
+    if (facts.record.outcome == "unreachable") then
+      py.append(yielded_, session_rules_startup._unreachable(case, connection))
+    elseif ((facts.start_error ~= nil) and ((function() answer = facts.start_answer return answer end)() ~= nil)) then
+      py.append(yielded_, py.either(session_rules_agent.http_error(case, answer), function() return session_rules_startup._start_error(case, connection, facts.start_error, answer) end))
+    elseif (session_verdict.is_rejected(facts) and ((function() end_ = session_verdict.end_mark(connection) return end_ end)() ~= nil)) then
+      py.append(yielded_, session_rules_startup._rejected(case, connection, end_))
+    end
+    return yielded_
+  end
+  session_rules_disconnect.callback_lost = function(case)
+    local facts, callback, command, end_, stuck, asked
+    local yielded_ = py.pack()
+    facts = case.facts
+    callback, command = facts.record.callback, facts.record.command
+    if ((facts.record.outcome ~= "lost") or (callback == nil)) then
+      do return yielded_ end
+    end
+    end_, stuck = session_verdict.end_mark(callback), session_verdict.stuck_side(callback, case.now)
+    asked = py.either(facts.kill, function() return facts.close end)
+    if (stuck ~= nil) then
+      py.extend(yielded_, session_rules_disconnect._stuck(case, callback, stuck))
+    elseif ((command ~= nil) and session_verdict.is_unheard(facts, case.now) and py.truth(asked) and ((end_ == nil) or (asked.time <= end_.time))) then
+      py.append(yielded_, session_rules_disconnect._unheard(case, callback, command, py.either(facts.close, function() return asked end)))
+    elseif (end_ ~= nil) then
+      py.append(yielded_, session_rules_disconnect._early_end(case, callback, end_))
+    elseif (facts.close ~= nil) then
+      py.append(yielded_, session_rules_disconnect._without_end(case, callback, facts.close))
+    end
+    return yielded_
+  end
+  session_command_loss.command_lost = function(case)
+    local facts, command, callback, end_, last, side, is_reset, open_until, proof, whom, summary, cause, remedy
+    local yielded_ = py.pack()
+    facts = case.facts
+    command, callback = facts.record.command, facts.record.callback
+    if ((command == nil) or (callback == nil) or (facts.start_answer == nil)) then
+      do return yielded_ end
+    end
+    end_ = session_verdict.end_mark(command)
+    if (end_ == nil) then
+      do return yielded_ end
+    end
+    if ((facts.close ~= nil) and (py.at(facts.close.packets, 0) < end_.number)) then
+      py.extend(yielded_, session_command_loss._close_reset(case, command, callback, facts.close, end_))
+      do return yielded_ end
+    end
+    last, side = session_verdict.end_mark(callback), session_verdict.closed_by(command)
+    if ((side == nil) or py.truth(command.gaps) or ((last ~= nil) and (last.number < end_.number))) then
+      do return yielded_ end
+    end
+    is_reset = (py.at(command.sides, side).rst == end_)
+    open_until = (function() if (facts.record.outcome == "running") then return case.now end return callback["end"] end)()
+    if (py.sub((function() if py.truth(last) then return last.time end return open_until end)(), end_.time) < (function() if py.truth(is_reset) then return 0 end return session_timeouts.LOST_FIRST end)()) then
+      do return yielded_ end
+    end
+    proof = session_reset_origin.forgery(command, side, end_)
+    whom = (py.truth(proof) and "a device in between" or (py.str(py.lower(session_case.end_name(side, command))) .. " (" .. py.str(session_case.host_of(command, side)) .. ")"))
+    summary = ("The command connection was " .. py.str((py.truth(is_reset) and "reset" or "closed")) .. " by " .. py.str(whom) .. " while the task was running.")
+    cause, remedy = session_case.by_device_text((py.str(proof) .. "; " .. py.str(session_command_loss._THEN_KILLED))), session_case.between(command)
+    if not py.truth(proof) then
+      do local from_ = session_command_loss._ended_by(command, callback, side, end_) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
+    end
+    py.append(yielded_, case:problem("command_lost_first", summary, py.pack(end_.number), command, end_.time, cause, remedy))
+    return yielded_
+  end
+  session_command_loss.command_cut = function(case)
+    local facts, command, stuck, end_, idle, summary, time, errors, cause, how, packets, host, remedy
+    local yielded_ = py.pack()
+    facts = case.facts
+    command = facts.record.command
+    if ((command == nil) or (facts.close == nil) or (facts.close_answer ~= nil) or (facts.released == nil)) then
+      do return yielded_ end
+    end
+    if (py.truth(facts.record.signal) and (facts.kill == nil)) then
+      do return yielded_ end
+    end
+    stuck, end_ = session_verdict.stuck_side(command, case.now), py.at(command.sides, 1).rst
+    idle = py.sub(facts.close.time, py.either(facts.start_answer, function() return facts.close end).time)
+    if (stuck == 0) then
+      how, packets = "is retransmitted without an answer", (function() local found_ = py.pack()  for _, item_ in py.each(session_verdict.stuck_tries(command, stuck, case.now)) do local m = item_ py.append(found_, m.number) end return found_ end)()
+    elseif ((end_ ~= nil) and (end_.time >= facts.close.time)) then
+      how, packets = "was answered by a reset", py.joined(facts.close.packets, py.pack(end_.number))
+    else
+      do return yielded_ end
+    end
+    summary = ("The close of the task " .. py.str(how) .. py.str(session_case.after_silence(idle)) .. " on the command connection.")
+    time, errors = facts.close.time, session_verdict.unreachables(command)
+    if ((stuck == 0) and ((idle < session_timeouts.IDLE) or py.truth(errors))) then
+      host = command.server.ip
+      cause = ("the remote scheduler's host (" .. py.str(host) .. "), or the path to it, was gone when the task ended")
+      if py.truth(errors) then
+        cause = py.add(cause, (": " .. py.str(places.address_text(py.at(errors, 0).sender)) .. " says: " .. py.str(py.at(errors, 0).reason)))
+      end
+      remedy = ("look at " .. py.str(host) .. " and at the network path to it at that time")
+      packets = py.add(packets, (function() local found_ = py.pack()  for _, item_ in py.each(errors) do local error = item_ py.append(found_, error.number) end return found_ end)())
+      py.append(yielded_, case:problem("command_lost_first", summary, packets, command, time, cause, remedy))
+      do return yielded_ end
+    end
+    cause = "a firewall or translation between the schedulers forgot the idle command connection"
+    py.append(yielded_, case:problem("idle_connection_cut", summary, packets, command, time, cause, session_command_loss._KEEP_ALIVE))
+    return yielded_
+  end
+  session_running.killed = function(case)
+    local facts, how, summary
+    local yielded_ = py.pack()
+    facts = case.facts
+    if ((facts.kill ~= nil) and (facts.record.outcome == "killed")) then
+      how = (py.truth(facts.record.signal) and (", signal " .. py.str(facts.record.signal)) or "")
+      summary = ("The client asked the remote to kill the task" .. py.str(how) .. ".")
+      py.append(yielded_, case:problem("task_killed", summary, facts.kill.packets, facts.record.command, facts.kill.time))
+    end
+    return yielded_
+  end
+  session_running.failure = function(case)
+    local facts, record, error, summary, text, others, cause
+    local yielded_ = py.pack()
+    facts, record = case.facts, case.facts.record
+    error = facts.client_error
+    if (error ~= nil) then
+      summary = (py.str(py.either(error.member, function() return "a call" end)) .. " was answered with an error: " .. py.str(session_bodies.error_text(error)))
+      py.append(yielded_, case:problem("error_answer", summary, error.packets, record.callback, error.time))
+    elseif (facts.begin_refused ~= nil) then
+      summary = "The job's spooler_init returned false."
+      py.append(yielded_, session_running._job_failed(case, summary, facts.begin_refused))
+    elseif ((record.outcome == "failure") and (facts.result ~= nil)) then
+      text = (py.truth(record.state_text) and (" (\034" .. py.str(record.state_text) .. "\034)") or "")
+      if py.truth(record.signal) then
+        others = "the remote kills a job when it loses the command connection, or somebody on the remote host did"
+        cause = ("this client did not ask for it: " .. py.str(others))
+        if not session_running._commands_are_known(record.command) then
+          cause = ("whether the client asked for it is not in the capture; if not, " .. py.str(others))
+        end
+        py.append(yielded_, session_running._job_failed(case, ("The job's process was ended by signal " .. py.str(record.signal) .. py.str(text) .. "."), facts.result, cause))
+      else
+        py.append(yielded_, session_running._job_failed(case, ("The job's process ended with exit code " .. py.str(record.exit_code) .. py.str(text) .. "."), facts.result))
+      end
+    end
+    return yielded_
+  end
+  session_running.calls = function(case)
+    local facts, member, _, failed, times, summary, code
+    local yielded_ = py.pack()
+    facts = case.facts
+    for _, item_ in py.each(py.items(facts.failed_calls)) do
+      do local from_ = item_ member, _, failed = py.at(py.at(from_, 0), 0), py.at(py.at(from_, 0), 1), py.at(from_, 1) end
+      times = ((failed.count > 1) and (py.str(failed.count) .. " calls") or "a call")
+      summary = (py.str(times) .. " of " .. py.str(member) .. " failed: " .. py.str(failed.text))
+      code = (py.same(failed.first.kind, "error") and "error_answer" or "call_failed")
+      py.append(yielded_, case:problem(code, summary, failed.packets, facts.record.callback, failed.first.time, nil, nil, "info"))
+    end
+    return yielded_
+  end
+  session_running.open_call = function(case)
+    local facts, request, seconds, whose, summary, severity, connection
+    local yielded_ = py.pack()
+    facts = case.facts
+    request = (function() if py.truth(facts.open_requests) then return py.at(facts.open_requests, -1) end return nil end)()
+    if ((facts.record.outcome ~= "running") or (request == nil) or (py.sub(case.now, request.time) < session_timeouts.OPEN_CALL)) then
+      do return yielded_ end
+    end
+    seconds = (py.sub(case.now, request.time) / session_timeouts.SECOND)
+    whose = (request.to_remote and "the task process" or "the client scheduler")
+    summary = (py.str(session_case.call_name(request)) .. " is without an answer for " .. py.fixed(seconds, 0) .. " s; " .. py.str(whose) .. " has to answer.")
+    severity = (function() if request.to_remote then return "info" end return nil end)()
+    connection = facts.record.callback
+    py.append(yielded_, case:problem("open_call", summary, request.packets, connection, request.time, nil, nil, severity))
+    return yielded_
+  end
+  session_slowness.slowness = function(case)
+    local facts, record, callback, times, sure, slow, trips, longest, summary, cause
+    local yielded_ = py.pack()
+    facts, record = case.facts, case.facts.record
+    callback = record.callback
+    if (callback == nil) then
+      do return yielded_ end
+    end
+    times = session_slowness.account(facts, callback)
+    sure = (function() local found_ = py.pack()  for _, item_ in py.each(py.values(facts.slow_callbacks)) do local entry = item_ if (py.sub(entry.longest, case.grain) >= session_timeouts.SLOW_CALLBACK) then py.append(found_, entry) end end return found_ end)()
+    slow = py.sorted(sure, { key = function(entry) return -entry.longest end })
+    if py.truth(slow) then
+      py.append(yielded_, session_slowness._slow_callbacks(case, callback, slow, times))
+    elseif (py.sub(times.client, (case.grain * record.counts.callbacks)) >= py.max(session_timeouts.SLOW_CLIENT, py.floordiv(times.total, 2))) then
+      summary = (py.str(session_case.count(record.counts.callbacks, "callback")) .. " took the client scheduler " .. py.fixed((times.client / session_timeouts.SECOND), 1) .. " s of " .. py.fixed((times.total / session_timeouts.SECOND), 1) .. " s (" .. py.str(times) .. ").")
+      cause = "the client scheduler was busy"
+      py.append(yielded_, case:problem("slow_call", summary, session_slowness._ends(callback), callback, nil, cause))
+    end
+    if (record.outcome == "lost") then
+      do return yielded_ end
+    end
+    trips = py.add(record.counts.calls, record.counts.callbacks)
+    if (py.sub(times.network, ((2 * case.grain) * trips)) >= py.max(session_timeouts.SLOW_NETWORK, py.floordiv(times.total, 2))) then
+      summary = (py.str(session_case.count(trips, "call")) .. " over a path of " .. py.fixed((times.trip / 1000000.0), 0) .. " ms there and back: about " .. py.fixed((times.network / session_timeouts.SECOND), 1) .. " s of " .. py.fixed((times.total / session_timeouts.SECOND), 1) .. " s.")
+      py.append(yielded_, case:problem("slow_network", summary, session_slowness._ends(callback), callback))
+    end
+    longest = facts.longest_call
+    if ((longest ~= nil) and (py.sub(times.job, case.grain) >= py.max(session_timeouts.SLOW_JOB, py.floordiv(times.total, 2)))) then
+      summary = ("The job took its time: " .. py.str(session_case.call_name(longest)) .. " " .. py.fixed((py.either(longest.latency, function() return 0 end) / session_timeouts.SECOND), 0) .. " s (" .. py.str(times) .. ").")
+      py.append(yielded_, case:problem("slow_job", summary, longest.packets, callback, longest.time))
+    end
+    return yielded_
+  end
+  session_quality.address = function(case)
+    local record, callback, peer, remote, summary
+    local yielded_ = py.pack()
+    record = case.facts.record
+    callback, peer, remote = record.callback, record.callback_peer, record.remote
+    if ((callback ~= nil) and (peer ~= nil) and (remote ~= nil) and not py.same(peer.ip, remote.ip)) then
+      summary = ("The callback came from " .. py.str(peer.ip) .. ", the remote is " .. py.str(remote.ip) .. ".")
+      py.append(yielded_, case:problem("callback_other_address", summary, py.pack(callback.first_packet), callback))
+    end
+    return yielded_
+  end
+  session_quality.port = function(case)
+    local record, summary
+    local yielded_ = py.pack()
+    record = case.facts.record
+    if ((case.facts.start ~= nil) and ((session_timeouts.LOW_PORTS_FROM <= py.either(record.callback_port, function() return 0 end)) and (py.either(record.callback_port, function() return 0 end) < session_timeouts.LOW_PORTS_TO))) then
+      summary = ("The client announced callback port " .. py.str(record.callback_port) .. ".")
+      py.append(yielded_, case:problem("port_range_low", summary, case.facts.start.packets, record.command))
+    end
+    return yielded_
+  end
+  session_quality.frames = function(case)
+    local facts, code, messages, first, packets, summary, severity, cause, remedy
+    local yielded_ = py.pack()
+    facts = case.facts
+    for _, item_ in py.each(py.pack(py.pack("undecoded_frame", facts.undecoded), py.pack("trailing_bytes", facts.trailing))) do
+      do local from_ = item_ code, messages = py.at(from_, 0), py.at(from_, 1) end
+      if py.truth(messages) then
+        first = py.at(messages, 0)
+        packets = (function() local found_ = py.pack()  for _, item_ in py.each(messages) do local message = item_ py.append(found_, py.at(message.packets, -1)) end return found_ end)()
+        summary = (py.str(session_case.count(py.len(messages), "message")) .. ": " .. py.str(first.note))
+        severity = nil
+        cause = severity
+        remedy = severity
+        if py.all(py.map(session_quality._lacks_its_request, messages)) then
+          severity, cause = "info", session_quality._lack(first.connection)
+          cause = ("their requests are not in the capture (" .. py.str(cause) .. "), and no answer can be read without its request")
+          remedy = "nothing is wrong on the wire; start the capture before the task and capture full packets"
+        end
+        py.append(yielded_, case:problem(code, summary, packets, first.connection, first.time, cause, remedy, severity))
+      end
+    end
+    return yielded_
+  end
+  session_quality.numbers = function(case)
+    local message, words
+    local yielded_ = py.pack()
+    for _, item_ in py.each(py.values(case.facts.odd_numbers)) do
+      do local from_ = item_ message, words = py.at(from_, 0), py.at(from_, 1) end
+      py.append(yielded_, case:problem("odd_number", (py.str(words) .. "."), message.packets, message.connection, message.time))
+    end
+    return yielded_
+  end
+  session_quality.capture = function(case)
+    local facts, record, connection, summary, command
+    local yielded_ = py.pack()
+    facts = case.facts
+    record = facts.record
+    if ((record.command == nil) and facts.pair_unclear) then
+      summary = "More than one start fits this callback connection, so it was joined to none."
+      py.append(yielded_, case:problem("pair_unclear", summary, py.pack(record.first_packet), record.callback))
+    elseif ((record.command == nil) and (facts.unread_command ~= nil)) then
+      command = facts.unread_command
+      summary = ("A command connection of these hosts is captured, but no start command: " .. py.str(session_quality._lack(command)) .. ".")
+      py.append(yielded_, case:problem("command_unreadable", summary, py.pack(command.first_packet), command))
+    elseif ((record.command == nil) and (facts.agent == nil)) then
+      summary = "The command connection of this task is not in the capture."
+      py.append(yielded_, case:problem("command_not_captured", summary, py.pack(record.first_packet)))
+    elseif ((record.callback == nil) and (record.outcome == "unknown") and py.truth(facts.start) and not session_quality._may_be_refused(facts)) then
+      summary = "The callback connection of this task is not in the capture."
+      py.append(yielded_, case:problem("callback_not_captured", summary, facts.start.packets, record.command))
+    end
+    for _, item_ in py.each(py.pack(record.command, record.callback)) do
+      connection = item_
+      if (connection ~= nil) then
+        py.extend(yielded_, session_quality._connection_quality(case, connection))
+      end
+    end
+    return yielded_
+  end
+  session_bounds.reached = function(case)
+    local facts, record, where, noun, number, summary
+    local yielded_ = py.pack()
+    facts, record = case.facts, case.facts.record
+    if facts.given_up then
+      summary = ("More than " .. py.str(limits.MAX_OPEN_TASKS) .. " tasks were under way: this one was let go before its end.")
+      py.append(yielded_, case:problem("limit_reached", summary, py.pack(record.first_packet), record.command))
+    end
+    where = py.dict(py.joined(py.pack(py.pack("connection", ("to port " .. py.str(record.callback_port) .. ", behind the first " .. py.str(limits.MAX_ATTEMPTS)))), py.pack(py.pack("problem", ("of its bytes, behind the first " .. py.str(limits.MAX_PROBLEMS)))), py.pack(py.pack("log line", ("behind the first " .. py.str(limits.MAX_LOG_LINES) .. " or " .. py.str(py.shift(limits.MAX_LOG_BYTES, 20)) .. " MiB")))))
+    for _, item_ in py.each(py.items(facts.more)) do
+      do local from_ = item_ noun, number = py.at(from_, 0), py.at(from_, 1) end
+      if not py.truth(number) then
+      else
+        summary = (py.str(session_case.count(number, ("more " .. py.str(noun)))) .. " " .. py.str(py.at(where, noun)) .. ": counted only.")
+        py.append(yielded_, case:problem("limit_reached", summary, py.pack(record.first_packet), nil, nil, nil, nil, "info"))
+      end
+    end
+    return yielded_
+  end
+  session_quality._lost_on_the_way = function(connection)
+    do return py.int((py.same(connection.gaps, 1) and (function()  for _, item_ in py.each(connection.sides) do local side = item_ if py.truth(side.never_acknowledged) then return true end end return false end)())) end
+  end
+  session_calling._foreign = function(case, intruder)
+    local facts, port, summary, packets
+    facts = case.facts
+    port = facts.record.callback_port
+    if (facts.foreign_packet == nil) then
+      summary = (py.str(intruder.client) .. " took the announced port " .. py.str(port) .. " and never sent a byte.")
+      packets = py.pack(intruder.first_packet)
+    else
+      summary = (py.str(intruder.client) .. " took the announced port " .. py.str(port) .. " and sent bytes that are no answer.")
+      packets = py.pack(facts.foreign_packet)
+    end
+    do return case:problem("callback_foreign_bytes", summary, packets, intruder) end
+  end
+  session_rules_startup.left = function(case)
+    local facts, connection, end_, side, proof, host, whom, how, summary, cause, remedy, packets
+    local yielded_ = py.pack()
+    facts = case.facts
+    connection = facts.record.command
+    if ((connection == nil) or (facts.start == nil) or (facts.close ~= nil)) then
+      do return yielded_ end
+    end
+    end_, side = session_verdict.end_mark(connection), session_verdict.closed_by(connection)
+    if ((end_ == nil) or (side == nil) or (session_verdict.waited(facts, case.now) >= session_timeouts.GIVE_UP_FROM)) then
+      do return yielded_ end
+    end
+    proof, host = session_reset_origin.forgery(connection, side, end_), session_case.host_of(connection, side)
+    whom = py.lower(session_case.end_name(side, connection))
+    how = ((py.at(connection.sides, side).rst == end_) and "reset" or "closed")
+    summary = ("The command connection was " .. py.str(how) .. " by " .. py.str((py.truth(proof) and "a device in between" or whom)) .. " before the callback came.")
+    cause = (py.str(whom) .. " scheduler ended or was restarted (on " .. py.str(host) .. "), or a device in between cut the connection")
+    remedy = ("see the log of that scheduler, and why it ended on " .. py.str(host))
+    if py.truth(proof) then
+      cause, remedy = session_case.by_device_text(proof), session_case.between(connection)
+    end
+    if not py.truth(facts.attempts) then
+      cause = py.add(cause, "; or the callback is not in the capture, and the task was running")
+    end
+    packets = py.pack(end_.number)
+    py.append(yielded_, case:problem("command_lost_first", summary, packets, connection, end_.time, cause, remedy))
+    return yielded_
+  end
+  session_calling._failed_attempt = function(case, attempt)
+    local record, target, evidence, start, summary
+    record = case.facts.record
+    target = attempt.server
+    evidence = py.add((function() local found_ = py.pack()  for _, item_ in py.each(attempt.syns) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), session_case.refusals(attempt))
+    if ((record.client ~= nil) and not py.same(py.pack(target.ip, target.port), py.pack(record.client.ip, record.callback_port))) then
+      summary = ("Port " .. py.str(record.callback_port) .. " of " .. py.str(record.client.ip) .. " was announced, but " .. py.str(target) .. " was called.")
+      do return case:problem("callback_elsewhere", summary, evidence, attempt) end
+    end
+    if attempt.syn_ack_lost then
+      do return session_rules_startup.syn_ack_lost(case, attempt) end
+    end
+    start = case.facts.start
+    if ((start ~= nil) and session_calling._is_late(case, attempt, start)) then
+      do return session_calling._late(case, attempt, start, evidence) end
+    end
+    if session_verdict.is_refused(attempt) then
+      do return session_calling._refused(case, attempt, evidence) end
+    end
+    do return session_rules_startup.unanswered(case, "callback_dropped", attempt) end
+  end
+  session_rules_startup.missing = function(case)
+    local facts, command, packets, summary, cause, remedy
+    facts = case.facts
+    command, packets = facts.record.command, (function() if py.truth(facts.start) then return facts.start.packets end return py.pack() end)()
+    if ((facts.start_answer ~= nil) or (command == nil)) then
+      summary = "The start was answered, but no callback connection was seen."
+      do return case:problem("callback_missing", summary, packets, command) end
+    end
+    if session_verdict.is_answer_missing(facts) then
+      summary = "No callback connection was seen, and the answer to the start is not in the capture or not complete."
+      cause = "the remote refused the start (its answer would say so), the task process ended before it called back, or the capture does not show the callback"
+      remedy = "capture both directions with full packets (tcpdump -s 0); see the remote scheduler's own log"
+      do return case:problem("callback_missing", summary, packets, command, nil, cause, remedy) end
+    end
+    if (session_verdict.is_unheard(facts, case.now) or py.truth(command:unacknowledged(0))) then
+      do return session_rules_startup._unacknowledged(case, command) end
+    end
+    summary = "The start command was not answered, and no callback connection was seen."
+    cause = "the remote scheduler is busy, stopped or hangs: its system acknowledged the command, it did not answer"
+    remedy = ("look at the remote scheduler's process and at the load of " .. py.str(command.server.ip))
+    do return case:problem("callback_missing", summary, packets, command, nil, cause, remedy) end
+  end
+  session_calling._may_be_refused = function(case)
+    local facts
+    facts = case.facts
+    do return ((session_verdict.waited(facts, case.now) >= session_timeouts.GIVE_UP_FROM) and (facts.close == nil) and session_verdict.is_answer_missing(facts)) end
+  end
+  session_verdict.got_through = function(attempt)
+    do return (function() if py.truth(attempt.syn_acks) then return py.at(attempt.syn_acks, 0) end return sides.Mark.new(attempt.first_packet, attempt.start) end)() end
+  end
+  session_calling._slow = function(case, connection, took)
+    local answer, answered, first, through, summary, cause
+    answer = case.facts.start_answer
+    answered = (function() if (answer ~= nil) then return answer.latency end return nil end)()
+    first = (function() if py.truth(connection.syns) then return py.at(connection.syns, 0) end return sides.Mark.new(connection.first_packet, connection.start) end)()
+    through = session_verdict.got_through(connection)
+    if ((answered ~= nil) and ((answered * 2) > took)) then
+      cause = ("the remote scheduler answered the start only after " .. py.fixed((answered / session_timeouts.SECOND), 1) .. " s: it was busy or stopped")
+    elseif (py.len(connection.syns) > 1) then
+      cause = (py.str(py.len(connection.syns)) .. " SYNs in " .. py.str(session_case.span(connection.syns)) .. ": the first ones were lost or dropped")
+    else
+      cause = "the task process took that long to start (Java start, load of the remote host)"
+    end
+    summary = ("The callback came " .. py.fixed((took / session_timeouts.SECOND), 1) .. " s after the start.")
+    do return case:problem("slow_start", summary, py.pack(first.number, through.number), connection, first.time, cause) end
+  end
+  session_verdict.unreachables = function(connection)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(connection.icmp) do local error = item_ if not py.same(error.reason, "fragmentation needed") then py.append(found_, error) end end return found_ end)() end
+  end
+  session_conditions.OutcomeRow = py.class({ "outcome", "when" }, {
+    ["when"] = function() return py.pack() end,
+  })
+  session_conditions.unopened = function(case)
+    local command
+    command = case.facts.record.command
+    do return ((command ~= nil) and not command.established) end
+  end
+  session_conditions.no = function(condition)
+    do return function(case) return not py.truth(condition(case)) end end
+  end
+  session_conditions.asked = function(case)
+    local command
+    command = case.facts.record.command
+    do return ((command ~= nil) and py.bool(command.syns)) end
+  end
+  session_conditions.unanswered = function(case)
+    local command
+    command = case.facts.record.command
+    do return ((command ~= nil) and session_verdict.is_hopeless(command, case.now)) end
+  end
+  session_conditions.refused = function(case)
+    do return (case.facts.start_error ~= nil) end
+  end
+  session_conditions.rejected = function(case)
+    do return session_verdict.is_rejected(case.facts) end
+  end
+  session_conditions.uncalled = function(case)
+    do return (case.facts.record.callback == nil) end
+  end
+  session_conditions.taken = function(case)
+    do return (case.facts.intruder ~= nil) end
+  end
+  session_conditions.kill_asked = function(case)
+    do return (case.facts.kill ~= nil) end
+  end
+  session_conditions.early = function(case)
+    do return (session_verdict.waited(case.facts, case.now) < session_timeouts.GIVE_UP_FROM) end
+  end
+  session_conditions.unheard = function(case)
+    do return session_verdict.is_unheard(case.facts, case.now) end
+  end
+  session_conditions.in_vain = function(case)
+    do return (function()  for _, item_ in py.each(case.facts.attempts) do local attempt = item_ if session_verdict.is_hopeless(attempt, case.now) then return true end end return false end)() end
+  end
+  session_conditions.cut_while_waiting = function(case)
+    do return session_conditions.may_be_killed(case.facts, py.add(case.facts.record.start, session_timeouts.GIVE_UP_FROM)) end
+  end
+  session_conditions.tried = function(case)
+    do return py.bool(case.facts.attempts) end
+  end
+  session_conditions.started = function(case)
+    do return (case.facts.start ~= nil) end
+  end
+  session_conditions.closed = function(case)
+    do return (case.facts.close ~= nil) end
+  end
+  session_conditions.command_open = function(case)
+    do return (session_verdict.end_of_command(case.facts) == nil) end
+  end
+  session_conditions.late = function(case)
+    do return (session_verdict.waited(case.facts, case.now) > session_timeouts.GIVE_UP_TO) end
+  end
+  session_conditions.answer_missing = function(case)
+    do return session_verdict.is_answer_missing(case.facts) end
+  end
+  session_conditions.half_captured = function(case)
+    local callback
+    callback = case.facts.record.callback
+    do return ((callback ~= nil) and session_verdict.one_sided(callback)) end
+  end
+  session_conditions.left = function(case)
+    do return (session_conditions._leaving(case) ~= nil) end
+  end
+  session_conditions.killed_before_leaving = function(case)
+    local leaving
+    leaving = session_conditions._leaving(case)
+    do return ((leaving ~= nil) and session_conditions._was_killed(case, leaving.time)) end
+  end
+  session_conditions.failed = function(case)
+    local facts, record
+    facts, record = case.facts, case.facts.record
+    do return py.bool(py.either(record.exit_code, function() return py.either(record.signal, function() return py.either(facts.client_error, function() return facts.begin_refused end) end) end)) end
+  end
+  session_conditions.went_well = function(case)
+    local facts
+    facts = case.facts
+    if (facts.result ~= nil) then
+      do return (py.same(facts.record.exit_code, 0) and not facts.result_odd) end
+    end
+    do return facts.proof:holds(facts.release) end
+  end
+  session_conditions.under_way = function(case)
+    do return (session_conditions._end(case) == nil) end
+  end
+  session_conditions.stuck = function(case)
+    local callback
+    callback = case.facts.record.callback
+    do return ((callback ~= nil) and (session_verdict.stuck_side(callback, case.now) ~= nil)) end
+  end
+  session_conditions.told_to_end = function(case)
+    do return (session_conditions.closed(case) or session_conditions.kill_asked(case)) end
+  end
+  session_conditions.gone = function(case)
+    local answer, callback, silent
+    answer, callback = case.facts.close_answer, case.facts.record.callback
+    if ((answer == nil) or (answer.request ~= case.facts.close) or (callback == nil)) then
+      do return false end
+    end
+    silent = ((py.sub(case.now, answer.time) > session_timeouts.END_PATIENCE) or (callback["end"] < py.sub(answer.time, session_timeouts.END_PATIENCE)))
+    do return py.both(silent, function() return (callback["end"] <= answer.time) end) end
+  end
+  session_conditions.cut_off = function(case)
+    local end_
+    end_ = session_conditions._end(case)
+    do return session_conditions.may_be_killed(case.facts, (function() if (end_ == nil) then return case.now end return end_.time end)()) end
+  end
+  session_conditions.killed_before_end = function(case)
+    local end_
+    end_ = session_conditions._end(case)
+    do return ((end_ ~= nil) and session_conditions._was_killed(case, end_.time)) end
+  end
+  session_conditions.unread = function(case)
+    local callback
+    callback = case.facts.record.callback
+    do return ((callback ~= nil) and (callback.snapped > 0) and not py.truth(case.facts.record.counts.calls)) end
+  end
+  session_conditions.last_words_missing = function(case)
+    local callback
+    callback = case.facts.record.callback
+    do return ((callback ~= nil) and (callback.gaps > 0) and (session_verdict.closed_by(callback) == 1)) end
+  end
+  session_conditions.release_missing = function(case)
+    local facts, callback, end_
+    facts, callback, end_ = case.facts, case.facts.record.callback, session_conditions._end(case)
+    if ((callback == nil) or (end_ == nil) or not (callback.mid_stream or py.truth(callback.gaps))) then
+      do return false end
+    end
+    do return ((facts.release == nil) and not py.truth(facts.open_requests) and session_verdict.is_fin(callback, end_)) end
+  end
+  session_agent_outcomes.start_refused = function(case)
+    local about
+    about = case.facts.agent
+    do return ((about ~= nil) and (about.start_failure ~= nil)) end
+  end
+  session_agent_outcomes.killed_by_master = function(case)
+    local about
+    about = case.facts.agent
+    do return ((about ~= nil) and (about.kill ~= nil) and not about.failed_before_kill) end
+  end
+  session_agent_outcomes.released = function(case)
+    do return (case.facts.released ~= nil) end
+  end
+  session_agent_outcomes.tunnel_broke = function(case)
+    local about
+    about = case.facts.agent
+    do return ((about ~= nil) and (about.failed ~= nil)) end
+  end
+  session_agent_outcomes.unreached = function(case)
+    local about
+    about = case.facts.agent
+    do return ((about ~= nil) and (about.outage ~= nil)) end
+  end
+  session_agent_outcomes.silent = function(case)
+    local about
+    about = case.facts.agent
+    do return ((about ~= nil) and (py.sub(case.now, about.heard) > about.timeout)) end
+  end
+  session_agent_outcomes.closed_by_master = function(case)
+    local about
+    about = case.facts.agent
+    do return ((about ~= nil) and (about.close ~= nil)) end
+  end
+  session_rules_agent._problem = function(case, code, summary, exchange, packets)
+    if packets == nil then packets = py.pack() end
+    local cause, remedy, evidence
+    do local from_ = (function() if (exchange.response ~= nil) then return session_rules_agent.advice_of(exchange.response) end return py.pack(nil, nil) end)() cause, remedy = py.at(from_, 0), py.at(from_, 1) end
+    evidence = py.either(packets, function() return exchange.packets end)
+    do return case:problem(code, summary, evidence, exchange.connection, exchange.time, cause, remedy) end
+  end
+  session_rules_agent._answer = function(exchange)
+    local text, what, status
+    text = py.either(wire_agent.failure_of(exchange.response), function() return "" end)
+    what = py.str(py.either(exchange.type, function() return exchange.request.element end))
+    status = (py.same(exchange.status, 200) and "" or (" " .. py.str(exchange.status)))
+    do return (py.str(exchange.connection.server) .. " answered " .. py.str(what) .. " with" .. py.str(status) .. ": " .. py.str(py.slice(py.join(" ", py.split(text)), nil, session_rules_agent._SHOWN))) end
+  end
+  session_rules_agent._failed = function(case, exchange)
+    do return (py.str(session_rules_agent._answer(exchange)) .. " (a tunnel request" .. py.str(session_case.open_call_text(case.facts)) .. ")") end
+  end
+  session_rules_agent._silent = function(case, about)
+    local seconds, waiting, outage, packets, tries, what, summary, cause, remedy
+    seconds = (py.sub(case.now, about.heard) / session_timeouts.SECOND)
+    waiting, outage = about.waiting, about.outage
+    if (waiting == nil) then
+      summary = ("The master said nothing more about the task for " .. py.fixed(seconds, 0) .. " s.")
+      cause = "the master ended or was cut off: the agent kills a task of which it does not hear in time"
+      do return case:problem("heartbeat_missed", summary, py.pack(), nil, about.heard, cause) end
+    end
+    packets = py.joined(waiting.request_packets, (function() local found_ = py.pack()  for _, item_ in py.each(about.repetitions) do local one = item_  for _, item_ in py.each(one.request_packets) do local number = item_ py.append(found_, number) end end return found_ end)())
+    tries = (py.truth(about.repeated) and (", repeated " .. py.str(session_case.count(about.repeated, "time"))) or "")
+    what = ((waiting == about.start) and "the start" or ("request " .. py.str(py.either(waiting.request_id, function() return waiting.n end))))
+    summary = ("The agent did not answer " .. py.str(what) .. py.str(session_case.open_call_text(case.facts)) .. py.str(tries) .. ".")
+    if (outage == nil) then
+      do return case:problem("heartbeat_missed", summary, packets, waiting.connection, waiting.time) end
+    end
+    summary = py.add(summary, (" " .. py.str(outage.server) .. " then refused " .. py.str(session_case.count(outage.count, "connection")) .. "."))
+    cause = "the agent ended in the middle of the call (killed, crashed, stopped): nobody listens on its port any more"
+    remedy = ("see why the agent on " .. py.str(outage.server.ip) .. " ended: its log, and its system's log for killed processes")
+    packets = py.add(packets, outage.packets)
+    do return case:problem("heartbeat_missed", summary, packets, waiting.connection, waiting.time, cause, remedy) end
+  end
+  session_rules_agent._repeated = function(case, about)
+    local first, connections, summary, packets
+    first = py.at(about.repetitions, 0)
+    connections = py.len(py.set((function() local found_ = py.pack()  for _, item_ in py.each(about.repetitions) do local one = item_ py.append(found_, one.connection) end return found_ end)()))
+    summary = ("Request " .. py.str(first.request_id) .. " was repeated " .. py.str(session_case.count(about.repeated, "time")) .. " on " .. py.str(session_case.count(connections, "other connection")) .. ": no response came for " .. py.fixed((about.longest_wait / session_timeouts.SECOND), 1) .. " s.")
+    packets = py.tuple((function() local found_ = py.pack()  for _, item_ in py.each(about.repetitions) do local one = item_  for _, item_ in py.each(one.request_packets) do local number = item_ py.append(found_, number) end end return found_ end)())
+    do return session_rules_agent._problem(case, "request_repeated", summary, first, packets) end
+  end
+  session_rules_agent._late = function(case, about, exchange)
+    local beat, period, summary, cause
+    beat = about.heartbeat
+    period = py.either((function() if (beat ~= nil) then return beat.period end return nil end)(), function() return 0 end)
+    summary = ("The master sent nothing for " .. py.fixed((py.add(about.missed, period) / session_timeouts.SECOND), 1) .. " s, although it announced a word every " .. py.fixed((period / session_timeouts.SECOND), 0) .. " s.")
+    cause = "the master was frozen or overloaded, or its packets did not come through"
+    do return case:problem("heartbeat_missed", summary, exchange.request_packets, exchange.connection, exchange.time, cause) end
+  end
+  session_rules_agent._skewed = function(case, start, skew)
+    local words, summary
+    words = ((skew > 0) and "ahead of" or "behind")
+    summary = ("The agent's clock is " .. py.fixed((py.abs(skew) / session_timeouts.SECOND), 0) .. " s " .. py.str(words) .. " the clock of the capture.")
+    do return session_rules_agent._problem(case, "clock_skew", summary, start, start.response_packets) end
+  end
+  session_rules_startup._unreachable = function(case, connection)
+    local summary, evidence, cause, remedy
+    if connection.syn_ack_lost then
+      do return session_rules_startup.syn_ack_lost(case, connection) end
+    end
+    if not session_verdict.is_refused(connection) then
+      do return session_rules_startup.unanswered(case, "command_unanswered", connection) end
+    end
+    summary = (py.str(connection.server) .. " refused the command connection" .. py.str(session_case.by_whom(connection)) .. ".")
+    evidence = py.add((function() local found_ = py.pack()  for _, item_ in py.each(connection.syns) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), session_case.refusals(connection))
+    do local from_ = (function() if py.truth(session_verdict.unreachables(connection)) then return session_rules_startup.rejecting(case, connection) end return py.pack(nil, nil) end)() cause, remedy = py.at(from_, 0), py.at(from_, 1) end
+    do return case:problem("command_refused", summary, evidence, connection, nil, cause, remedy) end
+  end
+  session_rules_startup._start_error = function(case, connection, error, answer)
+    local words, summary, cause, remedy
+    words = (function() if py.startswith(error.text, error.code) then return error.text end return (py.str(error.code) .. " " .. py.str(error.text)) end)()
+    summary = py.rstrip(("The remote answered the start with an error: " .. py.str(words)))
+    do local from_ = session_start_errors.advice(error, connection.client.ip, py.str(connection.server), connection.server.ip) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
+    do return case:problem("start_error", summary, answer.packets, connection, nil, cause, remedy) end
+  end
+  session_rules_startup._rejected = function(case, connection, end_)
+    local opened, after, server, proof, is_reset, whom, summary, remedy, cause
+    opened = (function() if py.truth(connection.syn_acks) then return py.at(connection.syn_acks, 0).time end return connection.start end)()
+    after = py.sub(end_.time, opened)
+    server, proof = py.at(connection.sides, 1), session_reset_origin.forgery(connection, 1, end_)
+    if ((server.fin == end_) and (after <= session_timeouts.AT_ONCE)) then
+      summary = (py.str(connection.server) .. " accepted the command connection and closed it without a byte.")
+      do return case:problem("command_rejected", summary, py.pack(end_.number), connection) end
+    end
+    is_reset = (server.rst == end_)
+    whom = (py.truth(proof) and "a device in between" or py.str(connection.server))
+    summary = (py.str(py.upper(py.at(whom, 0))) .. py.str(py.slice(whom, 1, nil)) .. " " .. py.str((py.truth(is_reset) and "reset" or "closed")) .. " the command connection " .. py.str(session_rules_startup._time(after)) .. " after it was opened, before the start was answered.")
+    remedy = ("see why the remote scheduler on " .. py.str(connection.server.ip) .. " ended: its own log, and that of its host")
+    if py.truth(proof) then
+      cause, remedy = session_case.by_device_text(proof), session_case.between(connection)
+    elseif py.truth(is_reset) then
+      cause = "the remote scheduler ended (killed, crashed, stopped) before it answered, or a device sent the reset"
+    else
+      cause = "the remote scheduler ended (killed, crashed, stopped) before it answered, or closed the connection"
+    end
+    do return case:problem("start_cut", summary, py.pack(end_.number), connection, nil, cause, remedy) end
+  end
+  session_verdict.stuck_side = function(connection, now)
+    local side, tries
+    for _, item_ in py.each(py.pack(0, 1)) do
+      side = item_
+      if (not py.truth(connection:unacknowledged(side)) or not py.truth(py.at(connection.sides, (1 - side)).packets)) then
+      else
+        tries = session_verdict.stuck_tries(connection, side, now)
+        if ((py.len(tries) >= session_timeouts.STUCK_RETRANSMISSIONS) or (py.truth(tries) and session_verdict._is_reported(connection, side))) then
+          do return side end
+        end
+        if session_verdict.has_hole(connection, side, now) then
+          do return side end
+        end
+      end
+    end
+    do return nil end
+  end
+  session_rules_disconnect._stuck = function(case, callback, side)
+    local facts, sender, host, marks, packets, first, last, smallest, idle, errors, alive, passing, is_large, is_idle_cut, summary, cause, remedy, behind
+    local yielded_ = py.pack()
+    facts = case.facts
+    sender, host = py.at(callback.sides, side), session_case.host_of(callback, (1 - side))
+    marks = session_verdict.stuck_tries(callback, side, case.now)
+    packets = (function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ py.append(found_, mark.number) end return found_ end)()
+    if session_verdict.has_hole(callback, side, case.now) then
+      summary = (py.str(callback:unacknowledged(side)) .. " bytes of " .. py.str(py.lower(session_case.end_name(side))) .. " never arrive, later small ones do.")
+      behind = (py.truth(sender.last_data) and py.pack(sender.last_data.number) or py.pack())
+      py.append(yielded_, case:problem("path_mtu", summary, py.add(behind, packets), callback))
+      do return yielded_ end
+    end
+    first, last, smallest = py.at(marks, 0).time, py.at(callback.sides, (1 - side)).last, sender.smallest_retransmitted
+    idle = py.sub(first, (function() if py.truth(last) then return last.time end return callback["end"] end)())
+    errors = session_verdict.unreachables(callback)
+    alive = (session_rules_disconnect._other_connection_lives(facts, (1 - side), first) or case.hosts:heard(host, first, py.unpack(callback.sides)))
+    passing = py.either(alive, function() return (idle < session_timeouts.IDLE) end)
+    is_large = ((smallest ~= nil) and (smallest >= session_timeouts.LARGE))
+    if (py.truth(is_large) and py.truth(passing) and not py.truth(errors) and py.truth(py.at(callback.sides, (1 - side)).acked)) then
+      summary = (py.str(session_case.end_name(side)) .. "'s segments of " .. py.str(smallest) .. " bytes never get through, while small ones do.")
+      py.append(yielded_, case:problem("path_mtu", summary, packets, callback, first))
+    end
+    is_idle_cut = (not py.truth(errors) and (idle >= (function() if py.truth(alive) then return session_timeouts.IDLE end return session_timeouts.LONG_IDLE end)()))
+    summary = (py.str(session_case.end_name(side)) .. "'s data was retransmitted " .. py.str(py.len(marks)) .. " times without an answer" .. py.str(session_case.open_call_text(facts)) .. py.str(session_case.after_silence(idle)) .. ".")
+    if py.truth(is_idle_cut) then
+      py.append(yielded_, case:problem("idle_connection_cut", summary, packets, callback, first))
+      do return yielded_ end
+    end
+    do local from_ = session_rules_disconnect._gone(case, host, errors, first) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
+    if ((idle >= session_timeouts.IDLE) and not py.truth(errors)) then
+      cause = py.add(cause, session_rules_disconnect._or_forgotten(idle))
+    end
+    if (py.truth(is_large) and not py.truth(errors)) then
+      cause = py.add(cause, "; or packets of this size do not pass (see path_mtu)")
+    end
+    packets = py.add(packets, (function() local found_ = py.pack()  for _, item_ in py.each(errors) do local error = item_ py.append(found_, error.number) end return found_ end)())
+    py.append(yielded_, case:problem("connection_lost", summary, packets, callback, first, cause, remedy))
+    return yielded_
+  end
+  session_verdict.is_unheard = function(facts, now)
+    local command
+    command = facts.record.command
+    do return ((command ~= nil) and (session_verdict.stuck_side(command, now) == 0)) end
+  end
+  session_rules_disconnect._unheard = function(case, callback, command, close)
+    local facts, tries, idle, code, what, is_open, summary, errors, packets, cause, remedy
+    facts = case.facts
+    tries = session_verdict.stuck_tries(command, 0, case.now)
+    idle = py.sub(close.time, session_rules_disconnect._last_heard(callback, command))
+    code = ((idle >= session_timeouts.LONG_IDLE) and "idle_connection_cut" or "connection_lost")
+    what = ((facts.kill ~= nil) and "request to kill the task" or "close")
+    is_open = ((session_verdict.end_mark(callback) == nil) and "is open" or "was open until then")
+    summary = ("The " .. py.str(what) .. " was retransmitted " .. py.str(py.len(tries)) .. " times without an answer" .. py.str(session_case.after_silence(idle)) .. "; the callback connection " .. py.str(is_open) .. py.str(session_case.open_call_text(facts)) .. ".")
+    errors = session_verdict.unreachables(command)
+    packets = py.joined(close.packets, (function() local found_ = py.pack()  for _, item_ in py.each(tries) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), (function() local found_ = py.pack()  for _, item_ in py.each(errors) do local error = item_ py.append(found_, error.number) end return found_ end)())
+    do local from_ = session_rules_disconnect._gone(case, command.server.ip, errors, close.time) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
+    if py.truth(errors) then
+      code = "connection_lost"
+    else
+      cause = py.add(cause, session_rules_disconnect._or_forgotten(idle))
+    end
+    do return case:problem(code, summary, packets, command, close.time, cause, remedy) end
+  end
+  session_rules_disconnect._early_end = function(case, callback, end_)
+    local facts, side, how, idle, proof, end_of, outlived, during, summary, cause, remedy
+    facts = case.facts
+    side = py.either(session_verdict.closed_by(callback), function() return 0 end)
+    how = ((py.at(callback.sides, side).rst == end_) and "reset" or "closed")
+    idle, proof = session_rules_disconnect._silence_before(callback, end_), session_reset_origin.forgery(callback, side, end_)
+    end_of = (py.str(py.lower(session_case.end_name(side))) .. " (" .. py.str(session_case.host_of(callback, side)) .. ")")
+    outlived = session_rules_disconnect._outlives(facts, side, end_)
+    during = (py.str(session_case.open_call_text(facts)) .. py.str(session_case.after_silence(idle)) .. ".")
+    summary = ("The callback connection was " .. py.str(how) .. " by " .. py.str((py.truth(proof) and "a device in between" or end_of)) .. py.str(during))
+    if ((idle >= session_timeouts.IDLE) and (py.truth(proof) or session_rules_disconnect._disowned(facts, callback, side, end_))) then
+      do return case:problem("idle_connection_cut", summary, py.pack(end_.number), callback, end_.time) end
+    end
+    if (py.same(how, "reset") and not py.truth(proof) and py.truth(outlived) and (idle >= session_timeouts.LONG_IDLE) and (py.at(callback.sides, side).fin == nil)) then
+      summary = ("The callback connection was reset in the name of " .. py.str(end_of) .. py.str(during))
+      cause = ("a firewall or translation forgot the idle connection: " .. py.str(py.lower(session_case.end_name(side))) .. " itself " .. py.str(outlived))
+      do return case:problem("idle_connection_cut", summary, py.pack(end_.number), callback, end_.time, cause) end
+    end
+    if py.truth(proof) then
+      cause, remedy = session_case.by_device_text(proof), session_case.between(callback)
+    else
+      do local from_ = session_rules_disconnect._who_ended(case, callback, side, end_, outlived) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
+      if (py.same(how, "reset") and (idle >= session_timeouts.LONG_IDLE)) then
+        cause = py.add(cause, ("; or a device that forgot the connection in these " .. py.fixed((idle / session_timeouts.SECOND), 0) .. " s of silence sent the reset"))
+      end
+      cause = py.add(cause, (function() if py.same(how, "reset") then return session_reset_origin.doubt(callback, side) end return "" end)())
+    end
+    do return case:problem("connection_lost", summary, py.pack(end_.number), callback, end_.time, cause, remedy) end
+  end
+  session_rules_disconnect._without_end = function(case, callback, close)
+    local facts, idle, summary, packets, cause, remedy
+    facts, idle = case.facts, py.sub(close.time, callback["end"])
+    summary = ("The remote reported the process gone, but the callback connection shows no end" .. py.str(session_case.open_call_text(facts)) .. py.str(session_case.after_silence(idle)) .. ".")
+    packets = (function() if py.truth(facts.close_answer) then return facts.close_answer.packets end return py.pack() end)()
+    if (idle >= session_timeouts.IDLE) then
+      do return case:problem("idle_connection_cut", summary, packets, callback) end
+    end
+    cause = "the end of the connection was lost on the path, or is not in the capture"
+    remedy = ("capture on " .. py.str(session_case.host_of(callback, 0)) .. " as well")
+    do return case:problem("connection_lost", summary, packets, callback, nil, cause, remedy) end
+  end
+  session_command_loss._close_reset = function(case, command, callback, close, end_)
+    local facts, summary, packets
+    local yielded_ = py.pack()
+    facts = case.facts
+    if ((facts.close_answer ~= nil) or (facts.kill ~= nil)) then
+      do return yielded_ end
+    end
+    if ((py.at(command.sides, 1).rst == end_) and (py.truth(facts.record.signal) or session_command_loss._process_gone(facts, command, callback, end_))) then
+      summary = "The remote answered the close with a reset: it had lost the command connection before."
+      packets = py.joined(close.packets, py.pack(end_.number))
+      py.append(yielded_, case:problem("command_lost_first", summary, packets, command, end_.time))
+    end
+    return yielded_
+  end
+  session_reset_origin.forgery = function(connection, side, end_)
+    local sender, name, usual, last, late, asked
+    sender = py.at(connection.sides, side)
+    if (sender.rst ~= end_) then
+      do return "" end
+    end
+    name = py.lower(session_case.end_name(side, connection))
+    usual = session_reset_origin.ttls(connection, side)
+    if (py.truth(usual) and py.truth(end_.ttl) and not py.has(usual, end_.ttl) and not session_reset_origin._goes_on(connection, side, end_)) then
+      do return ("its TTL is " .. py.str(end_.ttl) .. ", the packets of " .. py.str(name) .. " have " .. py.str(py.join(" and ", py.map(py.str, py.sorted(usual))))) end
+    end
+    if py.truth((function() asked = session_reset_origin.stopped(connection, side) return asked end)()) then
+      do return ("packet " .. py.str(asked.number) .. ", which it answers, was captured before that device and not behind it") end
+    end
+    last, late = sender.last_data, sender.late_data
+    if ((late ~= nil) and (late.number > end_.number) and not session_reset_origin._follows(late, end_, sender)) then
+      do return ("the data of " .. py.str(name) .. " go on behind it (packet " .. py.str(late.number) .. ")") end
+    end
+    if ((last ~= nil) and not sender.rst_unknown and session_reset_origin._counts(connection, side) and not session_reset_origin._follows(last, end_, sender)) then
+      do return ("its IP id is " .. py.str(end_.ip_id) .. ", the packets of " .. py.str(name) .. " have counted up to " .. py.str(last.ip_id)) end
+    end
+    do return "" end
+  end
+  session_case.host_of = function(connection, side)
+    do return py.at(py.pack(connection.client, connection.server), side).ip end
+  end
+  session_case.by_device_text = function(proof)
+    do return ("a device in between (a firewall, an address translation) sent the reset: " .. py.str(proof)) end
+  end
+  session_case.between = function(connection)
+    do return ("look at the firewalls and address translations between " .. py.str(connection.client.ip) .. " and " .. py.str(connection.server.ip)) end
+  end
+  session_command_loss._ended_by = function(command, callback, side, end_)
+    local host, remedy, data, cause
+    host = session_case.host_of(command, side)
+    remedy = ("see why that scheduler ended: its own log, and that of its host (" .. py.str(host) .. ")")
+    if (side == 1) then
+      do return py.pack("the remote scheduler ended (killed, crashed, stopped) or closed the connection", remedy) end
+    end
+    data = py.at(callback.sides, 1).last_data
+    if ((data ~= nil) and (py.sub(data.time, end_.time) >= session_timeouts.LOST_FIRST)) then
+      cause = ("the client scheduler closed the connection, or a device in between sent the end in its name: it goes on with the callback connection (packet " .. py.str(data.number) .. ")")
+      do return py.pack((py.str(cause) .. "; " .. py.str(session_command_loss._THEN_KILLED)), ("see the log of the client scheduler on " .. py.str(host) .. ", and " .. py.str(session_case.between(command)))) end
+    end
+    cause = "the client scheduler ended (killed, crashed, stopped) or closed the connection"
+    do return py.pack((py.str(cause) .. "; " .. py.str(session_command_loss._THEN_KILLED)), remedy) end
+  end
+  session_verdict.stuck_tries = function(connection, side, now)
+    local facts, last, tries
+    facts = py.at(connection.sides, side)
+    last = facts.last_data
+    tries = (function() local found_ = py.pack()  for _, item_ in py.each(facts.retransmitted) do local mark = item_ if ((last == nil) or (mark.number > last.number)) then py.append(found_, mark) end end return found_ end)()
+    do return (function() if ((last ~= nil) and (py.sub(now, last.time) >= session_timeouts.STUCK_PATIENCE)) then return tries end return py.pack() end)() end
+  end
+  session_case.after_silence = function(idle)
+    do return ((idle >= session_timeouts.SECOND) and (" after " .. py.fixed((idle / session_timeouts.SECOND), 0) .. " s of silence") or "") end
+  end
+  session_running._job_failed = function(case, summary, proof, cause)
+    local callback
+    callback = case.facts.record.callback
+    do return case:problem("job_failed", summary, proof.packets, callback, proof.time, cause) end
+  end
+  session_running._commands_are_known = function(command)
+    do return ((command ~= nil) and not (session_verdict.one_sided(command) or py.truth(command.gaps) or py.truth(command.snapped))) end
+  end
+  session_case.call_name = function(message)
+    local target
+    target = (function() if py.same(message.operation, "call") then return nil end return py.either(message.object_name, function() return message.object_class end) end)()
+    do return py.join(".", (function() local found_ = py.pack()  for _, item_ in py.each(py.pack(target, py.either(message.member, function() return message.operation end))) do local part = item_ if py.truth(part) then py.append(found_, part) end end return found_ end)()) end
+  end
+  session_slowness.account = function(facts, callback)
+    local counts, to_client, to_remote, calls, callbacks, client, job, network, total
+    counts = facts.record.counts
+    to_client, to_remote = session_slowness._trip(callback), session_slowness._trip(facts.record.command)
+    calls, callbacks = counts.calls, counts.callbacks
+    client = py.max(0, py.sub(facts.callback_time, (to_client * callbacks)))
+    job = py.max(0, py.sub(py.sub(py.sub(facts.call_time, facts.callback_time), (to_remote * callbacks)), (to_remote * calls)))
+    network = (py.add(to_client, to_remote) * py.add(calls, callbacks))
+    total = py.max(py.sub(callback["end"], callback.start), 0)
+    do return session_slowness.Account.new(total, job, client, network, py.max(0, py.sub(total, facts.call_time)), py.add(to_client, to_remote)) end
+  end
+  session_slowness._slow_callbacks = function(case, callback, slow, times)
+    local total, members, summary, cause, packets
+    total = py.sum((function() local found_ = py.pack()  for _, item_ in py.each(slow) do local entry = item_ py.append(found_, (function() if (case.grain >= session_timeouts.COARSE) then return entry.certain end return entry.count end)()) end return found_ end)())
+    members = py.join(", ", (function() local found_ = py.pack()  for _, item_ in py.each(py.slice(slow, nil, session_slowness._SHOWN)) do local entry = item_ py.append(found_, (py.fixed((entry.longest / session_timeouts.SECOND), 1) .. " s (" .. py.str(session_case.call_name(entry.first)) .. ")")) end return found_ end)())
+    summary = (py.str(session_case.count(total, "callback")) .. " took the client scheduler a second or more, the longest " .. py.str(members) .. "; of " .. py.fixed((times.total / session_timeouts.SECOND), 1) .. " s in all: " .. py.str(times) .. ".")
+    cause = "the client scheduler was busy or stopped"
+    if ((total >= session_timeouts.MANY_POLLS) and (function()  for _, item_ in py.each(slow) do local entry = item_ if not ((entry.longest < session_timeouts.POLLING)) then return false end end return true end)()) then
+      cause = "the client scheduler polls once a second: that is how it works when its command connection is gone"
+    end
+    if py.truth(callback.retransmissions) then
+      cause = py.add(cause, ", or packets were lost (see retransmissions)")
+    end
+    packets = (function() local found_ = py.pack()  for _, item_ in py.each(slow) do local entry = item_  for _, item_ in py.each(entry.packets) do local packet = item_ py.append(found_, packet) end end return found_ end)()
+    do return case:problem("slow_call", summary, packets, callback, py.at(slow, 0).first.time, cause) end
+  end
+  session_case.count = function(number, noun)
+    do return (py.same(number, 1) and (py.str(number) .. " " .. py.str(noun)) or (py.str(number) .. " " .. py.str(noun) .. "s")) end
+  end
+  session_slowness._ends = function(connection)
+    local handshake
+    handshake = py.joined(py.slice(connection.syns, nil, 1), py.slice(connection.syn_acks, nil, 1))
+    do return py.either((function() local found_ = py.pack()  for _, item_ in py.each(handshake) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), function() return py.pack(connection.first_packet) end) end
+  end
+  session_quality._lacks_its_request = function(message)
+    local connection
+    connection = message.connection
+    do return (session_verdict.is_incomplete(connection) and py.same(py.slice(message.raw, nil, 1), "A") and (message.request == nil)) end
+  end
+  session_quality._lack = function(connection)
+    if session_verdict.one_sided(connection) then
+      do return "one direction is missing" end
+    end
+    if py.truth(connection.snapped) then
+      do return "packets were cut off by the snap length" end
+    end
+    do return (connection.mid_stream and "the connection began before the capture" or "packets are missing") end
+  end
+  session_quality._may_be_refused = function(facts)
+    do return ((facts.close == nil) and session_verdict.is_answer_missing(facts)) end
+  end
+  session_quality._connection_quality = function(case, connection)
+    local name, first, repeated, side, summary, waited, marks, times
+    local yielded_ = py.pack()
+    name = ("The " .. py.str(py.word(connection.role)) .. " connection")
+    first = py.pack(connection.first_packet)
+    if connection.mid_stream then
+      py.append(yielded_, case:problem("mid_stream", (py.str(name) .. " began before the capture."), first, connection))
+    end
+    if session_verdict.one_sided(connection) then
+      py.append(yielded_, case:problem("one_direction", (py.str(name) .. " was captured in one direction only."), first, connection))
+    end
+    if py.truth(connection.snapped) then
+      summary = (py.str(name) .. ": the snap length cut off " .. py.str(session_case.count(connection.snapped, "byte")) .. ".")
+      py.append(yielded_, case:problem("snap_length", summary, first, connection))
+    end
+    repeated = (function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_  for _, item_ in py.each(side.retransmitted) do local mark = item_ py.append(found_, mark) end end return found_ end)()
+    if (connection.retransmissions >= session_timeouts.MANY_RETRANSMISSIONS) then
+      waited = (py.sum((function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side.repeat_wait) end return found_ end)()) / session_timeouts.SECOND)
+      summary = (py.str(name) .. ": " .. py.str(connection.retransmissions) .. " segments were retransmitted, " .. py.fixed(waited, 1) .. " s behind the first try.")
+      py.append(yielded_, case:problem("retransmissions", summary, (function() local found_ = py.pack()  for _, item_ in py.each(repeated) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), connection))
+    end
+    for _, item_ in py.each(py.pack(0, 1)) do
+      side = item_
+      marks = py.at(connection.sides, side).zero_windows
+      if py.truth(marks) then
+        times = (py.str(session_case.count(py.len(marks), "time")) .. " in " .. py.str(session_case.span(marks)))
+        summary = (py.str(name) .. ": " .. py.str(session_case.end_name(side, connection)) .. " announced a zero window " .. py.str(times) .. ".")
+        py.append(yielded_, case:problem("zero_window", summary, (function() local found_ = py.pack()  for _, item_ in py.each(marks) do local m = item_ py.append(found_, m.number) end return found_ end)(), connection, py.at(marks, 0).time, nil, nil, "info"))
+      end
+    end
+    return yielded_
+  end
+  session_verdict.waited = function(facts, now)
+    local left, end_
+    if (facts.start == nil) then
+      do return 0 end
+    end
+    left = session_verdict.end_of_command(facts)
+    end_ = (function() if py.truth(facts.close) then return facts.close.time end return (function() if (left == nil) then return now end return left end)() end)()
+    do return py.sub(end_, facts.start.time) end
+  end
+  session_case.refusals = function(connection)
+    local reset
+    reset = py.at(connection.sides, 1).rst
+    do return py.add((py.truth(reset) and py.pack(reset.number) or py.pack()), (function() local found_ = py.pack()  for _, item_ in py.each(session_verdict.unreachables(connection)) do local error = item_ py.append(found_, error.number) end return found_ end)()) end
+  end
+  session_rules_startup.syn_ack_lost = function(case, attempt)
+    local caller, listener, what, repeated, marks, summary, cause, remedy, packets
+    caller, listener = attempt.client.ip, attempt.server
+    what = ((attempt.role == "callback") and "callback" or "command connection")
+    repeated = py.add(py.add(session_case.count(py.len(attempt.syns), "SYN"), " and "), session_case.count(py.len(attempt.syn_acks), "SYN+ACK"))
+    marks = py.sorted(py.joined(attempt.syns, attempt.syn_acks))
+    summary = ("The SYN+ACK of " .. py.str(listener) .. " never arrives at " .. py.str(caller) .. ": " .. py.str(repeated) .. " in " .. py.str(session_case.span(marks)) .. ", the " .. py.str(what) .. " is not opened.")
+    cause = ("the path from " .. py.str(listener.ip) .. " to " .. py.str(caller) .. " is broken in this direction: a firewall that drops, or a wrong route")
+    remedy = ("look at the firewalls and routes from " .. py.str(listener.ip) .. " to " .. py.str(caller) .. ", behind the place of this capture")
+    packets = (function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ py.append(found_, mark.number) end return found_ end)()
+    do return case:problem("syn_ack_lost", summary, packets, attempt, nil, cause, remedy) end
+  end
+  session_calling._is_late = function(case, attempt, start)
+    local answer, gave_up
+    if not py.truth(attempt.syns) then
+      do return false end
+    end
+    if (py.sub(py.at(attempt.syns, 0).time, start.time) > session_timeouts.GIVE_UP_FROM) then
+      do return true end
+    end
+    answer, gave_up = py.at(attempt.sides, 1).rst, session_calling._gave_up(case.facts, case.now)
+    do return ((answer ~= nil) and (gave_up ~= nil) and (gave_up < answer.time) and (py.len(attempt.syns) > 1)) end
+  end
+  session_calling._late = function(case, attempt, start, evidence)
+    local since, came, summary, cause, remedy
+    since = (py.sub(py.at(attempt.syns, -1).time, start.time) / session_timeouts.SECOND)
+    came = ((session_verdict.is_refused(attempt) or attempt.established) and "reached" or "was still sent to")
+    summary = ("The callback " .. py.str(came) .. " " .. py.str(attempt.server) .. " " .. py.fixed(since, 0) .. " s after the start, when the client had given up.")
+    cause = nil
+    remedy = cause
+    if (py.len(attempt.syns) > 1) then
+      cause = (py.str(py.sub(py.len(attempt.syns), 1)) .. " earlier SYNs in " .. py.str(session_case.span(attempt.syns)) .. " were not answered: a firewall dropped them on the return path, or packets were lost")
+    elseif session_calling._answered_late(case.facts) then
+      cause = "the remote scheduler took that long to answer the start: it was stopped, busy or overloaded"
+      remedy = "look at the load of the remote scheduler at that time; start fewer tasks on it at a time"
+    end
+    do return case:problem("callback_late", summary, evidence, attempt, nil, cause, remedy) end
+  end
+  session_calling._refused = function(case, attempt, evidence)
+    local summary, cause, remedy
+    summary = ("The callback to " .. py.str(attempt.server) .. " was refused" .. py.str(session_case.by_whom(attempt)) .. ".")
+    do local from_ = (function() if py.truth(session_verdict.unreachables(attempt)) then return session_rules_startup.rejecting(case, attempt) end return session_calling._resetting(case, attempt) end)() cause, remedy = py.at(from_, 0), py.at(from_, 1) end
+    do return case:problem("callback_refused", summary, evidence, attempt, nil, cause, remedy) end
+  end
+  session_rules_startup.unanswered = function(case, code, attempt)
+    local syns, cause, remedy, summary, problem
+    syns, cause, remedy = attempt.syns, nil, nil
+    summary = (py.str(session_case.count(py.len(syns), "SYN")) .. " to " .. py.str(attempt.server) .. " in " .. py.str(session_case.span(syns)) .. ", no answer.")
+    if (py.same(code, "command_unanswered") and session_rules_startup._answers_others(case, attempt)) then
+      cause = (py.str(attempt.server) .. " answers other connections at that time: the remote scheduler is too busy to accept more, packets are lost, or a firewall drops those of " .. py.str(attempt.client.ip))
+      remedy = ("look at the load of the remote scheduler on " .. py.str(attempt.server.ip) .. "; start fewer tasks at a time")
+    end
+    problem = case:problem(code, summary, (function() local found_ = py.pack()  for _, item_ in py.each(syns) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), attempt, nil, cause, remedy)
+    if (py.same(code, "callback_dropped") and not session_rules_startup._is_heard(case, attempt)) then
+      problem.cause = py.add(problem.cause, (", or that host is down: nothing came from " .. py.str(attempt.server.ip) .. " since"))
+      problem.remedy = py.add(problem.remedy, ("; look at " .. py.str(attempt.server.ip)))
+    end
+    if py.same(py.len(syns), 1) then
+      problem.cause = py.add(problem.cause, " (less certain: an unanswered SYN is retransmitted, so an answer may not be captured)")
+    end
+    do return problem end
+  end
+  session_verdict.is_answer_missing = function(facts)
+    local command
+    command = facts.record.command
+    if ((facts.start_answer ~= nil) or (command == nil)) then
+      do return false end
+    end
+    do return (session_verdict.is_incomplete(command) or (py.at(command.sides, 1).bytes > 0)) end
+  end
+  session_rules_startup._unacknowledged = function(case, command)
+    local facts, tries, summary, cause, errors, remedy, packets, again, reported
+    facts = case.facts
+    tries = session_verdict.stuck_tries(command, 0, case.now)
+    summary = "The start command was never acknowledged, and no callback connection was seen."
+    if py.truth(tries) then
+      again = (py.str(session_case.count(py.len(tries), "retransmission")) .. " in " .. py.str(session_case.span(py.joined(session_rules_startup._first(command), tries))))
+      summary = ("The start command was never acknowledged (" .. py.str(again) .. "), and no callback connection was seen.")
+    end
+    cause, errors = "packets to the remote are lost: its host or a device on the path is gone, or drops them", ""
+    if py.truth((function() reported = session_verdict.unreachables(command) return reported end)()) then
+      errors = ("; " .. py.str(places.address_text(py.at(reported, 0).sender)) .. " says: " .. py.str(py.at(reported, 0).reason))
+    end
+    remedy = ("look at the path from " .. py.str(command.client.ip) .. " to " .. py.str(command.server) .. ", and at that host")
+    packets = py.joined((function() if py.truth(facts.start) then return facts.start.packets end return py.pack() end)(), (function() local found_ = py.pack()  for _, item_ in py.each(tries) do local mark = item_ py.append(found_, mark.number) end return found_ end)())
+    packets = py.add(packets, (function() local found_ = py.pack()  for _, item_ in py.each(reported) do local error = item_ py.append(found_, error.number) end return found_ end)())
+    do return case:problem("callback_missing", summary, packets, command, nil, py.add(cause, errors), remedy) end
+  end
+  session_case.span = function(marks)
+    do return (py.truth(marks) and (py.fixed((py.sub(py.at(marks, -1).time, py.at(marks, 0).time) / session_timeouts.SECOND), 0) .. " s") or "0 s") end
+  end
+  session_verdict.is_hopeless = function(attempt, now)
+    do return (session_verdict.is_refused(attempt) or (py.bool(attempt.syns) and (py.sub(now, py.at(attempt.syns, 0).time) > session_timeouts.SYN_PATIENCE))) end
+  end
+  session_conditions.may_be_killed = function(facts, until_)
+    do return ((facts.cut_command ~= nil) and (facts.cut_command <= until_) and (facts.kill == nil)) end
+  end
+  session_verdict.end_of_command = function(facts)
+    local command, mark
+    command = facts.record.command
+    if (command == nil) then
+      do return nil end
+    end
+    mark = session_verdict.end_mark(command)
+    do return (function() if (mark ~= nil) then return mark.time end return (function() if py.truth(command.closed) then return command["end"] end return nil end)() end)() end
+  end
+  session_conditions._leaving = function(case)
+    local facts, callback, is_left
+    facts, callback = case.facts, case.facts.record.callback
+    if ((facts.released ~= nil) or (callback == nil)) then
+      do return facts.released end
+    end
+    is_left = ((session_verdict.end_mark(callback) ~= nil) and (session_verdict.closed_by(callback) == 1))
+    do return (function() if py.truth(is_left) then return facts.release end return nil end)() end
+  end
+  session_conditions._was_killed = function(case, until_)
+    local kill
+    kill = case.facts.kill
+    do return ((kill ~= nil) and (kill.time <= until_) and not session_verdict.is_unheard(case.facts, case.now)) end
+  end
+  session_conditions._end = function(case)
+    local callback
+    callback = case.facts.record.callback
+    do return (function() if (callback ~= nil) then return session_verdict.end_mark(callback) end return nil end)() end
+  end
+  session_verdict.is_fin = function(connection, mark)
+    do return py.has((function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side.fin) end return found_ end)(), mark) end
+  end
+  session_rules_agent.advice_of = function(response)
+    local text
+    if py.same(response.status, session_rules_agent._PROXY_WANTS_CREDENTIALS) then
+      do return session_rules_agent._PROXY_ADVICE end
+    end
+    text = py.either(wire_agent.failure_of(response), function() return "" end)
+    do return (function()  for _, item_ in py.each(session_rules_agent._ADVICE) do local words, cause, remedy = py.at(item_, 0), py.at(item_, 1), py.at(item_, 2) if py.truth(py.search(words, text)) then do return py.pack(cause, remedy) end end end return py.pack(nil, nil) end)() end
+  end
+  session_case.open_call_text = function(facts)
+    do return (py.truth(facts.open_requests) and (" during " .. py.str(session_case.call_name(py.at(facts.open_requests, 0)))) or "") end
+  end
+  session_case.by_whom = function(connection)
+    local errors
+    if py.truth((function() errors = session_verdict.unreachables(connection) return errors end)()) then
+      do return (" by " .. py.str(places.address_text(py.at(errors, 0).sender)) .. " (ICMP: " .. py.str(py.at(errors, 0).reason) .. ")") end
+    end
+    do return " (RST)" end
+  end
+  session_rules_startup.rejecting = function(case, attempt)
+    local error, sender, target, remedy, cause, others
+    error = py.at(session_verdict.unreachables(attempt), 0)
+    sender, target = places.address_text(error.sender), attempt.server
+    if not (function()  for _, item_ in py.each(session_rules_startup._BANS) do local ban = item_ if py.has(error.reason, ban) then return true end end return false end)() then
+      remedy = ("look at the route from " .. py.str(sender) .. " to " .. py.str(target.ip) .. ", at that host, and at reject rules")
+      if session_rules_startup._answers_others(case, attempt) then
+        others = ("though " .. py.str(target) .. " answers other connections at that time")
+        do return py.pack((py.str(sender) .. " says that there is no path to " .. py.str(target.ip) .. ", " .. py.str(others) .. ": a route that comes and goes"), remedy) end
+      end
+      do return py.pack((py.str(sender) .. " knows no path to " .. py.str(target.ip) .. ": no route, that host is down, or a firewall that says so"), remedy) end
+    end
+    if py.same(sender, target.ip) then
+      cause = ("the packet filter of " .. py.str(sender) .. " itself rejects connections to port " .. py.str(target.port))
+      do return py.pack(cause, session_rules_startup._open(attempt, sender)) end
+    end
+    do return py.pack(("a firewall (" .. py.str(sender) .. ") rejects connections to " .. py.str(target)), session_rules_startup._open(attempt, sender)) end
+  end
+  session_start_errors.advice = function(error, client, remote, remote_ip)
+    local code, found, words, cause, info
+    code = session_start_errors.code_of(error)
+    found = py.get(session_start_errors._EXACT, session_start_errors._without_zeros(code))
+    if ((found == nil) and py.truth(session_start_errors._is_xml(code))) then
+      found = session_start_errors._XML
+    end
+    if ((found == nil) and ((function() info = wire_names.error_code(code) return info end)() ~= nil)) then
+      found = session_start_errors.Advice.new((py.str(info.title) .. ": " .. py.str(info.meaning)), info.look_for)
+    end
+    if (found == nil) then
+      cause = ("the remote scheduler could not start the task; " .. py.str(py.either(code, function() return "the text of its error" end)) .. " says why")
+      do return session_start_errors.Advice.new(cause, ("see the log of the remote scheduler on " .. py.str(remote_ip) .. " at that time")) end
+    end
+    words = py.dict(py.joined(py.pack(py.pack("client", client)), py.pack(py.pack("remote", remote)), py.pack(py.pack("remote_ip", remote_ip))))
+    do return session_start_errors.Advice.new(py.unpack((function() local found_ = py.pack()  for _, item_ in py.each(found) do local text = item_ py.append(found_, session_start_errors._filled(text, words)) end return found_ end)())) end
+  end
+  session_rules_startup._time = function(nanoseconds)
+    do return ((nanoseconds >= session_timeouts.SECOND) and (py.fixed((nanoseconds / session_timeouts.SECOND), 1) .. " s") or (py.fixed((nanoseconds / 1000000.0), 0) .. " ms")) end
+  end
+  session_verdict._is_reported = function(connection, side)
+    local last
+    last = py.at(connection.sides, side).last_data
+    do return ((last ~= nil) and (function()  for _, item_ in py.each(session_verdict.unreachables(connection)) do local error = item_ if (error.time >= last.time) then return true end end return false end)()) end
+  end
+  session_verdict.has_hole = function(connection, side, now)
+    local facts, few
+    facts = py.at(connection.sides, side)
+    if ((facts.last_data == nil) or not py.truth(facts.never_acknowledged)) then
+      do return false end
+    end
+    few = (py.len(session_verdict.stuck_tries(connection, side, now)) < session_timeouts.STUCK_RETRANSMISSIONS)
+    do return py.both(few, function() return (py.sub(now, facts.last_data.time) > session_timeouts.HOLE_PATIENCE) end) end
+  end
+  session_rules_disconnect._other_connection_lives = function(facts, silent, since)
+    local command, last
+    command = facts.record.command
+    if (command == nil) then
+      do return false end
+    end
+    last = py.at(command.sides, (1 - silent)).last
+    do return ((last ~= nil) and (last.time >= since)) end
+  end
+  session_rules_disconnect._gone = function(case, host, errors, since)
+    local own, first, told, cause
+    own = (function() local found_ = py.pack()  for _, item_ in py.each(case.facts:connections()) do local connection = item_  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side) end end return found_ end)()
+    if py.truth(errors) then
+      first = py.at(errors, 0)
+      told = py.add((py.str(places.address_text(first.sender)) .. " says: " .. py.str(first.reason)), (py.truth(py.slice(errors, 1, nil)) and (" (" .. py.str(py.len(errors)) .. " times)") or ""))
+      cause = ("the other host or the network between them is gone: nothing came from " .. py.str(host) .. " any more; " .. py.str(told))
+    elseif py.truth(case.hosts:heard(host, since, py.unpack(own))) then
+      cause = ("packets of this task to and from " .. py.str(host) .. " are lost, though that host talks on other connections")
+      do return py.pack(cause, ("look at the firewalls and the network on the path to " .. py.str(host))) end
+    else
+      cause = ("the other host or the network between them is gone: nothing came from " .. py.str(host) .. " any more")
+    end
+    do return py.pack(cause, ("look at " .. py.str(host) .. " and at the network path to it at that time: down, restarted, or cut off?")) end
+  end
+  session_rules_disconnect._or_forgotten = function(idle)
+    do return ("; or a firewall forgot both connections in these " .. py.fixed((idle / session_timeouts.SECOND), 0) .. " s of silence") end
+  end
+  session_rules_disconnect._last_heard = function(callback, command)
+    local marks
+    marks = py.pack(py.at(callback.sides, 0).last, py.at(command.sides, 1).last)
+    do return py.max((function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ if (mark ~= nil) then py.append(found_, mark.time) end end return found_ end)(), { default = command.start }) end
+  end
+  session_rules_disconnect._silence_before = function(callback, end_)
+    local broken
+    broken = callback.silence_end
+    if ((broken ~= nil) and (py.sub(end_.time, broken.time) < session_timeouts.LAST_TRY)) then
+      do return callback.silence end
+    end
+    do return py.either(callback.idle_before_end, function() return 0 end) end
+  end
+  session_rules_disconnect._outlives = function(facts, side, end_)
+    local command, client, seconds
+    command = facts.record.command
+    if ((side ~= 1) or (command == nil)) then
+      do return "" end
+    end
+    client = py.at(command.sides, 0)
+    if ((client.last_data ~= nil) and (client.last_data.time > end_.time)) then
+      seconds = (py.sub(client.last_data.time, end_.time) / session_timeouts.SECOND)
+      do return ("goes on: it sends on the command connection " .. py.fixed(seconds, 1) .. " s later (packet " .. py.str(client.last_data.number) .. ")") end
+    end
+    if ((client.fin ~= nil) and (py.sub(client.fin.time, end_.time) >= session_timeouts.OUTLIVED)) then
+      seconds = (py.sub(client.fin.time, end_.time) / session_timeouts.SECOND)
+      do return ("goes on: it closes the command connection " .. py.fixed(seconds, 1) .. " s later (packet " .. py.str(client.fin.number) .. ")") end
+    end
+    do return "" end
+  end
+  session_rules_disconnect._disowned = function(facts, callback, side, end_)
+    local sender, unknown
+    sender = py.at(callback.sides, side)
+    unknown = ((sender.rst == end_) and sender.rst_unknown and (sender.fin == nil))
+    do return py.both(unknown, function() return session_rules_disconnect._other_connection_lives(facts, side, end_.time) end) end
+  end
+  session_rules_disconnect._who_ended = function(case, callback, side, end_, outlived)
+    local facts, host, command, ended, remedy, other, closer, lives, cause, lost, alone
+    facts, host = case.facts, session_case.host_of(callback, side)
+    command = facts.record.command
+    if ((side == 1) and py.truth(outlived)) then
+      remedy = ("see the log of the client scheduler on " .. py.str(host) .. " for why it closed the connection")
+      do return py.pack(("the client scheduler closed the connection; it " .. py.str(outlived)), remedy) end
+    end
+    if (side == 1) then
+      cause = "the client scheduler ended (killed, crashed, stopped) or closed the connection"
+      do return py.pack(cause, ("see why the client scheduler on " .. py.str(host) .. " ended: its own log, and that of its host")) end
+    end
+    ended = "the task process ended (killed, crashed) or closed the connection"
+    remedy = ("see why the task process on " .. py.str(host) .. " ended: the job's log, memory, crashes and kills on that host")
+    if (command == nil) then
+      do return py.pack(ended, remedy) end
+    end
+    other, closer = session_verdict.end_mark(command), session_verdict.closed_by(command)
+    if ((other ~= nil) and (closer ~= nil)) then
+      lost = ((other.number < end_.number) and (closer == 0))
+      if (py.truth(lost) or session_reset_origin.by_device(command, closer, other) or session_rules_disconnect.answers_close(facts, other)) then
+        cause = "the task process ended or was killed; the remote does that when it loses the command connection"
+        do return py.pack(cause, "find who ended the command connection (see command_lost_first)") end
+      end
+      alone = ((closer == 1) and (facts.close_answer == nil) and not py.truth(command.gaps))
+      if (py.truth(alone) and (py.abs(py.sub(other.time, end_.time)) <= session_timeouts.SAME_MOMENT)) then
+        remedy = ("see why the remote scheduler on " .. py.str(host) .. " ended: its own log, and that of its host")
+        do return py.pack("the remote scheduler ended (killed, crashed, stopped): both connections ended with it", remedy) end
+      end
+    end
+    lives = session_rules_disconnect._other_connection_lives(facts, side, end_.time)
+    do return py.pack((py.truth(lives) and (py.str(ended) .. "; the remote scheduler lives") or ended), remedy) end
+  end
+  session_reset_origin.doubt = function(connection, side)
+    local sender, last, marks, found, name, seen
+    sender = py.at(connection.sides, side)
+    if sender.rst_again then
+      do return "" end
+    end
+    last = (function() if (sender.rst ~= nil) then return sender.before_rst end return sender.last end)()
+    marks = py.pack(sender.first_data, sender.last_data, last)
+    found = py.sorted(py.set((function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ if ((mark ~= nil) and py.truth(mark.ttl)) then py.append(found_, mark.ttl) end end return found_ end)()))
+    if ((py.len(found) < 2) or (sender.first_data == nil)) then
+      do return "" end
+    end
+    name = py.lower(session_case.end_name(side, connection))
+    seen = py.join(" and ", py.map(py.str, found))
+    do return (" (less certain: packets of " .. py.str(name) .. " have TTLs " .. py.str(seen) .. ", as on several paths or at several places of capture)") end
+  end
+  session_command_loss._process_gone = function(facts, command, callback, end_)
+    local last, by_process
+    last = session_verdict.end_mark(callback)
+    if ((last == nil) or (facts.record.outcome ~= "lost")) then
+      do return false end
+    end
+    by_process = ((session_verdict.closed_by(callback) == 0) and not session_reset_origin.by_device(callback, 0, last))
+    do return py.both(by_process, function() return py.both(session_rules_disconnect.answers_close(facts, end_), function() return not session_reset_origin.by_device(command, 1, end_) end) end) end
+  end
+  session_reset_origin.ttls = function(connection, side)
+    local found, other
+    found = session_reset_origin._ttls(connection, side)
+    other = session_reset_origin._other(connection)
+    if ((other ~= nil) and py.same(py.pack(connection.client.ip, connection.server.ip), py.pack(other.server.ip, other.client.ip))) then
+      found = py.union(found, session_reset_origin._ttls(other, (1 - side)))
+    end
+    do return py.sub(found, py.set(py.pack(0))) end
+  end
+  session_reset_origin._goes_on = function(connection, side, end_)
+    local before
+    before = py.at(connection.sides, side).before_rst
+    do return ((before ~= nil) and session_reset_origin._counts(connection, side) and session_reset_origin._follows(before, end_, py.at(connection.sides, side))) end
+  end
+  session_reset_origin.stopped = function(connection, side)
+    local sender, peer, end_, asked, last, own, others, is_here
+    sender, peer = py.at(connection.sides, side), py.at(connection.sides, (1 - side))
+    end_, asked, last = sender.rst, sender.rst_answers, peer.last
+    own, others = session_reset_origin._places(connection, side), session_reset_origin._places(connection, (1 - side))
+    if ((end_ == nil) or (asked == nil) or (last == nil) or (own == nil) or (others == nil) or sender.rst_again) then
+      do return nil end
+    end
+    if (py.same(last.ip_id, asked.ip_id) and not py.same(last.ttl, asked.ttl)) then
+      do return nil end
+    end
+    is_here = (py.same(end_.ttl, py.at(own, 0)) and py.same(asked.ttl, py.at(others, 0)) and (py.sub(end_.time, asked.time) <= session_timeouts.ANSWERED))
+    do return (function() if py.truth(is_here) then return asked end return nil end)() end
+  end
+  session_reset_origin._follows = function(earlier, later, sender)
+    do return ((0 < (py.sub(later.ip_id, earlier.ip_id) % session_reset_origin._IDS)) and ((py.sub(later.ip_id, earlier.ip_id) % session_reset_origin._IDS) <= py.add(sender.packets, session_timeouts.IP_ID_STEP))) end
+  end
+  session_reset_origin._counts = function(connection, side)
+    local other, pairs, sender, syns, first, last
+    other = session_reset_origin._other(connection)
+    pairs = py.pack(py.pack(py.at(connection.sides, side), (function() if (side == 0) then return connection.syns end return py.pack() end)()))
+    if (other ~= nil) then
+      py.append(pairs, py.pack(py.at(other.sides, (1 - side)), (function() if ((1 - side) == 0) then return other.syns end return py.pack() end)()))
+    end
+    for _, item_ in py.each(pairs) do
+      do local from_ = item_ sender, syns = py.at(from_, 0), py.at(from_, 1) end
+      first, last = (function() if py.truth(syns) then return py.at(syns, 0) end return sender.first_data end)(), sender.last_data
+      if ((first ~= nil) and (last ~= nil) and (first ~= last) and session_reset_origin._follows(first, last, sender)) then
+        do return true end
+      end
+    end
+    do return false end
+  end
+  session_slowness._trip = function(connection)
+    local syn, answer
+    if ((connection == nil) or not py.same(py.len(connection.syns), 1) or not py.same(py.len(connection.syn_acks), 1)) then
+      do return 0 end
+    end
+    do local from_ = py.pack(connection.syns, connection.syn_acks) syn, answer = py.at(py.at(from_, 0), 0), py.at(py.at(from_, 1), 0) end
+    do return py.max(0, py.sub(answer.time, syn.time)) end
+  end
+  session_slowness.Account = py.class({ "total", "job", "client", "network", "pauses", "trip" }, {
+  })
+  session_slowness.Account.members["__str__"] = function(self)
+    local parts
+    parts = py.pack(py.pack("the job", self.job), py.pack("the client scheduler", self.client), py.pack("the network", self.network))
+    py.append(parts, py.pack("between calls", self.pauses))
+    do return py.join(", ", (function() local found_ = py.pack()  for _, item_ in py.each(parts) do local name, time = py.at(item_, 0), py.at(item_, 1) py.append(found_, (py.str(name) .. " " .. py.fixed((time / session_timeouts.SECOND), 1) .. " s")) end return found_ end)()) end
+  end
+  session_calling._gave_up = function(facts, now)
+    local end_
+    if (session_verdict.waited(facts, now) < session_timeouts.GIVE_UP_FROM) then
+      do return nil end
+    end
+    end_ = (function() if (facts.record.command ~= nil) then return session_verdict.end_mark(facts.record.command) end return nil end)()
+    do return (function() if py.truth(facts.close) then return facts.close.time end return (function() if py.truth(end_) then return end_.time end return nil end)() end)() end
+  end
+  session_calling._answered_late = function(facts)
+    local answer
+    answer = facts.start_answer
+    do return ((answer == nil) or ((answer.latency ~= nil) and (answer.latency > session_timeouts.GIVE_UP_FROM))) end
+  end
+  session_calling._resetting = function(case, attempt)
+    local command, reset, cause, remedy, proof, target
+    command, reset = case.facts.record.command, py.at(attempt.sides, 1).rst
+    if ((reset == nil) or (command == nil)) then
+      do return py.pack(nil, nil) end
+    end
+    if py.truth((function() proof = session_calling._forgery(attempt, command, reset) return proof end)()) then
+      target = attempt.server
+      cause = ("a device in between sent the reset (" .. py.str(proof) .. "): a firewall that rejects, or an address translation without a port forward")
+      do return py.pack(cause, ("let new TCP connections from " .. py.str(attempt.client.ip) .. " to port " .. py.str(target.port) .. " and lower through at that device; behind an address translation (NAT) forward these ports of " .. py.str(target.ip) .. " to the client")) end
+    end
+    do local from_ = session_calling._why_reset(case, attempt, command, reset) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
+    do return py.pack(py.add(cause, (py.at(attempt.sides, 1).rst_again and "" or session_reset_origin.doubt(command, 0))), remedy) end
+  end
+  session_rules_startup._answers_others = function(case, attempt)
+    do return py.bool(case.hosts:answers(attempt, py.sub(attempt.start, session_timeouts.LATELY))) end
+  end
+  session_rules_startup._is_heard = function(case, attempt)
+    local command, since, last
+    command, since = case.facts.record.command, attempt.start
+    last = (function() if (command ~= nil) then return py.at(command.sides, 0).last end return nil end)()
+    do return (((last ~= nil) and (last.time >= since)) or case.hosts:heard(attempt.server.ip, since, py.unpack(attempt.sides))) end
+  end
+  session_rules_startup._first = function(command)
+    local last
+    last = py.at(command.sides, 0).last_data
+    do return ((last ~= nil) and py.pack(last) or py.pack()) end
+  end
+  session_rules_startup._open = function(attempt, firewall)
+    local ports
+    ports = py.add(("port " .. py.str(attempt.server.port)), ((attempt.role == "callback") and " and lower" or ""))
+    do return ("let new TCP connections from " .. py.str(attempt.client.ip) .. " to " .. py.str(ports) .. " of " .. py.str(attempt.server.ip) .. " through at " .. py.str(firewall)) end
+  end
+  session_start_errors.Advice = py.class({ "cause", "remedy" }, {
+  })
+  session_start_errors._filled = function(text, words)
+    local name, word
+    for _, item_ in py.each(py.items(words)) do
+      do local from_ = item_ name, word = py.at(from_, 0), py.at(from_, 1) end
+      text = py.replace(text, py.add(py.add("{", name), "}"), word)
+    end
+    do return text end
+  end
+  session_reset_origin.by_device = function(connection, side, end_)
+    do return py.bool(session_reset_origin.forgery(connection, side, end_)) end
+  end
+  session_rules_disconnect.answers_close = function(facts, end_)
+    local command, server
+    command = facts.record.command
+    if ((command == nil) or (facts.close == nil)) then
+      do return false end
+    end
+    server = py.at(command.sides, 1)
+    do return ((server.rst == end_) and server.rst_unknown and (py.at(facts.close.packets, -1) < end_.number)) end
+  end
+  session_reset_origin._ttls = function(connection, side)
+    local sender, last, marks, found
+    sender = py.at(connection.sides, side)
+    last = (function() if (sender.rst ~= nil) then return sender.before_rst end return sender.last end)()
+    marks = py.pack(sender.first_data, sender.last_data, sender.late_data, sender.fin, last)
+    marks = py.add(marks, (function() if (side == 0) then return connection.syns end return connection.syn_acks end)())
+    marks = py.add(marks, py.joined(sender.retransmitted, sender.zero_windows))
+    found = py.set((function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ if (mark ~= nil) then py.append(found_, mark.ttl) end end return found_ end)())
+    do return (((sender.packets > 1) or (sender.rst == nil)) and py.union(found, py.set(py.pack(sender.ttl))) or found) end
+  end
+  session_reset_origin._other = function(connection)
+    local task
+    task = connection.task
+    do return (function() if (task == nil) then return nil end return (function() if (connection == task.command) then return task.callback end return task.command end)() end)() end
+  end
+  session_reset_origin._places = function(connection, side)
+    local other
+    other = session_reset_origin._other(connection)
+    do return py.either(py.at(connection.sides, side).places, function() return (function() if (other ~= nil) then return py.at(other.sides, (1 - side)).places end return nil end)() end) end
+  end
+  session_calling._forgery = function(attempt, command, reset)
+    local usual, asked
+    usual = session_reset_origin.ttls(command, 0)
+    if (py.truth(usual) and py.truth(reset.ttl) and not py.has(usual, reset.ttl)) then
+      do return ("TTL " .. py.str(reset.ttl) .. ", the client's packets have " .. py.str(py.join(" and ", py.map(py.str, py.sorted(usual))))) end
+    end
+    if py.truth((function() asked = session_reset_origin.stopped(attempt, 1) return asked end)()) then
+      do return ("packet " .. py.str(asked.number) .. ", which it answers, was captured before that device and not behind it") end
+    end
+    do return "" end
+  end
+  session_calling._why_reset = function(case, attempt, command, reset)
+    local facts, target, end_, gave_up, cause, waited_for
+    facts, target = case.facts, attempt.server
+    end_ = session_verdict.end_mark(command)
+    gave_up = session_calling._gave_up(facts, case.now)
+    if ((gave_up ~= nil) and (gave_up < reset.time)) then
+      waited_for = (session_verdict.waited(facts, case.now) / session_timeouts.SECOND)
+      cause = ("the client had given up " .. py.fixed(waited_for, 0) .. " s after the start and does not listen any more")
+      do return py.pack(cause, "see why the callback came so late: the load of the remote, or SYNs that were lost before") end
+    end
+    if ((end_ ~= nil) and (end_.number < reset.number) and (session_verdict.closed_by(command) == 0) and (facts.close == nil)) then
+      cause = ("the client scheduler on " .. py.str(target.ip) .. " had ended or was restarted (packet " .. py.str(end_.number) .. "): its port is closed, or another task has it")
+      do return py.pack(cause, ("see why the client scheduler on " .. py.str(target.ip) .. " ended: its own log, and that of its host")) end
+    end
+    if (gave_up ~= nil) then
+      cause = (py.str(target.ip) .. " refused it while the client still waited: its own packet filter rejects, or an address translation changes the port on the path")
+      do return py.pack(cause, "let the callback ports in at the client's own packet filter; forward ports unchanged") end
+    end
+    cause = ("nobody listens on " .. py.str(target) .. " (any more): the client gave up or was restarted, the port was changed on the path, or somebody else took the only connection that it accepts")
+    do return py.pack(cause, "see whether the client ended its side first, whether a NAT changes the port, and who else connected") end
+  end
+  session_agent_codes._ERROR = "error"
+  session_agent_codes._WARNING = "warning"
+  session_agent_codes._INFO = "info"
+  session_agent_codes.AGENT_CODES = py.dict(py.joined(py.pack(py.pack("agent_refused_start", session_capture_codes.Code.new(session_agent_codes._ERROR, "The Universal Agent did not start the task.", "the agent says why in its answer: a folder that is missing, credentials that it can not use, no memory", "see the answer's text; look at the agent's configuration, folders and log on {remote}"))), py.pack(py.pack("agent_refused_request", session_capture_codes.Code.new(session_agent_codes._WARNING, "The Universal Agent answered a request with an error.", "the request names something that the agent does not have, or does not fit its release", "see the answer's text"))), py.pack(py.pack("agent_license", session_capture_codes.Code.new(session_agent_codes._ERROR, "The Universal Agent refused a second task at the same time: the master sent no licence key.", "without a licence key an agent runs one task at a time", "add a licence key to the master, or let tasks on this agent run one after the other (a lock, max_processes=1)"))), py.pack(py.pack("agent_terminating", session_capture_codes.Code.new(session_agent_codes._ERROR, "The Universal Agent is being stopped and takes no more tasks.", "somebody stopped the agent; it waits for its running tasks to end", "wait until it has ended and start it again; send tasks to another agent of the process class meanwhile"))), py.pack(py.pack("agent_wrong_target", session_capture_codes.Code.new(session_agent_codes._ERROR, "The request went to something else than a Universal Agent's API.", "the URL of the process class is wrong (port or path prefix), or releases are mixed: a Universal Agent takes masters of 1.10 and later only, a classic agent those up to 1.9", "correct remote_scheduler=\034http://HOST:PORT[/PREFIX]\034 of the process class; prefix and port have to be those that the agent was started with"))), py.pack(py.pack("agent_unauthorized", session_capture_codes.Code.new(session_agent_codes._ERROR, "The Universal Agent refused the request for want of credentials.", "the master's id or password is not in the agent's private.conf, or the session is not known any more", "give the agent (jobscheduler.agent.auth.users) and the master (jobscheduler.master.credentials.password) the same password"))), py.pack(py.pack("tunnel_unknown", session_capture_codes.Code.new(session_agent_codes._ERROR, "The Universal Agent does not know the tunnel.", "the agent was restarted, or it had ended the task: tunnels count from 1 again with each start of the agent", "see the agent's log for a restart, and whether its watchdog or an operator killed it"))), py.pack(py.pack("task_process_lost", session_capture_codes.Code.new(session_agent_codes._ERROR, "The task process of the Universal Agent ended in the middle of a call.", "the process was killed (out of memory, an operator, a signal) or crashed", "look at the agent's host: its system log for killed processes, and the task's own log at the agent"))), py.pack(py.pack("heartbeat_missed", session_capture_codes.Code.new(session_agent_codes._ERROR, "The master and the Universal Agent lost each other for longer than they agreed.", "the network between them failed, or one of the two was frozen or overloaded", "look at the load of both hosts at that time, and at the devices between them; http_heartbeat_timeout of the process class sets how long they wait"))), py.pack(py.pack("request_repeated", session_capture_codes.Code.new(session_agent_codes._WARNING, "The master repeated a request because no response came in time.", "the agent was frozen or overloaded, or the network lost the connection for some time", "look at the agent's load at that time, and at devices between master and agent"))), py.pack(py.pack("proxy_error", session_capture_codes.Code.new(session_agent_codes._ERROR, "A proxy between master and agent answered in place of the agent.", "the proxy did not reach the agent, or gave up waiting for it", "let the master reach the agent without the proxy (http.nonProxyHosts), or raise the proxy's timeout above 60 s"))), py.pack(py.pack("clock_skew", session_capture_codes.Code.new(session_agent_codes._INFO, "The clock of the Universal Agent differs from that of the capture.", "the clocks of the agent's host and of the host that captured (or its file) are not synchronized", "compare log lines of both hosts with this in mind; let both hosts take their time from the same source (NTP)"))), py.pack(py.pack("http_ambiguous", session_capture_codes.Code.new(session_agent_codes._WARNING, "Two headers say in different ways where the body of an HTTP message ends.", "no genuine master or agent does that: another client, a proxy, or somebody who smuggles requests past one", "find out who sent it; a proxy and the agent may read different requests in it"))), py.pack(py.pack("body_too_large", session_capture_codes.Code.new(session_agent_codes._ERROR, "A message was too large for the Universal Agent.", "the agent and the master take HTTP bodies of up to 8 MiB: a script or parameter is larger", "put the script into a file on the agent's host and call it from the job")))))
+  session_capture_codes._WARNING = "warning"
+  session_capture_codes._INFO = "info"
+  ports.CALLBACK_PORTS = py.pack(50000, 59999)
+  ports.CALLBACKS_TEXT = (py.str(py.at(ports.CALLBACK_PORTS, 0)) .. "-" .. py.str(py.at(ports.CALLBACK_PORTS, 1)))
+  ports.COMMAND_PORTS = py.pack(4444, 4445, 4455)
+  ports.CAPTURE_FILTER = ("tcp port " .. py.str(py.join(" or ", py.map(py.str, ports.COMMAND_PORTS))) .. " or tcp portrange " .. py.str(ports.CALLBACKS_TEXT))
+  session_capture_codes.CAPTURE_CODES = py.dict(py.joined(py.pack(py.pack("nothing_captured", session_capture_codes.Code.new(session_capture_codes._WARNING, "The capture has no packet.", "nothing reached this host or interface while it was captured, or the capture filter let nothing through", ("capture at the client, on all its interfaces (tcpdump -i any), with the filter: " .. py.str(ports.CAPTURE_FILTER))))), py.pack(py.pack("no_tcp", session_capture_codes.Code.new(session_capture_codes._INFO, "None of the packets carries TCP.", "the capture's filter or place does not show the schedulers' connections", ("capture at the client or at the remote with the filter: " .. py.str(ports.CAPTURE_FILTER))))), py.pack(py.pack("unanswered_elsewhere", session_capture_codes.Code.new(session_capture_codes._INFO, "Connections to ports that are not known as command ports were not opened.", "nobody answers there, or the connection is refused; it may be a remote scheduler on a port of its own", "if one of these ports is a remote scheduler's, name it with --command-port"))), py.pack(py.pack("callbacks_unanswered", session_capture_codes.Code.new(session_capture_codes._WARNING, "Connections to ports where clients wait for callbacks were not opened, and no command was captured.", "a firewall drops or rejects task processes that call back, or nobody waits for them any more", "capture the remote's command port as well; let new TCP connections from the remote through to these ports"))), py.pack(py.pack("foreign_protocol", session_capture_codes.Code.new(session_capture_codes._INFO, "Connections to a command port carry another protocol.", "another program than a remote scheduler listens there", "name the true command ports with --command-port"))), py.pack(py.pack("no_start_command", session_capture_codes.Code.new(session_capture_codes._INFO, "Commands were sent to a scheduler, but none that starts a remote task.", "no remote task was started meanwhile, or its start is on a connection that was not captured", "see what was sent with -v; capture while a job runs on the remote"))), py.pack(py.pack("tunnelled_unknown", session_capture_codes.Code.new(session_capture_codes._WARNING, "Packets are in tunnels that can not be read.", "they are encrypted, or the tunnel is of a kind that jstrace does not know", "capture behind the tunnel's end, where the packets are as the schedulers send them"))), py.pack(py.pack("other_traffic", session_capture_codes.Code.new(session_capture_codes._INFO, "Nothing in the captured connections is of a JobScheduler.", "no task was started meanwhile, or its connections do not pass this place", "capture at the client while a job runs on the remote; name ports of your own with --command-port")))))
+  session_tls_codes._WARNING = "warning"
+  session_tls_codes._ERROR = "error"
+  session_tls_codes._INFO = "info"
+  session_tls_codes.TLS_CODES = py.dict(py.joined(py.pack(py.pack("tls_not_decrypted", session_capture_codes.Code.new(session_tls_codes._WARNING, "A connection is encrypted with TLS and could not be deciphered.", "its secrets were not given, or do not fit; tasks of a Universal Agent over HTTPS are not shown without them", "give the secrets that the master's or the agent's Java wrote with --tls-keylog FILE; for suites that begin with TLS_RSA the agent's RSA key in PEM does as well; start the capture before the connections"))), py.pack(py.pack("tls_handshake_failed", session_capture_codes.Code.new(session_tls_codes._ERROR, "Both ends could not agree on a connection with TLS.", "the alert says it: a certificate that is not trusted or has run out, or no version or cipher in common", "see the alert: correct the certificate or the trust store of the end that sent it, or let both ends take a version and a cipher suite in common"))), py.pack(py.pack("tls_broken", session_capture_codes.Code.new(session_tls_codes._ERROR, "A connection with TLS was ended by an alert.", "bytes were damaged on their way, or one of the ends has a fault in its TLS", "see the alert; look for devices between both ends that open or change TLS"))), py.pack(py.pack("tls_expected", session_capture_codes.Code.new(session_tls_codes._ERROR, "Plain HTTP was sent to a port that takes HTTPS.", "the URL of the process class begins with http, and the agent listens for https on this port", "write remote_scheduler=\034https://HOST:PORT\034, or name the agent's port for http (its -http-port)"))), py.pack(py.pack("tls_unexpected", session_capture_codes.Code.new(session_tls_codes._ERROR, "HTTPS was begun with a port that does not take it.", "the URL of the process class begins with https, and what listens on this port does not speak TLS", "write remote_scheduler=\034http://HOST:PORT\034, or name the agent's port for https (its -https-port)"))), py.pack(py.pack("tls_renegotiated", session_capture_codes.Code.new(session_tls_codes._INFO, "Both ends made another handshake within their connection.", "one of the ends asks for new keys or for a certificate of the client; agents and masters do not", "nothing to do, unless a device in between does so"))), py.pack(py.pack("tls_task_guessed", session_capture_codes.Code.new(session_tls_codes._INFO, "Encrypted traffic looks like that of a task on a Universal Agent.", "requests and responses come in turn with the sizes of such tasks: a guess, nothing of it was deciphered", "give the secrets (--tls-keylog FILE) to see the tasks")))))
+  session_point_codes.POINT_CODES = py.dict(py.joined(py.pack(py.pack("lost_between_points", session_capture_codes.Code.new("error", "Packets left one place of capture and never came to the other.", "a device between the two places drops them, or the network loses them", "look at the firewalls, routes and links between the two places of capture"))), py.pack(py.pack("dropped_at_host", session_capture_codes.Code.new("error", "Packets came to the place of capture nearest to a host, and it does not answer.", "a packet filter of the host drops them, nobody listens, or the host is down", "look at that host: its own packet filter, its listening ports, whether it runs"))), py.pack(py.pack("answered_by_device", session_capture_codes.Code.new("error", "An answer came that the other end never sent.", "a device between the two places of capture answers in its place: a firewall, an address translation, a proxy", "look at the devices between the two places of capture"))), py.pack(py.pack("state_lost_in_device", session_capture_codes.Code.new("error", "A connection that both ends hold was forgotten by a device between them.", "a firewall or translation between the two places of capture forgot the connection after a silence", "raise the idle timeout of that device above the longest silence of a job, or let the job write a line now and then; releases 1.9.4 and later can send keep-alives"))), py.pack(py.pack("rewritten_by_device", session_capture_codes.Code.new("info", "Addresses, ports or options differ between the two places of capture.", "a device between them rewrites packets: an address translation, a proxy, an MSS clamp", "nothing to do where the task runs; a firewall must let through what is seen at its own place"))), py.pack(py.pack("delayed_between_points", session_capture_codes.Code.new("info", "The network between the two places of capture delayed packets.", "a long or overloaded path: neither end was slow", "look at the links between the two places of capture"))), py.pack(py.pack("repeated_between_points", session_capture_codes.Code.new("info", "Packets came to one place of capture more often than they passed the other.", "several paths, or a device that repeats packets", "nothing to do unless it happens often; TCP puts it right"))), py.pack(py.pack("reordered_between_points", session_capture_codes.Code.new("info", "Packets came to one place of capture behind others that had passed the other place later.", "several paths of different length between the two places, or a device that hands on packets in parallel", "nothing to do unless it happens often; TCP puts it right, but takes much of it for loss"))), py.pack(py.pack("lost_by_capture", session_capture_codes.Code.new("info", "A capture lacks packets that passed its place.", "the capture lost packets there: the other place has them, and they were acknowledged", "capture with a larger buffer (tcpdump -B) or a filter; the other capture fills the hole"))), py.pack(py.pack("clock_unknown", session_capture_codes.Code.new("warning", "How far the clocks of two places of capture are apart is not known.", "packets of one direction only, or none, are in both captures", "name the difference with --clock-offset; what was lost where does not depend on it")))))
+  session_codes._ERROR = "error"
+  session_codes._INFO = "info"
+  session_codes._WARNING = "warning"
+  session_codes._Z118 = py.pack("Z-REMOTE-118", "SCHEDULER-280")
+  session_codes._LOST = py.pack("Z-REMOTE-101", "SCHEDULER-202", "SCHEDULER-280")
+  ports.COMMANDS_TEXT = py.join(",", py.map(py.str, ports.COMMAND_PORTS))
+  session_codes.CODES = py.dict(py.joined(py.pack(py.pack("command_unanswered", session_capture_codes.Code.new(session_codes._ERROR, "Nobody answers on the remote scheduler's port.", "the remote host is down or unreachable, the address is wrong, or a firewall drops packets to {remote}", "check that the remote runs and that {remote} can be reached from {client}; open that port in the firewall", py.joined(session_codes._Z118, py.pack("SCHEDULER-224"))))), py.pack(py.pack("command_refused", session_capture_codes.Code.new(session_codes._ERROR, "The connection to the remote scheduler's port was refused.", "no scheduler listens on {remote}, or a device in between rejects the connection", "start the remote scheduler, or correct host and port of the process class; check the firewall's reject rules", py.joined(py.pack("ERRNO-111"), py.pack("ERRNO-113"), session_codes._Z118)))), py.pack(py.pack("command_rejected", session_capture_codes.Code.new(session_codes._ERROR, "The remote scheduler accepted the connection and closed it without a byte.", "the client {client} is not in the remote's allowed_host list (or only with level none or signal)", "add <allowed_host host=\034{client}\034 level=\034all\034/> to the remote scheduler's configuration", py.joined(py.pack("SCHEDULER-287 (at the remote)"), py.pack("SCHEDULER-224"), session_codes._Z118)))), py.pack(py.pack("start_error", session_capture_codes.Code.new(session_codes._ERROR, "The remote scheduler answered the start command with an error.", "the error's code decides: SCHEDULER-121 is a level below all in allowed_host, SCHEDULER-717 a licence", "see the error's code and text, and jstrace explain CODE", py.joined(py.pack("SCHEDULER-121 (at the remote)"), py.pack("SCHEDULER-717 (at the remote)"), py.pack("SCHEDULER-223"), session_codes._Z118)))), py.pack(py.pack("start_cut", session_capture_codes.Code.new(session_codes._ERROR, "The command connection ended before the start was answered.", "the remote scheduler ended before it answered, or a device in between reset the connection", "see why the remote scheduler ended; look at the firewalls between the schedulers", py.joined(py.pack("SCHEDULER-224"), session_codes._Z118)))), py.pack(py.pack("syn_ack_lost", session_capture_codes.Code.new(session_codes._ERROR, "The answer to a SYN never arrives: the connection is not opened.", "the path back is broken: a firewall that drops, or a wrong route", "look at the firewalls and routes of the direction in which the SYN+ACK goes", py.joined(session_codes._Z118, py.pack("ERRNO-110 (debug log)"))))), py.pack(py.pack("unused_connections", session_capture_codes.Code.new(session_codes._INFO, "Connections to a command port were opened and closed without a byte.", "health checks, monitoring or a port scan: a scheduler sends its command at once", "nothing to do; a host that checks the remote and is not in its allowed_host list makes SCHEDULER-287 there"))), py.pack(py.pack("connection_flood", session_capture_codes.Code.new(session_codes._WARNING, "Very many connections to command ports got no answer.", "a port scan or a flood; each of the first ones is shown as a task of its own", "find out who sends them; name only the true command ports with --command-port"))), py.pack(py.pack("limit_reached", session_capture_codes.Code.new(session_codes._WARNING, "There was more of something than jstrace keeps.", "a flood, or an attack on whoever reads the capture; what is kept is bounded, so that memory is", "read a part of the capture: some minutes of it, or some hosts; jstrace read --help names the limits"))), py.pack(py.pack("callback_dropped", session_capture_codes.Code.new(session_codes._ERROR, "The task process calls back and nobody answers.", "a firewall drops the SYNs from the remote to {client}:{port}", "let new TCP connections from the remote through to the client's ports 59999 and lower", py.joined(session_codes._Z118, py.pack("ERRNO-110 (at the remote, debug log)"))))), py.pack(py.pack("callback_refused", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection was refused.", "a firewall rejects the SYNs to {client}:{port}, or the client does not listen there any more", "let new TCP connections from the remote through to the client's ports 59999 and lower", py.joined(session_codes._Z118, py.pack("ERRNO-111 or ERRNO-113 (at the remote, debug log)"))))), py.pack(py.pack("callback_elsewhere", session_capture_codes.Code.new(session_codes._ERROR, "The callback goes to another address or port than the announced one.", "an address translation (NAT) between client and remote changes the client's address or port", "forward the ports 59999 and lower unchanged to the client, or connect both without NAT", session_codes._Z118))), py.pack(py.pack("callback_late", session_capture_codes.Code.new(session_codes._ERROR, "The callback came after the client had given up.", "the task process took longer than 60 s to start or to get through (overload, slow Java start, lost SYNs)", "look at the remote's load at that time; if its SYNs were not answered earlier, at the firewall", session_codes._Z118))), py.pack(py.pack("callback_missing", session_capture_codes.Code.new(session_codes._ERROR, "No callback connection came.", "the task process ended at its start, calls another address (NAT, several interfaces), or its SYNs do not pass this capture point", "capture at the remote as well; see the remote scheduler's log, and look for a firewall between there and here", session_codes._Z118))), py.pack(py.pack("slow_start", session_capture_codes.Code.new(session_codes._INFO, "The callback came late, but in time.", "the remote scheduler or the start of the task process was slow", "look at the remote's load; after 60 s the client gives up"))), py.pack(py.pack("path_mtu", session_capture_codes.Code.new(session_codes._ERROR, "Large segments do not get through while small ones do.", "a link on the path has a smaller MTU, and the ICMP message that would say so is filtered (a black hole)", "let ICMP 'fragmentation needed' through, or lower the MTU (or clamp the MSS) at both ends", py.pack("SCHEDULER-202", "often nothing at all")))), py.pack(py.pack("callback_other_address", session_capture_codes.Code.new(session_codes._INFO, "The callback comes from another address than the remote scheduler's.", "the remote has several addresses or is behind a translation; the engine accepts that", "nothing to do; a firewall must let both addresses through to the client"))), py.pack(py.pack("callback_foreign_bytes", session_capture_codes.Code.new(session_codes._ERROR, "Somebody else connected to the announced port.", "a port scanner or another program took the only connection that the client accepts", "keep scanners away from the client's ports 59999 and lower", py.pack("Z-REMOTE-115", "Z-REMOTE-101", "SCHEDULER-280")))), py.pack(py.pack("connection_lost", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection ended before the task did.", "the task process or one of the schedulers ended, the network failed, or a device reset the connection", "see who ended the connection, and look at that host", session_codes._LOST))), py.pack(py.pack("idle_connection_cut", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection was cut after a long silence.", "a firewall or translation between the schedulers forgot the idle connection", "raise the idle timeout of that device above the longest silence of a job, or let the job write a line now and then; releases 1.9.4 and later can send keep-alives", py.joined(session_codes._LOST, py.pack("often nothing at all"))))), py.pack(py.pack("command_lost_first", session_capture_codes.Code.new(session_codes._ERROR, "The command connection ended while the task was running.", "a scheduler ended it, or a device in between; the remote then kills the task's process", "find who ended the command connection; idle timeouts of firewalls apply to it as well", py.pack("SCHEDULER-850 (at the remote)", "SCHEDULER-279")))), py.pack(py.pack("task_killed", session_capture_codes.Code.new(session_codes._WARNING, "The client asked the remote to kill the task.", "an operator, a timeout, or the end of the client scheduler", "see the client's log for who killed the task", py.pack("SCHEDULER-279", "Z-REMOTE-122")))), py.pack(py.pack("job_failed", session_capture_codes.Code.new(session_codes._ERROR, "The job failed by itself.", "the job itself: its connections ended in order", "read the task's log: --log", py.pack("SCHEDULER-280", "SCHEDULER-279")))), py.pack(py.pack("error_answer", session_capture_codes.Code.new(session_codes._ERROR, "A call of the client was answered with an error.", "the job or its module threw an error", "see the error's text; for a missing class or script the job's configuration", py.pack("SCHEDULER-202")))), py.pack(py.pack("call_failed", session_capture_codes.Code.new(session_codes._INFO, "A call of the job to the scheduler failed.", "the job called a method or property with something that the scheduler could not do", "see the error's text; the job may have handled it"))), py.pack(py.pack("slow_call", session_capture_codes.Code.new(session_codes._INFO, "A call took long.", "whoever had to answer was busy", "see the ladder for what happened meanwhile"))), py.pack(py.pack("slow_network", session_capture_codes.Code.new(session_codes._INFO, "The network between the schedulers took most of the time.", "every call waits for one trip there and back, and the path is long", "let the job call the scheduler less often (fewer log lines and parameters one by one), or shorten the path"))), py.pack(py.pack("slow_job", session_capture_codes.Code.new(session_codes._INFO, "The job itself took most of a long time.", "the job itself: neither the network nor the schedulers", "look into the job"))), py.pack(py.pack("open_call", session_capture_codes.Code.new(session_codes._WARNING, "A call is still without an answer at the end.", "the other end is still busy, hangs, or its answer was not captured", "see who has to answer, and whether segments are unacknowledged"))), py.pack(py.pack("retransmissions", session_capture_codes.Code.new(session_codes._INFO, "Segments were retransmitted.", "packets are lost on the path between the schedulers", "if it happens often, look for an overloaded or faulty link"))), py.pack(py.pack("zero_window", session_capture_codes.Code.new(session_codes._WARNING, "A receiver announced a zero window: its buffer is full.", "its program does not read: it is busy, stopped or overloaded", "look at the load of the end that closed its window"))), py.pack(py.pack("port_range_low", session_capture_codes.Code.new(session_codes._INFO, "The announced callback port is far below 59999.", "many tasks run at the same time, or ports are not released", "check that the firewall's range reaches down to this port"))), py.pack(py.pack("gap", session_capture_codes.Code.new(session_codes._WARNING, "Bytes of the connection are missing in the capture.", "the capture lost packets: the receiver has acknowledged them", "capture with a larger buffer (tcpdump -B) or a filter; what was decoded around the gap is right"))), py.pack(py.pack("mid_stream", session_capture_codes.Code.new(session_codes._INFO, "The capture begins in the middle of the connection.", "the capture was started after the connection", "names of objects may be unknown; start the capture before the task to see all"))), py.pack(py.pack("one_direction", session_capture_codes.Code.new(session_codes._WARNING, "Only one direction of the connection was captured.", "asymmetric routing or a mirror port of one direction", "capture at one of the two hosts"))), py.pack(py.pack("undecoded_frame", session_capture_codes.Code.new(session_codes._WARNING, "A message does not follow the protocol.", "a damaged stream, another protocol, or a release that is not known here", "see its bytes with --bytes", py.pack("Z-REMOTE-106", "Z-REMOTE-107", "Z-REMOTE-109")))), py.pack(py.pack("odd_number", session_capture_codes.Code.new(session_codes._INFO, "A number in a message is not valid.", "the sender is no JobScheduler, or somebody probes the parser", "see the text with -v or --bytes; jstrace treats the number as unknown"))), py.pack(py.pack("trailing_bytes", session_capture_codes.Code.new(session_codes._WARNING, "A message has bytes left over behind its end.", "a release that sends more than is known here", "see its bytes with --bytes"))), py.pack(py.pack("impossible_length", session_capture_codes.Code.new(session_codes._WARNING, "A length header is larger than any message can be.", "another protocol on this port, or a damaged stream", "see who sent it", py.pack("Z-REMOTE-115")))), py.pack(py.pack("snap_length", session_capture_codes.Code.new(session_codes._WARNING, "Packets were cut off when they were captured.", "the capture's snap length is too small", "capture with full packets (tcpdump -s 0)"))), py.pack(py.pack("packets_dropped", session_capture_codes.Code.new(session_codes._WARNING, "The kernel dropped packets before they could be captured.", "this machine was too busy to read them in time", "narrow the capture with --filter-bpf, or capture with dumpcap and read the file afterwards"))), py.pack(py.pack("file_skipped", session_capture_codes.Code.new(session_codes._WARNING, "One of several files could not be read.", "the file is empty, is no capture, has vanished, or is not readable", "see what became of it; the other files were read"))), py.pack(py.pack("packets_skipped", session_capture_codes.Code.new(session_codes._INFO, "Packets of link types without IP were passed over.", "interfaces without IP (USB, Bluetooth, ...) were captured as well", "nothing to do, unless the tasks are there: then capture on an interface with IP"))), py.pack(py.pack("capture_truncated", session_capture_codes.Code.new(session_codes._WARNING, "The capture file ends in the middle of a record.", "the capture was interrupted or the disk was full", "what comes before was traced"))), py.pack(py.pack("clock_backwards", session_capture_codes.Code.new(session_codes._WARNING, "The capture's clock goes backwards.", "the clock was set, or files are in the wrong order", "durations around that time are not reliable"))), py.pack(py.pack("ip_fragment", session_capture_codes.Code.new(session_codes._WARNING, "Fragments of IP datagrams with TCP are missing.", "fragments were lost, or took another path; the bytes of their datagrams count as missing", "check the path MTU between the schedulers"))), py.pack(py.pack("command_not_captured", session_capture_codes.Code.new(session_codes._INFO, "The command connection of this task was not captured.", "the capture's filter or place does not show it", ("capture the remote's port (usually one of " .. py.str(ports.COMMANDS_TEXT) .. ") as well")))), py.pack(py.pack("pair_unclear", session_capture_codes.Code.new(session_codes._INFO, "It is unclear which start this callback connection belongs to.", "start commands are missing in the capture, and more than one task fits", "start the capture before the tasks, and capture both directions with full packets (tcpdump -s 0)"))), py.pack(py.pack("duplicates", session_capture_codes.Code.new(session_codes._INFO, "Connections are in the capture twice, with other addresses.", "the capture was taken on a gateway that translates addresses, on both of its legs", "nothing to do; a capture of one interface alone shows each connection once"))), py.pack(py.pack("command_unreadable", session_capture_codes.Code.new(session_codes._INFO, "The start command of this task could not be read.", "the capture has the command connection, but not all of its bytes", "capture both directions with full packets (tcpdump -s 0), and start the capture before the task"))), py.pack(py.pack("callback_not_captured", session_capture_codes.Code.new(session_codes._INFO, "The callback connection of this task was not captured.", "the capture's filter or place does not show it", "capture the ports 59999 and lower of the client as well"))), session_agent_codes.AGENT_CODES.pairs_, session_capture_codes.CAPTURE_CODES.pairs_, session_tls_codes.TLS_CODES.pairs_, session_point_codes.POINT_CODES.pairs_))
+  session_agent_facts._REMEMBERED = 64
+  session_tunnels._OK = 200
+  session_tunnels._ACCEPTED = 202
+  wire_agent.STARTS = py.dict(py.joined(py.pack(py.pack("StartNonApiTask", "process")), py.pack(py.pack("StartApiTask", "api"))))
+  session_run_messages.USUAL_FAILURES = py.frozenset(py.set(py.pack(2147614726, 2147614723)))
+  session_join.PROBE_WINDOW = 2000000000
+  session_join._MOST_ALIKE = 64
+  session_early._NEWEST = 32
+  session_timeouts.SECOND = 1000000000
+  session_timeouts.GIVE_UP_TO = (75 * session_timeouts.SECOND)
+  session_timeouts.LINGER = (1 * session_timeouts.SECOND)
+  session_timeouts.CALLBACK_LINGER = (150 * session_timeouts.SECOND)
+  session_timeouts.PAIR_PATIENCE = (2 * session_timeouts.SECOND)
+  session_timeouts.SLOW_CALLBACK = 900000000
+  session_timeouts.COARSE = (1 * session_timeouts.SECOND)
+  session_timeouts.AGENT_PATIENCE = (60 * session_timeouts.SECOND)
+  session_timeouts.HEARTBEAT_GRACE = (2 * session_timeouts.SECOND)
+  session_pairs._COPY_WINDOW = 50000000
+  session_pairs._EARLIER = 1000000000
+  session_pairs._MOST_HELD = 256
+  session_cut._MOST_ALIKE = 64
+  session_hosts._NEWEST = 8
+  session_silence._SPARE = 1024
+  stream_direction._TWICE = 50000000
+  stream_direction._TWICE_WITHOUT_ID = 1000000
+  stream_direction._LARGEST_WINDOW = 1073741824
+  stream_direction._OVERHEAD = 256
+  stream_reassembly._NEAR = 16777216
+  stream_reassembly._SHUFFLED = 1000000000
+  stream_reassembly._TWICE = 50000000
+  stream_reorder._NEAR = 16777216
+  stream_reorder._OVERHEAD = 512
+  stream_reorder._LAST = 1099511627776
+  stream_fragments._TWICE = 50000000
+  session_tracer._WAKES = 250000000
+  limits.MAX_EVIDENCE = 32
+  limits.MAX_CONNECTIONS = 65536
+  limits.MAX_CLOSED = 4096
+  limits.MAX_PROBLEMS = 200
+  session_rules_agent._ERRORS = py.pack(py.pack(py.frozenset(py.pack(401)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(403)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(413)), nil, "body_too_large"), py.pack(py.frozenset(py.pack(407, 502, 503, 504)), nil, "proxy_error"), py.pack(nil, py.pattern(true, "licen[cs]e ?key"), "agent_license"), py.pack(nil, py.pattern(true, "agent is terminating"), "agent_terminating"), py.pack(nil, py.pattern(true, "unknown tunnel", "wrong tunnel secret"), "tunnel_unknown"), py.pack(py.frozenset(py.pack(410)), nil, "task_process_lost"), py.pack(nil, py.pattern(true, "TunnelConnectionClosed", "has closed the connection"), "task_process_lost"), py.pack(py.frozenset(py.pack(404, 405)), nil, "agent_wrong_target"))
+  stream_icmp._PROHIBITED = "administratively prohibited"
+  stream_icmp._UNREACHABLE = py.dict(py.joined(py.pack(py.pack(0, "network unreachable")), py.pack(py.pack(1, "host unreachable")), py.pack(py.pack(2, "protocol unreachable")), py.pack(py.pack(3, "port unreachable")), py.pack(py.pack(4, "fragmentation needed")), py.pack(py.pack(5, "source route failed")), py.pack(py.pack(6, "network unknown")), py.pack(py.pack(7, "host unknown")), py.pack(py.pack(8, "source host isolated")), py.pack(py.pack(9, ("network " .. py.str(stream_icmp._PROHIBITED)))), py.pack(py.pack(10, ("host " .. py.str(stream_icmp._PROHIBITED)))), py.pack(py.pack(11, "network unreachable for type of service")), py.pack(py.pack(12, "host unreachable for type of service")), py.pack(py.pack(13, stream_icmp._PROHIBITED)), py.pack(py.pack(14, "host precedence violation")), py.pack(py.pack(15, "precedence cutoff"))))
+  stream_icmp._EXCEEDED = py.dict(py.joined(py.pack(py.pack(0, "time to live exceeded")), py.pack(py.pack(1, "fragment reassembly time exceeded"))))
+  stream_icmp._TABLE = py.dict(py.joined(py.pack(py.pack(3, py.pack("destination unreachable", stream_icmp._UNREACHABLE))), py.pack(py.pack(11, py.pack("time exceeded", stream_icmp._EXCEEDED)))))
+  stream_icmp._UNREACHABLE_6 = py.dict(py.joined(py.pack(py.pack(0, "no route to destination")), py.pack(py.pack(1, stream_icmp._PROHIBITED)), py.pack(py.pack(2, "beyond scope of source address")), py.pack(py.pack(3, "host unreachable")), py.pack(py.pack(4, "port unreachable")), py.pack(py.pack(5, "source address failed policy")), py.pack(py.pack(6, "rejected by route"))))
+  stream_icmp._TABLE_6 = py.dict(py.joined(py.pack(py.pack(1, py.pack("destination unreachable", stream_icmp._UNREACHABLE_6))), py.pack(py.pack(2, py.pack("fragmentation needed", py.dict(py.joined(py.pack(py.pack(0, "fragmentation needed"))))))), py.pack(py.pack(3, py.pack("time exceeded", stream_icmp._EXCEEDED)))))
+  session_diagnosis.RULES = py.pack(session_rules_agent.problems, session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_quality.frames, session_quality.numbers, session_quality.capture, session_bounds.reached)
+  session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("lost"))
+  session_agent_outcomes.AGENT_OUTCOMES = py.pack(session_conditions.OutcomeRow.new("refused", py.pack(session_agent_outcomes.start_refused)), session_conditions.OutcomeRow.new("killed", py.pack(session_agent_outcomes.killed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.released, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_agent_outcomes.released, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.tunnel_broke)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.unreached)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.silent)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.closed_by_master, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.closed_by_master)), session_conditions.OutcomeRow.new("running"))
+  session_clock._ENOUGH = 4
+  session_clock._GRAINS = py.pack(1000000000, 100000000, 10000000)
+  session_diagnosis._CONSEQUENCES = py.dict(py.joined(py.pack(py.pack("connection_lost", py.set(py.pack("command_lost_first", "path_mtu")))), py.pack(py.pack("job_failed", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_refused", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_missing", py.set(py.pack("command_lost_first")))), py.pack(py.pack("retransmissions", py.set(py.pack("connection_lost", "idle_connection_cut", "path_mtu")))), py.pack(py.pack("gap", py.set(py.pack("path_mtu")))), py.pack(py.pack("task_killed", py.set(py.pack("idle_connection_cut", "path_mtu"))))))
+  session_timeouts.SIGNAL_CODES = 128
+  session_quality.FLAWS = py.frozenset(py.set(py.pack("clock_backwards", "gap", "mid_stream", "one_direction", "snap_length")))
+  session_timeouts.SLOW_START = (5 * session_timeouts.SECOND)
+  session_timeouts.CLOCK_SKEW = (60 * session_timeouts.SECOND)
+  session_timeouts.LOST_FIRST = py.floordiv(session_timeouts.SECOND, 2)
+  session_command_loss._THEN_KILLED = "the remote then kills the task's process"
+  session_timeouts.IDLE = (5 * session_timeouts.SECOND)
+  session_command_loss._KEEP_ALIVE = "raise the idle timeout of that device above the longest run time of a job; releases 1.9.6 and later can send keep-alives on this connection"
+  session_timeouts.OPEN_CALL = (60 * session_timeouts.SECOND)
+  session_timeouts.SLOW_CLIENT = (5 * session_timeouts.SECOND)
+  session_timeouts.SLOW_NETWORK = (5 * session_timeouts.SECOND)
+  session_timeouts.SLOW_JOB = (600 * session_timeouts.SECOND)
+  session_timeouts.LOW_PORTS_FROM = 50000
+  session_timeouts.LOW_PORTS_TO = 59000
+  limits.MAX_OPEN_TASKS = 12000
+  limits.MAX_ATTEMPTS = 64
+  limits.MAX_LOG_LINES = 200000
+  limits.MAX_LOG_BYTES = 67108864
+  session_timeouts.GIVE_UP_FROM = (55 * session_timeouts.SECOND)
+  session_timeouts.END_PATIENCE = (2 * session_timeouts.SECOND)
+  session_rules_agent._SHOWN = 300
+  session_timeouts.AT_ONCE = (2 * session_timeouts.SECOND)
+  session_timeouts.STUCK_RETRANSMISSIONS = 3
+  session_timeouts.LARGE = 536
+  session_timeouts.LONG_IDLE = (20 * session_timeouts.SECOND)
+  session_timeouts.STUCK_PATIENCE = (2 * session_timeouts.SECOND)
+  session_slowness._SHOWN = 3
+  session_timeouts.MANY_POLLS = 3
+  session_timeouts.POLLING = py.add(session_timeouts.SECOND, py.floordiv(session_timeouts.SECOND, 5))
+  session_timeouts.MANY_RETRANSMISSIONS = 3
+  session_timeouts.SYN_PATIENCE = (3 * session_timeouts.SECOND)
+  session_rules_agent._PROXY_WANTS_CREDENTIALS = 407
+  session_rules_agent._PROXY_ADVICE = py.pack("the proxy asks for a name and a password, which no master has for it", "let the master reach the agent without the proxy (http.nonProxyHosts), or let the proxy pass it without them")
+  session_rules_agent._ADVICE = py.pack(py.pack(py.pattern(false, "HTML form POST is forbidden"), "somebody posted with the Content-Type of a web form, which the agent refuses whatever the credentials are", "send Content-Type: application/json; no master posts forms, so see who sent it"), py.pack(py.pattern(false, "Unknown SessionToken"), "the session ended with a logout, or with the agent that gave it: tokens do not outlive it", "log in again"), py.pack(py.pattern(false, "as a JobScheduler or Classic Agent"), "a master of 1.8 or 1.9, or a process class with the URL of a classic agent, commands a Universal Agent", "use a master of 1.10 or later with it, or give the process class a classic agent's HOST:PORT"))
+  session_rules_startup._BANS = py.pack("prohibited", "port unreachable", "protocol unreachable", "rejected", "policy", "precedence")
+  session_start_errors._COMMAND = session_start_errors.Advice.new("the scheduler at {remote} does not know this command or does not take it on this port", "check that {remote} is the TCP port of a JobScheduler of release 1.3 to 1.9")
+  session_start_errors._RESOURCES = session_start_errors.Advice.new("the remote host has no memory or no process left for another task", "look at the memory and at the limits of processes on {remote_ip}; run fewer tasks there at a time")
+  session_start_errors._FILES = session_start_errors.Advice.new("the remote scheduler could not open or run a file: its installation, its permissions or its temporary folder", "look at the file that the error names on {remote_ip}, and at the permissions of the scheduler's user")
+  session_start_errors._EXACT = py.dict(py.joined(py.pack(py.pack("SCHEDULER-121", session_start_errors.Advice.new("the allowed_host entry for {client} at the remote scheduler has a level below all (later releases say the same while they wait for their database)", "set <allowed_host host=\034{client}\034 level=\034all\034/> in the configuration of the remote scheduler on {remote_ip}"))), py.pack(py.pack("SCHEDULER-717", session_start_errors.Advice.new("the licence keys of the remote scheduler do not allow remote commands", "add a licence key that allows them to the remote scheduler on {remote_ip}"))), py.pack(py.pack("SCHEDULER-381", session_start_errors.Advice.new("the remote scheduler is not active yet: it is still starting, or it is the inactive member of a cluster", "wait until it is active; send tasks to the active member of a cluster"))), py.pack(py.pack("SCHEDULER-210", session_start_errors.Advice.new("the remote scheduler already runs as many processes as it can", "start fewer tasks on {remote_ip} at a time: lower max_processes of the process class"))), py.pack(py.pack("SCHEDULER-361", session_start_errors.Advice.new("the remote scheduler has no connection to its database", "look at the database of the remote scheduler on {remote_ip}"))), py.fromkeys(py.dict, py.pack("SCHEDULER-105", "SCHEDULER-222", "SCHEDULER-319", "SCHEDULER-353"), session_start_errors._COMMAND).pairs_, py.fromkeys(py.dict, py.pack("ERRNO-11", "ERRNO-12", "ERRNO-23", "ERRNO-24"), session_start_errors._RESOURCES).pairs_, py.fromkeys(py.dict, py.pack("MSWIN-8", "MSWIN-E", "MSWIN-5AA", "MSWIN-5AF", "MSWIN-718"), session_start_errors._RESOURCES).pairs_, py.fromkeys(py.dict, py.pack("ERRNO-2", "ERRNO-8", "ERRNO-13", "ERRNO-20", "ERRNO-28", "ERRNO-30"), session_start_errors._FILES).pairs_, py.fromkeys(py.dict, py.pack("MSWIN-2", "MSWIN-3", "MSWIN-5", "MSWIN-70"), session_start_errors._FILES).pairs_))
+  session_start_errors._XML = session_start_errors.Advice.new("the remote scheduler does not accept the XML of the command: the releases of the two schedulers do not fit", "use the same release on {client} and {remote_ip}; see the command with --messages")
+  session_timeouts.HOLE_PATIENCE = (10 * session_timeouts.SECOND)
+  session_timeouts.LAST_TRY = session_timeouts.SECOND
+  session_timeouts.OUTLIVED = session_timeouts.SECOND
+  session_timeouts.SAME_MOMENT = (5 * session_timeouts.SECOND)
+  session_timeouts.ANSWERED = 500000000
+  session_reset_origin._IDS = 65536
+  session_timeouts.IP_ID_STEP = 256
+  session_timeouts.LATELY = (60 * session_timeouts.SECOND)
+end
+
 -- Fields with fixed names, preferences and expert information; the grammar's own fields are generated above.
 do
   local P = "jobscheduler."
@@ -691,31 +3276,25 @@ do
   F.agent_repeats = ProtoField.framenum(P .. "agent.repeats", "Repeats the request in", base.NONE)
   F.agent_status = ProtoField.uint32(P .. "agent.status", "Status", base.DEC)
   F.agent_error = ProtoField.string(P .. "agent.error", "Error")
+  F.problem = ProtoField.string(P .. "problem", "Problem", base.NONE, "Code of a problem that this packet proves")
+  F.problem_summary = ProtoField.string(P .. "problem.summary", "What happened")
+  F.problem_cause = ProtoField.string(P .. "problem.cause", "Cause")
+  F.problem_remedy = ProtoField.string(P .. "problem.remedy", "Remedy")
   F.note = ProtoField.string(P .. "note", "Note")
 
   local X = {}
   local function declare(name, text, group, severity)
     X[name] = ProtoExpert.new(P .. "expert." .. name, text, group, severity)
   end
-  declare("gap", "Bytes are missing in the capture", expert.group.SEQUENCE, expert.severity.WARN)
-  declare("impossible_length", "Impossible length", expert.group.MALFORMED, expert.severity.ERROR)
-  declare("undecoded_frame", "The message could not be decoded", expert.group.UNDECODED, expert.severity.WARN)
-  declare("mid_stream", "The capture begins inside a message", expert.group.SEQUENCE, expert.severity.NOTE)
-  declare("trailing_bytes", "Bytes left over behind the message", expert.group.PROTOCOL, expert.severity.WARN)
+  -- Every problem of a task, with the weight that it has in jstrace.
+  local WEIGHT = { error = expert.severity.ERROR, warning = expert.severity.WARN, info = expert.severity.NOTE }
+  for _, code, entry in js.py.each_pair(js.python.session_codes.CODES) do
+    declare(code, string.gsub(entry.meaning, "%.$", ""), expert.group.SEQUENCE, WEIGHT[entry.severity])
+  end
+  declare("remark", "A problem that follows from another one, or of less weight", expert.group.SEQUENCE, expert.severity.NOTE)
   declare("failed_hresult", "The call failed", expert.group.RESPONSE_CODE, expert.severity.NOTE)
-  declare("error_answer", "Error answer", expert.group.RESPONSE_CODE, expert.severity.WARN)
   declare("xml_error", "The command was answered by an error", expert.group.RESPONSE_CODE, expert.severity.ERROR)
   declare("xml_broken", "The document is broken", expert.group.MALFORMED, expert.severity.WARN)
-  declare("odd_number", "A text that should be a number is none", expert.group.PROTOCOL, expert.severity.NOTE)
-  declare("job_failed", "The job's process failed", expert.group.RESPONSE_CODE, expert.severity.WARN)
-  declare("connection_lost", "The callback connection ended before release", expert.group.SEQUENCE, expert.severity.ERROR)
-  declare("callback_refused", "The callback was refused", expert.group.SEQUENCE, expert.severity.ERROR)
-  declare("callback_missing", "Nobody called back", expert.group.SEQUENCE, expert.severity.ERROR)
-  declare("limit_reached", "More than is kept", expert.group.PROTOCOL, expert.severity.NOTE)
-  declare("callback_foreign_bytes", "Somebody else took the announced port", expert.group.SEQUENCE, expert.severity.ERROR)
-  for code, text in pairs(js.tables.agent_codes) do
-    declare(code, text[2], expert.group.RESPONSE_CODE, expert.severity[text[1]])
-  end
   js.experts = X
 
   local list, experts = {}, {}
@@ -3423,7 +6002,7 @@ do
     for _, one in ipairs(document.attributes) do
       local kind = names[one[1]]
       if kind and find(one[2], "%S") and not js.decimal(one[2], kind) then
-        tell(one[1] .. " is no number that is possible there, so it counts as unknown")
+        tell(one[1] .. " is no number that is possible there, so it counts as unknown", one[1])
       end
     end
   end
@@ -3594,7 +6173,8 @@ do
     return not CARRIERS[protocol] or (protocol == UDP and not is_tunnel(head, behind))
   end
 
-  --- The key of the TCP segment that an ICMP error quotes, for a packet whose IP header begins where it did last.
+  --- The key of the TCP segment that an ICMP error quotes, for a packet whose IP header begins where it did last; and the
+  --- version, type and code of the error.
   local function quoted(head)
     local first = byte(head, link + 1)
     local is_old = first < 0x60
@@ -3602,13 +6182,12 @@ do
     local ip = icmp + 8
     local inner, kind = byte(head, ip + 1), byte(head, icmp + 1)
     if not inner or byte(head, ip + (is_old and 10 or 7)) ~= TCP then return nil end
-    local is_too_large = is_old and kind == 3 and byte(head, icmp + 2) == 4 or not is_old and kind == 2
-    if is_too_large then return nil end  -- it comes again in smaller packets
+    local code = byte(head, icmp + 2)
     if is_old and (kind == 3 or kind == 11) then
       local tcp = ip + inner % 16 * 4
-      return sub(head, ip + 13, ip + 20) .. sub(head, tcp + 1, tcp + 4)
+      return sub(head, ip + 13, ip + 20) .. sub(head, tcp + 1, tcp + 4), 4, kind, code
     end
-    return not is_old and kind <= 3 and sub(head, ip + 9, ip + 44) or nil
+    return not is_old and kind <= 3 and sub(head, ip + 9, ip + 44) or nil, 6, kind, code
   end
 
   --- The TCP header with the packet's ports that lies behind an IP header, whatever is in front of that: where the IP
@@ -3647,7 +6226,8 @@ do
 
   --- What a packet's first bytes tell of its TCP segment: its key (addresses and ports in the order of the packet), where
   --- the TCP header and where the segment ends.  Nothing for a packet without one; of a fragment nil and where its IP header
-  --- begins.  Of the plain headers of a connection in `known` nothing more is checked.
+  --- begins; of an ICMP error nil, nil and the connection that it is about.  Of the plain headers of a connection in `known`
+  --- nothing more is checked.
   function js.locate(head, pinfo, known)
     local first, _, c, d, e, f, fragment_field, rest, _, protocol = byte(head, link + 1, link + 10)
     local part = outer and part_of(head, outer, pinfo.len)
@@ -3665,9 +6245,11 @@ do
     local at, version, is_part, tcp = search(head, pinfo)
     if not at then
       local is_icmp = protocol == ICMP or (fragment_field == ICMP6 and first >= 0x60)
-      local about = is_icmp and quoted(head)
-      if about then js.session:icmp(about, pinfo.rel_ts) end
-      if is_icmp or is_plain(head) then return nil end
+      if is_icmp then
+        local about, ip_version, kind, code = quoted(head)
+        return nil, nil, about and js.session:icmp(about, ip_version, kind, code, pinfo)
+      end
+      if is_plain(head) then return nil end
       return nil, fragment(head, pinfo.len)
     end
     link, outer = at, headers_before(head, at, pinfo.len)
@@ -3722,10 +6304,11 @@ do
     return found
   end
 
-  --- How many hops a packet has left, and its IP id (0: none), where its TCP header begins at `tcp`.
+  --- How many hops a packet has left and 256 times its IP id (0: none), where its TCP header begins at `tcp`.
   function js.hop(head, tcp, key_size)
-    if key_size > 12 then return byte(head, tcp - 32) or 0, 0 end
-    return byte(head, tcp - 11) or 0, tcp >= 16 and u2(head, tcp - 16) or 0
+    if key_size > 12 then return byte(head, tcp - 32) or 0 end
+    local a, b, _, _, ttl = byte(head, tcp - 15, tcp - 11)
+    return ttl and ttl + (a * 256 + b) * 256 or 0
   end
 
   --- The key of the other direction.
@@ -3741,19 +6324,28 @@ end
 -- A hole is given up (a gap, never filler bytes) when the other side acknowledged it twice, or once with data.
 do
   local HALF, WHOLE = 2147483648, 4294967296
-  local WINDOW = 1073741824
-  local MOST_COUNTED = 32
-  local TWICE = 0.001  -- seconds; so soon comes only what is captured a second time
+  local rules, floor, max = js.python.stream_direction, math.floor, math.max
+  local WINDOW, OVERHEAD = rules._LARGEST_WINDOW, rules._OVERHEAD
+  local TWICE, TWICE_WITHOUT_ID = rules._TWICE, rules._TWICE_WITHOUT_ID
+  local NEAR, SHUFFLED = js.python.stream_reassembly._NEAR, js.python.stream_reassembly._SHUFFLED
+  local MOST = js.python.limits.MAX_EVIDENCE
+  local REMEMBERED = 16 * 4  -- the latest segments with data: sequence number, length, hop, time
   local D = {}
   D.__index = D
   D.walked = 0  -- pieces that were gone over while a hole is waited for
   js.direction = D
 
   --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped)`.
+  --- `facts` are what the rules need to know of this end (the names of model.SideFacts, but for what every packet changes:
+  --- `last_*` and `data_*` are the last packet and the last one with data).  A `hop` is a TTL and 256 times an IP id.
   function D.new(side, stream, out)
     return setmetatable({
       side = side, stream = stream, other = nil, out = out, known = false, anchored = false, expect = 0, next = 0,
-      waiting = {}, held = 0, bytes = 0, packets = 0, syn = nil, again = false,
+      waiting = {}, held = 0, bytes = 0, packets = 0, syn = nil,
+      facts = {
+        last_number = 0, last_time = 0, last_hop = 0, data_number = 0, data_time = 0, data_hop = 0, first_data = nil,
+        acked = nil, sent = 0, window = 1, ttl = 0, first_seq = nil, fin = nil, rst = nil,
+      },
     }, D)
   end
 
@@ -3763,6 +6355,8 @@ do
   Rest.__index = Rest
 
   function Rest:tells_nothing(_, flags) return flags % 8 == 0 end
+
+  function Rest:confirms() end
 
   --- What is left of both directions.
   function D.rest(one, other)
@@ -3782,7 +6376,7 @@ do
   function D:is_over_with(seq, ack, flags, length, time)
     local stream, other = self.stream, self.other
     if flags % 4 < 2 then
-      return stream.over and length > 0 and self.anchored and math.abs(self:distance(seq)) > js.limits.near
+      return stream.over and length > 0 and self.anchored and math.abs(self:distance(seq)) > NEAR
     end
     if self.syn == seq then return false end
     if flags % 32 >= 16 and other.syn and (ack - other.syn) % WHOLE == 1 then return self.syn and self.next > 0 end
@@ -3790,12 +6384,41 @@ do
     if self.packets + other.packets == 0 then return false end
     -- Captured in the wrong order: its connection is just a moment old and begins where the SYN says.
     local begins_here = not self.known or (self.expect - self.next - seq) % WHOLE == 1
-    return not begins_here or time - stream.start >= js.limits.shuffled
+    return not begins_here or time - stream.start >= SHUFFLED
   end
 
   --- True for an acknowledgement of what is known already, without data, SYN, FIN or RST: nearly every second packet.
   function D:tells_nothing(ack, flags)
     return ack == self.other.expect and flags % 8 == 0 and self.packets > 0
+  end
+
+  --- Counts a packet of this end.
+  function D:note(number, time, hop, seq)
+    local stream, facts = self.stream, self.facts
+    local silence = time - stream.seen
+    if silence > stream.silence then
+      stream.silence, stream.silence_end = silence, js.mark(number, time, hop)
+    end
+    stream.seen, stream.last_packet = time, number
+    if self.packets == 0 then facts.ttl, facts.first_seq = hop % 256, seq end
+    self.packets = self.packets + 1
+    facts.last_number, facts.last_time, facts.last_hop = number, time, hop
+  end
+
+  --- Such an acknowledgement, where somebody may ask for it.
+  function D:confirms(seq, number, time, hop, window)
+    self:note(number, time, hop, seq)
+    local facts, acked = self.facts, self.other.next
+    if not facts.acked or acked > facts.acked then facts.acked = acked end
+    facts.window = window
+    if window == 0 then self:keep("zero_windows", js.mark(number, time, hop)) end
+  end
+
+  --- Puts a packet into a list of them, the first ones.
+  function D:keep(name, mark)
+    local list = self.facts[name] or {}
+    self.facts[name] = list
+    if #list < MOST then list[#list + 1] = mark end
   end
 
   --- Bytes from the next expected byte to `seq`, negative for what is behind.
@@ -3838,73 +6461,120 @@ do
   end
 
   --- A segment with payload: `length` bytes on the wire, of which `data` was captured.
-  function D:receive(seq, data, length, number, time, mid_stream)
+  function D:receive(seq, data, length, number, time, hop)
     local at = number == self.out.session.last and 0 or nil  -- only bytes of the packet at hand lie in it
-    if seq == self.expect and self.anchored and #self.waiting == 0 and not self.fin_at and #data == length then
+    if self.anchored and seq == self.expect and #self.waiting == 0 and not self.fin_at then
       -- In order: nearly every segment.
+      if self.other.facts.window == 0 then self.probed = self.next + 1 end
+      self:new_data(self.next + length, number, time, hop)
+      self:remember(seq, length, time, hop)
+      if #data < length then
+        return self:deliver({ start = self.next, stop = self.next + length, data = data, number = number, time = time, at = at })
+      end
       local offset = self.next
       self:went_on(seq, length)
       return self.out:chunk(self.side, offset, data, number, time, at)
     end
-    if not self.anchored then
-      local ahead = self.known and self:distance(seq) or 0
-      if ahead == -1 and length == 1 then return end  -- the garbage byte of a TCP keep-alive
-      if not self.known or ahead < 0 or mid_stream then self:begin(seq) end
-      self.anchored = true
+    if self.anchored or self:anchor(seq, length) then
+      self:irregular(seq, data, length, number, time, hop, at)
+      self:remember(seq, length, time, hop)
     end
+  end
+
+  --- First data of a direction without a SYN: false for the garbage byte of a TCP keep-alive.
+  function D:anchor(seq, length)
+    local ahead = self.known and self:distance(seq) or 0
+    if ahead == -1 and length == 1 then return false end
+    if not self.known or ahead < 0 or self.stream.mid_stream then self:begin(seq) end
+    self.anchored = true
+    return true
+  end
+
+  --- A segment that is not the next one: repeated, too early, or both.
+  function D:irregular(seq, data, length, number, time, hop, at)
     local ahead = self:distance(seq)
     if math.abs(ahead) > WINDOW then return end
-    local piece = {
-      start = self.next + ahead, stop = self.next + ahead + length, data = data, number = number, time = time, at = at,
-    }
-    if self.fin_at and piece.stop > self.fin_at then piece = part(piece, piece.start, self.fin_at) end
-    if piece.stop <= self.next then return self:repeated(seq, length, time) end
-    if piece.start < self.next then piece = part(piece, self.next, piece.stop) end
-    if #self.waiting == 0 and piece.start == self.next then return self:deliver(piece) end
+    local start, stop = self.next + ahead, self.next + ahead + length
+    local piece = { start = start, stop = stop, data = data, number = number, time = time, at = at }
+    if self.fin_at and stop > self.fin_at then
+      piece, stop = part(piece, start, self.fin_at), self.fin_at
+    end
+    if stop <= self.next then
+      if start < stop and not self:is_probe(ahead, length) then self:repeated(seq, length, number, time, hop) end
+      return
+    end
+    if start < self.next then
+      if self.probed ~= self.next or start ~= self.next - 1 then self:repeated(seq, length, number, time, hop) end
+      piece = part(piece, self.next, stop)
+    end
+    if #self.waiting == 0 and piece.start == self.next then
+      self:new_data(stop, number, time, hop)
+      return self:deliver(piece)
+    end
     local held = self.held
-    self:hold(piece)
-    if self.held == held then self:repeated(seq, length, time) end
+    if self:hold(piece) then self:repeated(seq, length, number, time, hop) end
+    if self.held > held then self:new_data(stop, number, time, hop) end
     self:drain(number)
     local proof = self.proof
-    if #self.waiting > 0 and proof and proof.upto > self.next and time - proof.since >= js.limits.jitter then self:give_up(self.proof.upto, number, time) end
+    if #self.waiting > 0 and proof and proof.upto > self.next and time - proof.since >= js.limits.jitter then
+      self:give_up(proof.upto, number, time)
+    end
     while self.waiting[1] and (self.held > js.limits.reorder or self.walked > js.limits.walked) do
       self.walked = nil
       self:give_up(self.waiting[1].start, number, time)
     end
   end
 
-  --- Nothing but bytes that were there before.  Counts how often since the last new ones, until all are acknowledged.
-  function D:repeated(seq, length, time)
-    if length == 1 and self:distance(seq) == -1 then return end  -- a TCP keep-alive, or a probe of a closed window
-    local again, reached = self.again, self.next + self.held
-    if not again or again.reached ~= reached then
-      again = { reached = reached, count = 0, since = self.stream.seen, times = {} }
-      self.again, self.other.tells_nothing = again, D.listens
+  --- A keep-alive repeats the last byte though it was acknowledged; a zero-window probe repeats its own byte.
+  function D:is_probe(ahead, length)
+    if length ~= 1 or ahead ~= -1 then return false end
+    local facts = self.other.facts
+    return facts.window == 0 or (facts.acked ~= nil and facts.acked >= self.next)
+  end
+
+  function D:new_data(stop, number, time, hop)
+    local facts = self.facts
+    facts.first_data = facts.first_data or js.mark(number, time, hop)
+    facts.data_number, facts.data_time, facts.data_hop = number, time, hop
+    if stop > facts.sent then facts.sent = stop end
+  end
+
+  --- Keeps what tells a retransmission from a packet that was captured twice.
+  function D:remember(seq, length, time, hop)
+    local recent = self.recent
+    if not recent then
+      recent = { at = 0 }
+      self.recent = recent
     end
-    if again.count >= MOST_COUNTED then return end
-    local before = again.times[seq] or again.since
-    if time - before > TWICE then again.count = again.count + 1 end
-    again.times[seq] = time
+    local at = recent.at
+    recent[at + 1], recent[at + 2], recent[at + 3], recent[at + 4] = seq, length, hop, time
+    recent.at = (at + 4) % REMEMBERED
   end
 
-  --- Stands in for `tells_nothing` while the other side sends something again.
-  function D:listens(ack, flags)
-    if ack == self.other.expect and flags % 32 >= 16 then self.other.again, self.tells_nothing = false, nil end
-    return D.tells_nothing(self, ack, flags)
+  --- Counts a retransmission, unless it is the same packet captured a second time.
+  function D:repeated(seq, length, number, time, hop)
+    local recent, facts, id, before = self.recent or { at = 0 }, self.facts, floor(hop / 256), time
+    local limit = id > 0 and TWICE or TWICE_WITHOUT_ID
+    for index = 0, REMEMBERED - 4, 4 do
+      local at = (recent.at + index) % REMEMBERED
+      if recent[at + 1] == seq then
+        if recent[at + 2] == length and floor(recent[at + 3] / 256) == id and time - recent[at + 4] <= limit then return end
+        before = math.min(recent[at + 4], time)
+      end
+    end
+    facts.retransmissions = (facts.retransmissions or 0) + 1
+    facts.repeat_wait = (facts.repeat_wait or 0) + time - before
+    facts.smallest_retransmitted = math.min(facts.smallest_retransmitted or length, length)
+    local marks = facts.retransmitted or {}
+    facts.retransmitted = marks
+    if #marks == MOST then table.remove(marks, MOST / 2 + 1) end
+    marks[#marks + 1] = js.mark(number, time, hop)
   end
 
-  --- Stands in for `tells_nothing` until the SYN+ACK is acknowledged.
-  function D:opens(ack, flags)
-    if flags % 32 >= 16 and flags % 8 < 2 then self.stream.established, self.tells_nothing = true, nil end
-    return D.tells_nothing(self, ack, flags)
-  end
-
-  --- True until then.
-  function D:waits_for_ack() return rawget(self, "tells_nothing") == D.opens end
-
-  --- Keeps what is new of a piece, in order; where two segments differ the one captured first wins.
+  --- Keeps what is new of a piece, in order; where two segments differ the one captured first wins.  True when some of
+  --- these bytes were there already.
   function D:hold(piece)
-    local waiting, start = self.waiting, piece.start
+    local waiting, start, overlap = self.waiting, piece.start, false
     local first, behind = 1, #waiting + 1
     while first < behind do
       local middle = math.floor((first + behind) / 2)
@@ -3914,17 +6584,18 @@ do
     while start < piece.stop do
       local following = waiting[at]
       if following and following.start <= start then
-        start = math.max(start, following.stop)
+        start, overlap = max(start, following.stop), true
         at = at + 1
       else
         local stop = following and math.min(piece.stop, following.start) or piece.stop
         local new = part(piece, start, stop)
         table.insert(waiting, at, new)
-        self.held = self.held + #new.data + 256
+        self.held = self.held + #new.data + OVERHEAD
         start, at = stop, at + 1
       end
     end
     if at > first then self.walked = self.walked + at - first end
+    return overlap
   end
 
   --- Delivers what waits no longer; only bytes of packet `number` lie in the packet at hand.  Every hole below offset
@@ -3937,7 +6608,7 @@ do
       if upto and self.next < upto then self:skip(piece and math.min(upto, piece.start) or upto, number, time) end
       if not piece or piece.start > self.next then break end
       done = done + 1
-      self.held = self.held - #piece.data - 256
+      self.held = self.held - #piece.data - OVERHEAD
       if piece.stop > self.next then
         piece = part(piece, self.next, piece.stop)
         if piece.number ~= number then piece.at = nil end
@@ -3958,35 +6629,56 @@ do
   function D:skip(stop, number, time)
     local size, offset = stop - self.next, self.next
     if size <= 0 then return end
+    local facts = self.facts
+    if stop > self:proven() then facts.never_acknowledged = (facts.never_acknowledged or 0) + size end
+    if stop > facts.sent then facts.sent = stop end
     self:advance(size)
     self.out:gap(self.side, offset, size, number, time, false)
   end
 
-  --- The other side acknowledged up to `ack`; `has_data`: in a segment with data.
-  function D:acknowledged(ack, has_data, number, time)
-    if not self.known then return self:begin(ack, false) end
-    local ahead = self:distance(ack)
-    if ahead <= 0 or ahead > WINDOW or self.packets == 0 then return end
+  --- Offset up to which bytes are known to exist without having been captured.
+  function D:proven() return self.proof and self.proof.upto or 0 end
+
+  --- This end acknowledged up to `ack` of the other one, in a segment with `length` bytes of data.
+  function D:acknowledges(ack, is_syn, length, number, time)
+    local other, facts = self.other, self.facts
+    if not other.known then other:begin(ack, is_syn) end
+    local acked = other.next
+    if ack ~= other.expect then
+      local ahead = other:distance(ack)
+      acked = acked + ahead
+      if ahead > 0 then
+        other:acknowledged(ahead, length > 0, number, time)
+        acked = math.min(acked, other.fin_at or max(other.next, other:proven()))
+      end
+    end
+    if not facts.acked or acked > facts.acked then facts.acked = max(0, acked) end
+  end
+
+  --- The other side has `ahead` more bytes than were delivered; `has_data`: a segment with data says so.
+  function D:acknowledged(ahead, has_data, number, time)
+    if ahead > WINDOW or self.packets == 0 then return end
     local upto = self.next + ahead
     if self.fin_at then upto = math.min(upto, self.fin_at) end
     if upto <= self.next or (upto == self.next + 1 and #self.waiting == 0) then return end
-    local before = self.proof and self.proof.upto > self.next
-    if not before then self.proof = { upto = upto, since = time } end
-    self.proof.upto = math.max(upto, self.proof.upto)
-    if has_data or time - self.proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
+    if self:proven() <= self.next then self.proof = { upto = -1, since = time } end
+    local proof = self.proof
+    if upto > proof.upto then proof.upto, proof.number, proof.time = upto, number, time end
+    if has_data or time - proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
   end
 
   --- A FIN stands at `seq`: nothing behind it counts.
   function D:finish_at(seq, mid_stream)
     if not self.known or (not self.anchored and mid_stream) then self:begin(seq) end
     if self.fin_at then return end
-    self.fin_at = math.max(self.next, self.next + self:distance(seq))
+    self.fin_at = max(self.next, self.next + self:distance(seq))
+    self.facts.sent = max(self.facts.sent, self.fin_at)
     local left = {}
     self.held = 0
     for _, piece in ipairs(self.waiting) do
       if piece.start < self.fin_at then
         left[#left + 1] = part(piece, piece.start, self.fin_at)
-        self.held = self.held + #left[#left].data + 256
+        self.held = self.held + #left[#left].data + OVERHEAD
       end
     end
     self.waiting = left
@@ -3996,18 +6688,14 @@ do
     return self.fin_at ~= nil and self.next >= self.fin_at
   end
 
-  --- No more segments will come: what waits is delivered behind its gaps.
+  --- No more segments will come: what waits is delivered behind its gaps, then what is proven but missing.
   function D:flush(number, time)
     local last = self.waiting[#self.waiting]
-    if last then
-      -- A hole that nobody acknowledged is no fault of the capture.
-      if not self.proof or self.proof.upto < self.waiting[1].start then self.lost = last.time end
-      self:give_up(last.stop, number, time)
-    end
+    if last then self:give_up(last.stop, number, time) end
     -- An acknowledgement may have been captured before the FIN that it includes.
-    local upto = self.proof and math.min(self.proof.upto, self.fin_at or math.huge)
-    if upto and upto > self.next then self:give_up(upto, number, time) end
-    self.proof = nil
+    local proof, upto = self.proof, math.min(self:proven(), self.fin_at or math.huge)
+    if upto > self.next then self:give_up(upto, proof.number, proof.time) end
+    self.proof, self.recent = nil, nil
   end
 end
 
@@ -5034,7 +7722,7 @@ end
 --
 -- Wireshark does that too, but hands what it made to dissectors only, not to a post-dissector.
 do
-  local TWICE = 0.05  -- seconds; so soon comes only what is captured a second time
+  local TWICE = js.python.stream_fragments._TWICE
   local G = {}
   G.__index = G
 
@@ -5122,10 +7810,290 @@ do
     while self.ages.size > 0 do
       local oldest = self.ages:oldest()
       local is_full = self.ages.size > js.limits.fragmented or self.bytes > js.limits.fragment_bytes
-      if not is_full and now - oldest.start < js.limits.fragment_seconds then return end
+      if not is_full and now - oldest.start < js.limits.fragment_seconds * 1e9 then return end
       self:drop(oldest)
     end
   end
+end
+
+-- What the rules need to know of a task, as the records that they are written for: made when a task is judged.
+do
+  local floor, max = math.floor, math.max
+  local rules, py = js.python, js.py
+  local model, sides, traffic = rules.model, rules.sides, rules.traffic
+  local NAMES = {  -- of messages, the same in both
+    "kind", "operation", "time", "n", "size", "note",
+  }
+
+  --- A packet as evidence; a hop is a TTL and 256 times an IP id.
+  function js.mark(number, time, hop)
+    return sides.Mark.of({ number = number, time = time, ttl = hop % 256, ip_id = floor(hop / 256) })
+  end
+
+  local function list(items) return py.list_of({ table.unpack(items or {}) }, items and #items or 0) end
+
+  local function endpoint(one) return one and rules.places.Endpoint.of({ ip = one.ip, port = one.port }) end
+
+  -- --- connections ---
+
+  --- What one end sent.
+  local function side_of(direction)
+    local facts, first = direction.facts, direction.facts.first_data
+    local side = { packets = direction.packets, bytes = direction.bytes, source = direction }
+    for name, value in pairs(facts) do side[name] = value end
+    side.retransmitted, side.zero_windows = list(facts.retransmitted), list(facts.zero_windows)
+    if facts.last_number > 0 then side.last = js.mark(facts.last_number, facts.last_time, facts.last_hop) end
+    if first and facts.data_number == first.number then
+      side.last_data = first
+    elseif first then
+      side.last_data = js.mark(facts.data_number, facts.data_time, facts.data_hop)
+    end
+    return sides.SideFacts.of(side)
+  end
+
+  --- One judgement: `known` are the records made so far, by what they are of.
+  local Records = {}
+  Records.__index = Records
+
+  function js.new_records() return setmetatable({ known = {} }, Records) end
+
+  function Records:connection(stream)
+    if not stream then return nil end
+    local known = self.known[stream]
+    if known then return known end
+    local one, other = stream.dirs[0], stream.dirs[1]
+    -- The messages of a task on a Universal Agent, whose carriers are its master's connections.
+    if not one then return self:carrier(stream, stream.server, stream.client) end
+    if stream.swapped_dirs then one, other = other, one end
+    local record = model.Connection.of({
+      client = endpoint(stream.client), server = endpoint(stream.server), start = stream.start,
+      first_packet = stream.first_packet, ["end"] = stream.seen, last_packet = stream.last_packet or stream.first_packet,
+      role = stream.role or "unknown", mid_stream = stream.mid_stream or false, closed = stream.closed,
+      over = (stream.over or self.is_over) and true or false, packets = one.packets + other.packets,
+      bytes = one.bytes + other.bytes, gaps = stream.gaps or 0, snapped = stream.snapped or 0,
+      idle_before_end = stream.idle_before_end, silence = stream.silence, silence_end = stream.silence_end,
+      syns = list(stream.syns), syn_acks = list(stream.syn_acks), icmp = list(stream.icmp),
+      sides = py.pack(side_of(one), side_of(other)), source = stream,
+    })
+    self.known[stream] = record
+    record.task = stream.task and self:task(stream.task)
+    return record
+  end
+
+  --- True for a connection that was opened, whether it said something or not.
+  function js.is_established(stream) return js.new_records():connection(stream).established end
+
+  --- True when bytes of it are not in the capture.
+  function js.is_incomplete(stream) return rules.session_verdict.is_incomplete(js.new_records():connection(stream)) end
+
+  --- The remote accepted the command connection and closed it without a byte.
+  function js.is_rejected(task) return rules.session_verdict.is_rejected(js.new_records():facts(task)) end
+
+  --- Which end sent the first FIN or RST.
+  function js.closed_by(stream) return rules.session_verdict.closed_by(js.new_records():connection(stream)) end
+
+  -- --- tasks ---
+
+  function Records:task(task)
+    local known = self.known[task]
+    if known then return known end
+    local record = model.Task.of({
+      start = task.start, first_packet = task.first_packet, client = endpoint(task.client), remote = endpoint(task.remote),
+      callback_port = task.port, kind = task.kind, exit_code = tonumber(task.exit_code), signal = tonumber(task.signal),
+      state_text = task.state_text, problems = py.pack(), outcome = "running",
+      counts = model.Counts.of({
+        messages = task.messages, calls = task.calls, callbacks = task.callbacks, errors = task.errors,
+        keep_alives = task.keep_alives, log_lines = task.logs,
+      }),
+    })
+    self.known[task] = record
+    -- What is concluded changes the words of some of them.
+    for _, one in ipairs(task.problems) do
+      local copy = {}
+      for name, value in pairs(one) do copy[name] = value end
+      py.append(record.problems, model.Problem.of(copy))
+    end
+    record.command = self:connection(task.command)
+    record.callback = not task.agent and self:connection(task.callback) or nil
+    record.callback_peer = record.callback and record.callback.client
+    return record
+  end
+
+  function Records:message(message)
+    if not message then return nil end
+    local known = self.known[message]
+    if known then return known end
+    local about = js.about(message)
+    local object = about.object
+    local record = {
+      to_remote = (message.document and message.side == 0 or not message.document and message.side == 1),
+      packets = message.packets and list(message.packets) or py.pack(message.number),
+      raw = string.char(message.class or 0), object_id = about.object_id, member = about.member,
+      object_name = object and object.name, object_class = object and object.class, depth = about.depth or 0,
+      error_text = message.error_text, latency = message.request and message.time - message.request.time,
+    }
+    for _, name in ipairs(NAMES) do record[name] = message[name] end
+    record.operation = about.operation
+    self.known[message] = model.Message.of(record)
+    record.connection = self:connection(message.stream)
+    record.request = self:message(message.request)
+    return record
+  end
+
+  function Records:messages(messages)
+    return py.map(function(one) return self:message(one) end, list(messages))
+  end
+
+  --- Requests without an answer, outermost first.
+  function Records:open_requests(task)
+    if task.open_requests then return self:messages(task.open_requests) end
+    local carrier = task.agent or task.callback and task.callback.handler
+    return self:messages(self.is_over and carrier and carrier.dialog and carrier.dialog.stack or {})
+  end
+
+  function Records:facts(task)
+    local known = self.known[task.attempts]
+    if known then return known end
+    local record = self:task(task)
+    local facts = {
+      record = record, start = self:message(task.start_message), start_answer = self:message(task.start_answer),
+      start_error = task.start_error and { code = task.start_error.code, text = task.start_error.text } or nil,
+      close = self:message(task.close), close_answer = self:message(task.close_answer), kill = self:message(task.kill),
+      cut_command = task.cut_command, unread_command = self:connection(js.session.joiner:unread(task)),
+      attempts = py.map(function(one) return self:connection(one) end, list(task.attempts)),
+      more = py.dict(), given_up = task.given_up or false, intruder = self:connection(task.intruder),
+      foreign_packet = task.foreign_packet, pair_unclear = task.pair_unclear or false,
+      confirmed = task.confirmed or false, superseded = task.superseded or false,
+      begin_refused = self:message(task.begin_refused), result = self:message(task.result_message),
+      result_odd = task.result_odd or false, client_error = self:message(task.client_error),
+      release = self:message(task.release), released = self:message(task.released),
+      failed_calls = py.dict(), call_time = task.call_time, callback_time = task.callback_time,
+      longest_call = self:message(task.longest_call), slow_callbacks = py.dict(),
+      undecoded = self:messages(task.undecoded), trailing = self:messages(task.trailing), odd_numbers = py.dict(),
+      open_requests = self:open_requests(task), agent = task.agent and self:agent(task.agent),
+    }
+    facts.proof = rules.session_proof.Proof.of({ settled = task.settled, asking = self:message(task.asking) })
+    for noun, number in pairs(task.more) do py.put(facts.more, noun, number) end
+    for _, failed in ipairs(task.failed) do
+      local first = self:message(failed.first)
+      py.put(facts.failed_calls, py.pack(failed.member, failed.text), rules.session_tallies.FailedCalls.of({
+        first = first, text = failed.text, count = failed.count, packets = list(failed.packets),
+      }))
+    end
+    for key, slow in ipairs(task.slow) do
+      py.put(facts.slow_callbacks, key, rules.session_slow.SlowCallbacks.of({
+        first = self:message(slow.first), count = slow.count, certain = slow.certain, longest = slow.longest,
+        packets = list(slow.packets),
+      }))
+    end
+    for key, odd in ipairs(task.odd) do py.put(facts.odd_numbers, key, py.pack(self:message(odd.message), odd.words)) end
+    self.known[task.attempts] = rules.session_task.TaskFacts.of(facts)
+    return facts
+  end
+
+  -- --- judgement ---
+
+  --- How a task went as of the time `now`: its outcome, and its problems, the gravest first.  `is_over`: the capture, so that
+  --- nothing comes any more; `missed`: the task is over, but how was not captured.
+  function js.judge(task, now, missed, is_over)
+    local records = js.new_records()
+    records.is_over = is_over
+    local facts, session = records:facts(task), js.session
+    rules.session_diagnosis.conclude(facts, now, session.clock_steps, session.hosts, missed or false)
+    local found = { outcome = facts.record.outcome, problems = {} }
+    for at, one in py.each(facts.record.problems) do
+      found.problems[at] = {
+        code = one.code, severity = one.severity, packets = one.packets, summary = one.summary, cause = one.cause,
+        remedy = one.remedy,
+      }
+    end
+    return found
+  end
+
+  --- Asks one of the questions about a task that the rules of session/task.py answer.
+  function js.ask(task, question)
+    local facts = js.new_records():facts(task)
+    return facts[question](facts)
+  end
+
+  --- A problem of a connection's bytes, as it was told.
+  function js.problem_of(stream, code, side, text, number, time, is_cap)
+    local told = traffic.StreamProblem.new(code, side, 0, number, time, text, is_cap or false)
+    return rules.session_quality.of_stream(told, js.new_records():connection(stream))
+  end
+
+  -- --- who was heard lately (the rules of session/hosts.py) ---
+
+  local H = {}
+  H.__index = H
+  local NEWEST, MOST = rules.session_hosts._NEWEST, rules.limits.MAX_CONNECTIONS
+
+  function js.new_hosts() return setmetatable({ ends = {}, hosts = js.new_queue() }, H) end
+
+  function H:note(stream)
+    local client, server = stream.dirs[0], stream.dirs[1]
+    if stream.swapped_dirs then client, server = server, client end
+    self:add(stream.server.key, server)
+    self:add(stream.server.ip, server)
+    self:add(stream.client.ip, client)
+  end
+
+  function H:add(key, direction)
+    local ends = self.ends[key] or {}
+    self.ends[key] = ends
+    local is_known = false
+    for _, one in ipairs(ends) do is_known = is_known or one == direction end
+    if not is_known then ends[#ends + 1] = direction end
+    if #ends > NEWEST then table.remove(ends, 1) end
+    self.hosts:push(key)
+    if self.hosts.size > MOST then
+      self.ends[self.hosts:oldest()] = nil
+      self.hosts:remove(self.hosts:oldest())
+    end
+  end
+
+  --- How many ends of other connections sent something since.
+  function H:count(key, since, besides)
+    local found = 0
+    for _, one in ipairs(self.ends[key] or {}) do
+      local is_other = one.facts.last_number > 0 and one.facts.last_time >= since
+      for _, side in py.each(besides) do is_other = is_other and side.source ~= one end
+      if is_other then found = found + 1 end
+    end
+    return found
+  end
+
+  function H:answers(connection, since)
+    local server = connection.server
+    return self:count(js.endpoint_key(server.ip, server.port), since, py.pack(connection.sides[2]))
+  end
+
+  function H:heard(ip, since, ...) return self:count(ip, since, py.pack(...)) > 0 end
+
+  rules.session_hosts.Hosts = { new = js.new_hosts }
+
+  -- --- what the rules leave to Lua ---
+
+  rules.places.address_text = function(text) return text end
+
+  rules.session_bodies.error_text = function(message) return message.error_text or "" end
+
+  --- The code of an error: its attribute, else what its text begins with.
+  rules.session_start_errors.code_of = function(error)
+    if error.code ~= "" then return error.code end
+    local text = string.gsub(error.text, "^%s+", "")
+    if string.find(text, "^XML%-ERROR") then return "XML-ERROR" end
+    local code, rest = string.match(text, "^(%u[%u%d]*[%u%-]*%-[%dA-F]+)(.?)")
+    return code and not string.find(rest, "[%w_]") and code or ""
+  end
+
+  rules.session_start_errors._is_xml = function(code)
+    return string.find(string.gsub(string.gsub(code, "^LIB", ""), "^MS", ""), "^XML%d*%-") ~= nil
+  end
+
+  rules.session_start_errors._without_zeros = function(code) return (string.gsub(code, "%-0+(.)", "-%1")) end
+
+  rules.wire_names.error_code = function(code) return js.tables.errors[code] end
 end
 
 -- Tasks under way by their last packet: there may be so many of them, and of more the idlest is given up (the rules of
@@ -5134,8 +8102,7 @@ end
 -- Tasks stand together under the connection that was heard last, and it is the connection that is looked at: of
 -- thousands of starts on one connection each packet would else move all.
 do
-  local PATIENCE = 150  -- seconds
-  local SPARE = 1024
+  local PATIENCE, SPARE = js.python.session_timeouts.CALLBACK_LINGER, js.python.session_silence._SPARE
   local H = {}
   H.__index = H
 
@@ -5186,7 +8153,7 @@ do
 
   --- `open` are the tasks with their places; of these `all` has every one, `ripe` those with tasks that may be over.
   function js.new_silence()
-    return setmetatable({ open = {}, size = 0, places = {}, all = new_heap(), ripe = new_heap() }, S)
+    return setmetatable({ open = {}, size = 0, count = 0, places = {}, all = new_heap(), ripe = new_heap() }, S)
   end
 
   --- Its connection with the latest packet.
@@ -5198,26 +8165,6 @@ do
     local intruder = task.intruder
     if intruder and (not found or intruder.seen > found.seen) then found = intruder end
     return found
-  end
-
-  --- True when none of the connections seen so far can bring anything more.
-  local function is_over(task)
-    for _, attempt in ipairs(task.attempts) do
-      if not attempt.over then return false end
-    end
-    return not (task.command and not task.command.over) and not (task.intruder and not task.intruder.over)
-  end
-
-  --- True when nothing more can come: all is over, and no callback is to be waited for.
-  local function is_through(task)
-    local answered = task.close_answer
-    if not task.callback and answered and task.command then
-      for _, attempt in ipairs(task.attempts) do
-        if not attempt.over and attempt.start >= answered.time then return false end
-      end
-      return task.command.over ~= nil
-    end
-    return is_over(task) and (task.callback or not task.start_message or task.start_error or not task.start_answer)
   end
 
   function S:leave(task)
@@ -5255,9 +8202,8 @@ do
   --- A task under way has other connections than before, one of them is over, or its port was announced again.
   function S:note(task)
     if not self.open[task] then return end
-    if is_through(task) then return self:remove(task) end
     local place = self:place(task)
-    if task.superseded or is_over(task) then
+    if task.superseded or js.ask(task, "is_over") then
       place.ripe[task] = true
       self.ripe:push(place)
     else
@@ -5271,19 +8217,21 @@ do
     self.open[task], self.size = nil, self.size - 1
   end
 
-  --- Tasks that are over or superseded, and have been silent for long, are under way no more.
-  function S:settle(now)
-    local til = now - PATIENCE
+  --- Tasks that are over or superseded, and have been silent for long: each is told once.
+  function S:due(now)
+    local found, til = {}, now - PATIENCE
     local place = self.ripe:first(til)
     while place do
       local ripe = place.ripe
       place.ripe = {}
       self.ripe:drop(place)
       for task in pairs(ripe) do
-        if latest(task).seen > til then self:note(task) else self:remove(task) end
+        if latest(task).seen > til then self:note(task) else found[#found + 1] = task end
       end
       place = self.ripe:first(til)
     end
+    table.sort(found, function(one, other) return one.rank < other.rank end)
+    return found
   end
 
   --- The task that has been silent for longest.
@@ -5299,15 +8247,14 @@ do
   end
 
   --- One more task, found by a connection; returns the one that is given up for it, if there are too many.
-  function S:add(task, stream, now)
+  function S:add(task, stream)
     local idlest
     if self.size >= js.limits.open_tasks then
-      self:settle(now)
-      if self.size >= js.limits.open_tasks then
-        idlest = self:idlest()
-        self:remove(idlest)
-      end
+      idlest = self:idlest()
+      self:remove(idlest)
     end
+    self.count = self.count + 1
+    task.rank = self.count
     self:place(task, stream)
     if latest(task) then self:note(task) end
     return idlest
@@ -5316,9 +8263,11 @@ end
 
 -- What the messages of a task say about it, and which callback connection belongs to which start command.
 do
-  local match, find, lower = string.match, string.find, string.lower
-  local LINGER = 1  -- seconds
-  local MOST_ALIKE = 64  -- starts with one port (as in session/join.py)
+  local match, find, lower, sub, format = string.match, string.find, string.lower, string.sub, string.format
+  local NULL = "\0\0\0\0\0\0\0\0"
+  local LINGER, MOST_ALIKE = js.python.session_timeouts.LINGER, js.python.session_join._MOST_ALIKE
+  local SLOW, COARSE = js.python.session_timeouts.SLOW_CALLBACK, js.python.session_timeouts.COARSE
+  local MOST, USUAL = js.python.limits.MAX_EVIDENCE, js.python.session_run_messages.USUAL_FAILURES
   local T = {}
   T.__index = T
 
@@ -5326,7 +8275,8 @@ do
   function js.new_task(first_packet, start)
     return setmetatable({
       first_packet = first_packet, start = start, attempts = {},
-      messages = 0, calls = 0, callbacks = 0, errors = 0, logs = 0,
+      messages = 0, calls = 0, callbacks = 0, errors = 0, logs = 0, keep_alives = 0, call_time = 0, callback_time = 0,
+      problems = {}, more = {}, failed = {}, slow = {}, odd = {}, undecoded = {}, trailing = {},
       settled = true, asking = nil, losses = { [0] = 0, [1] = 0 }, before = nil,
     }, T)
   end
@@ -5362,12 +8312,6 @@ do
     return certain
   end
 
-  --- True when a job that was left is known to have ended without an error.
-  function T:went_well()
-    if self.result_seen then return self.exit_code == "0" end
-    return self.settled and (self.asking == nil or self.asking == self.release)
-  end
-
   --- True for a request that is counted as a line of the task's log, whether its text is one or not.
   local function is_log_line(message, body)
     local object, member, count = message.object, message.member, #body.params.arguments
@@ -5380,32 +8324,102 @@ do
   function T:frame(message, body)
     if self.given_up then return end
     self.messages = self.messages + 1
+    if message.trailing and #self.trailing < MOST then
+      message.note = message.note or format("%d bytes left over behind the message", message.trailing)
+      self.trailing[#self.trailing + 1] = message
+    end
+    if message.request then self:took(message, message.time - message.request.time) end
     if message.kind == "request" then
       if message.side == 1 then self.calls = self.calls + 1 else self.callbacks = self.callbacks + 1 end
       return self:request(message, body)
     elseif message.kind == "answer" then
       return self:answer(message, body)
+    elseif message.kind == "keep_alive" then
+      self.keep_alives = self.keep_alives + 1
     elseif message.kind == "error" then
       self.errors = self.errors + 1
-      if message.side ~= 0 then return end
-      -- One to the client's own call fails the task, unless it only asked whether a method exists.
-      local request, certain = message.request, self:answered(message)
-      if not (request and request.optional and certain) then self.failed = true end
+      return self:error(message, body)
     end
   end
+
+  --- An E answer: one to the client's own call fails the task, unless it only asked whether a method exists.
+  function T:error(message, body)
+    local request = message.request
+    if message.side == 1 then return self:remember_failure(message, js.error_text(body)) end
+    local certain = self:answered(message)
+    if request and not (request.optional and certain) and not self.client_error then
+      self.client_error, message.error_text = message, js.error_text(body)
+      js.session:proves(self.callback)
+    elseif not request and not self.client_error then
+      self.client_error, message.error_text = message, js.error_text(body)
+      js.session:proves(self.callback)
+    end
+  end
+
+  --- The time of an answer; that of a call inside of a callback is not the callback's.
+  function T:took(answer, latency)
+    if answer.side == 1 then
+      self.callback_time = self.callback_time + latency
+      if latency >= SLOW then self:slowly(answer, latency) end
+    elseif (answer.request.depth or 0) > 0 then
+      self.callback_time = self.callback_time - latency
+    else
+      self.call_time = self.call_time + latency
+      local longest = self.longest_call
+      if not longest or latency > longest.time - longest.request.time then self.longest_call = answer end
+    end
+  end
+
+  --- The client's answer to a callback (or to a keep-alive) came late.
+  function T:slowly(answer, latency)
+    local object, member = answer.request.object, answer.request.member
+    local key = (object and object.name or "None") .. "." .. (member or "None")
+    local slow = self.slow[key]
+    if not slow then
+      if #self.slow >= MOST then return end
+      slow = { first = answer, count = 0, certain = 0, longest = 0, packets = {} }
+      self.slow[key], self.slow[#self.slow + 1] = slow, slow
+    end
+    slow.count = slow.count + 1
+    if latency >= SLOW + COARSE then slow.certain = slow.certain + 1 end
+    slow.longest = math.max(slow.longest, latency)
+    if #slow.packets < MOST then slow.packets[#slow.packets + 1] = js.last_packet(answer) end
+  end
+
+  --- A call that failed; those that are alike are counted.
+  function T:remember_failure(message, text)
+    local about = js.about(message)
+    local object = about.object
+    local owner = object and (object.name or object.class) or "object " .. js.hex(about.object_id or NULL)
+    local member = owner .. "." .. (about.member or "unknown member")
+    local key = member .. "\0" .. sub(text, 1, 200)
+    local failed = self.failed[key]
+    if not failed then
+      if #self.failed >= MOST then return end
+      failed = { first = message, member = member, text = text, count = 0, packets = {} }
+      self.failed[key], self.failed[#self.failed + 1] = failed, failed
+    end
+    failed.count = failed.count + 1
+    if #failed.packets < MOST then failed.packets[#failed.packets + 1] = js.last_packet(message) end
+  end
+
+  --- The packet that completed a message.
+  function js.last_packet(message) return message.packets and message.packets[#message.packets] or message.number end
 
   --- One that could not be read.  What a shell job's step answers is known without its request.
   function T:unread(message, data, start)
     if self.given_up then return end
     self.messages = self.messages + 1
-    if message.side ~= 0 then return end
+    if message.note and not message.skipped and #self.undecoded < MOST then self.undecoded[#self.undecoded + 1] = message end
     local request = message.request
+    if request then self:took(message, message.time - request.time) end
+    if message.side ~= 0 then return end
     if message.class == 0x41 or message.class == 0x45 then
       if request and request == self.asking then self.asking = nil end
       if not request or request.side == 1 then self.settled = false end
     end
     local at = message.kind == "undecoded" and find(data, "<process.result", start, true)
-    if at then self:result(string.sub(data, at)) end
+    if at then self:result(string.sub(data, at), message) end
   end
 
   function T:request(message, body)
@@ -5413,7 +8427,7 @@ do
     if body.record == "invoke" and message.side == 0 then
       if is_log_line(message, body) then self.logs = self.logs + 1 end
     elseif body.record == "call" and lower(body.name) == "construct" then
-      self:construct(body)
+      self:construct(body, message)
     elseif body.record == "call" then
       local first = js.natural(body.params)[1]
       local name = first and first.value
@@ -5423,7 +8437,7 @@ do
     end
   end
 
-  function T:construct(body)
+  function T:construct(body, message)
     local array = js.natural(body.params)[1]
     local elements = array and type(array.value) == "table" and array.value.elements
     if type(elements) ~= "table" then return end
@@ -5435,7 +8449,7 @@ do
         if name == "job" and not seen.job then self.job = js.line(value, 120) end
         if name == "task_id" and not seen.task_id then
           self.task_id = js.decimal(value, "task_id")
-          self:odd_numbers({ attributes = { { name, value } } }, { task_id = "task_id" })
+          self:odd_numbers({ attributes = { { name, value } } }, { task_id = "task_id" }, message)
         end
         seen[name or ""] = true
         if name == "language" and not self.kind then self.kind = lower(value) == "shell" and "process" or "api" end
@@ -5453,17 +8467,41 @@ do
     elseif body.record == "call_answer" then
       local member, value = lower(message.request and message.request.member or ""), body.result.value
       if member == "begin" and value == false and certain then
-        self.failed = true
+        self.begin_refused = message
       elseif member == "step" and type(value) == "string" then
-        self:result(value)
+        self:result(value, message)
       end
     end
-    if message.hresult and message.hresult >= 2147483648 then self.errors = self.errors + 1 end
+    if message.hresult and message.hresult >= 2147483648 then self:call_failed(message, body) end
+  end
+
+  --- An answer whose hresult says no: the usual one to the question for an optional member or interface.
+  function T:call_failed(message, body)
+    self.errors = self.errors + 1
+    local operation, hresult = js.about(message).operation, message.hresult
+    if operation == "query_interface" or (operation == "get_ids_of_names" and js.py.has(USUAL, hresult)) then return end
+    local text = js.error_text(body)
+    self:remember_failure(message, text ~= "" and text or format("hresult %08X", hresult))
+  end
+
+  --- The words of an error answer or of a failed hresult's excepinfo; empty when there are none.
+  function js.error_text(body)
+    if body.failure then return body.failure.excepinfo.description end
+    for _, start in ipairs({ "what=", "code=", "name=" }) do
+      for _, one in ipairs(body.strings or {}) do
+        if sub(one, 1, #start) == start then
+          local text = sub(one, #start + 1)
+          if text ~= "" then return text end
+          break
+        end
+      end
+    end
+    return ""
   end
 
   --- How a shell job went, if the text is an element that says so.  It holds what the job wrote and need not be
   --- well-formed: its start tag is read as it stands, up to where it is no attribute any more.
-  function T:result(text)
+  function T:result(text, message)
     text = string.gsub(text, "^%s*<%?[^>]*>", "")
     local at = match(text, "^%s*<process%.result()[%s/>]")
     if not at then return end
@@ -5477,18 +8515,22 @@ do
     end
     if not find(text, "%S", at) then return end  -- cut off inside of its start tag
     local signal = js.decimal(js.get(tag, "signal"), "signal")
-    self.exit_code, self.result_seen = js.decimal(js.get(tag, "exit_code"), "exit_code"), true
-    self.signal = signal ~= "0" and signal or nil
-    if self:odd_numbers(tag, { exit_code = "exit_code", signal = "signal" }) then self.result_odd = true end
+    self.exit_code, self.result_message = js.decimal(js.get(tag, "exit_code"), "exit_code"), message
+    js.session:proves(self.callback)
+    self.signal, self.state_text = signal ~= "0" and signal or nil, js.get(tag, "state_text")
+    if self:odd_numbers(tag, { exit_code = "exit_code", signal = "signal" }, message) then self.result_odd = true end
   end
 
   --- What should be a number and is none counts as unknown; each is told once.
-  function T:odd_numbers(tag, names)
+  function T:odd_numbers(tag, names, message)
     local found = false
-    js.odd_numbers(tag, names, function(words)
-      found, self.odd = true, self.odd or {}
-      if not self.odd[words] then js.session:problem(self.callback, "odd_number", words) end
-      self.odd[words] = true
+    js.odd_numbers(tag, names, function(words, name)
+      found = true
+      if not self.odd[name] then
+        js.session:problem(self.callback, "odd_number", words)
+        self.odd[name] = true
+        self.odd[#self.odd + 1] = { message = message, words = words }
+      end
     end)
     return found
   end
@@ -5505,15 +8547,34 @@ do
   local J = {}
   J.__index = J
 
+  local function pair(client, remote) return client.ip .. " " .. remote.ip end
+
   --- `waiting` are starts by the place they announced, `expected` those that nobody called yet by the places where their
   --- remotes may call; `lone` are tasks without a command connection and `half_known` those whose port is not known, by
   --- the addresses of client and remote.
-  function js.new_joiner() return setmetatable({ waiting = {}, expected = {}, newest = {}, lone = {}, half_known = {} }, J) end
+  function js.new_joiner() return setmetatable({ waiting = {}, expected = {}, newest = {}, lone = {}, half_known = {}, unread_ones = {} }, J) end
+
+  --- A command connection, before it says what it wants: it may be that of a task of which no start command is read.
+  function J:command(stream)
+    local queue = js.push(self.unread_ones, pair(stream.client, stream.server), stream)
+    if queue.size > MOST_ALIKE then queue:remove(queue:oldest()) end
+  end
+
+  --- A command connection that may be the one of a task without: between its two hosts, begun before its callback, and with
+  --- bytes that the capture lacks.
+  function J:unread(task)
+    local callback = task.callback
+    local queue = not task.command and callback and self.unread_ones[pair(callback.server, callback.client)]
+    for _, command in ipairs(queue and queue:begin(MOST_ALIKE) or {}) do
+      if (command.mid_stream or command.first_packet < callback.last_packet) and js.is_incomplete(command) then
+        return command
+      end
+    end
+    return nil
+  end
 
   --- True when a connection has been over for so long that nothing more is expected of it.
   local function is_gone(stream, now) return stream ~= nil and stream.over ~= nil and stream.over + LINGER <= now end
-
-  local function pair(client, remote) return client.ip .. " " .. remote.ip end
 
   --- The newest tasks of a queue that are neither over nor known better by now, at most `most`.
   local function still(map, key, now, most, is_known)
@@ -5575,6 +8636,7 @@ do
   end
 
   function J:announce(task)
+    if task.command then js.drop(self.unread_ones, pair(task.client, task.remote), task.command) end
     if not task.port then return end
     local key = js.endpoint_key(task.client.ip, task.port)
     local before = self.newest[key]
@@ -5658,8 +8720,8 @@ end
 
 -- Command connections whose start command the snap length cut off (the rules of session/cut.py).
 do
-  local PATIENCE, GIVE_UP_TO = 2, 75  -- seconds
-  local MOST_ALIKE = 64
+  local PATIENCE, GIVE_UP_TO = js.python.session_timeouts.PAIR_PATIENCE, js.python.session_timeouts.GIVE_UP_TO
+  local MOST_ALIKE = js.python.session_cut._MOST_ALIKE
   local C = {}
   C.__index = C
 
@@ -5820,7 +8882,8 @@ do
       replay(one, one.handler)
       if one.over then
         one.handler:closed()
-        one.handler = nil
+        one.handler, one.concerned = nil, { cut.task }
+        session:linger(one)
       end
     end
   end
@@ -5833,8 +8896,9 @@ end
 
 -- Callback connections that no start announced, and connections that are there twice (the rules of session/pairs.py).
 do
-  local PATIENCE, COPY_WINDOW, EARLIER = 2, 0.05, 1  -- seconds
-  local MOST_HELD = 256
+  local rules = js.python.session_pairs
+  local PATIENCE, COPY_WINDOW, EARLIER = js.python.session_timeouts.PAIR_PATIENCE, rules._COPY_WINDOW, rules._EARLIER
+  local MOST_HELD = rules._MOST_HELD
   local MOST_EVENTS = 64  -- that are kept of a connection while it is too early
   local P = {}
   P.__index = P
@@ -5883,7 +8947,7 @@ do
       and other.client.ip == stream.client.ip and other.server.ip == stream.server.ip
   end
 
-  --- The task that a connection belongs to, if just one is possible.
+  --- The task that a connection belongs to, if just one is possible; and whether several were.
   function P:owner(stream, now)
     local announced = self.joiner:announced(stream)
     if announced then
@@ -5892,10 +8956,10 @@ do
     end
     local stray, fitting, earliest = stream.stray, self:fitting(stream, now), math.huge
     -- The start that it fitted got its own callback: what is left is a guess.
-    if stray and #stray.attempts > 0 then return nil end
+    if stray and #stray.attempts > 0 then return nil, #fitting > 0 end
     if #fitting ~= 1 then
       for _, task in ipairs(fitting) do task.contested = true end
-      return nil
+      return nil, #fitting > 0
     end
     local task = fitting[1]
     earliest = told(task) - EARLIER
@@ -5906,7 +8970,7 @@ do
     for _, lone in ipairs(self.joiner:lone_tasks(stream, now)) do
       if is_rival(lone.callback, stream, earliest) then task.contested = true end
     end
-    if task.contested then return nil end
+    if task.contested then return nil, true end
     self.held:remove(stream)
     return task
   end
@@ -5930,8 +8994,9 @@ do
   end
 
   --- True for the SYN of a connection that was there already with other addresses: one hop later, or with the same IP id.
-  function P:is_copy(stream, seq, ttl, id)
+  function P:is_copy(stream, seq, hop)
     if stream.mid_stream then return false end
+    local ttl, id = hop % 256, math.floor(hop / 256)
     local key, known = stream.client.port * 65536 + stream.server.port, nil
     known = self.newest[key]
     local is_same = known and known.seq == seq and ((id ~= 0 and known.id == id) or math.abs(known.ttl - ttl) == 1)
@@ -5948,7 +9013,7 @@ end
 
 -- Callbacks that a capture has some milliseconds before their start command (the rules of session/early.py).
 do
-  local NEWEST = 32  -- connections that are kept in mind
+  local NEWEST = js.python.session_early._NEWEST  -- connections that are kept in mind
   local E = {}
   E.__index = E
 
@@ -5967,9 +9032,12 @@ do
     for _, other in ipairs(self.list) do
       local from, to = other.client.key, other.server.key
       local between = (from == one and to == two) or (from == two and to == one)
-      local is_reset = other.mid_stream and other.was_reset and other.over == other.start
-      if between and is_reset and math.abs(other.start - stream.start) <= js.limits.jitter and not stream.closed_by then
-        stream.closed_by, stream.ended, stream.was_reset = 1, other.ended, true
+      local sent = between and other.dirs
+      local reset = sent and (sent[0].facts.rst or sent[1].facts.rst)
+      local is_near = math.abs(other.start - stream.start) <= js.limits.jitter
+      if reset and is_near and sent[0].packets + sent[1].packets == 1 then
+        local facts = stream.dirs[1].facts
+        facts.rst = facts.rst or reset
       end
     end
   end
@@ -5990,190 +9058,6 @@ do
       self:take_reset(stream)
     end
     return found
-  end
-end
-
--- How a task ended: the outcome word, from the facts alone (the rules of session/verdict.py).  Times in seconds.
-do
-  local GIVE_UP_FROM, GIVE_UP_TO = 55, 75
-  local SYN_PATIENCE, END_PATIENCE, STUCK_PATIENCE, HOLE_PATIENCE = 3, 2, 2, 10
-  local STUCK_TRIES = 3
-  local LINGER, CALLBACK_LINGER = 1, 150
-  local CLIENT, SERVER = 0, 1
-
-  --- What an end of a connection sent.
-  local function sent_by(stream, side) return stream.dirs[stream.swapped_dirs and 1 - side or side] end
-
-  --- True when only one direction of a connection that carried data was captured.
-  local function is_one_sided(stream)
-    local one, other = stream.dirs[0], stream.dirs[1]
-    return one.bytes + other.bytes > 0 and (one.packets == 0 or other.packets == 0)
-  end
-
-  local function has_holes(stream) return stream.has_holes or #stream.dirs[0].waiting + #stream.dirs[1].waiting > 0 end
-
-  --- Which end sent the first FIN or RST; nil when the packets of one end were not captured at all.
-  local function closed_by(stream)
-    if stream.established and (stream.dirs[0].packets == 0 or stream.dirs[1].packets == 0) then return nil end
-    return stream.closed_by
-  end
-  js.closed_by = closed_by
-
-  --- True when an end's data was sent again and again, or has a hole that nothing filled, and nobody acknowledges it.
-  local function is_stuck(stream, side, now)
-    local sender = sent_by(stream, side)
-    local again = sender.again
-    if sent_by(stream, 1 - side).packets == 0 then return false end
-    local is_newest = again and again.reached == sender.next + sender.held
-    local enough = stream.icmp and is_newest and stream.icmp >= again.since and 1 or STUCK_TRIES
-    if is_newest and again.count >= enough and now - again.since >= STUCK_PATIENCE then return true end
-    local last = sender.waiting[#sender.waiting]
-    local lost = last and last.time or sender.lost
-    return lost ~= nil and now - lost > HOLE_PATIENCE
-  end
-
-  local function is_stuck_anywhere(stream, now) return is_stuck(stream, CLIENT, now) or is_stuck(stream, SERVER, now) end
-
-  --- The client's last command is retransmitted again and again, and never acknowledged.
-  local function is_unheard(task, now) return task.command and is_stuck(task.command, CLIENT, now) end
-
-  --- The client asked for it before `til`, and the remote heard it.
-  local function was_killed(task, til, now) return task.kill and task.kill.time <= til and not is_unheard(task, now) end
-
-  --- The start may have been answered, but the capture lacks the answer, or a part of it.
-  local function is_answer_missing(task)
-    local command = task.command
-    if task.start_answer or not command then return false end
-    local is_lossy = command.mid_stream or command.has_gaps or has_holes(command) or is_one_sided(command)
-    return is_lossy or sent_by(command, SERVER).bytes > 0
-  end
-
-  --- A SYN that was answered by RST or by an ICMP error.
-  local function is_refused(attempt) return attempt.closed_by == SERVER or attempt.icmp end
-
-  local function is_hopeless(attempt, now) return is_refused(attempt) or now - attempt.start > SYN_PATIENCE end
-
-  --- The remote accepted the command connection and closed it without a byte.
-  local function is_rejected(task)
-    local command = task.command
-    if not command or has_holes(command) or (command.mid_stream and not task.start_message) then return false end
-    return sent_by(command, SERVER).bytes == 0 and closed_by(command) == SERVER
-  end
-
-  js.is_rejected = is_rejected
-
-  --- The client said something before `til` that the snap length cut off: it may have been a kill.
-  local function may_be_killed(task, til)
-    return task.cut_command ~= nil and task.cut_command <= til and not task.kill
-  end
-
-  --- How long the client waited for the callback.
-  local function waited(task, now)
-    if not task.start_message then return 0 end
-    local stop = task.close and task.close.time or (task.command and task.command.ended) or now
-    return stop - task.start_message.time
-  end
-
-  local function without_callback(task, now)
-    local time, command = waited(task, now), task.command
-    if task.intruder then return "no_callback" end
-    local unheard = is_unheard(task, now)
-    if task.kill and time < GIVE_UP_FROM and not unheard then return "killed" end
-    if #task.attempts > 0 then
-      for _, attempt in ipairs(task.attempts) do
-        if is_hopeless(attempt, now) then
-          return may_be_killed(task, task.start + GIVE_UP_FROM) and "unknown" or "no_callback"
-        end
-      end
-      return "running"
-    end
-    if not task.start_message then return "unknown" end
-    if unheard then return "no_callback" end
-    if not task.close and not (command and command.ended) then return time <= GIVE_UP_TO and "running" or "unknown" end
-    if not task.close and is_answer_missing(task) then return "unknown" end
-    if not task.close or (time >= GIVE_UP_FROM and time <= GIVE_UP_TO) then return "no_callback" end
-    return "unknown"
-  end
-
-  --- True when an error was seen, or how the job's process ended.
-  local function has_failed(task) return (task.exit_code and task.exit_code ~= "0") or task.signal or task.failed end
-
-  --- Of a task whose release may be among what was not captured.
-  local function unreleased(task) return has_failed(task) and "failure" or "unknown" end
-
-  --- The task was left at the time `left`, as it should be.
-  local function of_results(task, left, now)
-    if was_killed(task, left, now) then return "killed" end
-    if has_failed(task) then return "failure" end
-    return task:went_well() and not task.result_odd and "success" or "unknown"
-  end
-
-  local function unfinished(task, callback, now)
-    if is_stuck_anywhere(callback, now) then return "lost" end
-    if (task.close or task.kill) and is_unheard(task, now) then return "lost" end
-    local gone = task.close_answer and task.close_answer.time
-    if gone and callback.seen <= gone and (now - gone > END_PATIENCE or callback.seen < gone - END_PATIENCE) then
-      return "lost"
-    end
-    if may_be_killed(task, now) and task.command and task.command.ended then return "unknown" end
-    return task.kill and "killed" or "running"
-  end
-
-  local function with_callback(task, callback, now)
-    if is_one_sided(callback) then return "unknown" end
-    local by, ended = closed_by(callback), callback.ended
-    local left = task.released or (by == SERVER and task.release)
-    if left then return of_results(task, left.time, now) end
-    if not ended then return unfinished(task, callback, now) end
-    if was_killed(task, ended, now) and not is_stuck_anywhere(callback, now) then return "killed" end
-    if callback.is_snapped and task.calls == 0 then return "unknown" end
-    if has_holes(callback) and by == SERVER then return unreleased(task) end
-    local is_asking = callback.handler and callback.handler:is_asking() or task.is_asking
-    local is_quiet = not task.release and not is_asking and not callback.was_reset
-    if (callback.mid_stream or has_holes(callback)) and is_quiet then return unreleased(task) end
-    return may_be_killed(task, ended) and "unknown" or "lost"
-  end
-
-  --- The connection that got through, though nobody said a word on it maybe.
-  local function callback_of(task)
-    local found = task.callback
-    for _, attempt in ipairs(task.attempts) do
-      if not found and attempt.established then found = attempt end
-    end
-    return found
-  end
-
-  --- Somebody who only connected was never the task process: he left without a word, or it found the port closed.
-  local function is_intruder(task, callback)
-    if not task.remote or task.confirmed or callback.mid_stream or is_one_sided(callback) then return false end
-    if callback.client.ip == task.remote.ip or sent_by(callback, CLIENT).bytes > 0 then return false end
-    if closed_by(callback) == CLIENT then return true end
-    for _, attempt in ipairs(task.attempts) do
-      if attempt ~= callback and is_refused(attempt) then return true end
-    end
-    return false
-  end
-
-  --- Time of the last packet of any of its connections.
-  local function last_seen(task)
-    local last = task.command and task.command.seen or 0
-    for _, attempt in ipairs(task.attempts) do last = math.max(last, attempt.seen) end
-    return last
-  end
-
-  --- The outcome of a task as of the time `now`.
-  function js.outcome(task, now)
-    if task.given_up then return task.given_up end
-    local command, callback = task.command, callback_of(task)
-    if command and not command.established then return is_hopeless(command, now) and "unreachable" or "running" end
-    if task.start_error or (not callback and is_rejected(task)) then return "refused" end
-    if callback and is_intruder(task, callback) then return "no_callback" end
-    if not callback then return without_callback(task, now) end
-    if callback.over and (not command or command.over) then
-      now = math.min(now, math.max(callback.over, command and command.over or 0) + LINGER)
-    end
-    local word = with_callback(task, callback, now)
-    return word == "running" and task.superseded and now - last_seen(task) >= CALLBACK_LINGER and "unknown" or word
   end
 end
 
@@ -6389,7 +9273,10 @@ do
     for side = 0, 1 do self.readers[side]:finish() end
   end
 
-  function H:problem(code, side, text) js.session:problem(self.stream, code, text) end
+  function H:problem(code, side, text, number, time)
+    local session = js.session
+    session:stream_problem(self.stream, side, code, text, number or session.last, time or session.time)
+  end
 
   --- HTTP is left to its own dissector; only an XML command in a body is looked at.
   function H:http(side, chunk)
@@ -6415,6 +9302,7 @@ do
       is_broken = document.form == "broken" or nil,
     }
     if not at then message.raw = data end
+    message.stream = self.stream
     message.info = js.document_info(message, document)
     if to_remote then self:command(message, document) else self:answer(message, document) end
     js.session:message(self.stream, message)
@@ -6442,9 +9330,6 @@ do
       task.close = message
       if wants_kill then
         task.kill = task.kill or message
-      end
-      if not task.callback and not task.start_error then
-        js.session:problem(self.stream, "callback_missing", "the client ends a task that nobody called back for")
       end
     elseif task and is_kill then
       task.kill = task.kill or message
@@ -6507,7 +9392,8 @@ do
       local task = message.task
       if task and request == task.start_message and not task.start_answer then
         task.start_answer = message
-        if document.error then task.start_error = document.error.code end
+        task.start_error = document.error
+        js.session:proves(self.stream)
         self:name(task, document)
       elseif task and request == task.close then
         task.close_answer = message
@@ -6521,7 +9407,9 @@ do
   end
 
   function H:tell_odd_numbers(message, document)
-    js.odd_numbers(document, NUMBERS[document.element] or {}, function(words) self:problem("odd_number", message.side, words) end)
+    js.odd_numbers(document, NUMBERS[document.element] or {}, function(words)
+      self:problem("odd_number", message.side, words, message.packets[#message.packets], message.time)
+    end)
   end
 
   --- The oldest open command, which is none any more.
@@ -6579,7 +9467,7 @@ do
     self:opened()
     if side == 0 and offset == 0 and not self.task.confirmed and not self.stream.mid_stream and js.is_foreign(data) then
       self.foreign = true
-      js.session:callback_foreign(self.task, self.stream)
+      js.session:callback_foreign(self.task, self.stream, number)
       return
     end
     self.readers[side]:feed({ offset = offset, data = data, number = number, time = time, at = at })
@@ -6598,9 +9486,9 @@ do
     self.readers[side]:gap(offset, size, number, time, snapped)
   end
 
-  function H:problem(code, side, text)
+  function H:problem(code, side, text, number, time, is_cap)
     if code ~= "gap" then self.task:lost(side) end
-    js.session:problem(self.stream, code, text)
+    js.session:stream_problem(self.stream, side, code, text, number, time, is_cap)
   end
 
   --- A message begins at index `start` of `data`, 1 without it.
@@ -6612,6 +9500,7 @@ do
       task.confirmed = true
       js.session.joiner:forget(task)
     end
+    message.stream, message.number = self.stream, js.session.last
     if body then task:frame(message, body) else task:unread(message, data, start or 1) end
     if self.may_be_copy then js.session.agents:may_join(self, message, data, start or 1) end
     js.session:message(self.stream, message, body)
@@ -6625,31 +9514,20 @@ do
       task.confirmed = true
       js.session.joiner:forget(task)
     end
+    message.stream = self.stream
     task:unread(message, long.head, 1)
     js.session:message(self.stream, message)
   end
 
-  --- The first FIN or RST: a task whose end nobody asked for is lost.
-  function H:ending()
-    if self.foreign then return end
-    local task = self.task
-    if self.stream.established then
-      if self.is_open and not task.release and not task.kill and not self.told then
-        js.session:problem(self.stream, "connection_lost", "the callback connection ended before release")
-      end
-    elseif not self.told then
-      js.session:problem(self.stream, "callback_refused", "the announced port refuses the callback")
-    end
-    self.told = true
+  --- Accepted, maybe without a word.
+  function H:accepted()
+    if not self.foreign and not self.is_open and js.is_established(self.stream) then self:opened() end
   end
 
   function H:closed()
-    if self.stream.established and not self.foreign then self:opened() end  -- accepted, maybe without a word
-    self.task.is_asking = self:is_asking()
+    self:accepted()
+    self.task.open_requests = { table.unpack(self.dialog.stack) }
   end
-
-  --- True while somebody waits for an answer.
-  function H:is_asking() return #self.dialog.stack > 0 end
 end
 
 -- Segments in, messages by packet out.  All state of a capture is in one table that `init` makes anew.
@@ -6657,7 +9535,7 @@ end
 -- The first pass goes through the packets in order and writes down what each of them completed; later passes, in whatever
 -- order, only look it up.
 do
-  local format = string.format
+  local format, floor = string.format, math.floor
   local S = {}
   S.__index = S
   js.Session = S
@@ -6667,8 +9545,10 @@ do
   function js.new_session()
     local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
-      order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0,
-      awaiting = js.new_heap(), early_bytes = 0, deadline = math.huge, packet_of = {}, number_of = {}, payloads = {}, datagrams = js.new_datagrams(),
+      order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0, latest = -math.huge,
+      awaiting = js.new_heap(), early_bytes = 0, deadline = math.huge,
+      packet_of = {}, number_of = {}, hosts = js.new_hosts(), closing = js.new_queue(), failed = js.new_queue(), wake = 0,
+      waits = false, found = {}, told = {}, clock_steps = nil, payloads = {}, datagrams = js.new_datagrams(),
     }, S)
     session.cut = js.new_cut(session)
     session.pairs, session.early = js.new_pairs(session.joiner, session.cut), js.new_early()
@@ -6697,7 +9577,9 @@ do
   --- What was written down about a packet.
   function S:at(number)
     if number == self.last then return self.current end
-    return self.packets[number]
+    local entry = self.packets[number]
+    if entry and entry.dirs then return nil end  -- nothing but its connection
+    return entry
   end
 
   --- Writes it down: for this pass, and unless nobody will ask again, for later ones.
@@ -6706,10 +9588,53 @@ do
     if not self.is_passing then self.packets[number] = entry end
   end
 
-  function S:problem(stream, code, text)
+  --- With the packet at hand; `is_late`: another one proves it, and shows it from the next pass on.
+  function S:problem(stream, code, text, is_late)
     local entry = self:entry(stream)
     entry.problems = entry.problems or {}
-    if #entry.problems < 32 then entry.problems[#entry.problems + 1] = { code = code, text = text } end
+    if #entry.problems < 32 then
+      entry.problems[#entry.problems + 1] = { code = code, text = text, is_late = is_late }
+    end
+  end
+
+  --- A connection's bytes are none that can be read: shown with the packet, and told with the task (session/bounds.py).
+  function S:stream_problem(stream, side, code, text, number, time, is_cap)
+    local task = stream.task
+    self:problem(stream, code, text, task ~= nil and number ~= self.last)
+    if not task or self.is_passing then return end
+    if #task.problems < js.python.limits.MAX_PROBLEMS then
+      task.problems[#task.problems + 1] = js.problem_of(stream, code, side, text, number, time, is_cap)
+    elseif self.silence.open[task] then
+      task.more.problem = (task.more.problem or 0) + 1
+    end
+  end
+
+  --- The time of a packet, in nanoseconds from the full second in which the capture begins.
+  function S:time_of(pinfo)
+    local base, since = self.base, pinfo.rel_ts
+    if not base then
+      base = floor((pinfo.abs_ts - since) % 1 * 1e6 + 0.5) * 1000
+      self.base, self.second = base, floor(pinfo.abs_ts - since)
+    end
+    return floor(since * 1e9 + 0.5) + base
+  end
+
+  --- The time goes on to that of the packet at hand.
+  function S:tick(time, number)
+    self.time = time
+    if time >= self.latest then
+      self.latest = time
+    elseif time < self.latest - js.limits.jitter then
+      self.clock_steps = js.py.pack(self.clock_steps and self.clock_steps[1] or number, number)
+    end
+    if self.latest >= self.wake then self:wakes(self.latest) end
+  end
+
+  --- Whose a packet of TCP's own is; asked for in later passes.
+  function S:belongs(stream, number)
+    if self.is_passing then return end
+    if self.packets[number] == nil then self.packets[number] = stream end
+    if stream.sniffing then stream.numbers[#stream.numbers + 1] = number end
   end
 
   --- A message is complete with the packet at hand; `body` is kept until the next packet, for the Info column.
@@ -6748,7 +9673,7 @@ do
   -- --- connections ---
 
   --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.
-  function S:open(key, pinfo, flags, time, seq, ttl, id)
+  function S:open(key, pinfo, flags, time, seq, hop)
     local sport, dport = pinfo.src_port, pinfo.dst_port
     self:age(time)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
@@ -6758,21 +9683,21 @@ do
     -- At most 16 fields, here and later: a larger table is slow to make and to throw away.
     local stream = {
       key = key, client = from_client and source or target, server = from_client and target or source,
-      start = time, seen = time, first_packet = self.last, mid_stream = not is_syn or nil,
+      start = time, seen = time, first_packet = self.last, mid_stream = not is_syn or nil, silence = 0,
     }
     local route = setmetatable({ stream = stream, session = self }, Route)
     local sender = js.direction.new(from_client and 0 or 1, stream, route)
     local receiver = js.direction.new(1 - sender.side, stream, route)
     sender.other, receiver.other = receiver, sender
     stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
-    local before = self.flows[key]
-    if before and before.stream.held then self:release(before.stream, math.huge) end
     self.flows[js.other_way(key)], self.flows[key] = receiver, sender
-    if self.pairs:is_copy(stream, is_syn and not is_ack and seq or -1, ttl, id) then return sender end
+    if self.pairs:is_copy(stream, is_syn and not is_ack and seq or -1, hop) then return sender end
     local task = self.joiner:announced(stream)
     if task and #task.attempts < js.limits.attempts then
       self:attempt(stream, task)
       return sender
+    elseif task then
+      task.more.connection = (task.more.connection or 0) + 1
     end
     stream.is_command_port = self:is_command_server(stream.server)
     if js.in_ranges(js.command_ports, sport) or js.in_ranges(js.command_ports, dport) then self:remember(stream) end
@@ -6784,11 +9709,11 @@ do
       self:disown(stream)
       return nil
     end
-    stream.sniffing, stream.events, stream.heads = true, {}, { [0] = "", [1] = "" }
+    stream.sniffing, stream.events, stream.heads, stream.numbers = true, {}, { [0] = "", [1] = "" }, {}
     self.early:note(stream)
     if stream.is_command_port and is_syn then
       stream.undecided, self.undecided[stream] = true, true
-      self.aging:push(time + js.limits.half_open, stream)
+      self.aging:push(time + js.limits.half_open * 1e9, stream)
       self.order:add(stream)
     end
     return sender
@@ -6831,19 +9756,33 @@ do
   end
 
   --- Notes the time, for the task list.
-  function S:clock(pinfo) self.now = math.max(self.now, pinfo.rel_ts) end
+  function S:clock(pinfo) self.now = math.max(self.now, self:time_of(pinfo)) end
 
-  --- An ICMP error says that a packet with this key never arrives.
-  function S:icmp(key, time)
+  --- An ICMP error is about a packet with this key; its connection, if that may be one of ours.
+  function S:icmp(key, version, kind, code, pinfo)
     local flow = self.flows[key]
-    if flow then flow.stream.icmp = time end
+    local reason = flow and js.python.stream_icmp.reason(version, kind, code)
+    if not reason or not flow.facts then return nil end
+    local stream = flow.stream
+    if not pinfo.visited then self:proves(stream) end
+    local list = stream.icmp or {}
+    stream.icmp = list
+    if not pinfo.visited and #list < js.python.limits.MAX_EVIDENCE then
+      list[#list + 1] = js.python.traffic.IcmpError.of({
+        number = self.last, time = self:time_of(pinfo), sender = tostring(pinfo.src), reason = reason,
+      })
+    end
+    return stream
   end
 
   --- A connection that is none of ours: its packets are not looked at any more.
   function S:disown(stream)
     local flows, key = self.flows, stream.key
     flows[key], flows[js.other_way(key)] = false, false
-    stream.foreign, stream.sniffing, stream.events, stream.heads, stream.dirs = true, nil, nil, nil, nil
+    for _, number in ipairs(stream.numbers or {}) do
+      if self.packets[number] == stream then self.packets[number] = nil end
+    end
+    stream.foreign, stream.sniffing, stream.events, stream.heads, stream.dirs, stream.numbers = true, nil, nil, nil, nil, nil
   end
 
   --- Where the bytes of a connection go: kept until they tell what it is, then to its handler.
@@ -6859,12 +9798,12 @@ do
     local stream = self.stream
     if stream.swapped_dirs then side = 1 - side end
     stream.has_gaps = true
-    local offset, _, _, time, snapped = ...
+    local offset, size, _, time, snapped = ...
     if snapped then
-      stream.is_snapped = true
+      stream.snapped = (stream.snapped or 0) + size
       if side == 0 and stream.role ~= "callback" then self.session.cut:note(stream, offset, time) end
     else
-      stream.has_holes = true
+      stream.gaps = (stream.gaps or 0) + 1
     end
     if stream.handler then return stream.handler:gap(side, ...) end
     if stream.sniffing then
@@ -6903,18 +9842,22 @@ do
     stream.events, stream.heads = nil, nil
     if swap then
       stream.client, stream.server = stream.server, stream.client
-      stream.swapped_dirs, stream.closed_by = true, stream.closed_by and 1 - stream.closed_by
+      stream.swapped_dirs = true
     end
+    stream.numbers = nil
     if role == "command" then
       stream.role = "command"
+      self.hosts:note(stream)
+      self.joiner:command(stream)
       self.servers[stream.server.key] = true
       stream.handler = js.command_handler(stream)
       stream.handler.head = head
     else
       self:undecided_no_more(stream)
-      local task = self.pairs:owner(stream, time)
+      local task, is_unclear = self.pairs:owner(stream, time)
       if task then self.cut:found(task) end
       task = task or self:lone(stream)
+      task.pair_unclear = is_unclear
       task.port = task.port or stream.server.port
       self:attempt(stream, task)
       stream.handler.may_be_copy = not task.command and next(self.agents.places) ~= nil
@@ -6948,7 +9891,8 @@ do
 
   --- A connection that is meant as the callback of a task, whether it gets through or not.
   function S:attempt(stream, task)
-    stream.role, stream.task, stream.sniffing = "callback", task, nil
+    stream.role, stream.task, stream.sniffing, stream.numbers = "callback", task, nil, nil
+    self.hosts:note(stream)
     task.attempts[#task.attempts + 1] = stream
     stream.handler = js.callback_handler(stream, task)
     self.silence:note(task)
@@ -6959,10 +9903,10 @@ do
     local aging = self.aging
     while aging:due(now) do
       local stream = aging:pop()
-      local patience = stream.said and js.limits.idle or js.limits.half_open
+      local patience = (stream.said and js.limits.idle or js.limits.half_open) * 1e9
       if stream.undecided and not stream.handler then
         if stream.seen + patience <= now then
-          self:close(stream, self.last, stream.seen)
+          self:close(stream, nil, self.last, stream.seen)
         else
           aging:push(stream.seen + patience, stream)
         end
@@ -7022,7 +9966,8 @@ do
       self:replay(early, events, false)
       if early.over then
         early.handler:closed()
-        early.handler = nil
+        early.handler, early.concerned = nil, { task }
+        self:linger(early)
       end
     end
   end
@@ -7035,14 +9980,14 @@ do
     else
       self.order:add(task)
     end
-    local idlest = self.silence:add(task, stream, self.time)
+    local idlest = self.silence:add(task, stream)
     if idlest then self:give_up(stream, idlest) end
   end
 
   --- A task is let go before its end: nothing may join it any more, and what its connections still say is not of it.
   function S:give_up(stream, task)
-    local word = js.outcome(task, self.time)
-    task.given_up = word == "running" and "unknown" or word
+    task.given_up = true
+    self:conclude(task, self.time, false)
     self.joiner:let_go(task)
     if self.is_passing then self.order:remove(task) end
     local text = "more than %d tasks are under way: the one that began with packet %d is let go"
@@ -7059,7 +10004,7 @@ do
       local heirs = self.pairs:heirs(chosen, stream)
       if #heirs > 0 then
         chosen = #heirs == 1 and heirs[1] or self:lone(stream)
-        chosen.port = stream.server.port
+        chosen.port, chosen.pair_unclear = stream.server.port, #heirs > 1
       end
     end
     if chosen ~= task then
@@ -7071,12 +10016,11 @@ do
     return chosen
   end
 
-  function S:callback_foreign(task, stream)
+  function S:callback_foreign(task, stream, number)
     task:no_attempt(stream)
-    task.callback, task.intruder = nil, stream
+    task.callback, task.intruder, task.foreign_packet = nil, stream, number
     self.silence:note(task)
     stream.role = "unknown"
-    self:problem(stream, "callback_foreign_bytes", "somebody else took the announced port")
   end
 
   --- Keeps what was read of an answer for others with the same bytes; `words` will be what the Info column says of it.
@@ -7091,9 +10035,51 @@ do
   function S:number(task) return task and self.order:find(task) or nil end
 end
 
--- The end of the capture, or of what a pass has to remember.
+-- The end of a connection, of a task, of the capture, or of what a pass has to remember.
 do
   local S = js.Session
+  local LINGER, WAKES = js.python.session_timeouts.LINGER, js.python.session_tracer._WAKES
+  local PROBE_WINDOW, MOST_CLOSED = js.python.session_join.PROBE_WINDOW, js.python.limits.MAX_CLOSED
+
+  --- A connection is over; late segments still count.
+  function S:linger(stream)
+    self.closing:push(stream)
+    self.waits = true
+    if self.closing.size > MOST_CLOSED then self:lingered(self.closing:oldest()) end
+  end
+
+  --- Looks after what only time changes.
+  function S:wakes(now)
+    self.wake = now + WAKES
+    local closing, failed = self.closing, self.failed
+    while closing.size > 0 and closing:oldest().seen + LINGER <= now do self:lingered(closing:oldest()) end
+    while failed.size > 0 and failed:oldest().command.seen + PROBE_WINDOW <= now do
+      local task = failed:oldest()
+      failed:remove(task)
+      self.hosts:note(task.command)
+      self:conclude(task, now, false)
+    end
+    for _, task in ipairs(self.silence:due(now)) do self:conclude(task, now, not js.ask(task, "is_over")) end
+    self.agents:age(now)
+    self.waits = closing.size + failed.size + self.silence.ripe.size + self.agents.order.size > 0
+  end
+
+  --- Nothing more is expected of a connection that is over.
+  function S:lingered(stream)
+    self.closing:remove(stream)
+    for _, task in ipairs(stream.concerned or {}) do
+      if self.silence.open[task] and js.ask(task, "is_through") then self:conclude(task, self.time, false) end
+    end
+    if self.is_passing then self:let_go(stream, stream.concerned or {}) end
+    stream.concerned = nil
+  end
+
+  --- The task is over.
+  function S:conclude(task, now, missed)
+    self.silence:remove(task)
+    self.joiner:forget(task)
+    if not self.is_passing and not task.verdict then task.verdict = js.judge(task, now, missed) end
+  end
 
   --- A later pass: what has not said by now what it is, is no task.
   function S:settle()
@@ -7109,6 +10095,23 @@ do
       end
     end
     self:leave_out()
+    self:find()
+  end
+
+  --- What is told of each task, and of each packet that proves a problem.
+  function S:find()
+    self.found = {}
+    for _, one in ipairs(self.order:all()) do
+      local task = one.dirs and self:never_was(one) or one
+      self.told[one] = task.verdict or js.judge(task, math.max(self.now, self.time), false, true)
+      for _, problem in ipairs(self.told[one].problems) do
+        local packet = problem.packets[problem.packets.n]
+        if packet then
+          self.found[packet] = self.found[packet] or {}
+          table.insert(self.found[packet], problem)
+        end
+      end
+    end
   end
 
   --- Of connections that came to nothing so far the first ones are tasks, as of those that did so for good.
@@ -7135,12 +10138,13 @@ do
     for _, stream in ipairs(open) do
       self:release(stream, math.huge)
       for side = 0, 1 do
-        if stream.dirs and not js.is_gui then stream.dirs[side]:flush(self.last, self.time) end
+        if stream.dirs and not js.is_gui then stream.dirs[side]:flush(stream.last_packet or stream.first_packet, stream.seen) end
       end
       if stream.sniffing then
         self:decide(stream, self.time, true)
         if stream.role then js.claim.stream(stream) end
       end
+      if stream.role == "callback" and stream.handler then stream.handler:accepted() end
       local is_command = stream.role == "command" and stream.handler
       if is_command and not js.is_gui then stream.handler:closed() end
     end
@@ -7204,110 +10208,189 @@ do
     if number == nil then return packet end
     return number or nil
   end
+
+  --- The number in here of the packet that is drawn.
+  function S:packet_at(pinfo) return pinfo.visited and self:packet(pinfo.number) or self.last end
+
+  --- The problems that a packet proves, the last one of what proves them.  While packets arrive for the first time: those that
+  --- are known with it.
+  function S:problems_at(packet)
+    if not self.is_first_pass then return self.found[packet] or {} end
+    local found, event = {}, self.event
+    self.event = nil
+    for _, task in ipairs(event and event.tasks or {}) do
+      for _, one in ipairs(js.judge(task, self.time).problems) do
+        if one.packets[one.packets.n] == packet then found[#found + 1] = one end
+      end
+    end
+    return found
+  end
+
+  --- Something came that may be a problem's proof.
+  function S:proves(stream)
+    local tasks = stream.handler and stream.handler.tasks or { stream.task }
+    if not self.is_passing then self.event = { tasks = tasks } end
+  end
 end
 
--- The way of a segment through a session, and how connections begin and end.
+-- The way of a segment through a session, and how connections begin and end (the rules of stream/reassembly.py).
 do
   local S = js.Session
-  local PROBE_WINDOW = 2  -- seconds
-  local TWICE = 0.05  -- seconds; a SYN is retransmitted after more than that, sooner it is captured twice
+  local floor, abs = math.floor, math.abs
+  local PROBE_WINDOW = js.python.session_join.PROBE_WINDOW
+  local rules = js.python.stream_reassembly
+  local TWICE, NEAR = rules._TWICE, rules._NEAR
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
-  function S:segment(sender, seq, ack, flags, data, length, number, time)
+  function S:segment(sender, seq, ack, flags, data, length, number, time, hop, window)
     local stream = sender.stream
-    if stream.over then return false end
+    if stream.over then return self:late(sender, seq, flags, length, number, time, hop) end
     local is_http = js.is_http(data)
     if stream.held then self:release(stream, is_http and math.huge or time) end
-    if flags % 4 < 2 and not is_http and sender:is_early(seq, ack, flags, length, time) then
-      return self:hold(stream, { sender, seq, ack, flags, data, length, number, time })
+    local may_wait = flags % 4 < 2 and not is_http and not stream.over and not stream.foreign
+    if may_wait and sender:is_early(seq, ack, flags, length, time) then
+      return self:hold(stream, { sender, seq, ack, flags, data, length, number, time, hop, window })
     end
-    local is_ours = self:go_on(sender, seq, ack, flags, data, length, number, time)
+    local is_ours = self:go_on(sender, seq, ack, flags, data, length, number, time, hop, window)
     if stream.held then self:release(stream, time) end
     return is_ours
   end
 
   --- The same for a segment that waits for nothing.
-  function S:go_on(sender, seq, ack, flags, data, length, number, time)
+  function S:go_on(sender, seq, ack, flags, data, length, number, time, hop, window)
     local stream, other = sender.stream, sender.other
-    if stream.over or stream.foreign then return false end
-    sender.packets = sender.packets + 1
-    if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time) end
-    if stream.mid_stream or sender.side == 0 then stream.established = true end
-    if ack ~= other.expect then
-      if flags % 32 >= 16 then other:acknowledged(ack, length > 0, number, time) end
-    elseif other.again then
-      other.again = false
-    end
-    local before, held = sender.bytes, sender.held
-    if length > 0 then
-      stream.established = true
-      sender:receive(seq, data, length, number, time, stream.mid_stream)
-    end
+    if stream.foreign then return false end
+    if stream.over then return self:late(sender, seq, flags, length, number, time, hop) end
+    if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time, hop) end
+    local before = stream.seen
+    sender:note(number, time, hop, seq)
+    if flags % 32 >= 16 then sender:acknowledges(ack, false, length, number, time) end
+    sender.facts.window = window
+    if window == 0 then sender:keep("zero_windows", js.mark(number, time, hop)) end
+    local bytes, held = sender.bytes, sender.held
+    if length > 0 then sender:receive(seq, data, length, number, time, hop) end
     if flags % 2 == 1 then
+      self:idle(stream, time, before)
+      sender.facts.fin = sender.facts.fin or js.mark(number, time, hop)
       sender:finish_at((seq + length) % 4294967296, stream.mid_stream)
-      self:ending(stream, sender.side, time, false)
+      self:ending(stream, time)
     end
-    stream.seen = time
-    if stream.closed_by and sender:ended() and other:ended() then self:close(stream, number, time) end
-    return (sender.bytes > before or sender.held > held) and stream.role ~= nil and stream.role ~= "unknown"
+    if stream.ended and sender:ended() and other:ended() then self:close(stream, "fin", number, time) end
+    return (sender.bytes > bytes or sender.held > held) and stream.role ~= nil and stream.role ~= "unknown"
   end
 
   --- The usual segment: the next bytes of a callback connection, which are one whole message; what is written down about
   --- the packet, nil for any other segment.  Its payload begins at index `from` of `data` and ends with it.
-  function S:usual(sender, seq, ack, data, from, length, time)
+  function S:usual(sender, seq, ack, data, from, length, number, time, hop, window)
     local stream = sender.stream
     local reader = stream.handler and stream.handler:in_step(sender.side)
-    local other = sender.other
-    if not reader or seq ~= sender.expect or ack ~= other.expect or stream.held or other.again or sender.fin_at or sender.waiting[1]
-        or not js.is_frame(data, from) then
+    local other, facts = sender.other, sender.facts
+    if not reader or seq ~= sender.expect or ack ~= other.expect or stream.held or sender.fin_at or sender.waiting[1]
+        or window == 0 or other.facts.window == 0 or not js.is_frame(data, from) then
       return nil
     end
-    sender.packets, stream.seen = sender.packets + 1, time
+    sender:note(number, time, hop, seq)
+    if not facts.acked or other.next > facts.acked then facts.acked = other.next end
+    facts.window = window
+    sender:new_data(sender.next + length, number, time, hop)
+    sender:remember(seq, length, time, hop)
     sender:went_on(seq, length)
     stream.handler:frame(reader.side, data, nil, time, 0, from + 4)
     return self.current
   end
 
   --- The same for a SYN or a reset.
-  function S:control(sender, seq, ack, flags, data, length, number, time)
-    local stream, other = sender.stream, sender.other
+  function S:control(sender, seq, ack, flags, data, length, number, time, hop)
+    local stream, facts = sender.stream, sender.facts
     local is_ack, before = flags % 32 >= 16, stream.seen
-    stream.seen = time
+    local last = facts.last_number > 0 and js.mark(facts.last_number, facts.last_time, facts.last_hop) or nil
+    sender:note(number, time, hop, seq)
     if flags % 4 >= 2 then
-      if sender.syn == seq then
-        -- Retransmitted behind a SYN+ACK that nobody acknowledged: that never arrives.
-        local client = is_ack and other or sender
-        if client:waits_for_ack() and time - before > TWICE then stream.established = nil end
-        return false
-      end
+      self:syn(stream, is_ack, js.mark(number, time, hop))
+      if sender.syn == seq then return false end
       sender.syn = seq
-      if is_ack then stream.established, other.tells_nothing = true, js.direction.opens end
       if sender.next == 0 then sender:begin(seq + 1, true) end
-      if is_ack and not other.known then other:begin(ack, true) end
-      if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, false) end
-    elseif not sender.anchored or math.abs(sender:distance(seq)) <= js.limits.near then
-      self:ending(stream, sender.side, time, true)
-      self:close(stream, number, time)
+      if stream.mid_stream then self:begins(stream, sender, is_ack) end
+      if is_ack then sender:acknowledges(ack, true, length, number, time) end
+      if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, hop) end
+      return false
+    end
+    local outside = sender.anchored and abs(sender:distance(seq)) > NEAR
+    if not facts.rst or (facts.rst_outside and not outside) then
+      self:reset(facts, js.mark(number, time, hop), is_ack, last, outside)
+    end
+    if not outside then
+      self:idle(stream, time, before)
+      self:ending(stream, time)
+      self:close(stream, "rst", number, time)
+    end
+    return false
+  end
+
+  --- A connection whose SYN or SYN+ACK was captured behind other packets: both tell who is the client, but where bytes were
+  --- delivered already the sides stay a guess.
+  function S:begins(stream, sender, is_ack)
+    local is_server = (sender.side == 1) ~= (stream.swapped_dirs == true)
+    local wrong_way = is_server ~= is_ack
+    if wrong_way and stream.dirs[0].bytes + stream.dirs[1].bytes == 0 then
+      stream.client, stream.server, stream.swapped_dirs = stream.server, stream.client, not stream.swapped_dirs or nil
+      wrong_way = false
+    end
+    stream.mid_stream = wrong_way or nil
+  end
+
+  --- A SYN or SYN+ACK, unless it was captured twice.
+  function S:syn(stream, is_ack, mark)
+    local list = stream[is_ack and "syn_acks" or "syns"] or {}
+    stream[is_ack and "syn_acks" or "syns"] = list
+    local last = list[#list]
+    local is_copy = last and mark.time - last.time <= TWICE and mark.ip_id == last.ip_id
+    if #list < js.python.limits.MAX_EVIDENCE and not is_copy then list[#list + 1] = mark end
+    if #list > 1 then self:proves(stream) end
+  end
+
+  function S:reset(facts, mark, is_ack, last, outside)
+    facts.rst, facts.rst_outside, facts.rst_unknown, facts.before_rst = mark, outside, not is_ack, last
+  end
+
+  --- How long nothing had come before the first FIN or reset of both sides.
+  function S:idle(stream, time, before) stream.idle_before_end = stream.idle_before_end or time - before end
+
+  --- A segment behind the end: counted.
+  function S:late(sender, seq, flags, length, number, time, hop)
+    local stream, facts = sender.stream, sender.facts
+    if not facts then return false end  -- nobody will ask
+    local last = facts.last_number > 0 and js.mark(facts.last_number, facts.last_time, facts.last_hop) or nil
+    sender:note(number, time, hop, seq)
+    local mark = js.mark(number, time, hop)
+    if flags % 4 >= 2 then
+      self:syn(stream, flags % 32 >= 16, mark)
+    elseif flags % 8 >= 4 and not facts.rst then
+      self:reset(facts, mark, flags % 32 >= 16, last, sender.anchored and abs(sender:distance(seq)) > NEAR)
+    elseif flags % 2 == 1 and not facts.fin then
+      facts.fin = mark
+    elseif length > 0 and not facts.late_data and sender:distance(seq) >= 0 then
+      facts.late_data = mark
     end
     return false
   end
 
   --- The first FIN or RST of a connection.
-  function S:ending(stream, side, time, is_reset)
-    if stream.closed_by then return end
-    stream.closed_by = stream.swapped_dirs and 1 - side or side
-    stream.ended, stream.was_reset = time, is_reset
-    if stream.role == "callback" then stream.handler:ending() end
+  function S:ending(stream, time)
+    stream.ended = stream.ended or time
+    self:proves(stream)
   end
 
-  function S:close(stream, number, time)
-    stream.over = time
+  function S:close(stream, how, number, time)
+    if stream.held and not how then self:release(stream, math.huge) end
+    if stream.over then return end
+    stream.over, stream.closed = time, how
     if stream.foreign then return end
     for side = 0, 1 do stream.dirs[side]:flush(number, time) end
     if stream.cut then self.cut:ended(stream) end
     if stream.sniffing then self:decide(stream, time, true) end
     if stream.foreign then return end
-    local tasks = stream.handler and stream.handler.tasks or { stream.task }
+    stream.concerned = stream.handler and stream.handler.tasks or { stream.task }
     if stream.handler then
       stream.handler:closed()
       self:undecided_no_more(stream)
@@ -7315,25 +10398,31 @@ do
     elseif stream.sniffing then
       self:silent(stream, time)
     end
-    for _, task in ipairs(tasks) do self.silence:note(task) end
-    if self.is_passing then self:let_go(stream, tasks) end
+    self:linger(stream)
   end
 
   local function tries_key(stream) return stream.client.ip .. " " .. stream.server.key end
 
   --- The end of a connection that never said what it is.
   function S:silent(stream, time)
-    if stream.stray and not stream.established then return self:attempt(stream, stream.stray) end
-    local waiting = stream.undecided and self:came_to_nothing(stream) and self.agents:unreached(stream)
+    if stream.stray and not js.is_established(stream) then
+      self:attempt(stream, stream.stray)
+      stream.concerned = { stream.task }
+      return
+    end
+    local is_unreached = stream.undecided and self:came_to_nothing(stream)
+    local waiting = is_unreached and self.agents:unreached(stream)
     if waiting then
       stream.task = waiting
       self:undecided_no_more(stream)
-    elseif stream.undecided and self:came_to_nothing(stream) and self.unreached < js.limits.unreachable then
+    elseif is_unreached and self.unreached < js.limits.unreachable then
       self.unreached = self.unreached + 1
       local task = self:never_was(stream)
       stream.role, stream.task = "command", task
       self:began(stream, task)
       js.push(self.tries, tries_key(stream), task)
+      self.failed:push(task)
+      self.waits = true
     else
       self:undecided_no_more(stream)
       self:forget_tries(stream, time)
@@ -7343,7 +10432,7 @@ do
   --- True for a command connection that is unreachable so far, and without a byte of anybody.
   function S:came_to_nothing(stream)
     local bytes = stream.dirs[0].bytes + stream.dirs[1].bytes
-    return bytes == 0 and not stream.established
+    return bytes == 0 and not js.is_established(stream)
   end
 
   --- The task of such a connection.
@@ -7357,7 +10446,8 @@ do
   --- no scheduler, which sends its command at once.  A failure some time before `now` stands.
   function S:forget_tries(probe, now)
     local bytes = probe.dirs[0].bytes + probe.dirs[1].bytes
-    if not (probe.established and probe.is_command_port and bytes == 0) then return end
+    if not (js.is_established(probe) and probe.is_command_port and bytes == 0) then return end
+    self.hosts:note(probe)
     local key = tries_key(probe)
     local tries = self.tries[key]
     for _, task in ipairs(tries and tries:newest(tries.size) or {}) do
@@ -7366,6 +10456,8 @@ do
       local is_old = since > PROBE_WINDOW or now - ended >= PROBE_WINDOW
       if since >= 0 and not is_old then
         self.order:remove(task)
+        self.failed:remove(task)
+        self.silence:remove(task)
         self.unreached = self.unreached - 1
       end
       if since >= 0 or is_old then js.drop(self.tries, key, task) end
@@ -7376,7 +10468,9 @@ end
 -- Segments that were captured before those that they follow: they wait for these a moment (the rules of
 -- stream/reorder.py).
 do
-  local OVERHEAD, HALF, WHOLE, LAST = 512, 2147483648, 4294967296, 1099511627776
+  local HALF, WHOLE = 2147483648, 4294967296
+  local rules = js.python.stream_reorder
+  local NEAR, OVERHEAD, LAST = rules._NEAR, rules._OVERHEAD, rules._LAST
   local S, D, find = js.Session, js.direction, string.find
 
   --- True for a request or an answer of HTTP, or what may be one in TLS.
@@ -7389,7 +10483,7 @@ do
   function D:missing(number)
     local ahead = self:distance(number)
     if self.fin_at then ahead = math.min(ahead, self.fin_at - self.next) end
-    return ahead <= js.limits.near and ahead or 0
+    return ahead <= NEAR and ahead or 0
   end
 
   --- True when something that a segment follows was not captured by `now`, but may come.
@@ -7437,16 +10531,17 @@ do
 
   --- The held segments of a connection go on that wait no more at `now`.
   function S:release(stream, now)
-    local held = stream.held
+    local held, seen, last = stream.held, stream.seen, stream.last_packet
     while held and held[1] do
       local sender, seq, ack, flags, data, length, _, time = table.unpack(held[1], 1, 8)
       local is_due = math.abs(now - time) >= js.limits.jitter or stream.over or stream.foreign
-      if not is_due and sender:is_early(seq, ack, flags, length, now) then return end
+      if not is_due and sender:is_early(seq, ack, flags, length, now) then break end
       local segment = table.remove(held, 1)
       self.early_bytes = self.early_bytes - #data - OVERHEAD
-      self:go_on(table.unpack(segment, 1, 8))
+      self:go_on(table.unpack(segment, 1, 10))
     end
-    stream.held = nil
+    if last and stream.last_packet < last then stream.seen, stream.last_packet = seen, last end
+    if held and not held[1] then stream.held = nil end
   end
 
   --- Those of all connections that have waited for long enough, before a packet of `stream`.
@@ -7583,39 +10678,10 @@ do
   end
 end
 
--- How a task on a Universal Agent ended, and what an agent's error means (the rules of session/verdict.py and rules_agent.py).
+-- What the rules need to know of a task on a Universal Agent (the records of session/agent_facts.py), beside facts.lua.
 do
-  local find, lower, match = string.find, string.lower, string.match
-  local ERRORS = {  -- status, words in the text, code: the first that fits
-    { { [401] = true, [407] = true, [403] = true }, nil, "agent_unauthorized" },
-    { { [413] = true }, nil, "body_too_large" },
-    { { [502] = true, [503] = true, [504] = true }, nil, "proxy_error" },
-    { nil, { "licen[cs]e ?key" }, "agent_license" },
-    { nil, { "agent is terminating" }, "agent_terminating" },
-    { nil, { "unknown tunnel", "wrong tunnel secret" }, "tunnel_unknown" },
-    { { [410] = true }, nil, "task_process_lost" },
-    { nil, { "tunnelconnectionclosed", "has closed the connection" }, "task_process_lost" },
-    { { [404] = true, [405] = true }, nil, "agent_wrong_target" },
-  }
-
-  local function has_one(text, words)
-    for _, word in ipairs(words) do
-      if find(text, word) then return true end
-    end
-    return false
-  end
-
-  --- The problem code of an error response with its text.
-  function js.agent_code(status, text, otherwise)
-    text = lower(text or "")
-    for _, row in ipairs(ERRORS) do
-      if (not row[1] or row[1][status]) and (not row[2] or has_one(text, row[2])) then return row[3] end
-    end
-    return otherwise
-  end
-
-  --- True where the agent says that a request is not the task's master's.
-  function js.is_impostor(text) return find(lower(text or ""), "wrong tunnel secret", 1, true) ~= nil end
+  local rules, py, match = js.python, js.py, string.match
+  local Records = getmetatable(js.new_records())
 
   --- Why a command failed: the text of an error status, or that of StartTaskFailed, which comes with 200.
   function js.agent_failure(status, body, value, is_text)
@@ -7627,31 +10693,52 @@ do
     return text ~= "" and text or "HTTP " .. status
   end
 
-  --- True when an error was seen, or how the job's process ended.
-  local function has_failed(task) return (task.exit_code and task.exit_code ~= "0") or task.signal or task.failed end
+  rules.wire_agent.failure_of = function(response) return response.failure end
 
-  --- The outcome of such a task as of the time `now`.
-  function js.agent_outcome(task, now)
-    local about = task.agent
-    if about.judged then return about.judged end
-    if about.start_failure then return "refused" end
-    local kill, failed = about.kill, about.failed
-    local killed = kill and not (failed and (failed.answered or 0) <= kill.time)
-    if task.released then
-      if killed then return "killed" end
-      if has_failed(task) then return "failure" end
-      return task:went_well() and not task.result_odd and "success" or "unknown"
+  --- The problem code of an error response.
+  function js.agent_code(exchange, otherwise) return rules.session_rules_agent.code_of(exchange, otherwise) end
+
+  local function endpoint(one) return rules.places.Endpoint.of({ ip = one.ip, port = one.port }) end
+
+  --- A connection that carries exchanges, by `key`; its packets are Wireshark's HTTP dissector's.
+  function Records:carrier(key, client, server)
+    local known = self.known[key]
+    if not known then
+      local sides = py.pack(rules.sides.SideFacts.of({}), rules.sides.SideFacts.of({}))
+      known = rules.model.Connection.of({ client = endpoint(client), server = endpoint(server), role = "agent", sides = sides })
+      self.known[key] = known
     end
-    if killed then return "killed" end
-    if failed or js.session.agents.outages[about.place] or now - about.heard > js.agent_patience(about) then return "lost" end
-    if about.close then return has_failed(task) and "failure" or "unknown" end
-    return "running"
+    return known
   end
 
-  local classic = js.outcome
-  function js.outcome(task, now)
-    if task.agent then return js.agent_outcome(task, now) end
-    return classic(task, now)
+  local function packets_of(several, one) return several and py.list_of({ table.unpack(several) }) or py.pack(one) end
+
+  function Records:exchange(exchange)
+    if not exchange then return nil end
+    local known = self.known[exchange]
+    if known then return known end
+    known = rules.model.Exchange.of({
+      n = exchange.n, connection = self:carrier(exchange.connection, exchange.client, exchange.server), time = exchange.time,
+      request_packets = packets_of(exchange.packets, exchange.number), kind = exchange.kind, type = exchange.type,
+      request = { element = exchange.element }, request_id = exchange.request_id, answered = exchange.answered,
+      response = exchange.answered and { status = exchange.status, failure = exchange.failure } or nil,
+      response_packets = exchange.answered and packets_of(exchange.reply_packets, exchange.answer_number) or py.pack(),
+    })
+    self.known[exchange] = known
+    return known
+  end
+
+  function Records:agent(about)
+    local outage = about.outage or js.session.agents.outages[about.place]
+    return rules.session_agent_facts.AgentFacts.of({
+      heard = about.heard, start = self:exchange(about.start), start_failure = about.start_failure,
+      clock_skew = about.clock_skew, close = self:exchange(about.close), kill = self:exchange(about.kill),
+      failed = self:exchange(about.failed), waiting = self:exchange(about.waiting), repeated = about.repeated,
+      repetitions = py.map(function(one) return self:exchange(one) end, py.list_of({ table.unpack(about.repetitions) })),
+      longest_wait = about.longest_wait, missed = about.missed, missed_by = self:exchange(about.missed_by),
+      heartbeat = about.heartbeat and rules.wire_agent.Heartbeat.of(about.heartbeat), outage = outage and
+        rules.session_agent_facts.Outage.of({ server = endpoint(outage.server), count = outage.count, packets = outage.packets }),
+    })
   end
 end
 
@@ -7659,24 +10746,30 @@ end
 --
 -- A task is known by its agent and the tunnel's id, and by its agentTaskId, whichever connection carries it.
 do
-  local OK, ACCEPTED = 200, 202
-  local PATIENCE = 60  -- seconds, where no heartbeat says otherwise
-  local REMEMBERED = 64
-  local STARTS = { StartNonApiTask = "process", StartApiTask = "api" }
+  local rules, py = js.python, js.py
+  local OK, ACCEPTED = rules.session_tunnels._OK, rules.session_tunnels._ACCEPTED
+  local PATIENCE, GRACE = rules.session_timeouts.AGENT_PATIENCE, rules.session_timeouts.HEARTBEAT_GRACE
+  local REMEMBERED, MOST = rules.session_agent_facts._REMEMBERED, rules.limits.MAX_EVIDENCE
   local A = {}
   A.__index = A
   js.Agents = A
 
   --- `by_key`, `by_name` and so on hold the tasks under way, `nameless` those whose start was not answered, by master and
-  --- agent, like `places` all and `outages` the connections to the agent that failed since it was heard; `open` are exchanges without a response, by connection, and `told` all that later passes ask for, by packet.
+  --- agent, like `places` all and `outages` the connections to the agent that failed since it was heard; `ages` are tasks by
+  --- when the agent has ended them; `open` are exchanges without a response, by connection, and `told` all that later passes
+  --- ask for, by packet.
   function js.new_agents()
     return setmetatable({
       by_key = {}, by_name = {}, by_secret = {}, by_instance = {}, nameless = {}, order = js.new_queue(),
       places = {}, outages = {}, open = {}, waiting = js.new_queue(), told = {}, packet = 0,
+      count = 0, ages = js.new_heap(),
     }, A)
   end
 
-  function js.agent_patience(about) return about.heartbeat and about.heartbeat.timeout or PATIENCE end
+  local function patience(about) return about.heartbeat and about.heartbeat.timeout or PATIENCE end
+
+  --- When the agent has ended a task for certain of which nobody says anything more.
+  local function deadline(about) return about.heard + 2 * patience(about) end
 
   --- A master's host and an agent, of an exchange or a connection.
   function js.agent_place(one) return one.client.ip .. " " .. one.server.key end
@@ -7687,16 +10780,20 @@ do
   -- --- tasks ---
 
   function A:new(exchange)
-    local task = js.new_task(exchange.packets and exchange.packets[1] or exchange.number, exchange.time)
+    local task = js.new_task(exchange.number, exchange.time)
     local stream = { client = exchange.server, server = exchange.client, role = "callback", task = task, dirs = {} }
     task.client, task.remote, task.settled = exchange.client, exchange.server, true
     task.callback = stream
-    task.agent = { heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0 }
-    task.agent.place = place_of(exchange)
+    task.agent = {
+      heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0,
+      place = place_of(exchange), repetitions = {}, repeated = 0, longest_wait = 0, missed = 0,
+    }
     exchange.task = task
     js.push(self.nameless, task.agent.place, task)
     js.push(self.places, task.agent.place, task)
     self.order:push(task)
+    self.ages:push(deadline(task.agent), task)
+    js.session.waits = true
     js.session.order:add(task)
     if self.order.size > js.limits.open_tasks then self:over(self.order:oldest(), exchange.time) end
     return task
@@ -7718,9 +10815,10 @@ do
   end
 
   function A:over(task, now)
-    local about = task.agent
+    local about, session = task.agent, js.session
     if about.judged then return end
-    about.judged = js.agent_outcome(task, now)
+    about.judged, about.outage, task.open_requests = true, self.outages[about.place], { table.unpack(about.dialog.stack) }
+    if not session.is_passing then task.verdict = js.judge(task, now, false) end
     js.drop(self.places, about.place, task)
     if not self.places[about.place] then self.outages[about.place] = nil end
     js.drop(self.nameless, about.place, task)
@@ -7730,21 +10828,27 @@ do
     forget(self.by_instance, task.instance, task)
     self.order:remove(task)
     about.dialog, about.requests, about.waiting = nil, nil, nil
-    if js.session.is_passing then js.session.order:remove(task) end
+    if session.is_passing then session.order:remove(task) end
   end
 
-  --- A task that is still under way by the time `now`: the agent has ended it for certain after twice its patience.
-  function A:living(task, now)
-    if not task or now < task.agent.heard + 2 * js.agent_patience(task.agent) then return task end
-    self:over(task, now)
-    return nil
+  --- Tasks of which nothing was heard for longer than the agent would have kept them are over.
+  function A:age(now)
+    while self.ages:due(now) do
+      local task = self.ages:pop()
+      local until_then = deadline(task.agent)
+      if until_then <= now then
+        self:over(task, now)
+      elseif not task.agent.judged then
+        self.ages:push(until_then, task)
+      end
+    end
   end
 
   -- --- commands ---
 
   function A:command(exchange)
     local value = exchange.value
-    local kind, name = STARTS[exchange.type or ""], js.json_text(value, "agentTaskId")
+    local kind, name = py.get(rules.wire_agent.STARTS, exchange.type), js.json_text(value, "agentTaskId")
     if kind then
       local task = self:new(exchange)
       local job = js.json_text(value, "meta", "job")
@@ -7758,7 +10862,6 @@ do
 
   function A:about_task(exchange, name)
     local task = self.by_name[name] or self.by_key[key_of(exchange, string.match(name, "^[^-]*"))]
-    task = self:living(task, exchange.time)
     local about = task and task.agent
     if not about or (about.name and about.name ~= name) then return end
     exchange.task, about.heard = task, exchange.time
@@ -7774,9 +10877,13 @@ do
     local name, tunnel = js.json_text(value, "agentTaskId"), js.json_text(value, "tunnelToken", "id")
     if about.judged then return end
     about.heard, about.waiting = exchange.answered, nil
+    if exchange.date then  -- of a second that may be over by nearly another one
+      about.clock_skew = math.max(exchange.date - about.heard, 0)
+      if about.clock_skew == 0 then about.clock_skew = math.min(exchange.date + 1e9 - about.heard, 0) end
+    end
     if not name or not tunnel then
       about.start_failure = exchange.failure or "the answer names no task"
-      exchange.code = js.agent_code(exchange.status, about.start_failure, "agent_refused_start")
+      js.session:proves(task.callback)
       return self:over(task, exchange.answered)
     end
     local secret = js.json_text(value, "tunnelToken", "secret")
@@ -7786,7 +10893,7 @@ do
   -- --- tunnels ---
 
   function A:tunnelled(exchange)
-    local task = self:living(self.by_key[key_of(exchange, exchange.target.tunnel)], exchange.time)
+    local task = self.by_key[key_of(exchange, exchange.target.tunnel)]
     local known, secret = task and task.agent.secret, exchange.secret
     -- Somebody else's, or the agent began anew and counts from 1 again.
     if known and secret and known ~= secret then task = nil end
@@ -7811,9 +10918,26 @@ do
     return true
   end
 
+  --- The master lives: it says so as often as it announced, and the agent waits no longer than that.
+  local function pulse(exchange, about)
+    local known = about.heartbeat
+    if about.asked and known and known.timeout then
+      local late = exchange.time - about.asked - (known.period or 0)
+      if late > math.max(about.missed, GRACE) then about.missed, about.missed_by = late, exchange end
+    end
+    about.heartbeat = exchange.heartbeat or known
+    about.asked, about.heard = exchange.time, exchange.time
+  end
+
+  --- How long the message waits for its response by now, the longest time.
+  local function waited(about, now)
+    if about.waiting then about.longest_wait = math.max(about.longest_wait, now - about.waiting.time) end
+  end
+
   function A:asked(exchange, task)
     local about = task.agent
-    exchange.task, about.heartbeat, about.heard = task, exchange.heartbeat or about.heartbeat, exchange.time
+    exchange.task = task
+    pulse(exchange, about)
     if exchange.kind == "heartbeat" then return end
     if exchange.request_id and exchange.request_id > about.last + 1 then
       task:lost(0)
@@ -7821,17 +10945,19 @@ do
       task.callback.has_gaps = true
     end
     if not is_first(about, exchange) then
-      exchange.is_repeated = true
+      exchange.is_repeated, about.repeated = true, about.repeated + 1
+      waited(about, exchange.time)
+      if #about.repetitions < MOST then about.repetitions[#about.repetitions + 1] = exchange end
       return
     end
     if exchange.body or about.waiting then about.waiting = exchange end
-    if exchange.body then exchange.message = self:message(task, 1, exchange.body, exchange.time, exchange.packets) end
+    if exchange.body then exchange.message = self:message(task, 1, exchange.body, exchange.time) end
   end
 
   --- One message of a task: the body of a request (side 1) or of a response.
-  function A:message(task, side, data, time, packets)
+  function A:message(task, side, data, time)
     local message, body = task.agent.dialog:feed(side, data, 1, time, 0)
-    message.size, message.headless, message.packets = #data, true, packets
+    message.size, message.headless = #data, true
     message.number, message.stream, message.task = self.packet, task.callback, task
     local job, number = task.job, task.task_id
     if body then task:frame(message, body) else task:unread(message, data, 1) end
@@ -7843,7 +10969,7 @@ do
   --- A request to a tunnel that was not known turns out to be a task's, or was refused.
   function A:settle_stranger(exchange)
     if exchange.status ~= OK and exchange.status ~= ACCEPTED then
-      exchange.code = js.agent_code(exchange.status, exchange.failure, "tunnel_unknown")
+      exchange.code = js.agent_code(exchange, "tunnel_unknown")
       return
     end
     local task = self:unannounced(exchange)
@@ -7882,22 +11008,23 @@ do
     local about, status = task.agent, exchange.status
     about.heard = exchange.answered
     if exchange.kind == "command" then
-      if exchange.failure then exchange.code = js.agent_code(status, exchange.failure, "agent_refused_request") end
+      if exchange.failure then exchange.code = js.agent_code(exchange, "agent_refused_request") end
       if exchange == about.close and status == OK then self:over(task, exchange.answered) end
       return
     end
     if status == OK then
       if exchange.reply and delivers(about, exchange) then
+        if #about.repetitions > 0 then waited(about, about.heard) end
         about.waiting = nil
-        exchange.answer_message = self:message(task, 0, exchange.reply, exchange.answered, exchange.reply_packets)
+        exchange.answer_message = self:message(task, 0, exchange.reply, exchange.answered)
         if task.instance then self.by_instance[task.instance] = self.by_instance[task.instance] or task end
       end
     elseif status ~= ACCEPTED then
-      exchange.code = js.agent_code(status, exchange.failure, "task_process_lost")
-      if js.is_impostor(exchange.failure) then
-        exchange.task = nil
+      if rules.session_rules_agent.is_impostor(exchange) then
+        exchange.task, exchange.code = nil, js.agent_code(exchange, "tunnel_unknown")
       elseif not about.failed then
         about.failed, about.waiting = exchange, nil
+        js.session:proves(task.callback)
       end
     end
     if task.released then about.waiting = nil end
@@ -7912,6 +11039,8 @@ do
   --- A request to an agent's API, in the order of packets.
   function A:request(exchange)
     self.outages[js.agent_place(exchange)] = nil
+    self.count = self.count + 1
+    exchange.n = self.count
     local queue = self.open[exchange.connection] or js.new_queue()
     self.open[exchange.connection] = queue
     queue:push(exchange)
@@ -7968,7 +11097,7 @@ do
     elseif task and not task.agent.judged then
       self:answered(exchange, task)
     elseif exchange.failure then
-      exchange.code = js.agent_code(exchange.status, exchange.failure, "agent_refused_request")
+      exchange.code = js.agent_code(exchange, "agent_refused_request")
     end
   end
 
@@ -7979,7 +11108,9 @@ do
     local place = js.agent_place(stream)
     local tasks = self.places[place]
     if not tasks then return nil end
-    self.outages[place] = (self.outages[place] or 0) + 1
+    local outage = self.outages[place] or { server = stream.server, count = 0, packets = js.py.pack() }
+    self.outages[place], outage.count = outage, outage.count + 1
+    if outage.packets.n < js.python.limits.MAX_EVIDENCE then js.py.append(outage.packets, stream.first_packet) end
     return tasks:oldest()
   end
 
@@ -8023,13 +11154,42 @@ do
     return item
   end
 
-  local function expert(item, code, text)
+  local function expert(item, code, text, longest)
     local one = X[code]
-    if one then item:add_proto_expert_info(one, js.line_utf8(js.utf8(text), 200)) end
+    if one then item:add_proto_expert_info(one, js.line_utf8(js.utf8(text), longest or 200)) end
   end
 
-  local function relative_time(seconds)
-    local nanoseconds = floor(seconds * 1e9 + 0.5)
+  local function words(text) return js.line_utf8(js.masked(js.utf8(text)), 1000) end
+
+  --- What a packet proves to be wrong with a task; true when there is something.
+  local function draw_problems(parent, number, told)
+    local problems = js.session:problems_at(number)
+    for _, one in ipairs(problems) do
+      local item = generated(parent, F.problem, one.code)
+      generated(item, F.problem_summary, words(one.summary))
+      if one.cause ~= "" then generated(item, F.problem_cause, words(one.cause)) end
+      if one.remedy ~= "" then generated(item, F.problem_remedy, words(one.remedy)) end
+      local is_usual = js.python.session_codes.CODES.map[one.code][2].severity == one.severity
+      expert(item, is_usual and one.code or "remark", words(one.summary) .. " Cause: " .. words(one.cause), 500)
+      if told then told[one.code] = true end
+    end
+    return #problems > 0
+  end
+
+  js.draw_problems = draw_problems
+
+  --- A packet of TCP's own, or an ICMP error about one: whose it is, and what it proves.
+  function js.draw_own(stream, pinfo, tree)
+    js.look(tree, pinfo)
+    if not js.wanted or not stream.task then return end
+    local session = js.session
+    -- A connection that was refused a moment ago may be that of somebody who waits for the port to open.
+    if session.is_first_pass and session.failed.places[stream.task] then return end
+    local item = generated(tree, F.task, session:number(stream.task))
+    draw_problems(item or tree, session:packet_at(pinfo))
+  end
+
+  local function relative_time(nanoseconds)
     -- Both parts have the same sign: an answer may have been captured before its request.
     local whole = nanoseconds < 0 and -floor(-nanoseconds / 1e9) or floor(nanoseconds / 1e9)
     return NSTime.new(whole, nanoseconds - whole * 1e9)
@@ -8060,6 +11220,8 @@ do
       generated(node, F.segment, js.session:shown(message.packets[index]))
     end
   end
+
+  js.draw_segments = segments
 
   --- Gives `range(offset, size)` over a message's bytes, from the packet or put together from several.
   local function bytes_of(message, payload, title)
@@ -8262,21 +11424,20 @@ do
   local own  -- not known before Wireshark has registered it
 
   --- What is asked for is the same for all packets of a pass in tshark, so there it is found out once.
-  function js.look(tree, columns)
+  function js.look(tree, pinfo)
     if not js.is_gui and session == js.session and pass == session.is_first_pass then return end
     session, pass = js.session, js.session.is_first_pass
     js.wanted = is_wanted(tree)
     own = own or Dissector.get("jobscheduler")
     has_tree = js.wanted or tree:referenced(own)
-    has_columns = tostring(columns.info) ~= "(info)"
+    has_columns = tostring(pinfo.cols.info) ~= "(info)"
     -- A tshark that prints a line for each packet in its first pass, and no tree, never comes back to a packet.
     session.is_passing = pass and has_columns and not has_tree and not js.is_gui and not js.proto.prefs.task_table
   end
 
   --- Fills the columns for a packet of which nobody wants to see more; false when there is more to be done, for `js.draw`.
   function js.glance(entry, pinfo, tree)
-    local columns = pinfo.cols
-    js.look(tree, columns)
+    js.look(tree, pinfo)
     if has_tree or not entry.class or has_expert(entry) then return false end
     if not has_columns then return true end
     local info = entry.info
@@ -8285,13 +11446,24 @@ do
       info = js.info(entry, session.fresh_body)
       if not session.is_passing then entry.info = info end
     end
+    local columns = pinfo.cols
     columns.protocol, columns.info = "JobScheduler", info
     return true
   end
 
+  --- Those of an entry's problems that are shown with its packet.
+  local function here(problems, pinfo)
+    if not problems or not pinfo.visited then return problems end
+    local found = {}
+    for _, one in ipairs(problems) do
+      if not one.is_late then found[#found + 1] = one end
+    end
+    return #found > 0 and found or nil
+  end
+
   --- Draws a packet, after `js.glance`.
   function js.draw(entry, pinfo, tree, payload)
-    local words, first = {}, nil
+    local words, first = {}, nil  -- of the Info column
     for _, late in ipairs(not pinfo.visited and entry.late or {}) do
       first = (late.document and draw_document or draw_frame)(tree, late, nil, pinfo) or first
       words[#words + 1] = late.info
@@ -8309,10 +11481,11 @@ do
       more = more + 1
       message = entry.more and entry.more[more]
     end
-    local problems = entry.problems
+    local problems, told = here(entry.problems, pinfo), {}
     if not first and (payload or problems) then first = draw_part(tree, entry, payload) end
+    if js.wanted and first then draw_problems(first, js.session:packet_at(pinfo), told) end
     for index = 1, problems and #problems or 0 do
-      expert(first, problems[index].code, problems[index].text)
+      if not told[problems[index].code] then expert(first, problems[index].code, problems[index].text) end
       if #words < 8 then words[#words + 1] = problems[index].text end
     end
     if #words == 0 and payload then
@@ -8337,7 +11510,7 @@ end
 
 -- What Wireshark's HTTP dissector says of a message to or from a Universal Agent (the rules of wire/agent.py).
 do
-  local match, lower, find, sub = string.match, string.lower, string.find, string.sub
+  local match, lower, find, sub, floor = string.match, string.lower, string.find, string.sub, math.floor
   local A = {}
   js.agent_http = A
 
@@ -8352,7 +11525,7 @@ do
   local response_for, request_in = reader("http.response_for.uri"), reader("http.request_in")
   local request_line, stream = reader("http.request.line"), reader("tcp.stream")
   local tcp_segment, tls_segment = reader("tcp.segment"), reader("tls.segment")
-  local content_type = reader("http.content_type")
+  local content_type, date = reader("http.content_type"), reader("http.date")
 
   --- True for a packet with HTTP: what most are asked only.
   A.is_there = reader("http")
@@ -8387,15 +11560,16 @@ do
     return { host = host, prefix = prefix, rest = rest, tunnel = match(rest, "^/tunnel/([^/]+)/?$") }
   end
 
-  --- A Java duration in seconds.
-  local function seconds(text)
+  --- A Java duration in nanoseconds.
+  local function nanoseconds(text)
     local rest = match(text, "^PT(.+)$")
     local hours, more = match(rest or "", "^(%d+)H(.*)$")
     local minutes, most = match(more or rest or "", "^(%d+)M(.*)$")
     local tail = most or more or rest
     local count = tail and match(tail, "^(%d+%.?%d*)S$")
     if not tail or (tail ~= "" and not count) then return nil end
-    return 3600 * tonumber(hours or 0) + 60 * tonumber(minutes or 0) + tonumber(count or 0)
+    local seconds = 3600 * tonumber(hours or 0) + 60 * tonumber(minutes or 0) + tonumber(count or 0)
+    return floor(seconds * 1e9 + 0.5)
   end
 
   local HEARTBEATS = { "x-jobscheduler-heartbeat-start", "x-jobscheduler-heartbeat-continue", "x-jobscheduler-heartbeat" }
@@ -8414,7 +11588,8 @@ do
     for _, name in ipairs(HEARTBEATS) do
       if known[name] then
         local times = {}
-        for word in string.gmatch(known[name], "PT%S*") do times[#times + 1] = seconds(word) or false end
+        for word in string.gmatch(known[name], "PT%S*") do times[#times + 1] = nanoseconds(word) or false end
+        if #times < 2 then return {} end
         return { period = times[1] or nil, timeout = times[2] or nil }
       end
     end
@@ -8452,9 +11627,25 @@ do
       kind = "view"
     end
     return {
-      target = target, kind = kind, method = verb, secret = known["x-jobscheduler-tunnel-secret"],
+      target = target, kind = kind, method = verb, element = verb .. " " .. path, secret = known["x-jobscheduler-tunnel-secret"],
       request_id = tonumber(match(known["x-jobscheduler-request-id"] or "", "^%d+")), heartbeat = heartbeat(known),
     }
+  end
+
+  local MONTHS = { Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7, Aug = 8, Sep = 9, Oct = 10, Nov = 11, Dec = 12 }
+
+  --- The clock of whoever answers, in seconds since the epoch: that of the last response.
+  function A.date()
+    local day, name, year, hour, minute, second =
+      match(tostring(last(date) or ""), "^%a%a%a, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$")
+    local month = MONTHS[name or ""]
+    if not month then return nil end
+    -- Days by the calendar in which a year begins in March.
+    local years, months = tonumber(year), month
+    if month < 3 then years, months = years - 1, month + 12 end
+    local days = 365 * years + floor(years / 4) - floor(years / 100) + floor(years / 400)
+      + floor((153 * months - 457) / 5) + tonumber(day) - 719469
+    return 86400 * days + 3600 * tonumber(hour) + 60 * tonumber(minute) + tonumber(second)
   end
 
   function A.status(index) return tonumber(tostring(at(code, index))) end
@@ -8590,13 +11781,12 @@ do
       if range and not message then draw_values(root, js.json(range:raw())) end
     end
     local code = is_answer and exchange.code
-    if code and X[code] then
-      root:add_proto_expert_info(X[code], shown(exchange.failure or exchange.task and exchange.task.agent.start_failure or code))
-    end
+    if code then root:add_proto_expert_info(X[code], shown(exchange.failure)) end
     if range then
       pinfo.cols.protocol = "JobScheduler"
       pinfo.cols.info = words
     end
+    return root
   end
 end
 
@@ -8614,8 +11804,9 @@ do
     return endpoint.port and format("%s:%d", host, endpoint.port) or host
   end
 
-  local function outcome(task)
-    local word = js.outcome(task, js.session.now)
+  --- The word for how a task went, as its verdict says.
+  local function outcome(task, told)
+    local word = told.outcome
     return word == "failure" and task.exit_code and task.exit_code ~= "0" and "exit " .. task.exit_code or word
   end
 
@@ -8630,10 +11821,10 @@ do
   end
 
   --- Cells in the order of the headings; what tells most comes first: Wireshark's window folds long lines.
-  local function row(number, task)
+  local function row(number, task, told)
     local packet = js.session:shown(task.first_packet)
     return {
-      format("%d", number), packet and format("%d", packet) or "-", job(task), outcome(task),
+      format("%d", number), packet and format("%d", packet) or "-", job(task), outcome(task, told),
       format("%d+%d", task.calls, task.callbacks), format("%d", task.logs), task.kind or "?",
       place(task.remote), announced(task), place(task.client),
     }
@@ -8661,14 +11852,40 @@ do
     return lines
   end
 
-  --- Lines of the table, tasks in the order of their numbers; command connections that came to nothing so far are some.
+  local function shown(packets)
+    local found = {}
+    for _, packet in js.py.each(packets) do
+      local number = js.session:shown(packet)
+      if number then found[#found + 1] = format("%d", number) end
+    end
+    return #found > 0 and table.concat(found, ",") or "-"
+  end
+
+  local function words(text) return js.line_utf8(js.masked(js.utf8(text)), 1000) end
+
+  --- What went wrong with a task, in the words of `jstrace read`.
+  local function add_problems(lines, number, problems)
+    for _, one in ipairs(problems) do
+      lines[#lines + 1] = format("task %d  %s  %s  packets %s", number, one.severity, one.code, shown(one.packets))
+      lines[#lines + 1] = "    " .. words(one.summary)
+      if one.cause ~= "" then lines[#lines + 1] = "    cause: " .. words(one.cause) end
+      if one.remedy ~= "" then lines[#lines + 1] = "    remedy: " .. words(one.remedy) end
+    end
+  end
+
+  --- Lines of the table, tasks in the order of their numbers, and of their problems; command connections that came to nothing
+  --- so far are tasks.
   function js.task_lines()
-    local rows, session = { HEADINGS }, js.session
+    local rows, problems, session = { HEADINGS }, {}, js.session
     session:settle()
     for number, one in ipairs(session.order:all()) do
-      rows[#rows + 1] = row(number, one.dirs and session:never_was(one) or one)
+      rows[#rows + 1] = row(number, one.dirs and session:never_was(one) or one, session.told[one])
+      add_problems(problems, number, session.told[one].problems)
     end
-    return aligned(rows)
+    local lines = aligned(rows)
+    if #problems > 0 then lines[#lines + 1] = "" end
+    for _, line in ipairs(problems) do lines[#lines + 1] = line end
+    return lines
   end
 
   function js.show_tasks()
@@ -8815,13 +12032,13 @@ do
   end
 
   --- The first time that a request is seen.
-  local function request(pinfo, index, body, packets)
+  local function request(pinfo, index, body)
     local exchange = H.request(index, body ~= nil)
     if not exchange then return nil end
     local session = js.session
-    exchange.number, exchange.time, exchange.connection = session.agents.packet, pinfo.rel_ts, H.connection()
+    exchange.number, exchange.time, exchange.connection = session.agents.packet, session:time_of(pinfo), H.connection()
     exchange.client, exchange.server = endpoint(pinfo.src, pinfo.src_port), endpoint(pinfo.dst, pinfo.dst_port)
-    exchange.body, exchange.packets, exchange.is_empty = body, packets, body == nil
+    exchange.body, exchange.is_empty = body, body == nil
     if exchange.kind == "command" and body then
       exchange.value = js.json(body)
       exchange.type = js.json_text(exchange.value, "$TYPE")
@@ -8832,14 +12049,16 @@ do
   end
 
   --- The first time that a response is seen.
-  local function response(pinfo, index, body, packets, is_text)
+  local function response(pinfo, index, body, is_text)
     local session, asked = js.session, H.request_packet(index)
     local exchange = session.agents:answered_by(H.connection(), asked and session:packet(asked))
     if not exchange then return nil end
-    exchange.status, exchange.answered, exchange.answer_number = H.status(index), pinfo.rel_ts, session.agents.packet
-    exchange.reply, exchange.reply_packets, exchange.is_empty_answer = body, packets, body == nil
+    exchange.status, exchange.answered, exchange.answer_number = H.status(index), session:time_of(pinfo), session.agents.packet
+    exchange.reply, exchange.is_empty_answer = body, body == nil
     if body and not exchange.target.tunnel then exchange.answer = js.json(body) end
     exchange.failure = js.agent_failure(exchange.status, body or "", exchange.answer, is_text)
+    local date = H.date()
+    exchange.date = date and (date - session.second) * 1e9
     session.agents:response(exchange)
     return slim(exchange)
   end
@@ -8855,17 +12074,17 @@ do
     return is_due
   end
 
-  --- The exchange with the message at `index` of the packet at hand, which came in `packets`.
-  local function take(pinfo, index, is_answer, body, packets)
+  --- The exchange with the message at `index` of the packet at hand.
+  local function take(pinfo, index, is_answer, body)
     local session, place = js.session, is_answer and -index or index
     if pinfo.visited and session.is_first_pass then session:settle() end
     local packet, exchange = pinfo.visited and session:packet(pinfo.number) or session.last, nil
     local found = told(packet)
     if found and found[place] or not is_due(pinfo) then return found and found[place] end
     if is_answer then
-      exchange = response(pinfo, index, body, packets, body ~= nil and H.is_text())
+      exchange = response(pinfo, index, body, body ~= nil and H.is_text())
     else
-      exchange = request(pinfo, index, body, packets)
+      exchange = request(pinfo, index, body)
     end
     if exchange then write_down(packet, place, exchange) end
     return exchange
@@ -8880,14 +12099,32 @@ do
     local index = is_answer and responses or requests
     if index == 0 then js.session.agents.is_blind = true end
     if index == 0 or (is_answer and not H.may_be_answer()) then return false end
-    js.look(tree, pinfo.cols)
+    js.look(tree, pinfo)
     if not pinfo.visited then js.session:arrived_inside(pinfo.number) end
-    local packets = requests + responses == 1 and H.packets(pinfo.number) or nil
     local is_whole = tvb:len() > 0 and tvb:len() == tvb:reported_len()
-    local exchange = take(pinfo, index, is_answer, is_whole and tvb:raw() or nil, packets)
+    local exchange = take(pinfo, index, is_answer, is_whole and tvb:raw() or nil)
     if not exchange then return false end
-    js.draw_exchange(tree, exchange, is_answer, tvb:range(), pinfo)
+    local root = js.draw_exchange(tree, exchange, is_answer, tvb:range(), pinfo)
+    js.session.agents.fresh = { exchange = exchange, is_answer = is_answer, root = root, packet = js.session:packet_at(pinfo) }
     return true
+  end
+
+  --- The packets in which the one message of the packet at hand came: which they are TCP says behind it.
+  local function complete(pinfo)
+    local agents = js.session.agents
+    local fresh, packets = agents.fresh, nil
+    agents.fresh = nil
+    if fresh and fresh.packet == js.session:packet_at(pinfo) then packets = H.packets(pinfo.number) end
+    if not packets then return end
+    local exchange, is_answer = fresh.exchange, fresh.is_answer
+    local message, task = is_answer and exchange.answer_message or not is_answer and exchange.message, exchange.task
+    local known = is_answer and exchange.reply_packets or not is_answer and exchange.packets
+    if known then return end  -- and shown with the message
+    exchange[is_answer and "reply_packets" or "packets"] = packets
+    if task and task.first_packet == exchange.number and not is_answer then task.first_packet = packets[1] end
+    if not message then return end
+    message.packets = packets
+    if js.wanted then js.draw_segments(fresh.root, message) end
   end
 
   function bodies.dissector(tvb, pinfo, tree)
@@ -8908,7 +12145,7 @@ do
     for index = 1, count do
       local found = not pinfo.visited and told(js.session.last)
       if not (found and found[is_answer and -index or index]) then
-        local exchange = take(pinfo, index, is_answer, nil, nil)
+        local exchange = take(pinfo, index, is_answer, nil)
         local is_empty = exchange and (is_answer and exchange.is_empty_answer or not is_answer and exchange.is_empty)
         if is_empty and js.wanted then js.draw_exchange(tree, exchange, is_answer, nil, pinfo) end
       end
@@ -8918,9 +12155,11 @@ do
   --- For the post-dissector, in a packet with HTTP.
   function js.exchanges(pinfo, tree)
     local requests, responses = H.counts()
-    js.look(tree, pinfo.cols)
+    js.look(tree, pinfo)
+    if requests + responses == 1 then complete(pinfo) end
     without_body(pinfo, tree, true, responses)
     without_body(pinfo, tree, false, requests)
+    if js.wanted then js.draw_problems(tree, js.session:packet_at(pinfo)) end
   end
 end
 
@@ -8980,7 +12219,7 @@ do
 
   --- The datagram that is whole with a fragment whose IP header begins at `at`, and the segment in it.
   local function whole(session, data, at, pinfo)
-    local wire, time, key, tcp, stop = pinfo.len, pinfo.rel_ts, nil, at, nil
+    local wire, time, key, tcp, stop = pinfo.len, session:time_of(pinfo), nil, at, nil
     while tcp and not key do
       data = session.datagrams:take(data, tcp, wire, time)
       if not data then return nil end
@@ -8994,7 +12233,7 @@ do
   local function keep(session, entry, number, at, captured, datagram)
     if not datagram then return entry, at, captured end
     local payload = sub(datagram, at + 1, at + captured)
-    if entry and not session.is_passing then session.payloads[number] = payload end
+    if entry and not entry.dirs and not session.is_passing then session.payloads[number] = payload end
     return entry, 0, captured, payload
   end
 
@@ -9009,7 +12248,7 @@ do
       if session.is_first_pass then session:settle() end
       number = session:packet(number)
       entry = session.packets[number]
-      if not entry then return nil end
+      if not entry or entry.dirs then return entry end
       local payload = session.payloads[number]
       if payload then return entry, 0, #payload, payload end
     end
@@ -9019,14 +12258,19 @@ do
     local key, tcp, stop = locate(head, pinfo, known)
     local datagram
     if not key then
-      if not tcp or not is_new then return entry end
+      local about = stop
+      if about and is_new then session:belongs(about, number) end
+      if about or not tcp or not is_new then return about or entry end
       datagram, key, tcp, stop = whole(session, raw(tvb, 0, caplen), tcp, pinfo)
       if not key then return entry end
       head, caplen = datagram, #datagram
     end
     local flow = known[key]
-    local a, b, c, d, e, f, g, h, offset, flags = byte(head, tcp + 5, tcp + 14)
-    if not flags or (flow == false and is_new and flags % 4 < 2) then return entry end
+    local a, b, c, d, e, f, g, h, offset, flags, high, low = byte(head, tcp + 5, tcp + 16)
+    if not flags or (flow == false and is_new and flags % 4 < 2) then
+      if is_new and session.waits then session:tick(session:time_of(pinfo), number) end
+      return entry
+    end
     local at = tcp + floor(offset / 16) * 4
     local length = stop - at
     if offset < 80 or length < 0 then return entry end
@@ -9034,16 +12278,23 @@ do
     if not is_new then return entry, at, captured end
 
     local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
-    if length == 0 and flow and flow:tells_nothing(ack, flags) then return nil end
-    local time = pinfo.rel_ts
-    session.time = time
+    local time, hop, window = session:time_of(pinfo), js.hop(head, tcp, #key), (high or 0) * 256 + (low or 0)
+    session:tick(time, number)
+    flow = known[key]
+    if length == 0 and flow and flow:tells_nothing(ack, flags) then
+      flow:confirms(seq, number, time, hop, window)
+      local stream = flow.stream
+      if session.is_passing or not stream.dirs then return nil end  -- nobody asks whose it is
+      session:belongs(stream, number)
+      return stream
+    end
     if time >= session.deadline then
       session:catch_up(time, flow and flow.stream)
       flow = known[key]
       if flow == false and flags % 4 < 2 then return session.current end
     end
     if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
-      entry = session:usual(flow, seq, ack, head, at + 1, length, time)
+      entry = session:usual(flow, seq, ack, head, at + 1, length, number, time, hop, window)
       if entry then return keep(session, entry, number, at, captured, datagram) end
     end
     local data = ""
@@ -9051,18 +12302,22 @@ do
       if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = raw(tvb, at, captured) end
     end
     if not flow or flow:is_over_with(seq, ack, flags, length, time) then
-      flow = session:open(key, pinfo, flags, time, seq, js.hop(head, tcp, #key))
+      local before = flow and flow.facts and flow.stream
+      if before and not before.over then session:close(before, nil, before.last_packet, before.seen) end
+      flow = session:open(key, pinfo, flags, time, seq, hop)
       if not flow then return nil end
     end
     local stream = flow.stream
-    local ours = session:segment(flow, seq, ack, flags, data, length, number, time)
+    local ours = session:segment(flow, seq, ack, flags, data, length, number, time, hop, window)
     entry = session.current
+    if not stream.dirs then return entry end
     if ours and not entry then entry = session:entry(stream) end
+    if not entry then session:belongs(stream, number) end
     if stream.role and not stream.claimed and not stream.is_http then
       stream.claimed = true
       js.claim.stream(stream)
     end
-    return keep(session, entry, number, at, captured, datagram)
+    return keep(session, entry or stream, number, at, captured, datagram)
   end
 
   --- True unless the user disabled the protocol.  Wireshark has no word for it, but calls no dissector of a disabled one.
@@ -9077,7 +12332,9 @@ do
     local entry, at, length, payload = touch(tvb, pinfo)
     if has_http() then js.exchanges(pinfo, tree) end
     if not entry then return 0 end
-    if not js.glance(entry, pinfo, tree) then
+    if entry.dirs then
+      js.draw_own(entry, pinfo, tree)
+    elseif not js.glance(entry, pinfo, tree) then
       if payload and length > 0 then tvb = ByteArray.new(payload, true):tvb("Reassembled IP payload") end
       js.draw(entry, pinfo, tree, at and length > 0 and tvb(at, length) or nil)
     end

@@ -46,9 +46,9 @@ def verify(
 
     Decodes each FILE with jstrace and with tshark and the jobscheduler plugin, and compares all messages: names,
     values and bytes of the fields, operation, object, member, nesting, task, links, log lines; and the tasks:
-    number, first packet, outcome, how many calls and log lines. Of Universal Agents it compares the tasks and the
-    messages in their tunnels, over HTTP, and over HTTPS with the secrets that are given; commands and heartbeats it
-    does not. tshark runs with its own defaults; preferences and plugins of yours play no part. What is masked is
+    number, first packet, outcome, how many calls and log lines, and their problems. Of Universal Agents it compares
+    the tasks and the messages in their tunnels, over HTTP, and over HTTPS with the secrets that are given; commands
+    and heartbeats it does not. tshark runs with its own defaults; preferences and plugins of yours play no part. What is masked is
     compared too, and both sides mask what --mask and --mask-regex add.
 
     Of captures of several places each is compared by itself: Wireshark reads one file, and knows no places.
@@ -62,7 +62,7 @@ def verify(
 
     def show(report: VerifyReport) -> None:
         found = f"{report.count} differences" if report.count else "equal"
-        counts = f"{report.messages} messages, {report.fields} fields, {report.tasks} tasks"
+        counts = f"{report.messages} messages, {report.fields} fields, {report.tasks} tasks, {report.problems} problems"
         click.echo(f"{escape(report.capture)}: {counts}: {found}")
         for difference in report.differences:
             click.echo(f"  {escape(str(difference))}")

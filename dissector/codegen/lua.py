@@ -13,7 +13,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from dissector.codegen import lua_secrets, lua_tables
+from dissector.codegen import lua_rules, lua_secrets, lua_tables
 from dissector.codegen.from_construct import grammar
 from dissector.codegen.ir import Grammar
 from dissector.codegen.lua_decode import Functions
@@ -24,9 +24,9 @@ TARGET = Path(__file__).resolve().parents[2] / "wireshark" / "jobscheduler.lua"
 #: The hand-written pieces in the order in which they build on each other; names and fields go behind the first.
 _PIECES = (
     "cursor", "text", "secret_values", "secret_elements", "secret_assigned", "secret_shapes", "secrets", "veil",
-    "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "datagrams", "silence",
-    "tasks", "cut", "pairs", "early", "verdict", "detect", "command", "callback", "session", "ending", "numbering",
-    "segments", "reorder", "json", "agent_verdict", "agent_tasks", "agent_exchanges", "tree", "agent_http",
+    "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "datagrams", "facts",
+    "silence", "tasks", "cut", "pairs", "early", "detect", "command", "callback", "session", "ending", "numbering",
+    "segments", "reorder", "json", "agent_facts", "agent_tasks", "agent_exchanges", "tree", "agent_http",
     "agent_tree", "window", "claim", "agents", "main",
 )  # fmt: skip
 
@@ -54,6 +54,8 @@ def text(source: Grammar | None = None) -> str:
         "\n".join(lua_tables.lines()) + "\n",
         "\n".join(lua_secrets.lines()) + "\n",
         "\n".join(["js.fields = {}", "do", "  local F = js.fields", *functions.fields.lines(), "end"]) + "\n",
+        _piece("python"),
+        "\n".join(lua_rules.lines()) + "\n",
         _piece("fields"),
         pieces[0],
         "\n".join(["do", "  local F, C, R, NONE = js.fields, js.cursor, {}, {}", "", *decode, "end"]) + "\n",

@@ -8,7 +8,6 @@ from importlib.resources import files
 
 from dissector import limits, numbers
 from dissector.ports import CALLBACKS_TEXT, COMMANDS_TEXT
-from dissector.session.agent_codes import AGENT_CODES
 from dissector.wire import enums, names
 from dissector.wire.harmless import HOSTILE
 
@@ -23,7 +22,7 @@ _CAPS = {
     "xml_depth": limits.MAX_XML_DEPTH,
     "reorder": limits.MAX_REORDER_BYTES,
     "walked": limits.MAX_WALKED,
-    "jitter": limits.CLOCK_JITTER / 1e9,
+    "jitter": limits.CLOCK_JITTER,
     "fragmented": limits.MAX_FRAGMENTED,
     "fragment_bytes": limits.MAX_FRAGMENT_BYTES,
     "fragment_seconds": limits.FRAGMENT_SECONDS,
@@ -68,8 +67,8 @@ def lines() -> list[str]:
     found += _numbers("command", {int(one): one.name for one in enums.Command})
     found += [f"  command_ports = {quoted(COMMANDS_TEXT)},", f"  callback_ports = {quoted(CALLBACKS_TEXT)},"]
     ranges = ", ".join(f"{{ {low}, {high} }}" for low, high in HOSTILE)
-    found += ["  agent_codes = {", *(f"    {line}," for line in _agent_codes()), "  },"]
     found.append(f"  hostile = {{ {ranges} }},")
+    found += ["  errors = {", *(f"    {line}," for line in _errors()), "  },"]
     found += ["  guid = {", *(f"    {line}," for line in _guids()), "  },"]
     found += ["  classes = {", *(f"    {line}," for line in _classes()), "  },"]
     found += ["  class_keys = {", *(f"    [{quoted(plain)}] = {quoted(key)}," for plain, key in _keys()), "  },"]
@@ -94,11 +93,13 @@ def _numbers(name: str, table: Mapping[int, str]) -> list[str]:
     return [f"  {name} = {{", *(f"    [{code}] = {quoted(text)}," for code, text in sorted(table.items())), "  },"]
 
 
-def _agent_codes() -> Iterable[str]:
-    """Wireshark's word for the severity, and the summary."""
-    words = {"error": "ERROR", "warning": "WARN", "info": "NOTE"}
-    for name, code in AGENT_CODES.items():
-        yield f"{name} = {{ {quoted(words[code.severity.value])}, {quoted(code.meaning)} }}"
+def _errors() -> Iterable[str]:
+    """What the engine's error codes mean, for the words about an ERROR answer."""
+    for code in names.error_codes():
+        info = names.error_code(code)
+        assert info is not None
+        words = {"title": info.title, "meaning": info.meaning, "look_for": info.look_for}
+        yield f"[{quoted(code)}] = {{ {', '.join(f'{name} = {quoted(text)}' for name, text in words.items())} }}"
 
 
 def _guids() -> Iterable[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
-from dissector.verify.records import ComparedField, Mismatch, Row, Told
+from dissector.verify.records import ComparedField, Found, Mismatch, Row, Told
 from dissector.wire.harmless import escape
 from dissector.wire.names import guid_text
 
@@ -29,10 +29,10 @@ _LONGEST = 80
 
 
 def compare(
-    python: Iterable[Told | Row], tshark: Iterable[Told | Row], *, two_pass: bool
-) -> Iterator[Mismatch | Told | Row]:
+    python: Iterable[Told | Row | Found], tshark: Iterable[Told | Row | Found], *, two_pass: bool
+) -> Iterator[Mismatch | Told | Row | Found]:
     """Every message that both sides have (as Python tells it), behind its differences; both in the order of packets.
-    Then the tasks likewise.
+    Then the tasks likewise, and what went wrong with each.
 
     What only a connection's end tells, Python tells then; tshark shows it where it was, or without ``two_pass``, when
     that packet is gone, later as well.
@@ -57,6 +57,7 @@ def compare(
     for told in early:
         yield from _pair(None, told, two_pass)
     yield from _tasks(ours.tasks, theirs.tasks)
+    yield from _problems(ours.problems, theirs.problems)
 
 
 def _without_http(decoded: list[Told], displayed: list[Told]) -> tuple[list[Told], list[Told]]:
@@ -126,11 +127,36 @@ def _tasks(python: list[Row], tshark: list[Row]) -> Iterator[Mismatch | Row]:
         yield Mismatch(row.packet, f"task {row.number}", _NOTHING, row.outcome)
 
 
+def _problems(python: list[Found], tshark: list[Found]) -> Iterator[Mismatch | Found]:
+    """Problems of each task in their order."""
+    displayed: dict[int, list[Found]] = {}
+    for found in tshark:
+        displayed.setdefault(found.task, []).append(found)
+    for one in python:
+        alike = displayed.get(one.task, [])
+        other = next((found for found in alike if found[:4] == one[:4]), None)
+        if other is None:
+            other = next((found for found in alike if found.code == one.code), None)
+        if other is not None:
+            alike.remove(other)
+        if other is not None and other[:4] == one[:4]:
+            yield one
+        else:
+            yield Mismatch(_first(one), f"problem of task {one.task}", _problem(one), _problem(other))
+    for found in (found for alike in displayed.values() for found in alike):
+        yield Mismatch(_first(found), f"problem of task {found.task}", _NOTHING, _problem(found))
+
+
+def _first(found: Found) -> int:
+    return found.packets[0] if found.packets else 0
+
+
 class _ByPacket:
     """One side's messages, those of one packet at a time; ``tasks`` are those behind the messages."""
 
-    def __init__(self, source: Iterable[Told | Row]) -> None:
+    def __init__(self, source: Iterable[Told | Row | Found]) -> None:
         self.tasks: list[Row] = []
+        self.problems: list[Found] = []
         self._source = self._messages(source)
         self._next: Told | None = None
         self.messages: list[Told] = []
@@ -148,12 +174,14 @@ class _ByPacket:
         self._fill()
         return taken
 
-    def _messages(self, source: Iterable[Told | Row]) -> Iterator[Told]:
+    def _messages(self, source: Iterable[Told | Row | Found]) -> Iterator[Told]:
         for one in source:
             if isinstance(one, Told):
                 yield one
-            else:
+            elif isinstance(one, Row):
                 self.tasks.append(one)
+            else:
+                self.problems.append(one)
 
     def _fill(self) -> None:
         first = self._next or next(self._source, None)
@@ -244,6 +272,12 @@ def _printed(text: str) -> str:
 
 def _place(field: ComparedField | None) -> str:
     return _NOTHING if field is None else f"{field.name} at {field.start}..{field.end}, level {field.level}"
+
+
+def _problem(found: Found | None) -> str:
+    if found is None:
+        return _NOTHING
+    return f"{found.severity} {found.code}, packets {','.join(map(str, found.packets))}"
 
 
 def _summary(told: Told) -> str:

@@ -12,19 +12,20 @@ from typing import IO
 from xml.parsers.expat import ExpatError, ParserCreate, errors
 
 from dissector.errors import ToolError
-from dissector.verify.records import ComparedField, Row, Told
+from dissector.verify.records import ComparedField, Found, Row, Told
 from dissector.verify.table import rows
 
 _PREFIX = "jobscheduler."
 _PROTOCOL = "jobscheduler"
+_PROBLEM = "problem"
 _READ_SIZE = 1 << 16
 _BEHIND_THE_END = errors.codes[errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]
 
 XmlAttributes = dict[str, str]
 
 
-def read(stream: IO[bytes]) -> Iterator[Told | Row]:
-    """The messages that the plugin shows, and the rows of the task table if one is behind the document.
+def read(stream: IO[bytes]) -> Iterator[Told | Row | Found]:
+    """The messages that the plugin shows, and the rows of the task table and the problems if they are behind it.
 
     :raises ExpatError: it is no XML
     :raises ToolError: the tree of a packet has a Lua error, or what is behind the document is no table
@@ -103,6 +104,8 @@ class _Reader:
             self._foreign = self._depth
             return
         name, size = name[len(_PREFIX) :], int(attributes["size"])
+        if name.partition(".")[0] == _PROBLEM:
+            return  # of the task, not of the message: see the problems behind the table
         raw = attributes.get("value")
         if size:
             start = int(attributes["pos"]) - self._origin

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
-from dissector.model import Connection, Exchange, Message, Outcome, Role, Task
+from dissector.model import Connection, Message, Outcome, Role, Task
 from dissector.session.tracer import Tracer
 from dissector.traffic import Packet
 from dissector.verify.names import named
-from dissector.verify.records import ComparedField, Row, Told
+from dissector.verify.records import ComparedField, Found, Row, Told
 from dissector.wire import control
 from dissector.wire import messages as wire
 from dissector.wire.decode import fields, pending_of
@@ -23,19 +23,17 @@ _HEADER = 4
 _MAX_SEGMENTS = 64
 
 
-def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
+def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row | Found]:
     """The messages of ``packets`` in the order of their numbers, then the tasks in that of theirs.
 
     A message is final with its answer, so those inside of an open call wait in memory for it.
     """
     waiting: dict[int, Message] = {}
-    tasks: list[Row] = []
+    tasks: list[Task] = []
     teller, due = _Teller(waiting), 1
     late: set[int] = set()
     #: By their packets; where some waited for others, that is not the order of their numbers.
     ready: list[tuple[int, int, Told]] = []
-    #: First packets of requests over HTTP in several: the last ones, where Wireshark shows them.
-    whole: dict[int, int] = {}
 
     def tell(number: int, *, is_late: bool) -> None:
         message = waiting.pop(number)
@@ -49,10 +47,8 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
                 teller.numbered(event, packet.number)
                 if packet.number > event.connection.last_packet:
                     late.add(event.n)
-            elif isinstance(event, Exchange) and len(event.request_packets) > 1:
-                whole[event.request_packets[0]] = event.request_packets[-1]
             elif isinstance(event, Task):
-                tasks.append(_row(event))
+                tasks.append(event)
         while due in waiting:
             tell(due, is_late=due in late)
             late.discard(due)
@@ -62,12 +58,20 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row]:
     known = tracer.next_number()
     last = tracer.finish()
     waiting.update((event.n, event) for event in last if isinstance(event, Message))
-    tasks += [_row(event) for event in last if isinstance(event, Task)]
-    whole.update((one.request_packets[0], one.request_packets[-1]) for one in last if isinstance(one, Exchange))
+    tasks += [event for event in last if isinstance(event, Task)]
     for number in sorted(waiting):
         tell(number, is_late=number > known or number in late)
     yield from (heappop(ready)[-1] for _ in range(len(ready)))
-    yield from sorted(row._replace(packet=whole.get(row.packet, row.packet)) for row in tasks)
+    tasks.sort(key=lambda task: task.n)
+    yield from map(_row, tasks)
+    for task in tasks:
+        yield from _problems(task)
+
+
+def _problems(task: Task) -> Iterator[Found]:
+    for one in task.problems:
+        words = tuple(text for text in (one.summary, one.cause, one.remedy) if text)
+        yield Found(task.n, one.code, one.severity.value, one.packets, words)
 
 
 def _row(task: Task) -> Row:
@@ -210,8 +214,7 @@ def _header_of(message: Message) -> int:
 
 
 def _segments(message: Message) -> tuple[str, ...]:
-    """Those of a body over HTTP are shown by Wireshark's own dissectors."""
-    several = len(message.packets) > 1 and message.connection.role is not Role.HTTP
+    several = len(message.packets) > 1
     return tuple(map(str, message.packets[:_MAX_SEGMENTS])) if several else ()
 
 

@@ -1,7 +1,7 @@
 """What the two sides tell of one message, or of a task, in the same terms.
 
-``Field`` is a node of the message's tree; ``facts`` is what is known about the message besides its bytes, as text, by
-the name of the field in Wireshark without ``jobscheduler.``
+``ComparedField`` is a node of the message's tree; ``facts`` is what is known about the message besides its bytes, as
+text, by the name of the field in Wireshark without ``jobscheduler.``
 """
 
 from __future__ import annotations
@@ -53,6 +53,17 @@ class Row(NamedTuple):
     outcome: str
     calls: str
     logs: str
+
+
+class Found(NamedTuple):
+    """A problem of a task as the plugin tells it behind the table: ``task`` is the task's number, ``words`` are what
+    happened, the cause and the remedy."""
+
+    task: int
+    code: str
+    severity: str
+    packets: tuple[int, ...]
+    words: tuple[str, ...] = ()
 
 
 class Mismatch(NamedTuple):

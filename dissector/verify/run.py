@@ -12,7 +12,7 @@ from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.verify import python_side
 from dissector.verify.compare import compare
-from dissector.verify.records import Mismatch, Row
+from dissector.verify.records import Found, Mismatch, Row
 from dissector.verify.tshark import Tshark
 from dissector.wire.secrets import extended
 from dissector.wire.tls_keys import Secrets
@@ -20,13 +20,15 @@ from dissector.wire.tls_keys import Secrets
 
 @dataclass(slots=True)
 class VerifyReport:
-    """``differences`` are the first ones of ``count``; messages, fields and tasks are those that both sides have."""
+    """``differences`` are the first ones of ``count``; messages, fields, tasks and problems are those that
+    both sides have."""
 
     capture: str
     connections: set[str] = field(default_factory=set)
     messages: int = 0
     fields: int = 0
     tasks: int = 0
+    problems: int = 0
     count: int = 0
     differences: list[Mismatch] = field(default_factory=list)
 
@@ -79,6 +81,8 @@ def verify(
                     report.differences.append(item)
             elif isinstance(item, Row):
                 report.tasks += 1
+            elif isinstance(item, Found):
+                report.problems += 1
             else:
                 report.connections.add(item.connection)
                 report.messages += 1

@@ -19,7 +19,7 @@ from xml.parsers.expat import ExpatError
 from dissector.codegen import lua
 from dissector.errors import ToolError, UsageError
 from dissector.verify import pdml
-from dissector.verify.records import Row, Told
+from dissector.verify.records import Found, Row, Told
 
 _FILTER = "jobscheduler || _ws.lua.error"
 #: As a user sees it: what is masked is compared too.
@@ -52,7 +52,7 @@ class Tshark:
             *("-Y", _FILTER, "-T", "pdml", "-J", "jobscheduler"),
         ]
 
-    def read(self, capture: str, preferences: Sequence[str] = ()) -> Generator[Told | Row, None, None]:
+    def read(self, capture: str, preferences: Sequence[str] = ()) -> Generator[Told | Row | Found, None, None]:
         """The messages that the plugin shows, then the tasks; ``preferences`` as those of the record.
 
         :raises ToolError: there is no tshark, it can not read the file, or Lua complains

@@ -47,11 +47,11 @@ def started(network: Network, at: float = 0.0, script: TaskScript = SCRIPT) -> L
     return command
 
 
-def called(network: Network, messages: int) -> Line:
+def called(network: Network, messages: int, script: TaskScript = SCRIPT) -> Line:
     """A callback connection of the task with its first messages, within the second second."""
     callback = network.line(SCRIPT.peer_address, Address(SCRIPT.client, SCRIPT.callback_port))
     callback.open(seconds(1))
-    for number, (side, body) in enumerate(list(dialog(SCRIPT))[:messages]):
+    for number, (side, body) in enumerate(list(dialog(script))[:messages]):
         callback.send(seconds(1) + (number + 1) * 1_000 * MICROSECOND, side, encode_frame(body))
     return callback
 
@@ -148,6 +148,22 @@ def release_not_captured(network: Network) -> None:
 def last_words_not_captured(network: Network) -> None:
     without(network, b"<process.result")
     network.records = [one for one in network.records if _RELEASE not in one.data and _RELEASED not in one.data[54:]]
+
+
+def failed_without_last_words(network: Network) -> None:
+    """The result, but no word behind it."""
+    network.play(replace(SCRIPT, exit_code=5))
+    network.records = [one for one in network.ordered() if _RELEASE not in one.data and _RELEASED not in one.data[54:]]
+
+
+def failed_and_closed_in_order(network: Network) -> None:
+    """The capture begins behind the callback's first packets; the task process closes with nothing open."""
+    started(network)
+    early = len(network.records)
+    callback = called(network, 9, replace(SCRIPT, exit_code=5))
+    callback.send(seconds(3), 0, encode_frame(list(dialog(replace(SCRIPT, exit_code=5)))[9][1]))
+    del network.records[early : early + 3]
+    callback.finish(seconds(4), 0)
 
 
 def released_not_captured(network: Network) -> None:
@@ -455,6 +471,8 @@ ENDINGS: dict[Callable[[Network], None], list[str]] = {
     release_before_the_capture: ["unknown"],
     release_not_captured: ["unknown"],
     last_words_not_captured: ["unknown"],
+    failed_without_last_words: ["exit 5"],
+    failed_and_closed_in_order: ["exit 5"],
     released_not_captured: ["success"],
     killed_before_the_callback: ["killed"],
     nothing_more: ["unknown"],

@@ -12,7 +12,7 @@ from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.verify import python_side
 from dissector.verify.compare import compare
-from dissector.verify.records import Mismatch, Row, Told
+from dissector.verify.records import Found, Mismatch, Row, Told
 from dissector.verify.tshark import Tshark
 
 AGENT = ROOT / "captures" / "agent"
@@ -20,7 +20,7 @@ AGENT = ROOT / "captures" / "agent"
 SOME = ("ua113_two_tasks_all", "ua113_frozen", "ua113_midcall", "ua111_task_killed_all", "ua113_startfail")
 
 
-def differences(python: list[Told | Row], capture: Path, tshark: Tshark) -> tuple[list[Mismatch], int, int]:
+def differences(python: list[Told | Row | Found], capture: Path, tshark: Tshark) -> tuple[list[Mismatch], int, int]:
     """What differs, and how many messages and tasks were compared."""
     found = list(compare(python, tshark.read(str(capture)), two_pass=tshark.two_pass))
     return (

@@ -13,7 +13,7 @@ from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.verify import python_side
 from dissector.verify.compare import compare
-from dissector.verify.records import Mismatch, Row, Told
+from dissector.verify.records import Found, Mismatch, Row, Told
 from dissector.verify.tshark import Tshark
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ WAYS = [
 SOME_WAYS = [way for number, way in enumerate(WAYS) if number % 4 in (0, 3)]
 
 
-def told_by_python(capture: Path) -> list[Told | Row]:
+def told_by_python(capture: Path) -> list[Told | Row | Found]:
     return list(python_side.read(CaptureReader([capture]), Tracer(COMMAND_PORTS, CALLBACK_PORTS)))
 
 

@@ -26,7 +26,7 @@ def response(body: bytes, headers: str = "", status: str = "200 OK") -> bytes:
 
 def outcomes(path: Path, *options: str) -> list[tuple[str, str]]:
     """Job and outcome of each line of the task table."""
-    lines = tshark(path, *TABLE, *options).splitlines()[1:]
+    lines = tshark(path, *TABLE, *options).partition("\n\n")[0].splitlines()[1:]  # problems stand behind the table
     return [(line.split()[2], line[line.index(line.split()[3]) :].split("  ")[0]) for line in lines]
 
 

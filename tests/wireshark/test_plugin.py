@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import shutil
 import struct
+from collections import Counter
 from pathlib import Path
 
 import plugin_kit as kit
@@ -119,9 +120,12 @@ def test_two_passes_without_a_filter(name: str) -> None:
     again = [line for line in kit.tshark(path, "-2").splitlines() if "JobScheduler" in line]
     assert lines
     assert len(again) == len(lines)
-    asked = [kit.tshark(path, *way, "-T", "fields", "-e", "jobscheduler.task") for way in ((), ("-2",))]
-    assert asked[0] == asked[1]
-    assert asked[0].split()
+    fields = ("-T", "fields", "-e", "jobscheduler.kind", "-e", "jobscheduler.task")
+    one, two = ([line.split("\t") for line in kit.tshark(path, *way, *fields).splitlines()] for way in ((), ("-2",)))
+    assert [row for row in one if row[0]] == [row for row in two if row[0]]
+    # What a packet without a message belongs to may be known later only.
+    assert all(first[1] in ("", second[1]) for first, second in zip(one, two, strict=True))
+    assert sum(bool(row[1]) for row in two) > sum(bool(row[0]) for row in two)
 
 
 @pytest.mark.parametrize("options", [(), ("-2",)], ids=" ".join)
@@ -267,10 +271,14 @@ def test_a_callback_is_found_on_any_port_and_in_mid_stream(tmp_path: Path) -> No
 
 def test_a_filter_on_the_task_shows_both_connections() -> None:
     path = kit.CAPTURES / "engine_ten_tasks.pcap"
-    numbers = {task: len(kit.rows(path, f"jobscheduler.task=={task}", "tcp.stream")) for task in range(1, 12)}
+    said, every = "jobscheduler.kind && jobscheduler.task==", "jobscheduler.task=="
+    numbers = {task: len(kit.rows(path, f"{said}{task}", "tcp.stream")) for task in range(1, 12)}
     assert numbers == {**dict.fromkeys(range(1, 11), 36), 11: 0}
-    streams = {row[0] for row in kit.rows(path, "jobscheduler.task==3", "tcp.stream")}
-    assert len(streams) == 2
+    streams = Counter(row[0] for row in kit.rows(path, "tcp", "tcp.stream"))
+    for task in range(1, 11):
+        found = Counter(row[0] for row in kit.rows(path, f"{every}{task}", "tcp.stream", options=("-2",)))
+        assert len(found) == 2
+        assert found.items() <= streams.items()
 
 
 def test_command_and_callback_are_linked() -> None:
@@ -368,3 +376,43 @@ def test_numbers_that_are_none_are_told(old: str, new: str, words: str, tmp_path
     problems = [one for packet in CaptureReader([path]) for one in tracer.feed(packet)] + tracer.finish()
     (told,) = [one for one in problems if isinstance(one, Problem) and one.code == "odd_number"]
     assert str(told.packets[-1]) == row[0]
+
+
+@pytest.mark.parametrize("name", ["engine_shell_ok", "engine_ten_tasks", "faults/02_callback_drop.r"])
+def test_every_packet_of_a_task_has_its_number(name: str) -> None:
+    path = kit.CAPTURES / f"{name}.pcap"
+    command = ("-2", "-Y", "tcp", "-T", "fields", "-e", "tcp.stream", "-e", "jobscheduler.task")
+    tasks: dict[str, set[str]] = {}
+    for line in kit.tshark(path, *command).splitlines():
+        stream, _, task = line.partition("\t")
+        tasks.setdefault(stream, set()).add(task)
+    assert all(len(found) == 1 for found in tasks.values()), tasks
+    assert {task for found in tasks.values() for task in found} - {""}
+
+
+def test_syns_that_nobody_answered_are_in_the_task_and_prove_its_problem() -> None:
+    path = kit.CAPTURES / "faults" / "02_callback_drop.r.pcap"
+    syns = kit.tshark(
+        path, "-2", "-Y", "tcp.flags.syn == 1 && tcp.dstport == 59999", "-T", "fields", "-e", "jobscheduler.task",
+        "-e", "jobscheduler.problem",
+    ).splitlines()  # fmt: skip
+    assert len(syns) > 1
+    assert syns == ["1\t"] * (len(syns) - 1) + ["1\tcallback_dropped"]
+
+
+def test_icmp_errors_are_in_the_task_and_prove_its_problem() -> None:
+    path = kit.CAPTURES / "faults" / "04_callback_reject_icmp_port.r.pcap"
+    found = kit.tshark(
+        path, "-2", "-Y", "icmp", "-T", "fields", "-e", "jobscheduler.task", "-e", "jobscheduler.problem"
+    ).splitlines()
+    assert found
+    assert set(found) == {"1\t", "1\tcallback_refused"}
+    assert found[-1] == "1\tcallback_refused"
+
+
+def test_problems_have_cause_and_remedy() -> None:
+    path = kit.CAPTURES / "faults" / "02_callback_drop.r.pcap"
+    fields = ("jobscheduler.problem.cause", "jobscheduler.problem.remedy")
+    (row,) = kit.rows(path, "jobscheduler.problem", *fields, options=("-2",))
+    assert "a firewall drops the SYNs" in row[0]
+    assert "let new TCP connections" in row[1]

@@ -6,6 +6,8 @@ do
   --- A request to an agent's API, in the order of packets.
   function A:request(exchange)
     self.outages[js.agent_place(exchange)] = nil
+    self.count = self.count + 1
+    exchange.n = self.count
     local queue = self.open[exchange.connection] or js.new_queue()
     self.open[exchange.connection] = queue
     queue:push(exchange)
@@ -62,7 +64,7 @@ do
     elseif task and not task.agent.judged then
       self:answered(exchange, task)
     elseif exchange.failure then
-      exchange.code = js.agent_code(exchange.status, exchange.failure, "agent_refused_request")
+      exchange.code = js.agent_code(exchange, "agent_refused_request")
     end
   end
 
@@ -73,7 +75,9 @@ do
     local place = js.agent_place(stream)
     local tasks = self.places[place]
     if not tasks then return nil end
-    self.outages[place] = (self.outages[place] or 0) + 1
+    local outage = self.outages[place] or { server = stream.server, count = 0, packets = js.py.pack() }
+    self.outages[place], outage.count = outage, outage.count + 1
+    if outage.packets.n < js.python.limits.MAX_EVIDENCE then js.py.append(outage.packets, stream.first_packet) end
     return tasks:oldest()
   end
 

@@ -1,6 +1,6 @@
 -- What Wireshark's HTTP dissector says of a message to or from a Universal Agent (the rules of wire/agent.py).
 do
-  local match, lower, find, sub = string.match, string.lower, string.find, string.sub
+  local match, lower, find, sub, floor = string.match, string.lower, string.find, string.sub, math.floor
   local A = {}
   js.agent_http = A
 
@@ -15,7 +15,7 @@ do
   local response_for, request_in = reader("http.response_for.uri"), reader("http.request_in")
   local request_line, stream = reader("http.request.line"), reader("tcp.stream")
   local tcp_segment, tls_segment = reader("tcp.segment"), reader("tls.segment")
-  local content_type = reader("http.content_type")
+  local content_type, date = reader("http.content_type"), reader("http.date")
 
   --- True for a packet with HTTP: what most are asked only.
   A.is_there = reader("http")
@@ -50,15 +50,16 @@ do
     return { host = host, prefix = prefix, rest = rest, tunnel = match(rest, "^/tunnel/([^/]+)/?$") }
   end
 
-  --- A Java duration in seconds.
-  local function seconds(text)
+  --- A Java duration in nanoseconds.
+  local function nanoseconds(text)
     local rest = match(text, "^PT(.+)$")
     local hours, more = match(rest or "", "^(%d+)H(.*)$")
     local minutes, most = match(more or rest or "", "^(%d+)M(.*)$")
     local tail = most or more or rest
     local count = tail and match(tail, "^(%d+%.?%d*)S$")
     if not tail or (tail ~= "" and not count) then return nil end
-    return 3600 * tonumber(hours or 0) + 60 * tonumber(minutes or 0) + tonumber(count or 0)
+    local seconds = 3600 * tonumber(hours or 0) + 60 * tonumber(minutes or 0) + tonumber(count or 0)
+    return floor(seconds * 1e9 + 0.5)
   end
 
   local HEARTBEATS = { "x-jobscheduler-heartbeat-start", "x-jobscheduler-heartbeat-continue", "x-jobscheduler-heartbeat" }
@@ -77,7 +78,8 @@ do
     for _, name in ipairs(HEARTBEATS) do
       if known[name] then
         local times = {}
-        for word in string.gmatch(known[name], "PT%S*") do times[#times + 1] = seconds(word) or false end
+        for word in string.gmatch(known[name], "PT%S*") do times[#times + 1] = nanoseconds(word) or false end
+        if #times < 2 then return {} end
         return { period = times[1] or nil, timeout = times[2] or nil }
       end
     end
@@ -115,9 +117,25 @@ do
       kind = "view"
     end
     return {
-      target = target, kind = kind, method = verb, secret = known["x-jobscheduler-tunnel-secret"],
+      target = target, kind = kind, method = verb, element = verb .. " " .. path, secret = known["x-jobscheduler-tunnel-secret"],
       request_id = tonumber(match(known["x-jobscheduler-request-id"] or "", "^%d+")), heartbeat = heartbeat(known),
     }
+  end
+
+  local MONTHS = { Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7, Aug = 8, Sep = 9, Oct = 10, Nov = 11, Dec = 12 }
+
+  --- The clock of whoever answers, in seconds since the epoch: that of the last response.
+  function A.date()
+    local day, name, year, hour, minute, second =
+      match(tostring(last(date) or ""), "^%a%a%a, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$")
+    local month = MONTHS[name or ""]
+    if not month then return nil end
+    -- Days by the calendar in which a year begins in March.
+    local years, months = tonumber(year), month
+    if month < 3 then years, months = years - 1, month + 12 end
+    local days = 365 * years + floor(years / 4) - floor(years / 100) + floor(years / 400)
+      + floor((153 * months - 457) / 5) + tonumber(day) - 719469
+    return 86400 * days + 3600 * tonumber(hour) + 60 * tonumber(minute) + tonumber(second)
   end
 
   function A.status(index) return tonumber(tostring(at(code, index))) end

@@ -2,24 +2,30 @@
 --
 -- A task is known by its agent and the tunnel's id, and by its agentTaskId, whichever connection carries it.
 do
-  local OK, ACCEPTED = 200, 202
-  local PATIENCE = 60  -- seconds, where no heartbeat says otherwise
-  local REMEMBERED = 64
-  local STARTS = { StartNonApiTask = "process", StartApiTask = "api" }
+  local rules, py = js.python, js.py
+  local OK, ACCEPTED = rules.session_tunnels._OK, rules.session_tunnels._ACCEPTED
+  local PATIENCE, GRACE = rules.session_timeouts.AGENT_PATIENCE, rules.session_timeouts.HEARTBEAT_GRACE
+  local REMEMBERED, MOST = rules.session_agent_facts._REMEMBERED, rules.limits.MAX_EVIDENCE
   local A = {}
   A.__index = A
   js.Agents = A
 
   --- `by_key`, `by_name` and so on hold the tasks under way, `nameless` those whose start was not answered, by master and
-  --- agent, like `places` all and `outages` the connections to the agent that failed since it was heard; `open` are exchanges without a response, by connection, and `told` all that later passes ask for, by packet.
+  --- agent, like `places` all and `outages` the connections to the agent that failed since it was heard; `ages` are tasks by
+  --- when the agent has ended them; `open` are exchanges without a response, by connection, and `told` all that later passes
+  --- ask for, by packet.
   function js.new_agents()
     return setmetatable({
       by_key = {}, by_name = {}, by_secret = {}, by_instance = {}, nameless = {}, order = js.new_queue(),
       places = {}, outages = {}, open = {}, waiting = js.new_queue(), told = {}, packet = 0,
+      count = 0, ages = js.new_heap(),
     }, A)
   end
 
-  function js.agent_patience(about) return about.heartbeat and about.heartbeat.timeout or PATIENCE end
+  local function patience(about) return about.heartbeat and about.heartbeat.timeout or PATIENCE end
+
+  --- When the agent has ended a task for certain of which nobody says anything more.
+  local function deadline(about) return about.heard + 2 * patience(about) end
 
   --- A master's host and an agent, of an exchange or a connection.
   function js.agent_place(one) return one.client.ip .. " " .. one.server.key end
@@ -30,16 +36,20 @@ do
   -- --- tasks ---
 
   function A:new(exchange)
-    local task = js.new_task(exchange.packets and exchange.packets[1] or exchange.number, exchange.time)
+    local task = js.new_task(exchange.number, exchange.time)
     local stream = { client = exchange.server, server = exchange.client, role = "callback", task = task, dirs = {} }
     task.client, task.remote, task.settled = exchange.client, exchange.server, true
     task.callback = stream
-    task.agent = { heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0 }
-    task.agent.place = place_of(exchange)
+    task.agent = {
+      heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0,
+      place = place_of(exchange), repetitions = {}, repeated = 0, longest_wait = 0, missed = 0,
+    }
     exchange.task = task
     js.push(self.nameless, task.agent.place, task)
     js.push(self.places, task.agent.place, task)
     self.order:push(task)
+    self.ages:push(deadline(task.agent), task)
+    js.session.waits = true
     js.session.order:add(task)
     if self.order.size > js.limits.open_tasks then self:over(self.order:oldest(), exchange.time) end
     return task
@@ -61,9 +71,10 @@ do
   end
 
   function A:over(task, now)
-    local about = task.agent
+    local about, session = task.agent, js.session
     if about.judged then return end
-    about.judged = js.agent_outcome(task, now)
+    about.judged, about.outage, task.open_requests = true, self.outages[about.place], { table.unpack(about.dialog.stack) }
+    if not session.is_passing then task.verdict = js.judge(task, now, false) end
     js.drop(self.places, about.place, task)
     if not self.places[about.place] then self.outages[about.place] = nil end
     js.drop(self.nameless, about.place, task)
@@ -73,21 +84,27 @@ do
     forget(self.by_instance, task.instance, task)
     self.order:remove(task)
     about.dialog, about.requests, about.waiting = nil, nil, nil
-    if js.session.is_passing then js.session.order:remove(task) end
+    if session.is_passing then session.order:remove(task) end
   end
 
-  --- A task that is still under way by the time `now`: the agent has ended it for certain after twice its patience.
-  function A:living(task, now)
-    if not task or now < task.agent.heard + 2 * js.agent_patience(task.agent) then return task end
-    self:over(task, now)
-    return nil
+  --- Tasks of which nothing was heard for longer than the agent would have kept them are over.
+  function A:age(now)
+    while self.ages:due(now) do
+      local task = self.ages:pop()
+      local until_then = deadline(task.agent)
+      if until_then <= now then
+        self:over(task, now)
+      elseif not task.agent.judged then
+        self.ages:push(until_then, task)
+      end
+    end
   end
 
   -- --- commands ---
 
   function A:command(exchange)
     local value = exchange.value
-    local kind, name = STARTS[exchange.type or ""], js.json_text(value, "agentTaskId")
+    local kind, name = py.get(rules.wire_agent.STARTS, exchange.type), js.json_text(value, "agentTaskId")
     if kind then
       local task = self:new(exchange)
       local job = js.json_text(value, "meta", "job")
@@ -101,7 +118,6 @@ do
 
   function A:about_task(exchange, name)
     local task = self.by_name[name] or self.by_key[key_of(exchange, string.match(name, "^[^-]*"))]
-    task = self:living(task, exchange.time)
     local about = task and task.agent
     if not about or (about.name and about.name ~= name) then return end
     exchange.task, about.heard = task, exchange.time
@@ -117,9 +133,13 @@ do
     local name, tunnel = js.json_text(value, "agentTaskId"), js.json_text(value, "tunnelToken", "id")
     if about.judged then return end
     about.heard, about.waiting = exchange.answered, nil
+    if exchange.date then  -- of a second that may be over by nearly another one
+      about.clock_skew = math.max(exchange.date - about.heard, 0)
+      if about.clock_skew == 0 then about.clock_skew = math.min(exchange.date + 1e9 - about.heard, 0) end
+    end
     if not name or not tunnel then
       about.start_failure = exchange.failure or "the answer names no task"
-      exchange.code = js.agent_code(exchange.status, about.start_failure, "agent_refused_start")
+      js.session:proves(task.callback)
       return self:over(task, exchange.answered)
     end
     local secret = js.json_text(value, "tunnelToken", "secret")
@@ -129,7 +149,7 @@ do
   -- --- tunnels ---
 
   function A:tunnelled(exchange)
-    local task = self:living(self.by_key[key_of(exchange, exchange.target.tunnel)], exchange.time)
+    local task = self.by_key[key_of(exchange, exchange.target.tunnel)]
     local known, secret = task and task.agent.secret, exchange.secret
     -- Somebody else's, or the agent began anew and counts from 1 again.
     if known and secret and known ~= secret then task = nil end
@@ -154,9 +174,26 @@ do
     return true
   end
 
+  --- The master lives: it says so as often as it announced, and the agent waits no longer than that.
+  local function pulse(exchange, about)
+    local known = about.heartbeat
+    if about.asked and known and known.timeout then
+      local late = exchange.time - about.asked - (known.period or 0)
+      if late > math.max(about.missed, GRACE) then about.missed, about.missed_by = late, exchange end
+    end
+    about.heartbeat = exchange.heartbeat or known
+    about.asked, about.heard = exchange.time, exchange.time
+  end
+
+  --- How long the message waits for its response by now, the longest time.
+  local function waited(about, now)
+    if about.waiting then about.longest_wait = math.max(about.longest_wait, now - about.waiting.time) end
+  end
+
   function A:asked(exchange, task)
     local about = task.agent
-    exchange.task, about.heartbeat, about.heard = task, exchange.heartbeat or about.heartbeat, exchange.time
+    exchange.task = task
+    pulse(exchange, about)
     if exchange.kind == "heartbeat" then return end
     if exchange.request_id and exchange.request_id > about.last + 1 then
       task:lost(0)
@@ -164,17 +201,19 @@ do
       task.callback.has_gaps = true
     end
     if not is_first(about, exchange) then
-      exchange.is_repeated = true
+      exchange.is_repeated, about.repeated = true, about.repeated + 1
+      waited(about, exchange.time)
+      if #about.repetitions < MOST then about.repetitions[#about.repetitions + 1] = exchange end
       return
     end
     if exchange.body or about.waiting then about.waiting = exchange end
-    if exchange.body then exchange.message = self:message(task, 1, exchange.body, exchange.time, exchange.packets) end
+    if exchange.body then exchange.message = self:message(task, 1, exchange.body, exchange.time) end
   end
 
   --- One message of a task: the body of a request (side 1) or of a response.
-  function A:message(task, side, data, time, packets)
+  function A:message(task, side, data, time)
     local message, body = task.agent.dialog:feed(side, data, 1, time, 0)
-    message.size, message.headless, message.packets = #data, true, packets
+    message.size, message.headless = #data, true
     message.number, message.stream, message.task = self.packet, task.callback, task
     local job, number = task.job, task.task_id
     if body then task:frame(message, body) else task:unread(message, data, 1) end
@@ -186,7 +225,7 @@ do
   --- A request to a tunnel that was not known turns out to be a task's, or was refused.
   function A:settle_stranger(exchange)
     if exchange.status ~= OK and exchange.status ~= ACCEPTED then
-      exchange.code = js.agent_code(exchange.status, exchange.failure, "tunnel_unknown")
+      exchange.code = js.agent_code(exchange, "tunnel_unknown")
       return
     end
     local task = self:unannounced(exchange)
@@ -225,22 +264,23 @@ do
     local about, status = task.agent, exchange.status
     about.heard = exchange.answered
     if exchange.kind == "command" then
-      if exchange.failure then exchange.code = js.agent_code(status, exchange.failure, "agent_refused_request") end
+      if exchange.failure then exchange.code = js.agent_code(exchange, "agent_refused_request") end
       if exchange == about.close and status == OK then self:over(task, exchange.answered) end
       return
     end
     if status == OK then
       if exchange.reply and delivers(about, exchange) then
+        if #about.repetitions > 0 then waited(about, about.heard) end
         about.waiting = nil
-        exchange.answer_message = self:message(task, 0, exchange.reply, exchange.answered, exchange.reply_packets)
+        exchange.answer_message = self:message(task, 0, exchange.reply, exchange.answered)
         if task.instance then self.by_instance[task.instance] = self.by_instance[task.instance] or task end
       end
     elseif status ~= ACCEPTED then
-      exchange.code = js.agent_code(status, exchange.failure, "task_process_lost")
-      if js.is_impostor(exchange.failure) then
-        exchange.task = nil
+      if rules.session_rules_agent.is_impostor(exchange) then
+        exchange.task, exchange.code = nil, js.agent_code(exchange, "tunnel_unknown")
       elseif not about.failed then
         about.failed, about.waiting = exchange, nil
+        js.session:proves(task.callback)
       end
     end
     if task.released then about.waiting = nil end

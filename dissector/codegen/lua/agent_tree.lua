@@ -111,12 +111,11 @@ do
       if range and not message then draw_values(root, js.json(range:raw())) end
     end
     local code = is_answer and exchange.code
-    if code and X[code] then
-      root:add_proto_expert_info(X[code], shown(exchange.failure or exchange.task and exchange.task.agent.start_failure or code))
-    end
+    if code then root:add_proto_expert_info(X[code], shown(exchange.failure)) end
     if range then
       pinfo.cols.protocol = "JobScheduler"
       pinfo.cols.info = words
     end
+    return root
   end
 end

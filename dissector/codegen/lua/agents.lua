@@ -38,13 +38,13 @@ do
   end
 
   --- The first time that a request is seen.
-  local function request(pinfo, index, body, packets)
+  local function request(pinfo, index, body)
     local exchange = H.request(index, body ~= nil)
     if not exchange then return nil end
     local session = js.session
-    exchange.number, exchange.time, exchange.connection = session.agents.packet, pinfo.rel_ts, H.connection()
+    exchange.number, exchange.time, exchange.connection = session.agents.packet, session:time_of(pinfo), H.connection()
     exchange.client, exchange.server = endpoint(pinfo.src, pinfo.src_port), endpoint(pinfo.dst, pinfo.dst_port)
-    exchange.body, exchange.packets, exchange.is_empty = body, packets, body == nil
+    exchange.body, exchange.is_empty = body, body == nil
     if exchange.kind == "command" and body then
       exchange.value = js.json(body)
       exchange.type = js.json_text(exchange.value, "$TYPE")
@@ -55,14 +55,16 @@ do
   end
 
   --- The first time that a response is seen.
-  local function response(pinfo, index, body, packets, is_text)
+  local function response(pinfo, index, body, is_text)
     local session, asked = js.session, H.request_packet(index)
     local exchange = session.agents:answered_by(H.connection(), asked and session:packet(asked))
     if not exchange then return nil end
-    exchange.status, exchange.answered, exchange.answer_number = H.status(index), pinfo.rel_ts, session.agents.packet
-    exchange.reply, exchange.reply_packets, exchange.is_empty_answer = body, packets, body == nil
+    exchange.status, exchange.answered, exchange.answer_number = H.status(index), session:time_of(pinfo), session.agents.packet
+    exchange.reply, exchange.is_empty_answer = body, body == nil
     if body and not exchange.target.tunnel then exchange.answer = js.json(body) end
     exchange.failure = js.agent_failure(exchange.status, body or "", exchange.answer, is_text)
+    local date = H.date()
+    exchange.date = date and (date - session.second) * 1e9
     session.agents:response(exchange)
     return slim(exchange)
   end
@@ -78,17 +80,17 @@ do
     return is_due
   end
 
-  --- The exchange with the message at `index` of the packet at hand, which came in `packets`.
-  local function take(pinfo, index, is_answer, body, packets)
+  --- The exchange with the message at `index` of the packet at hand.
+  local function take(pinfo, index, is_answer, body)
     local session, place = js.session, is_answer and -index or index
     if pinfo.visited and session.is_first_pass then session:settle() end
     local packet, exchange = pinfo.visited and session:packet(pinfo.number) or session.last, nil
     local found = told(packet)
     if found and found[place] or not is_due(pinfo) then return found and found[place] end
     if is_answer then
-      exchange = response(pinfo, index, body, packets, body ~= nil and H.is_text())
+      exchange = response(pinfo, index, body, body ~= nil and H.is_text())
     else
-      exchange = request(pinfo, index, body, packets)
+      exchange = request(pinfo, index, body)
     end
     if exchange then write_down(packet, place, exchange) end
     return exchange
@@ -103,14 +105,32 @@ do
     local index = is_answer and responses or requests
     if index == 0 then js.session.agents.is_blind = true end
     if index == 0 or (is_answer and not H.may_be_answer()) then return false end
-    js.look(tree, pinfo.cols)
+    js.look(tree, pinfo)
     if not pinfo.visited then js.session:arrived_inside(pinfo.number) end
-    local packets = requests + responses == 1 and H.packets(pinfo.number) or nil
     local is_whole = tvb:len() > 0 and tvb:len() == tvb:reported_len()
-    local exchange = take(pinfo, index, is_answer, is_whole and tvb:raw() or nil, packets)
+    local exchange = take(pinfo, index, is_answer, is_whole and tvb:raw() or nil)
     if not exchange then return false end
-    js.draw_exchange(tree, exchange, is_answer, tvb:range(), pinfo)
+    local root = js.draw_exchange(tree, exchange, is_answer, tvb:range(), pinfo)
+    js.session.agents.fresh = { exchange = exchange, is_answer = is_answer, root = root, packet = js.session:packet_at(pinfo) }
     return true
+  end
+
+  --- The packets in which the one message of the packet at hand came: which they are TCP says behind it.
+  local function complete(pinfo)
+    local agents = js.session.agents
+    local fresh, packets = agents.fresh, nil
+    agents.fresh = nil
+    if fresh and fresh.packet == js.session:packet_at(pinfo) then packets = H.packets(pinfo.number) end
+    if not packets then return end
+    local exchange, is_answer = fresh.exchange, fresh.is_answer
+    local message, task = is_answer and exchange.answer_message or not is_answer and exchange.message, exchange.task
+    local known = is_answer and exchange.reply_packets or not is_answer and exchange.packets
+    if known then return end  -- and shown with the message
+    exchange[is_answer and "reply_packets" or "packets"] = packets
+    if task and task.first_packet == exchange.number and not is_answer then task.first_packet = packets[1] end
+    if not message then return end
+    message.packets = packets
+    if js.wanted then js.draw_segments(fresh.root, message) end
   end
 
   function bodies.dissector(tvb, pinfo, tree)
@@ -131,7 +151,7 @@ do
     for index = 1, count do
       local found = not pinfo.visited and told(js.session.last)
       if not (found and found[is_answer and -index or index]) then
-        local exchange = take(pinfo, index, is_answer, nil, nil)
+        local exchange = take(pinfo, index, is_answer, nil)
         local is_empty = exchange and (is_answer and exchange.is_empty_answer or not is_answer and exchange.is_empty)
         if is_empty and js.wanted then js.draw_exchange(tree, exchange, is_answer, nil, pinfo) end
       end
@@ -141,8 +161,10 @@ do
   --- For the post-dissector, in a packet with HTTP.
   function js.exchanges(pinfo, tree)
     local requests, responses = H.counts()
-    js.look(tree, pinfo.cols)
+    js.look(tree, pinfo)
+    if requests + responses == 1 then complete(pinfo) end
     without_body(pinfo, tree, true, responses)
     without_body(pinfo, tree, false, requests)
+    if js.wanted then js.draw_problems(tree, js.session:packet_at(pinfo)) end
   end
 end

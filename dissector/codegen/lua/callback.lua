@@ -22,7 +22,7 @@ do
     self:opened()
     if side == 0 and offset == 0 and not self.task.confirmed and not self.stream.mid_stream and js.is_foreign(data) then
       self.foreign = true
-      js.session:callback_foreign(self.task, self.stream)
+      js.session:callback_foreign(self.task, self.stream, number)
       return
     end
     self.readers[side]:feed({ offset = offset, data = data, number = number, time = time, at = at })
@@ -41,9 +41,9 @@ do
     self.readers[side]:gap(offset, size, number, time, snapped)
   end
 
-  function H:problem(code, side, text)
+  function H:problem(code, side, text, number, time, is_cap)
     if code ~= "gap" then self.task:lost(side) end
-    js.session:problem(self.stream, code, text)
+    js.session:stream_problem(self.stream, side, code, text, number, time, is_cap)
   end
 
   --- A message begins at index `start` of `data`, 1 without it.
@@ -55,6 +55,7 @@ do
       task.confirmed = true
       js.session.joiner:forget(task)
     end
+    message.stream, message.number = self.stream, js.session.last
     if body then task:frame(message, body) else task:unread(message, data, start or 1) end
     if self.may_be_copy then js.session.agents:may_join(self, message, data, start or 1) end
     js.session:message(self.stream, message, body)
@@ -68,29 +69,18 @@ do
       task.confirmed = true
       js.session.joiner:forget(task)
     end
+    message.stream = self.stream
     task:unread(message, long.head, 1)
     js.session:message(self.stream, message)
   end
 
-  --- The first FIN or RST: a task whose end nobody asked for is lost.
-  function H:ending()
-    if self.foreign then return end
-    local task = self.task
-    if self.stream.established then
-      if self.is_open and not task.release and not task.kill and not self.told then
-        js.session:problem(self.stream, "connection_lost", "the callback connection ended before release")
-      end
-    elseif not self.told then
-      js.session:problem(self.stream, "callback_refused", "the announced port refuses the callback")
-    end
-    self.told = true
+  --- Accepted, maybe without a word.
+  function H:accepted()
+    if not self.foreign and not self.is_open and js.is_established(self.stream) then self:opened() end
   end
 
   function H:closed()
-    if self.stream.established and not self.foreign then self:opened() end  -- accepted, maybe without a word
-    self.task.is_asking = self:is_asking()
+    self:accepted()
+    self.task.open_requests = { table.unpack(self.dialog.stack) }
   end
-
-  --- True while somebody waits for an answer.
-  function H:is_asking() return #self.dialog.stack > 0 end
 end

@@ -43,7 +43,10 @@ do
     for side = 0, 1 do self.readers[side]:finish() end
   end
 
-  function H:problem(code, side, text) js.session:problem(self.stream, code, text) end
+  function H:problem(code, side, text, number, time)
+    local session = js.session
+    session:stream_problem(self.stream, side, code, text, number or session.last, time or session.time)
+  end
 
   --- HTTP is left to its own dissector; only an XML command in a body is looked at.
   function H:http(side, chunk)
@@ -69,6 +72,7 @@ do
       is_broken = document.form == "broken" or nil,
     }
     if not at then message.raw = data end
+    message.stream = self.stream
     message.info = js.document_info(message, document)
     if to_remote then self:command(message, document) else self:answer(message, document) end
     js.session:message(self.stream, message)
@@ -96,9 +100,6 @@ do
       task.close = message
       if wants_kill then
         task.kill = task.kill or message
-      end
-      if not task.callback and not task.start_error then
-        js.session:problem(self.stream, "callback_missing", "the client ends a task that nobody called back for")
       end
     elseif task and is_kill then
       task.kill = task.kill or message
@@ -161,7 +162,8 @@ do
       local task = message.task
       if task and request == task.start_message and not task.start_answer then
         task.start_answer = message
-        if document.error then task.start_error = document.error.code end
+        task.start_error = document.error
+        js.session:proves(self.stream)
         self:name(task, document)
       elseif task and request == task.close then
         task.close_answer = message
@@ -175,7 +177,9 @@ do
   end
 
   function H:tell_odd_numbers(message, document)
-    js.odd_numbers(document, NUMBERS[document.element] or {}, function(words) self:problem("odd_number", message.side, words) end)
+    js.odd_numbers(document, NUMBERS[document.element] or {}, function(words)
+      self:problem("odd_number", message.side, words, message.packets[#message.packets], message.time)
+    end)
   end
 
   --- The oldest open command, which is none any more.

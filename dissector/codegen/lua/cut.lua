@@ -1,7 +1,7 @@
 -- Command connections whose start command the snap length cut off (the rules of session/cut.py).
 do
-  local PATIENCE, GIVE_UP_TO = 2, 75  -- seconds
-  local MOST_ALIKE = 64
+  local PATIENCE, GIVE_UP_TO = js.python.session_timeouts.PAIR_PATIENCE, js.python.session_timeouts.GIVE_UP_TO
+  local MOST_ALIKE = js.python.session_cut._MOST_ALIKE
   local C = {}
   C.__index = C
 
@@ -162,7 +162,8 @@ do
       replay(one, one.handler)
       if one.over then
         one.handler:closed()
-        one.handler = nil
+        one.handler, one.concerned = nil, { cut.task }
+        session:linger(one)
       end
     end
   end

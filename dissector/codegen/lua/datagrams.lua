@@ -2,7 +2,7 @@
 --
 -- Wireshark does that too, but hands what it made to dissectors only, not to a post-dissector.
 do
-  local TWICE = 0.05  -- seconds; so soon comes only what is captured a second time
+  local TWICE = js.python.stream_fragments._TWICE
   local G = {}
   G.__index = G
 
@@ -90,7 +90,7 @@ do
     while self.ages.size > 0 do
       local oldest = self.ages:oldest()
       local is_full = self.ages.size > js.limits.fragmented or self.bytes > js.limits.fragment_bytes
-      if not is_full and now - oldest.start < js.limits.fragment_seconds then return end
+      if not is_full and now - oldest.start < js.limits.fragment_seconds * 1e9 then return end
       self:drop(oldest)
     end
   end

@@ -1,6 +1,6 @@
 -- Callbacks that a capture has some milliseconds before their start command (the rules of session/early.py).
 do
-  local NEWEST = 32  -- connections that are kept in mind
+  local NEWEST = js.python.session_early._NEWEST  -- connections that are kept in mind
   local E = {}
   E.__index = E
 
@@ -19,9 +19,12 @@ do
     for _, other in ipairs(self.list) do
       local from, to = other.client.key, other.server.key
       local between = (from == one and to == two) or (from == two and to == one)
-      local is_reset = other.mid_stream and other.was_reset and other.over == other.start
-      if between and is_reset and math.abs(other.start - stream.start) <= js.limits.jitter and not stream.closed_by then
-        stream.closed_by, stream.ended, stream.was_reset = 1, other.ended, true
+      local sent = between and other.dirs
+      local reset = sent and (sent[0].facts.rst or sent[1].facts.rst)
+      local is_near = math.abs(other.start - stream.start) <= js.limits.jitter
+      if reset and is_near and sent[0].packets + sent[1].packets == 1 then
+        local facts = stream.dirs[1].facts
+        facts.rst = facts.rst or reset
       end
     end
   end

@@ -1,6 +1,48 @@
--- The end of the capture, or of what a pass has to remember.
+-- The end of a connection, of a task, of the capture, or of what a pass has to remember.
 do
   local S = js.Session
+  local LINGER, WAKES = js.python.session_timeouts.LINGER, js.python.session_tracer._WAKES
+  local PROBE_WINDOW, MOST_CLOSED = js.python.session_join.PROBE_WINDOW, js.python.limits.MAX_CLOSED
+
+  --- A connection is over; late segments still count.
+  function S:linger(stream)
+    self.closing:push(stream)
+    self.waits = true
+    if self.closing.size > MOST_CLOSED then self:lingered(self.closing:oldest()) end
+  end
+
+  --- Looks after what only time changes.
+  function S:wakes(now)
+    self.wake = now + WAKES
+    local closing, failed = self.closing, self.failed
+    while closing.size > 0 and closing:oldest().seen + LINGER <= now do self:lingered(closing:oldest()) end
+    while failed.size > 0 and failed:oldest().command.seen + PROBE_WINDOW <= now do
+      local task = failed:oldest()
+      failed:remove(task)
+      self.hosts:note(task.command)
+      self:conclude(task, now, false)
+    end
+    for _, task in ipairs(self.silence:due(now)) do self:conclude(task, now, not js.ask(task, "is_over")) end
+    self.agents:age(now)
+    self.waits = closing.size + failed.size + self.silence.ripe.size + self.agents.order.size > 0
+  end
+
+  --- Nothing more is expected of a connection that is over.
+  function S:lingered(stream)
+    self.closing:remove(stream)
+    for _, task in ipairs(stream.concerned or {}) do
+      if self.silence.open[task] and js.ask(task, "is_through") then self:conclude(task, self.time, false) end
+    end
+    if self.is_passing then self:let_go(stream, stream.concerned or {}) end
+    stream.concerned = nil
+  end
+
+  --- The task is over.
+  function S:conclude(task, now, missed)
+    self.silence:remove(task)
+    self.joiner:forget(task)
+    if not self.is_passing and not task.verdict then task.verdict = js.judge(task, now, missed) end
+  end
 
   --- A later pass: what has not said by now what it is, is no task.
   function S:settle()
@@ -16,6 +58,23 @@ do
       end
     end
     self:leave_out()
+    self:find()
+  end
+
+  --- What is told of each task, and of each packet that proves a problem.
+  function S:find()
+    self.found = {}
+    for _, one in ipairs(self.order:all()) do
+      local task = one.dirs and self:never_was(one) or one
+      self.told[one] = task.verdict or js.judge(task, math.max(self.now, self.time), false, true)
+      for _, problem in ipairs(self.told[one].problems) do
+        local packet = problem.packets[problem.packets.n]
+        if packet then
+          self.found[packet] = self.found[packet] or {}
+          table.insert(self.found[packet], problem)
+        end
+      end
+    end
   end
 
   --- Of connections that came to nothing so far the first ones are tasks, as of those that did so for good.
@@ -42,12 +101,13 @@ do
     for _, stream in ipairs(open) do
       self:release(stream, math.huge)
       for side = 0, 1 do
-        if stream.dirs and not js.is_gui then stream.dirs[side]:flush(self.last, self.time) end
+        if stream.dirs and not js.is_gui then stream.dirs[side]:flush(stream.last_packet or stream.first_packet, stream.seen) end
       end
       if stream.sniffing then
         self:decide(stream, self.time, true)
         if stream.role then js.claim.stream(stream) end
       end
+      if stream.role == "callback" and stream.handler then stream.handler:accepted() end
       local is_command = stream.role == "command" and stream.handler
       if is_command and not js.is_gui then stream.handler:closed() end
     end

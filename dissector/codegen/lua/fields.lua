@@ -44,31 +44,25 @@ do
   F.agent_repeats = ProtoField.framenum(P .. "agent.repeats", "Repeats the request in", base.NONE)
   F.agent_status = ProtoField.uint32(P .. "agent.status", "Status", base.DEC)
   F.agent_error = ProtoField.string(P .. "agent.error", "Error")
+  F.problem = ProtoField.string(P .. "problem", "Problem", base.NONE, "Code of a problem that this packet proves")
+  F.problem_summary = ProtoField.string(P .. "problem.summary", "What happened")
+  F.problem_cause = ProtoField.string(P .. "problem.cause", "Cause")
+  F.problem_remedy = ProtoField.string(P .. "problem.remedy", "Remedy")
   F.note = ProtoField.string(P .. "note", "Note")
 
   local X = {}
   local function declare(name, text, group, severity)
     X[name] = ProtoExpert.new(P .. "expert." .. name, text, group, severity)
   end
-  declare("gap", "Bytes are missing in the capture", expert.group.SEQUENCE, expert.severity.WARN)
-  declare("impossible_length", "Impossible length", expert.group.MALFORMED, expert.severity.ERROR)
-  declare("undecoded_frame", "The message could not be decoded", expert.group.UNDECODED, expert.severity.WARN)
-  declare("mid_stream", "The capture begins inside a message", expert.group.SEQUENCE, expert.severity.NOTE)
-  declare("trailing_bytes", "Bytes left over behind the message", expert.group.PROTOCOL, expert.severity.WARN)
+  -- Every problem of a task, with the weight that it has in jstrace.
+  local WEIGHT = { error = expert.severity.ERROR, warning = expert.severity.WARN, info = expert.severity.NOTE }
+  for _, code, entry in js.py.each_pair(js.python.session_codes.CODES) do
+    declare(code, string.gsub(entry.meaning, "%.$", ""), expert.group.SEQUENCE, WEIGHT[entry.severity])
+  end
+  declare("remark", "A problem that follows from another one, or of less weight", expert.group.SEQUENCE, expert.severity.NOTE)
   declare("failed_hresult", "The call failed", expert.group.RESPONSE_CODE, expert.severity.NOTE)
-  declare("error_answer", "Error answer", expert.group.RESPONSE_CODE, expert.severity.WARN)
   declare("xml_error", "The command was answered by an error", expert.group.RESPONSE_CODE, expert.severity.ERROR)
   declare("xml_broken", "The document is broken", expert.group.MALFORMED, expert.severity.WARN)
-  declare("odd_number", "A text that should be a number is none", expert.group.PROTOCOL, expert.severity.NOTE)
-  declare("job_failed", "The job's process failed", expert.group.RESPONSE_CODE, expert.severity.WARN)
-  declare("connection_lost", "The callback connection ended before release", expert.group.SEQUENCE, expert.severity.ERROR)
-  declare("callback_refused", "The callback was refused", expert.group.SEQUENCE, expert.severity.ERROR)
-  declare("callback_missing", "Nobody called back", expert.group.SEQUENCE, expert.severity.ERROR)
-  declare("limit_reached", "More than is kept", expert.group.PROTOCOL, expert.severity.NOTE)
-  declare("callback_foreign_bytes", "Somebody else took the announced port", expert.group.SEQUENCE, expert.severity.ERROR)
-  for code, text in pairs(js.tables.agent_codes) do
-    declare(code, text[2], expert.group.RESPONSE_CODE, expert.severity[text[1]])
-  end
   js.experts = X
 
   local list, experts = {}, {}

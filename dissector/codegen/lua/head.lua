@@ -3,8 +3,6 @@ local js = {}
 
 -- The plugin's own; those that it has in common with the rest of jstrace stand behind the tables of names.
 js.limits = {
-  near = 16777216,                   -- bytes within which a segment is believed to be of its connection
-  shuffled = 1,                      -- seconds within which packets may be captured in the wrong order
   copies = 4096,                     -- connections that a copy on another leg is looked for among
   answers = 4096,                    -- short answers that are kept because they come again
   short = 64,

@@ -54,7 +54,7 @@ do
 
   --- The datagram that is whole with a fragment whose IP header begins at `at`, and the segment in it.
   local function whole(session, data, at, pinfo)
-    local wire, time, key, tcp, stop = pinfo.len, pinfo.rel_ts, nil, at, nil
+    local wire, time, key, tcp, stop = pinfo.len, session:time_of(pinfo), nil, at, nil
     while tcp and not key do
       data = session.datagrams:take(data, tcp, wire, time)
       if not data then return nil end
@@ -68,7 +68,7 @@ do
   local function keep(session, entry, number, at, captured, datagram)
     if not datagram then return entry, at, captured end
     local payload = sub(datagram, at + 1, at + captured)
-    if entry and not session.is_passing then session.payloads[number] = payload end
+    if entry and not entry.dirs and not session.is_passing then session.payloads[number] = payload end
     return entry, 0, captured, payload
   end
 
@@ -83,7 +83,7 @@ do
       if session.is_first_pass then session:settle() end
       number = session:packet(number)
       entry = session.packets[number]
-      if not entry then return nil end
+      if not entry or entry.dirs then return entry end
       local payload = session.payloads[number]
       if payload then return entry, 0, #payload, payload end
     end
@@ -93,14 +93,19 @@ do
     local key, tcp, stop = locate(head, pinfo, known)
     local datagram
     if not key then
-      if not tcp or not is_new then return entry end
+      local about = stop
+      if about and is_new then session:belongs(about, number) end
+      if about or not tcp or not is_new then return about or entry end
       datagram, key, tcp, stop = whole(session, raw(tvb, 0, caplen), tcp, pinfo)
       if not key then return entry end
       head, caplen = datagram, #datagram
     end
     local flow = known[key]
-    local a, b, c, d, e, f, g, h, offset, flags = byte(head, tcp + 5, tcp + 14)
-    if not flags or (flow == false and is_new and flags % 4 < 2) then return entry end
+    local a, b, c, d, e, f, g, h, offset, flags, high, low = byte(head, tcp + 5, tcp + 16)
+    if not flags or (flow == false and is_new and flags % 4 < 2) then
+      if is_new and session.waits then session:tick(session:time_of(pinfo), number) end
+      return entry
+    end
     local at = tcp + floor(offset / 16) * 4
     local length = stop - at
     if offset < 80 or length < 0 then return entry end
@@ -108,16 +113,23 @@ do
     if not is_new then return entry, at, captured end
 
     local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
-    if length == 0 and flow and flow:tells_nothing(ack, flags) then return nil end
-    local time = pinfo.rel_ts
-    session.time = time
+    local time, hop, window = session:time_of(pinfo), js.hop(head, tcp, #key), (high or 0) * 256 + (low or 0)
+    session:tick(time, number)
+    flow = known[key]
+    if length == 0 and flow and flow:tells_nothing(ack, flags) then
+      flow:confirms(seq, number, time, hop, window)
+      local stream = flow.stream
+      if session.is_passing or not stream.dirs then return nil end  -- nobody asks whose it is
+      session:belongs(stream, number)
+      return stream
+    end
     if time >= session.deadline then
       session:catch_up(time, flow and flow.stream)
       flow = known[key]
       if flow == false and flags % 4 < 2 then return session.current end
     end
     if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
-      entry = session:usual(flow, seq, ack, head, at + 1, length, time)
+      entry = session:usual(flow, seq, ack, head, at + 1, length, number, time, hop, window)
       if entry then return keep(session, entry, number, at, captured, datagram) end
     end
     local data = ""
@@ -125,18 +137,22 @@ do
       if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = raw(tvb, at, captured) end
     end
     if not flow or flow:is_over_with(seq, ack, flags, length, time) then
-      flow = session:open(key, pinfo, flags, time, seq, js.hop(head, tcp, #key))
+      local before = flow and flow.facts and flow.stream
+      if before and not before.over then session:close(before, nil, before.last_packet, before.seen) end
+      flow = session:open(key, pinfo, flags, time, seq, hop)
       if not flow then return nil end
     end
     local stream = flow.stream
-    local ours = session:segment(flow, seq, ack, flags, data, length, number, time)
+    local ours = session:segment(flow, seq, ack, flags, data, length, number, time, hop, window)
     entry = session.current
+    if not stream.dirs then return entry end
     if ours and not entry then entry = session:entry(stream) end
+    if not entry then session:belongs(stream, number) end
     if stream.role and not stream.claimed and not stream.is_http then
       stream.claimed = true
       js.claim.stream(stream)
     end
-    return keep(session, entry, number, at, captured, datagram)
+    return keep(session, entry or stream, number, at, captured, datagram)
   end
 
   --- True unless the user disabled the protocol.  Wireshark has no word for it, but calls no dissector of a disabled one.
@@ -151,7 +167,9 @@ do
     local entry, at, length, payload = touch(tvb, pinfo)
     if has_http() then js.exchanges(pinfo, tree) end
     if not entry then return 0 end
-    if not js.glance(entry, pinfo, tree) then
+    if entry.dirs then
+      js.draw_own(entry, pinfo, tree)
+    elseif not js.glance(entry, pinfo, tree) then
       if payload and length > 0 then tvb = ByteArray.new(payload, true):tvb("Reassembled IP payload") end
       js.draw(entry, pinfo, tree, at and length > 0 and tvb(at, length) or nil)
     end

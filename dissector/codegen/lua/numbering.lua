@@ -38,4 +38,27 @@ do
     if number == nil then return packet end
     return number or nil
   end
+
+  --- The number in here of the packet that is drawn.
+  function S:packet_at(pinfo) return pinfo.visited and self:packet(pinfo.number) or self.last end
+
+  --- The problems that a packet proves, the last one of what proves them.  While packets arrive for the first time: those that
+  --- are known with it.
+  function S:problems_at(packet)
+    if not self.is_first_pass then return self.found[packet] or {} end
+    local found, event = {}, self.event
+    self.event = nil
+    for _, task in ipairs(event and event.tasks or {}) do
+      for _, one in ipairs(js.judge(task, self.time).problems) do
+        if one.packets[one.packets.n] == packet then found[#found + 1] = one end
+      end
+    end
+    return found
+  end
+
+  --- Something came that may be a problem's proof.
+  function S:proves(stream)
+    local tasks = stream.handler and stream.handler.tasks or { stream.task }
+    if not self.is_passing then self.event = { tasks = tasks } end
+  end
 end

@@ -163,7 +163,8 @@ do
     return not CARRIERS[protocol] or (protocol == UDP and not is_tunnel(head, behind))
   end
 
-  --- The key of the TCP segment that an ICMP error quotes, for a packet whose IP header begins where it did last.
+  --- The key of the TCP segment that an ICMP error quotes, for a packet whose IP header begins where it did last; and the
+  --- version, type and code of the error.
   local function quoted(head)
     local first = byte(head, link + 1)
     local is_old = first < 0x60
@@ -171,13 +172,12 @@ do
     local ip = icmp + 8
     local inner, kind = byte(head, ip + 1), byte(head, icmp + 1)
     if not inner or byte(head, ip + (is_old and 10 or 7)) ~= TCP then return nil end
-    local is_too_large = is_old and kind == 3 and byte(head, icmp + 2) == 4 or not is_old and kind == 2
-    if is_too_large then return nil end  -- it comes again in smaller packets
+    local code = byte(head, icmp + 2)
     if is_old and (kind == 3 or kind == 11) then
       local tcp = ip + inner % 16 * 4
-      return sub(head, ip + 13, ip + 20) .. sub(head, tcp + 1, tcp + 4)
+      return sub(head, ip + 13, ip + 20) .. sub(head, tcp + 1, tcp + 4), 4, kind, code
     end
-    return not is_old and kind <= 3 and sub(head, ip + 9, ip + 44) or nil
+    return not is_old and kind <= 3 and sub(head, ip + 9, ip + 44) or nil, 6, kind, code
   end
 
   --- The TCP header with the packet's ports that lies behind an IP header, whatever is in front of that: where the IP
@@ -216,7 +216,8 @@ do
 
   --- What a packet's first bytes tell of its TCP segment: its key (addresses and ports in the order of the packet), where
   --- the TCP header and where the segment ends.  Nothing for a packet without one; of a fragment nil and where its IP header
-  --- begins.  Of the plain headers of a connection in `known` nothing more is checked.
+  --- begins; of an ICMP error nil, nil and the connection that it is about.  Of the plain headers of a connection in `known`
+  --- nothing more is checked.
   function js.locate(head, pinfo, known)
     local first, _, c, d, e, f, fragment_field, rest, _, protocol = byte(head, link + 1, link + 10)
     local part = outer and part_of(head, outer, pinfo.len)
@@ -234,9 +235,11 @@ do
     local at, version, is_part, tcp = search(head, pinfo)
     if not at then
       local is_icmp = protocol == ICMP or (fragment_field == ICMP6 and first >= 0x60)
-      local about = is_icmp and quoted(head)
-      if about then js.session:icmp(about, pinfo.rel_ts) end
-      if is_icmp or is_plain(head) then return nil end
+      if is_icmp then
+        local about, ip_version, kind, code = quoted(head)
+        return nil, nil, about and js.session:icmp(about, ip_version, kind, code, pinfo)
+      end
+      if is_plain(head) then return nil end
       return nil, fragment(head, pinfo.len)
     end
     link, outer = at, headers_before(head, at, pinfo.len)
@@ -291,10 +294,11 @@ do
     return found
   end
 
-  --- How many hops a packet has left, and its IP id (0: none), where its TCP header begins at `tcp`.
+  --- How many hops a packet has left and 256 times its IP id (0: none), where its TCP header begins at `tcp`.
   function js.hop(head, tcp, key_size)
-    if key_size > 12 then return byte(head, tcp - 32) or 0, 0 end
-    return byte(head, tcp - 11) or 0, tcp >= 16 and u2(head, tcp - 16) or 0
+    if key_size > 12 then return byte(head, tcp - 32) or 0 end
+    local a, b, _, _, ttl = byte(head, tcp - 15, tcp - 11)
+    return ttl and ttl + (a * 256 + b) * 256 or 0
   end
 
   --- The key of the other direction.

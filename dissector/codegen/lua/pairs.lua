@@ -1,7 +1,8 @@
 -- Callback connections that no start announced, and connections that are there twice (the rules of session/pairs.py).
 do
-  local PATIENCE, COPY_WINDOW, EARLIER = 2, 0.05, 1  -- seconds
-  local MOST_HELD = 256
+  local rules = js.python.session_pairs
+  local PATIENCE, COPY_WINDOW, EARLIER = js.python.session_timeouts.PAIR_PATIENCE, rules._COPY_WINDOW, rules._EARLIER
+  local MOST_HELD = rules._MOST_HELD
   local MOST_EVENTS = 64  -- that are kept of a connection while it is too early
   local P = {}
   P.__index = P
@@ -50,7 +51,7 @@ do
       and other.client.ip == stream.client.ip and other.server.ip == stream.server.ip
   end
 
-  --- The task that a connection belongs to, if just one is possible.
+  --- The task that a connection belongs to, if just one is possible; and whether several were.
   function P:owner(stream, now)
     local announced = self.joiner:announced(stream)
     if announced then
@@ -59,10 +60,10 @@ do
     end
     local stray, fitting, earliest = stream.stray, self:fitting(stream, now), math.huge
     -- The start that it fitted got its own callback: what is left is a guess.
-    if stray and #stray.attempts > 0 then return nil end
+    if stray and #stray.attempts > 0 then return nil, #fitting > 0 end
     if #fitting ~= 1 then
       for _, task in ipairs(fitting) do task.contested = true end
-      return nil
+      return nil, #fitting > 0
     end
     local task = fitting[1]
     earliest = told(task) - EARLIER
@@ -73,7 +74,7 @@ do
     for _, lone in ipairs(self.joiner:lone_tasks(stream, now)) do
       if is_rival(lone.callback, stream, earliest) then task.contested = true end
     end
-    if task.contested then return nil end
+    if task.contested then return nil, true end
     self.held:remove(stream)
     return task
   end
@@ -97,8 +98,9 @@ do
   end
 
   --- True for the SYN of a connection that was there already with other addresses: one hop later, or with the same IP id.
-  function P:is_copy(stream, seq, ttl, id)
+  function P:is_copy(stream, seq, hop)
     if stream.mid_stream then return false end
+    local ttl, id = hop % 256, math.floor(hop / 256)
     local key, known = stream.client.port * 65536 + stream.server.port, nil
     known = self.newest[key]
     local is_same = known and known.seq == seq and ((id ~= 0 and known.id == id) or math.abs(known.ttl - ttl) == 1)

@@ -1,7 +1,9 @@
 -- Segments that were captured before those that they follow: they wait for these a moment (the rules of
 -- stream/reorder.py).
 do
-  local OVERHEAD, HALF, WHOLE, LAST = 512, 2147483648, 4294967296, 1099511627776
+  local HALF, WHOLE = 2147483648, 4294967296
+  local rules = js.python.stream_reorder
+  local NEAR, OVERHEAD, LAST = rules._NEAR, rules._OVERHEAD, rules._LAST
   local S, D, find = js.Session, js.direction, string.find
 
   --- True for a request or an answer of HTTP, or what may be one in TLS.
@@ -14,7 +16,7 @@ do
   function D:missing(number)
     local ahead = self:distance(number)
     if self.fin_at then ahead = math.min(ahead, self.fin_at - self.next) end
-    return ahead <= js.limits.near and ahead or 0
+    return ahead <= NEAR and ahead or 0
   end
 
   --- True when something that a segment follows was not captured by `now`, but may come.
@@ -62,16 +64,17 @@ do
 
   --- The held segments of a connection go on that wait no more at `now`.
   function S:release(stream, now)
-    local held = stream.held
+    local held, seen, last = stream.held, stream.seen, stream.last_packet
     while held and held[1] do
       local sender, seq, ack, flags, data, length, _, time = table.unpack(held[1], 1, 8)
       local is_due = math.abs(now - time) >= js.limits.jitter or stream.over or stream.foreign
-      if not is_due and sender:is_early(seq, ack, flags, length, now) then return end
+      if not is_due and sender:is_early(seq, ack, flags, length, now) then break end
       local segment = table.remove(held, 1)
       self.early_bytes = self.early_bytes - #data - OVERHEAD
-      self:go_on(table.unpack(segment, 1, 8))
+      self:go_on(table.unpack(segment, 1, 10))
     end
-    stream.held = nil
+    if last and stream.last_packet < last then stream.seen, stream.last_packet = seen, last end
+    if held and not held[1] then stream.held = nil end
   end
 
   --- Those of all connections that have waited for long enough, before a packet of `stream`.

@@ -1,105 +1,161 @@
--- The way of a segment through a session, and how connections begin and end.
+-- The way of a segment through a session, and how connections begin and end (the rules of stream/reassembly.py).
 do
   local S = js.Session
-  local PROBE_WINDOW = 2  -- seconds
-  local TWICE = 0.05  -- seconds; a SYN is retransmitted after more than that, sooner it is captured twice
+  local floor, abs = math.floor, math.abs
+  local PROBE_WINDOW = js.python.session_join.PROBE_WINDOW
+  local rules = js.python.stream_reassembly
+  local TWICE, NEAR = rules._TWICE, rules._NEAR
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
-  function S:segment(sender, seq, ack, flags, data, length, number, time)
+  function S:segment(sender, seq, ack, flags, data, length, number, time, hop, window)
     local stream = sender.stream
-    if stream.over then return false end
+    if stream.over then return self:late(sender, seq, flags, length, number, time, hop) end
     local is_http = js.is_http(data)
     if stream.held then self:release(stream, is_http and math.huge or time) end
-    if flags % 4 < 2 and not is_http and sender:is_early(seq, ack, flags, length, time) then
-      return self:hold(stream, { sender, seq, ack, flags, data, length, number, time })
+    local may_wait = flags % 4 < 2 and not is_http and not stream.over and not stream.foreign
+    if may_wait and sender:is_early(seq, ack, flags, length, time) then
+      return self:hold(stream, { sender, seq, ack, flags, data, length, number, time, hop, window })
     end
-    local is_ours = self:go_on(sender, seq, ack, flags, data, length, number, time)
+    local is_ours = self:go_on(sender, seq, ack, flags, data, length, number, time, hop, window)
     if stream.held then self:release(stream, time) end
     return is_ours
   end
 
   --- The same for a segment that waits for nothing.
-  function S:go_on(sender, seq, ack, flags, data, length, number, time)
+  function S:go_on(sender, seq, ack, flags, data, length, number, time, hop, window)
     local stream, other = sender.stream, sender.other
-    if stream.over or stream.foreign then return false end
-    sender.packets = sender.packets + 1
-    if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time) end
-    if stream.mid_stream or sender.side == 0 then stream.established = true end
-    if ack ~= other.expect then
-      if flags % 32 >= 16 then other:acknowledged(ack, length > 0, number, time) end
-    elseif other.again then
-      other.again = false
-    end
-    local before, held = sender.bytes, sender.held
-    if length > 0 then
-      stream.established = true
-      sender:receive(seq, data, length, number, time, stream.mid_stream)
-    end
+    if stream.foreign then return false end
+    if stream.over then return self:late(sender, seq, flags, length, number, time, hop) end
+    if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time, hop) end
+    local before = stream.seen
+    sender:note(number, time, hop, seq)
+    if flags % 32 >= 16 then sender:acknowledges(ack, false, length, number, time) end
+    sender.facts.window = window
+    if window == 0 then sender:keep("zero_windows", js.mark(number, time, hop)) end
+    local bytes, held = sender.bytes, sender.held
+    if length > 0 then sender:receive(seq, data, length, number, time, hop) end
     if flags % 2 == 1 then
+      self:idle(stream, time, before)
+      sender.facts.fin = sender.facts.fin or js.mark(number, time, hop)
       sender:finish_at((seq + length) % 4294967296, stream.mid_stream)
-      self:ending(stream, sender.side, time, false)
+      self:ending(stream, time)
     end
-    stream.seen = time
-    if stream.closed_by and sender:ended() and other:ended() then self:close(stream, number, time) end
-    return (sender.bytes > before or sender.held > held) and stream.role ~= nil and stream.role ~= "unknown"
+    if stream.ended and sender:ended() and other:ended() then self:close(stream, "fin", number, time) end
+    return (sender.bytes > bytes or sender.held > held) and stream.role ~= nil and stream.role ~= "unknown"
   end
 
   --- The usual segment: the next bytes of a callback connection, which are one whole message; what is written down about
   --- the packet, nil for any other segment.  Its payload begins at index `from` of `data` and ends with it.
-  function S:usual(sender, seq, ack, data, from, length, time)
+  function S:usual(sender, seq, ack, data, from, length, number, time, hop, window)
     local stream = sender.stream
     local reader = stream.handler and stream.handler:in_step(sender.side)
-    local other = sender.other
-    if not reader or seq ~= sender.expect or ack ~= other.expect or stream.held or other.again or sender.fin_at or sender.waiting[1]
-        or not js.is_frame(data, from) then
+    local other, facts = sender.other, sender.facts
+    if not reader or seq ~= sender.expect or ack ~= other.expect or stream.held or sender.fin_at or sender.waiting[1]
+        or window == 0 or other.facts.window == 0 or not js.is_frame(data, from) then
       return nil
     end
-    sender.packets, stream.seen = sender.packets + 1, time
+    sender:note(number, time, hop, seq)
+    if not facts.acked or other.next > facts.acked then facts.acked = other.next end
+    facts.window = window
+    sender:new_data(sender.next + length, number, time, hop)
+    sender:remember(seq, length, time, hop)
     sender:went_on(seq, length)
     stream.handler:frame(reader.side, data, nil, time, 0, from + 4)
     return self.current
   end
 
   --- The same for a SYN or a reset.
-  function S:control(sender, seq, ack, flags, data, length, number, time)
-    local stream, other = sender.stream, sender.other
+  function S:control(sender, seq, ack, flags, data, length, number, time, hop)
+    local stream, facts = sender.stream, sender.facts
     local is_ack, before = flags % 32 >= 16, stream.seen
-    stream.seen = time
+    local last = facts.last_number > 0 and js.mark(facts.last_number, facts.last_time, facts.last_hop) or nil
+    sender:note(number, time, hop, seq)
     if flags % 4 >= 2 then
-      if sender.syn == seq then
-        -- Retransmitted behind a SYN+ACK that nobody acknowledged: that never arrives.
-        local client = is_ack and other or sender
-        if client:waits_for_ack() and time - before > TWICE then stream.established = nil end
-        return false
-      end
+      self:syn(stream, is_ack, js.mark(number, time, hop))
+      if sender.syn == seq then return false end
       sender.syn = seq
-      if is_ack then stream.established, other.tells_nothing = true, js.direction.opens end
       if sender.next == 0 then sender:begin(seq + 1, true) end
-      if is_ack and not other.known then other:begin(ack, true) end
-      if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, false) end
-    elseif not sender.anchored or math.abs(sender:distance(seq)) <= js.limits.near then
-      self:ending(stream, sender.side, time, true)
-      self:close(stream, number, time)
+      if stream.mid_stream then self:begins(stream, sender, is_ack) end
+      if is_ack then sender:acknowledges(ack, true, length, number, time) end
+      if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, hop) end
+      return false
+    end
+    local outside = sender.anchored and abs(sender:distance(seq)) > NEAR
+    if not facts.rst or (facts.rst_outside and not outside) then
+      self:reset(facts, js.mark(number, time, hop), is_ack, last, outside)
+    end
+    if not outside then
+      self:idle(stream, time, before)
+      self:ending(stream, time)
+      self:close(stream, "rst", number, time)
+    end
+    return false
+  end
+
+  --- A connection whose SYN or SYN+ACK was captured behind other packets: both tell who is the client, but where bytes were
+  --- delivered already the sides stay a guess.
+  function S:begins(stream, sender, is_ack)
+    local is_server = (sender.side == 1) ~= (stream.swapped_dirs == true)
+    local wrong_way = is_server ~= is_ack
+    if wrong_way and stream.dirs[0].bytes + stream.dirs[1].bytes == 0 then
+      stream.client, stream.server, stream.swapped_dirs = stream.server, stream.client, not stream.swapped_dirs or nil
+      wrong_way = false
+    end
+    stream.mid_stream = wrong_way or nil
+  end
+
+  --- A SYN or SYN+ACK, unless it was captured twice.
+  function S:syn(stream, is_ack, mark)
+    local list = stream[is_ack and "syn_acks" or "syns"] or {}
+    stream[is_ack and "syn_acks" or "syns"] = list
+    local last = list[#list]
+    local is_copy = last and mark.time - last.time <= TWICE and mark.ip_id == last.ip_id
+    if #list < js.python.limits.MAX_EVIDENCE and not is_copy then list[#list + 1] = mark end
+    if #list > 1 then self:proves(stream) end
+  end
+
+  function S:reset(facts, mark, is_ack, last, outside)
+    facts.rst, facts.rst_outside, facts.rst_unknown, facts.before_rst = mark, outside, not is_ack, last
+  end
+
+  --- How long nothing had come before the first FIN or reset of both sides.
+  function S:idle(stream, time, before) stream.idle_before_end = stream.idle_before_end or time - before end
+
+  --- A segment behind the end: counted.
+  function S:late(sender, seq, flags, length, number, time, hop)
+    local stream, facts = sender.stream, sender.facts
+    if not facts then return false end  -- nobody will ask
+    local last = facts.last_number > 0 and js.mark(facts.last_number, facts.last_time, facts.last_hop) or nil
+    sender:note(number, time, hop, seq)
+    local mark = js.mark(number, time, hop)
+    if flags % 4 >= 2 then
+      self:syn(stream, flags % 32 >= 16, mark)
+    elseif flags % 8 >= 4 and not facts.rst then
+      self:reset(facts, mark, flags % 32 >= 16, last, sender.anchored and abs(sender:distance(seq)) > NEAR)
+    elseif flags % 2 == 1 and not facts.fin then
+      facts.fin = mark
+    elseif length > 0 and not facts.late_data and sender:distance(seq) >= 0 then
+      facts.late_data = mark
     end
     return false
   end
 
   --- The first FIN or RST of a connection.
-  function S:ending(stream, side, time, is_reset)
-    if stream.closed_by then return end
-    stream.closed_by = stream.swapped_dirs and 1 - side or side
-    stream.ended, stream.was_reset = time, is_reset
-    if stream.role == "callback" then stream.handler:ending() end
+  function S:ending(stream, time)
+    stream.ended = stream.ended or time
+    self:proves(stream)
   end
 
-  function S:close(stream, number, time)
-    stream.over = time
+  function S:close(stream, how, number, time)
+    if stream.held and not how then self:release(stream, math.huge) end
+    if stream.over then return end
+    stream.over, stream.closed = time, how
     if stream.foreign then return end
     for side = 0, 1 do stream.dirs[side]:flush(number, time) end
     if stream.cut then self.cut:ended(stream) end
     if stream.sniffing then self:decide(stream, time, true) end
     if stream.foreign then return end
-    local tasks = stream.handler and stream.handler.tasks or { stream.task }
+    stream.concerned = stream.handler and stream.handler.tasks or { stream.task }
     if stream.handler then
       stream.handler:closed()
       self:undecided_no_more(stream)
@@ -107,25 +163,31 @@ do
     elseif stream.sniffing then
       self:silent(stream, time)
     end
-    for _, task in ipairs(tasks) do self.silence:note(task) end
-    if self.is_passing then self:let_go(stream, tasks) end
+    self:linger(stream)
   end
 
   local function tries_key(stream) return stream.client.ip .. " " .. stream.server.key end
 
   --- The end of a connection that never said what it is.
   function S:silent(stream, time)
-    if stream.stray and not stream.established then return self:attempt(stream, stream.stray) end
-    local waiting = stream.undecided and self:came_to_nothing(stream) and self.agents:unreached(stream)
+    if stream.stray and not js.is_established(stream) then
+      self:attempt(stream, stream.stray)
+      stream.concerned = { stream.task }
+      return
+    end
+    local is_unreached = stream.undecided and self:came_to_nothing(stream)
+    local waiting = is_unreached and self.agents:unreached(stream)
     if waiting then
       stream.task = waiting
       self:undecided_no_more(stream)
-    elseif stream.undecided and self:came_to_nothing(stream) and self.unreached < js.limits.unreachable then
+    elseif is_unreached and self.unreached < js.limits.unreachable then
       self.unreached = self.unreached + 1
       local task = self:never_was(stream)
       stream.role, stream.task = "command", task
       self:began(stream, task)
       js.push(self.tries, tries_key(stream), task)
+      self.failed:push(task)
+      self.waits = true
     else
       self:undecided_no_more(stream)
       self:forget_tries(stream, time)
@@ -135,7 +197,7 @@ do
   --- True for a command connection that is unreachable so far, and without a byte of anybody.
   function S:came_to_nothing(stream)
     local bytes = stream.dirs[0].bytes + stream.dirs[1].bytes
-    return bytes == 0 and not stream.established
+    return bytes == 0 and not js.is_established(stream)
   end
 
   --- The task of such a connection.
@@ -149,7 +211,8 @@ do
   --- no scheduler, which sends its command at once.  A failure some time before `now` stands.
   function S:forget_tries(probe, now)
     local bytes = probe.dirs[0].bytes + probe.dirs[1].bytes
-    if not (probe.established and probe.is_command_port and bytes == 0) then return end
+    if not (js.is_established(probe) and probe.is_command_port and bytes == 0) then return end
+    self.hosts:note(probe)
     local key = tries_key(probe)
     local tries = self.tries[key]
     for _, task in ipairs(tries and tries:newest(tries.size) or {}) do
@@ -158,6 +221,8 @@ do
       local is_old = since > PROBE_WINDOW or now - ended >= PROBE_WINDOW
       if since >= 0 and not is_old then
         self.order:remove(task)
+        self.failed:remove(task)
+        self.silence:remove(task)
         self.unreached = self.unreached - 1
       end
       if since >= 0 or is_old then js.drop(self.tries, key, task) end

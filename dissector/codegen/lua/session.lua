@@ -3,7 +3,7 @@
 -- The first pass goes through the packets in order and writes down what each of them completed; later passes, in whatever
 -- order, only look it up.
 do
-  local format = string.format
+  local format, floor = string.format, math.floor
   local S = {}
   S.__index = S
   js.Session = S
@@ -13,8 +13,10 @@ do
   function js.new_session()
     local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
-      order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0,
-      awaiting = js.new_heap(), early_bytes = 0, deadline = math.huge, packet_of = {}, number_of = {}, payloads = {}, datagrams = js.new_datagrams(),
+      order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0, latest = -math.huge,
+      awaiting = js.new_heap(), early_bytes = 0, deadline = math.huge,
+      packet_of = {}, number_of = {}, hosts = js.new_hosts(), closing = js.new_queue(), failed = js.new_queue(), wake = 0,
+      waits = false, found = {}, told = {}, clock_steps = nil, payloads = {}, datagrams = js.new_datagrams(),
     }, S)
     session.cut = js.new_cut(session)
     session.pairs, session.early = js.new_pairs(session.joiner, session.cut), js.new_early()
@@ -43,7 +45,9 @@ do
   --- What was written down about a packet.
   function S:at(number)
     if number == self.last then return self.current end
-    return self.packets[number]
+    local entry = self.packets[number]
+    if entry and entry.dirs then return nil end  -- nothing but its connection
+    return entry
   end
 
   --- Writes it down: for this pass, and unless nobody will ask again, for later ones.
@@ -52,10 +56,53 @@ do
     if not self.is_passing then self.packets[number] = entry end
   end
 
-  function S:problem(stream, code, text)
+  --- With the packet at hand; `is_late`: another one proves it, and shows it from the next pass on.
+  function S:problem(stream, code, text, is_late)
     local entry = self:entry(stream)
     entry.problems = entry.problems or {}
-    if #entry.problems < 32 then entry.problems[#entry.problems + 1] = { code = code, text = text } end
+    if #entry.problems < 32 then
+      entry.problems[#entry.problems + 1] = { code = code, text = text, is_late = is_late }
+    end
+  end
+
+  --- A connection's bytes are none that can be read: shown with the packet, and told with the task (session/bounds.py).
+  function S:stream_problem(stream, side, code, text, number, time, is_cap)
+    local task = stream.task
+    self:problem(stream, code, text, task ~= nil and number ~= self.last)
+    if not task or self.is_passing then return end
+    if #task.problems < js.python.limits.MAX_PROBLEMS then
+      task.problems[#task.problems + 1] = js.problem_of(stream, code, side, text, number, time, is_cap)
+    elseif self.silence.open[task] then
+      task.more.problem = (task.more.problem or 0) + 1
+    end
+  end
+
+  --- The time of a packet, in nanoseconds from the full second in which the capture begins.
+  function S:time_of(pinfo)
+    local base, since = self.base, pinfo.rel_ts
+    if not base then
+      base = floor((pinfo.abs_ts - since) % 1 * 1e6 + 0.5) * 1000
+      self.base, self.second = base, floor(pinfo.abs_ts - since)
+    end
+    return floor(since * 1e9 + 0.5) + base
+  end
+
+  --- The time goes on to that of the packet at hand.
+  function S:tick(time, number)
+    self.time = time
+    if time >= self.latest then
+      self.latest = time
+    elseif time < self.latest - js.limits.jitter then
+      self.clock_steps = js.py.pack(self.clock_steps and self.clock_steps[1] or number, number)
+    end
+    if self.latest >= self.wake then self:wakes(self.latest) end
+  end
+
+  --- Whose a packet of TCP's own is; asked for in later passes.
+  function S:belongs(stream, number)
+    if self.is_passing then return end
+    if self.packets[number] == nil then self.packets[number] = stream end
+    if stream.sniffing then stream.numbers[#stream.numbers + 1] = number end
   end
 
   --- A message is complete with the packet at hand; `body` is kept until the next packet, for the Info column.
@@ -94,7 +141,7 @@ do
   -- --- connections ---
 
   --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.
-  function S:open(key, pinfo, flags, time, seq, ttl, id)
+  function S:open(key, pinfo, flags, time, seq, hop)
     local sport, dport = pinfo.src_port, pinfo.dst_port
     self:age(time)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
@@ -104,21 +151,21 @@ do
     -- At most 16 fields, here and later: a larger table is slow to make and to throw away.
     local stream = {
       key = key, client = from_client and source or target, server = from_client and target or source,
-      start = time, seen = time, first_packet = self.last, mid_stream = not is_syn or nil,
+      start = time, seen = time, first_packet = self.last, mid_stream = not is_syn or nil, silence = 0,
     }
     local route = setmetatable({ stream = stream, session = self }, Route)
     local sender = js.direction.new(from_client and 0 or 1, stream, route)
     local receiver = js.direction.new(1 - sender.side, stream, route)
     sender.other, receiver.other = receiver, sender
     stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
-    local before = self.flows[key]
-    if before and before.stream.held then self:release(before.stream, math.huge) end
     self.flows[js.other_way(key)], self.flows[key] = receiver, sender
-    if self.pairs:is_copy(stream, is_syn and not is_ack and seq or -1, ttl, id) then return sender end
+    if self.pairs:is_copy(stream, is_syn and not is_ack and seq or -1, hop) then return sender end
     local task = self.joiner:announced(stream)
     if task and #task.attempts < js.limits.attempts then
       self:attempt(stream, task)
       return sender
+    elseif task then
+      task.more.connection = (task.more.connection or 0) + 1
     end
     stream.is_command_port = self:is_command_server(stream.server)
     if js.in_ranges(js.command_ports, sport) or js.in_ranges(js.command_ports, dport) then self:remember(stream) end
@@ -130,11 +177,11 @@ do
       self:disown(stream)
       return nil
     end
-    stream.sniffing, stream.events, stream.heads = true, {}, { [0] = "", [1] = "" }
+    stream.sniffing, stream.events, stream.heads, stream.numbers = true, {}, { [0] = "", [1] = "" }, {}
     self.early:note(stream)
     if stream.is_command_port and is_syn then
       stream.undecided, self.undecided[stream] = true, true
-      self.aging:push(time + js.limits.half_open, stream)
+      self.aging:push(time + js.limits.half_open * 1e9, stream)
       self.order:add(stream)
     end
     return sender
@@ -177,19 +224,33 @@ do
   end
 
   --- Notes the time, for the task list.
-  function S:clock(pinfo) self.now = math.max(self.now, pinfo.rel_ts) end
+  function S:clock(pinfo) self.now = math.max(self.now, self:time_of(pinfo)) end
 
-  --- An ICMP error says that a packet with this key never arrives.
-  function S:icmp(key, time)
+  --- An ICMP error is about a packet with this key; its connection, if that may be one of ours.
+  function S:icmp(key, version, kind, code, pinfo)
     local flow = self.flows[key]
-    if flow then flow.stream.icmp = time end
+    local reason = flow and js.python.stream_icmp.reason(version, kind, code)
+    if not reason or not flow.facts then return nil end
+    local stream = flow.stream
+    if not pinfo.visited then self:proves(stream) end
+    local list = stream.icmp or {}
+    stream.icmp = list
+    if not pinfo.visited and #list < js.python.limits.MAX_EVIDENCE then
+      list[#list + 1] = js.python.traffic.IcmpError.of({
+        number = self.last, time = self:time_of(pinfo), sender = tostring(pinfo.src), reason = reason,
+      })
+    end
+    return stream
   end
 
   --- A connection that is none of ours: its packets are not looked at any more.
   function S:disown(stream)
     local flows, key = self.flows, stream.key
     flows[key], flows[js.other_way(key)] = false, false
-    stream.foreign, stream.sniffing, stream.events, stream.heads, stream.dirs = true, nil, nil, nil, nil
+    for _, number in ipairs(stream.numbers or {}) do
+      if self.packets[number] == stream then self.packets[number] = nil end
+    end
+    stream.foreign, stream.sniffing, stream.events, stream.heads, stream.dirs, stream.numbers = true, nil, nil, nil, nil, nil
   end
 
   --- Where the bytes of a connection go: kept until they tell what it is, then to its handler.
@@ -205,12 +266,12 @@ do
     local stream = self.stream
     if stream.swapped_dirs then side = 1 - side end
     stream.has_gaps = true
-    local offset, _, _, time, snapped = ...
+    local offset, size, _, time, snapped = ...
     if snapped then
-      stream.is_snapped = true
+      stream.snapped = (stream.snapped or 0) + size
       if side == 0 and stream.role ~= "callback" then self.session.cut:note(stream, offset, time) end
     else
-      stream.has_holes = true
+      stream.gaps = (stream.gaps or 0) + 1
     end
     if stream.handler then return stream.handler:gap(side, ...) end
     if stream.sniffing then
@@ -249,18 +310,22 @@ do
     stream.events, stream.heads = nil, nil
     if swap then
       stream.client, stream.server = stream.server, stream.client
-      stream.swapped_dirs, stream.closed_by = true, stream.closed_by and 1 - stream.closed_by
+      stream.swapped_dirs = true
     end
+    stream.numbers = nil
     if role == "command" then
       stream.role = "command"
+      self.hosts:note(stream)
+      self.joiner:command(stream)
       self.servers[stream.server.key] = true
       stream.handler = js.command_handler(stream)
       stream.handler.head = head
     else
       self:undecided_no_more(stream)
-      local task = self.pairs:owner(stream, time)
+      local task, is_unclear = self.pairs:owner(stream, time)
       if task then self.cut:found(task) end
       task = task or self:lone(stream)
+      task.pair_unclear = is_unclear
       task.port = task.port or stream.server.port
       self:attempt(stream, task)
       stream.handler.may_be_copy = not task.command and next(self.agents.places) ~= nil
@@ -294,7 +359,8 @@ do
 
   --- A connection that is meant as the callback of a task, whether it gets through or not.
   function S:attempt(stream, task)
-    stream.role, stream.task, stream.sniffing = "callback", task, nil
+    stream.role, stream.task, stream.sniffing, stream.numbers = "callback", task, nil, nil
+    self.hosts:note(stream)
     task.attempts[#task.attempts + 1] = stream
     stream.handler = js.callback_handler(stream, task)
     self.silence:note(task)
@@ -305,10 +371,10 @@ do
     local aging = self.aging
     while aging:due(now) do
       local stream = aging:pop()
-      local patience = stream.said and js.limits.idle or js.limits.half_open
+      local patience = (stream.said and js.limits.idle or js.limits.half_open) * 1e9
       if stream.undecided and not stream.handler then
         if stream.seen + patience <= now then
-          self:close(stream, self.last, stream.seen)
+          self:close(stream, nil, self.last, stream.seen)
         else
           aging:push(stream.seen + patience, stream)
         end
@@ -368,7 +434,8 @@ do
       self:replay(early, events, false)
       if early.over then
         early.handler:closed()
-        early.handler = nil
+        early.handler, early.concerned = nil, { task }
+        self:linger(early)
       end
     end
   end
@@ -381,14 +448,14 @@ do
     else
       self.order:add(task)
     end
-    local idlest = self.silence:add(task, stream, self.time)
+    local idlest = self.silence:add(task, stream)
     if idlest then self:give_up(stream, idlest) end
   end
 
   --- A task is let go before its end: nothing may join it any more, and what its connections still say is not of it.
   function S:give_up(stream, task)
-    local word = js.outcome(task, self.time)
-    task.given_up = word == "running" and "unknown" or word
+    task.given_up = true
+    self:conclude(task, self.time, false)
     self.joiner:let_go(task)
     if self.is_passing then self.order:remove(task) end
     local text = "more than %d tasks are under way: the one that began with packet %d is let go"
@@ -405,7 +472,7 @@ do
       local heirs = self.pairs:heirs(chosen, stream)
       if #heirs > 0 then
         chosen = #heirs == 1 and heirs[1] or self:lone(stream)
-        chosen.port = stream.server.port
+        chosen.port, chosen.pair_unclear = stream.server.port, #heirs > 1
       end
     end
     if chosen ~= task then
@@ -417,12 +484,11 @@ do
     return chosen
   end
 
-  function S:callback_foreign(task, stream)
+  function S:callback_foreign(task, stream, number)
     task:no_attempt(stream)
-    task.callback, task.intruder = nil, stream
+    task.callback, task.intruder, task.foreign_packet = nil, stream, number
     self.silence:note(task)
     stream.role = "unknown"
-    self:problem(stream, "callback_foreign_bytes", "somebody else took the announced port")
   end
 
   --- Keeps what was read of an answer for others with the same bytes; `words` will be what the Info column says of it.

@@ -4,8 +4,7 @@
 -- Tasks stand together under the connection that was heard last, and it is the connection that is looked at: of
 -- thousands of starts on one connection each packet would else move all.
 do
-  local PATIENCE = 150  -- seconds
-  local SPARE = 1024
+  local PATIENCE, SPARE = js.python.session_timeouts.CALLBACK_LINGER, js.python.session_silence._SPARE
   local H = {}
   H.__index = H
 
@@ -56,7 +55,7 @@ do
 
   --- `open` are the tasks with their places; of these `all` has every one, `ripe` those with tasks that may be over.
   function js.new_silence()
-    return setmetatable({ open = {}, size = 0, places = {}, all = new_heap(), ripe = new_heap() }, S)
+    return setmetatable({ open = {}, size = 0, count = 0, places = {}, all = new_heap(), ripe = new_heap() }, S)
   end
 
   --- Its connection with the latest packet.
@@ -68,26 +67,6 @@ do
     local intruder = task.intruder
     if intruder and (not found or intruder.seen > found.seen) then found = intruder end
     return found
-  end
-
-  --- True when none of the connections seen so far can bring anything more.
-  local function is_over(task)
-    for _, attempt in ipairs(task.attempts) do
-      if not attempt.over then return false end
-    end
-    return not (task.command and not task.command.over) and not (task.intruder and not task.intruder.over)
-  end
-
-  --- True when nothing more can come: all is over, and no callback is to be waited for.
-  local function is_through(task)
-    local answered = task.close_answer
-    if not task.callback and answered and task.command then
-      for _, attempt in ipairs(task.attempts) do
-        if not attempt.over and attempt.start >= answered.time then return false end
-      end
-      return task.command.over ~= nil
-    end
-    return is_over(task) and (task.callback or not task.start_message or task.start_error or not task.start_answer)
   end
 
   function S:leave(task)
@@ -125,9 +104,8 @@ do
   --- A task under way has other connections than before, one of them is over, or its port was announced again.
   function S:note(task)
     if not self.open[task] then return end
-    if is_through(task) then return self:remove(task) end
     local place = self:place(task)
-    if task.superseded or is_over(task) then
+    if task.superseded or js.ask(task, "is_over") then
       place.ripe[task] = true
       self.ripe:push(place)
     else
@@ -141,19 +119,21 @@ do
     self.open[task], self.size = nil, self.size - 1
   end
 
-  --- Tasks that are over or superseded, and have been silent for long, are under way no more.
-  function S:settle(now)
-    local til = now - PATIENCE
+  --- Tasks that are over or superseded, and have been silent for long: each is told once.
+  function S:due(now)
+    local found, til = {}, now - PATIENCE
     local place = self.ripe:first(til)
     while place do
       local ripe = place.ripe
       place.ripe = {}
       self.ripe:drop(place)
       for task in pairs(ripe) do
-        if latest(task).seen > til then self:note(task) else self:remove(task) end
+        if latest(task).seen > til then self:note(task) else found[#found + 1] = task end
       end
       place = self.ripe:first(til)
     end
+    table.sort(found, function(one, other) return one.rank < other.rank end)
+    return found
   end
 
   --- The task that has been silent for longest.
@@ -169,15 +149,14 @@ do
   end
 
   --- One more task, found by a connection; returns the one that is given up for it, if there are too many.
-  function S:add(task, stream, now)
+  function S:add(task, stream)
     local idlest
     if self.size >= js.limits.open_tasks then
-      self:settle(now)
-      if self.size >= js.limits.open_tasks then
-        idlest = self:idlest()
-        self:remove(idlest)
-      end
+      idlest = self:idlest()
+      self:remove(idlest)
     end
+    self.count = self.count + 1
+    task.rank = self.count
     self:place(task, stream)
     if latest(task) then self:note(task) end
     return idlest

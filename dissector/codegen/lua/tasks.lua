@@ -1,8 +1,10 @@
 -- What the messages of a task say about it, and which callback connection belongs to which start command.
 do
-  local match, find, lower = string.match, string.find, string.lower
-  local LINGER = 1  -- seconds
-  local MOST_ALIKE = 64  -- starts with one port (as in session/join.py)
+  local match, find, lower, sub, format = string.match, string.find, string.lower, string.sub, string.format
+  local NULL = "\0\0\0\0\0\0\0\0"
+  local LINGER, MOST_ALIKE = js.python.session_timeouts.LINGER, js.python.session_join._MOST_ALIKE
+  local SLOW, COARSE = js.python.session_timeouts.SLOW_CALLBACK, js.python.session_timeouts.COARSE
+  local MOST, USUAL = js.python.limits.MAX_EVIDENCE, js.python.session_run_messages.USUAL_FAILURES
   local T = {}
   T.__index = T
 
@@ -10,7 +12,8 @@ do
   function js.new_task(first_packet, start)
     return setmetatable({
       first_packet = first_packet, start = start, attempts = {},
-      messages = 0, calls = 0, callbacks = 0, errors = 0, logs = 0,
+      messages = 0, calls = 0, callbacks = 0, errors = 0, logs = 0, keep_alives = 0, call_time = 0, callback_time = 0,
+      problems = {}, more = {}, failed = {}, slow = {}, odd = {}, undecoded = {}, trailing = {},
       settled = true, asking = nil, losses = { [0] = 0, [1] = 0 }, before = nil,
     }, T)
   end
@@ -46,12 +49,6 @@ do
     return certain
   end
 
-  --- True when a job that was left is known to have ended without an error.
-  function T:went_well()
-    if self.result_seen then return self.exit_code == "0" end
-    return self.settled and (self.asking == nil or self.asking == self.release)
-  end
-
   --- True for a request that is counted as a line of the task's log, whether its text is one or not.
   local function is_log_line(message, body)
     local object, member, count = message.object, message.member, #body.params.arguments
@@ -64,32 +61,102 @@ do
   function T:frame(message, body)
     if self.given_up then return end
     self.messages = self.messages + 1
+    if message.trailing and #self.trailing < MOST then
+      message.note = message.note or format("%d bytes left over behind the message", message.trailing)
+      self.trailing[#self.trailing + 1] = message
+    end
+    if message.request then self:took(message, message.time - message.request.time) end
     if message.kind == "request" then
       if message.side == 1 then self.calls = self.calls + 1 else self.callbacks = self.callbacks + 1 end
       return self:request(message, body)
     elseif message.kind == "answer" then
       return self:answer(message, body)
+    elseif message.kind == "keep_alive" then
+      self.keep_alives = self.keep_alives + 1
     elseif message.kind == "error" then
       self.errors = self.errors + 1
-      if message.side ~= 0 then return end
-      -- One to the client's own call fails the task, unless it only asked whether a method exists.
-      local request, certain = message.request, self:answered(message)
-      if not (request and request.optional and certain) then self.failed = true end
+      return self:error(message, body)
     end
   end
+
+  --- An E answer: one to the client's own call fails the task, unless it only asked whether a method exists.
+  function T:error(message, body)
+    local request = message.request
+    if message.side == 1 then return self:remember_failure(message, js.error_text(body)) end
+    local certain = self:answered(message)
+    if request and not (request.optional and certain) and not self.client_error then
+      self.client_error, message.error_text = message, js.error_text(body)
+      js.session:proves(self.callback)
+    elseif not request and not self.client_error then
+      self.client_error, message.error_text = message, js.error_text(body)
+      js.session:proves(self.callback)
+    end
+  end
+
+  --- The time of an answer; that of a call inside of a callback is not the callback's.
+  function T:took(answer, latency)
+    if answer.side == 1 then
+      self.callback_time = self.callback_time + latency
+      if latency >= SLOW then self:slowly(answer, latency) end
+    elseif (answer.request.depth or 0) > 0 then
+      self.callback_time = self.callback_time - latency
+    else
+      self.call_time = self.call_time + latency
+      local longest = self.longest_call
+      if not longest or latency > longest.time - longest.request.time then self.longest_call = answer end
+    end
+  end
+
+  --- The client's answer to a callback (or to a keep-alive) came late.
+  function T:slowly(answer, latency)
+    local object, member = answer.request.object, answer.request.member
+    local key = (object and object.name or "None") .. "." .. (member or "None")
+    local slow = self.slow[key]
+    if not slow then
+      if #self.slow >= MOST then return end
+      slow = { first = answer, count = 0, certain = 0, longest = 0, packets = {} }
+      self.slow[key], self.slow[#self.slow + 1] = slow, slow
+    end
+    slow.count = slow.count + 1
+    if latency >= SLOW + COARSE then slow.certain = slow.certain + 1 end
+    slow.longest = math.max(slow.longest, latency)
+    if #slow.packets < MOST then slow.packets[#slow.packets + 1] = js.last_packet(answer) end
+  end
+
+  --- A call that failed; those that are alike are counted.
+  function T:remember_failure(message, text)
+    local about = js.about(message)
+    local object = about.object
+    local owner = object and (object.name or object.class) or "object " .. js.hex(about.object_id or NULL)
+    local member = owner .. "." .. (about.member or "unknown member")
+    local key = member .. "\0" .. sub(text, 1, 200)
+    local failed = self.failed[key]
+    if not failed then
+      if #self.failed >= MOST then return end
+      failed = { first = message, member = member, text = text, count = 0, packets = {} }
+      self.failed[key], self.failed[#self.failed + 1] = failed, failed
+    end
+    failed.count = failed.count + 1
+    if #failed.packets < MOST then failed.packets[#failed.packets + 1] = js.last_packet(message) end
+  end
+
+  --- The packet that completed a message.
+  function js.last_packet(message) return message.packets and message.packets[#message.packets] or message.number end
 
   --- One that could not be read.  What a shell job's step answers is known without its request.
   function T:unread(message, data, start)
     if self.given_up then return end
     self.messages = self.messages + 1
-    if message.side ~= 0 then return end
+    if message.note and not message.skipped and #self.undecoded < MOST then self.undecoded[#self.undecoded + 1] = message end
     local request = message.request
+    if request then self:took(message, message.time - request.time) end
+    if message.side ~= 0 then return end
     if message.class == 0x41 or message.class == 0x45 then
       if request and request == self.asking then self.asking = nil end
       if not request or request.side == 1 then self.settled = false end
     end
     local at = message.kind == "undecoded" and find(data, "<process.result", start, true)
-    if at then self:result(string.sub(data, at)) end
+    if at then self:result(string.sub(data, at), message) end
   end
 
   function T:request(message, body)
@@ -97,7 +164,7 @@ do
     if body.record == "invoke" and message.side == 0 then
       if is_log_line(message, body) then self.logs = self.logs + 1 end
     elseif body.record == "call" and lower(body.name) == "construct" then
-      self:construct(body)
+      self:construct(body, message)
     elseif body.record == "call" then
       local first = js.natural(body.params)[1]
       local name = first and first.value
@@ -107,7 +174,7 @@ do
     end
   end
 
-  function T:construct(body)
+  function T:construct(body, message)
     local array = js.natural(body.params)[1]
     local elements = array and type(array.value) == "table" and array.value.elements
     if type(elements) ~= "table" then return end
@@ -119,7 +186,7 @@ do
         if name == "job" and not seen.job then self.job = js.line(value, 120) end
         if name == "task_id" and not seen.task_id then
           self.task_id = js.decimal(value, "task_id")
-          self:odd_numbers({ attributes = { { name, value } } }, { task_id = "task_id" })
+          self:odd_numbers({ attributes = { { name, value } } }, { task_id = "task_id" }, message)
         end
         seen[name or ""] = true
         if name == "language" and not self.kind then self.kind = lower(value) == "shell" and "process" or "api" end
@@ -137,17 +204,41 @@ do
     elseif body.record == "call_answer" then
       local member, value = lower(message.request and message.request.member or ""), body.result.value
       if member == "begin" and value == false and certain then
-        self.failed = true
+        self.begin_refused = message
       elseif member == "step" and type(value) == "string" then
-        self:result(value)
+        self:result(value, message)
       end
     end
-    if message.hresult and message.hresult >= 2147483648 then self.errors = self.errors + 1 end
+    if message.hresult and message.hresult >= 2147483648 then self:call_failed(message, body) end
+  end
+
+  --- An answer whose hresult says no: the usual one to the question for an optional member or interface.
+  function T:call_failed(message, body)
+    self.errors = self.errors + 1
+    local operation, hresult = js.about(message).operation, message.hresult
+    if operation == "query_interface" or (operation == "get_ids_of_names" and js.py.has(USUAL, hresult)) then return end
+    local text = js.error_text(body)
+    self:remember_failure(message, text ~= "" and text or format("hresult %08X", hresult))
+  end
+
+  --- The words of an error answer or of a failed hresult's excepinfo; empty when there are none.
+  function js.error_text(body)
+    if body.failure then return body.failure.excepinfo.description end
+    for _, start in ipairs({ "what=", "code=", "name=" }) do
+      for _, one in ipairs(body.strings or {}) do
+        if sub(one, 1, #start) == start then
+          local text = sub(one, #start + 1)
+          if text ~= "" then return text end
+          break
+        end
+      end
+    end
+    return ""
   end
 
   --- How a shell job went, if the text is an element that says so.  It holds what the job wrote and need not be
   --- well-formed: its start tag is read as it stands, up to where it is no attribute any more.
-  function T:result(text)
+  function T:result(text, message)
     text = string.gsub(text, "^%s*<%?[^>]*>", "")
     local at = match(text, "^%s*<process%.result()[%s/>]")
     if not at then return end
@@ -161,18 +252,22 @@ do
     end
     if not find(text, "%S", at) then return end  -- cut off inside of its start tag
     local signal = js.decimal(js.get(tag, "signal"), "signal")
-    self.exit_code, self.result_seen = js.decimal(js.get(tag, "exit_code"), "exit_code"), true
-    self.signal = signal ~= "0" and signal or nil
-    if self:odd_numbers(tag, { exit_code = "exit_code", signal = "signal" }) then self.result_odd = true end
+    self.exit_code, self.result_message = js.decimal(js.get(tag, "exit_code"), "exit_code"), message
+    js.session:proves(self.callback)
+    self.signal, self.state_text = signal ~= "0" and signal or nil, js.get(tag, "state_text")
+    if self:odd_numbers(tag, { exit_code = "exit_code", signal = "signal" }, message) then self.result_odd = true end
   end
 
   --- What should be a number and is none counts as unknown; each is told once.
-  function T:odd_numbers(tag, names)
+  function T:odd_numbers(tag, names, message)
     local found = false
-    js.odd_numbers(tag, names, function(words)
-      found, self.odd = true, self.odd or {}
-      if not self.odd[words] then js.session:problem(self.callback, "odd_number", words) end
-      self.odd[words] = true
+    js.odd_numbers(tag, names, function(words, name)
+      found = true
+      if not self.odd[name] then
+        js.session:problem(self.callback, "odd_number", words)
+        self.odd[name] = true
+        self.odd[#self.odd + 1] = { message = message, words = words }
+      end
     end)
     return found
   end
@@ -189,15 +284,34 @@ do
   local J = {}
   J.__index = J
 
+  local function pair(client, remote) return client.ip .. " " .. remote.ip end
+
   --- `waiting` are starts by the place they announced, `expected` those that nobody called yet by the places where their
   --- remotes may call; `lone` are tasks without a command connection and `half_known` those whose port is not known, by
   --- the addresses of client and remote.
-  function js.new_joiner() return setmetatable({ waiting = {}, expected = {}, newest = {}, lone = {}, half_known = {} }, J) end
+  function js.new_joiner() return setmetatable({ waiting = {}, expected = {}, newest = {}, lone = {}, half_known = {}, unread_ones = {} }, J) end
+
+  --- A command connection, before it says what it wants: it may be that of a task of which no start command is read.
+  function J:command(stream)
+    local queue = js.push(self.unread_ones, pair(stream.client, stream.server), stream)
+    if queue.size > MOST_ALIKE then queue:remove(queue:oldest()) end
+  end
+
+  --- A command connection that may be the one of a task without: between its two hosts, begun before its callback, and with
+  --- bytes that the capture lacks.
+  function J:unread(task)
+    local callback = task.callback
+    local queue = not task.command and callback and self.unread_ones[pair(callback.server, callback.client)]
+    for _, command in ipairs(queue and queue:begin(MOST_ALIKE) or {}) do
+      if (command.mid_stream or command.first_packet < callback.last_packet) and js.is_incomplete(command) then
+        return command
+      end
+    end
+    return nil
+  end
 
   --- True when a connection has been over for so long that nothing more is expected of it.
   local function is_gone(stream, now) return stream ~= nil and stream.over ~= nil and stream.over + LINGER <= now end
-
-  local function pair(client, remote) return client.ip .. " " .. remote.ip end
 
   --- The newest tasks of a queue that are neither over nor known better by now, at most `most`.
   local function still(map, key, now, most, is_known)
@@ -259,6 +373,7 @@ do
   end
 
   function J:announce(task)
+    if task.command then js.drop(self.unread_ones, pair(task.client, task.remote), task.command) end
     if not task.port then return end
     local key = js.endpoint_key(task.client.ip, task.port)
     local before = self.newest[key]

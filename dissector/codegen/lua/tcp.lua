@@ -4,19 +4,28 @@
 -- A hole is given up (a gap, never filler bytes) when the other side acknowledged it twice, or once with data.
 do
   local HALF, WHOLE = 2147483648, 4294967296
-  local WINDOW = 1073741824
-  local MOST_COUNTED = 32
-  local TWICE = 0.001  -- seconds; so soon comes only what is captured a second time
+  local rules, floor, max = js.python.stream_direction, math.floor, math.max
+  local WINDOW, OVERHEAD = rules._LARGEST_WINDOW, rules._OVERHEAD
+  local TWICE, TWICE_WITHOUT_ID = rules._TWICE, rules._TWICE_WITHOUT_ID
+  local NEAR, SHUFFLED = js.python.stream_reassembly._NEAR, js.python.stream_reassembly._SHUFFLED
+  local MOST = js.python.limits.MAX_EVIDENCE
+  local REMEMBERED = 16 * 4  -- the latest segments with data: sequence number, length, hop, time
   local D = {}
   D.__index = D
   D.walked = 0  -- pieces that were gone over while a hole is waited for
   js.direction = D
 
   --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped)`.
+  --- `facts` are what the rules need to know of this end (the names of model.SideFacts, but for what every packet changes:
+  --- `last_*` and `data_*` are the last packet and the last one with data).  A `hop` is a TTL and 256 times an IP id.
   function D.new(side, stream, out)
     return setmetatable({
       side = side, stream = stream, other = nil, out = out, known = false, anchored = false, expect = 0, next = 0,
-      waiting = {}, held = 0, bytes = 0, packets = 0, syn = nil, again = false,
+      waiting = {}, held = 0, bytes = 0, packets = 0, syn = nil,
+      facts = {
+        last_number = 0, last_time = 0, last_hop = 0, data_number = 0, data_time = 0, data_hop = 0, first_data = nil,
+        acked = nil, sent = 0, window = 1, ttl = 0, first_seq = nil, fin = nil, rst = nil,
+      },
     }, D)
   end
 
@@ -26,6 +35,8 @@ do
   Rest.__index = Rest
 
   function Rest:tells_nothing(_, flags) return flags % 8 == 0 end
+
+  function Rest:confirms() end
 
   --- What is left of both directions.
   function D.rest(one, other)
@@ -45,7 +56,7 @@ do
   function D:is_over_with(seq, ack, flags, length, time)
     local stream, other = self.stream, self.other
     if flags % 4 < 2 then
-      return stream.over and length > 0 and self.anchored and math.abs(self:distance(seq)) > js.limits.near
+      return stream.over and length > 0 and self.anchored and math.abs(self:distance(seq)) > NEAR
     end
     if self.syn == seq then return false end
     if flags % 32 >= 16 and other.syn and (ack - other.syn) % WHOLE == 1 then return self.syn and self.next > 0 end
@@ -53,12 +64,41 @@ do
     if self.packets + other.packets == 0 then return false end
     -- Captured in the wrong order: its connection is just a moment old and begins where the SYN says.
     local begins_here = not self.known or (self.expect - self.next - seq) % WHOLE == 1
-    return not begins_here or time - stream.start >= js.limits.shuffled
+    return not begins_here or time - stream.start >= SHUFFLED
   end
 
   --- True for an acknowledgement of what is known already, without data, SYN, FIN or RST: nearly every second packet.
   function D:tells_nothing(ack, flags)
     return ack == self.other.expect and flags % 8 == 0 and self.packets > 0
+  end
+
+  --- Counts a packet of this end.
+  function D:note(number, time, hop, seq)
+    local stream, facts = self.stream, self.facts
+    local silence = time - stream.seen
+    if silence > stream.silence then
+      stream.silence, stream.silence_end = silence, js.mark(number, time, hop)
+    end
+    stream.seen, stream.last_packet = time, number
+    if self.packets == 0 then facts.ttl, facts.first_seq = hop % 256, seq end
+    self.packets = self.packets + 1
+    facts.last_number, facts.last_time, facts.last_hop = number, time, hop
+  end
+
+  --- Such an acknowledgement, where somebody may ask for it.
+  function D:confirms(seq, number, time, hop, window)
+    self:note(number, time, hop, seq)
+    local facts, acked = self.facts, self.other.next
+    if not facts.acked or acked > facts.acked then facts.acked = acked end
+    facts.window = window
+    if window == 0 then self:keep("zero_windows", js.mark(number, time, hop)) end
+  end
+
+  --- Puts a packet into a list of them, the first ones.
+  function D:keep(name, mark)
+    local list = self.facts[name] or {}
+    self.facts[name] = list
+    if #list < MOST then list[#list + 1] = mark end
   end
 
   --- Bytes from the next expected byte to `seq`, negative for what is behind.
@@ -101,73 +141,120 @@ do
   end
 
   --- A segment with payload: `length` bytes on the wire, of which `data` was captured.
-  function D:receive(seq, data, length, number, time, mid_stream)
+  function D:receive(seq, data, length, number, time, hop)
     local at = number == self.out.session.last and 0 or nil  -- only bytes of the packet at hand lie in it
-    if seq == self.expect and self.anchored and #self.waiting == 0 and not self.fin_at and #data == length then
+    if self.anchored and seq == self.expect and #self.waiting == 0 and not self.fin_at then
       -- In order: nearly every segment.
+      if self.other.facts.window == 0 then self.probed = self.next + 1 end
+      self:new_data(self.next + length, number, time, hop)
+      self:remember(seq, length, time, hop)
+      if #data < length then
+        return self:deliver({ start = self.next, stop = self.next + length, data = data, number = number, time = time, at = at })
+      end
       local offset = self.next
       self:went_on(seq, length)
       return self.out:chunk(self.side, offset, data, number, time, at)
     end
-    if not self.anchored then
-      local ahead = self.known and self:distance(seq) or 0
-      if ahead == -1 and length == 1 then return end  -- the garbage byte of a TCP keep-alive
-      if not self.known or ahead < 0 or mid_stream then self:begin(seq) end
-      self.anchored = true
+    if self.anchored or self:anchor(seq, length) then
+      self:irregular(seq, data, length, number, time, hop, at)
+      self:remember(seq, length, time, hop)
     end
+  end
+
+  --- First data of a direction without a SYN: false for the garbage byte of a TCP keep-alive.
+  function D:anchor(seq, length)
+    local ahead = self.known and self:distance(seq) or 0
+    if ahead == -1 and length == 1 then return false end
+    if not self.known or ahead < 0 or self.stream.mid_stream then self:begin(seq) end
+    self.anchored = true
+    return true
+  end
+
+  --- A segment that is not the next one: repeated, too early, or both.
+  function D:irregular(seq, data, length, number, time, hop, at)
     local ahead = self:distance(seq)
     if math.abs(ahead) > WINDOW then return end
-    local piece = {
-      start = self.next + ahead, stop = self.next + ahead + length, data = data, number = number, time = time, at = at,
-    }
-    if self.fin_at and piece.stop > self.fin_at then piece = part(piece, piece.start, self.fin_at) end
-    if piece.stop <= self.next then return self:repeated(seq, length, time) end
-    if piece.start < self.next then piece = part(piece, self.next, piece.stop) end
-    if #self.waiting == 0 and piece.start == self.next then return self:deliver(piece) end
+    local start, stop = self.next + ahead, self.next + ahead + length
+    local piece = { start = start, stop = stop, data = data, number = number, time = time, at = at }
+    if self.fin_at and stop > self.fin_at then
+      piece, stop = part(piece, start, self.fin_at), self.fin_at
+    end
+    if stop <= self.next then
+      if start < stop and not self:is_probe(ahead, length) then self:repeated(seq, length, number, time, hop) end
+      return
+    end
+    if start < self.next then
+      if self.probed ~= self.next or start ~= self.next - 1 then self:repeated(seq, length, number, time, hop) end
+      piece = part(piece, self.next, stop)
+    end
+    if #self.waiting == 0 and piece.start == self.next then
+      self:new_data(stop, number, time, hop)
+      return self:deliver(piece)
+    end
     local held = self.held
-    self:hold(piece)
-    if self.held == held then self:repeated(seq, length, time) end
+    if self:hold(piece) then self:repeated(seq, length, number, time, hop) end
+    if self.held > held then self:new_data(stop, number, time, hop) end
     self:drain(number)
     local proof = self.proof
-    if #self.waiting > 0 and proof and proof.upto > self.next and time - proof.since >= js.limits.jitter then self:give_up(self.proof.upto, number, time) end
+    if #self.waiting > 0 and proof and proof.upto > self.next and time - proof.since >= js.limits.jitter then
+      self:give_up(proof.upto, number, time)
+    end
     while self.waiting[1] and (self.held > js.limits.reorder or self.walked > js.limits.walked) do
       self.walked = nil
       self:give_up(self.waiting[1].start, number, time)
     end
   end
 
-  --- Nothing but bytes that were there before.  Counts how often since the last new ones, until all are acknowledged.
-  function D:repeated(seq, length, time)
-    if length == 1 and self:distance(seq) == -1 then return end  -- a TCP keep-alive, or a probe of a closed window
-    local again, reached = self.again, self.next + self.held
-    if not again or again.reached ~= reached then
-      again = { reached = reached, count = 0, since = self.stream.seen, times = {} }
-      self.again, self.other.tells_nothing = again, D.listens
+  --- A keep-alive repeats the last byte though it was acknowledged; a zero-window probe repeats its own byte.
+  function D:is_probe(ahead, length)
+    if length ~= 1 or ahead ~= -1 then return false end
+    local facts = self.other.facts
+    return facts.window == 0 or (facts.acked ~= nil and facts.acked >= self.next)
+  end
+
+  function D:new_data(stop, number, time, hop)
+    local facts = self.facts
+    facts.first_data = facts.first_data or js.mark(number, time, hop)
+    facts.data_number, facts.data_time, facts.data_hop = number, time, hop
+    if stop > facts.sent then facts.sent = stop end
+  end
+
+  --- Keeps what tells a retransmission from a packet that was captured twice.
+  function D:remember(seq, length, time, hop)
+    local recent = self.recent
+    if not recent then
+      recent = { at = 0 }
+      self.recent = recent
     end
-    if again.count >= MOST_COUNTED then return end
-    local before = again.times[seq] or again.since
-    if time - before > TWICE then again.count = again.count + 1 end
-    again.times[seq] = time
+    local at = recent.at
+    recent[at + 1], recent[at + 2], recent[at + 3], recent[at + 4] = seq, length, hop, time
+    recent.at = (at + 4) % REMEMBERED
   end
 
-  --- Stands in for `tells_nothing` while the other side sends something again.
-  function D:listens(ack, flags)
-    if ack == self.other.expect and flags % 32 >= 16 then self.other.again, self.tells_nothing = false, nil end
-    return D.tells_nothing(self, ack, flags)
+  --- Counts a retransmission, unless it is the same packet captured a second time.
+  function D:repeated(seq, length, number, time, hop)
+    local recent, facts, id, before = self.recent or { at = 0 }, self.facts, floor(hop / 256), time
+    local limit = id > 0 and TWICE or TWICE_WITHOUT_ID
+    for index = 0, REMEMBERED - 4, 4 do
+      local at = (recent.at + index) % REMEMBERED
+      if recent[at + 1] == seq then
+        if recent[at + 2] == length and floor(recent[at + 3] / 256) == id and time - recent[at + 4] <= limit then return end
+        before = math.min(recent[at + 4], time)
+      end
+    end
+    facts.retransmissions = (facts.retransmissions or 0) + 1
+    facts.repeat_wait = (facts.repeat_wait or 0) + time - before
+    facts.smallest_retransmitted = math.min(facts.smallest_retransmitted or length, length)
+    local marks = facts.retransmitted or {}
+    facts.retransmitted = marks
+    if #marks == MOST then table.remove(marks, MOST / 2 + 1) end
+    marks[#marks + 1] = js.mark(number, time, hop)
   end
 
-  --- Stands in for `tells_nothing` until the SYN+ACK is acknowledged.
-  function D:opens(ack, flags)
-    if flags % 32 >= 16 and flags % 8 < 2 then self.stream.established, self.tells_nothing = true, nil end
-    return D.tells_nothing(self, ack, flags)
-  end
-
-  --- True until then.
-  function D:waits_for_ack() return rawget(self, "tells_nothing") == D.opens end
-
-  --- Keeps what is new of a piece, in order; where two segments differ the one captured first wins.
+  --- Keeps what is new of a piece, in order; where two segments differ the one captured first wins.  True when some of
+  --- these bytes were there already.
   function D:hold(piece)
-    local waiting, start = self.waiting, piece.start
+    local waiting, start, overlap = self.waiting, piece.start, false
     local first, behind = 1, #waiting + 1
     while first < behind do
       local middle = math.floor((first + behind) / 2)
@@ -177,17 +264,18 @@ do
     while start < piece.stop do
       local following = waiting[at]
       if following and following.start <= start then
-        start = math.max(start, following.stop)
+        start, overlap = max(start, following.stop), true
         at = at + 1
       else
         local stop = following and math.min(piece.stop, following.start) or piece.stop
         local new = part(piece, start, stop)
         table.insert(waiting, at, new)
-        self.held = self.held + #new.data + 256
+        self.held = self.held + #new.data + OVERHEAD
         start, at = stop, at + 1
       end
     end
     if at > first then self.walked = self.walked + at - first end
+    return overlap
   end
 
   --- Delivers what waits no longer; only bytes of packet `number` lie in the packet at hand.  Every hole below offset
@@ -200,7 +288,7 @@ do
       if upto and self.next < upto then self:skip(piece and math.min(upto, piece.start) or upto, number, time) end
       if not piece or piece.start > self.next then break end
       done = done + 1
-      self.held = self.held - #piece.data - 256
+      self.held = self.held - #piece.data - OVERHEAD
       if piece.stop > self.next then
         piece = part(piece, self.next, piece.stop)
         if piece.number ~= number then piece.at = nil end
@@ -221,35 +309,56 @@ do
   function D:skip(stop, number, time)
     local size, offset = stop - self.next, self.next
     if size <= 0 then return end
+    local facts = self.facts
+    if stop > self:proven() then facts.never_acknowledged = (facts.never_acknowledged or 0) + size end
+    if stop > facts.sent then facts.sent = stop end
     self:advance(size)
     self.out:gap(self.side, offset, size, number, time, false)
   end
 
-  --- The other side acknowledged up to `ack`; `has_data`: in a segment with data.
-  function D:acknowledged(ack, has_data, number, time)
-    if not self.known then return self:begin(ack, false) end
-    local ahead = self:distance(ack)
-    if ahead <= 0 or ahead > WINDOW or self.packets == 0 then return end
+  --- Offset up to which bytes are known to exist without having been captured.
+  function D:proven() return self.proof and self.proof.upto or 0 end
+
+  --- This end acknowledged up to `ack` of the other one, in a segment with `length` bytes of data.
+  function D:acknowledges(ack, is_syn, length, number, time)
+    local other, facts = self.other, self.facts
+    if not other.known then other:begin(ack, is_syn) end
+    local acked = other.next
+    if ack ~= other.expect then
+      local ahead = other:distance(ack)
+      acked = acked + ahead
+      if ahead > 0 then
+        other:acknowledged(ahead, length > 0, number, time)
+        acked = math.min(acked, other.fin_at or max(other.next, other:proven()))
+      end
+    end
+    if not facts.acked or acked > facts.acked then facts.acked = max(0, acked) end
+  end
+
+  --- The other side has `ahead` more bytes than were delivered; `has_data`: a segment with data says so.
+  function D:acknowledged(ahead, has_data, number, time)
+    if ahead > WINDOW or self.packets == 0 then return end
     local upto = self.next + ahead
     if self.fin_at then upto = math.min(upto, self.fin_at) end
     if upto <= self.next or (upto == self.next + 1 and #self.waiting == 0) then return end
-    local before = self.proof and self.proof.upto > self.next
-    if not before then self.proof = { upto = upto, since = time } end
-    self.proof.upto = math.max(upto, self.proof.upto)
-    if has_data or time - self.proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
+    if self:proven() <= self.next then self.proof = { upto = -1, since = time } end
+    local proof = self.proof
+    if upto > proof.upto then proof.upto, proof.number, proof.time = upto, number, time end
+    if has_data or time - proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
   end
 
   --- A FIN stands at `seq`: nothing behind it counts.
   function D:finish_at(seq, mid_stream)
     if not self.known or (not self.anchored and mid_stream) then self:begin(seq) end
     if self.fin_at then return end
-    self.fin_at = math.max(self.next, self.next + self:distance(seq))
+    self.fin_at = max(self.next, self.next + self:distance(seq))
+    self.facts.sent = max(self.facts.sent, self.fin_at)
     local left = {}
     self.held = 0
     for _, piece in ipairs(self.waiting) do
       if piece.start < self.fin_at then
         left[#left + 1] = part(piece, piece.start, self.fin_at)
-        self.held = self.held + #left[#left].data + 256
+        self.held = self.held + #left[#left].data + OVERHEAD
       end
     end
     self.waiting = left
@@ -259,17 +368,13 @@ do
     return self.fin_at ~= nil and self.next >= self.fin_at
   end
 
-  --- No more segments will come: what waits is delivered behind its gaps.
+  --- No more segments will come: what waits is delivered behind its gaps, then what is proven but missing.
   function D:flush(number, time)
     local last = self.waiting[#self.waiting]
-    if last then
-      -- A hole that nobody acknowledged is no fault of the capture.
-      if not self.proof or self.proof.upto < self.waiting[1].start then self.lost = last.time end
-      self:give_up(last.stop, number, time)
-    end
+    if last then self:give_up(last.stop, number, time) end
     -- An acknowledgement may have been captured before the FIN that it includes.
-    local upto = self.proof and math.min(self.proof.upto, self.fin_at or math.huge)
-    if upto and upto > self.next then self:give_up(upto, number, time) end
-    self.proof = nil
+    local proof, upto = self.proof, math.min(self:proven(), self.fin_at or math.huge)
+    if upto > self.next then self:give_up(upto, proof.number, proof.time) end
+    self.proof, self.recent = nil, nil
   end
 end

@@ -11,13 +11,42 @@ do
     return item
   end
 
-  local function expert(item, code, text)
+  local function expert(item, code, text, longest)
     local one = X[code]
-    if one then item:add_proto_expert_info(one, js.line_utf8(js.utf8(text), 200)) end
+    if one then item:add_proto_expert_info(one, js.line_utf8(js.utf8(text), longest or 200)) end
   end
 
-  local function relative_time(seconds)
-    local nanoseconds = floor(seconds * 1e9 + 0.5)
+  local function words(text) return js.line_utf8(js.masked(js.utf8(text)), 1000) end
+
+  --- What a packet proves to be wrong with a task; true when there is something.
+  local function draw_problems(parent, number, told)
+    local problems = js.session:problems_at(number)
+    for _, one in ipairs(problems) do
+      local item = generated(parent, F.problem, one.code)
+      generated(item, F.problem_summary, words(one.summary))
+      if one.cause ~= "" then generated(item, F.problem_cause, words(one.cause)) end
+      if one.remedy ~= "" then generated(item, F.problem_remedy, words(one.remedy)) end
+      local is_usual = js.python.session_codes.CODES.map[one.code][2].severity == one.severity
+      expert(item, is_usual and one.code or "remark", words(one.summary) .. " Cause: " .. words(one.cause), 500)
+      if told then told[one.code] = true end
+    end
+    return #problems > 0
+  end
+
+  js.draw_problems = draw_problems
+
+  --- A packet of TCP's own, or an ICMP error about one: whose it is, and what it proves.
+  function js.draw_own(stream, pinfo, tree)
+    js.look(tree, pinfo)
+    if not js.wanted or not stream.task then return end
+    local session = js.session
+    -- A connection that was refused a moment ago may be that of somebody who waits for the port to open.
+    if session.is_first_pass and session.failed.places[stream.task] then return end
+    local item = generated(tree, F.task, session:number(stream.task))
+    draw_problems(item or tree, session:packet_at(pinfo))
+  end
+
+  local function relative_time(nanoseconds)
     -- Both parts have the same sign: an answer may have been captured before its request.
     local whole = nanoseconds < 0 and -floor(-nanoseconds / 1e9) or floor(nanoseconds / 1e9)
     return NSTime.new(whole, nanoseconds - whole * 1e9)
@@ -48,6 +77,8 @@ do
       generated(node, F.segment, js.session:shown(message.packets[index]))
     end
   end
+
+  js.draw_segments = segments
 
   --- Gives `range(offset, size)` over a message's bytes, from the packet or put together from several.
   local function bytes_of(message, payload, title)
@@ -250,21 +281,20 @@ do
   local own  -- not known before Wireshark has registered it
 
   --- What is asked for is the same for all packets of a pass in tshark, so there it is found out once.
-  function js.look(tree, columns)
+  function js.look(tree, pinfo)
     if not js.is_gui and session == js.session and pass == session.is_first_pass then return end
     session, pass = js.session, js.session.is_first_pass
     js.wanted = is_wanted(tree)
     own = own or Dissector.get("jobscheduler")
     has_tree = js.wanted or tree:referenced(own)
-    has_columns = tostring(columns.info) ~= "(info)"
+    has_columns = tostring(pinfo.cols.info) ~= "(info)"
     -- A tshark that prints a line for each packet in its first pass, and no tree, never comes back to a packet.
     session.is_passing = pass and has_columns and not has_tree and not js.is_gui and not js.proto.prefs.task_table
   end
 
   --- Fills the columns for a packet of which nobody wants to see more; false when there is more to be done, for `js.draw`.
   function js.glance(entry, pinfo, tree)
-    local columns = pinfo.cols
-    js.look(tree, columns)
+    js.look(tree, pinfo)
     if has_tree or not entry.class or has_expert(entry) then return false end
     if not has_columns then return true end
     local info = entry.info
@@ -273,13 +303,24 @@ do
       info = js.info(entry, session.fresh_body)
       if not session.is_passing then entry.info = info end
     end
+    local columns = pinfo.cols
     columns.protocol, columns.info = "JobScheduler", info
     return true
   end
 
+  --- Those of an entry's problems that are shown with its packet.
+  local function here(problems, pinfo)
+    if not problems or not pinfo.visited then return problems end
+    local found = {}
+    for _, one in ipairs(problems) do
+      if not one.is_late then found[#found + 1] = one end
+    end
+    return #found > 0 and found or nil
+  end
+
   --- Draws a packet, after `js.glance`.
   function js.draw(entry, pinfo, tree, payload)
-    local words, first = {}, nil
+    local words, first = {}, nil  -- of the Info column
     for _, late in ipairs(not pinfo.visited and entry.late or {}) do
       first = (late.document and draw_document or draw_frame)(tree, late, nil, pinfo) or first
       words[#words + 1] = late.info
@@ -297,10 +338,11 @@ do
       more = more + 1
       message = entry.more and entry.more[more]
     end
-    local problems = entry.problems
+    local problems, told = here(entry.problems, pinfo), {}
     if not first and (payload or problems) then first = draw_part(tree, entry, payload) end
+    if js.wanted and first then draw_problems(first, js.session:packet_at(pinfo), told) end
     for index = 1, problems and #problems or 0 do
-      expert(first, problems[index].code, problems[index].text)
+      if not told[problems[index].code] then expert(first, problems[index].code, problems[index].text) end
       if #words < 8 then words[#words + 1] = problems[index].text end
     end
     if #words == 0 and payload then

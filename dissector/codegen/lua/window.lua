@@ -12,8 +12,9 @@ do
     return endpoint.port and format("%s:%d", host, endpoint.port) or host
   end
 
-  local function outcome(task)
-    local word = js.outcome(task, js.session.now)
+  --- The word for how a task went, as its verdict says.
+  local function outcome(task, told)
+    local word = told.outcome
     return word == "failure" and task.exit_code and task.exit_code ~= "0" and "exit " .. task.exit_code or word
   end
 
@@ -28,10 +29,10 @@ do
   end
 
   --- Cells in the order of the headings; what tells most comes first: Wireshark's window folds long lines.
-  local function row(number, task)
+  local function row(number, task, told)
     local packet = js.session:shown(task.first_packet)
     return {
-      format("%d", number), packet and format("%d", packet) or "-", job(task), outcome(task),
+      format("%d", number), packet and format("%d", packet) or "-", job(task), outcome(task, told),
       format("%d+%d", task.calls, task.callbacks), format("%d", task.logs), task.kind or "?",
       place(task.remote), announced(task), place(task.client),
     }
@@ -59,14 +60,40 @@ do
     return lines
   end
 
-  --- Lines of the table, tasks in the order of their numbers; command connections that came to nothing so far are some.
+  local function shown(packets)
+    local found = {}
+    for _, packet in js.py.each(packets) do
+      local number = js.session:shown(packet)
+      if number then found[#found + 1] = format("%d", number) end
+    end
+    return #found > 0 and table.concat(found, ",") or "-"
+  end
+
+  local function words(text) return js.line_utf8(js.masked(js.utf8(text)), 1000) end
+
+  --- What went wrong with a task, in the words of `jstrace read`.
+  local function add_problems(lines, number, problems)
+    for _, one in ipairs(problems) do
+      lines[#lines + 1] = format("task %d  %s  %s  packets %s", number, one.severity, one.code, shown(one.packets))
+      lines[#lines + 1] = "    " .. words(one.summary)
+      if one.cause ~= "" then lines[#lines + 1] = "    cause: " .. words(one.cause) end
+      if one.remedy ~= "" then lines[#lines + 1] = "    remedy: " .. words(one.remedy) end
+    end
+  end
+
+  --- Lines of the table, tasks in the order of their numbers, and of their problems; command connections that came to nothing
+  --- so far are tasks.
   function js.task_lines()
-    local rows, session = { HEADINGS }, js.session
+    local rows, problems, session = { HEADINGS }, {}, js.session
     session:settle()
     for number, one in ipairs(session.order:all()) do
-      rows[#rows + 1] = row(number, one.dirs and session:never_was(one) or one)
+      rows[#rows + 1] = row(number, one.dirs and session:never_was(one) or one, session.told[one])
+      add_problems(problems, number, session.told[one].problems)
     end
-    return aligned(rows)
+    local lines = aligned(rows)
+    if #problems > 0 then lines[#lines + 1] = "" end
+    for _, line in ipairs(problems) do lines[#lines + 1] = line end
+    return lines
   end
 
   function js.show_tasks()

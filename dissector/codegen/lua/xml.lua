@@ -194,7 +194,7 @@ do
     for _, one in ipairs(document.attributes) do
       local kind = names[one[1]]
       if kind and find(one[2], "%S") and not js.decimal(one[2], kind) then
-        tell(one[1] .. " is no number that is possible there, so it counts as unknown")
+        tell(one[1] .. " is no number that is possible there, so it counts as unknown", one[1])
       end
     end
   end

@@ -1,4 +1,4 @@
-"""Tasks on a Universal Agent as packets: the messages of ``kit.HEALTHY`` in exchanges over HTTP."""
+"""Tasks on a Universal Agent as packets: the messages of a healthy task in exchanges over HTTP."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from conversation import MICROSECOND, SECOND, Address, Line, Network, Record
-from kit import CLIENT, HEALTHY, REMOTE
+from conversation import MICROSECOND, SECOND, Address, Line, Network, Record, TaskScript, dialog
 
 from dissector.wire.decode import encode
 
 API = "/jobscheduler/agent/api"
-AGENT = Address(REMOTE, 4_445)
+CLIENT, AGENT = TaskScript().client, Address(TaskScript().remote, 4_445)
 BEAT = "PT10S PT1M"
 STEP = 500 * MICROSECOND
 
@@ -70,7 +69,7 @@ def idle(tunnel: str = "1", secret: str = "s3cr3t") -> bytes:
 def _tunnelled(tunnel: str, secret: str, body: bytes, beat: str, number: int | None) -> bytes:
     headers = [f"X-JobScheduler-Tunnel-Secret: {secret}", f"X-JobScheduler-{beat}"]
     headers += [f"X-JobScheduler-Request-ID: {number} PT277777H46M39S"] if number is not None else []
-    return request(f"{API}/tunnel/{tunnel}", body, *headers)
+    return request(f"{API}/tunnel/{tunnel}", body, "Content-Type: application/octet-stream", *headers)
 
 
 @dataclass
@@ -124,7 +123,7 @@ class Plan:
 
 def bodies() -> list[tuple[bytes, bytes]]:
     """The messages of a healthy task as pairs of what the master says and what comes back."""
-    said = [(side, encode(body)) for side, body in HEALTHY]
+    said = [(side, encode(body)) for side, body in dialog(TaskScript())]
     assert [side for side, _ in said] == [1, 0] * (len(said) // 2)
     return [(said[index][1], said[index + 1][1]) for index in range(0, len(said), 2)]
 

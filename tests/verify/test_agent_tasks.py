@@ -1,0 +1,269 @@
+"""Tasks on Universal Agents: both sides tell the same outcome and the same problems, in the same words.
+
+Verify tells a difference where the plugin has another row, or lacks a fact.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from agent_kit import (
+    AGENT,
+    API,
+    CLIENT,
+    Pool,
+    answer,
+    bodies,
+    close,
+    go_on,
+    idle,
+    post,
+    refusal,
+    request,
+    response,
+    start,
+    started,
+)
+from conversation import ACK, RST, SECOND, SYN, Address
+from test_tasks import disagreements
+from verify_kit import PLUGIN, told_by_python
+
+from dissector.session.agent_outcomes import AGENT_OUTCOMES
+from dissector.verify.records import Found, Row
+from dissector.verify.tshark import Tshark
+
+TEXT = PLUGIN.read_text(encoding="utf-8")
+#: The number of the request whose response says how the job went.
+RESULT = 5
+DATE = "Date: Thu, 01 Jan 1970 00:01:01 GMT"
+
+
+def begun(pool: Pool, messages: int = 3) -> int:
+    """A start and some messages; the number of the next request."""
+    pool.exchange(start(), started())
+    for number, (asked, answered) in enumerate(bodies()[:messages], 1):
+        pool.exchange(post(number, asked), response(200, answered))
+    return messages + 1
+
+
+def later(pool: Pool, seconds: float) -> None:
+    """Something about no task is captured then."""
+    pool.wait(seconds)
+    pool.exchange(request(f"{API}/task", method="GET"), answer([]), line=7)
+
+
+def refused(pool: Pool) -> None:
+    pool.exchange(start(), refusal(400, "License key required for 'Universal Agent' (1 unreleased tasks)"))
+
+
+def refused_by_a_web_form(pool: Pool) -> None:
+    pool.exchange(start(), refusal(403, "HTML form POST is forbidden"))
+
+
+def killed(pool: Pool) -> None:
+    number = begun(pool)
+    pool.ask(post(number, bodies()[3][0]))
+    pool.exchange(close(kill=True), answer({}), line=1)
+
+
+def killed_and_broken(pool: Pool) -> None:
+    number = begun(pool)
+    pool.ask(post(number, bodies()[3][0]))
+    pool.ask(close(kill=True), line=1)
+    pool.reply(refusal(500, "TunnelConnectionClosedException"))
+    pool.reply(answer({}), line=1)
+
+
+def healthy(pool: Pool) -> None:
+    begun(pool, len(bodies()))
+    pool.exchange(close(), answer({}))
+
+
+def with_exit_code(pool: Pool, messages: int) -> None:
+    pool.exchange(start(), started())
+    for number, (asked, answered) in enumerate(bodies()[:messages], 1):
+        pool.exchange(post(number, asked), response(200, answered.replace(b'exit_code="0"', b'exit_code="7"')))
+    pool.exchange(close(), answer({}))
+
+
+def failed(pool: Pool) -> None:
+    with_exit_code(pool, len(bodies()))
+
+
+def failed_without_a_release(pool: Pool) -> None:
+    with_exit_code(pool, RESULT)
+
+
+def without_its_step(pool: Pool) -> None:
+    """Released, but how the job went was not captured."""
+    pool.exchange(start(), started())
+    for number, (asked, answered) in enumerate(bodies(), 1):
+        if number != RESULT:
+            pool.exchange(post(number, asked), response(200, answered))
+
+
+def broken(pool: Pool) -> None:
+    number = begun(pool)
+    pool.exchange(
+        post(number, bodies()[3][0]), refusal(500, "TunnelConnectionClosedException: Peer has closed the connection")
+    )
+    pool.exchange(close(kill=True), answer({}))
+
+
+def gone(pool: Pool) -> None:
+    number = begun(pool)
+    pool.ask(post(number, bodies()[3][0]))
+    for port in range(50_000, 50_005):
+        pool.wait(1)
+        line = pool.network.line(Address(CLIENT, port), AGENT)
+        line.packet(pool.now, 0, SYN)
+        line.packet(pool.now + 1_000, 1, RST | ACK)
+
+
+def silent(pool: Pool) -> None:
+    number = begun(pool)
+    pool.ask(post(number, bodies()[3][0]))
+    later(pool, 61)
+
+
+def silent_for_long(pool: Pool) -> None:
+    """The agent has ended it by then."""
+    begun(pool)
+    for seconds in (119, 2, 30):
+        later(pool, seconds)
+
+
+def not_silent_for_long(pool: Pool) -> None:
+    number = begun(pool)
+    pool.ask(post(number, bodies()[3][0]))
+    later(pool, 59)
+
+
+def closed(pool: Pool) -> None:
+    begun(pool)
+    pool.exchange(close(), answer({}))
+
+
+def repeated(pool: Pool) -> None:
+    number = begun(pool)
+    asked, answered = bodies()[3]
+    pool.exchange(post(number, asked), response(202))
+    pool.ask(go_on(number + 1))
+    pool.wait(11)
+    pool.ask(go_on(number + 1), line=1)
+    pool.reply(response(200, answered), line=1)
+    pool.reply(response(200, answered))
+
+
+def never_answered(pool: Pool) -> None:
+    number = begun(pool)
+    for line in range(3):
+        pool.ask(post(number, bodies()[3][0]), line)
+        pool.wait(11)
+    later(pool, 61)
+
+
+def late_heartbeat(pool: Pool) -> None:
+    begun(pool)
+    pool.wait(13)
+    pool.exchange(idle(), response(200))
+    pool.exchange(close(), answer({}))
+
+
+def nearly_late_heartbeat(pool: Pool) -> None:
+    begun(pool)
+    pool.wait(11)
+    pool.exchange(idle(), response(200))
+    pool.exchange(close(), answer({}))
+
+
+def with_another_clock(pool: Pool) -> None:
+    head, _, rest = started().partition(b"\r\n")
+    pool.exchange(start(), head + b"\r\n" + DATE.encode() + b"\r\n" + rest)
+
+
+def wrong_secret(pool: Pool) -> None:
+    number = begun(pool)
+    pool.exchange(post(number, b"S", secret="guessed"), refusal(500, "Wrong tunnel secret"))
+
+
+TALKS = (
+    refused, refused_by_a_web_form, killed, killed_and_broken, healthy, failed, failed_without_a_release,
+    without_its_step, broken, gone, silent, silent_for_long, not_silent_for_long, closed, repeated, never_answered,
+    late_heartbeat, nearly_late_heartbeat, with_another_clock, wrong_secret,
+)  # fmt: skip
+#: The talk that each row of the table decides, in its order.
+DECIDED = (
+    refused, killed, failed, healthy, without_its_step, broken, gone, silent, failed_without_a_release, closed,
+    not_silent_for_long,
+)  # fmt: skip
+#: A fact that the plugin collects, what it is instead, and where that makes a difference.
+CHANGES = [
+    ("heard = about.heard,", "heard = -1e11,", not_silent_for_long),
+    ("start_failure = about.start_failure", "start_failure = nil", refused),
+    ("clock_skew = about.clock_skew", "clock_skew = nil", with_another_clock),
+    ("close = self:exchange(about.close)", "close = nil", closed),
+    ("kill = self:exchange(about.kill)", "kill = nil", killed),
+    ("failed = self:exchange(about.failed)", "failed = nil", broken),
+    ("waiting = self:exchange(about.waiting)", "waiting = nil", silent),
+    ("repeated = about.repeated,", "repeated = 0,", never_answered),
+    ("py.list_of({ table.unpack(about.repetitions) })", "py.pack()", repeated),
+    ("longest_wait = about.longest_wait", "longest_wait = 0", repeated),
+    ("missed = about.missed,", "missed = 0,", late_heartbeat),
+    ("missed_by = self:exchange(about.missed_by)", "missed_by = nil", late_heartbeat),
+    ("heartbeat = about.heartbeat and", "heartbeat = nil and", late_heartbeat),
+    ("count = outage.count", "count = 1", gone),
+    ("packets = outage.packets", "packets = js.py.pack()", gone),
+    ("answered = exchange.answered,", "answered = nil,", killed_and_broken),
+    ("self.agents:age(now)", "", silent_for_long),
+]  # fmt: skip
+
+
+def capture(talk: Callable[[Pool], None], tmp_path: Path) -> Path:
+    pool = Pool(now=61 * SECOND)
+    talk(pool)
+    path = tmp_path / f"{talk.__name__}.pcap"
+    path.write_bytes(pool.network.capture())
+    return path
+
+
+def problems(path: Path, plugin: Path = PLUGIN) -> tuple[list[Found], list[Found]]:
+    """What both sides tell, in all words."""
+    told, shown = told_by_python(path), Tshark(plugin=plugin).read(str(path))
+    return [one for one in told if isinstance(one, Found)], [one for one in shown if isinstance(one, Found)]
+
+
+@pytest.mark.parametrize("two_pass", [False, True])
+@pytest.mark.parametrize("talk", TALKS)
+def test_both_tell_the_same(talk: Callable[[Pool], None], two_pass: bool, tmp_path: Path) -> None:
+    path = capture(talk, tmp_path)
+    assert disagreements(path, two_pass=two_pass) == []
+    python, shown = problems(path)
+    assert python == shown
+
+
+@pytest.mark.parametrize("index", range(len(AGENT_OUTCOMES)))
+def test_another_outcome_is_seen(index: int, tmp_path: Path) -> None:
+    begin = TEXT.index("session_agent_outcomes.AGENT_OUTCOMES = ")
+    word = list(re.compile(r'(?<=Row\.new\(")\w+').finditer(TEXT, begin, TEXT.index("\n", begin)))[index]
+    path = capture(DECIDED[index], tmp_path)
+    (row,) = (one for one in told_by_python(path) if isinstance(one, Row))
+    expected = AGENT_OUTCOMES[index].outcome.value
+    assert word[0] == expected
+    assert row.outcome == ("exit 7" if expected == "failure" else expected)
+    changed = tmp_path / "changed.lua"
+    changed.write_text(TEXT[: word.start()] + "other" + TEXT[word.end() :], encoding="utf-8")
+    assert any("tshark other" in one for one in disagreements(path, changed))
+
+
+@pytest.mark.parametrize(("old", "new", "talk"), CHANGES)
+def test_a_change_is_seen(old: str, new: str, talk: Callable[[Pool], None], tmp_path: Path) -> None:
+    assert TEXT.count(old) == 1
+    changed = tmp_path / "changed.lua"
+    changed.write_text(TEXT.replace(old, new), encoding="utf-8")
+    path = capture(talk, tmp_path)
+    python, shown = problems(path, changed)
+    assert disagreements(path, changed) or python != shown

@@ -1,0 +1,126 @@
+"""Verify tells a difference where the plugin has another row, another threshold, or lacks a fact."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from test_tasks import CORPUS, disagreements, made, packets_of, without_the_question, written
+from verify_kit import PLUGIN, ROOT
+
+from dissector.model import Outcome
+from dissector.session.outcomes import OUTCOMES
+
+TEXT = PLUGIN.read_text(encoding="utf-8")
+
+#: For each row of the table, in its order, the capture or the ending of a task that it decides; ``|66``: bytes kept of
+#: each packet, ``|:10``: the first packets.  The first row decides no capture: a task begins with a SYN, or with bytes.
+DECIDED = (
+    "", "command_drop.c", "engine_agent_not_reachable|:1", "start_refused.c", "start_rejected.c", "somebody_else",
+    "killed_before_the_callback", "scanner_close.c|66", "callback_62s.c", "api.c|:10", "only_the_remote",
+    "start_not_heard", "nothing_more", "nothing_more_yet", "answer_not_captured", "remote_killed_early.c",
+    "command_only.c", "closed_late", "callback_drop.c", "one_direction.c", "killed.c", "exit_5.c", "api.c",
+    "result_not_captured", "sent_again_for_long", "close_not_heard", "gone_without_an_end", "engine_xml_errors|80",
+    "killed_and_open", "sent_twice", "killed_and_closed", "engine_api_init_false|66", "failed_without_last_words",
+    "last_words_not_captured", "failed_and_closed_in_order", "release_before_the_capture", "engine_xml_errors|80",
+    "kill_not_heard",
+)  # fmt: skip
+#: A place in the plugin, what stands there instead, and where that makes a difference.
+CHANGES = [
+    ("GIVE_UP_FROM = (55 *", "GIVE_UP_FROM = (0 *", "command_only.c"),
+    ("GIVE_UP_TO = (75 *", "GIVE_UP_TO = (750 *", "closed_late"),
+    ("GIVE_UP_TO = (75 *", "GIVE_UP_TO = (66 *", "nothing_more_yet"),
+    ("GIVE_UP_TO = (75 *", "GIVE_UP_TO = (99 *", "nothing_more"),
+    ("SYN_PATIENCE = (3 *", "SYN_PATIENCE = (3000 *", "command_drop.c"),
+    ("END_PATIENCE = (2 *", "END_PATIENCE = (3000 *", "gone_without_an_end"),
+    ("STUCK_RETRANSMISSIONS = 3", "STUCK_RETRANSMISSIONS = 1", "sent_twice"),
+    ("STUCK_RETRANSMISSIONS = 3", "STUCK_RETRANSMISSIONS = 2", "start_not_heard_twice"),
+    ("STUCK_RETRANSMISSIONS = 3", "STUCK_RETRANSMISSIONS = 5", "sent_again_for_long"),
+    ("STUCK_PATIENCE = (2 *", "STUCK_PATIENCE = (0 *", "sent_again_just_now"),
+    ("HOLE_PATIENCE = (10 *", "HOLE_PATIENCE = (3000 *", "mtu_black_hole.r"),
+    ("CALLBACK_LINGER = (150 *", "CALLBACK_LINGER = (1500 *", "announced_again"),
+    # What the facts are collected from.
+    ("icmp = list(stream.icmp)", "icmp = list()", "a_router_says_unreachable"),
+    ('not py.same(error.reason, "fragmentation needed")', "true", "a_router_says_too_large"),
+    ("attempts = py.map(function(one) return self:connection(one) end, list(task.attempts))", "attempts = py.pack()",
+     "callback_half_open"),
+    ("intruder = self:connection(task.intruder)", "intruder = nil", "somebody_else"),
+    ("foreign_packet = task.foreign_packet", "foreign_packet = nil", "somebody_else"),
+    ("session_calling.unmask_intruder(facts)", "", "scanner_silent.c"),
+    ("session_calling.unmask_intruder(facts)", "", "silent_stranger_found_out"),
+    ("session_calling.unmask_intruder(facts)", "", "stranger_leaves"),
+    ("start = self:message(task.start_message)", "start = nil", "nothing_more_yet"),
+    ("start_answer = self:message(task.start_answer)", "start_answer = nil", "remote_killed_early.c"),
+    ("close = self:message(task.close)", "close = nil", "closed_late"),
+    ("close_answer = self:message(task.close_answer)", "close_answer = nil", "gone_without_an_end"),
+    ("kill = self:message(task.kill)", "kill = nil", "killed.c"),
+    ("release = self:message(task.release)", "release = nil", "released_not_captured"),
+    ("released = self:message(task.released)", "released = nil", "finished_though_killed"),
+    ("result = self:message(task.result_message)", "result = nil", "exit_5.c"),
+    ("settled = task.settled", "settled = true", "result_not_captured"),
+    ("bytes = one.bytes + other.bytes", "bytes = 1", "api.c|:10"),
+    ("packets = direction.packets", "packets = 1", "only_the_client"),
+    ("gaps = stream.gaps or 0", "gaps = 0", "last_words_not_captured"),
+    ("snapped = stream.snapped or 0", "snapped = 0", "engine_api_init_false|66"),
+    ("mid_stream = stream.mid_stream or false", "mid_stream = false", "release_before_the_capture"),
+    ("syns = list(stream.syns)", "syns = list()", "command_drop.c"),
+    ("syn_acks = list(stream.syn_acks)", "syn_acks = list()", "answer_repeated"),
+    ("over = (stream.over or self.is_over) and true or false", "over = false", "killed_while_not_heard"),
+    ("undecoded = self:messages(task.undecoded)", "undecoded = py.pack()", "late_capture.c"),
+    ("exit_code = tonumber(task.exit_code)", "exit_code = 0", "exit_5.c"),
+    ("if not facts.acked or acked > facts.acked then facts.acked = acked end", "", "heard_at_last"),
+    ("if not facts.acked or other.next > facts.acked then facts.acked = other.next end", "", "answered_at_last"),
+    ("facts.retransmitted = marks", "", "sent_again_for_long"),
+    ("self:forget_tries(stream, math.max(self.now, stream.seen))", "", "waits_for_the_port"),
+    ("self:result(string.sub(data, at), message)", "", "result"),
+    ("if stream.handler or not self:came_to_nothing(stream) then", "if true then", "command_drop.c"),
+]  # fmt: skip
+
+
+def rows() -> list[re.Match[str]]:
+    """The outcome words of the table's rows in the plugin."""
+    begin = TEXT.index("session_outcomes.OUTCOMES = ")
+    return list(re.compile(r'(?<=Row\.new\(")\w+').finditer(TEXT, begin, TEXT.index("\n", begin)))
+
+
+def source(name: str, tmp_path: Path) -> Path:
+    """A capture, an ending, or what is left of one."""
+    name, _, rest = name.partition("|")
+    recorded = [path for path in (CORPUS / f"{name}.pcapng", ROOT / "captures" / f"{name}.pcap") if path.exists()]
+    path = tmp_path / f"{name}.pcap"
+    found = recorded[0] if recorded else without_the_question(path) if name == "result" else made(name, path)
+    if not rest:
+        return found
+    packets = packets_of(found)
+    if rest.startswith(":"):
+        return written(path, packets[: int(rest[1:])])
+    return written(path, [packet._replace(data=packet.data[: int(rest)]) for packet in packets])
+
+
+def seen(text: str, name: str, tmp_path: Path) -> list[str]:
+    changed = tmp_path / "changed.lua"
+    changed.write_text(text, encoding="utf-8")
+    return disagreements(source(name, tmp_path), changed)
+
+
+def test_every_row_has_its_example() -> None:
+    assert [word[0] for word in rows()] == [row.outcome.value for row in OUTCOMES]
+    assert len(DECIDED) == len(OUTCOMES)
+
+
+@pytest.mark.parametrize("index", [index for index, name in enumerate(DECIDED) if name])
+def test_another_outcome_is_seen(index: int, tmp_path: Path) -> None:
+    word = rows()[index]
+    found = seen(TEXT[: word.start()] + "other" + TEXT[word.end() :], DECIDED[index], tmp_path)
+    assert any(f"Python {OUTCOMES[index].outcome.value}" in one and "tshark other" in one for one in found) or (
+        OUTCOMES[index].outcome is Outcome.FAILURE and found
+    )
+
+
+@pytest.mark.parametrize(("old", "new", "name"), CHANGES)
+def test_a_change_is_seen(old: str, new: str, name: str, tmp_path: Path) -> None:
+    assert TEXT.count(old) == 1
+    found = seen(TEXT.replace(old, new), name, tmp_path)
+    assert found
+    assert all("task" in difference for difference in found)
