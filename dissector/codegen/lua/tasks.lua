@@ -123,12 +123,15 @@ do
     if #slow.packets < MOST then slow.packets[#slow.packets + 1] = js.last_packet(answer) end
   end
 
+  --- Python takes an empty name for none.
+  local function filled(text) return text ~= "" and text or nil end
+
   --- A call that failed; those that are alike are counted.
   function T:remember_failure(message, text)
     local about = js.about(message)
     local object = about.object
-    local owner = object and (object.name or object.class) or "object " .. js.hex(about.object_id or NULL)
-    local member = owner .. "." .. (about.member or "unknown member")
+    local owner = object and (filled(object.name) or object.class) or "object " .. js.hex(about.object_id or NULL)
+    local member = owner .. "." .. (filled(about.member) or "unknown member")
     local key = member .. "\0" .. sub(text, 1, 200)
     local failed = self.failed[key]
     if not failed then
