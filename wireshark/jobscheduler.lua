@@ -6329,11 +6329,12 @@ do
   local TWICE, TWICE_WITHOUT_ID = rules._TWICE, rules._TWICE_WITHOUT_ID
   local NEAR, SHUFFLED = js.python.stream_reassembly._NEAR, js.python.stream_reassembly._SHUFFLED
   local MOST = js.python.limits.MAX_EVIDENCE
-  local REMEMBERED = 16 * 4  -- the latest segments with data: sequence number, length, hop, time
   local D = {}
   D.__index = D
   D.walked = 0  -- pieces that were gone over while a hole is waited for
   js.direction = D
+  local REMEMBERED = 16 * 4  -- the latest segments with data: sequence number, length, hop, time
+  D.remembered = REMEMBERED
 
   --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped)`.
   --- `facts` are what the rules need to know of this end (the names of model.SideFacts, but for what every packet changes:
@@ -6407,8 +6408,13 @@ do
 
   --- Such an acknowledgement, where somebody may ask for it.
   function D:confirms(seq, number, time, hop, window)
-    self:note(number, time, hop, seq)
-    local facts, acked = self.facts, self.other.next
+    local stream, facts, acked = self.stream, self.facts, self.other.next
+    if time - stream.seen > stream.silence then
+      self:note(number, time, hop, seq)
+    else
+      stream.seen, stream.last_packet, self.packets = time, number, self.packets + 1
+      facts.last_number, facts.last_time, facts.last_hop = number, time, hop
+    end
     if not facts.acked or acked > facts.acked then facts.acked = acked end
     facts.window = window
     if window == 0 then self:keep("zero_windows", js.mark(number, time, hop)) end
@@ -6703,6 +6709,7 @@ end
 do
   local byte, sub, find, format = string.byte, string.sub, string.find, string.format
   local limits = js.limits
+  local MOST_DECODED = limits.decoded
   local HEAD = 256  -- bytes that are kept of a message that is too long to be decoded (as in stream/framing.py)
   local CLASSES = { [0x53] = true, [0x4F] = true, [0x41] = true, [0x45] = true, [0x4B] = true }
   local COMMANDS = {
@@ -6731,8 +6738,8 @@ do
 
   --- True when `data` is one whole frame from index `from` on.
   function js.is_frame(data, from)
-    local size = #data - from - 3
-    return size > 0 and length_at(data, from - 1) == size and size <= limits.decoded
+    local size, a, b, c, d = #data - from - 3, byte(data, from, from + 3)
+    return size > 0 and ((a * 256 + b) * 256 + c) * 256 + d == size and size <= MOST_DECODED
   end
 
   local function end_of_frame(data, start)
@@ -8328,15 +8335,16 @@ do
       message.note = message.note or format("%d bytes left over behind the message", message.trailing)
       self.trailing[#self.trailing + 1] = message
     end
-    if message.request then self:took(message, message.time - message.request.time) end
-    if message.kind == "request" then
+    local kind, request = message.kind, message.request
+    if request then self:took(message, message.time - request.time) end
+    if kind == "request" then
       if message.side == 1 then self.calls = self.calls + 1 else self.callbacks = self.callbacks + 1 end
       return self:request(message, body)
-    elseif message.kind == "answer" then
+    elseif kind == "answer" then
       return self:answer(message, body)
-    elseif message.kind == "keep_alive" then
+    elseif kind == "keep_alive" then
       self.keep_alives = self.keep_alives + 1
-    elseif message.kind == "error" then
+    elseif kind == "error" then
       self.errors = self.errors + 1
       return self:error(message, body)
     end
@@ -10240,6 +10248,7 @@ end
 do
   local S = js.Session
   local floor, abs = math.floor, math.abs
+  local REMEMBERED = js.direction.remembered
   local PROBE_WINDOW = js.python.session_join.PROBE_WINDOW
   local rules = js.python.stream_reassembly
   local TWICE, NEAR = rules._TWICE, rules._NEAR
@@ -10292,12 +10301,24 @@ do
         or window == 0 or other.facts.window == 0 or not js.is_frame(data, from) then
       return nil
     end
-    sender:note(number, time, hop, seq)
+    -- What `note`, `new_data`, `remember` and `went_on` do, without their calls: nearly every segment comes here.
+    local recent, stop = sender.recent, sender.next + length
+    if time - stream.seen > stream.silence or not recent or not facts.first_data then
+      sender:note(number, time, hop, seq)
+      sender:new_data(stop, number, time, hop)
+      sender:remember(seq, length, time, hop)
+    else
+      stream.seen, stream.last_packet, sender.packets = time, number, sender.packets + 1
+      facts.last_number, facts.last_time, facts.last_hop = number, time, hop
+      facts.data_number, facts.data_time, facts.data_hop = number, time, hop
+      if stop > facts.sent then facts.sent = stop end
+      local at = recent.at
+      recent[at + 1], recent[at + 2], recent[at + 3], recent[at + 4] = seq, length, hop, time
+      recent.at = (at + 4) % REMEMBERED
+    end
     if not facts.acked or other.next > facts.acked then facts.acked = other.next end
     facts.window = window
-    sender:new_data(sender.next + length, number, time, hop)
-    sender:remember(seq, length, time, hop)
-    sender:went_on(seq, length)
+    sender.next, sender.expect, sender.bytes = stop, (seq + length) % 4294967296, sender.bytes + length
     stream.handler:frame(reader.side, data, nil, time, 0, from + 4)
     return self.current
   end
@@ -12243,10 +12264,14 @@ do
   --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.  Of a datagram
   --- that came in fragments the payload itself.
   local function touch(tvb, pinfo)
-    local session, number, is_new = js.session, pinfo.number, not pinfo.visited
-    local entry
+    local session, number = js.session, pinfo.number
+    local is_new, entry = session.is_passing or not pinfo.visited, nil
     if is_new then
-      number = session:arrived(number)
+      if session.ahead or session.away ~= 0 or number <= session.last then
+        number = session:arrived(number)
+      else  -- as always, unless packets are taken out
+        session.last, session.current, session.is_first_pass = number, nil, true
+      end
     else
       if session.is_first_pass then session:settle() end
       number = session:packet(number)
@@ -12281,9 +12306,21 @@ do
     if not is_new then return entry, at, captured end
 
     local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
-    local time, hop, window = session:time_of(pinfo), js.hop(head, tcp, #key), (high or 0) * 256 + (low or 0)
-    session:tick(time, number)
-    flow = known[key]
+    local base, window = session.base, (high or 0) * 256 + (low or 0)
+    local time = base and floor(pinfo.rel_ts * 1e9 + 0.5) + base or session:time_of(pinfo)
+    if time < session.latest or time >= session.wake then
+      session:tick(time, number)
+      flow = known[key]
+    else
+      session.time, session.latest = time, time
+    end
+    local hop
+    if #key > 12 then
+      hop = js.hop(head, tcp, #key)
+    else
+      local i, j, _, _, ttl = byte(head, tcp - 15, tcp - 11)
+      hop = ttl and ttl + (i * 256 + j) * 256 or 0
+    end
     if length == 0 and flow and flow:tells_nothing(ack, flags) then
       flow:confirms(seq, number, time, hop, window)
       local stream = flow.stream

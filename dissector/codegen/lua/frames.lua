@@ -2,6 +2,7 @@
 do
   local byte, sub, find, format = string.byte, string.sub, string.find, string.format
   local limits = js.limits
+  local MOST_DECODED = limits.decoded
   local HEAD = 256  -- bytes that are kept of a message that is too long to be decoded (as in stream/framing.py)
   local CLASSES = { [0x53] = true, [0x4F] = true, [0x41] = true, [0x45] = true, [0x4B] = true }
   local COMMANDS = {
@@ -30,8 +31,8 @@ do
 
   --- True when `data` is one whole frame from index `from` on.
   function js.is_frame(data, from)
-    local size = #data - from - 3
-    return size > 0 and length_at(data, from - 1) == size and size <= limits.decoded
+    local size, a, b, c, d = #data - from - 3, byte(data, from, from + 3)
+    return size > 0 and ((a * 256 + b) * 256 + c) * 256 + d == size and size <= MOST_DECODED
   end
 
   local function end_of_frame(data, start)

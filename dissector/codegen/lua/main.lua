@@ -75,10 +75,14 @@ do
   --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.  Of a datagram
   --- that came in fragments the payload itself.
   local function touch(tvb, pinfo)
-    local session, number, is_new = js.session, pinfo.number, not pinfo.visited
-    local entry
+    local session, number = js.session, pinfo.number
+    local is_new, entry = session.is_passing or not pinfo.visited, nil
     if is_new then
-      number = session:arrived(number)
+      if session.ahead or session.away ~= 0 or number <= session.last then
+        number = session:arrived(number)
+      else  -- as always, unless packets are taken out
+        session.last, session.current, session.is_first_pass = number, nil, true
+      end
     else
       if session.is_first_pass then session:settle() end
       number = session:packet(number)
@@ -113,9 +117,21 @@ do
     if not is_new then return entry, at, captured end
 
     local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
-    local time, hop, window = session:time_of(pinfo), js.hop(head, tcp, #key), (high or 0) * 256 + (low or 0)
-    session:tick(time, number)
-    flow = known[key]
+    local base, window = session.base, (high or 0) * 256 + (low or 0)
+    local time = base and floor(pinfo.rel_ts * 1e9 + 0.5) + base or session:time_of(pinfo)
+    if time < session.latest or time >= session.wake then
+      session:tick(time, number)
+      flow = known[key]
+    else
+      session.time, session.latest = time, time
+    end
+    local hop
+    if #key > 12 then
+      hop = js.hop(head, tcp, #key)
+    else
+      local i, j, _, _, ttl = byte(head, tcp - 15, tcp - 11)
+      hop = ttl and ttl + (i * 256 + j) * 256 or 0
+    end
     if length == 0 and flow and flow:tells_nothing(ack, flags) then
       flow:confirms(seq, number, time, hop, window)
       local stream = flow.stream

@@ -65,15 +65,16 @@ do
       message.note = message.note or format("%d bytes left over behind the message", message.trailing)
       self.trailing[#self.trailing + 1] = message
     end
-    if message.request then self:took(message, message.time - message.request.time) end
-    if message.kind == "request" then
+    local kind, request = message.kind, message.request
+    if request then self:took(message, message.time - request.time) end
+    if kind == "request" then
       if message.side == 1 then self.calls = self.calls + 1 else self.callbacks = self.callbacks + 1 end
       return self:request(message, body)
-    elseif message.kind == "answer" then
+    elseif kind == "answer" then
       return self:answer(message, body)
-    elseif message.kind == "keep_alive" then
+    elseif kind == "keep_alive" then
       self.keep_alives = self.keep_alives + 1
-    elseif message.kind == "error" then
+    elseif kind == "error" then
       self.errors = self.errors + 1
       return self:error(message, body)
     end

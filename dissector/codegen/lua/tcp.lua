@@ -9,11 +9,12 @@ do
   local TWICE, TWICE_WITHOUT_ID = rules._TWICE, rules._TWICE_WITHOUT_ID
   local NEAR, SHUFFLED = js.python.stream_reassembly._NEAR, js.python.stream_reassembly._SHUFFLED
   local MOST = js.python.limits.MAX_EVIDENCE
-  local REMEMBERED = 16 * 4  -- the latest segments with data: sequence number, length, hop, time
   local D = {}
   D.__index = D
   D.walked = 0  -- pieces that were gone over while a hole is waited for
   js.direction = D
+  local REMEMBERED = 16 * 4  -- the latest segments with data: sequence number, length, hop, time
+  D.remembered = REMEMBERED
 
   --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped)`.
   --- `facts` are what the rules need to know of this end (the names of model.SideFacts, but for what every packet changes:
@@ -87,8 +88,13 @@ do
 
   --- Such an acknowledgement, where somebody may ask for it.
   function D:confirms(seq, number, time, hop, window)
-    self:note(number, time, hop, seq)
-    local facts, acked = self.facts, self.other.next
+    local stream, facts, acked = self.stream, self.facts, self.other.next
+    if time - stream.seen > stream.silence then
+      self:note(number, time, hop, seq)
+    else
+      stream.seen, stream.last_packet, self.packets = time, number, self.packets + 1
+      facts.last_number, facts.last_time, facts.last_hop = number, time, hop
+    end
     if not facts.acked or acked > facts.acked then facts.acked = acked end
     facts.window = window
     if window == 0 then self:keep("zero_windows", js.mark(number, time, hop)) end
