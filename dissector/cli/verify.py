@@ -48,8 +48,8 @@ def verify(
     values and bytes of the fields, operation, object, member, nesting, task, links, log lines; and the tasks:
     number, first packet, outcome, how many calls and log lines, and their problems. Of Universal Agents it compares
     the tasks and the messages in their tunnels, over HTTP, and over HTTPS with the secrets that are given; commands
-    and heartbeats it does not. tshark runs with its own defaults; preferences and plugins of yours play no part. What is masked is
-    compared too, and both sides mask what --mask and --mask-regex add.
+    and heartbeats it does not. tshark runs with its own defaults; preferences and plugins of yours play no part. What
+    is masked is compared too, and both sides mask what --mask and --mask-regex add.
 
     Of captures of several places each is compared by itself: Wireshark reads one file, and knows no places.
 
