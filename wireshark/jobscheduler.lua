@@ -10745,6 +10745,7 @@ do
       n = exchange.n, connection = self:carrier(exchange.connection, exchange.client, exchange.server), time = exchange.time,
       request_packets = packets_of(exchange.packets, exchange.number), kind = exchange.kind, type = exchange.type,
       request = { element = exchange.element }, request_id = exchange.request_id, answered = exchange.answered,
+      status = exchange.answered and exchange.status,
       response = exchange.answered and { status = exchange.status, failure = exchange.failure } or nil,
       response_packets = exchange.answered and packets_of(exchange.reply_packets, exchange.answer_number) or py.pack(),
     })
