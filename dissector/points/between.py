@@ -6,7 +6,7 @@ them, unless the other capture missed it: then it was acknowledged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dissector.model import Connection, Mark, Role
@@ -41,11 +41,8 @@ class Way:
         if self.far is not None and self.far.mid_stream:
             return [], len(sent)
         came = [] if self.far is None else self.far.syns if opens else self.far.syn_acks
-        ids = {mark.ip_id for mark in came}
-        lost = [mark for mark in sent if self.receiver.place.covers(mark.time) and mark.ip_id not in ids]
-        if came and ids == {0}:  # nothing tells one from another
-            lost = lost[: len(sent) - len(came)]
-        return lost, len(came)
+        lost = [mark for mark in sent if mark not in _arrived(sent, came)]
+        return [mark for mark in lost if self.receiver.place.covers(mark.time)], len(came)
 
     def lost_data(self) -> tuple[int, list[Mark]]:
         """Bytes that never came to the other place and that nobody acknowledged, and the tries."""
@@ -160,6 +157,18 @@ class Way:
         pair = (one.sides[self.side].packets if one is not None else 0 for one in (self.near, self.far))
         here, there = pair
         return here, there
+
+
+def _arrived(sent: Sequence[Mark], came: Sequence[Mark]) -> list[Mark]:
+    """Those of ``sent`` that came: told by their IP ids; without (IPv6, and what Linux answers to a SYN) the nearest in
+    time."""
+    ids = {mark.ip_id for mark in came if mark.ip_id}
+    found = [mark for mark in sent if mark.ip_id in ids]
+    for mark in came:
+        left = [one for one in sent if not one.ip_id and one not in found]
+        if not mark.ip_id and left:
+            found.append(min(left, key=lambda one: abs(one.time - mark.time)))
+    return found
 
 
 def _marks(connection: Connection, side: Side) -> list[Mark]:
