@@ -86,6 +86,8 @@ MAX_UNREACHABLE = 1_000
 MAX_SIGHTINGS = 16_384
 #: Bytes of each of several captures that are looked at to tell which of them see the same connections.
 MAX_LOOK = 4 * 1024 * 1024
+#: The same where so much tells nothing: one may have begun long before another.
+MAX_FAR_LOOK = 32 * 1024 * 1024
 #: Tasks of one place of capture that wait for what another place has of them; more are told without.
 MAX_WAITING = 20_000
 #: Bytes looked at to tell what a connection carries.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dissector.errors import UsageError
-from dissector.limits import MAX_LOOK
+from dissector.limits import MAX_FAR_LOOK, MAX_LOOK
 from dissector.model import Problem
 from dissector.points.clocks import Clock
 from dissector.points.place import CapturePoint, place_name
@@ -68,8 +68,16 @@ def survey(
     names = [wanted.names.get(files[source.file]) for source in sources]
     pairs = list(combinations(range(len(sources)), 2))
     apart = {pair for pair in pairs if None not in (these := [names[n] for n in pair]) and these[0] != these[1]}
-    shared = {pair: common(sources[pair[0]].seen, sources[pair[1]].seen, is_named=pair in apart) for pair in pairs}
-    relations = {(a, b): _relation(sources[a], sources[b], found) for (a, b), found in shared.items()}
+    shared: dict[tuple[int, int], Common] = {}
+    relations: dict[tuple[int, int], Relation] = {}
+
+    def compare(some: Iterable[tuple[int, int]]) -> None:
+        for a, b in some:
+            shared[a, b] = common(sources[a].seen, sources[b].seen, is_named=(a, b) in apart)
+            relations[a, b] = _relation(sources[a], sources[b], shared[a, b])
+
+    compare(pairs)
+    compare(_looked_farther(sources, files, relations))
     for one, two in pairs:
         if names[one] is not None and names[two] is not None and sources[one].file != sources[two].file:
             relations[one, two] = Relation.APART if (one, two) in apart else Relation.SAME
@@ -110,9 +118,28 @@ def _relation(one: _Source, two: _Source, shared: Common) -> Relation:
     return relation(one.seen, two.seen, shared, is_one_host=is_one_host)
 
 
-def _look(file: str, interfaces: Only = None) -> Sightings:
+def _looked_farther(
+    sources: list[_Source], files: Sequence[str], relations: Mapping[tuple[int, int], Relation]
+) -> list[tuple[int, int]]:
+    """Of captures of different hosts without a packet in common more is looked at: one may have begun long before the
+    other.  Files of one ring have senders in common.  The pairs that have to be compared again."""
+    strange = [
+        (a, b)
+        for (a, b), kind in relations.items()
+        if kind is Relation.NONE
+        and sources[a].file != sources[b].file
+        and not sources[a].seen.senders & sources[b].seen.senders
+    ]
+    more = {number for pair in strange for number in pair if sources[number].seen.bytes >= MAX_LOOK}
+    for number in more:
+        source = sources[number]
+        sources[number] = source._replace(seen=_look(files[source.file], source.interfaces, MAX_FAR_LOOK))
+    return [pair for pair in strange if more.intersection(pair)]
+
+
+def _look(file: str, interfaces: Only = None, size: int | None = None) -> Sightings:
     found = Sightings()
-    for block in first_blocks(file, MAX_LOOK, interfaces):
+    for block in first_blocks(file, MAX_LOOK if size is None else size, interfaces):
         found.add(block)
     return found
 

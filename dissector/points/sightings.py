@@ -62,6 +62,8 @@ class Sightings:
         self.said: dict[tuple[int, int], Sighting | None] = {}
         self.senders: set[Sender] = set()
         self.packets = 0
+        #: Of the source, as far as it was looked at.
+        self.bytes = 0
         self.first: int | None = None
         self.last: int | None = None
         self._bits = 0
@@ -74,6 +76,7 @@ class Sightings:
     def add(self, block: Block) -> None:
         """Takes the plain TCP packets of a block."""
         self.packets += len(block.times)
+        self.bytes += len(block.data)
         if block.span is not None:
             first, last = block.span
             self.first = first if self.first is None else min(self.first, first)

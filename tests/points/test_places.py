@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 from test_faults import FAULTS
 
+from dissector import survey as module
 from dissector.errors import UsageError
 from dissector.model import Connection, Event, Problem, Severity, Task
+from dissector.points.sightings import Sightings
 from dissector.reading import Reading
-from dissector.sources.capture import CaptureReader
+from dissector.sources.capture import CaptureReader, Only
 from dissector.sources.formats import Pcap, Pcapng
 from dissector.survey import Site, Wanted, remarks, survey
 from dissector.traffic import Packet
 
+CORPUS = Path(__file__).resolve().parents[2] / "captures" / "corpus"
 MICROSECOND = 1_000
 SECOND = 1_000_000_000
 Change = Callable[[Packet], "Packet | None"]
@@ -265,3 +268,49 @@ def test_a_router_beside_the_remote(tmp_path: Path) -> None:
     (task,) = tasks_of(told(host, router))
     (lost,) = [one for one in task.problems if one.code == "lost_between_points"]
     assert "passed router:eth2 and never came to router:eth1" in lost.summary
+
+
+# --- a capture that began long before the other ----------------------------------------------------------------------
+
+
+def _looks(monkeypatch: pytest.MonkeyPatch, first: int, far: int) -> list[int | None]:
+    """Small looks; the sizes of those that are made."""
+    made: list[int | None] = []
+    look = module._look
+
+    def counted(file: str, interfaces: Only = None, size: int | None = None) -> Sightings:
+        made.append(size)
+        return look(file, interfaces, size)
+
+    monkeypatch.setattr("dissector.sources.blocks.BLOCK", 20_000)
+    monkeypatch.setattr(module, "MAX_LOOK", first)
+    monkeypatch.setattr(module, "MAX_FAR_LOOK", far)
+    monkeypatch.setattr(module, "_look", counted)
+    return made
+
+
+@pytest.mark.parametrize(("far", "is_found"), [(400_000, True), (100_000, False)])
+def test_where_the_first_look_tells_nothing_more_is_looked_at(
+    far: int, is_found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The remote's side was captured from the middle on: some 200,000 bytes of the client's are before it."""
+    late = written(tmp_path / "late.pcap", leg("22_eight_per_second", "r"), _between(1_800, 10_000))
+    _looks(monkeypatch, 40_000, far)
+    files = leg("22_eight_per_second", "c"), late
+    for order in (files, files[::-1]):
+        assert bool(names_of(*order)) is is_found
+
+
+def test_files_of_a_ring_are_not_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = leg("22_eight_per_second", "c")
+    ring = [written(tmp_path / f"{n}.pcap", source, _between(1_200 * n, 1_200 * (n + 1))) for n in range(3)]
+    made = _looks(monkeypatch, 40_000, 10_000_000)
+    assert names_of(*ring) == []
+    assert made == [None] * 3
+
+
+def test_captures_of_strangers_are_looked_at_again_where_there_is_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = CORPUS / "callback_drop.c.pcapng", leg("22_eight_per_second", "c")
+    made = _looks(monkeypatch, 40_000, 80_000)
+    assert names_of(*files) == []
+    assert made == [None, None, 80_000]  # the first one is small
