@@ -56,7 +56,8 @@ class Reading:
 
         :raises CaptureError: as ``CaptureReader``
         """
-        sites = survey(self._files, self._wanted, *self._ports)
+        remarks: list[Problem] = []
+        sites = survey(self._files, self._wanted, *self._ports, remarks.append)
         if sites:
             self._reader = Beside(
                 self._files,
@@ -67,9 +68,11 @@ class Reading:
                 secrets=self._secrets,
             )
             yield from self._reader.events()
+            yield from remarks
             return
         reader = self._reader
         assert isinstance(reader, CaptureReader)
         with closing(reader.blocks(find_runs, prefetch=self._prefetch)) as blocks:
             yield from events_of(self._tracer, blocks)
         yield from self._tracer.overview.problems()
+        yield from remarks

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
 
 from dissector.errors import UsageError
-from dissector.limits import MAX_FAR_LOOK, MAX_LOOK
+from dissector.looks import Source, looked_farther, related, remarks_on, sources_of
 from dissector.model import Problem
 from dissector.points.clocks import Clock
-from dissector.points.place import CapturePoint, place_name
-from dissector.points.places import Common, Relation, clock, common, grouped, is_ahead, relation
+from dissector.points.place import CapturePoint
+from dissector.points.places import Common, Relation, clock, common, grouped, is_ahead
 from dissector.points.sightings import Sightings
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
-from dissector.sources.capture import Interfaces, Only, first_blocks, interfaces_of
-
-#: Interfaces of a file that are compared with each other.
-_MOST_INTERFACES = 8
+from dissector.sources.capture import Interfaces, Only
 
 
 @dataclass
@@ -30,15 +26,6 @@ class Site:
     files: list[int] = field(default_factory=list)
     #: For each of them the interfaces that are of this place, None: all.
     interfaces: list[Only] = field(default_factory=list)
-
-
-class _Source(NamedTuple):
-    """A file (by its place in the list), or some interfaces of it."""
-
-    file: int
-    name: str
-    seen: Sightings
-    interfaces: Only = None
 
 
 @dataclass(frozen=True)
@@ -54,15 +41,17 @@ def survey(
     wanted: Wanted | None = None,
     command_ports: Iterable[int] = COMMAND_PORTS,
     callback_ports: tuple[int, int] = CALLBACK_PORTS,
+    on_remark: Callable[[Problem], object] | None = None,
 ) -> list[Site]:
-    """The places in the order of their files; empty where the files are to be read as one stream.
+    """The places in the order of their files; empty where the files are to be read as one stream.  ``on_remark`` gets
+    what is to be said of files that are no places.
 
     :raises UsageError: a name or a clock is given for something that is not there
     """
     wanted = wanted or Wanted()
     if not all(Path(file).is_file() for file in files):
         return []
-    sources = list(_sources(files))
+    sources = list(sources_of(files))
     if len(sources) < 2:
         return []
     names = [wanted.names.get(files[source.file]) for source in sources]
@@ -74,10 +63,13 @@ def survey(
     def compare(some: Iterable[tuple[int, int]]) -> None:
         for a, b in some:
             shared[a, b] = common(sources[a].seen, sources[b].seen, is_named=(a, b) in apart)
-            relations[a, b] = _relation(sources[a], sources[b], shared[a, b])
+            relations[a, b] = related(sources[a], sources[b], shared[a, b])
 
     compare(pairs)
-    compare(_looked_farther(sources, files, relations))
+    compare(looked_farther(sources, relations))
+    if on_remark is not None:
+        for remark in remarks_on(sources, relations, shared):
+            on_remark(remark)
     for one, two in pairs:
         if names[one] is not None and names[two] is not None and sources[one].file != sources[two].file:
             relations[one, two] = Relation.APART if (one, two) in apart else Relation.SAME
@@ -92,56 +84,6 @@ def survey(
     _set_told(sites, wanted)
     _set_spans(sites, [[sources[number].seen for number in group] for group in groups])
     return sites
-
-
-def _sources(files: Sequence[str]) -> Iterator[_Source]:
-    """The files; of one whose interfaces see the same packets each of these."""
-    for number, file in enumerate(files):
-        found = interfaces_of(file, MAX_LOOK)
-        parts = [
-            _Source(number, f"{place_name(file)}:{name}", seen, interface)
-            for name, interface in (found if 1 < len(found) <= _MOST_INTERFACES else ())
-            if (seen := _look(file, interface)).seen
-        ]
-        if any(
-            _relation(one, two, common(one.seen, two.seen)) is Relation.APART for one, two in combinations(parts, 2)
-        ):
-            yield from parts
-        elif len(files) > 1:
-            yield _Source(number, place_name(file), _look(file))
-
-
-def _relation(one: _Source, two: _Source, shared: Common) -> Relation:
-    """Where the kernel has a packet at several of its interfaces without routing it (a bridge, a bond), that is one
-    place; of several hosts an interface of each may be in a file that programs have put together."""
-    is_one_host = one.file == two.file and one.interfaces is not None and one.interfaces.by_kernel
-    return relation(one.seen, two.seen, shared, is_one_host=is_one_host)
-
-
-def _looked_farther(
-    sources: list[_Source], files: Sequence[str], relations: Mapping[tuple[int, int], Relation]
-) -> list[tuple[int, int]]:
-    """Of captures of different hosts without a packet in common more is looked at: one may have begun long before the
-    other.  Files of one ring have senders in common.  The pairs that have to be compared again."""
-    strange = [
-        (a, b)
-        for (a, b), kind in relations.items()
-        if kind is Relation.NONE
-        and sources[a].file != sources[b].file
-        and not sources[a].seen.senders & sources[b].seen.senders
-    ]
-    more = {number for pair in strange for number in pair if sources[number].seen.bytes >= MAX_LOOK}
-    for number in more:
-        source = sources[number]
-        sources[number] = source._replace(seen=_look(files[source.file], source.interfaces, MAX_FAR_LOOK))
-    return [pair for pair in strange if more.intersection(pair)]
-
-
-def _look(file: str, interfaces: Only = None, size: int | None = None) -> Sightings:
-    found = Sightings()
-    for block in first_blocks(file, MAX_LOOK if size is None else size, interfaces):
-        found.add(block)
-    return found
 
 
 def _from_client(command_ports: frozenset[int], callback_ports: tuple[int, int]) -> Callable[[bytes], bool | None]:
@@ -159,7 +101,7 @@ def _from_client(command_ports: frozenset[int], callback_ports: tuple[int, int])
     return tell
 
 
-def _sites(groups: list[list[int]], sources: Sequence[_Source], names: Sequence[str | None]) -> list[Site]:
+def _sites(groups: list[list[int]], sources: Sequence[Source], names: Sequence[str | None]) -> list[Site]:
     sites: list[Site] = []
     for group in groups:
         name = next((names[number] for number in group if names[number] is not None), None)

@@ -42,7 +42,8 @@ SIGHT: dict[str, set[str]] = {
     # Capture files through the core, for whoever wants what is in them.
     # Files with secrets of TLS, for whoever deciphers.
     "keys": GROUND | {"wire", "sources"},
-    "survey": CORE | {"session", "sources", "points"},
+    "looks": CORE | {"session", "sources", "points"},
+    "survey": CORE | {"session", "sources", "points", "looks"},
     "beside": CORE | {"session", "sources", "points", "survey"},
     "reading": CORE | {"session", "sources", "beside", "survey"},
     # Which secrets this user names besides.

@@ -11,6 +11,7 @@ import click
 from dissector.errors import UsageError
 
 if TYPE_CHECKING:
+    from dissector.model import Problem
     from dissector.survey import Site, Wanted
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -96,14 +97,15 @@ def sites_of(
     offsets: dict[str, int],
     command_ports: tuple[int, ...],
     callback_ports: tuple[int, int],
+    on_remark: Callable[[Problem], object],
 ) -> list[Site]:
-    """The places that the files are of; empty where they are one stream.
+    """The places that the files are of; empty where they are one stream.  ``on_remark``: see ``survey``.
 
     :raises UsageError: a clock is given, and there is but one
     """
     from dissector.survey import survey
 
-    sites = survey(files, wanted_of(names, offsets), command_ports, callback_ports)
+    sites = survey(files, wanted_of(names, offsets), command_ports, callback_ports, on_remark)
     if offsets and not sites:
         raise UsageError("--clock-offset needs captures of several places, and these files are one stream")
     return sites

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -188,6 +188,8 @@ class _Wanted:
     names: dict[str, str]
     offsets: dict[str, int]
     one_stream: bool
+    #: What is to be said of the files, once ``sites`` has looked at them.
+    remarks: list[Problem] = field(default_factory=list)
 
     def check(self) -> None:
         """Options that would have no effect are wrong usage, not silence."""
@@ -225,7 +227,8 @@ class _Wanted:
         """The places that the files are of; empty for one stream."""
         if self.one_stream or (len(files) == 1 and not self.offsets and not _has_interfaces(files[0])):
             return []
-        return sites_of(files, self.names, self.offsets, self.command_ports, self.callback_ports)
+        ports = self.command_ports, self.callback_ports
+        return sites_of(files, self.names, self.offsets, *ports, self.remarks.append)
 
     def shares(self, files: tuple[str, ...]) -> bool:
         """True when two processes write the messages."""
@@ -362,7 +365,7 @@ def _end(
     from dissector.model import Severity
     from dissector.render.views import refuse_missing
 
-    output.add(warnings)
+    output.add([*warnings, *wanted.remarks])
     output.close(infos)
     for warning in warnings:
         say(f"warning: {warning.summary}")

@@ -61,6 +61,19 @@ POINT_CODES: dict[str, Code] = {
         "the capture lost packets there: the other place has them, and they were acknowledged",
         "capture with a larger buffer (tcpdump -B) or a filter; the other capture fills the hole",
     ),
+    "same_packets": Code(
+        Severity.INFO,
+        "Captures have the same packets with the same headers: they are of one place.",
+        "one capture twice, files that overlap, or two captures of one interface",
+        "nothing to do: each packet counts once",
+    ),
+    "nothing_in_common": Code(
+        Severity.INFO,
+        "Captures of different hosts have no packet in common.",
+        "they have nothing to do with each other, or are of different times",
+        "nothing to do: they are read in the order of time; if they are of two places on one path, name these: "
+        "--point NAME=FILE",
+    ),
     "clock_unknown": Code(
         Severity.WARNING,
         "How far the clocks of two places of capture are apart is not known.",

@@ -123,7 +123,7 @@ def test_more_interfaces_than_are_compared_are_one_stream(tmp_path: Path) -> Non
 @pytest.mark.parametrize("kind", ["cooked", "described"])
 def test_an_interface_that_comes_late_is_read_too(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a third interface there is nothing in the first look; its task is there all the same."""
-    monkeypatch.setattr("dissector.survey.MAX_LOOK", 1)
+    monkeypatch.setattr("dissector.looks.MAX_LOOK", 1)
     monkeypatch.setattr("dissector.sources.blocks.BLOCK", 30_000)
     late = written(tmp_path / "late.pcap", leg("16_kill_task_immediately", "r"), shifted(86_400 * 10**9))
     pair = leg("22_eight_per_second", "c"), leg("22_eight_per_second", "r")

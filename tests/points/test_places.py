@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_faults import FAULTS
 
-from dissector import survey as module
+from dissector import looks as module
 from dissector.errors import UsageError
 from dissector.model import Connection, Event, Problem, Severity, Task
 from dissector.points.sightings import Sightings
@@ -114,6 +114,54 @@ def test_captures_of_strangers_are_one_stream_as_before() -> None:
 def _order(one: Path, two: Path) -> int:
     first, second = (next(iter(CaptureReader([path]))).time for path in (one, two))
     return 1 if first < second else -1
+
+
+def remarks_of(*files: Path) -> list[tuple[str, str]]:
+    found: list[Problem] = []
+    survey([str(file) for file in files], on_remark=found.append)
+    assert all(one.severity is Severity.INFO for one in found)
+    return [(one.code, one.summary) for one in found]
+
+
+def test_the_same_capture_twice_and_strangers_are_said_to_be_so(tmp_path: Path) -> None:
+    one, stranger = leg("01_healthy", "c"), CORPUS / "callback_drop.c.pcapng"
+    copy = Path(shutil.copy(one, tmp_path / "copy.pcap"))
+    (same,) = remarks_of(one, copy)
+    assert same == (
+        "same_packets",
+        f"{one} and {copy} are of one place: most of the packets of one are in the other too.",
+    )
+    (strange,) = remarks_of(one, stranger)
+    assert strange == ("nothing_in_common", f"{one} and {stranger} have no packet in common.")
+    assert [code for code, _ in remarks_of(one, copy, stranger)] == ["same_packets", "nothing_in_common"]
+    assert "(2 such pairs of files)" in remarks_of(one, copy, stranger)[1][1]
+    events = told(one, stranger)
+    assert "nothing_in_common" in {event.code for event in events if isinstance(event, Problem)}
+    assert len(tasks_of(events)) == 2
+
+
+@pytest.mark.parametrize(("kept", "is_said"), [(499, False), (500, True)])
+def test_files_that_overlap_by_half_are_said_to_be_of_one_place(kept: int, is_said: bool, tmp_path: Path) -> None:
+    """Each has a thousand TCP packets."""
+    source = leg("22_eight_per_second", "c")
+    tcp = [one.number for one in CaptureReader([source]) if one.data[12:14] == b"\x08\x00" and one.data[23] == 6]
+    parts = []
+    for start in (0, 1_000 - kept):
+        wanted = frozenset(tcp[start : start + 1_000])
+        parts.append(written(tmp_path / f"{start}.pcap", source, _of(wanted)))
+    assert bool(remarks_of(*parts)) is is_said
+
+
+def _of(numbers: frozenset[int]) -> Change:
+    return lambda one: one if one.number in numbers else None
+
+
+def test_files_of_a_ring_and_both_sides_of_a_path_need_no_remark(tmp_path: Path) -> None:
+    source = leg("22_eight_per_second", "c")
+    ring = [written(tmp_path / f"{n}.pcap", source, _between(1_200 * n, 1_200 * (n + 1))) for n in range(3)]
+    assert remarks_of(*ring) == []
+    assert remarks_of(*ring, leg("22_eight_per_second", "r")) == []
+    assert remarks_of(leg("01_healthy", "c"), leg("01_healthy", "r")) == []
 
 
 # --- several places ------------------------------------------------------------------------------------------------
