@@ -28,6 +28,7 @@ from mutation.patch import patch
 #: What belongs to the tests of a floor besides its folder: of the tests of the whole program those that are about it.
 MORE = {
     "session": ("tests/test_faults.py", "tests/test_doubts.py"),
+    "sources": (),
     "stream": ("tests/sources/test_capture.py",),
     "wire": ("tests/codegen", "tests/test_truth.py"),
 }

@@ -16,6 +16,8 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
 FLOORS = ("session", "stream", "wire")
+#: Only when a module of it is named.
+OTHERS = ("sources",)
 GENERATED = frozenset({"dissector/wire/_decoder.py"})
 
 #: Identity in place of equality or order: with numbers it is a matter of the interpreter, and nobody's mistake.
@@ -68,7 +70,7 @@ def modules(wanted: list[str]) -> list[str]:
     """Modules as paths: those of the lower floors, or what ``wanted`` names (files, folders, or parts of paths)."""
     found = [
         path.as_posix()
-        for floor in FLOORS
+        for floor in (FLOORS + OTHERS if wanted else FLOORS)
         for path in sorted(Path("dissector", floor).glob("*.py"))
         if path.name != "__init__.py"
     ]

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, Outcome, Problem, Role, Task
+from dissector.render.alike import problem_rows
 from dissector.render.arrows import Columns, Lanes, draw
 from dissector.render.connections import connection_steps, is_open_at
 from dissector.render.exchanges import exchange_steps
 from dissector.render.fields import print_fields
 from dissector.render.points import columns_of, point_lines, with_differences
 from dissector.render.problems import print_problems
-from dissector.render.rows import no_task, outcome_words, problem_rows
+from dissector.render.rows import no_task, outcome_words
 from dissector.render.steps import LadderStep, Lane, message_steps
 from dissector.render.terminal import StyledText, Terminal, clip, wrap
 from dissector.render.text import duration, escape

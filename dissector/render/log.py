@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dissector.model import CaptureInfo, Event, LogLine, Problem, Task
+from dissector.render.alike import problem_rows
 from dissector.render.problems import print_problems
-from dissector.render.rows import no_task, problem_rows
+from dissector.render.rows import no_task
 from dissector.render.terminal import Terminal
 from dissector.render.text import escape
 from dissector.render.theme import log_style

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dissector.render.rows import ProblemRow
+from dissector.render.alike import ProblemRow
 from dissector.render.terminal import Terminal, wrap
 from dissector.render.theme import SEVERITY_STYLES
 

@@ -1,9 +1,9 @@
-"""What the table of tasks and the list of problems show, as plain text: no colours, no widths."""
+"""What the table of tasks shows, as plain text: no colours, no widths."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from signal import Signals
 from typing import NamedTuple
 
@@ -13,8 +13,6 @@ from dissector.render.times import clock, date, dated, zone
 from dissector.wire.masking import Mask
 
 _WORDS = {Outcome.NO_CALLBACK: "no callback"}
-#: Problems shown in full that share code and cause; the tasks of the others are listed.
-SHOWN_ALIKE = 3
 #: The worst severity first.
 RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
@@ -148,74 +146,6 @@ def _point_words(info: CaptureInfo) -> str:
     way = "ahead" if ahead > 0 else "behind"
     within = f" (within {duration(error)})" if error else ""
     return f"{name}, its clock {duration(abs(ahead))} {way}{within}{drift}"
-
-
-# --- problems ------------------------------------------------------------------------------------------------------
-
-
-class ProblemRow(NamedTuple):
-    """A problem as text; ``others`` lists the tasks of problems alike that are not shown themselves."""
-
-    severity: Severity
-    where: str
-    code: str
-    summary: str
-    cause: str
-    remedy: str
-    logs: str
-    packets: str
-    others: str
-
-
-def problem_rows(problems: Iterable[Problem], mask: Mask, every: bool = False) -> list[ProblemRow]:
-    """The problems, the worst first; of many alike the first few, unless ``every`` is wanted."""
-    groups: dict[tuple[str, str, str], list[Problem]] = {}
-    for problem in sorted(problems, key=lambda one: (RANK[one.severity], _task_number(one), one.time)):
-        groups.setdefault((problem.severity.value, problem.code, problem.cause), []).append(problem)
-    rows = []
-    for group in groups.values():
-        shown = group if every or len(group) <= SHOWN_ALIKE + 1 else group[:SHOWN_ALIKE]
-        rows += [_problem_row(problem, mask) for problem in shown]
-        if hidden := group[len(shown) :]:
-            rows[-1] = rows[-1]._replace(others=_others(hidden))
-    return rows
-
-
-def _others(hidden: Sequence[Problem]) -> str:
-    tasks = sorted({problem.task.n for problem in hidden if problem.task is not None})
-    where = f", {'task' if len(tasks) == 1 else 'tasks'} {ranges(tasks)}" if tasks else ""
-    return f"{len(hidden)} more {hidden[0].code} with this cause{where}"
-
-
-def _task_number(problem: Problem) -> int:
-    return problem.task.n if problem.task is not None else 0
-
-
-def _problem_row(problem: Problem, mask: Mask) -> ProblemRow:
-    if problem.task is not None:
-        where = f"task {problem.task.n}"
-    elif problem.connection is not None and problem.connection.n:
-        where = f"connection {problem.connection.n}"
-    else:
-        where = ""
-    return ProblemRow(
-        problem.severity,
-        where,
-        problem.code,
-        escape(mask.text(problem.summary)),
-        escape(mask.text(problem.cause)),
-        escape(mask.text(problem.remedy)),
-        ", ".join(problem.logs),
-        ranges(problem.packets),
-        "",
-    )
-
-
-def problem_summary(row: ProblemRow) -> str:
-    """What happened, with the packets that prove it, in one line."""
-    if not row.packets:
-        return row.summary
-    return f"{row.summary}  [packet{'' if row.packets.isdecimal() else 's'} {row.packets}]"
 
 
 def ranges(numbers: Iterable[int], most: int = 8) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
+from typing import NamedTuple
 
-from dissector.model import CaptureInfo, Connection, Event, Outcome, Problem, Task
+from dissector.model import CaptureInfo, Connection, Event, Outcome, Problem, Severity, Task
+from dissector.render.alike import ProblemList
 from dissector.render.problems import print_problems
 from dissector.render.rows import (
     COLUMNS,
@@ -15,7 +17,6 @@ from dissector.render.rows import (
     TaskRow,
     capture_line,
     no_task,
-    problem_rows,
     tally,
     task_row,
     without_date,
@@ -26,6 +27,40 @@ from dissector.render.times import date
 from dissector.wire.masking import Mask
 
 _GAP = 2
+#: Between cells, none of which has a control character.
+_SEPARATOR = "\n"
+
+
+class _Packed(NamedTuple):
+    """A row that takes little memory: a capture of days has hundreds of thousands."""
+
+    n: int
+    cells: str
+    outcome: Outcome
+    worst: Severity | None
+
+
+class _Rows:
+    """The rows in the order of their tasks; ``dated`` where the tasks are not all of one day."""
+
+    def __init__(self) -> None:
+        self._packed: list[_Packed] = []
+        self.dated = True
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def add(self, n: int, row: TaskRow) -> None:
+        self._packed.append(_Packed(n, _SEPARATOR.join(row.cells.values()), row.outcome, row.worst))
+
+    def sort(self) -> None:
+        self._packed.sort(key=itemgetter(0))
+
+    def __iter__(self) -> Iterator[TaskRow]:
+        for packed in self._packed:
+            cells = dict(zip((column.key for column in COLUMNS), packed.cells.split(_SEPARATOR), strict=True))
+            row = TaskRow(cells, packed.outcome, packed.worst)
+            yield row if self.dated else without_date(row)
 
 
 class TableView:
@@ -36,18 +71,17 @@ class TableView:
     def __init__(self, terminal: Terminal, mask: Mask, *, full: bool = False) -> None:
         self._terminal = terminal
         self._mask = mask
-        self._full = full
-        self._rows: list[tuple[int, TaskRow]] = []
+        self._rows = _Rows()
         self._outcomes: Counter[Outcome] = Counter()
-        self._problems: list[Problem] = []
+        self._problems = ProblemList(every=full)
         self._others = 0
 
     def add(self, event: Event) -> None:
         if isinstance(event, Task):
-            self._rows.append((event.n, task_row(event, self._mask)))
+            self._rows.add(event.n, task_row(event, self._mask))
             self._outcomes[event.outcome] += 1
         elif isinstance(event, Problem):
-            self._problems.append(_alone(event))
+            self._problems.add(_alone(event))
         elif isinstance(event, Connection) and event.task is None:
             self._others += 1
 
@@ -57,9 +91,9 @@ class TableView:
             terminal.block([(" ", "")], capture_line(info), "dim")
         if self._rows:
             terminal.line()
-            self._rows.sort(key=itemgetter(0))
-            rows = [row for _, row in self._rows]
-            print_table(terminal, rows if _spans_days(captures) else list(map(without_date, rows)))
+            self._rows.sort()
+            self._rows.dated = _spans_days(captures)
+            print_table(terminal, self._rows)
             if len(self._rows) > 1:
                 terminal.line()
                 terminal.line((f" {tally(self._outcomes)}", "title"))
@@ -71,7 +105,7 @@ class TableView:
         if self._others:
             what = "connection that belongs" if self._others == 1 else "connections that belong"
             terminal.block([(" ", "")], f"{self._others} {what} to no task (-v shows what was said)", "dim")
-        print_problems(terminal, problem_rows(self._problems, self._mask, self._full))
+        print_problems(terminal, self._problems.rows(self._mask))
         terminal.flush()
 
 
@@ -88,8 +122,9 @@ def _alone(problem: Problem) -> Problem:
     return replace(problem, task=Task(task.start, task.first_packet, task.n), connection=None)
 
 
-def print_table(terminal: Terminal, rows: Sequence[TaskRow]) -> None:
-    widths = column_widths(rows, terminal.width if terminal.fixed else None)
+def print_table(terminal: Terminal, rows: Iterable[TaskRow]) -> None:
+    """``rows`` are gone through twice."""
+    widths = column_widths(widest(row.cells for row in rows), terminal.width if terminal.fixed else None)
     terminal.line(*row_spans(widths, None))
     for row in rows:
         terminal.line(*row_spans(widths, row))
@@ -120,16 +155,23 @@ def _line(widths: dict[Column, int], cells: dict[Column, StyledText]) -> list[St
     return spans[:-1]
 
 
-def column_widths(rows: Sequence[TaskRow], width: int | None) -> dict[Column, int]:
-    """The columns that fit into ``width`` cells (None: all, unshortened) and how wide each is.
+def widest(rows: Iterable[Mapping[str, str]]) -> dict[str, int]:
+    """How many cells the longest text of each column takes."""
+    found = dict.fromkeys((column.key for column in COLUMNS), 0)
+    for cells in rows:
+        for key, text in cells.items():
+            if len(text) > found[key]:
+                found[key] = len(text)
+    return found
+
+
+def column_widths(needed: Mapping[str, int], width: int | None) -> dict[Column, int]:
+    """The columns that fit into ``width`` cells (None: all, unshortened) and how wide each is; ``needed`` are cells by
+    the columns' keys.
 
     Columns that are empty in every row are left out.  Shortening comes before leaving out.
     """
-    natural = {
-        column: max(len(column.heading), *(len(row.cells[column.key]) for row in rows))
-        for column in COLUMNS
-        if any(row.cells[column.key] for row in rows)
-    }
+    natural = {column: max(len(column.heading), needed[column.key]) for column in COLUMNS if needed[column.key]}
     if width is None:
         return natural
     while (missing := _total(natural) - width) > 0:

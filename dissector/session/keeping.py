@@ -26,6 +26,8 @@ class Keeper(Teller):
 
     #: Numbers of messages.
     next_number: Callable[[], int]
+    #: A connection of a task that was given up is followed no more, unless others are about it.
+    let_go: Callable[[Connection], None]
 
     def __init__(
         self,
@@ -103,9 +105,13 @@ class Keeper(Teller):
 
     def _add_task(self, facts: TaskFacts) -> None:
         facts.record.outcome = Outcome.RUNNING
-        if (idlest := self.under_way.too_many()) is not None:
+        idlest = self.under_way.too_many()
+        if idlest is not None:
             self._finish_task(idlest)
         self.under_way.add(facts)
+        if idlest is not None:  # not before: the new task may be on the same connection
+            for connection in idlest.connections():
+                self.let_go(connection)
         self._order.add(facts.record)
         self.overview.has_tasks = True
 

@@ -8,12 +8,12 @@ a task when its connections are through.  Time is packet time; nothing here read
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Reversible, Sequence
 from functools import partial
 from itertools import count
 
 from dissector.limits import CLOCK_JITTER, MAX_CLOSED, MAX_CONNECTIONS
-from dissector.model import Connection, Event, Role
+from dissector.model import Connection, Event, Role, Task
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session import bounds, detect
 from dissector.session.attempts import Attempts
@@ -339,11 +339,26 @@ class Tracer(Attempts):
         if self._forgets and not any(facts.record in self.under_way for facts in concerned):
             flow.forget()
 
+    def let_go(self, connection: Connection) -> None:
+        flow = self._connections.of(connection)
+        if flow is None or any(record in self.under_way for record in reversed(self._tasks_of(flow))):
+            return
+        connection.over = True
+        if flow.handler is not None:
+            flow.handler.closed(connection.last_packet, connection.end)
+            self._order.emit(connection)
+        flow.handler = None
+        self._connections.ignore(flow)
+
     def _concerned(self, flow: Flow) -> list[TaskFacts]:
         """The tasks under way that a connection is about."""
+        return [facts for record in self._tasks_of(flow) if (facts := self.under_way.get(record)) is not None]
+
+    @staticmethod
+    def _tasks_of(flow: Flow) -> Reversible[Task | None]:
+        """The tasks that a connection was or is about, the newest one last."""
         handler = flow.handler.inner.handler if isinstance(flow.handler, Tls) else flow.handler
-        records = list(handler.tasks) if isinstance(handler, Command) else [flow.connection.task]
-        return [facts for record in records if (facts := self.under_way.get(record)) is not None]
+        return handler.tasks if isinstance(handler, Command) else [flow.connection.task]
 
     # --- what handlers report (Desk) -------------------------------------------------------------------------------
 

@@ -56,9 +56,6 @@ class _File:
         self.place = place
         self.is_prepared = is_prepared
         self._blocks = blocks
-        self.keys: Sequence[int] = ()
-        self.newest = 0
-        self.at = 0
 
     def advance(self) -> bool:
         """Takes the next block; False at the end."""
@@ -66,7 +63,7 @@ class _File:
         if block is None:
             return False
         self.block, self.at = block, 0
-        self.keys = block.times if block.ordered else list(accumulate(block.times, max))
+        self.keys: Sequence[int] = block.times if block.ordered else list(accumulate(block.times, max))
         self.newest = self.keys[-1]
         return True
 

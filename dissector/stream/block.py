@@ -9,6 +9,7 @@ turns out not to fit, goes packet by packet.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from mmap import mmap
@@ -37,7 +38,7 @@ Joined = tuple[int, int, tuple[bytes, tuple[int, ...]], int]
 #: from each request to its answer in all, and the messages.
 Pairs = tuple[int, int, int, "list[Line | LookUp]", int, "list[Piece | Joined]"]
 #: Numbers of the packets of a source's first block.
-_COUNTED = range(1, 1 << 62)
+_COUNTED = range(1, sys.maxsize)
 #: In the place of a link type, of records that are numbered like packets and are none.
 NO_PACKET = -1
 
@@ -171,7 +172,7 @@ def conversations_of(groups: dict[bytes, list[int]], syns: Mapping[bytes, list[i
     conversations = []
     while groups:
         key, places = groups.popitem()
-        size = len(key) - 4 >> 1
+        size = len(key) // 2 - 2
         back_key = key[size : 2 * size] + key[:size] + key[-2:] + key[-4:-2]
         if back := groups.pop(back_key, None):
             places += [place | 1 for place in back]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -126,6 +127,14 @@ class FlowTable:
         self._entries[keys[1]] = Entry(flow, 1, *directions[::-1])
         self._quiet[flow] = None
         return flow, 0 if from_client else 1
+
+    def of(self, connection: Connection) -> Flow | None:
+        """The flow of a connection."""
+        client, server = connection.client, connection.server
+        if client.port is None or server.port is None:
+            return None
+        entry = self.find(key_of(ip_address(client.ip).packed, client.port, ip_address(server.ip).packed, server.port))
+        return entry.flow if entry is not None and entry.flow.connection is connection else None
 
     def talks(self, flow: Flow) -> None:
         """``flow`` carries data."""

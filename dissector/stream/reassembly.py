@@ -74,12 +74,8 @@ class Connections:
         #: Keys of packets that need no parsing but for SYN, FIN and RST: they continue connections that are ignored.
         self.foreign = self._table.foreign
         #: As those of the table.
-        self.has_room, self.is_full, self.next_due, self.passed = (
-            table.has_room,
-            table.is_full,
-            table.next_due,
-            table.passed,
-        )
+        self.has_room, self.is_full, self.next_due = table.has_room, table.is_full, table.next_due
+        self.passed, self.of = table.passed, table.of
 
     def __len__(self) -> int:
         return len(self._table)

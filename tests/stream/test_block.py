@@ -33,7 +33,7 @@ def test_both_directions_make_a_conversation_in_order(key: bytes, back: bytes) -
     assert set(conversation.keys) == {key, back}
     assert [place >> 1 for place in conversation.places] == [0, 1, 2, 3, 4, 5]
     assert sides(conversation) == {key: [0, 3, 4], back: [1, 2, 5]}
-    assert (conversation.begins, conversation.runs, groups) == (-1, [], {})
+    assert (conversation.begins, conversation.runs, conversation.foreign_at, groups) == (-1, [], 0, {})
 
 
 def test_one_direction_alone_and_connections_that_are_nearly_the_same() -> None:

@@ -263,6 +263,15 @@ def test_a_run_that_only_acknowledges() -> None:
     assert entry.flow.connection.silence == MS
 
 
+def test_an_acknowledgement_of_a_run_that_is_old_changes_nothing() -> None:
+    ways = Ways()
+    run, _ = run_of(ways)
+    facts = ways.entry.sender.facts
+    facts.acked = 100
+    advance_by_run(ways.entry, run, NUMBERS)
+    assert facts.acked == 100
+
+
 @pytest.mark.parametrize("side", [0, 1])
 def test_a_run_fits_where_both_directions_stand_and_go_on(side: int) -> None:
     ways = Ways()

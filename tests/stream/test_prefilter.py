@@ -219,6 +219,26 @@ def test_records_that_are_no_packets_have_a_number_only() -> None:
     assert [one.number for one in block.packets()] == [1, 3]
 
 
+def test_a_shape_without_packets_is_no_stretch_wherever_it_stands() -> None:
+    prefilter = Prefilter()
+    prefilter.begin(PLAIN + PADDING)
+    prefilter.packet(5, ETHERNET, 0, len(PLAIN), len(PLAIN))
+    prefilter.records(0, 0, layout(RAW))
+    prefilter.packet(6, RADIO, 0, 0, 0)
+    assert [(one.first, one.link_type) for one in prefilter.finish().stretches] == [(0, ETHERNET), (1, RADIO)]
+
+
+def test_a_packet_without_a_time_has_that_of_the_one_before_it_in_the_block_before() -> None:
+    prefilter = Prefilter()
+    for before in (0, 7):
+        prefilter.begin(PLAIN + PADDING)
+        prefilter.packet(before, ETHERNET, 0, len(PLAIN), len(PLAIN))
+        prefilter.finish()
+        prefilter.begin(PLAIN + PADDING)
+        prefilter.packet(None, ETHERNET, 0, len(PLAIN), len(PLAIN))
+        assert list(prefilter.finish().times) == [before]
+
+
 # --- records ----------------------------------------------------------------------------------------------------------
 
 
@@ -265,6 +285,7 @@ ODD = bytes([BLOCK[4] + 1, 0, 0, 0])
         (enhanced(PLAIN, 2, 1), False),
         (enhanced(PLAIN, 2, 3), False),
         (b"\x02" + BLOCK[1:], False),
+        (b"\x0a" + BLOCK[1:], False),
         (BLOCK[:4] + bytes(4) + BLOCK[8:], False),
         (BLOCK[:4] + bytes([BLOCK[4] - 4]) + BLOCK[5:], False),
         (BLOCK[:4] + ODD + BLOCK[8:-4] + b"\0" + ODD, False),

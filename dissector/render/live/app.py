@@ -14,6 +14,7 @@ from textual.widgets import ContentSwitcher, Footer, Static
 from dissector.errors import JstraceError
 from dissector.model import Problem, Task
 from dissector.render import abilities
+from dissector.render.alike import problem_rows
 from dissector.render.filter import Filter, parse
 from dissector.render.ladder import LadderView
 from dissector.render.live.ask import Ask
@@ -27,7 +28,7 @@ from dissector.render.live.store import Status, Store
 from dissector.render.live.tasks import ShownTasks, TaskTable
 from dissector.render.log import LogView
 from dissector.render.problems import print_problems
-from dissector.render.rows import TaskRow, problem_rows, without_date
+from dissector.render.rows import TaskRow, without_date
 from dissector.render.text import duration, escape
 from dissector.render.times import date, zone
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dissector.model import CaptureInfo, Event, Look, Message, Outcome, Problem, Running, Task
+from dissector.render.alike import problem_rows, problem_summary
 from dissector.render.filter import Filter
-from dissector.render.rows import outcome_words, problem_rows, problem_summary, tally
+from dissector.render.rows import outcome_words, tally
 from dissector.render.terminal import StyledText, Terminal
 from dissector.render.text import duration, escape
 from dissector.render.theme import OUTCOME_STYLES, SEVERITY_STYLES, log_style

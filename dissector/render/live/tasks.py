@@ -13,12 +13,12 @@ from textual.message import Message as Event
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from dissector.model import Outcome, Task
+from dissector.model import Task
 from dissector.render.live.entry import TaskEntry
 from dissector.render.live.listing import Listing, Rows
 from dissector.render.live.pane import RICH_STYLES
 from dissector.render.rows import RANK, Column, TaskRow
-from dissector.render.table import column_widths, row_spans
+from dissector.render.table import column_widths, row_spans, widest
 
 _CURSOR = Style(reverse=True)
 #: A column that the table is sorted by, and how.
@@ -64,7 +64,7 @@ class TaskTable(ScrollView, can_focus=True):
         self._sorted: tuple[Sequence[TaskEntry], str, bool] | None = None
         self._ended: Sequence[TaskEntry] = ()
         self._row: Callable[[TaskEntry], TaskRow] | None = None
-        self._widest: dict[str, str] = {}
+        self._widest: dict[str, int] = {}
         self._widths: dict[Column, int] = {}
         self._selected: TaskEntry | None = None
         self._cursor = 0
@@ -174,12 +174,10 @@ class TaskTable(ScrollView, can_focus=True):
         """Columns as wide as the rows seen so far need: they may grow, but do not jump while one scrolls."""
         if self._row is None:
             return
-        for entry in self._seen():
-            for key, text in self._row(entry).cells.items():
-                if len(text) > len(self._widest.setdefault(key, "")):
-                    self._widest[key] = text
-        if self._widest:
-            self._widths = column_widths([TaskRow(self._widest, Outcome.UNKNOWN, None)], width)
+        for key, cells in widest(self._row(entry).cells for entry in self._seen()).items():
+            self._widest[key] = max(cells, self._widest.get(key, 0))
+        if any(self._widest.values()):
+            self._widths = column_widths(self._widest, width)
 
     def _strip(self, spans: Sequence[tuple[str, str]], width: int) -> Strip:
         segments = [Segment(text, RICH_STYLES[style]) for text, style in spans]
