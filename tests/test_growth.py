@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import struct
 import time
@@ -17,7 +18,7 @@ from work_kit import work
 from benchmarks import attacks
 from dissector import monitor
 from dissector.errors import CaptureError
-from dissector.model import CaptureInfo, Event, Message, Outcome, Problem, Task
+from dissector.model import CaptureInfo, Connection, Event, Message, Outcome, Problem, Task
 from dissector.render.filter import Filter, parse
 from dissector.render.live.listing import Rows
 from dissector.render.live.store import Store
@@ -32,6 +33,7 @@ from dissector.stream import direction
 from dissector.stream.block import Block
 from dissector.stream.prefilter import Prefilter
 from dissector.traffic import Packet
+from dissector.wire import control
 from dissector.wire.masking import Mask
 
 #: Sizes that are compared.  Twice as many may cost twice the work and a little more.
@@ -200,6 +202,41 @@ def test_commands_about_a_task_that_was_given_up_are_about_no_other(monkeypatch:
     ]
     commands = [one.task.n if one.task else None for one in closes if one.kind == "command"]
     assert commands == [*[None] * 31, *range(32, 41)]
+
+
+@pytest.mark.parametrize("most", [9, 10])
+def test_the_connections_of_a_task_that_was_given_up_are_let_go(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are told, and what still comes on them is passed over; a new one with the same ports is followed."""
+    monkeypatch.setattr(opened, "MAX_OPEN_TASKS", most)
+    line = attacks.lines.command(0)
+    starts = [data for _, data in attacks.tasks.open_tasks(10)]
+    first = [*line.open(), *line.send(0, attacks.lines.start(59_999)), *line.send(1, attacks.lines.started(0))]
+    assert starts[: len(first)] == first
+    close = control.encode_close(control.CloseTask(0))
+    tracer, talk = Tracer(), [*starts, *line.send(0, close), *line.open(), *line.send(0, close)]
+    events = [event for packet in packets(iter((0, data) for data in talk)) for event in tracer.feed(packet)]
+    events += tracer.finish()
+    told = [one for one in events if isinstance(one, Connection) and one.client.port == 1_024]
+    assert len(told) == 2
+    assert told[0].over
+    said = [one.operation for one in events if isinstance(one, Message) and one.connection is told[0]]
+    begun, closed = "remote_scheduler.start_remote_task", "remote_scheduler.remote_task.close"
+    assert said == [begun, begun, *[closed] * (most == 10)]
+    assert [one.operation for one in events if isinstance(one, Message) and one.connection is told[1]] == [closed]
+
+
+def test_of_many_tasks_no_more_is_kept_than_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "MAX_OPEN_TASKS", 5)
+    before, tracer, told = kept(Task), Tracer(messages=False), 0
+    for packet in packets(attacks.tasks.open_tasks(60)):
+        told += sum(isinstance(one, Task) for one in tracer.feed(packet))
+    assert told == 55
+    assert kept(Task) - before <= 5 + 1
+
+
+def kept(kind: type) -> int:
+    gc.collect()
+    return sum(type(one) is kind for one in gc.get_objects())
 
 
 def test_a_task_that_still_talks_is_not_the_one_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

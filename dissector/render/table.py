@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from operator import itemgetter
-from typing import NamedTuple
 
 from dissector.model import CaptureInfo, Connection, Event, Outcome, Problem, Severity, Task
 from dissector.render.alike import ProblemList
@@ -31,35 +29,30 @@ _GAP = 2
 _SEPARATOR = "\n"
 
 
-class _Packed(NamedTuple):
-    """A row that takes little memory: a capture of days has hundreds of thousands."""
-
-    n: int
-    cells: str
-    outcome: Outcome
-    worst: Severity | None
-
-
 class _Rows:
-    """The rows in the order of their tasks; ``dated`` where the tasks are not all of one day."""
+    """The rows in the order of their tasks, each packed into one text: a capture of days has hundreds of thousands.
+    ``dated`` where the tasks are not all of one day."""
 
     def __init__(self) -> None:
-        self._packed: list[_Packed] = []
+        self._packed: list[str] = []
         self.dated = True
 
     def __len__(self) -> int:
         return len(self._packed)
 
-    def add(self, n: int, row: TaskRow) -> None:
-        self._packed.append(_Packed(n, _SEPARATOR.join(row.cells.values()), row.outcome, row.worst))
+    def add(self, row: TaskRow) -> None:
+        worst = "" if row.worst is None else row.worst.value
+        self._packed.append(_SEPARATOR.join((*row.cells.values(), row.outcome.value, worst)))
 
     def sort(self) -> None:
-        self._packed.sort(key=itemgetter(0))
+        """By the number, which is the first cell."""
+        self._packed.sort(key=lambda packed: int(packed.partition(_SEPARATOR)[0]))
 
     def __iter__(self) -> Iterator[TaskRow]:
         for packed in self._packed:
-            cells = dict(zip((column.key for column in COLUMNS), packed.cells.split(_SEPARATOR), strict=True))
-            row = TaskRow(cells, packed.outcome, packed.worst)
+            *cells, outcome, worst = packed.split(_SEPARATOR)
+            found = dict(zip((column.key for column in COLUMNS), cells, strict=True))
+            row = TaskRow(found, Outcome(outcome), Severity(worst) if worst else None)
             yield row if self.dated else without_date(row)
 
 
@@ -78,7 +71,7 @@ class TableView:
 
     def add(self, event: Event) -> None:
         if isinstance(event, Task):
-            self._rows.add(event.n, task_row(event, self._mask))
+            self._rows.add(task_row(event, self._mask))
             self._outcomes[event.outcome] += 1
         elif isinstance(event, Problem):
             self._problems.add(_alone(event))

@@ -28,14 +28,12 @@ class View(Protocol):
 
 
 class Output:
-    """A view behind its sieve, and what the exit status depends on: ``tasks`` are the numbers of the tasks shown,
-    ``seen`` counts all there are."""
+    """A view behind its sieve, and what the exit status depends on: ``seen`` counts all tasks there are."""
 
     def __init__(self, view: View, numbers: Collection[int], chosen: Filter) -> None:
         self._view = view
         self._sieve = Sieve(numbers, chosen, view.wants_messages)
         self._severities: set[Severity] = set()
-        self.tasks: set[int] = set()
         self.seen = 0
         #: False when nothing that is shown depends on messages.
         self.needs_messages = view.wants_messages or bool(chosen.on_messages)
@@ -66,10 +64,8 @@ class Output:
             return
         if isinstance(event, Problem):
             self._severities.add(event.severity)
-        elif isinstance(event, Task):
-            self.tasks.add(event.n)
-            if self._sieve.is_open:
-                self.seen += 1
+        elif isinstance(event, Task) and self._sieve.is_open:
+            self.seen += 1
 
 
 class Sieve:

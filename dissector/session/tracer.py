@@ -349,6 +349,7 @@ class Tracer(Attempts):
             self._order.emit(connection)
         flow.handler = None
         self._connections.ignore(flow)
+        flow.forget()
 
     def _concerned(self, flow: Flow) -> list[TaskFacts]:
         """The tasks under way that a connection is about."""
