@@ -46,10 +46,10 @@ class Flow:
     ending: bool = False
     over: bool = False
     swaps: int = 0
-    #: Segments that wait for others, with their places, their numbers and the indices of their senders; sequence
-    #: numbers of both directions that the places count from (see ``reorder``).
+    #: Segments that wait for others, with their places, their numbers and the indices of their senders; the sum of the
+    #: sequence numbers of both directions that the places count from (see ``reorder``).
     held: list[tuple[int, int, int, Segment]] = field(default_factory=list)
-    place: tuple[int, int] = (0, 0)
+    place: int = 0
 
     def settle(self) -> None:
         """Notes which directions go on as usual: see ``fast_path``."""

@@ -59,10 +59,8 @@ class Reorder:
         self._bytes += _size(segment)
         is_first = not flow.held
         if is_first:
-            flow.place = segment.seq, segment.ack
-            if index:
-                flow.place = flow.place[::-1]
-        insort(flow.held, (_place(flow.place, index, segment), segment.number, index, segment))
+            flow.place = segment.seq + segment.ack
+        insort(flow.held, (_place(flow.place, segment), segment.number, index, segment))
         if is_first:
             flow.settle()
             self._await(flow)
@@ -124,13 +122,11 @@ def _missing(direction: Direction, number: int) -> int:
     return ahead if ahead <= _NEAR else 0
 
 
-def _place(base: tuple[int, int], index: int, segment: Segment) -> int:
-    """How far both directions have come with a segment, in bytes from ``base``: neither number ever goes back."""
+def _place(base: int, segment: Segment) -> int:
+    """How far both directions together have come with a segment, in bytes from ``base``: neither ever goes back."""
     if not segment.flags & ACK:
         return _LAST
-    sent = (segment.seq - base[index] + _HALF & _MASK) - _HALF
-    acked = (segment.ack - base[1 - index] + _HALF & _MASK) - _HALF
-    return sent + acked
+    return (segment.seq + segment.ack - base + _HALF & _MASK) - _HALF
 
 
 def _size(segment: Segment) -> int:

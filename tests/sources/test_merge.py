@@ -160,11 +160,11 @@ def test_a_block_of_a_file_that_is_alone_passes_as_it_is() -> None:
     assert len(check(FILES["by turns"], 1 << 20)[0].times) > 45
 
 
-def block_of(times: Sequence[int], data: bytes = b"") -> Block:
+def block_of(times: Sequence[int]) -> Block:
     """With nothing in it but for the times of its packets."""
     at = [0] * len(times)
-    facts = True, (times[0], times[-1]), [Stretch(0, ETHERNET, 14)], {}, 0, {}, list(range(len(times)))
-    return Block(data, at, at, times, *facts, [])
+    span, stretches, others = (times[0], times[-1]), [Stretch(0, ETHERNET, 14)], list(range(len(times)))
+    return Block(b"", at, at, times, True, span, stretches, {}, 0, {}, others, [])
 
 
 def test_the_bytes_of_a_block_that_passes_as_it_is_are_not_copied() -> None:

@@ -12,7 +12,7 @@ from stream_kit import CLIENT, MS, SERVER, Talk, chunk, gap
 from dissector.limits import CLOCK_JITTER
 from dissector.stream import reorder
 from dissector.stream.reassembly import Closed
-from dissector.traffic import Chunk, Gap, Segment, StreamEvent
+from dissector.traffic import NEVER, Chunk, Gap, Segment, StreamEvent
 
 
 def talk() -> Talk:
@@ -26,25 +26,29 @@ def said(events: list[StreamEvent]) -> list[StreamEvent]:
 
 def test_an_answer_waits_for_its_request() -> None:
     one = talk()
+    assert not one.table.reorder.has_held
     assert one.b(0, b"tell", acks=3) == []
+    assert one.table.reorder.has_held
     assert one.a(0, b"ask", acks=0) == [chunk(CLIENT, 0, b"ask", 5), chunk(SERVER, 0, b"tell", 4)]
     assert one.connection.gaps == 0
     assert one.connection.last_packet == 5
 
 
+@pytest.mark.parametrize("isn", [(1_000, 9_000_000), (2**32 - 9, 9_000), (2**31 - 6, 2**31 - 4)])
 @pytest.mark.parametrize("order", list(permutations(range(4))))
-def test_any_order_is_the_same(order: tuple[int, ...]) -> None:
+def test_any_order_is_the_same(order: tuple[int, ...], isn: tuple[int, int]) -> None:
     """Two requests with their answers."""
-    one = talk()
+    one = Talk(*isn, patience=CLOCK_JITTER).open()
     segments = [
         one.segment(0, 0, b"ask", 0, ACK),
         one.segment(1, 0, b"tell", 3, ACK),
         one.segment(0, 3, b"again", 4, ACK),
         one.segment(1, 4, b"once", 8, ACK),
     ]
-    events = [event for segment in itemgetter(*order)(segments) for event in one.send(segment)]
-    whole = [chunk(CLIENT, 0, b"ask", 4), chunk(SERVER, 0, b"tell", 5), chunk(CLIENT, 3, b"again", 6)]
-    assert said(events) == [*whole, chunk(SERVER, 4, b"once", 7)]
+    captured = enumerate(itemgetter(*order)(segments), 4)
+    events = [event for number, it in captured for event in one.send(it._replace(number=number, time=number * MS))]
+    whole = [(CLIENT, 0, b"ask"), (SERVER, 0, b"tell"), (CLIENT, 3, b"again"), (SERVER, 4, b"once")]
+    assert [event[:3] for event in said(events)] == whole
 
 
 @pytest.mark.parametrize(("after", "waits"), [(CLOCK_JITTER - 1, True), (CLOCK_JITTER, False)])
@@ -84,10 +88,45 @@ def test_acknowledgements_alone_wait_only_with_others() -> None:
     assert one.flow.held == []
 
 
-def test_a_reset_waits_for_what_was_sent_before() -> None:
+@pytest.mark.parametrize("said", [b"a", b"ask"])
+def test_a_reset_waits_for_what_was_sent_before(said: bytes) -> None:
     one = talk()
-    assert one.a(3, flags=RST) == []
-    assert one.a(0, b"ask") == [chunk(CLIENT, 0, b"ask", 5), Closed("rst", 4, 4 * MS)]
+    assert one.a(len(said), flags=RST) == []
+    assert one.a(0, said) == [chunk(CLIENT, 0, said, 5), Closed("rst", 4, 4 * MS)]
+
+
+def test_a_reset_that_acknowledges_nothing_waits_for_its_own_side_only() -> None:
+    """The number 0 may be near where the other side stands."""
+    one = Talk(isn_b=2**32 - 20, patience=CLOCK_JITTER).open()
+    assert one.a(0, acks=None, flags=RST) == [Closed("rst", 4, 4 * MS)]
+
+
+def test_a_reset_that_acknowledges_nothing_is_the_last_of_what_waits() -> None:
+    one = talk()
+    assert one.b(0, b"tell", acks=3) == []
+    assert one.b(4, acks=None, flags=RST) == []
+    found = one.a(0, b"ask")
+    assert [type(event) for event in found] == [Chunk, Chunk, Closed]
+
+
+def test_what_the_other_side_said_before_the_capture_is_not_awaited() -> None:
+    one = Talk(isn_b=100, patience=CLOCK_JITTER)
+    assert said(one.a(0, b"ask", acks=50)) == [chunk(CLIENT, 0, b"ask", 1)]
+
+
+def test_each_connection_has_its_own_deadline() -> None:
+    table, talks = None, []
+    for port in (40_000, 40_001):
+        one = Talk(ports=(port, 4_444), patience=CLOCK_JITTER)
+        one.table = table = table or one.table
+        one.time = MS * (port - 40_000)
+        talks.append(one.open())
+        one.b(0, b"tell", acks=3)
+    first, second = (one.time + CLOCK_JITTER for one in talks)
+    for deadline, following in ((first, second), (second, NEVER)):
+        assert talks[0].table.reorder.deadline == deadline
+        assert len([*talks[0].table.overdue(deadline)]) == 2
+        assert talks[0].table.reorder.deadline == following
 
 
 def test_the_second_end_waits_for_the_first() -> None:
