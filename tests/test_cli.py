@@ -382,6 +382,20 @@ def test_garbage_is_looked_for_when_more_is_over_than_open(
     assert len(seen) == sweeps
 
 
+@pytest.mark.parametrize(("ended", "still_open", "sweeps"), [(4, 3, 1), (3, 2, 0), (4, 4, 0), (5, 4, 1)])
+def test_garbage_is_looked_for_sooner_when_many_are_over(
+    ended: int, still_open: int, sweeps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    read = import_module("dissector.cli.read")
+    monkeypatch.setattr(read, "_MANY", 4)
+    tasks = _Tasks()
+    monkeypatch.setattr(read.gc, "collect", lambda: seen.append(tasks.ended))
+    for _ in read._swept(iter([cast(Block, None)] * 3), cast(OpenTasks, tasks)):
+        tasks.ended, tasks.still_open = ended, still_open
+    assert len(seen) == sweeps
+
+
 class _Tasks:
     ended = still_open = 0
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gc
 import gzip
+import lzma
 import struct
 import time
 from collections import Counter
@@ -11,6 +13,7 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
 
+import lz4.frame
 import pytest
 import zstandard
 from work_kit import work
@@ -339,7 +342,16 @@ def test_different_interfaces_are_bounded(
             read(path)
 
 
-@pytest.mark.parametrize("pack", [zstandard.ZstdCompressor(level=19).compress, gzip.compress])
+@pytest.mark.parametrize(
+    "pack",
+    [
+        zstandard.ZstdCompressor(level=19).compress,
+        gzip.compress,
+        lzma.compress,
+        bz2.compress,
+        lz4.frame.compress,
+    ],
+)
 def test_what_unpacks_to_far_too_much_is_not_read_to_its_end(
     pack: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

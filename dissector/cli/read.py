@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from dissector.stream.block import Block
     from dissector.survey import Site
 
-#: Blocks (of 1 MiB) between two looks for garbage: one takes ten milliseconds, and longer with many open tasks.
-_SWEEP = 256
+#: Blocks (of 1 MiB) between two looks for garbage, and tasks that are over before which there is none sooner: one look
+#: takes ten milliseconds, and longer with many open tasks.
+_SWEEP, _MANY = 256, 4_000
 
 
 def _processors() -> int:
@@ -269,11 +270,12 @@ class _Wanted:
 
 def _swept(blocks: Iterable[Block], tasks: OpenTasks) -> Iterator[Block]:
     """The same, with a look for garbage now and then: tasks, connections and logs that are over hang on one another.
-    It goes over all that is open, so it waits until as much is over."""
+    It goes over all that is open, so it waits until more is over."""
     swept = 0
     for number, block in enumerate(blocks, 1):
         yield block
-        if number % _SWEEP == 0 and tasks.ended - swept > len(tasks):
+        over = tasks.ended - swept
+        if over > len(tasks) and (over >= _MANY or number % _SWEEP == 0):
             gc.collect()
             swept = tasks.ended
 

@@ -17,7 +17,7 @@ def reached(case: Case) -> Iterator[Problem]:
     """Every cap that the task met."""
     facts, record = case.facts, case.facts.record
     if facts.given_up:
-        summary = f"More than {MAX_OPEN_TASKS} tasks were under way: this one was let go before its end."
+        summary = f"More than {MAX_OPEN_TASKS} tasks were under way: this one was let go, with its connections."
         yield case.problem("limit_reached", summary, [record.first_packet], record.command)
     where = {
         "connection": f"to port {record.callback_port}, behind the first {MAX_ATTEMPTS}",
