@@ -1896,7 +1896,7 @@ do
     local yielded_ = py.pack()
     facts, record = case.facts, case.facts.record
     if facts.given_up then
-      summary = ("More than " .. py.str(limits.MAX_OPEN_TASKS) .. " tasks were under way: this one was let go before its end.")
+      summary = ("More than " .. py.str(limits.MAX_OPEN_TASKS) .. " tasks were under way: this one was let go, with its connections.")
       py.append(yielded_, case:problem("limit_reached", summary, py.pack(record.first_packet), record.command))
     end
     where = py.dict(py.joined(py.pack(py.pack("connection", ("to port " .. py.str(record.callback_port) .. ", behind the first " .. py.str(limits.MAX_ATTEMPTS)))), py.pack(py.pack("problem", ("of its bytes, behind the first " .. py.str(limits.MAX_PROBLEMS)))), py.pack(py.pack("log line", ("behind the first " .. py.str(limits.MAX_LOG_LINES) .. " or " .. py.str(py.shift(limits.MAX_LOG_BYTES, 20)) .. " MiB")))))
