@@ -98,13 +98,13 @@ class Way:
             if error.sender not in known and self.sender.place.covers(error.time)
         ]
 
-    def delays(self) -> list[tuple[int, Mark]]:
-        """How long (ns) packets took that are remembered at both places, each with the packet at its sender's place."""
+    def delays(self) -> list[tuple[int, Mark, Mark]]:
+        """How long (ns) packets took that are remembered at both places, each as sent and as it came."""
         if self.near is None or self.far is None:
             return []
         arrived = {mark.ip_id: mark for mark in _marks(self.far, self.side)}
         return [
-            (arrived[mark.ip_id].time - mark.time, mark)
+            (arrived[mark.ip_id].time - mark.time, mark, arrived[mark.ip_id])
             for mark in _marks(self.near, self.side)
             if mark.ip_id and mark.ip_id in arrived
         ]

@@ -91,6 +91,7 @@ def _repeated(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
         if way.near is None or here == there or not _counts(way):
             continue
         packets += [mark.number for mark in way.near.sides[way.side].retransmitted] or [way.near.first_packet]
+        packets += [way.far.first_packet] if way.far is not None else []
         what = f"of {end_of(way)} on the {way.role.value} connection"
         if here > there:
             lost.append(f"{here - there} of {count(here, 'packet')} {what}")
@@ -152,7 +153,7 @@ def _delayed(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
         delays = way.delays()
         if not delays:
             continue
-        delay, mark = max(delays)
+        delay, mark, arrived = max(delays)
         errors = [leg.place.ahead(mark.time, mark.time)[1] for leg in (way.sender, way.receiver)]
         if None in errors or delay - sum(error or 0 for error in errors) < _LONG:
             continue
@@ -162,7 +163,12 @@ def _delayed(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
             f"{way.sender.place.name} to {way.receiver.place.name} (within {bound / 1e6:.3f} ms)."
         )
         yield proof.problem(
-            "delayed_between_points", way, summary, [mark.number], time=mark.time, severity=Severity.INFO
+            "delayed_between_points",
+            way,
+            summary,
+            [mark.number, arrived.number],
+            time=mark.time,
+            severity=Severity.INFO,
         )
 
 
@@ -177,7 +183,9 @@ def _missed(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
             f"{leg.place.name} lacks {missing} bytes of {end_of(way)} on the {way.role.value} connection; "
             f"{other.place.name} has them, and they arrived."
         )
+        whole = way.far if connection is way.near else way.near
         packets = [mark.number for mark in connection.gap_marks] or [connection.first_packet]
+        packets += [whole.first_packet] if whole is not None else []
         yield proof.problem("lost_by_capture", way, summary, packets, time=connection.start, severity=Severity.INFO)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -183,3 +184,53 @@ def test_a_long_way_that_every_call_goes_is_of_the_network(part: float, is_told:
         found = problem(task, "delayed_between_points")
         assert f"{2 * part * 300:.0f} ms there and back between" in found.summary
         assert len(found.packets) >= 4
+
+
+# --- evidence ------------------------------------------------------------------------------------------------------
+
+
+def test_every_remark_has_packets_of_both_places(tmp_path: Path) -> None:
+    """Numbers are those of both captures together: of each there is one whose packet is of the other."""
+    pairs: dict[str, tuple[str, Callable[[Path], Change] | None]] = {
+        "lost_between_points": ("18_loss3_reorder_router", None),
+        "rewritten_by_device": ("06_client_nat_dnat", None),
+        "delayed_between_points": ("01_healthy", late_words),
+        "lost_by_capture": ("01b_healthy_api", without_two),
+    }
+    for code, (case, change) in pairs.items():
+        client, remote = leg(case, "c"), leg(case, "r")
+        if change is not None and change is late_words:
+            client = in_order(tmp_path / f"{case}.c.pcap", written(tmp_path / "late.pcap", client, change(client)))
+        elif change is not None:
+            remote = written(tmp_path / f"{case}.r.pcap", remote, change(remote))
+        found = next(one for one in only_first(client, remote).problems if one.code == code)
+        sides = {packets_of(client, remote)[number - 1] for number in found.packets}
+        assert sides == {"c", "r"}, code
+
+
+def packets_of(client: Path, remote: Path) -> list[str]:
+    """The place of each packet in the order in which they are numbered: the clocks of these pairs are the same."""
+    both = [(one.time, side) for side, file in (("c", client), ("r", remote)) for one in CaptureReader([file])]
+    return [side for _, side in sorted(both, key=lambda one: one[0])]
+
+
+def late_words(source: Path) -> Change:
+    """The remote's last words come late."""
+    last = max(one.number for one in CaptureReader([source]) if is_tcp(one))
+
+    def change(packet: Packet) -> Packet:
+        is_late = packet.number >= last - 6 and is_tcp(packet) and source_of(packet) == REMOTE
+        return packet._replace(time=packet.time + 1_100 * MILLISECOND) if is_late else packet
+
+    return change
+
+
+def without_two(source: Path) -> Change:
+    """Two segments of the task process were not captured."""
+    data = [
+        one.number
+        for one in CaptureReader([source])
+        if is_tcp(one) and CALLBACK in ports_of(one) and source_of(one) == REMOTE and payload_of(one)
+    ]
+    dropped = set([number for number in data if 60 < number < 80][:2])
+    return lambda one: None if one.number in dropped else one
