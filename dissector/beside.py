@@ -21,8 +21,8 @@ from dissector.wire.tls_keys import Secrets
 
 
 class Beside:
-    """``files`` as they were given; ``sites`` are places of these (see ``survey``).  The other arguments are those of
-    ``Tracer``."""
+    """``files`` as they were given; ``sites`` are places of these (see ``survey``).  ``on_secrets`` as of
+    ``CaptureReader``, in place of ``secrets``.  The other arguments are those of ``Tracer``."""
 
     def __init__(
         self,
@@ -35,13 +35,17 @@ class Beside:
         prefetch: bool = True,
         progress: OnProgress | None = None,
         secrets: Secrets | None = None,
+        on_secrets: Callable[[bytes], object] | None = None,
     ) -> None:
         self._files = list(files)
         self.sites = list(sites)
         ports, secrets = tuple(command_ports), Secrets() if secrets is None else secrets
         self._readers = [
             CaptureReader(
-                [files[n] for n in site.files], progress, on_secrets=secrets.add_captured, interfaces=site.interfaces
+                [files[n] for n in site.files],
+                progress,
+                on_secrets=on_secrets or secrets.add_captured,
+                interfaces=site.interfaces,
             )
             for site in sites
         ]

@@ -11,6 +11,7 @@ from html import escape, unescape
 from itertools import groupby
 from typing import NamedTuple
 
+from dissector.beside import Beside
 from dissector.model import Connection, Event, Exchange, Message, Problem, Role, Task
 from dissector.session.advance import events_of
 from dissector.session.run_detection import find_runs
@@ -19,6 +20,7 @@ from dissector.share import http_texts
 from dissector.share.streams import ConnectionSide
 from dissector.share.texts import markup_spans, readable, spans, without_secrets
 from dissector.sources.capture import CaptureReader
+from dissector.survey import survey
 from dissector.traffic import Side
 from dissector.wire.http import places_of
 from dissector.wire.http_message import HttpMessage
@@ -121,18 +123,25 @@ class CaptureIndex:
         on_event: Callable[[Event], object] | None = None,
     ) -> CaptureIndex:
         """What is in the file, with the texts of its messages if they are wanted and to be kept; ``on_event`` gets all
-        of it first.
+        of it first.  Unless texts are kept, interfaces of the file that are places of capture are read as such, with
+        the connections of all of them.
 
         Raises CaptureError.
         """
         found, secrets = cls(), hints.secrets
-        tracer = Tracer(hints.command_ports, hints.callback_ports, messages=messages, secrets=secrets)
 
         def add(log: bytes) -> None:
-            if secrets is not None:
+            if secrets is not None and log not in found.key_log:
                 secrets.add_captured(log)
                 found.key_log += log + b"\n"
 
+        ports = hints.command_ports, hints.callback_ports
+        if not keep and (sites := survey([path], None, *ports)):
+            beside = Beside([path], sites, *ports, messages=messages, secrets=secrets, on_secrets=add)
+            found._add(beside.events(), False, on_event)
+            found.tasks.sort(key=lambda task: task.n)
+            return found
+        tracer = Tracer(*ports, messages=messages, secrets=secrets)
         with closing(CaptureReader([path], on_secrets=add).blocks(find_runs, prefetch=True)) as blocks:
             found._add(events_of(tracer, blocks), messages and keep, on_event)
         found.instead += tracer.overview.problems()

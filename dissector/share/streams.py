@@ -200,8 +200,9 @@ class Conversations:
 
     def _find(self, key: Key, number: int, late: bool) -> ConnectionSide | None:
         for first, last, direction in reversed(self._known.get(key, ())):
-            if first <= number:
-                return direction if late or number <= last else None
+            # At two interfaces of a router the same connection begins and ends with other packets.
+            if first <= number and (late or number <= last):
+                return direction
         return None
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from test_places import Change, alarms_of, leg, names_of, of_interfaces, tasks_of, told, written
 
 from dissector.model import Connection
@@ -160,3 +161,17 @@ def test_headers_that_were_cut_off_do_no_harm(tmp_path: Path) -> None:
     assert names_of(path) == []
     assert tasks_of(told(path)) == []
     assert list(CaptureReader([path], interfaces=[Interfaces(frozenset((3,)), by_kernel=True)]))
+
+
+def test_a_slice_has_both_sides_of_a_router_that_translates(jstrace: Callable[..., Result], tmp_path: Path) -> None:
+    case = "06_client_nat_dnat"
+    for name, file in (
+        ("any", of_any(tmp_path / "any.pcap", (2, leg(case, "c")), (3, leg(case, "r")))),
+        ("ng", of_interfaces(tmp_path / "ng.pcapng", a=leg(case, "c"), b=leg(case, "r"))),
+    ):
+        out = tmp_path / f"{name}.out.pcapng"
+        result = jstrace("slice", file, out, "--task", 1)
+        assert result.exit_code == 0, result.stderr
+        (task,), (whole,) = tasks_of(told(out)), tasks_of(told(file))
+        assert len(task.points) == 2
+        assert [one.how for one in task.rewritten] == [one.how for one in whole.rewritten]
