@@ -10,7 +10,7 @@ from dissector.limits import MAX_FAR_LOOK, MAX_LOOK
 from dissector.model import Problem
 from dissector.points.place import place_name
 from dissector.points.places import Common, Relation, common, relation
-from dissector.points.sightings import Sightings
+from dissector.points.sightings import Sightings, address_size
 from dissector.session.case import general
 from dissector.sources.capture import Only, first_blocks, interfaces_of
 
@@ -89,16 +89,31 @@ def remarks_on(
         and sources[a].file != sources[b].file
         and 2 * len(shared[a, b].packets) >= min(len(sources[n].seen.seen) for n in (a, b))
     ]
+    # One direction in each file is no stranger.
+    strange = [
+        (a, b)
+        for a, b in _strangers(sources, relations)
+        if _connections(sources[a].seen).isdisjoint(_connections(sources[b].seen))
+    ]
     words = "are of one place: most of the packets of one are in the other too"
     for code, pairs, verb in (
         ("same_packets", same, words),
-        ("nothing_in_common", _strangers(sources, relations), "have no packet in common"),
+        ("nothing_in_common", strange, "have no packet in common"),
     ):
         if pairs:
             first = [sources[number] for number in pairs[0]]
             more = f" ({len(pairs)} such pairs of files)" if len(pairs) > 1 else ""
             summary = f"{' and '.join(place.path for place in first)} {verb}{more}."
             yield general(code, summary, min(place.seen.first or 0 for place in first), ())
+
+
+def _connections(seen: Sightings) -> set[frozenset[tuple[bytes, bytes]]]:
+    """The two ends of each, address and port."""
+    found = set[frozenset[tuple[bytes, bytes]]]()
+    for key in {sighting.key for sighting in seen.seen.values()}:
+        size = address_size(key)
+        found.add(frozenset(((key[:size], key[-4:-2]), (key[size : 2 * size], key[-2:]))))
+    return found
 
 
 def _look(file: str, interfaces: Only = None, size: int | None = None) -> Sightings:

@@ -124,7 +124,9 @@ class Way:
 
     def segment_sizes(self) -> tuple[int, int] | None:
         """The MSS (bytes) that this end's SYN offers at its own place and at the other one, where they differ."""
-        if self.near is None or self.far is None or initial(self.near) != initial(self.far):
+        if self.near is None or self.far is None or initial(self.near) is None:
+            return None
+        if initial(self.near) != initial(self.far):  # a proxy opens one of its own
             return None
         here, there = self.near.sides[self.side].mss, self.far.sides[self.side].mss
         return (here, there) if here and there and here != there else None

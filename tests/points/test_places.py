@@ -156,6 +156,16 @@ def _of(numbers: frozenset[int]) -> Change:
     return lambda one: one if one.number in numbers else None
 
 
+def test_a_file_for_each_direction_needs_no_remark(tmp_path: Path) -> None:
+    source, client = leg("01_healthy", "c"), bytes((10, 50, 1, 10))
+    files = [
+        written(tmp_path / "to.pcap", source, lambda one: one if one.data[26:30] == client else None),
+        written(tmp_path / "from.pcap", source, lambda one: None if one.data[26:30] == client else one),
+    ]
+    assert not names_of(*files)
+    assert not remarks_of(*files)
+
+
 def test_files_of_a_ring_and_both_sides_of_a_path_need_no_remark(tmp_path: Path) -> None:
     source = leg("22_eight_per_second", "c")
     ring = [written(tmp_path / f"{n}.pcap", source, _between(1_200 * n, 1_200 * (n + 1))) for n in range(3)]
