@@ -19,6 +19,8 @@ class Outage:
 
     server: Endpoint
     count: int = 0
+    #: Those that nothing answered.
+    unanswered: int = 0
     packets: list[int] = field(default_factory=list)
 
 

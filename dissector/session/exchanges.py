@@ -29,7 +29,9 @@ class Agents(Protocol):
     def next_exchange(self) -> int: ...
     def request(self, exchange: Exchange) -> None: ...
     def response(self, exchange: Exchange) -> None: ...
-    def unanswered(self, exchange: Exchange) -> None: ...
+    def unanswered(self, exchange: Exchange, *, is_certain: bool) -> None:
+        """``is_certain``: its connection ended, all of it was captured, and nothing of it says why."""
+
     def lost(self, connection: Connection, side: Side) -> None: ...
     def left(self, connection: Connection) -> None:
         """The connection ended."""
@@ -88,8 +90,9 @@ class Exchanges:
     def closed(self, number: int, time: int) -> None:  # noqa: ARG002  every handler is told both
         for reader in self._readers:
             self._handle(reader.finish(time))
+        is_certain = self.connection.closed is not None and not (self._has_hole or self._is_tls)
         while self._open:
-            self._leave(self._open.pop(0))
+            self._leave(self._open.pop(0), is_certain=is_certain)
         self._agents.left(self.connection)
 
     def _handle(self, items: Iterable[RawDocument | StreamProblem]) -> None:
@@ -150,7 +153,7 @@ class Exchanges:
         problem = StreamProblem("limit_reached", raw.side, raw.offset, raw.packets[-1], raw.time, text, is_cap=True)
         self._agents.stream_problem(problem, self.connection)
 
-    def _leave(self, exchange: Exchange) -> None:
+    def _leave(self, exchange: Exchange, *, is_certain: bool = False) -> None:
         """Its response will not come any more."""
-        self._agents.unanswered(exchange)
+        self._agents.unanswered(exchange, is_certain=is_certain)
         self._agents.exchange(exchange)

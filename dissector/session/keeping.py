@@ -103,6 +103,11 @@ class Keeper(Teller):
         if bounds.has_room(exchange.connection):
             self._order.emit(rules_agent.refused(exchange))
 
+    def agent_unanswered(self, exchange: Exchange) -> None:
+        """The connection of a start ended before its answer."""
+        if bounds.has_room(exchange.connection):
+            self._order.emit(rules_agent.unanswered(exchange))
+
     def _add_task(self, facts: TaskFacts) -> None:
         facts.record.outcome = Outcome.RUNNING
         idlest = self.under_way.too_many()

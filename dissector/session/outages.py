@@ -9,6 +9,7 @@ from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Task
 from dissector.session.agent_facts import Outage
 from dissector.session.tunnel import CapturePoint, Tunnel, place_of
+from dissector.traffic import Side
 
 
 class Outages:
@@ -49,6 +50,7 @@ class Outages:
             return None
         outage = self._outages.setdefault(place, Outage(connection.server))
         outage.count += 1
+        outage.unanswered += connection.sides[Side.SERVER].packets == 0
         if len(outage.packets) < MAX_EVIDENCE:
             outage.packets.append(connection.first_packet)
         return next(iter(waiting)).facts.record

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from dissector.model import Connection, Exchange, Message, Outcome, Problem
-from dissector.session.agent_facts import AgentFacts
+from dissector.session.agent_facts import AgentFacts, Outage
 from dissector.session.case import Case, count, general, open_call_text
 from dissector.session.timeouts import CLOCK_SKEW, SECOND
+from dissector.traffic import Side
 from dissector.wire.agent import failure_of, is_connect
 from dissector.wire.http_message import HttpMessage
 
@@ -25,7 +26,7 @@ _ERRORS: tuple[tuple[frozenset[int] | None, re.Pattern[str] | None, str], ...] =
     (None, re.compile(r"unknown tunnel|wrong tunnel secret", re.IGNORECASE), "tunnel_unknown"),
     (frozenset((410,)), None, "task_process_lost"),
     (None, re.compile(r"TunnelConnectionClosed|has closed the connection", re.IGNORECASE), "task_process_lost"),
-    (frozenset((404, 405)), None, "agent_wrong_target"),
+    (frozenset((301, 302, 303, 307, 308, 404, 405)), None, "agent_wrong_target"),
 )
 
 
@@ -40,6 +41,12 @@ _ADVICE: tuple[tuple[re.Pattern[str], str, str], ...] = (
         re.compile(r"Unknown SessionToken"),
         "the session ended with a logout, or with the agent that gave it: tokens do not outlive it",
         "log in again",
+    ),
+    (
+        re.compile(r"[Ww]rong tunnel secret"),
+        "whoever asked is not the task's master: its own task was one of the agent before it began anew and counted "
+        "from 1 again, or it is no master at all",
+        "see the agent's log for a restart, and which program sent this",
     ),
     (
         re.compile(r"as a JobScheduler or Classic Agent"),
@@ -89,6 +96,30 @@ def refused(exchange: Exchange) -> Problem:
     return _filled(problem, exchange.connection)
 
 
+def unanswered(exchange: Exchange) -> Problem:
+    """A start whose connection ended instead of an answer."""
+    connection = exchange.connection
+    client, server = connection.client, connection.server
+    ended = connection.sides[Side.SERVER].fin or connection.sides[Side.SERVER].rst
+    other = connection.sides[Side.CLIENT].fin or connection.sides[Side.CLIENT].rst
+    by_server = ended is not None and (other is None or ended.number < other.number)
+    summary = f"{client} ended the connection before {server} answered {exchange.type}."
+    if by_server:
+        summary = f"{server} ended the connection without an answer to {exchange.type}."
+    problem = general("agent_refused_start", summary, exchange.time, exchange.request_packets)
+    problem.connection = connection
+    if by_server:
+        problem.cause = (
+            "the agent ended just then, or something that is no agent listens there, "
+            "or the agent takes https only on this port"
+        )
+        problem.remedy = f"see what listens on {server}, and the agent's log; compare with the URL of the process class"
+    else:
+        problem.cause = "the master gave up waiting, ended, or was cut off"
+        problem.remedy = f"see the master's log, and what the agent on {server} was busy with"
+    return problem
+
+
 def http_error(case: Case, answer: Message) -> Problem | None:
     """A start over HTTP that something else than a classic agent answered, or a proxy in its place."""
     body = answer.body
@@ -105,7 +136,9 @@ def problems(case: Case) -> Iterator[Problem]:
     if about is None:
         return
     if about.start is not None and about.start_failure is not None:
-        yield _problem(case, code_of(about.start.response, "agent_refused_start"), _answer(about.start), about.start)
+        # An agent that does not start the task says why.
+        otherwise = "agent_wrong_target" if failure_of(about.start.response) is None else "agent_refused_start"
+        yield _problem(case, code_of(about.start.response, otherwise), _answer(about.start), about.start)
     if about.kill is not None and outcome is Outcome.KILLED:
         yield _problem(case, "task_killed", "The master asked the agent to kill the task.", about.kill)
     if about.failed is not None:
@@ -129,8 +162,10 @@ def _problem(case: Case, code: str, summary: str, exchange: Exchange, packets: t
 
 
 def _answer(exchange: Exchange) -> str:
-    text = failure_of(exchange.response) or ""
+    text = failure_of(exchange.response)
     what = f"{exchange.type or exchange.request.element}"
+    if text is None:
+        return f"{exchange.connection.server} answered {what} with something that no agent says."
     status = "" if exchange.status == 200 else f" {exchange.status}"
     return f"{exchange.connection.server} answered {what} with{status}: {' '.join(text.split())[:_SHOWN]}"
 
@@ -165,12 +200,26 @@ def _silent(case: Case, about: AgentFacts) -> Problem:
     summary = f"The agent did not answer {what}{open_call_text(case.facts)}{tries}."
     if outage is None:
         return case.problem("heartbeat_missed", summary, packets, waiting.connection, time=waiting.time)
+    if outage.unanswered == outage.count:
+        return _cut_off(case, waiting, outage, summary, packets)
     summary += f" {outage.server} then refused {count(outage.count, 'connection')}."
     cause = "the agent ended in the middle of the call (killed, crashed, stopped): nobody listens on its port any more"
     remedy = f"see why the agent on {outage.server.ip} ended: its log, and its system's log for killed processes"
     packets += outage.packets
     return case.problem(
         "heartbeat_missed", summary, packets, waiting.connection, time=waiting.time, cause=cause, remedy=remedy
+    )
+
+
+def _cut_off(case: Case, waiting: Exchange, outage: Outage, summary: str, packets: list[int]) -> Problem:
+    """Nothing at all came from the agent's host any more."""
+    server, client = outage.server, waiting.connection.client.ip
+    summary += f" Nothing answered {count(outage.count, 'connection')} to {server} after that."
+    cause = "the agent's host went down, or the network between master and agent was lost, or a firewall drops packets"
+    remedy = f"check that {server.ip} runs and that {server} can be reached from {client}"
+    evidence = [*packets, *outage.packets]
+    return case.problem(
+        "heartbeat_missed", summary, evidence, waiting.connection, time=waiting.time, cause=cause, remedy=remedy
     )
 
 

@@ -45,6 +45,9 @@ class TunnelDesk(Protocol):
     def agent_refused(self, exchange: Exchange) -> None:
         """A request of no task was answered with an error."""
 
+    def agent_unanswered(self, exchange: Exchange) -> None:
+        """The connection of a start ended before its answer."""
+
 
 def place_of(connection: Connection) -> CapturePoint:
     return connection.client.ip, connection.server

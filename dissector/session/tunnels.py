@@ -100,9 +100,11 @@ class Tunnels:
         elif (exchange.kind == "command" or agent.is_connect(exchange.request)) and agent.failure_of(exchange.response):
             self._desk.agent_refused(exchange)
 
-    def unanswered(self, exchange: Exchange) -> None:
+    def unanswered(self, exchange: Exchange, *, is_certain: bool) -> None:
         """The connection ended, or bytes were lost, before the response."""
-        self._starting.pop(exchange, None)
+        tunnel = self._starting.pop(exchange, None)
+        if tunnel is not None and is_certain:
+            self._desk.agent_unanswered(exchange)
         key = self._strangers.pop(exchange, None)
         if key is not None and exchange.request.body:
             self._asked(exchange, self._unannounced(exchange, key))

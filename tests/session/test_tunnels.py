@@ -141,7 +141,10 @@ def begun(pool: Pool, messages: int = 3, tunnel: str = "1", secret: str = "s3cr3
         (refusal(500, "java.lang.OutOfMemoryError"), "agent_refused_start"),
         (refusal(502, "Bad Gateway"), "proxy_error"),
         (refusal(504, "Gateway Timeout"), "proxy_error"),
-        (answer({}), "agent_refused_start"),
+        (refusal(407, "Proxy Authentication Required"), "proxy_error"),
+        (response(302, b"", "Location: https://agent:4446/"), "agent_wrong_target"),
+        (response(200, b"<html>Log in</html>", kind="text/html"), "agent_wrong_target"),
+        (answer({}), "agent_wrong_target"),
     ],
 )
 def test_a_start_that_is_refused(reply: bytes, code: str) -> None:
@@ -195,6 +198,55 @@ def test_an_agent_that_is_gone() -> None:
     (problem,) = task.problems
     assert problem.code == "heartbeat_missed"
     assert "refused 5 connections" in problem.summary
+
+
+@pytest.mark.parametrize(
+    ("refused", "silent", "words", "cause"),
+    [
+        (1, 4, "refused 5 connections", "the agent ended"),
+        (0, 5, "Nothing answered 5 connections", "the agent's host went down, or the network"),
+    ],
+)
+def test_an_agent_that_nothing_reaches(refused: int, silent: int, words: str, cause: str) -> None:
+    """Where nobody refuses a connection, it is the network or the host and not the agent alone."""
+    pool = Pool()
+    number = begun(pool)
+    pool.ask(post(number, bodies()[3][0]))
+    for port in range(50_000, 50_000 + refused + silent):
+        pool.wait(1)
+        line = pool.network.line(Address(CLIENT, port), AGENT)
+        line.packet(pool.now, 0, SYN)
+        if port < 50_000 + refused:
+            line.packet(pool.now + 1_000, 1, RST | ACK)
+    task = only(pool.network.ordered())
+    (problem,) = task.problems
+    assert (task.outcome, problem.code) == (Outcome.LOST, "heartbeat_missed")
+    assert words in problem.summary
+    assert problem.cause.startswith(cause)
+
+
+@pytest.mark.parametrize("how", ["FIN", "RST"])
+@pytest.mark.parametrize(
+    ("side", "words"), [(1, "10.2.0.10:4445 ended the connection without an answer"), (0, "before")]
+)
+def test_a_start_whose_connection_ends_instead_of_an_answer(how: str, side: int, words: str) -> None:
+    pool = Pool()
+    pool.ask(start())
+    end = pool.lines[0].finish if how == "FIN" else pool.lines[0].reset
+    end(pool.now + STEP, side)
+    (problem,) = [one for one in found(pool.network.ordered()).problems if one.code == "agent_refused_start"]
+    assert words in problem.summary
+    assert problem.connection is not None
+
+
+def test_a_start_without_an_answer_is_no_fault_where_bytes_are_missing_or_the_capture_ends() -> None:
+    pool = Pool()
+    pool.ask(start())
+    assert found(pool.network.ordered()).problems == []
+    pool.reply(started())
+    records = pool.end()
+    without_answer = [one for one in records if b"agentTaskId" not in one.data]
+    assert "agent_refused_start" not in {one.code for one in found(without_answer).problems}
 
 
 def test_refused_connections_without_a_task_are_tasks() -> None:
