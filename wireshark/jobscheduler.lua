@@ -1226,8 +1226,9 @@ do
     announced = (function() if (self.heartbeat ~= nil) then return self.heartbeat.timeout end return nil end)()
     do return py.either(announced, function() return session_timeouts.AGENT_PATIENCE end) end
   end
-  session_agent_facts.Outage = py.class({ "server", "count", "packets" }, {
+  session_agent_facts.Outage = py.class({ "server", "count", "unanswered", "packets" }, {
     ["count"] = function() return 0 end,
+    ["unanswered"] = function() return 0 end,
     ["packets"] = function() return py.pack() end,
   })
   session_rules_agent.code_of = function(response, otherwise)
@@ -1575,14 +1576,15 @@ do
     return yielded_
   end
   session_rules_agent.problems = function(case)
-    local about, outcome
+    local about, outcome, otherwise
     local yielded_ = py.pack()
     about, outcome = case.facts.agent, case.facts.record.outcome
     if (about == nil) then
       do return yielded_ end
     end
     if ((about.start ~= nil) and (about.start_failure ~= nil)) then
-      py.append(yielded_, session_rules_agent._problem(case, session_rules_agent.code_of(about.start.response, "agent_refused_start"), session_rules_agent._answer(about.start), about.start))
+      otherwise = ((wire_agent.failure_of(about.start.response) == nil) and "agent_wrong_target" or "agent_refused_start")
+      py.append(yielded_, session_rules_agent._problem(case, session_rules_agent.code_of(about.start.response, otherwise), session_rules_agent._answer(about.start), about.start))
     end
     if ((about.kill ~= nil) and (outcome == "killed")) then
       py.append(yielded_, session_rules_agent._problem(case, "task_killed", "The master asked the agent to kill the task.", about.kill))
@@ -2206,8 +2208,11 @@ do
   end
   session_rules_agent._answer = function(exchange)
     local text, what, status
-    text = py.either(wire_agent.failure_of(exchange.response), function() return "" end)
+    text = wire_agent.failure_of(exchange.response)
     what = py.str(py.either(exchange.type, function() return exchange.request.element end))
+    if (text == nil) then
+      do return (py.str(exchange.connection.server) .. " answered " .. py.str(what) .. " with something that no agent says.") end
+    end
     status = (py.same(exchange.status, 200) and "" or (" " .. py.str(exchange.status)))
     do return (py.str(exchange.connection.server) .. " answered " .. py.str(what) .. " with" .. py.str(status) .. ": " .. py.str(py.slice(py.join(" ", py.split(text)), nil, session_rules_agent._SHOWN))) end
   end
@@ -2229,6 +2234,9 @@ do
     summary = ("The agent did not answer " .. py.str(what) .. py.str(session_case.open_call_text(case.facts)) .. py.str(tries) .. ".")
     if (outage == nil) then
       do return case:problem("heartbeat_missed", summary, packets, waiting.connection, waiting.time) end
+    end
+    if py.same(outage.unanswered, outage.count) then
+      do return session_rules_agent._cut_off(case, waiting, outage, summary, packets) end
     end
     summary = py.add(summary, (" " .. py.str(outage.server) .. " then refused " .. py.str(session_case.count(outage.count, "connection")) .. "."))
     cause = "the agent ended in the middle of the call (killed, crashed, stopped): nobody listens on its port any more"
@@ -2742,6 +2750,15 @@ do
   session_case.open_call_text = function(facts)
     do return (py.truth(facts.open_requests) and (" during " .. py.str(session_case.call_name(py.at(facts.open_requests, 0)))) or "") end
   end
+  session_rules_agent._cut_off = function(case, waiting, outage, summary, packets)
+    local server, client, cause, remedy, evidence
+    server, client = outage.server, waiting.connection.client.ip
+    summary = py.add(summary, (" Nothing answered " .. py.str(session_case.count(outage.count, "connection")) .. " to " .. py.str(server) .. " after that."))
+    cause = "the agent's host went down, or the network between master and agent was lost, or a firewall drops packets"
+    remedy = ("check that " .. py.str(server.ip) .. " runs and that " .. py.str(server) .. " can be reached from " .. py.str(client))
+    evidence = py.joined(packets, outage.packets)
+    do return case:problem("heartbeat_missed", summary, evidence, waiting.connection, waiting.time, cause, remedy) end
+  end
   session_case.by_whom = function(connection)
     local errors
     if py.truth((function() errors = session_verdict.unreachables(connection) return errors end)()) then
@@ -3167,7 +3184,7 @@ do
   limits.MAX_CONNECTIONS = 65536
   limits.MAX_CLOSED = 4096
   limits.MAX_PROBLEMS = 200
-  session_rules_agent._ERRORS = py.pack(py.pack(py.frozenset(py.pack(401)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(403)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(413)), nil, "body_too_large"), py.pack(py.frozenset(py.pack(407, 502, 503, 504)), nil, "proxy_error"), py.pack(nil, py.pattern(true, "licen[cs]e ?key"), "agent_license"), py.pack(nil, py.pattern(true, "agent is terminating"), "agent_terminating"), py.pack(nil, py.pattern(true, "unknown tunnel", "wrong tunnel secret"), "tunnel_unknown"), py.pack(py.frozenset(py.pack(410)), nil, "task_process_lost"), py.pack(nil, py.pattern(true, "TunnelConnectionClosed", "has closed the connection"), "task_process_lost"), py.pack(py.frozenset(py.pack(404, 405)), nil, "agent_wrong_target"))
+  session_rules_agent._ERRORS = py.pack(py.pack(py.frozenset(py.pack(401)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(403)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(413)), nil, "body_too_large"), py.pack(py.frozenset(py.pack(407, 502, 503, 504)), nil, "proxy_error"), py.pack(nil, py.pattern(true, "licen[cs]e ?key"), "agent_license"), py.pack(nil, py.pattern(true, "agent is terminating"), "agent_terminating"), py.pack(nil, py.pattern(true, "unknown tunnel", "wrong tunnel secret"), "tunnel_unknown"), py.pack(py.frozenset(py.pack(410)), nil, "task_process_lost"), py.pack(nil, py.pattern(true, "TunnelConnectionClosed", "has closed the connection"), "task_process_lost"), py.pack(py.frozenset(py.pack(301, 302, 303, 307, 308, 404, 405)), nil, "agent_wrong_target"))
   stream_icmp._PROHIBITED = "administratively prohibited"
   stream_icmp._UNREACHABLE = py.dict(py.joined(py.pack(py.pack(0, "network unreachable")), py.pack(py.pack(1, "host unreachable")), py.pack(py.pack(2, "protocol unreachable")), py.pack(py.pack(3, "port unreachable")), py.pack(py.pack(4, "fragmentation needed")), py.pack(py.pack(5, "source route failed")), py.pack(py.pack(6, "network unknown")), py.pack(py.pack(7, "host unknown")), py.pack(py.pack(8, "source host isolated")), py.pack(py.pack(9, ("network " .. py.str(stream_icmp._PROHIBITED)))), py.pack(py.pack(10, ("host " .. py.str(stream_icmp._PROHIBITED)))), py.pack(py.pack(11, "network unreachable for type of service")), py.pack(py.pack(12, "host unreachable for type of service")), py.pack(py.pack(13, stream_icmp._PROHIBITED)), py.pack(py.pack(14, "host precedence violation")), py.pack(py.pack(15, "precedence cutoff"))))
   stream_icmp._EXCEEDED = py.dict(py.joined(py.pack(py.pack(0, "time to live exceeded")), py.pack(py.pack(1, "fragment reassembly time exceeded"))))
@@ -3213,7 +3230,7 @@ do
   session_timeouts.SYN_PATIENCE = (3 * session_timeouts.SECOND)
   session_rules_agent._PROXY_WANTS_CREDENTIALS = 407
   session_rules_agent._PROXY_ADVICE = py.pack("the proxy asks for a name and a password, which no master has for it", "let the master reach the agent without the proxy (http.nonProxyHosts), or let the proxy pass it without them")
-  session_rules_agent._ADVICE = py.pack(py.pack(py.pattern(false, "HTML form POST is forbidden"), "somebody posted with the Content-Type of a web form, which the agent refuses whatever the credentials are", "send Content-Type: application/json; no master posts forms, so see who sent it"), py.pack(py.pattern(false, "Unknown SessionToken"), "the session ended with a logout, or with the agent that gave it: tokens do not outlive it", "log in again"), py.pack(py.pattern(false, "as a JobScheduler or Classic Agent"), "a master of 1.8 or 1.9, or a process class with the URL of a classic agent, commands a Universal Agent", "use a master of 1.10 or later with it, or give the process class a classic agent's HOST:PORT"))
+  session_rules_agent._ADVICE = py.pack(py.pack(py.pattern(false, "HTML form POST is forbidden"), "somebody posted with the Content-Type of a web form, which the agent refuses whatever the credentials are", "send Content-Type: application/json; no master posts forms, so see who sent it"), py.pack(py.pattern(false, "Unknown SessionToken"), "the session ended with a logout, or with the agent that gave it: tokens do not outlive it", "log in again"), py.pack(py.pattern(true, "wrong tunnel secret"), "whoever asked is not the task's master: its own task was one of the agent before it began anew and counted from 1 again, or it is no master at all", "see the agent's log for a restart, and which program sent this"), py.pack(py.pattern(false, "as a JobScheduler or Classic Agent"), "a master of 1.8 or 1.9, or a process class with the URL of a classic agent, commands a Universal Agent", "use a master of 1.10 or later with it, or give the process class a classic agent's HOST:PORT"))
   session_rules_startup._BANS = py.pack("prohibited", "port unreachable", "protocol unreachable", "rejected", "policy", "precedence")
   session_start_errors._COMMAND = session_start_errors.Advice.new("the scheduler at {remote} does not know this command or does not take it on this port", "check that {remote} is the TCP port of a JobScheduler of release 1.3 to 1.9")
   session_start_errors._RESOURCES = session_start_errors.Advice.new("the remote host has no memory or no process left for another task", "look at the memory and at the limits of processes on {remote_ip}; run fewer tasks there at a time")
@@ -10125,14 +10142,16 @@ do
     end
   end
 
-  --- Of connections that came to nothing so far the first ones are tasks, as of those that did so for good.
+  --- Of connections that came to nothing so far the first ones are tasks, as of those that did so for good, but for those to
+  --- an agent that a task waits for.
   function S:leave_out()
     if next(self.undecided) == nil then return end
     local room = js.limits.unreachable - self.unreached
     for _, one in ipairs(self.order:all()) do
       if self.undecided[one] then
-        room = room - 1
-        if room < 0 then self:undecided_no_more(one) end
+        local waiting = not js.is_gui and self:came_to_nothing(one) and self.agents:unreached(one)
+        if not waiting then room = room - 1 end
+        if waiting or room < 0 then self:undecided_no_more(one) end
       end
     end
   end
@@ -10762,7 +10781,9 @@ do
       repetitions = py.map(function(one) return self:exchange(one) end, py.list_of({ table.unpack(about.repetitions) })),
       longest_wait = about.longest_wait, missed = about.missed, missed_by = self:exchange(about.missed_by),
       heartbeat = about.heartbeat and rules.wire_agent.Heartbeat.of(about.heartbeat), outage = outage and
-        rules.session_agent_facts.Outage.of({ server = endpoint(outage.server), count = outage.count, packets = outage.packets }),
+        rules.session_agent_facts.Outage.of({
+          server = endpoint(outage.server), count = outage.count, unanswered = outage.unanswered, packets = outage.packets,
+        }),
     })
   end
 end
@@ -11133,8 +11154,9 @@ do
     local place = js.agent_place(stream)
     local tasks = self.places[place]
     if not tasks then return nil end
-    local outage = self.outages[place] or { server = stream.server, count = 0, packets = js.py.pack() }
+    local outage = self.outages[place] or { server = stream.server, count = 0, unanswered = 0, packets = js.py.pack() }
     self.outages[place], outage.count = outage, outage.count + 1
+    if stream.dirs[1].packets == 0 then outage.unanswered = outage.unanswered + 1 end
     if outage.packets.n < js.python.limits.MAX_EVIDENCE then js.py.append(outage.packets, stream.first_packet) end
     return tasks:oldest()
   end

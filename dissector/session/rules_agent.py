@@ -43,7 +43,7 @@ _ADVICE: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "log in again",
     ),
     (
-        re.compile(r"[Ww]rong tunnel secret"),
+        re.compile(r"wrong tunnel secret", re.IGNORECASE),
         "whoever asked is not the task's master: its own task was one of the agent before it began anew and counted "
         "from 1 again, or it is no master at all",
         "see the agent's log for a restart, and which program sent this",

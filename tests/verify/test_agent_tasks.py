@@ -123,6 +123,32 @@ def gone(pool: Pool) -> None:
         line.packet(pool.now + 1_000, 1, RST | ACK)
 
 
+def cut_off(pool: Pool) -> None:
+    number = begun(pool)
+    pool.ask(post(number, bodies()[3][0]))
+    for port in range(50_000, 50_005):
+        pool.wait(1)
+        pool.network.line(Address(CLIENT, port), AGENT).packet(pool.now, 0, SYN)
+
+
+def redirected(pool: Pool) -> None:
+    pool.exchange(start(), response(302, b"", "Location: https://agent:4446/"))
+
+
+def answered_by_a_page(pool: Pool) -> None:
+    pool.exchange(start(), response(200, b"<html>Log in</html>", kind="text/html"))
+
+
+def asked_by_a_proxy(pool: Pool) -> None:
+    pool.exchange(start(), refusal(407, "Proxy Authentication Required"))
+
+
+def ended_instead_of_an_answer(pool: Pool) -> None:
+    pool.ask(start())
+    pool.lines[0].finish(pool.now + SECOND, 1)
+    later(pool, 5)
+
+
 def silent(pool: Pool) -> None:
     number = begun(pool)
     pool.ask(post(number, bodies()[3][0]))
@@ -193,7 +219,8 @@ def wrong_secret(pool: Pool) -> None:
 TALKS = (
     refused, refused_by_a_web_form, killed, killed_and_broken, healthy, failed, failed_without_a_release,
     without_its_step, broken, gone, silent, silent_for_long, not_silent_for_long, closed, repeated, never_answered,
-    late_heartbeat, nearly_late_heartbeat, with_another_clock, wrong_secret,
+    late_heartbeat, nearly_late_heartbeat, with_another_clock, wrong_secret, cut_off, redirected, answered_by_a_page,
+    asked_by_a_proxy, ended_instead_of_an_answer,
 )  # fmt: skip
 #: The talk that each row of the table decides, in its order.
 DECIDED = (
@@ -217,6 +244,7 @@ CHANGES = [
     ("heartbeat = about.heartbeat and", "heartbeat = nil and", late_heartbeat),
     ("count = outage.count", "count = 1", gone),
     ("packets = outage.packets", "packets = js.py.pack()", gone),
+    ("unanswered = outage.unanswered,", "unanswered = 0,", cut_off),
     ("answered = exchange.answered,", "answered = nil,", killed_and_broken),
     ("self.agents:age(now)", "", silent_for_long),
 ]  # fmt: skip

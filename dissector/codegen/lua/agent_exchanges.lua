@@ -75,8 +75,9 @@ do
     local place = js.agent_place(stream)
     local tasks = self.places[place]
     if not tasks then return nil end
-    local outage = self.outages[place] or { server = stream.server, count = 0, packets = js.py.pack() }
+    local outage = self.outages[place] or { server = stream.server, count = 0, unanswered = 0, packets = js.py.pack() }
     self.outages[place], outage.count = outage, outage.count + 1
+    if stream.dirs[1].packets == 0 then outage.unanswered = outage.unanswered + 1 end
     if outage.packets.n < js.python.limits.MAX_EVIDENCE then js.py.append(outage.packets, stream.first_packet) end
     return tasks:oldest()
   end

@@ -58,7 +58,9 @@ do
       repetitions = py.map(function(one) return self:exchange(one) end, py.list_of({ table.unpack(about.repetitions) })),
       longest_wait = about.longest_wait, missed = about.missed, missed_by = self:exchange(about.missed_by),
       heartbeat = about.heartbeat and rules.wire_agent.Heartbeat.of(about.heartbeat), outage = outage and
-        rules.session_agent_facts.Outage.of({ server = endpoint(outage.server), count = outage.count, packets = outage.packets }),
+        rules.session_agent_facts.Outage.of({
+          server = endpoint(outage.server), count = outage.count, unanswered = outage.unanswered, packets = outage.packets,
+        }),
     })
   end
 end

@@ -77,14 +77,16 @@ do
     end
   end
 
-  --- Of connections that came to nothing so far the first ones are tasks, as of those that did so for good.
+  --- Of connections that came to nothing so far the first ones are tasks, as of those that did so for good, but for those to
+  --- an agent that a task waits for.
   function S:leave_out()
     if next(self.undecided) == nil then return end
     local room = js.limits.unreachable - self.unreached
     for _, one in ipairs(self.order:all()) do
       if self.undecided[one] then
-        room = room - 1
-        if room < 0 then self:undecided_no_more(one) end
+        local waiting = not js.is_gui and self:came_to_nothing(one) and self.agents:unreached(one)
+        if not waiting then room = room - 1 end
+        if waiting or room < 0 then self:undecided_no_more(one) end
       end
     end
   end
