@@ -10997,17 +10997,17 @@ do
       return
     end
     if exchange.body or about.waiting then about.waiting = exchange end
-    if exchange.body then exchange.message = self:message(task, 1, exchange.body, exchange.time) end
+    if exchange.body then exchange.message = self:message(task, 1, exchange.body, exchange.time, exchange.number) end
   end
 
-  --- One message of a task: the body of a request (side 1) or of a response.
-  function A:message(task, side, data, time)
+  --- One message of a task: the body of a request (side 1) or of a response, of packet `number`.
+  function A:message(task, side, data, time, number)
     local message, body = task.agent.dialog:feed(side, data, 1, time, 0)
     message.size, message.headless = #data, true
-    message.number, message.stream, message.task = self.packet, task.callback, task
-    local job, number = task.job, task.task_id
+    message.number, message.stream, message.task = number, task.callback, task
+    local job, task_id = task.job, task.task_id
     if body then task:frame(message, body) else task:unread(message, data, 1) end
-    task.job, task.task_id = job or task.job, number or task.task_id  -- the start names the job with its folder
+    task.job, task.task_id = job or task.job, task_id or task.task_id  -- the start names the job with its folder
     js.session.fresh, js.session.fresh_body = message, body
     return message
   end
@@ -11062,7 +11062,7 @@ do
       if exchange.reply and delivers(about, exchange) then
         if #about.repetitions > 0 then waited(about, about.heard) end
         about.waiting = nil
-        exchange.answer_message = self:message(task, 0, exchange.reply, exchange.answered)
+        exchange.answer_message = self:message(task, 0, exchange.reply, exchange.answered, self.packet)
         if task.instance then self.by_instance[task.instance] = self.by_instance[task.instance] or task end
       end
     elseif status ~= ACCEPTED then
