@@ -73,7 +73,7 @@ class Strangers:
         keys, place = conversation.keys, conversation.places[0]
         index, key = place >> 1, keys[place & 1]
         port, time, find = key[-2] << 8 | key[-1], block.times[index], self._connections.find
-        if self._low <= port <= self._high or not self._has_room or find(keys[0]) or find(keys[1]):
+        if self._low <= port <= self._high or not self._has_room or find(keys[0]):
             return None
         if self._connections.is_full():
             return None

@@ -327,6 +327,9 @@ def test_an_acknowledgement_may_be_old_but_not_ahead_of_the_first_bytes() -> Non
     old = talk.records[2].data[38:42]
     talk.change(0, 42, struct.pack(">I", int.from_bytes(old, "big") - 300))
     assert talk.spans() == [(0, 9)]
+    # The newest of several old ones, across a carry of its number.
+    talk.change(1, 42, struct.pack(">I", int.from_bytes(old, "big") - 177))
+    assert talk.spans() == [(0, 9)]
     talk.change(1, 42, struct.pack(">I", int.from_bytes(old, "big") + 1))
     assert talk.spans()[0][0] != 0
 
@@ -532,6 +535,7 @@ def test_what_is_a_pair(request_: bytes, answer: bytes) -> None:
         (framed(look_up("a")[4:34] + b"\0\0\0\2" + look_up("a")[38:]), FOUND),
         (framed(look_up("a")[4:34] + b"\xff" * 4 + look_up("a")[38:]), FOUND),
         (framed(encode(m.JavaQueryInterface(5, 5, NOBODY))), framed(b"A" + bytes(4))),
+        (invoke(m.Variant(11, True)).replace(b"\0\0\0\x0b", b"\0\0\0\x0c"), ANSWER),
     ],
 )
 def test_what_is_none(request_: bytes, answer: bytes) -> None:
