@@ -57,8 +57,8 @@ COMMANDS: tuple[Program, ...] = (
         r"|(?<=[\s\"'])--oauth2-bearer[ \t=]{1,8}(?=\S)",
     ),
     Program(
-        "sqlplus|sqlldr|rman|exp|imp|sqlcl",
-        "sqlplusw?|sqlldr|rman|expd?p?|impd?p?|sqlcl",
+        "sqlplus|sqlldr|rman|exp|imp|sqlcl|br",
+        "sqlplusw?|sqlldr|rman|expd?p?|impd?p?|sqlcl|br(?:connect|backup|archive|restore|recover|space|tools)",
         rf"(?<=[\s\"'=;])(?:userid=)?[\"']?{_USER}/{_UP_TO_AT}",
     ),
     Program("sshpass", "sshpass", _short("p")),

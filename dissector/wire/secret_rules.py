@@ -12,6 +12,7 @@ NAMES = "|".join(
     (
         r"wachtwoord|contrase(?:\xf1|\xc3\xb1|n)a|mot[ _]?de[ _]?passe",
         "passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid",
+        r"(?:zugangs|sicherheits|freigabe|entsperr)code",
         r"(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])",
         r"pw(?![a-z])",
         r"(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!primary )(?<!foreign )(?<!unique )key(?:s|phrase)?(?![a-z])",
@@ -54,8 +55,8 @@ NO_SECRET = (
     r"|bereits|unbekannt|wurde|wird|ist|war|hat|muss|kann|soll|fehlt|ge\w{2,20}t)(?![\w-])"
 )
 _FOR_WHOM = (
-    r"(?:[ \t]{1,4}(?:for|of|f(?:\xfc|\xc3\xbc|ue)r|von)[ \t]{1,4}"
-    r"(?:user[ \t]{1,4}|benutzer[ \t]{1,4})?[\w.@\"'\\-]{1,64})?"
+    r"(?:[ \t]{1,4}(?:for|of|f(?:\xfc|\xc3\xbc|ue)r|von|des)[ \t]{1,4}(?:(?:the|de[nmr])[ \t]{1,4})?"
+    r"(?:user[ \t]{1,4}|benutzers?[ \t]{1,4})?[\w.@\"'\\-]{1,64})?"
 )
 
 
@@ -67,7 +68,8 @@ HINT = "|".join(
         r"p(?:ass|wd?|in|sk|hps|rivate-l|m_|ypi|i_|at_|[acps][ats]_|do[ \t]?\(|i[a-f0-9]{8}|(?<=otp)|(?<=snmp)"
         r"|(?<=exp)|(?<=imp)"
         r"|(?<=\.op)en|(?<=op)ends|(?<=map)netw|_addl|(?<=-hp)|(?<=/p)[: \t]|(?<=/rp)|(?<=[ \t\n\"';]-p))",
-        r"c(?:red|ret|htwoord|ontrase|ode=|ert[ \t=]|ca[a-z0-9]{4}|onn(?:ect(?:ion)?[ \t(_]|[ \t(_]|ectserver)|vv)",
+        r"c(?:red|ret|htwoord|ontrase|ode(?:=|(?<=gscode)|(?<=tscode)|(?<=becode)|(?<=rrcode))"
+        r"|ert[ \t=]|ca[a-z0-9]{4}|onn(?:ect(?:ion)?[ \t(_]|[ \t(_]|ectserver)|vv)",
         r"u(?:th|do|ress|res|essel|se[ \t]|ser[ \t=]|sing[ \t])",
         r"g(?:eheim|on[ \t]|=|nature ?[^a-z ]|(?<=sig)[^a-z ]|(?<=losung)swort|(?<=log)indaten"
         r"|h[pousr]_|ithub_pat|l[a-z]{2,5}-|lsa_|ocspx|(?<=sg)\.)",
