@@ -1,8 +1,10 @@
 """A capture that can be given away: nobody's addresses and secrets, and the tasks still as they were.
 
 Three passes over the file: what belongs to which connection and message (the tracer), the bytes of each direction, and
-the packets, written anew.  Then the result is read again: a file in which the tasks are not what they were, or in which
-something is left, is not what was promised.
+the packets, written anew.  Each parses the packets once more: a secret in the last packet is one in the first, and a
+connection that begins without a SYN has its client by what follows, so nothing is decided before the tracer is through;
+to keep what it parsed would take the memory that the capture has.  Then the result is read again: a file in which the
+tasks are not what they were, or in which something is left, is not what was promised.
 """
 
 from __future__ import annotations
