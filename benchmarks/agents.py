@@ -21,6 +21,7 @@ from benchmarks.conversations import Conversation, Turn
 from benchmarks.inputs import BEGINNING, SECOND
 from benchmarks.patterns import Keys, Line, Pattern, payload_of, read_packets
 from benchmarks.rhythm import LOOPBACK, paced
+from benchmarks.sealed import sealed
 from dissector.stream.http import HttpReader
 from dissector.traffic import Chunk, RawDocument, Side
 
@@ -81,8 +82,8 @@ def _is_message(turn: Turn) -> bool:
 class Masters:
     """Plays recordings, each time with names of their own: four masters, forty agents."""
 
-    def __init__(self, random: Random) -> None:
-        self._random = random
+    def __init__(self, random: Random, *, https: bool = False) -> None:
+        self._random, self._https = random, https
         self._said = {name: recorded(name) for name in _ROUND}
         self._played = self._connections = 0
 
@@ -99,6 +100,8 @@ class Masters:
         agent = bytes((10, 2, 0, 1 + number % AGENTS))
         names = _Names(number, ".".join(map(str, agent)))
         turns = [turn._replace(data=names.renamed(turn.data)) for turn in said.turns]
+        if self._https:
+            turns = sealed(turns, len(said.lines), self._connections)
         flows: list[bytes] = []
         for _ in said.lines:
             self._connections += 1

@@ -14,7 +14,7 @@ from itertools import cycle
 from pathlib import Path
 from random import Random
 
-from benchmarks import agents, conversations, disturb, foreign, inputs, rhythm, segments
+from benchmarks import agents, conversations, disturb, foreign, inputs, rhythm, sealed, segments
 from benchmarks.inputs import BEGINNING, SECOND, Casting, Made, Playing, Totals, filled, round_of
 from benchmarks.patterns import Pattern
 
@@ -22,13 +22,14 @@ PACKETS = 400_000
 #: Tasks that are open at once in a mix of ``PACKETS``, and how many packets that mix has for each of those.
 OPEN_TASKS, _OPEN_FACTOR = 5_000, 2.5
 _BURSTS = 8
+HTTPS = "agents over HTTPS"
 
 Source = Callable[[Totals, int], Iterator[Playing]]
 
 
 def made(name: str, packets: int, folder: Path) -> Made:
     """The capture of a mix or writer with about so many packets."""
-    sources = [Path(str(module.__file__)) for module in (agents, conversations, disturb, rhythm, segments)]
+    sources = [Path(str(module.__file__)) for module in (agents, conversations, disturb, rhythm, sealed, segments)]
     sources += sorted(agents.ROOT.glob("ua*.pcap"))
     sources += [Path(__file__), *sorted((inputs.ROOT / "dissector" / "simulate").glob("*.py"))]
     source = (MIXES | WRITERS)[name]
@@ -116,9 +117,9 @@ def _any_rhythm(totals: Totals, packets: int) -> Iterator[Playing]:
     yield from _played(totals, packets, (rhythm.paced(one, rhythm.any_rhythm(random), random) for one in said))
 
 
-def _agents(totals: Totals, packets: int) -> Iterator[Playing]:
+def _agents(totals: Totals, packets: int, *, https: bool = False) -> Iterator[Playing]:
     """Tasks on Universal Agents: exchanges over HTTP."""
-    for pattern, keys in agents.Masters(Random(23)).plays():
+    for pattern, keys in agents.Masters(Random(23), https=https).plays():
         if totals.packets >= packets:
             return
         yield BEGINNING + totals.packets * SECOND // agents.DENSE_RATE, pattern, keys
@@ -150,4 +151,5 @@ WRITERS: dict[str, Source] = {
     "simulate": _simulated,
     "random rhythm": _any_rhythm,
     "agents": _agents,
+    HTTPS: partial(_agents, https=True),
 }

@@ -9,14 +9,19 @@ from tempfile import TemporaryDirectory
 from benchmarks.bench import ALONE, PLAIN, TABLE, Bench, jstrace, tshark
 from benchmarks.forms import FORMS
 from benchmarks.measure import Contender, Figures
-from benchmarks.mixes import MIXES, WRITERS, made
+from benchmarks.mixes import HTTPS, MIXES, WRITERS, made
 from benchmarks.report import megabytes
+from benchmarks.sealed import key_log
 
 #: How many times faster than tshark reading has to be.
-_MIX_GOAL, _WRITER_GOAL, _AGENTS_GOAL = 4, 1.8, 3
+_MIX_GOAL, _WRITER_GOAL = 4, 1.8
+#: Of some writers.
+_GOALS = {"agents": 3.0, HTTPS: 1.0}
 _FORM_GOALS = {"pcap": 5, "pcapng": 5, "cooked": 5, "vlan": 5, "ipv6": 5, "vxlan": 4}
 #: Processor time beside plain pcap, other commands beside ``read``, memory.
 _FORM_COST, _TUNNEL_COST, _COMMAND_COST, _MEMORY_MB = 1.2, 1.5, 1.3, 150
+#: What each connection has at least, so that there are secrets for all.
+_PACKETS_A_CONNECTION = 10
 #: The inputs of the table by form: the mix or writer that each is, and its part of the packets.  Of nothing but tasks a
 #: quarter is enough: as many packets of JobScheduler as five times the other has.
 KINDS = {"mixed": ("busy host", 1), "tasks": ("recordings", 1 / 4)}
@@ -28,11 +33,12 @@ def mixes(bench: Bench) -> None:
     rows, ratios = [], {}
     for name in bench.chosen([*MIXES, *WRITERS]):
         source = made(name, bench.packets, bench.folder)
+        ours, theirs = _keys(bench, source.packets) if name == HTTPS else ((), ())
         found = bench.compare(
             [
-                Contender(TABLE, jstrace("read", source.path), source.packets),
-                Contender(ALONE, jstrace("read", source.path, "--jobs", "1"), source.packets),
-                Contender(PLAIN, tshark(source.path), source.packets),
+                Contender(TABLE, jstrace("read", source.path, *ours), source.packets),
+                Contender(ALONE, jstrace("read", source.path, "--jobs", "1", *ours), source.packets),
+                Contender(PLAIN, tshark(source.path, *theirs), source.packets),
             ]
         )
         table, alone, plain = (found[one] for one in (TABLE, ALONE, PLAIN))
@@ -59,8 +65,15 @@ def mixes(bench: Bench) -> None:
     )
     report.table(heads, rows)
     for name, ratio in ratios.items():
-        goal = _MIX_GOAL if name in MIXES else _AGENTS_GOAL if name == "agents" else _WRITER_GOAL
+        goal = _MIX_GOAL if name in MIXES else _GOALS.get(name, _WRITER_GOAL)
         report.goal(f"{name}: tshark -r / task table", ratio, goal, at_least=True)
+
+
+def _keys(bench: Bench, packets: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What both are told to decipher a capture of so many packets with."""
+    path = bench.folder / "https.keys"
+    path.write_text(key_log(packets // _PACKETS_A_CONNECTION), encoding="ascii")
+    return ("--tls-keylog", str(path)), ("-o", f"tls.keylog_file:{path}")
 
 
 # --- forms ---------------------------------------------------------------------------------------------------------

@@ -17,9 +17,10 @@ from benchmarks.bench import Bench
 from benchmarks.forms import FORMS, as_ipv6
 from benchmarks.inputs import ROOT
 from benchmarks.measure import Contender, Figures, Run
-from benchmarks.mixes import MIXES, OPEN_TASKS, PACKETS, WRITERS, made
+from benchmarks.mixes import HTTPS, MIXES, OPEN_TASKS, PACKETS, WRITERS, made
 from benchmarks.report import Report
 from benchmarks.rhythm import LOOPBACK, Acks, Rhythm, paced
+from benchmarks.sealed import key_log
 from benchmarks.segments import ACK, FIN, RST, SYN
 from dissector.sources.capture import CaptureReader
 
@@ -33,10 +34,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("mixes")
 
 
+def secrets(name: str, folder: Path) -> list[str]:
+    """What a mix or writer is read with."""
+    if name != HTTPS:
+        return []
+    path = folder / "https.keys"
+    path.write_text(key_log(SIZE // 10), encoding="ascii")
+    return ["--tls-keylog", str(path)]
+
+
 @pytest.mark.parametrize("name", [*MIXES, *WRITERS])
 def test_tasks_are_found_in_each(name: str, folder: Path, trace: Trace) -> None:
     source = made(name, SIZE, folder)
-    document = trace(source.path)
+    document = trace(source.path, *secrets(name, folder))
     (capture,) = document["captures"]
     assert capture["packets"] == source.packets >= SIZE
     if name == "begun before":  # of some too little is left
@@ -51,10 +61,11 @@ def test_tasks_are_found_in_each(name: str, folder: Path, trace: Trace) -> None:
 @pytest.mark.parametrize("name", [*MIXES, *WRITERS])
 def test_without_messages_the_same_is_told(name: str, folder: Path, trace: Trace, jstrace: Callable[..., Any]) -> None:
     path = made(name, SIZE, folder).path
-    with_messages = trace(path)
+    keys = secrets(name, folder)
+    with_messages = trace(path, *keys)
     assert with_messages.pop("messages")
     with_messages.pop("exchanges")
-    without = json.loads(jstrace("read", path, "--format", "json").stdout)
+    without = json.loads(jstrace("read", path, "--format", "json", *keys).stdout)
     assert without == with_messages
 
 
