@@ -18,7 +18,7 @@ SHELL := /bin/sh
 export TSHARK_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jstrace
 TSHARK_SUITES := trixie forky
 TSHARKS := $(TSHARK_SUITES:%=$(TSHARK_CACHE)/tshark-%/tshark)
-.PHONY: help demo test lint format generated docs gui versions bench fuzz release tools screen tsharks pages clean
+.PHONY: help demo test lint format generated docs gui versions bench fuzz release tools screen tsharks pages charts clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ demo: $(VENV)/.installed ## Install into .venv and trace a recorded task: overvi
 	@printf '\n$$ jstrace read captures/engine_shell_fail.pcap --task 1\n\n'
 	@$(BIN)/jstrace read captures/engine_shell_fail.pcap --task 1
 
-test: lint tools screen tsharks pages ## Set up everything (tshark included) and run every check and test
+test: lint tools screen tsharks pages charts ## Set up everything (tshark included) and run every check and test
 	@$(BIN)/python -m pytest -n auto -rs
 	@$(MAKE) -s versions
 
@@ -136,6 +136,18 @@ pages:
 	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; \
 		$(APT) install -qq -y --no-install-recommends $(MANUAL) >/dev/null || echo "not to be had here: $(MANUAL)" >&2; \
 	else echo "the man page is not judged; as root: apt-get install $(MANUAL)" >&2; fi
+
+# What draws sequence charts and so judges ours; where it is not to be had, pytest names the tests that it skips.
+CHARTS := mscgen plantuml
+MERMAID := 12.3.0
+charts:
+	@if command -v mscgen >/dev/null && command -v plantuml >/dev/null; then :; \
+	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; \
+		$(APT) install -qq -y --no-install-recommends $(CHARTS) >/dev/null || echo "not to be had here: $(CHARTS)" >&2; \
+	else echo "charts are not drawn; as root: apt-get install $(CHARTS)" >&2; fi
+	@if [ ! -e $(TSHARK_CACHE)/mermaid/package ]; then mkdir -p $(TSHARK_CACHE)/mermaid; cd $(TSHARK_CACHE)/mermaid; \
+		npm pack --silent mermaid@$(MERMAID) >/dev/null && tar xzf mermaid-*.tgz && rm mermaid-*.tgz \
+		|| echo "not to be had here: mermaid $(MERMAID) (npm)" >&2; fi
 
 # tshark judges the Wireshark plugin, tcpdump brings the libpcap that compiles filters; the others are for live tests: networks
 # of namespaces with firewalls, a terminal to look at.

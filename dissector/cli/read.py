@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +17,15 @@ from dissector import limits
 from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, filter_option, say, utc_option
 from dissector.cli.help import FilterCommand
 from dissector.cli.masks import mask_options
-from dissector.cli.points import all_files, point_options, sites_of
+from dissector.cli.points import all_files, point_options
+from dissector.cli.read_options import FORMS, ReadOptions
 from dissector.cli.tls import secrets, tls_options
 from dissector.cli.tracing import port_hints
 
 if TYPE_CHECKING:
     from dissector.cli.parallel import SecondProcess
     from dissector.model import CaptureInfo, Problem
-    from dissector.render.views import Output, View
+    from dissector.render.views import Output
     from dissector.session.opened import OpenTasks
     from dissector.stream.block import Block
     from dissector.survey import Site
@@ -87,14 +87,28 @@ Limits (memory depends on what is open at the moment, not on the file):
     "--bytes", "fields", is_flag=True, help="Ladders with the fields of each message below it: offset, name, value."
 )
 @click.option("--http", is_flag=True, help="Ladders with a line for every exchange over HTTP.")
+@click.option("--summary", is_flag=True, help="Many tasks on one page; more than 50 begin with most of it anyway.")
+@click.option(
+    "--group-by",
+    type=click.Choice(["job", "remote", "client", "cause", "outcome"]),
+    help="What the summary has a line for.  [default: job]",
+)
+@click.option(
+    "--sort",
+    type=click.Choice(["failed", "count", "median", "p95", "max"]),
+    help="What the lines of the summary begin with the most of.  [default: failed]",
+)
+@click.option("--top", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="Lines of the summary.")
 @click.option("--full", is_flag=True, help="Long texts whole, and every problem of many alike.")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "jsonl"]),
+    type=click.Choice(FORMS),
     default="table",
     show_default=True,
-    help="For people; or records for programs, as one JSON object or one a line while reading.",
+    help="table: for people. json, jsonl: records for programs, as one object or one a line while reading. csv: a row "
+    "for each task. markdown: for tickets; with --task or -v also charts and logs. mermaid, mscgen, plantuml: a "
+    "sequence chart of one task. perfetto: a trace for ui.perfetto.dev.",
 )
 @click.option("--messages", is_flag=True, help="Messages too (json and jsonl).")
 @filter_option
@@ -138,7 +152,7 @@ def read(files: tuple[str, ...], **options: Any) -> None:
 
     Exit status: 0 read, 1 see --fail-on, 2 wrong usage or unreadable input.
     """
-    wanted = _Wanted(**options)
+    wanted = ReadOptions(**options)
     wanted.check()
     files = all_files(files, wanted.names)
     with exit_codes():
@@ -159,115 +173,6 @@ def read(files: tuple[str, ...], **options: Any) -> None:
             _read(files, wanted, second)
 
 
-def _has_interfaces(file: str) -> bool:
-    """A pcapng file of several interfaces."""
-    from dissector.sources.capture import has_interfaces
-
-    return os.path.isfile(file) and has_interfaces(file)  # noqa: PTH113  pathlib takes time to load
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """The options of ``read``, by their names."""
-
-    tasks: tuple[int, ...]
-    verbose: bool
-    log: bool
-    fields: bool
-    http: bool
-    full: bool
-    form: str
-    messages: bool
-    filters: tuple[str, ...]
-    command_ports: tuple[int, ...]
-    callback_ports: tuple[int, int]
-    show_secrets: bool
-    fail_on: str | None
-    color: str
-    jobs: int
-    no_progress: bool
-    names: dict[str, str]
-    offsets: dict[str, int]
-    one_stream: bool
-    #: What is to be said of the files, once ``sites`` has looked at them.
-    remarks: list[Problem] = field(default_factory=list)
-
-    def check(self) -> None:
-        """Options that would have no effect are wrong usage, not silence."""
-        if self.form == "table":
-            if self.messages:
-                raise click.UsageError("--messages needs --format json or jsonl; for people there is -v")
-            return
-        people = {
-            "-v": self.verbose,
-            "--log": self.log,
-            "--bytes": self.fields,
-            "--http": self.http,
-            "--full": self.full,
-        }
-        for name, given in people.items():
-            if given:
-                raise click.UsageError(f"{name} is for people and has no effect on --format {self.form}")
-
-    @property
-    def _is_ladder(self) -> bool:
-        return bool(self.tasks or self.verbose or self.fields or self.http)
-
-    @property
-    def wants_messages(self) -> bool:
-        """What the view will say, known before it is made."""
-        shown = self._is_ladder and not self.log
-        needed = shown if self.form == "table" else self.messages
-        if needed or not self.filters:
-            return needed
-        from dissector.render.filter import parse
-
-        return bool(parse(self.filters).on_messages)
-
-    def sites(self, files: tuple[str, ...]) -> list[Site]:
-        """The places that the files are of; empty for one stream."""
-        if self.one_stream or (len(files) == 1 and not self.offsets and not _has_interfaces(files[0])):
-            return []
-        ports = self.command_ports, self.callback_ports
-        return sites_of(files, self.names, self.offsets, *ports, self.remarks.append)
-
-    def shares(self, files: tuple[str, ...]) -> bool:
-        """True when two processes write the messages."""
-        if self.jobs < 2 or self.form != "jsonl" or not self.messages or self.tasks or self.filters:
-            return False
-        from dissector.cli.parallel import pays
-
-        return pays(files)
-
-    def view(self, second: SecondProcess | None) -> View:
-        from dissector.wire.masking import Mask
-
-        mask = Mask(not self.show_secrets)
-        if second is not None:
-            from dissector.render.records import Records
-
-            return second.view(sys.stdout, Records(mask))
-        if self.form != "table":
-            from dissector.render.json import JsonLinesView, JsonView
-            from dissector.render.records import Records
-
-            return (JsonView if self.form == "json" else JsonLinesView)(sys.stdout, Records(mask), self.messages)
-        from dissector.render.terminal import Terminal
-
-        terminal = Terminal(sys.stdout, self.color)
-        if self.log:
-            from dissector.render.log import LogView
-
-            return LogView(terminal, mask)
-        if self._is_ladder:
-            from dissector.render.ladder import LadderView
-
-            return LadderView(terminal, mask, verbose=self.verbose, full=self.full, fields=self.fields, http=self.http)
-        from dissector.render.table import TableView
-
-        return TableView(terminal, mask, full=self.full)
-
-
 def _swept(blocks: Iterable[Block], tasks: OpenTasks) -> Iterator[Block]:
     """The same, with a look for garbage now and then: tasks, connections and logs that are over hang on one another.
     It goes over all that is open, so it waits until more is over."""
@@ -280,7 +185,7 @@ def _swept(blocks: Iterable[Block], tasks: OpenTasks) -> Iterator[Block]:
             swept = tasks.ended
 
 
-def _read(files: tuple[str, ...], wanted: _Wanted, second: SecondProcess | None = None) -> None:
+def _read(files: tuple[str, ...], wanted: ReadOptions, second: SecondProcess | None = None) -> None:
     from dissector.render.progress import Progress
     from dissector.session.run_detection import find_runs
     from dissector.sources.capture import CaptureReader
@@ -325,7 +230,7 @@ def _read(files: tuple[str, ...], wanted: _Wanted, second: SecondProcess | None 
     _end(output, reader.warnings, reader.infos, wanted, interrupted=interrupted)
 
 
-def _read_beside(files: tuple[str, ...], sites: list[Site], wanted: _Wanted) -> None:
+def _read_beside(files: tuple[str, ...], sites: list[Site], wanted: ReadOptions) -> None:
     """Captures of several places."""
     from dissector.beside import Beside
     from dissector.render.filter import parse
@@ -361,7 +266,7 @@ def _look_for_garbage_seldom() -> None:
 
 
 def _end(
-    output: Output, warnings: list[Problem], infos: list[CaptureInfo], wanted: _Wanted, *, interrupted: bool
+    output: Output, warnings: list[Problem], infos: list[CaptureInfo], wanted: ReadOptions, *, interrupted: bool
 ) -> None:
     """What is said when all was read, and the exit status."""
     from dissector.model import Severity

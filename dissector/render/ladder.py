@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, Outcome, Problem, Role, Task
+from dissector.model import CaptureInfo, Connection, Event, Task
 from dissector.render.alike import problem_rows
 from dissector.render.arrows import Columns, Lanes, draw
-from dissector.render.connections import connection_steps, is_open_at
-from dissector.render.exchanges import exchange_steps
+from dissector.render.by_task import EventsByTask, TaskEvents
+from dissector.render.connections import is_open_at
 from dissector.render.fields import print_fields
-from dissector.render.points import columns_of, point_lines, with_differences
+from dissector.render.points import columns_of, point_lines
 from dissector.render.problems import print_problems
 from dissector.render.rows import no_task, outcome_words
-from dissector.render.steps import LadderStep, Lane, message_steps
+from dissector.render.steps import LadderStep, Lane
 from dissector.render.terminal import StyledText, Terminal, clip, wrap
 from dissector.render.text import duration, escape
 from dissector.render.theme import OUTCOME_STYLES
 from dissector.render.times import dated, zone
-from dissector.render.words import Words
 from dissector.wire.masking import Mask
 
 _WIDE = 100
@@ -199,11 +198,6 @@ def _tunnels(task: Task) -> list[tuple[str, str | None]]:
     return [("command tunnel", command or None), ("callback tunnel", callback or None)]
 
 
-def _is_other_leg(message: Message) -> bool:
-    """Said once more inside of the master's or the agent's host, of a task on a Universal Agent."""
-    return message.task is not None and message.task.agent is not None and message.exchange is None
-
-
 # --- pages ---------------------------------------------------------------------------------------------------------
 
 
@@ -229,55 +223,29 @@ class LadderView:
         self._full = full
         self._fields = fields
         self._http = http
-        self._tasks: list[Task] = []
-        self._problems: list[Problem] = []
-        self._messages: dict[int, list[Message]] = {}
-        self._connections: dict[int, list[Connection]] = {}
-        self._exchanges: dict[int, list[Exchange]] = {}
+        self._all = EventsByTask(every=self._verbose)
 
     def add(self, event: Event) -> None:
-        if isinstance(event, Message):
-            if self._verbose or not _is_other_leg(event):
-                self._messages.setdefault(event.task.n if event.task is not None else 0, []).append(event)
-        elif isinstance(event, Task):
-            self._tasks.append(event)
-        elif isinstance(event, Problem):
-            self._problems.append(event)
-        elif isinstance(event, Connection) and event.task is not None and event.point == event.task.point:
-            self._connections.setdefault(event.task.n, []).append(event)
-        elif isinstance(event, Exchange):
-            self._exchanges.setdefault(event.task.n if event.task is not None else 0, []).append(event)
+        self._all.add(event)
 
     def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002  a view's shape
         first = True
-        for task in sorted(self._tasks, key=lambda one: one.n):
+        for task, conversation in self._all.tasks():
             if not first:
                 self._terminal.line()
             first = False
-            self._task(task)
-        for connection, (messages, exchanges) in self._loose().items():
+            self._task(task, conversation)
+        for conversation in self._all.others(http=self._http):
             if not first:
                 self._terminal.line()
             first = False
-            self._connection(connection, messages, exchanges)
-        rest = [problem for problem in self._problems if problem.task is None]
+            self._connection(conversation)
         if first:
             self._terminal.line((no_task(seen), "title"))
-        print_problems(self._terminal, problem_rows(rest, self._mask, self._full))
+        print_problems(self._terminal, problem_rows(self._all.problems, self._mask, self._full))
         self._terminal.flush()
 
-    def _loose(self) -> dict[Connection, tuple[list[Message], list[Exchange]]]:
-        """What belongs to no task, by connections in order; exchanges with Universal Agents only where they are asked
-        for."""
-        found: dict[Connection, tuple[list[Message], list[Exchange]]] = {}
-        for message in self._messages.get(0, []):
-            found.setdefault(message.connection, ([], []))[0].append(message)
-        for exchange in self._exchanges.get(0, []) if self._http else ():
-            if exchange.connection.role is Role.HTTP:
-                found.setdefault(exchange.connection, ([], []))[1].append(exchange)
-        return dict(sorted(found.items(), key=lambda item: item[0].n))
-
-    def _task(self, task: Task) -> None:
+    def _task(self, task: Task, conversation: TaskEvents) -> None:
         job = escape(self._mask.text(task.job or "")) + (f":{task.task_id}" if task.task_id is not None else "")
         head = [(f" task {task.n}  ", "title"), (f"{clip(job, _JOB)}  " if job else "", "title")]
         head += [(outcome_words(task), OUTCOME_STYLES[task.outcome]), (f"  {dated(task.start)} {zone(task.start)}", "")]
@@ -296,23 +264,23 @@ class LadderView:
         self._terminal.block([(" ", "")], words, "dim")
         for line in point_lines(task):
             self._terminal.block([(" ", "")], line, "dim")
-        self._page(task, self._messages.get(task.n, []), self._exchanges.get(task.n, []))
-        print_problems(self._terminal, problem_rows([p for p in self._problems if p.task is task], self._mask, True))
+        self._page(conversation)
+        print_problems(self._terminal, problem_rows(conversation.problems, self._mask, True))
 
-    def _connection(self, connection: Connection, messages: list[Message], exchanges: list[Exchange]) -> None:
+    def _connection(self, conversation: TaskEvents) -> None:
+        connection = conversation.connection
+        assert connection is not None
         start = f"{dated(connection.start)} {zone(connection.start)}"
         title = f" connection {connection.n}  {connection.role.value}  no task  {start}"
         self._terminal.line((title, "title"))
         tunnel = f"   tunnel {path}" if (path := _path(connection)) else ""
         self._terminal.block([(" ", "")], f"client {connection.client}   remote {connection.server}{tunnel}", "dim")
-        self._page(None, messages, exchanges)
+        self._page(conversation)
 
-    def _page(self, task: Task | None, messages: Sequence[Message], exchanges: Sequence[Exchange]) -> None:
-        messages = sorted(messages, key=lambda message: message.n)
-        connections = self._connections.get(task.n, []) if task is not None else []
-        shown = self._steps(task, connections, messages, exchanges, full=False)
-        whole = self._steps(task, connections, messages, exchanges, full=True) if self._full else shown
-        page = Page(self._terminal, task, connections, shown)
+    def _page(self, conversation: TaskEvents) -> None:
+        shown = self._steps(conversation, full=False)
+        whole = self._steps(conversation, full=True) if self._full else shown
+        page = Page(self._terminal, conversation.task, conversation.connections, shown)
         self._terminal.line()
         page.headings()
         margin = page.layout.margin if page.layout.wide else _NARROW_MARGIN
@@ -322,18 +290,5 @@ class LadderView:
                 for message in step.messages:
                     print_fields(self._terminal, message, self._mask, margin, self._full)
 
-    def _steps(
-        self,
-        task: Task | None,
-        connections: Sequence[Connection],
-        messages: Sequence[Message],
-        exchanges: Sequence[Exchange],
-        full: bool,
-    ) -> list[LadderStep]:
-        running = task is not None and task.outcome is Outcome.RUNNING
-        steps = message_steps(messages, Words(self._mask, full), self._verbose, running)
-        if task is not None:
-            steps = with_differences(task, [*steps, *connection_steps(task, connections, messages, self._verbose)])
-        if task is None or task.agent is not None:
-            steps += exchange_steps(exchanges, self._mask, every=self._http)
-        return sorted(steps, key=lambda step: (step.time, step.packets[:1]))
+    def _steps(self, conversation: TaskEvents, full: bool) -> list[LadderStep]:
+        return conversation.steps(self._mask, verbose=self._verbose, full=full, http=self._http)

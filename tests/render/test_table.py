@@ -23,13 +23,13 @@ Show = Callable[..., str]
 @pytest.fixture
 def show(monkeypatch: pytest.MonkeyPatch) -> Show:
     def table(
-        events: list[Any], width: int | None = 140, infos: list[CaptureInfo] | None = None, **options: bool
+        events: list[Any], width: int | None = 140, infos: list[CaptureInfo] | None = None, *, full: bool = False
     ) -> str:
         monkeypatch.delenv("COLUMNS", raising=False)
         if width is not None:
             monkeypatch.setenv("COLUMNS", str(width))
         out = io.StringIO()
-        view = TableView(Terminal(out), Mask(), **options)
+        view = TableView(Terminal(out), Mask(), full=full)
         for event in events:
             view.add(event)
         view.close([capture()] if infos is None else infos)

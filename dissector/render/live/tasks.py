@@ -14,11 +14,11 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from dissector.model import Task
+from dissector.render.cells import column_widths, row_spans, widest
 from dissector.render.live.entry import TaskEntry
 from dissector.render.live.listing import Listing, Rows
 from dissector.render.live.pane import RICH_STYLES
-from dissector.render.rows import RANK, Column, TaskRow
-from dissector.render.table import column_widths, row_spans, widest
+from dissector.render.rows import COLUMNS, RANK, Column, TaskRow
 
 _CURSOR = Style(reverse=True)
 #: A column that the table is sorted by, and how.
@@ -174,10 +174,10 @@ class TaskTable(ScrollView, can_focus=True):
         """Columns as wide as the rows seen so far need: they may grow, but do not jump while one scrolls."""
         if self._row is None:
             return
-        for key, cells in widest(self._row(entry).cells for entry in self._seen()).items():
+        for key, cells in widest(COLUMNS, (self._row(entry).cells for entry in self._seen())).items():
             self._widest[key] = max(cells, self._widest.get(key, 0))
         if any(self._widest.values()):
-            self._widths = column_widths(self._widest, width)
+            self._widths = column_widths(COLUMNS, self._widest, width)
 
     def _strip(self, spans: Sequence[tuple[str, str]], width: int) -> Strip:
         segments = [Segment(text, RICH_STYLES[style]) for text, style in spans]

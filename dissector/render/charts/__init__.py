@@ -1,0 +1,1 @@
+"""Sequence charts of one task in languages that tickets and wikis draw: mermaid, mscgen, PlantUML."""
