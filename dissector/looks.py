@@ -20,7 +20,7 @@ _MOST_INTERFACES = 8
 Pair = tuple[int, int]
 
 
-class Source(NamedTuple):
+class Sighted(NamedTuple):
     """A file (by its place in the list), or some interfaces of it."""
 
     file: int
@@ -30,29 +30,29 @@ class Source(NamedTuple):
     interfaces: Only = None
 
 
-def sources_of(files: Sequence[str]) -> Iterator[Source]:
+def sources_of(files: Sequence[str]) -> Iterator[Sighted]:
     """The files; of one whose interfaces see the same packets each of these."""
     for number, file in enumerate(files):
         found = interfaces_of(file, MAX_LOOK)
         parts = [
-            Source(number, file, f"{place_name(file)}:{name}", seen, interface)
+            Sighted(number, file, f"{place_name(file)}:{name}", seen, interface)
             for name, interface in (found if 1 < len(found) <= _MOST_INTERFACES else ())
             if (seen := _look(file, interface)).seen
         ]
         if any(related(one, two, common(one.seen, two.seen)) is Relation.APART for one, two in combinations(parts, 2)):
             yield from parts
         elif len(files) > 1:
-            yield Source(number, file, place_name(file), _look(file))
+            yield Sighted(number, file, place_name(file), _look(file))
 
 
-def related(one: Source, two: Source, shared: Common) -> Relation:
+def related(one: Sighted, two: Sighted, shared: Common) -> Relation:
     """Where the kernel has a packet at several of its interfaces without routing it (a bridge, a bond), that is one
     place; of several hosts an interface of each may be in a file that programs have put together."""
     is_one_host = one.file == two.file and one.interfaces is not None and one.interfaces.by_kernel
     return relation(one.seen, two.seen, shared, is_one_host=is_one_host)
 
 
-def looked_farther(sources: list[Source], relations: Mapping[Pair, Relation]) -> list[Pair]:
+def looked_farther(sources: list[Sighted], relations: Mapping[Pair, Relation]) -> list[Pair]:
     """Of captures of different hosts without a packet in common more is looked at: one may have begun long before the
     other.  Files of one ring have senders in common.  The pairs that have to be compared again."""
     strange = _strangers(sources, relations)
@@ -63,7 +63,7 @@ def looked_farther(sources: list[Source], relations: Mapping[Pair, Relation]) ->
     return [pair for pair in strange if more.intersection(pair)]
 
 
-def _strangers(sources: Sequence[Source], relations: Mapping[Pair, Relation]) -> list[Pair]:
+def _strangers(sources: Sequence[Sighted], relations: Mapping[Pair, Relation]) -> list[Pair]:
     """Pairs of files with TCP without a packet or a sender in common."""
     return [
         (a, b)
@@ -77,7 +77,7 @@ def _strangers(sources: Sequence[Source], relations: Mapping[Pair, Relation]) ->
 
 
 def remarks_on(
-    sources: Sequence[Source],
+    sources: Sequence[Sighted],
     relations: Mapping[Pair, Relation],
     shared: Mapping[Pair, Common],
 ) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 from dissector.errors import UsageError
-from dissector.looks import Source, looked_farther, related, remarks_on, sources_of
+from dissector.looks import Sighted, looked_farther, related, remarks_on, sources_of
 from dissector.model import Problem
 from dissector.points.clocks import Clock
 from dissector.points.place import CapturePoint
@@ -101,7 +101,7 @@ def _from_client(command_ports: frozenset[int], callback_ports: tuple[int, int])
     return tell
 
 
-def _sites(groups: list[list[int]], sources: Sequence[Source], names: Sequence[str | None]) -> list[Site]:
+def _sites(groups: list[list[int]], sources: Sequence[Sighted], names: Sequence[str | None]) -> list[Site]:
     sites: list[Site] = []
     for group in groups:
         name = next((names[number] for number in group if names[number] is not None), None)
