@@ -117,10 +117,8 @@ class Tracer(Attempts):
 
     def ready(self) -> Sequence[Event]:
         """The events that are final by now."""
-        clock, order = self.clock, self._order
-        if clock.now >= clock.wake:
-            return self.wake(clock.now)
-        return order.drain(clock.now) if order.is_waiting else ()
+        now, order = self.clock.now, self._order
+        return self.wake(now) if now >= self.clock.wake else order.drain(now) if order.is_waiting else ()
 
     def callback(self, key: bytes, others: int) -> tuple[Entry, Callback] | None:
         """The callback connection of a packet's key, if whole messages on it bring nothing but facts about its task
@@ -196,8 +194,7 @@ class Tracer(Attempts):
 
     def _opened(self, flow: Flow) -> None:
         connection = flow.connection
-        original = self._copies.original(connection)
-        if original is not None:  # no handler: nobody looks at its bytes
+        if (original := self._copies.original(connection)) is not None:  # no handler: nobody looks at its bytes
             self._notes.copied(original, connection)
             return
         facts = self._joiner.announced(connection)
@@ -214,10 +211,9 @@ class Tracer(Attempts):
 
     def sniffer(self, connection: Connection, *, is_inside: bool = False) -> Sniffer:
         """What listens to a new connection; ``is_inside``: to what it carries inside of TLS."""
-        is_command_port = self._joiner.is_server(connection.server)
-        wants_tls = None if is_inside else self.tls.wants
-        is_server = self._joiner.is_server
-        return Sniffer(connection, is_command_port=is_command_port, wants_tls=wants_tls, is_server=is_server)
+        is_server, wants_tls = self._joiner.is_server, None if is_inside else self.tls.wants
+        is_known = is_server(connection.server)
+        return Sniffer(connection, is_command_port=is_known, wants_tls=wants_tls, is_server=is_server)
 
     def attempt(self, facts: TaskFacts, connection: Connection) -> Callback:
         """A connection that is meant as the callback of ``facts``, whether it gets through or not."""
@@ -229,8 +225,7 @@ class Tracer(Attempts):
         return Callback(connection, self, facts)
 
     def decide(self, flow: Flow | Sealed, sniffer: Sniffer, *, over: bool = False) -> None:
-        role = sniffer.verdict()
-        connection = flow.connection
+        role, connection = sniffer.verdict(), flow.connection
         if role is None or (
             role is Role.CALLBACK and sniffer.may_wait and not over and self._unannounced.waits(connection)
         ):

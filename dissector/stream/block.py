@@ -9,7 +9,6 @@ turns out not to fit, goes packet by packet.
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from mmap import mmap
@@ -38,7 +37,7 @@ Joined = tuple[int, int, tuple[bytes, tuple[int, ...]], int]
 #: from each request to its answer in all, and the messages.
 Pairs = tuple[int, int, int, "list[Line | LookUp]", int, "list[Piece | Joined]"]
 #: Numbers of the packets of a source's first block.
-_COUNTED = range(1, sys.maxsize)
+_COUNTED = range(1, (1 << 63) - 1)
 #: In the place of a link type, of records that are numbered like packets and are none.
 NO_PACKET = -1
 
