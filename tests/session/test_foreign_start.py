@@ -19,10 +19,12 @@ Change = Callable[[Spoken], object]
 
 
 def place_in(block: Block) -> int:
-    (talk,) = block.conversations
+    talk = block.conversations[-1]
     found = foreign_at(block, talk, block.ip_offset)
-    # Nothing depends on whether all packets have the same shape.
+    # Nothing depends on whether all packets have the same shape, nor on which direction is named first.
     assert foreign_at(block, talk, None) == found
+    turned = talk._replace(keys=talk.keys[::-1], places=[place ^ 1 for place in talk.places])
+    assert foreign_at(block, turned, None) == found
     return found
 
 
@@ -110,6 +112,25 @@ def test_what_comes_in_between_may_be_about_it(others: list[int], place: int) ->
     """Packets that are not plain (``others``), ICMP among them."""
     block = mail().block()
     assert place_in(block._replace(others=others)) == place
+
+
+@pytest.mark.parametrize(("others", "place"), [([], 3), ([3], 3), ([4], 0), ([7], 0), ([8], 3)])
+def test_a_connection_may_begin_anywhere_in_a_block(others: list[int], place: int) -> None:
+    """Here in packet 4 and more than a minute behind the first one."""
+    talk, before = mail(), Spoken().say(PROCESS).say(PROCESS).say(PROCESS).say(PROCESS)
+    before.change(0, 30, b"\x0a\x09").change(1, 30, b"\x0a\x09").change(2, 30, b"\x0a\x09").change(3, 30, b"\x0a\x09")
+    early = [one._replace(time=one.time - 70 * SECOND) for one in before.records]
+    talk.records[:0], talk.sides[:0] = early, before.sides
+    block = talk.block()
+    found = [one for one in block.conversations if one.places[0] >> 1 == 4]
+    assert place_in(block._replace(conversations=found, others=others)) == place
+
+
+def test_data_that_may_be_ours_is_looked_at_until_it_tells() -> None:
+    talk = Spoken(syn=True).say(PROCESS, b"\0").say(CLIENT).say(PROCESS, b"\0\0\0xFoo")
+    assert place_in(talk.block()) == 5
+    moved(5, SEQ, 1)(talk)
+    assert place_in(talk.block()) == 0
 
 
 def test_what_is_ours_is_not_foreign() -> None:

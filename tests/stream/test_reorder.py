@@ -104,9 +104,10 @@ def test_a_reset_that_acknowledges_nothing_waits_for_its_own_side_only() -> None
 def test_a_reset_that_acknowledges_nothing_is_the_last_of_what_waits() -> None:
     one = talk()
     assert one.b(0, b"tell", acks=3) == []
-    assert one.b(4, acks=None, flags=RST) == []
+    assert one.b(4, b"more", acks=3) == []
+    assert one.b(8, acks=None, flags=RST) == []
     found = one.a(0, b"ask")
-    assert [type(event) for event in found] == [Chunk, Chunk, Closed]
+    assert [type(event) for event in found] == [Chunk, Chunk, Chunk, Closed]
 
 
 def test_what_the_other_side_said_before_the_capture_is_not_awaited() -> None:
@@ -116,14 +117,14 @@ def test_what_the_other_side_said_before_the_capture_is_not_awaited() -> None:
 
 def test_each_connection_has_its_own_deadline() -> None:
     table, talks = None, []
-    for port in (40_000, 40_001):
+    for port in (40_000, 40_001, 40_002):
         one = Talk(ports=(port, 4_444), patience=CLOCK_JITTER)
         one.table = table = table or one.table
         one.time = MS * (port - 40_000)
         talks.append(one.open())
         one.b(0, b"tell", acks=3)
-    first, second = (one.time + CLOCK_JITTER for one in talks)
-    for deadline, following in ((first, second), (second, NEVER)):
+    first, second, third = (one.time + CLOCK_JITTER for one in talks)
+    for deadline, following in ((first, second), (second, third), (third, NEVER)):
         assert talks[0].table.reorder.deadline == deadline
         assert len([*talks[0].table.overdue(deadline)]) == 2
         assert talks[0].table.reorder.deadline == following
@@ -132,6 +133,7 @@ def test_each_connection_has_its_own_deadline() -> None:
 def test_the_second_end_waits_for_the_first() -> None:
     one = talk()
     assert one.b(0, acks=1, flags=FIN) == []
+    assert len(one.flow.held) == 1
     one.a(0, acks=0, flags=FIN)
     assert one.facts(CLIENT).fin is not None
     assert one.connection.closed == "fin"
@@ -141,6 +143,15 @@ def test_what_acknowledges_one_byte_more_does_not_wait() -> None:
     """A FIN that was not captured."""
     one = talk()
     assert one.b(0, b"tell", acks=1) == [chunk(SERVER, 0, b"tell", 4)]
+    one = talk()
+    assert one.b(0, b"tell", acks=2) == []
+    assert len(one.flow.held) == 1
+
+
+def test_data_behind_a_hole_of_its_own_side_does_not_wait_here() -> None:
+    one = talk()
+    one.a(3, b"more")
+    assert one.flow.held == []
 
 
 @pytest.mark.parametrize("data", [b"HTTP/1.1 200 OK\r\n", b"POST / HTTP/1.1\r\n", b"\x17\x03\x03\0\1x"])
