@@ -11,7 +11,7 @@ from dissector.model import Problem
 from dissector.points.place import place_name
 from dissector.points.places import Common, Relation, common, relation
 from dissector.points.sightings import Sightings, address_size
-from dissector.session.case import general
+from dissector.session.case import problem
 from dissector.sources.capture import Only, first_blocks, interfaces_of
 
 #: Interfaces of a file that are compared with each other.
@@ -104,7 +104,7 @@ def remarks_on(
             first = [sources[number] for number in pairs[0]]
             more = f" ({len(pairs)} such pairs of files)" if len(pairs) > 1 else ""
             summary = f"{' and '.join(place.path for place in first)} {verb}{more}."
-            yield general(code, summary, min(place.seen.first or 0 for place in first), ())
+            yield problem(code, summary, (), time=min(place.seen.first or 0 for place in first))
 
 
 def _connections(seen: Sightings) -> set[frozenset[tuple[bytes, bytes]]]:

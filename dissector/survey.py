@@ -215,10 +215,10 @@ def _set_spans(sites: list[Site], seen: list[list[Sightings]]) -> None:
 
 def remarks(sites: Iterable[Site]) -> list[Problem]:
     """What is to be said of clocks that are not known."""
-    from dissector.session.case import general
+    from dissector.session.case import problem
 
     return [
-        general("clock_unknown", f"The clock of {site.place.name} can not be compared.", site.place.first or 0, ())
+        problem("clock_unknown", f"The clock of {site.place.name} can not be compared.", (), time=site.place.first or 0)
         for site in sites
         if site.place.rank and not site.place.is_told and not _is_known(site.place.clock)
     ]

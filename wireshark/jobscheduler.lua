@@ -1048,6 +1048,19 @@ do
     end))
   end
 
+  --- `{one.two}` is asked for as `one`, and `two` of that.
+  function py.format_map(text, words)
+    return (text:gsub("{([%w_.]+)}", function(names)
+      local found
+      for name in names:gmatch("[^.]+") do
+        if found == nil then found = words:__getitem__(name) else found = found[name] end
+      end
+      return py.str(found)
+    end))
+  end
+
+  function py.getattr(one, name) return one[name] end
+
   function py.join(glue, list) return table.concat(py.map(py.str, list), glue, 1, list.n) end
 
   --- Divided by white space.
@@ -1118,14 +1131,21 @@ do
     return class
   end
 
+  --- What a class has that its base has.
+  function py.inherit(class, base)
+    for _, name in ipairs({ "members", "getters" }) do
+      for key, value in pairs(base[name]) do class[name][key] = class[name][key] or value end
+    end
+  end
+
   function py.isinstance(one, class) return getmetatable(one) == class end
 end
 
 do
-  local limits, model, places, ports, session_agent_codes, session_agent_facts, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_cut, session_diagnosis, session_early, session_hosts, session_join, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_slow, session_slowness, session_start_errors, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_tunnels, session_verdict, sides, stream_direction, stream_fragments, stream_icmp, stream_reassembly, stream_reorder, traffic, wire_agent, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
-  js.python = { limits = limits, model = model, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_facts = session_agent_facts, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_cut = session_cut, session_diagnosis = session_diagnosis, session_early = session_early, session_hosts = session_hosts, session_join = session_join, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_tunnels = session_tunnels, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_fragments = stream_fragments, stream_icmp = stream_icmp, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, traffic = traffic, wire_agent = wire_agent, wire_names = wire_names }
+  local limits, model, places, ports, session_agent_codes, session_agent_errors, session_agent_facts, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_cut, session_diagnosis, session_early, session_early_ends, session_failed_callbacks, session_findings, session_hosts, session_join, session_oddities, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_silent_ends, session_slow, session_slowness, session_start_errors, session_subjects, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_tunnels, session_uncalled, session_verdict, sides, stream_direction, stream_fragments, stream_icmp, stream_reassembly, stream_reorder, traffic, wire_agent, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+  js.python = { limits = limits, model = model, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_errors = session_agent_errors, session_agent_facts = session_agent_facts, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_cut = session_cut, session_diagnosis = session_diagnosis, session_early = session_early, session_early_ends = session_early_ends, session_failed_callbacks = session_failed_callbacks, session_findings = session_findings, session_hosts = session_hosts, session_join = session_join, session_oddities = session_oddities, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_silent_ends = session_silent_ends, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_subjects = session_subjects, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_tunnels = session_tunnels, session_uncalled = session_uncalled, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_fragments = stream_fragments, stream_icmp = stream_icmp, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, traffic = traffic, wire_agent = wire_agent, wire_names = wire_names }
   local py = js.py
-  session_rules_agent.http_error = function() return nil end  -- a start over HTTP that fails is one for Wireshark's own dissector
+  session_agent_errors.http_error = function() return py.pack() end  -- a start over HTTP that fails is one for Wireshark's own dissector
   session_diagnosis.conclude = function(facts, now, clock_steps, hosts, missed)
     facts.record["end"] = facts:last_seen()
     if missed then
@@ -1136,21 +1156,11 @@ do
       facts.record.outcome = "unknown"
     end
   end
-  session_quality.of_stream = function(problem, connection)
-    local is_cut, code, entry, cause, remedy
-    is_cut = (py.same(problem.code, "gap") and (connection.snapped > 0) and py.same(connection.gaps, 0))
-    code = (py.truth(is_cut) and "snap_length" or problem.code)
-    entry = py.at(session_codes.CODES, code)
-    cause, remedy = entry.cause, entry.remedy
-    if problem.is_cap then
-      cause = "a cap of jstrace itself, so that no capture takes all memory: nothing is wrong on the wire"
-      remedy = "everything around it can be read; what it says can not"
-    end
-    if (py.same(code, "gap") and py.truth(py.at(connection.sides, problem.side).never_acknowledged)) then
-      cause = "they were lost in the network, not by the capture: the receiver never acknowledged them"
-      remedy = "see whether larger segments pass at all, and where packets are lost"
-    end
-    do return model.Problem.new(code, (function() if py.truth(is_cut) then return "info" end return entry.severity end)(), problem.time, py.pack(problem.number), (py.str(py.word(connection.role)) .. " connection, " .. py.str(py.lower(session_case.end_name(problem.side, connection))) .. ": " .. py.str(problem.text)), cause, remedy, connection.task, connection) end
+  session_oddities.of_stream = function(problem, connection)
+    local found
+    found = py.next(session_findings.first(session_oddities.BYTES, session_oddities.OddBytes.new(connection, problem)))
+    found.task = connection.task
+    do return found end
   end
   session_task.TaskFacts = py.class({ "record", "rank", "start", "start_document", "start_answer", "start_error", "close", "close_answer", "kill", "cut_command", "unread_command", "attempts", "more", "log_size", "given_up", "intruder", "foreign_packet", "pair_unclear", "contested", "confirmed", "superseded", "instance", "begin_refused", "result", "proof", "client_error", "release", "released", "failed_calls", "call_time", "callback_time", "longest_call", "slow_callbacks", "undecoded", "trailing", "odd_numbers", "result_odd", "dialog", "open_requests", "agent", "token" }, {
     ["rank"] = function() return 0 end,
@@ -1231,10 +1241,10 @@ do
     ["unanswered"] = function() return 0 end,
     ["packets"] = function() return py.pack() end,
   })
-  session_rules_agent.code_of = function(response, otherwise)
+  session_agent_errors.code_of = function(response, otherwise)
     local text, statuses, words, code
     text = py.either(wire_agent.failure_of(response), function() return "" end)
-    for _, item_ in py.each(session_rules_agent._ERRORS) do
+    for _, item_ in py.each(session_agent_errors._ERRORS) do
       do local from_ = item_ statuses, words, code = py.at(from_, 0), py.at(from_, 1), py.at(from_, 2) end
       if (((statuses == nil) or py.has(statuses, response.status)) and ((words == nil) or py.truth(py.search(words, text)))) then
         do return code end
@@ -1242,7 +1252,7 @@ do
     end
     do return otherwise end
   end
-  session_rules_agent.is_impostor = function(response)
+  session_agent_errors.is_impostor = function(response)
     do return py.has(py.lower(py.either(wire_agent.failure_of(response), function() return "" end)), "wrong tunnel secret") end
   end
   wire_agent.Heartbeat = py.class({ "period", "timeout" }, {
@@ -1424,18 +1434,25 @@ do
     py.sort(found, { key = function(problem) return py.index(order, problem.severity) end })
     record.problems = py.slice(found, nil, limits.MAX_PROBLEMS)
   end
-  model.Problem = py.class({ "code", "severity", "time", "packets", "summary", "cause", "remedy", "task", "connection", "logs" }, {
-    ["cause"] = function() return "" end,
-    ["remedy"] = function() return "" end,
-    ["logs"] = function() return py.pack() end,
-  })
-  session_case.end_name = function(side, connection)
-    local is_command
-    is_command = ((connection ~= nil) and py.same(py.word(connection.role), "command"))
-    if py.truth(is_command) then
-      do return ((side == 0) and "The client" or "The remote") end
+  session_findings.first = function(rows, subject)
+    local row
+    local yielded_ = py.pack()
+    for _, item_ in py.each(rows) do
+      row = item_
+      if (function()  for _, item_ in py.each(row.when) do local holds = item_ if not (py.truth(holds(subject))) then return false end end return true end)() then
+        py.append(yielded_, session_findings._told_by(row, subject))
+        do return yielded_ end
+      end
     end
-    do return ((side == 0) and "The task process" or "The client") end
+    return yielded_
+  end
+  session_oddities.OddBytes = py.class({ "about", "problem" }, {
+  })
+  session_oddities.OddBytes.getters["case"] = function(self)
+    do return nil end
+  end
+  session_oddities.OddBytes.getters["whose"] = function(self)
+    do return (py.str(py.word(self.about.role)) .. " connection, " .. py.str(py.lower(session_case.end_name(self.problem.side, self.about)))) end
   end
   session_capture_codes.Code = py.class({ "severity", "meaning", "cause", "remedy", "engine" }, {
     ["engine"] = function() return py.pack() end,
@@ -1485,13 +1502,6 @@ do
     ["grain"] = function() return 0 end,
     ["hosts"] = function() return session_hosts.Hosts.new() end,
   })
-  session_case.Case.members["problem"] = function(self, code, summary, packets, connection, time, cause, remedy, severity)
-    local entry, record, words
-    entry = py.at(session_codes.CODES, code)
-    record = self.facts.record
-    words = py.dict(py.joined(py.pack(py.pack("client", (function() if py.truth(record.client) then return record.client.ip end return "the client" end)())), py.pack(py.pack("remote", py.either(record.remote, function() return "the remote" end))), py.pack(py.pack("port", py.either(record.callback_port, function() return "its callback port" end)))))
-    do return model.Problem.new(code, py.either(severity, function() return entry.severity end), (function() if (time == nil) then return record.start end return time end)(), py.slice(py.tuple(py.sorted(py.set(packets))), nil, limits.MAX_EVIDENCE), summary, (function() if (cause == nil) then return py.format(entry.cause, { words = words }) end return cause end)(), (function() if (remedy == nil) then return py.format(entry.remedy, { words = words }) end return remedy end)(), record, connection, entry.engine) end
-  end
   session_clock.grain = function(facts)
     local times
     times = (function() local found_ = py.pack()  for _, item_ in py.each(facts:connections()) do local connection = item_  for _, item_ in py.each(session_clock._times(connection)) do local time = item_ py.append(found_, time) end end return found_ end)()
@@ -1539,25 +1549,50 @@ do
     found = py.dict(py.joined(py.pack(py.pack("clock_backwards", ((clock_steps ~= nil) and (record.first_packet <= py.at(clock_steps, 1)) and (py.at(clock_steps, 0) <= last)))), py.pack(py.pack("gap", (function()  for _, item_ in py.each(connections) do local connection = item_ if (connection.gaps > session_quality._lost_on_the_way(connection)) then return true end end return false end)())), py.pack(py.pack("mid_stream", (function()  for _, item_ in py.each(connections) do local connection = item_ if connection.mid_stream then return true end end return false end)())), py.pack(py.pack("one_direction", (function()  for _, item_ in py.each(connections) do local connection = item_ if session_verdict.one_sided(connection) then return true end end return false end)())), py.pack(py.pack("snap_length", (function()  for _, item_ in py.each(connections) do local connection = item_ if py.truth(connection.snapped) then return true end end return false end)()))))
     do return (function() local found_ = py.pack()  for _, item_ in py.each(py.items(found)) do local flaw, holds = py.at(item_, 0), py.at(item_, 1) if py.truth(holds) then py.append(found_, flaw) end end return found_ end)() end
   end
+  session_findings._told_by = function(row, subject)
+    local code, ask, cause, remedy, reason
+    code, ask = session_findings.told(row.code, subject), row.time
+    do local from_ = session_case.usual_words(code, subject.case, subject.about) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
+    reason = (function()  for _, item_ in py.each(row.reasons) do local one = item_ if (function()  for _, item_ in py.each(one.when) do local holds = item_ if not (py.truth(holds(subject))) then return false end end return true end)() then do return one end end end return  end)()
+    do return session_case.problem(code, session_findings.told(row.summary, subject), (function() local found_ = py.pack()  for _, item_ in py.each(row.packets) do local packets = item_  for _, item_ in py.each(packets(subject)) do local number = item_ py.append(found_, number) end end return found_ end)(), subject.about, subject.case, (function() if (ask == nil) then return nil end return ask(subject) end)(), py.add(session_findings.told(reason.cause, subject, cause), session_findings.added(row.more, subject)), session_findings.told(reason.remedy, subject, remedy), row.severity) end
+  end
+  session_findings.Finding = py.class({ "code", "when", "summary", "packets", "reasons", "more", "time", "severity" }, {
+    ["reasons"] = function() return py.pack(session_findings.Reason.new()) end,
+    ["more"] = function() return py.pack() end,
+  })
+  session_oddities.cut = function(odd)
+    do return (py.same(odd.problem.code, "gap") and (odd.about.snapped > 0) and py.same(odd.about.gaps, 0)) end
+  end
+  session_oddities.bytes_packet = function(odd)
+    do return py.pack(odd.problem.number) end
+  end
+  session_oddities.bytes_time = function(odd)
+    do return odd.problem.time end
+  end
+  session_oddities.lost = function(odd)
+    do return (py.same(odd.problem.code, "gap") and (py.at(odd.about.sides, odd.problem.side).never_acknowledged > 0)) end
+  end
+  session_findings.Reason = py.class({ "cause", "remedy", "when" }, {
+    ["cause"] = function() return session_findings.USUAL end,
+    ["remedy"] = function() return session_findings.USUAL end,
+    ["when"] = function() return py.pack() end,
+  })
   session_calling.callback = function(case)
-    local facts, record, took
+    local facts, record
     local yielded_ = py.pack()
     facts = case.facts
     record = facts.record
     if (facts.intruder ~= nil) then
-      py.append(yielded_, session_calling._foreign(case, facts.intruder))
+      py.extend(yielded_, session_findings.first(session_calling.FOREIGN, session_failed_callbacks.Called.new(case, facts.intruder)))
     elseif (record.outcome == "no_callback") then
-      py.extend(yielded_, session_rules_startup.left(case))
-      py.append(yielded_, (function() if py.truth(facts.attempts) then return session_calling._failed_attempt(case, py.at(facts.attempts, 0)) end return session_rules_startup.missing(case) end)())
+      py.extend(yielded_, session_uncalled.left(case))
+      py.extend(yielded_, (function() if py.truth(facts.attempts) then return session_findings.first(session_failed_callbacks.IN_VAIN, session_failed_callbacks.Called.new(case, py.at(facts.attempts, 0))) end return session_uncalled.missing(case) end)())
     elseif ((record.outcome == "unknown") and (record.callback == nil) and py.truth(facts.attempts)) then
-      py.append(yielded_, session_calling._failed_attempt(case, py.at(facts.attempts, 0)))
+      py.extend(yielded_, session_findings.first(session_failed_callbacks.IN_VAIN, session_failed_callbacks.Called.new(case, py.at(facts.attempts, 0))))
     elseif ((record.outcome == "unknown") and (record.callback == nil) and session_calling._may_be_refused(case)) then
-      py.append(yielded_, session_rules_startup.missing(case))
+      py.extend(yielded_, session_uncalled.missing(case))
     elseif ((record.callback ~= nil) and (facts.start ~= nil)) then
-      took = py.sub(session_verdict.got_through(record.callback).time, facts.start.time)
-      if (took >= py.add(session_timeouts.SLOW_START, case.grain)) then
-        py.append(yielded_, session_calling._slow(case, record.callback, took))
-      end
+      py.extend(yielded_, session_findings.first(session_calling.SLOW, session_calling.CameLate.new(case, record.callback, facts.start)))
     end
     return yielded_
   end
@@ -1584,28 +1619,28 @@ do
     end
     if ((about.start ~= nil) and (about.start_failure ~= nil)) then
       otherwise = ((wire_agent.failure_of(about.start.response) == nil) and "agent_wrong_target" or "agent_refused_start")
-      py.append(yielded_, session_rules_agent._problem(case, session_rules_agent.code_of(about.start.response, otherwise), session_rules_agent._answer(about.start), about.start))
+      py.extend(yielded_, session_findings.first(session_agent_errors.REFUSED, session_rules_agent._answered(case, about.start, otherwise)))
     end
     if ((about.kill ~= nil) and (outcome == "killed")) then
-      py.append(yielded_, session_rules_agent._problem(case, "task_killed", "The master asked the agent to kill the task.", about.kill))
+      py.extend(yielded_, session_findings.first(session_rules_agent.KILLED, session_rules_agent._of(case, about, about.kill)))
     end
     if (about.failed ~= nil) then
-      py.append(yielded_, session_rules_agent._problem(case, session_rules_agent.code_of(about.failed.response, "task_process_lost"), session_rules_agent._failed(case, about.failed), about.failed))
+      py.extend(yielded_, session_findings.first(session_agent_errors.TUNNEL_FAILED, session_rules_agent._answered(case, about.failed, "task_process_lost")))
     elseif (outcome == "lost") then
-      py.append(yielded_, session_rules_agent._silent(case, about))
+      py.extend(yielded_, session_findings.first(session_rules_agent.SILENT, (function() if (about.waiting == nil) then return session_rules_agent.OnAgent.new(case, nil, about) end return session_rules_agent._of(case, about, about.waiting) end)()))
     elseif py.truth(about.repetitions) then
-      py.append(yielded_, session_rules_agent._repeated(case, about))
+      py.extend(yielded_, session_findings.first(session_rules_agent.REPEATED, session_rules_agent._of(case, about, py.at(about.repetitions, 0))))
     end
     if (about.missed_by ~= nil) then
-      py.append(yielded_, session_rules_agent._late(case, about, about.missed_by))
+      py.extend(yielded_, session_findings.first(session_rules_agent.LATE, session_rules_agent._of(case, about, about.missed_by)))
     end
     if ((about.start ~= nil) and (about.clock_skew ~= nil) and (py.abs(about.clock_skew) > session_timeouts.CLOCK_SKEW)) then
-      py.append(yielded_, session_rules_agent._skewed(case, about.start, about.clock_skew))
+      py.extend(yielded_, session_findings.first(session_rules_agent.SKEWED, session_rules_agent._of(case, about, about.start)))
     end
     return yielded_
   end
   session_rules_startup.command = function(case)
-    local facts, connection, answer, end_
+    local facts, connection, over_http, answer, end_
     local yielded_ = py.pack()
     facts = case.facts
     connection = facts.record.command
@@ -1613,11 +1648,12 @@ do
       do return yielded_ end
     end
     if (facts.record.outcome == "unreachable") then
-      py.append(yielded_, session_rules_startup._unreachable(case, connection))
+      py.extend(yielded_, session_findings.first(session_rules_startup.UNREACHABLE, session_subjects.Tried.new(case, connection)))
     elseif ((facts.start_error ~= nil) and ((function() answer = facts.start_answer return answer end)() ~= nil)) then
-      py.append(yielded_, py.either(session_rules_agent.http_error(case, answer), function() return session_rules_startup._start_error(case, connection, facts.start_error, answer) end))
+      over_http = py.list(session_agent_errors.http_error(case, answer))
+      py.extend(yielded_, py.either(over_http, function() return session_findings.first(session_rules_startup.START_ERROR, session_rules_startup.StartError.new(case, connection, facts.start_error, answer)) end))
     elseif (session_verdict.is_rejected(facts) and ((function() end_ = session_verdict.end_mark(connection) return end_ end)() ~= nil)) then
-      py.append(yielded_, session_rules_startup._rejected(case, connection, end_))
+      py.extend(yielded_, session_findings.first(session_rules_startup.REJECTED, session_subjects.Ending.new(case, connection, end_, 1)))
     end
     return yielded_
   end
@@ -1632,282 +1668,177 @@ do
     end_, stuck = session_verdict.end_mark(callback), session_verdict.stuck_side(callback, case.now)
     asked = py.either(facts.kill, function() return facts.close end)
     if (stuck ~= nil) then
-      py.extend(yielded_, session_rules_disconnect._stuck(case, callback, stuck))
+      py.extend(yielded_, session_findings.every(session_silent_ends.STUCK, session_silent_ends.Stuck.new(case, callback, stuck)))
     elseif ((command ~= nil) and session_verdict.is_unheard(facts, case.now) and py.truth(asked) and ((end_ == nil) or (asked.time <= end_.time))) then
-      py.append(yielded_, session_rules_disconnect._unheard(case, callback, command, py.either(facts.close, function() return asked end)))
+      py.extend(yielded_, session_findings.first(session_silent_ends.UNHEARD, session_silent_ends.Unheard.new(case, command, 0, callback, py.either(facts.close, function() return asked end))))
     elseif (end_ ~= nil) then
-      py.append(yielded_, session_rules_disconnect._early_end(case, callback, end_))
+      py.extend(yielded_, session_findings.first(session_early_ends.EARLY_END, session_early_ends.EarlyEnd.new(case, callback, end_, py.either(session_verdict.closed_by(callback), function() return 0 end))))
     elseif (facts.close ~= nil) then
-      py.append(yielded_, session_rules_disconnect._without_end(case, callback, facts.close))
+      py.extend(yielded_, session_findings.first(session_rules_disconnect.WITHOUT_END, session_rules_disconnect.Gone.new(case, callback, facts.close)))
     end
     return yielded_
   end
   session_command_loss.command_lost = function(case)
-    local facts, command, callback, end_, last, side, is_reset, open_until, proof, whom, summary, cause, remedy
+    local facts, command, callback, end_, last, side, is_reset, open_until
     local yielded_ = py.pack()
     facts = case.facts
     command, callback = facts.record.command, facts.record.callback
     if ((command == nil) or (callback == nil) or (facts.start_answer == nil)) then
       do return yielded_ end
     end
-    end_ = session_verdict.end_mark(command)
+    end_, last, side = session_verdict.end_mark(command), session_verdict.end_mark(callback), session_verdict.closed_by(command)
     if (end_ == nil) then
       do return yielded_ end
     end
     if ((facts.close ~= nil) and (py.at(facts.close.packets, 0) < end_.number)) then
-      py.extend(yielded_, session_command_loss._close_reset(case, command, callback, facts.close, end_))
+      py.extend(yielded_, session_findings.first(session_command_loss.CLOSE_RESET, session_command_loss.CloseReset.new(case, command, end_, 1, callback, facts.close)))
       do return yielded_ end
     end
-    last, side = session_verdict.end_mark(callback), session_verdict.closed_by(command)
     if ((side == nil) or py.truth(command.gaps) or ((last ~= nil) and (last.number < end_.number))) then
       do return yielded_ end
     end
     is_reset = (py.at(command.sides, side).rst == end_)
     open_until = (function() if (facts.record.outcome == "running") then return case.now end return callback["end"] end)()
-    if (py.sub((function() if py.truth(last) then return last.time end return open_until end)(), end_.time) < (function() if py.truth(is_reset) then return 0 end return session_timeouts.LOST_FIRST end)()) then
-      do return yielded_ end
+    if (py.sub((function() if py.truth(last) then return last.time end return open_until end)(), end_.time) >= (function() if py.truth(is_reset) then return 0 end return session_timeouts.LOST_FIRST end)()) then
+      py.extend(yielded_, session_findings.first(session_command_loss.COMMAND_LOST, session_command_loss.LostFirst.new(case, command, end_, side, callback)))
     end
-    proof = session_reset_origin.forgery(command, side, end_)
-    whom = (py.truth(proof) and "a device in between" or (py.str(py.lower(session_case.end_name(side, command))) .. " (" .. py.str(session_case.host_of(command, side)) .. ")"))
-    summary = ("The command connection was " .. py.str((py.truth(is_reset) and "reset" or "closed")) .. " by " .. py.str(whom) .. " while the task was running.")
-    cause, remedy = session_case.by_device_text((py.str(proof) .. "; " .. py.str(session_command_loss._THEN_KILLED))), session_case.between(command)
-    if not py.truth(proof) then
-      do local from_ = session_command_loss._ended_by(command, callback, side, end_) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
-    end
-    py.append(yielded_, case:problem("command_lost_first", summary, py.pack(end_.number), command, end_.time, cause, remedy))
     return yielded_
   end
   session_command_loss.command_cut = function(case)
-    local facts, command, stuck, end_, idle, summary, time, errors, cause, how, packets, host, remedy
+    local facts, command
     local yielded_ = py.pack()
     facts = case.facts
     command = facts.record.command
     if ((command == nil) or (facts.close == nil) or (facts.close_answer ~= nil) or (facts.released == nil)) then
       do return yielded_ end
     end
-    if (py.truth(facts.record.signal) and (facts.kill == nil)) then
-      do return yielded_ end
+    if (not py.truth(facts.record.signal) or (facts.kill ~= nil)) then
+      py.extend(yielded_, session_findings.first(session_command_loss.COMMAND_CUT, session_command_loss.Forgotten.new(case, command, facts.close)))
     end
-    stuck, end_ = session_verdict.stuck_side(command, case.now), py.at(command.sides, 1).rst
-    idle = py.sub(facts.close.time, py.either(facts.start_answer, function() return facts.close end).time)
-    if (stuck == 0) then
-      how, packets = "is retransmitted without an answer", (function() local found_ = py.pack()  for _, item_ in py.each(session_verdict.stuck_tries(command, stuck, case.now)) do local m = item_ py.append(found_, m.number) end return found_ end)()
-    elseif ((end_ ~= nil) and (end_.time >= facts.close.time)) then
-      how, packets = "was answered by a reset", py.joined(facts.close.packets, py.pack(end_.number))
-    else
-      do return yielded_ end
-    end
-    summary = ("The close of the task " .. py.str(how) .. py.str(session_case.after_silence(idle)) .. " on the command connection.")
-    time, errors = facts.close.time, session_verdict.unreachables(command)
-    if ((stuck == 0) and ((idle < session_timeouts.IDLE) or py.truth(errors))) then
-      host = command.server.ip
-      cause = ("the remote scheduler's host (" .. py.str(host) .. "), or the path to it, was gone when the task ended")
-      if py.truth(errors) then
-        cause = py.add(cause, (": " .. py.str(places.address_text(py.at(errors, 0).sender)) .. " says: " .. py.str(py.at(errors, 0).reason)))
-      end
-      remedy = ("look at " .. py.str(host) .. " and at the network path to it at that time")
-      packets = py.add(packets, (function() local found_ = py.pack()  for _, item_ in py.each(errors) do local error = item_ py.append(found_, error.number) end return found_ end)())
-      py.append(yielded_, case:problem("command_lost_first", summary, packets, command, time, cause, remedy))
-      do return yielded_ end
-    end
-    cause = "a firewall or translation between the schedulers forgot the idle command connection"
-    py.append(yielded_, case:problem("idle_connection_cut", summary, packets, command, time, cause, session_command_loss._KEEP_ALIVE))
     return yielded_
   end
   session_running.killed = function(case)
-    local facts, how, summary
+    local facts
     local yielded_ = py.pack()
     facts = case.facts
     if ((facts.kill ~= nil) and (facts.record.outcome == "killed")) then
-      how = (py.truth(facts.record.signal) and (", signal " .. py.str(facts.record.signal)) or "")
-      summary = ("The client asked the remote to kill the task" .. py.str(how) .. ".")
-      py.append(yielded_, case:problem("task_killed", summary, facts.kill.packets, facts.record.command, facts.kill.time))
+      py.extend(yielded_, session_findings.first(session_running.KILLED, session_running.Spoken.new(case, facts.record.command, facts.kill)))
     end
     return yielded_
   end
   session_running.failure = function(case)
-    local facts, record, error, summary, text, others, cause
+    local facts, record
     local yielded_ = py.pack()
     facts, record = case.facts, case.facts.record
-    error = facts.client_error
-    if (error ~= nil) then
-      summary = (py.str(py.either(error.member, function() return "a call" end)) .. " was answered with an error: " .. py.str(session_bodies.error_text(error)))
-      py.append(yielded_, case:problem("error_answer", summary, error.packets, record.callback, error.time))
+    if (facts.client_error ~= nil) then
+      py.extend(yielded_, session_findings.first(session_running.ERROR_ANSWER, session_running.Spoken.new(case, record.callback, facts.client_error)))
     elseif (facts.begin_refused ~= nil) then
-      summary = "The job's spooler_init returned false."
-      py.append(yielded_, session_running._job_failed(case, summary, facts.begin_refused))
+      py.extend(yielded_, session_findings.first(session_running.INIT_REFUSED, session_running.Spoken.new(case, record.callback, facts.begin_refused)))
     elseif ((record.outcome == "failure") and (facts.result ~= nil)) then
-      text = (py.truth(record.state_text) and (" (\034" .. py.str(record.state_text) .. "\034)") or "")
-      if py.truth(record.signal) then
-        others = "the remote kills a job when it loses the command connection, or somebody on the remote host did"
-        cause = ("this client did not ask for it: " .. py.str(others))
-        if not session_running._commands_are_known(record.command) then
-          cause = ("whether the client asked for it is not in the capture; if not, " .. py.str(others))
-        end
-        py.append(yielded_, session_running._job_failed(case, ("The job's process was ended by signal " .. py.str(record.signal) .. py.str(text) .. "."), facts.result, cause))
-      else
-        py.append(yielded_, session_running._job_failed(case, ("The job's process ended with exit code " .. py.str(record.exit_code) .. py.str(text) .. "."), facts.result))
-      end
+      py.extend(yielded_, session_findings.first(session_running.ENDED, session_running.Spoken.new(case, record.callback, facts.result)))
     end
     return yielded_
   end
   session_running.calls = function(case)
-    local facts, member, _, failed, times, summary, code
+    local member, _, failed
     local yielded_ = py.pack()
-    facts = case.facts
-    for _, item_ in py.each(py.items(facts.failed_calls)) do
+    for _, item_ in py.each(py.items(case.facts.failed_calls)) do
       do local from_ = item_ member, _, failed = py.at(py.at(from_, 0), 0), py.at(py.at(from_, 0), 1), py.at(from_, 1) end
-      times = ((failed.count > 1) and (py.str(failed.count) .. " calls") or "a call")
-      summary = (py.str(times) .. " of " .. py.str(member) .. " failed: " .. py.str(failed.text))
-      code = (py.same(failed.first.kind, "error") and "error_answer" or "call_failed")
-      py.append(yielded_, case:problem(code, summary, failed.packets, facts.record.callback, failed.first.time, nil, nil, "info"))
+      py.extend(yielded_, session_findings.first(session_running.CALLS, session_running.Failed.new(case, case.facts.record.callback, member, failed)))
     end
     return yielded_
   end
   session_running.open_call = function(case)
-    local facts, request, seconds, whose, summary, severity, connection
+    local facts, request
     local yielded_ = py.pack()
     facts = case.facts
     request = (function() if py.truth(facts.open_requests) then return py.at(facts.open_requests, -1) end return nil end)()
-    if ((facts.record.outcome ~= "running") or (request == nil) or (py.sub(case.now, request.time) < session_timeouts.OPEN_CALL)) then
-      do return yielded_ end
+    if ((facts.record.outcome == "running") and (request ~= nil) and (py.sub(case.now, request.time) >= session_timeouts.OPEN_CALL)) then
+      py.extend(yielded_, session_findings.first(session_running.OPEN, session_running.Spoken.new(case, facts.record.callback, request)))
     end
-    seconds = (py.sub(case.now, request.time) / session_timeouts.SECOND)
-    whose = (request.to_remote and "the task process" or "the client scheduler")
-    summary = (py.str(session_case.call_name(request)) .. " is without an answer for " .. py.fixed(seconds, 0) .. " s; " .. py.str(whose) .. " has to answer.")
-    severity = (function() if request.to_remote then return "info" end return nil end)()
-    connection = facts.record.callback
-    py.append(yielded_, case:problem("open_call", summary, request.packets, connection, request.time, nil, nil, severity))
     return yielded_
   end
   session_slowness.slowness = function(case)
-    local facts, record, callback, times, sure, slow, trips, longest, summary, cause
+    local facts, callback, late, answers
     local yielded_ = py.pack()
-    facts, record = case.facts, case.facts.record
-    callback = record.callback
+    facts, callback = case.facts, case.facts.record.callback
     if (callback == nil) then
       do return yielded_ end
     end
-    times = session_slowness.account(facts, callback)
-    sure = (function() local found_ = py.pack()  for _, item_ in py.each(py.values(facts.slow_callbacks)) do local entry = item_ if (py.sub(entry.longest, case.grain) >= session_timeouts.SLOW_CALLBACK) then py.append(found_, entry) end end return found_ end)()
-    slow = py.sorted(sure, { key = function(entry) return -entry.longest end })
-    if py.truth(slow) then
-      py.append(yielded_, session_slowness._slow_callbacks(case, callback, slow, times))
-    elseif (py.sub(times.client, (case.grain * record.counts.callbacks)) >= py.max(session_timeouts.SLOW_CLIENT, py.floordiv(times.total, 2))) then
-      summary = (py.str(session_case.count(record.counts.callbacks, "callback")) .. " took the client scheduler " .. py.fixed((times.client / session_timeouts.SECOND), 1) .. " s of " .. py.fixed((times.total / session_timeouts.SECOND), 1) .. " s (" .. py.str(times) .. ").")
-      cause = "the client scheduler was busy"
-      py.append(yielded_, case:problem("slow_call", summary, session_slowness._ends(callback), callback, nil, cause))
-    end
-    if (record.outcome == "lost") then
-      do return yielded_ end
-    end
-    trips = py.add(record.counts.calls, record.counts.callbacks)
-    if (py.sub(times.network, ((2 * case.grain) * trips)) >= py.max(session_timeouts.SLOW_NETWORK, py.floordiv(times.total, 2))) then
-      summary = (py.str(session_case.count(trips, "call")) .. " over a path of " .. py.fixed((times.trip / 1000000.0), 0) .. " ms there and back: about " .. py.fixed((times.network / session_timeouts.SECOND), 1) .. " s of " .. py.fixed((times.total / session_timeouts.SECOND), 1) .. " s.")
-      py.append(yielded_, case:problem("slow_network", summary, session_slowness._ends(callback), callback))
-    end
-    longest = facts.longest_call
-    if ((longest ~= nil) and (py.sub(times.job, case.grain) >= py.max(session_timeouts.SLOW_JOB, py.floordiv(times.total, 2)))) then
-      summary = ("The job took its time: " .. py.str(session_case.call_name(longest)) .. " " .. py.fixed((py.either(longest.latency, function() return 0 end) / session_timeouts.SECOND), 0) .. " s (" .. py.str(times) .. ").")
-      py.append(yielded_, case:problem("slow_job", summary, longest.packets, callback, longest.time))
-    end
+    late = (function() local found_ = py.pack()  for _, item_ in py.each(py.values(facts.slow_callbacks)) do local one = item_ if (py.sub(one.longest, case.grain) >= session_timeouts.SLOW_CALLBACK) then py.append(found_, one) end end return found_ end)()
+    answers = py.sorted(late, { key = function(one) return -one.longest end })
+    py.extend(yielded_, session_findings.every(session_slowness.SLOWNESS, session_slowness.Slow.new(case, callback, session_slowness.account(facts, callback), answers)))
     return yielded_
   end
   session_quality.address = function(case)
-    local record, callback, peer, remote, summary
+    local callback
     local yielded_ = py.pack()
-    record = case.facts.record
-    callback, peer, remote = record.callback, record.callback_peer, record.remote
-    if ((callback ~= nil) and (peer ~= nil) and (remote ~= nil) and not py.same(peer.ip, remote.ip)) then
-      summary = ("The callback came from " .. py.str(peer.ip) .. ", the remote is " .. py.str(remote.ip) .. ".")
-      py.append(yielded_, case:problem("callback_other_address", summary, py.pack(callback.first_packet), callback))
+    callback = case.facts.record.callback
+    if (callback ~= nil) then
+      py.extend(yielded_, session_findings.first(session_quality.ADDRESS, session_quality.Seen.new(case, callback)))
     end
     return yielded_
   end
   session_quality.port = function(case)
-    local record, summary
     local yielded_ = py.pack()
-    record = case.facts.record
-    if ((case.facts.start ~= nil) and ((session_timeouts.LOW_PORTS_FROM <= py.either(record.callback_port, function() return 0 end)) and (py.either(record.callback_port, function() return 0 end) < session_timeouts.LOW_PORTS_TO))) then
-      summary = ("The client announced callback port " .. py.str(record.callback_port) .. ".")
-      py.append(yielded_, case:problem("port_range_low", summary, case.facts.start.packets, record.command))
-    end
+    py.extend(yielded_, session_findings.first(session_quality.PORT, session_quality.Seen.new(case, case.facts.record.command)))
     return yielded_
   end
-  session_quality.frames = function(case)
-    local facts, code, messages, first, packets, summary, severity, cause, remedy
+  session_oddities.frames = function(case)
+    local facts
     local yielded_ = py.pack()
     facts = case.facts
-    for _, item_ in py.each(py.pack(py.pack("undecoded_frame", facts.undecoded), py.pack("trailing_bytes", facts.trailing))) do
-      do local from_ = item_ code, messages = py.at(from_, 0), py.at(from_, 1) end
-      if py.truth(messages) then
-        first = py.at(messages, 0)
-        packets = (function() local found_ = py.pack()  for _, item_ in py.each(messages) do local message = item_ py.append(found_, py.at(message.packets, -1)) end return found_ end)()
-        summary = (py.str(session_case.count(py.len(messages), "message")) .. ": " .. py.str(first.note))
-        severity = nil
-        cause = severity
-        remedy = severity
-        if py.all(py.map(session_quality._lacks_its_request, messages)) then
-          severity, cause = "info", session_quality._lack(first.connection)
-          cause = ("their requests are not in the capture (" .. py.str(cause) .. "), and no answer can be read without its request")
-          remedy = "nothing is wrong on the wire; start the capture before the task and capture full packets"
-        end
-        py.append(yielded_, case:problem(code, summary, packets, first.connection, first.time, cause, remedy, severity))
-      end
+    if py.truth(facts.undecoded) then
+      py.extend(yielded_, session_findings.first(session_oddities.UNDECODED, session_oddities.Odd.new(case, py.at(facts.undecoded, 0).connection, facts.undecoded)))
+    end
+    if py.truth(facts.trailing) then
+      py.extend(yielded_, session_findings.first(session_oddities.TRAILING, session_oddities.Odd.new(case, py.at(facts.trailing, 0).connection, facts.trailing)))
     end
     return yielded_
   end
-  session_quality.numbers = function(case)
+  session_oddities.numbers = function(case)
     local message, words
     local yielded_ = py.pack()
     for _, item_ in py.each(py.values(case.facts.odd_numbers)) do
       do local from_ = item_ message, words = py.at(from_, 0), py.at(from_, 1) end
-      py.append(yielded_, case:problem("odd_number", (py.str(words) .. "."), message.packets, message.connection, message.time))
+      py.extend(yielded_, session_findings.first(session_oddities.NUMBERS, session_oddities.OddNumber.new(case, message.connection, message, words)))
     end
     return yielded_
   end
   session_quality.capture = function(case)
-    local facts, record, connection, summary, command
+    local facts, record, connection, about, side
     local yielded_ = py.pack()
     facts = case.facts
     record = facts.record
-    if ((record.command == nil) and facts.pair_unclear) then
-      summary = "More than one start fits this callback connection, so it was joined to none."
-      py.append(yielded_, case:problem("pair_unclear", summary, py.pack(record.first_packet), record.callback))
-    elseif ((record.command == nil) and (facts.unread_command ~= nil)) then
-      command = facts.unread_command
-      summary = ("A command connection of these hosts is captured, but no start command: " .. py.str(session_quality._lack(command)) .. ".")
-      py.append(yielded_, case:problem("command_unreadable", summary, py.pack(command.first_packet), command))
-    elseif ((record.command == nil) and (facts.agent == nil)) then
-      summary = "The command connection of this task is not in the capture."
-      py.append(yielded_, case:problem("command_not_captured", summary, py.pack(record.first_packet)))
+    if (record.command == nil) then
+      about = (function() if facts.pair_unclear then return record.callback end return facts.unread_command end)()
+      py.extend(yielded_, session_findings.first(session_quality.NO_COMMAND, session_quality.Seen.new(case, about)))
     elseif ((record.callback == nil) and (record.outcome == "unknown") and py.truth(facts.start) and not session_quality._may_be_refused(facts)) then
-      summary = "The callback connection of this task is not in the capture."
-      py.append(yielded_, case:problem("callback_not_captured", summary, facts.start.packets, record.command))
+      py.extend(yielded_, session_findings.first(session_quality.NO_CALLBACK, session_quality.Seen.new(case, record.command)))
     end
     for _, item_ in py.each(py.pack(record.command, record.callback)) do
       connection = item_
       if (connection ~= nil) then
-        py.extend(yielded_, session_quality._connection_quality(case, connection))
+        py.extend(yielded_, session_findings.every(session_quality.CONNECTION, session_quality.Carried.new(case, connection)))
+        for _, item_ in py.each(py.pack(0, 1)) do
+          side = item_
+          py.extend(yielded_, session_findings.first(session_quality.WINDOWS, session_quality.Carried.new(case, connection, side)))
+        end
       end
     end
     return yielded_
   end
   session_bounds.reached = function(case)
-    local facts, record, where, noun, number, summary
+    local facts, noun, number
     local yielded_ = py.pack()
-    facts, record = case.facts, case.facts.record
+    facts = case.facts
     if facts.given_up then
-      summary = ("More than " .. py.str(limits.MAX_OPEN_TASKS) .. " tasks were under way: this one was let go, with its connections.")
-      py.append(yielded_, case:problem("limit_reached", summary, py.pack(record.first_packet), record.command))
+      py.extend(yielded_, session_findings.first(session_bounds.GIVEN_UP, session_bounds.Bound.new(case, facts.record.command, "task", 0)))
     end
-    where = py.dict(py.joined(py.pack(py.pack("connection", ("to port " .. py.str(record.callback_port) .. ", behind the first " .. py.str(limits.MAX_ATTEMPTS)))), py.pack(py.pack("problem", ("of its bytes, behind the first " .. py.str(limits.MAX_PROBLEMS)))), py.pack(py.pack("log line", ("behind the first " .. py.str(limits.MAX_LOG_LINES) .. " or " .. py.str(py.shift(limits.MAX_LOG_BYTES, 20)) .. " MiB")))))
     for _, item_ in py.each(py.items(facts.more)) do
       do local from_ = item_ noun, number = py.at(from_, 0), py.at(from_, 1) end
-      if not py.truth(number) then
-      else
-        summary = (py.str(session_case.count(number, ("more " .. py.str(noun)))) .. " " .. py.str(py.at(where, noun)) .. ": counted only.")
-        py.append(yielded_, case:problem("limit_reached", summary, py.pack(record.first_packet), nil, nil, nil, nil, "info"))
+      if py.truth(number) then
+        py.extend(yielded_, session_findings.first(session_bounds.COUNTED, session_bounds.Bound.new(case, nil, noun, number)))
       end
     end
     return yielded_
@@ -1915,21 +1846,96 @@ do
   session_quality._lost_on_the_way = function(connection)
     do return py.int((py.same(connection.gaps, 1) and (function()  for _, item_ in py.each(connection.sides) do local side = item_ if py.truth(side.never_acknowledged) then return true end end return false end)())) end
   end
-  session_calling._foreign = function(case, intruder)
-    local facts, port, summary, packets
-    facts = case.facts
-    port = facts.record.callback_port
-    if (facts.foreign_packet == nil) then
-      summary = (py.str(intruder.client) .. " took the announced port " .. py.str(port) .. " and never sent a byte.")
-      packets = py.pack(intruder.first_packet)
-    else
-      summary = (py.str(intruder.client) .. " took the announced port " .. py.str(port) .. " and sent bytes that are no answer.")
-      packets = py.pack(facts.foreign_packet)
-    end
-    do return case:problem("callback_foreign_bytes", summary, packets, intruder) end
+  session_findings.told = function(text, subject, usual)
+    if usual == nil then usual = "" end
+    do return py.format_map(text, session_findings._Words.new(subject, usual)) end
   end
-  session_rules_startup.left = function(case)
-    local facts, connection, end_, side, proof, host, whom, how, summary, cause, remedy, packets
+  session_case.usual_words = function(code, case, connection)
+    local entry, client, remote, port, words, record
+    entry = py.at(session_codes.CODES, code)
+    client = (function() if (connection ~= nil) then return connection.client.ip end return "the client" end)()
+    remote = (function() if (connection ~= nil) then return connection.server end return "the remote" end)()
+    port = (function() if (connection ~= nil) then return connection.server.port end return "its callback port" end)()
+    if (case ~= nil) then
+      record = case.facts.record
+      client = (function() if py.truth(record.client) then return record.client.ip end return "the client" end)()
+      remote = py.either(record.remote, function() return "the remote" end)
+      port = py.either(record.callback_port, function() return "its callback port" end)
+    end
+    words = py.dict(py.joined(py.pack(py.pack("client", client)), py.pack(py.pack("remote", remote)), py.pack(py.pack("port", port))))
+    do return py.pack(py.format(entry.cause, { words = words }), py.format(entry.remedy, { words = words })) end
+  end
+  session_case.problem = function(code, summary, packets, connection, case, time, cause, remedy, severity)
+    local usual, entry, start
+    usual, entry = session_case.usual_words(code, case, connection), py.at(session_codes.CODES, code)
+    start = (function() if (case ~= nil) then return case.facts.record.start end return (function() if (connection ~= nil) then return connection.start end return 0 end)() end)()
+    do return model.Problem.new(code, py.either(severity, function() return entry.severity end), (function() if (time == nil) then return start end return time end)(), py.slice(py.tuple(py.sorted(py.set(packets))), nil, limits.MAX_EVIDENCE), summary, (function() if (cause == nil) then return py.at(usual, 0) end return cause end)(), (function() if (remedy == nil) then return py.at(usual, 1) end return remedy end)(), (function() if (case ~= nil) then return case.facts.record end return nil end)(), connection, entry.engine) end
+  end
+  session_findings.added = function(phrases, subject)
+    do return py.join("", (function() local found_ = py.pack()  for _, item_ in py.each(phrases) do local one = item_ if (function()  for _, item_ in py.each(one.when) do local holds = item_ if not (py.truth(holds(subject))) then return false end end return true end)() then py.append(found_, session_findings.told(one.text, subject)) end end return found_ end)()) end
+  end
+  session_oddities.capped = function(odd)
+    do return py.bool(odd.problem.is_cap) end
+  end
+  session_case.end_name = function(side, connection)
+    local is_command
+    is_command = ((connection ~= nil) and py.same(py.word(connection.role), "command"))
+    if py.truth(is_command) then
+      do return ((side == 0) and "The client" or "The remote") end
+    end
+    do return ((side == 0) and "The task process" or "The client") end
+  end
+  session_failed_callbacks.Called = py.class({ "case", "about" }, {
+  })
+  session_failed_callbacks.Called.getters["announced"] = function(self)
+    do return self.case.facts.record.callback_port end
+  end
+  session_failed_callbacks.Called.getters["announced_ip"] = function(self)
+    local client
+    client = self.case.facts.record.client
+    do return (function() if (client ~= nil) then return client.ip end return "" end)() end
+  end
+  session_failed_callbacks.Called.getters["came"] = function(self)
+    do return ((session_verdict.is_refused(self.about) or self.about.established) and "reached" or "was still sent to") end
+  end
+  session_failed_callbacks.Called.getters["last_syn_seconds"] = function(self)
+    local start
+    start = self.case.facts.start
+    do return ((start ~= nil) and py.fixed((py.sub(py.at(self.about.syns, -1).time, start.time) / session_timeouts.SECOND), 0) or "") end
+  end
+  session_failed_callbacks.Called.getters["reset"] = function(self)
+    do return py.at(self.about.sides, 1).rst end
+  end
+  session_failed_callbacks.Called.getters["proof"] = function(self)
+    local command, reset, usual, asked
+    command, reset = self.case.facts.record.command, self.reset
+    usual = (function() if (command ~= nil) then return session_reset_origin.ttls(command, 0) end return py.set() end)()
+    if (py.truth(usual) and (reset ~= nil) and py.truth(reset.ttl) and not py.has(usual, reset.ttl)) then
+      do return ("TTL " .. py.str(reset.ttl) .. ", the client's packets have " .. py.str(py.join(" and ", py.map(py.str, py.sorted(usual))))) end
+    end
+    if py.truth((function() asked = session_reset_origin.stopped(self.about, 1) return asked end)()) then
+      do return ("packet " .. py.str(asked.number) .. ", which it answers, was captured before that device and not behind it") end
+    end
+    do return "" end
+  end
+  session_failed_callbacks.Called.getters["doubt"] = function(self)
+    local command
+    command = self.case.facts.record.command
+    if ((command == nil) or py.at(self.about.sides, 1).rst_again) then
+      do return "" end
+    end
+    do return session_reset_origin.doubt(command, 0) end
+  end
+  session_failed_callbacks.Called.getters["waited_seconds"] = function(self)
+    do return py.fixed((session_verdict.waited(self.case.facts, self.case.now) / session_timeouts.SECOND), 0) end
+  end
+  session_failed_callbacks.Called.getters["client_end"] = function(self)
+    local command
+    command = self.case.facts.record.command
+    do return (function() if (command ~= nil) then return session_verdict.end_mark(command) end return nil end)() end
+  end
+  session_uncalled.left = function(case)
+    local facts, connection, end_, side
     local yielded_ = py.pack()
     facts = case.facts
     connection = facts.record.command
@@ -1940,88 +1946,41 @@ do
     if ((end_ == nil) or (side == nil) or (session_verdict.waited(facts, case.now) >= session_timeouts.GIVE_UP_FROM)) then
       do return yielded_ end
     end
-    proof, host = session_reset_origin.forgery(connection, side, end_), session_case.host_of(connection, side)
-    whom = py.lower(session_case.end_name(side, connection))
-    how = ((py.at(connection.sides, side).rst == end_) and "reset" or "closed")
-    summary = ("The command connection was " .. py.str(how) .. " by " .. py.str((py.truth(proof) and "a device in between" or whom)) .. " before the callback came.")
-    cause = (py.str(whom) .. " scheduler ended or was restarted (on " .. py.str(host) .. "), or a device in between cut the connection")
-    remedy = ("see the log of that scheduler, and why it ended on " .. py.str(host))
-    if py.truth(proof) then
-      cause, remedy = session_case.by_device_text(proof), session_case.between(connection)
-    end
-    if not py.truth(facts.attempts) then
-      cause = py.add(cause, "; or the callback is not in the capture, and the task was running")
-    end
-    packets = py.pack(end_.number)
-    py.append(yielded_, case:problem("command_lost_first", summary, packets, connection, end_.time, cause, remedy))
+    py.extend(yielded_, session_findings.first(session_uncalled.LEFT, session_subjects.Ending.new(case, connection, end_, side)))
     return yielded_
   end
-  session_calling._failed_attempt = function(case, attempt)
-    local record, target, evidence, start, summary
-    record = case.facts.record
-    target = attempt.server
-    evidence = py.add((function() local found_ = py.pack()  for _, item_ in py.each(attempt.syns) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), session_case.refusals(attempt))
-    if ((record.client ~= nil) and not py.same(py.pack(target.ip, target.port), py.pack(record.client.ip, record.callback_port))) then
-      summary = ("Port " .. py.str(record.callback_port) .. " of " .. py.str(record.client.ip) .. " was announced, but " .. py.str(target) .. " was called.")
-      do return case:problem("callback_elsewhere", summary, evidence, attempt) end
-    end
-    if attempt.syn_ack_lost then
-      do return session_rules_startup.syn_ack_lost(case, attempt) end
-    end
-    start = case.facts.start
-    if ((start ~= nil) and session_calling._is_late(case, attempt, start)) then
-      do return session_calling._late(case, attempt, start, evidence) end
-    end
-    if session_verdict.is_refused(attempt) then
-      do return session_calling._refused(case, attempt, evidence) end
-    end
-    do return session_rules_startup.unanswered(case, "callback_dropped", attempt) end
-  end
-  session_rules_startup.missing = function(case)
-    local facts, command, packets, summary, cause, remedy
-    facts = case.facts
-    command, packets = facts.record.command, (function() if py.truth(facts.start) then return facts.start.packets end return py.pack() end)()
-    if ((facts.start_answer ~= nil) or (command == nil)) then
-      summary = "The start was answered, but no callback connection was seen."
-      do return case:problem("callback_missing", summary, packets, command) end
-    end
-    if session_verdict.is_answer_missing(facts) then
-      summary = "No callback connection was seen, and the answer to the start is not in the capture or not complete."
-      cause = "the remote refused the start (its answer would say so), the task process ended before it called back, or the capture does not show the callback"
-      remedy = "capture both directions with full packets (tcpdump -s 0); see the remote scheduler's own log"
-      do return case:problem("callback_missing", summary, packets, command, nil, cause, remedy) end
-    end
-    if (session_verdict.is_unheard(facts, case.now) or py.truth(command:unacknowledged(0))) then
-      do return session_rules_startup._unacknowledged(case, command) end
-    end
-    summary = "The start command was not answered, and no callback connection was seen."
-    cause = "the remote scheduler is busy, stopped or hangs: its system acknowledged the command, it did not answer"
-    remedy = ("look at the remote scheduler's process and at the load of " .. py.str(command.server.ip))
-    do return case:problem("callback_missing", summary, packets, command, nil, cause, remedy) end
+  session_uncalled.missing = function(case)
+    do return session_findings.first(session_uncalled.UNCALLED, session_uncalled.Uncalled.new(case, case.facts.record.command)) end
   end
   session_calling._may_be_refused = function(case)
     local facts
     facts = case.facts
     do return ((session_verdict.waited(facts, case.now) >= session_timeouts.GIVE_UP_FROM) and (facts.close == nil) and session_verdict.is_answer_missing(facts)) end
   end
-  session_verdict.got_through = function(attempt)
-    do return (function() if py.truth(attempt.syn_acks) then return py.at(attempt.syn_acks, 0) end return sides.Mark.new(attempt.first_packet, attempt.start) end)() end
+  session_calling.CameLate = py.class({ "case", "about", "start" }, {
+  })
+  session_calling.CameLate.getters["took"] = function(self)
+    do return py.sub(session_verdict.got_through(self.about).time, self.start.time) end
   end
-  session_calling._slow = function(case, connection, took)
-    local answer, answered, first, through, summary, cause
-    answer = case.facts.start_answer
-    answered = (function() if (answer ~= nil) then return answer.latency end return nil end)()
-    first = (function() if py.truth(connection.syns) then return py.at(connection.syns, 0) end return sides.Mark.new(connection.first_packet, connection.start) end)()
-    through = session_verdict.got_through(connection)
-    if ((answered ~= nil) and ((answered * 2) > took)) then
-      cause = ("the remote scheduler answered the start only after " .. py.fixed((answered / session_timeouts.SECOND), 1) .. " s: it was busy or stopped")
-    elseif (py.len(connection.syns) > 1) then
-      cause = (py.str(py.len(connection.syns)) .. " SYNs in " .. py.str(session_case.span(connection.syns)) .. ": the first ones were lost or dropped")
-    else
-      cause = "the task process took that long to start (Java start, load of the remote host)"
-    end
-    summary = ("The callback came " .. py.fixed((took / session_timeouts.SECOND), 1) .. " s after the start.")
-    do return case:problem("slow_start", summary, py.pack(first.number, through.number), connection, first.time, cause) end
+  session_calling.CameLate.getters["seconds"] = function(self)
+    do return py.fixed((self.took / session_timeouts.SECOND), 1) end
+  end
+  session_calling.CameLate.getters["answered"] = function(self)
+    local answer
+    answer = self.case.facts.start_answer
+    do return (function() if (answer ~= nil) then return py.either(answer.latency, function() return 0 end) end return 0 end)() end
+  end
+  session_calling.CameLate.getters["answered_seconds"] = function(self)
+    do return py.fixed((self.answered / session_timeouts.SECOND), 1) end
+  end
+  session_calling.CameLate.getters["first"] = function(self)
+    do return (function() if py.truth(self.about.syns) then return py.at(self.about.syns, 0) end return sides.Mark.new(self.about.first_packet, self.about.start) end)() end
+  end
+  session_calling.CameLate.getters["syns"] = function(self)
+    do return py.len(self.about.syns) end
+  end
+  session_calling.CameLate.getters["syns_span"] = function(self)
+    do return session_case.span(self.about.syns) end
   end
   session_verdict.unreachables = function(connection)
     do return (function() local found_ = py.pack()  for _, item_ in py.each(connection.icmp) do local error = item_ if not py.same(error.reason, "fragmentation needed") then py.append(found_, error) end end return found_ end)() end
@@ -2199,114 +2158,127 @@ do
     about = case.facts.agent
     do return ((about ~= nil) and (about.close ~= nil)) end
   end
-  session_rules_agent._problem = function(case, code, summary, exchange, packets)
-    if packets == nil then packets = py.pack() end
-    local cause, remedy, evidence
-    do local from_ = (function() if (exchange.response ~= nil) then return session_rules_agent.advice_of(exchange.response) end return py.pack(nil, nil) end)() cause, remedy = py.at(from_, 0), py.at(from_, 1) end
-    evidence = py.either(packets, function() return exchange.packets end)
-    do return case:problem(code, summary, evidence, exchange.connection, exchange.time, cause, remedy) end
+  session_rules_agent._answered = function(case, exchange, otherwise)
+    do return session_agent_errors.AnsweredExchange.new(case, exchange.connection, exchange.response, otherwise, exchange) end
   end
-  session_rules_agent._answer = function(exchange)
-    local text, what, status
-    text = wire_agent.failure_of(exchange.response)
-    what = py.str(py.either(exchange.type, function() return exchange.request.element end))
-    if (text == nil) then
-      do return (py.str(exchange.connection.server) .. " answered " .. py.str(what) .. " with something that no agent says.") end
+  session_rules_agent._of = function(case, about, exchange)
+    do return session_rules_agent.OnAgent.new(case, exchange.connection, about, exchange) end
+  end
+  session_rules_agent.OnAgent = py.class({ "case", "about", "agent", "exchange" }, {
+  })
+  session_rules_agent.OnAgent.getters["silence"] = function(self)
+    do return py.fixed((py.sub(self.case.now, self.agent.heard) / session_timeouts.SECOND), 0) end
+  end
+  session_rules_agent.OnAgent.getters["what"] = function(self)
+    local one
+    one = self.exchange
+    if ((one == nil) or (one == self.agent.start)) then
+      do return "the start" end
     end
-    status = (py.same(exchange.status, 200) and "" or (" " .. py.str(exchange.status)))
-    do return (py.str(exchange.connection.server) .. " answered " .. py.str(what) .. " with" .. py.str(status) .. ": " .. py.str(py.slice(py.join(" ", py.split(text)), nil, session_rules_agent._SHOWN))) end
+    do return ("request " .. py.str(py.either(one.request_id, function() return one.n end))) end
   end
-  session_rules_agent._failed = function(case, exchange)
-    do return (py.str(session_rules_agent._answer(exchange)) .. " (a tunnel request" .. py.str(session_case.open_call_text(case.facts)) .. ")") end
+  session_rules_agent.OnAgent.getters["open_call"] = function(self)
+    do return session_case.open_call_text(self.case.facts) end
   end
-  session_rules_agent._silent = function(case, about)
-    local seconds, waiting, outage, packets, tries, what, summary, cause, remedy
-    seconds = (py.sub(case.now, about.heard) / session_timeouts.SECOND)
-    waiting, outage = about.waiting, about.outage
-    if (waiting == nil) then
-      summary = ("The master said nothing more about the task for " .. py.fixed(seconds, 0) .. " s.")
-      cause = "the master ended or was cut off: the agent kills a task of which it does not hear in time"
-      do return case:problem("heartbeat_missed", summary, py.pack(), nil, about.heard, cause) end
-    end
-    packets = py.joined(waiting.request_packets, (function() local found_ = py.pack()  for _, item_ in py.each(about.repetitions) do local one = item_  for _, item_ in py.each(one.request_packets) do local number = item_ py.append(found_, number) end end return found_ end)())
-    tries = (py.truth(about.repeated) and (", repeated " .. py.str(session_case.count(about.repeated, "time"))) or "")
-    what = ((waiting == about.start) and "the start" or ("request " .. py.str(py.either(waiting.request_id, function() return waiting.n end))))
-    summary = ("The agent did not answer " .. py.str(what) .. py.str(session_case.open_call_text(case.facts)) .. py.str(tries) .. ".")
-    if (outage == nil) then
-      do return case:problem("heartbeat_missed", summary, packets, waiting.connection, waiting.time) end
-    end
-    if py.same(outage.unanswered, outage.count) then
-      do return session_rules_agent._cut_off(case, waiting, outage, summary, packets) end
-    end
-    summary = py.add(summary, (" " .. py.str(outage.server) .. " then refused " .. py.str(session_case.count(outage.count, "connection")) .. "."))
-    cause = "the agent ended in the middle of the call (killed, crashed, stopped): nobody listens on its port any more"
-    remedy = ("see why the agent on " .. py.str(outage.server.ip) .. " ended: its log, and its system's log for killed processes")
-    packets = py.add(packets, outage.packets)
-    do return case:problem("heartbeat_missed", summary, packets, waiting.connection, waiting.time, cause, remedy) end
+  session_rules_agent.OnAgent.getters["tries"] = function(self)
+    do return (py.truth(self.agent.repeated) and (", repeated " .. py.str(session_case.count(self.agent.repeated, "time"))) or "") end
   end
-  session_rules_agent._repeated = function(case, about)
-    local first, connections, summary, packets
-    first = py.at(about.repetitions, 0)
-    connections = py.len(py.set((function() local found_ = py.pack()  for _, item_ in py.each(about.repetitions) do local one = item_ py.append(found_, one.connection) end return found_ end)()))
-    summary = ("Request " .. py.str(first.request_id) .. " was repeated " .. py.str(session_case.count(about.repeated, "time")) .. " on " .. py.str(session_case.count(connections, "other connection")) .. ": no response came for " .. py.fixed((about.longest_wait / session_timeouts.SECOND), 1) .. " s.")
-    packets = py.tuple((function() local found_ = py.pack()  for _, item_ in py.each(about.repetitions) do local one = item_  for _, item_ in py.each(one.request_packets) do local number = item_ py.append(found_, number) end end return found_ end)())
-    do return session_rules_agent._problem(case, "request_repeated", summary, first, packets) end
+  session_rules_agent.OnAgent.getters["refusals"] = function(self)
+    do return (function() if (self.agent.outage ~= nil) then return session_case.count(self.agent.outage.count, "connection") end return "" end)() end
   end
-  session_rules_agent._late = function(case, about, exchange)
-    local beat, period, summary, cause
-    beat = about.heartbeat
-    period = py.either((function() if (beat ~= nil) then return beat.period end return nil end)(), function() return 0 end)
-    summary = ("The master sent nothing for " .. py.fixed((py.add(about.missed, period) / session_timeouts.SECOND), 1) .. " s, although it announced a word every " .. py.fixed((period / session_timeouts.SECOND), 0) .. " s.")
-    cause = "the master was frozen or overloaded, or its packets did not come through"
-    do return case:problem("heartbeat_missed", summary, exchange.request_packets, exchange.connection, exchange.time, cause) end
+  session_rules_agent.OnAgent.getters["repeated"] = function(self)
+    do return session_case.count(self.agent.repeated, "time") end
   end
-  session_rules_agent._skewed = function(case, start, skew)
-    local words, summary
-    words = ((skew > 0) and "ahead of" or "behind")
-    summary = ("The agent's clock is " .. py.fixed((py.abs(skew) / session_timeouts.SECOND), 0) .. " s " .. py.str(words) .. " the clock of the capture.")
-    do return session_rules_agent._problem(case, "clock_skew", summary, start, start.response_packets) end
+  session_rules_agent.OnAgent.getters["others"] = function(self)
+    do return session_case.count(py.len(py.set((function() local found_ = py.pack()  for _, item_ in py.each(self.agent.repetitions) do local one = item_ py.append(found_, one.connection) end return found_ end)())), "other connection") end
   end
-  session_rules_startup._unreachable = function(case, connection)
-    local summary, evidence, cause, remedy
-    if connection.syn_ack_lost then
-      do return session_rules_startup.syn_ack_lost(case, connection) end
-    end
-    if not session_verdict.is_refused(connection) then
-      do return session_rules_startup.unanswered(case, "command_unanswered", connection) end
-    end
-    summary = (py.str(connection.server) .. " refused the command connection" .. py.str(session_case.by_whom(connection)) .. ".")
-    evidence = py.add((function() local found_ = py.pack()  for _, item_ in py.each(connection.syns) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), session_case.refusals(connection))
-    do local from_ = (function() if py.truth(session_verdict.unreachables(connection)) then return session_rules_startup.rejecting(case, connection) end return py.pack(nil, nil) end)() cause, remedy = py.at(from_, 0), py.at(from_, 1) end
-    do return case:problem("command_refused", summary, evidence, connection, nil, cause, remedy) end
+  session_rules_agent.OnAgent.getters["longest_wait"] = function(self)
+    do return py.fixed((self.agent.longest_wait / session_timeouts.SECOND), 1) end
   end
-  session_rules_startup._start_error = function(case, connection, error, answer)
-    local words, summary, cause, remedy
-    words = (function() if py.startswith(error.text, error.code) then return error.text end return (py.str(error.code) .. " " .. py.str(error.text)) end)()
-    summary = py.rstrip(("The remote answered the start with an error: " .. py.str(words)))
-    do local from_ = session_start_errors.advice(error, connection.client.ip, py.str(connection.server), connection.server.ip) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
-    do return case:problem("start_error", summary, answer.packets, connection, nil, cause, remedy) end
+  session_rules_agent.OnAgent.getters["_period"] = function(self)
+    local beat
+    beat = self.agent.heartbeat
+    do return py.either((function() if (beat ~= nil) then return beat.period end return nil end)(), function() return 0 end) end
   end
-  session_rules_startup._rejected = function(case, connection, end_)
-    local opened, after, server, proof, is_reset, whom, summary, remedy, cause
-    opened = (function() if py.truth(connection.syn_acks) then return py.at(connection.syn_acks, 0).time end return connection.start end)()
-    after = py.sub(end_.time, opened)
-    server, proof = py.at(connection.sides, 1), session_reset_origin.forgery(connection, 1, end_)
-    if ((server.fin == end_) and (after <= session_timeouts.AT_ONCE)) then
-      summary = (py.str(connection.server) .. " accepted the command connection and closed it without a byte.")
-      do return case:problem("command_rejected", summary, py.pack(end_.number), connection) end
-    end
-    is_reset = (server.rst == end_)
-    whom = (py.truth(proof) and "a device in between" or py.str(connection.server))
-    summary = (py.str(py.upper(py.at(whom, 0))) .. py.str(py.slice(whom, 1, nil)) .. " " .. py.str((py.truth(is_reset) and "reset" or "closed")) .. " the command connection " .. py.str(session_rules_startup._time(after)) .. " after it was opened, before the start was answered.")
-    remedy = ("see why the remote scheduler on " .. py.str(connection.server.ip) .. " ended: its own log, and that of its host")
-    if py.truth(proof) then
-      cause, remedy = session_case.by_device_text(proof), session_case.between(connection)
-    elseif py.truth(is_reset) then
-      cause = "the remote scheduler ended (killed, crashed, stopped) before it answered, or a device sent the reset"
-    else
-      cause = "the remote scheduler ended (killed, crashed, stopped) before it answered, or closed the connection"
-    end
-    do return case:problem("start_cut", summary, py.pack(end_.number), connection, nil, cause, remedy) end
+  session_rules_agent.OnAgent.getters["period"] = function(self)
+    do return py.fixed((self._period / session_timeouts.SECOND), 0) end
+  end
+  session_rules_agent.OnAgent.getters["pause"] = function(self)
+    do return py.fixed((py.add(self.agent.missed, self._period) / session_timeouts.SECOND), 1) end
+  end
+  session_rules_agent.OnAgent.getters["skew"] = function(self)
+    do return py.fixed((py.abs(py.either(self.agent.clock_skew, function() return 0 end)) / session_timeouts.SECOND), 0) end
+  end
+  session_subjects.Tried = py.class({ "case", "about" }, {
+  })
+  session_subjects.Tried.getters["syns"] = function(self)
+    do return session_case.count(py.len(self.about.syns), "SYN") end
+  end
+  session_subjects.Tried.getters["syn_acks"] = function(self)
+    do return session_case.count(py.len(self.about.syn_acks), "SYN+ACK") end
+  end
+  session_subjects.Tried.getters["syns_span"] = function(self)
+    do return session_case.span(self.about.syns) end
+  end
+  session_subjects.Tried.getters["handshake_span"] = function(self)
+    do return session_case.span(py.sorted(py.joined(self.about.syns, self.about.syn_acks))) end
+  end
+  session_subjects.Tried.getters["earlier_syns"] = function(self)
+    do return py.sub(py.len(self.about.syns), 1) end
+  end
+  session_subjects.Tried.getters["what"] = function(self)
+    do return ((self.about.role == "callback") and "callback" or "command connection") end
+  end
+  session_subjects.Tried.getters["reporter"] = function(self)
+    do return places.address_text(py.at(session_verdict.unreachables(self.about), 0).sender) end
+  end
+  session_subjects.Tried.getters["report"] = function(self)
+    do return py.at(session_verdict.unreachables(self.about), 0).reason end
+  end
+  session_subjects.Tried.getters["ports"] = function(self)
+    do return py.add(("port " .. py.str(self.about.server.port)), ((self.about.role == "callback") and " and lower" or "")) end
+  end
+  session_rules_startup.StartError = py.class({ "case", "about", "error", "answer" }, {
+  })
+  session_rules_startup.StartError.getters["words"] = function(self)
+    local error
+    error = self.error
+    do return py.rstrip((function() if py.startswith(error.text, error.code) then return error.text end return (py.str(error.code) .. " " .. py.str(error.text)) end)()) end
+  end
+  session_rules_startup.StartError.getters["advice"] = function(self)
+    local server
+    server = self.about.server
+    do return session_start_errors.advice(self.error, self.about.client.ip, py.str(server), server.ip) end
+  end
+  session_subjects.Ending = py.class({ "case", "about", "end", "side" }, {
+  })
+  session_subjects.Ending.getters["whom"] = function(self)
+    do return py.lower(session_case.end_name(self.side, self.about)) end
+  end
+  session_subjects.Ending.getters["host"] = function(self)
+    do return session_case.host_of(self.about, self.side) end
+  end
+  session_subjects.Ending.getters["how"] = function(self)
+    do return (session_subjects.was_reset(self) and "reset" or "closed") end
+  end
+  session_subjects.Ending.getters["proof"] = function(self)
+    do return session_reset_origin.forgery(self.about, self.side, self["end"]) end
+  end
+  session_subjects.Ending.getters["by_device"] = function(self)
+    do return session_case.by_device_text(self.proof) end
+  end
+  session_subjects.Ending.getters["between"] = function(self)
+    do return session_case.between(self.about) end
+  end
+  session_subjects.Ending.getters["since_opened"] = function(self)
+    local opened
+    opened = (function() if py.truth(self.about.syn_acks) then return py.at(self.about.syn_acks, 0).time end return self.about.start end)()
+    do return py.sub(self["end"].time, opened) end
+  end
+  session_subjects.Ending.getters["after"] = function(self)
+    local time
+    time = self.since_opened
+    do return ((time >= session_timeouts.SECOND) and (py.fixed((time / session_timeouts.SECOND), 1) .. " s") or (py.fixed((time / 1000000.0), 0) .. " ms")) end
   end
   session_verdict.stuck_side = function(connection, now)
     local side, tries
@@ -2325,194 +2297,192 @@ do
     end
     do return nil end
   end
-  session_rules_disconnect._stuck = function(case, callback, side)
-    local facts, sender, host, marks, packets, first, last, smallest, idle, errors, alive, passing, is_large, is_idle_cut, summary, cause, remedy, behind
+  session_findings.every = function(rows, subject)
+    local row
     local yielded_ = py.pack()
-    facts = case.facts
-    sender, host = py.at(callback.sides, side), session_case.host_of(callback, (1 - side))
-    marks = session_verdict.stuck_tries(callback, side, case.now)
-    packets = (function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ py.append(found_, mark.number) end return found_ end)()
-    if session_verdict.has_hole(callback, side, case.now) then
-      summary = (py.str(callback:unacknowledged(side)) .. " bytes of " .. py.str(py.lower(session_case.end_name(side))) .. " never arrive, later small ones do.")
-      behind = (py.truth(sender.last_data) and py.pack(sender.last_data.number) or py.pack())
-      py.append(yielded_, case:problem("path_mtu", summary, py.add(behind, packets), callback))
-      do return yielded_ end
+    for _, item_ in py.each(rows) do
+      row = item_
+      if (function()  for _, item_ in py.each(row.when) do local holds = item_ if not (py.truth(holds(subject))) then return false end end return true end)() then
+        py.append(yielded_, session_findings._told_by(row, subject))
+      end
     end
-    first, last, smallest = py.at(marks, 0).time, py.at(callback.sides, (1 - side)).last, sender.smallest_retransmitted
-    idle = py.sub(first, (function() if py.truth(last) then return last.time end return callback["end"] end)())
-    errors = session_verdict.unreachables(callback)
-    alive = (session_rules_disconnect._other_connection_lives(facts, (1 - side), first) or case.hosts:heard(host, first, py.unpack(callback.sides)))
-    passing = py.either(alive, function() return (idle < session_timeouts.IDLE) end)
-    is_large = ((smallest ~= nil) and (smallest >= session_timeouts.LARGE))
-    if (py.truth(is_large) and py.truth(passing) and not py.truth(errors) and py.truth(py.at(callback.sides, (1 - side)).acked)) then
-      summary = (py.str(session_case.end_name(side)) .. "'s segments of " .. py.str(smallest) .. " bytes never get through, while small ones do.")
-      py.append(yielded_, case:problem("path_mtu", summary, packets, callback, first))
-    end
-    is_idle_cut = (not py.truth(errors) and (idle >= (function() if py.truth(alive) then return session_timeouts.IDLE end return session_timeouts.LONG_IDLE end)()))
-    summary = (py.str(session_case.end_name(side)) .. "'s data was retransmitted " .. py.str(py.len(marks)) .. " times without an answer" .. py.str(session_case.open_call_text(facts)) .. py.str(session_case.after_silence(idle)) .. ".")
-    if py.truth(is_idle_cut) then
-      py.append(yielded_, case:problem("idle_connection_cut", summary, packets, callback, first))
-      do return yielded_ end
-    end
-    do local from_ = session_rules_disconnect._gone(case, host, errors, first) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
-    if ((idle >= session_timeouts.IDLE) and not py.truth(errors)) then
-      cause = py.add(cause, session_rules_disconnect._or_forgotten(idle))
-    end
-    if (py.truth(is_large) and not py.truth(errors)) then
-      cause = py.add(cause, "; or packets of this size do not pass (see path_mtu)")
-    end
-    packets = py.add(packets, (function() local found_ = py.pack()  for _, item_ in py.each(errors) do local error = item_ py.append(found_, error.number) end return found_ end)())
-    py.append(yielded_, case:problem("connection_lost", summary, packets, callback, first, cause, remedy))
     return yielded_
+  end
+  session_silent_ends.Stuck = py.class({ "case", "about", "side" }, {
+  })
+  session_silent_ends.Stuck.getters["whom"] = function(self)
+    do return session_case.end_name(self.side) end
+  end
+  session_silent_ends.Stuck.getters["whom_in_text"] = function(self)
+    do return py.lower(session_case.end_name(self.side)) end
+  end
+  session_silent_ends.Stuck.getters["missing"] = function(self)
+    do return self.about:unacknowledged(self.side) end
+  end
+  session_silent_ends.Stuck.getters["smallest"] = function(self)
+    do return py.either(py.at(self.about.sides, self.side).smallest_retransmitted, function() return 0 end) end
   end
   session_verdict.is_unheard = function(facts, now)
     local command
     command = facts.record.command
     do return ((command ~= nil) and (session_verdict.stuck_side(command, now) == 0)) end
   end
-  session_rules_disconnect._unheard = function(case, callback, command, close)
-    local facts, tries, idle, code, what, is_open, summary, errors, packets, cause, remedy
-    facts = case.facts
-    tries = session_verdict.stuck_tries(command, 0, case.now)
-    idle = py.sub(close.time, session_rules_disconnect._last_heard(callback, command))
-    code = ((idle >= session_timeouts.LONG_IDLE) and "idle_connection_cut" or "connection_lost")
-    what = ((facts.kill ~= nil) and "request to kill the task" or "close")
-    is_open = ((session_verdict.end_mark(callback) == nil) and "is open" or "was open until then")
-    summary = ("The " .. py.str(what) .. " was retransmitted " .. py.str(py.len(tries)) .. " times without an answer" .. py.str(session_case.after_silence(idle)) .. "; the callback connection " .. py.str(is_open) .. py.str(session_case.open_call_text(facts)) .. ".")
-    errors = session_verdict.unreachables(command)
-    packets = py.joined(close.packets, (function() local found_ = py.pack()  for _, item_ in py.each(tries) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), (function() local found_ = py.pack()  for _, item_ in py.each(errors) do local error = item_ py.append(found_, error.number) end return found_ end)())
-    do local from_ = session_rules_disconnect._gone(case, command.server.ip, errors, close.time) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
-    if py.truth(errors) then
-      code = "connection_lost"
-    else
-      cause = py.add(cause, session_rules_disconnect._or_forgotten(idle))
-    end
-    do return case:problem(code, summary, packets, command, close.time, cause, remedy) end
+  session_silent_ends.Unheard = py.class({ "case", "about", "side", "callback", "asked" }, {
+  })
+  session_silent_ends.Unheard.getters["since"] = function(self)
+    do return self.asked.time end
   end
-  session_rules_disconnect._early_end = function(case, callback, end_)
-    local facts, side, how, idle, proof, end_of, outlived, during, summary, cause, remedy
-    facts = case.facts
-    side = py.either(session_verdict.closed_by(callback), function() return 0 end)
-    how = ((py.at(callback.sides, side).rst == end_) and "reset" or "closed")
-    idle, proof = session_rules_disconnect._silence_before(callback, end_), session_reset_origin.forgery(callback, side, end_)
-    end_of = (py.str(py.lower(session_case.end_name(side))) .. " (" .. py.str(session_case.host_of(callback, side)) .. ")")
-    outlived = session_rules_disconnect._outlives(facts, side, end_)
-    during = (py.str(session_case.open_call_text(facts)) .. py.str(session_case.after_silence(idle)) .. ".")
-    summary = ("The callback connection was " .. py.str(how) .. " by " .. py.str((py.truth(proof) and "a device in between" or end_of)) .. py.str(during))
-    if ((idle >= session_timeouts.IDLE) and (py.truth(proof) or session_rules_disconnect._disowned(facts, callback, side, end_))) then
-      do return case:problem("idle_connection_cut", summary, py.pack(end_.number), callback, end_.time) end
-    end
-    if (py.same(how, "reset") and not py.truth(proof) and py.truth(outlived) and (idle >= session_timeouts.LONG_IDLE) and (py.at(callback.sides, side).fin == nil)) then
-      summary = ("The callback connection was reset in the name of " .. py.str(end_of) .. py.str(during))
-      cause = ("a firewall or translation forgot the idle connection: " .. py.str(py.lower(session_case.end_name(side))) .. " itself " .. py.str(outlived))
-      do return case:problem("idle_connection_cut", summary, py.pack(end_.number), callback, end_.time, cause) end
-    end
-    if py.truth(proof) then
-      cause, remedy = session_case.by_device_text(proof), session_case.between(callback)
-    else
-      do local from_ = session_rules_disconnect._who_ended(case, callback, side, end_, outlived) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
-      if (py.same(how, "reset") and (idle >= session_timeouts.LONG_IDLE)) then
-        cause = py.add(cause, ("; or a device that forgot the connection in these " .. py.fixed((idle / session_timeouts.SECOND), 0) .. " s of silence sent the reset"))
-      end
-      cause = py.add(cause, (function() if py.same(how, "reset") then return session_reset_origin.doubt(callback, side) end return "" end)())
-    end
-    do return case:problem("connection_lost", summary, py.pack(end_.number), callback, end_.time, cause, remedy) end
+  session_silent_ends.Unheard.getters["idle"] = function(self)
+    local marks, heard
+    marks = py.pack(py.at(self.callback.sides, 0).last, py.at(self.about.sides, 1).last)
+    heard = py.max((function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ if (mark ~= nil) then py.append(found_, mark.time) end end return found_ end)(), { default = self.about.start })
+    do return py.sub(self.since, heard) end
   end
-  session_rules_disconnect._without_end = function(case, callback, close)
-    local facts, idle, summary, packets, cause, remedy
-    facts, idle = case.facts, py.sub(close.time, callback["end"])
-    summary = ("The remote reported the process gone, but the callback connection shows no end" .. py.str(session_case.open_call_text(facts)) .. py.str(session_case.after_silence(idle)) .. ".")
-    packets = (function() if py.truth(facts.close_answer) then return facts.close_answer.packets end return py.pack() end)()
-    if (idle >= session_timeouts.IDLE) then
-      do return case:problem("idle_connection_cut", summary, packets, callback) end
-    end
-    cause = "the end of the connection was lost on the path, or is not in the capture"
-    remedy = ("capture on " .. py.str(session_case.host_of(callback, 0)) .. " as well")
-    do return case:problem("connection_lost", summary, packets, callback, nil, cause, remedy) end
+  session_silent_ends.Unheard.getters["what"] = function(self)
+    do return ((self.case.facts.kill ~= nil) and "request to kill the task" or "close") end
   end
-  session_command_loss._close_reset = function(case, command, callback, close, end_)
-    local facts, summary, packets
-    local yielded_ = py.pack()
-    facts = case.facts
-    if ((facts.close_answer ~= nil) or (facts.kill ~= nil)) then
-      do return yielded_ end
-    end
-    if ((py.at(command.sides, 1).rst == end_) and (py.truth(facts.record.signal) or session_command_loss._process_gone(facts, command, callback, end_))) then
-      summary = "The remote answered the close with a reset: it had lost the command connection before."
-      packets = py.joined(close.packets, py.pack(end_.number))
-      py.append(yielded_, case:problem("command_lost_first", summary, packets, command, end_.time))
-    end
-    return yielded_
+  session_silent_ends.Unheard.getters["state"] = function(self)
+    do return ((session_verdict.end_mark(self.callback) == nil) and "is open" or "was open until then") end
   end
-  session_reset_origin.forgery = function(connection, side, end_)
-    local sender, name, usual, last, late, asked
-    sender = py.at(connection.sides, side)
-    if (sender.rst ~= end_) then
+  session_early_ends.EarlyEnd = py.class({ "case", "about", "end", "side" }, {
+  })
+  session_early_ends.EarlyEnd.getters["idle"] = function(self)
+    local broken
+    broken = self.about.silence_end
+    if ((broken ~= nil) and (py.sub(self["end"].time, broken.time) < session_timeouts.LAST_TRY)) then
+      do return self.about.silence end
+    end
+    do return py.either(self.about.idle_before_end, function() return 0 end) end
+  end
+  session_early_ends.EarlyEnd.getters["idle_seconds"] = function(self)
+    do return py.fixed((self.idle / session_timeouts.SECOND), 0) end
+  end
+  session_early_ends.EarlyEnd.getters["during"] = function(self)
+    do return (py.str(session_case.open_call_text(self.case.facts)) .. py.str(session_case.after_silence(self.idle))) end
+  end
+  session_early_ends.EarlyEnd.getters["doubt"] = function(self)
+    do return session_reset_origin.doubt(self.about, self.side) end
+  end
+  session_early_ends.EarlyEnd.getters["outlived"] = function(self)
+    local command, client
+    command = self.case.facts.record.command
+    if ((self.side ~= 1) or (command == nil)) then
       do return "" end
     end
-    name = py.lower(session_case.end_name(side, connection))
-    usual = session_reset_origin.ttls(connection, side)
-    if (py.truth(usual) and py.truth(end_.ttl) and not py.has(usual, end_.ttl) and not session_reset_origin._goes_on(connection, side, end_)) then
-      do return ("its TTL is " .. py.str(end_.ttl) .. ", the packets of " .. py.str(name) .. " have " .. py.str(py.join(" and ", py.map(py.str, py.sorted(usual))))) end
+    client = py.at(command.sides, 0)
+    if ((client.last_data ~= nil) and (client.last_data.time > self["end"].time)) then
+      do return ("goes on: it sends on the command connection " .. py.str(self:_later(client.last_data))) end
     end
-    if py.truth((function() asked = session_reset_origin.stopped(connection, side) return asked end)()) then
-      do return ("packet " .. py.str(asked.number) .. ", which it answers, was captured before that device and not behind it") end
-    end
-    last, late = sender.last_data, sender.late_data
-    if ((late ~= nil) and (late.number > end_.number) and not session_reset_origin._follows(late, end_, sender)) then
-      do return ("the data of " .. py.str(name) .. " go on behind it (packet " .. py.str(late.number) .. ")") end
-    end
-    if ((last ~= nil) and not sender.rst_unknown and session_reset_origin._counts(connection, side) and not session_reset_origin._follows(last, end_, sender)) then
-      do return ("its IP id is " .. py.str(end_.ip_id) .. ", the packets of " .. py.str(name) .. " have counted up to " .. py.str(last.ip_id)) end
+    if ((client.fin ~= nil) and (py.sub(client.fin.time, self["end"].time) >= session_timeouts.OUTLIVED)) then
+      do return ("goes on: it closes the command connection " .. py.str(self:_later(client.fin))) end
     end
     do return "" end
   end
-  session_case.host_of = function(connection, side)
-    do return py.at(py.pack(connection.client, connection.server), side).ip end
+  session_early_ends.EarlyEnd.members["_later"] = function(self, mark)
+    do return (py.fixed((py.sub(mark.time, self["end"].time) / session_timeouts.SECOND), 1) .. " s later (packet " .. py.str(mark.number) .. ")") end
   end
-  session_case.by_device_text = function(proof)
-    do return ("a device in between (a firewall, an address translation) sent the reset: " .. py.str(proof)) end
+  session_rules_disconnect.Gone = py.class({ "case", "about", "close" }, {
+  })
+  session_rules_disconnect.Gone.getters["idle"] = function(self)
+    do return py.sub(self.close.time, self.about["end"]) end
   end
-  session_case.between = function(connection)
-    do return ("look at the firewalls and address translations between " .. py.str(connection.client.ip) .. " and " .. py.str(connection.server.ip)) end
+  session_rules_disconnect.Gone.getters["during"] = function(self)
+    do return (py.str(session_case.open_call_text(self.case.facts)) .. py.str(session_case.after_silence(self.idle))) end
   end
-  session_command_loss._ended_by = function(command, callback, side, end_)
-    local host, remedy, data, cause
-    host = session_case.host_of(command, side)
-    remedy = ("see why that scheduler ended: its own log, and that of its host (" .. py.str(host) .. ")")
-    if (side == 1) then
-      do return py.pack("the remote scheduler ended (killed, crashed, stopped) or closed the connection", remedy) end
-    end
-    data = py.at(callback.sides, 1).last_data
-    if ((data ~= nil) and (py.sub(data.time, end_.time) >= session_timeouts.LOST_FIRST)) then
-      cause = ("the client scheduler closed the connection, or a device in between sent the end in its name: it goes on with the callback connection (packet " .. py.str(data.number) .. ")")
-      do return py.pack((py.str(cause) .. "; " .. py.str(session_command_loss._THEN_KILLED)), ("see the log of the client scheduler on " .. py.str(host) .. ", and " .. py.str(session_case.between(command)))) end
-    end
-    cause = "the client scheduler ended (killed, crashed, stopped) or closed the connection"
-    do return py.pack((py.str(cause) .. "; " .. py.str(session_command_loss._THEN_KILLED)), remedy) end
+  session_rules_disconnect.Gone.getters["host"] = function(self)
+    do return session_case.host_of(self.about, 0) end
   end
-  session_verdict.stuck_tries = function(connection, side, now)
-    local facts, last, tries
-    facts = py.at(connection.sides, side)
-    last = facts.last_data
-    tries = (function() local found_ = py.pack()  for _, item_ in py.each(facts.retransmitted) do local mark = item_ if ((last == nil) or (mark.number > last.number)) then py.append(found_, mark) end end return found_ end)()
-    do return (function() if ((last ~= nil) and (py.sub(now, last.time) >= session_timeouts.STUCK_PATIENCE)) then return tries end return py.pack() end)() end
+  session_command_loss.CloseReset = py.class({ "case", "about", "end", "side", "callback", "close" }, {
+  })
+  session_command_loss.LostFirst = py.class({ "case", "about", "end", "side", "callback" }, {
+  })
+  session_command_loss.LostFirst.getters["client_data"] = function(self)
+    do return py.at(self.callback.sides, 1).last_data end
   end
-  session_case.after_silence = function(idle)
-    do return ((idle >= session_timeouts.SECOND) and (" after " .. py.fixed((idle / session_timeouts.SECOND), 0) .. " s of silence") or "") end
+  session_command_loss.Forgotten = py.class({ "case", "about", "close" }, {
+  })
+  session_command_loss.Forgotten.getters["idle"] = function(self)
+    do return py.sub(self.close.time, py.either(self.case.facts.start_answer, function() return self.close end).time) end
   end
-  session_running._job_failed = function(case, summary, proof, cause)
-    local callback
-    callback = case.facts.record.callback
-    do return case:problem("job_failed", summary, proof.packets, callback, proof.time, cause) end
+  session_command_loss.Forgotten.getters["after_silence"] = function(self)
+    do return session_case.after_silence(self.idle) end
   end
-  session_running._commands_are_known = function(command)
-    do return ((command ~= nil) and not (session_verdict.one_sided(command) or py.truth(command.gaps) or py.truth(command.snapped))) end
+  session_command_loss.Forgotten.getters["errors"] = function(self)
+    do return session_verdict.unreachables(self.about) end
   end
-  session_case.call_name = function(message)
-    local target
-    target = (function() if py.same(message.operation, "call") then return nil end return py.either(message.object_name, function() return message.object_class end) end)()
-    do return py.join(".", (function() local found_ = py.pack()  for _, item_ in py.each(py.pack(target, py.either(message.member, function() return message.operation end))) do local part = item_ if py.truth(part) then py.append(found_, part) end end return found_ end)()) end
+  session_command_loss.Forgotten.getters["reporter"] = function(self)
+    do return places.address_text(py.at(self.errors, 0).sender) end
+  end
+  session_command_loss.Forgotten.getters["report"] = function(self)
+    do return py.at(self.errors, 0).reason end
+  end
+  session_running.Spoken = py.class({ "case", "about", "message" }, {
+  })
+  session_running.Spoken.getters["member"] = function(self)
+    do return py.either(self.message.member, function() return "a call" end) end
+  end
+  session_running.Spoken.getters["error"] = function(self)
+    do return session_bodies.error_text(self.message) end
+  end
+  session_running.Spoken.getters["signal"] = function(self)
+    local signal
+    signal = self.case.facts.record.signal
+    do return (py.truth(signal) and (", signal " .. py.str(signal)) or "") end
+  end
+  session_running.Spoken.getters["state"] = function(self)
+    local text
+    text = self.case.facts.record.state_text
+    do return (py.truth(text) and (" (\034" .. py.str(text) .. "\034)") or "") end
+  end
+  session_running.Spoken.getters["call"] = function(self)
+    do return session_case.call_name(self.message) end
+  end
+  session_running.Spoken.getters["waits"] = function(self)
+    do return py.fixed((py.sub(self.case.now, self.message.time) / session_timeouts.SECOND), 0) end
+  end
+  session_running.Failed = py.class({ "case", "about", "member", "failed" }, {
+  })
+  session_running.Failed.getters["times"] = function(self)
+    do return ((self.failed.count > 1) and (py.str(self.failed.count) .. " calls") or "a call") end
+  end
+  session_slowness.Slow = py.class({ "case", "about", "times", "answers" }, {
+  })
+  session_slowness.Slow.getters["total_seconds"] = function(self)
+    do return py.fixed((self.times.total / session_timeouts.SECOND), 1) end
+  end
+  session_slowness.Slow.getters["client_seconds"] = function(self)
+    do return py.fixed((self.times.client / session_timeouts.SECOND), 1) end
+  end
+  session_slowness.Slow.getters["network_seconds"] = function(self)
+    do return py.fixed((self.times.network / session_timeouts.SECOND), 1) end
+  end
+  session_slowness.Slow.getters["trip_ms"] = function(self)
+    do return py.fixed((self.times.trip / 1000000.0), 0) end
+  end
+  session_slowness.Slow.getters["trips"] = function(self)
+    local counts
+    counts = self.case.facts.record.counts
+    do return py.add(counts.calls, counts.callbacks) end
+  end
+  session_slowness.Slow.getters["calls"] = function(self)
+    do return session_case.count(self.trips, "call") end
+  end
+  session_slowness.Slow.getters["callbacks"] = function(self)
+    do return session_case.count(self.case.facts.record.counts.callbacks, "callback") end
+  end
+  session_slowness.Slow.getters["late_number"] = function(self)
+    do return py.sum((function() local found_ = py.pack()  for _, item_ in py.each(self.answers) do local one = item_ py.append(found_, (function() if (self.case.grain >= session_timeouts.COARSE) then return one.certain end return one.count end)()) end return found_ end)()) end
+  end
+  session_slowness.Slow.getters["late_callbacks"] = function(self)
+    do return session_case.count(self.late_number, "callback") end
+  end
+  session_slowness.Slow.getters["longest_callbacks"] = function(self)
+    do return py.join(", ", (function() local found_ = py.pack()  for _, item_ in py.each(py.slice(self.answers, nil, session_slowness._SHOWN)) do local one = item_ py.append(found_, (py.fixed((one.longest / session_timeouts.SECOND), 1) .. " s (" .. py.str(session_case.call_name(one.first)) .. ")")) end return found_ end)()) end
+  end
+  session_slowness.Slow.getters["longest"] = function(self)
+    local call
+    call = self.case.facts.longest_call
+    do return ((call ~= nil) and (py.str(session_case.call_name(call)) .. " " .. py.fixed((py.either(call.latency, function() return 0 end) / session_timeouts.SECOND), 0) .. " s") or "") end
   end
   session_slowness.account = function(facts, callback)
     local counts, to_client, to_remote, calls, callbacks, client, job, network, total
@@ -2525,77 +2495,70 @@ do
     total = py.max(py.sub(callback["end"], callback.start), 0)
     do return session_slowness.Account.new(total, job, client, network, py.max(0, py.sub(total, facts.call_time)), py.add(to_client, to_remote)) end
   end
-  session_slowness._slow_callbacks = function(case, callback, slow, times)
-    local total, members, summary, cause, packets
-    total = py.sum((function() local found_ = py.pack()  for _, item_ in py.each(slow) do local entry = item_ py.append(found_, (function() if (case.grain >= session_timeouts.COARSE) then return entry.certain end return entry.count end)()) end return found_ end)())
-    members = py.join(", ", (function() local found_ = py.pack()  for _, item_ in py.each(py.slice(slow, nil, session_slowness._SHOWN)) do local entry = item_ py.append(found_, (py.fixed((entry.longest / session_timeouts.SECOND), 1) .. " s (" .. py.str(session_case.call_name(entry.first)) .. ")")) end return found_ end)())
-    summary = (py.str(session_case.count(total, "callback")) .. " took the client scheduler a second or more, the longest " .. py.str(members) .. "; of " .. py.fixed((times.total / session_timeouts.SECOND), 1) .. " s in all: " .. py.str(times) .. ".")
-    cause = "the client scheduler was busy or stopped"
-    if ((total >= session_timeouts.MANY_POLLS) and (function()  for _, item_ in py.each(slow) do local entry = item_ if not ((entry.longest < session_timeouts.POLLING)) then return false end end return true end)()) then
-      cause = "the client scheduler polls once a second: that is how it works when its command connection is gone"
-    end
-    if py.truth(callback.retransmissions) then
-      cause = py.add(cause, ", or packets were lost (see retransmissions)")
-    end
-    packets = (function() local found_ = py.pack()  for _, item_ in py.each(slow) do local entry = item_  for _, item_ in py.each(entry.packets) do local packet = item_ py.append(found_, packet) end end return found_ end)()
-    do return case:problem("slow_call", summary, packets, callback, py.at(slow, 0).first.time, cause) end
+  session_quality.Seen = py.class({ "case", "about" }, {
+  })
+  session_quality.Seen.getters["lack"] = function(self)
+    do return (function() if (self.about ~= nil) then return session_case.lack(self.about) end return "" end)() end
   end
-  session_case.count = function(number, noun)
-    do return (py.same(number, 1) and (py.str(number) .. " " .. py.str(noun)) or (py.str(number) .. " " .. py.str(noun) .. "s")) end
+  session_oddities.Odd = py.class({ "case", "about", "messages" }, {
+  })
+  session_oddities.Odd.getters["number"] = function(self)
+    do return session_case.count(py.len(self.messages), "message") end
   end
-  session_slowness._ends = function(connection)
-    local handshake
-    handshake = py.joined(py.slice(connection.syns, nil, 1), py.slice(connection.syn_acks, nil, 1))
-    do return py.either((function() local found_ = py.pack()  for _, item_ in py.each(handshake) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), function() return py.pack(connection.first_packet) end) end
+  session_oddities.Odd.getters["note"] = function(self)
+    do return py.at(self.messages, 0).note end
   end
-  session_quality._lacks_its_request = function(message)
-    local connection
-    connection = message.connection
-    do return (session_verdict.is_incomplete(connection) and py.same(py.slice(message.raw, nil, 1), "A") and (message.request == nil)) end
+  session_oddities.Odd.getters["lack"] = function(self)
+    do return session_case.lack(self.about) end
   end
-  session_quality._lack = function(connection)
-    if session_verdict.one_sided(connection) then
-      do return "one direction is missing" end
-    end
-    if py.truth(connection.snapped) then
-      do return "packets were cut off by the snap length" end
-    end
-    do return (connection.mid_stream and "the connection began before the capture" or "packets are missing") end
-  end
+  session_oddities.OddNumber = py.class({ "case", "about", "message", "words" }, {
+  })
   session_quality._may_be_refused = function(facts)
     do return ((facts.close == nil) and session_verdict.is_answer_missing(facts)) end
   end
-  session_quality._connection_quality = function(case, connection)
-    local name, first, repeated, side, summary, waited, marks, times
-    local yielded_ = py.pack()
-    name = ("The " .. py.str(py.word(connection.role)) .. " connection")
-    first = py.pack(connection.first_packet)
-    if connection.mid_stream then
-      py.append(yielded_, case:problem("mid_stream", (py.str(name) .. " began before the capture."), first, connection))
-    end
-    if session_verdict.one_sided(connection) then
-      py.append(yielded_, case:problem("one_direction", (py.str(name) .. " was captured in one direction only."), first, connection))
-    end
-    if py.truth(connection.snapped) then
-      summary = (py.str(name) .. ": the snap length cut off " .. py.str(session_case.count(connection.snapped, "byte")) .. ".")
-      py.append(yielded_, case:problem("snap_length", summary, first, connection))
-    end
-    repeated = (function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_  for _, item_ in py.each(side.retransmitted) do local mark = item_ py.append(found_, mark) end end return found_ end)()
-    if (connection.retransmissions >= session_timeouts.MANY_RETRANSMISSIONS) then
-      waited = (py.sum((function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side.repeat_wait) end return found_ end)()) / session_timeouts.SECOND)
-      summary = (py.str(name) .. ": " .. py.str(connection.retransmissions) .. " segments were retransmitted, " .. py.fixed(waited, 1) .. " s behind the first try.")
-      py.append(yielded_, case:problem("retransmissions", summary, (function() local found_ = py.pack()  for _, item_ in py.each(repeated) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), connection))
-    end
-    for _, item_ in py.each(py.pack(0, 1)) do
-      side = item_
-      marks = py.at(connection.sides, side).zero_windows
-      if py.truth(marks) then
-        times = (py.str(session_case.count(py.len(marks), "time")) .. " in " .. py.str(session_case.span(marks)))
-        summary = (py.str(name) .. ": " .. py.str(session_case.end_name(side, connection)) .. " announced a zero window " .. py.str(times) .. ".")
-        py.append(yielded_, case:problem("zero_window", summary, (function() local found_ = py.pack()  for _, item_ in py.each(marks) do local m = item_ py.append(found_, m.number) end return found_ end)(), connection, py.at(marks, 0).time, nil, nil, "info"))
-      end
-    end
-    return yielded_
+  session_quality.Carried = py.class({ "case", "about", "side" }, {
+    ["side"] = function() return 0 end,
+  })
+  session_quality.Carried.getters["name"] = function(self)
+    do return ("The " .. py.str(py.word(self.about.role)) .. " connection") end
+  end
+  session_quality.Carried.getters["cut"] = function(self)
+    do return session_case.count(self.about.snapped, "byte") end
+  end
+  session_quality.Carried.getters["waited"] = function(self)
+    do return py.fixed((py.sum((function() local found_ = py.pack()  for _, item_ in py.each(self.about.sides) do local side = item_ py.append(found_, side.repeat_wait) end return found_ end)()) / session_timeouts.SECOND), 1) end
+  end
+  session_quality.Carried.getters["whom"] = function(self)
+    do return session_case.end_name(self.side, self.about) end
+  end
+  session_quality.Carried.getters["times"] = function(self)
+    local marks
+    marks = py.at(self.about.sides, self.side).zero_windows
+    do return (py.str(session_case.count(py.len(marks), "time")) .. " in " .. py.str(session_case.span(marks))) end
+  end
+  session_bounds.Bound = py.class({ "case", "about", "noun", "number" }, {
+  })
+  session_bounds.Bound.getters["more"] = function(self)
+    do return session_case.count(self.number, ("more " .. py.str(self.noun))) end
+  end
+  session_findings._Words = py.class({ "subject", "usual" }, {
+  })
+  session_findings._Words.members["__getitem__"] = function(self, name)
+    do return (function() if py.same(name, "usual") then return self.usual end return py.getattr(self.subject, name) end)() end
+  end
+  model.Problem = py.class({ "code", "severity", "time", "packets", "summary", "cause", "remedy", "task", "connection", "logs" }, {
+    ["cause"] = function() return "" end,
+    ["remedy"] = function() return "" end,
+    ["logs"] = function() return py.pack() end,
+  })
+  session_calling.silent = function(called)
+    do return (called.case.facts.foreign_packet == nil) end
+  end
+  session_calling.first_packet = function(called)
+    do return py.pack(called.about.first_packet) end
+  end
+  session_calling.foreign_packet = function(called)
+    do return py.pack(py.either(called.case.facts.foreign_packet, function() return called.about.first_packet end)) end
   end
   session_verdict.waited = function(facts, now)
     local left, end_
@@ -2606,72 +2569,67 @@ do
     end_ = (function() if py.truth(facts.close) then return facts.close.time end return (function() if (left == nil) then return now end return left end)() end)()
     do return py.sub(end_, facts.start.time) end
   end
-  session_case.refusals = function(connection)
+  session_failed_callbacks.elsewhere = function(called)
+    local record, target
+    record, target = called.case.facts.record, called.about.server
+    do return ((record.client ~= nil) and not py.same(py.pack(target.ip, target.port), py.pack(record.client.ip, record.callback_port))) end
+  end
+  session_subjects.syn_packets = function(tried)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(tried.about.syns) do local mark = item_ py.append(found_, mark.number) end return found_ end)() end
+  end
+  session_subjects.refusal_packets = function(tried)
     local reset
-    reset = py.at(connection.sides, 1).rst
-    do return py.add((py.truth(reset) and py.pack(reset.number) or py.pack()), (function() local found_ = py.pack()  for _, item_ in py.each(session_verdict.unreachables(connection)) do local error = item_ py.append(found_, error.number) end return found_ end)()) end
+    reset = py.at(tried.about.sides, 1).rst
+    do return py.add((py.truth(reset) and py.pack(reset.number) or py.pack()), (function() local found_ = py.pack()  for _, item_ in py.each(session_verdict.unreachables(tried.about)) do local error = item_ py.append(found_, error.number) end return found_ end)()) end
   end
-  session_rules_startup.syn_ack_lost = function(case, attempt)
-    local caller, listener, what, repeated, marks, summary, cause, remedy, packets
-    caller, listener = attempt.client.ip, attempt.server
-    what = ((attempt.role == "callback") and "callback" or "command connection")
-    repeated = py.add(py.add(session_case.count(py.len(attempt.syns), "SYN"), " and "), session_case.count(py.len(attempt.syn_acks), "SYN+ACK"))
-    marks = py.sorted(py.joined(attempt.syns, attempt.syn_acks))
-    summary = ("The SYN+ACK of " .. py.str(listener) .. " never arrives at " .. py.str(caller) .. ": " .. py.str(repeated) .. " in " .. py.str(session_case.span(marks)) .. ", the " .. py.str(what) .. " is not opened.")
-    cause = ("the path from " .. py.str(listener.ip) .. " to " .. py.str(caller) .. " is broken in this direction: a firewall that drops, or a wrong route")
-    remedy = ("look at the firewalls and routes from " .. py.str(listener.ip) .. " to " .. py.str(caller) .. ", behind the place of this capture")
-    packets = (function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ py.append(found_, mark.number) end return found_ end)()
-    do return case:problem("syn_ack_lost", summary, packets, attempt, nil, cause, remedy) end
-  end
-  session_calling._is_late = function(case, attempt, start)
-    local answer, gave_up
-    if not py.truth(attempt.syns) then
+  session_failed_callbacks.came_late = function(called)
+    local start, syns
+    start, syns = called.case.facts.start, called.about.syns
+    if ((start == nil) or not py.truth(syns)) then
       do return false end
     end
-    if (py.sub(py.at(attempt.syns, 0).time, start.time) > session_timeouts.GIVE_UP_FROM) then
-      do return true end
-    end
-    answer, gave_up = py.at(attempt.sides, 1).rst, session_calling._gave_up(case.facts, case.now)
-    do return ((answer ~= nil) and (gave_up ~= nil) and (gave_up < answer.time) and (py.len(attempt.syns) > 1)) end
+    do return ((py.sub(py.at(syns, 0).time, start.time) > session_timeouts.GIVE_UP_FROM) or (session_failed_callbacks.gave_up_before_reset(called) and (py.len(syns) > 1))) end
   end
-  session_calling._late = function(case, attempt, start, evidence)
-    local since, came, summary, cause, remedy
-    since = (py.sub(py.at(attempt.syns, -1).time, start.time) / session_timeouts.SECOND)
-    came = ((session_verdict.is_refused(attempt) or attempt.established) and "reached" or "was still sent to")
-    summary = ("The callback " .. py.str(came) .. " " .. py.str(attempt.server) .. " " .. py.fixed(since, 0) .. " s after the start, when the client had given up.")
-    cause = nil
-    remedy = cause
-    if (py.len(attempt.syns) > 1) then
-      cause = (py.str(py.sub(py.len(attempt.syns), 1)) .. " earlier SYNs in " .. py.str(session_case.span(attempt.syns)) .. " were not answered: a firewall dropped them on the return path, or packets were lost")
-    elseif session_calling._answered_late(case.facts) then
-      cause = "the remote scheduler took that long to answer the start: it was stopped, busy or overloaded"
-      remedy = "look at the load of the remote scheduler at that time; start fewer tasks on it at a time"
-    end
-    do return case:problem("callback_late", summary, evidence, attempt, nil, cause, remedy) end
+  session_failed_callbacks.repeated = function(called)
+    do return (py.len(called.about.syns) > 1) end
   end
-  session_calling._refused = function(case, attempt, evidence)
-    local summary, cause, remedy
-    summary = ("The callback to " .. py.str(attempt.server) .. " was refused" .. py.str(session_case.by_whom(attempt)) .. ".")
-    do local from_ = (function() if py.truth(session_verdict.unreachables(attempt)) then return session_rules_startup.rejecting(case, attempt) end return session_calling._resetting(case, attempt) end)() cause, remedy = py.at(from_, 0), py.at(from_, 1) end
-    do return case:problem("callback_refused", summary, evidence, attempt, nil, cause, remedy) end
+  session_failed_callbacks.start_answered_late = function(called)
+    local answer
+    answer = called.case.facts.start_answer
+    do return ((answer == nil) or ((answer.latency ~= nil) and (answer.latency > session_timeouts.GIVE_UP_FROM))) end
   end
-  session_rules_startup.unanswered = function(case, code, attempt)
-    local syns, cause, remedy, summary, problem
-    syns, cause, remedy = attempt.syns, nil, nil
-    summary = (py.str(session_case.count(py.len(syns), "SYN")) .. " to " .. py.str(attempt.server) .. " in " .. py.str(session_case.span(syns)) .. ", no answer.")
-    if (py.same(code, "command_unanswered") and session_rules_startup._answers_others(case, attempt)) then
-      cause = (py.str(attempt.server) .. " answers other connections at that time: the remote scheduler is too busy to accept more, packets are lost, or a firewall drops those of " .. py.str(attempt.client.ip))
-      remedy = ("look at the load of the remote scheduler on " .. py.str(attempt.server.ip) .. "; start fewer tasks at a time")
-    end
-    problem = case:problem(code, summary, (function() local found_ = py.pack()  for _, item_ in py.each(syns) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), attempt, nil, cause, remedy)
-    if (py.same(code, "callback_dropped") and not session_rules_startup._is_heard(case, attempt)) then
-      problem.cause = py.add(problem.cause, (", or that host is down: nothing came from " .. py.str(attempt.server.ip) .. " since"))
-      problem.remedy = py.add(problem.remedy, ("; look at " .. py.str(attempt.server.ip)))
-    end
-    if py.same(py.len(syns), 1) then
-      problem.cause = py.add(problem.cause, " (less certain: an unanswered SYN is retransmitted, so an answer may not be captured)")
-    end
-    do return problem end
+  session_subjects.reported = function(tried)
+    do return py.bool(session_verdict.unreachables(tried.about)) end
+  end
+  session_subjects.refused = function(tried)
+    do return session_verdict.is_refused(tried.about) end
+  end
+  session_subjects.heard = function(tried)
+    local command, since, last
+    command, since = tried.case.facts.record.command, tried.about.start
+    last = (function() if (command ~= nil) then return py.at(command.sides, 0).last end return nil end)()
+    do return (((last ~= nil) and (last.time >= since)) or tried.case.hosts:heard(tried.about.server.ip, since, py.unpack(tried.about.sides))) end
+  end
+  session_uncalled.Uncalled = py.class({ "case", "about" }, {
+  })
+  session_uncalled.Uncalled.getters["tries"] = function(self)
+    do return (function() if (self.about ~= nil) then return session_verdict.stuck_tries(self.about, 0, self.case.now) end return py.pack() end)() end
+  end
+  session_uncalled.Uncalled.getters["again"] = function(self)
+    local last, first_try, number
+    last = (function() if (self.about ~= nil) then return py.at(self.about.sides, 0).last_data end return nil end)()
+    first_try = ((last ~= nil) and py.pack(last) or py.pack())
+    number = session_case.count(py.len(self.tries), "retransmission")
+    do return (py.truth(self.tries) and (" (" .. py.str(number) .. " in " .. py.str(session_case.span(py.joined(first_try, self.tries))) .. ")") or "") end
+  end
+  session_uncalled.Uncalled.getters["reports"] = function(self)
+    do return (function() if (self.about ~= nil) then return session_verdict.unreachables(self.about) end return py.pack() end)() end
+  end
+  session_uncalled.Uncalled.getters["reporter"] = function(self)
+    do return places.address_text(py.at(self.reports, 0).sender) end
+  end
+  session_uncalled.Uncalled.getters["report"] = function(self)
+    do return py.at(self.reports, 0).reason end
   end
   session_verdict.is_answer_missing = function(facts)
     local command
@@ -2681,23 +2639,20 @@ do
     end
     do return (session_verdict.is_incomplete(command) or (py.at(command.sides, 1).bytes > 0)) end
   end
-  session_rules_startup._unacknowledged = function(case, command)
-    local facts, tries, summary, cause, errors, remedy, packets, again, reported
-    facts = case.facts
-    tries = session_verdict.stuck_tries(command, 0, case.now)
-    summary = "The start command was never acknowledged, and no callback connection was seen."
-    if py.truth(tries) then
-      again = (py.str(session_case.count(py.len(tries), "retransmission")) .. " in " .. py.str(session_case.span(py.joined(session_rules_startup._first(command), tries))))
-      summary = ("The start command was never acknowledged (" .. py.str(again) .. "), and no callback connection was seen.")
-    end
-    cause, errors = "packets to the remote are lost: its host or a device on the path is gone, or drops them", ""
-    if py.truth((function() reported = session_verdict.unreachables(command) return reported end)()) then
-      errors = ("; " .. py.str(places.address_text(py.at(reported, 0).sender)) .. " says: " .. py.str(py.at(reported, 0).reason))
-    end
-    remedy = ("look at the path from " .. py.str(command.client.ip) .. " to " .. py.str(command.server) .. ", and at that host")
-    packets = py.joined((function() if py.truth(facts.start) then return facts.start.packets end return py.pack() end)(), (function() local found_ = py.pack()  for _, item_ in py.each(tries) do local mark = item_ py.append(found_, mark.number) end return found_ end)())
-    packets = py.add(packets, (function() local found_ = py.pack()  for _, item_ in py.each(reported) do local error = item_ py.append(found_, error.number) end return found_ end)())
-    do return case:problem("callback_missing", summary, packets, command, nil, py.add(cause, errors), remedy) end
+  session_calling.took_long = function(came)
+    do return (came.took >= py.add(session_timeouts.SLOW_START, came.case.grain)) end
+  end
+  session_calling.opening_packets = function(came)
+    do return py.pack(came.first.number, session_verdict.got_through(came.about).number) end
+  end
+  session_calling.answered_late = function(came)
+    do return ((came.answered * 2) > came.took) end
+  end
+  session_calling.syns_lost = function(came)
+    do return (came.syns > 1) end
+  end
+  session_calling.opening_time = function(came)
+    do return came.first.time end
   end
   session_case.span = function(marks)
     do return (py.truth(marks) and (py.fixed((py.sub(py.at(marks, -1).time, py.at(marks, 0).time) / session_timeouts.SECOND), 0) .. " s") or "0 s") end
@@ -2739,50 +2694,75 @@ do
   session_verdict.is_fin = function(connection, mark)
     do return py.has((function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side.fin) end return found_ end)(), mark) end
   end
-  session_rules_agent.advice_of = function(response)
-    local text
-    if py.same(response.status, session_rules_agent._PROXY_WANTS_CREDENTIALS) then
-      do return session_rules_agent._PROXY_ADVICE end
+  session_agent_errors.exchange_packets = function(answered)
+    do return answered.exchange.packets end
+  end
+  session_agent_errors.exchange_time = function(answered)
+    do return answered.exchange.time end
+  end
+  session_agent_errors.AnsweredExchange = py.class({ "case", "about", "response", "otherwise", "exchange" }, {
+  })
+  session_agent_errors.AnsweredExchange.getters["answer"] = function(self)
+    local one, what, status
+    one = self.exchange
+    what = py.str(py.either(one.type, function() return one.request.element end))
+    if (wire_agent.failure_of(self.response) == nil) then
+      do return (py.str(one.connection.server) .. " answered " .. py.str(what) .. " with something that no agent says.") end
     end
-    text = py.either(wire_agent.failure_of(response), function() return "" end)
-    do return (function()  for _, item_ in py.each(session_rules_agent._ADVICE) do local words, cause, remedy = py.at(item_, 0), py.at(item_, 1), py.at(item_, 2) if py.truth(py.search(words, text)) then do return py.pack(cause, remedy) end end end return py.pack(nil, nil) end)() end
+    status = (py.same(one.status, 200) and "" or (" " .. py.str(one.status)))
+    do return (py.str(one.connection.server) .. " answered " .. py.str(what) .. " with" .. py.str(status) .. ": " .. py.str(py.slice(self.text, nil, session_agent_errors._SHOWN))) end
+  end
+  session_agent_errors.AnsweredExchange.getters["open_call"] = function(self)
+    do return (function() if (self.case ~= nil) then return session_case.open_call_text(self.case.facts) end return "" end)() end
+  end
+  session_rules_agent.all_packets = function(task)
+    do return (function() if (task.exchange ~= nil) then return task.exchange.packets end return py.pack() end)() end
+  end
+  session_rules_agent.exchange_time = function(task)
+    do return (function() if (task.exchange ~= nil) then return task.exchange.time end return task.agent.heard end)() end
+  end
+  session_rules_agent.nothing_waits = function(task)
+    do return (task.exchange == nil) end
+  end
+  session_rules_agent.nowhere = function(_task)
+    do return py.pack() end
+  end
+  session_rules_agent.unanswered_since = function(task)
+    local outage
+    outage = task.agent.outage
+    do return ((outage ~= nil) and py.same(outage.unanswered, outage.count)) end
+  end
+  session_rules_agent.request_packets = function(task)
+    do return (function() if (task.exchange ~= nil) then return task.exchange.request_packets end return py.pack() end)() end
+  end
+  session_rules_agent.repetition_packets = function(task)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(task.agent.repetitions) do local one = item_  for _, item_ in py.each(one.request_packets) do local number = item_ py.append(found_, number) end end return found_ end)() end
+  end
+  session_rules_agent.outage_packets = function(task)
+    do return (function() if (task.agent.outage ~= nil) then return task.agent.outage.packets end return py.pack() end)() end
+  end
+  session_rules_agent.refused_since = function(task)
+    do return (task.agent.outage ~= nil) end
   end
   session_case.open_call_text = function(facts)
     do return (py.truth(facts.open_requests) and (" during " .. py.str(session_case.call_name(py.at(facts.open_requests, 0)))) or "") end
   end
-  session_rules_agent._cut_off = function(case, waiting, outage, summary, packets)
-    local server, client, cause, remedy, evidence
-    server, client = outage.server, waiting.connection.client.ip
-    summary = py.add(summary, (" Nothing answered " .. py.str(session_case.count(outage.count, "connection")) .. " to " .. py.str(server) .. " after that."))
-    cause = "the agent's host went down, or the network between master and agent was lost, or a firewall drops packets"
-    remedy = ("check that " .. py.str(server.ip) .. " runs and that " .. py.str(server) .. " can be reached from " .. py.str(client))
-    evidence = py.joined(packets, outage.packets)
-    do return case:problem("heartbeat_missed", summary, evidence, waiting.connection, waiting.time, cause, remedy) end
+  session_case.count = function(number, noun)
+    do return (py.same(number, 1) and (py.str(number) .. " " .. py.str(noun)) or (py.str(number) .. " " .. py.str(noun) .. "s")) end
   end
-  session_case.by_whom = function(connection)
-    local errors
-    if py.truth((function() errors = session_verdict.unreachables(connection) return errors end)()) then
-      do return (" by " .. py.str(places.address_text(py.at(errors, 0).sender)) .. " (ICMP: " .. py.str(py.at(errors, 0).reason) .. ")") end
-    end
-    do return " (RST)" end
+  session_rules_agent.ahead = function(task)
+    do return (py.either(task.agent.clock_skew, function() return 0 end) > 0) end
   end
-  session_rules_startup.rejecting = function(case, attempt)
-    local error, sender, target, remedy, cause, others
-    error = py.at(session_verdict.unreachables(attempt), 0)
-    sender, target = places.address_text(error.sender), attempt.server
-    if not (function()  for _, item_ in py.each(session_rules_startup._BANS) do local ban = item_ if py.has(error.reason, ban) then return true end end return false end)() then
-      remedy = ("look at the route from " .. py.str(sender) .. " to " .. py.str(target.ip) .. ", at that host, and at reject rules")
-      if session_rules_startup._answers_others(case, attempt) then
-        others = ("though " .. py.str(target) .. " answers other connections at that time")
-        do return py.pack((py.str(sender) .. " says that there is no path to " .. py.str(target.ip) .. ", " .. py.str(others) .. ": a route that comes and goes"), remedy) end
-      end
-      do return py.pack((py.str(sender) .. " knows no path to " .. py.str(target.ip) .. ": no route, that host is down, or a firewall that says so"), remedy) end
-    end
-    if py.same(sender, target.ip) then
-      cause = ("the packet filter of " .. py.str(sender) .. " itself rejects connections to port " .. py.str(target.port))
-      do return py.pack(cause, session_rules_startup._open(attempt, sender)) end
-    end
-    do return py.pack(("a firewall (" .. py.str(sender) .. ") rejects connections to " .. py.str(target)), session_rules_startup._open(attempt, sender)) end
+  session_rules_agent.response_packets = function(task)
+    local found
+    found = (function() if (task.exchange ~= nil) then return task.exchange.response_packets end return py.pack() end)()
+    do return py.either(found, function() return session_rules_agent.all_packets(task) end) end
+  end
+  session_subjects.answers_others = function(tried)
+    do return py.bool(tried.case.hosts:answers(tried.about, py.sub(tried.about.start, session_timeouts.LATELY))) end
+  end
+  session_rules_startup.answer_packets = function(found)
+    do return found.answer.packets end
   end
   session_start_errors.advice = function(error, client, remote, remote_ip)
     local code, found, words, cause, info
@@ -2801,8 +2781,56 @@ do
     words = py.dict(py.joined(py.pack(py.pack("client", client)), py.pack(py.pack("remote", remote)), py.pack(py.pack("remote_ip", remote_ip))))
     do return session_start_errors.Advice.new(py.unpack((function() local found_ = py.pack()  for _, item_ in py.each(found) do local text = item_ py.append(found_, session_start_errors._filled(text, words)) end return found_ end)())) end
   end
-  session_rules_startup._time = function(nanoseconds)
-    do return ((nanoseconds >= session_timeouts.SECOND) and (py.fixed((nanoseconds / session_timeouts.SECOND), 1) .. " s") or (py.fixed((nanoseconds / 1000000.0), 0) .. " ms")) end
+  session_rules_startup.in_order = function(ending)
+    do return (py.at(ending.about.sides, 1).fin == ending["end"]) end
+  end
+  session_rules_startup.at_once = function(ending)
+    do return (ending.since_opened <= session_timeouts.AT_ONCE) end
+  end
+  session_subjects.end_packet = function(ending)
+    do return py.pack(ending["end"].number) end
+  end
+  session_subjects.forged = function(ending)
+    do return py.bool(ending.proof) end
+  end
+  session_subjects.was_reset = function(ending)
+    do return (py.at(ending.about.sides, ending.side).rst == ending["end"]) end
+  end
+  session_reset_origin.forgery = function(connection, side, end_)
+    local sender, name, usual, last, late, asked
+    sender = py.at(connection.sides, side)
+    if (sender.rst ~= end_) then
+      do return "" end
+    end
+    name = py.lower(session_case.end_name(side, connection))
+    usual = session_reset_origin.ttls(connection, side)
+    if (py.truth(usual) and py.truth(end_.ttl) and not py.has(usual, end_.ttl) and not session_reset_origin._goes_on(connection, side, end_)) then
+      do return ("its TTL is " .. py.str(end_.ttl) .. ", the packets of " .. py.str(name) .. " have " .. py.str(py.join(" and ", py.map(py.str, py.sorted(usual))))) end
+    end
+    if py.truth((function() asked = session_reset_origin.stopped(connection, side) return asked end)()) then
+      do return ("packet " .. py.str(asked.number) .. ", which it answers, was captured before that device and not behind it") end
+    end
+    last, late = sender.last_data, sender.late_data
+    if ((late ~= nil) and (late.number > end_.number) and not session_reset_origin._follows(late, end_, sender)) then
+      do return ("the data of " .. py.str(name) .. " go on behind it (packet " .. py.str(late.number) .. ")") end
+    end
+    if ((last ~= nil) and not sender.rst_unknown and session_reset_origin._counts(connection, side) and not session_reset_origin._follows(last, end_, sender)) then
+      do return ("its IP id is " .. py.str(end_.ip_id) .. ", the packets of " .. py.str(name) .. " have counted up to " .. py.str(last.ip_id)) end
+    end
+    do return "" end
+  end
+  session_case.by_device_text = function(proof)
+    do return ("a device in between (a firewall, an address translation) sent the reset: " .. py.str(proof)) end
+  end
+  session_case.between = function(connection)
+    do return ("look at the firewalls and address translations between " .. py.str(connection.client.ip) .. " and " .. py.str(connection.server.ip)) end
+  end
+  session_verdict.stuck_tries = function(connection, side, now)
+    local facts, last, tries
+    facts = py.at(connection.sides, side)
+    last = facts.last_data
+    tries = (function() local found_ = py.pack()  for _, item_ in py.each(facts.retransmitted) do local mark = item_ if ((last == nil) or (mark.number > last.number)) then py.append(found_, mark) end end return found_ end)()
+    do return (function() if ((last ~= nil) and (py.sub(now, last.time) >= session_timeouts.STUCK_PATIENCE)) then return tries end return py.pack() end)() end
   end
   session_verdict._is_reported = function(connection, side)
     local last
@@ -2818,101 +2846,112 @@ do
     few = (py.len(session_verdict.stuck_tries(connection, side, now)) < session_timeouts.STUCK_RETRANSMISSIONS)
     do return py.both(few, function() return (py.sub(now, facts.last_data.time) > session_timeouts.HOLE_PATIENCE) end) end
   end
-  session_rules_disconnect._other_connection_lives = function(facts, silent, since)
-    local command, last
-    command = facts.record.command
-    if (command == nil) then
-      do return false end
-    end
-    last = py.at(command.sides, (1 - silent)).last
-    do return ((last ~= nil) and (last.time >= since)) end
+  session_silent_ends.hole = function(stuck)
+    do return session_verdict.has_hole(stuck.about, stuck.side, stuck.case.now) end
   end
-  session_rules_disconnect._gone = function(case, host, errors, since)
-    local own, first, told, cause
-    own = (function() local found_ = py.pack()  for _, item_ in py.each(case.facts:connections()) do local connection = item_  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side) end end return found_ end)()
-    if py.truth(errors) then
-      first = py.at(errors, 0)
-      told = py.add((py.str(places.address_text(first.sender)) .. " says: " .. py.str(first.reason)), (py.truth(py.slice(errors, 1, nil)) and (" (" .. py.str(py.len(errors)) .. " times)") or ""))
-      cause = ("the other host or the network between them is gone: nothing came from " .. py.str(host) .. " any more; " .. py.str(told))
-    elseif py.truth(case.hosts:heard(host, since, py.unpack(own))) then
-      cause = ("packets of this task to and from " .. py.str(host) .. " are lost, though that host talks on other connections")
-      do return py.pack(cause, ("look at the firewalls and the network on the path to " .. py.str(host))) end
-    else
-      cause = ("the other host or the network between them is gone: nothing came from " .. py.str(host) .. " any more")
-    end
-    do return py.pack(cause, ("look at " .. py.str(host) .. " and at the network path to it at that time: down, restarted, or cut off?")) end
+  session_silent_ends.last_packets = function(stuck)
+    local last
+    last = py.at(stuck.about.sides, stuck.side).last_data
+    do return ((last ~= nil) and py.pack(last.number) or py.pack()) end
   end
-  session_rules_disconnect._or_forgotten = function(idle)
-    do return ("; or a firewall forgot both connections in these " .. py.fixed((idle / session_timeouts.SECOND), 0) .. " s of silence") end
+  session_silent_ends.try_packets = function(one)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(one.tries) do local mark = item_ py.append(found_, mark.number) end return found_ end)() end
   end
-  session_rules_disconnect._last_heard = function(callback, command)
-    local marks
-    marks = py.pack(py.at(callback.sides, 0).last, py.at(command.sides, 1).last)
-    do return py.max((function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ if (mark ~= nil) then py.append(found_, mark.time) end end return found_ end)(), { default = command.start }) end
+  session_subjects.no = function(question)
+    do return function(subject) return not py.truth(question(subject)) end end
   end
-  session_rules_disconnect._silence_before = function(callback, end_)
-    local broken
-    broken = callback.silence_end
-    if ((broken ~= nil) and (py.sub(end_.time, broken.time) < session_timeouts.LAST_TRY)) then
-      do return callback.silence end
-    end
-    do return py.either(callback.idle_before_end, function() return 0 end) end
+  session_silent_ends.large = function(stuck)
+    do return (stuck.smallest >= session_timeouts.LARGE) end
   end
-  session_rules_disconnect._outlives = function(facts, side, end_)
-    local command, client, seconds
-    command = facts.record.command
-    if ((side ~= 1) or (command == nil)) then
-      do return "" end
-    end
-    client = py.at(command.sides, 0)
-    if ((client.last_data ~= nil) and (client.last_data.time > end_.time)) then
-      seconds = (py.sub(client.last_data.time, end_.time) / session_timeouts.SECOND)
-      do return ("goes on: it sends on the command connection " .. py.fixed(seconds, 1) .. " s later (packet " .. py.str(client.last_data.number) .. ")") end
-    end
-    if ((client.fin ~= nil) and (py.sub(client.fin.time, end_.time) >= session_timeouts.OUTLIVED)) then
-      seconds = (py.sub(client.fin.time, end_.time) / session_timeouts.SECOND)
-      do return ("goes on: it closes the command connection " .. py.fixed(seconds, 1) .. " s later (packet " .. py.str(client.fin.number) .. ")") end
-    end
-    do return "" end
+  session_silent_ends.small_ones_pass = function(stuck)
+    do return (session_silent_ends.alive(stuck) or (stuck.idle < session_timeouts.IDLE)) end
   end
-  session_rules_disconnect._disowned = function(facts, callback, side, end_)
-    local sender, unknown
-    sender = py.at(callback.sides, side)
-    unknown = ((sender.rst == end_) and sender.rst_unknown and (sender.fin == nil))
-    do return py.both(unknown, function() return session_rules_disconnect._other_connection_lives(facts, side, end_.time) end) end
+  session_silent_ends.was_heard = function(stuck)
+    do return py.bool(py.at(stuck.about.sides, (1 - stuck.side)).acked) end
   end
-  session_rules_disconnect._who_ended = function(case, callback, side, end_, outlived)
-    local facts, host, command, ended, remedy, other, closer, lives, cause, lost, alone
-    facts, host = case.facts, session_case.host_of(callback, side)
-    command = facts.record.command
-    if ((side == 1) and py.truth(outlived)) then
-      remedy = ("see the log of the client scheduler on " .. py.str(host) .. " for why it closed the connection")
-      do return py.pack(("the client scheduler closed the connection; it " .. py.str(outlived)), remedy) end
-    end
-    if (side == 1) then
-      cause = "the client scheduler ended (killed, crashed, stopped) or closed the connection"
-      do return py.pack(cause, ("see why the client scheduler on " .. py.str(host) .. " ended: its own log, and that of its host")) end
-    end
-    ended = "the task process ended (killed, crashed) or closed the connection"
-    remedy = ("see why the task process on " .. py.str(host) .. " ended: the job's log, memory, crashes and kills on that host")
-    if (command == nil) then
-      do return py.pack(ended, remedy) end
-    end
-    other, closer = session_verdict.end_mark(command), session_verdict.closed_by(command)
-    if ((other ~= nil) and (closer ~= nil)) then
-      lost = ((other.number < end_.number) and (closer == 0))
-      if (py.truth(lost) or session_reset_origin.by_device(command, closer, other) or session_rules_disconnect.answers_close(facts, other)) then
-        cause = "the task process ended or was killed; the remote does that when it loses the command connection"
-        do return py.pack(cause, "find who ended the command connection (see command_lost_first)") end
-      end
-      alone = ((closer == 1) and (facts.close_answer == nil) and not py.truth(command.gaps))
-      if (py.truth(alone) and (py.abs(py.sub(other.time, end_.time)) <= session_timeouts.SAME_MOMENT)) then
-        remedy = ("see why the remote scheduler on " .. py.str(host) .. " ended: its own log, and that of its host")
-        do return py.pack("the remote scheduler ended (killed, crashed, stopped): both connections ended with it", remedy) end
-      end
-    end
-    lives = session_rules_disconnect._other_connection_lives(facts, side, end_.time)
-    do return py.pack((py.truth(lives) and (py.str(ended) .. "; the remote scheduler lives") or ended), remedy) end
+  session_silent_ends.said_unreachable = function(one)
+    do return py.bool(one.errors) end
+  end
+  session_silent_ends.since = function(one)
+    do return one.since end
+  end
+  session_silent_ends.forgotten = function(stuck)
+    do return (not session_silent_ends.said_unreachable(stuck) and ((session_silent_ends.alive(stuck) and session_silent_ends.idle(stuck)) or session_silent_ends.long_idle(stuck))) end
+  end
+  session_silent_ends.error_packets = function(one)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(one.errors) do local error = item_ py.append(found_, error.number) end return found_ end)() end
+  end
+  session_findings.Phrase = py.class({ "text", "when" }, {
+    ["when"] = function() return py.pack() end,
+  })
+  session_silent_ends.idle = function(one)
+    do return (one.idle >= session_timeouts.IDLE) end
+  end
+  session_silent_ends.Unanswered = py.class({ "case", "about", "side" }, {
+  })
+  session_silent_ends.Unanswered.getters["tries"] = function(self)
+    do return session_verdict.stuck_tries(self.about, self.side, self.case.now) end
+  end
+  session_silent_ends.Unanswered.getters["number"] = function(self)
+    do return py.len(self.tries) end
+  end
+  session_silent_ends.Unanswered.getters["host"] = function(self)
+    do return session_case.host_of(self.about, (1 - self.side)) end
+  end
+  session_silent_ends.Unanswered.getters["errors"] = function(self)
+    do return session_verdict.unreachables(self.about) end
+  end
+  session_silent_ends.Unanswered.getters["reporter"] = function(self)
+    do return places.address_text(py.at(self.errors, 0).sender) end
+  end
+  session_silent_ends.Unanswered.getters["report"] = function(self)
+    do return py.add(py.at(self.errors, 0).reason, (py.truth(py.slice(self.errors, 1, nil)) and (" (" .. py.str(py.len(self.errors)) .. " times)") or "")) end
+  end
+  session_silent_ends.Unanswered.getters["open_call"] = function(self)
+    do return session_case.open_call_text(self.case.facts) end
+  end
+  session_silent_ends.Unanswered.getters["since"] = function(self)
+    do return py.at(self.tries, 0).time end
+  end
+  session_silent_ends.Unanswered.getters["idle"] = function(self)
+    local last
+    last = py.at(self.about.sides, (1 - self.side)).last
+    do return py.sub(self.since, (function() if py.truth(last) then return last.time end return self.about["end"] end)()) end
+  end
+  session_silent_ends.Unanswered.getters["idle_seconds"] = function(self)
+    do return py.fixed((self.idle / session_timeouts.SECOND), 0) end
+  end
+  session_silent_ends.Unanswered.getters["after_silence"] = function(self)
+    do return session_case.after_silence(self.idle) end
+  end
+  session_silent_ends.long_idle = function(one)
+    do return (one.idle >= session_timeouts.LONG_IDLE) end
+  end
+  session_silent_ends.asked_packets = function(unheard)
+    do return unheard.asked.packets end
+  end
+  session_early_ends.idle = function(early)
+    do return (early.idle >= session_timeouts.IDLE) end
+  end
+  session_subjects.end_time = function(ending)
+    do return ending["end"].time end
+  end
+  session_early_ends.disowned = function(early)
+    local sender
+    sender = py.at(early.about.sides, early.side)
+    do return (session_subjects.was_reset(early) and sender.rst_unknown and (sender.fin == nil) and session_early_ends.lives(early)) end
+  end
+  session_early_ends.goes_on = function(early)
+    do return py.bool(early.outlived) end
+  end
+  session_early_ends.long_idle = function(early)
+    do return (early.idle >= session_timeouts.LONG_IDLE) end
+  end
+  session_early_ends.closed_before = function(early)
+    do return (py.at(early.about.sides, early.side).fin ~= nil) end
+  end
+  session_case.after_silence = function(idle)
+    do return ((idle >= session_timeouts.SECOND) and (" after " .. py.fixed((idle / session_timeouts.SECOND), 0) .. " s of silence") or "") end
   end
   session_reset_origin.doubt = function(connection, side)
     local sender, last, marks, found, name, seen
@@ -2930,14 +2969,249 @@ do
     seen = py.join(" and ", py.map(py.str, found))
     do return (" (less certain: packets of " .. py.str(name) .. " have TTLs " .. py.str(seen) .. ", as on several paths or at several places of capture)") end
   end
-  session_command_loss._process_gone = function(facts, command, callback, end_)
-    local last, by_process
-    last = session_verdict.end_mark(callback)
+  session_rules_disconnect.long_silent = function(gone)
+    do return (gone.idle >= session_timeouts.IDLE) end
+  end
+  session_rules_disconnect.close_answer_packets = function(gone)
+    local answer
+    answer = gone.case.facts.close_answer
+    do return (function() if (answer ~= nil) then return answer.packets end return py.pack() end)() end
+  end
+  session_case.host_of = function(connection, side)
+    do return py.at(py.pack(connection.client, connection.server), side).ip end
+  end
+  session_command_loss.unasked = function(found)
+    do return ((found.case.facts.close_answer == nil) and (found.case.facts.kill == nil)) end
+  end
+  session_command_loss.reset_by_remote = function(found)
+    do return (py.at(found.about.sides, 1).rst == found["end"]) end
+  end
+  session_command_loss.by_signal = function(found)
+    do return py.bool(found.case.facts.record.signal) end
+  end
+  session_command_loss.close_packets = function(found)
+    do return found.close.packets end
+  end
+  session_command_loss.process_gone = function(found)
+    local facts, last, by_process
+    facts, last = found.case.facts, session_verdict.end_mark(found.callback)
     if ((last == nil) or (facts.record.outcome ~= "lost")) then
       do return false end
     end
-    by_process = ((session_verdict.closed_by(callback) == 0) and not session_reset_origin.by_device(callback, 0, last))
-    do return py.both(by_process, function() return py.both(session_rules_disconnect.answers_close(facts, end_), function() return not session_reset_origin.by_device(command, 1, end_) end) end) end
+    by_process = ((session_verdict.closed_by(found.callback) == 0) and not session_reset_origin.by_device(found.callback, 0, last))
+    do return py.both(by_process, function() return py.both(session_early_ends.answers_close(facts, found["end"]), function() return not session_reset_origin.by_device(found.about, 1, found["end"]) end) end) end
+  end
+  session_command_loss.by_remote = function(lost)
+    do return (lost.side == 1) end
+  end
+  session_command_loss.client_goes_on = function(lost)
+    local data
+    data = lost.client_data
+    do return ((data ~= nil) and (py.sub(data.time, lost["end"].time) >= session_timeouts.LOST_FIRST)) end
+  end
+  session_command_loss.never_acknowledged = function(found)
+    do return (session_verdict.stuck_side(found.about, found.case.now) == 0) end
+  end
+  session_command_loss.said_unreachable = function(found)
+    do return py.bool(found.errors) end
+  end
+  session_command_loss.close_tries = function(found)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(session_verdict.stuck_tries(found.about, 0, found.case.now)) do local mark = item_ py.append(found_, mark.number) end return found_ end)() end
+  end
+  session_command_loss.error_packets = function(found)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(found.errors) do local error = item_ py.append(found_, error.number) end return found_ end)() end
+  end
+  session_command_loss.close_time = function(found)
+    do return found.close.time end
+  end
+  session_command_loss.short_silence = function(found)
+    do return (found.idle < session_timeouts.IDLE) end
+  end
+  session_command_loss.answered_by_reset = function(found)
+    local reset
+    reset = py.at(found.about.sides, 1).rst
+    do return ((reset ~= nil) and (reset.time >= found.close.time)) end
+  end
+  session_command_loss.reset_packets = function(found)
+    local reset
+    reset = py.at(found.about.sides, 1).rst
+    do return py.joined(found.close.packets, ((reset ~= nil) and py.pack(reset.number) or py.pack())) end
+  end
+  session_running.said_packets = function(said)
+    do return said.message.packets end
+  end
+  session_running.said_time = function(said)
+    do return said.message.time end
+  end
+  session_running.by_signal = function(said)
+    do return py.bool(said.case.facts.record.signal) end
+  end
+  session_running.commands_known = function(said)
+    local command
+    command = said.case.facts.record.command
+    do return ((command ~= nil) and not (session_verdict.one_sided(command) or py.truth(command.gaps) or py.truth(command.snapped))) end
+  end
+  session_running.answered_by_error = function(failed)
+    do return py.same(failed.failed.first.kind, "error") end
+  end
+  session_running.failed_packets = function(failed)
+    do return failed.failed.packets end
+  end
+  session_running.failed_time = function(failed)
+    do return failed.failed.first.time end
+  end
+  session_running.waits_for_process = function(said)
+    do return said.message.to_remote end
+  end
+  session_slowness.answered_late = function(slow)
+    do return py.bool(slow.answers) end
+  end
+  session_slowness.late_packets = function(slow)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(slow.answers) do local one = item_  for _, item_ in py.each(one.packets) do local packet = item_ py.append(found_, packet) end end return found_ end)() end
+  end
+  session_slowness.polls = function(slow)
+    do return ((slow.late_number >= session_timeouts.MANY_POLLS) and (function()  for _, item_ in py.each(slow.answers) do local one = item_ if not ((one.longest < session_timeouts.POLLING)) then return false end end return true end)()) end
+  end
+  session_slowness.repeats = function(slow)
+    do return (slow.about.retransmissions > 0) end
+  end
+  session_slowness.late_time = function(slow)
+    do return py.at(slow.answers, 0).first.time end
+  end
+  session_slowness.client_slow = function(slow)
+    local exact
+    exact = py.sub(slow.times.client, (slow.case.grain * slow.case.facts.record.counts.callbacks))
+    do return (exact >= py.max(session_timeouts.SLOW_CLIENT, py.floordiv(slow.times.total, 2))) end
+  end
+  session_slowness.handshake_packets = function(slow)
+    local handshake
+    handshake = py.joined(py.slice(slow.about.syns, nil, 1), py.slice(slow.about.syn_acks, nil, 1))
+    do return py.either((function() local found_ = py.pack()  for _, item_ in py.each(handshake) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), function() return py.pack(slow.about.first_packet) end) end
+  end
+  session_slowness.was_lost = function(slow)
+    do return (slow.case.facts.record.outcome == "lost") end
+  end
+  session_slowness.network_slow = function(slow)
+    local exact
+    exact = py.sub(slow.times.network, ((2 * slow.case.grain) * slow.trips))
+    do return (exact >= py.max(session_timeouts.SLOW_NETWORK, py.floordiv(slow.times.total, 2))) end
+  end
+  session_slowness.job_slow = function(slow)
+    if (slow.case.facts.longest_call == nil) then
+      do return false end
+    end
+    do return (py.sub(slow.times.job, slow.case.grain) >= py.max(session_timeouts.SLOW_JOB, py.floordiv(slow.times.total, 2))) end
+  end
+  session_slowness.longest_packets = function(slow)
+    local call
+    call = slow.case.facts.longest_call
+    do return (function() if (call ~= nil) then return call.packets end return py.pack() end)() end
+  end
+  session_slowness.longest_time = function(slow)
+    local call
+    call = slow.case.facts.longest_call
+    do return (function() if (call ~= nil) then return call.time end return slow.about.start end)() end
+  end
+  session_case.call_name = function(message)
+    local target
+    target = (function() if py.same(message.operation, "call") then return nil end return py.either(message.object_name, function() return message.object_class end) end)()
+    do return py.join(".", (function() local found_ = py.pack()  for _, item_ in py.each(py.pack(target, py.either(message.member, function() return message.operation end))) do local part = item_ if py.truth(part) then py.append(found_, part) end end return found_ end)()) end
+  end
+  session_slowness._trip = function(connection)
+    local syn, answer
+    if ((connection == nil) or not py.same(py.len(connection.syns), 1) or not py.same(py.len(connection.syn_acks), 1)) then
+      do return 0 end
+    end
+    do local from_ = py.pack(connection.syns, connection.syn_acks) syn, answer = py.at(py.at(from_, 0), 0), py.at(py.at(from_, 1), 0) end
+    do return py.max(0, py.sub(answer.time, syn.time)) end
+  end
+  session_slowness.Account = py.class({ "total", "job", "client", "network", "pauses", "trip" }, {
+  })
+  session_slowness.Account.members["__str__"] = function(self)
+    local parts
+    parts = py.pack(py.pack("the job", self.job), py.pack("the client scheduler", self.client), py.pack("the network", self.network))
+    py.append(parts, py.pack("between calls", self.pauses))
+    do return py.join(", ", (function() local found_ = py.pack()  for _, item_ in py.each(parts) do local name, time = py.at(item_, 0), py.at(item_, 1) py.append(found_, (py.str(name) .. " " .. py.fixed((time / session_timeouts.SECOND), 1) .. " s")) end return found_ end)()) end
+  end
+  session_quality.from_elsewhere = function(seen)
+    local peer, remote
+    peer, remote = seen.case.facts.record.callback_peer, seen.case.facts.record.remote
+    do return ((peer ~= nil) and (remote ~= nil) and not py.same(peer.ip, remote.ip)) end
+  end
+  session_quality.first_packet = function(seen)
+    local record
+    record = seen.case.facts.record
+    do return py.pack((function() if (seen.about ~= nil) then return seen.about.first_packet end return record.first_packet end)()) end
+  end
+  session_quality.low = function(seen)
+    local port
+    port = py.either(seen.case.facts.record.callback_port, function() return 0 end)
+    do return ((seen.case.facts.start ~= nil) and ((session_timeouts.LOW_PORTS_FROM <= port) and (port < session_timeouts.LOW_PORTS_TO))) end
+  end
+  session_quality.start_packets = function(seen)
+    local start
+    start = seen.case.facts.start
+    do return (function() if (start ~= nil) then return start.packets end return py.pack() end)() end
+  end
+  session_oddities.lacks_requests = function(odd)
+    do return py.all(py.map(session_oddities._lacks_its_request, odd.messages)) end
+  end
+  session_oddities.odd_packets = function(odd)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(odd.messages) do local message = item_ py.append(found_, py.at(message.packets, -1)) end return found_ end)() end
+  end
+  session_oddities.odd_time = function(odd)
+    do return py.at(odd.messages, 0).time end
+  end
+  session_oddities.number_packets = function(odd)
+    do return odd.message.packets end
+  end
+  session_oddities.number_time = function(odd)
+    do return odd.message.time end
+  end
+  session_quality.unclear = function(seen)
+    do return seen.case.facts.pair_unclear end
+  end
+  session_quality.task_packet = function(seen)
+    do return py.pack(seen.case.facts.record.first_packet) end
+  end
+  session_quality.unread = function(seen)
+    do return (seen.about ~= nil) end
+  end
+  session_quality.on_agent = function(seen)
+    do return (seen.case.facts.agent ~= nil) end
+  end
+  session_quality.begun_before = function(carried)
+    do return carried.about.mid_stream end
+  end
+  session_quality.begin_packet = function(carried)
+    do return py.pack(carried.about.first_packet) end
+  end
+  session_quality.half = function(carried)
+    do return session_verdict.one_sided(carried.about) end
+  end
+  session_quality.snapped = function(carried)
+    do return (carried.about.snapped > 0) end
+  end
+  session_quality.many_retransmissions = function(carried)
+    do return (carried.about.retransmissions >= session_timeouts.MANY_RETRANSMISSIONS) end
+  end
+  session_quality.repeated_packets = function(carried)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(carried.about.sides) do local side = item_  for _, item_ in py.each(side.retransmitted) do local mark = item_ py.append(found_, mark.number) end end return found_ end)() end
+  end
+  session_quality.stopped_sender = function(carried)
+    do return py.bool(py.at(carried.about.sides, carried.side).zero_windows) end
+  end
+  session_quality.window_packets = function(carried)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(py.at(carried.about.sides, carried.side).zero_windows) do local mark = item_ py.append(found_, mark.number) end return found_ end)() end
+  end
+  session_quality.window_time = function(carried)
+    do return py.at(py.at(carried.about.sides, carried.side).zero_windows, 0).time end
+  end
+  session_bounds.first_packet = function(bound)
+    do return py.pack(bound.case.facts.record.first_packet) end
+  end
+  session_bounds.of = function(noun)
+    do return function(bound) return py.same(bound.noun, noun) end end
   end
   session_reset_origin.ttls = function(connection, side)
     local found, other
@@ -2947,11 +3221,6 @@ do
       found = py.union(found, session_reset_origin._ttls(other, (1 - side)))
     end
     do return py.sub(found, py.set(py.pack(0))) end
-  end
-  session_reset_origin._goes_on = function(connection, side, end_)
-    local before
-    before = py.at(connection.sides, side).before_rst
-    do return ((before ~= nil) and session_reset_origin._counts(connection, side) and session_reset_origin._follows(before, end_, py.at(connection.sides, side))) end
   end
   session_reset_origin.stopped = function(connection, side)
     local sender, peer, end_, asked, last, own, others, is_here
@@ -2966,6 +3235,104 @@ do
     end
     is_here = (py.same(end_.ttl, py.at(own, 0)) and py.same(asked.ttl, py.at(others, 0)) and (py.sub(end_.time, asked.time) <= session_timeouts.ANSWERED))
     do return (function() if py.truth(is_here) then return asked end return nil end)() end
+  end
+  session_verdict.got_through = function(attempt)
+    do return (function() if py.truth(attempt.syn_acks) then return py.at(attempt.syn_acks, 0) end return sides.Mark.new(attempt.first_packet, attempt.start) end)() end
+  end
+  session_case.lack = function(connection)
+    if session_verdict.one_sided(connection) then
+      do return "one direction is missing" end
+    end
+    if py.truth(connection.snapped) then
+      do return "packets were cut off by the snap length" end
+    end
+    do return (connection.mid_stream and "the connection began before the capture" or "packets are missing") end
+  end
+  session_subjects.answer_lost = function(tried)
+    do return tried.about.syn_ack_lost end
+  end
+  session_subjects.syn_ack_packets = function(tried)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(tried.about.syn_acks) do local mark = item_ py.append(found_, mark.number) end return found_ end)() end
+  end
+  session_failed_callbacks.gave_up_before_reset = function(called)
+    local gave_up, reset
+    gave_up, reset = session_failed_callbacks.gave_up_at(called.case.facts, called.case.now), called.reset
+    do return ((reset ~= nil) and (gave_up ~= nil) and (gave_up < reset.time)) end
+  end
+  session_subjects.banned = function(tried)
+    do return (function()  for _, item_ in py.each(session_subjects._BANS) do local ban = item_ if py.has(tried.report, ban) then return true end end return false end)() end
+  end
+  session_subjects.reported_by_host = function(tried)
+    do return py.same(tried.reporter, tried.about.server.ip) end
+  end
+  session_failed_callbacks.unexplained = function(called)
+    do return ((called.reset == nil) or (called.case.facts.record.command == nil)) end
+  end
+  session_failed_callbacks.sent_by_device = function(called)
+    do return py.bool(called.proof) end
+  end
+  session_failed_callbacks.client_ended = function(called)
+    local end_, reset, facts
+    end_, reset, facts = called.client_end, called.reset, called.case.facts
+    if ((end_ == nil) or (reset == nil) or (facts.close ~= nil) or (facts.record.command == nil)) then
+      do return false end
+    end
+    do return ((end_.number < reset.number) and (session_verdict.closed_by(facts.record.command) == 0)) end
+  end
+  session_failed_callbacks.gave_up = function(called)
+    do return (session_failed_callbacks.gave_up_at(called.case.facts, called.case.now) ~= nil) end
+  end
+  session_subjects.tried_once = function(tried)
+    do return py.same(py.len(tried.about.syns), 1) end
+  end
+  session_uncalled.start_answered = function(task)
+    do return ((task.case.facts.start_answer ~= nil) or (task.about == nil)) end
+  end
+  session_uncalled.start_packets = function(task)
+    local start
+    start = task.case.facts.start
+    do return (function() if (start ~= nil) then return start.packets end return py.pack() end)() end
+  end
+  session_uncalled.answer_unseen = function(task)
+    do return session_verdict.is_answer_missing(task.case.facts) end
+  end
+  session_uncalled.unacknowledged = function(task)
+    do return (session_verdict.is_unheard(task.case.facts, task.case.now) or ((task.about ~= nil) and (task.about:unacknowledged(0) > 0))) end
+  end
+  session_uncalled.try_packets = function(task)
+    do return py.joined((function() local found_ = py.pack()  for _, item_ in py.each(task.tries) do local mark = item_ py.append(found_, mark.number) end return found_ end)(), (function() local found_ = py.pack()  for _, item_ in py.each(task.reports) do local error = item_ py.append(found_, error.number) end return found_ end)()) end
+  end
+  session_uncalled.said_unreachable = function(task)
+    do return py.bool(task.reports) end
+  end
+  session_agent_errors.proxy_asks = function(answered)
+    do return py.same(answered.response.status, session_agent_errors._PROXY_WANTS_CREDENTIALS) end
+  end
+  session_agent_errors.says = function(words)
+    do return function(answered) return py.bool(py.search(words, answered.text)) end end
+  end
+  session_agent_errors.Answered = py.class({ "case", "about", "response", "otherwise" }, {
+  })
+  session_agent_errors.Answered.getters["code"] = function(self)
+    do return session_agent_errors.code_of(self.response, self.otherwise) end
+  end
+  session_agent_errors.Answered.getters["text"] = function(self)
+    do return py.join(" ", py.split(py.either(wire_agent.failure_of(self.response), function() return "" end))) end
+  end
+  session_start_errors.Advice = py.class({ "cause", "remedy" }, {
+  })
+  session_start_errors._filled = function(text, words)
+    local name, word
+    for _, item_ in py.each(py.items(words)) do
+      do local from_ = item_ name, word = py.at(from_, 0), py.at(from_, 1) end
+      text = py.replace(text, py.add(py.add("{", name), "}"), word)
+    end
+    do return text end
+  end
+  session_reset_origin._goes_on = function(connection, side, end_)
+    local before
+    before = py.at(connection.sides, side).before_rst
+    do return ((before ~= nil) and session_reset_origin._counts(connection, side) and session_reset_origin._follows(before, end_, py.at(connection.sides, side))) end
   end
   session_reset_origin._follows = function(earlier, later, sender)
     do return ((0 < (py.sub(later.ip_id, earlier.ip_id) % session_reset_origin._IDS)) and ((py.sub(later.ip_id, earlier.ip_id) % session_reset_origin._IDS) <= py.add(sender.packets, session_timeouts.IP_ID_STEP))) end
@@ -2986,82 +3353,47 @@ do
     end
     do return false end
   end
-  session_slowness._trip = function(connection)
-    local syn, answer
-    if ((connection == nil) or not py.same(py.len(connection.syns), 1) or not py.same(py.len(connection.syn_acks), 1)) then
-      do return 0 end
+  session_silent_ends.alive = function(stuck)
+    local is_heard
+    is_heard = stuck.case.hosts:heard(stuck.host, stuck.since, py.unpack(stuck.about.sides))
+    do return (session_silent_ends.other_connection_lives(stuck.case.facts, (1 - stuck.side), stuck.since) or is_heard) end
+  end
+  session_silent_ends.host_talks = function(one)
+    local own
+    own = (function() local found_ = py.pack()  for _, item_ in py.each(one.case.facts:connections()) do local connection = item_  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side) end end return found_ end)()
+    do return one.case.hosts:heard(one.host, one.since, py.unpack(own)) end
+  end
+  session_early_ends.lives = function(early)
+    do return session_silent_ends.other_connection_lives(early.case.facts, early.side, early["end"].time) end
+  end
+  session_early_ends.by_client = function(early)
+    do return (early.side == 1) end
+  end
+  session_early_ends.command_was_lost = function(early)
+    local facts, command, other, closer, ended_first
+    facts = early.case.facts
+    command = facts.record.command
+    do local from_ = ((command ~= nil) and py.pack(session_verdict.end_mark(command), session_verdict.closed_by(command)) or py.pack(nil, nil)) other, closer = py.at(from_, 0), py.at(from_, 1) end
+    if ((command == nil) or (other == nil) or (closer == nil)) then
+      do return false end
     end
-    do local from_ = py.pack(connection.syns, connection.syn_acks) syn, answer = py.at(py.at(from_, 0), 0), py.at(py.at(from_, 1), 0) end
-    do return py.max(0, py.sub(answer.time, syn.time)) end
+    ended_first = ((other.number < early["end"].number) and (closer == 0))
+    do return py.either(ended_first, function() return py.either(session_reset_origin.by_device(command, closer, other), function() return session_early_ends.answers_close(facts, other) end) end) end
   end
-  session_slowness.Account = py.class({ "total", "job", "client", "network", "pauses", "trip" }, {
-  })
-  session_slowness.Account.members["__str__"] = function(self)
-    local parts
-    parts = py.pack(py.pack("the job", self.job), py.pack("the client scheduler", self.client), py.pack("the network", self.network))
-    py.append(parts, py.pack("between calls", self.pauses))
-    do return py.join(", ", (function() local found_ = py.pack()  for _, item_ in py.each(parts) do local name, time = py.at(item_, 0), py.at(item_, 1) py.append(found_, (py.str(name) .. " " .. py.fixed((time / session_timeouts.SECOND), 1) .. " s")) end return found_ end)()) end
-  end
-  session_calling._gave_up = function(facts, now)
-    local end_
-    if (session_verdict.waited(facts, now) < session_timeouts.GIVE_UP_FROM) then
-      do return nil end
+  session_early_ends.both_ended = function(early)
+    local facts, command, other
+    facts = early.case.facts
+    command = facts.record.command
+    other = (function() if (command ~= nil) then return session_verdict.end_mark(command) end return nil end)()
+    if ((command == nil) or (other == nil) or (session_verdict.closed_by(command) ~= 1)) then
+      do return false end
     end
-    end_ = (function() if (facts.record.command ~= nil) then return session_verdict.end_mark(facts.record.command) end return nil end)()
-    do return (function() if py.truth(facts.close) then return facts.close.time end return (function() if py.truth(end_) then return end_.time end return nil end)() end)() end
-  end
-  session_calling._answered_late = function(facts)
-    local answer
-    answer = facts.start_answer
-    do return ((answer == nil) or ((answer.latency ~= nil) and (answer.latency > session_timeouts.GIVE_UP_FROM))) end
-  end
-  session_calling._resetting = function(case, attempt)
-    local command, reset, cause, remedy, proof, target
-    command, reset = case.facts.record.command, py.at(attempt.sides, 1).rst
-    if ((reset == nil) or (command == nil)) then
-      do return py.pack(nil, nil) end
-    end
-    if py.truth((function() proof = session_calling._forgery(attempt, command, reset) return proof end)()) then
-      target = attempt.server
-      cause = ("a device in between sent the reset (" .. py.str(proof) .. "): a firewall that rejects, or an address translation without a port forward")
-      do return py.pack(cause, ("let new TCP connections from " .. py.str(attempt.client.ip) .. " to port " .. py.str(target.port) .. " and lower through at that device; behind an address translation (NAT) forward these ports of " .. py.str(target.ip) .. " to the client")) end
-    end
-    do local from_ = session_calling._why_reset(case, attempt, command, reset) cause, remedy = py.at(from_, 0), py.at(from_, 1) end
-    do return py.pack(py.add(cause, (py.at(attempt.sides, 1).rst_again and "" or session_reset_origin.doubt(command, 0))), remedy) end
-  end
-  session_rules_startup._answers_others = function(case, attempt)
-    do return py.bool(case.hosts:answers(attempt, py.sub(attempt.start, session_timeouts.LATELY))) end
-  end
-  session_rules_startup._is_heard = function(case, attempt)
-    local command, since, last
-    command, since = case.facts.record.command, attempt.start
-    last = (function() if (command ~= nil) then return py.at(command.sides, 0).last end return nil end)()
-    do return (((last ~= nil) and (last.time >= since)) or case.hosts:heard(attempt.server.ip, since, py.unpack(attempt.sides))) end
-  end
-  session_rules_startup._first = function(command)
-    local last
-    last = py.at(command.sides, 0).last_data
-    do return ((last ~= nil) and py.pack(last) or py.pack()) end
-  end
-  session_rules_startup._open = function(attempt, firewall)
-    local ports
-    ports = py.add(("port " .. py.str(attempt.server.port)), ((attempt.role == "callback") and " and lower" or ""))
-    do return ("let new TCP connections from " .. py.str(attempt.client.ip) .. " to " .. py.str(ports) .. " of " .. py.str(attempt.server.ip) .. " through at " .. py.str(firewall)) end
-  end
-  session_start_errors.Advice = py.class({ "cause", "remedy" }, {
-  })
-  session_start_errors._filled = function(text, words)
-    local name, word
-    for _, item_ in py.each(py.items(words)) do
-      do local from_ = item_ name, word = py.at(from_, 0), py.at(from_, 1) end
-      text = py.replace(text, py.add(py.add("{", name), "}"), word)
-    end
-    do return text end
+    do return ((facts.close_answer == nil) and not py.truth(command.gaps) and (py.abs(py.sub(other.time, early["end"].time)) <= session_timeouts.SAME_MOMENT)) end
   end
   session_reset_origin.by_device = function(connection, side, end_)
     do return py.bool(session_reset_origin.forgery(connection, side, end_)) end
   end
-  session_rules_disconnect.answers_close = function(facts, end_)
+  session_early_ends.answers_close = function(facts, end_)
     local command, server
     command = facts.record.command
     if ((command == nil) or (facts.close == nil)) then
@@ -3069,6 +3401,9 @@ do
     end
     server = py.at(command.sides, 1)
     do return ((server.rst == end_) and server.rst_unknown and (py.at(facts.close.packets, -1) < end_.number)) end
+  end
+  session_oddities._lacks_its_request = function(message)
+    do return (session_verdict.is_incomplete(message.connection) and py.same(py.slice(message.raw, nil, 1), "A") and (message.request == nil)) end
   end
   session_reset_origin._ttls = function(connection, side)
     local sender, last, marks, found
@@ -3090,38 +3425,33 @@ do
     other = session_reset_origin._other(connection)
     do return py.either(py.at(connection.sides, side).places, function() return (function() if (other ~= nil) then return py.at(other.sides, (1 - side)).places end return nil end)() end) end
   end
-  session_calling._forgery = function(attempt, command, reset)
-    local usual, asked
-    usual = session_reset_origin.ttls(command, 0)
-    if (py.truth(usual) and py.truth(reset.ttl) and not py.has(usual, reset.ttl)) then
-      do return ("TTL " .. py.str(reset.ttl) .. ", the client's packets have " .. py.str(py.join(" and ", py.map(py.str, py.sorted(usual))))) end
-    end
-    if py.truth((function() asked = session_reset_origin.stopped(attempt, 1) return asked end)()) then
-      do return ("packet " .. py.str(asked.number) .. ", which it answers, was captured before that device and not behind it") end
-    end
-    do return "" end
+  session_uncalled.nobody_called = function(ending)
+    do return not py.truth(ending.case.facts.attempts) end
   end
-  session_calling._why_reset = function(case, attempt, command, reset)
-    local facts, target, end_, gave_up, cause, waited_for
-    facts, target = case.facts, attempt.server
-    end_ = session_verdict.end_mark(command)
-    gave_up = session_calling._gave_up(facts, case.now)
-    if ((gave_up ~= nil) and (gave_up < reset.time)) then
-      waited_for = (session_verdict.waited(facts, case.now) / session_timeouts.SECOND)
-      cause = ("the client had given up " .. py.fixed(waited_for, 0) .. " s after the start and does not listen any more")
-      do return py.pack(cause, "see why the callback came so late: the load of the remote, or SYNs that were lost before") end
+  session_failed_callbacks.gave_up_at = function(facts, now)
+    local end_
+    if (session_verdict.waited(facts, now) < session_timeouts.GIVE_UP_FROM) then
+      do return nil end
     end
-    if ((end_ ~= nil) and (end_.number < reset.number) and (session_verdict.closed_by(command) == 0) and (facts.close == nil)) then
-      cause = ("the client scheduler on " .. py.str(target.ip) .. " had ended or was restarted (packet " .. py.str(end_.number) .. "): its port is closed, or another task has it")
-      do return py.pack(cause, ("see why the client scheduler on " .. py.str(target.ip) .. " ended: its own log, and that of its host")) end
-    end
-    if (gave_up ~= nil) then
-      cause = (py.str(target.ip) .. " refused it while the client still waited: its own packet filter rejects, or an address translation changes the port on the path")
-      do return py.pack(cause, "let the callback ports in at the client's own packet filter; forward ports unchanged") end
-    end
-    cause = ("nobody listens on " .. py.str(target) .. " (any more): the client gave up or was restarted, the port was changed on the path, or somebody else took the only connection that it accepts")
-    do return py.pack(cause, "see whether the client ended its side first, whether a NAT changes the port, and who else connected") end
+    end_ = (function() if (facts.record.command ~= nil) then return session_verdict.end_mark(facts.record.command) end return nil end)()
+    do return (function() if py.truth(facts.close) then return facts.close.time end return (function() if py.truth(end_) then return end_.time end return nil end)() end)() end
   end
+  session_silent_ends.other_connection_lives = function(facts, silent, since)
+    local command, last
+    command = facts.record.command
+    if (command == nil) then
+      do return false end
+    end
+    last = py.at(command.sides, (1 - silent)).last
+    do return ((last ~= nil) and (last.time >= since)) end
+  end
+  py.inherit(session_failed_callbacks.Called, session_subjects.Tried)
+  py.inherit(session_silent_ends.Stuck, session_silent_ends.Unanswered)
+  py.inherit(session_silent_ends.Unheard, session_silent_ends.Unanswered)
+  py.inherit(session_early_ends.EarlyEnd, session_subjects.Ending)
+  py.inherit(session_command_loss.LostFirst, session_subjects.Ending)
+  py.inherit(session_agent_errors.AnsweredExchange, session_agent_errors.Answered)
+  py.inherit(session_command_loss.CloseReset, session_command_loss.LostFirst)
   session_agent_codes._ERROR = "error"
   session_agent_codes._WARNING = "warning"
   session_agent_codes._INFO = "info"
@@ -3184,14 +3514,17 @@ do
   limits.MAX_CONNECTIONS = 65536
   limits.MAX_CLOSED = 4096
   limits.MAX_PROBLEMS = 200
-  session_rules_agent._ERRORS = py.pack(py.pack(py.frozenset(py.pack(401)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(403)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(413)), nil, "body_too_large"), py.pack(py.frozenset(py.pack(407, 502, 503, 504)), nil, "proxy_error"), py.pack(nil, py.pattern(true, "licen[cs]e ?key"), "agent_license"), py.pack(nil, py.pattern(true, "agent is terminating"), "agent_terminating"), py.pack(nil, py.pattern(true, "unknown tunnel", "wrong tunnel secret"), "tunnel_unknown"), py.pack(py.frozenset(py.pack(410)), nil, "task_process_lost"), py.pack(nil, py.pattern(true, "TunnelConnectionClosed", "has closed the connection"), "task_process_lost"), py.pack(py.frozenset(py.pack(301, 302, 303, 307, 308, 404, 405)), nil, "agent_wrong_target"))
+  session_oddities._BYTES = "{whose}: {problem.text}"
+  session_oddities._CAPPED = py.pack(session_findings.Reason.new("a cap of jstrace itself, so that no capture takes all memory: nothing is wrong on the wire", "everything around it can be read; what it says can not", py.pack(session_oddities.capped)), session_findings.Reason.new())
+  session_oddities.BYTES = py.pack(session_findings.Finding.new("snap_length", py.pack(session_oddities.cut), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), session_oddities._CAPPED, nil, session_oddities.bytes_time, "info"), session_findings.Finding.new("gap", py.pack(session_oddities.lost), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), py.pack(session_findings.Reason.new("they were lost in the network, not by the capture: the receiver never acknowledged them", "see whether larger segments pass at all, and where packets are lost")), nil, session_oddities.bytes_time), session_findings.Finding.new("{problem.code}", py.pack(), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), session_oddities._CAPPED, nil, session_oddities.bytes_time))
+  session_agent_errors._ERRORS = py.pack(py.pack(py.frozenset(py.pack(401)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(403)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(413)), nil, "body_too_large"), py.pack(py.frozenset(py.pack(407, 502, 503, 504)), nil, "proxy_error"), py.pack(nil, py.pattern(true, "licen[cs]e ?key"), "agent_license"), py.pack(nil, py.pattern(true, "agent is terminating"), "agent_terminating"), py.pack(nil, py.pattern(true, "unknown tunnel", "wrong tunnel secret"), "tunnel_unknown"), py.pack(py.frozenset(py.pack(410)), nil, "task_process_lost"), py.pack(nil, py.pattern(true, "TunnelConnectionClosed", "has closed the connection"), "task_process_lost"), py.pack(py.frozenset(py.pack(301, 302, 303, 307, 308, 404, 405)), nil, "agent_wrong_target"))
   stream_icmp._PROHIBITED = "administratively prohibited"
   stream_icmp._UNREACHABLE = py.dict(py.joined(py.pack(py.pack(0, "network unreachable")), py.pack(py.pack(1, "host unreachable")), py.pack(py.pack(2, "protocol unreachable")), py.pack(py.pack(3, "port unreachable")), py.pack(py.pack(4, "fragmentation needed")), py.pack(py.pack(5, "source route failed")), py.pack(py.pack(6, "network unknown")), py.pack(py.pack(7, "host unknown")), py.pack(py.pack(8, "source host isolated")), py.pack(py.pack(9, ("network " .. py.str(stream_icmp._PROHIBITED)))), py.pack(py.pack(10, ("host " .. py.str(stream_icmp._PROHIBITED)))), py.pack(py.pack(11, "network unreachable for type of service")), py.pack(py.pack(12, "host unreachable for type of service")), py.pack(py.pack(13, stream_icmp._PROHIBITED)), py.pack(py.pack(14, "host precedence violation")), py.pack(py.pack(15, "precedence cutoff"))))
   stream_icmp._EXCEEDED = py.dict(py.joined(py.pack(py.pack(0, "time to live exceeded")), py.pack(py.pack(1, "fragment reassembly time exceeded"))))
   stream_icmp._TABLE = py.dict(py.joined(py.pack(py.pack(3, py.pack("destination unreachable", stream_icmp._UNREACHABLE))), py.pack(py.pack(11, py.pack("time exceeded", stream_icmp._EXCEEDED)))))
   stream_icmp._UNREACHABLE_6 = py.dict(py.joined(py.pack(py.pack(0, "no route to destination")), py.pack(py.pack(1, stream_icmp._PROHIBITED)), py.pack(py.pack(2, "beyond scope of source address")), py.pack(py.pack(3, "host unreachable")), py.pack(py.pack(4, "port unreachable")), py.pack(py.pack(5, "source address failed policy")), py.pack(py.pack(6, "rejected by route"))))
   stream_icmp._TABLE_6 = py.dict(py.joined(py.pack(py.pack(1, py.pack("destination unreachable", stream_icmp._UNREACHABLE_6))), py.pack(py.pack(2, py.pack("fragmentation needed", py.dict(py.joined(py.pack(py.pack(0, "fragmentation needed"))))))), py.pack(py.pack(3, py.pack("time exceeded", stream_icmp._EXCEEDED)))))
-  session_diagnosis.RULES = py.pack(session_rules_agent.problems, session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_quality.frames, session_quality.numbers, session_quality.capture, session_bounds.reached)
+  session_diagnosis.RULES = py.pack(session_rules_agent.problems, session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_oddities.frames, session_oddities.numbers, session_quality.capture, session_bounds.reached)
   session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("lost"))
   session_agent_outcomes.AGENT_OUTCOMES = py.pack(session_conditions.OutcomeRow.new("refused", py.pack(session_agent_outcomes.start_refused)), session_conditions.OutcomeRow.new("killed", py.pack(session_agent_outcomes.killed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.released, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_agent_outcomes.released, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.tunnel_broke)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.unreached)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.silent)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.closed_by_master, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.closed_by_master)), session_conditions.OutcomeRow.new("running"))
   session_clock._ENOUGH = 4
@@ -3199,52 +3532,124 @@ do
   session_diagnosis._CONSEQUENCES = py.dict(py.joined(py.pack(py.pack("connection_lost", py.set(py.pack("command_lost_first", "path_mtu")))), py.pack(py.pack("job_failed", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_refused", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_missing", py.set(py.pack("command_lost_first")))), py.pack(py.pack("retransmissions", py.set(py.pack("connection_lost", "idle_connection_cut", "path_mtu")))), py.pack(py.pack("gap", py.set(py.pack("path_mtu")))), py.pack(py.pack("task_killed", py.set(py.pack("idle_connection_cut", "path_mtu"))))))
   session_timeouts.SIGNAL_CODES = 128
   session_quality.FLAWS = py.frozenset(py.set(py.pack("clock_backwards", "gap", "mid_stream", "one_direction", "snap_length")))
-  session_timeouts.SLOW_START = (5 * session_timeouts.SECOND)
+  session_findings.USUAL = "{usual}"
+  session_calling.FOREIGN = py.pack(session_findings.Finding.new("callback_foreign_bytes", py.pack(session_calling.silent), "{about.client} took the announced port {announced} and never sent a byte.", py.pack(session_calling.first_packet)), session_findings.Finding.new("callback_foreign_bytes", py.pack(), "{about.client} took the announced port {announced} and sent bytes that are no answer.", py.pack(session_calling.foreign_packet)))
+  session_rules_startup.SYN_ACK_LOST = session_findings.Finding.new("syn_ack_lost", py.pack(session_subjects.answer_lost), "The SYN+ACK of {about.server} never arrives at {about.client.ip}: {syns} and {syn_acks} in {handshake_span}, the {what} is not opened.", py.pack(session_subjects.syn_packets, session_subjects.syn_ack_packets), py.pack(session_findings.Reason.new("the path from {about.server.ip} to {about.client.ip} is broken in this direction: a firewall that drops, or a wrong route", "look at the firewalls and routes from {about.server.ip} to {about.client.ip}, behind the place of this capture")))
+  session_rules_startup._ROUTE = "look at the route from {reporter} to {about.server.ip}, at that host, and at reject rules"
+  session_rules_startup._OPEN = "let new TCP connections from {about.client.ip} to {ports} of {about.server.ip} through at {reporter}"
+  session_rules_startup.REJECTING = py.pack(session_findings.Reason.new("{reporter} says that there is no path to {about.server.ip}, though {about.server} answers other connections at that time: a route that comes and goes", session_rules_startup._ROUTE, py.pack(session_subjects.no(session_subjects.banned), session_subjects.answers_others)), session_findings.Reason.new("{reporter} knows no path to {about.server.ip}: no route, that host is down, or a firewall that says so", session_rules_startup._ROUTE, py.pack(session_subjects.no(session_subjects.banned))), session_findings.Reason.new("the packet filter of {reporter} itself rejects connections to port {about.server.port}", session_rules_startup._OPEN, py.pack(session_subjects.reported_by_host)), session_findings.Reason.new("a firewall ({reporter}) rejects connections to {about.server}", session_rules_startup._OPEN))
+  session_failed_callbacks.RESETTING = py.pack(session_findings.Reason.new(nil, nil, py.pack(session_failed_callbacks.unexplained)), session_findings.Reason.new("a device in between sent the reset ({proof}): a firewall that rejects, or an address translation without a port forward", "let new TCP connections from {about.client.ip} to port {about.server.port} and lower through at that device; behind an address translation (NAT) forward these ports of {about.server.ip} to the client", py.pack(session_failed_callbacks.sent_by_device)), session_findings.Reason.new("the client had given up {waited_seconds} s after the start and does not listen any more{doubt}", "see why the callback came so late: the load of the remote, or SYNs that were lost before", py.pack(session_failed_callbacks.gave_up_before_reset)), session_findings.Reason.new("the client scheduler on {about.server.ip} had ended or was restarted (packet {client_end.number}): its port is closed, or another task has it{doubt}", "see why the client scheduler on {about.server.ip} ended: its own log, and that of its host", py.pack(session_failed_callbacks.client_ended)), session_findings.Reason.new("{about.server.ip} refused it while the client still waited: its own packet filter rejects, or an address translation changes the port on the path{doubt}", "let the callback ports in at the client's own packet filter; forward ports unchanged", py.pack(session_failed_callbacks.gave_up)), session_findings.Reason.new("nobody listens on {about.server} (any more): the client gave up or was restarted, the port was changed on the path, or somebody else took the only connection that it accepts{doubt}", "see whether the client ended its side first, whether a NAT changes the port, and who else connected"))
+  session_rules_startup.NO_ANSWER = "{syns} to {about.server} in {syns_span}, no answer."
+  session_rules_startup.ONCE = session_findings.Phrase.new(" (less certain: an unanswered SYN is retransmitted, so an answer may not be captured)", py.pack(session_subjects.tried_once))
+  session_failed_callbacks.IN_VAIN = py.pack(session_findings.Finding.new("callback_elsewhere", py.pack(session_failed_callbacks.elsewhere), "Port {announced} of {announced_ip} was announced, but {about.server} was called.", py.pack(session_subjects.syn_packets, session_subjects.refusal_packets)), session_rules_startup.SYN_ACK_LOST, session_findings.Finding.new("callback_late", py.pack(session_failed_callbacks.came_late), "The callback {came} {about.server} {last_syn_seconds} s after the start, when the client had given up.", py.pack(session_subjects.syn_packets, session_subjects.refusal_packets), py.pack(session_findings.Reason.new("{earlier_syns} earlier SYNs in {syns_span} were not answered: a firewall dropped them on the return path, or packets were lost", nil, py.pack(session_failed_callbacks.repeated)), session_findings.Reason.new("the remote scheduler took that long to answer the start: it was stopped, busy or overloaded", "look at the load of the remote scheduler at that time; start fewer tasks on it at a time", py.pack(session_failed_callbacks.start_answered_late)), session_findings.Reason.new())), session_findings.Finding.new("callback_refused", py.pack(session_subjects.reported), "The callback to {about.server} was refused by {reporter} (ICMP: {report}).", py.pack(session_subjects.syn_packets, session_subjects.refusal_packets), session_rules_startup.REJECTING), session_findings.Finding.new("callback_refused", py.pack(session_subjects.refused), "The callback to {about.server} was refused (RST).", py.pack(session_subjects.syn_packets, session_subjects.refusal_packets), session_failed_callbacks.RESETTING), session_findings.Finding.new("callback_dropped", py.pack(session_subjects.heard), session_rules_startup.NO_ANSWER, py.pack(session_subjects.syn_packets), nil, py.pack(session_rules_startup.ONCE)), session_findings.Finding.new("callback_dropped", py.pack(), session_rules_startup.NO_ANSWER, py.pack(session_subjects.syn_packets), py.pack(session_findings.Reason.new("{usual}, or that host is down: nothing came from {about.server.ip} since", "{usual}; look at {about.server.ip}")), py.pack(session_rules_startup.ONCE)))
+  session_calling.SLOW = py.pack(session_findings.Finding.new("slow_start", py.pack(session_calling.took_long), "The callback came {seconds} s after the start.", py.pack(session_calling.opening_packets), py.pack(session_findings.Reason.new("the remote scheduler answered the start only after {answered_seconds} s: it was busy or stopped", nil, py.pack(session_calling.answered_late)), session_findings.Reason.new("{syns} SYNs in {syns_span}: the first ones were lost or dropped", nil, py.pack(session_calling.syns_lost)), session_findings.Reason.new("the task process took that long to start (Java start, load of the remote host)")), nil, session_calling.opening_time))
+  session_agent_errors.ADVICE = py.pack(session_findings.Reason.new("the proxy asks for a name and a password, which no master has for it", "let the master reach the agent without the proxy (http.nonProxyHosts), or let the proxy pass it without them", py.pack(session_agent_errors.proxy_asks)), session_findings.Reason.new("somebody posted with the Content-Type of a web form, which the agent refuses whatever the credentials are", "send Content-Type: application/json; no master posts forms, so see who sent it", py.pack(session_agent_errors.says(py.pattern(false, "HTML form POST is forbidden")))), session_findings.Reason.new("the session ended with a logout, or with the agent that gave it: tokens do not outlive it", "log in again", py.pack(session_agent_errors.says(py.pattern(false, "Unknown SessionToken")))), session_findings.Reason.new("whoever asked is not the task's master: its own task was one of the agent before it began anew and counted from 1 again, or it is no master at all", "see the agent's log for a restart, and which program sent this", py.pack(session_agent_errors.says(py.pattern(true, "wrong tunnel secret")))), session_findings.Reason.new("a master of 1.8 or 1.9, or a process class with the URL of a classic agent, commands a Universal Agent", "use a master of 1.10 or later with it, or give the process class a classic agent's HOST:PORT", py.pack(session_agent_errors.says(py.pattern(false, "as a JobScheduler or Classic Agent")))), session_findings.Reason.new())
+  session_agent_errors.REFUSED = py.pack(session_findings.Finding.new("{code}", py.pack(), "{answer}", py.pack(session_agent_errors.exchange_packets), session_agent_errors.ADVICE, nil, session_agent_errors.exchange_time))
+  session_rules_agent.KILLED = py.pack(session_findings.Finding.new("task_killed", py.pack(), "The master asked the agent to kill the task.", py.pack(session_rules_agent.all_packets), nil, nil, session_rules_agent.exchange_time))
+  session_agent_errors.TUNNEL_FAILED = py.pack(session_findings.Finding.new("{code}", py.pack(), "{answer} (a tunnel request{open_call})", py.pack(session_agent_errors.exchange_packets), session_agent_errors.ADVICE, nil, session_agent_errors.exchange_time))
+  session_rules_agent.SILENT = py.pack(session_findings.Finding.new("heartbeat_missed", py.pack(session_rules_agent.nothing_waits), "The master said nothing more about the task for {silence} s.", py.pack(session_rules_agent.nowhere), py.pack(session_findings.Reason.new("the master ended or was cut off: the agent kills a task of which it does not hear in time")), nil, session_rules_agent.exchange_time), session_findings.Finding.new("heartbeat_missed", py.pack(session_rules_agent.unanswered_since), "The agent did not answer {what}{open_call}{tries}. Nothing answered {refusals} to {agent.outage.server} after that.", py.pack(session_rules_agent.request_packets, session_rules_agent.repetition_packets, session_rules_agent.outage_packets), py.pack(session_findings.Reason.new("the agent's host went down, or the network between master and agent was lost, or a firewall drops packets", "check that {agent.outage.server.ip} runs and that {agent.outage.server} can be reached from {about.client.ip}")), nil, session_rules_agent.exchange_time), session_findings.Finding.new("heartbeat_missed", py.pack(session_rules_agent.refused_since), "The agent did not answer {what}{open_call}{tries}. {agent.outage.server} then refused {refusals}.", py.pack(session_rules_agent.request_packets, session_rules_agent.repetition_packets, session_rules_agent.outage_packets), py.pack(session_findings.Reason.new("the agent ended in the middle of the call (killed, crashed, stopped): nobody listens on its port any more", "see why the agent on {agent.outage.server.ip} ended: its log, and its system's log for killed processes")), nil, session_rules_agent.exchange_time), session_findings.Finding.new("heartbeat_missed", py.pack(), "The agent did not answer {what}{open_call}{tries}.", py.pack(session_rules_agent.request_packets, session_rules_agent.repetition_packets), nil, nil, session_rules_agent.exchange_time))
+  session_rules_agent.REPEATED = py.pack(session_findings.Finding.new("request_repeated", py.pack(), "Request {exchange.request_id} was repeated {repeated} on {others}: no response came for {longest_wait} s.", py.pack(session_rules_agent.repetition_packets), nil, nil, session_rules_agent.exchange_time))
+  session_rules_agent.LATE = py.pack(session_findings.Finding.new("heartbeat_missed", py.pack(), "The master sent nothing for {pause} s, although it announced a word every {period} s.", py.pack(session_rules_agent.request_packets), py.pack(session_findings.Reason.new("the master was frozen or overloaded, or its packets did not come through")), nil, session_rules_agent.exchange_time))
   session_timeouts.CLOCK_SKEW = (60 * session_timeouts.SECOND)
+  session_rules_agent.SKEWED = py.pack(session_findings.Finding.new("clock_skew", py.pack(session_rules_agent.ahead), "The agent's clock is {skew} s ahead of the clock of the capture.", py.pack(session_rules_agent.response_packets), nil, nil, session_rules_agent.exchange_time), session_findings.Finding.new("clock_skew", py.pack(), "The agent's clock is {skew} s behind the clock of the capture.", py.pack(session_rules_agent.response_packets), nil, nil, session_rules_agent.exchange_time))
+  session_rules_startup.UNREACHABLE = py.pack(session_rules_startup.SYN_ACK_LOST, session_findings.Finding.new("command_refused", py.pack(session_subjects.reported), "{about.server} refused the command connection by {reporter} (ICMP: {report}).", py.pack(session_subjects.syn_packets, session_subjects.refusal_packets), session_rules_startup.REJECTING), session_findings.Finding.new("command_refused", py.pack(session_subjects.refused), "{about.server} refused the command connection (RST).", py.pack(session_subjects.syn_packets, session_subjects.refusal_packets)), session_findings.Finding.new("command_unanswered", py.pack(session_subjects.answers_others), session_rules_startup.NO_ANSWER, py.pack(session_subjects.syn_packets), py.pack(session_findings.Reason.new("{about.server} answers other connections at that time: the remote scheduler is too busy to accept more, packets are lost, or a firewall drops those of {about.client.ip}", "look at the load of the remote scheduler on {about.server.ip}; start fewer tasks at a time")), py.pack(session_rules_startup.ONCE)), session_findings.Finding.new("command_unanswered", py.pack(), session_rules_startup.NO_ANSWER, py.pack(session_subjects.syn_packets), nil, py.pack(session_rules_startup.ONCE)))
+  session_rules_startup.START_ERROR = py.pack(session_findings.Finding.new("start_error", py.pack(), "The remote answered the start with an error: {words}", py.pack(session_rules_startup.answer_packets), py.pack(session_findings.Reason.new("{advice.cause}", "{advice.remedy}"))))
+  session_rules_startup._BEFORE = "the command connection {after} after it was opened, before the start was answered."
+  session_rules_startup._WHY_ENDED = "see why the remote scheduler on {about.server.ip} ended: its own log, and that of its host"
+  session_rules_startup._ENDED = "the remote scheduler ended (killed, crashed, stopped) before it answered, or "
+  session_rules_startup.REJECTED = py.pack(session_findings.Finding.new("command_rejected", py.pack(session_rules_startup.in_order, session_rules_startup.at_once), "{about.server} accepted the command connection and closed it without a byte.", py.pack(session_subjects.end_packet)), session_findings.Finding.new("start_cut", py.pack(session_subjects.forged), ("A device in between {how} " .. py.str(session_rules_startup._BEFORE)), py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new("{by_device}", "{between}"))), session_findings.Finding.new("start_cut", py.pack(session_subjects.was_reset), ("{about.server} {how} " .. py.str(session_rules_startup._BEFORE)), py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new((py.str(session_rules_startup._ENDED) .. "a device sent the reset"), session_rules_startup._WHY_ENDED))), session_findings.Finding.new("start_cut", py.pack(), ("{about.server} {how} " .. py.str(session_rules_startup._BEFORE)), py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new((py.str(session_rules_startup._ENDED) .. "closed the connection"), session_rules_startup._WHY_ENDED))))
+  session_silent_ends._STUCK = "{whom}'s data was retransmitted {number} times without an answer{open_call}{after_silence}."
+  session_silent_ends._LOOK = "look at {host} and at the network path to it at that time: down, restarted, or cut off?"
+  session_silent_ends._SILENT = "the other host or the network between them is gone: nothing came from {host} any more"
+  session_silent_ends.GONE = py.pack(session_findings.Reason.new((py.str(session_silent_ends._SILENT) .. "; {reporter} says: {report}"), session_silent_ends._LOOK, py.pack(session_silent_ends.said_unreachable)), session_findings.Reason.new("packets of this task to and from {host} are lost, though that host talks on other connections", "look at the firewalls and the network on the path to {host}", py.pack(session_silent_ends.host_talks)), session_findings.Reason.new(session_silent_ends._SILENT, session_silent_ends._LOOK))
+  session_silent_ends._FORGOTTEN = "; or a firewall forgot both connections in these {idle_seconds} s of silence"
+  session_silent_ends.STUCK = py.pack(session_findings.Finding.new("path_mtu", py.pack(session_silent_ends.hole), "{missing} bytes of {whom_in_text} never arrive, later small ones do.", py.pack(session_silent_ends.last_packets, session_silent_ends.try_packets)), session_findings.Finding.new("path_mtu", py.pack(session_subjects.no(session_silent_ends.hole), session_silent_ends.large, session_silent_ends.small_ones_pass, session_silent_ends.was_heard, session_subjects.no(session_silent_ends.said_unreachable)), "{whom}'s segments of {smallest} bytes never get through, while small ones do.", py.pack(session_silent_ends.try_packets), nil, nil, session_silent_ends.since), session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.no(session_silent_ends.hole), session_silent_ends.forgotten), session_silent_ends._STUCK, py.pack(session_silent_ends.try_packets), nil, nil, session_silent_ends.since), session_findings.Finding.new("connection_lost", py.pack(session_subjects.no(session_silent_ends.hole), session_subjects.no(session_silent_ends.forgotten)), session_silent_ends._STUCK, py.pack(session_silent_ends.try_packets, session_silent_ends.error_packets), session_silent_ends.GONE, py.pack(session_findings.Phrase.new(session_silent_ends._FORGOTTEN, py.pack(session_silent_ends.idle, session_subjects.no(session_silent_ends.said_unreachable))), session_findings.Phrase.new("; or packets of this size do not pass (see path_mtu)", py.pack(session_silent_ends.large, session_subjects.no(session_silent_ends.said_unreachable)))), session_silent_ends.since))
+  session_silent_ends._UNHEARD = "The {what} was retransmitted {number} times without an answer{after_silence}; the callback connection {state}{open_call}."
+  session_silent_ends.UNHEARD = py.pack(session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.no(session_silent_ends.said_unreachable), session_silent_ends.long_idle), session_silent_ends._UNHEARD, py.pack(session_silent_ends.asked_packets, session_silent_ends.try_packets), session_silent_ends.GONE, py.pack(session_findings.Phrase.new(session_silent_ends._FORGOTTEN)), session_silent_ends.since), session_findings.Finding.new("connection_lost", py.pack(), session_silent_ends._UNHEARD, py.pack(session_silent_ends.asked_packets, session_silent_ends.try_packets, session_silent_ends.error_packets), session_silent_ends.GONE, py.pack(session_findings.Phrase.new(session_silent_ends._FORGOTTEN, py.pack(session_subjects.no(session_silent_ends.said_unreachable)))), session_silent_ends.since))
+  session_early_ends._BY_DEVICE = "The callback connection was {how} by a device in between{during}."
+  session_early_ends._BY_END = "The callback connection was {how} by {whom} ({host}){during}."
+  session_early_ends._WHY_PROCESS = "see why the task process on {host} ended: the job's log, memory, crashes and kills on that host"
+  session_early_ends._PROCESS = "the task process ended (killed, crashed) or closed the connection"
+  session_early_ends.WHO_ENDED = py.pack(session_findings.Reason.new("the client scheduler closed the connection; it {outlived}", "see the log of the client scheduler on {host} for why it closed the connection", py.pack(session_early_ends.goes_on)), session_findings.Reason.new("the client scheduler ended (killed, crashed, stopped) or closed the connection", "see why the client scheduler on {host} ended: its own log, and that of its host", py.pack(session_early_ends.by_client)), session_findings.Reason.new("the task process ended or was killed; the remote does that when it loses the command connection", "find who ended the command connection (see command_lost_first)", py.pack(session_early_ends.command_was_lost)), session_findings.Reason.new("the remote scheduler ended (killed, crashed, stopped): both connections ended with it", "see why the remote scheduler on {host} ended: its own log, and that of its host", py.pack(session_early_ends.both_ended)), session_findings.Reason.new((py.str(session_early_ends._PROCESS) .. "; the remote scheduler lives"), session_early_ends._WHY_PROCESS, py.pack(session_early_ends.lives)), session_findings.Reason.new(session_early_ends._PROCESS, session_early_ends._WHY_PROCESS))
+  session_early_ends.EARLY_END = py.pack(session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.forged, session_early_ends.idle), session_early_ends._BY_DEVICE, py.pack(session_subjects.end_packet), nil, nil, session_subjects.end_time), session_findings.Finding.new("idle_connection_cut", py.pack(session_early_ends.idle, session_early_ends.disowned), session_early_ends._BY_END, py.pack(session_subjects.end_packet), nil, nil, session_subjects.end_time), session_findings.Finding.new("connection_lost", py.pack(session_subjects.forged), session_early_ends._BY_DEVICE, py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new("{by_device}", "{between}")), nil, session_subjects.end_time), session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.was_reset, session_early_ends.goes_on, session_early_ends.long_idle, session_subjects.no(session_early_ends.closed_before)), "The callback connection was reset in the name of {whom} ({host}){during}.", py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new("a firewall or translation forgot the idle connection: {whom} itself {outlived}")), nil, session_subjects.end_time), session_findings.Finding.new("connection_lost", py.pack(), session_early_ends._BY_END, py.pack(session_subjects.end_packet), session_early_ends.WHO_ENDED, py.pack(session_findings.Phrase.new("; or a device that forgot the connection in these {idle_seconds} s of silence sent the reset", py.pack(session_subjects.was_reset, session_early_ends.long_idle)), session_findings.Phrase.new("{doubt}", py.pack(session_subjects.was_reset))), session_subjects.end_time))
+  session_rules_disconnect._GONE = "The remote reported the process gone, but the callback connection shows no end{during}."
+  session_rules_disconnect.WITHOUT_END = py.pack(session_findings.Finding.new("idle_connection_cut", py.pack(session_rules_disconnect.long_silent), session_rules_disconnect._GONE, py.pack(session_rules_disconnect.close_answer_packets)), session_findings.Finding.new("connection_lost", py.pack(), session_rules_disconnect._GONE, py.pack(session_rules_disconnect.close_answer_packets), py.pack(session_findings.Reason.new("the end of the connection was lost on the path, or is not in the capture", "capture on {host} as well"))))
+  session_command_loss._HAD_LOST = "The remote answered the close with a reset: it had lost the command connection before."
+  session_command_loss.CLOSE_RESET = py.pack(session_findings.Finding.new("command_lost_first", py.pack(session_command_loss.unasked, session_command_loss.reset_by_remote, session_command_loss.by_signal), session_command_loss._HAD_LOST, py.pack(session_command_loss.close_packets, session_subjects.end_packet), nil, nil, session_subjects.end_time), session_findings.Finding.new("command_lost_first", py.pack(session_command_loss.unasked, session_command_loss.reset_by_remote, session_command_loss.process_gone), session_command_loss._HAD_LOST, py.pack(session_command_loss.close_packets, session_subjects.end_packet), nil, nil, session_subjects.end_time))
   session_timeouts.LOST_FIRST = py.floordiv(session_timeouts.SECOND, 2)
-  session_command_loss._THEN_KILLED = "the remote then kills the task's process"
-  session_timeouts.IDLE = (5 * session_timeouts.SECOND)
-  session_command_loss._KEEP_ALIVE = "raise the idle timeout of that device above the longest run time of a job; releases 1.9.6 and later can send keep-alives on this connection"
+  session_command_loss._WHY = "see why that scheduler ended: its own log, and that of its host ({host})"
+  session_command_loss._KILLED = "the remote then kills the task's process"
+  session_command_loss.COMMAND_LOST = py.pack(session_findings.Finding.new("command_lost_first", py.pack(session_subjects.forged), "The command connection was {how} by a device in between while the task was running.", py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new(("{by_device}; " .. py.str(session_command_loss._KILLED)), "{between}")), nil, session_subjects.end_time), session_findings.Finding.new("command_lost_first", py.pack(), "The command connection was {how} by {whom} ({host}) while the task was running.", py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new("the remote scheduler ended (killed, crashed, stopped) or closed the connection", session_command_loss._WHY, py.pack(session_command_loss.by_remote)), session_findings.Reason.new(("the client scheduler closed the connection, or a device in between sent the end in its name: it goes on with the callback connection (packet {client_data.number}); " .. py.str(session_command_loss._KILLED)), "see the log of the client scheduler on {host}, and {between}", py.pack(session_command_loss.client_goes_on)), session_findings.Reason.new(("the client scheduler ended (killed, crashed, stopped) or closed the connection; " .. py.str(session_command_loss._KILLED)), session_command_loss._WHY)), nil, session_subjects.end_time))
+  session_command_loss._REPEATED = "The close of the task is retransmitted without an answer{after_silence} on the command connection."
+  session_command_loss._BY_FIREWALL = session_findings.Reason.new("a firewall or translation between the schedulers forgot the idle command connection", "raise the idle timeout of that device above the longest run time of a job; releases 1.9.6 and later can send keep-alives on this connection")
+  session_command_loss._LOOK = "look at {about.server.ip} and at the network path to it at that time"
+  session_command_loss._HOST_GONE = "the remote scheduler's host ({about.server.ip}), or the path to it, was gone when the task ended"
+  session_command_loss.COMMAND_CUT = py.pack(session_findings.Finding.new("command_lost_first", py.pack(session_command_loss.never_acknowledged, session_command_loss.said_unreachable), session_command_loss._REPEATED, py.pack(session_command_loss.close_tries, session_command_loss.error_packets), py.pack(session_findings.Reason.new((py.str(session_command_loss._HOST_GONE) .. ": {reporter} says: {report}"), session_command_loss._LOOK)), nil, session_command_loss.close_time), session_findings.Finding.new("command_lost_first", py.pack(session_command_loss.never_acknowledged, session_command_loss.short_silence), session_command_loss._REPEATED, py.pack(session_command_loss.close_tries), py.pack(session_findings.Reason.new(session_command_loss._HOST_GONE, session_command_loss._LOOK)), nil, session_command_loss.close_time), session_findings.Finding.new("idle_connection_cut", py.pack(session_command_loss.never_acknowledged), session_command_loss._REPEATED, py.pack(session_command_loss.close_tries), py.pack(session_command_loss._BY_FIREWALL), nil, session_command_loss.close_time), session_findings.Finding.new("idle_connection_cut", py.pack(session_command_loss.answered_by_reset), "The close of the task was answered by a reset{after_silence} on the command connection.", py.pack(session_command_loss.reset_packets), py.pack(session_command_loss._BY_FIREWALL), nil, session_command_loss.close_time))
+  session_running.KILLED = py.pack(session_findings.Finding.new("task_killed", py.pack(), "The client asked the remote to kill the task{signal}.", py.pack(session_running.said_packets), nil, nil, session_running.said_time))
+  session_running.ERROR_ANSWER = py.pack(session_findings.Finding.new("error_answer", py.pack(), "{member} was answered with an error: {error}", py.pack(session_running.said_packets), nil, nil, session_running.said_time))
+  session_running.INIT_REFUSED = py.pack(session_findings.Finding.new("job_failed", py.pack(), "The job's spooler_init returned false.", py.pack(session_running.said_packets), nil, nil, session_running.said_time))
+  session_running._OTHERS = "the remote kills a job when it loses the command connection, or somebody on the remote host did"
+  session_running.ENDED = py.pack(session_findings.Finding.new("job_failed", py.pack(session_running.by_signal), "The job's process was ended by signal {case.facts.record.signal}{state}.", py.pack(session_running.said_packets), py.pack(session_findings.Reason.new(("this client did not ask for it: " .. py.str(session_running._OTHERS)), nil, py.pack(session_running.commands_known)), session_findings.Reason.new(("whether the client asked for it is not in the capture; if not, " .. py.str(session_running._OTHERS)))), nil, session_running.said_time), session_findings.Finding.new("job_failed", py.pack(), "The job's process ended with exit code {case.facts.record.exit_code}{state}.", py.pack(session_running.said_packets), nil, nil, session_running.said_time))
+  session_running._FAILED = "{times} of {member} failed: {failed.text}"
+  session_running.CALLS = py.pack(session_findings.Finding.new("error_answer", py.pack(session_running.answered_by_error), session_running._FAILED, py.pack(session_running.failed_packets), nil, nil, session_running.failed_time, "info"), session_findings.Finding.new("call_failed", py.pack(), session_running._FAILED, py.pack(session_running.failed_packets), nil, nil, session_running.failed_time, "info"))
   session_timeouts.OPEN_CALL = (60 * session_timeouts.SECOND)
-  session_timeouts.SLOW_CLIENT = (5 * session_timeouts.SECOND)
-  session_timeouts.SLOW_NETWORK = (5 * session_timeouts.SECOND)
-  session_timeouts.SLOW_JOB = (600 * session_timeouts.SECOND)
-  session_timeouts.LOW_PORTS_FROM = 50000
-  session_timeouts.LOW_PORTS_TO = 59000
+  session_running.OPEN = py.pack(session_findings.Finding.new("open_call", py.pack(session_running.waits_for_process), "{call} is without an answer for {waits} s; the task process has to answer.", py.pack(session_running.said_packets), nil, nil, session_running.said_time, "info"), session_findings.Finding.new("open_call", py.pack(), "{call} is without an answer for {waits} s; the client scheduler has to answer.", py.pack(session_running.said_packets), nil, nil, session_running.said_time))
+  session_slowness.SLOWNESS = py.pack(session_findings.Finding.new("slow_call", py.pack(session_slowness.answered_late), "{late_callbacks} took the client scheduler a second or more, the longest {longest_callbacks}; of {total_seconds} s in all: {times}.", py.pack(session_slowness.late_packets), py.pack(session_findings.Reason.new("the client scheduler polls once a second: that is how it works when its command connection is gone", nil, py.pack(session_slowness.polls)), session_findings.Reason.new("the client scheduler was busy or stopped")), py.pack(session_findings.Phrase.new(", or packets were lost (see retransmissions)", py.pack(session_slowness.repeats))), session_slowness.late_time), session_findings.Finding.new("slow_call", py.pack(session_subjects.no(session_slowness.answered_late), session_slowness.client_slow), "{callbacks} took the client scheduler {client_seconds} s of {total_seconds} s ({times}).", py.pack(session_slowness.handshake_packets), py.pack(session_findings.Reason.new("the client scheduler was busy"))), session_findings.Finding.new("slow_network", py.pack(session_subjects.no(session_slowness.was_lost), session_slowness.network_slow), "{calls} over a path of {trip_ms} ms there and back: about {network_seconds} s of {total_seconds} s.", py.pack(session_slowness.handshake_packets)), session_findings.Finding.new("slow_job", py.pack(session_subjects.no(session_slowness.was_lost), session_slowness.job_slow), "The job took its time: {longest} ({times}).", py.pack(session_slowness.longest_packets), nil, nil, session_slowness.longest_time))
+  session_quality.ADDRESS = py.pack(session_findings.Finding.new("callback_other_address", py.pack(session_quality.from_elsewhere), "The callback came from {case.facts.record.callback_peer.ip}, the remote is {case.facts.record.remote.ip}.", py.pack(session_quality.first_packet)))
+  session_quality.PORT = py.pack(session_findings.Finding.new("port_range_low", py.pack(session_quality.low), "The client announced callback port {case.facts.record.callback_port}.", py.pack(session_quality.start_packets)))
+  session_oddities._ODD = "{number}: {note}"
+  session_oddities._NO_REQUESTS = session_findings.Reason.new("their requests are not in the capture ({lack}), and no answer can be read without its request", "nothing is wrong on the wire; start the capture before the task and capture full packets")
+  session_oddities.UNDECODED = py.pack(session_findings.Finding.new("undecoded_frame", py.pack(session_oddities.lacks_requests), session_oddities._ODD, py.pack(session_oddities.odd_packets), py.pack(session_oddities._NO_REQUESTS), nil, session_oddities.odd_time, "info"), session_findings.Finding.new("undecoded_frame", py.pack(), session_oddities._ODD, py.pack(session_oddities.odd_packets), nil, nil, session_oddities.odd_time))
+  session_oddities.TRAILING = py.pack(session_findings.Finding.new("trailing_bytes", py.pack(), session_oddities._ODD, py.pack(session_oddities.odd_packets), nil, nil, session_oddities.odd_time))
+  session_oddities.NUMBERS = py.pack(session_findings.Finding.new("odd_number", py.pack(), "{words}.", py.pack(session_oddities.number_packets), nil, nil, session_oddities.number_time))
+  session_quality.NO_COMMAND = py.pack(session_findings.Finding.new("pair_unclear", py.pack(session_quality.unclear), "More than one start fits this callback connection, so it was joined to none.", py.pack(session_quality.task_packet)), session_findings.Finding.new("command_unreadable", py.pack(session_quality.unread), "A command connection of these hosts is captured, but no start command: {lack}.", py.pack(session_quality.first_packet)), session_findings.Finding.new("command_not_captured", py.pack(session_subjects.no(session_quality.on_agent)), "The command connection of this task is not in the capture.", py.pack(session_quality.task_packet)))
+  session_quality.NO_CALLBACK = py.pack(session_findings.Finding.new("callback_not_captured", py.pack(), "The callback connection of this task is not in the capture.", py.pack(session_quality.start_packets)))
+  session_quality.CONNECTION = py.pack(session_findings.Finding.new("mid_stream", py.pack(session_quality.begun_before), "{name} began before the capture.", py.pack(session_quality.begin_packet)), session_findings.Finding.new("one_direction", py.pack(session_quality.half), "{name} was captured in one direction only.", py.pack(session_quality.begin_packet)), session_findings.Finding.new("snap_length", py.pack(session_quality.snapped), "{name}: the snap length cut off {cut}.", py.pack(session_quality.begin_packet)), session_findings.Finding.new("retransmissions", py.pack(session_quality.many_retransmissions), "{name}: {about.retransmissions} segments were retransmitted, {waited} s behind the first try.", py.pack(session_quality.repeated_packets)))
+  session_quality.WINDOWS = py.pack(session_findings.Finding.new("zero_window", py.pack(session_quality.stopped_sender), "{name}: {whom} announced a zero window {times}.", py.pack(session_quality.window_packets), nil, nil, session_quality.window_time, "info"))
   limits.MAX_OPEN_TASKS = 12000
+  session_bounds.GIVEN_UP = py.pack(session_findings.Finding.new("limit_reached", py.pack(), ("More than " .. py.str(limits.MAX_OPEN_TASKS) .. " tasks were under way: this one was let go, with its connections."), py.pack(session_bounds.first_packet)))
   limits.MAX_ATTEMPTS = 64
   limits.MAX_LOG_LINES = 200000
   limits.MAX_LOG_BYTES = 67108864
+  session_bounds.COUNTED = py.pack(session_findings.Finding.new("limit_reached", py.pack(session_bounds.of("connection")), ("{more} to port {case.facts.record.callback_port}, behind the first " .. py.str(limits.MAX_ATTEMPTS) .. ": counted only."), py.pack(session_bounds.first_packet), nil, nil, nil, "info"), session_findings.Finding.new("limit_reached", py.pack(session_bounds.of("problem")), ("{more} of its bytes, behind the first " .. py.str(limits.MAX_PROBLEMS) .. ": counted only."), py.pack(session_bounds.first_packet), nil, nil, nil, "info"), session_findings.Finding.new("limit_reached", py.pack(session_bounds.of("log line")), ("{more} behind the first " .. py.str(limits.MAX_LOG_LINES) .. " or " .. py.str(py.shift(limits.MAX_LOG_BYTES, 20)) .. " MiB: counted only."), py.pack(session_bounds.first_packet), nil, nil, nil, "info"))
   session_timeouts.GIVE_UP_FROM = (55 * session_timeouts.SECOND)
+  session_uncalled.UNSEEN = session_findings.Phrase.new("; or the callback is not in the capture, and the task was running", py.pack(session_uncalled.nobody_called))
+  session_uncalled.LEFT = py.pack(session_findings.Finding.new("command_lost_first", py.pack(session_subjects.forged), "The command connection was {how} by a device in between before the callback came.", py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new("{by_device}", "{between}")), py.pack(session_uncalled.UNSEEN), session_subjects.end_time), session_findings.Finding.new("command_lost_first", py.pack(), "The command connection was {how} by {whom} before the callback came.", py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new("{whom} scheduler ended or was restarted (on {host}), or a device in between cut the connection", "see the log of that scheduler, and why it ended on {host}")), py.pack(session_uncalled.UNSEEN), session_subjects.end_time))
+  session_uncalled.UNCALLED = py.pack(session_findings.Finding.new("callback_missing", py.pack(session_uncalled.start_answered), "The start was answered, but no callback connection was seen.", py.pack(session_uncalled.start_packets)), session_findings.Finding.new("callback_missing", py.pack(session_uncalled.answer_unseen), "No callback connection was seen, and the answer to the start is not in the capture or not complete.", py.pack(session_uncalled.start_packets), py.pack(session_findings.Reason.new("the remote refused the start (its answer would say so), the task process ended before it called back, or the capture does not show the callback", "capture both directions with full packets (tcpdump -s 0); see the remote scheduler's own log"))), session_findings.Finding.new("callback_missing", py.pack(session_uncalled.unacknowledged), "The start command was never acknowledged{again}, and no callback connection was seen.", py.pack(session_uncalled.start_packets, session_uncalled.try_packets), py.pack(session_findings.Reason.new("packets to the remote are lost: its host or a device on the path is gone, or drops them", "look at the path from {about.client.ip} to {about.server}, and at that host")), py.pack(session_findings.Phrase.new("; {reporter} says: {report}", py.pack(session_uncalled.said_unreachable)))), session_findings.Finding.new("callback_missing", py.pack(), "The start command was not answered, and no callback connection was seen.", py.pack(session_uncalled.start_packets), py.pack(session_findings.Reason.new("the remote scheduler is busy, stopped or hangs: its system acknowledged the command, it did not answer", "look at the remote scheduler's process and at the load of {about.server.ip}"))))
   session_timeouts.END_PATIENCE = (2 * session_timeouts.SECOND)
-  session_rules_agent._SHOWN = 300
-  session_timeouts.AT_ONCE = (2 * session_timeouts.SECOND)
   session_timeouts.STUCK_RETRANSMISSIONS = 3
-  session_timeouts.LARGE = 536
-  session_timeouts.LONG_IDLE = (20 * session_timeouts.SECOND)
-  session_timeouts.STUCK_PATIENCE = (2 * session_timeouts.SECOND)
+  session_timeouts.OUTLIVED = session_timeouts.SECOND
   session_slowness._SHOWN = 3
-  session_timeouts.MANY_POLLS = 3
-  session_timeouts.POLLING = py.add(session_timeouts.SECOND, py.floordiv(session_timeouts.SECOND, 5))
-  session_timeouts.MANY_RETRANSMISSIONS = 3
+  session_timeouts.LAST_TRY = session_timeouts.SECOND
+  session_timeouts.SLOW_START = (5 * session_timeouts.SECOND)
   session_timeouts.SYN_PATIENCE = (3 * session_timeouts.SECOND)
-  session_rules_agent._PROXY_WANTS_CREDENTIALS = 407
-  session_rules_agent._PROXY_ADVICE = py.pack("the proxy asks for a name and a password, which no master has for it", "let the master reach the agent without the proxy (http.nonProxyHosts), or let the proxy pass it without them")
-  session_rules_agent._ADVICE = py.pack(py.pack(py.pattern(false, "HTML form POST is forbidden"), "somebody posted with the Content-Type of a web form, which the agent refuses whatever the credentials are", "send Content-Type: application/json; no master posts forms, so see who sent it"), py.pack(py.pattern(false, "Unknown SessionToken"), "the session ended with a logout, or with the agent that gave it: tokens do not outlive it", "log in again"), py.pack(py.pattern(true, "wrong tunnel secret"), "whoever asked is not the task's master: its own task was one of the agent before it began anew and counted from 1 again, or it is no master at all", "see the agent's log for a restart, and which program sent this"), py.pack(py.pattern(false, "as a JobScheduler or Classic Agent"), "a master of 1.8 or 1.9, or a process class with the URL of a classic agent, commands a Universal Agent", "use a master of 1.10 or later with it, or give the process class a classic agent's HOST:PORT"))
-  session_rules_startup._BANS = py.pack("prohibited", "port unreachable", "protocol unreachable", "rejected", "policy", "precedence")
+  session_agent_errors._SHOWN = 300
+  session_timeouts.LATELY = (60 * session_timeouts.SECOND)
   session_start_errors._COMMAND = session_start_errors.Advice.new("the scheduler at {remote} does not know this command or does not take it on this port", "check that {remote} is the TCP port of a JobScheduler of release 1.3 to 1.9")
   session_start_errors._RESOURCES = session_start_errors.Advice.new("the remote host has no memory or no process left for another task", "look at the memory and at the limits of processes on {remote_ip}; run fewer tasks there at a time")
   session_start_errors._FILES = session_start_errors.Advice.new("the remote scheduler could not open or run a file: its installation, its permissions or its temporary folder", "look at the file that the error names on {remote_ip}, and at the permissions of the scheduler's user")
   session_start_errors._EXACT = py.dict(py.joined(py.pack(py.pack("SCHEDULER-121", session_start_errors.Advice.new("the allowed_host entry for {client} at the remote scheduler has a level below all (later releases say the same while they wait for their database)", "set <allowed_host host=\034{client}\034 level=\034all\034/> in the configuration of the remote scheduler on {remote_ip}"))), py.pack(py.pack("SCHEDULER-717", session_start_errors.Advice.new("the licence keys of the remote scheduler do not allow remote commands", "add a licence key that allows them to the remote scheduler on {remote_ip}"))), py.pack(py.pack("SCHEDULER-381", session_start_errors.Advice.new("the remote scheduler is not active yet: it is still starting, or it is the inactive member of a cluster", "wait until it is active; send tasks to the active member of a cluster"))), py.pack(py.pack("SCHEDULER-210", session_start_errors.Advice.new("the remote scheduler already runs as many processes as it can", "start fewer tasks on {remote_ip} at a time: lower max_processes of the process class"))), py.pack(py.pack("SCHEDULER-361", session_start_errors.Advice.new("the remote scheduler has no connection to its database", "look at the database of the remote scheduler on {remote_ip}"))), py.fromkeys(py.dict, py.pack("SCHEDULER-105", "SCHEDULER-222", "SCHEDULER-319", "SCHEDULER-353"), session_start_errors._COMMAND).pairs_, py.fromkeys(py.dict, py.pack("ERRNO-11", "ERRNO-12", "ERRNO-23", "ERRNO-24"), session_start_errors._RESOURCES).pairs_, py.fromkeys(py.dict, py.pack("MSWIN-8", "MSWIN-E", "MSWIN-5AA", "MSWIN-5AF", "MSWIN-718"), session_start_errors._RESOURCES).pairs_, py.fromkeys(py.dict, py.pack("ERRNO-2", "ERRNO-8", "ERRNO-13", "ERRNO-20", "ERRNO-28", "ERRNO-30"), session_start_errors._FILES).pairs_, py.fromkeys(py.dict, py.pack("MSWIN-2", "MSWIN-3", "MSWIN-5", "MSWIN-70"), session_start_errors._FILES).pairs_))
   session_start_errors._XML = session_start_errors.Advice.new("the remote scheduler does not accept the XML of the command: the releases of the two schedulers do not fit", "use the same release on {client} and {remote_ip}; see the command with --messages")
+  session_timeouts.AT_ONCE = (2 * session_timeouts.SECOND)
+  session_timeouts.STUCK_PATIENCE = (2 * session_timeouts.SECOND)
   session_timeouts.HOLE_PATIENCE = (10 * session_timeouts.SECOND)
-  session_timeouts.LAST_TRY = session_timeouts.SECOND
-  session_timeouts.OUTLIVED = session_timeouts.SECOND
-  session_timeouts.SAME_MOMENT = (5 * session_timeouts.SECOND)
+  session_timeouts.LARGE = 536
+  session_timeouts.IDLE = (5 * session_timeouts.SECOND)
+  session_timeouts.LONG_IDLE = (20 * session_timeouts.SECOND)
+  session_timeouts.MANY_POLLS = 3
+  session_timeouts.POLLING = py.add(session_timeouts.SECOND, py.floordiv(session_timeouts.SECOND, 5))
+  session_timeouts.SLOW_CLIENT = (5 * session_timeouts.SECOND)
+  session_timeouts.SLOW_NETWORK = (5 * session_timeouts.SECOND)
+  session_timeouts.SLOW_JOB = (600 * session_timeouts.SECOND)
+  session_timeouts.LOW_PORTS_FROM = 50000
+  session_timeouts.LOW_PORTS_TO = 59000
+  session_timeouts.MANY_RETRANSMISSIONS = 3
   session_timeouts.ANSWERED = 500000000
+  session_subjects._BANS = py.pack("prohibited", "port unreachable", "protocol unreachable", "rejected", "policy", "precedence")
+  session_agent_errors._PROXY_WANTS_CREDENTIALS = 407
   session_reset_origin._IDS = 65536
   session_timeouts.IP_ID_STEP = 256
-  session_timeouts.LATELY = (60 * session_timeouts.SECOND)
+  session_timeouts.SAME_MOMENT = (5 * session_timeouts.SECOND)
 end
 
 -- Fields with fixed names, preferences and expert information; the grammar's own fields are generated above.
@@ -8043,7 +8448,7 @@ do
   --- A problem of a connection's bytes, as it was told.
   function js.problem_of(stream, code, side, text, number, time, is_cap)
     local told = traffic.StreamProblem.new(code, side, 0, number, time, text, is_cap or false)
-    return rules.session_quality.of_stream(told, js.new_records():connection(stream))
+    return rules.session_oddities.of_stream(told, js.new_records():connection(stream))
   end
 
   -- --- who was heard lately (the rules of session/hosts.py) ---
@@ -10739,7 +11144,7 @@ do
   rules.wire_agent.failure_of = function(response) return response.failure end
 
   --- The problem code of an error response.
-  function js.agent_code(exchange, otherwise) return rules.session_rules_agent.code_of(exchange, otherwise) end
+  function js.agent_code(exchange, otherwise) return rules.session_agent_errors.code_of(exchange, otherwise) end
 
   local function endpoint(one) return rules.places.Endpoint.of({ ip = one.ip, port = one.port }) end
 
@@ -11066,7 +11471,7 @@ do
         if task.instance then self.by_instance[task.instance] = self.by_instance[task.instance] or task end
       end
     elseif status ~= ACCEPTED then
-      if rules.session_rules_agent.is_impostor(exchange) then
+      if rules.session_agent_errors.is_impostor(exchange) then
         exchange.task, exchange.code = nil, js.agent_code(exchange, "tunnel_unknown")
       elseif not about.failed then
         about.failed, about.waiting = exchange, nil

@@ -14,11 +14,11 @@ from dissector.codegen.rules_source import RuleSource, Symbol
 #: What the plugin calls or makes itself.
 _ROOTS: dict[str, tuple[str, ...]] = {
     "session.diagnosis": ("conclude",),
-    "session.quality": ("of_stream",),
+    "session.oddities": ("of_stream",),
     "session.codes": ("CODES",),
     "session.task": ("TaskFacts",),
     "session.agent_facts": ("AgentFacts", "Outage", "_REMEMBERED"),
-    "session.rules_agent": ("code_of", "is_impostor"),
+    "session.agent_errors": ("code_of", "is_impostor"),
     "session.tunnels": ("_OK", "_ACCEPTED"),
     "wire.agent": ("Heartbeat", "STARTS"),
     "session.run_messages": ("USUAL_FAILURES",),
@@ -66,7 +66,7 @@ _NATIVES: dict[str, tuple[str, ...]] = {
 }
 #: What finds nothing in Lua, and why.
 _LEFT_OUT: dict[Symbol, str] = {
-    Symbol("session.rules_agent", "http_error"): "a start over HTTP that fails is one for Wireshark's own dissector",
+    Symbol("session.agent_errors", "http_error"): "a start over HTTP that fails is one for Wireshark's own dissector",
 }
 
 

@@ -17,14 +17,14 @@ _BUILTIN_METHODS = frozenset(
     {
         "append", "extend", "remove", "get", "items", "values", "keys", "setdefault", "sort", "upper", "lower",
         "startswith", "rstrip", "lstrip", "format", "join", "replace", "rpartition", "partition", "fromkeys",
-        "_replace", "index", "split", "search"
+        "_replace", "index", "split", "search", "format_map"
     }
 )  # fmt: skip
 _FUNCTIONS = frozenset(
     {
         "any", "all", "len", "min", "max", "sum", "sorted", "next", "list", "tuple", "set", "frozenset",
         "dict", "map", "filter", "zip", "range", "isinstance", "reversed", "int", "str", "bool", "abs", "iter",
-        "enumerate"
+        "enumerate", "getattr"
     }
 )  # fmt: skip
 _LAZY = frozenset({"any", "all", "next"})

@@ -197,6 +197,8 @@ def lines(source: RuleSource) -> Iterator[str]:
             yield from _indented(Function(source, symbol, node).lines(symbol.lua))
         elif isinstance(node, ast.ClassDef) and not source.classes[symbol].is_enum:
             yield from _indented(_class(source, symbol, source.classes[symbol]))
+    for symbol, base in _inherited(source):
+        yield f"  py.inherit({symbol.lua}, {base.lua})"
     for symbol in _in_order(source):
         yield f"  {symbol.lua} = {_constant(source, symbol)}"
     yield "end"
@@ -215,6 +217,17 @@ def _indented(found: Iterator[str]) -> Iterator[str]:
         yield f"  {line}"
 
 
+def _inherited(source: RuleSource) -> list[tuple[Symbol, Symbol]]:
+    """Classes with their bases, those that are bases themselves first."""
+    found = [
+        (symbol, base)
+        for symbol, view in source.classes.items()
+        for base in (source.resolve(symbol.module, name) for name in view.bases)
+        if base is not None and symbol in source.reached
+    ]
+    return sorted(found, key=lambda pair: source.depth(pair[0]))
+
+
 def _class(source: RuleSource, symbol: Symbol, view: ClassView) -> Iterator[str]:
     name, expressions = symbol.lua, Expressions(source, symbol, {})
     fields = [one.name for one in view.parameters]
@@ -224,7 +237,7 @@ def _class(source: RuleSource, symbol: Symbol, view: ClassView) -> Iterator[str]
         if made is not None:
             yield f'  ["{one.name}"] = function() return {made} end,'
     yield "})"
-    for key, method in view.methods.items():
+    for key, method in view.own.items():
         if key == "__init__":
             yield from Function(source, symbol, method).lines(f'{name}.members["{key}"]')
         elif source.uses(view, key):

@@ -7,6 +7,7 @@ a class those methods are taken whose names are used anywhere.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,7 +16,9 @@ from typing import NamedTuple
 
 _PACKAGE = "dissector"
 #: Methods that the language calls by itself.
-_IMPLICIT = frozenset({"__init__", "__str__"})
+_IMPLICIT = frozenset({"__init__", "__str__", "__getitem__"})
+#: A name in a text that is filled in later: ``{about.server.ip}``.
+_NAMED = re.compile(r"\{([a-z_.]+)\}")
 
 Definition = ast.FunctionDef | ast.ClassDef | ast.expr
 
@@ -53,18 +56,25 @@ class Parameter(NamedTuple):
 class ClassView:
     """A class as translated: its fields in order, and its methods by name."""
 
-    def __init__(self, node: ast.ClassDef) -> None:
+    def __init__(self, node: ast.ClassDef, bases: Iterable[ClassView] = ()) -> None:
         self.node = node
         names = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
         self.is_enum = bool(names & {"Enum", "IntEnum"})
-        self.methods = {item.name: item for item in node.body if isinstance(item, ast.FunctionDef)}
-        self.fields = [
+        self.bases = [base.node.name for base in bases]
+        #: Those that it defines itself, and with those of its bases.
+        self.own = {item.name: item for item in node.body if isinstance(item, ast.FunctionDef)}
+        self.methods: dict[str, ast.FunctionDef] = {
+            name: method for base in bases for name, method in base.methods.items()
+        } | self.own
+        self.fields: list[Parameter] = [one for base in bases for one in base.fields] + [
             Parameter(item.target.id, item.value)
             for item in node.body
             if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
         ]
         #: Whose annotation is bool: fields, properties and methods.
-        self.booleans = {name for name, method in self.methods.items() if is_bool(method.returns)} | {
+        self.booleans: set[str] = {name for base in bases for name in base.booleans}
+        self.booleans |= {name for name, method in self.own.items() if is_bool(method.returns)}
+        self.booleans |= {
             item.target.id
             for item in node.body
             if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and is_bool(item.annotation)
@@ -162,7 +172,20 @@ class RuleSource:
     @cached_property
     def classes(self) -> dict[Symbol, ClassView]:
         known = {**self.reached, **{symbol: self.definition(symbol) for symbol in self.natives}}
-        return {symbol: ClassView(node) for symbol, node in known.items() if isinstance(node, ast.ClassDef)}
+        return {
+            symbol: self._view(symbol.module, node) for symbol, node in known.items() if isinstance(node, ast.ClassDef)
+        }
+
+    def _view(self, module: str, node: ast.ClassDef) -> ClassView:
+        """With what its bases have, those from elsewhere (``NamedTuple``) aside."""
+        bases = [self.resolve(module, base.id) for base in node.bases if isinstance(base, ast.Name)]
+        found = [(base, self.definition(base)) for base in bases if base is not None]
+        return ClassView(node, [self._view(base.module, one) for base, one in found if isinstance(one, ast.ClassDef)])
+
+    def depth(self, symbol: Symbol) -> int:
+        """How many classes a class stands on."""
+        bases = [self.resolve(symbol.module, name) for name in self.classes[symbol].bases]
+        return max((1 + self.depth(base) for base in bases if base is not None), default=0)
 
     @cached_property
     def booleans(self) -> frozenset[str]:
@@ -200,7 +223,7 @@ class RuleSource:
             ]
 
     def _leads_to(self, symbol: Symbol, node: Definition) -> Iterator[Symbol]:
-        for key, part in self._parts(node):
+        for key, part in self._parts(symbol, node):
             if (symbol, key) in self._walked:
                 continue
             self._walked.add((symbol, key))
@@ -215,22 +238,28 @@ class RuleSource:
                     found = self.resolve(module, inner.attr) if module else None
                 elif isinstance(inner, ast.Name):
                     found = self.resolve(symbol.module, inner.id)
+                elif isinstance(inner, ast.Constant) and isinstance(inner.value, str):
+                    self._attributes.update(name for one in _NAMED.findall(inner.value) for name in one.split("."))
+                    continue
                 else:
                     continue
                 if found is not None:
                     yield found
 
-    def _parts(self, node: Definition) -> Iterator[tuple[str, ast.AST]]:
+    def _parts(self, symbol: Symbol, node: Definition) -> Iterator[tuple[str, ast.AST]]:
         if not isinstance(node, ast.ClassDef):
             yield "", node
             return
-        view = ClassView(node)
+        view = self._view(symbol.module, node)
         if view.is_enum:
             return
         for one in view.fields:
             if one.default is not None:
                 yield f"field {one.name}", one.default
-        for name, method in view.methods.items():
+        for base in node.bases:
+            if isinstance(base, ast.Name):
+                yield f"base {base.id}", base
+        for name, method in view.own.items():
             if self.uses(view, name):
                 yield name, method
 

@@ -17,7 +17,7 @@ from dissector.points.best import best, fill
 from dissector.points.pairing import Joined, Leg, initial, paired, with_ordinals
 from dissector.points.place import CapturePoint
 from dissector.points.rules import proven
-from dissector.session.case import general
+from dissector.session.case import problem
 from dissector.session.task import TaskFacts
 
 _DOUBT = re.compile(r" \(less certain: [^()]*\)")
@@ -61,7 +61,7 @@ class Collector:
         if self._alone and self._first_alone is not None:
             first = self._first_alone
             summary = f"{self._alone} tasks were told without what another place has of them: too many waited."
-            events.append(general("limit_reached", summary, first.start, [first.first_packet]))
+            events.append(problem("limit_reached", summary, [first.first_packet], time=first.start))
         return events
 
     def _some(self) -> list[Event]:
@@ -171,12 +171,12 @@ def _sharpen(group: Joined, record: Task) -> None:
     """That nobody called is certain where nobody is seen to call at the place nearest to the remote either."""
     last = group.legs[-1]
     nobody = last.place is not group.legs[0].place and not last.facts.attempts and record.callback is None
-    for problem in record.problems if nobody else ():
-        if problem.code == "callback_missing" and last.facts.start_answer is not None:
-            problem.cause = (
+    for one in record.problems if nobody else ():
+        if one.code == "callback_missing" and last.facts.start_answer is not None:
+            one.cause = (
                 f"the task process ended at its start, or calls another address: no SYN of it passed {last.place.name}"
             )
-            problem.remedy = "see the remote scheduler's own log, and that of its host, for why it did not"
+            one.remedy = "see the remote scheduler's own log, and that of its host, for why it did not"
 
 
 def _point(leg: Leg) -> TaskPoint:

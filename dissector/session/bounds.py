@@ -2,33 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from dissector.limits import MAX_ATTEMPTS, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_OPEN_TASKS, MAX_PROBLEMS
 from dissector.model import Connection, Problem, Severity
-from dissector.session.case import Case, count
-from dissector.session.codes import CODES
-from dissector.session.quality import of_stream
+from dissector.session.case import Case, count, problem
+from dissector.session.findings import Finding, first
+from dissector.session.oddities import of_stream
 from dissector.session.task import TaskFacts
 from dissector.traffic import StreamProblem
 
 
+@dataclass(slots=True)
+class Bound:
+    """A cap that a task met: so many more of ``noun`` were counted only."""
+
+    case: Case
+    about: Connection | None
+    noun: str
+    number: int
+
+    @property
+    def more(self) -> str:
+        return count(self.number, f"more {self.noun}")
+
+
+def first_packet(bound: Bound) -> list[int]:
+    return [bound.case.facts.record.first_packet]
+
+
+def of(noun: str) -> Callable[[Bound], bool]:
+    return lambda bound: bound.noun == noun
+
+
+GIVEN_UP: tuple[Finding[Bound], ...] = (
+    Finding(
+        "limit_reached",
+        (),
+        f"More than {MAX_OPEN_TASKS} tasks were under way: this one was let go, with its connections.",
+        (first_packet,),
+    ),
+)
+COUNTED: tuple[Finding[Bound], ...] = (
+    Finding(
+        "limit_reached",
+        (of("connection"),),
+        f"{{more}} to port {{case.facts.record.callback_port}}, behind the first {MAX_ATTEMPTS}: counted only.",
+        (first_packet,),
+        severity=Severity.INFO,
+    ),
+    Finding(
+        "limit_reached",
+        (of("problem"),),
+        f"{{more}} of its bytes, behind the first {MAX_PROBLEMS}: counted only.",
+        (first_packet,),
+        severity=Severity.INFO,
+    ),
+    Finding(
+        "limit_reached",
+        (of("log line"),),
+        f"{{more}} behind the first {MAX_LOG_LINES} or {MAX_LOG_BYTES >> 20} MiB: counted only.",
+        (first_packet,),
+        severity=Severity.INFO,
+    ),
+)
+
+
 def reached(case: Case) -> Iterator[Problem]:
     """Every cap that the task met."""
-    facts, record = case.facts, case.facts.record
+    facts = case.facts
     if facts.given_up:
-        summary = f"More than {MAX_OPEN_TASKS} tasks were under way: this one was let go, with its connections."
-        yield case.problem("limit_reached", summary, [record.first_packet], record.command)
-    where = {
-        "connection": f"to port {record.callback_port}, behind the first {MAX_ATTEMPTS}",
-        "problem": f"of its bytes, behind the first {MAX_PROBLEMS}",
-        "log line": f"behind the first {MAX_LOG_LINES} or {MAX_LOG_BYTES >> 20} MiB",
-    }
+        yield from first(GIVEN_UP, Bound(case, facts.record.command, "task", 0))
     for noun, number in facts.more.items():
-        if not number:
-            continue
-        summary = f"{count(number, f'more {noun}')} {where[noun]}: counted only."
-        yield case.problem("limit_reached", summary, [record.first_packet], severity=Severity.INFO)
+        if number:
+            yield from first(COUNTED, Bound(case, None, noun, number))
 
 
 def admits(facts: TaskFacts) -> bool:
@@ -39,15 +87,15 @@ def admits(facts: TaskFacts) -> bool:
     return False
 
 
-def counted(problem: StreamProblem, connection: Connection, facts: TaskFacts | None) -> Problem | None:
+def counted(found: StreamProblem, connection: Connection, facts: TaskFacts | None) -> Problem | None:
     """Notes a problem of a connection's bytes: the first ones of a task (``facts``: if it is under way) with it, those
     of no task are returned to be told at once."""
     connection.problems += 1
     task = connection.task
     if task is None:
-        return of_stream(problem, connection) if connection.problems <= MAX_PROBLEMS else None
+        return of_stream(found, connection) if connection.problems <= MAX_PROBLEMS else None
     if len(task.problems) < MAX_PROBLEMS:
-        task.problems.append(of_stream(problem, connection))
+        task.problems.append(of_stream(found, connection))
     elif facts is not None:
         facts.more["problem"] += 1
     return None
@@ -61,17 +109,9 @@ def has_room(connection: Connection) -> bool:
 
 def unlisted(connection: Connection) -> Problem | None:
     """Of a connection that belongs to no task: the problems that were counted only, if there are any."""
-    entry = CODES["limit_reached"]
     number = connection.problems - MAX_PROBLEMS
     if connection.task is not None or number <= 0:
         return None
-    return Problem(
-        "limit_reached",
-        Severity.INFO,
-        connection.end,
-        (connection.last_packet,),
-        f"{connection.role.value} connection: {count(number, 'more problem')} of its bytes: counted only.",
-        entry.cause,
-        entry.remedy,
-        connection=connection,
-    )
+    summary = f"{connection.role.value} connection: {count(number, 'more problem')} of its bytes: counted only."
+    packets, time = (connection.last_packet,), connection.end
+    return problem("limit_reached", summary, packets, connection, time=time, severity=Severity.INFO)

@@ -11,7 +11,7 @@ from dissector.session.codes import CODES
 from dissector.session.hosts import Hosts
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import SECOND
-from dissector.session.verdict import unreachables
+from dissector.session.verdict import one_sided, unreachables
 from dissector.traffic import Side
 
 
@@ -37,35 +37,55 @@ class Case:
         remedy: str | None = None,
         severity: Severity | None = None,
     ) -> Problem:
-        """A problem of this task; words that the rule does not give come from the table of codes."""
-        entry = CODES[code]
-        record = self.facts.record
-        words = {
-            "client": record.client.ip if record.client else "the client",
-            "remote": record.remote or "the remote",
-            "port": record.callback_port or "its callback port",
-        }
-        return Problem(
-            code=code,
-            severity=severity or entry.severity,
-            time=record.start if time is None else time,
-            packets=tuple(sorted(set(packets)))[:MAX_EVIDENCE],
-            summary=summary,
-            cause=entry.cause.format(**words) if cause is None else cause,
-            remedy=entry.remedy.format(**words) if remedy is None else remedy,
-            task=record,
-            connection=connection,
-            logs=entry.engine,
+        """A problem of this task."""
+        return problem(
+            code, summary, packets, connection, case=self, time=time, cause=cause, remedy=remedy, severity=severity
         )
 
 
-def general(
-    code: str, summary: str, time: int, packets: Iterable[int], cause: str | None = None, remedy: str | None = None
+def problem(
+    code: str,
+    summary: str,
+    packets: Iterable[int],
+    connection: Connection | None = None,
+    *,
+    case: Case | None = None,
+    time: int | None = None,
+    cause: str | None = None,
+    remedy: str | None = None,
+    severity: Severity | None = None,
 ) -> Problem:
-    """A problem of no task and no connection; words that are not given come from the table of codes."""
+    """A problem of a task, of a connection, or of neither; words that are not given come from the table of codes, the
+    time from the start of what it is of."""
+    usual, entry = usual_words(code, case, connection), CODES[code]
+    start = case.facts.record.start if case is not None else connection.start if connection is not None else 0
+    return Problem(
+        code=code,
+        severity=severity or entry.severity,
+        time=start if time is None else time,
+        packets=tuple(sorted(set(packets)))[:MAX_EVIDENCE],
+        summary=summary,
+        cause=usual[0] if cause is None else cause,
+        remedy=usual[1] if remedy is None else remedy,
+        task=case.facts.record if case is not None else None,
+        connection=connection,
+        logs=entry.engine,
+    )
+
+
+def usual_words(code: str, case: Case | None, connection: Connection | None) -> tuple[str, str]:
+    """Cause and remedy as the table of codes has them."""
     entry = CODES[code]
-    cause, remedy = entry.cause if cause is None else cause, entry.remedy if remedy is None else remedy
-    return Problem(code, entry.severity, time, tuple(packets), summary, cause, remedy)
+    client: object = connection.client.ip if connection is not None else "the client"
+    remote: object = connection.server if connection is not None else "the remote"
+    port: object = connection.server.port if connection is not None else "its callback port"
+    if case is not None:
+        record = case.facts.record
+        client = record.client.ip if record.client else "the client"
+        remote = record.remote or "the remote"
+        port = record.callback_port or "its callback port"
+    words = {"client": client, "remote": remote, "port": port}
+    return entry.cause.format(**words), entry.remedy.format(**words)
 
 
 # --- words ---------------------------------------------------------------------------------------------------------
@@ -96,6 +116,15 @@ def end_name(side: Side, connection: Connection | None = None) -> str:
     if is_command:
         return "The client" if side is Side.CLIENT else "The remote"
     return "The task process" if side is Side.CLIENT else "The client"
+
+
+def lack(connection: Connection) -> str:
+    """Why a message could not be read."""
+    if one_sided(connection):
+        return "one direction is missing"
+    if connection.snapped:
+        return "packets were cut off by the snap length"
+    return "the connection began before the capture" if connection.mid_stream else "packets are missing"
 
 
 def host_of(connection: Connection, side: Side) -> str:

@@ -3,21 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from dissector.model import Connection, Mark, Message, Outcome, Problem, address_text
-from dissector.session.case import Case, after_silence, between, by_device_text, end_name, host_of
-from dissector.session.reset_origin import by_device, forgery
-from dissector.session.rules_disconnect import answers_close
-from dissector.session.task import TaskFacts
+from dissector.session.case import Case, after_silence
+from dissector.session.early_ends import answers_close
+from dissector.session.findings import Finding, Reason, first
+from dissector.session.reset_origin import by_device
+from dissector.session.subjects import Ending, end_packet, end_time, forged
 from dissector.session.timeouts import IDLE, LOST_FIRST
 from dissector.session.verdict import closed_by, end_mark, stuck_side, stuck_tries, unreachables
-from dissector.traffic import Side
+from dissector.traffic import IcmpError, Side
 
-_KEEP_ALIVE = (
-    "raise the idle timeout of that device above the longest run time of a job; "
-    "releases 1.9.6 and later can send keep-alives on this connection"
+# --- while the task ran --------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class LostFirst(Ending):
+    """The end of the command connection before that of the callback connection."""
+
+    callback: Connection
+
+    @property
+    def client_data(self) -> Mark | None:
+        """What the client sent last on the callback connection."""
+        return self.callback.sides[Side.SERVER].last_data
+
+
+def by_remote(lost: LostFirst) -> bool:
+    return lost.side is Side.SERVER
+
+
+def client_goes_on(lost: LostFirst) -> bool:
+    """The client still serves the callback connection."""
+    data = lost.client_data
+    return data is not None and data.time - lost.end.time >= LOST_FIRST
+
+
+_KILLED = "the remote then kills the task's process"
+_WHY = "see why that scheduler ended: its own log, and that of its host ({host})"
+COMMAND_LOST: tuple[Finding[LostFirst], ...] = (
+    Finding(
+        "command_lost_first",
+        (forged,),
+        "The command connection was {how} by a device in between while the task was running.",
+        (end_packet,),
+        (Reason(f"{{by_device}}; {_KILLED}", "{between}"),),
+        time=end_time,
+    ),
+    Finding(
+        "command_lost_first",
+        (),
+        "The command connection was {how} by {whom} ({host}) while the task was running.",
+        (end_packet,),
+        (
+            Reason(
+                "the remote scheduler ended (killed, crashed, stopped) or closed the connection", _WHY, (by_remote,)
+            ),
+            Reason(
+                "the client scheduler closed the connection, or a device in between sent the end in its name: it goes "
+                f"on with the callback connection (packet {{client_data.number}}); {_KILLED}",
+                "see the log of the client scheduler on {host}, and {between}",
+                (client_goes_on,),
+            ),
+            Reason(f"the client scheduler ended (killed, crashed, stopped) or closed the connection; {_KILLED}", _WHY),
+        ),
+        time=end_time,
+    ),
 )
-_THEN_KILLED = "the remote then kills the task's process"
 
 
 def command_lost(case: Case) -> Iterator[Problem]:
@@ -27,64 +80,179 @@ def command_lost(case: Case) -> Iterator[Problem]:
     command, callback = facts.record.command, facts.record.callback
     if command is None or callback is None or facts.start_answer is None:
         return
-    end = end_mark(command)
+    end, last, side = end_mark(command), end_mark(callback), closed_by(command)
     if end is None:
         return
     if facts.close is not None and facts.close.packets[0] < end.number:
-        yield from _close_reset(case, command, callback, facts.close, end)
+        yield from first(CLOSE_RESET, CloseReset(case, command, end, Side.SERVER, callback, facts.close))
         return
-    last, side = end_mark(callback), closed_by(command)
     if side is None or command.gaps or (last is not None and last.number < end.number):
         return
     is_reset = command.sides[side].rst is end
     open_until = case.now if facts.record.outcome is Outcome.RUNNING else callback.end
-    if (last.time if last else open_until) - end.time < (0 if is_reset else LOST_FIRST):
-        return
-    proof = forgery(command, side, end)
-    whom = "a device in between" if proof else f"{end_name(side, command).lower()} ({host_of(command, side)})"
-    summary = f"The command connection was {'reset' if is_reset else 'closed'} by {whom} while the task was running."
-    cause, remedy = by_device_text(f"{proof}; {_THEN_KILLED}"), between(command)
-    if not proof:
-        cause, remedy = _ended_by(command, callback, side, end)
-    yield case.problem("command_lost_first", summary, [end.number], command, time=end.time, cause=cause, remedy=remedy)
+    if (last.time if last else open_until) - end.time >= (0 if is_reset else LOST_FIRST):
+        yield from first(COMMAND_LOST, LostFirst(case, command, end, side, callback))
 
 
-def _ended_by(command: Connection, callback: Connection, side: Side, end: Mark) -> tuple[str, str]:
-    """Cause and remedy of an end that nobody forged as far as its packet tells."""
-    host = host_of(command, side)
-    remedy = f"see why that scheduler ended: its own log, and that of its host ({host})"
-    if side is Side.SERVER:
-        return "the remote scheduler ended (killed, crashed, stopped) or closed the connection", remedy
-    data = callback.sides[Side.SERVER].last_data
-    if data is not None and data.time - end.time >= LOST_FIRST:
-        cause = (
-            "the client scheduler closed the connection, or a device in between sent the end in its name: "
-            f"it goes on with the callback connection (packet {data.number})"
-        )
-        return f"{cause}; {_THEN_KILLED}", f"see the log of the client scheduler on {host}, and {between(command)}"
-    cause = "the client scheduler ended (killed, crashed, stopped) or closed the connection"
-    return f"{cause}; {_THEN_KILLED}", remedy
+# --- its close is answered by a reset ------------------------------------------------------------------------------
 
 
-def _close_reset(case: Case, command: Connection, callback: Connection, close: Message, end: Mark) -> Iterator[Problem]:
-    """The close is answered by a reset.  If the job was killed by a signal that nobody here asked for, or its process
-    was gone before, the remote had lost the connection; else only a device in between had."""
-    facts = case.facts
-    if facts.close_answer is not None or facts.kill is not None:
-        return
-    if command.sides[Side.SERVER].rst is end and (facts.record.signal or _process_gone(facts, command, callback, end)):
-        summary = "The remote answered the close with a reset: it had lost the command connection before."
-        packets = (*close.packets, end.number)
-        yield case.problem("command_lost_first", summary, packets, command, time=end.time)
+@dataclass(slots=True)
+class CloseReset(LostFirst):
+    """The end of the command connection behind the close of the task."""
+
+    close: Message
 
 
-def _process_gone(facts: TaskFacts, command: Connection, callback: Connection, end: Mark) -> bool:
-    """True when the task process ended the callback connection, and then the remote did not know the other one."""
-    last = end_mark(callback)
+def unasked(found: CloseReset) -> bool:
+    """There was no answer before, and no request to kill the task."""
+    return found.case.facts.close_answer is None and found.case.facts.kill is None
+
+
+def reset_by_remote(found: CloseReset) -> bool:
+    return found.about.sides[Side.SERVER].rst is found.end
+
+
+def by_signal(found: CloseReset) -> bool:
+    return bool(found.case.facts.record.signal)
+
+
+def process_gone(found: CloseReset) -> bool:
+    """The task process ended the callback connection, and then the remote did not know the other one."""
+    facts, last = found.case.facts, end_mark(found.callback)
     if last is None or facts.record.outcome is not Outcome.LOST:
         return False
-    by_process = closed_by(callback) is Side.CLIENT and not by_device(callback, Side.CLIENT, last)
-    return by_process and answers_close(facts, end) and not by_device(command, Side.SERVER, end)
+    by_process = closed_by(found.callback) is Side.CLIENT and not by_device(found.callback, Side.CLIENT, last)
+    return by_process and answers_close(facts, found.end) and not by_device(found.about, Side.SERVER, found.end)
+
+
+def close_packets(found: CloseReset) -> tuple[int, ...]:
+    return found.close.packets
+
+
+_HAD_LOST = "The remote answered the close with a reset: it had lost the command connection before."
+#: A job that was killed by a signal which nobody here asked for, or whose process was gone before; else only a device
+#: in between had lost the connection.
+CLOSE_RESET: tuple[Finding[CloseReset], ...] = (
+    Finding(
+        "command_lost_first",
+        (unasked, reset_by_remote, by_signal),
+        _HAD_LOST,
+        (close_packets, end_packet),
+        time=end_time,
+    ),
+    Finding(
+        "command_lost_first",
+        (unasked, reset_by_remote, process_gone),
+        _HAD_LOST,
+        (close_packets, end_packet),
+        time=end_time,
+    ),
+)
+
+
+# --- it was forgotten ----------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Forgotten:
+    """The close of a task that was over, on a command connection that had been silent."""
+
+    case: Case
+    about: Connection
+    close: Message
+
+    @property
+    def idle(self) -> int:
+        """Nanoseconds of silence before."""
+        return self.close.time - (self.case.facts.start_answer or self.close).time
+
+    @property
+    def after_silence(self) -> str:
+        return after_silence(self.idle)
+
+    @property
+    def errors(self) -> list[IcmpError]:
+        return unreachables(self.about)
+
+    @property
+    def reporter(self) -> str:
+        return address_text(self.errors[0].sender)
+
+    @property
+    def report(self) -> str:
+        return self.errors[0].reason
+
+
+def never_acknowledged(found: Forgotten) -> bool:
+    return stuck_side(found.about, found.case.now) is Side.CLIENT
+
+
+def short_silence(found: Forgotten) -> bool:
+    return found.idle < IDLE
+
+
+def said_unreachable(found: Forgotten) -> bool:
+    return bool(found.errors)
+
+
+def answered_by_reset(found: Forgotten) -> bool:
+    reset = found.about.sides[Side.SERVER].rst
+    return reset is not None and reset.time >= found.close.time
+
+
+def close_tries(found: Forgotten) -> list[int]:
+    return [mark.number for mark in stuck_tries(found.about, Side.CLIENT, found.case.now)]
+
+
+def error_packets(found: Forgotten) -> list[int]:
+    return [error.number for error in found.errors]
+
+
+def reset_packets(found: Forgotten) -> list[int]:
+    reset = found.about.sides[Side.SERVER].rst
+    return [*found.close.packets, *([reset.number] if reset is not None else [])]
+
+
+def close_time(found: Forgotten) -> int:
+    return found.close.time
+
+
+_REPEATED = "The close of the task is retransmitted without an answer{after_silence} on the command connection."
+_HOST_GONE = "the remote scheduler's host ({about.server.ip}), or the path to it, was gone when the task ended"
+_LOOK = "look at {about.server.ip} and at the network path to it at that time"
+_BY_FIREWALL: Reason[Forgotten] = Reason(
+    "a firewall or translation between the schedulers forgot the idle command connection",
+    "raise the idle timeout of that device above the longest run time of a job; "
+    "releases 1.9.6 and later can send keep-alives on this connection",
+)
+COMMAND_CUT: tuple[Finding[Forgotten], ...] = (
+    Finding(
+        "command_lost_first",
+        (never_acknowledged, said_unreachable),
+        _REPEATED,
+        (close_tries, error_packets),
+        (Reason(f"{_HOST_GONE}: {{reporter}} says: {{report}}", _LOOK),),
+        time=close_time,
+    ),
+    Finding(
+        "command_lost_first",
+        (never_acknowledged, short_silence),
+        _REPEATED,
+        (close_tries,),
+        (Reason(_HOST_GONE, _LOOK),),
+        time=close_time,
+    ),
+    Finding("idle_connection_cut", (never_acknowledged,), _REPEATED, (close_tries,), (_BY_FIREWALL,), time=close_time),
+    Finding(
+        "idle_connection_cut",
+        (answered_by_reset,),
+        "The close of the task was answered by a reset{after_silence} on the command connection.",
+        (reset_packets,),
+        (_BY_FIREWALL,),
+        time=close_time,
+    ),
+)
 
 
 def command_cut(case: Case) -> Iterator[Problem]:
@@ -94,26 +262,5 @@ def command_cut(case: Case) -> Iterator[Problem]:
     command = facts.record.command
     if command is None or facts.close is None or facts.close_answer is not None or facts.released is None:
         return
-    if facts.record.signal and facts.kill is None:
-        return
-    stuck, end = stuck_side(command, case.now), command.sides[Side.SERVER].rst
-    idle = facts.close.time - (facts.start_answer or facts.close).time
-    if stuck is Side.CLIENT:
-        how, packets = "is retransmitted without an answer", [m.number for m in stuck_tries(command, stuck, case.now)]
-    elif end is not None and end.time >= facts.close.time:
-        how, packets = "was answered by a reset", [*facts.close.packets, end.number]
-    else:
-        return
-    summary = f"The close of the task {how}{after_silence(idle)} on the command connection."
-    time, errors = facts.close.time, unreachables(command)
-    if stuck is Side.CLIENT and (idle < IDLE or errors):
-        host = command.server.ip
-        cause = f"the remote scheduler's host ({host}), or the path to it, was gone when the task ended"
-        if errors:
-            cause += f": {address_text(errors[0].sender)} says: {errors[0].reason}"
-        remedy = f"look at {host} and at the network path to it at that time"
-        packets += [error.number for error in errors]
-        yield case.problem("command_lost_first", summary, packets, command, time=time, cause=cause, remedy=remedy)
-        return
-    cause = "a firewall or translation between the schedulers forgot the idle command connection"
-    yield case.problem("idle_connection_cut", summary, packets, command, time=time, cause=cause, remedy=_KEEP_ALIVE)
+    if not facts.record.signal or facts.kill is not None:
+        yield from first(COMMAND_CUT, Forgotten(case, command, facts.close))

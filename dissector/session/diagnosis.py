@@ -23,6 +23,7 @@ from dissector.session import (
     bounds,
     calling,
     command_loss,
+    oddities,
     quality,
     rules_agent,
     rules_disconnect,
@@ -64,8 +65,8 @@ RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
     slowness.slowness,
     quality.address,
     quality.port,
-    quality.frames,
-    quality.numbers,
+    oddities.frames,
+    oddities.numbers,
     quality.capture,
     bounds.reached,
 )

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from itertools import count
 
 from dissector.model import Connection, Event, Exchange, Message, Outcome, Role, Task
-from dissector.session import bounds, diagnosis, rules_agent
+from dissector.session import agent_errors, bounds, diagnosis
+from dissector.session.capture_notes import CaptureNotes
 from dissector.session.final import judged_at
 from dissector.session.hosts import Hosts
 from dissector.session.join import Joiner
@@ -14,7 +15,6 @@ from dissector.session.numbering import Sequencer
 from dissector.session.opened import OpenTasks
 from dissector.session.overview import Overview
 from dissector.session.packet_time import PacketTime
-from dissector.session.quality import CaptureNotes
 from dissector.session.task import TaskFacts
 from dissector.session.telling import Teller
 from dissector.session.tunnels import Tunnels
@@ -101,12 +101,12 @@ class Keeper(Teller):
     def agent_refused(self, exchange: Exchange) -> None:
         """A request of no task was answered with an error."""
         if bounds.has_room(exchange.connection):
-            self._order.emit(rules_agent.refused(exchange))
+            self._order.emit(agent_errors.refused(exchange))
 
     def agent_unanswered(self, exchange: Exchange) -> None:
         """The connection of a start ended before its answer."""
         if bounds.has_room(exchange.connection):
-            self._order.emit(rules_agent.unanswered(exchange))
+            self._order.emit(agent_errors.unanswered(exchange))
 
     def _add_task(self, facts: TaskFacts) -> None:
         facts.record.outcome = Outcome.RUNNING

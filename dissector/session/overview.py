@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Endpoint, Problem, Role
 from dissector.session.capture_codes import CAPTURE_CODES
-from dissector.session.case import count, general
+from dissector.session.case import count, problem
 from dissector.session.foreign import TLS
 from dissector.session.packet_time import PacketTime
 from dissector.session.sniffer import Sniffer
@@ -165,7 +165,7 @@ class Overview:
         if self.has_tasks:
             return
         if not self._clock.wake:  # nobody has been asked yet when to wake up
-            yield general("nothing_captured", "The capture has no packet.", 0, ())
+            yield problem("nothing_captured", "The capture has no packet.", (), time=0)
             return
         found = [*self._cut(), *self._sealed(), *self._attempted(), *self._on_command_ports(), *self._half_captured()]
         yield from found or (self._others() if not self.knows_better else ())
@@ -239,7 +239,7 @@ class Overview:
         kinds = self._passed.kinds
         summary, remedy = "None of the packets carries TCP", None
         if not kinds:
-            return general("no_tcp", f"{summary}.", 0, ())
+            return problem("no_tcp", f"{summary}.", (), time=0)
         first = f"the first {self._looked:,} are " if self._looked == _MOST_LOOKED else ""
         summary += f": {first}{_listed(kinds, str)}"
         for question, answer in _QUESTIONS.items():
@@ -254,8 +254,8 @@ class Overview:
 
 def _told(code: str, summary: str, tallies: Iterable[_Tally], remedy: str | None = None) -> Problem:
     tallies = list(tallies)
-    packets = sorted(number for tally in tallies for number in tally.packets)
-    return general(code, summary, min(tally.time for tally in tallies), packets[:MAX_EVIDENCE], remedy=remedy)
+    packets = [number for tally in tallies for number in tally.packets]
+    return problem(code, summary, packets, time=min(tally.time for tally in tallies), remedy=remedy)
 
 
 def _all(number: int) -> str:

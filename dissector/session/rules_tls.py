@@ -6,13 +6,11 @@ itself has to say what it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timezone
 from ipaddress import ip_address
 
-from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Problem, Severity
-from dissector.session.codes import CODES
+from dissector.session.case import problem
 from dissector.session.timeouts import SECOND
 from dissector.session.tls import Tls
 from dissector.session.verdict import closed_by
@@ -37,13 +35,13 @@ def failure(sealed: Tls) -> Problem | None:
     if facts.hello is None or (connection.mid_stream and facts.answer is None):
         return None
     if sealed.foreign and not sealed.foreign.startswith((b"\x15\x03", b"\x16\x03")):
-        return _problem(connection, "tls_unexpected", _plain_text(sealed), _packets(facts))
+        return problem("tls_unexpected", _plain_text(sealed), _packets(facts), connection)
     alert = next((one for one in facts.alerts if one.fatal and one.code not in _ENDINGS), None)
     if alert is not None and (facts.opened is None or (alert.side is Side.SERVER and alert.code in _OF_HANDSHAKES)):
         return _by_alert(connection, facts, alert)
     if alert is not None:
         summary = f"{_sender(connection, alert.side)} ended the connection with the alert {tls.alert_name(alert.code)}."
-        return _problem(connection, "tls_broken", summary, [alert.mark.number], time=alert.mark.time)
+        return problem("tls_broken", summary, [alert.mark.number], connection, time=alert.mark.time)
     if facts.opened is None and not connection.gaps and not connection.snapped:
         return _without_alert(sealed)
     return None
@@ -55,8 +53,8 @@ def _by_alert(connection: Connection, facts: TlsFacts, alert: Alert) -> Problem:
     what, cause, remedy = words if words is not None else ("", None, None)
     summary = f"{_sender(connection, alert.side)} refused the handshake with the alert {name}{what}{_with(facts)}."
     packets = [*_packets(facts), alert.mark.number]
-    return _problem(
-        connection, "tls_handshake_failed", summary, packets, time=alert.mark.time, cause=cause, remedy=remedy
+    return problem(
+        "tls_handshake_failed", summary, packets, connection, time=alert.mark.time, cause=cause, remedy=remedy
     )
 
 
@@ -171,7 +169,7 @@ def _without_alert(sealed: Tls) -> Problem | None:
         summary = f"{_sender(connection, Side.CLIENT)} ended the handshake right behind the server's certificate."
         cause = "most likely the client does not trust the server's certificate: its alert is encrypted"
         remedy = "see the master's log; add the agent's certificate to its config/agent-https.jks"
-        return _problem(connection, "tls_handshake_failed", summary, _packets(facts), cause=cause, remedy=remedy)
+        return problem("tls_handshake_failed", summary, _packets(facts), connection, cause=cause, remedy=remedy)
     where = "behind the server's hello" if facts.answer is not None else "without an answer to the client's hello"
     summary = f"{_sender(connection, who)} closed the connection {where}{_with(facts)}."
     cause = (
@@ -180,7 +178,7 @@ def _without_alert(sealed: Tls) -> Problem | None:
         else "the server does not speak TLS on this port, or a device in between does not let TLS through"
     )
     remedy = "see the logs of both ends at that time, and that the agent was started with -https-port for this port"
-    return _problem(connection, "tls_handshake_failed", summary, _packets(facts), cause=cause, remedy=remedy)
+    return problem("tls_handshake_failed", summary, _packets(facts), connection, cause=cause, remedy=remedy)
 
 
 def _plain_text(sealed: Tls) -> str:
@@ -204,9 +202,8 @@ def sealed_problem(sealed: Tls, *, is_likely: bool) -> Problem:
     use = f"{connection.client.ip} and {connection.server} use {facts.version or 'TLS'}{words}"
     summary = f"{use}: {how_far}{facts.reason}."
     severity = None if is_likely else Severity.INFO
-    return _problem(
-        connection, "tls_not_decrypted", summary, _packets(facts) or [connection.first_packet], severity=severity
-    )
+    packets = _packets(facts) or [connection.first_packet]
+    return problem("tls_not_decrypted", summary, packets, connection, severity=severity)
 
 
 def guessed(sealed: Tls) -> Problem:
@@ -219,41 +216,17 @@ def guessed(sealed: Tls) -> Problem:
         f"the longest wait {rhythm.longest / SECOND:.1f} s{beats})."
     )
     packets = [mark.number for mark in (rhythm.first, rhythm.last) if mark is not None]
-    return _problem(connection, "tls_task_guessed", summary, packets)
+    return problem("tls_task_guessed", summary, packets, connection)
 
 
 def renegotiated(sealed: Tls) -> Problem:
     connection, facts = sealed.connection, sealed.facts
     times = "once" if facts.renegotiations == 1 else f"{facts.renegotiations} times"
     summary = f"{connection.client.ip} and {connection.server} made a new handshake {times} within their connection."
-    return _problem(connection, "tls_renegotiated", summary, _packets(facts))
+    return problem("tls_renegotiated", summary, _packets(facts), connection)
 
 
 # --- words ---------------------------------------------------------------------------------------------------------
-
-
-def _problem(
-    connection: Connection,
-    code: str,
-    summary: str,
-    packets: Iterable[int],
-    *,
-    time: int | None = None,
-    cause: str | None = None,
-    remedy: str | None = None,
-    severity: Severity | None = None,
-) -> Problem:
-    entry = CODES[code]
-    return Problem(
-        code,
-        severity or entry.severity,
-        connection.start if time is None else time,
-        tuple(sorted(set(packets)))[:MAX_EVIDENCE],
-        summary,
-        cause or entry.cause,
-        remedy or entry.remedy,
-        connection=connection,
-    )
 
 
 def _packets(facts: TlsFacts) -> list[int]:

@@ -1,78 +1,191 @@
-"""How the job itself went: kills, failures, errors of its calls, and who was slow."""
+"""How the job itself went: kills, failures, errors of its calls, and calls without an answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from dissector.model import Connection, Message, Outcome, Problem, Severity
 from dissector.session.bodies import error_text
 from dissector.session.case import Case, call_name
+from dissector.session.findings import Finding, Reason, first
+from dissector.session.tallies import FailedCalls
 from dissector.session.timeouts import OPEN_CALL, SECOND
 from dissector.session.verdict import one_sided
+
+
+@dataclass(slots=True)
+class Spoken:
+    """A message of a task that says how it went."""
+
+    case: Case
+    about: Connection | None
+    message: Message
+
+    @property
+    def member(self) -> str:
+        return self.message.member or "a call"
+
+    @property
+    def error(self) -> str:
+        return error_text(self.message)
+
+    @property
+    def signal(self) -> str:
+        signal = self.case.facts.record.signal
+        return f", signal {signal}" if signal else ""
+
+    @property
+    def state(self) -> str:
+        text = self.case.facts.record.state_text
+        return f' ("{text}")' if text else ""
+
+    @property
+    def call(self) -> str:
+        return call_name(self.message)
+
+    @property
+    def waits(self) -> str:
+        """Seconds that it has been without an answer."""
+        return f"{(self.case.now - self.message.time) / SECOND:.0f}"
+
+
+def by_signal(said: Spoken) -> bool:
+    return bool(said.case.facts.record.signal)
+
+
+def commands_known(said: Spoken) -> bool:
+    """A request to kill the task would have been seen."""
+    command = said.case.facts.record.command
+    return command is not None and not (one_sided(command) or command.gaps or command.snapped)
+
+
+def waits_for_process(said: Spoken) -> bool:
+    """The task process has to answer."""
+    return said.message.to_remote
+
+
+def said_packets(said: Spoken) -> tuple[int, ...]:
+    return said.message.packets
+
+
+def said_time(said: Spoken) -> int:
+    return said.message.time
+
+
+_OTHERS = "the remote kills a job when it loses the command connection, or somebody on the remote host did"
+KILLED: tuple[Finding[Spoken], ...] = (
+    Finding(
+        "task_killed", (), "The client asked the remote to kill the task{signal}.", (said_packets,), time=said_time
+    ),
+)
+ERROR_ANSWER: tuple[Finding[Spoken], ...] = (
+    Finding("error_answer", (), "{member} was answered with an error: {error}", (said_packets,), time=said_time),
+)
+INIT_REFUSED: tuple[Finding[Spoken], ...] = (
+    Finding("job_failed", (), "The job's spooler_init returned false.", (said_packets,), time=said_time),
+)
+ENDED: tuple[Finding[Spoken], ...] = (
+    Finding(
+        "job_failed",
+        (by_signal,),
+        "The job's process was ended by signal {case.facts.record.signal}{state}.",
+        (said_packets,),
+        (
+            Reason(f"this client did not ask for it: {_OTHERS}", when=(commands_known,)),
+            Reason(f"whether the client asked for it is not in the capture; if not, {_OTHERS}"),
+        ),
+        time=said_time,
+    ),
+    Finding(
+        "job_failed",
+        (),
+        "The job's process ended with exit code {case.facts.record.exit_code}{state}.",
+        (said_packets,),
+        time=said_time,
+    ),
+)
+#: A long step is a long job, nothing more; a callback that the scheduler does not answer is not normal.
+OPEN: tuple[Finding[Spoken], ...] = (
+    Finding(
+        "open_call",
+        (waits_for_process,),
+        "{call} is without an answer for {waits} s; the task process has to answer.",
+        (said_packets,),
+        time=said_time,
+        severity=Severity.INFO,
+    ),
+    Finding(
+        "open_call",
+        (),
+        "{call} is without an answer for {waits} s; the client scheduler has to answer.",
+        (said_packets,),
+        time=said_time,
+    ),
+)
 
 
 def killed(case: Case) -> Iterator[Problem]:
     facts = case.facts
     if facts.kill is not None and facts.record.outcome is Outcome.KILLED:
-        how = f", signal {facts.record.signal}" if facts.record.signal else ""
-        summary = f"The client asked the remote to kill the task{how}."
-        yield case.problem("task_killed", summary, facts.kill.packets, facts.record.command, time=facts.kill.time)
+        yield from first(KILLED, Spoken(case, facts.record.command, facts.kill))
 
 
 def failure(case: Case) -> Iterator[Problem]:
     facts, record = case.facts, case.facts.record
-    error = facts.client_error
-    if error is not None:
-        summary = f"{error.member or 'a call'} was answered with an error: {error_text(error)}"
-        yield case.problem("error_answer", summary, error.packets, record.callback, time=error.time)
+    if facts.client_error is not None:
+        yield from first(ERROR_ANSWER, Spoken(case, record.callback, facts.client_error))
     elif facts.begin_refused is not None:
-        summary = "The job's spooler_init returned false."
-        yield _job_failed(case, summary, facts.begin_refused)
+        yield from first(INIT_REFUSED, Spoken(case, record.callback, facts.begin_refused))
     elif record.outcome is Outcome.FAILURE and facts.result is not None:
-        text = f' ("{record.state_text}")' if record.state_text else ""
-        if record.signal:
-            others = "the remote kills a job when it loses the command connection, or somebody on the remote host did"
-            cause = f"this client did not ask for it: {others}"
-            if not _commands_are_known(record.command):
-                cause = f"whether the client asked for it is not in the capture; if not, {others}"
-            yield _job_failed(
-                case, f"The job's process was ended by signal {record.signal}{text}.", facts.result, cause
-            )
-        else:
-            yield _job_failed(case, f"The job's process ended with exit code {record.exit_code}{text}.", facts.result)
-
-
-def _commands_are_known(command: Connection | None) -> bool:
-    """True when a request to kill the task would have been seen."""
-    return command is not None and not (one_sided(command) or command.gaps or command.snapped)
-
-
-def _job_failed(case: Case, summary: str, proof: Message, cause: str | None = None) -> Problem:
-    callback = case.facts.record.callback
-    return case.problem("job_failed", summary, proof.packets, callback, time=proof.time, cause=cause)
-
-
-def calls(case: Case) -> Iterator[Problem]:
-    facts = case.facts
-    for (member, _), failed in facts.failed_calls.items():
-        times = f"{failed.count} calls" if failed.count > 1 else "a call"
-        summary = f"{times} of {member} failed: {failed.text}"
-        code = "error_answer" if failed.first.kind == "error" else "call_failed"
-        yield case.problem(
-            code, summary, failed.packets, facts.record.callback, time=failed.first.time, severity=Severity.INFO
-        )
+        yield from first(ENDED, Spoken(case, record.callback, facts.result))
 
 
 def open_call(case: Case) -> Iterator[Problem]:
     """A task under way whose newest call waits for long."""
     facts = case.facts
     request = facts.open_requests[-1] if facts.open_requests else None
-    if facts.record.outcome is not Outcome.RUNNING or request is None or case.now - request.time < OPEN_CALL:
-        return
-    seconds = (case.now - request.time) / SECOND
-    whose = "the task process" if request.to_remote else "the client scheduler"
-    summary = f"{call_name(request)} is without an answer for {seconds:.0f} s; {whose} has to answer."
-    # A long step is a long job, nothing more; a callback that the scheduler does not answer is not normal.
-    severity = Severity.INFO if request.to_remote else None
-    connection = facts.record.callback
-    yield case.problem("open_call", summary, request.packets, connection, time=request.time, severity=severity)
+    if facts.record.outcome is Outcome.RUNNING and request is not None and case.now - request.time >= OPEN_CALL:
+        yield from first(OPEN, Spoken(case, facts.record.callback, request))
+
+
+# --- calls that failed ---------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Failed:
+    """Calls of one member that failed alike."""
+
+    case: Case
+    about: Connection | None
+    member: str
+    failed: FailedCalls
+
+    @property
+    def times(self) -> str:
+        return f"{self.failed.count} calls" if self.failed.count > 1 else "a call"
+
+
+def answered_by_error(failed: Failed) -> bool:
+    """In a frame of its own, and not as the result of the call."""
+    return failed.failed.first.kind == "error"
+
+
+def failed_packets(failed: Failed) -> list[int]:
+    return failed.failed.packets
+
+
+def failed_time(failed: Failed) -> int:
+    return failed.failed.first.time
+
+
+_FAILED = "{times} of {member} failed: {failed.text}"
+CALLS: tuple[Finding[Failed], ...] = (
+    Finding("error_answer", (answered_by_error,), _FAILED, (failed_packets,), time=failed_time, severity=Severity.INFO),
+    Finding("call_failed", (), _FAILED, (failed_packets,), time=failed_time, severity=Severity.INFO),
+)
+
+
+def calls(case: Case) -> Iterator[Problem]:
+    for (member, _), failed in case.facts.failed_calls.items():
+        yield from first(CALLS, Failed(case, case.facts.record.callback, member, failed))

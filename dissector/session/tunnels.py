@@ -13,7 +13,7 @@ from itertools import count
 from dissector.limits import MAX_EVIDENCE, MAX_OPEN_TASKS
 from dissector.model import AgentPlace, Connection, Exchange, Message, Task
 from dissector.numbers import TASK_ID, number
-from dissector.session import rules_agent
+from dissector.session import agent_errors
 from dissector.session.agent_facts import AgentFacts
 from dissector.session.outages import Outages
 from dissector.session.task import TaskFacts
@@ -251,7 +251,7 @@ class Tunnels:
             about.waiting = None
 
     def _failed(self, exchange: Exchange, about: AgentFacts) -> None:
-        if rules_agent.is_impostor(exchange.response):
+        if agent_errors.is_impostor(exchange.response):
             exchange.task = None
             self._desk.agent_refused(exchange)
         elif about.failed is None:

@@ -13,11 +13,12 @@ from dissector.session.cut import CutStarts
 from dissector.session.detect import listens
 from dissector.session.dialog import Dialog
 from dissector.session.early import Early
+from dissector.session.failed_callbacks import IN_VAIN, Called
+from dissector.session.findings import first as first_of
 from dissector.session.join import Joiner
 from dissector.session.opened import OpenTasks
 from dissector.session.pairs import Copies, Unannounced
 from dissector.session.proof import Proof
-from dissector.session.rules_startup import unanswered
 from dissector.session.skim import Skim
 from dissector.session.task import TaskFacts
 from dissector.session.tracer import Tracer
@@ -551,7 +552,7 @@ def test_a_capture_that_begins_behind_the_result_proves_no_success(first: int, e
 @pytest.mark.parametrize(("syns", "certain"), [(1, False), (2, True)])
 def test_a_single_syn_without_an_answer_is_less_certain(syns: int, certain: bool) -> None:
     attempt = callback(SECOND, syns=[Mark(number, SECOND) for number in range(syns)], syn_acks=[])
-    problem = unanswered(Case(facts(callback=False), 9 * SECOND), "callback_dropped", attempt)
+    (problem,) = first_of(IN_VAIN, Called(Case(facts(callback=False), 9 * SECOND), attempt))
     assert ("less certain" in problem.cause) is not certain
 
 
@@ -560,5 +561,5 @@ def test_a_client_that_says_something_meanwhile_is_not_down(last: int | None, do
     made, attempt = facts(callback=False), callback(SECOND, syns=[Mark(1, SECOND)] * 2, syn_acks=[])
     assert made.record.command is not None
     made.record.command.sides[HERE].last = None if last is None else Mark(9, last)
-    problem = unanswered(Case(made, 9 * SECOND), "callback_dropped", attempt)
+    (problem,) = first_of(IN_VAIN, Called(Case(made, 9 * SECOND), attempt))
     assert ("that host is down" in problem.cause) is down

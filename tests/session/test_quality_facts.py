@@ -9,9 +9,11 @@ import pytest
 from parts import CLIENT, HERE, REMOTE, SECOND, THERE, connection, facts, message, record
 
 from dissector.limits import MAX_EVIDENCE
-from dissector.model import Connection, Endpoint, Mark, Outcome, Problem, Role, Severity
+from dissector.model import Endpoint, Mark, Outcome, Problem, Role, Severity
+from dissector.session.capture_notes import CaptureNotes
 from dissector.session.case import Case
-from dissector.session.quality import CaptureNotes, address, capture, doubts, frames, numbers, of_stream
+from dissector.session.oddities import frames, numbers, of_stream
+from dissector.session.quality import address, capture, doubts
 from dissector.session.task import TaskFacts
 from dissector.traffic import Fragment, Packet, Side, StreamProblem
 
@@ -355,13 +357,12 @@ def test_both_legs_of_a_gateway() -> None:
 @pytest.mark.parametrize("number", [MAX_EVIDENCE, MAX_EVIDENCE + 1])
 def test_how_many_of_each_are_kept_as_evidence(number: int) -> None:
     notes = CaptureNotes()
-    unused = connection()
-    unused.sides[THERE].fin = Mark(9, 9 * SECOND)
     ends: tuple[Endpoint, Endpoint] = (Endpoint(CLIENT, 1), Endpoint(REMOTE, 2))
-    noted: Connection = connection()
     for index in range(number):
+        noted, unused = connection(first_packet=index), connection(first_packet=index)
+        unused.sides[THERE].fin = Mark(9, 9 * SECOND)
         notes.clock_backwards(Packet(index, SECOND, 1, b"", 0), 2 * SECOND)
-        notes.fragment(fragment(1))
+        notes.fragment(fragment(index))
         notes.unanswered(noted)
         notes.unused(unused)
         notes.copied(ends, noted)

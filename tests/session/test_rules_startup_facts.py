@@ -9,8 +9,11 @@ from parts import CLIENT, HERE, REMOTE, SECOND, THERE, connection, facts, messag
 
 from dissector.model import Connection, Endpoint, Mark, Outcome, Problem, Role
 from dissector.session.case import Case
-from dissector.session.rules_startup import command, left, missing, rejecting, syn_ack_lost, unanswered
+from dissector.session.failed_callbacks import IN_VAIN, Called
+from dissector.session.findings import first
+from dissector.session.rules_startup import command
 from dissector.session.task import TaskFacts
+from dissector.session.uncalled import left, missing
 from dissector.traffic import IcmpError, Side
 from dissector.wire.control import XmlError
 
@@ -32,6 +35,12 @@ def failed(outcome: Outcome = Outcome.UNREACHABLE, **fields: object) -> tuple[Ta
 
 def problems(made: TaskFacts) -> list[Problem]:
     return list(command(Case(made, 200 * SECOND)))
+
+
+def called(case: Case, attempt: Connection) -> Problem:
+    """What is said of a callback in vain."""
+    (problem,) = first(IN_VAIN, Called(case, attempt))
+    return problem
 
 
 def the(made: TaskFacts) -> Problem:
@@ -79,21 +88,21 @@ def test_a_connection_that_a_router_refused(reason: str, sender: str, cause: str
 
 def test_lower_ports_are_let_in_for_callbacks_alone() -> None:
     one = connection(Role.CALLBACK, icmp=[unreachable(reason="port unreachable")])
-    _, remedy = rejecting(Case(facts(), 0), one)
+    remedy = called(Case(facts(), 0), one).remedy
     assert remedy == f"let new TCP connections from {REMOTE} to port 59999 and lower of {CLIENT} through at 10.1.0.1"
 
 
 def test_a_route_that_comes_and_goes() -> None:
-    made, one = failed(syn_acks=[], start=100 * SECOND, icmp=[unreachable()])
+    made, _ = failed(syn_acks=[], start=100 * SECOND, icmp=[unreachable()])
     case, other = Case(made, 200 * SECOND), connection()
     other.sides[THERE].last = Mark(1, 50 * SECOND)
     case.hosts.note(other)
-    cause, remedy = rejecting(case, one)
-    assert cause == (
+    (problem,) = command(case)
+    assert problem.cause == (
         f"10.1.0.1 says that there is no path to {REMOTE}, though {REMOTE}:4455 answers other connections at that "
         "time: a route that comes and goes"
     )
-    assert remedy == f"look at the route from 10.1.0.1 to {REMOTE}, at that host, and at reject rules"
+    assert problem.remedy == f"look at the route from 10.1.0.1 to {REMOTE}, at that host, and at reject rules"
 
 
 @pytest.mark.parametrize(("syns", "words"), [(1, "1 SYN to"), (3, "3 SYNs to")])
@@ -115,8 +124,8 @@ def test_a_syn_ack_that_is_lost() -> None:
     assert (problem.code, problem.packets) == ("syn_ack_lost", (1, 2, 3, 4))
     assert problem.cause.startswith(f"the path from {REMOTE} to {CLIENT} is broken in this direction")
     assert problem.remedy.startswith(f"look at the firewalls and routes from {REMOTE} to {CLIENT}")
-    one = connection(Role.CALLBACK)
-    assert "the callback is not opened" in syn_ack_lost(Case(facts(), 0), one).summary
+    one = connection(Role.CALLBACK, syns=syns, syn_acks=answers)
+    assert "the callback is not opened" in called(Case(facts(), 0), one).summary
 
 
 def dropped(*, last: int | None, other: int | None = None, known: bool = True) -> Problem:
@@ -131,8 +140,11 @@ def dropped(*, last: int | None, other: int | None = None, known: bool = True) -
         case.hosts.note(one)
     if not known:
         made.record.command = None
-    attempt = connection(Role.CALLBACK, start=5 * SECOND, syns=[Mark(20, 5 * SECOND), Mark(21, 6 * SECOND)])
-    return unanswered(case, "callback_dropped", attempt)
+    syns = [Mark(20, 5 * SECOND), Mark(21, 6 * SECOND)]
+    attempt = connection(Role.CALLBACK, start=5 * SECOND, syns=syns, syn_acks=[])
+    found = called(case, attempt)
+    assert found.code == "callback_dropped"
+    return found
 
 
 def test_a_client_that_is_down() -> None:
@@ -225,7 +237,8 @@ def silent(*, answered: bool = False, bytes_: int = 0, gaps: int = 0) -> tuple[T
 
 
 def told(made: TaskFacts, now: int = 200 * SECOND) -> Problem:
-    return missing(Case(made, now))
+    (problem,) = missing(Case(made, now))
+    return problem
 
 
 @pytest.mark.parametrize(

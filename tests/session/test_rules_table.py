@@ -34,7 +34,7 @@ RECORDED = {
     "slowness.slowness": (CORPUS / "delay_150ms.c.pcapng", "slow_network"),
     "quality.address": (CORPUS / "multi_homed.c.pcapng", "callback_other_address"),
     "quality.port": (CORPUS / "low_port.c.pcapng", "port_range_low"),
-    "quality.frames": (CORPUS / "late_capture.c.pcapng", "undecoded_frame"),
+    "oddities.frames": (CORPUS / "late_capture.c.pcapng", "undecoded_frame"),
     "quality.capture": (CORPUS / "callback_only.c.pcapng", "command_not_captured"),
 }
 
@@ -51,7 +51,7 @@ def given_up() -> TaskFacts:
     return made
 
 
-MADE = {"quality.numbers": (odd, "odd_number"), "bounds.reached": (given_up, "limit_reached")}
+MADE = {"oddities.numbers": (odd, "odd_number"), "bounds.reached": (given_up, "limit_reached")}
 #: Code -> what explains it.
 CONSEQUENCES = {
     "connection_lost": {"command_lost_first", "path_mtu"},

@@ -16,7 +16,7 @@ do
   rules.wire_agent.failure_of = function(response) return response.failure end
 
   --- The problem code of an error response.
-  function js.agent_code(exchange, otherwise) return rules.session_rules_agent.code_of(exchange, otherwise) end
+  function js.agent_code(exchange, otherwise) return rules.session_agent_errors.code_of(exchange, otherwise) end
 
   local function endpoint(one) return rules.places.Endpoint.of({ ip = one.ip, port = one.port }) end
 

@@ -276,7 +276,7 @@ do
         if task.instance then self.by_instance[task.instance] = self.by_instance[task.instance] or task end
       end
     elseif status ~= ACCEPTED then
-      if rules.session_rules_agent.is_impostor(exchange) then
+      if rules.session_agent_errors.is_impostor(exchange) then
         exchange.task, exchange.code = nil, js.agent_code(exchange, "tunnel_unknown")
       elseif not about.failed then
         about.failed, about.waiting = exchange, nil

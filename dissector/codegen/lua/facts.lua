@@ -201,7 +201,7 @@ do
   --- A problem of a connection's bytes, as it was told.
   function js.problem_of(stream, code, side, text, number, time, is_cap)
     local told = traffic.StreamProblem.new(code, side, 0, number, time, text, is_cap or false)
-    return rules.session_quality.of_stream(told, js.new_records():connection(stream))
+    return rules.session_oddities.of_stream(told, js.new_records():connection(stream))
   end
 
   -- --- who was heard lately (the rules of session/hosts.py) ---

@@ -352,6 +352,19 @@ do
     end))
   end
 
+  --- `{one.two}` is asked for as `one`, and `two` of that.
+  function py.format_map(text, words)
+    return (text:gsub("{([%w_.]+)}", function(names)
+      local found
+      for name in names:gmatch("[^.]+") do
+        if found == nil then found = words:__getitem__(name) else found = found[name] end
+      end
+      return py.str(found)
+    end))
+  end
+
+  function py.getattr(one, name) return one[name] end
+
   function py.join(glue, list) return table.concat(py.map(py.str, list), glue, 1, list.n) end
 
   --- Divided by white space.
@@ -420,6 +433,13 @@ do
     --- A table with fields by name as one of these.
     function class.of(self) return setmetatable(self, class) end
     return class
+  end
+
+  --- What a class has that its base has.
+  function py.inherit(class, base)
+    for _, name in ipairs({ "members", "getters" }) do
+      for key, value in pairs(base[name]) do class[name][key] = class[name][key] or value end
+    end
   end
 
   function py.isinstance(one, class) return getmetatable(one) == class end
