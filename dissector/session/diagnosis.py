@@ -1,8 +1,8 @@
 """What went wrong with a task, with the packets as proof.
 
-``RULES`` are small functions over one ``Case``; each yields the problems that it can prove.  What a code means in
-general is in ``codes``; a rule adds what it saw.  Nothing normal is reported: a reset behind the release, keep-alives,
-S_FALSE, lookups of members that do not exist.
+``RULES`` are small functions over one ``Case``; each shows what it sees to the rows of a table (``findings``), which
+say what problem that is.  What a code means in general is in ``codes``; a row adds what was seen.  Nothing normal is
+reported: a reset behind the release, keep-alives, S_FALSE, lookups of members that do not exist.
 
     starting  the command connection: what kept the task from starting
     calling   the callback that never got through, or took its time
@@ -10,6 +10,7 @@ S_FALSE, lookups of members that do not exist.
     running   how the job itself went: kills, failures, errors
     slowness  who took the time
     quality   what the capture lacks and what the network did
+    oddities  messages and numbers that are not as they should be
     bounds    what was too much to be kept
 """
 
