@@ -5871,7 +5871,9 @@ do
   --- True while it is too early to tell whose callback it is.
   function P:waits(stream, now)
     if now - stream.start >= PATIENCE or #stream.events >= MOST_EVENTS or self.joiner:announced(stream) then return false end
-    if #self:fitting(stream, now) == 0 then return false end
+    if #self:fitting(stream, now) == 0 then
+      return now - stream.start < js.limits.jitter and not stream.mid_stream  -- its start may be captured a moment later
+    end
     local held = self.held
     if not held.places[stream] then held:push(stream) end
     if held.size > MOST_HELD then held:remove(held:oldest()) end
@@ -6180,6 +6182,7 @@ end
 -- What a connection carries, told from its first bytes in both directions (the rules of session/detect.py).
 do
   local byte, sub, find, match = string.byte, string.sub, string.find, string.match
+  local CALLERS = 32768  -- ports that systems give to who calls begin here, or higher up
   local EPHEMERAL = 1024  -- no system gives a lower port to a connection that it opens, unless it is asked to
   local CREATE, TUNNEL = "S\0\0\0\0\0\0\0\0C", '{"tunnelToken"'
 
@@ -6324,6 +6327,13 @@ do
     if sends(client, is_task_process) or sends(server, is_schedulers) or commands(client, server) then return false end
     if commands(server, client) then return true end
     return sends(client, is_schedulers) or sends(server, is_task_process)
+  end
+
+  --- True when a connection between these ports may be one of a scheduler (the rule of session/detect.py).
+  function js.may_be_ours(port, other)
+    local commands, callbacks, in_ranges = js.command_ports, js.callback_ports, js.in_ranges
+    if in_ranges(commands, port) or in_ranges(commands, other) then return true end
+    return math.min(port, other) >= CALLERS and (in_ranges(callbacks, port) or in_ranges(callbacks, other))
   end
 
   --- True when of a connection without a SYN `other` is most likely the port that listens: a known command port, or the one
@@ -6668,7 +6678,7 @@ do
     local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
       order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0,
-      awaiting = js.new_heap(), early_bytes = 0, deadline = math.huge, packet_of = {}, number_of = {}, payloads = {}, datagrams = js.new_datagrams(),
+      awaiting = js.new_heap(), unopened = {}, early_bytes = 0, deadline = math.huge, packet_of = {}, number_of = {}, payloads = {}, datagrams = js.new_datagrams(),
     }, S)
     session.cut = js.new_cut(session)
     session.pairs, session.early = js.new_pairs(session.joiner, session.cut), js.new_early()
@@ -6748,7 +6758,7 @@ do
   -- --- connections ---
 
   --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.
-  function S:open(key, pinfo, flags, time, seq, ttl, id)
+  function S:open(key, pinfo, flags, time, seq, ttl, id, number)
     local sport, dport = pinfo.src_port, pinfo.dst_port
     self:age(time)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
@@ -6758,7 +6768,7 @@ do
     -- At most 16 fields, here and later: a larger table is slow to make and to throw away.
     local stream = {
       key = key, client = from_client and source or target, server = from_client and target or source,
-      start = time, seen = time, first_packet = self.last, mid_stream = not is_syn or nil,
+      start = time, seen = time, first_packet = number or self.last, mid_stream = not is_syn or nil,
     }
     local route = setmetatable({ stream = stream, session = self }, Route)
     local sender = js.direction.new(from_client and 0 or 1, stream, route)
@@ -7379,7 +7389,6 @@ do
   local OVERHEAD, HALF, WHOLE, LAST = 512, 2147483648, 4294967296, 1099511627776
   local S, D, find = js.Session, js.direction, string.find
 
-  --- True for a request or an answer of HTTP, or what may be one in TLS.
   local function is_http(data)
     return find(data, "^[\20-\23]\3") or find(data, "^POST /") or find(data, "^GET /") or find(data, "^HTTP/1%.")
   end
@@ -7398,6 +7407,9 @@ do
     local stream = self.stream
     if not (length > 0 or is_reset or is_fin or stream.held) then return false end
     if is_reset and self.known and self:missing(seq) > 0 then return true end
+    if length > 0 and (self.packets == 0 or other.packets == 0) then
+      return js.may_be_ours(stream.client.port, stream.server.port) and now - stream.start < js.limits.jitter
+    end
     if ack == other.expect or flags % 32 < 16 or other.packets == 0 then return false end
     local proof = other.proof
     if proof and proof.upto > other.next and now - proof.since >= js.limits.jitter then return false end
@@ -7412,27 +7424,37 @@ do
     return near(seq, base[side]) + near(ack, base[1 - side])
   end
 
-  --- Keeps a segment: what `go_on` takes.
-  function S:hold(stream, segment)
-    local sender, seq, ack, flags, data, _, _, time = table.unpack(segment, 1, 8)
-    local held = stream.held
-    if not held then
-      held = { base = { [sender.side] = seq, [1 - sender.side] = ack } }
-      stream.held = held
-      self:await(stream, time)
-    end
-    segment.place = place(held.base, sender.side, seq, ack, flags)
+  local function keep(self, held, segment)
+    local side, seq, ack, flags, data = segment.side, segment[2], segment[3], segment[4], segment[5]
+    held.base = held.base or { [side] = seq, [1 - side] = ack }
+    segment.place = place(held.base, side, seq, ack, flags)
     local at = #held + 1
     while at > 1 and held[at - 1].place > segment.place do at = at - 1 end
     table.insert(held, at, segment)
     self.early_bytes = self.early_bytes + #data + OVERHEAD
-    while self.early_bytes > js.limits.reorder and self.awaiting.size > 0 do self:release(self.awaiting:pop(), math.huge) end
-    return #data > 0 and stream.role ~= nil and stream.role ~= "unknown"
   end
 
-  function S:await(stream, time)
-    self.awaiting:push(time + js.limits.jitter, stream)
+  --- `owner` has held segments now.
+  local function await(self, owner, time)
+    self.awaiting:push(time + js.limits.jitter, owner)
     self.deadline = self.awaiting.times[1]
+  end
+
+  --- Keeps a segment: what `go_on` takes.
+  function S:hold(stream, segment)
+    if not stream.held then
+      stream.held = {}
+      await(self, stream, segment[8])
+    end
+    segment.side = segment[1].side
+    keep(self, stream.held, segment)
+    self:bound()
+    return #segment[5] > 0 and stream.role ~= nil and stream.role ~= "unknown"
+  end
+
+  --- Of too many the oldest go on.
+  function S:bound()
+    while self.early_bytes > js.limits.reorder and self.awaiting.size > 0 do self:let_go_on(self.awaiting:pop(), math.huge) end
   end
 
   --- The held segments of a connection go on that wait no more at `now`.
@@ -7449,14 +7471,66 @@ do
     stream.held = nil
   end
 
+  --- True for a segment without a SYN of a connection that is not known so far, which waits for its SYN; `segment` as
+  --- `go_on` takes it, but for its sender.
+  function S:awaits_syn(key, pinfo, segment)
+    local waiting = self.unopened[key]
+    if not waiting and not js.may_be_ours(pinfo.src_port, pinfo.dst_port) then return false end
+    if is_http(segment[5]) then
+      if waiting then self:open_late(waiting, math.huge) end
+      return false
+    end
+    if not waiting then
+      waiting = { key = key, src = tostring(pinfo.src), dst = tostring(pinfo.dst), src_port = pinfo.src_port, dst_port = pinfo.dst_port }
+      waiting.flags, waiting.seq, waiting.number, waiting.time = segment[4], segment[2], segment[7], segment[8]
+      self.unopened[key], self.unopened[js.other_way(key)] = waiting, waiting
+      await(self, waiting, segment[8])
+    end
+    segment.side = waiting.key == key and 0 or 1
+    keep(self, waiting, segment)
+    self:bound()
+    return true
+  end
+
+  --- The segments of a connection that waited for its SYN are held by `stream` now, nil when it is none of ours.
+  local function move(self, waiting, stream)
+    local key = waiting.key
+    self.unopened[key], self.unopened[js.other_way(key)] = nil, nil
+    for _, segment in ipairs(waiting) do self.early_bytes = self.early_bytes - #segment[5] - OVERHEAD end
+    local flow = stream and self.flows[key]
+    if not flow then return end
+    for _, segment in ipairs(waiting) do
+      segment[1] = segment.side == 0 and flow or flow.other
+      self:hold(stream, segment)
+    end
+  end
+
+  --- Their SYN has come.
+  function S:begun(key, stream, now)
+    move(self, self.unopened[key], stream)
+    self:release(stream, now)
+  end
+
+  --- It did not come.
+  function S:open_late(waiting, now)
+    if self.unopened[waiting.key] ~= waiting then return end
+    local flow = self:open(waiting.key, waiting, waiting.flags, waiting.time, waiting.seq, nil, nil, waiting.number)
+    move(self, waiting, flow and flow.stream)
+    if flow then self:release(flow.stream, now) end
+  end
+
+  function S:let_go_on(owner, now)
+    if owner.key and owner.src then self:open_late(owner, now) else self:release(owner, now) end
+  end
+
   --- Those of all connections that have waited for long enough, before a packet of `stream`.
   function S:catch_up(now, stream)
     if stream and stream.role then self:entry(stream) end
     local awaiting = self.awaiting
     while awaiting:due(now) do
-      local one = awaiting:pop()
-      self:release(one, now)
-      if one.held then self:await(one, one.held[1][8]) end
+      local owner = awaiting:pop()
+      self:let_go_on(owner, now)
+      if owner.held then await(self, owner, owner.held[1][8]) end
     end
     self.deadline = awaiting.times[1] or math.huge
   end
@@ -9051,11 +9125,15 @@ do
       if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = raw(tvb, at, captured) end
     end
     if not flow or flow:is_over_with(seq, ack, flags, length, time) then
+      if flags % 4 < 2 and session:awaits_syn(key, pinfo, { false, seq, ack, flags, data, length, number, time }) then
+        return nil
+      end
       flow = session:open(key, pinfo, flags, time, seq, js.hop(head, tcp, #key))
       if not flow then return nil end
     end
     local stream = flow.stream
     local ours = session:segment(flow, seq, ack, flags, data, length, number, time)
+    if session.unopened[key] then session:begun(key, stream, time) end
     entry = session.current
     if ours and not entry then entry = session:entry(stream) end
     if stream.role and not stream.claimed and not stream.is_http then

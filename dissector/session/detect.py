@@ -24,6 +24,8 @@ _SCHEDULER = re.compile(rb"S|O.{8}A", re.DOTALL)
 _TASK_PROCESS = re.compile(rb"K|O.{8}[IGQ]|A.{12}.{0,80}?<process\.result", re.DOTALL)
 #: No system gives a lower port than this to a connection that it opens, unless it is asked to.
 _EPHEMERAL = 1024
+#: Ports that systems give to who calls begin here, or higher up: Linux, AIX and Solaris.
+_CALLERS = 32_768
 _PROLOG = rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?"
 _ENGINE_COMMAND = re.compile(_PROLOG + rb"<(?:remote_scheduler\.|register_remote_scheduler|supervisor\.)")
 _ENGINE_ANSWER = re.compile(_PROLOG + rb"<spooler>\s*<answer[\s>/]")
@@ -118,6 +120,14 @@ def listens(command_ports: Container[int], callback_ports: tuple[int, int], port
     if (mine or others) and min(port, other) >= _EPHEMERAL:
         return others
     return port >= other
+
+
+def may_be_ours(command_ports: Container[int], callback_ports: tuple[int, int], port: int, other: int) -> bool:
+    """True when a connection between these ports may be one of a scheduler: a command port is one of them, or one is in
+    the callback range and the other one may be a caller's."""
+    low, high = callback_ports
+    is_callback = (low <= port <= high or low <= other <= high) and min(port, other) >= _CALLERS
+    return is_callback or port in command_ports or other in command_ports
 
 
 def swapped(client: bytes, server: bytes) -> bool:

@@ -63,7 +63,8 @@ class Tracer(Attempts):
         joiner, overview = Joiner(callback_ports, ports), Overview(clock, callback_ports)
         super().__init__(Sequencer(window), messages, made_by_others, joiner, clock, overview)
         listens = partial(detect.listens, ports, callback_ports)
-        self._connections = Connections(self._notes.fragment, listens, self.overview.unread)
+        may_be_ours = partial(detect.may_be_ours, ports, callback_ports)
+        self._connections = Connections(self._notes.fragment, listens, self.overview.unread, may_be_ours=may_be_ours)
         #: Keys of packets that need no parsing but for SYN, FIN and RST; who skips those too tells ``ended`` the keys.
         self.foreign, self.ended = self._connections.foreign, self._connections.ended
         self.passed, self.reorder = self._connections.passed, self._connections.reorder

@@ -60,15 +60,17 @@ class Connections:
         listens: Callable[[int, int], bool] = int.__ge__,
         on_unread: OnUnread | None = None,
         patience: int = CLOCK_JITTER,
+        may_be_ours: Callable[[int, int], bool] = int.__ne__,
     ) -> None:
         """``on_lost`` gets a fragment of each IP datagram with TCP that was never whole.  ``listens`` tells whether the
         second of two ports is the one that listens, for connections without a SYN.
 
-        ``on_unread`` gets what could not be read (see ``Datagrams``); ``patience`` as that of ``Reorder``."""
+        ``on_unread`` gets what could not be read (see ``Datagrams``); ``patience`` and ``may_be_ours`` as those of
+        ``Reorder``."""
         table = self._table = FlowTable()
         self._datagrams = Datagrams(on_lost, on_unread)
         self._listens = listens
-        self.reorder = Reorder(patience)
+        self.reorder = Reorder(patience, may_be_ours)
         #: What is known of the sender of a packet, by its key.
         self.find = self._table.find
         #: Keys of packets that need no parsing but for SYN, FIN and RST: they continue connections that are ignored.
@@ -97,7 +99,9 @@ class Connections:
         if flow.over:
             return self._late(flow, index, segment)
         events = self._go_on(flow, None if is_http(segment) else segment.time) if flow.held else []
-        if not is_http(segment) and self.reorder.is_early(flow, index, segment, segment.time):
+        if not is_http(segment) and (
+            not flow.connection.packets or self.reorder.is_early(flow, index, segment, segment.time)
+        ):
             return chain(_reports(flow, events), self._hold(flow, index, segment))
         events += self._established(flow, index, segment)
         if flow.held:
@@ -152,14 +156,29 @@ class Connections:
         stale = [_reports(old, self._end(old)) for old in self._table.stale(segment.time) if not old.over]
         from_client = not is_ack if is_syn else self._listens(segment.sport, segment.dport)
         flow, index = self._table.add(segment, from_client=from_client, mid_stream=not is_syn)
+        if not is_syn and self.reorder.awaits_syn(segment):
+            return chain(*stale, self._hold(flow, index, segment))
         opened = (flow, Opened(segment.number, segment.time))
         if is_syn:
             return chain(*stale, (opened,), self._synchronise(flow, index, segment))
         return chain(*stale, (opened,), _reports(flow, self._established(flow, index, segment)))
 
+    def _begin_anew(self, flow: Flow, syn: Segment) -> Iterable[Report]:
+        """The SYN of a connection of which nothing but held segments is there."""
+        held = self.reorder.all(flow)
+        self._table.remove(flow)
+        begun = list(self._begin(syn))
+        for entry, segment in [(self.find(segment.key), segment) for segment in held]:
+            if entry is not None:
+                self.reorder.hold(entry.flow, entry.place, segment)
+        entry = self.find(syn.key)
+        return begun if entry is None else chain(begun, _reports(entry.flow, self._go_on(entry.flow, syn.time)))
+
     def _synchronise(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
         """A SYN or SYN+ACK: of this connection, again or for the first time, or of the next one."""
         sender, connection = flow.directions[index], flow.connection
+        if flow.held and not connection.packets:
+            return self._begin_anew(flow, segment)
         is_answer = bool(segment.flags & ACK)
         repeated = sender.syn == segment.seq
         if not repeated and not self._belongs(flow, index, segment):
@@ -220,6 +239,8 @@ class Connections:
         connection, out = flow.connection, list[StreamEvent]()
         last = connection.last_packet, connection.end
         while (held := self.reorder.next(flow, now)) is not None:
+            if not connection.packets:
+                out.append(Opened(connection.first_packet, connection.start))
             if flow.over:
                 self._late(flow, *held)
             else:

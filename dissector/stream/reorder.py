@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from dissector.limits import CLOCK_JITTER, MAX_REORDER_BYTES
 from dissector.stream.direction import Direction
@@ -28,17 +28,31 @@ _HTTP = (b"POST /", b"GET /", b"HTTP/1.", b"\x14\x03", b"\x15\x03", b"\x16\x03",
 _LAST = 1 << 40
 
 
+def _anybodys(_port: int, _other: int) -> bool:
+    return True
+
+
 class Reorder:
     """What is held of all connections, each for ``patience`` (ns, 0 for none); ``deadline`` is when the first of them
-    has waited for long enough."""
+    has waited for long enough.  ``may_be_ours`` tells by its two ports whether a connection's beginning is waited for.
+    """
 
-    def __init__(self, patience: int = CLOCK_JITTER) -> None:
+    def __init__(self, patience: int = CLOCK_JITTER, may_be_ours: Callable[[int, int], bool] = _anybodys) -> None:
         self.deadline = NEVER
         self.patience = patience
+        self._may_be_ours = may_be_ours
         #: Something was held.
         self.has_held = False
         self._due: deque[tuple[int, Flow]] = deque()
         self._bytes = 0
+
+    def awaits_syn(self, segment: Segment) -> bool:
+        """True for the first segment of a connection whose SYN may be captured a moment later."""
+        return self.concerns(segment) and not is_http(segment)
+
+    def concerns(self, segment: Segment) -> bool:
+        """True where a beginning is waited for: a connection by whose ports it may be a scheduler's."""
+        return bool(self.patience) and self._may_be_ours(segment.sport, segment.dport)
 
     def is_early(self, flow: Flow, index: int, segment: Segment, now: int) -> bool:
         """True when something that the segment follows was not captured by ``now``, but may come."""
@@ -47,6 +61,9 @@ class Reorder:
             return False
         if flags & RST and sender.known and _missing(sender, segment.seq) > 0:
             return True
+        if segment.length and not (other.facts.packets and sender.facts.packets):
+            # Its SYN may still come.
+            return self.concerns(segment) and now - flow.connection.start < self.patience
         if not flags & ACK or segment.ack == other.expect or not other.facts.packets:
             return False
         if other.proven > other.next and now - other.doubtful_at >= self.patience:
@@ -73,8 +90,9 @@ class Reorder:
             return None
         _, _, index, segment = flow.held[0]
         # A clock that goes back by more is none to wait by.
-        if now is not None and abs(now - segment.time) < self.patience and self.is_early(flow, index, segment, now):
-            return None
+        if now is not None and abs(now - segment.time) < self.patience:
+            if not flow.connection.packets or self.is_early(flow, index, segment, now):
+                return None
         del flow.held[0]
         self._bytes -= _size(segment)
         return index, segment

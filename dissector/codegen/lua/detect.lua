@@ -1,6 +1,7 @@
 -- What a connection carries, told from its first bytes in both directions (the rules of session/detect.py).
 do
   local byte, sub, find, match = string.byte, string.sub, string.find, string.match
+  local CALLERS = 32768  -- ports that systems give to who calls begin here, or higher up
   local EPHEMERAL = 1024  -- no system gives a lower port to a connection that it opens, unless it is asked to
   local CREATE, TUNNEL = "S\0\0\0\0\0\0\0\0C", '{"tunnelToken"'
 
@@ -145,6 +146,13 @@ do
     if sends(client, is_task_process) or sends(server, is_schedulers) or commands(client, server) then return false end
     if commands(server, client) then return true end
     return sends(client, is_schedulers) or sends(server, is_task_process)
+  end
+
+  --- True when a connection between these ports may be one of a scheduler (the rule of session/detect.py).
+  function js.may_be_ours(port, other)
+    local commands, callbacks, in_ranges = js.command_ports, js.callback_ports, js.in_ranges
+    if in_ranges(commands, port) or in_ranges(commands, other) then return true end
+    return math.min(port, other) >= CALLERS and (in_ranges(callbacks, port) or in_ranges(callbacks, other))
   end
 
   --- True when of a connection without a SYN `other` is most likely the port that listens: a known command port, or the one

@@ -125,11 +125,15 @@ do
       if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = raw(tvb, at, captured) end
     end
     if not flow or flow:is_over_with(seq, ack, flags, length, time) then
+      if flags % 4 < 2 and session:awaits_syn(key, pinfo, { false, seq, ack, flags, data, length, number, time }) then
+        return nil
+      end
       flow = session:open(key, pinfo, flags, time, seq, js.hop(head, tcp, #key))
       if not flow then return nil end
     end
     local stream = flow.stream
     local ours = session:segment(flow, seq, ack, flags, data, length, number, time)
+    if session.unopened[key] then session:begun(key, stream, time) end
     entry = session.current
     if ours and not entry then entry = session:entry(stream) end
     if stream.role and not stream.claimed and not stream.is_http then

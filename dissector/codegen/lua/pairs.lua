@@ -38,7 +38,9 @@ do
   --- True while it is too early to tell whose callback it is.
   function P:waits(stream, now)
     if now - stream.start >= PATIENCE or #stream.events >= MOST_EVENTS or self.joiner:announced(stream) then return false end
-    if #self:fitting(stream, now) == 0 then return false end
+    if #self:fitting(stream, now) == 0 then
+      return now - stream.start < js.limits.jitter and not stream.mid_stream  -- its start may be captured a moment later
+    end
     local held = self.held
     if not held.places[stream] then held:push(stream) end
     if held.size > MOST_HELD then held:remove(held:oldest()) end

@@ -14,7 +14,7 @@ do
     local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
       order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0,
-      awaiting = js.new_heap(), early_bytes = 0, deadline = math.huge, packet_of = {}, number_of = {}, payloads = {}, datagrams = js.new_datagrams(),
+      awaiting = js.new_heap(), unopened = {}, early_bytes = 0, deadline = math.huge, packet_of = {}, number_of = {}, payloads = {}, datagrams = js.new_datagrams(),
     }, S)
     session.cut = js.new_cut(session)
     session.pairs, session.early = js.new_pairs(session.joiner, session.cut), js.new_early()
@@ -94,7 +94,7 @@ do
   -- --- connections ---
 
   --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.
-  function S:open(key, pinfo, flags, time, seq, ttl, id)
+  function S:open(key, pinfo, flags, time, seq, ttl, id, number)
     local sport, dport = pinfo.src_port, pinfo.dst_port
     self:age(time)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
@@ -104,7 +104,7 @@ do
     -- At most 16 fields, here and later: a larger table is slow to make and to throw away.
     local stream = {
       key = key, client = from_client and source or target, server = from_client and target or source,
-      start = time, seen = time, first_packet = self.last, mid_stream = not is_syn or nil,
+      start = time, seen = time, first_packet = number or self.last, mid_stream = not is_syn or nil,
     }
     local route = setmetatable({ stream = stream, session = self }, Route)
     local sender = js.direction.new(from_client and 0 or 1, stream, route)
