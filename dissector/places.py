@@ -53,7 +53,7 @@ class Astray(NamedTuple):
 
 class Rewritten(NamedTuple):
     """What a device between ``near`` (nearer to the client scheduler) and ``far`` changes of a connection, in words:
-    "10.0.0.1:4455 is 192.0.2.7:4455 behind the device".  ``packet``: the first one of it at ``near``."""
+    "10.0.0.1:40004 is 192.0.2.7:40004 behind the device".  ``packet``: the first one of it at ``near``."""
 
     packet: int
     time: int

@@ -199,7 +199,7 @@ def test_exchanges_of_no_task_are_shown_by_name(jstrace: Callable[..., Result]) 
 def test_no_http_lines_in_records(jstrace: Callable[..., Result]) -> None:
     result = jstrace("read", RECORDINGS / "ua113_idle.pcap", "--http", "--format", "json")
     assert result.exit_code == 2
-    assert "--http is for people" in result.stderr
+    assert "--http has no effect on --format json" in result.stderr
 
 
 # --- copies of captures --------------------------------------------------------------------------------------------
