@@ -153,9 +153,14 @@ def rows(path: Path, display_filter: str, *names: str, options: tuple[str, ...] 
     return [tuple(line.split("\t")) for line in text.splitlines()]
 
 
-def values(path: Path, name: str) -> list[str]:
-    """All values of a field of messages, whatever packets they are in."""
-    return [value for (row,) in rows(path, "jobscheduler.kind", name) if row for value in row.split(";")]
+def values(path: Path, *names: str) -> dict[str, list[str]]:
+    """All values of fields of messages, whatever packets they are in."""
+    columns = zip(*rows(path, "jobscheduler.kind", *names), strict=True)
+    found = {
+        name: [value for cell in cells if cell for value in cell.split(";")]
+        for name, cells in zip(names, columns, strict=False)
+    }
+    return {name: found.get(name, []) for name in names}
 
 
 def truth(name: str) -> list[dict[str, Any]]:
