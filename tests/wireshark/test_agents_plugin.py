@@ -82,7 +82,9 @@ def test_requests_and_answers_are_linked_over_http() -> None:
 
 
 def test_log_lines_of_a_task_on_an_agent() -> None:
-    assert [line for line in values(SHELL, "jobscheduler.log.text") if "stderr" in line] == ["[stderr] to stderr"]
+    assert [line for line in values(SHELL, "jobscheduler.log.text")["jobscheduler.log.text"] if "stderr" in line] == [
+        "[stderr] to stderr"
+    ]
 
 
 def test_a_repeated_request_counts_once() -> None:
