@@ -128,6 +128,26 @@ def bodies() -> list[tuple[bytes, bytes]]:
     return [(said[index][1], said[index + 1][1]) for index in range(0, len(said), 2)]
 
 
+def begun(pool: Pool, messages: int = 3, tunnel: str = "1", secret: str = "s3cr3t") -> int:
+    """A start and some messages; the number of the next request."""
+    pool.exchange(start(), started(tunnel, secret))
+    for number, (asked, answered) in enumerate(bodies()[:messages], 1):
+        pool.exchange(post(number, asked, tunnel, secret), response(200, answered))
+    return messages + 1
+
+
+def gone_on_twice(pool: Pool) -> None:
+    """A begun task's request for more is repeated on another connection, and both get the same answer."""
+    number = begun(pool)
+    asked, answered = bodies()[3]
+    pool.exchange(post(number, asked), response(202))
+    pool.ask(go_on(number + 1))
+    pool.wait(11)
+    pool.ask(go_on(number + 1), line=1)
+    pool.reply(response(200, answered), line=1)
+    pool.reply(response(200, answered))
+
+
 def play(plan: Plan, pool: Pool | None = None) -> list[Record]:
     """A whole task."""
     pool = pool or Pool()

@@ -42,6 +42,7 @@ from dissector.sources.capture import CaptureReader
 from dissector.traffic import Frame, Packet, Side
 from dissector.wire import messages as wire
 from dissector.wire.decode import encode, encode_frame
+from dissector.wire.tls_keys import Secrets
 
 CAPTURES = Path(__file__).resolve().parents[2] / "captures"
 ETHERNET = 1
@@ -50,6 +51,20 @@ CLIENT, REMOTE = "10.1.0.10", "10.2.0.10"
 HEALTHY = tuple(dialog(TaskScript()))
 #: How many of these messages there are up to and including ...
 CREATED, BEGUN, STEP_ASKED, LOGGED, STEPPED, RELEASE_ASKED, RELEASED = 2, 6, 7, 9, 10, 11, 16
+
+
+# --- captures ------------------------------------------------------------------------------------------------------
+
+
+def traced(records: Iterable[Record], secrets: bytes = b"", *, overview: bool = False) -> list[Event]:
+    """All that is told of a capture; ``secrets``: a TLS key log, ``overview``: what is said of it as a whole too."""
+    known = Secrets()
+    known.add_log(secrets)
+    tracer, events = Tracer(secrets=known), list[Event]()
+    for packet in packets_of(records):
+        events += tracer.feed(packet)
+    events += tracer.finish()
+    return [*events, *tracer.overview.problems()] if overview else events
 
 
 # --- frames --------------------------------------------------------------------------------------------------------

@@ -6,11 +6,11 @@ import ssl
 from pathlib import Path
 
 import pytest
-from conversation import Address, Network, Record, pcap
-from kit import packets_of
+from conversation import Address, Network, pcap
+from kit import traced
 from tls_kit import Setup, Wire
 
-from dissector.model import Connection, Event, Exchange, Problem, Role, Task
+from dissector.model import Connection, Exchange, Problem, Role, Task
 from dissector.session import advance
 from dissector.session.run_detection import find_runs
 from dissector.session.tracer import Tracer
@@ -32,15 +32,6 @@ def post(path: str, body: bytes, more: str = "") -> bytes:
 
 def answer(body: bytes, kind: str = "application/json") -> bytes:
     return f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-def traced(records: list[Record], secrets: bytes = b"") -> list[Event]:
-    known = Secrets()
-    known.add_log(secrets)
-    tracer, events = Tracer(secrets=known), list[Event]()
-    for packet in packets_of(records):
-        events += tracer.feed(packet)
-    return [*events, *tracer.finish()]
 
 
 @pytest.mark.parametrize("mss", [1_448, 7])

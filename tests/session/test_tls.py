@@ -12,7 +12,7 @@ import pytest
 from conversation import Address, Line, Network, Record, pcap
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit import packets_of
+from kit import packets_of, traced
 from tls_kit import Setup, Wire, identity
 
 from dissector.limits import MAX_TLS_HANDSHAKE, MAX_TLS_HELD
@@ -61,15 +61,6 @@ def request(number: int, size: int = 0) -> bytes:
 
 def response(size: int = 2) -> bytes:
     return f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode() + b"y" * size
-
-
-def traced(records: Iterable[Record], secrets: bytes = b"") -> list[Event]:
-    known = Secrets()
-    known.add_log(secrets)
-    tracer, events = Tracer(secrets=known), list[Event]()
-    for packet in packets_of(records):
-        events += tracer.feed(packet)
-    return [*events, *tracer.finish()]
 
 
 def exchanges(events: Iterable[Event]) -> list[Exchange]:

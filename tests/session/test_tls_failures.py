@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conversation import Address, Network, Record, pcap
-from kit import packets_of
+from kit import packets_of, traced
 from test_https import AGENT
 from tls_kit import Setup, Wire, identity, replayed
 
@@ -43,15 +43,6 @@ FAILURES = {
 }  # fmt: skip
 
 
-def traced(records: list[Record], secrets: bytes = b"") -> list[Event]:
-    known = Secrets()
-    known.add_log(secrets)
-    tracer, events = Tracer(secrets=known), list[Event]()
-    for packet in packets_of(records):
-        events += tracer.feed(packet)
-    return [*events, *tracer.finish(), *tracer.overview.problems()]
-
-
 def problems(events: list[Event], code: str | None = None) -> list[Problem]:
     return [one for one in events if isinstance(one, Problem) and code in (None, one.code)]
 
@@ -68,7 +59,7 @@ def shaken(setup: Setup, server: Address = AGENT_END) -> list[Record]:
 @pytest.mark.parametrize("name", FAILURES)
 def test_why_a_handshake_failed(name: str, server: Address) -> None:
     setup, summary, cause, remedy = FAILURES[name]
-    events = traced(shaken(setup, server))
+    events = traced(shaken(setup, server), overview=True)
     (found,) = problems(events)
     assert (found.code, found.severity) == ("tls_handshake_failed", Severity.ERROR)
     assert summary in found.summary
@@ -88,7 +79,7 @@ def test_a_certificate_of_the_client_that_lacks_in_1_3_is_deciphered() -> None:
     wire.handshake()
     wire.flush(1)
     wire.end()
-    (found,) = problems(traced(network.ordered(), setup.secrets), "tls_handshake_failed")
+    (found,) = problems(traced(network.ordered(), setup.secrets, overview=True), "tls_handshake_failed")
     assert "certificate_required: a certificate of the client" in found.summary
 
 
@@ -100,7 +91,7 @@ def test_certificates_of_the_client_are_no_obstacle(version: ssl.TLSVersion) -> 
     wire.say(0, GET)
     wire.say(1, OK)
     wire.end()
-    events = traced(network.ordered(), setup.secrets)
+    events = traced(network.ordered(), setup.secrets, overview=True)
     assert [one.code for one in problems(events)] == ["no_start_command"]
     assert [one.role for one in events if isinstance(one, Connection)] == [Role.HTTP]
 
@@ -111,7 +102,7 @@ def test_many_failures_of_one_kind_are_two_problems() -> None:
         wire = Wire(setup, network.line(CLIENT._replace(port=40_000 + number), AGENT_END), number * 1_000_000_000)
         assert not wire.handshake()
         wire.end()
-    first, rest = problems(traced(network.ordered()))
+    first, rest = problems(traced(network.ordered(), overview=True))
     assert first.severity is Severity.ERROR
     assert rest.summary == "29 more connections to 10.2.0.10:4445: the same."
 
@@ -122,7 +113,7 @@ def test_many_failures_of_one_kind_are_two_problems() -> None:
 @pytest.mark.parametrize("version", [TLS_1_2, TLS_1_3])
 @pytest.mark.parametrize("plain", ["ua113_shell_ok", "ua113_slow_call", "ua113_api_java"])
 def test_tasks_are_guessed(plain: str, version: ssl.TLSVersion) -> None:
-    events = traced(replayed(AGENT / f"{plain}.pcap", Setup(version=version)))
+    events = traced(replayed(AGENT / f"{plain}.pcap", Setup(version=version)), overview=True)
     (sealed,), (guess,) = problems(events, "tls_not_decrypted"), problems(events, "tls_task_guessed")
     assert version.name[4:].replace("_", ".") in sealed.summary
     assert ("certificate CN=agent.example" in sealed.summary) is (version is TLS_1_2)
@@ -148,7 +139,7 @@ def test_other_traffic_is_no_task(talk: list[tuple[int, bytes]]) -> None:
     for side, data in talk:
         wire.say(side, data)
     wire.end()
-    events = traced(network.ordered())
+    events = traced(network.ordered(), overview=True)
     assert problems(events, "tls_not_decrypted")
     assert not problems(events, "tls_task_guessed")
 
@@ -156,7 +147,7 @@ def test_other_traffic_is_no_task(talk: list[tuple[int, bytes]]) -> None:
 def test_a_connection_that_began_before_the_capture_is_said_to_be_sealed() -> None:
     setup = Setup()
     records = replayed(AGENT / "ua113_shell_ok.pcap", setup)
-    events = traced(records[12:], setup.secrets)
+    events = traced(records[12:], setup.secrets, overview=True)
     (sealed,) = problems(events, "tls_not_decrypted")
     assert "its handshake was not captured" in sealed.summary
 
@@ -192,7 +183,7 @@ def test_https_to_a_port_for_http() -> None:
         wire.now + 1_000_000, 1, b"HTTP/1.1 400 Bad Request\r\nServer: spray-can/1.3.4\r\nContent-Length: 0\r\n\r\n"
     )
     line.finish(wire.now + 2_000_000, 1)
-    (found,) = problems(traced(network.ordered()))
+    (found,) = problems(traced(network.ordered(), overview=True))
     assert found.code == "tls_unexpected"
     assert "HTTP/1.1 400 Bad Request" in found.summary
     assert "http://" in found.remedy
@@ -205,7 +196,7 @@ def test_http_to_a_port_for_https() -> None:
     line.send(1_000_000, 0, GET)
     line.send(2_000_000, 1, bytes.fromhex("15030300020250"))
     line.finish(3_000_000, 1)
-    found = problems(traced(network.ordered(), setup.secrets), "tls_expected")
+    found = problems(traced(network.ordered(), setup.secrets, overview=True), "tls_expected")
     assert [one.packets for one in found] == [(6,)]
     assert "https://" in found[0].remedy
 
@@ -218,7 +209,7 @@ def test_a_connection_that_ends_without_an_alert(side: int) -> None:
         wire.ends[0].do_handshake()
     wire.flush(0)
     line.finish(wire.now + 1_000_000, side)
-    (found,) = problems(traced(network.ordered()))
+    (found,) = problems(traced(network.ordered(), overview=True))
     assert found.code == "tls_handshake_failed"
     assert found.summary.startswith(("The client 10.1.0.10", "The server 10.2.0.10:4445")[side])
     assert "without an answer" in found.summary
@@ -247,7 +238,7 @@ def test_another_handshake_is_seen_though_it_is_encrypted() -> None:
         wire.line.send(wire.now, side, record(22, bytes(60)))
     wire.say(0, GET)
     wire.end()
-    (found,) = problems(traced(network.ordered()), "tls_renegotiated")
+    (found,) = problems(traced(network.ordered(), overview=True), "tls_renegotiated")
     assert "made a new handshake once" in found.summary
 
 
@@ -261,7 +252,7 @@ def test_an_alert_in_the_middle_ends_the_connection() -> None:
         wire.ends[1].read(1)
     wire.flush(1)
     wire.end(1)
-    (found,) = problems(traced(network.ordered(), setup.secrets), "tls_broken")
+    (found,) = problems(traced(network.ordered(), setup.secrets, overview=True), "tls_broken")
     assert "The server 10.2.0.10:4445 ended the connection with the alert bad_record_mac" in found.summary
 
 
@@ -271,4 +262,4 @@ def test_that_it_stays_sealed_is_told_while_it_is_in_use() -> None:
     told = [event for packet in packets_of(network.ordered()) for event in tracer.feed(packet)]
     assert [one.code for one in problems(told)] == ["tls_not_decrypted"]
     wire.end()
-    assert problems(traced(network.ordered()), "tls_not_decrypted")[1:] == []
+    assert problems(traced(network.ordered(), overview=True), "tls_not_decrypted")[1:] == []

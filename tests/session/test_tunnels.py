@@ -10,10 +10,11 @@ from agent_kit import (
     Plan,
     Pool,
     answer,
+    begun,
     bodies,
     close,
     command,
-    go_on,
+    gone_on_twice,
     idle,
     play,
     post,
@@ -115,14 +116,6 @@ def test_exchanges_come_in_their_order() -> None:
 
 
 # --- how it ends ---------------------------------------------------------------------------------------------------
-
-
-def begun(pool: Pool, messages: int = 3, tunnel: str = "1", secret: str = "s3cr3t") -> int:
-    """A start and some messages; the number of the next request."""
-    pool.exchange(start(), started(tunnel, secret))
-    for number, (asked, answered) in enumerate(bodies()[:messages], 1):
-        pool.exchange(post(number, asked, tunnel, secret), response(200, answered))
-    return messages + 1
 
 
 @pytest.mark.parametrize(
@@ -358,14 +351,7 @@ def test_a_task_of_which_nothing_is_heard_ends_in_a_live_view() -> None:
 def test_going_on_twice_counts_once() -> None:
     """Repetitions of a request for more get the same answer."""
     pool = Pool()
-    number = begun(pool)
-    asked, answered = bodies()[3]
-    pool.exchange(post(number, asked), response(202))
-    pool.ask(go_on(number + 1))
-    pool.wait(11)
-    pool.ask(go_on(number + 1), line=1)
-    pool.reply(response(200, answered), line=1)
-    pool.reply(response(200, answered))
+    gone_on_twice(pool)
     task = only(pool.end())
     assert task.counts.messages == 8
     assert codes(task) == ["request_repeated"]

@@ -16,9 +16,10 @@ from agent_kit import (
     CLIENT,
     Pool,
     answer,
+    begun,
     bodies,
     close,
-    go_on,
+    gone_on_twice,
     idle,
     post,
     refusal,
@@ -39,14 +40,6 @@ TEXT = PLUGIN.read_text(encoding="utf-8")
 #: The number of the request whose response says how the job went.
 RESULT = 5
 DATE = "Date: Thu, 01 Jan 1970 00:01:01 GMT"
-
-
-def begun(pool: Pool, messages: int = 3) -> int:
-    """A start and some messages; the number of the next request."""
-    pool.exchange(start(), started())
-    for number, (asked, answered) in enumerate(bodies()[:messages], 1):
-        pool.exchange(post(number, asked), response(200, answered))
-    return messages + 1
 
 
 def later(pool: Pool, seconds: float) -> None:
@@ -173,17 +166,6 @@ def closed(pool: Pool) -> None:
     pool.exchange(close(), answer({}))
 
 
-def repeated(pool: Pool) -> None:
-    number = begun(pool)
-    asked, answered = bodies()[3]
-    pool.exchange(post(number, asked), response(202))
-    pool.ask(go_on(number + 1))
-    pool.wait(11)
-    pool.ask(go_on(number + 1), line=1)
-    pool.reply(response(200, answered), line=1)
-    pool.reply(response(200, answered))
-
-
 def never_answered(pool: Pool) -> None:
     number = begun(pool)
     for line in range(3):
@@ -218,7 +200,7 @@ def wrong_secret(pool: Pool) -> None:
 
 TALKS = (
     refused, refused_by_a_web_form, killed, killed_and_broken, healthy, failed, failed_without_a_release,
-    without_its_step, broken, gone, silent, silent_for_long, not_silent_for_long, closed, repeated, never_answered,
+    without_its_step, broken, gone, silent, silent_for_long, not_silent_for_long, closed, gone_on_twice, never_answered,
     late_heartbeat, nearly_late_heartbeat, with_another_clock, wrong_secret, cut_off, redirected, answered_by_a_page,
     asked_by_a_proxy, ended_instead_of_an_answer,
 )  # fmt: skip
@@ -237,8 +219,8 @@ CHANGES = [
     ("failed = self:exchange(about.failed)", "failed = nil", broken),
     ("waiting = self:exchange(about.waiting)", "waiting = nil", silent),
     ("repeated = about.repeated,", "repeated = 0,", never_answered),
-    ("py.list_of({ table.unpack(about.repetitions) })", "py.pack()", repeated),
-    ("longest_wait = about.longest_wait", "longest_wait = 0", repeated),
+    ("py.list_of({ table.unpack(about.repetitions) })", "py.pack()", gone_on_twice),
+    ("longest_wait = about.longest_wait", "longest_wait = 0", gone_on_twice),
     ("missed = about.missed,", "missed = 0,", late_heartbeat),
     ("missed_by = self:exchange(about.missed_by)", "missed_by = nil", late_heartbeat),
     ("heartbeat = about.heartbeat and", "heartbeat = nil and", late_heartbeat),
