@@ -330,6 +330,10 @@ class Severity(str, Enum):
     ERROR = "error"
 
 
+#: The worst severity first.
+RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
 @dataclass(slots=True)
 class Problem:
     """Something that a user should know, with its proof.  ``cause`` and ``remedy`` are plain words."""

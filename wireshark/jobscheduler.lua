@@ -1866,10 +1866,14 @@ do
     do return py.pack(py.format(entry.cause, { words = words }), py.format(entry.remedy, { words = words })) end
   end
   session_case.problem = function(code, summary, packets, connection, case, time, cause, remedy, severity)
-    local usual, entry, start
-    usual, entry = session_case.usual_words(code, case, connection), py.at(session_codes.CODES, code)
+    local entry, start, usual
+    entry = py.at(session_codes.CODES, code)
+    if ((cause == nil) or (remedy == nil)) then
+      usual = session_case.usual_words(code, case, connection)
+      cause, remedy = (function() if (cause == nil) then return py.at(usual, 0) end return cause end)(), (function() if (remedy == nil) then return py.at(usual, 1) end return remedy end)()
+    end
     start = (function() if (case ~= nil) then return case.facts.record.start end return (function() if (connection ~= nil) then return connection.start end return 0 end)() end)()
-    do return model.Problem.new(code, py.either(severity, function() return entry.severity end), (function() if (time == nil) then return start end return time end)(), py.slice(py.tuple(py.sorted(py.set(packets))), nil, limits.MAX_EVIDENCE), summary, (function() if (cause == nil) then return py.at(usual, 0) end return cause end)(), (function() if (remedy == nil) then return py.at(usual, 1) end return remedy end)(), (function() if (case ~= nil) then return case.facts.record end return nil end)(), connection, entry.engine) end
+    do return model.Problem.new(code, py.either(severity, function() return entry.severity end), (function() if (time == nil) then return start end return time end)(), py.slice(py.tuple(py.sorted(py.set(packets))), nil, limits.MAX_EVIDENCE), summary, cause, remedy, (function() if (case ~= nil) then return case.facts.record end return nil end)(), connection, entry.engine) end
   end
   session_findings.added = function(phrases, subject)
     do return py.join("", (function() local found_ = py.pack()  for _, item_ in py.each(phrases) do local one = item_ if (function()  for _, item_ in py.each(one.when) do local holds = item_ if not (py.truth(holds(subject))) then return false end end return true end)() then py.append(found_, session_findings.told(one.text, subject)) end end return found_ end)()) end
@@ -2229,12 +2233,6 @@ do
   session_subjects.Tried.getters["what"] = function(self)
     do return ((self.about.role == "callback") and "callback" or "command connection") end
   end
-  session_subjects.Tried.getters["reporter"] = function(self)
-    do return places.address_text(py.at(session_verdict.unreachables(self.about), 0).sender) end
-  end
-  session_subjects.Tried.getters["report"] = function(self)
-    do return py.at(session_verdict.unreachables(self.about), 0).reason end
-  end
   session_subjects.Tried.getters["ports"] = function(self)
     do return py.add(("port " .. py.str(self.about.server.port)), ((self.about.role == "callback") and " and lower" or "")) end
   end
@@ -2407,15 +2405,6 @@ do
   session_command_loss.Forgotten.getters["after_silence"] = function(self)
     do return session_case.after_silence(self.idle) end
   end
-  session_command_loss.Forgotten.getters["errors"] = function(self)
-    do return session_verdict.unreachables(self.about) end
-  end
-  session_command_loss.Forgotten.getters["reporter"] = function(self)
-    do return places.address_text(py.at(self.errors, 0).sender) end
-  end
-  session_command_loss.Forgotten.getters["report"] = function(self)
-    do return py.at(self.errors, 0).reason end
-  end
   session_running.Spoken = py.class({ "case", "about", "message" }, {
   })
   session_running.Spoken.getters["member"] = function(self)
@@ -2580,7 +2569,7 @@ do
   session_subjects.refusal_packets = function(tried)
     local reset
     reset = py.at(tried.about.sides, 1).rst
-    do return py.add((py.truth(reset) and py.pack(reset.number) or py.pack()), (function() local found_ = py.pack()  for _, item_ in py.each(session_verdict.unreachables(tried.about)) do local error = item_ py.append(found_, error.number) end return found_ end)()) end
+    do return py.add((py.truth(reset) and py.pack(reset.number) or py.pack()), session_subjects.error_packets(tried)) end
   end
   session_failed_callbacks.came_late = function(called)
     local start, syns
@@ -2598,8 +2587,8 @@ do
     answer = called.case.facts.start_answer
     do return ((answer == nil) or ((answer.latency ~= nil) and (answer.latency > session_timeouts.GIVE_UP_FROM))) end
   end
-  session_subjects.reported = function(tried)
-    do return py.bool(session_verdict.unreachables(tried.about)) end
+  session_subjects.reported = function(subject)
+    do return py.bool(subject.errors) end
   end
   session_subjects.refused = function(tried)
     do return session_verdict.is_refused(tried.about) end
@@ -2761,6 +2750,17 @@ do
   session_subjects.answers_others = function(tried)
     do return py.bool(tried.case.hosts:answers(tried.about, py.sub(tried.about.start, session_timeouts.LATELY))) end
   end
+  session_subjects.Reported = py.class({ "case", "about" }, {
+  })
+  session_subjects.Reported.getters["errors"] = function(self)
+    do return session_verdict.unreachables(self.about) end
+  end
+  session_subjects.Reported.getters["reporter"] = function(self)
+    do return places.address_text(py.at(self.errors, 0).sender) end
+  end
+  session_subjects.Reported.getters["report"] = function(self)
+    do return py.at(self.errors, 0).reason end
+  end
   session_rules_startup.answer_packets = function(found)
     do return found.answer.packets end
   end
@@ -2869,17 +2869,14 @@ do
   session_silent_ends.was_heard = function(stuck)
     do return py.bool(py.at(stuck.about.sides, (1 - stuck.side)).acked) end
   end
-  session_silent_ends.said_unreachable = function(one)
-    do return py.bool(one.errors) end
-  end
   session_silent_ends.since = function(one)
     do return one.since end
   end
   session_silent_ends.forgotten = function(stuck)
-    do return (not session_silent_ends.said_unreachable(stuck) and ((session_silent_ends.alive(stuck) and session_silent_ends.idle(stuck)) or session_silent_ends.long_idle(stuck))) end
+    do return (not session_subjects.reported(stuck) and ((session_silent_ends.alive(stuck) and session_silent_ends.idle(stuck)) or session_silent_ends.long_idle(stuck))) end
   end
-  session_silent_ends.error_packets = function(one)
-    do return (function() local found_ = py.pack()  for _, item_ in py.each(one.errors) do local error = item_ py.append(found_, error.number) end return found_ end)() end
+  session_subjects.error_packets = function(subject)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(subject.errors) do local error = item_ py.append(found_, error.number) end return found_ end)() end
   end
   session_findings.Phrase = py.class({ "text", "when" }, {
     ["when"] = function() return py.pack() end,
@@ -2898,14 +2895,8 @@ do
   session_silent_ends.Unanswered.getters["host"] = function(self)
     do return session_case.host_of(self.about, (1 - self.side)) end
   end
-  session_silent_ends.Unanswered.getters["errors"] = function(self)
-    do return session_verdict.unreachables(self.about) end
-  end
-  session_silent_ends.Unanswered.getters["reporter"] = function(self)
-    do return places.address_text(py.at(self.errors, 0).sender) end
-  end
-  session_silent_ends.Unanswered.getters["report"] = function(self)
-    do return py.add(py.at(self.errors, 0).reason, (py.truth(py.slice(self.errors, 1, nil)) and (" (" .. py.str(py.len(self.errors)) .. " times)") or "")) end
+  session_silent_ends.Unanswered.getters["reports"] = function(self)
+    do return py.add(self.report, (py.truth(py.slice(self.errors, 1, nil)) and (" (" .. py.str(py.len(self.errors)) .. " times)") or "")) end
   end
   session_silent_ends.Unanswered.getters["open_call"] = function(self)
     do return session_case.open_call_text(self.case.facts) end
@@ -3012,14 +3003,8 @@ do
   session_command_loss.never_acknowledged = function(found)
     do return (session_verdict.stuck_side(found.about, found.case.now) == 0) end
   end
-  session_command_loss.said_unreachable = function(found)
-    do return py.bool(found.errors) end
-  end
   session_command_loss.close_tries = function(found)
     do return (function() local found_ = py.pack()  for _, item_ in py.each(session_verdict.stuck_tries(found.about, 0, found.case.now)) do local mark = item_ py.append(found_, mark.number) end return found_ end)() end
-  end
-  session_command_loss.error_packets = function(found)
-    do return (function() local found_ = py.pack()  for _, item_ in py.each(found.errors) do local error = item_ py.append(found_, error.number) end return found_ end)() end
   end
   session_command_loss.close_time = function(found)
     do return found.close.time end
@@ -3445,12 +3430,15 @@ do
     last = py.at(command.sides, (1 - silent)).last
     do return ((last ~= nil) and (last.time >= since)) end
   end
+  py.inherit(session_subjects.Tried, session_subjects.Reported)
+  py.inherit(session_early_ends.EarlyEnd, session_subjects.Ending)
+  py.inherit(session_command_loss.LostFirst, session_subjects.Ending)
+  py.inherit(session_command_loss.Forgotten, session_subjects.Reported)
+  py.inherit(session_agent_errors.AnsweredExchange, session_agent_errors.Answered)
+  py.inherit(session_silent_ends.Unanswered, session_subjects.Reported)
   py.inherit(session_failed_callbacks.Called, session_subjects.Tried)
   py.inherit(session_silent_ends.Stuck, session_silent_ends.Unanswered)
   py.inherit(session_silent_ends.Unheard, session_silent_ends.Unanswered)
-  py.inherit(session_early_ends.EarlyEnd, session_subjects.Ending)
-  py.inherit(session_command_loss.LostFirst, session_subjects.Ending)
-  py.inherit(session_agent_errors.AnsweredExchange, session_agent_errors.Answered)
   py.inherit(session_command_loss.CloseReset, session_command_loss.LostFirst)
   session_agent_codes._ERROR = "error"
   session_agent_codes._WARNING = "warning"
@@ -3561,11 +3549,11 @@ do
   session_silent_ends._STUCK = "{whom}'s data was retransmitted {number} times without an answer{open_call}{after_silence}."
   session_silent_ends._LOOK = "look at {host} and at the network path to it at that time: down, restarted, or cut off?"
   session_silent_ends._SILENT = "the other host or the network between them is gone: nothing came from {host} any more"
-  session_silent_ends.GONE = py.pack(session_findings.Reason.new((py.str(session_silent_ends._SILENT) .. "; {reporter} says: {report}"), session_silent_ends._LOOK, py.pack(session_silent_ends.said_unreachable)), session_findings.Reason.new("packets of this task to and from {host} are lost, though that host talks on other connections", "look at the firewalls and the network on the path to {host}", py.pack(session_silent_ends.host_talks)), session_findings.Reason.new(session_silent_ends._SILENT, session_silent_ends._LOOK))
+  session_silent_ends.GONE = py.pack(session_findings.Reason.new((py.str(session_silent_ends._SILENT) .. "; {reporter} says: {reports}"), session_silent_ends._LOOK, py.pack(session_subjects.reported)), session_findings.Reason.new("packets of this task to and from {host} are lost, though that host talks on other connections", "look at the firewalls and the network on the path to {host}", py.pack(session_silent_ends.host_talks)), session_findings.Reason.new(session_silent_ends._SILENT, session_silent_ends._LOOK))
   session_silent_ends._FORGOTTEN = "; or a firewall forgot both connections in these {idle_seconds} s of silence"
-  session_silent_ends.STUCK = py.pack(session_findings.Finding.new("path_mtu", py.pack(session_silent_ends.hole), "{missing} bytes of {whom_in_text} never arrive, later small ones do.", py.pack(session_silent_ends.last_packets, session_silent_ends.try_packets)), session_findings.Finding.new("path_mtu", py.pack(session_subjects.no(session_silent_ends.hole), session_silent_ends.large, session_silent_ends.small_ones_pass, session_silent_ends.was_heard, session_subjects.no(session_silent_ends.said_unreachable)), "{whom}'s segments of {smallest} bytes never get through, while small ones do.", py.pack(session_silent_ends.try_packets), nil, nil, session_silent_ends.since), session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.no(session_silent_ends.hole), session_silent_ends.forgotten), session_silent_ends._STUCK, py.pack(session_silent_ends.try_packets), nil, nil, session_silent_ends.since), session_findings.Finding.new("connection_lost", py.pack(session_subjects.no(session_silent_ends.hole), session_subjects.no(session_silent_ends.forgotten)), session_silent_ends._STUCK, py.pack(session_silent_ends.try_packets, session_silent_ends.error_packets), session_silent_ends.GONE, py.pack(session_findings.Phrase.new(session_silent_ends._FORGOTTEN, py.pack(session_silent_ends.idle, session_subjects.no(session_silent_ends.said_unreachable))), session_findings.Phrase.new("; or packets of this size do not pass (see path_mtu)", py.pack(session_silent_ends.large, session_subjects.no(session_silent_ends.said_unreachable)))), session_silent_ends.since))
+  session_silent_ends.STUCK = py.pack(session_findings.Finding.new("path_mtu", py.pack(session_silent_ends.hole), "{missing} bytes of {whom_in_text} never arrive, later small ones do.", py.pack(session_silent_ends.last_packets, session_silent_ends.try_packets)), session_findings.Finding.new("path_mtu", py.pack(session_subjects.no(session_silent_ends.hole), session_silent_ends.large, session_silent_ends.small_ones_pass, session_silent_ends.was_heard, session_subjects.no(session_subjects.reported)), "{whom}'s segments of {smallest} bytes never get through, while small ones do.", py.pack(session_silent_ends.try_packets), nil, nil, session_silent_ends.since), session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.no(session_silent_ends.hole), session_silent_ends.forgotten), session_silent_ends._STUCK, py.pack(session_silent_ends.try_packets), nil, nil, session_silent_ends.since), session_findings.Finding.new("connection_lost", py.pack(session_subjects.no(session_silent_ends.hole), session_subjects.no(session_silent_ends.forgotten)), session_silent_ends._STUCK, py.pack(session_silent_ends.try_packets, session_subjects.error_packets), session_silent_ends.GONE, py.pack(session_findings.Phrase.new(session_silent_ends._FORGOTTEN, py.pack(session_silent_ends.idle, session_subjects.no(session_subjects.reported))), session_findings.Phrase.new("; or packets of this size do not pass (see path_mtu)", py.pack(session_silent_ends.large, session_subjects.no(session_subjects.reported)))), session_silent_ends.since))
   session_silent_ends._UNHEARD = "The {what} was retransmitted {number} times without an answer{after_silence}; the callback connection {state}{open_call}."
-  session_silent_ends.UNHEARD = py.pack(session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.no(session_silent_ends.said_unreachable), session_silent_ends.long_idle), session_silent_ends._UNHEARD, py.pack(session_silent_ends.asked_packets, session_silent_ends.try_packets), session_silent_ends.GONE, py.pack(session_findings.Phrase.new(session_silent_ends._FORGOTTEN)), session_silent_ends.since), session_findings.Finding.new("connection_lost", py.pack(), session_silent_ends._UNHEARD, py.pack(session_silent_ends.asked_packets, session_silent_ends.try_packets, session_silent_ends.error_packets), session_silent_ends.GONE, py.pack(session_findings.Phrase.new(session_silent_ends._FORGOTTEN, py.pack(session_subjects.no(session_silent_ends.said_unreachable)))), session_silent_ends.since))
+  session_silent_ends.UNHEARD = py.pack(session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.no(session_subjects.reported), session_silent_ends.long_idle), session_silent_ends._UNHEARD, py.pack(session_silent_ends.asked_packets, session_silent_ends.try_packets), session_silent_ends.GONE, py.pack(session_findings.Phrase.new(session_silent_ends._FORGOTTEN)), session_silent_ends.since), session_findings.Finding.new("connection_lost", py.pack(), session_silent_ends._UNHEARD, py.pack(session_silent_ends.asked_packets, session_silent_ends.try_packets, session_subjects.error_packets), session_silent_ends.GONE, py.pack(session_findings.Phrase.new(session_silent_ends._FORGOTTEN, py.pack(session_subjects.no(session_subjects.reported)))), session_silent_ends.since))
   session_early_ends._BY_DEVICE = "The callback connection was {how} by a device in between{during}."
   session_early_ends._BY_END = "The callback connection was {how} by {whom} ({host}){during}."
   session_early_ends._WHY_PROCESS = "see why the task process on {host} ended: the job's log, memory, crashes and kills on that host"
@@ -3584,7 +3572,7 @@ do
   session_command_loss._BY_FIREWALL = session_findings.Reason.new("a firewall or translation between the schedulers forgot the idle command connection", "raise the idle timeout of that device above the longest run time of a job; releases 1.9.6 and later can send keep-alives on this connection")
   session_command_loss._LOOK = "look at {about.server.ip} and at the network path to it at that time"
   session_command_loss._HOST_GONE = "the remote scheduler's host ({about.server.ip}), or the path to it, was gone when the task ended"
-  session_command_loss.COMMAND_CUT = py.pack(session_findings.Finding.new("command_lost_first", py.pack(session_command_loss.never_acknowledged, session_command_loss.said_unreachable), session_command_loss._REPEATED, py.pack(session_command_loss.close_tries, session_command_loss.error_packets), py.pack(session_findings.Reason.new((py.str(session_command_loss._HOST_GONE) .. ": {reporter} says: {report}"), session_command_loss._LOOK)), nil, session_command_loss.close_time), session_findings.Finding.new("command_lost_first", py.pack(session_command_loss.never_acknowledged, session_command_loss.short_silence), session_command_loss._REPEATED, py.pack(session_command_loss.close_tries), py.pack(session_findings.Reason.new(session_command_loss._HOST_GONE, session_command_loss._LOOK)), nil, session_command_loss.close_time), session_findings.Finding.new("idle_connection_cut", py.pack(session_command_loss.never_acknowledged), session_command_loss._REPEATED, py.pack(session_command_loss.close_tries), py.pack(session_command_loss._BY_FIREWALL), nil, session_command_loss.close_time), session_findings.Finding.new("idle_connection_cut", py.pack(session_command_loss.answered_by_reset), "The close of the task was answered by a reset{after_silence} on the command connection.", py.pack(session_command_loss.reset_packets), py.pack(session_command_loss._BY_FIREWALL), nil, session_command_loss.close_time))
+  session_command_loss.COMMAND_CUT = py.pack(session_findings.Finding.new("command_lost_first", py.pack(session_command_loss.never_acknowledged, session_subjects.reported), session_command_loss._REPEATED, py.pack(session_command_loss.close_tries, session_subjects.error_packets), py.pack(session_findings.Reason.new((py.str(session_command_loss._HOST_GONE) .. ": {reporter} says: {report}"), session_command_loss._LOOK)), nil, session_command_loss.close_time), session_findings.Finding.new("command_lost_first", py.pack(session_command_loss.never_acknowledged, session_command_loss.short_silence), session_command_loss._REPEATED, py.pack(session_command_loss.close_tries), py.pack(session_findings.Reason.new(session_command_loss._HOST_GONE, session_command_loss._LOOK)), nil, session_command_loss.close_time), session_findings.Finding.new("idle_connection_cut", py.pack(session_command_loss.never_acknowledged), session_command_loss._REPEATED, py.pack(session_command_loss.close_tries), py.pack(session_command_loss._BY_FIREWALL), nil, session_command_loss.close_time), session_findings.Finding.new("idle_connection_cut", py.pack(session_command_loss.answered_by_reset), "The close of the task was answered by a reset{after_silence} on the command connection.", py.pack(session_command_loss.reset_packets), py.pack(session_command_loss._BY_FIREWALL), nil, session_command_loss.close_time))
   session_running.KILLED = py.pack(session_findings.Finding.new("task_killed", py.pack(), "The client asked the remote to kill the task{signal}.", py.pack(session_running.said_packets), nil, nil, session_running.said_time))
   session_running.ERROR_ANSWER = py.pack(session_findings.Finding.new("error_answer", py.pack(), "{member} was answered with an error: {error}", py.pack(session_running.said_packets), nil, nil, session_running.said_time))
   session_running.INIT_REFUSED = py.pack(session_findings.Finding.new("job_failed", py.pack(), "The job's spooler_init returned false.", py.pack(session_running.said_packets), nil, nil, session_running.said_time))
@@ -7765,17 +7753,14 @@ do
     if kind == "invoke" then
       message.dispid = body.dispid
       message.member = self:member(object_id, body)
-      if js.has_secret_name(body.params) or (message.member and js.looks_secret(message.member)) then
-        message.secret = true
-      end
     elseif kind == "call" then
       message.member = body.name
-      if js.has_secret_name(body.params) or js.looks_secret(body.name) then message.secret = true end
       if lower(body.name) == "begin" then self:learn_names(body) end
     elseif kind == "get_ids_of_names" then
       message.member, message.names = body.names[1], body.names
-      if body.names[1] and js.looks_secret(body.names[1]) then message.secret = true end
     end
+    local member, params = message.member, body.params
+    if (params and js.has_secret_name(params)) or (member and js.looks_secret(member)) then message.secret = true end
   end
 
   --- What was seen on the connection wins over the tables.

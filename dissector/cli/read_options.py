@@ -165,11 +165,14 @@ class ReadOptions:
             from dissector.render.ladder import LadderView
 
             return LadderView(terminal, mask, verbose=self.verbose, full=self.full, fields=self.fields, http=self.http)
-        from dissector.render.summary import SummaryPage
         from dissector.render.table import TableView
 
+        if not self.wants_summary:
+            return TableView(terminal, mask, full=self.full)
+        from dissector.render.summary import SummaryPage
+
         page = SummaryPage(terminal, mask, group_by=self.group_by or "job", order=self.sort or "failed", top=self.top)
-        return TableView(terminal, mask, full=self.full, summary=page if self.wants_summary else None)
+        return TableView(terminal, mask, full=self.full, summary=page)
 
 
 def _has_interfaces(file: str) -> bool:

@@ -7,8 +7,8 @@ from bisect import insort
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from dissector.model import Problem, Severity
-from dissector.render.rows import RANK, ranges
+from dissector.model import RANK, Problem, Severity
+from dissector.render.rows import ranges
 from dissector.render.text import escape
 from dissector.wire.masking import Mask
 

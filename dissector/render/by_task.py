@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from dissector.model import Connection, Event, Exchange, Message, Outcome, Problem, Role, Task
@@ -55,29 +54,26 @@ class EventsByTask:
             self._of(event).task = event
             return
         task = event.task
-        if isinstance(event, Message):
-            if not self._every and _is_other_leg(event):
-                return
-            if task is None:
+        if isinstance(event, Message) and not self._every and _is_other_leg(event):
+            return
+        if task is None:
+            if isinstance(event, Problem):
+                self.problems.append(event)
+            elif not isinstance(event, Connection):
                 self._alone.append(event)
-            else:
-                self._of(task).messages.append(event)
+        elif isinstance(event, Message):
+            self._of(task).messages.append(event)
         elif isinstance(event, Exchange):
-            if task is None:
-                self._alone.append(event)
-            else:
-                self._of(task).exchanges.append(event)
+            self._of(task).exchanges.append(event)
         elif isinstance(event, Problem):
-            (self.problems if task is None else self._of(task).problems).append(event)
-        elif task is not None and event.point == task.point:
+            self._of(task).problems.append(event)
+        elif event.point == task.point:
             self._of(task).connections.append(event)
 
-    def tasks(self) -> Iterator[tuple[Task, TaskEvents]]:
+    def tasks(self) -> list[tuple[Task, TaskEvents]]:
         """Those of which the task itself was told, by their numbers."""
-        told = [one for one in self._by_task.values() if one.task is not None]
-        for conversation in sorted(told, key=lambda one: one.task.n if one.task is not None else 0):
-            assert conversation.task is not None
-            yield conversation.task, conversation
+        told = [(one.task, one) for one in self._by_task.values() if one.task is not None]
+        return sorted(told, key=lambda pair: pair[0].n)
 
     def others(self, *, http: bool = False) -> list[TaskEvents]:
         """What belongs to no task, by connections in order; with exchanges over HTTP where they are asked for."""

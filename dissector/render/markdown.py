@@ -6,10 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from dissector.model import CaptureInfo, Event, Message, Problem, Task
+from dissector.model import CaptureInfo, Event, Problem, Task
 from dissector.render.alike import ProblemRow, problem_rows
 from dissector.render.by_task import EventsByTask, TaskEvents
-from dissector.render.charts.languages import LANGUAGES
+from dissector.render.charts.languages import MERMAID
 from dissector.render.charts.lines import chart_lines
 from dissector.render.charts.view import names_of, title_of
 from dissector.render.rows import COLUMNS, capture_line, no_task, tally, task_row
@@ -33,11 +33,10 @@ class MarkdownView:
         self._all = EventsByTask()
 
     def add(self, event: Event) -> None:
-        if not isinstance(event, Message) or self._whole:
-            self._all.add(event)
+        self._all.add(event)
 
     def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:
-        tasks = list(self._all.tasks())
+        tasks = self._all.tasks()
         for info in captures:
             self._line(f"- {plain(capture_line(info))}")
         self._line()
@@ -74,7 +73,7 @@ class MarkdownView:
         self._problems("### Problems", conversation.problems, every=True)
         steps = conversation.steps(self._mask, full=self._full)
         lines = list(chart_lines(steps, (), full=self._full))
-        self._fenced("mermaid", LANGUAGES["mermaid"].write(title_of(task, self._mask), names_of(task), lines))
+        self._fenced("mermaid", MERMAID.write(title_of(task, self._mask), names_of(task), lines))
         if task.log:
             self._line()
             self._line("### Log")

@@ -41,7 +41,7 @@ class PerfettoView:
         self._all.add(event)
 
     def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002  a view's shape
-        tasks = list(self._all.tasks())
+        tasks = self._all.tasks()
         self._start = min((task.start for task, _ in tasks), default=0)
         about = {"start": iso(self._start)} if tasks else {}
         self._out.write(f'{{"displayTimeUnit": "ms", "otherData": {json.dumps(about)}, "traceEvents": [')
@@ -54,9 +54,9 @@ class PerfettoView:
         self._out.flush()
 
     def _task(self, task: Task, conversation: TaskEvents) -> Iterator[Record]:
-        client = self._host(task.client.ip if task.client is not None else "client")
-        remote = self._host(str(task.remote or "remote"))
-        yield from self._names(task, client, remote)
+        names = (task.client.ip if task.client is not None else "client", str(task.remote or "remote"))
+        client, remote = (self._host(name) for name in names)
+        yield from self._names(task, {client: names[0], remote: names[1]})
         end = task.end or max((message.time for message in conversation.messages), default=task.start)
         about: Record = {"outcome": task.outcome.value, "exit_code": task.exit_code, "packet": task.first_packet}
         yield self._slice(remote, task.n, task.start, end - task.start, title_of(task, self._mask), about)
@@ -86,10 +86,9 @@ class PerfettoView:
     def _host(self, address: str) -> int:
         return self._hosts.setdefault(address, len(self._hosts) + 1)
 
-    def _names(self, task: Task, *hosts: int) -> Iterator[Record]:
-        addresses = list(self._hosts)
-        for host in dict.fromkeys(hosts):
-            yield {"ph": "M", "pid": host, "name": "process_name", "args": {"name": addresses[host - 1]}}
+    def _names(self, task: Task, hosts: dict[int, str]) -> Iterator[Record]:
+        for host, address in hosts.items():
+            yield {"ph": "M", "pid": host, "name": "process_name", "args": {"name": address}}
             name = f"task {task.n}  {escape(self._mask.text(task.job or ''))}".rstrip()
             yield {"ph": "M", "pid": host, "tid": task.n, "name": "thread_name", "args": {"name": name}}
 

@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 from dissector.render.terminal import Terminal
 from dissector.render.text import duration
-from dissector.render.times import clock, date, dated, iso, zone
+from dissector.render.times import axis, iso
 from dissector.render.values import write_object
 from dissector.reports.ports import HELD, AgentUse, Plan, PortUse, Use
 
@@ -131,9 +131,7 @@ def _draw(terminal: Terminal, uses: Sequence[Use]) -> None:
         row = [use for use in uses if high - ports < use.port <= high]
         cells = "".join(_cell(row, first + at * step, first + (at + 1) * step) for at in range(columns))
         terminal.line((f" {high:>{_MARGIN - 2}} ", "dim"), ("│", "lane"), (cells, "callback"))
-    begin, end = (clock(first), clock(last)) if date(first) == date(last) else (dated(first), dated(last))
-    axis = f"{begin}{end.rjust(max(columns - len(begin), len(end) + 2))} {zone(last)}"
-    terminal.line((" " * (_MARGIN + 1) + axis, "dim"))
+    terminal.line((" " * (_MARGIN + 1) + axis(first, last, columns), "dim"))
     several = f"; {ports} ports a row" if ports > 1 else ""
     terminal.line(
         (" " * (_MARGIN + 1) + f"{_TAKEN} taken  {_HELD} within two minutes behind  {_FREE} free{several}", "dim")

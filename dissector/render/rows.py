@@ -7,14 +7,12 @@ from collections.abc import Iterable
 from signal import Signals
 from typing import NamedTuple
 
-from dissector.model import CaptureInfo, Outcome, Problem, Severity, Task
+from dissector.model import RANK, CaptureInfo, Outcome, Problem, Severity, Task
 from dissector.render.text import duration, escape
 from dissector.render.times import clock, date, dated, zone
 from dissector.wire.masking import Mask
 
 _WORDS = {Outcome.NO_CALLBACK: "no callback"}
-#: The worst severity first.
-RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
 class Column(NamedTuple):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from heapq import nsmallest
 
-from dissector.model import Task
+from dissector.model import RANK, Task
 from dissector.render.cells import print_cells, print_table
-from dissector.render.rows import RANK, Column, TaskRow, ranges, task_row, without_date
+from dissector.render.rows import Column, TaskRow, ranges, task_row, without_date, worst
 from dissector.render.terminal import Terminal
 from dissector.render.text import duration, escape
 from dissector.render.theme import SEVERITY_STYLES
-from dissector.render.times import clock, date, dated, zone
-from dissector.reports.summary import Cause, Slot, Stats, TaskFigures, TaskGroup
+from dissector.render.times import axis, clock, date, dated
+from dissector.reports.summary import Cause, Stats, TaskFigures, TaskGroup
 from dissector.wire.masking import Mask
 
 #: Causes that are told, and tasks that are listed as the worst.
@@ -26,7 +26,6 @@ _ZONE = 6
 #: A trend within these bounds is none.
 _FASTER, _SLOWER = 0.8, 1.25
 _LEVELS = " ▁▂▃▄▅▆▇█"
-_HEADINGS = {"job": "job", "remote": "remote", "client": "client", "cause": "cause", "outcome": "outcome"}
 
 Row = dict[str, tuple[str, str]]
 
@@ -45,10 +44,11 @@ class SummaryPage:
 
     def add(self, task: Task) -> None:
         self._summary.add(task)
-        if not task.problems:
+        severity = worst(task.problems)
+        if severity is None:
             return
         # The worst severity first, then the longest.
-        key = (min(RANK[problem.severity] for problem in task.problems), task.start - task.end, task.n)
+        key = (RANK[severity], task.start - task.end, task.n)
         if len(self._worst) < WORST or key < self._worst[-1][0]:
             row = task_row(task, self._mask)
             self._worst = nsmallest(WORST, [*self._worst, (key, row)], key=lambda one: one[0])
@@ -84,7 +84,10 @@ class SummaryPage:
         terminal.line((f" {most:>{_MARGIN - 2}} ", "dim"), (_bars([slot.most for slot in slots]), "callback"))
         if failed:
             terminal.line((f" {failed:>{_MARGIN - 2}} ", "dim"), (_bars([slot.failed for slot in slots]), "error"))
-        terminal.line((" " * _MARGIN + _axis(slots), "dim"))
+        # The step from slot to slot leads to the end of the last one.
+        first, last = slots[0].start, slots[-1].start
+        end = last + (last - first) // max(len(slots) - 1, 1)
+        terminal.line((" " * _MARGIN + axis(first, end, len(slots)), "dim"))
 
     # --- groups ----------------------------------------------------------------------------------------------------
 
@@ -92,7 +95,7 @@ class SummaryPage:
         groups = self._summary.groups(self._order)
         shown = groups[: self._top]
         columns = (
-            Column("name", _HEADINGS[self._group_by], least=16),
+            Column("name", self._group_by, least=16),
             Column("tasks", "tasks", right=True),
             Column("failed", "failed", right=True),
             Column("running", "running", right=True, rank=5),
@@ -178,9 +181,3 @@ def _bars(values: Sequence[int]) -> str:
     """A cell each; what is not nothing is seen."""
     most = max(values, default=0) or 1
     return "".join(_LEVELS[-(-value * (len(_LEVELS) - 1) // most)] for value in values)
-
-
-def _axis(slots: Sequence[Slot]) -> str:
-    first, last = slots[0].start, slots[-1].start + (slots[-1].start - slots[0].start) // max(len(slots) - 1, 1)
-    begin, end = (clock(first), clock(last)) if date(first) == date(last) else (dated(first), dated(last))
-    return f"{begin}{end.rjust(max(len(slots) - len(begin), len(end) + 2))} {zone(last)}"

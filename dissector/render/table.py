@@ -87,9 +87,10 @@ class TableView:
             if not self._only_summary:
                 self._rows.add(event.n, task_row(event, self._mask))
         elif isinstance(event, Problem):
-            self._problems.add(_alone(event))
+            alone = _alone(event)
+            self._problems.add(alone)
             if event.task is None:
-                self._other_problems.add(_alone(event))
+                self._other_problems.add(alone)
         elif isinstance(event, Connection) and event.task is None:
             self._others += 1
 

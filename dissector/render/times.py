@@ -62,6 +62,12 @@ def moment(nanoseconds: int) -> datetime:
         return utc
 
 
+def axis(first: int, last: int, cells: int) -> str:
+    """Both ends of a time line of so many cells, with their dates where these differ, and the zone behind it."""
+    begin, end = (clock(first), clock(last)) if date(first) == date(last) else (dated(first), dated(last))
+    return f"{begin}{end.rjust(max(cells - len(begin), len(end) + 2))} {zone(last)}"
+
+
 def of_calendar(year: int, month: int, day: int, *, utc: bool = False) -> int:
     """Midnight of a day in the zone that is shown, or in UTC.
 

@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from dissector.errors import UsageError
-from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, Problem, Severity, Task
+from dissector.model import RANK, CaptureInfo, Connection, Event, Exchange, Message, Problem, Severity, Task
 from dissector.render.filter import Filter
-from dissector.render.rows import RANK
 
 #: Tasks whose verdicts are remembered; there is no end to the tasks of a live capture.
 _MAX_VERDICTS = 10_000

@@ -11,11 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dissector.model import Outcome, Problem, Severity, Task
+from dissector.model import RANK, Outcome, Problem, Severity, Task
 
 FINE = (Outcome.SUCCESS, Outcome.RUNNING, Outcome.UNKNOWN)
-#: The worst severity first.
-_RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 #: Tasks of a group from which on a trend is told: the later half beside the earlier one.
 LEAST_FOR_TREND = 10
 #: What a group can be of, and the text that names it for a task.
@@ -34,7 +32,7 @@ def has_failed(task: Task) -> bool:
 
 def cause_of(task: Task) -> str:
     """The code; empty without a problem."""
-    return min(task.problems, key=lambda problem: _RANK[problem.severity]).code if task.problems else ""
+    return min(task.problems, key=lambda problem: RANK[problem.severity]).code if task.problems else ""
 
 
 def percentile(ordered: Sequence[int], share: float) -> int | None:
@@ -133,12 +131,10 @@ class TaskFigures:
         self._groups: dict[str, TaskGroup] = {}
         self._causes: dict[tuple[str, str], Cause] = {}
         self._starts, self._ends, self._failed_at = array("q"), array("q"), array("q")
-        self.all = TaskGroup("")
 
     def add(self, task: Task) -> None:
         name = self._name(task)
         self._groups.setdefault(name, TaskGroup(name)).add(task)
-        self.all.add(task)
         end = task.end or task.start
         self._starts.append(task.start)
         self._ends.append(end)
@@ -156,8 +152,7 @@ class TaskFigures:
 
     def causes(self) -> list[Cause]:
         """Errors before warnings, those of the most tasks first."""
-        key = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
-        return sorted(self._causes.values(), key=lambda one: (key[one.first.severity], -len(one.tasks), one.begin))
+        return sorted(self._causes.values(), key=lambda one: (RANK[one.first.severity], -len(one.tasks), one.begin))
 
     @property
     def span(self) -> tuple[int, int] | None:

@@ -75,10 +75,7 @@ class AgentFacts:
         number = exchange.request_id
         if number is None or number != self._last + 1:
             return False
-        self._last = number
-        self._requests[number] = exchange.n
-        if len(self._requests) > _REMEMBERED:
-            self._requests.popitem(last=False)
+        self._remember(number, exchange)
         return True
 
     def first(self, exchange: Exchange) -> bool:
@@ -89,11 +86,14 @@ class AgentFacts:
         if number in self._requests or number <= self._last:
             exchange.repeats = self._requests.get(number)
             return False
+        self._remember(number, exchange)
+        return True
+
+    def _remember(self, number: int, exchange: Exchange) -> None:
         self._last = number
         self._requests[number] = exchange.n
         if len(self._requests) > _REMEMBERED:
             self._requests.popitem(last=False)
-        return True
 
     def skips(self, exchange: Exchange) -> bool:
         """True when requests before this one were not captured."""

@@ -57,7 +57,10 @@ def problem(
 ) -> Problem:
     """A problem of a task, of a connection, or of neither; words that are not given come from the table of codes, the
     time from the start of what it is of."""
-    usual, entry = usual_words(code, case, connection), CODES[code]
+    entry = CODES[code]
+    if cause is None or remedy is None:
+        usual = usual_words(code, case, connection)
+        cause, remedy = usual[0] if cause is None else cause, usual[1] if remedy is None else remedy
     start = case.facts.record.start if case is not None else connection.start if connection is not None else 0
     return Problem(
         code=code,
@@ -65,8 +68,8 @@ def problem(
         time=start if time is None else time,
         packets=tuple(sorted(set(packets)))[:MAX_EVIDENCE],
         summary=summary,
-        cause=usual[0] if cause is None else cause,
-        remedy=usual[1] if remedy is None else remedy,
+        cause=cause,
+        remedy=remedy,
         task=case.facts.record if case is not None else None,
         connection=connection,
         logs=entry.engine,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dissector.model import Connection, Mark, Message, Outcome, Problem, address_text
+from dissector.model import Connection, Mark, Message, Outcome, Problem
 from dissector.session.case import Case, after_silence
 from dissector.session.early_ends import answers_close
 from dissector.session.findings import Finding, Reason, first
 from dissector.session.reset_origin import by_device
-from dissector.session.subjects import Ending, end_packet, end_time, forged
+from dissector.session.subjects import Ending, Reported, end_packet, end_time, error_packets, forged, reported
 from dissector.session.timeouts import IDLE, LOST_FIRST
-from dissector.session.verdict import closed_by, end_mark, stuck_side, stuck_tries, unreachables
-from dissector.traffic import IcmpError, Side
+from dissector.session.verdict import closed_by, end_mark, stuck_side, stuck_tries
+from dissector.traffic import Side
 
 # --- while the task ran --------------------------------------------------------------------------------------------
 
@@ -155,11 +155,9 @@ CLOSE_RESET: tuple[Finding[CloseReset], ...] = (
 
 
 @dataclass(slots=True)
-class Forgotten:
+class Forgotten(Reported):
     """The close of a task that was over, on a command connection that had been silent."""
 
-    case: Case
-    about: Connection
     close: Message
 
     @property
@@ -171,18 +169,6 @@ class Forgotten:
     def after_silence(self) -> str:
         return after_silence(self.idle)
 
-    @property
-    def errors(self) -> list[IcmpError]:
-        return unreachables(self.about)
-
-    @property
-    def reporter(self) -> str:
-        return address_text(self.errors[0].sender)
-
-    @property
-    def report(self) -> str:
-        return self.errors[0].reason
-
 
 def never_acknowledged(found: Forgotten) -> bool:
     return stuck_side(found.about, found.case.now) is Side.CLIENT
@@ -192,10 +178,6 @@ def short_silence(found: Forgotten) -> bool:
     return found.idle < IDLE
 
 
-def said_unreachable(found: Forgotten) -> bool:
-    return bool(found.errors)
-
-
 def answered_by_reset(found: Forgotten) -> bool:
     reset = found.about.sides[Side.SERVER].rst
     return reset is not None and reset.time >= found.close.time
@@ -203,10 +185,6 @@ def answered_by_reset(found: Forgotten) -> bool:
 
 def close_tries(found: Forgotten) -> list[int]:
     return [mark.number for mark in stuck_tries(found.about, Side.CLIENT, found.case.now)]
-
-
-def error_packets(found: Forgotten) -> list[int]:
-    return [error.number for error in found.errors]
 
 
 def reset_packets(found: Forgotten) -> list[int]:
@@ -229,7 +207,7 @@ _BY_FIREWALL: Reason[Forgotten] = Reason(
 COMMAND_CUT: tuple[Finding[Forgotten], ...] = (
     Finding(
         "command_lost_first",
-        (never_acknowledged, said_unreachable),
+        (never_acknowledged, reported),
         _REPEATED,
         (close_tries, error_packets),
         (Reason(f"{_HOST_GONE}: {{reporter}} says: {{report}}", _LOOK),),

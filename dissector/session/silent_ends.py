@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dissector.model import Connection, Mark, Message, address_text
-from dissector.session.case import Case, after_silence, end_name, host_of, open_call_text
+from dissector.model import Connection, Mark, Message
+from dissector.session.case import after_silence, end_name, host_of, open_call_text
 from dissector.session.findings import Finding, Phrase, Reason
-from dissector.session.subjects import no
+from dissector.session.subjects import Reported, error_packets, no, reported
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import IDLE, LARGE, LONG_IDLE, SECOND
-from dissector.session.verdict import end_mark, has_hole, stuck_tries, unreachables
-from dissector.traffic import IcmpError, Side
+from dissector.session.verdict import end_mark, has_hole, stuck_tries
+from dissector.traffic import Side
 
 
 @dataclass(slots=True)
-class Unanswered:
+class Unanswered(Reported):
     """Bytes of ``side`` that are sent again and again on ``about``, and never acknowledged."""
 
-    case: Case
-    about: Connection
     side: Side
 
     @property
@@ -36,16 +34,9 @@ class Unanswered:
         return host_of(self.about, self.side.other)
 
     @property
-    def errors(self) -> list[IcmpError]:
-        return unreachables(self.about)
-
-    @property
-    def reporter(self) -> str:
-        return address_text(self.errors[0].sender)
-
-    @property
-    def report(self) -> str:
-        return self.errors[0].reason + (f" ({len(self.errors)} times)" if self.errors[1:] else "")
+    def reports(self) -> str:
+        """What the first ICMP error says, and how many there are."""
+        return self.report + (f" ({len(self.errors)} times)" if self.errors[1:] else "")
 
     @property
     def open_call(self) -> str:
@@ -129,11 +120,6 @@ def other_connection_lives(facts: TaskFacts, silent: Side, since: int) -> bool:
     return last is not None and last.time >= since
 
 
-def said_unreachable(one: Unanswered) -> bool:
-    """A router says that what is sent does not arrive."""
-    return bool(one.errors)
-
-
 def host_talks(one: Unanswered) -> bool:
     """The host that does not answer sends something on connections of other tasks."""
     own = [side for connection in one.case.facts.connections() for side in connection.sides]
@@ -175,15 +161,11 @@ def was_heard(stuck: Stuck) -> bool:
 
 def forgotten(stuck: Stuck) -> bool:
     """A device forgot the connection in the silence before, as far as that can be known."""
-    return not said_unreachable(stuck) and ((alive(stuck) and idle(stuck)) or long_idle(stuck))
+    return not reported(stuck) and ((alive(stuck) and idle(stuck)) or long_idle(stuck))
 
 
 def try_packets(one: Unanswered) -> list[int]:
     return [mark.number for mark in one.tries]
-
-
-def error_packets(one: Unanswered) -> list[int]:
-    return [error.number for error in one.errors]
 
 
 def asked_packets(unheard: Unheard) -> tuple[int, ...]:
@@ -204,7 +186,7 @@ _SILENT = "the other host or the network between them is gone: nothing came from
 _LOOK = "look at {host} and at the network path to it at that time: down, restarted, or cut off?"
 #: Nothing comes from a host any more.
 GONE: tuple[Reason[Unanswered], ...] = (
-    Reason(f"{_SILENT}; {{reporter}} says: {{report}}", _LOOK, (said_unreachable,)),
+    Reason(f"{_SILENT}; {{reporter}} says: {{reports}}", _LOOK, (reported,)),
     Reason(
         "packets of this task to and from {host} are lost, though that host talks on other connections",
         "look at the firewalls and the network on the path to {host}",
@@ -221,7 +203,7 @@ _UNHEARD = (
 UNHEARD: tuple[Finding[Unheard], ...] = (
     Finding(
         "idle_connection_cut",
-        (no(said_unreachable), long_idle),
+        (no(reported), long_idle),
         _UNHEARD,
         (asked_packets, try_packets),
         GONE,
@@ -234,7 +216,7 @@ UNHEARD: tuple[Finding[Unheard], ...] = (
         _UNHEARD,
         (asked_packets, try_packets, error_packets),
         GONE,
-        (Phrase(_FORGOTTEN, (no(said_unreachable),)),),
+        (Phrase(_FORGOTTEN, (no(reported),)),),
         since,
     ),
 )
@@ -249,7 +231,7 @@ STUCK: tuple[Finding[Stuck], ...] = (
     ),
     Finding(
         "path_mtu",
-        (no(hole), large, small_ones_pass, was_heard, no(said_unreachable)),
+        (no(hole), large, small_ones_pass, was_heard, no(reported)),
         "{whom}'s segments of {smallest} bytes never get through, while small ones do.",
         (try_packets,),
         time=since,
@@ -262,8 +244,8 @@ STUCK: tuple[Finding[Stuck], ...] = (
         (try_packets, error_packets),
         GONE,
         (
-            Phrase(_FORGOTTEN, (idle, no(said_unreachable))),
-            Phrase("; or packets of this size do not pass (see path_mtu)", (large, no(said_unreachable))),
+            Phrase(_FORGOTTEN, (idle, no(reported))),
+            Phrase("; or packets of this size do not pass (see path_mtu)", (large, no(reported))),
         ),
         since,
     ),

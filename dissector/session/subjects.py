@@ -14,7 +14,7 @@ from dissector.session.case import Case, between, by_device_text, count, end_nam
 from dissector.session.reset_origin import forgery
 from dissector.session.timeouts import LATELY, SECOND
 from dissector.session.verdict import is_refused, unreachables
-from dissector.traffic import Side
+from dissector.traffic import IcmpError, Side
 
 S = TypeVar("S")
 
@@ -27,11 +27,29 @@ def no(question: Callable[[S], bool]) -> Callable[[S], bool]:
 
 
 @dataclass(slots=True)
-class Tried:
-    """A connection that did not come about: the command connection, or a callback."""
+class Reported:
+    """A connection of which a router or a host may have said that its packets do not arrive."""
 
     case: Case
     about: Connection
+
+    @property
+    def errors(self) -> list[IcmpError]:
+        return unreachables(self.about)
+
+    @property
+    def reporter(self) -> str:
+        """Who sent the first ICMP error."""
+        return address_text(self.errors[0].sender)
+
+    @property
+    def report(self) -> str:
+        return self.errors[0].reason
+
+
+@dataclass(slots=True)
+class Tried(Reported):
+    """A connection that did not come about: the command connection, or a callback."""
 
     @property
     def syns(self) -> str:
@@ -58,15 +76,6 @@ class Tried:
         return "callback" if self.about.role is Role.CALLBACK else "command connection"
 
     @property
-    def reporter(self) -> str:
-        """Who sent the first ICMP error."""
-        return address_text(unreachables(self.about)[0].sender)
-
-    @property
-    def report(self) -> str:
-        return unreachables(self.about)[0].reason
-
-    @property
     def ports(self) -> str:
         """What a firewall has to let through: callbacks come to lower ports as well."""
         return f"port {self.about.server.port}" + (" and lower" if self.about.role is Role.CALLBACK else "")
@@ -81,9 +90,13 @@ def refused(tried: Tried) -> bool:
     return is_refused(tried.about)
 
 
-def reported(tried: Tried) -> bool:
+def reported(subject: Reported) -> bool:
     """A router or a host says that packets do not arrive."""
-    return bool(unreachables(tried.about))
+    return bool(subject.errors)
+
+
+def error_packets(subject: Reported) -> list[int]:
+    return [error.number for error in subject.errors]
 
 
 def banned(tried: Tried) -> bool:
@@ -124,7 +137,7 @@ def syn_ack_packets(tried: Tried) -> list[int]:
 
 def refusal_packets(tried: Tried) -> list[int]:
     reset = tried.about.sides[Side.SERVER].rst
-    return ([reset.number] if reset else []) + [error.number for error in unreachables(tried.about)]
+    return ([reset.number] if reset else []) + error_packets(tried)
 
 
 # --- ends ----------------------------------------------------------------------------------------------------------

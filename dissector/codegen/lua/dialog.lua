@@ -103,17 +103,14 @@ do
     if kind == "invoke" then
       message.dispid = body.dispid
       message.member = self:member(object_id, body)
-      if js.has_secret_name(body.params) or (message.member and js.looks_secret(message.member)) then
-        message.secret = true
-      end
     elseif kind == "call" then
       message.member = body.name
-      if js.has_secret_name(body.params) or js.looks_secret(body.name) then message.secret = true end
       if lower(body.name) == "begin" then self:learn_names(body) end
     elseif kind == "get_ids_of_names" then
       message.member, message.names = body.names[1], body.names
-      if body.names[1] and js.looks_secret(body.names[1]) then message.secret = true end
     end
+    local member, params = message.member, body.params
+    if (params and js.has_secret_name(params)) or (member and js.looks_secret(member)) then message.secret = true end
   end
 
   --- What was seen on the connection wins over the tables.

@@ -3,121 +3,132 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from dissector.render.charts.lines import Arrow, Line, Note, Wait
+from dissector.render.charts.lines import Arrow, Line, Note
 from dissector.render.steps import Lane
 
 #: Names of the lanes in the languages.
 _IDS = {Lane.CLIENT: "client", Lane.REMOTE: "remote", Lane.PROCESS: "process"}
 
-Writer = Callable[[str, Sequence[str], Sequence[Line]], Iterator[str]]
-
 
 class Language(NamedTuple):
-    """``write(title, names of the lanes, lines)`` gives the chart line by line."""
+    """``head(title, names of the lanes)`` are its first lines, ``label(text, failed)`` is a text as it writes it;
+    ``arrow``, ``note`` and ``wait`` are lines with names in braces, ``arrows`` the signs of kinds of arrows."""
 
     name: str
-    write: Writer
+    head: Callable[[str, Sequence[str]], Iterator[str]]
+    label: Callable[[str, bool], str]
+    arrow: str
+    note: str
+    wait: str
+    arrows: Mapping[str, str]
+    foot: tuple[str, ...] = ()
+
+    def write(self, title: str, names: Sequence[str], lines: Iterable[Line]) -> Iterator[str]:
+        """The chart line by line."""
+        yield from self.head(title, names)
+        for line in lines:
+            if isinstance(line, Arrow):
+                ends = {"source": _IDS[line.source], "target": _IDS[line.target], "sign": self.arrows[line.kind]}
+                yield self.arrow.format(label=self.label(line.text, line.failed), **ends)
+            elif isinstance(line, Note):
+                yield self.note.format(label=self.label(line.text, line.failed))
+            else:
+                yield self.wait.format(label=self.label(line.text, False))
+        yield from self.foot
 
 
 # --- mermaid -------------------------------------------------------------------------------------------------------
 
 #: What stands for itself in a text of mermaid; the rest are numbered entities.
 _MERMAID_SAFE = re.compile(r"[^\w .,:=()/+\-\[\]…×▶◀µ]")
-_MERMAID_ARROWS = {"call": "->>", "answer": "-->>", "open": "->>", "lost": "-x"}
 
 
-def _mermaid(title: str, names: Sequence[str], lines: Sequence[Line]) -> Iterator[str]:
+def _mermaid_head(title: str, names: Sequence[str]) -> Iterator[str]:
     yield "sequenceDiagram"
     for lane, name in zip(Lane, names, strict=True):
-        yield f"  participant {_IDS[lane]} as {_mermaid_text(name)}"
-    yield f"  Note over client,process: {_mermaid_text(title)}"
-    for line in lines:
-        if isinstance(line, Arrow):
-            text = ("× " if line.failed else "") + _mermaid_text(line.text)
-            yield f"  {_IDS[line.source]}{_MERMAID_ARROWS[line.kind]}{_IDS[line.target]}: {text}"
-        elif isinstance(line, Note):
-            yield f"  Note over client,process: {'× ' if line.failed else ''}{_mermaid_text(line.text)}"
-        else:
-            yield f"  Note over client,process: … {_mermaid_text(line.text)} …"
+        yield f"  participant {_IDS[lane]} as {_mermaid_label(name, False)}"
+    yield f"  Note over client,process: {_mermaid_label(title, False)}"
 
 
-def _mermaid_text(text: str) -> str:
+def _mermaid_label(text: str, failed: bool) -> str:
     parts = (_MERMAID_SAFE.sub(lambda found: f"#{ord(found[0])};", part) for part in text.split("\n"))
-    return "<br/>".join(parts)
+    return ("× " if failed else "") + "<br/>".join(parts)
 
+
+MERMAID = Language(
+    "mermaid",
+    _mermaid_head,
+    _mermaid_label,
+    arrow="  {source}{sign}{target}: {label}",
+    note="  Note over client,process: {label}",
+    wait="  Note over client,process: … {label} …",
+    arrows={"call": "->>", "answer": "-->>", "open": "->>", "lost": "-x"},
+)
 
 # --- mscgen --------------------------------------------------------------------------------------------------------
 
-_MSCGEN_ARROWS = {"call": "=>", "answer": ">>", "open": ":>", "lost": "-x"}
 _RED = ', textcolour="#c00000", linecolour="#c00000"'
 
 
-def _mscgen(title: str, names: Sequence[str], lines: Sequence[Line]) -> Iterator[str]:
+def _mscgen_head(title: str, names: Sequence[str]) -> Iterator[str]:
+    lanes = (f"{_IDS[lane]} {_mscgen_label(name, False)}" for lane, name in zip(Lane, names, strict=True))
     yield "msc {"
     yield '  hscale="2.4", wordwraparcs=on;'
-    yield (
-        "  "
-        + ", ".join(f'{_IDS[lane]} [label="{_mscgen_text(name)}"]' for lane, name in zip(Lane, names, strict=True))
-        + ";"
-    )
-    yield f'  client box process [label="{_mscgen_text(title)}"];'
-    for line in lines:
-        if isinstance(line, Wait):
-            yield f'  ... [label="{_mscgen_text(line.text)}"];'
-            continue
-        style = _RED if line.failed else ""
-        label = f'[label="{_mscgen_text(line.text)}"{style}]'
-        if isinstance(line, Arrow):
-            yield f"  {_IDS[line.source]} {_MSCGEN_ARROWS[line.kind]} {_IDS[line.target]} {label};"
-        else:
-            yield f"  client note process {label};"
-    yield "}"
+    yield f"  {', '.join(lanes)};"
+    yield f"  client box process {_mscgen_label(title, False)};"
 
 
-def _mscgen_text(text: str) -> str:
+def _mscgen_label(text: str, failed: bool) -> str:
     r"""A backslash begins an escape (``\n``) and has none of its own: it becomes its look-alike."""
-    return text.replace("\\", "⧵").replace('"', '\\"').replace("\n", "\\n")
+    quoted = text.replace("\\", "⧵").replace('"', '\\"').replace("\n", "\\n")
+    return f'[label="{quoted}"{_RED if failed else ""}]'
 
+
+_MSCGEN = Language(
+    "mscgen",
+    _mscgen_head,
+    _mscgen_label,
+    arrow="  {source} {sign} {target} {label};",
+    note="  client note process {label};",
+    wait="  ... {label};",
+    arrows={"call": "=>", "answer": ">>", "open": ":>", "lost": "-x"},
+    foot=("}",),
+)
 
 # --- PlantUML ------------------------------------------------------------------------------------------------------
 
 #: What stands for itself in a text of PlantUML; the rest are written by their numbers.
 _PLANTUML_SAFE = re.compile(r"[^\w .,:()/+…×▶◀µ]|//+|__+|\.\.+|::+")
-_PLANTUML_ARROWS = {"call": "->", "answer": "-->", "open": "->", "lost": "->x"}
 
 
-def _plantuml(title: str, names: Sequence[str], lines: Sequence[Line]) -> Iterator[str]:
+def _plantuml_head(title: str, names: Sequence[str]) -> Iterator[str]:
     yield "@startuml"
     for lane, name in zip(Lane, names, strict=True):
-        yield f'participant "{_plantuml_text(name)}" as {_IDS[lane]}'
-    yield f"title {_plantuml_text(title)}"
-    for line in lines:
-        if isinstance(line, Wait):
-            yield f"... {_plantuml_text(line.text)} ..."
-            continue
-        text = _plantuml_text(line.text)
-        if line.failed:
-            text = "\\n".join(f"<color:red>{part}</color>" for part in text.split("\\n"))
-        if isinstance(line, Arrow):
-            yield f"{_IDS[line.source]} {_PLANTUML_ARROWS[line.kind]} {_IDS[line.target]} : {text}"
-        else:
-            yield f"note over client, process : {text}"
-    yield "@enduml"
+        yield f'participant "{_plantuml_label(name, False)}" as {_IDS[lane]}'
+    yield f"title {_plantuml_label(title, False)}"
 
 
-def _plantuml_text(text: str) -> str:
-    parts = (_PLANTUML_SAFE.sub(_plantuml_numbers, part) for part in text.split("\n"))
-    return "\\n".join(parts)
+def _plantuml_label(text: str, failed: bool) -> str:
+    parts = [_PLANTUML_SAFE.sub(_plantuml_numbers, part) for part in text.split("\n")]
+    return "\\n".join(f"<color:red>{part}</color>" if failed else part for part in parts)
 
 
 def _plantuml_numbers(found: re.Match[str]) -> str:
     return "".join(f"<U+{ord(character):04X}>" for character in found[0])
 
 
-LANGUAGES = {
-    one.name: one
-    for one in (Language("mermaid", _mermaid), Language("mscgen", _mscgen), Language("plantuml", _plantuml))
-}
+_PLANTUML = Language(
+    "plantuml",
+    _plantuml_head,
+    _plantuml_label,
+    arrow="{source} {sign} {target} : {label}",
+    note="note over client, process : {label}",
+    wait="... {label} ...",
+    arrows={"call": "->", "answer": "-->", "open": "->", "lost": "->x"},
+    foot=("@enduml",),
+)
+
+LANGUAGES = {one.name: one for one in (MERMAID, _MSCGEN, _PLANTUML)}

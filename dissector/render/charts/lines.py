@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from dissector.model import Severity
 from dissector.render.alike import ProblemRow, problem_summary
 from dissector.render.steps import LadderStep, Lane
 from dissector.render.terminal import clip
@@ -51,9 +52,10 @@ def chart_lines(steps: Sequence[LadderStep], problems: Iterable[ProblemRow], *, 
             yield Wait(duration(time - timed[index - 1][0]))
         yield line
     for row in problems:
-        texts = (problem_summary(row), f"Cause: {row.cause}" if row.cause else "", f"Remedy: {row.remedy}")
-        text = "\n".join(clip(text, _NOTE) for text in texts if text and text != "Remedy: ")
-        yield Note(f"{row.severity.value} {row.code}: {text}", row.severity.value == "error")
+        texts = [problem_summary(row)]
+        texts += [f"{word}: {text}" for word, text in (("Cause", row.cause), ("Remedy", row.remedy)) if text]
+        text = "\n".join(clip(text, _NOTE) for text in texts)
+        yield Note(f"{row.severity.value} {row.code}: {text}", row.severity is Severity.ERROR)
 
 
 def _timed(steps: Sequence[LadderStep], full: bool) -> Iterator[tuple[int, Line]]:

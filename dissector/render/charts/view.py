@@ -42,7 +42,7 @@ class ChartView:
 
     def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:  # noqa: ARG002  a view's shape
         """:raises UsageError: no task or several ones are to be shown"""
-        tasks = list(self._all.tasks())
+        tasks = self._all.tasks()
         if len(tasks) != 1:
             told = f"{len(tasks)} tasks" if tasks else no_task(seen).strip()
             raise UsageError(f"{told}: a {self._language.name} chart is of one task; choose it with --task N")

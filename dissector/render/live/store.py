@@ -26,7 +26,7 @@ from dissector.model import (
 from dissector.render.filter import Filter
 from dissector.render.live.entry import MAX_OF_TASK, TaskEntry
 from dissector.render.live.listing import Listing, Picked
-from dissector.render.rows import RANK, TaskRow, task_row
+from dissector.render.rows import TaskRow, task_row, worst
 from dissector.render.text import duration
 from dissector.wire.masking import Mask
 
@@ -240,5 +240,4 @@ class Store:
         cells = dict(row.cells, outcome="running", took=duration(max(0, now - task.start)))
         if (running := entry.running) is not None:
             cells["problems"] = f"{duration(max(0, now - running.since))} {running.doing}"
-        worst = min((p.severity for p in task.problems), key=RANK.__getitem__, default=None)
-        return TaskRow(cells, Outcome.RUNNING, worst)
+        return TaskRow(cells, Outcome.RUNNING, worst(task.problems))

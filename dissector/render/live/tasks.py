@@ -13,12 +13,12 @@ from textual.message import Message as Event
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from dissector.model import Task
+from dissector.model import RANK, Task
 from dissector.render.cells import column_widths, row_spans, widest
 from dissector.render.live.entry import TaskEntry
 from dissector.render.live.listing import Listing, Rows
 from dissector.render.live.pane import RICH_STYLES
-from dissector.render.rows import COLUMNS, RANK, Column, TaskRow
+from dissector.render.rows import COLUMNS, Column, TaskRow
 
 _CURSOR = Style(reverse=True)
 #: A column that the table is sorted by, and how.
