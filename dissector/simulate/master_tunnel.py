@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from dissector.model import Outcome
 from dissector.simulate.agent_drive import AgentDrive
 from dissector.simulate.agent_scenarios import AgentScenario, AgentTwist
 from dissector.simulate.dialog import SimulatedDialog
 from dissector.simulate.http_text import AGENT_API, BYTES, Received
+from dissector.simulate.master_pool import Pool
 from dissector.simulate.pipe import Pipe
 from dissector.simulate.report import MetTask, Options
-
-if TYPE_CHECKING:
-    from dissector.simulate.master import Pool
 
 _FOR_EVER = "PT277777H46M39S"
 _TIMEOUT = 60.0
