@@ -14,13 +14,16 @@ from heapq import heapify, heappop, heapreplace
 from dissector.limits import MAX_CONNECTIONS
 from dissector.model import Event
 from dissector.session.dialog import HEADER
+from dissector.session.exchanges import Exchanges
 from dissector.session.handlers import Callback
+from dissector.session.packet_time import PacketTime
 from dissector.session.strangers import Stranger
 from dissector.session.tracer import Tracer
+from dissector.session.usual import known_request, known_response
 from dissector.stream.block import Block, Conversation, Joined, Piece, Run
 from dissector.stream.fast_path import advance_by_run, fits, flags_of
 from dissector.stream.flows import Entry
-from dissector.traffic import ENDS, FIN, RST, Chunk, Frame
+from dissector.traffic import ENDS, FIN, RST, Chunk, Frame, RawDocument, Side
 
 _new = tuple.__new__
 
@@ -145,11 +148,18 @@ def _begin_run(tracer: Tracer, block: Block, cursor: _Cursor) -> bool:
         return False
     run = runs[cursor.run]
     cursor.run += 1
-    found = tracer.callback(cursor.conversation.keys[0], len(block.conversations) + len(block.others))
+    key, others = cursor.conversation.keys[0], len(block.conversations) + len(block.others)
+    found = tracer.in_step(key, others)
     if found is None or not fits(found[0], run):
         return False
+    entry, handler = found
+    if isinstance(handler, Exchanges) is not bool(run.heard):
+        return False
+    if isinstance(handler, Exchanges):
+        cursor.pending = _exchanges(entry, handler, run, block, tracer.clock)
+    else:
+        cursor.pending = _messages(entry, handler, run, block, one_by_one=tracer.wants_messages)
     cursor.at = run.stop
-    cursor.pending = _messages(*found, run, block, one_by_one=tracer.wants_messages)
     return True
 
 
@@ -186,6 +196,28 @@ def _messages(entry: Entry, handler: Callback, run: Run, block: Block, *, one_by
     for side, index, begin, end, before in run.unfinished:
         part = data[begin:end]
         handler.chunk(_new(Chunk, (senders[side].side, bases[side] + before, part, numbers[index], times[index])))
+
+
+def _exchanges(entry: Entry, handler: Exchanges, run: Run, block: Block, clock: PacketTime) -> Iterator[int]:
+    """Takes a run that fits, of messages over HTTP.  A task's come over several connections: each is handled when it is
+    its turn, so that all are in order."""
+    numbers = block.numbers
+    senders, bases = (entry.sender, entry.other), advance_by_run(entry, run, numbers)
+    data, times = block.data, block.times
+    is_answer = [head.startswith(b"HTTP/") for head in run.heads]
+    requests = [None if answers else known_request(head) for answers, head in zip(is_answer, run.heads, strict=True)]
+    responses = [known_response(head) if answers else None for answers, head in zip(is_answer, run.heads, strict=True)]
+    for side, index, begin, stop, before, head, number, end in run.heard:
+        yield index
+        clock.now = time = times[index]
+        sender, offset, part = senders[side].side, bases[side] + before, data[begin:stop]
+        document = _new(RawDocument, (sender, offset, part, (numbers[index],), time, True, "http"))
+        if sender is Side.CLIENT and (request := requests[head]) is not None:
+            handler.request(document, number, end, request)
+        elif sender is Side.SERVER and (response := responses[head]) is not None:
+            handler.response(document, end, response)
+        else:
+            handler.chunk(_new(Chunk, (sender, offset, part, numbers[index], time)))
 
 
 def _step(tracer: Tracer, block: Block, cursor: _Cursor, index: int) -> None:

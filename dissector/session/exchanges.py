@@ -11,7 +11,7 @@ from typing import Protocol
 
 from dissector.limits import MAX_PENDING_COMMANDS
 from dissector.model import Connection, Exchange
-from dissector.session.usual import request_of, response_of
+from dissector.session.usual import KnownRequest, KnownResponse, request_as, request_of, response_as, response_of
 from dissector.stream.http import HttpReader
 from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
 from dissector.wire.agent import RequestHead, command_of, head_of, request_id, unread
@@ -77,6 +77,21 @@ class Exchanges:
                 self._request(_new(RawDocument, (side, offset, data, (number,), time, True, "http")), *asked)
                 return
         self._handle(reader.feed(chunk))
+
+    @property
+    def in_step(self) -> bool:
+        """True when whole messages in order are all that is expected."""
+        return not self._is_tls and all(reader.is_between for reader in self._readers)
+
+    def request(self, raw: RawDocument, number: int | None, end: int, known: KnownRequest) -> None:
+        """The next message of a connection that is ``in_step``: a usual one, whose head ends at ``end``."""
+        self._readers[Side.CLIENT].passed()
+        self._request(raw, *request_as(raw[2], number, end, known))
+
+    def response(self, raw: RawDocument, end: int, known: KnownResponse) -> None:
+        """The same of a response."""
+        self._readers[Side.SERVER].passed()
+        self._response(raw, *response_as(raw[2], end, known))
 
     def missing(self, side: Side) -> None:
         """Bytes are missing: which request the next response answers is not certain."""

@@ -77,9 +77,11 @@ class Callback:
 
     @property
     def in_step(self) -> bool:
-        """True when whole messages in order are all that is expected."""
+        """True when whole messages in order are all that is expected, and bring facts about its task that nobody else
+        does."""
+        alone = len(self.facts.attempts) <= 1 and self.facts.intruder is None
         ready = self.facts.confirmed and self._opened and not self._foreign
-        return ready and all(reader.in_step for reader in self._readers)
+        return alone and ready and all(reader.in_step for reader in self._readers)
 
     def pairs(self, pairs: Pairs, asker: Side, heads: list[bytes], numbers: Sequence[int]) -> bool:
         """Skims messages of a run, if ``asker`` may ask now; the connection has to be ``in_step``.  ``numbers`` are

@@ -8,6 +8,7 @@ is a callback that stands where the run begins is asked when it is taken.
 from __future__ import annotations
 
 from dissector.session.foreign_start import foreign_at
+from dissector.session.run_exchanges import RunExchanges, asks_agent
 from dissector.session.run_messages import Alignment, InvokeShapes, RunMessages, may_be_messages
 from dissector.stream.block import Block, Conversation, Mark, Part, Run
 from dissector.stream.direction import KEPT
@@ -20,6 +21,7 @@ _SHORTEST, _LOOKS = 4, 8
 _NO_MARK = (0, 0, 0, 0)
 #: A longer silence (ns) ends a run: the tracer gives nothing up sooner, so it need not know how far a run has come.
 _PAUSE = 60_000_000_000
+_NOTHING, _FRAMES, _HTTP = 0, 1, 2
 
 
 def find_runs(block: Block) -> None:
@@ -30,20 +32,27 @@ def find_runs(block: Block) -> None:
         keys, syns, places, runs, _ = conversation
         if syns and syns[0] == places[0] >> 1 and (at := foreign_at(block, conversation, ip_at)):
             conversations[number] = _new(Conversation, (keys, syns, places, runs, at))
-        elif len(places) >= _SHORTEST and _speaks(block, conversation):
-            _find(block, conversation, shapes)
+        elif len(places) >= _SHORTEST and (speech := _speaks(block, conversation)):
+            if speech == _HTTP:
+                _find_exchanges(block, conversation)
+            else:
+                _find(block, conversation, shapes)
 
 
-def _speaks(block: Block, conversation: Conversation) -> bool:
-    """True when some of the first data there may begin a message."""
+def _speaks(block: Block, conversation: Conversation) -> int:
+    """What some of the first data there may begin: a message, or one over HTTP to an agent; false without."""
     has_data = False
     for place in conversation.places[:_LOOKS]:
         begin, end = payload_of(block, conversation, place >> 1)
         if end > begin:
             has_data = True
-            if end <= block.ends[place >> 1] and may_be_messages(block.data, begin, end):
-                return True
-    return not has_data
+            if end > block.ends[place >> 1]:
+                continue
+            if may_be_messages(block.data, begin, end):
+                return _FRAMES
+            if asks_agent(block.data, begin, end):
+                return _HTTP
+    return _NOTHING if has_data else _FRAMES
 
 
 def _find(block: Block, conversation: Conversation, shapes: InvokeShapes) -> None:
@@ -59,6 +68,21 @@ def _find(block: Block, conversation: Conversation, shapes: InvokeShapes) -> Non
         is_behind = at < len(places) and places[at] >> 1 > begins
         if is_behind and _pass(block, conversation, places[at], alignment, expect):
             silent.discard(places[at] & 1)
+        at += 1
+
+
+def _find_exchanges(block: Block, conversation: Conversation) -> None:
+    """Runs of messages over HTTP begin where both sides have spoken."""
+    places, begins = conversation.places, conversation.begins
+    silent = {0, 1} if begins >= 0 else set()
+    at = 0
+    while at + _SHORTEST <= len(places):
+        if not silent:
+            at = _run(block, conversation, at, RunExchanges(block.data), [None, None])
+        elif places[at] >> 1 > begins:
+            begin, end = payload_of(block, conversation, places[at] >> 1)
+            if end > begin:
+                silent.discard(places[at] & 1)
         at += 1
 
 
@@ -80,7 +104,11 @@ def _pass(block: Block, conversation: Conversation, place: int, alignment: Align
 
 
 def _run(  # noqa: C901  a question for each way to be odd
-    block: Block, conversation: Conversation, first: int, messages: RunMessages, sequence: list[int | None]
+    block: Block,
+    conversation: Conversation,
+    first: int,
+    messages: RunMessages | RunExchanges,
+    sequence: list[int | None],
 ) -> int:
     """Looks for a run from place ``first`` on and adds it; returns the place of what does not fit."""
     data, begins, ends, times = block.data, block.begins, block.ends, block.times
@@ -151,8 +179,10 @@ def _run(  # noqa: C901  a question for each way to be odd
             Part(packets[0], one, sent[0], acked[0], windows[0], last[0], last_data[0], recent[0][-KEPT:]),
             Part(packets[1], two, sent[1], acked[1], windows[1], last[1], last_data[1], recent[1][-KEPT:]),
         )
-        items, unfinished = messages.finish()
         heads = list(messages.heads)
-        conversation.runs.append(Run(first, stop, parts, start, silence, behind_mark, heads, items, unfinished))
+        items, unfinished = messages.finish()
+        conversation.runs.append(
+            Run(first, stop, parts, start, silence, behind_mark, heads, items, unfinished, messages.heard)
+        )
     sequence[:] = [one if one is not None else before for one, before in zip(expect, sequence, strict=True)]
     return stop

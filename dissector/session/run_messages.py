@@ -107,6 +107,9 @@ def may_be_messages(data: Buffer, at: int, end: int) -> bool:
 class RunMessages:
     """Takes the payloads of a run in order."""
 
+    #: Messages over HTTP: there are none.
+    heard: tuple[()] = ()
+
     def __init__(self, data: Buffer, shapes: InvokeShapes, alignment: Alignment) -> None:
         self._data = data
         self._shapes = shapes

@@ -120,17 +120,17 @@ class Tracer(Attempts):
         now, order = self.clock.now, self._order
         return self.wake(now) if now >= self.clock.wake else order.drain(now) if order.is_waiting else ()
 
-    def callback(self, key: bytes, others: int) -> tuple[Entry, Callback] | None:
-        """The callback connection of a packet's key, if whole messages on it bring nothing but facts about its task
-        and there is room for so many ``others``: else it may be given up at any packet."""
+    def in_step(self, key: bytes, others: int) -> tuple[Entry, Callback | Exchanges] | None:
+        """The connection of a packet's key, if whole messages on it bring nothing but facts about its task and there is
+        room for so many ``others``: else it may be given up at any packet."""
         entry = self._connections.find(key)
         handler = entry.flow.handler if entry is not None else None
-        if entry is None or type(handler) is not Callback or not handler.in_step:
+        if entry is None or not isinstance(handler, (Callback, Exchanges)) or not handler.in_step:
             return None
-        # Who else may write down facts about the task, does so in the order of packets.
-        alone = len(handler.facts.attempts) == 1 and handler.facts.intruder is None and not self._unannounced.strays
-        in_order = self.wants_messages or not self._order.holds(entry.flow.connection.task)
-        return (entry, handler) if alone and in_order and len(self._connections) + others <= MAX_CONNECTIONS else None
+        has_to_wait = not self.wants_messages and self._order.holds(entry.flow.connection.task)
+        if type(handler) is Callback and (self._unannounced.strays or has_to_wait):
+            return None
+        return (entry, handler) if len(self._connections) + others <= MAX_CONNECTIONS else None
 
     def _parse(self, packet: Packet, entry: Entry | None) -> None:
         """Takes a packet that is not for the fast path; ``entry`` is the one of its key."""

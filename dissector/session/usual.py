@@ -6,18 +6,22 @@ without its number and length, of a response without its date, its heartbeat's i
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
 from dissector.stream.http import HttpReader
 from dissector.traffic import Chunk, RawDocument, Side
-from dissector.wire.agent import REQUEST_ID, RequestHead, head_of, request_id
+from dissector.wire.agent import REQUEST_ID, SECRET_HEADER, RequestHead, head_of, request_id
 from dissector.wire.http import PLAIN
 from dissector.wire.http_message import HttpMessage, parse_http
 
 _END, _LENGTH = b"\r\n\r\n", b"\r\nContent-Length: "
 _ID, _DATE, _HEARTBEAT = b"\r\nX-JobScheduler-Request-ID: ", b"\r\nDate: ", b"\r\nX-JobScheduler-Heartbeat: "
-_ID_NAME, _ACCEPTED = REQUEST_ID.lower().encode(), b" 202 "
+#: A tunnel's request up to its id and behind it; and the tunnel's secret.
+_TUNNEL = re.compile(rb"(POST /jobscheduler/agent/api/tunnel/)(\d{1,9})( HTTP/1\.1\r\n.*)", re.DOTALL)
+_SECRET, _A_SECRET = re.compile(rb"(?<=\r\nX-JobScheduler-Tunnel-Secret: )[\w-]+(?=\r\n)", re.ASCII), b"s"
+_ID_NAME, _SECRET_NAME, _ACCEPTED = REQUEST_ID.lower().encode(), SECRET_HEADER.lower().encode(), b" 202 "
 #: Digits of a length that fits into one segment, and of a request's number.
 _LENGTH_DIGITS, _ID_DIGITS = 6, 9
 #: Longer heads are read each time.
@@ -41,40 +45,82 @@ class Response(NamedTuple):
     status: int
 
 
+class KnownRequest(NamedTuple):
+    """What requests with the same head have in common: whether their bodies are plain, what the head says, and the
+    number where that is in here."""
+
+    is_plain: bool
+    head: RequestHead
+    number: int | None
+
+
+class KnownResponse(NamedTuple):
+    """The same of responses."""
+
+    is_plain: bool
+    status: int
+
+
+class Usual(NamedTuple):
+    """A usual message: its head without what differs from one to the next, its number, and where the head ends."""
+
+    head: bytes
+    number: int | None
+    end: int
+
+
 def request_of(data: bytes) -> Request | None:
     """A segment that is just one such request; None for any other."""
+    usual = usual_request(data)
+    known = known_request(usual[0]) if usual is not None else None
+    return request_as(data, usual[1], usual[2], known) if usual is not None and known is not None else None
+
+
+def response_of(data: bytes) -> Response | None:
+    """The same of a response."""
+    usual = usual_response(data)
+    known = known_response(usual[0]) if usual is not None else None
+    return response_as(data, usual[2], known) if usual is not None and known is not None else None
+
+
+def usual_request(data: bytes) -> Usual | None:
+    """What a request is as a usual one, if ``known_request`` knows its head."""
     end = _end_of_head(data)
     if not end:
         return None
     at = data.rfind(_LENGTH, 0, end)
     begin = data.find(_ID, 0, at) + 29
+    number = None
     if begin < 29:
-        known = _request(data[:at], b"")
-        number = known[2] if known is not None else None
+        head = data[:at]
     else:
         stop = data.find(b" ", begin, at)
         digits = data[begin:stop]
         if not digits.isdigit() or len(digits) > _ID_DIGITS:
             return None
-        number, known = int(digits), _request(data[:begin], data[stop:at])
-    if known is None:
-        return None
-    request: Request = _new(Request, (_message(data, end, known[0], is_request=True), known[1], number))
-    return request
+        number, head = int(digits), data[:begin] + _END + data[stop:at]
+    return _new(Usual, (head, number, end)) if known_request(head) is not None else None
 
 
-def response_of(data: bytes) -> Response | None:
+def usual_response(data: bytes) -> Usual | None:
     """The same of a response."""
     end = _end_of_head(data)
     if not end:
         return None
-    head = data[: data.rfind(_LENGTH, 0, end)]
-    head = _without(head, _DATE)
-    known = _response(_without(head, _HEARTBEAT) if data[8:13] == _ACCEPTED else head)
-    if known is None:
-        return None
-    response: Response = _new(Response, (_message(data, end, known[0], is_request=False), known[1]))
-    return response
+    head = _without(data[: data.rfind(_LENGTH, 0, end)], _DATE)
+    if data[8:13] == _ACCEPTED:
+        head = _without(head, _HEARTBEAT)
+    return _new(Usual, (head, None, end)) if known_response(head) is not None else None
+
+
+def request_as(data: bytes, number: int | None, end: int, known: KnownRequest) -> Request:
+    """A request with a head that is known."""
+    message = _message(data, end, known[0], is_request=True)
+    return _new(Request, (message, known[1], known[2] if number is None else number))
+
+
+def response_as(data: bytes, end: int, known: KnownResponse) -> Response:
+    return _new(Response, (_message(data, end, known[0], is_request=False), known[1]))
 
 
 def _end_of_head(data: bytes) -> int:
@@ -104,21 +150,43 @@ def _without(head: bytes, name: bytes) -> bytes:
 
 
 @lru_cache(maxsize=4_096)
-def _request(front: bytes, behind: bytes) -> tuple[bool, RequestHead, int | None] | None:
-    """Whether the bodies of requests with such a head are plain, what the head says, and its number if that is in here;
-    None: it is not read so.  ``front`` and ``behind`` are what stands before the number and behind it."""
-    if behind and _ID_NAME in front[: -len(_ID)].lower():
-        return None  # there twice
-    message = _read(front + b"1" + behind if behind else front, Side.CLIENT)
-    return (message.codings is PLAIN, head_of(message), request_id(message)) if message is not None else None
+def known_request(head: bytes) -> KnownRequest | None:
+    """What the head of a ``Usual`` says; None: it is not read so."""
+    tunnel = _TUNNEL.match(head)
+    if tunnel is None:
+        return _known_request(head)
+    # Each task has an id and a secret of its own: all else is read once for all of them.
+    start, number, rest = tunnel.groups()
+    secrets = _SECRET.findall(rest)
+    if len(secrets) != 1 or rest.lower().count(_SECRET_NAME) != 1:
+        return _known_request(head)
+    known = _known_request(start + b"1" + _SECRET.sub(_A_SECRET, rest))
+    if known is None or known.head.target is None:
+        return known
+    target, name = known.head.target, number.decode("ascii")
+    target = target._replace(rest=f"/tunnel/{name}", tunnel=name)
+    return known._replace(head=known.head._replace(target=target, secret=secrets[0].decode("ascii")))
 
 
 @lru_cache(maxsize=1_024)
-def _response(head: bytes) -> tuple[bool, int] | None:
-    """The same of responses, and their status."""
+def _known_request(head: bytes) -> KnownRequest | None:
+    front, is_numbered, behind = head.partition(_END)
+    if is_numbered and _ID_NAME in front[: -len(_ID)].lower():
+        return None  # there twice
+    message = _read(front + b"1" + behind if is_numbered else front, Side.CLIENT)
+    if message is None:
+        return None
+    return KnownRequest(message.codings is PLAIN, head_of(message), None if is_numbered else request_id(message))
+
+
+@lru_cache(maxsize=1_024)
+def known_response(head: bytes) -> KnownResponse | None:
+    """The same of responses."""
     message = _read(head, Side.SERVER)
     status = message.status if message is not None else None
-    return (message.codings is PLAIN, status) if message is not None and status is not None and status >= 200 else None
+    if message is None or status is None or status < 200:
+        return None
+    return KnownResponse(message.codings is PLAIN, status)
 
 
 def _read(head: bytes, side: Side) -> HttpMessage | None:

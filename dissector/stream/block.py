@@ -36,6 +36,8 @@ Joined = tuple[int, int, tuple[bytes, tuple[int, ...]], int]
 #: Requests with their answers, all of them skimmed: who asks, how many, bytes, lines and look-ups in order, nanoseconds
 #: from each request to its answer in all, and the messages.
 Pairs = tuple[int, int, int, "list[Line | LookUp]", int, "list[Piece | Joined]"]
+#: A message over HTTP: a Piece, which of the run's ``heads`` it has, its Request-ID, and where its head ends.
+Heard = tuple[int, int, int, int, int, int, "int | None", int]
 #: Numbers of the packets of a source's first block.
 _COUNTED = range(1, (1 << 63) - 1)
 #: In the place of a link type, of records that are numbered like packets and are none.
@@ -61,7 +63,7 @@ class Run(NamedTuple):
 
     ``silence`` is the longest time between two packets, ``behind`` the second of them.  ``items`` are the messages in
     order, ``heads`` what the requests that have lines begin with, ``unfinished`` the parts of messages that go on
-    behind the run.
+    behind the run.  Of a connection with exchanges ``heard`` are the messages, and ``heads`` those of ``usual.Usual``.
     """
 
     first: int
@@ -73,6 +75,7 @@ class Run(NamedTuple):
     heads: list[bytes]
     items: list[Pairs | Piece | Joined]
     unfinished: list[Piece]
+    heard: Sequence[Heard] = ()
 
 
 class Conversation(NamedTuple):

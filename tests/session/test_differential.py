@@ -256,28 +256,48 @@ def test_connections_that_are_given_up_under_way(most: int, monkeypatch: pytest.
 # --- the fast ways are taken -----------------------------------------------------------------------------------------
 
 
+class Counted:
+    """Runs that are taken, and packets that are not in any."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.runs: list[Run] = []
+        self.packets: list[Packet] = []
+        by_run, one = advance_by_run, Tracer.take_packet
+
+        def counted_run(entry: object, run: Run, number: int) -> tuple[int, int]:
+            self.runs.append(run)
+            return by_run(entry, run, number)  # type: ignore[arg-type]
+
+        def counted_packet(tracer: Tracer, packet: Packet) -> None:
+            self.packets.append(packet)
+            one(tracer, packet)
+
+        monkeypatch.setattr(advance, "advance_by_run", counted_run)
+        monkeypatch.setattr(Tracer, "take_packet", counted_packet)
+
+    @property
+    def in_runs(self) -> int:
+        return sum(run.stop - run.first for run in self.runs)
+
+
 @pytest.mark.parametrize("wanted", WANTED)
 @pytest.mark.parametrize("around", ["Ethernet", "VXLAN", "Linux cooked v2"])
 def test_most_packets_of_a_dialog_are_in_runs(
     around: str, wanted: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Else the tests above would compare the reference with itself."""
-    taken: list[Run] = []
-    fed: list[Packet] = []
-    by_run, one = advance_by_run, Tracer.take_packet
-
-    def counted_run(entry: object, run: Run, number: int) -> tuple[int, int]:
-        taken.append(run)
-        return by_run(entry, run, number)  # type: ignore[arg-type]
-
-    def counted_packet(tracer: Tracer, packet: Packet) -> None:
-        fed.append(packet)
-        one(tracer, packet)
-
-    monkeypatch.setattr(advance, "advance_by_run", counted_run)
-    monkeypatch.setattr(Tracer, "take_packet", counted_packet)
+    counted = Counted(monkeypatch)
     link_type, wrap, _ = ENCAPSULATIONS[around] if around != "Ethernet" else (ETHERNET, lambda data: data, ())
     some = [(time, wrap(data), len(wrap(data))) for time, data, _ in packets(MANY_LINES.stem)]
     fast([write(tmp_path / "x.pcap", some, link_type)], WANTED[wanted])
-    assert sum(run.stop - run.first for run in taken) > 5 * len(fed)
-    assert any(len(item) > 5 for run in taken for item in run.items), "requests with their answers, many at once"
+    assert counted.in_runs > 5 * len(counted.packets)
+    assert any(len(item) > 5 for run in counted.runs for item in run.items), "requests with their answers, many at once"
+
+
+@pytest.mark.parametrize("wanted", WANTED)
+@pytest.mark.parametrize("name", ["ua113_api_java", "ua113_two_tasks"])
+def test_most_packets_to_an_agent_are_in_runs(name: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Counted(monkeypatch)
+    fast([SMALL[name]], WANTED[wanted])
+    assert counted.in_runs > 2 * len(counted.packets)
+    assert all(run.heard for run in counted.runs)

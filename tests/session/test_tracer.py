@@ -351,13 +351,13 @@ COMMAND = key_of(IPv4Address(CLIENT).packed, 40_000, IPv4Address(REMOTE).packed,
 
 def test_which_packets_may_be_taken_at_a_glance() -> None:
     tracer = fed(whole_callback())
-    found = tracer.callback(CALLBACK, 0)
+    found = tracer.in_step(CALLBACK, 0)
     assert found is not None
     entry, handler = found
     assert handler is entry.flow.handler
-    assert tracer.callback(COMMAND, 0) is None
-    assert tracer.callback(CALLBACK[::-1], 0) is None
-    assert fed(Story().start().call_back()).callback(CALLBACK, 0) is None  # nothing was said
+    assert tracer.in_step(COMMAND, 0) is None
+    assert tracer.in_step(CALLBACK[::-1], 0) is None
+    assert fed(Story().start().call_back()).in_step(CALLBACK, 0) is None  # nothing was said
 
 
 def test_a_task_that_others_may_write_about_is_not_taken_at_a_glance() -> None:
@@ -371,7 +371,7 @@ def test_a_task_that_others_may_write_about_is_not_taken_at_a_glance() -> None:
             task.intruder = other
         else:
             tracer._unannounced.strays[other] = task
-        assert tracer.callback(CALLBACK, 0) is None
+        assert tracer.in_step(CALLBACK, 0) is None
 
 
 @pytest.mark.parametrize(("others", "taken"), [(3, True), (4, False)])
@@ -379,7 +379,7 @@ def test_a_callback_that_may_be_given_up_is_not_taken_at_a_glance(
     others: int, taken: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dissector.session.tracer.MAX_CONNECTIONS", 5)
-    assert (fed(whole_callback()).callback(CALLBACK, others) is not None) is taken
+    assert (fed(whole_callback()).in_step(CALLBACK, others) is not None) is taken
 
 
 def test_a_task_without_a_number_has_its_messages_in_their_order() -> None:
@@ -394,7 +394,7 @@ def test_a_task_without_a_number_has_its_messages_in_their_order() -> None:
         tracer = fed(story, messages=messages)
         (task,) = tracer.running
         assert task.record.n == 0
-        assert (tracer.callback(CALLBACK, 0) is not None) is messages
+        assert (tracer.in_step(CALLBACK, 0) is not None) is messages
 
 
 @pytest.mark.parametrize(("most", "final"), [(2, 0), (1, 1)])

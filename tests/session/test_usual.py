@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.agents import ROOT, recorded
+from dissector.session import usual
 from dissector.session.usual import request_of, response_of
 from dissector.stream.http import HttpReader
 from dissector.traffic import Chunk, RawDocument, Side
@@ -114,6 +115,29 @@ def test_heads_that_differ_in_number_and_length_only_are_read_once() -> None:
     assert (one.head.kind, other.head.kind) == ("tunnel", "continue")
     assert request_of(post(999_999_999, b"S")) is not None
     assert request_of(post(1_000_000_000, b"S")) is None
+
+
+def test_heads_of_other_tunnels_are_read_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each task has an id and a secret of its own."""
+    sides: list[Side] = []
+    by_all = usual._read
+
+    def counted(head: bytes, side: Side) -> HttpMessage | None:
+        sides.append(side)
+        return by_all(head, side)
+
+    monkeypatch.setattr(usual, "_read", counted)
+    name = "X-JobScheduler-Tunnel-Secret"
+    for number in range(5):
+        lines = f"Host: other\r\n{name}: secret{number}_-\r\nX-JobScheduler-Request-ID: 3 PT1H\r\nContent-Length: 1\r\n"
+        data = f"POST {API}/tunnel/{number} HTTP/1.1\r\n{lines}\r\nA".encode()
+        assert check(data)
+        asked = request_of(data)
+        assert asked is not None
+        assert (asked.head.secret, asked.head.target.tunnel) == (f"secret{number}_-", str(number))  # type: ignore[union-attr]
+    assert sides.count(Side.CLIENT) == 1
+    for odd in (f"{name.lower()}: other\r\n{name}: s\r\n", f"{name}: s\r\n{name}: t\r\n", f"{name}: a b\r\n", ""):
+        assert check(f"POST {API}/tunnel/1 HTTP/1.1\r\n{odd}Content-Length: 1\r\n\r\nA".encode())
 
 
 @pytest.mark.parametrize("size", [2_048, 2_049])
