@@ -18,7 +18,7 @@ SHELL := /bin/sh
 export TSHARK_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jstrace
 TSHARK_SUITES := trixie forky
 TSHARKS := $(TSHARK_SUITES:%=$(TSHARK_CACHE)/tshark-%/tshark)
-.PHONY: help demo test lint format generated docs gui versions bench fuzz release tools screen tsharks pages charts clean
+.PHONY: help demo test lint format generated docs gui versions bench fuzz release tools screen tsharks pages charts browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ demo: $(VENV)/.installed ## Install into .venv and trace a recorded task: overvi
 	@printf '\n$$ jstrace read captures/engine_shell_fail.pcap --task 1\n\n'
 	@$(BIN)/jstrace read captures/engine_shell_fail.pcap --task 1
 
-test: lint tools screen tsharks pages charts ## Set up everything (tshark included) and run every check and test
+test: lint tools screen tsharks pages charts browser ## Set up everything (tshark included) and run every check and test
 	@$(BIN)/python -m pytest -n auto -rs
 	@$(MAKE) -s versions
 
@@ -148,6 +148,20 @@ charts:
 	@if [ ! -e $(TSHARK_CACHE)/mermaid/package ]; then mkdir -p $(TSHARK_CACHE)/mermaid; cd $(TSHARK_CACHE)/mermaid; \
 		npm pack --silent mermaid@$(MERMAID) >/dev/null && tar xzf mermaid-*.tgz && rm mermaid-*.tgz \
 		|| echo "not to be had here: mermaid $(MERMAID) (npm)" >&2; fi
+
+# What shows reports and judges them: a browser, axe for accessibility, the W3C's checker of HTML (which needs Java).
+BROWSER := chromium default-jre-headless
+AXE := 4.14.1
+VNU := 26.9.27
+browser:
+	@if command -v chromium >/dev/null && command -v java >/dev/null; then :; \
+	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; \
+		$(APT) install -qq -y --no-install-recommends $(BROWSER) >/dev/null || echo "not to be had here: $(BROWSER)" >&2; \
+	else echo "reports are not shown; as root: apt-get install $(BROWSER)" >&2; fi
+	@for package in axe-core@$(AXE) vnu-jar@$(VNU); do folder=$(TSHARK_CACHE)/$${package%@*}; \
+		if [ ! -e $$folder/package ]; then mkdir -p $$folder; \
+			(cd $$folder && npm pack --silent $$package >/dev/null && tar xzf *.tgz && rm *.tgz) \
+			|| echo "not to be had here: $$package (npm)" >&2; fi; done
 
 # tshark judges the Wireshark plugin, tcpdump brings the libpcap that compiles filters; the others are for live tests: networks
 # of namespaces with firewalls, a terminal to look at.

@@ -20,6 +20,7 @@ from dissector.cli.lua import lua
 from dissector.cli.ports import ports
 from dissector.cli.read import read
 from dissector.cli.redact import redact
+from dissector.cli.report import report
 from dissector.cli.schema import schema
 from dissector.cli.simulate import simulate
 from dissector.cli.slice import slice_
@@ -33,6 +34,7 @@ Examples:
   jstrace read client.pcap --task 3 --log             what its job wrote
   jstrace read *.pcap --filter 'outcome!=success'     only the tasks that need a look
   jstrace read client.pcap --format jsonl --messages  everything, for programs
+  jstrace report client.pcap -o report.html           one page for a ticket: what failed, and why
   jstrace explain Z-REMOTE-118                        what a code means
   jstrace help filter                                 what --filter knows
   jstrace ports client.pcap                           callback ports, and the firewall's range for them
@@ -65,6 +67,6 @@ def main() -> None:
     scheduler said to each other, what went wrong and why."""
 
 
-_COMMANDS = (read, live, simulate, explain, ports, diff, slice_, redact, lua, verify, schema, completion, help_)
+_COMMANDS = (read, live, report, simulate, explain, ports, diff, slice_, redact, lua, verify, schema, completion, help_)
 for _command in _COMMANDS:
     main.add_command(_command)

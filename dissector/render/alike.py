@@ -28,6 +28,9 @@ class ProblemRow(NamedTuple):
     logs: str
     packets: str
     others: str
+    #: The packets that prove it, and the number of its task (0: none), for whoever leads there.
+    numbers: tuple[int, ...] = ()
+    task: int = 0
 
 
 class _Alike:
@@ -107,6 +110,8 @@ def _problem_row(problem: Problem, mask: Mask) -> ProblemRow:
         ", ".join(problem.logs),
         ranges(problem.packets),
         "",
+        problem.packets,
+        _task_number(problem),
     )
 
 

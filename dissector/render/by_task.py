@@ -70,6 +70,10 @@ class EventsByTask:
         elif event.point == task.point:
             self._of(task).connections.append(event)
 
+    def forget(self, task: Task) -> None:
+        """Nothing of this task is wanted, and the room that it takes is needed."""
+        self._by_task.pop(id(task), None)
+
     def tasks(self) -> list[tuple[Task, TaskEvents]]:
         """Those of which the task itself was told, by their numbers."""
         told = [(one.task, one) for one in self._by_task.values() if one.task is not None]
