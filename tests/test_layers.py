@@ -67,6 +67,8 @@ FENCES: dict[str, tuple[str, ...]] = {
     "textual": ("render/",),
     "click": ("cli/",),
     "cryptography": ("wire/tls_cipher.py",),
+    "jinja2": ("render/report/",),
+    "opentelemetry": ("render/otlp/",),
     "pyshark": (),
     "xml": ("wire/control.py", "verify/", "simulate/"),
 }

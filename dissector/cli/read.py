@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 _SWEEP, _MANY = 256, 4_000
 
 
+def _collector(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{url!r} is no URL such as http://localhost:4318")
+    return url
+
+
 def _processors() -> int:
     """2, unless there is but one processor for this process."""
     given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -108,7 +114,13 @@ Limits (memory depends on what is open at the moment, not on the file):
     show_default=True,
     help="table: for people. json, jsonl: records for programs, as one object or one a line while reading. csv: a row "
     "for each task. markdown: for tickets; with --task or -v also charts and logs. mermaid, mscgen, plantuml: a "
-    "sequence chart of one task. perfetto: a trace for ui.perfetto.dev.",
+    "sequence chart of one task. perfetto: a trace for ui.perfetto.dev. otlp: traces of OpenTelemetry (JSON).",
+)
+@click.option(
+    "--otlp-endpoint",
+    metavar="URL",
+    callback=_collector,
+    help="Send the traces of --format otlp to this collector (http://localhost:4318); print a traceparent a task.",
 )
 @click.option("--messages", is_flag=True, help="Messages too (json and jsonl).")
 @filter_option

@@ -28,7 +28,7 @@ _FOLLOWED = {
     **dict.fromkeys(_CHARTS, ("-v", "--full", "--http")),
 }
 #: What ``--format`` takes.
-FORMS = ("table", *_RECORDS, "csv", "markdown", *_CHARTS, "perfetto")
+FORMS = ("table", *_RECORDS, "csv", "markdown", *_CHARTS, "perfetto", "otlp")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class ReadOptions:
     sort: str | None
     top: int
     form: str
+    otlp_endpoint: str | None
     messages: bool
     filters: tuple[str, ...]
     command_ports: tuple[int, ...]
@@ -65,6 +66,8 @@ class ReadOptions:
         """Options that would have no effect are wrong usage, not silence."""
         if self.messages and self.form not in _RECORDS:
             raise click.UsageError("--messages needs --format json or jsonl; for people there is -v")
+        if self.otlp_endpoint is not None and self.form != "otlp":
+            raise click.UsageError("--otlp-endpoint needs --format otlp")
         if self.wants_summary and (self._is_ladder or self.log):
             raise click.UsageError("--summary is of many tasks; it goes without --task, -v, --log, --bytes and --http")
         people = {
@@ -134,7 +137,16 @@ class ReadOptions:
             from dissector.render.perfetto import PerfettoView
 
             return PerfettoView(sys.stdout, mask)
+        if self.form == "otlp":
+            return self._traces(mask)
         return self._view_of_text(mask)
+
+    def _traces(self, mask: Mask) -> View:
+        from dissector.render.otlp.view import OtlpView, to_collector, to_stream
+
+        if self.otlp_endpoint is None:
+            return OtlpView(to_stream(sys.stdout), mask)
+        return OtlpView(to_collector(self.otlp_endpoint), mask, click.echo)
 
     def _view_of_text(self, mask: Mask) -> View:
         from dissector.render.terminal import Terminal

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from jsonschema import Draft202012Validator, ValidationError
 from render_sample import capture, failing_job
 
 from dissector.render.perfetto import PerfettoView
@@ -17,6 +18,8 @@ from dissector.wire.masking import Mask
 
 Records = list[dict[str, Any]]
 CAPTURES = Path(__file__).resolve().parents[2] / "captures"
+#: What the format has of each phase; Perfetto's own reader of traces is a program that PyPI does not bring.
+_SCHEMA = Draft202012Validator(json.loads(Path(__file__).with_name("trace_event.schema.json").read_text("utf-8")))
 
 
 def trace(events: Iterable[Any]) -> dict[str, Any]:
@@ -32,6 +35,7 @@ def trace(events: Iterable[Any]) -> dict[str, Any]:
 def check(document: dict[str, Any]) -> Records:
     """The rules of the Trace Event Format: known phases, all their fields, slices of a track nested in each other, and
     each flow begun and ended inside of a slice."""
+    _SCHEMA.validate(document)
     records: Records = document["traceEvents"]
     tracks: dict[tuple[int, int], list[tuple[float, float]]] = {}
     for record in records:
@@ -86,3 +90,18 @@ def test_recordings(name: str, jstrace: Callable[..., Result]) -> None:
     assert done.exit_code == 0
     records = check(json.loads(done.stdout))
     assert any(record["ph"] == "X" for record in records)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"ph": "Q"}, {"dur": -1}, {"dur": None}, {"ts": "1"}, {"pid": "host"}, {"name": ""}, {"args": []}),
+        *({"ph": "i"}, {"ph": "s"}, {"ph": "M"}, {"more": 1}),
+    ],
+)
+def test_the_schema_sees_what_is_wrong(change: dict[str, Any]) -> None:
+    document = trace(failing_job().events)
+    record = next(one for one in document["traceEvents"] if one["ph"] == "X")
+    record.update(change)
+    with pytest.raises(ValidationError):
+        _SCHEMA.validate(document)
