@@ -880,7 +880,17 @@ do
     return items[place < 0 and items.n + place + 1 or place + 1]
   end
 
+  --- The characters of a text, which is UTF-8.
+  local function characters(text)
+    local found = py.pack()
+    for one in text:gmatch("[\0-\127\194-\255][\128-\191]*") do py.append(found, one) end
+    return found
+  end
+
   function py.slice(all, from, to)
+    if type(all) == "string" and all:find("[\128-\255]") then
+      return table.concat(py.slice(characters(all), from, to))
+    end
     local n = type(all) == "string" and #all or items_of(all).n
     from, to = from or 0, to or n
     if from < 0 then from = math.max(0, n + from) end
@@ -938,7 +948,7 @@ do
   end
 
   function py.len(one)
-    if type(one) == "string" then return #one end
+    if type(one) == "string" then return select(2, one:gsub("[^\128-\191]", "")) end
     return getmetatable(one) == Dict and one.pairs_.n or items_of(one).n
   end
 
@@ -1142,8 +1152,8 @@ do
 end
 
 do
-  local limits, model, places, ports, session_agent_codes, session_agent_errors, session_agent_facts, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_cut, session_diagnosis, session_early, session_early_ends, session_failed_callbacks, session_findings, session_hosts, session_join, session_oddities, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_silent_ends, session_slow, session_slowness, session_start_errors, session_subjects, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_tunnels, session_uncalled, session_verdict, sides, stream_direction, stream_fragments, stream_icmp, stream_reassembly, stream_reorder, traffic, wire_agent, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
-  js.python = { limits = limits, model = model, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_errors = session_agent_errors, session_agent_facts = session_agent_facts, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_cut = session_cut, session_diagnosis = session_diagnosis, session_early = session_early, session_early_ends = session_early_ends, session_failed_callbacks = session_failed_callbacks, session_findings = session_findings, session_hosts = session_hosts, session_join = session_join, session_oddities = session_oddities, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_silent_ends = session_silent_ends, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_subjects = session_subjects, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_tunnels = session_tunnels, session_uncalled = session_uncalled, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_fragments = stream_fragments, stream_icmp = stream_icmp, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, traffic = traffic, wire_agent = wire_agent, wire_names = wire_names }
+  local limits, model, numbers, places, ports, session_agent_codes, session_agent_errors, session_agent_facts, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_cut, session_diagnosis, session_early, session_early_ends, session_failed_callbacks, session_findings, session_hosts, session_join, session_oddities, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_silent_ends, session_slow, session_slowness, session_start_errors, session_subjects, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_tunnels, session_uncalled, session_verdict, sides, stream_direction, stream_fragments, stream_icmp, stream_reassembly, stream_reorder, stream_wrong_bytes, traffic, wire_agent, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+  js.python = { limits = limits, model = model, numbers = numbers, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_errors = session_agent_errors, session_agent_facts = session_agent_facts, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_cut = session_cut, session_diagnosis = session_diagnosis, session_early = session_early, session_early_ends = session_early_ends, session_failed_callbacks = session_failed_callbacks, session_findings = session_findings, session_hosts = session_hosts, session_join = session_join, session_oddities = session_oddities, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_silent_ends = session_silent_ends, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_subjects = session_subjects, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_tunnels = session_tunnels, session_uncalled = session_uncalled, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_fragments = stream_fragments, stream_icmp = stream_icmp, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, stream_wrong_bytes = stream_wrong_bytes, traffic = traffic, wire_agent = wire_agent, wire_names = wire_names }
   local py = js.py
   session_agent_errors.http_error = function() return py.pack() end  -- a start over HTTP that fails is one for Wireshark's own dissector
   session_diagnosis.conclude = function(facts, now, clock_steps, hosts, missed)
@@ -1419,6 +1429,45 @@ do
     end
     do local from_ = entry general, codes = py.at(from_, 0), py.at(from_, 1) end
     do return py.either(py.get(codes, code), function() return (py.str(general) .. " (code " .. py.str(code) .. ")") end) end
+  end
+  stream_wrong_bytes.missing = function(size, snapped, acknowledged)
+    if snapped then
+      do return (py.str(size) .. " bytes were cut off by the snap length") end
+    end
+    if acknowledged then
+      do return (py.str(size) .. " bytes are missing in the capture") end
+    end
+    do return (py.str(size) .. " bytes were not captured and never acknowledged") end
+  end
+  stream_wrong_bytes.message_lost = function(length, offset)
+    do return (", the message of " .. py.str(length) .. " bytes at offset " .. py.str(offset) .. " is lost") end
+  end
+  stream_wrong_bytes.missing_of_document = function(size)
+    do return (py.str(size) .. " bytes of a document are missing") end
+  end
+  stream_wrong_bytes.impossible_length = function(length)
+    if py.same(length, 0) then
+      do return "a message of length 0 has no class" end
+    end
+    do return ("length " .. py.str(length) .. " is none that the engine accepts, looking for the next message") end
+  end
+  stream_wrong_bytes.too_long = function(length)
+    do return ("a message of " .. py.str(length) .. " bytes is skipped: jstrace decodes messages of up to " .. py.str(limits.MAX_DECODED_MESSAGE) .. " bytes") end
+  end
+  stream_wrong_bytes.document_too_long = function()
+    do return ("a document is skipped: jstrace reads documents of up to " .. py.str(limits.MAX_DOCUMENT) .. " bytes") end
+  end
+  stream_wrong_bytes.nested_too_deep = function()
+    do return ("elements nested deeper than " .. py.str(limits.MAX_XML_DEPTH)) end
+  end
+  stream_wrong_bytes.begun_before = function(size)
+    do return ("the capture begins inside a message: " .. py.str(size) .. " bytes skipped") end
+  end
+  numbers.odd_words = function(name, text)
+    local shown, length
+    shown = (function() if (py.len(text) <= numbers._SHOWN) then return text end return (py.str(py.slice(text, nil, numbers._SHOWN)) .. "\226\128\166") end)()
+    length = ((shown ~= text) and (" (" .. py.str(py.len(text)) .. " characters)") or "")
+    do return (py.str(name) .. "=\034" .. py.str(shown) .. "\034" .. py.str(length) .. " is no number that is possible there, so it counts as unknown") end
   end
   session_diagnosis.judge = function(facts, now, clock_steps, hosts)
     local record, case, found, order
@@ -3512,6 +3561,10 @@ do
   stream_icmp._TABLE = py.dict(py.joined(py.pack(py.pack(3, py.pack("destination unreachable", stream_icmp._UNREACHABLE))), py.pack(py.pack(11, py.pack("time exceeded", stream_icmp._EXCEEDED)))))
   stream_icmp._UNREACHABLE_6 = py.dict(py.joined(py.pack(py.pack(0, "no route to destination")), py.pack(py.pack(1, stream_icmp._PROHIBITED)), py.pack(py.pack(2, "beyond scope of source address")), py.pack(py.pack(3, "host unreachable")), py.pack(py.pack(4, "port unreachable")), py.pack(py.pack(5, "source address failed policy")), py.pack(py.pack(6, "rejected by route"))))
   stream_icmp._TABLE_6 = py.dict(py.joined(py.pack(py.pack(1, py.pack("destination unreachable", stream_icmp._UNREACHABLE_6))), py.pack(py.pack(2, py.pack("fragmentation needed", py.dict(py.joined(py.pack(py.pack(0, "fragmentation needed"))))))), py.pack(py.pack(3, py.pack("time exceeded", stream_icmp._EXCEEDED)))))
+  limits.MAX_DECODED_MESSAGE = 67108864
+  limits.MAX_DOCUMENT = 16777216
+  limits.MAX_XML_DEPTH = 256
+  numbers._SHOWN = 24
   session_diagnosis.RULES = py.pack(session_rules_agent.problems, session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_oddities.frames, session_oddities.numbers, session_quality.capture, session_bounds.reached)
   session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("lost"))
   session_agent_outcomes.AGENT_OUTCOMES = py.pack(session_conditions.OutcomeRow.new("refused", py.pack(session_agent_outcomes.start_refused)), session_conditions.OutcomeRow.new("killed", py.pack(session_agent_outcomes.killed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.released, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_agent_outcomes.released, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.tunnel_broke)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.unreached)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.silent)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.closed_by_master, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.closed_by_master)), session_conditions.OutcomeRow.new("running"))
@@ -5145,6 +5198,14 @@ do
     return text
   end
 
+  --- The same as it stands, with what a terminal would obey.
+  function js.latin1(text)
+    return text and (gsub(text, "[\128-\255]", function(c)
+      local code = string.byte(c)
+      return string.char(192 + math.floor(code / 64), 128 + code % 64)
+    end))
+  end
+
   --- UTF-8 of one character, whatever it is.
   function js.plain_character(code)
     local char, floor = string.char, math.floor
@@ -5164,6 +5225,20 @@ do
       end
     end
     return js.plain_character(code)
+  end
+
+  --- UTF-8 from the wire, harmless: what is none, and what a terminal would obey, is spelled out.
+  function js.harmless(text)
+    if not find(text, "[\128-\255]") then return text end
+    return (gsub(text, "[\194-\244][\128-\191]+", function(bytes)
+      local first = string.byte(bytes)
+      local more = first < 224 and 1 or first < 240 and 2 or 3
+      local code = first < 224 and first - 192 or first < 240 and first - 224 or first - 240
+      if #bytes <= more then return nil end
+      for at = 2, more + 1 do code = code * 64 + string.byte(bytes, at) - 128 end
+      local rest = gsub(sub(bytes, more + 2), ".", function(c) return format("\\x%02x", string.byte(c)) end)
+      return js.character(code) .. rest
+    end))
   end
 
   --- One line for the Info column: control characters and line ends made visible, long text cut.
@@ -5840,6 +5915,9 @@ do
   --- The same as UTF-8, for a field of the tree.
   function js.shown(text, veil) return js.utf8(js.masked(text, veil)) end
 
+  --- What is said of a problem, as it may be shown on one line.
+  function js.problem_words(text) return js.line_utf8(js.harmless(js.masked(text)), math.huge) end
+
   --- Value of an XML attribute, a pair of name and value, of a document's `attributes`.
   function js.attribute(pair, attributes)
     if js.show_secrets or pair[2] == "" then return pair[2] end
@@ -6224,15 +6302,26 @@ do
 
   local function broken(reason) error({ BROKEN, reason }, 0) end
 
-  local function entity(name)
-    if ENTITIES[name] then return ENTITIES[name] end
+  --- The code that a reference such as #x41 names, nil when it is none of a character.
+  local function code_of(name)
     local hex, dec = match(name, "^#x(%x+)$"), match(name, "^#(%d+)$")
     local code = hex and #hex < 8 and tonumber(hex, 16) or dec and #dec < 8 and tonumber(dec)
-    if not code or code > 0x10FFFF or (code < 32 and code ~= 9 and code ~= 10 and code ~= 13)
-        or (code >= 0xD800 and code < 0xE000) then
-      broken("undefined entity")
-    end
+    return code and code > 0 and code <= 0x10FFFF and (code < 0xD800 or code >= 0xE000) and code or nil
+  end
+
+  local function entity(name)
+    if ENTITIES[name] then return ENTITIES[name] end
+    local code = code_of(name)
+    if not code or (code < 32 and code ~= 9 and code ~= 10 and code ~= 13) then broken("undefined entity") end
     return js.character(code)
+  end
+
+  --- An attribute's value in text that need not be well-formed, as UTF-8: what looks like a reference and is none stays.
+  function js.unescaped(text)
+    return (gsub(gsub(js.latin1(text), "[\t\n\r]", " "), "&([%w#]+);", function(name)
+      local code = code_of(name)
+      return ENTITIES[name] or code and js.plain_character(code)
+    end))
   end
 
   local function unescape(text)
@@ -6412,7 +6501,7 @@ do
     for _, one in ipairs(document.attributes) do
       local kind = names[one[1]]
       if kind and find(one[2], "%S") and not js.decimal(one[2], kind) then
-        tell(one[1] .. " is no number that is possible there, so it counts as unknown", one[1])
+        tell(js.python.numbers.odd_words(one[1], one[2]), one[1])
       end
     end
   end
@@ -6746,7 +6835,7 @@ do
   local REMEMBERED = 16 * 4  -- the latest segments with data: sequence number, length, hop, time
   D.remembered = REMEMBERED
 
-  --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped)`.
+  --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped, acknowledged)`.
   --- `facts` are what the rules need to know of this end (the names of model.SideFacts, but for what every packet changes:
   --- `last_*` and `data_*` are the last packet and the last one with data).  A `hop` is a TTL and 256 times an IP id.
   function D.new(side, stream, out)
@@ -7046,10 +7135,11 @@ do
     local size, offset = stop - self.next, self.next
     if size <= 0 then return end
     local facts = self.facts
-    if stop > self:proven() then facts.never_acknowledged = (facts.never_acknowledged or 0) + size end
+    local acknowledged = stop <= self:proven()
+    if not acknowledged then facts.never_acknowledged = (facts.never_acknowledged or 0) + size end
     if stop > facts.sent then facts.sent = stop end
     self:advance(size)
-    self.out:gap(self.side, offset, size, number, time, false)
+    self.out:gap(self.side, offset, size, number, time, false, acknowledged)
   end
 
   --- Offset up to which bytes are known to exist without having been captured.
@@ -7117,8 +7207,8 @@ end
 
 -- One direction of a callback connection: bytes in stream order become frames (the rules of stream/framing.py).
 do
-  local byte, sub, find, format = string.byte, string.sub, string.find, string.format
-  local limits = js.limits
+  local byte, sub, find = string.byte, string.sub, string.find
+  local limits, say = js.limits, js.python.stream_wrong_bytes
   local MOST_DECODED = limits.decoded
   local HEAD = 256  -- bytes that are kept of a message that is too long to be decoded (as in stream/framing.py)
   local CLASSES = { [0x53] = true, [0x4F] = true, [0x41] = true, [0x45] = true, [0x4B] = true }
@@ -7177,7 +7267,8 @@ do
   local R = {}
   R.__index = R
 
-  --- `out` takes `frame(side, data, packets, time, at)`, `skipped(side, long, packets, time)` and `problem(code, side, text, number)`.  Without `synced` the
+  --- `out` takes `frame(side, data, packets, time, at)`, `skipped(side, long, packets, time)` and
+  --- `problem(code, side, text, number, time, is_cap)`.  Without `synced` the
   --- first byte may lie anywhere in a message.
   function js.frame_reader(side, synced, out)
     return setmetatable({
@@ -7226,8 +7317,8 @@ do
     self.out:frame(self.side, sub(data, 5), self:listed(), self.time, nil)
   end
 
-  function R:problem(code, text, number)
-    self.out:problem(code, self.side, text, number)
+  function R:problem(code, text, number, time, is_cap)
+    self.out:problem(code, self.side, text, number, time, is_cap)
   end
 
   function R:feed(chunk)
@@ -7246,21 +7337,22 @@ do
     end
   end
 
-  function R:gap(offset, size, number, time, snapped)
+  function R:gap(_, size, number, time, snapped, acknowledged)
     if self.to_skip >= size and self.to_skip > 0 then
       if self.long then self.long.has_hole = true end
       return self:skip(size)
     end
     if not self.synced then return self:drop() end
     local rest = self.size > 0 and self.size - self.held_size or 0
-    local text = format("%.0f bytes %s", size, snapped and "were cut off by the snap length" or "are missing in the capture")
+    local text = say.missing(size, snapped, acknowledged)
     if rest >= size then
+      text = text .. say.message_lost(self.size - 4, self.start)
       self:drop()
       self.to_skip = rest - size
     else
       self:lose_step()
     end
-    self:problem("gap", text, number)
+    self:problem("gap", text, number, time)
   end
 
   --- Keeps what is wanted of a message that is too long to be decoded.
@@ -7321,16 +7413,12 @@ do
     end
     self.firm = true
     local length = length_at(data, 0)
-    if length == 0 then
-      self:problem("impossible_length", "a message of length 0 has no class", chunk.number)
-      self:drop()
-    elseif length < 0 or length > limits.message then
-      self:problem("impossible_length", format("length %.0f is none that the engine accepts", length), chunk.number)
-      self:lose_step()
+    if length <= 0 or length > limits.message then
+      self:problem("impossible_length", say.impossible_length(length), chunk.number, chunk.time)
+      if length == 0 then self:drop() else self:lose_step() end
     elseif length > limits.decoded then
-      local text = "a message of %.0f bytes is skipped: jstrace decodes messages of up to %.0f bytes"
-      self.long = { size = length, head = sub(data, 5), reason = format(text, length, limits.decoded) }
-      self:problem("undecoded_frame", self.long.reason, chunk.number)
+      self.long = { size = length, head = sub(data, 5), reason = say.too_long(length) }
+      self:problem("undecoded_frame", self.long.reason, chunk.number, chunk.time, true)
       self.to_skip = 4 + length - self.held_size
       self:drop()
     else
@@ -7375,7 +7463,7 @@ do
       self:drop()
       return stop
     end
-    self:report_mid_stream(self.start, chunk.number)
+    self:report_mid_stream(self.start, chunk)
     self:complete()
     return self:found(chunk, stop)
   end
@@ -7383,16 +7471,16 @@ do
   --- In step again at `at`: the search is over unless no frame follows there.
   function R:found(chunk, at)
     self:drop()
-    self:report_mid_stream(chunk.offset + at, chunk.number)
+    self:report_mid_stream(chunk.offset + at, chunk)
     self.synced, self.firm = true, false
     return at
   end
 
-  function R:report_mid_stream(offset, number)
+  function R:report_mid_stream(offset, chunk)
     local began = self.mid_stream_at
     self.mid_stream_at = nil
     if began and began >= 0 and began < offset then
-      self:problem("mid_stream", format("the capture begins inside a message: %.0f bytes skipped", offset - began), number)
+      self:problem("mid_stream", say.begun_before(offset - began), chunk.number, chunk.time)
     end
   end
 end
@@ -7400,6 +7488,7 @@ end
 -- One direction of a command connection: bytes in stream order become documents (the rules of stream/documents.py).
 do
   local byte, sub, find, match = string.byte, string.sub, string.find, string.match
+  local say = js.python.stream_wrong_bytes
 
   --- The document under way: `parts` were looked at, `rest` is still to be looked at from index `at` (from 0) on.
   local A = {}
@@ -7427,8 +7516,7 @@ do
     self.rest, self.at = sub(self.rest, done + 1), keep
     if not self.skipping and self.size > js.limits.document then
       self.skipping, self.parts = true, {}
-      local text = string.format("a document is skipped: jstrace reads documents of up to %.0f bytes", js.limits.document)
-      self.out:problem("undecoded_frame", self.side, text, self.chunk.number)
+      self.out:problem("undecoded_frame", self.side, say.document_too_long(), self.chunk.number, self.chunk.time, true)
     end
   end
 
@@ -7462,7 +7550,8 @@ do
   local R = {}
   R.__index = R
 
-  --- `out` takes `document(side, data, packets, time, at, kind, incomplete)` and `problem(code, side, text, number)`.
+  --- `out` takes `document(side, data, packets, time, at, kind, incomplete)` and
+  --- `problem(code, side, text, number, time, is_cap)`.
   function js.document_reader(side, is_client, mid_stream, out)
     return setmetatable({
       side = side, is_client = is_client, mid_stream = mid_stream, lost = mid_stream, out = out,
@@ -7486,12 +7575,12 @@ do
   end
 
   --- A hole: the document under way is lost, reading goes on at the next beginning.
-  function R:gap(size, number)
+  function R:gap(size, number, time)
     self.mid_stream, self.lost = true, true
     self.open, self.terminator, self.tag, self.after_document = 0, nil, nil, false
     local was = self.doc:under_way()
     self.doc:clear()
-    if was then self.out:problem("gap", self.side, string.format("%.0f bytes of a document are missing", size), number) end
+    if was then self.out:problem("gap", self.side, say.missing_of_document(size), number, time) end
   end
 
   --- The connection ended: what is left over, if it is more than blanks, as an incomplete document.
@@ -7543,7 +7632,7 @@ do
   --- Elements nested without end: counting on would cost time for nothing.  Told once in a direction.
   function R:give_up(chunk)
     if not self.gave_up then
-      self.out:problem("undecoded_frame", self.side, "elements are nested too deep", chunk.number)
+      self.out:problem("undecoded_frame", self.side, say.nested_too_deep(), chunk.number, chunk.time)
     end
     self.gave_up, self.lost = true, true
     self.doc:clear()
@@ -8342,9 +8431,9 @@ do
     local record = {
       to_remote = (message.document and message.side == 0 or not message.document and message.side == 1),
       packets = message.packets and list(message.packets) or py.pack(message.number),
-      raw = string.char(message.class or 0), object_id = about.object_id, member = about.member,
-      object_name = object and object.name, object_class = object and object.class, depth = about.depth or 0,
-      error_text = message.error_text, latency = message.request and message.time - message.request.time,
+      raw = string.char(message.class or 0), object_id = about.object_id, member = js.latin1(about.member),
+      object_name = object and js.latin1(object.name), object_class = object and js.latin1(object.class),
+      depth = about.depth or 0, error_text = js.latin1(message.error_text), latency = message.request and message.time - message.request.time,
     }
     for _, name in ipairs(NAMES) do record[name] = message[name] end
     record.operation = about.operation
@@ -8390,8 +8479,9 @@ do
     for noun, number in pairs(task.more) do py.put(facts.more, noun, number) end
     for _, failed in ipairs(task.failed) do
       local first = self:message(failed.first)
-      py.put(facts.failed_calls, py.pack(failed.member, failed.text), rules.session_tallies.FailedCalls.of({
-        first = first, text = failed.text, count = failed.count, packets = list(failed.packets),
+      local member, text = js.latin1(failed.member), js.latin1(failed.text)
+      py.put(facts.failed_calls, py.pack(member, text), rules.session_tallies.FailedCalls.of({
+        first = first, text = text, count = failed.count, packets = list(failed.packets),
       }))
     end
     for key, slow in ipairs(task.slow) do
@@ -8867,7 +8957,7 @@ do
         if name == "job" and not seen.job then self.job = js.line(value, 120) end
         if name == "task_id" and not seen.task_id then
           self.task_id = js.decimal(value, "task_id")
-          self:odd_numbers({ attributes = { { name, value } } }, { task_id = "task_id" }, message)
+          self:odd_numbers({ attributes = { { name, js.latin1(value) } } }, { task_id = "task_id" }, message)
         end
         seen[name or ""] = true
         if name == "language" and not self.kind then self.kind = lower(value) == "shell" and "process" or "api" end
@@ -8928,7 +9018,7 @@ do
       local name, quote, from = match(text, "^%s+([%a_:][%w_:.-]*)%s*=%s*([\"'])()", at)
       local stop = name and find(text, quote, from, true)
       if not stop then break end
-      tag.attributes[#tag.attributes + 1] = { name, string.sub(text, from, stop - 1) }
+      tag.attributes[#tag.attributes + 1] = { name, js.unescaped(string.sub(text, from, stop - 1)) }
       at = stop + 1
     end
     if not find(text, "%S", at) then return end  -- cut off inside of its start tag
@@ -9240,7 +9330,7 @@ do
       if event[1] == "chunk" then
         handler:chunk(event[2], event[3], event[4], event[5], event[6])
       else
-        handler:gap(event[2], event[3], event[4], event[5], event[6], event[7])
+        handler:gap(table.unpack(event, 2))
       end
     end
   end
@@ -9684,16 +9774,15 @@ do
   function H:gap(side, _, size, number, time, snapped)
     local task = self.task
     if snapped and side == 0 and task then task.cut_command = task.cut_command or time end
-    self.readers[side]:gap(size, number)
+    self.readers[side]:gap(size, number, time)
   end
 
   function H:closed()
     for side = 0, 1 do self.readers[side]:finish() end
   end
 
-  function H:problem(code, side, text, number, time)
-    local session = js.session
-    session:stream_problem(self.stream, side, code, text, number or session.last, time or session.time)
+  function H:problem(code, side, text, number, time, is_cap)
+    js.session:stream_problem(self.stream, side, code, text, number, time, is_cap)
   end
 
   --- HTTP is left to its own dissector; only an XML command in a body is looked at.
@@ -9897,11 +9986,11 @@ do
     return self.is_open and not self.foreign and reader.firm and reader.held_size == 0 and reader.to_skip == 0 and reader
   end
 
-  function H:gap(side, offset, size, number, time, snapped)
+  function H:gap(side, offset, size, number, time, snapped, acknowledged)
     if self.foreign then return end
     self:opened()
     self.task:lost(side)
-    self.readers[side]:gap(offset, size, number, time, snapped)
+    self.readers[side]:gap(offset, size, number, time, snapped, acknowledged)
   end
 
   function H:problem(code, side, text, number, time, is_cap)
@@ -10293,7 +10382,7 @@ do
         stream.handler:chunk(side, event[3], event[4], event[5], event[6], at)
         if event[5] ~= self.last and not self:at(event[5]) then self:put(event[5], { stream = stream }) end
       else
-        stream.handler:gap(side, event[3], event[4], event[5], event[6], event[7])
+        stream.handler:gap(side, table.unpack(event, 3))
       end
     end
   end
@@ -11593,10 +11682,10 @@ do
 
   local function expert(item, code, text, longest)
     local one = X[code]
-    if one then item:add_proto_expert_info(one, js.line_utf8(js.utf8(text), longest or 200)) end
+    if one then item:add_proto_expert_info(one, js.line_utf8(text, longest or 200)) end
   end
 
-  local function words(text) return js.line_utf8(js.masked(js.utf8(text)), 1000) end
+  local words = js.problem_words
 
   --- What a packet proves to be wrong with a task; true when there is something.
   local function draw_problems(parent, number, told)
@@ -12107,31 +12196,16 @@ end
 
 -- Draws the exchanges with Universal Agents: messages of tasks like those of callback connections, commands, heartbeats.
 do
-  local format, gsub, find, byte = string.format, string.gsub, string.find, string.byte
+  local format, gsub = string.format, string.gsub
   local F, X, MASK = js.fields, js.experts, js.secrets.mask
   local MOST_VALUES = 200
   -- An agentTaskId in a text: who knows it can kill the task.
   local AGENT_TASK = "%f[%w_-]%d+%-%d%d%d%d%d%d+%f[^%w_-]"
 
-  --- UTF-8 from the wire, harmless: what is none, and what a terminal would obey, is spelled out.
-  local function harmless(text)
-    if not find(text, "[\128-\255]") then return text end
-    text = gsub(text, "[\194-\244][\128-\191]+", function(bytes)
-      local first = byte(bytes)
-      local more = first < 224 and 1 or first < 240 and 2 or 3
-      local code = first < 224 and first - 192 or first < 240 and first - 224 or first - 240
-      if #bytes <= more then return nil end
-      for at = 2, more + 1 do code = code * 64 + byte(bytes, at) - 128 end
-      local rest = gsub(string.sub(bytes, more + 2), ".", function(c) return format("\\x%02x", byte(c)) end)
-      return js.character(code) .. rest
-    end)
-    return text
-  end
-
   --- A text of an agent as it may be shown, on one line.
   local function shown(text, limit)
     if not js.show_secrets then text = gsub(js.mask(text), AGENT_TASK, MASK) end
-    return js.line_utf8(harmless(text), limit or 300)
+    return js.line_utf8(js.harmless(text), limit or 300)
   end
 
   local function is_key(name) return name == "agentTaskId" or js.looks_secret(name) end
@@ -12298,15 +12372,13 @@ do
     return #found > 0 and table.concat(found, ",") or "-"
   end
 
-  local function words(text) return js.line_utf8(js.masked(js.utf8(text)), 1000) end
-
   --- What went wrong with a task, in the words of `jstrace read`.
   local function add_problems(lines, number, problems)
     for _, one in ipairs(problems) do
       lines[#lines + 1] = format("task %d  %s  %s  packets %s", number, one.severity, one.code, shown(one.packets))
-      lines[#lines + 1] = "    " .. words(one.summary)
-      if one.cause ~= "" then lines[#lines + 1] = "    cause: " .. words(one.cause) end
-      if one.remedy ~= "" then lines[#lines + 1] = "    remedy: " .. words(one.remedy) end
+      lines[#lines + 1] = "    " .. js.problem_words(one.summary)
+      if one.cause ~= "" then lines[#lines + 1] = "    cause: " .. js.problem_words(one.cause) end
+      if one.remedy ~= "" then lines[#lines + 1] = "    remedy: " .. js.problem_words(one.remedy) end
     end
   end
 

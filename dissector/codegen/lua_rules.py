@@ -50,6 +50,17 @@ _ROOTS: dict[str, tuple[str, ...]] = {
     "stream.reorder": ("_NEAR", "_OVERHEAD", "_LAST"),
     "stream.fragments": ("_TWICE",),
     "stream.icmp": ("reason",),
+    "stream.wrong_bytes": (
+        "missing",
+        "message_lost",
+        "missing_of_document",
+        "impossible_length",
+        "too_long",
+        "document_too_long",
+        "nested_too_deep",
+        "begun_before",
+    ),
+    "numbers": ("odd_words",),
     "session.tracer": ("_WAKES",),
     "limits": ("MAX_EVIDENCE", "MAX_CONNECTIONS", "MAX_CLOSED", "MAX_PROBLEMS"),
 }

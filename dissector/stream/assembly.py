@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dissector.limits import MAX_DOCUMENT, MAX_PACKETS_LISTED
+from dissector.stream import wrong_bytes
 from dissector.traffic import Chunk, RawDocument, Side, StreamProblem
 
 
@@ -70,7 +71,7 @@ class Assembly:
             return []
         if len(self.buffer) <= MAX_DOCUMENT:
             return []
-        text = f"a document is skipped: jstrace reads documents of up to {MAX_DOCUMENT} bytes"
+        text = wrong_bytes.document_too_long()
         report = self.problem("undecoded_frame", chunk.number, chunk.time, text)._replace(is_cap=True)
         self.skipping = True
         return [report, *self.limit(chunk)]

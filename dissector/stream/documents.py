@@ -17,6 +17,7 @@ import re
 from typing import Protocol
 
 from dissector.limits import MAX_XML_DEPTH
+from dissector.stream import wrong_bytes
 from dissector.stream.assembly import Assembly
 from dissector.stream.http import HTTP_BEGINNING, HttpReader
 from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
@@ -90,7 +91,7 @@ class _XmlReader:
         self._lost = True
         if not document.under_way:
             return []
-        report = document.problem("gap", gap.number, gap.time, f"{gap.size} bytes of a document are missing")
+        report = document.problem("gap", gap.number, gap.time, wrong_bytes.missing_of_document(gap.size))
         document.clear()
         return [report]
 
@@ -159,9 +160,8 @@ class _ClientReader(_XmlReader):
 
     def _give_up(self, chunk: Chunk) -> Found:
         """Elements nested without end: counting on would cost time for nothing.  Told once in a direction."""
-        report = self._document.problem(
-            "undecoded_frame", chunk.number, chunk.time, f"elements nested deeper than {MAX_XML_DEPTH}"
-        )
+        text = wrong_bytes.nested_too_deep()
+        report = self._document.problem("undecoded_frame", chunk.number, chunk.time, text)
         first, self._gave_up, self._lost = not self._gave_up, True, True
         self._document.clear()
         self._reset()

@@ -15,6 +15,7 @@ import re
 from struct import Struct
 
 from dissector.limits import MAX_DECODED_MESSAGE, MAX_MESSAGE, MAX_PACKETS_LISTED
+from dissector.stream import wrong_bytes
 from dissector.traffic import Chunk, Frame, Gap, Side, Skipped, StreamProblem
 
 Item = Frame | Skipped | StreamProblem
@@ -141,9 +142,9 @@ class FrameReader:
             self._drop()
             return []
         rest = self._size - len(self._held) if self._size else 0
-        text = f"{gap.size} bytes {_cause(gap)}"
+        text = wrong_bytes.missing(gap.size, gap.snapped, gap.acknowledged)
         if rest >= gap.size:
-            text += f", the message of {self._size - _HEADER} bytes at offset {self._start} is lost"
+            text += wrong_bytes.message_lost(self._size - _HEADER, self._start)
             self._drop()
             self._to_skip = rest - gap.size
         else:
@@ -208,15 +209,14 @@ class FrameReader:
         self._firm = True
         (length,) = _LENGTH.unpack_from(self._held)
         where = self._start, chunk.number, chunk.time
-        if length == 0:
-            out.append(self._problem("impossible_length", *where, "a message of length 0 has no class"))
-            self._drop()
-        elif not 0 < length <= MAX_MESSAGE:
-            text = f"length {length} is none that the engine accepts, looking for the next message"
-            out.append(self._problem("impossible_length", *where, text))
-            self._lose_step()
+        if not 0 < length <= MAX_MESSAGE:
+            out.append(self._problem("impossible_length", *where, wrong_bytes.impossible_length(length)))
+            if length == 0:
+                self._drop()
+            else:
+                self._lose_step()
         elif length > MAX_DECODED_MESSAGE:
-            out.append(self._problem("undecoded_frame", *where, _skipped(length))._replace(is_cap=True))
+            out.append(self._problem("undecoded_frame", *where, wrong_bytes.too_long(length))._replace(is_cap=True))
             self._to_skip, self._skipped = _HEADER + length - len(self._held), len(self._held)
             self._long, self._head, self._whole_head = length, self._held[_HEADER:], True
             self._drop()
@@ -248,7 +248,8 @@ class FrameReader:
             if self._head:
                 packets = tuple(sorted(set(self._packets)))
                 where = self._side, self._start
-                out.append(Skipped(*where, bytes(self._head), length, packets, self._time, _skipped(length)))
+                reason = wrong_bytes.too_long(length)
+                out.append(Skipped(*where, bytes(self._head), length, packets, self._time, reason))
         if self._skipped:
             self._skipped = self._skipped + size if self._to_skip else 0
 
@@ -309,21 +310,10 @@ class FrameReader:
         """The first bytes of a connection that was under way: reported once, unless nothing was skipped."""
         began, self._mid_stream_at = self._mid_stream_at, None
         if began is not None and 0 <= began < offset:
-            text = f"the capture begins inside a message: {offset - began} bytes skipped"
-            out.append(self._problem("mid_stream", began, number, time, text))
+            out.append(self._problem("mid_stream", began, number, time, wrong_bytes.begun_before(offset - began)))
 
     def _problem(self, code: str, offset: int, number: int, time: int, text: str) -> StreamProblem:
         return StreamProblem(code, self._side, offset, number, time, text)
-
-
-def _skipped(length: int) -> str:
-    return f"a message of {length} bytes is skipped: jstrace decodes messages of up to {MAX_DECODED_MESSAGE} bytes"
-
-
-def _cause(gap: Gap) -> str:
-    if gap.snapped:
-        return "were cut off by the snap length"
-    return "are missing in the capture" if gap.acknowledged else "were not captured and never acknowledged"
 
 
 def _end_of_frame(data: bytes, start: int) -> int | None:

@@ -26,6 +26,8 @@ _KNOWN_LATER = frozenset({"response_in"})
 #: The same for a message of a task that has no number yet.
 _NUMBERED_LATER = frozenset({"task"})
 _LONGEST = 80
+#: Of texts that differ so much is shown of what they have in common.
+_BEFORE = 24
 
 
 def compare(
@@ -134,17 +136,27 @@ def _problems(python: list[Found], tshark: list[Found]) -> Iterator[Mismatch | F
         displayed.setdefault(found.task, []).append(found)
     for one in python:
         alike = displayed.get(one.task, [])
-        other = next((found for found in alike if found[:4] == one[:4]), None)
-        if other is None:
-            other = next((found for found in alike if found.code == one.code), None)
+        other = next((found for size in (7, 4, 2) for found in alike if found[:size] == one[:size]), None)
         if other is not None:
             alike.remove(other)
-        if other is not None and other[:4] == one[:4]:
-            yield one
-        else:
+        if other is None or other[:4] != one[:4]:
             yield Mismatch(_first(one), f"problem of task {one.task}", _problem(one), _problem(other))
+            continue
+        yield from _words(one, other)
+        yield one
     for found in (found for alike in displayed.values() for found in alike):
         yield Mismatch(_first(found), f"problem of task {found.task}", _NOTHING, _problem(found))
+
+
+def _words(python: Found, tshark: Found) -> Iterator[Mismatch]:
+    """What happened, why, and what to do."""
+    for name in ("summary", "cause", "remedy"):
+        ours, theirs = getattr(python, name), getattr(tshark, name)
+        if ours != theirs:
+            alike = next((at for at, (one, two) in enumerate(zip_longest(ours, theirs)) if one != two), 0)
+            at = max(alike - _BEFORE, 0)
+            place = f"{name} of {python.code} of task {python.task}"
+            yield Mismatch(_first(python), place, _cut(ours[at:]) or _NOTHING, _cut(theirs[at:]) or _NOTHING)
 
 
 def _first(found: Found) -> int:

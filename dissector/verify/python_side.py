@@ -14,6 +14,7 @@ from dissector.verify.records import ComparedField, Found, Row, Told
 from dissector.wire import control
 from dissector.wire import messages as wire
 from dissector.wire.decode import fields, pending_of
+from dissector.wire.harmless import escape
 from dissector.wire.http_message import HttpMessage
 from dissector.wire.masking import Mask
 from dissector.wire.secrets import MASK
@@ -69,9 +70,10 @@ def read(packets: Iterable[Packet], tracer: Tracer) -> Iterator[Told | Row | Fou
 
 
 def _problems(task: Task) -> Iterator[Found]:
+    mask = Mask()
     for one in task.problems:
-        words = tuple(text for text in (one.summary, one.cause, one.remedy) if text)
-        yield Found(task.n, one.code, one.severity.value, one.packets, words)
+        words = [escape(mask.text(text)) for text in (one.summary, one.cause, one.remedy)]
+        yield Found(task.n, one.code, one.severity.value, one.packets, *words)
 
 
 def _row(task: Task) -> Row:

@@ -56,14 +56,16 @@ class Row(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A problem of a task as the plugin tells it behind the table: ``task`` is the task's number, ``words`` are what
-    happened, the cause and the remedy."""
+    """A problem of a task as the plugin tells it behind the table: ``task`` is the task's number; ``summary``,
+    ``cause`` and ``remedy`` as they are shown, the latter two maybe empty."""
 
     task: int
     code: str
     severity: str
     packets: tuple[int, ...]
-    words: tuple[str, ...] = ()
+    summary: str = ""
+    cause: str = ""
+    remedy: str = ""
 
 
 class Mismatch(NamedTuple):

@@ -14,10 +14,9 @@ from dissector.verify.records import Found, Row
 
 _FRONT = re.compile(r" *(\d+) +(\d+) ")
 _BACK = re.compile(r"(exit -?\d+|[a-z_]+) +(\d+\+\d+) +(\d+)(?: |$)")
-
-
+_INDENT = 4
 _PROBLEM = re.compile(r"task (\d+)  ([a-z]+)  (\w+)  packets ([\d,]+|-)")
-_WORDS = re.compile(r" {4}(?:cause: |remedy: )?(.*)")
+_WORDS = re.compile(r" {4}(cause|remedy): (.*)")
 
 
 def rows(text: str) -> Iterator[Row | Found]:
@@ -45,8 +44,10 @@ def _problems(lines: list[str]) -> Iterator[Found]:
                 yield found
             packets = () if head[4] == "-" else tuple(map(int, head[4].split(",")))
             found = Found(int(head[1]), head[3], head[2], packets)
-        elif words is not None and found is not None:
-            found = found._replace(words=(*found.words, words[1]))
+        elif found is not None and not found.summary:
+            found = found._replace(summary=line[_INDENT:])
+        elif found is not None and words is not None:
+            found = found._replace(cause=words[2]) if words[1] == "cause" else found._replace(remedy=words[2])
         else:
             raise ToolError(f"no line of a problem: {line}")
     if found is not None:

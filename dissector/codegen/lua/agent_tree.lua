@@ -1,30 +1,15 @@
 -- Draws the exchanges with Universal Agents: messages of tasks like those of callback connections, commands, heartbeats.
 do
-  local format, gsub, find, byte = string.format, string.gsub, string.find, string.byte
+  local format, gsub = string.format, string.gsub
   local F, X, MASK = js.fields, js.experts, js.secrets.mask
   local MOST_VALUES = 200
   -- An agentTaskId in a text: who knows it can kill the task.
   local AGENT_TASK = "%f[%w_-]%d+%-%d%d%d%d%d%d+%f[^%w_-]"
 
-  --- UTF-8 from the wire, harmless: what is none, and what a terminal would obey, is spelled out.
-  local function harmless(text)
-    if not find(text, "[\128-\255]") then return text end
-    text = gsub(text, "[\194-\244][\128-\191]+", function(bytes)
-      local first = byte(bytes)
-      local more = first < 224 and 1 or first < 240 and 2 or 3
-      local code = first < 224 and first - 192 or first < 240 and first - 224 or first - 240
-      if #bytes <= more then return nil end
-      for at = 2, more + 1 do code = code * 64 + byte(bytes, at) - 128 end
-      local rest = gsub(string.sub(bytes, more + 2), ".", function(c) return format("\\x%02x", byte(c)) end)
-      return js.character(code) .. rest
-    end)
-    return text
-  end
-
   --- A text of an agent as it may be shown, on one line.
   local function shown(text, limit)
     if not js.show_secrets then text = gsub(js.mask(text), AGENT_TASK, MASK) end
-    return js.line_utf8(harmless(text), limit or 300)
+    return js.line_utf8(js.harmless(text), limit or 300)
   end
 
   local function is_key(name) return name == "agentTaskId" or js.looks_secret(name) end

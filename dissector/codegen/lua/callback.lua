@@ -34,11 +34,11 @@ do
     return self.is_open and not self.foreign and reader.firm and reader.held_size == 0 and reader.to_skip == 0 and reader
   end
 
-  function H:gap(side, offset, size, number, time, snapped)
+  function H:gap(side, offset, size, number, time, snapped, acknowledged)
     if self.foreign then return end
     self:opened()
     self.task:lost(side)
-    self.readers[side]:gap(offset, size, number, time, snapped)
+    self.readers[side]:gap(offset, size, number, time, snapped, acknowledged)
   end
 
   function H:problem(code, side, text, number, time, is_cap)

@@ -36,16 +36,15 @@ do
   function H:gap(side, _, size, number, time, snapped)
     local task = self.task
     if snapped and side == 0 and task then task.cut_command = task.cut_command or time end
-    self.readers[side]:gap(size, number)
+    self.readers[side]:gap(size, number, time)
   end
 
   function H:closed()
     for side = 0, 1 do self.readers[side]:finish() end
   end
 
-  function H:problem(code, side, text, number, time)
-    local session = js.session
-    session:stream_problem(self.stream, side, code, text, number or session.last, time or session.time)
+  function H:problem(code, side, text, number, time, is_cap)
+    js.session:stream_problem(self.stream, side, code, text, number, time, is_cap)
   end
 
   --- HTTP is left to its own dissector; only an XML command in a body is looked at.

@@ -102,7 +102,7 @@ do
       if event[1] == "chunk" then
         handler:chunk(event[2], event[3], event[4], event[5], event[6])
       else
-        handler:gap(event[2], event[3], event[4], event[5], event[6], event[7])
+        handler:gap(table.unpack(event, 2))
       end
     end
   end

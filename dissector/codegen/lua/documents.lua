@@ -1,6 +1,7 @@
 -- One direction of a command connection: bytes in stream order become documents (the rules of stream/documents.py).
 do
   local byte, sub, find, match = string.byte, string.sub, string.find, string.match
+  local say = js.python.stream_wrong_bytes
 
   --- The document under way: `parts` were looked at, `rest` is still to be looked at from index `at` (from 0) on.
   local A = {}
@@ -28,8 +29,7 @@ do
     self.rest, self.at = sub(self.rest, done + 1), keep
     if not self.skipping and self.size > js.limits.document then
       self.skipping, self.parts = true, {}
-      local text = string.format("a document is skipped: jstrace reads documents of up to %.0f bytes", js.limits.document)
-      self.out:problem("undecoded_frame", self.side, text, self.chunk.number)
+      self.out:problem("undecoded_frame", self.side, say.document_too_long(), self.chunk.number, self.chunk.time, true)
     end
   end
 
@@ -63,7 +63,8 @@ do
   local R = {}
   R.__index = R
 
-  --- `out` takes `document(side, data, packets, time, at, kind, incomplete)` and `problem(code, side, text, number)`.
+  --- `out` takes `document(side, data, packets, time, at, kind, incomplete)` and
+  --- `problem(code, side, text, number, time, is_cap)`.
   function js.document_reader(side, is_client, mid_stream, out)
     return setmetatable({
       side = side, is_client = is_client, mid_stream = mid_stream, lost = mid_stream, out = out,
@@ -87,12 +88,12 @@ do
   end
 
   --- A hole: the document under way is lost, reading goes on at the next beginning.
-  function R:gap(size, number)
+  function R:gap(size, number, time)
     self.mid_stream, self.lost = true, true
     self.open, self.terminator, self.tag, self.after_document = 0, nil, nil, false
     local was = self.doc:under_way()
     self.doc:clear()
-    if was then self.out:problem("gap", self.side, string.format("%.0f bytes of a document are missing", size), number) end
+    if was then self.out:problem("gap", self.side, say.missing_of_document(size), number, time) end
   end
 
   --- The connection ended: what is left over, if it is more than blanks, as an incomplete document.
@@ -144,7 +145,7 @@ do
   --- Elements nested without end: counting on would cost time for nothing.  Told once in a direction.
   function R:give_up(chunk)
     if not self.gave_up then
-      self.out:problem("undecoded_frame", self.side, "elements are nested too deep", chunk.number)
+      self.out:problem("undecoded_frame", self.side, say.nested_too_deep(), chunk.number, chunk.time)
     end
     self.gave_up, self.lost = true, true
     self.doc:clear()

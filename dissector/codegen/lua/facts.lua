@@ -110,9 +110,9 @@ do
     local record = {
       to_remote = (message.document and message.side == 0 or not message.document and message.side == 1),
       packets = message.packets and list(message.packets) or py.pack(message.number),
-      raw = string.char(message.class or 0), object_id = about.object_id, member = about.member,
-      object_name = object and object.name, object_class = object and object.class, depth = about.depth or 0,
-      error_text = message.error_text, latency = message.request and message.time - message.request.time,
+      raw = string.char(message.class or 0), object_id = about.object_id, member = js.latin1(about.member),
+      object_name = object and js.latin1(object.name), object_class = object and js.latin1(object.class),
+      depth = about.depth or 0, error_text = js.latin1(message.error_text), latency = message.request and message.time - message.request.time,
     }
     for _, name in ipairs(NAMES) do record[name] = message[name] end
     record.operation = about.operation
@@ -158,8 +158,9 @@ do
     for noun, number in pairs(task.more) do py.put(facts.more, noun, number) end
     for _, failed in ipairs(task.failed) do
       local first = self:message(failed.first)
-      py.put(facts.failed_calls, py.pack(failed.member, failed.text), rules.session_tallies.FailedCalls.of({
-        first = first, text = failed.text, count = failed.count, packets = list(failed.packets),
+      local member, text = js.latin1(failed.member), js.latin1(failed.text)
+      py.put(facts.failed_calls, py.pack(member, text), rules.session_tallies.FailedCalls.of({
+        first = first, text = text, count = failed.count, packets = list(failed.packets),
       }))
     end
     for key, slow in ipairs(task.slow) do

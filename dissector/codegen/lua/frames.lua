@@ -1,7 +1,7 @@
 -- One direction of a callback connection: bytes in stream order become frames (the rules of stream/framing.py).
 do
-  local byte, sub, find, format = string.byte, string.sub, string.find, string.format
-  local limits = js.limits
+  local byte, sub, find = string.byte, string.sub, string.find
+  local limits, say = js.limits, js.python.stream_wrong_bytes
   local MOST_DECODED = limits.decoded
   local HEAD = 256  -- bytes that are kept of a message that is too long to be decoded (as in stream/framing.py)
   local CLASSES = { [0x53] = true, [0x4F] = true, [0x41] = true, [0x45] = true, [0x4B] = true }
@@ -60,7 +60,8 @@ do
   local R = {}
   R.__index = R
 
-  --- `out` takes `frame(side, data, packets, time, at)`, `skipped(side, long, packets, time)` and `problem(code, side, text, number)`.  Without `synced` the
+  --- `out` takes `frame(side, data, packets, time, at)`, `skipped(side, long, packets, time)` and
+  --- `problem(code, side, text, number, time, is_cap)`.  Without `synced` the
   --- first byte may lie anywhere in a message.
   function js.frame_reader(side, synced, out)
     return setmetatable({
@@ -109,8 +110,8 @@ do
     self.out:frame(self.side, sub(data, 5), self:listed(), self.time, nil)
   end
 
-  function R:problem(code, text, number)
-    self.out:problem(code, self.side, text, number)
+  function R:problem(code, text, number, time, is_cap)
+    self.out:problem(code, self.side, text, number, time, is_cap)
   end
 
   function R:feed(chunk)
@@ -129,21 +130,22 @@ do
     end
   end
 
-  function R:gap(offset, size, number, time, snapped)
+  function R:gap(_, size, number, time, snapped, acknowledged)
     if self.to_skip >= size and self.to_skip > 0 then
       if self.long then self.long.has_hole = true end
       return self:skip(size)
     end
     if not self.synced then return self:drop() end
     local rest = self.size > 0 and self.size - self.held_size or 0
-    local text = format("%.0f bytes %s", size, snapped and "were cut off by the snap length" or "are missing in the capture")
+    local text = say.missing(size, snapped, acknowledged)
     if rest >= size then
+      text = text .. say.message_lost(self.size - 4, self.start)
       self:drop()
       self.to_skip = rest - size
     else
       self:lose_step()
     end
-    self:problem("gap", text, number)
+    self:problem("gap", text, number, time)
   end
 
   --- Keeps what is wanted of a message that is too long to be decoded.
@@ -204,16 +206,12 @@ do
     end
     self.firm = true
     local length = length_at(data, 0)
-    if length == 0 then
-      self:problem("impossible_length", "a message of length 0 has no class", chunk.number)
-      self:drop()
-    elseif length < 0 or length > limits.message then
-      self:problem("impossible_length", format("length %.0f is none that the engine accepts", length), chunk.number)
-      self:lose_step()
+    if length <= 0 or length > limits.message then
+      self:problem("impossible_length", say.impossible_length(length), chunk.number, chunk.time)
+      if length == 0 then self:drop() else self:lose_step() end
     elseif length > limits.decoded then
-      local text = "a message of %.0f bytes is skipped: jstrace decodes messages of up to %.0f bytes"
-      self.long = { size = length, head = sub(data, 5), reason = format(text, length, limits.decoded) }
-      self:problem("undecoded_frame", self.long.reason, chunk.number)
+      self.long = { size = length, head = sub(data, 5), reason = say.too_long(length) }
+      self:problem("undecoded_frame", self.long.reason, chunk.number, chunk.time, true)
       self.to_skip = 4 + length - self.held_size
       self:drop()
     else
@@ -258,7 +256,7 @@ do
       self:drop()
       return stop
     end
-    self:report_mid_stream(self.start, chunk.number)
+    self:report_mid_stream(self.start, chunk)
     self:complete()
     return self:found(chunk, stop)
   end
@@ -266,16 +264,16 @@ do
   --- In step again at `at`: the search is over unless no frame follows there.
   function R:found(chunk, at)
     self:drop()
-    self:report_mid_stream(chunk.offset + at, chunk.number)
+    self:report_mid_stream(chunk.offset + at, chunk)
     self.synced, self.firm = true, false
     return at
   end
 
-  function R:report_mid_stream(offset, number)
+  function R:report_mid_stream(offset, chunk)
     local began = self.mid_stream_at
     self.mid_stream_at = nil
     if began and began >= 0 and began < offset then
-      self:problem("mid_stream", format("the capture begins inside a message: %.0f bytes skipped", offset - began), number)
+      self:problem("mid_stream", say.begun_before(offset - began), chunk.number, chunk.time)
     end
   end
 end

@@ -184,7 +184,17 @@ do
     return items[place < 0 and items.n + place + 1 or place + 1]
   end
 
+  --- The characters of a text, which is UTF-8.
+  local function characters(text)
+    local found = py.pack()
+    for one in text:gmatch("[\0-\127\194-\255][\128-\191]*") do py.append(found, one) end
+    return found
+  end
+
   function py.slice(all, from, to)
+    if type(all) == "string" and all:find("[\128-\255]") then
+      return table.concat(py.slice(characters(all), from, to))
+    end
     local n = type(all) == "string" and #all or items_of(all).n
     from, to = from or 0, to or n
     if from < 0 then from = math.max(0, n + from) end
@@ -242,7 +252,7 @@ do
   end
 
   function py.len(one)
-    if type(one) == "string" then return #one end
+    if type(one) == "string" then return select(2, one:gsub("[^\128-\191]", "")) end
     return getmetatable(one) == Dict and one.pairs_.n or items_of(one).n
   end
 

@@ -70,6 +70,9 @@ do
   --- The same as UTF-8, for a field of the tree.
   function js.shown(text, veil) return js.utf8(js.masked(text, veil)) end
 
+  --- What is said of a problem, as it may be shown on one line.
+  function js.problem_words(text) return js.line_utf8(js.harmless(js.masked(text)), math.huge) end
+
   --- Value of an XML attribute, a pair of name and value, of a document's `attributes`.
   function js.attribute(pair, attributes)
     if js.show_secrets or pair[2] == "" then return pair[2] end

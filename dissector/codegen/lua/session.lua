@@ -343,7 +343,7 @@ do
         stream.handler:chunk(side, event[3], event[4], event[5], event[6], at)
         if event[5] ~= self.last and not self:at(event[5]) then self:put(event[5], { stream = stream }) end
       else
-        stream.handler:gap(side, event[3], event[4], event[5], event[6], event[7])
+        stream.handler:gap(side, table.unpack(event, 3))
       end
     end
   end

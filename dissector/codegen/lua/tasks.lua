@@ -190,7 +190,7 @@ do
         if name == "job" and not seen.job then self.job = js.line(value, 120) end
         if name == "task_id" and not seen.task_id then
           self.task_id = js.decimal(value, "task_id")
-          self:odd_numbers({ attributes = { { name, value } } }, { task_id = "task_id" }, message)
+          self:odd_numbers({ attributes = { { name, js.latin1(value) } } }, { task_id = "task_id" }, message)
         end
         seen[name or ""] = true
         if name == "language" and not self.kind then self.kind = lower(value) == "shell" and "process" or "api" end
@@ -251,7 +251,7 @@ do
       local name, quote, from = match(text, "^%s+([%a_:][%w_:.-]*)%s*=%s*([\"'])()", at)
       local stop = name and find(text, quote, from, true)
       if not stop then break end
-      tag.attributes[#tag.attributes + 1] = { name, string.sub(text, from, stop - 1) }
+      tag.attributes[#tag.attributes + 1] = { name, js.unescaped(string.sub(text, from, stop - 1)) }
       at = stop + 1
     end
     if not find(text, "%S", at) then return end  -- cut off inside of its start tag

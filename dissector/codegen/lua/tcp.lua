@@ -16,7 +16,7 @@ do
   local REMEMBERED = 16 * 4  -- the latest segments with data: sequence number, length, hop, time
   D.remembered = REMEMBERED
 
-  --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped)`.
+  --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped, acknowledged)`.
   --- `facts` are what the rules need to know of this end (the names of model.SideFacts, but for what every packet changes:
   --- `last_*` and `data_*` are the last packet and the last one with data).  A `hop` is a TTL and 256 times an IP id.
   function D.new(side, stream, out)
@@ -316,10 +316,11 @@ do
     local size, offset = stop - self.next, self.next
     if size <= 0 then return end
     local facts = self.facts
-    if stop > self:proven() then facts.never_acknowledged = (facts.never_acknowledged or 0) + size end
+    local acknowledged = stop <= self:proven()
+    if not acknowledged then facts.never_acknowledged = (facts.never_acknowledged or 0) + size end
     if stop > facts.sent then facts.sent = stop end
     self:advance(size)
-    self.out:gap(self.side, offset, size, number, time, false)
+    self.out:gap(self.side, offset, size, number, time, false, acknowledged)
   end
 
   --- Offset up to which bytes are known to exist without having been captured.

@@ -16,6 +16,14 @@ do
     return text
   end
 
+  --- The same as it stands, with what a terminal would obey.
+  function js.latin1(text)
+    return text and (gsub(text, "[\128-\255]", function(c)
+      local code = string.byte(c)
+      return string.char(192 + math.floor(code / 64), 128 + code % 64)
+    end))
+  end
+
   --- UTF-8 of one character, whatever it is.
   function js.plain_character(code)
     local char, floor = string.char, math.floor
@@ -35,6 +43,20 @@ do
       end
     end
     return js.plain_character(code)
+  end
+
+  --- UTF-8 from the wire, harmless: what is none, and what a terminal would obey, is spelled out.
+  function js.harmless(text)
+    if not find(text, "[\128-\255]") then return text end
+    return (gsub(text, "[\194-\244][\128-\191]+", function(bytes)
+      local first = string.byte(bytes)
+      local more = first < 224 and 1 or first < 240 and 2 or 3
+      local code = first < 224 and first - 192 or first < 240 and first - 224 or first - 240
+      if #bytes <= more then return nil end
+      for at = 2, more + 1 do code = code * 64 + string.byte(bytes, at) - 128 end
+      local rest = gsub(sub(bytes, more + 2), ".", function(c) return format("\\x%02x", string.byte(c)) end)
+      return js.character(code) .. rest
+    end))
   end
 
   --- One line for the Info column: control characters and line ends made visible, long text cut.

@@ -13,10 +13,10 @@ do
 
   local function expert(item, code, text, longest)
     local one = X[code]
-    if one then item:add_proto_expert_info(one, js.line_utf8(js.utf8(text), longest or 200)) end
+    if one then item:add_proto_expert_info(one, js.line_utf8(text, longest or 200)) end
   end
 
-  local function words(text) return js.line_utf8(js.masked(js.utf8(text)), 1000) end
+  local words = js.problem_words
 
   --- What a packet proves to be wrong with a task; true when there is something.
   local function draw_problems(parent, number, told)

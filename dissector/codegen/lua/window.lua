@@ -69,15 +69,13 @@ do
     return #found > 0 and table.concat(found, ",") or "-"
   end
 
-  local function words(text) return js.line_utf8(js.masked(js.utf8(text)), 1000) end
-
   --- What went wrong with a task, in the words of `jstrace read`.
   local function add_problems(lines, number, problems)
     for _, one in ipairs(problems) do
       lines[#lines + 1] = format("task %d  %s  %s  packets %s", number, one.severity, one.code, shown(one.packets))
-      lines[#lines + 1] = "    " .. words(one.summary)
-      if one.cause ~= "" then lines[#lines + 1] = "    cause: " .. words(one.cause) end
-      if one.remedy ~= "" then lines[#lines + 1] = "    remedy: " .. words(one.remedy) end
+      lines[#lines + 1] = "    " .. js.problem_words(one.summary)
+      if one.cause ~= "" then lines[#lines + 1] = "    cause: " .. js.problem_words(one.cause) end
+      if one.remedy ~= "" then lines[#lines + 1] = "    remedy: " .. js.problem_words(one.remedy) end
     end
   end
 

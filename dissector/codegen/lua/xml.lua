@@ -6,15 +6,26 @@ do
 
   local function broken(reason) error({ BROKEN, reason }, 0) end
 
-  local function entity(name)
-    if ENTITIES[name] then return ENTITIES[name] end
+  --- The code that a reference such as #x41 names, nil when it is none of a character.
+  local function code_of(name)
     local hex, dec = match(name, "^#x(%x+)$"), match(name, "^#(%d+)$")
     local code = hex and #hex < 8 and tonumber(hex, 16) or dec and #dec < 8 and tonumber(dec)
-    if not code or code > 0x10FFFF or (code < 32 and code ~= 9 and code ~= 10 and code ~= 13)
-        or (code >= 0xD800 and code < 0xE000) then
-      broken("undefined entity")
-    end
+    return code and code > 0 and code <= 0x10FFFF and (code < 0xD800 or code >= 0xE000) and code or nil
+  end
+
+  local function entity(name)
+    if ENTITIES[name] then return ENTITIES[name] end
+    local code = code_of(name)
+    if not code or (code < 32 and code ~= 9 and code ~= 10 and code ~= 13) then broken("undefined entity") end
     return js.character(code)
+  end
+
+  --- An attribute's value in text that need not be well-formed, as UTF-8: what looks like a reference and is none stays.
+  function js.unescaped(text)
+    return (gsub(gsub(js.latin1(text), "[\t\n\r]", " "), "&([%w#]+);", function(name)
+      local code = code_of(name)
+      return ENTITIES[name] or code and js.plain_character(code)
+    end))
   end
 
   local function unescape(text)
@@ -194,7 +205,7 @@ do
     for _, one in ipairs(document.attributes) do
       local kind = names[one[1]]
       if kind and find(one[2], "%S") and not js.decimal(one[2], kind) then
-        tell(one[1] .. " is no number that is possible there, so it counts as unknown", one[1])
+        tell(js.python.numbers.odd_words(one[1], one[2]), one[1])
       end
     end
   end

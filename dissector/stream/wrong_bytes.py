@@ -1,0 +1,48 @@
+"""What is said of bytes that are no frame or document, in the words of ``jstrace read`` and of the Wireshark plugin.
+
+``codegen`` translates these functions to Lua, so they take numbers and give text, nothing else.
+"""
+
+from __future__ import annotations
+
+from dissector.limits import MAX_DECODED_MESSAGE, MAX_DOCUMENT, MAX_XML_DEPTH
+
+
+def missing(size: int, snapped: bool, acknowledged: bool) -> str:
+    """``snapped`` and ``acknowledged`` as in ``Gap``."""
+    if snapped:
+        return f"{size} bytes were cut off by the snap length"
+    if acknowledged:
+        return f"{size} bytes are missing in the capture"
+    return f"{size} bytes were not captured and never acknowledged"
+
+
+def message_lost(length: int, offset: int) -> str:
+    """What a gap costs that lies inside of one message: behind the words of the gap."""
+    return f", the message of {length} bytes at offset {offset} is lost"
+
+
+def missing_of_document(size: int) -> str:
+    return f"{size} bytes of a document are missing"
+
+
+def impossible_length(length: int) -> str:
+    if length == 0:
+        return "a message of length 0 has no class"
+    return f"length {length} is none that the engine accepts, looking for the next message"
+
+
+def too_long(length: int) -> str:
+    return f"a message of {length} bytes is skipped: jstrace decodes messages of up to {MAX_DECODED_MESSAGE} bytes"
+
+
+def document_too_long() -> str:
+    return f"a document is skipped: jstrace reads documents of up to {MAX_DOCUMENT} bytes"
+
+
+def nested_too_deep() -> str:
+    return f"elements nested deeper than {MAX_XML_DEPTH}"
+
+
+def begun_before(size: int) -> str:
+    return f"the capture begins inside a message: {size} bytes skipped"
