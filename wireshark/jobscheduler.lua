@@ -693,6 +693,7 @@ do
   F["safe_array.bstr_item"] = ProtoField.string("jobscheduler.safe_array.bstr_item", "Bstr item")
   F["safe_array.ui1"] = ProtoField.bytes("jobscheduler.safe_array.ui1", "Ui1")
 end
+js.path_names = { ["create_instance.iid"] = "[]", ["disp_params.named_item"] = "[]", ["error_answer.string"] = "[]", ["get_ids_of_names.name"] = "[]", ["get_ids_of_names_answer.dispid"] = "[]", ["interface_result"] = "[]", ["property"] = "[]", ["safe_array.bstr"] = "elements", ["safe_array.bstr_item"] = "[]", ["safe_array.ui1"] = "elements", ["safe_array.variant"] = "elements", ["variant"] = "[]", ["variant.array"] = "value", ["variant.bool"] = "value", ["variant.bstr"] = "value", ["variant.cy"] = "value", ["variant.date"] = "value", ["variant.dispatch"] = "value", ["variant.empty"] = "value", ["variant.error"] = "value", ["variant.i1"] = "value", ["variant.i2"] = "value", ["variant.i4"] = "value", ["variant.i8"] = "value", ["variant.int"] = "value", ["variant.null"] = "value", ["variant.r4"] = "value", ["variant.r8"] = "value", ["variant.ui1"] = "value", ["variant.ui2"] = "value", ["variant.ui4"] = "value", ["variant.ui8"] = "value", ["variant.uint"] = "value", ["variant.unknown"] = "value" }
 
 -- What the rules of session/*.py need of Python: they are translated by codegen/rules_*.py and run once a task.
 --
@@ -1444,6 +1445,9 @@ do
   end
   stream_wrong_bytes.missing_of_document = function(size)
     do return (py.str(size) .. " bytes of a document are missing") end
+  end
+  stream_wrong_bytes.missing_of_http = function(size)
+    do return (py.str(size) .. " bytes of an HTTP message are missing") end
   end
   stream_wrong_bytes.impossible_length = function(length)
     if py.same(length, 0) then
@@ -4033,12 +4037,12 @@ do
     return value and (sign == "-" and -value or value) + 0.0
   end
 
-  --- Reads field by field, with `node` into the tree, and tells what is wrong.
+  --- Reads field by field, with `node` into the tree.
   local function read(c)
     local ok, found = pcall(js.decode, c)
     if ok then return found end
     if found ~= c then error(found, 0) end
-    return nil, format("offset %d: %s", c.offset, c.reason)
+    return nil
   end
 
   local function cursor(s, operation, count)
@@ -4050,8 +4054,8 @@ do
   function js.read(s, start, operation, count)
     local ok, body, object_id, trailing = pcall(js.glimpse, s, start, operation, count or 0)
     if not ok then
-      local found, failure = read(cursor(sub(s, start), operation, count))
-      if not found then return nil, failure end
+      local found = read(cursor(sub(s, start), operation, count))
+      if not found then return nil, js.failure(cursor(sub(s, start), operation, count)) end
       body, object_id, trailing = found.body, found.object_id, found.trailing
     end
     if trailing > 0 then body.trailing = trailing end
@@ -4111,7 +4115,7 @@ do
     local v3
     v3 = NONE
     if v2 > 0 then
-      C.fits(c, v2, 4)
+      C.fits(c, v2, 4, F["disp_params.named"])
       local up4 = C.open(c, F["disp_params.named"])
       v3 = {}
       local list = v3
@@ -4124,7 +4128,7 @@ do
     end
     f1 = NONE
     if v1 > 0 then
-      C.fits(c, v1, 4)
+      C.fits(c, v1, 4, F["disp_params.arguments"])
       local up6 = C.open(c, F["disp_params.arguments"])
       f1 = {}
       local list = f1
@@ -4171,7 +4175,7 @@ do
     f2 = C.u4(c, F["get_ids_of_names.count"])
     f3 = NONE
     if f2 > 0 then
-      C.fits(c, f2, 4)
+      C.fits(c, f2, 4, F["get_ids_of_names.names"])
       local up2 = C.open(c, F["get_ids_of_names.names"])
       f3 = {}
       local list = f3
@@ -4255,7 +4259,7 @@ do
     if f1 < 2147483648 then
       f2 = NONE
       if c.count > 0 then
-        C.fits(c, c.count, 4)
+        C.fits(c, c.count, 4, F["get_ids_of_names_answer.dispids"])
         local up1 = C.open(c, F["get_ids_of_names_answer.dispids"])
         f2 = {}
         local list = f2
@@ -4276,7 +4280,7 @@ do
     if f1 < 2147483648 then
       f2 = NONE
       if c.count > 0 then
-        C.fits(c, c.count, 13)
+        C.fits(c, c.count, 13, F["create_instance_answer.results"])
         local up1 = C.open(c, F["create_instance_answer.results"])
         f2 = {}
         local list = f2
@@ -4323,7 +4327,7 @@ do
     v1 = C.u4(c, F["new_object.property_count"])
     f3 = NONE
     if v1 > 0 then
-      C.fits(c, v1, 8)
+      C.fits(c, v1, 8, F["new_object.properties"])
       local up2 = C.open(c, F["new_object.properties"])
       f3 = {}
       local list = f3
@@ -4372,7 +4376,7 @@ do
     f3 = C.u4(c, F["create_instance.count"])
     f4 = NONE
     if f3 > 0 then
-      C.fits(c, f3, 16)
+      C.fits(c, f3, 16, F["create_instance.iids"])
       local up3 = C.open(c, F["create_instance.iids"])
       f4 = {}
       local list = f4
@@ -4465,7 +4469,7 @@ do
       f2 = R.safe_array(c)
       C.close(c, up6)
     else
-      C.refuse(c, "unknown VARIANT type " .. string.format("%.0f", f1))
+      C.refuse(c, "unknown VARIANT type " .. string.format("%.0f", f1), nil, "value")
     end
     return { record = "variant", vt = f1, value = f2 }
   end
@@ -4497,7 +4501,7 @@ do
     if f2 == 12 then
       f3 = NONE
       if f1 > 0 then
-        C.fits(c, f1, 4)
+        C.fits(c, f1, 4, F["safe_array.variant"])
         local up4 = C.open(c, F["safe_array.variant"])
         f3 = {}
         local list = f3
@@ -4515,7 +4519,7 @@ do
     elseif f2 == 8 then
       f3 = NONE
       if f1 > 0 then
-        C.fits(c, f1, 4)
+        C.fits(c, f1, 4, F["safe_array.bstr"])
         local up7 = C.open(c, F["safe_array.bstr"])
         f3 = {}
         local list = f3
@@ -4529,7 +4533,7 @@ do
     elseif f2 == 17 then
       f3 = C.blob(c, F["safe_array.ui1"], f1)
     else
-      C.refuse(c, "unknown array element type " .. string.format("%.0f", f2))
+      C.refuse(c, "unknown array element type " .. string.format("%.0f", f2), nil, "elements")
     end
     return { record = "safe_array", count = f1, element_vt = f2, elements = f3 }
   end
@@ -5177,6 +5181,87 @@ do
     end
     if p > n + 1 then error(NO) end
     return body, object_id, n + 1 - p
+  end
+end
+
+-- Why a message can not be read, with the field that it is about: `invoke.params.arguments[2].value at offset 40: ...`.
+-- Such a message is read once more, by the same functions, which note their fields then.
+do
+  local C, NAMES = js.cursor, js.path_names
+  local LEAVES = { "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "blob", "guid", "letter", "bool", "truth", "text" }
+  local plain, abbreviations = {}, {}
+  local around, leaf  -- the groups that are open, and the field that is being read
+
+  --- What a path calls a field: an element by its place, what a code selects by the name that it has in all cases.
+  local function name_of(field)
+    local abbreviation = abbreviations[field]
+    local name = NAMES[abbreviation] or string.match(abbreviation, "[^.]*$")
+    return name == "[]" and string.format("[%d]", around[#around].count) or name
+  end
+
+  local function path(name)
+    local found = ""
+    for index = 2, #around + 1 do
+      local one = around[index] and around[index].name or index == #around + 1 and name or ""
+      found = (found == "" or one == "" or string.sub(one, 1, 1) == "[") and found .. one or found .. "." .. one
+    end
+    return found
+  end
+
+  local noting = {}
+
+  for _, name in ipairs(LEAVES) do
+    noting[name] = function(c, field, ...)
+      if leaf then return plain[name](c, field, ...) end
+      leaf = name_of(field)
+      local value = plain[name](c, field, ...)
+      leaf, around[#around].count = nil, around[#around].count + 1
+      return value
+    end
+  end
+
+  local function opening(name)
+    return function(c, field)
+      around[#around + 1] = { name = name_of(field), count = 0 }
+      return plain[name](c, field)
+    end
+  end
+  noting.open, noting.open_number = opening("open"), opening("open_number")
+
+  function noting.close(c, up)
+    around[#around] = nil
+    around[#around].count = around[#around].count + 1
+    return plain.close(c, up)
+  end
+
+  function noting.fits(c, count, at_least, field)
+    leaf = name_of(field)
+    plain.fits(c, count, at_least)
+    leaf = nil
+  end
+
+  function noting.enter(c)
+    leaf = string.format("[%d]", around[#around].count)
+    plain.enter(c)
+    leaf = nil
+  end
+
+  function noting.refuse(c, reason, offset, name)
+    leaf = name
+    plain.refuse(c, reason, offset)
+  end
+
+  --- The words for a message that `js.decode` refuses, read by the cursor `c`.
+  function js.failure(c)
+    if not next(abbreviations) then
+      for abbreviation, field in pairs(js.fields) do abbreviations[field] = abbreviation end
+    end
+    around, leaf = { { name = "", count = 0 } }, nil
+    for name, noted in pairs(noting) do plain[name], C[name] = C[name], noted end
+    pcall(js.decode, c)
+    for name in pairs(noting) do C[name] = plain[name] end
+    local place = path(leaf or "")
+    return string.format("%s at offset %d: %s", place ~= "" and place or "message", c.offset, c.reason)
   end
 end
 
@@ -7832,7 +7917,7 @@ do
     if string.find(data, '^{%s*"tunnelToken"%s*:') then
       message.tunnel_token, message.operation = true, "tunnel_token"
     else
-      message.note = string.format("unknown message class %d", message.class)
+      message.note = select(2, js.read(data, 1))
     end
   end
 
@@ -8366,7 +8451,7 @@ do
     if known then return known end
     local one, other = stream.dirs[0], stream.dirs[1]
     -- The messages of a task on a Universal Agent, whose carriers are its master's connections.
-    if not one then return self:carrier(stream, stream.server, stream.client) end
+    if not one then return self:carrier(stream, stream.server, stream.client, stream.snapped) end
     if stream.swapped_dirs then one, other = other, one end
     local record = model.Connection.of({
       client = endpoint(stream.client), server = endpoint(stream.server), start = stream.start,
@@ -8438,7 +8523,7 @@ do
     for _, name in ipairs(NAMES) do record[name] = message[name] end
     record.operation = about.operation
     self.known[message] = model.Message.of(record)
-    record.connection = self:connection(message.stream)
+    record.connection = self:connection(message.carrier or message.stream)
     record.request = self:message(message.request)
     return record
   end
@@ -10108,7 +10193,11 @@ do
   function S:stream_problem(stream, side, code, text, number, time, is_cap)
     local task = stream.task
     self:problem(stream, code, text, task ~= nil and number ~= self.last)
-    if not task or self.is_passing then return end
+    if task and not self.is_passing then self:task_problem(task, stream, code, side, text, number, time, is_cap) end
+  end
+
+  --- The task keeps it, or counts it.
+  function S:task_problem(task, stream, code, side, text, number, time, is_cap)
     if #task.problems < js.python.limits.MAX_PROBLEMS then
       task.problems[#task.problems + 1] = js.problem_of(stream, code, side, text, number, time, is_cap)
     elseif self.silence.open[task] then
@@ -11222,12 +11311,15 @@ do
 
   local function endpoint(one) return rules.places.Endpoint.of({ ip = one.ip, port = one.port }) end
 
-  --- A connection that carries exchanges, by `key`; its packets are Wireshark's HTTP dissector's.
-  function Records:carrier(key, client, server)
+  --- A connection that carries exchanges, by `key`; its packets are Wireshark's HTTP dissector's.  Of `snapped` bytes the
+  --- snap length of the capture deprived it.
+  function Records:carrier(key, client, server, snapped)
     local known = self.known[key]
     if not known then
       local sides = py.pack(rules.sides.SideFacts.of({}), rules.sides.SideFacts.of({}))
-      known = rules.model.Connection.of({ client = endpoint(client), server = endpoint(server), role = "agent", sides = sides })
+      known = rules.model.Connection.of({
+        client = endpoint(client), server = endpoint(server), role = "http", sides = sides, snapped = snapped or 0,
+      })
       self.known[key] = known
     end
     return known
@@ -11282,12 +11374,13 @@ do
   --- `by_key`, `by_name` and so on hold the tasks under way, `nameless` those whose start was not answered, by master and
   --- agent, like `places` all and `outages` the connections to the agent that failed since it was heard; `ages` are tasks by
   --- when the agent has ended them; `open` are exchanges without a response, by connection, and `told` all that later passes
-  --- ask for, by packet.
+  --- ask for, by packet; `carriers` are what is known of connections, the latest of them.  When bytes of requests were
+  --- missing last (`missing_at`) they may have been anybody's heartbeat.
   function js.new_agents()
     return setmetatable({
       by_key = {}, by_name = {}, by_secret = {}, by_instance = {}, nameless = {}, order = js.new_queue(),
       places = {}, outages = {}, open = {}, waiting = js.new_queue(), told = {}, packet = 0,
-      count = 0, ages = js.new_heap(),
+      count = 0, ages = js.new_heap(), carriers = {}, carrying = js.new_queue(), missing_at = -1,
     }, A)
   end
 
@@ -11314,6 +11407,8 @@ do
       place = place_of(exchange), repetitions = {}, repeated = 0, longest_wait = 0, missed = 0,
     }
     exchange.task = task
+    local carrier = self:carrier(exchange)
+    carrier.task = carrier.task or task
     js.push(self.nameless, task.agent.place, task)
     js.push(self.places, task.agent.place, task)
     self.order:push(task)
@@ -11390,6 +11485,8 @@ do
     local about = task and task.agent
     if not about or (about.name and about.name ~= name) then return end
     exchange.task, about.heard = task, exchange.time
+    local carrier = self:carrier(exchange)
+    carrier.task = carrier.task or task
     if exchange.type == "CloseTask" then
       about.close = exchange
       if exchange.value.values.kill == true then about.kill = about.kill or exchange end
@@ -11448,7 +11545,8 @@ do
     local known = about.heartbeat
     if about.asked and known and known.timeout then
       local late = exchange.time - about.asked - (known.period or 0)
-      if late > math.max(about.missed, GRACE) then about.missed, about.missed_by = late, exchange end
+      local is_known = js.session.agents.missing_at < about.asked
+      if is_known and late > math.max(about.missed, GRACE) then about.missed, about.missed_by = late, exchange end
     end
     about.heartbeat = exchange.heartbeat or known
     about.asked, about.heard = exchange.time, exchange.time
@@ -11460,8 +11558,8 @@ do
   end
 
   function A:asked(exchange, task)
-    local about = task.agent
-    exchange.task = task
+    local about, carrier = task.agent, self:carrier(exchange)
+    exchange.task, carrier.task, carrier.last = task, carrier.task or task, task
     pulse(exchange, about)
     if exchange.kind == "heartbeat" then return end
     if exchange.request_id and exchange.request_id > about.last + 1 then
@@ -11476,14 +11574,15 @@ do
       return
     end
     if exchange.body or about.waiting then about.waiting = exchange end
-    if exchange.body then exchange.message = self:message(task, 1, exchange.body, exchange.time, exchange.number) end
+    if exchange.body then exchange.message = self:message(exchange, task, 1, exchange.body, exchange.time, exchange.number) end
   end
 
   --- One message of a task: the body of a request (side 1) or of a response, of packet `number`.
-  function A:message(task, side, data, time, number)
+  function A:message(exchange, task, side, data, time, number)
     local message, body = task.agent.dialog:feed(side, data, 1, time, 0)
     message.size, message.headless = #data, true
     message.number, message.stream, message.task = number, task.callback, task
+    message.carrier = self:carrier(exchange)
     local job, task_id = task.job, task.task_id
     if body then task:frame(message, body) else task:unread(message, data, 1) end
     task.job, task.task_id = job or task.job, task_id or task.task_id  -- the start names the job with its folder
@@ -11541,7 +11640,7 @@ do
       if exchange.reply and delivers(about, exchange) then
         if #about.repetitions > 0 then waited(about, about.heard) end
         about.waiting = nil
-        exchange.answer_message = self:message(task, 0, exchange.reply, exchange.answered, self.packet)
+        exchange.answer_message = self:message(exchange, task, 0, exchange.reply, exchange.answered, self.packet)
         if task.instance then self.by_instance[task.instance] = self.by_instance[task.instance] or task end
       end
     elseif status ~= ACCEPTED then
@@ -11561,6 +11660,36 @@ do
   local A = js.Agents
   local MOST_OPEN = 64  -- on one connection
 
+  --- What is known of a connection: the task that its problems are told of (`task`) and the one that it carried last.
+  function A:carrier(one)
+    local known = self.carriers[one.connection]
+    if not known then
+      known = { client = one.server, server = one.client, dirs = {}, snapped = 0, task = nil, last = nil }
+      self.carriers[one.connection] = known
+      self.carrying:push(one.connection)
+      if self.carrying.size > js.python.limits.MAX_CONNECTIONS then
+        self.carriers[self.carrying:oldest()] = nil
+        self.carrying:remove(self.carrying:oldest())
+      end
+    end
+    return known
+  end
+
+  --- The snap length cut a message: nobody knows what it said, nor what is answered from here on.
+  function A:cut(one, size)
+    local carrier, side = self:carrier(one), one.is_answer and 1 or 0
+    local task, last = carrier.task, carrier.last
+    carrier.snapped, carrier.has_hole = carrier.snapped + size, true
+    if not one.is_answer then self.missing_at = one.time end
+    if last and not last.agent.judged then
+      last:lost(1 - side)
+      last.callback.has_gaps = true
+    end
+    if not task or js.session.is_passing then return end
+    local text = js.python.stream_wrong_bytes.missing_of_http(size)
+    js.session:task_problem(task, carrier, "gap", side, text, one.number, one.time)
+  end
+
   --- A request to an agent's API, in the order of packets.
   function A:request(exchange)
     self.outages[js.agent_place(exchange)] = nil
@@ -11568,6 +11697,10 @@ do
     exchange.n = self.count
     local queue = self.open[exchange.connection] or js.new_queue()
     self.open[exchange.connection] = queue
+    if self:carrier(exchange).has_hole then
+      while queue.size > 0 do self:leave(queue:oldest()) end
+      self.open[exchange.connection] = queue
+    end
     queue:push(exchange)
     self.waiting:push(exchange)
     if self.waiting.size > 4 * js.limits.pending or queue.size > MOST_OPEN then
@@ -12584,18 +12717,25 @@ do
   end
 
   --- The exchange with the message at `index` of the packet at hand.
-  local function take(pinfo, index, is_answer, body)
+  local function take(pinfo, index, is_answer, body, is_cut)
     local session, place = js.session, is_answer and -index or index
     if pinfo.visited and session.is_first_pass then session:settle() end
     local packet, exchange = pinfo.visited and session:packet(pinfo.number) or session.last, nil
     local found = told(packet)
-    if found and found[place] or not is_due(pinfo) then return found and found[place] end
-    if is_answer then
+    if found and found[place] ~= nil or not is_due(pinfo) then return found and found[place] end
+    if is_cut then
+      exchange = false
+      session.agents:cut({
+        is_answer = is_answer, connection = H.connection(), number = packet, time = session:time_of(pinfo),
+        client = endpoint(is_answer and pinfo.dst or pinfo.src, is_answer and pinfo.dst_port or pinfo.src_port),
+        server = endpoint(is_answer and pinfo.src or pinfo.dst, is_answer and pinfo.src_port or pinfo.dst_port),
+      }, pinfo.len - pinfo.caplen)
+    elseif is_answer then
       exchange = response(pinfo, index, body, body ~= nil and H.is_text())
     else
       exchange = request(pinfo, index, body)
     end
-    if exchange then write_down(packet, place, exchange) end
+    if exchange ~= nil then write_down(packet, place, exchange) end
     return exchange
   end
 
@@ -12611,7 +12751,10 @@ do
     js.look(tree, pinfo)
     if not pinfo.visited then js.session:arrived_inside(pinfo.number) end
     local is_whole = tvb:len() > 0 and tvb:len() == tvb:reported_len()
-    local exchange = take(pinfo, index, is_answer, is_whole and tvb:raw() or nil)
+    -- What is cut off HTTP's dissector hands over as if it were all, in bytes of its own.
+    local is_before = is_whole and tvb:offset() > 0 and tvb:offset() + tvb:len() < pinfo.caplen
+    local is_cut = pinfo.caplen < pinfo.len and not is_before
+    local exchange = take(pinfo, index, is_answer, is_whole and tvb:raw() or nil, is_cut)
     if not exchange then return false end
     local root = js.draw_exchange(tree, exchange, is_answer, tvb:range(), pinfo)
     js.session.agents.fresh = { exchange = exchange, is_answer = is_answer, root = root, packet = js.session:packet_at(pinfo) }
@@ -12653,8 +12796,8 @@ do
   local function without_body(pinfo, tree, is_answer, count)
     for index = 1, count do
       local found = not pinfo.visited and told(js.session.last)
-      if not (found and found[is_answer and -index or index]) then
-        local exchange = take(pinfo, index, is_answer, nil)
+      if not found or found[is_answer and -index or index] == nil then
+        local exchange = take(pinfo, index, is_answer, nil, index == count and pinfo.caplen < pinfo.len)
         local is_empty = exchange and (is_answer and exchange.is_empty_answer or not is_answer and exchange.is_empty)
         if is_empty and js.wanted then js.draw_exchange(tree, exchange, is_answer, nil, pinfo) end
       end

@@ -23,7 +23,7 @@ TARGET = Path(__file__).resolve().parents[2] / "wireshark" / "jobscheduler.lua"
 
 #: The hand-written pieces in the order in which they build on each other; names and fields go behind the first.
 _PIECES = (
-    "cursor", "text", "secret_values", "secret_elements", "secret_assigned", "secret_shapes", "secrets", "veil",
+    "cursor", "places", "text", "secret_values", "secret_elements", "secret_assigned", "secret_shapes", "secrets", "veil",
     "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "datagrams", "facts",
     "silence", "tasks", "cut", "pairs", "early", "detect", "command", "callback", "session", "ending", "numbering",
     "segments", "reorder", "json", "agent_facts", "agent_tasks", "agent_exchanges", "tree", "agent_http",
@@ -53,7 +53,17 @@ def text(source: Grammar | None = None) -> str:
         _piece("head"),
         "\n".join(lua_tables.lines()) + "\n",
         "\n".join(lua_secrets.lines()) + "\n",
-        "\n".join(["js.fields = {}", "do", "  local F = js.fields", *functions.fields.lines(), "end"]) + "\n",
+        "\n".join(
+            [
+                "js.fields = {}",
+                "do",
+                "  local F = js.fields",
+                *functions.fields.lines(),
+                "end",
+                *functions.fields.path_lines(),
+            ]
+        )
+        + "\n",
         _piece("python"),
         "\n".join(lua_rules.lines()) + "\n",
         _piece("fields"),

@@ -131,9 +131,10 @@ class Functions:
             else:
                 self._member(group, item, body, f"{path}.{item.name}" if path else item.name)
 
-    def _refuse(self, body: FunctionBody, words: str) -> None:
-        """``words`` are a Lua expression."""
-        body.add(f"  C.refuse(c, {words})")
+    def _refuse(self, body: FunctionBody, words: str, name: str = "") -> None:
+        """``words`` are a Lua expression; ``name`` is the field that is refused, where it is one."""
+        field = f', nil, "{name}"' if name else ""
+        body.add(f"  C.refuse(c, {words}{field})")
 
     def _declare(self, item: Field, body: FunctionBody) -> str:
         """The variable of a field, kept in the record or not."""
@@ -147,7 +148,7 @@ class Functions:
     def _member(self, group: Group, item: Field, body: FunctionBody, path: str) -> None:
         target = self._declare(item, body)
         if by_code(group, item) and isinstance(item.node, Choice):
-            self._coded(group, item.node, body, target, path)
+            self._coded(group, item, item.node, body, target, path)
             return
         self._value(item.node, of_field(group.record, item.name), body, target, path)
 
@@ -258,7 +259,7 @@ class Functions:
         else:
             count = body.expression(node.count, path)
             body.add(f"if {count} > 0 then")
-            body.add(f"  C.fits(c, {count}, {node.at_least})")
+            body.add(f"  C.fits(c, {count}, {node.at_least}, {f})")
             loop = f"for _ = 1, {count} do"
         body.depth += 1
         body.add(f"local {up} = C.open(c, {f})")
@@ -267,7 +268,9 @@ class Functions:
         body.add(loop)
         body.depth += 1
         body.add(f"local {found}")
-        self._value(node.element, of_element(abbreviation, node.element), body, found, f"{path}[]")
+        element = of_element(abbreviation, node.element)
+        self.fields.path_names[element] = "[]"
+        self._value(node.element, element, body, found, f"{path}[]")
         body.add(f"list[#list + 1] = {found}")
         body.depth -= 1
         body.add("end")
@@ -275,7 +278,7 @@ class Functions:
         body.depth -= 1
         body.add("end")
 
-    def _coded(self, group: Group, node: Choice, body: FunctionBody, target: str, path: str) -> None:
+    def _coded(self, group: Group, item: Field, node: Choice, body: FunctionBody, target: str, path: str) -> None:
         """A value whose VARIANT type was read before: a field for each type."""
         key = body.expression(node.key, path)
         first = True
@@ -289,10 +292,11 @@ class Functions:
                 body.add(f"{'if' if first else 'elseif'} {_test(key, tuple(codes))} then")
                 first = False
                 body.depth += 1
+                self.fields.path_names[abbreviation] = item.name
                 self._value(case.node, abbreviation, body, target, path)
                 body.depth -= 1
         body.add("else")
-        self._refuse(body, f'"unknown {node.otherwise} " .. string.format("%.0f", {key})')
+        self._refuse(body, f'"unknown {node.otherwise} " .. string.format("%.0f", {key})', item.name)
         body.add("end")
 
 

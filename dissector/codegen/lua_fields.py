@@ -72,9 +72,14 @@ def is_number(node: Node) -> bool:
 
 @dataclass(slots=True)
 class Fields:
-    """ProtoField declarations by abbreviation, in the order of the grammar."""
+    """ProtoField declarations by abbreviation, in the order of the grammar.
+
+    ``path_names`` are those that have another name in the path of an error: ``[]`` for an element of an array, and what
+    a code selects has the same in all cases.
+    """
 
     declared: dict[str, str] = field(default_factory=dict)
+    path_names: dict[str, str] = field(default_factory=dict)
 
     def declare(self, abbreviation: str, node: Node, path: str) -> str:
         """Lua expression for the field; the same abbreviation always means the same type."""
@@ -85,6 +90,11 @@ class Fields:
 
     def lines(self) -> list[str]:
         return [f'  F["{abbreviation}"] = {text}' for abbreviation, text in self.declared.items()]
+
+    def path_lines(self) -> list[str]:
+        """``js.path_names``."""
+        pairs = ", ".join(f'["{one}"] = "{name}"' for one, name in sorted(self.path_names.items()))
+        return [f"js.path_names = {{ {pairs} }}"]
 
 
 def _protofield(abbreviation: str, node: Node, path: str) -> str:

@@ -72,7 +72,7 @@ class PlainFunctions(Functions):
             self._functions[name] = body.function(f"function Q.{name}(p)", ", p", has_name=is_body)
         return name
 
-    def _refuse(self, body: FunctionBody, words: str) -> None:  # noqa: ARG002  the careful functions tell what is wrong
+    def _refuse(self, body: FunctionBody, words: str, name: str = "") -> None:  # noqa: ARG002  the careful functions tell what is wrong
         body.add("  error(NO)")
 
     # --- members -----------------------------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ _ROOTS: dict[str, tuple[str, ...]] = {
         "missing",
         "message_lost",
         "missing_of_document",
+        "missing_of_http",
         "impossible_length",
         "too_long",
         "document_too_long",

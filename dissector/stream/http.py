@@ -13,6 +13,7 @@ from enum import Enum, auto
 
 from dissector.limits import MAX_HTTP_HEAD
 from dissector.numbers import COUNT, hexadecimal, number
+from dissector.stream import wrong_bytes
 from dissector.stream.assembly import Assembly
 from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
 
@@ -71,7 +72,7 @@ class HttpReader:
         if not self._message.under_way:
             self._state = _State.LOST
             return []
-        report = self._message.problem("gap", gap.number, gap.time, f"{gap.size} bytes of an HTTP message are missing")
+        report = self._message.problem("gap", gap.number, gap.time, wrong_bytes.missing_of_http(gap.size))
         bounded = self._state in (_State.BODY, _State.CHUNK_DATA)
         if bounded and gap.size < self._remaining:
             self._remaining -= gap.size

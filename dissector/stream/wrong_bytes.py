@@ -26,6 +26,10 @@ def missing_of_document(size: int) -> str:
     return f"{size} bytes of a document are missing"
 
 
+def missing_of_http(size: int) -> str:
+    return f"{size} bytes of an HTTP message are missing"
+
+
 def impossible_length(length: int) -> str:
     if length == 0:
         return "a message of length 0 has no class"

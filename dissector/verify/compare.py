@@ -17,7 +17,7 @@ _NOTHING = "nothing"
 #: what the head of a Universal Agent's exchange says.
 _NOT_COMPARED = frozenset(
     (
-        *("argument", "result", "note", "command_in", "callback_in", "reassembled_in"),
+        *("argument", "result", "command_in", "callback_in", "reassembled_in"),
         *("agent.request", "agent.tunnel", "agent.request_id", "agent.status"),
     )
 )
@@ -25,6 +25,8 @@ _NOT_COMPARED = frozenset(
 _KNOWN_LATER = frozenset({"response_in"})
 #: The same for a message of a task that has no number yet.
 _NUMBERED_LATER = frozenset({"task"})
+#: Why XML is broken each XML parser says in words of its own.
+_OF_XML = frozenset({"note"})
 _LONGEST = 80
 #: Of texts that differ so much is shown of what they have in common.
 _BEFORE = 24
@@ -110,6 +112,8 @@ def _pair(decoded: Told | None, displayed: Told | None, two_pass: bool) -> Itera
         skipped = _NOT_COMPARED if two_pass else _NOT_COMPARED | _KNOWN_LATER
         if not (decoded.is_numbered or two_pass):
             skipped |= _NUMBERED_LATER
+        if "xml.form" in decoded.facts:
+            skipped |= _OF_XML
         yield from _message(decoded, displayed, skipped)
         yield decoded
 

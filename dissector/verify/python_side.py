@@ -137,6 +137,7 @@ class _Teller:
         invoke = message.request.body if message.request else body
         invoke = invoke.asks if isinstance(invoke, wire.Undecoded) else invoke
         yield "depth", (str(message.depth),)
+        yield "note", _maybe(message.note)
         yield "object.id", () if message.object_id is None else (f"0x{message.object_id:016x}",)
         yield "object.name", _maybe(message.object_name)
         yield "object.class", _maybe(message.object_class)

@@ -3,6 +3,36 @@ do
   local A = js.Agents
   local MOST_OPEN = 64  -- on one connection
 
+  --- What is known of a connection: the task that its problems are told of (`task`) and the one that it carried last.
+  function A:carrier(one)
+    local known = self.carriers[one.connection]
+    if not known then
+      known = { client = one.server, server = one.client, dirs = {}, snapped = 0, task = nil, last = nil }
+      self.carriers[one.connection] = known
+      self.carrying:push(one.connection)
+      if self.carrying.size > js.python.limits.MAX_CONNECTIONS then
+        self.carriers[self.carrying:oldest()] = nil
+        self.carrying:remove(self.carrying:oldest())
+      end
+    end
+    return known
+  end
+
+  --- The snap length cut a message: nobody knows what it said, nor what is answered from here on.
+  function A:cut(one, size)
+    local carrier, side = self:carrier(one), one.is_answer and 1 or 0
+    local task, last = carrier.task, carrier.last
+    carrier.snapped, carrier.has_hole = carrier.snapped + size, true
+    if not one.is_answer then self.missing_at = one.time end
+    if last and not last.agent.judged then
+      last:lost(1 - side)
+      last.callback.has_gaps = true
+    end
+    if not task or js.session.is_passing then return end
+    local text = js.python.stream_wrong_bytes.missing_of_http(size)
+    js.session:task_problem(task, carrier, "gap", side, text, one.number, one.time)
+  end
+
   --- A request to an agent's API, in the order of packets.
   function A:request(exchange)
     self.outages[js.agent_place(exchange)] = nil
@@ -10,6 +40,10 @@ do
     exchange.n = self.count
     local queue = self.open[exchange.connection] or js.new_queue()
     self.open[exchange.connection] = queue
+    if self:carrier(exchange).has_hole then
+      while queue.size > 0 do self:leave(queue:oldest()) end
+      self.open[exchange.connection] = queue
+    end
     queue:push(exchange)
     self.waiting:push(exchange)
     if self.waiting.size > 4 * js.limits.pending or queue.size > MOST_OPEN then

@@ -20,12 +20,15 @@ do
 
   local function endpoint(one) return rules.places.Endpoint.of({ ip = one.ip, port = one.port }) end
 
-  --- A connection that carries exchanges, by `key`; its packets are Wireshark's HTTP dissector's.
-  function Records:carrier(key, client, server)
+  --- A connection that carries exchanges, by `key`; its packets are Wireshark's HTTP dissector's.  Of `snapped` bytes the
+  --- snap length of the capture deprived it.
+  function Records:carrier(key, client, server, snapped)
     local known = self.known[key]
     if not known then
       local sides = py.pack(rules.sides.SideFacts.of({}), rules.sides.SideFacts.of({}))
-      known = rules.model.Connection.of({ client = endpoint(client), server = endpoint(server), role = "agent", sides = sides })
+      known = rules.model.Connection.of({
+        client = endpoint(client), server = endpoint(server), role = "http", sides = sides, snapped = snapped or 0,
+      })
       self.known[key] = known
     end
     return known

@@ -13,12 +13,13 @@ do
   --- `by_key`, `by_name` and so on hold the tasks under way, `nameless` those whose start was not answered, by master and
   --- agent, like `places` all and `outages` the connections to the agent that failed since it was heard; `ages` are tasks by
   --- when the agent has ended them; `open` are exchanges without a response, by connection, and `told` all that later passes
-  --- ask for, by packet.
+  --- ask for, by packet; `carriers` are what is known of connections, the latest of them.  When bytes of requests were
+  --- missing last (`missing_at`) they may have been anybody's heartbeat.
   function js.new_agents()
     return setmetatable({
       by_key = {}, by_name = {}, by_secret = {}, by_instance = {}, nameless = {}, order = js.new_queue(),
       places = {}, outages = {}, open = {}, waiting = js.new_queue(), told = {}, packet = 0,
-      count = 0, ages = js.new_heap(),
+      count = 0, ages = js.new_heap(), carriers = {}, carrying = js.new_queue(), missing_at = -1,
     }, A)
   end
 
@@ -45,6 +46,8 @@ do
       place = place_of(exchange), repetitions = {}, repeated = 0, longest_wait = 0, missed = 0,
     }
     exchange.task = task
+    local carrier = self:carrier(exchange)
+    carrier.task = carrier.task or task
     js.push(self.nameless, task.agent.place, task)
     js.push(self.places, task.agent.place, task)
     self.order:push(task)
@@ -121,6 +124,8 @@ do
     local about = task and task.agent
     if not about or (about.name and about.name ~= name) then return end
     exchange.task, about.heard = task, exchange.time
+    local carrier = self:carrier(exchange)
+    carrier.task = carrier.task or task
     if exchange.type == "CloseTask" then
       about.close = exchange
       if exchange.value.values.kill == true then about.kill = about.kill or exchange end
@@ -179,7 +184,8 @@ do
     local known = about.heartbeat
     if about.asked and known and known.timeout then
       local late = exchange.time - about.asked - (known.period or 0)
-      if late > math.max(about.missed, GRACE) then about.missed, about.missed_by = late, exchange end
+      local is_known = js.session.agents.missing_at < about.asked
+      if is_known and late > math.max(about.missed, GRACE) then about.missed, about.missed_by = late, exchange end
     end
     about.heartbeat = exchange.heartbeat or known
     about.asked, about.heard = exchange.time, exchange.time
@@ -191,8 +197,8 @@ do
   end
 
   function A:asked(exchange, task)
-    local about = task.agent
-    exchange.task = task
+    local about, carrier = task.agent, self:carrier(exchange)
+    exchange.task, carrier.task, carrier.last = task, carrier.task or task, task
     pulse(exchange, about)
     if exchange.kind == "heartbeat" then return end
     if exchange.request_id and exchange.request_id > about.last + 1 then
@@ -207,14 +213,15 @@ do
       return
     end
     if exchange.body or about.waiting then about.waiting = exchange end
-    if exchange.body then exchange.message = self:message(task, 1, exchange.body, exchange.time, exchange.number) end
+    if exchange.body then exchange.message = self:message(exchange, task, 1, exchange.body, exchange.time, exchange.number) end
   end
 
   --- One message of a task: the body of a request (side 1) or of a response, of packet `number`.
-  function A:message(task, side, data, time, number)
+  function A:message(exchange, task, side, data, time, number)
     local message, body = task.agent.dialog:feed(side, data, 1, time, 0)
     message.size, message.headless = #data, true
     message.number, message.stream, message.task = number, task.callback, task
+    message.carrier = self:carrier(exchange)
     local job, task_id = task.job, task.task_id
     if body then task:frame(message, body) else task:unread(message, data, 1) end
     task.job, task.task_id = job or task.job, task_id or task.task_id  -- the start names the job with its folder
@@ -272,7 +279,7 @@ do
       if exchange.reply and delivers(about, exchange) then
         if #about.repetitions > 0 then waited(about, about.heard) end
         about.waiting = nil
-        exchange.answer_message = self:message(task, 0, exchange.reply, exchange.answered, self.packet)
+        exchange.answer_message = self:message(exchange, task, 0, exchange.reply, exchange.answered, self.packet)
         if task.instance then self.by_instance[task.instance] = self.by_instance[task.instance] or task end
       end
     elseif status ~= ACCEPTED then

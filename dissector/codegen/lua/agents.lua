@@ -81,18 +81,25 @@ do
   end
 
   --- The exchange with the message at `index` of the packet at hand.
-  local function take(pinfo, index, is_answer, body)
+  local function take(pinfo, index, is_answer, body, is_cut)
     local session, place = js.session, is_answer and -index or index
     if pinfo.visited and session.is_first_pass then session:settle() end
     local packet, exchange = pinfo.visited and session:packet(pinfo.number) or session.last, nil
     local found = told(packet)
-    if found and found[place] or not is_due(pinfo) then return found and found[place] end
-    if is_answer then
+    if found and found[place] ~= nil or not is_due(pinfo) then return found and found[place] end
+    if is_cut then
+      exchange = false
+      session.agents:cut({
+        is_answer = is_answer, connection = H.connection(), number = packet, time = session:time_of(pinfo),
+        client = endpoint(is_answer and pinfo.dst or pinfo.src, is_answer and pinfo.dst_port or pinfo.src_port),
+        server = endpoint(is_answer and pinfo.src or pinfo.dst, is_answer and pinfo.src_port or pinfo.dst_port),
+      }, pinfo.len - pinfo.caplen)
+    elseif is_answer then
       exchange = response(pinfo, index, body, body ~= nil and H.is_text())
     else
       exchange = request(pinfo, index, body)
     end
-    if exchange then write_down(packet, place, exchange) end
+    if exchange ~= nil then write_down(packet, place, exchange) end
     return exchange
   end
 
@@ -108,7 +115,10 @@ do
     js.look(tree, pinfo)
     if not pinfo.visited then js.session:arrived_inside(pinfo.number) end
     local is_whole = tvb:len() > 0 and tvb:len() == tvb:reported_len()
-    local exchange = take(pinfo, index, is_answer, is_whole and tvb:raw() or nil)
+    -- What is cut off HTTP's dissector hands over as if it were all, in bytes of its own.
+    local is_before = is_whole and tvb:offset() > 0 and tvb:offset() + tvb:len() < pinfo.caplen
+    local is_cut = pinfo.caplen < pinfo.len and not is_before
+    local exchange = take(pinfo, index, is_answer, is_whole and tvb:raw() or nil, is_cut)
     if not exchange then return false end
     local root = js.draw_exchange(tree, exchange, is_answer, tvb:range(), pinfo)
     js.session.agents.fresh = { exchange = exchange, is_answer = is_answer, root = root, packet = js.session:packet_at(pinfo) }
@@ -150,8 +160,8 @@ do
   local function without_body(pinfo, tree, is_answer, count)
     for index = 1, count do
       local found = not pinfo.visited and told(js.session.last)
-      if not (found and found[is_answer and -index or index]) then
-        local exchange = take(pinfo, index, is_answer, nil)
+      if not found or found[is_answer and -index or index] == nil then
+        local exchange = take(pinfo, index, is_answer, nil, index == count and pinfo.caplen < pinfo.len)
         local is_empty = exchange and (is_answer and exchange.is_empty_answer or not is_answer and exchange.is_empty)
         if is_empty and js.wanted then js.draw_exchange(tree, exchange, is_answer, nil, pinfo) end
       end

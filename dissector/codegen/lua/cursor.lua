@@ -255,12 +255,12 @@ do
     return value and (sign == "-" and -value or value) + 0.0
   end
 
-  --- Reads field by field, with `node` into the tree, and tells what is wrong.
+  --- Reads field by field, with `node` into the tree.
   local function read(c)
     local ok, found = pcall(js.decode, c)
     if ok then return found end
     if found ~= c then error(found, 0) end
-    return nil, format("offset %d: %s", c.offset, c.reason)
+    return nil
   end
 
   local function cursor(s, operation, count)
@@ -272,8 +272,8 @@ do
   function js.read(s, start, operation, count)
     local ok, body, object_id, trailing = pcall(js.glimpse, s, start, operation, count or 0)
     if not ok then
-      local found, failure = read(cursor(sub(s, start), operation, count))
-      if not found then return nil, failure end
+      local found = read(cursor(sub(s, start), operation, count))
+      if not found then return nil, js.failure(cursor(sub(s, start), operation, count)) end
       body, object_id, trailing = found.body, found.object_id, found.trailing
     end
     if trailing > 0 then body.trailing = trailing end

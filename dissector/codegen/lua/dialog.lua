@@ -93,7 +93,7 @@ do
     if string.find(data, '^{%s*"tunnelToken"%s*:') then
       message.tunnel_token, message.operation = true, "tunnel_token"
     else
-      message.note = string.format("unknown message class %d", message.class)
+      message.note = select(2, js.read(data, 1))
     end
   end
 

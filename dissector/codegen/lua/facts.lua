@@ -45,7 +45,7 @@ do
     if known then return known end
     local one, other = stream.dirs[0], stream.dirs[1]
     -- The messages of a task on a Universal Agent, whose carriers are its master's connections.
-    if not one then return self:carrier(stream, stream.server, stream.client) end
+    if not one then return self:carrier(stream, stream.server, stream.client, stream.snapped) end
     if stream.swapped_dirs then one, other = other, one end
     local record = model.Connection.of({
       client = endpoint(stream.client), server = endpoint(stream.server), start = stream.start,
@@ -117,7 +117,7 @@ do
     for _, name in ipairs(NAMES) do record[name] = message[name] end
     record.operation = about.operation
     self.known[message] = model.Message.of(record)
-    record.connection = self:connection(message.stream)
+    record.connection = self:connection(message.carrier or message.stream)
     record.request = self:message(message.request)
     return record
   end

@@ -69,7 +69,11 @@ do
   function S:stream_problem(stream, side, code, text, number, time, is_cap)
     local task = stream.task
     self:problem(stream, code, text, task ~= nil and number ~= self.last)
-    if not task or self.is_passing then return end
+    if task and not self.is_passing then self:task_problem(task, stream, code, side, text, number, time, is_cap) end
+  end
+
+  --- The task keeps it, or counts it.
+  function S:task_problem(task, stream, code, side, text, number, time, is_cap)
     if #task.problems < js.python.limits.MAX_PROBLEMS then
       task.problems[#task.problems + 1] = js.problem_of(stream, code, side, text, number, time, is_cap)
     elseif self.silence.open[task] then
