@@ -46,10 +46,10 @@ def verify(
 
     Decodes each FILE with jstrace and with tshark and the jobscheduler plugin, and compares all messages: names,
     values and bytes of the fields, operation, object, member, nesting, task, links, log lines; and the tasks:
-    number, first packet, outcome, how many calls and log lines, and their problems. Of Universal Agents it compares
-    the tasks and the messages in their tunnels, over HTTP, and over HTTPS with the secrets that are given; commands
-    and heartbeats it does not. tshark runs with its own defaults; preferences and plugins of yours play no part. What
-    is masked is compared too, and both sides mask what --mask and --mask-regex add.
+    number, first packet, outcome, how many calls and log lines, and their problems word by word. Of Universal
+    Agents it compares the tasks and the messages in their tunnels, over HTTP, and over HTTPS with the secrets that
+    are given; commands and heartbeats it does not. tshark runs with its own defaults; preferences and plugins of
+    yours play no part. What is masked is compared too, and both sides mask what --mask and --mask-regex add.
 
     Of captures of several places each is compared by itself: Wireshark reads one file, and knows no places.
 
