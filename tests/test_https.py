@@ -170,8 +170,8 @@ def test_the_environment_names_a_key_log(
     assert (result.exit_code, "/nowhere/keys.log" in result.stderr) == ((2, True) if name[0] == "T" else (0, False))
 
 
-def with_secrets(pcap_file: Path, log: bytes, order: str = "<") -> bytes:
-    """A capture as a pcapng file that has its secrets before the packets."""
+def with_secrets(pcap_file: Path, log: bytes, order: str = "<", *, behind: bool = False) -> bytes:
+    """A capture as a pcapng file that has its secrets before the packets, or ``behind`` them with statistics around."""
 
     def block(kind: int, body: bytes) -> bytes:
         body += bytes(-len(body) % 4)
@@ -180,7 +180,8 @@ def with_secrets(pcap_file: Path, log: bytes, order: str = "<") -> bytes:
     data, at = pcap_file.read_bytes(), 24
     nano = data[:4] == struct.pack("<I", 0xA1B23C4D)
     parts = [block(0x0A0D0D0A, struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1))]
-    parts.append(block(10, struct.pack(f"{order}II", 0x544C534B, len(log)) + log))
+    secrets = block(10, struct.pack(f"{order}II", 0x544C534B, len(log)) + log)
+    parts += [] if behind else [secrets]
     parts.append(block(1, struct.pack(f"{order}HHIHHB3x", 1, 0, 262_144, 9, 1, 9 if nano else 6)))
     while at < len(data):
         seconds, rest, size, length = struct.unpack_from("<IIII", data, at)
@@ -188,14 +189,28 @@ def with_secrets(pcap_file: Path, log: bytes, order: str = "<") -> bytes:
         head = struct.pack(f"{order}IIIII", 0, time >> 32, time & 0xFFFF_FFFF, size, length)
         parts.append(block(6, head + data[at + 16 : at + 16 + size]))
         at += 16 + size
+    parts += [block(5, bytes(12)), secrets, block(5, bytes(12))] if behind else []
     return b"".join(parts)
 
 
+@pytest.mark.parametrize("behind", [False, True])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_secrets_in_a_pcapng_file(order: str, trace: Callable[..., Json], tmp_path: Path) -> None:
+def test_secrets_in_a_pcapng_file(order: str, behind: bool, trace: Callable[..., Json], tmp_path: Path) -> None:
     path = tmp_path / "x.pcapng"
-    path.write_bytes(with_secrets(GENUINE, KEYS.read_bytes(), order))
+    path.write_bytes(with_secrets(GENUINE, KEYS.read_bytes(), order, behind=behind))
     assert len(trace(path)["tasks"]) == 1
+    pair = trace(path, GENUINE, "--one-stream")
+    assert [task["via"] for task in pair["tasks"]] == ["https"]
+
+
+def test_secrets_behind_several_files_and_in_the_environment_s_place(
+    jstrace: Callable[..., Result], trace: Callable[..., Json], tmp_path: Path
+) -> None:
+    path, target = tmp_path / "x.pcapng", tmp_path / "y.pcapng"
+    path.write_bytes(with_secrets(GENUINE, KEYS.read_bytes(), behind=True))
+    assert jstrace("slice", path, target, "--task", "1").exit_code == 0
+    assert len(trace(target)["tasks"]) == 1
+    assert "1 connection with TLS left out" in jstrace("redact", path, tmp_path / "z.pcapng").stderr
 
 
 def test_secrets_in_a_file_that_another_process_reads(trace: Callable[..., Json], tmp_path: Path) -> None:

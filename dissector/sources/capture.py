@@ -15,6 +15,7 @@ from pathlib import Path
 from dissector.errors import CaptureError
 from dissector.model import CaptureInfo, Problem
 from dissector.sources import pcap, snoop
+from dissector.sources.behind import secrets_behind
 from dissector.sources.blocks import Buffers, FileBuffers, Prepare, RecordReader, read_blocks
 from dissector.sources.bytestream import STANDARD_INPUT, ByteStream, DamagedError
 from dissector.sources.cooked import kernel_interfaces, of_interfaces
@@ -63,7 +64,8 @@ class CaptureReader:
     a ring of many files does no harm.
 
     ``interfaces``: for each file those whose packets are wanted, None for all.
-    ``on_secrets`` gets the TLS key logs that pcapng files have among their packets, before those that come behind.
+    ``on_secrets`` gets the TLS key logs that pcapng files have among their packets, before those that come behind;
+    what stands behind all packets of a file comes first.
 
     ``infos`` has a record for each file, ``warnings`` a Problem for each file that could be read in part only (it ends
     inside a packet, is damaged behind its first packets, or has packets of link types without IP as well) and for each
@@ -118,6 +120,8 @@ class CaptureReader:
         """What is in one file, numbered by itself."""
         info = self.infos[index]
         tally = Tally(info)
+        if late := secrets_behind(info.file):
+            self._on_secrets(late)
         with ByteStream(info.file, self._read if self._progress else None) as stream:
             try:
                 for block in _blocks(stream, prepare, prefetch=prefetch, interfaces=self._interfaces[index]):

@@ -15,14 +15,17 @@ from dissector.sources.bytestream import DamagedError
 from dissector.stream.block import NO_PACKET, Buffer
 from dissector.stream.prefilter import Prefilter, RecordLayout
 
-_SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
+_INTERFACE, _OLD_PACKET, _SIMPLE, _ENHANCED = 1, 2, 3, 6
+#: How a section begins, in any byte order; blocks that are packets.
+SECTION, PACKETS = bytes.fromhex("0a0d0d0a"), frozenset({_OLD_PACKET, _SIMPLE, _ENHANCED})
 #: Decryption secrets, and the type of those that are a TLS key log.
-_SECRETS, _TLS_KEY_LOG = 10, 0x544C534B
+SECRETS, _TLS_KEY_LOG = 10, 0x544C534B
+_KIND_AND_SIZE = 8
 #: Blocks that are no packets and that Wireshark numbers all the same: custom ones, and entries of a journal.
 _NUMBERED = frozenset({0x0BAD, 0x4000_0BAD, 9})
 _ORDER_MAGIC = {bytes.fromhex("1a2b3c4d"): ">", bytes.fromhex("4d3c2b1a"): "<"}
 #: A block without a body: type, length, length again.
-_SHORTEST = 12
+SHORTEST = 12
 _END_OF_OPTIONS, _NAME, _TSRESOL, _TSOFFSET = 0, 2, 9, 14
 _SECOND = 1_000_000_000
 
@@ -59,22 +62,22 @@ _ENHANCED_FIELDS, _ENHANCED_SIZE = "IIIIIII", 28
 
 def is_pcapng(start: bytes) -> bool:
     """True when a file that begins so (4 bytes at least) is a pcapng file."""
-    return start[:4] == bytes.fromhex("0a0d0d0a")
+    return start[:4] == SECTION
 
 
 def interface_names(start: bytes) -> list[str]:
     """The interfaces that a file describes in its first bytes; empty where one has no name."""
     names: list[str] = []
     at, structs = 0, _STRUCTS[">"]
-    while at + _SHORTEST <= len(start):
+    while at + SHORTEST <= len(start):
         if is_pcapng(start[at : at + 4]):
             if names or start[at + 8 : at + 12] not in _ORDER_MAGIC:
                 break  # another section has others
             structs = _STRUCTS[_ORDER_MAGIC[start[at + 8 : at + 12]]]
         kind, length = structs.block.unpack_from(start, at)
-        if length < _SHORTEST or at + length > len(start):
+        if length < SHORTEST or at + length > len(start):
             break
-        if kind == _INTERFACE and length >= _SHORTEST + 8:
+        if kind == _INTERFACE and length >= SHORTEST + 8:
             options = _options(structs, start, at + 16, at + length - 4)
             names.append(next((value for code, value in options if code == _NAME), b"").decode("utf-8", "replace"))
         at += length
@@ -102,7 +105,7 @@ class PcapngRecords:
 
     def fill(self, prefilter: Prefilter, buffer: Buffer, at: int, stop: int) -> tuple[int, int]:
         """As ``Records.fill``."""
-        need = _SHORTEST
+        need = SHORTEST
         while stop - at >= need:
             layout = self._section.layout_of(buffer, at)
             if layout is not None and (behind := prefilter.records(at, stop, layout)) > at:
@@ -110,7 +113,7 @@ class PcapngRecords:
                 continue
             try:
                 if is_pcapng(buffer[at : at + 4]):
-                    self._section = _Section(_byte_order(buffer[at + 8 : at + 12]), self._only)
+                    self._section = _Section(byte_order(buffer[at + 8 : at + 12]), self._only)
                 length = self._block(prefilter, buffer, at, stop)
             except ValueError as error:
                 raise DamagedError(str(error), at) from None
@@ -124,7 +127,7 @@ class PcapngRecords:
         """Takes one block if it is all there; its length."""
         structs = self._section.structs
         kind, length = structs.block.unpack_from(buffer, at)
-        if length < _SHORTEST or length % 4 or length > MAX_PCAPNG_BLOCK:
+        if length < SHORTEST or length % 4 or length > MAX_PCAPNG_BLOCK:
             raise ValueError(f"a block can not be {length} bytes long")
         end = at + length
         if end > stop:
@@ -135,12 +138,26 @@ class PcapngRecords:
         return int(length)
 
 
-def _byte_order(magic: bytes) -> _Structs:
-    """What the byte order of a section means for its blocks.  Raises ValueError when it has none."""
+def byte_order(magic: bytes) -> _Structs:
+    """What the byte order of a section means for its blocks.
+
+    :raises ValueError: it has none
+    """
     order = _ORDER_MAGIC.get(magic)
     if order is None:
         raise ValueError("a section header without byte order")
     return _STRUCTS[order]
+
+
+def key_log_in(body: bytes, order: str) -> bytes:
+    """The lines of a block with decryption secrets; empty where they are others than of TLS.
+
+    :raises ValueError: it is too short
+    """
+    if len(body) < _KIND_AND_SIZE:
+        raise ValueError("a secrets block that is too short")
+    kind, size = _STRUCTS[order].block.unpack_from(body)
+    return body[_KIND_AND_SIZE : _KIND_AND_SIZE + size] if kind == _TLS_KEY_LOG else b""
 
 
 _HEADS = {order: Struct(order + "III").unpack_from for order in "<>"}
@@ -199,8 +216,8 @@ class _Section:
             self._describe(self._interface(data, at, end))
         elif kind in _NUMBERED:
             prefilter.packet(None, NO_PACKET, at, at, 0)
-        elif kind == _SECRETS:
-            self._secrets(prefilter, data, at, end)
+        elif kind == SECRETS:
+            prefilter.secrets(key_log_in(bytes(data[at:end]), self.structs.order))
         elif kind == _SIMPLE:
             self._simple(prefilter, data, at, end)
         elif kind == _OLD_PACKET:
@@ -220,13 +237,6 @@ class _Section:
             prefilter.packet(time, NO_PACKET, at, at, 0)
             return
         prefilter.packet(time, interface.link_type, at, at + captured, length)
-
-    def _secrets(self, prefilter: Prefilter, data: Buffer, at: int, end: int) -> None:
-        if end - at < 8:
-            raise ValueError("a secrets block that is too short")
-        kind, size = self.structs.block.unpack_from(data, at)
-        if kind == _TLS_KEY_LOG:
-            prefilter.secrets(bytes(data[at + 8 : min(at + 8 + size, end)]))
 
     def _simple(self, prefilter: Prefilter, data: Buffer, at: int, end: int) -> None:
         """A packet without time: that of the packet before it has to do."""
