@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from dissector.limits import MAX_EVIDENCE
 from dissector.model import Endpoint, Exchange
 from dissector.session.timeouts import AGENT_PATIENCE
 from dissector.wire.agent import Heartbeat
@@ -94,6 +95,21 @@ class AgentFacts:
         self._requests[number] = exchange.n
         if len(self._requests) > _REMEMBERED:
             self._requests.popitem(last=False)
+
+    def repeat(self, exchange: Exchange) -> None:
+        """Takes a request that is not ``first``."""
+        self.repeated += 1
+        if self.waiting is not None:
+            self.longest_wait = max(self.longest_wait, exchange.time - self.waiting.time)
+        if len(self.repetitions) < MAX_EVIDENCE:
+            self.repetitions.append(exchange)
+
+    def not_the_master(self, exchange: Exchange) -> None:
+        """The agent said that a request came from somebody else: it repeated nothing."""
+        if exchange in self.repetitions:
+            self.repetitions.remove(exchange)
+            self.repeated -= 1
+            exchange.repeats = None
 
     def skips(self, exchange: Exchange) -> bool:
         """True when requests before this one were not captured."""

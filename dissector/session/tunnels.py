@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from itertools import count
 
-from dissector.limits import MAX_EVIDENCE, MAX_OPEN_TASKS
+from dissector.limits import MAX_OPEN_TASKS
 from dissector.model import AgentPlace, Connection, Exchange, Message, Task
 from dissector.numbers import TASK_ID, number
 from dissector.session import agent_errors
@@ -180,20 +180,13 @@ class Tunnels:
                 facts.proof.lost(Side.SERVER)
                 facts.proof.lost(Side.CLIENT)
             if not about.first(exchange):
-                self._repeated(exchange, about)
+                about.repeat(exchange)
                 return
         body = exchange.request.body
         if body or about.waiting is not None:
             about.waiting = exchange
         if body:
             tunnel.feed(exchange, Side.SERVER, body, exchange.request_packets, exchange.time)
-
-    def _repeated(self, exchange: Exchange, about: AgentFacts) -> None:
-        about.repeated += 1
-        if about.waiting is not None:
-            about.longest_wait = max(about.longest_wait, exchange.time - about.waiting.time)
-        if len(about.repetitions) < MAX_EVIDENCE:
-            about.repetitions.append(exchange)
 
     def _pulse(self, exchange: Exchange, about: AgentFacts) -> None:
         """The master lives: it says so as often as it announced, and the agent waits no longer than that."""
@@ -253,6 +246,7 @@ class Tunnels:
     def _failed(self, exchange: Exchange, about: AgentFacts) -> None:
         if agent_errors.is_impostor(exchange.response):
             exchange.task = None
+            about.not_the_master(exchange)
             self._desk.agent_refused(exchange)
         elif about.failed is None:
             about.failed, about.waiting = exchange, None

@@ -299,6 +299,20 @@ def test_a_wrong_secret_is_not_the_task() -> None:
     assert "tunnel_unknown" in [problem.code for problem in events.problems]
 
 
+@pytest.mark.parametrize("guesses", [1, 3])
+def test_who_guesses_the_secret_repeats_nothing(guesses: int) -> None:
+    """Where secrets were taken out, all are alike, and only the agent tells who asked."""
+    pool = Pool()
+    number = begun(pool, secret="******")
+    for line in range(1, guesses + 1):
+        pool.exchange(post(number - 1, b"S", secret="******"), refusal(500, "Wrong tunnel secret"), line)
+    events = found(pool.end())
+    (task,) = events.tasks
+    assert (task.counts.messages, codes(task)) == (6, [])
+    problems = [problem.code for problem in events.problems]
+    assert problems.count("tunnel_unknown") == guesses
+
+
 def test_two_agents_and_two_masters() -> None:
     pool = Pool()
     begun(pool, len(bodies()))

@@ -198,11 +198,16 @@ def wrong_secret(pool: Pool) -> None:
     pool.exchange(post(number, b"S", secret="guessed"), refusal(500, "Wrong tunnel secret"))
 
 
+def wrong_but_taken_out(pool: Pool) -> None:
+    number = begun(pool, secret="******")
+    pool.exchange(post(number - 1, b"S", secret="******"), refusal(500, "Wrong tunnel secret"), 1)
+
+
 TALKS = (
     refused, refused_by_a_web_form, killed, killed_and_broken, healthy, failed, failed_without_a_release,
     without_its_step, broken, gone, silent, silent_for_long, not_silent_for_long, closed, gone_on_twice, never_answered,
-    late_heartbeat, nearly_late_heartbeat, with_another_clock, wrong_secret, cut_off, redirected, answered_by_a_page,
-    asked_by_a_proxy, ended_instead_of_an_answer,
+    late_heartbeat, nearly_late_heartbeat, with_another_clock, wrong_secret, wrong_but_taken_out, cut_off, redirected,
+    answered_by_a_page, asked_by_a_proxy, ended_instead_of_an_answer,
 )  # fmt: skip
 #: The talk that each row of the table decides, in its order.
 DECIDED = (

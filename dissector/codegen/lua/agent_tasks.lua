@@ -196,6 +196,17 @@ do
     if about.waiting then about.longest_wait = math.max(about.longest_wait, now - about.waiting.time) end
   end
 
+  --- The agent said that a request came from somebody else: it repeated nothing.
+  local function not_the_master(about, exchange)
+    for place, one in ipairs(about.repetitions) do
+      if one == exchange then
+        table.remove(about.repetitions, place)
+        about.repeated, exchange.is_repeated, exchange.repeats = about.repeated - 1, nil, nil
+        return
+      end
+    end
+  end
+
   function A:asked(exchange, task)
     local about, carrier = task.agent, self:carrier(exchange)
     exchange.task, carrier.task, carrier.last = task, carrier.task or task, task
@@ -285,6 +296,7 @@ do
     elseif status ~= ACCEPTED then
       if rules.session_agent_errors.is_impostor(exchange) then
         exchange.task, exchange.code = nil, js.agent_code(exchange, "tunnel_unknown")
+        not_the_master(about, exchange)
       elseif not about.failed then
         about.failed, about.waiting = exchange, nil
         js.session:proves(task.callback)
