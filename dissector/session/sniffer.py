@@ -8,7 +8,8 @@ from typing import Protocol
 from dissector.limits import MAX_SNIFF
 from dissector.model import Connection, Endpoint, Role
 from dissector.session import detect, foreign
-from dissector.traffic import Chunk, Gap
+from dissector.stream.http import HttpReader
+from dissector.traffic import Chunk, Gap, RawDocument, Side
 from dissector.wire import tls
 
 
@@ -24,6 +25,8 @@ class Handler(Protocol):
 _EVERY_PIECE, _MOST_EVENTS = 64, 2 * MAX_SNIFF
 
 _SUCCESS = range(200, 300)
+#: What a proxy answers that wants to know who asks; and how a client asks.
+_WHO, _CONNECT = 407, b"CONNECT "
 
 
 class Sniffer:
@@ -47,7 +50,7 @@ class Sniffer:
         #: Bytes are missing, so that what was captured may begin anywhere.
         self._has_gap = False
         self._heads: tuple[bytearray, bytearray] = (bytearray(), bytearray())
-        self._next_look = 0
+        self._next_look = self._next_try = 0
         self._is_callback = False
 
     def chunk(self, chunk: Chunk) -> None:
@@ -68,8 +71,9 @@ class Sniffer:
     def _is_full(self) -> bool:
         return len(self.events) >= _MOST_EVENTS
 
-    def verdict(self) -> Role | None:
-        """As ``detect.verdict``; what comes in very many small pieces is not looked at with every one."""
+    def verdict(self, *, over: bool = False) -> Role | None:
+        """As ``detect.verdict``; what comes in very many small pieces is not looked at with every one.  ``over``:
+        nothing more comes."""
         if self._is_callback:
             return Role.CALLBACK
         client, server = (bytes(head) for head in self._heads)
@@ -77,7 +81,7 @@ class Sniffer:
             return Role.UNKNOWN
         if detect.asks_proxy(client) and (found := detect.proxied(client, server)) is not None:
             if found.status not in _SUCCESS:
-                return Role.HTTP if self._is_known(found) else Role.UNKNOWN
+                return self._refused(found, client[found.sizes[0] :], over=over)
             self._behind(found)
             client, server = (bytes(head) for head in self._heads)
         size = len(client) + len(server)
@@ -92,6 +96,16 @@ class Sniffer:
         self._is_callback = role is Role.CALLBACK
         return role
 
+    def _refused(self, found: detect.Proxied, rest: bytes, *, over: bool) -> Role | None:
+        """A proxy did not connect the client, which sent ``rest`` then: most ask once more and say who they are."""
+        asks_again = rest.startswith(_CONNECT)
+        if asks_again and (over or len(self.events) >= self._next_try) and (size := self._refusal()):
+            self._drop(found.sizes[0], size)
+            return self.verdict(over=over)
+        if found.status == _WHO and not over and (asks_again or _CONNECT.startswith(rest)):
+            return None
+        return Role.HTTP if self._is_known(found) else Role.UNKNOWN
+
     def _is_known(self, found: detect.Proxied) -> bool:
         """True where the port that the proxy was asked for is known for agents."""
         return self._is_server is not None and self._is_server(Endpoint(found.host, found.port))
@@ -100,20 +114,37 @@ class Sniffer:
         """A proxy connected the client: from here on it is as if the two had talked about nothing else."""
         self.connection.asked_for = f"{found.host}:{found.port}"
         self.is_command_port = self.is_command_port or self._is_known(found)
-        sizes = list(found.sizes)
-        kept: list[Chunk | Gap] = []
+        self._drop(*found.sizes)
+
+    def _refusal(self) -> int:
+        """Bytes of the server's first message over HTTP; 0 where there is nothing behind it yet.  What comes in very
+        many small pieces is not looked at with every one."""
+        if len(self.events) > _EVERY_PIECE:
+            self._next_try = len(self.events) + len(self.events) // 16
+        reader, size, there = HttpReader(Side.SERVER), 0, 0
         for event in self.events:
-            size = 0
+            if isinstance(event, Chunk) and event.side is Side.SERVER:
+                there += len(event.data)
+                found = reader.feed(event) if not size else []
+                size = size or sum(len(one.data) for one in found[:1] if isinstance(one, RawDocument))
+        return size if there > size else 0
+
+    def _drop(self, *sizes: int) -> None:
+        """Forgets so many of the first bytes of either end."""
+        left = list(sizes)
+        kept: list[Chunk | Gap] = []
+        self._heads = (bytearray(), bytearray())
+        for event in self.events:
             if isinstance(event, Chunk):
-                size = min(sizes[event.side], len(event.data))
-                sizes[event.side] -= size
+                size = min(left[event.side], len(event.data))
+                left[event.side] -= size
                 if size == len(event.data):
                     continue
                 event = event._replace(offset=event.offset + size, data=event.data[size:])
+                head = self._heads[event.side]
+                head += event.data[: MAX_SNIFF - len(head)]
             kept.append(event)
         self.events = kept
-        for head, size in zip(self._heads, found.sizes, strict=True):
-            del head[:size]
 
     def _is_tls(self, client: bytes, server: bytes) -> bool | None:
         """None: it may be."""

@@ -225,7 +225,7 @@ class Tracer(Attempts):
         return Callback(connection, self, facts)
 
     def decide(self, flow: Flow | Sealed, sniffer: Sniffer, *, over: bool = False) -> None:
-        role, connection = sniffer.verdict(), flow.connection
+        role, connection = sniffer.verdict(over=over), flow.connection
         if role is None or (
             role is Role.CALLBACK and sniffer.may_wait and not over and self._unannounced.waits(connection)
         ):

@@ -13,6 +13,7 @@ from tls_kit import Setup, Wire
 from dissector.model import Connection, Exchange, Problem, Role, Task
 from dissector.session import advance
 from dissector.session.run_detection import find_runs
+from dissector.session.sniffer import Sniffer
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.wire.tls_keys import Secrets
@@ -102,6 +103,73 @@ def test_a_proxy_that_refuses_is_named(status: int, words: str) -> None:
             assert words in one.cause
             assert str(status) in one.summary
             assert "10.9.0.1:3128" in one.summary
+
+
+REFUSED = b"HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic\r\nContent-Length: 5000\r\n\r\n" + b"<" * 5_000
+CHUNKED = b"HTTP/1.1 407 Who\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+NAMED = CONNECT.replace(b"User-Agent", b"Proxy-Authorization: Basic YTpi\r\nUser-Agent")
+
+
+@pytest.mark.parametrize("mss", [1_448, 7])
+@pytest.mark.parametrize("refusals", [[REFUSED], [CHUNKED], [CHUNKED, REFUSED]], ids=["length", "chunked", "twice"])
+def test_who_is_refused_may_ask_once_more(refusals: list[bytes], mss: int) -> None:
+    """As Java does, which tells its name only to a proxy that wants to know it."""
+    network = Network()
+    line = network.line(MASTER, PROXY)
+    line.open(0)
+    said = [(0, CONNECT)]
+    for refused in refusals:
+        said += [(1, refused), (0, NAMED)]
+    said += [(1, CONNECTED), (0, post("command", START)), (1, answer(STARTED % b"s"))]
+    for place, (side, data) in enumerate(said):
+        line.send((1 + place) * 10**7, side, data, mss)
+    line.finish(10**9, 0)
+    events = traced(network.ordered())
+    (connection,) = [one for one in events if isinstance(one, Connection)]
+    assert (connection.asked_for, connection.role) == (AGENT, Role.HTTP)
+    assert len([one for one in events if isinstance(one, Task)]) == 1
+    assert "proxy_error" not in {one.code for one in events if isinstance(one, Problem)}
+
+
+def test_a_refusal_in_very_many_pieces_is_not_read_with_every_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    refusal = Sniffer._refusal
+
+    def counted(sniffer: Sniffer) -> int:
+        looks.append(len(sniffer.events))
+        return refusal(sniffer)
+
+    monkeypatch.setattr(Sniffer, "_refusal", counted)
+    network = Network()
+    line = network.line(MASTER, PROXY)
+    line.open(0)
+    line.send(10**7, 0, CONNECT)
+    line.send(2 * 10**7, 1, REFUSED[:200])
+    line.send(3 * 10**7, 0, NAMED)
+    line.send(4 * 10**7, 1, REFUSED[200:], 2)
+    said = [(1, CONNECTED), (0, post("command", START)), (1, answer(STARTED % b"s"))]
+    for place, (side, data) in enumerate(said):
+        line.send((5 + place) * 10**8, side, data, 2)
+    line.finish(10**9, 0)
+    assert len([one for one in traced(network.ordered()) if isinstance(one, Task)]) == 1
+    assert len(looks) < 150 < len(REFUSED) // 4
+
+
+@pytest.mark.parametrize("port", [4_445, 443])
+@pytest.mark.parametrize("status", [407, 403])
+def test_who_is_refused_and_asks_for_something_else_is_told_at_once(status: int, port: int) -> None:
+    """As is who asks once more and is not answered."""
+    ask, refused = CONNECT.replace(b":4445", b":%d" % port), b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status
+    for behind in (b"", b"GET / HTTP/1.1\r\n\r\n", b"CONNEC", NAMED):
+        network = Network()
+        line = network.line(MASTER, PROXY)
+        line.open(0)
+        for place, (side, data) in enumerate([(0, ask), (1, refused), (0, behind)]):
+            line.send((1 + place) * 10**7, side, data)
+        line.finish(10**9, 0)
+        events = traced(network.ordered())
+        assert len([one for one in events if isinstance(one, Connection)]) == (port == 4_445)
+        assert ("proxy_error" in {one.code for one in events if isinstance(one, Problem)}) is (port == 4_445)
 
 
 def test_what_never_ends_to_ask_is_given_up() -> None:
