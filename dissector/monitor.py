@@ -14,6 +14,7 @@ from typing import Protocol
 
 from dissector.errors import JstraceError
 from dissector.model import CaptureInfo, Event, Look, Message, Problem, Running, Task
+from dissector.numbers import count
 from dissector.session.advance import feed
 from dissector.session.codes import CODES
 from dissector.session.final import is_final
@@ -205,7 +206,8 @@ class Monitor:
             self._listener.note(text)
         self._dropped = self.source.dropped
         if self._dropped > self._remarked and moment >= self._next_remark:
-            self._listener.note(f"the kernel dropped {self._dropped - self._remarked} packets, {self._dropped} so far")
+            news = count(self._dropped - self._remarked, "packet")
+            self._listener.note(f"the kernel dropped {news}, {self._dropped} so far")
             self._remarked, self._next_remark = self._dropped, moment + _REMARKS
         if self._recorder is not None:
             self._recorder.flush()
@@ -270,9 +272,9 @@ class Monitor:
         self._listener.close([self.source.info])
 
 
-def drops(count: int, info: CaptureInfo) -> Problem:
+def drops(number: int, info: CaptureInfo) -> Problem:
     entry = CODES["packets_dropped"]
-    summary = f"The kernel dropped {count} packets of {info.packets + count}."
+    summary = f"The kernel dropped {count(number, 'packet')} of {info.packets + number}."
     return Problem(
         "packets_dropped", entry.severity, info.last or 0, (), summary, cause=entry.cause, remedy=entry.remedy
     )

@@ -1,4 +1,4 @@
-"""Texts that say numbers: read within bounds, and otherwise not at all.
+"""Texts that say numbers: read within bounds, and otherwise not at all; and numbers of things in texts.
 
 A text from the wire may have a million digits, or digits of any script.  What is no plain number within its bounds is
 unknown to all of jstrace; whoever reads it can tell (``is_odd``) that something stood there.
@@ -13,6 +13,7 @@ _DECIMAL = re.compile(r"[ \t\r\n]*([+-]?)0*(\d{1,20})[ \t\r\n]*", re.ASCII)
 _HEXADECIMAL = re.compile(r"0*([0-9A-Fa-f]{1,15})", re.ASCII)
 #: Of a text that is no number so much is shown.
 _SHOWN = 24
+_OF_MANY = {"is": "are", "was": "were", "belongs": "belong"}
 
 
 class Bounds(NamedTuple):
@@ -60,3 +61,13 @@ def odd_words(name: str, text: str) -> str:
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
     length = f" ({len(text)} characters)" if shown is not text else ""
     return f'{name}="{shown}"{length} is no number that is possible there, so it counts as unknown'
+
+
+def count(amount: int, noun: str, plural: str = "") -> str:
+    """``1 packet``, ``2 packets``; a plural that is more than an s is named: ``3 addresses``."""
+    return f"{amount} {noun}" if amount == 1 else f"{amount} {plural or f'{noun}s'}"
+
+
+def verb(amount: int, of_one: str) -> str:
+    """The verb that fits so many things: ``is`` or ``are``, ``was`` or ``were``."""
+    return of_one if amount == 1 else _OF_MANY[of_one]

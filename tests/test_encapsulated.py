@@ -95,7 +95,7 @@ def test_vxlan_on_other_ports(captures: Path, trace: Trace, tmp_path: Path, jstr
         assert trace(command[2], *option)["tasks"][0]["exit_code"] == 5
     result = jstrace("verify", path, *option)
     assert (result.exit_code, result.stderr) == (0, ""), result.stdout
-    assert "1 tasks, 1 problems: equal" in result.stdout
+    assert "1 task, 1 problem: equal" in result.stdout
 
 
 @pytest.mark.parametrize("size", [8, 64, 1_480])

@@ -29,6 +29,32 @@ SHARED = {
     "Part": {"stream/block.py", "stream/ip.py"},
 }
 
+#: A number and a noun in a text, where the number is never 1: limits, and what is said of several alone.
+NEVER_ONE = {
+    "outfile.py": "{suffix} files",
+    "render/text.py": "{lines} lines",
+    "render/ports.py": "{ports} ports",
+    "render/connections.py": "{len(tries)} connections|{len(marks)} times",
+    "render/views.py": "{seen or 'no'} tasks",
+    "render/points.py": "{len(alike)} times",
+    "points/rules.py": "{size} bytes|{len(tries)} times",
+    "session/silent_ends.py": "{len(self.errors)} times|{number} times|{smallest} bytes",
+    "session/exchanges.py": "{MAX_PENDING_COMMANDS} requests",
+    "session/bounds.py": "{MAX_OPEN_TASKS} tasks",
+    "session/running.py": "{self.failed.count} calls",
+    "session/quality.py": "{about.retransmissions} segments",
+    "session/overview.py": "{self._longest} bytes|{number} connections",
+    "session/rules_tls.py": "{rhythm.turns} requests|{facts.renegotiations} times",
+    "cli/read.py": "{limits.MAX_JSON_DEPTH} times",
+    "sources/bytestream.py": "{MAX_RATIO:,} times",
+    "wire/http.py": "{most} bytes",
+    "wire/json_text.py": "{MAX_JSON} bytes",
+    "reports/diff.py": "{len(found)} tasks|{end_b - head} messages",
+    "stream/wrong_bytes.py": "{length} bytes|{MAX_DECODED_MESSAGE} bytes|{MAX_DOCUMENT} bytes",
+    "stream/http.py": "{MAX_HTTP_HEAD} bytes",
+    "stream/assembly.py": "{MAX_DOCUMENT} bytes",
+}
+
 
 def _classes(path: Path) -> Iterator[str]:
     """Public classes at the top of a module."""
@@ -71,3 +97,15 @@ def test_no_two_modules_of_tests_have_one_name() -> None:
     """pytest knows them by their names alone."""
     names = [path.name for path in SOURCES if path.is_relative_to(ROOT / "tests")]
     assert sorted(set(names)) == sorted(names)
+
+
+def test_numbers_of_things_are_said_by_one_helper() -> None:
+    """``count`` says ``1 packet`` and ``2 packets``."""
+    nouns = "packets|frames|tasks|connections|messages|records|bytes|calls|segments|times|lines|files|problems|captures"
+    more = "answers|requests|elements|differences|ports|secrets|fields|addresses|starts|callbacks|exchanges"
+    said = re.compile(rf"\{{[^{{}}]*\}} (?:more )?(?:{nouns}|{more})\b")
+    for path in sorted((ROOT / "dissector").rglob("*.py")):
+        text = "".join(line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if '"""' not in line)
+        found = {one for one in said.findall(text) if not re.search(r"about\.|other", one.partition(" ")[0])}
+        name = path.relative_to(ROOT / "dissector").as_posix()
+        assert found <= set(NEVER_ONE.get(name, "").split("|")), name

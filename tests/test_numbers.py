@@ -10,7 +10,20 @@ import pytest
 from conversation import Network, TaskScript
 from retold import retold
 
-from dissector.numbers import EXIT_CODE, INT64, PID, PORT, SIGNAL, TASK_ID, Bounds, hexadecimal, is_odd, number
+from dissector.numbers import (
+    EXIT_CODE,
+    INT64,
+    PID,
+    PORT,
+    SIGNAL,
+    TASK_ID,
+    Bounds,
+    count,
+    hexadecimal,
+    is_odd,
+    number,
+    verb,
+)
 from dissector.stream.http import HttpReader
 from dissector.traffic import Chunk, Side, StreamProblem
 from dissector.wire.http_message import parse_http
@@ -225,3 +238,17 @@ def test_arguments(captures: Path, jstrace: Callable[..., Any]) -> None:
         ("explain", f"SCHEDULER-{DIGITS}"),
     ):
         assert jstrace(*arguments).exit_code == 2, arguments
+
+
+@pytest.mark.parametrize(
+    ("amount", "packets", "addresses", "verbs"),
+    [
+        (0, "0 packets", "0 addresses", "are were belong"),
+        (1, "1 packet", "1 address", "is was belongs"),
+        (2, "2 packets", "2 addresses", "are were belong"),
+    ],
+)
+def test_one_thing_and_several(amount: int, packets: str, addresses: str, verbs: str) -> None:
+    assert count(amount, "packet") == packets
+    assert count(amount, "address", "addresses") == addresses
+    assert [verb(amount, one) for one in ("is", "was", "belongs")] == verbs.split()

@@ -1433,21 +1433,21 @@ do
   end
   stream_wrong_bytes.missing = function(size, snapped, acknowledged)
     if snapped then
-      do return (py.str(size) .. " bytes were cut off by the snap length") end
+      do return (py.str(numbers.count(size, "byte")) .. " " .. py.str(numbers.verb(size, "was")) .. " cut off by the snap length") end
     end
     if acknowledged then
-      do return (py.str(size) .. " bytes are missing in the capture") end
+      do return (py.str(numbers.count(size, "byte")) .. " " .. py.str(numbers.verb(size, "is")) .. " missing in the capture") end
     end
-    do return (py.str(size) .. " bytes were not captured and never acknowledged") end
+    do return (py.str(numbers.count(size, "byte")) .. " " .. py.str(numbers.verb(size, "was")) .. " not captured and never acknowledged") end
   end
   stream_wrong_bytes.message_lost = function(length, offset)
-    do return (", the message of " .. py.str(length) .. " bytes at offset " .. py.str(offset) .. " is lost") end
+    do return (", the message of " .. py.str(numbers.count(length, "byte")) .. " at offset " .. py.str(offset) .. " is lost") end
   end
   stream_wrong_bytes.missing_of_document = function(size)
-    do return (py.str(size) .. " bytes of a document are missing") end
+    do return (py.str(numbers.count(size, "byte")) .. " of a document " .. py.str(numbers.verb(size, "is")) .. " missing") end
   end
   stream_wrong_bytes.missing_of_http = function(size)
-    do return (py.str(size) .. " bytes of an HTTP message are missing") end
+    do return (py.str(numbers.count(size, "byte")) .. " of an HTTP message " .. py.str(numbers.verb(size, "is")) .. " missing") end
   end
   stream_wrong_bytes.impossible_length = function(length)
     if py.same(length, 0) then
@@ -1465,7 +1465,14 @@ do
     do return ("elements nested deeper than " .. py.str(limits.MAX_XML_DEPTH)) end
   end
   stream_wrong_bytes.begun_before = function(size)
-    do return ("the capture begins inside a message: " .. py.str(size) .. " bytes skipped") end
+    do return ("the capture begins inside a message: " .. py.str(numbers.count(size, "byte")) .. " skipped") end
+  end
+  numbers.count = function(amount, noun, plural)
+    if plural == nil then plural = "" end
+    do return (py.same(amount, 1) and (py.str(amount) .. " " .. py.str(noun)) or (py.str(amount) .. " " .. py.str(py.either(plural, function() return (py.str(noun) .. "s") end)))) end
+  end
+  numbers.verb = function(amount, of_one)
+    do return (function() if py.same(amount, 1) then return of_one end return py.at(numbers._OF_MANY, of_one) end)() end
   end
   numbers.odd_words = function(name, text)
     local shown, length
@@ -2238,16 +2245,16 @@ do
     do return session_case.open_call_text(self.case.facts) end
   end
   session_rules_agent.OnAgent.getters["tries"] = function(self)
-    do return (py.truth(self.agent.repeated) and (", repeated " .. py.str(session_case.count(self.agent.repeated, "time"))) or "") end
+    do return (py.truth(self.agent.repeated) and (", repeated " .. py.str(numbers.count(self.agent.repeated, "time"))) or "") end
   end
   session_rules_agent.OnAgent.getters["refusals"] = function(self)
-    do return (function() if (self.agent.outage ~= nil) then return session_case.count(self.agent.outage.count, "connection") end return "" end)() end
+    do return (function() if (self.agent.outage ~= nil) then return numbers.count(self.agent.outage.count, "connection") end return "" end)() end
   end
   session_rules_agent.OnAgent.getters["repeated"] = function(self)
-    do return session_case.count(self.agent.repeated, "time") end
+    do return numbers.count(self.agent.repeated, "time") end
   end
   session_rules_agent.OnAgent.getters["others"] = function(self)
-    do return session_case.count(py.len(py.set((function() local found_ = py.pack()  for _, item_ in py.each(self.agent.repetitions) do local one = item_ py.append(found_, one.connection) end return found_ end)())), "other connection") end
+    do return numbers.count(py.len(py.set((function() local found_ = py.pack()  for _, item_ in py.each(self.agent.repetitions) do local one = item_ py.append(found_, one.connection) end return found_ end)())), "other connection") end
   end
   session_rules_agent.OnAgent.getters["longest_wait"] = function(self)
     do return py.fixed((self.agent.longest_wait / session_timeouts.SECOND), 1) end
@@ -2269,10 +2276,10 @@ do
   session_subjects.Tried = py.class({ "case", "about" }, {
   })
   session_subjects.Tried.getters["syns"] = function(self)
-    do return session_case.count(py.len(self.about.syns), "SYN") end
+    do return numbers.count(py.len(self.about.syns), "SYN") end
   end
   session_subjects.Tried.getters["syn_acks"] = function(self)
-    do return session_case.count(py.len(self.about.syn_acks), "SYN+ACK") end
+    do return numbers.count(py.len(self.about.syn_acks), "SYN+ACK") end
   end
   session_subjects.Tried.getters["syns_span"] = function(self)
     do return session_case.span(self.about.syns) end
@@ -2368,7 +2375,7 @@ do
     do return py.lower(session_case.end_name(self.side)) end
   end
   session_silent_ends.Stuck.getters["missing"] = function(self)
-    do return self.about:unacknowledged(self.side) end
+    do return numbers.count(self.about:unacknowledged(self.side), "byte") end
   end
   session_silent_ends.Stuck.getters["smallest"] = function(self)
     do return py.either(py.at(self.about.sides, self.side).smallest_retransmitted, function() return 0 end) end
@@ -2507,16 +2514,16 @@ do
     do return py.add(counts.calls, counts.callbacks) end
   end
   session_slowness.Slow.getters["calls"] = function(self)
-    do return session_case.count(self.trips, "call") end
+    do return numbers.count(self.trips, "call") end
   end
   session_slowness.Slow.getters["callbacks"] = function(self)
-    do return session_case.count(self.case.facts.record.counts.callbacks, "callback") end
+    do return numbers.count(self.case.facts.record.counts.callbacks, "callback") end
   end
   session_slowness.Slow.getters["late_number"] = function(self)
     do return py.sum((function() local found_ = py.pack()  for _, item_ in py.each(self.answers) do local one = item_ py.append(found_, (function() if (self.case.grain >= session_timeouts.COARSE) then return one.certain end return one.count end)()) end return found_ end)()) end
   end
   session_slowness.Slow.getters["late_callbacks"] = function(self)
-    do return session_case.count(self.late_number, "callback") end
+    do return numbers.count(self.late_number, "callback") end
   end
   session_slowness.Slow.getters["longest_callbacks"] = function(self)
     do return py.join(", ", (function() local found_ = py.pack()  for _, item_ in py.each(py.slice(self.answers, nil, session_slowness._SHOWN)) do local one = item_ py.append(found_, (py.fixed((one.longest / session_timeouts.SECOND), 1) .. " s (" .. py.str(session_case.call_name(one.first)) .. ")")) end return found_ end)()) end
@@ -2545,7 +2552,7 @@ do
   session_oddities.Odd = py.class({ "case", "about", "messages" }, {
   })
   session_oddities.Odd.getters["number"] = function(self)
-    do return session_case.count(py.len(self.messages), "message") end
+    do return numbers.count(py.len(self.messages), "message") end
   end
   session_oddities.Odd.getters["note"] = function(self)
     do return py.at(self.messages, 0).note end
@@ -2565,7 +2572,7 @@ do
     do return ("The " .. py.str(py.word(self.about.role)) .. " connection") end
   end
   session_quality.Carried.getters["cut"] = function(self)
-    do return session_case.count(self.about.snapped, "byte") end
+    do return numbers.count(self.about.snapped, "byte") end
   end
   session_quality.Carried.getters["waited"] = function(self)
     do return py.fixed((py.sum((function() local found_ = py.pack()  for _, item_ in py.each(self.about.sides) do local side = item_ py.append(found_, side.repeat_wait) end return found_ end)()) / session_timeouts.SECOND), 1) end
@@ -2576,12 +2583,12 @@ do
   session_quality.Carried.getters["times"] = function(self)
     local marks
     marks = py.at(self.about.sides, self.side).zero_windows
-    do return (py.str(session_case.count(py.len(marks), "time")) .. " in " .. py.str(session_case.span(marks))) end
+    do return (py.str(numbers.count(py.len(marks), "time")) .. " in " .. py.str(session_case.span(marks))) end
   end
   session_bounds.Bound = py.class({ "case", "about", "noun", "number" }, {
   })
   session_bounds.Bound.getters["more"] = function(self)
-    do return session_case.count(self.number, ("more " .. py.str(self.noun))) end
+    do return numbers.count(self.number, ("more " .. py.str(self.noun))) end
   end
   session_findings._Words = py.class({ "subject", "usual" }, {
   })
@@ -2661,7 +2668,7 @@ do
     local last, first_try, number
     last = (function() if (self.about ~= nil) then return py.at(self.about.sides, 0).last_data end return nil end)()
     first_try = ((last ~= nil) and py.pack(last) or py.pack())
-    number = session_case.count(py.len(self.tries), "retransmission")
+    number = numbers.count(py.len(self.tries), "retransmission")
     do return (py.truth(self.tries) and (" (" .. py.str(number) .. " in " .. py.str(session_case.span(py.joined(first_try, self.tries))) .. ")") or "") end
   end
   session_uncalled.Uncalled.getters["reports"] = function(self)
@@ -2788,9 +2795,6 @@ do
   end
   session_case.open_call_text = function(facts)
     do return (py.truth(facts.open_requests) and (" during " .. py.str(session_case.call_name(py.at(facts.open_requests, 0)))) or "") end
-  end
-  session_case.count = function(number, noun)
-    do return (py.same(number, 1) and (py.str(number) .. " " .. py.str(noun)) or (py.str(number) .. " " .. py.str(noun) .. "s")) end
   end
   session_rules_agent.ahead = function(task)
     do return (py.either(task.agent.clock_skew, function() return 0 end) > 0) end
@@ -3568,6 +3572,7 @@ do
   limits.MAX_DECODED_MESSAGE = 67108864
   limits.MAX_DOCUMENT = 16777216
   limits.MAX_XML_DEPTH = 256
+  numbers._OF_MANY = py.dict(py.joined(py.pack(py.pack("is", "are")), py.pack(py.pack("was", "were")), py.pack(py.pack("belongs", "belong"))))
   numbers._SHOWN = 24
   session_diagnosis.RULES = py.pack(session_rules_agent.problems, session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_oddities.frames, session_oddities.numbers, session_quality.capture, session_bounds.reached)
   session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("lost"))
@@ -3608,7 +3613,7 @@ do
   session_silent_ends._SILENT = "the other host or the network between them is gone: nothing came from {host} any more"
   session_silent_ends.GONE = py.pack(session_findings.Reason.new((py.str(session_silent_ends._SILENT) .. "; {reporter} says: {reports}"), session_silent_ends._LOOK, py.pack(session_subjects.reported)), session_findings.Reason.new("packets of this task to and from {host} are lost, though that host talks on other connections", "look at the firewalls and the network on the path to {host}", py.pack(session_silent_ends.host_talks)), session_findings.Reason.new(session_silent_ends._SILENT, session_silent_ends._LOOK))
   session_silent_ends._FORGOTTEN = "; or a firewall forgot both connections in these {idle_seconds} s of silence"
-  session_silent_ends.STUCK = py.pack(session_findings.Finding.new("path_mtu", py.pack(session_silent_ends.hole), "{missing} bytes of {whom_in_text} never arrive, later small ones do.", py.pack(session_silent_ends.last_packets, session_silent_ends.try_packets)), session_findings.Finding.new("path_mtu", py.pack(session_subjects.no(session_silent_ends.hole), session_silent_ends.large, session_silent_ends.small_ones_pass, session_silent_ends.was_heard, session_subjects.no(session_subjects.reported)), "{whom}'s segments of {smallest} bytes never get through, while small ones do.", py.pack(session_silent_ends.try_packets), nil, nil, session_silent_ends.since), session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.no(session_silent_ends.hole), session_silent_ends.forgotten), session_silent_ends._STUCK, py.pack(session_silent_ends.try_packets), nil, nil, session_silent_ends.since), session_findings.Finding.new("connection_lost", py.pack(session_subjects.no(session_silent_ends.hole), session_subjects.no(session_silent_ends.forgotten)), session_silent_ends._STUCK, py.pack(session_silent_ends.try_packets, session_subjects.error_packets), session_silent_ends.GONE, py.pack(session_findings.Phrase.new(session_silent_ends._FORGOTTEN, py.pack(session_silent_ends.idle, session_subjects.no(session_subjects.reported))), session_findings.Phrase.new("; or packets of this size do not pass (see path_mtu)", py.pack(session_silent_ends.large, session_subjects.no(session_subjects.reported)))), session_silent_ends.since))
+  session_silent_ends.STUCK = py.pack(session_findings.Finding.new("path_mtu", py.pack(session_silent_ends.hole), "{missing} of {whom_in_text} never arrived, later small ones did.", py.pack(session_silent_ends.last_packets, session_silent_ends.try_packets)), session_findings.Finding.new("path_mtu", py.pack(session_subjects.no(session_silent_ends.hole), session_silent_ends.large, session_silent_ends.small_ones_pass, session_silent_ends.was_heard, session_subjects.no(session_subjects.reported)), "{whom}'s segments of {smallest} bytes never get through, while small ones do.", py.pack(session_silent_ends.try_packets), nil, nil, session_silent_ends.since), session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.no(session_silent_ends.hole), session_silent_ends.forgotten), session_silent_ends._STUCK, py.pack(session_silent_ends.try_packets), nil, nil, session_silent_ends.since), session_findings.Finding.new("connection_lost", py.pack(session_subjects.no(session_silent_ends.hole), session_subjects.no(session_silent_ends.forgotten)), session_silent_ends._STUCK, py.pack(session_silent_ends.try_packets, session_subjects.error_packets), session_silent_ends.GONE, py.pack(session_findings.Phrase.new(session_silent_ends._FORGOTTEN, py.pack(session_silent_ends.idle, session_subjects.no(session_subjects.reported))), session_findings.Phrase.new("; or packets of this size do not pass (see path_mtu)", py.pack(session_silent_ends.large, session_subjects.no(session_subjects.reported)))), session_silent_ends.since))
   session_silent_ends._UNHEARD = "The {what} was retransmitted {number} times without an answer{after_silence}; the callback connection {state}{open_call}."
   session_silent_ends.UNHEARD = py.pack(session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.no(session_subjects.reported), session_silent_ends.long_idle), session_silent_ends._UNHEARD, py.pack(session_silent_ends.asked_packets, session_silent_ends.try_packets), session_silent_ends.GONE, py.pack(session_findings.Phrase.new(session_silent_ends._FORGOTTEN)), session_silent_ends.since), session_findings.Finding.new("connection_lost", py.pack(), session_silent_ends._UNHEARD, py.pack(session_silent_ends.asked_packets, session_silent_ends.try_packets, session_subjects.error_packets), session_silent_ends.GONE, py.pack(session_findings.Phrase.new(session_silent_ends._FORGOTTEN, py.pack(session_subjects.no(session_subjects.reported)))), session_silent_ends.since))
   session_early_ends._BY_DEVICE = "The callback connection was {how} by a device in between{during}."
@@ -3800,7 +3805,7 @@ do
 
   local function short(c, size)
     c.last = c.p
-    refuse(c, format("needs %.0f bytes, %d left", size, c.n - c.p))
+    refuse(c, format("needs %s, %d left", js.python.numbers.count(size, "byte"), c.n - c.p))
   end
 
   local function is_hidden(c, field) return c.veil and c.veil[0] and NUMBERS[field] end
@@ -3999,7 +4004,8 @@ do
 
   function C.fits(c, count, at_least)
     if count * at_least > c.n - c.p then
-      refuse(c, format("%.0f elements can not be in the %d bytes left", count, c.n - c.p), c.p)
+      local much, left = js.python.numbers.count(count, "element"), js.python.numbers.count(c.n - c.p, "byte")
+      refuse(c, format("%s can not be in the %s left", much, left), c.p)
     end
   end
 
@@ -6227,7 +6233,7 @@ do
     if vt == 21 then return tostring(js.uint64(value)) end
     if vt >= 0x2000 then
       local elements = value.elements
-      if type(elements) == "string" then return format("%d bytes", #elements) end
+      if type(elements) == "string" then return js.python.numbers.count(#elements, "byte") end
       return "[" .. list_text(elements, veil) .. "]"
     end
     return format("%.0f", value)
@@ -6314,7 +6320,7 @@ do
       return "query_interface " .. js.object_text(message) .. " " .. (js.tables.guid[body.iid] or js.guid_text(body.iid))
     end
     if kind == "keep_alive" then return "keep-alive" end
-    return format("undecoded, %d bytes: %s", message.size - 4, message.note or "")
+    return format("undecoded, %s: %s", js.python.numbers.count(message.size - 4, "byte"), message.note or "")
   end
 
   local function result_words(body, veil)
@@ -6342,7 +6348,7 @@ do
   end
 
   local function answer_words(message, body)
-    if not body then return format("undecoded answer, %d bytes: %s", message.size - 4, message.note or "") end
+    if not body then return format("undecoded answer, %s: %s", js.python.numbers.count(message.size - 4, "byte"), message.note or "") end
     local secret = js.about(message).secret
     if body.words and not secret then return body.words end
     local words = words_of_answer(body, secret and js.veil(body, true))
@@ -8914,7 +8920,7 @@ do
     if self.given_up then return end
     self.messages = self.messages + 1
     if message.trailing and #self.trailing < MOST then
-      message.note = message.note or format("%d bytes left over behind the message", message.trailing)
+      message.note = message.note or js.python.numbers.count(message.trailing, "byte") .. " left over behind the message"
       self.trailing[#self.trailing + 1] = message
     end
     local kind, request = message.kind, message.request
@@ -12020,7 +12026,7 @@ do
     if message.kind == "undecoded" and not message.tunnel_token then
       expert(root, "undecoded_frame", message.note or "undecoded")
     end
-    if message.trailing then expert(root, "trailing_bytes", format("%d bytes left over behind the message", message.trailing)) end
+    if message.trailing then expert(root, "trailing_bytes", js.python.numbers.count(message.trailing, "byte") .. " left over behind the message") end
     if message.kind == "error" then expert(root, "error_answer", message.info) end
     if has_failed(message) then expert(root, "failed_hresult", message.info) end
     return root

@@ -8,6 +8,7 @@ from dissector.cli.common import PROBLEMS, exit_codes, say
 from dissector.cli.masks import mask_options
 from dissector.cli.targets import pairs_of
 from dissector.cli.tracing import port_hints
+from dissector.numbers import count
 
 
 @click.command()
@@ -66,19 +67,16 @@ def redact(
         reports = redact_all(pairs, key, Hints(command_ports, callback_ports), all_text=all_text)
         for (_, target), report in zip(pairs, reports, strict=True):
             click.echo(
-                f"{shown(target)}: {report.written} of {report.packets} packets, {_count(report.tasks, 'task')}; "
-                f"{_count(report.addresses, 'address')} and {_count(report.secrets, 'secret')} replaced",
+                f"{shown(target)}: {report.written} of {count(report.packets, 'packet')}, "
+                f"{count(report.tasks, 'task')}; "
+                f"{count(report.addresses, 'address', 'addresses')} and {count(report.secrets, 'secret')} replaced",
                 err=is_stdout(target),
             )
             if report.sealed:
-                say(f"warning: {_count(report.sealed, 'connection')} with TLS left out: what is encrypted stays unread")
+                say(f"warning: {count(report.sealed, 'connection')} with TLS left out: what is encrypted stays unread")
             if report.left:
-                say(f"warning: {_count(report.left, 'secret')} left where the same word is the protocol's own")
+                say(f"warning: {count(report.left, 'secret')} left where the same word is the protocol's own")
             for difference in report.differences:
                 say(f"warning: {shown(target)}: read again, {difference}")
         if any(report.differences for report in reports):
             raise SystemExit(PROBLEMS)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word if number == 1 else word + ('es' if word.endswith('s') else 's')}"

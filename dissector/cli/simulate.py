@@ -10,6 +10,7 @@ import click
 
 from dissector.cli.common import PROBLEMS, address, exit_codes, port_range, say, seconds
 from dissector.errors import UsageError
+from dissector.numbers import count
 from dissector.ports import AGENT_PORT, CALLBACK_PORTS, CALLBACKS_TEXT, COMMAND_PORTS, COMMANDS_TEXT
 
 if TYPE_CHECKING:
@@ -184,10 +185,10 @@ class _Lines:
 
     def summary(self, summary: Summary, side: str) -> None:
         if side == "remote":
-            self._print(f"{summary.starts_served} starts in {summary.seconds:.1f} s")
+            self._print(f"{count(summary.starts_served, 'start')} in {summary.seconds:.1f} s")
             return
-        outcomes = ", ".join(f"{count} {outcome.value}" for outcome, count in summary.outcomes.items())
-        self._print(f"{summary.started} tasks in {summary.seconds:.1f} s: {outcomes or 'none ended'}")
+        outcomes = ", ".join(f"{times} {outcome.value}" for outcome, times in summary.outcomes.items())
+        self._print(f"{count(summary.started, 'task')} in {summary.seconds:.1f} s: {outcomes or 'none ended'}")
         if summary.unexpected:
             self._print(f"{summary.unexpected} did not end as their scenario says")
         if summary.failure is not None:

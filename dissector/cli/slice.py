@@ -11,6 +11,7 @@ from dissector.cli.masks import mask_options
 from dissector.cli.targets import pairs_of
 from dissector.cli.tls import secrets, tls_options
 from dissector.cli.tracing import Chooser, instead, port_hints
+from dissector.numbers import count
 
 if TYPE_CHECKING:
     from dissector.model import Problem, Task
@@ -109,9 +110,9 @@ def _chosen(name: str, chooser: Chooser, tasks: tuple[int, ...], problems: list[
         raise UsageError(f"{name}: no task: {instead(problems)}")
     refuse_missing(tasks, chooser.seen)
     if not chosen:
-        raise UsageError(f"{name}: none of {chooser.seen} tasks matches")
+        raise UsageError(f"{name}: none of {count(chooser.seen, 'task')} matches")
     return chosen
 
 
 def _words(packets: int, tasks: int) -> str:
-    return f"{packets} packets of {tasks} {'task' if tasks == 1 else 'tasks'}"
+    return f"{count(packets, 'packet')} of {count(tasks, 'task')}"

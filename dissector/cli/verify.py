@@ -10,6 +10,7 @@ from dissector.cli.common import PROBLEMS, exit_codes
 from dissector.cli.masks import mask_options
 from dissector.cli.tls import secrets, tls_options, tshark_preferences
 from dissector.cli.tracing import port_hints
+from dissector.numbers import count
 
 
 @click.command()
@@ -61,8 +62,16 @@ def verify(
     from dissector.verify.tshark import Tshark
 
     def show(report: VerifyReport) -> None:
-        found = f"{report.count} differences" if report.count else "equal"
-        counts = f"{report.messages} messages, {report.fields} fields, {report.tasks} tasks, {report.problems} problems"
+        found = count(report.count, "difference") if report.count else "equal"
+        counts = ", ".join(
+            count(number, noun)
+            for number, noun in (
+                (report.messages, "message"),
+                (report.fields, "field"),
+                (report.tasks, "task"),
+                (report.problems, "problem"),
+            )
+        )
         click.echo(f"{escape(report.capture)}: {counts}: {found}")
         for difference in report.differences:
             click.echo(f"  {escape(str(difference))}")

@@ -61,7 +61,7 @@ _ROOTS: dict[str, tuple[str, ...]] = {
         "nested_too_deep",
         "begun_before",
     ),
-    "numbers": ("odd_words",),
+    "numbers": ("count", "verb", "odd_words"),
     "session.tracer": ("_WAKES",),
     "limits": ("MAX_EVIDENCE", "MAX_CONNECTIONS", "MAX_CLOSED", "MAX_PROBLEMS"),
 }

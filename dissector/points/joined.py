@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
+from dissector import numbers
 from dissector.limits import MAX_WAITING
 from dissector.model import Connection, Event, Exchange, Message, Problem, Severity, Task, TaskPoint
 from dissector.points.best import best, fill
@@ -60,7 +61,8 @@ class Collector:
             events += [event for _, event in parts if isinstance(event, Problem)]
         if self._alone and self._first_alone is not None:
             first = self._first_alone
-            summary = f"{self._alone} tasks were told without what another place has of them: too many waited."
+            told = f"{numbers.count(self._alone, 'task')} {numbers.verb(self._alone, 'was')} told"
+            summary = f"{told} without what another place has of them: too many waited."
             events.append(problem("limit_reached", summary, [first.first_packet], time=first.start))
         return events
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Problem, Rewritten, Severity
+from dissector.numbers import count
 from dissector.points.between import Way
 from dissector.points.proof import LOST, PathProof, end_of, path_of
-from dissector.session.case import count
 from dissector.session.timeouts import SECOND, SLOW_NETWORK
 from dissector.traffic import Side
 
@@ -180,7 +180,7 @@ def _missed(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
         leg, connection, missing = found
         other = way.receiver if leg is way.sender else way.sender
         summary = (
-            f"{leg.place.name} lacks {missing} bytes of {end_of(way)} on the {way.role.value} connection; "
+            f"{leg.place.name} lacks {count(missing, 'byte')} of {end_of(way)} on the {way.role.value} connection; "
             f"{other.place.name} has them, and they arrived."
         )
         whole = way.far if connection is way.near else way.near

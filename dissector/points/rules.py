@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from dissector.model import Connection, Mark, Problem, Severity, address_text
+from dissector.numbers import count
 from dissector.points import remarks
 from dissector.points.between import Way, ways
 from dissector.points.pairing import Joined, Leg
 from dissector.points.proof import ANSWERED, FORGOTTEN, IDLE, LOST, UNHEARD, PathProof, end_of, idle_before, path_of
-from dissector.session.case import count, span
+from dissector.session.case import span
 from dissector.session.timeouts import SECOND
 from dissector.session.verdict import unreachables
 from dissector.traffic import Side
@@ -84,11 +85,11 @@ def _lost_data(proof: PathProof, way: Way) -> Iterator[Problem]:
     sizes = f", segments of {size} bytes and more while smaller ones pass" if is_large else ""
     again = f" (sent again {count(len(tries), 'time')} in {span(tries)})" if tries else ""
     summary = (
-        f"{missing} bytes of {end_of(way)} passed {way.sender.place.name} and never came to "
+        f"{count(missing, 'byte')} of {end_of(way)} passed {way.sender.place.name} and never came to "
         f"{way.receiver.place.name}{again}{sizes}."
     )
     packets = [mark.number for mark in (first, *tries, arrived.last) if mark is not None]
-    proof.astray(way, tries or [first], f"{missing} bytes")
+    proof.astray(way, tries or [first], count(missing, "byte"))
     code, cause, remedy = LOST, None, None
     idle = _silence(way, first)
     if is_large:

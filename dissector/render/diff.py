@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 from dissector.model import Message
+from dissector.numbers import count
 from dissector.render.rows import outcome_words, ranges
 from dissector.render.terminal import Terminal, clip
 from dissector.render.text import duration, escape
@@ -124,9 +125,8 @@ def message_text(message: Message, words: Words) -> str:
 
 
 def _alike(part: DiffPart) -> str:
-    count = len(part.a)
     packets = [ranges(_packets(messages), most=1) for messages in (part.a, part.b)]
-    return f"{count} message{'' if count == 1 else 's'} alike   A packets {packets[0]}   B packets {packets[1]}"
+    return f"{count(len(part.a), 'message')} alike   A packets {packets[0]}   B packets {packets[1]}"
 
 
 def _packets(messages: Sequence[Message]) -> range:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
+from dissector.numbers import count
 from dissector.render.terminal import Terminal
 from dissector.render.text import duration
 from dissector.render.times import axis, iso
@@ -90,7 +91,7 @@ def print_uses(terminal: Terminal, clients: Sequence[PortUse], agents: Sequence[
 
 def print_agent(terminal: Terminal, use: AgentUse) -> None:
     """The one rule that is needed."""
-    tasks = f"{use.tasks} task{'' if use.tasks == 1 else 's'}"
+    tasks = count(use.tasks, "task")
     terminal.line((f" agent {use.agent}", "title"))
     terminal.block([(" ", "")], f"{tasks}, at most {use.parallel} at a time, of {', '.join(use.masters)}")
     print_agent_rule(terminal, use.port)
@@ -103,18 +104,18 @@ def print_agent_rule(terminal: Terminal, port: int) -> None:
 
 def print_plan(terminal: Terminal, plan: Plan, lowest_seen: int | None = None) -> None:
     """The range, and where it comes from."""
-    rule = f"{plan.parallel} tasks at a time + {plan.starts} starts in two minutes"
+    rule = f"{count(plan.parallel, 'task')} at a time + {count(plan.starts, 'start')} in two minutes"
     if plan.size > plan.parallel + plan.starts and lowest_seen is not None:
         rule += f", down to {lowest_seen}, which was used"
-    terminal.block([(" range for the firewall  ", ""), (str(plan), "title")], f"  {plan.size} ports: {rule}")
+    terminal.block([(" range for the firewall  ", ""), (str(plan), "title")], f"  {count(plan.size, 'port')}: {rule}")
 
 
 def _figures(use: PortUse) -> Iterable[str]:
-    tasks = f"{len(use.uses)} task{'' if len(use.uses) == 1 else 's'}"
+    tasks = count(len(use.uses), "task")
     ports = f"{use.highest} down to {use.lowest}" if use.distinct > 1 else str(use.highest)
-    yield f"{tasks} on {use.distinct} port{'' if use.distinct == 1 else 's'}: {ports}"
-    yield f"at most {use.parallel} at a time; at most {use.starts_per_minute} starts a minute"
-    yield f"at most {use.held} ports taken when each is counted for two minutes after its task"
+    yield f"{tasks} on {count(use.distinct, 'port')}: {ports}"
+    yield f"at most {use.parallel} at a time; at most {count(use.starts_per_minute, 'start')} a minute"
+    yield f"at most {count(use.held, 'port')} taken when each is counted for two minutes after its task"
     if use.reuse_least is not None and use.reuse_median is not None:
         yield f"a port was taken again {duration(use.reuse_least)} after its task (median {duration(use.reuse_median)})"
 

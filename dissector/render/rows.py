@@ -8,6 +8,7 @@ from signal import Signals
 from typing import NamedTuple
 
 from dissector.model import RANK, CaptureInfo, Outcome, Problem, Severity, Task
+from dissector.numbers import count
 from dissector.render.text import duration, escape
 from dissector.render.times import clock, date, dated, zone
 from dissector.wire.masking import Mask
@@ -112,17 +113,17 @@ def tally(counts: Counter[Outcome]) -> str:
     if not number:
         return "no task"
     parts = (f"{counts[outcome]} {_WORDS.get(outcome, outcome.value)}" for outcome in Outcome if counts[outcome])
-    return f"{number} {'task' if number == 1 else 'tasks'}: {', '.join(parts)}"
+    return f"{count(number, 'task')}: {', '.join(parts)}"
 
 
 def no_task(seen: int | None) -> str:
     """Where no task is shown of ``seen`` ones."""
-    return f" none of {seen} {'task' if seen == 1 else 'tasks'} matches" if seen else " no task"
+    return f" none of {count(seen, 'task')} matches" if seen else " no task"
 
 
 def capture_line(info: CaptureInfo) -> str:
     """``x.pcap  59 packets (57 TCP)  2026-11-22 04:07:04 UTC, 15 ms``."""
-    words = [escape(info.file), f"{info.packets} packets ({info.tcp_segments} TCP)"]
+    words = [escape(info.file), f"{count(info.packets, 'packet')} ({info.tcp_segments} TCP)"]
     if info.first is not None and info.last is not None:
         start = f"{date(info.first)} {clock(info.first)[:8]} {zone(info.first)}"
         words.append(f"{start}, {duration(info.last - info.first)}")

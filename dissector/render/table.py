@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from dissector.model import CaptureInfo, Connection, Event, Outcome, Problem, Severity, Task
+from dissector.numbers import count, verb
 from dissector.render.alike import ProblemList
 from dissector.render.cells import print_table
 from dissector.render.problems import print_problems
@@ -95,21 +96,21 @@ class TableView:
             self._others += 1
 
     def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:
-        terminal, count = self._terminal, sum(self._outcomes.values())
+        terminal, number = self._terminal, sum(self._outcomes.values())
         for info in captures:
             terminal.block([(" ", "")], capture_line(info), "dim")
-        if count:
+        if number:
             terminal.line()
-            self._tasks(captures, count)
-            if seen is not None and seen > count:
+            self._tasks(captures, number)
+            if seen is not None and seen > number:
                 terminal.line()
-                terminal.line((f" {count} of {seen} tasks shown", "dim"))
+                terminal.line((f" {number} of {count(seen, 'task')} shown", "dim"))
         else:
             terminal.line((no_task(seen), "title"))
         if self._others:
-            what = "connection that belongs" if self._others == 1 else "connections that belong"
-            terminal.block([(" ", "")], f"{self._others} {what} to no task (-v shows what was said)", "dim")
-        told = self._only_summary or (count > MANY and not self._full)
+            others = f"{count(self._others, 'connection')} that {verb(self._others, 'belongs')}"
+            terminal.block([(" ", "")], f"{others} to no task (-v shows what was said)", "dim")
+        told = self._only_summary or (number > MANY and not self._full)
         print_problems(terminal, (self._other_problems if told else self._problems).rows(self._mask))
         terminal.flush()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dissector.numbers import count
 from dissector.wire.harmless import escape as escape
 
 _ELLIPSIS = "…"
@@ -53,13 +54,13 @@ def _short(number: float) -> str:
     return text.rstrip("0").rstrip(".") if digits else text
 
 
-def size(count: int) -> str:
+def size(number: int) -> str:
     """``950 bytes``, ``1.0 kB``, ``64 MB``: decimal units."""
-    if abs(count) < 1000:
-        return "1 byte" if count == 1 else f"{count} bytes"
-    number = float(count)
+    if abs(number) < 1000:
+        return count(number, "byte")
+    amount = float(number)
     for unit in _SIZES:
-        number /= 1000
-        if abs(number) < 999.5 or unit == _SIZES[-1]:
+        amount /= 1000
+        if abs(amount) < 999.5 or unit == _SIZES[-1]:
             break
-    return f"{number:.1f} {unit}" if abs(number) < 9.95 else f"{number:.0f} {unit}"
+    return f"{amount:.1f} {unit}" if abs(amount) < 9.95 else f"{amount:.0f} {unit}"

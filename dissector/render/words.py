@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from dissector.model import Message
+from dissector.numbers import count
 from dissector.render.rows import signal_name
 from dissector.render.text import escape
 from dissector.wire import details
@@ -75,7 +76,7 @@ class Words:
             return "keep-alive"
         if message.operation == "tunnel_token":
             return "tunnel token"
-        return f"undecoded, {len(message.raw)} bytes: {escape(message.note or '')}"
+        return f"undecoded, {count(len(message.raw), 'byte')}: {escape(message.note or '')}"
 
     def _call(self, body: wire.Call) -> str:
         name, arguments = self.text(body.name), body.params.natural
@@ -103,13 +104,13 @@ class Words:
         words = [f"{key}={self._parameter(key, given[key], parameters)}" for key in _TELLING if key in given]
         words = [word for word in words if word != "script=0 lines"]
         if parameters.monitors:
-            words.append(_number(len(parameters.monitors), "monitor"))
+            words.append(count(len(parameters.monitors), "monitor"))
         return ", ".join([*words, "…"])
 
     def _parameter(self, key: str, value: str, parameters: details.ConstructParameters) -> str:
         if key == "script":
             source = _script(parameters)
-            return _number(source.count("\n") + 1 if source else 0, "line")
+            return count(source.count("\n") + 1 if source else 0, "line")
         return self.quoted(value)
 
     def _source(self, parameters: details.ConstructParameters) -> str:
@@ -138,7 +139,7 @@ class Words:
             return Said(self._error(body.part("what=") or " ".join(body.strings)) or "error", failed=True)
         if isinstance(body, wire.Undecoded):
             size = message.size - _LENGTH_HEADER
-            return Said(f"undecoded, {size} bytes: {escape(message.note or body.reason)}", failed=True)
+            return Said(f"undecoded, {count(size, 'byte')}: {escape(message.note or body.reason)}", failed=True)
         hresult = getattr(body, "hresult", 0)
         if wire.is_failed(hresult):
             return Said(self._failure(hresult, body), failed=message.operation != "get_ids_of_names")
@@ -232,7 +233,7 @@ class Words:
         if isinstance(value, wire.Reference):
             return self._reference(value)
         if isinstance(value.elements, bytes):
-            return f"{len(value.elements)} bytes"
+            return count(len(value.elements), "byte")
         return f"[{self._values(value.elements)}]"
 
     def _values(self, values: Iterable[wire.Variant | str]) -> str:
@@ -262,7 +263,7 @@ class Words:
         if self._full:
             return "\n".join(escape(line) for line in lines)
         more = len(lines) - 1
-        return escape(lines[0][:_LINE_CELLS]) + (f" (+{_number(more, 'line')})" if more else "")
+        return escape(lines[0][:_LINE_CELLS]) + (f" (+{count(more, 'line')})" if more else "")
 
 
 #: By type; other types have none when it is secret.
@@ -314,11 +315,6 @@ def guid_words(guid: bytes) -> str:
 
 def _script(parameters: details.ConstructParameters) -> str:
     return "".join(part.text for part in parameters.script).strip("\n")
-
-
-def _number(count: int, word: str) -> str:
-    """``1 line``, ``14 lines``"""
-    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def _double(value: wire.Double) -> str:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from dissector.errors import UsageError
 from dissector.model import Task
+from dissector.numbers import count
 from dissector.ports import CALLBACK_PORTS
 
 HIGHEST = CALLBACK_PORTS[1]
@@ -104,10 +105,8 @@ def plan(parallel: int, starts_in_two_minutes: int, highest: int = HIGHEST) -> P
     """The vendor's rule.  Raises UsageError when there are not so many ports."""
     lowest = highest - (parallel + starts_in_two_minutes) + 1
     if lowest <= LOWEST:
-        raise UsageError(
-            f"{parallel} tasks at a time and {starts_in_two_minutes} starts in two minutes need more ports than there "
-            f"are between {LOWEST} and {highest}"
-        )
+        need = f"{count(parallel, 'task')} at a time and {count(starts_in_two_minutes, 'start')} in two minutes"
+        raise UsageError(f"{need} need more ports than there are between {LOWEST} and {highest}")
     return Plan(parallel, starts_in_two_minutes, highest, lowest)
 
 

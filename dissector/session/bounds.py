@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from dissector.limits import MAX_ATTEMPTS, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_OPEN_TASKS, MAX_PROBLEMS
 from dissector.model import Connection, Problem, Severity
-from dissector.session.case import Case, count, problem
+from dissector.numbers import count
+from dissector.session.case import Case, problem
 from dissector.session.findings import Finding, first
 from dissector.session.oddities import of_stream
 from dissector.session.task import TaskFacts

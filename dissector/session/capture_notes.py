@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Endpoint, Problem, address_text
-from dissector.session.case import count, problem
+from dissector.numbers import count
+from dissector.session.case import problem
 from dissector.session.timeouts import SECOND
 from dissector.session.verdict import closed_by
 from dissector.traffic import Fragment, Packet, Side

@@ -94,10 +94,6 @@ def usual_words(code: str, case: Case | None, connection: Connection | None) -> 
 # --- words ---------------------------------------------------------------------------------------------------------
 
 
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def span(marks: list[Mark]) -> str:
     return f"{(marks[-1].time - marks[0].time) / SECOND:.0f} s" if marks else "0 s"
 

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH, MAX_OBJECTS
 from dissector.model import Connection, Message, ObjectInfo, Task
+from dissector.numbers import count
 from dissector.traffic import Frame, Side, Skipped
 from dissector.wire import messages as wire
 from dissector.wire.decode import Pending, decode, operation_name, pending_of, without_arguments
@@ -322,7 +323,7 @@ class Dialog:
 
 
 def _note_trailing(message: Message, trailing: int) -> None:
-    message.note = f"{trailing} bytes left over behind the message"
+    message.note = f"{count(trailing, 'byte')} left over behind the message"
 
 
 def _variants(array: object) -> list[object]:

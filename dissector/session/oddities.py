@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dissector.model import Connection, Message, Problem, Severity
-from dissector.session.case import Case, count, end_name, lack
+from dissector.numbers import count
+from dissector.session.case import Case, end_name, lack
 from dissector.session.findings import Finding, Reason, first
 from dissector.session.verdict import is_incomplete
 from dissector.traffic import StreamProblem

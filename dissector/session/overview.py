@@ -13,8 +13,9 @@ from typing import Generic, TypeVar
 
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Endpoint, Problem, Role
+from dissector.numbers import count, verb
 from dissector.session.capture_codes import CAPTURE_CODES
-from dissector.session.case import count, problem
+from dissector.session.case import problem
 from dissector.session.foreign import TLS
 from dissector.session.packet_time import PacketTime
 from dissector.session.sniffer import Sniffer
@@ -172,12 +173,13 @@ class Overview:
 
     def _cut(self) -> Iterator[Problem]:
         if self._headless.number:
-            packets = count(self._headless.number, "packet")
-            summary = f"{packets} were cut off inside of their headers: at most {self._longest} bytes were captured."
+            number = self._headless.number
+            packets = f"{count(number, 'packet')} {verb(number, 'was')}"
+            summary = f"{packets} cut off inside of their headers: at most {self._longest} bytes were captured."
             yield _told("snap_length", summary, [self._headless])
         elif self._snapped.number:
-            number = f"{self._snapped.number} of {count(self._opened.number, 'connection')}"
-            summary = f"The snap length cut off bytes of {number}: what these carry is unknown."
+            connections = f"{self._snapped.number} of {count(self._opened.number, 'connection')}"
+            summary = f"The snap length cut off bytes of {connections}: what these carry is unknown."
             yield _told("snap_length", summary, [self._snapped])
 
     def _sealed(self) -> Iterator[Problem]:
@@ -270,7 +272,7 @@ def _attempts(ends: Mapping[Endpoint, _Tally]) -> str:
     """``3 connections were not answered, 1 was refused: 10.0.0.2:4450 (3), 10.0.0.2:4451``"""
     number, refused = _sum(ends.values()), sum(tally.refused for tally in ends.values())
     words = [
-        f"{count(some, 'connection') if not at else some} {'was' if some == 1 else 'were'} {what}"
+        f"{count(some, 'connection') if not at else some} {verb(some, 'was')} {what}"
         for at, (some, what) in enumerate(
             pair for pair in ((number - refused, "not answered"), (refused, "refused")) if pair[0]
         )

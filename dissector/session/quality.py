@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dissector.model import Connection, Outcome, Problem, Severity
-from dissector.session.case import Case, count, end_name, lack, span
+from dissector.numbers import count
+from dissector.session.case import Case, end_name, lack, span
 from dissector.session.findings import Finding, every, first
 from dissector.session.subjects import no
 from dissector.session.task import TaskFacts

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dissector.model import Connection, Exchange, Outcome, Problem
+from dissector.numbers import count
 from dissector.session.agent_errors import REFUSED, TUNNEL_FAILED, AnsweredExchange
 from dissector.session.agent_facts import AgentFacts
-from dissector.session.case import Case, count, open_call_text
+from dissector.session.case import Case, open_call_text
 from dissector.session.findings import Finding, Reason, first
 from dissector.session.timeouts import CLOCK_SKEW, SECOND
 from dissector.wire.agent import failure_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dissector.model import Connection, Mark, Message
+from dissector.numbers import count
 from dissector.session.case import after_silence, end_name, host_of, open_call_text
 from dissector.session.findings import Finding, Phrase, Reason
 from dissector.session.subjects import Reported, error_packets, no, reported
@@ -102,8 +103,8 @@ class Stuck(Unanswered):
         return end_name(self.side).lower()
 
     @property
-    def missing(self) -> int:
-        return self.about.unacknowledged(self.side)
+    def missing(self) -> str:
+        return count(self.about.unacknowledged(self.side), "byte")
 
     @property
     def smallest(self) -> int:
@@ -226,7 +227,7 @@ STUCK: tuple[Finding[Stuck], ...] = (
     Finding(
         "path_mtu",
         (hole,),
-        "{missing} bytes of {whom_in_text} never arrive, later small ones do.",
+        "{missing} of {whom_in_text} never arrived, later small ones did.",
         (last_packets, try_packets),
     ),
     Finding(

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dissector.model import Connection, Outcome, Problem
-from dissector.session.case import Case, call_name, count
+from dissector.numbers import count
+from dissector.session.case import Case, call_name
 from dissector.session.findings import Finding, Phrase, Reason, every
 from dissector.session.slow import SlowCallbacks
 from dissector.session.subjects import no

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dissector.model import Connection, Mark, Role, address_text
-from dissector.session.case import Case, between, by_device_text, count, end_name, host_of, span
+from dissector.numbers import count
+from dissector.session.case import Case, between, by_device_text, end_name, host_of, span
 from dissector.session.reset_origin import forgery
 from dissector.session.timeouts import LATELY, SECOND
 from dissector.session.verdict import is_refused, unreachables

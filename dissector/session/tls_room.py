@@ -12,8 +12,8 @@ from typing import Protocol
 
 from dissector.limits import MAX_TLS_HELD_IN_ALL, MAX_TLS_LOOKS
 from dissector.model import Connection, Problem, Role, Severity, Task
+from dissector.numbers import count
 from dissector.session import rules_tls
-from dissector.session.case import count
 from dissector.session.exchanges import Exchanges
 from dissector.session.numbering import Sequencer
 from dissector.session.overview import Overview

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dissector.model import Connection, Mark, Problem, address_text
-from dissector.session.case import Case, count, span
+from dissector.numbers import count
+from dissector.session.case import Case, span
 from dissector.session.findings import Finding, Phrase, Reason, first
 from dissector.session.subjects import Ending, end_packet, end_time, forged
 from dissector.session.timeouts import GIVE_UP_FROM

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from dissector.errors import CaptureError
 from dissector.limits import MAX_REDACTED_BYTES
 from dissector.model import Endpoint, Task
+from dissector.numbers import count
 from dissector.outfile import OutFile
 from dissector.share.addresses import AddressMap, packed_text
 from dissector.share.capture_index import CaptureIndex, Hints, pattern_of
@@ -169,7 +170,7 @@ def _ends(packet: Packet) -> set[bytes]:
 def _differences(before: list[Task], after: list[Task], addresses: AddressMap) -> list[str]:
     told = []
     if len(before) != len(after):
-        told.append(f"{len(before)} tasks became {len(after)}")
+        told.append(f"{count(len(before), 'task')} became {len(after)}")
     for old, new in zip(before, after, strict=False):
         first, second = _shape(old, addresses), _shape(new, None)
         told += [

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, TypeVar
 from dissector.errors import DecodeError
 from dissector.limits import MAX_DECODED_MESSAGE, MAX_DIALOG_DEPTH
 from dissector.model import Endpoint
+from dissector.numbers import count
 from dissector.wire import messages as m
 from dissector.wire.decode import Pending, decode, encode_frame, pending_of
 
@@ -93,7 +94,7 @@ class SimulatedDialog(asyncio.Protocol):
         while len(buffer) >= _HEADER and self._transport is not None:
             length = int.from_bytes(buffer[:_HEADER], "big")
             if not 0 < length <= MAX_DECODED_MESSAGE:
-                self._break(f"a frame of {length} bytes")
+                self._break(f"a frame of {count(length, 'byte')}")
                 return
             end = _HEADER + length
             if len(buffer) < end:

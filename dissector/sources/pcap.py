@@ -10,6 +10,7 @@ from __future__ import annotations
 from struct import Struct
 
 from dissector.limits import MAX_CAPTURED
+from dissector.numbers import count
 from dissector.sources.bytestream import DamagedError
 from dissector.stream.block import Buffer
 from dissector.stream.link import ETHERNET, is_supported, numbered_link_type
@@ -71,7 +72,7 @@ class PcapRecords:
             if self._swapped or (self._swapped is None and captured > length):
                 captured, length = length, captured
             if captured > MAX_CAPTURED:
-                raise DamagedError(f"a record can not be {captured} bytes long", at)
+                raise DamagedError(f"a record can not be {count(captured, 'byte')} long", at)
             begin, end = at + size, at + size + captured
             if end > stop:
                 return at, size + captured

@@ -11,6 +11,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from dissector.limits import MAX_CAPTURED, MAX_INTERFACES, MAX_PCAPNG_BLOCK
+from dissector.numbers import count
 from dissector.sources.bytestream import DamagedError
 from dissector.stream.block import NO_PACKET, Buffer
 from dissector.stream.prefilter import Prefilter, RecordLayout
@@ -128,7 +129,7 @@ class PcapngRecords:
         structs = self._section.structs
         kind, length = structs.block.unpack_from(buffer, at)
         if length < SHORTEST or length % 4 or length > MAX_PCAPNG_BLOCK:
-            raise ValueError(f"a block can not be {length} bytes long")
+            raise ValueError(f"a block can not be {count(length, 'byte')} long")
         end = at + length
         if end > stop:
             return int(length)
@@ -231,7 +232,7 @@ class _Section:
     ) -> None:
         interface = self._known(index)
         if captured > end - at or captured > MAX_CAPTURED:
-            raise ValueError(f"a packet can not be {captured} bytes long here")
+            raise ValueError(f"a packet can not be {count(captured, 'byte')} long here")
         time = ticks * interface.factor // interface.divisor + interface.shift
         if self._wanted[index] is None:
             prefilter.packet(time, NO_PACKET, at, at, 0)
@@ -246,7 +247,7 @@ class _Section:
         (length,) = self.structs.length.unpack_from(data, at)
         captured = min(length, self._snap_length or length, end - at - 4)
         if captured > MAX_CAPTURED:
-            raise ValueError(f"a packet can not be {captured} bytes long here")
+            raise ValueError(f"a packet can not be {count(captured, 'byte')} long here")
         prefilter.packet(None, interface.link_type, at + 4, at + 4 + captured, length)
 
     def _known(self, index: int) -> _Interface:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dissector.errors import CaptureError
 from dissector.model import CaptureInfo, Problem, Severity
+from dissector.numbers import count, verb
 from dissector.sources.bytestream import DamagedError
 from dissector.stream.link import link_type_name
 
@@ -36,13 +37,15 @@ def skipped_file(error: CaptureError) -> Problem:
 
 def skipped_packets(name: str, info: CaptureInfo, counts: dict[int, int]) -> Problem:
     """Packets of link types that carry no IP, or that can not be read."""
-    kinds = ", ".join(f"{count} of {link_type_name(link_type)}" for link_type, count in counts.items())
+    skipped = sum(counts.values())
+    packets = f"{count(skipped, 'packet')} {verb(skipped, 'was')}"
+    kinds = ", ".join(f"{number} of {link_type_name(link_type)}" for link_type, number in counts.items())
     return Problem(
         code="packets_skipped",
         severity=Severity.INFO,
         time=info.first or 0,
         packets=(),
-        summary=f"{name}: {sum(counts.values())} packets were not read because of their link type: {kinds}.",
+        summary=f"{name}: {packets} not read because of their link type: {kinds}.",
         cause="interfaces without IP (USB, Bluetooth, ...) were captured as well",
         remedy="nothing to do, unless the tasks are there: then capture on an interface with IP",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from struct import Struct
 
 from dissector.limits import MAX_CAPTURED
+from dissector.numbers import count
 from dissector.sources.bytestream import DamagedError
 from dissector.stream.block import Buffer
 from dissector.stream.link import ETHERNET, is_supported
@@ -51,7 +52,7 @@ class SnoopRecords:
         while stop - at >= _RECORD.size:
             length, captured, size, _, seconds, microseconds = _RECORD.unpack_from(buffer, at)
             if not captured <= size - _RECORD.size <= captured + _MOST_PADDING or captured > MAX_CAPTURED:
-                raise DamagedError(f"a record can not be {size} bytes long", at)
+                raise DamagedError(f"a record can not be {count(size, 'byte')} long", at)
             if stop - at < size:
                 return at, size
             begin = at + _RECORD.size

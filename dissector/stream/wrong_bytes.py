@@ -6,28 +6,29 @@
 from __future__ import annotations
 
 from dissector.limits import MAX_DECODED_MESSAGE, MAX_DOCUMENT, MAX_XML_DEPTH
+from dissector.numbers import count, verb
 
 
 def missing(size: int, snapped: bool, acknowledged: bool) -> str:
     """``snapped`` and ``acknowledged`` as in ``Gap``."""
     if snapped:
-        return f"{size} bytes were cut off by the snap length"
+        return f"{count(size, 'byte')} {verb(size, 'was')} cut off by the snap length"
     if acknowledged:
-        return f"{size} bytes are missing in the capture"
-    return f"{size} bytes were not captured and never acknowledged"
+        return f"{count(size, 'byte')} {verb(size, 'is')} missing in the capture"
+    return f"{count(size, 'byte')} {verb(size, 'was')} not captured and never acknowledged"
 
 
 def message_lost(length: int, offset: int) -> str:
     """What a gap costs that lies inside of one message: behind the words of the gap."""
-    return f", the message of {length} bytes at offset {offset} is lost"
+    return f", the message of {count(length, 'byte')} at offset {offset} is lost"
 
 
 def missing_of_document(size: int) -> str:
-    return f"{size} bytes of a document are missing"
+    return f"{count(size, 'byte')} of a document {verb(size, 'is')} missing"
 
 
 def missing_of_http(size: int) -> str:
-    return f"{size} bytes of an HTTP message are missing"
+    return f"{count(size, 'byte')} of an HTTP message {verb(size, 'is')} missing"
 
 
 def impossible_length(length: int) -> str:
@@ -49,4 +50,4 @@ def nested_too_deep() -> str:
 
 
 def begun_before(size: int) -> str:
-    return f"the capture begins inside a message: {size} bytes skipped"
+    return f"the capture begins inside a message: {count(size, 'byte')} skipped"

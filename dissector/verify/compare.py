@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
+from dissector.numbers import count
 from dissector.verify.records import ComparedField, Found, Mismatch, Row, Told
 from dissector.wire.harmless import escape
 from dissector.wire.names import guid_text
@@ -298,7 +299,7 @@ def _problem(found: Found | None) -> str:
 
 def _summary(told: Told) -> str:
     words = [" ".join(told.facts.get(name, ())) for name in ("kind", "operation", "member")]
-    return f"{' '.join(filter(None, words))}, {told.size} bytes"
+    return f"{' '.join(filter(None, words))}, {count(told.size, 'byte')}"
 
 
 def _joined(texts: tuple[str, ...]) -> str:

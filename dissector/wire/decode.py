@@ -12,6 +12,7 @@ import struct
 from typing import NamedTuple, NoReturn
 
 from dissector.errors import DecodeError
+from dissector.numbers import count
 from dissector.wire import messages as m
 from dissector.wire._decoder import decode_message, walk_message
 from dissector.wire.enums import Command, MessageClass, Operation
@@ -196,7 +197,7 @@ class _Cursor(io.BytesIO):
         self.last = self.tell()
         left = self.getbuffer().nbytes - self.last
         if size > left:
-            self.shortage = f"needs {size} bytes, {left} left"
+            self.shortage = f"needs {count(size, 'byte')}, {left} left"
             raise EOFError
         return super().read(size)
 

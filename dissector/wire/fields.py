@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from dissector.errors import DecodeError
+from dissector.numbers import count
 from dissector.wire.enums import Command, DispId, MessageClass, flag_names, vartype_name
 from dissector.wire.messages import is_number
 from dissector.wire.names import guid_name, guid_text, hresult_name, lcid_name
@@ -184,12 +185,12 @@ class Reader:
             yield
         self._level -= 1
 
-    def items(self, count: int, at_least: int) -> Iterator[str]:
-        """Names of ``count`` elements of ``at_least`` bytes each: ``[0]``, ``[1]``, ..."""
+    def items(self, number: int, at_least: int) -> Iterator[str]:
+        """Names of ``number`` elements of ``at_least`` bytes each: ``[0]``, ``[1]``, ..."""
         left = len(self.data) - self.position
-        if count * at_least > left:
-            self.refuse("", f"{count} elements can not be in the {left} bytes left", self.position)
-        for index in range(count):
+        if number * at_least > left:
+            self.refuse("", f"{count(number, 'element')} can not be in the {count(left, 'byte')} left", self.position)
+        for index in range(number):
             yield f"[{index}]"
 
     def items_to_end(self) -> Iterator[str]:
@@ -221,7 +222,7 @@ class Reader:
         self.last = start = self.position
         left = len(self.data) - start
         if size > left:
-            self.refuse(name, f"needs {size} bytes, {left} left")
+            self.refuse(name, f"needs {count(size, 'byte')}, {left} left")
         self.position = start + size
         return self.data[start : self.position]
 

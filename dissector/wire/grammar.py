@@ -17,6 +17,7 @@ import construct as c
 from construct import If, Rebuild, Struct, len_, this
 
 from dissector.limits import MAX_ARGUMENTS, MAX_VARIANT_DEPTH
+from dissector.numbers import count
 from dissector.wire import messages as m
 from dissector.wire.enums import Command, MessageClass, Operation, VarType
 
@@ -48,21 +49,18 @@ class Record(Struct):  # type: ignore[misc]
 
 
 class Counted(c.Subconstruct):  # type: ignore[misc]
-    """``count`` elements; refused before the first is read when the bytes left can not hold that many.
-
-    ``at_least`` is the size of the smallest element.
-    """
+    """``count`` elements of ``at_least`` bytes or more; refused where the bytes left can not hold that many."""
 
     def __init__(self, count: Any, element: Any, at_least: int) -> None:
         super().__init__(element)
         self.count, self.at_least = count, at_least
 
     def _parsereport(self, stream: Any, context: Any, path: str) -> tuple[Any, ...]:
-        count, offset = c.evaluate(self.count, context), c.stream_tell(stream, path)
+        number, offset = c.evaluate(self.count, context), c.stream_tell(stream, path)
         left = len(stream.getbuffer()) - offset
-        if count * self.at_least > left:
-            raise GrammarError(f"{count} elements can not be in the {left} bytes left", path, offset)
-        return tuple([self.subcon._parsereport(stream, context, f"{path} -> [{i}]") for i in range(count)])
+        if number * self.at_least > left:
+            raise GrammarError(f"{count(number, 'element')} can not be in the {count(left, 'byte')} left", path, offset)
+        return tuple([self.subcon._parsereport(stream, context, f"{path} -> [{i}]") for i in range(number)])
 
     def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:
         for element in obj:

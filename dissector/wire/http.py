@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from dissector.limits import MAX_DOCUMENT, MAX_INFLATED, MAX_INFLATION
-from dissector.numbers import hexadecimal
+from dissector.numbers import count, hexadecimal
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 #: The digits are all there are, or a line without an end would be tried from each of them.
@@ -70,7 +70,7 @@ def text_of(head: bytes, body: bytes, content_type: str | None) -> str:
     kind = (content_type or "").lower()
     if kind.startswith("text/") or "json" in kind or "xml" in kind or body.lstrip()[:1] in (b"<", b"{"):
         return f"{shown}\n\n{body.decode('iso-8859-1')}"
-    return f"{shown}\n\n({len(body)} bytes)"
+    return f"{shown}\n\n({count(len(body), 'byte')})"
 
 
 def split_http(data: bytes) -> HttpParts:

@@ -216,7 +216,7 @@ def test_bytes_left_over_are_noted_and_the_message_is_kept() -> None:
     assert (asked.kind, asked.body) == ("request", m.Release(SERVER))
     assert asked.note == "3 bytes left over behind the message"
     answer = talk.task(b"A\0")
-    assert (answer.kind, answer.note, answer.request) == ("answer", "1 bytes left over behind the message", asked)
+    assert (answer.kind, answer.note, answer.request) == ("answer", "1 byte left over behind the message", asked)
 
 
 def test_open_requests_are_bounded() -> None:

@@ -224,7 +224,7 @@ def test_a_hole_before_small_segments() -> None:
     found = story.later(20.0).found()
     problem = the("path_mtu", ERROR, found)
     assert (found.outcome.value, found.alarms) == ("lost", ["path_mtu"])
-    assert "3096 bytes of the client never arrive, later small ones do" in problem.summary
+    assert "3096 bytes of the client never arrived, later small ones did" in problem.summary
     assert len(problem.packets) == 1
 
 

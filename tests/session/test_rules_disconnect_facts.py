@@ -223,7 +223,7 @@ def test_a_hole_is_shown_by_what_came_behind_it_and_by_what_was_sent_again() -> 
     record(made)[1].sides[HERE].retransmitted.pop()
     problem = the(made)
     assert (problem.code, problem.packets) == ("path_mtu", (10, 11, 12))
-    assert problem.summary.startswith("99 bytes of the task process never arrive")
+    assert problem.summary.startswith("99 bytes of the task process never arrived")
 
 
 # --- somebody ended it -----------------------------------------------------------------------------------------------

@@ -157,11 +157,11 @@ VARIANTS: list[tuple[str, m.Variant]] = [
 
 #: Bytes, request, and the error: path, offset, reason.
 ERRORS: list[tuple[str, Pending | None, tuple[str, int, str]]] = [
-    ("", None, ("class", 0, "needs 1 bytes, 0 left")),
+    ("", None, ("class", 0, "needs 1 byte, 0 left")),
     ("4e", None, ("", 0, "unknown message class 78")),
     ("58", None, ("", 0, "unknown message class 88")),
     ("4f 00000000", None, ("object_id", 1, "needs 8 bytes, 4 left")),
-    ("4f 0000000000000001", None, ("command", 9, "needs 1 bytes, 0 left")),
+    ("4f 0000000000000001", None, ("command", 9, "needs 1 byte, 0 left")),
     ("4f 0000000000000001 58", None, ("", 9, "unknown object command 88")),
     ("53 0000000000000000 52", None, ("", 9, "unknown session command 82")),
     ("4f 0000000000000001 49 00000001 00", None, ("invoke.iid", 14, "needs 16 bytes, 1 left")),

@@ -18,7 +18,7 @@ do
 
   local function short(c, size)
     c.last = c.p
-    refuse(c, format("needs %.0f bytes, %d left", size, c.n - c.p))
+    refuse(c, format("needs %s, %d left", js.python.numbers.count(size, "byte"), c.n - c.p))
   end
 
   local function is_hidden(c, field) return c.veil and c.veil[0] and NUMBERS[field] end
@@ -217,7 +217,8 @@ do
 
   function C.fits(c, count, at_least)
     if count * at_least > c.n - c.p then
-      refuse(c, format("%.0f elements can not be in the %d bytes left", count, c.n - c.p), c.p)
+      local much, left = js.python.numbers.count(count, "element"), js.python.numbers.count(c.n - c.p, "byte")
+      refuse(c, format("%s can not be in the %s left", much, left), c.p)
     end
   end
 

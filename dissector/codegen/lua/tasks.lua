@@ -62,7 +62,7 @@ do
     if self.given_up then return end
     self.messages = self.messages + 1
     if message.trailing and #self.trailing < MOST then
-      message.note = message.note or format("%d bytes left over behind the message", message.trailing)
+      message.note = message.note or js.python.numbers.count(message.trailing, "byte") .. " left over behind the message"
       self.trailing[#self.trailing + 1] = message
     end
     local kind, request = message.kind, message.request

@@ -206,7 +206,7 @@ do
     if message.kind == "undecoded" and not message.tunnel_token then
       expert(root, "undecoded_frame", message.note or "undecoded")
     end
-    if message.trailing then expert(root, "trailing_bytes", format("%d bytes left over behind the message", message.trailing)) end
+    if message.trailing then expert(root, "trailing_bytes", js.python.numbers.count(message.trailing, "byte") .. " left over behind the message") end
     if message.kind == "error" then expert(root, "error_answer", message.info) end
     if has_failed(message) then expert(root, "failed_hresult", message.info) end
     return root

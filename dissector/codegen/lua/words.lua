@@ -74,7 +74,7 @@ do
     if vt == 21 then return tostring(js.uint64(value)) end
     if vt >= 0x2000 then
       local elements = value.elements
-      if type(elements) == "string" then return format("%d bytes", #elements) end
+      if type(elements) == "string" then return js.python.numbers.count(#elements, "byte") end
       return "[" .. list_text(elements, veil) .. "]"
     end
     return format("%.0f", value)
@@ -161,7 +161,7 @@ do
       return "query_interface " .. js.object_text(message) .. " " .. (js.tables.guid[body.iid] or js.guid_text(body.iid))
     end
     if kind == "keep_alive" then return "keep-alive" end
-    return format("undecoded, %d bytes: %s", message.size - 4, message.note or "")
+    return format("undecoded, %s: %s", js.python.numbers.count(message.size - 4, "byte"), message.note or "")
   end
 
   local function result_words(body, veil)
@@ -189,7 +189,7 @@ do
   end
 
   local function answer_words(message, body)
-    if not body then return format("undecoded answer, %d bytes: %s", message.size - 4, message.note or "") end
+    if not body then return format("undecoded answer, %s: %s", js.python.numbers.count(message.size - 4, "byte"), message.note or "") end
     local secret = js.about(message).secret
     if body.words and not secret then return body.words end
     local words = words_of_answer(body, secret and js.veil(body, true))

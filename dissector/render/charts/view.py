@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dissector.errors import UsageError
 from dissector.model import CaptureInfo, Event, Task
+from dissector.numbers import count
 from dissector.render.alike import problem_rows
 from dissector.render.by_task import EventsByTask
 from dissector.render.charts.languages import Language
@@ -44,7 +45,7 @@ class ChartView:
         """:raises UsageError: no task or several ones are to be shown"""
         tasks = self._all.tasks()
         if len(tasks) != 1:
-            told = f"{len(tasks)} tasks" if tasks else no_task(seen).strip()
+            told = count(len(tasks), "task") if tasks else no_task(seen).strip()
             raise UsageError(f"{told}: a {self._language.name} chart is of one task; choose it with --task N")
         task, conversation = tasks[0]
         steps = conversation.steps(self._mask, verbose=self._verbose, full=self._full, http=self._http)

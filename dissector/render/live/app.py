@@ -13,6 +13,7 @@ from textual.widgets import ContentSwitcher, Footer, Static
 
 from dissector.errors import JstraceError
 from dissector.model import Problem, Task
+from dissector.numbers import count
 from dissector.render import abilities
 from dissector.render.alike import problem_rows
 from dissector.render.filter import Filter, parse
@@ -188,7 +189,7 @@ class LiveApp(PacedApp):
         words = [
             escape(status.source),
             f"{running} running, {ended} ended",
-            f"{status.packets} packets",
+            count(status.packets, "packet"),
             f"{status.dropped} dropped",
             duration(int(status.seconds) * 10**9),
             *([zone(self._now)] if self._now else []),
@@ -370,7 +371,8 @@ class LiveApp(PacedApp):
         except JstraceError as error:
             self._tell(str(error))
             return
-        self._tell(f"{packets} packets in {path}" + ("" if whole else "; earlier ones are no longer in memory"))
+        lost = "" if whole else "; earlier ones are no longer in memory"
+        self._tell(f"{count(packets, 'packet')} in {path}{lost}")
 
     def _tell(self, text: str) -> None:
         self._said = text

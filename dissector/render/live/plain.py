@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dissector.model import CaptureInfo, Event, Look, Message, Outcome, Problem, Running, Task
+from dissector.numbers import count
 from dissector.render.alike import problem_rows, problem_summary
 from dissector.render.filter import Filter
 from dissector.render.rows import outcome_words, tally
@@ -120,6 +121,6 @@ def summary_lines(captures: Sequence[CaptureInfo], outcomes: Counter[Outcome]) -
     lines = []
     for info in captures:
         since = f"  since {clock(info.first)[:8]} {zone(info.first)}" if info.first is not None else ""
-        lines.append(f"{escape(info.file)}  {info.packets} packets ({info.tcp_segments} TCP){since}")
+        lines.append(f"{escape(info.file)}  {count(info.packets, 'packet')} ({info.tcp_segments} TCP){since}")
     lines.append(tally(outcomes))
     return lines
