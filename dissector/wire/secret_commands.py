@@ -88,7 +88,7 @@ COMMANDS: tuple[Program, ...] = (
     Program(
         "sqlcmd|osql|isql|bcp|tsql|fisql|sqsh|dbisql|bteq",
         r"sqlcmd|osql|iisql|isql|isql-fb|bcp|tsql|fisql|sqsh|dbisql|defncopy",
-        _short("P|pas|password", r"[ \t]{0,8}(?=[^\s-])"),
+        _short("P|pas|password", r"[ \t]{0,8}(?=[^\s-])") + r"|(?<=\s)(?-i:/P)[ \t:]{1,8}(?=\S)",
     ),
     Program(
         "isql|iusql",
@@ -147,6 +147,16 @@ COMMANDS: tuple[Program, ...] = (
     Program("useradd|usermod|mkpasswd", r"useradd|usermod|adduser|mkpasswd", _short("p", r"[ \t]{1,8}(?=[^\s-])")),
     Program("vault", r"vault[ \t]{1,4}login", r"[ \t](?=[^\s-][^\s=]{7})"),
     Program("vsql", "vsql", _short("w", r"[ \t]{1,8}(?=[^\s-])")),
+    Program("hdbsql|certutil|tdload", "hdbsql|certutil|tdload", _short("p", r"[ \t]{1,8}(?=[^\s-])")),
+    Program("signtool", "signtool", r"(?<=\s)/p[ \t]{1,8}(?=\S)"),
+    Program(
+        "rasdial",
+        r"rasdial(?:\.exe)?[ \t]{1,8}(?:\"[^\"\n]{1,64}\"|[^\s\"/]{1,64})[ \t]{1,8}[^\s/]{1,64}",
+        r"^[ \t]{1,8}(?=[^\s/*])",
+    ),
+    Program("csvde|ldifde", "csvde|ldifde", r"(?<=\s)-b[ \t]{1,8}\S{1,64}[ \t]{1,8}\S{1,64}[ \t]{1,8}(?=[^\s*-])"),
+    Program("smbpasswd", "smbpasswd", r"(?<=\s)(?:-[aLs]{1,3}[ \t]{1,8}){1,3}[^\s-]\S{0,64}[ \t]{1,8}(?=[^\s-])"),
+    Program("iwconfig", "iwconfig", r"(?<=\s)key[ \t]{1,8}(?:s:)?(?=[^\s-])(?!(?:on|off|open|restricted)(?!\S))"),
     Program("p4|mosquitto", r"p4|mosquitto_\w{2,3}", _short("P", r"[ \t]{1,8}(?=[^\s-])")),
     Program("crypt", "[cm]crypt", _short("k|K", r"[ \t]{1,8}(?=[^\s-])")),
     Program(

@@ -7,6 +7,20 @@ out.  ``secrets`` searches by them, ``codegen`` carries them into Lua.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+
+class SecretShape(NamedTuple):
+    """Looked for only where one of ``needs`` (in small letters, a ``|`` between two) is in the text.
+
+    ``exact``: case counts.
+    """
+
+    needs: str
+    pattern: str
+    exact: bool = False
+
+
 #: A part of the name of something that is not to be shown: db_password, apiKey, SSHPASS, userPin, Kennwort.
 NAMES = "|".join(
     (
@@ -68,18 +82,21 @@ HINT = "|".join(
         r"p(?:ass|wd?|in|sk|hps|rivate-l|m_|ypi|i_|at_|[acps][ats]_|do[ \t]?\(|i[a-f0-9]{8}|(?<=otp)|(?<=snmp)"
         r"|(?<=exp)|(?<=imp)"
         r"|(?<=\.op)en|(?<=op)ends|(?<=map)netw|_addl|(?<=-hp)|(?<=/p)[: \t]|(?<=/rp)|(?<=[ \t\n\"';]-p))",
-        r"c(?:red|ret|htwoord|ontrase|ode(?:=|(?<=gscode)|(?<=tscode)|(?<=becode)|(?<=rrcode))"
+        r"c(?:red|ret|htwoord|ontrase|ket=(?<=ticket=)|=(?<=hmac=)|ommunity[ \t]"
+        r"|ode(?:=|(?<=gscode)|(?<=tscode)|(?<=becode)|(?<=rrcode)"
+        r"|(?<=[ _-]code)(?:[:=]|[ \t]is|[ \t]lautet))"
         r"|ert[ \t=]|ca[a-z0-9]{4}|onn(?:ect(?:ion)?[ \t(_]|[ \t(_]|ectserver)|vv)",
         r"u(?:th|do|ress|res|essel|se[ \t]|ser[ \t=]|sing[ \t])",
         r"g(?:eheim|on[ \t]|=|nature ?[^a-z ]|(?<=sig)[^a-z ]|(?<=losung)swort|(?<=log)indaten"
-        r"|h[pousr]_|ithub_pat|l[a-z]{2,5}-|lsa_|ocspx|(?<=sg)\.)",
+        r"|in[ \t(:=](?<=login[ \t(:=])|h[pousr]_|ithub_pat|l[a-z]{2,5}-|lsa_|ocspx|(?<=sg)\.)",
         r"k(?:ey|enn|init|r_pat|\.com/|(?<=tok)|(?<=cook)|_(?:live|test|prod)_|-|ia[a-z0-9]{16})",
-        r"-(?<=[ \t\n\"';]-)[eakxnwupk]",
-        r"_(?<=hf_)|_(?<=v1_)",
+        r"-(?<=[ \t\n\"';]-)[eakxnwupkb]|\*:|543[0-9]:",
+        r"_(?<=hf_)|_(?<=v1_)|_(?<=figd_)|_(?<=whsec_)",
         r"y(?:(?<=[d \t\r\n][ \t\r\n]by)|a29|j(?<=eyj))",
         r"@|\||x(?:-j|ox|app)|j(?:sess|wt)|q(?:(?<=sq)l|(?<=itmq)c)|v(?:ault|[sbr]?\.(?<=hv[sbr]\.))|z(?:ugang|a(?<=aiza))",
         r"\$(?:[1-7y]|2[abxy]|apr|arg)|\{s|<<|&lt;&lt;|\xfcss|\xbcss|b(?:(?<=ab)ia[a-z0-9]|earer)"
-        r"|s(?:(?<=as)ia[a-z0-9]{16}|(?<=sess)(?:ion)?[ _-]?id)|:aa|3(?<=a3)t|3(?<=atatt3)x",
+        r"|s(?:(?<=as)ia[a-z0-9]{16}|(?<=sess)(?:ion)?(?:[ _-]?id|=)"
+        r"|(?<=[?&]s)(?:aml|ign=|id=)|(?<=ras)dial)|:aa|3(?<=a3)t|3(?<=atatt3)x",
     )
 )
 
@@ -120,7 +137,9 @@ PIECES: dict[str, str] = {
     "follows_set_new": rf"[ \t]{{1,4}}(?!{NO_SECRET})(?=[^\s,;:()]{{1,128}}[ \t]{{1,4}}(?:set|changed|saved|stored"
     rf"|assigned)(?![\w-]))",
     "new_before": r"(?:^|[^\w-])(?:new|temporary|initial)[ \t]{1,4}(?![\s\S])",
-    "noun": r"(?<![\w.$%{-])(?:passwor[dt]|passwd|pwd|pw|kennwort|passphrase|(pin|passcode|t?otp|geheimzahl)|(secret"
+    "noun": r"(?:(?<![\w$%{-])(?<![^\w]\.)|(?<=bind)(?=pw)|(?<=root)(?=pw)|(?<=[a-z])(?=passwort|kennwort))"
+    r"(?:passwor[dt]|passwd|pwd|pw|kennwort|passphrase|(?:zugangs|sicherheits|freigabe|entsperr)code"
+    r"|(pin|passcode|t?otp|geheimzahl)|(secret"
     r"|token|credentials?|(?:(?<=api )|(?<=access )|(?<=auth )|(?<=shared )|(?<=licen[cs]e ))key))(?![\w-])",
     "told_before": r"(?:with|using|via|mit|and|und|(?:user(?:name)?|login"
     r"|benutzer)[ \t:=]{1,4}[\w.@\"'\\-]{1,64}[ \t,]{0,4}(?:and|und)?)"
@@ -138,7 +157,8 @@ PIECES: dict[str, str] = {
     "set_between": r"[\"']?[ \t]{1,8}(?=\S)",
     "blanks": rf"[ \t]{{1,64}}(?![\s-]|&(?:amp;){{0,32}}{_LESS})",
     # What stands before a value without quotes: in a header, in PowerShell, in YAML on the line before it.
-    "scheme": r"(?:bearer|basic|digest|negotiate)[ \t]{1,8}|convertto-securestring[ \t]{1,8}(?:-string[ \t]{1,8})?"
+    "scheme": r"(?:bearer|basic|digest|negotiate)[ \t]{1,8}"
+    r"|\(?[ \t]{0,4}convertto-securestring[ \t]{1,8}(?:-string[ \t]{1,8})?"
     r"|[|>][+-]?[ \t]{0,4}\r?\n[ \t]{1,32}",
     # A value that is made of others: decrypt("X"), new String("X"), $(echo X), `echo X`.
     "call": r"(?:new[ \t]{1,4})?(?:\$|\[?[a-z_$][][\w.$:>-]{0,200})\((?=[^)\n])|`",

@@ -6,22 +6,9 @@ it is the value that begins where the match ends.  The text is plain: nothing of
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from dissector.wire.secret_rules import NAMES, QUOTE
+from dissector.wire.secret_calls import CALLS
+from dissector.wire.secret_rules import NAMES, QUOTE, SecretShape
 from dissector.wire.secret_rules import NO_SECRET as _NO_SECRET
-
-
-class SecretShape(NamedTuple):
-    """Looked for only where one of ``needs`` (in small letters, a ``|`` between two) is in the text.
-
-    ``exact``: case counts.
-    """
-
-    needs: str
-    pattern: str
-    exact: bool = False
-
 
 _TOKENS = "|".join(
     (
@@ -35,6 +22,7 @@ _TOKENS = "|".join(
         r"|do[opr]_v1_[a-f0-9]{60,70}",
         r"hv[sbr]\.[\w-]{20,255}|dapi[a-f0-9]{32}|shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{32}|glsa_\w{32,60}|lin_api_\w{30,60}",
         r"ATATT3x[\w=-]{20,255}|AGE-SECRET-KEY-1[A-Z0-9]{50,70}|\d{8,10}:AA[\w-]{30,40}",
+        r"whsec_[\w+/=-]{16,80}|tskey-[a-z]{2,12}-[\w-]{10,80}|figd_[\w-]{20,60}|NRAK-[A-Z0-9]{20,40}",
     )
 )
 _HASHES = r"\$(?:1|2[abxy]|5|6|y|7|apr1|argon2id?)\$[\w./$,=+-]{16,200}|\{S?SHA(?:256|512)?\}[\w+/=]{20,200}"
@@ -89,8 +77,8 @@ SHAPES: tuple[SecretShape, ...] = (
     ),
     SecretShape("private-lines", r"Private-Lines: \d{1,4}((?:\s{1,4}[A-Za-z0-9+/=]{1,80}){0,200})", exact=True),
     SecretShape(
-        "akia|asia|abia|acca|a3t|gh|gl|xox|xapp|eyj|aiza|ya29|gocspx|k_|sk-|sg.|npm_|pypi-|hf_|dckr|_v1_|hv|dapi|shp"
-        "|lin_api|atatt|age-s|:aa",
+        "akia|asia|abia|acca|a3t|gh|github_pat|gl|xox|xapp|eyj|aiza|ya29|gocspx|k_|sk-|sg.|npm_|pypi-|hf_|dckr|_v1_|hv|dapi|shp"
+        "|lin_api|atatt|age-s|:aa|whsec_|tskey-|figd_|nrak-",
         rf"(?<![\w])({_TOKENS})",
         exact=True,
     ),
@@ -119,7 +107,7 @@ SHAPES: tuple[SecretShape, ...] = (
     # auth=user:X, --auth user:X
     SecretShape(
         "auth",
-        r"(?<![\w.])(?:-{1,2}|/)?(?:[\w-]{0,24}-)?auth(?:entication|enticate)?"
+        r"(?<![\w.])(?:-{1,2}|/)?(?:[\w-]{0,24}-|basic)?auth(?:entication|enticate)?"
         r"(?:[\"']?[ \t]{0,4}[:=][ \t]{0,4}|(?<=[-/]auth)[ \t]{1,4})\\*"
         rf"(?:\"[a-z][^\"\n:]{{0,64}}:{_NO_PORT}([^\"\n]{{1,128}})|'[a-z][^'\n:]{{0,64}}:{_NO_PORT}([^'\n]{{1,128}})"
         rf"|[a-z][\w.@\\-]{{0,64}}:(?!//){_NO_PORT}([^\s,;&\"'<>]{{1,128}}))",
@@ -127,7 +115,8 @@ SHAPES: tuple[SecretShape, ...] = (
     # The name of a session opens it; numbers of nine digits and less count something.
     SecretShape(
         "sess",
-        r"(?<![a-z])sess(?:ion)?[ _-]?id[\"']?(?:[ \t]{0,4}:[ \t]{0,4}|=|[ \t]{0,4}=[ \t]{0,4}(?=\S{0,64}\d))\\*[\"']?"
+        r"(?<![a-z])sess(?:ion)?[ _-]?id[\"']?(?:[ \t]{0,4}:[ \t]{0,4}|[=>]|[ \t]{0,4}=[ \t]{0,4}(?=\S{0,64}\d))"
+        r"\\*[\"']?"
         r"(?!\d{1,9}(?![\w%+/=.~-]))"
         rf"(?!{_NO_SECRET})([\w%+/=.~-]{{4,500}})",
     ),
@@ -142,51 +131,18 @@ SHAPES: tuple[SecretShape, ...] = (
         rf"(?<![\w.:/@%+\x80-\xff-])(?!(?:{_LABELS}|user(?:name)?|login):)[a-z][\w-]{{0,31}}:([a-z]{{3,32}})"
         r"@(?!sha\d)(?=[\w-]{1,63}\.[\w-]|\[|[a-z_]{1,12}\d{1,4}(?![\w-]))",
     ),
-    # SQL
-    SecretShape(
-        "identified",
-        r"identified[ \t\r\n]{1,8}(?:with[ \t\r\n]{1,8}\S{1,64}[ \t\r\n]{1,8}(?:as|by)|by)[ \t\r\n]{1,8}"
-        r"(?:values[ \t\r\n]{1,8}|password[ \t\r\n]{1,8})?",
-    ),
-    SecretShape(
-        "identified",
-        r"identified[^;]{1,80}?by[ \t\r\n]{1,8}(?:\"[^\"\n]{1,128}\"|'[^'\n]{1,128}'|[^\s\"';]{1,128})[ \t\r\n]{1,8}"
-        r"replace[ \t\r\n]{1,8}(?=[^\s;])",
-    ),
     # user/X@db, as Oracle's programs take it; a/b@... is also a principal, a version of a module, a unit of systemd.
     SecretShape(
         "@",
         rf"(?<![\w.:/@\\-])(?!{_NO_USER}/)(?!{_MODULE})[A-Za-z][\w$#]{{0,29}}(?:\[\w{{1,30}}\])?/"
         rf"(?:\"([^\"\n]{{1,128}})\"|([^\s@/\"'&;<>,|()*]{{1,128}}))@(?={_DATABASE})",
     ),
-    SecretShape(
-        "conn",
-        r"(?<![\w.-])conn(?:ect)?[ \t]{1,8}[\"']?[\w$#.]{1,64}(?:\[\w{1,64}\])?/(?:\"([^\"\n]{1,128})"
-        r"|([^\s@/\"'&;<>]{1,128}))",
-    ),
-    # All values of a row in which one is secret.
-    SecretShape(
-        "insert",
-        rf"insert\s{{1,8}}into\s{{1,8}}\S{{1,128}}?\s{{0,8}}\([^()]{{0,400}}?(?:{NAMES})[^()]{{0,400}}\)\s{{0,8}}values"
-        r"\s{0,8}\(([^;\n]{1,4000})",
-    ),
-    SecretShape(
-        "char|string",
-        rf"(?:{NAMES})\w{{0,32}}[ \t]{{1,8}}(?:constant[ \t]{{1,8}})?(?:n?varchar2?|n?char|string)[ \t]{{0,4}}"
-        rf"(?:\([^()\n]{{1,16}}\))?[ \t]{{0,8}}(?:not[ \t]null[ \t]{{0,8}})?(?::=|=|default)[ \t]{{0,8}}(?={QUOTE})",
-    ),
-    SecretShape("sp_addlogin", rf"sp_addlogin[ \t(]{{1,8}}[^\n,]{{1,200}},[ \t]{{0,8}}(?={QUOTE})"),
-    SecretShape("sp_password", r"sp_password[ \t]{1,8}([^\n;]{1,400})"),
     # A file of PostgreSQL: host:port:database:user:X.
     SecretShape(
-        "pgpass",
-        r"(?:[\w.*-]{1,255}|\[[0-9a-f:]{2,45}\]):(?:\d{2,5}|\*):[\w.*-]{1,64}:[\w.*-]{1,64}:([^\s\"']{1,128})",
+        ":*:|:543|pgpass",
+        r"(?<![\w.:/*-])(?:[\w.*-]{1,255}|\[[0-9a-f:]{2,45}\]):(?:\d{2,5}|\*):[\w.*-]{1,64}:[\w.*-]{1,64}:([^\s\"']{1,128})",
     ),
     SecretShape(":pserver:", r":pserver:[^\s:@]{1,64}:([^\s@]{1,128})@"),
-    SecretShape(
-        " using ", r"connect[ \t]{1,4}to[ \t]{1,4}\S{1,64}[ \t]{1,4}user[ \t]{1,4}\S{1,64}[ \t]{1,4}using[ \t]{1,4}"
-    ),
-    SecretShape(".logon", r"\.logon[ \t]{1,4}[^\s,]{1,128},[ \t]{0,4}"),
     # What a program is to read from its standard input.
     SecretShape(
         "echo|printf",
@@ -224,46 +180,6 @@ SHAPES: tuple[SecretShape, ...] = (
         r"(?:^|[\n>:])[ \t]{0,8}(?:quote[ \t]{1,8})?PASS[ \t]{1,8}([^\s]{1,128})[ \t]{0,8}(?=[\r\n<&\"']|$)",
         exact=True,
     ),
-    # PowerShell, Java, Perl, PHP, Python: the argument that is one.
-    SecretShape(
-        "securestring",
-        rf"convertto-securestring(?:[ \t]{{1,8}}-string)?[ \t]{{1,8}}\(?[ \t]{{0,8}}(?={QUOTE}|[^\s$(-])",
-    ),
-    SecretShape(
-        "credential|passwordauthentication|oci_connect|cx_oracle|oracledb",
-        r"(?:(?:ps|network)?credentials?|passwordauthentication|oci_p?connect|(?:cx_oracle"
-        r"|oracledb)\.connect)(?:\]?::new)?[ \t]{0,4}"
-        rf"(?:\(|-argumentlist)[ \t]{{0,8}}\(?[^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})",
-    ),
-    SecretShape(
-        "connect",
-        r"(?:getconnection|dbi->connect(?:_cached)?|mysqli?_p?connect|pymysql\.connect|mysqldb\.connect"
-        r"|new[ \t]pdo)[ \t]{0,4}\("
-        rf"[^\n()]{{1,300}}?,[^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})",
-    ),
-    SecretShape(
-        "mysqli|pdo",
-        rf"new[ \t]{{1,4}}\\?(?:mysqli|pdo)[ \t]{{0,4}}\([^\n()]{{1,300}}?,[^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})",
-    ),
-    # VBScript: ADO, HTTP, network drives, WMI, the directory.
-    SecretShape(
-        ".open",
-        r"\.open[ \t]{0,4}\(?[ \t]{0,4}(?!\"(?:get|post|put|delete|head|options|propfind|patch)\")"
-        r"[^\n,]{1,300},[^\n,]{1,200}"
-        rf",[ \t]{{0,8}}(?={QUOTE})",
-    ),
-    SecretShape(
-        ".open|mapnetworkdrive",
-        r"(?:\.open|mapnetworkdrive)[ \t(]{1,8}[^\n,]{1,300},[^\n,]{1,300},[ \t]{0,8}(?:true|false|0|1)?[ \t]{0,8},"
-        rf"[^\n,]{{1,200}},[ \t]{{0,8}}(?={QUOTE})",
-    ),
-    SecretShape("connectserver", rf"connectserver[ \t(]{{1,8}}(?:[^\n,]{{0,200}},){{3}}[ \t]{{0,8}}(?={QUOTE})"),
-    SecretShape("opendsobject", rf"opendsobject[ \t(]{{1,8}}(?:[^\n,]{{0,200}},){{2}}[ \t]{{0,8}}(?={QUOTE})"),
-    SecretShape("setcredentials", rf"setcredentials[ \t(]{{1,8}}[^\n,]{{0,200}},[ \t]{{0,8}}(?={QUOTE})"),
-    SecretShape(
-        "set_authentication|httpbasicauth",
-        rf"(?:set_authentication|httpbasicauth)[ \t]{{0,4}}\((?:[^\n,()]{{1,200}},){{1,2}}[ \t]{{0,8}}(?={QUOTE})",
-    ),
     SecretShape("credential", r"credentials?[ \t]{1,4}(?:are|is)[ \t]{1,4}[\w.@-]{1,64}[/:]([^\s,;]{1,128})"),
     SecretShape(
         "cred|zugangsdaten|logindaten",
@@ -272,8 +188,44 @@ SHAPES: tuple[SecretShape, ...] = (
         rf":?[ \t]{{1,4}}[\"'(]?(?!{_NO_PAIR}[/:])[a-z][\w.@\\-]{{0,64}}[/:](?!{_NO_PAIR}(?![\w-])){_NO_PORT}"
         r"([^\s,;:/)&\"'<>]{1,128})(?![\w/:])",
     ),
-    SecretShape("auth=(", rf"auth=\([^\n,()]{{1,200}},[ \t]{{0,8}}(?={QUOTE})"),
+    SecretShape(
+        "code",
+        r"(?:verification|security|confirmation|access|one[ -]time|2fa|mfa)[ _-]code(?:[ \t]{1,4}(?:is|lautet))?"
+        r"[ \t]{0,4}[:=]?[ \t]{0,4}(?=[a-z\d-]{0,8}\d)([a-z\d-]{4,64})",
+    ),
+    SecretShape("pass", r"user(?:name)?[ \t]{1,4}\S{1,64}[ \t]{1,4}pass[ \t]{1,4}(?=\S)"),
+    SecretShape("authtoken", r"(?:add-|[ \t])authtoken[ \t]{1,4}(?=[\w-]{12})"),
+    SecretShape(
+        "session=",
+        r"(?<![a-z])session=(?=[\w%+/=.~-]{0,64}\d)(?=[\w%+/=.~-]{0,64}[a-z])([\w%+/=.~-]{12,500})",
+    ),
+    # What opens a page, in its address.
+    SecretShape(
+        "saml|ticket=|sign=|hmac=|sid=",
+        r"[?&](?:saml(?:response|request|art)|ticket|sign|hmac|sid)=([\w%+/=.~-]{8,4000})",
+    ),
+    # user=bob/X, login bob:X, where X is no word.
+    SecretShape(
+        "login|logon|user=",
+        r"(?<![\w/.-])(?:(?:login|logon|user)="
+        r"|log[io]n(?:[ \t]{0,4}:[ \t]{0,4}|[ \t]{1,4}(?:(?:as|with|mit|als)[ \t]{1,4})?))"
+        rf"[a-z][\w\\-]{{0,31}}[/:](?![/\d]){_NO_WORD}(?=[^\s/:]{{6}})([^\s,;:/)&\"'<>]{{6,128}})(?![\w/:@.])",
+    ),
+    SecretShape("auth", r"[\"']auth[\"'][ \t]{0,4}:[ \t]{0,4}[\"']([\w+/=-]{12,500})"),
+    SecretShape("login", r"login[ \t\r\n]{1,8}\S{1,64}[ \t\r\n]{1,8}password[ \t\r\n]{1,8}(?=\S)"),
+    SecretShape(
+        "requirepass|masterauth|authtok", r"(?:requirepass|masterauth|authtok)[ \t]{0,8}[ \t=][ \t]{0,8}(?=\S)"
+    ),
+    SecretShape(
+        "auth",
+        r"(?:^|[\n>])[ \t]{0,8}AUTH[ \t]{1,4}(?:PLAIN[ \t]{1,4})?(?!(?:LOGIN|PLAIN|CRAM|TLS|SSL|GSSAPI|NTLM|XOAUTH)\b)"
+        r"([^\s,;:]{4,500})[ \t]{0,8}(?=[\r\n]|$)",
+        exact=True,
+    ),
+    SecretShape("community", r"(?:snmp-server[ \t]{1,4}community|r[ow]community6?)[ \t]{1,4}(?=\S)"),
+    SecretShape("/p:", r"(?<!\S)/p:(?![^\s=]{1,64}=)(?=[^\s\\/])"),
     SecretShape("bearer", r"bearer[ \t]{1,8}([\w.~+/=-]{16,4000})"),
     # A URL that is all name: https://TOKEN@host
     SecretShape("@", r"(?<![\w])https?://([\w~.-]{20,255})@"),
+    *CALLS,
 )

@@ -120,8 +120,10 @@ def looks_secret(name: str) -> bool:
 
 
 def names_a_secret(text: str) -> bool:
-    """True for a text that is nothing but such a name (an argument "db_password"), not a sentence with the word."""
-    return _WHOLE_NAME.match(text) is not None and "\n" not in text and looks_secret(text)
+    """True for a text that is nothing but such a name (an argument "db_password"), not a sentence with the word, nor a
+    token that has it in its form."""
+    is_name = _WHOLE_NAME.match(text) is not None and "\n" not in text and looks_secret(text)
+    return is_name and mask_text(text) == text
 
 
 def mask_text(text: str) -> str:

@@ -56,9 +56,10 @@ do
     return found
   end
 
-  --- True for a text that is nothing but such a name, no sentence with the word in it.
+  --- True for a text that is nothing but such a name, no sentence with the word in it, nor a token that has it in its form.
   function js.names_a_secret(text)
-    return #text <= S.longest_name and find(text, "^[%w_.$/:-]+$") ~= nil and js.looks_secret(text)
+    local is_name = #text <= S.longest_name and find(text, "^[%w_.$/:-]+$") ~= nil and js.looks_secret(text)
+    return is_name and js.mask(text) == text
   end
 
   --- Text as it may be shown; `veil` has texts of the message that are secret as a whole.
