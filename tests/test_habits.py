@@ -36,6 +36,7 @@ NEVER_ONE = {
     "render/ports.py": "{ports} ports",
     "render/connections.py": "{len(tries)} connections|{len(marks)} times",
     "render/views.py": "{seen or 'no'} tasks",
+    "render/report/view.py": "{tasks} tasks|{bad} tasks",
     "render/points.py": "{len(alike)} times",
     "points/rules.py": "{size} bytes|{len(tries)} times",
     "session/silent_ends.py": "{len(self.errors)} times|{number} times|{smallest} bytes",
@@ -52,7 +53,6 @@ NEVER_ONE = {
     "reports/diff.py": "{len(found)} tasks|{end_b - head} messages",
     "stream/wrong_bytes.py": "{length} bytes|{MAX_DECODED_MESSAGE} bytes|{MAX_DOCUMENT} bytes",
     "stream/http.py": "{MAX_HTTP_HEAD} bytes",
-    "stream/assembly.py": "{MAX_DOCUMENT} bytes",
 }
 
 

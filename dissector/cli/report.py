@@ -13,6 +13,7 @@ from dissector.cli.common import exit_codes, filter_option, say, utc_option
 from dissector.cli.masks import mask_options
 from dissector.cli.tls import secrets, tls_options
 from dissector.cli.tracing import port_hints
+from dissector.numbers import count
 
 if TYPE_CHECKING:
     from dissector.model import CaptureInfo
@@ -87,8 +88,8 @@ def report(
         out.commit()
         for warning in reading.warnings:
             say(f"warning: {warning.summary}")
-        count = f"{output.seen} {'task' if output.seen == 1 else 'tasks'}"
-        click.echo(f"{shown(target)}: {count} in {sum(info.packets for info in infos)} packets", err=is_stdout(target))
+        packets = count(sum(info.packets for info in infos), "packet")
+        click.echo(f"{shown(target)}: {count(output.seen, 'task')} in {packets}", err=is_stdout(target))
 
 
 def _redacted(

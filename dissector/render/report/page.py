@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from dissector.model import Task
+from dissector.numbers import count
 from dissector.render.alike import ProblemRow, problem_rows
 from dissector.render.by_task import TaskEvents
 from dissector.render.charts.view import title_of
@@ -162,7 +163,7 @@ def _facts(task: Task) -> Iterator[tuple[str, object]]:
     yield "pid", task.pid
     yield "took", duration(task.end - task.start) if task.end else None
     yield "callback after", duration(task.callback_delay) if task.callback_delay is not None else None
-    yield "calls", f"{task.counts.calls} of the client, {task.counts.callbacks} callbacks"
+    yield "calls", f"{task.counts.calls} of the client, {count(task.counts.callbacks, 'callback')}"
     for line in point_lines(task):
         yield "seen at", line
 
