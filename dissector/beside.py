@@ -52,6 +52,9 @@ class Beside:
         self._tracers = [Tracer(ports, callback_ports, messages=messages, secrets=secrets) for _ in sites]
         self._collector = Collector([site.place for site in sites])
         self._prefetch = prefetch
+        #: Of each place: it has no more packets, its tracer knows, and up to when it was read.
+        self._ended, self._finished = [False] * len(sites), [False] * len(sites)
+        self._upto = [0] * len(sites)
         for tracer in self._tracers:
             tracer.on_judged = self._collector.judged
 
@@ -82,15 +85,40 @@ class Beside:
         """
         with ExitStack() as stack:
             blocks = [
-                stack.enter_context(closing(_moved(reader, site.place, prefetch=self._prefetch)))
-                for reader, site in zip(self._readers, self.sites, strict=True)
+                stack.enter_context(closing(self._ending(number, _moved(reader, site.place, prefetch=self._prefetch))))
+                for number, (reader, site) in enumerate(zip(self._readers, self.sites, strict=True))
             ]
             for number, block in side_by_side(blocks, self._numbered_by()):
                 place, tracer = self.sites[number].place, self._tracers[number]
                 for events in feed(tracer, block):
                     if events:
                         yield from self._collector.add(place, events)
+                yield from self._settled(number)
         yield from self.finish()
+
+    def _ending(self, number: int, blocks: Generator[Block, None, None]) -> Generator[Block, None, None]:
+        """The blocks of a place; notes when it has no more."""
+        with closing(blocks):
+            yield from blocks
+        self._ended[number] = True
+
+    def _settled(self, number: int) -> list[Event]:
+        """What no place has more of, now that this one was read so far."""
+        found: list[Event] = []
+        for ended, (site, tracer) in enumerate(zip(self.sites, self._tracers, strict=True)):
+            if self._ended[ended] and not self._finished[ended]:
+                self._finished[ended] = True
+                found += self._collector.add(site.place, tracer.finish())
+        self._upto[number] = self._tracers[number].clock.now
+        if not self._collector.is_due(sum(len(tracer.under_way) for tracer in self._tracers)):
+            return found
+        now = min((upto for upto, ended in zip(self._upto, self._ended, strict=True) if not ended), default=0)
+        running = [
+            (site.place, facts)
+            for site, tracer in zip(self.sites, self._tracers, strict=True)
+            for facts in tracer.under_way
+        ]
+        return found + self._collector.settled(now, running)
 
     def _numbered_by(self) -> list[int]:
         """Interfaces of one file have its numbers."""
@@ -102,8 +130,8 @@ class Beside:
     def finish(self) -> list[Event]:
         """What is left where nothing more is read."""
         found: list[Event] = []
-        for site, tracer in zip(self.sites, self._tracers, strict=True):
-            found += self._collector.add(site.place, tracer.finish())
+        for site, tracer, is_finished in zip(self.sites, self._tracers, self._finished, strict=True):
+            found += self._collector.add(site.place, [] if is_finished else tracer.finish())
         if not any(tracer.overview.has_tasks for tracer in self._tracers):
             for site, tracer in zip(self.sites, self._tracers, strict=True):
                 found += self._collector.add(site.place, tracer.overview.problems())

@@ -90,6 +90,8 @@ MAX_LOOK = 4 * 1024 * 1024
 MAX_FAR_LOOK = 32 * 1024 * 1024
 #: Tasks of one place of capture that wait for what another place has of them; more are told without.
 MAX_WAITING = 20_000
+#: What their messages may need of memory; more are not told.
+MAX_WAITING_BYTES = 256 * 1024 * 1024
 #: Bytes looked at to tell what a connection carries.
 MAX_SNIFF = 4_096
 #: Objects, learnt dispids and names remembered for one callback connection.

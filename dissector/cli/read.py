@@ -70,6 +70,7 @@ Limits (memory depends on what is open at the moment, not on the file):
   MAX_OPEN_TASKS       {limits.MAX_OPEN_TASKS:>9,}  tasks are under way at once; of more the idlest is given up
   MAX_ATTEMPTS         {limits.MAX_ATTEMPTS:>9,}  calls to the port of one start are shown one by one
   MAX_WAITING          {limits.MAX_WAITING:>9,}  tasks of one place of capture wait for what another one has of them
+  MAX_WAITING_BYTES    {limits.MAX_WAITING_BYTES >> 20:>5} MiB  of memory for their messages
   MAX_PENDING_COMMANDS {limits.MAX_PENDING_COMMANDS:>9,}  commands of a connection wait for their answers
   MAX_TLS_SECRETS      {limits.MAX_TLS_SECRETS:>9,}  connections of which secrets for TLS are known
   MAX_TLS_HELD         {limits.MAX_TLS_HELD >> 20:>5} MiB  of a connection wait for their secrets

@@ -1,18 +1,19 @@
 """What the tracers of several places find, with each task once.
 
-A task waits until its places can not bring it any more; then its legs are put together, the best one is told, and with
-it what only all of them prove.  Connections are told of every place.
+A task waits until its places can not bring it any more: all of them had it to its end, or the others have been read for
+so long that they would have.  Then its legs are put together, the best one is told, and with it what only all of them
+prove.  Connections are told of every place.  What waits is bounded, in tasks and in bytes of messages.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 from dissector import numbers
-from dissector.limits import MAX_WAITING
+from dissector.limits import MAX_WAITING, MAX_WAITING_BYTES
 from dissector.model import Connection, Event, Exchange, Message, Problem, Severity, Task, TaskPoint
 from dissector.points.best import best, fill
 from dissector.points.pairing import Joined, Leg, initial, paired, with_ordinals
@@ -23,6 +24,15 @@ from dissector.session.task import TaskFacts
 
 _DOUBT = re.compile(r" \(less certain: [^()]*\)")
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+#: Nanoseconds after which no task is recognised any more that began before, and after which no place brings another leg
+#: of one, beside what the clocks may be wrong.
+_HELD, _WAITED = 5_000_000_000, 15_000_000_000
+#: So many tasks are looked through whenever one is final; more of them when a quarter is new.
+_FEW = 64
+#: Bytes of a message or exchange that waits, beside what it carries twice: as sent, and taken apart.
+_RECORD = 1_500
+#: So many tasks that were told, and command connections of such, are remembered.
+_RECENT = 1_024
 
 
 class Collector:
@@ -38,6 +48,16 @@ class Collector:
         self._message_numbers, self._exchange_numbers = count(1), count(1)
         self._alone = 0
         self._first_alone: Task | None = None
+        #: Tasks since they were looked through last.
+        self._new = 0
+        #: Numbers of tasks that are not told yet, by each of their legs.
+        self._numbers: dict[Task, int] = {}
+        #: How many tasks of a command connection were told, of the latest ones.
+        self._told_on: OrderedDict[Connection, int] = OrderedDict()
+        #: What the latest were told as, by each of their legs.
+        self._recent: OrderedDict[Task, Task] = OrderedDict()
+        self._bytes = self._dropped = 0
+        self._first_dropped: Message | Exchange | None = None
 
     def judged(self, facts: TaskFacts) -> None:
         """The facts of a task that is final."""
@@ -45,13 +65,37 @@ class Collector:
 
     def add(self, place: CapturePoint, events: Iterable[Event]) -> list[Event]:
         """What became final at a place; what is ready, if so much waits that some of it has to be told."""
+        late: list[Event] = []
         for event in events:
             if isinstance(event, Task):
                 self._tasks.append(event)
                 self._place_of[event] = place
-            else:
+                self._new += 1
+            elif event.task is not None and event.task in self._recent:
+                late += self._late(event, place, self._recent[event.task])
+            elif self._has_room(event):
                 self._parts[event.task].append((place, event))
-        return self._some() if len(self._tasks) > MAX_WAITING else []
+        return late + (self._some() if len(self._tasks) > MAX_WAITING or self._bytes > MAX_WAITING_BYTES else [])
+
+    def is_due(self, running: int) -> bool:
+        """True when it is worth while to look for what is ``settled``; so many tasks are under way."""
+        total = len(self._tasks) + running
+        return self._new > 0 and (total <= _FEW or 4 * self._new >= total)
+
+    def settled(self, now: int, running: Iterable[tuple[CapturePoint, TaskFacts]]) -> list[Event]:
+        """The tasks that no place has more of.  ``now``: up to when all places were read (ns); ``running``: facts of
+        the tasks under way."""
+        self._new = 0
+        under_way = [Leg(place, facts) for place, facts in running]
+        is_open = {leg.record for leg in under_way}
+        ready: list[Joined] = []
+        for group in paired(self._legs(self._tasks, under_way)):
+            if min(leg.record.start for leg in group.legs) > now - _HELD:
+                continue
+            self._number_of(group)
+            if is_open.isdisjoint(leg.record for leg in group.legs) and (self._is_whole(group) or _is_old(group, now)):
+                ready.append(group)
+        return self._ready(ready)
 
     def finish(self) -> list[Event]:
         """All that is left."""
@@ -64,40 +108,91 @@ class Collector:
             told = f"{numbers.count(self._alone, 'task')} {numbers.verb(self._alone, 'was')} told"
             summary = f"{told} without what another place has of them: too many waited."
             events.append(problem("limit_reached", summary, [first.first_packet], time=first.start))
+        if self._first_dropped is not None:
+            first_packets, time = self._first_dropped.packets, self._first_dropped.time
+            size = f"{MAX_WAITING_BYTES >> 20} MiB"
+            left = f"{numbers.count(self._dropped, 'message')} {numbers.verb(self._dropped, 'is')} not told"
+            summary = f"{left}: more than {size} waited for what another place has."
+            events.append(problem("limit_reached", summary, first_packets, time=time))
         return events
+
+    def _has_room(self, event: Event) -> bool:
+        """False for a message that is not kept: too many bytes wait."""
+        size = _size(event)
+        if size and self._bytes > MAX_WAITING_BYTES:
+            assert isinstance(event, (Message, Exchange))
+            self._first_dropped = self._first_dropped or event
+            self._dropped += 1
+            return False
+        self._bytes += size
+        return True
+
+    def _late(self, event: Event, place: CapturePoint, record: Task) -> list[Event]:
+        """A connection or problem of a task that was told."""
+        if isinstance(event, Connection):
+            self._connection(event, place, record)
+        return [event] if isinstance(event, (Connection, Problem)) else []
+
+    def _is_whole(self, group: Joined) -> bool:
+        return len({leg.place for leg in group.legs}) == len(self._places)
 
     def _some(self) -> list[Event]:
         """The tasks that have been found at several places, and the oldest of the others."""
         groups = paired(self._legs(self._tasks))
-        ready = [group for group in groups if len({leg.place for leg in group.legs}) == len(self._places)]
-        alone = [group for group in groups if group not in set(ready)]
-        given_up = alone[: max(0, len(alone) - MAX_WAITING // 2)]
+        ready = {group for group in groups if self._is_whole(group)}
+        alone = [group for group in groups if group not in ready]
+        given_up = alone[: max(0, len(alone) - MAX_WAITING // 2)] if self._bytes <= MAX_WAITING_BYTES else alone
         if given_up:
             self._alone += len(given_up)
             self._first_alone = self._first_alone or given_up[0].legs[0].record
-        events = self._told([group for group in groups if group in {*ready, *given_up}])
-        told = {leg.record for group in (*ready, *given_up) for leg in group.legs}
-        self._tasks = [task for task in self._tasks if task not in told]
-        return events
+        ready.update(given_up)
+        return self._ready([group for group in groups if group in ready])
 
-    def _legs(self, tasks: Iterable[Task]) -> list[Leg]:
-        return with_ordinals(Leg(self._place_of[task], self._facts[task]) for task in tasks)
+    def _ready(self, groups: list[Joined]) -> list[Event]:
+        told = {leg.record for group in groups for leg in group.legs}
+        self._tasks = [task for task in self._tasks if task not in told]
+        return self._told(groups)
+
+    def _number_of(self, group: Joined) -> int:
+        """The number of a task: given once, in the order in which tasks begin."""
+        known = [self._numbers[leg.record] for leg in group.legs if leg.record in self._numbers]
+        number = min(known, default=0) or next(self._task_numbers)
+        self._numbers.update((leg.record, number) for leg in group.legs)
+        return number
+
+    def _legs(self, tasks: Iterable[Task], others: Sequence[Leg] = ()) -> list[Leg]:
+        return with_ordinals(
+            [*(Leg(self._place_of[task], self._facts[task]) for task in tasks), *others], self._told_on
+        )
 
     def _told(self, groups: Iterable[Joined]) -> list[Event]:
         events: list[Event] = []
         for group in groups:
             leg = best(group)
             record = leg.record
-            record.n = next(self._task_numbers)
+            record.n = self._number_of(group)
             _combine(group, leg)
             for other in group.legs:
                 parts = self._parts.pop(other.record, [])
+                self._bytes -= sum(_size(event) for _, event in parts)
                 events += self._parts_of(parts, record, is_best=other is leg)
-                self._facts.pop(other.record, None)
-                self._place_of.pop(other.record, None)
+                self._forget(other.record, record)
             events += record.problems
             events.append(record)
         return events
+
+    def _forget(self, leg: Task, record: Task) -> None:
+        """One leg of a task that was told."""
+        for table in (self._facts, self._place_of, self._numbers):
+            table.pop(leg, None)
+        if leg.command is not None:
+            self._told_on[leg.command] = self._told_on.get(leg.command, 0) + 1
+            self._told_on.move_to_end(leg.command)
+            if len(self._told_on) > _RECENT:
+                self._told_on.popitem(last=False)
+        self._recent[leg] = record
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
 
     def _parts_of(self, parts: list[tuple[CapturePoint, Event]], record: Task, *, is_best: bool) -> list[Event]:
         """Messages of the best place, connections of all."""
@@ -151,6 +246,26 @@ class Collector:
             self._number(said)
             events += said
         return events
+
+
+def _size(event: Event) -> int:
+    """About how many bytes a message or exchange needs while it waits; 0 of what there is little of."""
+    if isinstance(event, Message):
+        return _RECORD + 2 * len(event.raw)
+    if isinstance(event, Exchange):
+        return _RECORD + 2 * (len(event.request_raw) + len(event.response_raw))
+    return 0
+
+
+def _is_old(group: Joined, now: int) -> bool:
+    """True when no other place can have more of a task, as far as the clocks tell."""
+    waited = _WAITED
+    for leg in group.legs:
+        error = leg.place.ahead(leg.record.start, leg.record.end)[1]
+        if error is None:
+            return False
+        waited += error
+    return max(max(leg.record.start, leg.record.end) for leg in group.legs) + waited <= now
 
 
 def _combine(group: Joined, leg: Leg) -> None:

@@ -9,7 +9,7 @@ the answer to it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from dissector.model import Connection, Task
@@ -60,14 +60,15 @@ def paired(legs: Iterable[Leg]) -> list[Joined]:
 
 
 def _join(alike: list[Leg], group_of: dict[Leg, Joined], *, certain: bool) -> None:
-    """Legs of different places with the same key; without certainty each place has the task once at most."""
+    """Legs of different places with the same key; without certainty each place has the task once at most.  Of very many
+    connections some have the same initial number: not those of one time."""
     for number, leg in enumerate(alike):
         for other in alike[number + 1 :]:
             one, two = group_of[leg], group_of[other]
-            if one is two or leg.place is other.place:
+            if one is two or leg.place is other.place or not _meet(leg, other):
                 continue
             places = {member.place for member in one.legs}
-            if not certain and (any(member.place in places for member in two.legs) or not _meet(leg, other)):
+            if not certain and any(member.place in places for member in two.legs):
                 continue
             one.legs += two.legs
             for member in two.legs:
@@ -106,20 +107,20 @@ def _content(leg: Leg) -> Iterator[Hashable]:
 
 
 def _meet(one: Leg, two: Leg) -> bool:
-    """True when two tasks were at the same time, as far as the clocks tell."""
+    """True when two tasks were at the same time, as far as the packets' clocks tell: what a user tells may be wrong."""
     tolerance = _TOLERANCE
     for leg in (one, two):
         error = leg.place.ahead(leg.record.start, leg.record.end)[1]
-        if error is None:
+        if error is None or leg.place.is_told:
             return True
         tolerance += error
     a, b = one.record, two.record
     return a.start - tolerance <= max(b.end, b.start) and b.start - tolerance <= max(a.end, a.start)
 
 
-def with_ordinals(legs: Iterable[Leg]) -> list[Leg]:
-    """Numbers the tasks of each command connection."""
-    counts: defaultdict[Connection, int] = defaultdict(int)
+def with_ordinals(legs: Iterable[Leg], before: Mapping[Connection, int]) -> list[Leg]:
+    """Numbers the tasks of each command connection; so many were ``before`` these."""
+    counts: defaultdict[Connection, int] = defaultdict(int, before)
     found = sorted(legs, key=lambda leg: leg.facts.rank)
     for leg in found:
         if leg.record.command is not None:
