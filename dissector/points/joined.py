@@ -111,7 +111,7 @@ class Collector:
         if self._first_dropped is not None:
             first_packets, time = self._first_dropped.packets, self._first_dropped.time
             size = f"{MAX_WAITING_BYTES >> 20} MiB"
-            left = f"{numbers.count(self._dropped, 'message')} {numbers.verb(self._dropped, 'is')} not told"
+            left = f"{numbers.count(self._dropped, 'message')} {numbers.verb(self._dropped, 'is')} not shown"
             summary = f"{left}: more than {size} waited for what another place has."
             events.append(problem("limit_reached", summary, first_packets, time=time))
         return events
