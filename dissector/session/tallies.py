@@ -1,10 +1,17 @@
-"""Calls that are alike, counted: of each kind the first one and where the first ones are."""
+"""How many there are of something, and of those the first ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
+from dissector.limits import MAX_EVIDENCE
 from dissector.model import Message
+
+#: Ports, protocols and tunnels that are told apart; of more there is only the number.
+_MOST_KINDS = 1_024
+
+K = TypeVar("K")
 
 
 @dataclass(slots=True)
@@ -15,3 +22,36 @@ class FailedCalls:
     text: str
     count: int = 0
     packets: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Occurrences:
+    """How many, the time of the first one, and the first packets; ``refused`` of connections."""
+
+    number: int = 0
+    time: int = 0
+    packets: list[int] = field(default_factory=list)
+    refused: int = 0
+
+    def add(self, where: tuple[int, int]) -> None:
+        """``where``: time and packet."""
+        self.time = self.time if self.number else where[0]
+        self.number += 1
+        if len(self.packets) < MAX_EVIDENCE:
+            self.packets.append(where[1])
+
+
+class Table(Generic[K]):
+    """Tallies by what is counted, so many of them."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[K, Occurrences] = {}
+        self._more = Occurrences()
+
+    def at(self, kind: K) -> Occurrences:
+        tally = self.kinds.get(kind)
+        if tally is None:
+            if len(self.kinds) >= _MOST_KINDS:
+                return self._more
+            tally = self.kinds[kind] = Occurrences()
+        return tally

@@ -30,6 +30,8 @@ HEARTBEAT_GRACE = 2 * SECOND
 #: The client gives up after 60 s without a callback; recordings of the engine show 59 s to 69 s.
 GIVE_UP_FROM = 55 * SECOND
 GIVE_UP_TO = 75 * SECOND
+#: Of a task that runs: a callback takes milliseconds; after the second time the client has given up.
+CALLBACK_AFTER = (5 * SECOND, 60 * SECOND)
 #: An unanswered SYN may still be answered for so long; Linux repeats it after 1, 2 and 3 s, Windows after 3 s.
 SYN_PATIENCE = 3 * SECOND
 #: A callback connection that shows no end this long after the remote reported the process gone lost its end on the way.

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 
-from dissector.model import Problem, Running, Severity, Task
-from dissector.session.case import Case, call_name, refusals, span
+from dissector.model import Problem, Running, Task
+from dissector.session import overdue
+from dissector.session.case import Case, call_name
 from dissector.session.final import is_certain, judged_at
 from dissector.session.outcomes import outcome
 from dissector.session.task import TaskFacts
-from dissector.session.timeouts import SECOND
-from dissector.session.verdict import is_refused
-
-#: A callback takes milliseconds; after the second time the client has given up.
-CALLBACK_AFTER = (5 * SECOND, 60 * SECOND)
+from dissector.session.timeouts import CALLBACK_AFTER
 
 
 def running(facts: TaskFacts, now: int) -> Running:
@@ -97,14 +94,11 @@ class Timers:
         if begun is not None:
             passed = [limit for limit in CALLBACK_AFTER if now - begun >= limit]
             if passed:
-                yield -passed[-1], _no_callback(Case(facts, now), passed[-1])
+                yield -passed[-1], overdue.callback(Case(facts, now), passed[-1])
             return
         call = next(reversed(facts.open_calls()), None)
         if call is not None and now - call.time >= self._slow:
-            time = (now - call.time) // SECOND
-            summary = f"{call_name(call)} has been without an answer for {time} s."
-            case = Case(facts, now)
-            yield call.n, case.problem("slow_call", summary, call.packets, facts.record.callback, time=now)
+            yield call.n, overdue.call(Case(facts, now), call)
 
 
 def _waits_since(facts: TaskFacts) -> int | None:
@@ -112,27 +106,3 @@ def _waits_since(facts: TaskFacts) -> int | None:
     if facts.record.callback is not None or facts.start is None or facts.start_error is not None:
         return None
     return facts.start.time
-
-
-def _no_callback(case: Case, limit: int) -> Problem:
-    facts = case.facts
-    record = facts.record
-    start = facts.start.packets if facts.start else ()
-    severity = Severity.WARNING if limit == CALLBACK_AFTER[0] else Severity.ERROR
-    waited = f"No callback for {limit // SECOND} s"
-    attempt = facts.attempts[0] if facts.attempts else None
-    if attempt is None:
-        words, code, packets = "nobody has called yet", "callback_missing", list(start)
-    else:
-        packets = [mark.number for mark in attempt.syns] + refusals(attempt)
-        if attempt.syn_ack_lost:
-            words, code = f"the SYN+ACK of {attempt.server} never arrives at {attempt.client.ip}", "syn_ack_lost"
-            packets += [mark.number for mark in attempt.syn_acks]
-        elif is_refused(attempt):
-            words, code = f"{attempt.server} refuses it", "callback_refused"
-        else:
-            count = len(attempt.syns)
-            words = f"{count} SYN{'' if count == 1 else 's'} to {attempt.server} in {span(attempt.syns)}, no answer"
-            code = "callback_dropped"
-    summary = f"{waited}: {words}."
-    return case.problem(code, summary, packets, attempt or record.command, time=case.now, severity=severity)

@@ -74,7 +74,7 @@ class TlsRoom:
     # --- what they ask (TlsDesk) -----------------------------------------------------------------------------------
 
     def opened(self, inner: Sealed) -> None:
-        self._overview.knows_better = True
+        self._overview.seen.knows_better = True
         inner.handler = self._tracer.sniffer(inner.connection, is_inside=True)
 
     def plain(self, inner: Sealed, event: Chunk | Gap) -> None:
@@ -152,7 +152,7 @@ class TlsRoom:
         elif len(self._told) < _MOST_KINDS:
             self._told[kind] = _Told(problem, sealed, waits=not is_ours)
             if is_ours:
-                self._overview.knows_better = True
+                self._overview.seen.knows_better = True
                 self._order.emit(problem)
 
     def told(self) -> Iterator[Problem | Connection]:
@@ -166,7 +166,7 @@ class TlsRoom:
                 servers.add(connection.server)
                 if len(servers) > _MOST_SERVERS:
                     continue
-                self._overview.knows_better = True
+                self._overview.seen.knows_better = True
                 if not connection.n:
                     self._tracer.take(connection, Role.TLS, None)
                     yield connection

@@ -13,12 +13,14 @@ from conversation import ACK, EPOCH, PSH, RST, SECOND, SYN, Address, Network, Ta
 
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Endpoint, Event, Mark, Problem, Role
-from dissector.session import overview
+from dissector.session import overview, tallies
+from dissector.session.codes import CODES
 from dissector.session.foreign import protocol
 from dissector.session.packet_time import PacketTime
 from dissector.session.sniffer import Sniffer
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
+from dissector.stream.kinds import ARP_REPLY, ARP_REQUEST
 from dissector.traffic import Chunk, Packet, Side
 
 A, B = "10.1.0.10", "10.2.0.10"
@@ -211,7 +213,7 @@ def test_other_traffic_is_named_by_port() -> None:
 
 
 def test_the_tables_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overview, "_MOST_KINDS", 2)
+    monkeypatch.setattr(tallies, "_MOST_KINDS", 2)
     (problem,) = told([syn(port, port + 30_000) for port in (81, 82, 83, 81)]).values()
     assert "10.2.0.10:83" not in problem.summary
 
@@ -385,15 +387,33 @@ def test_tunnels_are_counted_by_their_kinds() -> None:
 
 @pytest.mark.parametrize(("most", "named"), [(2, True), (1, False)])
 def test_how_many_kinds_are_told_apart(most: int, named: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overview, "_MOST_KINDS", most)
+    monkeypatch.setattr(tallies, "_MOST_KINDS", most)
     problem = judged(seen(80), seen(81), seen(80))["other_traffic"]
     assert ("port 81" in problem.summary) is named
     assert "port 80 (2)" in problem.summary
 
 
 def test_a_thousand_kinds_are_told_apart() -> None:
-    table: overview._Table[int] = overview._Table()
-    tallies = [table.at(kind) for kind in range(1_026)]
+    table: tallies.Table[int] = tallies.Table()
+    found = [table.at(kind) for kind in range(1_026)]
     assert list(table.kinds) == [*range(1_024)]
-    assert tallies[1_024] is tallies[1_025]
-    assert table.at(5) is tallies[5]
+    assert found[1_024] is found[1_025]
+    assert table.at(5) is found[5]
+
+
+@pytest.mark.parametrize(
+    ("answered", "words", "is_told"), [(False, "; none of the {} is answered.", True), (True, "", False)]
+)
+def test_questions_that_nobody_answers(answered: bool, words: str, is_told: bool) -> None:
+    clock = PacketTime()
+    made = overview.Overview(clock, (50_000, 59_999))
+    clock.wake = 1
+    made.seen.passed.at(ARP_REQUEST).add((3 * SECOND, 4))
+    if answered:
+        made.seen.passed.at(ARP_REPLY).add((5 * SECOND, 6))
+    (problem,) = made.problems()
+    assert problem.code == "no_tcp"
+    assert (words.format(ARP_REQUEST) in problem.summary and "is answered" in problem.summary) is is_told
+    assert problem.remedy.startswith("see whether the host that is asked for is up") is is_told
+    assert problem.remedy.endswith(CODES["no_tcp"].remedy)
+    assert (problem.time, problem.packets) == (3 * SECOND, (4, 6) if answered else (4,))
