@@ -13,7 +13,7 @@ from typing import Protocol
 from dissector.limits import MAX_TLS_HELD_IN_ALL, MAX_TLS_LOOKS
 from dissector.model import Connection, Problem, Role, Severity, Task
 from dissector.numbers import count
-from dissector.session import rules_tls
+from dissector.session import rules_tls, tls_sealed
 from dissector.session.exchanges import Exchanges
 from dissector.session.numbering import Sequencer
 from dissector.session.overview import Overview
@@ -110,7 +110,7 @@ class TlsRoom:
             sealed.is_told = True
             likely = sealed.is_known or facts.decrypted or sealed.rhythm.is_task
             kind = sealed.connection.server, facts.reason
-            self._note(kind, rules_tls.sealed_problem(sealed, is_likely=likely), sealed)
+            self._note(kind, tls_sealed.sealed_problem(sealed, is_likely=likely), sealed)
 
     def _is_looked_into(self) -> bool:
         self._looks += 1
@@ -139,9 +139,9 @@ class TlsRoom:
         elif facts.reason is not None and (facts.opened or facts.reason == IN_PART):
             self._sealed(sealed)
             if rhythm.is_task:
-                self._note((server, "task"), rules_tls.guessed(sealed), sealed)
+                self._note((server, "task"), tls_sealed.guessed(sealed), sealed)
         if facts.renegotiations and (sealed.is_known or facts.decrypted):
-            self._note((server, "again"), rules_tls.renegotiated(sealed), sealed)
+            self._note((server, "again"), tls_sealed.renegotiated(sealed), sealed)
 
     def _note(self, kind: tuple[object, ...], problem: Problem, sealed: Tls) -> None:
         told, is_ours = self._told.get(kind), sealed.is_known or bool(sealed.connection.n)
