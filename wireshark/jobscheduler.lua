@@ -1175,8 +1175,8 @@ do
 end
 
 do
-  local limits, model, numbers, places, ports, session_agent_codes, session_agent_errors, session_agent_facts, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_cut, session_diagnosis, session_early, session_early_ends, session_failed_callbacks, session_findings, session_hosts, session_join, session_oddities, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_silent_ends, session_slow, session_slowness, session_start_errors, session_subjects, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_tunnels, session_uncalled, session_verdict, sides, stream_direction, stream_fragments, stream_icmp, stream_reassembly, stream_reorder, stream_wrong_bytes, traffic, wire_agent, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
-  js.python = { limits = limits, model = model, numbers = numbers, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_errors = session_agent_errors, session_agent_facts = session_agent_facts, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_cut = session_cut, session_diagnosis = session_diagnosis, session_early = session_early, session_early_ends = session_early_ends, session_failed_callbacks = session_failed_callbacks, session_findings = session_findings, session_hosts = session_hosts, session_join = session_join, session_oddities = session_oddities, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_silent_ends = session_silent_ends, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_subjects = session_subjects, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_tunnels = session_tunnels, session_uncalled = session_uncalled, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_fragments = stream_fragments, stream_icmp = stream_icmp, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, stream_wrong_bytes = stream_wrong_bytes, traffic = traffic, wire_agent = wire_agent, wire_names = wire_names }
+  local limits, model, numbers, places, ports, session_agent_codes, session_agent_errors, session_agent_facts, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_connection_quality, session_cut, session_diagnosis, session_early, session_early_ends, session_failed_callbacks, session_findings, session_hosts, session_join, session_oddities, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_silent_ends, session_slow, session_slowness, session_start_errors, session_subjects, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_tunnels, session_unanswered, session_uncalled, session_verdict, sides, stream_direction, stream_fragments, stream_icmp, stream_reassembly, stream_reorder, stream_wrong_bytes, traffic, wire_agent, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+  js.python = { limits = limits, model = model, numbers = numbers, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_errors = session_agent_errors, session_agent_facts = session_agent_facts, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_connection_quality = session_connection_quality, session_cut = session_cut, session_diagnosis = session_diagnosis, session_early = session_early, session_early_ends = session_early_ends, session_failed_callbacks = session_failed_callbacks, session_findings = session_findings, session_hosts = session_hosts, session_join = session_join, session_oddities = session_oddities, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_silent_ends = session_silent_ends, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_subjects = session_subjects, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_tunnels = session_tunnels, session_unanswered = session_unanswered, session_uncalled = session_uncalled, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_fragments = stream_fragments, stream_icmp = stream_icmp, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, stream_wrong_bytes = stream_wrong_bytes, traffic = traffic, wire_agent = wire_agent, wire_names = wire_names }
   local py = js.py
   session_agent_errors.http_error = function() return py.pack() end  -- a start over HTTP that fails is one for Wireshark's own dissector
   session_diagnosis.conclude = function(facts, now, clock_steps, hosts, missed)
@@ -1750,9 +1750,9 @@ do
     end_, stuck = session_verdict.end_mark(callback), session_verdict.stuck_side(callback, case.now)
     asked = py.either(facts.kill, function() return facts.close end)
     if (stuck ~= nil) then
-      py.extend(yielded_, session_findings.every(session_silent_ends.STUCK, session_silent_ends.Stuck.new(case, callback, stuck)))
+      py.extend(yielded_, session_findings.every(session_silent_ends.STUCK, session_unanswered.Stuck.new(case, callback, stuck)))
     elseif ((command ~= nil) and session_verdict.is_unheard(facts, case.now) and py.truth(asked) and ((end_ == nil) or (asked.time <= end_.time))) then
-      py.extend(yielded_, session_findings.first(session_silent_ends.UNHEARD, session_silent_ends.Unheard.new(case, command, 0, callback, py.either(facts.close, function() return asked end))))
+      py.extend(yielded_, session_findings.first(session_silent_ends.UNHEARD, session_unanswered.Unheard.new(case, command, 0, callback, py.either(facts.close, function() return asked end))))
     elseif (end_ ~= nil) then
       py.extend(yielded_, session_findings.first(session_early_ends.EARLY_END, session_early_ends.EarlyEnd.new(case, callback, end_, py.either(session_verdict.closed_by(callback), function() return 0 end))))
     elseif (facts.close ~= nil) then
@@ -1901,10 +1901,10 @@ do
     for _, item_ in py.each(py.pack(record.command, record.callback)) do
       connection = item_
       if (connection ~= nil) then
-        py.extend(yielded_, session_findings.every(session_quality.CONNECTION, session_quality.Carried.new(case, connection)))
+        py.extend(yielded_, session_findings.every(session_connection_quality.CONNECTION, session_connection_quality.Carried.new(case, connection)))
         for _, item_ in py.each(py.pack(0, 1)) do
           side = item_
-          py.extend(yielded_, session_findings.first(session_quality.WINDOWS, session_quality.Carried.new(case, connection, side)))
+          py.extend(yielded_, session_findings.first(session_connection_quality.WINDOWS, session_connection_quality.Carried.new(case, connection, side)))
         end
       end
     end
@@ -2388,18 +2388,18 @@ do
     end
     return yielded_
   end
-  session_silent_ends.Stuck = py.class({ "case", "about", "side" }, {
+  session_unanswered.Stuck = py.class({ "case", "about", "side" }, {
   })
-  session_silent_ends.Stuck.getters["whom"] = function(self)
+  session_unanswered.Stuck.getters["whom"] = function(self)
     do return session_case.end_name(self.side) end
   end
-  session_silent_ends.Stuck.getters["whom_in_text"] = function(self)
+  session_unanswered.Stuck.getters["whom_in_text"] = function(self)
     do return py.lower(session_case.end_name(self.side)) end
   end
-  session_silent_ends.Stuck.getters["missing"] = function(self)
+  session_unanswered.Stuck.getters["missing"] = function(self)
     do return numbers.count(self.about:unacknowledged(self.side), "byte") end
   end
-  session_silent_ends.Stuck.getters["smallest"] = function(self)
+  session_unanswered.Stuck.getters["smallest"] = function(self)
     do return py.either(py.at(self.about.sides, self.side).smallest_retransmitted, function() return 0 end) end
   end
   session_verdict.is_unheard = function(facts, now)
@@ -2407,21 +2407,21 @@ do
     command = facts.record.command
     do return ((command ~= nil) and (session_verdict.stuck_side(command, now) == 0)) end
   end
-  session_silent_ends.Unheard = py.class({ "case", "about", "side", "callback", "asked" }, {
+  session_unanswered.Unheard = py.class({ "case", "about", "side", "callback", "asked" }, {
   })
-  session_silent_ends.Unheard.getters["since"] = function(self)
+  session_unanswered.Unheard.getters["since"] = function(self)
     do return self.asked.time end
   end
-  session_silent_ends.Unheard.getters["idle"] = function(self)
+  session_unanswered.Unheard.getters["idle"] = function(self)
     local marks, heard
     marks = py.pack(py.at(self.callback.sides, 0).last, py.at(self.about.sides, 1).last)
     heard = py.max((function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ if (mark ~= nil) then py.append(found_, mark.time) end end return found_ end)(), { default = self.about.start })
     do return py.sub(self.since, heard) end
   end
-  session_silent_ends.Unheard.getters["what"] = function(self)
+  session_unanswered.Unheard.getters["what"] = function(self)
     do return ((self.case.facts.kill ~= nil) and "request to kill the task" or "close") end
   end
-  session_silent_ends.Unheard.getters["state"] = function(self)
+  session_unanswered.Unheard.getters["state"] = function(self)
     do return ((session_verdict.end_mark(self.callback) == nil) and "is open" or "was open until then") end
   end
   session_early_ends.EarlyEnd = py.class({ "case", "about", "end", "side" }, {
@@ -2587,22 +2587,22 @@ do
   session_quality._may_be_refused = function(facts)
     do return ((facts.close == nil) and session_verdict.is_answer_missing(facts)) end
   end
-  session_quality.Carried = py.class({ "case", "about", "side" }, {
+  session_connection_quality.Carried = py.class({ "case", "about", "side" }, {
     ["side"] = function() return 0 end,
   })
-  session_quality.Carried.getters["name"] = function(self)
+  session_connection_quality.Carried.getters["name"] = function(self)
     do return ("The " .. py.str(py.word(self.about.role)) .. " connection") end
   end
-  session_quality.Carried.getters["cut"] = function(self)
+  session_connection_quality.Carried.getters["cut"] = function(self)
     do return numbers.count(self.about.snapped, "byte") end
   end
-  session_quality.Carried.getters["waited"] = function(self)
+  session_connection_quality.Carried.getters["waited"] = function(self)
     do return py.fixed((py.sum((function() local found_ = py.pack()  for _, item_ in py.each(self.about.sides) do local side = item_ py.append(found_, side.repeat_wait) end return found_ end)()) / session_timeouts.SECOND), 1) end
   end
-  session_quality.Carried.getters["whom"] = function(self)
+  session_connection_quality.Carried.getters["whom"] = function(self)
     do return session_case.end_name(self.side, self.about) end
   end
-  session_quality.Carried.getters["times"] = function(self)
+  session_connection_quality.Carried.getters["times"] = function(self)
     local marks
     marks = py.at(self.about.sides, self.side).zero_windows
     do return (py.str(numbers.count(py.len(marks), "time")) .. " in " .. py.str(session_case.span(marks))) end
@@ -2963,35 +2963,35 @@ do
   session_silent_ends.idle = function(one)
     do return (one.idle >= session_timeouts.IDLE) end
   end
-  session_silent_ends.Unanswered = py.class({ "case", "about", "side" }, {
+  session_unanswered.Unanswered = py.class({ "case", "about", "side" }, {
   })
-  session_silent_ends.Unanswered.getters["tries"] = function(self)
+  session_unanswered.Unanswered.getters["tries"] = function(self)
     do return session_verdict.stuck_tries(self.about, self.side, self.case.now) end
   end
-  session_silent_ends.Unanswered.getters["number"] = function(self)
+  session_unanswered.Unanswered.getters["number"] = function(self)
     do return py.len(self.tries) end
   end
-  session_silent_ends.Unanswered.getters["host"] = function(self)
+  session_unanswered.Unanswered.getters["host"] = function(self)
     do return session_case.host_of(self.about, (1 - self.side)) end
   end
-  session_silent_ends.Unanswered.getters["reports"] = function(self)
+  session_unanswered.Unanswered.getters["reports"] = function(self)
     do return py.add(self.report, (py.truth(py.slice(self.errors, 1, nil)) and (" (" .. py.str(py.len(self.errors)) .. " times)") or "")) end
   end
-  session_silent_ends.Unanswered.getters["open_call"] = function(self)
+  session_unanswered.Unanswered.getters["open_call"] = function(self)
     do return session_case.open_call_text(self.case.facts) end
   end
-  session_silent_ends.Unanswered.getters["since"] = function(self)
+  session_unanswered.Unanswered.getters["since"] = function(self)
     do return py.at(self.tries, 0).time end
   end
-  session_silent_ends.Unanswered.getters["idle"] = function(self)
+  session_unanswered.Unanswered.getters["idle"] = function(self)
     local last
     last = py.at(self.about.sides, (1 - self.side)).last
     do return py.sub(self.since, (function() if py.truth(last) then return last.time end return self.about["end"] end)()) end
   end
-  session_silent_ends.Unanswered.getters["idle_seconds"] = function(self)
+  session_unanswered.Unanswered.getters["idle_seconds"] = function(self)
     do return py.fixed((self.idle / session_timeouts.SECOND), 0) end
   end
-  session_silent_ends.Unanswered.getters["after_silence"] = function(self)
+  session_unanswered.Unanswered.getters["after_silence"] = function(self)
     do return session_case.after_silence(self.idle) end
   end
   session_silent_ends.long_idle = function(one)
@@ -3244,31 +3244,31 @@ do
   session_quality.on_agent = function(seen)
     do return (seen.case.facts.agent ~= nil) end
   end
-  session_quality.begun_before = function(carried)
+  session_connection_quality.begun_before = function(carried)
     do return carried.about.mid_stream end
   end
-  session_quality.begin_packet = function(carried)
+  session_connection_quality.begin_packet = function(carried)
     do return py.pack(carried.about.first_packet) end
   end
-  session_quality.half = function(carried)
+  session_connection_quality.half = function(carried)
     do return session_verdict.one_sided(carried.about) end
   end
-  session_quality.snapped = function(carried)
+  session_connection_quality.snapped = function(carried)
     do return (carried.about.snapped > 0) end
   end
-  session_quality.many_retransmissions = function(carried)
+  session_connection_quality.many_retransmissions = function(carried)
     do return (carried.about.retransmissions >= session_timeouts.MANY_RETRANSMISSIONS) end
   end
-  session_quality.repeated_packets = function(carried)
+  session_connection_quality.repeated_packets = function(carried)
     do return (function() local found_ = py.pack()  for _, item_ in py.each(carried.about.sides) do local side = item_  for _, item_ in py.each(side.retransmitted) do local mark = item_ py.append(found_, mark.number) end end return found_ end)() end
   end
-  session_quality.stopped_sender = function(carried)
+  session_connection_quality.stopped_sender = function(carried)
     do return py.bool(py.at(carried.about.sides, carried.side).zero_windows) end
   end
-  session_quality.window_packets = function(carried)
+  session_connection_quality.window_packets = function(carried)
     do return (function() local found_ = py.pack()  for _, item_ in py.each(py.at(carried.about.sides, carried.side).zero_windows) do local mark = item_ py.append(found_, mark.number) end return found_ end)() end
   end
-  session_quality.window_time = function(carried)
+  session_connection_quality.window_time = function(carried)
     do return py.at(py.at(carried.about.sides, carried.side).zero_windows, 0).time end
   end
   session_bounds.first_packet = function(bound)
@@ -3420,7 +3420,7 @@ do
   session_silent_ends.alive = function(stuck)
     local is_heard
     is_heard = stuck.case.hosts:heard(stuck.host, stuck.since, py.unpack(stuck.about.sides))
-    do return (session_silent_ends.other_connection_lives(stuck.case.facts, (1 - stuck.side), stuck.since) or is_heard) end
+    do return (session_unanswered.other_connection_lives(stuck.case.facts, (1 - stuck.side), stuck.since) or is_heard) end
   end
   session_silent_ends.host_talks = function(one)
     local own
@@ -3428,7 +3428,7 @@ do
     do return one.case.hosts:heard(one.host, one.since, py.unpack(own)) end
   end
   session_early_ends.lives = function(early)
-    do return session_silent_ends.other_connection_lives(early.case.facts, early.side, early["end"].time) end
+    do return session_unanswered.other_connection_lives(early.case.facts, early.side, early["end"].time) end
   end
   session_early_ends.by_client = function(early)
     do return (early.side == 1) end
@@ -3500,7 +3500,7 @@ do
     end_ = (function() if (facts.record.command ~= nil) then return session_verdict.end_mark(facts.record.command) end return nil end)()
     do return (function() if py.truth(facts.close) then return facts.close.time end return (function() if py.truth(end_) then return end_.time end return nil end)() end)() end
   end
-  session_silent_ends.other_connection_lives = function(facts, silent, since)
+  session_unanswered.other_connection_lives = function(facts, silent, since)
     local command, last
     command = facts.record.command
     if (command == nil) then
@@ -3514,10 +3514,10 @@ do
   py.inherit(session_command_loss.LostFirst, session_subjects.Ending)
   py.inherit(session_command_loss.Forgotten, session_subjects.Reported)
   py.inherit(session_agent_errors.AnsweredExchange, session_agent_errors.Answered)
-  py.inherit(session_silent_ends.Unanswered, session_subjects.Reported)
+  py.inherit(session_unanswered.Unanswered, session_subjects.Reported)
   py.inherit(session_failed_callbacks.Called, session_subjects.Tried)
-  py.inherit(session_silent_ends.Stuck, session_silent_ends.Unanswered)
-  py.inherit(session_silent_ends.Unheard, session_silent_ends.Unanswered)
+  py.inherit(session_unanswered.Stuck, session_unanswered.Unanswered)
+  py.inherit(session_unanswered.Unheard, session_unanswered.Unanswered)
   py.inherit(session_command_loss.CloseReset, session_command_loss.LostFirst)
   session_agent_codes._ERROR = "error"
   session_agent_codes._WARNING = "warning"
@@ -3676,8 +3676,8 @@ do
   session_oddities.NUMBERS = py.pack(session_findings.Finding.new("odd_number", py.pack(), "{words}.", py.pack(session_oddities.number_packets), nil, nil, session_oddities.number_time))
   session_quality.NO_COMMAND = py.pack(session_findings.Finding.new("pair_unclear", py.pack(session_quality.unclear), "More than one start fits this callback connection, so it was joined to none.", py.pack(session_quality.task_packet)), session_findings.Finding.new("command_unreadable", py.pack(session_quality.unread), "A command connection of these hosts is captured, but no start command: {lack}.", py.pack(session_quality.first_packet)), session_findings.Finding.new("command_not_captured", py.pack(session_subjects.no(session_quality.on_agent)), "The command connection of this task is not in the capture.", py.pack(session_quality.task_packet)))
   session_quality.NO_CALLBACK = py.pack(session_findings.Finding.new("callback_not_captured", py.pack(), "The callback connection of this task is not in the capture.", py.pack(session_quality.start_packets)))
-  session_quality.CONNECTION = py.pack(session_findings.Finding.new("mid_stream", py.pack(session_quality.begun_before), "{name} began before the capture.", py.pack(session_quality.begin_packet)), session_findings.Finding.new("one_direction", py.pack(session_quality.half), "{name} was captured in one direction only.", py.pack(session_quality.begin_packet)), session_findings.Finding.new("snap_length", py.pack(session_quality.snapped), "{name}: the snap length cut off {cut}.", py.pack(session_quality.begin_packet)), session_findings.Finding.new("retransmissions", py.pack(session_quality.many_retransmissions), "{name}: {about.retransmissions} segments were retransmitted, {waited} s behind the first try.", py.pack(session_quality.repeated_packets)))
-  session_quality.WINDOWS = py.pack(session_findings.Finding.new("zero_window", py.pack(session_quality.stopped_sender), "{name}: {whom} announced a zero window {times}.", py.pack(session_quality.window_packets), nil, nil, session_quality.window_time, "info"))
+  session_connection_quality.CONNECTION = py.pack(session_findings.Finding.new("mid_stream", py.pack(session_connection_quality.begun_before), "{name} began before the capture.", py.pack(session_connection_quality.begin_packet)), session_findings.Finding.new("one_direction", py.pack(session_connection_quality.half), "{name} was captured in one direction only.", py.pack(session_connection_quality.begin_packet)), session_findings.Finding.new("snap_length", py.pack(session_connection_quality.snapped), "{name}: the snap length cut off {cut}.", py.pack(session_connection_quality.begin_packet)), session_findings.Finding.new("retransmissions", py.pack(session_connection_quality.many_retransmissions), "{name}: {about.retransmissions} segments were retransmitted, {waited} s behind the first try.", py.pack(session_connection_quality.repeated_packets)))
+  session_connection_quality.WINDOWS = py.pack(session_findings.Finding.new("zero_window", py.pack(session_connection_quality.stopped_sender), "{name}: {whom} announced a zero window {times}.", py.pack(session_connection_quality.window_packets), nil, nil, session_connection_quality.window_time, "info"))
   limits.MAX_OPEN_TASKS = 12000
   session_bounds.GIVEN_UP = py.pack(session_findings.Finding.new("limit_reached", py.pack(), ("More than " .. py.str(limits.MAX_OPEN_TASKS) .. " tasks were under way: this one was let go, with its connections."), py.pack(session_bounds.first_packet)))
   limits.MAX_ATTEMPTS = 64

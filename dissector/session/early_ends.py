@@ -8,10 +8,10 @@ from dissector.model import Mark
 from dissector.session.case import after_silence, open_call_text
 from dissector.session.findings import Finding, Phrase, Reason
 from dissector.session.reset_origin import by_device, doubt
-from dissector.session.silent_ends import other_connection_lives
 from dissector.session.subjects import Ending, end_packet, end_time, forged, no, was_reset
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import IDLE, LAST_TRY, LONG_IDLE, OUTLIVED, SAME_MOMENT, SECOND
+from dissector.session.unanswered import other_connection_lives
 from dissector.session.verdict import closed_by, end_mark
 from dissector.traffic import Side
 

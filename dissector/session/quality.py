@@ -1,17 +1,17 @@
-"""What the capture lacks and what the network did: problems that weaken a verdict, or explain slowness."""
+"""What the capture lacks of a task, and its odd ports and addresses: problems that weaken a verdict, or explain one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dissector.model import Connection, Outcome, Problem, Severity
-from dissector.numbers import count
-from dissector.session.case import Case, end_name, lack, span
+from dissector.model import Connection, Outcome, Problem
+from dissector.session.case import Case, lack
+from dissector.session.connection_quality import CONNECTION, WINDOWS, Carried
 from dissector.session.findings import Finding, every, first
 from dissector.session.subjects import no
 from dissector.session.task import TaskFacts
-from dissector.session.timeouts import LOW_PORTS_FROM, LOW_PORTS_TO, MANY_RETRANSMISSIONS, SECOND
+from dissector.session.timeouts import LOW_PORTS_FROM, LOW_PORTS_TO
 from dissector.session.verdict import is_answer_missing, one_sided
 from dissector.traffic import Side
 
@@ -169,98 +169,3 @@ def capture(case: Case) -> Iterator[Problem]:
 def _may_be_refused(facts: TaskFacts) -> bool:
     """There may have been no callback at all."""
     return facts.close is None and is_answer_missing(facts)
-
-
-# --- its connections -----------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Carried:
-    """What was captured of a connection, or of one side of it."""
-
-    case: Case
-    about: Connection
-    side: Side = Side.CLIENT
-
-    @property
-    def name(self) -> str:
-        return f"The {self.about.role.value} connection"
-
-    @property
-    def cut(self) -> str:
-        return count(self.about.snapped, "byte")
-
-    @property
-    def waited(self) -> str:
-        """Seconds that what was sent again came behind the first try."""
-        return f"{sum(side.repeat_wait for side in self.about.sides) / SECOND:.1f}"
-
-    @property
-    def whom(self) -> str:
-        return end_name(self.side, self.about)
-
-    @property
-    def times(self) -> str:
-        marks = self.about.sides[self.side].zero_windows
-        return f"{count(len(marks), 'time')} in {span(marks)}"
-
-
-def begun_before(carried: Carried) -> bool:
-    return carried.about.mid_stream
-
-
-def half(carried: Carried) -> bool:
-    return one_sided(carried.about)
-
-
-def snapped(carried: Carried) -> bool:
-    return carried.about.snapped > 0
-
-
-def many_retransmissions(carried: Carried) -> bool:
-    return carried.about.retransmissions >= MANY_RETRANSMISSIONS
-
-
-def stopped_sender(carried: Carried) -> bool:
-    """The side announced that it takes no more."""
-    return bool(carried.about.sides[carried.side].zero_windows)
-
-
-def begin_packet(carried: Carried) -> list[int]:
-    return [carried.about.first_packet]
-
-
-def repeated_packets(carried: Carried) -> list[int]:
-    return [mark.number for side in carried.about.sides for mark in side.retransmitted]
-
-
-def window_packets(carried: Carried) -> list[int]:
-    return [mark.number for mark in carried.about.sides[carried.side].zero_windows]
-
-
-def window_time(carried: Carried) -> int:
-    return carried.about.sides[carried.side].zero_windows[0].time
-
-
-#: Every row that fits tells one.
-CONNECTION: tuple[Finding[Carried], ...] = (
-    Finding("mid_stream", (begun_before,), "{name} began before the capture.", (begin_packet,)),
-    Finding("one_direction", (half,), "{name} was captured in one direction only.", (begin_packet,)),
-    Finding("snap_length", (snapped,), "{name}: the snap length cut off {cut}.", (begin_packet,)),
-    Finding(
-        "retransmissions",
-        (many_retransmissions,),
-        "{name}: {about.retransmissions} segments were retransmitted, {waited} s behind the first try.",
-        (repeated_packets,),
-    ),
-)
-WINDOWS: tuple[Finding[Carried], ...] = (
-    Finding(
-        "zero_window",
-        (stopped_sender,),
-        "{name}: {whom} announced a zero window {times}.",
-        (window_packets,),
-        time=window_time,
-        severity=Severity.INFO,
-    ),
-)

@@ -14,8 +14,9 @@ from dissector.model import Connection, Message, Outcome, Problem
 from dissector.session.case import Case, after_silence, host_of, open_call_text
 from dissector.session.early_ends import EARLY_END, EarlyEnd
 from dissector.session.findings import Finding, Reason, every, first
-from dissector.session.silent_ends import STUCK, UNHEARD, Stuck, Unheard
+from dissector.session.silent_ends import STUCK, UNHEARD
 from dissector.session.timeouts import IDLE
+from dissector.session.unanswered import Stuck, Unheard
 from dissector.session.verdict import closed_by, end_mark, is_unheard, stuck_side
 from dissector.traffic import Side
 

@@ -136,13 +136,13 @@ MIRRORS: dict[str, tuple[str, ...]] = {
         "test_quality_facts.test_why_a_task_has_no_command_connection",
     ),
     "quality.NO_CALLBACK": ("test_quality_facts.test_a_callback_that_was_not_captured",),
-    "quality.CONNECTION": (
+    "connection_quality.CONNECTION": (
         "test_quality_facts.test_the_words_of_each_flaw",
         "test_quality_facts.test_the_words_of_each_flaw",
         "test_quality_facts.test_the_words_of_each_flaw",
         "test_quality_facts.test_retransmissions_of_both_ends_are_added_up",
     ),
-    "quality.WINDOWS": ("test_quality_facts.test_zero_windows_of_an_end",),
+    "connection_quality.WINDOWS": ("test_quality_facts.test_zero_windows_of_an_end",),
     "oddities.UNDECODED": (
         "test_quality_facts.test_an_answer_without_its_request_is_the_capture_s_fault",
         "test_quality_facts.test_one_that_lacks_nothing_among_them_is_enough",
