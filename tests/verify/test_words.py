@@ -206,7 +206,7 @@ def test_cut_off(kept: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "place"),
     [
-        (" bytes were not captured and never", " bytes were not caught and never", "summary of gap"),
+        (" not captured and never", " not caught and never", "summary of gap"),
         ("they were lost in the network, not by", "they were lost, not by", "cause of gap"),
         ("see whether larger segments pass at all, and", "see", "remedy of gap"),
     ],
