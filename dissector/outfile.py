@@ -118,6 +118,12 @@ class Packing:
 # --- what may not be written ---------------------------------------------------------------------------------------
 
 
+def refuse_existing(target: str) -> None:
+    """:raises UsageError: there is a file of this name already"""
+    if descriptor(target) is None and Path(target).is_file():
+        raise UsageError(f"{target} exists already")
+
+
 def check_output(target: str, sources: Iterable[str] = ()) -> None:
     """Looks before anything is read or written.
 

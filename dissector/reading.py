@@ -12,7 +12,7 @@ from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session.advance import events_of
 from dissector.session.run_detection import find_runs
 from dissector.session.tracer import Tracer
-from dissector.sources.capture import CaptureReader
+from dissector.sources.capture import CaptureReader, OnProgress
 from dissector.survey import Wanted, survey
 from dissector.wire.tls_keys import Secrets
 
@@ -20,7 +20,7 @@ from dissector.wire.tls_keys import Secrets
 class Reading:
     """Files of one place, or of several (see ``survey``; ``wanted`` is what the user says of them), to be read once.
     The other arguments are those of ``Tracer``; ``prefetch``: another process reads ahead where that is worth it.  Of
-    several places every message is made."""
+    several places every message is made.  ``one_stream``: the files are not looked at for places."""
 
     def __init__(
         self,
@@ -33,13 +33,16 @@ class Reading:
         prefetch: bool = True,
         secrets: Secrets | None = None,
         wanted: Wanted | None = None,
+        one_stream: bool = False,
+        progress: OnProgress | None = None,
     ) -> None:
         self._files = [fspath(file) for file in files]
         self._ports = tuple(command_ports), callback_ports
         self._secrets = secrets = Secrets() if secrets is None else secrets
-        self._reader: CaptureReader | Beside = CaptureReader(self._files, on_secrets=secrets.add_captured)
+        self._reader: CaptureReader | Beside = CaptureReader(self._files, progress, on_secrets=secrets.add_captured)
         self._tracer = Tracer(*self._ports, messages=messages, made_by_others=made_by_others, secrets=secrets)
         self._prefetch, self._messages, self._wanted = prefetch, messages, wanted
+        self._one_stream, self._progress = one_stream, progress
 
     @property
     def infos(self) -> list[CaptureInfo]:
@@ -57,7 +60,7 @@ class Reading:
         :raises CaptureError: as ``CaptureReader``
         """
         remarks: list[Problem] = []
-        sites = survey(self._files, self._wanted, *self._ports, remarks.append)
+        sites = [] if self._one_stream else survey(self._files, self._wanted, *self._ports, remarks.append)
         if sites:
             self._reader = Beside(
                 self._files,
@@ -65,6 +68,7 @@ class Reading:
                 *self._ports,
                 messages=self._messages,
                 prefetch=self._prefetch,
+                progress=self._progress,
                 secrets=self._secrets,
             )
             yield from self._reader.events()

@@ -6,41 +6,52 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 
 from rich.console import Console
 from rich.text import Text
 
-from dissector.model import Task
+from dissector.cli.view import FilesControl
+from dissector.model import CaptureInfo, Connection, Task
+from dissector.opening import Asked, OpenedFiles
+from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.reading import Reading
 from dissector.render.filter import Filter
 from dissector.render.ladder import LadderView
-from dissector.render.live.app import LiveApp
-from dissector.render.live.store import Status, Store
 from dissector.render.terminal import Terminal
 from dissector.session.timers import running
 from dissector.session.tracer import Tracer
+from dissector.share.texts import without_secrets
 from dissector.sources.capture import CaptureReader
 from dissector.survey import Wanted
+from dissector.view.app import ViewApp
+from dissector.view.store import Status, Store
 from dissector.wire.masking import Mask
 
 DOCS = Path(__file__).resolve().parent
 CAPTURES = DOCS.parent / "captures"
+#: From all tasks to a field of a message.
+MESSAGE = ("enter", "exclamation_mark", "enter", *["down"] * 4, "enter", "enter", *["down"] * 12)
 RECORDINGS = ("engine_shell_ok", "engine_shell_fail", "engine_ten_tasks", "engine_kill_agent", "engine_order")
 
 
 class Capture:
-    over = False
+    over, is_growing = False, True
 
     def __init__(self, packets: int) -> None:
         self.lock = Lock()
+        self.infos: list[CaptureInfo] = []
         self._packets = packets
 
     def status(self) -> Status:
         return Status("eth0", self._packets, 0, 754.0)
 
-    def save(self, task: Task, path: str) -> tuple[int, bool]:
+    def save(self, task: Task, connections: Iterable[Connection], path: str) -> str:
+        raise NotImplementedError
+
+    def recall(self, task: Task, connections: Iterable[Connection]) -> None:
         raise NotImplementedError
 
 
@@ -62,18 +73,33 @@ def store() -> tuple[Store, int]:
                 filled.add(event)
     for facts in tracer.running:
         filled.started(facts.record)
-    filled.running([running(facts) for facts in tracer.running], now + 3 * 10**8)
+    filled.running([running(facts, now) for facts in tracer.running], now + 3 * 10**8)
     return filled, count
 
 
 async def picture(name: str, size: tuple[int, int], *keys: str) -> None:
     filled, count = store()
-    app = LiveApp(filled, Capture(count))
+    await pressed(ViewApp(filled, Capture(count)), name, "jstrace live eth0", size, *keys)
+
+
+async def of_files(name: str, size: tuple[int, int], *keys: str) -> None:
+    """Recordings on the screen, as files."""
+    filled = Store(Mask(), Filter(), None)
+    files = tuple(str(CAPTURES / f"{one}.pcap") for one in RECORDINGS)
+    opened = OpenedFiles(Asked(files, COMMAND_PORTS, CALLBACK_PORTS), filled)
+    opened.run()
+    await pressed(ViewApp(filled, FilesControl(opened), clean=without_secrets), name, "jstrace *.pcap", size, *keys)
+
+
+async def pressed(app: ViewApp, name: str, title: str, size: tuple[int, int], *keys: str) -> None:
+    """The picture of the screen after some keys."""
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        await pilot.press(*keys)
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause()
         await pilot.pause(0.4)
-        (DOCS / f"{name}.svg").write_text(app.export_screenshot(title="jstrace live eth0"), encoding="utf-8")
+        (DOCS / f"{name}.svg").write_text(app.export_screenshot(title=title), encoding="utf-8")
 
 
 def ladder(name: str, case: str, width: int, lines: int) -> None:
@@ -98,6 +124,8 @@ def main() -> None:
     asyncio.run(picture("live-ladder", (120, 36)))
     asyncio.run(picture("live-problems", (120, 30), "p"))
     asyncio.run(picture("live-small", (80, 24), "down", "down", "down"))
+    asyncio.run(of_files("view-fleet", (120, 30)))
+    asyncio.run(of_files("view-message", (120, 34), *MESSAGE))
 
 
 if __name__ == "__main__":

@@ -22,26 +22,37 @@ _SGR = re.compile(rb"\x1b\[([\d;]*)m")
 
 
 class Terminal:
-    """``jstrace live -`` of a recording, or the first bytes of one, on a terminal of 80 by 24 cells named ``term``;
-    ``rate`` is how many bytes the line takes in a second."""
+    """``command`` (``jstrace live -``) with a recording, or the first bytes of one, as its standard input (None: the
+    terminal itself), on a terminal of 80 by 24 cells, or ``size``, named ``term``; ``rate`` is how many bytes the line
+    takes in a second."""
 
-    def __init__(self, capture: bytes, term: str, *arguments: str, rate: int | None = None, **environment: str) -> None:
+    def __init__(
+        self,
+        capture: bytes | None,
+        term: str,
+        *arguments: str,
+        rate: int | None = None,
+        command: tuple[str, ...] = ("live", "-"),
+        size: tuple[int, int] = (80, 24),
+        **environment: str,
+    ) -> None:
         self.out = b""
         self.rate = rate
         master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         unset = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
         values = {key: value for key, value in os.environ.items() if key not in unset}
         self._master = master
+        keyboard = slave if capture is None else subprocess.PIPE
         self.process = subprocess.Popen(
-            [*COMMAND, "live", "-", *arguments], stdin=subprocess.PIPE, stdout=slave, stderr=slave, cwd=ROOT,
+            [*COMMAND, *command, *arguments], stdin=keyboard, stdout=slave, stderr=slave, cwd=ROOT,
             env={**values, "TERM": term, **environment}, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(1, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         os.close(slave)
-        assert self.process.stdin is not None
-        self.process.stdin.write(capture)
-        self.process.stdin.flush()
+        if self.process.stdin is not None and capture is not None:
+            self.process.stdin.write(capture)
+            self.process.stdin.flush()
 
     def __enter__(self) -> Terminal:
         return self
@@ -51,8 +62,8 @@ class Terminal:
     ) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        assert self.process.stdin is not None
-        self.process.stdin.close()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         self.process.wait()
         os.close(self._master)
 

@@ -105,7 +105,7 @@ def test_help(jstrace: Command) -> None:
         assert word in jstrace("read", "--help").stdout
     assert jstrace("help", "slice").stdout == jstrace("slice", "--help").stdout
     assert jstrace("help").stdout == jstrace("--help").stdout
-    assert "there is read, live," in jstrace("help", "reed").stderr
+    assert "there is read, view," in jstrace("help", "reed").stderr
     assert jstrace("help", "reed").exit_code == 2
 
 

@@ -24,8 +24,6 @@ from dissector.errors import CaptureError
 from dissector.limits import MAX_ATTEMPTS, MAX_PROBLEMS
 from dissector.model import CaptureInfo, Connection, Event, Message, Outcome, Problem, Task
 from dissector.render.filter import Filter, parse
-from dissector.render.live.listing import Rows
-from dissector.render.live.store import Store
 from dissector.session import bounds, commands, opened
 from dissector.session import task as task_module
 from dissector.session.tracer import Tracer
@@ -37,6 +35,8 @@ from dissector.stream import direction
 from dissector.stream.block import Block
 from dissector.stream.prefilter import Prefilter
 from dissector.traffic import Packet
+from dissector.view.listing import Rows
+from dissector.view.store import Store
 from dissector.wire import control
 from dissector.wire.masking import Mask
 

@@ -37,6 +37,8 @@ SIGHT: dict[str, set[str]] = {
     "sources": GROUND | {"stream", "outfile"},
     "reports": WIRE_ONLY | {"session"},
     "render": WIRE_ONLY | {"reports"},
+    # The full screen.
+    "view": WIRE_ONLY | {"outfile", "render", "reports"},
     "share": CORE | {"session", "sources", "outfile", "beside", "survey"},
     "simulate": WIRE_ONLY,
     # Capture files through the core, for whoever wants what is in them.
@@ -50,11 +52,13 @@ SIGHT: dict[str, set[str]] = {
     "maskfile": {"errors"},
     # Follows a capture as it grows: the tracer fed by a live source, for whoever listens.
     "monitor": CORE | {"session", "sources"},
+    # Files for the full screen: read in a thread, looked into again, cut.
+    "opening": CORE | {"session", "outfile", "reading", "share", "survey"},
     # Compares what the core makes of a capture file with what tshark and the generated plugin make of it.
     "verify": CORE | {"session", "sources", "codegen"},
     "cli": CORE
     | {"session", "sources", "render", "simulate", "codegen", "verify", "reports", "share"}
-    | {"monitor", "outfile", "reading", "maskfile", "keys", "points", "survey", "beside"},
+    | {"monitor", "outfile", "reading", "maskfile", "keys", "points", "survey", "beside", "opening", "view"},
     "__init__": set(),
     "__main__": {"cli"},
 }
@@ -63,8 +67,8 @@ SIGHT: dict[str, set[str]] = {
 FENCES: dict[str, tuple[str, ...]] = {
     "construct": ("wire/grammar.py", "wire/decode.py", "codegen/from_construct.py"),
     "scapy": ("sources/",),
-    "rich": ("render/",),
-    "textual": ("render/",),
+    "rich": ("render/", "view/"),
+    "textual": ("view/",),
     "click": ("cli/",),
     "cryptography": ("wire/tls_cipher.py",),
     "jinja2": ("render/report/",),

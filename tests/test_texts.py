@@ -18,7 +18,19 @@ from dissector.session.codes import CODES
 ROOT = Path(__file__).resolve().parent.parent
 TEXTS = ROOT / "docs" / "texts.md"
 #: Rooms whose texts are for people; the others have names of fields and formats.
-ROOMS = ("cli", "monitor.py", "outfile.py", "render", "reports", "session", "share", "simulate", "sources", "verify")
+ROOMS = (
+    "cli",
+    "monitor.py",
+    "outfile.py",
+    "render",
+    "view",
+    "reports",
+    "session",
+    "share",
+    "simulate",
+    "sources",
+    "verify",
+)
 PAGES = (
     "README.md", "CONTRIBUTING.md", "SECURITY.md", "captures/README.md", "wireshark/README.md",
     *sorted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -24,11 +25,14 @@ from dissector.cli.report import report
 from dissector.cli.schema import schema
 from dissector.cli.simulate import simulate
 from dissector.cli.slice import slice_
+from dissector.cli.start import start
 from dissector.cli.verify import verify
+from dissector.cli.view import view
 from dissector.ports import CAPTURE_FILTER
 
 _EXAMPLES = f"""\b
 Examples:
+  jstrace client.pcap                                 the capture on the full screen
   jstrace read client.pcap                            all tasks, and what went wrong
   jstrace read client.pcap --task 3                   who said what in task 3
   jstrace read client.pcap --task 3 --log             what its job wrote
@@ -55,18 +59,32 @@ class _Jstrace(click.Group):
             finally:
                 sys.stdout.flush()
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """``jstrace FILE...`` is ``jstrace view FILE...``"""
+        if args and self.get_command(ctx, args[0]) is None and os.path.isfile(args[0]):  # noqa: PTH113  pathlib takes time to load
+            return view.name, view, args
+        return super().resolve_command(ctx, args)
+
 
 @click.group(
     cls=_Jstrace,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=_EXAMPLES,
+    invoke_without_command=True,
 )
 @click.version_option(__version__, prog_name="jstrace")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Trace the remote tasks of SOS JobScheduler 1.x in packet captures: which task ran where, what its job and the
     scheduler said to each other, what went wrong and why."""
+    if context.invoked_subcommand is None:
+        start(context)
 
 
-_COMMANDS = (read, live, report, simulate, explain, ports, diff, slice_, redact, lua, verify, schema, completion, help_)
+_COMMANDS = (
+    read, view, live, report, simulate, explain, ports, diff, slice_, redact, lua, verify, schema, completion, help_,
+)  # fmt: skip
 for _command in _COMMANDS:
     main.add_command(_command)

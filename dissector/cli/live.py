@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,15 +31,15 @@ from dissector.cli.tracing import vxlan_option
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
 if TYPE_CHECKING:
-    from dissector.model import Event, Task
+    from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, Task
     from dissector.monitor import Ends, Listener, Monitor
     from dissector.render.filter import Filter
-    from dissector.render.live.screen import Screen
-    from dissector.render.live.store import Status
     from dissector.sources.live import Recorder
     from dissector.sources.privileges import UserAccount
     from dissector.sources.recent import Recent
     from dissector.sources.ring import CaptureWriter
+    from dissector.view.screen import Screen
+    from dissector.view.store import Status
 
 _STANDARD_INPUT = "-"
 #: Seconds that the screen may take to end.
@@ -252,6 +252,8 @@ def _live(wanted: _Wanted) -> None:
         if not output.fills_screen and not wanted.from_stream:
             say(f"capturing on {source.info.file}" + (f", as {who.name}" if who is not None else ""))
         output.follow(monitor)
+    if writer is not None and output.fills_screen:
+        print(f"packets written to {', '.join(map(str, writer.files))}")
     if monitor.error is not None:
         raise monitor.error
     if writer is not None and writer.failure is not None:
@@ -296,13 +298,15 @@ class _Output:
             out = sys.stderr if wanted.to_stdout else sys.stdout
             self.listener = PlainView(Terminal(out, wanted.color), mask, chosen, log=wanted.log)
         else:
-            from dissector.render.live.screen import Screen
             from dissector.sources.recent import Recent
+            from dissector.view.screen import Screen
 
             if wanted.from_stream:
                 streams.take_keyboard()
             self._recent = Recent(_RECENT, overwrite=wanted.overwrite)
-            self._screen = Screen(mask, chosen, keep=wanted.keep, color=wanted.color)
+            from dissector.share.texts import without_secrets
+
+            self._screen = Screen(mask, chosen, keep=wanted.keep, color=wanted.color, clean=without_secrets)
             self.listener = self._screen.store
 
     @property
@@ -340,12 +344,14 @@ class _Output:
             left.set()
             monitor.stop()
             thread.join()
-        for line in self._screen.summary(monitor.source.info):
+        for line in self._screen.summary([monitor.source.info]):
             print(line)
 
 
 class _Control:
-    """What the screen may ask of the capture (``render.live.app.Control``)."""
+    """What the screen may ask of the capture (``view.control.Control``)."""
+
+    is_growing = True
 
     def __init__(self, monitor: Monitor, recent: Recent, who: UserAccount | None) -> None:
         self._who = who
@@ -357,15 +363,23 @@ class _Control:
     def over(self) -> bool:
         return self._monitor.over
 
+    @property
+    def infos(self) -> list[CaptureInfo]:
+        return [self._monitor.source.info]
+
     def status(self) -> Status:
-        from dissector.render.live.store import Status
+        from dissector.view.store import Status
 
         monitor = self._monitor
         return Status(monitor.source.info.file, monitor.source.info.packets, monitor.dropped, monitor.seconds)
 
-    def save(self, task: Task, path: str) -> tuple[int, bool]:
+    def save(self, _task: Task, connections: Iterable[Connection], path: str) -> str:
         from dissector.sources.privileges import explained
 
-        connections = [one for one in (task.command, task.callback) if one is not None]
         with self.lock, explained(self._who):
-            return self._recent.save(path, connections)
+            packets, whole = self._recent.save(path, connections)
+        return f"{packets} packets in {path}" + ("" if whole else "; earlier ones are no longer in memory")
+
+    def recall(self, task: Task, connections: Iterable[Connection]) -> list[Message | Exchange] | None:  # noqa: ARG002  a control's shape
+        """What is over is over."""
+        return None

@@ -79,7 +79,7 @@ def _cut_one(source: str, target: str, hints: Hints, chooser: Chooser, tasks: tu
     check_files([source], [target])
     found = CaptureIndex.of(source, hints, messages=chooser.needs_messages, keep=False, on_event=chooser.add)
     chosen = _chosen(source, chooser, tasks, found.instead)
-    written = run(source, target, found, chosen)
+    written = run([source], target, found, chosen)
     click.echo(f"{shown(target)}: {_words(written, len(chosen))}", err=is_stdout(target))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from dissector.render.rows import COLUMNS, Column, TaskRow
 from dissector.render.terminal import StyledText, Terminal, clip
@@ -13,7 +13,14 @@ _GAP = 2
 
 def print_table(terminal: Terminal, rows: Iterable[TaskRow]) -> None:
     """``rows`` are gone through twice."""
-    print_cells(terminal, COLUMNS, (row.cells for row in rows), map(_styled, rows))
+    print_cells(terminal, COLUMNS, (row.cells for row in rows), _told(terminal, rows))
+
+
+def _told(terminal: Terminal, rows: Iterable[TaskRow]) -> Iterator[dict[str, StyledText]]:
+    for row in rows:
+        terminal.about(row)
+        yield _styled(row)
+    terminal.about(None)
 
 
 def print_cells(
@@ -29,10 +36,29 @@ def print_cells(
         terminal.line((" ", ""), *_line(widths, row))
 
 
-def row_spans(widths: dict[Column, int], row: TaskRow | None) -> list[StyledText]:
-    """One line of the table of tasks; without a row the headings."""
-    cells = {column.key: (column.heading, "heading") for column in widths} if row is None else _styled(row)
+def row_spans(widths: dict[Column, int], row: TaskRow) -> list[StyledText]:
+    """One line of the table of tasks."""
+    return [(" ", ""), *_line(widths, _styled(row))]
+
+
+def heading_spans(widths: dict[Column, int], sort: str, mark: str) -> list[StyledText]:
+    """The headings of the table of tasks, with a ``mark`` at that of the column ``sort``."""
+    marks = {column.key: mark if column.key == sort else "" for column in widths}
+    cells = {
+        one.key: (marks[one.key] + one.heading if one.right else one.heading + marks[one.key], "heading")
+        for one in widths
+    }
     return [(" ", ""), *_line(widths, cells)]
+
+
+def column_at(widths: dict[Column, int], cell: int) -> str | None:
+    """The key of the column that a cell of a line belongs to."""
+    end = 1
+    for column, width in widths.items():
+        end += width + _GAP
+        if cell < end:
+            return column.key
+    return None
 
 
 def _styled(row: TaskRow) -> dict[str, StyledText]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import zip_longest
+from typing import NamedTuple
 
 from dissector.model import Message
 from dissector.render.terminal import Terminal
@@ -18,6 +19,16 @@ _BYTES_A_LINE = 16
 #: Lines of bytes that could not be decoded, unless all are wanted.
 _LINES = 4
 _MASKED = "***"
+
+
+class FieldSpan(NamedTuple):
+    """A field as it is shown: bytes ``start`` to ``end`` (exclusive), ``text`` without secrets."""
+
+    name: str
+    path: str
+    start: int
+    end: int
+    text: str
 
 
 def print_fields(terminal: Terminal, message: Message, mask: Mask, margin: int, full: bool) -> None:
@@ -71,6 +82,7 @@ class _Printer:
         text = "" if node.children else escape(self._found.text(node))
         room = max(self._terminal.width - len(head) - len(node.name) - 2, 8)
         text = text if self._full else fold(text, room)
+        self._terminal.about(FieldSpan(node.name, node.path, node.start, node.end, text))
         self._terminal.line((head, "dim"), (node.name, "key"), (f"  {text}" if text else "", ""))
         if node.name == "undecoded":
             self._bytes(node)
@@ -102,5 +114,6 @@ def _print_document(terminal: Terminal, raw: bytes, mask: Mask, margin: int, ful
         text = escape(shown.rstrip("\r\n\0"))
         head = " " * margin + f"{offset:04x}..{offset + len(line) - 1:04x}  "
         room = max(terminal.width - len(head), 8)
+        terminal.about(FieldSpan("text", "text", offset, offset + len(line), text))
         terminal.line((head, "dim"), (text if full else fold(text, room), ""))
         offset += len(line)

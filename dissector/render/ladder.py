@@ -7,7 +7,7 @@ behind them.  What a step shows is decided in ``steps``; here it is only drawn.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from dissector.model import CaptureInfo, Connection, Event, Task
 from dissector.render.alike import problem_rows
@@ -22,7 +22,7 @@ from dissector.render.steps import LadderStep, Lane
 from dissector.render.terminal import StyledText, Terminal, clip, wrap
 from dissector.render.text import duration, escape
 from dissector.render.theme import OUTCOME_STYLES
-from dissector.render.times import dated, zone
+from dissector.render.times import clock, dated, zone
 from dissector.wire.masking import Mask
 
 _WIDE = 100
@@ -36,6 +36,11 @@ _SMALL = (0, 4, 8)
 _NAMES = ("client", "remote scheduler", "task process")
 _AGENT_NAMES = ("master", "agent", "task process")
 _TEN_SECONDS = 10 * 10**9
+#: What the column of times counts from: the task's start, the line before, or it has times of day.
+TimeColumn = Literal["start", "delta", "clock"]
+_TIME_HEADINGS = {"start": "time", "delta": "delta", "clock": "clock"}
+#: The subject of the lines with the names of the lanes.
+HEADINGS = "headings"
 
 
 class Layout(NamedTuple):
@@ -52,9 +57,9 @@ class Layout(NamedTuple):
         return self.packet + self.time + 4
 
 
-def layout(width: int, last_packet: int, last_time: int) -> Layout:
+def layout(width: int, last_packet: int, longest_time: str) -> Layout:
     packet = max(len(str(last_packet)), 6) + 1
-    time = len(elapsed(last_time, last_time)) + 1
+    time = len(longest_time) + 1
     room = width - packet - time - 4 - _LATENCY - 2
     if width < _WIDE:
         return Layout(packet, time, _SMALL, max(room - _SMALL[2] - 3, 4), wide=False)
@@ -93,7 +98,12 @@ class Page:
     """Draws the steps of one task."""
 
     def __init__(
-        self, terminal: Terminal, task: Task | None, connections: Sequence[Connection], shown: Sequence[LadderStep]
+        self,
+        terminal: Terminal,
+        task: Task | None,
+        connections: Sequence[Connection],
+        shown: Sequence[LadderStep],
+        times: TimeColumn = "start",
     ) -> None:
         self._terminal = terminal
         self._connections = connections
@@ -102,14 +112,17 @@ class Page:
         last = max((step.time for step in shown), default=self._start)
         self._total = max(last - self._start, 0)
         last_packet = max((step.packets[-1] for step in shown if step.packets), default=0)
-        self.layout = layout(terminal.width, last_packet, self._total)
+        self._times, self._before = times, self._start
+        longest = clock(last) if times == "clock" else elapsed(self._total, self._total)
+        self.layout = layout(terminal.width, last_packet, longest)
         self._columns = Columns()
         if task is not None and self.layout.wide:
             self._columns = columns_of(task, self.layout.lanes[Lane.REMOTE])
 
     def headings(self) -> None:
+        self._terminal.about(HEADINGS)
         place = self.layout
-        left = "packet".rjust(place.packet) + "  " + "time".rjust(place.time) + "  "
+        left = "packet".rjust(place.packet) + "  " + _TIME_HEADINGS[self._times].rjust(place.time) + "  "
         if place.wide:
             names = "".join(
                 name.ljust(end - start)
@@ -126,12 +139,13 @@ class Page:
         self._terminal.line((left + names[: place.lanes[2] + 3 + place.said] + latency, "heading"))
         if self._columns.names:
             self._terminal.line((" " * place.margin, ""), (self._columns.heading(place.lanes), "dim"))
+        self._terminal.about(None)
 
     def step(self, step: LadderStep, whole: LadderStep | None = None) -> None:
         """One line; with ``whole`` (the same step in full words) what did not fit follows below."""
         place = self.layout
         packet = str(step.packets[-1]) if step.packets else ""
-        time = elapsed(step.time - self._start, self._total)
+        time = self._time(step.time)
         spans: list[StyledText] = [(packet.rjust(place.packet), "dim"), ("  " + time.rjust(place.time) + "  ", "dim")]
         alive = self._on_agent or is_open_at(self._connections, step.time)
         lanes = stretched(step, place)
@@ -146,6 +160,13 @@ class Page:
             spans.append((latency.rjust(max(room, len(latency) + 1)), "dim"))
         self._terminal.line(*spans)
         self._below("".join(text for text, _ in spans), step, whole)
+
+    def _time(self, moment: int) -> str:
+        if self._times == "clock":
+            return clock(moment)
+        origin = self._before if self._times == "delta" else self._start
+        self._before = moment
+        return elapsed(moment - origin, self._total)
 
     def _below(self, shown: str, step: LadderStep, whole: LadderStep | None) -> None:
         """What of a line's texts is not ``shown`` in it: all of ``whole``, else the beginning of what went wrong."""
@@ -215,6 +236,7 @@ class LadderView:
         full: bool = False,
         fields: bool = False,
         http: bool = False,
+        times: TimeColumn = "start",
     ) -> None:
         """``http``: a line for each exchange over HTTP."""
         self._terminal = terminal
@@ -223,6 +245,7 @@ class LadderView:
         self._full = full
         self._fields = fields
         self._http = http
+        self._times = times
         self._all = EventsByTask(every=self._verbose)
 
     def add(self, event: Event) -> None:
@@ -280,15 +303,17 @@ class LadderView:
     def _page(self, conversation: TaskEvents) -> None:
         shown = self._steps(conversation, full=False)
         whole = self._steps(conversation, full=True) if self._full else shown
-        page = Page(self._terminal, conversation.task, conversation.connections, shown)
+        page = Page(self._terminal, conversation.task, conversation.connections, shown, self._times)
         self._terminal.line()
         page.headings()
         margin = page.layout.margin if page.layout.wide else _NARROW_MARGIN
         for step, full in zip(shown, whole, strict=True):
+            self._terminal.about(step)
             page.step(step, full if self._full else None)
             if self._fields:
                 for message in step.messages:
                     print_fields(self._terminal, message, self._mask, margin, self._full)
+        self._terminal.about(None)
 
     def _steps(self, conversation: TaskEvents, full: bool) -> list[LadderStep]:
         return conversation.steps(self._mask, verbose=self._verbose, full=full, http=self._http)

@@ -49,6 +49,7 @@ class LogView:
                 self._terminal.line((f"task {task.n}  {job}".rstrip(), "title"))
             for line in task.log:
                 self._print(line)
+            self._terminal.about(None)
         self._terminal.flush()
 
     def _print(self, line: LogLine) -> None:
@@ -58,6 +59,7 @@ class LogView:
             self._terminal.line((today, "dim"))
         head = f"{clock(line.time)} {line.level:<{_LEVEL_CELLS}} "
         texts = self._mask.text(line.text).replace("\r\n", "\n").rstrip("\n").split("\n")
+        self._terminal.about(line)
         for number, text in enumerate(texts):
             style = log_style(line.level)
             self._terminal.line((head if number == 0 else " " * len(head), "dim"), (escape(text), style))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from heapq import nsmallest
 
 from dissector.model import RANK, Task
@@ -53,8 +53,9 @@ class SummaryPage:
             row = task_row(task, self._mask)
             self._worst = nsmallest(WORST, [*self._worst, (key, row)], key=lambda one: one[0])
 
-    def draw(self) -> None:
-        """Needs at least one task."""
+    def draw(self, terminal: Terminal | None = None) -> None:
+        """Needs at least one task; ``terminal`` takes the place of the one before."""
+        self._terminal = terminal or self._terminal
         self.figures()
         self.causes(CAUSES)
         if self._worst:
@@ -110,10 +111,16 @@ class SummaryPage:
         self._terminal.line()
         rows = [self._row(group) for group in shown]
         texts = ({key: text for key, (text, _) in row.items()} for row in rows)
-        print_cells(self._terminal, columns, texts, rows)
+        print_cells(self._terminal, columns, texts, self._told(shown, rows))
         if len(groups) > len(shown):
             rest = len(groups) - len(shown)
             self._terminal.line((f" {rest} more; --top {len(groups)} shows all", "dim"))
+
+    def _told(self, groups: Sequence[TaskGroup], rows: Sequence[Row]) -> Iterator[Row]:
+        for group, row in zip(groups, rows, strict=True):
+            self._terminal.about(group)
+            yield row
+        self._terminal.about(None)
 
     def _row(self, group: TaskGroup) -> Row:
         took, delays = Stats.of(group.took), Stats.of(group.delays)
@@ -138,7 +145,9 @@ class SummaryPage:
         self._terminal.line()
         self._terminal.line((" what explains most" if most is not None else " why", "title"))
         for cause in causes[:most]:
+            self._terminal.about(cause)
             self._cause(cause)
+        self._terminal.about(None)
         if most is not None and len(causes) > most:
             rest = len(causes) - most
             self._terminal.line(

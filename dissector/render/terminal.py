@@ -57,6 +57,9 @@ class Terminal:
             cut[-1] = (last, cut[-1][1])
         self._out.write("".join(self._render(text, style) for text, style in cut) + "\n")
 
+    def about(self, subject: object) -> None:
+        """What the lines to come are about, None: nothing; for those who keep lines (``view.pane``)."""
+
     def block(self, head: Iterable[StyledText], text: str, style: str = "", widest: int = 10_000) -> None:
         """Write ``text`` wrapped behind ``head``, its further lines as far in as the first."""
         spans, width = list(head), min(self.width, widest)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from dissector.model import Connection, Problem, Task
@@ -14,7 +15,7 @@ from dissector.share.streams import Conversations
 from dissector.sources.capture import CaptureReader, interface_by_packet
 from dissector.stream.fragments import Datagrams
 from dissector.stream.packets import Parsed, parse
-from dissector.traffic import Fragment, IcmpError, Segment
+from dissector.traffic import Fragment, IcmpError, Packet, Segment
 from dissector.wire.harmless import escape
 from dissector.wire.masking import Mask
 
@@ -24,39 +25,58 @@ _MASK = Mask()
 _HEX = re.compile(rb"[0-9a-f]{16,}")
 
 
-def cut(source: str, target: str, found: CaptureIndex, tasks: Collection[Task], more: Iterable[str] = ()) -> int:
+def cut(
+    sources: Sequence[str], target: str, found: CaptureIndex, tasks: Collection[Task], more: Iterable[str] = ()
+) -> int:
     """Writes the packets of ``tasks`` to the file ``target``, pcapng with comments unless its name says pcap; returns
-    how many.  ``more`` are comments on the whole besides.
+    how many.  ``sources`` are read as one stream; ``more`` are comments on the whole besides.
 
     Raises CaptureError for files that can not be read or written, UsageError as ``check_files``.
     """
-    check_files([source], [target])
+    check_files(sources, [target])
     chosen = frozenset(tasks)
-    conversations = Conversations(_connections(found, chosen))
     problems = [problem for problem in found.problems if problem.task in chosen]
     comments = _packet_comments(tasks, problems)
     written = 0
     with OutFile(target) as out:
-        writer = CaptureFile(out, "pcapng", comments=[*_section_comments(source, tasks, problems), *more])
+        writer = CaptureFile(out, "pcapng", comments=[*_section_comments(sources, tasks, problems), *more])
         writer.secrets(_key_log(found, chosen))
-        datagrams: frozenset[int] | None = None
-        reader, interface = CaptureReader([source]), interface_by_packet(source)
-        for packet in conversations.candidates(reader.blocks()):
-            record = parse(packet)
-            if isinstance(record, Fragment):
-                datagrams = _fragments(source, conversations) if datagrams is None else datagrams
-                wanted = packet.number in datagrams
-            else:
-                wanted = _belongs(record, conversations)
-            if wanted:
-                written += 1
-                time, link_type, data, length = packet[1:5]
-                words = comments.get(packet.number, ())
-                writer.packet(time, link_type, data, length, words, interface(packet.number))
+        reader = CaptureReader(sources)
+        interface = interface_by_packet(sources[0]) if len(sources) == 1 else _no_interface
+        for packet in _packets(reader, sources, Conversations(_connections(found, chosen))):
+            written += 1
+            time, link_type, data, length = packet[1:5]
+            words = comments.get(packet.number, ())
+            writer.packet(time, link_type, data, length, words, interface(packet.number))
         written += writer.ends(reader.infos[0].last, _connections(found, chosen))
         writer.close()
         out.commit()
     return written
+
+
+def packets_of(sources: Sequence[str], found: CaptureIndex, tasks: Collection[Task]) -> Iterator[Packet]:
+    """All that the tasks have to do with, by their numbers.
+
+    Raises CaptureError.
+    """
+    return _packets(CaptureReader(sources), sources, Conversations(_connections(found, frozenset(tasks))))
+
+
+def _packets(reader: CaptureReader, sources: Sequence[str], conversations: Conversations) -> Iterator[Packet]:
+    datagrams: frozenset[int] | None = None
+    with closing(reader.blocks()) as blocks:
+        for packet in conversations.candidates(blocks):
+            record = parse(packet)
+            if isinstance(record, Fragment):
+                datagrams = _fragments(sources, conversations) if datagrams is None else datagrams
+                if packet.number in datagrams:
+                    yield packet
+            elif _belongs(record, conversations):
+                yield packet
+
+
+def _no_interface(_number: int) -> str:
+    return ""
 
 
 def _connections(found: CaptureIndex, tasks: frozenset[Task]) -> Iterable[Connection]:
@@ -83,10 +103,10 @@ def _key_log(found: CaptureIndex, tasks: frozenset[Task]) -> bytes:
     return b"".join(line.strip() + b"\n" for line in dict.fromkeys(lines))
 
 
-def _fragments(source: str, conversations: Conversations) -> frozenset[int]:
+def _fragments(sources: Sequence[str], conversations: Conversations) -> frozenset[int]:
     """Packets with fragments of datagrams that belong to the tasks."""
     datagrams, found = Datagrams(), set()
-    for packet in conversations.candidates(CaptureReader([source]).blocks()):
+    for packet in conversations.candidates(CaptureReader(sources).blocks()):
         whole, record = datagrams.whole(packet)
         if whole is not packet and _belongs(record, conversations):
             found.update(datagrams.numbers)
@@ -116,8 +136,10 @@ def _packet_comments(tasks: Iterable[Task], problems: Iterable[Problem]) -> Comm
     return comments
 
 
-def _section_comments(source: str, tasks: Iterable[Task], problems: Iterable[Problem]) -> list[str]:
-    heading = f"Cut by jstrace from {escape(Path(source).name)}; packet numbers in comments are those of that file."
+def _section_comments(sources: Sequence[str], tasks: Iterable[Task], problems: Iterable[Problem]) -> list[str]:
+    names = ", ".join(escape(Path(source).name) for source in sources)
+    where = "that file" if len(sources) == 1 else "those files together"
+    heading = f"Cut by jstrace from {names}; packet numbers in comments are those of {where}."
     return [heading, *verdicts(tasks, problems)]
 
 

@@ -50,7 +50,7 @@ class Sides:
         mine = {one.task: None for one in index.connections if one.task is not None and _ends(one) in wanted}
         chosen = sorted(mine, key=lambda task: task.n)
         together = verdicts(tasks, [problem for problem in self.problems if problem.task in set(tasks)])
-        return cut(source, target, index, chosen, _together(together)), len(chosen)
+        return cut([source], target, index, chosen, _together(together)), len(chosen)
 
 
 def _beside(sources: Sequence[str], sites: Sequence[Site], hints: Hints, *, messages: bool) -> Beside:

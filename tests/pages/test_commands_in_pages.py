@@ -33,7 +33,7 @@ def wrong(command: str) -> str | None:
         name, *words = shlex.split(command)
     except ValueError:  # a quote that the page's line does not close
         name, *words = command.split()
-    known = main.commands.get(name)
+    known = main.commands.get("view" if name.endswith(".pcap") else name)
     if known is None:
         return f"{command}: no command {name}"
     options = {option for one in known.params if isinstance(one, click.Option) for option in one.opts} | {

@@ -35,7 +35,7 @@ Page = Callable[..., str]
 def page(monkeypatch: pytest.MonkeyPatch) -> Page:
     """``page(events, width, ...)``: what a LadderView prints."""
 
-    def draw(events: list[Any], width: int = 110, **options: bool) -> str:
+    def draw(events: list[Any], width: int = 110, **options: Any) -> str:
         monkeypatch.setenv("COLUMNS", str(width))
         out = io.StringIO()
         view = LadderView(Terminal(out), Mask(), **options)

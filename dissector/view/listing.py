@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import overload
 
 from dissector.render.filter import Filter
-from dissector.render.live.entry import TaskEntry
+from dissector.view.entry import TaskEntry
 
 
 def _rank(entry: TaskEntry) -> int:

@@ -69,7 +69,7 @@ def test_no_color_is_none(term: str, arguments: tuple[str, ...], environment: di
         terminal.press(b"p")
         terminal.until("Remedy")
         terminal.press(b"?")
-        terminal.until("this page")
+        terminal.until("Down to the bytes")
         assert terminal.fills
         assert terminal.colors == set()
         assert b"\x1b[7;" in terminal.out

@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from dissector.model import Connection, Message, Running, Task
-from dissector.render.rows import TaskRow
+from dissector.model import Connection, Exchange, Message, Running, Task
 
-#: Messages held of one task: the newest ones.
+#: Messages (and exchanges over HTTP) held of one task: the newest ones.
 MAX_OF_TASK = 2_000
 
 
 @dataclass(slots=True, eq=False)
 class TaskEntry:
     """``rank`` is its place among all; ``running`` is None once its record is final; ``changes`` counts what was
-    added."""
+    added, ``lost`` the messages that are no longer held."""
 
     task: Task
     rank: int = 0
     running: Running | None = None
-    row: TaskRow | None = None
-    messages: deque[Message] = field(default_factory=lambda: deque(maxlen=MAX_OF_TASK))
+    messages: deque[Message | Exchange] = field(default_factory=deque)
     connections: list[Connection] = field(default_factory=list)
     changes: int = 0
+    lost: int = 0
 
     @property
     def shown(self) -> Task:
@@ -35,3 +34,19 @@ class TaskEntry:
     @property
     def is_over(self) -> bool:
         return self.running is not None and self.running.outcome is not None
+
+    def hold(self, message: Message | Exchange) -> int:
+        """Keeps a message, in the place of the oldest one where there are too many; how many more are held now."""
+        self.messages.append(message)
+        if len(self.messages) <= MAX_OF_TASK:
+            return 1
+        self.messages.popleft()
+        self.lost += 1
+        return 0
+
+    def forget(self) -> int:
+        """Lets all messages go; how many there were."""
+        count = len(self.messages)
+        self.messages.clear()
+        self.lost += count
+        return count

@@ -166,6 +166,11 @@ class PacedApp(App[None]):
             signal.signal(signal.SIGTSTP, before)
         self.draw_anew()
 
+    def use_mouse(self, wanted: bool) -> None:
+        """Whether the terminal tells of the mouse, or keeps it for selecting text."""
+        if isinstance(self._driver, PacedDriver):
+            self._driver.use_mouse(wanted)
+
     def draw_anew(self) -> None:
         """Everything, whatever the terminal shows."""
         self.screen.refresh()
@@ -206,6 +211,12 @@ class PacedDriver(LinuxDriver):
             self._paced.line = InputLine(2, self._idle)  # Textual's screen is on standard error
             super().start_application_mode()  # type: ignore[no-untyped-call]
             _let_stop(self.fileno)
+
+    def use_mouse(self, wanted: bool) -> None:
+        if wanted:
+            self._enable_mouse_support()
+        else:
+            self._disable_mouse_support()
 
     def _idle(self) -> None:
         with suppress(RuntimeError):  # the loop has ended

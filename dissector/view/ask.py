@@ -18,7 +18,7 @@ from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from dissector.render.live.questions import Question
+from dissector.view.questions import Question
 
 _KEYS = "enter, or escape"
 

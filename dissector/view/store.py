@@ -6,7 +6,7 @@ The capture's thread writes, the screen's thread reads, both under the capture's
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -24,38 +24,49 @@ from dissector.model import (
     Task,
 )
 from dissector.render.filter import Filter
-from dissector.render.live.entry import MAX_OF_TASK, TaskEntry
-from dissector.render.live.listing import Listing, Picked
-from dissector.render.rows import TaskRow, task_row, worst
+from dissector.render.rows import TaskRow, tally, task_row, worst
 from dissector.render.text import duration
+from dissector.reports.summary import FINE
+from dissector.view.entry import TaskEntry
+from dissector.view.listing import Listing, Picked
 from dissector.wire.masking import Mask
 
 #: Messages held for ladders, of all tasks; the task that ended first loses its own first.
 MAX_MESSAGES = 50_000
+#: Tasks whose messages were read once more and are held.
+_RECALLED = 4
 #: Problems and remarks of the capture and of all tasks.
 MAX_NEWS = 500
 
 
 class Status(NamedTuple):
-    """Figures for the top line."""
+    """Figures for the top line; ``dropped`` and ``seconds`` of a capture that grows, of files how many bytes were read
+    (``done``) of how many (``total``, None where it is not known) so far; ``done`` is None when all was."""
 
     source: str
     packets: int
-    dropped: int
-    seconds: float
+    dropped: int | None
+    seconds: float | None
+    done: int | None = None
+    total: int | None = None
 
 
 class Store:
-    """A listener (``monitor.Listener``).  ``chosen``: what the command line lets through."""
+    """A listener (``monitor.Listener``).  ``chosen``: what the command line lets through; ``keep``: so many ended
+    tasks, None: all."""
 
     wants_messages = True
 
-    def __init__(self, mask: Mask, chosen: Filter, keep: int) -> None:
+    def __init__(self, mask: Mask, chosen: Filter, keep: int | None) -> None:
         self.mask = mask
         self.news: deque[Problem | str] = deque(maxlen=MAX_NEWS)
         self.outcomes: Counter[Outcome] = Counter()
         #: Counts the changes to ``news``.
         self.told = 0
+        #: Counts the remarks among them, and the newest one.
+        self.notes, self.note_told = 0, ""
+        #: Gets every task whose record is final.
+        self.on_end: Callable[[Task], object] | None = None
         self._chosen = chosen
         self._keep = keep
         self._running: dict[Task, TaskEntry] = {}
@@ -64,8 +75,12 @@ class Store:
         self._over: dict[Task, TaskEntry] = {}
         self._look: Look | None = None
         self._ended: dict[Task, TaskEntry] = {}
+        #: Messages that were read once more, of the tasks that were looked at last.
+        self._recalled: dict[TaskEntry, list[Message | Exchange]] = {}
         self._matched: set[Task] = set()
         self._messages = 0
+        #: Ended tasks whose messages are held, the one that ended first in front.
+        self._whole: deque[TaskEntry] = deque()
         #: Those that ended, the newest first, and those of them that are not final; None when they changed since.
         self._listed: tuple[list[TaskEntry], int] | None = None
         #: The time of the newest packet or tick that is known.
@@ -82,15 +97,13 @@ class Store:
     def add(self, event: Event) -> None:
         if isinstance(event, Task):
             self._end(event)
-        elif isinstance(event, Message):
+        elif isinstance(event, (Message, Exchange)):
             self._message(event)
         elif isinstance(event, Connection):
             entry = self._ended.get(event.task) if event.task is not None else None
             if entry is not None and event not in entry.connections:
                 entry.connections.append(event)
                 entry.changes += 1
-        elif isinstance(event, Exchange):
-            return
         elif event.task is None or (event.severity is not Severity.INFO and self._chosen.task(event.task)):
             self._tell(event)
 
@@ -98,10 +111,11 @@ class Store:
         self._tell(problem)
 
     def note(self, text: str) -> None:
+        self.notes, self.note_told = self.notes + 1, text
         self._tell(text)
 
     def running(self, changed: Sequence[Running], now: int, look: Look | None = None) -> None:
-        self.now, self._look = now, look
+        self.now, self._look = max(now, self.now), look
         for one in changed:
             if one.task.n:
                 self._stands(self._entry(one.task), one)
@@ -135,14 +149,15 @@ class Store:
         elif self._chosen.on_messages:
             self._listed = None
 
-    def _message(self, message: Message) -> None:
-        if message.task is None:
+    def _message(self, message: Message | Exchange) -> None:
+        task = message.task
+        if task is None:
             return
-        if self._chosen.on_messages and message.task not in self._matched and self._chosen.message(message):
-            self._matched.add(message.task)
-        entry = self._entry(message.task)
-        self._messages += len(entry.messages) < MAX_OF_TASK
-        entry.messages.append(message)
+        is_asked = self._chosen.on_messages and task not in self._matched
+        if is_asked and isinstance(message, Message) and self._chosen.message(message):
+            self._matched.add(task)
+        entry = self._ended.get(task) or self._entry(task)
+        self._messages += entry.hold(message)
         self._changed(entry)
 
     def _end(self, task: Task) -> None:
@@ -156,18 +171,19 @@ class Store:
             return
         self.outcomes[task.outcome] += 1
         entry.running = None
-        entry.row = task_row(task, self.mask)
         entry.connections = [one for one in (task.command, task.callback) if one is not None]
         entry.changes += 1
         self._ended[task] = entry
-        if len(self._ended) > self._keep:
-            oldest = next(iter(self._ended))
-            self._messages -= len(self._ended.pop(oldest).messages)
-        for old in self._ended.values():
-            if self._messages <= MAX_MESSAGES:
-                break
-            self._messages -= len(old.messages)
-            old.messages.clear()
+        if self.on_end is not None:
+            self.on_end(task)
+        self._whole.append(entry)
+        if self._keep is not None and len(self._ended) > self._keep:
+            oldest = self._ended.pop(next(iter(self._ended)))
+            self._messages -= oldest.forget()
+            if self._whole[0] is oldest:
+                self._whole.popleft()
+        while self._messages > MAX_MESSAGES and self._whole:
+            self._messages -= self._whole.popleft().forget()
 
     def _tell(self, what: Problem | str) -> None:
         self.news.append(what)
@@ -182,13 +198,27 @@ class Store:
         assert self._listed is not None
         return len(self._running), sum(self.outcomes.values()) + self._listed[1]
 
+    @property
+    def failed(self) -> int:
+        """Tasks that ended badly."""
+        return sum(count for outcome, count in self.outcomes.items() if outcome not in FINE)
+
+    @property
+    def tally(self) -> str:
+        """How many tasks ended how."""
+        return tally(self.outcomes)
+
+    def final(self) -> list[TaskEntry]:
+        """Those whose records are final, in the order of their ends."""
+        return list(self._ended.values())
+
     def find(self, task: Task) -> TaskEntry | None:
         return self._running.get(task) or self._over.get(task) or self._ended.get(task)
 
     def refresh(self, entry: TaskEntry) -> None:
         """Learns what a task does now: of one that is not seen nobody need know."""
         running = self._look(entry.task) if self._look is not None else None
-        if running is not None and entry.row is None:
+        if running is not None and entry.task not in self._ended:
             self._stands(entry, running)
 
     def choose(self, wanted: Filter) -> None:
@@ -220,8 +250,9 @@ class Store:
     def events(self, entry: TaskEntry) -> Iterator[Event]:
         """What a ladder shows of a task: what is final, and the requests that are open."""
         task = entry.shown
-        seen = {message.n for message in entry.messages}
-        yield from entry.messages
+        messages = self._recalled.get(entry, entry.messages)
+        seen = {message.n for message in messages if isinstance(message, Message)}
+        yield from messages
         for call in entry.running.calls if entry.running is not None else ():
             if call.n not in seen:
                 yield call
@@ -229,12 +260,21 @@ class Store:
         yield from task.problems
         yield task
 
+    def is_whole(self, entry: TaskEntry) -> bool:
+        """All messages of a task are held, or were read once more."""
+        return not entry.lost or entry in self._recalled
+
+    def recalled(self, entry: TaskEntry, messages: list[Message | Exchange]) -> None:
+        """Holds what was read once more, in the place of that of a task looked at before."""
+        while len(self._recalled) >= _RECALLED:
+            del self._recalled[next(iter(self._recalled))]
+        self._recalled[entry] = messages
+        entry.changes += 1
+
     def row_of(self, entry: TaskEntry, now: int) -> TaskRow:
         """The row of a task: of one under way what it does and for how long, in place of its problems."""
-        if entry.row is not None:
-            return entry.row
         row = task_row(entry.shown, self.mask)
-        if entry.is_over:
+        if entry.is_over or entry.task in self._ended:
             return row
         task = entry.task
         cells = dict(row.cells, outcome="running", took=duration(max(0, now - task.start)))

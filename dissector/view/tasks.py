@@ -5,31 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from rich.segment import Segment
 from rich.style import Style
-from textual.binding import Binding
+from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message as Event
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from dissector.model import RANK, Task
-from dissector.render.cells import column_widths, row_spans, widest
-from dissector.render.live.entry import TaskEntry
-from dissector.render.live.listing import Listing, Rows
-from dissector.render.live.pane import RICH_STYLES
+from dissector.render.cells import column_at, column_widths, heading_spans, row_spans, widest
 from dissector.render.rows import COLUMNS, Column, TaskRow
+from dissector.view import keys
+from dissector.view.entry import TaskEntry
+from dissector.view.listing import Listing, Rows
+from dissector.view.pane import CURSOR, styled
 
-_CURSOR = Style(reverse=True)
 #: A column that the table is sorted by, and how.
 SORTS: dict[str, Callable[[Task], Any]] = {
     "n": lambda task: task.n,
+    "start": lambda task: task.start,
     "took": lambda task: task.end - task.start,
     "job": lambda task: ((task.job or "").casefold(), task.n),
+    "task_id": lambda task: (task.task_id or 0, task.n),
+    "kind": lambda task: (task.kind or "", task.n),
     "outcome": lambda task: (task.outcome.value, task.n),
+    "client": lambda task: (str(task.client or ""), task.n),
     "remote": lambda task: (str(task.remote or ""), task.n),
+    "port": lambda task: (task.callback_port or 0, task.n),
+    "callback": lambda task: task.callback_delay or -1,
+    "calls": lambda task: task.counts.calls + task.counts.callbacks,
     "problems": lambda task: (-min((RANK[p.severity] for p in task.problems), default=9), task.n),
 }
+#: Those that begin with the most.
+_MOST_FIRST = ("n", "start", "took", "callback", "calls", "problems")
+_UP, _DOWN = "▲", "▼"
 
 
 class ShownTasks(NamedTuple):
@@ -45,17 +54,16 @@ class ShownTasks(NamedTuple):
 class TaskTable(ScrollView, can_focus=True):
     """The cursor stays on its task while rows move; at the top it stays at the top."""
 
-    BINDINGS = [  # noqa: RUF012  textual's way
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
-        Binding("home", "move(-1000000)", "first", show=False),
-        Binding("end", "move(1000000)", "last", show=False),
-    ]
+    BINDINGS = keys.moves()
 
     class Selected(Event):
         """Another task is under the cursor."""
+
+    class Entered(Event):
+        """The task under the cursor was clicked twice."""
+
+    class Sorted(Event):
+        """By a click on a heading."""
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
@@ -72,6 +80,7 @@ class TaskTable(ScrollView, can_focus=True):
         self._drawn: dict[int, Strip] = {}
         self.sort = "n"
         self.reverse = True
+        self.wanted = ""
 
     @property
     def selected(self) -> TaskEntry | None:
@@ -136,6 +145,22 @@ class TaskTable(ScrollView, can_focus=True):
         self._into_view()
         self.refresh()
 
+    def seek(self, step: int, is_wanted: Callable[[TaskEntry], bool]) -> bool:
+        """Goes to the next task (``step`` 1) that is wanted, or the one before (-1)."""
+        count = len(self._entries)
+        for distance in range(1, count + 1):
+            place = (self._cursor + step * distance) % count
+            if is_wanted(self._entries[place]):
+                self.action_move(place - self._cursor)
+                return True
+        return False
+
+    @property
+    def row_text(self) -> str:
+        """The cells of the chosen task, with tabs between them."""
+        entry = self._selected
+        return "\t".join(self._row(entry).cells.values()) if entry is not None and self._row is not None else ""
+
     def action_page(self, pages: int) -> None:
         self.action_move(pages * max(1, self.size.height - 2))
 
@@ -147,10 +172,31 @@ class TaskTable(ScrollView, can_focus=True):
         elif self._cursor >= top + room:
             self.scroll_to(y=self._cursor - room + 1, animate=False, immediate=True, force=True)
 
+    def action_sideways(self, cells: int) -> None:
+        """All columns that there is room for are shown."""
+
     def next_sort(self) -> None:
-        names = list(SORTS)
-        self.sort = names[(names.index(self.sort) + 1) % len(names)]
-        self.reverse = self.sort in ("n", "took", "problems")
+        """By the next one of the columns that are shown."""
+        names = [column.key for column in self._widths if column.key in SORTS] or list(SORTS)
+        at = names.index(self.sort) if self.sort in names else -1
+        self.sort_by(names[(at + 1) % len(names)])
+
+    def sort_by(self, column: str) -> None:
+        """By a column; by the same one again: the other way round."""
+        self.reverse = not self.reverse if column == self.sort else column in _MOST_FIRST
+        self.sort = column
+
+    def on_click(self, event: events.Click) -> None:
+        if event.y == 0:
+            if (column := column_at(self._widths, event.x)) in SORTS:
+                self.sort_by(column)
+                self.post_message(self.Sorted())
+            return
+        place = self.scroll_offset.y + event.y - 1
+        if place < len(self._entries):
+            self.action_move(place - self._cursor)
+            if event.chain == 2:
+                self.post_message(self.Entered())
 
     # --- drawing ---------------------------------------------------------------------------------------------------
 
@@ -162,13 +208,13 @@ class TaskTable(ScrollView, can_focus=True):
         width = self.size.width
         if y == 0:
             self._measure(width)
-            return self._strip(row_spans(self._widths, None), width)
+            return self._strip(heading_spans(self._widths, self.sort, _DOWN if self.reverse else _UP), width)
         place = self.scroll_offset.y + y - 1
         if place >= len(self._entries) or self._row is None:
             return Strip.blank(width, self.rich_style)
         row = self._row(self._entries[place])
-        strip = self._strip(row_spans(self._widths, row), width)
-        return strip.apply_style(_CURSOR) if place == self._cursor and self.has_focus else strip
+        here = place == self._cursor and self.has_focus
+        return self._strip(row_spans(self._widths, row), width, here=here)
 
     def _measure(self, width: int) -> None:
         """Columns as wide as the rows seen so far need: they may grow, but do not jump while one scrolls."""
@@ -177,8 +223,10 @@ class TaskTable(ScrollView, can_focus=True):
         for key, cells in widest(COLUMNS, (self._row(entry).cells for entry in self._seen())).items():
             self._widest[key] = max(cells, self._widest.get(key, 0))
         if any(self._widest.values()):
-            self._widths = column_widths(COLUMNS, self._widest, width)
+            heading = next(len(column.heading) for column in COLUMNS if column.key == self.sort)
+            needed = {**self._widest, self.sort: max(self._widest[self.sort], heading + 1)}
+            self._widths = column_widths(COLUMNS, needed, width)
 
-    def _strip(self, spans: Sequence[tuple[str, str]], width: int) -> Strip:
-        segments = [Segment(text, RICH_STYLES[style]) for text, style in spans]
-        return Strip(segments).adjust_cell_length(width).apply_style(self.rich_style)
+    def _strip(self, spans: Sequence[tuple[str, str]], width: int, *, here: bool = False) -> Strip:
+        strip = Strip(styled(spans, self.wanted, here=here)).adjust_cell_length(width)
+        return strip.apply_style(self.rich_style + (CURSOR if here else Style()))

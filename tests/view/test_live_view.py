@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from threading import Lock
 
@@ -20,16 +20,16 @@ from textual.widgets import ContentSwitcher, Footer, Input, Static
 from work_kit import work
 
 from dissector.errors import CaptureError
-from dissector.model import Outcome, Problem, Severity, Task
+from dissector.model import CaptureInfo, Connection, Outcome, Problem, Severity, Task
 from dissector.render.filter import Filter, parse
-from dissector.render.live.app import LiveApp
-from dissector.render.live.ask import Ask
-from dissector.render.live.help import HelpScreen
-from dissector.render.live.pane import LinesPane
-from dissector.render.live.store import MAX_MESSAGES, Status, Store
 from dissector.session.timers import running
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
+from dissector.view.app import ViewApp
+from dissector.view.ask import Ask
+from dissector.view.help import HelpScreen
+from dissector.view.pane import LinesPane, PaneLine
+from dissector.view.store import MAX_MESSAGES, Status, Store
 from dissector.wire.masking import Mask
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -38,8 +38,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 class Capture:
     """What the screen asks: figures and files."""
 
+    is_growing = True
+
     def __init__(self) -> None:
         self.lock = Lock()
+        self.infos: list[CaptureInfo] = []
         self.over = self.busy = False
         self.saved: list[tuple[int, str]] = []
 
@@ -48,11 +51,15 @@ class Capture:
             return Status("eth0, eth1", 51_234_567, 1_234_567, 10_000.0)
         return Status("eth0", 1234, 5, 83.0)
 
-    def save(self, task: Task, path: str) -> tuple[int, bool]:
+    def save(self, task: Task, connections: Iterable[Connection], path: str) -> str:
         if path.startswith("/nowhere"):
             raise CaptureError(path, "No such file or directory")
+        assert list(connections)
         self.saved.append((task.n, path))
-        return 58, True
+        return f"58 packets in {path}"
+
+    def recall(self, task: Task, connections: Iterable[Connection]) -> None:
+        raise NotImplementedError
 
 
 def filled(path: Path, until: int | None = None, keep: int = 1_000, chosen: Filter | None = None) -> Store:
@@ -72,12 +79,12 @@ def filled(path: Path, until: int | None = None, keep: int = 1_000, chosen: Filt
     return store
 
 
-Script = Callable[[LiveApp, Pilot[None]], Awaitable[None]]
+Script = Callable[[ViewApp, Pilot[None]], Awaitable[None]]
 
 
 def play(store: Store, script: Script, size: tuple[int, int] = (80, 24), capture: Capture | None = None) -> None:
     async def run() -> None:
-        app = LiveApp(store, capture or Capture())
+        app = ViewApp(store, capture or Capture())
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
             await script(app, pilot)
@@ -85,26 +92,26 @@ def play(store: Store, script: Script, size: tuple[int, int] = (80, 24), capture
     asyncio.run(run())
 
 
-def top(app: LiveApp) -> str:
+def top(app: ViewApp) -> str:
     return str(app.query_one("#top", Static).render())
 
 
-def title(app: LiveApp) -> str:
+def title(app: ViewApp) -> str:
     """The line above the pane."""
     return str(app.query_one("#title", Static).render())
 
 
-def shown(app: LiveApp) -> list[str]:
+def shown(app: ViewApp) -> list[str]:
     """The table as it is on the screen."""
     table = app.table
     return [table.render_line(y).text.rstrip() for y in range(table.size.height)]
 
 
 def test_tasks_and_the_ladder_of_the_first(captures: Path) -> None:
-    async def script(app: LiveApp, _pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, _pilot: Pilot[None]) -> None:
         assert top(app) == " jstrace  eth0  0 running, 10 ended  1234 packets  5 dropped  1 m 23 s"
         rows = shown(app)
-        assert rows[0].split()[0] == "#"
+        assert rows[0].split()[0] == "▼#"
         assert [row.split()[0] for row in rows[1:8]] == ["10", "9", "8", "7", "6", "5", "4"]
         assert all("success" in row for row in rows[1:8])
         assert max(map(len, rows)) <= 80
@@ -115,7 +122,7 @@ def test_tasks_and_the_ladder_of_the_first(captures: Path) -> None:
 
 
 def test_a_running_task_stands_on_top_with_its_open_call(captures: Path) -> None:
-    async def script(app: LiveApp, _pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, _pilot: Pilot[None]) -> None:
         first = shown(app)[1]
         assert "running" in first
         assert first.endswith(" step")
@@ -141,9 +148,9 @@ def before_the_record(path: Path, chosen: Filter | None = None, seconds: float =
 def test_what_is_over_is_shown_so_at_once(captures: Path) -> None:
     """A task of 15 ms does not count to a second while its record waits for late packets."""
 
-    async def script(app: LiveApp, _pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, _pilot: Pilot[None]) -> None:
         assert "0 running, 1 ended" in top(app)
-        assert app._store.outcomes.total() == 0  # no record so far
+        assert app.store.outcomes.total() == 0  # no record so far
         row = shown(app)[1]
         assert "failure, exit 5" in row
         assert "15.1 ms" in row
@@ -155,7 +162,7 @@ def test_what_is_over_is_shown_so_at_once(captures: Path) -> None:
 
 @pytest.mark.parametrize(("text", "rows"), [("outcome=failure", 1), ("outcome!=failure", 0), ("job=shell_fail", 1)])
 def test_filters_know_what_is_over(captures: Path, text: str, rows: int) -> None:
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         assert len(app.table.entries) == 1
         await pilot.press("f", *text, "enter")
         await pilot.pause()
@@ -179,7 +186,7 @@ def test_its_record_changes_nothing_but_problems(captures: Path) -> None:
 
 
 def test_the_other_panes(captures: Path) -> None:
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         await pilot.press("o")
         await pilot.pause()
         assert app.query_one(ContentSwitcher).current == "log"
@@ -196,13 +203,16 @@ def test_the_other_panes(captures: Path) -> None:
 
 
 def test_choosing_sorting_and_searching(captures: Path) -> None:
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         await pilot.press("down", "down")
         await pilot.pause()
         assert app.table.selected is not None
         assert app.table.selected.task.n == 8
         assert "task 8  " in app.pane.text
-        await pilot.press("s", "s", "s", "s", "s", "s", "S")  # round to the number again, the other way
+        await pilot.press("s")
+        while app.table.sort != "n":  # round to the number again, the other way
+            await pilot.press("s")
+        await pilot.press("S")
         await pilot.pause()
         assert [entry.task.n for entry in app.table.entries] == list(range(1, 11))
         assert app.table.selected.task.n == 8  # the cursor stays on its task
@@ -216,7 +226,7 @@ def test_choosing_sorting_and_searching(captures: Path) -> None:
 
 
 def test_searching_the_ladder(captures: Path) -> None:
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         await pilot.press("tab", "slash", *"release", "enter")
         await pilot.pause()
         assert app.pane.has_focus
@@ -228,7 +238,7 @@ def test_searching_the_ladder(captures: Path) -> None:
 
 
 def test_a_filter(captures: Path) -> None:
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         await pilot.press("f", *"task_id=3", "enter")
         assert [entry.task.task_id for entry in app.table.entries] == [3]
         assert title(app).endswith("filter task_id=3")
@@ -256,7 +266,7 @@ def under_way(number: int, ended: int = 3) -> Store:
 def test_a_redraw_costs_the_same_however_many_tasks_are_under_way(keys: list[str]) -> None:
     costs: list[int] = []
 
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         await pilot.press(*keys, "down", "down")
         app.redraw()
         costs.append(work(app.redraw))
@@ -271,11 +281,11 @@ def test_a_filter_follows_what_changes_and_a_pause_holds_it() -> None:
     second = store.under_way()[1]
     store.under_way()[3].task.callback_port = 2
 
-    def numbers(app: LiveApp) -> list[int]:
+    def numbers(app: ViewApp) -> list[int]:
         app.redraw()
         return [entry.task.n for entry in app.table.entries]
 
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         await pilot.press("f", *"port=1", "enter")
         assert numbers(app) == [1, 3]
         second.task.callback_port = 1
@@ -296,7 +306,7 @@ def test_a_filter_follows_what_changes_and_a_pause_holds_it() -> None:
 
 
 def test_a_wrong_filter_is_red_while_it_is_typed(captures: Path) -> None:
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         ask = app.query_one(Ask)
         await pilot.press("f", *"outcome=lo")
         await pilot.pause()
@@ -315,7 +325,7 @@ def test_a_wrong_filter_is_red_while_it_is_typed(captures: Path) -> None:
 
 
 def test_fields_and_values_are_completed(captures: Path) -> None:
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         entry = app.query_one(Input)
         await pilot.press("f", *"outc", "tab")
         assert entry.value == "outcome="
@@ -335,7 +345,7 @@ def test_fields_and_values_are_completed(captures: Path) -> None:
 
 
 def test_what_is_asked_and_typed_is_seen(captures: Path) -> None:
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         await pilot.press("f", *"job=x")
         await pilot.pause()
         ask, entry, footer = app.query_one(Ask), app.query_one(Input), app.query_one(Footer)
@@ -353,7 +363,7 @@ def test_what_is_asked_and_typed_is_seen(captures: Path) -> None:
 def test_keys_typed_ahead_come_to_what_is_asked(captures: Path) -> None:
     """As a terminal far away sends them: all in one piece."""
 
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         names = {"/": "slash", "\r": "enter"}
         for character in "/shell_long\r":
             app.post_message(Key(names.get(character, character), character))
@@ -367,13 +377,13 @@ def test_keys_typed_ahead_come_to_what_is_asked(captures: Path) -> None:
 def test_a_narrow_screen_shows_what_matters(captures: Path) -> None:
     """Counters to the last figure, the filter, and what came of a key."""
 
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         capture.busy = True
         await pilot.press("f", *"outcome=success", "enter")
         await pilot.press("w", "enter")
         await pilot.pause()
         assert top(app) == " eth0, eth1  0 running, 10 ended  51234567 packets  1234567 dropped  2 h 46 m"
-        assert title(app) == "58 packets in task-10.pcapng   filter outcome=success"
+        assert title(app) == "58 packets in task-10.pcapng   10 shown   filter outcome=success"
         assert max(len(top(app)), len(title(app))) <= 80
         await pilot.press("space")
         assert top(app).startswith(" PAUSED  eth0, eth1")
@@ -392,11 +402,13 @@ def test_the_command_line_s_filter_lets_through(captures: Path) -> None:
 def test_saving(captures: Path) -> None:
     capture = Capture()
 
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         await pilot.press("w", "enter")
+        await pilot.pause(0.2)
         assert capture.saved == [(1, "task-1.pcapng")]
         assert title(app) == "58 packets in task-1.pcapng"
         await pilot.press("w", "home", *"/nowhere/", "enter")
+        await pilot.pause(0.2)
         assert "/nowhere/task-1.pcapng: No such file or directory" in title(app)
 
     play(filled(captures / "engine_shell_fail.pcap"), script, size=(160, 40), capture=capture)
@@ -406,7 +418,7 @@ def test_pause_help_zoom_and_the_end(captures: Path) -> None:
     capture = Capture()
     store = filled(captures / "engine_shell_fail.pcap")
 
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         await pilot.press("space")
         assert "PAUSED" in top(app)
         store.add(Task(1, 1, n=2, end=2, outcome=Outcome.LOST))
@@ -433,7 +445,7 @@ def test_pause_help_zoom_and_the_end(captures: Path) -> None:
 
 @pytest.mark.parametrize("part", ["#top", "#tasks", "#title", "#ladder"])
 def test_a_clock_that_ticks_once_more_while_the_screen_is_taken_down(captures: Path, part: str) -> None:
-    async def script(app: LiveApp, _pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, _pilot: Pilot[None]) -> None:
         await app.query_one(part).remove()
         app._tick()
 
@@ -441,7 +453,7 @@ def test_a_clock_that_ticks_once_more_while_the_screen_is_taken_down(captures: P
 
 
 def test_all_keys_are_in_the_footer_at_80_cells(captures: Path) -> None:
-    async def script(app: LiveApp, _pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, _pilot: Pilot[None]) -> None:
         lines = [str(widget.render()) for widget in app.query("FooterKey")]
         text = " ".join(lines)
         for word in ("Ladder", "Log", "Problems", "Sort", "Filter", "Search", "Pause", "Save", "Help", "Quit"):
@@ -458,7 +470,7 @@ def test_ten_thousand_tasks_stay_fluent() -> None:
     assert len(store.ended()) == 10_000
     assert store.counts == (0, 10_500)
 
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         begun = time.perf_counter()
         for _ in range(10):
             app.redraw()
@@ -494,7 +506,7 @@ def test_hostile_text_is_harmless() -> None:
     for event in (task.problems[0], task):
         store.add(event)
 
-    async def script(app: LiveApp, pilot: Pilot[None]) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         await pilot.press("p")
         await pilot.pause()
         everything = "\n".join([*shown(app), app.pane.text])
@@ -514,15 +526,15 @@ def test_lines_stay_where_one_looks() -> None:
 
         async with One().run_test(size=(40, 10)) as pilot:
             pane = pilot.app.query_one(LinesPane)
-            pane.show([[(f"line {n}", "")] for n in range(50)])
+            pane.show([PaneLine([(f"line {n}", "")]) for n in range(50)])
             await pilot.pause()
             assert pane.scroll_offset.y == pane.max_scroll_y == 40
             pane.scroll_to(y=5, animate=False, immediate=True)
             await pilot.pause()
-            pane.show([[(f"line {n}", "")] for n in range(60)])
+            pane.show([PaneLine([(f"line {n}", "")]) for n in range(60)])
             await pilot.pause()
             assert pane.scroll_offset.y == 5
-            pane.show([[("x", "")]] * 60, begin=True)
+            pane.show([PaneLine([("x", "")])] * 60, begin=True)
             assert pane.scroll_offset.y == 0
 
     asyncio.run(run())
@@ -559,7 +571,7 @@ def test_in_a_terminal(captures: Path) -> None:
         subprocess.run([*tmux, "send-keys", "Down", "o"], check=True)
         wait_for("Log of task 9")
         subprocess.run([*tmux, "send-keys", "?"], check=True)
-        wait_for("ends the capture and prints the summary")
+        wait_for("Down to the bytes and back")
         subprocess.run([*tmux, "send-keys", "Enter"], check=True)
         wait_for("Log of task 9")
         subprocess.run([*tmux, "send-keys", "q"], check=True)

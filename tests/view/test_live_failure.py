@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 
@@ -15,11 +16,11 @@ import pytest
 from textual.app import App
 
 from dissector.errors import ScreenError
-from dissector.model import Task
+from dissector.model import CaptureInfo, Connection, Task
 from dissector.render.filter import Filter
-from dissector.render.live.app import LiveApp
-from dissector.render.live.screen import Screen
-from dissector.render.live.store import Status, Store
+from dissector.view.app import ViewApp
+from dissector.view.screen import Screen
+from dissector.view.store import Status, Store
 from dissector.wire.masking import Mask
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -28,10 +29,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 class _Capture:
     """A capture that ends when the screen has been drawn a few times; ``error`` is raised then."""
 
+    is_growing = True
+
     def __init__(self, error: Exception | None = None) -> None:
         self.lock = Lock()
         self.error = error
         self.rounds = 0
+        self.infos: list[CaptureInfo] = []
 
     @property
     def over(self) -> bool:
@@ -43,13 +47,16 @@ class _Capture:
             raise self.error
         return Status("eth0", 1, 0, 1.0)
 
-    def save(self, task: Task, path: str) -> tuple[int, bool]:
+    def save(self, task: Task, connections: Iterable[Connection], path: str) -> str:
+        raise NotImplementedError
+
+    def recall(self, task: Task, connections: Iterable[Connection]) -> None:
         raise NotImplementedError
 
 
 @pytest.fixture
 def headless(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LiveApp, "run", lambda app: App.run(app, headless=True))
+    monkeypatch.setattr(ViewApp, "run", lambda app: App.run(app, headless=True))
 
 
 def _screen(color: str) -> Screen:
@@ -72,7 +79,7 @@ def test_what_is_rehearsed_is_what_runs(color: str) -> None:
 
 def test_without_colours_the_terminal_chooses_them() -> None:
     async def run() -> None:
-        app = LiveApp(Store(Mask(), Filter(), 10), _Capture(), colors=0)
+        app = ViewApp(Store(Mask(), Filter(), 10), _Capture(), colors=0)
         async with app.run_test(size=(80, 24)):
             assert app.ansi_color or app.current_theme.ansi
 
@@ -88,8 +95,8 @@ def test_an_error_in_the_screen_is_an_error(capsys: pytest.CaptureFixture[str]) 
 
 #: The real screen fails, or already its rehearsal; as Python.
 _FAILS = {
-    "screen": "LiveApp.redraw = lambda self: draw(self) if 'No' in type(self._control).__name__ else 1 / 0",
-    "rehearsal": "LiveApp.redraw = lambda self: 1 / 0",
+    "screen": "ViewApp.redraw = lambda self, **_: draw(self) if 'No' in type(self.control).__name__ else 1 / 0",
+    "rehearsal": "ViewApp.redraw = lambda self, **_: 1 / 0",
 }
 
 
@@ -98,7 +105,7 @@ _FAILS = {
 def test_an_error_in_a_real_terminal_is_no_success(captures: Path, tmp_path: Path, what: str, status: int) -> None:
     """It is printed, the process ends while the capture goes on, and its status tells."""
     program = (
-        "from dissector.render.live.app import LiveApp; from dissector.cli import main; draw = LiveApp.redraw; "
+        "from dissector.view.app import ViewApp; from dissector.cli import main; draw = ViewApp.redraw; "
         f"{_FAILS[what]}; main()"
     )
     os.mkfifo(tmp_path / "capture")

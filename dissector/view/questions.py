@@ -8,6 +8,7 @@ from typing import NamedTuple
 from dissector.errors import JstraceError
 from dissector.render.filter import parse
 from dissector.render.filter.guide import completions
+from dissector.view import places
 
 
 def _accepts(_text: str) -> str:
@@ -48,4 +49,8 @@ def ask_search(text: str) -> Question:
 
 
 def ask_file(task: int) -> Question:
-    return Question("save", f"Save the packets of task {task} as", f"task-{task}.pcapng", "file")
+    return Question("save", f"Save task {task} (.pcapng .json .md .txt) as", f"task-{task}.pcapng", "file")
+
+
+def ask_place() -> Question:
+    return Question("place", "Go to", "", "#3, 217 or 04:07:15", places.refusal)
