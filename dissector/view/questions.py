@@ -49,7 +49,7 @@ def ask_search(text: str) -> Question:
 
 
 def ask_file(task: int) -> Question:
-    return Question("save", f"Save task {task} (.pcapng .json .md .txt) as", f"task-{task}.pcapng", "file")
+    return Question("save", f"Save task {task} (.pcapng .html .json .md .txt) as", f"task-{task}.pcapng", "file")
 
 
 def ask_place() -> Question:

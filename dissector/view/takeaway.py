@@ -73,8 +73,19 @@ def _ladder(out: TextIO, mask: Mask) -> View:
     return LadderView(Terminal(out, "never"), mask, full=True)
 
 
+def _report(out: TextIO, mask: Mask) -> View:
+    from dissector.render.report.view import ReportView
+
+    return ReportView(out.write, mask, chosen=True)
+
+
 #: By the endings of names: what writes a task's events in another form than its packets.
-_VIEWS: dict[str, Callable[[TextIO, Mask], View]] = {".json": _json, ".md": _markdown, ".txt": _ladder}
+_VIEWS: dict[str, Callable[[TextIO, Mask], View]] = {
+    ".json": _json,
+    ".md": _markdown,
+    ".txt": _ladder,
+    ".html": _report,
+}
 
 
 def is_of_records(path: str) -> bool:
