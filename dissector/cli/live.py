@@ -374,11 +374,13 @@ class _Control:
         return Status(monitor.source.info.file, monitor.source.info.packets, monitor.dropped, monitor.seconds)
 
     def save(self, _task: Task, connections: Iterable[Connection], path: str) -> str:
+        from dissector.numbers import count
         from dissector.sources.privileges import explained
 
         with self.lock, explained(self._who):
             packets, whole = self._recent.save(path, connections)
-        return f"{packets} packets in {path}" + ("" if whole else "; earlier ones are no longer in memory")
+        lost = "" if whole else "; earlier ones are no longer in memory"
+        return f"{count(packets, 'packet')} in {path}{lost}"
 
     def recall(self, task: Task, connections: Iterable[Connection]) -> list[Message | Exchange] | None:  # noqa: ARG002  a control's shape
         """What is over is over."""

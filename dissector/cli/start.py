@@ -33,11 +33,13 @@ def _hints() -> list[str]:
     found = captures()
     lines = ["jstrace traces the remote tasks of SOS JobScheduler 1.x in packet captures.", ""]
     if found:
+        from dissector.numbers import count
         from dissector.render.text import escape, size
         from dissector.render.times import dated
 
-        count = "1 capture" if len(found) == 1 else f"{len(found)} captures"
-        lines.append(f"{count} in this folder{', the newest first' if len(found) > _MOST else ''}:")
+        lines.append(
+            f"{count(len(found), 'capture')} in this folder{', the newest first' if len(found) > _MOST else ''}:"
+        )
         stats = [(path, path.stat()) for path in found[:_MOST]]
         widest = max(len(_command(path)) for path, _ in stats)
         for path, stat in stats:

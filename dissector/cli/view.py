@@ -139,7 +139,9 @@ class FilesControl:
         return Status(name, sum(info.packets for info in opened.infos), None, None, done, opened.total)
 
     def save(self, task: Task, connections: Iterable[Connection], path: str) -> str:
-        return f"{self._opened.save(task, connections, path)} packets in {path}"
+        from dissector.numbers import count
+
+        return f"{count(self._opened.save(task, connections, path), 'packet')} in {path}"
 
     def recall(self, task: Task, connections: Iterable[Connection]) -> list[Message | Exchange]:
         return self._opened.recall(task, connections)

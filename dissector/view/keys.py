@@ -97,7 +97,7 @@ GROUPS = (
             KeyRow("Y", "Y", "copy('row')", "copy the chosen line"),
             KeyRow("c", "c", "copy('filter')", "copy a display filter for Wireshark of what is chosen"),
             KeyRow("C", "C", "copy('tshark')", "copy a tshark command for what is chosen"),
-            KeyRow("w,f2", "w, F2", "ask('save')", "save the chosen task: packets (.pcapng), a report (.html), .json, .md, .txt",
+            KeyRow("w,f2", "w, F2", "ask('save')", "save the chosen task: .pcapng, a report (.html), .json, .md, .txt",
                 _TASKS, "Save", True),
         ),
     ),

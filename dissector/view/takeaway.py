@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from dissector.model import CaptureInfo, Connection, Endpoint, Event, Message, Task
+from dissector.numbers import count
 from dissector.outfile import OutFile, check_output, refuse_existing
 from dissector.render.terminal import Terminal
 from dissector.render.views import View
@@ -111,4 +112,4 @@ def save_records(events: Iterable[Event], infos: Sequence[CaptureInfo], mask: Ma
     with OutFile(path) as file:
         file.write(out.getvalue().encode("utf-8"))
         file.commit()
-    return f"{messages} messages in {path}"
+    return f"{count(messages, 'message')} in {path}"

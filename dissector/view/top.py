@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dissector.numbers import count
 from dissector.render.terminal import clip
 from dissector.render.text import duration, escape, size
 from dissector.render.times import zone
@@ -16,13 +17,13 @@ def top_line(status: Status, counts: tuple[int, int], failed: int, now: int, wid
     """``counts``: tasks under way, tasks that ended; ``failed`` of the latter.  What tells least is left out first."""
     running, ended = counts
     if status.seconds is not None:
-        words = [escape(status.source), f"{running} running, {ended} ended", f"{status.packets} packets"]
+        words = [escape(status.source), f"{running} running, {ended} ended", count(status.packets, "packet")]
         words += [f"{status.dropped or 0} dropped", duration(int(status.seconds) * 10**9)]
     else:
         name = clip(escape(status.source), min(_NAMES, max(width // 3, 8)))
-        tasks = f"{running + ended} task{'' if running + ended == 1 else 's'}"
+        tasks = count(running + ended, "task")
         tasks += f", {failed} failed" if failed else ""
-        words = [name, tasks, *_progress(status), f"{status.packets} packets"]
+        words = [name, tasks, *_progress(status), count(status.packets, "packet")]
     words += [zone(now)] if now else []
     if paused:
         words.insert(0, "PAUSED")
