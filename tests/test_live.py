@@ -37,7 +37,7 @@ def comparable(task: Json) -> Json:
 
 
 def when(task: Json) -> tuple[float, ...]:
-    """Two captures take the same packet at the same moment."""
+    """Two captures take the same packet at the same moment, as far as the kernel serves both of them at once."""
     start, end = (datetime.fromisoformat(task[key].replace("Z", "+00:00")).timestamp() for key in ("start", "end"))
     return start, end, task["duration"], task["callback_delay"] if task["callback_delay"] is not None else -1.0
 
@@ -57,7 +57,8 @@ def test_every_scenario_is_what_a_recording_of_it_is(tmp_path: Path) -> None:
         assert b"listening on lo" in tcpdump.stderr.readline()
         try:
             with live("lo", *PORTS, "--format", "jsonl", "-w", tmp_path / "own.pcapng") as running:
-                simulate(*BOTH, "--scenario", "all")
+                # On a busy machine a callback may take longer than the second that is quick.
+                simulate(*BOTH, "--callback-timeout", "5s", "--scenario", "all")
                 lines = running.end()
             # Not as many packets: what else is on loopback may pass one filter and not the other.
             eventually(lambda: sorted(task["outcome"] for task in read(path)["tasks"]) == expected)
@@ -70,7 +71,7 @@ def test_every_scenario_is_what_a_recording_of_it_is(tmp_path: Path) -> None:
     for document in (read(tmp_path / "own.pcapng"), read(path)):
         for mine, other in zip(by_number, document["tasks"], strict=True):
             assert comparable(mine) == comparable(other)
-            assert when(mine) == pytest.approx(when(other), abs=0.001)
+            assert when(mine) == pytest.approx(when(other), abs=0.02)
     outcomes = [task["outcome"] for task in by_number]
     assert sorted(outcomes) == expected
 

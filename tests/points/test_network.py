@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +34,8 @@ CALLBACKS = f"{LOW}:{HIGH}"
 #: Host, its interface, and the name of the place.
 Place = tuple[str, str, str]
 PLACES: tuple[Place, ...] = ((CLIENT, "c0", "client"), (A, "a1", "middle"), (REMOTE, "r0", "remote"))
+#: So many answers of tcpdump with the same numbers of packets say that no more are to come.
+_ALIKE = 4
 #: A router with all of its interfaces in one file.
 ROUTER: tuple[Place, ...] = ((A, "any", "router"),)
 
@@ -78,7 +81,7 @@ def rules(*commands: tuple[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def running(command: Sequence[str], ready: str, stream: str = "stdout") -> Iterator[None]:
+def running(command: Sequence[str], ready: str, stream: str = "stdout") -> Iterator[subprocess.Popen[str]]:
     """A program that is ready when it says so."""
     out, errors = (subprocess.PIPE if stream == name else subprocess.DEVNULL for name in ("stdout", "stderr"))
     with subprocess.Popen(command, text=True, cwd=ROOT, stdout=out, stderr=errors) as process:
@@ -87,10 +90,25 @@ def running(command: Sequence[str], ready: str, stream: str = "stdout") -> Itera
             assert output is not None
             while ready not in (line := output.readline()):
                 assert line, f"{command} ended"
-            yield
+            yield process
         finally:
             process.terminate()
             process.communicate()
+
+
+def _captured(tcpdump: subprocess.Popen[str]) -> str:
+    """What it says of its numbers of packets; it has to be scheduled for that."""
+    tcpdump.send_signal(signal.SIGUSR1)
+    assert tcpdump.stderr is not None
+    return tcpdump.stderr.readline()
+
+
+def all_written(tcpdump: subprocess.Popen[str]) -> None:
+    """Waits until it has written what the kernel captured for it, which may take a while on a busy machine."""
+    told = [_captured(tcpdump)]
+    while len(told) < _ALIKE or len(set(told[-_ALIKE:])) > 1:
+        time.sleep(0.05)
+        told.append(_captured(tcpdump))
 
 
 def recorded(
@@ -105,6 +123,7 @@ def recorded(
     """The captures of these places while a task ran; with ``meanwhile`` it is cut off when that is through."""
     files = [folder / f"{name}.pcap" for _, _, name in places]
     remote = [*COMMAND, "simulate", "remote", "--listen", f"{REMOTE_IP}:{PORT}", "--callback-delay", "0.2", *options]
+    recorders: list[subprocess.Popen[str]] = []
     with ExitStack() as stack:
         stack.enter_context(running([*inside(REMOTE), *remote], "remote listens on"))
         for (host, device, _), file in zip(places, files, strict=True):
@@ -112,8 +131,11 @@ def recorded(
                 "tcpdump",
                 "-i",
                 device,
+                # Of longer packets its ring has room for few, and a busy machine would lose some.
                 "-s",
-                "0",
+                "9000",
+                "-B",
+                "32768",
                 "-U",
                 "--immediate-mode",
                 "-Z",
@@ -122,7 +144,7 @@ def recorded(
                 str(file),
                 "tcp",
             ]
-            stack.enter_context(running([*inside(host), *command], "listening on", "stderr"))
+            recorders.append(stack.enter_context(running([*inside(host), *command], "listening on", "stderr")))
         arguments = ("client", "--remote", f"{server}:{PORT}", *QUICK, "--scenario", scenario, *options)
         if meanwhile is None:
             simulate(*arguments, inside=inside(CLIENT), status=status)
@@ -133,7 +155,9 @@ def recorded(
                     meanwhile()
                 finally:
                     process.kill()
-        time.sleep(0.3)
+        time.sleep(0.3)  # for the last segments to arrive
+        for recorder in recorders:
+            all_written(recorder)
     return files
 
 

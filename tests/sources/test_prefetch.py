@@ -8,13 +8,12 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from builders import block, enhanced, interface, option, pcap_header, section
-from process_kit import PATIENCE, children, eventually, is_gone
+from process_kit import PATIENCE, children, cpu_seconds, eventually, is_gone
 
 from dissector.errors import CaptureError
 from dissector.session.run_detection import find_runs
@@ -161,7 +160,8 @@ def start(path: Path) -> subprocess.Popen[bytes]:
 
 def test_control_c_ends_both_and_shows_what_was_found(large: Path) -> None:
     with start(large) as running:
-        time.sleep(1)  # until it has something to show
+        begin = cpu_seconds(running.pid)
+        assert eventually(lambda: cpu_seconds(running.pid) > begin + 0.3)  # until it has something to show
         os.killpg(running.pid, signal.SIGINT)
         out, error = running.communicate(timeout=PATIENCE)
     assert running.returncode == 130
