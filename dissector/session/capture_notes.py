@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from dissector.model import Connection, Endpoint, Problem, address_text
@@ -29,6 +29,8 @@ class CaptureNotes:
     first_copy: tuple[tuple[Endpoint, Endpoint], Connection] | None = None
     without_bytes: Occurrences = field(default_factory=Occurrences)
     first_unused: Connection | None = None
+    #: For who wants each copy.
+    on_copied: Callable[[Connection], object] | None = None
 
     def clock_backwards(self, packet: Packet, latest: int) -> None:
         self.longest_step = max(self.longest_step, latest - packet.time)
@@ -52,6 +54,8 @@ class CaptureNotes:
 
     def copied(self, original: tuple[Endpoint, Endpoint], copy: Connection) -> None:
         """The same connection on another leg of a gateway."""
+        if self.on_copied is not None:
+            self.on_copied(copy)
         self.first_copy = self.first_copy or (original, copy)
         self.copies.add((copy.start, copy.first_packet))
 

@@ -51,6 +51,10 @@ class Keeper(Teller):
         #: Gets the facts of each task that was judged: for who looks at them once more beside those of another capture.
         self.on_judged: Callable[[TaskFacts], object] | None = None
 
+    def watch_copies(self, on_copied: Callable[[Connection], object]) -> None:
+        """``on_copied`` gets each connection that is there once more with other addresses, and is nobody's."""
+        self._notes.on_copied = on_copied
+
     @property
     def running(self) -> list[TaskFacts]:
         """Facts of the tasks under way."""

@@ -141,9 +141,11 @@ class CaptureIndex:
             found._add(beside.events(), False, on_event)
             found.tasks.sort(key=lambda task: task.n)
             return found
-        tracer = Tracer(*ports, messages=messages, secrets=secrets)
+        tracer, copies = Tracer(*ports, messages=messages, secrets=secrets), list[Connection]()
+        tracer.watch_copies(copies.append)
         with closing(CaptureReader([path], on_secrets=add).blocks(find_runs, prefetch=True)) as blocks:
             found._add(events_of(tracer, blocks), messages and keep, on_event)
+        found._add_copies(copies)
         found.instead += tracer.overview.problems()
         found.tasks.sort(key=lambda task: task.n)
         return found
@@ -171,6 +173,19 @@ class CaptureIndex:
                 self._half(exchange, *half, to_remote=False)
         self._exchanges.clear()
         self._bodies.clear()
+
+    def _add_copies(self, copies: Iterable[Connection]) -> None:
+        """What the other leg of a gateway shows is said by the same messages."""
+        originals = {_opening(one): one for one in self.connections if one.role is not Role.UNKNOWN}
+        for copy in copies:
+            original = originals.get(_opening(copy))
+            if original is None:
+                continue
+            self.connections[copy] = None
+            copy.role, copy.tls = original.role, original.tls
+            for side in Side:
+                if (pieces := self.pieces.get(ConnectionSide(original, side))) is not None:
+                    self.pieces[ConnectionSide(copy, side)] = pieces
 
     def _half(
         self, exchange: Exchange, raw: bytes, message: HttpMessage, packets: tuple[int, ...], *, to_remote: bool
@@ -215,6 +230,11 @@ class CaptureIndex:
         bare = http_texts.bare(message.raw, places_of(message.raw), body) if isinstance(body, HttpMessage) else None
         piece = MessagePiece(message.n, message.packets[0], header, message.raw, clean, spans(message), bare)
         self.pieces.setdefault(ConnectionSide(connection, side), Pieces()).add(piece)
+
+
+def _opening(connection: Connection) -> tuple[int | None, ...]:
+    """What a connection has on both legs of a gateway."""
+    return connection.client.port, connection.server.port, connection.sides[Side.CLIENT].first_seq
 
 
 def _differing(raw: bytes, clean: bytes) -> Iterator[bytes]:

@@ -175,3 +175,26 @@ def test_a_slice_has_both_sides_of_a_router_that_translates(jstrace: Callable[..
         (task,), (whole,) = tasks_of(told(out)), tasks_of(told(file))
         assert len(task.points) == 2
         assert [one.how for one in task.rewritten] == [one.how for one in whole.rewritten]
+
+
+@pytest.mark.parametrize("more", [(), ("--all-text",)], ids=["secrets", "all texts"])
+@pytest.mark.parametrize("case", ["06_client_nat_dnat", "05a_client_nat_rst"])
+def test_a_redacted_capture_of_a_router_has_both_of_its_sides(
+    case: str, more: tuple[str, ...], jstrace: Callable[..., Result], tmp_path: Path
+) -> None:
+    for name, file in (
+        ("any", of_any(tmp_path / "any.pcap", (2, leg(case, "c")), (3, leg(case, "r")))),
+        ("ng", of_interfaces(tmp_path / "ng.pcapng", a=leg(case, "c"), b=leg(case, "r"))),
+    ):
+        out = tmp_path / f"{name}.out.pcapng"
+        result = jstrace("redact", file, out, *more)
+        assert result.exit_code == 0, result.stderr
+        assert "read again" not in result.stderr
+        (task,), (whole,) = tasks_of(told(out)), tasks_of(told(file))
+        assert len(task.rewritten) == len(whole.rewritten) > 0
+        assert [one.code for one in task.problems] == [one.code for one in whole.problems]
+        assert len(task.points) == len(whole.points) == 2
+        assert task.counts == whole.counts
+        for ip in ((10, 50, 1, 10), (10, 50, 2, 10), (10, 50, 2, 1)):
+            assert bytes(ip) not in out.read_bytes()
+            assert ".".join(map(str, ip)).encode() not in out.read_bytes()
