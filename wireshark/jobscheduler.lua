@@ -12475,12 +12475,17 @@ do
   end
 end
 
--- The task list: a window in Wireshark, a table at the end in tshark.
+-- The table of tasks: at the end in tshark, in a window in Wireshark (task_window.lua).
 do
   local format = string.format
 
+  --- What tells most comes first: Wireshark's window folds long lines.
   local HEADINGS = { "task", "packet", "job", "outcome", "calls", "logs", "kind", "remote", "callback to", "client" }
-  local TO_THE_RIGHT = { true, true, false, false, true, true, false, false, false, false }
+  --- Columns of figures stand to the right.
+  local TO_THE_RIGHT = { task = true, packet = true, calls = true, logs = true }
+  for _, one in ipairs({ "tasks", "share", "n", "errors", "min", "mean", "p95", "max" }) do
+    TO_THE_RIGHT[one] = true
+  end
 
   --- An endpoint as text; the port is not known where the command connection was not captured.
   local function place(endpoint)
@@ -12505,13 +12510,13 @@ do
     return client and place({ ip = client.ip, port = task.port }) .. (task.port and "" or ":?") or "?"
   end
 
-  --- Cells in the order of the headings; what tells most comes first: Wireshark's window folds long lines.
-  local function row(number, task, told)
+  --- Cells by their headings.
+  function js.task_cells(number, task, told)
     local packet = js.session:shown(task.first_packet)
     return {
-      format("%d", number), packet and format("%d", packet) or "-", job(task), outcome(task, told),
-      format("%d+%d", task.calls, task.callbacks), format("%d", task.logs), task.kind or "?",
-      place(task.remote), announced(task), place(task.client),
+      task = format("%d", number), packet = packet and format("%d", packet) or "-", job = job(task), outcome = outcome(task, told),
+      calls = format("%d+%d", task.calls, task.callbacks), logs = format("%d", task.logs), kind = task.kind or "?",
+      remote = place(task.remote), ["callback to"] = announced(task), client = place(task.client),
     }
   end
 
@@ -12520,17 +12525,20 @@ do
     local _, trailing = string.gsub(text, "[\128-\191]", "")
     return #text - trailing
   end
+  js.width = width
 
-  local function aligned(rows)
-    local widths, lines = {}, {}
+  --- Lines of a table: `rows` are cells by their headings, the first line has the headings.
+  function js.aligned(headings, rows)
+    local widths, lines, first = {}, {}, {}
+    for _, heading in ipairs(headings) do widths[heading], first[heading] = width(heading), heading end
     for _, cells in ipairs(rows) do
-      for index, cell in ipairs(cells) do widths[index] = math.max(widths[index] or 0, width(cell)) end
+      for _, heading in ipairs(headings) do widths[heading] = math.max(widths[heading], width(cells[heading])) end
     end
-    for _, cells in ipairs(rows) do
-      local parts = {}
-      for index, cell in ipairs(cells) do
-        local fill = string.rep(" ", widths[index] - width(cell))
-        parts[index] = TO_THE_RIGHT[index] and fill .. cell or cell .. fill
+    for index = 0, #rows do
+      local cells, parts = rows[index] or first, {}
+      for at, heading in ipairs(headings) do
+        local fill = string.rep(" ", widths[heading] - width(cells[heading]))
+        parts[at] = TO_THE_RIGHT[heading] and fill .. cells[heading] or cells[heading] .. fill
       end
       lines[#lines + 1] = string.gsub(table.concat(parts, "  "), " +$", "")
     end
@@ -12547,7 +12555,7 @@ do
   end
 
   --- What went wrong with a task, in the words of `jstrace read`.
-  local function add_problems(lines, number, problems)
+  function js.add_problems(lines, number, problems)
     for _, one in ipairs(problems) do
       lines[#lines + 1] = format("task %d  %s  %s  packets %s", number, one.severity, one.code, shown(one.packets))
       lines[#lines + 1] = "    " .. js.problem_words(one.summary)
@@ -12556,29 +12564,320 @@ do
     end
   end
 
-  --- Lines of the table, tasks in the order of their numbers, and of their problems; command connections that came to nothing
-  --- so far are tasks.
-  function js.task_lines()
-    local rows, problems, session = { HEADINGS }, {}, js.session
+  --- Calls `see(number, task, told)` for all tasks in the order of their numbers; command connections that came to nothing so far
+  --- are tasks.
+  function js.each_task(see)
+    local session = js.session
     session:settle()
     for number, one in ipairs(session.order:all()) do
-      rows[#rows + 1] = row(number, one.dirs and session:never_was(one) or one, session.told[one])
-      add_problems(problems, number, session.told[one].problems)
+      see(number, one.dirs and session:never_was(one) or one, session.told[one])
     end
-    local lines = aligned(rows)
+  end
+
+  --- Lines of the table, and of the tasks' problems.
+  function js.task_lines()
+    local rows, problems = {}, {}
+    js.each_task(function(number, task, told)
+      rows[#rows + 1] = js.task_cells(number, task, told)
+      js.add_problems(problems, number, told.problems)
+    end)
+    local lines = js.aligned(HEADINGS, rows)
+    if #problems > 0 then lines[#lines + 1] = "" end
+    for _, line in ipairs(problems) do lines[#lines + 1] = line end
+    return lines
+  end
+end
+
+-- The task list in Wireshark.  Its API has windows of text with buttons and no tables: a row can not be clicked, so buttons ask
+-- for the number of a task; and it can not select a packet, so going to one takes a filter.
+do
+  --- What fits into the window as it opens, 74 characters; the filter finds what the other columns have as well.
+  local HEADINGS = { "task", "packet", "job", "outcome", "calls", "problems" }
+  local WIDEST = { job = 18, outcome = 12, problems = 18 }
+
+  local function clipped(text, most)
+    if not most or js.width(text) <= most then return text end
+    return js.line_utf8(text, most - 1)
+  end
+
+  local function codes(problems)
+    local seen, found = {}, {}
+    for _, one in ipairs(problems) do
+      if not seen[one.code] then found[#found + 1] = one.code end
+      seen[one.code] = true
+    end
+    return table.concat(found, ", ")
+  end
+
+  --- True for a text that has all words of the filter, and none that stands behind a minus; upper and lower case are the same.
+  function js.matches(text, filter)
+    text = string.lower(text)
+    for minus, word in string.gmatch(string.lower(filter), "(%-?)(%S+)") do
+      if (string.find(text, word, 1, true) ~= nil) == (minus == "-") then return false end
+    end
+    return true
+  end
+
+  --- Lines of the window: the tasks that match, and what went wrong with them.
+  function js.window_lines(filter)
+    local rows, problems, all = {}, {}, 0
+    js.each_task(function(number, task, told)
+      all = all + 1
+      local cells = js.task_cells(number, task, told)
+      cells.problems = codes(told.problems)
+      local text = {}
+      for _, cell in pairs(cells) do text[#text + 1] = cell end
+      if not js.matches(table.concat(text, " "), filter) then return end
+      for heading, most in pairs(WIDEST) do cells[heading] = clipped(cells[heading], most) end
+      rows[#rows + 1] = cells
+      js.add_problems(problems, number, told.problems)
+    end)
+    local lines = {}
+    if filter ~= "" then
+      lines[1] = string.format("%d of %d tasks match: %s", #rows, all, js.line_utf8(filter, 80))
+      lines[2] = ""
+    end
+    for _, line in ipairs(js.aligned(HEADINGS, rows)) do lines[#lines + 1] = line end
     if #problems > 0 then lines[#lines + 1] = "" end
     for _, line in ipairs(problems) do lines[#lines + 1] = line end
     return lines
   end
 
+  local function show_only(filter)
+    set_filter(filter)
+    apply_filter()
+  end
+
+  --- Selects a packet: the only one that the filter leaves.  It stays selected when the user clears the filter; a script can not, as
+  --- Wireshark takes one filter from it at a time.
+  function js.go_to(packet)
+    if packet then show_only(string.format("frame.number == %d", packet)) end
+  end
+
+  --- Sets Wireshark's own display filter.
+  function js.filter_task(number) show_only(string.format("jobscheduler.task == %d", number)) end
+
+  local SLOTS = 10  -- that Wireshark has for colours of conversations
+
+  function js.colour_task(number)
+    set_color_filter_slot((number - 1) % SLOTS + 1, string.format("jobscheduler.task == %d", number))
+  end
+
+  --- Fills the open window anew; called when a file was read, too.
+  local function nothing() end
+  js.refresh_tasks = nothing
+
   function js.show_tasks()
-    local window = TextWindow.new("JobScheduler tasks")
+    local window, filter = TextWindow.new("JobScheduler tasks"), ""
     local function fill()
-      local lines = js.enabled == false and { "The protocol is disabled: Analyze > Enabled Protocols." } or js.task_lines()
+      local disabled = { "The protocol is disabled: Analyze > Enabled Protocols." }
+      local lines = js.enabled == false and disabled or js.window_lines(filter)
       window:set(table.concat(lines, "\n") .. "\n")
     end
+    local function asked_for_number(text, act)
+      local number = tonumber(string.match(text or "", "%d+"))
+      js.each_task(function(n, task) if n == number then act(n, task) end end)
+    end
+    window:add_button("Filter ...", function()
+      new_dialog("Tasks with these words (-word: without it)", function(text)
+        filter = text or ""
+        fill()
+      end, "Words")
+    end)
+    window:add_button("Go to ...", function()
+      new_dialog("Go to the start of a task, or to its end: 3, 3 end", function(text)
+        asked_for_number(text, function(_, task)
+          js.go_to(string.find(text, "end", 1, true) and js.end_of(task) or js.session:shown(task.first_packet))
+        end)
+      end, "Task")
+    end)
+    window:add_button("Only ...", function()
+      new_dialog("Show the packets of one task only", function(text) asked_for_number(text, js.filter_task) end, "Task")
+    end)
+    window:add_button("Colour ...", function()
+      new_dialog("Colour the packets of a task", function(text) asked_for_number(text, js.colour_task) end, "Task")
+    end)
+    window:add_button("Refresh", fill)
+    fill()
+    -- Without a filter and without fields: Wireshark builds nothing more for it, and it goes with the window.
+    local tap = Listener.new("frame")
+    function tap.draw() js.refresh_tasks() end
+    js.refresh_tasks = fill
+    window:set_atclose(function()
+      tap:remove()
+      if js.refresh_tasks == fill then js.refresh_tasks = nothing end
+    end)
+  end
+end
+
+-- What the menu of a packet has for its task, from Wireshark 4.2 on.  Wireshark hands over the fields of the packet, and does not say of which file it is.
+do
+  --- The first value of a field of the packet at hand.
+  local function value(name, ...)
+    for index = 1, select("#", ...) do
+      local one = select(index, ...)
+      if one.name == name then return tonumber(tostring(one.value)) end
+    end
+  end
+
+  local function task_of(number)
+    local found
+    js.each_task(function(n, task) if n == number then found = task end end)
+    return found
+  end
+
+  --- Calls `see(message, task, number)` for all messages in the order of their packets, and with nil for exchanges over HTTP that
+  --- carry none.
+  function js.each_message(see)
+    local session = js.session
+    local told = session.agents.told
+    for number = 1, session.last do
+      local entry = session.packets[number]
+      local message, more = entry and (entry.size and entry or entry.message), 0
+      while message do
+        if message.stream then see(message, message.task or message.stream.task, number) end
+        more = more + 1
+        message = entry.more and entry.more[more]
+      end
+      for place, exchange in pairs(told[number] or {}) do
+        see(place < 0 and exchange.answer_message or place > 0 and exchange.message or nil, exchange.task, number)
+      end
+    end
+  end
+
+  --- Wireshark's number of the last packet that has something of the task.
+  function js.end_of(task)
+    local last = task.first_packet
+    for _, stream in pairs({ task.command or false, task.callback or false }) do
+      if stream then last = math.max(last, stream.last_packet or stream.first_packet or 0) end
+    end
+    js.each_message(function(_, of, number)
+      if of == task then last = math.max(last, number) end
+    end)
+    return js.session:shown(last)
+  end
+
+  local ITEMS = {
+    { "Filter this task", "jobscheduler.task", function(number) js.filter_task(number) end },
+    { "Go to its start", "jobscheduler.task", function(number)
+      local task = task_of(number)
+      js.go_to(task and js.session:shown(task.first_packet))
+    end },
+    { "Go to its end", "jobscheduler.task", function(number)
+      local task = task_of(number)
+      js.go_to(task and js.end_of(task))
+    end },
+    { "Go to the answer", "jobscheduler.response_in", function(packet) js.go_to(packet) end },
+    { "Go to the request", "jobscheduler.request_in", function(packet) js.go_to(packet) end },
+    { "Colour this task", "jobscheduler.task", function(number) js.colour_task(number) end },
+    { "Copy the jstrace command", "jobscheduler.task", function(number)
+      copy_to_clipboard(string.format("jstrace read FILE --task %d", number))
+    end },
+  }
+
+  function js.register_packet_menu()
+    if not register_packet_menu then return end
+    for _, item in ipairs(ITEMS) do
+      local title, field, act = item[1], item[2], item[3]
+      register_packet_menu("JobScheduler/" .. title, function(...)
+        local found = value(field, ...)
+        if found then act(found) end
+      end, field)
+    end
+  end
+end
+
+-- Statistics > JobScheduler: tasks by outcome, and calls by member with the times until their answers.  Both are counted when they
+-- are asked for, from what is kept of every message anyway: a tap of its own would have Wireshark build trees of all packets.
+do
+  local format = string.format
+
+  --- In seven characters as long as it is less than three hours.
+  local function milliseconds(nanoseconds) return format(nanoseconds < 1e9 and "%.3f" or "%.0f", nanoseconds / 1e6) end
+
+  --- The smallest value that `share` of the sorted ones do not exceed, as in `jstrace read --summary`.
+  local function percentile(values, share) return values[math.max(math.ceil(#values * share), 1)] end
+
+  --- Names in order; those with the most first.
+  local function ordered(groups, size)
+    local names = {}
+    for name in pairs(groups) do names[#names + 1] = name end
+    table.sort(names, function(a, b)
+      local one, other = size(groups[a]), size(groups[b])
+      if one ~= other then return one > other end
+      return a < b
+    end)
+    return names
+  end
+
+  --- Lines of the table of outcomes.
+  function js.outcome_lines()
+    local counts, problems, all, rows = {}, {}, 0, {}
+    js.each_task(function(_, _, told)
+      all, counts[told.outcome] = all + 1, (counts[told.outcome] or 0) + 1
+      local seen = {}
+      for _, one in ipairs(told.problems) do
+        if not seen[one.code] then problems[one.code] = (problems[one.code] or 0) + 1 end
+        seen[one.code] = true
+      end
+    end)
+    local function add(kind, groups)
+      for _, name in ipairs(ordered(groups, function(count) return count end)) do
+        rows[#rows + 1] = { kind = kind, name = name, tasks = format("%d", groups[name]), share = format("%.1f %%", groups[name] * 100 / all) }
+      end
+    end
+    add("outcome", counts)
+    add("problem", problems)
+    return js.aligned({ "kind", "name", "tasks", "share" }, rows)
+  end
+
+  local function name_of(message)
+    local about = js.about(message)
+    if about.operation == "invoke" or about.operation == "call" then
+      local object = about.operation == "invoke" and about.object
+      local owner = object and (object.name or object.class and string.match(object.class, "[^:]*$"))
+      return (owner and owner .. "." or "") .. (about.member or format("dispid %d", about.dispid or 0))
+    end
+    return about.operation or "?"
+  end
+
+  --- Lines of the table of calls: how often each was answered, how often by an error, and how long that took.
+  function js.call_lines()
+    local groups, rows = {}, {}
+    js.each_message(function(message)
+      local request = message and message.request
+      if not request then return end
+      local name = js.line_utf8(js.utf8(name_of(message)), 26)
+      local group = groups[name] or { times = {}, errors = 0, sum = 0 }
+      local time = message.time - request.time
+      groups[name], group.sum = group, group.sum + time
+      group.times[#group.times + 1] = time
+      if message.kind == "error" or (message.hresult or 0) >= 2147483648 then group.errors = group.errors + 1 end
+    end)
+    for _, name in ipairs(ordered(groups, function(group) return group.sum end)) do
+      local times = groups[name].times
+      table.sort(times)
+      rows[#rows + 1] = {
+        member = name, n = format("%d", #times), errors = format("%d", groups[name].errors),
+        min = milliseconds(times[1]), mean = milliseconds(groups[name].sum / #times),
+        p95 = milliseconds(percentile(times, 0.95)), max = milliseconds(times[#times]),
+      }
+    end
+    local lines = js.aligned({ "member", "n", "errors", "min", "mean", "p95", "max" }, rows)
+    table.insert(lines, 1, "Times until the answer in milliseconds; what took most in all comes first.")
+    return lines
+  end
+
+  local function show(title, lines)
+    local window = TextWindow.new(title)
+    local function fill() window:set(table.concat(lines(), "\n") .. "\n") end
     fill()
     window:add_button("Refresh", fill)
+  end
+
+  function js.register_statistics()
+    register_menu("JobScheduler/Tasks by outcome", function() show("JobScheduler outcomes", js.outcome_lines) end, MENU_STAT_UNSORTED)
+    register_menu("JobScheduler/Calls by member", function() show("JobScheduler calls", js.call_lines) end, MENU_STAT_UNSORTED)
   end
 end
 
@@ -13062,5 +13361,9 @@ do
   js.session = js.new_session()
   apply_preferences()
 
-  if js.is_gui then register_menu("JobScheduler/Task list", js.show_tasks, MENU_TOOLS_UNSORTED) end
+  if js.is_gui then
+    register_menu("JobScheduler/Task list", js.show_tasks, MENU_TOOLS_UNSORTED)
+    js.register_packet_menu()
+    js.register_statistics()
+  end
 end

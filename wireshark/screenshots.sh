@@ -23,11 +23,7 @@ gui.update.enabled: FALSE
 gui.geometry.save.position: FALSE
 END
 
-cat >>"$home/.config/wireshark/profiles/jobscheduler/recent" <<END
-column.width: %m, 52, %t, 85, %Cus:jobscheduler.task:0:R, 40, %s, 85, %uS, 50, %d, 85, %uD, 50, %p, 95, %Cus:jobscheduler.depth:0:R, 50, %Cus:jobscheduler.time:0:R, 95, %i, 540
-END
-
-Xvfb "$display" -screen 0 1240x760x24 >/dev/null 2>&1 &
+Xvfb "$display" -screen 0 1280x800x24 >/dev/null 2>&1 &
 sleep 1
 export DISPLAY="$display"
 openbox >/dev/null 2>&1 &
@@ -41,7 +37,7 @@ shot() {
     program=$!
     sleep 10 # the splash screen's window goes, the capture is read
     window=$(xdotool search --onlyvisible --name "$(basename "$capture")" | head -1)
-    xdotool windowsize "$window" 1240 735 windowmove "$window" 0 0 windowfocus "$window"
+    xdotool windowsize "$window" 1280 775 windowmove "$window" 0 0 windowfocus "$window"
     sleep 3
     for step in "$@"; do
         case $step in
@@ -58,6 +54,7 @@ shot() {
     if grep -i 'lua' "$home/messages"; then exit 1; fi
 }
 
-shot conversation captures/engine_shell_fail.pcap 35 click:200,503 shift+Right
-shot task-list captures/engine_order.pcap 96 alt+t Down Down Right Return "resize:910 240"
-shot callback-dropped captures/faults/02_callback_drop.r.pcap 22 click:200,503 shift+Right
+shot conversation captures/engine_shell_fail.pcap 35 click:200,513 shift+Right
+shot task-list captures/engine_shell_fail.pcap 39 alt+t Down Down Right Return
+shot statistics captures/engine_order.pcap 96 alt+s Down Down Down Down Down Down Down Down Down Return
+shot callback-dropped captures/faults/02_callback_drop.r.pcap 22 click:200,513 shift+Right

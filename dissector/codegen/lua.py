@@ -27,7 +27,7 @@ _PIECES = (
     "veil", "names", "words", "xml", "packets", "tcp", "frames", "documents", "dialog", "order", "datagrams",
     "facts", "silence", "tasks", "cut", "pairs", "early", "detect", "command", "callback", "session", "ending",
     "numbering", "segments", "reorder", "json", "agent_facts", "agent_tasks", "agent_exchanges", "tree",
-    "agent_http", "agent_tree", "window", "claim", "agents", "main",
+    "agent_http", "agent_tree", "window", "task_window", "packet_menu", "statistics", "claim", "agents", "main",
 )  # fmt: skip
 
 _HEADER = """\

@@ -91,12 +91,19 @@ def test_install_and_uninstall(tmp_path: Path) -> None:
     written = install.install(places)
     assert written[0] == tmp_path / "plugins" / "jobscheduler.lua"
     assert written[0].read_text(encoding="utf-8") == lua.text()
-    assert {path.name for path in written[1:]} == {"colorfilters", "dfilter_buttons", "preferences"}
+    assert {path.name for path in written[1:]} == {"colorfilters", "dfilter_buttons", "preferences", "recent"}
     mine = tmp_path / "profiles" / "jobscheduler" / "recent"
     mine.write_text("mine", encoding="utf-8")
-    assert install.uninstall(places) == written
+    assert mine not in install.install(places)
+    assert install.uninstall(places) == [path for path in written if path != mine]
     assert mine.read_text(encoding="utf-8") == "mine"
     assert install.uninstall(places) == []
+
+
+def test_a_profile_that_nobody_changed_goes_whole(tmp_path: Path) -> None:
+    places = install.Folders(tmp_path / "plugins", tmp_path / "profiles")
+    assert sorted(install.install(places)) == sorted(install.uninstall(places))
+    assert not (tmp_path / "profiles" / "jobscheduler").exists()
 
 
 def test_a_plugin_of_others_is_not_touched(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tshark_kit import CACHE
 
-_CACHE = Path(os.environ.get("TSHARK_CACHE") or Path.home() / ".cache" / "jstrace")
-AXE = _CACHE / "axe-core" / "package" / "axe.min.js"
-VNU = _CACHE / "vnu-jar" / "package" / "build" / "dist" / "vnu.jar"
+AXE = CACHE / "axe-core" / "package" / "axe.min.js"
+VNU = CACHE / "vnu-jar" / "package" / "build" / "dist" / "vnu.jar"
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
 #: Chromium's names of the two themes.
 THEMES = {"dark": 0, "light": 1}

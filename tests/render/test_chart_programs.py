@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,14 +12,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tshark_kit import CACHE
 
 from dissector.render.charts.languages import LANGUAGES
 from dissector.render.charts.lines import Arrow, Line, Note, Wait
 from dissector.render.steps import Lane
 from dissector.render.text import escape
 
-_CACHE = Path(os.environ.get("TSHARK_CACHE") or Path.home() / ".cache" / "jstrace")
-_MERMAID = _CACHE / "mermaid" / "package" / "dist" / "mermaid.esm.min.mjs"
+_MERMAID = CACHE / "mermaid" / "package" / "dist" / "mermaid.esm.min.mjs"
 #: Only the parser: the rest of mermaid needs a browser.
 _READ_MERMAID = """
 const mermaid = (await import(process.argv[2])).default;

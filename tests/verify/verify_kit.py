@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
+
+from tshark_kit import TSHARKS as TSHARKS
 
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session.tracer import Tracer
@@ -21,10 +22,6 @@ CAPTURES = sorted(path for path in (ROOT / "captures").rglob("*.pcap*") if path.
 #: Without those of agents: in one pass the plugin numbers what it does not follow otherwise.
 MIXED = [path for path in CAPTURES if path.parent.name != "agent"]
 PLUGIN = ROOT / "wireshark" / "jobscheduler.lua"
-
-_CACHE = Path(os.environ.get("TSHARK_CACHE") or Path.home() / ".cache" / "jstrace")
-#: This machine's and those of later Debian suites, which ``make tsharks`` gets.
-TSHARKS = ("tshark", *(str(_CACHE / f"tshark-{suite}" / "tshark") for suite in ("trixie", "forky")))
 
 _OUT_OF_ORDER = "tcp.reassemble_out_of_order:"
 

@@ -204,5 +204,9 @@ do
   js.session = js.new_session()
   apply_preferences()
 
-  if js.is_gui then register_menu("JobScheduler/Task list", js.show_tasks, MENU_TOOLS_UNSORTED) end
+  if js.is_gui then
+    register_menu("JobScheduler/Task list", js.show_tasks, MENU_TOOLS_UNSORTED)
+    js.register_packet_menu()
+    js.register_statistics()
+  end
 end

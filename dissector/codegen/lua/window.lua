@@ -1,9 +1,14 @@
--- The task list: a window in Wireshark, a table at the end in tshark.
+-- The table of tasks: at the end in tshark, in a window in Wireshark (task_window.lua).
 do
   local format = string.format
 
+  --- What tells most comes first: Wireshark's window folds long lines.
   local HEADINGS = { "task", "packet", "job", "outcome", "calls", "logs", "kind", "remote", "callback to", "client" }
-  local TO_THE_RIGHT = { true, true, false, false, true, true, false, false, false, false }
+  --- Columns of figures stand to the right.
+  local TO_THE_RIGHT = { task = true, packet = true, calls = true, logs = true }
+  for _, one in ipairs({ "tasks", "share", "n", "errors", "min", "mean", "p95", "max" }) do
+    TO_THE_RIGHT[one] = true
+  end
 
   --- An endpoint as text; the port is not known where the command connection was not captured.
   local function place(endpoint)
@@ -28,13 +33,13 @@ do
     return client and place({ ip = client.ip, port = task.port }) .. (task.port and "" or ":?") or "?"
   end
 
-  --- Cells in the order of the headings; what tells most comes first: Wireshark's window folds long lines.
-  local function row(number, task, told)
+  --- Cells by their headings.
+  function js.task_cells(number, task, told)
     local packet = js.session:shown(task.first_packet)
     return {
-      format("%d", number), packet and format("%d", packet) or "-", job(task), outcome(task, told),
-      format("%d+%d", task.calls, task.callbacks), format("%d", task.logs), task.kind or "?",
-      place(task.remote), announced(task), place(task.client),
+      task = format("%d", number), packet = packet and format("%d", packet) or "-", job = job(task), outcome = outcome(task, told),
+      calls = format("%d+%d", task.calls, task.callbacks), logs = format("%d", task.logs), kind = task.kind or "?",
+      remote = place(task.remote), ["callback to"] = announced(task), client = place(task.client),
     }
   end
 
@@ -43,17 +48,20 @@ do
     local _, trailing = string.gsub(text, "[\128-\191]", "")
     return #text - trailing
   end
+  js.width = width
 
-  local function aligned(rows)
-    local widths, lines = {}, {}
+  --- Lines of a table: `rows` are cells by their headings, the first line has the headings.
+  function js.aligned(headings, rows)
+    local widths, lines, first = {}, {}, {}
+    for _, heading in ipairs(headings) do widths[heading], first[heading] = width(heading), heading end
     for _, cells in ipairs(rows) do
-      for index, cell in ipairs(cells) do widths[index] = math.max(widths[index] or 0, width(cell)) end
+      for _, heading in ipairs(headings) do widths[heading] = math.max(widths[heading], width(cells[heading])) end
     end
-    for _, cells in ipairs(rows) do
-      local parts = {}
-      for index, cell in ipairs(cells) do
-        local fill = string.rep(" ", widths[index] - width(cell))
-        parts[index] = TO_THE_RIGHT[index] and fill .. cell or cell .. fill
+    for index = 0, #rows do
+      local cells, parts = rows[index] or first, {}
+      for at, heading in ipairs(headings) do
+        local fill = string.rep(" ", widths[heading] - width(cells[heading]))
+        parts[at] = TO_THE_RIGHT[heading] and fill .. cells[heading] or cells[heading] .. fill
       end
       lines[#lines + 1] = string.gsub(table.concat(parts, "  "), " +$", "")
     end
@@ -70,7 +78,7 @@ do
   end
 
   --- What went wrong with a task, in the words of `jstrace read`.
-  local function add_problems(lines, number, problems)
+  function js.add_problems(lines, number, problems)
     for _, one in ipairs(problems) do
       lines[#lines + 1] = format("task %d  %s  %s  packets %s", number, one.severity, one.code, shown(one.packets))
       lines[#lines + 1] = "    " .. js.problem_words(one.summary)
@@ -79,28 +87,26 @@ do
     end
   end
 
-  --- Lines of the table, tasks in the order of their numbers, and of their problems; command connections that came to nothing
-  --- so far are tasks.
-  function js.task_lines()
-    local rows, problems, session = { HEADINGS }, {}, js.session
+  --- Calls `see(number, task, told)` for all tasks in the order of their numbers; command connections that came to nothing so far
+  --- are tasks.
+  function js.each_task(see)
+    local session = js.session
     session:settle()
     for number, one in ipairs(session.order:all()) do
-      rows[#rows + 1] = row(number, one.dirs and session:never_was(one) or one, session.told[one])
-      add_problems(problems, number, session.told[one].problems)
+      see(number, one.dirs and session:never_was(one) or one, session.told[one])
     end
-    local lines = aligned(rows)
+  end
+
+  --- Lines of the table, and of the tasks' problems.
+  function js.task_lines()
+    local rows, problems = {}, {}
+    js.each_task(function(number, task, told)
+      rows[#rows + 1] = js.task_cells(number, task, told)
+      js.add_problems(problems, number, told.problems)
+    end)
+    local lines = js.aligned(HEADINGS, rows)
     if #problems > 0 then lines[#lines + 1] = "" end
     for _, line in ipairs(problems) do lines[#lines + 1] = line end
     return lines
-  end
-
-  function js.show_tasks()
-    local window = TextWindow.new("JobScheduler tasks")
-    local function fill()
-      local lines = js.enabled == false and { "The protocol is disabled: Analyze > Enabled Protocols." } or js.task_lines()
-      window:set(table.concat(lines, "\n") .. "\n")
-    end
-    fill()
-    window:add_button("Refresh", fill)
   end
 end
