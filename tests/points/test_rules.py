@@ -35,7 +35,10 @@ def payload_of(packet: Packet) -> int:
 
 
 def only(*files: Path) -> Task:
-    (task,) = tasks_of(told(*files))
+    """The only task; the same in both orders."""
+    (task,), (again,) = (tasks_of(told(*order)) for order in (files, files[::-1]))
+    assert [(one.code, one.summary) for one in task.problems] == [(one.code, one.summary) for one in again.problems]
+    assert task.outcome is again.outcome
     return task
 
 
