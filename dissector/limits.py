@@ -104,6 +104,8 @@ MAX_LOG_BYTES = 64 * 1024 * 1024
 MAX_PROBLEMS = 200
 #: Packet numbers listed as evidence for one problem.
 MAX_EVIDENCE = 32
+#: Tasks, starts with one port and connections between two hosts that are told from each other where they are alike.
+MAX_ALIKE = 64
 #: Payload bytes that ``redact`` keeps in memory.
 MAX_REDACTED_BYTES = 1024 * 1024 * 1024
 #: Product of the numbers of messages of two tasks whose middle parts ``diff`` compares.

@@ -1175,8 +1175,8 @@ do
 end
 
 do
-  local limits, model, numbers, places, ports, session_agent_codes, session_agent_errors, session_agent_facts, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_connection_quality, session_cut, session_diagnosis, session_early, session_early_ends, session_failed_callbacks, session_findings, session_hosts, session_join, session_oddities, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_silent_ends, session_slow, session_slowness, session_start_errors, session_subjects, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_tunnels, session_unanswered, session_uncalled, session_verdict, sides, stream_direction, stream_fragments, stream_icmp, stream_reassembly, stream_reorder, stream_wrong_bytes, traffic, wire_agent, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
-  js.python = { limits = limits, model = model, numbers = numbers, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_errors = session_agent_errors, session_agent_facts = session_agent_facts, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_connection_quality = session_connection_quality, session_cut = session_cut, session_diagnosis = session_diagnosis, session_early = session_early, session_early_ends = session_early_ends, session_failed_callbacks = session_failed_callbacks, session_findings = session_findings, session_hosts = session_hosts, session_join = session_join, session_oddities = session_oddities, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_silent_ends = session_silent_ends, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_subjects = session_subjects, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_tunnels = session_tunnels, session_unanswered = session_unanswered, session_uncalled = session_uncalled, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_fragments = stream_fragments, stream_icmp = stream_icmp, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, stream_wrong_bytes = stream_wrong_bytes, traffic = traffic, wire_agent = wire_agent, wire_names = wire_names }
+  local limits, model, numbers, places, ports, session_agent_codes, session_agent_errors, session_agent_facts, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_connection_quality, session_detect, session_diagnosis, session_early, session_early_ends, session_failed_callbacks, session_findings, session_hosts, session_join, session_oddities, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_silent_ends, session_slow, session_slowness, session_start_errors, session_subjects, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_tunnels, session_unanswered, session_uncalled, session_verdict, sides, stream_direction, stream_framing, stream_icmp, stream_ip, stream_reassembly, stream_reorder, stream_sequence, stream_wrong_bytes, traffic, wire_agent, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+  js.python = { limits = limits, model = model, numbers = numbers, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_errors = session_agent_errors, session_agent_facts = session_agent_facts, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_connection_quality = session_connection_quality, session_detect = session_detect, session_diagnosis = session_diagnosis, session_early = session_early, session_early_ends = session_early_ends, session_failed_callbacks = session_failed_callbacks, session_findings = session_findings, session_hosts = session_hosts, session_join = session_join, session_oddities = session_oddities, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_silent_ends = session_silent_ends, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_subjects = session_subjects, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_tunnels = session_tunnels, session_unanswered = session_unanswered, session_uncalled = session_uncalled, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_framing = stream_framing, stream_icmp = stream_icmp, stream_ip = stream_ip, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, stream_sequence = stream_sequence, stream_wrong_bytes = stream_wrong_bytes, traffic = traffic, wire_agent = wire_agent, wire_names = wire_names }
   local py = js.py
   session_agent_errors.http_error = function() return py.pack() end  -- a start over HTTP that fails is one for Wireshark's own dissector
   session_diagnosis.conclude = function(facts, now, clock_steps, hosts, missed)
@@ -3548,7 +3548,6 @@ do
   wire_agent.STARTS = py.dict(py.joined(py.pack(py.pack("StartNonApiTask", "process")), py.pack(py.pack("StartApiTask", "api"))))
   session_run_messages.USUAL_FAILURES = py.frozenset(py.set(py.pack(2147614726, 2147614723)))
   session_join.PROBE_WINDOW = 2000000000
-  session_join._MOST_ALIKE = 64
   session_early._NEWEST = 32
   session_timeouts.SECOND = 1000000000
   session_timeouts.GIVE_UP_TO = (75 * session_timeouts.SECOND)
@@ -3562,21 +3561,25 @@ do
   session_pairs._COPY_WINDOW = 50000000
   session_pairs._EARLIER = 1000000000
   session_pairs._MOST_HELD = 256
-  session_cut._MOST_ALIKE = 64
   session_hosts._NEWEST = 8
   session_silence._SPARE = 1024
-  stream_direction._TWICE = 50000000
   stream_direction._TWICE_WITHOUT_ID = 1000000
-  stream_direction._LARGEST_WINDOW = 1073741824
   stream_direction._OVERHEAD = 256
-  stream_reassembly._NEAR = 16777216
+  stream_direction.KEPT = 16
+  stream_sequence.HALF = 2147483648
+  stream_sequence.LARGEST_WINDOW = 1073741824
+  stream_sequence.NEAR = 16777216
+  stream_sequence.TWICE = 50000000
+  stream_framing._HEAD = 256
+  stream_ip.FRAGMENT = 44
+  stream_ip.AUTHENTICATION = 51
+  session_detect._EPHEMERAL = 1024
+  session_detect._START_ALONE = 19
   stream_reassembly._SHUFFLED = 1000000000
-  stream_reassembly._TWICE = 50000000
-  stream_reorder._NEAR = 16777216
   stream_reorder._OVERHEAD = 512
   stream_reorder._LAST = 1099511627776
-  stream_fragments._TWICE = 50000000
   session_tracer._WAKES = 250000000
+  limits.MAX_ALIKE = 64
   limits.MAX_EVIDENCE = 32
   limits.MAX_CONNECTIONS = 65536
   limits.MAX_CLOSED = 4096
@@ -6629,7 +6632,7 @@ do
   local byte, sub, find, char, floor = string.byte, string.sub, string.find, string.char, math.floor
   local TCP, UDP, ICMP, ICMP6, PORT_TYPE_TCP = 6, 17, 1, 58, 2
   local EXTENSIONS = { [0] = true, [43] = true, [44] = true, [51] = true, [60] = true, [140] = true }
-  local FRAGMENT, AUTHENTICATION = 44, 51
+  local FRAGMENT, AUTHENTICATION = js.python.stream_ip.FRAGMENT, js.python.stream_ip.AUTHENTICATION
   local BEGINNING = "[E-O`-o]"  -- of an IP header: 0x45 to 0x4f, 0x60 to 0x6f
   local MOST_BEHIND = 48  -- bytes of padding and check sequences behind an IP packet
 
@@ -6936,17 +6939,17 @@ end
 -- The plugin puts segments in order itself, so that it shows the same whatever TCP's preferences for reassembly are.
 -- A hole is given up (a gap, never filler bytes) when the other side acknowledged it twice, or once with data.
 do
-  local HALF, WHOLE = 2147483648, 4294967296
-  local rules, floor, max = js.python.stream_direction, math.floor, math.max
-  local WINDOW, OVERHEAD = rules._LARGEST_WINDOW, rules._OVERHEAD
-  local TWICE, TWICE_WITHOUT_ID = rules._TWICE, rules._TWICE_WITHOUT_ID
-  local NEAR, SHUFFLED = js.python.stream_reassembly._NEAR, js.python.stream_reassembly._SHUFFLED
+  local sequence, rules, floor, max = js.python.stream_sequence, js.python.stream_direction, math.floor, math.max
+  local HALF, WHOLE = sequence.HALF, 2 * sequence.HALF
+  local WINDOW, OVERHEAD = sequence.LARGEST_WINDOW, rules._OVERHEAD
+  local TWICE, TWICE_WITHOUT_ID = sequence.TWICE, rules._TWICE_WITHOUT_ID
+  local NEAR, SHUFFLED = sequence.NEAR, js.python.stream_reassembly._SHUFFLED
   local MOST = js.python.limits.MAX_EVIDENCE
   local D = {}
   D.__index = D
   D.walked = 0  -- pieces that were gone over while a hole is waited for
   js.direction = D
-  local REMEMBERED = 16 * 4  -- the latest segments with data: sequence number, length, hop, time
+  local REMEMBERED = rules.KEPT * 4  -- the latest segments with data: sequence number, length, hop, time
   D.remembered = REMEMBERED
 
   --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped, acknowledged)`.
@@ -7324,7 +7327,7 @@ do
   local byte, sub, find = string.byte, string.sub, string.find
   local limits, say = js.limits, js.python.stream_wrong_bytes
   local MOST_DECODED = limits.decoded
-  local HEAD = 256  -- bytes that are kept of a message that is too long to be decoded (as in stream/framing.py)
+  local HEAD = js.python.stream_framing._HEAD  -- bytes that are kept of a message that is too long to be decoded
   local CLASSES = { [0x53] = true, [0x4F] = true, [0x41] = true, [0x45] = true, [0x4B] = true }
   local COMMANDS = {
     [0x53] = { [0x43] = true },
@@ -8339,7 +8342,7 @@ end
 --
 -- Wireshark does that too, but hands what it made to dissectors only, not to a post-dissector.
 do
-  local TWICE = js.python.stream_fragments._TWICE
+  local TWICE = js.python.stream_sequence.TWICE
   local G = {}
   G.__index = G
 
@@ -8883,7 +8886,7 @@ end
 do
   local match, find, lower, sub, format = string.match, string.find, string.lower, string.sub, string.format
   local NULL = "\0\0\0\0\0\0\0\0"
-  local LINGER, MOST_ALIKE = js.python.session_timeouts.LINGER, js.python.session_join._MOST_ALIKE
+  local LINGER, MOST_ALIKE = js.python.session_timeouts.LINGER, js.python.limits.MAX_ALIKE
   local SLOW, COARSE = js.python.session_timeouts.SLOW_CALLBACK, js.python.session_timeouts.COARSE
   local MOST, USUAL = js.python.limits.MAX_EVIDENCE, js.python.session_run_messages.USUAL_FAILURES
   local T = {}
@@ -9343,7 +9346,7 @@ end
 -- Command connections whose start command the snap length cut off (the rules of session/cut.py).
 do
   local PATIENCE, GIVE_UP_TO = js.python.session_timeouts.PAIR_PATIENCE, js.python.session_timeouts.GIVE_UP_TO
-  local MOST_ALIKE = js.python.session_cut._MOST_ALIKE
+  local MOST_ALIKE = js.python.limits.MAX_ALIKE
   local C = {}
   C.__index = C
 
@@ -9686,7 +9689,7 @@ end
 -- What a connection carries, told from its first bytes in both directions (the rules of session/detect.py).
 do
   local byte, sub, find, match = string.byte, string.sub, string.find, string.match
-  local EPHEMERAL = 1024  -- no system gives a lower port to a connection that it opens, unless it is asked to
+  local EPHEMERAL, START_ALONE = js.python.session_detect._EPHEMERAL, js.python.session_detect._START_ALONE
   local CREATE, TUNNEL = "S\0\0\0\0\0\0\0\0C", '{"tunnelToken"'
 
   local function behind_prolog(text)
@@ -9710,7 +9713,6 @@ do
   end
 
   local START = "<remote_scheduler.start_remote_task"
-  local START_ALONE = 19  -- what only start commands have behind the prolog
 
   local function cut_off_text(head)
     local text = behind_prolog(head)
@@ -10866,8 +10868,7 @@ do
   local floor, abs = math.floor, math.abs
   local REMEMBERED = js.direction.remembered
   local PROBE_WINDOW = js.python.session_join.PROBE_WINDOW
-  local rules = js.python.stream_reassembly
-  local TWICE, NEAR = rules._TWICE, rules._NEAR
+  local TWICE, NEAR = js.python.stream_sequence.TWICE, js.python.stream_sequence.NEAR
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
   function S:segment(sender, seq, ack, flags, data, length, number, time, hop, window)
@@ -11108,9 +11109,9 @@ end
 -- Segments that were captured before those that they follow: they wait for these a moment (the rules of
 -- stream/reorder.py).
 do
-  local HALF, WHOLE = 2147483648, 4294967296
-  local rules = js.python.stream_reorder
-  local NEAR, OVERHEAD, LAST = rules._NEAR, rules._OVERHEAD, rules._LAST
+  local sequence, rules = js.python.stream_sequence, js.python.stream_reorder
+  local HALF, WHOLE, NEAR = sequence.HALF, 2 * sequence.HALF, sequence.NEAR
+  local OVERHEAD, LAST = rules._OVERHEAD, rules._LAST
   local S, D, find = js.Session, js.direction, string.find
 
   --- True for a request or an answer of HTTP, or what may be one in TLS.

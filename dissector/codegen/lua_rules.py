@@ -28,7 +28,7 @@ _ROOTS: dict[str, tuple[str, ...]] = {
     "places": ("Endpoint",),
     "sides": ("SideFacts", "Mark"),
     "traffic": ("IcmpError", "StreamProblem"),
-    "session.join": ("PROBE_WINDOW", "_MOST_ALIKE"),
+    "session.join": ("PROBE_WINDOW",),
     "session.early": ("_NEWEST",),
     "session.timeouts": (
         "GIVE_UP_TO",
@@ -41,14 +41,16 @@ _ROOTS: dict[str, tuple[str, ...]] = {
         "HEARTBEAT_GRACE",
     ),
     "session.pairs": ("_COPY_WINDOW", "_EARLIER", "_MOST_HELD"),
-    "session.cut": ("_MOST_ALIKE",),
     "session.verdict": ("is_rejected", "closed_by", "is_incomplete"),
     "session.hosts": ("_NEWEST",),
     "session.silence": ("_SPARE",),
-    "stream.direction": ("_TWICE", "_TWICE_WITHOUT_ID", "_LARGEST_WINDOW", "_OVERHEAD"),
-    "stream.reassembly": ("_NEAR", "_SHUFFLED", "_TWICE"),
-    "stream.reorder": ("_NEAR", "_OVERHEAD", "_LAST"),
-    "stream.fragments": ("_TWICE",),
+    "stream.direction": ("_TWICE_WITHOUT_ID", "_OVERHEAD", "KEPT"),
+    "stream.sequence": ("HALF", "LARGEST_WINDOW", "NEAR", "TWICE"),
+    "stream.framing": ("_HEAD",),
+    "stream.ip": ("FRAGMENT", "AUTHENTICATION"),
+    "session.detect": ("_EPHEMERAL", "_START_ALONE"),
+    "stream.reassembly": ("_SHUFFLED",),
+    "stream.reorder": ("_OVERHEAD", "_LAST"),
     "stream.icmp": ("reason",),
     "stream.wrong_bytes": (
         "missing",
@@ -63,7 +65,7 @@ _ROOTS: dict[str, tuple[str, ...]] = {
     ),
     "numbers": ("count", "verb", "odd_words"),
     "session.tracer": ("_WAKES",),
-    "limits": ("MAX_EVIDENCE", "MAX_CONNECTIONS", "MAX_CLOSED", "MAX_PROBLEMS"),
+    "limits": ("MAX_ALIKE", "MAX_EVIDENCE", "MAX_CONNECTIONS", "MAX_CLOSED", "MAX_PROBLEMS"),
 }
 #: Methods of theirs.
 _METHODS = ("is_through", "is_over", "last_seen", "established")

@@ -9,7 +9,7 @@ from dissector.model import Astray, Connection, Mark, Outcome, Problem, Role, Se
 from dissector.points.between import Way
 from dissector.points.pairing import Joined, Leg
 from dissector.session.case import Case
-from dissector.session.timeouts import SECOND
+from dissector.session.timeouts import LAST_TRY
 from dissector.traffic import Side
 
 LOST, ANSWERED, FORGOTTEN, UNHEARD = (
@@ -18,10 +18,6 @@ LOST, ANSWERED, FORGOTTEN, UNHEARD = (
     "state_lost_in_device",
     "dropped_at_host",
 )
-#: Silence (ns) before the end that makes a device forget a connection.
-IDLE = 5 * SECOND
-#: A packet so shortly before a reset is what the reset answers (ns).
-_LAST_TRY = SECOND
 
 
 _BAD = (Outcome.LOST, Outcome.NO_CALLBACK, Outcome.UNREACHABLE)
@@ -87,6 +83,6 @@ def path_of(way: Way) -> str:
 def idle_before(connection: Connection, end: Mark) -> int:
     """Nanoseconds of silence before a reset and what it answers."""
     broken = connection.silence_end
-    if broken is not None and end.time - broken.time < _LAST_TRY:
+    if broken is not None and end.time - broken.time < LAST_TRY:
         return connection.silence
     return connection.idle_before_end or 0

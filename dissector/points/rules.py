@@ -17,16 +17,11 @@ from dissector.numbers import count
 from dissector.points import remarks
 from dissector.points.between import Way, ways
 from dissector.points.pairing import Joined, Leg
-from dissector.points.proof import ANSWERED, FORGOTTEN, IDLE, LOST, UNHEARD, PathProof, end_of, idle_before, path_of
+from dissector.points.proof import ANSWERED, FORGOTTEN, LOST, UNHEARD, PathProof, end_of, idle_before, path_of
 from dissector.session.case import span
-from dissector.session.timeouts import SECOND
+from dissector.session.timeouts import IDLE, LARGE, SECOND, STUCK_RETRANSMISSIONS
 from dissector.session.verdict import unreachables
 from dissector.traffic import Side
-
-#: Payload (bytes) from which on a segment may be too large for a link.
-_LARGE = 536
-#: Retransmissions that tell that nobody acknowledges.
-_STUCK = 3
 
 
 def proven(group: Joined, best: Leg) -> list[Problem]:
@@ -81,7 +76,7 @@ def _lost_data(proof: PathProof, way: Way) -> Iterator[Problem]:
     if first is None:
         return
     size = sender.smallest_retransmitted
-    is_large = size is not None and size >= _LARGE and _small_pass(way, first)
+    is_large = size is not None and size >= LARGE and _small_pass(way, first)
     sizes = f", segments of {size} bytes and more while smaller ones pass" if is_large else ""
     again = f" (sent again {count(len(tries), 'time')} in {span(tries)})" if tries else ""
     summary = (
@@ -218,7 +213,7 @@ def _unacknowledged(way: Way, far: Connection) -> list[Mark]:
     """The retransmissions of what came last, of which the receiver acknowledges nothing at its own place."""
     sender, heard = far.sides[way.side], far.sides[way.side.other].last
     tries = [mark for mark in sender.retransmitted if sender.last_data is None or mark.number > sender.last_data.number]
-    if len(tries) < _STUCK or not far.unacknowledged(way.side):
+    if len(tries) < STUCK_RETRANSMISSIONS or not far.unacknowledged(way.side):
         return []
     return tries if heard is None or heard.time <= tries[0].time else []
 

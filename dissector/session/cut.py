@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dissector.limits import MAX_CONNECTIONS
+from dissector.limits import MAX_ALIKE, MAX_CONNECTIONS
 from dissector.model import Connection, Role, Task
 from dissector.session import detect
 from dissector.session.commands import Command
@@ -22,9 +22,6 @@ from dissector.session.timeouts import GIVE_UP_TO, PAIR_PATIENCE
 from dissector.session.verdict import is_rejected
 from dissector.stream.flows import Flow
 from dissector.traffic import Gap
-
-#: Commands between two hosts that wait at the same time, and connections that are kept for each.
-_MOST_ALIKE = 64
 
 
 class Starter(Desk, Protocol):
@@ -83,7 +80,7 @@ class CutStarts:
         self._cuts[connection] = cut
         between = self._between.setdefault(_ends(connection), OrderedDict())
         between[connection] = cut
-        if len(between) > _MOST_ALIKE:
+        if len(between) > MAX_ALIKE:
             self.drop(next(iter(between)))
         if len(self._cuts) > MAX_CONNECTIONS:
             self.drop(next(iter(self._cuts)))
@@ -114,9 +111,9 @@ class CutStarts:
             return
         cuts = self._waiting(connection)
         for cut in cuts:
-            cut.is_unclear = cut.is_unclear or len(cuts) > 1 or len(cut.tries) == _MOST_ALIKE
+            cut.is_unclear = cut.is_unclear or len(cuts) > 1 or len(cut.tries) == MAX_ALIKE
             cut.tries.append(flow)
-            del cut.tries[_MOST_ALIKE:]
+            del cut.tries[MAX_ALIKE:]
 
     def fitting(self, callback: Connection) -> list[TaskFacts]:
         """The tasks, not known so far, whose callback this one can be."""

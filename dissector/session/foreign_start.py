@@ -13,11 +13,12 @@ from dissector.limits import MAX_SNIFF
 from dissector.model import Role
 from dissector.session import detect
 from dissector.stream.block import Block, Conversation
-from dissector.stream.fast_path import HALF, MASK, TELLING, ip_size, reader
+from dissector.stream.fast_path import TELLING, ip_size, reader
+from dissector.stream.sequence import HALF, MASK
 from dissector.traffic import ACK, SYN
 
 #: Of a connection that says nothing clear in so many packets, or takes so long for it (ns), nothing is told.
-_LOOKS, _PAUSE = 16, 60_000_000_000
+_LOOKS, _PATIENCE = 16, 60_000_000_000
 #: In the place of a sequence number.
 _UNKNOWN = -1
 
@@ -28,7 +29,7 @@ def foreign_at(block: Block, conversation: Conversation, ip_at: int | None) -> i
     data, begins, (key, _), places = block.data, block.begins, conversation.keys, conversation.places
     size = ip_size(key)
     headers, client = reader(size), places[0] & 1
-    expect, heads, latest = [_UNKNOWN, _UNKNOWN], [b"", b""], block.times[places[0] >> 1] + _PAUSE
+    expect, heads, latest = [_UNKNOWN, _UNKNOWN], [b"", b""], block.times[places[0] >> 1] + _PATIENCE
     for stop, place in enumerate(places[:_LOOKS]):
         index, side = place >> 1, place & 1
         at = block.ip(index) if ip_at is None else begins[index] + ip_at

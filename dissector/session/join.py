@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import TypeVar
 
-from dissector.limits import MAX_CONNECTIONS
+from dissector.limits import MAX_ALIKE, MAX_CONNECTIONS
 from dissector.model import Connection, Endpoint, Task
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import is_incomplete
@@ -25,8 +25,6 @@ from dissector.session.verdict import is_incomplete
 #: Somebody who waits for the port to open tries again at once; a scheduler tries again after 60 s.
 PROBE_WINDOW = 2_000_000_000
 
-#: Starts with one port, and command connections between two hosts: more that are alike are not told from each other.
-_MOST_ALIKE = 64
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -57,7 +55,7 @@ class Joiner:
         self._unread[connection] = None
         between = self._unread_between.setdefault(_ends(connection), OrderedDict())
         between[connection] = None
-        if len(between) > _MOST_ALIKE:
+        if len(between) > MAX_ALIKE:
             self._read(next(iter(between)))
         if len(self._unread) > MAX_CONNECTIONS:
             self._read(next(iter(self._unread)))
@@ -98,7 +96,7 @@ class Joiner:
         same_port = self._waiting.setdefault(Endpoint(record.client.ip, record.callback_port), OrderedDict())
         earlier = next(reversed(same_port), None)
         same_port[facts] = None
-        if len(same_port) > _MOST_ALIKE:
+        if len(same_port) > MAX_ALIKE:
             self.forget(next(iter(same_port)))
         self.expect(facts)
         if earlier is None or earlier.superseded:
@@ -158,7 +156,7 @@ class Joiner:
             looked += 1
             if facts.start is not None and facts.start.time <= connection.start:
                 found.add(facts)
-            if len(found) > 1 or looked == _MOST_ALIKE:
+            if len(found) > 1 or looked == MAX_ALIKE:
                 break
         for facts in gone:
             _remove(self._expected, place, facts)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import islice
 
-from dissector.limits import MAX_OPEN_TASKS
+from dissector.limits import MAX_ALIKE, MAX_OPEN_TASKS
 from dissector.model import Connection, Task
 from dissector.session.silence import Silence
 from dissector.session.task import TaskFacts
@@ -14,8 +14,6 @@ from dissector.session.verdict import end_mark
 
 #: Addresses of the client and of where the callback comes from.
 _Pair = tuple[str, str]
-#: Tasks between two hosts that are looked at to tell them from each other.
-_MOST_ALIKE = 64
 
 
 class OpenTasks:
@@ -116,7 +114,7 @@ class OpenTasks:
         the port was none, and of which ``callback`` can be the callback."""
         pair = callback.server.ip, callback.client.ip
         found: list[TaskFacts] = []
-        for facts in list(islice(reversed(self._half_known.get(pair, {})), _MOST_ALIKE)):
+        for facts in list(islice(reversed(self._half_known.get(pair, {})), MAX_ALIKE)):
             if facts.record.callback_port is None and not facts.attempts:
                 found.append(facts)
             else:
@@ -128,7 +126,7 @@ class OpenTasks:
     def lone(self, callback: Connection) -> list[TaskFacts]:
         """The newest tasks without a command connection between the hosts of ``callback``."""
         pair = callback.server.ip, callback.client.ip
-        return list(islice(reversed(self._without_command.get(pair, {})), _MOST_ALIKE))
+        return list(islice(reversed(self._without_command.get(pair, {})), MAX_ALIKE))
 
     def without_command(self, command: Connection, *, kill: bool) -> TaskFacts | None:
         """The only task without a command connection that ``command`` can be the one of.  The client sends a close when

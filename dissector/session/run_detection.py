@@ -12,7 +12,8 @@ from dissector.session.run_exchanges import RunExchanges, asks_agent
 from dissector.session.run_messages import Alignment, InvokeShapes, RunMessages, may_be_messages
 from dissector.stream.block import Block, Conversation, Mark, Part, Run
 from dissector.stream.direction import KEPT
-from dissector.stream.fast_path import HALF, MASK, TELLING, ip_size, payload_of, reader
+from dissector.stream.fast_path import TELLING, ip_size, payload_of, reader
+from dissector.stream.sequence import HALF, MASK
 from dissector.traffic import ACK
 
 _new = tuple.__new__

@@ -14,11 +14,9 @@ from typing import NamedTuple
 
 from dissector.model import Connection, Endpoint
 from dissector.stream.block import Block
+from dissector.stream.sequence import HALF, LARGEST_WINDOW, MASK
 from dissector.traffic import SYN, Packet, Segment, Side, key_of
 
-_HALF, _MASK = 0x8000_0000, 0xFFFF_FFFF
-#: Farther away than any window of TCP reaches (RFC 7323) is no part of the stream.
-_FAR = 1 << 30
 #: In the place of bytes that belong to no stream.
 _FILLER = b"x"
 
@@ -69,8 +67,8 @@ class Stream:
         """Offset of the first payload byte of a segment; None when it is too far away to be of this stream."""
         if self._first_seq is None:
             return None
-        ahead = ((seq - self._first_seq - self._last + _HALF) & _MASK) - _HALF
-        if abs(ahead) > _FAR:
+        ahead = ((seq - self._first_seq - self._last + HALF) & MASK) - HALF
+        if abs(ahead) > LARGEST_WINDOW:
             return None
         return self._last + ahead + (1 if flags & SYN else 0)
 

@@ -13,17 +13,13 @@ from typing import NamedTuple
 
 from dissector.limits import CLOCK_JITTER, MAX_EVIDENCE, MAX_REORDER_BYTES, MAX_WALKED
 from dissector.model import Connection, Mark, SideFacts
+from dissector.stream.sequence import HALF, LARGEST_WINDOW, MASK, TWICE
 from dissector.traffic import Chunk, Gap, Segment, Side, StreamEvent
 
-_MASK = 0xFFFF_FFFF
-_HALF = 0x8000_0000
-#: No window of TCP is larger (RFC 7323): what is farther away than this belongs to no stream that was seen.
-_LARGEST_WINDOW = 1 << 30
 #: What one waiting segment costs besides its bytes, so that empty-looking floods are bounded too.
 _OVERHEAD = 256
-#: A packet that was captured at two interfaces comes twice within this time (ns); a retransmission takes longer or has
-#: another IP id.  Without IP ids (IPv6, some stacks) only the time tells, so it has to be shorter.
-_TWICE, _TWICE_WITHOUT_ID = 50_000_000, 1_000_000
+#: Without IP ids (IPv6, some stacks) only the time tells that a packet was captured twice, so it has to be shorter.
+_TWICE_WITHOUT_ID = 1_000_000
 
 
 #: Segments that ``Direction.recent`` has at most.  A list: a deque takes 600 bytes for the few that most have.
@@ -109,11 +105,11 @@ class Direction:
     def begin(self, seq: int, *, anchored: bool = False) -> None:
         """Offset 0 is at ``seq``."""
         self.known, self.anchored = True, anchored
-        self.expect, self.next = seq & _MASK, 0
+        self.expect, self.next = seq & MASK, 0
 
     def distance(self, seq: int) -> int:
         """Bytes from the next expected byte to ``seq``, negative for what is behind."""
-        return ((seq - self.expect + _HALF) & _MASK) - _HALF
+        return ((seq - self.expect + HALF) & MASK) - HALF
 
     # --- segments with data ------------------------------------------------------------------------------------------
 
@@ -140,7 +136,7 @@ class Direction:
     ) -> None:
         """A segment that is not the next one: repeated, too early, or both."""
         ahead = self.distance(seq)
-        if abs(ahead) > _LARGEST_WINDOW:
+        if abs(ahead) > LARGEST_WINDOW:
             return
         start, end = self.next + ahead, self.next + ahead + length
         if self.fin_at is not None and end > self.fin_at:
@@ -186,7 +182,7 @@ class Direction:
 
     def _again(self, seq: int, length: int, mark: Mark) -> None:
         """Counts a retransmission, unless it is the same packet captured a second time."""
-        limit = _TWICE if mark.ip_id else _TWICE_WITHOUT_ID
+        limit = TWICE if mark.ip_id else _TWICE_WITHOUT_ID
         before = mark.time
         for old_seq, old_length, old_id, old_time in self.recent or ():
             if old_seq == seq and old_length == length and old_id == mark.ip_id and mark.time - old_time <= limit:
@@ -222,7 +218,7 @@ class Direction:
         own is only noted for a moment (one with data has waited, see ``reorder``).  One byte more than the tail is most
         likely a FIN that was not captured.
         """
-        if not self.facts.packets or ahead > _LARGEST_WINDOW:
+        if not self.facts.packets or ahead > LARGEST_WINDOW:
             return
         upto = self.next + ahead
         if self.fin_at is not None:
@@ -285,12 +281,12 @@ class Direction:
     def _advance(self, size: int) -> None:
         self.anchored = True
         self.next += size
-        self.expect = (self.expect + size) & _MASK
+        self.expect = (self.expect + size) & MASK
 
     def _deliver(self, length: int, payload: bytes, number: int, time: int, out: list[StreamEvent]) -> None:
         offset = self.next
         self.next = offset + length
-        self.expect = (self.expect + length) & _MASK
+        self.expect = (self.expect + length) & MASK
         self.facts.bytes += length
         self.connection.bytes += length
         if payload:

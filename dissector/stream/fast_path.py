@@ -16,13 +16,13 @@ from dissector.stream.block import Block, Buffer, Conversation, Part, Run
 from dissector.stream.direction import KEPT, Direction, keep
 from dissector.stream.flows import Entry
 from dissector.stream.options import segment_size
+from dissector.stream.sequence import HALF, MASK
 from dissector.traffic import ACK, FIN, RST, SYN, Chunk, Packet, Segment
 
 #: Of a plain packet from its IP header on: where the datagram ends, IP id and TTL; sequence and acknowledgement number,
 #: offset, flags and window of TCP.
 Headers = tuple[int, int, int, int, int, int, int, int]
 TELLING = FIN | SYN | RST | ACK
-MASK, HALF = 0xFFFF_FFFF, 0x8000_0000
 _IP4, _IP6, _KEY4 = 20, 40, 12
 _HEADERS4 = Struct("!2xHH2xB15xIIBBH").unpack_from
 _PORTS = Struct("!HH").unpack_from

@@ -17,12 +17,11 @@ from dissector.limits import FRAGMENT_SECONDS, MAX_FRAGMENT_BYTES, MAX_FRAGMENTE
 from dissector.stream.ip import UDP
 from dissector.stream.layers import Step
 from dissector.stream.packets import IP_KINDS, parse, unwrap
+from dissector.stream.sequence import TWICE
 from dissector.traffic import Fragment, IcmpError, Packet, Segment
 
 _SECOND = 1_000_000_000
 _LONGEST = 65_535
-#: A fragment that was captured at two interfaces comes twice within this time (ns); ids are used again later.
-_TWICE = 50_000_000
 
 
 class OnUnread(Protocol):
@@ -105,7 +104,7 @@ class Datagrams:
         """Takes one fragment; a packet with the whole datagram when it was the last one that was missing."""
         key = (fragment.src, fragment.dst, fragment.protocol, fragment.ident)
         datagram = self._open.get(key)
-        if datagram is None and fragment.time - self._done.get(key, -_TWICE - 1) <= _TWICE:
+        if datagram is None and fragment.time - self._done.get(key, -TWICE - 1) <= TWICE:
             return None
         if datagram is None:
             datagram = self._open[key] = _Datagram(fragment)

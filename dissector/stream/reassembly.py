@@ -22,6 +22,7 @@ from dissector.stream.direction import Direction
 from dissector.stream.flows import Entry, Flow, FlowTable
 from dissector.stream.fragments import Datagrams, OnUnread, ignore
 from dissector.stream.reorder import Reorder, is_http
+from dissector.stream.sequence import NEAR, TWICE
 from dissector.traffic import (
     ACK,
     FIN,
@@ -40,12 +41,8 @@ from dissector.traffic import (
     key_of,
 )
 
-#: Farther from the stream than this (bytes), a reset or a late segment belongs to something else.
-_NEAR = 1 << 24
 #: A SYN captured behind the first segments of its connection comes within this time (ns).
 _SHUFFLED = 1_000_000_000
-#: The same SYN captured twice; a real second try takes a second, or at least has another IP id.
-_TWICE = 50_000_000
 
 
 Report = tuple[Flow, StreamEvent]
@@ -292,7 +289,7 @@ class Connections:
     def _late(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
         """A segment behind the end: counted, unless it is too far away to be of this connection at all."""
         sender, connection = flow.directions[index], flow.connection
-        if segment.length and sender.anchored and abs(sender.distance(segment.seq)) > _NEAR:
+        if segment.length and sender.anchored and abs(sender.distance(segment.seq)) > NEAR:
             self._table.remove(flow)
             return self._begin(segment)
         facts = sender.facts
@@ -357,7 +354,7 @@ def _note_idle(connection: Connection, mark: Mark, before: int) -> None:
 
 def _is_outside(sender: Direction, segment: Segment) -> bool:
     """True for a segment that is nowhere near to what its sender has sent."""
-    return sender.anchored and abs(sender.distance(segment.seq)) > _NEAR
+    return sender.anchored and abs(sender.distance(segment.seq)) > NEAR
 
 
 def _note_reset(facts: SideFacts, mark: Mark, segment: Segment, last: Mark | None, *, outside: bool) -> None:
@@ -373,7 +370,7 @@ def _note_places(facts: SideFacts, ttl: int, again: int) -> None:
 
 def _captured_twice(marks: list[Mark], mark: Mark) -> bool:
     last = marks[-1] if marks else None
-    return last is not None and mark.time - last.time <= _TWICE and mark.ip_id == last.ip_id
+    return last is not None and mark.time - last.time <= TWICE and mark.ip_id == last.ip_id
 
 
 def _reports(flow: Flow, events: Iterable[StreamEvent]) -> Iterator[Report]:

@@ -15,11 +15,9 @@ from collections.abc import Iterator
 from dissector.limits import CLOCK_JITTER, MAX_REORDER_BYTES
 from dissector.stream.direction import Direction
 from dissector.stream.flows import Flow
+from dissector.stream.sequence import HALF, MASK, NEAR
 from dissector.traffic import ACK, FIN, NEVER, RST, Segment
 
-#: Farther ahead than this (bytes) nothing is awaited: it belongs to something else.
-_NEAR = 1 << 24
-_MASK, _HALF = 0xFFFF_FFFF, 0x8000_0000
 #: What one held segment costs besides its bytes.
 _OVERHEAD = 512
 #: What HTTP begins with, and each record of TLS.
@@ -119,14 +117,14 @@ def _missing(direction: Direction, number: int) -> int:
     ahead = direction.distance(number)
     if direction.fin_at is not None:
         ahead = min(ahead, direction.fin_at - direction.next)
-    return ahead if ahead <= _NEAR else 0
+    return ahead if ahead <= NEAR else 0
 
 
 def _place(base: int, segment: Segment) -> int:
     """How far both directions together have come with a segment, in bytes from ``base``: neither ever goes back."""
     if not segment.flags & ACK:
         return _LAST
-    return (segment.seq + segment.ack - base + _HALF & _MASK) - _HALF
+    return (segment.seq + segment.ack - base + HALF & MASK) - HALF
 
 
 def _size(segment: Segment) -> int:

@@ -1,7 +1,7 @@
 -- Command connections whose start command the snap length cut off (the rules of session/cut.py).
 do
   local PATIENCE, GIVE_UP_TO = js.python.session_timeouts.PAIR_PATIENCE, js.python.session_timeouts.GIVE_UP_TO
-  local MOST_ALIKE = js.python.session_cut._MOST_ALIKE
+  local MOST_ALIKE = js.python.limits.MAX_ALIKE
   local C = {}
   C.__index = C
 

@@ -2,7 +2,7 @@
 --
 -- Wireshark does that too, but hands what it made to dissectors only, not to a post-dissector.
 do
-  local TWICE = js.python.stream_fragments._TWICE
+  local TWICE = js.python.stream_sequence.TWICE
   local G = {}
   G.__index = G
 

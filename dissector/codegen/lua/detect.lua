@@ -1,7 +1,7 @@
 -- What a connection carries, told from its first bytes in both directions (the rules of session/detect.py).
 do
   local byte, sub, find, match = string.byte, string.sub, string.find, string.match
-  local EPHEMERAL = 1024  -- no system gives a lower port to a connection that it opens, unless it is asked to
+  local EPHEMERAL, START_ALONE = js.python.session_detect._EPHEMERAL, js.python.session_detect._START_ALONE
   local CREATE, TUNNEL = "S\0\0\0\0\0\0\0\0C", '{"tunnelToken"'
 
   local function behind_prolog(text)
@@ -25,7 +25,6 @@ do
   end
 
   local START = "<remote_scheduler.start_remote_task"
-  local START_ALONE = 19  -- what only start commands have behind the prolog
 
   local function cut_off_text(head)
     local text = behind_prolog(head)

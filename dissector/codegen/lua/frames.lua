@@ -3,7 +3,7 @@ do
   local byte, sub, find = string.byte, string.sub, string.find
   local limits, say = js.limits, js.python.stream_wrong_bytes
   local MOST_DECODED = limits.decoded
-  local HEAD = 256  -- bytes that are kept of a message that is too long to be decoded (as in stream/framing.py)
+  local HEAD = js.python.stream_framing._HEAD  -- bytes that are kept of a message that is too long to be decoded
   local CLASSES = { [0x53] = true, [0x4F] = true, [0x41] = true, [0x45] = true, [0x4B] = true }
   local COMMANDS = {
     [0x53] = { [0x43] = true },

@@ -6,7 +6,7 @@ do
   local byte, sub, find, char, floor = string.byte, string.sub, string.find, string.char, math.floor
   local TCP, UDP, ICMP, ICMP6, PORT_TYPE_TCP = 6, 17, 1, 58, 2
   local EXTENSIONS = { [0] = true, [43] = true, [44] = true, [51] = true, [60] = true, [140] = true }
-  local FRAGMENT, AUTHENTICATION = 44, 51
+  local FRAGMENT, AUTHENTICATION = js.python.stream_ip.FRAGMENT, js.python.stream_ip.AUTHENTICATION
   local BEGINNING = "[E-O`-o]"  -- of an IP header: 0x45 to 0x4f, 0x60 to 0x6f
   local MOST_BEHIND = 48  -- bytes of padding and check sequences behind an IP packet
 

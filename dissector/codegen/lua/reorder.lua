@@ -1,9 +1,9 @@
 -- Segments that were captured before those that they follow: they wait for these a moment (the rules of
 -- stream/reorder.py).
 do
-  local HALF, WHOLE = 2147483648, 4294967296
-  local rules = js.python.stream_reorder
-  local NEAR, OVERHEAD, LAST = rules._NEAR, rules._OVERHEAD, rules._LAST
+  local sequence, rules = js.python.stream_sequence, js.python.stream_reorder
+  local HALF, WHOLE, NEAR = sequence.HALF, 2 * sequence.HALF, sequence.NEAR
+  local OVERHEAD, LAST = rules._OVERHEAD, rules._LAST
   local S, D, find = js.Session, js.direction, string.find
 
   --- True for a request or an answer of HTTP, or what may be one in TLS.

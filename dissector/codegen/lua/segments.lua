@@ -4,8 +4,7 @@ do
   local floor, abs = math.floor, math.abs
   local REMEMBERED = js.direction.remembered
   local PROBE_WINDOW = js.python.session_join.PROBE_WINDOW
-  local rules = js.python.stream_reassembly
-  local TWICE, NEAR = rules._TWICE, rules._NEAR
+  local TWICE, NEAR = js.python.stream_sequence.TWICE, js.python.stream_sequence.NEAR
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
   function S:segment(sender, seq, ack, flags, data, length, number, time, hop, window)

@@ -2,7 +2,7 @@
 do
   local match, find, lower, sub, format = string.match, string.find, string.lower, string.sub, string.format
   local NULL = "\0\0\0\0\0\0\0\0"
-  local LINGER, MOST_ALIKE = js.python.session_timeouts.LINGER, js.python.session_join._MOST_ALIKE
+  local LINGER, MOST_ALIKE = js.python.session_timeouts.LINGER, js.python.limits.MAX_ALIKE
   local SLOW, COARSE = js.python.session_timeouts.SLOW_CALLBACK, js.python.session_timeouts.COARSE
   local MOST, USUAL = js.python.limits.MAX_EVIDENCE, js.python.session_run_messages.USUAL_FAILURES
   local T = {}

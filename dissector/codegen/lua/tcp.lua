@@ -3,17 +3,17 @@
 -- The plugin puts segments in order itself, so that it shows the same whatever TCP's preferences for reassembly are.
 -- A hole is given up (a gap, never filler bytes) when the other side acknowledged it twice, or once with data.
 do
-  local HALF, WHOLE = 2147483648, 4294967296
-  local rules, floor, max = js.python.stream_direction, math.floor, math.max
-  local WINDOW, OVERHEAD = rules._LARGEST_WINDOW, rules._OVERHEAD
-  local TWICE, TWICE_WITHOUT_ID = rules._TWICE, rules._TWICE_WITHOUT_ID
-  local NEAR, SHUFFLED = js.python.stream_reassembly._NEAR, js.python.stream_reassembly._SHUFFLED
+  local sequence, rules, floor, max = js.python.stream_sequence, js.python.stream_direction, math.floor, math.max
+  local HALF, WHOLE = sequence.HALF, 2 * sequence.HALF
+  local WINDOW, OVERHEAD = sequence.LARGEST_WINDOW, rules._OVERHEAD
+  local TWICE, TWICE_WITHOUT_ID = sequence.TWICE, rules._TWICE_WITHOUT_ID
+  local NEAR, SHUFFLED = sequence.NEAR, js.python.stream_reassembly._SHUFFLED
   local MOST = js.python.limits.MAX_EVIDENCE
   local D = {}
   D.__index = D
   D.walked = 0  -- pieces that were gone over while a hole is waited for
   js.direction = D
-  local REMEMBERED = 16 * 4  -- the latest segments with data: sequence number, length, hop, time
+  local REMEMBERED = rules.KEPT * 4  -- the latest segments with data: sequence number, length, hop, time
   D.remembered = REMEMBERED
 
   --- `out` takes `chunk(side, offset, data, number, time, at)` and `gap(side, offset, size, number, time, snapped, acknowledged)`.
