@@ -79,6 +79,15 @@ def losing(packets: Packets, dice: random.Random) -> Iterator[Packets]:
         yield packets[:lost] + packets[lost + 1 :]
 
 
+def cut_one(packets: Packets, dice: random.Random) -> Iterator[Packets]:
+    """One packet is cut off anywhere behind its headers."""
+    for at in drawn(packets, dice):
+        whole = packets[at]
+        if len(whole.data) > 67:
+            size = dice.randrange(67, len(whole.data))
+            yield [*packets[:at], whole._replace(data=whole.data[:size]), *packets[at + 1 :]]
+
+
 def late(packets: Packets, dice: random.Random) -> Iterator[Packets]:
     for first in drawn(packets, dice):
         yield packets[first:]
@@ -138,7 +147,7 @@ UNKNOWABLE = {
 }
 
 
-@pytest.mark.parametrize("cut", [snapped, losing, late, early])
+@pytest.mark.parametrize("cut", [snapped, losing, cut_one, late, early])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_part_tells_the_truth_or_less(name: str, cut: Callable[..., Iterator[Packets]]) -> None:
     dice = random.Random(f"{name} {cut.__name__}")
@@ -147,6 +156,16 @@ def test_a_part_tells_the_truth_or_less(name: str, cut: Callable[..., Iterator[P
         unknowable = UNKNOWABLE.get(name, ())
         told = [fault for fault in told if not fault.startswith(unknowable)]
         assert told == []
+
+
+@pytest.mark.parametrize("size", [67, 79])
+def test_a_release_that_was_cut_off_is_no_connection_that_was_lost(size: int) -> None:
+    """The client releases the job with packet 40, and closes: of 80 bytes some are missing."""
+    packets = packets_of("engine_shell_ok")
+    (task,) = tasks_of([*packets[:39], packets[39]._replace(data=packets[39].data[:size]), *packets[40:]])
+    assert task.outcome is Outcome.UNKNOWN
+    (task,) = tasks_of([*packets[:39], packets[39]._replace(data=packets[39].data[:80]), *packets[40:]])
+    assert task.outcome is Outcome.SUCCESS
 
 
 #: So many tasks of all recordings are found with each snap length, at least; from 512 on two legs of one count once.

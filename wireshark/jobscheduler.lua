@@ -2204,9 +2204,13 @@ do
     do return ((callback ~= nil) and (callback.gaps > 0) and (session_verdict.closed_by(callback) == 1)) end
   end
   session_conditions.release_missing = function(case)
-    local facts, callback, end_
+    local facts, callback, end_, cut
     facts, callback, end_ = case.facts, case.facts.record.callback, session_conditions._end(case)
-    if ((callback == nil) or (end_ == nil) or not (callback.mid_stream or py.truth(callback.gaps))) then
+    if ((callback == nil) or (end_ == nil)) then
+      do return false end
+    end
+    cut = ((callback.snapped > 0) and (py.len(facts.undecoded) > 0))
+    if not (callback.mid_stream or py.truth(callback.gaps) or py.truth(cut)) then
       do return false end
     end
     do return ((facts.release == nil) and not py.truth(facts.open_requests) and session_verdict.is_fin(callback, end_)) end

@@ -220,7 +220,11 @@ def last_words_missing(case: Case) -> bool:
 def release_missing(case: Case) -> bool:
     """Closed as always, with nothing open; the release may be what was not captured."""
     facts, callback, end = case.facts, case.facts.record.callback, _end(case)
-    if callback is None or end is None or not (callback.mid_stream or callback.gaps):
+    if callback is None or end is None:
+        return False
+    # Of a request that was cut off, the answer can not be read.
+    cut = callback.snapped > 0 and len(facts.undecoded) > 0
+    if not (callback.mid_stream or callback.gaps or cut):
         return False
     return facts.release is None and not facts.open_requests and is_fin(callback, end)
 

@@ -367,6 +367,13 @@ def test_of_a_callback_that_was_cut_off_the_release_is_not_known(snapped: int, c
     assert outcome(made, NOW) is word
 
 
+@pytest.mark.parametrize(("snapped", "word"), [(1, Outcome.UNKNOWN), (0, Outcome.LOST)])
+def test_of_an_answer_whose_request_was_cut_off_the_release_is_not_known(snapped: int, word: Outcome) -> None:
+    made, _ = with_end(snapped=snapped, undecoded=[message(8 * SECOND)])
+    made.record.counts.calls = 1
+    assert outcome(made, NOW) is word
+
+
 @pytest.mark.parametrize(
     ("side", "gaps", "word"),
     [(THERE, 1, Outcome.UNKNOWN), (THERE, 0, Outcome.LOST), (HERE, 1, Outcome.UNKNOWN), (HERE, 0, Outcome.LOST)],
