@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dissector import monitor
-from dissector.model import CaptureInfo, Connection, Event, Look, Problem, Running, Task
+from dissector.model import CaptureInfo, Connection, Event, Look, Problem, Running, Severity, Task
 from dissector.monitor import Ends, Monitor
 from dissector.render.filter import parse
 from dissector.render.live.plain import PlainView
@@ -185,3 +185,14 @@ def test_records_come_as_soon_as_they_are_final(captures: Path) -> None:
     assert time.monotonic() - begun < 1
     assert sum(isinstance(event, Task) for event in listener.events) == 10
     assert sum(isinstance(event, Connection) for event in listener.events) == 20
+
+
+def test_a_line_tells_no_time_of_what_has_none() -> None:
+    """Where nothing was captured there is no day."""
+    out = StringIO()
+    view = PlainView(Terminal(out, "never"), Mask(), parse(""), log=False)
+    view.warn(Problem("nothing_captured", Severity.WARNING, 0, (), "The capture has no packet.", cause="", remedy=""))
+    view.warn(Problem("x", Severity.WARNING, 1_790_000_000 * 10**9, (), "y", cause="", remedy=""))
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "warning nothing_captured  The capture has no packet."
+    assert lines[1].startswith("2026-09-2")

@@ -103,10 +103,10 @@ class PlainView:
         self._terminal.flush()
 
     def _line(self, time: int, task: Task | None, *words: StyledText) -> None:
-        if (today := day(time)) != self._day:
+        if time and (today := day(time)) != self._day:
             self._day = today
             self._terminal.line((today, "dim"))
-        head = clock(time) + "  " + (f"task {task.n}  " if task is not None else "")
+        head = (clock(time) + "  " if time else "") + (f"task {task.n}  " if task is not None else "")
         self._terminal.line((head, "dim"), *words)
         self._terminal.flush()
 
