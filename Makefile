@@ -18,7 +18,7 @@ SHELL := /bin/sh
 export TSHARK_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jstrace
 TSHARK_SUITES := trixie forky
 TSHARKS := $(TSHARK_SUITES:%=$(TSHARK_CACHE)/tshark-%/tshark)
-.PHONY: help demo test lint format generated docs gui versions bench fuzz release tools screen tsharks pages charts browser clean
+.PHONY: help demo test lint format generated docs pictures gui versions bench fuzz release tools screen tsharks pages charts browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ generated: $(VENV)/.installed-dev ## Write the generated files anew
 
 docs: $(VENV)/.installed-docs ## Build the documentation site, build/docs/site/index.html, and follow its links
 	@$(BIN)/python -m handbook site
+
+pictures: $(VENV)/.installed-dev ## Take the pictures of the README anew, from real runs
+	@$(BIN)/python -m docs.screenshots
 
 gui: $(VENV)/.installed-dev tools screen ## Try the plugin in Wireshark itself, on a display of its own
 	@$(BIN)/python -m pytest tests/wireshark/test_program.py -rs

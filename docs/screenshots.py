@@ -6,6 +6,9 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
@@ -34,6 +37,8 @@ DOCS = Path(__file__).resolve().parent
 CAPTURES = DOCS.parent / "captures"
 #: From all tasks to a field of a message.
 MESSAGE = ("enter", "exclamation_mark", "enter", *["down"] * 4, "enter", "enter", *["down"] * 12)
+#: What the README begins with.
+FIRST_MINUTE = ("jstrace read faults/02_callback_drop.r.pcap", "jstrace read engine_shell_fail.pcap --task 1")
 RECORDINGS = ("engine_shell_ok", "engine_shell_fail", "engine_ten_tasks", "engine_kill_agent", "engine_order")
 
 
@@ -119,7 +124,25 @@ def ladder(name: str, case: str, width: int, lines: int) -> None:
     (DOCS / f"{name}.svg").write_text(console.export_svg(title=title), encoding="utf-8")
 
 
+def terminal(name: str, width: int, *commands: str) -> None:
+    """A terminal in which these commands are given in the folder of recordings, with what they print."""
+    console = Console(record=True, width=width, file=io.StringIO())
+    for number, command in enumerate(commands):
+        console.print(Text.assemble("\n" if number else "", ("$ ", "green"), (command, "bold")))
+        console.print(Text.from_ansi(printed(command, width, "always")))
+    (DOCS / f"{name}.svg").write_text(console.export_svg(title="jstrace"), encoding="utf-8")
+
+
+def printed(command: str, width: int, color: str) -> str:
+    """What the command prints on a screen of so many cells."""
+    words = [sys.executable, "-m", "jstrace", *shlex.split(command)[1:], "--utc", "--color", color]
+    environment = {**os.environ, "COLUMNS": str(width)}
+    done = subprocess.run(words, cwd=CAPTURES, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.rstrip("\n")
+
+
 def main() -> None:
+    terminal("first-minute", 100, *FIRST_MINUTE)
     ladder("both-ends", "12b_idle_firewall_drop_short_retries", 150, 29)
     asyncio.run(picture("live-ladder", (120, 36)))
     asyncio.run(picture("live-problems", (120, 30), "p"))

@@ -17,7 +17,7 @@ from click.testing import Result
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
-_WIDTH = "132"
+_WIDTH = "100"
 
 
 def played(block: str, jstrace: Callable[..., Result]) -> str:
