@@ -1140,12 +1140,23 @@ do
 
   -- --- classes ---
 
+  local LATER = {}  -- a key that no field has
+
   --- `fields` are what the constructor takes, `made` what a field is where nobody gave it.
   function py.class(fields, made)
     local class = { fields = fields, members = {}, getters = {} }
     function class.__index(self, name)
       local getter = class.getters[name]
       if getter then return getter(self) end
+      local later = rawget(self, LATER)
+      if later then
+        local make, value = later.makers[name], nil
+        if make then value = make(later.source, later.context) elseif later.fields then value = later.fields[name] end
+        if value ~= nil then
+          rawset(self, name, value)
+          return value
+        end
+      end
       local make = made[name]
       if not make then return class.members[name] end
       local value = make()
@@ -1161,6 +1172,12 @@ do
 
     --- A table with fields by name as one of these.
     function class.of(self) return setmetatable(self, class) end
+
+    --- One whose fields are looked up when they are asked for: in `fields`, or made from `source` and `context`.
+    function class.later(makers, source, context, fields)
+      return class.of({ [LATER] = { makers = makers, source = source, context = context, fields = fields } })
+    end
+
     return class
   end
 
@@ -5425,7 +5442,12 @@ do
     return nil
   end
 
-  S.candidate, S.hint = compiled(rules.pieces.candidate), compiled(rules.hint, true)
+  --- A pattern that nearly every text is searched for, as machine code where PCRE2 makes it.
+  local function prepared(source, exact)
+    local pattern = compiled(source, exact)
+    pcall(pattern.jit_compile, pattern)
+    return pattern
+  end
 
   --- What a user calls secret besides: words in names, divided by commas, and a pattern.
   function js.extend_secrets(names, pattern)
@@ -5433,10 +5455,10 @@ do
     for word in string.gmatch(lower(names or ""), "[^,%s]+") do
       more = more .. "|" .. string.gsub(word, "%W", "\\%0")
     end
-    S.candidate, S.hint = compiled(rules.pieces.candidate .. more), compiled(rules.hint .. more, true)
+    S.candidate, S.hint = prepared(rules.pieces.candidate .. more), prepared(rules.hint .. more, true)
     local ok, made = pcall(rex.new, pattern or "", "")
     S.extra = ok and pattern and pattern ~= "" and made or nil
-    js.forget_names()
+    S.forget()
   end
 
   -- --- where a value ends ---
@@ -6000,26 +6022,35 @@ do
     return text
   end
 
+  --- `answer` with a memory for short texts: the same ones come again and again.
+  local memories = {}
+
+  local function remembered(answer)
+    local memory = { count = 0, known = {} }
+    memories[#memories + 1] = memory
+    return function(text)
+      if #text > S.longest_name then return answer(text) end
+      local found = memory.known[text]
+      if found ~= nil then return found end
+      if memory.count >= 4096 then memory.known, memory.count = {}, 0 end
+      found = answer(text)
+      memory.known[text], memory.count = found, memory.count + 1
+      return found
+    end
+  end
+
+  function S.forget()
+    for _, memory in ipairs(memories) do memory.known, memory.count = {}, 0 end
+  end
+
   --- The text with every secret in it as `***`; all of it where PCRE2 gives up.
-  function js.mask(text)
+  js.mask = remembered(function(text)
     local ok, masked = pcall(covered, text)
     return ok and masked or MASK
-  end
+  end)
 
-  --- True for the name of something that is not to be shown.  The same names come again and again.
-  local names, count = {}, 0
-
-  function js.forget_names() names, count = {}, 0 end
-
-  function js.looks_secret(name)
-    if #name > S.longest_name then return S.candidate:find(name) ~= nil end
-    local found = names[name]
-    if found ~= nil then return found end
-    if count >= 4096 then js.forget_names() end
-    found = S.candidate:find(name) ~= nil
-    names[name], count = found, count + 1
-    return found
-  end
+  --- True for the name of something that is not to be shown.
+  js.looks_secret = remembered(function(name) return S.candidate:find(name) ~= nil end)
 
   --- True for a text that is nothing but such a name, no sentence with the word in it, nor a token that has it in its form.
   function js.names_a_secret(text)
@@ -8460,19 +8491,50 @@ do
 
   -- --- connections ---
 
-  --- What one end sent.
-  local function side_of(direction)
-    local facts, first = direction.facts, direction.facts.first_data
-    local side = { packets = direction.packets, bytes = direction.bytes, source = direction }
-    for name, value in pairs(facts) do side[name] = value end
-    side.retransmitted, side.zero_windows = list(facts.retransmitted), list(facts.zero_windows)
-    if facts.last_number > 0 then side.last = js.mark(facts.last_number, facts.last_time, facts.last_hop) end
-    if first and facts.data_number == first.number then
-      side.last_data = first
-    elseif first then
-      side.last_data = js.mark(facts.data_number, facts.data_time, facts.data_hop)
-    end
-    return sides.SideFacts.of(side)
+  --- What one end sent: what its direction knows by the same names, and what stands there in parts.
+  local SIDE = {
+    packets = function(direction) return direction.packets end,
+    bytes = function(direction) return direction.bytes end,
+    retransmitted = function(direction) return list(direction.facts.retransmitted) end,
+    zero_windows = function(direction) return list(direction.facts.zero_windows) end,
+    last = function(direction)
+      local facts = direction.facts
+      return facts.last_number > 0 and js.mark(facts.last_number, facts.last_time, facts.last_hop) or nil
+    end,
+    last_data = function(direction)
+      local facts = direction.facts
+      local first = facts.first_data
+      if not first or facts.data_number == first.number then return first end
+      return js.mark(facts.data_number, facts.data_time, facts.data_hop)
+    end,
+    source = function(direction) return direction end,
+  }
+
+  local function side_of(direction) return sides.SideFacts.later(SIDE, direction, nil, direction.facts) end
+
+  local CONNECTION = {
+    client = function(stream) return endpoint(stream.client) end,
+    server = function(stream) return endpoint(stream.server) end,
+    ["end"] = function(stream) return stream.seen end,
+    last_packet = function(stream) return stream.last_packet or stream.first_packet end,
+    role = function(stream) return stream.role or "unknown" end,
+    mid_stream = function(stream) return stream.mid_stream or false end,
+    over = function(stream, records) return (stream.over or records.is_over) and true or false end,
+    packets = function(stream) return stream.dirs[0].packets + stream.dirs[1].packets end,
+    bytes = function(stream) return stream.dirs[0].bytes + stream.dirs[1].bytes end,
+    syns = function(stream) return list(stream.syns) end,
+    syn_acks = function(stream) return list(stream.syn_acks) end,
+    icmp = function(stream) return list(stream.icmp) end,
+    sides = function(stream)
+      local one, other = stream.dirs[0], stream.dirs[1]
+      if stream.swapped_dirs then one, other = other, one end
+      return py.pack(side_of(one), side_of(other))
+    end,
+    source = function(stream) return stream end,
+    task = function(stream, records) return stream.task and records:task(stream.task) end,
+  }
+  for _, name in ipairs({ "start", "first_packet", "closed", "gaps", "snapped", "idle_before_end", "silence", "silence_end" }) do
+    CONNECTION[name] = function(stream) return stream[name] end
   end
 
   --- One judgement: `known` are the records made so far, by what they are of.
@@ -8485,22 +8547,10 @@ do
     if not stream then return nil end
     local known = self.known[stream]
     if known then return known end
-    local one, other = stream.dirs[0], stream.dirs[1]
     -- The messages of a task on a Universal Agent, whose carriers are its master's connections.
-    if not one then return self:carrier(stream, stream.server, stream.client, stream.snapped) end
-    if stream.swapped_dirs then one, other = other, one end
-    local record = model.Connection.of({
-      client = endpoint(stream.client), server = endpoint(stream.server), start = stream.start,
-      first_packet = stream.first_packet, ["end"] = stream.seen, last_packet = stream.last_packet or stream.first_packet,
-      role = stream.role or "unknown", mid_stream = stream.mid_stream or false, closed = stream.closed,
-      over = (stream.over or self.is_over) and true or false, packets = one.packets + other.packets,
-      bytes = one.bytes + other.bytes, gaps = stream.gaps or 0, snapped = stream.snapped or 0,
-      idle_before_end = stream.idle_before_end, silence = stream.silence, silence_end = stream.silence_end,
-      syns = list(stream.syns), syn_acks = list(stream.syn_acks), icmp = list(stream.icmp),
-      sides = py.pack(side_of(one), side_of(other)), source = stream,
-    })
+    if not stream.dirs[0] then return self:carrier(stream, stream.server, stream.client, stream.snapped) end
+    local record = model.Connection.later(CONNECTION, stream, self)
     self.known[stream] = record
-    record.task = stream.task and self:task(stream.task)
     return record
   end
 
@@ -8575,45 +8625,80 @@ do
     return self:messages(self.is_over and carrier and carrier.dialog and carrier.dialog.stack or {})
   end
 
+  local function of_message(name)
+    return function(task, records) return records:message(task[name]) end
+  end
+
+  local function of_flag(name)
+    return function(task) return task[name] or false end
+  end
+
+  local FACTS = {
+    record = function(task, records) return records:task(task) end,
+    start = of_message("start_message"), start_answer = of_message("start_answer"), close = of_message("close"),
+    close_answer = of_message("close_answer"), kill = of_message("kill"), begin_refused = of_message("begin_refused"),
+    result = of_message("result_message"), client_error = of_message("client_error"), release = of_message("release"),
+    released = of_message("released"), longest_call = of_message("longest_call"),
+    given_up = of_flag("given_up"), pair_unclear = of_flag("pair_unclear"), confirmed = of_flag("confirmed"),
+    superseded = of_flag("superseded"), result_odd = of_flag("result_odd"),
+    start_error = function(task)
+      return task.start_error and { code = task.start_error.code, text = task.start_error.text } or nil
+    end,
+    unread_command = function(task, records) return records:connection(js.session.joiner:unread(task)) end,
+    attempts = function(task, records)
+      return py.map(function(one) return records:connection(one) end, list(task.attempts))
+    end,
+    intruder = function(task, records) return records:connection(task.intruder) end,
+    undecoded = function(task, records) return records:messages(task.undecoded) end,
+    trailing = function(task, records) return records:messages(task.trailing) end,
+    open_requests = function(task, records) return records:open_requests(task) end,
+    agent = function(task, records) return task.agent and records:agent(task.agent) end,
+    proof = function(task, records)
+      return rules.session_proof.Proof.of({ settled = task.settled, asking = records:message(task.asking) })
+    end,
+    more = function(task)
+      local found = py.dict()
+      for noun, number in pairs(task.more) do py.put(found, noun, number) end
+      return found
+    end,
+    failed_calls = function(task, records)
+      local found = py.dict()
+      for _, failed in ipairs(task.failed) do
+        local member, text = js.latin1(failed.member), js.latin1(failed.text)
+        py.put(found, py.pack(member, text), rules.session_tallies.FailedCalls.of({
+          first = records:message(failed.first), text = text, count = failed.count, packets = list(failed.packets),
+        }))
+      end
+      return found
+    end,
+    slow_callbacks = function(task, records)
+      local found = py.dict()
+      for key, slow in ipairs(task.slow) do
+        py.put(found, key, rules.session_slow.SlowCallbacks.of({
+          first = records:message(slow.first), count = slow.count, certain = slow.certain, longest = slow.longest,
+          packets = list(slow.packets),
+        }))
+      end
+      return found
+    end,
+    odd_numbers = function(task, records)
+      local found = py.dict()
+      for key, odd in ipairs(task.odd) do py.put(found, key, py.pack(records:message(odd.message), odd.words)) end
+      return found
+    end,
+  }
+
+  for _, name in ipairs({ "cut_command", "foreign_packet", "call_time", "callback_time" }) do
+    FACTS[name] = function(task) return task[name] end
+  end
+
   function Records:facts(task)
     local known = self.known[task.attempts]
-    if known then return known end
-    local record = self:task(task)
-    local facts = {
-      record = record, start = self:message(task.start_message), start_answer = self:message(task.start_answer),
-      start_error = task.start_error and { code = task.start_error.code, text = task.start_error.text } or nil,
-      close = self:message(task.close), close_answer = self:message(task.close_answer), kill = self:message(task.kill),
-      cut_command = task.cut_command, unread_command = self:connection(js.session.joiner:unread(task)),
-      attempts = py.map(function(one) return self:connection(one) end, list(task.attempts)),
-      more = py.dict(), given_up = task.given_up or false, intruder = self:connection(task.intruder),
-      foreign_packet = task.foreign_packet, pair_unclear = task.pair_unclear or false,
-      confirmed = task.confirmed or false, superseded = task.superseded or false,
-      begin_refused = self:message(task.begin_refused), result = self:message(task.result_message),
-      result_odd = task.result_odd or false, client_error = self:message(task.client_error),
-      release = self:message(task.release), released = self:message(task.released),
-      failed_calls = py.dict(), call_time = task.call_time, callback_time = task.callback_time,
-      longest_call = self:message(task.longest_call), slow_callbacks = py.dict(),
-      undecoded = self:messages(task.undecoded), trailing = self:messages(task.trailing), odd_numbers = py.dict(),
-      open_requests = self:open_requests(task), agent = task.agent and self:agent(task.agent),
-    }
-    facts.proof = rules.session_proof.Proof.of({ settled = task.settled, asking = self:message(task.asking) })
-    for noun, number in pairs(task.more) do py.put(facts.more, noun, number) end
-    for _, failed in ipairs(task.failed) do
-      local first = self:message(failed.first)
-      local member, text = js.latin1(failed.member), js.latin1(failed.text)
-      py.put(facts.failed_calls, py.pack(member, text), rules.session_tallies.FailedCalls.of({
-        first = first, text = text, count = failed.count, packets = list(failed.packets),
-      }))
+    if not known then
+      known = rules.session_task.TaskFacts.later(FACTS, task, self)
+      self.known[task.attempts] = known
     end
-    for key, slow in ipairs(task.slow) do
-      py.put(facts.slow_callbacks, key, rules.session_slow.SlowCallbacks.of({
-        first = self:message(slow.first), count = slow.count, certain = slow.certain, longest = slow.longest,
-        packets = list(slow.packets),
-      }))
-    end
-    for key, odd in ipairs(task.odd) do py.put(facts.odd_numbers, key, py.pack(self:message(odd.message), odd.words)) end
-    self.known[task.attempts] = rules.session_task.TaskFacts.of(facts)
-    return facts
+    return known
   end
 
   -- --- judgement ---

@@ -421,12 +421,23 @@ do
 
   -- --- classes ---
 
+  local LATER = {}  -- a key that no field has
+
   --- `fields` are what the constructor takes, `made` what a field is where nobody gave it.
   function py.class(fields, made)
     local class = { fields = fields, members = {}, getters = {} }
     function class.__index(self, name)
       local getter = class.getters[name]
       if getter then return getter(self) end
+      local later = rawget(self, LATER)
+      if later then
+        local make, value = later.makers[name], nil
+        if make then value = make(later.source, later.context) elseif later.fields then value = later.fields[name] end
+        if value ~= nil then
+          rawset(self, name, value)
+          return value
+        end
+      end
       local make = made[name]
       if not make then return class.members[name] end
       local value = make()
@@ -442,6 +453,12 @@ do
 
     --- A table with fields by name as one of these.
     function class.of(self) return setmetatable(self, class) end
+
+    --- One whose fields are looked up when they are asked for: in `fields`, or made from `source` and `context`.
+    function class.later(makers, source, context, fields)
+      return class.of({ [LATER] = { makers = makers, source = source, context = context, fields = fields } })
+    end
+
     return class
   end
 

@@ -28,7 +28,12 @@ do
     return nil
   end
 
-  S.candidate, S.hint = compiled(rules.pieces.candidate), compiled(rules.hint, true)
+  --- A pattern that nearly every text is searched for, as machine code where PCRE2 makes it.
+  local function prepared(source, exact)
+    local pattern = compiled(source, exact)
+    pcall(pattern.jit_compile, pattern)
+    return pattern
+  end
 
   --- What a user calls secret besides: words in names, divided by commas, and a pattern.
   function js.extend_secrets(names, pattern)
@@ -36,10 +41,10 @@ do
     for word in string.gmatch(lower(names or ""), "[^,%s]+") do
       more = more .. "|" .. string.gsub(word, "%W", "\\%0")
     end
-    S.candidate, S.hint = compiled(rules.pieces.candidate .. more), compiled(rules.hint .. more, true)
+    S.candidate, S.hint = prepared(rules.pieces.candidate .. more), prepared(rules.hint .. more, true)
     local ok, made = pcall(rex.new, pattern or "", "")
     S.extra = ok and pattern and pattern ~= "" and made or nil
-    js.forget_names()
+    S.forget()
   end
 
   -- --- where a value ends ---

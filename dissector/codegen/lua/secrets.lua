@@ -35,26 +35,35 @@ do
     return text
   end
 
+  --- `answer` with a memory for short texts: the same ones come again and again.
+  local memories = {}
+
+  local function remembered(answer)
+    local memory = { count = 0, known = {} }
+    memories[#memories + 1] = memory
+    return function(text)
+      if #text > S.longest_name then return answer(text) end
+      local found = memory.known[text]
+      if found ~= nil then return found end
+      if memory.count >= 4096 then memory.known, memory.count = {}, 0 end
+      found = answer(text)
+      memory.known[text], memory.count = found, memory.count + 1
+      return found
+    end
+  end
+
+  function S.forget()
+    for _, memory in ipairs(memories) do memory.known, memory.count = {}, 0 end
+  end
+
   --- The text with every secret in it as `***`; all of it where PCRE2 gives up.
-  function js.mask(text)
+  js.mask = remembered(function(text)
     local ok, masked = pcall(covered, text)
     return ok and masked or MASK
-  end
+  end)
 
-  --- True for the name of something that is not to be shown.  The same names come again and again.
-  local names, count = {}, 0
-
-  function js.forget_names() names, count = {}, 0 end
-
-  function js.looks_secret(name)
-    if #name > S.longest_name then return S.candidate:find(name) ~= nil end
-    local found = names[name]
-    if found ~= nil then return found end
-    if count >= 4096 then js.forget_names() end
-    found = S.candidate:find(name) ~= nil
-    names[name], count = found, count + 1
-    return found
-  end
+  --- True for the name of something that is not to be shown.
+  js.looks_secret = remembered(function(name) return S.candidate:find(name) ~= nil end)
 
   --- True for a text that is nothing but such a name, no sentence with the word in it, nor a token that has it in its form.
   function js.names_a_secret(text)
