@@ -6887,7 +6887,8 @@ do
     if first == 0x45 then
       if protocol == TCP and fragment_field % 64 == 0 and rest == 0 and (c > 0 or d > 0) then
         key = sub(head, link + 13, link + 24)
-        if known[key] ~= nil then return key, link + 20, link + c * 256 + d end
+        local flow = known[key]
+        if flow ~= nil then return key, link + 20, link + c * 256 + d, flow end
       end
     elseif first and first >= 0x60 and first < 0x70 and fragment_field == TCP and (e > 0 or f > 0) then
       key = sub(head, link + 9, link + 44)
@@ -6956,11 +6957,8 @@ do
   end
 
   --- How many hops a packet has left and 256 times its IP id (0: none), where its TCP header begins at `tcp`.
-  function js.hop(head, tcp, key_size)
-    if key_size > 12 then return byte(head, tcp - 32) or 0 end
-    local a, b, _, _, ttl = byte(head, tcp - 15, tcp - 11)
-    return ttl and ttl + (a * 256 + b) * 256 or 0
-  end
+  --- That of a header of IPv6, which has no id; of IPv4 it is told where the TCP header is read (main.lua).
+  function js.hop(head, tcp) return byte(head, tcp - 32) or 0 end
 
   --- The key of the other direction.
   function js.other_way(key)
@@ -7057,7 +7055,7 @@ do
     facts.last_number, facts.last_time, facts.last_hop = number, time, hop
   end
 
-  --- Such an acknowledgement, where somebody may ask for it.
+  --- Such an acknowledgement, where somebody may ask for it.  (main.lua has this without its calls for the usual one.)
   function D:confirms(seq, number, time, hop, window)
     local stream, facts, acked = self.stream, self.facts, self.other.next
     if time - stream.seen > stream.silence then
@@ -7353,7 +7351,7 @@ do
     -- An acknowledgement may have been captured before the FIN that it includes.
     local proof, upto = self.proof, math.min(self:proven(), self.fin_at or math.huge)
     if upto > self.next then self:give_up(upto, proof.number, proof.time) end
-    self.proof, self.recent = nil, nil
+    self.proof, self.recent, self.ready = nil, nil, nil
   end
 end
 
@@ -10256,7 +10254,7 @@ do
 
   function js.new_session()
     local session = setmetatable({
-      last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
+      last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, hosts_of = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
       order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0, latest = -math.huge,
       awaiting = js.new_heap(), early_bytes = 0, deadline = math.huge,
       packet_of = {}, number_of = {}, hosts = js.new_hosts(), closing = js.new_queue(), failed = js.new_queue(), wake = 0,
@@ -10355,6 +10353,12 @@ do
 
   --- A message is complete with the packet at hand; `body` is kept until the next packet, for the Info column.
   function S:message(stream, message, body)
+    if not message.packets and not self.current then  -- alone in its packet: nearly every one
+      local number = self.last
+      message.number, message.stream, self.fresh, self.fresh_body, self.current = number, stream, message, body, message
+      if not self.is_passing then self.packets[number] = message end
+      return
+    end
     local last = message.packets and message.packets[#message.packets] or self.last
     message.number, message.stream = last, stream
     self.fresh, self.fresh_body = message, body
@@ -10392,6 +10396,7 @@ do
   function S:open(key, pinfo, flags, time, seq, hop)
     local sport, dport = pinfo.src_port, pinfo.dst_port
     self:age(time)
+    self:note_ports(key, sport * 65536 + dport, dport * 65536 + sport)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
     local from_client = not is_ack
     if not is_syn then from_client = js.listens(sport, dport) end
@@ -10453,16 +10458,28 @@ do
     if queue and queue.size == 0 then self.by_ports[from * 65536 + to], self.by_ports[to * 65536 + from] = nil, nil end
   end
 
+  --- Notes the hosts that use two ports, as the key of their connection: false for several.
+  function S:note_ports(key, ports, back)
+    local known = self.hosts_of[ports]
+    if known == nil then
+      self.hosts_of[ports], self.hosts_of[back] = key, js.other_way(key)
+    elseif known and known ~= key then
+      self.hosts_of[ports], self.hosts_of[back] = false, false
+    end
+  end
+
   --- The connection of a packet that TCP hands over: the last one with its ports that had begun then, and where several
-  --- hosts use the same ports, with its addresses.
+  --- hosts use the same ports, with its addresses, which are slow to ask for.
   function S:connection(pinfo)
-    local queue = self.by_ports[pinfo.src_port * 65536 + pinfo.dst_port]
+    local ports = pinfo.src_port * 65536 + pinfo.dst_port
+    local queue = self.by_ports[ports]
     if not queue then return nil end
-    local packet, src, dst = pinfo.visited and self:packet(pinfo.number) or self.last, nil, nil
+    local is_old = not self.is_passing and pinfo.visited
+    local packet, src, dst = is_old and self:packet(pinfo.number) or self.last, nil, nil
     for at = queue.last, queue.first, -1 do
       local stream = queue.items[at]
       if stream and stream.first_packet <= packet then
-        if queue.size == 1 and stream.is_command_port then return stream end  -- all of these are noted
+        if self.hosts_of[ports] then return stream end
         src, dst = src or tostring(pinfo.src), dst or tostring(pinfo.dst)
         local one, other = stream.client.ip, stream.server.ip
         if (src == one and dst == other) or (src == other and dst == one) then return stream end
@@ -10958,10 +10975,12 @@ do
   local REMEMBERED = js.direction.remembered
   local PROBE_WINDOW = js.python.session_join.PROBE_WINDOW
   local TWICE, NEAR = js.python.stream_sequence.TWICE, js.python.stream_sequence.NEAR
+  local is_frame = js.is_frame
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
   function S:segment(sender, seq, ack, flags, data, length, number, time, hop, window)
     local stream = sender.stream
+    sender.ready, sender.other.ready = nil, nil
     if stream.over then return self:late(sender, seq, flags, length, number, time, hop) end
     local is_http = js.is_http(data)
     if stream.held then self:release(stream, is_http and math.huge or time) end
@@ -11000,13 +11019,15 @@ do
   --- The usual segment: the next bytes of a callback connection, which are one whole message; what is written down about
   --- the packet, nil for any other segment.  Its payload begins at index `from` of `data` and ends with it.
   function S:usual(sender, seq, ack, data, from, length, number, time, hop, window)
-    local stream = sender.stream
-    local reader = stream.handler and stream.handler:in_step(sender.side)
-    local other, facts = sender.other, sender.facts
-    if not reader or seq ~= sender.expect or ack ~= other.expect or stream.held or sender.fin_at or sender.waiting[1]
-        or window == 0 or other.facts.window == 0 or not js.is_frame(data, from) then
-      return nil
+    local stream, reader, other = sender.stream, sender.ready, sender.other
+    if seq ~= sender.expect or ack ~= other.expect or window == 0 then return nil end
+    if not reader then
+      reader = stream.handler and stream.handler:in_step(sender.side)
+      if not reader or stream.held or sender.fin_at or sender.waiting[1] then return nil end
     end
+    local facts = sender.facts
+    if other.facts.window == 0 or not is_frame(data, from) then return nil end
+    sender.ready = reader  -- until a segment takes another way
     -- What `note`, `new_data`, `remember` and `went_on` do, without their calls: nearly every segment comes here.
     local recent, stop = sender.recent, sender.next + length
     if time - stream.seen > stream.silence or not recent or not facts.first_data then
@@ -11025,7 +11046,7 @@ do
     if not facts.acked or other.next > facts.acked then facts.acked = other.next end
     facts.window = window
     sender.next, sender.expect, sender.bytes = stop, (seq + length) % 4294967296, sender.bytes + length
-    stream.handler:frame(reader.side, data, nil, time, 0, from + 4)
+    reader.out:frame(reader.side, data, nil, time, 0, from + 4)
     return self.current
   end
 
@@ -12082,7 +12103,9 @@ do
 
   --- True when there is something to warn of.
   local function has_expert(message)
-    return message.kind == "undecoded" or message.kind == "error" or message.trailing or has_failed(message)
+    local kind = message.kind
+    if kind == "request" then return message.trailing end
+    return kind == "undecoded" or kind == "error" or message.trailing or has_failed(message)
   end
 
   local function draw_frame(tree, message, payload)
@@ -12213,9 +12236,8 @@ do
   local session, pass, has_tree, has_columns
   local own  -- not known before Wireshark has registered it
 
-  --- What is asked for is the same for all packets of a pass in tshark, so there it is found out once.
-  function js.look(tree, pinfo)
-    if not js.is_gui and session == js.session and pass == session.is_first_pass then return end
+  --- Finds out what is asked for: the same for all packets of a pass in tshark, so there it is done once.
+  local function find_out(tree, pinfo)
     session, pass = js.session, js.session.is_first_pass
     js.wanted = is_wanted(tree)
     own = own or Dissector.get("jobscheduler")
@@ -12225,9 +12247,13 @@ do
     session.is_passing = pass and has_columns and not has_tree and not js.is_gui and not js.proto.prefs.task_table
   end
 
+  function js.look(tree, pinfo)
+    if js.is_gui or session ~= js.session or pass ~= session.is_first_pass then find_out(tree, pinfo) end
+  end
+
   --- Fills the columns for a packet of which nobody wants to see more; false when there is more to be done, for `js.draw`.
   function js.glance(entry, pinfo, tree)
-    js.look(tree, pinfo)
+    if js.is_gui or session ~= js.session or pass ~= session.is_first_pass then find_out(tree, pinfo) end
     if has_tree or not entry.class or has_expert(entry) then return false end
     if not has_columns then return true end
     local info = entry.info
@@ -12977,7 +13003,7 @@ end
 -- plugins, and the next packet drawn, which may be before the capture is read anew, calls one that is gone (SIGSEGV).
 -- From the table of ports Wireshark takes ours away by itself.
 do
-  local find = string.find
+  local find, len = string.find, Tvb.len
   local proto, claim = js.proto, {}
   js.claim = claim
   local tcp_ports = DissectorTable.get("tcp.port")
@@ -13043,7 +13069,7 @@ do
       is_asked = false
       return 0
     end
-    local stream, length = js.session:connection(pinfo), tvb:len()
+    local stream, length = js.session:connection(pinfo), len(tvb)
     local is_ours = stream and stream.role and stream.role ~= "unknown"
     if is_ours and not stream.is_http then return length end
     local from, to = pinfo.src_port, pinfo.dst_port
@@ -13250,7 +13276,7 @@ end
 -- The post-dissector does the work: it sees each packet once and whole, also those that TCP withholds from dissectors
 -- (out of order, pure acknowledgements).  The dissector that TCP calls only claims the payload (claim.lua).
 do
-  local byte, sub, floor, min = string.byte, string.sub, math.floor, math.min
+  local byte, sub, floor = string.byte, string.sub, math.floor
   local proto = js.proto
 
   --- True when a number is in one of the ranges of `js.ranges`.
@@ -13297,7 +13323,7 @@ do
   end
 
   -- For each packet, so looked up just once.
-  local len, raw, locate, has_http = Tvb.len, Tvb.raw, js.locate, js.agent_http.is_there
+  local len, raw, locate, has_http, HEAD = Tvb.len, Tvb.raw, js.locate, js.agent_http.is_there, js.head_size
 
   --- The datagram that is whole with a fragment whose IP header begins at `at`, and the segment in it.
   local function whole(session, data, at, pinfo)
@@ -13319,29 +13345,44 @@ do
     return entry, 0, captured, payload
   end
 
+  --- The usual acknowledgement: nothing but what is known already, of an end that was heard before.  What `confirms` does,
+  --- without its calls: every second packet comes here.
+  local function is_usual_ack(flow, facts, ack, number, time, hop, window)
+    local stream, other = flow.stream, flow.other
+    if ack ~= other.expect or window == 0 or time - stream.seen > stream.silence or flow.packets == 0 then return false end
+    stream.seen, stream.last_packet, flow.packets = time, number, flow.packets + 1
+    facts.last_number, facts.last_time, facts.last_hop, facts.window = number, time, hop, window
+    local acked = facts.acked
+    if not acked or other.next > acked then facts.acked = other.next end
+    return true
+  end
+
+  --- The packet at hand in a later pass: what is known of it, and its payload where that came in fragments.
+  local function again(session, number)
+    if session.is_first_pass then session:settle() end
+    number = session:packet(number)
+    local entry = session.packets[number]
+    return entry, not (entry and entry.dirs) and session.payloads[number] or nil
+  end
+
   --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.  Of a datagram
-  --- that came in fragments the payload itself.
+  --- that came in fragments the payload itself.  Last, true for one that can not have anything of HTTP.
   local function touch(tvb, pinfo)
-    local session, number = js.session, pinfo.number
-    local is_new, entry = session.is_passing or not pinfo.visited, nil
-    if is_new then
-      if session.ahead or session.away ~= 0 or number <= session.last then
-        number = session:arrived(number)
-      else  -- as always, unless packets are taken out
-        session.last, session.current, session.is_first_pass = number, nil, true
-      end
-    else
-      if session.is_first_pass then session:settle() end
-      number = session:packet(number)
-      entry = session.packets[number]
-      if not entry or entry.dirs then return entry end
-      local payload = session.payloads[number]
+    local session, number, entry, payload = js.session, pinfo.number, nil, nil
+    local is_new = session.is_passing or not pinfo.visited
+    if not is_new then
+      entry, payload = again(session, number)
       if payload then return entry, 0, #payload, payload end
+      if not entry or entry.dirs then return entry end
+    elseif number > session.last and session.away == 0 and not session.ahead then
+      session.last, session.current, session.is_first_pass = number, nil, true
+    else  -- packets are taken out
+      number = session:arrived(number)
     end
     local caplen, known = len(tvb), session.flows
     if caplen <= 20 then return entry end  -- less than an IP header and a byte of a fragment
-    local head = raw(tvb, 0, caplen < js.head_size and caplen or js.head_size)
-    local key, tcp, stop = locate(head, pinfo, known)
+    local head = raw(tvb, 0, caplen < HEAD and caplen or HEAD)
+    local key, tcp, stop, flow = locate(head, pinfo, known)
     local datagram
     if not key then
       local about = stop
@@ -13351,8 +13392,9 @@ do
       if not key then return entry end
       head, caplen = datagram, #datagram
     end
-    local flow = known[key]
-    local a, b, c, d, e, f, g, h, offset, flags, high, low = byte(head, tcp + 5, tcp + 16)
+    if not flow then flow = known[key] end
+    local i, j, _, _, ttl, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, a, b, c, d, e, f, g, h, offset, flags, high,
+      low = byte(head, tcp - 15, tcp + 16)
     if not flags or (flow == false and is_new and flags % 4 < 2) then
       if is_new and session.waits then session:tick(session:time_of(pinfo), number) end
       return entry
@@ -13360,7 +13402,8 @@ do
     local at = tcp + floor(offset / 16) * 4
     local length = stop - at
     if offset < 80 or length < 0 then return entry end
-    local captured = min(length, caplen - at)
+    local captured = caplen - at
+    if length < captured then captured = length end
     if not is_new then return entry, at, captured end
 
     local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
@@ -13372,27 +13415,30 @@ do
     else
       session.time, session.latest = time, time
     end
-    local hop
-    if #key > 12 then
-      hop = js.hop(head, tcp, #key)
-    else
-      local i, j, _, _, ttl = byte(head, tcp - 15, tcp - 11)
-      hop = ttl and ttl + (i * 256 + j) * 256 or 0
-    end
-    if length == 0 and flow and flow:tells_nothing(ack, flags) then
-      flow:confirms(seq, number, time, hop, window)
-      local stream = flow.stream
-      if session.is_passing or not stream.dirs then return nil end  -- nobody asks whose it is
-      session:belongs(stream, number)
-      return stream
+    local hop = #key == 12 and ttl + (i * 256 + j) * 256 or js.hop(head, tcp)
+    local facts = flow and flow.facts
+    if length == 0 and flow and flags % 8 == 0 then
+      local is_taken = facts and is_usual_ack(flow, facts, ack, number, time, hop, window)
+      if not is_taken and flow:tells_nothing(ack, flags) then
+        flow:confirms(seq, number, time, hop, window)
+        is_taken = true
+      end
+      if is_taken then
+        local stream = flow.stream
+        if session.is_passing or not stream.dirs then return nil, nil, nil, nil, true end  -- nobody asks whose it is
+        session:belongs(stream, number)
+        return stream, nil, nil, nil, true
+      end
     end
     if time >= session.deadline then
       session:catch_up(time, flow and flow.stream)
       flow = known[key]
       if flow == false and flags % 4 < 2 then return session.current end
+      facts = flow and flow.facts
     end
-    if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
+    if facts and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
       entry = session:usual(flow, seq, ack, head, at + 1, length, number, time, hop, window)
+      if entry and not datagram then return entry, at, captured, nil, true end
       if entry then return keep(session, entry, number, at, captured, datagram) end
     end
     local data = ""
@@ -13400,7 +13446,7 @@ do
       if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = raw(tvb, at, captured) end
     end
     if not flow or flow:is_over_with(seq, ack, flags, length, time) then
-      local before = flow and flow.facts and flow.stream
+      local before = facts and flow.stream
       if before and not before.over then session:close(before, nil, before.last_packet, before.seen) end
       flow = session:open(key, pinfo, flags, time, seq, hop)
       if not flow then return nil end
@@ -13426,9 +13472,9 @@ do
 
   local post = Proto("jobscheduler_packets", "JobScheduler packets")
   local function dissect(tvb, pinfo, tree)
-    if not is_enabled(tvb, pinfo, tree) then return 0 end
-    local entry, at, length, payload = touch(tvb, pinfo)
-    if has_http() then js.exchanges(pinfo, tree) end
+    if not js.enabled and not is_enabled(tvb, pinfo, tree) then return 0 end
+    local entry, at, length, payload, is_usual = touch(tvb, pinfo)
+    if not is_usual and has_http() then js.exchanges(pinfo, tree) end
     if not entry then return 0 end
     if entry.dirs then
       js.draw_own(entry, pinfo, tree)
@@ -13448,6 +13494,19 @@ do
   end
   register_postdissector(post)
 
+  --- Garbage is collected less often while little is kept, which is much faster, and more often when much is.
+  local SPARE = 48 * 1024  -- kB of garbage that may stay
+
+  local function pace()
+    setmetatable({}, {
+      __gc = function()
+        collectgarbage("setpause", math.max(140, math.min(1000, 100 + floor(100 * SPARE / collectgarbage("count")))))
+        pace()
+      end,
+    })
+  end
+
+  pace()
   js.session = js.new_session()
   apply_preferences()
 

@@ -4,7 +4,7 @@
 -- plugins, and the next packet drawn, which may be before the capture is read anew, calls one that is gone (SIGSEGV).
 -- From the table of ports Wireshark takes ours away by itself.
 do
-  local find = string.find
+  local find, len = string.find, Tvb.len
   local proto, claim = js.proto, {}
   js.claim = claim
   local tcp_ports = DissectorTable.get("tcp.port")
@@ -70,7 +70,7 @@ do
       is_asked = false
       return 0
     end
-    local stream, length = js.session:connection(pinfo), tvb:len()
+    local stream, length = js.session:connection(pinfo), len(tvb)
     local is_ours = stream and stream.role and stream.role ~= "unknown"
     if is_ours and not stream.is_http then return length end
     local from, to = pinfo.src_port, pinfo.dst_port

@@ -3,7 +3,7 @@
 -- The post-dissector does the work: it sees each packet once and whole, also those that TCP withholds from dissectors
 -- (out of order, pure acknowledgements).  The dissector that TCP calls only claims the payload (claim.lua).
 do
-  local byte, sub, floor, min = string.byte, string.sub, math.floor, math.min
+  local byte, sub, floor = string.byte, string.sub, math.floor
   local proto = js.proto
 
   --- True when a number is in one of the ranges of `js.ranges`.
@@ -50,7 +50,7 @@ do
   end
 
   -- For each packet, so looked up just once.
-  local len, raw, locate, has_http = Tvb.len, Tvb.raw, js.locate, js.agent_http.is_there
+  local len, raw, locate, has_http, HEAD = Tvb.len, Tvb.raw, js.locate, js.agent_http.is_there, js.head_size
 
   --- The datagram that is whole with a fragment whose IP header begins at `at`, and the segment in it.
   local function whole(session, data, at, pinfo)
@@ -72,29 +72,44 @@ do
     return entry, 0, captured, payload
   end
 
+  --- The usual acknowledgement: nothing but what is known already, of an end that was heard before.  What `confirms` does,
+  --- without its calls: every second packet comes here.
+  local function is_usual_ack(flow, facts, ack, number, time, hop, window)
+    local stream, other = flow.stream, flow.other
+    if ack ~= other.expect or window == 0 or time - stream.seen > stream.silence or flow.packets == 0 then return false end
+    stream.seen, stream.last_packet, flow.packets = time, number, flow.packets + 1
+    facts.last_number, facts.last_time, facts.last_hop, facts.window = number, time, hop, window
+    local acked = facts.acked
+    if not acked or other.next > acked then facts.acked = other.next end
+    return true
+  end
+
+  --- The packet at hand in a later pass: what is known of it, and its payload where that came in fragments.
+  local function again(session, number)
+    if session.is_first_pass then session:settle() end
+    number = session:packet(number)
+    local entry = session.packets[number]
+    return entry, not (entry and entry.dirs) and session.payloads[number] or nil
+  end
+
   --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.  Of a datagram
-  --- that came in fragments the payload itself.
+  --- that came in fragments the payload itself.  Last, true for one that can not have anything of HTTP.
   local function touch(tvb, pinfo)
-    local session, number = js.session, pinfo.number
-    local is_new, entry = session.is_passing or not pinfo.visited, nil
-    if is_new then
-      if session.ahead or session.away ~= 0 or number <= session.last then
-        number = session:arrived(number)
-      else  -- as always, unless packets are taken out
-        session.last, session.current, session.is_first_pass = number, nil, true
-      end
-    else
-      if session.is_first_pass then session:settle() end
-      number = session:packet(number)
-      entry = session.packets[number]
-      if not entry or entry.dirs then return entry end
-      local payload = session.payloads[number]
+    local session, number, entry, payload = js.session, pinfo.number, nil, nil
+    local is_new = session.is_passing or not pinfo.visited
+    if not is_new then
+      entry, payload = again(session, number)
       if payload then return entry, 0, #payload, payload end
+      if not entry or entry.dirs then return entry end
+    elseif number > session.last and session.away == 0 and not session.ahead then
+      session.last, session.current, session.is_first_pass = number, nil, true
+    else  -- packets are taken out
+      number = session:arrived(number)
     end
     local caplen, known = len(tvb), session.flows
     if caplen <= 20 then return entry end  -- less than an IP header and a byte of a fragment
-    local head = raw(tvb, 0, caplen < js.head_size and caplen or js.head_size)
-    local key, tcp, stop = locate(head, pinfo, known)
+    local head = raw(tvb, 0, caplen < HEAD and caplen or HEAD)
+    local key, tcp, stop, flow = locate(head, pinfo, known)
     local datagram
     if not key then
       local about = stop
@@ -104,8 +119,9 @@ do
       if not key then return entry end
       head, caplen = datagram, #datagram
     end
-    local flow = known[key]
-    local a, b, c, d, e, f, g, h, offset, flags, high, low = byte(head, tcp + 5, tcp + 16)
+    if not flow then flow = known[key] end
+    local i, j, _, _, ttl, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, a, b, c, d, e, f, g, h, offset, flags, high,
+      low = byte(head, tcp - 15, tcp + 16)
     if not flags or (flow == false and is_new and flags % 4 < 2) then
       if is_new and session.waits then session:tick(session:time_of(pinfo), number) end
       return entry
@@ -113,7 +129,8 @@ do
     local at = tcp + floor(offset / 16) * 4
     local length = stop - at
     if offset < 80 or length < 0 then return entry end
-    local captured = min(length, caplen - at)
+    local captured = caplen - at
+    if length < captured then captured = length end
     if not is_new then return entry, at, captured end
 
     local seq, ack = ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
@@ -125,27 +142,30 @@ do
     else
       session.time, session.latest = time, time
     end
-    local hop
-    if #key > 12 then
-      hop = js.hop(head, tcp, #key)
-    else
-      local i, j, _, _, ttl = byte(head, tcp - 15, tcp - 11)
-      hop = ttl and ttl + (i * 256 + j) * 256 or 0
-    end
-    if length == 0 and flow and flow:tells_nothing(ack, flags) then
-      flow:confirms(seq, number, time, hop, window)
-      local stream = flow.stream
-      if session.is_passing or not stream.dirs then return nil end  -- nobody asks whose it is
-      session:belongs(stream, number)
-      return stream
+    local hop = #key == 12 and ttl + (i * 256 + j) * 256 or js.hop(head, tcp)
+    local facts = flow and flow.facts
+    if length == 0 and flow and flags % 8 == 0 then
+      local is_taken = facts and is_usual_ack(flow, facts, ack, number, time, hop, window)
+      if not is_taken and flow:tells_nothing(ack, flags) then
+        flow:confirms(seq, number, time, hop, window)
+        is_taken = true
+      end
+      if is_taken then
+        local stream = flow.stream
+        if session.is_passing or not stream.dirs then return nil, nil, nil, nil, true end  -- nobody asks whose it is
+        session:belongs(stream, number)
+        return stream, nil, nil, nil, true
+      end
     end
     if time >= session.deadline then
       session:catch_up(time, flow and flow.stream)
       flow = known[key]
       if flow == false and flags % 4 < 2 then return session.current end
+      facts = flow and flow.facts
     end
-    if flow and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
+    if facts and length > 4 and length == captured and at + length == #head and flags % 8 == 0 then
       entry = session:usual(flow, seq, ack, head, at + 1, length, number, time, hop, window)
+      if entry and not datagram then return entry, at, captured, nil, true end
       if entry then return keep(session, entry, number, at, captured, datagram) end
     end
     local data = ""
@@ -153,7 +173,7 @@ do
       if at + captured <= #head then data = sub(head, at + 1, at + captured) else data = raw(tvb, at, captured) end
     end
     if not flow or flow:is_over_with(seq, ack, flags, length, time) then
-      local before = flow and flow.facts and flow.stream
+      local before = facts and flow.stream
       if before and not before.over then session:close(before, nil, before.last_packet, before.seen) end
       flow = session:open(key, pinfo, flags, time, seq, hop)
       if not flow then return nil end
@@ -179,9 +199,9 @@ do
 
   local post = Proto("jobscheduler_packets", "JobScheduler packets")
   local function dissect(tvb, pinfo, tree)
-    if not is_enabled(tvb, pinfo, tree) then return 0 end
-    local entry, at, length, payload = touch(tvb, pinfo)
-    if has_http() then js.exchanges(pinfo, tree) end
+    if not js.enabled and not is_enabled(tvb, pinfo, tree) then return 0 end
+    local entry, at, length, payload, is_usual = touch(tvb, pinfo)
+    if not is_usual and has_http() then js.exchanges(pinfo, tree) end
     if not entry then return 0 end
     if entry.dirs then
       js.draw_own(entry, pinfo, tree)
@@ -201,6 +221,19 @@ do
   end
   register_postdissector(post)
 
+  --- Garbage is collected less often while little is kept, which is much faster, and more often when much is.
+  local SPARE = 48 * 1024  -- kB of garbage that may stay
+
+  local function pace()
+    setmetatable({}, {
+      __gc = function()
+        collectgarbage("setpause", math.max(140, math.min(1000, 100 + floor(100 * SPARE / collectgarbage("count")))))
+        pace()
+      end,
+    })
+  end
+
+  pace()
   js.session = js.new_session()
   apply_preferences()
 

@@ -226,7 +226,8 @@ do
     if first == 0x45 then
       if protocol == TCP and fragment_field % 64 == 0 and rest == 0 and (c > 0 or d > 0) then
         key = sub(head, link + 13, link + 24)
-        if known[key] ~= nil then return key, link + 20, link + c * 256 + d end
+        local flow = known[key]
+        if flow ~= nil then return key, link + 20, link + c * 256 + d, flow end
       end
     elseif first and first >= 0x60 and first < 0x70 and fragment_field == TCP and (e > 0 or f > 0) then
       key = sub(head, link + 9, link + 44)
@@ -295,11 +296,8 @@ do
   end
 
   --- How many hops a packet has left and 256 times its IP id (0: none), where its TCP header begins at `tcp`.
-  function js.hop(head, tcp, key_size)
-    if key_size > 12 then return byte(head, tcp - 32) or 0 end
-    local a, b, _, _, ttl = byte(head, tcp - 15, tcp - 11)
-    return ttl and ttl + (a * 256 + b) * 256 or 0
-  end
+  --- That of a header of IPv6, which has no id; of IPv4 it is told where the TCP header is read (main.lua).
+  function js.hop(head, tcp) return byte(head, tcp - 32) or 0 end
 
   --- The key of the other direction.
   function js.other_way(key)

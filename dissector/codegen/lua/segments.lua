@@ -5,10 +5,12 @@ do
   local REMEMBERED = js.direction.remembered
   local PROBE_WINDOW = js.python.session_join.PROBE_WINDOW
   local TWICE, NEAR = js.python.stream_sequence.TWICE, js.python.stream_sequence.NEAR
+  local is_frame = js.is_frame
 
   --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
   function S:segment(sender, seq, ack, flags, data, length, number, time, hop, window)
     local stream = sender.stream
+    sender.ready, sender.other.ready = nil, nil
     if stream.over then return self:late(sender, seq, flags, length, number, time, hop) end
     local is_http = js.is_http(data)
     if stream.held then self:release(stream, is_http and math.huge or time) end
@@ -47,13 +49,15 @@ do
   --- The usual segment: the next bytes of a callback connection, which are one whole message; what is written down about
   --- the packet, nil for any other segment.  Its payload begins at index `from` of `data` and ends with it.
   function S:usual(sender, seq, ack, data, from, length, number, time, hop, window)
-    local stream = sender.stream
-    local reader = stream.handler and stream.handler:in_step(sender.side)
-    local other, facts = sender.other, sender.facts
-    if not reader or seq ~= sender.expect or ack ~= other.expect or stream.held or sender.fin_at or sender.waiting[1]
-        or window == 0 or other.facts.window == 0 or not js.is_frame(data, from) then
-      return nil
+    local stream, reader, other = sender.stream, sender.ready, sender.other
+    if seq ~= sender.expect or ack ~= other.expect or window == 0 then return nil end
+    if not reader then
+      reader = stream.handler and stream.handler:in_step(sender.side)
+      if not reader or stream.held or sender.fin_at or sender.waiting[1] then return nil end
     end
+    local facts = sender.facts
+    if other.facts.window == 0 or not is_frame(data, from) then return nil end
+    sender.ready = reader  -- until a segment takes another way
     -- What `note`, `new_data`, `remember` and `went_on` do, without their calls: nearly every segment comes here.
     local recent, stop = sender.recent, sender.next + length
     if time - stream.seen > stream.silence or not recent or not facts.first_data then
@@ -72,7 +76,7 @@ do
     if not facts.acked or other.next > facts.acked then facts.acked = other.next end
     facts.window = window
     sender.next, sender.expect, sender.bytes = stop, (seq + length) % 4294967296, sender.bytes + length
-    stream.handler:frame(reader.side, data, nil, time, 0, from + 4)
+    reader.out:frame(reader.side, data, nil, time, 0, from + 4)
     return self.current
   end
 

@@ -12,7 +12,7 @@ do
 
   function js.new_session()
     local session = setmetatable({
-      last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
+      last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, hosts_of = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
       order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0, latest = -math.huge,
       awaiting = js.new_heap(), early_bytes = 0, deadline = math.huge,
       packet_of = {}, number_of = {}, hosts = js.new_hosts(), closing = js.new_queue(), failed = js.new_queue(), wake = 0,
@@ -111,6 +111,12 @@ do
 
   --- A message is complete with the packet at hand; `body` is kept until the next packet, for the Info column.
   function S:message(stream, message, body)
+    if not message.packets and not self.current then  -- alone in its packet: nearly every one
+      local number = self.last
+      message.number, message.stream, self.fresh, self.fresh_body, self.current = number, stream, message, body, message
+      if not self.is_passing then self.packets[number] = message end
+      return
+    end
     local last = message.packets and message.packets[#message.packets] or self.last
     message.number, message.stream = last, stream
     self.fresh, self.fresh_body = message, body
@@ -148,6 +154,7 @@ do
   function S:open(key, pinfo, flags, time, seq, hop)
     local sport, dport = pinfo.src_port, pinfo.dst_port
     self:age(time)
+    self:note_ports(key, sport * 65536 + dport, dport * 65536 + sport)
     local is_syn, is_ack = flags % 4 >= 2, flags % 32 >= 16
     local from_client = not is_ack
     if not is_syn then from_client = js.listens(sport, dport) end
@@ -209,16 +216,28 @@ do
     if queue and queue.size == 0 then self.by_ports[from * 65536 + to], self.by_ports[to * 65536 + from] = nil, nil end
   end
 
+  --- Notes the hosts that use two ports, as the key of their connection: false for several.
+  function S:note_ports(key, ports, back)
+    local known = self.hosts_of[ports]
+    if known == nil then
+      self.hosts_of[ports], self.hosts_of[back] = key, js.other_way(key)
+    elseif known and known ~= key then
+      self.hosts_of[ports], self.hosts_of[back] = false, false
+    end
+  end
+
   --- The connection of a packet that TCP hands over: the last one with its ports that had begun then, and where several
-  --- hosts use the same ports, with its addresses.
+  --- hosts use the same ports, with its addresses, which are slow to ask for.
   function S:connection(pinfo)
-    local queue = self.by_ports[pinfo.src_port * 65536 + pinfo.dst_port]
+    local ports = pinfo.src_port * 65536 + pinfo.dst_port
+    local queue = self.by_ports[ports]
     if not queue then return nil end
-    local packet, src, dst = pinfo.visited and self:packet(pinfo.number) or self.last, nil, nil
+    local is_old = not self.is_passing and pinfo.visited
+    local packet, src, dst = is_old and self:packet(pinfo.number) or self.last, nil, nil
     for at = queue.last, queue.first, -1 do
       local stream = queue.items[at]
       if stream and stream.first_packet <= packet then
-        if queue.size == 1 and stream.is_command_port then return stream end  -- all of these are noted
+        if self.hosts_of[ports] then return stream end
         src, dst = src or tostring(pinfo.src), dst or tostring(pinfo.dst)
         local one, other = stream.client.ip, stream.server.ip
         if (src == one and dst == other) or (src == other and dst == one) then return stream end

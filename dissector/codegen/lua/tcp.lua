@@ -86,7 +86,7 @@ do
     facts.last_number, facts.last_time, facts.last_hop = number, time, hop
   end
 
-  --- Such an acknowledgement, where somebody may ask for it.
+  --- Such an acknowledgement, where somebody may ask for it.  (main.lua has this without its calls for the usual one.)
   function D:confirms(seq, number, time, hop, window)
     local stream, facts, acked = self.stream, self.facts, self.other.next
     if time - stream.seen > stream.silence then
@@ -382,6 +382,6 @@ do
     -- An acknowledgement may have been captured before the FIN that it includes.
     local proof, upto = self.proof, math.min(self:proven(), self.fin_at or math.huge)
     if upto > self.next then self:give_up(upto, proof.number, proof.time) end
-    self.proof, self.recent = nil, nil
+    self.proof, self.recent, self.ready = nil, nil, nil
   end
 end

@@ -149,7 +149,9 @@ do
 
   --- True when there is something to warn of.
   local function has_expert(message)
-    return message.kind == "undecoded" or message.kind == "error" or message.trailing or has_failed(message)
+    local kind = message.kind
+    if kind == "request" then return message.trailing end
+    return kind == "undecoded" or kind == "error" or message.trailing or has_failed(message)
   end
 
   local function draw_frame(tree, message, payload)
@@ -280,9 +282,8 @@ do
   local session, pass, has_tree, has_columns
   local own  -- not known before Wireshark has registered it
 
-  --- What is asked for is the same for all packets of a pass in tshark, so there it is found out once.
-  function js.look(tree, pinfo)
-    if not js.is_gui and session == js.session and pass == session.is_first_pass then return end
+  --- Finds out what is asked for: the same for all packets of a pass in tshark, so there it is done once.
+  local function find_out(tree, pinfo)
     session, pass = js.session, js.session.is_first_pass
     js.wanted = is_wanted(tree)
     own = own or Dissector.get("jobscheduler")
@@ -292,9 +293,13 @@ do
     session.is_passing = pass and has_columns and not has_tree and not js.is_gui and not js.proto.prefs.task_table
   end
 
+  function js.look(tree, pinfo)
+    if js.is_gui or session ~= js.session or pass ~= session.is_first_pass then find_out(tree, pinfo) end
+  end
+
   --- Fills the columns for a packet of which nobody wants to see more; false when there is more to be done, for `js.draw`.
   function js.glance(entry, pinfo, tree)
-    js.look(tree, pinfo)
+    if js.is_gui or session ~= js.session or pass ~= session.is_first_pass then find_out(tree, pinfo) end
     if has_tree or not entry.class or has_expert(entry) then return false end
     if not has_columns then return true end
     local info = entry.info
