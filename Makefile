@@ -18,7 +18,7 @@ SHELL := /bin/sh
 export TSHARK_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jstrace
 TSHARK_SUITES := trixie forky
 TSHARKS := $(TSHARK_SUITES:%=$(TSHARK_CACHE)/tshark-%/tshark)
-.PHONY: help demo test lint format generated docs pictures gui versions bench fuzz release tools screen tsharks pages charts browser clean
+.PHONY: help demo test lint format generated docs pictures gui versions bench fuzz release tools luacheck screen tsharks pages charts browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,7 @@ lint: $(VENV)/.installed-dev ## Style, types and generated files
 	@$(BIN)/python -m dissector.codegen --check
 	@$(BIN)/python -m handbook man --check
 	@$(BIN)/python -m handbook json --check
+	@$(MAKE) -s luacheck
 
 format: $(VENV)/.installed-dev ## Rewrite the sources in the house style
 	@$(BIN)/ruff check --fix .
@@ -139,6 +140,13 @@ pages:
 	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; \
 		$(APT) install -qq -y --no-install-recommends $(MANUAL) >/dev/null || echo "not to be had here: $(MANUAL)" >&2; \
 	else echo "the man page is not judged; as root: apt-get install $(MANUAL)" >&2; fi
+
+# What lints the plugin; without it the target fails.
+luacheck:
+	@if command -v luacheck >/dev/null; then :; \
+	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; $(APT) install -qq -y --no-install-recommends lua-check >/dev/null; \
+	else echo "luacheck is missing; as root: apt-get install lua-check" >&2; exit 1; fi
+	@luacheck --quiet wireshark/jobscheduler.lua
 
 # What draws sequence charts and so judges ours; where it is not to be had, pytest names the tests that it skips.
 CHARTS := mscgen plantuml

@@ -1151,7 +1151,7 @@ do
       local later = rawget(self, LATER)
       if later then
         local make, value = later.makers[name], nil
-        if make then value = make(later.source, later.context) elseif later.fields then value = later.fields[name] end
+        if make then value = make(later.source, later.context) elseif later.known then value = later.known[name] end
         if value ~= nil then
           rawset(self, name, value)
           return value
@@ -1173,9 +1173,9 @@ do
     --- A table with fields by name as one of these.
     function class.of(self) return setmetatable(self, class) end
 
-    --- One whose fields are looked up when they are asked for: in `fields`, or made from `source` and `context`.
-    function class.later(makers, source, context, fields)
-      return class.of({ [LATER] = { makers = makers, source = source, context = context, fields = fields } })
+    --- One whose fields are looked up when they are asked for: in `known`, or made from `source` and `context`.
+    function class.later(makers, source, context, known)
+      return class.of({ [LATER] = { makers = makers, source = source, context = context, known = known } })
     end
 
     return class
@@ -8026,10 +8026,10 @@ do
   end
 
   function D:answer(message, data, start)
-    local request, known = self:pop(message.side)
+    local request = self:pop(message.side)
     message.kind, message.request = message.class == 0x45 and "error" or "answer", request
     if request then request.answer = message end
-    known = request and js.is_known(request)
+    local known = request and js.is_known(request)
     if not known and message.class == 0x41 then
       message.kind = "undecoded"
       message.note = request and "answer to a request that could not be decoded" or "answer without its request"
@@ -8471,7 +8471,7 @@ end
 
 -- What the rules need to know of a task, as the records that they are written for: made when a task is judged.
 do
-  local floor, max = math.floor, math.max
+  local floor = math.floor
   local rules, py = js.python, js.py
   local model, sides, traffic = rules.model, rules.sides, rules.traffic
   local NAMES = {  -- of messages, the same in both
@@ -9666,7 +9666,7 @@ do
       self.held:remove(stream)
       return announced
     end
-    local stray, fitting, earliest = stream.stray, self:fitting(stream, now), math.huge
+    local stray, fitting = stream.stray, self:fitting(stream, now)
     -- The start that it fitted got its own callback: what is left is a guess.
     if stray and #stray.attempts > 0 then return nil, #fitting > 0 end
     if #fitting ~= 1 then
@@ -9674,7 +9674,7 @@ do
       return nil, #fitting > 0
     end
     local task = fitting[1]
-    earliest = told(task) - EARLIER
+    local earliest = told(task) - EARLIER
     self:settle(now)
     for _, other in ipairs(self.held:begin(MOST_HELD)) do
       if is_rival(other, stream, earliest) then task.contested = true end
@@ -9709,8 +9709,8 @@ do
   function P:is_copy(stream, seq, hop)
     if stream.mid_stream then return false end
     local ttl, id = hop % 256, math.floor(hop / 256)
-    local key, known = stream.client.port * 65536 + stream.server.port, nil
-    known = self.newest[key]
+    local key = stream.client.port * 65536 + stream.server.port
+    local known = self.newest[key]
     local is_same = known and known.seq == seq and ((id ~= 0 and known.id == id) or math.abs(known.ttl - ttl) == 1)
     local stands_off = known and (known.client ~= stream.client.key or known.server ~= stream.server.key)
     if is_same and stands_off and stream.start >= known.start and stream.start - known.start <= COPY_WINDOW then return true end
@@ -9895,12 +9895,12 @@ do
   end
 
   -- Requests of one end only: the client creates and calls, the task process looks up, invokes and keeps alive.
-  local function is_schedulers(class, command) return class == 0x53 or (class == 0x4F and command == 0x41) end
-  local function is_task_process(class, command, head, position)
+  local function is_schedulers(class, order) return class == 0x53 or (class == 0x4F and order == 0x41) end
+  local function is_task_process(class, order, head, position)
     if class == 0x41 then
       return find(sub(head, position + 18, position + 112), "<process.result", 1, true) ~= nil
     end
-    return class == 0x4B or (class == 0x4F and (command == 0x49 or command == 0x47 or command == 0x51))
+    return class == 0x4B or (class == 0x4F and (order == 0x49 or order == 0x47 or order == 0x51))
   end
 
   --- True when one of the whole plausible frames from the first byte on is such a request.
@@ -10002,7 +10002,7 @@ do
     return line ~= nil and not find(line, " HTTP/%d") and not find(line, "^HTTP/%d")
   end
 
-  function H:document(side, data, packets, time, at, kind, incomplete)
+  function H:document(side, data, packets, time, at, _, incomplete)
     local to_remote = side == 0
     local document = to_remote and js.parse_command(data) or js.parse_answer(data)
     local message = {
@@ -10971,7 +10971,7 @@ end
 -- The way of a segment through a session, and how connections begin and end (the rules of stream/reassembly.py).
 do
   local S = js.Session
-  local floor, abs = math.floor, math.abs
+  local abs = math.abs
   local REMEMBERED = js.direction.remembered
   local PROBE_WINDOW = js.python.session_join.PROBE_WINDOW
   local TWICE, NEAR = js.python.stream_sequence.TWICE, js.python.stream_sequence.NEAR
@@ -12119,12 +12119,12 @@ do
       whole = bytes_of(message, payload, "Reassembled JobScheduler frame")
       root = tree:add(js.proto, whole(0, message.size))
     end
-    local about, body, raw = js.about(message), nil, nil
+    local about, body = js.about(message), nil
     if js.wanted then
       root:set_text("JobScheduler " .. message.info)
       whole = whole or bytes_of(message, payload)
       local header = header_of(message)
-      raw = message.raw or whole(header, message.size - header):raw()
+      local raw = message.raw or whole(header, message.size - header):raw()
       local range = function(offset, size) return whole(header + offset, size) end
       if not (message.skipped or message.headless) then root:add(F.length, whole(0, 4)) end
       if message.skipped then
@@ -12279,10 +12279,10 @@ do
 
   --- Draws a packet, after `js.glance`.
   function js.draw(entry, pinfo, tree, payload)
-    local words, first = {}, nil  -- of the Info column
+    local infos, first = {}, nil  -- of the Info column
     for _, late in ipairs(not pinfo.visited and entry.late or {}) do
       first = (late.document and draw_document or draw_frame)(tree, late, nil, pinfo) or first
-      words[#words + 1] = late.info
+      infos[#infos + 1] = late.info
     end
     local message, more = entry.size and entry or entry.message, 0
     while message do
@@ -12293,7 +12293,7 @@ do
         root = draw_frame(tree, message, payload)
       end
       first = first or root
-      if #words < 8 then words[#words + 1] = message.info end
+      if #infos < 8 then infos[#infos + 1] = message.info end
       more = more + 1
       message = entry.more and entry.more[more]
     end
@@ -12302,11 +12302,11 @@ do
     if js.wanted and first then draw_problems(first, js.session:packet_at(pinfo), told) end
     for index = 1, problems and #problems or 0 do
       if not told[problems[index].code] then expert(first, problems[index].code, problems[index].text) end
-      if #words < 8 then words[#words + 1] = problems[index].text end
+      if #infos < 8 then infos[#infos + 1] = problems[index].text end
     end
-    if #words == 0 and payload then
+    if #infos == 0 and payload then
       local part = entry.parts and entry.parts[1]
-      words[1] = part and part_words(part) or "part of a message"
+      infos[1] = part and part_words(part) or "part of a message"
     end
     local columns = pinfo.cols
     if entry.stream.is_http and entry.stream.role ~= "callback" then
@@ -12317,9 +12317,9 @@ do
         columns.info:clear_fence()
         columns.info = masked
       end
-    elseif #words > 0 then
+    elseif #infos > 0 then
       columns.protocol = "JobScheduler"
-      columns.info = #words == 1 and words[1] or table.concat(words, " | ")
+      columns.info = #infos == 1 and infos[1] or table.concat(infos, " | ")
     end
   end
 end
@@ -12566,7 +12566,7 @@ do
 
   --- One side of an exchange; `range` is its body, nil without one.
   function js.draw_exchange(tree, exchange, is_answer, range, pinfo)
-    local message, root = is_answer and exchange.answer_message or not is_answer and exchange.message or nil, nil
+    local message, root = is_answer and exchange.answer_message or not is_answer and exchange.message or nil
     if message and range then
       root = js.draw_frame(tree, message, range)
     elseif range then
@@ -13167,18 +13167,19 @@ do
     local agents, session = js.session.agents, js.session
     local is_new = not pinfo.visited
     local packet = is_new and session.last or session:packet(pinfo.number)
-    local is_due = is_new or (agents.is_blind and packet >= agents.packet)
-    if is_due then agents.packet = packet end
-    return is_due
+    local may_be_read = is_new or (agents.is_blind and packet >= agents.packet)
+    if may_be_read then agents.packet = packet end
+    return may_be_read
   end
 
   --- The exchange with the message at `index` of the packet at hand.
   local function take(pinfo, index, is_answer, body, is_cut)
     local session, place = js.session, is_answer and -index or index
     if pinfo.visited and session.is_first_pass then session:settle() end
-    local packet, exchange = pinfo.visited and session:packet(pinfo.number) or session.last, nil
+    local packet = pinfo.visited and session:packet(pinfo.number) or session.last
     local found = told(packet)
     if found and found[place] ~= nil or not is_due(pinfo) then return found and found[place] end
+    local exchange
     if is_cut then
       exchange = false
       session.agents:cut({
@@ -13368,9 +13369,10 @@ do
   --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.  Of a datagram
   --- that came in fragments the payload itself.  Last, true for one that can not have anything of HTTP.
   local function touch(tvb, pinfo)
-    local session, number, entry, payload = js.session, pinfo.number, nil, nil
+    local session, number, entry = js.session, pinfo.number, nil
     local is_new = session.is_passing or not pinfo.visited
     if not is_new then
+      local payload
       entry, payload = again(session, number)
       if payload then return entry, 0, #payload, payload end
       if not entry or entry.dirs then return entry end

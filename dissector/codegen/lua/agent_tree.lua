@@ -80,7 +80,7 @@ do
 
   --- One side of an exchange; `range` is its body, nil without one.
   function js.draw_exchange(tree, exchange, is_answer, range, pinfo)
-    local message, root = is_answer and exchange.answer_message or not is_answer and exchange.message or nil, nil
+    local message, root = is_answer and exchange.answer_message or not is_answer and exchange.message or nil
     if message and range then
       root = js.draw_frame(tree, message, range)
     elseif range then

@@ -75,18 +75,19 @@ do
     local agents, session = js.session.agents, js.session
     local is_new = not pinfo.visited
     local packet = is_new and session.last or session:packet(pinfo.number)
-    local is_due = is_new or (agents.is_blind and packet >= agents.packet)
-    if is_due then agents.packet = packet end
-    return is_due
+    local may_be_read = is_new or (agents.is_blind and packet >= agents.packet)
+    if may_be_read then agents.packet = packet end
+    return may_be_read
   end
 
   --- The exchange with the message at `index` of the packet at hand.
   local function take(pinfo, index, is_answer, body, is_cut)
     local session, place = js.session, is_answer and -index or index
     if pinfo.visited and session.is_first_pass then session:settle() end
-    local packet, exchange = pinfo.visited and session:packet(pinfo.number) or session.last, nil
+    local packet = pinfo.visited and session:packet(pinfo.number) or session.last
     local found = told(packet)
     if found and found[place] ~= nil or not is_due(pinfo) then return found and found[place] end
+    local exchange
     if is_cut then
       exchange = false
       session.agents:cut({

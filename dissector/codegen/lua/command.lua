@@ -61,7 +61,7 @@ do
     return line ~= nil and not find(line, " HTTP/%d") and not find(line, "^HTTP/%d")
   end
 
-  function H:document(side, data, packets, time, at, kind, incomplete)
+  function H:document(side, data, packets, time, at, _, incomplete)
     local to_remote = side == 0
     local document = to_remote and js.parse_command(data) or js.parse_answer(data)
     local message = {

@@ -120,12 +120,12 @@ do
   end
 
   -- Requests of one end only: the client creates and calls, the task process looks up, invokes and keeps alive.
-  local function is_schedulers(class, command) return class == 0x53 or (class == 0x4F and command == 0x41) end
-  local function is_task_process(class, command, head, position)
+  local function is_schedulers(class, order) return class == 0x53 or (class == 0x4F and order == 0x41) end
+  local function is_task_process(class, order, head, position)
     if class == 0x41 then
       return find(sub(head, position + 18, position + 112), "<process.result", 1, true) ~= nil
     end
-    return class == 0x4B or (class == 0x4F and (command == 0x49 or command == 0x47 or command == 0x51))
+    return class == 0x4B or (class == 0x4F and (order == 0x49 or order == 0x47 or order == 0x51))
   end
 
   --- True when one of the whole plausible frames from the first byte on is such a request.

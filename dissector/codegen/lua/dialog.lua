@@ -137,10 +137,10 @@ do
   end
 
   function D:answer(message, data, start)
-    local request, known = self:pop(message.side)
+    local request = self:pop(message.side)
     message.kind, message.request = message.class == 0x45 and "error" or "answer", request
     if request then request.answer = message end
-    known = request and js.is_known(request)
+    local known = request and js.is_known(request)
     if not known and message.class == 0x41 then
       message.kind = "undecoded"
       message.note = request and "answer to a request that could not be decoded" or "answer without its request"

@@ -1,6 +1,6 @@
 -- What the rules need to know of a task, as the records that they are written for: made when a task is judged.
 do
-  local floor, max = math.floor, math.max
+  local floor = math.floor
   local rules, py = js.python, js.py
   local model, sides, traffic = rules.model, rules.sides, rules.traffic
   local NAMES = {  -- of messages, the same in both

@@ -95,9 +95,10 @@ do
   --- What is known of the packet at hand, and where its payload is; the first time, its segment is taken.  Of a datagram
   --- that came in fragments the payload itself.  Last, true for one that can not have anything of HTTP.
   local function touch(tvb, pinfo)
-    local session, number, entry, payload = js.session, pinfo.number, nil, nil
+    local session, number, entry = js.session, pinfo.number, nil
     local is_new = session.is_passing or not pinfo.visited
     if not is_new then
+      local payload
       entry, payload = again(session, number)
       if payload then return entry, 0, #payload, payload end
       if not entry or entry.dirs then return entry end

@@ -58,7 +58,7 @@ do
       self.held:remove(stream)
       return announced
     end
-    local stray, fitting, earliest = stream.stray, self:fitting(stream, now), math.huge
+    local stray, fitting = stream.stray, self:fitting(stream, now)
     -- The start that it fitted got its own callback: what is left is a guess.
     if stray and #stray.attempts > 0 then return nil, #fitting > 0 end
     if #fitting ~= 1 then
@@ -66,7 +66,7 @@ do
       return nil, #fitting > 0
     end
     local task = fitting[1]
-    earliest = told(task) - EARLIER
+    local earliest = told(task) - EARLIER
     self:settle(now)
     for _, other in ipairs(self.held:begin(MOST_HELD)) do
       if is_rival(other, stream, earliest) then task.contested = true end
@@ -101,8 +101,8 @@ do
   function P:is_copy(stream, seq, hop)
     if stream.mid_stream then return false end
     local ttl, id = hop % 256, math.floor(hop / 256)
-    local key, known = stream.client.port * 65536 + stream.server.port, nil
-    known = self.newest[key]
+    local key = stream.client.port * 65536 + stream.server.port
+    local known = self.newest[key]
     local is_same = known and known.seq == seq and ((id ~= 0 and known.id == id) or math.abs(known.ttl - ttl) == 1)
     local stands_off = known and (known.client ~= stream.client.key or known.server ~= stream.server.key)
     if is_same and stands_off and stream.start >= known.start and stream.start - known.start <= COPY_WINDOW then return true end

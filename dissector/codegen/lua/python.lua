@@ -432,7 +432,7 @@ do
       local later = rawget(self, LATER)
       if later then
         local make, value = later.makers[name], nil
-        if make then value = make(later.source, later.context) elseif later.fields then value = later.fields[name] end
+        if make then value = make(later.source, later.context) elseif later.known then value = later.known[name] end
         if value ~= nil then
           rawset(self, name, value)
           return value
@@ -454,9 +454,9 @@ do
     --- A table with fields by name as one of these.
     function class.of(self) return setmetatable(self, class) end
 
-    --- One whose fields are looked up when they are asked for: in `fields`, or made from `source` and `context`.
-    function class.later(makers, source, context, fields)
-      return class.of({ [LATER] = { makers = makers, source = source, context = context, fields = fields } })
+    --- One whose fields are looked up when they are asked for: in `known`, or made from `source` and `context`.
+    function class.later(makers, source, context, known)
+      return class.of({ [LATER] = { makers = makers, source = source, context = context, known = known } })
     end
 
     return class

@@ -1,7 +1,7 @@
 -- The way of a segment through a session, and how connections begin and end (the rules of stream/reassembly.py).
 do
   local S = js.Session
-  local floor, abs = math.floor, math.abs
+  local abs = math.abs
   local REMEMBERED = js.direction.remembered
   local PROBE_WINDOW = js.python.session_join.PROBE_WINDOW
   local TWICE, NEAR = js.python.stream_sequence.TWICE, js.python.stream_sequence.NEAR

@@ -165,12 +165,12 @@ do
       whole = bytes_of(message, payload, "Reassembled JobScheduler frame")
       root = tree:add(js.proto, whole(0, message.size))
     end
-    local about, body, raw = js.about(message), nil, nil
+    local about, body = js.about(message), nil
     if js.wanted then
       root:set_text("JobScheduler " .. message.info)
       whole = whole or bytes_of(message, payload)
       local header = header_of(message)
-      raw = message.raw or whole(header, message.size - header):raw()
+      local raw = message.raw or whole(header, message.size - header):raw()
       local range = function(offset, size) return whole(header + offset, size) end
       if not (message.skipped or message.headless) then root:add(F.length, whole(0, 4)) end
       if message.skipped then
@@ -325,10 +325,10 @@ do
 
   --- Draws a packet, after `js.glance`.
   function js.draw(entry, pinfo, tree, payload)
-    local words, first = {}, nil  -- of the Info column
+    local infos, first = {}, nil  -- of the Info column
     for _, late in ipairs(not pinfo.visited and entry.late or {}) do
       first = (late.document and draw_document or draw_frame)(tree, late, nil, pinfo) or first
-      words[#words + 1] = late.info
+      infos[#infos + 1] = late.info
     end
     local message, more = entry.size and entry or entry.message, 0
     while message do
@@ -339,7 +339,7 @@ do
         root = draw_frame(tree, message, payload)
       end
       first = first or root
-      if #words < 8 then words[#words + 1] = message.info end
+      if #infos < 8 then infos[#infos + 1] = message.info end
       more = more + 1
       message = entry.more and entry.more[more]
     end
@@ -348,11 +348,11 @@ do
     if js.wanted and first then draw_problems(first, js.session:packet_at(pinfo), told) end
     for index = 1, problems and #problems or 0 do
       if not told[problems[index].code] then expert(first, problems[index].code, problems[index].text) end
-      if #words < 8 then words[#words + 1] = problems[index].text end
+      if #infos < 8 then infos[#infos + 1] = problems[index].text end
     end
-    if #words == 0 and payload then
+    if #infos == 0 and payload then
       local part = entry.parts and entry.parts[1]
-      words[1] = part and part_words(part) or "part of a message"
+      infos[1] = part and part_words(part) or "part of a message"
     end
     local columns = pinfo.cols
     if entry.stream.is_http and entry.stream.role ~= "callback" then
@@ -363,9 +363,9 @@ do
         columns.info:clear_fence()
         columns.info = masked
       end
-    elseif #words > 0 then
+    elseif #infos > 0 then
       columns.protocol = "JobScheduler"
-      columns.info = #words == 1 and words[1] or table.concat(words, " | ")
+      columns.info = #infos == 1 and infos[1] or table.concat(infos, " | ")
     end
   end
 end
