@@ -1981,9 +1981,12 @@ do
     do return py.bool(odd.problem.is_cap) end
   end
   session_case.end_name = function(side, connection)
-    local is_command
-    is_command = ((connection ~= nil) and py.same(py.word(connection.role), "command"))
-    if py.truth(is_command) then
+    local role
+    role = (function() if (connection ~= nil) then return py.word(connection.role) end return "callback" end)()
+    if py.same(role, "http") then
+      do return ((side == 0) and "The master" or "The agent") end
+    end
+    if py.same(role, "command") then
       do return ((side == 0) and "The client" or "The remote") end
     end
     do return ((side == 0) and "The task process" or "The client") end

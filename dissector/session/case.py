@@ -111,8 +111,10 @@ def by_whom(connection: Connection) -> str:
 
 def end_name(side: Side, connection: Connection | None = None) -> str:
     """The JobScheduler name of an end: of a callback connection the server end is the client scheduler."""
-    is_command = connection is not None and connection.role.value == "command"
-    if is_command:
+    role = connection.role.value if connection is not None else "callback"
+    if role == "http":
+        return "The master" if side is Side.CLIENT else "The agent"
+    if role == "command":
         return "The client" if side is Side.CLIENT else "The remote"
     return "The task process" if side is Side.CLIENT else "The client"
 

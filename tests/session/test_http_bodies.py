@@ -13,7 +13,9 @@ from conversation import RST, SECOND, Address, Record
 from kit import Found, packets_of, trace
 
 from dissector.limits import MAX_HTTP_HEAD, MAX_JSON, MAX_JSON_DEPTH, MAX_PENDING_COMMANDS
-from dissector.model import Exchange, Message, Outcome
+from dissector.model import Connection, Endpoint, Exchange, Message, Outcome, Role
+from dissector.session.case import end_name
+from dissector.traffic import Side
 
 JSON = "Content-Type: application/json"
 COMMAND = f"{API}/command"
@@ -417,3 +419,16 @@ def test_dates_that_are_none(date: str) -> None:
     pool = Pool()
     pool.exchange(start(), started().replace(b"Content-Type", f"Date: {date}\r\nContent-Type".encode()))
     assert [one.code for one in found(pool.end()).tasks[0].problems if one.code == "clock_skew"] in ([], ["clock_skew"])
+
+
+@pytest.mark.parametrize(
+    ("role", "names"),
+    [
+        (Role.HTTP, ["The master", "The agent"]),
+        (Role.COMMAND, ["The client", "The remote"]),
+        (Role.CALLBACK, ["The task process", "The client"]),
+    ],
+)
+def test_what_the_ends_are_called(role: Role, names: list[str]) -> None:
+    one = Connection(Endpoint("10.0.0.1", 1), Endpoint("10.0.0.2", 2), 0, 1, role=role)
+    assert [end_name(side, one) for side in Side] == names
