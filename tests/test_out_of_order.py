@@ -120,3 +120,37 @@ def test_nothing_changes(
     link_type = packets[0].link_type
     recorded = written(tmp_path / "recorded.pcap", [(packet.time, packet.data) for packet in packets], link_type)
     assert story(trace(written(tmp_path / "disturbed.pcap", disturbed, link_type))) == story(trace(recorded))
+
+
+#: Told by the order of several connections alone: whether the kill came before the end, and whose a callback is where
+#: several starts announce one port.
+UNKNOWABLE = {"engine_kill_task.pcap", "engine_xml_errors.pcap"}
+
+
+def outcomes(document: Json) -> list[tuple[object, ...]]:
+    """What is told of tasks, but for how long things took."""
+    found = [
+        (
+            task["job"] or "",
+            task["outcome"],
+            task["exit_code"] is None or task["exit_code"],
+            task["counts"]["messages"],
+            task["counts"]["log_lines"],
+            sorted(code for code in task["problems"] if not code.startswith("slow")),
+        )
+        for task in document["tasks"]
+    ]
+    return sorted(found)
+
+
+@pytest.mark.parametrize("by_time", [True, False])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("engine") and name not in UNKNOWABLE])
+def test_no_packet_is_safe(name: str, by_time: bool, trace: Callable[..., Json], tmp_path: Path) -> None:
+    """Beginnings, ends and refusals too, and the order of command connections and their callbacks."""
+    packets, dice = list(CaptureReader([CAPTURES / name])), random.Random(name)
+    times = [packet.time + dice.randint(0, JITTER) for packet in packets]
+    order = sorted(range(len(times)), key=times.__getitem__)
+    content = [(times[place] if by_time else packets[place].time, packets[place].data) for place in order]
+    recorded = written(tmp_path / "recorded.pcap", [(one.time, one.data) for one in packets], packets[0].link_type)
+    disturbed = written(tmp_path / "disturbed.pcap", content, packets[0].link_type)
+    assert outcomes(trace(disturbed)) == outcomes(trace(recorded))

@@ -7,11 +7,10 @@ from collections import deque
 from collections.abc import Iterator
 
 from dissector.limits import CLOCK_JITTER
-from dissector.model import Connection, Endpoint, Role
+from dissector.model import Endpoint, Role
 from dissector.session.sniffer import Sniffer
 from dissector.session.task import TaskFacts
 from dissector.stream.flows import Flow
-from dissector.traffic import Side
 
 #: So many connections that began lately are kept in mind.
 _NEWEST = 32
@@ -42,15 +41,4 @@ class Early:
             is_undecided = isinstance(flow.handler, Sniffer) or not connection.bytes
             if is_open and is_undecided and abs(connection.start - start.time) <= CLOCK_JITTER:
                 self._flows.remove(flow)
-                self._take_reset(connection)
                 yield flow
-
-    def _take_reset(self, connection: Connection) -> None:
-        """The answer to its SYN may stand before it: as a connection of its own, that began with a reset."""
-        for other in (flow.connection for flow in filter(None, self._flows)):
-            between = {connection.client, connection.server} == {other.client, other.server}
-            side = next((side for side in other.sides if side.rst is not None), None)
-            near = abs(other.start - connection.start) <= CLOCK_JITTER
-            if between and side is not None and other.packets == 1 and near:
-                server = connection.sides[Side.SERVER]
-                server.rst = server.rst or side.rst

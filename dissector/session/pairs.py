@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import NamedTuple
 
-from dissector.limits import MAX_CLOSED
+from dissector.limits import CLOCK_JITTER, MAX_CLOSED
 from dissector.model import Connection, Endpoint, Mark
 from dissector.session.cut import CutStarts
 from dissector.session.join import Joiner
@@ -46,10 +46,12 @@ class Unannounced:
 
     def waits(self, connection: Connection) -> bool:
         """True while it is too early to tell whose callback it is."""
-        if connection.end - connection.start >= PAIR_PATIENCE or self._joiner.announced(connection) is not None:
+        age = connection.end - connection.start
+        if age >= PAIR_PATIENCE or self._joiner.announced(connection) is not None:
             return False
         if not self._fitting(connection):
-            return False
+            # Its start may have been captured behind it.
+            return age < CLOCK_JITTER and not connection.mid_stream
         self._held[connection] = None
         if len(self._held) > _MOST_HELD:
             self._held.popitem(last=False)

@@ -145,10 +145,11 @@ class Connections:
         stale = [_reports(old, self._end(old)) for old in self._table.stale(segment.time) if not old.over]
         from_client = not is_ack if is_syn else self._listens(segment.sport, segment.dport)
         flow, index = self._table.add(segment, from_client=from_client, mid_stream=not is_syn)
-        opened = (flow, Opened(segment.number, segment.time))
         if is_syn:
-            return chain(*stale, (opened,), self._synchronise(flow, index, segment))
-        return chain(*stale, (opened,), _reports(flow, self._established(flow, index, segment)))
+            return chain(*stale, self._synchronise(flow, index, segment))
+        if not is_http(segment) and self.reorder.is_early(flow, index, segment, segment.time):
+            return chain(*stale, self._hold(flow, index, segment))  # its SYN may come yet
+        return chain(*stale, _reports(flow, _opened(flow) + self._established(flow, index, segment)))
 
     def _synchronise(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
         """A SYN or SYN+ACK: of this connection, again or for the first time, or of the next one."""
@@ -159,6 +160,7 @@ class Connections:
             out = [] if flow.over else self._end(flow)
             self._table.remove(flow)
             return chain(_reports(flow, out), self._begin(segment))
+        events = _opened(flow)
         mark = _note(connection, sender.facts, segment)
         marks = connection.syn_acks if is_answer else connection.syns
         if _captured_twice(marks, mark):
@@ -178,7 +180,6 @@ class Connections:
                 wrong_way = False
             # With bytes delivered already the sides stay a guess: whoever has the bytes may still call swap.
             connection.mid_stream = wrong_way
-        events: list[StreamEvent] = []
         if is_answer:
             self._acknowledge(flow, index, segment, events)
         if segment.length:
@@ -193,12 +194,12 @@ class Connections:
         sender, other = flow.directions[index], flow.directions[1 - index]
         if segment.flags & ACK and other.syn is not None and (segment.ack - other.syn) & 0xFFFF_FFFF == 1:
             return sender.syn is None or sender.next == 0
-        if flow.over or sender.syn is not None:
+        if sender.syn is not None:
             return False
         if not flow.connection.packets:
             return True
         # Captured in the wrong order: its connection is just a moment old and begins where the SYN says.
-        begins_here = not sender.known or (sender.expect - sender.next - segment.seq) & 0xFFFF_FFFF == 1
+        begins_here = (sender.expect - sender.next - segment.seq) & 0xFFFF_FFFF == 1 if sender.known else not flow.over
         return begins_here and segment.time - flow.connection.start < _SHUFFLED
 
     # --- the way of a segment ----------------------------------------------------------------------------------------
@@ -213,6 +214,7 @@ class Connections:
         connection, out = flow.connection, list[StreamEvent]()
         last = connection.last_packet, connection.end
         while (held := self.reorder.next(flow, now)) is not None:
+            out += _opened(flow)
             if flow.over:
                 self._late(flow, *held)
             else:
@@ -328,6 +330,12 @@ class Connections:
             direction.flush(number, time, out)
         out.append(Closed(connection.closed, number, time))
         return out
+
+
+def _opened(flow: Flow) -> list[StreamEvent]:
+    """What is told before the first segment of a connection that counts."""
+    connection = flow.connection
+    return [] if connection.packets else [Opened(connection.first_packet, connection.start)]
 
 
 def _note(connection: Connection, facts: SideFacts, segment: Segment) -> Mark:

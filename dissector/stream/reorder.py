@@ -41,12 +41,18 @@ class Reorder:
     def is_early(self, flow: Flow, index: int, segment: Segment, now: int) -> bool:
         """True when something that the segment follows was not captured by ``now``, but may come."""
         sender, other, flags = flow.directions[index], flow.directions[1 - index], segment.flags
-        if not self.patience or flow.over or not (segment.length or flags & (FIN | RST) or flow.held):
+        if not self.patience or flow.over:
+            return False
+        if not other.known and (flags & ACK or not sender.known):
+            return True  # the other side has spoken before
+        if not (segment.length or flags & (FIN | RST) or flow.held):
             return False
         if flags & RST and sender.known and _missing(sender, segment.seq) > 0:
             return True
-        if not flags & ACK or segment.ack == other.expect or not other.facts.packets:
+        if not flags & ACK or segment.ack == other.expect:
             return False
+        if not other.facts.packets and now - flow.connection.start >= self.patience:
+            return False  # nothing of the other side is captured
         if other.proven > other.next and now - other.doubtful_at >= self.patience:
             return False  # what is missing was known to be so before
         # One byte more than there is, is a FIN: only another one tells which of them was the first.

@@ -173,37 +173,6 @@ def test_who_spoke_or_sent_no_syn_or_is_known_was_not_early() -> None:
     assert early(0, server=Endpoint(CLIENT, 59_998)) == []
 
 
-@pytest.mark.parametrize(
-    ("fields", "taken"),
-    [
-        ({}, True),
-        ({"start": SECOND + 10 * MS}, True),
-        ({"start": SECOND + 10 * MS + 1}, False),
-        ({"start": SECOND - 10 * MS - 1}, False),
-        ({"packets": 2}, False),
-        ({"server": Endpoint(REMOTE, 50_001)}, False),
-        ({"rst": None}, False),
-    ],
-)
-def test_the_answer_to_an_early_callback_may_stand_before_it(fields: dict[str, object], taken: bool) -> None:
-    """As a connection of its own, the other way round, that began with a reset."""
-    table, found, reset = FlowTable(), Early(), Mark(1, SECOND)
-    ends = b"\x0a\2\0\x0a", 50_000, b"\x0a\1\0\x0a", 59_999
-    flow, _ = table.add(Segment(2, SECOND, *ends, 1, 0, SYN, 1, b"", 0, 64, 1), from_client=True, mid_stream=False)
-    answer, _ = table.add(
-        Segment(1, SECOND, *ends[2:], *ends[:2], 1, 0, SYN, 1, b"", 0, 64, 1), from_client=True, mid_stream=True
-    )
-    flow.connection.syns = [Mark(2, SECOND)]
-    other = answer.connection
-    other.packets, other.sides[HERE].rst = 1, fields.pop("rst", reset)  # type: ignore[assignment]
-    for name, value in fields.items():
-        setattr(other, name, value)
-    found.note(answer)
-    found.note(flow)
-    assert list(found.callbacks(facts(callback=False, start=SECOND))) == [flow]
-    assert flow.connection.sides[THERE].rst == (reset if taken else None)
-
-
 # --- tasks under way --------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from conversation import Address, Network, Record
 from kit import BEGUN, CAPTURES, CLIENT, MICROSECOND, REMOTE, Found, Story, packets_of, started_answer, trace, with_ttl
 from parts import SECOND, connection, facts, message
 
+from dissector.limits import CLOCK_JITTER
 from dissector.model import Connection, Endpoint, Mark, Role
 from dissector.session.cut import CutStarts
 from dissector.session.join import Joiner
@@ -171,9 +172,16 @@ def test_a_callback_that_is_announced_by_now_waits_no_more() -> None:
     assert known.strays == {}
 
 
-def test_a_callback_that_fits_nothing_does_not_wait() -> None:
+@pytest.mark.parametrize(("age", "waits"), [(CLOCK_JITTER - 1, True), (CLOCK_JITTER, False)])
+def test_a_callback_that_fits_nothing_waits_for_a_moment(age: int, waits: bool) -> None:
+    """Its start command may stand behind it."""
     one = call()
-    assert not unannounced().waits(one)
+    one.end = one.start + age
+    assert unannounced().waits(one) is waits
+
+
+def test_a_callback_that_was_there_before_waits_for_nothing() -> None:
+    one = call()
     assert not unannounced(half()).waits(call(mid_stream=True))
     assert unannounced(half()).owner(call(mid_stream=True)) == (None, False)
     known = unannounced()

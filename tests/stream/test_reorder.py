@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from itertools import permutations
 from operator import itemgetter
+from random import Random
 
 import pytest
-from builders import ACK, FIN, RST
+from builders import ACK, FIN, RST, SYN
 from stream_kit import CLIENT, MS, SERVER, Talk, chunk, gap
 
 from dissector.limits import CLOCK_JITTER
 from dissector.stream import reorder
-from dissector.stream.reassembly import Closed
+from dissector.stream.reassembly import Closed, Opened
 from dissector.traffic import NEVER, Chunk, Gap, Segment, StreamEvent
 
 
@@ -111,8 +112,73 @@ def test_a_reset_that_acknowledges_nothing_is_the_last_of_what_waits() -> None:
 
 
 def test_what_the_other_side_said_before_the_capture_is_not_awaited() -> None:
+    """Where its SYN did not come in time."""
     one = Talk(isn_b=100, patience=CLOCK_JITTER)
-    assert said(one.a(0, b"ask", acks=50)) == [chunk(CLIENT, 0, b"ask", 1)]
+    assert one.a(0, b"ask", acks=50) == []
+    assert one.table.reorder.deadline == one.time + CLOCK_JITTER
+    (_, opened), *rest = one.table.overdue(one.time + CLOCK_JITTER)
+    assert opened == Opened(1, MS)
+    assert [event for _, event in rest] == [chunk(CLIENT, 0, b"ask", 1)]
+    assert one.a(3, b"again", acks=50) == [chunk(CLIENT, 3, b"again", 2)]
+
+
+def whole(one: Talk) -> list[Segment]:
+    """A connection from its SYN to its last acknowledgement."""
+    return [
+        one.segment(0, -1, b"", None, SYN),
+        one.segment(1, -1, b"", 0, SYN),
+        one.segment(0, 0, b"", 0, ACK),
+        one.segment(0, 0, b"ask", 0, ACK),
+        one.segment(1, 0, b"tell", 3, ACK),
+        one.segment(1, 4, b"", 3, FIN),
+        one.segment(0, 3, b"", 5, FIN),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_connection_that_begins_out_of_order_is_the_same(seed: int) -> None:
+    """Its SYN may be the last of its packets: it is told when it is known how it began."""
+    one = Talk(patience=CLOCK_JITTER)
+    segments = whole(one)
+    Random(seed).shuffle(segments)
+    for number, segment in enumerate(segments, 1):
+        one.send(segment._replace(number=number, time=MS + number * MS // 10))
+    one.finish()
+    events = [event for _, event in one.events]
+    assert [event[:3] for event in said(events)] == [(CLIENT, 0, b"ask"), (SERVER, 0, b"tell")]
+    assert [type(event) for event in events if event not in said(events)] == [Opened, Closed]
+    connection = one.connection
+    assert (connection.client.port, connection.closed, connection.gaps) == (40_000, "fin", 0)
+    assert (connection.first_packet, connection.packets, len(connection.syns)) == (1, 7, 1)
+    assert len({flow for flow, _ in one.events}) == 1
+
+
+@pytest.mark.parametrize(("after", "is_one"), [(CLOCK_JITTER - 1, True), (CLOCK_JITTER, False)])
+def test_a_refusal_waits_for_its_syn(after: int, is_one: bool) -> None:
+    one = Talk(patience=CLOCK_JITTER)
+    assert one.send(one.segment(1, -1, b"", 0, RST | ACK)._replace(time=MS)) == []
+    found = [event for _, event in one.table.overdue(MS + after)]
+    assert [type(event) for event in found] == ([] if is_one else [Opened, Closed])
+    events = one.send(one.segment(0, -1, b"", None, SYN)._replace(number=2, time=MS + after))
+    assert [type(event) for event in events] == ([Opened, Closed] if is_one else [Opened])
+    assert one.connection.established is False
+    assert one.connection.mid_stream is False
+
+
+def test_a_reset_of_which_nothing_is_known_is_told_at_the_end() -> None:
+    one = Talk(patience=CLOCK_JITTER)
+    assert one.b(0, acks=None, flags=RST) == []
+    assert [type(event) for event in one.finish()] == [Opened, Closed]
+    assert one.connection.mid_stream is True
+
+
+def test_what_is_captured_of_one_side_only_waits_at_its_beginning_only() -> None:
+    one = Talk(patience=CLOCK_JITTER)
+    one.a(-1, acks=None, flags=SYN)
+    assert said(one.a(0, b"ask", acks=0)) == []
+    one.time += CLOCK_JITTER
+    list(one.table.overdue(one.time))
+    assert [event[:3] for event in said(one.a(3, b"again", acks=9))] == [(CLIENT, 3, b"again")]
 
 
 def test_each_connection_has_its_own_deadline() -> None:
