@@ -165,7 +165,9 @@ class OpenedFiles:
         if self._has_places:
             raise UsageError(f"captured at several places: jstrace slice FILE... --out-dir DIR --task {task.n}")
         refuse_existing(path)
-        return cut(self._asked.files, path, _index(task, connections), [task])
+        found = _index(task, connections)
+        found.end = max((info.last for info in self.infos if info.last is not None), default=None)
+        return cut(self._asked.files, path, found, [task])
 
 
 def _index(task: Task, connections: Iterable[Connection]) -> CaptureIndex:

@@ -106,6 +106,8 @@ class CaptureIndex:
     secrets: set[bytes] = field(default_factory=set)
     #: What there is where there is no task.
     instead: list[Problem] = field(default_factory=list)
+    #: Time of the capture's latest packet; None: none has one.
+    end: int | None = None
     #: Of messages in bodies over HTTP, by exchange and direction: without secrets, and places of the user's own.
     _bodies: dict[tuple[int, bool], tuple[bytes, list[tuple[int, int]]]] = field(default_factory=dict)
     _exchanges: list[Exchange] = field(default_factory=list)
@@ -140,13 +142,16 @@ class CaptureIndex:
             beside = Beside([path], sites, *ports, messages=messages, secrets=secrets, on_secrets=add)
             found._add(beside.events(), False, on_event)
             found.tasks.sort(key=lambda task: task.n)
+            found.end = beside.infos[0].last
             return found
-        tracer, copies = Tracer(*ports, messages=messages, secrets=secrets), list[Connection]()
+        tracer, reader = Tracer(*ports, messages=messages, secrets=secrets), CaptureReader([path], on_secrets=add)
+        copies = list[Connection]()
         tracer.watch_copies(copies.append)
-        with closing(CaptureReader([path], on_secrets=add).blocks(find_runs, prefetch=True)) as blocks:
+        with closing(reader.blocks(find_runs, prefetch=True)) as blocks:
             found._add(events_of(tracer, blocks), messages and keep, on_event)
         found._add_copies(copies)
         found.instead += tracer.overview.problems()
+        found.end = reader.infos[0].last
         found.tasks.sort(key=lambda task: task.n)
         return found
 

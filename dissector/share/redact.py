@@ -115,15 +115,14 @@ def _format(job: _Job) -> str:
 def _write(job: _Job, out: OutFile) -> int:
     """Writes the result; returns the number of its packets."""
     written = 0
-    writer, reader = CaptureFile(out, _format(job), nano=job.nano), CaptureReader([job.source])
-    interface = interface_by_packet(job.source)
-    for packet in job.redaction.candidates(reader.blocks()):
+    writer, interface = CaptureFile(out, _format(job), nano=job.nano), interface_by_packet(job.source)
+    for packet in job.redaction.candidates(CaptureReader([job.source]).blocks()):
         new = job.redaction.packet(packet)
         if new is not None:
             written += 1
             # Behind the packet the wire may have had padding, which is no matter of anybody.
             writer.packet(new.time, new.link_type, new.data, new.wire_length, interface=interface(packet.number))
-    written += writer.ends(reader.infos[0].last, job.redaction.found.connections)
+    written += writer.ends(job.redaction.found.end, job.redaction.found.connections)
     writer.close()
     return written
 

@@ -48,7 +48,7 @@ def cut(
             time, link_type, data, length = packet[1:5]
             words = comments.get(packet.number, ())
             writer.packet(time, link_type, data, length, words, interface(packet.number))
-        written += writer.ends(reader.infos[0].last, _connections(found, chosen))
+        written += writer.ends(found.end, _connections(found, chosen))
         writer.close()
         out.commit()
     return written

@@ -10,12 +10,14 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
+from itertools import takewhile
 from typing import NamedTuple
 
+from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Endpoint
 from dissector.stream.block import Block
 from dissector.stream.sequence import HALF, LARGEST_WINDOW, MASK
-from dissector.traffic import SYN, Packet, Segment, Side, key_of
+from dissector.traffic import NEVER, SYN, Packet, Segment, Side, key_of
 
 #: In the place of bytes that belong to no stream.
 _FILLER = b"x"
@@ -168,7 +170,10 @@ class Conversations:
 
     def __init__(self, connections: Iterable[Connection]) -> None:
         self._known: dict[Key, list[tuple[int, int, ConnectionSide]]] = {}
+        #: Behind this packet none belongs to them.
+        self._last = 0
         for connection in connections:
+            self._last = max(self._last, _last_of(connection))
             ends = _packed(connection.client), _packed(connection.server)
             for side in Side:
                 key = (*ends[side], *ends[side.other])
@@ -179,8 +184,9 @@ class Conversations:
             entries.sort(key=lambda entry: entry[0])
 
     def candidates(self, blocks: Iterable[Block]) -> Iterator[Packet]:
-        """Packets that may belong to the connections: theirs by addresses and ports, and all that are not plain."""
-        for block in blocks:
+        """Packets that may belong to the connections: theirs by addresses and ports, and all that are not plain, up to
+        the last one that is of interest."""
+        for block in takewhile(lambda block: block.numbers[0] <= self._last, blocks):
             indices: dict[int, bytes | None] = dict.fromkeys(block.others)
             for conversation in block.conversations:
                 if conversation.keys[0] in self._names:
@@ -202,6 +208,13 @@ class Conversations:
             if first <= number and (late or number <= last):
                 return direction
         return None
+
+
+def _last_of(connection: Connection) -> int:
+    """The last packet of a connection, or ICMP error about it; of these not all are kept where they are many."""
+    if len(connection.icmp) >= MAX_EVIDENCE:
+        return NEVER
+    return max(connection.last_packet, *(error.number for error in connection.icmp), 0)
 
 
 def _packed(end: Endpoint) -> tuple[bytes, int]:

@@ -6,7 +6,7 @@ The readers of the formats are own code, though scapy has some: docs/decisions/0
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike, fspath
@@ -31,8 +31,6 @@ from dissector.traffic import Packet
 
 #: Bytes of a pcapng file in which its interfaces are described.
 _DESCRIBING = 8_192
-#: Interfaces that fit into a byte.
-_TOLD_APART = 256
 #: Bytes of a file that tell what it is.
 _TELLING = 512
 
@@ -204,19 +202,14 @@ def interfaces_of(path: str, size: int) -> list[tuple[str, Interfaces]]:
 
 def interface_by_packet(path: str) -> Callable[[int], str]:
     """Tells of each packet's number the interface in a pcapng file that describes several, as ``if`` and its number
-    there (of more than 256 the first one); empty for every other file.  Reads the file once for each of them."""
-    names, found = _described(path), bytearray()
-    for interface in range(1, min(len(names), _TOLD_APART)):
-        for packet in CaptureReader([path], interfaces=[Interfaces(frozenset((interface,)))]):
-            found.extend(bytes(max(0, packet.number - len(found))))
-            found[packet.number - 1] = interface
-
-    def tell(number: int) -> str:
-        if len(names) < 2:
-            return ""
-        return f"if{found[number - 1] if number <= len(found) else 0}"
-
-    return tell
+    there (of more than 256 the first one); empty for every other file."""
+    found = bytearray()
+    if len(_described(path)) > 1:
+        with suppress(CaptureError, DamagedError), ByteStream(path) as stream:
+            records = PcapngRecords(frozenset(), found)
+            for _ in read_blocks(records, b"", 0, FileBuffers(stream)):
+                pass  # what is of interest is noted
+    return lambda number: f"if{found[number - 1] if number <= len(found) else 0}" if found else ""
 
 
 def has_interfaces(path: str) -> bool:

@@ -29,6 +29,8 @@ _ORDER_MAGIC = {bytes.fromhex("1a2b3c4d"): ">", bytes.fromhex("4d3c2b1a"): "<"}
 SHORTEST = 12
 _END_OF_OPTIONS, _NAME, _TSRESOL, _TSOFFSET = 0, 2, 9, 14
 _SECOND = 1_000_000_000
+#: Interfaces whose numbers fit into a byte.
+_TOLD_APART = 256
 
 
 class _Interface(NamedTuple):
@@ -99,10 +101,11 @@ class PcapngRecords:
 
     unit = "block"
 
-    def __init__(self, only: Container[int] | None = None) -> None:
-        """``only``: packets of interfaces with other numbers than these are numbered, and are none."""
-        self._only = only
-        self._section = _Section(_STRUCTS[">"], only)
+    def __init__(self, only: Container[int] | None = None, noted: bytearray | None = None) -> None:
+        """``only``: packets of interfaces with other numbers than these are numbered, and are none.  ``noted`` gets the
+        interface of each packet (0 for what has none or one that fits into no byte), if none of ``only`` is there."""
+        self._only, self._noted = only, noted
+        self._section = _Section(_STRUCTS[">"], only, noted)
 
     def fill(self, prefilter: Prefilter, buffer: Buffer, at: int, stop: int) -> tuple[int, int]:
         """As ``Records.fill``."""
@@ -114,7 +117,7 @@ class PcapngRecords:
                 continue
             try:
                 if is_pcapng(buffer[at : at + 4]):
-                    self._section = _Section(byte_order(buffer[at + 8 : at + 12]), self._only)
+                    self._section = _Section(byte_order(buffer[at + 8 : at + 12]), self._only, self._noted)
                 length = self._block(prefilter, buffer, at, stop)
             except ValueError as error:
                 raise DamagedError(str(error), at) from None
@@ -167,9 +170,9 @@ _HEADS = {order: Struct(order + "III").unpack_from for order in "<>"}
 class _Section:
     """The blocks of one section.  Raises ValueError for a block that contradicts itself."""
 
-    def __init__(self, structs: _Structs, only: Container[int] | None = None) -> None:
+    def __init__(self, structs: _Structs, only: Container[int] | None, noted: bytearray | None) -> None:
         self.structs = structs
-        self._only = only
+        self._only, self._noted = only, noted
         #: Interfaces are few, or alike: a million descriptions take some megabytes.
         self._interfaces: list[_Interface] = []
         #: The same, with None for those that are not wanted.
@@ -216,7 +219,7 @@ class _Section:
         elif kind == _INTERFACE:
             self._describe(self._interface(data, at, end))
         elif kind in _NUMBERED:
-            prefilter.packet(None, NO_PACKET, at, at, 0)
+            self._take(prefilter, None, None, at, at, 0)
         elif kind == SECRETS:
             prefilter.secrets(key_log_in(bytes(data[at:end]), self.structs.order))
         elif kind == _SIMPLE:
@@ -234,21 +237,30 @@ class _Section:
         if captured > end - at or captured > MAX_CAPTURED:
             raise ValueError(f"a packet can not be {count(captured, 'byte')} long here")
         time = ticks * interface.factor // interface.divisor + interface.shift
-        if self._wanted[index] is None:
-            prefilter.packet(time, NO_PACKET, at, at, 0)
-            return
-        prefilter.packet(time, interface.link_type, at, at + captured, length)
+        self._take(prefilter, time, index, at, at + captured, length)
+
+    def _take(
+        self, prefilter: Prefilter, time: int | None, index: int | None, begin: int, end: int, length: int
+    ) -> None:
+        """A packet of an interface; of one that is not wanted, or of none, a record that is only numbered."""
+        if self._noted is not None:
+            self._noted.append(index if index is not None and index < _TOLD_APART else 0)
+        interface = self._wanted[index] if index is not None else None
+        if interface is None:
+            prefilter.packet(time, NO_PACKET, begin, begin, 0)
+        else:
+            prefilter.packet(time, interface.link_type, begin, end, length)
 
     def _simple(self, prefilter: Prefilter, data: Buffer, at: int, end: int) -> None:
         """A packet without time: that of the packet before it has to do."""
-        interface = self._known(0)
+        self._known(0)
         if end - at < 4:
             raise ValueError("a packet block that is too short")
         (length,) = self.structs.length.unpack_from(data, at)
         captured = min(length, self._snap_length or length, end - at - 4)
         if captured > MAX_CAPTURED:
             raise ValueError(f"a packet can not be {count(captured, 'byte')} long here")
-        prefilter.packet(None, interface.link_type, at + 4, at + 4 + captured, length)
+        self._take(prefilter, None, 0, at + 4, at + 4 + captured, length)
 
     def _known(self, index: int) -> _Interface:
         """The interface of a packet."""
