@@ -4362,16 +4362,15 @@ do
   end
 
   function R.reference(c)
-    local f1, f2
+    local f1, f2, f3
     f1 = C.u8(c, F["reference.object_id"])
-    local v1
-    v1 = C.bool(c, F["reference.is_new"])
-    if v1 then
-      local up2 = C.open(c, F["reference.new"])
-      f2 = R.new_object(c)
-      C.close(c, up2)
+    f2 = C.bool(c, F["reference.is_new"])
+    if f2 then
+      local up1 = C.open(c, F["reference.new"])
+      f3 = R.new_object(c)
+      C.close(c, up1)
     end
-    return { record = "reference", object_id = f1, new = f2 }
+    return { record = "reference", object_id = f1, is_new = f2, new = f3 }
   end
 
   function R.new_object(c)
@@ -4830,18 +4829,17 @@ do
   end
 
   function Q.reference(p)
-    local f1, f2
+    local f1, f2, f3
     f1 = sub(s, p, p + 7)
-    local v1
-    v1 = byte(s, p + 8)
-    if not v1 then error(NO) end
-    if v1 > 1 then error(NO) end
-    v1 = v1 ~= 0
+    f2 = byte(s, p + 8)
+    if not f2 then error(NO) end
+    if f2 > 1 then error(NO) end
+    f2 = f2 ~= 0
     p = p + 9
-    if v1 then
-      f2, p = Q.new_object(p)
+    if f2 then
+      f3, p = Q.new_object(p)
     end
-    return { object_id = f1, new = f2 }, p
+    return { object_id = f1, is_new = f2, new = f3 }, p
   end
 
   function Q.new_object(p)
@@ -7033,10 +7031,11 @@ do
     end
     if self.syn == seq then return false end
     if flags % 32 >= 16 and other.syn and (ack - other.syn) % WHOLE == 1 then return self.syn and self.next > 0 end
-    if stream.over or self.syn then return true end
+    if self.syn then return true end
     if self.packets + other.packets == 0 then return false end
     -- Captured in the wrong order: its connection is just a moment old and begins where the SYN says.
-    local begins_here = not self.known or (self.expect - self.next - seq) % WHOLE == 1
+    local begins_here = not stream.over
+    if self.known then begins_here = (self.expect - self.next - seq) % WHOLE == 1 end
     return not begins_here or time - stream.start >= SHUFFLED
   end
 
@@ -9649,8 +9648,10 @@ do
 
   --- True while it is too early to tell whose callback it is.
   function P:waits(stream, now)
-    if now - stream.start >= PATIENCE or #stream.events >= MOST_EVENTS or self.joiner:announced(stream) then return false end
-    if #self:fitting(stream, now) == 0 then return false end
+    local age = now - stream.start
+    if age >= PATIENCE or #stream.events >= MOST_EVENTS or self.joiner:announced(stream) then return false end
+    -- Where it fits nothing, its start may have been captured behind it.
+    if #self:fitting(stream, now) == 0 then return age < js.limits.jitter and not stream.mid_stream end
     local held = self.held
     if not held.places[stream] then held:push(stream) end
     if held.size > MOST_HELD then held:remove(held:oldest()) end
@@ -9741,22 +9742,6 @@ do
     if #list > NEWEST then table.remove(list, 1) end
   end
 
-  --- The answer to its SYN may stand before it: as a connection of its own, that began with a reset.
-  function E:take_reset(stream)
-    local one, two = stream.client.key, stream.server.key
-    for _, other in ipairs(self.list) do
-      local from, to = other.client.key, other.server.key
-      local between = (from == one and to == two) or (from == two and to == one)
-      local sent = between and other.dirs
-      local reset = sent and (sent[0].facts.rst or sent[1].facts.rst)
-      local is_near = math.abs(other.start - stream.start) <= js.limits.jitter
-      if reset and is_near and sent[0].packets + sent[1].packets == 1 then
-        local facts = stream.dirs[1].facts
-        facts.rst = facts.rst or reset
-      end
-    end
-  end
-
   --- Those that go to the port which a start command announces, began in the same moment, and did not tell yet what they
   --- are.
   function E:callbacks(task)
@@ -9768,10 +9753,7 @@ do
       local is_open = not stream.role and not stream.mid_stream and (stream.sniffing or not stream.said)
       if is_open and stream.server.key == target and math.abs(behind) <= js.limits.jitter then found[#found + 1] = stream end
     end
-    for _, stream in ipairs(found) do
-      js.take_out(self.list, stream)
-      self:take_reset(stream)
-    end
+    for _, stream in ipairs(found) do js.take_out(self.list, stream) end
     return found
   end
 end
@@ -10351,7 +10333,7 @@ do
   function S:belongs(stream, number)
     if self.is_passing then return end
     if self.packets[number] == nil then self.packets[number] = stream end
-    if stream.sniffing then stream.numbers[#stream.numbers + 1] = number end
+    if stream.numbers then stream.numbers[#stream.numbers + 1] = number end
   end
 
   --- A message is complete with the packet at hand; `body` is kept until the next packet, for the Info column.
@@ -10395,7 +10377,8 @@ do
 
   -- --- connections ---
 
-  --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.
+  --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.  One that
+  --- begins with another segment than a SYN is looked at when no SYN can come any more.
   function S:open(key, pinfo, flags, time, seq, hop)
     local sport, dport = pinfo.src_port, pinfo.dst_port
     self:age(time)
@@ -10408,6 +10391,7 @@ do
     local stream = {
       key = key, client = from_client and source or target, server = from_client and target or source,
       start = time, seen = time, first_packet = self.last, mid_stream = not is_syn or nil, silence = 0,
+      is_new = true, numbers = {},
     }
     local route = setmetatable({ stream = stream, session = self }, Route)
     local sender = js.direction.new(from_client and 0 or 1, stream, route)
@@ -10415,11 +10399,19 @@ do
     sender.other, receiver.other = receiver, sender
     stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
     self.flows[js.other_way(key)], self.flows[key] = receiver, sender
-    if self.pairs:is_copy(stream, is_syn and not is_ack and seq or -1, hop) then return sender end
+    if is_syn then self:opened(stream, is_ack and -1 or seq, hop) end
+    return not stream.foreign and sender or nil
+  end
+
+  --- It is known which end of a connection is the client; `seq` is that of its SYN (-1: that was not captured).
+  function S:opened(stream, seq, hop)
+    local sport, dport, time = stream.client.port, stream.server.port, stream.start
+    stream.is_new = nil
+    if self.pairs:is_copy(stream, seq, hop) then return end
     local task = self.joiner:announced(stream)
     if task and #task.attempts < js.limits.attempts then
       self:attempt(stream, task)
-      return sender
+      return
     elseif task then
       task.more.connection = (task.more.connection or 0) + 1
     end
@@ -10431,16 +10423,15 @@ do
         and not js.in_ranges(js.callback_ports, stream.server.port)
         and not js.in_ranges(js.callback_ports, stream.client.port) then
       self:disown(stream)
-      return nil
+      return
     end
-    stream.sniffing, stream.events, stream.heads, stream.numbers = true, {}, { [0] = "", [1] = "" }, {}
+    stream.sniffing, stream.events, stream.heads = true, {}, { [0] = "", [1] = "" }
     self.early:note(stream)
-    if stream.is_command_port and is_syn then
+    if stream.is_command_port and not stream.mid_stream then
       stream.undecided, self.undecided[stream] = true, true
       self.aging:push(time + js.limits.half_open * 1e9, stream)
       self.order:add(stream)
     end
-    return sender
   end
 
   --- Notes a connection of ours or of a command port for the time when TCP asks who its payload is for.
@@ -10999,6 +10990,7 @@ do
   --- The same for a segment that waits for nothing.
   function S:go_on(sender, seq, ack, flags, data, length, number, time, hop, window)
     local stream, other = sender.stream, sender.other
+    if stream.is_new and flags % 4 < 2 then self:opened(stream, -1, hop) end
     if stream.foreign then return false end
     if stream.over then return self:late(sender, seq, flags, length, number, time, hop) end
     if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time, hop) end
@@ -11065,6 +11057,8 @@ do
       sender.syn = seq
       if sender.next == 0 then sender:begin(seq + 1, true) end
       if stream.mid_stream then self:begins(stream, sender, is_ack) end
+      if stream.is_new then self:opened(stream, is_ack and -1 or seq, hop) end
+      if stream.foreign then return false end
       if is_ack then sender:acknowledges(ack, true, length, number, time) end
       if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, hop) end
       return false
@@ -11244,9 +11238,12 @@ do
   function D:is_early(seq, ack, flags, length, now)
     local other, is_reset, is_fin = self.other, flags % 8 >= 4, flags % 2 == 1
     local stream = self.stream
+    if not other.known and (flags % 32 >= 16 or not self.known) then return true end  -- that side has spoken before
     if not (length > 0 or is_reset or is_fin or stream.held) then return false end
     if is_reset and self.known and self:missing(seq) > 0 then return true end
-    if ack == other.expect or flags % 32 < 16 or other.packets == 0 then return false end
+    if ack == other.expect or flags % 32 < 16 then return false end
+    -- Nothing of the other side is captured.
+    if other.packets == 0 and now - stream.start >= js.limits.jitter then return false end
     local proof = other.proof
     if proof and proof.upto > other.next and now - proof.since >= js.limits.jitter then return false end
     return other:missing(ack) > (is_fin and 0 or 1)

@@ -38,8 +38,10 @@ do
 
   --- True while it is too early to tell whose callback it is.
   function P:waits(stream, now)
-    if now - stream.start >= PATIENCE or #stream.events >= MOST_EVENTS or self.joiner:announced(stream) then return false end
-    if #self:fitting(stream, now) == 0 then return false end
+    local age = now - stream.start
+    if age >= PATIENCE or #stream.events >= MOST_EVENTS or self.joiner:announced(stream) then return false end
+    -- Where it fits nothing, its start may have been captured behind it.
+    if #self:fitting(stream, now) == 0 then return age < js.limits.jitter and not stream.mid_stream end
     local held = self.held
     if not held.places[stream] then held:push(stream) end
     if held.size > MOST_HELD then held:remove(held:oldest()) end

@@ -23,9 +23,12 @@ do
   function D:is_early(seq, ack, flags, length, now)
     local other, is_reset, is_fin = self.other, flags % 8 >= 4, flags % 2 == 1
     local stream = self.stream
+    if not other.known and (flags % 32 >= 16 or not self.known) then return true end  -- that side has spoken before
     if not (length > 0 or is_reset or is_fin or stream.held) then return false end
     if is_reset and self.known and self:missing(seq) > 0 then return true end
-    if ack == other.expect or flags % 32 < 16 or other.packets == 0 then return false end
+    if ack == other.expect or flags % 32 < 16 then return false end
+    -- Nothing of the other side is captured.
+    if other.packets == 0 and now - stream.start >= js.limits.jitter then return false end
     local proof = other.proof
     if proof and proof.upto > other.next and now - proof.since >= js.limits.jitter then return false end
     return other:missing(ack) > (is_fin and 0 or 1)

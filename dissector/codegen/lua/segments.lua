@@ -26,6 +26,7 @@ do
   --- The same for a segment that waits for nothing.
   function S:go_on(sender, seq, ack, flags, data, length, number, time, hop, window)
     local stream, other = sender.stream, sender.other
+    if stream.is_new and flags % 4 < 2 then self:opened(stream, -1, hop) end
     if stream.foreign then return false end
     if stream.over then return self:late(sender, seq, flags, length, number, time, hop) end
     if flags % 8 >= 2 then return self:control(sender, seq, ack, flags, data, length, number, time, hop) end
@@ -92,6 +93,8 @@ do
       sender.syn = seq
       if sender.next == 0 then sender:begin(seq + 1, true) end
       if stream.mid_stream then self:begins(stream, sender, is_ack) end
+      if stream.is_new then self:opened(stream, is_ack and -1 or seq, hop) end
+      if stream.foreign then return false end
       if is_ack then sender:acknowledges(ack, true, length, number, time) end
       if length > 0 then sender:receive((seq + 1) % 4294967296, data, length, number, time, hop) end
       return false

@@ -106,7 +106,7 @@ do
   function S:belongs(stream, number)
     if self.is_passing then return end
     if self.packets[number] == nil then self.packets[number] = stream end
-    if stream.sniffing then stream.numbers[#stream.numbers + 1] = number end
+    if stream.numbers then stream.numbers[#stream.numbers + 1] = number end
   end
 
   --- A message is complete with the packet at hand; `body` is kept until the next packet, for the Info column.
@@ -150,7 +150,8 @@ do
 
   -- --- connections ---
 
-  --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.
+  --- First packet of a connection; gives the direction of the packet, nil when the connection is none of ours.  One that
+  --- begins with another segment than a SYN is looked at when no SYN can come any more.
   function S:open(key, pinfo, flags, time, seq, hop)
     local sport, dport = pinfo.src_port, pinfo.dst_port
     self:age(time)
@@ -163,6 +164,7 @@ do
     local stream = {
       key = key, client = from_client and source or target, server = from_client and target or source,
       start = time, seen = time, first_packet = self.last, mid_stream = not is_syn or nil, silence = 0,
+      is_new = true, numbers = {},
     }
     local route = setmetatable({ stream = stream, session = self }, Route)
     local sender = js.direction.new(from_client and 0 or 1, stream, route)
@@ -170,11 +172,19 @@ do
     sender.other, receiver.other = receiver, sender
     stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
     self.flows[js.other_way(key)], self.flows[key] = receiver, sender
-    if self.pairs:is_copy(stream, is_syn and not is_ack and seq or -1, hop) then return sender end
+    if is_syn then self:opened(stream, is_ack and -1 or seq, hop) end
+    return not stream.foreign and sender or nil
+  end
+
+  --- It is known which end of a connection is the client; `seq` is that of its SYN (-1: that was not captured).
+  function S:opened(stream, seq, hop)
+    local sport, dport, time = stream.client.port, stream.server.port, stream.start
+    stream.is_new = nil
+    if self.pairs:is_copy(stream, seq, hop) then return end
     local task = self.joiner:announced(stream)
     if task and #task.attempts < js.limits.attempts then
       self:attempt(stream, task)
-      return sender
+      return
     elseif task then
       task.more.connection = (task.more.connection or 0) + 1
     end
@@ -186,16 +196,15 @@ do
         and not js.in_ranges(js.callback_ports, stream.server.port)
         and not js.in_ranges(js.callback_ports, stream.client.port) then
       self:disown(stream)
-      return nil
+      return
     end
-    stream.sniffing, stream.events, stream.heads, stream.numbers = true, {}, { [0] = "", [1] = "" }, {}
+    stream.sniffing, stream.events, stream.heads = true, {}, { [0] = "", [1] = "" }
     self.early:note(stream)
-    if stream.is_command_port and is_syn then
+    if stream.is_command_port and not stream.mid_stream then
       stream.undecided, self.undecided[stream] = true, true
       self.aging:push(time + js.limits.half_open * 1e9, stream)
       self.order:add(stream)
     end
-    return sender
   end
 
   --- Notes a connection of ours or of a command port for the time when TCP asks who its payload is for.

@@ -61,10 +61,11 @@ do
     end
     if self.syn == seq then return false end
     if flags % 32 >= 16 and other.syn and (ack - other.syn) % WHOLE == 1 then return self.syn and self.next > 0 end
-    if stream.over or self.syn then return true end
+    if self.syn then return true end
     if self.packets + other.packets == 0 then return false end
     -- Captured in the wrong order: its connection is just a moment old and begins where the SYN says.
-    local begins_here = not self.known or (self.expect - self.next - seq) % WHOLE == 1
+    local begins_here = not stream.over
+    if self.known then begins_here = (self.expect - self.next - seq) % WHOLE == 1 end
     return not begins_here or time - stream.start >= SHUFFLED
   end
 
