@@ -3602,6 +3602,7 @@ do
   stream_reassembly._SHUFFLED = 1000000000
   stream_reorder._OVERHEAD = 512
   stream_reorder._LAST = 1099511627776
+  stream_reorder._BEGINNING = 8192
   session_tracer._WAKES = 250000000
   limits.MAX_ALIKE = 64
   limits.MAX_EVIDENCE = 32
@@ -10977,7 +10978,10 @@ do
     sender.ready, sender.other.ready = nil, nil
     if stream.over then return self:late(sender, seq, flags, length, number, time, hop) end
     local is_http = js.is_http(data)
-    if stream.held then self:release(stream, is_http and math.huge or time) end
+    if stream.held then
+      local waits_no_more = is_http or self:is_under_way(stream, sender, seq, ack, flags)
+      self:release(stream, waits_no_more and math.huge or time)
+    end
     local may_wait = flags % 4 < 2 and not is_http and not stream.over and not stream.foreign
     if may_wait and sender:is_early(seq, ack, flags, length, time) then
       return self:hold(stream, { sender, seq, ack, flags, data, length, number, time, hop, window })
@@ -11255,6 +11259,13 @@ do
   local function place(base, side, seq, ack, flags)
     if flags % 32 < 16 then return LAST end
     return near(seq, base[side]) + near(ack, base[1 - side])
+  end
+
+  --- True for a segment of a connection that waits for its SYN, and has come too far by now for one.
+  function S:is_under_way(stream, sender, seq, ack, flags)
+    local held = stream.held
+    if not (stream.is_new and held and held[1]) then return false end
+    return math.abs(place(held.base, sender.side, seq, ack, flags) - held[1].place) > rules._BEGINNING
   end
 
   --- Keeps a segment: what `go_on` takes.

@@ -50,7 +50,7 @@ _ROOTS: dict[str, tuple[str, ...]] = {
     "stream.ip": ("FRAGMENT", "AUTHENTICATION"),
     "session.detect": ("_EPHEMERAL", "_START_ALONE"),
     "stream.reassembly": ("_SHUFFLED",),
-    "stream.reorder": ("_OVERHEAD", "_LAST"),
+    "stream.reorder": ("_OVERHEAD", "_LAST", "_BEGINNING"),
     "stream.icmp": ("reason",),
     "stream.wrong_bytes": (
         "missing",

@@ -89,8 +89,11 @@ class Connections:
             return self._synchronise(flow, index, segment)
         if flow.over:
             return self._late(flow, index, segment)
-        events = self._go_on(flow, None if is_http(segment) else segment.time) if flow.held else []
-        if not is_http(segment) and self.reorder.is_early(flow, index, segment, segment.time):
+        is_in_turn, events = is_http(segment), list[StreamEvent]()
+        if flow.held:
+            waits_no_more = is_in_turn or self.reorder.is_under_way(flow, segment)
+            events = self._go_on(flow, None if waits_no_more else segment.time)
+        if not is_in_turn and self.reorder.is_early(flow, index, segment, segment.time):
             return chain(_reports(flow, events), self._hold(flow, index, segment))
         events += self._established(flow, index, segment)
         if flow.held:

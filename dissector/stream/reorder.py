@@ -22,6 +22,8 @@ from dissector.traffic import ACK, FIN, NEVER, RST, Segment
 _OVERHEAD = 512
 #: What HTTP begins with, and each record of TLS.
 _HTTP = (b"POST /", b"GET /", b"HTTP/1.", b"\x14\x03", b"\x15\x03", b"\x16\x03", b"\x17\x03")
+#: A connection that said so much (bytes) without a SYN was there before.
+_BEGINNING = 1 << 13
 #: The place of what says of the other side nothing.
 _LAST = 1 << 40
 
@@ -57,6 +59,12 @@ class Reorder:
             return False  # what is missing was known to be so before
         # One byte more than there is, is a FIN: only another one tells which of them was the first.
         return _missing(other, segment.ack) > (0 if flags & FIN else 1)
+
+    def is_under_way(self, flow: Flow, segment: Segment) -> bool:
+        """True for a segment of a connection that waits for its SYN, and has come too far by now for one."""
+        if flow.connection.packets or not flow.held:
+            return False
+        return abs(_place(flow.place, segment) - flow.held[0][0]) > _BEGINNING
 
     def hold(self, flow: Flow, index: int, segment: Segment) -> None:
         self.has_held = True

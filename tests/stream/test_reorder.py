@@ -258,3 +258,11 @@ def far(one: Talk, ahead: int) -> Segment:
 def test_what_is_far_away_is_not_awaited(ahead: int, waits: bool) -> None:
     one = talk()
     assert (one.send(far(one, ahead)) == []) is waits
+
+
+@pytest.mark.parametrize(("size", "waits"), [(1 << 13, True), ((1 << 13) + 1, False)])
+def test_what_has_come_far_was_there_before(size: int, waits: bool) -> None:
+    """A transfer under way does not wait for a SYN."""
+    one = Talk(patience=CLOCK_JITTER)
+    one.a(0, b"x" * size)
+    assert len(said(one.a(size, b"y"))) == (0 if waits else 2)

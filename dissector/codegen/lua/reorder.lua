@@ -42,6 +42,13 @@ do
     return near(seq, base[side]) + near(ack, base[1 - side])
   end
 
+  --- True for a segment of a connection that waits for its SYN, and has come too far by now for one.
+  function S:is_under_way(stream, sender, seq, ack, flags)
+    local held = stream.held
+    if not (stream.is_new and held and held[1]) then return false end
+    return math.abs(place(held.base, sender.side, seq, ack, flags) - held[1].place) > rules._BEGINNING
+  end
+
   --- Keeps a segment: what `go_on` takes.
   function S:hold(stream, segment)
     local sender, seq, ack, flags, data, _, _, time = table.unpack(segment, 1, 8)

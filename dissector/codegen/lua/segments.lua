@@ -13,7 +13,10 @@ do
     sender.ready, sender.other.ready = nil, nil
     if stream.over then return self:late(sender, seq, flags, length, number, time, hop) end
     local is_http = js.is_http(data)
-    if stream.held then self:release(stream, is_http and math.huge or time) end
+    if stream.held then
+      local waits_no_more = is_http or self:is_under_way(stream, sender, seq, ack, flags)
+      self:release(stream, waits_no_more and math.huge or time)
+    end
     local may_wait = flags % 4 < 2 and not is_http and not stream.over and not stream.foreign
     if may_wait and sender:is_early(seq, ack, flags, length, time) then
       return self:hold(stream, { sender, seq, ack, flags, data, length, number, time, hop, window })
