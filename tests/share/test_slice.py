@@ -10,10 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import enhanced, interface, section
+from builders import block as pcapng_block
+from builders import enhanced, interface, section, simple
 from click.testing import Result
 
-from dissector.sources.capture import CaptureReader
+from dissector.limits import MAX_EVIDENCE
+from dissector.model import Connection, Endpoint
+from dissector.share.streams import Conversations
+from dissector.sources.capture import CaptureReader, Interfaces, interface_by_packet
+from dissector.stream.block import Block
+from dissector.traffic import IcmpError
 
 Command = Callable[..., Result]
 
@@ -127,3 +133,40 @@ def test_wrong_usage(captures: Path, tmp_path: Path, jstrace: Command) -> None:
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr
     assert not target.exists()
+
+
+def block(first: int) -> Block:
+    """Of two packets that nobody asks for."""
+    empty = Block(b"", (), (), (1, 2), True, (1, 2), [], {}, 0, {}, [], [])
+    return empty._replace(numbers=range(first, first + 2))
+
+
+@pytest.mark.parametrize(
+    ("last", "errors", "looked_at"),
+    [(4, [], 2), (5, [], 3), (4, [5], 3), (4, [5] * (MAX_EVIDENCE - 1), 3), (4, [5] * MAX_EVIDENCE, 4)],
+)
+def test_nothing_is_read_behind_the_last_packet(last: int, errors: list[int], looked_at: int) -> None:
+    """Of the connection or about it; where there were too many errors to be kept, all is."""
+    one = Connection(Endpoint("10.0.0.1", 1), Endpoint("10.0.0.2", 2), 0, 1, last_packet=last)
+    ends = b"\x0a\0\0\1", 1, b"\x0a\0\0\2", 2
+    one.icmp = [IcmpError(number, 0, b"", "host unreachable", *ends, 0) for number in errors]
+    blocks = iter([block(first) for first in (1, 3, 5, 7)])
+    assert list(Conversations([one]).candidates(blocks)) == []
+    assert 4 - len(list(blocks)) == min(looked_at + 1, 4), "the one behind the last is asked for, and no other"
+
+
+@pytest.mark.parametrize("name", ["if0", "if1", "if2"])
+def test_interfaces_are_told_in_one_pass(name: str, tmp_path: Path) -> None:
+    """Those of simple packets, of a later section and of what is only numbered too."""
+    other = section(">") + interface(1, order=">") + interface(1, order=">")
+    packets = [enhanced(b"x" * 60, 1_000, 2), simple(b"y" * 60), enhanced(b"z" * 60, 2_000, 1)]
+    blocks = [section(), interface(1), interface(1), interface(1), *packets]
+    blocks += [pcapng_block(0x0BAD, bytes(4)), other, enhanced(b"a" * 60, 3_000, 1, order=">")]
+    path = tmp_path / "several.pcapng"
+    path.write_bytes(b"".join(blocks))
+    told = interface_by_packet(str(path))
+    found = [told(number) for number in range(1, 6)]
+    assert found == ["if2", "if0", "if1", "if0", "if1"]
+    number = Interfaces(frozenset((int(name[2:]),)))
+    wanted = [packet.number for packet in CaptureReader([path], interfaces=[number])]
+    assert wanted == [at for at, one in enumerate(found, 1) if one == name and at != 4]
