@@ -63,7 +63,7 @@ class Tracer(Attempts):
         joiner, overview = Joiner(callback_ports, ports), Overview(clock, callback_ports)
         super().__init__(Sequencer(window), messages, made_by_others, joiner, clock, overview)
         listens = partial(detect.listens, ports, callback_ports)
-        self._connections = Connections(self._notes.fragment, listens, self.overview.unread)
+        self._connections = Connections(self._notes.fragment, listens, overview.unread, on_waiting=self._order.opened)
         #: Keys of packets that need no parsing but for SYN, FIN and RST; who skips those too tells ``ended`` the keys.
         self.foreign, self.ended = self._connections.foreign, self._connections.ended
         self.passed, self.reorder = self._connections.passed, self._connections.reorder
@@ -196,6 +196,7 @@ class Tracer(Attempts):
         connection = flow.connection
         if (original := self._copies.original(connection)) is not None:  # no handler: nobody looks at its bytes
             self._notes.copied(original, connection)
+            self._order.decided(connection)
             return
         facts = self._joiner.announced(connection)
         if facts is not None and bounds.admits(facts):
@@ -218,6 +219,7 @@ class Tracer(Attempts):
     def attempt(self, facts: TaskFacts, connection: Connection) -> Callback:
         """A connection that is meant as the callback of ``facts``, whether it gets through or not."""
         self.take(connection, Role.CALLBACK, facts.record)
+        self._order.decided(connection)
         facts.attempts.append(connection)
         self.under_way.touched(facts)
         if facts.start is not None and facts.record.callback_delay is None:
@@ -275,7 +277,6 @@ class Tracer(Attempts):
         callback.may_be_copy = facts.record.command is None and bool(self.tunnels)
         if callback.may_be_copy:
             self._order.unclear(facts.record)
-        self._order.decided(connection)
         return callback
 
     def _closed(self, flow: Flow) -> None:
@@ -365,7 +366,6 @@ class Tracer(Attempts):
         if superseded is not None:
             self.under_way.touched(superseded)
         for flow in self._early.callbacks(facts):
-            self._order.decided(flow.connection)
             self._unannounced.drop(flow.connection)
             sniffer, flow.handler = flow.handler, self.attempt(facts, flow.connection)
             if isinstance(sniffer, Sniffer):

@@ -57,14 +57,16 @@ class Connections:
         listens: Callable[[int, int], bool] = int.__ge__,
         on_unread: OnUnread | None = None,
         patience: int = CLOCK_JITTER,
+        on_waiting: Callable[[Connection], object] = id,
     ) -> None:
         """``on_lost`` gets a fragment of each IP datagram with TCP that was never whole.  ``listens`` tells whether the
         second of two ports is the one that listens, for connections without a SYN.
 
-        ``on_unread`` gets what could not be read (see ``Datagrams``); ``patience`` as that of ``Reorder``."""
+        ``on_unread`` gets what could not be read (see ``Datagrams``); ``patience`` as that of ``Reorder``;
+        ``on_waiting`` gets a connection whose first segment waits for its SYN: it is Opened later."""
         table = self._table = FlowTable()
         self._datagrams = Datagrams(on_lost, on_unread)
-        self._listens = listens
+        self._listens, self._on_waiting = listens, on_waiting
         self.reorder = Reorder(patience)
         #: What is known of the sender of a packet, by its key.
         self.find = self._table.find
@@ -151,7 +153,8 @@ class Connections:
         if is_syn:
             return chain(*stale, self._synchronise(flow, index, segment))
         if not is_http(segment) and self.reorder.is_early(flow, index, segment, segment.time):
-            return chain(*stale, self._hold(flow, index, segment))  # its SYN may come yet
+            self._on_waiting(flow.connection)
+            return chain(*stale, self._hold(flow, index, segment))
         return chain(*stale, _reports(flow, _opened(flow) + self._established(flow, index, segment)))
 
     def _synchronise(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
