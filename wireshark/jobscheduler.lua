@@ -11264,7 +11264,7 @@ do
   --- True for a segment of a connection that waits for its SYN, and has come too far by now for one.
   function S:is_under_way(stream, sender, seq, ack, flags)
     local held = stream.held
-    if not (stream.is_new and held and held[1]) then return false end
+    if not (stream.is_new and held and held[1]) or flags % 4 >= 2 then return false end
     return math.abs(place(held.base, sender.side, seq, ack, flags) - held[1].place) > rules._BEGINNING
   end
 

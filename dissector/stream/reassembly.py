@@ -44,7 +44,6 @@ from dissector.traffic import (
 #: A SYN captured behind the first segments of its connection comes within this time (ns).
 _SHUFFLED = 1_000_000_000
 
-
 Report = tuple[Flow, StreamEvent]
 
 
@@ -91,10 +90,9 @@ class Connections:
             return self._synchronise(flow, index, segment)
         if flow.over:
             return self._late(flow, index, segment)
-        is_in_turn, events = is_http(segment), list[StreamEvent]()
-        if flow.held:
-            waits_no_more = is_in_turn or self.reorder.is_under_way(flow, segment)
-            events = self._go_on(flow, None if waits_no_more else segment.time)
+        is_in_turn = is_http(segment)
+        waits_no_more = is_in_turn or self.reorder.is_under_way(flow, segment)
+        events = self._go_on(flow, None if waits_no_more else segment.time) if flow.held else []
         if not is_in_turn and self.reorder.is_early(flow, index, segment, segment.time):
             return chain(_reports(flow, events), self._hold(flow, index, segment))
         events += self._established(flow, index, segment)

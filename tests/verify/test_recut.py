@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
+from builders import pcap
 from test_disturbed import Seg, flights, in_time_order, read
 from verify_kit import ROOT, SOME_WAYS, disagreements, messages, told_by_python
+
+from dissector.sources.capture import CaptureReader
 
 #: Calls inside of calls, log lines, all types of values, two tasks, several documents on one connection; and 1 MB.
 SHORT = ("engine_shell_ok", "engine_xml_errors", "h19_nested", "scala111_keepalive")
@@ -40,3 +44,13 @@ def test_any_segments(name: str, size: int, tmp_path: Path) -> None:
     count = messages(told_by_python(original))
     assert messages(told_by_python(path)) == count
     assert list(disagreements(path, SOME_WAYS, least=count - 1)) == []
+
+
+@pytest.mark.parametrize("name", ["engine_shell_ok", "engine_agent_not_reachable", "engine_kill_agent", "engine_order"])
+def test_packets_out_of_order(name: str, tmp_path: Path) -> None:
+    """All of them up to 5 ms late: beginnings, refusals and ends too."""
+    packets, dice = list(CaptureReader([ROOT / "captures" / f"{name}.pcap"])), Random(name)
+    late = sorted(((one.time + dice.randint(0, 5_000_000), one.data) for one in packets), key=lambda one: one[0])
+    path = tmp_path / "late.pcap"
+    path.write_bytes(pcap(late, nano=True, link_type=packets[0].link_type))
+    assert list(disagreements(path, SOME_WAYS)) == []
