@@ -152,8 +152,13 @@ class OpenedFiles:
             yield from self._begin(secrets).events()
             return
         tracer = Tracer(asked.command_ports, asked.callback_ports, secrets=secrets)
-        for packet in packets_of(asked.files, _index(task, connections), [task]):
-            yield from tracer.feed(packet)
+        known = list(connections)
+        last = max((number for one in known for number in (one.last_packet, *(e.number for e in one.icmp))), default=0)
+        with closing(packets_of(asked.files, _index(task, known), [task])) as packets:
+            for packet in packets:
+                yield from tracer.feed(packet)
+                if packet.number >= last:
+                    break
         yield from tracer.finish()
 
     def save(self, task: Task, connections: Iterable[Connection], path: str) -> int:

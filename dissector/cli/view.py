@@ -88,8 +88,8 @@ def _view(files: tuple[str, ...], filters: tuple[str, ...], options: dict[str, A
     opened = OpenedFiles(Asked(files, *ports, wanted, options["one_stream"], secrets), screen.store)
     if _STANDARD_INPUT in files:
         streams.take_keyboard()
-    # What packets leave behind is seldom garbage.
-    gc.set_threshold(50_000, 20, 50)
+    # What packets leave behind is seldom garbage, and a look at all there is would stop the screen for a second.
+    gc.set_threshold(50_000, 20, 1_000)
     with stopped_by_signals(opened):
         _show(screen, opened)
     if opened.error is not None:

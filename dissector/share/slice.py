@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def cut(
     return written
 
 
-def packets_of(sources: Sequence[str], found: CaptureIndex, tasks: Collection[Task]) -> Iterator[Packet]:
+def packets_of(sources: Sequence[str], found: CaptureIndex, tasks: Collection[Task]) -> Generator[Packet, None, None]:
     """All that the tasks have to do with, by their numbers.
 
     Raises CaptureError.
@@ -62,7 +62,9 @@ def packets_of(sources: Sequence[str], found: CaptureIndex, tasks: Collection[Ta
     return _packets(CaptureReader(sources), sources, Conversations(_connections(found, frozenset(tasks))))
 
 
-def _packets(reader: CaptureReader, sources: Sequence[str], conversations: Conversations) -> Iterator[Packet]:
+def _packets(
+    reader: CaptureReader, sources: Sequence[str], conversations: Conversations
+) -> Generator[Packet, None, None]:
     datagrams: frozenset[int] | None = None
     with closing(reader.blocks()) as blocks:
         for packet in conversations.candidates(blocks):

@@ -332,7 +332,7 @@ class ViewApp(ViewFrame):
         self.redraw()
 
     def _go_to_line(self, place: JumpTarget) -> None:
-        if not self.pane.go_to(place.is_at):
+        if not (self.pane.go_to(place.is_in) or self.pane.go_to(place.is_at)):
             self.tell("nothing behind that in this task")
 
     # --- copying ---------------------------------------------------------------------------------------------------

@@ -11,6 +11,10 @@ from dissector.model import Connection, Exchange, Message, Running, Task
 MAX_OF_TASK = 2_000
 
 
+#: Of tasks whose messages were let go: an empty deque takes half a kilobyte.
+NO_MESSAGES: deque[Message | Exchange] = deque(maxlen=0)
+
+
 @dataclass(slots=True, eq=False)
 class TaskEntry:
     """``rank`` is its place among all; ``running`` is None once its record is final; ``changes`` counts what was
@@ -37,6 +41,9 @@ class TaskEntry:
 
     def hold(self, message: Message | Exchange) -> int:
         """Keeps a message, in the place of the oldest one where there are too many; how many more are held now."""
+        if self.messages is NO_MESSAGES:  # it comes behind the end of its task
+            self.lost += 1
+            return 0
         self.messages.append(message)
         if len(self.messages) <= MAX_OF_TASK:
             return 1
@@ -47,6 +54,6 @@ class TaskEntry:
     def forget(self) -> int:
         """Lets all messages go; how many there were."""
         count = len(self.messages)
-        self.messages.clear()
+        self.messages = NO_MESSAGES
         self.lost += count
         return count

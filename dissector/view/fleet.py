@@ -19,7 +19,7 @@ _SHARE, _PERIOD = 20, 0.5
 
 
 class FleetPane(LinesPane):
-    """``add`` takes tasks as they end, from any thread under the capture's lock; ``fill`` all of them anew."""
+    """``add`` takes tasks as they end, from any thread under the capture's lock; ``fill`` has all taken anew."""
 
     def __init__(self, mask: Mask, *, id: str) -> None:
         super().__init__("no task so far", id=id)
@@ -27,6 +27,8 @@ class FleetPane(LinesPane):
         self.group_by, self._order = "job", _ORDERS[0]
         self._is_wanted: Callable[[Task], bool] = _any
         self._page, self._count = self._fresh(), 0
+        #: Gives the tasks that it has to be filled with.
+        self._waiting: Callable[[], Iterable[Task]] | None = None
         self._drawn: tuple[object, ...] = ()
         self._next_draw = 0.0
 
@@ -34,14 +36,20 @@ class FleetPane(LinesPane):
         return SummaryPage(Sheet(80), self._mask, group_by=self.group_by, order=self._order, top=_TOP)
 
     def add(self, task: Task) -> None:
-        if self._is_wanted(task):
+        if self._waiting is None and self._is_wanted(task):
             self._page.add(task)
             self._count += 1
 
-    def fill(self, tasks: Iterable[Task], is_wanted: Callable[[Task], bool] | None = None) -> None:
-        """``is_wanted``: for these and the coming ones."""
-        self._is_wanted = is_wanted or self._is_wanted
-        self._page, self._count, self._drawn = self._fresh(), 0, ()
+    def fill(self, tasks: Callable[[], Iterable[Task]], is_wanted: Callable[[Task], bool] | None) -> None:
+        """When it is drawn next: ``tasks`` gives those that there are then; ``is_wanted`` (None: all) is for these and
+        the coming ones."""
+        self._waiting, self._is_wanted = tasks, is_wanted or _any
+
+    def _catch_up(self) -> None:
+        if self._waiting is None:
+            return
+        tasks, self._waiting = self._waiting(), None
+        self._page, self._count, self._drawn, self._next_draw = self._fresh(), 0, (), 0.0
         for task in tasks:
             self.add(task)
 
@@ -56,6 +64,7 @@ class FleetPane(LinesPane):
 
     def draw(self, heading: str, *, anew: bool = False) -> None:
         """If anything changed, and not too often."""
+        self._catch_up()
         state = (self._count, self.size, self.group_by, self._order, heading)
         begun = time.monotonic()
         if state == self._drawn or (begun < self._next_draw and not anew):

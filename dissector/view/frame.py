@@ -158,7 +158,7 @@ class ViewFrame(PacedApp):
         at[place].focus()
         self.refresh_bindings()
         self.redraw()
-        self.call_after_refresh(self.redraw, anew=True)
+        self.call_after_refresh(self._redraw_anew)
 
     # --- drawing ---------------------------------------------------------------------------------------------------
 
@@ -212,8 +212,8 @@ class ViewFrame(PacedApp):
 
     def fill_fleet(self) -> None:
         """The page of all tasks anew, from those that are held."""
-        tasks = (entry.task for entry in self.store.final())
-        self.fleet.fill(tasks, self._filter.task if self._filter.on_tasks else None)
+        wanted = self._filter.task if self._filter.on_tasks else None
+        self.fleet.fill(lambda: (entry.task for entry in self.store.final()), wanted)
 
     def _pick(self) -> None:
         """What is chosen or what is paused is another one."""
@@ -278,7 +278,11 @@ class ViewFrame(PacedApp):
         self.redraw()
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self.redraw, anew=True)
+        self.call_after_refresh(self._redraw_anew)
+
+    def _redraw_anew(self) -> None:
+        with suppress(NoMatches):  # as in a tick
+            self.redraw(anew=True)
 
     # --- what takes a while ----------------------------------------------------------------------------------------
 

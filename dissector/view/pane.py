@@ -19,6 +19,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from dissector.render.ladder import HEADINGS
+from dissector.render.steps import LadderStep
 from dissector.render.terminal import StyledText, Terminal
 from dissector.render.theme import STYLES
 from dissector.view import keys
@@ -92,6 +93,7 @@ class LinesPane(ScrollView, can_focus=True):
     def show(self, lines: Sequence[PaneLine], *, begin: bool = False, end: bool = False) -> None:
         """``begin`` or else ``end``: goes there whatever was seen before."""
         is_at_end = self.scroll_offset.y >= self.max_scroll_y - 1 and self._cursor >= len(self._lines) - 1
+        stood_at = _name(self.current.subject)
         self._lines = list(lines) or [PaneLine([(self._empty, "dim")])]
         self._heads = [at for at, line in enumerate(self._lines) if line.subject == HEADINGS]
         widest = max((sum(len(text) for text, _ in line.spans) for line in self._lines), default=1)
@@ -102,8 +104,16 @@ class LinesPane(ScrollView, can_focus=True):
         elif end or is_at_end:
             self._cursor = len(self._lines) - 1
             self.scroll_end(animate=False, immediate=True, force=True)
-        self._cursor = min(self._cursor, len(self._lines) - 1)
+        else:
+            self._stay(stood_at)
         self.refresh()
+
+    def _stay(self, name: object) -> None:
+        """The cursor stays on what it was on, where that is drawn in other words or at another width."""
+        self._cursor = min(self._cursor, len(self._lines) - 1)
+        if name is not None and _name(self.current.subject) != name:
+            names = (_name(line.subject) for line in self._lines)
+            self._cursor = next((at for at, one in enumerate(names) if one == name), self._cursor)
 
     def _first(self) -> int:
         """The first line that can be entered."""
@@ -209,6 +219,11 @@ class LinesPane(ScrollView, can_focus=True):
         strip = Strip(styled(spans, self.wanted, here=here))
         strip = strip.crop(left, left + width).adjust_cell_length(width)
         return strip.apply_style(self.rich_style + (CURSOR if here else Style()))
+
+
+def _name(subject: object) -> object:
+    """What tells a subject from others; a step of a ladder is the same in other words."""
+    return (subject.time, subject.packets) if isinstance(subject, LadderStep) else subject
 
 
 def styled(spans: Sequence[StyledText], wanted: str, *, here: bool) -> list[Segment]:

@@ -50,6 +50,12 @@ class JumpTarget(NamedTuple):
             return found[-1] if found else None
         return next((one for one in tasks if self.begins(one.task.start)), None)
 
+    def is_in(self, subject: object) -> bool:
+        """True for a line of a ladder that shows the packet: with a message, or an answer to one, in it."""
+        if not isinstance(subject, LadderStep) or self.packet is None:
+            return False
+        return any(self.packet in packets for packets in (subject.packets, *(one.packets for one in subject.messages)))
+
     def is_at(self, subject: object) -> bool:
         """True for a line of a ladder that stands there or behind."""
         if not isinstance(subject, LadderStep):

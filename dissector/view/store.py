@@ -32,7 +32,7 @@ from dissector.view.listing import Listing, Picked
 from dissector.wire.masking import Mask
 
 #: Messages held for ladders, of all tasks; the task that ended first loses its own first.
-MAX_MESSAGES = 50_000
+MAX_MESSAGES = 20_000
 #: Tasks whose messages were read once more and are held.
 _RECALLED = 4
 #: Problems and remarks of the capture and of all tasks.
