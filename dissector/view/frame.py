@@ -302,7 +302,11 @@ class ViewFrame(PacedApp):
     def on_task_table_selected(self) -> None:
         self.draw_pane()
         if not self.control.is_growing:
-            self.set_timer(_REST, partial(self.recall, self.table.selected))
+            self.set_timer(_REST, partial(self._recall_later, self.table.selected))
+
+    def _recall_later(self, entry: TaskEntry | None) -> None:
+        with suppress(NoMatches):  # as in a tick
+            self.recall(entry)
 
     def recall(self, entry: TaskEntry | None) -> None:
         """Reads a task's messages once more if they are no longer held; one task at a time."""
