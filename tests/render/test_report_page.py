@@ -19,6 +19,7 @@ from dissector.render.report import page as report_page
 from dissector.render.report import view as report_view
 from dissector.render.report.html import MAX_TEXT
 from dissector.render.report.page import Link, PacketRows, _packet_links
+from dissector.wire.masking import Mask
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -159,6 +160,23 @@ def test_of_failures_alike_the_first_have_ladders() -> None:
     document = parsed(page(chain(*(one.events for one in (*tasks, other))), 13))
     assert sections(document) == [f"task-{n}" for n in (1, 2, 3, 4, 5, 13)]
     assert "Ladders: 6 of 13 tasks with problems (the first 5 of each cause, 100 at most)" in words(document)
+
+
+def test_only_what_may_be_drawn_is_kept() -> None:
+    """Messages of a day do not fit into memory."""
+    view = report_view.ReportView(lambda _: None, Mask())
+    tasks = [numbered(n, failed=n % 4 == 0) for n in range(1, 81)]
+    for one in tasks:
+        for event in one.events:
+            view.add(event)
+    alone = failing_job()
+    for message in alone.messages:
+        message.task = None
+        view.add(message)
+    kept = [task.n for task, conversation in view._all.tasks() if conversation.messages]
+    # The first of all, in case that there are few, and the first of those that failed.
+    assert kept == [*range(1, 12), 12, 13, 16, 20]
+    assert view._all.others() == []
 
 
 def test_chosen_tasks_have_ladders(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,7 +172,11 @@ def to_collector(url: str) -> Callable[[Sequence[Any]], None]:
     exporter = OTLPSpanExporter(endpoint=address)
 
     def export(spans: Sequence[Any]) -> None:
-        if exporter.export(spans) is not SpanExportResult.SUCCESS:
+        try:
+            is_taken = exporter.export(spans) is SpanExportResult.SUCCESS
+        except OSError as error:
+            raise ToolError(f"{address}: {error}") from None
+        if not is_taken:
             raise ToolError(f"{address} did not take the spans: {said.last or 'no answer'}")
 
     return export

@@ -101,7 +101,7 @@ class ReportView:
             self._severities.add(event.severity)
         if isinstance(event, Task):
             self._task(event)
-        else:
+        elif event.task is not None:  # what belongs to no task is told by its problems alone
             self._all.add(event)
 
     def _task(self, task: Task) -> None:
