@@ -20,7 +20,7 @@ from conversation import (
 )
 from endings import SCRIPT, called, frame, later, seconds, started
 from test_tasks import CORPUS, disagreements, packets_of, written
-from verify_kit import PLUGIN, WAYS, told_by_python
+from verify_kit import PLUGIN, ROOT, WAYS, told_by_python
 from verify_kit import disagreements as of_all_ways
 
 from dissector.limits import MAX_DECODED_MESSAGE, MAX_DOCUMENT, MAX_XML_DEPTH
@@ -226,3 +226,15 @@ def test_the_table_tells_cause_from_remedy() -> None:
     head = "task  packet  job  outcome  calls  logs\n   3       1  x    running  1+0        0\n\n"
     found = list(rows(head + "\n".join(lines[:3])))[-1]
     assert found == Found(3, "gap", "warning", (4, 5), "cause: that is a summary", "", "do this")
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("ua113_frozen", 512), ("ua113_two_tasks", 512), ("ua110_credentials", 512), ("ua113_idle", 400)]
+)
+def test_http_messages_that_are_cut_off(name: str, kept: int, tmp_path: Path) -> None:
+    """Nobody knows what a cut message says, nor what is answered behind it; how much is missing is told of its task."""
+    packets = packets_of(ROOT / "captures" / "agent" / f"{name}.pcap")
+    path = written(tmp_path / "cut.pcap", [packet._replace(data=packet.data[:kept]) for packet in packets])
+    told = [one.summary for one in told_by_python(path) if isinstance(one, Found)]
+    assert any("of an HTTP message are missing" in one for one in told)
+    assert disagreements(path, two_pass=True) == []
