@@ -8476,7 +8476,7 @@ end
 do
   local floor = math.floor
   local rules, py = js.python, js.py
-  local model, sides, traffic = rules.model, rules.sides, rules.traffic
+  local model, sides = rules.model, rules.sides
   local NAMES = {  -- of messages, the same in both
     "kind", "operation", "time", "n", "size", "note",
   }
@@ -8701,8 +8701,12 @@ do
     end
     return known
   end
+end
 
-  -- --- judgement ---
+-- How a task went, as the rules judge it by its facts.
+do
+  local rules, py = js.python, js.py
+  local traffic = rules.traffic
 
   --- How a task went as of the time `now`: its outcome, and its problems, the gravest first.  `is_over`: the capture, so that
   --- nothing comes any more; `missed`: the task is over, but how was not captured.
@@ -8732,8 +8736,11 @@ do
     local told = traffic.StreamProblem.new(code, side, 0, number, time, text, is_cap or false)
     return rules.session_oddities.of_stream(told, js.new_records():connection(stream))
   end
+end
 
-  -- --- who was heard lately (the rules of session/hosts.py) ---
+-- Who was heard lately (the rules of session/hosts.py), and what the rules of a judgement leave to Lua.
+do
+  local rules, py = js.python, js.py
 
   local H = {}
   H.__index = H
@@ -8782,8 +8789,6 @@ do
   function H:heard(ip, since, ...) return self:count(ip, since, py.pack(...)) > 0 end
 
   rules.session_hosts.Hosts = { new = js.new_hosts }
-
-  -- --- what the rules leave to Lua ---
 
   rules.places.address_text = function(text) return text end
 
@@ -8972,11 +8977,10 @@ do
   end
 end
 
--- What the messages of a task say about it, and which callback connection belongs to which start command.
+-- What the messages of a task say about it.
 do
   local match, find, lower, sub, format = string.match, string.find, string.lower, string.sub, string.format
   local NULL = "\0\0\0\0\0\0\0\0"
-  local LINGER, MOST_ALIKE = js.python.session_timeouts.LINGER, js.python.limits.MAX_ALIKE
   local SLOW, COARSE = js.python.session_timeouts.SLOW_CALLBACK, js.python.session_timeouts.COARSE
   local MOST, USUAL = js.python.limits.MAX_EVIDENCE, js.python.session_run_messages.USUAL_FAILURES
   local T = {}
@@ -9256,8 +9260,11 @@ do
     js.session.silence:note(self)
     js.session.joiner:expect(self)
   end
+end
 
-  -- --- start commands that wait for their callback ---
+-- Which callback connection belongs to which start command: starts that wait for theirs (the rules of session/join.py).
+do
+  local LINGER, MOST_ALIKE = js.python.session_timeouts.LINGER, js.python.limits.MAX_ALIKE
 
   local J = {}
   J.__index = J
@@ -10235,8 +10242,6 @@ do
   local S = {}
   S.__index = S
   js.Session = S
-  local Route = {}
-  Route.__index = Route
 
   function js.new_session()
     local session = setmetatable({
@@ -10394,7 +10399,7 @@ do
       start = time, seen = time, first_packet = self.last, mid_stream = not is_syn or nil, silence = 0,
       is_new = true, numbers = {},
     }
-    local route = setmetatable({ stream = stream, session = self }, Route)
+    local route = js.new_route(stream, self)
     local sender = js.direction.new(from_client and 0 or 1, stream, route)
     local receiver = js.direction.new(1 - sender.side, stream, route)
     sender.other, receiver.other = receiver, sender
@@ -10512,6 +10517,16 @@ do
     end
     stream.foreign, stream.sniffing, stream.events, stream.heads, stream.dirs, stream.numbers = true, nil, nil, nil, nil, nil
   end
+end
+
+-- Where the bytes of a connection go: kept until they tell what it is, then to its handler.
+do
+  local S = js.Session
+  local Route = {}
+  Route.__index = Route
+
+  --- The way of a connection's bytes.
+  function js.new_route(stream, session) return setmetatable({ stream = stream, session = session }, Route) end
 
   --- Where the bytes of a connection go: kept until they tell what it is, then to its handler.
   function Route:chunk(side, offset, data, number, time, at)
@@ -10652,8 +10667,11 @@ do
   function S:is_command_server(server)
     return js.in_ranges(js.command_ports, server.port) or self.servers[server.key] == true
   end
+end
 
-  -- --- what handlers report ---
+-- What the handlers of connections report to the session: tasks begin, answers come, callbacks get through.
+do
+  local S, format = js.Session, string.format
 
   --- The first command of a connection: if it starts no task, it takes no number.
   function S:recognised(stream)

@@ -166,3 +166,17 @@ def test_luacheck_has_nothing_to_say_of_the_plugin() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+#: Pieces that are longer than a piece should be, and by how many lines they may be at most: only ever less.
+LONGER = {
+    "agent_tasks": 307, "cursor": 304, "dialog": 258, "documents": 251, "frames": 279, "packets": 307, "python": 473,
+    "session": 276, "tasks": 284, "tcp": 387, "tree": 371,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "piece", sorted((lua.TARGET.parents[1] / "dissector/codegen/lua").glob("*.lua")), ids=lambda piece: piece.stem
+)
+def test_a_piece_is_short(piece: Path) -> None:
+    assert len(piece.read_text(encoding="utf-8").splitlines()) <= LONGER.get(piece.stem, 249)

@@ -2,7 +2,7 @@
 do
   local floor = math.floor
   local rules, py = js.python, js.py
-  local model, sides, traffic = rules.model, rules.sides, rules.traffic
+  local model, sides = rules.model, rules.sides
   local NAMES = {  -- of messages, the same in both
     "kind", "operation", "time", "n", "size", "note",
   }
@@ -227,108 +227,4 @@ do
     end
     return known
   end
-
-  -- --- judgement ---
-
-  --- How a task went as of the time `now`: its outcome, and its problems, the gravest first.  `is_over`: the capture, so that
-  --- nothing comes any more; `missed`: the task is over, but how was not captured.
-  function js.judge(task, now, missed, is_over)
-    local records = js.new_records()
-    records.is_over = is_over
-    local facts, session = records:facts(task), js.session
-    rules.session_diagnosis.conclude(facts, now, session.clock_steps, session.hosts, missed or false)
-    local found = { outcome = facts.record.outcome, problems = {} }
-    for at, one in py.each(facts.record.problems) do
-      found.problems[at] = {
-        code = one.code, severity = one.severity, packets = one.packets, summary = one.summary, cause = one.cause,
-        remedy = one.remedy,
-      }
-    end
-    return found
-  end
-
-  --- Asks one of the questions about a task that the rules of session/task.py answer.
-  function js.ask(task, question)
-    local facts = js.new_records():facts(task)
-    return facts[question](facts)
-  end
-
-  --- A problem of a connection's bytes, as it was told.
-  function js.problem_of(stream, code, side, text, number, time, is_cap)
-    local told = traffic.StreamProblem.new(code, side, 0, number, time, text, is_cap or false)
-    return rules.session_oddities.of_stream(told, js.new_records():connection(stream))
-  end
-
-  -- --- who was heard lately (the rules of session/hosts.py) ---
-
-  local H = {}
-  H.__index = H
-  local NEWEST, MOST = rules.session_hosts._NEWEST, rules.limits.MAX_CONNECTIONS
-
-  function js.new_hosts() return setmetatable({ ends = {}, hosts = js.new_queue() }, H) end
-
-  function H:note(stream)
-    local client, server = stream.dirs[0], stream.dirs[1]
-    if stream.swapped_dirs then client, server = server, client end
-    self:add(stream.server.key, server)
-    self:add(stream.server.ip, server)
-    self:add(stream.client.ip, client)
-  end
-
-  function H:add(key, direction)
-    local ends = self.ends[key] or {}
-    self.ends[key] = ends
-    local is_known = false
-    for _, one in ipairs(ends) do is_known = is_known or one == direction end
-    if not is_known then ends[#ends + 1] = direction end
-    if #ends > NEWEST then table.remove(ends, 1) end
-    self.hosts:push(key)
-    if self.hosts.size > MOST then
-      self.ends[self.hosts:oldest()] = nil
-      self.hosts:remove(self.hosts:oldest())
-    end
-  end
-
-  --- How many ends of other connections sent something since.
-  function H:count(key, since, besides)
-    local found = 0
-    for _, one in ipairs(self.ends[key] or {}) do
-      local is_other = one.facts.last_number > 0 and one.facts.last_time >= since
-      for _, side in py.each(besides) do is_other = is_other and side.source ~= one end
-      if is_other then found = found + 1 end
-    end
-    return found
-  end
-
-  function H:answers(connection, since)
-    local server = connection.server
-    return self:count(js.endpoint_key(server.ip, server.port), since, py.pack(connection.sides[2]))
-  end
-
-  function H:heard(ip, since, ...) return self:count(ip, since, py.pack(...)) > 0 end
-
-  rules.session_hosts.Hosts = { new = js.new_hosts }
-
-  -- --- what the rules leave to Lua ---
-
-  rules.places.address_text = function(text) return text end
-
-  rules.session_bodies.error_text = function(message) return message.error_text or "" end
-
-  --- The code of an error: its attribute, else what its text begins with.
-  rules.session_start_errors.code_of = function(error)
-    if error.code ~= "" then return error.code end
-    local text = string.gsub(error.text, "^%s+", "")
-    if string.find(text, "^XML%-ERROR") then return "XML-ERROR" end
-    local code, rest = string.match(text, "^(%u[%u%d]*[%u%-]*%-[%dA-F]+)(.?)")
-    return code and not string.find(rest, "[%w_]") and code or ""
-  end
-
-  rules.session_start_errors._is_xml = function(code)
-    return string.find(string.gsub(string.gsub(code, "^LIB", ""), "^MS", ""), "^XML%d*%-") ~= nil
-  end
-
-  rules.session_start_errors._without_zeros = function(code) return (string.gsub(code, "%-0+(.)", "-%1")) end
-
-  rules.wire_names.error_code = function(code) return js.tables.errors[code] end
 end
