@@ -300,9 +300,10 @@ class ViewFrame(PacedApp):
         Thread(target=run, name="work", daemon=True).start()
 
     def on_task_table_selected(self) -> None:
-        self.draw_pane()
-        if not self.control.is_growing:
-            self.set_timer(_REST, partial(self._recall_later, self.table.selected))
+        with suppress(NoMatches):  # as in a tick
+            self.draw_pane()
+            if not self.control.is_growing:
+                self.set_timer(_REST, partial(self._recall_later, self.table.selected))
 
     def _recall_later(self, entry: TaskEntry | None) -> None:
         with suppress(NoMatches):  # as in a tick

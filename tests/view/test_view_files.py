@@ -303,3 +303,15 @@ def test_files_begin_with_all_tasks_and_a_live_capture_with_the_table(captures: 
         assert app.place == LIST
 
     play([captures / "engine_shell_ok.pcap"], script)
+
+
+@pytest.mark.parametrize("part", ["#tasks", "#ladder", "#title"])
+def test_a_task_that_is_chosen_while_the_screen_is_taken_down(captures: Path, part: str) -> None:
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
+        await press(pilot, "enter")
+        await app.query_one(part).remove()
+        app.on_task_table_selected()
+        app._recall_later(None)
+        app._redraw_anew()
+
+    play([captures / "engine_shell_ok.pcap"], script)
