@@ -18,7 +18,7 @@ SHELL := /bin/sh
 export TSHARK_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jstrace
 TSHARK_SUITES := trixie forky
 TSHARKS := $(TSHARK_SUITES:%=$(TSHARK_CACHE)/tshark-%/tshark)
-.PHONY: help demo test lint format generated pictures docs pictures gui versions bench fuzz release tools luacheck screen tsharks pages charts browser clean
+.PHONY: help demo test lint format generated docs pictures gui versions bench fuzz release tools luacheck screen tsharks pages charts browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,9 +50,6 @@ generated: $(VENV)/.installed-dev ## Write the generated files anew
 	@$(BIN)/python -m dissector.codegen
 	@$(BIN)/python -m handbook man
 	@$(BIN)/python -m handbook json
-
-pictures: $(VENV)/.installed-dev ## Take the pictures of the full screen and of a ladder anew (docs/*.svg)
-	@$(BIN)/python -m docs.screenshots
 
 docs: $(VENV)/.installed-docs ## Build the documentation site, build/docs/site/index.html, and follow its links
 	@$(BIN)/python -m handbook site
