@@ -154,8 +154,8 @@ def test_every_byte_has_a_field(failed: list[Path]) -> None:
     play(failed, script)
 
 
-def test_secrets_are_in_no_pane(captures: Path) -> None:
-    """A password in the parameters of a task: neither in words nor in fields nor in bytes."""
+def test_bytes_are_shown_without_secrets_unless_these_are_wanted(captures: Path) -> None:
+    """``share.texts.without_secrets`` takes them out (its own tests say how well)."""
     path = captures / "engine_order.pcap"
 
     async def script(app: ViewApp, pilot: Pilot[None]) -> None:
