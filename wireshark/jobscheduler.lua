@@ -10239,13 +10239,15 @@ end
 -- order, only look it up.
 do
   local format, floor = string.format, math.floor
+  local MOST_PORT_PAIRS = 2 ^ 17
   local S = {}
   S.__index = S
   js.Session = S
 
   function js.new_session()
     local session = setmetatable({
-      last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, hosts_of = {}, servers = {}, tries = {}, unreached = 0, undecided = {},
+      last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, hosts_of = {}, port_pairs = 0,
+      servers = {}, tries = {}, unreached = 0, undecided = {},
       order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0, latest = -math.huge,
       awaiting = js.new_heap(), early_bytes = 0, deadline = math.huge,
       packet_of = {}, number_of = {}, hosts = js.new_hosts(), closing = js.new_queue(), failed = js.new_queue(), wake = 0,
@@ -10458,11 +10460,15 @@ do
     if queue and queue.size == 0 then self.by_ports[from * 65536 + to], self.by_ports[to * 65536 + from] = nil, nil end
   end
 
-  --- Notes the hosts that use two ports, as the key of their connection: false for several.
+  --- Notes the hosts that use two ports, as the key of their connection: false for several.  Of very many connections
+  --- nothing is noted any more: their packets are asked for their addresses then.
   function S:note_ports(key, ports, back)
     local known = self.hosts_of[ports]
-    if known == nil then
+    if known == nil and self.port_pairs < MOST_PORT_PAIRS then
+      self.port_pairs = self.port_pairs + 1
       self.hosts_of[ports], self.hosts_of[back] = key, js.other_way(key)
+    elseif known == nil and self.port_pairs == MOST_PORT_PAIRS then
+      self.hosts_of, self.port_pairs = {}, MOST_PORT_PAIRS + 1
     elseif known and known ~= key then
       self.hosts_of[ports], self.hosts_of[back] = false, false
     end

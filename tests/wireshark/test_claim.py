@@ -53,19 +53,22 @@ def _layers(path: Path, *options: str) -> list[str]:
     return kit.tshark(path, *options, "-T", "fields", "-e", "frame.protocols").split()
 
 
-@pytest.mark.parametrize("start", [0, 20], ids=["whole", "mid-stream"])
-def test_no_dissector_of_another_protocol_gets_our_payload(tmp_path: Path, start: int) -> None:
-    """Both ends of the callback connection have ports that others claim; the messages are the same as ever."""
+@pytest.mark.parametrize(("start", "unknown"), [(0, 2), (20, 31)], ids=["whole", "mid-stream"])
+def test_no_dissector_of_another_protocol_gets_our_payload(tmp_path: Path, start: int, unknown: int) -> None:
+    """Both ends of the callback connection have ports that others claim; the messages are the same as ever.
+
+    Before its first bytes are read nobody knows what a connection is, and one without a SYN waits for it; the second
+    pass knows.  IRC waits for the end of a line meanwhile, and TCP leaves it all bytes until that comes.
+    """
     callback = max(_ports(_genuine()) - {59_999})
     packets = _with_ports(_genuine()[start:], {59_999: IRC, callback: ENIP})
     path = kit.write(tmp_path / "ports.pcap", packets)
     plain = kit.write(tmp_path / "plain.pcap", _genuine()[start:])
     names = ("frame.number", "jobscheduler.class", "jobscheduler.operation", "jobscheduler.member")
     assert kit.rows(path, "jobscheduler", *names) == kit.rows(plain, "jobscheduler", *names)
-    # Before its first bytes are read nobody knows what a connection is; the second pass knows.
-    for options, unknown in ((), 2), (("-2",), 0):
+    for options, most in ((), unknown), (("-2",), 0):
         foreign = [one for one in _layers(path, *options) if "irc" in one or "enip" in one]
-        assert len(foreign) <= unknown
+        assert len(foreign) <= most
     assert any(one.endswith("tcp:jobscheduler") for one in _layers(path))
 
 
@@ -123,3 +126,22 @@ def test_a_dissector_that_needs_what_tcp_knows_is_not_called_by_us(tmp_path: Pat
     talk.server(b"DOF\0" + bytes(range(60)))
     path = kit.write(tmp_path / "x.pcap", [*_with_ports(_genuine(), {callback: DOF, 59_999: DOF + 1}), *talk.records])
     assert len(_layers(path)) == len(_genuine()) + len(talk.records)
+
+
+@pytest.mark.parametrize("most", ["2 ^ 17", "0", "1", "2"], ids=["all-noted", "none-noted", "one-noted", "two-noted"])
+def test_two_pairs_of_hosts_use_the_same_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str) -> None:
+    """Each payload has its own dissector, whether the plugin notes which hosts use which ports or has too many."""
+    plugin = tmp_path / "plugin.lua"
+    text = kit.PLUGIN.read_text(encoding="utf-8")
+    assert text.count("MOST_PORT_PAIRS = 2 ^ 17\n") == 1
+    plugin.write_text(text.replace("MOST_PORT_PAIRS = 2 ^ 17\n", f"MOST_PORT_PAIRS = {most}\n"), encoding="utf-8")
+    monkeypatch.setattr(kit, "PLUGIN", plugin)
+    callback = max(_ports(_genuine()) - {59_999})
+    ours = _with_ports(_genuine(), {59_999: IRC})
+    middle = len(ours) - 8
+    path = kit.write(tmp_path / "twice.pcap", [*ours[:middle], *_chat(callback), *ours[middle:]])
+    layers = _layers(path)
+    chat = len(_chat(callback))
+    assert [one.count("irc") for one in layers[middle : middle + chat]] == [0, 0, 0, 1, 1]
+    assert not any("irc" in one for one in layers[middle + chat :])
+    assert any(one.endswith("jobscheduler") for one in layers[middle + chat :])
