@@ -12,14 +12,15 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
-from dissector import numbers
 from dissector.limits import MAX_WAITING, MAX_WAITING_BYTES
 from dissector.model import Connection, Event, Exchange, Message, Problem, Severity, Task, TaskPoint
 from dissector.points.best import best, fill
+from dissector.points.impatience import ALONE, UNSHOWN, Hurried
 from dissector.points.pairing import Joined, Leg, initial, paired, with_ordinals
 from dissector.points.place import CapturePoint
 from dissector.points.rules import proven
-from dissector.session.case import problem
+from dissector.points.sharper import sharpen
+from dissector.session.findings import first
 from dissector.session.task import TaskFacts
 
 _DOUBT = re.compile(r" \(less certain: [^()]*\)")
@@ -46,8 +47,8 @@ class Collector:
         self._parts: defaultdict[Task | None, list[tuple[CapturePoint, Event]]] = defaultdict(list)
         self._task_numbers, self._connection_numbers = count(1), count(1)
         self._message_numbers, self._exchange_numbers = count(1), count(1)
-        self._alone = 0
-        self._first_alone: Task | None = None
+        #: Tasks that were told without what another place has, and messages that were let go.
+        self._alone, self._dropped = Hurried(), Hurried()
         #: Tasks since they were looked through last.
         self._new = 0
         #: Numbers of tasks that are not told yet, by each of their legs.
@@ -56,8 +57,7 @@ class Collector:
         self._told_on: OrderedDict[Connection, int] = OrderedDict()
         #: What the latest were told as, by each of their legs.
         self._recent: OrderedDict[Task, Task] = OrderedDict()
-        self._bytes = self._dropped = 0
-        self._first_dropped: Message | Exchange | None = None
+        self._bytes = 0
 
     def judged(self, facts: TaskFacts) -> None:
         """The facts of a task that is final."""
@@ -103,26 +103,14 @@ class Collector:
         events += self._of_no_task(self._parts.pop(None, []))
         for parts in self._parts.values():
             events += [event for _, event in parts if isinstance(event, Problem)]
-        if self._alone and self._first_alone is not None:
-            first = self._first_alone
-            told = f"{numbers.count(self._alone, 'task')} {numbers.verb(self._alone, 'was')} told"
-            summary = f"{told} without what another place has of them: too many waited."
-            events.append(problem("limit_reached", summary, [first.first_packet], time=first.start))
-        if self._first_dropped is not None:
-            first_packets, time = self._first_dropped.packets, self._first_dropped.time
-            size = f"{MAX_WAITING_BYTES >> 20} MiB"
-            left = f"{numbers.count(self._dropped, 'message')} {numbers.verb(self._dropped, 'is')} not shown"
-            summary = f"{left}: more than {size} waited for what another place has."
-            events.append(problem("limit_reached", summary, first_packets, time=time))
-        return events
+        return [*events, *first(ALONE, self._alone), *first(UNSHOWN, self._dropped)]
 
     def _has_room(self, event: Event) -> bool:
         """False for a message that is not kept: too many bytes wait."""
         size = _size(event)
         if size and self._bytes > MAX_WAITING_BYTES:
             assert isinstance(event, (Message, Exchange))
-            self._first_dropped = self._first_dropped or event
-            self._dropped += 1
+            self._dropped.add(1, event.time, event.packets)
             return False
         self._bytes += size
         return True
@@ -143,8 +131,8 @@ class Collector:
         alone = [group for group in groups if group not in ready]
         given_up = alone[: max(0, len(alone) - MAX_WAITING // 2)] if self._bytes <= MAX_WAITING_BYTES else alone
         if given_up:
-            self._alone += len(given_up)
-            self._first_alone = self._first_alone or given_up[0].legs[0].record
+            record = given_up[0].legs[0].record
+            self._alone.add(len(given_up), record.start, [record.first_packet])
         ready.update(given_up)
         return self._ready([group for group in groups if group in ready])
 
@@ -277,23 +265,11 @@ def _combine(group: Joined, leg: Leg) -> None:
     record.first_packet = min(other.record.first_packet for other in group.legs)
     record.points, record.point = [_point(other) for other in group.legs], leg.place.name
     found = proven(group, leg)
-    _sharpen(group, record)
+    sharpen(group, record)
     if any(problem.severity is Severity.ERROR for problem in found):
         for problem in record.problems:
             problem.cause = _DOUBT.sub("", problem.cause)
     record.problems = sorted([*found, *record.problems], key=lambda problem: _ORDER.index(problem.severity))
-
-
-def _sharpen(group: Joined, record: Task) -> None:
-    """That nobody called is certain where nobody is seen to call at the place nearest to the remote either."""
-    last = group.legs[-1]
-    nobody = last.place is not group.legs[0].place and not last.facts.attempts and record.callback is None
-    for one in record.problems if nobody else ():
-        if one.code == "callback_missing" and last.facts.start_answer is not None:
-            one.cause = (
-                f"the task process ended at its start, or calls another address: no SYN of it passed {last.place.name}"
-            )
-            one.remedy = "see the remote scheduler's own log, and that of its host, for why it did not"
 
 
 def _point(leg: Leg) -> TaskPoint:

@@ -1,24 +1,17 @@
-"""A task of several places before the judge, and the words that the rules share."""
+"""A task of several places before the judge, and what the rows about it share (see ``session.findings``)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dissector.model import Astray, Connection, Mark, Outcome, Problem, Role, Severity
 from dissector.points.between import Way
 from dissector.points.pairing import Joined, Leg
 from dissector.session.case import Case
-from dissector.session.timeouts import LAST_TRY
+from dissector.session.findings import Finding, first
 from dissector.traffic import Side
-
-LOST, ANSWERED, FORGOTTEN, UNHEARD = (
-    "lost_between_points",
-    "answered_by_device",
-    "state_lost_in_device",
-    "dropped_at_host",
-)
-
 
 _BAD = (Outcome.LOST, Outcome.NO_CALLBACK, Outcome.UNREACHABLE)
 
@@ -40,32 +33,96 @@ class PathProof:
         """The best place saw that a connection was cut after a silence."""
         return any(problem.code == "idle_connection_cut" for problem in self.best.record.problems)
 
-    def problem(
-        self,
-        code: str,
-        way: Way,
-        summary: str,
-        packets: Iterable[int],
-        *,
-        time: int,
-        cause: str | None = None,
-        remedy: str | None = None,
-        severity: Severity | None = None,
-    ) -> Problem:
-        """A problem of the task; what does no harm is a remark."""
-        if severity is None and not self.is_alarming:
-            severity = Severity.INFO
-        connection = (way.near if way.sender is self.best else way.far) or way.near or way.far
-        return Case(self.best.facts, 0).problem(
-            code, summary, packets, connection, time=time, cause=cause, remedy=remedy, severity=severity
-        )
 
-    def astray(self, way: Way, marks: Iterable[Mark], what: str, *, is_forged: bool = False) -> None:
-        """For the ladder."""
-        near, far = way.sender.place.name, way.receiver.place.name
-        self.best.record.astray += [
-            Astray(mark.number, mark.time, what, way.role, way.side, near, far, is_forged) for mark in marks
+@dataclass(slots=True)
+class Crossing:
+    """What one end of a connection sends from one place to the other.  ``marks``: the packets that prove the problem,
+    the first of them first.  Where ``what`` has a word for them, the ladder shows ``strays``: those that did not come,
+    or (``is_forged``) came without having been sent."""
+
+    proof: PathProof
+    way: Way
+
+    @property
+    def case(self) -> Case:
+        return Case(self.proof.best.facts, 0)
+
+    @property
+    def about(self) -> Connection | None:
+        """The connection as the best place has it, if it has."""
+        return (self.way.near if self.way.sender is self.proof.best else self.way.far) or self.way.near or self.way.far
+
+    @property
+    def marks(self) -> Sequence[Mark]:
+        return ()
+
+    @property
+    def strays(self) -> Sequence[Mark]:
+        return self.marks
+
+    @property
+    def what(self) -> str:
+        return ""
+
+    @property
+    def is_forged(self) -> bool:
+        return False
+
+    # --- words ---
+
+    @property
+    def sender(self) -> str:
+        return self.way.sender.place.name
+
+    @property
+    def receiver(self) -> str:
+        return self.way.receiver.place.name
+
+    @property
+    def path(self) -> str:
+        return f"between {self.sender} and {self.receiver}"
+
+    @property
+    def end(self) -> str:
+        """Who sends."""
+        return end_of(self.way)
+
+    @property
+    def role(self) -> str:
+        return self.way.role.value
+
+
+@dataclass(slots=True)
+class Together(Crossing):
+    """Of several connections the same, told once; ``way`` names the path."""
+
+    ways: Sequence[Way]
+
+
+def proving(crossing: Crossing) -> list[int]:
+    return [mark.number for mark in crossing.marks]
+
+
+def begun(crossing: Crossing) -> int:
+    return crossing.marks[0].time
+
+
+C = TypeVar("C", bound=Crossing)
+
+
+def judged(rows: tuple[Finding[C], ...], subject: C) -> list[Problem]:
+    """What the first row says that fits; then the ladder shows what went astray."""
+    found, way, what = list(first(rows, subject)), subject.way, subject.what
+    if found and what:
+        near, far, is_forged = subject.sender, subject.receiver, subject.is_forged
+        subject.proof.best.record.astray += [
+            Astray(mark.number, mark.time, what, way.role, way.side, near, far, is_forged) for mark in subject.strays
         ]
+    return found
+
+
+def first_of(connection: Connection) -> Mark:
+    return Mark(connection.first_packet, connection.start)
 
 
 def end_of(way: Way, side: Side | None = None) -> str:
@@ -74,15 +131,3 @@ def end_of(way: Way, side: Side | None = None) -> str:
     if way.role is Role.COMMAND:
         return "the client" if side is Side.CLIENT else "the remote"
     return "the task process" if side is Side.CLIENT else "the client"
-
-
-def path_of(way: Way) -> str:
-    return f"between {way.sender.place.name} and {way.receiver.place.name}"
-
-
-def idle_before(connection: Connection, end: Mark) -> int:
-    """Nanoseconds of silence before a reset and what it answers."""
-    broken = connection.silence_end
-    if broken is not None and end.time - broken.time < LAST_TRY:
-        return connection.silence
-    return connection.idle_before_end or 0

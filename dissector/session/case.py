@@ -25,23 +25,6 @@ class Case:
     grain: int = 0
     hosts: Hosts = field(default_factory=Hosts)
 
-    def problem(
-        self,
-        code: str,
-        summary: str,
-        packets: Iterable[int],
-        connection: Connection | None = None,
-        *,
-        time: int | None = None,
-        cause: str | None = None,
-        remedy: str | None = None,
-        severity: Severity | None = None,
-    ) -> Problem:
-        """A problem of this task."""
-        return problem(
-            code, summary, packets, connection, case=self, time=time, cause=cause, remedy=remedy, severity=severity
-        )
-
 
 def problem(
     code: str,

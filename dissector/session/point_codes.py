@@ -1,4 +1,4 @@
-"""Codes of what only captures of two places prove together (see ``points.rules``)."""
+"""Codes of what only captures of two places prove together (rows: see ``points.rules``)."""
 
 from __future__ import annotations
 

@@ -250,6 +250,39 @@ MIRRORS: dict[str, tuple[str, ...]] = {
         "test_http_bodies.test_an_agent_whose_clock_is_wrong",
         "test_http_bodies.test_an_agent_whose_clock_is_wrong",
     ),
+    "lost.SYNS": ("test_points_facts.test_syns_that_never_come",),
+    "lost._UNSEEN": ("test_points_facts.test_data_that_never_come_to_a_capture_that_ended",),
+    "lost.DATA": (
+        "test_points_facts.test_sizes_that_never_come",
+        "test_points_facts.test_data_that_never_come_behind_a_silence",
+        "test_points_facts.test_data_that_never_come",
+    ),
+    "lost.ENDS": ("test_points_facts.test_an_end_that_never_comes",),
+    "answers.RESETS": (
+        "test_points_facts.test_a_reset_behind_a_silence",
+        "test_points_facts.test_a_reset_that_nobody_sent",
+    ),
+    "answers.REPORTS": ("test_points_facts.test_an_icmp_error_that_nobody_sent",),
+    "answers.UNHEARD": (
+        "test_points_facts.test_syns_that_come_and_nobody_answers",
+        "test_points_facts.test_data_that_come_and_nobody_acknowledges",
+    ),
+    "changes.CHANGED": ("test_points_facts.test_a_connection_that_is_rewritten",),
+    "changes.CLAMPED": ("test_points_facts.test_an_mss_that_is_clamped",),
+    "counted.REPEATED": (
+        "test_points_facts.test_packets_that_are_more_or_fewer",
+        "test_points_facts.test_packets_that_are_more_or_fewer",
+    ),
+    "counted.REORDERED": ("test_points_facts.test_packets_that_others_overtook",),
+    "counted.MISSED": ("test_points_facts.test_bytes_that_a_capture_alone_lacks",),
+    "delays.FAR": ("test_points_facts.test_a_way_that_takes_most_of_the_time",),
+    "delays.DELAYED": ("test_points_facts.test_a_packet_that_takes_long",),
+    "impatience.ALONE": ("test_points_facts.test_a_task_that_could_wait_no_longer",),
+    "impatience.UNSHOWN": ("test_points_facts.test_messages_that_could_not_wait",),
+    "sharper.SHARPER": (
+        "test_points_facts.test_that_nobody_called_is_certain_where_the_last_place_has_no_call",
+        "test_points_facts.test_that_nobody_called_is_certain_where_the_last_place_has_no_call",
+    ),
     "rules_startup.UNREACHABLE[3].more": ("test_problem_words.test_one_syn_to_a_busy_remote_is_less_certain",),
     "rules_startup.UNREACHABLE[4].more": ("test_rules_startup_facts.test_syns_without_an_answer",),
     "failed_callbacks.IN_VAIN[2].reasons": (
@@ -302,5 +335,22 @@ MIRRORS: dict[str, tuple[str, ...]] = {
     "agent_errors.NO_ANSWER": (
         "test_tunnels.test_a_start_whose_connection_ends_instead_of_an_answer",
         "test_tunnels.test_a_start_whose_connection_ends_instead_of_an_answer",
+    ),
+    "answers.RESETS[0].more": (
+        "test_points_facts.test_who_sent_a_reset_is_told_by_its_ttl",
+        "test_points_facts.test_a_reset_behind_a_silence",
+    ),
+    "answers.RESETS[1].reasons": (
+        "test_points_facts.test_a_reset_that_nobody_sent",
+        "test_points_facts.test_a_reset_that_refuses_a_connection",
+    ),
+    "answers.RESETS[1].more": ("test_points_facts.test_who_sent_a_reset_is_told_by_its_ttl",),
+    "answers.REPORTS[0].reasons": (
+        "test_points_facts.test_an_icmp_error_that_nobody_sent",
+        "test_points_facts.test_an_icmp_error_that_nobody_sent",
+    ),
+    "changes.CHANGED[0].reasons": (
+        "test_points_facts.test_a_connection_that_is_rewritten",
+        "test_points_facts.test_a_connection_that_is_rewritten",
     ),
 }

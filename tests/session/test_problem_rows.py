@@ -19,8 +19,14 @@ from row_mirrors import MIRRORS
 from dissector.session.codes import CODES
 from dissector.session.findings import Finding, Phrase, Reason
 
-SESSION = Path(__file__).resolve().parents[2] / "dissector" / "session"
+DISSECTOR = Path(__file__).resolve().parents[2] / "dissector"
+#: The rooms in which problems are told by rows: those of one capture, and those of several places.
+PATHS = [path for room in ("session", "points") for path in sorted((DISSECTOR / room).glob("*.py"))]
 Table = tuple[Any, ...]
+
+
+def module_of(path: Path) -> ModuleType:
+    return importlib.import_module(f"dissector.{path.parent.name}.{path.stem}")
 
 
 def is_table(value: object) -> bool:
@@ -30,10 +36,10 @@ def is_table(value: object) -> bool:
 def tables() -> Iterator[tuple[str, Table]]:
     """Every table with its name, those within rows behind the others."""
     named: dict[str, Table] = {}
-    for path in sorted(SESSION.glob("*.py")):
+    for path in PATHS:
         text = path.read_text(encoding="utf-8")
         for name in re.findall(r"^(\w+): tuple\[(?:Finding|Reason|Phrase)\[", text, re.MULTILINE):
-            named[f"{path.stem}.{name}"] = getattr(importlib.import_module(f"dissector.session.{path.stem}"), name)
+            named[f"{path.stem}.{name}"] = getattr(module_of(path), name)
     yield from named.items()
     known = {id(table) for table in named.values()}
     for name, table in named.items():
@@ -51,10 +57,7 @@ TESTS = sorted({mirror.partition(".")[0] for mirrors in MIRRORS.values() for mir
 
 def modules() -> list[ModuleType]:
     """Where tables are named."""
-    return [
-        *(importlib.import_module(f"dissector.session.{path.stem}") for path in SESSION.glob("*.py")),
-        *map(importlib.import_module, TESTS),
-    ]
+    return [*map(module_of, PATHS), *map(importlib.import_module, TESTS)]
 
 
 def with_table(row: object, old: Table, new: Table) -> object:
@@ -129,20 +132,22 @@ def test_a_row_of_reasons_ends_with_one_for_all_others() -> None:
 
 
 def test_problems_are_made_at_one_place() -> None:
-    """Rows and what has no row yet go through ``case.problem``."""
-    for path in sorted(SESSION.glob("*.py")):
+    """Rows and what has no row yet go through ``case.problem``; of several places all have rows."""
+    for path in PATHS:
         made = [
             node.lineno
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "Problem"
+            if isinstance(node, ast.Call)
+            and (name := getattr(node.func, "id", getattr(node.func, "attr", None)))
+            and (name == "Problem" or (name == "problem" and path.parent.name == "points"))
         ]
         assert not made or path.name in ("case.py", "tls_room.py"), (path, made)
 
 
 def test_what_a_text_names_is_there() -> None:
     """Attributes of what the row is shown, by its class as the table's annotation has it."""
-    for path in sorted(SESSION.glob("*.py")):
-        module = importlib.import_module(f"dissector.session.{path.stem}")
+    for path in PATHS:
+        module = module_of(path)
         for statement in ast.parse(path.read_text(encoding="utf-8")).body:
             if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
                 continue
