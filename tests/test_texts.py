@@ -22,6 +22,7 @@ ROOMS = (
     "cli",
     "monitor.py",
     "outfile.py",
+    "points",
     "render",
     "view",
     "reports",

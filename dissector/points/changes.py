@@ -111,8 +111,8 @@ CLAMPED: tuple[Finding[Clamped], ...] = (
         (proving,),
         (
             Reason(
-                "a device {path} clamps it: the way behind has a smaller MTU, such as a tunnel",
-                "nothing to do: it keeps segments small enough for the way behind",
+                "a device {path} clamps it: the path behind it has a smaller MTU, such as a tunnel",
+                "nothing to do: it keeps segments small enough for the path behind it",
             ),
         ),
         severity=Severity.INFO,

@@ -50,7 +50,7 @@ ALONE: tuple[Finding[Hurried], ...] = (
     Finding(
         "limit_reached",
         (some,),
-        "{tasks} told without what another place has of them: too many waited.",
+        "{tasks} shown without what another place has of them: too many waited.",
         (first_packets,),
         time=first_time,
     ),

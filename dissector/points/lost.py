@@ -106,7 +106,7 @@ class LostData(Crossing):
 
     @property
     def again(self) -> str:
-        return f" (sent again {count(len(self.tries), 'time')} in {span(self.tries)})" if self.tries else ""
+        return f" (retransmitted {count(len(self.tries), 'time')} in {span(self.tries)})" if self.tries else ""
 
     @property
     def size(self) -> int | None:

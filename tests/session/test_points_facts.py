@@ -107,7 +107,7 @@ def test_data_that_never_come() -> None:
     pair = lacking()
     found = pair.the()
     assert (found.code, found.packets, found.time) == ("lost_between_points", (11, 12), 11 * SECOND)
-    assert found.summary == ("100 bytes of the task process passed r and never came to c (sent again 2 times in 2 s).")
+    assert found.summary == "100 bytes of the task process passed r and never came to c (retransmitted 2 times in 2 s)."
     assert found.cause == "a device between the two places drops them, or the network loses them"
     assert pair.astray() == [(number, "100 bytes", "r", "c", False) for number in (11, 12)]
 
@@ -147,7 +147,7 @@ def test_data_that_never_come_behind_a_silence(last: int, goes_on: bool, is_cut:
     assert (found.code == "state_lost_in_device") is is_forgotten
     told = "a device between r and c forgot the connection in 5 s of silence: it drops what comes"
     assert (found.cause == told) is is_forgotten
-    assert found.summary.endswith("never came to c (sent again 2 times in 2 s).")
+    assert found.summary.endswith("never came to c (retransmitted 2 times in 2 s).")
 
 
 def test_data_that_never_come_to_a_capture_that_ended() -> None:
@@ -448,7 +448,7 @@ def test_a_task_that_could_wait_no_longer() -> None:
     made.record.start, made.record.first_packet = 3 * SECOND, 4
     (found,) = collected(made.record, most=0, made=made)
     assert (found.code, found.time, found.packets) == ("limit_reached", 3 * SECOND, (4,))
-    assert found.summary == "1 task was told without what another place has of them: too many waited."
+    assert found.summary == "1 task was shown without what another place has of them: too many waited."
     assert collected(made.record, most=1, made=made) == []
 
 
