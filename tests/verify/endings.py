@@ -241,6 +241,15 @@ def heard_at_last(network: Network) -> None:
     later(network, 20)
 
 
+def heard_after_a_silence(network: Network) -> None:
+    """Nothing came on the connection for longer than ever before."""
+    started(network)
+    callback = called(network, 6)
+    unheard(callback, 1, frame(6), (2, 2.3, 2.9, 4.1))
+    callback.packet(seconds(6), 0, ACK)
+    later(network, 20)
+
+
 def answered_at_last(network: Network) -> None:
     started(network)
     callback = called(network, 6)
@@ -485,6 +494,7 @@ ENDINGS: dict[Callable[[Network], None], list[str]] = {
     sent_again_for_long: ["lost"],
     sent_again_just_now: ["running"],
     heard_at_last: ["running"],
+    heard_after_a_silence: ["running"],
     answered_at_last: ["running"],
     killed_and_not_heard: ["lost"],
     killed_while_not_heard: ["killed"],
