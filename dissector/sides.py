@@ -61,6 +61,12 @@ class SideFacts:
     sent: int = 0
     #: Bytes in holes that the other side never acknowledged: lost on the way, not by the capture.
     never_acknowledged: int = 0
+    #: Stream offset behind the last bytes that were acknowledged, or stand before the FIN, and were not captured.
+    lost_to: int = 0
+    #: Stream offset one byte behind the tail that the other side acknowledged: that of a FIN that was not captured.
+    end_acked: int = 0
+    #: Number of the first packet that acknowledged what ``lost_to`` or ``end_acked`` says, the later of both.
+    lost_by: int = 0
     #: Time to live of the first packet (0: none seen).
     ttl: int = 0
     #: The two TTLs of a SYN or SYN+ACK that was captured at two places; the larger one is that of the nearer place.

@@ -1413,7 +1413,7 @@ do
     host = (py.has(self.ip, ":") and ("[" .. py.str(self.ip) .. "]") or self.ip)
     do return (function() if (self.port == nil) then return host end return (py.str(host) .. ":" .. py.str(self.port)) end)() end
   end
-  sides.SideFacts = py.class({ "first_seq", "packets", "bytes", "retransmissions", "retransmitted", "repeat_wait", "smallest_retransmitted", "duplicates", "overtaken", "mss", "first_data", "last_data", "last", "fin", "rst", "before_rst", "rst_outside", "rst_unknown", "rst_again", "rst_answers", "late_data", "zero_windows", "acked", "sent", "never_acknowledged", "ttl", "places" }, {
+  sides.SideFacts = py.class({ "first_seq", "packets", "bytes", "retransmissions", "retransmitted", "repeat_wait", "smallest_retransmitted", "duplicates", "overtaken", "mss", "first_data", "last_data", "last", "fin", "rst", "before_rst", "rst_outside", "rst_unknown", "rst_again", "rst_answers", "late_data", "zero_windows", "acked", "sent", "never_acknowledged", "lost_to", "end_acked", "lost_by", "ttl", "places" }, {
     ["packets"] = function() return 0 end,
     ["bytes"] = function() return 0 end,
     ["retransmissions"] = function() return 0 end,
@@ -1427,6 +1427,9 @@ do
     ["zero_windows"] = function() return py.pack() end,
     ["sent"] = function() return 0 end,
     ["never_acknowledged"] = function() return 0 end,
+    ["lost_to"] = function() return 0 end,
+    ["end_acked"] = function() return 0 end,
+    ["lost_by"] = function() return 0 end,
     ["ttl"] = function() return 0 end,
   })
   sides.Mark = py.class({ "number", "time", "ttl", "ip_id" }, {
@@ -1450,13 +1453,15 @@ do
     do return (py.same(py.at(command.sides, 1).bytes, 0) and (session_verdict.closed_by(command) == 1)) end
   end
   session_verdict.closed_by = function(connection)
-    local first, client
+    local first, client, closer, is_later
     first = session_verdict.end_mark(connection)
     if ((first == nil) or (connection.established and py.has((function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side.packets) end return found_ end)(), 0))) then
       do return nil end
     end
     client = py.at(connection.sides, 0)
-    do return (function() if py.has(py.pack(client.fin, client.rst), first) then return 0 end return 1 end)() end
+    closer = (function() if py.has(py.pack(client.fin, client.rst), first) then return 0 end return 1 end)()
+    is_later = (session_verdict.may_have_ended(connection, (1 - closer)) and (py.at(connection.sides, (1 - closer)).lost_by <= first.number))
+    do return (function() if py.truth(is_later) then return nil end return closer end)() end
   end
   session_verdict.is_incomplete = function(connection)
     do return (connection.mid_stream or (connection.gaps > 0) or (connection.snapped > 0) or session_verdict.one_sided(connection)) end
@@ -1570,6 +1575,14 @@ do
     marks = (function() local found_ = py.pack()  for _, item_ in py.each(py.joined(resets, (function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ py.append(found_, side.fin) end return found_ end)())) do local mark = item_ if (mark ~= nil) then py.append(found_, mark) end end return found_ end)()
     do return py.min(marks, { key = function(mark) return mark.number end, default = nil }) end
   end
+  session_verdict.may_have_ended = function(connection, side)
+    local facts, answer
+    facts, answer = py.at(connection.sides, side), py.at(connection.sides, (1 - side)).last_data
+    if ((facts.fin ~= nil) or (facts.rst ~= nil) or ((answer ~= nil) and (answer.number >= facts.lost_by))) then
+      do return false end
+    end
+    do return ((facts.end_acked > facts.sent) or session_verdict.lacks_tail(connection, side)) end
+  end
   session_verdict.one_sided = function(connection)
     do return ((connection.bytes > 0) and py.has(py.pack(py.at(connection.sides, 0).packets, py.at(connection.sides, 1).packets), 0)) end
   end
@@ -1645,7 +1658,7 @@ do
     local record, connections, last, found
     record, connections = facts.record, facts:connections()
     last = py.max((function() local found_ = py.pack()  for _, item_ in py.each(connections) do local connection = item_ py.append(found_, connection.last_packet) end return found_ end)(), { default = record.first_packet })
-    found = py.dict(py.joined(py.pack(py.pack("clock_backwards", ((clock_steps ~= nil) and (record.first_packet <= py.at(clock_steps, 1)) and (py.at(clock_steps, 0) <= last)))), py.pack(py.pack("gap", (function()  for _, item_ in py.each(connections) do local connection = item_ if (connection.gaps > session_quality._lost_on_the_way(connection)) then return true end end return false end)())), py.pack(py.pack("mid_stream", (function()  for _, item_ in py.each(connections) do local connection = item_ if connection.mid_stream then return true end end return false end)())), py.pack(py.pack("one_direction", (function()  for _, item_ in py.each(connections) do local connection = item_ if session_verdict.one_sided(connection) then return true end end return false end)())), py.pack(py.pack("snap_length", (function()  for _, item_ in py.each(connections) do local connection = item_ if py.truth(connection.snapped) then return true end end return false end)()))))
+    found = py.dict(py.joined(py.pack(py.pack("clock_backwards", ((clock_steps ~= nil) and (record.first_packet <= py.at(clock_steps, 1)) and (py.at(clock_steps, 0) <= last)))), py.pack(py.pack("gap", (function()  for _, item_ in py.each(connections) do local connection = item_ if ((connection.gaps > session_quality._lost_on_the_way(connection)) or session_verdict.end_unseen(connection)) then return true end end return false end)())), py.pack(py.pack("mid_stream", (function()  for _, item_ in py.each(connections) do local connection = item_ if connection.mid_stream then return true end end return false end)())), py.pack(py.pack("one_direction", (function()  for _, item_ in py.each(connections) do local connection = item_ if session_verdict.one_sided(connection) then return true end end return false end)())), py.pack(py.pack("snap_length", (function()  for _, item_ in py.each(connections) do local connection = item_ if py.truth(connection.snapped) then return true end end return false end)()))))
     do return (function() local found_ = py.pack()  for _, item_ in py.each(py.items(found)) do local flaw, holds = py.at(item_, 0), py.at(item_, 1) if py.truth(holds) then py.append(found_, flaw) end end return found_ end)() end
   end
   session_findings._told_by = function(row, subject)
@@ -1676,6 +1689,11 @@ do
     ["remedy"] = function() return session_findings.USUAL end,
     ["when"] = function() return py.pack() end,
   })
+  session_verdict.lacks_tail = function(connection, side)
+    local facts
+    facts = py.at(connection.sides, side)
+    do return ((0 < facts.lost_to) and py.same(facts.lost_to, facts.sent)) end
+  end
   session_calling.callback = function(case)
     local facts, record
     local yielded_ = py.pack()
@@ -1945,6 +1963,9 @@ do
   session_quality._lost_on_the_way = function(connection)
     do return py.int((py.same(connection.gaps, 1) and (function()  for _, item_ in py.each(connection.sides) do local side = item_ if py.truth(side.never_acknowledged) then return true end end return false end)())) end
   end
+  session_verdict.end_unseen = function(connection)
+    do return (function()  for _, item_ in py.each(py.pack(0, 1)) do local side = item_ if session_verdict.may_have_ended(connection, side) then return true end end return false end)() end
+  end
   session_findings.told = function(text, subject, usual)
     if usual == nil then usual = "" end
     do return py.format_map(text, session_findings._Words.new(subject, usual)) end
@@ -2059,9 +2080,12 @@ do
     do return session_findings.first(session_uncalled.UNCALLED, session_uncalled.Uncalled.new(case, case.facts.record.command)) end
   end
   session_calling._may_be_refused = function(case)
-    local facts
+    local facts, command, ended, is_due
     facts = case.facts
-    do return ((session_verdict.waited(facts, case.now) >= session_timeouts.GIVE_UP_FROM) and (facts.close == nil) and session_verdict.is_answer_missing(facts)) end
+    command = facts.record.command
+    ended = ((command ~= nil) and session_verdict.may_have_ended(command, 1))
+    is_due = py.either(ended, function() return (session_verdict.waited(facts, case.now) >= session_timeouts.GIVE_UP_FROM) end)
+    do return py.both(is_due, function() return py.both((facts.close == nil), function() return session_verdict.is_answer_missing(facts) end) end) end
   end
   session_calling.CameLate = py.class({ "case", "about", "start" }, {
   })
@@ -2142,17 +2166,22 @@ do
   session_conditions.tried = function(case)
     do return py.bool(case.facts.attempts) end
   end
-  session_conditions.started = function(case)
-    do return (case.facts.start ~= nil) end
-  end
   session_conditions.closed = function(case)
     do return (case.facts.close ~= nil) end
+  end
+  session_conditions.started = function(case)
+    do return (case.facts.start ~= nil) end
   end
   session_conditions.command_open = function(case)
     do return (session_verdict.end_of_command(case.facts) == nil) end
   end
   session_conditions.late = function(case)
     do return (session_verdict.waited(case.facts, case.now) > session_timeouts.GIVE_UP_TO) end
+  end
+  session_conditions.command_end_unseen = function(case)
+    local command
+    command = case.facts.record.command
+    do return ((command ~= nil) and session_verdict.end_unseen(command)) end
   end
   session_conditions.answer_missing = function(case)
     do return session_verdict.is_answer_missing(case.facts) end
@@ -2186,6 +2215,11 @@ do
   session_conditions.under_way = function(case)
     do return (session_conditions._end(case) == nil) end
   end
+  session_conditions.callback_end_unseen = function(case)
+    local callback
+    callback = case.facts.record.callback
+    do return ((callback ~= nil) and session_verdict.end_unseen(callback)) end
+  end
   session_conditions.stuck = function(case)
     local callback
     callback = case.facts.record.callback
@@ -2208,6 +2242,16 @@ do
     end_ = session_conditions._end(case)
     do return session_conditions.may_be_killed(case.facts, (function() if (end_ == nil) then return case.now end return end_.time end)()) end
   end
+  session_conditions.silent_since_left = function(case)
+    local command, callback, mark, has_left
+    command, callback = case.facts.record.command, case.facts.record.callback
+    mark = (function() if (command ~= nil) then return session_verdict.end_mark(command) end return nil end)()
+    if ((command == nil) or (callback == nil) or (mark == nil)) then
+      do return false end
+    end
+    has_left = ((mark == py.at(command.sides, 0).fin) or session_verdict.may_have_ended(command, 0))
+    do return py.both((session_conditions.closed(case) or has_left), function() return (callback["end"] <= mark.time) end) end
+  end
   session_conditions.killed_before_end = function(case)
     local end_
     end_ = session_conditions._end(case)
@@ -2219,9 +2263,14 @@ do
     do return ((callback ~= nil) and (callback.snapped > 0) and not py.truth(case.facts.record.counts.calls)) end
   end
   session_conditions.last_words_missing = function(case)
-    local callback
+    local callback, closer, is_cut
     callback = case.facts.record.callback
-    do return ((callback ~= nil) and (callback.gaps > 0) and (session_verdict.closed_by(callback) == 1)) end
+    if (callback == nil) then
+      do return false end
+    end
+    closer = session_verdict.closed_by(callback)
+    is_cut = ((closer == nil) or ((callback.gaps > 0) and (closer == 1)))
+    do return py.either(is_cut, function() return (function()  for _, item_ in py.each(py.pack(0, 1)) do local side = item_ if session_verdict.lacks_tail(callback, side) then return true end end return false end)() end) end
   end
   session_conditions.release_missing = function(case)
     local facts, callback, end_, cut
@@ -2727,12 +2776,13 @@ do
     do return py.at(self.reports, 0).reason end
   end
   session_verdict.is_answer_missing = function(facts)
-    local command
+    local command, server
     command = facts.record.command
     if ((facts.start_answer ~= nil) or (command == nil)) then
       do return false end
     end
-    do return (session_verdict.is_incomplete(command) or (py.at(command.sides, 1).bytes > 0)) end
+    server = py.at(command.sides, 1).bytes
+    do return ((server > 0) or session_verdict.is_incomplete(command) or session_verdict.may_have_ended(command, 1)) end
   end
   session_calling.took_long = function(came)
     do return (came.took >= py.add(session_timeouts.SLOW_START, came.case.grain)) end
@@ -3625,7 +3675,7 @@ do
   numbers._OF_MANY = py.dict(py.joined(py.pack(py.pack("is", "are")), py.pack(py.pack("was", "were")), py.pack(py.pack("belongs", "belong"))))
   numbers._SHOWN = 24
   session_diagnosis.RULES = py.pack(session_rules_agent.problems, session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_oddities.frames, session_oddities.numbers, session_quality.capture, session_bounds.reached)
-  session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("lost"))
+  session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.command_end_unseen)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked), session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked))), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.silent_since_left, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.silent_since_left)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("lost"))
   session_agent_outcomes.AGENT_OUTCOMES = py.pack(session_conditions.OutcomeRow.new("refused", py.pack(session_agent_outcomes.start_refused)), session_conditions.OutcomeRow.new("killed", py.pack(session_agent_outcomes.killed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.released, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_agent_outcomes.released, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.tunnel_broke)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.unreached)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.silent)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.closed_by_master, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.closed_by_master)), session_conditions.OutcomeRow.new("running"))
   session_clock._ENOUGH = 4
   session_clock._GRAINS = py.pack(1000000000, 100000000, 10000000)
@@ -7289,7 +7339,11 @@ do
     if size <= 0 then return end
     local facts = self.facts
     local acknowledged = stop <= self:proven()
-    if not acknowledged then facts.never_acknowledged = (facts.never_acknowledged or 0) + size end
+    if acknowledged then
+      facts.lost_to, facts.lost_by = stop, self.proof.number
+    else
+      facts.never_acknowledged = (facts.never_acknowledged or 0) + size
+    end
     if stop > facts.sent then facts.sent = stop end
     self:advance(size)
     self.out:gap(self.side, offset, size, number, time, false, acknowledged)
@@ -7319,7 +7373,12 @@ do
     if ahead > WINDOW or self.packets == 0 then return end
     local upto = self.next + ahead
     if self.fin_at then upto = math.min(upto, self.fin_at) end
-    if upto <= self.next or (upto == self.next + 1 and #self.waiting == 0) then return end
+    if upto <= self.next then return end
+    if upto == self.next + 1 and #self.waiting == 0 then
+      local facts = self.facts
+      if upto > (facts.end_acked or 0) then facts.end_acked, facts.lost_by = upto, number end
+      return
+    end
     if self:proven() <= self.next then self.proof = { upto = -1, since = time } end
     local proof = self.proof
     if upto > proof.upto then proof.upto, proof.number, proof.time = upto, number, time end
@@ -7354,6 +7413,7 @@ do
     -- An acknowledgement may have been captured before the FIN that it includes.
     local proof, upto = self.proof, math.min(self:proven(), self.fin_at or math.huge)
     if upto > self.next then self:give_up(upto, proof.number, proof.time) end
+    if self.fin_at and self.next < self.fin_at then self.facts.lost_to = self.fin_at end
     self.proof, self.recent, self.ready = nil, nil, nil
   end
 end
@@ -9967,9 +10027,14 @@ do
     self.readers[side]:feed({ offset = offset, data = data, number = number, time = time, at = at })
   end
 
-  function H:gap(side, _, size, number, time, snapped)
+  function H:gap(side, _, size, number, time, snapped, acknowledged)
     local task = self.task
-    if snapped and side == 0 and task then task.cut_command = task.cut_command or time end
+    if (snapped or acknowledged) and side == 0 and task then
+      local facts = self.stream.dirs[0].facts
+      -- What is not in the capture at all was sent before it was acknowledged.
+      local sent = not snapped and facts.first_data and math.min(facts.data_time, time) or time
+      task.cut_command = task.cut_command or sent
+    end
     self.readers[side]:gap(size, number, time)
   end
 

@@ -12,7 +12,15 @@ from dissector.session.findings import Finding, Reason, first
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import GIVE_UP_FROM, SECOND, SLOW_START
 from dissector.session.uncalled import left, missing
-from dissector.session.verdict import closed_by, got_through, is_answer_missing, is_refused, one_sided, waited
+from dissector.session.verdict import (
+    closed_by,
+    got_through,
+    is_answer_missing,
+    is_refused,
+    may_have_ended,
+    one_sided,
+    waited,
+)
 from dissector.traffic import Side
 
 
@@ -167,4 +175,7 @@ def callback(case: Case) -> Iterator[Problem]:
 def _may_be_refused(case: Case) -> bool:
     """The client waited in vain, and what the remote answered is not in the capture."""
     facts = case.facts
-    return waited(facts, case.now) >= GIVE_UP_FROM and facts.close is None and is_answer_missing(facts)
+    command = facts.record.command
+    ended = command is not None and may_have_ended(command, Side.SERVER)
+    is_due = ended or waited(facts, case.now) >= GIVE_UP_FROM
+    return is_due and facts.close is None and is_answer_missing(facts)

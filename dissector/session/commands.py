@@ -54,8 +54,11 @@ class Command:
         self._handle(self._readers[chunk.side].feed(chunk))
 
     def gap(self, gap: Gap) -> None:
-        if gap.snapped and gap.side is Side.CLIENT and self.facts is not None:
-            self.facts.cut_command = self.facts.cut_command or gap.time
+        if gap.acknowledged and gap.side is Side.CLIENT and self.facts is not None:
+            before = self.connection.sides[Side.CLIENT].last_data
+            # What is not in the capture at all was sent before it was acknowledged.
+            time = gap.time if gap.snapped or before is None else min(before.time, gap.time)
+            self.facts.cut_command = self.facts.cut_command or time
         self._handle(self._readers[gap.side].gap(gap))
 
     def closed(self, number: int, time: int) -> None:

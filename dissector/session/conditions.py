@@ -16,11 +16,14 @@ from dissector.session.verdict import (
     closed_by,
     end_mark,
     end_of_command,
+    end_unseen,
     is_answer_missing,
     is_fin,
     is_hopeless,
     is_rejected,
     is_unheard,
+    lacks_tail,
+    may_have_ended,
     one_sided,
     stuck_side,
     waited,
@@ -76,6 +79,12 @@ def command_open(case: Case) -> bool:
     return end_of_command(case.facts) is None
 
 
+def command_end_unseen(case: Case) -> bool:
+    """The command connection may have been ended by what was acknowledged, but not captured."""
+    command = case.facts.record.command
+    return command is not None and end_unseen(command)
+
+
 # --- no callback ---------------------------------------------------------------------------------------------------
 
 
@@ -118,7 +127,7 @@ def in_vain(case: Case) -> bool:
 
 
 def cut_while_waiting(case: Case) -> bool:
-    """The snap length cut off what may be a kill, while the client still waited."""
+    """The capture lacks what may be a kill, while the client still waited."""
     return may_be_killed(case.facts, case.facts.record.start + timeouts.GIVE_UP_FROM)
 
 
@@ -174,6 +183,23 @@ def under_way(case: Case) -> bool:
     return _end(case) is None
 
 
+def callback_end_unseen(case: Case) -> bool:
+    """The callback connection may have been ended by what was acknowledged, but not captured."""
+    callback = case.facts.record.callback
+    return callback is not None and end_unseen(callback)
+
+
+def silent_since_left(case: Case) -> bool:
+    """The client closed the task before the command connection ended, or ended that in order itself, and the callback
+    connection shows nothing since.  (Without the remote, or with a device's reset, the task goes on.)"""
+    command, callback = case.facts.record.command, case.facts.record.callback
+    mark = end_mark(command) if command is not None else None
+    if command is None or callback is None or mark is None:
+        return False
+    has_left = mark is command.sides[Side.CLIENT].fin or may_have_ended(command, Side.CLIENT)
+    return (closed(case) or has_left) and callback.end <= mark.time
+
+
 def stuck(case: Case) -> bool:
     """Nobody acknowledges what an end sends."""
     callback = case.facts.record.callback
@@ -195,7 +221,7 @@ def gone(case: Case) -> bool:
 
 
 def cut_off(case: Case) -> bool:
-    """The snap length cut off what may be a kill, before the callback connection ended."""
+    """The capture lacks what may be a kill, before the callback connection ended."""
     end = _end(case)
     return may_be_killed(case.facts, case.now if end is None else end.time)
 
@@ -212,9 +238,14 @@ def unread(case: Case) -> bool:
 
 
 def last_words_missing(case: Case) -> bool:
-    """The client closed as always, but its last words are not in the capture."""
+    """The client closed as always, but its last words are not in the capture; or nobody knows who closed, or what was
+    said last."""
     callback = case.facts.record.callback
-    return callback is not None and callback.gaps > 0 and closed_by(callback) is Side.SERVER
+    if callback is None:
+        return False
+    closer = closed_by(callback)
+    is_cut = closer is None or (callback.gaps > 0 and closer is Side.SERVER)
+    return is_cut or any(lacks_tail(callback, side) for side in Side)
 
 
 def release_missing(case: Case) -> bool:
@@ -233,7 +264,8 @@ def release_missing(case: Case) -> bool:
 
 
 def may_be_killed(facts: TaskFacts, until: int) -> bool:
-    """The client said something before ``until`` that the snap length cut off: it may have been a kill."""
+    """The client said something before ``until`` that the snap length cut off, or that the capture lost: it may have
+    been a kill."""
     return facts.cut_command is not None and facts.cut_command <= until and facts.kill is None
 
 

@@ -7,10 +7,11 @@
 * Without a callback the client waits for 60 s.  What came in its place, or what kept it away, says whether anybody is
   to blame; a capture that lacks the answer to the start, or whose client waited shorter or longer, says nothing.
 * With a callback, the client releases the task in the end, and the task process hears it.  Then the results count.
-* Without a release the connection is open still (and the task runs, unless nobody is heard any more), or it ended
-  early: killed where the client asked for it, lost where nobody did.
+* Without a release the connection is open still (and the task runs, unless nobody is heard any more, or the client
+  left it), or it ended early: killed where the client asked for it, lost where nobody did.
 
-What the capture lacks is asked for in front of each claim that rests on it: such a task is ``unknown``.
+What the capture lacks is asked for in front of each claim that rests on it: such a task is ``unknown``.  What an end
+acknowledged was sent, captured or not: it may have been an answer, a release, a kill or the end.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from dissector.session.conditions import (
     OutcomeRow,
     answer_missing,
     asked,
+    callback_end_unseen,
     closed,
+    command_end_unseen,
     command_open,
     cut_off,
     cut_while_waiting,
@@ -41,6 +44,7 @@ from dissector.session.conditions import (
     refused,
     rejected,
     release_missing,
+    silent_since_left,
     started,
     stuck,
     taken,
@@ -77,12 +81,14 @@ OUTCOMES: tuple[OutcomeRow, ...] = (
     OutcomeRow(Outcome.KILLED, (uncalled, kill_asked, early, no(unheard))),
     OutcomeRow(Outcome.UNKNOWN, (uncalled, in_vain, cut_while_waiting)),
     OutcomeRow(Outcome.NO_CALLBACK, (uncalled, in_vain)),
-    OutcomeRow(Outcome.RUNNING, (uncalled, tried)),
+    OutcomeRow(Outcome.RUNNING, (uncalled, tried, no(closed))),
     OutcomeRow(Outcome.UNKNOWN, (uncalled, no(started))),
     OutcomeRow(Outcome.NO_CALLBACK, (uncalled, unheard)),
     OutcomeRow(Outcome.UNKNOWN, (uncalled, no(closed), command_open, late)),
+    OutcomeRow(Outcome.UNKNOWN, (uncalled, no(closed), command_open, command_end_unseen)),
     OutcomeRow(Outcome.RUNNING, (uncalled, no(closed), command_open)),
     OutcomeRow(Outcome.UNKNOWN, (uncalled, no(closed), answer_missing)),
+    OutcomeRow(Outcome.UNKNOWN, (uncalled, no(closed), cut_while_waiting)),
     OutcomeRow(Outcome.NO_CALLBACK, (uncalled, no(closed))),
     # Closed early or late without a callback: it ran, but was not captured.
     OutcomeRow(Outcome.UNKNOWN, (uncalled, early)),
@@ -95,11 +101,15 @@ OUTCOMES: tuple[OutcomeRow, ...] = (
     OutcomeRow(Outcome.SUCCESS, (left, went_well)),
     OutcomeRow(Outcome.UNKNOWN, (left,)),
     # The task is under way.
+    OutcomeRow(Outcome.FAILURE, (under_way, callback_end_unseen, no(kill_asked), failed)),
+    OutcomeRow(Outcome.UNKNOWN, (under_way, callback_end_unseen, no(kill_asked))),
     OutcomeRow(Outcome.LOST, (under_way, stuck)),
     OutcomeRow(Outcome.LOST, (under_way, told_to_end, unheard)),
     OutcomeRow(Outcome.LOST, (under_way, gone)),
     OutcomeRow(Outcome.UNKNOWN, (under_way, cut_off, no(command_open))),
     OutcomeRow(Outcome.KILLED, (under_way, kill_asked)),
+    OutcomeRow(Outcome.FAILURE, (under_way, silent_since_left, failed)),
+    OutcomeRow(Outcome.UNKNOWN, (under_way, silent_since_left)),
     OutcomeRow(Outcome.RUNNING, (under_way,)),
     # Its callback connection ended early.
     OutcomeRow(Outcome.KILLED, (killed_before_end, no(stuck))),

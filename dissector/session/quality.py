@@ -12,7 +12,7 @@ from dissector.session.findings import Finding, every, first
 from dissector.session.subjects import no
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import LOW_PORTS_FROM, LOW_PORTS_TO
-from dissector.session.verdict import is_answer_missing, one_sided
+from dissector.session.verdict import end_unseen, is_answer_missing, one_sided
 from dissector.traffic import Side
 
 #: Codes of what is wrong with the capture itself.
@@ -25,7 +25,9 @@ def doubts(facts: TaskFacts, clock_steps: tuple[int, int] | None) -> list[str]:
     last = max((connection.last_packet for connection in connections), default=record.first_packet)
     found = {
         "clock_backwards": clock_steps is not None and record.first_packet <= clock_steps[1] and clock_steps[0] <= last,
-        "gap": any(connection.gaps > _lost_on_the_way(connection) for connection in connections),
+        "gap": any(
+            connection.gaps > _lost_on_the_way(connection) or end_unseen(connection) for connection in connections
+        ),
         "mid_stream": any(connection.mid_stream for connection in connections),
         "one_direction": any(one_sided(connection) for connection in connections),
         "snap_length": any(connection.snapped for connection in connections),

@@ -44,7 +44,8 @@ class TaskFacts:
     close: Message | None = None
     close_answer: Message | None = None
     kill: Message | None = None
-    #: When the client said something behind the start that the snap length cut off; the first time.
+    #: When the client said something behind the start that the snap length cut off, or that the capture lost: the
+    #: first time.
     cut_command: int | None = None
     #: A connection that may be the task's command connection, but whose start command could not be read.
     unread_command: Connection | None = None

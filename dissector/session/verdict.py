@@ -53,12 +53,35 @@ def end_mark(connection: Connection) -> Mark | None:
 
 
 def closed_by(connection: Connection) -> Side | None:
-    """Which end sent the first FIN or RST; None when the packets of one end were not captured at all."""
+    """Which end sent the first FIN or RST; None when the packets of one end were not captured at all, or when the other
+    end's own FIN may be what the capture lacks."""
     first = end_mark(connection)
     if first is None or (connection.established and 0 in (side.packets for side in connection.sides)):
         return None
     client = connection.sides[Side.CLIENT]
-    return Side.CLIENT if first in (client.fin, client.rst) else Side.SERVER
+    closer = Side.CLIENT if first in (client.fin, client.rst) else Side.SERVER
+    is_later = may_have_ended(connection, closer.other) and connection.sides[closer.other].lost_by <= first.number
+    return None if is_later else closer
+
+
+def may_have_ended(connection: Connection, side: Side) -> bool:
+    """What ``side`` sent last was acknowledged, but not captured: bytes, its FIN, or both.  The other end says nothing
+    more to who has ended."""
+    facts, answer = connection.sides[side], connection.sides[side.other].last_data
+    if facts.fin is not None or facts.rst is not None or (answer is not None and answer.number >= facts.lost_by):
+        return False
+    return facts.end_acked > facts.sent or lacks_tail(connection, side)
+
+
+def end_unseen(connection: Connection) -> bool:
+    """One of its ends may have closed it, and that is not in the capture."""
+    return any(may_have_ended(connection, side) for side in Side)
+
+
+def lacks_tail(connection: Connection, side: Side) -> bool:
+    """The last bytes of ``side`` are not in the capture, though they were sent."""
+    facts = connection.sides[side]
+    return 0 < facts.lost_to == facts.sent
 
 
 def stuck_side(connection: Connection, now: int) -> Side | None:
@@ -134,7 +157,8 @@ def is_answer_missing(facts: TaskFacts) -> bool:
     command = facts.record.command
     if facts.start_answer is not None or command is None:
         return False
-    return is_incomplete(command) or command.sides[Side.SERVER].bytes > 0
+    server = command.sides[Side.SERVER].bytes
+    return server > 0 or is_incomplete(command) or may_have_ended(command, Side.SERVER)
 
 
 def is_unheard(facts: TaskFacts, now: int) -> bool:

@@ -223,7 +223,11 @@ class Direction:
         upto = self.next + ahead
         if self.fin_at is not None:
             upto = min(upto, self.fin_at)
-        if upto <= self.next or (upto == self.next + 1 and not self._waiting):
+        if upto <= self.next:
+            return
+        if upto == self.next + 1 and not self._waiting:
+            if upto > self.facts.end_acked:
+                self.facts.end_acked, self.facts.lost_by = upto, segment.number
             return
         seen_before = self.proof is not None and self.proof[0] > self.next
         if not seen_before:
@@ -256,6 +260,8 @@ class Direction:
             # An acknowledgement may have been captured before the FIN that it includes.
             upto = self.proven if self.fin_at is None else min(self.proven, self.fin_at)
             self.give_up(upto, *self.proof[1:], out)
+        if self.fin_at is not None and self.next < self.fin_at:
+            self.facts.lost_to = self.fin_at
         self.proof = self.recent = None
 
     def give_up(self, upto: int, number: int, time: int, out: list[StreamEvent]) -> None:
@@ -268,7 +274,9 @@ class Direction:
             if len(connection.gap_marks) < MAX_EVIDENCE:
                 connection.gap_marks.append(Mark(number, time))
             acknowledged = end <= self.proven
-            if not acknowledged:
+            if self.proof is not None and acknowledged:
+                self.facts.lost_to, self.facts.lost_by = end, self.proof[1]
+            else:
                 self.facts.never_acknowledged += size
             out.append(Gap(self.side, self.next, size, number, time, acknowledged=acknowledged))
             self._advance(size)

@@ -438,11 +438,28 @@ def test_the_first_cut_of_the_client_counts() -> None:
     made = start(desk, 7)
     assert made.cut_command is None  # it was before its start
     desk.handler.gap(Gap(Side.SERVER, 900, 5, 8, 8_000, snapped=True))
-    desk.handler.gap(Gap(Side.CLIENT, 900, 5, 8, 8_000, snapped=False))
+    desk.handler.gap(Gap(Side.CLIENT, 900, 5, 8, 8_000, acknowledged=False))
     assert made.cut_command is None
     desk.handler.gap(Gap(Side.CLIENT, 905, 5, 9, 9_000, snapped=True))
     desk.handler.gap(Gap(Side.CLIENT, 910, 5, 9, 10_000, snapped=True))
     assert made.cut_command == 9_000
+
+
+def test_what_the_capture_lost_of_the_client_was_sent_behind_what_it_has() -> None:
+    desk = Desk()
+    made = start(desk, 7)
+    desk.connection.sides[Side.CLIENT].last_data = Mark(3, 3_000)
+    desk.handler.gap(Gap(Side.CLIENT, 900, 5, 8, 8_000))
+    assert made.cut_command == 3_000
+
+
+@pytest.mark.parametrize("last", [None, Mark(9, 9_000)])
+def test_what_the_capture_lost_was_sent_before_it_was_acknowledged(last: Mark | None) -> None:
+    desk = Desk()
+    made = start(desk, 7)
+    desk.connection.sides[Side.CLIENT].last_data = last
+    desk.handler.gap(Gap(Side.CLIENT, 900, 5, 8, 8_000))
+    assert made.cut_command == 8_000
 
 
 def test_a_command_that_ends_in_the_next_segment_gets_an_error_of_its_own() -> None:

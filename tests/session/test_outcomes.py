@@ -93,6 +93,15 @@ def reported_gone() -> Example:
     return example
 
 
+def end_acknowledged(example: Example, role: Role, side: int = THERE) -> Example:
+    """The other end says that it has one byte more than the capture."""
+    made = example[0].record
+    about = made.command if role is Role.COMMAND else made.callback
+    assert about is not None
+    about.sides[side].end_acked, about.sides[side].lost_by = about.sides[side].sent + 1, 90
+    return example
+
+
 KILL = message(SOON)
 #: In the order of the rows.
 EXAMPLES: list[Callable[[], Example]] = [
@@ -109,8 +118,10 @@ EXAMPLES: list[Callable[[], Example]] = [
     lambda: uncalled(start=None),
     lambda: unheard(uncalled(20 * SECOND)),
     lambda: uncalled(LATE),
+    lambda: end_acknowledged(uncalled(), Role.COMMAND),
     lambda: uncalled(),
     lambda: command_ended(uncalled(start_answer=None), data=5),
+    lambda: command_ended(uncalled(cut_command=5 * SECOND)),
     lambda: command_ended(uncalled()),
     lambda: uncalled(close=message(SOON)),
     lambda: uncalled(LATE, close=message(LATE)),
@@ -120,11 +131,15 @@ EXAMPLES: list[Callable[[], Example]] = [
     lambda: called(released=message(20 * SECOND), exit_code=1),
     lambda: called(released=message(20 * SECOND)),
     lambda: called(released=message(20 * SECOND), settled=False),
+    lambda: end_acknowledged(called(exit_code=1), Role.CALLBACK),
+    lambda: end_acknowledged(called(), Role.CALLBACK, HERE),
     lambda: (lost(), LATE),
     lambda: unheard(called(close=message(SOON))),
     reported_gone,
-    lambda: command_ended(called(cut_command=5 * SECOND)),
+    lambda: command_ended(called(cut_command=5 * SECOND), THERE),
     lambda: called(kill=KILL),
+    lambda: command_ended(called(close=message(SOON), exit_code=1), THERE),
+    lambda: command_ended(called(), HERE),
     lambda: called(),
     lambda: ended(called(kill=KILL)),
     lambda: ended(called(), snapped=10),

@@ -21,6 +21,7 @@ from dissector.session.verdict import (
     is_refused,
     is_rejected,
     is_unheard,
+    may_have_ended,
     one_sided,
     stuck_side,
     stuck_tries,
@@ -458,8 +459,38 @@ def test_a_process_that_is_gone_without_an_end() -> None:
     ("cut", "ended", "word"),
     [(SECOND, True, Outcome.UNKNOWN), (SECOND, False, Outcome.RUNNING), (None, True, Outcome.RUNNING)],
 )
-def test_a_client_that_left_behind_a_cut_command(cut: int | None, ended: bool, word: Outcome) -> None:
+def test_a_remote_that_left_behind_a_cut_command(cut: int | None, ended: bool, word: Outcome) -> None:
     made = facts()
     made.cut_command = cut
-    command_of(made).sides[HERE].fin = Mark(20, 2 * SECOND) if ended else None
+    command_of(made).sides[THERE].fin = Mark(20, 2 * SECOND) if ended else None
     assert outcome(made, NOW) is word
+
+
+@pytest.mark.parametrize(
+    ("sent", "lost_to", "end_acked", "answer", "may"),
+    [
+        (10, 0, 11, None, True),  # one byte more than was captured: a FIN
+        (11, 0, 11, None, False),  # it came later
+        (10, 10, 0, None, True),  # the last bytes
+        (11, 10, 0, None, False),  # others came behind them
+        (0, 0, 0, None, False),
+        (10, 0, 11, 6, True),  # the other end said something before ...
+        (10, 0, 11, 7, False),  # ... or goes on
+    ],
+)
+def test_an_end_that_was_acknowledged(sent: int, lost_to: int, end_acked: int, answer: int | None, may: bool) -> None:
+    made = connection()
+    side = made.sides[THERE]
+    side.sent, side.lost_to, side.end_acked, side.lost_by = sent, lost_to, end_acked, 7
+    made.sides[HERE].last_data = None if answer is None else Mark(answer, 0)
+    assert may_have_ended(made, THERE) is may
+    side.fin = Mark(9, 0)
+    assert not may_have_ended(made, THERE)
+
+
+@pytest.mark.parametrize(("packet", "closer"), [(6, HERE), (7, None)])
+def test_who_closed_is_open_when_the_other_end_may_have(packet: int, closer: int | None) -> None:
+    made = connection()
+    made.sides[HERE].fin = Mark(packet, 0)
+    made.sides[THERE].end_acked, made.sides[THERE].lost_by = 1, 7
+    assert closed_by(made) == closer

@@ -33,9 +33,14 @@ do
     self.readers[side]:feed({ offset = offset, data = data, number = number, time = time, at = at })
   end
 
-  function H:gap(side, _, size, number, time, snapped)
+  function H:gap(side, _, size, number, time, snapped, acknowledged)
     local task = self.task
-    if snapped and side == 0 and task then task.cut_command = task.cut_command or time end
+    if (snapped or acknowledged) and side == 0 and task then
+      local facts = self.stream.dirs[0].facts
+      -- What is not in the capture at all was sent before it was acknowledged.
+      local sent = not snapped and facts.first_data and math.min(facts.data_time, time) or time
+      task.cut_command = task.cut_command or sent
+    end
     self.readers[side]:gap(size, number, time)
   end
 

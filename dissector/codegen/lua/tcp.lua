@@ -318,7 +318,11 @@ do
     if size <= 0 then return end
     local facts = self.facts
     local acknowledged = stop <= self:proven()
-    if not acknowledged then facts.never_acknowledged = (facts.never_acknowledged or 0) + size end
+    if acknowledged then
+      facts.lost_to, facts.lost_by = stop, self.proof.number
+    else
+      facts.never_acknowledged = (facts.never_acknowledged or 0) + size
+    end
     if stop > facts.sent then facts.sent = stop end
     self:advance(size)
     self.out:gap(self.side, offset, size, number, time, false, acknowledged)
@@ -348,7 +352,12 @@ do
     if ahead > WINDOW or self.packets == 0 then return end
     local upto = self.next + ahead
     if self.fin_at then upto = math.min(upto, self.fin_at) end
-    if upto <= self.next or (upto == self.next + 1 and #self.waiting == 0) then return end
+    if upto <= self.next then return end
+    if upto == self.next + 1 and #self.waiting == 0 then
+      local facts = self.facts
+      if upto > (facts.end_acked or 0) then facts.end_acked, facts.lost_by = upto, number end
+      return
+    end
     if self:proven() <= self.next then self.proof = { upto = -1, since = time } end
     local proof = self.proof
     if upto > proof.upto then proof.upto, proof.number, proof.time = upto, number, time end
@@ -383,6 +392,7 @@ do
     -- An acknowledgement may have been captured before the FIN that it includes.
     local proof, upto = self.proof, math.min(self:proven(), self.fin_at or math.huge)
     if upto > self.next then self:give_up(upto, proof.number, proof.time) end
+    if self.fin_at and self.next < self.fin_at then self.facts.lost_to = self.fin_at end
     self.proof, self.recent, self.ready = nil, nil, nil
   end
 end
