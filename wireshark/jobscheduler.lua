@@ -7022,7 +7022,7 @@ end
 -- One direction of a TCP connection: segments in any order become bytes in stream order.
 --
 -- The plugin puts segments in order itself, so that it shows the same whatever TCP's preferences for reassembly are.
--- A hole is given up (a gap, never filler bytes) when the other side acknowledged it twice, or once with data.
+-- A hole is given up (a gap, never filler bytes) when it is proven that the bytes will not come (acknowledged.lua).
 do
   local sequence, rules, floor, max = js.python.stream_sequence, js.python.stream_direction, math.floor, math.max
   local HALF, WHOLE = sequence.HALF, 2 * sequence.HALF
@@ -7339,11 +7339,8 @@ do
     if size <= 0 then return end
     local facts = self.facts
     local acknowledged = stop <= self:proven()
-    if acknowledged then
-      facts.lost_to, facts.lost_by = stop, self.proof.number
-    else
-      facts.never_acknowledged = (facts.never_acknowledged or 0) + size
-    end
+    if acknowledged then facts.lost_to, facts.lost_by = stop, self.proof.number
+    else facts.never_acknowledged = (facts.never_acknowledged or 0) + size end
     if stop > facts.sent then facts.sent = stop end
     self:advance(size)
     self.out:gap(self.side, offset, size, number, time, false, acknowledged)
@@ -7351,39 +7348,6 @@ do
 
   --- Offset up to which bytes are known to exist without having been captured.
   function D:proven() return self.proof and self.proof.upto or 0 end
-
-  --- This end acknowledged up to `ack` of the other one, in a segment with `length` bytes of data.
-  function D:acknowledges(ack, is_syn, length, number, time)
-    local other, facts = self.other, self.facts
-    if not other.known then other:begin(ack, is_syn) end
-    local acked = other.next
-    if ack ~= other.expect then
-      local ahead = other:distance(ack)
-      acked = acked + ahead
-      if ahead > 0 then
-        other:acknowledged(ahead, length > 0, number, time)
-        acked = math.min(acked, other.fin_at or max(other.next, other:proven()))
-      end
-    end
-    if not facts.acked or acked > facts.acked then facts.acked = max(0, acked) end
-  end
-
-  --- The other side has `ahead` more bytes than were delivered; `has_data`: a segment with data says so.
-  function D:acknowledged(ahead, has_data, number, time)
-    if ahead > WINDOW or self.packets == 0 then return end
-    local upto = self.next + ahead
-    if self.fin_at then upto = math.min(upto, self.fin_at) end
-    if upto <= self.next then return end
-    if upto == self.next + 1 and #self.waiting == 0 then
-      local facts = self.facts
-      if upto > (facts.end_acked or 0) then facts.end_acked, facts.lost_by = upto, number end
-      return
-    end
-    if self:proven() <= self.next then self.proof = { upto = -1, since = time } end
-    local proof = self.proof
-    if upto > proof.upto then proof.upto, proof.number, proof.time = upto, number, time end
-    if has_data or time - proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
-  end
 
   --- A FIN stands at `seq`: nothing behind it counts.
   function D:finish_at(seq, mid_stream)
@@ -7415,6 +7379,48 @@ do
     if upto > self.next then self:give_up(upto, proof.number, proof.time) end
     if self.fin_at and self.next < self.fin_at then self.facts.lost_to = self.fin_at end
     self.proof, self.recent, self.ready = nil, nil, nil
+  end
+end
+
+-- What one end acknowledges was sent by the other one, captured or not.
+--
+-- A hole that was acknowledged twice, or once with data, is given up; what is missing at the end may be the end itself.
+do
+  local D, WINDOW, max = js.direction, js.python.stream_sequence.LARGEST_WINDOW, math.max
+
+  --- This end acknowledged up to `ack` of the other one, in a segment with `length` bytes of data.
+  function D:acknowledges(ack, is_syn, length, number, time)
+    local other, facts = self.other, self.facts
+    if not other.known then other:begin(ack, is_syn) end
+    local acked = other.next
+    if ack ~= other.expect then
+      local ahead = other:distance(ack)
+      acked = acked + ahead
+      if ahead > 0 then
+        other:acknowledged(ahead, length > 0, number, time)
+        acked = math.min(acked, other.fin_at or max(other.next, other:proven()))
+      end
+    end
+    if not facts.acked or acked > facts.acked then facts.acked = max(0, acked) end
+  end
+
+  --- The other side has `ahead` more bytes than were delivered; `has_data`: a segment with data says so.
+  function D:acknowledged(ahead, has_data, number, time)
+    if ahead > WINDOW or self.packets == 0 then return end
+    local upto = self.next + ahead
+    if self.fin_at then upto = math.min(upto, self.fin_at) end
+    if upto <= self.next then return end
+    if upto == self.next + 1 and #self.waiting == 0 then return self:end_acknowledged(upto, number) end
+    if self:proven() <= self.next then self.proof = { upto = -1, since = time } end
+    local proof = self.proof
+    if upto > proof.upto then proof.upto, proof.number, proof.time = upto, number, time end
+    if has_data or time - proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
+  end
+
+  --- One byte more than the tail is most likely a FIN that was not captured.
+  function D:end_acknowledged(upto, number)
+    local facts = self.facts
+    if upto > (facts.end_acked or 0) then facts.end_acked, facts.lost_by = upto, number end
   end
 end
 
