@@ -25,8 +25,8 @@ TARGET = Path(__file__).resolve().parents[2] / "wireshark" / "jobscheduler.lua"
 _PIECES = (
     "cursor", "places", "text", "secret_values", "secret_elements", "secret_assigned", "secret_shapes", "secrets",
     "veil", "names", "words", "xml", "packets", "tcp", "acknowledged", "frames", "documents", "dialog", "order",
-    "datagrams", "facts", "judgement", "hosts", "silence", "tasks", "joiner", "cut", "pairs", "early", "detect", "command",
-    "callback", "session", "sniffing", "reports", "ending", "numbering", "segments", "reorder", "json",
+    "datagrams", "facts", "judgement", "hosts", "silence", "tasks", "joiner", "cut", "pairs", "early", "detect",
+    "command", "callback", "session", "sniffing", "reports", "ending", "numbering", "segments", "reorder", "json",
     "agent_facts", "agent_tasks", "agent_exchanges", "tree", "agent_http", "agent_tree", "window", "task_window",
     "packet_menu", "statistics", "claim", "agents", "main",
 )  # fmt: skip
