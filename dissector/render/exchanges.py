@@ -22,10 +22,15 @@ _NAMES = {"continue": "goes on waiting", "heartbeat": "heartbeat"}
 def exchange_steps(exchanges: Sequence[Exchange], mask: Mask, *, every: bool) -> Iterator[LadderStep]:
     """``every``: those that carry messages and heartbeats too."""
     for exchange in exchanges:
-        if exchange.kind == "command" and exchange.type is not None:
+        if has_line(exchange):
             yield _step(exchange, _command(exchange, mask), _answer(exchange, mask))
         elif every:
             yield _step(exchange, _request(exchange, mask), _answer(exchange, mask))
+
+
+def has_line(exchange: Exchange) -> bool:
+    """True for a command, which has a line wherever a task on a Universal Agent is drawn."""
+    return exchange.kind == "command" and exchange.type is not None
 
 
 def _step(exchange: Exchange, label: str, said: Said) -> LadderStep:
@@ -39,6 +44,7 @@ def _step(exchange: Exchange, label: str, said: Said) -> LadderStep:
         Lane.REMOTE,
         exchange.latency,
         style=style,
+        exchange=exchange,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -19,6 +21,7 @@ _BYTES_A_LINE = 16
 #: Lines of bytes that could not be decoded, unless all are wanted.
 _LINES = 4
 _MASKED = "***"
+_UNPRINTABLE = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
 class FieldSpan(NamedTuple):
@@ -33,8 +36,12 @@ class FieldSpan(NamedTuple):
 
 def print_fields(terminal: Terminal, message: Message, mask: Mask, margin: int, full: bool) -> None:
     """Under a line of the ladder; what can not be decoded is shown as bytes."""
-    if isinstance(message.body, (Document, HttpMessage)):
-        _print_document(terminal, message.raw, mask, margin, full)
+    body = message.body
+    if isinstance(body, HttpMessage):
+        _print_http(terminal, message.raw, body, mask, margin, full)
+        return
+    if isinstance(body, Document):
+        _print_lines(terminal, message.raw, mask.text, margin, full)
         return
     found = MaskedFields(message, mask)
     _Printer(terminal, message, found, margin, full).node(found.root, 0)
@@ -105,10 +112,21 @@ class _Printer:
             self._terminal.line((" " * self._margin + f"{end:04x}  … {size(node.end - end)} more{why}", "dim"))
 
 
-def _print_document(terminal: Terminal, raw: bytes, mask: Mask, margin: int, full: bool) -> None:
-    """The document line by line.  It is masked as a whole: a secret may go over several lines."""
+def _print_http(terminal: Terminal, raw: bytes, message: HttpMessage, mask: Mask, margin: int, full: bool) -> None:
+    """Head and body line by line; of a body that is no text, or compressed, how long it is."""
+    start = len(raw) - len(message.sent)
+    is_text = not message.codings.compressed and not _UNPRINTABLE.search(message.sent.rstrip(b"\0"))
+    _print_lines(terminal, raw if is_text else raw[:start], mask.agent, margin, full)
+    if not is_text:
+        text = size(len(message.sent)) + (", compressed" if message.codings.compressed else "")
+        terminal.about(FieldSpan("body", "body", start, len(raw), text))
+        terminal.line((f"{' ' * margin}{start:04x}..{len(raw) - 1:04x}  ", "dim"), ("body", "key"), (f"  {text}", ""))
+
+
+def _print_lines(terminal: Terminal, raw: bytes, masked_text: Callable[[str], str], margin: int, full: bool) -> None:
+    """A text line by line.  It is masked as a whole: a secret may go over several lines."""
     plain = raw.decode("iso-8859-1").splitlines(keepends=True)
-    masked = mask.text("".join(plain)).splitlines(keepends=True)
+    masked = masked_text("".join(plain)).splitlines(keepends=True)
     offset = 0
     for line, shown in zip_longest(plain, masked, fillvalue=""):
         text = escape(shown.rstrip("\r\n\0"))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
-from dissector.model import Message
+from dissector.model import Exchange, Message
 from dissector.render.theme import log_style
 from dissector.render.words import LogCall, Said, Words, log_call
 
@@ -45,6 +45,8 @@ class LadderStep(NamedTuple):
     #: The two places of capture between which it does so.
     between: tuple[str, str] = ("", "")
     messages: tuple[Message, ...] = ()
+    #: What it shows of HTTP.
+    exchange: Exchange | None = None
 
 
 def message_steps(messages: Sequence[Message], words: Words, verbose: bool, running: bool = False) -> list[LadderStep]:

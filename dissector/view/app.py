@@ -13,6 +13,7 @@ from dissector.view import keys, pages, places
 from dissector.view.ask import Ask
 from dissector.view.choice import TaskChoice
 from dissector.view.copying import chosen_value, filter_of
+from dissector.view.exchange import KINDS
 from dissector.view.frame import ViewFrame
 from dissector.view.help import HelpScreen
 from dissector.view.keys import FLEET, LIST, MESSAGE, TASK
@@ -64,8 +65,8 @@ class ViewApp(ViewFrame):
         subject = self.pane.current.subject
         if isinstance(subject, Problem) and subject.task is not None:
             self._enter_problem(subject)
-        elif isinstance(subject, LadderStep) and subject.messages:
-            self._show_message(subject.messages[0])
+        elif behind := pages.messages_behind(subject):
+            self._show_message(behind[0])
         elif isinstance(subject, LogLine):
             found = [one for one in self._messages() if subject.packet in one.packets]
             if found:
@@ -87,14 +88,15 @@ class ViewApp(ViewFrame):
     def _show_message(self, message: Message) -> None:
         if self.place != MESSAGE:
             self._above = self.place
+        self._said = ""
         self.go(MESSAGE)
         self.call_after_refresh(self.message.show, message)
         self.call_after_refresh(self.redraw)
 
-    def _messages(self) -> list[Message]:
+    def _messages(self, shown: Message | None = None) -> list[Message]:
         entry = self.table.selected
         with self.control.lock:
-            return pages.messages_of(self.store, entry) if entry is not None else []
+            return pages.messages_like(self.store, entry, shown) if entry is not None else []
 
     def action_up(self) -> None:
         if self.ask.is_open:
@@ -281,8 +283,10 @@ class ViewApp(ViewFrame):
         self.tell("" if found else "no problem here")
 
     def _next_message(self, step: int) -> None:
-        messages, shown = self._messages(), self.message.message
-        at = next((at for at, one in enumerate(messages) if one is shown), 0) + step
+        shown = self.message.message
+        messages = self._messages(shown)
+        here = (shown.n, shown.to_remote) if shown is not None else None
+        at = next((at for at, one in enumerate(messages) if (one.n, one.to_remote) == here), 0) + step
         if 0 <= at < len(messages):
             self._show_message(messages[at])
 
@@ -296,17 +300,22 @@ class ViewApp(ViewFrame):
         """To the partner of the chosen message."""
         message = self.message.message if self.place == MESSAGE else self._message_here()
         number = getattr(message, attribute, None)
-        partner = next((one for one in self._messages() if number is not None and one.n == number), None)
+        partners = [one for one in self._messages(message) if number is not None and one.n == number]
+        # Both sides of an exchange have its number; an answer always goes the other way.
+        partner = next(
+            (one for one in partners if message is not None and one.to_remote is not message.to_remote), None
+        )
         if partner is None:
             self.tell(f"no {name} of this")
         elif self.place == MESSAGE:
             self._show_message(partner)
-        elif not self.pane.go_to(lambda one: isinstance(one, LadderStep) and partner in one.messages):
+        elif partner.kind not in KINDS and not self.pane.go_to(
+            lambda one: isinstance(one, LadderStep) and partner in one.messages
+        ):
             self.tell(f"its {name} is not on this page")
 
     def _message_here(self) -> Message | None:
-        subject = self.pane.current.subject
-        return subject.messages[0] if isinstance(subject, LadderStep) and subject.messages else None
+        return next(iter(pages.messages_behind(self.pane.current.subject)), None)
 
     def _go_to(self, text: str) -> None:
         if not text:

@@ -10,6 +10,7 @@ from dissector.render.steps import LadderStep
 from dissector.render.text import escape
 from dissector.reports.summary import Cause, TaskGroup
 from dissector.view.keys import FLEET, MESSAGE
+from dissector.view.pages import messages_behind
 from dissector.view.takeaway import display_filter, packet_filter
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def filter_of(app: ViewFrame) -> str:
         return ""
     subject = app.pane.current.subject
     if app.pane.has_focus and isinstance(subject, LadderStep) and subject.packets:
-        return packet_filter(packet for one in subject.messages for packet in one.packets) or ""
+        return packet_filter(packet for one in messages_behind(subject) for packet in one.packets) or ""
     if app.pane.has_focus and isinstance(subject, Problem) and subject.packets:
         return packet_filter(subject.packets)
     return display_filter(entry.task, list(entry.connections))

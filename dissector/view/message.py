@@ -16,6 +16,7 @@ from dissector.render.terminal import wrap
 from dissector.render.text import duration, size
 from dissector.render.times import dated
 from dissector.render.words import Words
+from dissector.view import exchange
 from dissector.view.bytes import BytesPane
 from dissector.view.pane import LinesPane, Sheet
 from dissector.wire.masking import Mask
@@ -96,11 +97,15 @@ class MessagePane(Container):
         if message.latency is not None:
             facts.append(f"answered after {duration(message.latency)}")
         sheet.block([(" ", "")], "   ".join(facts), "dim")
-        words = Words(self._mask, full=True)
-        text = words.answer(message).text if message.kind in _ANSWERS else words.request(message)
-        for line in (text or "ok").split("\n"):
+        for line in self._text(message).split("\n"):
             for part in wrap(line, sheet.width - 2) if line.strip() else [""]:
                 sheet.line((" " + part, ""))
+
+    def _text(self, message: Message) -> str:
+        if message.kind in exchange.KINDS:
+            return exchange.text_of(message, self._mask)
+        words = Words(self._mask, full=True)
+        return (words.answer(message).text if message.kind in _ANSWERS else words.request(message)) or "ok"
 
     @property
     def title(self) -> str:
@@ -108,7 +113,8 @@ class MessagePane(Container):
         if message is None:
             return ""
         task = f" of task {message.task.n}" if message.task is not None else ""
-        return f" Message {message.n}{task}, packet {message.packets[-1] if message.packets else '?'}"
+        name = message.kind if message.kind in exchange.KINDS else "Message"
+        return f" {name} {message.n}{task}, packet {message.packets[-1] if message.packets else '?'}"
 
     # --- ways ------------------------------------------------------------------------------------------------------
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar, get_args
 
-from dissector.model import Message, Problem
+from dissector.model import Exchange, Message, Problem
 from dissector.render.alike import problem_rows
+from dissector.render.exchanges import has_line
 from dissector.render.ladder import LadderView, TimeColumn
 from dissector.render.log import LogView
 from dissector.render.problems import print_problems
+from dissector.render.steps import LadderStep
 from dissector.render.text import escape
+from dissector.view import exchange
 from dissector.view.entry import TaskEntry
 from dissector.view.pane import Sheet
 from dissector.view.store import Store
@@ -88,3 +91,18 @@ def messages_of(store: Store, entry: TaskEntry) -> list[Message]:
     """The messages of a task that there are, by their numbers."""
     found = [event for event in store.events(entry) if isinstance(event, Message)]
     return sorted(found, key=lambda message: message.n)
+
+
+def messages_like(store: Store, entry: TaskEntry, shown: Message | None) -> list[Message]:
+    """Those among which one goes on from ``shown``: of HTTP its requests and responses, else the messages."""
+    if shown is None or shown.kind not in exchange.KINDS:
+        return messages_of(store, entry)
+    found = sorted((one for one in store.events(entry) if isinstance(one, Exchange)), key=lambda one: one.n)
+    return [side for one in found if has_line(one) for side in exchange.sides(one)]
+
+
+def messages_behind(subject: object) -> tuple[Message, ...]:
+    """What a line of a ladder shows; the one that it begins with in front."""
+    if not isinstance(subject, LadderStep):
+        return ()
+    return subject.messages or (exchange.sides(subject.exchange) if subject.exchange is not None else ())

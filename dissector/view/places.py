@@ -54,7 +54,9 @@ class JumpTarget(NamedTuple):
         """True for a line of a ladder that shows the packet: with a message, or an answer to one, in it."""
         if not isinstance(subject, LadderStep) or self.packet is None:
             return False
-        return any(self.packet in packets for packets in (subject.packets, *(one.packets for one in subject.messages)))
+        exchange = subject.exchange.packets if subject.exchange is not None else ()
+        shown = (subject.packets, exchange, *(one.packets for one in subject.messages))
+        return any(self.packet in packets for packets in shown)
 
     def is_at(self, subject: object) -> bool:
         """True for a line of a ladder that stands there or behind."""

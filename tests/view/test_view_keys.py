@@ -74,7 +74,7 @@ def test_the_page_of_keys_is_scrolled_by_keys(captures: Path) -> None:
     async def script(app: ViewApp, pilot: Pilot[None]) -> None:
         await press(pilot, "question_mark")
         assert "Down to the bytes and back" in shown(app)
-        await press(pilot, *["down"] * 60)
+        await press(pilot, "down", *["pagedown"] * 5)
         await pilot.pause(0.5)
         assert "ends it and prints the summary" in shown(app)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from view_kit import play, press, settle, shown, title, top
+from view_kit import answer, play, press, settle, shown, title, top
 
 from dissector.model import Message, Outcome
 from dissector.render.fields import FieldSpan
@@ -401,7 +401,8 @@ def test_heads_of_lanes_stay(failed: list[Path]) -> None:
         await pilot.pause()
         assert app.pane.scroll_offset.y > 6
         assert app.pane.render_line(0).text.lstrip().startswith("packet")
-        await press(pilot, *["up"] * 60)
+        for _ in range(60):
+            app.pane.action_move(-1)
         assert app.pane._at(app.pane._cursor - app.pane.scroll_offset.y) == app.pane._cursor
 
     play(failed, script, size=(80, 24))
@@ -479,9 +480,11 @@ def test_a_task_is_saved_in_each_form(several: list[Path], tmp_path: Path, endin
     target = tmp_path / f"one.{ending}"
 
     async def script(app: ViewApp, pilot: Pilot[None]) -> None:
-        await press(pilot, "enter", "w", "ctrl+u", *str(target), "enter")
+        await press(pilot, "enter", "w")
+        await answer(app, pilot, str(target))
         await settle(pilot, lambda: f" in {target}" in title(app))
-        await press(pilot, "w", "ctrl+u", *str(target), "enter")
+        await press(pilot, "w")
+        await answer(app, pilot, str(target))
         await settle(pilot, lambda: "exists already" in title(app))
 
     play(several, script, size=(200, 40))

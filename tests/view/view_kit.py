@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from textual.pilot import Pilot
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from dissector.cli.view import FilesControl
 from dissector.opening import Asked, OpenedFiles
@@ -49,6 +49,12 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
     for key in keys:
         await pilot.press(key)
         await pilot.pause()
+
+
+async def answer(app: ViewApp, pilot: Pilot[None], text: str) -> None:
+    """What the screen asks for, all of it at once: a long text takes long to be typed."""
+    app.query_one(Input).value = text
+    await press(pilot, "enter")
 
 
 async def settle(pilot: Pilot[None], is_so: Callable[[], object], seconds: float = 20.0) -> None:
