@@ -135,6 +135,33 @@ def test_slots_know_the_most(times: list[tuple[int, int]], count: int) -> None:
     assert max(slot.most for slot in made.slots(count)) == at_a_time
 
 
+@given(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 90)), min_size=1, max_size=40), st.integers(1, 30))
+def test_each_slot_has_what_ran_in_it(times: list[tuple[int, int]], count: int) -> None:
+    """Beside a count of every moment; what ends as a slot begins is one of those that came in with it."""
+    slots = summary(*(task(n, start, took) for n, (start, took) in enumerate(times, 1))).slots(count)
+    spans = [(start, start + (took or 1)) for start, took in times]
+    first, last = min(start for start, _ in times), max(start + took for start, took in times)
+    step = (last - first + 1) // count + 1
+    wanted = []
+    for at in range(count):
+        moments = range(first + at * step, first + (at + 1) * step)
+        running = [sum(start <= moment < end for start, end in spans) for moment in moments]
+        came_in = sum(start < moments[0] <= end for start, end in spans) if moments[0] <= last + 1 else 0
+        wanted.append(max(came_in, *running))
+    assert [slot.most for slot in slots] == wanted
+
+
+@pytest.mark.parametrize("group_by", ["job", "remote", "client", "cause", "outcome"])
+def test_other_groups_of_the_same_tasks(group_by: str) -> None:
+    tasks = [task(n, n, n, Outcome.FAILURE if n % 3 else Outcome.RUNNING, job="ab"[n % 2]) for n in range(1, 20)]
+    problem(tasks[4], "job_failed", Severity.ERROR)
+    made, wanted = summary(*tasks), summary(*tasks, group_by=group_by)
+    made.regroup(group_by, tasks)
+    assert made.groups() == wanted.groups()
+    assert made.causes() == wanted.causes()
+    assert made.slots(5) == wanted.slots(5)
+
+
 def test_an_unknown_group() -> None:
     with pytest.raises(KeyError):
         TaskFigures("weather")

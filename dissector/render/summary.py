@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import nsmallest
 
 from dissector.model import RANK, Task
@@ -44,7 +44,7 @@ class SummaryPage:
 
     def add(self, task: Task) -> None:
         self._summary.add(task)
-        severity = worst(task.problems)
+        severity = worst(task.problems) if task.problems else None
         if severity is None:
             return
         # The worst severity first, then the longest.
@@ -52,6 +52,15 @@ class SummaryPage:
         if len(self._worst) < WORST or key < self._worst[-1][0]:
             row = task_row(task, self._mask)
             self._worst = nsmallest(WORST, [*self._worst, (key, row)], key=lambda one: one[0])
+
+    def sort(self, order: str) -> None:
+        """Another order of the groups from now on."""
+        self._order = order
+
+    def regroup(self, group_by: str, tasks: Iterable[Task]) -> None:
+        """The same tasks in other groups (see ``TaskFigures.regroup``)."""
+        self._group_by = group_by
+        self._summary.regroup(group_by, tasks)
 
     def draw(self, terminal: Terminal | None = None) -> None:
         """Needs at least one task; ``terminal`` takes the place of the one before."""

@@ -53,10 +53,12 @@ class TaskGroup:
 
     def add(self, task: Task) -> None:
         self.tasks += 1
-        self.failed += has_failed(task)
-        self.running += task.outcome is Outcome.RUNNING
-        if task.end and task.outcome is not Outcome.RUNNING:
-            self.took.append(max(task.end - task.start, 0))
+        if task.outcome is Outcome.RUNNING:
+            self.running += 1
+        else:
+            self.failed += has_failed(task)
+            if task.end:
+                self.took.append(max(task.end - task.start, 0))
         if task.callback_delay is not None:
             self.delays.append(task.callback_delay)
 
@@ -133,8 +135,7 @@ class TaskFigures:
         self._starts, self._ends, self._failed_at = array("q"), array("q"), array("q")
 
     def add(self, task: Task) -> None:
-        name = self._name(task)
-        self._groups.setdefault(name, TaskGroup(name)).add(task)
+        self._group(task)
         end = task.end or task.start
         self._starts.append(task.start)
         self._ends.append(end)
@@ -143,7 +144,26 @@ class TaskFigures:
         for problem in task.problems:
             if problem.severity is not Severity.INFO:
                 key = (problem.code, problem.cause)
-                self._causes.setdefault(key, Cause(problem)).add(problem, task)
+                cause = self._causes.get(key)
+                if cause is None:
+                    cause = self._causes[key] = Cause(problem)
+                cause.add(problem, task)
+
+    def _group(self, task: Task) -> None:
+        name = self._name(task)
+        group = self._groups.get(name)
+        if group is None:
+            group = self._groups[name] = TaskGroup(name)
+        group.add(task)
+
+    def regroup(self, group_by: str, tasks: Iterable[Task]) -> None:
+        """Other groups of ``tasks``, which are those that were added: the rest stays as it is.
+
+        :raises KeyError: there is no such group (``GROUPS``)
+        """
+        self._name, self._groups = GROUPS[group_by], {}
+        for task in tasks:
+            self._group(task)
 
     def groups(self, order: str = "failed") -> list[TaskGroup]:
         """The most of ``order`` first: failed, count, median, p95 or max; equal ones by name."""
@@ -168,16 +188,29 @@ class TaskFigures:
         failed = [0] * count
         for moment in self._failed_at:
             failed[(moment - first) // step] += 1
-        most, now, level = [0] * count, 0, 0
-        for moment, change in self._changes():
-            slot = (moment - first) // step
-            for passed in range(now, slot + 1):
-                most[passed] = max(most[passed], level)
-            now, level = slot, level + change
-            most[now] = max(most[now], level)
+        most = self._most(first, step, count)
         return [Slot(first + at * step, most[at], failed[at]) for at in range(count)]
 
-    def _changes(self) -> list[tuple[int, int]]:
-        """When a task starts (1) and ends (-1), in order; at one moment ends first.  One that took no time is seen."""
-        ends = (max(end, start + 1) for start, end in zip(self._starts, self._ends, strict=True))
-        return sorted([(moment, 1) for moment in self._starts] + [(moment, -1) for moment in ends])
+    def _most(self, first: int, step: int, count: int) -> list[int]:
+        """The most tasks at a time in each slot: those that came in with it, and what starts in it."""
+        most = [0] * count
+        slot, border, level, peak = 0, 2 * (first + step), 0, 0
+        for change in self._changes():
+            if change >= border:
+                most[slot], peak = peak, level
+                until = (change // 2 - first) // step
+                most[slot + 1 : until] = [level] * (until - slot - 1)
+                slot, border = until, 2 * (first + (until + 1) * step)
+            if change & 1:
+                level += 1
+                peak = max(peak, level)
+            else:
+                level -= 1
+        most[slot] = peak
+        return most
+
+    def _changes(self) -> list[int]:
+        """Twice the moments, in order: odd ones where a task starts, even ones where one ends, which goes first.  A
+        task that took no time is seen.  Numbers that come nearly in order are sorted much faster than pairs."""
+        ends = [2 * (end if end > start else start + 1) for start, end in zip(self._starts, self._ends, strict=True)]
+        return sorted([*(2 * start + 1 for start in self._starts), *ends])

@@ -157,16 +157,12 @@ class ViewApp(ViewFrame):
         self.tell(f"sorted by {self.table.sort}")
 
     def action_group(self) -> None:
-        self.fleet.next_group()
-        self._refill()
+        with self.control.lock:
+            self.fleet.next_group(self.final)
+        self.redraw(anew=True)
 
     def action_order(self) -> None:
         self.tell(f"the most of {self.fleet.next_order()} first")
-        self._refill()
-
-    def _refill(self) -> None:
-        with self.control.lock:
-            self.fill_fleet()
         self.redraw(anew=True)
 
     def action_verbose(self) -> None:

@@ -32,6 +32,8 @@ class TaskChoice:
             conditions.append(lambda task: name(task) == wanted)
         if not conditions:
             return Filter()
+        if len(conditions) == 1:
+            return Filter(task=conditions[0], on_tasks=True)
         return Filter(task=lambda task: all(one(task) for one in conditions), on_tasks=True)
 
     @property

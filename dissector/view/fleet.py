@@ -29,6 +29,8 @@ class FleetPane(LinesPane):
         self._page, self._count = self._fresh(), 0
         #: Gives the tasks that it has to be filled with.
         self._waiting: Callable[[], Iterable[Task]] | None = None
+        #: They are those that it has, to be put into other groups.
+        self._is_same = False
         self._drawn: tuple[object, ...] = ()
         self._next_draw = 0.0
 
@@ -43,23 +45,31 @@ class FleetPane(LinesPane):
     def fill(self, tasks: Callable[[], Iterable[Task]], is_wanted: Callable[[Task], bool] | None) -> None:
         """When it is drawn next: ``tasks`` gives those that there are then; ``is_wanted`` (None: all) is for these and
         the coming ones."""
-        self._waiting, self._is_wanted = tasks, is_wanted or _any
+        self._waiting, self._is_wanted, self._is_same = tasks, is_wanted or _any, False
 
     def _catch_up(self) -> None:
         if self._waiting is None:
             return
-        tasks, self._waiting = self._waiting(), None
-        self._page, self._count, self._drawn, self._next_draw = self._fresh(), 0, (), 0.0
+        tasks, self._waiting = list(filter(self._is_wanted, self._waiting())), None
+        self._drawn, self._next_draw = (), 0.0
+        if self._is_same and len(tasks) == self._count:
+            self._page.regroup(self.group_by, tasks)
+            return
+        self._page, self._count = self._fresh(), len(tasks)
         for task in tasks:
-            self.add(task)
+            self._page.add(task)
 
-    def next_group(self) -> str:
+    def next_group(self, tasks: Callable[[], Iterable[Task]]) -> None:
+        """When it is drawn next: ``tasks`` as of ``fill``.  Only the groups are others, unless some of the tasks that
+        it tells of are no longer held."""
         names = list(GROUPS)
         self.group_by = names[(names.index(self.group_by) + 1) % len(names)]
-        return self.group_by
+        self._is_same = self._waiting is None
+        self._waiting = tasks
 
     def next_order(self) -> str:
         self._order = _ORDERS[(_ORDERS.index(self._order) + 1) % len(_ORDERS)]
+        self._page.sort(self._order)
         return self._order
 
     def draw(self, heading: str, *, anew: bool = False) -> None:

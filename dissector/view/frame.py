@@ -19,7 +19,7 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Static
 
 from dissector.errors import JstraceError
-from dissector.model import Message
+from dissector.model import Message, Task
 from dissector.render import abilities
 from dissector.render.rows import TaskRow, without_date
 from dissector.render.text import escape
@@ -213,7 +213,11 @@ class ViewFrame(PacedApp):
     def fill_fleet(self) -> None:
         """The page of all tasks anew, from those that are held."""
         wanted = self._filter.task if self._filter.on_tasks else None
-        self.fleet.fill(lambda: (entry.task for entry in self.store.final()), wanted)
+        self.fleet.fill(self.final, wanted)
+
+    def final(self) -> list[Task]:
+        """Those whose records are final and held."""
+        return [entry.task for entry in self.store.final()]
 
     def _pick(self) -> None:
         """What is chosen or what is paused is another one."""

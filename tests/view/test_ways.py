@@ -9,8 +9,9 @@ import pytest
 from textual.pilot import Pilot
 from view_kit import answer, play, press, settle, shown, title, top
 
-from dissector.model import Message, Outcome
+from dissector.model import Message, Outcome, Task
 from dissector.render.fields import FieldSpan
+from dissector.reports.summary import TaskFigures
 from dissector.sources.capture import CaptureReader
 from dissector.view.app import ViewApp
 from dissector.view.keys import FLEET, LIST, MESSAGE, TASK
@@ -109,6 +110,38 @@ def test_groups_of_another_kind(several: list[Path]) -> None:
         assert "the most of count first" in title(app)
         rows = [line for line in app.fleet.text.splitlines() if line.startswith((" shell_fail", " shell_long"))]
         assert rows[0].startswith(" shell_long")
+
+    play(several, script)
+
+
+def test_other_groups_and_orders_do_not_take_all_tasks_anew(
+    several: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until tasks are gone that the page tells of; what a filter leaves out stays out."""
+    added: list[int] = []
+    add = TaskFigures.add
+
+    def counted(figures: TaskFigures, task: Task) -> None:
+        added.append(task.n)
+        add(figures, task)
+
+    monkeypatch.setattr(TaskFigures, "add", counted)
+
+    async def script(app: ViewApp, pilot: Pilot[None]) -> None:
+        assert len(added) == 11
+        await press(pilot, "u", "u", "i", "i", "u")
+        assert len(added) == 11
+        app.choose(app.choice.with_text("job=shell_long"))
+        await pilot.pause()
+        assert len(added) == 21
+        await press(pilot, "u", "u")
+        assert title(app).startswith(" All tasks by job")
+        assert "shell_long" in app.fleet.text
+        assert "shell_fail" not in app.fleet.text
+        assert len(added) == 21
+        del app.store._ended[next(one for one in app.store._ended if one.job == "shell_long")]
+        await press(pilot, "u")
+        assert len(added) == 30
 
     play(several, script)
 
