@@ -78,7 +78,7 @@ def import_everything() -> None:
     import dissector
 
     for module in pkgutil.walk_packages(dissector.__path__, "dissector."):
-        if not module.name.endswith("__main__") and ".live." not in module.name:
+        if not module.name.endswith("__main__") and not module.name.startswith("dissector.view"):
             importlib.import_module(module.name)
 
 

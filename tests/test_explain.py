@@ -43,9 +43,11 @@ def emitted() -> set[str]:
                 continue
             name = str(getattr(node.func, "attr", None) or getattr(node.func, "id", ""))
             arguments = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "code")]
-            if re.fullmatch(r"_?(stream_?)?problem|Problem|StreamProblem|_report", name):
+            if re.fullmatch(r"_?(stream_?)?problem|Finding|Problem|StreamProblem|_report", name):
                 found |= {
-                    one.value for one in arguments if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                    one.value
+                    for one in arguments
+                    if isinstance(one, ast.Constant) and isinstance(one.value, str) and "{" not in one.value
                 }
     return found
 

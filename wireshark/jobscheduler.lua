@@ -7028,8 +7028,7 @@ do
   local HALF, WHOLE = sequence.HALF, 2 * sequence.HALF
   local WINDOW, OVERHEAD = sequence.LARGEST_WINDOW, rules._OVERHEAD
   local TWICE, TWICE_WITHOUT_ID = sequence.TWICE, rules._TWICE_WITHOUT_ID
-  local NEAR, SHUFFLED = sequence.NEAR, js.python.stream_reassembly._SHUFFLED
-  local MOST = js.python.limits.MAX_EVIDENCE
+  local NEAR, SHUFFLED, MOST = sequence.NEAR, js.python.stream_reassembly._SHUFFLED, js.python.limits.MAX_EVIDENCE
   local D = {}
   D.__index = D
   D.walked = 0  -- pieces that were gone over while a hole is waited for
@@ -10310,7 +10309,6 @@ end
 -- order, only look it up.
 do
   local format, floor = string.format, math.floor
-  local MOST_PORT_PAIRS = 2 ^ 17
   local S = {}
   S.__index = S
   js.Session = S
@@ -10513,6 +10511,43 @@ do
     end
   end
 
+  --- Notes the time, for the task list.
+  function S:clock(pinfo) self.now = math.max(self.now, self:time_of(pinfo)) end
+
+  --- An ICMP error is about a packet with this key; its connection, if that may be one of ours.
+  function S:icmp(key, version, kind, code, pinfo)
+    local flow = self.flows[key]
+    local reason = flow and js.python.stream_icmp.reason(version, kind, code)
+    if not reason or not flow.facts then return nil end
+    local stream = flow.stream
+    if not pinfo.visited then self:proves(stream) end
+    local list = stream.icmp or {}
+    stream.icmp = list
+    if not pinfo.visited and #list < js.python.limits.MAX_EVIDENCE then
+      list[#list + 1] = js.python.traffic.IcmpError.of({
+        number = self.last, time = self:time_of(pinfo), sender = tostring(pinfo.src), reason = reason,
+      })
+    end
+    return stream
+  end
+
+  --- A connection that is none of ours: its packets are not looked at any more.
+  function S:disown(stream)
+    local flows, key = self.flows, stream.key
+    flows[key], flows[js.other_way(key)] = false, false
+    for _, number in ipairs(stream.numbers or {}) do
+      if self.packets[number] == stream then self.packets[number] = nil end
+    end
+    stream.foreign, stream.sniffing, stream.events, stream.heads, stream.dirs, stream.numbers = true, nil, nil, nil, nil, nil
+  end
+end
+
+-- Whose connection a packet that TCP hands over belongs to: by its ports, and by its addresses, which are slow to ask for,
+-- only where several pairs of hosts use the same ports.
+do
+  local MOST_PORT_PAIRS = 2 ^ 17
+  local S = js.Session
+
   --- Notes a connection of ours or of a command port for the time when TCP asks who its payload is for.
   function S:remember(stream)
     local sport, dport = stream.client.port, stream.server.port
@@ -10563,36 +10598,6 @@ do
       end
     end
     return nil
-  end
-
-  --- Notes the time, for the task list.
-  function S:clock(pinfo) self.now = math.max(self.now, self:time_of(pinfo)) end
-
-  --- An ICMP error is about a packet with this key; its connection, if that may be one of ours.
-  function S:icmp(key, version, kind, code, pinfo)
-    local flow = self.flows[key]
-    local reason = flow and js.python.stream_icmp.reason(version, kind, code)
-    if not reason or not flow.facts then return nil end
-    local stream = flow.stream
-    if not pinfo.visited then self:proves(stream) end
-    local list = stream.icmp or {}
-    stream.icmp = list
-    if not pinfo.visited and #list < js.python.limits.MAX_EVIDENCE then
-      list[#list + 1] = js.python.traffic.IcmpError.of({
-        number = self.last, time = self:time_of(pinfo), sender = tostring(pinfo.src), reason = reason,
-      })
-    end
-    return stream
-  end
-
-  --- A connection that is none of ours: its packets are not looked at any more.
-  function S:disown(stream)
-    local flows, key = self.flows, stream.key
-    flows[key], flows[js.other_way(key)] = false, false
-    for _, number in ipairs(stream.numbers or {}) do
-      if self.packets[number] == stream then self.packets[number] = nil end
-    end
-    stream.foreign, stream.sniffing, stream.events, stream.heads, stream.dirs, stream.numbers = true, nil, nil, nil, nil, nil
   end
 end
 
@@ -11067,26 +11072,7 @@ do
   local TWICE, NEAR = js.python.stream_sequence.TWICE, js.python.stream_sequence.NEAR
   local is_frame = js.is_frame
 
-  --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
-  function S:segment(sender, seq, ack, flags, data, length, number, time, hop, window)
-    local stream = sender.stream
-    sender.ready, sender.other.ready = nil, nil
-    if stream.over then return self:late(sender, seq, flags, length, number, time, hop) end
-    local is_http = js.is_http(data)
-    if stream.held then
-      local waits_no_more = is_http or self:is_under_way(stream, sender, seq, ack, flags)
-      self:release(stream, waits_no_more and math.huge or time)
-    end
-    local may_wait = flags % 4 < 2 and not is_http and not stream.over and not stream.foreign
-    if may_wait and sender:is_early(seq, ack, flags, length, time) then
-      return self:hold(stream, { sender, seq, ack, flags, data, length, number, time, hop, window })
-    end
-    local is_ours = self:go_on(sender, seq, ack, flags, data, length, number, time, hop, window)
-    if stream.held then self:release(stream, time) end
-    return is_ours
-  end
-
-  --- The same for a segment that waits for nothing.
+  --- Takes a segment that waits for nothing; true when it brought new bytes of a connection that is ours.
   function S:go_on(sender, seq, ack, flags, data, length, number, time, hop, window)
     local stream, other = sender.stream, sender.other
     if stream.is_new and flags % 4 < 2 then self:opened(stream, -1, hop) end
@@ -11324,7 +11310,6 @@ do
   local function is_http(data)
     return find(data, "^[\20-\23]\3") or find(data, "^POST /") or find(data, "^GET /") or find(data, "^HTTP/1%.")
   end
-  js.is_http = is_http
 
   --- How many bytes are not there that come before a sequence number.
   function D:missing(number)
@@ -11411,6 +11396,25 @@ do
       if one.held then self:await(one, one.held[1][8]) end
     end
     self.deadline = awaiting.times[1] or math.huge
+  end
+
+  --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
+  function S:segment(sender, seq, ack, flags, data, length, number, time, hop, window)
+    local stream = sender.stream
+    sender.ready, sender.other.ready = nil, nil
+    if stream.over then return self:late(sender, seq, flags, length, number, time, hop) end
+    local is_web = is_http(data)
+    if stream.held then
+      local waits_no_more = is_web or self:is_under_way(stream, sender, seq, ack, flags)
+      self:release(stream, waits_no_more and math.huge or time)
+    end
+    local may_wait = flags % 4 < 2 and not is_web and not stream.over and not stream.foreign
+    if may_wait and sender:is_early(seq, ack, flags, length, time) then
+      return self:hold(stream, { sender, seq, ack, flags, data, length, number, time, hop, window })
+    end
+    local is_ours = self:go_on(sender, seq, ack, flags, data, length, number, time, hop, window)
+    if stream.held then self:release(stream, time) end
+    return is_ours
   end
 end
 

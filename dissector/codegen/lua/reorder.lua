@@ -10,7 +10,6 @@ do
   local function is_http(data)
     return find(data, "^[\20-\23]\3") or find(data, "^POST /") or find(data, "^GET /") or find(data, "^HTTP/1%.")
   end
-  js.is_http = is_http
 
   --- How many bytes are not there that come before a sequence number.
   function D:missing(number)
@@ -97,5 +96,24 @@ do
       if one.held then self:await(one, one.held[1][8]) end
     end
     self.deadline = awaiting.times[1] or math.huge
+  end
+
+  --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
+  function S:segment(sender, seq, ack, flags, data, length, number, time, hop, window)
+    local stream = sender.stream
+    sender.ready, sender.other.ready = nil, nil
+    if stream.over then return self:late(sender, seq, flags, length, number, time, hop) end
+    local is_web = is_http(data)
+    if stream.held then
+      local waits_no_more = is_web or self:is_under_way(stream, sender, seq, ack, flags)
+      self:release(stream, waits_no_more and math.huge or time)
+    end
+    local may_wait = flags % 4 < 2 and not is_web and not stream.over and not stream.foreign
+    if may_wait and sender:is_early(seq, ack, flags, length, time) then
+      return self:hold(stream, { sender, seq, ack, flags, data, length, number, time, hop, window })
+    end
+    local is_ours = self:go_on(sender, seq, ack, flags, data, length, number, time, hop, window)
+    if stream.held then self:release(stream, time) end
+    return is_ours
   end
 end

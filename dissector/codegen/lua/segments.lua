@@ -7,26 +7,7 @@ do
   local TWICE, NEAR = js.python.stream_sequence.TWICE, js.python.stream_sequence.NEAR
   local is_frame = js.is_frame
 
-  --- Takes a segment of a connection that may be ours; true when it brought new bytes of one that is ours.
-  function S:segment(sender, seq, ack, flags, data, length, number, time, hop, window)
-    local stream = sender.stream
-    sender.ready, sender.other.ready = nil, nil
-    if stream.over then return self:late(sender, seq, flags, length, number, time, hop) end
-    local is_http = js.is_http(data)
-    if stream.held then
-      local waits_no_more = is_http or self:is_under_way(stream, sender, seq, ack, flags)
-      self:release(stream, waits_no_more and math.huge or time)
-    end
-    local may_wait = flags % 4 < 2 and not is_http and not stream.over and not stream.foreign
-    if may_wait and sender:is_early(seq, ack, flags, length, time) then
-      return self:hold(stream, { sender, seq, ack, flags, data, length, number, time, hop, window })
-    end
-    local is_ours = self:go_on(sender, seq, ack, flags, data, length, number, time, hop, window)
-    if stream.held then self:release(stream, time) end
-    return is_ours
-  end
-
-  --- The same for a segment that waits for nothing.
+  --- Takes a segment that waits for nothing; true when it brought new bytes of a connection that is ours.
   function S:go_on(sender, seq, ack, flags, data, length, number, time, hop, window)
     local stream, other = sender.stream, sender.other
     if stream.is_new and flags % 4 < 2 then self:opened(stream, -1, hop) end

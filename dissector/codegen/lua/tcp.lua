@@ -7,8 +7,7 @@ do
   local HALF, WHOLE = sequence.HALF, 2 * sequence.HALF
   local WINDOW, OVERHEAD = sequence.LARGEST_WINDOW, rules._OVERHEAD
   local TWICE, TWICE_WITHOUT_ID = sequence.TWICE, rules._TWICE_WITHOUT_ID
-  local NEAR, SHUFFLED = sequence.NEAR, js.python.stream_reassembly._SHUFFLED
-  local MOST = js.python.limits.MAX_EVIDENCE
+  local NEAR, SHUFFLED, MOST = sequence.NEAR, js.python.stream_reassembly._SHUFFLED, js.python.limits.MAX_EVIDENCE
   local D = {}
   D.__index = D
   D.walked = 0  -- pieces that were gone over while a hole is waited for
