@@ -207,3 +207,30 @@ def test_plain_lines_without_a_keyboard(ended: bytes) -> None:
     assert done.returncode == 0, done.stdout
     assert b"\x1b[?1049h" not in done.stdout
     assert ended
+
+
+# --- capture files -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("term", ["xterm", "screen", "tmux", "linux", "xterm-mono"])
+def test_files_on_each_terminal(term: str, captures: Path) -> None:
+    """From all tasks to a task's ladder and out, at 38400 baud."""
+    path = str(captures / "engine_shell_fail.pcap")
+    with Terminal(None, term, path, command=("view",), rate=3_840) as terminal:
+        terminal.until("Group by")
+        assert terminal.fills
+        terminal.press(b"\r")
+        terminal.until("Ladder of task 1")
+        terminal.press(b"q")
+        assert terminal.end() < 5
+        assert terminal.process.returncode == 0
+        assert (terminal.colors == set()) is (term == "xterm-mono")
+        assert b"1 task: 1 failure" in terminal.out
+
+
+def test_files_on_a_terminal_that_can_not_be_filled(captures: Path) -> None:
+    with Terminal(None, "dumb", str(captures / "engine_shell_fail.pcap"), command=("view",)) as terminal:
+        terminal.end()
+        assert b"\x1b" not in terminal.out
+        assert b"failure, exit 5" in terminal.out
+        assert terminal.process.returncode == 0
