@@ -69,7 +69,10 @@ def _body(message: HttpMessage, mask: Mask) -> str:
     if value is not None:
         return json.dumps(mask.json(value), indent=2, ensure_ascii=False)
     body = message.body
-    text = body.decode("utf-8", "replace")
-    if "\0" in text or "\ufffd" in text:
+    if b"\0" in body:
         return f"({count(len(body), 'byte')})"
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        text = body.decode("iso-8859-1")
     return mask.agent(text.replace("\r\n", "\n"))

@@ -129,6 +129,9 @@ def test_no_secret_is_shown(captures: Path, name: str) -> None:
         (b"two\r\nlines", "two\nlines"),
         (b'{"cut": ', '{"cut": '),
         (b"\0\1\2\xff", "(4 bytes)"),
+        (b"m\xfcde", "m\xfcde"),
+        ("m\xfcde".encode(), "m\xfcde"),
+        (b'{"half": "\\ud800"}', '{\n  "half": "\\ud800"\n}'),
         (b"\x1b[31mred", r"\x1b[31mred"),
     ],
 )
