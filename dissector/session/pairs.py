@@ -38,20 +38,30 @@ class Unannounced:
         self._cut = cut
         self.strays: dict[Connection, TaskFacts] = {}
         self._held: OrderedDict[Connection, None] = OrderedDict()
+        #: What waits in a capture that is followed, and until when.
+        self._waiting: dict[Connection, int] = {}
 
     def drop(self, connection: Connection) -> None:
         """It is none, or it was decided."""
         self.strays.pop(connection, None)
         self._held.pop(connection, None)
+        self._waiting.pop(connection, None)
 
-    def waits(self, connection: Connection) -> bool:
-        """True while it is too early to tell whose callback it is."""
-        age = connection.end - connection.start
+    def waits(self, connection: Connection, now: int | None = None) -> bool:
+        """True while it is too early to tell whose callback it is: at its last packet, or in a capture that is followed
+        at ``now``; when it has waited for long enough there, ``settle`` tells, though nothing more comes on it."""
+        self._waiting.pop(connection, None)
+        age = (connection.end if now is None else now) - connection.start
         if age >= PAIR_PATIENCE or self._joiner.announced(connection) is not None:
             return False
         if not self._fitting(connection):
             # Its start may have been captured behind it.
-            return age < CLOCK_JITTER and not connection.mid_stream
+            is_early = age < CLOCK_JITTER and not connection.mid_stream
+            if is_early and now is not None:
+                self._waiting[connection] = connection.start + CLOCK_JITTER
+            return is_early
+        if now is not None:
+            self._waiting[connection] = connection.start + PAIR_PATIENCE
         self._held[connection] = None
         if len(self._held) > _MOST_HELD:
             self._held.popitem(last=False)
@@ -106,10 +116,14 @@ class Unannounced:
             return []
         return [half for half in self._tasks.half_known(connection) if half.record.start >= end.time]
 
-    def settle(self, now: int) -> None:
-        """Forgets what was held and is no rival of newer ones any more."""
+    def settle(self, now: int) -> list[Connection]:
+        """Forgets what was held and is no rival of newer ones any more; returns what has waited for long enough."""
         while self._held and next(iter(self._held)).start + 2 * PAIR_PATIENCE <= now:
             self._held.popitem(last=False)
+        over = [connection for connection, until in self._waiting.items() if until <= now]
+        for connection in over:
+            del self._waiting[connection]
+        return over
 
 
 def _told(facts: TaskFacts) -> int:

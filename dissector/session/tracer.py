@@ -72,8 +72,7 @@ class Tracer(Attempts):
         self.next_number = count(1).__next__
         self._cut, self._copies = CutStarts(callback_ports, self), Copies()
         self._unannounced = Unannounced(self._joiner, self.under_way, self._cut)
-        self._closing: deque[Flow] = deque()
-        self._unreached, self._early = Unreached(), Early()
+        self._closing, self._unreached, self._early = deque[Flow](), Unreached(), Early()
         self.tls = TlsRoom(self, self._order, self._connections, overview, Secrets() if secrets is None else secrets)
         self.strangers = Strangers(
             callback_ports, self._connections, joiner, self._copies, self._early, self._order, overview, self.tls
@@ -198,8 +197,7 @@ class Tracer(Attempts):
             self._notes.copied(original, connection)
             self._order.decided(connection)
             return
-        facts = self._joiner.announced(connection)
-        if facts is not None and bounds.admits(facts):
+        if (facts := self._joiner.announced(connection)) is not None and bounds.admits(facts):
             flow.handler = self.attempt(facts, connection)
             return
         self._order.opened(connection)
@@ -228,9 +226,8 @@ class Tracer(Attempts):
 
     def decide(self, flow: Flow | Sealed, sniffer: Sniffer, *, over: bool = False) -> None:
         role, connection = sniffer.verdict(over=over), flow.connection
-        if role is None or (
-            role is Role.CALLBACK and sniffer.may_wait and not over and self._unannounced.waits(connection)
-        ):
+        waits, now = self._unannounced.waits, self.clock.now if self._forgets else None
+        if role is None or (role is Role.CALLBACK and sniffer.may_wait and not over and waits(connection, now)):
             return
         if isinstance(flow, Flow):
             self.overview.judged(sniffer, role)
@@ -393,7 +390,10 @@ class Tracer(Attempts):
             self._settle(self._closing.popleft())
         for connection in self._unreached.due(self.clock.now):
             self._unreachable(connection)
-        self._unannounced.settle(self.clock.now)
+        for flow in map(self._connections.of, self._unannounced.settle(self.clock.now)):
+            carried = flow.handler.inner if flow is not None and isinstance(flow.handler, Tls) else flow
+            if carried is not None and isinstance(carried.handler, Sniffer):
+                self.decide(carried, carried.handler)
         for facts in self.under_way.due(self.clock.now):
             self._finish_task(facts, missed=not facts.is_over())
         for facts in self.tunnels.due(self.clock.now):

@@ -180,6 +180,19 @@ def test_a_callback_that_fits_nothing_waits_for_a_moment(age: int, waits: bool) 
     assert unannounced().waits(one) is waits
 
 
+@pytest.mark.parametrize(("patience", "halves"), [(CLOCK_JITTER, 0), (PAIR_PATIENCE, 1)])
+def test_a_callback_that_falls_silent_waits_no_longer_where_a_capture_is_followed(patience: int, halves: int) -> None:
+    one = call()
+    known = unannounced(*[half() for _ in range(halves)])
+    assert known.waits(one, one.start)
+    assert known.settle(one.start + patience - 1) == []
+    assert known.settle(one.start + patience) == [one]
+    assert known.settle(one.start + patience) == []
+    assert not known.waits(one, one.start + patience)
+    assert known.waits(one)
+    assert known.settle(one.start + patience) == []
+
+
 def test_a_callback_that_was_there_before_waits_for_nothing() -> None:
     one = call()
     assert not unannounced(half()).waits(call(mid_stream=True))
