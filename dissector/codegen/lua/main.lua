@@ -138,8 +138,9 @@ do
     local base, window = session.base, (high or 0) * 256 + (low or 0)
     local time = base and floor(pinfo.rel_ts * 1e9 + 0.5) + base or session:time_of(pinfo)
     if time < session.latest or time >= session.wake then
-      session:tick(time, number)
+      session:tick(time, number, flow and flow.stream)
       flow = known[key]
+      if flow == false and flags % 4 < 2 then return session.current end
     else
       session.time, session.latest = time, time
     end

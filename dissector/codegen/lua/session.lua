@@ -90,14 +90,16 @@ do
     return floor(since * 1e9 + 0.5) + base
   end
 
-  --- The time goes on to that of the packet at hand.
-  function S:tick(time, number)
+  --- The time goes on to that of the packet at hand, which is of `stream`: what waited for others comes before what only
+  --- time changes.
+  function S:tick(time, number, stream)
     self.time = time
     if time >= self.latest then
       self.latest = time
     elseif time < self.latest - js.limits.jitter then
       self.clock_steps = js.py.pack(self.clock_steps and self.clock_steps[1] or number, number)
     end
+    if time >= self.deadline then self:catch_up(time, stream) end
     if self.latest >= self.wake then self:wakes(self.latest) end
   end
 
