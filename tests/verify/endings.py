@@ -482,7 +482,7 @@ ENDINGS: dict[Callable[[Network], None], list[str]] = {
     last_words_not_captured: ["unknown"],
     failed_without_last_words: ["exit 5"],
     failed_and_closed_in_order: ["exit 5"],
-    released_not_captured: ["success"],
+    released_not_captured: ["unknown"],
     killed_before_the_callback: ["killed"],
     nothing_more: ["unknown"],
     nothing_more_yet: ["running"],

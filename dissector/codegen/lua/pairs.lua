@@ -40,8 +40,11 @@ do
   function P:waits(stream, now)
     local age = now - stream.start
     if age >= PATIENCE or #stream.events >= MOST_EVENTS or self.joiner:announced(stream) then return false end
-    -- Where it fits nothing, its start may have been captured behind it.
-    if #self:fitting(stream, now) == 0 then return age < js.limits.jitter and not stream.mid_stream end
+    -- Where it fits nothing, its start may have been captured behind it: if there are commands in the capture at all.  A
+    -- tshark that reads once shows the messages of a callback that waits on the packet that ends the wait.
+    if #self:fitting(stream, now) == 0 then
+      return self.joiner.has_commands and age < js.limits.jitter and not stream.mid_stream
+    end
     local held = self.held
     if not held.places[stream] then held:push(stream) end
     if held.size > MOST_HELD then held:remove(held:oldest()) end

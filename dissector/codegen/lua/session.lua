@@ -201,6 +201,7 @@ do
     end
     stream.sniffing, stream.events, stream.heads = true, {}, { [0] = "", [1] = "" }
     self.early:note(stream)
+    if stream.is_command_port then self.joiner.has_commands = true end
     if stream.is_command_port and not stream.mid_stream then
       stream.undecided, self.undecided[stream] = true, true
       self.aging:push(time + js.limits.half_open * 1e9, stream)
