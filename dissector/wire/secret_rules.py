@@ -96,7 +96,7 @@ HINT = "|".join(
         r"@|\||x(?:-j|ox|app)|j(?:sess|wt)|q(?:(?<=sq)l|(?<=itmq)c)|v(?:ault|[sbr]?\.(?<=hv[sbr]\.))|z(?:ugang|a(?<=aiza))",
         r"\$(?:[1-7y]|2[abxy]|apr|arg)|\{s|<<|&lt;&lt;|\xfcss|\xbcss|b(?:(?<=ab)ia[a-z0-9]|earer)"
         r"|s(?:(?<=as)ia[a-z0-9]{16}|(?<=sess)(?:ion)?(?:[ _-]?id|=)"
-        r"|(?<=[?&]s)(?:aml|ign=|id=)|(?<=ras)dial)|:aa|3(?<=a3)t|3(?<=atatt3)x",
+        r"|(?<=[?&;]s)(?:aml|ign=|id=)|(?<=ras)dial)|:aa|3(?<=a3)t|3(?<=atatt3)x",
     )
 )
 

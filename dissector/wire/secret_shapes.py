@@ -202,14 +202,14 @@ SHAPES: tuple[SecretShape, ...] = (
     # What opens a page, in its address.
     SecretShape(
         "saml|ticket=|sign=|hmac=|sid=",
-        r"[?&](?:saml(?:response|request|art)|ticket|sign|hmac|sid)=([\w%+/=.~-]{8,4000})",
+        r"[?&;](?:saml(?:response|request|art)|ticket|sign|hmac|sid)=([\w%+/=.~-]{8,4000})",
     ),
     # user=bob/X, login bob:X, where X is no word.
     SecretShape(
         "login|logon|user=",
         r"(?<![\w/.-])(?:(?:login|logon|user)="
         r"|log[io]n(?:[ \t]{0,4}:[ \t]{0,4}|[ \t]{1,4}(?:(?:as|with|mit|als)[ \t]{1,4})?))"
-        rf"[a-z][\w\\-]{{0,31}}[/:](?![/\d]){_NO_WORD}(?=[^\s/:]{{6}})([^\s,;:/)&\"'<>]{{6,128}})(?![\w/:@.])",
+        rf"[a-z][\w\\-]{{0,31}}[/:](?![/\d]|\*\*\*){_NO_WORD}(?=[^\s/:]{{6}})([^\s,;:/)&\"'<>]{{6,128}})(?![\w/:@.])",
     ),
     SecretShape("auth", r"[\"']auth[\"'][ \t]{0,4}:[ \t]{0,4}[\"']([\w+/=-]{12,500})"),
     SecretShape("login", r"login[ \t\r\n]{1,8}\S{1,64}[ \t\r\n]{1,8}password[ \t\r\n]{1,8}(?=\S)"),

@@ -181,7 +181,12 @@ def test_corpus_inside_of_others(write: Callable[[str], str], depth: int) -> Non
     """In XML, in a JSON text, and in such inside of such."""
     for marked in SECRET:
         text, secrets = marked.text, [secret for secret in marked.secrets if len(secret.strip()) > 3]
-        if not text.isascii() or "\n" in text or "PRIVATE KEY" in text or text.startswith(("quote", "--->", "user ", "AUTH ")):
+        if (
+            not text.isascii()
+            or "\n" in text
+            or "PRIVATE KEY" in text
+            or text.startswith(("quote", "--->", "user ", "AUTH "))
+        ):
             continue
         for _ in range(depth):
             text, secrets = write(text), list(map(write, secrets))
