@@ -46,6 +46,14 @@ class Joiner:
         self._unread: OrderedDict[Connection, None] = OrderedDict()
         self._servers: OrderedDict[Endpoint, None] = OrderedDict()
         self._unread_between: dict[tuple[str, str], OrderedDict[Connection, None]] = {}
+        #: A connection to a command port was seen.
+        self.has_commands = False
+
+    def begins(self, server: Endpoint) -> bool:
+        """True if a connection that begins leads to a command port."""
+        is_server = self.is_server(server)
+        self.has_commands |= is_server
+        return is_server
 
     def command(self, connection: Connection) -> None:
         """A command connection, before it says what it wants."""

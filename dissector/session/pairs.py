@@ -55,8 +55,8 @@ class Unannounced:
         if age >= PAIR_PATIENCE or self._joiner.announced(connection) is not None:
             return False
         if not self._fitting(connection):
-            # Its start may have been captured behind it.
-            is_early = age < CLOCK_JITTER and not connection.mid_stream
+            # Its start may have been captured behind it: if there are commands in the capture at all.
+            is_early = self._joiner.has_commands and age < CLOCK_JITTER and not connection.mid_stream
             if is_early and now is not None:
                 self._waiting[connection] = connection.start + CLOCK_JITTER
             return is_early

@@ -211,7 +211,7 @@ class Tracer(Attempts):
     def sniffer(self, connection: Connection, *, is_inside: bool = False) -> Sniffer:
         """What listens to a new connection; ``is_inside``: to what it carries inside of TLS."""
         is_server, wants_tls = self._joiner.is_server, None if is_inside else self.tls.wants
-        is_known = is_server(connection.server)
+        is_known = self._joiner.begins(connection.server)
         return Sniffer(connection, is_command_port=is_known, wants_tls=wants_tls, is_server=is_server)
 
     def attempt(self, facts: TaskFacts, connection: Connection) -> Callback:

@@ -19,12 +19,12 @@ TEXT = PLUGIN.read_text(encoding="utf-8")
 DECIDED = (
     "", "command_drop.c", "engine_agent_not_reachable|:1", "start_refused.c", "start_rejected.c", "somebody_else",
     "killed_before_the_callback", "scanner_close.c|66", "callback_62s.c", "api.c|:10", "only_the_remote",
-    "start_not_heard", "nothing_more", "nothing_more_yet", "answer_not_captured", "remote_killed_early.c",
+    "start_not_heard", "nothing_more", "", "nothing_more_yet", "answer_not_captured", "", "remote_killed_early.c",
     "command_only.c", "closed_late", "callback_drop.c", "one_direction.c", "killed.c", "exit_5.c", "api.c",
-    "result_not_captured", "sent_again_for_long", "close_not_heard", "gone_without_an_end", "engine_xml_errors|80",
-    "killed_and_open", "sent_twice", "killed_and_closed", "engine_api_init_false|66", "failed_without_last_words",
-    "last_words_not_captured", "failed_and_closed_in_order", "release_before_the_capture", "engine_xml_errors|80",
-    "kill_not_heard",
+    "result_not_captured", "", "", "sent_again_for_long", "close_not_heard", "gone_without_an_end",
+    "engine_xml_errors|80", "killed_and_open", "", "", "sent_twice", "killed_and_closed",
+    "engine_api_init_false|66", "failed_without_last_words", "last_words_not_captured",
+    "failed_and_closed_in_order", "release_before_the_capture", "engine_xml_errors|80", "kill_not_heard",
 )  # fmt: skip
 #: A place in the plugin, what stands there instead, and where that makes a difference.
 CHANGES = [
@@ -55,7 +55,6 @@ CHANGES = [
     (' close = of_message("close"),', "", "closed_late"),
     (' close_answer = of_message("close_answer"),', "", "gone_without_an_end"),
     (' kill = of_message("kill"),', "", "killed.c"),
-    (' release = of_message("release"),', "", "released_not_captured"),
     (' released = of_message("released"),', "", "finished_though_killed"),
     (' result = of_message("result_message"),', "", "exit_5.c"),
     ("settled = task.settled", "settled = true", "result_not_captured"),
