@@ -155,6 +155,7 @@ def half() -> TaskFacts:
 
 def unannounced(*tasks: TaskFacts, announced: TaskFacts | None = None) -> Unannounced:
     opened, joiner = OpenTasks(), Joiner((50_000, 59_999))
+    joiner.has_commands = True
     for one in tasks:
         opened.add(one)
     if announced is not None:
@@ -369,3 +370,10 @@ def test_what_several_may_have_got_is_nobody_s_later_either() -> None:
     assert unannounced(one, other).owner(call()) == (None, True)
     assert one.contested
     assert other.contested
+
+
+def test_a_callback_waits_for_no_start_where_a_capture_has_no_commands() -> None:
+    one, known = call(), unannounced()
+    assert known.waits(one, one.start)
+    known._joiner.has_commands = False
+    assert not known.waits(one, one.start)
