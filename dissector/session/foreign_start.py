@@ -40,7 +40,7 @@ def foreign_at(block: Block, conversation: Conversation, ip_at: int | None) -> i
             if end > begin or flags & TELLING != (SYN | ACK if stop else SYN) or (stop and ack != theirs):
                 return 0
             expect[side] = seq + 1 & MASK
-        elif flags & TELLING != ACK or seq != mine or (ack != theirs and (theirs - ack) & MASK >= HALF and theirs >= 0):
+        elif flags & TELLING != ACK or seq != mine or theirs < 0 or (ack != theirs and (theirs - ack) & MASK >= HALF):
             return 0
         elif begin != end:
             if end > block.ends[index]:

@@ -109,8 +109,9 @@ class Tracer(Attempts):
             self._stream_event(flow, event)
 
     def wake(self, now: int) -> Sequence[Event]:
-        """Looks after what only time changes; returns the events that are final."""
+        """Looks after what only time changes, once what waited went on; returns the events that are final."""
         self.clock.now, self.clock.wake = now, now + _WAKES
+        self.catch_up(now)
         self._age()
         return self._order.drain(now)
 
@@ -150,7 +151,6 @@ class Tracer(Attempts):
     def tick(self, now: int) -> list[Event]:
         """Nothing came until ``now`` (packet time): for captures that are followed as they grow."""
         if now > self.clock.now:
-            self.catch_up(now)
             for flow, event in self._connections.age(now):
                 self._stream_event(flow, event)
             return list(self.wake(now))

@@ -9,8 +9,9 @@ direction are put in order by ``direction``, and an acknowledgement alone waits 
 from __future__ import annotations
 
 from bisect import insort
-from collections import deque
 from collections.abc import Iterator
+from heapq import heappop, heappush
+from itertools import count
 
 from dissector.limits import CLOCK_JITTER, MAX_REORDER_BYTES
 from dissector.stream.direction import Direction
@@ -37,7 +38,9 @@ class Reorder:
         self.patience = patience
         #: Something was held.
         self.has_held = False
-        self._due: deque[tuple[int, Flow]] = deque()
+        #: A flow that waits on, after its first segments went on, is due before those that began to wait meanwhile.
+        self._due: list[tuple[int, int, Flow]] = []
+        self._turns = count()
         self._bytes = 0
 
     def is_early(self, flow: Flow, index: int, segment: Segment, now: int) -> bool:
@@ -111,12 +114,12 @@ class Reorder:
             yield self._first()
 
     def _first(self) -> Flow:
-        _, flow = self._due.popleft()
+        _, _, flow = heappop(self._due)
         self.deadline = self._due[0][0] if self._due else NEVER
         return flow
 
     def _await(self, flow: Flow) -> None:
-        self._due.append((flow.held[0][-1].time + self.patience, flow))
+        heappush(self._due, (flow.held[0][-1].time + self.patience, next(self._turns), flow))
         self.deadline = self._due[0][0]
 
 
