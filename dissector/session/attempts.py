@@ -13,6 +13,11 @@ class Attempts(Keeper):
 
     _unannounced: Unannounced
 
+    def begins(self, connection: Connection) -> None:
+        """A connection comes in sight, maybe before its SYN; nobody knows yet what it is."""
+        self._order.opened(connection)
+        self._joiner.begins(connection.server)
+
     def callback_opened(self, facts: TaskFacts, connection: Connection) -> TaskFacts:
         """First data on a callback connection: it got through.  Of several starts that wait for the same port the
         choice may be another one now than it was at the SYN."""

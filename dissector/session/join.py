@@ -49,11 +49,9 @@ class Joiner:
         #: A connection to a command port was seen.
         self.has_commands = False
 
-    def begins(self, server: Endpoint) -> bool:
-        """True if a connection that begins leads to a command port."""
-        is_server = self.is_server(server)
-        self.has_commands |= is_server
-        return is_server
+    def begins(self, server: Endpoint) -> None:
+        """A connection to ``server`` comes in sight."""
+        self.has_commands = self.has_commands or self.is_server(server)
 
     def command(self, connection: Connection) -> None:
         """A command connection, before it says what it wants."""

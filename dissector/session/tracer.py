@@ -63,7 +63,7 @@ class Tracer(Attempts):
         joiner, overview = Joiner(callback_ports, ports), Overview(clock, callback_ports)
         super().__init__(Sequencer(window), messages, made_by_others, joiner, clock, overview)
         listens = partial(detect.listens, ports, callback_ports)
-        self._connections = Connections(self._notes.fragment, listens, overview.unread, on_waiting=self._order.opened)
+        self._connections = Connections(self._notes.fragment, listens, overview.unread, on_waiting=self.begins)
         #: Keys of packets that need no parsing but for SYN, FIN and RST; who skips those too tells ``ended`` the keys.
         self.foreign, self.ended = self._connections.foreign, self._connections.ended
         self.passed, self.reorder = self._connections.passed, self._connections.reorder
@@ -200,7 +200,7 @@ class Tracer(Attempts):
         if (facts := self._joiner.announced(connection)) is not None and bounds.admits(facts):
             flow.handler = self.attempt(facts, connection)
             return
-        self._order.opened(connection)
+        self.begins(connection)
         if (stray := self._joiner.elsewhere(connection)) is not None:
             self._unannounced.strays[connection] = stray
         else:
@@ -211,7 +211,7 @@ class Tracer(Attempts):
     def sniffer(self, connection: Connection, *, is_inside: bool = False) -> Sniffer:
         """What listens to a new connection; ``is_inside``: to what it carries inside of TLS."""
         is_server, wants_tls = self._joiner.is_server, None if is_inside else self.tls.wants
-        is_known = self._joiner.begins(connection.server)
+        is_known = is_server(connection.server)
         return Sniffer(connection, is_command_port=is_known, wants_tls=wants_tls, is_server=is_server)
 
     def attempt(self, facts: TaskFacts, connection: Connection) -> Callback:

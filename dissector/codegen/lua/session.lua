@@ -173,6 +173,7 @@ do
     sender.other, receiver.other = receiver, sender
     stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
     self.flows[js.other_way(key)], self.flows[key] = receiver, sender
+    self.joiner.has_commands = self.joiner.has_commands or self:is_command_server(stream.server)
     if is_syn then self:opened(stream, is_ack and -1 or seq, hop) end
     return not stream.foreign and sender or nil
   end
@@ -201,7 +202,6 @@ do
     end
     stream.sniffing, stream.events, stream.heads = true, {}, { [0] = "", [1] = "" }
     self.early:note(stream)
-    if stream.is_command_port then self.joiner.has_commands = true end
     if stream.is_command_port and not stream.mid_stream then
       stream.undecided, self.undecided[stream] = true, true
       self.aging:push(time + js.limits.half_open * 1e9, stream)
