@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 from dissector.errors import JstraceError, UsageError
@@ -190,10 +191,5 @@ def _moment(event: Event) -> int:
 
 
 def _batches(events: Iterator[Event]) -> Iterator[list[Event]]:
-    batch: list[Event] = []
-    for event in events:
-        batch.append(event)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    yield batch
+    while batch := list(islice(events, _BATCH)):
+        yield batch

@@ -149,13 +149,16 @@ def _point_words(info: CaptureInfo) -> str:
 
 def ranges(numbers: Iterable[int], most: int = 8) -> str:
     """``1, 3-5, 9``; behind ``most`` parts an ellipsis and the last one."""
-    parts: list[list[int]] = []
+    return ", ".join(text for text, _ in range_parts(numbers, most))
+
+
+def range_parts(numbers: Iterable[int], most: int) -> list[tuple[str, range]]:
+    """The parts of ``ranges`` and the numbers in them; none in the ellipsis."""
+    ends: list[list[int]] = []
     for number in numbers:
-        if parts and number == parts[-1][1] + 1:
-            parts[-1][1] = number
+        if ends and number == ends[-1][1] + 1:
+            ends[-1][1] = number
         else:
-            parts.append([number, number])
-    words = [str(low) if low == high else f"{low}-{high}" for low, high in parts]
-    if len(words) > most:
-        words = [*words[: most - 1], "…", words[-1]]
-    return ", ".join(words)
+            ends.append([number, number])
+    parts = [(str(low) if low == high else f"{low}-{high}", range(low, high + 1)) for low, high in ends]
+    return parts if len(parts) <= most else [*parts[: most - 1], ("…", range(0)), parts[-1]]

@@ -81,11 +81,6 @@ def span(marks: list[Mark]) -> str:
     return f"{(marks[-1].time - marks[0].time) / SECOND:.0f} s" if marks else "0 s"
 
 
-def refusals(connection: Connection) -> list[int]:
-    reset = connection.sides[Side.SERVER].rst
-    return ([reset.number] if reset else []) + [error.number for error in unreachables(connection)]
-
-
 def by_whom(connection: Connection) -> str:
     if errors := unreachables(connection):
         return f" by {address_text(errors[0].sender)} (ICMP: {errors[0].reason})"

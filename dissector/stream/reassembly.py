@@ -22,7 +22,7 @@ from dissector.stream.direction import Direction
 from dissector.stream.flows import Entry, Flow, FlowTable
 from dissector.stream.fragments import Datagrams, OnUnread, ignore
 from dissector.stream.reorder import Reorder, is_http
-from dissector.stream.sequence import NEAR, TWICE
+from dissector.stream.sequence import MASK, NEAR, TWICE
 from dissector.traffic import (
     ACK,
     FIN,
@@ -188,7 +188,7 @@ class Connections:
             self._acknowledge(flow, index, segment, events)
         if segment.length:
             self._table.talks(flow)
-            behind = segment._replace(seq=(segment.seq + 1) & 0xFFFF_FFFF)
+            behind = segment._replace(seq=(segment.seq + 1) & MASK)
             sender.receive(behind, mark, flow.directions[1 - index], events)
         return _reports(flow, events + self._go_on(flow, segment.time) if flow.held else events)
 
@@ -196,14 +196,14 @@ class Connections:
     def _belongs(flow: Flow, index: int, segment: Segment) -> bool:
         """True when a SYN or SYN+ACK that was not seen before is part of this connection."""
         sender, other = flow.directions[index], flow.directions[1 - index]
-        if segment.flags & ACK and other.syn is not None and (segment.ack - other.syn) & 0xFFFF_FFFF == 1:
+        if segment.flags & ACK and other.syn is not None and (segment.ack - other.syn) & MASK == 1:
             return sender.syn is None or sender.next == 0
         if sender.syn is not None:
             return False
         if not flow.connection.packets:
             return True
         # Captured in the wrong order: its connection is just a moment old and begins where the SYN says.
-        begins_here = (sender.expect - sender.next - segment.seq) & 0xFFFF_FFFF == 1 if sender.known else not flow.over
+        begins_here = (sender.expect - sender.next - segment.seq) & MASK == 1 if sender.known else not flow.over
         return begins_here and segment.time - flow.connection.start < _SHUFFLED
 
     # --- the way of a segment ----------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ class Connections:
     def _late(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
         """A segment behind the end: counted, unless it is too far away to be of this connection at all."""
         sender, connection = flow.directions[index], flow.connection
-        if segment.length and sender.anchored and abs(sender.distance(segment.seq)) > NEAR:
+        if segment.length and _is_outside(sender, segment):
             self._table.remove(flow)
             return self._begin(segment)
         facts = sender.facts

@@ -14,6 +14,7 @@ from dissector.render.charts.view import title_of
 from dissector.render.ladder import elapsed
 from dissector.render.points import point_lines
 from dissector.render.report.drawing import Drawing, drawing
+from dissector.render.rows import range_parts
 from dissector.render.steps import LadderStep
 from dissector.render.text import duration, escape
 from dissector.render.times import clock
@@ -115,17 +116,7 @@ def card(row: ProblemRow, places: Mapping[int, PacketRows]) -> Card:
 
 
 def _packet_links(numbers: Sequence[int], places: PacketRows) -> Iterator[Link]:
-    parts: list[list[int]] = []
-    for number in numbers:
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1].append(number)
-        else:
-            parts.append([number])
-    shown = parts if len(parts) <= _MAX_PARTS else [*parts[: _MAX_PARTS - 1], parts[-1]]
-    for part in shown:
-        if part is parts[-1] and shown is not parts:
-            yield Link("…")
-        text = str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}"
+    for text, part in range_parts(numbers, _MAX_PARTS):
         yield Link(text, places.of(part))
 
 
