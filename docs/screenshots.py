@@ -9,7 +9,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -37,6 +37,8 @@ DOCS = Path(__file__).resolve().parent
 CAPTURES = DOCS.parent / "captures"
 #: From all tasks to a field of a message.
 MESSAGE = ("enter", "exclamation_mark", "enter", *["down"] * 4, "enter", "enter", *["down"] * 12)
+#: To a field of the command that starts a task at a Universal Agent, of which there is a recording.
+AGENT, EXCHANGE = "agent/ua113_shell_ok", ("enter", "enter", "enter", "enter", "down")
 #: What the README begins with.
 FIRST_MINUTE = ("jstrace read faults/02_callback_drop.r.pcap", "jstrace read engine_shell_fail.pcap --task 1")
 RECORDINGS = ("engine_shell_ok", "engine_shell_fail", "engine_ten_tasks", "engine_kill_agent", "engine_order")
@@ -87,10 +89,10 @@ async def picture(name: str, size: tuple[int, int], *keys: str) -> None:
     await pressed(ViewApp(filled, Capture(count)), name, "jstrace live eth0", size, *keys)
 
 
-async def of_files(name: str, size: tuple[int, int], *keys: str) -> None:
+async def of_files(name: str, size: tuple[int, int], *keys: str, recordings: Sequence[str] = RECORDINGS) -> None:
     """Recordings on the screen, as files."""
     filled = Store(Mask(), Filter(), None)
-    files = tuple(str(CAPTURES / f"{one}.pcap") for one in RECORDINGS)
+    files = tuple(str(CAPTURES / f"{one}.pcap") for one in recordings)
     opened = OpenedFiles(Asked(files, COMMAND_PORTS, CALLBACK_PORTS), filled)
     opened.run()
     await pressed(ViewApp(filled, FilesControl(opened), clean=without_secrets), name, "jstrace *.pcap", size, *keys)
@@ -149,6 +151,9 @@ def main() -> None:
     asyncio.run(picture("live-small", (80, 24), "down", "down", "down"))
     asyncio.run(of_files("view-fleet", (120, 30)))
     asyncio.run(of_files("view-message", (120, 34), *MESSAGE))
+    asyncio.run(of_files("view-log", (120, 34), "enter", "exclamation_mark", "o"))
+    asyncio.run(of_files("view-help", (120, 50), "question_mark"))
+    asyncio.run(of_files("view-exchange", (120, 34), *EXCHANGE, recordings=(AGENT,)))
 
 
 if __name__ == "__main__":
