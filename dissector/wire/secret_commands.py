@@ -146,6 +146,11 @@ COMMANDS: tuple[Program, ...] = (
     ),
     Program("useradd|usermod|mkpasswd", r"useradd|usermod|adduser|mkpasswd", _short("p", r"[ \t]{1,8}(?=[^\s-])")),
     Program("vault", r"vault[ \t]{1,4}login", r"[ \t](?=[^\s-][^\s=]{7})"),
+    Program(
+        "dtexec|dtutil",
+        "dtexec(?:ui)?|dtutil",
+        r"(?<=\s)[-/](?:de(?:crypt)?|(?:source|dest)p(?:assword)?)[ \t:]{1,8}(?=\S)",
+    ),
     Program("vsql", "vsql", _short("w", r"[ \t]{1,8}(?=[^\s-])")),
     Program("hdbsql|certutil|tdload", "hdbsql|certutil|tdload", _short("p", r"[ \t]{1,8}(?=[^\s-])")),
     Program("signtool", "signtool", r"(?<=\s)/p[ \t]{1,8}(?=\S)"),

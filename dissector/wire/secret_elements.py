@@ -20,6 +20,8 @@ _NAMING, _VALUING = piece("naming"), piece("valuing")
 _NAMING_TAG, _VALUING_TAG, _WHOLE_NAME = piece("naming_tag"), piece("valuing_tag"), piece("whole_name")
 _FOLDER = piece("folder")
 _CDATA = "![CDATA["
+#: What a comment and an instruction begin with.
+_NOTES = ("!--", "?")
 _LONGEST_NAME = 256
 #: Variables of a shell that say in which folder it is.
 FOLDERS = ("PWD", "OLDPWD")
@@ -50,12 +52,20 @@ class Elements:
         """
         marks = [(0, 0), *(match.span() for match in beginning.finditer(text)), (len(text), len(text))]
         reached = 0
-        in_content = in_cdata = named = False
+        in_content = in_cdata = in_note = is_open = named = False
         for number, ((_, begin), (end, _)) in enumerate(pairwise(marks)):
             start = max(begin, reached)
             if start >= end:
                 continue
             in_cdata = in_cdata or (in_content and text.startswith(_CDATA, start))
+            in_note = in_note or (is_open and not in_cdata and text.startswith(_NOTES, start))
+            if in_note:
+                # A comment or an instruction between the start tag and the content.
+                closing = _note_end(text, start, end)
+                in_note = closing < 0
+                if closing >= 0 and text[closing:end].strip():
+                    yield closing, end
+                continue
             if in_cdata:
                 closing = text.find("]]", start, end)
                 in_cdata = in_content = closing < 0
@@ -68,11 +78,11 @@ class Elements:
                 continue
             name = self._secret_name(text[start:end], ":=") or (number and self._secret_tag(text, start, end)) or ""
             if name:
-                for (low, high), value_stop in _attribute_values(text, start, end, ":="):
-                    if not is_folder(name, text, low):
-                        yield low, high
-                    reached = value_stop
+                values = list(_attribute_values(text, start, end, ":="))
+                yield from (span for span, _ in values if not is_folder(name, text, span[0]))
+                reached = values[-1][1] if values else reached
             in_content = number > 0 and bool(name)
+            is_open = in_content and not _is_empty(text, start, end)
             if number and text[start] != "/":
                 named = self._names_next(text, start, end, name)
             if in_content and reached < end and (content := _content(text, max(start, reached), end)):
@@ -121,12 +131,28 @@ def _name_in(text: str, quote: str | None) -> str:
     return word[0] if word else ""
 
 
+def _is_empty(text: str, start: int, end: int) -> bool:
+    """True for ``<x/>`` and for what has no end."""
+    tag_end = _TAG_END.search(text, start, end)
+    return tag_end is None or text[tag_end.start() - 1] in "/?"
+
+
+def _note_end(text: str, start: int, end: int) -> int:
+    """Index behind a comment or an instruction; -1 when it goes on behind ``end``."""
+    position = start
+    while tag_end := _TAG_END.search(text, position, end):
+        if text.endswith(("--", "?"), start, tag_end.start()):
+            return tag_end.end()
+        position = tag_end.end()
+    return -1
+
+
 def _content(text: str, start: int, end: int) -> Span | None:
     """What stands behind a start tag; None when the element is empty, or the text there blank."""
-    tag_end = _TAG_END.search(text, start, end)
-    if tag_end is None or text[tag_end.start() - 1] in "/?" or not text[tag_end.end() : end].strip():
+    if _is_empty(text, start, end):
         return None
-    return tag_end.end(), end
+    tag_end = _TAG_END.search(text, start, end)
+    return (tag_end.end(), end) if tag_end and text[tag_end.end() : end].strip() else None
 
 
 def _attribute_values(text: str, start: int, end: int, signs: str) -> Iterator[tuple[Span, int]]:

@@ -24,7 +24,7 @@ class SecretShape(NamedTuple):
 #: A part of the name of something that is not to be shown: db_password, apiKey, SSHPASS, userPin, Kennwort.
 NAMES = "|".join(
     (
-        r"wachtwoord|contrase(?:\xf1|\xc3\xb1|n)a|mot[ _]?de[ _]?passe",
+        r"wachtwoord|contrase(?:\xf1|\xc3\xb1|n)a|mots?[ _]?de[ _]?passe",
         "passw|passphrase|passcode|passkey|kennw|geheim|secret|token|credential|pwd|zugangsdaten|logindaten|losungswort|jsessionid|phpsessid",
         r"(?:zugangs|sicherheits|freigabe|entsperr)code",
         r"(?<!by)(?<!com)(?<!tres)(?<!over)(?<!sur)(?<!under)pass(?![a-z])",
@@ -68,6 +68,14 @@ NO_SECRET = (
     r"|noch|wieder"
     r"|bereits|unbekannt|wurde|wird|ist|war|hat|muss|kann|soll|fehlt|ge\w{2,20}t)(?![\w-])"
 )
+#: What stands between a name and a value that was not taken: "password rejected: X".
+_JUDGED = (
+    r"(?:(?:in|un)?valid|wrong|(?:in)?correct|bad|rejected|refused|denied|expired|failed|accepted|unknown|mismatch|falsch"
+    r"|(?:un)?g(?:\xfc|\xc3\xbc|ue)ltig|abgelehnt|abgelaufen|(?:in)?korrekt|zur(?:\xfc|\xc3\xbc|ue)ckgewiesen|richtig"
+    r"|verweigert|unbekannt|(?:in)?valide|incorrecte?|expir(?:\xe9|\xc3\xa9|e)e?|incorrect[ao]"
+    r"|no[ \t]v(?:\xe1|\xc3\xa1|a)lid[ao]"
+    r"|onjuist|ongeldig|verkeerd)"
+)
 _FOR_WHOM = (
     r"(?:[ \t]{1,4}(?:for|of|f(?:\xfc|\xc3\xbc|ue)r|von|des)[ \t]{1,4}(?:(?:the|de[nmr])[ \t]{1,4})?"
     r"(?:user[ \t]{1,4}|benutzers?[ \t]{1,4})?[\w.@\"'\\-]{1,64})?"
@@ -82,21 +90,22 @@ HINT = "|".join(
         r"p(?:ass|wd?|in|sk|hps|rivate-l|m_|ypi|i_|at_|[acps][ats]_|do[ \t]?\(|i[a-f0-9]{8}|(?<=otp)|(?<=snmp)"
         r"|(?<=exp)|(?<=imp)"
         r"|(?<=\.op)en|(?<=op)ends|(?<=map)netw|_addl|(?<=-hp)|(?<=/p)[: \t]|(?<=/rp)|(?<=[ \t\n\"';]-p))",
-        r"c(?:red|ret|htwoord|ontrase|ket=(?<=ticket=)|=(?<=hmac=)|ommunity[ \t]"
+        r"c(?:red|rypt|ret|htwoord|ontrase|ket=(?<=ticket=)|=(?<=hmac=)|ommunity[ \t]"
         r"|ode(?:=|(?<=gscode)|(?<=tscode)|(?<=becode)|(?<=rrcode)"
         r"|(?<=[ _-]code)(?:[:=]|[ \t]is|[ \t]lautet))"
         r"|ert[ \t=]|ca[a-z0-9]{4}|onn(?:ect(?:ion)?[ \t(_]|[ \t(_]|ectserver)|vv)",
-        r"u(?:th|do|ress|res|essel|se[ \t]|ser[ \t=]|sing[ \t])",
-        r"g(?:eheim|on[ \t]|=|nature ?[^a-z ]|(?<=sig)[^a-z ]|(?<=losung)swort|(?<=log)indaten"
+        r"u(?:th|til(?<=dtutil)|do|ress|res|essel|se[ \t]|ser[ \t=]|sing[ \t])",
+        r"g(?:eheim|ged_in|on[ \t]|=|nature ?[^a-z ]|(?<=sig)[^a-z ]|(?<=losung)swort|(?<=log)indaten"
         r"|in[ \t(:=](?<=login[ \t(:=])|h[pousr]_|ithub_pat|l[a-z]{2,5}-|lsa_|ocspx|(?<=sg)\.)",
         r"k(?:ey|enn|init|r_pat|\.com/|(?<=tok)|(?<=cook)|_(?:live|test|prod)_|-|ia[a-z0-9]{16})",
         r"-(?<=[ \t\n\"';]-)[eakxnwupkb]|\*:|543[0-9]:",
         r"_(?<=hf_)|_(?<=v1_)|_(?<=figd_)|_(?<=whsec_)",
         r"y(?:(?<=[d \t\r\n][ \t\r\n]by)|a29|j(?<=eyj))",
-        r"@|\||x(?:-j|ox|app)|j(?:sess|wt)|q(?:(?<=sq)l|(?<=itmq)c)|v(?:ault|[sbr]?\.(?<=hv[sbr]\.))|z(?:ugang|a(?<=aiza))",
-        r"\$(?:[1-7y]|2[abxy]|apr|arg)|\{s|<<|&lt;&lt;|\xfcss|\xbcss|b(?:(?<=ab)ia[a-z0-9]|earer)"
-        r"|s(?:(?<=as)ia[a-z0-9]{16}|(?<=sess)(?:ion)?(?:[ _-]?id|=)"
-        r"|(?<=[?&;]s)(?:aml|ign=|id=)|(?<=ras)dial)|:aa|3(?<=a3)t|3(?<=atatt3)x",
+        r"@|\||x(?:-j|ox|app|ec(?<=dtexec))|j(?:sess|wt)|q(?:(?<=sq)l|(?<=itmq)c)|v(?:ault|[sbr]?\.(?<=hv[sbr]\.))|z(?:ugang|a(?<=aiza))",
+        r"\$(?:[1-7y]|2[abxy]|apr|arg)|\{s|<<|&lt;&lt;|\xfcss|\xbcss|b(?:(?<=ab)ia[a-z0-9]|earer|er(?<=remember))"
+        r"|s(?:(?<=as)ia[a-z0-9]{16}|so\d?[\"'&\\]?[^a-z]?[:=]|id(?:[\"'&\\:=]|[ \t]:)|(?<=sess)(?:ion)?(?:[ _-]?id|=)"
+        r"|(?<=[?&;]s)(?:aml|ign=|id=)|(?<=ras)dial)",
+        r":(?:aa|(?:25|465|587|2525)[ \t]|(?<=\]:)[\ds])|3(?<=a3)t|3(?<=atatt3)x",
     )
 )
 
@@ -108,7 +117,9 @@ ESCAPED = "\"'<>&\"'"
 #: The pieces that the search is made of, by name.
 PIECES: dict[str, str] = {
     "candidate": f"({HEADERS})|{NAMES}",
-    "name_rest": r"[\w.$-]*",
+    # With the letters that ASCII lacks, one byte or two: "Passw\xf6rter".
+    "name_rest": r"[\w.$-]*"
+    r"(?:(?:[\xe4\xf1\xf6\xfc\xdf]|\xc3[\xa4\xb1\xb6\xbc\x9f]|\\u00(?:e4|f1|f6|fc|df))[\w.$-]*){0,4}",
     "whole_name": r"^[\w.$/:-]{1,256}$",
     "quote": QUOTE,
     # What stands between a name and its value; a comma does between two quoted words: set_var("password", "x").
@@ -119,7 +130,9 @@ PIECES: dict[str, str] = {
     rf"(?:ge(?:ae|\xe4|\xc3\xa4)ndert[ \t]{{1,4}}auf|gesetzt[ \t]{{1,4}}auf|(?:re)?set[ \t]{{1,4}}to"
     rf"|changed[ \t]{{1,4}}to|now|is|was|are|were|to|lautet|lauten|ist|sind|war|auf|hei(?:ss|\xdf|\xc3\x9f)t)"
     rf"(?:[ \t]{{1,4}}now)?[ \t]{{0,4}}:?[ \t]{{1,4}}(?!{NO_SECRET})(?=\S)"
-    rf"|{_FOR_WHOM[:-1]}[ \t]{{0,4}}:[ \t]{{1,4}}(?!{NO_SECRET})(?=\S)",
+    rf"|{_FOR_WHOM[:-1]}[ \t]{{0,4}}:[ \t]{{1,4}}(?!{NO_SECRET})(?=\S)"
+    rf"|[ \t]{{1,4}}(?:(?:is|was|ist|war|wurde|est|es|is[ \t]not|not|nicht)[ \t]{{1,4}})?{_JUDGED}[ \t]{{0,4}}"
+    rf"[:=][ \t]{{0,4}}(?!{NO_SECRET})(?=[^\s\[({{]{{3,128}}[ \t]{{0,4}}(?![^\r\n,;&)\"'<])|{_MIXED})",
     # Names that stand in sentences of all kinds: their value has to look like one.
     "weak": "token|key|credential|creds",
     # "password X": where X can be told from a word.

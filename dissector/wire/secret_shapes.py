@@ -7,6 +7,7 @@ it is the value that begins where the match ends.  The text is plain: nothing of
 from __future__ import annotations
 
 from dissector.wire.secret_calls import CALLS
+from dissector.wire.secret_lines import LINES
 from dissector.wire.secret_rules import NAMES, QUOTE, SecretShape
 from dissector.wire.secret_rules import NO_SECRET as _NO_SECRET
 
@@ -228,4 +229,5 @@ SHAPES: tuple[SecretShape, ...] = (
     # A URL that is all name: https://TOKEN@host
     SecretShape("@", r"(?<![\w])https?://([\w~.-]{20,255})@"),
     *CALLS,
+    *LINES,
 )

@@ -57,11 +57,32 @@ do
     return spans
   end
 
-  local function content(text, start, stop)
+  --- Index behind a start tag; nil for `<x/>` and for what has no end.
+  local function start_tag_end(text, start, stop)
     local from, to = piece("tag_end"):find(text, start)
     if not from or to >= stop or find(sub(text, from - 1, from - 1), "[/?]") then return nil end
-    if not find(sub(text, to + 1, stop - 1), "%S") then return nil end
     return to + 1
+  end
+
+  local function content(text, start, stop)
+    local behind = start_tag_end(text, start, stop)
+    return behind and find(sub(text, behind, stop - 1), "%S") and behind or nil
+  end
+
+  local function is_note(text, start)
+    return sub(text, start, start + 2) == "!--" or byte(text, start) == 63
+  end
+
+  --- Index behind a comment or an instruction; nil when it goes on behind `stop`.
+  local function note_end(text, start, stop)
+    local at = start
+    while true do
+      local from, to = piece("tag_end"):find(text, at)
+      if not from or to >= stop then return nil end
+      local said = sub(text, math.max(start, from - 2), from - 1)
+      if said == "--" or sub(said, -1) == "?" then return to + 1 end
+      at = to + 1
+    end
   end
 
   --- True when the element is empty so far and has a secret's name in an attribute, or has one as its content.
@@ -90,14 +111,19 @@ do
 
   local function elements(text, beginning)
     local spans, marks = {}, tag_marks(text, beginning)
-    local reached, in_content, in_cdata, named = 1, false, false, false
+    local reached, in_content, in_cdata, in_note, is_open, named = 1, false, false, false, false, false
     for number = 1, #marks - 1 do
       local stop = marks[number + 1][1]
       local start = math.max(marks[number][2], reached)
       if start < stop then
         local is_cdata = sub(text, start, start + #CDATA - 1) == CDATA
         in_cdata = in_cdata or (in_content and is_cdata)
-        if in_cdata then
+        in_note = in_note or (is_open and not in_cdata and is_note(text, start))
+        if in_note then
+          local behind = note_end(text, start, stop)
+          in_note = not behind
+          if behind and find(sub(text, behind, stop - 1), "%S") then add(spans, behind, stop) end
+        elseif in_cdata then
           local closing = find(text, "]]", start, true)
           if closing and closing + 1 >= stop then closing = nil end
           in_content = not closing
@@ -118,6 +144,7 @@ do
             end)
           end
           in_content = number > 1 and name ~= nil
+          is_open = in_content and start_tag_end(text, start, stop) ~= nil
           if number > 1 and byte(text, start) ~= 47 then named = names_next(text, start, stop, name) end
           local from = in_content and reached < stop and content(text, math.max(start, reached), stop)
           if from then
