@@ -40,6 +40,7 @@ lint: $(VENV)/.installed-dev ## Style, types and generated files
 	@$(BIN)/python -m dissector.codegen --check
 	@$(BIN)/python -m handbook man --check
 	@$(BIN)/python -m handbook json --check
+	@$(BIN)/python -m handbook life --check
 	@$(MAKE) -s luacheck
 
 format: $(VENV)/.installed-dev ## Rewrite the sources in the house style
@@ -50,6 +51,7 @@ generated: $(VENV)/.installed-dev ## Write the generated files anew
 	@$(BIN)/python -m dissector.codegen
 	@$(BIN)/python -m handbook man
 	@$(BIN)/python -m handbook json
+	@$(BIN)/python -m handbook life
 
 docs: $(VENV)/.installed-docs ## Build the documentation site, build/docs/site/index.html, and follow its links
 	@$(BIN)/python -m handbook site

@@ -1,4 +1,4 @@
-"""``python -m handbook man [--check]``, ``python -m handbook json [--check]`` and ``python -m handbook site``."""
+"""``python -m handbook man|json|life [--check]`` and ``python -m handbook site``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from handbook import contract, man
+from handbook import contract, lives, man
 
 _WORK = Path("build") / "docs"
 
@@ -18,12 +18,16 @@ def main() -> int:
     page.add_argument("--check", action="store_true", help="compare instead; status 1 when it is not new")
     page = kinds.add_parser("json", help="fill the tables of docs/json.md")
     page.add_argument("--check", action="store_true", help="compare instead; status 1 when they are not new")
+    page = kinds.add_parser("life", help="fill the tables of docs/architecture.md")
+    page.add_argument("--check", action="store_true", help="compare instead; status 1 when they are not new")
     kinds.add_parser("site", help=f"build the documentation site in {_WORK}; status 1 when a link leads nowhere")
     wanted = parser.parse_args()
     if wanted.kind == "man":
         return _write(man.TARGET, man.text(), wanted)
     if wanted.kind == "json":
         return _write(contract.TARGET, contract.filled(contract.TARGET.read_text(encoding="utf-8")), wanted)
+    if wanted.kind == "life":
+        return _write(lives.TARGET, lives.filled(lives.TARGET.read_text(encoding="utf-8")), wanted)
     return _site()
 
 

@@ -1210,19 +1210,163 @@ do
 end
 
 do
-  local limits, model, numbers, places, ports, session_agent_codes, session_agent_errors, session_agent_facts, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_connection_quality, session_detect, session_diagnosis, session_early, session_early_ends, session_failed_callbacks, session_findings, session_hosts, session_join, session_oddities, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_silent_ends, session_slow, session_slowness, session_start_errors, session_subjects, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_tunnels, session_unanswered, session_uncalled, session_verdict, sides, stream_direction, stream_framing, stream_icmp, stream_ip, stream_reassembly, stream_reorder, stream_sequence, stream_wrong_bytes, traffic, wire_agent, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
-  js.python = { limits = limits, model = model, numbers = numbers, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_errors = session_agent_errors, session_agent_facts = session_agent_facts, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_connection_quality = session_connection_quality, session_detect = session_detect, session_diagnosis = session_diagnosis, session_early = session_early, session_early_ends = session_early_ends, session_failed_callbacks = session_failed_callbacks, session_findings = session_findings, session_hosts = session_hosts, session_join = session_join, session_oddities = session_oddities, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_silent_ends = session_silent_ends, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_subjects = session_subjects, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_tunnels = session_tunnels, session_unanswered = session_unanswered, session_uncalled = session_uncalled, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_framing = stream_framing, stream_icmp = stream_icmp, stream_ip = stream_ip, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, stream_sequence = stream_sequence, stream_wrong_bytes = stream_wrong_bytes, traffic = traffic, wire_agent = wire_agent, wire_names = wire_names }
+  local limits, model, numbers, places, ports, session_agent_codes, session_agent_errors, session_agent_facts, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_connection_quality, session_detect, session_diagnosis, session_early, session_early_ends, session_failed_callbacks, session_findings, session_hosts, session_join, session_life, session_oddities, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_messages, session_running, session_silence, session_silent_ends, session_slow, session_slowness, session_start_errors, session_subjects, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_tunnels, session_unanswered, session_uncalled, session_verdict, sides, stream_direction, stream_framing, stream_icmp, stream_ip, stream_reassembly, stream_reorder, stream_sequence, stream_wrong_bytes, traffic, wire_agent, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+  js.python = { limits = limits, model = model, numbers = numbers, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_errors = session_agent_errors, session_agent_facts = session_agent_facts, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_connection_quality = session_connection_quality, session_detect = session_detect, session_diagnosis = session_diagnosis, session_early = session_early, session_early_ends = session_early_ends, session_failed_callbacks = session_failed_callbacks, session_findings = session_findings, session_hosts = session_hosts, session_join = session_join, session_life = session_life, session_oddities = session_oddities, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_messages = session_run_messages, session_running = session_running, session_silence = session_silence, session_silent_ends = session_silent_ends, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_subjects = session_subjects, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_tunnels = session_tunnels, session_unanswered = session_unanswered, session_uncalled = session_uncalled, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_framing = stream_framing, stream_icmp = stream_icmp, stream_ip = stream_ip, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, stream_sequence = stream_sequence, stream_wrong_bytes = stream_wrong_bytes, traffic = traffic, wire_agent = wire_agent, wire_names = wire_names }
   local py = js.py
   session_agent_errors.http_error = function() return py.pack() end  -- a start over HTTP that fails is one for Wireshark's own dissector
-  session_diagnosis.conclude = function(facts, now, clock_steps, hosts, missed)
+  session_diagnosis.conclude = function(facts, now, clock_steps, hosts)
+    local watch
     facts.record["end"] = facts:last_seen()
-    if missed then
+    watch = facts.life.watch
+    if (watch == "end missed") then
       facts:end_missed()
     end
     session_diagnosis.judge(facts, now, clock_steps, hosts)
-    if ((missed or facts.given_up) and (facts.record.outcome == "running")) then
+    if (py.has(py.pack("end missed", "let go"), watch) and (facts.record.outcome == "running")) then
       facts.record.outcome = "unknown"
     end
+  end
+  session_life.Life = py.class({ "command", "join", "watch", "odd" }, {
+    ["command"] = function() return "was not asked for" end,
+    ["join"] = function() return "waiting" end,
+    ["watch"] = function() return "under way" end,
+    ["odd"] = function() return py.pack() end,
+  })
+  session_life.Life.members["commanded"] = function(self, event, packet, time)
+    local found
+    found = session_life.advance(session_life.COMMANDS, self.command, event)
+    self.command = self:_checked(found, self.command, event, packet, time)
+  end
+  session_life.Life.members["called"] = function(self, call, event, packet, time)
+    local found, follows
+    found = session_life.advance(session_life.CALLS, call, event)
+    follows = (function() if (found ~= nil) then return py.get(session_life.FOLLOWS, found) end return nil end)()
+    if (follows ~= nil) then
+      self:joined(follows, packet, time)
+    end
+    do return self:_checked(found, call, event, packet, time) end
+  end
+  session_life.Life.members["joined"] = function(self, event, packet, time)
+    local found
+    found = session_life.advance(session_life.JOINS, self.join, event)
+    self.join = self:_checked(found, self.join, event, packet, time)
+  end
+  session_life.Life.members["watched"] = function(self, event, packet, time)
+    local found
+    found = session_life.advance(session_life.WATCHES, self.watch, event)
+    self.watch = self:_checked(found, self.watch, event, packet, time)
+  end
+  session_life.Life.members["_checked"] = function(self, found, before, event, packet, time)
+    if (found ~= nil) then
+      do return found end
+    end
+    if (py.len(self.odd) < limits.MAX_EVIDENCE) then
+      py.append(self.odd, session_life.OutOfTurn.new(packet, time, (py.str(py.word(event)) .. " when the task " .. py.str(py.word(before)))))
+    end
+    do return before end
+  end
+  session_life.LifeEvent = {
+    START = "a start",
+    ANSWER = "an answer to the start",
+    ERROR = "an error for the start",
+    CLOSE = "a close",
+    CLOSE_ANSWER = "an answer to the close",
+    KILL = "a kill",
+    OPENED = "a call that got through",
+    FRAME = "a frame of the task process",
+    STRANGER = "bytes of somebody else",
+    END = "the end",
+    RIVAL = "a call that fits several starts",
+    SEEN_FROM_START = "a dialog from its beginning",
+    JOINED_LATE = "a dialog from its middle",
+    FIRST_CALL = "the first call",
+    CALL = "a call",
+    STEP_ANSWER = "the answer to a step",
+    CALL_ANSWER = "an answer",
+    UNSURE_ANSWER = "an answer that may be to another call",
+    UNREAD_ANSWER = "an answer that can not be read",
+    UNREAD_STRAY = "an answer to nothing that can not be read",
+    HOLE = "a hole in what the task process says",
+    AGAIN = "its port announced again",
+    MISSED = "silence for long enough",
+    GIVEN_UP = "too many tasks",
+    COPIED = "the same messages on another leg",
+  }
+  session_life.CallState = {
+    CALLING = "calling",
+    OPEN = "open",
+    PROVED = "proved",
+    FOREIGN = "foreign",
+    ENDED = "ended",
+  }
+  session_life.JoinState = {
+    WAITING = "waiting",
+    CONTESTED = "contested",
+    CALLED = "called",
+    CONFIRMED = "confirmed",
+    TAKEN = "taken",
+  }
+  session_life.WatchState = {
+    UNDER_WAY = "under way",
+    SUPERSEDED = "superseded",
+    OVER = "over",
+    END_MISSED = "end missed",
+    LET_GO = "let go",
+    COPY = "copy",
+  }
+  session_proof.Proof = py.class({ "state", "asking", "task_lost", "client_lost", "task_lost_before", "client_lost_before" }, {
+    ["state"] = function() return "settled" end,
+    ["task_lost"] = function() return 0 end,
+    ["client_lost"] = function() return 0 end,
+    ["task_lost_before"] = function() return 0 end,
+    ["client_lost_before"] = function() return 0 end,
+  })
+  session_proof.Proof.getters["settled"] = function(self)
+    do return ((self.state == "settled") or (self.state == "asking")) end
+  end
+  session_proof.Proof.members["begins"] = function(self, mid_stream)
+    self:_advance((function() if mid_stream then return "a dialog from its middle" end return "a dialog from its beginning" end)())
+  end
+  session_proof.Proof.members["lost"] = function(self, side)
+    if (side == 0) then
+      self.task_lost = py.add(self.task_lost, 1)
+      self:_advance("a hole in what the task process says")
+    else
+      self.client_lost = py.add(self.client_lost, 1)
+    end
+  end
+  session_proof.Proof.members["asked"] = function(self, request, operation)
+    self:_advance((function() if py.same(operation, "create_instance") then return "the first call" end return "a call" end)())
+    self.asking = request
+    self.task_lost_before, self.client_lost_before = self.task_lost, self.client_lost
+  end
+  session_proof.Proof.members["answered"] = function(self, request, is_step)
+    local certain
+    if ((request == nil) or (request ~= self.asking)) then
+      do return true end
+    end
+    certain = (py.same(self.task_lost, self.task_lost_before) or py.same(self.client_lost, self.client_lost_before))
+    self.asking = nil
+    if not py.truth(certain) then
+      self:_advance("an answer that may be to another call")
+    else
+      self:_advance((function() if is_step then return "the answer to a step" end return "an answer" end)())
+    end
+    do return certain end
+  end
+  session_proof.Proof.members["unread"] = function(self, request, to_remote)
+    if ((request ~= nil) and (request == self.asking)) then
+      self.asking = nil
+      self:_advance("an answer that can not be read")
+    elseif ((request == nil) or to_remote) then
+      self:_advance("an answer to nothing that can not be read")
+    end
+  end
+  session_proof.Proof.members["holds"] = function(self, release)
+    do return (self.settled and py.has(py.pack(nil, release), self.asking)) end
+  end
+  session_proof.Proof.members["_advance"] = function(self, event)
+    self.state = py.either(session_life.advance(session_life.ANSWERS, self.state, event), function() return self.state end)
   end
   session_oddities.of_stream = function(problem, connection)
     local found
@@ -1230,16 +1374,13 @@ do
     found.task = connection.task
     do return found end
   end
-  session_task.TaskFacts = py.class({ "record", "rank", "start", "start_document", "start_answer", "start_error", "close", "close_answer", "kill", "cut_command", "unread_command", "attempts", "more", "log_size", "given_up", "intruder", "foreign_packet", "pair_unclear", "contested", "confirmed", "superseded", "instance", "begin_refused", "result", "proof", "client_error", "release", "released", "failed_calls", "call_time", "callback_time", "longest_call", "slow_callbacks", "undecoded", "trailing", "odd_numbers", "result_odd", "dialog", "open_requests", "agent", "token" }, {
+  session_task.TaskFacts = py.class({ "record", "rank", "life", "start", "start_document", "start_answer", "start_error", "close", "close_answer", "kill", "cut_command", "unread_command", "attempts", "more", "log_size", "intruder", "foreign_packet", "pair_unclear", "instance", "begin_refused", "result", "proof", "client_error", "release", "released", "failed_calls", "call_time", "callback_time", "longest_call", "slow_callbacks", "undecoded", "trailing", "odd_numbers", "result_odd", "dialog", "open_requests", "agent", "token" }, {
     ["rank"] = function() return 0 end,
+    ["life"] = function() return session_life.Life.new() end,
     ["attempts"] = function() return py.pack() end,
     ["more"] = function() return py.dict() end,
     ["log_size"] = function() return 0 end,
-    ["given_up"] = function() return false end,
     ["pair_unclear"] = function() return false end,
-    ["contested"] = function() return false end,
-    ["confirmed"] = function() return false end,
-    ["superseded"] = function() return false end,
     ["proof"] = function() return session_proof.Proof.new() end,
     ["failed_calls"] = function() return py.dict() end,
     ["call_time"] = function() return 0 end,
@@ -1251,6 +1392,16 @@ do
     ["result_odd"] = function() return false end,
     ["open_requests"] = function() return py.pack() end,
   })
+  session_task.TaskFacts.getters["confirmed"] = function(self)
+    do return (self.life.join == "confirmed") end
+  end
+  session_task.TaskFacts.members["unread"] = function(self, message)
+    local request
+    request = message.request
+    if py.has(py.pack("A", "E"), py.slice(message.raw, nil, 1)) then
+      self.proof:unread(request, ((request ~= nil) and request.to_remote))
+    end
+  end
   session_task.TaskFacts.members["connections"] = function(self)
     do return (function() local found_ = py.pack()  for _, item_ in py.each(py.joined(py.pack(self.record.command), self.attempts, py.pack(self.intruder))) do local c = item_ if (c ~= nil) then py.append(found_, c) end end return found_ end)() end
   end
@@ -1270,6 +1421,7 @@ do
       connection.over = true
       if ((self.record.callback == nil) and py.has(self.attempts, connection) and connection.established) then
         self.record.callback, self.record.callback_peer = connection, connection.client
+        self.life:joined("a call that got through", connection.first_packet, connection.start)
       end
     end
   end
@@ -1284,7 +1436,7 @@ do
       do return false end
     end
     is_answered = ((self.start_answer ~= nil) or ((record.command ~= nil) and py.at(record.command.sides, 1).bytes))
-    never_started = ((self.start == nil) or (self.start_error ~= nil) or not py.truth(is_answered))
+    never_started = ((self.start == nil) or (self.life.command == "was refused") or not py.truth(is_answered))
     do return ((record.callback ~= nil) or never_started) end
   end
   session_agent_facts.AgentFacts = py.class({ "heard", "secret", "start", "start_failure", "clock_skew", "close", "kill", "failed", "waiting", "repetitions", "repeated", "longest_wait", "outage", "heartbeat", "asked", "missed", "missed_by", "_requests", "_last", "_delivered" }, {
@@ -1556,6 +1708,40 @@ do
     py.sort(found, { key = function(problem) return py.index(order, problem.severity) end })
     record.problems = py.slice(found, nil, limits.MAX_PROBLEMS)
   end
+  model.Outcome = {
+    SUCCESS = "success",
+    FAILURE = "failure",
+    KILLED = "killed",
+    LOST = "lost",
+    REFUSED = "refused",
+    NO_CALLBACK = "no_callback",
+    UNREACHABLE = "unreachable",
+    RUNNING = "running",
+    UNKNOWN = "unknown",
+  }
+  session_life.CommandState = {
+    UNREAD = "was not asked for",
+    ASKED = "was asked for",
+    STARTED = "was started",
+    REFUSED = "was refused",
+    CLOSING = "was being closed",
+    CLOSED = "was closed",
+  }
+  session_life.advance = function(machine, state, event)
+    do return py.get(py.at(machine, state), event) end
+  end
+  session_life.OutOfTurn = py.class({ "packet", "time", "words" }, {
+  })
+  session_life.AnswerState = {
+    SETTLED = "settled",
+    ASKING = "asking",
+    UNSETTLED = "unsettled",
+    ASKING_UNSETTLED = "asking, unsettled",
+  }
+  traffic.Side = {
+    CLIENT = 0,
+    SERVER = 1,
+  }
   session_findings.first = function(rows, subject)
     local row
     local yielded_ = py.pack()
@@ -1579,14 +1765,13 @@ do
   session_capture_codes.Code = py.class({ "severity", "meaning", "cause", "remedy", "engine" }, {
     ["engine"] = function() return py.pack() end,
   })
-  session_proof.Proof = py.class({ "asking", "settled", "_losses", "_before" }, {
-    ["settled"] = function() return true end,
-    ["_losses"] = function() return py.pack(0, 0) end,
-    ["_before"] = function() return py.pack(0, 0) end,
-  })
-  session_proof.Proof.members["holds"] = function(self, release)
-    do return (self.settled and py.has(py.pack(nil, release), self.asking)) end
-  end
+  places.Role = {
+    COMMAND = "command",
+    CALLBACK = "callback",
+    HTTP = "http",
+    TLS = "tls",
+    UNKNOWN = "unknown",
+  }
   session_verdict.end_mark = function(connection)
     local resets, marks
     resets = (function() local found_ = py.pack()  for _, item_ in py.each(connection.sides) do local side = item_ if not side.rst_outside then py.append(found_, side.rst) end end return found_ end)()
@@ -1618,6 +1803,7 @@ do
     if (py.truth(has_left) or (function()  for _, item_ in py.each(facts.attempts) do local other = item_ if (other ~= callback) then if session_verdict.is_refused(other) then return true end end end return false end)()) then
       facts.intruder = callback
       py.remove(facts.attempts, callback)
+      facts.life:joined("bytes of somebody else", callback.first_packet, callback.start)
       record.callback = nil
       record.callback_peer = record.callback
     end
@@ -1679,6 +1865,11 @@ do
     found = py.dict(py.joined(py.pack(py.pack("clock_backwards", ((clock_steps ~= nil) and (record.first_packet <= py.at(clock_steps, 1)) and (py.at(clock_steps, 0) <= last)))), py.pack(py.pack("gap", (function()  for _, item_ in py.each(connections) do local connection = item_ if ((connection.gaps > session_quality._lost_on_the_way(connection)) or session_verdict.end_unseen(connection)) then return true end end return false end)())), py.pack(py.pack("mid_stream", (function()  for _, item_ in py.each(connections) do local connection = item_ if connection.mid_stream then return true end end return false end)())), py.pack(py.pack("one_direction", (function()  for _, item_ in py.each(connections) do local connection = item_ if session_verdict.one_sided(connection) then return true end end return false end)())), py.pack(py.pack("snap_length", (function()  for _, item_ in py.each(connections) do local connection = item_ if py.truth(connection.snapped) then return true end end return false end)()))))
     do return (function() local found_ = py.pack()  for _, item_ in py.each(py.items(found)) do local flaw, holds = py.at(item_, 0), py.at(item_, 1) if py.truth(holds) then py.append(found_, flaw) end end return found_ end)() end
   end
+  model.Severity = {
+    INFO = "info",
+    WARNING = "warning",
+    ERROR = "error",
+  }
   session_findings._told_by = function(row, subject)
     local code, ask, cause, remedy, reason
     code, ask = session_findings.told(row.code, subject), row.time
@@ -1940,6 +2131,15 @@ do
     end
     return yielded_
   end
+  session_oddities.turns = function(case)
+    local facts
+    local yielded_ = py.pack()
+    facts = case.facts
+    if py.truth(facts.life.odd) then
+      py.extend(yielded_, session_findings.first(session_oddities.TURNS, session_oddities.OddTurn.new(case, py.either(facts.record.command, function() return facts.record.callback end), facts.life.odd)))
+    end
+    return yielded_
+  end
   session_quality.capture = function(case)
     local facts, record, connection, about, side
     local yielded_ = py.pack()
@@ -1967,7 +2167,7 @@ do
     local facts, noun, number
     local yielded_ = py.pack()
     facts = case.facts
-    if facts.given_up then
+    if (facts.life.watch == "let go") then
       py.extend(yielded_, session_findings.first(session_bounds.GIVEN_UP, session_bounds.Bound.new(case, facts.record.command, "task", 0)))
     end
     for _, item_ in py.each(py.items(facts.more)) do
@@ -2155,7 +2355,7 @@ do
     do return ((command ~= nil) and session_verdict.is_hopeless(command, case.now)) end
   end
   session_conditions.refused = function(case)
-    do return (case.facts.start_error ~= nil) end
+    do return (case.facts.life.command == "was refused") end
   end
   session_conditions.rejected = function(case)
     do return session_verdict.is_rejected(case.facts) end
@@ -2675,6 +2875,16 @@ do
   end
   session_oddities.OddNumber = py.class({ "case", "about", "message", "words" }, {
   })
+  session_oddities.OddTurn = py.class({ "case", "about", "turns" }, {
+  })
+  session_oddities.OddTurn.getters["words"] = function(self)
+    do return py.at(self.turns, 0).words end
+  end
+  session_oddities.OddTurn.getters["more"] = function(self)
+    local others
+    others = py.sub(py.len(self.turns), 1)
+    do return (py.truth(others) and (", and " .. py.str(numbers.count(others, "more event")) .. " out of turn") or "") end
+  end
   session_quality._may_be_refused = function(facts)
     do return ((facts.close == nil) and session_verdict.is_answer_missing(facts)) end
   end
@@ -2721,6 +2931,29 @@ do
   end
   session_calling.foreign_packet = function(called)
     do return py.pack(py.either(called.case.facts.foreign_packet, function() return called.about.first_packet end)) end
+  end
+  session_reset_origin.ttls = function(connection, side)
+    local found, other
+    found = session_reset_origin._ttls(connection, side)
+    other = session_reset_origin._other(connection)
+    if ((other ~= nil) and py.same(py.pack(connection.client.ip, connection.server.ip), py.pack(other.server.ip, other.client.ip))) then
+      found = py.union(found, session_reset_origin._ttls(other, (1 - side)))
+    end
+    do return py.sub(found, py.set(py.pack(0))) end
+  end
+  session_reset_origin.stopped = function(connection, side)
+    local sender, peer, end_, asked, last, own, others, is_here
+    sender, peer = py.at(connection.sides, side), py.at(connection.sides, (1 - side))
+    end_, asked, last = sender.rst, sender.rst_answers, peer.last
+    own, others = session_reset_origin._places(connection, side), session_reset_origin._places(connection, (1 - side))
+    if ((end_ == nil) or (asked == nil) or (last == nil) or (own == nil) or (others == nil) or sender.rst_again) then
+      do return nil end
+    end
+    if (py.same(last.ip_id, asked.ip_id) and not py.same(last.ttl, asked.ttl)) then
+      do return nil end
+    end
+    is_here = (py.same(end_.ttl, py.at(own, 0)) and py.same(asked.ttl, py.at(others, 0)) and (py.sub(end_.time, asked.time) <= session_timeouts.ANSWERED))
+    do return (function() if py.truth(is_here) then return asked end return nil end)() end
   end
   session_verdict.waited = function(facts, now)
     local left, end_
@@ -3324,6 +3557,12 @@ do
   session_oddities.number_time = function(odd)
     do return odd.message.time end
   end
+  session_oddities.turn_packets = function(odd)
+    do return (function() local found_ = py.pack()  for _, item_ in py.each(odd.turns) do local turn = item_ py.append(found_, turn.packet) end return found_ end)() end
+  end
+  session_oddities.turn_time = function(odd)
+    do return py.at(odd.turns, 0).time end
+  end
   session_quality.unclear = function(seen)
     do return seen.case.facts.pair_unclear end
   end
@@ -3369,29 +3608,6 @@ do
   session_bounds.of = function(noun)
     do return function(bound) return py.same(bound.noun, noun) end end
   end
-  session_reset_origin.ttls = function(connection, side)
-    local found, other
-    found = session_reset_origin._ttls(connection, side)
-    other = session_reset_origin._other(connection)
-    if ((other ~= nil) and py.same(py.pack(connection.client.ip, connection.server.ip), py.pack(other.server.ip, other.client.ip))) then
-      found = py.union(found, session_reset_origin._ttls(other, (1 - side)))
-    end
-    do return py.sub(found, py.set(py.pack(0))) end
-  end
-  session_reset_origin.stopped = function(connection, side)
-    local sender, peer, end_, asked, last, own, others, is_here
-    sender, peer = py.at(connection.sides, side), py.at(connection.sides, (1 - side))
-    end_, asked, last = sender.rst, sender.rst_answers, peer.last
-    own, others = session_reset_origin._places(connection, side), session_reset_origin._places(connection, (1 - side))
-    if ((end_ == nil) or (asked == nil) or (last == nil) or (own == nil) or (others == nil) or sender.rst_again) then
-      do return nil end
-    end
-    if (py.same(last.ip_id, asked.ip_id) and not py.same(last.ttl, asked.ttl)) then
-      do return nil end
-    end
-    is_here = (py.same(end_.ttl, py.at(own, 0)) and py.same(asked.ttl, py.at(others, 0)) and (py.sub(end_.time, asked.time) <= session_timeouts.ANSWERED))
-    do return (function() if py.truth(is_here) then return asked end return nil end)() end
-  end
   session_verdict.got_through = function(attempt)
     do return (function() if py.truth(attempt.syn_acks) then return py.at(attempt.syn_acks, 0) end return sides.Mark.new(attempt.first_packet, attempt.start) end)() end
   end
@@ -3403,6 +3619,26 @@ do
       do return "packets were cut off by the snap length" end
     end
     do return (connection.mid_stream and "the connection began before the capture" or "packets are missing") end
+  end
+  session_reset_origin._ttls = function(connection, side)
+    local sender, last, marks, found
+    sender = py.at(connection.sides, side)
+    last = (function() if (sender.rst ~= nil) then return sender.before_rst end return sender.last end)()
+    marks = py.pack(sender.first_data, sender.last_data, sender.late_data, sender.fin, last)
+    marks = py.add(marks, (function() if (side == 0) then return connection.syns end return connection.syn_acks end)())
+    marks = py.add(marks, py.joined(sender.retransmitted, sender.zero_windows))
+    found = py.set((function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ if (mark ~= nil) then py.append(found_, mark.ttl) end end return found_ end)())
+    do return (((sender.packets > 1) or (sender.rst == nil)) and py.union(found, py.set(py.pack(sender.ttl))) or found) end
+  end
+  session_reset_origin._other = function(connection)
+    local task
+    task = connection.task
+    do return (function() if (task == nil) then return nil end return (function() if (connection == task.command) then return task.callback end return task.command end)() end)() end
+  end
+  session_reset_origin._places = function(connection, side)
+    local other
+    other = session_reset_origin._other(connection)
+    do return py.either(py.at(connection.sides, side).places, function() return (function() if (other ~= nil) then return py.at(other.sides, (1 - side)).places end return nil end)() end) end
   end
   session_subjects.answer_lost = function(tried)
     do return tried.about.syn_ack_lost end
@@ -3561,26 +3797,6 @@ do
   session_oddities._lacks_its_request = function(message)
     do return (session_verdict.is_incomplete(message.connection) and py.same(py.slice(message.raw, nil, 1), "A") and (message.request == nil)) end
   end
-  session_reset_origin._ttls = function(connection, side)
-    local sender, last, marks, found
-    sender = py.at(connection.sides, side)
-    last = (function() if (sender.rst ~= nil) then return sender.before_rst end return sender.last end)()
-    marks = py.pack(sender.first_data, sender.last_data, sender.late_data, sender.fin, last)
-    marks = py.add(marks, (function() if (side == 0) then return connection.syns end return connection.syn_acks end)())
-    marks = py.add(marks, py.joined(sender.retransmitted, sender.zero_windows))
-    found = py.set((function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ if (mark ~= nil) then py.append(found_, mark.ttl) end end return found_ end)())
-    do return (((sender.packets > 1) or (sender.rst == nil)) and py.union(found, py.set(py.pack(sender.ttl))) or found) end
-  end
-  session_reset_origin._other = function(connection)
-    local task
-    task = connection.task
-    do return (function() if (task == nil) then return nil end return (function() if (connection == task.command) then return task.callback end return task.command end)() end)() end
-  end
-  session_reset_origin._places = function(connection, side)
-    local other
-    other = session_reset_origin._other(connection)
-    do return py.either(py.at(connection.sides, side).places, function() return (function() if (other ~= nil) then return py.at(other.sides, (1 - side)).places end return nil end)() end) end
-  end
   session_uncalled.nobody_called = function(ending)
     do return not py.truth(ending.case.facts.attempts) end
   end
@@ -3633,7 +3849,7 @@ do
   session_codes._Z118 = py.pack("Z-REMOTE-118", "SCHEDULER-280")
   session_codes._LOST = py.pack("Z-REMOTE-101", "SCHEDULER-202", "SCHEDULER-280")
   ports.COMMANDS_TEXT = py.join(",", py.map(py.str, ports.COMMAND_PORTS))
-  session_codes.CODES = py.dict(py.joined(py.pack(py.pack("command_unanswered", session_capture_codes.Code.new(session_codes._ERROR, "Nobody answers on the remote scheduler's port.", "the remote host is down or unreachable, the address is wrong, or a firewall drops packets to {remote}", "check that the remote runs and that {remote} can be reached from {client}; open that port in the firewall", py.joined(session_codes._Z118, py.pack("SCHEDULER-224"))))), py.pack(py.pack("command_refused", session_capture_codes.Code.new(session_codes._ERROR, "The connection to the remote scheduler's port was refused.", "no scheduler listens on {remote}, or a device in between rejects the connection", "start the remote scheduler, or correct host and port of the process class; check the firewall's reject rules", py.joined(py.pack("ERRNO-111"), py.pack("ERRNO-113"), session_codes._Z118)))), py.pack(py.pack("command_rejected", session_capture_codes.Code.new(session_codes._ERROR, "The remote scheduler accepted the connection and closed it without a byte.", "the client {client} is not in the remote's allowed_host list (or only with level none or signal)", "add <allowed_host host=\034{client}\034 level=\034all\034/> to the remote scheduler's configuration", py.joined(py.pack("SCHEDULER-287 (at the remote)"), py.pack("SCHEDULER-224"), session_codes._Z118)))), py.pack(py.pack("start_error", session_capture_codes.Code.new(session_codes._ERROR, "The remote scheduler answered the start command with an error.", "the error's code decides: SCHEDULER-121 is a level below all in allowed_host, SCHEDULER-717 a licence", "see the error's code and text, and jstrace explain CODE", py.joined(py.pack("SCHEDULER-121 (at the remote)"), py.pack("SCHEDULER-717 (at the remote)"), py.pack("SCHEDULER-223"), session_codes._Z118)))), py.pack(py.pack("start_cut", session_capture_codes.Code.new(session_codes._ERROR, "The command connection ended before the start was answered.", "the remote scheduler ended before it answered, or a device in between reset the connection", "see why the remote scheduler ended; look at the firewalls between the schedulers", py.joined(py.pack("SCHEDULER-224"), session_codes._Z118)))), py.pack(py.pack("syn_ack_lost", session_capture_codes.Code.new(session_codes._ERROR, "The answer to a SYN never arrives: the connection is not opened.", "the path back is broken: a firewall that drops, or a wrong route", "look at the firewalls and routes of the direction in which the SYN+ACK goes", py.joined(session_codes._Z118, py.pack("ERRNO-110 (debug log)"))))), py.pack(py.pack("unused_connections", session_capture_codes.Code.new(session_codes._INFO, "Connections to a command port were opened and closed without a byte.", "health checks, monitoring or a port scan: a scheduler sends its command at once", "nothing to do; a host that checks the remote and is not in its allowed_host list makes SCHEDULER-287 there"))), py.pack(py.pack("connection_flood", session_capture_codes.Code.new(session_codes._WARNING, "Very many connections to command ports got no answer.", "a port scan or a flood; each of the first ones is shown as a task of its own", "find out who sends them; name only the true command ports with --command-port"))), py.pack(py.pack("limit_reached", session_capture_codes.Code.new(session_codes._WARNING, "There was more of something than jstrace keeps.", "a flood, or an attack on whoever reads the capture; what is kept is bounded, so that memory is", "read a part of the capture: some minutes of it, or some hosts; jstrace read --help names the limits"))), py.pack(py.pack("callback_dropped", session_capture_codes.Code.new(session_codes._ERROR, "The task process calls back and nobody answers.", "a firewall drops the SYNs from the remote to {client}:{port}", "let new TCP connections from the remote through to the client's ports 59999 and lower", py.joined(session_codes._Z118, py.pack("ERRNO-110 (at the remote, debug log)"))))), py.pack(py.pack("callback_refused", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection was refused.", "a firewall rejects the SYNs to {client}:{port}, or the client does not listen there any more", "let new TCP connections from the remote through to the client's ports 59999 and lower", py.joined(session_codes._Z118, py.pack("ERRNO-111 or ERRNO-113 (at the remote, debug log)"))))), py.pack(py.pack("callback_elsewhere", session_capture_codes.Code.new(session_codes._ERROR, "The callback goes to another address or port than the announced one.", "an address translation (NAT) between client and remote changes the client's address or port", "forward the ports 59999 and lower unchanged to the client, or connect both without NAT", session_codes._Z118))), py.pack(py.pack("callback_late", session_capture_codes.Code.new(session_codes._ERROR, "The callback came after the client had given up.", "the task process took longer than 60 s to start or to get through (overload, slow Java start, lost SYNs)", "look at the remote's load at that time; if its SYNs were not answered earlier, at the firewall", session_codes._Z118))), py.pack(py.pack("callback_missing", session_capture_codes.Code.new(session_codes._ERROR, "No callback connection came.", "the task process ended at its start, calls another address (NAT, several interfaces), or its SYNs do not pass this capture point", "capture at the remote as well; see the remote scheduler's log, and look for a firewall between there and here", session_codes._Z118))), py.pack(py.pack("slow_start", session_capture_codes.Code.new(session_codes._INFO, "The callback came late, but in time.", "the remote scheduler or the start of the task process was slow", "look at the remote's load; after 60 s the client gives up"))), py.pack(py.pack("path_mtu", session_capture_codes.Code.new(session_codes._ERROR, "Large segments do not get through while small ones do.", "a link on the path has a smaller MTU, and the ICMP message that would say so is filtered (a black hole)", "let ICMP 'fragmentation needed' through, or lower the MTU (or clamp the MSS) at both ends", py.pack("SCHEDULER-202", "often nothing at all")))), py.pack(py.pack("callback_other_address", session_capture_codes.Code.new(session_codes._INFO, "The callback comes from another address than the remote scheduler's.", "the remote has several addresses or is behind a translation; the engine accepts that", "nothing to do; a firewall must let both addresses through to the client"))), py.pack(py.pack("callback_foreign_bytes", session_capture_codes.Code.new(session_codes._ERROR, "Somebody else connected to the announced port.", "a port scanner or another program took the only connection that the client accepts", "keep scanners away from the client's ports 59999 and lower", py.pack("Z-REMOTE-115", "Z-REMOTE-101", "SCHEDULER-280")))), py.pack(py.pack("connection_lost", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection ended before the task did.", "the task process or one of the schedulers ended, the network failed, or a device reset the connection", "see who ended the connection, and look at that host", session_codes._LOST))), py.pack(py.pack("idle_connection_cut", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection was cut after a long silence.", "a firewall or translation between the schedulers forgot the idle connection", "raise the idle timeout of that device above the longest silence of a job, or let the job write a line now and then; releases 1.9.4 and later can send keep-alives", py.joined(session_codes._LOST, py.pack("often nothing at all"))))), py.pack(py.pack("command_lost_first", session_capture_codes.Code.new(session_codes._ERROR, "The command connection ended while the task was running.", "a scheduler ended it, or a device in between; the remote then kills the task's process", "find who ended the command connection; idle timeouts of firewalls apply to it as well", py.pack("SCHEDULER-850 (at the remote)", "SCHEDULER-279")))), py.pack(py.pack("task_killed", session_capture_codes.Code.new(session_codes._WARNING, "The client asked the remote to kill the task.", "an operator, a timeout, or the end of the client scheduler", "see the client's log for who killed the task", py.pack("SCHEDULER-279", "Z-REMOTE-122")))), py.pack(py.pack("job_failed", session_capture_codes.Code.new(session_codes._ERROR, "The job failed by itself.", "the job itself: its connections ended in order", "read the task's log: --log", py.pack("SCHEDULER-280", "SCHEDULER-279")))), py.pack(py.pack("error_answer", session_capture_codes.Code.new(session_codes._ERROR, "A call of the client was answered with an error.", "the job or its module threw an error", "see the error's text; for a missing class or script the job's configuration", py.pack("SCHEDULER-202")))), py.pack(py.pack("call_failed", session_capture_codes.Code.new(session_codes._INFO, "A call of the job to the scheduler failed.", "the job called a method or property with something that the scheduler could not do", "see the error's text; the job may have handled it"))), py.pack(py.pack("slow_call", session_capture_codes.Code.new(session_codes._INFO, "A call took long.", "whoever had to answer was busy", "see the ladder for what happened meanwhile"))), py.pack(py.pack("slow_network", session_capture_codes.Code.new(session_codes._INFO, "The network between the schedulers took most of the time.", "every call waits for one trip there and back, and the path is long", "let the job call the scheduler less often (fewer log lines and parameters one by one), or shorten the path"))), py.pack(py.pack("slow_job", session_capture_codes.Code.new(session_codes._INFO, "The job itself took most of a long time.", "the job itself: neither the network nor the schedulers", "look into the job"))), py.pack(py.pack("open_call", session_capture_codes.Code.new(session_codes._WARNING, "A call is still without an answer at the end.", "the other end is still busy, hangs, or its answer was not captured", "see who has to answer, and whether segments are unacknowledged"))), py.pack(py.pack("retransmissions", session_capture_codes.Code.new(session_codes._INFO, "Segments were retransmitted.", "packets are lost on the path between the schedulers", "if it happens often, look for an overloaded or faulty link"))), py.pack(py.pack("zero_window", session_capture_codes.Code.new(session_codes._WARNING, "A receiver announced a zero window: its buffer is full.", "its program does not read: it is busy, stopped or overloaded", "look at the load of the end that closed its window"))), py.pack(py.pack("port_range_low", session_capture_codes.Code.new(session_codes._INFO, "The announced callback port is far below 59999.", "many tasks run at the same time, or ports are not released", "check that the firewall's range reaches down to this port"))), py.pack(py.pack("gap", session_capture_codes.Code.new(session_codes._WARNING, "Bytes of the connection are missing in the capture.", "the capture lost packets: the receiver has acknowledged them", "capture with a larger buffer (tcpdump -B) or a filter; what was decoded around the gap is right"))), py.pack(py.pack("mid_stream", session_capture_codes.Code.new(session_codes._INFO, "The capture begins in the middle of the connection.", "the capture was started after the connection", "names of objects may be unknown; start the capture before the task to see all"))), py.pack(py.pack("one_direction", session_capture_codes.Code.new(session_codes._WARNING, "Only one direction of the connection was captured.", "asymmetric routing or a mirror port of one direction", "capture at one of the two hosts"))), py.pack(py.pack("undecoded_frame", session_capture_codes.Code.new(session_codes._WARNING, "A message does not follow the protocol.", "a damaged stream, another protocol, or a release that is not known here", "see its bytes with --bytes", py.pack("Z-REMOTE-106", "Z-REMOTE-107", "Z-REMOTE-109")))), py.pack(py.pack("odd_number", session_capture_codes.Code.new(session_codes._INFO, "A number in a message is not valid.", "the sender is no JobScheduler, or somebody probes the parser", "see the text with -v or --bytes; jstrace treats the number as unknown"))), py.pack(py.pack("trailing_bytes", session_capture_codes.Code.new(session_codes._WARNING, "A message has bytes left over behind its end.", "a release that sends more than is known here", "see its bytes with --bytes"))), py.pack(py.pack("impossible_length", session_capture_codes.Code.new(session_codes._WARNING, "A length header is larger than any message can be.", "another protocol on this port, or a damaged stream", "see who sent it", py.pack("Z-REMOTE-115")))), py.pack(py.pack("snap_length", session_capture_codes.Code.new(session_codes._WARNING, "Packets were cut off when they were captured.", "the capture's snap length is too small", "capture with full packets (tcpdump -s 0)"))), py.pack(py.pack("packets_dropped", session_capture_codes.Code.new(session_codes._WARNING, "The kernel dropped packets before they could be captured.", "this machine was too busy to read them in time", "narrow the capture with --filter-bpf, or capture with dumpcap and read the file afterwards"))), py.pack(py.pack("file_skipped", session_capture_codes.Code.new(session_codes._WARNING, "One of several files could not be read.", "the file is empty, is no capture, has vanished, or is not readable", "see what became of it; the other files were read"))), py.pack(py.pack("packets_skipped", session_capture_codes.Code.new(session_codes._INFO, "Packets of link types without IP were passed over.", "interfaces without IP (USB, Bluetooth, ...) were captured as well", "nothing to do, unless the tasks are there: then capture on an interface with IP"))), py.pack(py.pack("capture_truncated", session_capture_codes.Code.new(session_codes._WARNING, "The capture file ends in the middle of a record.", "the capture was interrupted or the disk was full", "what comes before was traced"))), py.pack(py.pack("clock_backwards", session_capture_codes.Code.new(session_codes._WARNING, "The capture's clock goes backwards.", "the clock was set, or files are in the wrong order", "durations around that time are not reliable"))), py.pack(py.pack("ip_fragment", session_capture_codes.Code.new(session_codes._WARNING, "Fragments of IP datagrams with TCP are missing.", "fragments were lost, or took another path; the bytes of their datagrams count as missing", "check the path MTU between the schedulers"))), py.pack(py.pack("command_not_captured", session_capture_codes.Code.new(session_codes._INFO, "The command connection of this task was not captured.", "the capture's filter or place does not show it", ("capture the remote's port (usually one of " .. py.str(ports.COMMANDS_TEXT) .. ") as well")))), py.pack(py.pack("pair_unclear", session_capture_codes.Code.new(session_codes._INFO, "It is unclear which start this callback connection belongs to.", "start commands are missing in the capture, and more than one task fits", "start the capture before the tasks, and capture both directions with full packets (tcpdump -s 0)"))), py.pack(py.pack("duplicates", session_capture_codes.Code.new(session_codes._INFO, "Connections are in the capture twice, with other addresses.", "the capture was taken on a gateway that translates addresses, on both of its legs", "nothing to do; a capture of one interface alone shows each connection once"))), py.pack(py.pack("command_unreadable", session_capture_codes.Code.new(session_codes._INFO, "The start command of this task could not be read.", "the capture has the command connection, but not all of its bytes", "capture both directions with full packets (tcpdump -s 0), and start the capture before the task"))), py.pack(py.pack("callback_not_captured", session_capture_codes.Code.new(session_codes._INFO, "The callback connection of this task was not captured.", "the capture's filter or place does not show it", "capture the ports 59999 and lower of the client as well"))), session_agent_codes.AGENT_CODES.pairs_, session_capture_codes.CAPTURE_CODES.pairs_, session_tls_codes.TLS_CODES.pairs_, session_point_codes.POINT_CODES.pairs_))
+  session_codes.CODES = py.dict(py.joined(py.pack(py.pack("command_unanswered", session_capture_codes.Code.new(session_codes._ERROR, "Nobody answers on the remote scheduler's port.", "the remote host is down or unreachable, the address is wrong, or a firewall drops packets to {remote}", "check that the remote runs and that {remote} can be reached from {client}; open that port in the firewall", py.joined(session_codes._Z118, py.pack("SCHEDULER-224"))))), py.pack(py.pack("command_refused", session_capture_codes.Code.new(session_codes._ERROR, "The connection to the remote scheduler's port was refused.", "no scheduler listens on {remote}, or a device in between rejects the connection", "start the remote scheduler, or correct host and port of the process class; check the firewall's reject rules", py.joined(py.pack("ERRNO-111"), py.pack("ERRNO-113"), session_codes._Z118)))), py.pack(py.pack("command_rejected", session_capture_codes.Code.new(session_codes._ERROR, "The remote scheduler accepted the connection and closed it without a byte.", "the client {client} is not in the remote's allowed_host list (or only with level none or signal)", "add <allowed_host host=\034{client}\034 level=\034all\034/> to the remote scheduler's configuration", py.joined(py.pack("SCHEDULER-287 (at the remote)"), py.pack("SCHEDULER-224"), session_codes._Z118)))), py.pack(py.pack("start_error", session_capture_codes.Code.new(session_codes._ERROR, "The remote scheduler answered the start command with an error.", "the error's code decides: SCHEDULER-121 is a level below all in allowed_host, SCHEDULER-717 a licence", "see the error's code and text, and jstrace explain CODE", py.joined(py.pack("SCHEDULER-121 (at the remote)"), py.pack("SCHEDULER-717 (at the remote)"), py.pack("SCHEDULER-223"), session_codes._Z118)))), py.pack(py.pack("start_cut", session_capture_codes.Code.new(session_codes._ERROR, "The command connection ended before the start was answered.", "the remote scheduler ended before it answered, or a device in between reset the connection", "see why the remote scheduler ended; look at the firewalls between the schedulers", py.joined(py.pack("SCHEDULER-224"), session_codes._Z118)))), py.pack(py.pack("syn_ack_lost", session_capture_codes.Code.new(session_codes._ERROR, "The answer to a SYN never arrives: the connection is not opened.", "the path back is broken: a firewall that drops, or a wrong route", "look at the firewalls and routes of the direction in which the SYN+ACK goes", py.joined(session_codes._Z118, py.pack("ERRNO-110 (debug log)"))))), py.pack(py.pack("unused_connections", session_capture_codes.Code.new(session_codes._INFO, "Connections to a command port were opened and closed without a byte.", "health checks, monitoring or a port scan: a scheduler sends its command at once", "nothing to do; a host that checks the remote and is not in its allowed_host list makes SCHEDULER-287 there"))), py.pack(py.pack("connection_flood", session_capture_codes.Code.new(session_codes._WARNING, "Very many connections to command ports got no answer.", "a port scan or a flood; each of the first ones is shown as a task of its own", "find out who sends them; name only the true command ports with --command-port"))), py.pack(py.pack("limit_reached", session_capture_codes.Code.new(session_codes._WARNING, "There was more of something than jstrace keeps.", "a flood, or an attack on whoever reads the capture; what is kept is bounded, so that memory is", "read a part of the capture: some minutes of it, or some hosts; jstrace read --help names the limits"))), py.pack(py.pack("callback_dropped", session_capture_codes.Code.new(session_codes._ERROR, "The task process calls back and nobody answers.", "a firewall drops the SYNs from the remote to {client}:{port}", "let new TCP connections from the remote through to the client's ports 59999 and lower", py.joined(session_codes._Z118, py.pack("ERRNO-110 (at the remote, debug log)"))))), py.pack(py.pack("callback_refused", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection was refused.", "a firewall rejects the SYNs to {client}:{port}, or the client does not listen there any more", "let new TCP connections from the remote through to the client's ports 59999 and lower", py.joined(session_codes._Z118, py.pack("ERRNO-111 or ERRNO-113 (at the remote, debug log)"))))), py.pack(py.pack("callback_elsewhere", session_capture_codes.Code.new(session_codes._ERROR, "The callback goes to another address or port than the announced one.", "an address translation (NAT) between client and remote changes the client's address or port", "forward the ports 59999 and lower unchanged to the client, or connect both without NAT", session_codes._Z118))), py.pack(py.pack("callback_late", session_capture_codes.Code.new(session_codes._ERROR, "The callback came after the client had given up.", "the task process took longer than 60 s to start or to get through (overload, slow Java start, lost SYNs)", "look at the remote's load at that time; if its SYNs were not answered earlier, at the firewall", session_codes._Z118))), py.pack(py.pack("callback_missing", session_capture_codes.Code.new(session_codes._ERROR, "No callback connection came.", "the task process ended at its start, calls another address (NAT, several interfaces), or its SYNs do not pass this capture point", "capture at the remote as well; see the remote scheduler's log, and look for a firewall between there and here", session_codes._Z118))), py.pack(py.pack("slow_start", session_capture_codes.Code.new(session_codes._INFO, "The callback came late, but in time.", "the remote scheduler or the start of the task process was slow", "look at the remote's load; after 60 s the client gives up"))), py.pack(py.pack("path_mtu", session_capture_codes.Code.new(session_codes._ERROR, "Large segments do not get through while small ones do.", "a link on the path has a smaller MTU, and the ICMP message that would say so is filtered (a black hole)", "let ICMP 'fragmentation needed' through, or lower the MTU (or clamp the MSS) at both ends", py.pack("SCHEDULER-202", "often nothing at all")))), py.pack(py.pack("callback_other_address", session_capture_codes.Code.new(session_codes._INFO, "The callback comes from another address than the remote scheduler's.", "the remote has several addresses or is behind a translation; the engine accepts that", "nothing to do; a firewall must let both addresses through to the client"))), py.pack(py.pack("callback_foreign_bytes", session_capture_codes.Code.new(session_codes._ERROR, "Somebody else connected to the announced port.", "a port scanner or another program took the only connection that the client accepts", "keep scanners away from the client's ports 59999 and lower", py.pack("Z-REMOTE-115", "Z-REMOTE-101", "SCHEDULER-280")))), py.pack(py.pack("connection_lost", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection ended before the task did.", "the task process or one of the schedulers ended, the network failed, or a device reset the connection", "see who ended the connection, and look at that host", session_codes._LOST))), py.pack(py.pack("idle_connection_cut", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection was cut after a long silence.", "a firewall or translation between the schedulers forgot the idle connection", "raise the idle timeout of that device above the longest silence of a job, or let the job write a line now and then; releases 1.9.4 and later can send keep-alives", py.joined(session_codes._LOST, py.pack("often nothing at all"))))), py.pack(py.pack("command_lost_first", session_capture_codes.Code.new(session_codes._ERROR, "The command connection ended while the task was running.", "a scheduler ended it, or a device in between; the remote then kills the task's process", "find who ended the command connection; idle timeouts of firewalls apply to it as well", py.pack("SCHEDULER-850 (at the remote)", "SCHEDULER-279")))), py.pack(py.pack("task_killed", session_capture_codes.Code.new(session_codes._WARNING, "The client asked the remote to kill the task.", "an operator, a timeout, or the end of the client scheduler", "see the client's log for who killed the task", py.pack("SCHEDULER-279", "Z-REMOTE-122")))), py.pack(py.pack("job_failed", session_capture_codes.Code.new(session_codes._ERROR, "The job failed by itself.", "the job itself: its connections ended in order", "read the task's log: --log", py.pack("SCHEDULER-280", "SCHEDULER-279")))), py.pack(py.pack("error_answer", session_capture_codes.Code.new(session_codes._ERROR, "A call of the client was answered with an error.", "the job or its module threw an error", "see the error's text; for a missing class or script the job's configuration", py.pack("SCHEDULER-202")))), py.pack(py.pack("call_failed", session_capture_codes.Code.new(session_codes._INFO, "A call of the job to the scheduler failed.", "the job called a method or property with something that the scheduler could not do", "see the error's text; the job may have handled it"))), py.pack(py.pack("slow_call", session_capture_codes.Code.new(session_codes._INFO, "A call took long.", "whoever had to answer was busy", "see the ladder for what happened meanwhile"))), py.pack(py.pack("slow_network", session_capture_codes.Code.new(session_codes._INFO, "The network between the schedulers took most of the time.", "every call waits for one trip there and back, and the path is long", "let the job call the scheduler less often (fewer log lines and parameters one by one), or shorten the path"))), py.pack(py.pack("slow_job", session_capture_codes.Code.new(session_codes._INFO, "The job itself took most of a long time.", "the job itself: neither the network nor the schedulers", "look into the job"))), py.pack(py.pack("open_call", session_capture_codes.Code.new(session_codes._WARNING, "A call is still without an answer at the end.", "the other end is still busy, hangs, or its answer was not captured", "see who has to answer, and whether segments are unacknowledged"))), py.pack(py.pack("retransmissions", session_capture_codes.Code.new(session_codes._INFO, "Segments were retransmitted.", "packets are lost on the path between the schedulers", "if it happens often, look for an overloaded or faulty link"))), py.pack(py.pack("zero_window", session_capture_codes.Code.new(session_codes._WARNING, "A receiver announced a zero window: its buffer is full.", "its program does not read: it is busy, stopped or overloaded", "look at the load of the end that closed its window"))), py.pack(py.pack("port_range_low", session_capture_codes.Code.new(session_codes._INFO, "The announced callback port is far below 59999.", "many tasks run at the same time, or ports are not released", "check that the firewall's range reaches down to this port"))), py.pack(py.pack("gap", session_capture_codes.Code.new(session_codes._WARNING, "Bytes of the connection are missing in the capture.", "the capture lost packets: the receiver has acknowledged them", "capture with a larger buffer (tcpdump -B) or a filter; what was decoded around the gap is right"))), py.pack(py.pack("mid_stream", session_capture_codes.Code.new(session_codes._INFO, "The capture begins in the middle of the connection.", "the capture was started after the connection", "names of objects may be unknown; start the capture before the task to see all"))), py.pack(py.pack("one_direction", session_capture_codes.Code.new(session_codes._WARNING, "Only one direction of the connection was captured.", "asymmetric routing or a mirror port of one direction", "capture at one of the two hosts"))), py.pack(py.pack("undecoded_frame", session_capture_codes.Code.new(session_codes._WARNING, "A message does not follow the protocol.", "a damaged stream, another protocol, or a release that is not known here", "see its bytes with --bytes", py.pack("Z-REMOTE-106", "Z-REMOTE-107", "Z-REMOTE-109")))), py.pack(py.pack("odd_number", session_capture_codes.Code.new(session_codes._INFO, "A number in a message is not valid.", "the sender is no JobScheduler, or somebody probes the parser", "see the text with -v or --bytes; jstrace treats the number as unknown"))), py.pack(py.pack("out_of_turn", session_capture_codes.Code.new(session_codes._INFO, "What was said about a task does not follow from what was said before.", "the client is no engine, or goes on about a task that is over; or several tasks are taken for one", "see who sends it; the task is judged without it"))), py.pack(py.pack("trailing_bytes", session_capture_codes.Code.new(session_codes._WARNING, "A message has bytes left over behind its end.", "a release that sends more than is known here", "see its bytes with --bytes"))), py.pack(py.pack("impossible_length", session_capture_codes.Code.new(session_codes._WARNING, "A length header is larger than any message can be.", "another protocol on this port, or a damaged stream", "see who sent it", py.pack("Z-REMOTE-115")))), py.pack(py.pack("snap_length", session_capture_codes.Code.new(session_codes._WARNING, "Packets were cut off when they were captured.", "the capture's snap length is too small", "capture with full packets (tcpdump -s 0)"))), py.pack(py.pack("packets_dropped", session_capture_codes.Code.new(session_codes._WARNING, "The kernel dropped packets before they could be captured.", "this machine was too busy to read them in time", "narrow the capture with --filter-bpf, or capture with dumpcap and read the file afterwards"))), py.pack(py.pack("file_skipped", session_capture_codes.Code.new(session_codes._WARNING, "One of several files could not be read.", "the file is empty, is no capture, has vanished, or is not readable", "see what became of it; the other files were read"))), py.pack(py.pack("packets_skipped", session_capture_codes.Code.new(session_codes._INFO, "Packets of link types without IP were passed over.", "interfaces without IP (USB, Bluetooth, ...) were captured as well", "nothing to do, unless the tasks are there: then capture on an interface with IP"))), py.pack(py.pack("capture_truncated", session_capture_codes.Code.new(session_codes._WARNING, "The capture file ends in the middle of a record.", "the capture was interrupted or the disk was full", "what comes before was traced"))), py.pack(py.pack("clock_backwards", session_capture_codes.Code.new(session_codes._WARNING, "The capture's clock goes backwards.", "the clock was set, or files are in the wrong order", "durations around that time are not reliable"))), py.pack(py.pack("ip_fragment", session_capture_codes.Code.new(session_codes._WARNING, "Fragments of IP datagrams with TCP are missing.", "fragments were lost, or took another path; the bytes of their datagrams count as missing", "check the path MTU between the schedulers"))), py.pack(py.pack("command_not_captured", session_capture_codes.Code.new(session_codes._INFO, "The command connection of this task was not captured.", "the capture's filter or place does not show it", ("capture the remote's port (usually one of " .. py.str(ports.COMMANDS_TEXT) .. ") as well")))), py.pack(py.pack("pair_unclear", session_capture_codes.Code.new(session_codes._INFO, "It is unclear which start this callback connection belongs to.", "start commands are missing in the capture, and more than one task fits", "start the capture before the tasks, and capture both directions with full packets (tcpdump -s 0)"))), py.pack(py.pack("duplicates", session_capture_codes.Code.new(session_codes._INFO, "Connections are in the capture twice, with other addresses.", "the capture was taken on a gateway that translates addresses, on both of its legs", "nothing to do; a capture of one interface alone shows each connection once"))), py.pack(py.pack("command_unreadable", session_capture_codes.Code.new(session_codes._INFO, "The start command of this task could not be read.", "the capture has the command connection, but not all of its bytes", "capture both directions with full packets (tcpdump -s 0), and start the capture before the task"))), py.pack(py.pack("callback_not_captured", session_capture_codes.Code.new(session_codes._INFO, "The callback connection of this task was not captured.", "the capture's filter or place does not show it", "capture the ports 59999 and lower of the client as well"))), session_agent_codes.AGENT_CODES.pairs_, session_capture_codes.CAPTURE_CODES.pairs_, session_tls_codes.TLS_CODES.pairs_, session_point_codes.POINT_CODES.pairs_))
   session_agent_facts._REMEMBERED = 64
   session_tunnels._OK = 200
   session_tunnels._ACCEPTED = 202
@@ -3677,6 +3893,12 @@ do
   limits.MAX_CONNECTIONS = 65536
   limits.MAX_CLOSED = 4096
   limits.MAX_PROBLEMS = 200
+  session_life.COMMANDS = py.dict(py.joined(py.pack(py.pack("was not asked for", py.dict(py.joined(py.pack(py.pack("a start", "was asked for")), py.pack(py.pack("an answer to the start", "was started")), py.pack(py.pack("a close", "was being closed")), py.pack(py.pack("a kill", "was not asked for")))))), py.pack(py.pack("was asked for", py.dict(py.joined(py.pack(py.pack("an answer to the start", "was started")), py.pack(py.pack("an error for the start", "was refused")), py.pack(py.pack("a close", "was being closed")), py.pack(py.pack("a kill", "was asked for")))))), py.pack(py.pack("was started", py.dict(py.joined(py.pack(py.pack("a close", "was being closed")), py.pack(py.pack("a kill", "was started")))))), py.pack(py.pack("was refused", py.dict(py.joined(py.pack(py.pack("an answer to the close", "was refused")))))), py.pack(py.pack("was being closed", py.dict(py.joined(py.pack(py.pack("an answer to the start", "was being closed")), py.pack(py.pack("an error for the start", "was refused")), py.pack(py.pack("a close", "was being closed")), py.pack(py.pack("a kill", "was being closed")), py.pack(py.pack("an answer to the close", "was closed")))))), py.pack(py.pack("was closed", py.dict(py.joined(py.pack(py.pack("an answer to the close", "was closed"))))))))
+  session_life.CALLS = py.dict(py.joined(py.pack(py.pack("calling", py.dict(py.joined(py.pack(py.pack("a call that got through", "open")), py.pack(py.pack("the end", "ended")))))), py.pack(py.pack("open", py.dict(py.joined(py.pack(py.pack("a frame of the task process", "proved")), py.pack(py.pack("bytes of somebody else", "foreign")), py.pack(py.pack("the end", "ended")))))), py.pack(py.pack("proved", py.dict(py.joined(py.pack(py.pack("the end", "ended")))))), py.pack(py.pack("foreign", py.dict(py.joined(py.pack(py.pack("the end", "ended")))))), py.pack(py.pack("ended", py.dict()))))
+  session_life.FOLLOWS = py.dict(py.joined(py.pack(py.pack("open", "a call that got through")), py.pack(py.pack("proved", "a frame of the task process")), py.pack(py.pack("foreign", "bytes of somebody else"))))
+  session_life.JOINS = py.dict(py.joined(py.pack(py.pack("waiting", py.dict(py.joined(py.pack(py.pack("a call that got through", "called")), py.pack(py.pack("a call that fits several starts", "contested")))))), py.pack(py.pack("contested", py.dict(py.joined(py.pack(py.pack("a call that got through", "called")), py.pack(py.pack("a call that fits several starts", "contested")))))), py.pack(py.pack("called", py.dict(py.joined(py.pack(py.pack("a call that got through", "called")), py.pack(py.pack("a frame of the task process", "confirmed")), py.pack(py.pack("bytes of somebody else", "taken")))))), py.pack(py.pack("confirmed", py.dict(py.joined(py.pack(py.pack("a frame of the task process", "confirmed")))))), py.pack(py.pack("taken", py.dict(py.joined(py.pack(py.pack("a call that got through", "called")), py.pack(py.pack("a call that fits several starts", "contested"))))))))
+  session_life.WATCHES = py.dict(py.joined(py.pack(py.pack("under way", py.dict(py.joined(py.pack(py.pack("its port announced again", "superseded")), py.pack(py.pack("the end", "over")), py.pack(py.pack("too many tasks", "let go")), py.pack(py.pack("the same messages on another leg", "copy")))))), py.pack(py.pack("superseded", py.dict(py.joined(py.pack(py.pack("the end", "over")), py.pack(py.pack("silence for long enough", "end missed")), py.pack(py.pack("too many tasks", "let go")))))), py.pack(py.pack("over", py.dict())), py.pack(py.pack("end missed", py.dict())), py.pack(py.pack("let go", py.dict())), py.pack(py.pack("copy", py.dict()))))
+  session_life.ANSWERS = py.dict(py.joined(py.pack(py.pack("settled", py.dict(py.joined(py.pack(py.pack("a dialog from its middle", "unsettled")), py.pack(py.pack("the first call", "asking")), py.pack(py.pack("a call", "asking")), py.pack(py.pack("an answer to nothing that can not be read", "unsettled")), py.pack(py.pack("a hole in what the task process says", "unsettled")))))), py.pack(py.pack("asking", py.dict(py.joined(py.pack(py.pack("a dialog from its middle", "asking, unsettled")), py.pack(py.pack("a call", "asking, unsettled")), py.pack(py.pack("the answer to a step", "settled")), py.pack(py.pack("an answer", "settled")), py.pack(py.pack("an answer that may be to another call", "unsettled")), py.pack(py.pack("an answer that can not be read", "unsettled")), py.pack(py.pack("an answer to nothing that can not be read", "asking, unsettled")))))), py.pack(py.pack("unsettled", py.dict(py.joined(py.pack(py.pack("a dialog from its beginning", "settled")), py.pack(py.pack("the first call", "asking")), py.pack(py.pack("a call", "asking, unsettled")))))), py.pack(py.pack("asking, unsettled", py.dict(py.joined(py.pack(py.pack("a dialog from its beginning", "asking")), py.pack(py.pack("the first call", "asking")), py.pack(py.pack("the answer to a step", "settled")), py.pack(py.pack("an answer", "unsettled")), py.pack(py.pack("an answer that may be to another call", "unsettled")), py.pack(py.pack("an answer that can not be read", "unsettled"))))))))
   session_oddities._BYTES = "{whose}: {problem.text}"
   session_oddities._CAPPED = py.pack(session_findings.Reason.new("a cap of jstrace itself, so that no capture takes all memory: nothing is wrong on the wire", "everything around it can be read; what it says can not", py.pack(session_oddities.capped)), session_findings.Reason.new())
   session_oddities.BYTES = py.pack(session_findings.Finding.new("snap_length", py.pack(session_oddities.cut), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), session_oddities._CAPPED, nil, session_oddities.bytes_time, "info"), session_findings.Finding.new("gap", py.pack(session_oddities.lost), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), py.pack(session_findings.Reason.new("they were lost in the network, not by the capture: the receiver never acknowledged them", "see whether larger segments pass at all, and where packets are lost")), nil, session_oddities.bytes_time), session_findings.Finding.new("{problem.code}", py.pack(), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), session_oddities._CAPPED, nil, session_oddities.bytes_time))
@@ -3692,7 +3914,7 @@ do
   limits.MAX_XML_DEPTH = 256
   numbers._OF_MANY = py.dict(py.joined(py.pack(py.pack("is", "are")), py.pack(py.pack("was", "were")), py.pack(py.pack("belongs", "belong"))))
   numbers._SHOWN = 24
-  session_diagnosis.RULES = py.pack(session_rules_agent.problems, session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_oddities.frames, session_oddities.numbers, session_quality.capture, session_bounds.reached)
+  session_diagnosis.RULES = py.pack(session_rules_agent.problems, session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_oddities.frames, session_oddities.numbers, session_oddities.turns, session_quality.capture, session_bounds.reached)
   session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.command_end_unseen)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked), session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked))), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.silent_since_left, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.silent_since_left)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("lost"))
   session_agent_outcomes.AGENT_OUTCOMES = py.pack(session_conditions.OutcomeRow.new("refused", py.pack(session_agent_outcomes.start_refused)), session_conditions.OutcomeRow.new("killed", py.pack(session_agent_outcomes.killed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.released, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_agent_outcomes.released, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.tunnel_broke)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.unreached)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.silent)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.closed_by_master, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.closed_by_master)), session_conditions.OutcomeRow.new("running"))
   session_clock._ENOUGH = 4
@@ -3770,6 +3992,7 @@ do
   session_oddities.UNDECODED = py.pack(session_findings.Finding.new("undecoded_frame", py.pack(session_oddities.lacks_requests), session_oddities._ODD, py.pack(session_oddities.odd_packets), py.pack(session_oddities._NO_REQUESTS), nil, session_oddities.odd_time, "info"), session_findings.Finding.new("undecoded_frame", py.pack(), session_oddities._ODD, py.pack(session_oddities.odd_packets), nil, nil, session_oddities.odd_time))
   session_oddities.TRAILING = py.pack(session_findings.Finding.new("trailing_bytes", py.pack(), session_oddities._ODD, py.pack(session_oddities.odd_packets), nil, nil, session_oddities.odd_time))
   session_oddities.NUMBERS = py.pack(session_findings.Finding.new("odd_number", py.pack(), "{words}.", py.pack(session_oddities.number_packets), nil, nil, session_oddities.number_time))
+  session_oddities.TURNS = py.pack(session_findings.Finding.new("out_of_turn", py.pack(), "There was {words}{more}.", py.pack(session_oddities.turn_packets), nil, nil, session_oddities.turn_time))
   session_quality.NO_COMMAND = py.pack(session_findings.Finding.new("pair_unclear", py.pack(session_quality.unclear), "More than one start fits this callback connection, so it was joined to none.", py.pack(session_quality.task_packet)), session_findings.Finding.new("command_unreadable", py.pack(session_quality.unread), "A command connection of these hosts is captured, but no start command: {lack}.", py.pack(session_quality.first_packet)), session_findings.Finding.new("command_not_captured", py.pack(session_subjects.no(session_quality.on_agent)), "The command connection of this task is not in the capture.", py.pack(session_quality.task_packet)))
   session_quality.NO_CALLBACK = py.pack(session_findings.Finding.new("callback_not_captured", py.pack(), "The callback connection of this task is not in the capture.", py.pack(session_quality.start_packets)))
   session_connection_quality.CONNECTION = py.pack(session_findings.Finding.new("mid_stream", py.pack(session_connection_quality.begun_before), "{name} began before the capture.", py.pack(session_connection_quality.begin_packet)), session_findings.Finding.new("one_direction", py.pack(session_connection_quality.half), "{name} was captured in one direction only.", py.pack(session_connection_quality.begin_packet)), session_findings.Finding.new("snap_length", py.pack(session_connection_quality.snapped), "{name}: the snap length cut off {cut}.", py.pack(session_connection_quality.begin_packet)), session_findings.Finding.new("retransmissions", py.pack(session_connection_quality.many_retransmissions), "{name}: {about.retransmissions} segments were retransmitted, {waited} s behind the first try.", py.pack(session_connection_quality.repeated_packets)))
@@ -3789,6 +4012,7 @@ do
   session_timeouts.OUTLIVED = session_timeouts.SECOND
   session_slowness._SHOWN = 3
   session_timeouts.LAST_TRY = session_timeouts.SECOND
+  session_timeouts.ANSWERED = 500000000
   session_timeouts.SLOW_START = (5 * session_timeouts.SECOND)
   session_timeouts.SYN_PATIENCE = (3 * session_timeouts.SECOND)
   session_agent_errors._SHOWN = 300
@@ -3812,7 +4036,6 @@ do
   session_timeouts.LOW_PORTS_FROM = 50000
   session_timeouts.LOW_PORTS_TO = 59000
   session_timeouts.MANY_RETRANSMISSIONS = 3
-  session_timeouts.ANSWERED = 500000000
   session_subjects._BANS = py.pack("prohibited", "port unreachable", "protocol unreachable", "rejected", "policy", "precedence")
   session_agent_errors._PROXY_WANTS_CREDENTIALS = 407
   session_reset_origin._IDS = 65536
@@ -8750,8 +8973,12 @@ do
     close_answer = of_message("close_answer"), kill = of_message("kill"), begin_refused = of_message("begin_refused"),
     result = of_message("result_message"), client_error = of_message("client_error"), release = of_message("release"),
     released = of_message("released"), longest_call = of_message("longest_call"),
-    given_up = of_flag("given_up"), pair_unclear = of_flag("pair_unclear"), confirmed = of_flag("confirmed"),
-    superseded = of_flag("superseded"), result_odd = of_flag("result_odd"),
+    pair_unclear = of_flag("pair_unclear"), result_odd = of_flag("result_odd"),
+    -- A copy: what is concluded may move it.
+    life = function(task)
+      local life = task.life
+      return rules.session_life.Life.new(life.command, life.join, life.watch, py.joined(life.odd))
+    end,
     start_error = function(task)
       return task.start_error and { code = task.start_error.code, text = task.start_error.text } or nil
     end,
@@ -8765,7 +8992,7 @@ do
     open_requests = function(task, records) return records:open_requests(task) end,
     agent = function(task, records) return task.agent and records:agent(task.agent) end,
     proof = function(task, records)
-      return rules.session_proof.Proof.of({ settled = task.settled, asking = records:message(task.asking) })
+      return rules.session_proof.Proof.of({ state = task.proof.state, asking = records:message(task.proof.asking) })
     end,
     more = function(task)
       local found = py.dict()
@@ -8819,12 +9046,12 @@ do
   local traffic = rules.traffic
 
   --- How a task went as of the time `now`: its outcome, and its problems, the gravest first.  `is_over`: the capture, so that
-  --- nothing comes any more; `missed`: the task is over, but how was not captured.
-  function js.judge(task, now, missed, is_over)
+  --- nothing comes any more.
+  function js.judge(task, now, is_over)
     local records = js.new_records()
     records.is_over = is_over
     local facts, session = records:facts(task), js.session
-    rules.session_diagnosis.conclude(facts, now, session.clock_steps, session.hosts, missed or false)
+    rules.session_diagnosis.conclude(facts, now, session.clock_steps, session.hosts)
     local found = { outcome = facts.record.outcome, problems = {} }
     for at, one in py.each(facts.record.problems) do
       found.problems[at] = {
@@ -8974,6 +9201,7 @@ do
     return nil
   end
 
+  local SUPERSEDED = js.python.session_life.WatchState.SUPERSEDED
   local S = {}
   S.__index = S
 
@@ -9029,7 +9257,7 @@ do
   function S:note(task)
     if not self.open[task] then return end
     local place = self:place(task)
-    if task.superseded or js.ask(task, "is_over") then
+    if task.life.watch == SUPERSEDED or js.ask(task, "is_over") then
       place.ripe[task] = true
       self.ripe:push(place)
     else
@@ -9093,6 +9321,7 @@ do
   local NULL = "\0\0\0\0\0\0\0\0"
   local SLOW, COARSE = js.python.session_timeouts.SLOW_CALLBACK, js.python.session_timeouts.COARSE
   local MOST, USUAL = js.python.limits.MAX_EVIDENCE, js.python.session_run_messages.USUAL_FAILURES
+  local LET_GO = js.python.session_life.WatchState.LET_GO
   local T = {}
   T.__index = T
 
@@ -9102,39 +9331,15 @@ do
       first_packet = first_packet, start = start, attempts = {},
       messages = 0, calls = 0, callbacks = 0, errors = 0, logs = 0, keep_alives = 0, call_time = 0, callback_time = 0,
       problems = {}, more = {}, failed = {}, slow = {}, odd = {}, undecoded = {}, trailing = {},
-      settled = true, asking = nil, losses = { [0] = 0, [1] = 0 }, before = nil,
+      life = js.python.session_life.Life.new(), proof = js.python.session_proof.Proof.new(),
     }, T)
   end
 
-  -- --- whether what decides how the job went was captured (the rules of session/proof.py) ---
-
-  --- Some of what an end sent can not be read.
-  function T:lost(side)
-    self.losses[side] = self.losses[side] + 1
-    if side == 0 and not self.asking then self.settled = false end
-  end
-
-  --- The client's next outermost call; it would not come before the answer to the last one.
-  function T:asked(message)
-    if message.operation == "create_instance" then
-      self.settled = true
-    elseif self.asking then
-      self.settled = false
-    end
-    self.asking, self.before = message, { [0] = self.losses[0], [1] = self.losses[1] }
-  end
-
-  --- An answer to the call under way; false when it may be that to another call.
+  --- False for the answer to the client's call under way that may be that to another call.
   function T:answered(message)
-    if not message.request or message.request ~= self.asking then return true end
-    local certain = self.losses[0] == self.before[0] or self.losses[1] == self.before[1]
-    self.asking = nil
-    if not certain then
-      self.settled = false
-    elseif message.kind == "answer" and lower(message.request.member or "") == "step" then
-      self.settled = true
-    end
-    return certain
+    local request = message.request
+    local is_step = message.kind == "answer" and request ~= nil and lower(request.member or "") == "step"
+    return self.proof:answered(request, is_step)
   end
 
   --- True for a request that is counted as a line of the task's log, whether its text is one or not.
@@ -9147,7 +9352,7 @@ do
 
   --- A frame of the callback connection, in order.
   function T:frame(message, body)
-    if self.given_up then return end
+    if self.life.watch == LET_GO then return end
     self.messages = self.messages + 1
     if message.trailing and #self.trailing < MOST then
       message.note = message.note or js.python.numbers.count(message.trailing, "byte") .. " left over behind the message"
@@ -9237,22 +9442,21 @@ do
 
   --- One that could not be read.  What a shell job's step answers is known without its request.
   function T:unread(message, data, start)
-    if self.given_up then return end
+    if self.life.watch == LET_GO then return end
     self.messages = self.messages + 1
     if message.note and not message.skipped and #self.undecoded < MOST then self.undecoded[#self.undecoded + 1] = message end
     local request = message.request
     if request then self:took(message, message.time - request.time) end
     if message.side ~= 0 then return end
     if message.class == 0x41 or message.class == 0x45 then
-      if request and request == self.asking then self.asking = nil end
-      if not request or request.side == 1 then self.settled = false end
+      self.proof:unread(request, request ~= nil and request.side == 1)
     end
     local at = message.kind == "undecoded" and find(data, "<process.result", start, true)
     if at then self:result(string.sub(data, at), message) end
   end
 
   function T:request(message, body)
-    if message.side == 1 and message.depth == 0 then self:asked(message) end
+    if message.side == 1 and message.depth == 0 then self.proof:asked(message, message.operation) end
     if body.record == "invoke" and message.side == 0 then
       if is_log_line(message, body) then self.logs = self.logs + 1 end
     elseif body.record == "call" and lower(body.name) == "construct" then
@@ -9375,7 +9579,8 @@ end
 -- Which callback connection belongs to which start command: starts that wait for theirs (the rules of session/join.py).
 do
   local LINGER, MOST_ALIKE = js.python.session_timeouts.LINGER, js.python.limits.MAX_ALIKE
-
+  local life = js.python.session_life
+  local CONFIRMED = life.JoinState.CONFIRMED
   local J = {}
   J.__index = J
 
@@ -9473,8 +9678,8 @@ do
     local key = js.endpoint_key(task.client.ip, task.port)
     local before = self.newest[key]
     -- A client that announces its port again does not hold it any more: the end of the task before was missed.
-    if before then
-      before.superseded = true
+    if before and before.life.watch == life.WatchState.UNDER_WAY then
+      before.life:watched(life.LifeEvent.AGAIN, task.first_packet, task.start)
       js.session.silence:note(before)
     end
     self.newest[key] = task
@@ -9515,7 +9720,7 @@ do
     local best
     local waiting = self.waiting[stream.server.key]
     for _, task in ipairs(waiting and waiting:begin(2 * MOST_ALIKE) or {}) do
-      if not task.confirmed and (stream.mid_stream or task.start <= (stream.said or stream.start)) then
+      if task.life.join ~= CONFIRMED and (stream.mid_stream or task.start <= (stream.said or stream.start)) then
         local open, best_open = not task.command.over, best and not best.command.over
         if not best or (open and not best_open) or (open == best_open and task.start >= best.start) then best = task end
       end
@@ -9531,7 +9736,7 @@ do
   function J:fitting(place, stream, found)
     local queue = self.expected[place]
     for _, task in ipairs(queue and queue:begin(MOST_ALIKE) or {}) do
-      if task.confirmed or #task.attempts > 0 then
+      if task.life.join == CONFIRMED or #task.attempts > 0 then
         js.drop(self.expected, place, task)
       elseif task.start_time <= stream.start and found[1] ~= task then
         found[#found + 1] = task
@@ -9728,7 +9933,7 @@ end
 
 -- Callback connections that no start announced, and connections that are there twice (the rules of session/pairs.py).
 do
-  local rules = js.python.session_pairs
+  local rules, life = js.python.session_pairs, js.python.session_life
   local PATIENCE, COPY_WINDOW, EARLIER = js.python.session_timeouts.PAIR_PATIENCE, rules._COPY_WINDOW, rules._EARLIER
   local MOST_HELD = rules._MOST_HELD
   local MOST_EVENTS = 64  -- that are kept of a connection while it is too early
@@ -9784,6 +9989,9 @@ do
       and other.client.ip == stream.client.ip and other.server.ip == stream.server.ip
   end
 
+  --- Several callbacks may be the task's own.
+  local function contest(task, stream) task.life:joined(life.LifeEvent.RIVAL, stream.first_packet, stream.start) end
+
   --- The task that a connection belongs to, if just one is possible; and whether several were.
   function P:owner(stream, now)
     local announced = self.joiner:announced(stream)
@@ -9795,19 +10003,23 @@ do
     -- The start that it fitted got its own callback: what is left is a guess.
     if stray and #stray.attempts > 0 then return nil, #fitting > 0 end
     if #fitting ~= 1 then
-      for _, task in ipairs(fitting) do task.contested = true end
+      for _, task in ipairs(fitting) do contest(task, stream) end
       return nil, #fitting > 0
     end
     local task = fitting[1]
     local earliest = told(task) - EARLIER
+    local is_contested = task.life.join == life.JoinState.CONTESTED
     self:settle(now)
     for _, other in ipairs(self.held:begin(MOST_HELD)) do
-      if is_rival(other, stream, earliest) then task.contested = true end
+      if is_rival(other, stream, earliest) then is_contested = true end
     end
     for _, lone in ipairs(self.joiner:lone_tasks(stream, now)) do
-      if is_rival(lone.callback, stream, earliest) then task.contested = true end
+      if is_rival(lone.callback, stream, earliest) then is_contested = true end
     end
-    if task.contested then return nil, true end
+    if is_contested then
+      contest(task, stream)
+      return nil, true
+    end
     self.held:remove(stream)
     return task
   end
@@ -10049,6 +10261,7 @@ end
 do
   local H, find = {}, string.find
   H.__index = H
+  local EVENTS, LET_GO = js.python.session_life.LifeEvent, js.python.session_life.WatchState.LET_GO
   local PREFIX = "remote_scheduler."
   local NUMBERS = {
     [PREFIX .. "start_remote_task"] = { tcp_port = "port" },
@@ -10060,6 +10273,11 @@ do
   --- True for such an element with a process_id, whether it is a number or not.
   local function names_process(document, element)
     return document.element == element and find(js.get(document, "process_id") or "", "%S") ~= nil
+  end
+
+  --- A document about a task.
+  local function advance(task, event, message)
+    task.life:commanded(event, message.packets[#message.packets], message.time)
   end
 
   function js.command_handler(stream)
@@ -10149,11 +10367,13 @@ do
     local task = message.task
     if task and is_close then
       task.close = message
+      advance(task, EVENTS.CLOSE, message)
       if wants_kill then
         task.kill = task.kill or message
       end
     elseif task and is_kill then
       task.kill = task.kill or message
+      advance(task, EVENTS.KILL, message)
     end
     js.session:recognised(self.stream)
     self:tell_odd_numbers(message, document)
@@ -10176,7 +10396,7 @@ do
     else
       known = #self.unnumbered == 1 and self.unnumbered[1]
     end
-    return known and not known.given_up and known or nil
+    return known and known.life.watch ~= LET_GO and known or nil
   end
 
   --- Of several tasks with one process_id the first one counts; of those that were answered with no number, the only one.
@@ -10201,6 +10421,7 @@ do
     task.client, task.remote, task.port, task.command = stream.client, stream.server, port, stream
     task.kind = js.get(document, "kind") == "process" and "process" or "api"
     task.start_message, task.start_time = message, message.time
+    advance(task, EVENTS.START, message)
     message.task = task
     js.session:command_started(stream, task)
   end
@@ -10214,10 +10435,12 @@ do
       if task and request == task.start_message and not task.start_answer then
         task.start_answer = message
         task.start_error = document.error
+        advance(task, document.error and EVENTS.ERROR or EVENTS.ANSWER, message)
         js.session:proves(self.stream)
         self:name(task, document)
       elseif task and request == task.close then
         task.close_answer = message
+        advance(task, EVENTS.CLOSE_ANSWER, message)
       end
     elseif #self.tasks == 0 and names_process(document, "process") then
       message.task = js.session:answer_found(self.stream, message)
@@ -10266,28 +10489,39 @@ end
 
 -- A callback connection: frames of both sides, paired by a dialog.  Its listening end (side 1) is the JobScheduler client.
 do
+  local life = js.python.session_life
+  local CALLING, OPEN, PROVED, FOREIGN, ENDED = life.CallState.CALLING, life.CallState.OPEN, life.CallState.PROVED,
+    life.CallState.FOREIGN, life.CallState.ENDED
+  local EVENTS, CONFIRMED = life.LifeEvent, life.JoinState.CONFIRMED
   local H = {}
   H.__index = H
 
   function js.callback_handler(stream, task)
-    local self = setmetatable({ stream = stream, task = task, dialog = js.dialog(1, stream) }, H)
+    local self = setmetatable({ stream = stream, task = task, state = CALLING, dialog = js.dialog(1, stream) }, H)
     local synced = not stream.mid_stream
     self.readers = { [0] = js.frame_reader(0, synced, self), [1] = js.frame_reader(1, synced, self) }
     return self
   end
 
-  function H:opened()
-    if self.is_open then return end
-    self.is_open = true
+  function H:advance(event, number, time) self.state = self.task.life:called(self.state, event, number, time) end
+
+  --- It got through.
+  function H:opened(number, time)
+    if self.state ~= CALLING then return end
     self.task = js.session:callback_opened(self.task, self.stream)
-    self.task.settled = not self.stream.mid_stream
+    self:advance(EVENTS.OPENED, number, time)
+    self.task.proof:begins(self.stream.mid_stream or false)
   end
 
+  --- True when nobody listens: it is somebody else's, or over.
+  function H:is_deaf() return self.state == FOREIGN or self.state == ENDED end
+
   function H:chunk(side, offset, data, number, time, at)
-    if self.foreign then return end
-    self:opened()
-    if side == 0 and offset == 0 and not self.task.confirmed and not self.stream.mid_stream and js.is_foreign(data) then
-      self.foreign = true
+    if self:is_deaf() then return end
+    self:opened(number, time)
+    local is_first = side == 0 and offset == 0 and self.task.life.join ~= CONFIRMED and not self.stream.mid_stream
+    if is_first and js.is_foreign(data) then
+      self:advance(EVENTS.STRANGER, number, time)
       js.session:callback_foreign(self.task, self.stream, number)
       return
     end
@@ -10297,19 +10531,25 @@ do
   --- The reader of one direction (of TCP's) if a message of its own may come next.
   function H:in_step(side)
     local reader = self.readers[self.stream.swapped_dirs and 1 - side or side]
-    return self.is_open and not self.foreign and reader.firm and reader.held_size == 0 and reader.to_skip == 0 and reader
+    return (self.state == PROVED or self.state == OPEN) and reader.firm and reader.held_size == 0 and reader.to_skip == 0 and reader
   end
 
   function H:gap(side, offset, size, number, time, snapped, acknowledged)
-    if self.foreign then return end
-    self:opened()
-    self.task:lost(side)
+    if self:is_deaf() then return end
+    self:opened(number, time)
+    self.task.proof:lost(side)
     self.readers[side]:gap(offset, size, number, time, snapped, acknowledged)
   end
 
   function H:problem(code, side, text, number, time, is_cap)
-    if code ~= "gap" then self.task:lost(side) end
+    if code ~= "gap" then self.task.proof:lost(side) end
     js.session:stream_problem(self.stream, side, code, text, number, time, is_cap)
+  end
+
+  --- A frame of the task process was read.
+  function H:proved(time)
+    self:advance(EVENTS.FRAME, js.session.last, time)
+    js.session.joiner:forget(self.task)
   end
 
   --- A message begins at index `start` of `data`, 1 without it.
@@ -10317,10 +10557,7 @@ do
     local message, body = self.dialog:feed(side, data, start or 1, time, at)
     if packets then message.packets = packets end
     local task = self.task
-    if side == 0 and not task.confirmed then
-      task.confirmed = true
-      js.session.joiner:forget(task)
-    end
+    if side == 0 and self.state == OPEN then self:proved(time) end
     message.stream, message.number = self.stream, js.session.last
     if body then task:frame(message, body) else task:unread(message, data, start or 1) end
     if self.may_be_copy then js.session.agents:may_join(self, message, data, start or 1) end
@@ -10331,10 +10568,7 @@ do
   function H:skipped(side, long, packets, time)
     local message, task = self.dialog:skipped(side, long, time), self.task
     message.packets = packets
-    if side == 0 and not task.confirmed then
-      task.confirmed = true
-      js.session.joiner:forget(task)
-    end
+    if side == 0 and self.state == OPEN then self:proved(time) end
     message.stream = self.stream
     task:unread(message, long.head, 1)
     js.session:message(self.stream, message)
@@ -10342,11 +10576,16 @@ do
 
   --- Accepted, maybe without a word.
   function H:accepted()
-    if not self.foreign and not self.is_open and js.is_established(self.stream) then self:opened() end
+    local stream = self.stream
+    if self.state == CALLING and js.is_established(stream) then
+      self:opened(stream.last_packet or stream.first_packet, stream.seen)
+    end
   end
 
   function H:closed()
+    if self.state == ENDED then return end
     self:accepted()
+    self:advance(EVENTS.END, self.stream.last_packet or self.stream.first_packet, self.stream.seen)
     self.task.open_requests = { table.unpack(self.dialog.stack) }
   end
 end
@@ -10804,7 +11043,7 @@ end
 
 -- What the handlers of connections report to the session: tasks begin, answers come, callbacks get through.
 do
-  local S, format = js.Session, string.format
+  local S, life, format = js.Session, js.python.session_life, string.format
 
   --- The first command of a connection: if it starts no task, it takes no number.
   function S:recognised(stream)
@@ -10826,6 +11065,7 @@ do
   function S:answer_found(stream, message)
     local task = js.new_task(stream.first_packet, stream.start)
     task.client, task.remote, task.command, task.start_answer = stream.client, stream.server, stream, message
+    task.life:commanded(life.LifeEvent.ANSWER, message.packets[#message.packets], message.time)
     self:command_started(stream, task)
     return task
   end
@@ -10865,8 +11105,7 @@ do
 
   --- A task is let go before its end: nothing may join it any more, and what its connections still say is not of it.
   function S:give_up(stream, task)
-    task.given_up = true
-    self:conclude(task, self.time, false)
+    self:conclude(task, self.time, life.LifeEvent.GIVEN_UP)
     self.joiner:let_go(task)
     if self.is_passing then self.order:remove(task) end
     local text = "more than %d tasks are under way: the one that began with packet %d is let go"
@@ -10877,7 +11116,7 @@ do
   function S:callback_opened(task, stream)
     local chosen = self.joiner:announced(stream) or task
     -- A task process calls once.
-    if chosen.confirmed and chosen.callback and chosen.callback ~= stream then
+    if chosen.life.join == life.JoinState.CONFIRMED and chosen.callback and chosen.callback ~= stream then
       chosen = self:lone(stream)
     else
       local heirs = self.pairs:heirs(chosen, stream)
@@ -10916,7 +11155,7 @@ end
 
 -- The end of a connection, of a task, of the capture, or of what a pass has to remember.
 do
-  local S = js.Session
+  local S, EVENTS = js.Session, js.python.session_life.LifeEvent
   local LINGER, WAKES = js.python.session_timeouts.LINGER, js.python.session_tracer._WAKES
   local PROBE_WINDOW, MOST_CLOSED = js.python.session_join.PROBE_WINDOW, js.python.limits.MAX_CLOSED
 
@@ -10936,9 +11175,11 @@ do
       local task = failed:oldest()
       failed:remove(task)
       self.hosts:note(task.command)
-      self:conclude(task, now, false)
+      self:conclude(task, now, EVENTS.END)
     end
-    for _, task in ipairs(self.silence:due(now)) do self:conclude(task, now, not js.ask(task, "is_over")) end
+    for _, task in ipairs(self.silence:due(now)) do
+      self:conclude(task, now, js.ask(task, "is_over") and EVENTS.END or EVENTS.MISSED)
+    end
     self.agents:age(now)
     self.waits = closing.size + failed.size + self.silence.ripe.size + self.agents.order.size > 0
   end
@@ -10947,17 +11188,18 @@ do
   function S:lingered(stream)
     self.closing:remove(stream)
     for _, task in ipairs(stream.concerned or {}) do
-      if self.silence.open[task] and js.ask(task, "is_through") then self:conclude(task, self.time, false) end
+      if self.silence.open[task] and js.ask(task, "is_through") then self:conclude(task, self.time, EVENTS.END) end
     end
     if self.is_passing then self:let_go(stream, stream.concerned or {}) end
     stream.concerned = nil
   end
 
-  --- The task is over.
-  function S:conclude(task, now, missed)
+  --- The task is over, by this event.
+  function S:conclude(task, now, event)
+    task.life:watched(event, task.first_packet, task.start)
     self.silence:remove(task)
     self.joiner:forget(task)
-    if not self.is_passing and not task.verdict then task.verdict = js.judge(task, now, missed) end
+    if not self.is_passing and not task.verdict then task.verdict = js.judge(task, now) end
   end
 
   --- A later pass: what has not said by now what it is, is no task.
@@ -10982,7 +11224,7 @@ do
     self.found = {}
     for _, one in ipairs(self.order:all()) do
       local task = one.dirs and self:never_was(one) or one
-      self.told[one] = task.verdict or js.judge(task, math.max(self.now, self.time), false, true)
+      self.told[one] = task.verdict or js.judge(task, math.max(self.now, self.time), true)
       for _, problem in ipairs(self.told[one].problems) do
         local packet = problem.packets[problem.packets.n]
         if packet then
@@ -11701,7 +11943,7 @@ do
   function A:new(exchange)
     local task = js.new_task(exchange.number, exchange.time)
     local stream = { client = exchange.server, server = exchange.client, role = "callback", task = task, dirs = {} }
-    task.client, task.remote, task.settled = exchange.client, exchange.server, true
+    task.client, task.remote = exchange.client, exchange.server
     task.callback = stream
     task.agent = {
       heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0,
@@ -11739,7 +11981,7 @@ do
     local about, session = task.agent, js.session
     if about.judged then return end
     about.judged, about.outage, task.open_requests = true, self.outages[about.place], { table.unpack(about.dialog.stack) }
-    if not session.is_passing then task.verdict = js.judge(task, now, false) end
+    if not session.is_passing then task.verdict = js.judge(task, now) end
     js.drop(self.places, about.place, task)
     if not self.places[about.place] then self.outages[about.place] = nil end
     js.drop(self.nameless, about.place, task)
@@ -11875,8 +12117,8 @@ do
     pulse(exchange, about)
     if exchange.kind == "heartbeat" then return end
     if exchange.request_id and exchange.request_id > about.last + 1 then
-      task:lost(0)
-      task:lost(1)
+      task.proof:lost(1)
+      task.proof:lost(0)
       task.callback.has_gaps = true
     end
     if not is_first(about, exchange) then
@@ -11924,7 +12166,7 @@ do
     local start = task and task.agent.start
     if not task or (exchange.request_id ~= 1 and start and start.starting) then
       task = self:new(exchange)
-      task.settled = false
+      task.proof:begins(true)
     end
     self:named(task, key, exchange.secret, nil, exchange.time)
     return task
@@ -11995,7 +12237,7 @@ do
     carrier.snapped, carrier.has_hole = carrier.snapped + size, true
     if not one.is_answer then self.missing_at = one.time end
     if last and not last.agent.judged then
-      last:lost(1 - side)
+      last.proof:lost(1 - side)
       last.callback.has_gaps = true
     end
     if not task or js.session.is_passing then return end
@@ -12102,6 +12344,7 @@ do
     handler.may_be_copy = not found and not was_named
     if not found then return end
     stream.task, stream.is_copy = found, true
+    task.life:watched(js.python.session_life.LifeEvent.COPIED, js.session.last, message.time)
     js.session.silence:remove(task)
     js.session.joiner:let_go(task)
     js.session.order:remove(task)

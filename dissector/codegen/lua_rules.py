@@ -14,6 +14,8 @@ from dissector.codegen.rules_source import RuleSource, Symbol
 #: What the plugin calls or makes itself.
 _ROOTS: dict[str, tuple[str, ...]] = {
     "session.diagnosis": ("conclude",),
+    "session.life": ("Life", "LifeEvent", "CallState", "JoinState", "WatchState"),
+    "session.proof": ("Proof",),
     "session.oddities": ("of_stream",),
     "session.codes": ("CODES",),
     "session.task": ("TaskFacts",),
@@ -68,7 +70,10 @@ _ROOTS: dict[str, tuple[str, ...]] = {
     "limits": ("MAX_ALIKE", "MAX_EVIDENCE", "MAX_CONNECTIONS", "MAX_CLOSED", "MAX_PROBLEMS"),
 }
 #: Methods of theirs.
-_METHODS = ("is_through", "is_over", "last_seen", "established")
+_METHODS = (
+    "is_through", "is_over", "last_seen", "established", "commanded", "called", "joined", "watched", "begins", "lost",
+    "asked", "answered", "unread",
+)  # fmt: skip
 #: What Lua does in its own way (``lua/facts.lua``).
 _NATIVES: dict[str, tuple[str, ...]] = {
     "session.start_errors": ("code_of", "_is_xml", "_without_zeros"),

@@ -195,8 +195,9 @@ def lines(source: RuleSource) -> Iterator[str]:
     for symbol, node in source.reached.items():
         if isinstance(node, ast.FunctionDef):
             yield from _indented(Function(source, symbol, node).lines(symbol.lua))
-        elif isinstance(node, ast.ClassDef) and not source.classes[symbol].is_enum:
-            yield from _indented(_class(source, symbol, source.classes[symbol]))
+        elif isinstance(node, ast.ClassDef):
+            view = source.classes[symbol]
+            yield from _indented(_enum(symbol, view) if view.is_enum else _class(source, symbol, view))
     for symbol, base in _inherited(source):
         yield f"  py.inherit({symbol.lua}, {base.lua})"
     for symbol in _in_order(source):
@@ -226,6 +227,13 @@ def _inherited(source: RuleSource) -> list[tuple[Symbol, Symbol]]:
         if base is not None and symbol in source.reached
     ]
     return sorted(found, key=lambda pair: source.depth(pair[0]))
+
+
+def _enum(symbol: Symbol, view: ClassView) -> Iterator[str]:
+    """For what is written in Lua: rules have the values themselves."""
+    yield f"{symbol.lua} = {{"
+    yield from (f"  {name} = {literal(value)}," for name, value in view.members().items())
+    yield "}"
 
 
 def _class(source: RuleSource, symbol: Symbol, view: ClassView) -> Iterator[str]:

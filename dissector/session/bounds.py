@@ -10,6 +10,7 @@ from dissector.model import Connection, Problem, Severity
 from dissector.numbers import count
 from dissector.session.case import Case, problem
 from dissector.session.findings import Finding, first
+from dissector.session.life import WatchState
 from dissector.session.oddities import of_stream
 from dissector.session.task import TaskFacts
 from dissector.traffic import StreamProblem
@@ -73,7 +74,7 @@ COUNTED: tuple[Finding[Bound], ...] = (
 def reached(case: Case) -> Iterator[Problem]:
     """Every cap that the task met."""
     facts = case.facts
-    if facts.given_up:
+    if facts.life.watch is WatchState.LET_GO:
         yield from first(GIVEN_UP, Bound(case, facts.record.command, "task", 0))
     for noun, number in facts.more.items():
         if number:

@@ -9,6 +9,7 @@ from dissector.model import Connection, Mark, Message, Outcome, Problem
 from dissector.session.case import Case, span
 from dissector.session.failed_callbacks import IN_VAIN, Called
 from dissector.session.findings import Finding, Reason, first
+from dissector.session.life import LifeEvent
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import GIVE_UP_FROM, SECOND, SLOW_START
 from dissector.session.uncalled import left, missing
@@ -38,6 +39,7 @@ def unmask_intruder(facts: TaskFacts) -> None:
     if has_left or any(is_refused(other) for other in facts.attempts if other is not callback):
         facts.intruder = callback
         facts.attempts.remove(callback)
+        facts.life.joined(LifeEvent.STRANGER, callback.first_packet, callback.start)
         record.callback = record.callback_peer = None
 
 

@@ -264,6 +264,12 @@ CODES: dict[str, Code] = {
         "the sender is no JobScheduler, or somebody probes the parser",
         "see the text with -v or --bytes; jstrace treats the number as unknown",
     ),
+    "out_of_turn": Code(
+        _INFO,
+        "What was said about a task does not follow from what was said before.",
+        "the client is no engine, or goes on about a task that is over; or several tasks are taken for one",
+        "see who sends it; the task is judged without it",
+    ),
     "trailing_bytes": Code(
         _WARNING,
         "A message has bytes left over behind its end.",

@@ -10,6 +10,7 @@ from dissector.numbers import odd_words
 from dissector.session import detect
 from dissector.session.bodies import document_of
 from dissector.session.desk import Desk
+from dissector.session.life import CommandState, WatchState
 from dissector.session.task import TaskFacts
 from dissector.stream.documents import DocumentReader
 from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
@@ -108,8 +109,7 @@ class Command:
 
     def _start(self, message: Message) -> None:
         """The engine starts one task a connection; a tool may start more, each a task of its own."""
-        if self.facts is None or self.facts.start is not None:
-            self.begin(TaskFacts.of_command(self.connection, message if self.tasks else None))
+        self.begin(TaskFacts.of_command(self.connection, message if self.tasks else None))
 
     def begin(self, facts: TaskFacts) -> None:
         if len(self.tasks) >= self._most_tasks:
@@ -125,7 +125,11 @@ class Command:
         """Of several tasks with one process_id the first one counts."""
         if facts.record.process_id is not None:
             self._by_process.setdefault(facts.record.process_id, facts)
-        elif facts.start_answer is not None and facts.start_error is None and facts not in self._unnumbered:
+        elif (
+            facts.start_answer is not None
+            and facts.life.command is not CommandState.REFUSED
+            and facts not in self._unnumbered
+        ):
             self._unnumbered = [*self._unnumbered[:1], facts]
 
     def _facts_of(self, document: control.Document | None) -> TaskFacts | None:
@@ -150,7 +154,7 @@ class Command:
             known = self._by_process.get(process_id)
             if known is None and self.facts is not None and self.facts.record.process_id is None:
                 known = self.facts
-        return None if known is None or known.given_up else known
+        return None if known is None or known.life.watch is WatchState.LET_GO else known
 
     def _answer(self, raw: RawDocument) -> None:
         self._is_ours = self._is_ours or detect.is_engine(b"", raw.data)

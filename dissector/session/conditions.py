@@ -11,6 +11,7 @@ from typing import NamedTuple
 from dissector.model import Mark, Message, Outcome
 from dissector.session import timeouts
 from dissector.session.case import Case
+from dissector.session.life import CommandState
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import (
     closed_by,
@@ -67,7 +68,7 @@ def unanswered(case: Case) -> bool:
 
 def refused(case: Case) -> bool:
     """The start was answered by an error."""
-    return case.facts.start_error is not None
+    return case.facts.life.command is CommandState.REFUSED
 
 
 def rejected(case: Case) -> bool:

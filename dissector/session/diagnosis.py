@@ -35,6 +35,7 @@ from dissector.session import (
 from dissector.session.case import Case
 from dissector.session.clock import grain
 from dissector.session.hosts import Hosts
+from dissector.session.life import WatchState
 from dissector.session.outcomes import outcome
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import SIGNAL_CODES
@@ -68,18 +69,20 @@ RULES: tuple[Callable[[Case], Iterator[Problem]], ...] = (
     quality.port,
     oddities.frames,
     oddities.numbers,
+    oddities.turns,
     quality.capture,
     bounds.reached,
 )
 
 
-def conclude(facts: TaskFacts, now: int, clock_steps: tuple[int, int] | None, hosts: Hosts, *, missed: bool) -> None:
-    """The task is final: ``judge``, and when it ended.  ``missed``: it is over, but how was not captured."""
+def conclude(facts: TaskFacts, now: int, clock_steps: tuple[int, int] | None, hosts: Hosts) -> None:
+    """The task is final: ``judge``, and when it ended."""
     facts.record.end = facts.last_seen()
-    if missed:
+    watch = facts.life.watch
+    if watch is WatchState.END_MISSED:
         facts.end_missed()
     judge(facts, now, clock_steps, hosts)
-    if (missed or facts.given_up) and facts.record.outcome is Outcome.RUNNING:
+    if watch in (WatchState.END_MISSED, WatchState.LET_GO) and facts.record.outcome is Outcome.RUNNING:
         facts.record.outcome = Outcome.UNKNOWN
 
 

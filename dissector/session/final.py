@@ -7,6 +7,7 @@ a segment behind the end of a connection brings no bytes, so that it can not cha
 from __future__ import annotations
 
 from dissector.model import Connection
+from dissector.session.life import CommandState
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import LINGER
 from dissector.session.verdict import end_mark, is_fin, is_rejected
@@ -25,9 +26,9 @@ def is_certain(facts: TaskFacts) -> bool:
     if record.callback is not None:
         # Somebody else who leaves without a word is no callback, and the real one may be on its way.
         return facts.confirmed or (record.remote is not None and record.callback.client.ip == record.remote.ip)
-    if facts.start_error is not None:
+    if facts.life.command is CommandState.REFUSED:
         return True
-    return record.callback_port is not None and (facts.close_answer is not None or is_rejected(facts))
+    return record.callback_port is not None and (facts.life.command is CommandState.CLOSED or is_rejected(facts))
 
 
 def is_final(facts: TaskFacts) -> bool:

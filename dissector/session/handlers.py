@@ -19,6 +19,7 @@ from dissector.session.commands import Command
 from dissector.session.desk import Desk
 from dissector.session.dialog import Dialog
 from dissector.session.exchanges import Exchanges
+from dissector.session.life import CallState, LifeEvent
 from dissector.session.skim import ANSWER, Skim
 from dissector.session.sniffer import Sniffer as Sniffer
 from dissector.session.task import TaskFacts
@@ -37,17 +38,15 @@ class Callback:
         self._dialog = Dialog(connection, Side.SERVER, desk.next_number)
         synced = not connection.mid_stream
         self._readers = (FrameReader(Side.CLIENT, synced=synced), FrameReader(Side.SERVER, synced=synced))
-        self._foreign = False
+        self._state = CallState.CALLING
         #: The task may be one on a Universal Agent, of which this is another leg: the master's own bridge, or the
         #: agent's connection to the task process.  Its messages are told, and counted there only.
         self.may_be_copy = self._is_named = False
-        self._opened = False
         self._skim = None if desk.tells(connection) else Skim(self._dialog, Side.SERVER)
 
     def chunk(self, chunk: Chunk) -> None:
-        if self._foreign:
-            return
-        if self.facts.confirmed and self._opened:
+        state = self._state
+        if state is CallState.PROVED:
             reader = self._readers[chunk[0]]
             frame = reader.whole(chunk)
             if frame is not None:
@@ -55,7 +54,9 @@ class Callback:
             else:
                 self._handle(reader.pieces(chunk))
             return
-        self._open()
+        if state is CallState.FOREIGN or state is CallState.ENDED:
+            return
+        self._open(chunk.number, chunk.time)
         if (
             not self.facts.confirmed
             and chunk.side is Side.CLIENT
@@ -63,7 +64,7 @@ class Callback:
             and not self.connection.mid_stream
             and detect.is_foreign_callback(chunk.data)
         ):
-            self._foreign = True
+            self._advance(LifeEvent.STRANGER, chunk.number, chunk.time)
             self._desk.callback_foreign(self.facts, self.connection, chunk.number)
             return
         self._handle(self._readers[chunk.side].feed(chunk))
@@ -80,8 +81,7 @@ class Callback:
         """True when whole messages in order are all that is expected, and bring facts about its task that nobody else
         does."""
         alone = len(self.facts.attempts) <= 1 and self.facts.intruder is None
-        ready = self.facts.confirmed and self._opened and not self._foreign
-        return alone and ready and all(reader.in_step for reader in self._readers)
+        return alone and self._state is CallState.PROVED and all(reader.in_step for reader in self._readers)
 
     def pairs(self, pairs: Pairs, asker: Side, heads: list[bytes], numbers: Sequence[int]) -> bool:
         """Skims messages of a run, if ``asker`` may ask now; the connection has to be ``in_step``.  ``numbers`` are
@@ -98,24 +98,31 @@ class Callback:
             self._desk.omitted(self.connection, 2)
 
     def gap(self, gap: Gap) -> None:
-        if not self._foreign:
-            self._open()
+        if self._state is not CallState.FOREIGN and self._state is not CallState.ENDED:
+            self._open(gap.number, gap.time)
             self.facts.proof.lost(gap.side)
             self._handle(self._readers[gap.side].gap(gap))
 
-    def _open(self) -> None:
-        if not self._opened:
-            self._opened = True
+    def _open(self, packet: int, time: int) -> None:
+        """It got through."""
+        if self._state is CallState.CALLING:
             self.facts = self._desk.callback_opened(self.facts, self.connection)
+            self._advance(LifeEvent.OPENED, packet, time)
             self.facts.dialog = self._dialog
-            self.facts.proof.settled = not self.connection.mid_stream
+            self.facts.proof.begins(mid_stream=self.connection.mid_stream)
+
+    def _advance(self, event: LifeEvent, packet: int, time: int) -> None:
+        self._state = self.facts.life.called(self._state, event, packet, time)
 
     def closed(self, number: int, time: int) -> None:
+        if self._state is CallState.ENDED:
+            return
         if self.connection.established:  # accepted, maybe without a word
-            self._open()
-        if not self._foreign:
+            self._open(number, time)
+        if self._state is not CallState.FOREIGN:
             for reader in self._readers:
                 self._handle(reader.finish(number, time))
+        self._advance(LifeEvent.END, number, time)
         self.facts.open_requests = self._dialog.open_requests()
         for message in self.facts.open_requests:
             self._desk.message(message)
@@ -127,8 +134,8 @@ class Callback:
                     self.facts.proof.lost(item.side)
                 self._desk.stream_problem(item, self.connection)
                 continue
-            if not self.facts.confirmed and item.side is Side.CLIENT:
-                self.facts.confirmed = True
+            if self._state is CallState.OPEN and item.side is Side.CLIENT:
+                self._advance(LifeEvent.FRAME, item.packets[-1], item.time)
             if isinstance(item, Skipped):
                 self._skipped(item)
             else:
@@ -138,7 +145,7 @@ class Callback:
         """A message that is too long to be decoded: whose it is and what it asks for is known all the same."""
         message = self._dialog.skipped(skipped)
         if not message.to_remote:
-            self.facts.proof.unread(message)
+            self.facts.unread(message)
         self.facts.frame(message)
         message.note = skipped.reason
         self._told(message)

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from dissector.limits import MAX_ALIKE, MAX_CONNECTIONS
 from dissector.model import Connection, Endpoint, Task
+from dissector.session.life import LifeEvent, WatchState
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import is_incomplete
 
@@ -105,9 +106,9 @@ class Joiner:
         if len(same_port) > MAX_ALIKE:
             self.forget(next(iter(same_port)))
         self.expect(facts)
-        if earlier is None or earlier.superseded:
+        if earlier is None or earlier.life.watch is WatchState.SUPERSEDED:
             return None
-        earlier.superseded = True
+        earlier.life.watched(LifeEvent.AGAIN, record.first_packet, record.start)
         return earlier
 
     def expect(self, facts: TaskFacts) -> None:

@@ -11,6 +11,7 @@ from dissector.session.capture_notes import CaptureNotes
 from dissector.session.final import judged_at
 from dissector.session.hosts import Hosts
 from dissector.session.join import Joiner
+from dissector.session.life import LifeEvent
 from dissector.session.numbering import Sequencer
 from dissector.session.opened import OpenTasks
 from dissector.session.overview import Overview
@@ -97,6 +98,7 @@ class Keeper(Teller):
                 self._order.clear(facts.record)
             return False
         connection.task = original.record
+        facts.life.watched(LifeEvent.COPIED, message.packets[-1], message.time)
         self.under_way.remove(facts)
         self._joiner.forget(facts)
         self._order.replace(facts.record, original.record)
@@ -116,7 +118,7 @@ class Keeper(Teller):
         facts.record.outcome = Outcome.RUNNING
         idlest = self.under_way.too_many()
         if idlest is not None:
-            self._finish_task(idlest)
+            self._finish_task(idlest, how=LifeEvent.GIVEN_UP)
         self.under_way.add(facts)
         if idlest is not None:  # not before: the new task may be on the same connection
             for connection in idlest.connections():
@@ -124,21 +126,26 @@ class Keeper(Teller):
         self._order.add(facts.record)
         self.overview.has_tasks = True
 
-    def _finish_task(self, facts: TaskFacts, now: int | None = None, *, missed: bool = False) -> None:
-        """The task is judged as of ``now`` (of the last packet); ``missed``: it is over, but how was not captured."""
+    def _finish_task(self, facts: TaskFacts, now: int | None = None, *, how: LifeEvent = LifeEvent.END) -> None:
+        """The task is judged as of ``now`` (of the last packet)."""
         record = facts.record
+        facts.life.watched(how, record.first_packet, record.start)
         self._order.clear(record)
         self.under_way.remove(facts)
         self._joiner.forget(facts)
         self.tunnels.forget(facts)
         if record.command is None:
             facts.unread_command = self._joiner.unread(record)
-        diagnosis.conclude(facts, now or self.clock.now, self._notes.clock_steps, self._hosts, missed=missed)
+        diagnosis.conclude(facts, now or self.clock.now, self._notes.clock_steps, self._hosts)
         if self.on_judged is not None:
             self.on_judged(facts)
         for problem in record.problems:
             self._order.emit(problem)
         self._order.emit(record)
+
+    def _finish_silent(self, facts: TaskFacts) -> None:
+        """Nothing was heard of the task for long: where it is not over, its end was not captured."""
+        self._finish_task(facts, how=LifeEvent.END if facts.is_over() else LifeEvent.MISSED)
 
     def _lone(self, connection: Connection) -> TaskFacts:
         """A task of which only the callback is known."""

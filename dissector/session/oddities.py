@@ -9,6 +9,7 @@ from dissector.model import Connection, Message, Problem, Severity
 from dissector.numbers import count
 from dissector.session.case import Case, end_name, lack
 from dissector.session.findings import Finding, Reason, first
+from dissector.session.life import OutOfTurn
 from dissector.session.verdict import is_incomplete
 from dissector.traffic import StreamProblem
 
@@ -107,6 +108,46 @@ NUMBERS: tuple[Finding[OddNumber], ...] = (Finding("odd_number", (), "{words}.",
 def numbers(case: Case) -> Iterator[Problem]:
     for message, words in case.facts.odd_numbers.values():
         yield from first(NUMBERS, OddNumber(case, message.connection, message, words))
+
+
+# --- events --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class OddTurn:
+    """Something that nothing follows from (``life``), and how often there was such a thing."""
+
+    case: Case
+    about: Connection | None
+    turns: list[OutOfTurn]
+
+    @property
+    def words(self) -> str:
+        return self.turns[0].words
+
+    @property
+    def more(self) -> str:
+        others = len(self.turns) - 1
+        return f", and {count(others, 'more event')} out of turn" if others else ""
+
+
+def turn_packets(odd: OddTurn) -> list[int]:
+    return [turn.packet for turn in odd.turns]
+
+
+def turn_time(odd: OddTurn) -> int:
+    return odd.turns[0].time
+
+
+TURNS: tuple[Finding[OddTurn], ...] = (
+    Finding("out_of_turn", (), "There was {words}{more}.", (turn_packets,), time=turn_time),
+)
+
+
+def turns(case: Case) -> Iterator[Problem]:
+    facts = case.facts
+    if facts.life.odd:
+        yield from first(TURNS, OddTurn(case, facts.record.command or facts.record.callback, facts.life.odd))
 
 
 # --- bytes ---------------------------------------------------------------------------------------------------------

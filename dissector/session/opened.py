@@ -86,10 +86,7 @@ class OpenTasks:
         """The task to give up before another one is added."""
         if len(self._open) < MAX_OPEN_TASKS:
             return None
-        facts = self._silence.idlest()
-        if facts is not None:
-            facts.given_up = True
-        return facts
+        return self._silence.idlest()
 
     # --- who may be whose ------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from dissector.limits import CLOCK_JITTER, MAX_CLOSED
 from dissector.model import Connection, Endpoint, Mark
 from dissector.session.cut import CutStarts
 from dissector.session.join import Joiner
+from dissector.session.life import JoinState, LifeEvent
 from dissector.session.opened import OpenTasks
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import PAIR_PATIENCE
@@ -82,11 +83,11 @@ class Unannounced:
             self._held.pop(connection, None)
             return fitting[0], False
         for facts in fitting:
-            facts.contested = True
+            facts.life.joined(LifeEvent.RIVAL, connection.first_packet, connection.start)
         return None, bool(fitting)
 
     def _is_contested(self, facts: TaskFacts, connection: Connection) -> bool:
-        return facts.contested or self._has_rival(connection, _told(facts) - _EARLIER)
+        return facts.life.join is JoinState.CONTESTED or self._has_rival(connection, _told(facts) - _EARLIER)
 
     def _has_rival(self, connection: Connection, earliest: int) -> bool:
         """True when another such callback between these hosts began since, and is under way or held."""

@@ -13,6 +13,7 @@ from heapq import heapify, heappop, heappush, heapreplace
 from itertools import count
 
 from dissector.model import Connection, Task
+from dissector.session.life import WatchState
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import CALLBACK_LINGER
 
@@ -92,7 +93,7 @@ class Silence:
         """The task is new, or something happened to it that may make it due: a connection is over or new, or it was
         superseded."""
         place = self._move(facts)
-        if facts.superseded or facts.is_over():
+        if facts.life.watch is WatchState.SUPERSEDED or facts.is_over():
             place.ripe[facts] = None
             self._ripe.push(place)
         else:

@@ -24,6 +24,20 @@ class FailedCalls:
     packets: list[int] = field(default_factory=list)
 
 
+def add_failure(known: dict[tuple[str, str], FailedCalls], message: Message, text: str) -> None:
+    """One more call that failed; ``known`` by object and member, and by the words."""
+    owner = message.object_name or message.object_class or f"object {message.object_id or 0:016x}"
+    key = (f"{owner}.{message.member or 'unknown member'}", text[:200])
+    failed = known.get(key)
+    if failed is None:
+        if len(known) >= MAX_EVIDENCE:
+            return
+        failed = known[key] = FailedCalls(message, text)
+    failed.count += 1
+    if len(failed.packets) < MAX_EVIDENCE:
+        failed.packets.append(message.packets[-1])
+
+
 @dataclass(slots=True)
 class Occurrences:
     """How many, the time of the first one, and the first packets; ``refused`` of connections."""

@@ -15,11 +15,12 @@ from dissector.numbers import TASK_ID, is_odd, number, odd_words
 from dissector.session.agent_facts import AgentFacts
 from dissector.session.bodies import asks_whether_it_exists, document_of, error_text
 from dissector.session.dialog import Dialog
+from dissector.session.life import CommandState, JoinState, Life, LifeEvent
 from dissector.session.proof import Proof
 from dissector.session.run_messages import USUAL_FAILURES
-from dissector.session.slow import SlowCallbacks
-from dissector.session.tallies import FailedCalls
-from dissector.session.timeouts import COARSE, SLOW_CALLBACK
+from dissector.session.slow import SlowCallbacks, add_slow
+from dissector.session.tallies import FailedCalls, add_failure
+from dissector.session.timeouts import SLOW_CALLBACK
 from dissector.wire import control, details
 from dissector.wire import messages as wire
 from dissector.wire.agent import failure_of
@@ -37,6 +38,8 @@ class TaskFacts:
 
     record: Task
     rank: int = 0
+    #: Where it is, by what was said and seen so far.
+    life: Life = field(default_factory=Life)
     start: Message | None = None
     start_document: control.StartTask | None = None
     start_answer: Message | None = None
@@ -54,17 +57,11 @@ class TaskFacts:
     #: What there was beyond what is kept, by its noun.
     more: Counter[str] = field(default_factory=Counter)
     log_size: int = 0
-    given_up: bool = False
     #: Someone else's connection that took the announced port, and the packet of its first strange bytes.
     intruder: Connection | None = None
     foreign_packet: int | None = None
-    #: Its callback may be that of several starts, so it got none; several callbacks may be its own.
+    #: Its callback may be that of several starts, so it got none.
     pair_unclear: bool = False
-    contested: bool = False
-    #: A frame of the task process was seen: the callback connection is the right one for certain.
-    confirmed: bool = False
-    #: Its client announced its port again, which it would not do while it holds it: the end was missed.
-    superseded: bool = False
     instance: int | None = None
     begin_refused: Message | None = None
     result: Message | None = None
@@ -118,6 +115,7 @@ class TaskFacts:
             return None
         facts = cls.of_command(connection)
         facts.start_answer, answer.task = answer, facts.record
+        facts._commanded(LifeEvent.ANSWER, answer)
         facts.record.process_id, facts.record.pid = started.process_id, started.pid
         return facts
 
@@ -138,6 +136,11 @@ class TaskFacts:
         record.command, record.client, record.remote = command, command.client, command.server
         command.task = record
 
+    @property
+    def confirmed(self) -> bool:
+        """A frame of the task process was seen: the callback connection is the right one for certain."""
+        return self.life.join is JoinState.CONFIRMED
+
     # --- command connection ----------------------------------------------------------------------------------------
 
     def command(self, message: Message) -> None:
@@ -147,16 +150,19 @@ class TaskFacts:
             return
         if (start := control.start_command(document)) is not None:
             self.start, self.start_document = message, start
+            self._commanded(LifeEvent.START, message)
             over_http = "http" if message.connection.tls is None else "https"
             self.record.via = over_http if isinstance(message.body, HttpMessage) else "tcp"
             self.record.kind = "process" if start.kind == "process" else "api"
             self.record.callback_port = start.tcp_port
         elif (close := control.close_task(document)) is not None:
             self.close = message
+            self._commanded(LifeEvent.CLOSE, message)
             if close.kill:
                 self.kill = self.kill or message
         elif control.kill_task(document) is not None:
             self.kill = self.kill or message
+            self._commanded(LifeEvent.KILL, message)
 
     def command_answer(self, message: Message) -> None:
         """A document from the remote; ``message.request`` is what it answers."""
@@ -166,10 +172,15 @@ class TaskFacts:
         elif message.request is self.start and self.start is not None and self.start_answer is None:
             self.start_answer = message
             self.start_error = document.error
+            self._commanded(LifeEvent.ANSWER if document.error is None else LifeEvent.ERROR, message)
             if (started := control.process_started(document)) is not None:
                 self.record.process_id, self.record.pid = started.process_id, started.pid
         elif message.request is self.close and self.close is not None:
             self.close_answer = message
+            self._commanded(LifeEvent.CLOSE_ANSWER, message)
+
+    def _commanded(self, event: LifeEvent, message: Message) -> None:
+        self.life.commanded(event, message.packets[-1], message.time)
 
     def _http_error(self, answer: Message) -> None:
         """An answer over HTTP that is no XML: something else than a classic agent, or a proxy, refused the start."""
@@ -178,6 +189,7 @@ class TaskFacts:
             return
         if body.status is not None and body.status >= _HTTP_ERROR:
             self.start_answer = answer
+            self._commanded(LifeEvent.ERROR, answer)
             self.start_error = control.XmlError(f"HTTP-{body.status}", failure_of(body) or "")
 
     # --- callback connection ---------------------------------------------------------------------------------------
@@ -189,7 +201,7 @@ class TaskFacts:
         counts.bytes += message.size
         if message.note is not None:
             if kind == "undecoded" and not message.to_remote:
-                self.proof.unread(message)
+                self.unread(message)
             odd = self.undecoded if kind == "undecoded" else self.trailing
             if len(odd) < MAX_EVIDENCE:
                 odd.append(message)
@@ -215,7 +227,7 @@ class TaskFacts:
     def _request(self, message: Message) -> None:
         body = message.body
         if message.to_remote and message.depth == 0:
-            self.proof.asked(message)
+            self.proof.asked(message, message.operation)
         if isinstance(body, wire.Invoke):
             if not message.to_remote and message.object_name == "spooler_log":
                 self.log(message.time, message.packets[0], message.member, body)
@@ -258,7 +270,7 @@ class TaskFacts:
 
     def _answer(self, message: Message) -> None:
         body = message.body
-        certain = message.request is not self.proof.asking or self.proof.answered(message)
+        certain = self._answered(message)
         if isinstance(body, wire.CreateInstanceAnswer):
             if body.results and self.instance is None:
                 self.instance = body.results[0].object.object_id or None
@@ -270,6 +282,17 @@ class TaskFacts:
         if hresult is not None and wire.is_failed(hresult):
             self.record.counts.errors += 1
             self._failed(message, hresult)
+
+    def _answered(self, message: Message) -> bool:
+        """False for the answer to the client's call under way that may be that to another call."""
+        is_step = message.kind == "answer" and (message.member or "").lower() == "step"
+        return self.proof.answered(message.request, is_step=is_step)
+
+    def unread(self, message: Message) -> None:
+        """A message of the task process that could not be decoded."""
+        request = message.request
+        if message.raw[:1] in (b"A", b"E"):
+            self.proof.unread(request, to_remote=request is not None and request.to_remote)
 
     def _call_answer(self, message: Message, body: wire.CallAnswer, *, certain: bool) -> None:
         member = (message.member or "").lower()
@@ -298,55 +321,31 @@ class TaskFacts:
         """An E answer: one to the client's own call fails the task, unless it only asked whether a method exists."""
         request = message.request
         if not message.to_remote:
-            certain = request is None or request is not self.proof.asking or self.proof.answered(message)
+            certain = self._answered(message)
             if request is None or not (asks_whether_it_exists(request) and certain):
                 self.client_error = self.client_error or message
             return
-        self._remember_failure(message, error_text(message))
+        add_failure(self.failed_calls, message, error_text(message))
 
     def _failed(self, message: Message, hresult: int) -> None:
         if message.operation == "get_ids_of_names" and hresult in USUAL_FAILURES:
             return
         if message.operation == "query_interface":
             return  # the usual way to ask for an optional interface
-        self._remember_failure(message, error_text(message) or f"hresult {hresult:08X}")
+        add_failure(self.failed_calls, message, error_text(message) or f"hresult {hresult:08X}")
 
     def _took(self, answer: Message, latency: int) -> None:
         """The time of an answer; that of a call inside of a callback is not the callback's."""
         if answer.to_remote:
             self.callback_time += latency
             if latency >= SLOW_CALLBACK:
-                self._slow(answer, latency)
+                add_slow(self.slow_callbacks, answer, latency)
         elif answer.depth:
             self.callback_time -= latency
         else:
             self.call_time += latency
             if self.longest_call is None or latency > (self.longest_call.latency or 0):
                 self.longest_call = answer
-
-    def _slow(self, answer: Message, latency: int) -> None:
-        """The client's answer to a callback (or to a keep-alive) came late."""
-        key = f"{answer.object_name}.{answer.member}"
-        if key not in self.slow_callbacks and len(self.slow_callbacks) >= MAX_EVIDENCE:
-            return
-        slow = self.slow_callbacks.setdefault(key, SlowCallbacks(answer))
-        slow.count += 1
-        slow.certain += latency >= SLOW_CALLBACK + COARSE
-        slow.longest = max(slow.longest, latency)
-        if len(slow.packets) < MAX_EVIDENCE:
-            slow.packets.append(answer.packets[-1])
-
-    def _remember_failure(self, message: Message, text: str) -> None:
-        owner = message.object_name or message.object_class or f"object {message.object_id or 0:016x}"
-        key = (f"{owner}.{message.member or 'unknown member'}", text[:200])
-        failed = self.failed_calls.get(key)
-        if failed is None:
-            if len(self.failed_calls) >= MAX_EVIDENCE:
-                return
-            failed = self.failed_calls[key] = FailedCalls(message, text)
-        failed.count += 1
-        if len(failed.packets) < MAX_EVIDENCE:
-            failed.packets.append(message.packets[-1])
 
     # --- where it stands -------------------------------------------------------------------------------------------
 
@@ -377,6 +376,7 @@ class TaskFacts:
             connection.over = True
             if self.record.callback is None and connection in self.attempts and connection.established:
                 self.record.callback, self.record.callback_peer = connection, connection.client
+                self.life.joined(LifeEvent.OPENED, connection.first_packet, connection.start)
 
     def is_through(self) -> bool:
         """True when nothing more can come: all is over, and no callback is to be waited for."""
@@ -388,5 +388,5 @@ class TaskFacts:
         if not self.is_over():
             return False
         is_answered = self.start_answer is not None or (record.command is not None and record.command.sides[1].bytes)
-        never_started = self.start is None or self.start_error is not None or not is_answered
+        never_started = self.start is None or self.life.command is CommandState.REFUSED or not is_answered
         return record.callback is not None or never_started

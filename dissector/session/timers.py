@@ -12,6 +12,7 @@ from dissector.model import Problem, Running, Task
 from dissector.session import overdue
 from dissector.session.case import Case, call_name
 from dissector.session.final import is_certain, judged_at
+from dissector.session.life import CommandState
 from dissector.session.outcomes import outcome
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import CALLBACK_AFTER
@@ -103,6 +104,6 @@ class Timers:
 
 def _waits_since(facts: TaskFacts) -> int | None:
     """Since when the task waits for its callback; None when it does not."""
-    if facts.record.callback is not None or facts.start is None or facts.start_error is not None:
+    if facts.record.callback is not None or facts.start is None or facts.life.command is CommandState.REFUSED:
         return None
     return facts.start.time

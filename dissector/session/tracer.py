@@ -395,6 +395,6 @@ class Tracer(Attempts):
             if carried is not None and isinstance(carried.handler, Sniffer):
                 self.decide(carried, carried.handler)
         for facts in self.under_way.due(self.clock.now):
-            self._finish_task(facts, missed=not facts.is_over())
+            self._finish_silent(facts)
         for facts in self.tunnels.due(self.clock.now):
             self._finish_task(facts)

@@ -217,7 +217,7 @@ class Tunnels:
         if tunnel is None or (exchange.request_id != 1 and tunnel.about.start in self._starting):
             target = exchange.head.target
             tunnel = self._new(exchange, target.prefix if target else "")
-            tunnel.facts.proof.settled = False
+            tunnel.facts.proof.begins(mid_stream=True)
         self._named(tunnel, key, secret, None)
         return tunnel
 

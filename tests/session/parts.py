@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dissector.model import Connection, Endpoint, Mark, Message, Outcome, Role
+from dissector.session.life import CommandState, JoinState
 from dissector.session.task import TaskFacts
 from dissector.traffic import Side
 
@@ -44,9 +45,11 @@ def facts(*, callback: bool = True, start: int | None = 0) -> TaskFacts:
     if start is not None:
         made.start = message(start)
         made.start_answer = message(start + 1_000)
+        made.life.command = CommandState.STARTED
     if callback:
         made.record.callback = connection(Role.CALLBACK, task=made.record)
         made.attempts.append(made.record.callback)
+        made.life.join = JoinState.CALLED
     return made
 
 

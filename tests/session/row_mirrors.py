@@ -149,6 +149,7 @@ MIRRORS: dict[str, tuple[str, ...]] = {
     ),
     "oddities.TRAILING": ("test_quality_facts.test_one_that_lacks_nothing_among_them_is_enough",),
     "oddities.NUMBERS": ("test_quality_facts.test_a_number_that_is_none",),
+    "oddities.TURNS": ("test_life.test_several_oddities_are_told_as_one",),
     "oddities._CAPPED": (
         "test_quality_facts.test_a_cap_is_said_to_be_one",
         "test_quality_facts.test_a_hole_of_the_capture",

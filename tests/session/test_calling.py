@@ -10,6 +10,7 @@ from parts import CLIENT, HERE, REMOTE, SECOND, THERE, connection, facts, messag
 from dissector.model import Connection, Endpoint, Mark, Outcome, Problem, Role
 from dissector.session.calling import callback, unmask_intruder
 from dissector.session.case import Case
+from dissector.session.life import JoinState
 from dissector.session.task import TaskFacts
 from dissector.traffic import IcmpError
 
@@ -113,7 +114,7 @@ def test_who_spoke_or_was_heard_in_part_is_no_stranger() -> None:
     record(made)[1].sides[HERE].packets = 0
     assert not is_unmasked(made)
     made = stranger()
-    made.confirmed = True
+    made.life.join = JoinState.CONFIRMED
     assert not is_unmasked(made)
 
 

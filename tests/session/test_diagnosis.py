@@ -11,6 +11,7 @@ from dissector.limits import MAX_EVIDENCE, MAX_PROBLEMS
 from dissector.model import Mark, Outcome, Problem, Role, Severity
 from dissector.session.diagnosis import conclude, judge
 from dissector.session.hosts import Hosts
+from dissector.session.life import CommandState, WatchState
 from dissector.session.task import TaskFacts
 from dissector.traffic import Side
 from dissector.wire import messages as m
@@ -150,33 +151,37 @@ def test_genuine_faults_have_words_and_proof(path: object) -> None:
 # --- made by hand ----------------------------------------------------------------------------------------------------
 
 
-def running(*, given_up: bool = False) -> TaskFacts:
+def running(watch: WatchState = WatchState.UNDER_WAY) -> TaskFacts:
     """A task with a callback connection that was accepted, and not a word on it."""
     made = facts(callback=False)
     attempt = connection(Role.CALLBACK, end=7 * SECOND)
     attempt.sides[Side.CLIENT].acked = 1
-    made.attempts, made.given_up = [attempt], given_up
+    made.attempts, made.life.watch = [attempt], watch
     return made
 
 
 @pytest.mark.parametrize(
-    ("missed", "given_up", "word"),
-    [(False, False, Outcome.RUNNING), (True, False, Outcome.UNKNOWN), (False, True, Outcome.UNKNOWN)],
+    ("watch", "word"),
+    [
+        (WatchState.OVER, Outcome.RUNNING),
+        (WatchState.END_MISSED, Outcome.UNKNOWN),
+        (WatchState.LET_GO, Outcome.UNKNOWN),
+    ],
 )
-def test_a_task_that_is_over_does_not_run(missed: bool, given_up: bool, word: Outcome) -> None:
-    made = running(given_up=given_up)
-    conclude(made, 2 * SECOND, None, Hosts(), missed=missed)
+def test_a_task_that_is_over_does_not_run(watch: WatchState, word: Outcome) -> None:
+    made, missed = running(watch), watch is WatchState.END_MISSED
+    conclude(made, 2 * SECOND, None, Hosts())
     assert (made.record.outcome, made.record.end) == (word, 7 * SECOND)
     assert (made.record.callback is not None) is missed
     assert made.attempts[0].over is missed
 
 
-@pytest.mark.parametrize("given_up", [False, True])
-def test_a_task_that_was_given_up_keeps_the_outcome_that_it_had(given_up: bool) -> None:
+@pytest.mark.parametrize("watch", [WatchState.OVER, WatchState.LET_GO])
+def test_a_task_that_was_let_go_keeps_the_outcome_that_it_had(watch: WatchState) -> None:
     made = facts()
-    made.given_up, made.start_error = given_up, "error"  # type: ignore[assignment]
+    made.life.watch, made.life.command = watch, CommandState.REFUSED
     made.start_answer = None
-    conclude(made, 2 * SECOND, None, Hosts(), missed=False)
+    conclude(made, 2 * SECOND, None, Hosts())
     assert made.record.outcome is Outcome.REFUSED
 
 

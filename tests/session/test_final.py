@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from parts import HERE, SECOND, THERE, facts, message, record
 
 from dissector.model import Endpoint, Event, LogLine, Mark, Outcome, Task
 from dissector.session.final import is_certain, is_final, judged_at
+from dissector.session.life import CommandState, JoinState
 from dissector.session.task import TaskFacts
 from dissector.session.timers import running
 from dissector.session.tracer import Tracer
@@ -193,11 +195,12 @@ def test_a_close_tells_which_command_connection_it_was(captures: Path) -> None:
 def over(*, callback: bool = True, **fields: object) -> TaskFacts:
     """A task whose connections are over."""
     made = facts(callback=callback)
-    made.confirmed = callback
+    made.life.join = JoinState.CONFIRMED if callback else JoinState.WAITING
     for connection in made.connections():
         connection.over = True
     for name, value in fields.items():
-        setattr(made.record if hasattr(made.record, name) else made, name, value)
+        owner = made.life if isinstance(value, Enum) else made.record if hasattr(made.record, name) else made
+        setattr(owner, name, value)
     return made
 
 
@@ -214,7 +217,7 @@ def test_when_nobody_else_can_be_the_callback() -> None:
     made = over()
     record(made)[1].over = False
     assert not is_certain(made)
-    made = over(confirmed=False)
+    made = over(join=JoinState.CALLED)
     assert is_certain(made)  # it comes from the remote
     record(made)[1].client = Endpoint("10.9.9.9", 50_000)
     assert not is_certain(made)
@@ -225,10 +228,10 @@ def test_when_nobody_else_can_be_the_callback() -> None:
 @pytest.mark.parametrize(
     ("fields", "certain"),
     [
-        ({"start_error": object(), "callback_port": None}, True),
+        ({"command": CommandState.REFUSED, "callback_port": None}, True),
         ({"start_answer": None}, False),
-        ({"close_answer": message(SECOND)}, True),
-        ({"close_answer": message(SECOND), "callback_port": None}, False),
+        ({"command": CommandState.CLOSED, "close_answer": message(SECOND)}, True),
+        ({"command": CommandState.CLOSED, "close_answer": message(SECOND), "callback_port": None}, False),
         ({}, False),
     ],
 )

@@ -12,6 +12,7 @@ from kit import CLIENT, REMOTE, Address, Network, framed, trace, xml_answer
 from dissector.model import Connection, Endpoint, Exchange, Mark, Message, Role, Task
 from dissector.session.commands import Command
 from dissector.session.handlers import Callback, Sniffer
+from dissector.session.life import JoinState
 from dissector.session.task import TaskFacts
 from dissector.stream.block import Pairs
 from dissector.traffic import Chunk, Gap, Side, StreamProblem
@@ -406,16 +407,16 @@ def test_a_close_of_nobody_s_task() -> None:
     assert desk.killed == [False]
 
 
-def test_a_start_is_of_a_task_that_was_known_by_its_answer_only() -> None:
-    """The first start of a connection belongs to what is known of it."""
+def test_a_start_behind_a_close_is_of_another_task() -> None:
+    """That of the task that is closed was not captured."""
     desk = Desk()
     desk.known = TaskFacts.of_command(desk.connection)
     desk.client(close(7))
     desk.client(START)
-    assert desk.started == [desk.known]
-    assert desk.known.start is not None
     desk.client(START)
-    assert desk.started[1] is not desk.known
+    assert len(desk.started) == 2
+    assert desk.known not in desk.started
+    assert desk.known.start is None
 
 
 def test_the_answer_to_a_start_that_was_not_captured_makes_a_task_once() -> None:
@@ -684,7 +685,7 @@ def test_the_client_s_bytes_make_nobody_a_stranger() -> None:
 def test_a_stranger_is_no_more_listened_to_when_another_one_has_proved_himself() -> None:
     desk, facts = callback_desk()
     desk.client(b"GET / HTTP/1.0\r\n\r\n")
-    facts.confirmed = True
+    facts.life.join = JoinState.CONFIRMED
     desk.client(framed(b"K"))
     desk.lose(Side.CLIENT, 5)
     desk.server(ASK)
@@ -696,12 +697,14 @@ def test_a_stranger_is_no_more_listened_to_when_another_one_has_proved_himself()
 
 def test_a_task_that_another_connection_has_confirmed_has_its_callback_opened_all_the_same() -> None:
     desk, facts = callback_desk()
-    facts.confirmed = True
+    facts.life.join = JoinState.CONFIRMED
     callback = desk.handler
     assert isinstance(callback, Callback)
     assert not callback.in_step
     desk.server(ASK)
     assert desk.opened == [desk.connection]
+    assert not callback.in_step
+    desk.client(ANSWER)
     assert callback.in_step
 
 
@@ -728,16 +731,16 @@ def test_what_is_lost_unsettles_a_task(side: Side, settled: bool) -> None:
     assert (desk.opened, facts.proof.settled) == ([desk.connection], settled)
     desk.client(framed(b"A"))
     desk.server(ASK)
-    assert facts.proof._losses == [1 - settled, int(settled)]
+    assert (facts.proof.task_lost, facts.proof.client_lost) == (1 - settled, int(settled))
 
 
 def test_bytes_that_are_no_frame_are_lost_as_well() -> None:
     desk, facts = callback_desk()
     desk.server(ASK)
     desk.client(ANSWER, b"\x7f\xff\xff\xff")
-    assert facts.proof._losses == [1, 0]
+    assert (facts.proof.task_lost, facts.proof.client_lost) == (1, 0)
     desk.server(b"\x7f\xff\xff\xff")
-    assert facts.proof._losses == [1, 1]
+    assert (facts.proof.task_lost, facts.proof.client_lost) == (1, 1)
 
 
 def test_bytes_without_a_frame_are_told_at_the_end() -> None:

@@ -25,6 +25,7 @@ from parts import THERE, connection, message
 
 from dissector.model import Connection, Endpoint, Mark, Role, Severity, Task
 from dissector.session.join import Joiner
+from dissector.session.life import JoinState, WatchState
 from dissector.session.task import TaskFacts
 
 
@@ -259,9 +260,9 @@ def test_the_newest_start_wins_until_a_task_process_has_proved_itself() -> None:
     joiner.announce(new)
     assert joiner.announced(syn(3)) is old  # the new one was not there yet
     assert joiner.announced(syn(7)) is new
-    new.confirmed = True
+    new.life.join = JoinState.CONFIRMED
     assert joiner.announced(syn(7)) is old
-    old.confirmed = True
+    old.life.join = JoinState.CONFIRMED
     assert joiner.announced(syn(7)) is None
 
 
@@ -390,7 +391,7 @@ def test_a_start_supersedes_the_newest_one_with_its_port_once() -> None:
     assert joiner.announce(tasks[1]) is tasks[0]
     joiner.forget(tasks[1])
     assert joiner.announce(tasks[2]) is None  # that one is superseded already
-    assert [task.superseded for task in tasks] == [True, False, False]
+    assert [task.life.watch is WatchState.SUPERSEDED for task in tasks] == [True, False, False]
     assert joiner.announce(facts(4, 59_998)) is None
 
 
@@ -487,7 +488,7 @@ def test_a_start_that_both_places_lead_to_is_one() -> None:
 def test_starts_that_were_called_are_looked_at_once() -> None:
     joiner, tasks = expecting(3)
     for task in tasks[:2]:
-        task.confirmed = True
+        task.life.join = JoinState.CONFIRMED
     assert joiner.elsewhere(syn(7, 59_000)) is tasks[2]
     assert len(joiner._expected[REMOTE, CLIENT]) == 1
     tasks[2].attempts = [syn(7)]

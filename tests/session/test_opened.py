@@ -6,6 +6,7 @@ import pytest
 from parts import CLIENT, REMOTE, SECOND, connection, facts
 
 from dissector.model import Connection, Endpoint, Mark, Role, Task
+from dissector.session.life import WatchState
 from dissector.session.opened import OpenTasks
 from dissector.session.task import TaskFacts
 
@@ -71,7 +72,7 @@ def test_due_tasks_come_in_their_order() -> None:
 
 def test_a_task_that_is_superseded_is_due_before_it_is_over() -> None:
     tasks = opened(one := task(5))
-    one.superseded = True
+    one.life.watch = WatchState.SUPERSEDED
     tasks.touched(one)
     assert tasks.due(LINGER + 5 * SECOND) == [one]
 
@@ -108,7 +109,6 @@ def given_up(tasks: OpenTasks, monkeypatch: pytest.MonkeyPatch) -> TaskFacts:
     monkeypatch.setattr("dissector.session.opened.MAX_OPEN_TASKS", len(tasks))
     found = tasks.too_many()
     assert found is not None
-    assert found.given_up
     tasks.remove(found)
     return found
 

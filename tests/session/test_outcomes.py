@@ -12,9 +12,9 @@ from dissector.session import outcomes
 from dissector.session.agent_facts import AgentFacts, Outage
 from dissector.session.agent_outcomes import AGENT_OUTCOMES
 from dissector.session.case import Case
+from dissector.session.life import AnswerState, CommandState
 from dissector.session.outcomes import OUTCOMES
 from dissector.session.task import TaskFacts
-from dissector.wire.control import XmlError
 
 Example = tuple[TaskFacts, int]
 SOON, LATE = 10 * SECOND, 100 * SECOND
@@ -54,6 +54,11 @@ def command_ended(example: Example, side: int = HERE, time: int = SOON, data: in
     return example
 
 
+def refused(example: Example) -> Example:
+    example[0].life.command = CommandState.REFUSED
+    return example
+
+
 def unheard(example: Example) -> Example:
     command = example[0].record.command
     assert command is not None
@@ -65,7 +70,7 @@ def unheard(example: Example) -> Example:
 
 def called(now: int = LATE, *, settled: bool = True, **fields: object) -> Example:
     made = facts()
-    made.proof.settled = settled
+    made.proof.state = AnswerState.SETTLED if settled else AnswerState.UNSETTLED
     for name, value in fields.items():
         setattr(made if hasattr(made, name) else made.record, name, value)
     return made, now
@@ -108,7 +113,7 @@ EXAMPLES: list[Callable[[], Example]] = [
     lambda: unopened(syns=0, now=SOON),
     lambda: unopened(syns=1, now=SOON),
     lambda: unopened(syns=1, now=SECOND),
-    lambda: uncalled(start_error=XmlError("SCHEDULER-121", "")),
+    lambda: refused(uncalled()),
     lambda: command_ended(uncalled(start_answer=None), THERE),
     lambda: uncalled(intruder=connection(Role.CALLBACK)),
     lambda: uncalled(kill=KILL),
@@ -155,7 +160,7 @@ EXAMPLES: list[Callable[[], Example]] = [
 def on_agent(now: int = SOON, **fields: object) -> Example:
     """A task that was heard of at second 0, of a master and an agent that wait 60 s for each other."""
     made = facts()
-    made.proof.settled = True
+    made.proof.state = AnswerState.SETTLED
     made.agent = AgentFacts(0)
     for name, value in fields.items():
         owner = next(one for one in (made.agent, made.record, made) if hasattr(one, name))

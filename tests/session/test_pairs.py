@@ -13,6 +13,7 @@ from dissector.limits import CLOCK_JITTER
 from dissector.model import Connection, Endpoint, Mark, Role
 from dissector.session.cut import CutStarts
 from dissector.session.join import Joiner
+from dissector.session.life import JoinState
 from dissector.session.opened import OpenTasks
 from dissector.session.pairs import Copies, Unannounced
 from dissector.session.task import TaskFacts
@@ -364,12 +365,11 @@ def test_what_several_may_have_got_is_nobody_s_later_either() -> None:
     """The other callback is over and forgotten when this one has to be decided."""
     task = half()
     known = unannounced(task)
-    task.contested = True
+    task.life.join = JoinState.CONTESTED
     assert known.owner(call()) == (None, True)
     one, other = half(), half()
     assert unannounced(one, other).owner(call()) == (None, True)
-    assert one.contested
-    assert other.contested
+    assert one.life.join is other.life.join is JoinState.CONTESTED
 
 
 def test_a_callback_waits_for_no_start_where_a_capture_has_no_commands() -> None:

@@ -12,6 +12,7 @@ from dissector.session.agent_errors import refused
 from dissector.session.bounds import reached
 from dissector.session.calling import callback
 from dissector.session.case import Case
+from dissector.session.life import WatchState
 from dissector.session.rules_disconnect import callback_lost
 from dissector.session.rules_startup import command
 from dissector.session.uncalled import left
@@ -73,7 +74,7 @@ def test_packets_of_several_paths_weaken_who_reset(ttl: int, doubted: bool) -> N
 
 def test_a_task_that_was_let_go() -> None:
     made = facts()
-    made.given_up = True
+    made.life.watch = WatchState.LET_GO
     (problem,) = reached(Case(made, 0))
     assert problem.summary == "More than 12000 tasks were under way: this one was let go, with its connections."
     assert (problem.code, problem.severity, problem.packets) == ("limit_reached", Severity.WARNING, (1,))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from conversation import EMPTY, TRUE, bstr, call
 from kit import CREATED, HEALTHY, STEP_ASKED, Found, Story, packets_of, trace
-from parts import HERE, THERE, message
+from parts import HERE, THERE, facts, message
 
 from dissector.model import Message
+from dissector.session.life import AnswerState
 from dissector.session.proof import Proof
 from dissector.traffic import Packet, Side
 from dissector.wire import messages as m
@@ -126,7 +127,7 @@ def test_an_undecodable_answer_is_no_proof() -> None:
 
 def asked(proof: Proof, operation: str = "call") -> Message:
     request = message(1, operation=operation)
-    proof.asked(request)
+    proof.asked(request, operation)
     return request
 
 
@@ -154,28 +155,47 @@ def test_a_call_without_the_answer_to_the_last_one() -> None:
 @pytest.mark.parametrize(
     ("lost", "certain"), [((), True), ((HERE, HERE), True), ((THERE,), True), ((HERE, THERE), False)]
 )
-@pytest.mark.parametrize(
-    ("kind", "member", "settles"),
-    [("answer", "step", True), ("answer", "Step", True), ("answer", "end", False), ("error", "step", False)],
-)
+@pytest.mark.parametrize("is_step", [False, True])
 def test_an_answer_is_certain_unless_both_directions_lack_something(
-    lost: tuple[Side, ...], certain: bool, kind: str, member: str, settles: bool
+    lost: tuple[Side, ...], certain: bool, is_step: bool
 ) -> None:
     """That of step settles all before it."""
-    proof = Proof(settled=False)
+    proof = Proof(AnswerState.UNSETTLED)
     proof.lost(HERE)
     proof.lost(THERE)  # before the call
     asked(proof)
     for side in lost:
         proof.lost(side)
-    assert proof.answered(message(2, kind=kind, member=member)) is certain
-    assert (proof.settled, proof.asking) == (certain and settles, None)
+    assert proof.answered(proof.asking, is_step=is_step) is certain
+    assert (proof.settled, proof.asking) == (certain and is_step, None)
     proof = Proof()
     asked(proof)
     for side in lost:
         proof.lost(side)
-    proof.answered(message(2, kind=kind, member=member))
+    proof.answered(proof.asking, is_step=is_step)
     assert proof.settled is certain
+
+
+def test_the_answer_to_another_call_says_nothing_of_this_one() -> None:
+    proof = Proof()
+    asked(proof)
+    proof.lost(HERE)
+    proof.lost(THERE)
+    for other in (None, message(1)):
+        assert proof.answered(other, is_step=True)
+        assert proof.state is AnswerState.ASKING
+
+
+@pytest.mark.parametrize(
+    ("kind", "member", "is_step"),
+    [("answer", "step", True), ("answer", "Step", True), ("answer", "end", False), ("error", "step", False)],
+)
+def test_which_answer_is_that_of_a_step(kind: str, member: str, is_step: bool) -> None:
+    made = facts()
+    made.proof.state = AnswerState.UNSETTLED
+    made.proof.asked(request := message(1), "call")
+    made.frame(message(2, to_remote=False, kind=kind, member=member, request=request))
+    assert made.proof.settled is is_step
 
 
 @pytest.mark.parametrize(
@@ -191,15 +211,15 @@ def test_an_answer_is_certain_unless_both_directions_lack_something(
     ],
 )
 def test_an_answer_that_can_not_be_read(raw: bytes, of: str, settled: bool, asking: bool) -> None:
-    proof = Proof()
+    made = facts()
     requests = {
-        "asking": asked(proof),
+        "asking": asked(made.proof),
         "nobody": None,
         "callback": message(1, to_remote=False),
         "other": message(1),
     }
-    proof.unread(message(2, raw=raw, request=requests[of]))
-    assert (proof.settled, proof.asking is not None) == (settled, asking)
+    made.unread(message(2, raw=raw, request=requests[of]))
+    assert (made.proof.settled, made.proof.asking is not None) == (settled, asking)
 
 
 def test_when_a_proof_holds() -> None:
@@ -209,4 +229,4 @@ def test_when_a_proof_holds() -> None:
     assert proof.holds(release)
     assert not proof.holds(message(1))
     assert not proof.holds(None)
-    assert not Proof(settled=False).holds(None)
+    assert not Proof(AnswerState.UNSETTLED).holds(None)

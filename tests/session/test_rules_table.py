@@ -12,6 +12,7 @@ from dissector.model import Problem, Severity
 from dissector.session import diagnosis, timeouts
 from dissector.session.case import Case
 from dissector.session.codes import CODES
+from dissector.session.life import CommandState, LifeEvent, WatchState
 from dissector.session.task import TaskFacts
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
@@ -47,11 +48,22 @@ def odd() -> TaskFacts:
 
 def given_up() -> TaskFacts:
     made = facts()
-    made.given_up = True
+    made.life.watch = WatchState.LET_GO
     return made
 
 
-MADE = {"oddities.numbers": (odd, "odd_number"), "bounds.reached": (given_up, "limit_reached")}
+def out_of_turn() -> TaskFacts:
+    made = facts()
+    made.life.command = CommandState.CLOSED
+    made.life.commanded(LifeEvent.CLOSE, 9, 0)
+    return made
+
+
+MADE = {
+    "oddities.numbers": (odd, "odd_number"),
+    "oddities.turns": (out_of_turn, "out_of_turn"),
+    "bounds.reached": (given_up, "limit_reached"),
+}
 #: Code -> what explains it.
 CONSEQUENCES = {
     "connection_lost": {"command_lost_first", "path_mtu"},

@@ -9,6 +9,7 @@ from parts import CLIENT, HERE, MS, REMOTE, SECOND, THERE, connection, facts, me
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Endpoint, Message, Role, Task
 from dissector.session.bodies import error_text
+from dissector.session.life import CommandState, Life
 from dissector.session.run_messages import USUAL_FAILURES
 from dissector.session.task import TaskFacts
 from dissector.wire import control
@@ -563,7 +564,7 @@ def test_a_close_that_was_answered_ends_the_wait_for_a_callback(
     [
         ({}, False),
         ({"start": None}, True),
-        ({"start_error": object()}, True),
+        ({"life": Life(CommandState.REFUSED)}, True),
         ({"start_answer": None}, True),
     ],
 )

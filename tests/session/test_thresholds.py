@@ -15,6 +15,7 @@ from dissector.session.clock import grain
 from dissector.session.dialog import Dialog
 from dissector.session.hosts import Hosts
 from dissector.session.join import Joiner, is_probe
+from dissector.session.life import JoinState, Life, WatchState
 from dissector.session.opened import OpenTasks
 from dissector.session.outcomes import outcome
 from dissector.session.quality import capture, port
@@ -488,7 +489,7 @@ def test_a_callback_comes_behind_its_start() -> None:
 
 
 def test_a_start_that_has_its_callback_or_was_tried_or_not_read_waits_for_none_elsewhere() -> None:
-    assert not called(waiting(confirmed=True))
+    assert not called(waiting(life=Life(join=JoinState.CONFIRMED)))
     assert not called(waiting(attempts=[connection(Role.CALLBACK)]))
     assert not called(waiting(start=None))
 
@@ -524,9 +525,9 @@ def test_how_many_starts_with_one_port_are_told_apart(starts: int, waits: bool) 
     for one in made:
         one.record.callback_port = 59_000
         joiner.announce(one)
-    assert [one.superseded for one in made] == [True] * (starts - 1) + [False]
+    assert [one.life.watch is WatchState.SUPERSEDED for one in made] == [True] * (starts - 1) + [False]
     for one in made[1:]:
-        one.confirmed = True
+        one.life.join = JoinState.CONFIRMED
     call = connection(Role.CALLBACK, server=Endpoint(CLIENT, 59_000), start=SECOND)
     assert joiner.announced(call) is (made[0] if waits else None)
 

@@ -8,6 +8,7 @@ import pytest
 from parts import REMOTE, THERE, connection, facts, message
 
 from dissector.model import Connection, Event, Mark, Message, Outcome, Problem, Role, Severity, Task
+from dissector.session.life import CommandState
 from dissector.session.task import TaskFacts
 from dissector.session.timers import Timers, running
 from dissector.session.tracer import Tracer
@@ -177,7 +178,7 @@ def test_what_became_of_a_callback(tried: Connection | None, code: str, words: s
 
 def test_a_task_that_does_not_wait_is_not_told_of() -> None:
     made = numbered()
-    made.start_error = object()  # type: ignore[assignment]
+    made.life.command = CommandState.REFUSED
     assert said(Timers(SECOND), 90 * SECOND, made) == []
     made = numbered()
     made.start = None

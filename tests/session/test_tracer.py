@@ -37,6 +37,7 @@ from parts import connection, facts
 
 from dissector.limits import HALF_OPEN_SECONDS, MAX_HALF_OPEN, MAX_UNREACHABLE
 from dissector.model import Connection, Event, Message, Problem, Role, Task
+from dissector.session.life import JoinState
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet, key_of
@@ -445,7 +446,7 @@ def test_a_callback_s_delay_is_that_of_the_first_attempt_until_one_gets_through(
 def test_a_task_process_calls_once() -> None:
     """What says something else on a task's port later is a task of its own."""
     tracer, made = Tracer(), facts()
-    made.confirmed = True
+    made.life.join = JoinState.CONFIRMED
     assert made.record.callback is not None
     assert tracer.callback_opened(made, made.record.callback) is made
     other = connection(Role.CALLBACK)
@@ -454,9 +455,6 @@ def test_a_task_process_calls_once() -> None:
     assert lone is not made
     assert (lone.attempts, lone.record.callback, other.task) == ([other], other, lone.record)
     assert made.attempts == [made.record.callback]
-    made.record.callback, made.confirmed = None, True
-    tracer.attempt(made, third := connection(Role.CALLBACK))
-    assert tracer.callback_opened(made, third) is made
 
 
 def test_the_bytes_tell_the_ends_of_a_callback_under_way() -> None:

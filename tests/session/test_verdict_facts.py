@@ -8,6 +8,7 @@ import pytest
 from parts import HERE, SECOND, THERE, connection, facts, message, record, stuck
 
 from dissector.model import Connection, Mark, Message, Outcome, Role
+from dissector.session.life import AnswerState, CommandState
 from dissector.session.outcomes import outcome
 from dissector.session.task import TaskFacts
 from dissector.session.verdict import (
@@ -214,7 +215,7 @@ def test_a_command_connection_that_was_never_opened() -> None:
 
 def test_a_refused_start_comes_first() -> None:
     made = facts()
-    made.start_error = object()  # type: ignore[assignment]
+    made.life.command = CommandState.REFUSED
     assert outcome(made, NOW) is Outcome.REFUSED
     made = facts(callback=False)
     command_of(made).sides[THERE].fin = Mark(5, SECOND)
@@ -418,7 +419,7 @@ def test_how_a_job_went(fields: dict[str, object], word: Outcome) -> None:
 
 def test_a_job_whose_proof_does_not_hold() -> None:
     made = released()
-    made.proof.settled = False
+    made.proof.state = AnswerState.UNSETTLED
     assert outcome(made, NOW) is Outcome.UNKNOWN
 
 

@@ -22,6 +22,7 @@ from conversation import (
     dialog,
     start_command,
     started_answer,
+    xml_answer,
 )
 
 from dissector.wire.decode import encode_frame
@@ -301,6 +302,28 @@ def killed_and_open(network: Network) -> None:
     command.send(seconds(5), 0, KILL)
 
 
+def closed_twice(network: Network) -> None:
+    """And killed behind that, both out of turn; then another task is started on the same connection."""
+    command = started(network)
+    for number, (side, text) in enumerate(((0, close_command(SCRIPT)), (1, xml_answer("<ok/>"))) * 2):
+        command.send(seconds(5 + number), side, text)
+    command.send(seconds(9), 0, KILL)
+    command.send(seconds(10), 0, start_command(SCRIPT))
+    command.send(seconds(11), 1, started_answer(SCRIPT))
+    later(network, 12)
+
+
+def closed_and_started(network: Network) -> None:
+    """The capture begins with a close; the start behind it is that of another task."""
+    callback = called(network, 7)
+    callback.reset(seconds(4), 1)
+    command = network.line(Address(SCRIPT.client, SCRIPT.command_port), Address(SCRIPT.remote, SCRIPT.remote_port))
+    command.send(seconds(5), 0, close_command(SCRIPT))
+    command.send(seconds(6), 1, xml_answer("<ok/>"))
+    command.send(seconds(7), 0, start_command(SCRIPT))
+    later(network, 8)
+
+
 def close_not_heard(network: Network) -> None:
     command = started(network)
     called(network, 7)
@@ -473,6 +496,8 @@ def waits_for_the_port(network: Network) -> None:
 
 
 ENDINGS: dict[Callable[[Network], None], list[str]] = {
+    closed_twice: ["killed", "running"],
+    closed_and_started: ["lost", "running"],
     odd_process_killed: ["killed"],
     odd_process_without_its_start: ["lost"],  # the close is answered, the callback shows no end
     odd_processes: ["running", "running"],

@@ -40,6 +40,11 @@ CHANGES = [
     ("STUCK_PATIENCE = (2 *", "STUCK_PATIENCE = (0 *", "sent_again_just_now"),
     ("HOLE_PATIENCE = (10 *", "HOLE_PATIENCE = (3000 *", "mtu_black_hole.r"),
     ("CALLBACK_LINGER = (150 *", "CALLBACK_LINGER = (1500 *", "announced_again"),
+    # The life of a task.
+    ('"was closed", py.dict(py.joined(', '"was closed", py.dict(py.joined(py.pack(py.pack("a close", "was closed")), ',
+     "closed_twice"),
+    ('py.pack("its port announced again", "superseded")', 'py.pack("its port announced again", "under way")',
+     "announced_again"),
     # What the facts are collected from.
     ("return list(stream.icmp)", "return list()", "a_router_says_unreachable"),
     ('not py.same(error.reason, "fragmentation needed")', "true", "a_router_says_too_large"),
@@ -57,7 +62,7 @@ CHANGES = [
     (' kill = of_message("kill"),', "", "killed.c"),
     (' released = of_message("released"),', "", "finished_though_killed"),
     (' result = of_message("result_message"),', "", "exit_5.c"),
-    ("settled = task.settled", "settled = true", "result_not_captured"),
+    ("Proof.of({ state = task.proof.state,", 'Proof.of({ state = "settled",', "result_not_captured"),
     ("bytes = function(stream) return", "bytes = function(stream) return 1 or", "api.c|:10"),
     ("return direction.packets", "return 1", "only_the_client"),
     ('"gaps", "snapped", ', '"snapped", ', "last_words_not_captured"),

@@ -25,7 +25,7 @@ do
     carrier.snapped, carrier.has_hole = carrier.snapped + size, true
     if not one.is_answer then self.missing_at = one.time end
     if last and not last.agent.judged then
-      last:lost(1 - side)
+      last.proof:lost(1 - side)
       last.callback.has_gaps = true
     end
     if not task or js.session.is_passing then return end
@@ -132,6 +132,7 @@ do
     handler.may_be_copy = not found and not was_named
     if not found then return end
     stream.task, stream.is_copy = found, true
+    task.life:watched(js.python.session_life.LifeEvent.COPIED, js.session.last, message.time)
     js.session.silence:remove(task)
     js.session.joiner:let_go(task)
     js.session.order:remove(task)

@@ -39,7 +39,7 @@ do
   function A:new(exchange)
     local task = js.new_task(exchange.number, exchange.time)
     local stream = { client = exchange.server, server = exchange.client, role = "callback", task = task, dirs = {} }
-    task.client, task.remote, task.settled = exchange.client, exchange.server, true
+    task.client, task.remote = exchange.client, exchange.server
     task.callback = stream
     task.agent = {
       heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0,
@@ -77,7 +77,7 @@ do
     local about, session = task.agent, js.session
     if about.judged then return end
     about.judged, about.outage, task.open_requests = true, self.outages[about.place], { table.unpack(about.dialog.stack) }
-    if not session.is_passing then task.verdict = js.judge(task, now, false) end
+    if not session.is_passing then task.verdict = js.judge(task, now) end
     js.drop(self.places, about.place, task)
     if not self.places[about.place] then self.outages[about.place] = nil end
     js.drop(self.nameless, about.place, task)
@@ -213,8 +213,8 @@ do
     pulse(exchange, about)
     if exchange.kind == "heartbeat" then return end
     if exchange.request_id and exchange.request_id > about.last + 1 then
-      task:lost(0)
-      task:lost(1)
+      task.proof:lost(1)
+      task.proof:lost(0)
       task.callback.has_gaps = true
     end
     if not is_first(about, exchange) then
@@ -262,7 +262,7 @@ do
     local start = task and task.agent.start
     if not task or (exchange.request_id ~= 1 and start and start.starting) then
       task = self:new(exchange)
-      task.settled = false
+      task.proof:begins(true)
     end
     self:named(task, key, exchange.secret, nil, exchange.time)
     return task

@@ -2,6 +2,7 @@
 do
   local H, find = {}, string.find
   H.__index = H
+  local EVENTS, LET_GO = js.python.session_life.LifeEvent, js.python.session_life.WatchState.LET_GO
   local PREFIX = "remote_scheduler."
   local NUMBERS = {
     [PREFIX .. "start_remote_task"] = { tcp_port = "port" },
@@ -13,6 +14,11 @@ do
   --- True for such an element with a process_id, whether it is a number or not.
   local function names_process(document, element)
     return document.element == element and find(js.get(document, "process_id") or "", "%S") ~= nil
+  end
+
+  --- A document about a task.
+  local function advance(task, event, message)
+    task.life:commanded(event, message.packets[#message.packets], message.time)
   end
 
   function js.command_handler(stream)
@@ -102,11 +108,13 @@ do
     local task = message.task
     if task and is_close then
       task.close = message
+      advance(task, EVENTS.CLOSE, message)
       if wants_kill then
         task.kill = task.kill or message
       end
     elseif task and is_kill then
       task.kill = task.kill or message
+      advance(task, EVENTS.KILL, message)
     end
     js.session:recognised(self.stream)
     self:tell_odd_numbers(message, document)
@@ -129,7 +137,7 @@ do
     else
       known = #self.unnumbered == 1 and self.unnumbered[1]
     end
-    return known and not known.given_up and known or nil
+    return known and known.life.watch ~= LET_GO and known or nil
   end
 
   --- Of several tasks with one process_id the first one counts; of those that were answered with no number, the only one.
@@ -154,6 +162,7 @@ do
     task.client, task.remote, task.port, task.command = stream.client, stream.server, port, stream
     task.kind = js.get(document, "kind") == "process" and "process" or "api"
     task.start_message, task.start_time = message, message.time
+    advance(task, EVENTS.START, message)
     message.task = task
     js.session:command_started(stream, task)
   end
@@ -167,10 +176,12 @@ do
       if task and request == task.start_message and not task.start_answer then
         task.start_answer = message
         task.start_error = document.error
+        advance(task, document.error and EVENTS.ERROR or EVENTS.ANSWER, message)
         js.session:proves(self.stream)
         self:name(task, document)
       elseif task and request == task.close then
         task.close_answer = message
+        advance(task, EVENTS.CLOSE_ANSWER, message)
       end
     elseif #self.tasks == 0 and names_process(document, "process") then
       message.task = js.session:answer_found(self.stream, message)

@@ -1,6 +1,6 @@
 -- The end of a connection, of a task, of the capture, or of what a pass has to remember.
 do
-  local S = js.Session
+  local S, EVENTS = js.Session, js.python.session_life.LifeEvent
   local LINGER, WAKES = js.python.session_timeouts.LINGER, js.python.session_tracer._WAKES
   local PROBE_WINDOW, MOST_CLOSED = js.python.session_join.PROBE_WINDOW, js.python.limits.MAX_CLOSED
 
@@ -20,9 +20,11 @@ do
       local task = failed:oldest()
       failed:remove(task)
       self.hosts:note(task.command)
-      self:conclude(task, now, false)
+      self:conclude(task, now, EVENTS.END)
     end
-    for _, task in ipairs(self.silence:due(now)) do self:conclude(task, now, not js.ask(task, "is_over")) end
+    for _, task in ipairs(self.silence:due(now)) do
+      self:conclude(task, now, js.ask(task, "is_over") and EVENTS.END or EVENTS.MISSED)
+    end
     self.agents:age(now)
     self.waits = closing.size + failed.size + self.silence.ripe.size + self.agents.order.size > 0
   end
@@ -31,17 +33,18 @@ do
   function S:lingered(stream)
     self.closing:remove(stream)
     for _, task in ipairs(stream.concerned or {}) do
-      if self.silence.open[task] and js.ask(task, "is_through") then self:conclude(task, self.time, false) end
+      if self.silence.open[task] and js.ask(task, "is_through") then self:conclude(task, self.time, EVENTS.END) end
     end
     if self.is_passing then self:let_go(stream, stream.concerned or {}) end
     stream.concerned = nil
   end
 
-  --- The task is over.
-  function S:conclude(task, now, missed)
+  --- The task is over, by this event.
+  function S:conclude(task, now, event)
+    task.life:watched(event, task.first_packet, task.start)
     self.silence:remove(task)
     self.joiner:forget(task)
-    if not self.is_passing and not task.verdict then task.verdict = js.judge(task, now, missed) end
+    if not self.is_passing and not task.verdict then task.verdict = js.judge(task, now) end
   end
 
   --- A later pass: what has not said by now what it is, is no task.
@@ -66,7 +69,7 @@ do
     self.found = {}
     for _, one in ipairs(self.order:all()) do
       local task = one.dirs and self:never_was(one) or one
-      self.told[one] = task.verdict or js.judge(task, math.max(self.now, self.time), false, true)
+      self.told[one] = task.verdict or js.judge(task, math.max(self.now, self.time), true)
       for _, problem in ipairs(self.told[one].problems) do
         local packet = problem.packets[problem.packets.n]
         if packet then

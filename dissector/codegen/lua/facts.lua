@@ -166,8 +166,12 @@ do
     close_answer = of_message("close_answer"), kill = of_message("kill"), begin_refused = of_message("begin_refused"),
     result = of_message("result_message"), client_error = of_message("client_error"), release = of_message("release"),
     released = of_message("released"), longest_call = of_message("longest_call"),
-    given_up = of_flag("given_up"), pair_unclear = of_flag("pair_unclear"), confirmed = of_flag("confirmed"),
-    superseded = of_flag("superseded"), result_odd = of_flag("result_odd"),
+    pair_unclear = of_flag("pair_unclear"), result_odd = of_flag("result_odd"),
+    -- A copy: what is concluded may move it.
+    life = function(task)
+      local life = task.life
+      return rules.session_life.Life.new(life.command, life.join, life.watch, py.joined(life.odd))
+    end,
     start_error = function(task)
       return task.start_error and { code = task.start_error.code, text = task.start_error.text } or nil
     end,
@@ -181,7 +185,7 @@ do
     open_requests = function(task, records) return records:open_requests(task) end,
     agent = function(task, records) return task.agent and records:agent(task.agent) end,
     proof = function(task, records)
-      return rules.session_proof.Proof.of({ settled = task.settled, asking = records:message(task.asking) })
+      return rules.session_proof.Proof.of({ state = task.proof.state, asking = records:message(task.proof.asking) })
     end,
     more = function(task)
       local found = py.dict()

@@ -1,7 +1,8 @@
 -- Which callback connection belongs to which start command: starts that wait for theirs (the rules of session/join.py).
 do
   local LINGER, MOST_ALIKE = js.python.session_timeouts.LINGER, js.python.limits.MAX_ALIKE
-
+  local life = js.python.session_life
+  local CONFIRMED = life.JoinState.CONFIRMED
   local J = {}
   J.__index = J
 
@@ -99,8 +100,8 @@ do
     local key = js.endpoint_key(task.client.ip, task.port)
     local before = self.newest[key]
     -- A client that announces its port again does not hold it any more: the end of the task before was missed.
-    if before then
-      before.superseded = true
+    if before and before.life.watch == life.WatchState.UNDER_WAY then
+      before.life:watched(life.LifeEvent.AGAIN, task.first_packet, task.start)
       js.session.silence:note(before)
     end
     self.newest[key] = task
@@ -141,7 +142,7 @@ do
     local best
     local waiting = self.waiting[stream.server.key]
     for _, task in ipairs(waiting and waiting:begin(2 * MOST_ALIKE) or {}) do
-      if not task.confirmed and (stream.mid_stream or task.start <= (stream.said or stream.start)) then
+      if task.life.join ~= CONFIRMED and (stream.mid_stream or task.start <= (stream.said or stream.start)) then
         local open, best_open = not task.command.over, best and not best.command.over
         if not best or (open and not best_open) or (open == best_open and task.start >= best.start) then best = task end
       end
@@ -157,7 +158,7 @@ do
   function J:fitting(place, stream, found)
     local queue = self.expected[place]
     for _, task in ipairs(queue and queue:begin(MOST_ALIKE) or {}) do
-      if task.confirmed or #task.attempts > 0 then
+      if task.life.join == CONFIRMED or #task.attempts > 0 then
         js.drop(self.expected, place, task)
       elseif task.start_time <= stream.start and found[1] ~= task then
         found[#found + 1] = task

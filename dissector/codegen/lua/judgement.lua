@@ -4,12 +4,12 @@ do
   local traffic = rules.traffic
 
   --- How a task went as of the time `now`: its outcome, and its problems, the gravest first.  `is_over`: the capture, so that
-  --- nothing comes any more; `missed`: the task is over, but how was not captured.
-  function js.judge(task, now, missed, is_over)
+  --- nothing comes any more.
+  function js.judge(task, now, is_over)
     local records = js.new_records()
     records.is_over = is_over
     local facts, session = records:facts(task), js.session
-    rules.session_diagnosis.conclude(facts, now, session.clock_steps, session.hosts, missed or false)
+    rules.session_diagnosis.conclude(facts, now, session.clock_steps, session.hosts)
     local found = { outcome = facts.record.outcome, problems = {} }
     for at, one in py.each(facts.record.problems) do
       found.problems[at] = {

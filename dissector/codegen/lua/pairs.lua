@@ -1,6 +1,6 @@
 -- Callback connections that no start announced, and connections that are there twice (the rules of session/pairs.py).
 do
-  local rules = js.python.session_pairs
+  local rules, life = js.python.session_pairs, js.python.session_life
   local PATIENCE, COPY_WINDOW, EARLIER = js.python.session_timeouts.PAIR_PATIENCE, rules._COPY_WINDOW, rules._EARLIER
   local MOST_HELD = rules._MOST_HELD
   local MOST_EVENTS = 64  -- that are kept of a connection while it is too early
@@ -56,6 +56,9 @@ do
       and other.client.ip == stream.client.ip and other.server.ip == stream.server.ip
   end
 
+  --- Several callbacks may be the task's own.
+  local function contest(task, stream) task.life:joined(life.LifeEvent.RIVAL, stream.first_packet, stream.start) end
+
   --- The task that a connection belongs to, if just one is possible; and whether several were.
   function P:owner(stream, now)
     local announced = self.joiner:announced(stream)
@@ -67,19 +70,23 @@ do
     -- The start that it fitted got its own callback: what is left is a guess.
     if stray and #stray.attempts > 0 then return nil, #fitting > 0 end
     if #fitting ~= 1 then
-      for _, task in ipairs(fitting) do task.contested = true end
+      for _, task in ipairs(fitting) do contest(task, stream) end
       return nil, #fitting > 0
     end
     local task = fitting[1]
     local earliest = told(task) - EARLIER
+    local is_contested = task.life.join == life.JoinState.CONTESTED
     self:settle(now)
     for _, other in ipairs(self.held:begin(MOST_HELD)) do
-      if is_rival(other, stream, earliest) then task.contested = true end
+      if is_rival(other, stream, earliest) then is_contested = true end
     end
     for _, lone in ipairs(self.joiner:lone_tasks(stream, now)) do
-      if is_rival(lone.callback, stream, earliest) then task.contested = true end
+      if is_rival(lone.callback, stream, earliest) then is_contested = true end
     end
-    if task.contested then return nil, true end
+    if is_contested then
+      contest(task, stream)
+      return nil, true
+    end
     self.held:remove(stream)
     return task
   end

@@ -1,6 +1,6 @@
 -- What the handlers of connections report to the session: tasks begin, answers come, callbacks get through.
 do
-  local S, format = js.Session, string.format
+  local S, life, format = js.Session, js.python.session_life, string.format
 
   --- The first command of a connection: if it starts no task, it takes no number.
   function S:recognised(stream)
@@ -22,6 +22,7 @@ do
   function S:answer_found(stream, message)
     local task = js.new_task(stream.first_packet, stream.start)
     task.client, task.remote, task.command, task.start_answer = stream.client, stream.server, stream, message
+    task.life:commanded(life.LifeEvent.ANSWER, message.packets[#message.packets], message.time)
     self:command_started(stream, task)
     return task
   end
@@ -61,8 +62,7 @@ do
 
   --- A task is let go before its end: nothing may join it any more, and what its connections still say is not of it.
   function S:give_up(stream, task)
-    task.given_up = true
-    self:conclude(task, self.time, false)
+    self:conclude(task, self.time, life.LifeEvent.GIVEN_UP)
     self.joiner:let_go(task)
     if self.is_passing then self.order:remove(task) end
     local text = "more than %d tasks are under way: the one that began with packet %d is let go"
@@ -73,7 +73,7 @@ do
   function S:callback_opened(task, stream)
     local chosen = self.joiner:announced(stream) or task
     -- A task process calls once.
-    if chosen.confirmed and chosen.callback and chosen.callback ~= stream then
+    if chosen.life.join == life.JoinState.CONFIRMED and chosen.callback and chosen.callback ~= stream then
       chosen = self:lone(stream)
     else
       local heirs = self.pairs:heirs(chosen, stream)

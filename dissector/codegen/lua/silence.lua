@@ -50,6 +50,7 @@ do
     return nil
   end
 
+  local SUPERSEDED = js.python.session_life.WatchState.SUPERSEDED
   local S = {}
   S.__index = S
 
@@ -105,7 +106,7 @@ do
   function S:note(task)
     if not self.open[task] then return end
     local place = self:place(task)
-    if task.superseded or js.ask(task, "is_over") then
+    if task.life.watch == SUPERSEDED or js.ask(task, "is_over") then
       place.ripe[task] = true
       self.ripe:push(place)
     else

@@ -4,6 +4,7 @@ do
   local NULL = "\0\0\0\0\0\0\0\0"
   local SLOW, COARSE = js.python.session_timeouts.SLOW_CALLBACK, js.python.session_timeouts.COARSE
   local MOST, USUAL = js.python.limits.MAX_EVIDENCE, js.python.session_run_messages.USUAL_FAILURES
+  local LET_GO = js.python.session_life.WatchState.LET_GO
   local T = {}
   T.__index = T
 
@@ -13,39 +14,15 @@ do
       first_packet = first_packet, start = start, attempts = {},
       messages = 0, calls = 0, callbacks = 0, errors = 0, logs = 0, keep_alives = 0, call_time = 0, callback_time = 0,
       problems = {}, more = {}, failed = {}, slow = {}, odd = {}, undecoded = {}, trailing = {},
-      settled = true, asking = nil, losses = { [0] = 0, [1] = 0 }, before = nil,
+      life = js.python.session_life.Life.new(), proof = js.python.session_proof.Proof.new(),
     }, T)
   end
 
-  -- --- whether what decides how the job went was captured (the rules of session/proof.py) ---
-
-  --- Some of what an end sent can not be read.
-  function T:lost(side)
-    self.losses[side] = self.losses[side] + 1
-    if side == 0 and not self.asking then self.settled = false end
-  end
-
-  --- The client's next outermost call; it would not come before the answer to the last one.
-  function T:asked(message)
-    if message.operation == "create_instance" then
-      self.settled = true
-    elseif self.asking then
-      self.settled = false
-    end
-    self.asking, self.before = message, { [0] = self.losses[0], [1] = self.losses[1] }
-  end
-
-  --- An answer to the call under way; false when it may be that to another call.
+  --- False for the answer to the client's call under way that may be that to another call.
   function T:answered(message)
-    if not message.request or message.request ~= self.asking then return true end
-    local certain = self.losses[0] == self.before[0] or self.losses[1] == self.before[1]
-    self.asking = nil
-    if not certain then
-      self.settled = false
-    elseif message.kind == "answer" and lower(message.request.member or "") == "step" then
-      self.settled = true
-    end
-    return certain
+    local request = message.request
+    local is_step = message.kind == "answer" and request ~= nil and lower(request.member or "") == "step"
+    return self.proof:answered(request, is_step)
   end
 
   --- True for a request that is counted as a line of the task's log, whether its text is one or not.
@@ -58,7 +35,7 @@ do
 
   --- A frame of the callback connection, in order.
   function T:frame(message, body)
-    if self.given_up then return end
+    if self.life.watch == LET_GO then return end
     self.messages = self.messages + 1
     if message.trailing and #self.trailing < MOST then
       message.note = message.note or js.python.numbers.count(message.trailing, "byte") .. " left over behind the message"
@@ -148,22 +125,21 @@ do
 
   --- One that could not be read.  What a shell job's step answers is known without its request.
   function T:unread(message, data, start)
-    if self.given_up then return end
+    if self.life.watch == LET_GO then return end
     self.messages = self.messages + 1
     if message.note and not message.skipped and #self.undecoded < MOST then self.undecoded[#self.undecoded + 1] = message end
     local request = message.request
     if request then self:took(message, message.time - request.time) end
     if message.side ~= 0 then return end
     if message.class == 0x41 or message.class == 0x45 then
-      if request and request == self.asking then self.asking = nil end
-      if not request or request.side == 1 then self.settled = false end
+      self.proof:unread(request, request ~= nil and request.side == 1)
     end
     local at = message.kind == "undecoded" and find(data, "<process.result", start, true)
     if at then self:result(string.sub(data, at), message) end
   end
 
   function T:request(message, body)
-    if message.side == 1 and message.depth == 0 then self:asked(message) end
+    if message.side == 1 and message.depth == 0 then self.proof:asked(message, message.operation) end
     if body.record == "invoke" and message.side == 0 then
       if is_log_line(message, body) then self.logs = self.logs + 1 end
     elseif body.record == "call" and lower(body.name) == "construct" then
