@@ -27,6 +27,10 @@ from dissector.stream.block import Pairs
 from dissector.stream.framing import FrameReader
 from dissector.traffic import Chunk, Frame, Gap, Side, Skipped, StreamProblem
 
+#: By names of their own: they are asked for with each segment.
+_CALLING, _OPEN, _PROVED = CallState.CALLING, CallState.OPEN, CallState.PROVED
+_FOREIGN, _ENDED = CallState.FOREIGN, CallState.ENDED
+
 
 class Callback:
     """A callback connection of the task ``facts``; its listening end is the JobScheduler client."""
@@ -38,7 +42,7 @@ class Callback:
         self._dialog = Dialog(connection, Side.SERVER, desk.next_number)
         synced = not connection.mid_stream
         self._readers = (FrameReader(Side.CLIENT, synced=synced), FrameReader(Side.SERVER, synced=synced))
-        self._state = CallState.CALLING
+        self._state = _CALLING
         #: The task may be one on a Universal Agent, of which this is another leg: the master's own bridge, or the
         #: agent's connection to the task process.  Its messages are told, and counted there only.
         self.may_be_copy = self._is_named = False
@@ -46,7 +50,7 @@ class Callback:
 
     def chunk(self, chunk: Chunk) -> None:
         state = self._state
-        if state is CallState.PROVED:
+        if state is _PROVED:
             reader = self._readers[chunk[0]]
             frame = reader.whole(chunk)
             if frame is not None:
@@ -54,7 +58,7 @@ class Callback:
             else:
                 self._handle(reader.pieces(chunk))
             return
-        if state is CallState.FOREIGN or state is CallState.ENDED:
+        if state is _FOREIGN or state is _ENDED:
             return
         self._open(chunk.number, chunk.time)
         if (
@@ -81,7 +85,7 @@ class Callback:
         """True when whole messages in order are all that is expected, and bring facts about its task that nobody else
         does."""
         alone = len(self.facts.attempts) <= 1 and self.facts.intruder is None
-        return alone and self._state is CallState.PROVED and all(reader.in_step for reader in self._readers)
+        return alone and self._state is _PROVED and all(reader.in_step for reader in self._readers)
 
     def pairs(self, pairs: Pairs, asker: Side, heads: list[bytes], numbers: Sequence[int]) -> bool:
         """Skims messages of a run, if ``asker`` may ask now; the connection has to be ``in_step``.  ``numbers`` are
@@ -98,14 +102,14 @@ class Callback:
             self._desk.omitted(self.connection, 2)
 
     def gap(self, gap: Gap) -> None:
-        if self._state is not CallState.FOREIGN and self._state is not CallState.ENDED:
+        if self._state is not _FOREIGN and self._state is not _ENDED:
             self._open(gap.number, gap.time)
             self.facts.proof.lost(gap.side)
             self._handle(self._readers[gap.side].gap(gap))
 
     def _open(self, packet: int, time: int) -> None:
         """It got through."""
-        if self._state is CallState.CALLING:
+        if self._state is _CALLING:
             self.facts = self._desk.callback_opened(self.facts, self.connection)
             self._advance(LifeEvent.OPENED, packet, time)
             self.facts.dialog = self._dialog
@@ -115,11 +119,11 @@ class Callback:
         self._state = self.facts.life.called(self._state, event, packet, time)
 
     def closed(self, number: int, time: int) -> None:
-        if self._state is CallState.ENDED:
+        if self._state is _ENDED:
             return
         if self.connection.established:  # accepted, maybe without a word
             self._open(number, time)
-        if self._state is not CallState.FOREIGN:
+        if self._state is not _FOREIGN:
             for reader in self._readers:
                 self._handle(reader.finish(number, time))
         self._advance(LifeEvent.END, number, time)
@@ -134,7 +138,7 @@ class Callback:
                     self.facts.proof.lost(item.side)
                 self._desk.stream_problem(item, self.connection)
                 continue
-            if self._state is CallState.OPEN and item.side is Side.CLIENT:
+            if self._state is _OPEN and item.side is Side.CLIENT:
                 self._advance(LifeEvent.FRAME, item.packets[-1], item.time)
             if isinstance(item, Skipped):
                 self._skipped(item)
