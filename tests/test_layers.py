@@ -41,6 +41,8 @@ SIGHT: dict[str, set[str]] = {
     "view": WIRE_ONLY | {"outfile", "render", "reports"},
     "share": CORE | {"session", "sources", "outfile", "beside", "survey"},
     "simulate": WIRE_ONLY,
+    # Tests a path with the client's side of those peers.
+    "probe": WIRE_ONLY | {"simulate", "reports"},
     # Capture files through the core, for whoever wants what is in them.
     # Files with secrets of TLS, for whoever deciphers.
     "keys": GROUND | {"wire", "sources"},
@@ -57,7 +59,7 @@ SIGHT: dict[str, set[str]] = {
     # Compares what the core makes of a capture file with what tshark and the generated plugin make of it.
     "verify": CORE | {"session", "sources", "codegen"},
     "cli": CORE
-    | {"session", "sources", "render", "simulate", "codegen", "verify", "reports", "share"}
+    | {"session", "sources", "render", "simulate", "probe", "codegen", "verify", "reports", "share"}
     | {"monitor", "outfile", "reading", "maskfile", "keys", "points", "survey", "beside", "opening", "view"},
     "__init__": set(),
     "__main__": {"cli"},

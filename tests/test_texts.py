@@ -23,6 +23,7 @@ ROOMS = (
     "monitor.py",
     "outfile.py",
     "points",
+    "probe",
     "render",
     "view",
     "reports",

@@ -19,6 +19,7 @@ from dissector.cli.help import help_
 from dissector.cli.live import live
 from dissector.cli.lua import lua
 from dissector.cli.ports import ports
+from dissector.cli.probe import probe
 from dissector.cli.read import read
 from dissector.cli.redact import redact
 from dissector.cli.report import report
@@ -42,6 +43,7 @@ Examples:
   jstrace explain Z-REMOTE-118                        what a code means
   jstrace help filter                                 what --filter knows
   jstrace ports client.pcap                           callback ports, and the firewall's range for them
+  jstrace probe HOST:4444                             is the path to a remote open, and the return path?
   jstrace diff good.pcap bad.pcap                     where a bad run parts from a good one
   jstrace redact client.pcap support.pcap             a copy without addresses and secrets
   tcpdump -U -w - {CAPTURE_FILTER} | jstrace read -
@@ -84,7 +86,8 @@ def main(context: click.Context) -> None:
 
 
 _COMMANDS = (
-    read, view, live, report, simulate, explain, ports, diff, slice_, redact, lua, verify, schema, completion, help_,
+    read, view, live, report, simulate, probe, explain, ports, diff, slice_, redact, lua, verify, schema, completion,
+    help_,
 )  # fmt: skip
 for _command in _COMMANDS:
     main.add_command(_command)

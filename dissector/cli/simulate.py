@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from dissector.cli.common import PROBLEMS, address, exit_codes, port_range, say, seconds
+from dissector.cli.recording import interface_of, recorder
 from dissector.errors import UsageError
 from dissector.numbers import count
 from dissector.ports import AGENT_PORT, CALLBACK_PORTS, CALLBACKS_TEXT, COMMAND_PORTS, COMMANDS_TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dissector.model import Endpoint
-    from dissector.simulate.report import MetTask, PacketRecorder, ServedTask, Summary
+    from dissector.simulate.report import MetTask, ServedTask, Summary
 
 _SIDES = ("both", "client", "remote")
 
@@ -149,7 +147,7 @@ def _simulate(side: str, path: str | None, overwrite: bool, quiet: bool, wanted:
         side=Peers(side),
         listen=listen,
         callback_ports=(high, low),
-        recorder=_recorder(path, overwrite) if path is not None else None,
+        recorder=recorder(path, overwrite) if path is not None else None,
         on_ready=lambda remote: lines.ready(remote, side, (low, high)),
         on_task=None if quiet else lines.task,
         on_served=lines.served if side == "remote" and not quiet else None,
@@ -205,52 +203,9 @@ class _Lines:
 
 def _live(remote: Endpoint, callback_ports: tuple[int, int]) -> str:
     """The command that shows these tasks, on this host."""
-    words = ["jstrace live", _interface(remote)]
+    words = ["jstrace live", interface_of(remote)]
     if remote.port not in COMMAND_PORTS:
         words.append(f"--command-port {remote.port}")
     if callback_ports != CALLBACK_PORTS:
         words.append(f"--callback-ports {callback_ports[0]}-{callback_ports[1]}")
     return " ".join(words)
-
-
-def _interface(remote: Endpoint) -> str:
-    """Where its packets pass on this host."""
-    from dissector.sources.interfaces import ANY
-
-    return "lo" if remote.ip in ("localhost", "::1") or remote.ip.startswith("127.") else ANY
-
-
-def _recorder(path: str, overwrite: bool) -> PacketRecorder:
-    """Records through the same sniffer as ``live``, from before the first packet to behind the last one."""
-
-    @contextmanager
-    def recording(remote: Endpoint, ports: tuple[int, int]) -> Iterator[None]:
-        from threading import Event, Thread
-
-        from dissector.sources.filters import port_filter
-        from dissector.sources.live import LiveCapture
-        from dissector.sources.ring import CaptureWriter
-
-        writer = CaptureWriter(path, overwrite=overwrite)
-        capture = LiveCapture([_interface(remote)], port_filter((remote.port or 0,), (ports[1], ports[0])), writer)
-        over = Event()
-
-        def follow() -> None:
-            while not over.is_set():
-                capture.poll(0.05)
-            while capture.poll(0.1):
-                pass
-
-        thread = Thread(target=follow, name="recorder")
-        thread.start()
-        with ExitStack() as ending:
-            ending.callback(writer.close, check=True)
-            ending.callback(capture.close)
-            ending.callback(thread.join)
-            ending.callback(over.set)
-            yield
-
-    def enter(remote: Endpoint, ports: tuple[int, int]) -> AbstractContextManager[None]:
-        return recording(remote, ports)
-
-    return enter

@@ -46,6 +46,8 @@ class AgentTunnel:
 
     def kill(self) -> None:
         self._process.killed = True
+        if not self._answers:  # nobody has spoken to it, so there is nothing that it could end with
+            self.end()
         self._dialog.wake()
 
     async def released(self) -> None:

@@ -39,10 +39,18 @@ class CommandConnection:
     async def answer(self, timeout: float) -> control.Document | None:
         """The next answer; None when the connection ends without one, or the time is over."""
         try:
-            data = await asyncio.wait_for(self._reader.readuntil(b"\0"), timeout)
+            return await self.hear(timeout)
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.TimeoutError, OSError):
             return None
-        return control.parse_answer(data)
+
+    async def hear(self, timeout: float) -> control.Document:
+        """
+        :raises asyncio.IncompleteReadError: the connection ends without an answer
+        :raises asyncio.LimitOverrunError: it goes on without an end
+        :raises asyncio.TimeoutError: nothing comes in so many seconds
+        :raises OSError: the connection is lost
+        """
+        return control.parse_answer(await asyncio.wait_for(self._reader.readuntil(b"\0"), timeout))
 
     async def close(self) -> None:
         self._writer.close()

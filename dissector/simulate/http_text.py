@@ -82,9 +82,13 @@ async def receive(reader: asyncio.StreamReader) -> Received | None:
     return Received((first, second, third), parts.head, body)
 
 
-def request(target: str, host: str, headers: Headers, body: bytes = b"", kind: str | None = None) -> bytes:
-    """A POST; ``kind`` is the Content-Type of a body."""
-    lines = [f"POST {target} HTTP/1.1", f"Host: {host}", *_lines(headers), f"User-Agent: {SOFTWARE}"]
+def request(
+    target: str, host: str, headers: Headers, body: bytes = b"", kind: str | None = None, method: str = "POST"
+) -> bytes:
+    """``kind`` is the Content-Type of a body; a GET has none, and no length."""
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *_lines(headers), f"User-Agent: {SOFTWARE}"]
+    if method == "GET":
+        return "\r\n".join([*lines, "", ""]).encode("iso-8859-1")
     return _written(lines, body, kind)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from dissector.model import Endpoint, Outcome
 from dissector.simulate.agent import PASSWORD, basic
 from dissector.simulate.agent_scenarios import FOLDER, AgentScenario, AgentTwist
-from dissector.simulate.http_text import AGENT_API, JSON, Received, command
+from dissector.simulate.http_text import Received
 from dissector.simulate.master_pool import Pool
-from dissector.simulate.master_tunnel import MasterTunnel
+from dissector.simulate.master_tunnel import MasterTunnel, TunnelClient
 from dissector.simulate.report import MetTask, Options
 from dissector.simulate.scenario import Twist
 
@@ -48,11 +48,7 @@ class Master:
         return record
 
     async def command(self, headers: _Headers, kind: str, **fields: Any) -> Received:
-        """A command; without ``Cache-Control`` for a file order source, as the genuine master."""
-        value = {"$TYPE": kind, **fields}
-        fixed = [] if kind == "RequestFileOrderSourceContent" else [("Cache-Control", "no-cache, no-store")]
-        head = [("Content-Encoding", "gzip"), *headers, *fixed, ("Accept", "application/json")]
-        return await self._pool.ask(f"{AGENT_API}/command", head, command(value), JSON)
+        return await self._pool.command(headers, kind, **fields)
 
     def _headers(self, scenario: AgentScenario) -> _Headers:
         """Licence key and credentials, as they stand on commands and on tunnel requests."""
@@ -97,8 +93,9 @@ class Master:
             second = await self._start(record, scenario, headers)
             record.error, refused = second.body.decode("utf-8", "replace"), second.status != 200
         name = str(started.json["agentTaskId"])
+        keys = str(token["id"]), str(token["secret"])
         tunnel = MasterTunnel(
-            self._pool, headers, scenario, record, self._options, (str(token["id"]), str(token["secret"]))
+            TunnelClient(self._pool, headers, keys, self._options.heartbeat), scenario, record, self._options
         )
         killed = False
         ending = asyncio.ensure_future(tunnel.run())

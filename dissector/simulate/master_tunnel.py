@@ -22,77 +22,44 @@ _REPEAT = 1.0
 _LEAST_IDLE = 0.05
 
 
-class MasterTunnel:
-    """``run`` drives the task through its tunnel (id and secret); ``record`` gets what is learnt of it."""
+class TunnelClient:
+    """The requests of one tunnel (``token``: its id and secret); ``period`` is that of the heartbeats, in seconds."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        headers: list[tuple[str, str]],
-        scenario: AgentScenario,
-        record: MetTask,
-        options: Options,
-        token: tuple[str, str],
-    ) -> None:
-        self._pool, self._scenario, self._record = pool, scenario, record
+    def __init__(self, pool: Pool, headers: list[tuple[str, str]], token: tuple[str, str], period: float) -> None:
+        #: Requests that had a number, and what the agent said instead of an answer.
+        self.number, self.error = 0, ""
+        self.beat = f"{_duration(period)} {_duration(_TIMEOUT)}"
+        self._pool, self._period = pool, period
         self._path = f"{AGENT_API}/tunnel/{token[0]}"
         self._secret = token[1]
         self._headers = [*headers, ("Accept", BYTES)]
-        self._work, self._period = options.work, options.heartbeat
-        self._beat = f"{_duration(self._period)} {_duration(_TIMEOUT)}"
-        self._drive = AgentDrive(scenario, record.task_id)
-        self._dialog = SimulatedDialog(self._drive.world.serve, self._drive.script())
-        self._number = 0
 
-    async def run(self) -> Outcome:
-        pipe = Pipe(self._dialog)
-        try:
-            while (message := await self._next(pipe)) is not None:
-                answer = await self._exchange(message)
-                if answer is None:
-                    self._dialog.reset()
-                    return Outcome.LOST
-                pipe.hear(answer)
-        finally:
-            pipe.end()
-            drive, record = self._drive, self._record
-            record.log, record.lines = tuple(drive.world.log), drive.world.lines
-            record.exit_code, record.signal = drive.exit_code, drive.signal
-        return Outcome.FAILURE if self._drive.failed else Outcome.SUCCESS
+    async def exchange(self, message: bytes) -> bytes | None:
+        """What the task answers to a message; None when there is no task any more.
 
-    async def _next(self, pipe: Pipe) -> bytes | None:
-        """The next message; a master that is idle says so."""
-        message = await pipe.said()
-        if self._scenario.agent is AgentTwist.WRONG_SECRET and self._number == 1:
-            await self._post(message or b"", [("X-JobScheduler-Heartbeat-Start", self._beat)], secret="guessed")
-        if self._scenario.agent is AgentTwist.IDLE and self._number == 1:
-            waited = 0.0
-            while waited < self._work:
-                pause = max(self._period, _LEAST_IDLE)
-                await asyncio.sleep(pause)
-                waited += pause
-                await self._post(b"", [("X-JobScheduler-Heartbeat", self._beat)])
-        return message
-
-    async def _exchange(self, message: bytes) -> bytes | None:
-        """What the task answers to a message; None when there is no task any more."""
-        response = await self._repeated(message, "X-JobScheduler-Heartbeat-Start", self._beat)
+        :raises OSError: the agent does not answer
+        """
+        response = await self._repeated(message, "X-JobScheduler-Heartbeat-Start", self.beat)
         while response.status == 202:
             uuid = response.header("X-JobScheduler-Heartbeat") or ""
-            response = await self._repeated(b"", "X-JobScheduler-Heartbeat-Continue", f"{uuid} {self._beat}")
+            response = await self._repeated(b"", "X-JobScheduler-Heartbeat-Continue", f"{uuid} {self.beat}")
         if response.status != 200:
-            self._record.error = response.body.decode("utf-8", "replace")
+            self.error = response.body.decode("utf-8", "replace")
             return None
         return response.body
 
+    async def post(self, body: bytes, headers: list[tuple[str, str]], secret: str | None = None) -> Received:
+        head = [*self._headers, ("X-JobScheduler-Tunnel-Secret", secret or self._secret), *headers]
+        return await self._pool.ask(self._path, head, body, BYTES if body else None)
+
     async def _repeated(self, body: bytes, name: str, value: str) -> Received:
         """A request with the next number, again and again until a response comes."""
-        self._number += 1
-        numbered = [("X-JobScheduler-Request-ID", f"{self._number} {_FOR_EVER}"), (name, value)]
+        self.number += 1
+        numbered = [("X-JobScheduler-Request-ID", f"{self.number} {_FOR_EVER}"), (name, value)]
         tries: set[asyncio.Future[Received]] = set()
         patience, spent = self._period + _REPEAT, 0.0
         while True:
-            tries.add(asyncio.ensure_future(self._post(body, numbered)))
+            tries.add(asyncio.ensure_future(self.post(body, numbered)))
             done, _ = await asyncio.wait(tries, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             good = [one for one in done if one.exception() is None]
             if good:
@@ -112,9 +79,47 @@ class MasterTunnel:
             with suppress(OSError):
                 await asyncio.wait(others, timeout=_REPEAT)
 
-    async def _post(self, body: bytes, headers: list[tuple[str, str]], secret: str | None = None) -> Received:
-        head = [*self._headers, ("X-JobScheduler-Tunnel-Secret", secret or self._secret), *headers]
-        return await self._pool.ask(self._path, head, body, BYTES if body else None)
+
+class MasterTunnel:
+    """``run`` drives the task through its ``tunnel``; ``record`` gets what is learnt of it."""
+
+    def __init__(self, tunnel: TunnelClient, scenario: AgentScenario, record: MetTask, options: Options) -> None:
+        self._tunnel, self._scenario, self._record = tunnel, scenario, record
+        self._work, self._period = options.work, options.heartbeat
+        self._drive = AgentDrive(scenario, record.task_id)
+        self._dialog = SimulatedDialog(self._drive.world.serve, self._drive.script())
+
+    async def run(self) -> Outcome:
+        pipe = Pipe(self._dialog)
+        try:
+            while (message := await self._next(pipe)) is not None:
+                answer = await self._tunnel.exchange(message)
+                if answer is None:
+                    self._record.error = self._tunnel.error
+                    self._dialog.reset()
+                    return Outcome.LOST
+                pipe.hear(answer)
+        finally:
+            pipe.end()
+            drive, record = self._drive, self._record
+            record.log, record.lines = tuple(drive.world.log), drive.world.lines
+            record.exit_code, record.signal = drive.exit_code, drive.signal
+        return Outcome.FAILURE if self._drive.failed else Outcome.SUCCESS
+
+    async def _next(self, pipe: Pipe) -> bytes | None:
+        """The next message; a master that is idle says so."""
+        tunnel = self._tunnel
+        message = await pipe.said()
+        if self._scenario.agent is AgentTwist.WRONG_SECRET and tunnel.number == 1:
+            await tunnel.post(message or b"", [("X-JobScheduler-Heartbeat-Start", tunnel.beat)], secret="guessed")
+        if self._scenario.agent is AgentTwist.IDLE and tunnel.number == 1:
+            waited = 0.0
+            while waited < self._work:
+                pause = max(self._period, _LEAST_IDLE)
+                await asyncio.sleep(pause)
+                waited += pause
+                await tunnel.post(b"", [("X-JobScheduler-Heartbeat", tunnel.beat)])
+        return message
 
 
 def _duration(seconds: float) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import cycle
 from time import monotonic
 from typing import Any, Protocol
@@ -18,12 +16,11 @@ from dissector.simulate.master import Master
 from dissector.simulate.remote import Remote
 from dissector.simulate.report import MetTask, Options, Peers, ServedTask, Summary
 from dissector.simulate.scenario import Scenario
+from dissector.simulate.signals import until_signal
 from dissector.simulate.tls import client_side, server_side
 from dissector.simulate.values import DONE
 from dissector.wire.decode import encode_frame
 
-#: Windows has no SIGHUP.
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 #: A recorder sees packets a little later than they are sent.
 _LAST_PACKETS = 0.2
 
@@ -58,7 +55,7 @@ class _Run:
         options, summary = self._options, self._summary
         begun = monotonic()
         remote = self._remote() if options.side is not Peers.CLIENT else None
-        with self._signals(), ExitStack() as recording:
+        with until_signal(self._interrupt), ExitStack() as recording:
             try:
                 address = (
                     await remote.start() if remote is not None else await resolve(options.remote or options.listen)
@@ -174,25 +171,6 @@ class _Run:
     def _interrupt(self) -> None:
         self._summary.interrupted = True
         self._stop.set()
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Outside of the main thread signals are left alone."""
-        loop = asyncio.get_running_loop()
-        handled = []
-        try:
-            for number in _SIGNALS:
-                if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
-                    continue  # it is to outlive its terminal (nohup)
-                loop.add_signal_handler(number, self._interrupt)
-                handled.append(number)
-        except (ValueError, RuntimeError, NotImplementedError):
-            pass
-        try:
-            yield
-        finally:
-            for number in handled:
-                loop.remove_signal_handler(number)
 
 
 def _reachable(address: Endpoint) -> Endpoint:

@@ -1,0 +1,1 @@
+"""The active test of the path to a remote scheduler or agent and back."""
