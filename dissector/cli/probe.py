@@ -92,11 +92,11 @@ def _range(_context: click.Context, _parameter: click.Parameter, text: str | Non
 def probe(target: _Target, **wanted: Any) -> None:
     """Test the path to a remote scheduler and back, or to a Universal Agent, by doing what a scheduler does.
 
-    A classic remote is told to start a process, which calls back to this host; it is greeted (create_instance) and
+    A classic remote has to start a process, which calls back to this host; it is greeted (create_instance) and
     released. An agent's URL begins with http:// or https://; it is asked for its overview, and for a task. Each step is
     timed. Nothing is left behind: what was started is ended, also after Ctrl-C, and the end is confirmed.
 
-    As root, on Linux, the packets are captured meanwhile, and tell what a firewall answered and to whom.
+    As root, on Linux, the packets are captured meanwhile, and show what a firewall answered and to whom.
 
     \b
     jstrace probe HOST:4444
