@@ -3,7 +3,9 @@
     python -m mutation.floor FLOOR INPUT OUTPUT     in a copy of the project
 
 ``INPUT`` has mutants as JSON, ``OUTPUT`` gets those that were killed or not, a line each.  All tests run once, to see
-which of them run which lines; a mutant has to pass those that run its line, the quickest first.
+which of them run which lines; a mutant has to pass those that run its line, the quickest first.  Where only the import
+runs it, they are those that use what it makes.  Slow tests that are left after ``ENOUGH`` seconds have no vote: a score
+is at least what is printed.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from time import process_time
 
@@ -24,6 +27,7 @@ from coverage import Coverage
 
 from mutation.mutants import Mutant
 from mutation.patch import patch
+from mutation.uses import Line, users
 
 #: What belongs to the tests of a floor besides its folder: of the tests of the whole program those that are about it.
 MORE = {
@@ -34,9 +38,11 @@ MORE = {
 }
 #: A mutant may take so many times as long as the original and so many seconds more (of CPU), and so much memory.
 SLACK, EXTRA, MEMORY = 5, 10, 4 << 30
+#: The tests of a mutant take at most so many seconds (of CPU, with the original).
+ENOUGH = 20.0
 #: Tests that measure time.
 TIMED = ("linear", "is_quick", "hundred_thousand", "next_to_nothing", "searched_twice", "without_end")
-_OPTIONS = ("-x", "-q", "--no-header", "--tb=no", "-p", "no:xdist")
+_OPTIONS = ("-x", "-q", "--no-header", "--tb=no", "-p", "no:xdist", "-p", "mutation.examples")
 
 
 class Trials:
@@ -51,14 +57,8 @@ class Trials:
         self.seconds: dict[str, float] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """A test that measures time fails by chance, one with random examples succeeds by chance: no vote for them."""
-        from hypothesis import is_hypothesis_test  # pytest wants to be there first
-
-        items[:] = [
-            item
-            for item in items
-            if not is_hypothesis_test(getattr(item, "function", None)) and not any(word in item.name for word in TIMED)
-        ]
+        """A test that measures time fails by chance: no vote for it."""
+        items[:] = [item for item in items if not any(word in item.name for word in TIMED)]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.failed |= report.failed
@@ -80,7 +80,7 @@ class Trials:
     # --- which test runs what ----------------------------------------------------------------------------------------
 
     def _measure(self, found: Path) -> bool:
-        modules = {mutant.module for mutant in self.mutants}
+        modules = {module for mutant in self.mutants for module, _ in _lines(mutant) | _users(mutant)}
         coverage = Coverage(data_file=None, include=[str(Path(module).resolve()) for module in modules])
         coverage.start()
         seconds = {}
@@ -99,11 +99,16 @@ class Trials:
         return True
 
     def _tests(self, mutant: Mutant) -> list[str]:
-        lines = self.lines.get(mutant.module, {})
-        found = set().union(*(lines.get(line, ()) for line in range(mutant.start[0], mutant.end[0] + 1)))
-        # A line that only the import runs: anybody may notice, who runs anything else of the module first of all.
-        near = set().union(*lines.values())
-        return sorted(found - {""} or self.items, key=lambda name: (name not in near, self.seconds[name]))
+        found = self._running(_lines(mutant)) or self._running(_users(mutant))
+        # Where nothing tells: anybody may notice, who runs anything else of the module first of all.
+        near = found or set().union(*self.lines.get(mutant.module, {}).values()) - {""}
+        tests = sorted(found or self.items, key=lambda name: (name not in near, self.seconds[name]))
+        ends = accumulate(self.seconds[name] for name in tests)
+        return [name for name, end in zip(tests, ends, strict=True) if end < ENOUGH or name == tests[0]]
+
+    def _running(self, lines: set[Line]) -> set[str]:
+        """Tests that run one of these lines."""
+        return set().union(*(self.lines.get(module, {}).get(line, ()) for module, line in lines)) - {""}
 
     # --- one mutant --------------------------------------------------------------------------------------------------
 
@@ -132,6 +137,14 @@ class Trials:
             return _forked(lambda: _anew(tests), patience)
         finally:
             path.write_text(before, encoding="utf-8")
+
+
+def _lines(mutant: Mutant) -> set[Line]:
+    return {(mutant.module, line) for line in range(mutant.start[0], mutant.end[0] + 1)}
+
+
+def _users(mutant: Mutant) -> set[Line]:
+    return set().union(*(users(module, line) for module, line in _lines(mutant)))
 
 
 def _anew(tests: list[str]) -> bool:

@@ -29,6 +29,8 @@ _LONGEST = 2_048
 #: How a body begins that may be XML.
 _MAY_BE_XML = frozenset(b"< \t\r\n\v\f")
 
+_CR = ord("\r")
+
 _new = tuple.__new__
 
 
@@ -72,15 +74,21 @@ class Usual(NamedTuple):
 def request_of(data: bytes) -> Request | None:
     """A segment that is just one such request; None for any other."""
     usual = usual_request(data)
-    known = known_request(usual[0]) if usual is not None else None
-    return request_as(data, usual[1], usual[2], known) if usual is not None and known is not None else None
+    if usual is None:
+        return None
+    known = known_request(usual[0])
+    assert known is not None
+    return request_as(data, usual[1], usual[2], known)
 
 
 def response_of(data: bytes) -> Response | None:
     """The same of a response."""
     usual = usual_response(data)
-    known = known_response(usual[0]) if usual is not None else None
-    return response_as(data, usual[2], known) if usual is not None and known is not None else None
+    if usual is None:
+        return None
+    known = known_response(usual[0])
+    assert known is not None
+    return response_as(data, usual[2], known)
 
 
 def usual_request(data: bytes) -> Usual | None:
@@ -115,12 +123,12 @@ def usual_response(data: bytes) -> Usual | None:
 
 def request_as(data: bytes, number: int | None, end: int, known: KnownRequest) -> Request:
     """A request with a head that is known."""
-    message = _message(data, end, known[0], is_request=True)
+    message = _message(data, end, is_plain=known[0], is_request=True)
     return _new(Request, (message, known[1], known[2] if number is None else number))
 
 
 def response_as(data: bytes, end: int, known: KnownResponse) -> Response:
-    return _new(Response, (_message(data, end, known[0], is_request=False), known[1]))
+    return _new(Response, (_message(data, end, is_plain=known[0], is_request=False), known[1]))
 
 
 def _end_of_head(data: bytes) -> int:
@@ -132,7 +140,7 @@ def _end_of_head(data: bytes) -> int:
     return end if is_whole else 0
 
 
-def _message(data: bytes, end: int, is_plain: bool, *, is_request: bool) -> HttpMessage:
+def _message(data: bytes, end: int, *, is_plain: bool, is_request: bool) -> HttpMessage:
     sent = data[end + 4 :]
     if is_plain and (not sent or sent[0] not in _MAY_BE_XML):
         return HttpMessage(data[:end], sent, PLAIN, is_request)
@@ -146,7 +154,9 @@ def _without(head: bytes, name: bytes) -> bytes:
         return head
     at += len(name)
     end = head.find(b"\n", at)
-    return head[:at] + head[end:] if end >= 0 else head[:at]
+    if end < 0:
+        return head[:at]
+    return head[:at] + head[end - 1 if head[end - 1] == _CR else end :]
 
 
 @lru_cache(maxsize=4_096)
@@ -183,10 +193,9 @@ def _known_request(head: bytes) -> KnownRequest | None:
 def known_response(head: bytes) -> KnownResponse | None:
     """The same of responses."""
     message = _read(head, Side.SERVER)
-    status = message.status if message is not None else None
-    if message is None or status is None or status < 200:
+    if message is None or message.status is None or message.status < 200:
         return None
-    return KnownResponse(message.codings is PLAIN, status)
+    return KnownResponse(message.codings is PLAIN, message.status)
 
 
 def _read(head: bytes, side: Side) -> HttpMessage | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,120 @@ def test_what_genuine_sides_send_is_usual(path: Path) -> None:
     for turn in recorded(path.stem).turns:
         is_view = turn.data[:4] == b"GET "
         assert check(turn.data) is not is_view
+
+
+def response(status: str, *lines: str, body: bytes = b"") -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {status}", *lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+def request(*lines: str, body: bytes = b"") -> bytes:
+    return "\r\n".join(["POST /x HTTP/1.1", *lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+@pytest.mark.parametrize(
+    ("line", "values", "times"),
+    [
+        ("200 OK\r\nDate: {}", ("Wed, 25", "Thu, 26", ""), 1),
+        ("200 OK\r\nDate: {}\nX: y", ("Wed, 25", "Thu, 26", ""), 1),
+        ("202 Accepted\r\nX-JobScheduler-Heartbeat: {}", ("1-2", "3-4", ""), 1),
+        ("202 Accepted\r\nDate: x\r\nX-JobScheduler-Heartbeat: {}", ("1-2", "3-4", "5"), 1),
+        ("200 OK\r\nX-JobScheduler-Heartbeat: {}", ("1-2", "3-4", ""), 3),
+        ("201 X\r\nX-JobScheduler-Heartbeat: {}", ("1-2", "3-4", ""), 3),
+        ("203 X\r\nX-JobScheduler-Heartbeat: {}", ("1-2", "3-4", ""), 3),
+        ("200 OK\r\nX: {}", ("1", "2", "3"), 3),
+    ],
+)
+def test_responses_that_differ_in_what_changes_each_time_are_read_once(
+    line: str, values: tuple[str, ...], times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads: list[bytes] = []
+    by_all = usual._read
+
+    def counted(head: bytes, side: Side) -> HttpMessage | None:
+        if side is Side.SERVER:
+            heads.append(head)
+        return by_all(head, side)
+
+    monkeypatch.setattr(usual, "_read", counted)
+    usual.known_response.cache_clear()
+    for value in values:
+        data = response(line.format(value), "Server: x", body=b"abc")
+        assert usual.usual_response(data) is not None
+        assert check(data)
+    assert len(heads) == times
+
+
+@pytest.mark.parametrize(("status", "is_usual"), [("199 X", False), ("200 X", True), ("201 X", True), ("100 X", False)])
+def test_responses_that_others_follow_are_not_usual(status: str, is_usual: bool) -> None:
+    data = response(status, body=b"abc")
+    assert (usual.usual_response(data) is not None) is is_usual
+    assert (response_of(data) is not None) is is_usual
+    assert usual.usual_response(b"nonsense" + data) is None
+
+
+@pytest.mark.parametrize(("size", "is_usual"), [(99_999, True), (999_999, True), (1_000_000, False)])
+def test_longer_bodies_are_not_in_one_segment(size: int, is_usual: bool) -> None:
+    body = bytes(size)
+    assert (response_of(response("200 OK", body=body)) is not None) is is_usual
+    assert (request_of(request(body=body)) is not None) is is_usual
+
+
+@pytest.mark.parametrize("more", range(8))
+@pytest.mark.parametrize("body", [b"", b"S", b'{"a":1}', b"\0\0\0"])
+def test_what_is_plain_is_not_read_again(more: int, body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbered, pad = "X-JobScheduler-Request-ID: 7 PT1H", f"X: {'y' * more}"
+    asked, numberless = request(pad, numbered, body=body), request(pad, body=body)
+    answered = response("200 X", pad, body=body)
+    every = check(asked), check(numberless), check(answered)
+
+    def never(*_: object, **__: object) -> HttpMessage:
+        raise AssertionError
+
+    monkeypatch.setattr(usual, "parse_http", never)
+    assert every == (True, True, True)
+    for data, found in ((asked, request_of(asked)), (numberless, request_of(numberless))):
+        assert found is not None
+        assert (found.message.head + b"\r\n\r\n" + found.message.sent, found.message.is_request) == (data, True)
+    back = response_of(answered)
+    assert back is not None
+    assert (back.message.head + b"\r\n\r\n" + back.message.sent, back.message.is_request) == (answered, False)
+
+
+@pytest.mark.parametrize("coding", ["Content-Encoding: gzip", "Content-Encoding: deflate"])
+@pytest.mark.parametrize("body", [b"abc", gzip.compress(b"<a/>", mtime=0)], ids=["other", "gzip"])
+def test_what_is_coded_is_read_each_time(coding: str, body: bytes) -> None:
+    assert check(request(coding, body=body))
+    assert check(response("200 X", coding, body=body))
+    assert check(request(coding, "X-JobScheduler-Request-ID: 7 PT1H", body=body))
+
+
+@pytest.mark.parametrize("first", [b"<", b" ", b"\t", b"\r", b"\n", b"\v", b"\f"])
+def test_what_may_be_xml_is_read(first: bytes) -> None:
+    for data in (request(body=first + b"<a/>"), response("200 X", body=first + b"<a/>"), request(body=first)):
+        assert check(data)
+
+
+def test_a_head_without_an_end_is_not_usual() -> None:
+    head = b"POST /x HTTP/1.1\r\nContent-Length: "
+    assert request_of(head + b"%d." % len(head)) is None
+    assert response_of(head.replace(b"POST /x HTTP/1.1", b"HTTP/1.1 200 OK.") + b"%d." % len(head)) is None
+
+
+@pytest.mark.parametrize("secrets", [("s", "t"), ("s", "s"), ("a b",), ("s", "a b"), ("",), ()])
+@pytest.mark.parametrize("is_lower", [False, True])
+def test_a_tunnels_secret_counts_where_it_is_there_once(secrets: tuple[str, ...], is_lower: bool) -> None:
+    lines = [f"X-JobScheduler-Tunnel-Secret: {secret}" for secret in secrets]
+    if is_lower and lines:
+        lines[-1] = lines[-1].lower()
+    text = "\r\n".join([f"POST {API}/tunnel/12 HTTP/1.1", "Host: twice", *lines, "Content-Length: 1", "", "S"])
+    assert check(text.encode())
+
+
+def test_the_first_number_of_a_request_counts() -> None:
+    for line in ("X-JobScheduler-Request-ID: 7 PT1H", "x-jobscheduler-request-id: 9 PT1H"):
+        assert check(request("X-JobScheduler-Request-ID: 8 PT1H", line))
+        assert check(request(line, "X-JobScheduler-Request-ID: 8 PT1H")) is line.startswith("X")
+        check(request(line))
+    assert request_of(request("X-JobScheduler-Request-ID: 123456789 PT1H")) is not None
+    assert request_of(request("X-JobScheduler-Request-ID: 1234567890 PT1H")) is None
+    assert request_of(request("X-JobScheduler-Request-ID: x PT1H")) is None
