@@ -5,7 +5,7 @@
 ``INPUT`` has mutants as JSON, ``OUTPUT`` gets those that were killed or not, a line each.  All tests run once, to see
 which of them run which lines; a mutant has to pass those that run its line, the quickest first.  Where only the import
 runs it, they are those that use what it makes.  Slow tests that are left after ``ENOUGH`` seconds have no vote: a score
-is at least what is printed.
+is at least what is printed.  A single test that takes longer than ``LONGEST`` has none either.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from pathlib import Path
 from time import process_time
@@ -39,7 +39,7 @@ MORE = {
 #: A mutant may take so many times as long as the original and so many seconds more (of CPU), and so much memory.
 SLACK, EXTRA, MEMORY = 5, 10, 4 << 30
 #: The tests of a mutant take at most so many seconds (of CPU, with the original).
-ENOUGH = 20.0
+ENOUGH, LONGEST = 6.0, 5.0
 #: Tests that measure time.
 TIMED = ("linear", "is_quick", "hundred_thousand", "next_to_nothing", "searched_twice", "without_end")
 _OPTIONS = ("-x", "-q", "--no-header", "--tb=no", "-p", "no:xdist", "-p", "mutation.examples")
@@ -51,7 +51,7 @@ class Trials:
     def __init__(self, mutants: list[Mutant], out: Path) -> None:
         self.mutants = mutants
         self.out = out
-        self.failed = self.anew_checked = False
+        self.failed = self.anew_checked = self.measures = False
         self.items: dict[str, pytest.Item] = {}
         self.lines: dict[str, dict[int, set[str]]] = {}
         self.seconds: dict[str, float] = {}
@@ -59,6 +59,16 @@ class Trials:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """A test that measures time fails by chance: no vote for it."""
         items[:] = [item for item in items if not any(word in item.name for word in TIMED)]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Iterator[None]:
+        if self.measures:
+            signal.setitimer(signal.ITIMER_PROF, LONGEST)
+        try:
+            return (yield)
+        finally:
+            if self.measures:
+                signal.setitimer(signal.ITIMER_PROF, 0)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.failed |= report.failed
@@ -83,6 +93,8 @@ class Trials:
         modules = {module for mutant in self.mutants for module, _ in _lines(mutant) | _users(mutant)}
         coverage = Coverage(data_file=None, include=[str(Path(module).resolve()) for module in modules])
         coverage.start()
+        self.measures = True
+        signal.signal(signal.SIGPROF, _too_long)
         seconds = {}
         for name in self.items:
             coverage.switch_context(name)
@@ -90,7 +102,7 @@ class Trials:
             if self._passes([name]):
                 seconds[name] = process_time() - begin
             else:
-                os.write(2, f"{name} fails without any mutant, so it has no vote\n".encode())
+                os.write(2, f"{name} fails or takes long without any mutant, so it has no vote\n".encode())
                 self.failed = False
         coverage.stop()
         data = coverage.get_data()
@@ -153,6 +165,10 @@ def _anew(tests: list[str]) -> bool:
     command = [sys.executable, "-m", "pytest", *_OPTIONS, "@tests.txt"]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(command, env=environment, check=False, capture_output=True).returncode == 0
+
+
+def _too_long(*_: object) -> None:
+    raise TimeoutError
 
 
 def _forked(work: Callable[[], bool], seconds: float) -> bool:
