@@ -42,7 +42,11 @@ class Stranger:
 
 
 class Strangers:
-    """``connections`` and all others are the tracer's own."""
+    """``connections`` and all others are the tracer's own.  A block is entered before its connections begin."""
+
+    _has_room: bool
+    _due: int
+    _latest: int
 
     def __init__(
         self,
@@ -59,7 +63,6 @@ class Strangers:
         self._connections = connections
         self._joiner, self._copies, self._early = joiner, copies, early
         self._order, self._overview, self._tls = order, overview, tls
-        self._has_room, self._due, self._latest = False, 0, 0
 
     def enter(self, block: Block) -> None:
         """A new block begins."""
