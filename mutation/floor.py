@@ -39,7 +39,7 @@ MORE = {
 #: A mutant may take so many times as long as the original and so many seconds more (of CPU), and so much memory.
 SLACK, EXTRA, MEMORY = 5, 10, 4 << 30
 #: The tests of a mutant take at most so many seconds (of CPU, with the original).
-ENOUGH, LONGEST = 6.0, 5.0
+ENOUGH, LONGEST = 6.0, 2.0
 #: Tests that measure time.
 TIMED = ("linear", "is_quick", "hundred_thousand", "next_to_nothing", "searched_twice", "without_end")
 _OPTIONS = ("-x", "-q", "--no-header", "--tb=no", "-p", "no:xdist", "-p", "mutation.examples")
