@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any, cast
 
 import pytest
+from kit import HEALTHY
 
 from dissector.limits import MAX_ATTEMPTS, MAX_EVIDENCE
-from dissector.model import AgentPlace, Connection, Endpoint, Exchange, Task
+from dissector.model import AgentPlace, Connection, Endpoint, Exchange, Message, Task
 from dissector.session.agent_facts import AgentFacts
 from dissector.session.outages import Outages
 from dissector.session.task import TaskFacts
 from dissector.session.tunnel import Directory, Key, Tunnel, carry, key_of, place_of
 from dissector.traffic import Side
 from dissector.wire.agent import Heartbeat, Target
+from dissector.wire.decode import encode
 
 SECOND = 1_000_000_000
 MASTER, AGENT = Endpoint("10.1.0.10", 40_000), Endpoint("10.2.0.10", 4_000)
@@ -28,20 +31,27 @@ def exchange(request_id: int | None, n: int = 1, time: int = 0, on: Connection |
 
 
 class Desk:
-    """What a tunnel asks for and nobody looks at here."""
+    """What a tunnel tells of."""
 
-    wants_messages = True
+    def __init__(self, *, wants_messages: bool = True) -> None:
+        self.wants_messages = wants_messages
+        self.next_number = count(1).__next__
+        self.messages: list[Message] = []
+        self.omitted: list[tuple[Task, int]] = []
 
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_: None
+    def message(self, message: Message) -> None:
+        self.messages.append(message)
+
+    def omitted_of(self, task: Task, messages: int) -> None:
+        self.omitted.append((task, messages))
 
 
-def tunnel(heard: int = 0, on: Connection | None = None, tunnel_id: str = "1") -> Tunnel:
+def tunnel(heard: int = 0, on: Connection | None = None, tunnel_id: str = "1", desk: Desk | None = None) -> Tunnel:
     line = on or connection()
     place = AgentPlace(line.server.ip, line.server.port, "", tunnel_id, None)
     record = Task(start=heard, first_packet=1, client=line.client, remote=line.server, via="http", agent=place)
     about = AgentFacts(heard)
-    return Tunnel(TaskFacts(record, agent=about), about, line, cast("Any", Desk()))
+    return Tunnel(TaskFacts(record, agent=about), about, line, cast("Any", desk or Desk()))
 
 
 # --- requests ---------------------------------------------------------------------------------------------------------
@@ -286,3 +296,39 @@ def test_when_tasks_are_due() -> None:
     assert outages.due(end + 19) == []
     assert outages.due(end + 20) == [two]
     assert outages.due(end + 99) == []
+
+
+# --- its messages -----------------------------------------------------------------------------------------------------
+
+
+def exchanged(made: Tunnel, messages: int) -> None:
+    """The first messages of a healthy task, all on one connection but the last."""
+    for number, (side, body) in enumerate(HEALTHY[:messages], 1):
+        one = exchange(1, n=number, on=connection(packet=number))
+        made.feed(one, (Side.CLIENT, Side.SERVER)[side], encode(body), (10 * number,), number)
+
+
+@pytest.mark.parametrize("messages", range(1, len(HEALTHY) + 1))
+def test_messages_of_a_tunnel_are_told_or_counted(messages: int) -> None:
+    wanted, counted = Desk(), Desk(wants_messages=False)
+    one, other = tunnel(desk=wanted), tunnel(desk=counted)
+    exchanged(one, messages)
+    exchanged(other, messages)
+    assert wanted.omitted == []
+    assert counted.messages == []
+    assert {task for task, _ in counted.omitted} <= {other.facts.record}
+    assert sum(number for _, number in counted.omitted) == len(wanted.messages)
+    assert all(number for _, number in counted.omitted)
+    assert all(told.packets == (10 * (told.exchange or 0),) for told in wanted.messages)
+    sizes = [len(encode(body)) for _, body in HEALTHY]
+    assert all(told.exchange and told.size == sizes[told.exchange - 1] for told in wanted.messages)
+    assert all(told.connection.first_packet == told.exchange for told in wanted.messages)
+    counts = [made.facts.record.counts for made in (one, other)]
+    assert counts[0] == counts[1]
+    assert counts[0].bytes == sum(sizes[:messages])
+    for made, desk in ((one, wanted), (other, counted)):
+        before = len(desk.messages)
+        made.end()
+        assert desk.messages[before:] == made.facts.open_requests
+        told = before if desk is wanted else sum(number for _, number in counted.omitted)
+        assert told + len(made.facts.open_requests) == messages
