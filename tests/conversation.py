@@ -78,10 +78,16 @@ def pcap(records: Iterable[Record]) -> bytes:
     """A classic capture file with nanosecond times, Ethernet."""
     head = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262_144, 1)
     body = (
-        struct.pack("<IIII", EPOCH + time // SECOND, time % SECOND, len(data), len(data)) + data
+        struct.pack("<IIII", EPOCH + time // SECOND, time % SECOND, len(data), _size(data)) + data
         for time, data in records
     )
     return head + b"".join(body)
+
+
+def _size(data: bytes) -> int:
+    """As many bytes as the frame had before it was cut off: its IPv4 header says so."""
+    said = 14 + int.from_bytes(data[16:18], "big") if data[12:14] == b"\x08\x00" else 0
+    return max(said, len(data))
 
 
 class Line:

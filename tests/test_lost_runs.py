@@ -17,17 +17,30 @@ from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 
 CAPTURES = Path(__file__).resolve().parent.parent / "captures"
+#: Tasks on Universal Agents.
+AGENTS = (
+    "ua110_shell",
+    "ua111_api",
+    "ua113_shell_ok",
+    "ua113_slow_call",
+    "ua113_idle",
+    "ua113_frozen",
+    "ua113_wrong_secret",
+)
 NAMES = (
     *(f"corpus/{case}.{end}.pcapng" for case in ("callback_only", "low_port", "shell", "exit_5") for end in "cr"),
     *(f"corpus/{case}.c.pcapng" for case in ("client_dies", "idle_command_drop", "callback_62s", "remote_frozen_8s")),
     "engine_shell_ok.pcap",
     "engine_shell_bad_monitor.pcap",
     "engine_kill_task.pcap",
+    *(f"agent/{case}.pcap" for case in AGENTS),
 )
 #: (recording, first and last lost packet): nothing of what is left says that the task is over.
 NOTHING_LEFT = {
     ("corpus/idle_command_drop.c.pcapng", 48, 51),
     *(("corpus/client_dies.c.pcapng", first, 35) for first in (32, 33)),
+    ("agent/ua113_shell_ok.pcap", 40, 43),
+    ("agent/ua113_frozen.pcap", 57, 60),
 }
 
 

@@ -1439,10 +1439,11 @@ do
     never_started = ((self.start == nil) or (self.life.command == "was refused") or not py.truth(is_answered))
     do return ((record.callback ~= nil) or never_started) end
   end
-  session_agent_facts.AgentFacts = py.class({ "heard", "secret", "start", "start_failure", "clock_skew", "close", "kill", "failed", "waiting", "repetitions", "repeated", "longest_wait", "outage", "heartbeat", "asked", "missed", "missed_by", "_requests", "_last", "_delivered" }, {
+  session_agent_facts.AgentFacts = py.class({ "heard", "secret", "start", "start_failure", "clock_skew", "close", "kill", "failed", "waiting", "repetitions", "repeated", "longest_wait", "outage", "heartbeat", "asked", "missing", "missed", "missed_by", "_requests", "_last", "_delivered" }, {
     ["repetitions"] = function() return py.pack() end,
     ["repeated"] = function() return 0 end,
     ["longest_wait"] = function() return 0 end,
+    ["missing"] = function() return -1 end,
     ["missed"] = function() return 0 end,
     ["_requests"] = function() return py.dict() end,
     ["_last"] = function() return 0 end,
@@ -2534,6 +2535,11 @@ do
     local about
     about = case.facts.agent
     do return ((about ~= nil) and (about.close ~= nil)) end
+  end
+  session_agent_outcomes.end_missed = function(case)
+    local about
+    about = case.facts.agent
+    do return ((about ~= nil) and (about.missing > (function() if (about.asked == nil) then return case.facts.record.start end return about.asked end)())) end
   end
   session_rules_agent._answered = function(case, exchange, otherwise)
     do return session_agent_errors.AnsweredExchange.new(case, exchange.connection, exchange.response, otherwise, exchange) end
@@ -3916,7 +3922,7 @@ do
   numbers._SHOWN = 24
   session_diagnosis.RULES = py.pack(session_rules_agent.problems, session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_oddities.frames, session_oddities.numbers, session_oddities.turns, session_quality.capture, session_bounds.reached)
   session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.command_end_unseen)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked), session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked))), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.silent_since_left, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.silent_since_left)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("lost"))
-  session_agent_outcomes.AGENT_OUTCOMES = py.pack(session_conditions.OutcomeRow.new("refused", py.pack(session_agent_outcomes.start_refused)), session_conditions.OutcomeRow.new("killed", py.pack(session_agent_outcomes.killed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.released, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_agent_outcomes.released, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.tunnel_broke)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.unreached)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.silent)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.closed_by_master, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.closed_by_master)), session_conditions.OutcomeRow.new("running"))
+  session_agent_outcomes.AGENT_OUTCOMES = py.pack(session_conditions.OutcomeRow.new("refused", py.pack(session_agent_outcomes.start_refused)), session_conditions.OutcomeRow.new("killed", py.pack(session_agent_outcomes.killed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.released, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_agent_outcomes.released, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.tunnel_broke)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.unreached)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.silent)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.closed_by_master, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.closed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.end_missed, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.end_missed)), session_conditions.OutcomeRow.new("running"))
   session_clock._ENOUGH = 4
   session_clock._GRAINS = py.pack(1000000000, 100000000, 10000000)
   session_diagnosis._CONSEQUENCES = py.dict(py.joined(py.pack(py.pack("connection_lost", py.set(py.pack("command_lost_first", "path_mtu")))), py.pack(py.pack("job_failed", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_refused", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_missing", py.set(py.pack("command_lost_first")))), py.pack(py.pack("retransmissions", py.set(py.pack("connection_lost", "idle_connection_cut", "path_mtu")))), py.pack(py.pack("gap", py.set(py.pack("path_mtu")))), py.pack(py.pack("task_killed", py.set(py.pack("idle_connection_cut", "path_mtu"))))))
@@ -11893,6 +11899,7 @@ do
       clock_skew = about.clock_skew, close = self:exchange(about.close), kill = self:exchange(about.kill),
       failed = self:exchange(about.failed), waiting = self:exchange(about.waiting), repeated = about.repeated,
       repetitions = py.map(function(one) return self:exchange(one) end, py.list_of({ table.unpack(about.repetitions) })),
+      missing = math.max(about.missing, js.session.agents.missing[about.place] or -1),
       longest_wait = about.longest_wait, missed = about.missed, missed_by = self:exchange(about.missed_by),
       heartbeat = about.heartbeat and rules.wire_agent.Heartbeat.of(about.heartbeat), outage = outage and
         rules.session_agent_facts.Outage.of({
@@ -11918,12 +11925,12 @@ do
   --- agent, like `places` all and `outages` the connections to the agent that failed since it was heard; `ages` are tasks by
   --- when the agent has ended them; `open` are exchanges without a response, by connection, and `told` all that later passes
   --- ask for, by packet; `carriers` are what is known of connections, the latest of them.  When bytes of requests were
-  --- missing last (`missing_at`) they may have been anybody's heartbeat.
+  --- missing last (`missing_at`) they may have been anybody's heartbeat, and (`missing`, by master and agent) any task's end.
   function js.new_agents()
     return setmetatable({
       by_key = {}, by_name = {}, by_secret = {}, by_instance = {}, nameless = {}, order = js.new_queue(),
       places = {}, outages = {}, open = {}, waiting = js.new_queue(), told = {}, packet = 0,
-      count = 0, ages = js.new_heap(), carriers = {}, carrying = js.new_queue(), missing_at = -1,
+      count = 0, ages = js.new_heap(), carriers = {}, carrying = js.new_queue(), missing_at = -1, missing = {},
     }, A)
   end
 
@@ -11947,7 +11954,7 @@ do
     task.callback = stream
     task.agent = {
       heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0,
-      place = place_of(exchange), repetitions = {}, repeated = 0, longest_wait = 0, missed = 0,
+      place = place_of(exchange), repetitions = {}, repeated = 0, longest_wait = 0, missed = 0, missing = -1,
     }
     exchange.task = task
     local carrier = self:carrier(exchange)
@@ -11981,9 +11988,10 @@ do
     local about, session = task.agent, js.session
     if about.judged then return end
     about.judged, about.outage, task.open_requests = true, self.outages[about.place], { table.unpack(about.dialog.stack) }
+    about.missing = math.max(about.missing, self.missing[about.place] or -1)
     if not session.is_passing then task.verdict = js.judge(task, now) end
     js.drop(self.places, about.place, task)
-    if not self.places[about.place] then self.outages[about.place] = nil end
+    if not self.places[about.place] then self.outages[about.place], self.missing[about.place] = nil, nil end
     js.drop(self.nameless, about.place, task)
     forget(self.by_key, about.key, task)
     forget(self.by_name, about.name, task)
@@ -12235,10 +12243,17 @@ do
     local carrier, side = self:carrier(one), one.is_answer and 1 or 0
     local task, last = carrier.task, carrier.last
     carrier.snapped, carrier.has_hole = carrier.snapped + size, true
-    if not one.is_answer then self.missing_at = one.time end
+    local queue, place = self.open[one.connection], js.agent_place(one)
+    local newest = queue and queue:newest(1)[1]
+    if not one.is_answer then
+      self.missing_at = one.time
+      if self.places[place] then self.missing[place] = one.time end
+    elseif newest and newest.starting then
+      newest.task.agent.missing = one.time
+    end
     if last and not last.agent.judged then
       last.proof:lost(1 - side)
-      last.callback.has_gaps = true
+      last.callback.has_gaps, last.agent.missing = true, one.time
     end
     if not task or js.session.is_passing then return end
     local text = js.python.stream_wrong_bytes.missing_of_http(size)

@@ -52,6 +52,8 @@ class AgentFacts:
     #: What the master announced last, and when it sent its last request.
     heartbeat: Heartbeat | None = None
     asked: int | None = None
+    #: When bytes were missing last that the task's end may be among: -1 for never.
+    missing: int = -1
     #: The longest time between two requests of the master, beyond what it announced, and the request that ended it.
     missed: int = 0
     missed_by: Exchange | None = None

@@ -5,7 +5,7 @@ They say more than the ends of the connections that carried them:
 * The agent refused the start, or the master asked it to kill the task before the task's tunnel broke.
 * The client released the task, and the results count.
 * The tunnel broke, the agent is not reached any more, or one of the two was silent for longer than they wait.
-* The master closed the task, and the release may be what was not captured.
+* The master closed the task, and the release may be what was not captured; or all of that is.
 """
 
 from __future__ import annotations
@@ -56,6 +56,13 @@ def closed_by_master(case: Case) -> bool:
     return about is not None and about.close is not None
 
 
+def end_missed(case: Case) -> bool:
+    """Since the master spoke last of the task something that it said to the agent, or what it was answered, was not
+    captured: the task's end may be among it."""
+    about = case.facts.agent
+    return about is not None and about.missing > (case.facts.record.start if about.asked is None else about.asked)
+
+
 AGENT_OUTCOMES: tuple[OutcomeRow, ...] = (
     OutcomeRow(Outcome.REFUSED, (start_refused,)),
     OutcomeRow(Outcome.KILLED, (killed_by_master,)),
@@ -67,5 +74,7 @@ AGENT_OUTCOMES: tuple[OutcomeRow, ...] = (
     OutcomeRow(Outcome.LOST, (silent,)),
     OutcomeRow(Outcome.FAILURE, (closed_by_master, failed)),
     OutcomeRow(Outcome.UNKNOWN, (closed_by_master,)),
+    OutcomeRow(Outcome.FAILURE, (end_missed, failed)),
+    OutcomeRow(Outcome.UNKNOWN, (end_missed,)),
     OutcomeRow(Outcome.RUNNING),
 )

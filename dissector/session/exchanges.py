@@ -32,7 +32,7 @@ class Agents(Protocol):
     def unanswered(self, exchange: Exchange, *, is_certain: bool) -> None:
         """``is_certain``: its connection ended, all of it was captured, and nothing of it says why."""
 
-    def lost(self, connection: Connection, side: Side) -> None: ...
+    def lost(self, connection: Connection, side: Side, newest: Exchange | None) -> None: ...
     def left(self, connection: Connection) -> None:
         """The connection ended."""
 
@@ -96,7 +96,7 @@ class Exchanges:
     def missing(self, side: Side) -> None:
         """Bytes are missing: which request the next response answers is not certain."""
         self._has_hole = True
-        self._agents.lost(self.connection, side)
+        self._agents.lost(self.connection, side, self._open[-1] if self._open else None)
 
     def gap(self, gap: Gap) -> None:
         self.missing(gap.side)

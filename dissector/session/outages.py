@@ -18,6 +18,8 @@ class Outages:
     def __init__(self) -> None:
         self._tasks: dict[CapturePoint, dict[Tunnel, None]] = {}
         self._outages: dict[CapturePoint, Outage] = {}
+        #: When bytes of the master's requests were missing last: any connection may carry any task's.
+        self._missing: dict[CapturePoint, int] = {}
         #: Numbers by deadlines, as these were when they were put here, also of tasks that are over and kept nowhere.
         self._deadlines: list[tuple[int, int]] = []
         self._by_number: dict[int, Tunnel] = {}
@@ -28,14 +30,21 @@ class Outages:
         self._push(tunnel)
 
     def remove(self, tunnel: Tunnel) -> None:
-        """The task is over; it keeps what is known of an outage."""
+        """The task is over; it keeps what is known of an outage and of requests that were missed."""
         place = tunnel.place
         self._by_number.pop(tunnel.entry, None)
         tunnel.about.outage = self._outages.get(place)
+        tunnel.about.missing = max(tunnel.about.missing, self._missing.get(place, -1))
         del self._tasks[place][tunnel]
         if not self._tasks[place]:
             del self._tasks[place]
             self._outages.pop(place, None)
+            self._missing.pop(place, None)
+
+    def missed(self, connection: Connection) -> None:
+        """Bytes of the master on a connection to the agent are not in the capture."""
+        if (place := place_of(connection)) in self._tasks:
+            self._missing[place] = connection.end
 
     def heard(self, connection: Connection) -> None:
         """The master speaks to the agent."""

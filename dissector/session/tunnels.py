@@ -61,13 +61,18 @@ class Tunnels:
     def stream_problem(self, problem: StreamProblem, connection: Connection) -> None:
         self._desk.stream_problem(problem, connection)
 
-    def lost(self, connection: Connection, side: Side) -> None:
-        """Bytes of a connection are missing: they may be a message of the task that it was about last."""
+    def lost(self, connection: Connection, side: Side, newest: Exchange | None) -> None:
+        """Bytes of a connection are missing: they may be a message of the task that it was about last, or the answer
+        to its ``newest`` request."""
         if side is Side.CLIENT:
             self._missing_at = connection.end
+            self._outages.missed(connection)
+        elif newest in self._starting:
+            self._starting[newest].about.missing = connection.end
         tunnel = self._known.carried(connection)
         if tunnel is not None:
             tunnel.facts.proof.lost(side.other)
+            tunnel.about.missing = connection.end
 
     def left(self, connection: Connection) -> None:
         self._known.left(connection)

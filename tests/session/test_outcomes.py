@@ -185,7 +185,9 @@ ON_AGENTS: list[Callable[[], Example]] = [
     lambda: on_agent(61 * SECOND),
     lambda: on_agent(close=exchange(SECOND), exit_code=1),
     lambda: on_agent(close=exchange(SECOND)),
-    lambda: on_agent(60 * SECOND),
+    lambda: on_agent(asked=SECOND, missing=SECOND + 1, exit_code=1),
+    lambda: on_agent(asked=SECOND, missing=SECOND + 1),
+    lambda: on_agent(60 * SECOND, asked=SECOND, missing=SECOND),
 ]
 TABLES = {"OUTCOMES": (OUTCOMES, EXAMPLES), "AGENT_OUTCOMES": (AGENT_OUTCOMES, ON_AGENTS)}
 PLACES = [(table, index) for table, (rows, _) in TABLES.items() for index in range(len(rows))]

@@ -90,6 +90,39 @@ def failed_without_a_release(pool: Pool) -> None:
     with_exit_code(pool, RESULT)
 
 
+def cut_request(pool: Pool) -> None:
+    """The snap length cut off what the master said last: it may be anything."""
+    number = begun(pool)
+    pool.ask(post(number, bodies()[3][0]))
+    _cut(pool)
+
+
+def failed_and_cut(pool: Pool) -> None:
+    pool.exchange(start(), started())
+    for number, (asked, answered) in enumerate(bodies()[:RESULT], 1):
+        pool.exchange(post(number, asked), response(200, answered.replace(b'exit_code="0"', b'exit_code="7"')))
+    pool.ask(close())
+    _cut(pool)
+
+
+def cut_answer_to_the_start(pool: Pool) -> None:
+    pool.exchange(start(), started())
+    _cut(pool)
+
+
+def cut_elsewhere(pool: Pool) -> None:
+    """On a connection that said nothing else."""
+    begun(pool)
+    pool.ask(close(), 1)
+    _cut(pool)
+
+
+def _cut(pool: Pool) -> None:
+    records = pool.network.records
+    last = max(at for at, one in enumerate(records) if len(one.data) > 120)
+    records[last] = records[last]._replace(data=records[last].data[:120])
+
+
 def without_its_step(pool: Pool) -> None:
     """Released, but how the job went was not captured."""
     pool.exchange(start(), started())
@@ -207,12 +240,13 @@ TALKS = (
     refused, refused_by_a_web_form, killed, killed_and_broken, healthy, failed, failed_without_a_release,
     without_its_step, broken, gone, silent, silent_for_long, not_silent_for_long, closed, gone_on_twice, never_answered,
     late_heartbeat, nearly_late_heartbeat, with_another_clock, wrong_secret, wrong_but_taken_out, cut_off, redirected,
-    answered_by_a_page, asked_by_a_proxy, ended_instead_of_an_answer,
+    answered_by_a_page, asked_by_a_proxy, ended_instead_of_an_answer, cut_request, failed_and_cut,
+    cut_answer_to_the_start, cut_elsewhere,
 )  # fmt: skip
 #: The talk that each row of the table decides, in its order.
 DECIDED = (
     refused, killed, failed, healthy, without_its_step, broken, gone, silent, failed_without_a_release, closed,
-    not_silent_for_long,
+    failed_and_cut, cut_request, not_silent_for_long,
 )  # fmt: skip
 #: A fact that the plugin collects, what it is instead, and where that makes a difference.
 CHANGES = [
@@ -226,6 +260,8 @@ CHANGES = [
     ("repeated = about.repeated,", "repeated = 0,", never_answered),
     ("py.list_of({ table.unpack(about.repetitions) })", "py.pack()", gone_on_twice),
     ("longest_wait = about.longest_wait", "longest_wait = 0", gone_on_twice),
+    ("missing = math.max(about.missing, js", "missing = math.max(-1, js", cut_answer_to_the_start),
+    ("js.session.agents.missing[about.place] or -1", "-1", cut_elsewhere),
     ("missed = about.missed,", "missed = 0,", late_heartbeat),
     ("missed_by = self:exchange(about.missed_by)", "missed_by = nil", late_heartbeat),
     ("heartbeat = about.heartbeat and", "heartbeat = nil and", late_heartbeat),

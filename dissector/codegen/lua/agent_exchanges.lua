@@ -23,10 +23,17 @@ do
     local carrier, side = self:carrier(one), one.is_answer and 1 or 0
     local task, last = carrier.task, carrier.last
     carrier.snapped, carrier.has_hole = carrier.snapped + size, true
-    if not one.is_answer then self.missing_at = one.time end
+    local queue, place = self.open[one.connection], js.agent_place(one)
+    local newest = queue and queue:newest(1)[1]
+    if not one.is_answer then
+      self.missing_at = one.time
+      if self.places[place] then self.missing[place] = one.time end
+    elseif newest and newest.starting then
+      newest.task.agent.missing = one.time
+    end
     if last and not last.agent.judged then
       last.proof:lost(1 - side)
-      last.callback.has_gaps = true
+      last.callback.has_gaps, last.agent.missing = true, one.time
     end
     if not task or js.session.is_passing then return end
     local text = js.python.stream_wrong_bytes.missing_of_http(size)

@@ -59,6 +59,7 @@ do
       clock_skew = about.clock_skew, close = self:exchange(about.close), kill = self:exchange(about.kill),
       failed = self:exchange(about.failed), waiting = self:exchange(about.waiting), repeated = about.repeated,
       repetitions = py.map(function(one) return self:exchange(one) end, py.list_of({ table.unpack(about.repetitions) })),
+      missing = math.max(about.missing, js.session.agents.missing[about.place] or -1),
       longest_wait = about.longest_wait, missed = about.missed, missed_by = self:exchange(about.missed_by),
       heartbeat = about.heartbeat and rules.wire_agent.Heartbeat.of(about.heartbeat), outage = outage and
         rules.session_agent_facts.Outage.of({

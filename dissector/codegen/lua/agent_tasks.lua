@@ -14,12 +14,12 @@ do
   --- agent, like `places` all and `outages` the connections to the agent that failed since it was heard; `ages` are tasks by
   --- when the agent has ended them; `open` are exchanges without a response, by connection, and `told` all that later passes
   --- ask for, by packet; `carriers` are what is known of connections, the latest of them.  When bytes of requests were
-  --- missing last (`missing_at`) they may have been anybody's heartbeat.
+  --- missing last (`missing_at`) they may have been anybody's heartbeat, and (`missing`, by master and agent) any task's end.
   function js.new_agents()
     return setmetatable({
       by_key = {}, by_name = {}, by_secret = {}, by_instance = {}, nameless = {}, order = js.new_queue(),
       places = {}, outages = {}, open = {}, waiting = js.new_queue(), told = {}, packet = 0,
-      count = 0, ages = js.new_heap(), carriers = {}, carrying = js.new_queue(), missing_at = -1,
+      count = 0, ages = js.new_heap(), carriers = {}, carrying = js.new_queue(), missing_at = -1, missing = {},
     }, A)
   end
 
@@ -43,7 +43,7 @@ do
     task.callback = stream
     task.agent = {
       heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0,
-      place = place_of(exchange), repetitions = {}, repeated = 0, longest_wait = 0, missed = 0,
+      place = place_of(exchange), repetitions = {}, repeated = 0, longest_wait = 0, missed = 0, missing = -1,
     }
     exchange.task = task
     local carrier = self:carrier(exchange)
@@ -77,9 +77,10 @@ do
     local about, session = task.agent, js.session
     if about.judged then return end
     about.judged, about.outage, task.open_requests = true, self.outages[about.place], { table.unpack(about.dialog.stack) }
+    about.missing = math.max(about.missing, self.missing[about.place] or -1)
     if not session.is_passing then task.verdict = js.judge(task, now) end
     js.drop(self.places, about.place, task)
-    if not self.places[about.place] then self.outages[about.place] = nil end
+    if not self.places[about.place] then self.outages[about.place], self.missing[about.place] = nil, nil end
     js.drop(self.nameless, about.place, task)
     forget(self.by_key, about.key, task)
     forget(self.by_name, about.name, task)
