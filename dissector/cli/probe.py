@@ -124,7 +124,7 @@ def _probe(
     if agent is not None and every is not None:
         raise UsageError("--ports is for classic remotes: nobody calls back from an agent")
     if not yes:
-        _ask(target, 1 if every is None else every[0] - every[1] + 1)
+        _ask(target, 1 if every is None else every[0] - every[1] + 1, wanted["parallel"])
     with probe_packets(path, every or wanted["callback_ports"], overwrite=overwrite) as packets:
         result = _run(target, agent, wanted, packets.recording)
         if not result.is_good:
@@ -163,11 +163,11 @@ def _run(target: _Target, agent: AgentOptions | None, wanted: dict[str, Any], re
     )
 
 
-def _ask(target: _Target, times: int) -> None:
-    what = "a task" if target.is_agent else "a process" if times == 1 else f"{times} processes, one after another"
+def _ask(target: _Target, times: int, parallel: int) -> None:
+    what = "a task" if target.is_agent else "a process" if times == 1 else f"{times} processes, {parallel} at a time"
     if not sys.stdin.isatty():
         raise UsageError(f"starts {what} at {target.end}: say --yes")
-    click.confirm(f"Start {what} at {target.end} and end it again?", abort=True, err=True)
+    click.confirm(f"Start {what} at {target.end} and end it?", abort=True, err=True)
 
 
 def _agent_options(target: _Target, wanted: dict[str, Any]) -> AgentOptions:

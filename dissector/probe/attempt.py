@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,5 +67,6 @@ def _unreached(error: Exception, remote: Endpoint, seconds: float) -> ProbeError
         return ProbeError(Fault("command_refused", f"The connection to {remote} was refused."))
     if isinstance(error, (asyncio.TimeoutError, socket.timeout)):
         return ProbeError(Fault("command_unanswered", f"No answer from {remote} within {seconds:g} s."))
-    reason = getattr(error, "strerror", None) or str(error)
+    number = getattr(error, "errno", None)
+    reason = os.strerror(number) if number else str(error)
     return ProbeError(Fault("command_unanswered", f"No connection to {remote}: {reason}."))

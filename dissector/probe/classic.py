@@ -102,8 +102,7 @@ class ClassicProbe:
             try:
                 sock, address = await asyncio.wait_for(accepting, self._timeout)
             except asyncio.TimeoutError:
-                text = f"No connection to port {attempt.port} within {self._timeout:g} s."
-                raise ProbeError(Fault("callback_missing", text)) from None
+                raise ProbeError(Fault("callback_missing", f"No callback came within {self._timeout:g} s.")) from None
             finally:
                 listener.close()
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from dissector.model import Endpoint, Problem
-from dissector.numbers import count
+from dissector.numbers import count, verb
 from dissector.render.alike import problem_rows
 from dissector.render.problems import print_problems
 from dissector.render.terminal import Terminal
@@ -86,7 +86,7 @@ def _sum(result: ProbeResult) -> tuple[str, str]:
 
 def _left(result: ProbeResult) -> str:
     left = [one for one in result.attempts if one.is_left]
-    what = f"{count(len(left), 'end')} {'is' if len(left) == 1 else 'are'} not confirmed: "
+    what = f"{count(len(left), 'end')} {verb(len(left), 'is')} not confirmed: "
     what += ", ".join(str(one.started) for one in left[:_SHOWN]) + (" and more" if len(left) > _SHOWN else "")
     if result.kind == "agent":
         return f"{what} at {result.remote}. The agent kills it when it hears nothing for its timeout (60 s)."

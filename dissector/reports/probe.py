@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Endpoint, Problem
 from dissector.numbers import count
 from dissector.session.agent_errors import code_of
@@ -109,16 +110,19 @@ def is_of_the_path(problem: Problem) -> bool:
 
 
 def problems_of(result: ProbeResult, now: int) -> list[Problem]:
-    """What the sockets tell: a problem for each kind of fault, of the first attempt that has it."""
-    found: dict[tuple[str, str], Problem] = {}
+    """What the sockets tell: a problem for each kind of fault, with the ports that have it where not all do."""
+    groups: dict[tuple[str, str | None], list[Attempt]] = {}
     for attempt in result.attempts:
-        fault = attempt.fault
-        if fault is not None and (fault.code, fault.text) not in found:
-            found[fault.code, fault.text] = _problem(fault, attempt, result.remote, now)
-    return list(found.values())
+        if attempt.fault is not None:
+            groups.setdefault((attempt.fault.code, attempt.fault.cause), []).append(attempt)
+    return [_problem(some, result, now) for some in groups.values()]
 
 
-def _problem(fault: Fault, attempt: Attempt, remote: Endpoint, now: int) -> Problem:
+def _problem(attempts: Sequence[Attempt], result: ProbeResult, now: int) -> Problem:
+    """Of the first one; the others went alike."""
+    attempt, remote = attempts[0], result.remote
+    fault = attempt.fault
+    assert fault is not None
     entry = CODES[fault.code]
     client = attempt.client.ip if attempt.client is not None else "this host"
     words = {"client": client, "remote": str(remote), "port": str(attempt.port)}
@@ -128,7 +132,10 @@ def _problem(fault: Fault, attempt: Attempt, remote: Endpoint, now: int) -> Prob
         cause, remedy = entry.cause.format_map(words), entry.remedy.format_map(words)
     cause = cause if fault.cause is None else fault.cause
     text = fault.text or entry.meaning
-    return Problem(fault.code, entry.severity, now, fault.packets, text, cause, remedy, logs=entry.engine)
+    if len(attempts) > 1:
+        text += f" The same with {count(len(attempts) - 1, 'more port')}."
+    packets = tuple(number for one in attempts if one.fault is not None for number in one.fault.packets)
+    return Problem(fault.code, entry.severity, now, packets[:MAX_EVIDENCE], text, cause, remedy, logs=entry.engine)
 
 
 def look_closer(attempts: Iterable[Attempt], connections: Iterable[Connection]) -> None:
