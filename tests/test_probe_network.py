@@ -93,21 +93,21 @@ THERE, BACK = f"-s {CLIENT_IP} -p tcp --dport {PORT}", f"-s {REMOTE_IP} -p tcp -
 LOCAL = "-A INPUT -p tcp --dport 50000:59999 --syn"
 #: Where, rule, problem code of the packets, words of its cause or summary.
 WALLS = [
-    (FIREWALL, f"-A FORWARD {THERE} {DROP}", "command_unanswered", ""),
-    (FIREWALL, f"-A FORWARD {THERE} -j REJECT --reject-with icmp-admin-prohibited", "command_refused", "ICMP"),
-    (FIREWALL, f"-A FORWARD {THERE} -j REJECT --reject-with tcp-reset", "command_refused", "RST"),
-    (FIREWALL, f"-A FORWARD -s {REMOTE_IP} -p tcp --sport {PORT} {DROP}", "command_unanswered", ""),
-    (FIREWALL, f"-A FORWARD {BACK} {DROP}", "callback_missing", ""),
-    (FIREWALL, f"-A FORWARD {BACK} -j REJECT --reject-with tcp-reset", "callback_missing", ""),
-    (CLIENT, f"{LOCAL} {DROP}", "callback_dropped", "this host itself"),
-    (CLIENT, f"{LOCAL} -j REJECT --reject-with tcp-reset", "callback_refused", "RST"),
-    (CLIENT, f"{LOCAL} -j REJECT --reject-with icmp-port-unreachable", "callback_refused", "ICMP"),
+    ("firewall", f"-A FORWARD {THERE} {DROP}", "command_unanswered", ""),
+    ("firewall", f"-A FORWARD {THERE} -j REJECT --reject-with icmp-admin-prohibited", "command_refused", "ICMP"),
+    ("firewall", f"-A FORWARD {THERE} -j REJECT --reject-with tcp-reset", "command_refused", "RST"),
+    ("firewall", f"-A FORWARD -s {REMOTE_IP} -p tcp --sport {PORT} {DROP}", "command_unanswered", ""),
+    ("firewall", f"-A FORWARD {BACK} {DROP}", "callback_missing", ""),
+    ("firewall", f"-A FORWARD {BACK} -j REJECT --reject-with tcp-reset", "callback_missing", ""),
+    ("client", f"{LOCAL} {DROP}", "callback_dropped", "this host itself"),
+    ("client", f"{LOCAL} -j REJECT --reject-with tcp-reset", "callback_refused", "RST"),
+    ("client", f"{LOCAL} -j REJECT --reject-with icmp-port-unreachable", "callback_refused", "ICMP"),
 ]
 
 
 @pytest.mark.parametrize(("place", "rule", "code", "word"), WALLS)
 def test_what_a_firewall_answered(place: str, rule: str, code: str, word: str) -> None:
-    with rules(rule, at=place):
+    with rules(rule, at=FIREWALL if place == "firewall" else CLIENT):
         found = probed("--timeout", "1500ms", status=1)
     assert codes(found) == [code]
     (problem,) = found["problems"]
