@@ -109,7 +109,7 @@ class Recorded(Quiet):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self._blocks = list(CaptureReader([path]).blocks())
+        self._blocks = [block._replace(data=bytes(block.data)) for block in CaptureReader([path]).blocks()]
 
     loses = 0
 

@@ -29,7 +29,8 @@ _ENGINE_COMMAND = re.compile(_PROLOG + rb"<(?:remote_scheduler\.|register_remote
 _ENGINE_ANSWER = re.compile(_PROLOG + rb"<spooler>\s*<answer[\s>/]")
 _ENGINE_HTTP = re.compile(rb"[A-Z]{3,8} [^ ]{0,1024}/jobscheduler/")
 #: A request to a Universal Agent, and headers that only its two sides send: for connections in mid-stream.
-_AGENT_HTTP = re.compile(rb"[A-Z]{3,8} [^ ]{0,1024}/jobscheduler/agent/api[/ ?]")
+_AGENT_API = b"/jobscheduler/agent/api"
+_AGENT_HTTP = re.compile(rb"[A-Z]{3,8} [^ ]{0,1024}" + _AGENT_API + rb"[/ ?]")
 _AGENT_HEADERS = re.compile(
     rb"\r\n(?:X-JobScheduler-(?:Tunnel|Request|Heartbeat|Session|LicenseKey)|Server: spray-can/)"
 )
@@ -103,7 +104,13 @@ def proxied(client: bytes, server: bytes) -> Proxied | None:
 def _is_agent(client: bytes, server: bytes, mid_stream: bool) -> bool:
     if _AGENT_HTTP.match(client):
         return True
-    return mid_stream and any(_AGENT_HTTP.search(head) or _AGENT_HEADERS.search(head) for head in (client, server))
+    return mid_stream and any(_asks_agent(head) or _AGENT_HEADERS.search(head) for head in (client, server))
+
+
+def _asks_agent(head: bytes) -> bool:
+    """True when a request to an agent stands somewhere in ``head``; most have not even its path, which is found much
+    sooner."""
+    return _AGENT_API in head and _AGENT_HTTP.search(head) is not None
 
 
 def listens(command_ports: Container[int], callback_ports: tuple[int, int], port: int, other: int) -> bool:
@@ -123,7 +130,7 @@ def listens(command_ports: Container[int], callback_ports: tuple[int, int], port
 def swapped(client: bytes, server: bytes) -> bool:
     """True when an end sends what only the other one can send (a request of the JobScheduler client or of the task
     process, a command or its answer), so that a mid-stream connection's ends were guessed the wrong way round."""
-    if _AGENT_HTTP.search(server):
+    if _asks_agent(server):
         return True
     right = _sends(client, _TASK_PROCESS) or _sends(server, _SCHEDULER) or _commands(client, server)
     if not right and _commands(server, client):

@@ -6,14 +6,19 @@ Files are read, not mapped into memory: docs/decisions/0007-files-are-read-not-m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from mmap import mmap
 from typing import Protocol
 
+from dissector.limits import MAX_CAPTURED
 from dissector.sources.bytestream import ByteStream, DamagedError
 from dissector.stream.block import Block, Buffer
 from dissector.stream.prefilter import PADDING, Prefilter
 
 #: Bytes of a file that are looked at together.
 BLOCK = 1 << 20
+#: Bytes of a block's memory: a read, and what was left over of the one before; without ``PADDING``.
+ROOM = BLOCK + 2 * MAX_CAPTURED
+LARGEST = ROOM - len(PADDING)
 #: What is done with each block first.
 Prepare = Callable[[Block], object]
 
@@ -42,19 +47,31 @@ class Buffers(Protocol):
 
 
 class FileBuffers:
-    """By the megabyte from a file; of what comes through a pipe as little as needed, as soon as it is there."""
+    """By the megabyte from a file, into memory that the next one uses again; of what comes through a pipe as little as
+    needed, as soon as it is there."""
 
     def __init__(self, stream: ByteStream, *, hasty: bool = False) -> None:
         self.stream = stream
-        self._hasty = hasty or not stream.size
+        self._memory = None if hasty or not stream.size else mmap(-1, ROOM)
 
     def next(self, rest: bytes, need: int) -> tuple[Buffer, int]:
-        buffer = self.stream.more(rest, need if self._hasty else max(need, BLOCK), PADDING)
-        return buffer, len(buffer) - len(PADDING)
+        if self._memory is None or need > LARGEST:
+            buffer = self.stream.more(rest, need, PADDING)
+            return buffer, len(buffer) - len(PADDING)
+        return self._memory, fill(self.stream, self._memory, rest, need)
+
+
+def fill(stream: ByteStream, memory: mmap, rest: bytes, need: int) -> int:
+    """As ``Buffers.next``, into ``memory`` (``ROOM`` bytes) for a ``need`` up to ``LARGEST``; where it ends."""
+    memory[: len(rest)] = rest
+    stop = stream.fill(memory, len(rest), min(max(len(rest) + BLOCK, need), LARGEST))
+    memory[stop : stop + len(PADDING)] = PADDING
+    return stop
 
 
 def read_blocks(records: RecordReader, start: bytes, at: int, buffers: Buffers) -> Iterator[Block]:
-    """The blocks of a file that begins with ``start``, its records at ``at``; none has neither packets nor secrets.
+    """The blocks of a file that begins with ``start``, its records at ``at``; none has neither packets nor secrets, and
+    each is valid until the next one is asked for.
 
     :raises DamagedError: it can not be read on; all packets before that place were given
     """

@@ -27,15 +27,13 @@ from struct import Struct
 from typing import Any, BinaryIO
 
 from dissector.errors import CaptureError
-from dissector.limits import MAX_CAPTURED
-from dissector.sources.blocks import BLOCK, Prepare
+from dissector.sources.blocks import LARGEST, ROOM, Prepare, fill
 from dissector.sources.bytestream import ByteStream, DamagedError
 from dissector.stream.block import Block, Buffer, Conversation, Part, Run, Stretch
 from dissector.stream.prefilter import PADDING
 
-#: Blocks that wait to be traced, and the bytes that one can have: what was left over, and what a read can bring.
+#: Blocks that wait to be traced.
 _SLOTS = 4
-_SLOT = BLOCK + 2 * MAX_CAPTURED
 #: A smaller file is traced before a second process is under way.
 WORTH = 4 << 20
 _SIZE = Struct("=I")
@@ -78,7 +76,7 @@ class Prefetch:
 
     def __init__(self, stream: ByteStream, read: Callable[[SharedBuffers], Iterator[Block]], prepare: Prepare) -> None:
         self._name, self._on_read = stream.name, stream.on_read
-        self._slots = [mmap.mmap(-1, _SLOT) for _ in range(_SLOTS)]
+        self._slots = [mmap.mmap(-1, ROOM) for _ in range(_SLOTS)]
         theirs, ours = os.pipe(), os.pipe()
         self._pid = fork()
         if self._pid == 0:
@@ -148,7 +146,7 @@ class SharedBuffers:
         """
         if not self._sent:
             self._unused.append(self.slot)
-        if need > _SLOT - len(PADDING):
+        if need > LARGEST:
             self.slot, self._sent = _NO_SLOT, True
             buffer = self.stream.more(rest, need, PADDING)
             return buffer, len(buffer) - len(PADDING)
@@ -159,10 +157,7 @@ class SharedBuffers:
             self._unused.append(token[0])
         self.slot, self._sent = self._unused.pop(), False
         slot = self._slots[self.slot]
-        slot[: len(rest)] = rest
-        stop = self.stream.fill(slot, len(rest), min(max(len(rest) + BLOCK, need), _SLOT - len(PADDING)))
-        slot[stop : stop + len(PADDING)] = PADDING
-        return slot, stop
+        return slot, fill(self.stream, slot, rest, need)
 
     def sent(self) -> int:
         """The slot of the last bytes, which are the other process's now."""

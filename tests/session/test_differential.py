@@ -31,7 +31,7 @@ from dissector.render.records import Records
 from dissector.session import advance
 from dissector.session.run_detection import find_runs
 from dissector.session.tracer import Tracer
-from dissector.sources import blocks, bytestream, capture, prefetch
+from dissector.sources import blocks, bytestream, capture
 from dissector.sources.capture import CaptureReader
 from dissector.stream.block import Run
 from dissector.stream.fast_path import advance_by_run
@@ -97,8 +97,7 @@ def pieces(size: int) -> Iterator[None]:
     """So many bytes are read at once, also by a second process, which is worth its while for any file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bytestream, "_BLOCK", size)
-        for module in (blocks, prefetch):
-            patch.setattr(module, "BLOCK", size)
+        patch.setattr(blocks, "BLOCK", size)
         patch.setattr(capture, "WORTH", 0)
         yield
 

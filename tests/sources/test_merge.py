@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dissector.session.run_detection import find_runs
-from dissector.sources import blocks, bytestream, capture, merge, prefetch
+from dissector.sources import blocks, bytestream, capture, merge
 from dissector.sources.capture import CaptureReader
 from dissector.stream.block import Block, Conversation, Stretch
 from dissector.stream.packets import carries_segment, parse
@@ -71,8 +71,7 @@ def pieces(size: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bytestream, "_BLOCK", size)
         patch.setattr(capture, "WORTH", 0)
-        for module in (blocks, prefetch):
-            patch.setattr(module, "BLOCK", size)
+        patch.setattr(blocks, "BLOCK", size)
         yield
 
 

@@ -17,7 +17,7 @@ from process_kit import PATIENCE, children, cpu_seconds, eventually, is_gone
 
 from dissector.errors import CaptureError
 from dissector.session.run_detection import find_runs
-from dissector.sources import capture, prefetch
+from dissector.sources import blocks, capture, prefetch
 from dissector.sources.capture import CaptureReader
 from dissector.stream.block import Block
 from dissector.traffic import Packet
@@ -39,14 +39,14 @@ SNOOP = struct.pack(">8sII", b"snoop\0\0\0", 2, 4) + b"".join(
     for time, data in PACKETS
 )
 #: More than a piece of shared memory has room for.
-LARGE = block(5, bytes(prefetch._SLOT))
+LARGE = block(5, bytes(blocks.ROOM))
 
 
 @pytest.fixture(autouse=True)
 def eager(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Small files are read so too; nobody is left behind."""
     monkeypatch.setattr(capture, "WORTH", 0)
-    monkeypatch.setattr(prefetch, "BLOCK", 70_000)
+    monkeypatch.setattr(blocks, "BLOCK", 70_000)
     yield
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
@@ -58,7 +58,7 @@ def read(path: Path, *, both: bool) -> tuple[list[Packet], CaptureReader, str]:
     packets: list[Packet] = []
     try:
         for one in reader.blocks(find_runs, prefetch=both):
-            assert isinstance(one.data, bytes) is (not both or len(one.data) > prefetch._SLOT)
+            assert isinstance(one.data, bytes) is (len(one.data) > blocks.ROOM)
             packets += one.packets()
     except CaptureError as raised:
         error = str(raised)
