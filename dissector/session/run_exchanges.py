@@ -5,7 +5,6 @@ What is the same in many heads is found here, in the process that reads ahead; t
 
 from __future__ import annotations
 
-from dissector.session.usual import usual_request, usual_response
 from dissector.stream.block import Buffer, Heard, Joined, Pairs, Piece
 
 _API, _POST, _HTTP = b"/jobscheduler/agent/api/", b"POST ", b"HTTP/"
@@ -22,14 +21,17 @@ class RunExchanges:
     """Takes the payloads of a run in order."""
 
     def __init__(self, data: Buffer) -> None:
-        self._data = data
+        # Whoever reads ahead begins sooner without it, and most captures have no agent.
+        from dissector.session.usual import usual_request, usual_response
+
+        self._data, self._usual = data, (usual_request, usual_response)
         self.heads: dict[bytes, int] = {}
         self.heard: list[Heard] = []
 
     def payload(self, piece: Piece, time: int) -> bool:  # noqa: ARG002  as ``RunMessages`` does
         """What a segment carries; False for anything but a usual message: nothing was taken."""
         data = self._data[piece[2] : piece[3]]
-        usual = (usual_response if data[:5] == _HTTP else usual_request)(data)
+        usual = self._usual[data[:5] == _HTTP](data)
         if usual is None:
             return False
         head, number, end = usual

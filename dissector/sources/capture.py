@@ -95,7 +95,7 @@ class CaptureReader:
         """The same in blocks, each of them prepared; ``prefetch``: in another process where that is worth it."""
         if len(self._paths) == 1:
             return self._blocks(0, prepare, prefetch=prefetch)
-        return merged(self._first_times(), partial(self._one_of_several, prepare, prefetch), prepare)
+        return merged(self._first_times(), partial(self._one_of_several, prepare), prepare, prefetch=prefetch)
 
     def _first_times(self) -> list[tuple[int, int]]:
         """Time of the first packet and place of each file that can be read; of those that can not a warning."""
@@ -106,11 +106,11 @@ class CaptureReader:
         self.warnings += map(skipped_file, errors)
         return [(one, index) for index, one in enumerate(times) if isinstance(one, int)]
 
-    def _one_of_several(self, prepare: Prepare, prefetch: bool, index: int, alone: bool) -> Iterator[Block]:
+    def _one_of_several(self, prepare: Prepare, index: int, prefetch: bool) -> Iterator[Block]:
         """As ``_blocks``; that the file can not be read (any more) does not end the others.  What will be merged is not
         prepared."""
         try:
-            yield from self._blocks(index, prepare if alone else id, prefetch=prefetch and alone)
+            yield from self._blocks(index, prepare if prefetch else id, prefetch=prefetch)
         except CaptureError as error:
             self.warnings.append(skipped_file(error))
 

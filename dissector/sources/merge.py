@@ -15,19 +15,24 @@ from typing import NamedTuple
 from dissector.sources.blocks import Prepare
 from dissector.stream.block import Block, Conversation, Stretch
 
-#: Opens a file by its place; True when no other file is open, and its blocks come prepared then.
+#: Opens a file by its place; True when its blocks shall come prepared.
 Opener = Callable[[int, bool], Iterator[Block]]
 
 
-def merged(first_times: Sequence[tuple[int, int]], opened: Opener, prepare: Prepare) -> Generator[Block, None, None]:
-    """All files, each opened when its first packet is due: ``first_times`` are their times with their places."""
+def merged(
+    first_times: Sequence[tuple[int, int]], opened: Opener, prepare: Prepare, *, prefetch: bool
+) -> Generator[Block, None, None]:
+    """All files, each opened when its first packet is due: ``first_times`` are their times with their places.
+
+    With ``prefetch`` the blocks of one that begins alone come prepared, in vain where others begin before it ends."""
     later = sorted(first_times, reverse=True)
     current: list[_File] = []
     number = 0
     while later or current:
         while later and (not current or later[-1][0] <= min(file.newest for file in current)):
             _, place = later.pop()
-            file = _File(place, opened(place, not current), is_prepared=not current)
+            is_prepared = prefetch and not current
+            file = _File(place, opened(place, is_prepared), is_prepared=is_prepared)
             if file.advance():
                 current.append(file)
                 current.sort(key=lambda one: one.place)

@@ -91,7 +91,7 @@ class Connections:
         if flow.over:
             return self._late(flow, index, segment)
         is_in_turn = is_http(segment)
-        waits_no_more = is_in_turn or self.reorder.is_under_way(flow, segment)
+        waits_no_more = flow.held and (is_in_turn or self.reorder.is_under_way(flow, segment))
         events = self._go_on(flow, None if waits_no_more else segment.time) if flow.held else []
         if not is_in_turn and self.reorder.is_early(flow, index, segment, segment.time):
             return chain(_reports(flow, events), self._hold(flow, index, segment))
@@ -210,19 +210,22 @@ class Connections:
 
     def _hold(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
         """A segment that waits for others."""
-        self.reorder.hold(flow, index, segment)
-        return chain(*[_reports(old, self._go_on(old, None)) for old in self.reorder.too_many()])
+        has_room = self.reorder.hold(flow, index, segment)
+        return () if has_room else chain(*[_reports(old, self._go_on(old, None)) for old in self.reorder.too_many()])
 
     def _go_on(self, flow: Flow, now: int | None) -> list[StreamEvent]:
         """The segments of a connection that wait no more at ``now`` (None: all of them)."""
-        connection, out = flow.connection, list[StreamEvent]()
+        held, connection, out = self.reorder.next(flow, now), flow.connection, list[StreamEvent]()
+        if held is None:
+            return out
         last = connection.last_packet, connection.end
-        while (held := self.reorder.next(flow, now)) is not None:
+        while held is not None:
             out += _opened(flow)
             if flow.over:
                 self._late(flow, *held)
             else:
                 out += self._established(flow, *held)
+            held = self.reorder.next(flow, now)
         if last[0] > connection.last_packet:
             connection.last_packet, connection.end = last
         flow.settle()

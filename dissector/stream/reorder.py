@@ -64,12 +64,12 @@ class Reorder:
         return _missing(other, segment.ack) > (0 if flags & FIN else 1)
 
     def is_under_way(self, flow: Flow, segment: Segment) -> bool:
-        """True for a segment of a connection that waits for its SYN, and has come too far by now for one."""
-        if flow.connection.packets or not flow.held:
-            return False
-        return abs(_place(flow.place, segment) - flow.held[0][0]) > _BEGINNING
+        """True for a segment of a connection of which some are held, if it waits for its SYN and has come too far by
+        now for one."""
+        return not flow.connection.packets and abs(_place(flow.place, segment) - flow.held[0][0]) > _BEGINNING
 
-    def hold(self, flow: Flow, index: int, segment: Segment) -> None:
+    def hold(self, flow: Flow, index: int, segment: Segment) -> bool:
+        """True while there is room for more."""
         self.has_held = True
         self._bytes += _size(segment)
         is_first = not flow.held
@@ -79,6 +79,7 @@ class Reorder:
         if is_first:
             flow.settle()
             self._await(flow)
+        return self._bytes <= MAX_REORDER_BYTES
 
     def next(self, flow: Flow, now: int | None) -> tuple[int, Segment] | None:
         """Takes the first held segment out if it may go on at ``now`` (None: whatever it waits for)."""

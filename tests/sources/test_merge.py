@@ -169,7 +169,7 @@ def block_of(times: Sequence[int]) -> Block:
 def test_the_bytes_of_a_block_that_passes_as_it_is_are_not_copied() -> None:
     alone, late = block_of([1, 2]), block_of([9, 9])
     opened = [iter([alone]), iter([late, block_of([10])])]
-    found = list(merge.merged([(1, 0), (9, 1)], lambda place, _: opened[place], lambda _: None))
+    found = list(merge.merged([(1, 0), (9, 1)], lambda place, _: opened[place], lambda _: None, prefetch=False))
     assert [list(one.numbers) for one in found] == [[1, 2], [3, 4], [5]]
     assert found[0].conversations is alone.conversations
     assert found[1].conversations is late.conversations
@@ -187,7 +187,7 @@ def test_parts_of_a_block_bring_the_connections_that_are_in_them() -> None:
     )
     other = block_of([2, 6])
     opened = [iter([one]), iter([other])]
-    found = list(merge.merged([(1, 0), (2, 1)], lambda place, _: opened[place], lambda _: None))
+    found = list(merge.merged([(1, 0), (2, 1)], lambda place, _: opened[place], lambda _: None, prefetch=False))
     told = [(one.keys, one.syns, one.places) for block in found for one in block.conversations]
     assert [len(block.times) for block in found] == [5, 1]
     assert told == [((b"a", b"b"), [0], [0]), ((b"c", b"d"), [2, 3], [4, 7]), ((b"e", b"f"), [0], [0])]
