@@ -17,6 +17,7 @@ from dissector.session.dialog import HEADER
 from dissector.session.exchanges import Exchanges
 from dissector.session.handlers import Callback
 from dissector.session.packet_time import PacketTime
+from dissector.session.run_detection import run_from
 from dissector.session.strangers import Stranger
 from dissector.session.tracer import Tracer
 from dissector.session.usual import known_request, known_response
@@ -30,16 +31,17 @@ _new = tuple.__new__
 
 class _Cursor:
     """How far one conversation of a block has come: the place to go on at, the next run, and the messages of the one
-    before that are still due; ``stranger``: it is foreign from the next place on.  ``certain``: what is foreign stays
-    foreign in this block unless it begins anew."""
+    before that are still due; ``missed``: a run that began before the connection was ready for one; ``stranger``: it is
+    foreign from the next place on.  ``certain``: what is foreign stays foreign in this block unless it begins anew."""
 
-    __slots__ = ("at", "certain", "conversation", "pending", "run", "stranger")
+    __slots__ = ("at", "certain", "conversation", "missed", "pending", "run", "stranger")
 
     def __init__(self, conversation: Conversation, certain: bool) -> None:
         self.conversation = conversation
         self.certain = certain
         self.at = self.run = 0
         self.pending: Iterator[int] | None = None
+        self.missed: Run | None = None
         self.stranger: Stranger | None = None
 
     def due(self) -> int | None:
@@ -142,24 +144,31 @@ def _is_foreign(tracer: Tracer, conversation: Conversation, index: int) -> bool:
 
 
 def _begin_run(tracer: Tracer, block: Block, cursor: _Cursor) -> bool:
-    """Takes the run that begins where the conversation stands, if there is one and it fits."""
-    runs = cursor.conversation.runs
-    if cursor.run == len(runs) or runs[cursor.run].first != cursor.at:
+    """Takes the run that begins where the conversation stands, if there is one and it fits; of one that began too early
+    what is left."""
+    runs, at = cursor.conversation.runs, cursor.at
+    run = runs[cursor.run] if cursor.run < len(runs) and runs[cursor.run].first == at else None
+    missed = cursor.missed if cursor.missed is not None and at < cursor.missed.stop else None
+    if run is None and missed is None:
         return False
-    run = runs[cursor.run]
-    cursor.run += 1
+    cursor.run += run is not None
     key, others = cursor.conversation.keys[0], len(block.conversations) + len(block.others)
     found = tracer.in_step(key, others)
-    if found is None or not fits(found[0], run):
+    if found is None:
+        cursor.missed = run or missed
         return False
+    cursor.missed = None
     entry, handler = found
-    if isinstance(handler, Exchanges) is not bool(run.heard):
+    run = run or (missed and run_from(block, cursor.conversation, at, missed))
+    if run is None or not fits(entry, run) or isinstance(handler, Exchanges) is not bool(run.heard):
         return False
     if isinstance(handler, Exchanges):
         cursor.pending = _exchanges(entry, handler, run, block, tracer.clock)
     else:
         cursor.pending = _messages(entry, handler, run, block, one_by_one=tracer.wants_messages)
     cursor.at = run.stop
+    while cursor.run < len(runs) and runs[cursor.run].first < run.stop:
+        cursor.run += 1
     return True
 
 

@@ -87,6 +87,15 @@ def _find_exchanges(block: Block, conversation: Conversation) -> None:
         at += 1
 
 
+def run_from(block: Block, conversation: Conversation, first: int, like: Run) -> Run | None:
+    """A run of the same kind as ``like``, which could not be taken, from a place on where no message is under way."""
+    runs = conversation.runs
+    number, data = len(runs), block.data
+    messages = RunExchanges(data) if like.heard else RunMessages(data, {}, Alignment(from_start=True))
+    _run(block, conversation, first, messages, [None, None])
+    return runs.pop() if len(runs) > number else None
+
+
 def _pass(block: Block, conversation: Conversation, place: int, alignment: Alignment, expect: list[int | None]) -> bool:
     """A segment that is in no run; True when it has data."""
     index, side = place >> 1, place & 1

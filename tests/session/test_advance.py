@@ -28,6 +28,8 @@ from dissector.traffic import Packet
 
 Records = Sequence[tuple[int, bytes]]
 WEB = ("10.0.0.1", 40_000, "10.0.0.2", 80)
+#: The port of commands in recordings.
+COMMANDS = (4455).to_bytes(2, "big")
 
 
 @pytest.fixture
@@ -199,6 +201,28 @@ def test_most_packets_that_are_in_no_run_take_the_fast_path(monkeypatch: pytest.
     for answers in taken.values():
         assert len(answers) > 100
         assert sum(answers) > 0.8 * len(answers)
+
+
+@pytest.mark.parametrize("messages", [False, True])
+def test_a_run_that_came_too_early_is_taken_from_where_it_can_be(
+    messages: bool, fed: list[Packet], tmp_path: Path
+) -> None:
+    """A callback whose start is not there waits for it, where there are commands; one long run comes meanwhile."""
+    commands, callback = (
+        [one for one in CaptureReader([CAPTURES / name]) if one.key and (COMMANDS in one.key[-4:]) is wanted]
+        for name, wanted in (("engine_shell_ok.pcap", True), ("engine_api_manylog.pcap", False))
+    )
+    late = max(one.time for one in commands) - callback[0].time + SECOND
+    records = [(one.time, one.data) for one in commands] + [(one.time + late, one.data) for one in callback]
+    paths = write(tmp_path, records)
+    _, events, _ = followed(*paths, messages=messages)
+    assert len(callback) > 1_000
+    assert len(fed) < len(commands) + len(callback) / 10
+    fed.clear()
+    tracer = Tracer(messages=messages)
+    one_by_one = [event for packet in CaptureReader(paths) for event in tracer.feed(packet)]
+    assert len(fed) == len(records)
+    assert [type(one) for one in events] == [type(one) for one in one_by_one]
 
 
 # --- what is kept of segments ----------------------------------------------------------------------------------------
