@@ -84,17 +84,18 @@ Playing = tuple[int, Pattern, Keys]
 class Casting:
     """Hands out hosts and ports: some schedulers, forty remotes, and many hosts that have nothing to do with it."""
 
-    def __init__(self, random: Random, schedulers: int = 8) -> None:
+    def __init__(self, random: Random, schedulers: int = 8, network: int = 0) -> None:
         """More tasks than 4,000 at once need a number of ``schedulers`` that is prime to it, to have ports of their
-        own."""
+        own.  ``network`` (0 to 255): the schedulers of each have addresses of their own."""
         self._random = random
+        self._network = network
         self._schedulers = schedulers
         self._played = 0
         self._connections = 0
 
     def dialog(self, pattern: Pattern) -> Keys:
         self._played += 1
-        scheduler = bytes((10, 1, 0, 1 + self._played % self._schedulers))
+        scheduler = bytes((10, 1, self._network, 1 + self._played % self._schedulers))
         remote = bytes((10, 2, 0, 1 + self._played % 40))
         flows: list[bytes] = []
         ports: dict[bytes, bytes] = {}

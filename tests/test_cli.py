@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -9,7 +10,6 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +17,7 @@ import pytest
 from click.testing import Result
 
 from dissector import __version__
+from dissector.session import sweeping
 from dissector.session.opened import OpenTasks
 from dissector.stream.block import Block
 
@@ -373,11 +374,10 @@ def test_garbage_is_looked_for_when_more_is_over_than_open(
 ) -> None:
     """Every second block here; behind the fourth one twice as much is over as behind the second one."""
     seen: list[int] = []
-    read = import_module("dissector.cli.read")
-    monkeypatch.setattr(read, "_SWEEP", 2)
+    monkeypatch.setattr(sweeping, "_SWEEP", 2)
     tasks = _Tasks()
-    monkeypatch.setattr(read.gc, "collect", lambda: seen.append(tasks.ended))
-    for number, _ in enumerate(read._swept(iter([cast(Block, None)] * 5), cast(OpenTasks, tasks))):
+    monkeypatch.setattr(gc, "collect", lambda: seen.append(tasks.ended))
+    for number, _ in enumerate(sweeping.swept(iter([cast(Block, None)] * 5), cast(OpenTasks, tasks))):
         tasks.ended, tasks.still_open = (number + 1) // 2 * ended, still_open
     assert len(seen) == sweeps
 
@@ -387,11 +387,10 @@ def test_garbage_is_looked_for_sooner_when_many_are_over(
     ended: int, still_open: int, sweeps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    read = import_module("dissector.cli.read")
-    monkeypatch.setattr(read, "_MANY", 4)
+    monkeypatch.setattr(sweeping, "_MANY", 4)
     tasks = _Tasks()
-    monkeypatch.setattr(read.gc, "collect", lambda: seen.append(tasks.ended))
-    for _ in read._swept(iter([cast(Block, None)] * 3), cast(OpenTasks, tasks)):
+    monkeypatch.setattr(gc, "collect", lambda: seen.append(tasks.ended))
+    for _ in sweeping.swept(iter([cast(Block, None)] * 3), cast(OpenTasks, tasks)):
         tasks.ended, tasks.still_open = ended, still_open
     assert len(seen) == sweeps
 

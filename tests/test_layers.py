@@ -56,11 +56,13 @@ SIGHT: dict[str, set[str]] = {
     "monitor": CORE | {"session", "sources"},
     # Files for the full screen: read in a thread, looked into again, cut.
     "opening": CORE | {"session", "outfile", "reading", "share", "survey"},
+    # Many captures as one dataset.
+    "fleet": CORE | {"session", "sources", "outfile", "keys", "reading", "render"},
     # Compares what the core makes of a capture file with what tshark and the generated plugin make of it.
     "verify": CORE | {"session", "sources", "codegen"},
     "cli": CORE
     | {"session", "sources", "render", "simulate", "probe", "codegen", "verify", "reports", "share"}
-    | {"monitor", "outfile", "reading", "maskfile", "keys", "points", "survey", "beside", "opening", "view"},
+    | {"monitor", "outfile", "reading", "maskfile", "keys", "points", "survey", "beside", "opening", "view", "fleet"},
     "__init__": set(),
     "__main__": {"cli"},
 }
@@ -75,6 +77,10 @@ FENCES: dict[str, tuple[str, ...]] = {
     "cryptography": ("wire/tls_cipher.py",),
     "jinja2": ("render/report/",),
     "opentelemetry": ("render/otlp/",),
+    "pyarrow": ("fleet/parquet.py",),
+    "duckdb": ("fleet/query.py",),
+    "distributed": ("fleet/workers.py",),
+    "dask": (),
     "pyshark": (),
     "xml": ("wire/control.py", "verify/", "simulate/"),
 }

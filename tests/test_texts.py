@@ -20,6 +20,7 @@ TEXTS = ROOT / "docs" / "texts.md"
 #: Rooms whose texts are for people; the others have names of fields and formats.
 ROOMS = (
     "cli",
+    "fleet",
     "monitor.py",
     "outfile.py",
     "points",

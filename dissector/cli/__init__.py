@@ -16,10 +16,12 @@ from dissector.cli.diff import diff
 from dissector.cli.ending import ended_by_signals
 from dissector.cli.explain import explain
 from dissector.cli.help import help_
+from dissector.cli.index import index
 from dissector.cli.live import live
 from dissector.cli.lua import lua
 from dissector.cli.ports import ports
 from dissector.cli.probe import probe
+from dissector.cli.query import query
 from dissector.cli.read import read
 from dissector.cli.redact import redact
 from dissector.cli.report import report
@@ -86,8 +88,8 @@ def main(context: click.Context) -> None:
 
 
 _COMMANDS = (
-    read, view, live, report, simulate, probe, explain, ports, diff, slice_, redact, lua, verify, schema, completion,
-    help_,
+    read, view, live, report, index, query, simulate, probe, explain, ports, diff, slice_, redact, lua, verify,
+    schema, completion, help_,
 )  # fmt: skip
 for _command in _COMMANDS:
     main.add_command(_command)

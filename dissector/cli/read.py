@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
-import os
 import sys
-from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -20,31 +18,19 @@ from dissector.cli.masks import mask_options
 from dissector.cli.points import all_files, point_options
 from dissector.cli.read_options import FORMS, ReadOptions
 from dissector.cli.tls import secrets, tls_options
-from dissector.cli.tracing import port_hints
+from dissector.cli.tracing import port_hints, processors
 
 if TYPE_CHECKING:
     from dissector.cli.parallel import SecondProcess
     from dissector.model import CaptureInfo, Problem
     from dissector.render.views import Output
-    from dissector.session.opened import OpenTasks
-    from dissector.stream.block import Block
     from dissector.survey import Site
-
-#: Blocks (of 1 MiB) between two looks for garbage, and tasks that are over before which there is none sooner: one look
-#: takes ten milliseconds, and longer with many open tasks.
-_SWEEP, _MANY = 256, 4_000
 
 
 def _collector(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
     if url is not None and not url.startswith(("http://", "https://")):
         raise click.BadParameter(f"{url!r} is no URL such as http://localhost:4318")
     return url
-
-
-def _processors() -> int:
-    """2, unless there is but one processor for this process."""
-    given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(given, 2)
 
 
 #: What bounds the memory that a capture can take, by the names in ``limits.py``.
@@ -146,7 +132,7 @@ Limits (memory depends on what is open at the moment, not on the file):
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    default=_processors,
+    default=lambda: min(processors(), 2),
     show_default="2 where there are as many processors",
     metavar="N",
     help="Processes to use; the second one reads and sorts packets or makes half of the messages, more are of no use. "
@@ -186,18 +172,6 @@ def read(files: tuple[str, ...], **options: Any) -> None:
             _read(files, wanted, second)
 
 
-def _swept(blocks: Iterable[Block], tasks: OpenTasks) -> Iterator[Block]:
-    """The same, with a look for garbage now and then: tasks, connections and logs that are over hang on one another.
-    It goes over all that is open, so it waits until more is over."""
-    swept = 0
-    for number, block in enumerate(blocks, 1):
-        yield block
-        over = tasks.ended - swept
-        if over > len(tasks) and (over >= _MANY or number % _SWEEP == 0):
-            gc.collect()
-            swept = tasks.ended
-
-
 def _read(files: tuple[str, ...], wanted: ReadOptions, second: SecondProcess | None = None) -> None:
     from dissector.render.progress import Progress
     from dissector.session.run_detection import find_runs
@@ -215,6 +189,7 @@ def _read(files: tuple[str, ...], wanted: ReadOptions, second: SecondProcess | N
             from dissector.render.filter import parse
             from dissector.render.views import Output
             from dissector.session.advance import feed
+            from dissector.session.sweeping import swept
             from dissector.session.tracer import Tracer
 
             output = Output(wanted.view(second), wanted.tasks, parse(wanted.filters))
@@ -226,7 +201,7 @@ def _read(files: tuple[str, ...], wanted: ReadOptions, second: SecondProcess | N
                 secrets=known,
             )
             try:
-                for block in _swept(chain(first, blocks), tracer.under_way):
+                for block in swept(chain(first, blocks), tracer.under_way):
                     for events in feed(tracer, block):
                         if events:
                             output.add(events)

@@ -60,6 +60,15 @@ def secrets(*, follow: bool = False) -> Secrets:
     return secrets_of(_given.get("tls_keylog", ()), _given.get("tls_key", ()), os.environ, follow=follow)
 
 
+def given_files() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Key logs and private keys that the options of this run name, or the environment, for another process."""
+    from dissector.sources.keys import key_log_of
+
+    logs = _given.get("tls_keylog", ())
+    named = key_log_of(os.environ)
+    return logs or ((named,) if named and Path(named).is_file() else ()), _given.get("tls_key", ())
+
+
 def tshark_preferences() -> list[str]:
     """What tshark has to be told to use the same secrets.
 

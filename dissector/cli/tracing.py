@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -71,6 +72,11 @@ vxlan_option = click.option(
 def port_hints(command: _F) -> _F:
     """Options ``command_ports`` and ``callback_ports``, and ``vxlan_option``."""
     return _COMMAND_PORT(_CALLBACK_PORTS(vxlan_option(command)))
+
+
+def processors() -> int:
+    """How many there are for this process."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def output_options(command: _F) -> _F:

@@ -60,7 +60,10 @@ class CsvView:
         ]
 
     def _text(self, text: str | None) -> str | None:
-        if text is None:
-            return None
-        shown = escape(self._mask.text(text))
-        return f"'{shown}" if shown.startswith(_FORMULA) else shown
+        return None if text is None else harmless_cell(self._mask.text(text))
+
+
+def harmless_cell(text: str) -> str:
+    """A text that neither a terminal nor a spreadsheet takes for more than that."""
+    shown = escape(text)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

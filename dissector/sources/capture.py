@@ -252,16 +252,20 @@ def first_blocks(path: str, size: int, interfaces: Only = None) -> Iterator[Bloc
 
 
 def _time_or_error(path: str) -> int | CaptureError:
+    """What can be read only once, or has no packet, comes first."""
+    if path == STANDARD_INPUT or (Path(path).exists() and not Path(path).is_file()):
+        return 0
     try:
-        return _first_time(path)
+        return first_time(path) or 0
     except CaptureError as error:
         return error
 
 
-def _first_time(path: str) -> int:
-    """Time of a file's first packet; what can be read only once, or has none, comes first.  Raises CaptureError."""
-    if path == STANDARD_INPUT or (Path(path).exists() and not Path(path).is_file()):
-        return 0
+def first_time(path: str) -> int | None:
+    """Time of a file's first packet; None: it has none.
+
+    :raises CaptureError: it is no capture, or damaged before that
+    """
     with ByteStream(path) as stream:
         try:
             blocks = read_blocks(*_records(stream), FileBuffers(stream, hasty=True))
@@ -270,7 +274,7 @@ def _first_time(path: str) -> int:
             if not damage.cut:
                 raise CaptureError(stream.name, damage.reason, offset=damage.offset) from None
             first = None
-    return first.time if first is not None else 0
+    return first.time if first is not None else None
 
 
 def _total_size(paths: list[str]) -> int | None:

@@ -1,0 +1,106 @@
+"""``index`` and ``query`` on an archive of many captures, judged by what its maker knows.
+
+    python -m benchmarks.fleet [--scale S] [--folder FOLDER]
+
+Prints a line a figure with its goal; exit status 1 when one is missed.  Small archives are measured, not judged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import inputs
+from benchmarks.archive import Size, make
+from dissector.fleet.captures import places_of
+from dissector.fleet.dataset import Dataset
+from dissector.fleet.index import Indexed, index
+from dissector.fleet.query import Asking
+from dissector.fleet.questions import QUESTIONS
+from dissector.fleet.tracing import HowToTrace
+from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
+
+#: Goals: how much faster two processes are than one, seconds for a question and to see that nothing is new, the
+#: dataset's part of the captures, bytes of memory of a process.
+SPEEDUP, QUESTION, AGAIN, PART, MEMORY = 1.8, 1.0, 5.0, 0.03, 300_000_000
+#: From this part of the full size on.
+_JUDGED = 0.1
+
+
+class Figures:
+    def __init__(self, judged: bool) -> None:
+        self._judged = judged
+        self.missed = False
+
+    def add(self, what: str, value: str, goal: str, reached: bool) -> None:
+        self.missed |= self._judged and not reached
+        print(f"{what:<36} {value:>14}  {goal:<12} {'' if reached else 'missed'}".rstrip(), flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet", description="Index and query many captures.")
+    parser.add_argument("--scale", type=float, default=1.0, metavar="S", help="this part of the full archive")
+    parser.add_argument("--folder", type=Path, default=inputs.FOLDER / "fleet", help="where archive and datasets go")
+    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="runs with one and with two processes each")
+    chosen = parser.parse_args(arguments)
+    figures, size, folder = Figures(chosen.scale >= _JUDGED), Size().scaled(chosen.scale), chosen.folder
+    shutil.rmtree(folder, ignore_errors=True)
+    captures = folder / "captures"
+    played = make(captures, size)
+    files = [path.stat().st_size for path in captures.rglob("*.pcap")]
+    print(f"{len(played):,} tasks in {len(files):,} captures of {size.hosts} hosts, {sum(files):,} bytes")
+    times: dict[int, list[float]] = {1: [], 2: []}
+    for round_ in range(chosen.rounds):
+        for jobs in (1, 2) if round_ % 2 == 0 else (2, 1):
+            shutil.rmtree(folder / f"jobs{jobs}", ignore_errors=True)
+            took, done = _indexed(folder / f"jobs{jobs}", captures, jobs)
+            times[jobs].append(took)
+            print(f"  index --jobs {jobs}: {took:.1f} s")
+            if jobs == 2:
+                peak = done.peak
+    speedup = min(times[1]) / min(times[2])
+    figures.add("two processes are faster by", f"{speedup:.2f}", f">= {SPEEDUP}", speedup >= SPEEDUP)
+    figures.add("memory of a process", f"{peak / 1e6:.0f} MB", f"< {MEMORY / 1e6:.0f} MB", peak < MEMORY)
+    out = folder / "jobs2"
+    took, done = _indexed(out, captures, 2)
+    figures.add("indexing again", f"{took:.2f} s", f"< {AGAIN:.0f} s", took < AGAIN and not done.captures)
+    _size(figures, out, sum(files))
+    counted = Counter((one.point, one.job, one.outcome) for one in played)
+    told = Asking(Dataset(str(out))).answer("SELECT point, job, outcome, count(*) FROM tasks GROUP BY ALL").rows
+    same = counted == {tuple(key): count for *key, count in told}
+    figures.add("tasks as the maker lists them", str(same), "True", same)
+    _ask(figures, out)
+    return figures.missed
+
+
+def _indexed(out: Path, captures: Path, jobs: int) -> tuple[float, Indexed]:
+    how = HowToTrace(tuple(COMMAND_PORTS), CALLBACK_PORTS, messages=False)
+    start = time.monotonic()
+    done = index(Dataset(str(out)), places_of([str(captures)], {}), how, jobs=jobs)
+    return time.monotonic() - start, done
+
+
+def _size(figures: Figures, out: Path, captures: int) -> None:
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    figures.add("dataset", f"{size / captures:.2%}", f"<= {PART:.0%}", size <= PART * captures)
+
+
+def _ask(figures: Figures, out: Path) -> None:
+    """Each question as a user asks it, the command with its start included."""
+    for name in QUESTIONS:
+        start = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-m", "jstrace", "query", str(out), name], check=True, stdout=subprocess.DEVNULL
+        )
+        took = time.monotonic() - start
+        figures.add(f"query {name}", f"{took:.2f} s", f"< {QUESTION:.0f} s", took < QUESTION)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""``jstrace index``: captures into a dataset, point by point, each of them committed when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+from dissector.errors import UsageError
+from dissector.fleet.captures import FileAtPoint, KnownCapture
+from dissector.fleet.dataset import Dataset, Manifest, PartFile, PointState
+from dissector.fleet.plan import Planned, Planner, PointPlan
+from dissector.fleet.tracing import HowToTrace, UnitDone, UnitOfWork
+from dissector.fleet.workers import done_units
+from dissector.render.times import iso
+
+#: Is told each point that is done, and how many there are.
+OnPoint = Callable[[UnitDone, int], object]
+
+
+@dataclass
+class Indexed:
+    """What a run did: ``captures`` are new, ``known`` were indexed before; ``tasks`` and ``points`` are all there are.
+    ``peak``: the most memory that a process had, in bytes."""
+
+    captures: int = 0
+    known: int = 0
+    tasks: int = 0
+    points: int = 0
+    warnings: list[str] = field(default_factory=list)
+    peak: int = 0
+
+
+def index(
+    dataset: Dataset,
+    places: Sequence[FileAtPoint],
+    how: HowToTrace,
+    *,
+    jobs: int = 1,
+    cluster: str | None = None,
+    retain: int | None = None,
+    on_point: OnPoint | None = None,
+) -> Indexed:
+    """``retain``: days before the newest one that are kept, None for all.
+
+    :raises UsageError: nothing can be read, or the dataset is made in another way
+    :raises ToolError: see ``done_units``
+    """
+    done = Indexed()
+    with dataset.locked():
+        if dataset.is_new:
+            dataset.commit(Manifest(messages=how.messages))
+        elif how.messages and not dataset.manifest.messages:
+            raise UsageError(f"{dataset.folder} was made without --messages: index into another one")
+        how = how._replace(messages=dataset.manifest.messages).with_process()
+        planned = Planner(dataset).plan(places)
+        _refuse_nothing(planned)
+        done.known = planned.nothing_new
+        done.warnings += [one.error or "" for one in planned.unreadable] + planned.warnings
+        _work(dataset, planned, how, jobs, cluster, done, on_point)
+        if retain is not None:
+            _forget(dataset, retain)
+    done.tasks = sum(part.rows for part in dataset.manifest.parts if part.table == "tasks")
+    done.points = len(dataset.manifest.points)
+    return done
+
+
+def _refuse_nothing(planned: Planned) -> None:
+    if planned.unreadable and not (planned.points or planned.nothing_new):
+        raise UsageError(planned.unreadable[0].error or "")
+
+
+def _work(
+    dataset: Dataset,
+    planned: Planned,
+    how: HowToTrace,
+    jobs: int,
+    cluster: str | None,
+    done: Indexed,
+    on_point: OnPoint | None,
+) -> None:
+    plans = {plan.point: plan for plan in sorted(planned.points, key=lambda one: (-one.size, one.point))}
+    units = [_unit(dataset, plan, how) for plan in plans.values() if plan.paths]
+    for plan in plans.values():
+        if not plan.paths:
+            _commit(dataset, plan, UnitDone(plan.point, [], [], "", 0, []))
+    for result in done_units(units, jobs, cluster):
+        plan = plans[result.point]
+        done.warnings += result.warnings
+        done.peak = max(done.peak, result.peak)
+        if result.error:
+            done.warnings.append(result.error)
+        else:
+            done.captures += len(plan.known) - len(_known(dataset, plan.point) & {one.digest for one in plan.known})
+            _commit(dataset, plan, result)
+        if on_point is not None:
+            on_point(result, len(units))
+
+
+def _known(dataset: Dataset, point: str) -> set[str]:
+    return {one.digest for one in dataset.manifest.captures if one.point == point}
+
+
+def _unit(dataset: Dataset, plan: PointPlan, how: HowToTrace) -> UnitOfWork:
+    replaced = tuple((part.table, str(dataset.folder / part.path)) for part in _replaced(dataset, plan))
+    folder = str(dataset.work_folder())
+    return UnitOfWork(plan.point, plan.paths, folder, how, plan.since, tuple(plan.told), replaced)
+
+
+def _replaced(dataset: Dataset, plan: PointPlan) -> list[PartFile]:
+    """Files with something from then on, and those of that day: so a day does not get a file with every run."""
+    day = iso(plan.since)[:10]
+    return [part for part in dataset.manifest.parts if part.point == plan.point and part.day >= day]
+
+
+def _commit(dataset: Dataset, plan: PointPlan, result: UnitDone) -> None:
+    manifest = dataset.manifest
+    gone = set(_replaced(dataset, plan)) if result.files else set()
+    parts = [part for part in manifest.parts if part not in gone]
+    for made in result.written:
+        path = dataset.part_path(made.table, made.day, plan.point, made.digest)
+        dataset.place(made.path, path)
+        parts.append(PartFile(made.table, made.day, plan.point, path, made.rows, made.size, made.last))
+    others = [one for one in manifest.captures if one.point != plan.point]
+    points = dict(manifest.points)
+    if result.tail or plan.point not in points:
+        points[plan.point] = PointState(plan.point, result.tail)
+    changed = replace(manifest, points=points, captures=[*others, *_with_facts(plan.known, result)], parts=parts)
+    dataset.commit(changed)
+
+
+def _with_facts(captures: Sequence[KnownCapture], result: UnitDone) -> list[KnownCapture]:
+    """The captures with what is known of them since they were read."""
+    read = {one.path: one for one in result.files}
+    return [
+        one if (facts := read.get(one.path)) is None else one._replace(last=facts.last, packets=facts.packets)
+        for one in captures
+    ]
+
+
+def _forget(dataset: Dataset, days: int) -> None:
+    manifest = dataset.manifest
+    newest = max((part.day for part in manifest.parts), default=None)
+    if newest is None:
+        return
+    first = (date.fromisoformat(newest) - timedelta(days=days)).isoformat()
+    kept = [part for part in manifest.parts if part.day > first]
+    if len(kept) < len(manifest.parts):
+        dataset.commit(replace(manifest, parts=kept))

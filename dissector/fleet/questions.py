@@ -1,0 +1,117 @@
+"""Questions that operators ask of months of captures, ready made."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_BAD = "outcome IN ('failure', 'killed', 'lost', 'refused', 'no_callback', 'unreachable')"
+#: A line for each beginning and each end of a task, with how many there are from then on.
+_UNDER_WAY = """
+  SELECT place, moment, sum(step) OVER (PARTITION BY place ORDER BY moment, step ROWS UNBOUNDED PRECEDING) AS many
+  FROM (SELECT {of} AS place, start AS moment, 1 AS step FROM tasks WHERE {known}
+        UNION ALL SELECT {of}, "end", -1 FROM tasks WHERE {known})"""
+
+
+class ReadyQuestion(NamedTuple):
+    """``sql`` may ask for the firewall's range as $low and $high."""
+
+    text: str
+    sql: str
+
+    @property
+    def needs_ports(self) -> bool:
+        return "$low" in self.sql
+
+
+QUESTIONS: dict[str, ReadyQuestion] = {
+    "failures": ReadyQuestion(
+        "tasks that failed, by week and job",
+        f"""
+SELECT date_trunc('week', start)::DATE AS week, job, count(*) AS tasks, count(*) FILTER ({_BAD}) AS failed,
+  round(100 * count(*) FILTER ({_BAD}) / count(*), 1) AS percent,
+  list_sort(list(DISTINCT outcome) FILTER ({_BAD})) AS outcomes
+FROM tasks GROUP BY ALL HAVING failed > 0 ORDER BY week, failed DESC, job""",
+    ),
+    "causes": ReadyQuestion(
+        "each problem: how often, since when, until when, at how many points",
+        """
+SELECT code, severity, count(*) AS times, count(DISTINCT task) AS tasks, count(DISTINCT point) AS points,
+  min(time) AS first, max(time) AS last
+FROM problems GROUP BY ALL ORDER BY severity, times DESC, code""",
+    ),
+    "delays": ReadyQuestion(
+        "seconds until the remote called back, by remote",
+        """
+SELECT remote.ip AS remote, count(callback_delay) AS tasks, quantile_cont(callback_delay, 0.5) AS median,
+  quantile_cont(callback_delay, 0.95) AS p95, quantile_cont(callback_delay, 0.99) AS p99, max(callback_delay) AS max
+FROM tasks WHERE callback_delay IS NOT NULL GROUP BY ALL ORDER BY p95 DESC, remote""",
+    ),
+    "ports": ReadyQuestion(
+        "callback ports at a time by client, against the firewall's range (--callback-ports)",
+        f"""
+WITH used AS ({_UNDER_WAY.format(of="client.ip", known="callback.port IS NOT NULL")}),
+  peaks AS (SELECT place, max(many) AS peak, arg_max(moment, many) AS peak_at FROM used GROUP BY place)
+SELECT client.ip AS client, any_value(peak)::BIGINT AS peak, $high - $low + 1 AS ports,
+  round(100 * any_value(peak) / ($high - $low + 1), 1) AS percent, any_value(peak_at) AS peak_at,
+  min(callback.port) AS lowest, max(callback.port) AS highest,
+  count(*) FILTER (callback.port NOT BETWEEN $low AND $high) AS outside
+FROM tasks JOIN peaks ON place = client.ip WHERE callback.port IS NOT NULL
+GROUP BY ALL ORDER BY percent DESC, client""",
+    ),
+    "slower": ReadyQuestion(
+        "jobs whose median in the newest seven days is half as much again as before",
+        """
+WITH newest AS (SELECT max(day) - 7 AS since FROM tasks),
+  halves AS (SELECT job, quantile_cont(duration, 0.5) FILTER (day <= since) AS before,
+    quantile_cont(duration, 0.5) FILTER (day > since) AS now,
+    count(*) FILTER (day <= since) AS tasks_before, count(*) FILTER (day > since) AS tasks_now
+    FROM tasks, newest WHERE outcome = 'success' GROUP BY job)
+SELECT job, before, now, round(now / before, 2) AS times, tasks_before, tasks_now
+FROM halves WHERE tasks_before >= 5 AND tasks_now >= 5 AND now >= 1.5 * before ORDER BY times DESC, job""",
+    ),
+    "busy": ReadyQuestion(
+        "tasks at a time: the most of each day at each point, and when",
+        f"""
+WITH running AS ({_UNDER_WAY.format(of="point", known="true")})
+SELECT moment::DATE AS day, place AS point, max(many)::BIGINT AS tasks_at_a_time, arg_max(moment, many) AS peak_at
+FROM running GROUP BY ALL ORDER BY day, tasks_at_a_time DESC, point""",
+    ),
+    "days": ReadyQuestion(
+        "tasks of each day by outcome",
+        f"""
+SELECT day, count(*) AS tasks, count(*) FILTER (outcome = 'success') AS success, count(*) FILTER ({_BAD}) AS failed,
+  count(*) FILTER (outcome IN ('running', 'unknown')) AS unfinished, count(DISTINCT job) AS jobs,
+  quantile_cont(duration, 0.5) AS median
+FROM tasks GROUP BY ALL ORDER BY day""",
+    ),
+    "jobs": ReadyQuestion(
+        "each job: tasks, failures, and how long it takes",
+        f"""
+SELECT job, count(*) AS tasks, count(*) FILTER ({_BAD}) AS failed, quantile_cont(duration, 0.5) AS median,
+  quantile_cont(duration, 0.95) AS p95, max(duration) AS max, min(start) AS first, max(start) AS last
+FROM tasks GROUP BY ALL ORDER BY failed DESC, tasks DESC, job""",
+    ),
+    "remotes": ReadyQuestion(
+        "each remote: tasks, failures, and what stands behind most of them",
+        f"""
+WITH codes AS (SELECT t.id, p.code FROM tasks t JOIN problems p ON p.task = t.id WHERE t.{_BAD}
+    AND p.severity = 'error')
+SELECT remote.ip AS remote, count(DISTINCT tasks.id) AS tasks, count(DISTINCT tasks.id) FILTER ({_BAD}) AS failed,
+  mode(code) AS mostly FROM tasks LEFT JOIN codes ON codes.id = tasks.id
+GROUP BY ALL ORDER BY failed DESC, tasks DESC, remote""",
+    ),
+    "network": ReadyQuestion(
+        "retransmissions and holes between two hosts",
+        """
+SELECT client.ip AS client, server.ip AS server, count(*) AS connections, sum(packets)::BIGINT AS packets,
+  sum(retransmissions)::BIGINT AS retransmissions, round(100 * sum(retransmissions) / sum(packets), 3) AS percent,
+  sum(gaps)::BIGINT AS gaps, count(*) FILTER (closed = 'rst') AS resets
+FROM connections GROUP BY ALL ORDER BY percent DESC, client, server""",
+    ),
+    "worst": ReadyQuestion(
+        "the newest hundred tasks that failed, for --task",
+        f"""
+SELECT id, start, point, job, remote.ip AS remote, outcome, exit_code, problems
+FROM tasks WHERE {_BAD} ORDER BY start DESC, id LIMIT 100""",
+    ),
+}
