@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from handbook import contract, lives, man
+from handbook import contract, fleet, lives, man
 
 _WORK = Path("build") / "docs"
 
@@ -16,7 +16,7 @@ def main() -> int:
     kinds = parser.add_subparsers(dest="kind", required=True)
     page = kinds.add_parser("man", help="write man/jstrace.1")
     page.add_argument("--check", action="store_true", help="compare instead; status 1 when it is not new")
-    page = kinds.add_parser("json", help="fill the tables of docs/json.md")
+    page = kinds.add_parser("json", help="fill the tables of docs/json.md and docs/fleet.md")
     page.add_argument("--check", action="store_true", help="compare instead; status 1 when they are not new")
     page = kinds.add_parser("life", help="fill the tables of docs/architecture.md")
     page.add_argument("--check", action="store_true", help="compare instead; status 1 when they are not new")
@@ -25,7 +25,8 @@ def main() -> int:
     if wanted.kind == "man":
         return _write(man.TARGET, man.text(), wanted)
     if wanted.kind == "json":
-        return _write(contract.TARGET, contract.filled(contract.TARGET.read_text(encoding="utf-8")), wanted)
+        pages = [(one.TARGET, one.filled(one.TARGET.read_text(encoding="utf-8"))) for one in (contract, fleet)]
+        return max(_write(target, made, wanted) for target, made in pages)
     if wanted.kind == "life":
         return _write(lives.TARGET, lives.filled(lives.TARGET.read_text(encoding="utf-8")), wanted)
     return _site()

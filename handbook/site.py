@@ -36,7 +36,7 @@ _PROJECT = (
     ("CHANGELOG.md", "Changelog"),
 )
 #: Pages of ``docs`` for those who write programs; the menu has them when they are there.
-_PROGRAMS = (("api", "Python API"), ("json", "JSON"))
+_PROGRAMS = (("api", "Python API"), ("json", "JSON"), ("fleet", "Many captures"))
 _WIRESHARK = "wireshark/README.md"
 #: Section of the README -> what the menu calls it, where that is another name.
 _SHORT = {"Try it": "Install"}

@@ -6,6 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+pytest.importorskip("pyarrow")
+pytest.importorskip("duckdb")
+
 from benchmarks.archive import Played, Size, make
 from dissector.fleet.captures import places_of
 from dissector.fleet.dataset import Dataset
@@ -47,3 +52,8 @@ def as_made(played: Iterable[Played]) -> list[tuple[str, int, str, str]]:
 
 def as_indexed(out: Path) -> list[tuple[str, int, str, str]]:
     return sorted(rows(out, "SELECT point, epoch_us(start), job, outcome FROM tasks"))
+
+
+def read_bytes(out: Path) -> dict[str, bytes]:
+    """The dataset byte by byte."""
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fleet_kit import HOW, SMALL, archive, as_indexed, as_made, indexed, rows, whole
+from fleet_kit import HOW, SMALL, archive, as_indexed, as_made, indexed, read_bytes, rows, whole
 
 import jstrace
 from benchmarks.archive import Played, Size, make
@@ -215,11 +215,7 @@ def test_two_processes_make_the_same(made: tuple[Path, list[Played]], dataset: P
     """Byte by byte."""
     out = tmp_path / "out"
     indexed(out, made[0], jobs=2)
-    assert _bytes(out) == _bytes(dataset)
-
-
-def _bytes(out: Path) -> dict[str, bytes]:
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert read_bytes(out) == read_bytes(dataset)
 
 
 _KILLED = """
@@ -256,7 +252,7 @@ def test_a_killed_run_leaves_what_can_be_read(
             points = {point for point, *_ in told}
             assert told == [one for one in as_indexed(dataset) if one[0] in points]
     indexed(out, made[0])
-    assert _bytes(out) == _bytes(dataset)
+    assert read_bytes(out) == read_bytes(dataset)
 
 
 def test_messages_belong_to_their_tasks(tmp_path: Path) -> None:
