@@ -737,12 +737,14 @@ js.path_names = { ["create_instance.iid"] = "[]", ["disp_params.named_item"] = "
 
 -- What the rules of session/*.py need of Python: they are translated by codegen/rules_*.py and run once a task.
 --
--- A list or tuple is a table with its length in `n`; a dict keeps its entries in order, as pairs in the list `pairs_`.
+-- A list or tuple is a table with its length in `n`; a dict keeps its entries in order, as pairs in the list `pairs_`:
+-- what was taken out leaves `false` there, `gone` of them.
 do
-  local format, floor, select, type = string.format, math.floor, select, type
+  local select, type = select, type
   local py, List, Dict = {}, {}, {}
   js.py = py
   List.__index, Dict.__index = List, Dict
+  py.List, py.Dict = List, Dict
 
   function py.pack(...) return setmetatable({ n = select("#", ...), ... }, List) end
 
@@ -765,7 +767,7 @@ do
     if type(one) == "string" then
       for at = 1, #one do py.append(found, one:sub(at, at)) end
     elseif kind == Dict then
-      for at = 1, one.pairs_.n do py.append(found, one.pairs_[at][1]) end
+      for _, key in py.each_pair(one) do py.append(found, key) end
     elseif kind then
       for at, name in ipairs(kind.fields) do found[at] = one[name] end
       found.n = #kind.fields
@@ -784,9 +786,9 @@ do
 
   --- A dict's keys and values.
   function py.each_pair(dict)
-    local at, all = 0, dict.pairs_
+    local at, all = dict.head - 1, dict.pairs_
     return function()
-      at = at + 1
+      repeat at = at + 1 until all[at] ~= false
       if at <= all.n then return at, all[at][1], all[at][2] end
     end
   end
@@ -823,7 +825,7 @@ do
   end
 
   function py.dict(pairs_)
-    local found = setmetatable({ pairs_ = py.pack(), map = {} }, Dict)
+    local found = setmetatable({ pairs_ = py.pack(), map = {}, gone = 0, head = 1 }, Dict)
     for _, pair in py.each(pairs_ or py.pack()) do py.put(found, pair[1], pair[2]) end
     return found
   end
@@ -836,7 +838,33 @@ do
       known = py.pack(key, value)
       dict.map[key_of(key)] = known
       py.append(dict.pairs_, known)
+      known.at = dict.pairs_.n
     end
+  end
+
+  --- Takes a key out of a dict: what it stood for, or `default`.
+  function py.pop(dict, key, default)
+    local known, all = dict.map[key_of(key)], dict.pairs_
+    if not known then return default end
+    dict.map[key_of(key)], all[known.at], dict.gone = nil, false, dict.gone + 1
+    while all[dict.head] == false do dict.head = dict.head + 1 end
+    if 2 * dict.gone > all.n + 16 then  -- closes up
+      local kept = py.pack()
+      for _, one in ipairs(py.list_of(all, all.n)) do
+        if one then
+          py.append(kept, one)
+          one.at = kept.n
+        end
+      end
+      dict.pairs_, dict.gone, dict.head = kept, 0, 1
+    end
+    return known[2]
+  end
+
+  --- The first key of a dict.
+  function py.first(dict)
+    local known = dict.pairs_[dict.head]
+    return known and known[1] or nil
   end
 
   function py.get(dict, key, default)
@@ -845,9 +873,12 @@ do
     return default
   end
 
-  function py.items(dict) return dict.pairs_ end
+  function py.items(dict)
+    if dict.gone == 0 then return dict.pairs_ end
+    return py.filter(function(pair) return pair end, dict.pairs_)
+  end
 
-  function py.values(dict) return py.map(function(pair) return pair[2] end, dict.pairs_) end
+  function py.values(dict) return py.map(function(pair) return pair[2] end, py.items(dict)) end
 
   py.keys = items_of
 
@@ -858,9 +889,9 @@ do
   function py.set(items)
     return py.dict(py.map(function(item) return py.pack(item, true) end, items or py.pack()))
   end
-  py.frozenset = py.set
+  py.frozenset, py.OrderedDict = py.set, py.dict
 
-  function py.union(one, two) return py.dict(py.joined(one.pairs_, two.pairs_)) end
+  function py.union(one, two) return py.dict(py.joined(py.items(one), py.items(two))) end
 
   function py.common(one, two) return py.set(py.filter(function(item) return py.has(two, item) end, one)) end
 
@@ -875,7 +906,7 @@ do
     if one == nil or one == false or one == 0 or one == "" then return false end
     local kind = getmetatable(one)
     if kind == List then return one.n > 0 end
-    if kind == Dict then return one.pairs_.n > 0 end
+    if kind == Dict then return one.pairs_.n > one.gone end
     return true
   end
   py.bool = py.truth
@@ -946,8 +977,12 @@ do
       if py.same(one, item) then return at - 1 end
     end
   end
+end
 
-  -- --- going through ---
+-- What the translated rules need of Python to go through lists: choices, order, heaps (beside python.lua).
+do
+  local py, floor, select, type = js.py, math.floor, select, type
+  local Dict, items_of = py.Dict, py.list
 
   function py.map(change, list)
     local found = py.pack()
@@ -990,7 +1025,7 @@ do
 
   function py.len(one)
     if type(one) == "string" then return select(2, one:gsub("[^\128-\191]", "")) end
-    return getmetatable(one) == Dict and one.pairs_.n or items_of(one).n
+    return getmetatable(one) == Dict and one.pairs_.n - one.gone or items_of(one).n
   end
 
   function py.zip(one, two)
@@ -1019,6 +1054,44 @@ do
       if not py.same(left[at], right[at]) then return before(left[at], right[at]) end
     end
     return left.n < right.n
+  end
+
+  -- --- heaps: lists whose first one is the least ---
+
+  local function sink(heap, at)
+    local item = heap[at]
+    while 2 * at <= heap.n do
+      local below = 2 * at
+      if below < heap.n and before(heap[below + 1], heap[below]) then below = below + 1 end
+      if not before(heap[below], item) then break end
+      heap[at], at = heap[below], below
+    end
+    heap[at] = item
+  end
+
+  function py.heappush(heap, item)
+    py.append(heap, item)
+    local at = heap.n
+    while at > 1 and before(item, heap[floor(at / 2)]) do
+      heap[at] = heap[floor(at / 2)]
+      at = floor(at / 2)
+    end
+    heap[at] = item
+  end
+
+  function py.heapreplace(heap, item)
+    heap[1] = item
+    sink(heap, 1)
+  end
+
+  function py.heappop(heap)
+    heap[1], heap[heap.n] = heap[heap.n], nil
+    heap.n = heap.n - 1
+    if heap.n > 0 then sink(heap, 1) end
+  end
+
+  function py.heapify(heap)
+    for at = floor(heap.n / 2), 1, -1 do sink(heap, at) end
   end
 
   --- Stable, as Python's.
@@ -1060,8 +1133,11 @@ do
   end
   py.min = extreme(before)
   py.max = extreme(function(one, two) return before(two, one) end)
+end
 
-  -- --- numbers and text ---
+-- What the translated rules need of Python: numbers, text, classes (beside python.lua).
+do
+  local py, format, floor, select, type = js.py, string.format, math.floor, select, type
 
   function py.add(one, two)
     if type(one) == "string" then return one .. two end
@@ -1184,6 +1260,10 @@ do
 
     function class.new(...)
       local self = {}
+      if class.members.__init__ then
+        setmetatable(self, class):__init__(...)
+        return self
+      end
       for at, name in ipairs(fields) do self[name] = (select(at, ...)) end
       return setmetatable(self, class)
     end
@@ -1637,6 +1717,94 @@ do
   session_verdict.is_incomplete = function(connection)
     do return (connection.mid_stream or (connection.gaps > 0) or (connection.snapped > 0) or session_verdict.one_sided(connection)) end
   end
+  session_silence.Silence = py.class({  }, {
+  })
+  session_silence.Silence.members["__init__"] = function(self)
+    self._places = py.dict()
+    self._place_of = py.dict()
+    self._all, self._ripe = session_silence._Heap.new(), session_silence._Heap.new()
+  end
+  session_silence.Silence.members["note"] = function(self, facts)
+    local place
+    place = self:_move(facts)
+    if py.truth(session_silence.may_be_due(facts)) then
+      py.put(place.ripe, facts, nil)
+      self._ripe:enter(place)
+    else
+      self:_unripe(facts, place)
+    end
+  end
+  session_silence.Silence.members["leave"] = function(self, facts)
+    local place
+    place = py.pop(self._place_of, facts)
+    py.pop(place.tasks, facts)
+    self:_unripe(facts, place)
+    if not py.truth(place.tasks) then
+      self._all:drop(place)
+      py.pop(self._places, place.source)
+    end
+  end
+  session_silence.Silence.members["due"] = function(self, now)
+    local found, until_, place, ripe, facts
+    found = py.pack()
+    until_ = py.sub(now, session_timeouts.CALLBACK_LINGER)
+    place = self._ripe:oldest(until_)
+    while (place ~= nil) do
+      ripe, place.ripe = place.ripe, py.dict()
+      self._ripe:drop(place)
+      for _, item_ in py.each(ripe) do
+        facts = item_
+        if (session_silence.heard(session_silence.latest(facts)) > until_) then
+          self:note(facts)
+        else
+          py.append(found, facts)
+        end
+      end
+      place = self._ripe:oldest(until_)
+    end
+    do return py.sorted(found, { key = function(one) return one.rank end }) end
+  end
+  session_silence.Silence.members["idlest"] = function(self)
+    local place, facts
+    place = self._all:oldest(nil)
+    while (place ~= nil) do
+      facts = py.first(place.tasks)
+      if (session_silence.latest(facts) == place.source) then
+        do return facts end
+      end
+      self:note(facts)
+      place = self._all:oldest(nil)
+    end
+    do return nil end
+  end
+  session_silence.Silence.members["_unripe"] = function(self, facts, place)
+    if py.has(place.ripe, facts) then
+      py.pop(place.ripe, facts)
+      if not py.truth(place.ripe) then
+        self._ripe:drop(place)
+      end
+    end
+  end
+  session_silence.Silence.members["_move"] = function(self, facts)
+    local source, known, place
+    source = session_silence.latest(facts)
+    known = py.get(self._place_of, facts)
+    if (known ~= nil) then
+      if (known.source == source) then
+        do return known end
+      end
+      self:leave(facts)
+    end
+    place = py.get(self._places, source)
+    if (place == nil) then
+      place = session_silence._Place.new(source)
+      py.put(self._places, source, place)
+      self._all:enter(place)
+    end
+    py.put(place.tasks, facts, nil)
+    py.put(self._place_of, facts, place)
+    do return place end
+  end
   stream_icmp.reason = function(version, kind, code)
     local entry, general, codes
     entry = py.get((function() if py.same(version, 4) then return stream_icmp._TABLE end return stream_icmp._TABLE_6 end)(), kind)
@@ -1789,6 +1957,59 @@ do
   end
   session_verdict.one_sided = function(connection)
     do return ((connection.bytes > 0) and py.has(py.pack(py.at(connection.sides, 0).packets, py.at(connection.sides, 1).packets), 0)) end
+  end
+  session_silence._Heap = py.class({  }, {
+  })
+  session_silence._Heap.members["__init__"] = function(self)
+    self._entries = py.pack()
+    self._places = py.dict()
+    self._numbers = py.dict()
+    self._count = 0
+  end
+  session_silence._Heap.members["enter"] = function(self, place)
+    if not py.has(self._numbers, place) then
+      py.heappush(self._entries, self:_entry(place))
+    end
+  end
+  session_silence._Heap.members["drop"] = function(self, place)
+    local number
+    number = py.pop(self._numbers, place, nil)
+    if (number ~= nil) then
+      py.pop(self._places, number)
+    end
+    if (py.len(self._entries) > py.add((2 * py.len(self._places)), session_silence._SPARE)) then
+      self._entries = (function() local found_ = py.pack()  for _, item_ in py.each(self._entries) do local entry = item_ if py.has(self._places, py.at(entry, 1)) then py.append(found_, entry) end end return found_ end)()
+      py.heapify(self._entries)
+    end
+  end
+  session_silence._Heap.members["oldest"] = function(self, until_)
+    local then_, number, place
+    while (py.truth(self._entries) and ((until_ == nil) or (py.at(py.at(self._entries, 0), 0) <= until_))) do
+      do local from_ = py.at(self._entries, 0) then_, number = py.at(from_, 0), py.at(from_, 1) end
+      place = py.get(self._places, number)
+      if (place == nil) then
+        py.heappop(self._entries)
+      elseif (session_silence.heard(place.source) > then_) then
+        py.pop(self._places, number)
+        py.heapreplace(self._entries, self:_entry(place))
+      else
+        do return place end
+      end
+    end
+    do return nil end
+  end
+  session_silence._Heap.members["_entry"] = function(self, place)
+    self._count = py.add(self._count, 1)
+    py.put(self._numbers, place, self._count)
+    py.put(self._places, self._count, place)
+    do return py.pack(session_silence.heard(place.source), self._count) end
+  end
+  session_silence._Place = py.class({ "source" }, {
+  })
+  session_silence._Place.members["__init__"] = function(self, source)
+    self.source = source
+    self.tasks = py.OrderedDict()
+    self.ripe = py.dict()
   end
   session_calling.unmask_intruder = function(facts)
     local record, callback, remote, has_left
@@ -3855,7 +4076,7 @@ do
   session_codes._Z118 = py.pack("Z-REMOTE-118", "SCHEDULER-280")
   session_codes._LOST = py.pack("Z-REMOTE-101", "SCHEDULER-202", "SCHEDULER-280")
   ports.COMMANDS_TEXT = py.join(",", py.map(py.str, ports.COMMAND_PORTS))
-  session_codes.CODES = py.dict(py.joined(py.pack(py.pack("command_unanswered", session_capture_codes.Code.new(session_codes._ERROR, "Nobody answers on the remote scheduler's port.", "the remote host is down or unreachable, the address is wrong, or a firewall drops packets to {remote}", "check that the remote runs and that {remote} can be reached from {client}; open that port in the firewall", py.joined(session_codes._Z118, py.pack("SCHEDULER-224"))))), py.pack(py.pack("command_refused", session_capture_codes.Code.new(session_codes._ERROR, "The connection to the remote scheduler's port was refused.", "no scheduler listens on {remote}, or a device in between rejects the connection", "start the remote scheduler, or correct host and port of the process class; check the firewall's reject rules", py.joined(py.pack("ERRNO-111"), py.pack("ERRNO-113"), session_codes._Z118)))), py.pack(py.pack("command_rejected", session_capture_codes.Code.new(session_codes._ERROR, "The remote scheduler accepted the connection and closed it without a byte.", "the client {client} is not in the remote's allowed_host list (or only with level none or signal)", "add <allowed_host host=\034{client}\034 level=\034all\034/> to the remote scheduler's configuration", py.joined(py.pack("SCHEDULER-287 (at the remote)"), py.pack("SCHEDULER-224"), session_codes._Z118)))), py.pack(py.pack("start_error", session_capture_codes.Code.new(session_codes._ERROR, "The remote scheduler answered the start command with an error.", "the error's code decides: SCHEDULER-121 is a level below all in allowed_host, SCHEDULER-717 a licence", "see the error's code and text, and jstrace explain CODE", py.joined(py.pack("SCHEDULER-121 (at the remote)"), py.pack("SCHEDULER-717 (at the remote)"), py.pack("SCHEDULER-223"), session_codes._Z118)))), py.pack(py.pack("start_cut", session_capture_codes.Code.new(session_codes._ERROR, "The command connection ended before the start was answered.", "the remote scheduler ended before it answered, or a device in between reset the connection", "see why the remote scheduler ended; look at the firewalls between the schedulers", py.joined(py.pack("SCHEDULER-224"), session_codes._Z118)))), py.pack(py.pack("syn_ack_lost", session_capture_codes.Code.new(session_codes._ERROR, "The answer to a SYN never arrives: the connection is not opened.", "the path back is broken: a firewall that drops, or a wrong route", "look at the firewalls and routes of the direction in which the SYN+ACK goes", py.joined(session_codes._Z118, py.pack("ERRNO-110 (debug log)"))))), py.pack(py.pack("unused_connections", session_capture_codes.Code.new(session_codes._INFO, "Connections to a command port were opened and closed without a byte.", "health checks, monitoring or a port scan: a scheduler sends its command at once", "nothing to do; a host that checks the remote and is not in its allowed_host list makes SCHEDULER-287 there"))), py.pack(py.pack("connection_flood", session_capture_codes.Code.new(session_codes._WARNING, "Very many connections to command ports got no answer.", "a port scan or a flood; each of the first ones is shown as a task of its own", "find out who sends them; name only the true command ports with --command-port"))), py.pack(py.pack("limit_reached", session_capture_codes.Code.new(session_codes._WARNING, "There was more of something than jstrace keeps.", "a flood, or an attack on whoever reads the capture; what is kept is bounded, so that memory is", "read a part of the capture: some minutes of it, or some hosts; jstrace read --help names the limits"))), py.pack(py.pack("callback_dropped", session_capture_codes.Code.new(session_codes._ERROR, "The task process calls back and nobody answers.", "a firewall drops the SYNs from the remote to {client}:{port}", "let new TCP connections from the remote through to the client's ports 59999 and lower", py.joined(session_codes._Z118, py.pack("ERRNO-110 (at the remote, debug log)"))))), py.pack(py.pack("callback_refused", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection was refused.", "a firewall rejects the SYNs to {client}:{port}, or the client does not listen there any more", "let new TCP connections from the remote through to the client's ports 59999 and lower", py.joined(session_codes._Z118, py.pack("ERRNO-111 or ERRNO-113 (at the remote, debug log)"))))), py.pack(py.pack("callback_elsewhere", session_capture_codes.Code.new(session_codes._ERROR, "The callback goes to another address or port than the announced one.", "an address translation (NAT) between client and remote changes the client's address or port", "forward the ports 59999 and lower unchanged to the client, or connect both without NAT", session_codes._Z118))), py.pack(py.pack("callback_late", session_capture_codes.Code.new(session_codes._ERROR, "The callback came after the client had given up.", "the task process took longer than 60 s to start or to get through (overload, slow Java start, lost SYNs)", "look at the remote's load at that time; if its SYNs were not answered earlier, at the firewall", session_codes._Z118))), py.pack(py.pack("callback_missing", session_capture_codes.Code.new(session_codes._ERROR, "No callback connection came.", "the task process ended at its start, calls another address (NAT, several interfaces), or its SYNs do not pass this capture point", "capture at the remote as well; see the remote scheduler's log, and look for a firewall between there and here", session_codes._Z118))), py.pack(py.pack("slow_start", session_capture_codes.Code.new(session_codes._INFO, "The callback came late, but in time.", "the remote scheduler or the start of the task process was slow", "look at the remote's load; after 60 s the client gives up"))), py.pack(py.pack("path_mtu", session_capture_codes.Code.new(session_codes._ERROR, "Large segments do not get through while small ones do.", "a link on the path has a smaller MTU, and the ICMP message that would say so is filtered (a black hole)", "let ICMP 'fragmentation needed' through, or lower the MTU (or clamp the MSS) at both ends", py.pack("SCHEDULER-202", "often nothing at all")))), py.pack(py.pack("callback_other_address", session_capture_codes.Code.new(session_codes._INFO, "The callback comes from another address than the remote scheduler's.", "the remote has several addresses or is behind a translation; the engine accepts that", "nothing to do; a firewall must let both addresses through to the client"))), py.pack(py.pack("callback_foreign_bytes", session_capture_codes.Code.new(session_codes._ERROR, "Somebody else connected to the announced port.", "a port scanner or another program took the only connection that the client accepts", "keep scanners away from the client's ports 59999 and lower", py.pack("Z-REMOTE-115", "Z-REMOTE-101", "SCHEDULER-280")))), py.pack(py.pack("connection_lost", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection ended before the task did.", "the task process or one of the schedulers ended, the network failed, or a device reset the connection", "see who ended the connection, and look at that host", session_codes._LOST))), py.pack(py.pack("idle_connection_cut", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection was cut after a long silence.", "a firewall or translation between the schedulers forgot the idle connection", "raise the idle timeout of that device above the longest silence of a job, or let the job write a line now and then; releases 1.9.4 and later can send keep-alives", py.joined(session_codes._LOST, py.pack("often nothing at all"))))), py.pack(py.pack("command_lost_first", session_capture_codes.Code.new(session_codes._ERROR, "The command connection ended while the task was running.", "a scheduler ended it, or a device in between; the remote then kills the task's process", "find who ended the command connection; idle timeouts of firewalls apply to it as well", py.pack("SCHEDULER-850 (at the remote)", "SCHEDULER-279")))), py.pack(py.pack("task_killed", session_capture_codes.Code.new(session_codes._WARNING, "The client asked the remote to kill the task.", "an operator, a timeout, or the end of the client scheduler", "see the client's log for who killed the task", py.pack("SCHEDULER-279", "Z-REMOTE-122")))), py.pack(py.pack("job_failed", session_capture_codes.Code.new(session_codes._ERROR, "The job failed by itself.", "the job itself: its connections ended in order", "read the task's log: --log", py.pack("SCHEDULER-280", "SCHEDULER-279")))), py.pack(py.pack("error_answer", session_capture_codes.Code.new(session_codes._ERROR, "A call of the client was answered with an error.", "the job or its module threw an error", "see the error's text; for a missing class or script the job's configuration", py.pack("SCHEDULER-202")))), py.pack(py.pack("call_failed", session_capture_codes.Code.new(session_codes._INFO, "A call of the job to the scheduler failed.", "the job called a method or property with something that the scheduler could not do", "see the error's text; the job may have handled it"))), py.pack(py.pack("slow_call", session_capture_codes.Code.new(session_codes._INFO, "A call took long.", "whoever had to answer was busy", "see the ladder for what happened meanwhile"))), py.pack(py.pack("slow_network", session_capture_codes.Code.new(session_codes._INFO, "The network between the schedulers took most of the time.", "every call waits for one trip there and back, and the path is long", "let the job call the scheduler less often (fewer log lines and parameters one by one), or shorten the path"))), py.pack(py.pack("slow_job", session_capture_codes.Code.new(session_codes._INFO, "The job itself took most of a long time.", "the job itself: neither the network nor the schedulers", "look into the job"))), py.pack(py.pack("open_call", session_capture_codes.Code.new(session_codes._WARNING, "A call is still without an answer at the end.", "the other end is still busy, hangs, or its answer was not captured", "see who has to answer, and whether segments are unacknowledged"))), py.pack(py.pack("retransmissions", session_capture_codes.Code.new(session_codes._INFO, "Segments were retransmitted.", "packets are lost on the path between the schedulers", "if it happens often, look for an overloaded or faulty link"))), py.pack(py.pack("zero_window", session_capture_codes.Code.new(session_codes._WARNING, "A receiver announced a zero window: its buffer is full.", "its program does not read: it is busy, stopped or overloaded", "look at the load of the end that closed its window"))), py.pack(py.pack("port_range_low", session_capture_codes.Code.new(session_codes._INFO, "The announced callback port is far below 59999.", "many tasks run at the same time, or ports are not released", "check that the firewall's range reaches down to this port"))), py.pack(py.pack("gap", session_capture_codes.Code.new(session_codes._WARNING, "Bytes of the connection are missing in the capture.", "the capture lost packets: the receiver has acknowledged them", "capture with a larger buffer (tcpdump -B) or a filter; what was decoded around the gap is right"))), py.pack(py.pack("mid_stream", session_capture_codes.Code.new(session_codes._INFO, "The capture begins in the middle of the connection.", "the capture was started after the connection", "names of objects may be unknown; start the capture before the task to see all"))), py.pack(py.pack("one_direction", session_capture_codes.Code.new(session_codes._WARNING, "Only one direction of the connection was captured.", "asymmetric routing or a mirror port of one direction", "capture at one of the two hosts"))), py.pack(py.pack("undecoded_frame", session_capture_codes.Code.new(session_codes._WARNING, "A message does not follow the protocol.", "a damaged stream, another protocol, or a release that is not known here", "see its bytes with --bytes", py.pack("Z-REMOTE-106", "Z-REMOTE-107", "Z-REMOTE-109")))), py.pack(py.pack("odd_number", session_capture_codes.Code.new(session_codes._INFO, "A number in a message is not valid.", "the sender is no JobScheduler, or somebody probes the parser", "see the text with -v or --bytes; jstrace treats the number as unknown"))), py.pack(py.pack("out_of_turn", session_capture_codes.Code.new(session_codes._INFO, "What was said about a task does not follow from what was said before.", "the client is no engine, or goes on about a task that is over; or several tasks are taken for one", "see who sends it; the task is judged without it"))), py.pack(py.pack("trailing_bytes", session_capture_codes.Code.new(session_codes._WARNING, "A message has bytes left over behind its end.", "a release that sends more than is known here", "see its bytes with --bytes"))), py.pack(py.pack("impossible_length", session_capture_codes.Code.new(session_codes._WARNING, "A length header is larger than any message can be.", "another protocol on this port, or a damaged stream", "see who sent it", py.pack("Z-REMOTE-115")))), py.pack(py.pack("snap_length", session_capture_codes.Code.new(session_codes._WARNING, "Packets were cut off when they were captured.", "the capture's snap length is too small", "capture with full packets (tcpdump -s 0)"))), py.pack(py.pack("packets_dropped", session_capture_codes.Code.new(session_codes._WARNING, "The kernel dropped packets before they could be captured.", "this machine was too busy to read them in time", "narrow the capture with --filter-bpf, or capture with dumpcap and read the file afterwards"))), py.pack(py.pack("file_skipped", session_capture_codes.Code.new(session_codes._WARNING, "One of several files could not be read.", "the file is empty, is no capture, has vanished, or is not readable", "see what became of it; the other files were read"))), py.pack(py.pack("packets_skipped", session_capture_codes.Code.new(session_codes._INFO, "Packets of link types without IP were passed over.", "interfaces without IP (USB, Bluetooth, ...) were captured as well", "nothing to do, unless the tasks are there: then capture on an interface with IP"))), py.pack(py.pack("capture_truncated", session_capture_codes.Code.new(session_codes._WARNING, "The capture file ends in the middle of a record.", "the capture was interrupted or the disk was full", "what comes before was traced"))), py.pack(py.pack("clock_backwards", session_capture_codes.Code.new(session_codes._WARNING, "The capture's clock goes backwards.", "the clock was set, or files are in the wrong order", "durations around that time are not reliable"))), py.pack(py.pack("ip_fragment", session_capture_codes.Code.new(session_codes._WARNING, "Fragments of IP datagrams with TCP are missing.", "fragments were lost, or took another path; the bytes of their datagrams count as missing", "check the path MTU between the schedulers"))), py.pack(py.pack("command_not_captured", session_capture_codes.Code.new(session_codes._INFO, "The command connection of this task was not captured.", "the capture's filter or place does not show it", ("capture the remote's port (usually one of " .. py.str(ports.COMMANDS_TEXT) .. ") as well")))), py.pack(py.pack("pair_unclear", session_capture_codes.Code.new(session_codes._INFO, "It is unclear which start this callback connection belongs to.", "start commands are missing in the capture, and more than one task fits", "start the capture before the tasks, and capture both directions with full packets (tcpdump -s 0)"))), py.pack(py.pack("duplicates", session_capture_codes.Code.new(session_codes._INFO, "Connections are in the capture twice, with other addresses.", "the capture was taken on a gateway that translates addresses, on both of its legs", "nothing to do; a capture of one interface alone shows each connection once"))), py.pack(py.pack("command_unreadable", session_capture_codes.Code.new(session_codes._INFO, "The start command of this task could not be read.", "the capture has the command connection, but not all of its bytes", "capture both directions with full packets (tcpdump -s 0), and start the capture before the task"))), py.pack(py.pack("callback_not_captured", session_capture_codes.Code.new(session_codes._INFO, "The callback connection of this task was not captured.", "the capture's filter or place does not show it", "capture the ports 59999 and lower of the client as well"))), session_agent_codes.AGENT_CODES.pairs_, session_capture_codes.CAPTURE_CODES.pairs_, session_tls_codes.TLS_CODES.pairs_, session_point_codes.POINT_CODES.pairs_))
+  session_codes.CODES = py.dict(py.joined(py.pack(py.pack("command_unanswered", session_capture_codes.Code.new(session_codes._ERROR, "Nobody answers on the remote scheduler's port.", "the remote host is down or unreachable, the address is wrong, or a firewall drops packets to {remote}", "check that the remote runs and that {remote} can be reached from {client}; open that port in the firewall", py.joined(session_codes._Z118, py.pack("SCHEDULER-224"))))), py.pack(py.pack("command_refused", session_capture_codes.Code.new(session_codes._ERROR, "The connection to the remote scheduler's port was refused.", "no scheduler listens on {remote}, or a device in between rejects the connection", "start the remote scheduler, or correct host and port of the process class; check the firewall's reject rules", py.joined(py.pack("ERRNO-111"), py.pack("ERRNO-113"), session_codes._Z118)))), py.pack(py.pack("command_rejected", session_capture_codes.Code.new(session_codes._ERROR, "The remote scheduler accepted the connection and closed it without a byte.", "the client {client} is not in the remote's allowed_host list (or only with level none or signal)", "add <allowed_host host=\034{client}\034 level=\034all\034/> to the remote scheduler's configuration", py.joined(py.pack("SCHEDULER-287 (at the remote)"), py.pack("SCHEDULER-224"), session_codes._Z118)))), py.pack(py.pack("start_error", session_capture_codes.Code.new(session_codes._ERROR, "The remote scheduler answered the start command with an error.", "the error's code decides: SCHEDULER-121 is a level below all in allowed_host, SCHEDULER-717 a licence", "see the error's code and text, and jstrace explain CODE", py.joined(py.pack("SCHEDULER-121 (at the remote)"), py.pack("SCHEDULER-717 (at the remote)"), py.pack("SCHEDULER-223"), session_codes._Z118)))), py.pack(py.pack("start_cut", session_capture_codes.Code.new(session_codes._ERROR, "The command connection ended before the start was answered.", "the remote scheduler ended before it answered, or a device in between reset the connection", "see why the remote scheduler ended; look at the firewalls between the schedulers", py.joined(py.pack("SCHEDULER-224"), session_codes._Z118)))), py.pack(py.pack("syn_ack_lost", session_capture_codes.Code.new(session_codes._ERROR, "The answer to a SYN never arrives: the connection is not opened.", "the path back is broken: a firewall that drops, or a wrong route", "look at the firewalls and routes of the direction in which the SYN+ACK goes", py.joined(session_codes._Z118, py.pack("ERRNO-110 (debug log)"))))), py.pack(py.pack("unused_connections", session_capture_codes.Code.new(session_codes._INFO, "Connections to a command port were opened and closed without a byte.", "health checks, monitoring or a port scan: a scheduler sends its command at once", "nothing to do; a host that checks the remote and is not in its allowed_host list makes SCHEDULER-287 there"))), py.pack(py.pack("connection_flood", session_capture_codes.Code.new(session_codes._WARNING, "Very many connections to command ports got no answer.", "a port scan or a flood; each of the first ones is shown as a task of its own", "find out who sends them; name only the true command ports with --command-port"))), py.pack(py.pack("limit_reached", session_capture_codes.Code.new(session_codes._WARNING, "There was more of something than jstrace keeps.", "a flood, or an attack on whoever reads the capture; what is kept is bounded, so that memory is", "read a part of the capture: some minutes of it, or some hosts; jstrace read --help names the limits"))), py.pack(py.pack("callback_dropped", session_capture_codes.Code.new(session_codes._ERROR, "The task process calls back and nobody answers.", "a firewall drops the SYNs from the remote to {client}:{port}", "let new TCP connections from the remote through to the client's ports 59999 and lower", py.joined(session_codes._Z118, py.pack("ERRNO-110 (at the remote, debug log)"))))), py.pack(py.pack("callback_refused", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection was refused.", "a firewall rejects the SYNs to {client}:{port}, or the client does not listen there any more", "let new TCP connections from the remote through to the client's ports 59999 and lower", py.joined(session_codes._Z118, py.pack("ERRNO-111 or ERRNO-113 (at the remote, debug log)"))))), py.pack(py.pack("callback_elsewhere", session_capture_codes.Code.new(session_codes._ERROR, "The callback goes to another address or port than the announced one.", "an address translation (NAT) between client and remote changes the client's address or port", "forward the ports 59999 and lower unchanged to the client, or connect both without NAT", session_codes._Z118))), py.pack(py.pack("callback_late", session_capture_codes.Code.new(session_codes._ERROR, "The callback came after the client had given up.", "the task process took longer than 60 s to start or to get through (overload, slow Java start, lost SYNs)", "look at the remote's load at that time; if its SYNs were not answered earlier, at the firewall", session_codes._Z118))), py.pack(py.pack("callback_missing", session_capture_codes.Code.new(session_codes._ERROR, "No callback connection came.", "the task process ended at its start, calls another address (NAT, several interfaces), or its SYNs do not pass this capture point", "capture at the remote as well; see the remote scheduler's log, and look for a firewall between there and here", session_codes._Z118))), py.pack(py.pack("slow_start", session_capture_codes.Code.new(session_codes._INFO, "The callback came late, but in time.", "the remote scheduler or the start of the task process was slow", "look at the remote's load; after 60 s the client gives up"))), py.pack(py.pack("path_mtu", session_capture_codes.Code.new(session_codes._ERROR, "Large segments do not get through while small ones do.", "a link on the path has a smaller MTU, and the ICMP message that would say so is filtered (a black hole)", "let ICMP 'fragmentation needed' through, or lower the MTU (or clamp the MSS) at both ends", py.pack("SCHEDULER-202", "often nothing at all")))), py.pack(py.pack("callback_other_address", session_capture_codes.Code.new(session_codes._INFO, "The callback comes from another address than the remote scheduler's.", "the remote has several addresses or is behind a translation; the engine accepts that", "nothing to do; a firewall must let both addresses through to the client"))), py.pack(py.pack("callback_foreign_bytes", session_capture_codes.Code.new(session_codes._ERROR, "Somebody else connected to the announced port.", "a port scanner or another program took the only connection that the client accepts", "keep scanners away from the client's ports 59999 and lower", py.pack("Z-REMOTE-115", "Z-REMOTE-101", "SCHEDULER-280")))), py.pack(py.pack("connection_lost", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection ended before the task did.", "the task process or one of the schedulers ended, the network failed, or a device reset the connection", "see who ended the connection, and look at that host", session_codes._LOST))), py.pack(py.pack("idle_connection_cut", session_capture_codes.Code.new(session_codes._ERROR, "The callback connection was cut after a long silence.", "a firewall or translation between the schedulers forgot the idle connection", "raise the idle timeout of that device above the longest silence of a job, or let the job write a line now and then; releases 1.9.4 and later can send keep-alives", py.joined(session_codes._LOST, py.pack("often nothing at all"))))), py.pack(py.pack("command_lost_first", session_capture_codes.Code.new(session_codes._ERROR, "The command connection ended while the task was running.", "a scheduler ended it, or a device in between; the remote then kills the task's process", "find who ended the command connection; idle timeouts of firewalls apply to it as well", py.pack("SCHEDULER-850 (at the remote)", "SCHEDULER-279")))), py.pack(py.pack("task_killed", session_capture_codes.Code.new(session_codes._WARNING, "The client asked the remote to kill the task.", "an operator, a timeout, or the end of the client scheduler", "see the client's log for who killed the task", py.pack("SCHEDULER-279", "Z-REMOTE-122")))), py.pack(py.pack("job_failed", session_capture_codes.Code.new(session_codes._ERROR, "The job failed by itself.", "the job itself: its connections ended in order", "read the task's log: --log", py.pack("SCHEDULER-280", "SCHEDULER-279")))), py.pack(py.pack("error_answer", session_capture_codes.Code.new(session_codes._ERROR, "A call of the client was answered with an error.", "the job or its module threw an error", "see the error's text; for a missing class or script the job's configuration", py.pack("SCHEDULER-202")))), py.pack(py.pack("call_failed", session_capture_codes.Code.new(session_codes._INFO, "A call of the job to the scheduler failed.", "the job called a method or property with something that the scheduler could not do", "see the error's text; the job may have handled it"))), py.pack(py.pack("slow_call", session_capture_codes.Code.new(session_codes._INFO, "A call took long.", "whoever had to answer was busy", "see the ladder for what happened meanwhile"))), py.pack(py.pack("slow_network", session_capture_codes.Code.new(session_codes._INFO, "The network between the schedulers took most of the time.", "every call waits for one trip there and back, and the path is long", "let the job call the scheduler less often (fewer log lines and parameters one by one), or shorten the path"))), py.pack(py.pack("slow_job", session_capture_codes.Code.new(session_codes._INFO, "The job itself took most of a long time.", "the job itself: neither the network nor the schedulers", "look into the job"))), py.pack(py.pack("open_call", session_capture_codes.Code.new(session_codes._WARNING, "A call is still without an answer at the end.", "the other end is still busy, hangs, or its answer was not captured", "see who has to answer, and whether segments are unacknowledged"))), py.pack(py.pack("retransmissions", session_capture_codes.Code.new(session_codes._INFO, "Segments were retransmitted.", "packets are lost on the path between the schedulers", "if it happens often, look for an overloaded or faulty link"))), py.pack(py.pack("zero_window", session_capture_codes.Code.new(session_codes._WARNING, "A receiver announced a zero window: its buffer is full.", "its program does not read: it is busy, stopped or overloaded", "look at the load of the end that closed its window"))), py.pack(py.pack("port_range_low", session_capture_codes.Code.new(session_codes._INFO, "The announced callback port is far below 59999.", "many tasks run at the same time, or ports are not released", "check that the firewall's range reaches down to this port"))), py.pack(py.pack("gap", session_capture_codes.Code.new(session_codes._WARNING, "Bytes of the connection are missing in the capture.", "the capture lost packets: the receiver has acknowledged them", "capture with a larger buffer (tcpdump -B) or a filter; what was decoded around the gap is right"))), py.pack(py.pack("mid_stream", session_capture_codes.Code.new(session_codes._INFO, "The capture begins in the middle of the connection.", "the capture was started after the connection", "names of objects may be unknown; start the capture before the task to see all"))), py.pack(py.pack("one_direction", session_capture_codes.Code.new(session_codes._WARNING, "Only one direction of the connection was captured.", "asymmetric routing or a mirror port of one direction", "capture at one of the two hosts"))), py.pack(py.pack("undecoded_frame", session_capture_codes.Code.new(session_codes._WARNING, "A message does not follow the protocol.", "a damaged stream, another protocol, or a release that is not known here", "see its bytes with --bytes", py.pack("Z-REMOTE-106", "Z-REMOTE-107", "Z-REMOTE-109")))), py.pack(py.pack("odd_number", session_capture_codes.Code.new(session_codes._INFO, "A number in a message is not valid.", "the sender is no JobScheduler, or somebody probes the parser", "see the text with -v or --bytes; jstrace treats the number as unknown"))), py.pack(py.pack("out_of_turn", session_capture_codes.Code.new(session_codes._INFO, "What was said about a task does not follow from what was said before.", "the client is no engine, or goes on about a task that is over; or several tasks are taken for one", "see who sends it; the task is judged without it"))), py.pack(py.pack("trailing_bytes", session_capture_codes.Code.new(session_codes._WARNING, "A message has bytes left over behind its end.", "a release that sends more than is known here", "see its bytes with --bytes"))), py.pack(py.pack("impossible_length", session_capture_codes.Code.new(session_codes._WARNING, "A length header is larger than any message can be.", "another protocol on this port, or a damaged stream", "see who sent it", py.pack("Z-REMOTE-115")))), py.pack(py.pack("snap_length", session_capture_codes.Code.new(session_codes._WARNING, "Packets were cut off when they were captured.", "the capture's snap length is too small", "capture with full packets (tcpdump -s 0)"))), py.pack(py.pack("packets_dropped", session_capture_codes.Code.new(session_codes._WARNING, "The kernel dropped packets before they could be captured.", "this machine was too busy to read them in time", "narrow the capture with --filter-bpf, or capture with dumpcap and read the file afterwards"))), py.pack(py.pack("file_skipped", session_capture_codes.Code.new(session_codes._WARNING, "One of several files could not be read.", "the file is empty, is no capture, has vanished, or is not readable", "see what became of it; the other files were read"))), py.pack(py.pack("packets_skipped", session_capture_codes.Code.new(session_codes._INFO, "Packets of link types without IP were passed over.", "interfaces without IP (USB, Bluetooth, ...) were captured as well", "nothing to do, unless the tasks are there: then capture on an interface with IP"))), py.pack(py.pack("capture_truncated", session_capture_codes.Code.new(session_codes._WARNING, "The capture file ends in the middle of a record.", "the capture was interrupted or the disk was full", "what comes before was traced"))), py.pack(py.pack("clock_backwards", session_capture_codes.Code.new(session_codes._WARNING, "The capture's clock goes backwards.", "the clock was set, or files are in the wrong order", "durations around that time are not reliable"))), py.pack(py.pack("ip_fragment", session_capture_codes.Code.new(session_codes._WARNING, "Fragments of IP datagrams with TCP are missing.", "fragments were lost, or took another path; the bytes of their datagrams count as missing", "check the path MTU between the schedulers"))), py.pack(py.pack("command_not_captured", session_capture_codes.Code.new(session_codes._INFO, "The command connection of this task was not captured.", "the capture's filter or place does not show it", ("capture the remote's port (usually one of " .. py.str(ports.COMMANDS_TEXT) .. ") as well")))), py.pack(py.pack("pair_unclear", session_capture_codes.Code.new(session_codes._INFO, "It is unclear which start this callback connection belongs to.", "start commands are missing in the capture, and more than one task fits", "start the capture before the tasks, and capture both directions with full packets (tcpdump -s 0)"))), py.pack(py.pack("duplicates", session_capture_codes.Code.new(session_codes._INFO, "Connections are in the capture twice, with other addresses.", "the capture was taken on a gateway that translates addresses, on both of its legs", "nothing to do; a capture of one interface alone shows each connection once"))), py.pack(py.pack("command_unreadable", session_capture_codes.Code.new(session_codes._INFO, "The start command of this task could not be read.", "the capture has the command connection, but not all of its bytes", "capture both directions with full packets (tcpdump -s 0), and start the capture before the task"))), py.pack(py.pack("callback_not_captured", session_capture_codes.Code.new(session_codes._INFO, "The callback connection of this task was not captured.", "the capture's filter or place does not show it", "capture the ports 59999 and lower of the client as well"))), py.items(session_agent_codes.AGENT_CODES), py.items(session_capture_codes.CAPTURE_CODES), py.items(session_tls_codes.TLS_CODES), py.items(session_point_codes.POINT_CODES)))
   session_agent_facts._REMEMBERED = 64
   session_tunnels._OK = 200
   session_tunnels._ACCEPTED = 202
@@ -3876,7 +4097,6 @@ do
   session_pairs._EARLIER = 1000000000
   session_pairs._MOST_HELD = 256
   session_hosts._NEWEST = 8
-  session_silence._SPARE = 1024
   stream_direction._TWICE_WITHOUT_ID = 1000000
   stream_direction._OVERHEAD = 256
   stream_direction.KEPT = 16
@@ -3921,6 +4141,7 @@ do
   numbers._OF_MANY = py.dict(py.joined(py.pack(py.pack("is", "are")), py.pack(py.pack("was", "were")), py.pack(py.pack("belongs", "belong"))))
   numbers._SHOWN = 24
   session_diagnosis.RULES = py.pack(session_rules_agent.problems, session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_oddities.frames, session_oddities.numbers, session_oddities.turns, session_quality.capture, session_bounds.reached)
+  session_silence._SPARE = 1024
   session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.command_end_unseen)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked), session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked))), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.silent_since_left, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.silent_since_left)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("lost"))
   session_agent_outcomes.AGENT_OUTCOMES = py.pack(session_conditions.OutcomeRow.new("refused", py.pack(session_agent_outcomes.start_refused)), session_conditions.OutcomeRow.new("killed", py.pack(session_agent_outcomes.killed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.released, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_agent_outcomes.released, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.tunnel_broke)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.unreached)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.silent)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.closed_by_master, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.closed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.end_missed, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.end_missed)), session_conditions.OutcomeRow.new("running"))
   session_clock._ENOUGH = 4
@@ -4026,7 +4247,7 @@ do
   session_start_errors._COMMAND = session_start_errors.Advice.new("the scheduler at {remote} does not know this command or does not take it on this port", "check that {remote} is the TCP port of a JobScheduler of release 1.3 to 1.9")
   session_start_errors._RESOURCES = session_start_errors.Advice.new("the remote host has no memory or no process left for another task", "look at the memory and at the limits of processes on {remote_ip}; run fewer tasks there at a time")
   session_start_errors._FILES = session_start_errors.Advice.new("the remote scheduler could not open or run a file: its installation, its permissions or its temporary folder", "look at the file that the error names on {remote_ip}, and at the permissions of the scheduler's user")
-  session_start_errors._EXACT = py.dict(py.joined(py.pack(py.pack("SCHEDULER-121", session_start_errors.Advice.new("the allowed_host entry for {client} at the remote scheduler has a level below all (later releases say the same while they wait for their database)", "set <allowed_host host=\034{client}\034 level=\034all\034/> in the configuration of the remote scheduler on {remote_ip}"))), py.pack(py.pack("SCHEDULER-717", session_start_errors.Advice.new("the licence keys of the remote scheduler do not allow remote commands", "add a licence key that allows them to the remote scheduler on {remote_ip}"))), py.pack(py.pack("SCHEDULER-381", session_start_errors.Advice.new("the remote scheduler is not active yet: it is still starting, or it is the inactive member of a cluster", "wait until it is active; send tasks to the active member of a cluster"))), py.pack(py.pack("SCHEDULER-210", session_start_errors.Advice.new("the remote scheduler already runs as many processes as it can", "start fewer tasks on {remote_ip} at a time: lower max_processes of the process class"))), py.pack(py.pack("SCHEDULER-361", session_start_errors.Advice.new("the remote scheduler has no connection to its database", "look at the database of the remote scheduler on {remote_ip}"))), py.fromkeys(py.dict, py.pack("SCHEDULER-105", "SCHEDULER-222", "SCHEDULER-319", "SCHEDULER-353"), session_start_errors._COMMAND).pairs_, py.fromkeys(py.dict, py.pack("ERRNO-11", "ERRNO-12", "ERRNO-23", "ERRNO-24"), session_start_errors._RESOURCES).pairs_, py.fromkeys(py.dict, py.pack("MSWIN-8", "MSWIN-E", "MSWIN-5AA", "MSWIN-5AF", "MSWIN-718"), session_start_errors._RESOURCES).pairs_, py.fromkeys(py.dict, py.pack("ERRNO-2", "ERRNO-8", "ERRNO-13", "ERRNO-20", "ERRNO-28", "ERRNO-30"), session_start_errors._FILES).pairs_, py.fromkeys(py.dict, py.pack("MSWIN-2", "MSWIN-3", "MSWIN-5", "MSWIN-70"), session_start_errors._FILES).pairs_))
+  session_start_errors._EXACT = py.dict(py.joined(py.pack(py.pack("SCHEDULER-121", session_start_errors.Advice.new("the allowed_host entry for {client} at the remote scheduler has a level below all (later releases say the same while they wait for their database)", "set <allowed_host host=\034{client}\034 level=\034all\034/> in the configuration of the remote scheduler on {remote_ip}"))), py.pack(py.pack("SCHEDULER-717", session_start_errors.Advice.new("the licence keys of the remote scheduler do not allow remote commands", "add a licence key that allows them to the remote scheduler on {remote_ip}"))), py.pack(py.pack("SCHEDULER-381", session_start_errors.Advice.new("the remote scheduler is not active yet: it is still starting, or it is the inactive member of a cluster", "wait until it is active; send tasks to the active member of a cluster"))), py.pack(py.pack("SCHEDULER-210", session_start_errors.Advice.new("the remote scheduler already runs as many processes as it can", "start fewer tasks on {remote_ip} at a time: lower max_processes of the process class"))), py.pack(py.pack("SCHEDULER-361", session_start_errors.Advice.new("the remote scheduler has no connection to its database", "look at the database of the remote scheduler on {remote_ip}"))), py.items(py.fromkeys(py.dict, py.pack("SCHEDULER-105", "SCHEDULER-222", "SCHEDULER-319", "SCHEDULER-353"), session_start_errors._COMMAND)), py.items(py.fromkeys(py.dict, py.pack("ERRNO-11", "ERRNO-12", "ERRNO-23", "ERRNO-24"), session_start_errors._RESOURCES)), py.items(py.fromkeys(py.dict, py.pack("MSWIN-8", "MSWIN-E", "MSWIN-5AA", "MSWIN-5AF", "MSWIN-718"), session_start_errors._RESOURCES)), py.items(py.fromkeys(py.dict, py.pack("ERRNO-2", "ERRNO-8", "ERRNO-13", "ERRNO-20", "ERRNO-28", "ERRNO-30"), session_start_errors._FILES)), py.items(py.fromkeys(py.dict, py.pack("MSWIN-2", "MSWIN-3", "MSWIN-5", "MSWIN-70"), session_start_errors._FILES))))
   session_start_errors._XML = session_start_errors.Advice.new("the remote scheduler does not accept the XML of the command: the releases of the two schedulers do not fit", "use the same release on {client} and {remote_ip}; see the command with --messages")
   session_timeouts.AT_ONCE = (2 * session_timeouts.SECOND)
   session_timeouts.STUCK_PATIENCE = (2 * session_timeouts.SECOND)
@@ -9155,168 +9376,58 @@ do
   rules.wire_names.error_code = function(code) return js.tables.errors[code] end
 end
 
--- Tasks under way by their last packet: there may be so many of them, and of more the idlest is given up (the rules of
--- session/silence.py).
---
--- Tasks stand together under the connection that was heard last, and it is the connection that is looked at: of
--- thousands of starts on one connection each packet would else move all.
+-- Tasks under way by their last packet: there may be so many of them, and of more the idlest is given up.  What is kept for
+-- it is translated from session/silence.py; here is what that asks.
 do
-  local PATIENCE, SPARE = js.python.session_timeouts.CALLBACK_LINGER, js.python.session_silence._SPARE
-  local H = {}
-  H.__index = H
-
-  --- Places by when they were heard last, as it was when they were put here; `numbers` are those of the entries that count.
-  local function new_heap() return setmetatable({ heap = js.new_heap(), places = {}, numbers = {}, size = 0, count = 0 }, H) end
-
-  function H:push(place)
-    if self.numbers[place] then return end
-    self.size = self.size + 1
-    self:enter(place)
-  end
-
-  function H:enter(place)
-    local number = self.count + 1
-    self.count, self.numbers[place], self.places[number] = number, number, place
-    self.heap:push(place.source.seen, number)
-  end
-
-  function H:drop(place)
-    local number = self.numbers[place]
-    if not number then return end
-    self.numbers[place], self.places[number], self.size = nil, nil, self.size - 1
-    if self.heap.size > 2 * self.size + SPARE then
-      local all = self.places
-      self.heap, self.places = js.new_heap(), {}
-      for _, one in pairs(all) do self:enter(one) end
-    end
-  end
-
-  --- The place that was heard before all others, if not after `til`.
-  function H:first(til)
-    local heap = self.heap
-    while heap:due(til) do
-      local heard = heap.times[1]
-      local place = self.places[heap.items[1]]
-      if place and place.source.seen <= heard then return place end
-      local number = heap:pop()
-      if place then
-        self.places[number] = nil
-        self:enter(place)
-      end
-    end
-    return nil
-  end
-
-  local SUPERSEDED = js.python.session_life.WatchState.SUPERSEDED
+  local rules, SUPERSEDED = js.python.session_silence, js.python.session_life.WatchState.SUPERSEDED
   local S = {}
   S.__index = S
 
-  --- `open` are the tasks with their places; of these `all` has every one, `ripe` those with tasks that may be over.
-  function js.new_silence()
-    return setmetatable({ open = {}, size = 0, count = 0, places = {}, all = new_heap(), ripe = new_heap() }, S)
-  end
+  rules.heard = function(stream) return stream.seen end
 
-  --- Its connection with the latest packet.
-  local function latest(task)
+  --- Its connection with the latest packet, or that by which it was found while it has none.
+  rules.latest = function(task)
     local found = task.command
     for _, attempt in ipairs(task.attempts) do
       if not found or attempt.seen > found.seen then found = attempt end
     end
     local intruder = task.intruder
     if intruder and (not found or intruder.seen > found.seen) then found = intruder end
-    return found
+    return found or task.found_by
   end
 
-  function S:leave(task)
-    local place = self.open[task]
-    place.tasks:remove(task)
-    self:unripe(task, place)
-    if place.tasks.size == 0 then
-      self.all:drop(place)
-      self.places[place.source] = nil
-    end
-  end
+  rules.may_be_due = function(task) return task.life.watch == SUPERSEDED or js.ask(task, "is_over") end
 
-  function S:unripe(task, place)
-    if not place.ripe[task] then return end
-    place.ripe[task] = nil
-    if next(place.ripe) == nil then self.ripe:drop(place) end
-  end
-
-  --- Puts the task where it belongs now: to its latest connection, or to `first` while it has none.
-  function S:place(task, first)
-    local source, known = latest(task) or first, self.open[task]
-    if known and known.source == source then return known end
-    if known then self:leave(task) else self.size = self.size + 1 end
-    local place = self.places[source]
-    if not place then
-      place = { source = source, tasks = js.new_queue(), ripe = {} }
-      self.places[source] = place
-      self.all:push(place)
-    end
-    place.tasks:push(task)
-    self.open[task] = place
-    return place
-  end
+  --- `open` are the tasks that are looked at.
+  function js.new_silence() return setmetatable({ known = rules.Silence.new(), open = {}, size = 0, count = 0 }, S) end
 
   --- A task under way has other connections than before, one of them is over, or its port was announced again.
   function S:note(task)
-    if not self.open[task] then return end
-    local place = self:place(task)
-    if task.life.watch == SUPERSEDED or js.ask(task, "is_over") then
-      place.ripe[task] = true
-      self.ripe:push(place)
-    else
-      self:unripe(task, place)
-    end
+    if self.open[task] then self.known:note(task) end
   end
 
   function S:remove(task)
     if not self.open[task] then return end
-    self:leave(task)
+    self.known:leave(task)
     self.open[task], self.size = nil, self.size - 1
   end
 
   --- Tasks that are over or superseded, and have been silent for long: each is told once.
-  function S:due(now)
-    local found, til = {}, now - PATIENCE
-    local place = self.ripe:first(til)
-    while place do
-      local ripe = place.ripe
-      place.ripe = {}
-      self.ripe:drop(place)
-      for task in pairs(ripe) do
-        if latest(task).seen > til then self:note(task) else found[#found + 1] = task end
-      end
-      place = self.ripe:first(til)
-    end
-    table.sort(found, function(one, other) return one.rank < other.rank end)
-    return found
-  end
+  function S:due(now) return self.known:due(now) end
 
-  --- The task that has been silent for longest.
-  function S:idlest()
-    local place = self.all:first(math.huge)
-    while place do
-      local task = place.tasks:oldest()
-      if latest(task) == place.source then return task end
-      self:note(task)
-      place = self.all:first(math.huge)
-    end
-    return nil
-  end
+  --- True while there are some that silence would end.
+  function S:is_waiting() return js.py.len(self.known._ripe._numbers) > 0 end
 
   --- One more task, found by a connection; returns the one that is given up for it, if there are too many.
   function S:add(task, stream)
     local idlest
     if self.size >= js.limits.open_tasks then
-      idlest = self:idlest()
+      idlest = self.known:idlest()
       self:remove(idlest)
     end
-    self.count = self.count + 1
-    task.rank = self.count
-    self:place(task, stream)
-    if latest(task) then self:note(task) end
+    self.count, self.size = self.count + 1, self.size + 1
+    task.rank, task.found_by, self.open[task] = self.count, stream, true
+    self.known:note(task)
     return idlest
   end
 end
@@ -11183,11 +11294,11 @@ do
       self.hosts:note(task.command)
       self:conclude(task, now, EVENTS.END)
     end
-    for _, task in ipairs(self.silence:due(now)) do
+    for _, task in js.py.each(self.silence:due(now)) do
       self:conclude(task, now, js.ask(task, "is_over") and EVENTS.END or EVENTS.MISSED)
     end
     self.agents:age(now)
-    self.waits = closing.size + failed.size + self.silence.ripe.size + self.agents.order.size > 0
+    self.waits = closing.size + failed.size + self.agents.order.size > 0 or self.silence:is_waiting()
   end
 
   --- Nothing more is expected of a connection that is over.

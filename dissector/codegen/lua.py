@@ -65,7 +65,7 @@ def text(source: Grammar | None = None) -> str:
             ]
         )
         + "\n",
-        _piece("python"),
+        *map(_piece, ("python", "python_walks", "python_texts")),
         "\n".join(lua_rules.lines()) + "\n",
         _piece("fields"),
         pieces[0],

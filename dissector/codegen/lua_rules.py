@@ -45,7 +45,7 @@ _ROOTS: dict[str, tuple[str, ...]] = {
     "session.pairs": ("_COPY_WINDOW", "_EARLIER", "_MOST_HELD"),
     "session.verdict": ("is_rejected", "closed_by", "is_incomplete"),
     "session.hosts": ("_NEWEST",),
-    "session.silence": ("_SPARE",),
+    "session.silence": ("Silence",),
     "stream.direction": ("_TWICE_WITHOUT_ID", "_OVERHEAD", "KEPT"),
     "stream.sequence": ("HALF", "LARGEST_WINDOW", "NEAR", "TWICE"),
     "stream.framing": ("_HEAD",),
@@ -73,11 +73,13 @@ _ROOTS: dict[str, tuple[str, ...]] = {
 _METHODS = (
     "is_through", "is_over", "last_seen", "established", "commanded", "called", "joined", "watched", "begins", "lost",
     "asked", "answered", "unread",
+    "note", "leave", "due", "idlest",
 )  # fmt: skip
 #: What Lua does in its own way (``lua/facts.lua``).
 _NATIVES: dict[str, tuple[str, ...]] = {
     "session.start_errors": ("code_of", "_is_xml", "_without_zeros"),
     "session.hosts": ("Hosts",),
+    "session.silence": ("heard", "latest", "may_be_due"),
     "session.bodies": ("error_text",),
     "wire.names": ("error_code",),
     "wire.agent": ("failure_of",),

@@ -1,7 +1,7 @@
 """Python expressions as Lua, for functions that run once a task and not once a packet.
 
 Lua takes 0, "" and empty lists for true, has no ``None`` in lists and no slices: where Python means something else by
-the same words, a function of ``lua/python.lua`` is called.  What has no words here is a ``TypeError`` with its place.
+the same words, a function of ``lua/python*.lua`` is called.  What has no words here is a ``TypeError`` with its place.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _BUILTIN_METHODS = frozenset(
     {
         "append", "extend", "remove", "get", "items", "values", "keys", "setdefault", "sort", "upper", "lower",
         "startswith", "rstrip", "lstrip", "format", "join", "replace", "rpartition", "partition", "fromkeys",
-        "_replace", "index", "split", "search", "format_map"
+        "_replace", "index", "split", "search", "format_map", "pop"
     }
 )  # fmt: skip
 _FUNCTIONS = frozenset(
     {
         "any", "all", "len", "min", "max", "sum", "sorted", "next", "list", "tuple", "set", "frozenset",
         "dict", "map", "filter", "zip", "range", "isinstance", "reversed", "int", "str", "bool", "abs", "iter",
-        "enumerate", "getattr"
+        "enumerate", "getattr", "OrderedDict", "heappush", "heappop", "heapify", "heapreplace"
     }
 )  # fmt: skip
 _LAZY = frozenset({"any", "all", "next"})
@@ -236,7 +236,7 @@ class Expressions:
 
     def _dict(self, node: ast.Dict) -> str:
         parts = [
-            f"{self.value(value)}.pairs_"
+            f"py.items({self.value(value)})"
             if key is None
             else f"py.pack(py.pack({self.value(key)}, {self.value(value)}))"
             for key, value in zip(node.keys, node.values, strict=True)
@@ -323,6 +323,9 @@ class Expressions:
         if isinstance(function, ast.Name) and function.id in _FUNCTIONS and function.id not in self.known:
             if function.id in _LAZY and isinstance(node.args[0], ast.GeneratorExp):
                 return self._lazily(node, function.id, node.args[0])
+            if re.fullmatch(r"next\(iter\(.+\)\)", ast.unparse(node)):
+                assert isinstance(node.args[0], ast.Call)
+                return f"py.first({self.value(node.args[0].args[0])})"
             return f"py.{function.id}({self._loosely(node)})"
         return f"{self.value(function)}({self._loosely(node)})"
 

@@ -110,6 +110,18 @@ class Function(Expressions):
         yield from self._block(_without_continue(node.body), level + 1)
         yield f"{indent}end"
 
+    def _do_while(self, node: ast.While, level: int) -> Iterator[str]:
+        indent = "  " * level
+        yield f"{indent}while {self.test(node.test)} do"
+        yield from self._block(_without_continue(node.body), level + 1)
+        yield f"{indent}end"
+
+    def _do_delete(self, node: ast.Delete, _level: int) -> Iterator[str]:
+        for target in node.targets:
+            if not isinstance(target, ast.Subscript) or isinstance(target.slice, ast.Slice):
+                raise self.failure(node)
+            yield f"py.pop({self.value(target.value)}, {self.value(target.slice)})"
+
     def _do_break(self, _node: ast.Break, _level: int) -> Iterator[str]:
         yield "do break end"
 
@@ -137,6 +149,8 @@ class Function(Expressions):
         yield self._assignment(target, self.value(value))
 
     def _assignment(self, target: ast.expr, value: str) -> str:
+        if isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Slice):
+            return f"py.put({self.value(target.value)}, {self.value(target.slice)}, {value})"
         if not isinstance(target, ast.Tuple):
             return f"{self._place(target)} = {value}"
         names = targets(target)

@@ -56,7 +56,7 @@ class OpenTasks:
 
     def remove(self, facts: TaskFacts) -> None:
         del self._open[facts.record]
-        self._silence.remove(facts)
+        self._silence.leave(facts)
         self._news.pop(facts, None)
         command = facts.record.command
         if command is not None:

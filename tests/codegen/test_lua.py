@@ -170,8 +170,8 @@ def test_luacheck_has_nothing_to_say_of_the_plugin() -> None:
 
 #: Pieces that are longer than a piece should be, and by how many lines they may be at most: only ever less.
 LONGER = {
-    "agent_tasks": 307, "cursor": 304, "dialog": 258, "documents": 251, "frames": 279, "packets": 307, "python": 473,
-    "tasks": 284, "tcp": 362, "tree": 371,
+    "agent_tasks": 307, "cursor": 304, "dialog": 258, "documents": 251, "frames": 279, "packets": 307, "tasks": 263,
+    "tcp": 362, "tree": 371,
 }  # fmt: skip
 
 

@@ -15,7 +15,9 @@ from dissector.codegen.rules_source import RuleSource, Symbol
 #: Each function gives what it says, in Python and in Lua.
 SNIPPETS = """
 import re
+from collections import OrderedDict
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush, heapreplace
 
 LIMIT = 1 << 4
 KEY, PLAIN = re.compile("licen[cs]e ?key|no x", re.IGNORECASE), re.compile("html Form|of")
@@ -36,6 +38,15 @@ class Pair:
 
     def many(self, *others: int) -> str:
         return f"{len(others)}{others[-1]}"
+
+class Counter:
+    def __init__(self, start: int) -> None:
+        self.total, self.last = start, 0
+        self.all: list[int] = [start]
+
+    def add(self, number: int) -> None:
+        self.total += number
+        self.all.append(number)
 
 def nothing_is_false() -> str:
     zero, empty, none, text = 0, [], None, ""
@@ -102,6 +113,46 @@ def split_texts() -> str:
 def order() -> str:
     return " ".join(str(one) for one in sorted([3, 1, 2], key=lambda one: -one)) + f" {7 // 2} {-7 % 4} {LIMIT >> 2}"
 
+def changing_dicts() -> str:
+    known = OrderedDict()
+    for number in range(0, 40):
+        known[number] = number * 2
+    for number in range(0, 30):
+        del known[number]
+    gone, none = known.pop(31), known.pop(31, "none")
+    first = next(iter(known))
+    known[30] = 7
+    known[5] = 1
+    known.pop(30)
+    keys = " ".join(str(key) for key in known)
+    values = " ".join(str(value) for value in known.values())
+    pairs = len([key for key, value in known.items() if value > 70])
+    while known:
+        del known[next(iter(known))]
+    known[1] = 2
+    return f"{gone} {none} {first} {keys} {values} {pairs} {len(known)} {5 in known} {next(iter(known))}"
+
+def heaps() -> str:
+    heap = []
+    for number in (5, 3, 8, 1, 9, 2):
+        heappush(heap, (number, number))
+    heapreplace(heap, (4, 4))
+    heappop(heap)
+    least = " ".join(str(one[0]) for one in sorted(heap))
+    heap = [(number, 0) for number in (6, 2, 9, 4, 1)]
+    heapify(heap)
+    order = []
+    while heap:
+        order.append(heap[0][0])
+        heappop(heap)
+    return f"{least} {' '.join(str(one) for one in order)}"
+
+def made_by_hand() -> str:
+    counter = Counter(3)
+    counter.add(4)
+    number = counter.last = counter.total + 1
+    return f"{counter.total} {len(counter.all)} {number} {counter.last}"
+
 def dicts() -> str:
     table = {"k": 1, **{"m": 2}}
     return f"{'k' in table} {[key for key, value in table.items() if value > 1][0]} {len(table)} {len({1, 2} & {2, 3})}"
@@ -111,9 +162,12 @@ NAMES = re.findall(r"^def (\w+)\(\) -> str", SNIPPETS, re.MULTILINE)
 
 def test_lua_does_what_python_means(tmp_path: Path) -> None:
     source = RuleSource(
-        [Symbol("snippets", name) for name in NAMES], methods=("text", "longer", "many"), texts={"snippets": SNIPPETS}
+        [Symbol("snippets", name) for name in NAMES],
+        methods=("text", "longer", "many", "add"),
+        texts={"snippets": SNIPPETS},
     )
-    runtime = (files("dissector.codegen") / "lua" / "python.lua").read_text()
+    pieces = ("python", "python_walks", "python_texts")
+    runtime = "\n".join((files("dissector.codegen") / "lua" / f"{name}.lua").read_text() for name in pieces)
     calls = [f'print("{name}: " .. tostring(js.python.snippets.{name}()))' for name in NAMES]
     script = tmp_path / "snippets.lua"
     script.write_text("\n".join(["local js = {}", runtime, *rules_functions.lines(source), *calls, "os.exit(0)"]))
@@ -135,8 +189,9 @@ def _in_lua(text: str) -> str:
     "body",
     [
         *(f"x = re.compile({text!r})" for text in ("a.b", "a*", "(a)", "^a", "a-b", "?a")),
-        "while True:\n  pass",
-        "x = {}\nx['a'] = 1",
+        "with open(x):\n  pass",
+        "x = []\nx[0:1] = [1]",
+        "x = []\ndel x[:1]",
         "return unknown_name",
         "return [1][::2]",
         "def inner(*a, b): pass",

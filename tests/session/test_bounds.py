@@ -273,12 +273,12 @@ def test_looking_at_tasks_of_one_connection_costs_the_same_however_many(
 ) -> None:
     looks = []
 
-    def looked(facts: TaskFacts) -> int:
+    def looked(facts: TaskFacts) -> Connection:
         looks.append(facts)
         assert facts.record.command is not None
-        return facts.record.command.end
+        return facts.record.command
 
-    monkeypatch.setattr(TaskFacts, "last_seen", looked)
+    monkeypatch.setattr("dissector.session.silence.latest", looked)
     tasks, made, command = shared(50)
     command.over = is_over
     for one in made:

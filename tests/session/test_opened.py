@@ -6,6 +6,7 @@ import pytest
 from parts import CLIENT, REMOTE, SECOND, connection, facts
 
 from dissector.model import Connection, Endpoint, Mark, Role, Task
+from dissector.session.agent_facts import AgentFacts
 from dissector.session.life import WatchState
 from dissector.session.opened import OpenTasks
 from dissector.session.task import TaskFacts
@@ -117,6 +118,16 @@ def test_the_idlest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     made = [task(9), task(3), task(6)]
     tasks = opened(*made)
     assert [given_up(tasks, monkeypatch) for _ in made] == [made[1], made[2], made[0]]
+
+
+def test_an_agent_s_task_is_as_idle_as_what_was_heard_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no connections of its own, and goes on without being noted."""
+    about = AgentFacts(2 * SECOND)
+    agent = TaskFacts(Task(0, 1), agent=about)
+    tasks = opened(agent, one := task(5))
+    about.heard = 7 * SECOND
+    assert given_up(tasks, monkeypatch) is one
+    assert given_up(tasks, monkeypatch) is agent
 
 
 def test_who_had_packets_since_is_not_the_idlest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,11 +22,11 @@ do
       self.hosts:note(task.command)
       self:conclude(task, now, EVENTS.END)
     end
-    for _, task in ipairs(self.silence:due(now)) do
+    for _, task in js.py.each(self.silence:due(now)) do
       self:conclude(task, now, js.ask(task, "is_over") and EVENTS.END or EVENTS.MISSED)
     end
     self.agents:age(now)
-    self.waits = closing.size + failed.size + self.silence.ripe.size + self.agents.order.size > 0
+    self.waits = closing.size + failed.size + self.agents.order.size > 0 or self.silence:is_waiting()
   end
 
   --- Nothing more is expected of a connection that is over.
