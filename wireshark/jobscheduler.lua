@@ -1051,7 +1051,8 @@ do
     if type(one) ~= "table" then return one < two end
     local left, right = items_of(one), items_of(two)
     for at = 1, math.min(left.n, right.n) do
-      if not py.same(left[at], right[at]) then return before(left[at], right[at]) end
+      local a, b = left[at], right[at]
+      if a ~= b and not py.same(a, b) then return before(a, b) end
     end
     return left.n < right.n
   end
@@ -1264,7 +1265,7 @@ do
         setmetatable(self, class):__init__(...)
         return self
       end
-      for at, name in ipairs(fields) do self[name] = (select(at, ...)) end
+      for at = 1, math.min(select("#", ...), #fields) do self[fields[at]] = (select(at, ...)) end
       return setmetatable(self, class)
     end
 

@@ -127,7 +127,7 @@ do
         setmetatable(self, class):__init__(...)
         return self
       end
-      for at, name in ipairs(fields) do self[name] = (select(at, ...)) end
+      for at = 1, math.min(select("#", ...), #fields) do self[fields[at]] = (select(at, ...)) end
       return setmetatable(self, class)
     end
 
