@@ -39,8 +39,7 @@ do
   function A:new(exchange)
     local task = js.new_task(exchange.number, exchange.time)
     local stream = { client = exchange.server, server = exchange.client, role = "callback", task = task, dirs = {} }
-    task.client, task.remote = exchange.client, exchange.server
-    task.callback = stream
+    task.client, task.remote, task.callback = exchange.client, exchange.server, stream
     task.agent = {
       heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0,
       place = place_of(exchange), repetitions = {}, repeated = 0, longest_wait = 0, missed = 0, missing = -1,
