@@ -56,8 +56,8 @@ SIGHT: dict[str, set[str]] = {
     "monitor": CORE | {"session", "sources"},
     # Files for the full screen: read in a thread, looked into again, cut.
     "opening": CORE | {"session", "outfile", "reading", "share", "survey"},
-    # Many captures as one dataset.
-    "fleet": CORE | {"session", "sources", "outfile", "keys", "reading", "render"},
+    # Many captures as one dataset; what watches unattended.
+    "fleet": CORE | {"session", "sources", "outfile", "keys", "reading", "render", "monitor"},
     # Compares what the core makes of a capture file with what tshark and the generated plugin make of it.
     "verify": CORE | {"session", "sources", "codegen"},
     "cli": CORE
@@ -81,6 +81,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "duckdb": ("fleet/query.py",),
     "distributed": ("fleet/workers.py",),
     "dask": (),
+    "prometheus_client": ("fleet/metrics.py", "fleet/scrapes.py"),
     "pyshark": (),
     "xml": ("wire/control.py", "verify/", "simulate/"),
 }

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
-import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dissector.cli import streams
 from dissector.cli.common import (
     BAD_INPUT,
     BROKEN_PIPE,
@@ -25,27 +20,16 @@ from dissector.cli.common import (
     utc_option,
 )
 from dissector.cli.ending import stopped_by_signals
+from dissector.cli.live_options import LiveOptions
+from dissector.cli.live_output import LiveOutput
 from dissector.cli.masks import mask_options
 from dissector.cli.tls import secrets, tls_options
 from dissector.cli.tracing import vxlan_option
+from dissector.cli.unattended import Unattended, UnattendedOptions, unattended_options
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
 if TYPE_CHECKING:
-    from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, Task
-    from dissector.monitor import Ends, Listener, Monitor
-    from dissector.render.filter import Filter
-    from dissector.sources.live import Recorder
-    from dissector.sources.privileges import UserAccount
-    from dissector.sources.recent import Recent
-    from dissector.sources.ring import CaptureWriter
-    from dissector.view.screen import Screen
-    from dissector.view.store import Status
-
-_STANDARD_INPUT = "-"
-#: Seconds that the screen may take to end.
-_SCREEN_END = 3.0
-#: Bytes of packets that the full screen can still save.
-_RECENT = 64_000_000
+    pass
 
 
 def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -> list[str]:
@@ -97,6 +81,7 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
     metavar="NAME",
     help="User that root switches to once it captures (else who called sudo, or nobody); root: none.",
 )
+@unattended_options
 @vxlan_option
 @tls_options
 @utc_option
@@ -124,83 +109,12 @@ def live(sources: tuple[str, ...], **options: Any) -> None:
     """
     from dissector.sources.support import check
 
-    wanted = _Wanted(sources, **options)
+    others = UnattendedOptions.taken_from(options)
+    wanted = LiveOptions(sources, others, **options)
     wanted.check()
     with exit_codes():
         check(wanted.from_stream)
         _live(wanted) if sources else _interfaces()
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """The options, by their names."""
-
-    sources: tuple[str, ...]
-    plain: bool
-    form: str
-    messages: bool
-    log: bool
-    filters: tuple[str, ...]
-    command_ports: tuple[int, ...]
-    callback_ports: tuple[int, int]
-    narrow: str | None
-    path: str | None
-    overwrite: bool
-    ring: str | None
-    duration: float | None
-    count: int | None
-    until: str | None
-    slow: float
-    keep: int
-    user: str | None
-    show_secrets: bool
-    color: str
-
-    @property
-    def from_stream(self) -> bool:
-        return self.sources == (_STANDARD_INPUT,)
-
-    @property
-    def to_stdout(self) -> bool:
-        """Standard output is the capture: words go to standard error."""
-        from dissector.outfile import is_stdout
-
-        return self.path is not None and is_stdout(self.path)
-
-    def check(self) -> None:
-        """Options that would have no effect are wrong usage, not silence."""
-        if _STANDARD_INPUT in self.sources and not self.from_stream:
-            raise click.UsageError("standard input can not be followed together with interfaces")
-        if self.from_stream and self.narrow:
-            raise click.UsageError("--filter-bpf has no effect on a stream: give the filter to who captures")
-        if self.messages and self.form != "jsonl":
-            raise click.UsageError("--messages needs --format jsonl; for people there is --log, and the full screen")
-        if self.ring and not self.path:
-            raise click.UsageError("--ring needs -w FILE")
-        if self.to_stdout and (self.ring or self.form == "jsonl"):
-            raise click.UsageError(f"-w {self.path} leaves no standard output for {'--ring' if self.ring else 'jsonl'}")
-        if self.form == "jsonl" and self.log:
-            raise click.UsageError("--log has no effect on --format jsonl: tasks have their logs")
-
-    def ends(self) -> Ends:
-        from dissector.monitor import Ends
-        from dissector.render.filter import parse
-
-        chosen = parse((self.until,)) if self.until else None
-        until = _until(chosen) if chosen is not None else None
-        return Ends(self.duration, self.count, until, chosen is not None and bool(chosen.on_messages))
-
-
-def _until(chosen: Filter) -> Callable[[Event], bool]:
-    """True for a task that ended so, or for a message that matches in a task that does so far."""
-    from dissector.model import Message, Task
-
-    def matches(event: Event) -> bool:
-        if isinstance(event, Message) and chosen.on_messages:
-            return chosen.message(event) and (event.task is None or chosen.task(event.task))
-        return isinstance(event, Task) and not chosen.on_messages and chosen.task(event)
-
-    return matches
 
 
 def _interfaces() -> None:
@@ -213,7 +127,7 @@ def _interfaces() -> None:
     print(f"{ANY:<{width}}        all of them")
 
 
-def _live(wanted: _Wanted) -> None:
+def _live(wanted: LiveOptions) -> None:
     from dissector.monitor import WINDOW, Monitor
     from dissector.outfile import check_output
     from dissector.session.tracer import Tracer
@@ -226,7 +140,8 @@ def _live(wanted: _Wanted) -> None:
     who = account(wanted.user)
     if wanted.path and ring is None:
         check_output(wanted.path, wanted.sources if wanted.from_stream else ())
-    output, known = _Output(wanted), secrets(follow=True)
+    output, known = LiveOutput(wanted), secrets(follow=True)
+    others = Unattended(wanted.others, output.mask)
     # What only root may open is opened now; the files of a ring come later, so the first one shows whether they can.
     writer = CaptureWriter(wanted.path, overwrite=wanted.overwrite) if wanted.path and ring is None else None
     source = open_source(wanted.sources, wanted.command_ports, wanted.callback_ports, wanted.narrow, known.add_captured)
@@ -237,20 +152,24 @@ def _live(wanted: _Wanted) -> None:
         output.preload()
     become(who)
     output.who = who
+    listener = others.beside(output.listener)
     if wanted.path and ring is not None:
         with explained(who):
             writer = CaptureWriter(wanted.path, ring)
     source.recorder = output.recorder(writer)
-    messages = output.listener.wants_messages or ends.on_messages
+    messages = listener.wants_messages or ends.on_messages
     tracer = Tracer(wanted.command_ports, wanted.callback_ports, WINDOW, messages, secrets=known)
     slow = int(wanted.slow * 1e9)
-    monitor = Monitor(source, tracer, output.listener, slow=slow, recorder=writer, ends=ends)
+    monitor = Monitor(source, tracer, listener, slow=slow, recorder=writer, ends=ends)
     # What is there now stays: the garbage collector need not look at it again while packets wait.
     gc.collect()
     gc.freeze()
     with stopped_by_signals(monitor):
         if not output.fills_screen and not wanted.from_stream:
             say(f"capturing on {source.info.file}" + (f", as {who.name}" if who is not None else ""))
+        for line in others.start(monitor, writer):
+            if not output.fills_screen:
+                say(line)
         output.follow(monitor)
     if writer is not None and output.fills_screen:
         print(f"packets written to {', '.join(map(str, writer.files))}")
@@ -268,120 +187,3 @@ def _preload() -> None:
 
     names.preload()
     control.parse_command(b"<x/>")
-
-
-class _Output:
-    """Where it goes to: the full screen, lines, or records.  Made before root's rights are given up: what it imports
-    may be where only root can read."""
-
-    def __init__(self, wanted: _Wanted) -> None:
-        from dissector.render.filter import parse
-        from dissector.wire.masking import Mask
-
-        mask = Mask(not wanted.show_secrets)
-        chosen = parse(wanted.filters)
-        self._screen: Screen | None = None
-        self._recent: Recent | None = None
-        #: Whom root became.
-        self.who: UserAccount | None = None
-        self.listener: Listener
-        if wanted.form == "jsonl":
-            from dissector.render.json import JsonLinesView
-            from dissector.render.live.jsonl import JsonLines
-            from dissector.render.records import Records
-
-            self.listener = JsonLines(JsonLinesView(sys.stdout, Records(mask), wanted.messages), chosen, say)
-        elif wanted.plain or not streams.can_fill(wanted.from_stream):
-            from dissector.render.live.plain import PlainView
-            from dissector.render.terminal import Terminal
-
-            out = sys.stderr if wanted.to_stdout else sys.stdout
-            self.listener = PlainView(Terminal(out, wanted.color), mask, chosen, log=wanted.log)
-        else:
-            from dissector.sources.recent import Recent
-            from dissector.view.screen import Screen
-
-            if wanted.from_stream:
-                streams.take_keyboard()
-            self._recent = Recent(_RECENT, overwrite=wanted.overwrite)
-            from dissector.share.texts import without_secrets
-
-            self._screen = Screen(mask, chosen, keep=wanted.keep, color=wanted.color, clean=without_secrets)
-            self.listener = self._screen.store
-
-    @property
-    def fills_screen(self) -> bool:
-        return self._screen is not None
-
-    def preload(self) -> None:
-        if self._screen is not None:
-            self._screen.rehearse()
-
-    def recorder(self, writer: CaptureWriter | None) -> Recorder | None:
-        """What gets every packet: the file, and on a full screen the packets that it can still save."""
-        if self._recent is None:
-            return writer
-        self._recent.following = writer
-        return self._recent
-
-    def follow(self, monitor: Monitor) -> None:
-        """Until the end of the capture, or of the screen."""
-        if self._screen is None or self._recent is None:
-            monitor.run()
-            return
-        left = threading.Event()
-
-        def capture() -> None:
-            monitor.run()
-            if not left.wait(_SCREEN_END):  # the terminal is closed or stuck: the screen will never end by itself
-                os._exit(BAD_INPUT if monitor.error is not None else 0)
-
-        thread = threading.Thread(target=capture, name="capture")
-        thread.start()
-        try:
-            self._screen.run(_Control(monitor, self._recent, self.who))
-        finally:
-            left.set()
-            monitor.stop()
-            thread.join()
-        for line in self._screen.summary([monitor.source.info]):
-            print(line)
-
-
-class _Control:
-    """What the screen may ask of the capture (``view.control.Control``)."""
-
-    is_growing = True
-
-    def __init__(self, monitor: Monitor, recent: Recent, who: UserAccount | None) -> None:
-        self._who = who
-        self._monitor = monitor
-        self._recent = recent
-        self.lock = monitor.lock
-
-    @property
-    def over(self) -> bool:
-        return self._monitor.over
-
-    @property
-    def infos(self) -> list[CaptureInfo]:
-        return [self._monitor.source.info]
-
-    def status(self) -> Status:
-        from dissector.view.store import Status
-
-        monitor = self._monitor
-        return Status(monitor.source.info.file, monitor.source.info.packets, monitor.dropped, monitor.seconds)
-
-    def save(self, _task: Task, connections: Iterable[Connection], path: str) -> str:
-        from dissector.numbers import count
-        from dissector.sources.privileges import explained
-
-        with self.lock, explained(self._who):
-            packets, whole = self._recent.save(path, connections)
-        lost = "" if whole else "; earlier ones are no longer in memory"
-        return f"{count(packets, 'packet')} in {path}{lost}"
-
-    def recall(self, task: Task, connections: Iterable[Connection]) -> list[Message | Exchange] | None:  # noqa: ARG002  a control's shape
-        """What is over is over."""
-        return None

@@ -59,6 +59,8 @@ class CaptureWriter:
         self.reader_gone = False
         self.packets = 0
         self.files: deque[Path] = deque()
+        #: Bytes of all of them but the last one.
+        self._sizes: deque[int] = deque()
         self._path = path
         self._ring = ring
         self._overwrite = overwrite
@@ -74,6 +76,10 @@ class CaptureWriter:
             self._file = self._open()
         except OSError as error:
             raise CaptureError(path, error.strerror or str(error)) from None
+
+    def size(self) -> int:
+        """Bytes of all its files; of a stream, those of it so far."""
+        return self._size + sum(self._sizes)
 
     def give_to(self, user: int, group: int) -> None:
         """The file belongs to this user from now on, if it was made here."""
@@ -163,11 +169,13 @@ class CaptureWriter:
         self._end_file()
         if self.failure is not None:
             return
-        previous = self._file
+        previous, size = self._file, self._size
         try:
             self._file = self._open()
             os.close(previous)
+            self._sizes.append(size)
             while len(self.files) > self._ring.files:
+                self._sizes.popleft()
                 self.files.popleft().unlink(missing_ok=True)
         except (OSError, UsageError) as error:
             self._fail(getattr(error, "strerror", None) or str(error))
