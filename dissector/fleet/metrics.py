@@ -111,7 +111,7 @@ class Metrics(Companion):
             return
         yield GaugeMetricFamily("jstrace_open_calls", "Calls without an answer so far.", self._calls(gauges))
         yield CounterMetricFamily("jstrace_packets", "Packets captured.", gauges.packets())
-        yield CounterMetricFamily("jstrace_packets_dropped", "Packets the kernel had no room for.", gauges.dropped())
+        yield CounterMetricFamily("jstrace_packets_dropped", "Packets the kernel dropped.", gauges.dropped())
         if gauges.ring is not None:
             yield GaugeMetricFamily("jstrace_ring_bytes", "Bytes of the files that -w keeps.", gauges.ring())
 
