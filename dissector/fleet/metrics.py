@@ -25,7 +25,6 @@ MISSING = "--metrics needs the client of Prometheus: pip install 'jstrace[metric
 try:
     from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-    from prometheus_client.registry import Collector
 except ImportError:
     raise ToolError(MISSING) from None
 
@@ -60,7 +59,7 @@ class Metrics(Companion):
 
     def __init__(self, mask: Mask) -> None:
         super().__init__()
-        disable_created_metrics()  # type: ignore[no-untyped-call]
+        disable_created_metrics()
         self.registry = CollectorRegistry()
         self.gauges: CaptureGauges | None = None
         self._mask = mask
@@ -147,7 +146,9 @@ class Metrics(Companion):
         return label
 
 
-class _Now(Collector):
+class _Now:
+    """A collector of the registry."""
+
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
