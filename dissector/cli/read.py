@@ -174,7 +174,7 @@ def read(files: tuple[str, ...], **options: Any) -> None:
 
 def _read(files: tuple[str, ...], wanted: ReadOptions, second: SecondProcess | None = None) -> None:
     from dissector.render.progress import Progress
-    from dissector.session.run_detection import find_runs
+    from dissector.session.run_detection import runs_finder
     from dissector.sources.capture import CaptureReader
 
     _look_for_garbage_seldom()
@@ -182,6 +182,7 @@ def _read(files: tuple[str, ...], wanted: ReadOptions, second: SecondProcess | N
     with Progress(enabled=not (wanted.no_progress or (second is not None and second.is_second))) as progress:
         known = secrets()
         reader = CaptureReader(files, progress, known.add_captured)
+        find_runs = runs_finder(wants_tls=bool(known))
         with closing(reader.blocks(find_runs, prefetch=wanted.jobs > 1 and second is None)) as blocks:
             # Another process may begin to read while this one imports the rest.
             first = list(islice(blocks, 1))

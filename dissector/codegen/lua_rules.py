@@ -23,7 +23,7 @@ _ROOTS: dict[str, tuple[str, ...]] = {
     "session.agent_errors": ("code_of", "is_impostor"),
     "session.tunnels": ("_OK", "_ACCEPTED"),
     "wire.agent": ("Heartbeat", "STARTS"),
-    "session.run_messages": ("USUAL_FAILURES",),
+    "session.run_pairs": ("USUAL_FAILURES",),
     "session.slow": ("SlowCallbacks",),
     "session.tallies": ("FailedCalls",),
     "model": ("Connection", "Task", "Counts", "Message", "Exchange"),

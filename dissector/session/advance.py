@@ -19,12 +19,14 @@ from dissector.session.handlers import Callback
 from dissector.session.packet_time import PacketTime
 from dissector.session.run_detection import run_from
 from dissector.session.strangers import Stranger
+from dissector.session.streaks import RunOfExchanges, Schedule
+from dissector.session.tls import Tls
+from dissector.session.tls_runs import deciphered, taken
 from dissector.session.tracer import Tracer
-from dissector.session.usual import known_request, known_response
 from dissector.stream.block import Block, Conversation, Joined, Piece, Run
 from dissector.stream.fast_path import advance_by_run, fits, flags_of
 from dissector.stream.flows import Entry
-from dissector.traffic import ENDS, FIN, RST, Chunk, Frame, RawDocument, Side
+from dissector.traffic import ENDS, FIN, RST, Chunk, Frame
 
 _new = tuple.__new__
 
@@ -81,12 +83,16 @@ def _feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
     due = [(cursor.conversation.places[0] >> 1, number) for number, cursor in enumerate(cursors)]
     due += [(index, -1) for index in block.others]
     heapify(due)
+    schedule = Schedule(due)
     wake_at = bisect_left(times, clock.wake)
     while due:
         index, number = due[0]
-        while wake_at < index:
+        if wake_at < index:
+            schedule.at = wake_at
             yield tracer.wake(times[wake_at])
             wake_at = bisect_left(times, clock.wake, wake_at + 1)
+            continue
+        schedule.at = index
         if times[index] >= reorder.deadline:
             tracer.catch_up(times[index])
         if number < 0:
@@ -94,7 +100,9 @@ def _feed(tracer: Tracer, block: Block) -> Iterator[Sequence[Event]]:
             heappop(due)
         else:
             cursor = cursors[number]
-            if cursor.pending is None and not (cursor.conversation.runs and _begin_run(tracer, block, cursor)):
+            if cursor.pending is None and not (
+                cursor.conversation.runs and _begin_run(tracer, block, cursor, schedule)
+            ):
                 _step(tracer, block, cursor, index)
             if (coming := cursor.due()) is not None:
                 heapreplace(due, (coming, number))
@@ -143,7 +151,7 @@ def _is_foreign(tracer: Tracer, conversation: Conversation, index: int) -> bool:
     return conversation.begins < index and one in tracer.foreign and two in tracer.foreign
 
 
-def _begin_run(tracer: Tracer, block: Block, cursor: _Cursor) -> bool:
+def _begin_run(tracer: Tracer, block: Block, cursor: _Cursor, schedule: Schedule) -> bool:
     """Takes the run that begins where the conversation stands, if there is one and it fits; of one that began too early
     what is left."""
     runs, at = cursor.conversation.runs, cursor.at
@@ -160,16 +168,38 @@ def _begin_run(tracer: Tracer, block: Block, cursor: _Cursor) -> bool:
     cursor.missed = None
     entry, handler = found
     run = run or (missed and run_from(block, cursor.conversation, at, missed))
-    if run is None or not fits(entry, run) or isinstance(handler, Exchanges) is not bool(run.heard):
+    if run is None or not fits(entry, run):
         return False
-    if isinstance(handler, Exchanges):
-        cursor.pending = _exchanges(entry, handler, run, block, tracer.clock)
-    else:
+    if isinstance(handler, Exchanges) is not bool(run.heard) or isinstance(handler, Tls) is not bool(run.records):
+        return False
+    if isinstance(handler, Callback):
         cursor.pending = _messages(entry, handler, run, block, one_by_one=tracer.wants_messages)
+    else:
+        exchanges = _exchanges(entry, handler, run, block, tracer.clock, schedule)
+        if exchanges is None:
+            return False
+        cursor.pending = exchanges.turns()
     cursor.at = run.stop
     while cursor.run < len(runs) and runs[cursor.run].first < run.stop:
         cursor.run += 1
     return True
+
+
+def _exchanges(
+    entry: Entry, handler: Exchanges | Tls, run: Run, block: Block, clock: PacketTime, schedule: Schedule
+) -> RunOfExchanges | None:
+    """Takes a run that fits, of messages over HTTP or of TLS; None, and nothing done, where that can not be read."""
+    number = schedule.due[0][1]
+    if isinstance(handler, Exchanges):
+        bases = advance_by_run(entry, run, block.numbers)
+        return RunOfExchanges(entry, bases, handler, run, block.data, block, clock, schedule, number)
+    sides = entry.sender.side, entry.other.side
+    plains = deciphered(handler, run, block, sides)
+    if plains is None:
+        return None
+    bases = advance_by_run(entry, run, block.numbers)
+    inside, data, bases = taken(handler, run, plains, block, sides, bases)
+    return RunOfExchanges(entry, bases, handler.inner.handler, inside, data, block, clock, schedule, number)
 
 
 def _messages(entry: Entry, handler: Callback, run: Run, block: Block, *, one_by_one: bool) -> Iterator[int]:
@@ -205,28 +235,6 @@ def _messages(entry: Entry, handler: Callback, run: Run, block: Block, *, one_by
     for side, index, begin, end, before in run.unfinished:
         part = data[begin:end]
         handler.chunk(_new(Chunk, (senders[side].side, bases[side] + before, part, numbers[index], times[index])))
-
-
-def _exchanges(entry: Entry, handler: Exchanges, run: Run, block: Block, clock: PacketTime) -> Iterator[int]:
-    """Takes a run that fits, of messages over HTTP.  A task's come over several connections: each is handled when it is
-    its turn, so that all are in order."""
-    numbers = block.numbers
-    senders, bases = (entry.sender, entry.other), advance_by_run(entry, run, numbers)
-    data, times = block.data, block.times
-    is_answer = [head.startswith(b"HTTP/") for head in run.heads]
-    requests = [None if answers else known_request(head) for answers, head in zip(is_answer, run.heads, strict=True)]
-    responses = [known_response(head) if answers else None for answers, head in zip(is_answer, run.heads, strict=True)]
-    for side, index, begin, stop, before, head, number, end in run.heard:
-        yield index
-        clock.now = time = times[index]
-        sender, offset, part = senders[side].side, bases[side] + before, data[begin:stop]
-        document = _new(RawDocument, (sender, offset, part, (numbers[index],), time, True, "http"))
-        if sender is Side.CLIENT and (request := requests[head]) is not None:
-            handler.request(document, number, end, request)
-        elif sender is Side.SERVER and (response := responses[head]) is not None:
-            handler.response(document, end, response)
-        else:
-            handler.chunk(_new(Chunk, (sender, offset, part, numbers[index], time)))
 
 
 def _step(tracer: Tracer, block: Block, cursor: _Cursor, index: int) -> None:

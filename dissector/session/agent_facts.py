@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dissector.limits import MAX_EVIDENCE
 from dissector.model import Endpoint, Exchange
-from dissector.session.timeouts import AGENT_PATIENCE
+from dissector.session.timeouts import AGENT_PATIENCE, HEARTBEAT_GRACE
 from dissector.wire.agent import Heartbeat
 
 #: Request-IDs remembered for repetitions; the master has one request under way, repeated for a minute.
@@ -80,6 +80,18 @@ class AgentFacts:
             return False
         self._remember(number, exchange)
         return True
+
+    def may_go_on(self, number: int, time: int) -> bool:
+        """True when a request with this number and time, and exchanges behind it, can bring nothing odd: neither
+        a repetition nor a request that comes too late."""
+        is_next = number == self._last + 1 and self._delivered < number and self.waiting is None
+        in_time = self.asked is not None and time - self.asked <= HEARTBEAT_GRACE
+        return is_next and in_time and not self.repetitions
+
+    def went_on(self, number: int, asked: int, heard: int) -> None:
+        """Takes exchanges up to the one with this number."""
+        self._last = self._delivered = number
+        self.asked, self.heard = asked, heard
 
     def first(self, exchange: Exchange) -> bool:
         """True for a request that is not the repetition of one before."""

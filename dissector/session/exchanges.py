@@ -11,6 +11,7 @@ from typing import Protocol
 
 from dissector.limits import MAX_PENDING_COMMANDS
 from dissector.model import Connection, Exchange
+from dissector.session.tunnel import Looker, Tunnel
 from dissector.session.usual import KnownRequest, KnownResponse, request_as, request_of, response_as, response_of
 from dissector.stream.http import HttpReader
 from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
@@ -29,6 +30,10 @@ class Agents(Protocol):
     def next_exchange(self) -> int: ...
     def request(self, exchange: Exchange) -> None: ...
     def response(self, exchange: Exchange) -> None: ...
+    def streak(
+        self, connection: Connection, head: RequestHead, number: int, begin: int, end: int, looker: Looker
+    ) -> Tunnel | None: ...
+    def streak_over(self, tunnel: Tunnel, last: tuple[int, int, int] | None) -> None: ...
     def unanswered(self, exchange: Exchange, *, is_certain: bool) -> None:
         """``is_certain``: its connection ended, all of it was captured, and nothing of it says why."""
 
@@ -92,6 +97,18 @@ class Exchanges:
         """The same of a response."""
         self._readers[Side.SERVER].passed()
         self._response(raw, *response_as(raw[2], end, known))
+
+    def streak(self, known: KnownRequest, number: int, begin: int, end: int, looker: Looker) -> Tunnel | None:
+        """The task of exchanges that come one after the other from ``begin`` to ``end``, the first request with this
+        head and ``number``: what they say may wait until ``looker`` is called, or ``streak_over``."""
+        if self._open or self._unpaired:
+            return None
+        return self._agents.streak(self.connection, known.head, number, begin, end, looker)
+
+    def streak_over(self, tunnel: Tunnel, last: tuple[int, int, int] | None) -> None:
+        """All of it that came was fed to the tunnel; ``last``: number and time of its last request, and the time of the
+        response; None without."""
+        self._agents.streak_over(tunnel, last)
 
     def missing(self, side: Side) -> None:
         """Bytes are missing: which request the next response answers is not certain."""

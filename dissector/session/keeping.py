@@ -81,6 +81,9 @@ class Keeper(Teller):
         if self.wants_messages:
             self._order.emit(exchange)
 
+    def waits(self, task: Task) -> bool:
+        return self.wants_messages or self._order.holds(task)
+
     def omitted_of(self, task: Task, messages: int) -> None:
         self._order.omit(task, messages)
 

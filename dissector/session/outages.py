@@ -25,6 +25,10 @@ class Outages:
         self._by_number: dict[int, Tunnel] = {}
         self._entries = count().__next__
 
+    def __bool__(self) -> bool:
+        """True while an agent is not reached."""
+        return bool(self._outages)
+
     def add(self, tunnel: Tunnel) -> None:
         self._tasks.setdefault(tunnel.place, {})[tunnel] = None
         self._push(tunnel)

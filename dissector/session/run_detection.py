@@ -7,13 +7,19 @@ is a callback that stands where the run begins is asked when it is taken.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from dissector.session.foreign_start import foreign_at
-from dissector.session.run_exchanges import RunExchanges, asks_agent
-from dissector.session.run_messages import Alignment, InvokeShapes, RunMessages, may_be_messages
-from dissector.stream.block import Block, Conversation, Mark, Part, Run
+from dissector.session.run_exchanges import RunExchanges, asks_agent, is_http
+from dissector.session.run_messages import Alignment, RunMessages, may_be_messages
+from dissector.session.run_pairs import InvokeShapes
+from dissector.session.run_records import RunRecords
+from dissector.stream.block import Block, Buffer, Conversation, Mark, Part, Run
 from dissector.stream.direction import KEPT
 from dissector.stream.fast_path import TELLING, ip_size, payload_of, reader
 from dissector.stream.sequence import HALF, MASK
+from dissector.stream.tls_records import is_program, is_record
 from dissector.traffic import ACK
 
 _new = tuple.__new__
@@ -22,26 +28,37 @@ _SHORTEST, _LOOKS = 4, 8
 _NO_MARK = (0, 0, 0, 0)
 #: A longer silence (ns) ends a run: the tracer gives nothing up sooner, so it need not know how far a run has come.
 _PAUSE = 60_000_000_000
-_NOTHING, _FRAMES, _HTTP = 0, 1, 2
+_NOTHING, _FRAMES, _HTTP, _TLS = 0, 1, 2, 3
 
 
-def find_runs(block: Block) -> None:
+def runs_finder(*, wants_tls: bool) -> Callable[[Block], None]:
+    """``find_runs`` for who can decipher TLS, or can not."""
+    return partial(find_runs, wants_tls=wants_tls)
+
+
+def find_runs(block: Block, *, wants_tls: bool = False) -> None:
     """Fills in the runs of all conversations that have some, and where those that begin as foreign tell so."""
     shapes: InvokeShapes = {}
     conversations, ip_at = block.conversations, block.ip_offset
     for number, conversation in enumerate(conversations):
         keys, syns, places, runs, _ = conversation
-        if syns and syns[0] == places[0] >> 1 and (at := foreign_at(block, conversation, ip_at)):
+        at = foreign_at(block, conversation, ip_at) if syns and syns[0] == places[0] >> 1 else 0
+        if at:
             conversations[number] = _new(Conversation, (keys, syns, places, runs, at))
-        elif len(places) >= _SHORTEST and (speech := _speaks(block, conversation)):
-            if speech == _HTTP:
-                _find_exchanges(block, conversation)
-            else:
-                _find(block, conversation, shapes)
+        if len(places) < _SHORTEST or (at and not wants_tls):
+            continue
+        speech = _speaks(block, conversation, wants_tls)
+        if speech == _TLS:
+            _find_others(block, conversation, partial(RunRecords, block.data), is_program)
+        elif speech == _HTTP and not at:
+            _find_others(block, conversation, partial(RunExchanges, block.data, shapes), is_http)
+        elif speech == _FRAMES and not at:
+            _find(block, conversation, shapes)
 
 
-def _speaks(block: Block, conversation: Conversation) -> int:
-    """What some of the first data there may begin: a message, or one over HTTP to an agent; false without."""
+def _speaks(block: Block, conversation: Conversation, wants_tls: bool) -> int:
+    """What some of the first data there may begin: a message, one over HTTP to an agent, or a record of TLS; false
+    without."""
     has_data = False
     for place in conversation.places[:_LOOKS]:
         begin, end = payload_of(block, conversation, place >> 1)
@@ -53,6 +70,8 @@ def _speaks(block: Block, conversation: Conversation) -> int:
                 return _FRAMES
             if asks_agent(block.data, begin, end):
                 return _HTTP
+            if wants_tls and is_record(block.data, begin, end):
+                return _TLS
     return _NOTHING if has_data else _FRAMES
 
 
@@ -72,17 +91,22 @@ def _find(block: Block, conversation: Conversation, shapes: InvokeShapes) -> Non
         at += 1
 
 
-def _find_exchanges(block: Block, conversation: Conversation) -> None:
-    """Runs of messages over HTTP begin where both sides have spoken."""
+def _find_others(
+    block: Block,
+    conversation: Conversation,
+    begin_run: Callable[[], RunExchanges | RunRecords],
+    may_be_before: Callable[[Buffer, int, int], bool],
+) -> None:
+    """Runs of messages over HTTP begin where both sides have spoken, of TLS where the program did on both."""
     places, begins = conversation.places, conversation.begins
     silent = {0, 1} if begins >= 0 else set()
     at = 0
     while at + _SHORTEST <= len(places):
         if not silent:
-            at = _run(block, conversation, at, RunExchanges(block.data), [None, None])
+            at = _run(block, conversation, at, begin_run(), [None, None])
         elif places[at] >> 1 > begins:
             begin, end = payload_of(block, conversation, places[at] >> 1)
-            if end > begin:
+            if end > begin and may_be_before(block.data, begin, end):
                 silent.discard(places[at] & 1)
         at += 1
 
@@ -91,7 +115,11 @@ def run_from(block: Block, conversation: Conversation, first: int, like: Run) ->
     """A run of the same kind as ``like``, which could not be taken, from a place on where no message is under way."""
     runs = conversation.runs
     number, data = len(runs), block.data
-    messages = RunExchanges(data) if like.heard else RunMessages(data, {}, Alignment(from_start=True))
+    messages: RunMessages | RunExchanges | RunRecords
+    if like.heard:
+        messages = RunExchanges(data, {})
+    else:
+        messages = RunRecords(data) if like.records else RunMessages(data, {}, Alignment(from_start=True))
     _run(block, conversation, first, messages, [None, None])
     return runs.pop() if len(runs) > number else None
 
@@ -117,7 +145,7 @@ def _run(  # noqa: C901  a question for each way to be odd
     block: Block,
     conversation: Conversation,
     first: int,
-    messages: RunMessages | RunExchanges,
+    messages: RunMessages | RunExchanges | RunRecords,
     sequence: list[int | None],
 ) -> int:
     """Looks for a run from place ``first`` on and adds it; returns the place of what does not fit."""
@@ -191,8 +219,9 @@ def _run(  # noqa: C901  a question for each way to be odd
         )
         heads = list(messages.heads)
         items, unfinished = messages.finish()
+        found = Run(first, stop, parts, start, silence, behind_mark, heads, items, unfinished)
         conversation.runs.append(
-            Run(first, stop, parts, start, silence, behind_mark, heads, items, unfinished, messages.heard)
+            found._replace(heard=messages.heard, streaks=messages.streaks, records=messages.records)
         )
     sequence[:] = [one if one is not None else before for one, before in zip(expect, sequence, strict=True)]
     return stop

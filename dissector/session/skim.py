@@ -16,7 +16,7 @@ from struct import Struct
 from dissector.errors import DecodeError
 from dissector.limits import MAX_DIALOG_DEPTH
 from dissector.session.dialog import HEADER, Dialog, Draft
-from dissector.session.run_messages import DONE, LOOK_UP_AT, USUAL_FAILURES
+from dissector.session.run_pairs import DONE, LOOK_UP_AT, USUAL_FAILURES
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import SLOW_CALLBACK
 from dissector.stream.block import Pairs

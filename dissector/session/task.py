@@ -17,7 +17,7 @@ from dissector.session.bodies import asks_whether_it_exists, document_of, error_
 from dissector.session.dialog import Dialog
 from dissector.session.life import CommandState, JoinState, Life, LifeEvent
 from dissector.session.proof import Proof
-from dissector.session.run_messages import USUAL_FAILURES
+from dissector.session.run_pairs import USUAL_FAILURES
 from dissector.session.slow import SlowCallbacks, add_slow
 from dissector.session.tallies import FailedCalls, add_failure
 from dissector.session.timeouts import SLOW_CALLBACK

@@ -72,7 +72,7 @@ class TlsDesk(Protocol):
         """True while so many more encrypted bytes may wait for secrets; negative: they wait no more."""
 
 
-class _Half:
+class Half:
     """One direction."""
 
     def __init__(self, side: Side, *, lost: bool) -> None:
@@ -90,6 +90,12 @@ class _Half:
         self.overhead: int | None = None
         self.failures = 0
         self.first = b""
+
+    def took(self, offset: int, size: int, plain: int) -> None:
+        """A record at ``offset`` with so many bytes, and so many of the program in it."""
+        self.sequence += 1
+        self.expect, self.overhead = offset + size, size - plain
+        self.offset += plain
 
 
 class Tls:
@@ -109,9 +115,9 @@ class Tls:
         self._desk, self._secrets = desk, secrets
         self._handshake = Handshake(self.facts, secrets)
         lost = not from_start
-        self._halves = _Half(Side.CLIENT, lost=lost), _Half(Side.SERVER, lost=lost)
+        self.halves = Half(Side.CLIENT, lost=lost), Half(Side.SERVER, lost=lost)
         # A list: there are very many connections, and nearly none of them has something here.
-        self._held: list[tuple[_Half, FramedRecord]] = []
+        self._held: list[tuple[Half, FramedRecord]] = []
         self._held_bytes = self._version = 0
         self.is_sealed = self._again = False
         #: Size of the first encrypted record of the client, of TLS 1.3.
@@ -120,7 +126,7 @@ class Tls:
             self._seal(NOT_FROM_START)
 
     def chunk(self, chunk: Chunk) -> None:
-        half = self._halves[chunk[0]]
+        half = self.halves[chunk[0]]
         if half.opener is not None and not self.is_sealed and not self._held and self._whole(half, chunk):
             return
         for record in half.reader.feed(chunk):
@@ -131,23 +137,17 @@ class Tls:
                 self.foreign = half.first
             self._seal(UNREADABLE)
 
-    def _whole(self, half: _Half, chunk: Chunk) -> bool:
+    def _whole(self, half: Half, chunk: Chunk) -> bool:
         """Takes a chunk that is one record of the program, the short way; False, and nothing done, for any other."""
         side, offset, data, number, time = chunk
-        if not half.reader.is_whole(chunk) or half.opener is None or self.facts.opened is None:
+        if not half.reader.is_whole(chunk) or self.facts.opened is None:
             return False
-        plain = half.opener(half.sequence, tls.APPLICATION, data[1] << 8 | data[2], data[HEADER:])
+        plain = self.plain(half, half.sequence, data)
         if plain is None:
             return False
-        if self._handshake.is_1_3:
-            plain = plain.rstrip(b"\0")
-            if plain[-1:] != _PROGRAM:
-                return False
-            plain = plain[:-1]
-        half.sequence += 1
-        half.expect, half.overhead = offset + len(data), len(data) - len(plain)
+        at = half.offset
+        half.took(offset, len(data), len(plain))
         if plain:
-            half.offset = (at := half.offset) + len(plain)
             inner = _new(Chunk, (side, at, plain, number, time))
             handler = self.inner.handler
             if type(handler) is Exchanges:
@@ -156,8 +156,26 @@ class Tls:
                 self._desk.plain(self.inner, inner)
         return True
 
+    def plain(self, half: Half, number: int, record: bytes) -> bytes | None:
+        """What the program sent in the record of that number, with its header; None: it can not be opened so."""
+        assert half.opener is not None
+        plain = half.opener(number, tls.APPLICATION, record[1] << 8 | record[2], record[HEADER:])
+        if plain is None or not self._handshake.is_1_3:
+            return plain
+        plain = plain.rstrip(b"\0")
+        return plain[:-1] if plain[-1:] == _PROGRAM else None
+
+    @property
+    def in_step(self) -> bool:
+        """True when whole records of the program in order are all that is expected, and bring exchanges."""
+        inner = self.inner.handler
+        if self.is_sealed or self._held or self.facts.opened is None or self._handshake.is_chained:
+            return False
+        are_open = all(half.opener is not None and half.reader.is_between for half in self.halves)
+        return are_open and type(inner) is Exchanges and inner.in_step
+
     def gap(self, gap: Gap) -> None:
-        half = self._halves[gap.side]
+        half = self.halves[gap.side]
         half.reader.gap(gap)
         half.messages.clear()
         if self.facts.decrypted:
@@ -176,7 +194,7 @@ class Tls:
 
     # --- records ---------------------------------------------------------------------------------------------------
 
-    def _record(self, half: _Half, record: FramedRecord) -> None:
+    def _record(self, half: Half, record: FramedRecord) -> None:
         is_1_3 = self._handshake.is_1_3
         if is_1_3 and record.kind == tls.CHANGE_CIPHER:
             return  # for old devices only
@@ -191,7 +209,7 @@ class Tls:
         else:
             self._decipher(half, record)
 
-    def _decipher(self, half: _Half, record: FramedRecord) -> None:
+    def _decipher(self, half: Half, record: FramedRecord) -> None:
         open_record = half.opener or self._opener(half)
         if open_record is None:
             self._hold(half, record)
@@ -209,7 +227,7 @@ class Tls:
             self._desk.opened(self.inner)
         self._content(half, record, kind, plain)
 
-    def _opened(self, half: _Half, record: FramedRecord, open_record: Opener) -> bytes | None:
+    def _opened(self, half: Half, record: FramedRecord, open_record: Opener) -> bytes | None:
         """The record's plain bytes; behind a hole its number is found by trying."""
         tries, is_unsure = 1, record.unsure or half.failures > 0
         if is_unsure:
@@ -225,7 +243,7 @@ class Tls:
                 return plain
         return None
 
-    def _missed(self, half: _Half, record: FramedRecord, records: int) -> None:
+    def _missed(self, half: Half, record: FramedRecord, records: int) -> None:
         """So many records in front of this one were not captured."""
         size = record.offset - half.expect - records * (half.overhead or HEADER)
         if self.facts.opened is not None and size > 0:
@@ -233,7 +251,7 @@ class Tls:
             self._desk.plain(self.inner, Gap(half.side, half.offset, size, last.number, last.time))
             half.offset += size
 
-    def _failed(self, half: _Half, record: FramedRecord) -> None:
+    def _failed(self, half: Half, record: FramedRecord) -> None:
         if self._handshake.sends_early and half.side is Side.CLIENT and not (half.is_behind or half.sequence):
             return  # what it sent before it was answered goes on behind that
         if not self.facts.decrypted:
@@ -247,7 +265,7 @@ class Tls:
 
     # --- what records hold -----------------------------------------------------------------------------------------
 
-    def _content(self, half: _Half, record: FramedRecord, kind: int, data: bytes) -> None:
+    def _content(self, half: Half, record: FramedRecord, kind: int, data: bytes) -> None:
         if kind == tls.APPLICATION:
             self._program(half, record, data)
         elif kind == tls.HANDSHAKE:
@@ -259,7 +277,7 @@ class Tls:
             self.facts.alerts.append(Alert(half.side, data[0] == 2, data[1], _mark(record)))
         half.expect = record.offset + HEADER + len(record.body)
 
-    def _program(self, half: _Half, record: FramedRecord, data: bytes) -> None:
+    def _program(self, half: Half, record: FramedRecord, data: bytes) -> None:
         """What the program sent, a piece for each packet that carried the record, so that all of them are named."""
         if not self.facts.decrypted:
             return  # a cipher that hides nothing
@@ -275,12 +293,12 @@ class Tls:
                 half.offset += end - begin
                 begin = end
 
-    def _switch(self, half: _Half) -> None:
+    def _switch(self, half: Half) -> None:
         """Of TLS 1.2: the next records of this side are protected with what was agreed on last."""
         half.is_protected, half.opener, half.sequence = True, None, 0
         self._handshake.switched(half.side)
 
-    def _message(self, half: _Half, kind: int, body: bytes, mark: Mark) -> None:
+    def _message(self, half: Half, kind: int, body: bytes, mark: Mark) -> None:
         handshake = self._handshake
         if handshake.is_1_3 and kind == tls.FINISHED:
             half.is_behind, half.opener, half.secret = True, None, None
@@ -291,7 +309,7 @@ class Tls:
 
     # --- secrets ---------------------------------------------------------------------------------------------------
 
-    def _opener(self, half: _Half) -> Opener | None:
+    def _opener(self, half: Half) -> Opener | None:
         """What opens this side's records; None while nobody knows the secret."""
         handshake = self._handshake
         if handshake.hopeless is not None:
@@ -305,12 +323,12 @@ class Tls:
             half.opener = openers[half.side]
         return half.opener
 
-    def _to_secret(self, half: _Half, secret: bytes) -> None:
+    def _to_secret(self, half: Half, secret: bytes) -> None:
         half.secret, half.opener, half.sequence = secret, self._handshake.opener_of(secret), 0
 
     # --- waiting ---------------------------------------------------------------------------------------------------
 
-    def _hold(self, half: _Half, record: FramedRecord) -> None:
+    def _hold(self, half: Half, record: FramedRecord) -> None:
         """Keeps a record until its secret is known, if that may be."""
         if self.is_sealed:
             self._overheard(half, record)
@@ -336,7 +354,7 @@ class Tls:
             for half, record in self._let_go():
                 self._record(half, record)
 
-    def _let_go(self) -> list[tuple[_Half, FramedRecord]]:
+    def _let_go(self) -> list[tuple[Half, FramedRecord]]:
         waiting, self._held = self._held, []
         self._desk.room(-self._held_bytes)
         self._held_bytes = 0
@@ -352,7 +370,7 @@ class Tls:
             self._overheard(half, record)
         self._desk.stays_sealed(self)
 
-    def _overheard(self, half: _Half, record: FramedRecord) -> None:
+    def _overheard(self, half: Half, record: FramedRecord) -> None:
         """A record that stays closed: its size and time are all that is known of it."""
         is_1_3, size = self._handshake.is_1_3, len(record.body)
         if record.kind == tls.HANDSHAKE and self.rhythm.turns and not is_1_3 and half.side is Side.CLIENT:

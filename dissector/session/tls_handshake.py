@@ -15,7 +15,7 @@ from dissector.traffic import Side
 from dissector.wire import tls
 from dissector.wire.certificates import certificate_of
 from dissector.wire.tls_keys import CLIENT_RANDOM, HANDSHAKE_SECRETS, TRAFFIC_SECRETS, Secrets
-from dissector.wire.tls_suites import SUITES, Suite, suite_name
+from dissector.wire.tls_suites import BLOCKS, SUITES, Suite, suite_name
 
 if TYPE_CHECKING:
     from dissector.wire.tls_cipher import Opener
@@ -87,6 +87,12 @@ class Handshake:
     def sends_early(self) -> bool:
         """The client says something before it is answered, with keys of an earlier session: that is not deciphered."""
         return self._client is not None and self._client.early
+
+    @property
+    def is_chained(self) -> bool:
+        """A record can only be opened once, and behind the one before it."""
+        suite = self.suite
+        return suite is None or not (suite.is_aead or (suite.cipher in BLOCKS and self._version > tls.TLS_1_0))
 
     @property
     def client_random(self) -> bytes | None:

@@ -120,12 +120,12 @@ class Tracer(Attempts):
         now, order = self.clock.now, self._order
         return self.wake(now) if now >= self.clock.wake else order.drain(now) if order.is_waiting else ()
 
-    def in_step(self, key: bytes, others: int) -> tuple[Entry, Callback | Exchanges] | None:
+    def in_step(self, key: bytes, others: int) -> tuple[Entry, Callback | Exchanges | Tls] | None:
         """The connection of a packet's key, if whole messages on it bring nothing but facts about its task and there is
         room for so many ``others``: else it may be given up at any packet."""
         entry = self._connections.find(key)
         handler = entry.flow.handler if entry is not None else None
-        if entry is None or not isinstance(handler, (Callback, Exchanges)) or not handler.in_step:
+        if entry is None or not isinstance(handler, (Callback, Exchanges, Tls)) or not handler.in_step:
             return None
         has_to_wait = not self.wants_messages and self._order.holds(entry.flow.connection.task)
         if type(handler) is Callback and (self._unannounced.strays or has_to_wait):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from dissector.limits import MAX_ATTEMPTS
@@ -12,6 +12,7 @@ from dissector.session.agent_facts import AgentFacts
 from dissector.session.dialog import Dialog
 from dissector.session.skim import ANSWER, Skim
 from dissector.session.task import TaskFacts
+from dissector.stream.block import Pairs
 from dissector.traffic import Frame, Side, StreamProblem
 from dissector.wire.agent import RequestHead, Target
 
@@ -28,10 +29,19 @@ class Key(NamedTuple):
     tunnel: str
 
 
+class Looker(Protocol):
+    """Has messages of a task that wait until somebody looks at it."""
+
+    def look(self) -> None: ...
+
+
 class TunnelDesk(Protocol):
     """What tunnels ask of the tracer."""
 
     wants_messages: bool
+
+    def waits(self, task: Task) -> bool:
+        """True where it matters when a message of the task comes, wanted or not."""
 
     def next_number(self) -> int: ...
     def omitted_of(self, task: Task, messages: int) -> None:
@@ -90,17 +100,19 @@ class Tunnel:
         """When the agent has ended the task for certain if nobody says anything more about it."""
         return self.about.heard + 2 * self.about.timeout
 
-    def feed(self, exchange: Exchange, side: Side, body: bytes, packets: tuple[int, ...], time: int) -> None:
-        """One message: a request's body (``Side.SERVER``) or a response's."""
+    def feed(
+        self, connection: Connection, exchange: int, side: Side, body: bytes, packets: tuple[int, ...], time: int
+    ) -> None:
+        """One message of an exchange with this number: a request's body (``Side.SERVER``) or a response's."""
         dialog = self._dialog
-        dialog.connection = exchange.connection
+        dialog.connection = connection
         frame = _new(Frame, (side, 0, body, packets, time))
         if self._skim is not None and self._skim.take(frame, self.facts):
             if body[0] == ANSWER:
                 self._desk.omitted_of(self.facts.record, 2)
             return
         message = dialog.feed(frame)
-        message.size, message.exchange = len(body), exchange.n
+        message.size, message.exchange = len(body), exchange
         self.facts.frame(message)
         told = list(dialog.told(message))
         if self._skim is None:
@@ -108,6 +120,13 @@ class Tunnel:
                 self._desk.message(one)
         elif told:
             self._desk.omitted_of(self.facts.record, len(told))
+
+    def skims(self, pairs: Pairs, asker: Side, heads: list[bytes], numbers: Sequence[int]) -> bool:
+        """Skims messages of a streak, if ``asker`` may ask now; ``numbers`` are those of its block."""
+        if self._skim is None or not self._skim.may_ask(asker):
+            return False
+        self._skim.take_pairs(pairs, heads, self.facts, numbers)
+        return True
 
     def end(self) -> None:
         self.facts.open_requests = self._dialog.open_requests()

@@ -18,7 +18,7 @@ from dissector.session.agent_facts import AgentFacts
 from dissector.session.outages import Outages
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import HEARTBEAT_GRACE, SECOND
-from dissector.session.tunnel import Directory, Key, Tunnel, TunnelDesk, carry, key_of, place_of
+from dissector.session.tunnel import Directory, Key, Looker, Tunnel, TunnelDesk, carry, key_of, place_of
 from dissector.traffic import Side, StreamProblem
 from dissector.wire import agent
 
@@ -37,6 +37,8 @@ class Tunnels:
         self._strangers: dict[Exchange, Key] = {}
         #: When bytes of requests were missing last: they may have been anybody's heartbeat.
         self._missing_at = -1
+        #: Who has messages that wait, by their tasks.
+        self._lookers: dict[Tunnel, Looker] = {}
 
     def __bool__(self) -> bool:
         """True while a task runs on an agent."""
@@ -45,6 +47,7 @@ class Tunnels:
     def original(self, facts: TaskFacts, message: Message) -> TaskFacts | None:
         """The task of which a callback connection on this host is another leg: the agent's to the task process, which
         begins with the tunnel's secret, or the master's own, whose first answer names the same object."""
+        self._look_at_all()
         if message.operation == "tunnel_token":
             facts.token = agent.token_secret(message.raw)
         secret = (facts.token or "").strip("*")  # all are alike where they were taken out
@@ -52,6 +55,38 @@ class Tunnels:
         if tunnel is None and facts.instance is not None:
             tunnel = self._known.by_instance.get(facts.instance)
         return tunnel.facts if tunnel is not None else None
+
+    # --- streaks ---------------------------------------------------------------------------------------------------
+
+    def streak(
+        self, connection: Connection, head: agent.RequestHead, number: int, begin: int, end: int, looker: Looker
+    ) -> Tunnel | None:
+        """As ``Exchanges.streak``."""
+        tunnel = self._known.carried(connection)
+        if tunnel is None or tunnel.head is not head or tunnel in self._lookers or self._outages:
+            return None
+        if not tunnel.about.may_go_on(number, begin) or tunnel.deadline <= end or self._desk.waits(tunnel.facts.record):
+            return None
+        self._lookers[tunnel] = looker
+        return tunnel
+
+    def streak_over(self, tunnel: Tunnel, last: tuple[int, int, int] | None) -> None:
+        del self._lookers[tunnel]
+        if last is not None:
+            about = tunnel.about
+            about.went_on(*last)
+            about.heartbeat = (tunnel.head.heartbeat if tunnel.head is not None else None) or about.heartbeat
+            if tunnel.facts.instance is not None:
+                self._known.by_instance.setdefault(tunnel.facts.instance, tunnel)
+
+    def _look(self, tunnel: Tunnel) -> None:
+        looker = self._lookers.get(tunnel)
+        if looker is not None:
+            looker.look()
+
+    def _look_at_all(self) -> None:
+        for looker in list(self._lookers.values()):
+            looker.look()
 
     # --- what connections bring ------------------------------------------------------------------------------------
 
@@ -71,6 +106,7 @@ class Tunnels:
             self._starting[newest].about.missing = connection.end
         tunnel = self._known.carried(connection)
         if tunnel is not None:
+            self._look(tunnel)
             tunnel.facts.proof.lost(side.other)
             tunnel.about.missing = connection.end
 
@@ -79,6 +115,7 @@ class Tunnels:
 
     def unreached(self, connection: Connection) -> Task | None:
         """Takes a connection to an agent that was refused or not answered: a task that waits for that agent."""
+        self._look_at_all()
         return self._outages.failed(connection)
 
     def due(self, now: int) -> list[TaskFacts]:
@@ -133,6 +170,7 @@ class Tunnels:
         tunnel = known.by_name.get(name) or known.by_key.get(key_of(exchange, target, name.partition("-")[0]))
         if tunnel is None or not _may_be(tunnel.facts.record, name):
             return
+        self._look(tunnel)
         about = tunnel.about
         record = exchange.task = tunnel.facts.record
         carry(exchange.connection, record)
@@ -174,6 +212,8 @@ class Tunnels:
         self._asked(exchange, tunnel)
 
     def _asked(self, exchange: Exchange, tunnel: Tunnel) -> None:
+        if self._lookers:
+            self._look(tunnel)
         about, facts = tunnel.about, tunnel.facts
         exchange.task, tunnel.head = facts.record, exchange.head
         self._known.carry(exchange.connection, tunnel)
@@ -191,7 +231,7 @@ class Tunnels:
         if body or about.waiting is not None:
             about.waiting = exchange
         if body:
-            tunnel.feed(exchange, Side.SERVER, body, exchange.request_packets, exchange.time)
+            tunnel.feed(exchange.connection, exchange.n, Side.SERVER, body, exchange.request_packets, exchange.time)
 
     def _pulse(self, exchange: Exchange, about: AgentFacts) -> None:
         """The master lives: it says so as often as it announced, and the agent waits no longer than that."""
@@ -227,6 +267,8 @@ class Tunnels:
         return tunnel
 
     def _answered(self, exchange: Exchange, tunnel: Tunnel) -> None:
+        if self._lookers:
+            self._look(tunnel)
         about, facts = tunnel.about, tunnel.facts
         about.heard = exchange.answered or exchange.time
         if exchange.kind == "command":
@@ -240,7 +282,7 @@ class Tunnels:
                 if about.repetitions and about.waiting is not None:
                     about.longest_wait = max(about.longest_wait, about.heard - about.waiting.time)
                 about.waiting = None
-                tunnel.feed(exchange, Side.CLIENT, body, exchange.response_packets, about.heard)
+                tunnel.feed(exchange.connection, exchange.n, Side.CLIENT, body, exchange.response_packets, about.heard)
                 if facts.instance is not None:
                     self._known.by_instance.setdefault(facts.instance, tunnel)
         elif status != _ACCEPTED:
@@ -298,6 +340,7 @@ class Tunnels:
         """The task is about to be judged."""
         tunnel = self._known.by_task.get(facts.record)
         if tunnel is not None:
+            self._look(tunnel)
             tunnel.end()
             self._known.remove(tunnel)
             self._outages.remove(tunnel)

@@ -38,6 +38,9 @@ Joined = tuple[int, int, tuple[bytes, tuple[int, ...]], int]
 Pairs = tuple[int, int, int, "list[Line | LookUp]", int, "list[Piece | Joined]"]
 #: A message over HTTP: a Piece, which of the run's ``heads`` it has, its Request-ID, and where its head ends.
 Heard = tuple[int, int, int, int, int, int, "int | None", int]
+#: Exchanges of one tunnel, one after the other: where they begin and end among the messages over HTTP, Pairs without
+#: their messages by where these begin there, and what the requests that have lines begin with.
+Streak = tuple[int, int, "list[tuple[int, Pairs]]", "list[bytes]"]
 #: Numbers of the packets of a source's first block.
 _COUNTED = range(1, (1 << 63) - 1)
 #: In the place of a link type, of records that are numbered like packets and are none.
@@ -63,7 +66,8 @@ class Run(NamedTuple):
 
     ``silence`` is the longest time between two packets, ``behind`` the second of them.  ``items`` are the messages in
     order, ``heads`` what the requests that have lines begin with, ``unfinished`` the parts of messages that go on
-    behind the run.  Of a connection with exchanges ``heard`` are the messages, and ``heads`` those of ``usual.Usual``.
+    behind the run.  Of a connection with exchanges ``heard`` are the messages, ``heads`` those of ``usual.Usual``, and
+    ``streaks`` are parts of ``heard``.  Of a connection with TLS ``records`` are those of the program.
     """
 
     first: int
@@ -76,6 +80,8 @@ class Run(NamedTuple):
     items: list[Pairs | Piece | Joined]
     unfinished: list[Piece]
     heard: Sequence[Heard] = ()
+    streaks: Sequence[Streak] = ()
+    records: Sequence[Piece] = ()
 
 
 class Conversation(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from dissector.stream.block import Buffer
 from dissector.traffic import Chunk, Gap
 
 HEADER = 5
@@ -20,6 +21,17 @@ _PROGRAM = b"\x17\x03"
 _MAJOR, _LATEST = 3, 4
 #: A record's type and version, as records have them behind the first ones of a connection.
 _BEGINNING = re.compile(rb"[\x14-\x17]\x03[\x01-\x03]")
+
+
+def is_record(data: Buffer, at: int, end: int) -> bool:
+    """True where a record begins."""
+    return end - at >= HEADER and _size_at(data, at) is not None
+
+
+def is_program(data: Buffer, at: int, end: int) -> bool:
+    """True for bytes that are one record of the program."""
+    size = end - at - HEADER
+    return size >= 0 and data[at : at + 2] == _PROGRAM and size == data[at + 3] << 8 | data[at + 4] and size <= _LONGEST
 
 
 class Span(NamedTuple):
@@ -66,9 +78,12 @@ class RecordFramer:
         """True for a chunk that is just one record of the program and goes on where the last one ended: nearly all are.
         It need not be fed then."""
         data = chunk[2]
-        if self._buffer or self._skip or self._lost or self._unsure or self.broken or len(data) < HEADER:
-            return False
-        return data[:2] == _PROGRAM and len(data) - HEADER == data[3] << 8 | data[4] <= _LONGEST
+        return self.is_between and is_program(data, 0, len(data))
+
+    @property
+    def is_between(self) -> bool:
+        """True where a record begins next, for certain."""
+        return not (self._buffer or self._skip or self._lost or self._unsure or self.broken)
 
     def feed(self, chunk: Chunk) -> list[FramedRecord]:
         if self.broken:
@@ -159,7 +174,7 @@ class RecordFramer:
             self._spans = [Span(one.end - at, one.number, one.time) for one in self._spans if one.end > at]
 
 
-def _size_at(data: bytes, at: int) -> int | None:
+def _size_at(data: Buffer, at: int) -> int | None:
     """Bytes of the record behind the header at ``at``; None where that is no header."""
     size = data[at + 3] << 8 | data[at + 4]
     is_header = data[at] in _KINDS and data[at + 1] == _MAJOR and data[at + 2] <= _LATEST

@@ -25,18 +25,23 @@ from kit import packets_of
 from stories import STORIES
 
 from benchmarks.encapsulations import ENCAPSULATIONS
+from benchmarks.mixes import HTTPS, made
+from benchmarks.sealed import key_log
 from dissector.model import CaptureInfo, Connection, Event, Exchange, Message, Role
 from dissector.render.json import JsonLinesView
 from dissector.render.records import Records
 from dissector.session import advance
-from dissector.session.run_detection import find_runs
+from dissector.session.run_detection import runs_finder
+from dissector.session.streaks import RunOfExchanges
 from dissector.session.tracer import Tracer
+from dissector.session.tunnel import Tunnel
 from dissector.sources import blocks, bytestream, capture
 from dissector.sources.capture import CaptureReader
 from dissector.stream.block import Run
 from dissector.stream.fast_path import advance_by_run
 from dissector.traffic import Packet
 from dissector.wire.masking import Mask
+from dissector.wire.tls_keys import Secrets
 
 ROOT = Path(__file__).resolve().parents[2] / "captures"
 CAPTURES = sorted(path for folder in (".", "faults", "agent") for path in (ROOT / folder).glob("*.pcap"))
@@ -75,8 +80,14 @@ def _is_made(event: Message, made_by_others: Callable[[Connection], bool]) -> bo
     return event.connection.role is Role.CALLBACK and made_by_others(event.connection)
 
 
-def reference(paths: Sequence[Path], wanted: Wanted) -> str:
-    reader, tracer = CaptureReader(paths), Tracer()
+def secrets_of(log: bytes) -> Secrets:
+    found = Secrets()
+    found.add_log(log)
+    return found
+
+
+def reference(paths: Sequence[Path], wanted: Wanted, keys: bytes = b"") -> str:
+    reader, tracer = CaptureReader(paths), Tracer(secrets=secrets_of(keys))
 
     def events() -> Iterator[Event]:
         for packet in reader:
@@ -86,9 +97,11 @@ def reference(paths: Sequence[Path], wanted: Wanted) -> str:
     return printed(events(), reader.infos, wanted)
 
 
-def fast(paths: Sequence[Path], wanted: Wanted, *, processes: int = 1) -> str:
-    reader, tracer = CaptureReader(paths), Tracer(messages=wanted[0], made_by_others=wanted[1])
-    events = advance.events_of(tracer, reader.blocks(find_runs, prefetch=processes > 1))
+def fast(paths: Sequence[Path], wanted: Wanted, keys: bytes = b"", *, processes: int = 1) -> str:
+    secrets = secrets_of(keys)
+    reader, tracer = CaptureReader(paths), Tracer(messages=wanted[0], made_by_others=wanted[1], secrets=secrets)
+    blocks = reader.blocks(runs_finder(wants_tls=bool(secrets)), prefetch=processes > 1)
+    events = advance.events_of(tracer, blocks)
     return printed(events, reader.infos, wanted)
 
 
@@ -115,15 +128,26 @@ def write(path: Path, packets: Iterable[Raw], link_type: int = ETHERNET) -> Path
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
 def test_recordings(path: Path) -> None:
     with pieces(random.Random(path.stem).choice((3_000, 40_000, 1 << 20))):
-        for wanted in WANTED.values():
-            assert fast([path], wanted) == reference([path], wanted)
+        keys = path.with_suffix(".keys")
+        for known in {b"", keys.read_bytes() if keys.exists() else b""}:
+            for wanted in WANTED.values():
+                assert fast([path], wanted, known) == reference([path], wanted, known)
 
 
 # --- anything --------------------------------------------------------------------------------------------------------
 
 
+#: Many tasks at once, of the benchmarks; all of TLS can be deciphered.
+AGENTS, KEYS = ("agents", HTTPS), key_log(200).encode()
+_MANY = 700
+
+
 @cache
 def packets(name: str) -> tuple[Raw, ...]:
+    if name in AGENTS:
+        with TemporaryDirectory() as folder:
+            made_here = CaptureReader([made(name, _MANY, Path(folder)).path])
+            return tuple((packet.time, packet.data, packet.wire_length) for packet in made_here)
     if name in STORIES:
         told: Iterable[Packet] = packets_of(sorted(STORIES[name]().records, key=lambda record: record.time))
     elif name == "ten at once":
@@ -215,7 +239,7 @@ def in_files(some: list[Raw], dice: random.Random, folder: Path, link_type: int)
 
 @settings(max_examples=150, deadline=None)
 @given(
-    name=st.sampled_from([*SMALL, *STORIES, *STORIES, "ten at once"]),
+    name=st.sampled_from([*SMALL, *STORIES, *STORIES, "ten at once", *AGENTS * 8]),
     damages=st.lists(st.sampled_from(DAMAGES), max_size=2, unique=True),
     around=st.sampled_from(["Ethernet"] * 3 + sorted(ENCAPSULATIONS)),
     size=st.sampled_from([700, 3_000, 20_000, 1 << 20]),
@@ -231,8 +255,18 @@ def test_anything(name: str, damages: list[Damage], around: str, size: int, proc
         some = [(time, wrapped, max(len(wrapped), length)) for time, data, length in some for wrapped in [wrap(data)]]
     with TemporaryDirectory() as folder, pieces(size):
         paths = in_files(some, dice, Path(folder), link_type)
+        keys = KEYS if name == HTTPS else b""
         for wanted in WANTED.values():
-            assert fast(paths, wanted, processes=processes) == reference(paths, wanted)
+            assert fast(paths, wanted, keys, processes=processes) == reference(paths, wanted, keys)
+
+
+@pytest.mark.parametrize("size", [3_000, 20_000, 1 << 20])
+@pytest.mark.parametrize("name", AGENTS)
+def test_many_tasks_on_agents(name: str, size: int, tmp_path: Path) -> None:
+    path, keys = write(tmp_path / "x.pcap", packets(name)), KEYS if name == HTTPS else b""
+    with pieces(size):
+        for wanted in WANTED.values():
+            assert fast([path], wanted, keys) == reference([path], wanted, keys)
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -300,3 +334,34 @@ def test_most_packets_to_an_agent_are_in_runs(name: str, wanted: str, monkeypatc
     fast([SMALL[name]], WANTED[wanted])
     assert counted.in_runs > 2 * len(counted.packets)
     assert all(run.heard for run in counted.runs)
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_most_messages_to_agents_are_handled_together(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In streaks, of which some are looked at before they end."""
+    together: list[int] = []
+    alone: list[int] = []
+    looks: list[RunOfExchanges] = []
+    feed, one, look = RunOfExchanges._feed_all, RunOfExchanges._one, RunOfExchanges.look
+
+    def counted_feed(run: RunOfExchanges, tunnel: Tunnel, end: int) -> None:
+        together.append(end - run._at)
+        feed(run, tunnel, end)
+
+    def counted_one(run: RunOfExchanges, at: int) -> None:
+        alone.append(at)
+        one(run, at)
+
+    def counted_look(run: RunOfExchanges) -> None:
+        looks.append(run)
+        look(run)
+
+    monkeypatch.setattr(RunOfExchanges, "_feed_all", counted_feed)
+    monkeypatch.setattr(RunOfExchanges, "_one", counted_one)
+    monkeypatch.setattr(RunOfExchanges, "look", counted_look)
+    keys = KEYS if name == HTTPS else b""
+    fast([write(tmp_path / "x.pcap", packets(name))], WANTED["none"], keys)
+    assert sum(together) > 2 * len(alone)
+    assert looks

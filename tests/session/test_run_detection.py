@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kit import ACK, FIN, HEALTHY, PSH, RST, SYN, Address, Line, Record, framed
 
 from dissector.session.run_detection import find_runs
-from dissector.session.run_messages import DONE
+from dissector.session.run_pairs import DONE
 from dissector.stream.block import Block, Joined, Pairs, Piece, Run, Stretch, conversations_of
 from dissector.wire import messages as m
 from dissector.wire.decode import encode

@@ -10,7 +10,7 @@ from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Endpoint, Message, Role, Task
 from dissector.session.bodies import error_text
 from dissector.session.life import CommandState, Life
-from dissector.session.run_messages import USUAL_FAILURES
+from dissector.session.run_pairs import USUAL_FAILURES
 from dissector.session.task import TaskFacts
 from dissector.wire import control
 from dissector.wire import messages as m

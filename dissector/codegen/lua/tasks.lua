@@ -3,7 +3,7 @@ do
   local match, find, lower, sub, format = string.match, string.find, string.lower, string.sub, string.format
   local NULL = "\0\0\0\0\0\0\0\0"
   local SLOW, COARSE = js.python.session_timeouts.SLOW_CALLBACK, js.python.session_timeouts.COARSE
-  local MOST, USUAL = js.python.limits.MAX_EVIDENCE, js.python.session_run_messages.USUAL_FAILURES
+  local MOST, USUAL = js.python.limits.MAX_EVIDENCE, js.python.session_run_pairs.USUAL_FAILURES
   local LET_GO = js.python.session_life.WatchState.LET_GO
   local T = {}
   T.__index = T
