@@ -305,7 +305,7 @@ def exchanged(made: Tunnel, messages: int) -> None:
     """The first messages of a healthy task, all on one connection but the last."""
     for number, (side, body) in enumerate(HEALTHY[:messages], 1):
         one = exchange(1, n=number, on=connection(packet=number))
-        made.feed(one, (Side.CLIENT, Side.SERVER)[side], encode(body), (10 * number,), number)
+        made.feed(one.connection, one.n, (Side.CLIENT, Side.SERVER)[side], encode(body), (10 * number,), number)
 
 
 @pytest.mark.parametrize("messages", range(1, len(HEALTHY) + 1))

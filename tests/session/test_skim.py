@@ -13,7 +13,7 @@ from test_bounds import callback
 
 from dissector.session import skim as skim_module
 from dissector.session.dialog import Dialog
-from dissector.session.run_messages import DONE
+from dissector.session.run_pairs import DONE
 from dissector.session.skim import Skim
 from dissector.session.task import TaskFacts
 from dissector.session.timeouts import SLOW_CALLBACK
