@@ -140,7 +140,7 @@ class Trials:
         fits = _forked(lambda: patch(module, before, after), EXTRA)
         if fits:
             return _forked(lambda: patch(module, before, after) and self._passes(tests), patience)
-        if not self.anew_checked and not _anew(list(self.items)):
+        if not self.anew_checked and not _anew(tests):
             raise RuntimeError("a test fails in a new process without any mutant")
         self.anew_checked = True
         path = Path(mutant.module)
