@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from dissector.limits import MAX_DECODED_MESSAGE, MAX_MESSAGE
 from dissector.sources.capture import CaptureReader
+from dissector.stream import framing
 from dissector.stream.framing import FrameReader, Item, plausible_frame
 from dissector.stream.packets import parse
 from dissector.stream.reassembly import Connections, Flow
@@ -190,6 +191,52 @@ def test_a_message_too_long_to_keep_is_passed_over() -> None:
 def test_the_longest_message_is_kept() -> None:
     body = b"O" * MAX_DECODED_MESSAGE
     assert bodies(Feed().data(len(body).to_bytes(4, "big"), body[:1000], body[1000:], frame(EMPTY))) == [body, EMPTY]
+
+
+@pytest.mark.parametrize("size", [1, 7, 300])
+@pytest.mark.parametrize(("cap", "length"), [(30, 31), (30, 256), (30, 257), (30, 300), (400, 401)])
+def test_what_is_kept_of_a_message_that_is_too_long(
+    cap: int, size: int, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same however it comes in pieces; what is left over counts up to its end."""
+    monkeypatch.setattr(framing, "MAX_DECODED_MESSAGE", cap)
+    whole = frame(CALL) + frame(b"A" * (length - 1) + b"z") + frame(EMPTY)
+    feed, items = Feed(), list[Item]()
+    begin, end = 4 + len(CALL), 8 + len(CALL) + length
+    for at in range(0, len(whole), size):
+        items += feed.data(whole[at : at + size])
+        if begin + 4 <= feed.offset < end:
+            assert feed.reader.left_over == feed.offset - begin
+        elif feed.offset >= end:
+            assert feed.reader.left_over == max(feed.offset - end, 0) % 5
+    (skipped,) = [one for one in items if isinstance(one, Skipped)]
+    assert (skipped.offset, skipped.size) == (begin, length)
+    assert skipped.head == (b"A" * (length - 1) + b"z")[:256]
+    assert skipped.packets == tuple(range(begin // size + 1, (end - 1) // size + 2))
+    assert skipped.time == (end - 1) // size + 1
+    assert codes(items) == [("undecoded_frame", begin)]
+
+
+def test_when_a_reader_is_in_step() -> None:
+    """Only before the first byte of a frame that is certain."""
+    whole, feed = frame(ANSWER), Feed()
+    assert feed.reader.in_step
+    for at in range(len(whole)):
+        feed.data(whole[at : at + 1])
+        assert feed.reader.in_step is (at == len(whole) - 1)
+    feed.data(whole[:8])
+    feed.gap(3)
+    assert not feed.reader.in_step
+    feed.data(whole[11:])
+    assert feed.reader.in_step
+    feed.gap(1)
+    assert not feed.reader.in_step
+    feed.data(frame(CALL))
+    assert feed.reader.in_step
+    late = Feed(synced=False)
+    assert not late.reader.in_step
+    late.data(b"xyz")
+    assert (late.reader.in_step, late.reader.left_over) == (False, 0)
 
 
 # --- gaps ----------------------------------------------------------------------------------------------------------
