@@ -113,14 +113,15 @@ class Trials:
     def _tests(self, mutant: Mutant) -> list[str]:
         found = self._running(_lines(mutant)) or self._running(_users(mutant))
         # Where nothing tells: anybody may notice, who runs anything else of the module first of all.
-        near = found or set().union(*self.lines.get(mutant.module, {}).values()) - {""}
+        near = found or set().union(*self.lines.get(mutant.module, {}).values())
         tests = sorted(found or self.items, key=lambda name: (name not in near, self.seconds[name]))
         ends = accumulate(self.seconds[name] for name in tests)
         return [name for name, end in zip(tests, ends, strict=True) if end < ENOUGH or name == tests[0]]
 
     def _running(self, lines: set[Line]) -> set[str]:
-        """Tests that run one of these lines."""
-        return set().union(*(self.lines.get(module, {}).get(line, ()) for module, line in lines)) - {""}
+        """Tests with a vote that run one of these lines."""
+        found = set().union(*(self.lines.get(module, {}).get(line, ()) for module, line in lines))
+        return found & self.seconds.keys()
 
     # --- one mutant --------------------------------------------------------------------------------------------------
 
