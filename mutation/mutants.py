@@ -15,7 +15,8 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
-FLOORS = ("session", "stream", "wire")
+from mutation import FLOORS
+
 #: Only when a module of it is named.
 OTHERS = ("sources",)
 GENERATED = frozenset({"dissector/wire/_decoder.py"})

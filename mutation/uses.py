@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from mutation.mutants import FLOORS
+from mutation import FLOORS
 
 #: Module and line.
 Line = tuple[str, int]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mutation import equivalents
+from mutation import equivalents, uses
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,3 +26,56 @@ def test_a_mutant_without_a_reason_is_refused(block: str, tmp_path: Path, monkey
     monkeypatch.setattr(equivalents, "LIST", path)
     with pytest.raises(ValueError, match="equivalent"):
         equivalents.equivalents()
+
+
+HERE = """\
+_LIMIT, LARGE = 5, 7
+_TABLE = {LARGE: _LIMIT}
+UNUSED = 3
+
+
+class Facts:
+    size: int = 0
+
+
+def small(one: int = _LIMIT) -> bool:
+    return one < 2
+
+
+def known(one: int) -> bool:
+    return one in _TABLE
+"""
+THERE = """\
+from dissector.session.here import LARGE
+
+ask = lambda one: one.size + LARGE
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "users"),
+    [
+        (1, {("session/here", 15), ("wire/there", 3), ("session/here", 11)}),
+        (2, {("session/here", 15)}),
+        (3, set()),
+        (7, {("wire/there", 3)}),
+        (10, {("session/here", 11)}),
+    ],
+)
+def test_what_uses_a_constant(
+    line: int, users: set[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by way of other constants, in other modules, and a parameter's default where its function runs."""
+    for name, text in (("session/here", HERE), ("wire/there", THERE)):
+        path = tmp_path / "dissector" / f"{name}.py"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    monkeypatch.chdir(tmp_path)
+    for cached in (uses._tree, uses._uses):
+        cached.cache_clear()
+    try:
+        found = uses.users("dissector/session/here.py", line)
+    finally:
+        for cached in (uses._tree, uses._uses):
+            cached.cache_clear()
+    assert found == {(f"dissector/{name}.py", at) for name, at in users}
