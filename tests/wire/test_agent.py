@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from dissector.limits import MAX_JSON_DEPTH
 from dissector.wire import agent
 from dissector.wire.http_message import HttpMessage, parse_http
 
@@ -174,3 +175,19 @@ def test_json_counts_only_where_it_is_said_to_be_json() -> None:
     assert agent.json_of(response(200, b"{}\n", "text/plain")) is None
     assert agent.json_of(response(200, b"{")) is None
     assert agent.json_of(response(200, b"[" * 100_000)) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "is_told"),
+    [
+        (b"[" * (MAX_JSON_DEPTH + 1) + b"]" * (MAX_JSON_DEPTH + 1), True),
+        (b" {" + b'"a":[' * (MAX_JSON_DEPTH + 1), True),
+        (b"[" * MAX_JSON_DEPTH + b"]" * MAX_JSON_DEPTH, False),
+        (b"O" + b"[" * (MAX_JSON_DEPTH + 1), False),
+        (b"x" + b"[" * (MAX_JSON_DEPTH + 1), False),
+        (b"", False),
+        (b'{"a":', False),
+    ],
+)
+def test_only_json_that_is_more_than_is_read_is_told_of(body: bytes, is_told: bool) -> None:
+    assert (agent.unread(response(200, body)) is not None) is is_told

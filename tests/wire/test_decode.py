@@ -227,7 +227,9 @@ def outcome(read: Callable[[bytes, Pending | None], Decoded], message: bytes, pe
 
 
 def tiles(node: FieldNode, size: int) -> bool:
-    """True when the leaves cover 0 to ``size`` in order without hole or overlap."""
+    """True when it is of 0 to ``size``, and its leaves cover that in order without hole or overlap."""
+    if (node.start, node.end) != (0, size):
+        return False
     at = 0
     for leaf in node.leaves():
         if leaf.start != at or leaf.end < at:

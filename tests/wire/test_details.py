@@ -174,3 +174,8 @@ def test_no_text_raises(text: str, frame: str) -> None:
     variable_set(xml)
     process_result(xml)
     construct_parameters([xml, f"script={xml}", f"environment={xml}"])
+
+
+@pytest.mark.parametrize(("signal", "number"), [("9", 9), ("15", 15), ("0", None), (None, None), ("x", None)])
+def test_a_signal_that_ended_a_process(signal: str | None, number: int | None) -> None:
+    assert ProcessResult(0, signal, None, ()).signal_number == number
