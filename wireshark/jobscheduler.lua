@@ -842,6 +842,11 @@ do
     end
   end
 
+  function py.setdefault(dict, key, value)
+    if not dict.map[key_of(key)] then py.put(dict, key, value) end
+    return py.get(dict, key)
+  end
+
   --- Takes a key out of a dict: what it stood for, or `default`.
   function py.pop(dict, key, default)
     local known, all = dict.map[key_of(key)], dict.pairs_
@@ -1559,16 +1564,37 @@ do
   end
   wire_agent.Heartbeat = py.class({ "period", "timeout" }, {
   })
-  session_slow.SlowCallbacks = py.class({ "first", "count", "certain", "longest", "packets" }, {
-    ["count"] = function() return 0 end,
-    ["certain"] = function() return 0 end,
-    ["longest"] = function() return 0 end,
-    ["packets"] = function() return py.pack() end,
-  })
-  session_tallies.FailedCalls = py.class({ "first", "text", "count", "packets" }, {
-    ["count"] = function() return 0 end,
-    ["packets"] = function() return py.pack() end,
-  })
+  session_slow.add_slow = function(known, answer, latency)
+    local key, slow
+    key = (py.str(answer.object_name) .. "." .. py.str(answer.member))
+    if (not py.has(known, key) and (py.len(known) >= limits.MAX_EVIDENCE)) then
+      do return end
+    end
+    slow = py.setdefault(known, key, session_slow.SlowCallbacks.new(answer))
+    slow.count = py.add(slow.count, 1)
+    slow.certain = py.add(slow.certain, py.int((latency >= py.add(session_timeouts.SLOW_CALLBACK, session_timeouts.COARSE))))
+    slow.longest = py.max(slow.longest, latency)
+    if (py.len(slow.packets) < limits.MAX_EVIDENCE) then
+      py.append(slow.packets, py.at(answer.packets, -1))
+    end
+  end
+  session_tallies.add_failure = function(known, message, text)
+    local owner, key, failed
+    owner = py.either(message.object_name, function() return py.either(message.object_class, function() return session_tallies.unnamed(message) end) end)
+    key = py.pack((py.str(owner) .. "." .. py.str(py.either(message.member, function() return "unknown member" end))), py.slice(text, nil, 200))
+    failed = py.get(known, key)
+    if (failed == nil) then
+      if (py.len(known) >= limits.MAX_EVIDENCE) then
+        do return end
+      end
+      failed = session_tallies.FailedCalls.new(message, text)
+      py.put(known, key, failed)
+    end
+    failed.count = py.add(failed.count, 1)
+    if (py.len(failed.packets) < limits.MAX_EVIDENCE) then
+      py.append(failed.packets, py.at(message.packets, -1))
+    end
+  end
   model.Connection = py.class({ "client", "server", "start", "first_packet", "end", "last_packet", "n", "role", "task", "mid_stream", "closed", "over", "packets", "bytes", "gaps", "gap_marks", "snapped", "problems", "idle_before_end", "silence", "silence_end", "syns", "syn_acks", "icmp", "sides", "via", "tls", "asked_for", "point" }, {
     ["end"] = function() return 0 end,
     ["last_packet"] = function() return 0 end,
@@ -1934,6 +1960,16 @@ do
   end
   session_capture_codes.Code = py.class({ "severity", "meaning", "cause", "remedy", "engine" }, {
     ["engine"] = function() return py.pack() end,
+  })
+  session_slow.SlowCallbacks = py.class({ "first", "count", "certain", "longest", "packets" }, {
+    ["count"] = function() return 0 end,
+    ["certain"] = function() return 0 end,
+    ["longest"] = function() return 0 end,
+    ["packets"] = function() return py.pack() end,
+  })
+  session_tallies.FailedCalls = py.class({ "first", "text", "count", "packets" }, {
+    ["count"] = function() return 0 end,
+    ["packets"] = function() return py.pack() end,
   })
   places.Role = {
     COMMAND = "command",
@@ -4091,7 +4127,6 @@ do
   session_timeouts.CALLBACK_LINGER = (150 * session_timeouts.SECOND)
   session_timeouts.PAIR_PATIENCE = (2 * session_timeouts.SECOND)
   session_timeouts.SLOW_CALLBACK = 900000000
-  session_timeouts.COARSE = (1 * session_timeouts.SECOND)
   session_timeouts.AGENT_PATIENCE = (60 * session_timeouts.SECOND)
   session_timeouts.HEARTBEAT_GRACE = (2 * session_timeouts.SECOND)
   session_pairs._COPY_WINDOW = 50000000
@@ -4130,6 +4165,7 @@ do
   session_oddities._CAPPED = py.pack(session_findings.Reason.new("a cap of jstrace itself, so that no capture takes all memory: nothing is wrong on the wire", "everything around it can be read; what it says can not", py.pack(session_oddities.capped)), session_findings.Reason.new())
   session_oddities.BYTES = py.pack(session_findings.Finding.new("snap_length", py.pack(session_oddities.cut), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), session_oddities._CAPPED, nil, session_oddities.bytes_time, "info"), session_findings.Finding.new("gap", py.pack(session_oddities.lost), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), py.pack(session_findings.Reason.new("they were lost in the network, not by the capture: the receiver never acknowledged them", "see whether larger segments pass at all, and where packets are lost")), nil, session_oddities.bytes_time), session_findings.Finding.new("{problem.code}", py.pack(), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), session_oddities._CAPPED, nil, session_oddities.bytes_time))
   session_agent_errors._ERRORS = py.pack(py.pack(py.frozenset(py.pack(401)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(403)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(413)), nil, "body_too_large"), py.pack(py.frozenset(py.pack(407, 502, 503, 504)), nil, "proxy_error"), py.pack(nil, py.pattern(true, "licen[cs]e ?key"), "agent_license"), py.pack(nil, py.pattern(true, "agent is terminating"), "agent_terminating"), py.pack(nil, py.pattern(true, "unknown tunnel", "wrong tunnel secret"), "tunnel_unknown"), py.pack(py.frozenset(py.pack(410)), nil, "task_process_lost"), py.pack(nil, py.pattern(true, "TunnelConnectionClosed", "has closed the connection"), "task_process_lost"), py.pack(py.frozenset(py.pack(301, 302, 303, 307, 308, 404, 405)), nil, "agent_wrong_target"))
+  session_timeouts.COARSE = (1 * session_timeouts.SECOND)
   stream_icmp._PROHIBITED = "administratively prohibited"
   stream_icmp._UNREACHABLE = py.dict(py.joined(py.pack(py.pack(0, "network unreachable")), py.pack(py.pack(1, "host unreachable")), py.pack(py.pack(2, "protocol unreachable")), py.pack(py.pack(3, "port unreachable")), py.pack(py.pack(4, "fragmentation needed")), py.pack(py.pack(5, "source route failed")), py.pack(py.pack(6, "network unknown")), py.pack(py.pack(7, "host unknown")), py.pack(py.pack(8, "source host isolated")), py.pack(py.pack(9, ("network " .. py.str(stream_icmp._PROHIBITED)))), py.pack(py.pack(10, ("host " .. py.str(stream_icmp._PROHIBITED)))), py.pack(py.pack(11, "network unreachable for type of service")), py.pack(py.pack(12, "host unreachable for type of service")), py.pack(py.pack(13, stream_icmp._PROHIBITED)), py.pack(py.pack(14, "host precedence violation")), py.pack(py.pack(15, "precedence cutoff"))))
   stream_icmp._EXCEEDED = py.dict(py.joined(py.pack(py.pack(0, "time to live exceeded")), py.pack(py.pack(1, "fragment reassembly time exceeded"))))
@@ -9227,26 +9263,8 @@ do
       for noun, number in pairs(task.more) do py.put(found, noun, number) end
       return found
     end,
-    failed_calls = function(task, records)
-      local found = py.dict()
-      for _, failed in ipairs(task.failed) do
-        local member, text = js.latin1(failed.member), js.latin1(failed.text)
-        py.put(found, py.pack(member, text), rules.session_tallies.FailedCalls.of({
-          first = records:message(failed.first), text = text, count = failed.count, packets = list(failed.packets),
-        }))
-      end
-      return found
-    end,
-    slow_callbacks = function(task, records)
-      local found = py.dict()
-      for key, slow in ipairs(task.slow) do
-        py.put(found, key, rules.session_slow.SlowCallbacks.of({
-          first = records:message(slow.first), count = slow.count, certain = slow.certain, longest = slow.longest,
-          packets = list(slow.packets),
-        }))
-      end
-      return found
-    end,
+    failed_calls = function(task) return task.failed or py.dict() end,
+    slow_callbacks = function(task) return task.slow or py.dict() end,
     odd_numbers = function(task, records)
       local found = py.dict()
       for key, odd in ipairs(task.odd) do py.put(found, key, py.pack(records:message(odd.message), odd.words)) end
@@ -9355,6 +9373,8 @@ do
 
   rules.session_hosts.Hosts = { new = js.new_hosts }
 
+  rules.session_tallies.unnamed = function(message) return "object " .. js.hex(message.object_id or ("\0"):rep(8)) end
+
   rules.places.address_text = function(text) return text end
 
   rules.session_bodies.error_text = function(message) return message.error_text or "" end
@@ -9436,20 +9456,23 @@ end
 -- What the messages of a task say about it.
 do
   local match, find, lower, sub, format = string.match, string.find, string.lower, string.sub, string.format
-  local NULL = "\0\0\0\0\0\0\0\0"
-  local SLOW, COARSE = js.python.session_timeouts.SLOW_CALLBACK, js.python.session_timeouts.COARSE
-  local MOST, USUAL = js.python.limits.MAX_EVIDENCE, js.python.session_run_pairs.USUAL_FAILURES
-  local LET_GO = js.python.session_life.WatchState.LET_GO
+  local py, rules = js.py, js.python
+  local SLOW = rules.session_timeouts.SLOW_CALLBACK
+  local MOST, USUAL = rules.limits.MAX_EVIDENCE, rules.session_run_pairs.USUAL_FAILURES
+  local LET_GO, UNDER_WAY = rules.session_life.WatchState.LET_GO, rules.session_life.WatchState.UNDER_WAY
   local T = {}
   T.__index = T
+
+  --- True for one that was not concluded.
+  function js.is_under_way(task) return task.life.watch == UNDER_WAY end
 
   --- `stream` is the command connection, or the callback connection of a task whose command was not captured.
   function js.new_task(first_packet, start)
     return setmetatable({
       first_packet = first_packet, start = start, attempts = {},
       messages = 0, calls = 0, callbacks = 0, errors = 0, logs = 0, keep_alives = 0, call_time = 0, callback_time = 0,
-      problems = {}, more = {}, failed = {}, slow = {}, odd = {}, undecoded = {}, trailing = {},
-      life = js.python.session_life.Life.new(), proof = js.python.session_proof.Proof.new(),
+      problems = {}, more = {}, odd = {}, undecoded = {}, trailing = {},
+      life = rules.session_life.Life.new(), proof = rules.session_proof.Proof.new(),
     }, T)
   end
 
@@ -9494,7 +9517,7 @@ do
   --- An E answer: one to the client's own call fails the task, unless it only asked whether a method exists.
   function T:error(message, body)
     local request = message.request
-    if message.side == 1 then return self:remember_failure(message, js.error_text(body)) end
+    if message.side == 1 then return self:add_failure(message, js.error_text(body)) end
     local certain = self:answered(message)
     if request and not (request.optional and certain) and not self.client_error then
       self.client_error, message.error_text = message, js.error_text(body)
@@ -9509,7 +9532,10 @@ do
   function T:took(answer, latency)
     if answer.side == 1 then
       self.callback_time = self.callback_time + latency
-      if latency >= SLOW then self:slowly(answer, latency) end
+      if latency >= SLOW then
+        self.slow = self.slow or py.dict()
+        rules.session_slow.add_slow(self.slow, js.new_records():message(answer), latency)
+      end
     elseif (answer.request.depth or 0) > 0 then
       self.callback_time = self.callback_time - latency
     else
@@ -9519,40 +9545,10 @@ do
     end
   end
 
-  --- The client's answer to a callback (or to a keep-alive) came late.
-  function T:slowly(answer, latency)
-    local object, member = answer.request.object, answer.request.member
-    local key = (object and object.name or "None") .. "." .. (member or "None")
-    local slow = self.slow[key]
-    if not slow then
-      if #self.slow >= MOST then return end
-      slow = { first = answer, count = 0, certain = 0, longest = 0, packets = {} }
-      self.slow[key], self.slow[#self.slow + 1] = slow, slow
-    end
-    slow.count = slow.count + 1
-    if latency >= SLOW + COARSE then slow.certain = slow.certain + 1 end
-    slow.longest = math.max(slow.longest, latency)
-    if #slow.packets < MOST then slow.packets[#slow.packets + 1] = js.last_packet(answer) end
-  end
-
-  --- Python takes an empty name for none.
-  local function filled(text) return text ~= "" and text or nil end
-
   --- A call that failed; those that are alike are counted.
-  function T:remember_failure(message, text)
-    local about = js.about(message)
-    local object = about.object
-    local owner = object and (filled(object.name) or object.class) or "object " .. js.hex(about.object_id or NULL)
-    local member = owner .. "." .. (filled(about.member) or "unknown member")
-    local key = member .. "\0" .. sub(text, 1, 200)
-    local failed = self.failed[key]
-    if not failed then
-      if #self.failed >= MOST then return end
-      failed = { first = message, member = member, text = text, count = 0, packets = {} }
-      self.failed[key], self.failed[#self.failed + 1] = failed, failed
-    end
-    failed.count = failed.count + 1
-    if #failed.packets < MOST then failed.packets[#failed.packets + 1] = js.last_packet(message) end
+  function T:add_failure(message, text)
+    self.failed = self.failed or py.dict()
+    rules.session_tallies.add_failure(self.failed, js.new_records():message(message), js.latin1(text))
   end
 
   --- The packet that completed a message.
@@ -9632,7 +9628,7 @@ do
     local operation, hresult = js.about(message).operation, message.hresult
     if operation == "query_interface" or (operation == "get_ids_of_names" and js.py.has(USUAL, hresult)) then return end
     local text = js.error_text(body)
-    self:remember_failure(message, text ~= "" and text or format("hresult %08X", hresult))
+    self:add_failure(message, text ~= "" and text or format("hresult %08X", hresult))
   end
 
   --- The words of an error answer or of a failed hresult's excepinfo; empty when there are none.
@@ -12096,9 +12092,10 @@ do
   end
 
   function A:over(task, now)
+    if not js.is_under_way(task) then return end
     local about, session = task.agent, js.session
-    if about.judged then return end
-    about.judged, about.outage, task.open_requests = true, self.outages[about.place], { table.unpack(about.dialog.stack) }
+    task.life:watched(js.python.session_life.LifeEvent.END, self.packet, now)
+    about.outage, task.open_requests = self.outages[about.place], { table.unpack(about.dialog.stack) }
     about.missing = math.max(about.missing, self.missing[about.place] or -1)
     if not session.is_passing then task.verdict = js.judge(task, now) end
     js.drop(self.places, about.place, task)
@@ -12120,7 +12117,7 @@ do
       local until_then = deadline(task.agent)
       if until_then <= now then
         self:over(task, now)
-      elseif not task.agent.judged then
+      elseif js.is_under_way(task) then
         self.ages:push(until_then, task)
       end
     end
@@ -12157,9 +12154,8 @@ do
 
   function A:started(exchange)
     local task, value = exchange.task, exchange.answer
-    local about = task.agent
-    local name, tunnel = js.json_text(value, "agentTaskId"), js.json_text(value, "tunnelToken", "id")
-    if about.judged then return end
+    local about, name, tunnel = task.agent, js.json_text(value, "agentTaskId"), js.json_text(value, "tunnelToken", "id")
+    if not js.is_under_way(task) then return end
     about.heard, about.waiting = exchange.answered, nil
     if exchange.date then  -- of a second that may be over by nearly another one
       about.clock_skew = math.max(exchange.date - about.heard, 0)
@@ -12362,7 +12358,7 @@ do
     elseif newest and newest.starting then
       newest.task.agent.missing = one.time
     end
-    if last and not last.agent.judged then
+    if last and js.is_under_way(last) then
       last.proof:lost(1 - side)
       last.callback.has_gaps, last.agent.missing = true, one.time
     end
@@ -12433,7 +12429,7 @@ do
     elseif exchange.stranger then
       exchange.stranger = nil
       self:settle_stranger(exchange)
-    elseif task and not task.agent.judged then
+    elseif task and js.is_under_way(task) then
       self:answered(exchange, task)
     elseif exchange.failure then
       exchange.code = js.agent_code(exchange, "agent_refused_request")

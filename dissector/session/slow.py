@@ -27,7 +27,7 @@ def add_slow(known: dict[str, SlowCallbacks], answer: Message, latency: int) -> 
         return
     slow = known.setdefault(key, SlowCallbacks(answer))
     slow.count += 1
-    slow.certain += latency >= SLOW_CALLBACK + COARSE
+    slow.certain += int(latency >= SLOW_CALLBACK + COARSE)
     slow.longest = max(slow.longest, latency)
     if len(slow.packets) < MAX_EVIDENCE:
         slow.packets.append(answer.packets[-1])

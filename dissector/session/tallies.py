@@ -24,9 +24,14 @@ class FailedCalls:
     packets: list[int] = field(default_factory=list)
 
 
+def unnamed(message: Message) -> str:
+    """What its object is called that has no name."""
+    return f"object {message.object_id or 0:016x}"
+
+
 def add_failure(known: dict[tuple[str, str], FailedCalls], message: Message, text: str) -> None:
     """One more call that failed; ``known`` by object and member, and by the words."""
-    owner = message.object_name or message.object_class or f"object {message.object_id or 0:016x}"
+    owner = message.object_name or message.object_class or unnamed(message)
     key = (f"{owner}.{message.member or 'unknown member'}", text[:200])
     failed = known.get(key)
     if failed is None:

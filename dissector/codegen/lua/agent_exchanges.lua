@@ -31,7 +31,7 @@ do
     elseif newest and newest.starting then
       newest.task.agent.missing = one.time
     end
-    if last and not last.agent.judged then
+    if last and js.is_under_way(last) then
       last.proof:lost(1 - side)
       last.callback.has_gaps, last.agent.missing = true, one.time
     end
@@ -102,7 +102,7 @@ do
     elseif exchange.stranger then
       exchange.stranger = nil
       self:settle_stranger(exchange)
-    elseif task and not task.agent.judged then
+    elseif task and js.is_under_way(task) then
       self:answered(exchange, task)
     elseif exchange.failure then
       exchange.code = js.agent_code(exchange, "agent_refused_request")

@@ -73,9 +73,10 @@ do
   end
 
   function A:over(task, now)
+    if not js.is_under_way(task) then return end
     local about, session = task.agent, js.session
-    if about.judged then return end
-    about.judged, about.outage, task.open_requests = true, self.outages[about.place], { table.unpack(about.dialog.stack) }
+    task.life:watched(js.python.session_life.LifeEvent.END, self.packet, now)
+    about.outage, task.open_requests = self.outages[about.place], { table.unpack(about.dialog.stack) }
     about.missing = math.max(about.missing, self.missing[about.place] or -1)
     if not session.is_passing then task.verdict = js.judge(task, now) end
     js.drop(self.places, about.place, task)
@@ -97,7 +98,7 @@ do
       local until_then = deadline(task.agent)
       if until_then <= now then
         self:over(task, now)
-      elseif not task.agent.judged then
+      elseif js.is_under_way(task) then
         self.ages:push(until_then, task)
       end
     end
@@ -134,9 +135,8 @@ do
 
   function A:started(exchange)
     local task, value = exchange.task, exchange.answer
-    local about = task.agent
-    local name, tunnel = js.json_text(value, "agentTaskId"), js.json_text(value, "tunnelToken", "id")
-    if about.judged then return end
+    local about, name, tunnel = task.agent, js.json_text(value, "agentTaskId"), js.json_text(value, "tunnelToken", "id")
+    if not js.is_under_way(task) then return end
     about.heard, about.waiting = exchange.answered, nil
     if exchange.date then  -- of a second that may be over by nearly another one
       about.clock_skew = math.max(exchange.date - about.heard, 0)

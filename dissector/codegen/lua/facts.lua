@@ -192,26 +192,8 @@ do
       for noun, number in pairs(task.more) do py.put(found, noun, number) end
       return found
     end,
-    failed_calls = function(task, records)
-      local found = py.dict()
-      for _, failed in ipairs(task.failed) do
-        local member, text = js.latin1(failed.member), js.latin1(failed.text)
-        py.put(found, py.pack(member, text), rules.session_tallies.FailedCalls.of({
-          first = records:message(failed.first), text = text, count = failed.count, packets = list(failed.packets),
-        }))
-      end
-      return found
-    end,
-    slow_callbacks = function(task, records)
-      local found = py.dict()
-      for key, slow in ipairs(task.slow) do
-        py.put(found, key, rules.session_slow.SlowCallbacks.of({
-          first = records:message(slow.first), count = slow.count, certain = slow.certain, longest = slow.longest,
-          packets = list(slow.packets),
-        }))
-      end
-      return found
-    end,
+    failed_calls = function(task) return task.failed or py.dict() end,
+    slow_callbacks = function(task) return task.slow or py.dict() end,
     odd_numbers = function(task, records)
       local found = py.dict()
       for key, odd in ipairs(task.odd) do py.put(found, key, py.pack(records:message(odd.message), odd.words)) end

@@ -50,6 +50,8 @@ do
 
   rules.session_hosts.Hosts = { new = js.new_hosts }
 
+  rules.session_tallies.unnamed = function(message) return "object " .. js.hex(message.object_id or ("\0"):rep(8)) end
+
   rules.places.address_text = function(text) return text end
 
   rules.session_bodies.error_text = function(message) return message.error_text or "" end

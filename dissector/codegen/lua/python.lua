@@ -105,6 +105,11 @@ do
     end
   end
 
+  function py.setdefault(dict, key, value)
+    if not dict.map[key_of(key)] then py.put(dict, key, value) end
+    return py.get(dict, key)
+  end
+
   --- Takes a key out of a dict: what it stood for, or `default`.
   function py.pop(dict, key, default)
     local known, all = dict.map[key_of(key)], dict.pairs_

@@ -1,20 +1,23 @@
 -- What the messages of a task say about it.
 do
   local match, find, lower, sub, format = string.match, string.find, string.lower, string.sub, string.format
-  local NULL = "\0\0\0\0\0\0\0\0"
-  local SLOW, COARSE = js.python.session_timeouts.SLOW_CALLBACK, js.python.session_timeouts.COARSE
-  local MOST, USUAL = js.python.limits.MAX_EVIDENCE, js.python.session_run_pairs.USUAL_FAILURES
-  local LET_GO = js.python.session_life.WatchState.LET_GO
+  local py, rules = js.py, js.python
+  local SLOW = rules.session_timeouts.SLOW_CALLBACK
+  local MOST, USUAL = rules.limits.MAX_EVIDENCE, rules.session_run_pairs.USUAL_FAILURES
+  local LET_GO, UNDER_WAY = rules.session_life.WatchState.LET_GO, rules.session_life.WatchState.UNDER_WAY
   local T = {}
   T.__index = T
+
+  --- True for one that was not concluded.
+  function js.is_under_way(task) return task.life.watch == UNDER_WAY end
 
   --- `stream` is the command connection, or the callback connection of a task whose command was not captured.
   function js.new_task(first_packet, start)
     return setmetatable({
       first_packet = first_packet, start = start, attempts = {},
       messages = 0, calls = 0, callbacks = 0, errors = 0, logs = 0, keep_alives = 0, call_time = 0, callback_time = 0,
-      problems = {}, more = {}, failed = {}, slow = {}, odd = {}, undecoded = {}, trailing = {},
-      life = js.python.session_life.Life.new(), proof = js.python.session_proof.Proof.new(),
+      problems = {}, more = {}, odd = {}, undecoded = {}, trailing = {},
+      life = rules.session_life.Life.new(), proof = rules.session_proof.Proof.new(),
     }, T)
   end
 
@@ -59,7 +62,7 @@ do
   --- An E answer: one to the client's own call fails the task, unless it only asked whether a method exists.
   function T:error(message, body)
     local request = message.request
-    if message.side == 1 then return self:remember_failure(message, js.error_text(body)) end
+    if message.side == 1 then return self:add_failure(message, js.error_text(body)) end
     local certain = self:answered(message)
     if request and not (request.optional and certain) and not self.client_error then
       self.client_error, message.error_text = message, js.error_text(body)
@@ -74,7 +77,10 @@ do
   function T:took(answer, latency)
     if answer.side == 1 then
       self.callback_time = self.callback_time + latency
-      if latency >= SLOW then self:slowly(answer, latency) end
+      if latency >= SLOW then
+        self.slow = self.slow or py.dict()
+        rules.session_slow.add_slow(self.slow, js.new_records():message(answer), latency)
+      end
     elseif (answer.request.depth or 0) > 0 then
       self.callback_time = self.callback_time - latency
     else
@@ -84,40 +90,10 @@ do
     end
   end
 
-  --- The client's answer to a callback (or to a keep-alive) came late.
-  function T:slowly(answer, latency)
-    local object, member = answer.request.object, answer.request.member
-    local key = (object and object.name or "None") .. "." .. (member or "None")
-    local slow = self.slow[key]
-    if not slow then
-      if #self.slow >= MOST then return end
-      slow = { first = answer, count = 0, certain = 0, longest = 0, packets = {} }
-      self.slow[key], self.slow[#self.slow + 1] = slow, slow
-    end
-    slow.count = slow.count + 1
-    if latency >= SLOW + COARSE then slow.certain = slow.certain + 1 end
-    slow.longest = math.max(slow.longest, latency)
-    if #slow.packets < MOST then slow.packets[#slow.packets + 1] = js.last_packet(answer) end
-  end
-
-  --- Python takes an empty name for none.
-  local function filled(text) return text ~= "" and text or nil end
-
   --- A call that failed; those that are alike are counted.
-  function T:remember_failure(message, text)
-    local about = js.about(message)
-    local object = about.object
-    local owner = object and (filled(object.name) or object.class) or "object " .. js.hex(about.object_id or NULL)
-    local member = owner .. "." .. (filled(about.member) or "unknown member")
-    local key = member .. "\0" .. sub(text, 1, 200)
-    local failed = self.failed[key]
-    if not failed then
-      if #self.failed >= MOST then return end
-      failed = { first = message, member = member, text = text, count = 0, packets = {} }
-      self.failed[key], self.failed[#self.failed + 1] = failed, failed
-    end
-    failed.count = failed.count + 1
-    if #failed.packets < MOST then failed.packets[#failed.packets + 1] = js.last_packet(message) end
+  function T:add_failure(message, text)
+    self.failed = self.failed or py.dict()
+    rules.session_tallies.add_failure(self.failed, js.new_records():message(message), js.latin1(text))
   end
 
   --- The packet that completed a message.
@@ -197,7 +173,7 @@ do
     local operation, hresult = js.about(message).operation, message.hresult
     if operation == "query_interface" or (operation == "get_ids_of_names" and js.py.has(USUAL, hresult)) then return end
     local text = js.error_text(body)
-    self:remember_failure(message, text ~= "" and text or format("hresult %08X", hresult))
+    self:add_failure(message, text ~= "" and text or format("hresult %08X", hresult))
   end
 
   --- The words of an error answer or of a failed hresult's excepinfo; empty when there are none.
