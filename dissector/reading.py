@@ -10,7 +10,7 @@ from dissector.beside import Beside
 from dissector.model import CaptureInfo, Connection, Event, Problem
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.session.advance import events_of
-from dissector.session.run_detection import find_runs
+from dissector.session.run_detection import runs_finder
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader, OnProgress
 from dissector.survey import Wanted, survey
@@ -76,7 +76,7 @@ class Reading:
             return
         reader = self._reader
         assert isinstance(reader, CaptureReader)
-        with closing(reader.blocks(find_runs, prefetch=self._prefetch)) as blocks:
+        with closing(reader.blocks(runs_finder(wants_tls=bool(self._secrets)), prefetch=self._prefetch)) as blocks:
             yield from events_of(self._tracer, blocks)
         yield from self._tracer.overview.problems()
         yield from remarks

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from calendar import timegm
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -210,7 +211,12 @@ def json_of(message: HttpMessage) -> Any:
 
 def date_of(response: HttpMessage) -> int | None:
     """The clock of whoever answers, in nanoseconds since the epoch (it tells whole seconds); None without a date."""
-    match = _DATE.fullmatch(header(response, "Date") or "")
+    return _date(header(response, "Date") or "")
+
+
+@lru_cache(maxsize=16)  # many answers are of one second
+def _date(text: str) -> int | None:
+    match = _DATE.fullmatch(text)
     if match is None or match[2] not in _MONTHS:
         return None
     day, year, hour, minute, second = (int(match[place]) for place in (1, 3, 4, 5, 6))
