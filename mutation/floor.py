@@ -34,7 +34,7 @@ MORE = {
     "session": ("tests/test_faults.py", "tests/test_doubts.py"),
     "sources": (),
     "stream": ("tests/sources/test_capture.py",),
-    "wire": ("tests/codegen", "tests/test_truth.py"),
+    "wire": ("tests/codegen", "tests/session/test_psk.py", "tests/session/test_tls.py", "tests/test_truth.py"),
 }
 #: A mutant may take so many times as long as the original and so many seconds more (of CPU), and so much memory.
 SLACK, EXTRA, MEMORY = 5, 10, 4 << 30
