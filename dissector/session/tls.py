@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dissector.limits import MAX_TLS_HELD
 from dissector.model import Connection
 from dissector.session.exchanges import Exchanges
-from dissector.session.tls_handshake import Handshake, Messages
+from dissector.session.tls_half import Half
+from dissector.session.tls_handshake import Handshake
 from dissector.session.tls_rhythm import Rhythm
 from dissector.sides import Mark
-from dissector.stream.tls_records import HEADER, FramedRecord, RecordFramer
+from dissector.stream.tls_records import HEADER, FramedRecord
 from dissector.tlsfacts import Alert, TlsFacts
 from dissector.traffic import Chunk, Gap, Side
 from dissector.wire import tls
@@ -72,34 +73,28 @@ class TlsDesk(Protocol):
         """True while so many more encrypted bytes may wait for secrets; negative: they wait no more."""
 
 
-class Half:
-    """One direction."""
-
-    def __init__(self, side: Side, *, lost: bool) -> None:
-        self.side = side
-        self.reader = RecordFramer(lost=lost)
-        self.messages = Messages()
-        self.is_protected = lost
-        self.opener: Opener | None = None
-        #: Of TLS 1.3: its handshake is over; what its keys are made of.
-        self.is_behind = False
-        self.secret: bytes | None = None
-        self.sequence = 0
-        #: Where the next record begins in the stream, and the next byte of the program in its own.
-        self.expect = self.offset = 0
-        self.overhead: int | None = None
-        self.failures = 0
-        self.first = b""
-
-    def took(self, offset: int, size: int, plain: int) -> None:
-        """A record at ``offset`` with so many bytes, and so many of the program in it."""
-        self.sequence += 1
-        self.expect, self.overhead = offset + size, size - plain
-        self.offset += plain
-
-
 class Tls:
     """``is_known``: its port is known for what agents take; ``from_start``: its first bytes are the client's hello."""
+
+    __slots__ = (
+        "_again",
+        "_desk",
+        "_handshake",
+        "_held",
+        "_held_bytes",
+        "_secrets",
+        "_version",
+        "connection",
+        "facts",
+        "first_sealed",
+        "foreign",
+        "halves",
+        "inner",
+        "is_known",
+        "is_sealed",
+        "is_told",
+        "rhythm",
+    )
 
     def __init__(
         self, connection: Connection, outer: Any, desk: TlsDesk, secrets: Secrets, *, is_known: bool, from_start: bool

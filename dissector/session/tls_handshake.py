@@ -28,6 +28,8 @@ _MOST_NAMES = 32
 class Messages:
     """The handshake messages of one direction, cut out of its records."""
 
+    __slots__ = ("_buffer", "_skip")
+
     def __init__(self) -> None:
         self._buffer = bytearray()
         #: Bytes of a message that is too long to be kept which are still to come.
@@ -62,6 +64,23 @@ class Messages:
 
 class Handshake:
     """``secrets`` are what the user gave."""
+
+    __slots__ = (
+        "_client",
+        "_exchange",
+        "_facts",
+        "_openers",
+        "_secrets",
+        "_server",
+        "_ticket",
+        "_transcript",
+        "_used",
+        "_version",
+        "hopeless",
+        "is_1_3",
+        "is_chosen",
+        "suite",
+    )
 
     def __init__(self, facts: TlsFacts, secrets: Secrets) -> None:
         self._facts, self._secrets = facts, secrets

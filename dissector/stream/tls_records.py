@@ -62,6 +62,8 @@ class FramedRecord(NamedTuple):
 class RecordFramer:
     """``lost``: the first bytes may be in the middle of a record."""
 
+    __slots__ = ("_buffer", "_lost", "_offset", "_skip", "_spans", "_unsure", "broken")
+
     def __init__(self, *, lost: bool = False) -> None:
         self._buffer = b""
         #: Stream offset of the first byte in ``_buffer``, and the packets that it came in: (end in it, number, time).
