@@ -93,8 +93,9 @@ class ClassView:
         """The values of an enum, by name."""
         found: dict[str, object] = {}
         for item in self.node.body:
-            if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name):
-                found[item.targets[0].id] = ast.literal_eval(item.value)
+            name = item.targets[0] if isinstance(item, ast.Assign) else None
+            if isinstance(item, ast.Assign) and isinstance(name, ast.Name) and not name.id.startswith("__"):
+                found[name.id] = ast.literal_eval(item.value)
         return found
 
 

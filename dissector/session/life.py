@@ -39,6 +39,9 @@ from dissector.limits import MAX_EVIDENCE
 class LifeEvent(Enum):
     """What happens, in words for who reads of it."""
 
+    #: Members are alone of their kind; what Enum has for it is Python and slow.  So in what follows.
+    __hash__ = object.__hash__
+
     # On the command connection.
     START = "a start"
     ANSWER = "an answer to the start"
@@ -72,6 +75,7 @@ class LifeEvent(Enum):
 
 
 class CommandState(Enum):
+    __hash__ = object.__hash__
     UNREAD = "was not asked for"
     ASKED = "was asked for"
     STARTED = "was started"
@@ -81,6 +85,7 @@ class CommandState(Enum):
 
 
 class CallState(Enum):
+    __hash__ = object.__hash__
     CALLING = "calling"
     OPEN = "open"
     PROVED = "proved"
@@ -89,6 +94,7 @@ class CallState(Enum):
 
 
 class JoinState(Enum):
+    __hash__ = object.__hash__
     WAITING = "waiting"
     CONTESTED = "contested"
     CALLED = "called"
@@ -97,6 +103,7 @@ class JoinState(Enum):
 
 
 class AnswerState(Enum):
+    __hash__ = object.__hash__
     SETTLED = "settled"
     ASKING = "asking"
     UNSETTLED = "unsettled"
@@ -104,6 +111,7 @@ class AnswerState(Enum):
 
 
 class WatchState(Enum):
+    __hash__ = object.__hash__
     UNDER_WAY = "under way"
     SUPERSEDED = "superseded"
     OVER = "over"
