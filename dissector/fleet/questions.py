@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 _BAD = "outcome IN ('failure', 'killed', 'lost', 'refused', 'no_callback', 'unreachable')"
-#: A line for each beginning and each end of a task, with how many there are from then on.
-_UNDER_WAY = """
+#: How many of ``seen`` (place, start, stop) there are from each beginning and each end on.
+_AT_A_TIME = """
   SELECT place, moment, sum(step) OVER (PARTITION BY place ORDER BY moment, step ROWS UNBOUNDED PRECEDING) AS many
-  FROM (SELECT {of} AS place, start AS moment, 1 AS step FROM tasks WHERE {known}
-        UNION ALL SELECT {of}, "end", -1 FROM tasks WHERE {known})"""
+  FROM (SELECT place, start AS moment, 1 AS step FROM seen UNION ALL SELECT place, stop, -1 FROM seen)"""
 
 
 class ReadyQuestion(NamedTuple):
@@ -49,30 +48,31 @@ FROM tasks WHERE callback_delay IS NOT NULL GROUP BY ALL ORDER BY p95 DESC, remo
     "ports": ReadyQuestion(
         "callback ports at a time by client, against the firewall's range (--callback-ports)",
         f"""
-WITH used AS ({_UNDER_WAY.format(of="client.ip", known="callback.port IS NOT NULL")}),
-  peaks AS (SELECT place, max(many) AS peak, arg_max(moment, many) AS peak_at FROM used GROUP BY place)
-SELECT client.ip AS client, any_value(peak)::BIGINT AS peak, $high - $low + 1 AS ports,
+WITH seen AS MATERIALIZED (SELECT client.ip AS place, start, "end" AS stop, callback.port AS port
+    FROM tasks WHERE callback.port IS NOT NULL),
+  used AS ({_AT_A_TIME}),
+  peaks AS (SELECT place, max(many)::BIGINT AS peak, arg_max(moment, many) AS peak_at FROM used GROUP BY place)
+SELECT place AS client, any_value(peak) AS peak, $high - $low + 1 AS ports,
   round(100 * any_value(peak) / ($high - $low + 1), 1) AS percent, any_value(peak_at) AS peak_at,
-  min(callback.port) AS lowest, max(callback.port) AS highest,
-  count(*) FILTER (callback.port NOT BETWEEN $low AND $high) AS outside
-FROM tasks JOIN peaks ON place = client.ip WHERE callback.port IS NOT NULL
-GROUP BY ALL ORDER BY percent DESC, client""",
+  min(port) AS lowest, max(port) AS highest, count(*) FILTER (port NOT BETWEEN $low AND $high) AS outside
+FROM seen JOIN peaks USING (place) GROUP BY ALL ORDER BY percent DESC, client""",
     ),
     "slower": ReadyQuestion(
         "jobs whose median in the newest seven days is half as much again as before",
         """
-WITH newest AS (SELECT max(day) - 7 AS since FROM tasks),
+WITH seen AS MATERIALIZED (SELECT day, job, duration FROM tasks WHERE outcome = 'success'),
+  newest AS (SELECT max(day) - 7 AS since FROM seen),
   halves AS (SELECT job, quantile_cont(duration, 0.5) FILTER (day <= since) AS before,
     quantile_cont(duration, 0.5) FILTER (day > since) AS now,
     count(*) FILTER (day <= since) AS tasks_before, count(*) FILTER (day > since) AS tasks_now
-    FROM tasks, newest WHERE outcome = 'success' GROUP BY job)
+    FROM seen, newest GROUP BY job)
 SELECT job, before, now, round(now / before, 2) AS times, tasks_before, tasks_now
 FROM halves WHERE tasks_before >= 5 AND tasks_now >= 5 AND now >= 1.5 * before ORDER BY times DESC, job""",
     ),
     "busy": ReadyQuestion(
         "tasks at a time: the most of each day at each point, and when",
         f"""
-WITH running AS ({_UNDER_WAY.format(of="point", known="true")})
+WITH seen AS MATERIALIZED (SELECT point AS place, start, "end" AS stop FROM tasks), running AS ({_AT_A_TIME})
 SELECT moment::DATE AS day, place AS point, max(many)::BIGINT AS tasks_at_a_time, arg_max(moment, many) AS peak_at
 FROM running GROUP BY ALL ORDER BY day, tasks_at_a_time DESC, point""",
     ),
@@ -94,11 +94,11 @@ FROM tasks GROUP BY ALL ORDER BY failed DESC, tasks DESC, job""",
     "remotes": ReadyQuestion(
         "each remote: tasks, failures, and what stands behind most of them",
         f"""
-WITH codes AS (SELECT t.id, p.code FROM tasks t JOIN problems p ON p.task = t.id WHERE t.{_BAD}
-    AND p.severity = 'error')
-SELECT remote.ip AS remote, count(DISTINCT tasks.id) AS tasks, count(DISTINCT tasks.id) FILTER ({_BAD}) AS failed,
-  mode(code) AS mostly FROM tasks LEFT JOIN codes ON codes.id = tasks.id
-GROUP BY ALL ORDER BY failed DESC, tasks DESC, remote""",
+WITH seen AS MATERIALIZED (SELECT id, remote.ip AS remote, {_BAD} AS bad FROM tasks),
+  codes AS (SELECT remote, mode(code) AS mostly FROM seen JOIN problems ON task = id
+    WHERE bad AND severity = 'error' GROUP BY remote)
+SELECT remote, count(*) AS tasks, count(*) FILTER (bad) AS failed, any_value(mostly) AS mostly
+FROM seen LEFT JOIN codes USING (remote) GROUP BY remote ORDER BY failed DESC, tasks DESC, remote""",
     ),
     "network": ReadyQuestion(
         "retransmissions and holes between two hosts",
