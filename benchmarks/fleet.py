@@ -8,6 +8,7 @@ Prints a line a figure with its goal; exit status 1 when one is missed.  Small a
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -56,16 +57,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     files = [path.stat().st_size for path in captures.rglob("*.pcap")]
     print(f"{len(played):,} tasks in {len(files):,} captures of {size.hosts} hosts, {sum(files):,} bytes")
     times: dict[int, list[float]] = {1: [], 2: []}
+    work: dict[int, list[float]] = {1: [], 2: []}
     for round_ in range(chosen.rounds):
         for jobs in (1, 2) if round_ % 2 == 0 else (2, 1):
             shutil.rmtree(folder / f"jobs{jobs}", ignore_errors=True)
+            before = _processor_times()
             took, done = _indexed(folder / f"jobs{jobs}", captures, jobs)
+            own, others = (now - then for now, then in zip(_processor_times(), before, strict=True))
             times[jobs].append(took)
-            print(f"  index --jobs {jobs}: {took:.1f} s")
+            work[jobs].append(own + others / jobs)
+            print(f"  index --jobs {jobs}: {took:.1f} s; processor {own:.1f} s here, {others:.1f} s in others")
             if jobs == 2:
                 peak = done.peak
     speedup = min(times[1]) / min(times[2])
     figures.add("two processes are faster by", f"{speedup:.2f}", f">= {SPEEDUP}", speedup >= SPEEDUP)
+    # Where others use the processors as well, this is what can be said.
+    alone = min(work[1]) / min(work[2])
+    figures.add("by processor time", f"{alone:.2f}", f">= {SPEEDUP}", alone >= SPEEDUP)
     figures.add("memory of a process", f"{peak / 1e6:.0f} MB", f"< {MEMORY / 1e6:.0f} MB", peak < MEMORY)
     out = folder / "jobs2"
     took, done = _indexed(out, captures, 2)
@@ -84,6 +92,12 @@ def _indexed(out: Path, captures: Path, jobs: int) -> tuple[float, Indexed]:
     start = time.monotonic()
     done = index(Dataset(str(out)), places_of([str(captures)], {}), how, jobs=jobs)
     return time.monotonic() - start, done
+
+
+def _processor_times() -> tuple[float, float]:
+    """Seconds of this process, and of others that it began and that have ended."""
+    now = os.times()
+    return now.user + now.system, now.children_user + now.children_system
 
 
 def _size(figures: Figures, out: Path, captures: int) -> None:

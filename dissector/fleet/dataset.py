@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +23,11 @@ from dissector.fleet.captures import KnownCapture, absolute
 from dissector.fleet.columns import SCHEMA, TABLES
 from dissector.render.json import SCHEMA as CONTRACT
 
+#: Where a part may lie: what a manifest names is opened, and removed.
+_PART = re.compile(rf"({'|'.join(TABLES)})/day=\d{{4}}-\d\d-\d\d/point=[^/]+/[0-9a-f]+\.parquet", re.ASCII)
 MANIFEST, _LOCK, _WORK = "manifest.jsonl", ".lock", ".work"
+#: What a manifest is called until it is whole.
+_HALF = f".{MANIFEST}-"
 
 
 class PartFile(NamedTuple):
@@ -88,6 +93,12 @@ class Dataset:
             raise UsageError(f"{folder}: no dataset; jstrace index {folder} CAPTURES... makes one")
         return found
 
+    def read_anew(self) -> bool:
+        """Takes the manifest that is there now; True when it is another one."""
+        before, self.manifest = self.manifest, Manifest()
+        self._read()
+        return self.manifest != before
+
     def _read(self) -> None:
         manifest = self.manifest
         try:
@@ -103,7 +114,10 @@ class Dataset:
                 elif kind == "capture":
                     manifest.captures.append(KnownCapture(**record))
                 elif kind == "part":
-                    manifest.parts.append(PartFile(**record))
+                    part = PartFile(**record)
+                    if not _PART.fullmatch(part.path) or not part.path.startswith(f"{part.table}/"):
+                        raise ValueError
+                    manifest.parts.append(part)
         except OSError as error:
             raise UsageError(f"{self.folder / MANIFEST}: {error.strerror}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -125,9 +139,9 @@ class Dataset:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.folder / _LOCK).open("ab") as lock:
             _lock(lock.fileno(), str(self.folder))
-            self.manifest = Manifest()
             if (self.folder / MANIFEST).is_file():
-                self._read()
+                self.read_anew()
+                self.is_new = False
             self._clean()
             try:
                 yield
@@ -135,7 +149,9 @@ class Dataset:
                 shutil.rmtree(self.folder / _WORK, ignore_errors=True)
 
     def _has_others(self) -> bool:
-        return any(path.name not in (_LOCK, _WORK, *TABLES) for path in self.folder.iterdir())
+        """Something that no run leaves, wherever it was killed."""
+        known = (_LOCK, _WORK, *TABLES)
+        return any(not (path.name in known or path.name.startswith(_HALF)) for path in self.folder.iterdir())
 
     def _clean(self) -> None:
         shutil.rmtree(self.folder / _WORK, ignore_errors=True)
@@ -144,7 +160,7 @@ class Dataset:
             for path in (self.folder / table).rglob("*.parquet"):
                 if path not in known:
                     path.unlink()
-        for path in self.folder.glob(f".{MANIFEST}-*"):
+        for path in self.folder.glob(f"{_HALF}*"):
             path.unlink()
 
     def work_folder(self) -> Path:
@@ -167,7 +183,7 @@ class Dataset:
 
     def commit(self, changed: Manifest) -> None:
         """From now on the dataset is this; what it does not name any more is taken away."""
-        own = self.folder / f".{MANIFEST}-{os.urandom(6).hex()}"
+        own = self.folder / f"{_HALF}{os.urandom(6).hex()}"
         with own.open("x", encoding="utf-8") as file:
             os.fchmod(file.fileno(), 0o600)
             for line in changed.lines():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -21,6 +21,9 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
+
+#: What DuckDB says of a file that is not there: it looks for a folder of that name, which it may not.
+_GONE = (duckdb.IOException, duckdb.PermissionException)
 
 ResultRow = tuple[Any, ...]
 
@@ -41,36 +44,46 @@ class Asking:
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        self._duck = duckdb.connect(":memory:", config=_CONFIG)
-        tables = dataset.manifest.tables
-        files = {table: dataset.files(table) for table in tables}
-        allowed = _list(path for paths in files.values() for path in paths)
-        self._duck.execute(f"SET allowed_paths = {allowed}")
-        self._duck.execute("SET temp_directory = ''")
-        self._duck.execute("SET enable_external_access = false")
-        for table in tables:
-            self._duck.execute(f"CREATE VIEW {table} AS {_select(table, files[table])}")
-        self._duck.execute("SET lock_configuration = true")
+        self._dataset = dataset
+        with _refused():
+            self._duck = self._opened()
+
+    def _opened(self) -> Any:
+        try:
+            return _connected(self._dataset)
+        except _GONE:
+            if not self._dataset.read_anew():
+                raise
+            return _connected(self._dataset)
 
     def answer(self, sql: str, parameters: dict[str, object] | None = None) -> SqlAnswer:
         """:raises UsageError: it is no SELECT, or DuckDB does not take it"""
-        statement = self._statement(sql)
         with _refused():
-            duck = self._duck.execute(statement, parameters or {})
-            return SqlAnswer([name for name, *_ in duck.description or ()], self._rows())
+            self._again_if_changed(lambda: self._duck.execute(self._statement(sql), parameters or {}))
+            return SqlAnswer([name for name, *_ in self._duck.description or ()], self._rows())
 
     def batches(self, sql: str, parameters: dict[str, object] | None = None) -> Any:
         """The same as a reader of pyarrow's record batches.
 
         :raises UsageError: as ``answer``
         """
-        statement = self._statement(sql)
         with _refused():
-            return self._duck.sql(statement, params=parameters).to_arrow_reader(_BATCH)
+            return self._again_if_changed(
+                lambda: self._duck.sql(self._statement(sql), params=parameters).to_arrow_reader(_BATCH)
+            )
+
+    def _again_if_changed(self, ask: Callable[[], Any]) -> Any:
+        """A run of ``index`` may take files away that were there when the manifest was read."""
+        try:
+            return ask()
+        except _GONE:
+            if not self._dataset.read_anew():
+                raise
+            self._duck = _connected(self._dataset)
+            return ask()
 
     def _statement(self, sql: str) -> Any:
-        with _refused():
-            statements = self._duck.extract_statements(sql)
+        statements = self._duck.extract_statements(sql)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise UsageError("a dataset is asked by one SELECT and nothing else")
         return statements[0]
@@ -79,6 +92,20 @@ class Asking:
         with _refused():
             while rows := self._duck.fetchmany(_BATCH):
                 yield from rows
+
+
+def _connected(dataset: Dataset) -> Any:
+    duck = duckdb.connect(":memory:", config=_CONFIG)
+    tables = dataset.manifest.tables
+    files = {table: dataset.files(table) for table in tables}
+    allowed = _list(path for paths in files.values() for path in paths)
+    duck.execute(f"SET allowed_paths = {allowed}")
+    duck.execute("SET temp_directory = ''")
+    duck.execute("SET enable_external_access = false")
+    for table in tables:
+        duck.execute(f"CREATE VIEW {table} AS {_select(table, files[table])}")
+    duck.execute("SET lock_configuration = true")
+    return duck
 
 
 @contextmanager

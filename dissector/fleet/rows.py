@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
@@ -45,7 +45,7 @@ class RowsOfRun:
         lines = record.pop("log")
         record["id"] = found = task_id(self._point, task)
         record["first_packet"] = task.first_packet - place.before
-        record["last_packet"] = max(_last_packet(task), task.first_packet) - place.before
+        record["last_packet"] = max([task.first_packet, *(one.last_packet for one in parts_of(task))]) - place.before
         record["files"] = place.files
         self._put("tasks", record, size)
         begin = record["start"]
@@ -87,8 +87,15 @@ class RowsOfRun:
 
 
 def task_id(point: str, task: Task) -> str:
-    begins = task.client or (task.callback_port, task.callback_peer)
-    return _id(point, "task", task.start, begins, task.remote if task.client else None)
+    """By where and when it was first seen; the rest of its facts may come later."""
+    first = next((one for one in parts_of(task) if one.first_packet == task.first_packet), None)
+    ends = sorted(map(str, (first.client, first.server))) if first is not None else [str(task.client)]
+    return _id(point, "task", task.start, *ends)
+
+
+def parts_of(task: Task) -> list[Connection]:
+    """The connections that carry it, as far as they are known."""
+    return [one for one in (task.command, task.callback, *task.carriers) if one is not None]
 
 
 def _connection_id(point: str, connection: Connection) -> str:
@@ -108,8 +115,3 @@ def begin_of(event: Event) -> int:
         return event.start if event.task is None else min(event.start, event.task.start)
     owner = event.task or event.connection
     return event.time if owner is None else begin_of(owner)
-
-
-def _last_packet(task: Task) -> int:
-    of_connections: Iterable[Connection] = [one for one in (task.command, task.callback, *task.carriers) if one]
-    return max((one.last_packet for one in of_connections), default=0)

@@ -15,7 +15,7 @@ from dissector.errors import JstraceError
 from dissector.fleet.columns import BEGINS
 from dissector.fleet.parquet import DayFiles, Written, rows_of
 from dissector.fleet.places import FilesOfRun
-from dissector.fleet.rows import RowsOfRun, begin_of
+from dissector.fleet.rows import RowsOfRun, begin_of, parts_of
 from dissector.keys import secrets_of
 from dissector.limits import HALF_OPEN_SECONDS
 from dissector.model import Event, Problem, Task
@@ -116,6 +116,8 @@ def trace_unit(unit: UnitOfWork) -> UnitDone:
         return _TracedUnit(unit).run()
     except (JstraceError, OSError) as error:
         return UnitDone(unit.point, [], [], "", 0, [], str(error))
+    finally:
+        gc.collect()  # what a tracer leaves hangs on itself, and the next unit comes at once
 
 
 class _TracedUnit:
@@ -182,8 +184,7 @@ class _TracedUnit:
 def _first_sign(event: Event) -> int:
     """The earliest packet of something that is not over."""
     if isinstance(event, Task):
-        parts = [one for one in (event.command, event.callback, *event.carriers) if one is not None]
-        return min([event.start, *(part.start for part in parts)])
+        return min([event.start, *(part.start for part in parts_of(event))])
     return begin_of(event)
 
 

@@ -241,7 +241,9 @@ def test_a_killed_run_leaves_what_can_be_read(
         process = subprocess.Popen([sys.executable, str(script)], start_new_session=True, stderr=subprocess.DEVNULL)
         wanted = chance.choice([0, 1, 3, 6])
         end = time.monotonic() + 60
-        while process.poll() is None and len(list(out.rglob("*.*"))) < wanted and time.monotonic() < end:
+        while (
+            process.poll() is None and sum(len(files) for *_, files in os.walk(out)) < wanted and time.monotonic() < end
+        ):
             time.sleep(0.001)
         time.sleep(chance.random() * 0.05)
         if process.poll() is None:
@@ -266,6 +268,25 @@ def test_messages_belong_to_their_tasks(tmp_path: Path) -> None:
     assert [json.loads(one) for *_, one in told if one] == [
         one["arguments"] for one in expected if one["arguments"] is not None
     ]
+
+
+def test_rows_refer_to_rows_that_are_there(tmp_path: Path) -> None:
+    """Also where a task's start, its client or its callback is known late."""
+    names = (
+        *("corpus/late_capture.c.pcapng", "corpus/scanner_before_start.c.pcapng", "field/midstream_port_invented.pcap"),
+        *("agent/ua113_raw_errors.pcap", "h19_basic.pcap", "faults/02_callback_drop.c.pcap"),
+    )
+    files = {str(CAPTURES / name): name.replace("/", " ") for name in names if (CAPTURES / name).is_file()}
+    assert len(files) >= 5
+    indexed(tmp_path / "out", names=files, how=HOW._replace(messages=True))
+    for table, of in (("messages", "tasks"), ("problems", "tasks"), ("connections", "tasks"), ("log", "tasks"),
+                      ("messages", "connections"), ("exchanges", "connections")):  # fmt: skip
+        key = of.removesuffix("s")
+        ids = f"SELECT {key} AS wanted FROM {table} WHERE wanted IS NOT NULL"
+        lost = rows(tmp_path / "out", f"SELECT wanted FROM ({ids}) ANTI JOIN {of} ON id = wanted")
+        assert lost == [], (table, of)
+    told = rows(tmp_path / "out", "SELECT id FROM tasks")
+    assert len(told) == len(set(told)) >= 5
 
 
 def test_a_dataset_has_messages_of_all_or_of_none(dataset: Path, made: tuple[Path, list[Played]]) -> None:
@@ -331,6 +352,15 @@ def test_points_are_named_by_folder_or_by_hand(tmp_path: Path) -> None:
         ("a", "shell"),
         ("näher/ü=1", "shell_fail"),
     ]
+
+
+def test_what_a_run_leaves_that_was_killed_at_its_beginning_is_no_harm(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / ".work" / "x").mkdir(parents=True)
+    for name in (".lock", f".{MANIFEST}-0123", ".work/x/0.tasks"):
+        (out / name).write_text("half")
+    assert indexed(out, CAPTURES / "engine_shell_ok.pcap").tasks == 1
+    assert sorted(path.name for path in out.iterdir()) == [".lock", "connections", "log", MANIFEST, "tasks"]
 
 
 def test_only_one_run_writes(tmp_path: Path) -> None:

@@ -306,3 +306,42 @@ def test_index_says_what_it_did(tmp_path: Path) -> None:
 def test_an_asking_is_of_one_dataset(dataset: Path) -> None:
     answer = Asking(Dataset.existing(str(dataset))).answer("SELECT $a AS a", {"a": "';--"})
     assert (answer.columns, list(answer.rows)) == (["a"], [("';--",)])
+
+
+def test_a_dataset_that_changes_meanwhile_is_opened_again(tmp_path: Path) -> None:
+    source = tmp_path / "host"
+    source.mkdir()
+    shutil.copy(CAPTURES / "engine_shell_ok.pcap", source / "1.pcap")
+    indexed(tmp_path / "out", source)
+    asking = Asking(Dataset.existing(str(tmp_path / "out")))
+    shutil.copy(CAPTURES / "engine_shell_fail.pcap", source / "2.pcap")
+    indexed(tmp_path / "out", source)
+    assert list(asking.answer("SELECT count(*) FROM tasks").rows) == [(2,)]
+
+
+def test_a_file_that_somebody_took_away_is_an_error(tmp_path: Path) -> None:
+    indexed(tmp_path / "out", CAPTURES / "engine_shell_ok.pcap")
+    asking = Asking(Dataset.existing(str(tmp_path / "out")))
+    for path in (tmp_path / "out" / "tasks").rglob("*.parquet"):
+        path.unlink()
+    with pytest.raises(UsageError, match="parquet"):
+        asking.answer("FROM tasks")
+    with pytest.raises(UsageError, match="parquet"):
+        Asking(Dataset.existing(str(tmp_path / "out")))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/passwd", "tasks/../../x.parquet", "log/day=2026-11-22/point=a/0.parquet"],
+)
+def test_a_manifest_names_no_other_files(tmp_path: Path, path: str) -> None:
+    """It may come from a stranger: what it names is opened and removed."""
+    out = tmp_path / "out"
+    indexed(out, CAPTURES / "engine_shell_ok.pcap")
+    lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    for line in lines:
+        if line.get("table") == "tasks":
+            line["path"] = path
+    (out / "manifest.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(UsageError, match="no manifest"):
+        Dataset(str(out))
