@@ -59,7 +59,7 @@ class Live:
             self.process.send_signal(number)
         self.errors += self.process.communicate(timeout=PATIENCE)[1]
         assert self.process.returncode == status, self.errors
-        assert "Traceback" not in self.errors
+        assert "Traceback" not in self.errors, self.errors
         if "jsonl" in self.process.args:  # type: ignore[operator]  # a list of texts
             check_lines(self.text)
         return self.text

@@ -6,14 +6,21 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from live_kit import COMMAND, PORT, PORTS, QUICK, ROOT, eventually, live, needs_root, simulate
+from live_kit import COMMAND, HIGH, LOW, PORT, PORTS, QUICK, ROOT, eventually, live, needs_root, records, simulate
+
+from dissector.share.capture_index import CaptureIndex, Hints
+from dissector.share.slice import packets_of
+from dissector.sources.capture import CaptureReader
 
 pytestmark = needs_root
 BOTH = ("--listen", PORT, *QUICK)
@@ -105,6 +112,82 @@ def test_prometheus_scrapes_a_capture_at_a_rate(tmp_path: Path) -> None:
         running.end()
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One in which whom root becomes may write; pytest keeps its own for itself alone."""
+    with TemporaryDirectory() as name:
+        made = Path(name)
+        made.chmod(0o777)
+        yield made
+
+
+def test_somebody_is_told(folder: Path) -> None:
+    """A program, as whom root became, and a web server; of those that match, and of nothing else."""
+    program = folder / "told"
+    program.write_text(
+        f"#!/bin/sh\ncat > {folder}/record.$JSTRACE_TASK\n"
+        'echo "$JSTRACE_EVENT $JSTRACE_JOB $JSTRACE_OUTCOME $JSTRACE_COUNT $(id -un)" '
+        f"> {folder}/facts.$JSTRACE_TASK\n",
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    posts: list[dict[str, str]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        told = ("--on", "outcome=lost", "--run", program, "--webhook", f"http://127.0.0.1:{server.server_address[1]}/x")
+        with live("lo", *PORTS, *told, "--format", "jsonl") as running:
+            simulate(*BOTH, "--scenario", "shell-job", "--scenario", "failing-job", "--scenario", "lost-task", "-q")
+            eventually(lambda: "lost-task" in running.text)
+            lines = running.end()
+        server.shutdown()
+    (number,) = (task["n"] for task in records(lines, "task") if task["job"] == "lost-task")
+    assert (folder / f"facts.{number}").read_text() == "task lost-task lost 1 nobody\n"
+    assert sorted(path.name for path in folder.iterdir()) == [f"facts.{number}", f"record.{number}", "told"]
+    assert [(post["record"], post["job"]) for post in posts] == [("task", "lost-task")]
+    assert json.loads((folder / f"record.{number}").read_text()) == posts[0]
+
+
+def test_a_task_that_hangs_is_told_of_meanwhile(folder: Path) -> None:
+    told = ("--on", "problem=slow_call", "--run", f"tee {folder}/record", "--slow", "1s")
+    with live("lo", *PORTS, *told) as running:
+        simulate(*BOTH, "--scenario", "idle", "--work", "3s", "-q")
+        running.until("success")
+        running.end()
+    record = json.loads((folder / "record").read_text())
+    assert (record["record"], record["code"]) == ("problem", "slow_call")
+
+
+def test_the_flight_recorder_keeps_failed_tasks_and_nothing_else(folder: Path, tmp_path: Path) -> None:
+    """Each is what slice cuts out of the whole capture."""
+    folder, whole = folder / "failed", tmp_path / "whole.pcapng"
+    names = ("shell-job", "failing-job", "lost-task", "killed-task", "refused-start")
+    mixed = [word for name in names for word in ("--scenario", name)]
+    with live("lo", *PORTS, "--keep-failed", folder, "-w", whole, "--format", "jsonl") as running:
+        simulate(*BOTH, *mixed, "--tasks", 40, "--rate", 20, "-q")
+        lines = running.end()
+    tasks = records(lines, "task")
+    failed = {task["n"] for task in tasks if task["outcome"] != "success"}
+    assert len(tasks) > len(failed) > 10
+    files = {int(path.stem.rpartition("_")[2]): path for path in folder.iterdir()}
+    assert set(files) == failed
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in files.values()} == {0o600}
+    index = CaptureIndex.of(str(whole), Hints((PORT,), (LOW, HIGH)), messages=False)
+    for task in index.tasks:
+        if task.n in failed:
+            cut = [(packet.time, bytes(packet.data)) for packet in packets_of([str(whole)], index, [task])]
+            assert [(packet.time, packet.data) for packet in CaptureReader([str(files[task.n])])] == cut
+
+
 def test_without_the_client_of_prometheus() -> None:
     """One line says what to install."""
     code = "import sys; sys.modules['prometheus_client'] = None; from dissector.cli import main; main(sys.argv[1:])"
@@ -118,6 +201,17 @@ def test_without_the_client_of_prometheus() -> None:
     ("arguments", "words"),
     [
         (["--metrics", "x:y"], "'x:y' is no HOST:PORT"),
+        (["--on", "outcome=lost"], "--on needs --run CMD or --webhook URL"),
+        (["--run", "true"], "--run needs --on EXPR"),
+        (["--webhook", "http://x/"], "--webhook needs --on EXPR"),
+        (["--notify-after", "3/10m"], "--notify-after needs --on EXPR"),
+        (["--on", "x=1", "--run", "true"], "there is no field 'x'"),
+        (["--on", "outcome=lost", "--run", "nosuch-program"], "there is no such program"),
+        (["--on", "outcome=lost", "--webhook", "x"], "is no URL such as https://hooks.example.org/jstrace"),
+        (["--on", "outcome=lost", "--run", "true", "--notify-after", "x"], "is no number of matches in a time"),
+        (["--keep-failed", "/nowhere/x"], "/nowhere/x: No such file or directory"),
+        (["--keep-failed", "/tmp", "--keep-failed-max", "0"], "is neither a size such as 2GB nor a number of files"),
+        (["--keep-failed", "/root"], "Permission denied for nobody: another folder, or --user root"),
         (["--metrics", "192.0.2.1:9464"], "--metrics 192.0.2.1:9464: Cannot assign requested address"),
     ],
 )

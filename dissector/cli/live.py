@@ -64,7 +64,11 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
     "-w", "path", type=click.Path(), metavar="FILE", help="Write what is captured meanwhile; - is standard output."
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that exist already.")
-@click.option("--ring", metavar="NxSIZE", help="With -w: a ring of N files, such as 10x100MB; the oldest ones go.")
+@click.option(
+    "--ring",
+    metavar="NxSIZE",
+    help="With -w: a ring of N files, such as 10x100MB, 48x1h or 10x100MB/1h; the oldest ones go.",
+)
 @click.option("--for", "duration", callback=seconds, metavar="TIME", help="Stop after this time, such as 60s or 10min.")
 @click.option("--count", type=click.IntRange(1), metavar="N", help="Stop after N tasks have ended.")
 @click.option("--until", metavar="EXPR", help="Stop when a task or message matches, such as 'outcome=lost'.")
@@ -141,7 +145,7 @@ def _live(wanted: LiveOptions) -> None:
     if wanted.path and ring is None:
         check_output(wanted.path, wanted.sources if wanted.from_stream else ())
     output, known = LiveOutput(wanted), secrets(follow=True)
-    others = Unattended(wanted.others, output.mask)
+    others = Unattended(wanted.others, output.mask, who)
     # What only root may open is opened now; the files of a ring come later, so the first one shows whether they can.
     writer = CaptureWriter(wanted.path, overwrite=wanted.overwrite) if wanted.path and ring is None else None
     source = open_source(wanted.sources, wanted.command_ports, wanted.callback_ports, wanted.narrow, known.add_captured)
@@ -152,7 +156,7 @@ def _live(wanted: LiveOptions) -> None:
         output.preload()
     become(who)
     output.who = who
-    listener = others.beside(output.listener)
+    listener = others.beside(output.listener, output.recent)
     if wanted.path and ring is not None:
         with explained(who):
             writer = CaptureWriter(wanted.path, ring)

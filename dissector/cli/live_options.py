@@ -56,6 +56,7 @@ class LiveOptions:
 
     def check(self) -> None:
         """Options that would have no effect are wrong usage, not silence."""
+        self.others.check()
         if STANDARD_INPUT in self.sources and not self.from_stream:
             raise click.UsageError("standard input can not be followed together with interfaces")
         if self.from_stream and self.narrow:

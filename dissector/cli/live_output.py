@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Seconds that the screen may take to end.
 _SCREEN_END = 3.0
-#: Bytes of packets that the full screen can still save.
+#: Bytes of packets that can still be saved.
 _RECENT = 64_000_000
 
 
@@ -39,7 +39,8 @@ class LiveOutput:
         mask = self.mask = Mask(not wanted.show_secrets)
         chosen = parse(wanted.filters)
         self._screen: Screen | None = None
-        self._recent: Recent | None = None
+        #: The newest packets, for the screen and for --keep-failed.
+        self.recent: Recent | None = None
         #: Whom root became.
         self.who: UserAccount | None = None
         self.listener: Listener
@@ -56,16 +57,18 @@ class LiveOutput:
             out = sys.stderr if wanted.to_stdout else sys.stdout
             self.listener = PlainView(Terminal(out, wanted.color), mask, chosen, log=wanted.log)
         else:
-            from dissector.sources.recent import Recent
             from dissector.view.screen import Screen
 
             if wanted.from_stream:
                 streams.take_keyboard()
-            self._recent = Recent(_RECENT, overwrite=wanted.overwrite)
             from dissector.share.texts import without_secrets
 
             self._screen = Screen(mask, chosen, keep=wanted.keep, color=wanted.color, clean=without_secrets)
             self.listener = self._screen.store
+        if self._screen is not None or wanted.others.keep_failed is not None:
+            from dissector.sources.recent import Recent
+
+            self.recent = Recent(_RECENT, overwrite=wanted.overwrite)
 
     @property
     def fills_screen(self) -> bool:
@@ -76,15 +79,15 @@ class LiveOutput:
             self._screen.rehearse()
 
     def recorder(self, writer: CaptureWriter | None) -> Recorder | None:
-        """What gets every packet: the file, and on a full screen the packets that it can still save."""
-        if self._recent is None:
+        """What gets every packet: the file, and the newest packets where somebody may still want some of them."""
+        if self.recent is None:
             return writer
-        self._recent.following = writer
-        return self._recent
+        self.recent.following = writer
+        return self.recent
 
     def follow(self, monitor: Monitor) -> None:
         """Until the end of the capture, or of the screen."""
-        if self._screen is None or self._recent is None:
+        if self._screen is None or self.recent is None:
             monitor.run()
             return
         left = threading.Event()
@@ -97,7 +100,7 @@ class LiveOutput:
         thread = threading.Thread(target=capture, name="capture")
         thread.start()
         try:
-            self._screen.run(_Control(monitor, self._recent, self.who))
+            self._screen.run(_Control(monitor, self.recent, self.who))
         finally:
             left.set()
             monitor.stop()

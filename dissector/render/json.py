@@ -102,7 +102,7 @@ class JsonLinesView:
         self._out.flush()
 
     def _line(self, name: str, record: str) -> None:
-        self.write(f'{{"record": "{name}", {record[1:]}\n')
+        self.write(record_line(name, record))
 
     def write(self, line: str) -> None:
         self._out.write(line)
@@ -110,3 +110,8 @@ class JsonLinesView:
         if now - self._flushed > _FLUSH_SECONDS:
             self._flushed = now
             self._out.flush()
+
+
+def record_line(name: str, record: str) -> str:
+    """A record of JSON lines, with what it is in front."""
+    return f'{{"record": "{name}", {record[1:]}\n'

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from struct import pack
 
 from dissector.model import Connection, address_text
 from dissector.sources.live import Recorder
@@ -14,6 +16,10 @@ from dissector.traffic import IcmpError, Packet, Segment
 #: Bytes of a packet's record besides its data.
 _OVERHEAD = 200
 
+#: A packet and the name of its interface.
+HeldPacket = tuple[Packet, str]
+_Ends = frozenset[tuple[str, "int | None"]]
+
 
 class Recent:
     """A recorder that holds ``size`` bytes at most, and passes on to ``following`` what it gets; ``overwrite``: what is
@@ -23,7 +29,7 @@ class Recent:
         self._overwrite = overwrite
         self.following: Recorder | None = None
         self._room = size
-        self._packets: deque[tuple[Packet, str]] = deque()
+        self._packets: deque[HeldPacket] = deque()
 
     def write(self, packet: Packet, interface: str) -> None:
         if self.following is not None:
@@ -41,22 +47,66 @@ class Recent:
         :raises UsageError: there is one of this name already, which was not to be overwritten
         """
         wanted = list(connections)
-        ends = {_ends(*c.client, *c.server): c for c in wanted}
+        (found,) = self.find([wanted])
+        write_packets(path, found, overwrite=self._overwrite)
+        return len(found), self.has_begin_of(wanted)
+
+    def has_begin_of(self, connections: Iterable[Connection]) -> bool:
         first = self._packets[0][0].number if self._packets else 0
-        writer = CaptureWriter(path, overwrite=self._overwrite)
-        for packet, interface in self._packets:
-            record = parse(packet)
-            if not isinstance(record, (Segment, IcmpError)):
+        return all(first <= one.first_packet for one in connections)
+
+    def find(self, groups: Sequence[Sequence[Connection]]) -> list[list[HeldPacket]]:
+        """For each group of connections its packets and the ICMP errors about them, in one pass over all of them."""
+        found: list[list[HeldPacket]] = [[] for _ in groups]
+        wanted: dict[_Ends, list[tuple[Connection, list[HeldPacket]]]] = {}
+        for connections, packets in zip(groups, found, strict=True):
+            for one in connections:
+                wanted.setdefault(_ends(*one.client, *one.server), []).append((one, packets))
+        if not wanted:
+            return found
+        everyone = [one for connections in groups for one in connections]
+        first, last = min(one.first_packet for one in everyone), max(map(_last, everyone))
+        mentions = _ports(everyone).search
+        # What is wanted is mostly among the newest ones.
+        for held in reversed(self._packets):
+            packet = held[0]
+            if packet.number < first:
+                break
+            if packet.number > last or mentions(packet.data) is None:
                 continue
-            names = address_text(record.src), record.sport, address_text(record.dst), record.dport
-            connection = ends.get(_ends(*names))
-            if connection is not None and connection.first_packet <= packet.number <= _last(connection):
-                writer.write(packet, interface)
-        writer.close(check=True)
-        return writer.packets, all(first <= c.first_packet for c in wanted)
+            for connection, packets in wanted.get(_ends_of(packet) or frozenset(), ()):
+                belongs = connection.first_packet <= packet.number <= _last(connection)
+                if belongs and not (packets and packets[-1] is held):
+                    packets.append(held)
+        for packets in found:
+            packets.reverse()
+        return found
 
 
-def _ends(ip: str, port: int | None, other: str, other_port: int | None) -> frozenset[tuple[str, int | None]]:
+def write_packets(path: str, packets: Iterable[HeldPacket], *, overwrite: bool) -> None:
+    """Errors as ``Recent.save``."""
+    writer = CaptureWriter(path, overwrite=overwrite)
+    for packet, interface in packets:
+        writer.write(packet, interface)
+    writer.close(check=True)
+
+
+def _ports(connections: Iterable[Connection]) -> re.Pattern[bytes]:
+    """Both ports of a connection stand side by side in each of its packets, and in what an ICMP error quotes: most
+    others need not be parsed."""
+    pairs = {(one.client.port or 0, one.server.port or 0) for one in connections}
+    both_ways = pairs | {(server, client) for client, server in pairs}
+    return re.compile(b"|".join(re.escape(pack(">HH", *pair)) for pair in sorted(both_ways)), re.DOTALL)
+
+
+def _ends_of(packet: Packet) -> _Ends | None:
+    record = parse(packet)
+    if not isinstance(record, (Segment, IcmpError)):
+        return None
+    return _ends(address_text(record.src), record.sport, address_text(record.dst), record.dport)
+
+
+def _ends(ip: str, port: int | None, other: str, other_port: int | None) -> _Ends:
     return frozenset(((ip, port), (other, other_port)))
 
 

@@ -21,26 +21,46 @@ from dissector.traffic import Packet
 
 #: Bytes that wait for the next flush at most, and seconds.
 _FLUSH_BYTES, _FLUSH_SECONDS = 1 << 16, 0.25
-_RING = re.compile(r"(\d{1,4})x(\d{1,6})([kMG])B?")
+_RING = re.compile(r"(\d{1,4})x([^/]+)(?:/(.+))?", re.ASCII)
+_SIZE = re.compile(r"(\d{1,6})([kMG])B?", re.ASCII)
 _UNITS = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+_AGE = re.compile(r"(\d{1,6})(s|min|h|d)", re.ASCII)
+_SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 
 
 class Ring(NamedTuple):
-    """``files`` are kept, each of about ``size`` bytes."""
+    """``files`` are kept, each of about ``size`` bytes and of ``age`` seconds at most."""
 
     files: int
-    size: int
+    size: int | None
+    age: int | None = None
 
 
 def parse_ring(text: str) -> Ring:
-    """``10x100MB``
+    """``10x100MB``, ``48x1h``, ``10x100MB/1h``
 
     :raises UsageError: it is none
     """
     match = _RING.fullmatch(text)
-    if match is None or int(match[1]) < 2 or int(match[2]) < 1:
-        raise UsageError(f"{text!r} is no ring such as 10x100MB: 2 files or more, of so many kB, MB or GB each")
-    return Ring(int(match[1]), int(match[2]) * _UNITS[match[3]])
+    if match is not None and int(match[1]) >= 2:
+        size, age = parse_size(match[2]), _age(match[3] or match[2])
+        if (size and age) if match[3] else (size or age):
+            return Ring(int(match[1]), size, age)
+    raise UsageError(
+        f"{text!r} is no ring such as 10x100MB, 48x1h or 10x100MB/1h: 2 files or more, each of so many kB, MB or GB, "
+        "of so many s, min, h or d, or of both"
+    )
+
+
+def parse_size(text: str) -> int | None:
+    """Bytes of ``100MB``; None for anything else, and for nothing."""
+    match = _SIZE.fullmatch(text)
+    return int(match[1]) * _UNITS[match[2]] or None if match is not None else None
+
+
+def _age(text: str) -> int | None:
+    match = _AGE.fullmatch(text)
+    return int(match[1]) * _SECONDS[match[2]] or None if match is not None else None
 
 
 class CaptureWriter:
@@ -70,7 +90,7 @@ class CaptureWriter:
         self._is_new = False
         self._waiting = bytearray()
         self._size = 0
-        self._flushed = time.monotonic()
+        self._flushed = self._begun = time.monotonic()
         check_output(path)
         try:
             self._file = self._open()
@@ -89,7 +109,7 @@ class CaptureWriter:
     def write(self, packet: Packet, interface: str) -> None:
         if self.failure is not None:
             return
-        if self._ring is not None and self._size + len(self._waiting) >= self._ring.size:
+        if self._ring is not None and self._is_full(self._ring):
             self._next_file()
         try:
             self._waiting += self._format.packet(
@@ -102,6 +122,11 @@ class CaptureWriter:
         self.packets += 1
         if len(self._waiting) >= _FLUSH_BYTES or time.monotonic() - self._flushed >= _FLUSH_SECONDS:
             self.flush()
+
+    def _is_full(self, ring: Ring) -> bool:
+        if ring.size is not None and self._size + len(self._waiting) >= ring.size:
+            return True
+        return ring.age is not None and time.monotonic() - self._begun >= ring.age
 
     def flush(self) -> None:
         """What was written is in the file now."""
@@ -157,7 +182,7 @@ class CaptureWriter:
             path = str(Path(path).with_name(f"{stem}_{self._number:05d}_{stamp}{ending or '.pcapng'}"))
         number, self._is_new = open_new(path, overwrite=self._overwrite and self._ring is None)
         self.files.append(Path("standard output" if is_stdout(path) else path))
-        self._size = 0
+        self._size, self._begun = 0, time.monotonic()
         self._format = Pcap() if capture_format(path, "pcapng") == "pcap" else Pcapng()
         self._packing = Packing(path)
         self._waiting += self._format.begin()

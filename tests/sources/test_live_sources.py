@@ -247,6 +247,30 @@ def test_a_ring_keeps_the_newest(tmp_path: Path) -> None:
     assert kept == [packet.data for packet in PACKETS[-len(kept) :]]
 
 
+@pytest.mark.parametrize(("age", "files"), [(9.9, 1), (10, 2), (10.1, 2)])
+def test_a_ring_by_age(age: float, files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next file begins with the first packet behind it."""
+    now = [1_000.0]
+    monkeypatch.setattr("dissector.sources.ring.time.monotonic", lambda: now[0])
+    writer = CaptureWriter(str(tmp_path / "r.pcapng"), Ring(3, 10**6, 10))
+    writer.write(PACKETS[0], "eth0")
+    now[0] += age
+    writer.write(PACKETS[1], "eth0")
+    writer.close()
+    assert len(writer.files) == files
+    assert [len(list(CaptureReader([path]))) for path in writer.files] == ([2] if files == 1 else [1, 1])
+    assert writer.size() == sum(path.stat().st_size for path in tmp_path.iterdir())
+
+
+def test_the_size_of_a_ring_is_that_of_its_files(tmp_path: Path) -> None:
+    writer = CaptureWriter(str(tmp_path / "r.pcapng"), Ring(3, 2_000))
+    for packet in PACKETS:
+        writer.write(packet, "eth0")
+        writer.flush()
+        assert writer.size() == sum(path.stat().st_size for path in tmp_path.iterdir())
+    writer.close()
+
+
 def test_a_device_that_is_full() -> None:
     writer = CaptureWriter("/dev/full")
     for packet in PACKETS:
@@ -259,13 +283,25 @@ def test_a_device_that_is_full() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "ring"), [("10x100MB", Ring(10, 10**8)), ("2x1k", Ring(2, 1000)), ("3x2GB", Ring(3, 2 * 10**9))]
+    ("text", "ring"),
+    [
+        ("10x100MB", Ring(10, 10**8)),
+        ("2x1k", Ring(2, 1000)),
+        ("3x2GB", Ring(3, 2 * 10**9)),
+        ("48x1h", Ring(48, None, 3_600)),
+        ("2x30s", Ring(2, None, 30)),
+        ("7x1d", Ring(7, None, 86_400)),
+        ("10x100MB/10min", Ring(10, 10**8, 600)),
+    ],
 )
 def test_rings(text: str, ring: Ring) -> None:
     assert parse_ring(text) == ring
 
 
-@pytest.mark.parametrize("text", ["", "10", "1x5MB", "3x0MB", "3x5", "3*5MB", "-3x5MB", "3x5TB"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "10", "1x5MB", "3x0MB", "3x5", "3*5MB", "-3x5MB", "3x5TB", "3x0h", "3x1h/5MB", "3x5MB/", "3x5MB/0s", "3x/1h"],
+)
 def test_what_is_no_ring(text: str) -> None:
     with pytest.raises(UsageError, match="is no ring such as 10x100MB"):
         parse_ring(text)

@@ -1,0 +1,196 @@
+"""Packets of tasks that failed: names of their files, and how many of them there may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dissector.errors import CaptureError, UsageError
+from dissector.fleet.flight import FAILED, FlightRecorder, KeptBound, KeptFolder, file_stem, make_folder, parse_bound
+from dissector.model import Event, Outcome, Task
+from dissector.ports import COMMAND_PORTS
+from dissector.session.advance import feed
+from dissector.session.tracer import Tracer
+from dissector.share.capture_index import CaptureIndex, Hints
+from dissector.share.slice import packets_of
+from dissector.sources.capture import CaptureReader
+from dissector.sources.recent import Recent
+from dissector.traffic import Packet
+from dissector.wire.masking import Mask
+
+START = 1_795_000_000 * 1_000_000_000
+PLENTY = KeptBound(None, 10**9)
+
+
+def failed(n: int = 1, job: str | None = "nightly") -> Task:
+    return Task(START + n * 1_000_000_000, 1, n=n, end=START, job=job, outcome=Outcome.LOST)
+
+
+@pytest.mark.parametrize(
+    ("job", "name"),
+    [
+        ("nightly", "20261118T110641Z_nightly_1"),
+        (None, "20261118T110641Z__1"),
+        ("../../etc/passwd", "20261118T110641Z__etc_passwd_1"),
+        ("a b\n\x00;$(x)ü", "20261118T110641Z_a_b_x__1"),
+        (".hidden", "20261118T110641Z__hidden_1"),
+        ("x" * 500, f"20261118T110641Z_{'x' * 60}_1"),
+        ("password=hunter2", "20261118T110641Z_password__1"),
+    ],
+)
+def test_names_are_harmless(job: str | None, name: str) -> None:
+    assert file_stem(failed(job=job), Mask()) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [("500", KeptBound(500, None)), ("1", KeptBound(1, None)), ("2GB", KeptBound(None, 2 * 10**9))],
+)
+def test_bounds(text: str, bound: KeptBound) -> None:
+    assert parse_bound(text) == bound
+
+
+@pytest.mark.parametrize("text", ["", "0", "0MB", "-1", "x", "1.5GB", "2TB", "٣"])
+def test_what_is_no_bound(text: str) -> None:
+    with pytest.raises(UsageError, match="is neither a size such as 2GB nor a number of files"):
+        parse_bound(text)
+
+
+PACKET = Packet(1, START, 1, b"x" * 100, 100)
+
+
+def written(folder: Path, bound: KeptBound, tasks: Sequence[Task]) -> list[str]:
+    kept = KeptFolder(folder, bound)
+    for task in tasks:
+        kept.write(task, Mask(), [(PACKET, "")])
+    return sorted(path.name.split("_")[-1] for path in folder.iterdir())
+
+
+def test_files_are_private_and_none_is_overwritten(tmp_path: Path) -> None:
+    assert written(tmp_path, PLENTY, [failed(), failed(), failed()]) == ["1-2.pcapng", "1-3.pcapng", "1.pcapng"]
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_no_link_is_followed(tmp_path: Path) -> None:
+    victim, folder = tmp_path / "victim", tmp_path / "kept"
+    folder.mkdir()
+    (folder / f"{file_stem(failed(), Mask())}.pcapng").symlink_to(victim)
+    written(folder, PLENTY, [failed()])
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize(("most", "left"), [(1, 1), (2, 2), (3, 3), (4, 3)])
+def test_so_many_files(most: int, left: int, tmp_path: Path) -> None:
+    names = [f"{n}.pcapng" for n in (1, 2, 3)]
+    assert written(tmp_path, KeptBound(most, None), [failed(n) for n in (1, 2, 3)]) == names[3 - left :]
+
+
+def test_so_many_bytes_and_the_newest_one_always_stays(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    written(tmp_path / "a", PLENTY, [failed()])
+    (size,) = (path.stat().st_size for path in (tmp_path / "a").iterdir())
+    for bytes_, left in ((3 * size, 3), (3 * size - 1, 2), (2 * size, 2), (1, 1)):
+        folder = tmp_path / str(bytes_)
+        folder.mkdir()
+        assert len(written(folder, KeptBound(None, bytes_), [failed(n) for n in (1, 2, 3)])) == left
+        assert (folder / f"{file_stem(failed(3), Mask())}.pcapng").exists()
+
+
+def test_earlier_runs_count_and_other_files_stay(tmp_path: Path) -> None:
+    written(tmp_path, PLENTY, [failed(1), failed(2)])
+    (tmp_path / "notes.txt").write_text("precious")
+    (tmp_path / "20261118T110641Z_mine.pcapng").write_text("precious")
+    assert written(tmp_path, KeptBound(2, None), [failed(3)]) == ["2.pcapng", "3.pcapng", "mine.pcapng", "notes.txt"]
+
+
+def test_a_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    make_folder(str(folder), None)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    make_folder(str(folder), None)
+    with pytest.raises(CaptureError, match="No such file"):
+        make_folder(str(tmp_path / "a" / "b"), None)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CaptureError, match="Not a directory"):
+        FlightRecorder(str(tmp_path / "file"), PLENTY, Recent(1), Mask(), None)
+
+
+# --- with a tracer ---------------------------------------------------------------------------------------------------
+
+
+def flown(path: Path, folder: Path, memory: int = 10**8) -> tuple[list[Task], list[str]]:
+    """A recorded capture as if it came from an interface; its tasks that failed, and what was remarked."""
+    recent = Recent(memory)
+    recorder = FlightRecorder(str(folder), PLENTY, recent, Mask(), None)
+    tracer = Tracer(COMMAND_PORTS, (50_000, 59_999), messages=False)
+    tasks: list[Task] = []
+
+    def give(events: Sequence[Event]) -> None:
+        for event in events:
+            recorder.add(event)
+            if isinstance(event, Task) and event.outcome in FAILED:
+                tasks.append(event)
+
+    for block in CaptureReader([str(path)]).blocks():
+        for packet in block.packets():
+            recent.write(packet, "")
+        for events in feed(tracer, block):
+            give(events)
+        recorder.running((), 0, lambda _task: None)
+    give(tracer.finish())
+    recorder.running((), 0, lambda _task: None)
+    recorder.close(())
+    return tasks, list(recorder.remarks)
+
+
+FAILURES = (
+    "engine_shell_fail", "engine_kill_task", "h19_kill_client", "h19_two", "engine_ten_tasks", "engine_shell_ok",
+    "faults/*", "agent/*",
+)  # fmt: skip
+
+
+def packets_in(path: Path) -> list[tuple[int, bytes]]:
+    return [(packet.time, packet.data) for packet in CaptureReader([str(path)])]
+
+
+def test_what_is_kept_is_what_slice_cuts_out(captures: Path, tmp_path: Path) -> None:
+    """Of each task that failed, and of no other one."""
+    kept = 0
+    for n, path in enumerate(sorted(path for name in FAILURES for path in captures.glob(f"{name}.pcap"))):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        tasks, remarks = flown(path, folder)
+        assert remarks == []
+        files = {int(file.stem.rpartition("_")[2]): packets_in(file) for file in folder.iterdir()}
+        index = CaptureIndex.of(str(path), Hints(COMMAND_PORTS, (50_000, 59_999)), messages=False)
+        cut = {
+            task.n: [(packet.time, packet.data) for packet in packets_of([str(path)], index, [task])]
+            for task in index.tasks
+            if task.outcome in FAILED
+        }
+        assert sorted(files) == sorted(task.n for task in tasks), path
+        assert files == cut, path
+        kept += len(files)
+    assert kept > 20
+
+
+def test_what_is_no_longer_in_memory_is_said(captures: Path, tmp_path: Path) -> None:
+    tasks, remarks = flown(captures / "engine_shell_fail.pcap", tmp_path, memory=3_000)
+    assert len(tasks) == 1
+    assert remarks == ["--keep-failed: of 1 task the first packets are no longer in memory"]
+    (file,) = tmp_path.iterdir()
+    assert packets_in(file)
+
+
+def test_a_folder_that_takes_no_more(captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said once; tracing goes on."""
+    monkeypatch.setattr(KeptFolder, "write", _full)
+    tasks, remarks = flown(captures / "engine_xml_errors.pcap", tmp_path)
+    assert len(tasks) > 1
+    assert [remark.partition(": ")[2] for remark in remarks] == [f"task {tasks[0].n} is not kept: x: No space left"]
+
+
+def _full(*_arguments: object) -> Path:
+    raise CaptureError("x", "No space left")
