@@ -18,7 +18,7 @@ SHELL := /bin/sh
 export TSHARK_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jstrace
 TSHARK_SUITES := trixie forky
 TSHARKS := $(TSHARK_SUITES:%=$(TSHARK_CACHE)/tshark-%/tshark)
-.PHONY: help demo test lint format generated docs pictures gui versions bench fuzz release tools luacheck screen tsharks pages charts browser clean
+.PHONY: help demo test lint format generated docs pictures gui versions bench fuzz release tools luacheck screen tsharks pages charts browser watch clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ demo: $(VENV)/.installed ## Install into .venv and trace a recorded task: overvi
 	@printf '\n$$ jstrace read captures/engine_shell_fail.pcap --task 1\n\n'
 	@$(BIN)/jstrace read captures/engine_shell_fail.pcap --task 1
 
-test: lint tools screen tsharks pages charts browser ## Set up everything (tshark included) and run every check and test
+test: lint tools screen tsharks pages charts browser watch ## Set up everything (tshark included) and run every check and test
 	@$(BIN)/python -m pytest -n auto -rs
 	@$(MAKE) -s versions
 
@@ -175,6 +175,14 @@ browser:
 		if [ ! -e $$folder/package ]; then mkdir -p $$folder; \
 			(cd $$folder && npm pack --silent $$package >/dev/null && tar xzf *.tgz && rm *.tgz) \
 			|| echo "not to be had here: $$package (npm)" >&2; fi; done
+
+# What scrapes metrics and judges alerts and units; where it is not to be had, pytest names the tests that it skips.
+WATCH := prometheus systemd
+watch:
+	@if command -v promtool >/dev/null && command -v systemd-analyze >/dev/null; then :; \
+	elif [ -n "$(SUDO)" ] || [ "$$(id -u)" = 0 ]; then $(APT) update -qq; \
+		$(APT) install -qq -y --no-install-recommends $(WATCH) >/dev/null || echo "not to be had here: $(WATCH)" >&2; \
+	else echo "alerts and units are not judged; as root: apt-get install $(WATCH)" >&2; fi
 
 # tshark judges the Wireshark plugin, tcpdump brings the libpcap that compiles filters; the others are for live tests: networks
 # of namespaces with firewalls, a terminal to look at.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -71,10 +73,9 @@ def prometheus(folder: Path) -> Iterator[None]:
     program = shutil.which("prometheus")
     if program is None:
         pytest.skip("prometheus is not installed")
-    configuration = {
-        "global": {"scrape_interval": "1s"},
-        "scrape_configs": [{"job_name": "jstrace", "static_configs": [{"targets": [f"127.0.0.1:{METRICS}"]}]}],
-    }
+    targets = [{"targets": [f"127.0.0.1:{METRICS}"]}]
+    scrape = {"job_name": "jstrace", "honor_labels": True, "static_configs": targets}
+    configuration = {"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}
     (folder / "prometheus.yml").write_text(json.dumps(configuration), encoding="utf-8")
     command = [program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
     command += [f"--web.listen-address=127.0.0.1:{PROMETHEUS}", "--log.level=error"]
@@ -106,6 +107,7 @@ def test_prometheus_scrapes_a_capture_at_a_rate(tmp_path: Path) -> None:
         simulate(*BOTH, "--scenario", "lost-task", "-q")
         eventually(lambda: asked('sum(jstrace_tasks_total{outcome="success"})') == 400)
         eventually(lambda: asked('increase(jstrace_task_seconds_count{outcome="lost"}[1m])') > 0)
+        eventually(lambda: asked('jstrace_tasks_total{job="lost-task",outcome="lost"}') == 1)
         assert asked("sum(jstrace_callback_delay_seconds_count)") == 401
         assert asked("jstrace_packets_dropped_total") == 0
         assert asked("histogram_quantile(0.9, sum by (le) (rate(jstrace_callback_delay_seconds_bucket[1m])))") > 0
@@ -186,6 +188,19 @@ def test_the_flight_recorder_keeps_failed_tasks_and_nothing_else(folder: Path, t
         if task.n in failed:
             cut = [(packet.time, bytes(packet.data)) for packet in packets_of([str(whole)], index, [task])]
             assert [(packet.time, packet.data) for packet in CaptureReader([str(files[task.n])])] == cut
+
+
+def test_a_service_manager_hears_of_it(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "600000"}
+        with live("lo", *PORTS, "--plain", env=environment) as running:
+            assert [manager.recv(100) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+            running.end()
+        said = [manager.recv(100)]
+        while said[-1] != b"STOPPING=1":
+            said.append(manager.recv(100))
 
 
 def test_without_the_client_of_prometheus() -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dissector.cli.live_options import LiveOptions
     from dissector.model import CaptureInfo, Connection, Exchange, Message, Task
     from dissector.monitor import Listener, Monitor
+    from dissector.render.filter import Filter
     from dissector.sources.live import Recorder
     from dissector.sources.privileges import UserAccount
     from dissector.sources.recent import Recent
@@ -51,11 +52,7 @@ class LiveOutput:
 
             self.listener = JsonLines(JsonLinesView(sys.stdout, Records(mask), wanted.messages), chosen, say)
         elif wanted.plain or not streams.can_fill(wanted.from_stream):
-            from dissector.render.live.plain import PlainView
-            from dissector.render.terminal import Terminal
-
-            out = sys.stderr if wanted.to_stdout else sys.stdout
-            self.listener = PlainView(Terminal(out, wanted.color), mask, chosen, log=wanted.log)
+            self.listener = self._lines(wanted, chosen)
         else:
             from dissector.view.screen import Screen
 
@@ -69,6 +66,20 @@ class LiveOutput:
             from dissector.sources.recent import Recent
 
             self.recent = Recent(_RECENT, overwrite=wanted.overwrite)
+
+    def _lines(self, wanted: LiveOptions, chosen: Filter) -> Listener:
+        from dissector.fleet.service import journal_behind
+
+        out = sys.stderr if wanted.to_stdout else sys.stdout
+        journal = journal_behind(out, os.environ)
+        if journal is not None:
+            from dissector.render.live.journal import JournalView
+
+            return JournalView(journal.send, self.mask, chosen, log=wanted.log)
+        from dissector.render.live.plain import PlainView
+        from dissector.render.terminal import Terminal
+
+        return PlainView(Terminal(out, wanted.color), self.mask, chosen, log=wanted.log)
 
     @property
     def fills_screen(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -94,6 +95,7 @@ class Unattended:
 
     def __init__(self, options: UnattendedOptions, mask: Mask, who: UserAccount | None) -> None:
         from dissector.fleet.company import Company
+        from dissector.fleet.service import ServiceManager
 
         self._options, self._mask, self._who = options, mask, who
         self._company = Company
@@ -101,6 +103,9 @@ class Unattended:
         self._metrics: Metrics | None = None
         self._server: ScrapeServer | None = None
         self._bound: KeptBound | None = None
+        self._manager = ServiceManager(os.environ)
+        if self._manager.listens:
+            self._companions.append(self._manager)
         if options.metrics is not None:
             self._open_metrics(options.metrics)
         if options.on is not None:
@@ -138,6 +143,7 @@ class Unattended:
             self._metrics.gauges = _gauges(monitor, writer)
             self._server.start()
             yield f"metrics on {self._server.url}"
+        self._manager.ready()
 
 
 def _alarm(options: UnattendedOptions, expression: str) -> Companion:

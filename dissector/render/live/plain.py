@@ -20,11 +20,11 @@ from dissector.render.words import log_call
 from dissector.wire.masking import Mask
 
 
-class PlainView:
-    """``chosen``: only tasks that match; as that is known at their end, a line each then."""
+class EventLines:
+    """What the lines say; where they go, others know.  ``chosen``: only tasks that match; as that is known at their
+    end, a line each then."""
 
-    def __init__(self, terminal: Terminal, mask: Mask, chosen: Filter, *, log: bool) -> None:
-        self._terminal = terminal
+    def __init__(self, mask: Mask, chosen: Filter, *, log: bool) -> None:
         self._mask = mask
         self.wants_messages = log or bool(chosen.on_messages)
         self._early = not (chosen.on_tasks or chosen.on_messages)
@@ -32,8 +32,6 @@ class PlainView:
         self._outcomes: Counter[Outcome] = Counter()
         #: Tasks whose end was told while their records are not final, and how they ended.
         self._over: dict[Task, Outcome] = {}
-        #: The day and the zone that were said last.
-        self._day = ""
 
     def started(self, task: Task) -> None:
         if self._early:
@@ -68,13 +66,19 @@ class PlainView:
         words: list[StyledText] = [(f"{job_name(task, self._mask)}  ".lstrip(), "title")]
         words.append((outcome_words(task), OUTCOME_STYLES[task.outcome]))
         words.append((f"  took {duration(task.end - task.start)}", "dim"))
-        self._line(task.end, task, *words)
+        self._line(task.end, task, *words, outcome=task.outcome.value)
 
     def _log_line(self, message: Message) -> None:
         said = log_call(message, message.body)
         if said is not None and message.task is not None:
             text = escape(self._mask.text(said.text.rstrip("\n")))
-            self._line(message.time, message.task, (f"log {said.level}  ", "dim"), (text, log_style(said.level)))
+            self._line(
+                message.time,
+                message.task,
+                (f"log {said.level}  ", "dim"),
+                (text, log_style(said.level)),
+                level=said.level,
+            )
 
     def warn(self, problem: Problem) -> None:
         self._problem(problem.time, problem)
@@ -82,11 +86,11 @@ class PlainView:
     def _problem(self, time: int, problem: Problem) -> None:
         row = problem_rows([problem], self._mask)[0]
         style = SEVERITY_STYLES[row.severity]
-        self._line(time, problem.task, (f"{row.severity.value} {row.code}  ", style), (problem_summary(row), ""))
+        words: list[StyledText] = [(f"{row.severity.value} {row.code}  ", style), (problem_summary(row), "")]
+        self._line(time, problem.task, *words, code=row.code, severity=row.severity.value)
 
     def note(self, text: str) -> None:
-        self._terminal.line((" " * 14, ""), (escape(text), "warning"))
-        self._terminal.flush()
+        raise NotImplementedError
 
     def running(self, changed: Sequence[Running], now: int, look: Look) -> None:  # noqa: ARG002  a listener's shape
         """Lines tell of changes only: here of an end, while what led to it may still show itself."""
@@ -99,10 +103,34 @@ class PlainView:
         for event in self._sieve.finish():
             self._show(event)
         for line in summary_lines(captures, self._outcomes):
-            self._terminal.line((line, "title"))
+            self._summary(line)
+
+    def _summary(self, text: str) -> None:
+        raise NotImplementedError
+
+    def _line(self, time: int, task: Task | None, *words: StyledText, **facts: str) -> None:
+        """``facts`` are what a program would ask for: ``outcome``, ``code`` and ``severity``, ``level``."""
+        raise NotImplementedError
+
+
+class PlainView(EventLines):
+    """Lines on a terminal, in a pipe or a file."""
+
+    def __init__(self, terminal: Terminal, mask: Mask, chosen: Filter, *, log: bool) -> None:
+        super().__init__(mask, chosen, log=log)
+        self._terminal = terminal
+        #: The day and the zone that were said last.
+        self._day = ""
+
+    def note(self, text: str) -> None:
+        self._terminal.line((" " * 14, ""), (escape(text), "warning"))
         self._terminal.flush()
 
-    def _line(self, time: int, task: Task | None, *words: StyledText) -> None:
+    def _summary(self, text: str) -> None:
+        self._terminal.line((text, "title"))
+        self._terminal.flush()
+
+    def _line(self, time: int, task: Task | None, *words: StyledText, **facts: str) -> None:  # noqa: ARG002  in the words
         if time and (today := day(time)) != self._day:
             self._day = today
             self._terminal.line((today, "dim"))
