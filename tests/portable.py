@@ -74,11 +74,12 @@ def take_away(system: str) -> None:
 
 
 def import_everything() -> None:
-    """Every module but those of the full screen, whose libraries look at the real system for themselves."""
+    """Every module but those of the full screen and of the fleet, whose libraries look at the real system for
+    themselves."""
     import dissector
 
     for module in pkgutil.walk_packages(dissector.__path__, "dissector."):
-        if not module.name.endswith("__main__") and not module.name.startswith("dissector.view"):
+        if not module.name.endswith("__main__") and not module.name.startswith(("dissector.view", "dissector.fleet.")):
             importlib.import_module(module.name)
 
 

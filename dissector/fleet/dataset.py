@@ -184,8 +184,7 @@ class Dataset:
     def commit(self, changed: Manifest) -> None:
         """From now on the dataset is this; what it does not name any more is taken away."""
         own = self.folder / f"{_HALF}{os.urandom(6).hex()}"
-        with own.open("x", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)
+        with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             for line in changed.lines():
                 file.write(json.dumps(line) + "\n")
             file.flush()
@@ -208,6 +207,9 @@ class Dataset:
 
 
 def _sync(folder: Path) -> None:
+    """That names are on the disk, where a system lets one ask for it."""
+    if os.name != "posix":
+        return
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)

@@ -41,7 +41,7 @@ def index(
     retain: int | None = None,
     on_point: OnPoint | None = None,
 ) -> Indexed:
-    """``retain``: days before the newest one that are kept, None for all.
+    """``retain``: how many days are kept up to the newest one, None for all.
 
     :raises UsageError: nothing can be read, or the dataset is made in another way
     :raises ToolError: see ``done_units``
@@ -84,17 +84,21 @@ def _work(
     for plan in plans.values():
         if not plan.paths:
             _commit(dataset, plan, UnitDone(plan.point, [], [], "", 0, []))
+    failed = []
     for result in done_units(units, jobs, cluster):
         plan = plans[result.point]
         done.warnings += result.warnings
         done.peak = max(done.peak, result.peak)
         if result.error:
-            done.warnings.append(result.error)
+            failed.append(result.error)
         else:
             done.captures += len(plan.known) - len(_known(dataset, plan.point) & {one.digest for one in plan.known})
             _commit(dataset, plan, result)
         if on_point is not None:
             on_point(result, len(units))
+    if failed and len(failed) == len(plans) and not done.known:
+        raise UsageError(failed[0])
+    done.warnings += failed
 
 
 def _known(dataset: Dataset, point: str) -> set[str]:

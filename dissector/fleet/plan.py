@@ -118,6 +118,9 @@ class Planner:
         state = self._dataset.manifest.points.get(point)
         if state is None or not state.tail:
             return PointPlan(point, files, files, 0, [])
+        new = [one for one in new if one.first is not None]
+        if not new:
+            return PointPlan(point, [], files, 0, [])
         since = self._since(point, _nanoseconds(state.tail), new, before)
         added = {one.digest for one in new}
         wanted = [one for one in files if one.digest in added or (one.last or 0) >= since]
@@ -133,7 +136,7 @@ class Planner:
 
     def _since(self, point: str, tail: int, new: list[KnownCapture], before: Sequence[KnownCapture]) -> int:
         """Where the tail begins; of a file between others that were read without it, what may have to do with it."""
-        earliest = min(one.first for one in new if one.first is not None)
+        earliest = min(one.first or 0 for one in new)
         if earliest >= max((one.last or 0 for one in before), default=0):
             return tail
         since = min(tail, earliest - _MARGIN)

@@ -332,6 +332,31 @@ def test_a_capture_without_packets_is_known(tmp_path: Path) -> None:
     assert rows(tmp_path / "out", "FROM tasks") == []
 
 
+def test_a_capture_without_packets_follows_another(tmp_path: Path) -> None:
+    source = tmp_path / "host"
+    source.mkdir()
+    shutil.copy(CAPTURES / "engine_shell_ok.pcap", source / "1.pcap")
+    indexed(tmp_path / "out", source)
+    (source / "2.pcap").write_bytes((source / "1.pcap").read_bytes()[:24])
+    assert indexed(tmp_path / "out", source).tasks == 1
+    assert indexed(tmp_path / "out", source).known == 2
+
+
+def test_captures_that_carry_no_ip_are_an_error_where_there_is_nothing_else(tmp_path: Path) -> None:
+    """Which is known when they have been read."""
+    source = tmp_path / "host" / "usb.pcap"
+    source.parent.mkdir()
+    data = bytearray((CAPTURES / "engine_shell_ok.pcap").read_bytes())
+    data[20:24] = (189).to_bytes(4, "little")
+    source.write_bytes(data)
+    with pytest.raises(UsageError, match="is not supported"):
+        indexed(tmp_path / "out", source)
+    (tmp_path / "other").mkdir()
+    shutil.copy(CAPTURES / "engine_shell_ok.pcap", tmp_path / "other")
+    done = indexed(tmp_path / "out", source, tmp_path / "other")
+    assert (done.tasks, ["is not supported" in one for one in done.warnings]) == (1, [True])
+
+
 @pytest.mark.parametrize(("days", "kept"), [(1, 1), (2, 2), (3, 3), (30, 3)])
 def test_old_days_are_forgotten(made: tuple[Path, list[Played]], tmp_path: Path, days: int, kept: int) -> None:
     out = tmp_path / "out"
