@@ -113,12 +113,12 @@ def test_files_that_follow_later_are_as_good_as_at_once(
 def test_what_goes_on_in_other_files_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks by the hundred, in files so short that most begin, go on and end in different ones."""
     monkeypatch.setattr(tracing, "_MARGIN", 0)
-    made = make(tmp_path / "all", Size(1, 1, 120, 12), span=8 * SECOND)
+    made = make(tmp_path / "all", Size(1, 1, 100, 8), span=6 * SECOND)
     indexed(tmp_path / "once", tmp_path / "all")
     assert as_indexed(tmp_path / "once") == as_made(made)
     out, source = tmp_path / "out", tmp_path / "by" / "host01"
     source.mkdir(parents=True)
-    for number in range(1, 13):
+    for number in range(1, 9):
         shutil.copy(tmp_path / "all" / "host01" / f"ring_{number:05d}.pcap", source)
         indexed(out, source)
     assert as_indexed(out) == as_made(made)
@@ -228,7 +228,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize(("seed", "jobs"), [(1, 1), (2, 1), (3, 2), (4, 1)])
+@pytest.mark.parametrize(("seed", "jobs"), [(1, 1), (3, 2), (4, 1)])
 def test_a_killed_run_leaves_what_can_be_read(
     made: tuple[Path, list[Played]], dataset: Path, tmp_path: Path, seed: int, jobs: int
 ) -> None:
