@@ -58,7 +58,8 @@ class Taken:
         packets = packets_of(records)
         self.tracer = Tracer(messages=False, callback_ports=(LOW, HIGH))
         capture = CaptureReader([write(path / "x.pcap", [(one.time, one.data, len(one.data)) for one in packets])])
-        (self.block,) = capture.blocks(find_runs)
+        self._blocks = capture.blocks(find_runs)
+        self.block = next(self._blocks)  # its bytes are there until the next one is asked for
         self.steps = self.tracer.strangers
 
     @property
