@@ -180,7 +180,8 @@ def log_line(object_id: int, text: str) -> m.Invoke:
 def dialog(script: TaskScript) -> Iterator[tuple[int, m.Body]]:
     """The callback connection's messages in order: (1 from the client, 0 from the task process, message)."""
     salt = (script.peer_port << 48) | (script.callback_port << 32)
-    server, spooler, log = salt | 1, salt | 0x1_0000_0001, salt | 0x1_0000_0002
+    # Each id has one owner.
+    server, spooler, log = salt | 1, salt | 0x8000_0001, salt | 0x8000_0002
     title = "sos::scheduler::com_objects::Com_"
     yield 1, m.CreateInstance(0, SERVER_CLSID, m.Reference(0, None), 0, (SERVER_IID,))
     instance = new_object(server, "sos::scheduler::Com_remote_module_instance_server")

@@ -20,7 +20,7 @@ from kit import (
 from dissector.wire import messages as m
 
 SALT = (50_000 << 48) | (59_999 << 32)
-LOG, SPOOLER, NEW = SALT | 0x1_0000_0002, SALT | 0x1_0000_0001, SALT | 0x1_0000_0009
+LOG, SPOOLER, NEW = SALT | 0x8000_0002, SALT | 0x8000_0001, SALT | 0x8000_0009
 NOBODY = bytes(16)
 EMPTY, TEXT, NUMBER = m.Variant(0, None), m.Variant(8, "a text"), m.Variant(3, 1)
 NO_SUCH_NAME, NO_SUCH_MEMBER, FAILED = 0x80020006, 0x80020003, 0x80020009

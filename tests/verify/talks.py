@@ -105,7 +105,7 @@ def _frame(message: bytes) -> bytes:
 
 #: Objects of ``conversation.dialog`` with the ports that ``play`` gives: instance server, spooler, log.
 _SALT = (50_000 << 48) | (59_999 << 32)
-OBJECTS = (_SALT | 1, _SALT | 0x1_0000_0001, _SALT | 0x1_0000_0002)
+OBJECTS = (_SALT | 1, _SALT | 0x8000_0001, _SALT | 0x8000_0002)
 
 talks = st.builds(
     Talk,
