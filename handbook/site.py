@@ -28,6 +28,7 @@ _INSIDE = (
     ("docs/agent.md", "Agents over HTTP"),
 )
 _PROJECT = (
+    ("contrib/README.md", "As a service"),
     ("captures/README.md", "Recordings"),
     ("captures/faults/README.md", "Recordings of faults"),
     ("benchmarks/RESULTS.md", "Figures"),

@@ -145,7 +145,7 @@ def _live(wanted: LiveOptions) -> None:
     if wanted.path and ring is None:
         check_output(wanted.path, wanted.sources if wanted.from_stream else ())
     output, known = LiveOutput(wanted), secrets(follow=True)
-    others = Unattended(wanted.others, output.mask, who)
+    others = Unattended(wanted.others, who)
     # What only root may open is opened now; the files of a ring come later, so the first one shows whether they can.
     writer = CaptureWriter(wanted.path, overwrite=wanted.overwrite) if wanted.path and ring is None else None
     source = open_source(wanted.sources, wanted.command_ports, wanted.callback_ports, wanted.narrow, known.add_captured)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dissector.sources.privileges import UserAccount
     from dissector.sources.recent import Recent
     from dissector.sources.ring import CaptureWriter
-    from dissector.wire.masking import Mask
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -93,11 +92,14 @@ class Unattended:
     :raises UsageError: values that make no sense
     """
 
-    def __init__(self, options: UnattendedOptions, mask: Mask, who: UserAccount | None) -> None:
+    def __init__(self, options: UnattendedOptions, who: UserAccount | None) -> None:
         from dissector.fleet.company import Company
         from dissector.fleet.service import ServiceManager
+        from dissector.wire.masking import Mask
 
-        self._options, self._mask, self._who = options, mask, who
+        self._options, self._who = options, who
+        # What leaves this machine is masked, whatever is shown on it.
+        self._mask = Mask()
         self._company = Company
         self._companions: list[Companion] = []
         self._metrics: Metrics | None = None

@@ -32,7 +32,7 @@ _MAX_NAME = 60
 _HARMFUL = re.compile(r"[^A-Za-z0-9_-]+")
 _KEPT = re.compile(r"\d{8}T\d{6}Z_[A-Za-z0-9_-]*_\d+(?:-\d+)?\.pcapng")
 #: Tasks that are looked for in memory at a time.
-_MOST_AT_ONCE = 32
+_MOST_AT_ONCE = 64
 #: Names that are tried when there is such a file already.
 _MOST_ALIKE = 100
 
@@ -123,7 +123,6 @@ class FlightRecorder(Companion):
         self._ended: list[Task] = []
         self._due: list[Task] = []
         self._broken = False
-        self.kept = 0
 
     def add(self, event: Event) -> None:
         for passed in self._sieve.feed(event):
@@ -160,8 +159,8 @@ class FlightRecorder(Companion):
         groups = [list(self._connections.pop(task, ())) for task in tasks]
         partial = 0
         for task, connections, packets in zip(tasks, groups, self._recent.find(groups), strict=True):
+            partial += not self._recent.has_begin_of(connections)
             if packets:
-                partial += not self._recent.has_begin_of(connections)
                 self._write(task, packets)
         if partial:
             self.remark(f"--keep-failed: of {count(partial, 'task')} the first packets are no longer in memory")
@@ -175,7 +174,6 @@ class FlightRecorder(Companion):
             self._broken = True
             return
         self._broken = False
-        self.kept += 1
 
 
 def make_folder(folder: str, who: UserAccount | None) -> None:
@@ -186,11 +184,20 @@ def make_folder(folder: str, who: UserAccount | None) -> None:
     try:
         Path(folder).mkdir(mode=0o700)
         if who is not None:
-            os.chown(folder, who.user, who.group, follow_symlinks=False)
+            _give(folder, who)
     except FileExistsError:
         return
     except OSError as error:
         raise CaptureError(folder, error.strerror or str(error)) from None
+
+
+def _give(folder: str, who: UserAccount) -> None:
+    """A folder and nothing else, whatever somebody put in its place meanwhile."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fchown(opened, who.user, who.group)
+    finally:
+        os.close(opened)
 
 
 def _try(folder: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from dissector.session.tracer import Tracer
 from dissector.share.capture_index import CaptureIndex, Hints
 from dissector.share.slice import packets_of
 from dissector.sources.capture import CaptureReader
+from dissector.sources.privileges import UserAccount
 from dissector.sources.recent import Recent
 from dissector.traffic import Packet
 from dissector.wire.masking import Mask
@@ -194,3 +196,17 @@ def test_a_folder_that_takes_no_more(captures: Path, tmp_path: Path, monkeypatch
 
 def _full(*_arguments: object) -> Path:
     raise CaptureError("x", "No space left")
+
+
+def test_only_a_folder_is_given_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody puts a link in the place of the folder that was just made."""
+    victim, folder = tmp_path / "victim", tmp_path / "kept"
+    victim.mkdir()
+    given: list[int] = []
+    monkeypatch.setattr("os.fchown", lambda opened, _user, _group: given.append(os.fstat(opened).st_ino))
+    make_folder(str(folder), UserAccount("x", 1, 1))
+    assert given == [folder.stat().st_ino]
+    monkeypatch.setattr(Path, "mkdir", lambda self, mode: self.symlink_to(victim))  # noqa: ARG005  as it is called
+    with pytest.raises(CaptureError, match=r"Not a directory|Too many levels"):
+        make_folder(str(tmp_path / "other"), UserAccount("x", 1, 1))
+    assert len(given) == 1

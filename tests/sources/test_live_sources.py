@@ -305,3 +305,44 @@ def test_rings(text: str, ring: Ring) -> None:
 def test_what_is_no_ring(text: str) -> None:
     with pytest.raises(UsageError, match="is no ring such as 10x100MB"):
         parse_ring(text)
+
+
+def _made(number: int, head: bytes, link_type: int = 1, ports: bytes = b"\x11\x5c\xc3\x50") -> Packet:
+    return Packet(number, number, link_type, head + ports + bytes(60), 200)
+
+
+_V4 = b"\x45" + bytes(5) + b"\x40\0\0\x06" + bytes(10)
+_V6 = b"\x60" + bytes(5) + b"\x06" + bytes(33)
+
+
+@pytest.mark.parametrize(
+    ("packet", "is_plain"),
+    [
+        (_made(1, bytes(12) + b"\x08\0" + _V4), True),
+        (_made(1, bytes(12) + b"\x86\xdd" + _V6), True),
+        (_made(1, bytes(14) + b"\x08\0" + _V4, 113), True),
+        (_made(1, b"\x08\0" + bytes(18) + _V4, 276), True),
+        # A tag, options, a fragment, UDP, another link type, cut off in the ports.
+        (_made(1, bytes(12) + b"\x81\0\0\x01\x08\0" + _V4), False),
+        (_made(1, bytes(12) + b"\x08\0\x46" + _V4[1:] + bytes(4)), False),
+        (_made(1, bytes(12) + b"\x08\0" + _V4[:6] + b"\x20\0" + _V4[8:]), False),
+        (_made(1, bytes(12) + b"\x08\0" + _V4[:6] + b"\0\x01" + _V4[8:]), False),
+        (_made(1, bytes(12) + b"\x08\0" + _V4[:9] + b"\x11" + _V4[10:]), False),
+        (_made(1, _V4, 101), False),
+        (Packet(1, 1, 1, bytes(12) + b"\x08\0" + _V4 + b"\x11\x5c\xc3", 200), False),
+    ],
+)
+def test_plain_packets_are_found_by_their_ports(packet: Packet, is_plain: bool) -> None:
+    recent = Recent(10_000)
+    recent.write(packet, "")
+    assert list(recent._by_ports) == [b"\x11\x5c\xc3\x50" if is_plain else b""]
+
+
+def test_what_is_forgotten_is_forgotten_everywhere() -> None:
+    recent = Recent(3_000)
+    for number in range(1, 500):
+        recent.write(_made(number, bytes(12) + b"\x08\0" + _V4, 1, b"\x11\x5c" + bytes([number % 7, 1])), "")
+    held = sorted(one[0].number for alike in recent._by_ports.values() for one in alike)
+    assert held == [one[0][0].number for one in recent._packets]
+    assert held[-1] == 499
+    assert 0 < len(held) < 7
