@@ -131,8 +131,8 @@ class FlightRecorder(Companion):
                 self._belongs(task, passed)
 
     def running(self, changed: Sequence[Running], now: int, look: Look) -> None:  # noqa: ARG002  a listener's shape
-        self._keep(self._due[:_MOST_AT_ONCE])
-        self._due = self._due[_MOST_AT_ONCE:] + self._ended
+        self._keep_some()
+        self._due += self._ended
         self._ended = []
         wanted = set(self._due)
         self._connections = {task: found for task, found in self._connections.items() if task in wanted}
@@ -152,8 +152,14 @@ class FlightRecorder(Companion):
             own = (event.command, event.callback, *event.carriers)
             connections.update(dict.fromkeys(one for one in own if one is not None))
             self._ended.append(event)
+            if len(self._due) >= 2 * _MOST_AT_ONCE:  # a storm: looks become rare where much is under way
+                self._keep_some()
         elif isinstance(event, Problem) and event.connection is not None:
             connections[event.connection] = None
+
+    def _keep_some(self) -> None:
+        self._keep(self._due[:_MOST_AT_ONCE])
+        del self._due[:_MOST_AT_ONCE]
 
     def _keep(self, tasks: Sequence[Task]) -> None:
         groups = [list(self._connections.pop(task, ())) for task in tasks]

@@ -210,3 +210,16 @@ def test_only_a_folder_is_given_away(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(CaptureError, match=r"Not a directory|Too many levels"):
         make_folder(str(tmp_path / "other"), UserAccount("x", 1, 1))
     assert len(given) == 1
+
+
+def test_a_storm_does_not_wait_for_looks(tmp_path: Path) -> None:
+    """Where much is under way they become rare, and packets do not wait in memory for ever."""
+    recorder = FlightRecorder(str(tmp_path), PLENTY, Recent(10**6), Mask(), None)
+    for n in range(1, 400):
+        recorder.add(failed(n))
+        if n == 200:
+            recorder.running((), 0, lambda _task: None)
+            assert len(recorder._due) == 200
+    assert len(recorder._due) < 2 * 64
+    recorder.close(())
+    assert recorder._due == recorder._ended == []
