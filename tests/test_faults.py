@@ -198,6 +198,16 @@ def test_proof_and_cause(recording: str, trace: Callable[..., Json]) -> None:
     assert words in alarm["cause"]
 
 
+@pytest.mark.parametrize("case", ["05a_client_nat_rst", "06d_client_nat_wrong_port", "03_callback_reject_rst"])
+@pytest.mark.parametrize("leg", ["c", "r"])
+def test_what_a_problem_is_of_is_listed(case: str, leg: str, trace: Callable[..., Json]) -> None:
+    """Calls that were refused, to the announced port or to another one, are connections as well."""
+    found = trace(FAULTS / f"{case}.{leg}.pcap")
+    known = {one["n"] for one in found["connections"]}
+    assert {one["connection"] for one in found["problems"]} - {None} <= known
+    assert {one["task"] for one in found["problems"]} - {None} <= {one["n"] for one in found["tasks"]}
+
+
 def test_what_a_killed_job_leaves(trace: Callable[..., Json]) -> None:
     """kill_task and a lost command connection both end the script with SIGKILL; only one of them was asked for."""
     (asked,) = trace(FAULTS / "16_kill_task_immediately.c.pcap")["tasks"]

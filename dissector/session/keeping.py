@@ -21,6 +21,9 @@ from dissector.session.telling import Teller
 from dissector.session.tunnels import Tunnels
 from dissector.traffic import StreamProblem
 
+#: What it is of was refused or silent, and would not be listed for itself.
+_OF_A_STRAY = "callback_elsewhere"
+
 
 class Keeper(Teller):
     """``joiner`` knows the starts that wait for their callbacks, ``clock`` the time."""
@@ -143,6 +146,8 @@ class Keeper(Teller):
         if self.on_judged is not None:
             self.on_judged(facts)
         for problem in record.problems:
+            if problem.code == _OF_A_STRAY and problem.connection is not None:
+                self._order.emit(problem.connection)
             self._order.emit(problem)
         self._order.emit(record)
 
