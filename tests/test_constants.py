@@ -19,6 +19,7 @@ OTHERS = {
     "MOST_KINDS": "two tables that are bounded alike by chance",
     "NOTHING": "the first of a list of states",
     "SECOND": "a unit",
+    "OK": "a status of HTTP",
     "COMMAND_AT": "a place in the format, for different parts of it",
 }
 

@@ -76,7 +76,7 @@ class Sightings:
     def add(self, block: Block) -> None:
         """Takes the plain TCP packets of a block."""
         self.packets += len(block.times)
-        self.bytes += len(block.data)
+        self.bytes += block.size
         if block.span is not None:
             first, last = block.span
             self.first = first if self.first is None else min(self.first, first)

@@ -15,7 +15,7 @@ _API, _POST, _HTTP = b"/jobscheduler/agent/api/", b"POST ", b"HTTP/"
 #: Bytes of a request in which its path begins; of what ends a head.
 _LINE, HEAD_END = 256, 4
 #: Messages of a streak; a shorter one is not worth the trouble.
-SHORTEST = 4
+SHORTEST_STREAK = 4
 #: What a head is in a streak: a message to a tunnel, and the response that brings one.
 _ASKS, _ANSWERS = 1, 2
 _OK = 200
@@ -104,7 +104,7 @@ class RunExchanges:
         """The message that comes is not of the streak."""
         first, stop = self._first, len(self.heard) - self._is_open
         self._first, self._is_open = -1, False
-        if first < 0 or stop - first < SHORTEST:
+        if first < 0 or stop - first < SHORTEST_STREAK:
             return
         many: list[tuple[int, Pairs]] = []
         at = first + 1

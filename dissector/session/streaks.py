@@ -13,7 +13,7 @@ from heapq import heapify
 
 from dissector.session.exchanges import Exchanges
 from dissector.session.packet_time import PacketTime
-from dissector.session.run_exchanges import HEAD_END, NO_HEAD, SHORTEST
+from dissector.session.run_exchanges import HEAD_END, NO_HEAD, SHORTEST_STREAK
 from dissector.session.tunnel import Tunnel
 from dissector.session.usual import known_request, known_response
 from dissector.stream.block import Block, Buffer, Pairs, Run
@@ -83,7 +83,7 @@ class RunOfExchanges:
             yield heard[at][1]
             if at >= stop:
                 first, stop, many, heads = next(streaks, (number, number, [], []))
-            if at >= first and not (at - first) & 1 and stop - at >= SHORTEST and self._waits(at, stop):
+            if at >= first and not (at - first) & 1 and stop - at >= SHORTEST_STREAK and self._waits(at, stop):
                 self._many, self._heads = many, heads
                 yield heard[stop - 1][1]
                 if self._tunnel is not None:

@@ -244,7 +244,7 @@ def first_blocks(path: str, size: int, interfaces: Only = None) -> Iterator[Bloc
         with ByteStream(path) as stream:
             for block in _only(read_blocks(*_records(stream, interfaces), FileBuffers(stream)), interfaces):
                 yield block
-                read += len(block.data)
+                read += block.size
                 if read >= size:
                     return
     except (CaptureError, DamagedError):

@@ -136,6 +136,11 @@ class Block(NamedTuple):
     numbers: Sequence[int] = _COUNTED
     secrets: bytes = b""
 
+    @property
+    def size(self) -> int:
+        """Bytes from the first packet to the last one; ``data`` may have room for more."""
+        return self.ends[-1] - self.begins[0] if self.ends else 0
+
     def packets(self) -> Iterator[Packet]:
         """All of them in order but for those of link types that can not be read."""
         keys: dict[int, bytes] = {}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from dissector.session.agent_facts import AgentFacts
-from dissector.session.run_exchanges import SHORTEST, RunExchanges
+from dissector.session.run_exchanges import SHORTEST_STREAK, RunExchanges
 from dissector.session.run_pairs import DONE
 from dissector.session.timeouts import HEARTBEAT_GRACE, SLOW_CALLBACK
 from dissector.wire import messages as m
@@ -49,8 +49,8 @@ def places(said: list[tuple[int, bytes, int]]) -> list[tuple[int, int]]:
 
 
 def test_whole_exchanges_in_a_row_are_a_streak() -> None:
-    assert places(exchanges(SHORTEST // 2 - 1)) == []
-    assert places(exchanges(SHORTEST // 2)) == [(0, SHORTEST)]
+    assert places(exchanges(SHORTEST_STREAK // 2 - 1)) == []
+    assert places(exchanges(SHORTEST_STREAK // 2)) == [(0, SHORTEST_STREAK)]
     assert places(exchanges(5)) == [(0, 10)]
     assert places(exchanges(5)[:9]) == [(0, 8)], "a request at the end waits"
     assert places(exchanges(5)[1:]) == [(1, 9)], "a response at the beginning belongs to another"
