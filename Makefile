@@ -1,6 +1,8 @@
 # Everything starts here: `make` lists the targets.  Settings of pip (PIP_*, pip.conf) and apt are used as they are.
 
 PYTHON ?= python3
+# One more than processors: many tests wait for a network, a screen or a clock.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
 VENV := .venv
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
@@ -30,7 +32,7 @@ demo: $(VENV)/.installed ## Install into .venv and trace a recorded task: overvi
 	@$(BIN)/jstrace read captures/engine_shell_fail.pcap --task 1
 
 test: lint tools screen tsharks pages charts browser watch ## Set up everything (tshark included) and run every check and test
-	@$(BIN)/python -m pytest -n auto -rs
+	@$(BIN)/python -m pytest -n $(WORKERS) -rs
 	@$(MAKE) -s versions
 
 lint: $(VENV)/.installed-dev ## Style, types and generated files

@@ -345,7 +345,7 @@ def test_an_endless_handshake_ends_in_time() -> None:
     assert time.perf_counter() - begun < 20
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_damaged_bytes_raise_nothing(data: st.DataObject) -> None:
     setup, records = DAMAGED[data.draw(st.integers(0, len(DAMAGED) - 1))]

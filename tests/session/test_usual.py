@@ -72,7 +72,7 @@ def check(data: bytes) -> bool:
     return asked is not None or answered is not None
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(STARTS[0] + STARTS[1]),
     st.lists(st.sampled_from(LINES), max_size=4),
