@@ -22,6 +22,7 @@ import sys
 import tempfile  # noqa: F401  loaded before it is hidden
 import time
 import urllib.request  # noqa: F401  loaded before it is hidden
+from contextlib import suppress
 
 #: Names that CPython's documentation calls Unix only, or Linux only.
 _UNIX_MODULES = ("fcntl", "grp", "posix", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty", "curses")
@@ -75,12 +76,14 @@ def take_away(system: str) -> None:
 
 def import_everything() -> None:
     """Every module but those of the full screen and of the fleet, whose libraries look at the real system for
-    themselves."""
+    themselves, and those whose extra is not installed."""
     import dissector
+    from dissector.errors import ToolError
 
     for module in pkgutil.walk_packages(dissector.__path__, "dissector."):
         if not module.name.endswith("__main__") and not module.name.startswith(("dissector.view", "dissector.fleet.")):
-            importlib.import_module(module.name)
+            with suppress(ToolError):
+                importlib.import_module(module.name)
 
 
 def main() -> None:
