@@ -6,8 +6,9 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import click
 
@@ -21,6 +22,7 @@ PROBLEMS, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 _TIME = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|min|h|)")
 #: Of a pipe whose reader has seen enough, and of a terminal that was closed.
 _READER_GONE = (errno.EPIPE, errno.EIO)
+_F = TypeVar("_F", bound=Callable[..., Any])
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "min": 60.0, "h": 3_600.0}
 
 
@@ -56,6 +58,17 @@ def address(_context: click.Context, _parameter: click.Parameter, text: str | No
     if value is None:
         raise click.BadParameter(f"{text!r} is no HOST:PORT")
     return Endpoint(host.strip("[]"), value)
+
+
+def color_option(prefix: str = "") -> Callable[[_F], _F]:
+    """``--color``; ``prefix``: what it is of, where that is not all."""
+    return click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        help=f"{prefix}auto: on a terminal, unless NO_COLOR is set.",
+    )
 
 
 def _show_utc(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dissector.cli.common import exit_codes, say, utc_option
+from dissector.cli.common import color_option, exit_codes, say, utc_option
 from dissector.cli.masks import mask_options
 from dissector.cli.tls import secrets, tls_options
 from dissector.cli.tracing import port_hints
@@ -41,13 +41,7 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
     help="table: for people. csv, json: times in UTC. parquet: for other programs.",
 )
 @click.option("-o", "--output", "target", default="-", metavar="FILE", type=click.Path(), help="Write there instead.")
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="Of --task. auto: on a terminal, unless NO_COLOR is set.",
-)
+@color_option("Of --task. ")
 @port_hints
 @tls_options
 @mask_options

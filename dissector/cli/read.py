@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dissector import limits
-from dissector.cli.common import INTERRUPTED, PROBLEMS, exit_codes, filter_option, say, utc_option
+from dissector.cli.common import INTERRUPTED, PROBLEMS, color_option, exit_codes, filter_option, say, utc_option
 from dissector.cli.help import FilterCommand
 from dissector.cli.masks import mask_options
 from dissector.cli.points import all_files, point_options
@@ -122,13 +122,7 @@ Limits (memory depends on what is open at the moment, not on the file):
     type=click.Choice(["error", "warning"]),
     help="Exit with 1 when a problem of this severity or worse is shown.",
 )
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="auto: on a terminal, unless NO_COLOR is set.",
-)
+@color_option()
 @click.option(
     "--jobs",
     type=click.IntRange(1),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dissector.cli.common import port_range, say
+from dissector.cli.common import color_option, port_range, say
 from dissector.ports import CALLBACKS_TEXT, COMMAND_PORTS
 
 if TYPE_CHECKING:
@@ -34,13 +34,7 @@ _CALLBACK_PORTS = click.option(
     metavar="LOW-HIGH",
     help="Ports that clients open for their task processes, where their bytes do not show it.",
 )
-_COLOR = click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="auto: on a terminal, unless NO_COLOR is set.",
-)
+_COLOR = color_option()
 _FORMAT = click.option(
     "--format",
     "form",

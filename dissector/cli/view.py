@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dissector.cli import streams
-from dissector.cli.common import exit_codes, filter_option, say, utc_option
+from dissector.cli.common import color_option, exit_codes, filter_option, say, utc_option
 from dissector.cli.ending import stopped_by_signals
 from dissector.cli.help import FilterCommand
 from dissector.cli.masks import mask_options
@@ -42,13 +42,7 @@ _PATIENCE = 0.5
 @utc_option
 @click.option("--show-secrets", is_flag=True, help="Do not mask passwords and the like.")
 @mask_options
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="auto: on a terminal, unless NO_COLOR is set.",
-)
+@color_option()
 @click.pass_context
 def view(context: click.Context, /, files: tuple[str, ...], filters: tuple[str, ...], **options: Any) -> None:
     """Open captures on the full screen: from all tasks down to one byte.

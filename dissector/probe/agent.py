@@ -6,7 +6,6 @@ What is sent is what a master sends (docs/agent.md#order-of-events), up to the f
 from __future__ import annotations
 
 import asyncio
-import base64
 import socket
 import ssl
 from collections.abc import Awaitable
@@ -15,14 +14,11 @@ from typing import TypeVar
 
 from dissector.errors import UsageError
 from dissector.model import Endpoint
-from dissector.probe.attempt import ProbeError, connect, step
-from dissector.probe.classic import hello
+from dissector.probe.attempt import ProbeError, connect, greeting, step
 from dissector.reports.probe import Attempt, Fault, refusal
-from dissector.simulate.dialog import SimulatedDialog
-from dissector.simulate.http_text import AGENT_API
+from dissector.simulate.http_text import AGENT_API, basic
 from dissector.simulate.master_pool import Pool
 from dissector.simulate.master_tunnel import TunnelClient
-from dissector.simulate.objects import World
 from dissector.simulate.pipe import Pipe
 
 _META = {"job": "/jstrace-probe", "taskId": "0"}
@@ -142,7 +138,7 @@ class AgentProbe:
             return TunnelClient(self._pool, self._headers, keys, _PERIOD)
 
     async def _hello(self, attempt: Attempt, tunnel: TunnelClient) -> None:
-        dialog = SimulatedDialog(World("probe", 0, {}, None).serve, hello(attempt))
+        dialog = greeting(attempt)
         pipe = Pipe(dialog)
         try:
             while (message := await pipe.said()) is not None:
@@ -183,8 +179,7 @@ class AgentProbe:
 def _headers(options: AgentOptions) -> list[tuple[str, str]]:
     found = []
     if options.credentials is not None:
-        text = base64.b64encode(":".join(options.credentials).encode()).decode()
-        found.append(("Authorization", f"Basic {text}"))
+        found.append(("Authorization", basic(*options.credentials)))
     if options.licence is not None:
         found.append(("X-JobScheduler-LicenseKey", options.licence))
     return found

@@ -11,7 +11,10 @@ from time import monotonic
 
 from dissector.model import Endpoint
 from dissector.reports.probe import Attempt, Fault, ProbeStep
-from dissector.simulate.dialog import endpoint
+from dissector.simulate import values as v
+from dissector.simulate.dialog import Script, SimulatedDialog, endpoint, family_of
+from dissector.simulate.objects import World
+from dissector.wire import messages as m
 
 
 class ProbeError(Exception):
@@ -43,7 +46,7 @@ async def connect(attempt: Attempt, remote: Endpoint, timeout: float) -> socket.
     :raises ProbeError: none comes about
     """
     with step(attempt, "connect") as one:
-        sock = socket.socket(socket.AF_INET6 if ":" in remote.ip else socket.AF_INET)
+        sock = socket.socket(family_of(remote))
         try:
             sock.setblocking(False)
             sock.bind(("", 0))
@@ -70,3 +73,28 @@ def _unreached(error: Exception, remote: Endpoint, seconds: float) -> ProbeError
     number = getattr(error, "errno", None)
     reason = os.strerror(number) if number else str(error)
     return ProbeError(Fault("command_unanswered", f"No connection to {remote}: {reason}."))
+
+
+def greeting(attempt: Attempt) -> SimulatedDialog:
+    """The client's end of a dialog of ``create_instance`` and ``release``, the first and the last call of every
+    task."""
+    return SimulatedDialog(World("probe", 0, {}, None).serve, _hello(attempt))
+
+
+def _hello(attempt: Attempt) -> Script[None]:
+    one, begun = _begin(attempt, "create_instance")
+    answer = yield m.CreateInstance(0, v.SERVER_CLSID, v.NULL_REFERENCE, 0, (v.SERVER_IID,))
+    one.seconds = monotonic() - begun
+    if not isinstance(answer, m.CreateInstanceAnswer) or not answer.results:
+        one.text = "answered with an error"
+        return
+    one.is_good, one.text = True, "the process answers"
+    one, begun = _begin(attempt, "release")
+    yield m.Release(answer.results[0].object.object_id)
+    one.seconds, one.is_good = monotonic() - begun, True
+
+
+def _begin(attempt: Attempt, name: str) -> tuple[ProbeStep, float]:
+    one = ProbeStep(name, 0.0, False)
+    attempt.steps.append(one)
+    return one, monotonic()

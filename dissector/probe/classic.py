@@ -8,22 +8,15 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
-from time import monotonic
 
 from dissector.errors import UsageError
 from dissector.model import Endpoint
-from dissector.probe.attempt import ProbeError, connect, step
-from dissector.reports.probe import Attempt, Fault, ProbeStep
-from dissector.simulate import values as v
-from dissector.simulate.client import CommandConnection
-from dissector.simulate.dialog import Script, SimulatedDialog, endpoint
-from dissector.simulate.objects import World
+from dissector.probe.attempt import ProbeError, connect, greeting, step
+from dissector.reports.probe import Attempt, Fault
+from dissector.simulate.client import MAX_ANSWER, CommandConnection, accept_one
+from dissector.simulate.dialog import family_of
 from dissector.simulate.ports import Ports
 from dissector.wire import control
-from dissector.wire import messages as m
-
-#: Longest answer to a command.
-_MAX_ANSWER = 64 * 1024
 
 
 class ClassicProbe:
@@ -32,19 +25,18 @@ class ClassicProbe:
 
     def __init__(self, remote: Endpoint, kind: str | None, timeout: float) -> None:
         self._remote, self._kind, self._timeout = remote, kind, timeout
-        self._family = socket.AF_INET6 if ":" in remote.ip else socket.AF_INET
 
     async def run(self, attempt: Attempt, low: int) -> None:
         """With the highest port from ``attempt.port`` down to ``low`` that is free.  No process is left behind,
         cancelled or not, unless the remote does not confirm its end."""
         try:
-            listener, attempt.port = Ports(attempt.port or low, low).listen(self._family)
+            listener, attempt.port = Ports(attempt.port or low, low).listen(family_of(self._remote))
         except UsageError:
             attempt.is_busy = True
             return
         try:
             sock = await connect(attempt, self._remote, self._timeout)
-            command = CommandConnection(*await asyncio.open_connection(sock=sock, limit=_MAX_ANSWER))
+            command = CommandConnection(*await asyncio.open_connection(sock=sock, limit=MAX_ANSWER))
             try:
                 await self._there_and_back(attempt, command, listener)
             finally:
@@ -96,24 +88,17 @@ class ClassicProbe:
         raise ProbeError(fault)
 
     async def _called_back(self, attempt: Attempt, listener: socket.socket) -> socket.socket:
-        """One connection; then nobody listens any more, as at the genuine client."""
         with step(attempt, "callback") as one:
-            accepting = asyncio.get_running_loop().sock_accept(listener)
             try:
-                sock, address = await asyncio.wait_for(accepting, self._timeout)
+                sock, attempt.peer = await accept_one(listener, self._timeout)
             except asyncio.TimeoutError:
                 raise ProbeError(Fault("callback_missing", f"No callback came within {self._timeout:g} s.")) from None
-            finally:
-                listener.close()
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            attempt.peer = endpoint(address)
             other = "" if attempt.peer.ip == self._remote.ip else ", another address than the remote's"
             one.text = f"{attempt.peer} to port {attempt.port}{other}"
             return sock
 
     async def _hello(self, attempt: Attempt, sock: socket.socket) -> None:
-        world = World("probe", 0, {}, None)
-        dialog = SimulatedDialog(world.serve, hello(attempt))
+        dialog = greeting(attempt)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: dialog, sock)
         try:
             is_through = await asyncio.wait_for(asyncio.shield(dialog.ended), self._timeout)
@@ -137,23 +122,3 @@ class ClassicProbe:
             answer = await command.answer(self._timeout)
             return answer is not None and answer.error is None
         return False
-
-
-def hello(attempt: Attempt) -> Script[None]:
-    """``create_instance`` and ``release``, the first and the last call of every task."""
-    one, begun = _begin(attempt, "create_instance")
-    answer = yield m.CreateInstance(0, v.SERVER_CLSID, v.NULL_REFERENCE, 0, (v.SERVER_IID,))
-    one.seconds = monotonic() - begun
-    if not isinstance(answer, m.CreateInstanceAnswer) or not answer.results:
-        one.text = "answered with an error"
-        return
-    one.is_good, one.text = True, "the process answers"
-    one, begun = _begin(attempt, "release")
-    yield m.Release(answer.results[0].object.object_id)
-    one.seconds, one.is_good = monotonic() - begun, True
-
-
-def _begin(attempt: Attempt, name: str) -> tuple[ProbeStep, float]:
-    one = ProbeStep(name, 0.0, False)
-    attempt.steps.append(one)
-    return one, monotonic()

@@ -76,10 +76,9 @@ def _sum(result: ProbeResult) -> tuple[str, str]:
     if result.is_interrupted:
         return "Interrupted; nothing is left behind.", "error"
     if result.is_good:
-        tried = [one for one in result.attempts if not one.is_busy]
-        text = f": {_short(tried[0].seconds)}" if len(tried) == 1 else ""
+        text = f": {_short(result.tried[0].seconds)}" if len(result.tried) == 1 else ""
         return f"The path there and back is open{text}.", "good"
-    if all(one.is_busy for one in result.attempts):
+    if not result.tried:
         return "Nothing was tried: the ports are in use on this host.", "error"
     return "The path is not open; nothing is left behind.", "error"
 

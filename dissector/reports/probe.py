@@ -89,9 +89,13 @@ class ProbeResult:
     is_interrupted: bool = False
 
     @property
+    def tried(self) -> list[Attempt]:
+        """Those whose port was to be had."""
+        return [one for one in self.attempts if not one.is_busy]
+
+    @property
     def is_good(self) -> bool:
-        tried = [one for one in self.attempts if not one.is_busy]
-        return bool(tried) and all(one.is_good for one in tried) and not self.is_interrupted
+        return bool(self.tried) and all(one.is_good for one in self.tried) and not self.is_interrupted
 
 
 #: What packets prove of a path that is not open; other problems may come of how a probe ends.

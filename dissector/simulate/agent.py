@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import secrets
 from collections.abc import Callable
 from itertools import count
@@ -21,6 +20,7 @@ from dissector.simulate.http_text import (
     HttpFaultError,
     Received,
     answer,
+    basic,
     failure,
     receive,
 )
@@ -124,7 +124,7 @@ class Agent:
     async def _refusal(self, request: Received) -> bytes | None:
         """401 and 403; without credentials plain HTTP is open to everybody."""
         given = request.header("Authorization")
-        if given is not None and given != basic(PASSWORD):
+        if given is not None and given != basic(USER, PASSWORD):
             await asyncio.sleep(_REFUSED_LOGIN_DELAY)
             return failure(401, _CREDENTIALS, [("WWW-Authenticate", 'Basic realm="JobScheduler Agent"')])
         session = request.header("X-JobScheduler-Session")
@@ -237,11 +237,6 @@ class Agent:
             self._ids = count(1)
             return await self._tunnel(request, name)
         return await tunnel.post(request)
-
-
-def basic(password: str) -> str:
-    """The value of ``Authorization``."""
-    return "Basic " + base64.b64encode(f"{USER}:{password}".encode()).decode()
 
 
 def _done(_request: Received) -> bytes:

@@ -10,7 +10,7 @@ from time import monotonic
 
 from dissector.errors import UsageError
 from dissector.model import Endpoint, Outcome
-from dissector.simulate.dialog import SimulatedDialog, endpoint
+from dissector.simulate.dialog import SimulatedDialog, endpoint, family_of
 from dissector.simulate.drive import Drive
 from dissector.simulate.ports import Ports
 from dissector.simulate.report import MetTask, Options
@@ -22,7 +22,8 @@ from dissector.wire import control
 _ENGINE_PATIENCE = 55.0
 #: The remote answers a close when the process is gone: with a callback that a firewall drops after 135 s.
 _CLOSE_PATIENCE = 150.0
-_MAX_ANSWER = 64 * 1024
+#: Longest answer to a command.
+MAX_ANSWER = 64 * 1024
 
 
 class CommandConnection:
@@ -67,7 +68,7 @@ class Client:
     def __init__(self, options: Options, address: Endpoint) -> None:
         self._options = options
         self._address = address
-        self._family = socket.AF_INET6 if ":" in address.ip else socket.AF_INET
+        self._family = family_of(address)
         self._ports = Ports(*options.callback_ports)
 
     async def run(self, n: int, scenario: Scenario) -> MetTask:
@@ -110,7 +111,7 @@ class Client:
     async def _task(self, record: MetTask, scenario: Scenario, listener: socket.socket) -> Outcome:
         options = self._options
         try:
-            opening = asyncio.open_connection(self._address.ip, self._address.port, limit=_MAX_ANSWER)
+            opening = asyncio.open_connection(self._address.ip, self._address.port, limit=MAX_ANSWER)
             command = CommandConnection(*await asyncio.wait_for(opening, options.callback_timeout))
         except (OSError, asyncio.TimeoutError) as error:
             record.error = str(error) or "no answer to the connection"
@@ -146,16 +147,10 @@ class Client:
         return await self._called_back(record, scenario, sock, command)
 
     async def _accept(self, listener: socket.socket) -> socket.socket | None:
-        """Exactly one connection; then nobody listens any more."""
-        loop = asyncio.get_running_loop()
         try:
-            sock, _ = await asyncio.wait_for(loop.sock_accept(listener), self._options.callback_timeout)
+            return (await accept_one(listener, self._options.callback_timeout))[0]
         except (asyncio.TimeoutError, OSError):
             return None
-        finally:
-            listener.close()
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
 
     async def _called_back(
         self, record: MetTask, scenario: Scenario, sock: socket.socket, command: CommandConnection
@@ -204,6 +199,20 @@ class Client:
     async def _confirm_end(self, command: CommandConnection, process_id: int) -> None:
         command.say(control.encode_close(control.CloseTask(process_id)))
         await command.answer(_CLOSE_PATIENCE)
+
+
+async def accept_one(listener: socket.socket, timeout: float) -> tuple[socket.socket, Endpoint]:
+    """Exactly one connection, and who called; then nobody listens any more.
+
+    :raises asyncio.TimeoutError: nobody called in so many seconds
+    :raises OSError: it can not be accepted
+    """
+    try:
+        sock, address = await asyncio.wait_for(asyncio.get_running_loop().sock_accept(listener), timeout)
+    finally:
+        listener.close()
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock, endpoint(address)
 
 
 async def _over(dialog: SimulatedDialog, seconds: float) -> bool:

@@ -204,6 +204,11 @@ class SimulatedDialog(asyncio.Protocol):
             self._timer = None
 
 
+def family_of(end: Endpoint) -> socket.AddressFamily:
+    """Of a numeric address."""
+    return socket.AF_INET6 if ":" in end.ip else socket.AF_INET
+
+
 def endpoint(address: tuple[Any, ...]) -> Endpoint:
     """A socket's address (IPv6 ones have four parts)."""
     return Endpoint(address[0], address[1])

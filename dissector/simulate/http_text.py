@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 from collections.abc import Sequence
@@ -105,6 +106,11 @@ def response(status: int, body: bytes = b"", kind: str | None = None, headers: H
 def answer(value: object) -> bytes:
     """200 with JSON."""
     return response(200, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(), JSON)
+
+
+def basic(user: str, password: str) -> str:
+    """The value of ``Authorization``."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def failure(status: int, text: str, headers: Headers = ()) -> bytes:

@@ -9,9 +9,9 @@ from time import monotonic
 from typing import Any
 
 from dissector.model import Endpoint, Outcome
-from dissector.simulate.agent import PASSWORD, basic
+from dissector.simulate.agent import PASSWORD, USER
 from dissector.simulate.agent_scenarios import FOLDER, AgentScenario, AgentTwist
-from dissector.simulate.http_text import Received
+from dissector.simulate.http_text import Received, basic
 from dissector.simulate.master_pool import Pool
 from dissector.simulate.master_tunnel import MasterTunnel, TunnelClient
 from dissector.simulate.report import MetTask, Options
@@ -55,9 +55,9 @@ class Master:
         twist = scenario.agent
         found = []
         if twist in (AgentTwist.CREDENTIALS, AgentTwist.SESSION):
-            found.append(("Authorization", basic(PASSWORD)))
+            found.append(("Authorization", basic(USER, PASSWORD)))
         elif twist is AgentTwist.WRONG_CREDENTIALS:
-            found.append(("Authorization", basic("wrong")))
+            found.append(("Authorization", basic(USER, "wrong")))
         if self._has_key and twist is not AgentTwist.NO_LICENSE:
             found.append(("X-JobScheduler-LicenseKey", _LICENSE))
         return found
