@@ -31,6 +31,7 @@ from live_kit import (
     sh,
     simulate,
 )
+from network_kit import Port, forward, hosts, link, route, rules
 
 from benchmarks.encapsulations import ENCAPSULATIONS
 
@@ -44,39 +45,14 @@ Json = dict[str, Any]
 @pytest.fixture(scope="module", autouse=True)
 def network() -> Iterator[None]:
     """client (c0) --- (eth1) router (eth2) --- (s0) remote"""
-    names = (CLIENT, ROUTER, REMOTE)
-    try:
-        for name in names:
-            sh(f"ip netns add {name}")
-            sh(f"ip -n {name} link set lo up")
-        for host, near, far, ip, net in (
-            (CLIENT, "c0", "eth1", CLIENT_IP, "10.61.1"),
-            (REMOTE, "s0", "eth2", REMOTE_IP, "10.61.2"),
-        ):
-            sh(f"ip link add {near} netns {host} type veth peer name {far} netns {ROUTER}")
-            sh(f"ip -n {host} address add {ip}/24 dev {near}")
-            sh(f"ip -n {ROUTER} address add {net}.1/24 dev {far}")
-            sh(f"ip -n {host} link set {near} up")
-            sh(f"ip -n {ROUTER} link set {far} up")
-            sh(f"ip -n {host} route add default via {net}.1")
+    with hosts(CLIENT, ROUTER, REMOTE):
+        link(Port(CLIENT, "c0", CLIENT_IP), Port(ROUTER, "eth1", "10.61.1.1"))
+        link(Port(REMOTE, "s0", REMOTE_IP), Port(ROUTER, "eth2", "10.61.2.1"))
+        route(CLIENT, "10.61.1.1")
+        route(REMOTE, "10.61.2.1")
         sh(f"ip -n {REMOTE} address add 10.61.2.11/24 dev s0")
-        sh(f"ip netns exec {ROUTER} sysctl -q -w net.ipv4.ip_forward=1")
+        forward(ROUTER)
         yield
-    finally:
-        for name in names:
-            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
-
-
-@contextmanager
-def rules(*commands: str) -> Iterator[None]:
-    """iptables rules on the router while it lasts."""
-    try:
-        for command in commands:
-            sh(f"ip netns exec {ROUTER} iptables {command}")
-        yield
-    finally:
-        for command in commands:
-            sh(f"ip netns exec {ROUTER} iptables {command.replace('-A ', '-D ')}")
 
 
 @contextmanager
@@ -143,7 +119,7 @@ def test_a_callback_from_another_address() -> None:
 )
 def test_a_firewall_on_the_way_back(rule: str, code: str) -> None:
     way_back = f"-A FORWARD -s {REMOTE_IP} -d {CLIENT_IP} -p tcp --dport {LOW}:{HIGH}"
-    with rules(f"{way_back} {rule.removeprefix('-p tcp ')}"):
+    with rules((ROUTER, f"{way_back} {rule.removeprefix('-p tcp ')}")):
         (task,) = run("shell-job", status=1, interface=("eth2",), options=("--callback-timeout", "5s"))
     assert task["outcome"] == "no_callback"
     assert code in task["problems"]
@@ -152,8 +128,8 @@ def test_a_firewall_on_the_way_back(rule: str, code: str) -> None:
 def test_a_network_address_translation() -> None:
     """The remote sees the router instead of the client, and calls that: it is told on."""
     with rules(
-        f"-t nat -A POSTROUTING -s {CLIENT_IP} -o eth2 -j MASQUERADE",
-        f"-t nat -A PREROUTING -i eth2 -p tcp --dport {LOW}:{HIGH} -j DNAT --to-destination {CLIENT_IP}",
+        (ROUTER, f"-t nat -A POSTROUTING -s {CLIENT_IP} -o eth2 -j MASQUERADE"),
+        (ROUTER, f"-t nat -A PREROUTING -i eth2 -p tcp --dport {LOW}:{HIGH} -j DNAT --to-destination {CLIENT_IP}"),
     ):
         (behind,) = run("shell-job", interface=("eth2",))
         (before,) = run("shell-job", interface=("eth1",))

@@ -9,11 +9,11 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from live_kit import COMMAND, ROOT, eventually, inside, needs_namespaces, sh
+from live_kit import COMMAND, ROOT, eventually, inside, needs_namespaces
+from network_kit import Port, forward, hosts, link, route, rules
 
 pytestmark = needs_namespaces
 NAME = f"jsp{os.getpid() % 10_000}"
@@ -25,48 +25,25 @@ PORT, AGENT_PORT = 4444, 4445
 @pytest.fixture(scope="module", autouse=True)
 def network() -> Iterator[None]:
     """client (c0) --- (f1) firewall (f2) --- (r0) remote, on which a remote and an agent listen"""
-    names = (CLIENT, FIREWALL, REMOTE)
     peers: list[subprocess.Popen[str]] = []
-    try:
-        for name in names:
-            sh(f"ip netns add {name}")
-            sh(f"ip -n {name} link set lo up")
-        for host, near, far, ip, net in (
-            (CLIENT, "c0", "f1", CLIENT_IP, "10.62.1"),
-            (REMOTE, "r0", "f2", REMOTE_IP, "10.62.2"),
-        ):
-            sh(f"ip link add {near} netns {host} type veth peer name {far} netns {FIREWALL}")
-            sh(f"ip -n {host} address add {ip}/24 dev {near}")
-            sh(f"ip -n {FIREWALL} address add {net}.1/24 dev {far}")
-            sh(f"ip -n {host} link set {near} up")
-            sh(f"ip -n {FIREWALL} link set {far} up")
-            sh(f"ip -n {host} route add default via {net}.1")
-        sh(f"ip netns exec {FIREWALL} sysctl -q -w net.ipv4.ip_forward=1")
-        for more in (["--listen", f"{REMOTE_IP}:{PORT}"], ["--agent", "--listen", f"{REMOTE_IP}:{AGENT_PORT}"]):
-            words = [*inside(REMOTE), *COMMAND, "simulate", "remote", *more]
-            peers.append(subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT))
-        for peer in peers:
-            assert peer.stdout is not None
-            assert "listens" in peer.stdout.readline()
-        yield
-    finally:
-        for peer in peers:
-            peer.terminate()
-            peer.communicate()
-        for name in names:
-            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
-
-
-@contextmanager
-def rules(*commands: str, at: str = FIREWALL) -> Iterator[None]:
-    """iptables rules while it lasts."""
-    try:
-        for command in commands:
-            sh(f"ip netns exec {at} iptables {command}")
-        yield
-    finally:
-        for command in commands:
-            sh(f"ip netns exec {at} iptables {command.replace('-A ', '-D ')}")
+    with hosts(CLIENT, FIREWALL, REMOTE):
+        link(Port(CLIENT, "c0", CLIENT_IP), Port(FIREWALL, "f1", "10.62.1.1"))
+        link(Port(REMOTE, "r0", REMOTE_IP), Port(FIREWALL, "f2", "10.62.2.1"))
+        route(CLIENT, "10.62.1.1")
+        route(REMOTE, "10.62.2.1")
+        forward(FIREWALL)
+        try:
+            for more in (["--listen", f"{REMOTE_IP}:{PORT}"], ["--agent", "--listen", f"{REMOTE_IP}:{AGENT_PORT}"]):
+                words = [*inside(REMOTE), *COMMAND, "simulate", "remote", *more]
+                peers.append(subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT))
+            for peer in peers:
+                assert peer.stdout is not None
+                assert "listens" in peer.stdout.readline()
+            yield
+        finally:
+            for peer in peers:
+                peer.terminate()
+                peer.communicate()
 
 
 def probed(*arguments: object, target: str = f"{REMOTE_IP}:{PORT}", status: int = 0) -> dict[str, Any]:
@@ -107,7 +84,7 @@ WALLS = [
 
 @pytest.mark.parametrize(("place", "rule", "code", "word"), WALLS)
 def test_what_a_firewall_answered(place: str, rule: str, code: str, word: str) -> None:
-    with rules(rule, at=FIREWALL if place == "firewall" else CLIENT):
+    with rules((FIREWALL if place == "firewall" else CLIENT, rule)):
         found = probed("--timeout", "1500ms", status=1)
     assert codes(found) == [code]
     (problem,) = found["problems"]
@@ -116,7 +93,7 @@ def test_what_a_firewall_answered(place: str, rule: str, code: str, word: str) -
 
 
 def test_ports_that_a_firewall_lets_through() -> None:
-    with rules(f"-A FORWARD {BACK} --dport 59996:59997 {DROP}"):
+    with rules((FIREWALL, f"-A FORWARD {BACK} --dport 59996:59997 {DROP}")):
         found = probed("--ports", "59999-59994", "--timeout", "2s", "--parallel", 6, status=1)
     assert [one["port"] for one in found["attempts"] if not one["ok"]] == [59997, 59996]
     (problem,) = found["problems"]

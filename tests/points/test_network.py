@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from live_kit import COMMAND, HIGH, LOW, PORT, QUICK, ROOT, eventually, inside, needs_namespaces, sh, simulate
+from network_kit import Port, forward, hosts, link, route, rules
 
 from dissector.model import Event, Problem, Severity, Task
 from dissector.reading import Reading
@@ -42,42 +43,17 @@ ROUTER: tuple[Place, ...] = ((A, "any", "router"),)
 
 @pytest.fixture(scope="module", autouse=True)
 def network() -> Iterator[None]:
-    names = (CLIENT, A, B, REMOTE)
-    try:
-        for name in names:
-            sh(f"ip netns add {name}")
-            sh(f"ip -n {name} link set lo up")
-        for one, near, other, far, near_ip, far_ip in (
-            (CLIENT, "c0", A, "a0", CLIENT_IP, "10.62.1.1"),
-            (A, "a1", B, "b1", A_IP, B_IP),
-            (B, "b2", REMOTE, "r0", "10.62.2.1", REMOTE_IP),
-        ):
-            sh(f"ip link add {near} netns {one} type veth peer name {far} netns {other}")
-            for host, device, ip in ((one, near, near_ip), (other, far, far_ip)):
-                sh(f"ip -n {host} address add {ip}/24 dev {device}")
-                sh(f"ip -n {host} link set {device} up")
-        sh(f"ip -n {CLIENT} route add default via 10.62.1.1")
-        sh(f"ip -n {REMOTE} route add default via 10.62.2.1")
-        sh(f"ip -n {A} route add 10.62.2.0/24 via {B_IP}")
-        sh(f"ip -n {B} route add 10.62.1.0/24 via {A_IP}")
+    with hosts(CLIENT, A, B, REMOTE):
+        link(Port(CLIENT, "c0", CLIENT_IP), Port(A, "a0", "10.62.1.1"))
+        link(Port(A, "a1", A_IP), Port(B, "b1", B_IP))
+        link(Port(B, "b2", "10.62.2.1"), Port(REMOTE, "r0", REMOTE_IP))
+        route(CLIENT, "10.62.1.1")
+        route(REMOTE, "10.62.2.1")
+        route(A, B_IP, "10.62.2.0/24")
+        route(B, A_IP, "10.62.1.0/24")
         for router in (A, B):
-            sh(f"ip netns exec {router} sysctl -q -w net.ipv4.ip_forward=1")
+            forward(router)
         yield
-    finally:
-        for name in names:
-            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
-
-
-@contextmanager
-def rules(*commands: tuple[str, str]) -> Iterator[None]:
-    """iptables rules of routers while it lasts."""
-    try:
-        for router, command in commands:
-            sh(f"ip netns exec {router} iptables {command}")
-        yield
-    finally:
-        for router, command in commands:
-            sh(f"ip netns exec {router} iptables {command.replace('-A ', '-D ')}")
 
 
 @contextmanager
