@@ -1,4 +1,4 @@
-"""KnownCapture files of an archive: which there are, at which place each was taken, and how a file is known again.
+"""Capture files of an archive: which there are, at which place each was taken, and how a file is known again.
 
 A file is known by its size and what stands at its beginning and its end, whatever its name: a capture only grows at its
 end, and both have times of packets to the microsecond, so two captures that agree in that are one.  To read an archive

@@ -64,6 +64,7 @@ class KeptFolder:
     def __init__(self, folder: Path, bound: KeptBound) -> None:
         self._folder, self._bound = folder, bound
         self._files: deque[tuple[Path, int]] = deque()
+        self._size = 0
         try:
             found = sorted(one.name for one in os.scandir(folder) if _KEPT.fullmatch(one.name) and one.is_file())
         except OSError as error:
@@ -85,17 +86,18 @@ class KeptFolder:
 
     def _count(self, path: Path) -> None:
         try:
-            self._files.append((path, path.lstat().st_size))
+            size = path.lstat().st_size
         except OSError:  # somebody took it away
             return
+        self._files.append((path, size))
+        self._size += size
 
     def _bound_it(self) -> None:
         """The newest one always stays."""
         files, size = self._bound
-        total = sum(one[1] for one in self._files)
-        while len(self._files) > 1 and ((files and len(self._files) > files) or (size and total > size)):
+        while len(self._files) > 1 and ((files and len(self._files) > files) or (size and self._size > size)):
             path, length = self._files.popleft()
-            total -= length
+            self._size -= length
             path.unlink(missing_ok=True)
 
 

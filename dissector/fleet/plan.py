@@ -17,12 +17,10 @@ from dissector.errors import CaptureError
 from dissector.fleet.captures import FileAtPoint, KnownCapture, looked_at
 from dissector.fleet.dataset import Dataset
 from dissector.fleet.parquet import Row, rows_of
-from dissector.fleet.tracing import ToldConnection
-from dissector.limits import HALF_OPEN_SECONDS
+from dissector.fleet.tracing import MARGIN, ToldConnection
 from dissector.render.times import iso
 
 _EPOCH = datetime(1970, 1, 1)
-_MARGIN = HALF_OPEN_SECONDS * 1_000_000_000
 
 
 class PointPlan(NamedTuple):
@@ -139,7 +137,7 @@ class Planner:
         earliest = min(one.first or 0 for one in new)
         if earliest >= max((one.last or 0 for one in before), default=0):
             return tail
-        since = min(tail, earliest - _MARGIN)
+        since = min(tail, earliest - MARGIN)
         for row in self._connections(point, since):
             if row["closed"] is None or _of_column(row["end"]) >= since:
                 since = min(since, _of_column(row["begin"]))

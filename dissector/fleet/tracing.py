@@ -38,7 +38,7 @@ from dissector.wire.secrets import extend, extended
 _KEPT = 1_000
 _SECOND = 1_000_000_000
 #: What said nothing for so long is forgotten by the tracer too: nothing else is open without being known.
-_MARGIN = HALF_OPEN_SECONDS * _SECOND
+MARGIN = HALF_OPEN_SECONDS * _SECOND
 
 
 class HowToTrace(NamedTuple):
@@ -177,7 +177,7 @@ class _TracedUnit:
         last = max((info.last for info in self._reader.infos if info.last is not None), default=None)
         if last is None:
             return ""
-        since = min([last - _MARGIN, *map(_first_sign, filter(_is_owned, late))])
+        since = min([last - MARGIN, *map(_first_sign, filter(_is_owned, late))])
         return iso(max(since, self._unit.since))
 
 

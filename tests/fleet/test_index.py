@@ -112,7 +112,7 @@ def test_files_that_follow_later_are_as_good_as_at_once(
 
 def test_what_goes_on_in_other_files_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks by the hundred, in files so short that most begin, go on and end in different ones."""
-    monkeypatch.setattr(tracing, "_MARGIN", 0)
+    monkeypatch.setattr(tracing, "MARGIN", 0)
     made = make(tmp_path / "all", Size(1, 1, 100, 8), span=6 * SECOND)
     indexed(tmp_path / "once", tmp_path / "all")
     assert as_indexed(tmp_path / "once") == as_made(made)
