@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterable
-from typing import TextIO
-
-from rich.color import ColorSystem
-from rich.console import Console
-from rich.style import Style
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TextIO
 
 from dissector.numbers import Bounds, number
 from dissector.render.abilities import colors
 from dissector.render.theme import STYLES
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 #: A text and the name of its style.
 StyledText = tuple[str, str]
@@ -35,15 +34,14 @@ class Terminal:
     def __init__(self, out: TextIO, color: str = "auto") -> None:
         """``color`` is auto, always or never; auto honours NO_COLOR and wants a terminal."""
         self._out = out
-        self._colors = _color_system(out, color)
-        self._styles = {name: Style.parse(text) if text else None for name, text in STYLES.items()}
+        self._paint = _painter(out, color)
         self._encoding = getattr(out, "encoding", None) or "utf-8"
         self._plain = not _can_encode(self._encoding, _GLYPHS)
         columns = os.environ.get("COLUMNS", "")
         if (width := number(columns, _WIDTHS)) is not None:
             self.width, self.fixed = width, True
         elif out.isatty():
-            self.width, self.fixed = Console(file=out).width, True
+            self.width, self.fixed = _console(out).width, True
         else:
             self.width, self.fixed = _PIPED_WIDTH, False
         self.width = max(self.width, _LEAST_WIDTH)
@@ -77,10 +75,7 @@ class Terminal:
         if self._plain:
             text = text.translate(_PLAIN)
         text = text.encode(self._encoding, "backslashreplace").decode(self._encoding)
-        rule = self._styles.get(style)
-        if self._colors is None or rule is None:
-            return text
-        return rule.render(text, color_system=self._colors)
+        return text if self._paint is None else self._paint(text, style)
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -93,19 +88,38 @@ def clip(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"[:width]
 
 
-def _color_system(out: TextIO, color: str) -> ColorSystem | None:
+def _painter(out: TextIO, color: str) -> Callable[[str, str], str] | None:
+    """Puts codes for the colours of a style around a text; None where there are to be none."""
     if color == "never" or (color == "auto" and not (out.isatty() and colors(color))):
         return None
-    name = Console(file=out, force_terminal=True, no_color=False).color_system
-    return _SYSTEMS.get(name or "", ColorSystem.STANDARD if color == "always" else None)
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    systems = {
+        "standard": ColorSystem.STANDARD,
+        "256": ColorSystem.EIGHT_BIT,
+        "truecolor": ColorSystem.TRUECOLOR,
+        "windows": ColorSystem.WINDOWS,
+    }
+    name = _console(out, colored=True).color_system
+    system = systems.get(name or "", ColorSystem.STANDARD if color == "always" else None)
+    if system is None:
+        return None
+    styles = {name: Style.parse(text) for name, text in STYLES.items() if text}
+
+    def paint(text: str, style: str) -> str:
+        rule = styles.get(style)
+        return text if rule is None else rule.render(text, color_system=system)
+
+    return paint
 
 
-_SYSTEMS = {
-    "standard": ColorSystem.STANDARD,
-    "256": ColorSystem.EIGHT_BIT,
-    "truecolor": ColorSystem.TRUECOLOR,
-    "windows": ColorSystem.WINDOWS,
-}
+def _console(out: TextIO, *, colored: bool = False) -> Console:
+    """What rich knows of a stream, which has colours if ``colored``.  A pipe needs none of it, so it is imported for
+    terminals only."""
+    from rich.console import Console
+
+    return Console(file=out, force_terminal=True, no_color=False) if colored else Console(file=out)
 
 
 def _can_encode(encoding: str, text: str) -> bool:
