@@ -96,13 +96,14 @@ def one_of(name: str, known: Callable[[], Sequence[str]]) -> Kind:
 
     def match(operator: str, value: str) -> Matcher:
         matches = _text(operator, _plain(value))
-        words = [_plain(word) for word in known()]
-        if not any(map(matches, words)):
-            near = get_close_matches(_plain(value), words, 3)
+        words = {word: _plain(word) for word in known()}
+        passing = {word for word, plain in words.items() if matches(plain)}
+        if not passing:
+            near = get_close_matches(_plain(value), list(words.values()), 3)
             raise UsageError(
                 f"there is no {value!r}; it is {' or '.join(near) if near else 'one of ' + _list(known())}"
             )
-        return lambda actual: matches(_plain(actual))
+        return passing.__contains__
 
     return Kind(name, match, known)
 
