@@ -18,8 +18,8 @@ from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
 TASKS, RATE = 100_000, 167.0
-_PORT, _LOW, _HIGH = 24_444, 22_000, 23_999
-_PORTS = ("--callback-ports", f"{_LOW}-{_HIGH}")
+PORT, PORTS = 24_444, (22_000, 23_999)
+_CALLBACKS = ("--callback-ports", f"{PORTS[0]}-{PORTS[1]}")
 _JSTRACE = (sys.executable, "-m", "dissector")
 _SAMPLES = 10
 
@@ -52,12 +52,11 @@ def run(tasks: int = TASKS, rate: float = RATE) -> Run:
     """Plays and follows so many tasks."""
     every = max(2.0, tasks / rate / _SAMPLES)
     found = Run()
-    command = [*_JSTRACE, "simulate", "--listen", str(_PORT), *_PORTS, "--rate", str(rate), "--tasks", str(tasks),
-               "--parallel", "500", "-q"]  # fmt: skip
+    command = peers_of(tasks, rate)
     with (
         TemporaryFile() as out,
         Path(f"/proc/self/fd/{out.fileno()}").open("rb") as reader,
-        _live(out) as live,
+        started(out) as live,
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as peers,
     ):
         begun, counter = time.monotonic(), _Counter(reader)
@@ -76,9 +75,16 @@ def run(tasks: int = TASKS, rate: float = RATE) -> Run:
     return found
 
 
+def peers_of(tasks: int, rate: float, *options: str) -> list[str]:
+    """The command that plays them."""
+    return [*_JSTRACE, "simulate", "--listen", str(PORT), *_CALLBACKS, "--rate", str(rate), "--tasks", str(tasks),
+            "--parallel", "500", "-q", *options]  # fmt: skip
+
+
 @contextmanager
-def _live(out: IO[bytes]) -> Iterator[subprocess.Popen[str]]:
-    command = [*_JSTRACE, "live", "lo", "--command-port", str(_PORT), *_PORTS, "--format", "jsonl"]
+def started(out: IO[bytes], *options: str) -> Iterator[subprocess.Popen[str]]:
+    """``jstrace live`` that captures already."""
+    command = [*_JSTRACE, "live", "lo", "--command-port", str(PORT), *_CALLBACKS, "--format", "jsonl", *options]
     with ExitStack() as stack:
         said = stack.enter_context(TemporaryFile("w+"))
         live = stack.enter_context(subprocess.Popen(command, stdout=out, stderr=said, text=True))

@@ -57,7 +57,7 @@ SIGHT: dict[str, set[str]] = {
     # Files for the full screen: read in a thread, looked into again, cut.
     "opening": CORE | {"session", "outfile", "reading", "share", "survey"},
     # Many captures as one dataset; what watches unattended.
-    "fleet": CORE | {"session", "sources", "outfile", "keys", "reading", "render", "monitor"},
+    "fleet": CORE | {"session", "sources", "outfile", "keys", "reading", "render", "reports", "monitor"},
     # Compares what the core makes of a capture file with what tshark and the generated plugin make of it.
     "verify": CORE | {"session", "sources", "codegen"},
     "cli": CORE

@@ -13,20 +13,17 @@ from typing import NamedTuple
 
 from dissector.errors import CaptureError, JstraceError, UsageError
 from dissector.fleet.company import Companion
-from dissector.model import CaptureInfo, Connection, Event, Look, Outcome, Problem, Running, Task
+from dissector.model import CaptureInfo, Connection, Event, Look, Problem, Running, Task
 from dissector.numbers import count
 from dissector.outfile import OutFile
 from dissector.render.filter import Filter
 from dissector.render.views import Sieve
+from dissector.reports.summary import has_failed
 from dissector.sources.privileges import UserAccount, explained
 from dissector.sources.recent import HeldPacket, Recent, write_packets
 from dissector.sources.ring import parse_size
 from dissector.wire.masking import Mask
 
-#: How a task ends that failed; of one whose end was not captured nobody knows.
-FAILED = frozenset(
-    (Outcome.FAILURE, Outcome.KILLED, Outcome.LOST, Outcome.REFUSED, Outcome.NO_CALLBACK, Outcome.UNREACHABLE)
-)
 #: Characters of a job's name in the name of a file.
 _MAX_NAME = 60
 _HARMFUL = re.compile(r"[^A-Za-z0-9_-]+")
@@ -119,7 +116,7 @@ class FlightRecorder(Companion):
             self._folder = KeptFolder(Path(folder), bound)
             _try(folder)
         self._place, self._recent, self._mask = folder, recent, mask
-        self._sieve = Sieve((), Filter(task=lambda task: task.outcome in FAILED, on_tasks=True), wants_messages=False)
+        self._sieve = Sieve((), Filter(task=has_failed, on_tasks=True), wants_messages=False)
         #: Connections of tasks that failed; those that ended since the last look but one wait for more of them.
         self._connections: dict[Task, dict[Connection, None]] = {}
         self._ended: list[Task] = []
@@ -164,9 +161,10 @@ class FlightRecorder(Companion):
         del self._due[:_MOST_AT_ONCE]
 
     def _keep(self, tasks: Sequence[Task]) -> None:
-        groups = [list(self._connections.pop(task, ())) for task in tasks]
         partial = 0
-        for task, connections, packets in zip(tasks, groups, self._recent.find(groups), strict=True):
+        for task in tasks:
+            connections = list(self._connections.pop(task, ()))
+            packets = self._recent.find(connections)
             partial += not self._recent.has_begin_of(connections)
             if packets:
                 self._write(task, packets)

@@ -163,8 +163,8 @@ class LiveCapture:
             return []
         block = self._tally.numbered(block_of(self._prefilter, [captured[:4] for captured, _ in ready]))
         if self.recorder is not None:
-            for number, (captured, name) in zip(block.numbers, ready, strict=True):
-                self.recorder.write(Packet(number, *captured[:4]), name)
+            for packet, (_, name) in zip(block.packets(), ready, strict=True):
+                self.recorder.write(packet, name)
         return [block]
 
     def _settled(self) -> list[tuple[Captured, str]]:

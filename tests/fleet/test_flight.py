@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from builders import UDP, ethernet, ipv4, pcap
+from rewrapping import fragmented, plain
 
+from benchmarks.encapsulations import OUTER, vxlan
+from benchmarks.forms import as_ipv6
 from dissector.errors import CaptureError, UsageError
-from dissector.fleet.flight import FAILED, FlightRecorder, KeptBound, KeptFolder, file_stem, make_folder, parse_bound
+from dissector.fleet.flight import FlightRecorder, KeptBound, KeptFolder, file_stem, make_folder, parse_bound
 from dissector.model import Event, Outcome, Task
 from dissector.ports import COMMAND_PORTS
+from dissector.reports.summary import has_failed
 from dissector.session.advance import feed
 from dissector.session.tracer import Tracer
 from dissector.share.capture_index import CaptureIndex, Hints
@@ -24,6 +29,7 @@ from dissector.wire.masking import Mask
 
 START = 1_795_000_000 * 1_000_000_000
 PLENTY = KeptBound(None, 10**9)
+HINTS = Hints(COMMAND_PORTS, (50_000, 59_999))
 
 
 def failed(n: int = 1, job: str | None = "nightly") -> Task:
@@ -132,7 +138,7 @@ def flown(path: Path, folder: Path, memory: int = 10**8) -> tuple[list[Task], li
     def give(events: Sequence[Event]) -> None:
         for event in events:
             recorder.add(event)
-            if isinstance(event, Task) and event.outcome in FAILED:
+            if isinstance(event, Task) and has_failed(event):
                 tasks.append(event)
 
     for block in CaptureReader([str(path)]).blocks():
@@ -166,16 +172,63 @@ def test_what_is_kept_is_what_slice_cuts_out(captures: Path, tmp_path: Path) -> 
         tasks, remarks = flown(path, folder)
         assert remarks == []
         files = {int(file.stem.rpartition("_")[2]): packets_in(file) for file in folder.iterdir()}
-        index = CaptureIndex.of(str(path), Hints(COMMAND_PORTS, (50_000, 59_999)), messages=False)
+        index = CaptureIndex.of(str(path), HINTS, messages=False)
         cut = {
             task.n: [(packet.time, packet.data) for packet in packets_of([str(path)], index, [task])]
             for task in index.tasks
-            if task.outcome in FAILED
+            if has_failed(task)
         }
         assert sorted(files) == sorted(task.n for task in tasks), path
         assert files == cut, path
         kept += len(files)
     assert kept > 20
+
+
+def tunnelled(frame: bytes) -> bytes:
+    return ethernet(ipv4(vxlan(frame), protocol=UDP, **OUTER))
+
+
+def _fragmented(size: int) -> Callable[[bytes, int], list[bytes]]:
+    return lambda frame, number: list(fragmented(frame, size, number))
+
+
+#: How frames of a recording come that no look at their first bytes tells of.
+WAYS: dict[str, Callable[[bytes, int], list[bytes]]] = {
+    "fragments": _fragmented(256),
+    "fragments of eight bytes": _fragmented(8),
+    "fragments of IPv6": lambda frame, number: list(fragmented(as_ipv6(frame), 64, number)),
+    "fragments in another order": lambda frame, number: list(fragmented(frame, 256, number))[::-1],
+    "fragments that come twice": lambda frame, number: [one for one in fragmented(frame, 256, number) for _ in "12"],
+    "fragments of a tunnel": lambda frame, number: list(fragmented(tunnelled(frame), 512, number)),
+    "IP options": lambda frame, _number: [with_options(frame)],
+    "a tunnel": lambda frame, _number: [tunnelled(frame)],
+    "IPv6": lambda frame, _number: [as_ipv6(frame)],
+}
+
+
+def with_options(frame: bytes) -> bytes:
+    """The same with a longer IP header."""
+    length = int.from_bytes(frame[16:18], "big") + 4
+    return frame[:14] + b"\x46" + frame[15:16] + length.to_bytes(2, "big") + frame[18:34] + b"\1\1\1\0" + frame[34:]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["engine_shell_fail", "faults/03_callback_reject_rst.c", "engine_kill_task"])
+def test_what_is_kept_is_what_slice_cuts_out_however_it_comes(
+    name: str, way: str, captures: Path, tmp_path: Path
+) -> None:
+    found = enumerate(plain(captures / f"{name}.pcap"))
+    frames = [(time, one) for number, (time, frame) in found for one in WAYS[way](frame, number)]
+    path, folder = tmp_path / "x.pcap", tmp_path / "kept"
+    folder.mkdir()
+    path.write_bytes(pcap(frames))
+    tasks, remarks = flown(path, folder)
+    assert (len(tasks), remarks) == (1, [])
+    index = CaptureIndex.of(str(path), HINTS, messages=False)
+    cut = [(packet.time, packet.data) for packet in packets_of([str(path)], index, index.tasks)]
+    (file,) = folder.iterdir()
+    assert packets_in(file) == cut
+    assert len(cut) >= len(frames) // 2, "the rest is of others"
 
 
 def test_what_is_no_longer_in_memory_is_said(captures: Path, tmp_path: Path) -> None:

@@ -1,0 +1,112 @@
+"""``live --keep-failed`` and ``--metrics`` over minutes: what is kept is what ``slice`` cuts out of the whole capture.
+
+    python -m benchmarks.flight [--seconds 600] [--rate 50]
+
+As root.  A tenth of the tasks fails.  A real Prometheus scrapes once a second where one is installed.  Exit status 1
+when a packet is missing or too many, or a scrape failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.live import PORT, PORTS, peers_of, resident, started, used
+from dissector.reports.summary import has_failed
+from dissector.share.capture_index import CaptureIndex, Hints
+from dissector.share.slice import packets_of
+from dissector.sources.capture import CaptureReader
+
+_FAILING = ("failing-job", "lost-task")
+_MIX = [word for name in (*["shell-job"] * 9 * len(_FAILING), *_FAILING) for word in ("--scenario", name)]
+_QUICK = ("--work", "0.2", "--callback-timeout", "1s")
+_METRICS, _PROMETHEUS = "127.0.0.1:29464", "127.0.0.1:29465"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.flight", description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--rate", type=float, default=50, help="tasks that start in a second")
+    chosen = parser.parse_args()
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        return _run(folder, int(chosen.seconds * chosen.rate), chosen.rate)
+
+
+def _run(folder: Path, tasks: int, rate: float) -> int:
+    whole, kept = folder / "whole.pcapng", folder / "kept"
+    options = "--keep-failed", str(kept), "--keep-failed-max", "100GB", "-w", str(whole), "--metrics", _METRICS
+    with (folder / "records").open("w+b") as out, started(out, "--user", "root", *options) as live, _prometheus(folder):
+        begun = time.monotonic()
+        done = subprocess.run(peers_of(tasks, rate, *_QUICK, *_MIX), check=False, capture_output=True, text=True)
+        seconds = time.monotonic() - begun
+        time.sleep(3)
+        print(f"{done.stdout.strip().splitlines()[-1]}; {tasks / seconds:.1f} a second for {seconds:.0f} s")
+        scrapes = _asked("count_over_time(up[20m])"), _asked("sum_over_time(up[20m])")
+        counted = _asked("sum(jstrace_tasks_total)")
+        print(f"monitor: {resident(live.pid, 'RssAnon'):.0f} MB, {used(live.pid):.0f} s of processor time")
+        live.terminate()
+        live.wait()
+    print(f"scrapes: {scrapes[0]:.0f}, {scrapes[1]:.0f} of them answered; tasks they tell of: {counted:.0f}")
+    return int(not (_is_exact(whole, kept) and scrapes[0] == scrapes[1]))
+
+
+def _is_exact(whole: Path, kept: Path) -> bool:
+    """All packets of failed tasks, each as often as it belongs to one of them, in a file for each task."""
+    index = CaptureIndex.of(str(whole), Hints((PORT,), PORTS), messages=False)
+    failed = [task for task in index.tasks if has_failed(task)]
+    files = list(kept.iterdir())
+    found: Counter[tuple[int, bytes]] = Counter()
+    for file in files:
+        found.update((packet.time, packet.data) for packet in CaptureReader([str(file)]))
+    wanted = {(packet.time, packet.data) for packet in packets_of([str(whole)], index, failed)}
+    packets = sum(1 for _ in CaptureReader([str(whole)]))
+    same = found.keys() == wanted and len(files) == len(failed)
+    print(f"{len(index.tasks):,} tasks of {packets:,} packets, {len(failed):,} failed; {len(files):,} files with")
+    print(f"{found.total():,} packets, {len(wanted - found.keys())} missing, {len(found.keys() - wanted)} too many")
+    return same
+
+
+@contextmanager
+def _prometheus(folder: Path) -> Iterator[None]:
+    program = shutil.which("prometheus")
+    if program is None:
+        yield
+        return
+    scrape = {"job_name": "jstrace", "honor_labels": True, "static_configs": [{"targets": [_METRICS]}]}
+    configuration = {"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}
+    (folder / "prometheus.yml").write_text(json.dumps(configuration), encoding="utf-8")
+    command = [program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
+    command += [f"--web.listen-address={_PROMETHEUS}", "--log.level=error"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def _asked(query: str) -> float:
+    """0 where nothing answers."""
+    try:
+        address = f"http://{_PROMETHEUS}/api/v1/query?" + urllib.parse.urlencode({"query": query})
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            result = json.load(answer)["data"]["result"]
+    except OSError:
+        return 0
+    return float(result[0]["value"][1]) if result else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""The newest packets in memory: what is found by its connection, and what is forgotten."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from builders import ethernet, ipv4, tcp
+from rewrapping import fragmented
+
+from dissector.model import Connection, Endpoint
+from dissector.sources.recent import _OVERHEAD, Recent
+from dissector.stream.fragments import Datagrams
+from dissector.stream.ip import header
+from dissector.traffic import Packet
+
+FRAME = ethernet(ipv4(tcp(40_000, 4_444, payload=bytes(200))))
+PIECES = list(fragmented(FRAME, 64, 7))
+
+
+def found(recent: Recent, first: int, last: int) -> list[int]:
+    """Numbers of the packets of a connection with the ends of ``FRAME``."""
+    head = header(FRAME, 14, len(FRAME))
+    assert head is not None
+    client, server = (Endpoint(str(ip_address(ip)), port) for ip, port in ((head.src, 40_000), (head.dst, 4_444)))
+    return [packet.number for packet, _ in recent.find([Connection(client, server, 0, first, last_packet=last)])]
+
+
+def filled(frames: list[bytes], room: int = 1_000_000) -> Recent:
+    recent = Recent(room)
+    for number, frame in enumerate(frames, 1):
+        recent.write(Packet(number, number, 1, frame, len(frame)), "lo")
+    return recent
+
+
+def room(frames: list[bytes]) -> int:
+    return sum(len(frame) + _OVERHEAD for frame in frames)
+
+
+def test_a_datagram_is_found_whole_by_its_last_fragment() -> None:
+    recent = filled([FRAME, *PIECES, FRAME])
+    last = 1 + len(PIECES)
+    assert found(recent, 1, last + 1) == list(range(1, last + 2))
+    assert found(recent, last, last) == list(range(2, last + 1))
+    assert found(recent, 1, last - 1) == [1]
+
+
+def test_a_datagram_that_is_never_whole_is_nobodys() -> None:
+    recent = filled([FRAME, *PIECES[:-1], FRAME])
+    assert found(recent, 1, 100) == [1, 1 + len(PIECES)]
+
+
+def test_of_a_datagram_the_fragments_that_are_still_there() -> None:
+    frames = [*PIECES, FRAME]
+    assert found(filled(frames, room(frames)), 1, 100) == list(range(1, len(frames) + 1))
+    assert found(filled(frames, room(frames) - 1), 1, 100) == list(range(2, len(frames) + 1))
+    assert found(filled(frames, room([FRAME])), 1, 100) == [len(frames)]
+
+
+def test_what_is_forgotten_is_forgotten_everywhere() -> None:
+    frames = [one for number in range(20) for one in (*fragmented(FRAME, 64, number), FRAME)]
+    recent = filled(frames, room([*PIECES, FRAME]))
+    assert found(recent, 1, 1_000) == list(range(len(frames) - len(PIECES), len(frames) + 1))
+    assert len(recent._odd) == len(recent._packets) == len(PIECES) + 1
+    assert len(recent._fragments) == 1
+    recent = filled([*frames, *[ethernet(b"")] * 100], 10 * (_OVERHEAD + 14))
+    assert len(recent._packets) == 10
+    assert (recent._by_key, recent._fragments) == ({}, {})
+
+
+def test_what_the_block_knows_is_not_parsed_again() -> None:
+    (packet, record), recent = Datagrams().whole(Packet(1, 1, 1, FRAME, len(FRAME))), Recent(10_000)
+    assert packet is not None
+    assert record is not None
+    recent.write(packet._replace(key=record.key), "lo")  # type: ignore[union-attr]  # it is a segment
+    assert found(recent, 1, 1) == [1]
+    assert recent._odd == {}
