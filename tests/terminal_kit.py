@@ -50,9 +50,8 @@ class Terminal:
             preexec_fn=lambda: fcntl.ioctl(1, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         os.close(slave)
-        if self.process.stdin is not None and capture is not None:
-            self.process.stdin.write(capture)
-            self.process.stdin.flush()
+        if capture is not None:
+            self.feed(capture)
 
     def __enter__(self) -> Terminal:
         return self
@@ -94,6 +93,12 @@ class Terminal:
             assert time.monotonic() < deadline, self.out[-2_000:]
             assert self.process.poll() is None or word.encode() in self.out, self.out[-2_000:]
             self.read(0.05)
+
+    def feed(self, capture: bytes) -> None:
+        """More of the recording on standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(capture)
+        self.process.stdin.flush()
 
     def press(self, keys: bytes) -> None:
         os.write(self._master, keys)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from bisect import bisect_left
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conversation import SECOND, Network, TaskScript, pcap
 from terminal_kit import COMMAND, ROOT, Terminal
 
 #: Fewer than all bytes of the recording: its task goes on running.
@@ -207,6 +211,32 @@ def test_plain_lines_without_a_keyboard(ended: bytes) -> None:
     assert done.returncode == 0, done.stdout
     assert b"\x1b[?1049h" not in done.stdout
     assert ended
+
+
+def test_two_hundred_tasks_a_second_do_not_flicker() -> None:
+    """Rows are written over where they changed: nothing is erased first, and what stands still is not sent again."""
+    network = Network()
+    for n in range(300):
+        script = TaskScript(job=f"job_{n % 7}", task_id=n + 1, process_id=n + 1, command_port=40_000 + n)
+        network.play(replace(script, callback_port=59_999 - n % 100, peer_port=50_000 + n), start=n / 200)
+    records = network.ordered()
+    with Terminal(pcap([]), "xterm-256color", size=(120, 40)) as terminal:
+        terminal.until(FOOTER)
+        shown, begun, sent = len(terminal.out), time.monotonic(), 0
+        while sent < len(records):
+            now = round((time.monotonic() - begun) * SECOND)
+            upto = bisect_left(records, now, lo=sent, key=lambda record: record.time)
+            terminal.feed(pcap(records[sent:upto])[len(pcap([])) :])
+            sent = upto
+            terminal.read(0.02)
+        terminal.until("300 ended")
+        out = terminal.out[shown:]
+        assert not re.search(rb"\x1b\[[0-3]?[JK]", out)
+        assert b"\x1b[?25h" not in out
+        assert out.count(FOOTER.encode()) <= 3
+        terminal.press(b"q")
+        terminal.end()
+        assert b"300 tasks: 300 success" in terminal.out
 
 
 # --- capture files -------------------------------------------------------------------------------------------------
