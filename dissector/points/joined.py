@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 
 from dissector.limits import MAX_WAITING, MAX_WAITING_BYTES
@@ -278,6 +278,3 @@ def _point(leg: Leg) -> TaskPoint:
     callback = record.callback or next(iter(leg.facts.attempts), None)
     port = callback.server.port if callback is not None else record.callback_port
     return TaskPoint(leg.place.name, record.client, record.remote, port, offset, error, record.first_packet)
-
-
-Judged = Callable[[TaskFacts], object]

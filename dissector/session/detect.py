@@ -49,7 +49,6 @@ _START_COMMAND = b"<remote_scheduler.start_remote_task"
 _START_ALONE = 19
 #: A prolog, maybe without its end where nothing of what follows is left.
 _OPENING = re.compile(rb"\s*(?:<\?xml[^>]{0,200}(?:\?>\s*|\Z))?")
-_ANSWER_START = b"<spooler>"
 _XML_START = re.compile(rb"\s*(?:<(?:[?!A-Za-z_]|$)|$)")
 #: What a client begins with that may speak XML, frames or HTTP of ours.
 _MAY_BE_OURS = re.compile(rb"[\s<\0]|.{4}[SOAEK]|[A-Z]{1,8}(?:\Z| [^ \r\n]{0,1024}(?:/jobscheduler/|\Z))", re.DOTALL)

@@ -20,8 +20,6 @@ _REQUESTS, _RESPONSES = range(180, 2_500), range(80, 2_500)
 _SHARE = 0.75
 #: A heartbeat's period, and how exactly it is kept.
 _PERIOD, _JITTER = 10 * SECOND, SECOND // 2
-#: Response to the next request: a task whose script runs for long is asked again at once.
-_MOST_EVIDENCE = 4
 
 
 @dataclass(slots=True, eq=False)

@@ -135,11 +135,6 @@ def certificates(body: bytes, *, is_1_3: bool) -> list[bytes]:
     return found
 
 
-def has_certificates(body: bytes) -> bool:
-    """True for a certificate message of TLS 1.2 that is not empty."""
-    return len(body) > 3 and body[:3] != bytes(3)
-
-
 def new_ticket(body: bytes) -> bytes:
     """The ticket that a server of TLS 1.2 hands out."""
     return body[6 : 6 + int.from_bytes(body[4:6], "big")]
