@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -72,6 +71,8 @@ def report(
         check_output(target, files)
         chosen = parse(filters)
         if is_redacted:
+            from tempfile import TemporaryDirectory
+
             folder = opened.enter_context(TemporaryDirectory(prefix="jstrace-"))
             files = _redacted(files, folder, seed, command_ports, callback_ports)
         out = opened.enter_context(OutFile(target))
