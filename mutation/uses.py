@@ -36,23 +36,26 @@ def users(module: str, line: int) -> set[Line]:
 
 
 def _made(module: str, line: int) -> tuple[set[str], set[Line]]:
-    """Names that the innermost statement at a line makes, and the lines of a function that begins there."""
-    statement = _innermost(_tree(module), line)
+    """Names that the innermost statement at a line makes (of a field its class too, which has its default), and the
+    lines of a function that begins there."""
+    around, statement = _innermost(_tree(module), line)
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
         last = statement.end_lineno or line
         return set(), {(module, at) for at in range(statement.body[0].lineno, last + 1)}
     if isinstance(statement, ast.ClassDef):
         return {statement.name}, set()
     stores = (node for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
-    return {node.id for node in stores}, set()
+    return {node.id for node in stores} | ({around.name} if isinstance(around, ast.ClassDef) else set()), set()
 
 
-def _innermost(node: ast.AST, line: int) -> ast.AST:
+def _innermost(node: ast.AST, line: int, around: ast.AST | None = None) -> tuple[ast.AST | None, ast.AST]:
+    """What the statement at a line stands in, and the statement."""
     for child in ast.iter_child_nodes(node):
         begins = min((one.lineno for one in getattr(child, "decorator_list", ())), default=getattr(child, "lineno", 0))
         if isinstance(child, ast.stmt) and begins <= line <= (child.end_lineno or 0):
-            return child if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) else _innermost(child, line)
-    return node
+            is_function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
+            return (node, child) if is_function else _innermost(child, line, node)
+    return around, node
 
 
 @cache

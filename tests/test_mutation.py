@@ -44,6 +44,10 @@ def small(one: int = _LIMIT) -> bool:
 
 def known(one: int) -> bool:
     return one in _TABLE
+
+
+def made() -> Facts:
+    return Facts()
 """
 THERE = """\
 from dissector.session.here import LARGE
@@ -58,14 +62,15 @@ ask = lambda one: one.size + LARGE
         (1, {("session/here", 15), ("wire/there", 3), ("session/here", 11)}),
         (2, {("session/here", 15)}),
         (3, set()),
-        (7, {("wire/there", 3)}),
+        (7, {("wire/there", 3), ("session/here", 19)}),
         (10, {("session/here", 11)}),
     ],
 )
 def test_what_uses_a_constant(
     line: int, users: set[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also by way of other constants, in other modules, and a parameter's default where its function runs."""
+    """Also by way of other constants, in other modules; a parameter's default where its function runs, a field's where
+    its class is called."""
     for name, text in (("session/here", HERE), ("wire/there", THERE)):
         path = tmp_path / "dissector" / f"{name}.py"
         path.parent.mkdir(parents=True)

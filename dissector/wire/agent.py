@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from dissector.numbers import COUNT, number
-from dissector.wire.http import BOMB, PLAIN
+from dissector.wire.http import BOMB
 from dissector.wire.http_message import HttpMessage
 from dissector.wire.json_text import JsonError, json_value
 
@@ -24,13 +24,10 @@ _TUNNEL = re.compile(r"/tunnel/([^/]+)/?")
 _DATE = re.compile(r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 #: ``PT1M30.5S``, the form of Java's durations; an hour may have more than 60 minutes.
-_DURATION = re.compile(r"PT(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.(\d{1,9}))?S)?", re.ASCII)
+_DURATION = re.compile(r"PT(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.(\d{1,9}))?S)?", re.ASCII)
 _SECOND = 1_000_000_000
 #: Longer names and ids are cut off: a compressed body may have one of a million characters, and tasks keep them.
 _LONGEST_TEXT = 8 * 1024
-
-#: How bodies begin that are none or messages of a tunnel.
-_NO_JSON = frozenset((b"", b"S", b"O", b"A", b"E", b"K"))
 
 SECRET_HEADER = "X-JobScheduler-Tunnel-Secret"
 REQUEST_ID = "X-JobScheduler-Request-ID"
@@ -128,10 +125,10 @@ def heartbeat_of(request: HttpMessage) -> Heartbeat | None:
 def nanoseconds(text: str) -> int | None:
     """A Java duration of hours, minutes and seconds; None for anything else."""
     match = _DURATION.fullmatch(text)
-    if match is None or text == "PT":
+    if match is None:
         return None
     hours, minutes, seconds = (int(part or 0) for part in match.groups()[:3])
-    return (3600 * hours + 60 * minutes + seconds) * _SECOND + int((match[4] or "").ljust(9, "0") or 0)
+    return (3600 * hours + 60 * minutes + seconds) * _SECOND + int((match[4] or "").ljust(9, "0"))
 
 
 class AgentCommand(NamedTuple):
@@ -228,8 +225,6 @@ def _date(text: str) -> int | None:
 
 def unread(message: HttpMessage) -> str | None:
     """Why a body is not read though nothing may be wrong with it: it is more than jstrace reads."""
-    if message.codings is PLAIN and message.sent[:1] in _NO_JSON:
-        return None
     if message.reason is not None and message.reason.startswith(BOMB):
         return message.reason
     if message.body.lstrip()[:1] not in (b"{", b"["):

@@ -63,7 +63,16 @@ def test_where_a_request_goes(path: str | None, found: agent.Target | None) -> N
         (request(f"POST {API}/tunnel/1", f"{agent.HEARTBEAT}: PT10S PT1M"), "heartbeat"),
         (request(f"POST {API}/tunnel/1", f"{agent.HEARTBEAT}: PT10S PT1M", body=b"S"), "tunnel"),
         (request(f"POST {API}/tunnel/1", f"{agent.HEARTBEAT_CONTINUE}: U PT10S PT1M"), "continue"),
+        (
+            request(f"POST {API}/tunnel/1", f"{agent.HEARTBEAT_CONTINUE}: U PT10S PT1M", f"{agent.HEARTBEAT}: x"),
+            "continue",
+        ),
+        (request(f"POST {API}/tunnel/1"), "tunnel"),
+        (request(f"GET {API}/tunnel/1"), "view"),
+        (request(f"PUT {API}/tunnel/1"), "other"),
         (request(f"PUT {API}/command"), "other"),
+        (request(f"POST {API}"), "other"),
+        (request(f"POST {API}/x"), "other"),
         (request("POST /jobscheduler/engine/command"), "other"),
     ],
 )
@@ -90,6 +99,8 @@ def test_a_head_is_read_whatever_its_number_looks_like(number: str, first: bool)
         ("PT10S", 10 * SECOND),
         ("PT1M", 60 * SECOND),
         ("PT0.5S", SECOND // 2),
+        ("PT1.5S", 3 * SECOND // 2),
+        ("PT1M4S", 64 * SECOND),
         ("PT1H2M3.000000004S", 3_723 * SECOND + 4),
         ("PT277777H46M39S", 999_999_999 * SECOND),
         ("PT", None),
@@ -108,6 +119,8 @@ def test_what_a_master_announces() -> None:
     assert beat == agent.Heartbeat(10 * SECOND, 60 * SECOND)
     assert agent.heartbeat_of(request("POST /x", f"{agent.HEARTBEAT}: nonsense")) == agent.Heartbeat(None, None)
     assert agent.heartbeat_of(request("POST /x")) is None
+    for text, beat in (("PT1S PT2S PT3S", agent.Heartbeat(SECOND, 2 * SECOND)), ("PT1S", agent.Heartbeat(None, None))):
+        assert agent.heartbeat_of(request("POST /x", f"{agent.HEARTBEAT_START}: {text}")) == beat
 
 
 @pytest.mark.parametrize(("header", "found"), [("3 PT277777H46M39S", 3), ("3", 3), ("x", None), ("", None)])
@@ -124,6 +137,12 @@ def test_what_a_command_asks_for() -> None:
     assert (close.agent_task_id, close.kill) == ("1-22", True)
     odd = agent.command_of(command(meta=[1], agentTaskId=5, kill="yes", signal={}))
     assert odd == agent.AgentCommand(None)
+
+
+def test_how_much_of_a_text_is_kept() -> None:
+    for size in (8_191, 8_192, 8_193):
+        job = agent.command_of(command(meta={"job": "j" * size})).job
+        assert job == "j" * min(size, 8_192)
 
 
 def test_bodies_are_unpacked() -> None:
@@ -148,6 +167,8 @@ def test_the_answer_to_a_start() -> None:
         (response(400, b" no \n", "text/plain; charset=UTF-8"), "no"),
         (response(502, b"<html>", "text/html"), "HTTP 502"),
         (response(410), "HTTP 410"),
+        (response(299), None),
+        (response(300), "HTTP 300"),
     ],
 )
 def test_why_a_request_failed(message: HttpMessage, text: str | None) -> None:
@@ -175,6 +196,26 @@ def test_json_counts_only_where_it_is_said_to_be_json() -> None:
     assert agent.json_of(response(200, b"{}\n", "text/plain")) is None
     assert agent.json_of(response(200, b"{")) is None
     assert agent.json_of(response(200, b"[" * 100_000)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Wed, 25 Nov 2026 22:58:52 GMT", 1_795_647_532),
+        ("Thu, 01 Jan 1970 00:00:01 GMT", 1),
+        ("Sun, 31 Dec 2000 23:59:59 GMT", 978_307_199),
+        ("Sun, 01 Foo 2000 00:00:00 GMT", None),
+        ("Sun, 01 Jan 0000 00:00:00 GMT", None),
+        ("2026-11-25", None),
+    ],
+)
+def test_the_clock_of_who_answers(text: str, seconds: int | None) -> None:
+    reply = parse_http(f"HTTP/1.1 200 OK\r\nDate: {text}\r\n\r\n".encode(), is_request=False)
+    assert agent.date_of(reply) == (seconds and seconds * SECOND)
+
+
+def test_who_answers_without_a_date() -> None:
+    assert agent.date_of(response(200)) is None
 
 
 @pytest.mark.parametrize(
