@@ -142,7 +142,8 @@ class Chunk(NamedTuple):
 class Gap(NamedTuple):
     """Bytes of one direction that are not in the capture.  ``number`` and ``time``: the packet that proved it;
     ``snapped``: that packet carried them, and the snap length of the capture cut them off; ``acknowledged`` False: no
-    receiver was seen to have them either, so they may have been lost on their way rather than by the capture."""
+    receiver was seen to have them either, and their sender does not count them at its end, so they were lost on their
+    way rather than by the capture."""
 
     side: Side
     offset: int

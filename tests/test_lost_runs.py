@@ -6,13 +6,15 @@ recording's outcome, or ``unknown``; ``running`` only where the recording just e
 
 from __future__ import annotations
 
+import random
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
-from dissector.model import Problem, Task
+from dissector.model import Outcome, Problem, Task
 from dissector.session.tracer import Tracer
+from dissector.session.unexplained import SAYS_WHY
 from dissector.sources.capture import CaptureReader
 from dissector.traffic import Packet
 
@@ -39,9 +41,19 @@ NAMES = (
 NOTHING_LEFT = {
     ("corpus/idle_command_drop.c.pcapng", 48, 51),
     *(("corpus/client_dies.c.pcapng", first, 35) for first in (32, 33)),
-    ("agent/ua113_shell_ok.pcap", 40, 43),
-    ("agent/ua113_frozen.pcap", 57, 60),
 }
+
+
+#: All recordings of one or more tasks that are small enough.
+GENUINE = sorted(
+    path.relative_to(CAPTURES).as_posix()
+    for path in [*CAPTURES.glob("*.pcap"), *CAPTURES.glob("agent/*.pcap")]
+    if path.stat().st_size < 60_000 and "tls_" not in path.name
+)
+#: Places drawn of each, and behind those the last ones.
+DRAWN, LAST = 10, 6
+#: (whole, part): what is seen of a kill that is not: by its signal, or by its end.
+VISIBLE = {(Outcome.KILLED, Outcome.FAILURE), (Outcome.KILLED, Outcome.LOST)}
 
 
 @lru_cache(maxsize=2)
@@ -49,14 +61,68 @@ def packets_of(name: str) -> list[Packet]:
     return list(CaptureReader([str(CAPTURES / name)]))
 
 
-def without(name: str, first: int, last: int) -> tuple[Task, list[Problem]]:
-    """The one task of the recording that lacks the packets from ``first`` to ``last``."""
+def tasks_without(name: str, first: int, last: int) -> list[Task]:
+    """The tasks of the recording that lacks the packets from ``first`` to ``last``."""
     packets = packets_of(name)
     tracer = Tracer(messages=False)
     events = [event for packet in packets[: first - 1] + packets[last:] for event in tracer.feed(packet)]
     events += tracer.finish()
-    (task,) = [one for one in events if isinstance(one, Task)]
+    return [one for one in events if isinstance(one, Task)]
+
+
+def without(name: str, first: int, last: int) -> tuple[Task, list[Problem]]:
+    """The same, where there is one task."""
+    (task,) = tasks_without(name, first, last)
     return task, task.problems
+
+
+def wrong(task: Task, whole: set[Outcome], *, at_end: bool) -> str | None:
+    """What is wrong with a task of a part: another outcome, or none without a reason."""
+    found, codes = task.outcome, {problem.code for problem in task.problems}
+    if found is Outcome.UNKNOWN:
+        return None if codes & SAYS_WHY else f"unknown, told with {codes}"
+    unopened = task.command is not None and not task.command.established
+    if found in whole or any((true, found) in VISIBLE for true in whole) or (unopened and not task.callback):
+        return None
+    return None if found is Outcome.RUNNING and (at_end or codes & SAYS_WHY) else f"{found.value}, told with {codes}"
+
+
+@pytest.mark.parametrize("name", GENUINE)
+def test_what_packets_that_are_lost_anywhere_make_of_a_task(name: str) -> None:
+    size, dice = len(packets_of(name)), random.Random(name)
+    whole = {task.outcome for task in tasks_without(name, 1, 0)}
+    places = {dice.randrange(1, size) for _ in range(DRAWN)} | set(range(max(1, size - LAST), size + 1))
+    told = []
+    for first in sorted(places):
+        last = min(first + dice.randrange(4), size)
+        found = [wrong(task, whole, at_end=last == size) for task in tasks_without(name, first, last)]
+        told += [f"without {first} to {last}: {what}" for what in found if what is not None]
+    assert told == []
+
+
+#: (recording, packets that are lost, outcome, codes that say why): what only the reset counts, a response that is that
+#: to another request, a kill that may be behind a broken tunnel, a release whose answer and end are lost, a stranger's
+#: tunnel.
+KINDS: tuple[tuple[str, int, int, list[str], set[str]], ...] = (
+    ("h19_nested.pcap", 64, 66, ["unknown"], {"gap", "command_not_captured"}),
+    ("agent/c19_kill.pcap", 8, 9, ["unknown"], {"gap", "callback_not_captured"}),
+    ("agent/ua113_shell_ok.pcap", 40, 43, ["unknown"], {"gap"}),
+    ("agent/ua113_shell_ok.pcap", 6, 8, ["success"], {"gap"}),
+    ("agent/ua113_startfail.pcap", 10, 11, ["refused", "unknown"], {"agent_refused_start", "gap"}),
+    ("agent/ua111_task_killed.pcap", 22, 25, ["unknown"], {"gap"}),
+    ("agent/ua113_kill.pcap", 35, 35, ["unknown"], {"gap"}),
+    ("agent/ua113_wrong_secret.pcap", 18, 18, ["success"], set()),
+    ("engine_order.pcap", 207, 210, ["success", "unknown"], {"gap"}),
+    ("engine_kill_task.pcap", 38, 39, ["unknown"], {"gap"}),
+    ("engine_shell_ok.pcap", 52, 55, ["unknown"], {"gap"}),
+)
+
+
+@pytest.mark.parametrize(("name", "first", "last", "outcomes", "codes"), KINDS)
+def test_what_is_told_of_a_loss(name: str, first: int, last: int, outcomes: list[str], codes: set[str]) -> None:
+    tasks = tasks_without(name, first, last)
+    assert [task.outcome.value for task in tasks] == outcomes
+    assert {problem.code for task in tasks for problem in task.problems} == codes
 
 
 @pytest.mark.parametrize("name", NAMES)

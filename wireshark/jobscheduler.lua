@@ -1296,8 +1296,8 @@ do
 end
 
 do
-  local limits, model, numbers, places, ports, session_agent_codes, session_agent_errors, session_agent_facts, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_connection_quality, session_detect, session_diagnosis, session_early, session_early_ends, session_failed_callbacks, session_findings, session_hosts, session_join, session_life, session_oddities, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_pairs, session_running, session_silence, session_silent_ends, session_slow, session_slowness, session_start_errors, session_subjects, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_tunnels, session_unanswered, session_uncalled, session_verdict, sides, stream_direction, stream_framing, stream_icmp, stream_ip, stream_reassembly, stream_reorder, stream_sequence, stream_wrong_bytes, traffic, wire_agent, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
-  js.python = { limits = limits, model = model, numbers = numbers, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_errors = session_agent_errors, session_agent_facts = session_agent_facts, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_connection_quality = session_connection_quality, session_detect = session_detect, session_diagnosis = session_diagnosis, session_early = session_early, session_early_ends = session_early_ends, session_failed_callbacks = session_failed_callbacks, session_findings = session_findings, session_hosts = session_hosts, session_join = session_join, session_life = session_life, session_oddities = session_oddities, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_pairs = session_run_pairs, session_running = session_running, session_silence = session_silence, session_silent_ends = session_silent_ends, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_subjects = session_subjects, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_tunnels = session_tunnels, session_unanswered = session_unanswered, session_uncalled = session_uncalled, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_framing = stream_framing, stream_icmp = stream_icmp, stream_ip = stream_ip, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, stream_sequence = stream_sequence, stream_wrong_bytes = stream_wrong_bytes, traffic = traffic, wire_agent = wire_agent, wire_names = wire_names }
+  local limits, model, numbers, places, ports, session_agent_codes, session_agent_errors, session_agent_facts, session_agent_outcomes, session_bodies, session_bounds, session_calling, session_capture_codes, session_case, session_clock, session_codes, session_command_loss, session_conditions, session_connection_quality, session_detect, session_diagnosis, session_early, session_early_ends, session_failed_callbacks, session_findings, session_hosts, session_join, session_life, session_oddities, session_outcomes, session_pairs, session_point_codes, session_proof, session_quality, session_reset_origin, session_rules_agent, session_rules_disconnect, session_rules_startup, session_run_pairs, session_running, session_silence, session_silent_ends, session_slow, session_slowness, session_start_errors, session_subjects, session_tallies, session_task, session_timeouts, session_tls_codes, session_tracer, session_tunnels, session_unanswered, session_uncalled, session_unexplained, session_verdict, sides, stream_direction, stream_framing, stream_icmp, stream_ip, stream_reassembly, stream_reorder, stream_sequence, stream_wrong_bytes, traffic, wire_agent, wire_names = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+  js.python = { limits = limits, model = model, numbers = numbers, places = places, ports = ports, session_agent_codes = session_agent_codes, session_agent_errors = session_agent_errors, session_agent_facts = session_agent_facts, session_agent_outcomes = session_agent_outcomes, session_bodies = session_bodies, session_bounds = session_bounds, session_calling = session_calling, session_capture_codes = session_capture_codes, session_case = session_case, session_clock = session_clock, session_codes = session_codes, session_command_loss = session_command_loss, session_conditions = session_conditions, session_connection_quality = session_connection_quality, session_detect = session_detect, session_diagnosis = session_diagnosis, session_early = session_early, session_early_ends = session_early_ends, session_failed_callbacks = session_failed_callbacks, session_findings = session_findings, session_hosts = session_hosts, session_join = session_join, session_life = session_life, session_oddities = session_oddities, session_outcomes = session_outcomes, session_pairs = session_pairs, session_point_codes = session_point_codes, session_proof = session_proof, session_quality = session_quality, session_reset_origin = session_reset_origin, session_rules_agent = session_rules_agent, session_rules_disconnect = session_rules_disconnect, session_rules_startup = session_rules_startup, session_run_pairs = session_run_pairs, session_running = session_running, session_silence = session_silence, session_silent_ends = session_silent_ends, session_slow = session_slow, session_slowness = session_slowness, session_start_errors = session_start_errors, session_subjects = session_subjects, session_tallies = session_tallies, session_task = session_task, session_timeouts = session_timeouts, session_tls_codes = session_tls_codes, session_tracer = session_tracer, session_tunnels = session_tunnels, session_unanswered = session_unanswered, session_uncalled = session_uncalled, session_unexplained = session_unexplained, session_verdict = session_verdict, sides = sides, stream_direction = stream_direction, stream_framing = stream_framing, stream_icmp = stream_icmp, stream_ip = stream_ip, stream_reassembly = stream_reassembly, stream_reorder = stream_reorder, stream_sequence = stream_sequence, stream_wrong_bytes = stream_wrong_bytes, traffic = traffic, wire_agent = wire_agent, wire_names = wire_names }
   local py = js.py
   session_agent_errors.http_error = function() return py.pack() end  -- a start over HTTP that fails is one for Wireshark's own dissector
   session_diagnosis.conclude = function(facts, now, clock_steps, hosts)
@@ -1525,11 +1525,13 @@ do
     never_started = ((self.start == nil) or (self.life.command == "was refused") or not py.truth(is_answered))
     do return ((record.callback ~= nil) or never_started) end
   end
-  session_agent_facts.AgentFacts = py.class({ "heard", "secret", "start", "start_failure", "clock_skew", "close", "kill", "failed", "waiting", "repetitions", "repeated", "longest_wait", "outage", "heartbeat", "asked", "missing", "missed", "missed_by", "_requests", "_last", "_delivered" }, {
+  session_agent_facts.AgentFacts = py.class({ "heard", "secret", "start", "start_failure", "clock_skew", "close", "kill", "kill_unsure", "failed", "waiting", "repetitions", "repeated", "longest_wait", "outage", "heartbeat", "asked", "missing", "missing_in", "missed", "missed_by", "_requests", "_last", "_delivered" }, {
+    ["kill_unsure"] = function() return false end,
     ["repetitions"] = function() return py.pack() end,
     ["repeated"] = function() return 0 end,
     ["longest_wait"] = function() return 0 end,
     ["missing"] = function() return -1 end,
+    ["missing_in"] = function() return 0 end,
     ["missed"] = function() return 0 end,
     ["_requests"] = function() return py.dict() end,
     ["_last"] = function() return 0 end,
@@ -1691,7 +1693,7 @@ do
     host = (py.has(self.ip, ":") and ("[" .. py.str(self.ip) .. "]") or self.ip)
     do return (function() if (self.port == nil) then return host end return (py.str(host) .. ":" .. py.str(self.port)) end)() end
   end
-  sides.SideFacts = py.class({ "first_seq", "packets", "bytes", "retransmissions", "retransmitted", "repeat_wait", "smallest_retransmitted", "duplicates", "overtaken", "mss", "first_data", "last_data", "last", "fin", "rst", "before_rst", "rst_outside", "rst_unknown", "rst_again", "rst_answers", "late_data", "zero_windows", "acked", "sent", "never_acknowledged", "lost_to", "end_acked", "lost_by", "ttl", "places" }, {
+  sides.SideFacts = py.class({ "first_seq", "packets", "bytes", "retransmissions", "retransmitted", "repeat_wait", "smallest_retransmitted", "duplicates", "overtaken", "mss", "first_data", "last_data", "last", "fin", "rst", "before_rst", "rst_outside", "rst_unknown", "rst_again", "rst_answers", "late_data", "zero_windows", "acked", "sent", "never_acknowledged", "lost_to", "only_counted", "end_acked", "lost_by", "ttl", "places" }, {
     ["packets"] = function() return 0 end,
     ["bytes"] = function() return 0 end,
     ["retransmissions"] = function() return 0 end,
@@ -1706,6 +1708,7 @@ do
     ["sent"] = function() return 0 end,
     ["never_acknowledged"] = function() return 0 end,
     ["lost_to"] = function() return 0 end,
+    ["only_counted"] = function() return false end,
     ["end_acked"] = function() return 0 end,
     ["lost_by"] = function() return 0 end,
     ["ttl"] = function() return 0 end,
@@ -1898,7 +1901,8 @@ do
     case = session_case.Case.new(facts, now, session_clock.grain(facts), py.either(hosts, function() return session_hosts.Hosts.new() end))
     found = (function() local found_ = py.pack()  for _, item_ in py.each(session_diagnosis.RULES) do local rule = item_  for _, item_ in py.each(rule(case)) do local problem = item_ py.append(found_, problem) end end return found_ end)()
     found = py.add(found, record.problems)
-    session_diagnosis._demote_consequences(found, session_diagnosis._was_ended(record))
+    found = py.add(found, session_unexplained.why(case, found))
+    session_diagnosis._demote_consequences(found, session_conditions.ended_by_signal(record))
     session_diagnosis._add_doubts(found, session_quality.doubts(facts, clock_steps))
     order = py.pack("error", "warning", "info")
     py.sort(found, { key = function(problem) return py.index(order, problem.severity) end })
@@ -2085,6 +2089,17 @@ do
     end
     do return (function()  for _, item_ in py.each(session_clock._GRAINS) do local grain = item_ if not (function()  for _, item_ in py.each(times) do local time = item_ if py.truth((time % grain)) then return true end end return false end)() then do return grain end end end return 0 end)() end
   end
+  session_unexplained.why = function(case, found)
+    local record, unseen
+    local yielded_ = py.pack()
+    record = case.facts.record
+    if ((record.outcome ~= "unknown") or (function()  for _, item_ in py.each(found) do local problem = item_ if py.has(session_unexplained.SAYS_WHY, problem.code) then return true end end return false end)()) then
+      do return yielded_ end
+    end
+    unseen = (function() local found_ = py.pack()  for _, item_ in py.each(py.pack(record.callback, record.command)) do local one = item_ if ((one ~= nil) and session_verdict.end_unseen(one)) then py.append(found_, one) end end return found_ end)()
+    py.extend(yielded_, session_findings.first(session_unexplained.UNEXPLAINED, session_unexplained.Unexplained.new(case, (function() if py.truth(unseen) then return py.at(unseen, 0) end return nil end)())))
+    return yielded_
+  end
   session_diagnosis._demote_consequences = function(found, was_ended)
     local codes, problem, reasons
     codes = py.set((function() local found_ = py.pack()  for _, item_ in py.each(found) do local problem = item_ py.append(found_, problem.code) end return found_ end)())
@@ -2102,7 +2117,7 @@ do
       end
     end
   end
-  session_diagnosis._was_ended = function(record)
+  session_conditions.ended_by_signal = function(record)
     do return (py.bool(record.signal) or ((record.exit_code ~= nil) and (record.exit_code > session_timeouts.SIGNAL_CODES))) end
   end
   session_diagnosis._add_doubts = function(found, doubts)
@@ -2157,6 +2172,9 @@ do
     ["remedy"] = function() return session_findings.USUAL end,
     ["when"] = function() return py.pack() end,
   })
+  session_oddities.only_counted = function(odd)
+    do return (py.same(odd.problem.code, "gap") and py.at(odd.about.sides, odd.problem.side).only_counted) end
+  end
   session_verdict.lacks_tail = function(connection, side)
     local facts
     facts = py.at(connection.sides, side)
@@ -2437,11 +2455,16 @@ do
     end
     return yielded_
   end
-  session_quality._lost_on_the_way = function(connection)
-    do return py.int((py.same(connection.gaps, 1) and (function()  for _, item_ in py.each(connection.sides) do local side = item_ if py.truth(side.never_acknowledged) then return true end end return false end)())) end
-  end
   session_verdict.end_unseen = function(connection)
     do return (function()  for _, item_ in py.each(py.pack(0, 1)) do local side = item_ if session_verdict.may_have_ended(connection, side) then return true end end return false end)() end
+  end
+  session_unexplained.Unexplained = py.class({ "case", "about" }, {
+  })
+  session_unexplained.Unexplained.getters["name"] = function(self)
+    do return ((self.about ~= nil) and ("The " .. py.str(py.word(self.about.role)) .. " connection") or "A connection") end
+  end
+  session_quality._lost_on_the_way = function(connection)
+    do return py.int((py.same(connection.gaps, 1) and (function()  for _, item_ in py.each(connection.sides) do local side = item_ if py.truth(side.never_acknowledged) then return true end end return false end)())) end
   end
   session_findings.told = function(text, subject, usual)
     if usual == nil then usual = "" end
@@ -2676,6 +2699,11 @@ do
     leaving = session_conditions._leaving(case)
     do return ((leaving ~= nil) and session_conditions._was_killed(case, leaving.time)) end
   end
+  session_conditions.kill_missed = function(case)
+    local leaving
+    leaving = session_conditions._leaving(case)
+    do return ((leaving ~= nil) and session_conditions.may_be_killed(case.facts, leaving.time) and session_conditions.ended_by_signal(case.facts.record)) end
+  end
   session_conditions.failed = function(case)
     local facts, record
     facts, record = case.facts, case.facts.record
@@ -2714,6 +2742,14 @@ do
     silent = ((py.sub(case.now, answer.time) > session_timeouts.END_PATIENCE) or (callback["end"] < py.sub(answer.time, session_timeouts.END_PATIENCE)))
     do return py.both(silent, function() return (callback["end"] <= answer.time) end) end
   end
+  session_conditions.long_silent = function(case)
+    local close, callback
+    close, callback = case.facts.close, case.facts.record.callback
+    do return ((close ~= nil) and (callback ~= nil) and (py.sub(close.time, callback["end"]) >= session_timeouts.IDLE)) end
+  end
+  session_conditions.release_asked = function(case)
+    do return (case.facts.release ~= nil) end
+  end
   session_conditions.cut_off = function(case)
     local end_
     end_ = session_conditions._end(case)
@@ -2728,6 +2764,11 @@ do
     end
     has_left = ((mark == py.at(command.sides, 0).fin) or session_verdict.may_have_ended(command, 0))
     do return py.both((session_conditions.closed(case) or has_left), function() return (callback["end"] <= mark.time) end) end
+  end
+  session_conditions.silent_since_command_end = function(case)
+    local command, callback
+    command, callback = case.facts.record.command, case.facts.record.callback
+    do return ((command ~= nil) and (callback ~= nil) and session_verdict.end_unseen(command) and (callback["end"] <= command["end"])) end
   end
   session_conditions.killed_before_end = function(case)
     local end_
@@ -2771,13 +2812,23 @@ do
     about = case.facts.agent
     do return ((about ~= nil) and (about.kill ~= nil) and not about.failed_before_kill) end
   end
-  session_agent_outcomes.released = function(case)
-    do return (case.facts.released ~= nil) end
+  session_agent_outcomes.kill_unsure = function(case)
+    local about
+    about = case.facts.agent
+    do return ((about ~= nil) and about.kill_unsure) end
   end
   session_agent_outcomes.tunnel_broke = function(case)
     local about
     about = case.facts.agent
     do return ((about ~= nil) and (about.failed ~= nil)) end
+  end
+  session_agent_outcomes.released = function(case)
+    do return (case.facts.released ~= nil) end
+  end
+  session_agent_outcomes.kill_missed = function(case)
+    local about, record
+    about, record = case.facts.agent, case.facts.record
+    do return ((about ~= nil) and (about.missing >= 0) and session_conditions.ended_by_signal(record)) end
   end
   session_agent_outcomes.unreached = function(case)
     local about
@@ -3176,6 +3227,32 @@ do
   })
   session_bounds.Bound.getters["more"] = function(self)
     do return numbers.count(self.number, ("more " .. py.str(self.noun))) end
+  end
+  session_unexplained.lost_requests = function(task)
+    local about
+    about = task.case.facts.agent
+    do return ((about ~= nil) and (about.missing_in > 0)) end
+  end
+  session_unexplained.missing_packet = function(task)
+    local about
+    about = task.case.facts.agent
+    do return ((about ~= nil) and py.pack(about.missing_in) or py.pack()) end
+  end
+  session_unexplained.begun_before = function(task)
+    local about
+    about = task.case.facts.agent
+    do return ((about ~= nil) and (about.start == nil)) end
+  end
+  session_unexplained.first_packet = function(task)
+    do return py.pack(task.case.facts.record.first_packet) end
+  end
+  session_unexplained.end_is_lost = function(task)
+    do return (task.about ~= nil) end
+  end
+  session_unexplained.telling_packet = function(task)
+    local about
+    about = task.about
+    do return ((about ~= nil) and py.pack(py.max((function() local found_ = py.pack()  for _, item_ in py.each(py.pack(0, 1)) do local side = item_ py.append(found_, py.at(about.sides, side).lost_by) end return found_ end)())) or py.pack()) end
   end
   session_findings._Words = py.class({ "subject", "usual" }, {
   })
@@ -4163,7 +4240,7 @@ do
   session_life.ANSWERS = py.dict(py.joined(py.pack(py.pack("settled", py.dict(py.joined(py.pack(py.pack("a dialog from its middle", "unsettled")), py.pack(py.pack("the first call", "asking")), py.pack(py.pack("a call", "asking")), py.pack(py.pack("an answer to nothing that can not be read", "unsettled")), py.pack(py.pack("a hole in what the task process says", "unsettled")))))), py.pack(py.pack("asking", py.dict(py.joined(py.pack(py.pack("a dialog from its middle", "asking, unsettled")), py.pack(py.pack("a call", "asking, unsettled")), py.pack(py.pack("the answer to a step", "settled")), py.pack(py.pack("an answer", "settled")), py.pack(py.pack("an answer that may be to another call", "unsettled")), py.pack(py.pack("an answer that can not be read", "unsettled")), py.pack(py.pack("an answer to nothing that can not be read", "asking, unsettled")))))), py.pack(py.pack("unsettled", py.dict(py.joined(py.pack(py.pack("a dialog from its beginning", "settled")), py.pack(py.pack("the first call", "asking")), py.pack(py.pack("a call", "asking, unsettled")))))), py.pack(py.pack("asking, unsettled", py.dict(py.joined(py.pack(py.pack("a dialog from its beginning", "asking")), py.pack(py.pack("the first call", "asking")), py.pack(py.pack("the answer to a step", "settled")), py.pack(py.pack("an answer", "unsettled")), py.pack(py.pack("an answer that may be to another call", "unsettled")), py.pack(py.pack("an answer that can not be read", "unsettled"))))))))
   session_oddities._BYTES = "{whose}: {problem.text}"
   session_oddities._CAPPED = py.pack(session_findings.Reason.new("a cap of jstrace itself, so that no capture takes all memory: nothing is wrong on the wire", "everything around it can be read; what it says can not", py.pack(session_oddities.capped)), session_findings.Reason.new())
-  session_oddities.BYTES = py.pack(session_findings.Finding.new("snap_length", py.pack(session_oddities.cut), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), session_oddities._CAPPED, nil, session_oddities.bytes_time, "info"), session_findings.Finding.new("gap", py.pack(session_oddities.lost), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), py.pack(session_findings.Reason.new("they were lost in the network, not by the capture: the receiver never acknowledged them", "see whether larger segments pass at all, and where packets are lost")), nil, session_oddities.bytes_time), session_findings.Finding.new("{problem.code}", py.pack(), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), session_oddities._CAPPED, nil, session_oddities.bytes_time))
+  session_oddities.BYTES = py.pack(session_findings.Finding.new("snap_length", py.pack(session_oddities.cut), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), session_oddities._CAPPED, nil, session_oddities.bytes_time, "info"), session_findings.Finding.new("gap", py.pack(session_oddities.lost), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), py.pack(session_findings.Reason.new("they were lost in the network, not by the capture: the receiver never acknowledged them", "see whether larger segments pass at all, and where packets are lost")), nil, session_oddities.bytes_time), session_findings.Finding.new("gap", py.pack(session_oddities.only_counted), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), py.pack(session_findings.Reason.new("they were lost by the capture or in the network: the reset of their sender counts them")), nil, session_oddities.bytes_time), session_findings.Finding.new("{problem.code}", py.pack(), session_oddities._BYTES, py.pack(session_oddities.bytes_packet), session_oddities._CAPPED, nil, session_oddities.bytes_time))
   session_agent_errors._ERRORS = py.pack(py.pack(py.frozenset(py.pack(401)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(403)), nil, "agent_unauthorized"), py.pack(py.frozenset(py.pack(413)), nil, "body_too_large"), py.pack(py.frozenset(py.pack(407, 502, 503, 504)), nil, "proxy_error"), py.pack(nil, py.pattern(true, "licen[cs]e ?key"), "agent_license"), py.pack(nil, py.pattern(true, "agent is terminating"), "agent_terminating"), py.pack(nil, py.pattern(true, "unknown tunnel", "wrong tunnel secret"), "tunnel_unknown"), py.pack(py.frozenset(py.pack(410)), nil, "task_process_lost"), py.pack(nil, py.pattern(true, "TunnelConnectionClosed", "has closed the connection"), "task_process_lost"), py.pack(py.frozenset(py.pack(301, 302, 303, 307, 308, 404, 405)), nil, "agent_wrong_target"))
   session_timeouts.COARSE = (1 * session_timeouts.SECOND)
   stream_icmp._PROHIBITED = "administratively prohibited"
@@ -4179,10 +4256,12 @@ do
   numbers._SHOWN = 24
   session_diagnosis.RULES = py.pack(session_rules_agent.problems, session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_oddities.frames, session_oddities.numbers, session_oddities.turns, session_quality.capture, session_bounds.reached)
   session_silence._SPARE = 1024
-  session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.command_end_unseen)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked), session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked))), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.silent_since_left, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.silent_since_left)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("lost"))
-  session_agent_outcomes.AGENT_OUTCOMES = py.pack(session_conditions.OutcomeRow.new("refused", py.pack(session_agent_outcomes.start_refused)), session_conditions.OutcomeRow.new("killed", py.pack(session_agent_outcomes.killed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.released, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_agent_outcomes.released, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.tunnel_broke)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.unreached)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.silent)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.closed_by_master, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.closed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.end_missed, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.end_missed)), session_conditions.OutcomeRow.new("running"))
+  session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.command_end_unseen)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left, session_conditions.kill_missed)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked), session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked))), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.gone, session_conditions.kill_asked, session_conditions.no(session_conditions.long_silent))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.gone, session_conditions.no(session_conditions.kill_asked), session_conditions.release_asked)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.silent_since_left, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.silent_since_left)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.silent_since_command_end, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.silent_since_command_end)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("lost"))
+  session_agent_outcomes.AGENT_OUTCOMES = py.pack(session_conditions.OutcomeRow.new("refused", py.pack(session_agent_outcomes.start_refused)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.killed_by_master, session_agent_outcomes.kill_unsure, session_conditions.no(session_agent_outcomes.tunnel_broke))), session_conditions.OutcomeRow.new("killed", py.pack(session_agent_outcomes.killed_by_master)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released, session_agent_outcomes.kill_missed)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.released, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_agent_outcomes.released, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.tunnel_broke)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.unreached)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.silent)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.closed_by_master, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.closed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.end_missed, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.end_missed)), session_conditions.OutcomeRow.new("running"))
   session_clock._ENOUGH = 4
   session_clock._GRAINS = py.pack(1000000000, 100000000, 10000000)
+  session_unexplained.SAYS_WHY = py.frozenset(py.set(py.pack("callback_missing", "callback_not_captured", "clock_backwards", "command_unreadable", "gap", "limit_reached", "mid_stream", "one_direction", "pair_unclear", "snap_length", "undecoded_frame")))
+  session_unexplained.UNEXPLAINED = py.pack(session_findings.Finding.new("gap", py.pack(session_unexplained.lost_requests), "Requests or responses about the task are missing in the capture: how it ended is not known.", py.pack(session_unexplained.missing_packet)), session_findings.Finding.new("mid_stream", py.pack(session_unexplained.begun_before), "The start of the task is not in the capture, nor all that decides how it ended.", py.pack(session_unexplained.first_packet)), session_findings.Finding.new("gap", py.pack(session_unexplained.end_is_lost), "{name}: more was acknowledged than the capture shows, its end may be among it.", py.pack(session_unexplained.telling_packet)), session_findings.Finding.new("gap", py.pack(), "Not all that decides how the task ended is in the capture.", py.pack(session_unexplained.first_packet)))
   session_diagnosis._CONSEQUENCES = py.dict(py.joined(py.pack(py.pack("connection_lost", py.set(py.pack("command_lost_first", "path_mtu")))), py.pack(py.pack("job_failed", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_refused", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_missing", py.set(py.pack("command_lost_first")))), py.pack(py.pack("retransmissions", py.set(py.pack("connection_lost", "idle_connection_cut", "path_mtu")))), py.pack(py.pack("gap", py.set(py.pack("path_mtu")))), py.pack(py.pack("task_killed", py.set(py.pack("idle_connection_cut", "path_mtu"))))))
   session_timeouts.SIGNAL_CODES = 128
   session_quality.FLAWS = py.frozenset(py.set(py.pack("clock_backwards", "gap", "mid_stream", "one_direction", "snap_length")))
@@ -4272,6 +4351,7 @@ do
   session_uncalled.LEFT = py.pack(session_findings.Finding.new("command_lost_first", py.pack(session_subjects.forged), "The command connection was {how} by a device in between before the callback came.", py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new("{by_device}", "{between}")), py.pack(session_uncalled.UNSEEN), session_subjects.end_time), session_findings.Finding.new("command_lost_first", py.pack(), "The command connection was {how} by {whom} before the callback came.", py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new("{whom} scheduler ended or was restarted (on {host}), or a device in between cut the connection", "see the log of that scheduler, and why it ended on {host}")), py.pack(session_uncalled.UNSEEN), session_subjects.end_time))
   session_uncalled.UNCALLED = py.pack(session_findings.Finding.new("callback_missing", py.pack(session_uncalled.start_answered), "The start was answered, but no callback connection was seen.", py.pack(session_uncalled.start_packets)), session_findings.Finding.new("callback_missing", py.pack(session_uncalled.answer_unseen), "No callback connection was seen, and the answer to the start is not in the capture or not complete.", py.pack(session_uncalled.start_packets), py.pack(session_findings.Reason.new("the remote refused the start (its answer would say so), the task process ended before it called back, or the capture does not show the callback", "capture both directions with full packets (tcpdump -s 0); see the remote scheduler's own log"))), session_findings.Finding.new("callback_missing", py.pack(session_uncalled.unacknowledged), "The start command was never acknowledged{again}, and no callback connection was seen.", py.pack(session_uncalled.start_packets, session_uncalled.try_packets), py.pack(session_findings.Reason.new("packets to the remote are lost: its host or a device on the path is gone, or drops them", "look at the path from {about.client.ip} to {about.server}, and at that host")), py.pack(session_findings.Phrase.new("; {reporter} says: {report}", py.pack(session_uncalled.said_unreachable)))), session_findings.Finding.new("callback_missing", py.pack(), "The start command was not answered, and no callback connection was seen.", py.pack(session_uncalled.start_packets), py.pack(session_findings.Reason.new("the remote scheduler is busy, stopped or hangs: its system acknowledged the command, it did not answer", "look at the remote scheduler's process and at the load of {about.server.ip}"))))
   session_timeouts.END_PATIENCE = (2 * session_timeouts.SECOND)
+  session_timeouts.IDLE = (5 * session_timeouts.SECOND)
   session_timeouts.STUCK_RETRANSMISSIONS = 3
   session_timeouts.OUTLIVED = session_timeouts.SECOND
   session_slowness._SHOWN = 3
@@ -4290,7 +4370,6 @@ do
   session_timeouts.STUCK_PATIENCE = (2 * session_timeouts.SECOND)
   session_timeouts.HOLE_PATIENCE = (10 * session_timeouts.SECOND)
   session_timeouts.LARGE = 536
-  session_timeouts.IDLE = (5 * session_timeouts.SECOND)
   session_timeouts.LONG_IDLE = (20 * session_timeouts.SECOND)
   session_timeouts.MANY_POLLS = 3
   session_timeouts.POLLING = py.add(session_timeouts.SECOND, py.floordiv(session_timeouts.SECOND, 5))
@@ -7908,8 +7987,9 @@ do
     -- An acknowledgement may have been captured before the FIN that it includes.
     local proof, upto = self.proof, math.min(self:proven(), self.fin_at or math.huge)
     if upto > self.next then self:give_up(upto, proof.number, proof.time) end
+    self:miss_counted()
     if self.fin_at and self.next < self.fin_at then self.facts.lost_to = self.fin_at end
-    self.proof, self.recent, self.ready = nil, nil, nil
+    self.proof, self.counted, self.recent, self.ready = nil, nil, nil, nil
   end
 end
 
@@ -7917,7 +7997,8 @@ end
 --
 -- A hole that was acknowledged twice, or once with data, is given up; what is missing at the end may be the end itself.
 do
-  local D, WINDOW, max = js.direction, js.python.stream_sequence.LARGEST_WINDOW, math.max
+  local D, sequence, max = js.direction, js.python.stream_sequence, math.max
+  local WINDOW, NEAR = sequence.LARGEST_WINDOW, sequence.NEAR
 
   --- This end acknowledged up to `ack` of the other one, in a segment with `length` bytes of data.
   function D:acknowledges(ack, is_syn, length, number, time)
@@ -7946,6 +8027,22 @@ do
     local proof = self.proof
     if upto > proof.upto then proof.upto, proof.number, proof.time = upto, number, time end
     if has_data or time - proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
+  end
+
+  --- A reset of this end says how many bytes were sent before it, captured or not.  One byte more than the tail is its own
+  --- FIN.
+  function D:counts(seq, number, time)
+    local ahead = self:distance(seq)
+    if ahead <= 1 or ahead > NEAR or not self.anchored or self.fin_at then return end
+    self.counted = { upto = self.next + ahead, number = number, time = time }
+  end
+
+  --- No more segments will come: what its reset counts is missing.
+  function D:miss_counted()
+    local counted = self.counted
+    if not counted or counted.upto <= self.next or self.fin_at then return end
+    self.proof, self.facts.only_counted = counted, true
+    self:give_up(counted.upto, counted.number, counted.time)
   end
 
   --- One byte more than the tail is most likely a FIN that was not captured.
@@ -8325,12 +8422,13 @@ do
   end
 
   --- A hole: the document under way is lost, reading goes on at the next beginning.
-  function R:gap(size, number, time)
+  function R:gap(size, number, time, snapped, acknowledged)
+    local was_lost = self.lost
     self.mid_stream, self.lost = true, true
     self.open, self.terminator, self.tag, self.after_document = 0, nil, nil, false
-    local was = self.doc:under_way()
+    local text = self.doc:under_way() and say.missing_of_document(size) or not was_lost and say.missing(size, snapped, acknowledged)
     self.doc:clear()
-    if was then self.out:problem("gap", self.side, say.missing_of_document(size), number, time) end
+    if text then self.out:problem("gap", self.side, text, number, time) end
   end
 
   --- The connection ended: what is left over, if it is more than blanks, as an incomplete document.
@@ -10420,7 +10518,7 @@ do
       local sent = not snapped and facts.first_data and math.min(facts.data_time, time) or time
       task.cut_command = task.cut_command or sent
     end
-    self.readers[side]:gap(size, number, time)
+    self.readers[side]:gap(size, number, time, snapped, acknowledged)
   end
 
   function H:closed()
@@ -11561,6 +11659,9 @@ do
     end
     if not outside then
       self:idle(stream, time, before)
+      sender:counts(seq, number, time)
+      local ahead = is_ack and sender.other:distance(ack) or 0
+      if ahead > 0 and ahead <= NEAR then sender.other:acknowledged(ahead, length > 0, number, time) end
       self:ending(stream, time)
       self:close(stream, "rst", number, time)
     end
@@ -12000,14 +12101,22 @@ do
     return known
   end
 
+  --- When bytes were missing last that the task's end may be among, and the packet that showed it.
+  function js.agent_missing(about)
+    local missed = js.session.agents.missing[about.place]
+    if missed and missed.time > about.missing then return missed.time, missed.number end
+    return about.missing, about.missing_in
+  end
+
   function Records:agent(about)
     local outage = about.outage or js.session.agents.outages[about.place]
+    local missing, missing_in = js.agent_missing(about)
     return rules.session_agent_facts.AgentFacts.of({
       heard = about.heard, start = self:exchange(about.start), start_failure = about.start_failure,
       clock_skew = about.clock_skew, close = self:exchange(about.close), kill = self:exchange(about.kill),
       failed = self:exchange(about.failed), waiting = self:exchange(about.waiting), repeated = about.repeated,
       repetitions = py.map(function(one) return self:exchange(one) end, py.list_of({ table.unpack(about.repetitions) })),
-      missing = math.max(about.missing, js.session.agents.missing[about.place] or -1),
+      missing = missing, missing_in = missing_in, kill_unsure = about.kill_unsure or false,
       longest_wait = about.longest_wait, missed = about.missed, missed_by = self:exchange(about.missed_by),
       heartbeat = about.heartbeat and rules.wire_agent.Heartbeat.of(about.heartbeat), outage = outage and
         rules.session_agent_facts.Outage.of({
@@ -12061,7 +12170,7 @@ do
     task.client, task.remote, task.callback = exchange.client, exchange.server, stream
     task.agent = {
       heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0,
-      place = place_of(exchange), repetitions = {}, repeated = 0, longest_wait = 0, missed = 0, missing = -1,
+      place = place_of(exchange), repetitions = {}, repeated = 0, longest_wait = 0, missed = 0, missing = -1, missing_in = 0,
     }
     exchange.task = task
     local carrier = self:carrier(exchange)
@@ -12096,7 +12205,7 @@ do
     local about, session = task.agent, js.session
     task.life:watched(js.python.session_life.LifeEvent.END, self.packet, now)
     about.outage, task.open_requests = self.outages[about.place], { table.unpack(about.dialog.stack) }
-    about.missing = math.max(about.missing, self.missing[about.place] or -1)
+    about.missing, about.missing_in = js.agent_missing(about)
     if not session.is_passing then task.verdict = js.judge(task, now) end
     js.drop(self.places, about.place, task)
     if not self.places[about.place] then self.outages[about.place], self.missing[about.place] = nil, nil end
@@ -12148,7 +12257,8 @@ do
     carrier.task = carrier.task or task
     if exchange.type == "CloseTask" then
       about.close = exchange
-      if exchange.value.values.kill == true then about.kill = about.kill or exchange end
+      local is_first = exchange.value.values.kill == true and not about.kill
+      if is_first then about.kill, about.kill_unsure = exchange, about.missing > (about.asked or task.start) end
     end
   end
 
@@ -12175,6 +12285,7 @@ do
   function A:tunnelled(exchange)
     local task = self.by_key[key_of(exchange, exchange.target.tunnel)]
     local known, secret = task and task.agent.secret, exchange.secret
+    exchange.has_rival = task ~= nil  -- only the response tells who is right
     -- Somebody else's, or the agent began anew and counts from 1 again.
     if known and secret and known ~= secret then task = nil end
     if not task then
@@ -12234,7 +12345,7 @@ do
     if exchange.request_id and exchange.request_id > about.last + 1 then
       task.proof:lost(1)
       task.proof:lost(0)
-      task.callback.has_gaps = true
+      task.callback.has_gaps, about.missing_in = true, exchange.number
     end
     if not is_first(about, exchange) then
       exchange.is_repeated, about.repeated = true, about.repeated + 1
@@ -12345,26 +12456,35 @@ do
     return known
   end
 
-  --- The snap length cut a message: nobody knows what it said, nor what is answered from here on.
-  function A:cut(one, size)
+  --- Bytes of a message are not in the capture: nobody knows what it said, nor what is answered from here on.
+  function A:lost(one)
     local carrier, side = self:carrier(one), one.is_answer and 1 or 0
-    local task, last = carrier.task, carrier.last
-    carrier.snapped, carrier.has_hole = carrier.snapped + size, true
+    local last = carrier.last
+    carrier.has_hole = true
+    carrier.lost_since = carrier.lost_since or {}
+    carrier.lost_since[side] = true
     local queue, place = self.open[one.connection], js.agent_place(one)
     local newest = queue and queue:newest(1)[1]
     if not one.is_answer then
       self.missing_at = one.time
-      if self.places[place] then self.missing[place] = one.time end
+      if self.places[place] then self.missing[place] = { time = one.time, number = one.number } end
     elseif newest and newest.starting then
-      newest.task.agent.missing = one.time
+      newest.task.agent.missing, newest.task.agent.missing_in = one.time, one.number
     end
     if last and js.is_under_way(last) then
       last.proof:lost(1 - side)
-      last.callback.has_gaps, last.agent.missing = true, one.time
+      last.callback.has_gaps, last.agent.missing, last.agent.missing_in = true, one.time, one.number
     end
-    if not task or js.session.is_passing then return end
+  end
+
+  --- The snap length cut a message.
+  function A:cut(one, size)
+    local carrier, side = self:carrier(one), one.is_answer and 1 or 0
+    carrier.snapped = carrier.snapped + size
+    self:lost(one)
+    if not carrier.task or js.session.is_passing then return end
     local text = js.python.stream_wrong_bytes.missing_of_http(size)
-    js.session:task_problem(task, carrier, "gap", side, text, one.number, one.time)
+    js.session:task_problem(carrier.task, carrier, "gap", side, text, one.number, one.time)
   end
 
   --- A request to an agent's API, in the order of packets.
@@ -12374,7 +12494,9 @@ do
     exchange.n = self.count
     local queue = self.open[exchange.connection] or js.new_queue()
     self.open[exchange.connection] = queue
-    if self:carrier(exchange).has_hole then
+    local carrier = self:carrier(exchange)
+    carrier.lost_since = nil
+    if carrier.has_hole then
       while queue.size > 0 do self:leave(queue:oldest()) end
       self.open[exchange.connection] = queue
     end
@@ -12404,14 +12526,20 @@ do
   function A:leave(exchange)
     self:take(exchange)
     exchange.starting = nil
-    if exchange.stranger and exchange.body then self:asked(exchange, self:unannounced(exchange)) end
+    if exchange.stranger and exchange.body and not exchange.has_rival then self:asked(exchange, self:unannounced(exchange)) end
     exchange.stranger = nil
   end
 
   --- The exchange that a response belongs to: of the request in the packet `asked`, else the oldest that is open.
   function A:answered_by(connection, asked)
-    local queue = self.open[connection]
+    local queue, carrier = self.open[connection], self.carriers[connection]
     if not queue then return nil end
+    local lost = carrier and carrier.lost_since or {}
+    if lost[0] and lost[1] then
+      -- The answer to the request that is known may be lost, and this one be that to a request that is.
+      while queue.size > 0 do self:leave(queue:oldest()) end
+      return nil
+    end
     for _, one in ipairs(queue:begin(MOST_OPEN)) do
       if not asked or one.number == asked then
         self:take(one)
@@ -12868,6 +12996,11 @@ do
   local request_line, stream = reader("http.request.line"), reader("tcp.stream")
   local tcp_segment, tls_segment = reader("tcp.segment"), reader("tls.segment")
   local content_type, date = reader("http.content_type"), reader("http.date")
+
+  local lost_segment, lost_other = reader("tcp.analysis.lost_segment"), reader("tcp.analysis.ack_lost_segment")
+
+  --- Whether segments before the one at hand are missing: of its sender, and of the other end.
+  function A.missing() return lost_segment() ~= nil, lost_other() ~= nil end
 
   --- True for a packet with HTTP: what most are asked only.
   A.is_there = reader("http")
@@ -13698,6 +13831,23 @@ do
     return may_be_read
   end
 
+  --- A message of which bytes are not in the capture: that of the packet at hand is a response or not (`from_agent`), the
+  --- damaged one is a response or not (`is_answer`).
+  local function damage(pinfo, packet, from_agent, is_answer)
+    return {
+      is_answer = is_answer, connection = H.connection(), number = packet, time = js.session:time_of(pinfo),
+      client = endpoint(from_agent and pinfo.dst or pinfo.src, from_agent and pinfo.dst_port or pinfo.src_port),
+      server = endpoint(from_agent and pinfo.src or pinfo.dst, from_agent and pinfo.src_port or pinfo.dst_port),
+    }
+  end
+
+  --- TCP says that segments before the packet at hand were not captured: of its sender, or of the other end.
+  local function missed(pinfo, packet, from_agent)
+    local own, others = H.missing()
+    if own then js.session.agents:lost(damage(pinfo, packet, from_agent, from_agent)) end
+    if others then js.session.agents:lost(damage(pinfo, packet, from_agent, not from_agent)) end
+  end
+
   --- The exchange with the message at `index` of the packet at hand.
   local function take(pinfo, index, is_answer, body, is_cut)
     local session, place = js.session, is_answer and -index or index
@@ -13706,13 +13856,10 @@ do
     local found = told(packet)
     if found and found[place] ~= nil or not is_due(pinfo) then return found and found[place] end
     local exchange
+    missed(pinfo, packet, is_answer)
     if is_cut then
       exchange = false
-      session.agents:cut({
-        is_answer = is_answer, connection = H.connection(), number = packet, time = session:time_of(pinfo),
-        client = endpoint(is_answer and pinfo.dst or pinfo.src, is_answer and pinfo.dst_port or pinfo.src_port),
-        server = endpoint(is_answer and pinfo.src or pinfo.dst, is_answer and pinfo.src_port or pinfo.dst_port),
-      }, pinfo.len - pinfo.caplen)
+      session.agents:cut(damage(pinfo, packet, is_answer, is_answer), pinfo.len - pinfo.caplen)
     elseif is_answer then
       exchange = response(pinfo, index, body, body ~= nil and H.is_text())
     else
@@ -13785,6 +13932,15 @@ do
         if is_empty and js.wanted then js.draw_exchange(tree, exchange, is_answer, nil, pinfo) end
       end
     end
+  end
+
+  --- For the post-dissector, in a packet without HTTP while there are connections to agents.
+  function js.missed(pinfo)
+    local own, others = H.missing()
+    if not (own or others) or pinfo.visited then return end
+    local carrier = js.session.agents.carriers[H.connection()]
+    local agent = carrier and carrier.client  -- as of a callback connection
+    if agent then missed(pinfo, js.session.last, agent.port == pinfo.src_port and agent.ip == tostring(pinfo.src)) end
   end
 
   --- For the post-dissector, in a packet with HTTP.
@@ -14003,7 +14159,9 @@ do
   local function dissect(tvb, pinfo, tree)
     if not js.enabled and not is_enabled(tvb, pinfo, tree) then return 0 end
     local entry, at, length, payload, is_usual = touch(tvb, pinfo)
-    if not is_usual and has_http() then js.exchanges(pinfo, tree) end
+    if not is_usual then
+      if has_http() then js.exchanges(pinfo, tree) elseif js.session.agents.carrying.size > 0 then js.missed(pinfo) end
+    end
     if not entry then return 0 end
     if entry.dirs then
       js.draw_own(entry, pinfo, tree)

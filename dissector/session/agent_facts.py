@@ -39,6 +39,8 @@ class AgentFacts:
     clock_skew: int | None = None
     close: Exchange | None = None
     kill: Exchange | None = None
+    #: A response was missing when the master asked for it: the one that would tell that the tunnel had broken before.
+    kill_unsure: bool = False
     #: The tunnel request that was answered with an error.
     failed: Exchange | None = None
     #: The request that waits for its message, and those that repeat it.
@@ -54,6 +56,8 @@ class AgentFacts:
     asked: int | None = None
     #: When bytes were missing last that the task's end may be among: -1 for never.
     missing: int = -1
+    #: Number of the last packet that proved bytes or requests about the task to be missing; 0: none did.
+    missing_in: int = 0
     #: The longest time between two requests of the master, beyond what it announced, and the request that ended it.
     missed: int = 0
     missed_by: Exchange | None = None
@@ -87,6 +91,10 @@ class AgentFacts:
         is_next = number == self._last + 1 and self._delivered < number and self.waiting is None
         in_time = self.asked is not None and time - self.asked <= HEARTBEAT_GRACE
         return is_next and in_time and not self.repetitions
+
+    def misses(self, time: int, packet: int) -> None:
+        """Bytes are missing, as this packet shows."""
+        self.missing, self.missing_in = time, packet
 
     def went_on(self, number: int, asked: int, heard: int) -> None:
         """Takes exchanges up to the one with this number."""

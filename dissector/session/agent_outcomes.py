@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dissector.model import Outcome
 from dissector.session.case import Case
-from dissector.session.conditions import OutcomeRow, failed, went_well
+from dissector.session.conditions import OutcomeRow, ended_by_signal, failed, no, went_well
 
 
 def start_refused(case: Case) -> bool:
@@ -25,6 +25,18 @@ def killed_by_master(case: Case) -> bool:
     """The master asked for it, and did not only end what was left of a task whose tunnel had broken."""
     about = case.facts.agent
     return about is not None and about.kill is not None and not about.failed_before_kill
+
+
+def kill_unsure(case: Case) -> bool:
+    """The response that may have told that the tunnel was broken before was not captured."""
+    about = case.facts.agent
+    return about is not None and about.kill_unsure
+
+
+def kill_missed(case: Case) -> bool:
+    """The job ended by a signal, and bytes of the exchanges are missing: the master may have asked for it."""
+    about, record = case.facts.agent, case.facts.record
+    return about is not None and about.missing >= 0 and ended_by_signal(record)
 
 
 def released(case: Case) -> bool:
@@ -65,7 +77,9 @@ def end_missed(case: Case) -> bool:
 
 AGENT_OUTCOMES: tuple[OutcomeRow, ...] = (
     OutcomeRow(Outcome.REFUSED, (start_refused,)),
+    OutcomeRow(Outcome.UNKNOWN, (killed_by_master, kill_unsure, no(tunnel_broke))),
     OutcomeRow(Outcome.KILLED, (killed_by_master,)),
+    OutcomeRow(Outcome.UNKNOWN, (released, kill_missed)),
     OutcomeRow(Outcome.FAILURE, (released, failed)),
     OutcomeRow(Outcome.SUCCESS, (released, went_well)),
     OutcomeRow(Outcome.UNKNOWN, (released,)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dissector.model import Mark, Message, Outcome
+from dissector.model import Mark, Message, Outcome, Task
 from dissector.session import timeouts
 from dissector.session.case import Case
 from dissector.session.life import CommandState
@@ -171,6 +171,17 @@ def failed(case: Case) -> bool:
     return bool(record.exit_code or record.signal or facts.client_error or facts.begin_refused)
 
 
+def kill_missed(case: Case) -> bool:
+    """The job ended by a signal, and what the capture lacks of the commands may have been the kill."""
+    leaving = _leaving(case)
+    return leaving is not None and may_be_killed(case.facts, leaving.time) and ended_by_signal(case.facts.record)
+
+
+def release_asked(case: Case) -> bool:
+    """The client released the task: it does not do so before all is said."""
+    return case.facts.release is not None
+
+
 def went_well(case: Case) -> bool:
     """All that decides how the job went was captured, and nothing of it is an error."""
     facts = case.facts
@@ -201,6 +212,13 @@ def silent_since_left(case: Case) -> bool:
     return (closed(case) or has_left) and callback.end <= mark.time
 
 
+def silent_since_command_end(case: Case) -> bool:
+    """The command connection may have been ended by what was not captured, and the callback connection shows nothing
+    since."""
+    command, callback = case.facts.record.command, case.facts.record.callback
+    return command is not None and callback is not None and end_unseen(command) and callback.end <= command.end
+
+
 def stuck(case: Case) -> bool:
     """Nobody acknowledges what an end sends."""
     callback = case.facts.record.callback
@@ -219,6 +237,13 @@ def gone(case: Case) -> bool:
         return False
     silent = case.now - answer.time > timeouts.END_PATIENCE or callback.end < answer.time - timeouts.END_PATIENCE
     return silent and callback.end <= answer.time
+
+
+def long_silent(case: Case) -> bool:
+    """Nothing had come on the callback connection for as long as devices keep one when the client closed the task: what
+    ended the connection was lost in one of them."""
+    close, callback = case.facts.close, case.facts.record.callback
+    return close is not None and callback is not None and close.time - callback.end >= timeouts.IDLE
 
 
 def cut_off(case: Case) -> bool:
@@ -268,6 +293,11 @@ def may_be_killed(facts: TaskFacts, until: int) -> bool:
     """The client said something before ``until`` that the snap length cut off, or that the capture lost: it may have
     been a kill."""
     return facts.cut_command is not None and facts.cut_command <= until and facts.kill is None
+
+
+def ended_by_signal(record: Task) -> bool:
+    """The job's process was ended by a signal, which a shell tells as an exit code above 128."""
+    return bool(record.signal) or (record.exit_code is not None and record.exit_code > timeouts.SIGNAL_CODES)
 
 
 def _was_killed(case: Case, until: int) -> bool:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from dissector.limits import MAX_PROBLEMS
-from dissector.model import Outcome, Problem, Severity, Task
+from dissector.model import Outcome, Problem, Severity
 from dissector.session import (
     bounds,
     calling,
@@ -31,14 +31,15 @@ from dissector.session import (
     rules_startup,
     running,
     slowness,
+    unexplained,
 )
 from dissector.session.case import Case
 from dissector.session.clock import grain
+from dissector.session.conditions import ended_by_signal
 from dissector.session.hosts import Hosts
 from dissector.session.life import WatchState
 from dissector.session.outcomes import outcome
 from dissector.session.task import TaskFacts
-from dissector.session.timeouts import SIGNAL_CODES
 
 #: Problem code -> the codes that explain it.  The remote kills the process of a task whose command connection is lost;
 #: segments that never get through keep a call open and end in a lost connection.
@@ -95,7 +96,8 @@ def judge(facts: TaskFacts, now: int, clock_steps: tuple[int, int] | None = None
     case = Case(facts, now, grain(facts), hosts or Hosts())
     found = [problem for rule in RULES for problem in rule(case)]
     found += record.problems
-    _demote_consequences(found, was_ended=_was_ended(record))
+    found += unexplained.why(case, found)
+    _demote_consequences(found, was_ended=ended_by_signal(record))
     _add_doubts(found, quality.doubts(facts, clock_steps))
     order = [Severity.ERROR, Severity.WARNING, Severity.INFO]
     found.sort(key=lambda problem: order.index(problem.severity))
@@ -115,11 +117,6 @@ def _demote_consequences(found: list[Problem], *, was_ended: bool) -> None:
             problem.cause = "the remote kills the job when it loses the command connection"
             problem.remedy = "see command_lost_first"
         problem.cause = f"follows from {reasons[0]}: {problem.cause}"
-
-
-def _was_ended(record: Task) -> bool:
-    """The job was ended from outside: by a signal, which a shell tells as an exit code above 128."""
-    return bool(record.signal) or (record.exit_code is not None and record.exit_code > SIGNAL_CODES)
 
 
 def _add_doubts(found: list[Problem], doubts: list[str]) -> None:

@@ -59,6 +59,8 @@ class Exchanges:
         #: Requests behind these that wait for their responses too, but are not kept.
         self._unpaired, self._is_flooded = 0, False
         self._has_hole = self._is_tls = False
+        #: Who said something since the newest request that was lost.
+        self._lost_since: set[Side] = set()
 
     def chunk(self, chunk: Chunk) -> None:
         side, offset, data, number, time = chunk
@@ -113,6 +115,7 @@ class Exchanges:
     def missing(self, side: Side) -> None:
         """Bytes are missing: which request the next response answers is not certain."""
         self._has_hole = True
+        self._lost_since.add(side)
         self._agents.lost(self.connection, side, self._open[-1] if self._open else None)
 
     def gap(self, gap: Gap) -> None:
@@ -149,6 +152,7 @@ class Exchanges:
             exchange.command = command_of(message)
             exchange.type = exchange.command.type
         self._tell_unread(raw, message)
+        self._lost_since.clear()
         while self._has_hole and self._open:
             self._leave(self._open.pop(0))
         self._agents.request(exchange)
@@ -168,6 +172,11 @@ class Exchanges:
             self._unpaired -= self._unpaired > 0
             return
         self._tell_unread(raw, message)
+        if len(self._lost_since) == len(Side):
+            # The answer to the request that is known may be lost, and this one be that to a request that is.
+            while self._open:
+                self._leave(self._open.pop(0))
+            return
         _, _, data, packets, time, _, _ = raw
         exchange = self._open.pop(0)
         exchange.response, exchange.status, exchange.answered = message, status, time

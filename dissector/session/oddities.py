@@ -179,6 +179,11 @@ def lost(odd: OddBytes) -> bool:
     return odd.problem.code == "gap" and odd.about.sides[odd.problem.side].never_acknowledged > 0
 
 
+def only_counted(odd: OddBytes) -> bool:
+    """Only their sender is known to have had them."""
+    return odd.problem.code == "gap" and odd.about.sides[odd.problem.side].only_counted
+
+
 def capped(odd: OddBytes) -> bool:
     return bool(odd.problem.is_cap)
 
@@ -214,6 +219,14 @@ BYTES: tuple[Finding[OddBytes], ...] = (
                 "see whether larger segments pass at all, and where packets are lost",
             ),
         ),
+        time=bytes_time,
+    ),
+    Finding(
+        "gap",
+        (only_counted,),
+        _BYTES,
+        (bytes_packet,),
+        (Reason("they were lost by the capture or in the network: the reset of their sender counts them"),),
         time=bytes_time,
     ),
     Finding("{problem.code}", (), _BYTES, (bytes_packet,), _CAPPED, time=bytes_time),

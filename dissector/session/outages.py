@@ -18,8 +18,9 @@ class Outages:
     def __init__(self) -> None:
         self._tasks: dict[CapturePoint, dict[Tunnel, None]] = {}
         self._outages: dict[CapturePoint, Outage] = {}
-        #: When bytes of the master's requests were missing last: any connection may carry any task's.
-        self._missing: dict[CapturePoint, int] = {}
+        #: When bytes of the master's requests were missing last, and the packet that showed it: any connection may
+        #: carry any task's.
+        self._missing: dict[CapturePoint, tuple[int, int]] = {}
         #: Numbers by deadlines, as these were when they were put here, also of tasks that are over and kept nowhere.
         self._deadlines: list[tuple[int, int]] = []
         self._by_number: dict[int, Tunnel] = {}
@@ -38,7 +39,9 @@ class Outages:
         place = tunnel.place
         self._by_number.pop(tunnel.entry, None)
         tunnel.about.outage = self._outages.get(place)
-        tunnel.about.missing = max(tunnel.about.missing, self._missing.get(place, -1))
+        missed = self._missing.get(place)
+        if missed is not None and missed[0] > tunnel.about.missing:
+            tunnel.about.misses(*missed)
         del self._tasks[place][tunnel]
         if not self._tasks[place]:
             del self._tasks[place]
@@ -48,7 +51,7 @@ class Outages:
     def missed(self, connection: Connection) -> None:
         """Bytes of the master on a connection to the agent are not in the capture."""
         if (place := place_of(connection)) in self._tasks:
-            self._missing[place] = connection.end
+            self._missing[place] = connection.end, connection.last_packet
 
     def heard(self, connection: Connection) -> None:
         """The master speaks to the agent."""

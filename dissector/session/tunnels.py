@@ -33,8 +33,9 @@ class Tunnels:
         self.next_exchange = count(1).__next__
         self._known, self._outages = Directory(), Outages()
         self._starting: dict[Exchange, Tunnel] = {}
-        #: Requests to tunnels that are not known: their responses tell whether there is such a task.
-        self._strangers: dict[Exchange, Key] = {}
+        #: Requests to tunnels that are not known: their responses tell whether there is such a task.  With the task
+        #: that has the tunnel by another secret: only the response tells who is right.
+        self._strangers: dict[Exchange, tuple[Key, Tunnel | None]] = {}
         #: When bytes of requests were missing last: they may have been anybody's heartbeat.
         self._missing_at = -1
         #: Who has messages that wait, by their tasks.
@@ -103,12 +104,12 @@ class Tunnels:
             self._missing_at = connection.end
             self._outages.missed(connection)
         elif newest in self._starting:
-            self._starting[newest].about.missing = connection.end
+            self._starting[newest].about.misses(connection.end, connection.last_packet)
         tunnel = self._known.carried(connection)
         if tunnel is not None:
             self._look(tunnel)
             tunnel.facts.proof.lost(side.other)
-            tunnel.about.missing = connection.end
+            tunnel.about.misses(connection.end, connection.last_packet)
 
     def left(self, connection: Connection) -> None:
         self._known.left(connection)
@@ -136,7 +137,7 @@ class Tunnels:
         if exchange in self._starting:
             self._started(exchange)
         elif exchange in self._strangers:
-            self._stranger(exchange, self._strangers.pop(exchange))
+            self._stranger(exchange, self._strangers.pop(exchange)[0])
         elif exchange.task is not None and (tunnel := self._known.by_task.get(exchange.task)) is not None:
             self._answered(exchange, tunnel)
         elif (exchange.kind == "command" or agent.is_connect(exchange.request)) and agent.failure_of(exchange.response):
@@ -147,8 +148,8 @@ class Tunnels:
         tunnel = self._starting.pop(exchange, None)
         if tunnel is not None and is_certain:
             self._desk.agent_unanswered(exchange)
-        key = self._strangers.pop(exchange, None)
-        if key is not None and exchange.request.body:
+        key, rival = self._strangers.pop(exchange, (None, None))
+        if key is not None and exchange.request.body and rival is None:
             self._asked(exchange, self._unannounced(exchange, key))
 
     # --- commands --------------------------------------------------------------------------------------------------
@@ -178,6 +179,8 @@ class Tunnels:
         if command.type == "CloseTask":
             about.close = exchange
             if command.kill:
+                if about.kill is None:
+                    about.kill_unsure = about.missing > (record.start if about.asked is None else about.asked)
                 about.kill = about.kill or exchange
 
     def _started(self, exchange: Exchange) -> None:
@@ -202,12 +205,12 @@ class Tunnels:
         tunnel = self._known.carried(connection)
         if tunnel is None or tunnel.head is not head:  # not the one that this connection carried last
             key = key_of(exchange, target, target.tunnel or "")
-            tunnel = self._known.by_key.get(key)
+            tunnel = rival = self._known.by_key.get(key)
             secret = tunnel.about.secret if tunnel is not None else None
             if None not in (head.secret, secret) and head.secret != secret:
                 tunnel = None  # somebody else's, or the agent began anew and counts from 1 again
             if tunnel is None:
-                self._strangers[exchange] = key
+                self._strangers[exchange] = key, rival
                 return
         self._asked(exchange, tunnel)
 
@@ -224,6 +227,7 @@ class Tunnels:
             if about.skips(exchange):
                 facts.proof.lost(Side.SERVER)
                 facts.proof.lost(Side.CLIENT)
+                about.missing_in = exchange.request_packets[0]
             if not about.first(exchange):
                 about.repeat(exchange)
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dissector.limits import MAX_DOCUMENT, MAX_PACKETS_LISTED
 from dissector.stream import wrong_bytes
-from dissector.traffic import Chunk, RawDocument, Side, StreamProblem
+from dissector.traffic import Chunk, Gap, RawDocument, Side, StreamProblem
 
 
 class Assembly:
@@ -81,6 +81,11 @@ class Assembly:
         self._packets.clear()
         self.at = 0
         self.skipping = False
+
+    def between(self, gap: Gap) -> StreamProblem:
+        """A report on bytes that are missing where no document is under way: one or more of them, or the rest of it."""
+        text = wrong_bytes.missing(gap.size, gap.snapped, gap.acknowledged)
+        return StreamProblem("gap", self._side, gap.offset, gap.number, gap.time, text)
 
     def problem(self, code: str, number: int, time: int, text: str) -> StreamProblem:
         """A report on the document under way."""

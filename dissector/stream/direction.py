@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from dissector.limits import CLOCK_JITTER, MAX_EVIDENCE, MAX_REORDER_BYTES, MAX_WALKED
 from dissector.model import Connection, Mark, SideFacts
-from dissector.stream.sequence import HALF, LARGEST_WINDOW, MASK, TWICE
-from dissector.traffic import Chunk, Gap, Segment, Side, StreamEvent
+from dissector.stream.sequence import HALF, LARGEST_WINDOW, MASK, NEAR, TWICE
+from dissector.traffic import ACK, Chunk, Gap, Segment, Side, StreamEvent
 
 #: What one waiting segment costs besides its bytes, so that empty-looking floods are bounded too.
 _OVERHEAD = 256
@@ -53,6 +53,7 @@ class Direction:
         "_walked",
         "anchored",
         "connection",
+        "counted",
         "doubtful_at",
         "expect",
         "facts",
@@ -81,6 +82,8 @@ class Direction:
         self.proof: tuple[int, int, int] | None = None
         #: When the first such packet came.
         self.doubtful_at = 0
+        #: Offset up to which its own reset counts what it sent, with the packet.
+        self.counted: tuple[int, int, int] | None = None
         self.window = 1
         self._waiting: list[Waiting] = []
         self._held = 0
@@ -237,6 +240,17 @@ class Direction:
         if segment.length or (seen_before and segment.time - self.doubtful_at >= CLOCK_JITTER):
             self.give_up(upto, segment.number, segment.time, out)
 
+    def reset(self, segment: Segment, other: Direction) -> list[StreamEvent]:
+        """Its sender resets the connection: that counts what was sent before it, captured or not, and acknowledges.
+        One byte more than the tail is its own FIN."""
+        out: list[StreamEvent] = []
+        ahead = self.distance(segment.seq)
+        if 1 < ahead <= NEAR and self.anchored and self.fin_at is None:
+            self.counted = self.next + ahead, segment.number, segment.time
+        if segment.flags & ACK and 0 < (ahead := other.distance(segment.ack)) <= NEAR:
+            other.acknowledged(ahead, segment, out)
+        return out
+
     @property
     def proven(self) -> int:
         """Offset up to which bytes are known to exist without having been captured."""
@@ -260,9 +274,12 @@ class Direction:
             # An acknowledgement may have been captured before the FIN that it includes.
             upto = self.proven if self.fin_at is None else min(self.proven, self.fin_at)
             self.give_up(upto, *self.proof[1:], out)
+        if self.counted is not None and self.counted[0] > self.next and self.fin_at is None:
+            self.proof, self.facts.only_counted = self.counted, True
+            self.give_up(*self.counted, out)
         if self.fin_at is not None and self.next < self.fin_at:
             self.facts.lost_to = self.fin_at
-        self.proof = self.recent = None
+        self.proof = self.counted = self.recent = None
 
     def give_up(self, upto: int, number: int, time: int, out: list[StreamEvent]) -> None:
         """Declares every hole below offset ``upto`` a gap and delivers what waits behind it."""

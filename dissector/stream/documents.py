@@ -88,9 +88,9 @@ class _XmlReader:
 
     def gap(self, gap: Gap) -> Found:
         document = self._document
-        self._lost = True
+        was_lost, self._lost = self._lost, True
         if not document.under_way:
-            return []
+            return [] if was_lost else [document.between(gap)]
         report = document.problem("gap", gap.number, gap.time, wrong_bytes.missing_of_document(gap.size))
         document.clear()
         return [report]

@@ -70,8 +70,8 @@ class HttpReader:
         """A hole inside a body of known length spoils this message only; behind any other the next beginning is
         looked for."""
         if not self._message.under_way:
-            self._state = _State.LOST
-            return []
+            was_lost, self._state = self._state is _State.LOST, _State.LOST
+            return [] if was_lost else [self._message.between(gap)]
         report = self._message.problem("gap", gap.number, gap.time, wrong_bytes.missing_of_http(gap.size))
         bounded = self._state in (_State.BODY, _State.CHUNK_DATA)
         if bounded and gap.size < self._remaining:

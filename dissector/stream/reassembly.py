@@ -293,7 +293,7 @@ class Connections:
         if outside:
             return []
         _note_idle(flow.connection, mark, before)
-        return self._close(flow, "rst")
+        return sender.reset(segment, other) + self._close(flow, "rst")
 
     def _late(self, flow: Flow, index: int, segment: Segment) -> Iterable[Report]:
         """A segment behind the end: counted, unless it is too far away to be of this connection at all."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from parts import HERE, REMOTE, SECOND, THERE, connection, facts, lost, message, record
 
-from dissector.model import Connection, Endpoint, Exchange, Mark, Outcome, Role
+from dissector.model import Connection, Endpoint, Exchange, Mark, Message, Outcome, Role
 from dissector.session import outcomes
 from dissector.session.agent_facts import AgentFacts, Outage
 from dissector.session.agent_outcomes import AGENT_OUTCOMES
@@ -91,10 +91,10 @@ def half_captured() -> Example:
     return example
 
 
-def reported_gone() -> Example:
+def reported_gone(release: Message | None = None, kill: Message | None = None, end: int = SOON) -> Example:
     close = message(15 * SECOND)
-    example = called(close=close, close_answer=message(20 * SECOND, request=close))
-    record(example[0])[1].end = SOON
+    example = called(close=close, close_answer=message(20 * SECOND, request=close), release=release, kill=kill)
+    record(example[0])[1].end = end
     return example
 
 
@@ -104,6 +104,12 @@ def end_acknowledged(example: Example, role: Role, side: int = THERE) -> Example
     about = made.command if role is Role.COMMAND else made.callback
     assert about is not None
     about.sides[side].end_acked, about.sides[side].lost_by = about.sides[side].sent + 1, 90
+    return example
+
+
+def silent_since_command_end(example: Example) -> Example:
+    command, callback = record(end_acknowledged(example, Role.COMMAND)[0])
+    callback.end = command.end
     return example
 
 
@@ -133,18 +139,23 @@ EXAMPLES: list[Callable[[], Example]] = [
     lambda: uncalled(LATE, close=message(60 * SECOND)),
     half_captured,
     lambda: called(released=message(20 * SECOND), kill=KILL),
-    lambda: called(released=message(20 * SECOND), exit_code=1),
+    lambda: called(released=message(20 * SECOND), exit_code=129, cut_command=SOON),
+    lambda: called(released=message(20 * SECOND), exit_code=128, cut_command=SOON),
     lambda: called(released=message(20 * SECOND)),
     lambda: called(released=message(20 * SECOND), settled=False),
     lambda: end_acknowledged(called(exit_code=1), Role.CALLBACK),
     lambda: end_acknowledged(called(), Role.CALLBACK, HERE),
     lambda: (lost(), LATE),
     lambda: unheard(called(close=message(SOON))),
+    lambda: reported_gone(kill=message(14 * SECOND), end=SOON + 1),
+    lambda: reported_gone(release=message(14 * SECOND)),
     reported_gone,
     lambda: command_ended(called(cut_command=5 * SECOND), THERE),
     lambda: called(kill=KILL),
     lambda: command_ended(called(close=message(SOON), exit_code=1), THERE),
     lambda: command_ended(called(), HERE),
+    lambda: silent_since_command_end(called(exit_code=1)),
+    lambda: silent_since_command_end(called()),
     lambda: called(),
     lambda: ended(called(kill=KILL)),
     lambda: ended(called(), snapped=10),
@@ -176,8 +187,10 @@ RELEASED = message(5 * SECOND)
 #: In the order of the rows for agents.
 ON_AGENTS: list[Callable[[], Example]] = [
     lambda: on_agent(start_failure="no more tasks"),
+    lambda: on_agent(kill=exchange(SECOND), kill_unsure=True),
     lambda: on_agent(kill=exchange(SECOND)),
-    lambda: on_agent(released=RELEASED, exit_code=1),
+    lambda: on_agent(released=RELEASED, exit_code=129, missing=0),
+    lambda: on_agent(released=RELEASED, exit_code=129),
     lambda: on_agent(released=RELEASED),
     lambda: on_agent(released=RELEASED, result=message(SECOND), result_odd=True),
     lambda: on_agent(failed=exchange(SECOND)),
@@ -206,6 +219,11 @@ def test_a_row_decides_its_example(table: str, index: int) -> None:
     case = Case(*example)
     assert next(at for at, row in enumerate(rows) if all(holds(case) for holds in row.when)) == index
     assert outcomes.outcome(*example) is rows[index].outcome
+
+
+@pytest.mark.parametrize(("end", "word"), [(SOON, Outcome.LOST), (SOON + 1, Outcome.KILLED)])
+def test_a_kill_behind_five_seconds_of_silence_is_not_what_ended_the_task(end: int, word: Outcome) -> None:
+    assert outcomes.outcome(*reported_gone(kill=message(14 * SECOND), end=end)) is word
 
 
 @pytest.mark.parametrize(("table", "index"), PLACES)

@@ -284,6 +284,14 @@ def test_bytes_that_the_receiver_never_had() -> None:
         assert problem.cause.startswith("they were lost in the network, not by the capture") is lost
 
 
+def test_bytes_that_only_their_sender_counts() -> None:
+    one = connection(Role.CALLBACK, gaps=1)
+    one.sides[HERE].only_counted = True
+    for side, code, counted in ((HERE, "gap", True), (THERE, "gap", False), (HERE, "impossible_length", False)):
+        problem = of_stream(StreamProblem(code, side, 5, 17, 3 * SECOND, "text"), one)
+        assert problem.cause.startswith("they were lost by the capture or in the network") is counted
+
+
 @pytest.mark.parametrize("is_cap", [True, False])
 def test_a_cap_is_said_to_be_one(is_cap: bool) -> None:
     problem = stream("impossible_length", is_cap=is_cap)

@@ -318,9 +318,28 @@ def test_a_reset_is_of_the_connection_up_to_16_mib_away(sign: int) -> None:
     talk = Talk().open()
     assert talk.b(sign * (NEAR + 1), flags=RST) == []
     assert talk.facts(SERVER).rst_outside
-    assert talk.b(sign * NEAR, flags=RST) == [Closed("rst", 5, 5 * MS)]
+    lost = [Gap(SERVER, 0, NEAR, 5, 5 * MS)] if sign > 0 else []
+    assert talk.b(sign * NEAR, flags=RST) == [*lost, Closed("rst", 5, 5 * MS)]
     assert not talk.facts(SERVER).rst_outside
     assert talk.facts(SERVER).rst == Mark(5, 5 * MS, 64, 5)
+
+
+@pytest.mark.parametrize(("ahead", "lost"), [(0, 0), (1, 0), (2, 2), (NEAR, NEAR)])
+def test_a_reset_counts_what_its_sender_sent(ahead: int, lost: int) -> None:
+    """One byte more may be the FIN that it stands behind."""
+    talk = Talk().open()
+    talk.b(0, b"hello")
+    found = talk.b(5 + ahead, flags=RST)
+    assert found == [*([Gap(SERVER, 5, lost, 5, 5 * MS)] if lost else []), Closed("rst", 5, 5 * MS)]
+    facts = talk.facts(SERVER)
+    assert (facts.lost_to, facts.only_counted) == ((5 + lost, True) if lost else (0, False))
+
+
+def test_a_reset_acknowledges_what_the_other_end_sent() -> None:
+    talk = Talk().open()
+    talk.a(0, b"hello")
+    assert talk.b(0, flags=RST, acks=12) == [Gap(CLIENT, 5, 7, 5, 5 * MS), Closed("rst", 5, 5 * MS)]
+    assert (talk.facts(CLIENT).lost_to, talk.facts(CLIENT).only_counted) == (12, False)
 
 
 def test_a_reset_outside_does_not_hide_the_first_one() -> None:

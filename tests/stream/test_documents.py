@@ -179,12 +179,16 @@ def test_client_gap_breaks_the_document_and_goes_on_at_a_beginning() -> None:
 
 def test_server_gap_goes_on_behind_a_nul_or_at_a_prolog() -> None:
     feeder = server(STARTED[:60]).gap(20).feed(STARTED[80:] + b"\0" + CLOSED + b"\0").gap(7).feed(INDENTED + b"\0")
-    assert feeder.kinds == ["gap", "xml", "xml"]
+    assert feeder.kinds == ["gap", "xml", "gap", "xml"]
     assert feeder.data == [CLOSED, INDENTED]
 
 
 def test_gap_between_documents_breaks_none() -> None:
-    assert client(START).gap(100).feed(b'tcp_port="1"/>', CLOSE).kinds == ["xml", "xml"]
+    assert client(START).gap(100).feed(b'tcp_port="1"/>', CLOSE).kinds == ["xml", "gap", "xml"]
+
+
+def test_a_hole_behind_a_hole_says_nothing_new() -> None:
+    assert client(START).gap(100).gap(100).feed(CLOSE).kinds == ["xml", "gap", "xml"]
 
 
 def test_mid_stream_begins_at_a_beginning() -> None:

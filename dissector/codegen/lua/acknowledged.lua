@@ -2,7 +2,8 @@
 --
 -- A hole that was acknowledged twice, or once with data, is given up; what is missing at the end may be the end itself.
 do
-  local D, WINDOW, max = js.direction, js.python.stream_sequence.LARGEST_WINDOW, math.max
+  local D, sequence, max = js.direction, js.python.stream_sequence, math.max
+  local WINDOW, NEAR = sequence.LARGEST_WINDOW, sequence.NEAR
 
   --- This end acknowledged up to `ack` of the other one, in a segment with `length` bytes of data.
   function D:acknowledges(ack, is_syn, length, number, time)
@@ -31,6 +32,22 @@ do
     local proof = self.proof
     if upto > proof.upto then proof.upto, proof.number, proof.time = upto, number, time end
     if has_data or time - proof.since >= js.limits.jitter then self:give_up(upto, number, time) end
+  end
+
+  --- A reset of this end says how many bytes were sent before it, captured or not.  One byte more than the tail is its own
+  --- FIN.
+  function D:counts(seq, number, time)
+    local ahead = self:distance(seq)
+    if ahead <= 1 or ahead > NEAR or not self.anchored or self.fin_at then return end
+    self.counted = { upto = self.next + ahead, number = number, time = time }
+  end
+
+  --- No more segments will come: what its reset counts is missing.
+  function D:miss_counted()
+    local counted = self.counted
+    if not counted or counted.upto <= self.next or self.fin_at then return end
+    self.proof, self.facts.only_counted = counted, true
+    self:give_up(counted.upto, counted.number, counted.time)
   end
 
   --- One byte more than the tail is most likely a FIN that was not captured.

@@ -18,26 +18,35 @@ do
     return known
   end
 
-  --- The snap length cut a message: nobody knows what it said, nor what is answered from here on.
-  function A:cut(one, size)
+  --- Bytes of a message are not in the capture: nobody knows what it said, nor what is answered from here on.
+  function A:lost(one)
     local carrier, side = self:carrier(one), one.is_answer and 1 or 0
-    local task, last = carrier.task, carrier.last
-    carrier.snapped, carrier.has_hole = carrier.snapped + size, true
+    local last = carrier.last
+    carrier.has_hole = true
+    carrier.lost_since = carrier.lost_since or {}
+    carrier.lost_since[side] = true
     local queue, place = self.open[one.connection], js.agent_place(one)
     local newest = queue and queue:newest(1)[1]
     if not one.is_answer then
       self.missing_at = one.time
-      if self.places[place] then self.missing[place] = one.time end
+      if self.places[place] then self.missing[place] = { time = one.time, number = one.number } end
     elseif newest and newest.starting then
-      newest.task.agent.missing = one.time
+      newest.task.agent.missing, newest.task.agent.missing_in = one.time, one.number
     end
     if last and js.is_under_way(last) then
       last.proof:lost(1 - side)
-      last.callback.has_gaps, last.agent.missing = true, one.time
+      last.callback.has_gaps, last.agent.missing, last.agent.missing_in = true, one.time, one.number
     end
-    if not task or js.session.is_passing then return end
+  end
+
+  --- The snap length cut a message.
+  function A:cut(one, size)
+    local carrier, side = self:carrier(one), one.is_answer and 1 or 0
+    carrier.snapped = carrier.snapped + size
+    self:lost(one)
+    if not carrier.task or js.session.is_passing then return end
     local text = js.python.stream_wrong_bytes.missing_of_http(size)
-    js.session:task_problem(task, carrier, "gap", side, text, one.number, one.time)
+    js.session:task_problem(carrier.task, carrier, "gap", side, text, one.number, one.time)
   end
 
   --- A request to an agent's API, in the order of packets.
@@ -47,7 +56,9 @@ do
     exchange.n = self.count
     local queue = self.open[exchange.connection] or js.new_queue()
     self.open[exchange.connection] = queue
-    if self:carrier(exchange).has_hole then
+    local carrier = self:carrier(exchange)
+    carrier.lost_since = nil
+    if carrier.has_hole then
       while queue.size > 0 do self:leave(queue:oldest()) end
       self.open[exchange.connection] = queue
     end
@@ -77,14 +88,20 @@ do
   function A:leave(exchange)
     self:take(exchange)
     exchange.starting = nil
-    if exchange.stranger and exchange.body then self:asked(exchange, self:unannounced(exchange)) end
+    if exchange.stranger and exchange.body and not exchange.has_rival then self:asked(exchange, self:unannounced(exchange)) end
     exchange.stranger = nil
   end
 
   --- The exchange that a response belongs to: of the request in the packet `asked`, else the oldest that is open.
   function A:answered_by(connection, asked)
-    local queue = self.open[connection]
+    local queue, carrier = self.open[connection], self.carriers[connection]
     if not queue then return nil end
+    local lost = carrier and carrier.lost_since or {}
+    if lost[0] and lost[1] then
+      -- The answer to the request that is known may be lost, and this one be that to a request that is.
+      while queue.size > 0 do self:leave(queue:oldest()) end
+      return nil
+    end
     for _, one in ipairs(queue:begin(MOST_OPEN)) do
       if not asked or one.number == asked then
         self:take(one)

@@ -52,14 +52,22 @@ do
     return known
   end
 
+  --- When bytes were missing last that the task's end may be among, and the packet that showed it.
+  function js.agent_missing(about)
+    local missed = js.session.agents.missing[about.place]
+    if missed and missed.time > about.missing then return missed.time, missed.number end
+    return about.missing, about.missing_in
+  end
+
   function Records:agent(about)
     local outage = about.outage or js.session.agents.outages[about.place]
+    local missing, missing_in = js.agent_missing(about)
     return rules.session_agent_facts.AgentFacts.of({
       heard = about.heard, start = self:exchange(about.start), start_failure = about.start_failure,
       clock_skew = about.clock_skew, close = self:exchange(about.close), kill = self:exchange(about.kill),
       failed = self:exchange(about.failed), waiting = self:exchange(about.waiting), repeated = about.repeated,
       repetitions = py.map(function(one) return self:exchange(one) end, py.list_of({ table.unpack(about.repetitions) })),
-      missing = math.max(about.missing, js.session.agents.missing[about.place] or -1),
+      missing = missing, missing_in = missing_in, kill_unsure = about.kill_unsure or false,
       longest_wait = about.longest_wait, missed = about.missed, missed_by = self:exchange(about.missed_by),
       heartbeat = about.heartbeat and rules.wire_agent.Heartbeat.of(about.heartbeat), outage = outage and
         rules.session_agent_facts.Outage.of({

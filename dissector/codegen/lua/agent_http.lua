@@ -17,6 +17,11 @@ do
   local tcp_segment, tls_segment = reader("tcp.segment"), reader("tls.segment")
   local content_type, date = reader("http.content_type"), reader("http.date")
 
+  local lost_segment, lost_other = reader("tcp.analysis.lost_segment"), reader("tcp.analysis.ack_lost_segment")
+
+  --- Whether segments before the one at hand are missing: of its sender, and of the other end.
+  function A.missing() return lost_segment() ~= nil, lost_other() ~= nil end
+
   --- True for a packet with HTTP: what most are asked only.
   A.is_there = reader("http")
 

@@ -42,7 +42,7 @@ do
     task.client, task.remote, task.callback = exchange.client, exchange.server, stream
     task.agent = {
       heard = exchange.time, dialog = js.dialog(1, stream), requests = {}, list = {}, last = 0, delivered = 0,
-      place = place_of(exchange), repetitions = {}, repeated = 0, longest_wait = 0, missed = 0, missing = -1,
+      place = place_of(exchange), repetitions = {}, repeated = 0, longest_wait = 0, missed = 0, missing = -1, missing_in = 0,
     }
     exchange.task = task
     local carrier = self:carrier(exchange)
@@ -77,7 +77,7 @@ do
     local about, session = task.agent, js.session
     task.life:watched(js.python.session_life.LifeEvent.END, self.packet, now)
     about.outage, task.open_requests = self.outages[about.place], { table.unpack(about.dialog.stack) }
-    about.missing = math.max(about.missing, self.missing[about.place] or -1)
+    about.missing, about.missing_in = js.agent_missing(about)
     if not session.is_passing then task.verdict = js.judge(task, now) end
     js.drop(self.places, about.place, task)
     if not self.places[about.place] then self.outages[about.place], self.missing[about.place] = nil, nil end
@@ -129,7 +129,8 @@ do
     carrier.task = carrier.task or task
     if exchange.type == "CloseTask" then
       about.close = exchange
-      if exchange.value.values.kill == true then about.kill = about.kill or exchange end
+      local is_first = exchange.value.values.kill == true and not about.kill
+      if is_first then about.kill, about.kill_unsure = exchange, about.missing > (about.asked or task.start) end
     end
   end
 
@@ -156,6 +157,7 @@ do
   function A:tunnelled(exchange)
     local task = self.by_key[key_of(exchange, exchange.target.tunnel)]
     local known, secret = task and task.agent.secret, exchange.secret
+    exchange.has_rival = task ~= nil  -- only the response tells who is right
     -- Somebody else's, or the agent began anew and counts from 1 again.
     if known and secret and known ~= secret then task = nil end
     if not task then
@@ -215,7 +217,7 @@ do
     if exchange.request_id and exchange.request_id > about.last + 1 then
       task.proof:lost(1)
       task.proof:lost(0)
-      task.callback.has_gaps = true
+      task.callback.has_gaps, about.missing_in = true, exchange.number
     end
     if not is_first(about, exchange) then
       exchange.is_repeated, about.repeated = true, about.repeated + 1

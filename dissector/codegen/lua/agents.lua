@@ -80,6 +80,23 @@ do
     return may_be_read
   end
 
+  --- A message of which bytes are not in the capture: that of the packet at hand is a response or not (`from_agent`), the
+  --- damaged one is a response or not (`is_answer`).
+  local function damage(pinfo, packet, from_agent, is_answer)
+    return {
+      is_answer = is_answer, connection = H.connection(), number = packet, time = js.session:time_of(pinfo),
+      client = endpoint(from_agent and pinfo.dst or pinfo.src, from_agent and pinfo.dst_port or pinfo.src_port),
+      server = endpoint(from_agent and pinfo.src or pinfo.dst, from_agent and pinfo.src_port or pinfo.dst_port),
+    }
+  end
+
+  --- TCP says that segments before the packet at hand were not captured: of its sender, or of the other end.
+  local function missed(pinfo, packet, from_agent)
+    local own, others = H.missing()
+    if own then js.session.agents:lost(damage(pinfo, packet, from_agent, from_agent)) end
+    if others then js.session.agents:lost(damage(pinfo, packet, from_agent, not from_agent)) end
+  end
+
   --- The exchange with the message at `index` of the packet at hand.
   local function take(pinfo, index, is_answer, body, is_cut)
     local session, place = js.session, is_answer and -index or index
@@ -88,13 +105,10 @@ do
     local found = told(packet)
     if found and found[place] ~= nil or not is_due(pinfo) then return found and found[place] end
     local exchange
+    missed(pinfo, packet, is_answer)
     if is_cut then
       exchange = false
-      session.agents:cut({
-        is_answer = is_answer, connection = H.connection(), number = packet, time = session:time_of(pinfo),
-        client = endpoint(is_answer and pinfo.dst or pinfo.src, is_answer and pinfo.dst_port or pinfo.src_port),
-        server = endpoint(is_answer and pinfo.src or pinfo.dst, is_answer and pinfo.src_port or pinfo.dst_port),
-      }, pinfo.len - pinfo.caplen)
+      session.agents:cut(damage(pinfo, packet, is_answer, is_answer), pinfo.len - pinfo.caplen)
     elseif is_answer then
       exchange = response(pinfo, index, body, body ~= nil and H.is_text())
     else
@@ -167,6 +181,15 @@ do
         if is_empty and js.wanted then js.draw_exchange(tree, exchange, is_answer, nil, pinfo) end
       end
     end
+  end
+
+  --- For the post-dissector, in a packet without HTTP while there are connections to agents.
+  function js.missed(pinfo)
+    local own, others = H.missing()
+    if not (own or others) or pinfo.visited then return end
+    local carrier = js.session.agents.carriers[H.connection()]
+    local agent = carrier and carrier.client  -- as of a callback connection
+    if agent then missed(pinfo, js.session.last, agent.port == pinfo.src_port and agent.ip == tostring(pinfo.src)) end
   end
 
   --- For the post-dissector, in a packet with HTTP.

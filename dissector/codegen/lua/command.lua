@@ -47,7 +47,7 @@ do
       local sent = not snapped and facts.first_data and math.min(facts.data_time, time) or time
       task.cut_command = task.cut_command or sent
     end
-    self.readers[side]:gap(size, number, time)
+    self.readers[side]:gap(size, number, time, snapped, acknowledged)
   end
 
   function H:closed()

@@ -88,12 +88,13 @@ do
   end
 
   --- A hole: the document under way is lost, reading goes on at the next beginning.
-  function R:gap(size, number, time)
+  function R:gap(size, number, time, snapped, acknowledged)
+    local was_lost = self.lost
     self.mid_stream, self.lost = true, true
     self.open, self.terminator, self.tag, self.after_document = 0, nil, nil, false
-    local was = self.doc:under_way()
+    local text = self.doc:under_way() and say.missing_of_document(size) or not was_lost and say.missing(size, snapped, acknowledged)
     self.doc:clear()
-    if was then self.out:problem("gap", self.side, say.missing_of_document(size), number, time) end
+    if text then self.out:problem("gap", self.side, text, number, time) end
   end
 
   --- The connection ended: what is left over, if it is more than blanks, as an incomplete document.

@@ -203,7 +203,9 @@ do
   local function dissect(tvb, pinfo, tree)
     if not js.enabled and not is_enabled(tvb, pinfo, tree) then return 0 end
     local entry, at, length, payload, is_usual = touch(tvb, pinfo)
-    if not is_usual and has_http() then js.exchanges(pinfo, tree) end
+    if not is_usual then
+      if has_http() then js.exchanges(pinfo, tree) elseif js.session.agents.carrying.size > 0 then js.missed(pinfo) end
+    end
     if not entry then return 0 end
     if entry.dirs then
       js.draw_own(entry, pinfo, tree)

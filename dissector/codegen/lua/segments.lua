@@ -89,6 +89,9 @@ do
     end
     if not outside then
       self:idle(stream, time, before)
+      sender:counts(seq, number, time)
+      local ahead = is_ack and sender.other:distance(ack) or 0
+      if ahead > 0 and ahead <= NEAR then sender.other:acknowledged(ahead, length > 0, number, time) end
       self:ending(stream, time)
       self:close(stream, "rst", number, time)
     end

@@ -355,7 +355,8 @@ do
     -- An acknowledgement may have been captured before the FIN that it includes.
     local proof, upto = self.proof, math.min(self:proven(), self.fin_at or math.huge)
     if upto > self.next then self:give_up(upto, proof.number, proof.time) end
+    self:miss_counted()
     if self.fin_at and self.next < self.fin_at then self.facts.lost_to = self.fin_at end
-    self.proof, self.recent, self.ready = nil, nil, nil
+    self.proof, self.counted, self.recent, self.ready = nil, nil, nil, nil
   end
 end
