@@ -15,7 +15,7 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob("*.py")
 )
 #: Loops over packets or bytes in which a call would cost too much.
-TOO_COMPLEX = {"stream/prefilter.py", "session/run_detection.py"}
+TOO_COMPLEX = {"session/run_detection.py"}
 #: Classes that two modules of the package have under one name.
 SHARED = {
     # The letter of the protocol, and who reads a command connection.

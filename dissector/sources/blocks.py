@@ -13,6 +13,7 @@ from dissector.limits import MAX_CAPTURED
 from dissector.sources.bytestream import ByteStream, DamagedError
 from dissector.stream.block import Block, Buffer
 from dissector.stream.prefilter import PADDING, Prefilter
+from dissector.stream.records import Located, RecordWalk
 
 #: Bytes of a file that are looked at together.
 BLOCK = 1 << 20
@@ -21,6 +22,8 @@ ROOM = BLOCK + 2 * MAX_CAPTURED
 LARGEST = ROOM - len(PADDING)
 #: What is done with each block first.
 Prepare = Callable[[Block], object]
+#: Makes a block of packets that are located.
+Make = Callable[[Located], Block]
 
 
 class RecordReader(Protocol):
@@ -28,8 +31,8 @@ class RecordReader(Protocol):
 
     unit: str
 
-    def fill(self, prefilter: Prefilter, buffer: Buffer, at: int, stop: int) -> tuple[int, int]:
-        """Gives ``prefilter`` the whole records of ``buffer[at:stop]``; returns where they end, and how many bytes from
+    def fill(self, walk: RecordWalk, buffer: Buffer, at: int, stop: int) -> tuple[int, int]:
+        """Gives ``walk`` the whole records of ``buffer[at:stop]``; returns where they end, and how many bytes from
         there on the next one needs at least.
 
         :raises DamagedError: it can not be read on; its offset is the place in ``buffer``
@@ -69,25 +72,25 @@ def fill(stream: ByteStream, memory: mmap, rest: bytes, need: int) -> int:
     return stop
 
 
-def read_blocks(records: RecordReader, start: bytes, at: int, buffers: Buffers) -> Iterator[Block]:
-    """The blocks of a file that begins with ``start``, its records at ``at``; none has neither packets nor secrets, and
-    each is valid until the next one is asked for.
+def locate(records: RecordReader, start: bytes, at: int, buffers: Buffers) -> Iterator[Located]:
+    """The packets of a file that begins with ``start``, its records at ``at``; there are packets or secrets in each
+    part, which is valid until the next one is asked for.
 
     :raises DamagedError: it can not be read on; all packets before that place were given
     """
-    prefilter, stream = Prefilter(), buffers.stream
+    walk, stream = RecordWalk(), buffers.stream
     buffer, stop = buffers.next(start, at)
     while True:
-        prefilter.begin(buffer)
+        walk.begin(buffer)
         damage: DamagedError | None = None
         need = 0
         try:
-            at, need = records.fill(prefilter, buffer, at, stop)
+            at, need = records.fill(walk, buffer, at, stop)
         except DamagedError as error:
             damage = error
-        block = prefilter.finish()
-        if block.times or block.secrets:
-            yield block
+        located = walk.located()
+        if located.times or located.secrets:
+            yield located
         if damage is not None:
             raise DamagedError(damage.reason, stream.total - stop + damage.offset)
         rest = buffer[at:stop]
@@ -101,10 +104,11 @@ def read_blocks(records: RecordReader, start: bytes, at: int, buffers: Buffers) 
 
 def block_of(prefilter: Prefilter, packets: Sequence[tuple[int, int, bytes, int]]) -> Block:
     """The block of packets that are there already: time, link type, captured bytes, length on the wire."""
-    prefilter.begin(b"".join([data for _, _, data, _ in packets]) + PADDING)
+    walk = RecordWalk()
+    walk.begin(b"".join([data for _, _, data, _ in packets]) + PADDING)
     at = 0
     for time, link_type, data, length in packets:
         end = at + len(data)
-        prefilter.packet(time, link_type, at, end, length)
+        walk.packet(time, link_type, at, end, length)
         at = end
-    return prefilter.finish()
+    return prefilter.sort(walk.located())

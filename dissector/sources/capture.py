@@ -16,7 +16,7 @@ from dissector.errors import CaptureError
 from dissector.model import CaptureInfo, Problem
 from dissector.sources import pcap, snoop
 from dissector.sources.behind import secrets_behind
-from dissector.sources.blocks import Buffers, FileBuffers, Prepare, RecordReader, read_blocks
+from dissector.sources.blocks import FileBuffers, Make, Prepare, RecordReader, locate
 from dissector.sources.bytestream import STANDARD_INPUT, ByteStream, DamagedError
 from dissector.sources.cooked import kernel_interfaces, of_interfaces
 from dissector.sources.merge import merged
@@ -27,6 +27,8 @@ from dissector.sources.tally import Tally
 from dissector.sources.unreadable import describe
 from dissector.stream.block import Block
 from dissector.stream.link import LINUX_SLL2, numbered_link_type
+from dissector.stream.prefilter import Prefilter
+from dissector.stream.records import Located
 from dissector.traffic import Packet
 
 #: Bytes of a pcapng file in which its interfaces are described.
@@ -145,25 +147,27 @@ class CaptureReader:
 
 
 def _blocks(stream: ByteStream, prepare: Prepare, *, prefetch: bool, interfaces: Only = None) -> Iterator[Block]:
-    records, start, at = _records(stream, interfaces)
-
-    def read(buffers: Buffers) -> Iterator[Block]:
-        return _only(read_blocks(records, start, at, buffers), interfaces)
-
+    make = _maker(interfaces, prepare)
+    read = partial(locate, *_records(stream, interfaces))
     if prefetch and stream.size >= WORTH and available():
-        with closing(Prefetch(stream, read, prepare)) as reader:
+        with closing(Prefetch(stream, read, make)) as reader:
             yield from reader
         return
-    for block in read(FileBuffers(stream)):
+    yield from map(make, read(FileBuffers(stream)))
+
+
+def _maker(interfaces: Only = None, prepare: Prepare = id) -> Make:
+    """Sorts packets into blocks, leaves out what has to be left out behind its headers, and prepares the rest."""
+    prefilter = Prefilter()
+
+    def make(located: Located) -> Block:
+        block = prefilter.sort(located)
+        if interfaces is not None and interfaces.by_kernel:
+            block = of_interfaces(block, interfaces)
         prepare(block)
-        yield block
+        return block
 
-
-def _only(blocks: Iterator[Block], interfaces: Only) -> Iterator[Block]:
-    """What of blocks has to be left out behind its headers."""
-    if interfaces is None or not interfaces.by_kernel:
-        return blocks
-    return (of_interfaces(block, interfaces) for block in blocks)
+    return make
 
 
 def _records(stream: ByteStream, interfaces: Only = None) -> tuple[RecordReader, bytes, int]:
@@ -207,7 +211,7 @@ def interface_by_packet(path: str) -> Callable[[int], str]:
     if len(_described(path)) > 1:
         with suppress(CaptureError, DamagedError), ByteStream(path) as stream:
             records = PcapngRecords(frozenset(), found)
-            for _ in read_blocks(records, b"", 0, FileBuffers(stream)):
+            for _ in locate(records, b"", 0, FileBuffers(stream)):
                 pass  # what is of interest is noted
     return lambda number: f"if{found[number - 1] if number <= len(found) else 0}" if found else ""
 
@@ -231,10 +235,10 @@ def is_cooked(path: str) -> bool:
     """True when the first packets of a file are of Linux cooked v2."""
     try:
         with ByteStream(path) as stream:
-            first = next(read_blocks(*_records(stream), FileBuffers(stream, hasty=True)), None)
+            first = next(locate(*_records(stream), FileBuffers(stream, hasty=True)), None)
     except (CaptureError, DamagedError):
         return False
-    return first is not None and any(stretch.link_type == LINUX_SLL2 for stretch in first.stretches)
+    return first is not None and any(link_type == LINUX_SLL2 for _, link_type in first.links)
 
 
 def first_blocks(path: str, size: int, interfaces: Only = None) -> Iterator[Block]:
@@ -242,7 +246,7 @@ def first_blocks(path: str, size: int, interfaces: Only = None) -> Iterator[Bloc
     read = 0
     try:
         with ByteStream(path) as stream:
-            for block in _only(read_blocks(*_records(stream, interfaces), FileBuffers(stream)), interfaces):
+            for block in map(_maker(interfaces), locate(*_records(stream, interfaces), FileBuffers(stream))):
                 yield block
                 read += block.size
                 if read >= size:
@@ -268,7 +272,7 @@ def first_time(path: str) -> int | None:
     """
     with ByteStream(path) as stream:
         try:
-            blocks = read_blocks(*_records(stream), FileBuffers(stream, hasty=True))
+            blocks = map(_maker(), locate(*_records(stream), FileBuffers(stream, hasty=True)))
             first = next((packet for block in blocks for packet in block.packets()), None)
         except DamagedError as damage:
             if not damage.cut:

@@ -14,7 +14,7 @@ from dissector.numbers import count
 from dissector.sources.bytestream import DamagedError
 from dissector.stream.block import Buffer
 from dissector.stream.link import ETHERNET, is_supported, numbered_link_type
-from dissector.stream.prefilter import Prefilter, RecordLayout
+from dissector.stream.records import RecordLayout, RecordWalk
 
 _SECOND = 1_000_000_000
 #: Bytes of the file's header.
@@ -62,11 +62,11 @@ class PcapRecords:
         #: Whether the two lengths of a record changed places; None: where the first one is larger than the second.
         self._swapped = None if (major, minor) == (2, 3) else major == _DG_UX or minor < 3
 
-    def fill(self, prefilter: Prefilter, buffer: Buffer, at: int, stop: int) -> tuple[int, int]:
+    def fill(self, walk: RecordWalk, buffer: Buffer, at: int, stop: int) -> tuple[int, int]:
         """As ``Records.fill``."""
         size, link_type = self._size, self._layout.link_type
         if self._swapped is False:
-            at = prefilter.records(at, stop, self._layout)
+            at = walk.records(at, stop, self._layout)
         while stop - at >= size:
             seconds, fraction, captured, length = self._unpack(buffer, at)
             if self._swapped or (self._swapped is None and captured > length):
@@ -77,6 +77,6 @@ class PcapRecords:
             if end > stop:
                 return at, size + captured
             time = seconds * _SECOND + fraction * self._layout.lower
-            prefilter.packet(time, link_type, begin, end, length)
+            walk.packet(time, link_type, begin, end, length)
             at = end
         return at, size

@@ -14,7 +14,7 @@ from dissector.limits import MAX_CAPTURED, MAX_INTERFACES, MAX_PCAPNG_BLOCK
 from dissector.numbers import count
 from dissector.sources.bytestream import DamagedError
 from dissector.stream.block import NO_PACKET, Buffer
-from dissector.stream.prefilter import Prefilter, RecordLayout
+from dissector.stream.records import RecordLayout, RecordWalk
 
 _INTERFACE, _OLD_PACKET, _SIMPLE, _ENHANCED = 1, 2, 3, 6
 #: How a section begins, in any byte order; blocks that are packets.
@@ -107,18 +107,18 @@ class PcapngRecords:
         self._only, self._noted = only, noted
         self._section = _Section(_STRUCTS[">"], only, noted)
 
-    def fill(self, prefilter: Prefilter, buffer: Buffer, at: int, stop: int) -> tuple[int, int]:
+    def fill(self, walk: RecordWalk, buffer: Buffer, at: int, stop: int) -> tuple[int, int]:
         """As ``Records.fill``."""
         need = SHORTEST
         while stop - at >= need:
             layout = self._section.layout_of(buffer, at)
-            if layout is not None and (behind := prefilter.records(at, stop, layout)) > at:
+            if layout is not None and (behind := walk.records(at, stop, layout)) > at:
                 at = behind
                 continue
             try:
                 if is_pcapng(buffer[at : at + 4]):
                     self._section = _Section(byte_order(buffer[at + 8 : at + 12]), self._only, self._noted)
-                length = self._block(prefilter, buffer, at, stop)
+                length = self._block(walk, buffer, at, stop)
             except ValueError as error:
                 raise DamagedError(str(error), at) from None
             if stop - at < length:
@@ -127,7 +127,7 @@ class PcapngRecords:
                 at += length
         return at, need
 
-    def _block(self, prefilter: Prefilter, buffer: Buffer, at: int, stop: int) -> int:
+    def _block(self, walk: RecordWalk, buffer: Buffer, at: int, stop: int) -> int:
         """Takes one block if it is all there; its length."""
         structs = self._section.structs
         kind, length = structs.block.unpack_from(buffer, at)
@@ -136,7 +136,7 @@ class PcapngRecords:
         end = at + length
         if end > stop:
             return int(length)
-        self._section.block(prefilter, kind, buffer, at + 8, end - 4)
+        self._section.block(walk, kind, buffer, at + 8, end - 4)
         if structs.length.unpack_from(buffer, end - 4)[0] != length:
             raise ValueError("a block whose two lengths differ")
         return int(length)
@@ -209,49 +209,45 @@ class _Section:
             interface,
         )
 
-    def block(self, prefilter: Prefilter, kind: int, data: Buffer, at: int, end: int) -> None:
+    def block(self, walk: RecordWalk, kind: int, data: Buffer, at: int, end: int) -> None:
         """Takes a block whose body is ``data[at:end]``; of one that is only numbered a record without a packet."""
         if kind == _ENHANCED:
             if end - at < 20:
                 raise ValueError("a packet block that is too short")
             index, high, low, captured, length = self.structs.enhanced.unpack_from(data, at)
-            self._packet(prefilter, index, high << 32 | low, at + 20, end, captured, length)
+            self._packet(walk, index, high << 32 | low, at + 20, end, captured, length)
         elif kind == _INTERFACE:
             self._describe(self._interface(data, at, end))
         elif kind in _NUMBERED:
-            self._take(prefilter, None, None, at, at, 0)
+            self._take(walk, None, None, at, at, 0)
         elif kind == SECRETS:
-            prefilter.secrets(key_log_in(bytes(data[at:end]), self.structs.order))
+            walk.secrets(key_log_in(bytes(data[at:end]), self.structs.order))
         elif kind == _SIMPLE:
-            self._simple(prefilter, data, at, end)
+            self._simple(walk, data, at, end)
         elif kind == _OLD_PACKET:
             if end - at < 20:
                 raise ValueError("a packet block that is too short")
             index, _, high, low, captured, length = self.structs.old_packet.unpack_from(data, at)
-            self._packet(prefilter, index, high << 32 | low, at + 20, end, captured, length)
+            self._packet(walk, index, high << 32 | low, at + 20, end, captured, length)
 
-    def _packet(
-        self, prefilter: Prefilter, index: int, ticks: int, at: int, end: int, captured: int, length: int
-    ) -> None:
+    def _packet(self, walk: RecordWalk, index: int, ticks: int, at: int, end: int, captured: int, length: int) -> None:
         interface = self._known(index)
         if captured > end - at or captured > MAX_CAPTURED:
             raise ValueError(f"a packet can not be {count(captured, 'byte')} long here")
         time = ticks * interface.factor // interface.divisor + interface.shift
-        self._take(prefilter, time, index, at, at + captured, length)
+        self._take(walk, time, index, at, at + captured, length)
 
-    def _take(
-        self, prefilter: Prefilter, time: int | None, index: int | None, begin: int, end: int, length: int
-    ) -> None:
+    def _take(self, walk: RecordWalk, time: int | None, index: int | None, begin: int, end: int, length: int) -> None:
         """A packet of an interface; of one that is not wanted, or of none, a record that is only numbered."""
         if self._noted is not None:
             self._noted.append(index if index is not None and index < _TOLD_APART else 0)
         interface = self._wanted[index] if index is not None else None
         if interface is None:
-            prefilter.packet(time, NO_PACKET, begin, begin, 0)
+            walk.packet(time, NO_PACKET, begin, begin, 0)
         else:
-            prefilter.packet(time, interface.link_type, begin, end, length)
+            walk.packet(time, interface.link_type, begin, end, length)
 
-    def _simple(self, prefilter: Prefilter, data: Buffer, at: int, end: int) -> None:
+    def _simple(self, walk: RecordWalk, data: Buffer, at: int, end: int) -> None:
         """A packet without time: that of the packet before it has to do."""
         self._known(0)
         if end - at < 4:
@@ -260,7 +256,7 @@ class _Section:
         captured = min(length, self._snap_length or length, end - at - 4)
         if captured > MAX_CAPTURED:
             raise ValueError(f"a packet can not be {count(captured, 'byte')} long here")
-        self._take(prefilter, None, 0, at + 4, at + 4 + captured, length)
+        self._take(walk, None, 0, at + 4, at + 4 + captured, length)
 
     def _known(self, index: int) -> _Interface:
         """The interface of a packet."""

@@ -1,11 +1,12 @@
 """A file read by a process of its own, which sorts its packets into blocks while this one traces those before.
 
 What is worth a second core is what needs no knowledge of the session: walking over the records, sorting them by
-conversation, and decoding the messages of runs.  That is half of the work on a busy host's capture, and two fifths of
-it where all packets are JobScheduler's.  Tracing itself stays one process: tasks are numbered, joined and judged in the
-order of all packets.  So more than two processes for a file bring nothing, and neither does a second one for files that
-overlap, but for the first of them.  The files of a ring come one after the other, each with its reader.  Where all
-messages are written, ``cli/parallel.py`` has a better use for the second process.
+conversation, and decoding the messages of runs.  That is two fifths of the work where all packets are JobScheduler's,
+and most of it on a busy host's capture: there this process would wait, and sorts itself what the reader has located.
+Tracing itself stays one process: tasks are numbered, joined and judged in the order of all packets.  So more than two
+processes for a file bring nothing, and neither does a second one for files that overlap, but for the first of them.
+The files of a ring come one after the other, each with its reader.  Where all messages are written, ``cli/parallel.py``
+has a better use for the second process.
 
 The reader is forked, not spawned: it needs no imports and no arguments.  Bytes go through shared memory, what was found
 in them through a pipe; of both there is little, so whoever is faster waits.  The reader ends when its file does, when
@@ -18,6 +19,7 @@ import gc
 import marshal
 import mmap
 import os
+import select
 import signal
 import warnings
 from array import array
@@ -27,13 +29,14 @@ from struct import Struct
 from typing import Any, BinaryIO
 
 from dissector.errors import CaptureError
-from dissector.sources.blocks import LARGEST, ROOM, Prepare, fill
+from dissector.sources.blocks import LARGEST, ROOM, Make, fill
 from dissector.sources.bytestream import ByteStream, DamagedError
 from dissector.stream.block import Block, Buffer, Conversation, Part, Run, Stretch
 from dissector.stream.prefilter import PADDING
+from dissector.stream.records import Located
 
 #: Blocks that wait to be traced.
-_SLOTS = 4
+_SLOTS = 8
 #: A smaller file is traced before a second process is under way.
 WORTH = 4 << 20
 _SIZE = Struct("=I")
@@ -72,15 +75,16 @@ def widen(descriptor: int) -> None:
 
 
 class Prefetch:
-    """The blocks that ``read`` makes of ``stream`` in the other process, each of them prepared there."""
+    """The blocks that ``make`` makes of what ``read`` locates in ``stream``, in the other process: both of them, or
+    only the latter where this process waits."""
 
-    def __init__(self, stream: ByteStream, read: Callable[[SharedBuffers], Iterator[Block]], prepare: Prepare) -> None:
-        self._name, self._on_read = stream.name, stream.on_read
+    def __init__(self, stream: ByteStream, read: Callable[[SharedBuffers], Iterator[Located]], make: Make) -> None:
+        self._name, self._on_read, self._make = stream.name, stream.on_read, make
         self._slots = [mmap.mmap(-1, ROOM) for _ in range(_SLOTS)]
         theirs, ours = os.pipe(), os.pipe()
         self._pid = fork()
         if self._pid == 0:
-            _work(stream, read, prepare, self._slots, theirs, ours)
+            _work(stream, read, make, self._slots, theirs, ours)
         os.close(theirs[0])
         os.close(ours[1])
         widen(ours[0])
@@ -105,8 +109,9 @@ class Prefetch:
             if kind == "error":
                 name, reason, offset = found
                 raise CaptureError(name, reason, offset=offset)
-            slot, data, block = found
-            yield _unpacked(block, data if slot == _NO_SLOT else self._slots[slot])
+            slot, data, packed = found
+            data = data if slot == _NO_SLOT else self._slots[slot]
+            yield self._make(_located(packed, data)) if kind == "located" else _block(packed, data)
             if slot != _NO_SLOT:
                 with suppress(BrokenPipeError):  # the pipe from there tells why
                     self._free.write(bytes([slot]))
@@ -136,6 +141,8 @@ class SharedBuffers:
         self.stream = stream
         self.slot = _NO_SLOT
         self._slots, self._tokens = slots, tokens
+        self._returned = select.poll()
+        self._returned.register(tokens, select.POLLIN)
         self._unused = list(range(len(slots)))
         self._sent = True
 
@@ -159,6 +166,13 @@ class SharedBuffers:
         slot = self._slots[self.slot]
         return slot, fill(self.stream, slot, rest, need)
 
+    @property
+    def is_awaited(self) -> bool:
+        """True when the other process has nothing to do until it gets the last bytes."""
+        while self._returned.poll(0) and (token := self._tokens.read(1)):
+            self._unused.append(token[0])
+        return self.slot != _NO_SLOT and len(self._unused) == len(self._slots) - 1
+
     def sent(self) -> int:
         """The slot of the last bytes, which are the other process's now."""
         self._sent = True
@@ -167,8 +181,8 @@ class SharedBuffers:
 
 def _work(
     stream: ByteStream,
-    read: Callable[[SharedBuffers], Iterator[Block]],
-    prepare: Prepare,
+    read: Callable[[SharedBuffers], Iterator[Located]],
+    make: Make,
     slots: list[mmap.mmap],
     free: tuple[int, int],
     found: tuple[int, int],
@@ -183,11 +197,15 @@ def _work(
         with open(free[0], "rb", buffering=0) as tokens, open(found[1], "wb", buffering=0) as out:  # noqa: PTH123  descriptors have no path; closed by close()
             buffers = SharedBuffers(stream, slots, tokens)
             try:
-                for block in read(buffers):
-                    prepare(block)
+                for located in read(buffers):
+                    kind, found = (
+                        ("located", _packed(located))
+                        if buffers.is_awaited
+                        else ("block", _sorted(located, make(located)))
+                    )
                     slot = buffers.sent()
-                    data = bytes(block.data) if slot == _NO_SLOT else b""
-                    _send(out, "block", sum(used), slot, data, _packed(block))
+                    data = bytes(located.data) if slot == _NO_SLOT else b""
+                    _send(out, kind, sum(used), slot, data, found)
                     used.clear()
                 _send(out, "end", sum(used))
             except DamagedError as damage:
@@ -207,26 +225,36 @@ def _send(out: BinaryIO, *message: Any) -> None:
         data = data[out.write(data) :]
 
 
-# --- how a block goes through the pipe: as tuples without names ------------------------------------------------------
+# --- how packets go through the pipe: as tuples without names --------------------------------------------------------
 
 
-def _packed(block: Block) -> tuple[Any, ...]:
+def _packed(located: Located) -> tuple[Any, ...]:
+    """What a Located and a Block have in front."""
+    places = array("Q", located.begins).tobytes(), array("Q", located.ends).tobytes()
+    times: Any = list(located.times)
+    with suppress(OverflowError):
+        times = array("q", times).tobytes()
+    return (*places, times, *located[4:])
+
+
+def _located(packed: Any, data: Buffer) -> Located:
+    begins, ends, times, *rest = packed
+    times = memoryview(times).cast("q") if isinstance(times, bytes) else times
+    return Located(data, memoryview(begins).cast("Q"), memoryview(ends).cast("Q"), times, *rest)
+
+
+def _sorted(located: Located, block: Block) -> tuple[Any, ...]:
     conversations = [
         (keys, syns, places, [(*run[:2], tuple(map(tuple, run.parts)), *run[3:]) for run in runs], foreign_at)
         for keys, syns, places, runs, foreign_at in block.conversations
     ]
-    places = array("Q", block.begins).tobytes(), array("Q", block.ends).tobytes()
-    times: Any = list(block.times)
-    with suppress(OverflowError):
-        times = array("q", times).tobytes()
-    stretches = list(map(tuple, block.stretches))
-    return (*places, times, block.ordered, block.span, stretches, *block[7:11], conversations, block.secrets)
+    found = list(map(tuple, block.stretches)), block.segments, block.unread, block.others, conversations
+    return _packed(located), found
 
 
-def _unpacked(block: Any, data: Buffer) -> Block:
-    begins, ends, times, ordered, span, stretches, cut, segments, unread, others, conversations, secrets = block
-    begins, ends = memoryview(begins).cast("Q"), memoryview(ends).cast("Q")
-    times = memoryview(times).cast("q") if isinstance(times, bytes) else times
+def _block(packed: Any, data: Buffer) -> Block:
+    front, (stretches, segments, unread, others, conversations) = packed
+    _, begins, ends, times, ordered, span, _, cut, secrets = _located(front, data)
     stretches = [Stretch(*one) for one in stretches]
     found = [
         _new(Conversation, (keys, syns, places, [_run(*run) for run in runs] if runs else [], foreign_at))

@@ -9,7 +9,7 @@ from dissector.numbers import count
 from dissector.sources.bytestream import DamagedError
 from dissector.stream.block import Buffer
 from dissector.stream.link import ETHERNET, is_supported
-from dissector.stream.prefilter import Prefilter
+from dissector.stream.records import RecordWalk
 
 _MAGIC = b"snoop\0\0\0"
 _HEADER, _RECORD = Struct(">8sII"), Struct(">IIIIII")
@@ -47,7 +47,7 @@ class SnoopRecords:
         if not is_supported(self._link_type):
             raise DamagedError(f"snoop's datalink type {datalink} is not supported", 12)
 
-    def fill(self, prefilter: Prefilter, buffer: Buffer, at: int, stop: int) -> tuple[int, int]:
+    def fill(self, walk: RecordWalk, buffer: Buffer, at: int, stop: int) -> tuple[int, int]:
         """As ``Records.fill``."""
         while stop - at >= _RECORD.size:
             length, captured, size, _, seconds, microseconds = _RECORD.unpack_from(buffer, at)
@@ -57,6 +57,6 @@ class SnoopRecords:
                 return at, size
             begin = at + _RECORD.size
             time = seconds * _SECOND + microseconds * _MICROSECOND
-            prefilter.packet(time, self._link_type, begin, begin + captured, length)
+            walk.packet(time, self._link_type, begin, begin + captured, length)
             at += size
         return at, _RECORD.size

@@ -96,8 +96,11 @@ FILES = {
 }
 
 
+@pytest.mark.parametrize("is_awaited", [True, False])
 @pytest.mark.parametrize("name", FILES)
-def test_files_in_any_state(name: str, tmp_path: Path) -> None:
+def test_files_in_any_state(name: str, is_awaited: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever of the two sorts the packets: the one that reads them, or the one that waits for them."""
+    monkeypatch.setattr(prefetch.SharedBuffers, "is_awaited", is_awaited)
     path = tmp_path / "x.pcap"
     path.write_bytes(FILES[name])
     (packets, alone, error), (same, both, error_of_both) = read(path, both=False), read(path, both=True)

@@ -11,7 +11,8 @@ from dissector.stream.block import Block
 from dissector.stream.fast_path import segment_of
 from dissector.stream.link import is_supported
 from dissector.stream.packets import carries_segment, parse, unwrap
-from dissector.stream.prefilter import PADDING, Prefilter, RecordLayout
+from dissector.stream.prefilter import PADDING, Prefilter
+from dissector.stream.records import RecordLayout, RecordWalk
 from dissector.traffic import SYN, Packet, Segment
 
 SECOND = 1_000_000_000
@@ -24,20 +25,20 @@ def layout(link_type: int = 1) -> RecordLayout:
 
 def filtered(packets: Sequence[Packet], prefilter: Prefilter | None = None, *, one_by_one: bool = False) -> Block:
     """The block of these packets, from whole records or one by one."""
-    prefilter = prefilter or Prefilter()
+    walk = RecordWalk()
     records = [pcap_record(one.data, one.time, ">", 1, one.wire_length) for one in packets]
-    prefilter.begin(b"".join(records) + PADDING)
+    walk.begin(b"".join(records) + PADDING)
     at = 0
     for link_type, some in groupby(zip(packets, records, strict=True), key=lambda pair: pair[0].link_type):
         if one_by_one:
             for packet, record in some:
-                prefilter.packet(packet.time, link_type, at + 16, at + len(record), packet.wire_length)
+                walk.packet(packet.time, link_type, at + 16, at + len(record), packet.wire_length)
                 at += len(record)
         else:
             stop = at + sum(len(record) for _, record in some)
-            assert prefilter.records(at, stop, layout(link_type)) == stop
+            assert walk.records(at, stop, layout(link_type)) == stop
             at = stop
-    return prefilter.finish()
+    return (prefilter or Prefilter()).sort(walk.located())
 
 
 def plain(block: Block) -> dict[int, bytes]:

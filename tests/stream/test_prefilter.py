@@ -5,13 +5,13 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import pytest
-from builders import A6, ACK, B6, FIN, ICMP6, RST, SYN, UDP, B, enhanced, ethernet, extension, ipv4, ipv6, packet, tcp
+from builders import A6, ACK, B6, FIN, ICMP6, RST, SYN, UDP, ethernet, extension, ipv4, ipv6, packet, tcp
 from prefilter_kit import check, filtered, layout, plain
 
 from benchmarks.encapsulations import ENCAPSULATIONS, OUTER, udp, vxlan
-from dissector.limits import MAX_CAPTURED
 from dissector.stream.block import NO_PACKET, Stretch
-from dissector.stream.prefilter import PADDING, Prefilter, RecordLayout
+from dissector.stream.prefilter import PADDING, Prefilter
+from dissector.stream.records import RecordWalk
 from dissector.traffic import Packet
 
 PORTS = (40_000).to_bytes(2, "big") + (4_444).to_bytes(2, "big")
@@ -181,24 +181,6 @@ def test_times_and_lengths(one_by_one: bool) -> None:
     assert (block.ordered, block.span) == (True, (30, 4_000_000_001))
 
 
-def test_a_packet_without_a_time_has_that_of_the_one_before() -> None:
-    """Before the first time there is none that a source could tell."""
-    prefilter = Prefilter()
-
-    def times(*given: int | None) -> tuple[list[int], tuple[int, int] | None]:
-        prefilter.begin(PLAIN + PADDING)
-        for time in given:
-            prefilter.packet(time, ETHERNET, 0, len(PLAIN), len(PLAIN))
-        block = prefilter.finish()
-        return list(block.times), block.span
-
-    assert times() == ([], None)
-    assert times(None, None) == ([0, 0], None)
-    assert times(None, 7, None, 5, None) == ([0, 7, 7, 5, 5], (5, 7))
-    assert times(None, 6) == ([5, 6], (5, 6))
-    assert prefilter.latest == 6
-
-
 @pytest.mark.parametrize("one_by_one", [False, True])
 def test_packets_of_link_types_that_can_not_be_read_are_counted(one_by_one: bool) -> None:
     packets = [packet(PLAIN), packet(PLAIN, RADIO), packet(PLAIN, RADIO), packet(PLAIN, 4_711), nested("raw")]
@@ -209,94 +191,21 @@ def test_packets_of_link_types_that_can_not_be_read_are_counted(one_by_one: bool
 
 
 def test_records_that_are_no_packets_have_a_number_only() -> None:
-    prefilter = Prefilter()
-    prefilter.begin(PLAIN + PADDING)
-    prefilter.packet(5, ETHERNET, 0, len(PLAIN), len(PLAIN))
-    prefilter.packet(None, NO_PACKET, 9, 9, 0)
-    prefilter.packet(6, ETHERNET, 0, len(PLAIN), len(PLAIN))
-    block = prefilter.finish()
+    walk = RecordWalk()
+    walk.begin(PLAIN + PADDING)
+    walk.packet(5, ETHERNET, 0, len(PLAIN), len(PLAIN))
+    walk.packet(None, NO_PACKET, 9, 9, 0)
+    walk.packet(6, ETHERNET, 0, len(PLAIN), len(PLAIN))
+    block = Prefilter().sort(walk.located())
     assert (block.unread, block.segments, plain(block)) == ({}, 2, {0: KEY, 2: KEY})
     assert [one.number for one in block.packets()] == [1, 3]
 
 
 def test_a_shape_without_packets_is_no_stretch_wherever_it_stands() -> None:
-    prefilter = Prefilter()
-    prefilter.begin(PLAIN + PADDING)
-    prefilter.packet(5, ETHERNET, 0, len(PLAIN), len(PLAIN))
-    prefilter.records(0, 0, layout(RAW))
-    prefilter.packet(6, RADIO, 0, 0, 0)
-    assert [(one.first, one.link_type) for one in prefilter.finish().stretches] == [(0, ETHERNET), (1, RADIO)]
-
-
-def test_a_packet_without_a_time_has_that_of_the_one_before_it_in_the_block_before() -> None:
-    prefilter = Prefilter()
-    for before in (0, 7):
-        prefilter.begin(PLAIN + PADDING)
-        prefilter.packet(before, ETHERNET, 0, len(PLAIN), len(PLAIN))
-        prefilter.finish()
-        prefilter.begin(PLAIN + PADDING)
-        prefilter.packet(None, ETHERNET, 0, len(PLAIN), len(PLAIN))
-        assert list(prefilter.finish().times) == [before]
-
-
-# --- records ----------------------------------------------------------------------------------------------------------
-
-
-def taken(data: bytes, one: RecordLayout, stop: int | None = None) -> tuple[int, list[int], list[int]]:
-    """Where the records end that were taken; times and sizes of the packets."""
-    prefilter = Prefilter()
-    prefilter.begin(data + PADDING)
-    at = prefilter.records(0, len(data) if stop is None else stop, one)
-    block = prefilter.finish()
-    sizes = [end - begin for begin, end in zip(block.begins, block.ends, strict=True)]
-    assert block.stretches[1:] == []
-    return at, list(block.times), sizes
-
-
-def record(size: int = 60, time: int = 5, captured: int | None = None) -> bytes:
-    words = (0, time, size if captured is None else captured, size)
-    return b"".join(word.to_bytes(4, "big") for word in words) + bytes(size)
-
-
-def test_whole_records_are_taken() -> None:
-    data = record(60) + record(0, 6) + record(70, 7)
-    for stop, count in ((len(data), 3), (len(data) - 1, 2), (92, 2), (91, 1), (76, 1), (75, 0), (0, 0)):
-        assert taken(data, layout(), stop)[1:] == ([5, 6, 7][:count], [60, 0, 70][:count])
-        assert taken(data, layout(), stop)[0] == [0, 76, 92, len(data)][count]
-
-
-def test_a_record_may_be_so_long() -> None:
-    assert taken(record() + record(MAX_CAPTURED), layout())[2] == [60, MAX_CAPTURED]
-    assert taken(record() + record(MAX_CAPTURED + 1), layout())[0] == 76
-    assert taken(record() + record(60, captured=0xFFFF_FFFF), layout())[0] == 76
-
-
-ONE, TWO = object(), object()
-PCAPNG = RecordLayout("<IIIIIII", 28, ETHERNET, 3 << 32, 3, 1_000, 6, [ONE, TWO, ONE], ONE)
-BLOCK = enhanced(PLAIN, 2)
-ODD = bytes([BLOCK[4] + 1, 0, 0, 0])
-
-
-@pytest.mark.parametrize(
-    ("block", "is_taken"),
-    [
-        (BLOCK, True),
-        (enhanced(PLAIN, 2, 2), True),
-        (enhanced(PLAIN, 2, 1), False),
-        (enhanced(PLAIN, 2, 3), False),
-        (b"\x02" + BLOCK[1:], False),
-        (b"\x0a" + BLOCK[1:], False),
-        (BLOCK[:4] + bytes(4) + BLOCK[8:], False),
-        (BLOCK[:4] + bytes([BLOCK[4] - 4]) + BLOCK[5:], False),
-        (BLOCK[:4] + ODD + BLOCK[8:-4] + b"\0" + ODD, False),
-        (BLOCK[:-4] + bytes(4), False),
-        (BLOCK[:20] + (len(PLAIN) + 4).to_bytes(4, "little") + BLOCK[24:], False),
-        (BLOCK[:-1], False),
-    ],
-)
-def test_which_blocks_of_pcapng_are_taken(block: bytes, is_taken: bool) -> None:
-    """What is of another interface, of another kind, too short, cut, or contradicts itself is left to the reader."""
-    first = enhanced(B.encode(), (1 << 32) + 1)
-    at, times, _ = taken(first + block, PCAPNG)
-    assert times == [1_000 + 3 * ((1 << 32) + 1), 1_006][: 1 + is_taken]
-    assert at == len(first) + len(block) * is_taken
+    walk = RecordWalk()
+    walk.begin(PLAIN + PADDING)
+    walk.packet(5, ETHERNET, 0, len(PLAIN), len(PLAIN))
+    walk.records(0, 0, layout(RAW))
+    walk.packet(6, RADIO, 0, 0, 0)
+    block = Prefilter().sort(walk.located())
+    assert [(one.first, one.link_type) for one in block.stretches] == [(0, ETHERNET), (1, RADIO)]
