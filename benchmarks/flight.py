@@ -56,6 +56,8 @@ def _run(folder: Path, tasks: int, rate: float) -> int:
         print(f"{done.stdout.strip().splitlines()[-1]}; {tasks / seconds:.1f} a second for {seconds:.0f} s")
         scrapes = _asked("count_over_time(up[20m])"), _asked("sum_over_time(up[20m])")
         counted = _asked("sum(jstrace_tasks_total)")
+        if live.poll() is not None:
+            raise SystemExit(f"the monitor ended by itself: {live.returncode}")
         print(f"monitor: {resident(live.pid, 'RssAnon'):.0f} MB, {used(live.pid):.0f} s of processor time")
         live.terminate()
         live.wait()

@@ -93,7 +93,10 @@ def started(out: IO[bytes], *options: str) -> Iterator[subprocess.Popen[str]]:
             if live.poll() is not None:
                 raise SystemExit(text)
             time.sleep(0.1)
-        yield live
+        try:
+            yield live
+        finally:
+            print(said.read(), end="")
 
 
 class _Counter:

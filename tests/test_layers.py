@@ -78,7 +78,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "jinja2": ("render/report/",),
     "opentelemetry": ("render/otlp/",),
     "pyarrow": ("fleet/parquet.py",),
-    "duckdb": ("fleet/query.py",),
+    "duckdb": ("fleet/briefs.py", "fleet/query.py"),
     "distributed": ("fleet/workers.py",),
     "dask": (),
     "prometheus_client": ("fleet/metrics.py", "fleet/scrapes.py"),

@@ -21,17 +21,21 @@ from urllib.parse import quote
 from dissector.errors import UsageError
 from dissector.fleet.captures import KnownCapture, absolute
 from dissector.fleet.columns import SCHEMA, TABLES
+from dissector.fleet.views import BRIEFS
 from dissector.render.json import SCHEMA as CONTRACT
 
 #: Where a part may lie: what a manifest names is opened, and removed.
-_PART = re.compile(rf"({'|'.join(TABLES)})/day=\d{{4}}-\d\d-\d\d/point=[^/]+/[0-9a-f]+\.parquet", re.ASCII)
+_PART = re.compile(
+    rf"(({'|'.join(TABLES)})/day=\d{{4}}-\d\d-\d\d|{'|'.join(BRIEFS)})/point=[^/]+/[0-9a-f]+\.parquet", re.ASCII
+)
 MANIFEST, _LOCK, _WORK = "manifest.jsonl", ".lock", ".work"
 #: What a manifest is called until it is whole.
 _HALF = f".{MANIFEST}-"
 
 
 class PartFile(NamedTuple):
-    """A Parquet file of a table; ``path`` from the dataset's folder on, ``last`` the last begin of its rows."""
+    """A Parquet file of a table; ``path`` from the dataset's folder on, ``last`` the last begin of its rows.  Briefs
+    are of all days of their points: they have neither ``day`` nor ``last``."""
 
     table: str
     day: str
@@ -40,6 +44,10 @@ class PartFile(NamedTuple):
     rows: int
     size: int
     last: str
+
+    @property
+    def is_brief(self) -> bool:
+        return not self.day
 
 
 class PointState(NamedTuple):
@@ -126,6 +134,14 @@ class Dataset:
     def files(self, table: str) -> list[str]:
         return [str(self.folder / part.path) for part in self.manifest.parts if part.table == table]
 
+    @property
+    def has_briefs(self) -> bool:
+        """Every point with tasks, connections or problems has the briefs of them."""
+        parts = {(part.table, part.point) for part in self.manifest.parts}
+        return all(
+            (brief, point) in parts for brief, one in BRIEFS.items() for table, point in parts if table == one.of[0]
+        )
+
     # --- writing ---------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -150,13 +166,13 @@ class Dataset:
 
     def _has_others(self) -> bool:
         """Something that no run leaves, wherever it was killed."""
-        known = (_LOCK, _WORK, *TABLES)
+        known = (_LOCK, _WORK, *TABLES, *BRIEFS)
         return any(not (path.name in known or path.name.startswith(_HALF)) for path in self.folder.iterdir())
 
     def _clean(self) -> None:
         shutil.rmtree(self.folder / _WORK, ignore_errors=True)
         known = {self.folder / part.path for part in self.manifest.parts}
-        for table in TABLES:
+        for table in (*TABLES, *BRIEFS):
             for path in (self.folder / table).rglob("*.parquet"):
                 if path not in known:
                     path.unlink()
@@ -170,8 +186,9 @@ class Dataset:
         return path
 
     def part_path(self, table: str, day: str, point: str, digest: str) -> str:
-        """Where a file of this content belongs; the same content has the same name."""
-        return f"{table}/day={day}/point={quote(point, safe='')}/{digest}.parquet"
+        """Where a file of this content belongs; the same content has the same name.  ``day`` is empty of a brief."""
+        of_day = f"/day={day}" if day else ""
+        return f"{table}{of_day}/point={quote(point, safe='')}/{digest}.parquet"
 
     def place(self, source: str, path: str) -> None:
         """Moves a whole file to where it belongs."""

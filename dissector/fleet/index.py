@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from dissector.errors import UsageError
+from dissector.fleet.briefs import shortened
 from dissector.fleet.captures import FileAtPoint, KnownCapture
 from dissector.fleet.dataset import Dataset, Manifest, PartFile, PointState
+from dissector.fleet.parquet import Written
 from dissector.fleet.plan import Planned, Planner, PointPlan
 from dissector.fleet.tracing import HowToTrace, UnitDone, UnitOfWork
 from dissector.fleet.workers import done_units
@@ -106,31 +108,43 @@ def _known(dataset: Dataset, point: str) -> set[str]:
 
 
 def _unit(dataset: Dataset, plan: PointPlan, how: HowToTrace) -> UnitOfWork:
-    replaced = tuple((part.table, str(dataset.folder / part.path)) for part in _replaced(dataset, plan))
-    folder = str(dataset.work_folder())
-    return UnitOfWork(plan.point, plan.paths, folder, how, plan.since, tuple(plan.told), replaced)
+    replaced: list[tuple[str, str]] = []
+    briefs: list[tuple[str, str]] = []
+    for part in _replaced(dataset, plan):
+        (briefs if part.is_brief else replaced).append((part.table, str(dataset.folder / part.path)))
+    day = iso(plan.since)[:10]
+    without = not briefs and any(part.point == plan.point and part.day < day for part in dataset.manifest.parts)
+    return UnitOfWork(
+        *(plan.point, plan.paths, str(dataset.work_folder()), how, plan.since, tuple(plan.told), tuple(replaced)),
+        briefs=None if without else tuple(briefs),
+    )
 
 
 def _replaced(dataset: Dataset, plan: PointPlan) -> list[PartFile]:
-    """Files with something from then on, and those of that day: so a day does not get a file with every run."""
+    """Files with something from then on, and those of that day: so a day does not get a file with every run; and the
+    point's briefs."""
     day = iso(plan.since)[:10]
-    return [part for part in dataset.manifest.parts if part.point == plan.point and part.day >= day]
+    parts = (part for part in dataset.manifest.parts if part.point == plan.point)
+    return [part for part in parts if part.is_brief or part.day >= day]
 
 
 def _commit(dataset: Dataset, plan: PointPlan, result: UnitDone) -> None:
     manifest = dataset.manifest
     gone = set(_replaced(dataset, plan)) if result.files else set()
     parts = [part for part in manifest.parts if part not in gone]
-    for made in result.written:
-        path = dataset.part_path(made.table, made.day, plan.point, made.digest)
-        dataset.place(made.path, path)
-        parts.append(PartFile(made.table, made.day, plan.point, path, made.rows, made.size, made.last))
+    parts += [_placed(dataset, plan.point, made) for made in result.written]
     others = [one for one in manifest.captures if one.point != plan.point]
     points = dict(manifest.points)
     if result.tail or plan.point not in points:
         points[plan.point] = PointState(plan.point, result.tail)
     changed = replace(manifest, points=points, captures=[*others, *_with_facts(plan.known, result)], parts=parts)
     dataset.commit(changed)
+
+
+def _placed(dataset: Dataset, point: str, made: Written) -> PartFile:
+    path = dataset.part_path(made.table, made.day, point, made.digest)
+    dataset.place(made.path, path)
+    return PartFile(made.table, made.day, point, path, made.rows, made.size, made.last)
 
 
 def _with_facts(captures: Sequence[KnownCapture], result: UnitDone) -> list[KnownCapture]:
@@ -144,10 +158,15 @@ def _with_facts(captures: Sequence[KnownCapture], result: UnitDone) -> list[Know
 
 def _forget(dataset: Dataset, days: int) -> None:
     manifest = dataset.manifest
-    newest = max((part.day for part in manifest.parts), default=None)
-    if newest is None:
+    newest = max((part.day for part in manifest.parts), default="")
+    if not newest:
         return
     first = (date.fromisoformat(newest) - timedelta(days=days)).isoformat()
-    kept = [part for part in manifest.parts if part.day > first]
-    if len(kept) < len(manifest.parts):
+    old = {part.point for part in manifest.parts if not part.is_brief and part.day <= first}
+    kept = [part for part in manifest.parts if part.day > first or (part.is_brief and part.point not in old)]
+    for part in manifest.parts:
+        if part.is_brief and part.point in old:
+            made = shortened(dataset.work_folder(), part.table, str(dataset.folder / part.path), first)
+            kept += [_placed(dataset, part.point, one) for one in made]
+    if old:
         dataset.commit(replace(manifest, parts=kept))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import date, datetime
 from hashlib import blake2b
@@ -199,3 +199,30 @@ def write_batches(batches: Any, write: Callable[[bytes], object]) -> None:
     with parquet.ParquetWriter(_Sink(write), batches.schema, compression="zstd") as writer:
         for batch in batches:
             writer.write_batch(batch)
+
+
+def write_brief(path: Path, readers: Sequence[Any]) -> int:
+    """A file of readers of record batches alike, one behind the other; how many rows it has."""
+    columns, rows = readers[0].schema, 0
+    stepping = [field.name for field in columns if pyarrow.types.is_timestamp(field.type)]
+    repeating = [
+        f"{field.name}.list.element" if pyarrow.types.is_list(field.type) else field.name
+        for field in columns
+        if field.name not in stepping
+    ]
+    with parquet.ParquetWriter(
+        path,
+        columns.with_metadata({"jstrace": SCHEMA}),
+        compression="zstd",
+        compression_level=9,
+        write_statistics=False,
+        use_dictionary=repeating,
+        column_encoding=dict.fromkeys(stepping, "DELTA_BINARY_PACKED"),
+        store_schema=False,
+        data_page_version="2.0",
+    ) as writer:
+        for reader in readers:
+            for batch in reader:
+                writer.write_batch(batch.cast(columns))
+                rows += batch.num_rows
+    return rows

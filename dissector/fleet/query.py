@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from dissector.errors import ToolError, UsageError
-from dissector.fleet.columns import PARTITIONS, TABLES
 from dissector.fleet.dataset import Dataset
+from dissector.fleet.views import BRIEFS, of_files, quoted
 
 try:
     import duckdb
@@ -45,21 +45,12 @@ class Asking:
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
-        with _refused():
-            self._duck = self._opened()
-
-    def _opened(self) -> Any:
-        try:
-            return _connected(self._dataset)
-        except _GONE:
-            if not self._dataset.read_anew():
-                raise
-            return _connected(self._dataset)
+        self._duck: Any = None
 
     def answer(self, sql: str, parameters: dict[str, object] | None = None) -> SqlAnswer:
         """:raises UsageError: it is no SELECT, or DuckDB does not take it"""
         with _refused():
-            self._again_if_changed(lambda: self._duck.execute(self._statement(sql), parameters or {}))
+            self._ask(sql, lambda: self._duck.execute(self._statement(sql), parameters or {}))
             return SqlAnswer([name for name, *_ in self._duck.description or ()], self._rows())
 
     def batches(self, sql: str, parameters: dict[str, object] | None = None) -> Any:
@@ -68,18 +59,19 @@ class Asking:
         :raises UsageError: as ``answer``
         """
         with _refused():
-            return self._again_if_changed(
-                lambda: self._duck.sql(self._statement(sql), params=parameters).to_arrow_reader(_BATCH)
+            return self._ask(
+                sql, lambda: self._duck.sql(self._statement(sql), params=parameters).to_arrow_reader(_BATCH)
             )
 
-    def _again_if_changed(self, ask: Callable[[], Any]) -> Any:
+    def _ask(self, sql: str, ask: Callable[[], Any]) -> Any:
         """A run of ``index`` may take files away that were there when the manifest was read."""
         try:
+            self._duck = _connected(self._dataset, sql)
             return ask()
         except _GONE:
             if not self._dataset.read_anew():
                 raise
-            self._duck = _connected(self._dataset)
+            self._duck = _connected(self._dataset, sql)
             return ask()
 
     def _statement(self, sql: str) -> Any:
@@ -94,18 +86,32 @@ class Asking:
                 yield from rows
 
 
-def _connected(dataset: Dataset) -> Any:
+def _connected(dataset: Dataset, sql: str) -> Any:
+    """With the tables that a question names: to open those of months takes longer than to read them."""
+    views = _views(dataset, sql)
     duck = duckdb.connect(":memory:", config=_CONFIG)
-    tables = dataset.manifest.tables
-    files = {table: dataset.files(table) for table in tables}
-    allowed = _list(path for paths in files.values() for path in paths)
+    allowed = quoted(path for files in views.values() for path in files or ())
     duck.execute(f"SET allowed_paths = {allowed}")
     duck.execute("SET temp_directory = ''")
     duck.execute("SET enable_external_access = false")
-    for table in tables:
-        duck.execute(f"CREATE VIEW {table} AS {_select(table, files[table])}")
+    for table, files in views.items():
+        duck.execute(f"CREATE VIEW {table} AS {BRIEFS[table].sql if files is None else of_files(table, files)}")
     duck.execute("SET lock_configuration = true")
     return duck
+
+
+def _views(dataset: Dataset, sql: str) -> dict[str, list[str] | None]:
+    """The tables that are named, or all of them where none is, with their files; None: it is made of other ones."""
+    words = sql.lower()
+    tables = dataset.manifest.tables
+    named = [table for table in (*tables, *BRIEFS) if table in words] or tables
+    views: dict[str, list[str] | None] = {table: dataset.files(table) for table in named if table not in BRIEFS}
+    for brief in (table for table in named if table in BRIEFS):
+        files = dataset.files(brief) if dataset.has_briefs else []
+        if not files:
+            views = {**{table: dataset.files(table) for table in BRIEFS[brief].of}, **views}
+        views[brief] = files or None
+    return views
 
 
 @contextmanager
@@ -115,17 +121,3 @@ def _refused() -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise UsageError(" ".join(str(error).split())) from None
-
-
-def _select(table: str, files: Sequence[str]) -> str:
-    columns = [*PARTITIONS, *TABLES[table]]
-    if not files:
-        nothing = ", ".join(f'NULL::{column.kind.sql} AS "{column.name}"' for column in columns)
-        return f"SELECT {nothing} WHERE false"
-    names = ", ".join(f'"{column.name}"' for column in columns)
-    types = ", ".join(f"{column.name}: {column.kind.sql}" for column in PARTITIONS)
-    return f"SELECT {names} FROM read_parquet({_list(files)}, hive_partitioning = true, hive_types = {{{types}}})"
-
-
-def _list(texts: Any) -> str:
-    return "[" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"

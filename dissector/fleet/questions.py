@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-_BAD = "outcome IN ('failure', 'killed', 'lost', 'refused', 'no_callback', 'unreachable')"
+from dissector.fleet.views import FAILED
+
 #: How many of ``seen`` (place, start, stop) there are from each beginning and each end on.
 _AT_A_TIME = """
   SELECT place, moment, sum(step) OVER (PARTITION BY place ORDER BY moment, step ROWS UNBOUNDED PRECEDING) AS many
@@ -26,30 +27,29 @@ QUESTIONS: dict[str, ReadyQuestion] = {
     "failures": ReadyQuestion(
         "tasks that failed, by week and job",
         f"""
-SELECT date_trunc('week', start)::DATE AS week, job, count(*) AS tasks, count(*) FILTER ({_BAD}) AS failed,
-  round(100 * count(*) FILTER ({_BAD}) / count(*), 1) AS percent,
-  list_sort(list(DISTINCT outcome) FILTER ({_BAD})) AS outcomes
-FROM tasks GROUP BY ALL HAVING failed > 0 ORDER BY week, failed DESC, job""",
+SELECT date_trunc('week', start)::DATE AS week, job, count(*) AS tasks, count(*) FILTER ({FAILED}) AS failed,
+  round(100 * count(*) FILTER ({FAILED}) / count(*), 1) AS percent,
+  list_sort(list(DISTINCT outcome) FILTER ({FAILED})) AS outcomes
+FROM brief_tasks GROUP BY ALL HAVING failed > 0 ORDER BY week, failed DESC, job""",
     ),
     "causes": ReadyQuestion(
         "each problem: how often, since when, until when, at how many points",
         """
-SELECT code, severity, count(*) AS times, count(DISTINCT task) AS tasks, count(DISTINCT point) AS points,
-  min(time) AS first, max(time) AS last
-FROM problems GROUP BY ALL ORDER BY severity, times DESC, code""",
+SELECT code, severity, sum(times)::BIGINT AS times, sum(tasks)::BIGINT AS tasks, count(DISTINCT point) AS points,
+  min("first") AS first, max("last") AS last
+FROM brief_problems GROUP BY ALL ORDER BY severity, times DESC, code""",
     ),
     "delays": ReadyQuestion(
         "seconds until the remote called back, by remote",
         """
-SELECT remote.ip AS remote, count(callback_delay) AS tasks, quantile_cont(callback_delay, 0.5) AS median,
+SELECT remote, count(callback_delay) AS tasks, quantile_cont(callback_delay, 0.5) AS median,
   quantile_cont(callback_delay, 0.95) AS p95, quantile_cont(callback_delay, 0.99) AS p99, max(callback_delay) AS max
-FROM tasks WHERE callback_delay IS NOT NULL GROUP BY ALL ORDER BY p95 DESC, remote""",
+FROM brief_tasks WHERE callback_delay IS NOT NULL GROUP BY ALL ORDER BY p95 DESC, remote""",
     ),
     "ports": ReadyQuestion(
         "callback ports at a time by client, against the firewall's range (--callback-ports)",
         f"""
-WITH seen AS MATERIALIZED (SELECT client.ip AS place, start, "end" AS stop, callback.port AS port
-    FROM tasks WHERE callback.port IS NOT NULL),
+WITH seen AS MATERIALIZED (SELECT client AS place, start, "end" AS stop, port FROM brief_tasks WHERE port IS NOT NULL),
   used AS ({_AT_A_TIME}),
   peaks AS (SELECT place, max(many)::BIGINT AS peak, arg_max(moment, many) AS peak_at FROM used GROUP BY place)
 SELECT place AS client, any_value(peak) AS peak, $high - $low + 1 AS ports,
@@ -60,7 +60,7 @@ FROM seen JOIN peaks USING (place) GROUP BY ALL ORDER BY percent DESC, client"""
     "slower": ReadyQuestion(
         "jobs whose median in the newest seven days is half as much again as before",
         """
-WITH seen AS MATERIALIZED (SELECT day, job, duration FROM tasks WHERE outcome = 'success'),
+WITH seen AS MATERIALIZED (SELECT day, job, duration FROM brief_tasks WHERE outcome = 'success'),
   newest AS (SELECT max(day) - 7 AS since FROM seen),
   halves AS (SELECT job, quantile_cont(duration, 0.5) FILTER (day <= since) AS before,
     quantile_cont(duration, 0.5) FILTER (day > since) AS now,
@@ -72,46 +72,46 @@ FROM halves WHERE tasks_before >= 5 AND tasks_now >= 5 AND now >= 1.5 * before O
     "busy": ReadyQuestion(
         "tasks at a time: the most of each day at each point, and when",
         f"""
-WITH seen AS MATERIALIZED (SELECT point AS place, start, "end" AS stop FROM tasks), running AS ({_AT_A_TIME})
+WITH seen AS MATERIALIZED (SELECT point AS place, start, "end" AS stop FROM brief_tasks), running AS ({_AT_A_TIME})
 SELECT moment::DATE AS day, place AS point, max(many)::BIGINT AS tasks_at_a_time, arg_max(moment, many) AS peak_at
 FROM running GROUP BY ALL ORDER BY day, tasks_at_a_time DESC, point""",
     ),
     "days": ReadyQuestion(
         "tasks of each day by outcome",
         f"""
-SELECT day, count(*) AS tasks, count(*) FILTER (outcome = 'success') AS success, count(*) FILTER ({_BAD}) AS failed,
+SELECT day, count(*) AS tasks, count(*) FILTER (outcome = 'success') AS success, count(*) FILTER ({FAILED}) AS failed,
   count(*) FILTER (outcome IN ('running', 'unknown')) AS unfinished, count(DISTINCT job) AS jobs,
   quantile_cont(duration, 0.5) AS median
-FROM tasks GROUP BY ALL ORDER BY day""",
+FROM brief_tasks GROUP BY ALL ORDER BY day""",
     ),
     "jobs": ReadyQuestion(
         "each job: tasks, failures, and how long it takes",
         f"""
-SELECT job, count(*) AS tasks, count(*) FILTER ({_BAD}) AS failed, quantile_cont(duration, 0.5) AS median,
+SELECT job, count(*) AS tasks, count(*) FILTER ({FAILED}) AS failed, quantile_cont(duration, 0.5) AS median,
   quantile_cont(duration, 0.95) AS p95, max(duration) AS max, min(start) AS first, max(start) AS last
-FROM tasks GROUP BY ALL ORDER BY failed DESC, tasks DESC, job""",
+FROM brief_tasks GROUP BY ALL ORDER BY failed DESC, tasks DESC, job""",
     ),
     "remotes": ReadyQuestion(
         "each remote: tasks, failures, and what stands behind most of them",
         f"""
-WITH seen AS MATERIALIZED (SELECT id, remote.ip AS remote, {_BAD} AS bad FROM tasks),
-  codes AS (SELECT remote, mode(code) AS mostly FROM seen JOIN problems ON task = id
-    WHERE bad AND severity = 'error' GROUP BY remote)
-SELECT remote, count(*) AS tasks, count(*) FILTER (bad) AS failed, any_value(mostly) AS mostly
-FROM seen LEFT JOIN codes USING (remote) GROUP BY remote ORDER BY failed DESC, tasks DESC, remote""",
+WITH codes AS (SELECT remote, code, sum(times) AS many FROM brief_problems WHERE failed AND severity = 'error'
+    GROUP BY ALL),
+  most AS (SELECT remote, first(code ORDER BY many DESC, code) AS mostly FROM codes GROUP BY remote)
+SELECT remote, count(*) AS tasks, count(*) FILTER ({FAILED}) AS failed, any_value(mostly) AS mostly
+FROM brief_tasks LEFT JOIN most USING (remote) GROUP BY remote ORDER BY failed DESC, tasks DESC, remote""",
     ),
     "network": ReadyQuestion(
         "retransmissions and holes between two hosts",
         """
-SELECT client.ip AS client, server.ip AS server, count(*) AS connections, sum(packets)::BIGINT AS packets,
+SELECT client, server, sum(connections)::BIGINT AS connections, sum(packets)::BIGINT AS packets,
   sum(retransmissions)::BIGINT AS retransmissions, round(100 * sum(retransmissions) / sum(packets), 3) AS percent,
-  sum(gaps)::BIGINT AS gaps, count(*) FILTER (closed = 'rst') AS resets
-FROM connections GROUP BY ALL ORDER BY percent DESC, client, server""",
+  sum(gaps)::BIGINT AS gaps, sum(resets)::BIGINT AS resets
+FROM brief_connections GROUP BY ALL ORDER BY percent DESC, client, server""",
     ),
     "worst": ReadyQuestion(
         "the newest hundred tasks that failed, for --task",
         f"""
-SELECT id, start, point, job, remote.ip AS remote, outcome, exit_code, problems
-FROM tasks WHERE {_BAD} ORDER BY start DESC, id LIMIT 100""",
+SELECT id, start, point, job, remote, outcome, exit_code, problems
+FROM brief_tasks WHERE {FAILED} ORDER BY start DESC, id LIMIT 100""",
     ),
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dissector.errors import JstraceError
+from dissector.fleet.briefs import brief_files
 from dissector.fleet.columns import BEGINS
 from dissector.fleet.parquet import DayFiles, Written, rows_of
 from dissector.fleet.places import FilesOfRun
@@ -85,6 +86,8 @@ class UnitOfWork(NamedTuple):
     since: int = 0
     told: tuple[ToldConnection, ...] = ()
     replaced: tuple[tuple[str, str], ...] = ()
+    #: Briefs of what is kept (tables with paths); None: there are none of it, and so none are made.
+    briefs: tuple[tuple[str, str], ...] | None = ()
 
 
 class FileRead(NamedTuple):
@@ -128,9 +131,9 @@ class _TracedUnit:
         self._reader = CaptureReader(unit.files, on_secrets=secrets.add_captured)
         self._tracer = Tracer(how.command_ports, how.callback_ports, messages=how.messages, secrets=secrets)
         # Another process may be at the same unit and not know yet that nobody waits for it.
-        folder = Path(unit.folder) / os.urandom(8).hex()
-        folder.mkdir(parents=True)
-        self._out = DayFiles(folder)
+        self._folder = Path(unit.folder) / os.urandom(8).hex()
+        self._folder.mkdir(parents=True)
+        self._out = DayFiles(self._folder)
         places = FilesOfRun(self._reader.infos, unit.files)
         self._rows = RowsOfRun(unit.point, Records(Mask()), places, self._out.add)
         self._tasks = 0
@@ -150,7 +153,10 @@ class _TracedUnit:
         if not self._tasks and not self._unit.since:
             warnings += [f"{self._unit.point}: {problem.summary}" for problem in tracer.overview.problems()]
         tail = self._tail(late)
-        return UnitDone(self._unit.point, self._out.close(), files, tail, self._tasks, warnings, peak=_peak())
+        made = self._out.close()
+        if self._unit.briefs is not None:
+            made += brief_files(self._folder, made, self._unit.briefs, iso(self._unit.since)[:10])
+        return UnitDone(self._unit.point, made, files, tail, self._tasks, warnings, peak=_peak())
 
     def _keep(self) -> None:
         """What was told before, of files that go."""
