@@ -40,6 +40,7 @@ def _complete(_context: click.Context, _parameter: click.Parameter, text: str) -
     show_default=True,
     help="table: for people. csv, json: times in UTC. parquet: for other programs.",
 )
+@click.option("--report", metavar="FILE", type=click.Path(), help="All of it on one HTML page: FILE.html.")
 @click.option("-o", "--output", "target", default="-", metavar="FILE", type=click.Path(), help="Write there instead.")
 @color_option("Of --task. ")
 @port_hints
@@ -53,6 +54,7 @@ def query(
     columns: bool,
     task: str | None,
     form: str,
+    report: str | None,
     target: str,
     color: str,
     command_ports: tuple[int, ...],
@@ -70,12 +72,13 @@ def query(
     jstrace query archive "SELECT outcome, count(*) FROM tasks WHERE job = 'nightly' GROUP BY ALL"
     jstrace query archive ports --callback-ports 59900-59999 --format csv -o ports.csv
     jstrace query archive --task 0123456789abcdef
+    jstrace query archive --report report.html           causes, jobs, hosts over time, what failed
 
     Needs pip install 'jstrace[fleet]'. Exit status: 0 done, 2 wrong usage, no dataset, or no such task.
     """
-    given = sum((question is not None, lists, columns, task is not None))
+    given = sum((question is not None, lists, columns, task is not None, report is not None))
     if given > 1:
-        raise click.UsageError("one of SQL, QUESTION, --list, --columns and --task at a time")
+        raise click.UsageError("one of SQL, QUESTION, --list, --columns, --task and --report at a time")
     if (form != "table" or target != "-") and question is None:
         raise click.UsageError("--format and -o are of SQL and QUESTION")
     with exit_codes():
@@ -86,6 +89,8 @@ def query(
         opened = Dataset.existing(dataset)
         if task is not None:
             _show_task(opened, task, command_ports, callback_ports, color)
+        elif report is not None:
+            _write_report(opened, dataset, report)
         elif columns:
             write_columns(opened.manifest.tables, sys.stdout.write)
         elif question is None:
@@ -123,6 +128,18 @@ def _answer(asking: Asking, question: str, form: str, target: str, ports: tuple[
         out = files.enter_context(OutFile(target))
         writer(answer, lambda text: out.write(text.encode()))
         out.commit()
+
+
+def _write_report(dataset: Dataset, name: str, target: str) -> None:
+    from dissector.fleet.report import write_report
+    from dissector.numbers import count
+    from dissector.outfile import OutFile, check_output, is_stdout, shown
+
+    check_output(target)
+    with OutFile(target) as out:
+        tasks = write_report(dataset, name, lambda text: out.write(text.encode()))
+        out.commit()
+    click.echo(f"{shown(target)}: {count(tasks, 'task')}", err=is_stdout(target))
 
 
 def _show_task(

@@ -17,6 +17,7 @@ from dissector.fleet.dataset import Dataset
 from dissector.fleet.index import Indexed, index
 from dissector.fleet.query import Asking
 from dissector.fleet.tracing import HowToTrace
+from dissector.fleet.views import BRIEFS
 
 HOW = HowToTrace((4444, 4455), (50_000, 59_999), messages=False)
 SMALL = Size(hosts=2, days=2, tasks=40, captures=10)
@@ -32,8 +33,8 @@ def indexed(
     return index(Dataset(str(out)), places_of(map(str, paths), names or {}), how, **extra)
 
 
-def rows(out: Path, sql: str) -> list[tuple[Any, ...]]:
-    return list(Asking(Dataset.existing(str(out))).answer(sql).rows)
+def rows(out: Path, sql: str, parameters: dict[str, object] | None = None) -> list[tuple[Any, ...]]:
+    return list(Asking(Dataset.existing(str(out))).answer(sql, parameters).rows)
 
 
 def whole(out: Path, *, files: bool = True) -> dict[str, list[tuple[Any, ...]]]:
@@ -42,7 +43,16 @@ def whole(out: Path, *, files: bool = True) -> dict[str, list[tuple[Any, ...]]]:
     for table in Dataset.existing(str(out)).manifest.tables:
         without = "" if files or table not in ("tasks", "connections", "problems") else "EXCLUDE (files)"
         found[table] = sorted(rows(out, f"SELECT * {without} FROM {table}"), key=repr)
+    check_briefs(out)
     return found
+
+
+def check_briefs(out: Path) -> None:
+    """They say what the tables say."""
+    assert Dataset.existing(str(out)).has_briefs
+    for name, brief in BRIEFS.items():
+        told, made = rows(out, f"FROM {name}"), rows(out, f"SELECT * EXCLUDE (point), point FROM ({brief.sql})")
+        assert sorted(told, key=repr) == sorted(made, key=repr), name
 
 
 def as_made(played: Iterable[Played]) -> list[tuple[str, int, str, str]]:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fleet_kit import HOW, SMALL, archive, as_indexed, as_made, indexed, read_bytes, rows, whole
+from fleet_kit import HOW, SMALL, archive, as_indexed, as_made, check_briefs, indexed, read_bytes, rows, whole
 
 import jstrace
 from benchmarks.archive import Played, Size, make
@@ -22,6 +22,7 @@ from benchmarks.inputs import SECOND
 from dissector.errors import UsageError
 from dissector.fleet import tracing
 from dissector.fleet.dataset import MANIFEST, Dataset
+from dissector.fleet.questions import QUESTIONS
 from dissector.fleet.workers import done_units
 from dissector.model import Task
 from dissector.reading import Reading
@@ -365,6 +366,39 @@ def test_old_days_are_forgotten(made: tuple[Path, list[Played]], tmp_path: Path,
     assert [str(day) for day in all_days] == ["2026-09-21", "2026-09-22", "2026-09-23"][3 - kept :]
     assert indexed(out, made[0], retain=days).captures == 0
     assert len(list((out / "tasks").iterdir())) == len(all_days)
+    check_briefs(out)
+
+
+def test_a_point_of_which_all_is_forgotten_leaves_nothing(tmp_path: Path) -> None:
+    make(tmp_path / "old", Size(1, 1, 5, 1))
+    shutil.copytree(tmp_path / "old" / "host01", tmp_path / "host02")
+    out = tmp_path / "out"
+    indexed(out, tmp_path / "host02")
+    indexed(out, CAPTURES / "engine_shell_ok.pcap", retain=1)
+    assert rows(out, "SELECT DISTINCT point FROM tasks") == rows(out, "SELECT DISTINCT point FROM brief_tasks")
+    assert rows(out, "SELECT count(*) FROM tasks") == [(1,)]
+    assert list(out.rglob("point=host02*")) == []
+    check_briefs(out)
+
+
+def test_without_briefs_the_answers_are_the_same(made: tuple[Path, list[Played]], tmp_path: Path) -> None:
+    """And none are made of a part, as they would be of what is new."""
+    out, source = tmp_path / "out", tmp_path / "captures"
+    shutil.copytree(made[0], source)
+    later = source / "host01" / "ring_00005.pcap"
+    later.rename(tmp_path / later.name)
+    indexed(out, source)
+    ports = {"low": 50_000, "high": 59_999}
+    asked = {name: (one.sql, ports if one.needs_ports else {}) for name, one in QUESTIONS.items()}
+    before = {name: rows(out, *how) for name, how in asked.items()}
+    lines = [line for line in (out / MANIFEST).read_text().splitlines() if "brief_" not in line]
+    (out / MANIFEST).write_text("\n".join(lines))
+    assert {name: rows(out, *how) for name, how in asked.items()} == before
+    (tmp_path / later.name).rename(later)
+    indexed(out, source)
+    assert not Dataset(str(out)).has_briefs
+    assert list(out.glob("brief_*/point=host01/*")) == []
+    assert sum(row[1] for row in rows(out, QUESTIONS["days"].sql)) == len(made[1])
 
 
 def test_points_are_named_by_folder_or_by_hand(tmp_path: Path) -> None:

@@ -50,6 +50,38 @@ class Card(NamedTuple):
     packets: tuple[Link, ...]
 
 
+class GroupRow(NamedTuple):
+    """A line of figures: how the tasks of a job did."""
+
+    name: str
+    tasks: int
+    failed: str
+    running: int
+    median: str
+    p95: str
+    most: str
+    delay: str
+
+
+class TableRow(NamedTuple):
+    """A task's line of the table, its cells in the order of the columns."""
+
+    task: Link
+    cells: tuple[str, ...]
+    outcome: str
+    severity: str
+
+
+class FiguresTable(NamedTuple):
+    """Other figures, each line's name first; ``there``: how many lines there would be."""
+
+    id: str
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    there: int = 0
+
+
 class MessageRow(NamedTuple):
     """A message, or what happened to a connection.  ``id``: what links to its packets lead to; ``left_out``: lines
     before it that are not shown."""

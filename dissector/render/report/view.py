@@ -11,7 +11,18 @@ from dissector.model import RANK, CaptureInfo, Event, Outcome, Problem, Severity
 from dissector.render.alike import ProblemList
 from dissector.render.by_task import EventsByTask
 from dissector.render.report.html import render
-from dissector.render.report.page import Card, Link, PacketRows, Section, card, section, task_id
+from dissector.render.report.page import (
+    Card,
+    FiguresTable,
+    GroupRow,
+    Link,
+    PacketRows,
+    Section,
+    TableRow,
+    card,
+    section,
+    task_id,
+)
 from dissector.render.report.words import WORDS
 from dissector.render.rows import COLUMNS, TaskRow, capture_line, no_task, tally, task_row
 from dissector.render.text import duration, escape
@@ -33,28 +44,6 @@ REDACTED = (
 )
 
 
-class TableRow(NamedTuple):
-    """A task's line of the table, its cells in the order of the columns."""
-
-    task: Link
-    cells: tuple[str, ...]
-    outcome: str
-    severity: str
-
-
-class GroupRow(NamedTuple):
-    """A line of figures: how the tasks of a job did."""
-
-    name: str
-    tasks: int
-    failed: str
-    running: int
-    median: str
-    p95: str
-    most: str
-    delay: str
-
-
 class Content(NamedTuple):
     """The page.  ``remarks``: what it does not show, in words."""
 
@@ -70,6 +59,7 @@ class Content(NamedTuple):
     sections: tuple[Section, ...]
     remarks: tuple[str, ...]
     words: tuple[tuple[str, str], ...]
+    tables: tuple[FiguresTable, ...] = ()
 
 
 class ReportView:
