@@ -61,6 +61,10 @@ def _run(folder: Path, tasks: int, rate: float) -> int:
         print(f"monitor: {resident(live.pid, 'RssAnon'):.0f} MB, {used(live.pid):.0f} s of processor time")
         live.terminate()
         live.wait()
+        out.seek(0)
+        told = [record for record in map(json.loads, out) if record["record"] == "task"]
+    outcomes = Counter(task["outcome"] for task in told)
+    print(f"told by the monitor: {dict(outcomes)}")
     print(f"scrapes: {scrapes[0]:.0f}, {scrapes[1]:.0f} of them answered; tasks they tell of: {counted:.0f}")
     return int(not (_is_exact(whole, kept) and scrapes[0] == scrapes[1]))
 
@@ -76,6 +80,7 @@ def _is_exact(whole: Path, kept: Path) -> bool:
     wanted = {(packet.time, packet.data) for packet in packets_of([str(whole)], index, failed)}
     packets = sum(1 for _ in CaptureReader([str(whole)]))
     same = found.keys() == wanted and len(files) == len(failed)
+    print(f"found in the capture: {dict(Counter(task.outcome.value for task in index.tasks))}")
     print(f"{len(index.tasks):,} tasks of {packets:,} packets, {len(failed):,} failed; {len(files):,} files with")
     print(f"{found.total():,} packets, {len(wanted - found.keys())} missing, {len(found.keys() - wanted)} too many")
     return same

@@ -96,6 +96,7 @@ def started(out: IO[bytes], *options: str) -> Iterator[subprocess.Popen[str]]:
         try:
             yield live
         finally:
+            said.seek(len(text.encode()))
             print(said.read(), end="")
 
 

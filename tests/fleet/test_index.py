@@ -388,8 +388,8 @@ def test_without_briefs_the_answers_are_the_same(made: tuple[Path, list[Played]]
     later = source / "host01" / "ring_00005.pcap"
     later.rename(tmp_path / later.name)
     indexed(out, source)
-    ports = {"low": 50_000, "high": 59_999}
-    asked = {name: (one.sql, ports if one.needs_ports else {}) for name, one in QUESTIONS.items()}
+    ports: dict[str, object] = {"low": 50_000, "high": 59_999}
+    asked = {name: (one.sql, ports if one.needs_ports else None) for name, one in QUESTIONS.items()}
     before = {name: rows(out, *how) for name, how in asked.items()}
     lines = [line for line in (out / MANIFEST).read_text().splitlines() if "brief_" not in line]
     (out / MANIFEST).write_text("\n".join(lines))
