@@ -35,8 +35,8 @@ from dissector.stream.block import Block, Buffer, Conversation, Part, Run, Stret
 from dissector.stream.prefilter import PADDING
 from dissector.stream.records import Located
 
-#: Blocks that wait to be traced.
-_SLOTS = 8
+#: Blocks that wait to be traced; with no more than so many before it the tracer has time to sort one itself.
+_SLOTS, _FEW = 8, 1
 #: A smaller file is traced before a second process is under way.
 WORTH = 4 << 20
 _SIZE = Struct("=I")
@@ -168,10 +168,10 @@ class SharedBuffers:
 
     @property
     def is_awaited(self) -> bool:
-        """True when the other process has nothing to do until it gets the last bytes."""
+        """True when the other process has little to do until it gets the last bytes."""
         while self._returned.poll(0) and (token := self._tokens.read(1)):
             self._unused.append(token[0])
-        return self.slot != _NO_SLOT and len(self._unused) == len(self._slots) - 1
+        return self.slot != _NO_SLOT and len(self._unused) + 1 + _FEW >= len(self._slots)
 
     def sent(self) -> int:
         """The slot of the last bytes, which are the other process's now."""

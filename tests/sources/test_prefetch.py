@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import mmap
 import os
 import signal
 import struct
@@ -18,6 +19,7 @@ from process_kit import PATIENCE, children, cpu_seconds, eventually, is_gone
 from dissector.errors import CaptureError
 from dissector.session.run_detection import find_runs
 from dissector.sources import blocks, capture, prefetch
+from dissector.sources.bytestream import ByteStream
 from dissector.sources.capture import CaptureReader
 from dissector.stream.block import Block
 from dissector.traffic import Packet
@@ -106,6 +108,30 @@ def test_files_in_any_state(name: str, is_awaited: bool, tmp_path: Path, monkeyp
     (packets, alone, error), (same, both, error_of_both) = read(path, both=False), read(path, both=True)
     assert same == packets
     assert (both.infos, both.warnings, error_of_both) == (alone.infos, alone.warnings, error)
+
+
+def test_who_has_little_to_do_is_waiting(tmp_path: Path) -> None:
+    """Up to one block before the last one; of bytes that go through the pipe nobody knows."""
+    path = tmp_path / "x.pcap"
+    path.write_bytes(bytes(500_000))
+    read, write = os.pipe()
+    with (
+        ByteStream(str(path)) as stream,
+        os.fdopen(read, "rb", buffering=0) as tokens,
+        os.fdopen(write, "wb", buffering=0) as returned,
+    ):
+        buffers = prefetch.SharedBuffers(stream, [mmap.mmap(-1, blocks.ROOM) for _ in range(4)], tokens)
+        found, slots = [], []
+        for _ in range(4):
+            buffers.next(b"", 1)
+            found.append(buffers.is_awaited)
+            slots.append(buffers.sent())
+        assert found == [True, True, False, False]
+        returned.write(bytes(slots[:3]))
+        buffers.next(b"", 1)
+        assert buffers.is_awaited
+        buffers.next(b"", blocks.LARGEST + 1)
+        assert not buffers.is_awaited
 
 
 def test_progress_goes_up_to_the_size_of_the_file(tmp_path: Path) -> None:
