@@ -81,6 +81,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "duckdb": ("fleet/briefs.py", "fleet/query.py"),
     "distributed": ("fleet/workers.py",),
     "dask": (),
+    "fsspec": ("sources/remote.py",),
     "prometheus_client": ("fleet/metrics.py", "fleet/scrapes.py"),
     "pyshark": (),
     "xml": ("wire/control.py", "verify/", "simulate/"),

@@ -93,10 +93,11 @@ def index(
 ) -> None:
     """Trace many captures into the dataset OUT: Parquet files for jstrace query and other programs.
 
-    A DIR is searched for captures. Captures of one folder are those of one point, one stream in the order of time: a
-    task that begins in one file of a ring and ends in the next is one row. Run it again when there are new files: what
-    was indexed is known by content and not read again, wherever it lies; what was not over is traced again together
-    with what follows. A run that is stopped, by whatever, leaves OUT as it was or with some points done.
+    A DIR is searched for captures; both may be URLs (s3://bucket/host7). Captures of one folder are those of one point,
+    one stream in the order of time: a task that begins in one file of a ring and ends in the next is one row. Run it
+    again when there are new files: what was indexed is known by content and not read again, wherever it lies; what was
+    not over is traced again together with what follows. A run that is stopped, by whatever, leaves OUT as it was or
+    with some points done.
 
     Secrets are masked. OUT is private to its owner. Needs pip install 'jstrace[fleet]'.
 

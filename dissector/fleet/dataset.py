@@ -23,6 +23,8 @@ from dissector.fleet.captures import KnownCapture, absolute
 from dissector.fleet.columns import SCHEMA, TABLES
 from dissector.fleet.views import BRIEFS
 from dissector.render.json import SCHEMA as CONTRACT
+from dissector.sources.bytestream import open_file
+from dissector.sources.remote import RemoteFile, is_remote
 
 #: Where a part may lie: what a manifest names is opened, and removed.
 _PART = re.compile(
@@ -88,10 +90,17 @@ class Dataset:
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(absolute(folder))
+        #: Where it is elsewhere: such a one is read only.
+        self.remote = RemoteFile.at(folder) if is_remote(folder) else None
         self.manifest = Manifest()
-        self.is_new = not (self.folder / MANIFEST).is_file()
+        self.is_new = self.remote is None and not (self.folder / MANIFEST).is_file()
         if not self.is_new:
             self._read()
+
+    @property
+    def name(self) -> str:
+        """A path, or a URL."""
+        return str(self.folder) if self.remote is None else self.remote.url
 
     @classmethod
     def existing(cls, folder: str) -> Dataset:
@@ -110,12 +119,13 @@ class Dataset:
     def _read(self) -> None:
         manifest = self.manifest
         try:
-            text = (self.folder / MANIFEST).read_text(encoding="utf-8")
+            with open_file(f"{self.name}/{MANIFEST}") as file:
+                text = file.read().decode()
             for record in map(json.loads, text.splitlines()):
                 kind = record.pop("record")
                 if kind == "dataset":
                     if record["schema"] != SCHEMA:
-                        raise UsageError(f"{self.folder}: a dataset of {record['schema']}, not {SCHEMA}: index anew")
+                        raise UsageError(f"{self.name}: a dataset of {record['schema']}, not {SCHEMA}: index anew")
                     manifest.messages = record["messages"]
                 elif kind == "point":
                     manifest.points[record["point"]] = PointState(**record)
@@ -127,12 +137,12 @@ class Dataset:
                         raise ValueError
                     manifest.parts.append(part)
         except OSError as error:
-            raise UsageError(f"{self.folder / MANIFEST}: {error.strerror}") from None
+            raise UsageError(f"{self.name}/{MANIFEST}: {error.strerror}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise UsageError(f"{self.folder / MANIFEST}: this is no manifest of a dataset") from None
+            raise UsageError(f"{self.name}/{MANIFEST}: this is no manifest of a dataset") from None
 
     def files(self, table: str) -> list[str]:
-        return [str(self.folder / part.path) for part in self.manifest.parts if part.table == table]
+        return [f"{self.name}/{part.path}" for part in self.manifest.parts if part.table == table]
 
     @property
     def has_briefs(self) -> bool:
@@ -148,8 +158,10 @@ class Dataset:
     def locked(self) -> Iterator[None]:
         """Alone to write; begins with what a killed run left.
 
-        :raises UsageError: another run writes, or the folder is something else
+        :raises UsageError: another run writes, or the folder is something else, or elsewhere
         """
+        if self.remote is not None:
+            raise UsageError(f"{self.name}: a dataset is written to a folder here, and copied from there")
         if self.is_new and self.folder.exists() and (not self.folder.is_dir() or self._has_others()):
             raise UsageError(f"{self.folder}: neither a dataset nor an empty folder")
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

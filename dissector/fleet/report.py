@@ -91,7 +91,7 @@ def _card(*row: Any) -> Card:
     severity, code, cause, remedy, summary, place, packets, files, times, tasks, points, first, last = row
     where = f"{count(tasks, 'task')} at {count(points, 'point')}" if tasks else count(points, "point")
     span = f"{_time(first)} to {_time(last)}" if times > 1 else _time(first)
-    found = f"{count(times, 'time')}, {span}; told is the first one, at {escape(place)} in {_file_names(files)}"
+    found = f"{count(times, 'time')}, {span}; shown is the first one, at {escape(place)} in {_file_names(files)}"
     links = (Link(ranges(packets)),) if packets else ()
     texts = (_text(summary), _text(cause), _text(remedy), "", found)
     return Card(severity, code, Link(where), *texts, links)

@@ -12,8 +12,9 @@ from struct import Struct
 from typing import BinaryIO
 
 from dissector.limits import MAX_PCAPNG_BLOCK
-from dissector.sources.bytestream import STANDARD_INPUT
+from dissector.sources.bytestream import STANDARD_INPUT, open_file
 from dissector.sources.pcapng import PACKETS, SECRETS, SECTION, SHORTEST, byte_order, key_log_in
+from dissector.sources.remote import is_remote
 
 _START = 12
 #: So many blocks, and bytes of secrets, may stand behind the last packet.
@@ -24,10 +25,9 @@ def secrets_behind(path: str) -> bytes:
     """The lines of TLS key logs behind the last packet of a file; empty for one that is no pcapng file, is compressed,
     or is read as it comes."""
     try:
-        file = Path(path)
-        if path == STANDARD_INPUT or not stat.S_ISREG(file.stat().st_mode):
+        if path == STANDARD_INPUT or not (is_remote(path) or stat.S_ISREG(Path(path).stat().st_mode)):
             return b""
-        with file.open("rb") as opened:
+        with open_file(path) as opened:
             return _found(opened)
     except (OSError, ValueError):
         return b""

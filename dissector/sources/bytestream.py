@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 from dissector.errors import CaptureError
 from dissector.limits import MAX_RATIO, MAX_UNPACKED
+from dissector.sources.remote import RemoteFile, is_remote
 from dissector.sources.unpack import TELLING, Packed, unpacked
 
 #: How a path names standard input.
@@ -33,6 +35,25 @@ class DamagedError(Exception):
         self.cut = cut
 
 
+def open_file(path: str) -> io.BufferedReader:
+    """A file of this machine, or one by its URL.
+
+    :raises OSError: it can not be opened
+    """
+    return RemoteFile.at(path).open() if is_remote(path) else Path(path).open("rb")
+
+
+def size_of(file: io.BufferedReader) -> int:
+    """Bytes of a file as it is now; where it was read to stays."""
+    try:
+        return os.fstat(file.fileno()).st_size
+    except io.UnsupportedOperation:  # a file of a remote system does not grow
+        at = file.tell()
+        size = file.seek(0, io.SEEK_END)
+        file.seek(at)
+        return size
+
+
 class ByteStream:
     """Reads ``path`` once, front to back.  ``on_read`` is told how many bytes of the file (compressed ones, if it is
     compressed) were used since the last time.  Raises CaptureError when the file can not be opened or read."""
@@ -50,7 +71,7 @@ class ByteStream:
         self._damage: tuple[type[Exception], ...] = ()
         try:
             # A stream that lives as long as this object: __exit__ closes it.
-            self._file: Any = sys.stdin.buffer if path == STANDARD_INPUT else Path(path).open("rb")  # noqa: SIM115  closed by __exit__
+            self._file: Any = sys.stdin.buffer if path == STANDARD_INPUT else open_file(path)
             self._reader: Any = self._unpacked()
             self._seekable = self._file.seekable()
         except OSError as error:
@@ -115,7 +136,7 @@ class ByteStream:
     @property
     def size(self) -> int:
         """Bytes of the file as it is now, 0 when nobody knows."""
-        return os.fstat(self._file.fileno()).st_size if self._seekable else 0
+        return size_of(self._file) if self._seekable else 0
 
     def _block(self) -> bytes:
         """The next bytes as soon as there are some (a pipe is not waited for longer than needed); empty at the end."""
