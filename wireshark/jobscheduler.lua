@@ -3549,7 +3549,7 @@ do
     end
     name = py.lower(session_case.end_name(side, connection))
     usual = session_reset_origin.ttls(connection, side)
-    if (py.truth(usual) and py.truth(end_.ttl) and not py.has(usual, end_.ttl) and not session_reset_origin._goes_on(connection, side, end_)) then
+    if (py.truth(usual) and py.truth(end_.ttl) and not py.has(usual, end_.ttl) and session_reset_origin._is_foreign(connection, side, end_)) then
       do return ("its TTL is " .. py.str(end_.ttl) .. ", the packets of " .. py.str(name) .. " have " .. py.str(py.join(" and ", py.map(py.str, py.sorted(usual))))) end
     end
     if py.truth((function() asked = session_reset_origin.stopped(connection, side) return asked end)()) then
@@ -3559,7 +3559,7 @@ do
     if ((late ~= nil) and (late.number > end_.number) and not session_reset_origin._follows(late, end_, sender)) then
       do return ("the data of " .. py.str(name) .. " go on behind it (packet " .. py.str(late.number) .. ")") end
     end
-    if ((last ~= nil) and not sender.rst_unknown and session_reset_origin._counts(connection, side) and not session_reset_origin._follows(last, end_, sender)) then
+    if ((last ~= nil) and session_reset_origin._breaks_off(connection, side, end_)) then
       do return ("its IP id is " .. py.str(end_.ip_id) .. ", the packets of " .. py.str(name) .. " have counted up to " .. py.str(last.ip_id)) end
     end
     do return "" end
@@ -4062,29 +4062,25 @@ do
     end
     do return text end
   end
-  session_reset_origin._goes_on = function(connection, side, end_)
-    local before
-    before = py.at(connection.sides, side).before_rst
-    do return ((before ~= nil) and session_reset_origin._counts(connection, side) and session_reset_origin._follows(before, end_, py.at(connection.sides, side))) end
+  session_reset_origin._is_foreign = function(connection, side, end_)
+    local begins, known, alike
+    begins = session_reset_origin._begins_at(end_.ttl)
+    if (session_reset_origin._goes_on(connection, side, end_) or not (session_reset_origin._heard_itself(connection, side) or py.same(begins, py.at(session_reset_origin._INITIAL, -1)))) then
+      do return false end
+    end
+    known = py.either(session_reset_origin._own_ttls(connection, side), function() return session_reset_origin.ttls(connection, side) end)
+    alike = (function() local found_ = py.pack()  for _, item_ in py.each(known) do local ttl = item_ if py.same(session_reset_origin._begins_at(ttl), begins) then py.append(found_, ttl) end end return found_ end)()
+    do return (not py.truth(alike) or py.same(end_.ttl, begins) or session_reset_origin._breaks_off(connection, side, end_)) end
   end
   session_reset_origin._follows = function(earlier, later, sender)
     do return ((0 < (py.sub(later.ip_id, earlier.ip_id) % session_reset_origin._IDS)) and ((py.sub(later.ip_id, earlier.ip_id) % session_reset_origin._IDS) <= py.add(sender.packets, session_timeouts.IP_ID_STEP))) end
   end
-  session_reset_origin._counts = function(connection, side)
-    local other, pairs, sender, syns, first, last
-    other = session_reset_origin._other(connection)
-    pairs = py.pack(py.pack(py.at(connection.sides, side), (function() if (side == 0) then return connection.syns end return py.pack() end)()))
-    if (other ~= nil) then
-      py.append(pairs, py.pack(py.at(other.sides, (1 - side)), (function() if ((1 - side) == 0) then return other.syns end return py.pack() end)()))
-    end
-    for _, item_ in py.each(pairs) do
-      do local from_ = item_ sender, syns = py.at(from_, 0), py.at(from_, 1) end
-      first, last = (function() if py.truth(syns) then return py.at(syns, 0) end return sender.first_data end)(), sender.last_data
-      if ((first ~= nil) and (last ~= nil) and (first ~= last) and session_reset_origin._follows(first, last, sender)) then
-        do return true end
-      end
-    end
-    do return false end
+  session_reset_origin._breaks_off = function(connection, side, end_)
+    local sender, last, is_known
+    sender = py.at(connection.sides, side)
+    last = sender.last_data
+    is_known = ((last ~= nil) and not sender.rst_unknown and session_reset_origin._counts(connection, side))
+    do return py.both(is_known, function() return py.both((last ~= nil), function() return not session_reset_origin._follows(last, end_, sender) end) end) end
   end
   session_silent_ends.alive = function(stuck)
     local is_heard
@@ -4149,6 +4145,41 @@ do
     end_ = (function() if (facts.record.command ~= nil) then return session_verdict.end_mark(facts.record.command) end return nil end)()
     do return (function() if py.truth(facts.close) then return facts.close.time end return (function() if py.truth(end_) then return end_.time end return nil end)() end)() end
   end
+  session_reset_origin._begins_at = function(ttl)
+    do return (function()  for _, item_ in py.each(session_reset_origin._INITIAL) do local one = item_ if (ttl <= one) then do return one end end end return  end)() end
+  end
+  session_reset_origin._goes_on = function(connection, side, end_)
+    local before
+    before = py.at(connection.sides, side).before_rst
+    do return ((before ~= nil) and session_reset_origin._counts(connection, side) and session_reset_origin._follows(before, end_, py.at(connection.sides, side))) end
+  end
+  session_reset_origin._heard_itself = function(connection, side)
+    local other
+    other = session_reset_origin._other(connection)
+    do return (session_reset_origin._speaks(connection, side) or ((other ~= nil) and session_reset_origin._speaks(other, (1 - side)))) end
+  end
+  session_reset_origin._own_ttls = function(connection, side)
+    local sender, marks
+    sender = py.at(connection.sides, side)
+    marks = py.pack(sender.first_data, sender.last_data, sender.late_data)
+    do return py.set((function() local found_ = py.pack()  for _, item_ in py.each(marks) do local mark = item_ if ((mark ~= nil) and py.truth(mark.ttl)) then py.append(found_, mark.ttl) end end return found_ end)()) end
+  end
+  session_reset_origin._counts = function(connection, side)
+    local other, pairs, sender, syns, first, last
+    other = session_reset_origin._other(connection)
+    pairs = py.pack(py.pack(py.at(connection.sides, side), (function() if (side == 0) then return connection.syns end return py.pack() end)()))
+    if (other ~= nil) then
+      py.append(pairs, py.pack(py.at(other.sides, (1 - side)), (function() if ((1 - side) == 0) then return other.syns end return py.pack() end)()))
+    end
+    for _, item_ in py.each(pairs) do
+      do local from_ = item_ sender, syns = py.at(from_, 0), py.at(from_, 1) end
+      first, last = (function() if py.truth(syns) then return py.at(syns, 0) end return sender.first_data end)(), sender.last_data
+      if ((first ~= nil) and (last ~= nil) and (first ~= last) and session_reset_origin._follows(first, last, sender)) then
+        do return true end
+      end
+    end
+    do return false end
+  end
   session_unanswered.other_connection_lives = function(facts, silent, since)
     local command, last
     command = facts.record.command
@@ -4157,6 +4188,12 @@ do
     end
     last = py.at(command.sides, (1 - silent)).last
     do return ((last ~= nil) and (last.time >= since)) end
+  end
+  session_reset_origin._speaks = function(connection, side)
+    local sender, others
+    sender = py.at(connection.sides, side)
+    others = (function() if (sender.rst == nil) then return sender.packets end return py.sub(sender.packets, 1) end)()
+    do return ((sender.first_data ~= nil) or (others > ((side == 0) and 2 or 1))) end
   end
   py.inherit(session_subjects.Tried, session_subjects.Reported)
   py.inherit(session_early_ends.EarlyEnd, session_subjects.Ending)
@@ -4381,6 +4418,7 @@ do
   session_timeouts.MANY_RETRANSMISSIONS = 3
   session_subjects._BANS = py.pack("prohibited", "port unreachable", "protocol unreachable", "rejected", "policy", "precedence")
   session_agent_errors._PROXY_WANTS_CREDENTIALS = 407
+  session_reset_origin._INITIAL = py.pack(32, 64, 128, 255)
   session_reset_origin._IDS = 65536
   session_timeouts.IP_ID_STEP = 256
   session_timeouts.SAME_MOMENT = (5 * session_timeouts.SECOND)

@@ -8,6 +8,8 @@ from dissector.session.timeouts import ANSWERED, IP_ID_STEP
 from dissector.traffic import Side
 
 _IDS = 0x1_0000
+#: The TTLs that systems send with; the last one is that of network devices, hosts have none of it for TCP.
+_INITIAL = (32, 64, 128, 255)
 
 
 def by_device(connection: Connection, side: Side, end: Mark) -> bool:
@@ -23,7 +25,7 @@ def forgery(connection: Connection, side: Side, end: Mark) -> str:
     name = end_name(side, connection).lower()
     usual = ttls(connection, side)
     # One that goes on with the IP id came from the sender itself, by another path.
-    if usual and end.ttl and end.ttl not in usual and not _goes_on(connection, side, end):
+    if usual and end.ttl and end.ttl not in usual and _is_foreign(connection, side, end):
         return f"its TTL is {end.ttl}, the packets of {name} have {' and '.join(map(str, sorted(usual)))}"
     if asked := stopped(connection, side):
         return f"packet {asked.number}, which it answers, was captured before that device and not behind it"
@@ -31,7 +33,7 @@ def forgery(connection: Connection, side: Side, end: Mark) -> str:
     # Data with an IP id right before the reset's was only overtaken by it.
     if late is not None and late.number > end.number and not _follows(late, end, sender):
         return f"the data of {name} go on behind it (packet {late.number})"
-    if last is not None and not sender.rst_unknown and _counts(connection, side) and not _follows(last, end, sender):
+    if last is not None and _breaks_off(connection, side, end):
         return f"its IP id is {end.ip_id}, the packets of {name} have counted up to {last.ip_id}"
     return ""
 
@@ -99,6 +101,51 @@ def _other(connection: Connection) -> Connection | None:
     """The task's other connection; it runs in the opposite direction."""
     task = connection.task
     return None if task is None else task.callback if connection is task.command else task.command
+
+
+def _is_foreign(connection: Connection, side: Side, end: Mark) -> bool:
+    """A TTL that no path from the sender gives: a path that changes, or a device that answers only the handshake in its
+    name, explains no such one.  It began at another number than all others; or its sender is on the network of the
+    capture, which they came to from elsewhere; or its IP id does not go on either."""
+    begins = _begins_at(end.ttl)
+    if _goes_on(connection, side, end) or not (_heard_itself(connection, side) or begins == _INITIAL[-1]):
+        return False
+    known = _own_ttls(connection, side) or ttls(connection, side)
+    alike = [ttl for ttl in known if _begins_at(ttl) == begins]
+    return not alike or end.ttl == begins or _breaks_off(connection, side, end)
+
+
+def _begins_at(ttl: int) -> int:
+    """With which TTL a packet was sent."""
+    return next(one for one in _INITIAL if ttl <= one)
+
+
+def _heard_itself(connection: Connection, side: Side) -> bool:
+    """More than the handshake is known of an end, or of its host on the task's other connection."""
+    other = _other(connection)
+    return _speaks(connection, side) or (other is not None and _speaks(other, side.other))
+
+
+def _speaks(connection: Connection, side: Side) -> bool:
+    """An end sent data, or more packets than the handshake and a reset."""
+    sender = connection.sides[side]
+    others = sender.packets if sender.rst is None else sender.packets - 1
+    return sender.first_data is not None or others > (2 if side is Side.CLIENT else 1)
+
+
+def _own_ttls(connection: Connection, side: Side) -> set[int]:
+    """Those of an end's data, which no device sends in its name."""
+    sender = connection.sides[side]
+    marks = (sender.first_data, sender.last_data, sender.late_data)
+    return {mark.ttl for mark in marks if mark is not None and mark.ttl}
+
+
+def _breaks_off(connection: Connection, side: Side, end: Mark) -> bool:
+    """The reset's IP id is none that comes next, of a sender that counts."""
+    sender = connection.sides[side]
+    last = sender.last_data
+    is_known = last is not None and not sender.rst_unknown and _counts(connection, side)
+    return is_known and last is not None and not _follows(last, end, sender)
 
 
 def _goes_on(connection: Connection, side: Side, end: Mark) -> bool:

@@ -38,10 +38,18 @@ def verdicts(events: list[Event]) -> list[tuple[str, int, set[str]]]:
     ]
 
 
+#: Without IP ids these resets, two hops longer on their way, may have come from the ends themselves.
+UNPROVEN = "13b_idle_firewall_rst_both_ends"
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_verdict_over_ipv6(case: str, tmp_path: Path) -> None:
     files = [written(tmp_path / f"{case}.{side}.pcap", leg(case, side), over_ipv6) for side in "cr"]
     expected = verdicts(told(leg(case, "c"), leg(case, "r")))
+    if case == UNPROVEN:
+        expected = [
+            (word, seen, codes - {"idle_connection_cut"} | {"connection_lost"}) for word, seen, codes in expected
+        ]
     for order in (files, files[::-1]):
         events = told(*order)
         assert verdicts(events) == expected

@@ -71,10 +71,10 @@ def test_who_left_and_how(side: int, reset: bool, who: str, cause: str) -> None:
 
 def test_a_device_that_reset_it() -> None:
     made, command, _ = left(reset=True)
-    command.sides[HERE].rst = Mark(20, 10 * SECOND, 61)
+    command.sides[HERE].rst = Mark(20, 10 * SECOND, 254)
     problem = the(made)
     assert problem.summary == "The command connection was reset by a device in between while the task was running."
-    assert problem.cause.endswith(f"its TTL is 61, the packets of the client have 64{KILLED}")
+    assert problem.cause.endswith(f"its TTL is 254, the packets of the client have 64{KILLED}")
     assert problem.remedy.startswith("look at the firewalls")
 
 
@@ -197,10 +197,10 @@ def test_what_does_not_prove_that_the_process_was_gone() -> None:
     callback.sides[HERE].fin = None
     assert problems(made) == []
     made, _, callback = gone()
-    callback.sides[HERE].fin, callback.sides[HERE].rst = None, Mark(15, 8 * SECOND, 61)
+    callback.sides[HERE].fin, callback.sides[HERE].rst = None, Mark(15, 8 * SECOND, 254)
     assert problems(made) == []  # a device
     made, command, _ = gone()
-    command.sides[THERE].rst = Mark(20, 10 * SECOND, 61)
+    command.sides[THERE].rst = Mark(20, 10 * SECOND, 254)
     assert problems(made) == []  # a device there
 
 

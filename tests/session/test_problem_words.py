@@ -54,7 +54,7 @@ def test_one_syn_to_a_client_that_lives_is_less_certain(syns: int, once: str) ->
 def test_a_device_that_cuts_the_start_may_hide_the_callback(called: bool) -> None:
     made = facts(callback=False)
     assert made.record.command is not None
-    made.record.command.sides[HERE].rst = Mark(40, 30 * SECOND, 61)
+    made.record.command.sides[HERE].rst = Mark(40, 30 * SECOND, 254)
     made.attempts = [connection(Role.CALLBACK)] * called
     (problem,) = left(Case(made, 200 * SECOND))
     assert problem.cause.endswith("; or the callback is not in the capture, and the task was running") is not called

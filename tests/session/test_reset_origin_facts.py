@@ -20,7 +20,7 @@ def reset(ttl: int, *, side: Side = THERE, **fields: object) -> tuple[Connection
     """A command connection, reset in the name of one side by packet 50; both ends have the TTL 64 so far."""
     one = connection()
     end = one.sides[side].rst = mark(50, ttl)
-    one.sides[side].packets = 3
+    one.sides[side].packets = 4
     for name, value in fields.items():
         setattr(one.sides[side], name, value)
     return one, end
@@ -32,8 +32,8 @@ def reset(ttl: int, *, side: Side = THERE, **fields: object) -> tuple[Connection
 @pytest.mark.parametrize("side", [HERE, THERE])
 def test_a_ttl_that_no_other_packet_has(side: Side) -> None:
     who = "the client" if side is HERE else "the remote"
-    one, end = reset(61, side=side)
-    assert forgery(one, side, end) == f"its TTL is 61, the packets of {who} have 64"
+    one, end = reset(125, side=side)
+    assert forgery(one, side, end) == f"its TTL is 125, the packets of {who} have 64"
     assert by_device(one, side, end)
     assert not by_device(one, side, mark(49))
     one, end = reset(64, side=side)
@@ -41,6 +41,39 @@ def test_a_ttl_that_no_other_packet_has(side: Side) -> None:
     assert not by_device(one, side, end)
     one, end = reset(0, side=side)
     assert forgery(one, side, end) == ""
+
+
+@pytest.mark.parametrize(
+    ("usual", "ttl", "forged"),
+    [
+        (60, 61, False),  # a path that became shorter by a hop
+        (60, 59, False),
+        (60, 64, True),  # from the network of the capture, where the remote is not
+        (64, 63, False),
+        (60, 65, True),  # 128 at its beginning
+        (65, 128, True),
+        (65, 127, False),
+        (120, 254, True),
+        (250, 254, False),
+        (30, 32, True),
+        (30, 33, True),
+    ],
+)
+def test_a_path_that_changes_is_no_device(usual: int, ttl: int, forged: bool) -> None:
+    one, end = reset(ttl, first_data=mark(9, usual), last_data=mark(10, usual))
+    one.sides[THERE].ttl = usual
+    one.syn_acks = []
+    assert by_device(one, THERE, end) is forged
+
+
+@pytest.mark.parametrize(("side", "packets"), [(HERE, 2), (THERE, 1)])
+def test_a_handshake_alone_is_not_known_to_be_the_host_s(side: Side, packets: int) -> None:
+    """A device may have answered it, or asked, in the name of a host that then resets."""
+    for count, ttl, forged in ((packets, 125, False), (packets + 1, 125, True), (packets, 254, True)):
+        one, end = reset(ttl, side=side, packets=count + 1, first_data=None, last_data=None)
+        assert by_device(one, side, end) is forged
+    one, end = reset(125, side=side, packets=2, first_data=mark(9), last_data=mark(9))
+    assert by_device(one, side, end)
 
 
 @pytest.mark.parametrize("name", ["first_data", "last_data", "late_data", "fin", "before_rst"])
@@ -119,9 +152,11 @@ def of_remote(made: tuple[Connection, Mark]) -> tuple[Connection, Side, Mark]:
 
 def test_another_path_is_the_sender_s_when_its_ip_id_goes_on() -> None:
     assert forgery(*of_remote(counting(61))) == ""
-    assert "TTL is 61" in forgery(*of_remote(counting(61, 110)))
-    assert "TTL is 61" in forgery(*of_remote(counting(61, before_rst=None)))
-    assert "TTL is 61" in forgery(*of_remote(counting(61, first_data=None)))  # nobody knows that it counts
+    assert "TTL is 61" in forgery(*of_remote(counting(61, 9_000)))
+    assert forgery(*of_remote(counting(61, 9_000, rst_unknown=True))) == ""
+    for ttl, forged in ((61, False), (125, True)):
+        assert bool(forgery(*of_remote(counting(ttl, before_rst=None)))) is forged
+        assert bool(forgery(*of_remote(counting(ttl, first_data=None)))) is forged  # nobody knows that it counts
 
 
 def test_an_ip_id_that_does_not_follow() -> None:
@@ -209,8 +244,9 @@ def test_one_ttl_or_none_leaves_no_doubt() -> None:
 
 def test_the_ends_of_a_callback_connection_have_their_names() -> None:
     one = connection(Role.CALLBACK)
-    end = one.sides[HERE].rst = mark(50, 61)
-    assert forgery(one, HERE, end) == "its TTL is 61, the packets of the task process have 64"
+    end = one.sides[HERE].rst = mark(50, 125)
+    one.sides[HERE].first_data = mark(5)
+    assert forgery(one, HERE, end) == "its TTL is 125, the packets of the task process have 64"
 
 
 # --- at two places ---------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def test_connection_lost() -> None:
     assert "reset by the task process (10.2.0.10) during " in problem.summary
 
 
-def cut_by_a_device(silence: float, ttl: int = 63) -> Found:
+def cut_by_a_device(silence: float, ttl: int = 126) -> Found:
     story = until(STEP_ASKED)
     story.leave(0.03 + silence, side=0, flags=RST | ACK)
     story.records[-1] = with_ttl(story.records[-1], ttl)
@@ -70,27 +70,27 @@ def cut_by_a_device(silence: float, ttl: int = 63) -> Found:
 @pytest.mark.parametrize(
     ("silence", "ttl", "code"),
     [
-        (300.0, 63, "idle_connection_cut"),
-        (4.9, 63, "connection_lost"),  # too soon for an idle timeout
+        (300.0, 126, "idle_connection_cut"),
+        (4.9, 126, "connection_lost"),  # too soon for an idle timeout
         (300.0, 64, "connection_lost"),  # from the host itself
     ],
 )
 def test_a_reset_after_a_silence(silence: float, ttl: int, code: str) -> None:
     found = cut_by_a_device(silence, ttl)
     the(code, ERROR, found)
-    assert ("a device in between" in found.problem(code).summary) == (ttl == 63)
+    assert ("a device in between" in found.problem(code).summary) == (ttl == 126)
 
 
 def test_a_device_resets_without_a_silence() -> None:
     problem = the("connection_lost", ERROR, cut_by_a_device(1.0))
-    assert "its TTL is 63, the packets of the task process have 64" in problem.cause
+    assert "its TTL is 126, the packets of the task process have 64" in problem.cause
 
 
 def test_a_last_try_does_not_end_the_silence() -> None:
     """The device forgot the connection and resets the first packet after 300 s."""
     story = insist(until(STEP_ASKED), PROCESS, 5, 300.0)
     story.callback.packet(nanoseconds(300.001), CLIENT_SIDE, RST | ACK)
-    story.records[-1] = with_ttl(story.records[-1], 61)
+    story.records[-1] = with_ttl(story.records[-1], 125)
     problem = the("idle_connection_cut", ERROR, story.found())
     assert "after 300 s of silence" in problem.summary
 
@@ -133,7 +133,7 @@ def test_the_remote_ends_while_the_close_comes() -> None:
 def test_a_device_resets_the_command_connection_and_the_process_follows() -> None:
     story = until(STEP_ASKED)
     story.command.reset(nanoseconds(1.0), 1)
-    story.records[-1] = with_ttl(story.records[-1], 62)
+    story.records[-1] = with_ttl(story.records[-1], 126)
     found = story.leave(1.01, side=PROCESS, flags=RST | ACK).found()
     assert found.alarms == ["command_lost_first"]
     assert "when it loses the command connection" in found.problem("connection_lost").cause
@@ -291,7 +291,7 @@ def test_a_command_connection_that_is_closed_while_the_task_goes_on(earlier: flo
 def test_a_device_resets_the_command_connection() -> None:
     story = until(STEP_ASKED)
     story.command.reset(nanoseconds(1.0), 0)
-    story.records[-1] = with_ttl(story.records[-1], 62)
+    story.records[-1] = with_ttl(story.records[-1], 126)
     problem = story.leave(2.0, side=PROCESS).found().problem("command_lost_first")
     assert "reset by a device in between while" in problem.summary
 

@@ -499,7 +499,7 @@ ENDINGS: dict[Callable[[Network], None], list[str]] = {
     closed_twice: ["killed", "running"],
     closed_and_started: ["lost", "running"],
     odd_process_killed: ["killed"],
-    odd_process_without_its_start: ["lost"],  # the close is answered, the callback shows no end
+    odd_process_without_its_start: ["killed"],
     odd_processes: ["running", "running"],
     result_not_captured: ["unknown"],
     release_before_the_capture: ["unknown"],
