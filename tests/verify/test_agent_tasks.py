@@ -29,8 +29,8 @@ from agent_kit import (
     started,
 )
 from conversation import ACK, RST, SECOND, SYN, Address
-from test_tasks import disagreements
-from verify_kit import PLUGIN, told_by_python
+from test_tasks import disagreements, packets_of, written
+from verify_kit import PLUGIN, ROOT, told_by_python
 
 from dissector.session.agent_outcomes import AGENT_OUTCOMES
 from dissector.verify.records import Found, Row
@@ -101,6 +101,15 @@ def failed_and_cut(pool: Pool) -> None:
     pool.exchange(start(), started())
     for number, (asked, answered) in enumerate(bodies()[:RESULT], 1):
         pool.exchange(post(number, asked), response(200, answered.replace(b'exit_code="0"', b'exit_code="7"')))
+    pool.ask(close())
+    _cut(pool)
+
+
+def signalled_and_cut(pool: Pool) -> None:
+    """The job ended by a signal, and another request of the master can not be read: it may have asked for that."""
+    pool.exchange(start(), started())
+    for number, (asked, answered) in enumerate(bodies(), 1):
+        pool.exchange(post(number, asked), response(200, answered.replace(b'exit_code="0"', b'exit_code="137"')))
     pool.ask(close())
     _cut(pool)
 
@@ -241,12 +250,13 @@ TALKS = (
     without_its_step, broken, gone, silent, silent_for_long, not_silent_for_long, closed, gone_on_twice, never_answered,
     late_heartbeat, nearly_late_heartbeat, with_another_clock, wrong_secret, wrong_but_taken_out, cut_off, redirected,
     answered_by_a_page, asked_by_a_proxy, ended_instead_of_an_answer, cut_request, failed_and_cut,
-    cut_answer_to_the_start, cut_elsewhere,
+    cut_answer_to_the_start, cut_elsewhere, signalled_and_cut,
 )  # fmt: skip
-#: The talk that each row of the table decides, in its order.
-DECIDED = (
-    refused, killed, failed, healthy, without_its_step, broken, gone, silent, failed_without_a_release, closed,
-    failed_and_cut, cut_request, not_silent_for_long,
+Part = tuple[str, int, int]
+#: The talk that each row of the table decides, in its order; or a recording and its packets that are lost.
+DECIDED: tuple[Callable[[Pool], None] | Part, ...] = (
+    refused, ("ua111_task_killed", 22, 25), killed, signalled_and_cut, failed, healthy, without_its_step, broken, gone,
+    silent, failed_without_a_release, closed, failed_and_cut, cut_request, not_silent_for_long,
 )  # fmt: skip
 #: A fact that the plugin collects, what it is instead, and where that makes a difference.
 CHANGES = [
@@ -260,8 +270,8 @@ CHANGES = [
     ("repeated = about.repeated,", "repeated = 0,", never_answered),
     ("py.list_of({ table.unpack(about.repetitions) })", "py.pack()", gone_on_twice),
     ("longest_wait = about.longest_wait", "longest_wait = 0", gone_on_twice),
-    ("missing = math.max(about.missing, js", "missing = math.max(-1, js", cut_answer_to_the_start),
-    ("js.session.agents.missing[about.place] or -1", "-1", cut_elsewhere),
+    ("return about.missing, about.missing_in", "return -1, about.missing_in", cut_answer_to_the_start),
+    ("missed.time > about.missing then return", "false then return", cut_elsewhere),
     ("missed = about.missed,", "missed = 0,", late_heartbeat),
     ("missed_by = self:exchange(about.missed_by)", "missed_by = nil", late_heartbeat),
     ("heartbeat = about.heartbeat and", "heartbeat = nil and", late_heartbeat),
@@ -279,6 +289,12 @@ def capture(talk: Callable[[Pool], None], tmp_path: Path) -> Path:
     path = tmp_path / f"{talk.__name__}.pcap"
     path.write_bytes(pool.network.capture())
     return path
+
+
+def part(name: str, first: int, last: int, tmp_path: Path) -> Path:
+    """What is left of a recording."""
+    packets = packets_of(ROOT / "captures" / "agent" / f"{name}.pcap")
+    return written(tmp_path / f"{name}.pcap", packets[: first - 1] + packets[last:])
 
 
 def problems(path: Path, plugin: Path = PLUGIN) -> tuple[list[Found], list[Found]]:
@@ -300,7 +316,8 @@ def test_both_tell_the_same(talk: Callable[[Pool], None], two_pass: bool, tmp_pa
 def test_another_outcome_is_seen(index: int, tmp_path: Path) -> None:
     begin = TEXT.index("session_agent_outcomes.AGENT_OUTCOMES = ")
     word = list(re.compile(r'(?<=Row\.new\(")\w+').finditer(TEXT, begin, TEXT.index("\n", begin)))[index]
-    path = capture(DECIDED[index], tmp_path)
+    decided = DECIDED[index]
+    path = part(*decided, tmp_path) if isinstance(decided, tuple) else capture(decided, tmp_path)
     (row,) = (one for one in told_by_python(path) if isinstance(one, Row))
     expected = AGENT_OUTCOMES[index].outcome.value
     assert word[0] == expected

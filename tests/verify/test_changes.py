@@ -15,14 +15,18 @@ from dissector.session.outcomes import OUTCOMES
 TEXT = PLUGIN.read_text(encoding="utf-8")
 
 #: For each row of the table, in its order, the capture or the ending of a task that it decides; ``|66``: bytes kept of
-#: each packet, ``|:10``: the first packets.  The first row decides no capture: a task begins with a SYN, or with bytes.
+#: each packet, ``|:10``: the first packets, ``|-8-9``: without these.  The first row decides no capture: a task begins
+#: with a SYN, or with bytes.
 DECIDED = (
     "", "command_drop.c", "engine_agent_not_reachable|:1", "start_refused.c", "start_rejected.c", "somebody_else",
     "killed_before_the_callback", "scanner_close.c|66", "callback_62s.c", "api.c|:10", "only_the_remote",
     "start_not_heard", "nothing_more", "", "nothing_more_yet", "answer_not_captured", "", "remote_killed_early.c",
-    "command_only.c", "closed_late", "callback_drop.c", "one_direction.c", "killed.c", "exit_5.c", "api.c",
-    "result_not_captured", "", "", "sent_again_for_long", "close_not_heard", "gone_without_an_end",
-    "engine_xml_errors|80", "killed_and_open", "", "", "sent_twice", "killed_and_closed",
+    "command_only.c", "closed_late", "callback_drop.c", "one_direction.c", "killed.c",
+    "engine_kill_task|-38-39", "exit_5.c", "api.c",
+    "result_not_captured", "", "", "sent_again_for_long", "close_not_heard", "odd_process_without_its_start",
+    "engine_bigscript|-86-89", "gone_without_an_end",
+    "engine_xml_errors|80", "killed_and_open", "", "", "", "engine_kill_agent|-41-44", "sent_twice",
+    "killed_and_closed",
     "engine_api_init_false|66", "failed_without_last_words", "last_words_not_captured",
     "failed_and_closed_in_order", "release_before_the_capture", "engine_xml_errors|80", "kill_not_heard",
 )  # fmt: skip
@@ -100,6 +104,9 @@ def source(name: str, tmp_path: Path) -> Path:
     packets = packets_of(found)
     if rest.startswith(":"):
         return written(path, packets[: int(rest[1:])])
+    if rest.startswith("-"):
+        first, last = map(int, rest[1:].split("-"))
+        return written(path, packets[: first - 1] + packets[last:])
     return written(path, [packet._replace(data=packet.data[: int(rest)]) for packet in packets])
 
 
