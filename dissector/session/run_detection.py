@@ -25,7 +25,6 @@ from dissector.traffic import ACK
 _new = tuple.__new__
 #: A shorter run is not worth the trouble; of a connection without a message in its first data nothing is.
 _SHORTEST, _LOOKS = 4, 8
-_NO_MARK = (0, 0, 0, 0)
 #: A longer silence (ns) ends a run: the tracer gives nothing up sooner, so it need not know how far a run has come.
 _PAUSE = 60_000_000_000
 _NOTHING, _FRAMES, _HTTP, _TLS = 0, 1, 2, 3
@@ -156,7 +155,7 @@ def _run(  # noqa: C901  a question for each way to be odd
     base: list[int | None] = [None, None]
     expect: list[int | None] = [None, None]
     packets, sent, acked, windows = [0, 0], [0, 0], [-HALF, -HALF], [0, 0]
-    last: list[Mark] = [_NO_MARK] * 2
+    last: dict[int, Mark] = {}
     last_data: list[Mark | None] = [None, None]
     recent: tuple[list[Mark], list[Mark]] = ([], [])
     lone: list[int] = []  # acknowledgements before the other side said anything

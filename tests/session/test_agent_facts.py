@@ -298,6 +298,14 @@ def test_when_tasks_are_due() -> None:
     assert outages.due(end + 99) == []
 
 
+def test_a_task_that_is_over_hides_no_other_that_is_due() -> None:
+    outages, over, one = Outages(), tunnel(heard=0), tunnel(heard=0)
+    for made in (over, one):
+        outages.add(made)
+    outages.remove(over)
+    assert outages.due(120 * SECOND) == [one]
+
+
 # --- its messages -----------------------------------------------------------------------------------------------------
 
 

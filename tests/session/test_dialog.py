@@ -329,6 +329,13 @@ def test_objects_are_found_among_plain_values() -> None:
     assert set(talk.dialog.objects) == {LOG, OTHER}
 
 
+def test_objects_are_found_among_the_plain_values_of_an_array() -> None:
+    talk = Talk()
+    mixed = variants(m.Variant(3, 5), m.Variant(9, new_object(LOG, "Com_log")), bstr("a"), EMPTY)
+    talk.client(call(SERVER, "take", mixed))
+    assert set(talk.dialog.objects) == {LOG}
+
+
 def test_an_object_keeps_its_class_when_it_is_sent_again() -> None:
     """By its id alone, and with a name that it gets later."""
     talk = Talk()

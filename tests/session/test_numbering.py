@@ -42,6 +42,15 @@ def test_the_later_task_is_recognised_first_and_numbered_second() -> None:
     assert (first.n, second.n) == (1, 2)
 
 
+def test_of_tasks_with_one_first_packet_the_one_that_was_recognised_first_is_first() -> None:
+    sequencer, tasks = Sequencer(), [task(3), task(3), task(3)]
+    for one in tasks:
+        sequencer.add(one)
+        sequencer.emit(one)
+    assert sequencer.drain(0) == tasks
+    assert [one.n for one in tasks] == [1, 2, 3]
+
+
 def test_a_connection_that_is_nobody_s_holds_nothing_back_any_more() -> None:
     sequencer, foreign = Sequencer(), connection(1)
     sequencer.opened(foreign)

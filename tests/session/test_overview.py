@@ -17,6 +17,7 @@ from dissector.session import overview, tallies
 from dissector.session.codes import CODES
 from dissector.session.foreign import protocol
 from dissector.session.packet_time import PacketTime
+from dissector.session.sights import Sights
 from dissector.session.sniffer import Sniffer
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
@@ -383,6 +384,16 @@ def test_tunnels_are_counted_by_their_kinds() -> None:
     (problem,) = made.problems()
     assert problem.summary == "3 packets in tunnels that can not be read: L2TP (2), ESP."
     assert (problem.time, problem.packets) == (SECOND, (1, 2, 3))
+
+
+@pytest.mark.parametrize("looked", [0, 999, 1_000])
+def test_whether_all_packets_were_looked_at(looked: int) -> None:
+    made = Sights((50_000, 59_999))
+    assert made.looked == 0
+    made.looked = looked
+    for number, kind in enumerate(("ARP", "UDP", "UDP"), 1):
+        made.passed.at(kind).add((number, number))
+    assert made.passed_list == ("the first 1,000 are " if looked == 1_000 else "") + "UDP (2), ARP"
 
 
 @pytest.mark.parametrize(("most", "named"), [(2, True), (1, False)])

@@ -7,15 +7,17 @@ from agent_kit import Pool, bodies, post, refusal, response, start, started
 from kit import packets_of, trace
 from parts import CLIENT, HERE, REMOTE, SECOND, THERE, connection, facts, record
 
+from dissector.limits import MAX_EVIDENCE
 from dissector.model import Endpoint, Exchange, Mark, Outcome, Problem, Role, Severity
 from dissector.session.agent_errors import refused
 from dissector.session.bounds import reached
 from dissector.session.calling import callback
-from dissector.session.case import Case
+from dissector.session.case import Case, by_whom, problem
 from dissector.session.life import WatchState
 from dissector.session.rules_disconnect import callback_lost
 from dissector.session.rules_startup import command
 from dissector.session.uncalled import left
+from dissector.traffic import IcmpError
 from dissector.wire.http_message import parse_http
 
 ONCE = " (less certain: an unanswered SYN is retransmitted, so an answer may not be captured)"
@@ -70,6 +72,37 @@ def test_packets_of_several_paths_weaken_who_reset(ttl: int, doubted: bool) -> N
     sender.rst = Mark(40, 3 * SECOND, 64)
     (problem,) = callback_lost(Case(made, 200 * SECOND))
     assert ("less certain: packets of the task process have TTLs 62 and 64" in problem.cause) is doubted
+
+
+def test_words_that_are_not_given_come_from_the_table() -> None:
+    usual = problem("gap", "words", (), connection(start=5))
+    assert (usual.time, bool(usual.cause), bool(usual.remedy)) == (5, True, True)
+    for cause, remedy in (("why", None), (None, "what"), ("", "what")):
+        made = problem("gap", "words", (), connection(start=5), cause=cause, remedy=remedy)
+        assert made.cause == (usual.cause if cause is None else cause)
+        assert made.remedy == (usual.remedy if remedy is None else remedy)
+
+
+def test_a_problem_of_nothing_has_no_time() -> None:
+    assert problem("gap", "words", ()).time == 0
+    assert problem("gap", "words", (), connection(start=5), time=0).time == 0
+    made = facts()
+    made.record.start = 9
+    assert problem("gap", "words", (), connection(start=5), case=Case(made, 20)).time == 9
+
+
+def test_the_packets_of_a_problem_are_in_order_and_bounded() -> None:
+    assert problem("gap", "words", (3, 1, 3, 2)).packets == (1, 2, 3)
+    assert len(problem("gap", "words", range(MAX_EVIDENCE + 1)).packets) == MAX_EVIDENCE
+
+
+def test_who_says_that_nothing_arrives() -> None:
+    made = connection()
+    assert by_whom(made) == " (RST)"
+    for sender, reason in ((9, "fragmentation needed"), (1, "host unreachable"), (2, "port unreachable")):
+        address = bytes([10, 0, 0, sender])
+        made.icmp.append(IcmpError(1, 1, address, reason, address, 1, address, 2, 0))
+    assert by_whom(made) == " by 10.0.0.1 (ICMP: host unreachable)"
 
 
 def test_a_task_that_was_let_go() -> None:

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit import ACK, FIN, HEALTHY, PSH, RST, SYN, Address, Line, Record, framed
 
+from dissector.limits import MAX_DECODED_MESSAGE
 from dissector.session.run_detection import find_runs
+from dissector.session.run_messages import Alignment, may_be_messages
 from dissector.session.run_pairs import DONE
 from dissector.stream.block import Block, Joined, Pairs, Piece, Run, Stretch, conversations_of
 from dissector.wire import messages as m
@@ -268,10 +270,11 @@ def test_a_run_has_four_packets(packets: int, spans: list[tuple[int, int]]) -> N
     assert talk.spans() == spans
 
 
-def test_a_run_needs_both_sides() -> None:
+@pytest.mark.parametrize("side", [PROCESS, CLIENT])
+def test_a_run_needs_both_sides(side: int) -> None:
     talk = Spoken()
     for _ in range(9):
-        talk.say(PROCESS, KEEP_ALIVE)
+        talk.say(side, KEEP_ALIVE)
     assert talk.spans() == []
 
 
@@ -379,6 +382,64 @@ def test_nothing_is_found_before_both_have_spoken() -> None:
     assert talk.spans() == []
 
 
+# --- where messages begin ---------------------------------------------------------------------------------------------
+
+
+def test_a_payload_that_is_one_message() -> None:
+    data, made = b"x" + LOG + b"x", Alignment(from_start=False)
+    assert made.is_whole(0, data, 1, 1 + len(LOG))
+    assert not made.is_whole(0, data, 1, len(LOG))
+    assert not made.is_whole(0, data, 1, 2 + len(LOG))
+    assert not made.is_whole(0, bytes(4), 0, 4)
+    assert not made.is_whole(0, bytes(3), 0, 3)
+    assert made.split(0, data, 0, 1) == [(0, 1, False)], "what was whole has shown where messages begin"
+
+
+def test_what_looks_like_a_message_inside_of_another_is_a_part_of_that() -> None:
+    outer = framed(b"O" + bytes(9) + LOG)
+    made = Alignment(from_start=True)
+    assert made.split(0, outer, 0, 14) == [(0, 14, False)]
+    assert not made.is_between
+    assert not made.is_whole(0, outer, 14, len(outer))
+    assert made.split(0, outer, 14, len(outer)) == [(14, len(outer), True)]
+    assert made.is_between
+    assert made.is_whole(0, outer, 14, len(outer))
+
+
+@pytest.mark.parametrize(
+    ("size", "behind", "begins"),
+    [(5, b"O", True), (4, b"O", False), (3, b"O", False), (5, b"X", False), (6, b"O", True)],
+)
+def test_a_message_begins_with_a_length_and_a_class(size: int, behind: bytes, begins: bool) -> None:
+    """Where nobody knows yet where one does: both have to be there."""
+    data = b"\0\0\0\x20" + behind + bytes(40)
+    assert (Alignment(from_start=False).split(0, data, 0, size) is not None) is begins
+    assert Alignment(from_start=True).split(0, data, 0, size) == [(0, size, False)]
+
+
+@pytest.mark.parametrize(
+    ("length", "fits"), [(0, False), (1, True), (MAX_DECODED_MESSAGE, True), (MAX_DECODED_MESSAGE + 1, False)]
+)
+def test_how_long_a_message_may_be(length: int, fits: bool) -> None:
+    data = struct.pack(">I", length) + b"K"
+    for is_known in (False, True):
+        assert (Alignment(from_start=is_known).split(0, data, 0, 5) is not None) is fits
+    assert may_be_messages(data, 0, 5) is (fits and data[0] == 0)
+    assert may_be_messages(data, 0, 4) is (data[0] == 0)
+
+
+def test_the_two_directions_know_nothing_of_each_other() -> None:
+    made = Alignment(from_start=True)
+    assert made.split(1, LOG, 0, 2) == [(0, 2, False)]
+    assert made.split(0, LOG, 0, 5) == [(0, 5, False)]
+    assert made.split(1, LOG, 2, len(LOG)) == [(2, len(LOG), True)]
+    assert not made.is_between
+    made.lose(0)
+    assert made.is_between
+    assert made.split(0, LOG, 5, 9) is None
+    assert made.split(1, LOG + LOG[:6], 0, len(LOG) + 6) == [(0, len(LOG), True), (len(LOG), len(LOG) + 6, False)]
+
+
 # --- messages that segments cut anyhow --------------------------------------------------------------------------------
 
 
@@ -477,6 +538,8 @@ def test_each_kind_of_request_has_its_head() -> None:
         *((invoke(m.Variant(vt, m.Double("-1.5e3"))), ANSWER) for vt in (4, 5, 7)),
         (LOG, framed(encode(m.InvokeAnswer(0, TEXT, None)))),
         (LOG, framed(encode(m.InvokeAnswer(0x7FFF_FFFF, m.Variant(3, 1), None)))),
+        (LOG, framed(encode(m.InvokeAnswer(1, EMPTY, None)))),
+        (LOG, framed(DONE[:5] + b"\0\0\0\1" + DONE[9:])),
         (RELEASE, RELEASED),
         (look_up("a"), FOUND),
         (look_up("a", "bcd"), framed(b"A" + bytes(12))),
@@ -508,6 +571,7 @@ def test_what_is_a_pair(request_: bytes, answer: bytes) -> None:
         (framed(b"S" + LOG[5:]), ANSWER),
         (framed(LOG[4:13] + b"G" + LOG[14:]), ANSWER),
         (framed(RELEASE[4:13] + b"G"), RELEASED),
+        (framed(RELEASE[4:13] + b"S"), RELEASED),
         (framed(b"S" + RELEASE[5:]), RELEASED),
         (framed(invoke(m.Variant(11, True))[4:-1] + b"\x02"), ANSWER),
         (framed(LOG[4:42] + struct.pack(">II", 2, 3) + LOG[50:]), ANSWER),

@@ -12,8 +12,10 @@ from dissector.session.bodies import error_text
 from dissector.session.life import CommandState, Life
 from dissector.session.run_pairs import USUAL_FAILURES
 from dissector.session.task import TaskFacts
+from dissector.tlsfacts import TlsFacts
 from dissector.wire import control
 from dissector.wire import messages as m
+from dissector.wire.http_message import parse_http
 
 SERVER, LOG = 0xA, 0xB
 RESULT = "<process.result exit_code='5'/>"
@@ -36,6 +38,34 @@ def answer(text: str, **fields: object) -> Message:
 
 def new() -> TaskFacts:
     return TaskFacts(Task(0, 1))
+
+
+# --- how it is told to begin -----------------------------------------------------------------------------------------
+
+START = "<remote_scheduler.start_remote_task tcp_port='59999'/>"
+
+
+def test_which_way_a_start_comes() -> None:
+    """Over HTTP as a body of a request; in TLS or not."""
+    http = parse_http(f"POST /x HTTP/1.1\r\n\r\n{START}".encode(), is_request=True)
+    for body, tls, via in (
+        (control.parse_command(START.encode()), None, "tcp"),
+        (http, None, "http"),
+        (http, TlsFacts(), "https"),
+    ):
+        made = new()
+        made.command(message(SECOND, 7, body=body, connection=connection(tls=tls)))
+        assert made.record.via == via
+        assert made.record.callback_port == 59_999
+
+
+def test_what_a_command_of_several_packets_says_is_of_the_last_one() -> None:
+    """As where it is out of turn: a task is started twice."""
+    made = new()
+    for packets in ((4, 5, 6), (7, 8)):
+        made.command(command(START, packets=packets))
+    (odd,) = made.life.odd
+    assert (odd.packet, odd.time) == (8, SECOND)
 
 
 # --- where a task begins ---------------------------------------------------------------------------------------------

@@ -226,6 +226,7 @@ def test_who_answers_without_a_date() -> None:
         (b"[" * MAX_JSON_DEPTH + b"]" * MAX_JSON_DEPTH, False),
         (b"O" + b"[" * (MAX_JSON_DEPTH + 1), False),
         (b"x" + b"[" * (MAX_JSON_DEPTH + 1), False),
+        (b"[" + b"[]," * MAX_JSON_DEPTH + b"[]]", False),
         (b"", False),
         (b'{"a":', False),
     ],

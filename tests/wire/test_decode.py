@@ -25,6 +25,7 @@ from dissector.wire.decode import (
     operation_of,
     pending_of,
     reference_decode,
+    without_arguments,
 )
 from dissector.wire.enums import Operation
 from dissector.wire.fields import FieldNode
@@ -319,6 +320,31 @@ def test_answer_without_request_stays_undecoded() -> None:
         ("class", 0, 1),
         ("undecoded", 1, 5),
     ]
+
+
+@pytest.mark.parametrize(
+    ("head", "end"),
+    [
+        (b"O" + bytes(8) + b"I" + bytes(40), 38),
+        (b"O" + bytes(8) + b"I" + bytes(28), 38),
+        (b"O" + bytes(8) + b"I" + bytes(27), None),
+        (b"O" + bytes(8) + b"A\0\0\0\4begin" + bytes(9), 18),
+        (b"O" + bytes(8) + b"A\0\0\0\4begi", 18),
+        (b"O" + bytes(8) + b"A\0\0\0\4beg", None),
+        (b"O" + bytes(8) + b"A\1\0\0\4begin", None),
+        (b"O" + bytes(8) + b"G" + bytes(40), None),
+        (b"S" + bytes(8) + b"A\0\0\0\4begin", None),
+        (b"O", None),
+    ],
+)
+def test_the_beginning_of_a_request_is_one_without_arguments(head: bytes, end: int | None) -> None:
+    assert without_arguments(head) == (head if end is None else head[:end] + bytes(8))
+
+
+def test_what_waits_for_the_answer_to_a_part_of_a_request() -> None:
+    call = m.Call(1, "step", m.DispParams((), ()))
+    assert pending_of(m.Undecoded(b"O", "cut", call)) == pending_of(call) is not None
+    assert pending_of(m.Undecoded(b"O", "cut", None)) is None
 
 
 def test_tunnel_token() -> None:

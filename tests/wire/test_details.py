@@ -118,8 +118,9 @@ def test_variable_sets() -> None:
         ('<process.result exit_code="4294967295"/>', ProcessResult(4294967295, None, None, ())),
         ('<process.result exit_code="0"', None),
         (
-            '<process.result exit_code="1" state_text="\x1b[0m & <b> &amp;&#33;&#x21;&#xd800;&lt"/>',
-            ProcessResult(1, None, "\x1b[0m & <b> &!!&#xd800;&lt", ()),
+            '<process.result exit_code="1" state_text="\x1b[0m & <b> &amp;&#33;&#x21;&#xd800;&lt'
+            '&#x10ffff;&#x110000;&#xd7ff;&#xdfff;&#xe000;&#0;&#1;"/>',
+            ProcessResult(1, None, "\x1b[0m & <b> &!!&#xd800;&lt\U0010ffff&#x110000;\ud7ff&#xdfff;\ue000&#0;\x01", ()),
         ),
         ('<process.result exit_code="1" state_text="a"b"><p>', ProcessResult(1, None, "a", ())),
         ("<process.result exit_code='1' exit_code='2'/>junk", ProcessResult(1, None, None, ())),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dissector.wire.enums import (
     HRESULTS,
+    LCIDS,
     Code,
     Command,
     DispId,
@@ -37,6 +38,60 @@ def test_codes_are_the_bytes_of_the_protocol() -> None:
         "EMPTY": 0, "NULL": 1, "I2": 2, "I4": 3, "R4": 4, "R8": 5, "CY": 6, "DATE": 7, "BSTR": 8, "DISPATCH": 9,
         "ERROR": 10, "BOOL": 11, "VARIANT": 12, "UNKNOWN": 13, "I1": 16, "UI1": 17, "UI2": 18, "UI4": 19, "I8": 20,
         "UI8": 21, "INT": 22, "UINT": 23, "ARRAY": 0x2000, "BYREF": 0x4000,
+    }  # fmt: skip
+    assert {flag.name: flag.value for flag in InvokeFlag} == {
+        "METHOD": 1, "PROPERTYGET": 2, "PROPERTYPUT": 4, "PROPERTYPUTREF": 8,
+    }  # fmt: skip
+    assert {known.name: known.value for known in DispId} == {
+        "VALUE": 0,
+        "UNKNOWN": -1,
+        "PROPERTYPUT": -3,
+        "NEWENUM": -4,
+    }
+
+
+def test_results_are_those_of_windows() -> None:
+    """By facility (``winerror.h``)."""
+    interfaces = {0x4001: "NOTIMPL", 0x4002: "NOINTERFACE", 0x4003: "POINTER", 0x4004: "ABORT", 0x4005: "FAIL"}
+    dispatch = {
+        1: "UNKNOWNINTERFACE", 3: "MEMBERNOTFOUND", 4: "PARAMNOTFOUND", 5: "TYPEMISMATCH", 6: "UNKNOWNNAME",
+        7: "NONAMEDARGS", 8: "BADVARTYPE", 9: "EXCEPTION", 10: "OVERFLOW", 11: "BADINDEX", 12: "UNKNOWNLCID",
+        13: "ARRAYISLOCKED", 14: "BADPARAMCOUNT", 15: "PARAMNOTOPTIONAL", 16: "BADCALLEE", 17: "NOTACOLLECTION",
+        18: "DIVBYZERO",
+    }  # fmt: skip
+    classes = {0x110: "CLASS_E_NOAGGREGATION", 0x111: "CLASS_E_CLASSNOTAVAILABLE", 0x154: "REGDB_E_CLASSNOTREG"}
+    system = {5: "ACCESSDENIED", 6: "HANDLE", 14: "OUTOFMEMORY", 87: "INVALIDARG"}
+    assert {
+        0: "S_OK",
+        1: "S_FALSE",
+        0x8000_FFFF: "E_UNEXPECTED",
+        **{0x8000_0000 | code: f"E_{name}" for code, name in interfaces.items()},
+        0x8001_0105: "RPC_E_SERVERFAULT",
+        0x8001_0108: "RPC_E_DISCONNECTED",
+        **{0x8002_0000 | code: f"DISP_E_{name}" for code, name in dispatch.items()},
+        **{0x8004_0000 | code: name for code, name in classes.items()},
+        **{0x8007_0000 | code: f"E_{name}" for code, name in system.items()},
+    } == HRESULTS
+
+
+def test_locales_are_a_language_and_where_it_is_spoken() -> None:
+    """Six bits and ten (``winnls.h``)."""
+    languages, own = {7: "de", 9: "en", 10: "es", 12: "fr", 16: "it", 17: "ja"}, {9: "US", 17: "JP"}
+    found = {code: name for code, name in LCIDS.items() if "-" in name}
+    assert len(found) == 9
+    for code, name in found.items():
+        language, _, place = name.partition("-")
+        assert languages[code & 0x3FF] == language
+        if code >> 10 == 1:
+            assert place == own.get(code & 0x3FF, language.upper())
+    assert {code >> 10: name for code, name in found.items() if code & 0x3FF == 7} == {
+        1: "de-DE",
+        2: "de-CH",
+        3: "de-AT",
+    }
+    assert (LCIDS[0x0809], LCIDS[0x0C0A]) == ("en-GB", "es-ES")
+    assert {code: name for code, name in LCIDS.items() if code not in found} == {
+        0: "neutral", 0x7F: "invariant", 0x400: "user default", 0x800: "system default",
     }  # fmt: skip
 
 

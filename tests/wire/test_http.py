@@ -92,6 +92,27 @@ def test_a_head_alone() -> None:
     assert (parts.header("a"), parts.header("b")) == ("b:c", None)
 
 
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"HTTP/1.1 100 Continue", 100),
+        (b"HTTP/1.1 999 X", 999),
+        (b"HTTP/1.1 200", 200),
+        (b"HTTP/1.1 099 X", None),
+        (b"HTTP/1.1 2000", None),
+        (b"HTTP/1.10 100 X", 100),
+        (b"HTTP/1.10 999 X", 999),
+        (b"HTTP/1.10 99 X", None),
+        (b"HTTP/1.10 1000 X", None),
+        (b"HTTP/1.1 2x0 X", None),
+        (b"HTTP/1.1", None),
+    ],
+)
+def test_statuses(line: bytes, status: int | None) -> None:
+    for behind in (b"\r\n\r\n", b"\n\n"):
+        assert parse_http(line + behind, is_request=False).status == status
+
+
 @pytest.mark.parametrize(("body", "found"), [(b' {"a": 1}', {"a": 1}), (b"[1]", None), (b"{1}", None), (b"", None)])
 def test_jsons(body: bytes, found: object) -> None:
     assert message(PLAIN + body).json == found

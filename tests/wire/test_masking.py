@@ -18,7 +18,7 @@ from dissector.wire.control import parse_answer, parse_command
 from dissector.wire.decode import encode
 from dissector.wire.enums import VarType
 from dissector.wire.http_message import parse_http
-from dissector.wire.masked import NUMBERS
+from dissector.wire.masked import NUMBERS, masked_json
 from dissector.wire.masking import Mask
 from dissector.wire.secrets import MASK, hide_text, looks_secret, mask_text, may_hold_secret
 
@@ -296,6 +296,19 @@ def test_http_messages() -> None:
     masked = MASKED.body(parse_http(data, is_request=True))
     assert "zz" not in repr(masked)
     assert masked.element == "POST /x?token=***"
+    assert masked.reason is None
+    cut = MASKED.body(parse_http(b"POST /x HTTP/1.1\r\nHost: r\r\n", is_request=True))
+    assert cut.reason == "the HTTP head has no end"
+
+
+def test_json_of_any_shape() -> None:
+    """Of what is secret numbers too; nothing and a switch tell nothing."""
+    plain = {"a": 1, "b": [True, None, 1.5, ""], "text": "password=x"}
+    assert masked_json(plain) == {**plain, "text": "password=***"}
+    secret = masked_json({"password": [plain, 7, ""], "agentTaskId": "1-4211", "taskId": "1-4211"})
+    assert secret["password"] == [{"a": "***", "b": [True, None, "***", ""], "text": "***"}, "***", ""]
+    assert (secret["agentTaskId"], secret["taskId"]) == ("***", "1-4211")
+    assert masked_json({"text": "task 1-421100 of 1-42110"}) == {"text": "task *** of 1-42110"}
 
 
 @given(bodies, st.booleans())
