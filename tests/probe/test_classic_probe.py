@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import struct
@@ -62,9 +63,25 @@ def test_the_page() -> None:
     assert lines[-1].startswith(" The path there and back is open: ")
 
 
-def test_what_is_sent_is_what_the_genuine_client_sends(captures: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("engine_shell_ok", ()),
+        ("engine_shell_fail", ()),
+        ("engine_bigscript", ()),
+        ("engine_order", ()),
+        ("engine_ten_tasks", ()),
+        ("engine_api_java_ok", ("--kind", "api")),
+        ("engine_api_sub", ("--kind", "api")),
+        ("engine_api_manylog", ("--kind", "api")),
+    ],
+)
+def test_what_is_sent_is_what_the_genuine_client_sends(name: str, options: tuple[str, ...], captures: Path) -> None:
     """Byte for byte, but for the port, the number of the process and that of its object."""
-    recorded = (captures / "engine_shell_ok.pcap").read_bytes()
+    recorded = (captures / f"{name}.pcap").read_bytes()
+    kind = rb"/>" if options else rb' kind="process"/>'
+    port = re.findall(rb'start_remote_task tcp_port="(\d+)"' + kind, recorded)[0]
+    process = int(re.findall(rb"remote_task\.close process_id='(\d+)'", recorded)[0])
     heard: dict[str, bytes] = {}
 
     def serve(sock: socket.socket) -> None:
@@ -72,7 +89,7 @@ def test_what_is_sent_is_what_the_genuine_client_sends(captures: Path) -> None:
         start = control.start_task(control.parse_command(heard["start"]))
         assert start is not None
         assert start.tcp_port is not None
-        sock.sendall(control.encode_process_answer(control.ProcessStarted(1), TIME))
+        sock.sendall(control.encode_process_answer(control.ProcessStarted(process), TIME))
         with socket.create_connection(("127.0.0.1", start.tcp_port)) as callback:
             heard["create"] = callback.recv(65_536)
             place = recorded.index(heard["create"])
@@ -86,9 +103,9 @@ def test_what_is_sent_is_what_the_genuine_client_sends(captures: Path) -> None:
         sock.sendall(control.encode_ok(TIME))
 
     with scripted(serve) as end:
-        found = probed(end, *PORTS)
+        found = probed(end, *PORTS, *options)
     assert steps(found) == WHOLE
-    assert heard["start"].replace(str(HIGH).encode(), b"59999") in recorded
+    assert heard["start"].replace(str(HIGH).encode(), port) in recorded
     assert heard["create"] in recorded
     assert heard["release"] in recorded  # the object's id is that of the recording's answer
     assert heard["close"] in recorded
