@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import gzip
 import json
+import zlib
 from collections.abc import Sequence
 from email.utils import formatdate
+from struct import pack
 from typing import Any, NamedTuple
 
 from dissector.wire.http import PLAIN, decoded, header_of, split_http
@@ -28,6 +29,7 @@ _REASONS = {
     413: "Request Entity Too Large",
     500: "Internal Server Error",
 }
+_GZIP_HEAD = b"\x1f\x8b\x08" + bytes(7)
 Headers = Sequence[tuple[str, str]]
 
 
@@ -95,7 +97,11 @@ def request(
 
 def command(value: dict[str, Any]) -> bytes:
     """The body of a command: JSON in lines, compressed."""
-    return gzip.compress(json.dumps(value, indent=2, ensure_ascii=False).encode(), mtime=0)
+    text = json.dumps(value, indent=2, ensure_ascii=False).encode()
+    # Python's gzip says in the header how and where it was packed; Java's does not.
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    packed = deflate.compress(text) + deflate.flush()
+    return _GZIP_HEAD + packed + pack("<II", zlib.crc32(text), len(text))
 
 
 def response(status: int, body: bytes = b"", kind: str | None = None, headers: Headers = ()) -> bytes:
