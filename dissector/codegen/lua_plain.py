@@ -26,6 +26,8 @@ from dissector.codegen.ir import (
 from dissector.codegen.lua_decode import FunctionBody, Functions, Wanted
 from dissector.codegen.lua_fields import snake
 
+#: Fields that are read of other records only: what is not kept costs nothing.
+_UNREAD = {("Invoke", "iid")}
 _HEAD = """\
   --- Reads a message that begins at index `p`; gives what it says, its object's id and the bytes left over.
   function js.glimpse(data, p, asked, number)
@@ -97,7 +99,8 @@ class PlainFunctions(Functions):
     def _run(self, group: Group, run: list[Field], body: FunctionBody) -> None:
         distance = 0
         for item in run:
-            if body.is_kept(item.name) or self._wanted(item.name) or f"Name(name={item.name!r})" in repr(group):
+            is_read = (group.record, item.name) not in _UNREAD and self._wanted(item.name)
+            if body.is_kept(item.name) or is_read or f"Name(name={item.name!r})" in repr(group):
                 self._declare(item, body)
                 self._fixed(item.node, body, body.variables[item.name], distance)
             distance += _width(item.node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from dissector.codegen.lua_fields import of_code
@@ -38,4 +39,5 @@ def lines() -> Iterator[str]:
 
 
 def _words(needs: str) -> str:
-    return f"{{ {', '.join(map(quoted, needs.split('|')))} }}"
+    """What of PCRE2 finds one of the words: one search is much faster there than one a word."""
+    return quoted("|".join(map(re.escape, needs.split("|"))))

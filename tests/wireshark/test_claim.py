@@ -96,6 +96,34 @@ def _output(path: Path, *options: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
+def _infos(path: Path, *options: str) -> list[str]:
+    """Protocol and what is said of each line."""
+    lines = _output(path, "-X", f"lua_script:{kit.PLUGIN}", *options).splitlines()
+    return [line.split(maxsplit=5)[5] for line in lines]
+
+
+@pytest.mark.parametrize("order", ["before", "behind", "between"])
+def test_a_line_of_others_on_the_port_of_a_callback_is_theirs(tmp_path: Path, order: str) -> None:
+    """Where lines are printed the port is lent to the dissector of bytes, but not while others use it."""
+    ours, chat = _with_ports(_genuine(), {59_999: IRC}), _chat(40_001)
+    half = len(ours) // 2
+    packets = {"before": [*chat, *ours], "behind": [*ours, *chat], "between": [*ours[:half], *chat, *ours[half:]]}[order]
+    infos = _infos(kit.write(tmp_path / "shared.pcap", packets))
+    assert len(infos) == len(packets)
+    alone = _infos(kit.write(tmp_path / "chat.pcap", chat))
+    assert [one for one in infos if one.startswith("IRC ")] == [one for one in alone if one.startswith("IRC ")]
+    assert sum("IRC" in one for one in alone) == 2
+    plain = _infos(kit.write(tmp_path / "ours.pcap", _genuine()))
+    messages = [one for one in plain if one.startswith("JobScheduler") and "tcp_port" not in one]
+    assert [one for one in infos if one.startswith("JobScheduler") and "tcp_port" not in one] == messages
+
+
+def test_a_filter_for_bytes_finds_none_of_ours(tmp_path: Path) -> None:
+    path = kit.CAPTURES / "engine_shell_ok.pcap"
+    for condition in ("data", "data.len > 0"):
+        assert _infos(path, "-Y", condition) == []
+
+
 def _middle(tmp_path: Path) -> Path:
     """The first packet of the capture is a command."""
     packets = [packet for packet in _genuine() if kit.payload(packet.data)]

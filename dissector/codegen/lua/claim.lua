@@ -3,6 +3,9 @@
 -- Not by `pinfo.conversation`, which would be one line: a conversation keeps its dissector when Wireshark reloads the Lua
 -- plugins, and the next packet drawn, which may be before the capture is read anew, calls one that is gone (SIGSEGV).
 -- From the table of ports Wireshark takes ours away by itself.
+--
+-- Where lines are printed and no tree, that payload is claimed is all that a dissector of ours would have to say.  Then
+-- Wireshark's own for bytes gets the ports of callback connections, which is much faster, as long as nobody else has them.
 do
   local find, len = string.find, Tvb.len
   local proto, claim = js.proto, {}
@@ -10,6 +13,8 @@ do
   local tcp_ports = DissectorTable.get("tcp.port")
   local numbers  -- the command ports as they are entered
   local taken = {}  -- ports of connections: the dissector that had the port before, or false
+  local lent, others = {}, {}  -- ports that the dissector of bytes has; how many connections have a port that are none
+  local bytes = Dissector.get("data")
   local is_asked, own = false, nil
   -- Those that end the program when they are called without what TCP knows of the segment, which Lua can not hand on.
   local FRAGILE = { DOF = true }
@@ -18,20 +23,34 @@ do
   local function owner_of(port)
     local owner = tcp_ports:get_dissector(port)
     own = own or tostring(Dissector.get("jobscheduler"))
-    if owner and tostring(owner) == own then return nil end
+    if owner and (tostring(owner) == own or lent[port]) then return nil end
     return owner
   end
 
   local function take(port, owner)
-    if taken[port] ~= nil or js.in_ranges(js.command_ports, port) then return end
-    taken[port] = owner or false
-    tcp_ports:add(port, proto)
+    if js.in_ranges(js.command_ports, port) then return end
+    local is_free = not owner and not taken[port] and others[port] == 0 and js.session.is_lending
+    if taken[port] ~= nil and (lent[port] or not is_free) then return end
+    taken[port], lent[port] = owner or taken[port] or false, is_free or nil
+    tcp_ports:add(port, is_free and bytes or proto)
+  end
+
+  --- A connection begins, or is no callback: other dissectors are to be asked for its payload.
+  function claim.begins(stream)
+    for _, one in ipairs({ stream.client.port, stream.server.port }) do
+      others[one] = (others[one] or 0) + 1
+      if lent[one] then
+        lent[one] = nil
+        tcp_ports:add(one, proto)
+      end
+    end
   end
 
   --- A connection of ours: TCP tries the server's port first where it saw the SYN, else the lower one.
   function claim.stream(stream)
     local session, client, server = js.session, stream.client.port, stream.server.port
     session:remember(stream)
+    if stream.role == "callback" then others[client], others[server] = others[client] - 1, others[server] - 1 end
     take(server, owner_of(server))
     local other = owner_of(client)
     if other then take(client, other) end
@@ -40,10 +59,10 @@ do
   --- Gives the ports of connections back, for the next capture.
   function claim.nothing()
     for port, owner in pairs(taken) do
-      tcp_ports:remove(port, proto)
+      tcp_ports:remove(port, lent[port] and bytes or proto)
       if owner then tcp_ports:add(port, owner) end
     end
-    taken = {}
+    taken, lent, others = {}, {}, {}
   end
 
   --- Enters the command ports, text with commas and ranges.

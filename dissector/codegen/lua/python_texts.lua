@@ -101,9 +101,12 @@ do
 
   --- `fields` are what the constructor takes, `made` what a field is where nobody gave it.
   function py.class(fields, made)
-    local class = { fields = fields, members = {}, getters = {} }
+    local members, getters = {}, {}
+    local class = { fields = fields, members = members, getters = getters }
     function class.__index(self, name)
-      local getter = class.getters[name]
+      local member = members[name]
+      if member ~= nil then return member end
+      local getter = getters[name]
       if getter then return getter(self) end
       local later = rawget(self, LATER)
       if later then
@@ -115,7 +118,7 @@ do
         end
       end
       local make = made[name]
-      if not make then return class.members[name] end
+      if not make then return nil end
       local value = make()
       rawset(self, name, value)
       return value

@@ -95,6 +95,7 @@ do
     task:no_attempt(stream)
     task.callback, task.intruder, task.foreign_packet = nil, stream, number
     self.silence:note(task)
+    if stream.claimed then js.claim.begins(stream) end
     stream.role = "unknown"
   end
 

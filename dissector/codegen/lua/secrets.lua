@@ -35,25 +35,26 @@ do
     return text
   end
 
-  --- `answer` with a memory for short texts: the same ones come again and again.
+  --- `answer` with a memory for texts that are not long: the same ones come again and again.
+  local LONGEST, MOST, ONE = 2048, 2 ^ 20, 100  -- bytes of a text, of a memory, and what a text takes in it besides
   local memories = {}
 
   local function remembered(answer)
-    local memory = { count = 0, known = {} }
+    local memory = { size = 0, known = {} }
     memories[#memories + 1] = memory
     return function(text)
-      if #text > S.longest_name then return answer(text) end
       local found = memory.known[text]
       if found ~= nil then return found end
-      if memory.count >= 4096 then memory.known, memory.count = {}, 0 end
       found = answer(text)
-      memory.known[text], memory.count = found, memory.count + 1
+      if #text > LONGEST then return found end
+      if memory.size >= MOST then memory.known, memory.size = {}, 0 end
+      memory.known[text], memory.size = found, memory.size + 2 * #text + ONE
       return found
     end
   end
 
   function S.forget()
-    for _, memory in ipairs(memories) do memory.known, memory.count = {}, 0 end
+    for _, memory in ipairs(memories) do memory.known, memory.size = {}, 0 end
   end
 
   --- The text with every secret in it as `***`; all of it where PCRE2 gives up.

@@ -173,6 +173,7 @@ do
     sender.other, receiver.other = receiver, sender
     stream.dirs = { [sender.side] = sender, [receiver.side] = receiver }
     self.flows[js.other_way(key)], self.flows[key] = receiver, sender
+    js.claim.begins(stream)
     self.joiner.has_commands = self.joiner.has_commands or self:is_command_server(stream.server)
     if is_syn then self:opened(stream, is_ack and -1 or seq, hop) end
     return not stream.foreign and sender or nil

@@ -24,6 +24,7 @@ do
   --- False for the answer to the client's call under way that may be that to another call.
   function T:answered(message)
     local request = message.request
+    if request and request.side == 0 then return true end  -- the task process asked: nearly every answer
     local is_step = message.kind == "answer" and request ~= nil and lower(request.member or "") == "step"
     return self.proof:answered(request, is_step)
   end
@@ -123,7 +124,7 @@ do
     elseif body.record == "call" then
       local first = js.natural(body.params)[1]
       local name = first and first.value
-      message.optional = type(name) == "string" and string.sub(name, 1, 1) == "?"
+      if type(name) == "string" and string.sub(name, 1, 1) == "?" then message.optional = true end
     elseif body.record == "release" and message.side == 1 and (not self.instance or self.instance == message.object_id) then
       self.release = message
     end

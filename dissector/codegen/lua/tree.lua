@@ -284,13 +284,13 @@ do
 
   --- Finds out what is asked for: the same for all packets of a pass in tshark, so there it is done once.
   local function find_out(tree, pinfo)
-    session, pass = js.session, js.session.is_first_pass
-    js.wanted = is_wanted(tree)
+    session, pass, js.wanted = js.session, js.session.is_first_pass, is_wanted(tree)
     own = own or Dissector.get("jobscheduler")
     has_tree = js.wanted or tree:referenced(own)
     has_columns = tostring(pinfo.cols.info) ~= "(info)"
     -- A tshark that prints a line for each packet in its first pass, and no tree, never comes back to a packet.
     session.is_passing = pass and has_columns and not has_tree and not js.is_gui and not js.proto.prefs.task_table
+    session.is_lending = session.is_passing and not tree:referenced(Dissector.get("data"))
   end
 
   function js.look(tree, pinfo)
