@@ -107,7 +107,8 @@ def test_a_line_of_others_on_the_port_of_a_callback_is_theirs(tmp_path: Path, or
     """Where lines are printed the port is lent to the dissector of bytes, but not while others use it."""
     ours, chat = _with_ports(_genuine(), {59_999: IRC}), _chat(40_001)
     half = len(ours) // 2
-    packets = {"before": [*chat, *ours], "behind": [*ours, *chat], "between": [*ours[:half], *chat, *ours[half:]]}[order]
+    orders = {"before": [*chat, *ours], "behind": [*ours, *chat], "between": [*ours[:half], *chat, *ours[half:]]}
+    packets = orders[order]
     infos = _infos(kit.write(tmp_path / "shared.pcap", packets))
     assert len(infos) == len(packets)
     alone = _infos(kit.write(tmp_path / "chat.pcap", chat))
@@ -118,7 +119,7 @@ def test_a_line_of_others_on_the_port_of_a_callback_is_theirs(tmp_path: Path, or
     assert [one for one in infos if one.startswith("JobScheduler") and "tcp_port" not in one] == messages
 
 
-def test_a_filter_for_bytes_finds_none_of_ours(tmp_path: Path) -> None:
+def test_a_filter_for_bytes_finds_none_of_ours() -> None:
     path = kit.CAPTURES / "engine_shell_ok.pcap"
     for condition in ("data", "data.len > 0"):
         assert _infos(path, "-Y", condition) == []
