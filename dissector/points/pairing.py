@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from dissector.limits import MAX_ALIKE
 from dissector.model import Connection, Task
 from dissector.points.place import CapturePoint
 from dissector.session.task import TaskFacts
@@ -61,18 +62,37 @@ def paired(legs: Iterable[Leg]) -> list[Joined]:
 
 def _join(alike: list[Leg], group_of: dict[Leg, Joined], *, certain: bool) -> None:
     """Legs of different places with the same key; without certainty each place has the task once at most.  Of very many
-    connections some have the same initial number: not those of one time."""
+    connections some have the same initial number: not those of one time.  Of very many legs those nearest in time."""
+    alike = sorted(alike, key=lambda leg: leg.record.start) if len(alike) > MAX_ALIKE else alike
     for number, leg in enumerate(alike):
-        for other in alike[number + 1 :]:
+        for other in alike[number + 1 : number + MAX_ALIKE]:
             one, two = group_of[leg], group_of[other]
-            if one is two or leg.place is other.place or not _meet(leg, other):
+            if one is two or leg.place is other.place:
                 continue
-            places = {member.place for member in one.legs}
-            if not certain and any(member.place in places for member in two.legs):
+            if not certain and (_have_a_place_in_common(one, two) or _differ(leg, other)):
+                continue
+            if not _meet(leg, other):
                 continue
             one.legs += two.legs
             for member in two.legs:
                 group_of[member] = one
+
+
+def _have_a_place_in_common(one: Joined, two: Joined) -> bool:
+    places = {member.place for member in one.legs}
+    return any(member.place in places for member in two.legs)
+
+
+def _differ(one: Leg, two: Leg) -> bool:
+    """True for tasks that are alike (a job's of two client schedulers, with the same number), where what devices hand
+    on is not the same."""
+    if one.place.by_content and two.place.by_content:
+        a, b = one.facts.start, two.facts.start
+        return a is not None and b is not None and a.raw != b.raw
+    pairs = (one.record.command, two.record.command), (one.record.callback, two.record.callback)
+    numbers = [(initial(a), initial(b)) for a, b in pairs if a is not None and b is not None]
+    known = [(a, b) for a, b in numbers if a is not None and b is not None]
+    return any(a != b for a, b in known)
 
 
 def _numbers(leg: Leg) -> Iterator[Hashable]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from test_places import SECOND, leg, tasks_of, told, written
 
+from dissector.limits import MAX_ALIKE
 from dissector.model import Connection, Endpoint, Event, Mark, Message, Problem, Task
-from dissector.points import joined
+from dissector.points import joined, pairing
 from dissector.points.pairing import Leg, paired
 from dissector.points.place import CapturePoint
 from dissector.reading import Reading
@@ -185,3 +186,46 @@ def test_connections_with_the_same_initial_number_are_one_only_at_one_time(
     near, far = CapturePoint("near"), CapturePoint("far", 1, is_told=is_told)
     found = paired([leg_at(near, 0), leg_at(far, between)])
     assert len(found) == groups
+
+
+def of_a_job(place: CapturePoint, start: int, number: int) -> Leg:
+    """A task of one job, with the number that those of other client schedulers have too."""
+    leg = leg_at(place, start, number)
+    leg.record.job, leg.record.task_id = "nightly", 1
+    return leg
+
+
+@pytest.mark.parametrize(("other", "groups"), [(7, 1), (8, 2)])
+def test_tasks_of_two_client_schedulers_that_are_alike_are_two(other: int, groups: int) -> None:
+    """Each place has missed the other's task; a connection that a proxy opened tells nothing."""
+    near, far = CapturePoint("near"), CapturePoint("far", 1)
+    assert len(paired([of_a_job(near, 0, 7), of_a_job(far, SECOND, other)])) == groups
+    near.by_content = far.by_content = True
+    assert len(paired([of_a_job(near, 0, 7), of_a_job(far, SECOND, other)])) == 1
+
+
+@pytest.mark.parametrize(("other", "groups"), [(b"<start tcp_port='1'/>", 1), (b"<start tcp_port='2'/>", 2)])
+def test_behind_a_proxy_tasks_with_other_starts_are_two(other: bytes, groups: int) -> None:
+    near, far = CapturePoint("near", by_content=True), CapturePoint("far", 1, by_content=True)
+    legs = [of_a_job(near, 0, 7), of_a_job(far, SECOND, 8)]
+    for task, raw in zip(legs, (b"<start tcp_port='1'/>", other), strict=True):
+        assert task.record.command is not None
+        task.facts.start = Message(1, task.record.command, 0, (1,), True, "start", None, None, raw, len(raw))
+    assert len(paired(legs)) == groups
+
+
+def test_of_very_many_that_are_alike_the_nearest_in_time_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The numbers of callback connections tell nothing here: those of the command connections are all the same."""
+    tasks = 4 * MAX_ALIKE
+    places = CapturePoint("near"), CapturePoint("far", 1)
+    legs = [of_a_job(place, n * 20 * SECOND + place.rank, 7) for place in places for n in range(tasks)]
+    compared, meet = [0], pairing._meet
+
+    def counted(one: Leg, two: Leg) -> bool:
+        compared[0] += 1
+        return meet(one, two)
+
+    monkeypatch.setattr(pairing, "_meet", counted)
+    groups = paired(legs)
+    assert [len(group.legs) for group in groups] == [2] * tasks
+    assert compared[0] < 4 * len(legs) * MAX_ALIKE
