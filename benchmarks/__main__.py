@@ -2,12 +2,12 @@
 
     python -m benchmarks [SECTION...] [--only NAME...] [--packets N] [--quick] [--repeat N] [--out FILE]
 
-Sections: mixed, dense, plugin, decode, startup, growth, mixes, formats; attacks (captures in which one thing grows) and
-live take ten minutes and more, live takes root too, so they run on demand only.
+Sections: mixed, dense, plugin, decode, startup, growth, mixes, formats, pairs; attacks (captures in which one thing
+grows) and live take ten minutes and more, live takes root too, so they run on demand only.
 
 ``mixes`` has other traffic and other writers of tasks, ``formats`` the same packets in other files by command,
-``attacks`` a table a command: of these ``--only`` takes parts by name (``formats --only vlan read``); ``--packets`` is
-the size of the inputs of the first two.
+``pairs`` the same tasks captured at two places, ``attacks`` a table a command: of these ``--only`` takes parts by name
+(``formats --only vlan read``); ``--packets`` is the size of the inputs of the first three.
 
 ``--quick`` takes inputs of a fiftieth of the size and leaves ``RESULTS.md`` alone.  Exit status 1 when a goal is
 missed; small inputs are not judged, there starting counts most.
@@ -39,6 +39,7 @@ SECTIONS: dict[str, Callable[[Bench], None]] = {
     "growth": sections.growth,
     "mixes": tables.mixes,
     "formats": tables.formats,
+    "pairs": tables.pairs,
     "attacks": growing.section,
     "live": sections.live,
 }
@@ -49,8 +50,8 @@ _ALL = [name for name in SECTIONS if name not in ("plugin", "attacks", "live")]
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="jstrace beside its peers")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="parts of mixes, formats, attacks")
-    parser.add_argument("--packets", type=int, help=f"size of the inputs of mixes and formats ({mixes.PACKETS:,})")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="parts of mixes, formats, pairs, attacks")
+    parser.add_argument("--packets", type=int, help=f"size of the inputs of mixes, formats, pairs ({mixes.PACKETS:,})")
     parser.add_argument("--quick", action="store_true", help="inputs of a fiftieth of the size, nothing judged")
     parser.add_argument("--scale", type=float, help="inputs of this part of the size, nothing judged")
     parser.add_argument("--repeat", type=int, default=0, metavar="N", help="runs of each command (5; quick: 1)")

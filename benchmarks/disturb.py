@@ -37,8 +37,11 @@ def spread(pattern: Pattern, seconds: int, bursts: int) -> Pattern:
     return replace(pattern, steps=steps)
 
 
-def lossy(pattern: Pattern, random: Random, loss: float = 0.01, reordered: float = 0.01) -> Pattern:
-    """With so many of its data segments lost on their way (each is repeated), and so many overtaken by the next one."""
+def lossy(
+    pattern: Pattern, random: Random, loss: float = 0.01, reordered: float = 0.01, seen: float = _SEEN
+) -> Pattern:
+    """With so many of its data segments lost on their way (each is repeated; so many of them were captured before),
+    and so many overtaken by the next one."""
     steps = list(pattern.steps)
     at = 0
     while at < len(steps):
@@ -46,7 +49,7 @@ def lossy(pattern: Pattern, random: Random, loss: float = 0.01, reordered: float
         if payload_size(step) and step.flow != NO_FLOW:
             chance = random.random()
             if chance < loss:
-                _lose(steps, at, random)
+                _lose(steps, at, random, seen)
             elif chance < loss + reordered:
                 _overtake(steps, at)
         at += 1
@@ -68,7 +71,7 @@ def _overtake(steps: list[Step], at: int) -> None:
         steps[at], steps[at + 1] = two._replace(delay=one.delay), one._replace(delay=two.delay)
 
 
-def _lose(steps: list[Step], at: int, random: Random) -> None:
+def _lose(steps: list[Step], at: int, random: Random, seen: float) -> None:
     """The receiver acknowledges nothing behind the segment until it comes again."""
     lost = steps[at]
     seq = _SEQ_ACK.unpack_from(lost.tail)[0]
@@ -91,7 +94,7 @@ def _lose(steps: list[Step], at: int, random: Random) -> None:
     elif place < len(steps):
         again = again._replace(delay=min(again.delay, steps[place].delay))
     steps.insert(place, again)
-    if random.random() >= _SEEN:
+    if random.random() >= seen:
         del steps[at]
 
 

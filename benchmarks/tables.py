@@ -1,4 +1,4 @@
-"""The sections with many inputs: mixes of traffic and writers of tasks, and file forms by command."""
+"""The sections with many inputs: mixes of traffic and writers of tasks, file forms by command, and pairs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from benchmarks.bench import ALONE, PLAIN, TABLE, Bench, jstrace, tshark
 from benchmarks.forms import FORMS
 from benchmarks.measure import Contender, Figures
 from benchmarks.mixes import HTTPS, MIXES, WRITERS, made
+from benchmarks.pairs import FORMS as PAIRS
+from benchmarks.pairs import made as both_sides
 from benchmarks.report import megabytes
 from benchmarks.sealed import key_log
 
@@ -171,5 +173,47 @@ def _judge(bench: Bench, kind: str, figures: dict[tuple[str, str], Figures]) -> 
         )
 
 
+# --- pairs ---------------------------------------------------------------------------------------------------------
+
+_ONE, _OTHER, _BOTH = "client side alone", "remote side alone", "both sides"
+#: Processor time of a pair beside that of its files read one by one.
+_PAIR_COST = 1.3
+
+
+def pairs(bench: Bench) -> None:
+    """``jstrace read`` of two captures of the same tasks, beside reading each of them alone."""
+    rows, ratios = [], {}
+    for form in bench.chosen(PAIRS):
+        client, remote = both_sides(form, bench.packets // 2, bench.folder)
+        found = bench.compare(
+            [
+                Contender(_ONE, jstrace("read", client.path), client.packets),
+                Contender(_OTHER, jstrace("read", remote.path), remote.packets),
+                Contender(_BOTH, jstrace("read", client.path, remote.path), client.packets + remote.packets),
+            ]
+        )
+        alone, both = [found[_ONE], found[_OTHER]], found[_BOTH]
+        ratios[form] = both.cpu / sum(one.cpu for one in alone)
+        figures = [f"{one.cpu:.2f}" for one in (*alone, both)]
+        peaks = megabytes(max(one.peak for one in alone)), megabytes(both.peak)
+        counts = f"{client.packets + remote.packets:,}", f"{max(client.tasks, remote.tasks):,}"
+        rows.append((form, *counts, *figures, *peaks, f"{ratios[form]:.2f}"))
+    bench.report.section("Pairs: the same tasks captured at two places")
+    heads = (
+        "",
+        "packets",
+        "tasks",
+        "client alone CPU s",
+        "remote alone CPU s",
+        "both CPU s",
+        "MB alone",
+        "MB",
+        "ratio",
+    )
+    bench.report.table(heads, rows)
+    for form, ratio in ratios.items():
+        bench.report.goal(f"{form}: CPU of both sides / of each alone", ratio, _PAIR_COST, at_least=False)
+
+
 #: What ``--only`` may name.
-PARTS = frozenset((*MIXES, *WRITERS, *KINDS, *FORMS, *_COMMANDS))
+PARTS = frozenset((*PAIRS, *MIXES, *WRITERS, *KINDS, *FORMS, *_COMMANDS))

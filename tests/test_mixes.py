@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import conversations, disturb, patterns, tables
+from benchmarks import conversations, disturb, pairs, patterns, tables
 from benchmarks.__main__ import main
 from benchmarks.bench import Bench
 from benchmarks.forms import FORMS, as_ipv6
@@ -206,6 +206,44 @@ def test_simulated_peers_say_the_same_every_time() -> None:
     assert paced(one[0], LOOPBACK, Random(1)) == paced(two[0], LOOPBACK, Random(1))
 
 
+# --- pairs ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", pairs.FORMS)
+def test_pairs_are_joined(form: str, folder: Path, trace: Trace) -> None:
+    """Each task has both places, its connections are those of both, and the clock that is told is right."""
+    sides = pairs.made(form, SIZE, folder)
+    document = trace(*(side.path for side in sides))
+    assert [capture["packets"] for capture in document["captures"]] == [side.packets for side in sides]
+    assert all(side.packets >= SIZE * 0.9 for side in sides)
+    offset, error = (document["captures"][1][f"clock_{name}"] for name in ("offset", "error"))
+    assert abs(offset - 1.5) <= error < 0.02
+    tasks = document["tasks"]
+    assert len(tasks) == sides[0].tasks == sides[1].tasks
+    for task in tasks:
+        client, remote = (point["client"]["ip"] for point in task["points"])
+        assert (client != remote) is pairs.FORMS[form].translated
+    lost = [problem for problem in document["problems"] if problem["code"] == "lost_between_points"]
+    assert lost or pairs.FORMS[form].share < 1
+    assert sum(side.jobscheduler for side in sides) < sum(side.packets for side in sides) * (
+        0.3 if pairs.FORMS[form].share < 1 else 1.1
+    )
+
+
+def test_nothing_arrives_before_it_was_sent_and_nothing_is_answered_before_it_came() -> None:
+    for seed in range(5):
+        client, remote = pairs.both_sides(SHELL, Random(seed))
+        for side in (client, remote):
+            assert [step.delay for step in side.steps] == sorted(step.delay for step in side.steps)
+        sent = {(step.flow, step.head[18:20], step.tail): step for step in client.steps}
+        for step in remote.steps:
+            other = sent.get((step.flow, step.head[18:20], step.tail))
+            if other is not None:
+                assert abs(step.delay - other.delay) >= 10_000_000
+                assert (step.delay > other.delay) is (step.head[22] < other.head[22])
+        assert len(sent) == len(client.steps)
+
+
 # --- forms ---------------------------------------------------------------------------------------------------------
 
 
@@ -251,6 +289,16 @@ def test_the_section_of_mixes_runs(folder: Path) -> None:
     assert "- simulate: tshark -r / task table: **" in text
     assert "(at least 1.8)" in text
     assert "long transfers" not in text
+
+
+def test_the_section_of_pairs_runs(folder: Path) -> None:
+    out = folder / "pairs.md"
+    arguments = ["pairs", "--only", "translated", "--packets", "3000", "--repeat", "1"]
+    assert main([*arguments, "--folder", str(folder), "--out", str(out)]) == 0
+    text = out.read_text(encoding="utf-8")
+    assert "- translated: CPU of both sides / of each alone: **" in text
+    assert "(at most 1.3)" in text
+    assert "routed" not in text
 
 
 def test_the_section_of_forms_runs(folder: Path) -> None:
