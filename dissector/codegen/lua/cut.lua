@@ -111,7 +111,7 @@ do
   function C:start(cut)
     local stream = cut.stream
     local handler = stream.handler or js.command_handler(stream)
-    stream.role, stream.handler = "command", handler
+    stream.role, stream.handler, stream.task = "command", handler, stream.task or cut.task
     if stream.sniffing then replay(stream, handler) end
     handler.task, handler.tasks[#handler.tasks + 1] = cut.task, cut.task
     self.session:command_started(stream, cut.task)

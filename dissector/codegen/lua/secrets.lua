@@ -36,7 +36,7 @@ do
   end
 
   --- `answer` with a memory for texts that are not long: the same ones come again and again.
-  local LONGEST, MOST, ONE = 2048, 2 ^ 20, 100  -- bytes of a text, of a memory, and what a text takes in it besides
+  local longest, most, one_more = 2048, 2 ^ 20, 100  -- bytes of a text, of a memory, and what a text takes in it besides
   local memories = {}
 
   local function remembered(answer)
@@ -46,9 +46,9 @@ do
       local found = memory.known[text]
       if found ~= nil then return found end
       found = answer(text)
-      if #text > LONGEST then return found end
-      if memory.size >= MOST then memory.known, memory.size = {}, 0 end
-      memory.known[text], memory.size = found, memory.size + 2 * #text + ONE
+      if #text > longest then return found end
+      if memory.size >= most then memory.known, memory.size = {}, 0 end
+      memory.known[text], memory.size = found, memory.size + 2 * #text + one_more
       return found
     end
   end
