@@ -15,7 +15,7 @@ from verify_kit import SOME_WAYS, disagreements
 from dissector.wire import messages as m
 from dissector.wire.decode import encode_frame
 
-_MANY = 60
+_MANY = 40
 
 
 def test_made_conversations(tmp_path: Path) -> None:
