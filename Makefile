@@ -32,7 +32,7 @@ demo: $(VENV)/.installed ## Install into .venv and trace a recorded task: overvi
 	@$(BIN)/jstrace read captures/engine_shell_fail.pcap --task 1
 
 test: lint tools screen tsharks pages charts browser watch ## Set up everything (tshark included) and run every check and test
-	@$(BIN)/python -m pytest -n $(WORKERS) -rs
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -rs
 	@$(MAKE) -s versions
 
 lint: $(VENV)/.installed-dev ## Style, types and generated files

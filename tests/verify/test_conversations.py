@@ -28,7 +28,7 @@ def test_made_conversations(tmp_path: Path) -> None:
         made.append(talk)
 
     make()
-    assert len(made) >= 50
+    assert len(made) >= 30
     network = Network()
     for number, talk in enumerate(made):
         play(network, talk, number)
