@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 import time
-import urllib.parse
-import urllib.request
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.live import PORT, PORTS, peers_of, resident, started, used
+from benchmarks.scraping import prometheus
 from dissector.reports.summary import has_failed
 from dissector.share.capture_index import CaptureIndex, Hints
 from dissector.share.slice import packets_of
@@ -48,14 +44,18 @@ def main() -> int:
 def _run(folder: Path, tasks: int, rate: float) -> int:
     whole, kept = folder / "whole.pcapng", folder / "kept"
     options = "--keep-failed", str(kept), "--keep-failed-max", "100GB", "-w", str(whole), "--metrics", _METRICS
-    with (folder / "records").open("w+b") as out, started(out, "--user", "root", *options) as live, _prometheus(folder):
+    with (
+        (folder / "records").open("w+b") as out,
+        started(out, "--user", "root", *options) as live,
+        prometheus(folder, _METRICS, _PROMETHEUS) as asked,
+    ):
         begun = time.monotonic()
         done = subprocess.run(peers_of(tasks, rate, *_QUICK, *_MIX), check=False, capture_output=True, text=True)
         seconds = time.monotonic() - begun
         time.sleep(3)
         print(f"{done.stdout.strip().splitlines()[-1]}; {tasks / seconds:.1f} a second for {seconds:.0f} s")
-        scrapes = _asked("count_over_time(up[20m])"), _asked("sum_over_time(up[20m])")
-        counted = _asked("sum(jstrace_tasks_total)")
+        scrapes = asked("count_over_time(up[20m])"), asked("sum_over_time(up[20m])")
+        counted = asked("sum(jstrace_tasks_total)")
         if live.poll() is not None:
             raise SystemExit(f"the monitor ended by itself: {live.returncode}")
         print(f"monitor: {resident(live.pid, 'RssAnon'):.0f} MB, {used(live.pid):.0f} s of processor time")
@@ -84,35 +84,6 @@ def _is_exact(whole: Path, kept: Path) -> bool:
     print(f"{len(index.tasks):,} tasks of {packets:,} packets, {len(failed):,} failed; {len(files):,} files with")
     print(f"{found.total():,} packets, {len(wanted - found.keys())} missing, {len(found.keys() - wanted)} too many")
     return same
-
-
-@contextmanager
-def _prometheus(folder: Path) -> Iterator[None]:
-    program = shutil.which("prometheus")
-    if program is None:
-        yield
-        return
-    scrape = {"job_name": "jstrace", "honor_labels": True, "static_configs": [{"targets": [_METRICS]}]}
-    configuration = {"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}
-    (folder / "prometheus.yml").write_text(json.dumps(configuration), encoding="utf-8")
-    command = [program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
-    command += [f"--web.listen-address={_PROMETHEUS}", "--log.level=error"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
-
-
-def _asked(query: str) -> float:
-    """0 where nothing answers."""
-    try:
-        address = f"http://{_PROMETHEUS}/api/v1/query?" + urllib.parse.urlencode({"query": query})
-        with urllib.request.urlopen(address, timeout=10) as answer:
-            result = json.load(answer)["data"]["result"]
-    except OSError:
-        return 0
-    return float(result[0]["value"][1]) if result else 0
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,7 +11,6 @@ import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +18,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from live_kit import COMMAND, HIGH, LOW, PORT, PORTS, QUICK, ROOT, eventually, live, needs_root, records, simulate
 
+from benchmarks.scraping import PROGRAM, prometheus
 from dissector.share.capture_index import CaptureIndex, Hints
 from dissector.share.slice import packets_of
 from dissector.sources.capture import CaptureReader
@@ -67,39 +66,12 @@ def test_metrics_are_what_is_shown(form: str, tmp_path: Path) -> None:
     assert 0 < found["jstrace_ring_bytes"] <= path.stat().st_size
 
 
-@contextmanager
-def prometheus(folder: Path) -> Iterator[None]:
-    """A real one that scrapes once a second."""
-    program = shutil.which("prometheus")
-    if program is None:
-        pytest.skip("prometheus is not installed")
-    targets = [{"targets": [f"127.0.0.1:{METRICS}"]}]
-    scrape = {"job_name": "jstrace", "honor_labels": True, "static_configs": targets}
-    configuration = {"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}
-    (folder / "prometheus.yml").write_text(json.dumps(configuration), encoding="utf-8")
-    command = [program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
-    command += [f"--web.listen-address=127.0.0.1:{PROMETHEUS}", "--log.level=error"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
-
-
-def asked(query: str) -> float:
-    """What Prometheus says at the moment; 0 as long as it says nothing."""
-    try:
-        text = fetched(f"http://127.0.0.1:{PROMETHEUS}/api/v1/query?" + urllib.parse.urlencode({"query": query}))
-    except OSError:
-        return 0
-    result = json.loads(text)["data"]["result"]
-    return float(result[0]["value"][1]) if result else 0
-
-
 def test_prometheus_scrapes_a_capture_at_a_rate(tmp_path: Path) -> None:
     pytest.importorskip("prometheus_client")
+    if PROGRAM is None:
+        pytest.skip("prometheus is not installed")
     with (
-        prometheus(tmp_path),
+        prometheus(tmp_path, f"127.0.0.1:{METRICS}", f"127.0.0.1:{PROMETHEUS}") as asked,
         live("lo", *PORTS, "--metrics", f":{METRICS}", "--format", "jsonl") as running,
     ):
         eventually(lambda: asked('up{job="jstrace"}') == 1)

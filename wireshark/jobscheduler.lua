@@ -4079,11 +4079,13 @@ do
     do return ((0 < (py.sub(later.ip_id, earlier.ip_id) % session_reset_origin._IDS)) and ((py.sub(later.ip_id, earlier.ip_id) % session_reset_origin._IDS) <= py.add(sender.packets, session_timeouts.IP_ID_STEP))) end
   end
   session_reset_origin._breaks_off = function(connection, side, end_)
-    local sender, last, is_known
+    local sender, last
     sender = py.at(connection.sides, side)
     last = sender.last_data
-    is_known = ((last ~= nil) and not sender.rst_unknown and session_reset_origin._counts(connection, side))
-    do return py.both(is_known, function() return py.both((last ~= nil), function() return not session_reset_origin._follows(last, end_, sender) end) end) end
+    if ((last == nil) or sender.rst_unknown) then
+      do return false end
+    end
+    do return (session_reset_origin._counts(connection, side) and not session_reset_origin._follows(last, end_, sender)) end
   end
   session_silent_ends.alive = function(stuck)
     local is_heard

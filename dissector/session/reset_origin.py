@@ -144,8 +144,9 @@ def _breaks_off(connection: Connection, side: Side, end: Mark) -> bool:
     """The reset's IP id is none that comes next, of a sender that counts."""
     sender = connection.sides[side]
     last = sender.last_data
-    is_known = last is not None and not sender.rst_unknown and _counts(connection, side)
-    return is_known and last is not None and not _follows(last, end, sender)
+    if last is None or sender.rst_unknown:
+        return False
+    return _counts(connection, side) and not _follows(last, end, sender)
 
 
 def _goes_on(connection: Connection, side: Side, end: Mark) -> bool:

@@ -46,9 +46,8 @@ class Located(NamedTuple):
     secrets: bytes
 
 
-@lru_cache(maxsize=64)
-def _struct(fields: str) -> Struct:
-    return Struct(fields)
+#: Of a file whose interfaces take turns a layout comes again and again.
+_struct = lru_cache(maxsize=64)(Struct)
 
 
 class RecordWalk:
