@@ -38,10 +38,15 @@ needs_namespaces = pytest.mark.skipif(
 class Live:
     """A running ``jstrace live``; ``end`` gives its standard output."""
 
-    def __init__(self, process: subprocess.Popen[str], out: Path) -> None:
+    def __init__(self, process: subprocess.Popen[str], out: Path, errors: Path) -> None:
         self.process = process
-        self.errors = ""
         self._out = out
+        self._errors = errors
+
+    @property
+    def errors(self) -> str:
+        """Standard error so far."""
+        return self._errors.read_text(encoding="utf-8")
 
     @property
     def text(self) -> str:
@@ -57,7 +62,7 @@ class Live:
         """Ends it with a signal, or waits for its own end."""
         if number is not None and self.process.poll() is None:
             self.process.send_signal(number)
-        self.errors += self.process.communicate(timeout=PATIENCE)[1]
+        self.process.wait(PATIENCE)
         assert self.process.returncode == status, self.errors
         assert "Traceback" not in self.errors, self.errors
         if "jsonl" in self.process.args:  # type: ignore[operator]  # a list of texts
@@ -71,15 +76,13 @@ def live(*arguments: object, inside: Sequence[str] = (), **options: Any) -> Iter
     command = [*inside, *COMMAND, "live", *map(str, arguments)]
     with (
         NamedTemporaryFile() as out,
-        subprocess.Popen(
-            command, stdout=out, stderr=subprocess.PIPE, text=True, cwd=ROOT, encoding="utf-8", **options
-        ) as process,
+        NamedTemporaryFile() as errors,
+        subprocess.Popen(command, stdout=out, stderr=errors, text=True, cwd=ROOT, **options) as process,
     ):
         try:
-            running = Live(process, Path(out.name))
-            assert process.stderr is not None
-            running.errors = process.stderr.readline()
-            assert "capturing on" in running.errors, running.errors + process.stderr.read()
+            running = Live(process, Path(out.name), Path(errors.name))
+            eventually(lambda: "\n" in running.errors or process.poll() is not None)
+            assert "capturing on" in running.errors
             yield running
         finally:
             if process.poll() is None:
