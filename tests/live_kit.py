@@ -40,13 +40,16 @@ class Live:
 
     def __init__(self, process: subprocess.Popen[str], out: Path, errors: Path) -> None:
         self.process = process
+        #: Standard error up to when it captured, then up to its end.
+        self.errors = ""
         self._out = out
         self._errors = errors
 
-    @property
-    def errors(self) -> str:
-        """Standard error so far."""
-        return self._errors.read_text(encoding="utf-8")
+    def listening(self) -> None:
+        """Waits until it says that it captures."""
+        eventually(lambda: "\n" in self._errors.read_text() or self.process.poll() is not None)
+        self.errors = self._errors.read_text(encoding="utf-8")
+        assert "capturing on" in self.errors, self.errors
 
     @property
     def text(self) -> str:
@@ -63,6 +66,7 @@ class Live:
         if number is not None and self.process.poll() is None:
             self.process.send_signal(number)
         self.process.wait(PATIENCE)
+        self.errors = self._errors.read_text(encoding="utf-8")
         assert self.process.returncode == status, self.errors
         assert "Traceback" not in self.errors, self.errors
         if "jsonl" in self.process.args:  # type: ignore[operator]  # a list of texts
@@ -81,8 +85,7 @@ def live(*arguments: object, inside: Sequence[str] = (), **options: Any) -> Iter
     ):
         try:
             running = Live(process, Path(out.name), Path(errors.name))
-            eventually(lambda: "\n" in running.errors or process.poll() is not None)
-            assert "capturing on" in running.errors
+            running.listening()
             yield running
         finally:
             if process.poll() is None:
