@@ -42,7 +42,7 @@ _RETIRE = 40
 
 _REQUEST = Struct("7I")
 _MEMBERSHIP = Struct("iHH8s")
-_STATUS = Struct("III")
+_STATUS, _STATUS_AT = Struct("III"), 8
 #: tp_next_offset, tp_sec, tp_nsec, tp_snaplen, tp_len, tp_status, tp_mac, tp_net, tp_rxhash, tp_vlan_tci, tp_vlan_tpid
 _HEADER = Struct("IIIIIIHHIIHxx")
 _ADDRESS = 48
@@ -68,6 +68,31 @@ class Counters(NamedTuple):
     dropped: int
 
 
+class RingBlocks:
+    """The blocks of a ring in turn, as the kernel hands them over."""
+
+    def __init__(self, ring: mmap.mmap) -> None:
+        self._ring = ring
+        self._words = memoryview(ring).cast("I")
+        self._start = 0
+
+    def filled(self) -> tuple[int, int] | None:
+        """Where the first packet of the next one is, and how many there are; None as long as it is the kernel's."""
+        status, number, at = _STATUS.unpack_from(self._ring, self._start + _STATUS_AT)
+        return (self._start + at, number) if status & _USER else None
+
+    def give_back(self) -> None:
+        """By one store of one word: where the ring is full the kernel waits for this block, fills it at once, and may
+        have handed it over again before this process runs on.  A second store, or one to the words beside it, would
+        spoil what it wrote meanwhile."""
+        self._words[(self._start + _STATUS_AT) // self._words.itemsize] = _KERNEL
+        self._start = (self._start + _BLOCK) % len(self._ring)
+
+    def close(self) -> None:
+        self._words.release()
+        self._ring.close()
+
+
 class PacketSocket:
     """Captures on ``name`` (``any``: all interfaces) what passes ``filter_text`` and ``narrow``.
 
@@ -82,7 +107,6 @@ class PacketSocket:
         self.link_type = ETHERNET if kind in _WITH_ETHERNET else LINUX_SLL2
         self._loopbacks = frozenset({_loopback_index()})
         self._counters = Counters(0, 0)
-        self._block = 0
         try:
             # Without a protocol it gets nothing before it is bound; one that is never bound has what it got before its
             # ring was there taken away again.
@@ -96,6 +120,7 @@ class PacketSocket:
         try:
             attach(self._socket, filter_text, narrow, self.link_type)
             self._ring = self._map(kind == _LOOPBACK)
+            self._blocks = RingBlocks(self._ring)
             if self.index:
                 self._socket.bind((name, _ALL_PROTOCOLS))
             self._socket.getsockopt(_SOL_PACKET, _STATISTICS, _STATUS.size)
@@ -110,7 +135,7 @@ class PacketSocket:
         return self._socket.fileno()
 
     def close(self) -> None:
-        self._ring.close()
+        self._blocks.close()
         self._socket.close()
 
     def _map(self, is_loopback: bool) -> mmap.mmap:
@@ -135,12 +160,11 @@ class PacketSocket:
 
     def read(self) -> list[Captured]:
         """The packets of the oldest block that the kernel has handed over; empty when there is none."""
-        ring, start = self._ring, self._block * _BLOCK
-        status, count, at = _STATUS.unpack_from(ring, start + 8)
-        if not status & _USER:
+        filled = self._blocks.filled()
+        if filled is None:
             return []
-        packets = []
-        at += start
+        ring, packets = self._ring, []
+        at, count = filled
         for _ in range(count):
             header = _HEADER.unpack_from(ring, at)
             protocol, index, hardware, kind, length, address = _LINK.unpack_from(ring, at + _ADDRESS)
@@ -157,8 +181,7 @@ class PacketSocket:
                     wire_length = header[4] + _SLL2.size
                 packets.append((header[1] * 1_000_000_000 + header[2], self.link_type, data, wire_length, index))
             at += header[0]
-        _STATUS.pack_into(ring, start + 8, _KERNEL, 0, 0)
-        self._block = (self._block + 1) % (len(ring) // _BLOCK)
+        self._blocks.give_back()
         return packets
 
     def _ethernet(self, at: int, header: tuple[int, ...]) -> tuple[bytes, int]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from struct import pack_into
 
 import pytest
 
@@ -155,6 +158,22 @@ def test_drops_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
         talk()
         assert b"hello" in b"".join(packet.data for packet in collect(source))  # it goes on
     assert source.dropped == dropped
+
+
+def test_a_block_goes_back_by_its_status_alone() -> None:
+    """Where the ring is full the kernel fills it at once, and the words behind the status are its own again."""
+    ring = mmap.mmap(-1, 2 * afpacket._BLOCK)
+    blocks = afpacket.RingBlocks(ring)
+    taken = []
+    for start, number in ((0, 1), (afpacket._BLOCK, 2), (0, 3)):
+        assert blocks.filled() is None
+        pack_into("III", ring, start + 8, 1, number, 48)
+        taken.append(blocks.filled())
+        blocks.give_back()
+        assert ring[start + 8 : start + 20] == b"".join(word.to_bytes(4, sys.byteorder) for word in (0, number, 48))
+    assert taken == [(48, 1), (afpacket._BLOCK + 48, 2), (48, 3)]
+    blocks.close()
+    assert ring.closed
 
 
 @needs_root
