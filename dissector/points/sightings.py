@@ -106,8 +106,7 @@ class Sightings:
         begin, end = block.begins[index], block.ends[index]
         if size == 20:
             length, ip_id, ttl, _, _, seq, ack, offset, flags = _IPV4(data, at)
-            if length and at + length < end:
-                end = at + length
+            end = min(end, at + length)
         else:
             ttl, _, _, seq, ack, offset, flags = _IPV6(data, at)
         link = data[begin:at]
