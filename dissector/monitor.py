@@ -179,14 +179,19 @@ class Monitor:
         """When somebody ended it: what was captured until then and waits is still traced."""
         begun, stopped = time.monotonic(), time.time_ns()
         by_itself = self._reached or self.error is not None
-        while not (by_itself or self.source.over) and time.monotonic() - begun < _PATIENCE:
+        while not (by_itself or self.source.over):
             blocks = self.source.poll(_PERIOD / 2)
             with self.lock:
                 for block in blocks:
                     for events in feed(self._tracer, block):
                         self._pass(events)
-            if not blocks or blocks[-1].times[-1] > stopped:
-                break
+                if not blocks or blocks[-1].times[-1] > stopped:
+                    break
+                if time.monotonic() - begun >= _PATIENCE:
+                    self._listener.note(
+                        f"the newest packets are not traced: more waited than {_PATIENCE:.0f} s are enough for"
+                    )
+                    break
 
     def _clock(self, moment: float) -> int:
         """Packet time now."""

@@ -145,9 +145,14 @@ def test_the_flight_recorder_keeps_failed_tasks_and_nothing_else(folder: Path, t
     folder, whole = folder / "failed", tmp_path / "whole.pcapng"
     names = ("shell-job", "failing-job", "lost-task", "killed-task", "refused-start")
     mixed = [word for name in names for word in ("--scenario", name)]
-    with live("lo", *PORTS, "--keep-failed", folder, "-w", whole, "--format", "jsonl") as running:
+    pytest.importorskip("prometheus_client")
+    options = "--keep-failed", folder, "--metrics", f":{METRICS}", "-w", whole, "--format", "jsonl"
+    with live("lo", *PORTS, *options) as running:
         simulate(*BOTH, *mixed, "--tasks", 40, "--rate", 20, "-q")
+        eventually(lambda: sum(of_tasks(scraped()).values()) == 40)
+        eventually(lambda: scraped()['jstrace_failed_tasks_total{kept="whole"}'] == 32)
         lines = running.end()
+    assert "--keep-failed" not in running.errors
     tasks = records(lines, "task")
     failed = {task["n"] for task in tasks if task["outcome"] != "success"}
     assert len(tasks) > len(failed) > 10

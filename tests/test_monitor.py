@@ -104,6 +104,20 @@ def test_looking_at_much_that_is_under_way_leaves_time_for_packets() -> None:
     assert listener.looks <= 4  # the first one, one 20 times as long later, and two at the end; else eight
 
 
+def test_what_still_waits_at_the_end_is_said(captures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than can be traced then; packets of a recording come again and again."""
+    (block,) = CaptureReader([str(captures / "engine_shell_fail.pcap")]).blocks()
+
+    class Endless(Quiet):
+        def poll(self, timeout: float) -> list[Block]:  # noqa: ARG002  a source's shape
+            return [block]
+
+    listener = Listener()
+    monkeypatch.setattr(monitor, "_PATIENCE", 0.1)
+    Monitor(Endless(), Tracer(), listener, slow=10**10, ends=Ends(0.0)).run()
+    assert listener.notes == ["the newest packets are not traced: more waited than 0 s are enough for"]
+
+
 class Recorded(Quiet):
     """The packets of a recording, all at once, then nothing more."""
 

@@ -14,7 +14,8 @@ from dissector.model import Endpoint
 
 if TYPE_CHECKING:
     from dissector.fleet.company import Companion
-    from dissector.fleet.flight import KeptBound
+    from dissector.fleet.flight import FlightRecorder
+    from dissector.fleet.kept_folder import KeptBound
     from dissector.fleet.metrics import CaptureGauges, Metrics
     from dissector.fleet.scrapes import ScrapeServer
     from dissector.monitor import Listener, Monitor
@@ -105,6 +106,7 @@ class Unattended:
         self._metrics: Metrics | None = None
         self._server: ScrapeServer | None = None
         self._bound: KeptBound | None = None
+        self._flight: FlightRecorder | None = None
         self._manager = ServiceManager(os.environ)
         if self._manager.listens:
             self._companions.append(self._manager)
@@ -113,8 +115,10 @@ class Unattended:
         if options.on is not None:
             self._companions.append(_alarm(options, options.on))
         if options.keep_failed is not None:
-            from dissector.fleet.flight import make_folder, parse_bound
+            from dissector.fleet.flight import FlightRecorder
+            from dissector.fleet.kept_folder import make_folder, parse_bound
 
+            self._recorder = FlightRecorder
             self._bound = parse_bound(options.keep_failed_max)
             make_folder(options.keep_failed, who)
 
@@ -132,17 +136,14 @@ class Unattended:
         :raises CaptureError: nothing can be written to the folder of --keep-failed
         """
         if self._bound is not None and recent is not None and self._options.keep_failed is not None:
-            from dissector.fleet.flight import FlightRecorder
-
-            self._companions.append(
-                FlightRecorder(self._options.keep_failed, self._bound, recent, self._mask, self._who)
-            )
+            self._flight = self._recorder(self._options.keep_failed, self._bound, recent, self._mask, self._who)
+            self._companions.append(self._flight)
         return self._company(first, self._companions) if self._companions else first
 
     def start(self, monitor: Monitor, writer: CaptureWriter | None) -> Iterator[str]:
         """Begins to serve; what the user should hear of it."""
         if self._metrics is not None and self._server is not None:
-            self._metrics.gauges = _gauges(monitor, writer)
+            self._metrics.gauges = _gauges(monitor, writer, self._flight)
             self._server.start()
             yield f"metrics on {self._server.url}"
         self._manager.ready()
@@ -163,9 +164,10 @@ def _alarm(options: UnattendedOptions, expression: str) -> Companion:
     return Alarm(parse((expression,)), bearers, after)
 
 
-def _gauges(monitor: Monitor, writer: CaptureWriter | None) -> CaptureGauges:
+def _gauges(monitor: Monitor, writer: CaptureWriter | None, flight: FlightRecorder | None) -> CaptureGauges:
     from dissector.fleet.metrics import CaptureGauges
 
     info = monitor.source.info
     ring = writer.size if writer is not None else None
-    return CaptureGauges(lambda: info.packets, lambda: monitor.dropped, ring, monitor.lock)
+    kept = flight.counts if flight is not None else None
+    return CaptureGauges(lambda: info.packets, lambda: monitor.dropped, ring, kept, monitor.lock)

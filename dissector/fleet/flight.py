@@ -1,111 +1,86 @@
 """The flight recorder: of each task that fails, its packets are kept in a file of its own, out of the newest ones in
-memory.  What is written waits until the tracer has told all that belongs to the task."""
+memory."""
 
 from __future__ import annotations
 
-import os
-import re
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
-from dissector.errors import CaptureError, JstraceError, UsageError
+from dissector.errors import JstraceError
 from dissector.fleet.company import Companion
+from dissector.fleet.kept_folder import KeptBound, KeptFolder, try_folder
 from dissector.model import CaptureInfo, Connection, Event, Look, Problem, Running, Task
 from dissector.numbers import count
-from dissector.outfile import OutFile
 from dissector.render.filter import Filter
 from dissector.render.views import Sieve
 from dissector.reports.summary import has_failed
 from dissector.sources.privileges import UserAccount, explained
-from dissector.sources.recent import HeldPacket, Recent, write_packets
-from dissector.sources.ring import parse_size
+from dissector.sources.recent import HeldPacket, Recent
 from dissector.wire.masking import Mask
 
-#: Characters of a job's name in the name of a file.
-_MAX_NAME = 60
-_HARMFUL = re.compile(r"[^A-Za-z0-9_-]+")
-_KEPT = re.compile(r"\d{8}T\d{6}Z_[A-Za-z0-9_-]*_\d+(?:-\d+)?\.pcapng")
-#: Tasks that are looked for in memory at a time.
+#: Tasks that are written at a look at most.
 _MOST_AT_ONCE = 64
-#: Names that are tried when there is such a file already.
-_MOST_ALIKE = 100
+#: Bytes of packets of tasks that wait to be written, and what a task counts besides.
+_MOST_HELD, _CASE_SIZE = 32_000_000, 2_000
+#: Seconds between two remarks about what is not kept.
+_REMARKS = 10.0
 
 
-class KeptBound(NamedTuple):
-    """How much the folder may hold: so many files, or so many bytes."""
+class Kept(Enum):
+    """What is kept of a task that failed."""
 
-    files: int | None
-    size: int | None
-
-
-def parse_bound(text: str) -> KeptBound:
-    """``500`` files, ``2GB``
-
-    :raises UsageError: it is none
-    """
-    size = parse_size(text)
-    if size is None and not re.fullmatch(r"0*[1-9]\d{0,5}", text, re.ASCII):
-        raise UsageError(f"{text!r} is neither a size such as 2GB nor a number of files")
-    return KeptBound(None if size is not None else int(text), size)
+    WHOLE = "whole"
+    #: All but its first packets, which were no longer in memory.
+    PART = "part"
+    #: Nothing: none of its packets was in memory any more, or no file could be written.
+    GONE = "gone"
+    UNWRITTEN = "unwritten"
 
 
-class KeptFolder:
-    """The files of tasks that failed, the oldest first; those of earlier runs count, other files in it are left alone.
-
-    :raises CaptureError: it can not be read
-    """
-
-    def __init__(self, folder: Path, bound: KeptBound) -> None:
-        self._folder, self._bound = folder, bound
-        self._files: deque[tuple[Path, int]] = deque()
-        self._size = 0
-        try:
-            found = sorted(one.name for one in os.scandir(folder) if _KEPT.fullmatch(one.name) and one.is_file())
-        except OSError as error:
-            raise CaptureError(str(folder), error.strerror or str(error)) from None
-        for name in found:
-            self._count(folder / name)
-
-    def write(self, task: Task, mask: Mask, packets: list[HeldPacket]) -> Path:
-        """:raises JstraceError: it can not be written"""
-        stem = file_stem(task, mask)
-        for number in range(1, _MOST_ALIKE + 1):
-            path = self._folder / f"{stem}{f'-{number}' if number > 1 else ''}.pcapng"
-            if not os.path.lexists(path):
-                break
-        write_packets(str(path), packets, overwrite=False)
-        self._count(path)
-        self._bound_it()
-        return path
-
-    def _count(self, path: Path) -> None:
-        try:
-            size = path.lstat().st_size
-        except OSError:  # somebody took it away
-            return
-        self._files.append((path, size))
-        self._size += size
-
-    def _bound_it(self) -> None:
-        """The newest one always stays."""
-        files, size = self._bound
-        while len(self._files) > 1 and ((files and len(self._files) > files) or (size and self._size > size)):
-            path, length = self._files.popleft()
-            self._size -= length
-            path.unlink(missing_ok=True)
+_WORDS = {
+    Kept.PART: "without their first packets, which were no longer in memory",
+    Kept.GONE: "no longer in memory at all",
+    Kept.UNWRITTEN: "not written",
+}
 
 
-def file_stem(task: Task, mask: Mask) -> str:
-    """``20261126T213701Z_nightly_17``: a name without anything that a shell or a file system would obey."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(task.start // 1_000_000_000))
-    return f"{stamp}_{_HARMFUL.sub('_', mask.text(task.job or ''))[:_MAX_NAME]}_{task.n}"
+class _Case:
+    """A task that failed, and its packets so far: they stay in memory until they are written."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.connections: dict[Connection, None] = {}
+        self.packets: dict[int, HeldPacket] = {}
+        self.has_begin = True
+        self.size = _CASE_SIZE
+
+    def add(self, connections: Sequence[Connection], recent: Recent) -> None:
+        """Connections that are not known yet, with what came of them."""
+        new = [one for one in connections if one not in self.connections]
+        self.connections.update(dict.fromkeys(new))
+        self.has_begin &= recent.has_begin_of(new)
+        self._take(new, recent)
+
+    def complete(self, recent: Recent) -> list[HeldPacket]:
+        """All packets, in their order: also what came meanwhile."""
+        self._take(list(self.connections), recent)
+        return [self.packets[number] for number in sorted(self.packets)]
+
+    def _take(self, connections: Sequence[Connection], recent: Recent) -> None:
+        for held in recent.find(connections):
+            if self.packets.setdefault(held[0].number, held) is held:
+                self.size += len(held[0].data)
 
 
 class FlightRecorder(Companion):
     """Keeps the packets of tasks that fail in ``folder``, out of ``recent``.
+
+    A task's packets are taken hold of when it ends, for the newest ones may soon be others, and written at the second
+    look behind that: by then the tracer has told of all its connections.
 
     :raises CaptureError: nothing can be written there
     """
@@ -114,102 +89,86 @@ class FlightRecorder(Companion):
         super().__init__()
         with explained(who):
             self._folder = KeptFolder(Path(folder), bound)
-            _try(folder)
+            try_folder(folder)
         self._place, self._recent, self._mask = folder, recent, mask
         self._sieve = Sieve((), Filter(task=has_failed, on_tasks=True), wants_messages=False)
-        #: Connections of tasks that failed; those that ended since the last look but one wait for more of them.
-        self._connections: dict[Task, dict[Connection, None]] = {}
-        self._ended: list[Task] = []
-        self._due: list[Task] = []
-        self._broken = False
+        #: Those that wait, the oldest first; how many of them have seen a look, and how many two.
+        self._cases: dict[Task, _Case] = {}
+        self._seen = self._ripe = 0
+        self._held = 0
+        self.kept = Counter(dict.fromkeys(Kept, 0))
+        self._is_broken = False
+        self._said, self._next_remark = 0, 0.0
 
     def add(self, event: Event) -> None:
+        """A case that is ripe is written beside: looks are to take no longer the more tasks fail."""
+        if isinstance(event, Task) and has_failed(event):
+            self._cases[event] = _Case(event)
+            self._held += _CASE_SIZE
         for passed in self._sieve.feed(event):
             task = passed if isinstance(passed, Task) else passed.task
-            if task is not None:
-                self._belongs(task, passed)
+            if task is not None and (case := self._cases.get(task)) is not None:
+                self._held -= case.size
+                case.add(list(_connections(passed)), self._recent)
+                self._held += case.size
+        if self._held > _MOST_HELD:
+            self._keep(_MOST_AT_ONCE)
+        elif self._ripe:
+            self._keep(1)
 
     def running(self, changed: Sequence[Running], now: int, look: Look) -> None:  # noqa: ARG002  a listener's shape
-        self._keep_some()
-        self._due += self._ended
-        self._ended = []
-        wanted = set(self._due)
-        self._connections = {task: found for task, found in self._connections.items() if task in wanted}
+        self._ripe, self._seen = self._seen, len(self._cases)
+        self._keep(min(self._ripe, _MOST_AT_ONCE))
+        moment = time.monotonic()
+        if self._not_whole() > self._said and moment >= self._next_remark:
+            self._next_remark = moment + _REMARKS
+            self._sum_up("so far ")
 
     def close(self, captures: Sequence[CaptureInfo]) -> None:  # noqa: ARG002  a listener's shape
-        waiting = self._due + self._ended
-        for at in range(0, len(waiting), _MOST_AT_ONCE):
-            self._keep(waiting[at : at + _MOST_AT_ONCE])
-        self._due, self._ended = [], []
+        self._keep(len(self._cases))
+        if self._not_whole():
+            self._sum_up("")
 
-    def _belongs(self, task: Task, event: Event) -> None:
-        """As for ``slice``: also tries that never got through, and whoever came instead."""
-        connections = self._connections.setdefault(task, {})
-        if isinstance(event, Connection):
-            connections[event] = None
-        elif isinstance(event, Task):
-            own = (event.command, event.callback, *event.carriers)
-            connections.update(dict.fromkeys(one for one in own if one is not None))
-            self._ended.append(event)
-            if len(self._due) >= 2 * _MOST_AT_ONCE:  # a storm: looks become rare where much is under way
-                self._keep_some()
-        elif isinstance(event, Problem) and event.connection is not None:
-            connections[event.connection] = None
+    def counts(self) -> dict[str, int]:
+        """How many tasks failed, by what is kept of them."""
+        return {one.value: number for one, number in self.kept.items()}
 
-    def _keep_some(self) -> None:
-        self._keep(self._due[:_MOST_AT_ONCE])
-        del self._due[:_MOST_AT_ONCE]
+    def _keep(self, number: int) -> None:
+        """The oldest ones."""
+        for task in list(islice(self._cases, number)):
+            case = self._cases.pop(task)
+            self._held -= case.size
+            self.kept[self._write(case)] += 1
+        self._ripe, self._seen = max(0, self._ripe - number), max(0, self._seen - number)
 
-    def _keep(self, tasks: Sequence[Task]) -> None:
-        partial = 0
-        for task in tasks:
-            connections = list(self._connections.pop(task, ()))
-            packets = self._recent.find(connections)
-            partial += not self._recent.has_begin_of(connections)
-            if packets:
-                self._write(task, packets)
-        if partial:
-            self.remark(f"--keep-failed: of {count(partial, 'task')} the first packets are no longer in memory")
-
-    def _write(self, task: Task, packets: list[HeldPacket]) -> None:
+    def _write(self, case: _Case) -> Kept:
+        packets = case.complete(self._recent)
+        if not packets:
+            return Kept.GONE
         try:
-            self._folder.write(task, self._mask, packets)
+            self._folder.write(case.task, self._mask, packets)
         except (JstraceError, OSError) as error:
-            if not self._broken:  # once: a full disk is full for every task
-                self.remark(f"--keep-failed {self._place}: task {task.n} is not kept: {error}")
-            self._broken = True
-            return
-        self._broken = False
+            if not self._is_broken:  # once: a full disk is full for every task
+                self.remark(f"--keep-failed {self._place}: task {case.task.n} is not kept: {error}")
+            self._is_broken = True
+            return Kept.UNWRITTEN
+        self._is_broken = False
+        return Kept.WHOLE if case.has_begin else Kept.PART
+
+    def _not_whole(self) -> int:
+        return self.kept.total() - self.kept[Kept.WHOLE]
+
+    def _sum_up(self, until: str) -> None:
+        self._said = self._not_whole()
+        found = ", ".join(f"{self.kept[one]} {words}" for one, words in _WORDS.items() if self.kept[one])
+        self.remark(f"--keep-failed: of {count(self.kept.total(), 'task')} that failed {until}{found}")
 
 
-def make_folder(folder: str, who: UserAccount | None) -> None:
-    """Makes the folder, for ``who`` alone, if there is none.
-
-    :raises CaptureError: it can not be made
-    """
-    try:
-        Path(folder).mkdir(mode=0o700)
-        if who is not None:
-            _give(folder, who)
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise CaptureError(folder, error.strerror or str(error)) from None
-
-
-def _give(folder: str, who: UserAccount) -> None:
-    """A folder and nothing else, whatever somebody put in its place meanwhile."""
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        os.fchown(opened, who.user, who.group)
-    finally:
-        os.close(opened)
-
-
-def _try(folder: str) -> None:
-    """Whether files can be made there shows now rather than at the first failure.
-
-    :raises CaptureError: they can not
-    """
-    with OutFile(str(Path(folder) / "try")):
-        return
+def _connections(event: Event) -> Iterator[Connection]:
+    """As for ``slice``: also tries that never got through, and whoever came instead."""
+    if isinstance(event, Connection):
+        yield event
+    elif isinstance(event, Task):
+        yield from (one for one in (event.command, event.callback, *event.carriers) if one is not None)
+    elif isinstance(event, Problem) and event.connection is not None:
+        yield event.connection

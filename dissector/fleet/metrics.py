@@ -8,7 +8,7 @@ nothing to one is none to Prometheus.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -41,12 +41,13 @@ _CALLBACK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30
 
 @dataclass(frozen=True)
 class CaptureGauges:
-    """What the capture itself can be asked while it runs; ``ring`` gives bytes of the files that are written to, None
-    without such."""
+    """What the capture itself can be asked while it runs; ``ring`` gives bytes of the files that are written to,
+    ``kept`` numbers of tasks by what --keep-failed kept of them, None without such."""
 
     packets: Callable[[], int]
     dropped: Callable[[], int]
     ring: Callable[[], int] | None
+    kept: Callable[[], Mapping[str, int]] | None
     #: Held while the tracer is looked into.
     lock: AbstractContextManager[object]
 
@@ -113,6 +114,11 @@ class Metrics(Companion):
         yield CounterMetricFamily("jstrace_packets_dropped", "Packets the kernel dropped.", gauges.dropped())
         if gauges.ring is not None:
             yield GaugeMetricFamily("jstrace_ring_bytes", "Bytes of the files that -w keeps.", gauges.ring())
+        if gauges.kept is not None:
+            failed = CounterMetricFamily("jstrace_failed_tasks", "Tasks that failed, by what is kept.", labels=["kept"])
+            for kept, number in gauges.kept().items():
+                failed.add_metric([kept], number)
+            yield failed
 
     def _calls(self, gauges: CaptureGauges) -> int:
         if self._look is not None and time.monotonic() - self._counted >= _COUNTED:

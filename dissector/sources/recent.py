@@ -50,7 +50,10 @@ class Recent:
         key = packet.key or self._key_of_odd(held)
         self._packets.append((held, key))
         if key:
-            self._by_key.setdefault(key, deque()).append(held)
+            alike = self._by_key.get(key)
+            if alike is None:
+                alike = self._by_key[key] = deque()
+            alike.append(held)
         self._room -= len(packet.data) + _OVERHEAD
         while self._room < 0:
             self._forget()

@@ -128,7 +128,7 @@ def test_tasks_under_way_and_their_calls() -> None:
     shows, metrics = Shows(), Metrics(Mask())
     company = Company(shows, [metrics])
     calls = {task: (None,) * n for n, task in enumerate((ended(), ended(), ended()))}
-    metrics.gauges = CaptureGauges(lambda: 7, lambda: 3, lambda: 99, threading.Lock())
+    metrics.gauges = CaptureGauges(lambda: 7, lambda: 3, lambda: 99, lambda: {"whole": 5}, threading.Lock())
     for task in calls:
         company.started(task)
     company.running((), 0, lambda task: Running(task, "step", 0, calls[task]))  # type: ignore[arg-type]
@@ -137,6 +137,7 @@ def test_tasks_under_way_and_their_calls() -> None:
     assert value(metrics, "jstrace_packets_total") == 7
     assert value(metrics, "jstrace_packets_dropped_total") == 3
     assert value(metrics, "jstrace_ring_bytes") == 99
+    assert metrics.registry.get_sample_value("jstrace_failed_tasks_total", {"kept": "whole"}) == 5
     company.add(next(iter(calls)))
     assert value(metrics, "jstrace_tasks_running") == 2
     assert shows.events == [next(iter(calls))]
