@@ -16,7 +16,7 @@ from dissector.errors import CaptureError
 from dissector.model import CaptureInfo, Problem
 from dissector.sources import pcap, snoop
 from dissector.sources.behind import secrets_behind
-from dissector.sources.blocks import FileBuffers, Make, Prepare, RecordReader, locate
+from dissector.sources.blocks import Buffers, FileBuffers, Make, Prepare, RecordReader, locate
 from dissector.sources.bytestream import STANDARD_INPUT, ByteStream, DamagedError
 from dissector.sources.cooked import kernel_interfaces, of_interfaces
 from dissector.sources.merge import merged
@@ -95,9 +95,10 @@ class CaptureReader:
 
     def blocks(self, prepare: Prepare = id, *, prefetch: bool = False) -> Generator[Block, None, None]:
         """The same in blocks, each of them prepared; ``prefetch``: in another process where that is worth it."""
-        if len(self._paths) == 1:
-            return self._blocks(0, prepare, prefetch=prefetch)
-        return merged(self._first_times(), partial(self._one_of_several, prepare), prepare, prefetch=prefetch)
+        is_single = len(self._paths) == 1
+        first_times = [(0, 0)] if is_single else self._first_times()
+        opened = partial(self._contents if is_single else self._one_of_several, prepare)
+        return merged(first_times, opened, _maker(prepare), self._count, prefetch=prefetch)
 
     def _first_times(self) -> list[tuple[int, int]]:
         """Time of the first packet and place of each file that can be read; of those that can not a warning."""
@@ -108,27 +109,30 @@ class CaptureReader:
         self.warnings += map(skipped_file, errors)
         return [(one, index) for index, one in enumerate(times) if isinstance(one, int)]
 
-    def _one_of_several(self, prepare: Prepare, index: int, prefetch: bool) -> Iterator[Block]:
-        """As ``_blocks``; that the file can not be read (any more) does not end the others.  What will be merged is not
-        prepared."""
+    def _one_of_several(self, prepare: Prepare, index: int, prefetch: bool) -> Iterator[Located | Block]:
+        """As ``_contents``; that the file can not be read (any more) does not end the others."""
         try:
-            yield from self._blocks(index, prepare if prefetch else id, prefetch=prefetch)
+            yield from self._contents(prepare, index, prefetch)
         except CaptureError as error:
             self.warnings.append(skipped_file(error))
 
-    def _blocks(self, index: int, prepare: Prepare, *, prefetch: bool) -> Generator[Block, None, None]:
-        """What is in one file, numbered by itself."""
+    def _count(self, index: int, segments: int) -> None:
+        self.infos[index].tcp_segments += segments
+
+    def _contents(self, prepare: Prepare, index: int, prefetch: bool) -> Iterator[Located | Block]:
+        """What is in one file: its packets where they lie, or from another process blocks that are prepared."""
         info = self.infos[index]
         tally = Tally(info)
         if late := secrets_behind(info.file):
             self._on_secrets(late)
         with ByteStream(info.file, self._read if self._progress else None) as stream:
             try:
-                for block in _blocks(stream, prepare, prefetch=prefetch, interfaces=self._interfaces[index]):
-                    if block.secrets:
-                        self._on_secrets(block.secrets)
-                    if block.times:
-                        yield tally.numbered(block)
+                for some in _read(stream, prepare, prefetch=prefetch, interfaces=self._interfaces[index]):
+                    if some.secrets:
+                        self._on_secrets(some.secrets)
+                    if some.times:
+                        tally.add(some)
+                        yield some
             except DamagedError as damage:
                 if not damage.cut and not info.packets:
                     raise CaptureError(stream.name, damage.reason, offset=damage.offset) from None
@@ -146,24 +150,35 @@ class CaptureReader:
             self._progress(self._done, self._size)
 
 
-def _blocks(stream: ByteStream, prepare: Prepare, *, prefetch: bool, interfaces: Only = None) -> Iterator[Block]:
-    make = _maker(interfaces, prepare)
-    read = partial(locate, *_records(stream, interfaces))
+def _read(
+    stream: ByteStream, prepare: Prepare, *, prefetch: bool, interfaces: Only = None
+) -> Iterator[Located | Block]:
+    read = _locator(stream, interfaces)
     if prefetch and stream.size >= WORTH and available():
-        with closing(Prefetch(stream, read, make)) as reader:
+        with closing(Prefetch(stream, read, _maker(prepare))) as reader:
             yield from reader
         return
-    yield from map(make, read(FileBuffers(stream)))
+    yield from read(FileBuffers(stream))
 
 
-def _maker(interfaces: Only = None, prepare: Prepare = id) -> Make:
-    """Sorts packets into blocks, leaves out what has to be left out behind its headers, and prepares the rest."""
+def _locator(stream: ByteStream, interfaces: Only = None) -> Callable[[Buffers], Iterator[Located]]:
+    """Locates the packets of a file, and leaves out those of other interfaces.
+
+    :raises CaptureError: it is no capture
+    :raises DamagedError: its header says what can not be read
+    """
+    read = partial(locate, *_records(stream, interfaces))
+    if interfaces is None or not interfaces.by_kernel:
+        return read
+    return lambda buffers: (of_interfaces(located, interfaces) for located in read(buffers))
+
+
+def _maker(prepare: Prepare) -> Make:
+    """Sorts packets into blocks and prepares these."""
     prefilter = Prefilter()
 
     def make(located: Located) -> Block:
         block = prefilter.sort(located)
-        if interfaces is not None and interfaces.by_kernel:
-            block = of_interfaces(block, interfaces)
         prepare(block)
         return block
 
@@ -246,7 +261,7 @@ def first_blocks(path: str, size: int, interfaces: Only = None) -> Iterator[Bloc
     read = 0
     try:
         with ByteStream(path) as stream:
-            for block in map(_maker(interfaces), locate(*_records(stream, interfaces), FileBuffers(stream))):
+            for block in map(Prefilter().sort, _locator(stream, interfaces)(FileBuffers(stream))):
                 yield block
                 read += block.size
                 if read >= size:
@@ -272,7 +287,7 @@ def first_time(path: str) -> int | None:
     """
     with ByteStream(path) as stream:
         try:
-            blocks = map(_maker(), locate(*_records(stream), FileBuffers(stream, hasty=True)))
+            blocks = map(Prefilter().sort, locate(*_records(stream), FileBuffers(stream, hasty=True)))
             first = next((packet for block in blocks for packet in block.packets()), None)
         except DamagedError as damage:
             if not damage.cut:

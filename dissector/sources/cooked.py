@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from dissector.sources.leaving import without
-from dissector.stream.block import Block
+from dissector.stream.block import NO_PACKET, Block
 from dissector.stream.link import LINUX_SLL2
+from dissector.stream.records import Located, each_link
 
 _INDEX = slice(4, 8)
 
@@ -19,22 +19,23 @@ def kernel_interfaces(block: Block) -> set[int]:
     if not any(stretch.link_type == LINUX_SLL2 for stretch in block.stretches):
         return set()
     indices = {place >> 1 for one in block.conversations for place in one.places}
-    return {found for index in indices if (found := _interface(block, index)) is not None}
+    cooked = (index for index in indices if block.stretch(index).link_type == LINUX_SLL2)
+    return {found for index in cooked if (found := _interface(block, index)) is not None}
 
 
-def of_interfaces(block: Block, wanted: Container[int]) -> Block:
-    """The block with packets of these interfaces only: others are numbered, and are none."""
-    left_out = {
-        index
-        for index in range(len(block.times))
-        if (found := _interface(block, index)) is not None and found not in wanted
-    }
-    return without(block, left_out)
+def of_interfaces(located: Located, wanted: Container[int]) -> Located:
+    """Packets of these interfaces only: others are numbered, and are none."""
+    links: list[tuple[int, int]] = []
+    for (first, link_type), stop in each_link(located):
+        for index in range(first, stop):
+            found = _interface(located, index) if link_type == LINUX_SLL2 else None
+            kind = link_type if found is None or found in wanted else NO_PACKET
+            if not links or links[-1][1] != kind:
+                links.append((index, kind))
+    return located._replace(links=links)
 
 
-def _interface(block: Block, index: int) -> int | None:
-    """That of a packet; None where its header has none, or was not captured."""
-    if block.stretch(index).link_type != LINUX_SLL2:
-        return None
-    number = block.data[block.begins[index] : block.ends[index]][_INDEX]
+def _interface(some: Located | Block, index: int) -> int | None:
+    """That of a packet of Linux cooked v2; None where it was not captured."""
+    number = some.data[some.begins[index] : some.ends[index]][_INDEX]
     return int.from_bytes(number, "big") if len(number) == 4 else None

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from dissector.stream.block import NO_PACKET, Block, Conversation, Stretch
-from dissector.stream.packets import carries_segment
 
 
 def without(block: Block, left_out: set[int]) -> Block:
@@ -14,13 +13,11 @@ def without(block: Block, left_out: set[int]) -> Block:
     if not left_out:
         return block
     conversations = [made for one in block.conversations if (made := _without(one, left_out)).places]
-    gone = sum(len(one.places) for one in block.conversations) - sum(len(one.places) for one in conversations)
-    gone += sum(carries_segment(block.packet(index, None)) for index in block.others if index in left_out)
     return block._replace(
         conversations=conversations,
         others=[index for index in block.others if index not in left_out],
         stretches=list(_stretches(block, left_out)),
-        segments=block.segments - gone,
+        other_segments=[index for index in block.other_segments if index not in left_out],
     )
 
 

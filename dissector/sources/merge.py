@@ -8,38 +8,44 @@ step back a packet counts as old as the newest one before it, so that its packet
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import accumulate
+from mmap import mmap
+from operator import itemgetter
 from typing import NamedTuple
 
-from dissector.sources.blocks import Prepare
-from dissector.stream.block import Block, Conversation, Stretch
+from dissector.sources.blocks import ROOM, Make
+from dissector.stream.block import Block
+from dissector.stream.prefilter import PADDING
+from dissector.stream.records import Located, each_link
 
-#: Opens a file by its place; True when its blocks shall come prepared.
-Opener = Callable[[int, bool], Iterator[Block]]
+#: Opens a file by its place; True when its blocks may come prepared from another process.
+Opener = Callable[[int, bool], Iterator[Located | Block]]
+#: Gets the place of a file and how many segments more it has.
+Count = Callable[[int, int], object]
 
 
 def merged(
-    first_times: Sequence[tuple[int, int]], opened: Opener, prepare: Prepare, *, prefetch: bool
+    first_times: Sequence[tuple[int, int]], opened: Opener, make: Make, count: Count, *, prefetch: bool
 ) -> Generator[Block, None, None]:
     """All files, each opened when its first packet is due: ``first_times`` are their times with their places.
 
     With ``prefetch`` the blocks of one that begins alone come prepared, in vain where others begin before it ends."""
     later = sorted(first_times, reverse=True)
     current: list[_File] = []
+    memory = _Memory()
     number = 0
     while later or current:
         while later and (not current or later[-1][0] <= min(file.newest for file in current)):
             _, place = later.pop()
-            is_prepared = prefetch and not current
-            file = _File(place, opened(place, is_prepared), is_prepared=is_prepared)
+            file = _File(place, opened(place, prefetch and not current))
             if file.advance():
                 current.append(file)
                 current.sort(key=lambda one: one.place)
         if not current:
             continue
-        parts = _due(current)
-        block = _block(parts, prepare)
+        block = _block(_due(current), memory, make, count)
         block = block._replace(numbers=range(number + 1, number + 1 + len(block.times)))
         number += len(block.times)
         yield block
@@ -47,7 +53,7 @@ def merged(
 
 
 class _Part(NamedTuple):
-    """Packets ``begin`` to ``end`` of a file's block."""
+    """Packets ``begin`` to ``end`` of those that a file has at hand."""
 
     file: _File
     begin: int
@@ -55,20 +61,19 @@ class _Part(NamedTuple):
 
 
 class _File:
-    """A file that is open: its block, how far that was given, and what its packets are sorted by (``keys``)."""
+    """A file that is open: the packets at hand, how many of them were given, and what they are sorted by (``keys``)."""
 
-    def __init__(self, place: int, blocks: Iterator[Block], *, is_prepared: bool) -> None:
+    def __init__(self, place: int, contents: Iterator[Located | Block]) -> None:
         self.place = place
-        self.is_prepared = is_prepared
-        self._blocks = blocks
+        self._contents = contents
 
     def advance(self) -> bool:
-        """Takes the next block; False at the end."""
-        block = next(self._blocks, None)
-        if block is None:
+        """Takes the next packets; False at the end."""
+        some = next(self._contents, None)
+        if some is None:
             return False
-        self.block, self.at = block, 0
-        self.keys: Sequence[int] = block.times if block.ordered else list(accumulate(block.times, max))
+        self.some, self.at = some, 0
+        self.keys: Sequence[int] = some.times if some.ordered else list(accumulate(some.times, max))
         self.newest = self.keys[-1]
         return True
 
@@ -88,98 +93,103 @@ def _due(files: list[_File]) -> list[_Part]:
     return parts
 
 
-def _block(parts: list[_Part], prepare: Prepare) -> Block:
+class _Memory:
+    """Bytes of several files side by side; those of the next ones take their place."""
+
+    def __init__(self) -> None:
+        self._memory = mmap(-1, ROOM)
+
+    def filled(self, data: list[memoryview]) -> mmap:
+        size = sum(map(len, data)) + len(PADDING)
+        if size > len(self._memory):
+            self._memory = mmap(-1, 2 * size)
+        at = 0
+        for part in [*data, memoryview(PADDING)]:
+            self._memory[at : at + len(part)] = part
+            at += len(part)
+        return self._memory
+
+
+def _block(parts: list[_Part], memory: _Memory, make: Make, count: Count) -> Block:
     """One block of all parts."""
     one = parts[0]
     if len(parts) == 1 and one.begin == 0 and one.end == len(one.file.keys):
-        if not one.file.is_prepared:
-            prepare(one.file.block)
-        return one.file.block
-    block = _sorted(parts)
-    prepare(block)
+        some = one.file.some
+        block = make(some) if isinstance(some, Located) else some
+        count(one.file.place, block.segments)
+        return block
+    located, places = _sorted(parts, memory)
+    block = make(located)
+    for place, segments in _segments(block, places).items():
+        count(place, segments)
     return block
 
 
-def _sorted(parts: list[_Part]) -> Block:
+def _sorted(parts: list[_Part], memory: _Memory) -> tuple[Located, Sequence[int]]:
+    """The packets of all parts in order, and the places of their files."""
     times: list[int] = []
     begins: list[int] = []
     ends: list[int] = []
     keys: list[int] = []
+    files: list[int] = []
     data: list[memoryview] = []
     size = 0
     for part in parts:
-        block, span = part.file.block, slice(part.begin, part.end)
-        shift = size - block.begins[part.begin]
-        begins += [at + shift for at in block.begins[span]]
-        ends += [at + shift for at in block.ends[span]]
-        times += block.times[span]
+        some, span = part.file.some, slice(part.begin, part.end)
+        begin, end = some.begins[part.begin], some.ends[part.end - 1]
+        shift = size - begin
+        begins += [at + shift for at in some.begins[span]]
+        ends += [at + shift for at in some.ends[span]]
+        times += some.times[span]
         keys += part.file.keys[span]
-        data.append(memoryview(block.data)[block.begins[part.begin] : block.ends[part.end - 1]])
-        size += len(data[-1])
-    places = sorted(range(len(keys)), key=keys.__getitem__)
-    ordered = all(part.file.block.ordered for part in parts)
-    stretches, cut = _facts(parts, places)
-    others, conversations = _conversations(parts, places)
-    return Block(
-        b"".join(data),
-        list(map(begins.__getitem__, places)),
-        list(map(ends.__getitem__, places)),
-        list(map(times.__getitem__, places)),
-        ordered,
+        files += [part.file.place] * (part.end - part.begin)
+        data.append(memoryview(some.data)[begin:end])
+        size += end - begin
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    # Twice as fast as a list that asks for each of them; of a single place it would give no tuple.
+    arrange = itemgetter(*order, order[0])
+    links, cut = _facts(parts, order)
+    located = Located(
+        memory.filled(data),
+        arrange(begins)[:-1],
+        arrange(ends)[:-1],
+        arrange(times)[:-1],
+        all(part.file.some.ordered for part in parts),
         (min(times), max(times)),
-        stretches,
+        links,
         cut,
-        0,
-        {},
-        others,
-        conversations,
+        b"",
     )
+    return located, arrange(files)
 
 
-def _conversations(parts: list[_Part], places: list[int]) -> tuple[list[int], list[Conversation]]:
-    """Packets of all parts in this order that are not plain, and the conversations of the others."""
-    ranks = [0] * len(places)
-    for rank, at in enumerate(places):
-        ranks[at] = rank
-    others: list[int] = []
-    found: dict[bytes, Conversation] = {}
-    first = 0
-    for part in parts:
-        begin, end = part.begin, part.end
-        mine = ranks[first : first + end - begin]
-        first += end - begin
-        others += [mine[index - begin] for index in part.file.block.others if begin <= index < end]
-        for (key, back), all_syns, all_places, *_ in part.file.block.conversations:
-            low, high = bisect_left(all_places, 2 * begin), bisect_left(all_places, 2 * end)
-            if low == high:
-                continue
-            syns = [mine[index - begin] for index in all_syns if begin <= index < end]
-            moved = [mine[(place >> 1) - begin] << 1 | place & 1 for place in all_places[low:high]]
-            known = found.get(key)
-            if known is None and (known := found.get(back)) is not None:
-                moved = [place ^ 1 for place in moved]
-            if known is None:
-                found[key] = Conversation((key, back), syns, moved, [])
-            else:
-                for one, more in ((known.syns, syns), (known.places, moved)):
-                    one += more
-                    one.sort()
-    return sorted(others), list(found.values())
-
-
-def _facts(parts: list[_Part], places: list[int]) -> tuple[list[Stretch], dict[int, int]]:
-    """Stretches of a block of these parts in this order, and the lengths of packets that were cut."""
+def _facts(parts: list[_Part], order: list[int]) -> tuple[list[tuple[int, int]], dict[int, int]]:
+    """Link types of the packets of these parts in this order, and the lengths of those that were cut."""
+    kinds = {link_type for part in parts for _, link_type in part.file.some.links}
+    if len(kinds) == 1 and not any(part.file.some.cut for part in parts):
+        return [(0, kinds.pop())], {}
+    found = [fact for part in parts for fact in _facts_of(part)]
+    links: list[tuple[int, int]] = []
     cut: dict[int, int] = {}
-    kinds = {stretch[1:] for part in parts for stretch in part.file.block.stretches}
-    if len(kinds) == 1 and not any(part.file.block.cut for part in parts):
-        return [Stretch(0, *next(iter(kinds)))], cut
-    where = [(part.file.block, index) for part in parts for index in range(part.begin, part.end)]
-    stretches: list[Stretch] = []
-    for new, at in enumerate(places):
-        block, index = where[at]
-        kind = block.stretch(index)[1:]
-        if not stretches or stretches[-1][1:] != kind:
-            stretches.append(Stretch(new, *kind))
-        if index in block.cut:
-            cut[new] = block.cut[index]
-    return stretches, cut
+    for new, at in enumerate(order):
+        link_type, length = found[at]
+        if not links or links[-1][1] != link_type:
+            links.append((new, link_type))
+        if length is not None:
+            cut[new] = length
+    return links, cut
+
+
+def _facts_of(part: _Part) -> Iterator[tuple[int, int | None]]:
+    some = part.file.some
+    for (first, link_type), stop in each_link(some):
+        for index in range(max(first, part.begin), min(stop, part.end)):
+            yield link_type, some.cut.get(index)
+
+
+def _segments(block: Block, places: Sequence[int]) -> Counter[int]:
+    """TCP segments of a block by the places of the files of its packets."""
+    found = Counter(map(places.__getitem__, block.other_segments))
+    for conversation in block.conversations:
+        found.update([places[place >> 1] for place in conversation.places])
+    return found

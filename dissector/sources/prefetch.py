@@ -75,11 +75,11 @@ def widen(descriptor: int) -> None:
 
 
 class Prefetch:
-    """The blocks that ``make`` makes of what ``read`` locates in ``stream``, in the other process: both of them, or
-    only the latter where this process waits."""
+    """What ``read`` locates in ``stream`` and the blocks that ``make`` makes of it, in the other process; where this
+    process waits, what is located comes as it is."""
 
     def __init__(self, stream: ByteStream, read: Callable[[SharedBuffers], Iterator[Located]], make: Make) -> None:
-        self._name, self._on_read, self._make = stream.name, stream.on_read, make
+        self._name, self._on_read = stream.name, stream.on_read
         self._slots = [mmap.mmap(-1, ROOM) for _ in range(_SLOTS)]
         theirs, ours = os.pipe(), os.pipe()
         self._pid = fork()
@@ -91,7 +91,7 @@ class Prefetch:
         self._free = open(theirs[1], "wb", buffering=0)  # noqa: PTH123, SIM115  closed by close()
         self._found = open(ours[0], "rb", buffering=1 << 16)  # noqa: PTH123, SIM115  descriptors have no path; closed by close()
 
-    def __iter__(self) -> Iterator[Block]:
+    def __iter__(self) -> Iterator[Located | Block]:
         """Each is valid until the next one is asked for.
 
         :raises DamagedError: as ``read``
@@ -111,7 +111,7 @@ class Prefetch:
                 raise CaptureError(name, reason, offset=offset)
             slot, data, packed = found
             data = data if slot == _NO_SLOT else self._slots[slot]
-            yield self._make(_located(packed, data)) if kind == "located" else _block(packed, data)
+            yield _located(packed, data) if kind == "located" else _block(packed, data)
             if slot != _NO_SLOT:
                 with suppress(BrokenPipeError):  # the pipe from there tells why
                     self._free.write(bytes([slot]))
@@ -248,12 +248,12 @@ def _sorted(located: Located, block: Block) -> tuple[Any, ...]:
         (keys, syns, places, [(*run[:2], tuple(map(tuple, run.parts)), *run[3:]) for run in runs], foreign_at)
         for keys, syns, places, runs, foreign_at in block.conversations
     ]
-    found = list(map(tuple, block.stretches)), block.segments, block.unread, block.others, conversations
+    found = list(map(tuple, block.stretches)), block.other_segments, block.others, conversations
     return _packed(located), found
 
 
 def _block(packed: Any, data: Buffer) -> Block:
-    front, (stretches, segments, unread, others, conversations) = packed
+    front, (stretches, other_segments, others, conversations) = packed
     _, begins, ends, times, ordered, span, _, cut, secrets = _located(front, data)
     stretches = [Stretch(*one) for one in stretches]
     found = [
@@ -261,7 +261,7 @@ def _block(packed: Any, data: Buffer) -> Block:
         for keys, syns, places, runs, foreign_at in conversations
     ]
     return Block(
-        data, begins, ends, times, ordered, span, stretches, cut, segments, unread, others, found, secrets=secrets
+        data, begins, ends, times, ordered, span, stretches, cut, other_segments, others, found, secrets=secrets
     )
 
 

@@ -116,8 +116,8 @@ class Block(NamedTuple):
 
     ``data[begins[i]:ends[i]]`` is packet ``i``; ``times`` are nanoseconds, ``cut`` has the lengths on the wire of those
     that are longer than captured.  ``others`` are packets that are not plain, ICMP among them; what is in no
-    conversation and not among them carries neither TCP nor ICMP.  ``segments`` counts TCP segments, ``unread`` packets
-    by link types that can not be read.  ``span``: times of the first and the latest packet (None: none has a time).
+    conversation and not among them carries neither TCP nor ICMP; ``other_segments`` are those of them that carry a TCP
+    segment.  ``span``: times of the first and the latest packet (None: none has a time).
     ``numbers`` are those of its packets in the capture.  ``secrets``: lines of a TLS key log that stand among them.
     """
 
@@ -129,8 +129,7 @@ class Block(NamedTuple):
     span: tuple[int, int] | None
     stretches: list[Stretch]
     cut: dict[int, int]
-    segments: int
-    unread: dict[int, int]
+    other_segments: list[int]
     others: list[int]
     conversations: list[Conversation]
     numbers: Sequence[int] = _COUNTED
@@ -140,6 +139,16 @@ class Block(NamedTuple):
     def size(self) -> int:
         """Bytes from the first packet to the last one; ``data`` may have room for more."""
         return self.ends[-1] - self.begins[0] if self.ends else 0
+
+    @property
+    def links(self) -> list[tuple[int, int]]:
+        """As those of packets that are located."""
+        return [(stretch.first, stretch.link_type) for stretch in self.stretches]
+
+    @property
+    def segments(self) -> int:
+        """How many packets carry a TCP segment."""
+        return len(self.other_segments) + sum(len(one.places) for one in self.conversations)
 
     def packets(self) -> Iterator[Packet]:
         """All of them in order but for those of link types that can not be read."""

@@ -12,10 +12,10 @@ from collections import defaultdict
 from collections.abc import Callable, Container
 
 from dissector.stream import ip, tunnels
-from dissector.stream.block import NO_PACKET, Block, Buffer, Stretch, conversations_of
+from dissector.stream.block import Block, Buffer, Stretch, conversations_of
 from dissector.stream.link import ETHERNET, is_supported
 from dissector.stream.packets import carries_segment
-from dissector.stream.records import Located
+from dissector.stream.records import Located, each_link
 from dissector.stream.shapes import PLAIN, Look, Shape, shape_of
 from dissector.traffic import SYN, Packet
 
@@ -29,8 +29,6 @@ _OF_INTEREST = frozenset({ip.TCP, ip.ICMP, ip.ICMP6, *ip.EXTENSIONS, *tunnels.BY
 _TUNNEL_PORTS = tunnels.TUNNEL_PORTS
 #: Shapes that are kept of each link type, and how many may have been met: farther in, a walk costs less.
 _KEPT, _MOST_MET = 8, 256
-#: Link types that can not be read and are counted.
-_COUNTED = 16
 #: No packet has it.
 _NONE = PLAIN._replace(heads=frozenset())
 
@@ -44,20 +42,18 @@ class Prefilter:
 
     def sort(self, located: Located) -> Block:
         """The block; ``PADDING`` stands behind the packets."""
-        data, begins, ends, times, ordered, span, links, cut, secrets = located
+        data, begins, ends, times, ordered, span, _, cut, secrets = located
         self._data, self._begins, self._ends, self._cut = data, begins, ends, cut
         self._stretches: list[Stretch] = []
         self._groups: defaultdict[bytes, list[int]] = defaultdict(list)
         self._syns: defaultdict[bytes, list[int]] = defaultdict(list)
         self._others: list[int] = []
-        self._unread: dict[int, int] = {}
-        self._segments = 0
-        for (first, link_type), stop in zip(links, [*(first for first, _ in links[1:]), len(begins)], strict=True):
+        self._other_segments: list[int] = []
+        for (first, link_type), stop in each_link(located):
             if is_supported(link_type):
                 self._sort(first, stop, link_type)
             else:
-                self._pass(first, stop, link_type)
-        segments = self._segments + sum(map(len, self._groups.values()))
+                self._stretch(first, link_type, _NONE)
         conversations = conversations_of(self._groups, self._syns)
         return Block(
             data,
@@ -68,8 +64,7 @@ class Prefilter:
             span,
             self._stretches,
             cut,
-            segments,
-            self._unread,
+            self._other_segments,
             self._others,
             conversations,
             secrets=secrets,
@@ -97,12 +92,6 @@ class Prefilter:
                 if found is not None and found is not shape:
                     shape, heads, shortest, least, look = self._enter(link_type, place >> 1)
             place += 2
-
-    def _pass(self, first: int, stop: int, link_type: int) -> None:
-        """Packets that can not be read."""
-        self._stretch(first, link_type, _NONE)
-        if link_type != NO_PACKET and (link_type in self._unread or len(self._unread) < _COUNTED):
-            self._unread[link_type] = self._unread.get(link_type, 0) + stop - first
 
     def _enter(
         self, link_type: int, index: int
@@ -144,7 +133,8 @@ class Prefilter:
             self._shapes[link_type] = [*shapes[: _KEPT - 1], met]
             return self._odd(index, link_type)
         self._others.append(index)
-        self._segments += carries_segment(packet)
+        if carries_segment(packet):
+            self._other_segments.append(index)
         return None
 
 

@@ -5,13 +5,13 @@ It knows no packet from another: what they are is told by ``prefilter``, which m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
 from dissector.limits import MAX_CAPTURED
-from dissector.stream.block import Buffer
+from dissector.stream.block import Block, Buffer
 
 
 class RecordLayout(NamedTuple):
@@ -44,6 +44,12 @@ class Located(NamedTuple):
     links: list[tuple[int, int]]
     cut: dict[int, int]
     secrets: bytes
+
+
+def each_link(some: Located | Block) -> Iterator[tuple[tuple[int, int], int]]:
+    """The first packet of each link type with that, and the one behind the last."""
+    stops = [*(first for first, _ in some.links[1:]), len(some.times)]
+    return zip(some.links, stops, strict=True)
 
 
 #: Of a file whose interfaces take turns a layout comes again and again.

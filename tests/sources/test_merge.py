@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from dissector.session.run_detection import find_runs
 from dissector.sources import blocks, bytestream, capture, merge
 from dissector.sources.capture import CaptureReader
-from dissector.stream.block import Block, Conversation, Stretch
+from dissector.stream.block import Block, Stretch
 from dissector.stream.packets import carries_segment, parse
+from dissector.stream.prefilter import Prefilter
 from dissector.traffic import Packet, Segment
 
 #: What is in the files, of several connections and none; raw files have it without the Ethernet header.
@@ -163,34 +164,26 @@ def block_of(times: Sequence[int]) -> Block:
     """With nothing in it but for the times of its packets."""
     at = [0] * len(times)
     span, stretches, others = (times[0], times[-1]), [Stretch(0, ETHERNET, 14)], list(range(len(times)))
-    return Block(b"", at, at, times, True, span, stretches, {}, 0, {}, others, [])
+    return Block(b"", at, at, times, True, span, stretches, {}, [], others, [])
 
 
-def test_the_bytes_of_a_block_that_passes_as_it_is_are_not_copied() -> None:
+def test_a_prepared_block_of_a_file_that_is_alone_is_not_made_anew() -> None:
     alone, late = block_of([1, 2]), block_of([9, 9])
     opened = [iter([alone]), iter([late, block_of([10])])]
-    found = list(merge.merged([(1, 0), (9, 1)], lambda place, _: opened[place], lambda _: None, prefetch=False))
+    counted: list[tuple[int, int]] = []
+    found = list(
+        merge.merged(
+            [(1, 0), (9, 1)],
+            lambda place, _: opened[place],
+            Prefilter().sort,
+            lambda *some: counted.append(some),
+            prefetch=True,
+        )
+    )
     assert [list(one.numbers) for one in found] == [[1, 2], [3, 4], [5]]
     assert found[0].conversations is alone.conversations
     assert found[1].conversations is late.conversations
-
-
-def test_parts_of_a_block_bring_the_connections_that_are_in_them() -> None:
-    """With their SYNs, wherever the part begins in its file's block."""
-    one = block_of([1, 5, 6, 7])._replace(
-        others=[],
-        conversations=[
-            Conversation((b"a", b"b"), [0], [0], []),
-            Conversation((b"c", b"d"), [1, 2], [2, 5], []),
-            Conversation((b"e", b"f"), [3], [6], []),
-        ],
-    )
-    other = block_of([2, 6])
-    opened = [iter([one]), iter([other])]
-    found = list(merge.merged([(1, 0), (2, 1)], lambda place, _: opened[place], lambda _: None, prefetch=False))
-    told = [(one.keys, one.syns, one.places) for block in found for one in block.conversations]
-    assert [len(block.times) for block in found] == [5, 1]
-    assert told == [((b"a", b"b"), [0], [0]), ((b"c", b"d"), [2, 3], [4, 7]), ((b"e", b"f"), [0], [0])]
+    assert counted == [(0, 0), (1, 0), (1, 0)]
 
 
 def test_a_merged_block_of_one_shape_is_one_stretch() -> None:

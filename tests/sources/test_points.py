@@ -17,7 +17,7 @@ Times = list[list[int]]
 def block(times: list[int], first: int) -> Block:
     numbers = range(first, first + len(times))
     span = (min(times), max(times))
-    return Block(b"", [], [], times, times == sorted(times), span, [], {}, 0, {}, [], [], numbers)
+    return Block(b"", [], [], times, times == sorted(times), span, [], {}, [], [], [], numbers)
 
 
 def blocks(parts: Times) -> Iterator[Block]:

@@ -80,8 +80,7 @@ def test_packets_of_a_block_come_as_they_were() -> None:
         (5, 9),
         stretches,
         {4: 99},
-        2,
-        {105: 1},
+        [],
         [],
         conversations,
         range(41, 41 + len(times)),
@@ -92,5 +91,7 @@ def test_packets_of_a_block_come_as_they_were() -> None:
         Packet(45, 9, RAW, frames[4], 99, BACK, 0),
     ]
     assert [block.stretch(index).link_type for index in range(5)] == [ETHERNET, ETHERNET, 105, NO_PACKET, RAW]
+    assert block.links == [(0, ETHERNET), (2, 105), (3, NO_PACKET), (4, RAW)]
+    assert (block.segments, block._replace(other_segments=[1]).segments) == (2, 3)
     assert (block.ip(0), block.ip(4), block.ip_offset) == (begins[0] + 14, begins[4], None)
     assert block._replace(stretches=stretches[:1]).ip_offset == 14
