@@ -4,8 +4,8 @@
 
 ``INPUT`` has mutants as JSON, ``OUTPUT`` gets those that were killed or not, a line each.  All tests run once, to see
 which of them run which lines; a mutant has to pass those that run its line, the quickest first.  Where only the import
-runs it, they are those that use what it makes.  Slow tests that are left after ``ENOUGH`` seconds have no vote: a score
-is at least what is printed.  A single test that takes longer than ``LONGEST`` has none either.
+runs it, they are those that use what it makes, or name it.  Slow tests that are left after ``ENOUGH`` seconds have no
+vote: a score is at least what is printed.  A single test that takes longer than ``LONGEST`` has none either.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from coverage import Coverage
 
 from mutation.mutants import Mutant
 from mutation.patch import patch
-from mutation.uses import Line, users
+from mutation.uses import Line, names_in, users
 
 #: What belongs to the tests of a floor besides its folder: of the tests of the whole program those that are about it.
 MORE = {
@@ -90,7 +90,7 @@ class Trials:
     # --- which test runs what ----------------------------------------------------------------------------------------
 
     def _measure(self, found: Path) -> bool:
-        modules = {module for mutant in self.mutants for module, _ in _lines(mutant) | _users(mutant)}
+        modules = {module for mutant in self.mutants for module, _ in _lines(mutant) | _users(mutant)[0]}
         coverage = Coverage(data_file=None, include=[str(Path(module).resolve()) for module in modules])
         coverage.start()
         self.measures = True
@@ -111,7 +111,10 @@ class Trials:
         return True
 
     def _tests(self, mutant: Mutant) -> list[str]:
-        found = self._running(_lines(mutant)) or self._running(_users(mutant))
+        found = self._running(_lines(mutant))
+        if not found:
+            lines, names = _users(mutant)
+            found = self._running(lines) | {name for name in self.seconds if names & _named(self.items[name])}
         # Where nothing tells: anybody may notice, who runs anything else of the module first of all.
         near = found or set().union(*self.lines.get(mutant.module, {}).values())
         tests = sorted(found or self.items, key=lambda name: (name not in near, self.seconds[name]))
@@ -156,8 +159,14 @@ def _lines(mutant: Mutant) -> set[Line]:
     return {(mutant.module, line) for line in range(mutant.start[0], mutant.end[0] + 1)}
 
 
-def _users(mutant: Mutant) -> set[Line]:
-    return set().union(*(users(module, line) for module, line in _lines(mutant)))
+def _users(mutant: Mutant) -> tuple[set[Line], set[str]]:
+    found = [users(module, line) for module, line in _lines(mutant)]
+    return set().union(*(lines for lines, _ in found)), set().union(*(names for _, names in found))
+
+
+def _named(item: pytest.Item) -> set[str]:
+    """The names that a test's own function has."""
+    return names_in(item.function.__code__) if isinstance(item, pytest.Function) else set()
 
 
 def _anew(tests: list[str]) -> bool:

@@ -81,12 +81,13 @@ def modules(wanted: list[str]) -> list[str]:
 def mutants(module: str) -> Iterator[Mutant]:
     """All mutants of a module, in a fixed order."""
     code = Path(module).read_text(encoding="utf-8")
-    tree, unread, lines = get_ast(code), _annotations(code), code.splitlines()
+    nodes, unread, lines = list(ast_nodes(get_ast(code))), _annotations(code), code.splitlines()
     for operator in sorted(operator_names()):
         make, change = get_operator(operator), operator.partition("Operator_")[2]
         if make.arguments() or _IDENTITY.fullmatch(change):
             continue
-        places = (place for node in ast_nodes(tree) for place in make().mutation_positions(node))
+        operation = make()
+        places = (place for node in nodes for place in operation.mutation_positions(node))
         for occurrence, (start, end) in enumerate(places):
             line = lines[start[0] - 1]
             is_union = change in _UNIONS and line[end[1] :].startswith(" re.")

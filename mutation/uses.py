@@ -1,4 +1,4 @@
-"""What only the import of a module runs (constants, tables, defaults): which lines are it that use it?
+"""What only the import of a module runs (constants, tables, defaults): which lines use it, and by which names?
 
 Paths count from the current folder.
 """
@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import CodeType
 
 from mutation import FLOORS
 
@@ -17,8 +18,9 @@ from mutation import FLOORS
 Line = tuple[str, int]
 
 
-def users(module: str, line: int) -> set[Line]:
-    """Lines inside of functions that use what the statement at this line makes, also by way of other constants."""
+def users(module: str, line: int) -> tuple[set[Line], set[str]]:
+    """Lines inside of functions that use what the statement at this line makes, also by way of other constants; and
+    the names of all these."""
     found: set[Line] = set()
     done: set[str] = set()
     todo = [_made(module, line)]
@@ -32,7 +34,13 @@ def users(module: str, line: int) -> set[Line]:
                     todo.append(_made(where, at))
                 else:
                     found.add((where, at))
-    return found
+    return found, done
+
+
+def names_in(code: CodeType) -> set[str]:
+    """Globals and attributes that a function names."""
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*map(names_in, inner))
 
 
 def _made(module: str, line: int) -> tuple[set[str], set[Line]]:

@@ -57,17 +57,17 @@ ask = lambda one: one.size + LARGE
 
 
 @pytest.mark.parametrize(
-    ("line", "users"),
+    ("line", "users", "named"),
     [
-        (1, {("session/here", 15), ("wire/there", 3), ("session/here", 11)}),
-        (2, {("session/here", 15)}),
-        (3, set()),
-        (7, {("wire/there", 3), ("session/here", 19)}),
-        (10, {("session/here", 11)}),
+        (1, {("session/here", 15), ("wire/there", 3), ("session/here", 11)}, {"_LIMIT", "LARGE", "_TABLE"}),
+        (2, {("session/here", 15)}, {"_TABLE"}),
+        (3, set(), {"UNUSED"}),
+        (7, {("wire/there", 3), ("session/here", 19)}, {"Facts", "size"}),
+        (10, {("session/here", 11)}, set()),
     ],
 )
 def test_what_uses_a_constant(
-    line: int, users: set[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    line: int, users: set[tuple[str, int]], named: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also by way of other constants, in other modules; a parameter's default where its function runs, a field's where
     its class is called."""
@@ -83,4 +83,11 @@ def test_what_uses_a_constant(
     finally:
         for cached in (uses._tree, uses._uses):
             cached.cache_clear()
-    assert found == {(f"dissector/{name}.py", at) for name, at in users}
+    assert found == ({(f"dissector/{name}.py", at) for name, at in users}, named)
+
+
+def test_what_a_test_names() -> None:
+    def test() -> bool:
+        return all(uses.LIMIT for _ in HERE)  # type: ignore[attr-defined]  # never called
+
+    assert {"uses", "LIMIT", "HERE", "all"} <= uses.names_in(test.__code__)

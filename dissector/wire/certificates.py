@@ -123,10 +123,11 @@ def _hosts(data: bytes, extensions: _Element) -> Iterator[str]:
         if data[oid.start : oid.end] != _ALTERNATIVE_NAMES or not rest or rest[-1].tag != _OCTETS:
             continue
         for name in _children(data, _element(data, rest[-1].start, rest[-1].end)):
+            address = data[name.start : name.end]
             if name.tag == _DNS_NAME:
                 yield _text(data, name)
-            elif name.tag == _IP_ADDRESS and name.end - name.start in (4, 16):
-                yield ip_address(data[name.start : name.end]).compressed
+            elif name.tag == _IP_ADDRESS and len(address) in (4, 16):
+                yield ip_address(address).compressed
             found += 1
             if found == _MOST_NAMES:
                 return

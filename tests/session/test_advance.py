@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from builders import ACK, FIN, PSH, RST, SECOND, SYN, ethernet, ipv4, pcap, tcp
@@ -16,7 +17,7 @@ from stories import LINES, story
 from dissector.model import CaptureInfo, Event, Outcome, Task
 from dissector.session import advance
 from dissector.session import tracer as tracer_module
-from dissector.session.advance import _cursors
+from dissector.session.advance import _Cursor, _cursors
 from dissector.session.run_detection import find_runs
 from dissector.session.skim import Skim
 from dissector.session.tracer import Tracer
@@ -243,3 +244,39 @@ def test_as_many_segments_are_known_again_behind_runs(packets: int, tmp_path: Pa
     kept = [[entry.sender.recent for entry in some if entry is not None] for some in entries]
     assert kept[0] == kept[1]
     assert max(len(recent or ()) for recent in kept[0]) == 16
+
+
+# --- the end of what is foreign ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flags", [FIN, RST, RST | ACK, ACK | PSH, SYN])
+@pytest.mark.parametrize(("place", "counts"), [(0, False), (1, False), (2, True), (3, True), (4, True)])
+def test_a_conversation_ends_with_one_of_its_last_three_packets(
+    place: int, counts: bool, flags: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(advance, "flags_of", lambda _, key, index: flags if (key, index) == (b"k", place) else ACK)
+    conversation = Conversation((b"k", b"l"), [], [2 * index + index % 2 for index in range(5)], [])
+    is_end = bool(flags & (FIN | RST))
+    assert advance._ends(cast("Block", None), conversation) is (counts and is_end)
+    alone = conversation._replace(places=conversation.places[place : place + 1])
+    assert advance._ends(cast("Block", None), alone) is is_end
+
+
+@pytest.mark.parametrize("is_end", [True, False])
+@pytest.mark.parametrize(("begins", "is_last"), [(6, True), (7, False), (8, False)])
+def test_what_follows_a_stranger_is_passed_over_up_to_the_next_beginning(
+    begins: int, is_last: bool, is_end: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, object]] = []
+    monkeypatch.setattr(advance, "_ends", lambda *_: is_end)
+    strangers = SimpleNamespace(tell=lambda *args: told.append(("tell", args[0])))
+    tracer = SimpleNamespace(
+        strangers=strangers,
+        ended=lambda *keys: told.append(("ended", keys)),
+        passed=lambda *keys: told.append(("passed", keys)),
+    )
+    cursor = _Cursor(Conversation((b"k", b"l"), [0, begins], [0, 3, 14, 17, 18], [], 2), True)
+    cursor.at, cursor.stranger = 2, cast("Any", "stranger")
+    advance._step(cast("Tracer", tracer), cast("Block", None), cursor, 7)
+    assert (cursor.at, cursor.stranger) == (5 if is_last else 3, None)
+    assert told == [("tell", "stranger"), ("ended" if is_last and is_end else "passed", (b"k", b"l"))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,6 +11,7 @@ from kit import HEALTHY
 
 from dissector.limits import MAX_ATTEMPTS, MAX_EVIDENCE
 from dissector.model import AgentPlace, Connection, Endpoint, Exchange, Message, Task
+from dissector.session.agent_errors import AnsweredExchange
 from dissector.session.agent_facts import AgentFacts
 from dissector.session.outages import Outages
 from dissector.session.task import TaskFacts
@@ -17,6 +19,7 @@ from dissector.session.tunnel import Directory, Key, Tunnel, carry, key_of, plac
 from dissector.traffic import Side
 from dissector.wire.agent import Heartbeat, Target
 from dissector.wire.decode import encode
+from dissector.wire.http_message import parse_http
 
 SECOND = 1_000_000_000
 MASTER, AGENT = Endpoint("10.1.0.10", 40_000), Endpoint("10.2.0.10", 4_000)
@@ -340,3 +343,19 @@ def test_messages_of_a_tunnel_are_told_or_counted(messages: int) -> None:
         assert desk.messages[before:] == made.facts.open_requests
         told = before if desk is wanted else sum(number for _, number in counted.omitted)
         assert told + len(made.facts.open_requests) == messages
+
+
+@pytest.mark.parametrize("wants_messages", [False, True])
+@pytest.mark.parametrize("may_ask", [False, True])
+def test_a_streak_is_skimmed_where_its_side_may_ask(may_ask: bool, wants_messages: bool) -> None:
+    made, taken = tunnel(desk=Desk(wants_messages=wants_messages)), list[object]()
+    if made._skim is not None:
+        skim = SimpleNamespace(may_ask=lambda _: may_ask, take_pairs=lambda *args: taken.append(args[0]))
+        made._skim = cast("Any", skim)
+    assert made.skims(cast("Any", "pairs"), Side.CLIENT, [], ()) is (may_ask and not wants_messages)
+    assert taken == (["pairs"] if may_ask and not wants_messages else [])
+
+
+def test_an_error_outside_of_a_task_has_no_open_call() -> None:
+    response = parse_http(b"HTTP/1.1 500 X\r\n\r\n", is_request=False)
+    assert AnsweredExchange(None, connection(), response, "http_error", exchange(1)).open_call == ""

@@ -9,10 +9,12 @@ import pytest
 from parts import CLIENT, HERE, REMOTE, SECOND, THERE, connection, facts, lost, message, record
 
 from dissector.model import Connection, Endpoint, Mark, Outcome, Problem
+from dissector.session import early_ends
 from dissector.session.case import Case
+from dissector.session.early_ends import EarlyEnd
 from dissector.session.rules_disconnect import callback_lost
 from dissector.session.task import TaskFacts
-from dissector.traffic import IcmpError
+from dissector.traffic import IcmpError, Side
 
 SILENCE_TEXT = "or a firewall forgot both connections in these"
 SIZE_TEXT = "or packets of this size do not pass"
@@ -376,3 +378,32 @@ def test_a_remote_that_answered_the_close_did_not_end_with_the_process(answered:
     record(made)[0].sides[THERE].fin = Mark(55, 101 * SECOND)
     made.close_answer = message(100 * SECOND, 54) if answered else None
     assert ("both connections ended with it" in the(made).cause) is not answered
+
+
+# --- the command connection before that ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "side", "seen", "is_lost"),
+    [
+        (None, HERE, 1, False),
+        (9, HERE, 1, True),
+        (10, HERE, 1, False),
+        (11, HERE, 1, False),
+        (9, THERE, 1, False),
+        (9, HERE, 0, False),
+    ],
+)
+def test_a_command_connection_that_the_client_ended_before(
+    number: int | None, side: Side, seen: int, is_lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ("by_device", "answers_close"):
+        monkeypatch.setattr(early_ends, other, lambda *_: False)
+    made = facts()
+    command, callback = record(made)
+    command.sides[side].fin = None if number is None else Mark(number, SECOND)
+    command.sides[side.other].packets = seen
+    early = EarlyEnd(Case(made, 2 * SECOND), callback, Mark(10, SECOND), HERE)
+    assert early_ends.command_was_lost(early) is is_lost
+    made.record.command = None
+    assert not early_ends.command_was_lost(early)

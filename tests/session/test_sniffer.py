@@ -6,7 +6,7 @@ import pytest
 from parts import HERE, THERE, connection
 
 from dissector.limits import MAX_SNIFF
-from dissector.model import Role
+from dissector.model import Endpoint, Role
 from dissector.session import detect
 from dissector.session.sniffer import Sniffer
 from dissector.traffic import Chunk, Gap, Side
@@ -148,3 +148,14 @@ def test_only_in_mid_stream_the_ends_may_be_the_wrong_way_round(mid_stream: bool
     say(made, START, THERE)
     assert made.swapped is swapped
     assert made.verdict() is (Role.COMMAND if mid_stream else None)
+
+
+@pytest.mark.parametrize("port", [False, True])
+@pytest.mark.parametrize("asked", [4_445, 443])
+def test_a_port_that_a_proxy_is_asked_for_counts_as_well(asked: int, port: bool) -> None:
+    made = Sniffer(connection(), is_command_port=port, is_server=lambda one: one == Endpoint("agent", 4_445))
+    say(made, b"CONNECT agent:%d HTTP/1.1\r\n\r\n" % asked)
+    say(made, b"HTTP/1.1 200 OK\r\n\r\n", THERE)
+    made.verdict()
+    assert made.connection.asked_for == f"agent:{asked}"
+    assert made.is_command_port is (port or asked == 4_445)

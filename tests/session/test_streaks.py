@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from dissector.session.agent_facts import AgentFacts
-from dissector.session.run_exchanges import SHORTEST_STREAK, RunExchanges
+from dissector.session.run_exchanges import SHORTEST_STREAK, RunExchanges, _part
 from dissector.session.run_pairs import DONE
 from dissector.session.timeouts import HEARTBEAT_GRACE, SLOW_CALLBACK
 from dissector.wire import messages as m
@@ -125,3 +125,36 @@ def test_a_streak_begins_with_the_next_request_in_time(number: int, late: int, e
     about.went_on(3, 100, 200)
     assert (about.asked, about.heard) == (100, 200)
     assert about.may_go_on(number, 100 + late) is expected
+
+
+@pytest.mark.parametrize(
+    ("body", "is_streak"), [(DONE, True), (b"", False), (b"<a/>", False), (b"\0", False), (b"Z", False)], ids=range(5)
+)
+def test_what_is_no_message_is_in_no_streak(body: bytes, is_streak: bool) -> None:
+    said = exchanges(4)
+    said[3] = (SERVER, answer(body), said[3][2])
+    assert places(said) == ([(0, 8)] if is_streak else [(4, 8)])
+
+
+@pytest.mark.parametrize(
+    ("status", "is_streak"), [("200 OK", True), ("201 X", False), ("202 X", False), ("500 X", False)]
+)
+def test_only_what_was_answered_well_is_in_a_streak(status: str, is_streak: bool) -> None:
+    said = exchanges(4)
+    said[3] = (SERVER, answer(status=status), said[3][2])
+    assert places(said) == ([(0, 8)] if is_streak else [(4, 8)])
+
+
+@pytest.mark.parametrize(
+    ("request_", "part"),
+    [
+        (post(1).partition(b"\r\nContent")[0], 1),
+        (post(1, more="X-JobScheduler-Heartbeat-Continue: U PT1S PT2S\r\n").partition(b"\r\nContent")[0], 0),
+        (b"POST /jobscheduler/agent/api/command HTTP/1.1", 0),
+        (b"GET /jobscheduler/agent/api HTTP/1.1", 0),
+        (b"POST /x HTTP/1.1", 0),
+        (post(1, more="Content-Encoding: gzip\r\n").partition(b"\r\nContent-L")[0], 0),
+    ],
+)
+def test_which_requests_ask_in_a_streak(request_: bytes, part: int) -> None:
+    assert _part(request_, is_answer=False) == part

@@ -11,6 +11,7 @@ from dissector.tlsfacts import TlsFacts
 from dissector.traffic import Side
 from dissector.wire import tls
 from dissector.wire.tls_keys import Secrets
+from dissector.wire.tls_suites import SUITES
 
 pytest.importorskip("cryptography")
 RANDOM, PREMASTER, ENCRYPTED = bytes(range(32)), b"\3\3" + bytes(46), b"encrypted"
@@ -74,3 +75,21 @@ def test_a_session_is_remembered_by_its_ticket(is_extended: bool) -> None:
         made.message(Side.SERVER, tls.NEW_TICKET, b"life\0\6ticket", Mark(9, 9))
         assert is_late or made.openers() is not None
         assert secrets.of_session(b"ticket") is not None
+
+
+@pytest.mark.parametrize(
+    ("suite", "versions"),
+    [
+        (None, {tls.TLS_1_0, tls.TLS_1_1, tls.TLS_1_2}),
+        (0x0005, {tls.TLS_1_0, tls.TLS_1_1, tls.TLS_1_2}),
+        (0x002F, {tls.TLS_1_0}),
+        (0x009C, set[int]()),
+    ],
+    ids=["none", "stream", "blocks", "aead"],
+)
+def test_which_records_can_only_be_opened_in_a_row(suite: int | None, versions: set[int]) -> None:
+    made = Handshake(TlsFacts(), Secrets())
+    made.suite = None if suite is None else SUITES[suite]
+    for version in (tls.TLS_1_0, tls.TLS_1_1, tls.TLS_1_2):
+        made._version = version
+        assert made.is_chained is (version in versions), hex(version)

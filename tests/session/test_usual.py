@@ -273,3 +273,19 @@ def test_the_first_number_of_a_request_counts() -> None:
     assert request_of(request("X-JobScheduler-Request-ID: 123456789 PT1H")) is not None
     assert request_of(request("X-JobScheduler-Request-ID: 1234567890 PT1H")) is None
     assert request_of(request("X-JobScheduler-Request-ID: x PT1H")) is None
+
+
+@pytest.mark.parametrize(
+    ("head", "left"),
+    [
+        (b"a\r\nDate: x\r\nb", b"a\r\nDate: \r\nb"),
+        (b"a\r\nDate: x\nb", b"a\r\nDate: \nb"),
+        (b"a\r\nDate: \r\nb", b"a\r\nDate: \r\nb"),
+        (b"a\r\nDate: xyz", b"a\r\nDate: "),
+        (b"a\r\nDate: ", b"a\r\nDate: "),
+        (b"a\r\nX: Date: x", b"a\r\nX: Date: x"),
+        (b"\r\nDate: x\r\n\r\nDate: y\r\n", b"\r\nDate: \r\n\r\nDate: y\r\n"),
+    ],
+)
+def test_a_head_without_a_value(head: bytes, left: bytes) -> None:
+    assert usual._without(head, b"\r\nDate: ") == left

@@ -95,6 +95,7 @@ def test_how_much_of_a_name_is_kept() -> None:
         (TIME, b"20261231235958Z", 1_798_761_598),
         (UTC, b"2601020304Z", None),
         (UTC, b"26010203040Z5", None),
+        (TIME, b"2026010203040", None),
         (TIME, b"2026010203040\xb2", None),
         (TIME, b"20261301000000Z", None),
         (0x16, b"20260102030405Z", None),
@@ -110,12 +111,13 @@ def test_alternative_names() -> None:
     name, address = der(0x82, b"a.example"), der(0x87, bytes([10, 2, 0, 10]))
     assert hosts(extension(name, address)) == ("a.example", "10.2.0.10")
     assert hosts(extension(name, critical=True)) == ("a.example",)
-    assert hosts(extension(name, oid=b"\x55\x1d\x13"), extension(address)) == ("10.2.0.10",)
-    assert hosts(extension(name, tag=3), extension(address)) == ("10.2.0.10",)
+    for oid in (b"\x55\x1d\x0e", b"\x55\x1d\x13"):
+        assert hosts(extension(name, oid=oid), extension(address)) == ("10.2.0.10",)
+    for tag in (OCTETS - 1, OCTETS + 1):
+        assert hosts(extension(name, tag=tag), extension(address)) == ("10.2.0.10",)
     assert hosts(der(SEQUENCE, der(OID, b"\x55\x1d\x11")), extension(address)) == ("10.2.0.10",)
-    assert hosts(extension(der(0x81, b"a@b"), der(0x83, b"x"), der(0x86, b"x"), der(0x88, b"x"), name)) == (
-        "a.example",
-    )
+    others = [der(tag, b"a@bc") for tag in (0x81, 0x83, 0x86, 0x88)]
+    assert hosts(extension(*others, name)) == ("a.example",)
     assert hosts(extension(*(der(0x87, bytes(size)) for size in (3, 4, 5, 15, 16, 17)))) == ("0.0.0.0", "::")
 
 

@@ -83,6 +83,8 @@ def test_construct_takes_the_elements_too() -> None:
         ("<source>\n text </source>", ((None, "\n text "),)),
         ("<source><source_part>x</source_part></source>", ((None, "x"),)),
         ('<source><source_part linenr="x"></source_part></source>', ((None, ""),)),
+        ('<source><part linenr="1">x</part><text linenr="2">y</text></source>', ((None, "x"), (None, "y"))),
+        ('<source><part> </part><source_part linenr="3"> </source_part><text> </text></source>', ((3, " "),)),
         ("echo plain > file", ((None, "echo plain > file"),)),
         (" ", ()),
     ],
@@ -175,6 +177,12 @@ def test_no_text_raises(text: str, frame: str) -> None:
     variable_set(xml)
     process_result(xml)
     construct_parameters([xml, f"script={xml}", f"environment={xml}"])
+
+
+def test_what_is_read_may_be_a_key() -> None:
+    found = construct_parameters(ELEMENTS)
+    assert found.monitors
+    assert {found, process_result("<process.result/>"), process_result("<process.result/>")} >= {found}
 
 
 @pytest.mark.parametrize(("signal", "number"), [("9", 9), ("15", 15), ("0", None), (None, None), ("x", None)])

@@ -7,7 +7,7 @@ import gzip
 import pytest
 
 from dissector.limits import MAX_INFLATED, MAX_INFLATION
-from dissector.wire.http import places_of
+from dissector.wire.http import places_of, split_http
 from dissector.wire.http_message import HttpMessage, parse_http
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: r\r\n"
@@ -90,6 +90,24 @@ def test_a_head_alone() -> None:
     assert (parts.body, parts.reason, parts.element) == (b"", "the HTTP head has no end", "GET /")
     assert message(PLAIN).text == "POST /x HTTP/1.1\nHost: r"
     assert (parts.header("a"), parts.header("b")) == ("b:c", None)
+
+
+@pytest.mark.parametrize(
+    ("head", "end"),
+    [
+        (b"POST /x\r\nA: b", b"\r\n\r\n"),
+        (b"POST /x\nA: b", b"\n\n"),
+        (b"POST /x", b"\r\n\n"),
+        (b"POST /x", b"\n\r\n"),
+        (b"", b"\r\n\r\n"),
+        (b"", b"\n\n"),
+        (b"x", b"\n\n"),
+    ],
+)
+@pytest.mark.parametrize("sent", [b"", b"a\r\n\r\nb", b"a\n\nb", b"\r\n"])
+def test_the_first_end_of_a_head_counts(head: bytes, end: bytes, sent: bytes) -> None:
+    parts = split_http(head + end + sent)
+    assert (parts.head, parts.sent) == (head, sent)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from secrets_corpus import HARMLESS, SECRET, Marked
 from strategies import bodies
 
+from dissector.model import Connection, Endpoint, Message
 from dissector.wire import messages as m
 from dissector.wire.control import parse_answer, parse_command
-from dissector.wire.decode import encode
+from dissector.wire.decode import encode, fields
 from dissector.wire.enums import VarType
 from dissector.wire.http_message import parse_http
 from dissector.wire.masked import NUMBERS, masked_json
@@ -271,6 +272,20 @@ def test_answers() -> None:
     assert MASKED.body(token) == m.TunnelToken('{"tunnelToken":{"id":"1","secret":"***"}}')
 
 
+@pytest.mark.parametrize(
+    ("name", "member", "found"), [("pin", None, [7]), ("pin", "set_var", [7]), ("job", None, []), ("job", "pin", [7])]
+)
+def test_numbers_in_a_tree_of_fields(name: str, member: str | None, found: list[int]) -> None:
+    """Those beside a secret's name, and all of a member with such a name."""
+    body = call(bstr(name), m.Variant(VarType.I4, 7), m.Variant(VarType.BOOL, True))
+    raw = encode(body)
+    connection = Connection(Endpoint("10.0.0.1", 1), Endpoint("10.0.0.2", 2), 0, 1)
+    told = Message(1, connection, 0, (1,), True, "request", None, body, raw, len(raw))
+    told.member = member
+    assert [node.value for node in MASKED.numbers(told, fields(raw, None))] == found
+    assert SHOWN.numbers(told, fields(raw, None)) == []
+
+
 def test_requests_for_secrets() -> None:
     assert MASKED.asks_for_secret(call(bstr("db_password")))
     assert not MASKED.asks_for_secret(call(bstr("job")))
@@ -286,6 +301,9 @@ def test_documents() -> None:
     assert answer.error is not None
     assert answer.error.text == "bad password=***"
     assert dict(answer.attributes)["text"] == "bad password=***"
+    broken = parse_command(b"<a b='1'")
+    assert broken.reason
+    assert MASKED.body(broken).reason == broken.reason
 
 
 def test_http_messages() -> None:

@@ -166,6 +166,7 @@ ONE, TWO = sized(b"one", 3), sized(b"certificate two", 3)
         (sized(ONE + TWO, 3), [b"one", b"certificate two"]),
         (sized(ONE, 3) + TWO, [b"one"]),
         (sized(ONE + b"\0\0", 3), [b"one"]),
+        (sized(ONE + b"\0\0", 3) + b"\0", [b"one"]),
         (sized(ONE + b"\0\0\0", 3), [b"one", b""]),
         (sized(ONE + TWO, 3)[:-4], [b"one", b"certificate"]),
         (sized(ONE + TWO, 3)[:11], [b"one"]),
