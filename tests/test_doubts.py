@@ -177,3 +177,20 @@ def test_a_command_that_can_not_be_read_is_there(size: int) -> None:
     assert task.remote is not None
     assert task.command is not None
     assert task.command.first_packet == 3
+
+
+#: A capture, what it lost, and what is told of its tasks then: what the whole one tells, or that it is not known.
+LOSSES = (
+    # Somebody waits for the port to open, which is no task, whatever of that was captured.
+    ("engine_shell_ok", [2], ["success"]),
+    ("engine_xml_errors", [2], ["unknown", "killed", "no_callback", "refused"]),
+    ("engine_xml_errors", [6], ["unknown", "killed", "no_callback", "refused"]),
+    ("engine_xml_errors", [7], ["unknown", "killed", "no_callback", "refused"]),
+)
+
+
+@pytest.mark.parametrize(("name", "lost", "outcomes"), LOSSES)
+def test_lost_packets_make_no_wrong_verdict(name: str, lost: list[int], outcomes: list[str]) -> None:
+    packets = [packet for number, packet in enumerate(packets_of(name), 1) if number not in lost]
+    tasks = sorted(judge(packets)[0], key=lambda task: task.first_packet)
+    assert [task.outcome.value for task in tasks] == outcomes

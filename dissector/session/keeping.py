@@ -151,9 +151,12 @@ class Keeper(Teller):
             self._order.emit(problem)
         self._order.emit(record)
 
-    def _finish_silent(self, facts: TaskFacts) -> None:
-        """Nothing was heard of the task for long: where it is not over, its end was not captured."""
-        self._finish_task(facts, how=LifeEvent.END if facts.is_over() else LifeEvent.MISSED)
+    def _finish_due(self) -> None:
+        """Nothing was heard of some tasks for long: where one is not over, its end was not captured."""
+        for facts in self.under_way.due(self.clock.now):
+            self._finish_task(facts, how=LifeEvent.END if facts.is_over() else LifeEvent.MISSED)
+        for facts in self.tunnels.due(self.clock.now):
+            self._finish_task(facts)
 
     def _lone(self, connection: Connection) -> TaskFacts:
         """A task of which only the callback is known."""

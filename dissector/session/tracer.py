@@ -206,7 +206,8 @@ class Tracer(Attempts):
         else:
             self._cut.opened(flow, self.under_way.half_known(connection))
         self._early.note(flow)
-        flow.handler = self.sniffer(connection)
+        flow.handler = sniffer = self.sniffer(connection)
+        self._unreached.opened(connection, is_command=sniffer.is_command_port)
 
     def sniffer(self, connection: Connection, *, is_inside: bool = False) -> Sniffer:
         """What listens to a new connection; ``is_inside``: to what it carries inside of TLS."""
@@ -229,6 +230,7 @@ class Tracer(Attempts):
         waits, now = self._unannounced.waits, self.clock.now if self._forgets else None
         if role is None or (role is Role.CALLBACK and sniffer.may_wait and not over and waits(connection, now)):
             return
+        self._unreached.forget(connection)
         if isinstance(flow, Flow):
             self.overview.judged(sniffer, role)
         elif role is Role.UNKNOWN:
@@ -291,6 +293,7 @@ class Tracer(Attempts):
             for facts in self._concerned(flow):
                 self.under_way.touched(facts)
             self.linger(flow)
+        self._unreached.forget(connection)
         if connection not in self._unreached:
             self._order.decided(connection)
 
@@ -394,7 +397,4 @@ class Tracer(Attempts):
             carried = flow.handler.inner if flow is not None and isinstance(flow.handler, Tls) else flow
             if carried is not None and isinstance(carried.handler, Sniffer):
                 self.decide(carried, carried.handler)
-        for facts in self.under_way.due(self.clock.now):
-            self._finish_silent(facts)
-        for facts in self.tunnels.due(self.clock.now):
-            self._finish_task(facts)
+        self._finish_due()

@@ -83,7 +83,9 @@ CHANGES = [
     ("facts.retransmitted = marks", "", "sent_again_for_long"),
     ("self:forget_tries(stream, math.max(self.now, stream.seen))", "", "waits_for_the_port"),
     ("self:result(string.sub(data, at), message)", "", "result"),
-    ("if stream.handler or not self:came_to_nothing(stream) then", "if true then", "command_drop.c"),
+    ("or not self:came_to_nothing(stream) or self:is_try(stream) then", "or true then", "command_drop.c"),
+    ("one.probed_at = probe.start", "one.probed_at = nil", "engine_shell_ok|-2-2"),
+    ("if self:failed_for_good(task) then", "if true then", "engine_xml_errors|-6-6"),
 ]  # fmt: skip
 
 

@@ -19,8 +19,10 @@ do
     while failed.size > 0 and failed:oldest().command.seen + PROBE_WINDOW <= now do
       local task = failed:oldest()
       failed:remove(task)
-      self.hosts:note(task.command)
-      self:conclude(task, now, EVENTS.END)
+      if self:failed_for_good(task) then
+        self.hosts:note(task.command)
+        self:conclude(task, now, EVENTS.END)
+      end
     end
     for _, task in js.py.each(self.silence:due(now)) do
       self:conclude(task, now, js.ask(task, "is_over") and EVENTS.END or EVENTS.MISSED)
@@ -55,10 +57,12 @@ do
     self.agents:finish()
     self.is_over = false
     for stream in pairs(self.undecided) do
-      if stream.handler or not self:came_to_nothing(stream) then
-        self:undecided_no_more(stream)
-        if not stream.handler then self:forget_tries(stream, math.max(self.now, stream.seen)) end
+      if not stream.handler and not self:came_to_nothing(stream) then
+        self:forget_tries(stream, math.max(self.now, stream.seen))
       end
+    end
+    for stream in pairs(self.undecided) do
+      if stream.handler or not self:came_to_nothing(stream) or self:is_try(stream) then self:undecided_no_more(stream) end
     end
     self:leave_out()
     self:find()

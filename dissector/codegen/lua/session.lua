@@ -11,7 +11,7 @@ do
   function js.new_session()
     local session = setmetatable({
       last = 0, away = 0, current = nil, packets = {}, flows = {}, by_ports = {}, hosts_of = {}, port_pairs = 0,
-      servers = {}, tries = {}, unreached = 0, undecided = {},
+      servers = {}, tries = {}, quiet = {}, unreached = 0, undecided = {},
       order = js.new_order(), aging = js.new_heap(), joiner = js.new_joiner(), answers = {}, answer_count = 0, now = 0, time = 0, latest = -math.huge,
       awaiting = js.new_heap(), early_bytes = 0, deadline = math.huge,
       packet_of = {}, number_of = {}, hosts = js.new_hosts(), closing = js.new_queue(), failed = js.new_queue(), wake = 0,
@@ -205,6 +205,7 @@ do
     self.early:note(stream)
     if stream.is_command_port and not stream.mid_stream then
       stream.undecided, self.undecided[stream] = true, true
+      js.push(self.quiet, js.tries_key(stream), stream)
       self.aging:push(time + js.limits.half_open * 1e9, stream)
       self.order:add(stream)
     end

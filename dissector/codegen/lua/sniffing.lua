@@ -139,6 +139,7 @@ do
   function S:undecided_no_more(stream)
     if stream.undecided then
       stream.undecided, self.undecided[stream] = nil, nil
+      js.drop(self.quiet, js.tries_key(stream), stream)
       self.order:remove(stream)
     end
   end
