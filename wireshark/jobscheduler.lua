@@ -11621,7 +11621,6 @@ do
   local S = js.Session
   local abs = math.abs
   local REMEMBERED = js.direction.remembered
-  local PROBE_WINDOW, MOST_ALIKE = js.python.session_join.PROBE_WINDOW, js.python.limits.MAX_ALIKE
   local TWICE, NEAR = js.python.stream_sequence.TWICE, js.python.stream_sequence.NEAR
   local is_frame = js.is_frame
 
@@ -11789,6 +11788,12 @@ do
     end
     self:linger(stream)
   end
+end
+
+-- Command connections that came to nothing, and who only waited for the port to open (the rules of session/unreached.py).
+do
+  local S = js.Session
+  local PROBE_WINDOW, MOST_ALIKE = js.python.session_join.PROBE_WINDOW, js.python.limits.MAX_ALIKE
 
   function js.tries_key(stream) return stream.client.ip .. " " .. stream.server.key end
 
