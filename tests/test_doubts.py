@@ -186,6 +186,13 @@ LOSSES = (
     ("engine_xml_errors", [2], ["unknown", "killed", "no_callback", "refused"]),
     ("engine_xml_errors", [6], ["unknown", "killed", "no_callback", "refused"]),
     ("engine_xml_errors", [7], ["unknown", "killed", "no_callback", "refused"]),
+    # A classic agent that is asked over HTTP, known by its answer.
+    ("agent/c19_kill_all", [2, 3, 4], ["killed"]),
+    # A callback of which the one SYN was captured.
+    ("engine_xml_errors", [17, 18], ["unknown", "killed", "no_callback", "refused"]),
+    # Requests to a tunnel that there is not, whose refusal is missing, with a byte that is no message.
+    ("agent/ua113_raw_errors", [56, 57], []),
+    ("agent/ua113_raw_errors", [61], []),
 )
 
 

@@ -21,7 +21,7 @@ _ROOTS: dict[str, tuple[str, ...]] = {
     "session.task": ("TaskFacts",),
     "session.agent_facts": ("AgentFacts", "Outage", "_REMEMBERED"),
     "session.agent_errors": ("code_of", "is_impostor"),
-    "session.tunnels": ("_OK", "_ACCEPTED"),
+    "session.tunnels": ("_OK", "_ACCEPTED", "_SHORTEST"),
     "wire.agent": ("Heartbeat", "STARTS"),
     "session.run_pairs": ("USUAL_FAILURES",),
     "session.slow": ("add_slow",),

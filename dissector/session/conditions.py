@@ -21,6 +21,7 @@ from dissector.session.verdict import (
     is_answer_missing,
     is_fin,
     is_hopeless,
+    is_refused,
     is_rejected,
     is_unheard,
     lacks_tail,
@@ -125,6 +126,13 @@ def tried(case: Case) -> bool:
 def in_vain(case: Case) -> bool:
     """One of those who called was refused, or not answered in time."""
     return any(is_hopeless(attempt, case.now) for attempt in case.facts.attempts)
+
+
+def may_be_answered(case: Case) -> bool:
+    """Each of those who called asked once and was not refused: who gets no answer asks again, so that the answer may be
+    what the capture lacks."""
+    attempts = case.facts.attempts
+    return all(len(one.syns) == 1 and not one.syn_acks and not is_refused(one) for one in attempts)
 
 
 def cut_while_waiting(case: Case) -> bool:

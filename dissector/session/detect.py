@@ -26,7 +26,9 @@ _TASK_PROCESS = re.compile(rb"K|O.{8}[IGQ]|A.{12}.{0,80}?<process\.result", re.D
 _EPHEMERAL = 1024
 _PROLOG = rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?"
 _ENGINE_COMMAND = re.compile(_PROLOG + rb"<(?:remote_scheduler\.|register_remote_scheduler|supervisor\.)")
-_ENGINE_ANSWER = re.compile(_PROLOG + rb"<spooler>\s*<answer[\s>/]")
+_ENGINE_ANSWER = re.compile(
+    rb"(?:HTTP/1\.[01] \d{3}[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n)?" + _PROLOG + rb"<spooler>\s*<answer[\s>/]"
+)
 _ENGINE_HTTP = re.compile(rb"[A-Z]{3,8} [^ ]{0,1024}/jobscheduler/")
 #: A request to a Universal Agent, and headers that only its two sides send: for connections in mid-stream.
 _AGENT_API = b"/jobscheduler/agent/api"
@@ -34,6 +36,8 @@ _AGENT_HTTP = re.compile(rb"[A-Z]{3,8} [^ ]{0,1024}" + _AGENT_API + rb"[/ ?]")
 _AGENT_HEADERS = re.compile(
     rb"\r\n(?:X-JobScheduler-(?:Tunnel|Request|Heartbeat|Session|LicenseKey)|Server: spray-can/)"
 )
+#: What a classic agent that is asked over HTTP has among the latter, and a Universal Agent has not.
+_CLASSIC_TYPE = b"\r\nContent-Type: text/xml"
 _HTTP_ANSWER = b"HTTP/1."
 #: A request line that goes on, and how much of one can be little else.
 _REQUEST_LINE = re.compile(rb"[A-Z]{1,8}(?: (?:[/h][^ \r\n]{0,1024})?)?")
@@ -103,7 +107,9 @@ def proxied(client: bytes, server: bytes) -> Proxied | None:
 def _is_agent(client: bytes, server: bytes, mid_stream: bool) -> bool:
     if _AGENT_HTTP.match(client):
         return True
-    return mid_stream and any(_asks_agent(head) or _AGENT_HEADERS.search(head) for head in (client, server))
+    if not mid_stream or _CLASSIC_TYPE in server:
+        return False
+    return any(_asks_agent(head) or _AGENT_HEADERS.search(head) for head in (client, server))
 
 
 def _asks_agent(head: bytes) -> bool:

@@ -23,6 +23,8 @@ from dissector.traffic import Side, StreamProblem
 from dissector.wire import agent
 
 _OK, _ACCEPTED = 200, 202
+#: Bytes of the shortest message that a client sends: an answer without a result.
+_SHORTEST = 9
 
 
 class Tunnels:
@@ -149,7 +151,7 @@ class Tunnels:
         if tunnel is not None and is_certain:
             self._desk.agent_unanswered(exchange)
         key, rival = self._strangers.pop(exchange, (None, None))
-        if key is not None and exchange.request.body and rival is None:
+        if key is not None and rival is None and len(exchange.request.body) >= _SHORTEST:
             self._asked(exchange, self._unannounced(exchange, key))
 
     # --- commands --------------------------------------------------------------------------------------------------

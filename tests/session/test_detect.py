@@ -61,6 +61,14 @@ def test_in_mid_stream_headers_tell_a_universal_agent(header: bytes) -> None:
     assert verdict(piece) is UNKNOWN
 
 
+@pytest.mark.parametrize("behind", [b"\r\nContent-Length: 70\r\n\r\n" + ANSWER, b"\r\n\r\n" + ANSWER])
+def test_in_mid_stream_an_answer_over_http_tells_a_classic_agent(behind: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nServer: spray-can/1.3.4\r\nContent-Type: text/xml; charset=UTF-8"
+    assert verdict(b"", head + behind, mid=True) is COMMAND
+    assert verdict(b"", head, mid=True, port=True) is None
+    assert verdict(b"", head.replace(b"text/xml", b"application/json") + behind, mid=True) is Role.HTTP
+
+
 @pytest.mark.parametrize("port", [True, False], ids=["4444", "elsewhere"])
 @pytest.mark.parametrize(
     ("client", "server"),

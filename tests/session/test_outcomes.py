@@ -124,6 +124,7 @@ EXAMPLES: list[Callable[[], Example]] = [
     lambda: uncalled(intruder=connection(Role.CALLBACK)),
     lambda: uncalled(kill=KILL),
     lambda: uncalled(attempts=[refused_attempt()], cut_command=5 * SECOND),
+    lambda: uncalled(5 * SECOND, None, attempts=[silent_attempt()]),
     lambda: uncalled(attempts=[refused_attempt()]),
     lambda: uncalled(SECOND, None, attempts=[silent_attempt()]),
     lambda: uncalled(start=None),

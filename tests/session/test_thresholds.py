@@ -45,7 +45,7 @@ def test_patience_with_the_syn_of_a_command(now: int, expected: Outcome) -> None
 @pytest.mark.parametrize(("now", "expected"), [(3 * SECOND, Outcome.RUNNING), (3 * SECOND + 1, Outcome.NO_CALLBACK)])
 def test_patience_with_the_syn_of_a_callback(now: int, expected: Outcome) -> None:
     made = facts(callback=False)
-    made.attempts.append(connection(Role.CALLBACK, syn_acks=[]))
+    made.attempts.append(connection(Role.CALLBACK, syns=[Mark(4, 0), Mark(5, 0)], syn_acks=[]))
     assert outcome(made, now) is expected
 
 

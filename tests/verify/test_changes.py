@@ -19,7 +19,8 @@ TEXT = PLUGIN.read_text(encoding="utf-8")
 #: with a SYN, or with bytes.
 DECIDED = (
     "", "command_drop.c", "engine_agent_not_reachable|:1", "start_refused.c", "start_rejected.c", "somebody_else",
-    "killed_before_the_callback", "scanner_close.c|66", "callback_62s.c", "api.c|:10", "only_the_remote",
+    "killed_before_the_callback", "scanner_close.c|66", "engine_xml_errors|-17-18",
+    "callback_62s.c", "api.c|:10", "only_the_remote",
     "start_not_heard", "nothing_more", "", "nothing_more_yet", "answer_not_captured", "", "remote_killed_early.c",
     "command_only.c", "closed_late", "callback_drop.c", "one_direction.c", "killed.c",
     "engine_kill_task|-38-39", "exit_5.c", "api.c",
@@ -85,6 +86,8 @@ CHANGES = [
     ("self:result(string.sub(data, at), message)", "", "result"),
     ("or not self:came_to_nothing(stream) or self:is_try(stream) then", "or true then", "command_drop.c"),
     ("one.probed_at = probe.start", "one.probed_at = nil", "engine_shell_ok|-2-2"),
+    ('find(server, "\\r\\nContent-Type: text/xml", 1, true)', "nil", "c19_kill_all|-4-4"),
+    ("if behind then text = sub(text, behind + 1) end", "", "c19_kill_all|-4-4"),
     ("if self:failed_for_good(task) then", "if true then", "engine_xml_errors|-6-6"),
 ]  # fmt: skip
 
@@ -98,7 +101,9 @@ def rows() -> list[re.Match[str]]:
 def source(name: str, tmp_path: Path) -> Path:
     """A capture, an ending, or what is left of one."""
     name, _, rest = name.partition("|")
-    recorded = [path for path in (CORPUS / f"{name}.pcapng", ROOT / "captures" / f"{name}.pcap") if path.exists()]
+    captures = ROOT / "captures"
+    places = CORPUS / f"{name}.pcapng", captures / f"{name}.pcap", captures / "agent" / f"{name}.pcap"
+    recorded = [path for path in places if path.exists()]
     path = tmp_path / f"{name}.pcap"
     found = recorded[0] if recorded else without_the_question(path) if name == "result" else made(name, path)
     if not rest:

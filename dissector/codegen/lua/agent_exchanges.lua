@@ -1,6 +1,7 @@
 -- Requests to Universal Agents and their responses, paired on each connection (the rules of session/exchanges.py).
 do
   local A = js.Agents
+  local SHORTEST = js.python.session_tunnels._SHORTEST
   local MOST_OPEN = 64  -- on one connection
 
   --- What is known of a connection: the task that its problems are told of (`task`) and the one that it carried last.
@@ -88,7 +89,8 @@ do
   function A:leave(exchange)
     self:take(exchange)
     exchange.starting = nil
-    if exchange.stranger and exchange.body and not exchange.has_rival then self:asked(exchange, self:unannounced(exchange)) end
+    local is_one = exchange.stranger and not exchange.has_rival and #(exchange.body or "") >= SHORTEST
+    if is_one then self:asked(exchange, self:unannounced(exchange)) end
     exchange.stranger = nil
   end
 

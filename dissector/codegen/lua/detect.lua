@@ -17,6 +17,8 @@ do
   end
 
   local function is_engine_answer(text)
+    local _, behind = find(text, "^HTTP/1%.[01] %d%d%d.-\r\n\r\n")
+    if behind then text = sub(text, behind + 1) end
     return find(behind_prolog(text), "^<spooler>%s*<answer[%s>/]")
   end
 
@@ -102,7 +104,8 @@ do
   local function is_agent(client, server, mid_stream)
     local REQUEST = "%u%u%u%u?%u?%u?%u?%u? [^ ]*/jobscheduler/agent/api[/ ?]"
     if find(client, "^" .. REQUEST) then return true end
-    for _, head in ipairs(mid_stream and { client, server } or {}) do
+    local is_classic = find(server, "\r\nContent-Type: text/xml", 1, true)
+    for _, head in ipairs(mid_stream and not is_classic and { client, server } or {}) do
       if find(head, REQUEST) or find(head, AGENT_HEADERS[1]) or find(head, AGENT_HEADERS[2]) then return true end
     end
     return false
