@@ -9,13 +9,16 @@ from pathlib import Path
 
 from dissector.errors import UsageError
 from dissector.looks import Sighted, looked_farther, related, remarks_on, sources_of
-from dissector.model import Problem
-from dissector.points.clocks import Clock
-from dissector.points.place import CapturePoint
+from dissector.model import Endpoint, Problem, address_text
+from dissector.points.clocks import Clock, grain_of
+from dissector.points.place import CapturePoint, Ends
 from dissector.points.places import Common, Relation, clock, common, grouped, is_ahead
-from dissector.points.sightings import Sightings
+from dissector.points.sightings import Sightings, address_size
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.sources.capture import Interfaces, Only
+
+#: Clocks that tick so rarely (ns) are coarse.
+_COARSE = 1_000_000
 
 
 @dataclass
@@ -82,6 +85,7 @@ def survey(
     _rank(sites, between, tell)
     _set_clocks(sites, between)
     _set_told(sites, wanted)
+    _set_ends(sites, between)
     _set_spans(sites, [[sources[number].seen for number in group] for group in groups])
     return sites
 
@@ -195,6 +199,24 @@ def _set_clocks(sites: list[Site], between: dict[tuple[int, int], Common]) -> No
             place.moved = ahead if error is None or abs(ahead) > error else 0
 
 
+def _set_ends(sites: list[Site], between: dict[tuple[int, int], Common]) -> None:
+    """Which connection is which behind an address translation."""
+    order = sorted(range(len(sites)), key=lambda number: sites[number].place.rank)
+    for one, two in combinations(order, 2):
+        first, second, shared = sites[one].place.ends, sites[two].place.ends, between[one, two]
+        if shared.by_content:
+            continue
+        for here, there in {(a.key, b.key) for a, b, _ in shared.packets if a.key != b.key}:
+            ends = _ends(here)
+            second.setdefault(_ends(there), first.get(ends, ends))
+
+
+def _ends(key: bytes) -> Ends:
+    size = address_size(key)
+    ends = (key[:size], key[-4:-2]), (key[size : 2 * size], key[-2:])
+    return frozenset(Endpoint(address_text(ip), int.from_bytes(port, "big")) for ip, port in ends)
+
+
 def _set_told(sites: list[Site], wanted: Wanted) -> None:
     for name, offset in wanted.offsets.items():
         place = next((site.place for site in sites if site.place.name == name), None)
@@ -209,6 +231,8 @@ def _set_spans(sites: list[Site], seen: list[list[Sightings]]) -> None:
         place = site.place
         place.first = min((time for time in first if time is not None), default=None)
         place.last = max((time for time in last if time is not None), default=None)
+        grain = grain_of([one.time for part in parts for one in part.seen.values()])
+        place.grain = grain if grain >= _COARSE else 0
         if place.first is not None and place.last is not None:
             place.first, place.last = place.first - place.moved, place.last - place.moved
 

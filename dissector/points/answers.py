@@ -11,6 +11,7 @@ from dissector.points.between import Way
 from dissector.points.proof import Crossing, PathProof, begun, end_of, judged, proving
 from dissector.session.case import host_of, span
 from dissector.session.findings import Finding, Phrase, Reason
+from dissector.session.subjects import no
 from dissector.session.timeouts import IDLE, LAST_TRY, SECOND, STUCK_RETRANSMISSIONS
 from dissector.session.verdict import unreachables
 from dissector.traffic import IcmpError, Side
@@ -59,7 +60,7 @@ class Forged(Answer):
     def ttl(self) -> int:
         """Of this end's other packets; 0 without any."""
         facts = self.far.sides[self.way.side]
-        return facts.ttl if facts.packets > 1 else 0
+        return facts.ttl if facts.packets > 1 else self.way.other_ttl()
 
     @property
     def idle(self) -> int:
@@ -79,15 +80,28 @@ def carried(forged: Forged) -> bool:
 
 
 def behind_silence(forged: Forged) -> bool:
-    return forged.idle >= IDLE
+    return forged.idle - forged.way.receiver.place.grain >= IDLE
 
 
 def has_other_ttl(forged: Forged) -> bool:
     return forged.ttl not in (0, forged.reset.ttl)
 
 
+def sent_by_nobody_else(forged: Forged) -> bool:
+    """This end goes on, as nobody does who has reset a connection, or the other end has a reset of a device as well."""
+    near, far, side = forged.way.near, forged.far, forged.way.side
+    if near is None:
+        return False
+    last, back = near.sides[side].last, near.sides[side.other].rst
+    goes_on = last is not None and last.time > forged.reset.time
+    return goes_on or (back is not None and far.sides[side.other].rst is None)
+
+
 _RESET = "The reset in the name of {end} that came to {receiver} never passed {sender}: {end} did not send it."
 _TTL: Phrase[Forged] = Phrase(" (its TTL is {reset.ttl}, that of the others {ttl})", (has_other_ttl,))
+_ALONE: Phrase[Forged] = Phrase(
+    " (less certain: {sender} may have missed it)", (no(has_other_ttl), no(sent_by_nobody_else))
+)
 RESETS: tuple[Finding[Forged], ...] = (
     Finding(
         "state_lost_in_device",
@@ -95,10 +109,10 @@ RESETS: tuple[Finding[Forged], ...] = (
         _RESET,
         (proving,),
         (Reason("a device {path} sent it"),),
-        (_TTL, Phrase(": it forgot the connection in {idle_seconds} s of silence")),
+        (_TTL, Phrase(": it forgot the connection in {idle_seconds} s of silence"), _ALONE),
         time=begun,
     ),
-    Finding("answered_by_device", (), _RESET, (proving,), _by("a device {path} sent it"), (_TTL,), time=begun),
+    Finding("answered_by_device", (), _RESET, (proving,), _by("a device {path} sent it"), (_TTL, _ALONE), time=begun),
 )
 
 

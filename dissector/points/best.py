@@ -28,7 +28,9 @@ def _knowledge(leg: Leg) -> tuple[int, ...]:
         _certainty(record),
         len(connections),
         -sum(map(is_incomplete, connections)),
+        sum(one.closed is not None for one in connections),
         record.counts.messages,
+        sum(one.packets for one in connections) if record.problems else 0,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dissector.model import Connection, Mark, Role
+from dissector.model import Connection, Mark, Role, address_text
 from dissector.points.pairing import Leg, initial
 from dissector.session.verdict import unreachables
 from dissector.traffic import IcmpError, Side
@@ -36,22 +36,28 @@ class Way:
         """SYNs (of the end that opens the connection), or SYN+ACKs, that did not come, and how many came."""
         if self.near is None or self.near.mid_stream or (self.far is None and self.side is Side.SERVER):
             return [], 0
-        opens = self.side is Side.CLIENT
-        sent = self.near.syns if opens else self.near.syn_acks
+        if not self._is_heard():
+            return [], 0
+        sent = self._opening(self.near)
         if self.far is not None and self.far.mid_stream:
             return [], len(sent)
-        came = [] if self.far is None else self.far.syns if opens else self.far.syn_acks
+        came = [] if self.far is None else self._opening(self.far)
+        if not came and self._opening_answered():
+            return [], 0
         lost = [mark for mark in sent if mark not in _arrived(sent, came)]
         return [mark for mark in lost if self.receiver.place.covers(mark.time)], len(came)
 
     def lost_data(self) -> tuple[int, list[Mark]]:
         """Bytes that never came to the other place and that nobody acknowledged, and the tries."""
-        if self.near is None or self.far is None or not self.is_whole:
+        if self.near is None or self.far is None or not self.is_whole or not self._is_heard():
             return 0, []
         here, there = self.near.sides[self.side], self.far.sides[self.side]
         # What comes behind the end of a connection is no part of its bytes, but is counted.
         missing = here.bytes - there.bytes if here.packets > there.packets else 0
-        if missing <= 0 or not self.near.unacknowledged(self.side):
+        acked = max(one.sides[self.side.other].acked or 0 for one in (self.near, self.far))
+        by_capture = max(there.sent, acked) - there.never_acknowledged - there.bytes
+        missing = min(missing - max(0, by_capture), here.sent - acked)
+        if missing <= 0:
             return 0, []
         tries = [mark for mark in here.retransmitted if self.receiver.place.covers(mark.time)]
         return missing, tries
@@ -70,22 +76,48 @@ class Way:
 
     def lost_end(self) -> Mark | None:
         """A FIN or reset that never came."""
-        if self.near is None or self.far is None:
+        if self.near is None or self.far is None or not self._is_heard():
             return None
         here, there = self.near.sides[self.side], self.far.sides[self.side]
         mark = here.rst or here.fin
-        came = there.rst or there.fin
-        return mark if mark is not None and came is None and self.receiver.place.covers(mark.time) else None
+        came = there.rst or there.fin or there.end_acked or self.near.closed == self.far.closed == "fin"
+        return mark if mark is not None and not came and self.receiver.place.covers(mark.time) else None
 
     def forged_reset(self) -> Mark | None:
         """A reset at the other place in the name of this end, which never sent one."""
-        if self.far is None:
+        if self.far is None or not self._is_heard():
             return None
         reset = self.far.sides[self.side].rst
         if reset is None or not self.sender.place.covers(reset.time):
             return None
-        own = self.near.sides[self.side].rst if self.near is not None else None
-        return reset if own is None else None
+        if self.near is None:
+            return None if self.far.established else reset  # the capture there lacks all of it
+        return reset if self.near.sides[self.side].rst is None else None
+
+    def _opening_answered(self) -> bool:
+        """True where SYNs (SYN+ACKs) were answered, so that a capture without them lacks them."""
+        ends = [one for one in (self.near, self.far) if one is not None]
+        if self.side is Side.SERVER:
+            answers = [one.sides[Side.CLIENT] for one in ends]
+            return any(answer.acked is not None or answer.rst is not None for answer in answers)
+        if any(one.syn_acks for one in ends) or (self.far is not None and self.far.sides[Side.SERVER].packets):
+            return True
+        refused = self.near.sides[Side.SERVER].rst if self.near is not None else None
+        return refused is not None and refused.ttl == _ttl(self.sender, client=not self.is_clients, but=self.near)
+
+    @property
+    def is_clients(self) -> bool:
+        """The client scheduler's host sends this."""
+        return (self.side is Side.CLIENT) is (self.role is Role.COMMAND)
+
+    def other_ttl(self) -> int:
+        """The TTL that other packets of this host have at the other place; 0 without any."""
+        return _ttl(self.receiver, client=self.is_clients, but=self.far)
+
+    def _is_heard(self) -> bool:
+        """Each place has something of this host: a capture of one direction proves nothing of the other one."""
+        said = (leg.said_by(client=self.is_clients) for leg in (self.sender, self.receiver))
+        return all(any(facts.packets for _, facts in of_leg) for of_leg in said)
 
     def foreign_icmp(self) -> list[IcmpError]:
         """ICMP errors at the other place that answer what goes to this end and that never came from there."""
@@ -95,7 +127,9 @@ class Way:
         return [
             error
             for error in unreachables(self.far)
-            if error.sender not in known and self.sender.place.covers(error.time)
+            if error.sender not in known
+            and address_text(error.sender) != self.far.server.ip  # its own, which the capture there lacks
+            and self.sender.place.covers(error.time)
         ]
 
     def delays(self) -> list[tuple[int, Mark, Mark]]:
@@ -114,7 +148,7 @@ class Way:
         if self.near is None or self.far is None or not self.is_whole:
             return []
         here, there = self.near.sides[self.side], self.far.sides[self.side]
-        if here.retransmissions > len(here.retransmitted):
+        if here.retransmissions > len(here.retransmitted) or not here.packets:
             return []  # not all of them are known
         known = [*here.retransmitted, *here.overtaken]
         if not any(mark.ip_id for mark in there.overtaken):  # nothing tells one from another
@@ -154,11 +188,31 @@ class Way:
         ends = [[one.sides[side].rst is not None for side in Side] for one in (self.near, self.far) if one is not None]
         return len(ends) == 2 and ends[0] != ends[1]
 
-    def counts(self) -> tuple[int, int]:
-        """How many packets of this end were captured at its own place and at the other one."""
-        pair = (one.sides[self.side].packets if one is not None else 0 for one in (self.near, self.far))
-        here, there = pair
-        return here, there
+    def fewer(self) -> tuple[int, int]:
+        """How many packets of this end were lost on the way and sent again, and of how many: what nobody sends again
+        may have been lost by a capture."""
+        if self.near is None or self.far is None or not self.far.sides[self.side].packets:
+            return 0, 0
+        here, there = self.near.sides[self.side], self.far.sides[self.side]
+        again = self._again(self.near, self.receiver) + max(0, len(self._opening(self.near)) - 1)
+        return max(0, min(here.packets - there.packets, again)), here.packets
+
+    def more(self) -> int:
+        """How many packets of this end came more often than they were sent."""
+        if self.near is None or self.far is None or not self.near.sides[self.side].packets:
+            return 0
+        here, there = self.near.sides[self.side], self.far.sides[self.side]
+        again = self._again(self.far, self.sender) + there.duplicates - here.retransmissions
+        again += len(self._opening(self.far)) - max(1, len(self._opening(self.near)))
+        return max(0, min(there.packets - here.packets, again))
+
+    def _again(self, connection: Connection, other: Leg) -> int:
+        """How often this end sent something again while the other place was captured as well."""
+        facts = connection.sides[self.side]
+        return facts.retransmissions - sum(not other.place.covers(mark.time) for mark in facts.retransmitted)
+
+    def _opening(self, connection: Connection) -> list[Mark]:
+        return connection.syns if self.side is Side.CLIENT else connection.syn_acks
 
 
 def _arrived(sent: Sequence[Mark], came: Sequence[Mark]) -> list[Mark]:
@@ -171,6 +225,11 @@ def _arrived(sent: Sequence[Mark], came: Sequence[Mark]) -> list[Mark]:
         if not mark.ip_id and left:
             found.append(min(left, key=lambda one: abs(one.time - mark.time)))
     return found
+
+
+def _ttl(leg: Leg, *, client: bool, but: Connection | None) -> int:
+    """That of a host's packets on the other connections of a task; 0 without any."""
+    return next((facts.ttl for one, facts in leg.said_by(client=client) if one is not but and facts.ttl), 0)
 
 
 def _marks(connection: Connection, side: Side) -> list[Mark]:
@@ -213,6 +272,14 @@ def _is_same(one: Connection, two: Connection, first: Leg, second: Leg) -> bool:
         if numbers[0] == numbers[1]:
             return True
         # A proxy opens one of its own.
-        is_proxied = first.place.by_content or second.place.by_content
-        return is_proxied and one is first.record.callback and two is second.record.callback
+        return _is_proxied(first, second) and _are_the_callbacks(one, two, first, second)
+    is_alike = _is_proxied(first, second) or first.place.ends_of(one) == second.place.ends_of(two)
+    return is_alike and _are_the_callbacks(one, two, first, second)
+
+
+def _is_proxied(first: Leg, second: Leg) -> bool:
+    return first.place.by_content or second.place.by_content
+
+
+def _are_the_callbacks(one: Connection, two: Connection, first: Leg, second: Leg) -> bool:
     return one is first.record.callback and two is second.record.callback

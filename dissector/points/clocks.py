@@ -88,7 +88,7 @@ def estimate(pairs: Sequence[Pair]) -> Clock:
     if not upper or not lower:
         ends = [pair.difference for pair in (upper or lower)]
         return Clock(origin, min(ends) if upper else max(ends))
-    grain = max(_grain(times), _grain([pair.time + pair.difference for pair in pairs]))
+    grain = max(grain_of(times), grain_of([pair.time + pair.difference for pair in pairs]))
     for error in (grain, *(error for error in _ERRORS if error > grain)):
         lines = _possible(upper, lower, origin, middle, error)
         if lines:
@@ -96,7 +96,7 @@ def estimate(pairs: Sequence[Pair]) -> Clock:
     return Clock(origin, middle)
 
 
-def _grain(times: Sequence[int]) -> int:
+def grain_of(times: Sequence[int]) -> int:
     """Nanoseconds between two ticks of a clock, as far as its times show."""
     return next(grain for grain in _GRAINS if not any(time % grain for time in times) or grain == _GRAINS[-1])
 

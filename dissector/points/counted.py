@@ -30,13 +30,13 @@ class Repeated(Together):
 
     @property
     def fewer(self) -> str:
-        counts = [(way, *way.counts()) for way in self.ways]
-        return ", ".join(f"{a - b} of {count(a, 'packet')} {_whose(way)}" for way, a, b in counts if a > b)
+        counts = [(way, *way.fewer()) for way in self.ways]
+        return ", ".join(f"{lost} of {count(sent, 'packet')} {_whose(way)}" for way, lost, sent in counts if lost)
 
     @property
     def more(self) -> str:
-        counts = [(way, *way.counts()) for way in self.ways]
-        return ", ".join(f"{count(b - a, 'packet')} {_whose(way)}" for way, a, b in counts if a < b)
+        counts = [(way, way.more()) for way in self.ways]
+        return ", ".join(f"{count(more, 'packet')} {_whose(way)}" for way, more in counts if more)
 
 
 def _whose(way: Way) -> str:
@@ -59,14 +59,16 @@ REPEATED: tuple[Finding[Repeated], ...] = (
 
 def repeated(proof: PathProof, between: Sequence[Way]) -> Iterator[Problem]:
     """Of all connections together."""
-    found = [way for way in between if way.near is not None and len(set(way.counts())) > 1 and _counts(way)]
+    found = [way for way in between if (way.fewer()[0] or way.more()) and _counts(way)]
     if found:
         yield from every(REPEATED, Repeated(proof, between[0], found))
 
 
 def _counts(way: Way) -> bool:
     """True where numbers of packets tell what the network did, and nothing else tells more."""
-    if way.far is None or not way.is_whole or way.missed() is not None:
+    if way.near is None or way.far is None or not way.is_whole or way.missed() is not None:
+        return False
+    if way.near.closed != way.far.closed:  # one of the captures ended before
         return False
     return not (way.is_doubled or way.has_one_sided_reset or way.lost_data()[0] or way.lost_end())
 

@@ -263,10 +263,12 @@ def _combine(group: Joined, leg: Leg) -> None:
     record.start = min(other.record.start for other in group.legs)
     record.end = max(other.record.end for other in group.legs)
     record.first_packet = min(other.record.first_packet for other in group.legs)
-    record.points, record.point = [_point(other) for other in group.legs], leg.place.name
+    of_place = {other.place: other for other in (*reversed(group.legs), leg)}
+    record.points = [_point(of_place[place]) for place in dict.fromkeys(other.place for other in group.legs)]
+    record.point = leg.place.name
     found = proven(group, leg)
     sharpen(group, record)
-    if any(problem.severity is Severity.ERROR for problem in found):
+    if any(problem.severity is Severity.ERROR and not _DOUBT.search(problem.cause) for problem in found):
         for problem in record.problems:
             problem.cause = _DOUBT.sub("", problem.cause)
     record.problems = sorted([*found, *record.problems], key=lambda problem: _ORDER.index(problem.severity))

@@ -133,7 +133,7 @@ def too_large(data: LostData) -> bool:
 
 
 def behind_silence(data: LostData) -> bool:
-    return data.idle >= IDLE
+    return data.idle - max(place.grain for place in (data.way.sender.place, data.way.receiver.place)) >= IDLE
 
 
 def cut_alone(data: LostData) -> bool:
@@ -202,9 +202,10 @@ def data(proof: PathProof, way: Way) -> Iterator[Problem]:
 
 @dataclass(slots=True)
 class LostEnd(Crossing):
-    """A FIN or reset of ``near`` that never came."""
+    """A FIN or reset of ``near`` that never came to ``far``."""
 
     near: Connection
+    far: Connection
     mark: Mark
 
     @property
@@ -214,6 +215,13 @@ class LostEnd(Crossing):
     @property
     def what(self) -> str:
         return "reset" if self.mark is self.near.sides[self.way.side].rst else "FIN"
+
+
+def goes_on(end: LostEnd) -> bool:
+    """Who should have got it says more, or the same again."""
+    receiver = end.far.sides[end.way.side.other]
+    said = [*receiver.retransmitted, *([receiver.last_data] if receiver.last_data is not None else [])]
+    return any(mark.time > end.mark.time for mark in said)
 
 
 def behind_lost_data(end: LostEnd) -> bool:
@@ -226,6 +234,7 @@ ENDS: tuple[Finding[LostEnd], ...] = (
         (no(behind_lost_data),),
         "The {what} of {end} on the {role} connection passed {sender} and never came to {receiver}.",
         (proving,),
+        more=(Phrase(" (less certain: {receiver} may have missed it)", (no(goes_on),)),),
         time=begun,
     ),
 )
@@ -233,5 +242,5 @@ ENDS: tuple[Finding[LostEnd], ...] = (
 
 def end(proof: PathProof, way: Way) -> Iterator[Problem]:
     mark = way.lost_end()
-    if mark is not None and way.near is not None:
-        yield from judged(ENDS, LostEnd(proof, way, way.near, mark))
+    if mark is not None and way.near is not None and way.far is not None:
+        yield from judged(ENDS, LostEnd(proof, way, way.near, way.far, mark))

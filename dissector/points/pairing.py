@@ -13,9 +13,10 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from dissector.limits import MAX_ALIKE
-from dissector.model import Connection, Task
+from dissector.model import Connection, Role, Task
 from dissector.points.place import CapturePoint
 from dissector.session.task import TaskFacts
+from dissector.sides import SideFacts
 from dissector.traffic import Side
 
 #: A task is at two places within this time (ns), beside what the clocks may be wrong.
@@ -34,6 +35,11 @@ class Leg:
     @property
     def record(self) -> Task:
         return self.facts.record
+
+    def said_by(self, *, client: bool) -> Iterator[tuple[Connection, SideFacts]]:
+        """What the client scheduler's host sent, or the remote's, on each of the task's connections."""
+        for one in self.facts.connections():
+            yield one, one.sides[Side.CLIENT if (one is self.record.command) is client else Side.SERVER]
 
 
 @dataclass(slots=True, eq=False)
@@ -69,7 +75,7 @@ def _join(alike: list[Leg], group_of: dict[Leg, Joined], *, certain: bool) -> No
             one, two = group_of[leg], group_of[other]
             if one is two or leg.place is other.place:
                 continue
-            if not certain and (_have_a_place_in_common(one, two) or _differ(leg, other)):
+            if not certain and (_have_a_leg_in_common(one, two) or _differ(leg, other)):
                 continue
             if not _meet(leg, other):
                 continue
@@ -78,9 +84,18 @@ def _join(alike: list[Leg], group_of: dict[Leg, Joined], *, certain: bool) -> No
                 group_of[member] = one
 
 
-def _have_a_place_in_common(one: Joined, two: Joined) -> bool:
-    places = {member.place for member in one.legs}
-    return any(member.place in places for member in two.legs)
+def _have_a_leg_in_common(one: Joined, two: Joined) -> bool:
+    """A place has the task in both; not where it has the command connection alone here and the callback alone there."""
+    return any(
+        a.place is b.place and (_roles(a) & _roles(b) or not (_roles(a) and _roles(b)))
+        for a in one.legs
+        for b in two.legs
+    )
+
+
+def _roles(leg: Leg) -> set[Role]:
+    callback = leg.facts.attempts or leg.record.callback is not None
+    return {role for role, is_there in ((Role.COMMAND, leg.record.command), (Role.CALLBACK, callback)) if is_there}
 
 
 def _differ(one: Leg, two: Leg) -> bool:
@@ -115,7 +130,7 @@ def initial(connection: Connection) -> int | None:
 def _ends(leg: Leg) -> Iterator[Hashable]:
     for connection in (leg.record.command, leg.record.callback):
         if connection is not None:
-            yield connection.role, connection.client, connection.server, leg.ordinal
+            yield connection.role, leg.place.ends_of(connection), leg.ordinal
 
 
 def _content(leg: Leg) -> Iterator[Hashable]:

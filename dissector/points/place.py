@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from dissector.model import Connection, Endpoint
 from dissector.points.clocks import SAME, Clock
 
 _ENDINGS = (".gz", ".zst", ".bz2", ".xz", ".lz4", ".pcapng", ".pcap", ".cap", ".snoop")
+
+
+#: The two ends of a connection, whoever opened it.
+Ends = frozenset[Endpoint]
 
 
 def place_name(file: str) -> str:
@@ -30,12 +35,22 @@ class CapturePoint:
     first: int | None = None
     last: int | None = None
     by_content: bool = False
+    #: Nanoseconds between two ticks of a coarse clock.
+    grain: int = 0
+    #: The two ends of connections that an address translation changes, by the ends that they have here: those at the
+    #: first place.
+    ends: dict[Ends, Ends] = field(default_factory=dict)
     #: The user told what its clock is ahead.
     is_told: bool = False
 
     def covers(self, time: int) -> bool:
         """True when it was captured here at ``time``."""
         return self.first is not None and self.last is not None and self.first <= time <= self.last
+
+    def ends_of(self, connection: Connection) -> Ends:
+        """Those of a connection at the first place."""
+        ends = frozenset((connection.client, connection.server))
+        return self.ends.get(ends, ends)
 
     def ahead(self, first: int, last: int) -> tuple[int | None, int | None]:
         """What its clock was ahead between two corrected times (ns), and the bound of that; None: not known."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dissector.model import Problem, Task
 from dissector.points.pairing import Joined, Leg
 from dissector.session.findings import Reason, told
+from dissector.session.verdict import is_incomplete
 
 
 @dataclass(slots=True)
@@ -29,10 +30,12 @@ def no_callback(one: Known) -> bool:
 
 
 def nobody_calls(one: Known) -> bool:
-    """At the last place either, though the start was answered there."""
-    facts, callback = one.last.facts, one.record.callback
-    is_another = one.last.place is not one.group.legs[0].place
-    return is_another and callback is None and not facts.attempts and facts.start_answer is not None
+    """At the last place either, which has the task from its answered start to its end."""
+    facts, command, place = one.last.facts, one.last.record.command, one.last.place
+    if place is one.group.legs[0].place or one.record.callback is not None or facts.attempts:
+        return False
+    is_whole = command is not None and not is_incomplete(command) and place.covers(one.record.end)
+    return is_whole and facts.start is not None and facts.start_answer is not None
 
 
 SHARPER: tuple[Reason[Known], ...] = (

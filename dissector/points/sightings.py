@@ -19,8 +19,8 @@ from dissector.traffic import ACK, ENDS, RST, SYN
 #: Sequence number, acknowledgement number, IP id, flags that no device changes.  Without an IP id the payload's length,
 #: as -1 and less: so two tries of the same segment look alike.
 Print = tuple[int, int, int, int]
-#: IPv4: IP id, TTL, ports, sequence and acknowledgement number, data offset, flags; the same of IPv6.
-_IPV4, _IPV6 = Struct("!4xH2xB11xHHIIBB").unpack_from, Struct("!7xB32xHHIIBB").unpack_from
+#: IPv4: length, IP id, TTL, ports, sequence and acknowledgement number, data offset, flags; the same of IPv6.
+_IPV4, _IPV6 = Struct("!2xHH2xB11xHHIIBB").unpack_from, Struct("!7xB32xHHIIBB").unpack_from
 _TELLING = SYN | RST | ACK
 #: Payloads (bytes) that may be told from others.
 _LEAST_SAID = 48
@@ -28,6 +28,7 @@ _LEAST_SAID = 48
 _MOST_SENDERS = 256
 _SEQUENCE_LOW = 7
 _ALL_BITS = 8
+_new = tuple.__new__
 #: Numbers that programs use where systems draw by chance.
 _SIMPLE = 1 << 20
 
@@ -67,6 +68,7 @@ class Sightings:
         self.first: int | None = None
         self.last: int | None = None
         self._bits = 0
+        self._last_sender: tuple[bytes, int, bytes] | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -87,41 +89,51 @@ class Sightings:
                 self._thin()
 
     def _conversation(self, block: Block, conversation: Conversation) -> None:
+        """This and ``_packet`` are most of what a first look costs."""
         keys, data, syns = conversation.keys, block.data, set(conversation.syns)
-        size = 20 if len(keys[0]) == 12 else 40
+        begins, known_ip = block.begins, block.ip_offset
+        size, mask = 20 if len(keys[0]) == 12 else 40, self._mask
+        low = size + _SEQUENCE_LOW
         for place in conversation.places:
             index = place >> 1
-            at = block.ip(index)
-            if index not in syns and (data[at + size + _SEQUENCE_LOW] & self._mask or self._is_full):
+            at = block.ip(index) if known_ip is None else begins[index] + known_ip
+            if index not in syns and (data[at + low] & mask or self._is_full):
                 continue
             self._packet(block, index, at, keys[place & 1], size)
 
     def _packet(self, block: Block, index: int, at: int, key: bytes, size: int) -> None:
-        data = block.data
+        data, ip_id = block.data, 0
+        begin, end = block.begins[index], block.ends[index]
         if size == 20:
-            ip_id, ttl, _, _, seq, ack, offset, flags = _IPV4(data, at)
+            length, ip_id, ttl, _, _, seq, ack, offset, flags = _IPV4(data, at)
+            end = min(end, at + length)
         else:
-            ip_id = 0
             ttl, _, _, seq, ack, offset, flags = _IPV6(data, at)
-        begin, end = at + size + (offset >> 4 << 2), block.ends[index]
-        if size == 20:
-            end = min(end, at + int.from_bytes(data[at + 2 : at + 4], "big") or end)
-        link = bytes(data[block.begins[index] : at])
+        link = data[begin:at]
+        begin = at + size + (offset >> 4 << 2)
+        length = end - begin if end > begin else 0
         if not ip_id:
-            if end <= begin and not flags & ENDS:
+            if not length and not flags & ENDS:
                 return  # an acknowledgement, of which there may be many alike
-            ip_id = -1 - max(end - begin, 0)
+            ip_id = -1 - length
         known: Print = (seq, ack if flags & ACK else 0, ip_id, flags & _TELLING)
-        sighting = Sighting(block.times[index], ttl, key, link, max(end - begin, 0), flags)
+        sighting: Sighting = _new(Sighting, (block.times[index], ttl, key, link, length, flags))
         if known in self.seen:
             self.twice.add(known)
         else:
             self.seen[known] = sighting
+        self._sender(key, ttl, link)
+        if length >= _LEAST_SAID:
+            said = crc32(data[begin:end]), length
+            self.said[said] = None if said in self.said else sighting
+
+    def _sender(self, key: bytes, ttl: int, link: bytes) -> None:
+        sender = key, ttl, link
+        if sender == self._last_sender:
+            return
+        self._last_sender = sender
         if len(self.senders) < _MOST_SENDERS:
             self.senders.add(Sender(key[: address_size(key)], ttl, link))
-        if end - begin >= _LEAST_SAID:
-            said = crc32(data[begin:end]), end - begin
-            self.said[said] = None if said in self.said else sighting
 
     @property
     def _mask(self) -> int:

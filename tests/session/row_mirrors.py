@@ -347,12 +347,17 @@ MIRRORS: dict[str, tuple[str, ...]] = {
     "answers.RESETS[0].more": (
         "test_points_facts.test_who_sent_a_reset_is_told_by_its_ttl",
         "test_points_facts.test_a_reset_behind_a_silence",
+        "test_points_facts.test_who_goes_on_has_not_reset_the_connection",
     ),
     "answers.RESETS[1].reasons": (
         "test_points_facts.test_a_reset_that_nobody_sent",
         "test_points_facts.test_a_reset_that_refuses_a_connection",
     ),
-    "answers.RESETS[1].more": ("test_points_facts.test_who_sent_a_reset_is_told_by_its_ttl",),
+    "answers.RESETS[1].more": (
+        "test_points_facts.test_who_sent_a_reset_is_told_by_its_ttl",
+        "test_points_facts.test_who_sent_a_reset_is_told_by_its_ttl",
+    ),
+    "lost.ENDS[0].more": ("test_points_facts.test_an_end_that_never_comes",),
     "answers.REPORTS[0].reasons": (
         "test_points_facts.test_an_icmp_error_that_nobody_sent",
         "test_points_facts.test_an_icmp_error_that_nobody_sent",
