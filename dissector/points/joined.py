@@ -20,6 +20,7 @@ from dissector.points.pairing import Joined, Leg, initial, paired, with_ordinals
 from dissector.points.place import CapturePoint
 from dissector.points.rules import proven
 from dissector.points.sharper import sharpen
+from dissector.points.unjoined import unjoined
 from dissector.session.findings import first
 from dissector.session.task import TaskFacts
 
@@ -266,7 +267,7 @@ def _combine(group: Joined, leg: Leg) -> None:
     of_place = {other.place: other for other in (*reversed(group.legs), leg)}
     record.points = [_point(of_place[place]) for place in dict.fromkeys(other.place for other in group.legs)]
     record.point = leg.place.name
-    found = proven(group, leg)
+    found = [*proven(group, leg), *unjoined(group, leg)]
     sharpen(group, record)
     if any(problem.severity is Severity.ERROR and not _DOUBT.search(problem.cause) for problem in found):
         for problem in record.problems:

@@ -19,6 +19,8 @@ from dissector.session.task import TaskFacts
 from dissector.sides import SideFacts
 from dissector.traffic import Side
 
+#: A proxy hands on the beginning or the end of a task within this time (ns), beside what the clocks may be wrong.
+_HANDED_ON = 250_000_000
 #: A task is at two places within this time (ns), beside what the clocks may be wrong.
 _TOLERANCE = 5_000_000_000
 
@@ -47,6 +49,8 @@ class Joined:
     """One task with all its legs, in the order of their places on the path."""
 
     legs: list[Leg] = field(default_factory=list)
+    #: A leg that may be of this task as well.
+    unclear: Leg | None = None
 
 
 def paired(legs: Iterable[Leg]) -> list[Joined]:
@@ -79,6 +83,9 @@ def _join(alike: list[Leg], group_of: dict[Leg, Joined], *, certain: bool) -> No
                 continue
             if not _meet(leg, other):
                 continue
+            if not certain and _is_unclear(leg, other, alike[max(0, number - MAX_ALIKE) : number + MAX_ALIKE]):
+                one.unclear, two.unclear = other, leg
+                continue
             one.legs += two.legs
             for member in two.legs:
                 group_of[member] = one
@@ -108,6 +115,27 @@ def _differ(one: Leg, two: Leg) -> bool:
     numbers = [(initial(a), initial(b)) for a, b in pairs if a is not None and b is not None]
     known = [(a, b) for a, b in numbers if a is not None and b is not None]
     return any(a != b for a, b in known)
+
+
+def _is_unclear(one: Leg, two: Leg, alike: list[Leg]) -> bool:
+    """True behind a proxy for tasks of one job and number that no start command tells apart, unless they begin or end
+    together and no other one does."""
+    is_proxied = one.place.by_content and two.place.by_content
+    if not is_proxied or (one.facts.start is not None and two.facts.start is not None):
+        return False
+    others = (leg for leg in alike if leg is not one and leg is not two)
+    return not _are_together(one, two) or any(
+        _are_together(leg, two if leg.place is one.place else one)
+        for leg in others
+        if leg.place in (one.place, two.place)
+    )
+
+
+def _are_together(one: Leg, two: Leg) -> bool:
+    a, b = one.record, two.record
+    errors = [leg.place.ahead(leg.record.start, leg.record.end)[1] for leg in (one, two)]
+    near = _HANDED_ON + sum(error or 0 for error in errors)
+    return None not in errors and min(abs(a.start - b.start), abs(a.end - b.end)) <= near
 
 
 def _numbers(leg: Leg) -> Iterator[Hashable]:

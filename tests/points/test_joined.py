@@ -13,6 +13,7 @@ from dissector.model import Connection, Endpoint, Event, Mark, Message, Problem,
 from dissector.points import joined, pairing
 from dissector.points.pairing import Leg, paired
 from dissector.points.place import CapturePoint
+from dissector.points.unjoined import unjoined
 from dissector.reading import Reading
 from dissector.session.advance import feed
 from dissector.session.task import TaskFacts
@@ -22,6 +23,7 @@ from dissector.sources.capture import CaptureReader
 from dissector.stream.block import Block
 from dissector.traffic import Side
 
+MS = 1_000_000
 FILES = leg("22_eight_per_second", "c"), leg("22_eight_per_second", "r")
 
 
@@ -197,11 +199,30 @@ def of_a_job(place: CapturePoint, start: int, number: int) -> Leg:
 
 @pytest.mark.parametrize(("other", "groups"), [(7, 1), (8, 2)])
 def test_tasks_of_two_client_schedulers_that_are_alike_are_two(other: int, groups: int) -> None:
-    """Each place has missed the other's task; a connection that a proxy opened tells nothing."""
+    """Each place has missed the other's task."""
     near, far = CapturePoint("near"), CapturePoint("far", 1)
     assert len(paired([of_a_job(near, 0, 7), of_a_job(far, SECOND, other)])) == groups
-    near.by_content = far.by_content = True
-    assert len(paired([of_a_job(near, 0, 7), of_a_job(far, SECOND, other)])) == 1
+
+
+@pytest.mark.parametrize(
+    ("between", "others", "groups"),
+    [(0, (), 1), (250 * MS, (), 1), (250 * MS + 1, (), 2), (0, (1,), 3), (0, (0,), 3), (0, (0, 1), 4)],
+)
+def test_behind_a_proxy_tasks_without_their_start_are_not_joined_by_guess(
+    between: int, others: tuple[int, ...], groups: int
+) -> None:
+    """They are where they begin or end together, and no other task of that job and number does."""
+    places = [CapturePoint(name, rank, by_content=True) for rank, name in enumerate(("near", "far"))]
+    legs = [of_a_job(places[0], 0, 7), of_a_job(places[1], between, 8)]
+    legs[1].record.end += SECOND
+    legs += [of_a_job(places[which], 100 * MS, 9 + which) for which in others]
+    found = paired(legs)
+    assert len(found) == groups
+    assert (found[0].unclear is None) is (groups == 1)
+    if groups == 2:
+        (problem,) = unjoined(found[0], found[0].legs[0])
+        assert (problem.code, problem.packets) == ("pair_unclear", (1,))
+        assert "captured at far; whether it is this one is not known" in problem.summary
 
 
 @pytest.mark.parametrize(("other", "groups"), [(b"<start tcp_port='1'/>", 1), (b"<start tcp_port='2'/>", 2)])

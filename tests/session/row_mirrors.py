@@ -285,6 +285,7 @@ MIRRORS: dict[str, tuple[str, ...]] = {
     "counted.MISSED": ("test_points_facts.test_bytes_that_a_capture_alone_lacks",),
     "delays.FAR": ("test_points_facts.test_a_way_that_takes_most_of_the_time",),
     "delays.DELAYED": ("test_points_facts.test_a_packet_that_takes_long",),
+    "unjoined.UNJOINED": ("test_points_facts.test_a_task_that_may_be_another_place_s",),
     "impatience.ALONE": ("test_points_facts.test_a_task_that_could_wait_no_longer",),
     "impatience.UNSHOWN": ("test_points_facts.test_messages_that_could_not_wait",),
     "sharper.SHARPER": (

@@ -17,6 +17,7 @@ from dissector.points.pairing import Joined, Leg
 from dissector.points.place import CapturePoint
 from dissector.points.rules import proven
 from dissector.points.sharper import sharpen
+from dissector.points.unjoined import unjoined
 from dissector.session.case import problem
 from dissector.session.task import TaskFacts
 from dissector.traffic import IcmpError
@@ -605,6 +606,17 @@ def test_messages_that_could_not_wait() -> None:
         found.summary
         == f"2 messages are not shown: more than {MAX_WAITING_BYTES >> 20} MiB waited for what another place has."
     )
+
+
+def test_a_task_that_may_be_another_place_s() -> None:
+    one, two = (Joined([leg]) for leg in Pair().group().legs)
+    assert list(unjoined(one, one.legs[0])) == []
+    one.unclear, two.legs[0].record.first_packet = two.legs[0], 5
+    (found,) = unjoined(one, one.legs[0])
+    assert (found.code, found.severity, found.packets) == ("pair_unclear", Severity.INFO, (1, 5))
+    assert "captured at r; whether it is this one" in found.summary
+    one.unclear = one.legs[0]  # it has one of that place
+    assert list(unjoined(one, one.legs[0])) == []
 
 
 # --- sharper -------------------------------------------------------------------------------------------------------
