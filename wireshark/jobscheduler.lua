@@ -6100,7 +6100,8 @@ end
 -- Places are indices from 1; a span reaches from its first character to before its second number.
 do
   local find, sub, lower, byte, concat = string.find, string.sub, string.lower, string.byte, table.concat
-  local rex, rules, known = rex_pcre2, js.secret_rules, {}
+  local rex, rules = rex_pcre2, js.secret_rules
+  local known, exactly, quick = {}, {}, {}  -- patterns that were compiled, by their sources
   local ANCHORED = rex.flags().ANCHORED
   local QUOTES = { ['"'] = { '"', "'\"'\"" }, ["'"] = { "'", "\"'\"'", "\\''" } }
   --- `candidate` and `hint` are patterns of `secret_rules`, with what a user adds; `extra` is a user's own pattern.
@@ -6108,11 +6109,11 @@ do
   js.secrets = S
 
   local function compiled(source, exact)
-    local key = exact and "=" .. source or source
-    local found = known[key]
+    local patterns = exact and exactly or known
+    local found = patterns[source]
     if not found then
       found = rex.new(source, exact and "" or "i")
-      known[key] = found
+      patterns[source] = found
     end
     return found
   end
@@ -6128,8 +6129,12 @@ do
 
   --- A pattern that nearly every text is searched for, as machine code where PCRE2 makes it.
   local function prepared(source, exact)
-    local pattern = compiled(source, exact)
-    pcall(pattern.jit_compile, pattern)
+    local pattern = quick[source]
+    if not pattern then
+      pattern = rex.new(source, exact and "" or "i")
+      pcall(pattern.jit_compile, pattern)
+      quick[source] = pattern
+    end
     return pattern
   end
 
@@ -6284,7 +6289,7 @@ do
     return concat(parts)
   end
 
-  S.compiled, S.piece, S.begins, S.stepped = compiled, piece, begins, stepped
+  S.compiled, S.prepared, S.piece, S.begins, S.stepped = compiled, prepared, piece, begins, stepped
   S.value_end, S.inside, S.add, S.replaced = value_end, inside, add, replaced
 end
 
@@ -6577,7 +6582,7 @@ end
 do
   local find, sub, lower, byte, concat = string.find, string.sub, string.lower, string.byte, table.concat
   local S, rules = js.secrets, js.secret_rules
-  local compiled, piece, value_end, inside, add = S.compiled, S.piece, S.value_end, S.inside, S.add
+  local compiled, prepared, piece, value_end, inside, add = S.compiled, S.prepared, S.piece, S.value_end, S.inside, S.add
   local stepped, MASK = S.stepped, S.mask
 
   --- The group that matched of a list of places, false where one did not.
@@ -6618,7 +6623,7 @@ do
   end
 
   --- True when one of the words is in the text, without which it needs no search.
-  local function is_needed(low, words) return compiled(words, true):find(low) ~= nil end
+  local function is_needed(low, words) return prepared(words, true):find(low) ~= nil end
 
   --- Where the password in `jdbc:oracle:thin:user/password` begins.
   local function oracle_password(head)

@@ -2,7 +2,7 @@
 do
   local find, sub, lower, byte, concat = string.find, string.sub, string.lower, string.byte, table.concat
   local S, rules = js.secrets, js.secret_rules
-  local compiled, piece, value_end, inside, add = S.compiled, S.piece, S.value_end, S.inside, S.add
+  local compiled, prepared, piece, value_end, inside, add = S.compiled, S.prepared, S.piece, S.value_end, S.inside, S.add
   local stepped, MASK = S.stepped, S.mask
 
   --- The group that matched of a list of places, false where one did not.
@@ -43,7 +43,7 @@ do
   end
 
   --- True when one of the words is in the text, without which it needs no search.
-  local function is_needed(low, words) return compiled(words, true):find(low) ~= nil end
+  local function is_needed(low, words) return prepared(words, true):find(low) ~= nil end
 
   --- Where the password in `jdbc:oracle:thin:user/password` begins.
   local function oracle_password(head)

@@ -2,7 +2,8 @@
 -- Places are indices from 1; a span reaches from its first character to before its second number.
 do
   local find, sub, lower, byte, concat = string.find, string.sub, string.lower, string.byte, table.concat
-  local rex, rules, known = rex_pcre2, js.secret_rules, {}
+  local rex, rules = rex_pcre2, js.secret_rules
+  local known, exactly, quick = {}, {}, {}  -- patterns that were compiled, by their sources
   local ANCHORED = rex.flags().ANCHORED
   local QUOTES = { ['"'] = { '"', "'\"'\"" }, ["'"] = { "'", "\"'\"'", "\\''" } }
   --- `candidate` and `hint` are patterns of `secret_rules`, with what a user adds; `extra` is a user's own pattern.
@@ -10,11 +11,11 @@ do
   js.secrets = S
 
   local function compiled(source, exact)
-    local key = exact and "=" .. source or source
-    local found = known[key]
+    local patterns = exact and exactly or known
+    local found = patterns[source]
     if not found then
       found = rex.new(source, exact and "" or "i")
-      known[key] = found
+      patterns[source] = found
     end
     return found
   end
@@ -30,8 +31,12 @@ do
 
   --- A pattern that nearly every text is searched for, as machine code where PCRE2 makes it.
   local function prepared(source, exact)
-    local pattern = compiled(source, exact)
-    pcall(pattern.jit_compile, pattern)
+    local pattern = quick[source]
+    if not pattern then
+      pattern = rex.new(source, exact and "" or "i")
+      pcall(pattern.jit_compile, pattern)
+      quick[source] = pattern
+    end
     return pattern
   end
 
@@ -186,6 +191,6 @@ do
     return concat(parts)
   end
 
-  S.compiled, S.piece, S.begins, S.stepped = compiled, piece, begins, stepped
+  S.compiled, S.prepared, S.piece, S.begins, S.stepped = compiled, prepared, piece, begins, stepped
   S.value_end, S.inside, S.add, S.replaced = value_end, inside, add, replaced
 end
