@@ -180,7 +180,7 @@ def test_a_command_that_can_not_be_read_is_there(size: int) -> None:
 
 
 #: A capture, what it lost, and what is told of its tasks then: what the whole one tells, or that it is not known.
-LOSSES = (
+LOSSES: tuple[tuple[str, list[int], list[str]], ...] = (
     # Somebody waits for the port to open, which is no task, whatever of that was captured.
     ("engine_shell_ok", [2], ["success"]),
     ("engine_xml_errors", [2], ["unknown", "killed", "no_callback", "refused"]),

@@ -226,7 +226,12 @@ BYTES: tuple[Finding[OddBytes], ...] = (
         (only_counted,),
         _BYTES,
         (bytes_packet,),
-        (Reason("they were lost by the capture or in the network: the reset of their sender counts them"),),
+        (
+            Reason(
+                "they were lost by the capture or in the network: the reset of their sender counts them; one of them "
+                "may be a FIN"
+            ),
+        ),
         time=bytes_time,
     ),
     Finding("{problem.code}", (), _BYTES, (bytes_packet,), _CAPPED, time=bytes_time),

@@ -313,6 +313,13 @@ def test_both_tell_the_same(talk: Callable[[Pool], None], two_pass: bool, tmp_pa
     assert python == shown
 
 
+def test_a_connection_of_which_the_only_request_is_missing(tmp_path: Path) -> None:
+    """It may have been a kill, and began with what is missing; only the packet that shows so is another one."""
+    path = part("ua113_kill", 35, 35, tmp_path)
+    assert [one.outcome for one in told_by_python(path) if isinstance(one, Row)] == ["unknown"]
+    assert [one for one in disagreements(path) if "outcome" in one] == []
+
+
 @pytest.mark.parametrize("index", range(len(AGENT_OUTCOMES)))
 def test_another_outcome_is_seen(index: int, tmp_path: Path) -> None:
     begin = TEXT.index("session_agent_outcomes.AGENT_OUTCOMES = ")

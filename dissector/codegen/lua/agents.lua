@@ -189,7 +189,14 @@ do
     if not (own or others) or pinfo.visited then return end
     local carrier = js.session.agents.carriers[H.connection()]
     local agent = carrier and carrier.client  -- as of a callback connection
-    if agent then missed(pinfo, js.session.last, agent.port == pinfo.src_port and agent.ip == tostring(pinfo.src)) end
+    local source, target = tostring(pinfo.src), tostring(pinfo.dst)
+    if agent then
+      missed(pinfo, js.session.last, agent.port == pinfo.src_port and agent.ip == source)
+    elseif js.session.agents.places[target .. " " .. js.endpoint_key(source, pinfo.src_port)] then
+      missed(pinfo, js.session.last, true)  -- of a connection that began with what is missing
+    elseif js.session.agents.places[source .. " " .. js.endpoint_key(target, pinfo.dst_port)] then
+      missed(pinfo, js.session.last, false)
+    end
   end
 
   --- For the post-dissector, in a packet with HTTP.
