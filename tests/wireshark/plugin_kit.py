@@ -146,6 +146,15 @@ def tshark(path: Path, *options: str) -> str:
     return text
 
 
+def behind(script: str, folder: Path) -> list[list[str]]:
+    """Words that Lua behind the plugin prints; it sees what that has in local variables, before there is a capture."""
+    plugin = folder / "plugin.lua"
+    plugin.write_text(PLUGIN.read_text(encoding="utf-8") + script, encoding="utf-8")
+    command = ["tshark", "-X", f"lua_script:{plugin}", "-v"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    return [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
+
+
 def rows(path: Path, display_filter: str, *names: str, options: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """Values of fields of the packets that a filter lets through; ``;`` stands between several of one packet."""
     fields = [part for name in names for part in ("-e", name)]

@@ -119,6 +119,61 @@ def test_a_line_of_others_on_the_port_of_a_callback_is_theirs(tmp_path: Path, or
     assert [one for one in infos if one.startswith("JobScheduler") and "tcp_port" not in one] == messages
 
 
+_LENDING = """
+do
+  local ports = DissectorTable.get("tcp.port")
+  function js.session.remember() end
+
+  local function owner(port) return string.lower(tostring(ports:get_dissector(port) or "nobody")) end
+
+  local function begun(client, server, role)
+    local stream = { role = role or "callback", client = { port = client }, server = { port = server } }
+    js.claim.begins(stream)
+    return stream
+  end
+
+  js.session.is_lending = true
+  local one = begun(40001, 51001)
+  js.claim.stream(one)
+  print("one", owner(51001), owner(40001))
+  local two = begun(40002, 51001)
+  print("another", owner(51001))
+  js.claim.stream(two)
+  print("a callback too", owner(51001))
+  js.claim.begins(two)
+  print("a stranger", owner(51001))
+  js.claim.stream(begun(40003, 51001))
+  print("two of three", owner(51001))
+  js.claim.stream(begun(51001, 51002))
+  print("as a client's", owner(51002), owner(51001))
+  js.claim.stream(begun(40004, 6667))
+  print("of others", owner(6667))
+  js.claim.stream(begun(40005, 51003, "command"))
+  print("a command", owner(51003))
+  js.session.is_lending = false
+  js.claim.stream(begun(40006, 51004))
+  print("not where a tree is shown", owner(51004))
+  js.claim.nothing()
+  print("given back", owner(51001), owner(51002), owner(51003), owner(51004), owner(6667))
+end
+"""
+
+
+def test_a_port_is_lent_while_its_connections_are_callbacks(tmp_path: Path) -> None:
+    assert kit.behind(_LENDING, tmp_path) == [
+        ["one", "data", "nobody"],
+        ["another", "jobscheduler"],
+        ["a callback too", "data"],
+        ["a stranger", "jobscheduler"],
+        ["two of three", "jobscheduler"],
+        ["as a client's", "data", "jobscheduler"],
+        ["of others", "jobscheduler"],
+        ["a command", "jobscheduler"],
+        ["not where a tree is shown", "jobscheduler"],
+        ["given back", "nobody", "nobody", "nobody", "nobody", "irc"],
+    ]
+
+
 def test_a_filter_for_bytes_finds_none_of_ours() -> None:
     path = kit.CAPTURES / "engine_shell_ok.pcap"
     for condition in ("data", "data.len > 0"):
