@@ -116,6 +116,7 @@ OUTCOMES: tuple[OutcomeRow, ...] = (
     OutcomeRow(Outcome.UNKNOWN, (under_way, gone, no(kill_asked), release_asked)),
     OutcomeRow(Outcome.LOST, (under_way, gone)),
     OutcomeRow(Outcome.UNKNOWN, (under_way, cut_off, no(command_open))),
+    OutcomeRow(Outcome.UNKNOWN, (under_way, kill_asked, long_silent)),
     OutcomeRow(Outcome.KILLED, (under_way, kill_asked)),
     OutcomeRow(Outcome.FAILURE, (under_way, silent_since_left, failed)),
     OutcomeRow(Outcome.UNKNOWN, (under_way, silent_since_left)),

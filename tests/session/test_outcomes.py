@@ -152,6 +152,7 @@ EXAMPLES: list[Callable[[], Example]] = [
     lambda: reported_gone(release=message(14 * SECOND)),
     reported_gone,
     lambda: command_ended(called(cut_command=5 * SECOND), THERE),
+    lambda: called(now=LATE, kill=message(LATE), close=message(LATE)),
     lambda: called(kill=KILL),
     lambda: command_ended(called(close=message(SOON), exit_code=1), THERE),
     lambda: command_ended(called(), HERE),

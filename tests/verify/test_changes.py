@@ -26,8 +26,9 @@ DECIDED = (
     "engine_kill_task|-38-39", "exit_5.c", "api.c",
     "result_not_captured", "", "", "sent_again_for_long", "close_not_heard", "odd_process_without_its_start",
     "engine_bigscript|-86-89", "gone_without_an_end",
-    "engine_xml_errors|80", "killed_and_open", "", "", "", "engine_kill_agent|-41-44", "sent_twice",
-    "killed_and_closed",
+    "engine_xml_errors|80",
+    "12b_idle_firewall_drop_short_retries.c|-37-37", "killed_and_open", "", "", "", "engine_kill_agent|-41-44",
+    "sent_twice", "killed_and_closed",
     "engine_api_init_false|66", "failed_without_last_words", "last_words_not_captured",
     "failed_and_closed_in_order", "release_before_the_capture", "engine_xml_errors|80", "kill_not_heard",
 )  # fmt: skip
@@ -102,7 +103,12 @@ def source(name: str, tmp_path: Path) -> Path:
     """A capture, an ending, or what is left of one."""
     name, _, rest = name.partition("|")
     captures = ROOT / "captures"
-    places = CORPUS / f"{name}.pcapng", captures / f"{name}.pcap", captures / "agent" / f"{name}.pcap"
+    places = (
+        CORPUS / f"{name}.pcapng",
+        captures / f"{name}.pcap",
+        captures / "agent" / f"{name}.pcap",
+        captures / "faults" / f"{name}.pcap",
+    )
     recorded = [path for path in places if path.exists()]
     path = tmp_path / f"{name}.pcap"
     found = recorded[0] if recorded else without_the_question(path) if name == "result" else made(name, path)
