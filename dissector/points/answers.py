@@ -208,8 +208,9 @@ class Arrived(Crossing):
 
 def unanswered(arrived: Arrived) -> bool:
     """SYNs, of the end that opens the connection."""
-    far = arrived.far
-    is_silent = not far.sides[Side.SERVER].packets and not unreachables(far)
+    far, near = arrived.far, arrived.way.near
+    is_silent = not any(one.sides[Side.SERVER].packets for one in (far, near) if one is not None)
+    is_silent = is_silent and not unreachables(far)
     return arrived.way.side is Side.CLIENT and is_silent and len(far.syns) > 1
 
 

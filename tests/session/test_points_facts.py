@@ -405,6 +405,8 @@ def test_syns_that_come_and_nobody_answers(number: int) -> None:
         assert (one.code, one.packets) == ("dropped_at_host", (1, 2))
         assert one.cause == "behind c: the packet filter of 10.1.0.10 drops them, or that host is down"
         assert one.remedy == "look at 10.1.0.10: its packet filter, and whether it runs"
+    pair.callback()[1].sides[THERE].packets = 1  # an answer that the capture there lacks
+    assert not [one for one in pair.problems() if one.code == "dropped_at_host"]
 
 
 @pytest.mark.parametrize(("tries", "heard", "is_told"), [(3, 11, True), (2, 11, False), (3, 12, False)])
