@@ -27,6 +27,8 @@ from typing import Any, BinaryIO
 from dissector.errors import CaptureError, UsageError
 
 STANDARD_OUTPUT = "-"
+#: What a file is called until it is whole begins with this.
+TEMPORARY = ".jstrace-"
 _STDOUT = 1
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,5})", re.ASCII)
 _STREAMS = {STANDARD_OUTPUT: _STDOUT, "/dev/stdout": _STDOUT, "/dev/stderr": 2}
@@ -214,7 +216,7 @@ class OutFile:
         self._packing = Packing(target)
         self._to_stream = _is_stream(target)
         folder = Path(tempfile.gettempdir()) if self._to_stream else Path(target).parent
-        self.path = folder / f".jstrace-{os.urandom(8).hex()}"
+        self.path = folder / f"{TEMPORARY}{os.urandom(8).hex()}"
         self._process = os.getpid()
         atexit.register(self._discard)
         try:
@@ -246,18 +248,21 @@ class OutFile:
         except OSError as error:
             raise self._error(error) from None
 
-    def close(self) -> None:
-        """All is written: it can be read at ``path``."""
+    def close(self, *, for_certain: bool = False) -> None:
+        """All is written: it can be read at ``path``; ``for_certain``: the disk has it."""
         try:
             if not self._file.closed:
                 self._file.write(self._packing.end())
+                if for_certain:
+                    self._file.flush()
+                    os.fsync(self._file.fileno())
                 self._file.close()
         except OSError as error:
             raise self._error(error) from None
 
-    def commit(self) -> None:
+    def commit(self, *, for_certain: bool = False) -> None:
         """Gives it its name, or to the stream.  What standard output refuses is OSError."""
-        self.close()
+        self.close(for_certain=for_certain)
         try:
             if self._to_stream:
                 self._send()
@@ -314,7 +319,7 @@ def open_new(target: str, *, overwrite: bool) -> tuple[int, bool]:
         is_empty = stat.S_ISREG(found.st_mode) and not found.st_size
         if not (overwrite or is_empty):
             raise UsageError(f"{target} exists already; --overwrite replaces such files") from None
-    own = path.with_name(f".jstrace-{os.urandom(8).hex()}")
+    own = path.with_name(f"{TEMPORARY}{os.urandom(8).hex()}")
     number = -1
     try:
         number = os.open(own, os.O_WRONLY | _NEW, _PRIVATE)

@@ -11,6 +11,7 @@ from dissector.errors import ToolError
 from dissector.fleet.columns import BEGINS
 from dissector.fleet.parquet import Written, sealed, write_brief
 from dissector.fleet.views import BRIEFS, of_new_files, quoted
+from dissector.sources.remote import RemoteFile, alone, is_remote
 
 try:
     import duckdb
@@ -33,10 +34,11 @@ def brief_files(folder: Path, made: Sequence[Written], before: Iterable[tuple[st
     files = defaultdict[str, list[str]](list)
     for one in made:
         files[one.table].append(one.path)
-    with _duck(folder) as duck:
+    old = dict(before)
+    with _duck(folder, old.values()) as duck:
         for table, begin in BEGINS.items():
             duck.execute(f"CREATE VIEW {table} AS {of_new_files(table, begin, files[table])}")
-        found, old = [], dict(before)
+        found = []
         for table, brief in BRIEFS.items():
             parts = [f"FROM {_old(old[table])} WHERE day < '{day}'"] if table in old else []
             if files[brief.of[0]]:
@@ -47,18 +49,22 @@ def brief_files(folder: Path, made: Sequence[Written], before: Iterable[tuple[st
 
 def shortened(folder: Path, table: str, path: str, day: str) -> list[Written]:
     """A brief without what began up to ``day`` (ISO); nothing where nothing is left."""
-    with _duck(folder) as duck:
+    with _duck(folder, [path]) as duck:
         return _written(duck, [f"FROM {_old(path)} WHERE day > '{day}'"], table, folder)
 
 
-def _duck(folder: Path) -> Any:
+def _duck(folder: Path, paths: Iterable[str]) -> Any:
+    """That opens these files as well."""
     duck = duckdb.connect(":memory:", config=_CONFIG)
+    for url in (path for path in paths if is_remote(path)):
+        duck.register_filesystem(RemoteFile.at(url).system)
+        break
     duck.execute(f"SET temp_directory = {quoted([str(folder / 'spilt')])[1:-1]}")
     return duck
 
 
 def _old(path: str) -> str:
-    return f"read_parquet({quoted([path])}, hive_partitioning = false)"
+    return f"read_parquet({quoted([alone(path)])}, hive_partitioning = false)"
 
 
 def _written(duck: Any, selects: Sequence[str], table: str, folder: Path) -> list[Written]:

@@ -9,12 +9,13 @@ from datetime import date, timedelta
 from dissector.errors import UsageError
 from dissector.fleet.briefs import shortened
 from dissector.fleet.captures import FileAtPoint, KnownCapture
-from dissector.fleet.dataset import Dataset, Manifest, PartFile, PointState
+from dissector.fleet.dataset import Dataset, Manifest, PartFile, PointState, part_path
 from dissector.fleet.parquet import Written
 from dissector.fleet.plan import Planned, Planner, PointPlan
 from dissector.fleet.tracing import HowToTrace, UnitDone, UnitOfWork
 from dissector.fleet.workers import done_units
 from dissector.render.times import iso
+from dissector.sources.remote import is_remote
 
 #: Is told each point that is done, and how many there are.
 OnPoint = Callable[[UnitDone, int], object]
@@ -53,7 +54,7 @@ def index(
         if dataset.is_new:
             dataset.commit(Manifest(messages=how.messages))
         elif how.messages and not dataset.manifest.messages:
-            raise UsageError(f"{dataset.folder} was made without --messages: index into another one")
+            raise UsageError(f"{dataset.name} was made without --messages: index into another one")
         how = how._replace(messages=dataset.manifest.messages).with_process()
         planned = Planner(dataset).plan(places)
         _refuse_nothing(planned)
@@ -111,13 +112,18 @@ def _unit(dataset: Dataset, plan: PointPlan, how: HowToTrace) -> UnitOfWork:
     replaced: list[tuple[str, str]] = []
     briefs: list[tuple[str, str]] = []
     for part in _replaced(dataset, plan):
-        (briefs if part.is_brief else replaced).append((part.table, str(dataset.folder / part.path)))
+        (briefs if part.is_brief else replaced).append((part.table, dataset.path_of(part)))
     day = iso(plan.since)[:10]
     without = not briefs and any(part.point == plan.point and part.day < day for part in dataset.manifest.parts)
     return UnitOfWork(
-        *(plan.point, plan.paths, str(dataset.work_folder()), how, plan.since, tuple(plan.told), tuple(replaced)),
+        *(plan.point, plan.paths, _work_place(dataset), how, plan.since, tuple(plan.told), tuple(replaced)),
         briefs=None if without else tuple(briefs),
     )
+
+
+def _work_place(dataset: Dataset) -> str:
+    """A folder that whoever does the work sees as well, or where the dataset is."""
+    return dataset.name if is_remote(dataset.name) else str(dataset.storage.work_folder())
 
 
 def _replaced(dataset: Dataset, plan: PointPlan) -> list[PartFile]:
@@ -142,8 +148,8 @@ def _commit(dataset: Dataset, plan: PointPlan, result: UnitDone) -> None:
 
 
 def _placed(dataset: Dataset, point: str, made: Written) -> PartFile:
-    path = dataset.part_path(made.table, made.day, point, made.digest)
-    dataset.place(made.path, path)
+    path = part_path(made.table, made.day, point, made.digest)
+    dataset.storage.put(made.path, path)
     return PartFile(made.table, made.day, point, path, made.rows, made.size, made.last)
 
 
@@ -166,7 +172,7 @@ def _forget(dataset: Dataset, days: int) -> None:
     kept = [part for part in manifest.parts if part.day > first or (part.is_brief and part.point not in old)]
     for part in manifest.parts:
         if part.is_brief and part.point in old:
-            made = shortened(dataset.work_folder(), part.table, str(dataset.folder / part.path), first)
+            made = shortened(dataset.storage.work_folder(), part.table, dataset.path_of(part), first)
             kept += [_placed(dataset, part.point, one) for one in made]
     if old:
         dataset.commit(replace(manifest, parts=kept))

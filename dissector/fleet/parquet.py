@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from dissector.errors import ToolError
 from dissector.fleet.columns import BEGINS, LIST, SCHEMA, STRUCT, TABLES, TIME, ColumnKind
 from dissector.render.json import SCHEMA as CONTRACT
+from dissector.sources.bytestream import open_file
 
 try:
     import pyarrow
@@ -171,7 +172,7 @@ def sealed(path: Path) -> tuple[int, str]:
 
 def rows_of(path: str, columns: list[str] | None = None) -> Iterator[Row]:
     """The rows of a file, a row group in memory at a time."""
-    with closing(parquet.ParquetFile(path)) as file:
+    with open_file(path) as opened, closing(parquet.ParquetFile(opened)) as file:
         for batch in file.iter_batches(columns=columns):
             yield from batch.to_pylist()
 

@@ -158,7 +158,7 @@ class Planner:
         day = iso(since)[:10]
         for part in self._dataset.manifest.parts:
             if part.table == "connections" and part.point == point and part.day <= day:
-                path = str(self._dataset.folder / part.path)
+                path = self._dataset.path_of(part)
                 for row in rows_of(path, ["client", "server", "begin", "end", "closed"]):
                     if _of_column(row["begin"]) < since:
                         yield row

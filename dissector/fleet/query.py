@@ -91,8 +91,8 @@ def _connected(dataset: Dataset, sql: str) -> Any:
     views = _views(dataset, sql)
     duck = duckdb.connect(":memory:", config=_CONFIG)
     allowed = quoted(path for files in views.values() for path in files or ())
-    if dataset.remote is not None:
-        duck.register_filesystem(dataset.remote.system)
+    if dataset.storage.system is not None:
+        duck.register_filesystem(dataset.storage.system)
     duck.execute(f"SET allowed_paths = {allowed}")
     duck.execute("SET temp_directory = ''")
     duck.execute("SET enable_external_access = false")

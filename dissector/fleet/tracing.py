@@ -9,11 +9,13 @@ from contextlib import closing
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from dissector.errors import JstraceError
 from dissector.fleet.briefs import brief_files
 from dissector.fleet.columns import BEGINS
+from dissector.fleet.dataset import part_path
 from dissector.fleet.parquet import DayFiles, Written, rows_of
 from dissector.fleet.places import FilesOfRun
 from dissector.fleet.rows import RowsOfRun, begin_of, parts_of
@@ -28,6 +30,7 @@ from dissector.session.sweeping import swept
 from dissector.session.tracer import Tracer
 from dissector.sources.capture import CaptureReader
 from dissector.sources.leaving import without
+from dissector.sources.remote import RemoteFile, is_remote, within
 from dissector.stream.block import Block
 from dissector.stream.packets import parse
 from dissector.stream.tunnels import BY_PORT, expect_vxlan, vxlan
@@ -77,7 +80,7 @@ class ToldConnection(NamedTuple):
 class UnitOfWork(NamedTuple):
     """``files`` are read in the order of their first packets.  What begins before ``since`` (nanoseconds) was ``told``
     by an earlier run, and is kept of the Parquet files that are ``replaced`` (tables with paths).  New ones go to
-    ``folder``, which is this unit's own."""
+    ``folder``, which is this unit's own, or at once to where they belong in the dataset at this URL."""
 
     point: str
     files: tuple[str, ...]
@@ -116,22 +119,33 @@ def trace_unit(unit: UnitOfWork) -> UnitDone:
     gc.set_threshold(50_000, 20, 50)
     try:
         unit.how.set_process()
-        return _TracedUnit(unit).run()
+        if not is_remote(unit.folder):
+            return _TracedUnit(unit, Path(unit.folder)).run()
+        with TemporaryDirectory(prefix="jstrace-") as folder:
+            done = _TracedUnit(unit, Path(folder)).run()
+            return done._replace(written=[_sent(unit, made) for made in done.written])
     except (JstraceError, OSError) as error:
         return UnitDone(unit.point, [], [], "", 0, [], str(error))
     finally:
         gc.collect()  # what a tracer leaves hangs on itself, and the next unit comes at once
 
 
+def _sent(unit: UnitOfWork, made: Written) -> Written:
+    """A file that nobody asks for before the manifest names it, and that has the same content whoever sends it."""
+    url = within(unit.folder, part_path(made.table, made.day, unit.point, made.digest))
+    RemoteFile.at(url).put(made.path)
+    return made._replace(path=url)
+
+
 class _TracedUnit:
-    def __init__(self, unit: UnitOfWork) -> None:
+    def __init__(self, unit: UnitOfWork, folder: Path) -> None:
         self._unit, how = unit, unit.how
         self._told = _Told(unit.told)
         secrets = secrets_of(how.key_logs, how.keys, {})
         self._reader = CaptureReader(unit.files, on_secrets=secrets.add_captured)
         self._tracer = Tracer(how.command_ports, how.callback_ports, messages=how.messages, secrets=secrets)
         # Another process may be at the same unit and not know yet that nobody waits for it.
-        self._folder = Path(unit.folder) / os.urandom(8).hex()
+        self._folder = folder / os.urandom(8).hex()
         self._folder.mkdir(parents=True)
         self._out = DayFiles(self._folder)
         places = FilesOfRun(self._reader.infos, unit.files)

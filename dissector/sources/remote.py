@@ -6,9 +6,11 @@ in its own files and environment.  Whatever goes wrong is an OSError with one li
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
@@ -25,21 +27,45 @@ def is_remote(path: str) -> bool:
     return _URL.match(path) is not None
 
 
+def within(place: str, path: str) -> str:
+    """A file in a folder, of this machine or by its URL."""
+    own, mark, around = place.partition("::") if is_remote(place) else (place, "", "")
+    return f"{own}{'' if own.endswith('/') else '/'}{path}{mark}{around}"
+
+
+def alone(url: str) -> str:
+    """A file as its file system calls it, which is known: without what that lies in."""
+    return url.partition("::")[0] if is_remote(url) else url
+
+
 class RemoteFile(NamedTuple):
-    """A file or folder: the file system, and how it calls it."""
+    """A file or folder: the file system, how it calls it, and what it lies in (``::file:///x.zip``)."""
 
     system: Any
     path: str
+    around: str = ""
 
     @classmethod
     def at(cls, url: str) -> RemoteFile:
         """:raises OSError: no file system of this kind"""
-        return cls(*_plainly(lambda: _fsspec().core.url_to_fs(url)))
+        _, mark, around = url.partition("::")
+        system, path = _plainly(lambda: _fsspec().core.url_to_fs(url))
+        return cls(system, path, mark + around)
 
     @property
     def url(self) -> str:
         """The same for all names of it."""
-        return str(self.system.unstrip_protocol(self.path))
+        return f"{self.system.unstrip_protocol(self.path)}{self.around}"
+
+    @property
+    def is_here(self) -> bool:
+        """It is a file or folder of this machine after all."""
+        kinds = self.system.protocol
+        return "file" in ((kinds,) if isinstance(kinds, str) else kinds)
+
+    def within(self, path: str) -> RemoteFile:
+        """A file in this folder."""
+        return self._replace(path=f"{self.path.rstrip('/')}/{path}")
 
     def size(self) -> int:
         """:raises OSError: it is not there, or does not tell"""
@@ -57,8 +83,56 @@ class RemoteFile(NamedTuple):
             return [self.url]
         found = sorted(_plainly(lambda: self.system.find(self.path)))
         if not found:
-            raise OSError(0, "No such file or directory")
-        return [str(self.system.unstrip_protocol(path)) for path in found]
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return [self._replace(path=path).url for path in found]
+
+    def tree(self) -> Iterator[tuple[str, float | None]]:
+        """All files in a folder by their paths from it on, and when they were written (None: nobody knows); nothing
+        where it is not there.
+
+        :raises OSError: that can not be read
+        """
+        self.system.invalidate_cache()
+        start = len(self.path.rstrip("/")) + 1
+        for path in sorted(_plainly(lambda: self.system.find(self.path))):
+            yield path[start:], self._written(path)
+
+    def _written(self, path: str) -> float | None:
+        try:
+            return float(self.system.modified(path).timestamp())
+        except Exception:  # as below: they raise what they like, and many do not know
+            return None
+
+    def put(self, source: str) -> None:
+        """A file of this machine goes there.
+
+        :raises OSError: it can not
+        """
+        self._make_folder()
+        _plainly(lambda: self.system.put_file(source, self.path))
+
+    def replace(self, data: bytes, name: str) -> None:
+        """Another content: under ``name`` beside it first, so that it is there whole or not at all where the file
+        system renames (or an object store copies) in one step.
+
+        :raises OSError: it can not be written
+        """
+        self._make_folder()
+        beside = f"{self.path.rpartition('/')[0]}/{name}"
+        try:
+            _plainly(lambda: self.system.pipe_file(beside, data))
+            _plainly(lambda: self.system.mv(beside, self.path))
+        except BaseException:
+            with suppress(Exception):
+                self.system.rm_file(beside)
+            raise
+
+    def _make_folder(self) -> None:
+        _plainly(lambda: self.system.makedirs(self.path.rpartition("/")[0], exist_ok=True))
+
+    def remove(self) -> None:
+        """:raises OSError: it can not be removed"""
+        _plainly(lambda: self.system.rm_file(self.path))
 
     def open(self) -> io.BufferedReader:
         """:raises OSError: it can not be opened"""
@@ -109,6 +183,8 @@ def _plainly(act: Callable[[], _T]) -> _T:
     """
     try:
         return act()
+    except FileNotFoundError:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
     except OSError as error:
         raise OSError(error.errno or 0, error.strerror or _line(error)) from None
     except Exception as error:
@@ -116,6 +192,4 @@ def _plainly(act: Callable[[], _T]) -> _T:
 
 
 def _line(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "No such file or directory"
     return " ".join(str(error).split())[:_MOST] or type(error).__name__

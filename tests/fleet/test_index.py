@@ -416,7 +416,7 @@ def test_points_are_named_by_folder_or_by_hand(tmp_path: Path) -> None:
 def test_what_a_run_leaves_that_was_killed_at_its_beginning_is_no_harm(tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / ".work" / "x").mkdir(parents=True)
-    for name in (".lock", f".{MANIFEST}-0123", ".work/x/0.tasks"):
+    for name in (".lock", ".jstrace-0123", ".work/x/0.tasks"):
         (out / name).write_text("half")
     assert indexed(out, CAPTURES / "engine_shell_ok.pcap").tasks == 1
     assert {path.name for path in out.iterdir()} == {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from dissector.errors import CaptureError, UsageError
 from dissector.fleet.captures import places_of
 from dissector.fleet.dataset import Dataset
 from dissector.fleet.index import index
+from dissector.fleet.storage import read
 from dissector.sources.capture import CaptureReader
+from dissector.sources.remote import RemoteFile
 
 fsspec = pytest.importorskip("fsspec")
 CAPTURES = Path(__file__).resolve().parents[2] / "captures"
@@ -113,27 +116,85 @@ def test_a_dataset_of_an_object_store_is_asked(store: Any, made: tuple[Path, lis
     refused = run("query", url, "SELECT * FROM read_text('memory:///bucket/manifest.jsonl')")
     assert (refused.exit_code, len(refused.stderr.splitlines())) == (2, 1)
     assert run("query", f"file://{out}", "failures").stdout == run("query", out, "failures").stdout
-    with pytest.raises(UsageError, match="is written to a folder here, and copied from there"):
-        index(Dataset(url), places_of([str(made[0])], {}), HOW)
     for key in store.find("/bucket/brief_tasks"):
         store.rm(key)
     lost = run("query", url, "failures")
     assert (lost.exit_code, lost.stdout, len(lost.stderr.splitlines())) == (2, "", 1), lost.stderr
 
 
+def halves(folder: Path) -> tuple[list[str], list[str]]:
+    """Captures of an archive: all but the last of each point, and all."""
+    captures = sorted(folder.rglob("*.pcap"))
+    last = {path.parent: path for path in captures}
+    return [str(path) for path in captures if path not in last.values()], list(map(str, captures))
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("kind", ["memory://made/out", "file://{}/out", "dir://out::file://{}"])
+def test_a_dataset_is_written_elsewhere(kind: str, made: tuple[Path, list[Played]], tmp_path: Path) -> None:
+    """In two runs; it is what a folder gets, file by file."""
+    out, here = kind.format(tmp_path), tmp_path / "here"
+    for paths in halves(made[0]):
+        done = [index(Dataset(one), places_of(paths, {}), HOW) for one in (out, str(here))]
+        assert done[0].tasks == done[1].tasks > 0
+        assert done[0].warnings == []
+    known = index(Dataset(out), places_of(paths, {}), HOW)
+    assert (known.captures, known.known) == (0, 10)
+    there, local = Dataset.existing(out), Dataset.existing(str(here))
+    assert list(there.manifest.lines()) == list(local.manifest.lines())
+    tree = {path for path, _ in RemoteFile.at(out).tree()} - {".lock"}
+    assert tree == {path.relative_to(here).as_posix() for path in here.rglob("*") if path.is_file()} - {".lock"}
+    for part in there.manifest.parts:
+        assert read(there.path_of(part)) == read(local.path_of(part))
+
+
+def test_a_run_elsewhere_finds_out_that_another_one_wrote(store: Any, made: tuple[Path, list[Played]]) -> None:
+    """Its files stay for a day, for the other one may need them; what a killed run left longer ago goes."""
+    places = places_of(halves(made[0])[1], {})
+    index(Dataset("memory://b"), places[:2], HOW)
+    late = Dataset("memory://b")
+    with late.locked():
+        index(Dataset("memory://b"), places[:3], HOW)
+        with pytest.raises(UsageError, match="another jstrace index wrote to it meanwhile: run it again"):
+            late.commit(late.manifest)
+    store.pipe({"/b/tasks/day=2026-01-01/point=x/0a.parquet": b"new", "/b/.jstrace-0a": b"old", "/b/mine.txt": b"x"})
+    store.store["/b/.jstrace-0a"].modified -= timedelta(days=2)
+    index(Dataset("memory://b"), places, HOW)
+    left = set(store.find("/b"))
+    assert {"/b/tasks/day=2026-01-01/point=x/0a.parquet", "/b/mine.txt"} < left
+    assert "/b/.jstrace-0a" not in left
+    store.pipe("/c/mine.txt", b"x")
+    with pytest.raises(UsageError, match="neither a dataset nor an empty folder"):
+        index(Dataset("memory://c"), places, HOW)
+
+
+def test_a_store_that_takes_no_more_leaves_what_it_was(
+    store: Any, made: tuple[Path, list[Played]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few, all_of_them = halves(made[0])
+    index(Dataset("memory://b"), places_of(few, {}), HOW)
+    before = store.cat("/b/manifest.jsonl")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "mv", _fails)
+        done = run("index", "memory://b", *all_of_them, "--jobs", 1)
+    assert (done.exit_code, done.stderr) == (2, "jstrace: memory:///b: the token is over twice\n")
+    assert store.cat("/b/manifest.jsonl") == before
+    assert not [path for path in store.find("/b") if ".jstrace-" in path]
+
+
 @pytest.mark.parametrize(
-    ("url", "words"),
+    ("url", "words", "missing"),
     [
-        ("memory://nowhere", "No such file or directory"),
-        ("nosuch://x/y", "Protocol not known: nosuch"),
-        ("file:///nowhere/x", "No such file or directory"),
+        ("memory://nowhere", "No such file or directory", "memory://nowhere: no dataset"),
+        ("nosuch://x/y", "Protocol not known: nosuch", "Protocol not known: nosuch"),
+        ("file:///nowhere/x", "No such file or directory", "file:///nowhere/x: no dataset"),
     ],
 )
-def test_what_is_not_there_is_one_line(url: str, words: str, tmp_path: Path) -> None:
-    for command in (("index", tmp_path / "out", url), ("query", url, "failures")):
+def test_what_is_not_there_is_one_line(url: str, words: str, missing: str, tmp_path: Path) -> None:
+    for command, text in (("index", tmp_path / "out", url), words), (("query", url, "failures"), missing):
         done = run(*command)
         assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
-        assert words in done.stderr
+        assert text in done.stderr
     with pytest.raises(CaptureError, match=words):
         list(CaptureReader([url]))
 
@@ -148,7 +209,7 @@ def test_a_store_that_fails_in_the_middle(store: Any, monkeypatch: pytest.Monkey
     assert (done.exit_code, done.stderr) == (2, "jstrace: memory:///b/x.pcap: the token is over twice\n")
 
 
-def _fails(*_arguments: object) -> bytes:
+def _fails(*_arguments: object, **_named: object) -> bytes:
     raise RuntimeError("the token is over\ntwice")
 
 
