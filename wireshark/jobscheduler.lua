@@ -9306,6 +9306,11 @@ do
   --- True when bytes of it are not in the capture.
   function js.is_incomplete(stream) return rules.session_verdict.is_incomplete(js.new_records():connection(stream)) end
 
+  --- It was refused, or not answered in time.
+  function js.is_hopeless(stream, now)
+    return rules.session_verdict.is_hopeless(js.new_records():connection(stream), now)
+  end
+
   --- The remote accepted the command connection and closed it without a byte.
   function js.is_rejected(task) return rules.session_verdict.is_rejected(js.new_records():facts(task)) end
 
@@ -11516,7 +11521,7 @@ do
     local room = js.limits.unreachable - self.unreached
     for _, one in ipairs(self.order:all()) do
       if self.undecided[one] then
-        local waiting = not js.is_gui and self:came_to_nothing(one) and self.agents:unreached(one)
+        local waiting = not js.is_gui and self:came_to_nothing(one) and self.agents:unreached(one, math.max(self.now, self.time))
         if not waiting then room = room - 1 end
         if waiting or room < 0 then self:undecided_no_more(one) end
       end
@@ -11819,7 +11824,7 @@ do
       return
     end
     local is_unreached = stream.undecided and self:came_to_nothing(stream)
-    local waiting = is_unreached and self.agents:unreached(stream)
+    local waiting = is_unreached and self.agents:unreached(stream, time)
     if waiting then
       stream.task = waiting
       self:undecided_no_more(stream)
@@ -12668,11 +12673,12 @@ do
 
   -- --- connections without exchanges ---
 
-  --- A connection to an agent that was refused or not answered: a task that waits for that agent.
-  function A:unreached(stream)
+  --- A connection to an agent that was refused or not answered so far: a task that waits for that agent.
+  function A:unreached(stream, now)
     local place = js.agent_place(stream)
     local tasks = self.places[place]
     if not tasks then return nil end
+    if not js.is_hopeless(stream, now) then return tasks:oldest() end
     local outage = self.outages[place] or { server = stream.server, count = 0, unanswered = 0, packets = js.py.pack() }
     self.outages[place], outage.count = outage, outage.count + 1
     if stream.dirs[1].packets == 0 then outage.unanswered = outage.unanswered + 1 end

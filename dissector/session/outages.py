@@ -9,6 +9,7 @@ from dissector.limits import MAX_EVIDENCE
 from dissector.model import Connection, Task
 from dissector.session.agent_facts import Outage
 from dissector.session.tunnel import CapturePoint, Tunnel, place_of
+from dissector.session.verdict import is_hopeless
 from dissector.traffic import Side
 
 
@@ -58,17 +59,18 @@ class Outages:
         if self._outages:
             self._outages.pop(place_of(connection), None)
 
-    def failed(self, connection: Connection) -> Task | None:
-        """Takes a connection that was refused or not answered: the first task that waits for that agent."""
+    def failed(self, connection: Connection, now: int) -> Task | None:
+        """Takes a connection that was refused or not answered so far: the first task that waits for that agent."""
         place = place_of(connection)
         waiting = self._tasks.get(place)
         if not waiting:
             return None
-        outage = self._outages.setdefault(place, Outage(connection.server))
-        outage.count += 1
-        outage.unanswered += connection.sides[Side.SERVER].packets == 0
-        if len(outage.packets) < MAX_EVIDENCE:
-            outage.packets.append(connection.first_packet)
+        if is_hopeless(connection, now):
+            outage = self._outages.setdefault(place, Outage(connection.server))
+            outage.count += 1
+            outage.unanswered += connection.sides[Side.SERVER].packets == 0
+            if len(outage.packets) < MAX_EVIDENCE:
+                outage.packets.append(connection.first_packet)
         return next(iter(waiting)).facts.record
 
     def due(self, now: int) -> list[Tunnel]:

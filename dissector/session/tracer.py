@@ -311,7 +311,7 @@ class Tracer(Attempts):
         elif not self._joiner.is_server(connection.server) or connection.mid_stream:
             return
         elif not connection.established:
-            if (task := self.tunnels.unreached(connection)) is not None:
+            if (task := self.tunnels.unreached(connection, self.clock.now)) is not None:
                 self.take(connection, Role.HTTP, task)
                 self._order.emit(connection)
             elif not self._unreached.add(connection):

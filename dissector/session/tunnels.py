@@ -116,10 +116,10 @@ class Tunnels:
     def left(self, connection: Connection) -> None:
         self._known.left(connection)
 
-    def unreached(self, connection: Connection) -> Task | None:
-        """Takes a connection to an agent that was refused or not answered: a task that waits for that agent."""
+    def unreached(self, connection: Connection, now: int) -> Task | None:
+        """Takes a connection to an agent that was refused or not answered so far: a task that waits for that agent."""
         self._look_at_all()
-        return self._outages.failed(connection)
+        return self._outages.failed(connection, now)
 
     def due(self, now: int) -> list[TaskFacts]:
         """Tasks of which nothing was heard for longer than the agent would have kept them."""

@@ -10,11 +10,12 @@ import pytest
 from kit import HEALTHY
 
 from dissector.limits import MAX_ATTEMPTS, MAX_EVIDENCE
-from dissector.model import AgentPlace, Connection, Endpoint, Exchange, Message, Task
+from dissector.model import AgentPlace, Connection, Endpoint, Exchange, Mark, Message, Task
 from dissector.session.agent_errors import AnsweredExchange
 from dissector.session.agent_facts import AgentFacts
 from dissector.session.outages import Outages
 from dissector.session.task import TaskFacts
+from dissector.session.timeouts import SYN_PATIENCE
 from dissector.session.tunnel import Directory, Key, Tunnel, carry, key_of, place_of
 from dissector.traffic import Side
 from dissector.wire.agent import Heartbeat, Target
@@ -245,18 +246,38 @@ def test_what_names_another_task_by_now_stays() -> None:
 # --- outages ----------------------------------------------------------------------------------------------------------
 
 
+LATER = SYN_PATIENCE + 1
+
+
+def unanswered(packet: int = 1) -> Connection:
+    made = connection(packet=packet)
+    made.syns = [Mark(packet, 0)]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("now", "is_refused", "is_outage"), [(LATER - 1, False, False), (LATER, False, True), (0, True, True)]
+)
+def test_a_try_that_may_still_be_answered_is_no_outage(now: int, is_refused: bool, is_outage: bool) -> None:
+    outages, one, tried = Outages(), tunnel(), unanswered()
+    tried.sides[Side.SERVER].rst = Mark(2, 0) if is_refused else None
+    outages.add(one)
+    assert outages.failed(tried, now) is one.facts.record
+    assert bool(outages) is is_outage
+
+
 def test_an_outage_is_of_the_tasks_that_wait_for_the_agent() -> None:
     outages, one, two = Outages(), tunnel(), tunnel()
     elsewhere = tunnel(on=connection(server=Endpoint("10.2.0.11", 4_000)))
-    assert outages.failed(connection()) is None
+    assert outages.failed(unanswered(), LATER) is None
     for made in (one, two, elsewhere):
         outages.add(made)
-    refused, silent = connection(packet=5), connection(packet=6)
+    refused, silent = unanswered(5), unanswered(6)
     refused.sides[Side.SERVER].packets = 1
-    assert outages.failed(refused) is one.facts.record
-    assert outages.failed(silent) is one.facts.record
+    assert outages.failed(refused, LATER) is one.facts.record
+    assert outages.failed(silent, LATER) is one.facts.record
     outages.remove(one)
-    assert outages.failed(silent) is two.facts.record
+    assert outages.failed(silent, LATER) is two.facts.record
     outages.remove(two)
     found = one.about.outage
     assert found is not None
@@ -273,12 +294,12 @@ def test_an_outage_is_of_the_tasks_that_wait_for_the_agent() -> None:
 def test_an_outage_is_over_when_the_agent_is_spoken_to() -> None:
     outages, one = Outages(), tunnel()
     outages.add(one)
-    outages.failed(connection())
+    outages.failed(unanswered(), LATER)
     outages.heard(connection(server=Endpoint("10.2.0.11", 4_000)))
-    outages.failed(connection())
+    outages.failed(unanswered(), LATER)
     outages.heard(connection(client=Endpoint(MASTER.ip, 40_009)))
     for number in range(MAX_EVIDENCE + 2):
-        outages.failed(connection(packet=number))
+        outages.failed(unanswered(number), LATER)
     outages.remove(one)
     assert one.about.outage is not None
     assert one.about.outage.count == MAX_EVIDENCE + 2

@@ -211,6 +211,8 @@ def test_an_agent_that_nothing_reaches(refused: int, silent: int, words: str, ca
         line.packet(pool.now, 0, SYN)
         if port < 50_000 + refused:
             line.packet(pool.now + 1_000, 1, RST | ACK)
+    pool.wait(4)  # somebody else's packet: the capture goes on until nothing is answered any more
+    pool.network.line(Address(CLIENT, 49_999), Address("10.9.9.9", 80)).packet(pool.now, 0, SYN)
     task = only(pool.network.ordered())
     (problem,) = task.problems
     assert (task.outcome, problem.code) == (Outcome.LOST, "heartbeat_missed")

@@ -130,11 +130,12 @@ do
 
   -- --- connections without exchanges ---
 
-  --- A connection to an agent that was refused or not answered: a task that waits for that agent.
-  function A:unreached(stream)
+  --- A connection to an agent that was refused or not answered so far: a task that waits for that agent.
+  function A:unreached(stream, now)
     local place = js.agent_place(stream)
     local tasks = self.places[place]
     if not tasks then return nil end
+    if not js.is_hopeless(stream, now) then return tasks:oldest() end
     local outage = self.outages[place] or { server = stream.server, count = 0, unanswered = 0, packets = js.py.pack() }
     self.outages[place], outage.count = outage, outage.count + 1
     if stream.dirs[1].packets == 0 then outage.unanswered = outage.unanswered + 1 end

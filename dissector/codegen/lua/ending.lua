@@ -91,7 +91,7 @@ do
     local room = js.limits.unreachable - self.unreached
     for _, one in ipairs(self.order:all()) do
       if self.undecided[one] then
-        local waiting = not js.is_gui and self:came_to_nothing(one) and self.agents:unreached(one)
+        local waiting = not js.is_gui and self:came_to_nothing(one) and self.agents:unreached(one, math.max(self.now, self.time))
         if not waiting then room = room - 1 end
         if waiting or room < 0 then self:undecided_no_more(one) end
       end

@@ -87,6 +87,11 @@ do
   --- True when bytes of it are not in the capture.
   function js.is_incomplete(stream) return rules.session_verdict.is_incomplete(js.new_records():connection(stream)) end
 
+  --- It was refused, or not answered in time.
+  function js.is_hopeless(stream, now)
+    return rules.session_verdict.is_hopeless(js.new_records():connection(stream), now)
+  end
+
   --- The remote accepted the command connection and closed it without a byte.
   function js.is_rejected(task) return rules.session_verdict.is_rejected(js.new_records():facts(task)) end
 

@@ -13,7 +13,7 @@ do
       return
     end
     local is_unreached = stream.undecided and self:came_to_nothing(stream)
-    local waiting = is_unreached and self.agents:unreached(stream)
+    local waiting = is_unreached and self.agents:unreached(stream, time)
     if waiting then
       stream.task = waiting
       self:undecided_no_more(stream)
