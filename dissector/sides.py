@@ -65,6 +65,8 @@ class SideFacts:
     lost_to: int = 0
     #: Nobody acknowledged the last of those: the reset of this side counts them.
     only_counted: bool = False
+    #: The reset of this side counts its FIN, which was not captured.
+    fin_counted: bool = False
     #: Stream offset one byte behind the tail that the other side acknowledged: that of a FIN that was not captured.
     end_acked: int = 0
     #: Number of the first packet that acknowledged what ``lost_to`` or ``end_acked`` says, the later of both.

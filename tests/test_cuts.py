@@ -168,6 +168,19 @@ def test_a_release_that_was_cut_off_is_no_connection_that_was_lost(size: int) ->
     assert task.outcome is Outcome.SUCCESS
 
 
+def test_a_reset_behind_a_fin_that_was_not_captured_is_no_connection_that_was_lost() -> None:
+    """The capture begins behind the release, and packet 50 is the client's FIN."""
+    packets = packets_of("faults/07_remote_multihomed.c")
+    assert [task.outcome for task in tasks_of([*packets[39:49], *packets[50:]])] == [Outcome.UNKNOWN]
+
+
+def test_a_connection_that_the_agent_may_still_answer_is_no_outage() -> None:
+    """Packet 11 is the SYN of a connection of somebody else to the agent of the task."""
+    packets = packets_of("agent/ua113_wrong_secret")
+    for last in (10, 11, 12):
+        assert [task.outcome for task in tasks_of(packets[:last])] == [Outcome.RUNNING]
+
+
 #: So many tasks of all recordings are found with each snap length, at least; from 512 on two legs of one count once.
 FOUND = {64: 66, 96: 117, 128: 116, 256: 124, 512: 123}
 

@@ -1696,7 +1696,7 @@ do
     host = (py.has(self.ip, ":") and ("[" .. py.str(self.ip) .. "]") or self.ip)
     do return (function() if (self.port == nil) then return host end return (py.str(host) .. ":" .. py.str(self.port)) end)() end
   end
-  sides.SideFacts = py.class({ "first_seq", "packets", "bytes", "retransmissions", "retransmitted", "repeat_wait", "smallest_retransmitted", "duplicates", "overtaken", "mss", "first_data", "last_data", "last", "fin", "rst", "before_rst", "rst_outside", "rst_unknown", "rst_again", "rst_answers", "late_data", "zero_windows", "acked", "sent", "never_acknowledged", "lost_to", "only_counted", "end_acked", "lost_by", "ttl", "places" }, {
+  sides.SideFacts = py.class({ "first_seq", "packets", "bytes", "retransmissions", "retransmitted", "repeat_wait", "smallest_retransmitted", "duplicates", "overtaken", "mss", "first_data", "last_data", "last", "fin", "rst", "before_rst", "rst_outside", "rst_unknown", "rst_again", "rst_answers", "late_data", "zero_windows", "acked", "sent", "never_acknowledged", "lost_to", "only_counted", "fin_counted", "end_acked", "lost_by", "ttl", "places" }, {
     ["packets"] = function() return 0 end,
     ["bytes"] = function() return 0 end,
     ["retransmissions"] = function() return 0 end,
@@ -1712,6 +1712,7 @@ do
     ["never_acknowledged"] = function() return 0 end,
     ["lost_to"] = function() return 0 end,
     ["only_counted"] = function() return false end,
+    ["fin_counted"] = function() return false end,
     ["end_acked"] = function() return 0 end,
     ["lost_by"] = function() return 0 end,
     ["ttl"] = function() return 0 end,
@@ -2799,7 +2800,7 @@ do
     do return py.either(is_cut, function() return (function()  for _, item_ in py.each(py.pack(0, 1)) do local side = item_ if session_verdict.lacks_tail(callback, side) then return true end end return false end)() end) end
   end
   session_conditions.release_missing = function(case)
-    local facts, callback, end_, cut
+    local facts, callback, end_, cut, in_order
     facts, callback, end_ = case.facts, case.facts.record.callback, session_conditions._end(case)
     if ((callback == nil) or (end_ == nil)) then
       do return false end
@@ -2808,7 +2809,8 @@ do
     if not (callback.mid_stream or py.truth(callback.gaps) or py.truth(cut)) then
       do return false end
     end
-    do return ((facts.release == nil) and not py.truth(facts.open_requests) and session_verdict.is_fin(callback, end_)) end
+    in_order = (session_verdict.is_fin(callback, end_) or (function()  for _, item_ in py.each(callback.sides) do local side = item_ if side.fin_counted then return true end end return false end)())
+    do return ((facts.release == nil) and not py.truth(facts.open_requests) and in_order) end
   end
   session_agent_outcomes.start_refused = function(case)
     local about
@@ -8082,8 +8084,9 @@ do
   --- A reset of this end says how many bytes were sent before it, captured or not.  One byte more than the tail is its own
   --- FIN.
   function D:counts(seq, number, time)
-    local ahead = self:distance(seq)
-    if ahead <= 1 or ahead > NEAR or not self.anchored or self.fin_at then return end
+    local ahead, may_count = self:distance(seq), self.anchored and not self.fin_at
+    self.facts.fin_counted = may_count and ahead == 1
+    if ahead <= 1 or ahead > NEAR or not may_count then return end
     self.counted = { upto = self.next + ahead, number = number, time = time }
   end
 

@@ -291,7 +291,8 @@ def release_missing(case: Case) -> bool:
     cut = callback.snapped > 0 and len(facts.undecoded) > 0
     if not (callback.mid_stream or callback.gaps or cut):
         return False
-    return facts.release is None and not facts.open_requests and is_fin(callback, end)
+    in_order = is_fin(callback, end) or any(side.fin_counted for side in callback.sides)
+    return facts.release is None and not facts.open_requests and in_order
 
 
 # --- what several of them need -------------------------------------------------------------------------------------

@@ -247,6 +247,7 @@ class Direction:
         ahead = self.distance(segment.seq)
         if 1 < ahead <= NEAR and self.anchored and self.fin_at is None:
             self.counted = self.next + ahead, segment.number, segment.time
+        self.facts.fin_counted = ahead == 1 and self.anchored and self.fin_at is None
         if segment.flags & ACK and 0 < (ahead := other.distance(segment.ack)) <= NEAR:
             other.acknowledged(ahead, segment, out)
         return out

@@ -161,6 +161,8 @@ def test_a_process_that_closed_with_something_open_is_lost() -> None:
     made, callback = ended()
     callback.sides[HERE].fin, callback.sides[HERE].rst = None, Mark(50, 9 * SECOND)
     assert outcome(made, 60 * SECOND) is Outcome.LOST
+    callback.sides[HERE].fin_counted = True
+    assert outcome(made, 60 * SECOND) is Outcome.UNKNOWN, "its FIN was not captured"
 
 
 @pytest.mark.parametrize(("gaps", "expected"), [(0, Outcome.LOST), (1, Outcome.UNKNOWN)])

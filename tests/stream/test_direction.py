@@ -333,6 +333,15 @@ def test_a_reset_counts_what_its_sender_sent(ahead: int, lost: int) -> None:
     assert found == [*([Gap(SERVER, 5, lost, 5, 5 * MS)] if lost else []), Closed("rst", 5, 5 * MS)]
     facts = talk.facts(SERVER)
     assert (facts.lost_to, facts.only_counted) == ((5 + lost, True) if lost else (0, False))
+    assert facts.fin_counted is (ahead == 1)
+
+
+def test_a_fin_that_was_captured_is_not_counted() -> None:
+    talk = Talk().open()
+    talk.b(0, b"hello")
+    talk.b(5, flags=FIN)
+    talk.b(6, flags=RST)
+    assert not talk.facts(SERVER).fin_counted
 
 
 def test_a_reset_acknowledges_what_the_other_end_sent() -> None:

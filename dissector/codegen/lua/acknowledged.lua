@@ -37,8 +37,9 @@ do
   --- A reset of this end says how many bytes were sent before it, captured or not.  One byte more than the tail is its own
   --- FIN.
   function D:counts(seq, number, time)
-    local ahead = self:distance(seq)
-    if ahead <= 1 or ahead > NEAR or not self.anchored or self.fin_at then return end
+    local ahead, may_count = self:distance(seq), self.anchored and not self.fin_at
+    self.facts.fin_counted = may_count and ahead == 1
+    if ahead <= 1 or ahead > NEAR or not may_count then return end
     self.counted = { upto = self.next + ahead, number = number, time = time }
   end
 
