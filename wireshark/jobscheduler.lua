@@ -14288,7 +14288,7 @@ do
 
   --- True unless the user disabled the protocol.  Wireshark has no word for it, but calls no dissector of a disabled one.
   local function is_enabled(tvb, pinfo, tree)
-    if js.enabled == nil then js.enabled = js.claim.is_called(tvb, pinfo, tree) end
+    if js.enabled == nil and len(tvb) > 0 then js.enabled = js.claim.is_called(tvb, pinfo, tree) end
     return js.enabled
   end
 

@@ -20,7 +20,7 @@ CLIENT, AGENT_END, ELSEWHERE = Address("10.1.0.10", 40_000), Address("10.2.0.10"
 TLS_1_2, TLS_1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 GET = b"GET /jobscheduler/agent/api HTTP/1.1\r\nHost: agent\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-OLD, EARLY = identity("old.example", days=(-400, -3)), identity("early.example", days=(5, 400))
+OLD, EARLY = identity("old.example", days=(-400, -3)), identity("early.example", days=(3_650, 4_000))
 OTHER, STRANGER, MASTER = identity("other.example"), identity("third.example"), identity("master.example")
 
 #: What is set up; words of the summary, of the cause and of the remedy.
@@ -28,7 +28,7 @@ FAILURES = {
     "unknown issuer": (Setup(trusts=STRANGER), "unknown_ca", "does not know it", "agent-https.jks"),
     "unknown issuer, 1.3": (Setup(version=TLS_1_3, trusts=STRANGER), "unknown_ca", "does not know", "agent-https.jks"),
     "run out": (Setup(server=OLD, trusts=OLD), "ran out on 2026-11-19", "old.example", "new certificate"),
-    "not yet": (Setup(server=EARLY, trusts=EARLY), "holds from 2026-11-27 on", "early.example", "clocks"),
+    "not yet": (Setup(server=EARLY, trusts=EARLY), "holds from 2036-11-19 on", "early.example", "clocks"),
     "other host": (Setup(server=OTHER, trusts=OTHER, checks=True), "not for agent.example", "other.example", "name"),
     "version of the server": (
         Setup(version=TLS_1_2, client_version=TLS_1_3), "protocol_version", "no version of TLS in common", "TLS 1.2"),

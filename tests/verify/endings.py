@@ -491,7 +491,7 @@ def waits_for_the_port(network: Network) -> None:
         line = network.line(Address(SCRIPT.client, 41_000 + number), Address(SCRIPT.remote, 4_455))
         line.packet(seconds(number), 0, SYN)
         line.reset(seconds(number) + 10, 1)
-    network.line(Address(SCRIPT.client, 41_002), Address(SCRIPT.remote, 4_455)).open(seconds(2))
+    network.line(Address(SCRIPT.client, 41_002), Address(SCRIPT.remote, 4_455)).open(seconds(2.1))
     started(network, 2.5)
 
 

@@ -198,6 +198,13 @@ def test_no_bytes_make_a_lua_error(tmp_path: Path, name: str, seed: int) -> None
     assert kit.rows(path, "_ws.lua.error", "frame.number", options=("-2",)) == []
 
 
+def test_a_capture_may_begin_with_a_packet_without_bytes(tmp_path: Path) -> None:
+    packets = kit.records(kit.CAPTURES / "engine_shell_ok.pcap")
+    path = kit.write(tmp_path / "empty.pcap", [packets[0]._replace(data=b""), *packets])
+    found = kit.rows(path, '_ws.lua.error || jobscheduler.member == "step"', "frame.number", "_ws.lua.error")
+    assert [error for _, error in found] == ["", ""]
+
+
 # --- traffic of others -----------------------------------------------------------------------------------------------
 
 
