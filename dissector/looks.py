@@ -10,7 +10,7 @@ from dissector.limits import MAX_FAR_LOOK, MAX_LOOK
 from dissector.model import Problem
 from dissector.points.place import place_name
 from dissector.points.places import Common, Relation, common, relation
-from dissector.points.sightings import Sightings, address_size
+from dissector.points.sightings import Sightings, ends_of
 from dissector.session.case import problem
 from dissector.sources.capture import Only, first_blocks, interfaces_of
 
@@ -109,11 +109,7 @@ def remarks_on(
 
 def _connections(seen: Sightings) -> set[frozenset[tuple[bytes, bytes]]]:
     """The two ends of each, address and port."""
-    found = set[frozenset[tuple[bytes, bytes]]]()
-    for key in {sighting.key for sighting in seen.seen.values()}:
-        size = address_size(key)
-        found.add(frozenset(((key[:size], key[-4:-2]), (key[size : 2 * size], key[-2:]))))
-    return found
+    return {frozenset(ends_of(key)) for key in {sighting.key for sighting in seen.seen.values()}}
 
 
 def _look(file: str, interfaces: Only = None, size: int | None = None) -> Sightings:

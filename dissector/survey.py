@@ -13,7 +13,7 @@ from dissector.model import Endpoint, Problem, address_text
 from dissector.points.clocks import Clock, grain_of
 from dissector.points.place import CapturePoint, Ends
 from dissector.points.places import Common, Relation, clock, common, grouped, is_ahead
-from dissector.points.sightings import Sightings, address_size
+from dissector.points.sightings import Sightings, ends_of
 from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 from dissector.sources.capture import Interfaces, Only
 
@@ -212,9 +212,7 @@ def _set_ends(sites: list[Site], between: dict[tuple[int, int], Common]) -> None
 
 
 def _ends(key: bytes) -> Ends:
-    size = address_size(key)
-    ends = (key[:size], key[-4:-2]), (key[size : 2 * size], key[-2:])
-    return frozenset(Endpoint(address_text(ip), int.from_bytes(port, "big")) for ip, port in ends)
+    return frozenset(Endpoint(address_text(ip), int.from_bytes(port, "big")) for ip, port in ends_of(key))
 
 
 def _set_told(sites: list[Site], wanted: Wanted) -> None:

@@ -56,9 +56,8 @@ def shortened(folder: Path, table: str, path: str, day: str) -> list[Written]:
 def _duck(folder: Path, paths: Iterable[str]) -> Any:
     """That opens these files as well."""
     duck = duckdb.connect(":memory:", config=_CONFIG)
-    for url in (path for path in paths if is_remote(path)):
+    if (url := next(filter(is_remote, paths), None)) is not None:  # all are of one file system
         duck.register_filesystem(RemoteFile.at(url).system)
-        break
     duck.execute(f"SET temp_directory = {quoted([str(folder / 'spilt')])[1:-1]}")
     return duck
 

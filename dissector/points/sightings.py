@@ -157,6 +157,12 @@ def address_size(key: bytes) -> int:
     return (len(key) - 4) // 2
 
 
+def ends_of(key: bytes) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+    """Address and port of the sender and of the receiver of packets with this key."""
+    size = address_size(key)
+    return (key[:size], key[-4:-2]), (key[size : 2 * size], key[-2:])
+
+
 def is_weak(known: Print) -> bool:
     """True for a packet without an IP id."""
     return known[2] < 0

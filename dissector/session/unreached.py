@@ -32,7 +32,7 @@ class Unreached:
     def opened(self, connection: Connection, *, is_command: bool = True) -> None:
         """A connection begins; ``is_command``: to a command port."""
         if is_command and not connection.mid_stream:
-            self._silent.setdefault(_ends(connection), OrderedDict())[connection] = None
+            _add(self._silent, connection)
 
     def forget(self, connection: Connection) -> None:
         """It is over, or said what it is."""
@@ -47,7 +47,7 @@ class Unreached:
             return False
         self._count += 1
         self._waiting[connection] = None
-        self._by_ends.setdefault(_ends(connection), OrderedDict())[connection] = None
+        _add(self._by_ends, connection)
         return True
 
     def taken_back(self, probe: Connection) -> list[Connection]:
@@ -85,6 +85,10 @@ class Unreached:
 
 def _ends(connection: Connection) -> _Ends:
     return connection.client.ip, connection.server
+
+
+def _add(table: _ByEnds, connection: Connection) -> None:
+    table.setdefault(_ends(connection), OrderedDict())[connection] = None
 
 
 def _remove(table: _ByEnds, connection: Connection) -> None:
