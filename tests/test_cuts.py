@@ -181,6 +181,15 @@ def test_a_connection_that_the_agent_may_still_answer_is_no_outage() -> None:
         assert [task.outcome for task in tasks_of(packets[:last])] == [Outcome.RUNNING]
 
 
+@pytest.mark.parametrize("first", [91, 93, 199])
+def test_a_close_is_not_that_of_a_task_whose_callback_goes_on(first: int) -> None:
+    """Two tasks end at the same time, the start of neither was captured.  Nor does a callback that began before a start
+    belong to it."""
+    name = "faults/27_max_processes_plateau.c"
+    tasks = tasks_of(packets_of(name)[first - 1 :])
+    assert [fault for task in tasks for fault in faults(task, whole(name))] == []
+
+
 #: So many tasks of all recordings are found with each snap length, at least; from 512 on two legs of one count once.
 FOUND = {64: 66, 96: 117, 128: 116, 256: 124, 512: 123}
 

@@ -1748,6 +1748,11 @@ do
     is_later = (session_verdict.may_have_ended(connection, (1 - closer)) and (py.at(connection.sides, (1 - closer)).lost_by <= first.number))
     do return (function() if py.truth(is_later) then return nil end return closer end)() end
   end
+  session_verdict.ended_before = function(connection, packet)
+    local mark
+    mark = session_verdict.end_mark(connection)
+    do return (function() if (mark == nil) then return connection.over end return (mark.number < packet) end)() end
+  end
   session_verdict.is_incomplete = function(connection)
     do return (connection.mid_stream or (connection.gaps > 0) or (connection.snapped > 0) or session_verdict.one_sided(connection)) end
   end
@@ -9320,6 +9325,11 @@ do
   --- Which end sent the first FIN or RST.
   function js.closed_by(stream) return rules.session_verdict.closed_by(js.new_records():connection(stream)) end
 
+  --- It ended before the packet.
+  function js.ended_before(stream, number)
+    return rules.session_verdict.ended_before(js.new_records():connection(stream), number)
+  end
+
   -- --- tasks ---
 
   function Records:task(task)
@@ -9912,12 +9922,12 @@ do
   --- A task whose port could not be read, maybe only the answer to the start.
   function J:add_half_known(task) js.push(self.half_known, pair(task.client, task.remote), task) end
 
-  --- The task that a command is about whose start was not read: the only one that has no command connection.
-  --- It is closed when its callback connection has ended, unless it is to be killed.
-  function J:without_command(stream, now, kill)
+  --- The task that a command, in packet `number`, is about whose start was not read: the only one that has no command
+  --- connection.  It is closed when its callback connection has ended, unless it is to be killed.
+  function J:without_command(stream, number, now, kill)
     local found = still(self.lone, pair(stream.client, stream.server), now, MOST_ALIKE, has_command)
     local task = #found == 1 and found[1].callback and found[1]
-    local may_be = task and (kill or task.callback.over or task.callback.ended)
+    local may_be = task and (kill or js.ended_before(task.callback, number))
     return may_be and task or nil
   end
 
@@ -9991,7 +10001,7 @@ do
     local best
     local waiting = self.waiting[stream.server.key]
     for _, task in ipairs(waiting and waiting:begin(2 * MOST_ALIKE) or {}) do
-      if task.life.join ~= CONFIRMED and (stream.mid_stream or task.start <= (stream.said or stream.start)) then
+      if task.life.join ~= CONFIRMED and task.start <= (stream.said or stream.start) then
         local open, best_open = not task.command.over, best and not best.command.over
         if not best or (open and not best_open) or (open == best_open and task.start >= best.start) then best = task end
       end
@@ -10632,7 +10642,7 @@ do
     local wants_kill = find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true)
     if is_start or is_close or is_kill then
       if #self.tasks == 0 then
-        self.task = js.session:command_found(self.stream, message.time, is_kill or wants_kill)
+        self.task = js.session:command_found(self.stream, message.packets[1], message.time, is_kill or wants_kill)
         self.tasks[1] = self.task
       end
       message.task = self.task
@@ -11328,8 +11338,8 @@ do
   end
 
   --- A command about a task whose start was not read.
-  function S:command_found(stream, now, kill)
-    local task = self.joiner:without_command(stream, now, kill)
+  function S:command_found(stream, number, now, kill)
+    local task = self.joiner:without_command(stream, number, now, kill)
     if task then
       self.cut:drop(stream)
       task.command, task.client, task.remote, stream.task = stream, stream.client, stream.server, task

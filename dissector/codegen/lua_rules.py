@@ -42,7 +42,7 @@ _ROOTS: dict[str, tuple[str, ...]] = {
         "HEARTBEAT_GRACE",
     ),
     "session.pairs": ("_COPY_WINDOW", "_EARLIER", "_MOST_HELD"),
-    "session.verdict": ("is_rejected", "closed_by", "is_incomplete"),
+    "session.verdict": ("is_rejected", "closed_by", "ended_before", "is_incomplete"),
     "session.hosts": ("_NEWEST",),
     "session.silence": ("Silence",),
     "stream.direction": ("_TWICE_WITHOUT_ID", "_OVERHEAD", "KEPT"),

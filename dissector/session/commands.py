@@ -91,7 +91,7 @@ class Command:
         start = control.start_command(document) if document else None
         if start is not None:
             self._start(message)
-        facts = self._facts_of(document)
+        facts = self._facts_of(document, message.packets[0])
         message.task = facts.record if facts else None
         if facts is not None:
             facts.command(message)
@@ -132,8 +132,8 @@ class Command:
         ):
             self._unnumbered = [*self._unnumbered[:1], facts]
 
-    def _facts_of(self, document: control.Document | None) -> TaskFacts | None:
-        """The task that a command is about: by its process_id where several run on this connection."""
+    def _facts_of(self, document: control.Document | None, packet: int) -> TaskFacts | None:
+        """The task that a command, in ``packet``, is about: by its process_id where several run on this connection."""
         close = control.close_task(document) or control.kill_task(document) if document else None
         if close is not None and len(self.tasks) > 1:
             return self._by_number(close.process_id)
@@ -141,7 +141,7 @@ class Command:
             return None
         if close is not None and not self.tasks:
             kill = not isinstance(close, control.CloseTask) or close.kill
-            if (found := self._desk.command_found(self.connection, kill=kill)) is not None:
+            if (found := self._desk.command_found(self.connection, packet, kill=kill)) is not None:
                 self.begin(found)
         return self.facts
 

@@ -192,7 +192,7 @@ def _best(waiting: Iterable[TaskFacts], connection: Connection) -> TaskFacts | N
     fitting = [
         facts
         for facts in waiting
-        if not facts.confirmed and (connection.mid_stream or facts.record.start <= _began(connection))
+        if not facts.confirmed and facts.record.start <= _began(connection)
     ]
     return max(fitting, key=_rank, default=None)
 

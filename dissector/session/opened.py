@@ -10,7 +10,7 @@ from dissector.limits import MAX_ALIKE, MAX_OPEN_TASKS
 from dissector.model import Connection, Task
 from dissector.session.silence import Silence
 from dissector.session.task import TaskFacts
-from dissector.session.verdict import end_mark
+from dissector.session.verdict import ended_before
 
 #: Addresses of the client and of where the callback comes from.
 _Pair = tuple[str, str]
@@ -125,13 +125,13 @@ class OpenTasks:
         pair = callback.server.ip, callback.client.ip
         return list(islice(reversed(self._without_command.get(pair, {})), MAX_ALIKE))
 
-    def without_command(self, command: Connection, *, kill: bool) -> TaskFacts | None:
-        """The only task without a command connection that ``command`` can be the one of.  The client sends a close when
-        the callback connection has ended, unless it wants to ``kill`` the task."""
+    def without_command(self, command: Connection, packet: int, *, kill: bool) -> TaskFacts | None:
+        """The only task without a command connection that ``command`` can be the one of.  The client sends a close (here
+        with ``packet``) when the callback connection has ended, unless it wants to ``kill`` the task."""
         waiting = self._without_command.get(_pair_of(command), ())
         facts = next(iter(waiting)) if len(waiting) == 1 else None
         callback = facts.record.callback if facts is not None else None
-        may_be = callback is not None and (kill or callback.over or end_mark(callback) is not None)
+        may_be = callback is not None and (kill or ended_before(callback, packet))
         return facts if may_be else None
 
 

@@ -376,10 +376,10 @@ class Tracer(Attempts):
         if connection not in self._cut:
             super().recognised(connection)
 
-    def command_found(self, connection: Connection, *, kill: bool) -> TaskFacts | None:
+    def command_found(self, connection: Connection, packet: int, *, kill: bool) -> TaskFacts | None:
         """The task that a close or ``kill`` is about whose start was not read: the only one that has no command
         connection."""
-        facts = self.under_way.without_command(connection, kill=kill)
+        facts = self.under_way.without_command(connection, packet, kill=kill)
         if facts is not None:
             self._cut.drop(connection)
             facts.adopt(connection)

@@ -52,6 +52,11 @@ def end_mark(connection: Connection) -> Mark | None:
     return min(marks, key=lambda mark: mark.number, default=None)
 
 
+def ended_before(connection: Connection, packet: int) -> bool:
+    mark = end_mark(connection)
+    return connection.over if mark is None else mark.number < packet
+
+
 def closed_by(connection: Connection) -> Side | None:
     """Which end sent the first FIN or RST; None when the packets of one end were not captured at all, or when the other
     end's own FIN may be what the capture lacks."""

@@ -81,7 +81,7 @@ class Tracer:
     def recognised(self, connection: Connection) -> None:
         self.decided.append(connection)
 
-    def command_found(self, connection: Connection, *, kill: bool) -> TaskFacts | None:
+    def command_found(self, connection: Connection, packet: int, *, kill: bool) -> TaskFacts | None:
         raise NotImplementedError
 
     def command_started(self, facts: TaskFacts) -> None:

@@ -71,7 +71,7 @@ class Desk:
     def is_open(self, record: Task) -> bool:
         return record not in self.over
 
-    def command_found(self, connection: Connection, *, kill: bool) -> TaskFacts | None:
+    def command_found(self, connection: Connection, packet: int, *, kill: bool) -> TaskFacts | None:
         assert connection is self.connection
         self.killed.append(kill)
         return self.known

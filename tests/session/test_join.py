@@ -452,7 +452,7 @@ def test_a_start_is_called_when_it_is_there(start: int, fits: bool) -> None:
     call.sides[0].first_data = Mark(11, 9)
     assert (joiner.announced(call) is not None) is fits
     call.mid_stream = True
-    assert joiner.announced(call) is not None
+    assert (joiner.announced(call) is not None) is fits
 
 
 # --- called elsewhere ------------------------------------------------------------------------------------------------

@@ -218,10 +218,10 @@ def test_tasks_without_a_command_connection() -> None:
     made[1].record.command = connection()
     tasks.changed(made[1])
     assert tasks.lone(callback()) == [made[0]]
-    assert tasks.without_command(connection(), kill=False) is made[0]
+    assert tasks.without_command(connection(), 9, kill=False) is made[0]
     tasks.remove(made[0])
     assert tasks.lone(callback()) == []
-    assert tasks.without_command(connection(), kill=False) is None
+    assert tasks.without_command(connection(), 9, kill=False) is None
 
 
 def test_how_many_tasks_without_a_command_connection_are_looked_at() -> None:
@@ -231,20 +231,27 @@ def test_how_many_tasks_without_a_command_connection_are_looked_at() -> None:
 
 @pytest.mark.parametrize(
     ("kill", "over", "ended", "found"),
-    [(False, False, False, False), (True, False, False, True), (False, True, False, True), (False, False, True, True)],
+    [
+        (False, False, None, False),
+        (True, False, None, True),
+        (False, True, None, True),
+        (False, False, 8, True),
+        (False, True, 9, False),
+        (True, False, 9, True),
+    ],
 )
-def test_a_close_comes_when_the_callback_has_ended(kill: bool, over: bool, ended: bool, found: bool) -> None:
+def test_a_close_comes_when_the_callback_has_ended(kill: bool, over: bool, ended: int | None, found: bool) -> None:
     made = lone(over=over)
     assert made.record.callback is not None
-    made.record.callback.sides[0].fin = Mark(5, 1) if ended else None
-    assert opened(made).without_command(connection(), kill=kill) is (made if found else None)
+    made.record.callback.sides[0].fin = Mark(ended, 1) if ended else None
+    assert opened(made).without_command(connection(), 9, kill=kill) is (made if found else None)
 
 
 def test_a_close_of_one_of_two_tasks_is_nobody_s() -> None:
-    assert opened(lone(), lone()).without_command(connection(), kill=True) is None
+    assert opened(lone(), lone()).without_command(connection(), 9, kill=True) is None
     made = lone()
     made.record.callback = None
-    assert opened(made).without_command(connection(), kill=True) is None
+    assert opened(made).without_command(connection(), 9, kill=True) is None
 
 
 def test_entries_of_tasks_that_are_gone_are_cleaned_up() -> None:

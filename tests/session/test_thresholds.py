@@ -508,17 +508,17 @@ def test_a_command_connection_is_between_the_client_and_who_called() -> None:
     known.callback = connection()
     tasks, made = OpenTasks(), TaskFacts(known)
     tasks.add(made)
-    assert tasks.without_command(connection(), kill=True) is made
-    assert tasks.without_command(connection(client=Endpoint("10.1.0.11", 1)), kill=True) is None
-    assert tasks.without_command(connection(server=Endpoint("10.2.0.11", 4_455)), kill=True) is None
+    assert tasks.without_command(connection(), 9, kill=True) is made
+    assert tasks.without_command(connection(client=Endpoint("10.1.0.11", 1)), 9, kill=True) is None
+    assert tasks.without_command(connection(server=Endpoint("10.2.0.11", 4_455)), 9, kill=True) is None
     other = TaskFacts(Task(0, 1, client=Endpoint(CLIENT, None), callback_peer=Endpoint(REMOTE, 50_001)))
     tasks.add(other)
-    assert tasks.without_command(connection(), kill=True) is None  # one of two
+    assert tasks.without_command(connection(), 9, kill=True) is None  # one of two
     other.record.callback_peer = None
     tasks.changed(other)
-    assert tasks.without_command(connection(), kill=True) is made
+    assert tasks.without_command(connection(), 9, kill=True) is made
     tasks.remove(made)
-    assert tasks.without_command(connection(), kill=True) is None
+    assert tasks.without_command(connection(), 9, kill=True) is None
 
 
 @pytest.mark.parametrize(("starts", "waits"), [(64, True), (65, False)])

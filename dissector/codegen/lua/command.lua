@@ -99,7 +99,7 @@ do
     local wants_kill = find(",1,true,yes,", "," .. string.lower(js.get(document, "kill") or "") .. ",", 1, true)
     if is_start or is_close or is_kill then
       if #self.tasks == 0 then
-        self.task = js.session:command_found(self.stream, message.time, is_kill or wants_kill)
+        self.task = js.session:command_found(self.stream, message.packets[1], message.time, is_kill or wants_kill)
         self.tasks[1] = self.task
       end
       message.task = self.task

@@ -98,6 +98,11 @@ do
   --- Which end sent the first FIN or RST.
   function js.closed_by(stream) return rules.session_verdict.closed_by(js.new_records():connection(stream)) end
 
+  --- It ended before the packet.
+  function js.ended_before(stream, number)
+    return rules.session_verdict.ended_before(js.new_records():connection(stream), number)
+  end
+
   -- --- tasks ---
 
   function Records:task(task)

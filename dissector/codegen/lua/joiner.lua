@@ -63,12 +63,12 @@ do
   --- A task whose port could not be read, maybe only the answer to the start.
   function J:add_half_known(task) js.push(self.half_known, pair(task.client, task.remote), task) end
 
-  --- The task that a command is about whose start was not read: the only one that has no command connection.
-  --- It is closed when its callback connection has ended, unless it is to be killed.
-  function J:without_command(stream, now, kill)
+  --- The task that a command, in packet `number`, is about whose start was not read: the only one that has no command
+  --- connection.  It is closed when its callback connection has ended, unless it is to be killed.
+  function J:without_command(stream, number, now, kill)
     local found = still(self.lone, pair(stream.client, stream.server), now, MOST_ALIKE, has_command)
     local task = #found == 1 and found[1].callback and found[1]
-    local may_be = task and (kill or task.callback.over or task.callback.ended)
+    local may_be = task and (kill or js.ended_before(task.callback, number))
     return may_be and task or nil
   end
 
@@ -142,7 +142,7 @@ do
     local best
     local waiting = self.waiting[stream.server.key]
     for _, task in ipairs(waiting and waiting:begin(2 * MOST_ALIKE) or {}) do
-      if task.life.join ~= CONFIRMED and (stream.mid_stream or task.start <= (stream.said or stream.start)) then
+      if task.life.join ~= CONFIRMED and task.start <= (stream.said or stream.start) then
         local open, best_open = not task.command.over, best and not best.command.over
         if not best or (open and not best_open) or (open == best_open and task.start >= best.start) then best = task end
       end

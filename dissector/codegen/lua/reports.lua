@@ -8,8 +8,8 @@ do
   end
 
   --- A command about a task whose start was not read.
-  function S:command_found(stream, now, kill)
-    local task = self.joiner:without_command(stream, now, kill)
+  function S:command_found(stream, number, now, kill)
+    local task = self.joiner:without_command(stream, number, now, kill)
     if task then
       self.cut:drop(stream)
       task.command, task.client, task.remote, stream.task = stream, stream.client, stream.server, task
