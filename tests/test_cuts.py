@@ -190,6 +190,14 @@ def test_a_close_is_not_that_of_a_task_whose_callback_goes_on(first: int) -> Non
     assert [fault for task in tasks for fault in faults(task, whole(name))] == []
 
 
+@pytest.mark.parametrize("first", [43, 51])
+def test_a_callback_whose_answer_was_not_captured_is_no_connection_that_was_lost(first: int) -> None:
+    """What the task process asks first, a log line or a release, has no answer in the capture."""
+    packets = packets_of("engine_kill_task")
+    (task,) = tasks_of([*packets[first - 1 : first], *packets[first + 1 :]])
+    assert task.outcome is Outcome.UNKNOWN
+
+
 #: So many tasks of all recordings are found with each snap length, at least; from 512 on two legs of one count once.
 FOUND = {64: 66, 96: 117, 128: 116, 256: 124, 512: 123}
 

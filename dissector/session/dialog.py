@@ -11,7 +11,8 @@ belongs to the newest request, not yet answered, that the other side sent: one s
 
 Entries above the popped one were sent by the answering side itself: it answered the outer request, so their own
 answers can not come any more (they were lost with a gap).  Likewise nobody asks twice without an answer in between:
-where bytes were lost, the answer to the first request was among them.  An ``A`` on an empty stack can not be decoded.
+where bytes were lost, or the capture began late, the answer to the first request was among them.  So was what is
+answered when the answering side has nothing but requests of its own there.  An ``A`` on an empty stack can not be decoded.
 """
 
 from __future__ import annotations
@@ -114,10 +115,10 @@ class Dialog:
     # --- requests --------------------------------------------------------------------------------------------------
 
     def _request(self, frame: Frame) -> Message:
-        side, stack, connection = frame[0], self.stack, self.connection
+        side, stack = frame[0], self.stack
         message = self._message(frame, "request" if frame[2][0] != _KEEP_ALIVE else "keep_alive")
         if stack:
-            if stack[-1][0] is side and (connection.gaps or connection.snapped):
+            if stack[-1][0] is side and self._is_cut():
                 self._given_up.append(self._written(stack.pop()[1]))
             message.depth = len(stack)
         pending: Pending | None = None
@@ -225,7 +226,15 @@ class Dialog:
                 self._given_up += [self._written(message) for _, message, _ in stack[index + 1 :]]
                 del stack[index:]
                 return entry
+        if stack and self._is_cut():  # to what was asked before all of them
+            self._given_up += [self._written(message) for _, message, _ in stack]
+            stack.clear()
         return None
+
+    def _is_cut(self) -> bool:
+        """True when a request or an answer may not be in the capture."""
+        connection = self.connection
+        return bool(connection.gaps or connection.snapped or connection.mid_stream)
 
     # --- names -----------------------------------------------------------------------------------------------------
 

@@ -196,18 +196,35 @@ def test_the_answer_to_the_outer_call_ends_the_inner_ones() -> None:
     assert talk.dialog.given_up() == []
 
 
-@pytest.mark.parametrize("gaps", [0, 1])
-def test_nobody_asks_twice_without_an_answer_in_between(gaps: int) -> None:
+#: What bytes lost, cut off, or sent before the capture set.
+CUT = [{"gaps": 1}, {"snapped": 1}, {"mid_stream": True}]
+
+
+@pytest.mark.parametrize("cut", [{}, *CUT])
+def test_nobody_asks_twice_without_an_answer_in_between(cut: dict[str, int]) -> None:
     """Where bytes were lost the first answer was among them, so the second callback is no deeper than the first."""
     talk = Talk()
     step = talk.client(STEP)
     first = talk.task(log_line(LOG, "one"))
-    talk.dialog.connection.gaps = gaps
+    for name, value in cut.items():
+        setattr(talk.dialog.connection, name, value)
     second = talk.task(log_line(LOG, "two"))
-    assert second.depth == (1 if gaps else 2)
-    assert talk.dialog.given_up() == ([first] if gaps else [])
+    assert second.depth == (1 if cut else 2)
+    assert talk.dialog.given_up() == ([first] if cut else [])
     assert talk.client(m.InvokeAnswer(0, EMPTY, None)).request is second
     assert talk.task(OK).request is step
+
+
+@pytest.mark.parametrize("cut", [{}, *CUT])
+def test_who_answers_has_got_the_answers_to_what_he_asked(cut: dict[str, int]) -> None:
+    """Where bytes were lost the call that is answered was among them."""
+    talk = Talk()
+    for name, value in cut.items():
+        setattr(talk.dialog.connection, name, value)
+    asked = talk.task(log_line(LOG, "one"))
+    assert talk.task(OK).request is None
+    assert talk.dialog.given_up() == ([asked] if cut else [])
+    assert talk.dialog.open_requests() == ([] if cut else [asked])
 
 
 def test_bytes_left_over_are_noted_and_the_message_is_kept() -> None:
