@@ -32,12 +32,8 @@ CUTS = int(os.environ.get("JSTRACE_CUTS", "4"))
 SNAP_LENGTHS = (64, 96, 128, 256, 512)
 #: Less is known: that is no fault.
 WEAKER = {Outcome.UNKNOWN, Outcome.RUNNING}
-#: (whole, cut): another failure, which the part shows as it is.
-VISIBLE = {
-    (Outcome.KILLED, Outcome.FAILURE),  # the signal is seen, the request to kill is not
-    (Outcome.LOST, Outcome.KILLED),  # that nobody listens any more is seen later, or not at all
-    (Outcome.KILLED, Outcome.LOST),
-}
+#: (whole, cut): another failure, which the part shows as it is: that nobody listens any more is seen later.
+VISIBLE = {(Outcome.LOST, Outcome.KILLED)}
 Packets = list[Packet]
 
 

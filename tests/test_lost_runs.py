@@ -52,8 +52,6 @@ GENUINE = sorted(
 )
 #: Places drawn of each, and behind those the last ones.
 DRAWN, LAST = 10, 6
-#: (whole, part): what is seen of a kill that is not: by its signal, or by its end.
-VISIBLE = {(Outcome.KILLED, Outcome.FAILURE), (Outcome.KILLED, Outcome.LOST)}
 
 
 @lru_cache(maxsize=2)
@@ -82,7 +80,7 @@ def wrong(task: Task, whole: set[Outcome], *, at_end: bool) -> str | None:
     if found is Outcome.UNKNOWN:
         return None if codes & SAYS_WHY else f"unknown, told with {codes}"
     unopened = task.command is not None and not task.command.established
-    if found in whole or any((true, found) in VISIBLE for true in whole) or (unopened and not task.callback):
+    if found in whole or (unopened and not task.callback):
         return None
     return None if found is Outcome.RUNNING and (at_end or codes & SAYS_WHY) else f"{found.value}, told with {codes}"
 
@@ -110,10 +108,10 @@ KINDS: tuple[tuple[str, int, int, list[str], set[str]], ...] = (
     ("agent/ua113_shell_ok.pcap", 6, 8, ["success"], {"gap"}),
     ("agent/ua113_startfail.pcap", 10, 11, ["refused", "unknown"], {"agent_refused_start", "gap"}),
     ("agent/ua111_task_killed.pcap", 22, 25, ["unknown"], {"gap"}),
-    ("agent/ua113_kill.pcap", 35, 35, ["unknown"], {"gap"}),
+    ("agent/ua113_kill.pcap", 35, 35, ["unknown"], {"gap", "job_failed"}),
     ("agent/ua113_wrong_secret.pcap", 18, 18, ["success"], set()),
     ("engine_order.pcap", 207, 210, ["success", "unknown"], {"gap"}),
-    ("engine_kill_task.pcap", 38, 39, ["unknown"], {"gap"}),
+    ("engine_kill_task.pcap", 38, 39, ["unknown"], {"gap", "job_failed"}),
     ("engine_shell_ok.pcap", 52, 55, ["unknown"], {"gap"}),
 )
 

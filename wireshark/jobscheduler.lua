@@ -2099,10 +2099,11 @@ do
     do return (function()  for _, item_ in py.each(session_clock._GRAINS) do local grain = item_ if not (function()  for _, item_ in py.each(times) do local time = item_ if py.truth((time % grain)) then return true end end return false end)() then do return grain end end end return 0 end)() end
   end
   session_unexplained.why = function(case, found)
-    local record, unseen
+    local record, is_told, unseen
     local yielded_ = py.pack()
     record = case.facts.record
-    if ((record.outcome ~= "unknown") or (function()  for _, item_ in py.each(found) do local problem = item_ if py.has(session_unexplained.SAYS_WHY, problem.code) then return true end end return false end)()) then
+    is_told = (function()  for _, item_ in py.each(found) do local problem = item_ if (py.has(session_unexplained.SAYS_WHY, problem.code) and not py.same(problem.code, session_unexplained._NO_COMMANDS)) then return true end end return false end)()
+    if ((record.outcome ~= "unknown") or py.truth(is_told)) then
       do return yielded_ end
     end
     unseen = (function() local found_ = py.pack()  for _, item_ in py.each(py.pack(record.callback, record.command)) do local one = item_ if ((one ~= nil) and session_verdict.end_unseen(one)) then py.append(found_, one) end end return found_ end)()
@@ -2270,11 +2271,12 @@ do
     return yielded_
   end
   session_rules_disconnect.callback_lost = function(case)
-    local facts, callback, command, end_, stuck, asked
+    local facts, callback, command, may_be_killed, end_, stuck, asked
     local yielded_ = py.pack()
     facts = case.facts
     callback, command = facts.record.callback, facts.record.command
-    if ((facts.record.outcome ~= "lost") or (callback == nil)) then
+    may_be_killed = ((facts.record.outcome == "unknown") and session_conditions.kill_missed_before_end(case))
+    if ((callback == nil) or not ((facts.record.outcome == "lost") or py.truth(may_be_killed))) then
       do return yielded_ end
     end
     end_, stuck = session_verdict.end_mark(callback), session_verdict.stuck_side(callback, case.now)
@@ -2346,7 +2348,7 @@ do
       py.extend(yielded_, session_findings.first(session_running.ERROR_ANSWER, session_running.Spoken.new(case, record.callback, facts.client_error)))
     elseif (facts.begin_refused ~= nil) then
       py.extend(yielded_, session_findings.first(session_running.INIT_REFUSED, session_running.Spoken.new(case, record.callback, facts.begin_refused)))
-    elseif ((record.outcome == "failure") and (facts.result ~= nil)) then
+    elseif ((facts.result ~= nil) and ((record.outcome == "failure") or session_running._may_be_killed(record))) then
       py.extend(yielded_, session_findings.first(session_running.ENDED, session_running.Spoken.new(case, record.callback, facts.result)))
     end
     return yielded_
@@ -2714,9 +2716,12 @@ do
     do return ((leaving ~= nil) and session_conditions._was_killed(case, leaving.time)) end
   end
   session_conditions.kill_missed = function(case)
-    local leaving
-    leaving = session_conditions._leaving(case)
-    do return ((leaving ~= nil) and session_conditions.may_be_killed(case.facts, leaving.time) and session_conditions.ended_by_signal(case.facts.record)) end
+    local leaving, facts
+    leaving, facts = session_conditions._leaving(case), case.facts
+    if ((leaving == nil) or not session_conditions.ended_by_signal(facts.record)) then
+      do return false end
+    end
+    do return (session_conditions.may_be_killed(facts, leaving.time) or session_conditions.kill_unseen(facts, leaving.time)) end
   end
   session_conditions.failed = function(case)
     local facts, record
@@ -2816,6 +2821,14 @@ do
     end
     in_order = (session_verdict.is_fin(callback, end_) or (function()  for _, item_ in py.each(callback.sides) do local side = item_ if side.fin_counted then return true end end return false end)())
     do return ((facts.release == nil) and not py.truth(facts.open_requests) and in_order) end
+  end
+  session_conditions.kill_missed_before_end = function(case)
+    local end_, callback
+    end_, callback = session_conditions._end(case), case.facts.record.callback
+    if ((end_ == nil) or (callback == nil) or (session_verdict.closed_by(callback) ~= 0)) then
+      do return false end
+    end
+    do return session_conditions.kill_unseen(case.facts, end_.time) end
   end
   session_agent_outcomes.start_refused = function(case)
     local about
@@ -3132,6 +3145,9 @@ do
   session_running.Spoken.getters["waits"] = function(self)
     do return py.fixed((py.sub(self.case.now, self.message.time) / session_timeouts.SECOND), 0) end
   end
+  session_running._may_be_killed = function(record)
+    do return ((record.outcome == "unknown") and session_conditions.ended_by_signal(record)) end
+  end
   session_running.Failed = py.class({ "case", "about", "member", "failed" }, {
   })
   session_running.Failed.getters["times"] = function(self)
@@ -3268,6 +3284,14 @@ do
     local about
     about = task.about
     do return ((about ~= nil) and py.pack(py.max((function() local found_ = py.pack()  for _, item_ in py.each(py.pack(0, 1)) do local side = item_ py.append(found_, py.at(about.sides, side).lost_by) end return found_ end)())) or py.pack()) end
+  end
+  session_subjects.no = function(question)
+    do return function(subject) return not py.truth(question(subject)) end end
+  end
+  session_unexplained.without_commands = function(task)
+    local facts
+    facts = task.case.facts
+    do return ((facts.record.command == nil) and (facts.agent == nil)) end
   end
   session_findings._Words = py.class({ "subject", "usual" }, {
   })
@@ -3437,6 +3461,14 @@ do
     local kill
     kill = case.facts.kill
     do return ((kill ~= nil) and (kill.time <= until_) and not session_verdict.is_unheard(case.facts, case.now)) end
+  end
+  session_conditions.kill_unseen = function(facts, until_)
+    local command
+    command = facts.record.command
+    if ((facts.kill ~= nil) or (facts.start ~= nil) or (facts.start_answer ~= nil)) then
+      do return false end
+    end
+    do return ((command == nil) or (command.mid_stream and (py.sub(until_, facts.record.start) <= session_timeouts.KILL_PATIENCE))) end
   end
   session_conditions._end = function(case)
     local callback
@@ -3617,9 +3649,6 @@ do
   session_silent_ends.try_packets = function(one)
     do return (function() local found_ = py.pack()  for _, item_ in py.each(one.tries) do local mark = item_ py.append(found_, mark.number) end return found_ end)() end
   end
-  session_subjects.no = function(question)
-    do return function(subject) return not py.truth(question(subject)) end end
-  end
   session_silent_ends.large = function(stuck)
     do return (stuck.smallest >= session_timeouts.LARGE) end
   end
@@ -3700,6 +3729,9 @@ do
   end
   session_early_ends.closed_before = function(early)
     do return (py.at(early.about.sides, early.side).fin ~= nil) end
+  end
+  session_early_ends.unasked = function(early)
+    do return session_conditions.kill_missed_before_end(early.case) end
   end
   session_case.after_silence = function(idle)
     do return ((idle >= session_timeouts.SECOND) and (" after " .. py.fixed((idle / session_timeouts.SECOND), 0) .. " s of silence") or "") end
@@ -3792,9 +3824,13 @@ do
     do return py.bool(said.case.facts.record.signal) end
   end
   session_running.commands_known = function(said)
-    local command
-    command = said.case.facts.record.command
-    do return ((command ~= nil) and not (session_verdict.one_sided(command) or py.truth(command.gaps) or py.truth(command.snapped))) end
+    local facts, command
+    facts = said.case.facts
+    command = facts.record.command
+    if ((command == nil) or session_conditions.kill_unseen(facts, said.message.time)) then
+      do return false end
+    end
+    do return not (session_verdict.one_sided(command) or py.truth(command.gaps) or py.truth(command.snapped)) end
   end
   session_running.answered_by_error = function(failed)
     do return py.same(failed.failed.first.kind, "error") end
@@ -4311,12 +4347,13 @@ do
   numbers._SHOWN = 24
   session_diagnosis.RULES = py.pack(session_rules_agent.problems, session_rules_startup.command, session_calling.callback, session_rules_disconnect.callback_lost, session_command_loss.command_lost, session_command_loss.command_cut, session_running.killed, session_running.failure, session_running.calls, session_running.open_call, session_slowness.slowness, session_quality.address, session_quality.port, session_oddities.frames, session_oddities.numbers, session_oddities.turns, session_quality.capture, session_bounds.reached)
   session_silence._SPARE = 1024
-  session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.early, session_conditions.may_be_answered)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.command_end_unseen)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left, session_conditions.kill_missed)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked), session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked))), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.gone, session_conditions.kill_asked, session_conditions.no(session_conditions.long_silent))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.gone, session_conditions.no(session_conditions.kill_asked), session_conditions.release_asked)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.kill_asked, session_conditions.long_silent)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.silent_since_left, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.silent_since_left)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.silent_since_command_end, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.silent_since_command_end)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("lost"))
+  session_outcomes.OUTCOMES = py.pack(session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unopened, session_conditions.no(session_conditions.asked))), session_conditions.OutcomeRow.new("unreachable", py.pack(session_conditions.unopened, session_conditions.unanswered)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.unopened)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.refused)), session_conditions.OutcomeRow.new("refused", py.pack(session_conditions.rejected)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.taken)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.uncalled, session_conditions.kill_asked, session_conditions.early, session_conditions.no(session_conditions.unheard))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.in_vain, session_conditions.early, session_conditions.may_be_answered)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.in_vain)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.tried, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.started))), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.unheard)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.late)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open, session_conditions.command_end_unseen)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.command_open)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.answer_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed), session_conditions.cut_while_waiting)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled, session_conditions.no(session_conditions.closed))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.early)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.uncalled, session_conditions.late)), session_conditions.OutcomeRow.new("no_callback", py.pack(session_conditions.uncalled)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.half_captured)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.left, session_conditions.killed_before_leaving)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left, session_conditions.kill_missed)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.left, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_conditions.left, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.left)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked), session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.callback_end_unseen, session_conditions.no(session_conditions.kill_asked))), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.stuck)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.told_to_end, session_conditions.unheard)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.gone, session_conditions.kill_asked, session_conditions.no(session_conditions.long_silent))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.gone, session_conditions.no(session_conditions.kill_asked), session_conditions.release_asked)), session_conditions.OutcomeRow.new("lost", py.pack(session_conditions.under_way, session_conditions.gone)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.cut_off, session_conditions.no(session_conditions.command_open))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.kill_asked, session_conditions.long_silent)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.under_way, session_conditions.kill_asked)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.silent_since_left, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.silent_since_left)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.under_way, session_conditions.silent_since_command_end, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.under_way, session_conditions.silent_since_command_end)), session_conditions.OutcomeRow.new("running", py.pack(session_conditions.under_way)), session_conditions.OutcomeRow.new("killed", py.pack(session_conditions.killed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.unread)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.last_words_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.last_words_missing)), session_conditions.OutcomeRow.new("failure", py.pack(session_conditions.release_missing, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.release_missing)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.cut_off)), session_conditions.OutcomeRow.new("unknown", py.pack(session_conditions.kill_missed_before_end, session_conditions.no(session_conditions.stuck))), session_conditions.OutcomeRow.new("lost"))
   session_agent_outcomes.AGENT_OUTCOMES = py.pack(session_conditions.OutcomeRow.new("refused", py.pack(session_agent_outcomes.start_refused)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.killed_by_master, session_agent_outcomes.kill_unsure, session_conditions.no(session_agent_outcomes.tunnel_broke))), session_conditions.OutcomeRow.new("killed", py.pack(session_agent_outcomes.killed_by_master)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released, session_agent_outcomes.kill_missed)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.released, session_conditions.failed)), session_conditions.OutcomeRow.new("success", py.pack(session_agent_outcomes.released, session_conditions.went_well)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.released)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.tunnel_broke)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.unreached)), session_conditions.OutcomeRow.new("lost", py.pack(session_agent_outcomes.silent)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.closed_by_master, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.closed_by_master)), session_conditions.OutcomeRow.new("failure", py.pack(session_agent_outcomes.end_missed, session_conditions.failed)), session_conditions.OutcomeRow.new("unknown", py.pack(session_agent_outcomes.end_missed)), session_conditions.OutcomeRow.new("running"))
   session_clock._ENOUGH = 4
   session_clock._GRAINS = py.pack(1000000000, 100000000, 10000000)
-  session_unexplained.SAYS_WHY = py.frozenset(py.set(py.pack("callback_missing", "callback_not_captured", "clock_backwards", "command_unreadable", "gap", "limit_reached", "mid_stream", "one_direction", "pair_unclear", "snap_length", "undecoded_frame")))
-  session_unexplained.UNEXPLAINED = py.pack(session_findings.Finding.new("gap", py.pack(session_unexplained.lost_requests), "Requests or responses about the task are missing in the capture: how it ended is not known.", py.pack(session_unexplained.missing_packet)), session_findings.Finding.new("mid_stream", py.pack(session_unexplained.begun_before), "The start of the task is not in the capture, nor all that decides how it ended.", py.pack(session_unexplained.first_packet)), session_findings.Finding.new("gap", py.pack(session_unexplained.end_is_lost), "{name}: more was acknowledged than the capture shows, its end may be among it.", py.pack(session_unexplained.telling_packet)), session_findings.Finding.new("gap", py.pack(), "Not all that decides how the task ended is in the capture.", py.pack(session_unexplained.first_packet)))
+  session_unexplained._NO_COMMANDS = "command_not_captured"
+  session_unexplained.SAYS_WHY = py.frozenset(py.set(py.pack("callback_missing", "callback_not_captured", "clock_backwards", session_unexplained._NO_COMMANDS, "command_unreadable", "gap", "limit_reached", "mid_stream", "one_direction", "pair_unclear", "snap_length", "undecoded_frame")))
+  session_unexplained.UNEXPLAINED = py.pack(session_findings.Finding.new("gap", py.pack(session_unexplained.lost_requests), "Requests or responses about the task are missing in the capture: how it ended is not known.", py.pack(session_unexplained.missing_packet)), session_findings.Finding.new("mid_stream", py.pack(session_unexplained.begun_before), "The start of the task is not in the capture, nor all that decides how it ended.", py.pack(session_unexplained.first_packet)), session_findings.Finding.new("gap", py.pack(session_unexplained.end_is_lost), "{name}: more was acknowledged than the capture shows, its end may be among it.", py.pack(session_unexplained.telling_packet)), session_findings.Finding.new("gap", py.pack(session_subjects.no(session_unexplained.without_commands)), "Not all that decides how the task ended is in the capture.", py.pack(session_unexplained.first_packet)))
   session_diagnosis._CONSEQUENCES = py.dict(py.joined(py.pack(py.pack("connection_lost", py.set(py.pack("command_lost_first", "path_mtu")))), py.pack(py.pack("job_failed", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_refused", py.set(py.pack("command_lost_first")))), py.pack(py.pack("callback_missing", py.set(py.pack("command_lost_first")))), py.pack(py.pack("retransmissions", py.set(py.pack("connection_lost", "idle_connection_cut", "path_mtu")))), py.pack(py.pack("gap", py.set(py.pack("path_mtu")))), py.pack(py.pack("task_killed", py.set(py.pack("idle_connection_cut", "path_mtu"))))))
   session_timeouts.SIGNAL_CODES = 128
   session_quality.FLAWS = py.frozenset(py.set(py.pack("clock_backwards", "gap", "mid_stream", "one_direction", "snap_length")))
@@ -4359,7 +4396,7 @@ do
   session_early_ends._WHY_PROCESS = "see why the task process on {host} ended: the job's log, memory, crashes and kills on that host"
   session_early_ends._PROCESS = "the task process ended (killed, crashed) or closed the connection"
   session_early_ends.WHO_ENDED = py.pack(session_findings.Reason.new("the client scheduler closed the connection; it {outlived}", "see the log of the client scheduler on {host} for why it closed the connection", py.pack(session_early_ends.goes_on)), session_findings.Reason.new("the client scheduler ended (killed, crashed, stopped) or closed the connection", "see why the client scheduler on {host} ended: its own log, and that of its host", py.pack(session_early_ends.by_client)), session_findings.Reason.new("the task process ended or was killed; the remote does that when it loses the command connection", "find who ended the command connection (see command_lost_first)", py.pack(session_early_ends.command_was_lost)), session_findings.Reason.new("the remote scheduler ended (killed, crashed, stopped): both connections ended with it", "see why the remote scheduler on {host} ended: its own log, and that of its host", py.pack(session_early_ends.both_ended)), session_findings.Reason.new((py.str(session_early_ends._PROCESS) .. "; the remote scheduler lives"), session_early_ends._WHY_PROCESS, py.pack(session_early_ends.lives)), session_findings.Reason.new(session_early_ends._PROCESS, session_early_ends._WHY_PROCESS))
-  session_early_ends.EARLY_END = py.pack(session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.forged, session_early_ends.idle), session_early_ends._BY_DEVICE, py.pack(session_subjects.end_packet), nil, nil, session_subjects.end_time), session_findings.Finding.new("idle_connection_cut", py.pack(session_early_ends.idle, session_early_ends.disowned), session_early_ends._BY_END, py.pack(session_subjects.end_packet), nil, nil, session_subjects.end_time), session_findings.Finding.new("connection_lost", py.pack(session_subjects.forged), session_early_ends._BY_DEVICE, py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new("{by_device}", "{between}")), nil, session_subjects.end_time), session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.was_reset, session_early_ends.goes_on, session_early_ends.long_idle, session_subjects.no(session_early_ends.closed_before)), "The callback connection was reset in the name of {whom} ({host}){during}.", py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new("a firewall or translation forgot the idle connection: {whom} itself {outlived}")), nil, session_subjects.end_time), session_findings.Finding.new("connection_lost", py.pack(), session_early_ends._BY_END, py.pack(session_subjects.end_packet), session_early_ends.WHO_ENDED, py.pack(session_findings.Phrase.new("; or a device that forgot the connection in these {idle_seconds} s of silence sent the reset", py.pack(session_subjects.was_reset, session_early_ends.long_idle)), session_findings.Phrase.new("{doubt}", py.pack(session_subjects.was_reset))), session_subjects.end_time))
+  session_early_ends.EARLY_END = py.pack(session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.forged, session_early_ends.idle), session_early_ends._BY_DEVICE, py.pack(session_subjects.end_packet), nil, nil, session_subjects.end_time), session_findings.Finding.new("idle_connection_cut", py.pack(session_early_ends.idle, session_early_ends.disowned), session_early_ends._BY_END, py.pack(session_subjects.end_packet), nil, nil, session_subjects.end_time), session_findings.Finding.new("connection_lost", py.pack(session_subjects.forged), session_early_ends._BY_DEVICE, py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new("{by_device}", "{between}")), nil, session_subjects.end_time), session_findings.Finding.new("idle_connection_cut", py.pack(session_subjects.was_reset, session_early_ends.goes_on, session_early_ends.long_idle, session_subjects.no(session_early_ends.closed_before)), "The callback connection was reset in the name of {whom} ({host}){during}.", py.pack(session_subjects.end_packet), py.pack(session_findings.Reason.new("a firewall or translation forgot the idle connection: {whom} itself {outlived}")), nil, session_subjects.end_time), session_findings.Finding.new("connection_lost", py.pack(), session_early_ends._BY_END, py.pack(session_subjects.end_packet), session_early_ends.WHO_ENDED, py.pack(session_findings.Phrase.new("; or a device that forgot the connection in these {idle_seconds} s of silence sent the reset", py.pack(session_subjects.was_reset, session_early_ends.long_idle)), session_findings.Phrase.new("; or the client asked the remote to kill the task: that would not be in the capture", py.pack(session_early_ends.unasked)), session_findings.Phrase.new("{doubt}", py.pack(session_subjects.was_reset))), session_subjects.end_time))
   session_rules_disconnect._GONE = "The remote reported the process gone, but the callback connection shows no end{during}."
   session_rules_disconnect.WITHOUT_END = py.pack(session_findings.Finding.new("idle_connection_cut", py.pack(session_rules_disconnect.long_silent), session_rules_disconnect._GONE, py.pack(session_rules_disconnect.close_answer_packets)), session_findings.Finding.new("connection_lost", py.pack(), session_rules_disconnect._GONE, py.pack(session_rules_disconnect.close_answer_packets), py.pack(session_findings.Reason.new("the end of the connection was lost on the path, or is not in the capture", "capture on {host} as well"))))
   session_command_loss._HAD_LOST = "The remote answered the close with a reset: it had lost the command connection before."
@@ -4414,6 +4451,7 @@ do
   session_timeouts.ANSWERED = 500000000
   session_timeouts.SLOW_START = (5 * session_timeouts.SECOND)
   session_timeouts.SYN_PATIENCE = (3 * session_timeouts.SECOND)
+  session_timeouts.KILL_PATIENCE = (10 * session_timeouts.SECOND)
   session_agent_errors._SHOWN = 300
   session_timeouts.LATELY = (60 * session_timeouts.SECOND)
   session_start_errors._COMMAND = session_start_errors.Advice.new("the scheduler at {remote} does not know this command or does not take it on this port", "check that {remote} is the TCP port of a JobScheduler of release 1.3 to 1.9")

@@ -181,8 +181,10 @@ def failed(case: Case) -> bool:
 
 def kill_missed(case: Case) -> bool:
     """The job ended by a signal, and what the capture lacks of the commands may have been the kill."""
-    leaving = _leaving(case)
-    return leaving is not None and may_be_killed(case.facts, leaving.time) and ended_by_signal(case.facts.record)
+    leaving, facts = _leaving(case), case.facts
+    if leaving is None or not ended_by_signal(facts.record):
+        return False
+    return may_be_killed(facts, leaving.time) or kill_unseen(facts, leaving.time)
 
 
 def release_asked(case: Case) -> bool:
@@ -265,6 +267,15 @@ def killed_before_end(case: Case) -> bool:
     return end is not None and _was_killed(case, end.time)
 
 
+def kill_missed_before_end(case: Case) -> bool:
+    """The task process ended the callback connection, as one does that is killed, and a kill would not have been
+    seen."""
+    end, callback = _end(case), case.facts.record.callback
+    if end is None or callback is None or closed_by(callback) is not Side.CLIENT:
+        return False
+    return kill_unseen(case.facts, end.time)
+
+
 def unread(case: Case) -> bool:
     """Not one call of the client could be read: its release can not be either."""
     callback = case.facts.record.callback
@@ -302,6 +313,15 @@ def may_be_killed(facts: TaskFacts, until: int) -> bool:
     """The client said something before ``until`` that the snap length cut off, or that the capture lost: it may have
     been a kill."""
     return facts.cut_command is not None and facts.cut_command <= until and facts.kill is None
+
+
+def kill_unseen(facts: TaskFacts, until: int) -> bool:
+    """The client may have asked to kill the task shortly before ``until``, on a command connection that is not in the
+    capture, or before that began."""
+    command = facts.record.command
+    if facts.kill is not None or facts.start is not None or facts.start_answer is not None:
+        return False
+    return command is None or (command.mid_stream and until - facts.record.start <= timeouts.KILL_PATIENCE)
 
 
 def ended_by_signal(record: Task) -> bool:

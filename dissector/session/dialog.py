@@ -11,8 +11,8 @@ belongs to the newest request, not yet answered, that the other side sent: one s
 
 Entries above the popped one were sent by the answering side itself: it answered the outer request, so their own
 answers can not come any more (they were lost with a gap).  Likewise nobody asks twice without an answer in between:
-where bytes were lost, or the capture began late, the answer to the first request was among them.  So was what is
-answered when the answering side has nothing but requests of its own there.  An ``A`` on an empty stack can not be decoded.
+where bytes were lost, or the capture began late, the answer to the first request was among them; and so was what is
+answered by a side that has nothing but requests of its own there.  An ``A`` on an empty stack can not be decoded.
 """
 
 from __future__ import annotations

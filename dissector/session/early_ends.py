@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dissector.model import Mark
 from dissector.session.case import after_silence, open_call_text
+from dissector.session.conditions import kill_missed_before_end
 from dissector.session.findings import Finding, Phrase, Reason
 from dissector.session.reset_origin import by_device, doubt
 from dissector.session.subjects import Ending, end_packet, end_time, forged, no, was_reset
@@ -92,6 +93,11 @@ def lives(early: EarlyEnd) -> bool:
     return other_connection_lives(early.case.facts, early.side, early.end.time)
 
 
+def unasked(early: EarlyEnd) -> bool:
+    """Whether the client asked for it was not captured."""
+    return kill_missed_before_end(early.case)
+
+
 def command_was_lost(early: EarlyEnd) -> bool:
     """The remote had lost the command connection before."""
     facts = early.case.facts
@@ -176,6 +182,7 @@ EARLY_END: tuple[Finding[EarlyEnd], ...] = (
                 "; or a device that forgot the connection in these {idle_seconds} s of silence sent the reset",
                 (was_reset, long_idle),
             ),
+            Phrase("; or the client asked the remote to kill the task: that would not be in the capture", (unasked,)),
             Phrase("{doubt}", (was_reset,)),
         ),
         end_time,

@@ -189,11 +189,7 @@ def is_probe(failed: Connection, probe: Connection) -> bool:
 
 
 def _best(waiting: Iterable[TaskFacts], connection: Connection) -> TaskFacts | None:
-    fitting = [
-        facts
-        for facts in waiting
-        if not facts.confirmed and facts.record.start <= _began(connection)
-    ]
+    fitting = [facts for facts in waiting if not facts.confirmed and facts.record.start <= _began(connection)]
     return max(fitting, key=_rank, default=None)
 
 

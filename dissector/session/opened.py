@@ -126,8 +126,8 @@ class OpenTasks:
         return list(islice(reversed(self._without_command.get(pair, {})), MAX_ALIKE))
 
     def without_command(self, command: Connection, packet: int, *, kill: bool) -> TaskFacts | None:
-        """The only task without a command connection that ``command`` can be the one of.  The client sends a close (here
-        with ``packet``) when the callback connection has ended, unless it wants to ``kill`` the task."""
+        """The only task without a command connection that ``command`` can be the one of.  The client sends a close
+        (``packet``) when the callback connection has ended, unless it wants to ``kill`` the task."""
         waiting = self._without_command.get(_pair_of(command), ())
         facts = next(iter(waiting)) if len(waiting) == 1 else None
         callback = facts.record.callback if facts is not None else None

@@ -36,6 +36,7 @@ from dissector.session.conditions import (
     in_vain,
     kill_asked,
     kill_missed,
+    kill_missed_before_end,
     killed_before_end,
     killed_before_leaving,
     last_words_missing,
@@ -131,5 +132,6 @@ OUTCOMES: tuple[OutcomeRow, ...] = (
     OutcomeRow(Outcome.FAILURE, (release_missing, failed)),
     OutcomeRow(Outcome.UNKNOWN, (release_missing,)),
     OutcomeRow(Outcome.UNKNOWN, (cut_off,)),
+    OutcomeRow(Outcome.UNKNOWN, (kill_missed_before_end, no(stuck))),
     OutcomeRow(Outcome.LOST),
 )

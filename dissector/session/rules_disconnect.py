@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from dissector.model import Connection, Message, Outcome, Problem
 from dissector.session.case import Case, after_silence, host_of, open_call_text
+from dissector.session.conditions import kill_missed_before_end
 from dissector.session.early_ends import EARLY_END, EarlyEnd
 from dissector.session.findings import Finding, Reason, every, first
 from dissector.session.silent_ends import STUCK, UNHEARD
@@ -72,7 +73,8 @@ WITHOUT_END: tuple[Finding[Gone], ...] = (
 def callback_lost(case: Case) -> Iterator[Problem]:
     facts = case.facts
     callback, command = facts.record.callback, facts.record.command
-    if facts.record.outcome is not Outcome.LOST or callback is None:
+    may_be_killed = facts.record.outcome is Outcome.UNKNOWN and kill_missed_before_end(case)
+    if callback is None or not (facts.record.outcome is Outcome.LOST or may_be_killed):
         return
     end, stuck = end_mark(callback), stuck_side(callback, case.now)
     asked = facts.kill or facts.close

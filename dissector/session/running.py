@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dissector.model import Connection, Message, Outcome, Problem, Severity
+from dissector.model import Connection, Message, Outcome, Problem, Severity, Task
 from dissector.session.bodies import error_text
 from dissector.session.case import Case, call_name
+from dissector.session.conditions import ended_by_signal, kill_unseen
 from dissector.session.findings import Finding, Reason, first
 from dissector.session.tallies import FailedCalls
 from dissector.session.timeouts import OPEN_CALL, SECOND
@@ -56,8 +57,11 @@ def by_signal(said: Spoken) -> bool:
 
 def commands_known(said: Spoken) -> bool:
     """A request to kill the task would have been seen."""
-    command = said.case.facts.record.command
-    return command is not None and not (one_sided(command) or command.gaps or command.snapped)
+    facts = said.case.facts
+    command = facts.record.command
+    if command is None or kill_unseen(facts, said.message.time):
+        return False
+    return not (one_sided(command) or command.gaps or command.snapped)
 
 
 def waits_for_process(said: Spoken) -> bool:
@@ -137,8 +141,13 @@ def failure(case: Case) -> Iterator[Problem]:
         yield from first(ERROR_ANSWER, Spoken(case, record.callback, facts.client_error))
     elif facts.begin_refused is not None:
         yield from first(INIT_REFUSED, Spoken(case, record.callback, facts.begin_refused))
-    elif record.outcome is Outcome.FAILURE and facts.result is not None:
+    elif facts.result is not None and (record.outcome is Outcome.FAILURE or _may_be_killed(record)):
         yield from first(ENDED, Spoken(case, record.callback, facts.result))
+
+
+def _may_be_killed(record: Task) -> bool:
+    """How its process ended is known, but not whether the client asked for that."""
+    return record.outcome is Outcome.UNKNOWN and ended_by_signal(record)
 
 
 def open_call(case: Case) -> Iterator[Problem]:

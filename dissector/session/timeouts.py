@@ -36,6 +36,8 @@ CALLBACK_AFTER = (5 * SECOND, 60 * SECOND)
 SYN_PATIENCE = 3 * SECOND
 #: A callback connection that shows no end this long after the remote reported the process gone lost its end on the way.
 END_PATIENCE = 2 * SECOND
+#: A process is gone so long after the client asked to kill it, at the latest.
+KILL_PATIENCE = 10 * SECOND
 #: Data that was sent again so often, for so long, and behind which nothing new came, got stuck.
 STUCK_RETRANSMISSIONS = 3
 STUCK_PATIENCE = 2 * SECOND

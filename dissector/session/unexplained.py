@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from dissector.model import Connection, Outcome, Problem
 from dissector.session.case import Case
 from dissector.session.findings import Finding, first
+from dissector.session.subjects import no
 from dissector.session.verdict import end_unseen
 from dissector.traffic import Side
 
+#: Says that a kill can not be known of; where more is missing that is told as well.
+_NO_COMMANDS = "command_not_captured"
 #: Codes that say what the capture lacks, or could not be read.
 SAYS_WHY = frozenset(
     {
         "callback_missing",
         "callback_not_captured",
         "clock_backwards",
+        _NO_COMMANDS,
         "command_unreadable",
         "gap",
         "limit_reached",
@@ -55,6 +59,11 @@ def end_is_lost(task: Unexplained) -> bool:
     return task.about is not None
 
 
+def without_commands(task: Unexplained) -> bool:
+    facts = task.case.facts
+    return facts.record.command is None and facts.agent is None
+
+
 def missing_packet(task: Unexplained) -> list[int]:
     about = task.case.facts.agent
     return [about.missing_in] if about is not None else []
@@ -90,7 +99,7 @@ UNEXPLAINED: tuple[Finding[Unexplained], ...] = (
     ),
     Finding(
         "gap",
-        (),
+        (no(without_commands),),
         "Not all that decides how the task ended is in the capture.",
         (first_packet,),
     ),
@@ -100,7 +109,8 @@ UNEXPLAINED: tuple[Finding[Unexplained], ...] = (
 def why(case: Case, found: list[Problem]) -> Iterator[Problem]:
     """The reason for an ``unknown`` for which none of ``found`` is one."""
     record = case.facts.record
-    if record.outcome is not Outcome.UNKNOWN or any(problem.code in SAYS_WHY for problem in found):
+    is_told = any(problem.code in SAYS_WHY and problem.code != _NO_COMMANDS for problem in found)
+    if record.outcome is not Outcome.UNKNOWN or is_told:
         return
     unseen = [one for one in (record.callback, record.command) if one is not None and end_unseen(one)]
     yield from first(UNEXPLAINED, Unexplained(case, unseen[0] if unseen else None))

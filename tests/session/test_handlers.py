@@ -73,6 +73,7 @@ class Desk:
 
     def command_found(self, connection: Connection, packet: int, *, kill: bool) -> TaskFacts | None:
         assert connection is self.connection
+        assert packet > 0
         self.killed.append(kill)
         return self.known
 

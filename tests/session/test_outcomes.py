@@ -12,6 +12,7 @@ from dissector.session import outcomes
 from dissector.session.agent_facts import AgentFacts, Outage
 from dissector.session.agent_outcomes import AGENT_OUTCOMES
 from dissector.session.case import Case
+from dissector.session.conditions import kill_unseen
 from dissector.session.life import AnswerState, CommandState
 from dissector.session.outcomes import OUTCOMES
 from dissector.session.task import TaskFacts
@@ -113,6 +114,13 @@ def silent_since_command_end(example: Example) -> Example:
     return example
 
 
+def of_callback(example: Example) -> Example:
+    """Nothing of the command connection was captured."""
+    made = example[0]
+    made.start = made.start_answer = made.record.command = None
+    return example
+
+
 KILL = message(SOON)
 #: In the order of the rows.
 EXAMPLES: list[Callable[[], Example]] = [
@@ -166,6 +174,7 @@ EXAMPLES: list[Callable[[], Example]] = [
     lambda: ended(called(exit_code=1), kind="fin", mid_stream=True),
     lambda: ended(called(), kind="fin", mid_stream=True),
     lambda: ended(called(cut_command=5 * SECOND)),
+    lambda: of_callback(ended(called())),
     lambda: ended(called()),
 ]
 
@@ -226,6 +235,33 @@ def test_a_row_decides_its_example(table: str, index: int) -> None:
 @pytest.mark.parametrize(("end", "word"), [(SOON, Outcome.LOST), (SOON + 1, Outcome.KILLED)])
 def test_a_kill_behind_five_seconds_of_silence_is_not_what_ended_the_task(end: int, word: Outcome) -> None:
     assert outcomes.outcome(*reported_gone(kill=message(14 * SECOND), end=end)) is word
+
+
+@pytest.mark.parametrize(
+    ("mid_stream", "until", "answered", "missed"),
+    [(True, 20, False, True), (True, 21, False, False), (True, 20, True, False), (False, 20, False, False)],
+)
+def test_when_a_kill_may_have_been_before_the_capture(
+    mid_stream: bool, until: int, answered: bool, missed: bool
+) -> None:
+    """The capture has the task from second 10 on."""
+    made, _ = called(start=None, start_answer=message(0) if answered else None)
+    command, _ = record(made)
+    command.mid_stream, made.record.start = mid_stream, 10 * SECOND
+    assert kill_unseen(made, until * SECOND) is missed
+    made.kill = KILL
+    assert not kill_unseen(made, until * SECOND)
+
+
+@pytest.mark.parametrize(("side", "kind", "word"), [(HERE, "fin", Outcome.UNKNOWN), (THERE, "rst", Outcome.LOST)])
+def test_a_kill_ends_the_process_and_not_the_client(side: int, kind: str, word: Outcome) -> None:
+    assert outcomes.outcome(*of_callback(ended(called(), side, kind))) is word
+
+
+def test_a_job_that_was_ended_by_a_signal_may_have_been_killed_where_no_commands_were_captured() -> None:
+    for signal, word in ((9, Outcome.UNKNOWN), (None, Outcome.FAILURE)):
+        example = of_callback(called(released=message(20 * SECOND), exit_code=1, signal=signal))
+        assert outcomes.outcome(*example) is word
 
 
 @pytest.mark.parametrize(("table", "index"), PLACES)

@@ -330,6 +330,16 @@ def test_of_a_callback_alone_nobody_knows_who_lives() -> None:
         assert the(made).cause.startswith(words)
 
 
+def test_a_process_that_ended_may_have_been_killed_where_no_commands_were_captured() -> None:
+    words = "; or the client asked the remote to kill the task: that would not be in the capture"
+    for here in (True, False):
+        made = reset(SECOND, here=here)
+        made.start = made.start_answer = made.record.command = None
+        assert the(made).cause.endswith(words) is here
+        made.record.outcome = Outcome.UNKNOWN
+        assert [one.code for one in problems(made)] == ["connection_lost"] * here
+
+
 def test_the_remote_lives_when_it_is_heard_from_the_reset_on() -> None:
     for heard, lives in ((100 * SECOND, True), (100 * SECOND - 1, False)):
         made = reset(SECOND)

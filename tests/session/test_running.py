@@ -55,6 +55,21 @@ def test_a_kill_tells_the_signal() -> None:
     assert (found.outcome.value, found.alarms) == ("killed", ["task_killed"])
 
 
+def test_a_signal_that_the_client_may_have_asked_for() -> None:
+    """The commands were not captured, or not from their beginning."""
+    for command, outcome in ((False, Outcome.UNKNOWN), (True, Outcome.UNKNOWN), (True, Outcome.FAILURE)):
+        made = facts(start=None)
+        record(made)[0].mid_stream = True
+        made.result, made.record.signal, made.record.outcome = message(SECOND), 9, outcome
+        if not command:
+            made.record.command = None
+        (problem,) = failure(Case(made, SECOND))
+        assert (problem.code, problem.summary) == ("job_failed", "The job's process was ended by signal 9.")
+        assert problem.cause.startswith("whether the client asked for it is not in the capture")
+        made.record.signal, made.record.outcome = None, Outcome.UNKNOWN
+        assert list(failure(Case(made, SECOND))) == []
+
+
 def test_a_job_that_its_init_refused() -> None:
     refused = (0, m.CallAnswer(0, m.Variant(11, False)))
     found = until(BEGUN - 1).talk(0.03, refused).say(0.05, STEPPED).leave(0.07).close(0.08).found()

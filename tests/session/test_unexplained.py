@@ -56,7 +56,18 @@ def test_whatever_else_is_missing() -> None:
 
 @pytest.mark.parametrize("code", sorted(SAYS_WHY))
 def test_a_problem_that_says_why_is_enough(code: str) -> None:
-    assert told(unknown(), [problem(code, "", [], None)]) == []
+    made = unknown()
+    if code == "command_not_captured":
+        made.record.command = None
+    assert told(made, [problem(code, "", [], None)]) == []
+
+
+def test_where_more_than_the_commands_is_missing_that_is_told_too() -> None:
+    made = unknown()
+    made.record.command = None
+    assert made.record.callback is not None
+    made.record.callback.sides[THERE].end_acked, made.record.callback.sides[THERE].lost_by = 1, 90
+    assert [code for code, _, _ in told(made, [problem("command_not_captured", "", [], None)])] == ["gap"]
 
 
 def test_what_happened_says_nothing_of_what_is_missing() -> None:
