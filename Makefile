@@ -20,7 +20,7 @@ SHELL := /bin/sh
 export TSHARK_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jstrace
 TSHARK_SUITES := trixie forky
 TSHARKS := $(TSHARK_SUITES:%=$(TSHARK_CACHE)/tshark-%/tshark)
-.PHONY: help demo test lint format generated docs pictures gui versions bench fuzz release tools luacheck screen tsharks pages charts browser watch clean
+.PHONY: help demo test everything lint format generated docs pictures gui versions bench fuzz release tools luacheck screen tsharks pages charts browser watch clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +32,11 @@ demo: $(VENV)/.installed ## Install into .venv and trace a recorded task: overvi
 	@$(BIN)/jstrace read captures/engine_shell_fail.pcap --task 1
 
 test: lint tools screen tsharks pages charts browser watch ## Set up everything (tshark included) and run every check and test
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -rs
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -rs $(if $(EVERYTHING),--everything)
 	@$(MAKE) -s versions
+
+everything: ## `make test` with all cases of those tests of which that runs a part
+	@$(MAKE) -s test EVERYTHING=1
 
 lint: $(VENV)/.installed-dev ## Style, types and generated files
 	@$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,35 @@ from click.testing import CliRunner, Result
 Json = dict[str, Any]
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--everything", action="store_true", help="run all cases of the tests that have many dear ones")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of tests with ``one_in(number)`` one in so many of the cases that were asked for is run, always the same ones."""
+    if config.getoption("everything"):
+        return
+    cases: Counter[str] = Counter()
+    left_out = []
+    for item in items:
+        if (mark := item.get_closest_marker("one_in")) is not None:
+            test = item.nodeid.partition("[")[0]
+            if cases[test] % mark.args[0]:
+                left_out.append(item)
+            cases[test] += 1
+    gone = set(left_out)
+    items[:] = [item for item in items if item not in gone]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """A terminal of known width in UTC and a Ctrl+C that counts, whatever the tests run in; a test may set another one.
 
     A shell lets what it starts in the background ignore the signal, and programs that tests start would inherit that.
     Every JSON record is held against its schema.
     """
+    config.addinivalue_line("markers", "one_in(number): without --everything one in so many of its cases is run")
     os.environ.update(COLUMNS="140", LINES="50", TZ="UTC")
     time.tzset()
     signal.signal(signal.SIGINT, signal.default_int_handler)

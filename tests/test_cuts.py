@@ -143,6 +143,7 @@ UNKNOWABLE = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("cut", [snapped, losing, cut_one, late, early])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_part_tells_the_truth_or_less(name: str, cut: Callable[..., Iterator[Packets]]) -> None:

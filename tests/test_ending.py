@@ -65,6 +65,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("number", ENDING)
 @pytest.mark.parametrize("where", ["dissector.outfile:OutFile.commit", "dissector.outfile:OutFile.write"])
 @pytest.mark.parametrize("command", ["slice", "redact", "out-dir"])

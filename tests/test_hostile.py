@@ -43,7 +43,7 @@ Trace = Callable[..., Json]
 ETHERNET = 1
 MEGABYTE = 1_000_000
 #: Connections of a flood; many times what is remembered, of half-open ones too.
-HALF_OPEN = 200_000
+HALF_OPEN = 60_000
 HEALTHY = TaskScript(job="healthy", log=("one", "two"), command_port=41_000, callback_port=59_999, peer_port=51_000)
 VICTIM = TaskScript(job="victim", command_port=42_000, callback_port=59_998, peer_port=52_000, process_id=2, task_id=2)
 

@@ -228,6 +228,7 @@ def test_vlan_tags(send_tagged: Callable[[bytes], None], tmp_path: Path) -> None
     assert written.count(struct.pack("!HHH", 0x8100, 7, 0x0800)) == 58
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("interface", ["jv1", "any"])
 @pytest.mark.parametrize(
     "tags",
@@ -255,6 +256,7 @@ _ABOUT_TAGS = [
 ]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("interface", "tags", "narrow", "passes"),
     [

@@ -43,6 +43,7 @@ def secrets(name: str, folder: Path) -> list[str]:
     return ["--tls-keylog", str(path)]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", [*MIXES, *WRITERS])
 def test_tasks_are_found_in_each(name: str, folder: Path, trace: Trace) -> None:
     source = made(name, SIZE, folder)
@@ -58,6 +59,7 @@ def test_tasks_are_found_in_each(name: str, folder: Path, trace: Trace) -> None:
     assert (source.jobscheduler == source.packets) is (name in WRITERS)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", [*MIXES, *WRITERS])
 def test_without_messages_the_same_is_told(name: str, folder: Path, trace: Trace, jstrace: Callable[..., Any]) -> None:
     path = made(name, SIZE, folder).path
@@ -209,6 +211,7 @@ def test_simulated_peers_say_the_same_every_time() -> None:
 # --- pairs ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("form", pairs.FORMS)
 def test_pairs_are_joined(form: str, folder: Path, trace: Trace) -> None:
     """Each task has both places, its connections are those of both, and the clock that is told is right."""

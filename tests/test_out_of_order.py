@@ -105,6 +105,7 @@ def written(path: Path, content: Records, link_type: int) -> Path:
     return path
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("disturb", [later, displaced])
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", NAMES)

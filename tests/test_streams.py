@@ -66,6 +66,7 @@ def check(done: subprocess.CompletedProcess[str], how: str, status: int | None =
         assert done.stdout or status
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("arguments", "how"), [*((one, ">&-") for one in PRINTING), *((one, "<&- >&- 2>&-") for one in FEW)]
 )

@@ -9,6 +9,7 @@ import ast
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,7 @@ def texts_of(path: Path) -> Iterator[str]:
             yield " ".join(text.replace("\b", "").split())
 
 
+@cache
 def collected() -> str:
     parts = [
         "# Every text that a user may read",

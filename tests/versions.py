@@ -19,11 +19,13 @@ VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 LOWEST = "lowest"
 #: What depends on the version of Python: every import, the options, the records.
 FAST = (
-    "tests/wire/test_vectors.py", "tests/test_cli.py", "tests/view/test_live_failure.py",
-    "tests/render/test_table.py", "tests/test_packaging.py", "tests/test_portable.py",
+    "tests/wire/test_vectors.py", "tests/test_cli.py", "tests/render/test_table.py", "tests/test_packaging.py",
 )  # fmt: skip
 #: What depends on the versions of packages besides.
-FAST_LOWEST = ("tests/view/test_live_view.py", "tests/render/test_terminal.py", "tests/sources/test_capture.py")
+FAST_LOWEST = (
+    "tests/view/test_live_failure.py", "tests/view/test_live_view.py", "tests/render/test_terminal.py",
+    "tests/sources/test_capture.py",
+)  # fmt: skip
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / ".venv" / "versions"
 UV = Path(sys.executable).with_name("uv")

@@ -111,6 +111,7 @@ def test_every_scenario_has_a_literal() -> None:
     assert list(TOLD) == list(SCENARIOS)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", TOLD)
 def test_scenario(tmp_path: Path, name: str) -> None:
     told = TOLD[name]

@@ -15,7 +15,7 @@ from verify_kit import SOME_WAYS, disagreements
 from dissector.wire import messages as m
 from dissector.wire.decode import encode_frame
 
-_MANY = 40
+_MANY = 20
 
 
 def test_made_conversations(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_made_conversations(tmp_path: Path) -> None:
         made.append(talk)
 
     make()
-    assert len(made) >= 30
+    assert len(made) >= 15
     network = Network()
     for number, talk in enumerate(made):
         play(network, talk, number)

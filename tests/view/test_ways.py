@@ -342,6 +342,7 @@ def test_only_failures_on_one_key(several: list[Path]) -> None:
     play(several, script)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("column", SORTS)
 def test_a_column_is_sorted_by_and_says_so(several: list[Path], column: str) -> None:
     async def script(app: ViewApp, pilot: Pilot[None]) -> None:

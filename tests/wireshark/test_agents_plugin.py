@@ -30,6 +30,7 @@ def outcomes(path: Path, *options: str) -> list[tuple[str, str]]:
     return [(line.split()[2], line[line.index(line.split()[3]) :].split("  ")[0]) for line in lines]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
