@@ -1,8 +1,9 @@
 """A dataset on disk: Parquet files, and the manifest that says which of them count.
 
 ``manifest.jsonl`` is written last and in one step, so a reader finds what it was before a run or behind it, also when
-the run was killed; files that it does not name are remains of such a run, and the next one takes them away.  What a
-reader has open when it is replaced stays readable as long as it is open.
+the run was killed; files that it does not name are remains of such a run, and the next one takes them away (those of
+an object store after a day, see ``storage``).  What a reader has open in a folder when it is replaced stays readable
+as long as it is open.
 """
 
 from __future__ import annotations
