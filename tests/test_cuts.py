@@ -195,6 +195,20 @@ def test_a_callback_whose_answer_was_not_captured_is_no_connection_that_was_lost
     assert task.outcome is Outcome.UNKNOWN
 
 
+def test_a_callback_that_was_accepted_and_never_said_a_word_was_not_dropped() -> None:
+    """Packet 27 is the task process's FIN."""
+    packets = packets_of("engine_xml_keepalive_space")
+    outcomes = {task.outcome for task in tasks_of([*packets[:26], *packets[27:]])}
+    assert outcomes == {Outcome.LOST, Outcome.REFUSED}
+
+
+def test_who_was_seen_with_nothing_of_a_task_process_may_be_a_scanner() -> None:
+    """Packets 13 and 15 are what the scanner and the client said."""
+    packets = packets_of("faults/19_scanner_junk.c")
+    for first in range(12, 16):
+        assert [task.outcome for task in tasks_of(packets[first - 1 :])] == [Outcome.UNKNOWN]
+
+
 #: So many tasks of all recordings are found with each snap length, at least; from 512 on two legs of one count once.
 FOUND = {64: 66, 96: 117, 128: 116, 256: 124, 512: 123}
 

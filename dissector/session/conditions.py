@@ -184,7 +184,8 @@ def kill_missed(case: Case) -> bool:
     leaving, facts = _leaving(case), case.facts
     if leaving is None or not ended_by_signal(facts.record):
         return False
-    return may_be_killed(facts, leaving.time) or kill_unseen(facts, leaving.time)
+    is_lost = may_be_killed(facts, leaving.time) or kill_unseen(facts, leaving.time)
+    return is_lost or facts.record.command is None
 
 
 def release_asked(case: Case) -> bool:
@@ -267,6 +268,12 @@ def killed_before_end(case: Case) -> bool:
     return end is not None and _was_killed(case, end.time)
 
 
+def unproved(case: Case) -> bool:
+    """Who called is not known: the capture has nothing of the connection's beginning, nor a message of its opener."""
+    callback = case.facts.record.callback
+    return callback is not None and callback.mid_stream and not case.facts.confirmed
+
+
 def kill_missed_before_end(case: Case) -> bool:
     """The task process ended the callback connection, as one does that is killed, and a kill would not have been
     seen."""
@@ -316,12 +323,12 @@ def may_be_killed(facts: TaskFacts, until: int) -> bool:
 
 
 def kill_unseen(facts: TaskFacts, until: int) -> bool:
-    """The client may have asked to kill the task shortly before ``until``, on a command connection that is not in the
-    capture, or before that began."""
-    command = facts.record.command
+    """The client may have asked to kill the task shortly before ``until``, and before the capture began."""
+    record = facts.record
     if facts.kill is not None or facts.start is not None or facts.start_answer is not None:
         return False
-    return command is None or (command.mid_stream and until - facts.record.start <= timeouts.KILL_PATIENCE)
+    about = record.command or record.callback
+    return about is not None and about.mid_stream and until - record.start <= timeouts.KILL_PATIENCE
 
 
 def ended_by_signal(record: Task) -> bool:

@@ -182,7 +182,7 @@ EARLY_END: tuple[Finding[EarlyEnd], ...] = (
                 "; or a device that forgot the connection in these {idle_seconds} s of silence sent the reset",
                 (was_reset, long_idle),
             ),
-            Phrase("; or the client asked the remote to kill the task: that would not be in the capture", (unasked,)),
+            Phrase("; or the client asked the remote to kill the task, before the capture began", (unasked,)),
             Phrase("{doubt}", (was_reset,)),
         ),
         end_time,

@@ -61,6 +61,7 @@ from dissector.session.conditions import (
     under_way,
     unheard,
     unopened,
+    unproved,
     unread,
     went_well,
 )
@@ -133,5 +134,6 @@ OUTCOMES: tuple[OutcomeRow, ...] = (
     OutcomeRow(Outcome.UNKNOWN, (release_missing,)),
     OutcomeRow(Outcome.UNKNOWN, (cut_off,)),
     OutcomeRow(Outcome.UNKNOWN, (kill_missed_before_end, no(stuck))),
+    OutcomeRow(Outcome.UNKNOWN, (unproved,)),
     OutcomeRow(Outcome.LOST),
 )

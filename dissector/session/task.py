@@ -382,9 +382,11 @@ class TaskFacts:
         """True when nothing more can come: all is over, and no callback is to be waited for."""
         record = self.record
         if record.callback is None and self.close_answer is not None and record.command is not None:
-            # A close is answered when the process, and with it its connect(), is gone.
-            tries = all(attempt.over or attempt.start < self.close_answer.time for attempt in self.attempts)
-            return record.command.over and tries
+            # A close is answered when the process, and with it its connect(), is gone; what was accepted before got
+            # through, though it never said a word.
+            answered = self.close_answer.time
+            waits = (one.established or one.start >= answered for one in self.attempts if not one.over)
+            return record.command.over and not any(waits)
         if not self.is_over():
             return False
         is_answered = self.start_answer is not None or (record.command is not None and record.command.sides[1].bytes)

@@ -317,7 +317,7 @@ MIRRORS: dict[str, tuple[str, ...]] = {
     ),
     "early_ends.EARLY_END[4].more": (
         "test_rules_disconnect_facts.test_a_reset_after_a_long_silence_may_be_a_device_s",
-        "test_rules_disconnect_facts.test_a_process_that_ended_may_have_been_killed_where_no_commands_were_captured",
+        "test_rules_disconnect_facts.test_a_process_that_ended_may_have_been_killed_before_the_capture",
         "test_problem_words.test_packets_of_several_paths_weaken_who_reset",
     ),
     "command_loss.COMMAND_LOST[1].reasons": (

@@ -13,7 +13,7 @@ from dissector.session.agent_facts import AgentFacts, Outage
 from dissector.session.agent_outcomes import AGENT_OUTCOMES
 from dissector.session.case import Case
 from dissector.session.conditions import kill_unseen
-from dissector.session.life import AnswerState, CommandState
+from dissector.session.life import AnswerState, CommandState, JoinState
 from dissector.session.outcomes import OUTCOMES
 from dissector.session.task import TaskFacts
 
@@ -115,9 +115,11 @@ def silent_since_command_end(example: Example) -> Example:
 
 
 def of_callback(example: Example) -> Example:
-    """Nothing of the command connection was captured."""
+    """The capture begins while the callback connection is open, and has nothing of the command connection."""
     made = example[0]
     made.start = made.start_answer = made.record.command = None
+    assert made.record.callback is not None
+    made.record.callback.mid_stream, made.life.join, made.record.start = True, JoinState.CONFIRMED, 15 * SECOND
     return example
 
 
@@ -172,9 +174,10 @@ EXAMPLES: list[Callable[[], Example]] = [
     lambda: ended(called(exit_code=1), THERE, gaps=1),
     lambda: ended(called(), THERE, gaps=1),
     lambda: ended(called(exit_code=1), kind="fin", mid_stream=True),
-    lambda: ended(called(), kind="fin", mid_stream=True),
+    lambda: ended(called(), kind="fin", gaps=1),
     lambda: ended(called(cut_command=5 * SECOND)),
     lambda: of_callback(ended(called())),
+    lambda: ended(called(), mid_stream=True),
     lambda: ended(called()),
 ]
 
@@ -253,15 +256,38 @@ def test_when_a_kill_may_have_been_before_the_capture(
     assert not kill_unseen(made, until * SECOND)
 
 
+def test_of_a_callback_alone_its_beginning_tells_whether_a_kill_was_missed() -> None:
+    made, _ = of_callback(called())
+    assert kill_unseen(made, 20 * SECOND)
+    assert made.record.callback is not None
+    made.record.callback.mid_stream = False
+    assert not kill_unseen(made, 20 * SECOND)
+
+
 @pytest.mark.parametrize(("side", "kind", "word"), [(HERE, "fin", Outcome.UNKNOWN), (THERE, "rst", Outcome.LOST)])
 def test_a_kill_ends_the_process_and_not_the_client(side: int, kind: str, word: Outcome) -> None:
     assert outcomes.outcome(*of_callback(ended(called(), side, kind))) is word
 
 
-def test_a_job_that_was_ended_by_a_signal_may_have_been_killed_where_no_commands_were_captured() -> None:
-    for signal, word in ((9, Outcome.UNKNOWN), (None, Outcome.FAILURE)):
-        example = of_callback(called(released=message(20 * SECOND), exit_code=1, signal=signal))
+def test_a_message_of_the_opener_proves_who_called() -> None:
+    example = ended(called(), THERE, mid_stream=True)
+    assert outcomes.outcome(*example) is Outcome.UNKNOWN
+    example[0].life.join = JoinState.CONFIRMED
+    assert outcomes.outcome(*example) is Outcome.LOST
+
+
+def test_a_job_that_was_ended_by_a_signal_may_have_been_killed_before_the_capture() -> None:
+    for signal, start, word in ((9, 15, Outcome.UNKNOWN), (9, 9, Outcome.FAILURE), (None, 15, Outcome.FAILURE)):
+        example = called(start=None, start_answer=None, released=message(20 * SECOND), exit_code=1, signal=signal)
+        record(example[0])[0].mid_stream, example[0].record.start = True, start * SECOND
         assert outcomes.outcome(*example) is word
+
+
+def test_of_a_callback_alone_nobody_knows_who_sent_a_signal() -> None:
+    example = called(released=message(20 * SECOND), signal=9)
+    assert outcomes.outcome(*example) is Outcome.FAILURE
+    example[0].record.command = None
+    assert outcomes.outcome(*example) is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(("table", "index"), PLACES)

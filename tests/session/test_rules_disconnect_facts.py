@@ -330,11 +330,13 @@ def test_of_a_callback_alone_nobody_knows_who_lives() -> None:
         assert the(made).cause.startswith(words)
 
 
-def test_a_process_that_ended_may_have_been_killed_where_no_commands_were_captured() -> None:
-    words = "; or the client asked the remote to kill the task: that would not be in the capture"
+def test_a_process_that_ended_may_have_been_killed_before_the_capture() -> None:
+    words = "; or the client asked the remote to kill the task, before the capture began"
     for here in (True, False):
         made = reset(SECOND, here=here)
         made.start = made.start_answer = made.record.command = None
+        assert made.record.callback is not None
+        made.record.start, made.record.callback.mid_stream = 95 * SECOND, True
         assert the(made).cause.endswith(words) is here
         made.record.outcome = Outcome.UNKNOWN
         assert [one.code for one in problems(made)] == ["connection_lost"] * here

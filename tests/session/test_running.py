@@ -56,7 +56,7 @@ def test_a_kill_tells_the_signal() -> None:
 
 
 def test_a_signal_that_the_client_may_have_asked_for() -> None:
-    """The commands were not captured, or not from their beginning."""
+    """The commands were not captured from their beginning."""
     for command, outcome in ((False, Outcome.UNKNOWN), (True, Outcome.UNKNOWN), (True, Outcome.FAILURE)):
         made = facts(start=None)
         record(made)[0].mid_stream = True

@@ -7,7 +7,7 @@ from conversation import EMPTY, NULL_GUID, bstr, call
 from parts import CLIENT, HERE, MS, REMOTE, SECOND, THERE, connection, facts, message
 
 from dissector.limits import MAX_EVIDENCE
-from dissector.model import Connection, Endpoint, Message, Role, Task
+from dissector.model import Connection, Endpoint, Mark, Message, Role, Task
 from dissector.session.bodies import error_text
 from dissector.session.life import CommandState, Life
 from dissector.session.run_pairs import USUAL_FAILURES
@@ -587,6 +587,8 @@ def test_a_close_that_was_answered_ends_the_wait_for_a_callback(
     made.record.command.over, made.close_answer = command_over, message(2_000)
     made.attempts = [attempt(over=attempt_over, start=start)]
     assert made.is_through() is through
+    made.attempts[0].syn_acks = [Mark(3, start)]
+    assert made.is_through() is (command_over and attempt_over)
 
 
 @pytest.mark.parametrize(
