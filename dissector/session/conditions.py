@@ -230,6 +230,17 @@ def silent_since_command_end(case: Case) -> bool:
     return command is not None and callback is not None and end_unseen(command) and callback.end <= command.end
 
 
+def closed_unseen(case: Case) -> bool:
+    """The remote answered something behind the start that is not in the capture, a close or a kill, and the callback
+    connection shows nothing since."""
+    facts = case.facts
+    command, callback, started = facts.record.command, facts.record.callback, facts.start_answer
+    if command is None or callback is None or started is None or facts.cut_command is None or closed(case):
+        return False
+    answer = command.sides[Side.SERVER].last_data
+    return answer is not None and answer.number > started.packets[-1] and callback.end <= answer.time
+
+
 def stuck(case: Case) -> bool:
     """Nobody acknowledges what an end sends."""
     callback = case.facts.record.callback

@@ -25,6 +25,7 @@ from dissector.session.conditions import (
     asked,
     callback_end_unseen,
     closed,
+    closed_unseen,
     command_end_unseen,
     command_open,
     cut_off,
@@ -124,6 +125,7 @@ OUTCOMES: tuple[OutcomeRow, ...] = (
     OutcomeRow(Outcome.UNKNOWN, (under_way, silent_since_left)),
     OutcomeRow(Outcome.FAILURE, (under_way, silent_since_command_end, failed)),
     OutcomeRow(Outcome.UNKNOWN, (under_way, silent_since_command_end)),
+    OutcomeRow(Outcome.UNKNOWN, (under_way, closed_unseen)),
     OutcomeRow(Outcome.RUNNING, (under_way,)),
     # Its callback connection ended early.
     OutcomeRow(Outcome.KILLED, (killed_before_end, no(stuck))),

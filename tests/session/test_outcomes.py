@@ -123,6 +123,12 @@ def of_callback(example: Example) -> Example:
     return example
 
 
+def answered_unseen(example: Example) -> Example:
+    """The remote answers what was not captured."""
+    record(example[0])[0].sides[THERE].last_data = Mark(11, 5 * SECOND)
+    return example
+
+
 KILL = message(SOON)
 #: In the order of the rows.
 EXAMPLES: list[Callable[[], Example]] = [
@@ -168,6 +174,7 @@ EXAMPLES: list[Callable[[], Example]] = [
     lambda: command_ended(called(), HERE),
     lambda: silent_since_command_end(called(exit_code=1)),
     lambda: silent_since_command_end(called()),
+    lambda: answered_unseen(called(cut_command=SECOND)),
     lambda: called(),
     lambda: ended(called(kill=KILL)),
     lambda: ended(called(), snapped=10),
@@ -267,6 +274,20 @@ def test_of_a_callback_alone_its_beginning_tells_whether_a_kill_was_missed() -> 
 @pytest.mark.parametrize(("side", "kind", "word"), [(HERE, "fin", Outcome.UNKNOWN), (THERE, "rst", Outcome.LOST)])
 def test_a_kill_ends_the_process_and_not_the_client(side: int, kind: str, word: Outcome) -> None:
     assert outcomes.outcome(*of_callback(ended(called(), side, kind))) is word
+
+
+def test_what_a_remote_answers_behind_the_start_was_a_close_or_a_kill() -> None:
+    """Unless the start is what it answers, or the callback connection goes on."""
+    made, now = answered_unseen(called(cut_command=SECOND))
+    command, callback = record(made)
+    callback.end = 5 * SECOND
+    assert outcomes.outcome(made, now) is Outcome.UNKNOWN
+    callback.end += 1
+    assert outcomes.outcome(made, now) is Outcome.RUNNING
+    callback.end, command.sides[THERE].last_data = 0, Mark(10, 5 * SECOND)
+    assert outcomes.outcome(made, now) is Outcome.RUNNING
+    made, now = answered_unseen(called())
+    assert outcomes.outcome(made, now) is Outcome.RUNNING
 
 
 def test_a_message_of_the_opener_proves_who_called() -> None:
