@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dissector.model import Mark, Message, Outcome, Task
+from dissector.model import Connection, Mark, Message, Outcome, Task
 from dissector.session import timeouts
 from dissector.session.case import Case
 from dissector.session.life import CommandState
@@ -65,6 +65,12 @@ def unanswered(case: Case) -> bool:
     """It was refused, or it was not answered in time."""
     command = case.facts.record.command
     return command is not None and is_hopeless(command, case.now)
+
+
+def asked_once(case: Case) -> bool:
+    """One SYN without an answer: who gets none asks again, so that the answer may be what the capture lacks."""
+    command = case.facts.record.command
+    return command is not None and _asked_once(command)
 
 
 def refused(case: Case) -> bool:
@@ -129,10 +135,8 @@ def in_vain(case: Case) -> bool:
 
 
 def may_be_answered(case: Case) -> bool:
-    """Each of those who called asked once and was not refused: who gets no answer asks again, so that the answer may be
-    what the capture lacks."""
-    attempts = case.facts.attempts
-    return all(len(one.syns) == 1 and not one.syn_acks and not is_refused(one) for one in attempts)
+    """Each of those who called asked once and was not refused."""
+    return all(map(_asked_once, case.facts.attempts))
 
 
 def cut_while_waiting(case: Case) -> bool:
@@ -345,6 +349,10 @@ def kill_unseen(facts: TaskFacts, until: int) -> bool:
 def ended_by_signal(record: Task) -> bool:
     """The job's process was ended by a signal, which a shell tells as an exit code above 128."""
     return bool(record.signal) or (record.exit_code is not None and record.exit_code > timeouts.SIGNAL_CODES)
+
+
+def _asked_once(one: Connection) -> bool:
+    return len(one.syns) == 1 and not one.syn_acks and not is_refused(one)
 
 
 def _was_killed(case: Case, until: int) -> bool:

@@ -23,6 +23,7 @@ from dissector.session.conditions import (
     OutcomeRow,
     answer_missing,
     asked,
+    asked_once,
     callback_end_unseen,
     closed,
     closed_unseen,
@@ -79,6 +80,7 @@ def outcome(facts: TaskFacts, now: int) -> Outcome:
 OUTCOMES: tuple[OutcomeRow, ...] = (
     # The command connection was not opened.
     OutcomeRow(Outcome.UNKNOWN, (unopened, no(asked))),
+    OutcomeRow(Outcome.UNKNOWN, (unopened, unanswered, asked_once)),
     OutcomeRow(Outcome.UNREACHABLE, (unopened, unanswered)),
     OutcomeRow(Outcome.RUNNING, (unopened,)),
     # The remote does not want the task.

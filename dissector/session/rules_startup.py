@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dissector.model import Connection, Message, Outcome, Problem
 from dissector.session.agent_errors import http_error
 from dissector.session.case import Case
+from dissector.session.conditions import asked_once, unopened
 from dissector.session.findings import Finding, Phrase, Reason, first
 from dissector.session.start_errors import Advice, advice
 from dissector.session.subjects import (
@@ -200,9 +201,11 @@ def command(case: Case) -> Iterator[Problem]:
     """The command connection that never was, or that the remote did not like."""
     facts = case.facts
     connection = facts.record.command
-    if connection is None or facts.record.outcome not in (Outcome.UNREACHABLE, Outcome.REFUSED):
+    outcome = facts.record.outcome
+    may_be_answered = outcome is Outcome.UNKNOWN and unopened(case) and asked_once(case)
+    if connection is None or not (may_be_answered or outcome in (Outcome.UNREACHABLE, Outcome.REFUSED)):
         return
-    if facts.record.outcome is Outcome.UNREACHABLE:
+    if outcome is not Outcome.REFUSED:
         yield from first(UNREACHABLE, Tried(case, connection))
     elif facts.start_error is not None and (answer := facts.start_answer) is not None:
         over_http = list(http_error(case, answer))

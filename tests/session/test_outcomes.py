@@ -134,6 +134,7 @@ KILL = message(SOON)
 EXAMPLES: list[Callable[[], Example]] = [
     lambda: unopened(syns=0, now=SOON),
     lambda: unopened(syns=1, now=SOON),
+    lambda: unopened(syns=2, now=SOON),
     lambda: unopened(syns=1, now=SECOND),
     lambda: refused(uncalled()),
     lambda: command_ended(uncalled(start_answer=None), THERE),

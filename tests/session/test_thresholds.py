@@ -38,7 +38,7 @@ from dissector.wire.decode import encode
 def test_patience_with_the_syn_of_a_command(now: int, expected: Outcome) -> None:
     made = facts(callback=False, start=None)
     assert made.record.command is not None
-    made.record.command.syn_acks = []
+    made.record.command.syns, made.record.command.syn_acks = [Mark(1, 0), Mark(2, 0)], []
     assert outcome(made, now) is expected
 
 

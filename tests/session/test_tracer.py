@@ -483,7 +483,7 @@ def test_a_connection_that_nobody_answers_is_over_when_nothing_more_comes() -> N
     tracer.feed(syn_)
     over = syn_.time + HALF_OPEN_SECONDS * SECOND + 1
     events = [*tracer.tick(over - 2), *tracer.tick(over), *tracer.tick(over + 2 * SECOND)]
-    assert [event.outcome.value for event in events if isinstance(event, Task)] == ["unreachable"]
+    assert [event.outcome.value for event in events if isinstance(event, Task)] == ["unknown"]
 
 
 def test_packets_of_a_connection_that_is_nobody_s_need_not_be_fed() -> None:

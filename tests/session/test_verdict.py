@@ -50,16 +50,24 @@ def until(last: int) -> Story:
 # --- the command connection ----------------------------------------------------------------------------------------
 
 
-def knocking(patience: float) -> Story:
-    """Two SYNs to the remote that nobody answers, and the capture goes on for a while."""
+def knocking(patience: float, syns: int = 2) -> Story:
+    """SYNs to the remote that nobody answers, and the capture goes on for a while."""
     story = Story()
-    story.command.packet(0, 0, SYN)
+    first = story.command.next[0]
+    for number in range(syns):
+        story.command.next[0] = first
+        story.command.packet(number, 0, SYN)
     return story.later(patience)
 
 
-@pytest.mark.parametrize(("patience", "word"), [(2.9, "running"), (3.1, "unreachable")])
-def test_an_unanswered_syn(patience: float, word: str) -> None:
-    assert outcome(knocking(patience)) == word
+@pytest.mark.parametrize(
+    ("patience", "syns", "word"),
+    [(2.9, 2, "running"), (3.1, 2, "unreachable"), (2.9, 1, "running"), (3.1, 1, "unknown")],
+)
+def test_an_unanswered_syn(patience: float, syns: int, word: str) -> None:
+    found = knocking(patience, syns).found()
+    assert found.outcome.value == word
+    assert ("command_unanswered" in found.codes) is (word != "running")
 
 
 @pytest.mark.parametrize("side", ["rst", "icmp"])
