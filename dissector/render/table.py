@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import inf
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -37,24 +38,32 @@ class _Packed(NamedTuple):
 
 
 class _Rows:
-    """The rows in the order of their tasks, those that failed where ``only_failed`` is set; ``dated`` where the tasks
-    are not all of one day."""
+    """The rows in the order of their tasks; of more than ``most`` tasks only those that failed.  ``dated`` where the
+    tasks are not all of one day."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: float) -> None:
+        self._most = most
         self._packed: list[_Packed] = []
         self.dated = True
         self.only_failed = False
 
-    def add(self, n: int, row: TaskRow) -> None:
-        self._packed.append(_Packed(n, _SEPARATOR.join(row.cells.values()), row.outcome, row.worst))
+    def add(self, task: Task, mask: Mask) -> None:
+        if self.only_failed and task.outcome in FINE:
+            return
+        row = task_row(task, mask)
+        self._packed.append(_Packed(task.n, _SEPARATOR.join(row.cells.values()), row.outcome, row.worst))
+        if not self.only_failed and len(self._packed) > self._most:
+            self.only_failed = True
+            self._packed = [packed for packed in self._packed if packed.outcome not in FINE]
+
+    def __bool__(self) -> bool:
+        return bool(self._packed)
 
     def sort(self) -> None:
         self._packed.sort(key=itemgetter(0))
 
     def __iter__(self) -> Iterator[TaskRow]:
         for packed in self._packed:
-            if self.only_failed and packed.outcome in FINE:
-                continue
             cells = dict(zip((column.key for column in COLUMNS), packed.cells.split(_SEPARATOR), strict=True))
             row = TaskRow(cells, packed.outcome, packed.worst)
             yield row if self.dated else without_date(row)
@@ -74,7 +83,7 @@ class TableView:
         self._full = full
         self._only_summary = summary is not None
         self._summary = summary or SummaryPage(terminal, mask)
-        self._rows = _Rows()
+        self._rows = _Rows(inf if full else MANY)
         self._outcomes: Counter[Outcome] = Counter()
         self._problems = ProblemList(every=full)
         #: Those of no task: of many tasks the causes are said by the summary.
@@ -86,7 +95,7 @@ class TableView:
             self._outcomes[event.outcome] += 1
             self._summary.add(event)
             if not self._only_summary:
-                self._rows.add(event.n, task_row(event, self._mask))
+                self._rows.add(event, self._mask)
         elif isinstance(event, Problem):
             alone = _alone(event)
             self._problems.add(alone)
@@ -96,12 +105,12 @@ class TableView:
             self._others += 1
 
     def close(self, captures: Sequence[CaptureInfo], seen: int | None = None) -> None:
-        terminal, number = self._terminal, sum(self._outcomes.values())
+        terminal, number = self._terminal, self._outcomes.total()
         for info in captures:
             terminal.block([(" ", "")], capture_line(info), "dim")
         if number:
             terminal.line()
-            self._tasks(captures, number)
+            self._tasks(captures)
             if seen is not None and seen > number:
                 terminal.line()
                 terminal.line((f" {number} of {count(seen, 'task')} shown", "dim"))
@@ -110,11 +119,11 @@ class TableView:
         if self._others:
             others = f"{count(self._others, 'connection')} that {verb(self._others, 'belongs')}"
             terminal.block([(" ", "")], f"{others} to no task (-v shows what was said)", "dim")
-        told = self._only_summary or (number > MANY and not self._full)
+        told = self._only_summary or self._rows.only_failed
         print_problems(terminal, (self._other_problems if told else self._problems).rows(self._mask))
         terminal.flush()
 
-    def _tasks(self, captures: Sequence[CaptureInfo], count: int) -> None:
+    def _tasks(self, captures: Sequence[CaptureInfo]) -> None:
         total: tuple[str, str] = (f" {tally(self._outcomes)}", "title")
         if self._only_summary:
             self._terminal.line(total)
@@ -122,9 +131,9 @@ class TableView:
             return
         self._rows.sort()
         self._rows.dated = _spans_days(captures)
-        if count <= MANY or self._full:
+        if not self._rows.only_failed:
             print_table(self._terminal, self._rows)
-            if count > 1:
+            if self._outcomes.total() > 1:
                 self._terminal.line()
                 self._terminal.line(total)
             return
@@ -132,8 +141,7 @@ class TableView:
         self._summary.figures()
         self._summary.causes()
         self._terminal.line()
-        self._rows.only_failed = True
-        if all(outcome in FINE for outcome in self._outcomes):
+        if not self._rows:
             self._terminal.line((" nothing failed (--full lists all tasks)", "dim"))
             return
         self._terminal.line((" what failed (--full lists all tasks)", "title"))

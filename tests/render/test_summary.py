@@ -12,6 +12,8 @@ from click.testing import Result
 from render_sample import at, capture, failing_job, golden
 
 from dissector.model import Outcome, Severity, Task
+from dissector.render import table
+from dissector.render.rows import TaskRow, task_row
 from dissector.render.summary import SummaryPage
 from dissector.render.table import MANY, TableView
 from dissector.render.terminal import Terminal
@@ -68,6 +70,19 @@ def test_many_tasks_begin_with_their_summary(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_nothing_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert " nothing failed (--full lists all tasks)\n" in page(day(MANY + 1, 1_000), monkeypatch, summary=False)
+
+
+def test_of_many_tasks_those_that_went_well_keep_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that memory does not grow with what is not shown."""
+    made = []
+
+    def row(task: Task, mask: Mask) -> TaskRow:
+        made.append(task.n)
+        return task_row(task, mask)
+
+    monkeypatch.setattr(table, "task_row", row)
+    page(day(4 * MANY), monkeypatch, summary=False)
+    assert made == [*range(1, MANY + 2), *range(MANY + 2, 4 * MANY + 1, 4)]
 
 
 def test_top_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
