@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import count
 
-from dissector.model import Connection, Event, Exchange, Message, Outcome, Role, Task
+from dissector.model import Connection, Event, Exchange, LogLine, Message, Outcome, Role, Task
 from dissector.session import agent_errors, bounds, diagnosis
 from dissector.session.capture_notes import CaptureNotes
 from dissector.session.final import judged_at
@@ -54,6 +54,9 @@ class Keeper(Teller):
         self._connection_numbers = count(1)
         #: Gets the facts of each task that was judged: for who looks at them once more beside those of another capture.
         self.on_judged: Callable[[TaskFacts], object] | None = None
+
+        #: Makes what keeps the log of a task.
+        self.new_log: Callable[[], list[LogLine]] = list
 
     def watch_copies(self, on_copied: Callable[[Connection], object]) -> None:
         """``on_copied`` gets each connection that is there once more with other addresses, and is nobody's."""
@@ -121,7 +124,7 @@ class Keeper(Teller):
             self._order.emit(agent_errors.unanswered(exchange))
 
     def _add_task(self, facts: TaskFacts) -> None:
-        facts.record.outcome = Outcome.RUNNING
+        facts.record.outcome, facts.record.log = Outcome.RUNNING, self.new_log()
         idlest = self.under_way.too_many()
         if idlest is not None:
             self._finish_task(idlest, how=LifeEvent.GIVEN_UP)

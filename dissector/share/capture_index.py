@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -12,11 +11,12 @@ from itertools import groupby
 from typing import NamedTuple
 
 from dissector.beside import Beside
-from dissector.model import Connection, Event, Exchange, Message, Problem, Role, Task
+from dissector.model import Connection, Event, Exchange, LogLine, Message, Problem, Role, Task
 from dissector.session.advance import events_of
 from dissector.session.run_detection import find_runs
 from dissector.session.tracer import Tracer
 from dissector.share import http_texts
+from dissector.share.pieces import MessagePiece, Pieces
 from dissector.share.streams import ConnectionSide
 from dissector.share.texts import markup_spans, readable, spans, without_secrets
 from dissector.sources.capture import CaptureReader
@@ -32,57 +32,6 @@ _LEAST_SECRET, _LEAST_NUMBER = 4, 6
 #: Bytes of secrets that are told apart one by one; what they share beyond is seldom.
 _DEEPEST = 40
 _ASTERISKS = re.compile(rb"\*+")
-
-
-class MessagePiece(NamedTuple):
-    """A message: its bytes in the stream as captured, the same without secrets, the packet in which it begins, and the
-    places in it of all that is the user's own.  ``header`` bytes of its length stand before it."""
-
-    number: int
-    packet: int
-    header: int
-    raw: bytes
-    clean: bytes
-    spans: list[tuple[int, int]]
-    #: Where a part of it has no places that can be changed: the same without any text.
-    bare: bytes | None = None
-
-
-class Pieces:
-    """The messages of one direction, in little more room than their bytes: there may be a million of them."""
-
-    def __init__(self) -> None:
-        self._numbers, self._packets = array("Q"), array("Q")
-        #: Where the bytes and the places of each end.
-        self._ends, self._span_ends = array("Q"), array("Q")
-        self._headers, self._raw, self._spans = bytearray(), bytearray(), array("L")
-        #: Of the messages with secrets, and of those with compressed bodies.
-        self._clean: dict[int, bytes] = {}
-        self._bare: dict[int, bytes] = {}
-
-    def add(self, piece: MessagePiece) -> None:
-        if piece.clean != piece.raw:
-            self._clean[len(self._numbers)] = piece.clean
-        if piece.bare is not None:
-            self._bare[len(self._numbers)] = piece.bare
-        self._numbers.append(piece.number)
-        self._packets.append(piece.packet)
-        self._headers.append(piece.header)
-        self._raw += piece.raw
-        self._ends.append(len(self._raw))
-        for span in piece.spans:
-            self._spans.extend(span)
-        self._span_ends.append(len(self._spans))
-
-    def __iter__(self) -> Iterator[MessagePiece]:
-        """By their numbers."""
-        for at in sorted(range(len(self._numbers)), key=self._numbers.__getitem__):
-            begin, spans_begin = (self._ends[at - 1], self._span_ends[at - 1]) if at else (0, 0)
-            raw = bytes(self._raw[begin : self._ends[at]])
-            places = self._spans[spans_begin : self._span_ends[at]]
-            spans = list(zip(places[::2], places[1::2], strict=True))
-            clean, bare = self._clean.get(at, raw), self._bare.get(at)
-            yield MessagePiece(self._numbers[at], self._packets[at], self._headers[at], raw, clean, spans, bare)
 
 
 class Hints(NamedTuple):
@@ -123,10 +72,11 @@ class CaptureIndex:
         messages: bool,
         keep: bool = True,
         on_event: Callable[[Event], object] | None = None,
+        new_log: Callable[[], list[LogLine]] = list,
     ) -> CaptureIndex:
         """What is in the file, with the texts of its messages if they are wanted and to be kept; ``on_event`` gets all
-        of it first.  Unless texts are kept, interfaces of the file that are places of capture are read as such, with
-        the connections of all of them.
+        of it first, and ``new_log`` is what keeps the log of a task.  Unless texts are kept, interfaces of the file
+        that are places of capture are read as such, with the connections of all of them.
 
         Raises CaptureError.
         """
@@ -145,7 +95,7 @@ class CaptureIndex:
             found.end = beside.infos[0].last
             return found
         tracer, reader = Tracer(*ports, messages=messages, secrets=secrets), CaptureReader([path], on_secrets=add)
-        copies = list[Connection]()
+        tracer.new_log, copies = new_log, list[Connection]()
         tracer.watch_copies(copies.append)
         with closing(reader.blocks(find_runs, prefetch=True)) as blocks:
             found._add(events_of(tracer, blocks), messages and keep, on_event)

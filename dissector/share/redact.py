@@ -13,10 +13,11 @@ import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from zlib import crc32
 
 from dissector.errors import CaptureError
 from dissector.limits import MAX_REDACTED_BYTES
-from dissector.model import Endpoint, Task
+from dissector.model import Endpoint, LogLine, Task
 from dissector.numbers import count
 from dissector.outfile import OutFile
 from dissector.share.addresses import AddressMap, packed_text
@@ -83,6 +84,24 @@ def redact_all(
     return reports
 
 
+class LogShape(list[LogLine]):
+    """In the place of a task's log: all that is to stay of its lines is a sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = self._sum = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, line: LogLine) -> None:
+        self._count += 1
+        self._sum = crc32(f"{line.time} {line.level} {len(line.text)} ".encode(), self._sum)
+
+    def __str__(self) -> str:
+        return f"{count(self._count, 'line')} of sum {self._sum:08x}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     source: str
@@ -96,7 +115,7 @@ class _Job:
 
 def _collected(source: str, target: str, key: bytes, hints: Hints, all_text: bool, taken: int) -> _Job:
     """What is in a capture; ``taken`` bytes are kept of others."""
-    redaction = Redaction(CaptureIndex.of(source, hints, messages=True), key, all_text)
+    redaction = Redaction(CaptureIndex.of(source, hints, messages=True, new_log=LogShape), key, all_text)
     nano, fits, reader = False, True, CaptureReader([source])
     for block in reader.blocks():
         nano = nano or any(time % 1_000 for time in block.times)
@@ -124,6 +143,8 @@ def _write(job: _Job, out: OutFile) -> int:
             writer.packet(new.time, new.link_type, new.data, new.wire_length, interface=interface(packet.number))
     written += writer.ends(job.redaction.found.end, job.redaction.found.connections)
     writer.close()
+    # The result is read again with others in memory.
+    job.redaction.streams.clear()
     return written
 
 
@@ -135,7 +156,7 @@ def _checked(
 ) -> RedactReport:
     """``part`` is the result before it has its name."""
     redaction = job.redaction
-    before, after = redaction.found.tasks, CaptureIndex.of(part, hints, messages=False)
+    before, after = redaction.found.tasks, CaptureIndex.of(part, hints, messages=False, new_log=LogShape)
     disjoint = redaction.addresses.disjoint
     again = Redaction(after, redaction.key, all_text=False)
     for packet in CaptureReader([part]):
@@ -201,6 +222,6 @@ def _shape(task: Task, addresses: AddressMap | None) -> dict[str, object]:
         "outcome": task.outcome.value,
         "result": (task.exit_code, task.signal),
         "counts": task.counts,
-        "log": [(line.time, line.level, len(line.text)) for line in task.log],
+        "log": str(task.log),
         "problems": sorted(problem.code for problem in task.problems),
     }

@@ -7,18 +7,20 @@ sent for the first time or again, takes its bytes from there.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import shake_256
 from itertools import islice
+from operator import itemgetter
 
 from dissector.errors import UsageError
 from dissector.limits import MAX_MESSAGE, MAX_REDACTED_BYTES
 from dissector.model import Role
 from dissector.share.addresses import IPV4_NAME, IPV4_TEXT, IPV6_TEXT, MAC_TEXT, AddressMap, packed_text
-from dissector.share.capture_index import CaptureIndex, MessagePiece
+from dissector.share.capture_index import CaptureIndex
 from dissector.share.headers import addresses_of, rewritten, without_names
+from dissector.share.pieces import MessagePiece
 from dissector.share.streams import ByteRun, ConnectionSide, Conversations, Key, Stream
 from dissector.share.texts import overwritten, readable
 from dissector.stream.block import Block
@@ -104,7 +106,9 @@ class Redaction:
                 (IPV4_NAME, addresses.name_text),
                 (MAC_TEXT, addresses.mac_text),
             ):
-                run.data[:] = pattern.sub(_put(mapped), bytes(run.data))
+                # In place, since they stay as long as they were; behind an address none begins at once.
+                for match in pattern.finditer(run.data):
+                    run.data[match.start() : match.end()] = mapped(match[0])
 
     def runs(self) -> Iterator[ByteRun]:
         """All bytes of the connections, those without a hole between them together."""
@@ -141,6 +145,7 @@ class Redaction:
         """Secrets, and all texts if wanted, in the messages and in what could not be read."""
         runs = stream.joined()
         done = runs[0].start if runs else 0
+        #: Where messages are, those that follow each other at once together.
         told: list[tuple[int, int]] = []
         for piece in self.found.pieces.pop(direction, ()):
             size = len(piece.raw)
@@ -151,8 +156,9 @@ class Redaction:
                 place = stream.find(data, done)
             if place is None:
                 continue
+            begin = told.pop()[0] if told and told[-1][1] == place else place
             done = place + len(data)
-            told.append((place, done))
+            told.append((begin, done))
             stream.write(place + piece.header, self._cleaned(piece, secrets))
         heads = _heads(stream, told) if direction.connection.role is Role.CALLBACK else []
         kept = [(offset, stream.read(offset, end - offset)) for offset, end in heads]
@@ -199,15 +205,10 @@ class Redaction:
             run.data[low:high] = new
 
 
-def _put(mapped: Callable[[bytes], bytes]) -> Callable[[re.Match[bytes]], bytes]:
-    return lambda match: mapped(match[0])
-
-
 def addresses_in(run: ByteRun) -> set[bytes]:
     """Printed addresses in the bytes."""
-    data = bytes(run.data)
-    found = {match[0] for pattern in (IPV4_TEXT, IPV6_TEXT) for match in pattern.finditer(data)}
-    found.update(re.sub(rb"[-_]", b".", match[0]) for match in IPV4_NAME.finditer(data))
+    found = {match[0] for pattern in (IPV4_TEXT, IPV6_TEXT) for match in pattern.finditer(run.data)}
+    found.update(re.sub(rb"[-_]", b".", match[0]) for match in IPV4_NAME.finditer(run.data))
     return {text for text in found if packed_text(_plain(text)) is not None}
 
 
@@ -223,16 +224,15 @@ def _behind_markup(data: bytes, places: Iterable[tuple[int, int]]) -> Iterator[t
             yield max(start, kept.end() if kept else 0), end
 
 
-def _heads(stream: Stream, told: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def _heads(stream: Stream, told: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Where messages begin that were not captured whole: each tells its length, and so where the next one begins.
 
     What stands there up to the command (behind length, class and object id) decides how the rest is read.
     """
     heads = []
     beginnings = [end for _, end in told] + ([1] if stream.from_start else [])
-    starts = {start for start, _ in told}
     for at in beginnings:
-        while at not in starts and (size := stream.available(at, _HEADER + 1)):
+        while not _is_in(at, told) and (size := stream.available(at, _HEADER + 1)):
             length = int.from_bytes(stream.read(at, _HEADER), "big")
             if size <= _HEADER or not 0 < length <= MAX_MESSAGE:
                 break
@@ -240,6 +240,11 @@ def _heads(stream: Stream, told: Iterable[tuple[int, int]]) -> list[tuple[int, i
             heads.append((at, at + stream.available(at, _REQUEST_HEAD if kind in _REQUESTS else _HEADER + 1)))
             at += _HEADER + length
     return heads
+
+
+def _is_in(at: int, places: Sequence[tuple[int, int]]) -> bool:
+    before = bisect_right(places, at, key=itemgetter(0))
+    return before > 0 and at < places[before - 1][1]
 
 
 def _outside(start: int, end: int, told: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
