@@ -56,7 +56,7 @@ def knocking(patience: float, syns: int = 2) -> Story:
     first = story.command.next[0]
     for number in range(syns):
         story.command.next[0] = first
-        story.command.packet(number, 0, SYN)
+        story.command.packet(number * 500_000_000, 0, SYN)
     return story.later(patience)
 
 
