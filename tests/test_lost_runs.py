@@ -108,6 +108,7 @@ KINDS: tuple[tuple[str, int, int, list[str], set[str]], ...] = (
     ("agent/ua113_shell_ok.pcap", 6, 8, ["success"], {"gap"}),
     ("agent/ua113_startfail.pcap", 10, 11, ["refused", "unknown"], {"agent_refused_start", "gap"}),
     ("agent/ua111_task_killed.pcap", 22, 25, ["unknown"], {"gap"}),
+    ("agent/ua113_kill.pcap", 1, 27, ["unknown"], {"job_failed", "undecoded_frame"}),
     ("agent/ua113_kill.pcap", 35, 35, ["unknown"], {"gap", "job_failed"}),
     ("agent/ua113_wrong_secret.pcap", 18, 18, ["success"], set()),
     ("engine_order.pcap", 207, 210, ["success", "unknown"], {"gap"}),

@@ -34,9 +34,10 @@ def kill_unsure(case: Case) -> bool:
 
 
 def kill_missed(case: Case) -> bool:
-    """The job ended by a signal, and bytes of the exchanges are missing: the master may have asked for it."""
+    """The job ended by a signal, and bytes of the exchanges are missing, or the start, which says what a kill names: the
+    master may have asked for it."""
     about, record = case.facts.agent, case.facts.record
-    return about is not None and about.missing >= 0 and ended_by_signal(record)
+    return about is not None and (about.missing >= 0 or about.start is None) and ended_by_signal(record)
 
 
 def released(case: Case) -> bool:
@@ -86,9 +87,9 @@ AGENT_OUTCOMES: tuple[OutcomeRow, ...] = (
     OutcomeRow(Outcome.LOST, (tunnel_broke,)),
     OutcomeRow(Outcome.LOST, (unreached,)),
     OutcomeRow(Outcome.LOST, (silent,)),
-    OutcomeRow(Outcome.FAILURE, (closed_by_master, failed)),
+    OutcomeRow(Outcome.FAILURE, (closed_by_master, failed, no(kill_missed))),
     OutcomeRow(Outcome.UNKNOWN, (closed_by_master,)),
-    OutcomeRow(Outcome.FAILURE, (end_missed, failed)),
+    OutcomeRow(Outcome.FAILURE, (end_missed, failed, no(kill_missed))),
     OutcomeRow(Outcome.UNKNOWN, (end_missed,)),
     OutcomeRow(Outcome.RUNNING),
 )

@@ -212,7 +212,7 @@ ON_AGENTS: list[Callable[[], Example]] = [
     lambda: on_agent(kill=exchange(SECOND), kill_unsure=True),
     lambda: on_agent(kill=exchange(SECOND)),
     lambda: on_agent(released=RELEASED, exit_code=129, missing=0),
-    lambda: on_agent(released=RELEASED, exit_code=129),
+    lambda: on_agent(released=RELEASED, exit_code=129, start=exchange(0)),
     lambda: on_agent(released=RELEASED),
     lambda: on_agent(released=RELEASED, result=message(SECOND), result_odd=True),
     lambda: on_agent(failed=exchange(SECOND)),
@@ -224,6 +224,21 @@ ON_AGENTS: list[Callable[[], Example]] = [
     lambda: on_agent(asked=SECOND, missing=SECOND + 1),
     lambda: on_agent(60 * SECOND, asked=SECOND, missing=SECOND),
 ]
+
+
+@pytest.mark.parametrize(
+    "end", [{"released": RELEASED}, {"close": exchange(SECOND)}, {"asked": SECOND, "missing": SECOND + 1}]
+)
+def test_a_kill_of_a_task_on_an_agent_may_have_been_missed(end: dict[str, object]) -> None:
+    """Without its start nobody knows what the kill would name."""
+    for code, start, word in (
+        (129, None, Outcome.UNKNOWN),
+        (128, None, Outcome.FAILURE),
+        (129, exchange(0), Outcome.UNKNOWN if "missing" in end else Outcome.FAILURE),
+    ):
+        assert outcomes.outcome(*on_agent(exit_code=code, start=start, **end)) is word
+
+
 TABLES = {"OUTCOMES": (OUTCOMES, EXAMPLES), "AGENT_OUTCOMES": (AGENT_OUTCOMES, ON_AGENTS)}
 PLACES = [(table, index) for table, (rows, _) in TABLES.items() for index in range(len(rows))]
 
