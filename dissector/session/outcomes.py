@@ -92,7 +92,7 @@ OUTCOMES: tuple[OutcomeRow, ...] = (
     OutcomeRow(Outcome.UNKNOWN, (uncalled, in_vain, cut_while_waiting)),
     OutcomeRow(Outcome.UNKNOWN, (uncalled, in_vain, early, may_be_answered)),
     OutcomeRow(Outcome.NO_CALLBACK, (uncalled, in_vain)),
-    OutcomeRow(Outcome.RUNNING, (uncalled, tried, no(closed))),
+    OutcomeRow(Outcome.RUNNING, (uncalled, tried, no(closed), command_open)),
     OutcomeRow(Outcome.UNKNOWN, (uncalled, no(started))),
     OutcomeRow(Outcome.NO_CALLBACK, (uncalled, unheard)),
     OutcomeRow(Outcome.UNKNOWN, (uncalled, no(closed), command_open, late)),

@@ -178,6 +178,17 @@ def test_a_dropped_callback_was_lost_between_the_right_two(tmp_path: Path) -> No
         assert abs(point.clock_offset) <= point.clock_error < 5_000_000
 
 
+def test_a_callback_that_the_host_itself_drops_arrived_there(tmp_path: Path) -> None:
+    """A firewall of the client's host is behind the place where its interface is captured."""
+    with rules((CLIENT, f"-A INPUT -p tcp --dport {CALLBACKS} --syn -j DROP")):
+        files = recorded(tmp_path, "shell-job", status=1)
+    task, alarms = told(files)
+    assert task.outcome.value == "no_callback"
+    (dropped,) = [one for one in alarms if one.code == "dropped_at_host"]
+    assert "client" in dropped.summary
+    assert not [one for one in alarms if one.code == "lost_between_points"]
+
+
 def test_a_rejected_callback_was_answered_between_the_right_two(tmp_path: Path) -> None:
     with rules((A, f"-A FORWARD -p tcp --dport {CALLBACKS} --syn -j REJECT --reject-with tcp-reset")):
         files = recorded(tmp_path, "shell-job", status=1)

@@ -190,6 +190,14 @@ EXAMPLES: list[Callable[[], Example]] = [
 ]
 
 
+def test_a_client_that_left_waits_for_nobody() -> None:
+    """A callback is still tried, but the command connection has ended long before a client gives up."""
+    made, now = command_ended(uncalled(SECOND, attempts=[silent_attempt()]), HERE, SECOND // 2)
+    assert outcomes.outcome(made, now) is Outcome.NO_CALLBACK
+    made, now = uncalled(SECOND, attempts=[silent_attempt()])
+    assert outcomes.outcome(made, now) is Outcome.RUNNING
+
+
 def on_agent(now: int = SOON, **fields: object) -> Example:
     """A task that was heard of at second 0, of a master and an agent that wait 60 s for each other."""
     made = facts()
