@@ -3661,6 +3661,9 @@ do
     if ((facts.last_data == nil) or not py.truth(facts.never_acknowledged)) then
       do return false end
     end
+    if (py.at(connection.sides, (1 - side)).lost_by >= facts.last_data.number) then
+      do return false end
+    end
     few = (py.len(session_verdict.stuck_tries(connection, side, now)) < session_timeouts.STUCK_RETRANSMISSIONS)
     do return py.both(few, function() return (py.sub(now, facts.last_data.time) > session_timeouts.HOLE_PATIENCE) end) end
   end

@@ -34,8 +34,8 @@ def kill_unsure(case: Case) -> bool:
 
 
 def kill_missed(case: Case) -> bool:
-    """The job ended by a signal, and bytes of the exchanges are missing, or the start, which says what a kill names: the
-    master may have asked for it."""
+    """The job ended by a signal, and the master may have asked for it: bytes of the exchanges are missing, or the
+    start, which says what a kill names."""
     about, record = case.facts.agent, case.facts.record
     return about is not None and (about.missing >= 0 or about.start is None) and ended_by_signal(record)
 

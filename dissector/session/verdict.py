@@ -124,9 +124,11 @@ def stuck_tries(connection: Connection, side: Side, now: int) -> list[Mark]:
 
 def has_hole(connection: Connection, side: Side, now: int) -> bool:
     """True when bytes of ``side`` never came here nor to the other end, while few of those behind them were sent
-    again."""
+    again.  (What the capture lacks of the other end may have acknowledged them.)"""
     facts = connection.sides[side]
     if facts.last_data is None or not facts.never_acknowledged:
+        return False
+    if connection.sides[side.other].lost_by >= facts.last_data.number:
         return False
     few = len(stuck_tries(connection, side, now)) < STUCK_RETRANSMISSIONS
     return few and now - facts.last_data.time > HOLE_PATIENCE

@@ -134,6 +134,13 @@ def test_when_a_hole_will_not_be_filled(lost: int, tries: int, now: int, hole: b
     assert has_hole(made, HERE, now) is hole
 
 
+@pytest.mark.parametrize(("lost_by", "hole"), [(9, True), (10, False)])
+def test_what_the_capture_lacks_of_the_other_end_may_have_acknowledged_it(lost_by: int, hole: bool) -> None:
+    made = stuck(0)
+    made.sides[HERE].never_acknowledged, made.sides[THERE].lost_by = 1, lost_by
+    assert has_hole(made, HERE, 21 * SECOND) is hole
+
+
 def ended(**fields: object) -> tuple[TaskFacts, Connection]:
     """A task whose process closed its connection at second 9 without a release, in a capture that lacks something."""
     made = facts()
