@@ -195,6 +195,12 @@ def test_a_callback_whose_answer_was_not_captured_is_no_connection_that_was_lost
     assert task.outcome is Outcome.UNKNOWN
 
 
+def test_a_poll_of_a_port_that_is_known_for_commands_later_only_is_no_task() -> None:
+    """Packet 10 refuses the poll of another remote's port."""
+    packets = packets_of("engine_agent_not_reachable")
+    assert [task.outcome for task in tasks_of([*packets[:9], *packets[10:]])] == [Outcome.UNREACHABLE]
+
+
 def test_a_callback_that_was_accepted_and_never_said_a_word_was_not_dropped() -> None:
     """Packet 27 is the task process's FIN."""
     packets = packets_of("engine_xml_keepalive_space")

@@ -25,10 +25,10 @@ TARGET = Path(__file__).resolve().parents[2] / "wireshark" / "jobscheduler.lua"
 _PIECES = (
     "cursor", "places", "text", "secret_values", "secret_elements", "secret_assigned", "secret_shapes", "secrets",
     "veil", "names", "words", "xml", "packets", "tcp", "acknowledged", "frames", "documents", "dialog", "learning",
-    "order", "datagrams", "facts", "judgement", "hosts", "silence", "tasks", "joiner", "cut", "pairs", "early", "detect",
-    "command", "callback", "session", "shared_ports", "sniffing", "reports", "ending", "numbering", "segments", "tries",
-    "reorder", "json", "agent_facts", "agent_tasks", "agent_exchanges", "tree", "agent_http", "agent_tree", "window",
-    "task_window", "packet_menu", "statistics", "claim", "agents", "main",
+    "order", "datagrams", "facts", "judgement", "hosts", "silence", "tasks", "joiner", "cut", "pairs", "early",
+    "detect", "command", "callback", "session", "shared_ports", "sniffing", "reports", "ending", "numbering",
+    "segments", "tries", "reorder", "json", "agent_facts", "agent_tasks", "agent_exchanges", "tree", "agent_http",
+    "agent_tree", "window", "task_window", "packet_menu", "statistics", "claim", "agents", "main",
 )  # fmt: skip
 
 _HEADER = """\

@@ -288,7 +288,7 @@ class Tracer(Attempts):
             flow.handler.closed(connection.last_packet, connection.end)
         if isinstance(flow.handler, Sniffer):
             self.overview.judged(flow.handler, Role.UNKNOWN)
-            self._silent(connection)
+            self._silent(connection, is_command=flow.handler.is_command_port)
         elif connection.n:
             for facts in self._concerned(flow):
                 self.under_way.touched(facts)
@@ -303,12 +303,12 @@ class Tracer(Attempts):
         if len(self._closing) > MAX_CLOSED:
             self._settle(self._closing.popleft())
 
-    def _silent(self, connection: Connection) -> None:
-        """The end of a connection that never said what it is."""
+    def _silent(self, connection: Connection, *, is_command: bool) -> None:
+        """The end of one that never said what it is; ``is_command``: its port was known for commands when it began."""
         stray = self._unannounced.strays.pop(connection, None)
         if stray is not None and not connection.established:
             self.attempt(stray, connection)
-        elif not self._joiner.is_server(connection.server) or connection.mid_stream:
+        elif not is_command or connection.mid_stream:
             return
         elif not connection.established:
             if (task := self.tunnels.unreached(connection, self.clock.now)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from parts import HERE, REMOTE, SECOND, THERE, connection, facts, lost, message, record
@@ -237,7 +238,7 @@ ON_AGENTS: list[Callable[[], Example]] = [
 @pytest.mark.parametrize(
     "end", [{"released": RELEASED}, {"close": exchange(SECOND)}, {"asked": SECOND, "missing": SECOND + 1}]
 )
-def test_a_kill_of_a_task_on_an_agent_may_have_been_missed(end: dict[str, object]) -> None:
+def test_a_kill_of_a_task_on_an_agent_may_have_been_missed(end: dict[str, Any]) -> None:
     """Without its start nobody knows what the kill would name."""
     for code, start, word in (
         (129, None, Outcome.UNKNOWN),
