@@ -18,7 +18,7 @@ TEXT = PLUGIN.read_text(encoding="utf-8")
 #: each packet, ``|:10``: the first packets, ``|-8-9``: without these.  The first row decides no capture: a task begins
 #: with a SYN, or with bytes.
 DECIDED = (
-    "", "command_drop.c", "engine_agent_not_reachable|:1", "start_refused.c", "start_rejected.c", "somebody_else",
+    "", "09_remote_syn_dropped.c|-4-12", "command_drop.c", "engine_agent_not_reachable|:1", "start_refused.c", "start_rejected.c", "somebody_else",
     "killed_before_the_callback", "scanner_close.c|66", "engine_xml_errors|-17-18",
     "callback_62s.c", "api.c|:10", "only_the_remote",
     "start_not_heard", "nothing_more", "", "nothing_more_yet", "answer_not_captured", "", "remote_killed_early.c",
@@ -28,9 +28,10 @@ DECIDED = (
     "engine_bigscript|-86-89", "gone_without_an_end",
     "engine_xml_errors|80",
     "12b_idle_firewall_drop_short_retries.c|-37-37", "killed_and_open", "", "", "", "engine_kill_agent|-41-44",
-    "sent_twice", "killed_and_closed",
+    "12b_idle_firewall_drop_short_retries.c|-36-36", "sent_twice", "killed_and_closed",
     "engine_api_init_false|66", "failed_without_last_words", "last_words_not_captured",
-    "failed_and_closed_in_order", "release_before_the_capture", "engine_xml_errors|80", "kill_not_heard",
+    "failed_and_closed_in_order", "release_before_the_capture", "engine_xml_errors|80",
+    "c19_kill_all|-1-45", "19_scanner_junk.c|-1-13", "kill_not_heard",
 )  # fmt: skip
 #: A place in the plugin, what stands there instead, and where that makes a difference.
 CHANGES = [
