@@ -80,7 +80,8 @@ def test_narrow_screens_are_not_scrolled_sideways(recordings: dict[str, str], tm
 def test_accessibility(theme: str, background: str, recordings: dict[str, str], tmp_path: Path) -> None:
     axe = needs(AXE).read_text(encoding="utf-8").replace("</script", "<\\/script")
     texts = [*samples(), recordings["02_callback_drop.r.pcap"], recordings["ua113_midcall.pcap"]]
-    pages = [(text, *size) for text in texts for size in (SCREEN, NARROW)]
+    sizes = (SCREEN, NARROW) if theme == "light" else (SCREEN,)  # what differs are colours
+    pages = [(text, *size) for text in texts for size in sizes]
     told = asked(tmp_path, pages, _AXE, theme=theme, before=axe)
     assert told == [[background]] * len(pages)
 

@@ -90,7 +90,7 @@ def test_letting_go_of_what_is_over_changes_nothing(program: str, tmp_path: Path
     """A tshark that only prints lines comes back to no packet, so nothing is kept for it: the lines are the same.  Each
     one has a third of the captures."""
     path, keeping = tmp_path / "mixed.pcap", tmp_path / "keeping.lua"
-    path.write_bytes(pcap(mixed(MIXED)))
+    path.write_bytes(pcap(mixed(MIXED[TSHARKS.index(program) :: len(TSHARKS)])))
     text = PLUGIN.read_text(encoding="utf-8")
     assert text.count(_LET_GO) == 1
     keeping.write_text(text.replace(_LET_GO, ""), encoding="utf-8")
@@ -100,6 +100,6 @@ def test_letting_go_of_what_is_over_changes_nothing(program: str, tmp_path: Path
         ).stdout.splitlines()
         for plugin in (PLUGIN, keeping)
     )
-    assert sum("▶" in line for line in one) > 1_000
+    assert sum("▶" in line for line in one) > 500
     different = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]
     assert different == []
