@@ -18,7 +18,8 @@ TEXT = PLUGIN.read_text(encoding="utf-8")
 #: each packet, ``|:10``: the first packets, ``|-8-9``: without these.  The first row decides no capture: a task begins
 #: with a SYN, or with bytes.
 DECIDED = (
-    "", "09_remote_syn_dropped.c|-4-12", "command_drop.c", "engine_agent_not_reachable|:1", "start_refused.c", "start_rejected.c", "somebody_else",
+    "", "09_remote_syn_dropped.c|-4-12", "command_drop.c", "engine_agent_not_reachable|:1",
+    "start_refused.c", "start_rejected.c", "somebody_else",
     "killed_before_the_callback", "scanner_close.c|66", "engine_xml_errors|-17-18",
     "callback_62s.c", "api.c|:10", "only_the_remote",
     "start_not_heard", "nothing_more", "", "nothing_more_yet", "answer_not_captured", "", "remote_killed_early.c",
