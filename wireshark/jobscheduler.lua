@@ -8457,18 +8457,18 @@ do
   end
 end
 
--- One direction of a command connection: bytes in stream order become documents (the rules of stream/documents.py).
+-- The bytes of a document of a command connection that is under way (the rules of stream/assembly.py).
 do
-  local byte, sub, find, match = string.byte, string.sub, string.find, string.match
+  local sub = string.sub
   local say = js.python.stream_wrong_bytes
 
-  --- The document under way: `parts` were looked at, `rest` is still to be looked at from index `at` (from 0) on.
+  --- The document under way: `parts` were looked at, `rest` is still to be looked at from index `at` (from 0) on.  Between
+  --- documents it keeps no table: there may be thousands of connections that say nothing more.
   local A = {}
   A.__index = A
 
-  local function assembly(side, out)
-    return setmetatable({ side = side, out = out, parts = {}, size = 0, rest = "", at = 0, offset = 0, packets = {} }, A)
-  end
+  --- `reader` has the `side`, and `out` that takes what is found.
+  function js.new_assembly(reader) return setmetatable({ reader = reader, size = 0, rest = "", at = 0, offset = 0 }, A) end
 
   function A:under_way() return self.skipping or self.size > 0 or self.rest ~= "" end
 
@@ -8483,41 +8483,56 @@ do
   function A:put_away(keep)
     local done = self.at - keep
     if done <= 0 then return end
-    if not self.skipping then self.parts[#self.parts + 1] = sub(self.rest, 1, done) end
+    if not self.skipping then
+      self.parts = self.parts or {}
+      self.parts[#self.parts + 1] = sub(self.rest, 1, done)
+    end
     self.size = self.size + done
     self.rest, self.at = sub(self.rest, done + 1), keep
     if not self.skipping and self.size > js.limits.document then
-      self.skipping, self.parts = true, {}
-      self.out:problem("undecoded_frame", self.side, say.document_too_long(), self.chunk.number, self.chunk.time, true)
+      local reader, chunk = self.reader, self.chunk
+      self.skipping, self.parts = true, nil
+      reader.out:problem("undecoded_frame", reader.side, say.document_too_long(), chunk.number, chunk.time, true)
     end
   end
 
   --- Forgets `count` bytes of `rest` and all before them; what is left came with the newest packet.
   function A:drop(count)
     self.offset = self.offset + self.size + count
-    self.parts, self.size, self.at = {}, 0, 0
+    self.parts, self.size, self.at = nil, 0, 0
     self.rest = sub(self.rest, count + 1)
     self.packets = { self.chunk.number }
   end
 
+  --- Nothing more is to be found in the newest packet.
+  function A:rests()
+    if not self:under_way() then self.chunk, self.packets = nil, nil end
+  end
+
+  function A:text() return table.concat(self.parts or {}) .. self.rest end
+
   --- Hands out the document that ends before index `stop` of `rest`.
   function A:take(stop, kind, incomplete)
     if not self.skipping then
-      local data = table.concat(self.parts) .. sub(self.rest, 1, stop)
-      local chunk, packets = self.chunk, self.packets
+      local data = table.concat(self.parts or {}) .. sub(self.rest, 1, stop)
+      local reader, chunk, packets = self.reader, self.chunk, self.packets
       local at = #packets == 1 and chunk.at and chunk.at + self.offset - chunk.offset or nil
       if at and at < chunk.at then at = nil end
-      self.out:document(self.side, data, packets, chunk.time, at, kind, incomplete)
+      reader.out:document(reader.side, data, packets, chunk.time, at, kind, incomplete)
     end
-    self.skipping = false
+    self.skipping = nil
     self:drop(stop)
   end
 
   function A:clear()
-    self.parts, self.size, self.rest, self.at, self.packets, self.skipping = {}, 0, "", 0, {}, false
+    self.parts, self.size, self.rest, self.at, self.packets, self.chunk, self.skipping = nil, 0, "", 0, nil, nil, nil
   end
+end
 
-  -- --- both directions ---
+-- One direction of a command connection: bytes in stream order become documents (the rules of stream/documents.py).
+do
+  local byte, sub, find, match = string.byte, string.sub, string.find, string.match
+  local say = js.python.stream_wrong_bytes
 
   local R = {}
   R.__index = R
@@ -8525,10 +8540,12 @@ do
   --- `out` takes `document(side, data, packets, time, at, kind, incomplete)` and
   --- `problem(code, side, text, number, time, is_cap)`.
   function js.document_reader(side, is_client, mid_stream, out)
-    return setmetatable({
+    local self = setmetatable({
       side = side, is_client = is_client, mid_stream = mid_stream, lost = mid_stream, out = out,
-      doc = assembly(side, out), open = 0, terminator = nil, tag = nil,
+      open = 0, terminator = nil, tag = nil,
     }, R)
+    self.doc = js.new_assembly(self)
+    return self
   end
 
   local function begins_http(data, mid_stream)
@@ -8560,7 +8577,7 @@ do
   function R:finish()
     local doc = self.doc
     if doc.skipping or not doc.chunk then return end
-    if find(table.concat(doc.parts) .. doc.rest, "[^ \0\r\n]") then
+    if find(doc:text(), "[^ \0\r\n]") then
       doc.chunk = setmetatable({ at = false }, { __index = doc.chunk })
       doc:take(#doc.rest, "xml", true)
     end
@@ -8588,6 +8605,7 @@ do
     end
     doc.at = #doc.rest
     doc:put_away(0)
+    doc:rests()
   end
 
   -- --- client: documents end with their last tag, or at a line feed ---
@@ -8600,6 +8618,7 @@ do
     while doc.rest ~= "" and self:step() do end
     if self.open > js.limits.xml_depth then return self:give_up(chunk) end
     doc:put_away(1)  -- whether a tag is an empty element is told by the byte before its end
+    doc:rests()
   end
 
   --- Elements nested without end: counting on would cost time for nothing.  Told once in a direction.
@@ -9091,48 +9110,51 @@ do
   end
 end
 
--- Things in the order in which they came, each once; any of them leaves without a look at the others.
+-- Things in the order in which they came, each once; any of them leaves without a look at the others.  Things are tables or
+-- addresses: the queue itself has the place of each under it, and by number what stands there, as most queues have one.
 do
   local Q = {}
   Q.__index = Q
-  function js.new_queue() return setmetatable({ items = {}, places = {}, first = 1, last = 0, size = 0 }, Q) end
+  function js.new_queue() return setmetatable({ first = 1, last = 0, size = 0 }, Q) end
 
   function Q:push(item)
     self:remove(item)
-    self.last, self.size = self.last + 1, self.size + 1
-    self.items[self.last], self.places[item] = item, self.last
+    local at = self.last + 1
+    self.last, self.size, self[at], self[item] = at, self.size + 1, item, at
   end
 
   function Q:remove(item)
-    local items, at = self.items, self.places[item]
+    local at = self[item]
     if not at then return end
-    items[at], self.places[item], self.size = nil, nil, self.size - 1
-    while self.first <= self.last and not items[self.first] do self.first = self.first + 1 end
-    while self.last >= self.first and not items[self.last] do self.last = self.last - 1 end
+    self[at], self[item], self.size = nil, nil, self.size - 1
+    while self.first <= self.last and not self[self.first] do self.first = self.first + 1 end
+    while self.last >= self.first and not self[self.last] do self.last = self.last - 1 end
     if self.last - self.first > 2 * self.size + 16 then self:close_up() end
   end
 
+  function Q:has(item) return self[item] ~= nil end
+
   --- Leaves no holes.
   function Q:close_up()
-    local items = {}
+    local last = 0
     for at = self.first, self.last do
-      local item = self.items[at]
+      local item = self[at]
       if item then
-        items[#items + 1] = item
-        self.places[item] = #items
+        last, self[at] = last + 1, nil
+        self[last], self[item] = item, last
       end
     end
-    self.items, self.first, self.last = items, 1, #items
+    self.first, self.last = 1, last
   end
 
   --- The oldest one.
-  function Q:oldest() return self.items[self.first] end
+  function Q:oldest() return self[self.first] end
 
   --- A copy of up to `most` of them, the oldest first.
   function Q:begin(most)
     local found, at = {}, self.first
     while at <= self.last and #found < most do
-      found[#found + 1], at = self.items[at], at + 1
+      found[#found + 1], at = self[at], at + 1
     end
     return found
   end
@@ -9141,7 +9163,7 @@ do
   function Q:newest(most)
     local found, at = {}, self.last
     while at >= self.first and #found < most do
-      found[#found + 1], at = self.items[at], at - 1
+      found[#found + 1], at = self[at], at - 1
     end
     return found
   end
@@ -10049,7 +10071,7 @@ do
   --- Nobody called the start yet, or what did was something else.
   function J:expect(task)
     local waiting = task.remote and task.port and self.waiting[js.endpoint_key(task.client.ip, task.port)]
-    if not (waiting and waiting.places[task]) then return end
+    if not (waiting and waiting:has(task)) then return end
     local at_port, at_client = places(task)
     js.push(self.expected, at_port, task)
     js.push(self.expected, at_client, task)
@@ -10337,7 +10359,7 @@ do
       return self.joiner.has_commands and age < js.limits.jitter and not stream.mid_stream
     end
     local held = self.held
-    if not held.places[stream] then held:push(stream) end
+    if not held:has(stream) then held:push(stream) end
     if held.size > MOST_HELD then held:remove(held:oldest()) end
     return true
   end
@@ -11209,7 +11231,7 @@ do
       queue = js.new_queue()
       self.by_ports[sport * 65536 + dport], self.by_ports[dport * 65536 + sport] = queue, queue
     end
-    if not queue.places[stream] then queue:push(stream) end
+    if not queue:has(stream) then queue:push(stream) end
   end
 
   function S:forget_ports(stream)
@@ -11242,7 +11264,7 @@ do
     local is_old = not self.is_passing and pinfo.visited
     local packet, src, dst = is_old and self:packet(pinfo.number) or self.last, nil, nil
     for at = queue.last, queue.first, -1 do
-      local stream = queue.items[at]
+      local stream = queue[at]
       if stream and stream.first_packet <= packet then
         if self.hosts_of[ports] then return stream end
         src, dst = src or tostring(pinfo.src), dst or tostring(pinfo.dst)
@@ -12847,7 +12869,7 @@ do
     if not js.wanted or not stream.task then return end
     local session = js.session
     -- A connection that was refused a moment ago may be that of somebody who waits for the port to open.
-    if session.is_first_pass and session.failed.places[stream.task] then return end
+    if session.is_first_pass and session.failed:has(stream.task) then return end
     local item = generated(tree, F.task, session:number(stream.task))
     draw_problems(item or tree, session:packet_at(pinfo))
   end
@@ -14178,13 +14200,47 @@ do
   end
 end
 
+-- When Lua collects garbage: less often while little is kept, which is much faster, and more often when much is.  What is
+-- kept and what is garbage may be `ROOM` and half of what is kept, in kB.
+do
+  local floor = math.floor
+  local ROOM, LEAST, MOST = 96 * 1024, 130, 1000
+  local pause = 200
+  --- Lua has decided by the pause before when it collects next: `excess` kB are to be counted in advance.
+  local garbage = { excess = 0 }
+  js.garbage = garbage
+
+  --- The end of a round of collecting is when this table goes.
+  local function pace()
+    setmetatable({}, {
+      __gc = function()
+        local kept = collectgarbage("count")
+        local wanted = floor(math.max(LEAST, math.min(MOST, 50 + 100 * ROOM / kept)))
+        pause, garbage.excess = wanted, floor(kept * (pause - wanted) / 100)
+        collectgarbage("setpause", wanted)
+        pace()
+      end,
+    })
+  end
+
+  function js.count_in_advance()
+    local size = garbage.excess
+    garbage.excess = 0
+    if size > 0 then collectgarbage("step", size) end
+  end
+
+  -- A round that takes long lets as much more come.
+  collectgarbage("setstepmul", 400)
+  pace()
+end
+
 -- Registration with Wireshark.
 --
 -- The post-dissector does the work: it sees each packet once and whole, also those that TCP withholds from dissectors
 -- (out of order, pure acknowledgements).  The dissector that TCP calls only claims the payload (claim.lua).
 do
   local byte, sub, floor = string.byte, string.sub, math.floor
-  local proto = js.proto
+  local proto, garbage = js.proto, js.garbage
 
   --- True when a number is in one of the ranges of `js.ranges`.
   function js.in_ranges(ranges, number)
@@ -14382,6 +14438,7 @@ do
   local post = Proto("jobscheduler_packets", "JobScheduler packets")
   local function dissect(tvb, pinfo, tree)
     if not js.enabled and not is_enabled(tvb, pinfo, tree) then return 0 end
+    if garbage.excess ~= 0 then js.count_in_advance() end
     local entry, at, length, payload, is_usual = touch(tvb, pinfo)
     if not is_usual then
       if has_http() then js.exchanges(pinfo, tree) elseif js.session.agents.carrying.size > 0 then js.missed(pinfo) end
@@ -14405,19 +14462,6 @@ do
   end
   register_postdissector(post)
 
-  --- Garbage is collected less often while little is kept, which is much faster, and more often when much is.
-  local SPARE = 48 * 1024  -- kB of garbage that may stay
-
-  local function pace()
-    setmetatable({}, {
-      __gc = function()
-        collectgarbage("setpause", math.max(140, math.min(1000, 100 + floor(100 * SPARE / collectgarbage("count")))))
-        pace()
-      end,
-    })
-  end
-
-  pace()
   js.session = js.new_session()
   apply_preferences()
 

@@ -61,6 +61,26 @@ def plain_log_lines(n: int) -> Packets:
     return clocked(packets())
 
 
+def line_of_secrets(n: int) -> Packets:
+    """One line that is nothing but secrets."""
+    return _one_line("password=abc " * (30 * n))
+
+
+def line_of_addresses(n: int) -> Packets:
+    """One line of beginnings of what may have a password behind them."""
+    return _one_line("jdbc:" * n)
+
+
+def _one_line(text: str) -> Packets:
+    def packets() -> Iterator[bytes]:
+        line = callback(0, 59_999)
+        yield from opening(line)
+        yield from line.send(0, logged(text))
+        yield from line.send(1, DONE)
+
+    return clocked(packets())
+
+
 def objects(n: int) -> Packets:
     """Each call brings an object that nobody knew."""
 

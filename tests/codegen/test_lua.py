@@ -170,7 +170,7 @@ def test_luacheck_has_nothing_to_say_of_the_plugin() -> None:
 
 #: Pieces that are longer than a piece should be, and by how many lines they may be at most: only ever less.
 LONGER = {
-    "agent_tasks": 309, "cursor": 304, "documents": 252, "frames": 279, "packets": 307,
+    "agent_tasks": 309, "cursor": 304, "frames": 279, "packets": 307,
     "tcp": 362, "tree": 371,
 }  # fmt: skip
 

@@ -3,73 +3,18 @@ do
   local byte, sub, find, match = string.byte, string.sub, string.find, string.match
   local say = js.python.stream_wrong_bytes
 
-  --- The document under way: `parts` were looked at, `rest` is still to be looked at from index `at` (from 0) on.
-  local A = {}
-  A.__index = A
-
-  local function assembly(side, out)
-    return setmetatable({ side = side, out = out, parts = {}, size = 0, rest = "", at = 0, offset = 0, packets = {} }, A)
-  end
-
-  function A:under_way() return self.skipping or self.size > 0 or self.rest ~= "" end
-
-  function A:add(chunk, from)
-    if not self:under_way() then self.offset, self.packets = chunk.offset + from, {} end
-    self.chunk = chunk
-    self.rest = self.rest .. (from > 0 and sub(chunk.data, from + 1) or chunk.data)
-    if self.packets[#self.packets] ~= chunk.number then self.packets[#self.packets + 1] = chunk.number end
-  end
-
-  --- Puts away what was looked at, so that no byte is copied again and again; `keep` bytes before `at` stay.
-  function A:put_away(keep)
-    local done = self.at - keep
-    if done <= 0 then return end
-    if not self.skipping then self.parts[#self.parts + 1] = sub(self.rest, 1, done) end
-    self.size = self.size + done
-    self.rest, self.at = sub(self.rest, done + 1), keep
-    if not self.skipping and self.size > js.limits.document then
-      self.skipping, self.parts = true, {}
-      self.out:problem("undecoded_frame", self.side, say.document_too_long(), self.chunk.number, self.chunk.time, true)
-    end
-  end
-
-  --- Forgets `count` bytes of `rest` and all before them; what is left came with the newest packet.
-  function A:drop(count)
-    self.offset = self.offset + self.size + count
-    self.parts, self.size, self.at = {}, 0, 0
-    self.rest = sub(self.rest, count + 1)
-    self.packets = { self.chunk.number }
-  end
-
-  --- Hands out the document that ends before index `stop` of `rest`.
-  function A:take(stop, kind, incomplete)
-    if not self.skipping then
-      local data = table.concat(self.parts) .. sub(self.rest, 1, stop)
-      local chunk, packets = self.chunk, self.packets
-      local at = #packets == 1 and chunk.at and chunk.at + self.offset - chunk.offset or nil
-      if at and at < chunk.at then at = nil end
-      self.out:document(self.side, data, packets, chunk.time, at, kind, incomplete)
-    end
-    self.skipping = false
-    self:drop(stop)
-  end
-
-  function A:clear()
-    self.parts, self.size, self.rest, self.at, self.packets, self.skipping = {}, 0, "", 0, {}, false
-  end
-
-  -- --- both directions ---
-
   local R = {}
   R.__index = R
 
   --- `out` takes `document(side, data, packets, time, at, kind, incomplete)` and
   --- `problem(code, side, text, number, time, is_cap)`.
   function js.document_reader(side, is_client, mid_stream, out)
-    return setmetatable({
+    local self = setmetatable({
       side = side, is_client = is_client, mid_stream = mid_stream, lost = mid_stream, out = out,
-      doc = assembly(side, out), open = 0, terminator = nil, tag = nil,
+      open = 0, terminator = nil, tag = nil,
     }, R)
+    self.doc = js.new_assembly(self)
+    return self
   end
 
   local function begins_http(data, mid_stream)
@@ -101,7 +46,7 @@ do
   function R:finish()
     local doc = self.doc
     if doc.skipping or not doc.chunk then return end
-    if find(table.concat(doc.parts) .. doc.rest, "[^ \0\r\n]") then
+    if find(doc:text(), "[^ \0\r\n]") then
       doc.chunk = setmetatable({ at = false }, { __index = doc.chunk })
       doc:take(#doc.rest, "xml", true)
     end
@@ -129,6 +74,7 @@ do
     end
     doc.at = #doc.rest
     doc:put_away(0)
+    doc:rests()
   end
 
   -- --- client: documents end with their last tag, or at a line feed ---
@@ -141,6 +87,7 @@ do
     while doc.rest ~= "" and self:step() do end
     if self.open > js.limits.xml_depth then return self:give_up(chunk) end
     doc:put_away(1)  -- whether a tag is an empty element is told by the byte before its end
+    doc:rests()
   end
 
   --- Elements nested without end: counting on would cost time for nothing.  Told once in a direction.

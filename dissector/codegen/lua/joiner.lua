@@ -113,7 +113,7 @@ do
   --- Nobody called the start yet, or what did was something else.
   function J:expect(task)
     local waiting = task.remote and task.port and self.waiting[js.endpoint_key(task.client.ip, task.port)]
-    if not (waiting and waiting.places[task]) then return end
+    if not (waiting and waiting:has(task)) then return end
     local at_port, at_client = places(task)
     js.push(self.expected, at_port, task)
     js.push(self.expected, at_client, task)

@@ -4,7 +4,7 @@
 -- (out of order, pure acknowledgements).  The dissector that TCP calls only claims the payload (claim.lua).
 do
   local byte, sub, floor = string.byte, string.sub, math.floor
-  local proto = js.proto
+  local proto, garbage = js.proto, js.garbage
 
   --- True when a number is in one of the ranges of `js.ranges`.
   function js.in_ranges(ranges, number)
@@ -202,6 +202,7 @@ do
   local post = Proto("jobscheduler_packets", "JobScheduler packets")
   local function dissect(tvb, pinfo, tree)
     if not js.enabled and not is_enabled(tvb, pinfo, tree) then return 0 end
+    if garbage.excess ~= 0 then js.count_in_advance() end
     local entry, at, length, payload, is_usual = touch(tvb, pinfo)
     if not is_usual then
       if has_http() then js.exchanges(pinfo, tree) elseif js.session.agents.carrying.size > 0 then js.missed(pinfo) end
@@ -225,19 +226,6 @@ do
   end
   register_postdissector(post)
 
-  --- Garbage is collected less often while little is kept, which is much faster, and more often when much is.
-  local SPARE = 48 * 1024  -- kB of garbage that may stay
-
-  local function pace()
-    setmetatable({}, {
-      __gc = function()
-        collectgarbage("setpause", math.max(140, math.min(1000, 100 + floor(100 * SPARE / collectgarbage("count")))))
-        pace()
-      end,
-    })
-  end
-
-  pace()
   js.session = js.new_session()
   apply_preferences()
 

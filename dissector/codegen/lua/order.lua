@@ -110,48 +110,51 @@ do
   end
 end
 
--- Things in the order in which they came, each once; any of them leaves without a look at the others.
+-- Things in the order in which they came, each once; any of them leaves without a look at the others.  Things are tables or
+-- addresses: the queue itself has the place of each under it, and by number what stands there, as most queues have one.
 do
   local Q = {}
   Q.__index = Q
-  function js.new_queue() return setmetatable({ items = {}, places = {}, first = 1, last = 0, size = 0 }, Q) end
+  function js.new_queue() return setmetatable({ first = 1, last = 0, size = 0 }, Q) end
 
   function Q:push(item)
     self:remove(item)
-    self.last, self.size = self.last + 1, self.size + 1
-    self.items[self.last], self.places[item] = item, self.last
+    local at = self.last + 1
+    self.last, self.size, self[at], self[item] = at, self.size + 1, item, at
   end
 
   function Q:remove(item)
-    local items, at = self.items, self.places[item]
+    local at = self[item]
     if not at then return end
-    items[at], self.places[item], self.size = nil, nil, self.size - 1
-    while self.first <= self.last and not items[self.first] do self.first = self.first + 1 end
-    while self.last >= self.first and not items[self.last] do self.last = self.last - 1 end
+    self[at], self[item], self.size = nil, nil, self.size - 1
+    while self.first <= self.last and not self[self.first] do self.first = self.first + 1 end
+    while self.last >= self.first and not self[self.last] do self.last = self.last - 1 end
     if self.last - self.first > 2 * self.size + 16 then self:close_up() end
   end
 
+  function Q:has(item) return self[item] ~= nil end
+
   --- Leaves no holes.
   function Q:close_up()
-    local items = {}
+    local last = 0
     for at = self.first, self.last do
-      local item = self.items[at]
+      local item = self[at]
       if item then
-        items[#items + 1] = item
-        self.places[item] = #items
+        last, self[at] = last + 1, nil
+        self[last], self[item] = item, last
       end
     end
-    self.items, self.first, self.last = items, 1, #items
+    self.first, self.last = 1, last
   end
 
   --- The oldest one.
-  function Q:oldest() return self.items[self.first] end
+  function Q:oldest() return self[self.first] end
 
   --- A copy of up to `most` of them, the oldest first.
   function Q:begin(most)
     local found, at = {}, self.first
     while at <= self.last and #found < most do
-      found[#found + 1], at = self.items[at], at + 1
+      found[#found + 1], at = self[at], at + 1
     end
     return found
   end
@@ -160,7 +163,7 @@ do
   function Q:newest(most)
     local found, at = {}, self.last
     while at >= self.first and #found < most do
-      found[#found + 1], at = self.items[at], at - 1
+      found[#found + 1], at = self[at], at - 1
     end
     return found
   end

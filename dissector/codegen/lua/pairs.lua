@@ -46,7 +46,7 @@ do
       return self.joiner.has_commands and age < js.limits.jitter and not stream.mid_stream
     end
     local held = self.held
-    if not held.places[stream] then held:push(stream) end
+    if not held:has(stream) then held:push(stream) end
     if held.size > MOST_HELD then held:remove(held:oldest()) end
     return true
   end

@@ -12,7 +12,7 @@ do
       queue = js.new_queue()
       self.by_ports[sport * 65536 + dport], self.by_ports[dport * 65536 + sport] = queue, queue
     end
-    if not queue.places[stream] then queue:push(stream) end
+    if not queue:has(stream) then queue:push(stream) end
   end
 
   function S:forget_ports(stream)
@@ -45,7 +45,7 @@ do
     local is_old = not self.is_passing and pinfo.visited
     local packet, src, dst = is_old and self:packet(pinfo.number) or self.last, nil, nil
     for at = queue.last, queue.first, -1 do
-      local stream = queue.items[at]
+      local stream = queue[at]
       if stream and stream.first_packet <= packet then
         if self.hosts_of[ports] then return stream end
         src, dst = src or tostring(pinfo.src), dst or tostring(pinfo.dst)

@@ -41,7 +41,7 @@ do
     if not js.wanted or not stream.task then return end
     local session = js.session
     -- A connection that was refused a moment ago may be that of somebody who waits for the port to open.
-    if session.is_first_pass and session.failed.places[stream.task] then return end
+    if session.is_first_pass and session.failed:has(stream.task) then return end
     local item = generated(tree, F.task, session:number(stream.task))
     draw_problems(item or tree, session:packet_at(pinfo))
   end
