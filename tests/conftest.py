@@ -25,11 +25,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of tests with ``one_in(number)`` one in so many of the cases that were asked for is run, always the same ones."""
+    """Of tests with ``one_in(number)`` one in so many of the cases that were asked for is run, always the same ones; of
+    ``dear`` ones none, unless nothing else was asked for."""
     if config.getoption("everything"):
         return
     cases: Counter[str] = Counter()
-    left_out = []
+    left_out = [item for item in items if item.get_closest_marker("dear")]
+    if len(left_out) == len(items):
+        return
     for item in items:
         if (mark := item.get_closest_marker("one_in")) is not None:
             test = item.nodeid.partition("[")[0]
@@ -48,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Every JSON record is held against its schema.
     """
     config.addinivalue_line("markers", "one_in(number): without --everything one in so many of its cases is run")
+    config.addinivalue_line("markers", "dear: is run with --everything, or alone")
     os.environ.update(COLUMNS="140", LINES="50", TZ="UTC")
     time.tzset()
     signal.signal(signal.SIGINT, signal.default_int_handler)

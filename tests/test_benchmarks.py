@@ -79,6 +79,7 @@ def test_the_sections_of_one_input_run(folder: Path, capsys: pytest.CaptureFixtu
     assert text.strip() in capsys.readouterr().out.replace("\n\n\n", "\n\n")
 
 
+@pytest.mark.dear
 @pytest.mark.skipif(os.geteuid() != 0, reason="capturing needs root")
 def test_the_live_section_runs(folder: Path) -> None:
     out = folder / "live.md"
@@ -89,6 +90,7 @@ def test_the_live_section_runs(folder: Path) -> None:
     assert "- tasks seen to succeed: **1,000** (at least 1,000)" in text
 
 
+@pytest.mark.dear
 def test_the_section_of_attacks_runs(folder: Path) -> None:
     out = folder / "attacks.md"
     parts = ["--only", "open tasks", "unknown interfaces", "read", "redact"]

@@ -69,6 +69,7 @@ def small_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lua, "BATCH", 40)
 
 
+@pytest.mark.dear
 @pytest.mark.usefixtures("small_batch")
 def test_mutated_captures_do_not_break_the_plugin(tmp_path: Path) -> None:
     found = lua.run(tmp_path, 0, seed=1)

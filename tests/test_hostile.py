@@ -262,6 +262,7 @@ def endless_document(head: bytes, filling: bytes, size: int) -> Iterator[Record]
 START = b'<remote_scheduler.start_remote_task tcp_port="59990"'
 
 
+@pytest.mark.one_in(3)
 @needs_proc
 @pytest.mark.parametrize(
     ("head", "filling", "megabytes"),
@@ -300,6 +301,7 @@ def half_open(count: int) -> Iterator[Record]:
     yield from healthy
 
 
+@pytest.mark.dear
 @needs_proc
 def test_half_open_connections_without_end() -> None:
     """A flood of SYNs: what is remembered of them is bounded."""

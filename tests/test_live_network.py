@@ -96,6 +96,7 @@ def test_scenarios_through_a_router() -> None:
     assert {task["callback"]["peer"]["ip"] for task in tasks if task["callback"]["peer"]} == {REMOTE_IP}
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("interface", [("eth2",), ("any",), ("eth1", "eth2")])
 def test_other_interfaces(interface: tuple[str, ...]) -> None:
     tasks = run("shell-job", "failing-job", interface=interface)
@@ -109,6 +110,7 @@ def test_a_callback_from_another_address() -> None:
     assert "callback_other_address" in task["problems"]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("rule", "code"),
     [
@@ -168,6 +170,7 @@ for number, (data, _) in enumerate(RawPcapReader(sys.argv[2])):
 """
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", ["engine_ten_tasks", "engine_order", "engine_shell_fail", "engine_kill_task"])
 def test_a_recording_on_a_wire(name: str, captures: Path, trace: Callable[..., Json]) -> None:
     """Packet for packet with an MTU that takes them; times differ, the rest of the tasks does not."""
@@ -369,6 +372,7 @@ def tunnel(kind: str) -> Iterator[None]:
             subprocess.run(["ip", "-n", host, "link", "del", "jk0"], check=False, capture_output=True)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("kind", "names", "options"),
     [

@@ -71,6 +71,7 @@ def test_without_messages_the_same_is_told(name: str, folder: Path, trace: Trace
     assert without == with_messages
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", [*MIXES, *WRITERS])
 def test_the_same_bytes_every_time(name: str, folder: Path, tmp_path: Path) -> None:
     first, second = made(name, SIZE, folder), made(name, SIZE, tmp_path)
@@ -266,6 +267,7 @@ def test_forms_tell_the_same(folder: Path, tmp_path: Path, trace: Trace) -> None
         assert tunnels == ({"vxlan 42"} if name == "vxlan" else set())
 
 
+@pytest.mark.dear
 def test_three_files_split_a_tasks_connections(folder: Path, tmp_path: Path, trace: Trace) -> None:
     source = Path(made("recordings", SIZE, folder).path)
     paths = FORMS["three files"](source, tmp_path)
@@ -282,6 +284,7 @@ def test_what_is_not_ipv4_stays() -> None:
 # --- sections ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.dear
 def test_the_section_of_mixes_runs(folder: Path) -> None:
     out = folder / "mixes.md"
     arguments = ["mixes", "--only", "short connections", "simulate", "--packets", "1000", "--repeat", "1"]
@@ -304,6 +307,7 @@ def test_the_section_of_pairs_runs(folder: Path) -> None:
     assert "routed" not in text
 
 
+@pytest.mark.dear
 def test_the_section_of_forms_runs(folder: Path) -> None:
     out = folder / "forms.md"
     arguments = ["formats", "--only", "tasks", "pcap", "three files", "read", "slice", "--packets", "3000"]

@@ -106,6 +106,7 @@ def test_verify_compares_what_is_masked(options: tuple[str, ...], path: Path, js
     assert result.stdout.endswith(": equal\n")
 
 
+@pytest.mark.dear
 def test_verify_sees_a_plugin_that_masks_less(path: Path, tmp_path: Path, jstrace: Command) -> None:
     text = PLUGIN.read_text(encoding="utf-8")
     for number, (old, new) in enumerate(

@@ -87,6 +87,7 @@ def is_open(net: Net, host: str, address: str, port: int) -> bool:
     return subprocess.run(net.command(host, sys.executable, "-c", code), check=False).returncode == 0
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("form", ["nftables", "iptables"])
 @pytest.mark.usefixtures("remote")
 def test_the_client_s_rule_lets_the_callback_through(net: Net, form: str, jstrace: Callable[..., Result]) -> None:

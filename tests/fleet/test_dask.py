@@ -42,6 +42,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.dear
 def test_a_cluster_makes_the_same_though_a_worker_dies(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     make(tmp_path / "captures", Size(_POINTS, 1, 160, 2 * _POINTS))

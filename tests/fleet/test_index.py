@@ -93,6 +93,7 @@ def test_a_file_is_known_under_another_name(made: tuple[Path, list[Played]], dat
     assert indexed(dataset, copy).captures == 0
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("seed", range(3))
 def test_files_that_follow_later_are_as_good_as_at_once(
     made: tuple[Path, list[Played]], dataset: Path, tmp_path: Path, seed: int
@@ -229,6 +230,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("seed", "jobs"), [(1, 1), (3, 2), (4, 1)])
 def test_a_killed_run_leaves_what_can_be_read(
     made: tuple[Path, list[Played]], dataset: Path, tmp_path: Path, seed: int, jobs: int
@@ -358,6 +360,7 @@ def test_captures_that_carry_no_ip_are_an_error_where_there_is_nothing_else(tmp_
     assert (done.tasks, ["is not supported" in one for one in done.warnings]) == (1, [True])
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("days", "kept"), [(1, 1), (2, 2), (3, 3), (30, 3)])
 def test_old_days_are_forgotten(made: tuple[Path, list[Played]], tmp_path: Path, days: int, kept: int) -> None:
     out = tmp_path / "out"

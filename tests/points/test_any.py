@@ -43,6 +43,7 @@ def verdicts(files: Sequence[Path]) -> list[tuple[str, list[tuple[str, list[int]
     ]
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("form", [Pcap, Pcapng], ids=["pcap", "pcapng"])
 @pytest.mark.parametrize("case", ["02_callback_drop", "06_client_nat_dnat", "22_eight_per_second", "26_mtu_black_hole"])
 def test_interfaces_of_a_router_are_two_places(case: str, form: type[Pcap | Pcapng], tmp_path: Path) -> None:

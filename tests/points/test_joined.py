@@ -84,6 +84,7 @@ def essence(events: Iterable[Event]) -> list[tuple[object, ...]]:
     return sorted(tasks, key=lambda one: str(one[0]))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("files", [FILES, FILES[::-1]], ids=["cr", "rc"])
 @pytest.mark.parametrize("size", [4_000, 50_000])
 def test_tasks_are_told_as_soon_as_no_place_has_more_of_them(size: int, files: tuple[Path, Path]) -> None:

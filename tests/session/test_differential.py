@@ -271,6 +271,7 @@ def test_many_tasks_on_agents(name: str, size: int, tmp_path: Path) -> None:
             assert fast([path], wanted, keys) == reference([path], wanted, keys)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", STORIES)
 def test_stories(name: str, tmp_path: Path) -> None:
     path = write(tmp_path / "x.pcap", packets(name))
@@ -278,6 +279,7 @@ def test_stories(name: str, tmp_path: Path) -> None:
         assert fast([path], wanted) == reference([path], wanted)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("most", [4, 12, 30])
 def test_connections_that_are_given_up_under_way(most: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """There are twenty and room for fewer."""

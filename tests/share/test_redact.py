@@ -243,6 +243,7 @@ def tshark(path: Path, *fields: str) -> list[tuple[str, ...]]:
     return [tuple(line.split("\t")) for line in out.splitlines()]
 
 
+@pytest.mark.one_in(4)
 @needs_tshark
 @pytest.mark.parametrize("name", CHECKED)
 def test_tshark_finds_no_fault(name: str, tmp_path: Path) -> None:

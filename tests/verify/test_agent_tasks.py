@@ -304,7 +304,7 @@ def problems(path: Path, plugin: Path = PLUGIN) -> tuple[list[Found], list[Found
     return [one for one in told if isinstance(one, Found)], [one for one in shown if isinstance(one, Found)]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("two_pass", [False, True])
 @pytest.mark.parametrize("talk", TALKS)
 def test_both_tell_the_same(talk: Callable[[Pool], None], two_pass: bool, tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_a_connection_of_which_the_only_request_is_missing(tmp_path: Path) -> No
     assert [one for one in disagreements(path) if "outcome" in one] == []
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("index", range(len(AGENT_OUTCOMES)))
 def test_another_outcome_is_seen(index: int, tmp_path: Path) -> None:
     begin = TEXT.index("session_agent_outcomes.AGENT_OUTCOMES = ")
@@ -337,7 +337,7 @@ def test_another_outcome_is_seen(index: int, tmp_path: Path) -> None:
     assert any("tshark other" in one for one in disagreements(path, changed))
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(("old", "new", "talk"), CHANGES)
 def test_a_change_is_seen(old: str, new: str, talk: Callable[[Pool], None], tmp_path: Path) -> None:
     assert TEXT.count(old) == 1

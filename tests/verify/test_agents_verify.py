@@ -30,7 +30,7 @@ def differences(python: list[Told | Row | Found], capture: Path, tshark: Tshark)
     )
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("two_pass", [False, True], ids=("one pass", "two passes"))
 @pytest.mark.parametrize("program", TSHARKS)
 @pytest.mark.parametrize("name", SOME)

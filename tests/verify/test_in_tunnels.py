@@ -18,7 +18,7 @@ _CHOSEN = [case for number, case in enumerate(_KNOWN) if number % 4 in (0, 3)]
 WAYS = list(zip(_CHOSEN, cycle(SOME_WAYS), strict=False))
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(("case", "way"), WAYS, ids=str)
 def test_equal(case: Case, way: Way, tmp_path: Path) -> None:
     case = case._replace(files=1, compression=case.compression if case.compression in OF_TSHARK else "")

@@ -75,6 +75,7 @@ def test_of_very_much_as_much_is_told(shape: str, n: int, tmp_path: Path) -> Non
     assert disagreements(attacks.written(tmp_path / "x.pcap", shape, n)) == []
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("two_pass", [False, True])
 @pytest.mark.parametrize(("shape", "n"), [("answers alone", 30), ("gaps", 15), ("early segments", 15)])
 def test_what_only_the_end_of_a_capture_decides(shape: str, n: int, two_pass: bool, tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_what_only_the_end_of_a_capture_decides(shape: str, n: int, two_pass: bo
     assert disagreements(path, two_pass=two_pass) == []
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("shape", ["open tasks", "starts on one connection", "closes alone", "starts for one port"])
 @pytest.mark.parametrize("most", [9, 19, 20])
 def test_both_give_up_the_same_of_too_many_tasks(
@@ -109,7 +110,7 @@ def test_the_plugin_has_the_cap_on_open_tasks() -> None:
 # --- equal ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     "name",
     [
@@ -134,14 +135,14 @@ def cuts() -> Iterator[tuple[Path, int, int]]:
         yield path, random.randint(0, last - 1) if number % 3 == 0 else 0, last
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(("path", "first", "last"), list(cuts()))
 def test_a_part_of_a_capture(path: Path, first: int, last: int, tmp_path: Path) -> None:
     part = written(tmp_path / "part.pcap", packets_of(path)[first:last])
     assert disagreements(part, two_pass=last % 2 == 0) == []
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(("name", "outcomes"), [(ending.__name__, words) for ending, words in ENDINGS.items()])
 def test_endings(name: str, outcomes: list[str], tmp_path: Path) -> None:
     path = made(name, tmp_path / f"{name}.pcap")
@@ -232,6 +233,7 @@ def test_a_restarted_client_whose_start_was_lost(tmp_path: Path) -> None:
     assert disagreements(path) == []
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("size", [96, 120, 128, 140, 160, 200])
 def test_kills_behind_starts_that_were_cut_off(size: int, tmp_path: Path) -> None:
     for name in ("engine_xml_errors", "engine_kill_task"):
@@ -240,6 +242,7 @@ def test_kills_behind_starts_that_were_cut_off(size: int, tmp_path: Path) -> Non
         assert disagreements(path) == []
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("name", "size"),
     [
@@ -314,7 +317,7 @@ def test_a_second_pass_shows_what_only_the_end_tells(tmp_path: Path) -> None:
 # --- out of order --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("two_pass", [False, True])
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", ["engine_order", "scala111_keepalive"])

@@ -69,6 +69,7 @@ def test_a_difference_between_the_readers_is_seen(tmp_path: Path) -> None:
     assert lua_errors("tshark", plugin, ROOT / "captures" / "h19_nested.pcap") != ""
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("program", TSHARKS)
 def test_the_quick_and_the_careful_reader_agree(program: str, tmp_path: Path) -> None:
     path, plugin = tmp_path / "mixed.pcap", tmp_path / "compared.lua"
@@ -85,6 +86,7 @@ _LET_GO = (
 )
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("program", TSHARKS)
 def test_letting_go_of_what_is_over_changes_nothing(program: str, tmp_path: Path) -> None:
     """A tshark that only prints lines comes back to no packet, so nothing is kept for it: the lines are the same.  Each

@@ -160,6 +160,7 @@ def test_what_is_over_is_shown_so_at_once(captures: Path) -> None:
     play(before_the_record(captures / "engine_shell_fail.pcap"), script)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("text", "rows"), [("outcome=failure", 1), ("outcome!=failure", 0), ("job=shell_fail", 1)])
 def test_filters_know_what_is_over(captures: Path, text: str, rows: int) -> None:
     async def script(app: ViewApp, pilot: Pilot[None]) -> None:
@@ -262,6 +263,7 @@ def under_way(number: int, ended: int = 3) -> Store:
     return store
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("keys", [[], ["f", *"port=1", "enter"], ["space"], ["f", *"port=1", "enter", "space"]])
 def test_a_redraw_costs_the_same_however_many_tasks_are_under_way(keys: list[str]) -> None:
     costs: list[int] = []

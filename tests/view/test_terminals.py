@@ -81,6 +81,7 @@ def test_no_color_is_none(term: str, arguments: tuple[str, ...], environment: di
         assert b"\x1b[7;" in terminal.out
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("arguments", "environment"), [((), {}), (("--color", "always"), {"NO_COLOR": "1"}), ((), {"NO_COLOR": ""})]
 )
@@ -92,6 +93,7 @@ def test_colors_where_they_are_wanted(arguments: tuple[str, ...], environment: d
         assert any(color.startswith("38;5;") for color in terminal.colors)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("term", ["xterm", "linux"])
 def test_few_colors_keep_their_meaning(term: str, ended: bytes) -> None:
     """Red is red and yellow is yellow, by the terminal's own names, and not what looks most like a mixed colour."""
@@ -105,6 +107,7 @@ def test_few_colors_keep_their_meaning(term: str, ended: bytes) -> None:
         assert b"31" in red[-16:]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("rate", [960, 11_520])
 def test_a_slow_line_is_left_at_once(rate: int, running: bytes) -> None:
     """9600 and 115200 baud: frames are dropped, not queued; who leaves does not wait for those on their way."""
@@ -215,6 +218,7 @@ def test_plain_lines_without_a_keyboard(ended: bytes) -> None:
     assert ended
 
 
+@pytest.mark.dear
 def test_two_hundred_tasks_a_second_do_not_flicker() -> None:
     """Rows are written over where they changed: nothing is erased first, and what stands still is not sent again."""
     network = Network()

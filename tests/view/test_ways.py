@@ -268,6 +268,7 @@ def test_from_problem_to_problem(several: list[Path]) -> None:
     play(several, script)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("text", "words"),
     [("38", "step"), ("04:07:04.839", "construct("), ("#1", "start_remote_task"), ("99999", "nothing behind that")],
@@ -283,6 +284,7 @@ def test_to_a_packet_or_a_time_in_a_task(failed: list[Path], text: str, words: s
     play(failed, script)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("text", "number"), [("#3", 3), ("04:11:10.318", 4), ("2026-11-22 04:11:10.330", 9)])
 def test_to_a_task(several: list[Path], text: str, number: int) -> None:
     async def script(app: ViewApp, pilot: Pilot[None]) -> None:

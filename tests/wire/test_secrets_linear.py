@@ -138,6 +138,7 @@ def test_repeated_arguments(program: str, unit: str) -> None:
     assert_linear(lambda size: program + unit * (size // len(unit)))
 
 
+@pytest.mark.dear
 def test_repeated_lines_of_the_corpus() -> None:
     """Every line up to its secret, and every harmless one: all rules see what they begin with, again and again."""
     units = {marked.text.partition(marked.secrets[0])[0] for marked in SECRET} | set(HARMLESS)
@@ -154,6 +155,7 @@ def test_quotes_of_many_forms() -> None:
     )
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "text", ["password=" * 20_000, "password=x " * 20_000, "key=" + "&amp;" * 40_000, "key=&" + "amp;" * 50_000]
 )

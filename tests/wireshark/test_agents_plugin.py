@@ -30,7 +30,7 @@ def outcomes(path: Path, *options: str) -> list[tuple[str, str]]:
     return [(line.split()[2], line[line.index(line.split()[3]) :].split("  ")[0]) for line in lines]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -114,6 +114,7 @@ def test_what_a_task_is_called_is_a_secret(show: str, seen: bool) -> None:
     assert any("agentTaskId=***" in text for row in texts for text in row) is not seen
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("name", "code"),
     [
@@ -179,6 +180,7 @@ def test_any_port_prefix_and_absolute_uri(tmp_path: Path) -> None:
     assert outcomes(path) == [("/j:3", "running")]
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     "body",
     [

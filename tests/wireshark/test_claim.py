@@ -186,7 +186,7 @@ def _middle(tmp_path: Path) -> Path:
     return kit.write(tmp_path / "middle.pcap", packets)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("passes", [(), ("-2",)], ids=["one-pass", "two-passes"])
 @pytest.mark.parametrize(
     "kind", [("-V",), (), ("-q", "-o", "jobscheduler.task_table:TRUE")], ids=["tree", "lines", "tap"]

@@ -48,7 +48,7 @@ def _by_connection(name: str) -> list[list[tuple[str, ...]]]:
     return list(found.values())
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", GENUINE)
 def test_genuine_captures_say_what_the_truth_says(name: str) -> None:
     # The truth counts the tunnel token of later releases as an open request; it is none.
@@ -74,13 +74,13 @@ def test_genuine_captures_say_what_the_truth_says(name: str) -> None:
                 assert int(hresult, 16) == one["hresult"]
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("path", FAULTS, ids=lambda path: path.stem)
 def test_faults_are_taken_without_a_lua_error(path: Path) -> None:
     assert kit.rows(path, "_ws.lua.error", "frame.number") == []
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize(
     "options",
@@ -115,6 +115,7 @@ def test_what_only_the_end_of_a_connection_tells() -> None:
 
 # Without a filter or a field that is asked for, tshark's first pass builds no tree: extracted fields are all nil there,
 # and only what the packet's own bytes and pinfo say is known.  That must not cost the messages.
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", SMALL)
 def test_two_passes_without_a_filter(name: str) -> None:
     path = kit.CAPTURES / f"{name}.pcap"
@@ -147,7 +148,7 @@ def test_the_second_pass_knows_the_answer() -> None:
     assert found[:3] == [("20", "22"), ("24", "25"), ("26", "37")]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("size", [1, 7])
 @pytest.mark.parametrize("name", ["engine_shell_ok", "h19_nested", "engine_xml_keepalive_space"])
 def test_segments_of_any_size_make_the_same_messages(tmp_path: Path, name: str, size: int) -> None:
@@ -176,6 +177,7 @@ def test_segments_that_come_too_late_are_put_in_order(tmp_path: Path) -> None:
         assert ";".join(one[0] for one in found) == ";".join(one[0] for one in wanted)
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(("slower", "options"), [(1, ("-2",)), (100, ("-2",)), (100, ())])
 def test_a_lost_segment_costs_its_message_only(tmp_path: Path, slower: int, options: tuple[str, ...]) -> None:
     """What follows it waits for some milliseconds, as the lost one may yet come; one pass does not show what waited."""
@@ -194,7 +196,7 @@ def test_a_lost_segment_costs_its_message_only(tmp_path: Path, slower: int, opti
     assert len(kit.rows(path, "jobscheduler.expert.gap", "frame.number", options=options)) == 1
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("name", ["h19_variants", "engine_order", "engine_xml_errors", "scala113_http_tunnel"])
 def test_no_bytes_make_a_lua_error(tmp_path: Path, name: str, seed: int) -> None:
@@ -260,7 +262,7 @@ def _xml() -> kit.Talk:
     return talk
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("make", [_http, _tls, _dns, _postgresql, _random, _xml])
 @pytest.mark.parametrize("middle", [False, True], ids=["whole", "mid-stream"])
 def test_traffic_of_others_is_not_claimed(tmp_path: Path, make: object, middle: bool) -> None:

@@ -33,6 +33,7 @@ def _messages() -> int:
     return len(kit.rows(CAPTURE, "jobscheduler.kind", "frame.number"))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("options", [(), ("-Y", "jobscheduler")], ids=["all packets", "display filter"])
 def test_the_plugins_can_be_reloaded(tmp_path: Path, options: tuple[str, ...]) -> None:
     wanted = [_messages(), 0]

@@ -37,7 +37,7 @@ def _linked(row: tuple[str, ...], time_of: dict[str, str]) -> list[set[str]]:
     return [{time_of[number] for number in cell.split(";") if number} for cell in row[1 + len(OWN) :]]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("size", [0, 60], ids=["as recorded", "in small segments"])
 @pytest.mark.parametrize("read_filter", FILTERS)
 def test_what_passes_is_shown_as_without_the_filter(tmp_path: Path, read_filter: str, size: int) -> None:

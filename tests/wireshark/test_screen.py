@@ -47,12 +47,14 @@ def test_the_task_list(shown: Screen) -> None:
     ]
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("path", sorted(kit.CAPTURES.glob("faults/*.c.pcap"))[::4], ids=lambda path: path.stem)
 def test_the_task_list_fits(path: Path, tmp_path: Path) -> None:
     table = screen(tmp_path, path, 'menu("JobScheduler/Task list") show()').partition("\n\n")[0]
     assert max(map(len, table.splitlines())) <= 74
 
 
+@pytest.mark.one_in(3)
 def test_the_filter_of_the_task_list(shown: Screen) -> None:
     steps = 'menu("JobScheduler/Task list") answer = "{}" button("Filter ...") show()'
     assert shown(ORDER, steps.format("ORDERSHELL success")).splitlines()[:4] == [
@@ -72,6 +74,7 @@ def test_a_filter_is_no_pattern(shown: Screen) -> None:
     assert shown(ORDER, steps).startswith("0 of 2 tasks match: %a+ .*\n")
 
 
+@pytest.mark.one_in(3)
 def test_to_the_packets_of_a_task(shown: Screen) -> None:
     steps = 'menu("JobScheduler/Task list") answer = "{}" button("Go to ...") button("Only ...") button("Colour ...")'
     assert shown(ORDER, steps.format("task 2")).splitlines() == [
@@ -96,6 +99,7 @@ def test_the_window_follows_and_goes(shown: Screen) -> None:
     assert shown(ORDER, steps).splitlines() == ["true", "> tap removed", "closed"]
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("item", "field", "value", "said"),
     [
@@ -116,6 +120,7 @@ def test_the_menu_of_a_packet(item: str, field: str, value: int, said: list[str]
     assert screen(tmp_path, ORDER, steps).splitlines() == [f"> {one}" for one in said]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("name", "task"),
     [("engine_order", 1), ("engine_order", 2), ("agent/ua113_shell_ok", 1), ("agent/ua113_two_tasks", 2)],
@@ -128,6 +133,7 @@ def test_the_end_of_a_task(name: str, task: int, tmp_path: Path) -> None:
     assert found == f"> filter frame.number == {max(int(row[0]) for row in packets)}"
 
 
+@pytest.mark.one_in(3)
 def test_tasks_by_outcome(shown: Screen) -> None:
     assert shown(TEN, 'menu("JobScheduler/Tasks by outcome") show()').splitlines()[:2] == [
         "kind     name     tasks    share",
