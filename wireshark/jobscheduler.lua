@@ -8899,8 +8899,8 @@ do
         return entry
       end
     end
-    -- To what was asked before all of them.
-    if stack[1] and self:is_cut() then self.stack = {} end
+    -- To what was asked before the capture began, and before all of them.
+    if stack[1] and self.stream.mid_stream then self.stack = {} end
     return nil
   end
 

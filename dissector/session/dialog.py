@@ -11,8 +11,9 @@ belongs to the newest request, not yet answered, that the other side sent: one s
 
 Entries above the popped one were sent by the answering side itself: it answered the outer request, so their own
 answers can not come any more (they were lost with a gap).  Likewise nobody asks twice without an answer in between:
-where bytes were lost, or the capture began late, the answer to the first request was among them; and so was what is
-answered by a side that has nothing but requests of its own there.  An ``A`` on an empty stack can not be decoded.
+where bytes were lost, or the capture began late, the answer to the first request was among them.  Who answers what was
+asked before the capture began has got the answers to all that was asked since.  An ``A`` on an empty stack can not be
+decoded.
 """
 
 from __future__ import annotations
@@ -226,7 +227,7 @@ class Dialog:
                 self._given_up += [self._written(message) for _, message, _ in stack[index + 1 :]]
                 del stack[index:]
                 return entry
-        if stack and self._is_cut():  # to what was asked before all of them
+        if stack and self.connection.mid_stream:  # to what was asked before the capture began, and before all of them
             self._given_up += [self._written(message) for _, message, _ in stack]
             stack.clear()
         return None

@@ -217,14 +217,15 @@ def test_nobody_asks_twice_without_an_answer_in_between(cut: dict[str, int]) -> 
 
 @pytest.mark.parametrize("cut", [{}, *CUT])
 def test_who_answers_has_got_the_answers_to_what_he_asked(cut: dict[str, int]) -> None:
-    """Where bytes were lost the call that is answered was among them."""
+    """To a call from before the capture; one that was lost may have been made inside of what is asked."""
     talk = Talk()
     for name, value in cut.items():
         setattr(talk.dialog.connection, name, value)
     asked = talk.task(log_line(LOG, "one"))
     assert talk.task(OK).request is None
-    assert talk.dialog.given_up() == ([asked] if cut else [])
-    assert talk.dialog.open_requests() == ([] if cut else [asked])
+    is_late = "mid_stream" in cut
+    assert talk.dialog.given_up() == ([asked] if is_late else [])
+    assert talk.dialog.open_requests() == ([] if is_late else [asked])
 
 
 def test_bytes_left_over_are_noted_and_the_message_is_kept() -> None:
