@@ -238,7 +238,7 @@ def in_files(some: list[Raw], dice: random.Random, folder: Path, link_type: int)
     return paths[::-1] if dice.random() < 0.3 else paths
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     name=st.sampled_from([*SMALL, *STORIES, *STORIES, "ten at once", *AGENTS * 8]),
     damages=st.lists(st.sampled_from(DAMAGES), max_size=2, unique=True),
