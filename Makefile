@@ -16,6 +16,8 @@ SEED ?= 1
 SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 .DEFAULT_GOAL := help
+# Tests start the program more than a thousand times: where bytecode may not be kept, each start compiles it anew.
+export PYTHONDONTWRITEBYTECODE :=
 # The plugin is tried in tshark 4.0 to 4.6: in this machine's and in those of later Debian suites, kept between runs.
 export TSHARK_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/jstrace
 TSHARK_SUITES := trixie forky

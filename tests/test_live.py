@@ -460,6 +460,7 @@ def test_a_stream_as_it_grows(captures: Path) -> None:
     assert [(task["job"], task["exit_code"]) for task in tasks] == [("shell_fail", 5)]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", ["engine_ten_tasks", "engine_order", "h19_two", "engine_kill_task"])
 def test_a_recording_as_a_stream(name: str, captures: Path, trace: Callable[..., Json]) -> None:
     path = captures / f"{name}.pcap"
@@ -484,6 +485,7 @@ def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

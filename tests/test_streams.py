@@ -123,6 +123,7 @@ def test_a_full_disk_below_standard_output(arguments: str, captures: Path, tmp_p
     assert (done.returncode, done.stderr) == (BAD_INPUT, "jstrace: standard output: No space left on device\n")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("arguments", ["read CAPTURE", "read CAPTURE --format jsonl --messages", "lua"])
 def test_a_reader_that_went_away(arguments: str, captures: Path, tmp_path: Path) -> None:
     done = run(arguments, "> >(true); exit $?", captures / "engine_ten_tasks.pcap", tmp_path)

@@ -98,6 +98,7 @@ FILES = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("is_awaited", [True, False])
 @pytest.mark.parametrize("name", FILES)
 def test_files_in_any_state(name: str, is_awaited: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ def running(ended: bytes) -> bytes:
     return ended[:HALF]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("term", ["dumb", "unknown", "nonsense", "", "vt52"])
 def test_a_terminal_that_can_not_be_filled_gets_lines(term: str, ended: bytes) -> None:
     """vt52 has a cursor that can be sent anywhere, but not in the way of all others."""

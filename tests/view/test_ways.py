@@ -511,6 +511,7 @@ def test_a_command_for_what_is_captured_at_the_moment() -> None:
     assert tshark_command([CaptureInfo("eth0, eth 1")], True, "tcp") == "tshark -i eth0 -i 'eth 1' -Y tcp"
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("ending", ["pcapng", "json", "md", "txt", "html"])
 def test_a_task_is_saved_in_each_form(several: list[Path], tmp_path: Path, ending: str) -> None:
     target = tmp_path / f"one.{ending}"

@@ -25,6 +25,7 @@ def shown(request: pytest.FixtureRequest, tmp_path: Path) -> Screen:
     return lambda capture, steps: screen(tmp_path, capture, steps, request.param)
 
 
+@pytest.mark.one_in(3)
 def test_what_there_is(shown: Screen) -> None:
     assert shown(FAILED, "names()").splitlines() == [
         *("JobScheduler/Calls by member", "JobScheduler/Colour this task", "JobScheduler/Copy the jstrace command"),
@@ -34,6 +35,7 @@ def test_what_there_is(shown: Screen) -> None:
     ]
 
 
+@pytest.mark.one_in(3)
 def test_the_task_list(shown: Screen) -> None:
     text = shown(FAILED, 'menu("JobScheduler/Task list") show()')
     assert text.splitlines()[:7] == [
@@ -151,6 +153,7 @@ def calls(text: str) -> dict[str, list[str]]:
     return {line.split()[0]: line.split()[1:] for line in text.splitlines()[1:] if line}
 
 
+@pytest.mark.one_in(3)
 def test_calls_by_member(shown: Screen) -> None:
     text = shown(FAILED, 'menu("JobScheduler/Calls by member") show()')
     assert max(map(len, text.splitlines())) <= 74
