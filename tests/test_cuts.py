@@ -143,7 +143,7 @@ UNKNOWABLE = {
 }
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("cut", [snapped, losing, cut_one, late, early])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_part_tells_the_truth_or_less(name: str, cut: Callable[..., Iterator[Packets]]) -> None:
@@ -219,7 +219,7 @@ def test_who_was_seen_with_nothing_of_a_task_process_may_be_a_scanner() -> None:
 FOUND = {64: 66, 96: 117, 128: 116, 256: 124, 512: 123}
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("size", SNAP_LENGTHS)
 def test_as_many_tasks_are_found_as_the_snap_length_leaves(size: int) -> None:
     found = 0

@@ -173,7 +173,7 @@ def test_the_packet_of_a_datagram_is_its_last_fragment(captures: Path) -> None:
     assert found[-1].number == len(pieces)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     "name", ["VXLAN", "NFLOG", "PKTAP", "802.1ad", "ERSPAN II", "fragments", "tunnel in fragments"]
 )

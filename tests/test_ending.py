@@ -65,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("number", ENDING)
 @pytest.mark.parametrize("where", ["dissector.outfile:OutFile.commit", "dissector.outfile:OutFile.write"])
 @pytest.mark.parametrize("command", ["slice", "redact", "out-dir"])
@@ -86,7 +86,7 @@ def test_a_copy_under_way_is_taken_away(
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("number", ENDING)
 def test_what_is_there_already_stays(number: signal.Signals, folder: Path, captures: Path) -> None:
     target = folder / "out.pcap"
@@ -98,7 +98,7 @@ def test_what_is_there_already_stays(number: signal.Signals, folder: Path, captu
     assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [("out.pcap", b"before")]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("number", ENDING)
 def test_on_the_way_into_a_file_and_out_of_it(number: signal.Signals, folder: Path, captures: Path) -> None:
     """Neither is inside of what cleans up as a context."""

@@ -262,7 +262,7 @@ def endless_document(head: bytes, filling: bytes, size: int) -> Iterator[Record]
 START = b'<remote_scheduler.start_remote_task tcp_port="59990"'
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @needs_proc
 @pytest.mark.parametrize(
     ("head", "filling", "megabytes"),

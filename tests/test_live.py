@@ -125,7 +125,7 @@ def test_lines_for_people() -> None:
     assert text.endswith("1 task: 1 failure\n")
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_the_summary(number: signal.Signals, tmp_path: Path) -> None:
     path = tmp_path / "x.pcapng"
@@ -189,7 +189,7 @@ def rights(pid: int) -> list[dict[str, int]]:
 DAC_OVERRIDE = 1 << 1
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(("user", "kept"), [("nobody", 0), ("daemon", 0), ("root", DAC_OVERRIDE)])
 def test_a_capture_keeps_no_capability(user: str, kept: int, tmp_path: Path) -> None:
     """No thread of it has any that capturing and writing do not need, nor could a program that it starts get one; and
@@ -315,7 +315,7 @@ def test_root_follows_no_link(tmp_path: Path) -> None:
     assert (after.st_uid, after.st_mode, after.st_mtime_ns) == (before.st_uid, before.st_mode, before.st_mtime_ns)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("ending", ["pcap", "pcap.gz", "pcapng.zst"])
 def test_a_file_is_what_it_is_called(ending: str, tmp_path: Path) -> None:
     """And readable while it grows."""
@@ -460,7 +460,7 @@ def test_a_stream_as_it_grows(captures: Path) -> None:
     assert [(task["job"], task["exit_code"]) for task in tasks] == [("shell_fail", 5)]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", ["engine_ten_tasks", "engine_order", "h19_two", "engine_kill_task"])
 def test_a_recording_as_a_stream(name: str, captures: Path, trace: Callable[..., Json]) -> None:
     path = captures / f"{name}.pcap"
@@ -485,7 +485,7 @@ def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

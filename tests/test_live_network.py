@@ -96,7 +96,7 @@ def test_scenarios_through_a_router() -> None:
     assert {task["callback"]["peer"]["ip"] for task in tasks if task["callback"]["peer"]} == {REMOTE_IP}
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("interface", [("eth2",), ("any",), ("eth1", "eth2")])
 def test_other_interfaces(interface: tuple[str, ...]) -> None:
     tasks = run("shell-job", "failing-job", interface=interface)
@@ -110,7 +110,7 @@ def test_a_callback_from_another_address() -> None:
     assert "callback_other_address" in task["problems"]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("rule", "code"),
     [
@@ -259,7 +259,7 @@ _ABOUT_TAGS = [
 ]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("interface", "tags", "narrow", "passes"),
     [
@@ -372,7 +372,7 @@ def tunnel(kind: str) -> Iterator[None]:
             subprocess.run(["ip", "-n", host, "link", "del", "jk0"], check=False, capture_output=True)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("kind", "names", "options"),
     [

@@ -189,7 +189,7 @@ def test_without_the_client_of_prometheus() -> None:
     assert done.stderr == "jstrace: --metrics needs the client of Prometheus: pip install 'jstrace[metrics]'\n"
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -43,7 +43,7 @@ def secrets(name: str, folder: Path) -> list[str]:
     return ["--tls-keylog", str(path)]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", [*MIXES, *WRITERS])
 def test_tasks_are_found_in_each(name: str, folder: Path, trace: Trace) -> None:
     source = made(name, SIZE, folder)
@@ -59,7 +59,7 @@ def test_tasks_are_found_in_each(name: str, folder: Path, trace: Trace) -> None:
     assert (source.jobscheduler == source.packets) is (name in WRITERS)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", [*MIXES, *WRITERS])
 def test_without_messages_the_same_is_told(name: str, folder: Path, trace: Trace, jstrace: Callable[..., Any]) -> None:
     path = made(name, SIZE, folder).path

@@ -105,7 +105,7 @@ def written(path: Path, content: Records, link_type: int) -> Path:
     return path
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("disturb", [later, displaced])
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", NAMES)
@@ -144,7 +144,7 @@ def outcomes(document: Json) -> list[tuple[object, ...]]:
     return sorted(found)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("by_time", [True, False])
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("engine") and name not in UNKNOWABLE])
 def test_no_packet_is_safe(name: str, by_time: bool, trace: Callable[..., Json], tmp_path: Path) -> None:

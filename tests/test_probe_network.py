@@ -82,7 +82,7 @@ WALLS = [
 ]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(("place", "rule", "code", "word"), WALLS)
 def test_what_a_firewall_answered(place: str, rule: str, code: str, word: str) -> None:
     with rules((FIREWALL if place == "firewall" else CLIENT, rule)):

@@ -66,7 +66,7 @@ def check(done: subprocess.CompletedProcess[str], how: str, status: int | None =
         assert done.stdout or status
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("arguments", "how"), [*((one, ">&-") for one in PRINTING), *((one, "<&- >&- 2>&-") for one in FEW)]
 )
@@ -74,13 +74,13 @@ def test_output_that_is_closed(arguments: str, how: str, captures: Path, tmp_pat
     check(run(arguments, how, captures / "engine_shell_fail.pcap", tmp_path), how)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("arguments", PRINTING)
 def test_what_needs_no_input_works_without(arguments: str, captures: Path, tmp_path: Path) -> None:
     check(run(arguments, "<&- 2>&-", captures / "engine_shell_fail.pcap", tmp_path), "<&- 2>&-")
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("how", CLOSED)
 def test_closed_streams_are_no_place_for_files(how: str, captures: Path, tmp_path: Path) -> None:
     """What is written into a file is its packets and nothing that was meant for a stream."""
@@ -98,7 +98,7 @@ def test_input_that_is_closed(arguments: str, captures: Path, tmp_path: Path) ->
     assert done.stderr == "jstrace: standard input: Bad file descriptor\n"
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("arguments", ["read nowhere.pcap", "read --nonsense", "explain nonsense", "read -"])
 @pytest.mark.parametrize("how", ["2>&-", "<&- >&- 2>&-", "2>/dev/full"])
 def test_an_error_that_nobody_reads_is_still_one(how: str, arguments: str, captures: Path, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_an_error_that_nobody_reads_is_still_one(how: str, arguments: str, captu
     assert (done.returncode, done.stdout, done.stderr) == (BAD_INPUT, "", "")
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @needs_root
 @pytest.mark.parametrize("how", CLOSED)
 def test_a_live_capture(how: str, captures: Path, tmp_path: Path) -> None:
@@ -116,14 +116,14 @@ def test_a_live_capture(how: str, captures: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out.pcapng").read_bytes()[:4] == b"\n\r\r\n"
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("arguments", FEW)
 def test_a_full_disk_below_standard_output(arguments: str, captures: Path, tmp_path: Path) -> None:
     done = run(arguments, ">/dev/full", captures / "engine_shell_fail.pcap", tmp_path)
     assert (done.returncode, done.stderr) == (BAD_INPUT, "jstrace: standard output: No space left on device\n")
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("arguments", ["read CAPTURE", "read CAPTURE --format jsonl --messages", "lua"])
 def test_a_reader_that_went_away(arguments: str, captures: Path, tmp_path: Path) -> None:
     done = run(arguments, "> >(true); exit $?", captures / "engine_ten_tasks.pcap", tmp_path)
@@ -134,7 +134,7 @@ def test_a_reader_that_went_away(arguments: str, captures: Path, tmp_path: Path)
 # --- whose error it is -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     "arguments", ["slice CAPTURE OUT.pcapng --task 1", "redact CAPTURE OUT.pcap", "lua -o OUT.lua"]
 )

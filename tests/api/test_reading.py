@@ -24,7 +24,7 @@ def records(found: Iterable[Any], kind: type) -> list[Json]:
     return [json.loads(one.to_json()) for one in found if type(one) in (kind,)]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("files", [[FAIL], [TEN], [ORDER, FAIL], ["h19_variants.pcap"], ["engine_api_sub.pcap"]])
 def test_records_are_those_of_the_command(files: list[str], captures: Path, trace: Callable[..., Json]) -> None:
     paths = [captures / name for name in files]

@@ -72,7 +72,7 @@ def faults_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conf, "debug_dissector", True)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_every_frame_says_the_same_and_can_be_built(name: str, captures: Path) -> None:
     seen = 0

@@ -129,7 +129,7 @@ def halves(folder: Path) -> tuple[list[str], list[str]]:
     return [str(path) for path in captures if path not in last.values()], list(map(str, captures))
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("kind", ["memory://made/out", "file://{}/out", "dir://out::file://{}"])
 def test_a_dataset_is_written_elsewhere(kind: str, made: tuple[Path, list[Played]], tmp_path: Path) -> None:

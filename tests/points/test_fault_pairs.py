@@ -118,7 +118,7 @@ def test_verdict_of_both_sides(case: str) -> None:
     assert not any("less certain" in problem.cause for problem in problems if alarms & PROVEN)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(("case", "clock"), list(product(PAIRED, CLOCKS)))
 def test_same_whatever_the_order_and_the_clock(case: str, clock: str, remote_side: Callable[[str, str], Path]) -> None:
     expected = read(*(FAULTS / f"{case}.{side}.pcap" for side in "cr"))

@@ -293,7 +293,7 @@ def of_interfaces(path: Path, **sources: Path) -> Path:
     return path
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("case", ["02_callback_drop", "06_client_nat_dnat", "22_eight_per_second"])
 def test_both_interfaces_of_a_router_are_two_places(case: str, tmp_path: Path) -> None:
     file = of_interfaces(tmp_path / "router.pcapng", eth1=leg(case, "c"), eth2=leg(case, "r"))

@@ -127,7 +127,7 @@ def test_the_lines_are_protobuf() -> None:
     assert {len(span.trace_id) for span in found} == {16}
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("path", sorted(CAPTURES.glob("*.pcap")), ids=lambda path: path.stem)
 def test_recordings(path: Path, jstrace: Callable[..., Result]) -> None:
     done = jstrace("read", path, "--format", "otlp")

@@ -125,7 +125,7 @@ def write(path: Path, packets: Iterable[Raw], link_type: int = ETHERNET) -> Path
 # --- the recordings as they are --------------------------------------------------------------------------------------
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
 def test_recordings(path: Path) -> None:
     with pieces(random.Random(path.stem).choice((3_000, 40_000, 1 << 20))):
@@ -271,7 +271,7 @@ def test_many_tasks_on_agents(name: str, size: int, tmp_path: Path) -> None:
             assert fast([path], wanted, keys) == reference([path], wanted, keys)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", STORIES)
 def test_stories(name: str, tmp_path: Path) -> None:
     path = write(tmp_path / "x.pcap", packets(name))
@@ -279,7 +279,7 @@ def test_stories(name: str, tmp_path: Path) -> None:
         assert fast([path], wanted) == reference([path], wanted)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("most", [4, 12, 30])
 def test_connections_that_are_given_up_under_way(most: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """There are twenty and room for fewer."""

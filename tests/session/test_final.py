@@ -137,7 +137,7 @@ def ended_early(path: Path) -> tuple[list[Task], dict[Task, Early]]:
 RECORDINGS = sorted(path.relative_to(CAPTURES) for path in CAPTURES.rglob("*.pcap*") if ".r.pcap" not in path.name)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("folder", ["corpus", "faults", "field", "."])
 def test_what_is_told_at_once_is_what_is_told_in_the_end(folder: str) -> None:
     count = early_ones = 0

@@ -197,7 +197,7 @@ def test_the_key_decides(told: Path, tmp_path: Path) -> None:
 # --- what stays ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("all_text", [False, True], ids=["secrets", "all texts"])
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_recordings_tell_the_same(path: Path, all_text: bool, tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_a_snapped_capture(tmp_path: Path) -> None:
     assert holds(target, "echo failing", "127.0.0.1") == set()
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("seed", range(12))
 def test_damaged_captures(seed: int, told: Path, tmp_path: Path) -> None:
     """Whatever the bytes: a result that can be read and has nothing of what is to go, or a clean error."""

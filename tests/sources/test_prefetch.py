@@ -98,7 +98,7 @@ FILES = {
 }
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("is_awaited", [True, False])
 @pytest.mark.parametrize("name", FILES)
 def test_files_in_any_state(name: str, is_awaited: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +212,7 @@ def test_it_does_not_survive_the_command(number: int, status: int, large: Path) 
     assert is_gone(-running.pid)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("arguments", [[], ["--format", "json"], ["--format", "jsonl", "--filter", "job=x"]])
 def test_the_result_is_the_same(arguments: list[str], large: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.pcap"

@@ -281,7 +281,7 @@ def talk(path: Path, *said: tuple[int, bytes]) -> Path:
 MAIL = b"Subject: x\r\n\r\n<html><p>a</p></html>\r\n<html>\r\n"
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("two_pass", [False, True])
 @pytest.mark.parametrize("begins", [b"EHLO GP\r\n", b"STARTTLS\r\n", b"A\nB"])
 def test_another_program_s_text_on_a_command_port(begins: bytes, two_pass: bool, tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_another_program_s_text_on_a_command_port(begins: bytes, two_pass: bool,
     assert disagreements(path, two_pass=two_pass) == []
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("two_pass", [False, True])
 @pytest.mark.parametrize(
     "said",

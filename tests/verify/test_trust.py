@@ -61,7 +61,7 @@ def test_a_planted_difference_is_seen(old: str, new: str, words: str, tmp_path: 
     assert result.stdout.count("\n  packet ") == 3
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("program", TSHARKS)
 def test_a_plugin_that_does_not_load(program: str, tmp_path: Path, jstrace: Command) -> None:
     for number, fault in enumerate(("local x = = 1", "local x = nil + 1")):
@@ -72,7 +72,7 @@ def test_a_plugin_that_does_not_load(program: str, tmp_path: Path, jstrace: Comm
         assert f"broken{number}.lua" in result.stderr
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("program", TSHARKS)
 def test_a_plugin_that_fails_in_a_packet(program: str, tmp_path: Path, jstrace: Command) -> None:
     begin = "function js.draw(entry, pinfo, tree, payload)"
@@ -139,7 +139,7 @@ def foreign() -> bytes:
     return network.capture()
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("program", TSHARKS)
 def test_nobody_claims_foreign_traffic(program: str, tmp_path: Path) -> None:
     """But for what is said on a command port, which may be a command."""

@@ -63,7 +63,7 @@ def _screen(color: str) -> Screen:
     return Screen(Mask(), Filter(), keep=10, color=color)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.usefixtures("headless")
 @pytest.mark.parametrize("color", ["auto", "always", "never"])
 def test_the_screen_runs_with_and_without_colours(color: str) -> None:

@@ -160,7 +160,7 @@ def test_what_is_over_is_shown_so_at_once(captures: Path) -> None:
     play(before_the_record(captures / "engine_shell_fail.pcap"), script)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(("text", "rows"), [("outcome=failure", 1), ("outcome!=failure", 0), ("job=shell_fail", 1)])
 def test_filters_know_what_is_over(captures: Path, text: str, rows: int) -> None:
     async def script(app: ViewApp, pilot: Pilot[None]) -> None:

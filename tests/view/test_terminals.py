@@ -33,7 +33,7 @@ def running(ended: bytes) -> bytes:
     return ended[:HALF]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("term", ["dumb", "unknown", "nonsense", "", "vt52"])
 def test_a_terminal_that_can_not_be_filled_gets_lines(term: str, ended: bytes) -> None:
     """vt52 has a cursor that can be sent anywhere, but not in the way of all others."""
@@ -43,7 +43,7 @@ def test_a_terminal_that_can_not_be_filled_gets_lines(term: str, ended: bytes) -
         assert b"task 1  started" in terminal.out
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("term", ["xterm-256color", "xterm", "linux", "vt100", "screen"])
 def test_a_terminal_that_can_be_filled_is(term: str, ended: bytes) -> None:
     with Terminal(ended, term) as terminal:
@@ -56,7 +56,7 @@ def test_a_terminal_that_can_be_filled_is(term: str, ended: bytes) -> None:
         assert b"1 task: 1 failure" in terminal.out
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("term", "arguments", "environment"),
     [
@@ -82,7 +82,7 @@ def test_no_color_is_none(term: str, arguments: tuple[str, ...], environment: di
         assert b"\x1b[7;" in terminal.out
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("arguments", "environment"), [((), {}), (("--color", "always"), {"NO_COLOR": "1"}), ((), {"NO_COLOR": ""})]
 )
@@ -249,7 +249,7 @@ def test_two_hundred_tasks_a_second_do_not_flicker() -> None:
 # --- capture files -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("term", ["xterm", "screen", "tmux", "linux", "xterm-mono"])
 def test_files_on_each_terminal(term: str, captures: Path) -> None:
     """From all tasks to a task's ladder and out, at 38400 baud."""

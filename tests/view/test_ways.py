@@ -284,7 +284,7 @@ def test_to_a_packet_or_a_time_in_a_task(failed: list[Path], text: str, words: s
     play(failed, script)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(("text", "number"), [("#3", 3), ("04:11:10.318", 4), ("2026-11-22 04:11:10.330", 9)])
 def test_to_a_task(several: list[Path], text: str, number: int) -> None:
     async def script(app: ViewApp, pilot: Pilot[None]) -> None:
@@ -344,7 +344,7 @@ def test_only_failures_on_one_key(several: list[Path]) -> None:
     play(several, script)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("column", SORTS)
 def test_a_column_is_sorted_by_and_says_so(several: list[Path], column: str) -> None:
     async def script(app: ViewApp, pilot: Pilot[None]) -> None:
@@ -511,7 +511,7 @@ def test_a_command_for_what_is_captured_at_the_moment() -> None:
     assert tshark_command([CaptureInfo("eth0, eth 1")], True, "tcp") == "tshark -i eth0 -i 'eth 1' -Y tcp"
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("ending", ["pcapng", "json", "md", "txt", "html"])
 def test_a_task_is_saved_in_each_form(several: list[Path], tmp_path: Path, ending: str) -> None:
     target = tmp_path / f"one.{ending}"

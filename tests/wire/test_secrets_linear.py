@@ -69,19 +69,19 @@ UNITS = [
 ]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("unit", UNITS)
 def test_repeated(unit: str) -> None:
     assert_linear(lambda size: unit * (size // len(unit)))
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("unit", UNITS)
 def test_repeated_in_a_value(unit: str) -> None:
     assert_linear(lambda size: "key=" + unit * (size // len(unit)) + "@")
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("unit", UNITS)
 def test_repeated_behind_a_name(unit: str) -> None:
     assert_linear(lambda size: "name=key" + unit * (size // len(unit)))
@@ -116,7 +116,7 @@ SHAPE_UNITS = [
 ]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("unit", SHAPE_UNITS)
 def test_repeated_shapes(unit: str) -> None:
     assert_linear(lambda size: unit * (size // len(unit)) + "@")

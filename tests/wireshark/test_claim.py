@@ -102,7 +102,7 @@ def _infos(path: Path, *options: str) -> list[str]:
     return [line.split(maxsplit=5)[5] for line in lines]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("order", ["before", "behind", "between"])
 def test_a_line_of_others_on_the_port_of_a_callback_is_theirs(tmp_path: Path, order: str) -> None:
     """Where lines are printed the port is lent to the dissector of bytes, but not while others use it."""

@@ -371,7 +371,7 @@ def test_expert_information(tmp_path: Path) -> None:
     assert kit.rows(healthy, "jobscheduler && _ws.expert.severity >= 0x400000", "frame.number") == []
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -394,7 +394,7 @@ def test_numbers_that_are_none_are_told(old: str, new: str, words: str, tmp_path
     assert str(told.packets[-1]) == row[0]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", ["engine_shell_ok", "engine_ten_tasks", "faults/02_callback_drop.r"])
 def test_every_packet_of_a_task_has_its_number(name: str) -> None:
     path = kit.CAPTURES / f"{name}.pcap"

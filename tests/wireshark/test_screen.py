@@ -25,7 +25,7 @@ def shown(request: pytest.FixtureRequest, tmp_path: Path) -> Screen:
     return lambda capture, steps: screen(tmp_path, capture, steps, request.param)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 def test_what_there_is(shown: Screen) -> None:
     assert shown(FAILED, "names()").splitlines() == [
         *("JobScheduler/Calls by member", "JobScheduler/Colour this task", "JobScheduler/Copy the jstrace command"),
@@ -35,7 +35,7 @@ def test_what_there_is(shown: Screen) -> None:
     ]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 def test_the_task_list(shown: Screen) -> None:
     text = shown(FAILED, 'menu("JobScheduler/Task list") show()')
     assert text.splitlines()[:7] == [
@@ -56,7 +56,7 @@ def test_the_task_list_fits(path: Path, tmp_path: Path) -> None:
     assert max(map(len, table.splitlines())) <= 74
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 def test_the_filter_of_the_task_list(shown: Screen) -> None:
     steps = 'menu("JobScheduler/Task list") answer = "{}" button("Filter ...") show()'
     assert shown(ORDER, steps.format("ORDERSHELL success")).splitlines()[:4] == [
@@ -76,7 +76,7 @@ def test_a_filter_is_no_pattern(shown: Screen) -> None:
     assert shown(ORDER, steps).startswith("0 of 2 tasks match: %a+ .*\n")
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 def test_to_the_packets_of_a_task(shown: Screen) -> None:
     steps = 'menu("JobScheduler/Task list") answer = "{}" button("Go to ...") button("Only ...") button("Colour ...")'
     assert shown(ORDER, steps.format("task 2")).splitlines() == [
@@ -135,7 +135,7 @@ def test_the_end_of_a_task(name: str, task: int, tmp_path: Path) -> None:
     assert found == f"> filter frame.number == {max(int(row[0]) for row in packets)}"
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 def test_tasks_by_outcome(shown: Screen) -> None:
     assert shown(TEN, 'menu("JobScheduler/Tasks by outcome") show()').splitlines()[:2] == [
         "kind     name     tasks    share",
@@ -153,7 +153,7 @@ def calls(text: str) -> dict[str, list[str]]:
     return {line.split()[0]: line.split()[1:] for line in text.splitlines()[1:] if line}
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 def test_calls_by_member(shown: Screen) -> None:
     text = shown(FAILED, 'menu("JobScheduler/Calls by member") show()')
     assert max(map(len, text.splitlines())) <= 74
