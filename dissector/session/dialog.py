@@ -116,11 +116,11 @@ class Dialog:
     # --- requests --------------------------------------------------------------------------------------------------
 
     def _request(self, frame: Frame) -> Message:
-        side, stack = frame[0], self.stack
+        side, stack, connection = frame[0], self.stack, self.connection
         message = self._message(frame, "request" if frame[2][0] != _KEEP_ALIVE else "keep_alive")
         if stack:
-            if stack[-1][0] is side and self._is_cut():
-                self._given_up.append(self._written(stack.pop()[1]))
+            if stack[-1][0] is side and (connection.gaps or connection.snapped or connection.mid_stream):
+                self._give_up(len(stack) - 1)
             message.depth = len(stack)
         pending: Pending | None = None
         try:
@@ -223,19 +223,16 @@ class Dialog:
             return stack.pop()
         for index in reversed(range(len(stack))):
             if stack[index][0] is not side:
-                entry = stack[index]
-                self._given_up += [self._written(message) for _, message, _ in stack[index + 1 :]]
-                del stack[index:]
-                return entry
-        if stack and self.connection.mid_stream:  # to what was asked before the capture began, and before all of them
-            self._given_up += [self._written(message) for _, message, _ in stack]
-            stack.clear()
+                self._give_up(index + 1)
+                return stack.pop()
+        if self.connection.mid_stream:  # to what was asked before the capture began, and before all of them
+            self._give_up(0)
         return None
 
-    def _is_cut(self) -> bool:
-        """True when a request or an answer may not be in the capture."""
-        connection = self.connection
-        return bool(connection.gaps or connection.snapped or connection.mid_stream)
+    def _give_up(self, first: int) -> None:
+        """No answers come to the requests from this place of the stack on."""
+        self._given_up += [self._written(message) for _, message, _ in self.stack[first:]]
+        del self.stack[first:]
 
     # --- names -----------------------------------------------------------------------------------------------------
 

@@ -54,7 +54,6 @@ class Keeper(Teller):
         self._connection_numbers = count(1)
         #: Gets the facts of each task that was judged: for who looks at them once more beside those of another capture.
         self.on_judged: Callable[[TaskFacts], object] | None = None
-
         #: Makes what keeps the log of a task.
         self.new_log: Callable[[], list[LogLine]] = list
 

@@ -152,6 +152,12 @@ def told(files: Sequence[Path], wanted: Wanted | None = None) -> tuple[Task, lis
     return task, alarms
 
 
+def the(code: str, problems: Sequence[Problem]) -> Problem:
+    """The only one with this code."""
+    (found,) = [one for one in problems if one.code == code]
+    return found
+
+
 def test_a_router_that_drops_recorded_at_all_of_its_interfaces(tmp_path: Path) -> None:
     """One file of ``any``, alone and with the client's: the callback was lost inside of the router."""
     with rules((A, f"-A FORWARD -p tcp --dport {CALLBACKS} --syn -j DROP")):
@@ -160,7 +166,7 @@ def test_a_router_that_drops_recorded_at_all_of_its_interfaces(tmp_path: Path) -
         task, alarms = told(some)
         assert task.outcome.value == "no_callback"
         names = [point.name for point in task.points if point.name.startswith("router:if")]
-        (lost,) = [one for one in alarms if one.code == "lost_between_points"]
+        lost = the("lost_between_points", alarms)
         assert f"passed {names[1]} and never came to {names[0]}" in lost.summary
 
 
@@ -169,7 +175,7 @@ def test_a_dropped_callback_was_lost_between_the_right_two(tmp_path: Path) -> No
         files = recorded(tmp_path, "shell-job", status=1)
     task, alarms = told(files)
     assert task.outcome.value == "no_callback"
-    (lost,) = [one for one in alarms if one.code == "lost_between_points"]
+    lost = the("lost_between_points", alarms)
     assert "passed remote and never came to middle" in lost.summary
     assert [point.name for point in task.points] == ["client", "middle", "remote"]
     for point in task.points:  # one machine, one clock
@@ -184,7 +190,7 @@ def test_a_callback_that_the_host_itself_drops_arrived_there(tmp_path: Path) -> 
         files = recorded(tmp_path, "shell-job", status=1)
     task, alarms = told(files)
     assert task.outcome.value == "no_callback"
-    (dropped,) = [one for one in alarms if one.code == "dropped_at_host"]
+    dropped = the("dropped_at_host", alarms)
     assert "client" in dropped.summary
     assert not [one for one in alarms if one.code == "lost_between_points"]
 
@@ -193,7 +199,7 @@ def test_a_rejected_callback_was_answered_between_the_right_two(tmp_path: Path) 
     with rules((A, f"-A FORWARD -p tcp --dport {CALLBACKS} --syn -j REJECT --reject-with tcp-reset")):
         files = recorded(tmp_path, "shell-job", status=1)
     _, alarms = told(files)
-    (answered,) = [one for one in alarms if one.code == "answered_by_device"]
+    answered = the("answered_by_device", alarms)
     assert "came to middle never passed client" in answered.summary
 
 
@@ -207,7 +213,7 @@ def test_large_segments_were_lost_between_the_right_two(tmp_path: Path) -> None:
     with rules((A, f"-A FORWARD -p tcp --sport {CALLBACKS} -m length --length 600:65535 -j DROP")):
         files = recorded(tmp_path, "big-script", meanwhile=meanwhile)
     _, alarms = told(files)
-    (lost,) = [one for one in alarms if one.code == "lost_between_points"]
+    lost = the("lost_between_points", alarms)
     assert "of the client passed client and never came to middle" in lost.summary
     assert "while smaller ones pass" in lost.summary
 
@@ -229,7 +235,7 @@ def test_what_is_lost_and_sent_again_is_told_of_the_right_two(tmp_path: Path) ->
     with rules((B, f"-A FORWARD -p tcp --sport {CALLBACKS} {fifteenth} -j DROP")):
         task, alarms = told(recorded(tmp_path, "all-variants"))
     assert (task.outcome.value, alarms) == ("success", [])
-    (lost,) = [one for one in task.problems if one.code == "lost_between_points"]
+    lost = the("lost_between_points", task.problems)
     assert "Lost between middle and remote" in lost.summary
 
 

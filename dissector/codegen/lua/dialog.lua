@@ -70,7 +70,7 @@ do
     local stack = self.stack
     local top = stack[#stack]
     -- Nobody asks twice without an answer in between: where bytes were lost, or the capture began late, it was among them.
-    if top and top.side == message.side and self:is_cut() then stack[#stack] = nil end
+    if top and top.side == message.side and (self.stream.has_gaps or self.stream.mid_stream) then stack[#stack] = nil end
     message.kind, message.depth = message.class == 0x4B and "keep_alive" or "request", #stack
     local body, failure, object_id = js.read(data, start)
     if not body then
@@ -169,10 +169,7 @@ do
       end
     end
     -- To what was asked before the capture began, and before all of them.
-    if stack[1] and self.stream.mid_stream then self.stack = {} end
+    if self.stream.mid_stream then self.stack = {} end
     return nil
   end
-
-  --- True when a request or an answer may not be in the capture.
-  function D:is_cut() return self.stream.has_gaps or self.stream.mid_stream end
 end
