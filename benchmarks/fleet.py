@@ -1,8 +1,10 @@
 """``index`` and ``query`` on an archive of many captures, judged by what its maker knows.
 
-    python -m benchmarks.fleet [--scale S] [--folder FOLDER]
+    python -m benchmarks.fleet [--scale S] [--folder FOLDER] [--dask]
 
-Prints a line a figure with its goal; exit status 1 when one is missed.  Small archives are measured, not judged.
+Prints a line a figure with its goal; exit status 1 when one is missed.  How fast and how large small archives are is
+not judged.  With ``--dask``, in the place of the other figures, the same by a cluster of this machine, of which a
+worker is killed in mid-run.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import inputs
-from benchmarks.archive import Size, make
+from benchmarks.archive import Played, Size, make
+from benchmarks.cluster import WORKERS, differing, with_a_death
 from dissector.fleet.captures import places_of
 from dissector.fleet.dataset import Dataset
 from dissector.fleet.index import Indexed, index
@@ -30,6 +33,9 @@ from dissector.ports import CALLBACK_PORTS, COMMAND_PORTS
 #: Goals: how much faster two processes are than one, seconds for a question and to see that nothing is new, the
 #: dataset's part of the captures, bytes of memory of a process.
 SPEEDUP, QUESTION, AGAIN, PART, MEMORY = 1.8, 1.0, 5.0, 0.03, 300_000_000
+#: What a worker may have at hand when it dies: a point, the next one, and one whose rows nobody has fetched yet.
+LOST = 3
+HOW = HowToTrace(tuple(COMMAND_PORTS), CALLBACK_PORTS, messages=False)
 #: From this part of the full size on.
 _JUDGED = 0.1
 
@@ -41,6 +47,14 @@ class Figures:
 
     def add(self, what: str, value: str, goal: str, reached: bool) -> None:
         self.missed |= self._judged and not reached
+        self._print(what, value, goal, reached)
+
+    def right(self, what: str, value: object, wanted: object) -> None:
+        """Of an archive of any size."""
+        self.missed |= value != wanted
+        self._print(what, str(value), str(wanted), value == wanted)
+
+    def _print(self, what: str, value: str, goal: str, reached: bool) -> None:
         print(f"{what:<36} {value:>14}  {goal:<12} {'' if reached else 'missed'}".rstrip(), flush=True)
 
 
@@ -49,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scale", type=float, default=1.0, metavar="S", help="this part of the full archive")
     parser.add_argument("--folder", type=Path, default=inputs.FOLDER / "fleet", help="where archive and datasets go")
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="runs with one and with two processes each")
+    parser.add_argument("--dask", action="store_true", help="by a cluster of which a worker dies")
     chosen = parser.parse_args(arguments)
     figures, size, folder = Figures(chosen.scale >= _JUDGED), Size().scaled(chosen.scale), chosen.folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -56,9 +71,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     played = make(captures, size)
     files = [path.stat().st_size for path in captures.rglob("*.pcap")]
     print(f"{len(played):,} tasks in {len(files):,} captures of {size.hosts} hosts, {sum(files):,} bytes")
+    if chosen.dask:
+        _by_a_cluster(figures, folder, captures)
+    else:
+        _by_this_machine(figures, folder, captures, chosen.rounds)
+    _as_listed(figures, folder / "jobs2", played)
+    if not chosen.dask:
+        _ask(figures, folder / "jobs2")
+    return figures.missed
+
+
+def _by_a_cluster(figures: Figures, folder: Path, captures: Path) -> None:
+    took, done = _indexed(folder / "jobs2", captures, 2)
+    print(f"  index --jobs 2: {took:.1f} s")
+    run = with_a_death(folder / "dask", places_of([str(captures)], {}), HOW)
+    print(
+        f"  index --dask, {WORKERS} workers: {run.seconds:.1f} s; killed after {run.killed} of {run.done.points} points"
+    )
+    figures.add("points traced again", str(run.again), f"<= {LOST}", run.again <= LOST)
+    figures.right("tasks", run.done.tasks, done.tasks)
+    figures.right("files that differ", len(differing(folder / "jobs2", folder / "dask")), 0)
+
+
+def _by_this_machine(figures: Figures, folder: Path, captures: Path, rounds: int) -> None:
     times: dict[int, list[float]] = {1: [], 2: []}
     work: dict[int, list[float]] = {1: [], 2: []}
-    for round_ in range(chosen.rounds):
+    for round_ in range(rounds):
         for jobs in (1, 2) if round_ % 2 == 0 else (2, 1):
             shutil.rmtree(folder / f"jobs{jobs}", ignore_errors=True)
             before = _processor_times()
@@ -78,19 +116,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out = folder / "jobs2"
     took, done = _indexed(out, captures, 2)
     figures.add("indexing again", f"{took:.2f} s", f"< {AGAIN:.0f} s", took < AGAIN and not done.captures)
-    _size(figures, out, sum(files))
+    files = captures.rglob("*.pcap")
+    _size(figures, out, sum(path.stat().st_size for path in files))
+
+
+def _as_listed(figures: Figures, out: Path, played: Sequence[Played]) -> None:
+    """Tasks of each point, job and outcome."""
     counted = Counter((one.point, one.job, one.outcome) for one in played)
     told = Asking(Dataset(str(out))).answer("SELECT point, job, outcome, count(*) FROM tasks GROUP BY ALL").rows
-    same = counted == {tuple(key): count for *key, count in told}
-    figures.add("tasks as the maker lists them", str(same), "True", same)
-    _ask(figures, out)
-    return figures.missed
+    figures.right("tasks as the maker lists them", {tuple(key): count for *key, count in told} == counted, True)
 
 
 def _indexed(out: Path, captures: Path, jobs: int) -> tuple[float, Indexed]:
-    how = HowToTrace(tuple(COMMAND_PORTS), CALLBACK_PORTS, messages=False)
     start = time.monotonic()
-    done = index(Dataset(str(out)), places_of([str(captures)], {}), how, jobs=jobs)
+    done = index(Dataset(str(out)), places_of([str(captures)], {}), HOW, jobs=jobs)
     return time.monotonic() - start, done
 
 

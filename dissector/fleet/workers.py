@@ -12,8 +12,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dissector.errors import ToolError
 from dissector.fleet.tracing import UnitDone, UnitOfWork, trace_unit
 
-#: How often a cluster tries a unit whose worker failed.
-_RETRIES = 3
+_STAYS = "what is done stays: run it again"
+_ENDED = f"maybe for want of memory; {_STAYS}"
 
 
 def done_units(units: Sequence[UnitOfWork], jobs: int, cluster: str | None) -> Generator[UnitDone, None, None]:
@@ -43,7 +43,7 @@ def _in_processes(units: Sequence[UnitOfWork], jobs: int) -> Generator[UnitDone,
                     child.terminate()
                 raise
     except BrokenProcessPool:
-        raise ToolError("a process was ended, maybe for want of memory; what is done stays: run it again") from None
+        raise ToolError(f"a process was ended, {_ENDED}") from None
 
 
 def _end_with_parent() -> None:
@@ -60,7 +60,7 @@ def _end_with_parent() -> None:
 
 def _on_cluster(units: Sequence[UnitOfWork], address: str) -> Generator[UnitDone, None, None]:
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
         from distributed import as_completed as completed
     except ImportError:
         raise ToolError("--dask needs dask.distributed: pip install 'jstrace[dask]'") from None
@@ -69,6 +69,13 @@ def _on_cluster(units: Sequence[UnitOfWork], address: str) -> Generator[UnitDone
     except (OSError, ValueError) as error:
         raise ToolError(f"--dask {address}: {error}") from None
     with client:
-        futures = client.map(trace_unit, units, pure=False, retries=_RETRIES)
-        for future in completed(futures):
-            yield future.result()
+        for future in completed(client.map(trace_unit, units, pure=False)):
+            try:
+                done = future.result()
+            except KilledWorker:
+                raise ToolError(f"--dask {address}: workers died of one point again and again, {_ENDED}") from None
+            except Exception as error:  # whatever a worker raises: it may have another version, or none
+                reason = " ".join(str(error).split())
+                raise ToolError(f"--dask {address}: {type(error).__name__}: {reason}; {_STAYS}") from error
+            future.release()  # a worker that dies later takes its results with it, and they would be made again
+            yield done

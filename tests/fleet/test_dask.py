@@ -8,52 +8,48 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from fleet_kit import indexed, read_bytes
 
-from benchmarks.archive import Size, make
 from dissector.cli import main
+from dissector.errors import ToolError
+from dissector.fleet import workers
 
 ROOT = Path(__file__).resolve().parents[2]
-_WORKERS, _POINTS = 4, 8
-#: A cluster of its own, of which one worker dies as soon as it has begun to write; with as many points as workers have
-#: to do two each, all of them are at work then.
-_RUN = f"""
-import os, signal, sys, threading, time
-from pathlib import Path
-sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(ROOT)!r}]
-from distributed import LocalCluster
-from fleet_kit import indexed
-
-def kill(pid, out):
-    while not list(out.glob(".work/*/*/*")):
-        time.sleep(0.001)
-    os.kill(pid, signal.SIGKILL)
-    print("killed", flush=True)
-
-if __name__ == "__main__":
-    out, captures = map(Path, sys.argv[1:])
-    with LocalCluster(n_workers={_WORKERS}, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
-        victim = next(iter(cluster.workers.values())).pid
-        killer = threading.Thread(target=kill, args=(victim, out), daemon=True)
-        killer.start()
-        done = indexed(out, captures, cluster=cluster.scheduler_address)
-        killer.join()
-        print(done.tasks, done.warnings)
-"""
 
 
 @pytest.mark.dear
 def test_a_cluster_makes_the_same_though_a_worker_dies(tmp_path: Path) -> None:
+    """Nothing is done again but what the worker had at hand."""
     pytest.importorskip("distributed")
-    make(tmp_path / "captures", Size(_POINTS, 1, 160, 2 * _POINTS))
-    indexed(tmp_path / "here", tmp_path / "captures")
-    script = tmp_path / "run.py"
-    script.write_text(_RUN)
-    command = [sys.executable, str(script), str(tmp_path / "there"), str(tmp_path / "captures")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "killed\n160 []\n"
-    assert read_bytes(tmp_path / "there") == read_bytes(tmp_path / "here")
+    command = [sys.executable, "-m", "benchmarks.fleet", "--dask", "--scale", "0.01", "--folder", str(tmp_path / "x")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "killed after 6 of 12 points" in done.stdout
+    assert "missed" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("ImportError('no\\njstrace')", "ImportError: no jstrace; what is done stays: run it again"),
+        (
+            "__import__('distributed').KilledWorker('x', __import__('types').SimpleNamespace(address=''), 3)",
+            "workers died of one point again and again, maybe for want of memory; what is done stays: run it again",
+        ),
+    ],
+)
+def test_what_workers_fail_of_is_one_line(error: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+
+    def fails(_unit: object) -> None:
+        raise eval(error)
+
+    monkeypatch.setattr(workers, "trace_unit", fails)
+    quiet = {"processes": False, "dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, **quiet) as cluster:
+        address = cluster.scheduler_address
+        with pytest.raises(ToolError) as raised:
+            list(workers.done_units([0], 1, address))  # type: ignore[list-item]
+    assert str(raised.value) == f"--dask {address}: {words}"
 
 
 def test_a_cluster_that_is_not_there_is_said(tmp_path: Path) -> None:
