@@ -285,7 +285,7 @@ def test_connections_that_are_given_up_under_way(most: int, monkeypatch: pytest.
     """There are twenty and room for fewer."""
     for module in ("session.advance", "session.tracer", "stream.flows"):
         monkeypatch.setattr(f"dissector.{module}.MAX_CONNECTIONS", most)
-    path = write(tmp_path / "x.pcap", ten_copies(packets(MANY_LINES.stem)[:200], later=50))
+    path = write(tmp_path / "x.pcap", ten_copies(packets(MANY_LINES.stem)[:100], later=50))
     for wanted in WANTED.values():
         assert fast([path], wanted) == reference([path], wanted)
 
