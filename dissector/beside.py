@@ -177,10 +177,7 @@ def correction(place: CapturePoint) -> Callable[[Block], None] | None:
 
     def correct(block: Block) -> None:
         times = block.times
-        assert isinstance(times, list)
-        if drift:
-            times[:] = [time - offset - int((time - offset - origin) * drift) for time in times]
-        else:
-            times[:] = [time - offset for time in times]
+        for index, time in enumerate(times):
+            times[index] = time - offset - int((time - offset - origin) * drift) if drift else time - offset
 
     return correct

@@ -153,7 +153,7 @@ def _sorted(parts: list[_Part], memory: _Memory) -> tuple[Located, Sequence[int]
         memory.filled(data),
         arrange(begins)[:-1],
         arrange(ends)[:-1],
-        arrange(times)[:-1],
+        list(arrange(times)[:-1]),
         all(part.file.some.ordered for part in parts),
         (min(times), max(times)),
         links,

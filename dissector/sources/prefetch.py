@@ -239,7 +239,7 @@ def _packed(located: Located) -> tuple[Any, ...]:
 
 def _located(packed: Any, data: Buffer) -> Located:
     begins, ends, times, *rest = packed
-    times = memoryview(times).cast("q") if isinstance(times, bytes) else times
+    times = memoryview(times).cast("q").tolist() if isinstance(times, bytes) else times
     return Located(data, memoryview(begins).cast("Q"), memoryview(ends).cast("Q"), times, *rest)
 
 

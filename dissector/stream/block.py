@@ -10,7 +10,7 @@ turns out not to fit, goes packet by packet.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableSequence, Sequence
 from mmap import mmap
 from typing import NamedTuple
 
@@ -124,7 +124,7 @@ class Block(NamedTuple):
     data: Buffer
     begins: Sequence[int]
     ends: Sequence[int]
-    times: Sequence[int]
+    times: MutableSequence[int]
     ordered: bool
     span: tuple[int, int] | None
     stretches: list[Stretch]

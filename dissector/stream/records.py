@@ -5,7 +5,7 @@ It knows no packet from another: what they are is told by ``prefilter``, which m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableSequence, Sequence
 from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
@@ -38,7 +38,7 @@ class Located(NamedTuple):
     data: Buffer
     begins: Sequence[int]
     ends: Sequence[int]
-    times: Sequence[int]
+    times: MutableSequence[int]
     ordered: bool
     span: tuple[int, int] | None
     links: list[tuple[int, int]]

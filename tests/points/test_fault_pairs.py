@@ -13,6 +13,7 @@ from test_faults import EXPECTED, FAULTS
 
 from dissector.model import Event, Problem, Severity, Task
 from dissector.reading import Reading
+from dissector.sources import capture, prefetch
 from dissector.sources.capture import CaptureReader
 from dissector.sources.formats import Pcap
 
@@ -127,6 +128,37 @@ def test_same_whatever_the_order_and_the_clock(case: str, clock: str, remote_sid
         events = read(*files)
         assert _codes(events) == _codes(expected)
         _check_offsets(events, case, CLOCKS[clock])
+
+
+@pytest.mark.parametrize("is_awaited", [True, False])
+@pytest.mark.parametrize("clock", ["right", "1.5 s, -50 ppm"])
+def test_same_where_other_processes_read_ahead(
+    clock: str, is_awaited: bool, remote_side: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sorts the packets of large captures, their times are corrected once."""
+    files = FAULTS / "20_late_callback.c.pcap", remote_side("20_late_callback", clock)
+    expected = _codes_and_times(read(*files))
+    for module in (capture, prefetch):
+        monkeypatch.setattr(module, "WORTH", 0)
+    monkeypatch.setattr(prefetch.SharedBuffers, "is_awaited", is_awaited)
+    assert _codes_and_times(list(Reading(files, messages=False, prefetch=True).events())) == expected
+
+
+def test_same_where_files_of_one_place_overlap(remote_side: Callable[[str, str], Path], tmp_path: Path) -> None:
+    """Packets of two queues of the remote's network card, a file each."""
+    client, remote = FAULTS / "20_late_callback.c.pcap", remote_side("20_late_callback", "1.5 s, -50 ppm")
+    queues, packets = [tmp_path / remote.name, tmp_path / "queue1.pcap"], list(CaptureReader([remote]))
+    for number, path in enumerate(queues):
+        form = Pcap()
+        parts = [form.begin(), *(form.packet(*one[1:4], one.wire_length) for one in packets[number::2]), form.end()]
+        path.write_bytes(b"".join(parts))
+    assert _codes_and_times(read(client, *queues)) == _codes_and_times(read(client, remote))
+
+
+def _codes_and_times(events: list[Event]) -> list[object]:
+    found: list[Task | Problem] = [event for event in events if isinstance(event, Task | Problem)]
+    times = [(one.start, one.end) if isinstance(one, Task) else (one.code, one.time) for one in found]
+    return [*_codes(events), *times]
 
 
 def _check_offsets(events: list[Event], case: str, clock: Clock) -> None:

@@ -137,7 +137,7 @@ def test_wrong_usage(captures: Path, tmp_path: Path, jstrace: Command) -> None:
 
 def block(first: int) -> Block:
     """Of two packets that nobody asks for."""
-    empty = Block(b"", (), (), (1, 2), True, (1, 2), [], {}, [], [], [])
+    empty = Block(b"", (), (), [1, 2], True, (1, 2), [], {}, [], [], [])
     return empty._replace(numbers=range(first, first + 2))
 
 

@@ -160,7 +160,7 @@ def test_a_block_of_a_file_that_is_alone_passes_as_it_is() -> None:
     assert len(check(FILES["by turns"], 1 << 20)[0].times) > 45
 
 
-def block_of(times: Sequence[int]) -> Block:
+def block_of(times: list[int]) -> Block:
     """With nothing in it but for the times of its packets."""
     at = [0] * len(times)
     span, stretches, others = (times[0], times[-1]), [Stretch(0, ETHERNET, 14)], list(range(len(times)))
